@@ -1,0 +1,1 @@
+//! Reach a run and follow it: snapshot, events, log, wishes.

@@ -1,0 +1,1 @@
+//! The core process: permits, jobs, worker handles, the server on the wire.

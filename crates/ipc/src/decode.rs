@@ -1,0 +1,148 @@
+//! A line becomes a message.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::{Message, RequestId};
+
+/// Why a line is not a message. The peer stays healthy: the line is dropped, or answered if it can be.
+#[derive(Debug, Error)]
+#[error("{kind}")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub kind: DecodeErrorKind,
+    /// `requestId` of the line, when one could be read: who waits for an answer.
+    pub request_id: Option<RequestId>,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Error)]
+pub enum DecodeErrorKind {
+    /// Not one JSON value, or not UTF-8.
+    #[error("not JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// JSON, but not an object with a string `type`.
+    #[error("not an object with a string \"type\"")]
+    NotTagged,
+    /// A known type with a missing or mistyped field.
+    #[error("bad {message_type}: {source}")]
+    BadMessage {
+        /// `type` of the line.
+        message_type: String,
+        /// What the decoder says.
+        source: serde_json::Error,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    request_id: Option<serde_json::Value>,
+}
+
+/// Decodes one line, without its newline. Spaces and a carriage return around it are allowed; an empty
+/// line is `None`.
+///
+/// # Errors
+/// When the line is not a message of the wire.
+pub fn decode(line: &[u8]) -> Option<Result<Message, DecodeError>> {
+    let line = line.trim_ascii();
+    (!line.is_empty()).then(|| decode_line(line))
+}
+
+fn decode_line(line: &[u8]) -> Result<Message, DecodeError> {
+    let envelope: Envelope = serde_json::from_slice(line).map_err(|error| DecodeError {
+        kind: if error.is_data() { DecodeErrorKind::NotTagged } else { DecodeErrorKind::NotJson(error) },
+        request_id: None,
+    })?;
+    let kind = envelope.kind.as_str();
+    let message = match kind {
+        "hello" => parse(line).map(Message::Hello),
+        "submit_job" => parse(line).map(Message::SubmitJob),
+        "ack" => parse(line).map(Message::Ack),
+        "request_permit" => parse(line).map(Message::RequestPermit),
+        "permit_granted" => parse(line).map(Message::PermitGranted),
+        "permit_rejected" => parse(line).map(Message::PermitRejected),
+        "cancel_job" => parse(line).map(Message::CancelJob),
+        "job_cancelled" => parse(line).map(Message::JobCancelled),
+        "pause_job" => parse(line).map(Message::PauseJob),
+        "resume_job" => parse(line).map(Message::ResumeJob),
+        "job_event" => parse(line).map(Message::JobEvent),
+        "job_completed" => parse(line).map(Message::JobCompleted),
+        "core_event" => parse(line).map(Message::CoreEvent),
+        "escalation" => parse(line).map(Message::Escalation),
+        "report_queue_metrics" => parse(line).map(Message::ReportQueueMetrics),
+        "heartbeat" => parse(line).map(Message::Heartbeat),
+        "heartbeat_ack" => parse(line).map(Message::HeartbeatAck),
+        "error" => parse(line).map(Message::Error),
+        _ => return Ok(Message::Unknown { kind: envelope.kind }),
+    };
+    message.map_err(|source| DecodeError {
+        kind: DecodeErrorKind::BadMessage { message_type: kind.to_owned(), source },
+        request_id: envelope.request_id.as_ref().and_then(|id| id.as_str()).map(RequestId::from),
+    })
+}
+
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobId, WorkerEvent};
+
+    fn error_of(line: &str) -> String {
+        decode(line.as_bytes()).unwrap().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn spaces_and_carriage_returns_are_allowed_and_blank_lines_are_nothing() {
+        assert!(decode(b"").is_none());
+        assert!(decode(b" \r").is_none());
+        let message = decode(b"  {\"type\":\"heartbeat\",\"timestamp\":5}\r").unwrap().unwrap();
+        assert_eq!(message.kind(), "heartbeat");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        insta::assert_snapshot!(error_of("[1]"), @r#"not an object with a string "type""#);
+        insta::assert_snapshot!(error_of("{\"type\":4}"), @r#"not an object with a string "type""#);
+        insta::assert_snapshot!(error_of("{"), @"not JSON: EOF while parsing an object at line 1 column 1");
+        insta::assert_snapshot!(
+            error_of(r#"{"type":"ack","requestId":"r"}"#),
+            @"bad ack: missing field `jobId` at line 1 column 30"
+        );
+    }
+
+    #[test]
+    fn a_bad_request_still_names_who_waits() {
+        let error = decode(br#"{"type":"cancel_job","requestId":"r7","jobId":1}"#).unwrap().unwrap_err();
+        assert_eq!(error.request_id, Some(RequestId::from("r7")));
+    }
+
+    #[test]
+    fn unknown_types_and_fields_are_not_errors() {
+        let message = decode(br#"{"type":"novelty","requestId":{"a":1}}"#).unwrap().unwrap();
+        assert_eq!(message, Message::Unknown { kind: "novelty".into() });
+        let message = decode(br#"{"type":"ack","requestId":"r","jobId":"j","more":[1]}"#).unwrap().unwrap();
+        assert!(matches!(message, Message::Ack(ack) if ack.job_id == JobId::from("j")));
+    }
+
+    #[test]
+    fn an_unknown_event_kind_keeps_its_text() {
+        let line = br#"{"type":"job_event","jobId":"j","ts":1,"seq":2,"event":{"type":"hologram","x":1}}"#;
+        let Message::JobEvent(event) = decode(line).unwrap().unwrap() else { panic!("not a job_event") };
+        assert_eq!(event.event, WorkerEvent::Unknown { raw: r#"{"type":"hologram","x":1}"#.into() });
+    }
+
+    #[test]
+    fn a_known_event_kind_with_a_wrong_field_is_an_error() {
+        let line = r#"{"type":"job_event","jobId":"j","ts":1,"seq":2,"event":{"type":"stdout","data":7}}"#;
+        assert!(error_of(line).starts_with("bad job_event: "), "{}", error_of(line));
+    }
+}

@@ -1,0 +1,316 @@
+//! What a worker does while it runs.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::UtcMillis;
+
+/// Which of a worker's two streams a text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputStream {
+    /// `stdout`.
+    Stdout,
+    /// `stderr`.
+    Stderr,
+}
+
+impl OutputStream {
+    /// The word on the wire and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// One thing a worker did, tagged by `type` on the wire.
+///
+/// `stdout`, `stderr`, `progress` and `patch` exist in protocol 1; the other kinds do not.
+/// A kind that this version does not know decodes to [`WorkerEvent::Unknown`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
+pub enum WorkerEvent {
+    /// Text on standard output.
+    Stdout(WorkerOutput),
+    /// Text on standard error.
+    Stderr(WorkerOutput),
+    /// How far the worker is, in its own words.
+    Progress(Progress),
+    /// A change of one file, as a unified diff.
+    Patch(Patch),
+    /// A finished text of an agent.
+    Text {
+        /// `text`.
+        text: String,
+        /// `parent`: id of the tool call (sub-agent) it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<String>,
+    },
+    /// A piece of a text that is still being written; the whole follows as `text`.
+    TextDelta {
+        /// `id` of the part the piece belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// `delta`.
+        delta: String,
+    },
+    /// What an agent thinks.
+    Thinking {
+        /// `text`.
+        text: String,
+        /// `parent`: id of the tool call (sub-agent) it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<String>,
+    },
+    /// An agent calls a tool.
+    ToolCall(ToolCall),
+    /// A tool call ended.
+    ToolResult(ToolResult),
+    /// A file was made, changed or removed.
+    FileChanged {
+        /// `path`.
+        path: String,
+        /// `action`.
+        action: ChangeKind,
+        /// `by`: id of the tool call that did it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// Tokens and money so far.
+    Usage(Usage),
+    /// The worker's session became known.
+    Session(SessionInfo),
+    /// The worker waits for something outside.
+    Waiting(Waiting),
+    /// Live events that were shed; the record holds what they said.
+    Gap(Gap),
+    /// A kind of a newer version, or a line of a worker its adapter does not know.
+    Unknown {
+        /// `raw`: the JSON or the line, as it came.
+        raw: String,
+    },
+}
+
+/// Kinds in the spelling of the wire; anything else decodes to [`WorkerEvent::Unknown`].
+const KINDS: [&str; 15] = [
+    "stdout",
+    "stderr",
+    "progress",
+    "patch",
+    "text",
+    "text_delta",
+    "thinking",
+    "tool_call",
+    "tool_result",
+    "file_changed",
+    "usage",
+    "session",
+    "waiting",
+    "gap",
+    "unknown",
+];
+
+impl WorkerEvent {
+    /// Text of `stream`.
+    #[must_use]
+    pub const fn output(stream: OutputStream, output: WorkerOutput) -> Self {
+        match stream {
+            OutputStream::Stdout => Self::Stdout(output),
+            OutputStream::Stderr => Self::Stderr(output),
+        }
+    }
+
+    /// Whether the live plane may drop it: output and partial text only.
+    #[must_use]
+    pub const fn may_be_shed(&self) -> bool {
+        matches!(self, Self::Stdout(_) | Self::Stderr(_) | Self::TextDelta { .. })
+    }
+
+    /// Whether the attempt's event file keeps it. Output is in the log, deltas and gaps exist live only.
+    #[must_use]
+    pub const fn is_recorded(&self) -> bool {
+        !self.may_be_shed() && !matches!(self, Self::Gap(_))
+    }
+}
+
+impl Serialize for WorkerEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkerEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+
+        #[derive(Deserialize)]
+        struct Tag {
+            #[serde(rename = "type")]
+            kind: String,
+        }
+
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let tag: Tag = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+        if KINDS.contains(&tag.kind.as_str()) {
+            Self::deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(D::Error::custom)
+        } else {
+            Ok(Self::Unknown { raw: String::from(Box::<str>::from(raw)) })
+        }
+    }
+}
+
+/// A stretch of output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerOutput {
+    /// `data`: in protocol 1 one line without its newline, in protocol 2 the bytes as text, newlines
+    /// included; bytes that are not UTF-8 are U+FFFD.
+    pub data: String,
+    /// `offset` of its first byte in the attempt's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// `len` in bytes of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub len: Option<u64>,
+    /// `partial`: the last line is not complete yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+}
+
+/// How far a worker is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// `message`.
+    pub message: String,
+    /// `percent`, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// `phase`: name of what it does now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// `basis`: what the percentage was worked out from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+}
+
+/// A change of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Patch {
+    /// `filePath`.
+    pub file_path: String,
+    /// `diff`, unified.
+    pub diff: String,
+}
+
+/// An agent calls a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// `id`: pairs it with its result.
+    pub id: String,
+    /// `name` of the tool.
+    pub name: String,
+    /// `input` of the tool.
+    #[serde(default)]
+    pub input: Value,
+    /// `parent`: id of the call (sub-agent) that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+}
+
+/// A tool call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolResult {
+    /// `id` of the call.
+    pub id: String,
+    /// `ok`.
+    pub ok: bool,
+    /// `preview`: the beginning of what it returned.
+    pub preview: String,
+    /// `bytes`: length of all it returned.
+    pub bytes: u64,
+    /// `blob`: name of the recorded whole, when the preview is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
+    /// `durationMs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+/// What happened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// `created`.
+    Created,
+    /// `modified`.
+    Modified,
+    /// `deleted`.
+    Deleted,
+}
+
+/// Tokens and money. Totals of the attempt so far: they never fall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// `inputTokens`.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// `outputTokens`.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// `cacheReadTokens`.
+    #[serde(default)]
+    pub cache_read_tokens: u64,
+    /// `cacheWriteTokens`.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
+    /// `costUsd`, when the worker says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+}
+
+/// The session of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// `id`.
+    pub id: String,
+    /// `model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// `version` of the worker program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A worker waits for something outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// `why`.
+    pub why: String,
+    /// `until`, when it is known, UTC milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UtcMillis>,
+}
+
+/// What the live plane did not send. Both ranges are half open; the log holds the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// `fromSeq`: first number that was not sent.
+    pub from_seq: u64,
+    /// `toSeq`: first number after the hole.
+    pub to_seq: u64,
+    /// `fromOffset` in the attempt's log.
+    pub from_offset: u64,
+    /// `toOffset` in the attempt's log.
+    pub to_offset: u64,
+    /// `events` that were not sent.
+    pub events: u64,
+    /// `bytes` of output that were not sent.
+    pub bytes: u64,
+}

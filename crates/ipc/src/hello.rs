@@ -1,0 +1,92 @@
+//! The first line of each side: who speaks, and which versions it understands.
+
+use serde::{Deserialize, Serialize};
+
+/// Oldest protocol this version speaks.
+pub const PROTOCOL_MIN: u32 = 1;
+/// Newest protocol this version speaks.
+pub const PROTOCOL_MAX: u32 = 2;
+
+/// `hello`: sent first, never answered. A peer whose first line is something else speaks protocol 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// `protocol`.
+    pub protocol: ProtocolRange,
+    /// `capabilities`: names of optional abilities.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// `version` of the program.
+    #[serde(default)]
+    pub version: String,
+    /// `process`: who says it, so that it can be ended if its guard cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessIdentity>,
+    /// `limits` of a core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CoreLimits>,
+}
+
+impl Hello {
+    /// Our hello, with nothing optional in it.
+    #[must_use]
+    pub fn ours(version: &str) -> Self {
+        Self {
+            protocol: ProtocolRange { min: PROTOCOL_MIN, max: PROTOCOL_MAX },
+            capabilities: Vec::new(),
+            version: version.to_owned(),
+            process: None,
+            limits: None,
+        }
+    }
+}
+
+/// Versions a side understands, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolRange {
+    /// `min`.
+    pub min: u32,
+    /// `max`.
+    pub max: u32,
+}
+
+/// What a core allows at once (`limits` of its hello).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreLimits {
+    /// `concurrency`: permits at a time.
+    pub concurrency: u32,
+}
+
+/// A process that cannot be mistaken for a later one with the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessIdentity {
+    /// `pid`.
+    pub pid: u32,
+    /// `startTime`: in the kernel's clock ticks since boot.
+    pub start_time: u64,
+}
+
+/// The language two peers agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Protocol 1: the messages and four event kinds of the existing program, exactly.
+    V1,
+    /// Protocol 2: ours.
+    V2,
+}
+
+impl Dialect {
+    /// The newest protocol both sides understand.
+    ///
+    /// # Errors
+    /// The other side's range, when the two have nothing in common.
+    pub const fn agree(theirs: ProtocolRange) -> Result<Self, ProtocolRange> {
+        if theirs.min <= 2 && theirs.max >= 2 {
+            Ok(Self::V2)
+        } else if theirs.min <= 1 && theirs.max >= 1 {
+            Ok(Self::V1)
+        } else {
+            Err(theirs)
+        }
+    }
+}

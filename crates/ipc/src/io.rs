@@ -1,0 +1,1 @@
+//! Moves the bytes: a peer over any pair of byte streams.

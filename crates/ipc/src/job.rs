@@ -1,0 +1,284 @@
+//! What a supervisor asks a core to do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{JobId, UtcMillis};
+
+/// A unit of work as it is submitted (`submit_job`, `request_permit`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// `jobId`.
+    pub job_id: JobId,
+    /// `type`.
+    #[serde(rename = "type")]
+    pub job_type: JobType,
+    /// `priority`; carried for old peers, a core does not order by it.
+    pub priority: Priority,
+    /// `key`: idempotency key of schedulers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `payload`: a [`WorkerTask`] when `type` is `WORKER_TASK`. Kept as JSON so that a bad payload is
+    /// a failed job, as old runners expect, and not an undecodable message.
+    #[serde(default)]
+    pub payload: Value,
+    /// `limits`.
+    pub limits: JobLimits,
+    /// `context`.
+    pub context: JobContext,
+}
+
+impl Job {
+    /// The payload as a worker task.
+    ///
+    /// # Errors
+    /// When the job is of another type, or a field of the payload is missing or has the wrong type.
+    pub fn worker_task(&self) -> Result<WorkerTask, serde_json::Error> {
+        WorkerTask::deserialize(&self.payload)
+    }
+}
+
+/// `type` of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobType {
+    /// `LLM`.
+    Llm,
+    /// `TOOL`.
+    Tool,
+    /// `WORKER_TASK`: the only type a core executes.
+    WorkerTask,
+    /// `PLUGIN_EVENT`.
+    PluginEvent,
+    /// `MAINTENANCE`.
+    Maintenance,
+}
+
+/// `priority` of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Priority {
+    /// `value`: higher runs first in schedulers.
+    pub value: f64,
+    /// `class`.
+    pub class: PriorityClass,
+}
+
+/// `class` of a priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PriorityClass {
+    /// `INTERACTIVE`.
+    Interactive,
+    /// `BATCH`.
+    Batch,
+}
+
+/// `limits` of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobLimits {
+    /// `timeoutMs`: lifetime of the permit, from the grant.
+    pub timeout_ms: f64,
+    /// `maxAttempts`: a permit is refused from this attempt index on.
+    pub max_attempts: f64,
+    /// `costHint`: what the job is expected to cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_hint: Option<f64>,
+    /// `retryBudgetMs`; unused by cores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget_ms: Option<f64>,
+}
+
+/// `context` of a job: who asked, for tracing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobContext {
+    /// `traceId`.
+    pub trace_id: String,
+    /// `correlationId`.
+    pub correlation_id: String,
+    /// `userId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// `sessionId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+}
+
+/// Payload of a `WORKER_TASK` job: what a worker is asked to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerTask {
+    /// `workerTaskId`.
+    pub worker_task_id: String,
+    /// `workerKind`.
+    pub worker_kind: WorkerKind,
+    /// `workspaceRef`: absolute path, the worker's working directory.
+    pub workspace_ref: String,
+    /// `instructions`: the prompt of an agent, the script of a command.
+    pub instructions: String,
+    /// `defaultArgs`: arguments put before our own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_args: Vec<String>,
+    /// `model`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub model: Option<String>,
+    /// `variant`: reasoning effort or the like.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub variant: Option<String>,
+    /// `capabilities`: what the worker may do.
+    pub capabilities: Vec<Capability>,
+    /// `outputMode`: whether events are streamed.
+    pub output_mode: OutputMode,
+    /// `budget`.
+    pub budget: TaskBudget,
+    /// `env`: added to the core's environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// `roboppi`: our own options, ignored by old cores.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub roboppi: Option<JobOptions>,
+}
+
+/// Decodes a field that may be absent but not `null`: the dialect tells the two apart.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Which program does the work (`workerKind`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WorkerKind {
+    /// `CODEX_CLI`.
+    CodexCli,
+    /// `CLAUDE_CODE`.
+    ClaudeCode,
+    /// `OPENCODE`.
+    #[serde(rename = "OPENCODE")]
+    OpenCode,
+    /// `CUSTOM`: a shell command.
+    Custom,
+}
+
+impl WorkerKind {
+    /// Every kind, in the order of the reference.
+    pub const ALL: [Self; 4] = [Self::CodexCli, Self::ClaudeCode, Self::OpenCode, Self::Custom];
+
+    /// The name on the wire and in workflow files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CodexCli => "CODEX_CLI",
+            Self::ClaudeCode => "CLAUDE_CODE",
+            Self::OpenCode => "OPENCODE",
+            Self::Custom => "CUSTOM",
+        }
+    }
+}
+
+impl fmt::Display for WorkerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a worker may do (`capabilities`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Capability {
+    /// `READ`.
+    Read,
+    /// `EDIT`.
+    Edit,
+    /// `RUN_TESTS`.
+    RunTests,
+    /// `RUN_COMMANDS`.
+    RunCommands,
+    /// `MAILBOX`.
+    Mailbox,
+    /// `TASKS`.
+    Tasks,
+}
+
+impl Capability {
+    /// Every capability, in the order of the reference.
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Edit, Self::RunTests, Self::RunCommands, Self::Mailbox, Self::Tasks];
+
+    /// The name on the wire and in workflow files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "READ",
+            Self::Edit => "EDIT",
+            Self::RunTests => "RUN_TESTS",
+            Self::RunCommands => "RUN_COMMANDS",
+            Self::Mailbox => "MAILBOX",
+            Self::Tasks => "TASKS",
+        }
+    }
+}
+
+/// Whether a worker's events are sent while it runs (`outputMode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OutputMode {
+    /// `STREAM`: `job_event`s while it runs.
+    Stream,
+    /// `BATCH`: only the result.
+    Batch,
+}
+
+/// `budget` of a worker task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskBudget {
+    /// `deadlineAt`: when the worker must have ended, UTC milliseconds.
+    pub deadline_at: UtcMillis,
+    /// `maxSteps`: turns an agent may take.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub max_steps: Option<f64>,
+    /// `maxCommandTimeMs`: limit for one command of an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub max_command_time_ms: Option<f64>,
+}
+
+/// Our own options for a job (`payload.roboppi`), all optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobOptions {
+    /// `record`: where the core records the attempt. Without it the core keeps a private copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordTarget>,
+    /// `stdio`: whether stdout and stderr are streamed; default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdio: Option<bool>,
+    /// `timeoutMs`: time the worker may run, measured by the core on its monotonic clock from the start
+    /// of the worker. Wins over `budget.deadlineAt`, which depends on two wall clocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// `graceMs`: time between TERM and KILL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+    /// `drainMs`: time pipes may stay open after the worker's exit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_ms: Option<u64>,
+}
+
+/// Where the files of an attempt are (`payload.roboppi.record`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordTarget {
+    /// `dir`: absolute path of the run directory.
+    pub dir: String,
+    /// `base`: path of the attempt's files inside it, without extension: `steps/build/i1-a2`.
+    pub base: String,
+}

@@ -1,0 +1,417 @@
+//! Every message of the wire.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::{
+    CancelReason, ErrorClass, Hello, Job, JobId, Leaked, Permit, PermitRejection, ProcessIdentity, RequestId,
+    UtcMillis, WorkerEvent, WorkerResult,
+};
+
+/// Values of `code` in an [`ErrorReply`].
+pub mod error_code {
+    /// The job is not known, or has ended.
+    pub const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
+    /// The message could not be understood (protocol 2 only).
+    pub const BAD_MESSAGE: &str = "BAD_MESSAGE";
+}
+
+/// One line of the wire, tagged by `type`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Message {
+    /// First line of a side. Protocol 2.
+    Hello(Hello),
+    /// Supervisor → core: here is a job.
+    SubmitJob(SubmitJob),
+    /// Core → supervisor: the job is known.
+    Ack(Ack),
+    /// Supervisor → core: may it run?
+    RequestPermit(RequestPermit),
+    /// Core → supervisor: it runs.
+    PermitGranted(PermitGranted),
+    /// Core → supervisor: it may not.
+    PermitRejected(PermitRejected),
+    /// Supervisor → core: end it.
+    CancelJob(CancelJob),
+    /// Core → supervisor: it is being ended.
+    JobCancelled(JobCancelled),
+    /// Supervisor → core: stop it with SIGSTOP, its timers too. Protocol 2.
+    PauseJob(JobRequest),
+    /// Supervisor → core: let it go on. Protocol 2.
+    ResumeJob(JobRequest),
+    /// Core → supervisor, out of band: a worker did something.
+    JobEvent(JobEvent),
+    /// Core → supervisor, out of band: a worker ended, all its output is recorded.
+    JobCompleted(JobCompleted),
+    /// Core → supervisor, out of band: something happened to the core or its processes. Protocol 2.
+    CoreEvent(CoreEventMessage),
+    /// Core → supervisor: a protection was triggered.
+    Escalation(Escalation),
+    /// Supervisor → core: how long its queue is.
+    ReportQueueMetrics(QueueMetrics),
+    /// Are you there?
+    Heartbeat(Heartbeat),
+    /// I am.
+    HeartbeatAck(Heartbeat),
+    /// A request failed.
+    Error(ErrorReply),
+    /// A type this version does not know. Never sent.
+    #[serde(skip)]
+    Unknown {
+        /// `type` as it came.
+        kind: String,
+    },
+}
+
+impl Message {
+    /// `type` on the wire.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::SubmitJob(_) => "submit_job",
+            Self::Ack(_) => "ack",
+            Self::RequestPermit(_) => "request_permit",
+            Self::PermitGranted(_) => "permit_granted",
+            Self::PermitRejected(_) => "permit_rejected",
+            Self::CancelJob(_) => "cancel_job",
+            Self::JobCancelled(_) => "job_cancelled",
+            Self::PauseJob(_) => "pause_job",
+            Self::ResumeJob(_) => "resume_job",
+            Self::JobEvent(_) => "job_event",
+            Self::JobCompleted(_) => "job_completed",
+            Self::CoreEvent(_) => "core_event",
+            Self::Escalation(_) => "escalation",
+            Self::ReportQueueMetrics(_) => "report_queue_metrics",
+            Self::Heartbeat(_) => "heartbeat",
+            Self::HeartbeatAck(_) => "heartbeat_ack",
+            Self::Error(_) => "error",
+            Self::Unknown { kind } => kind,
+        }
+    }
+
+    /// The request this message is or answers.
+    #[must_use]
+    pub const fn request_id(&self) -> Option<&RequestId> {
+        match self {
+            Self::SubmitJob(m) => Some(&m.request_id),
+            Self::Ack(m) => Some(&m.request_id),
+            Self::RequestPermit(m) => Some(&m.request_id),
+            Self::PermitGranted(m) => Some(&m.request_id),
+            Self::PermitRejected(m) => Some(&m.request_id),
+            Self::CancelJob(m) => Some(&m.request_id),
+            Self::JobCancelled(m) => m.request_id.as_ref(),
+            Self::PauseJob(m) | Self::ResumeJob(m) => Some(&m.request_id),
+            Self::ReportQueueMetrics(m) => Some(&m.request_id),
+            Self::Error(m) => m.request_id.as_ref(),
+            Self::Hello(_)
+            | Self::JobEvent(_)
+            | Self::JobCompleted(_)
+            | Self::CoreEvent(_)
+            | Self::Escalation(_)
+            | Self::Heartbeat(_)
+            | Self::HeartbeatAck(_)
+            | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// Whether `answer` is of a type that answers this request. An `error` answers every request.
+    #[must_use]
+    pub const fn is_answered_by(&self, answer: &Self) -> bool {
+        match answer {
+            Self::Error(_) => true,
+            Self::Ack(_) => matches!(self, Self::SubmitJob(_) | Self::PauseJob(_) | Self::ResumeJob(_)),
+            Self::PermitGranted(_) | Self::PermitRejected(_) => matches!(self, Self::RequestPermit(_)),
+            Self::JobCancelled(_) => matches!(self, Self::CancelJob(_)),
+            _ => false,
+        }
+    }
+
+    /// Appends the message as one line, newline included.
+    ///
+    /// # Panics
+    /// Never: every type of this crate has a JSON form, and the variant that has none is never sent.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let result = serde_json::to_writer(&mut *out, self);
+        debug_assert!(result.is_ok(), "{} has no JSON form", self.kind());
+        out.push(b'\n');
+    }
+}
+
+/// `submit_job`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubmitJob {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `job`.
+    pub job: Job,
+}
+
+/// `ack`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ack {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `jobId`.
+    pub job_id: JobId,
+}
+
+/// `request_permit`. The job in it is the one that is executed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestPermit {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `job`.
+    pub job: Job,
+    /// `attemptIndex`.
+    pub attempt_index: f64,
+}
+
+/// `permit_granted`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PermitGranted {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `permit`.
+    pub permit: Permit,
+}
+
+/// `permit_rejected`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PermitRejected {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `rejection`.
+    pub rejection: PermitRejection,
+}
+
+/// `cancel_job`. A second one with `force` skips what is left of the grace time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelJob {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `jobId`.
+    pub job_id: JobId,
+    /// `reason`: a word of [`CancelReason`], or any text of an old runner.
+    pub reason: String,
+    /// `force`: kill now. Protocol 2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
+/// `job_cancelled`: the worker is being ended; `job_completed` follows when it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobCancelled {
+    /// `jobId`.
+    pub job_id: JobId,
+    /// `reason` as it was asked.
+    pub reason: String,
+    /// `requestId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+}
+
+/// A request that names a job and nothing else (`pause_job`, `resume_job`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRequest {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `jobId`.
+    pub job_id: JobId,
+}
+
+/// `job_event`: never has a `requestId`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobEvent {
+    /// `jobId`.
+    pub job_id: JobId,
+    /// `ts`: the core's clock.
+    pub ts: UtcMillis,
+    /// `seq`: numbers of one job rise by one. A gap carries the number of the first event it stands for.
+    pub seq: u64,
+    /// `at`: length of the attempt's log when the event was made. Protocol 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+    /// `event`.
+    pub event: WorkerEvent,
+}
+
+/// `job_completed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobCompleted {
+    /// `jobId`.
+    pub job_id: JobId,
+    /// `outcome`.
+    pub outcome: JobOutcome,
+    /// `result`: absent when there was no worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<WorkerResult>,
+    /// `errorClass`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<ErrorClass>,
+}
+
+/// `outcome` of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobOutcome {
+    /// `succeeded`.
+    Succeeded,
+    /// `failed`.
+    Failed,
+    /// `cancelled`.
+    Cancelled,
+}
+
+/// `core_event`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CoreEventMessage {
+    /// `ts`: the core's clock.
+    pub ts: UtcMillis,
+    /// `event`.
+    pub event: CoreEvent,
+}
+
+/// Something that happened to the core or its processes, tagged by `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", remote = "Self")]
+pub enum CoreEvent {
+    /// A worker is alive.
+    WorkerStarted {
+        /// `jobId`.
+        job_id: JobId,
+        /// `process`: leader of the worker's session.
+        process: ProcessIdentity,
+    },
+    /// A worker is being ended, or has ended and its pipes are still open.
+    WorkerEnding {
+        /// `jobId`.
+        job_id: JobId,
+        /// `phase`.
+        phase: EndingPhase,
+        /// `reason`: absent when the worker ended by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<CancelReason>,
+        /// `limitMs`: when the phase ends by force.
+        limit_ms: u64,
+    },
+    /// A worker left a process behind; it was ended.
+    Leaked {
+        /// `jobId`: absent when it may belong to several jobs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job_id: Option<JobId>,
+        /// `leaked`.
+        leaked: Leaked,
+    },
+    /// Permits changed.
+    Permits {
+        /// `active`: in use.
+        active: u32,
+        /// `limit`: at most.
+        limit: u32,
+    },
+    /// Something a person should know.
+    Warning {
+        /// `message`.
+        message: String,
+    },
+    /// A kind of a newer version.
+    Unknown {
+        /// `raw`: the JSON, as it came.
+        raw: String,
+    },
+}
+
+const CORE_EVENT_KINDS: [&str; 6] =
+    ["worker_started", "worker_ending", "leaked", "permits", "warning", "unknown"];
+
+impl Serialize for CoreEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CoreEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+
+        #[derive(Deserialize)]
+        struct Tag {
+            #[serde(rename = "type")]
+            kind: String,
+        }
+
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let tag: Tag = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+        if CORE_EVENT_KINDS.contains(&tag.kind.as_str()) {
+            Self::deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(D::Error::custom)
+        } else {
+            Ok(Self::Unknown { raw: String::from(Box::<str>::from(raw)) })
+        }
+    }
+}
+
+/// Where a worker is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndingPhase {
+    /// `terminating`: TERM was sent, the grace time runs.
+    Terminating,
+    /// `killing`: KILL was sent.
+    Killing,
+    /// `draining`: it has ended, something holds its pipes.
+    Draining,
+}
+
+/// `escalation`. Its content is passed on as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// `event`.
+    pub event: Value,
+}
+
+/// `report_queue_metrics`: has no answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueMetrics {
+    /// `requestId`.
+    pub request_id: RequestId,
+    /// `queueDepth`.
+    pub queue_depth: f64,
+    /// `oldestJobAgeMs`.
+    pub oldest_job_age_ms: f64,
+    /// `backlogCount`.
+    pub backlog_count: f64,
+}
+
+/// `heartbeat`, `heartbeat_ack`: each carries the sender's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// `timestamp`.
+    pub timestamp: UtcMillis,
+}
+
+/// `error`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorReply {
+    /// `code`: one of [`error_code`].
+    pub code: String,
+    /// `message`: a sentence for people.
+    pub message: String,
+    /// `requestId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+}

@@ -1,0 +1,238 @@
+//! How a worker ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ProcessIdentity, Usage};
+
+/// The result of one attempt (`result` of `job_completed`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerResult {
+    /// `status`.
+    pub status: WorkerStatus,
+    /// `artifacts`: what the worker says it made.
+    #[serde(default)]
+    pub artifacts: Vec<Artifact>,
+    /// `observations`: what is worth reading, output excerpts first.
+    #[serde(default)]
+    pub observations: Vec<Observation>,
+    /// `cost`.
+    pub cost: Cost,
+    /// `durationMs`: from spawn to the end, on the core's monotonic clock.
+    pub duration_ms: u64,
+    /// `exitCode`: of the worker; 128 + n for signal n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// `errorClass`: absent on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<ErrorClass>,
+    /// `details`: what protocol 1 has no place for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<ResultDetails>>,
+}
+
+/// `status` of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WorkerStatus {
+    /// `SUCCEEDED`: exit code and the worker's own end agree on success.
+    Succeeded,
+    /// `FAILED`.
+    Failed,
+    /// `CANCELLED`: ended because it was asked to.
+    Cancelled,
+}
+
+/// Why a failure happened, as far as retrying is concerned (`errorClass`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorClass {
+    /// `RETRYABLE_TRANSIENT`: trying again may help.
+    RetryableTransient,
+    /// `RETRYABLE_RATE_LIMIT`.
+    RetryableRateLimit,
+    /// `RETRYABLE_NETWORK`.
+    RetryableNetwork,
+    /// `RETRYABLE_SERVICE`.
+    RetryableService,
+    /// `NON_RETRYABLE`.
+    NonRetryable,
+    /// `NON_RETRYABLE_LINT`.
+    NonRetryableLint,
+    /// `NON_RETRYABLE_TEST`.
+    NonRetryableTest,
+    /// `FATAL`: never retried.
+    Fatal,
+}
+
+impl ErrorClass {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RetryableTransient => "RETRYABLE_TRANSIENT",
+            Self::RetryableRateLimit => "RETRYABLE_RATE_LIMIT",
+            Self::RetryableNetwork => "RETRYABLE_NETWORK",
+            Self::RetryableService => "RETRYABLE_SERVICE",
+            Self::NonRetryable => "NON_RETRYABLE",
+            Self::NonRetryableLint => "NON_RETRYABLE_LINT",
+            Self::NonRetryableTest => "NON_RETRYABLE_TEST",
+            Self::Fatal => "FATAL",
+        }
+    }
+}
+
+/// Why an attempt or a run was ended before its own end, mildest first. It may only become more severe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// `user`: a person asked, by key, signal or request.
+    User,
+    /// `timeout`: its time was over.
+    Timeout,
+    /// `budget`: its bytes or its money were used up.
+    Budget,
+    /// `parent`: what owns it went away or was told to end.
+    Parent,
+    /// `lost`: the core died; the outcome is unknown.
+    Lost,
+}
+
+impl CancelReason {
+    /// The word on the wire and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Timeout => "timeout",
+            Self::Budget => "budget",
+            Self::Parent => "parent",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Reads the free text of a `cancel_job`; text of an old runner means a person or its program asked.
+    #[must_use]
+    pub fn from_wire(text: &str) -> Self {
+        [Self::Timeout, Self::Budget, Self::Parent, Self::Lost]
+            .into_iter()
+            .find(|reason| reason.name() == text)
+            .unwrap_or(Self::User)
+    }
+}
+
+/// Something a worker made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// `type`: `patch`, `diff`, `file_change`.
+    #[serde(rename = "type")]
+    pub artifact_type: String,
+    /// `ref`: usually a path.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// Something worth reading about an attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// `summary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// `command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// `filesChanged`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files_changed: Vec<String>,
+}
+
+impl Observation {
+    /// An observation that is one text.
+    pub fn text(summary: impl Into<String>) -> Self {
+        Self { summary: Some(summary.into()), ..Self::default() }
+    }
+}
+
+/// `cost` of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// `wallTimeMs`.
+    pub wall_time_ms: u64,
+    /// `estimatedTokens`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_tokens: Option<u64>,
+    /// `instructionBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction_bytes: Option<u64>,
+}
+
+/// What protocol 2 adds to a result (`details`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultDetails {
+    /// `cancelReason`: why it was ended before its own end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_reason: Option<CancelReason>,
+    /// `signal`: number of the signal that ended the worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// `killed`: the worker had to be forced with KILL.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub killed: bool,
+    /// `error`: what went wrong, one sentence, when there was no worker to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// `leaked`: processes the worker left behind; they were ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaked: Vec<Leaked>,
+    /// `logBytes`: logical length of the attempt's log.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// `eventsBytes`: length of the attempt's event file.
+    #[serde(default)]
+    pub events_bytes: u64,
+    /// `lastSeq`: number of the last event offered, absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seq: Option<u64>,
+    /// `answer`: an agent's final text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// `sessionId`: an agent's session, for resuming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// `model` that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// `turns`: model round trips.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
+    /// `usage`: tokens and money of the whole attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// `denials`: tool calls that were refused, as `tool: reason`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denials: Vec<String>,
+    /// `errorKind`: the worker's own word for its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// A process that outlived its worker and was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaked {
+    /// `process`.
+    pub process: ProcessIdentity,
+    /// `command`: its command line, shortened.
+    pub command: String,
+}

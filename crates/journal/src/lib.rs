@@ -1,0 +1,1 @@
+//! The record: run directory, spool, event files, journal.

@@ -1,0 +1,1 @@
+//! Children: their life, sessions, pipes and the ladder that ends them.

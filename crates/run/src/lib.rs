@@ -1,0 +1,1 @@
+//! What a run is: ids, events of a run, and the one fold that turns them into a view.

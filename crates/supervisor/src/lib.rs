@@ -1,0 +1,1 @@
+//! The supervisor process: core link, runner, event bus, sinks.

@@ -1,0 +1,1 @@
+//! One translator per worker program, the trait they share, and the registry.

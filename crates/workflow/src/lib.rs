@@ -1,0 +1,1 @@
+//! The workflow language and its decisions: YAML, diagnostics, graph, run machine.

@@ -1,0 +1,3 @@
+//! The roboppi command line.
+
+fn main() {}
