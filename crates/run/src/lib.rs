@@ -1,1 +1,23 @@
-//! What a run is: ids, events of a run, and the one fold that turns them into a view.
+//! What a run is.
+//!
+//! A run is known by its events. The supervisor numbers the events of run and steps
+//! ([`JournalRecord`]); the core numbers the events of each attempt ([`AttemptRecord`]). [`RunView`] is
+//! what one sees of a run, and [`RunView::apply`] is the only place that works it out: a live screen, an
+//! attached one and a finished run read later show the same because they fold the same records.
+
+mod event;
+mod id;
+mod manifest;
+mod record;
+mod state;
+mod view;
+
+pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
+pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
+pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
+pub use record::{AttemptRecord, JournalRecord, RunRecord};
+pub use state::{RunOutcome, StepState};
+pub use view::{
+    Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunPosition, RunStatus,
+    RunView, StepCounts, StepView, WarningView,
+};

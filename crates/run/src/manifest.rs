@@ -1,0 +1,60 @@
+//! What was started: the content of `run.json`.
+
+use roboppi_ipc::{ProcessIdentity, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::{RunId, RunMode};
+
+/// Version of the run directory this program writes.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+/// `run.json` of a run directory. Written once, before anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// `format` of the directory.
+    pub format: u32,
+    /// `runId`.
+    pub run_id: RunId,
+    /// `name` of the workflow.
+    pub name: String,
+    /// `workflow`: absolute path of the file.
+    pub workflow: String,
+    /// `workflowSha256`: fingerprint of the file as it was.
+    pub workflow_sha256: String,
+    /// `arguments` of the command.
+    pub arguments: Vec<String>,
+    /// `workspace`: absolute path.
+    pub workspace: String,
+    /// `contextDir`: absolute path.
+    pub context_dir: String,
+    /// `gitCommit` of the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_commit: Option<String>,
+    /// `version` of roboppi.
+    pub version: String,
+    /// `host` name.
+    pub host: String,
+    /// `owner`: the supervisor process.
+    pub owner: ProcessIdentity,
+    /// `bootId`: pids and start times mean something only within one boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// `mode`.
+    pub mode: RunMode,
+    /// `record`: `full` when the core records worker output itself, `events` when the supervisor writes
+    /// down what an old core sent it, which may have holes.
+    pub record: RecordKind,
+    /// `startedAt`.
+    pub started_at: UtcMillis,
+}
+
+/// How complete the logs of a run are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// `full`: every byte.
+    Full,
+    /// `events`: what came over the wire.
+    Events,
+}

@@ -1,0 +1,327 @@
+//! What one sees of a run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use roboppi_ipc::{
+    CancelReason, CoreEvent, JobId, Patch, ProcessIdentity, Progress, SessionInfo, Usage, UtcMillis, Waiting,
+    WorkerResult,
+};
+
+use crate::{AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepId, StepPlan, StepState};
+
+mod fold;
+
+/// Everything a screen shows of a run, except the text of logs, which is read from the record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunView {
+    /// What was started; `None` before the first record.
+    pub head: Option<RunHead>,
+    /// Where the run is.
+    pub status: RunStatus,
+    /// Steps in the order of the file.
+    pub steps: Vec<StepView>,
+    /// The core.
+    pub core: CoreView,
+    /// The latest warnings, oldest first, at most [`RunView::WARNINGS`].
+    pub warnings: Vec<WarningView>,
+    /// Warnings there were in all.
+    pub warnings_total: u64,
+    /// Records folded so far.
+    pub position: RunPosition,
+    index: HashMap<StepId, usize>,
+    jobs: HashMap<JobId, AttemptRef>,
+}
+
+/// What was started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunHead {
+    /// The run.
+    pub run_id: RunId,
+    /// Name of the workflow.
+    pub name: String,
+    /// Path of the file.
+    pub workflow: String,
+    /// Where the steps work.
+    pub workspace: String,
+    /// Where artifacts go.
+    pub context_dir: String,
+    /// Who starts the workers.
+    pub mode: RunMode,
+    /// Limit of the whole run in milliseconds.
+    pub timeout_ms: u64,
+    /// Attempts at a time.
+    pub concurrency: u32,
+    /// Whether stdout and stderr are shown live.
+    pub stream_stdio: bool,
+    /// When it began.
+    pub started_at: UtcMillis,
+}
+
+/// Where a run is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RunStatus {
+    /// Nothing is known yet.
+    #[default]
+    Unknown,
+    /// Under way.
+    Running,
+    /// Being ended.
+    Ending {
+        /// Why.
+        reason: CancelReason,
+        /// Workers are killed at once.
+        force: bool,
+    },
+    /// Over.
+    Finished {
+        /// How.
+        outcome: RunOutcome,
+        /// Exit code of the command.
+        exit_code: u8,
+        /// Milliseconds it took.
+        duration_ms: u64,
+        /// When.
+        at: UtcMillis,
+        /// Why, for people.
+        detail: Option<String>,
+    },
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepView {
+    /// What is known before it runs.
+    pub plan: Arc<StepPlan>,
+    /// Where it is.
+    pub state: StepState,
+    /// Why, for people.
+    pub detail: Option<String>,
+    /// It failed, and the run counts it as success.
+    pub allowed_to_fail: bool,
+    /// When its first attempt started.
+    pub started_at: Option<UtcMillis>,
+    /// When it came into its state.
+    pub changed_at: UtcMillis,
+    /// Milliseconds it took, once it is over.
+    pub duration_ms: Option<u64>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<AttemptView>,
+    /// Artifacts it put into the context directory: name and path.
+    pub artifacts: Vec<(String, String)>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptView {
+    /// Which one.
+    pub of: AttemptRef,
+    /// Its job.
+    pub job_id: JobId,
+    /// Path of its files inside the run directory, without extension.
+    pub base: String,
+    /// When it was handed to the core.
+    pub started_at: UtcMillis,
+    /// Where it is.
+    pub status: AttemptStatus,
+    /// Leader of the worker's session.
+    pub process: Option<ProcessIdentity>,
+    /// What its worker did, folded from its own events.
+    pub activity: Activity,
+    /// When it ended.
+    pub finished_at: Option<UtcMillis>,
+}
+
+impl AttemptView {
+    /// Length of its log as far as it is known.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        match &self.status {
+            AttemptStatus::Finished { log_bytes, .. } => *log_bytes,
+            AttemptStatus::Started | AttemptStatus::Phase(_) => self.activity.log_bytes,
+        }
+    }
+}
+
+/// Where an attempt is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttemptStatus {
+    /// Handed to the core.
+    Started,
+    /// In a stage.
+    Phase(AttemptPhase),
+    /// Over.
+    Finished {
+        /// How.
+        result: Box<WorkerResult>,
+        /// Length of its log.
+        log_bytes: u64,
+    },
+}
+
+/// What a worker did.
+///
+/// Folded from the attempt's own events only, so it does not matter how those are interleaved with the journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Activity {
+    /// Number of the last recorded event folded.
+    pub last_seq: Option<u64>,
+    /// Length of its log as far as events tell.
+    pub log_bytes: u64,
+    /// Its latest progress.
+    pub progress: Option<Progress>,
+    /// Its patches, the latest [`Activity::PATCHES`].
+    pub patches: Vec<PatchView>,
+    /// Patches there were in all.
+    pub patches_total: u64,
+    /// Tokens and money so far.
+    pub usage: Option<Usage>,
+    /// Its session.
+    pub session: Option<SessionInfo>,
+    /// What it waits for; cleared by whatever it does next.
+    pub waiting: Option<Waiting>,
+    /// Tool calls so far.
+    pub tool_calls: u64,
+    /// Lines its adapter did not know.
+    pub unknown: u64,
+    /// When its last recorded event was.
+    pub last_at: Option<UtcMillis>,
+}
+
+/// A change of one file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchView {
+    /// Number of its event.
+    pub seq: u64,
+    /// When.
+    pub ts: UtcMillis,
+    /// The change.
+    pub patch: Arc<Patch>,
+}
+
+/// The core of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CoreView {
+    /// Where it is.
+    pub status: CoreStatus,
+    /// Cores the run has had.
+    pub incarnation: u32,
+    /// Its process.
+    pub process: Option<ProcessIdentity>,
+    /// Protocol it speaks.
+    pub protocol: u32,
+    /// Version it says it has.
+    pub version: String,
+    /// Permits in use and allowed, as the core said last.
+    pub permits: Option<(u32, u32)>,
+    /// The latest reports, oldest first, at most [`CoreView::REPORTS`].
+    pub reports: Vec<(UtcMillis, CoreEvent)>,
+}
+
+/// Where the core is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CoreStatus {
+    /// Not there yet.
+    #[default]
+    Absent,
+    /// Answering.
+    Alive,
+    /// Gone although the run was not over.
+    Lost {
+        /// How it was noticed and what it last said.
+        detail: String,
+    },
+}
+
+/// Something a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WarningView {
+    /// When.
+    pub ts: UtcMillis,
+    /// What.
+    pub message: String,
+    /// Step it is about.
+    pub step: Option<StepId>,
+}
+
+/// How far a view has been folded. Attempts have their own positions in [`Activity::last_seq`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunPosition {
+    /// Last journal record.
+    pub journal_seq: u64,
+}
+
+/// Counts of steps by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepCounts {
+    /// Not started, and not ruled out.
+    pub waiting: usize,
+    /// With an attempt under way, or between two.
+    pub active: usize,
+    /// Succeeded.
+    pub succeeded: usize,
+    /// Failed, those that were allowed to included.
+    pub failed: usize,
+    /// Never started.
+    pub skipped: usize,
+    /// Ended because it was asked to, or lost.
+    pub cancelled: usize,
+}
+
+impl RunView {
+    /// Warnings kept.
+    pub const WARNINGS: usize = 200;
+
+    /// The step of a name.
+    #[must_use]
+    pub fn step(&self, step: &StepId) -> Option<&StepView> {
+        self.index.get(step).and_then(|index| self.steps.get(*index))
+    }
+
+    /// The attempt of a reference.
+    #[must_use]
+    pub fn attempt(&self, of: &AttemptRef) -> Option<&AttemptView> {
+        self.step(&of.step)?.attempts.iter().rev().find(|attempt| attempt.of == *of)
+    }
+
+    /// The attempt of a job.
+    #[must_use]
+    pub fn attempt_of_job(&self, job: &JobId) -> Option<&AttemptRef> {
+        self.jobs.get(job)
+    }
+
+    /// Whether the run is over.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        matches!(self.status, RunStatus::Finished { .. })
+    }
+
+    /// Counts of steps.
+    #[must_use]
+    pub fn counts(&self) -> StepCounts {
+        let mut counts = StepCounts::default();
+        for step in &self.steps {
+            *match step.state {
+                StepState::Pending | StepState::Ready => &mut counts.waiting,
+                StepState::Starting | StepState::Running | StepState::Retrying | StepState::Ending => {
+                    &mut counts.active
+                }
+                StepState::Succeeded => &mut counts.succeeded,
+                StepState::Failed => &mut counts.failed,
+                StepState::Skipped => &mut counts.skipped,
+                StepState::Cancelled | StepState::Lost => &mut counts.cancelled,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl Activity {
+    /// Patches kept.
+    pub const PATCHES: usize = 500;
+}
+
+impl CoreView {
+    /// Reports kept.
+    pub const REPORTS: usize = 200;
+}

@@ -1,0 +1,268 @@
+//! The one place that works a view out of records.
+
+use std::sync::Arc;
+
+use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis, WorkerEvent};
+
+use super::{
+    Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunStatus, RunView,
+    StepView, WarningView,
+};
+use crate::{AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepState};
+
+impl RunView {
+    /// Folds one record in. A record that was folded before changes nothing, so a snapshot and a
+    /// stream that overlap are harmless.
+    pub fn apply(&mut self, record: &RunRecord) {
+        match record {
+            RunRecord::Journal(record) => self.apply_journal(record),
+            RunRecord::Attempt(of, record) => self.apply_attempt(of, record),
+        }
+    }
+
+    /// Folds one line of the journal in.
+    pub fn apply_journal(&mut self, record: &JournalRecord) {
+        if record.seq <= self.position.journal_seq {
+            return;
+        }
+        self.position.journal_seq = record.seq;
+        let ts = record.ts;
+        match &record.event {
+            RunEvent::RunStarted {
+                run_id,
+                name,
+                workflow,
+                workspace,
+                context_dir,
+                mode,
+                timeout_ms,
+                concurrency,
+                stream_stdio,
+                steps,
+            } => {
+                self.head = Some(RunHead {
+                    run_id: run_id.clone(),
+                    name: name.clone(),
+                    workflow: workflow.clone(),
+                    workspace: workspace.clone(),
+                    context_dir: context_dir.clone(),
+                    mode: *mode,
+                    timeout_ms: *timeout_ms,
+                    concurrency: *concurrency,
+                    stream_stdio: *stream_stdio,
+                    started_at: ts,
+                });
+                self.status = RunStatus::Running;
+                self.index =
+                    steps.iter().enumerate().map(|(index, plan)| (plan.step.clone(), index)).collect();
+                self.steps = steps.iter().map(|plan| StepView::planned(Arc::new(plan.clone()), ts)).collect();
+            }
+            RunEvent::CoreStarted { incarnation, process, protocol, version } => {
+                self.core.status = CoreStatus::Alive;
+                self.core.incarnation = *incarnation;
+                self.core.process = *process;
+                self.core.protocol = *protocol;
+                self.core.version.clone_from(version);
+            }
+            RunEvent::CoreLost { detail, .. } => {
+                self.core.status = CoreStatus::Lost { detail: detail.clone() }
+            }
+            RunEvent::CoreReport { event } => self.core.report(ts, event),
+            RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
+                if let Some(step) = self.index.get(step).and_then(|index| self.steps.get_mut(*index)) {
+                    step.state = *state;
+                    step.detail.clone_from(detail);
+                    step.duration_ms = *duration_ms;
+                    step.allowed_to_fail = *allowed_to_fail;
+                    step.changed_at = ts;
+                }
+            }
+            RunEvent::AttemptStarted { of, job_id, base } => {
+                self.jobs.insert(job_id.clone(), of.clone());
+                if let Some(step) = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index)) {
+                    step.started_at.get_or_insert(ts);
+                    let attempt = step.attempt_entry(of, ts);
+                    attempt.job_id = job_id.clone();
+                    attempt.base.clone_from(base);
+                    attempt.started_at = ts;
+                }
+            }
+            RunEvent::AttemptPhase { of, phase } => {
+                if let Some(attempt) = self.attempt_mut(of) {
+                    if let AttemptPhase::Running { process } = phase {
+                        attempt.process = *process;
+                    }
+                    attempt.status = AttemptStatus::Phase(phase.clone());
+                }
+            }
+            RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
+                if let Some(attempt) = self.attempt_mut(of) {
+                    attempt.finished_at = Some(ts);
+                    attempt.status =
+                        AttemptStatus::Finished { result: Box::new(result.clone()), log_bytes: *log_bytes };
+                }
+            }
+            RunEvent::ArtifactCollected { step, name, path } => {
+                if let Some(step) = self.index.get(step).and_then(|index| self.steps.get_mut(*index)) {
+                    step.artifacts.push((name.clone(), path.clone()));
+                }
+            }
+            RunEvent::RunEnding { reason, force } => {
+                self.status = RunStatus::Ending { reason: *reason, force: *force };
+            }
+            RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
+                self.status = RunStatus::Finished {
+                    outcome: *outcome,
+                    exit_code: *exit_code,
+                    duration_ms: *duration_ms,
+                    at: ts,
+                    detail: detail.clone(),
+                };
+            }
+            RunEvent::Warning { message, step } => {
+                self.warnings_total += 1;
+                if self.warnings.len() == Self::WARNINGS {
+                    self.warnings.remove(0);
+                }
+                self.warnings.push(WarningView { ts, message: message.clone(), step: step.clone() });
+            }
+            RunEvent::Unknown { .. } => {}
+        }
+    }
+
+    /// Folds one event of an attempt in. Touches nothing but that attempt's activity.
+    pub fn apply_attempt(&mut self, of: &AttemptRef, record: &AttemptRecord) {
+        if let Some(step) = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index)) {
+            step.attempt_entry(of, record.ts).activity.apply(record);
+        }
+    }
+
+    fn attempt_mut(&mut self, of: &AttemptRef) -> Option<&mut AttemptView> {
+        let step = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index))?;
+        step.attempts.iter_mut().rev().find(|attempt| attempt.of == *of)
+    }
+}
+
+impl StepView {
+    fn planned(plan: Arc<crate::StepPlan>, ts: UtcMillis) -> Self {
+        Self {
+            plan,
+            state: StepState::Pending,
+            detail: None,
+            allowed_to_fail: false,
+            started_at: None,
+            changed_at: ts,
+            duration_ms: None,
+            attempts: Vec::new(),
+            artifacts: Vec::new(),
+        }
+    }
+
+    /// The attempt of `of`, made when its own events are read before the journal names it.
+    fn attempt_entry(&mut self, of: &AttemptRef, ts: UtcMillis) -> &mut AttemptView {
+        let index = self.attempts.iter().rposition(|attempt| attempt.of == *of).unwrap_or_else(|| {
+            let place = self.attempts.partition_point(|attempt| attempt.of < *of);
+            self.attempts.insert(
+                place,
+                AttemptView {
+                    of: of.clone(),
+                    job_id: "".into(),
+                    base: of.base(),
+                    started_at: ts,
+                    status: AttemptStatus::Started,
+                    process: None,
+                    activity: Activity::default(),
+                    finished_at: None,
+                },
+            );
+            place
+        });
+        &mut self.attempts[index]
+    }
+}
+
+impl Activity {
+    fn apply(&mut self, record: &AttemptRecord) {
+        match &record.event {
+            // Output, partial text and gaps are live only; all they say about the record is how long the
+            // log is, so a view folded from files is the same without them.
+            WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
+                let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
+                self.log_bytes = self.log_bytes.max(end).max(record.at);
+            }
+            WorkerEvent::TextDelta { .. } => {}
+            WorkerEvent::Gap(gap) => self.log_bytes = self.log_bytes.max(gap.to_offset),
+            recorded => {
+                if self.last_seq.is_none_or(|last| record.seq > last) {
+                    self.last_seq = Some(record.seq);
+                    self.last_at = Some(record.ts);
+                    self.log_bytes = self.log_bytes.max(record.at);
+                    self.apply_recorded(record, recorded);
+                }
+            }
+        }
+    }
+
+    fn apply_recorded(&mut self, record: &AttemptRecord, event: &WorkerEvent) {
+        if !matches!(event, WorkerEvent::Waiting(_)) {
+            self.waiting = None;
+        }
+        match event {
+            WorkerEvent::Progress(progress) => self.progress = Some(progress.clone()),
+            WorkerEvent::Patch(patch) => {
+                self.patches_total += 1;
+                if self.patches.len() == Self::PATCHES {
+                    self.patches.remove(0);
+                }
+                self.patches.push(PatchView {
+                    seq: record.seq,
+                    ts: record.ts,
+                    patch: Arc::new(patch.clone()),
+                });
+            }
+            WorkerEvent::Usage(usage) => self.usage = Some(*usage),
+            WorkerEvent::Session(session) => self.session = Some(session.clone()),
+            WorkerEvent::Waiting(waiting) => self.waiting = Some(waiting.clone()),
+            WorkerEvent::ToolCall(_) => self.tool_calls += 1,
+            WorkerEvent::Unknown { .. } => self.unknown += 1,
+            WorkerEvent::Text { .. }
+            | WorkerEvent::Thinking { .. }
+            | WorkerEvent::ToolResult(_)
+            | WorkerEvent::FileChanged { .. }
+            | WorkerEvent::Stdout(_)
+            | WorkerEvent::Stderr(_)
+            | WorkerEvent::TextDelta { .. }
+            | WorkerEvent::Gap(_) => {}
+        }
+    }
+}
+
+impl CoreView {
+    fn report(&mut self, ts: UtcMillis, event: &CoreEvent) {
+        match event {
+            CoreEvent::Permits { active, limit } => self.permits = Some((*active, *limit)),
+            _ => {
+                if self.reports.len() == Self::REPORTS {
+                    self.reports.remove(0);
+                }
+                self.reports.push((ts, event.clone()));
+            }
+        }
+    }
+}
+
+impl AttemptPhase {
+    /// The phase a core's report of an ending worker means.
+    #[must_use]
+    pub const fn of_ending(
+        phase: EndingPhase,
+        reason: Option<roboppi_ipc::CancelReason>,
+        limit_ms: u64,
+    ) -> Self {
+        match phase {
+            EndingPhase::Terminating => Self::Terminating { reason, limit_ms },
+            EndingPhase::Killing => Self::Killing { reason },
+            EndingPhase::Draining => Self::Draining { limit_ms },
+        }
+    }
+}
