@@ -1,1 +1,35 @@
 //! Children: their life, sessions, pipes and the ladder that ends them.
+//!
+//! [`run`] takes one child from its start to its end. What happens when is decided by
+//! [`machine::ChildMachine`], which knows neither processes nor clocks; the driver only performs.
+//!
+//! Three promises hold on every path, also when the future of [`run`] is dropped:
+//!
+//! * The child leads a session and a process group of its own. Whatever ends it, the group first gets
+//!   TERM (and CONT, so that a stopped process can die), after the grace time KILL, and nobody of the
+//!   group is left when [`run`] returns. Only a dropped future skips the grace.
+//! * Every byte written before the end of the child is delivered, in the order of its stream, before
+//!   [`run`] returns.
+//! * A signal never hits a stranger. The group has the number of its leader, and a number cannot be
+//!   given away while its process has not been reaped. So the exit is *looked at* first, the pipes are
+//!   drained and the group is swept, and only then the leader is reaped (`leader.rs`).
+//!
+//! Processes that leave the group (`setsid`) are out of reach here; a pipe they hold is waited for
+//! during the drain time and then reported in [`ChildReport::pipes_left_open`].
+
+mod driver;
+mod error;
+mod exit;
+mod identity;
+mod leader;
+pub mod machine;
+mod pipes;
+mod spawn;
+mod watch_exit;
+
+pub use driver::{ChildReport, ChildWatch, Control, STDIN_BACKLOG, run};
+pub use error::{SpawnError, SpawnErrorKind};
+pub use exit::ExitKind;
+pub use identity::{identity, is_alive};
+pub use machine::Limits;
+pub use spawn::{Environment, Spawn, StdinMode};

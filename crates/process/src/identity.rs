@@ -1,0 +1,110 @@
+//! Which process is meant: a pid alone may belong to another one tomorrow.
+
+use std::io;
+
+use roboppi_ipc::ProcessIdentity;
+
+/// The process that has this pid now.
+///
+/// Where the system does not tell start times (not Linux) the start time is 0.
+///
+/// # Errors
+/// When there is no such process, or `/proc` cannot be read.
+pub fn identity(pid: u32) -> io::Result<ProcessIdentity> {
+    Ok(ProcessIdentity { pid, start_time: system::stat(pid)?.start_time })
+}
+
+/// Whether exactly this process lives. A process that ended and was not reaped does not.
+/// With the start time 0 (unknown) the pid alone decides.
+#[must_use]
+pub fn is_alive(process: ProcessIdentity) -> bool {
+    system::stat(process.pid)
+        .is_ok_and(|now| now.alive && (process.start_time == 0 || process.start_time == now.start_time))
+}
+
+struct Stat {
+    start_time: u64,
+    alive: bool,
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::io::{self, Read};
+
+    use super::Stat;
+
+    pub(super) fn stat(pid: u32) -> io::Result<Stat> {
+        // A line is some 300 bytes; the command name in it has at most 64.
+        let mut line = [0; 2048];
+        let mut file = std::fs::File::open(format!("/proc/{pid}/stat"))?;
+        let length = file.read(&mut line)?;
+        parse(&line[..length]).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is not as expected"))
+        })
+    }
+
+    /// Fields are counted from 1; the second is the name in parentheses, which may itself hold anything.
+    pub(super) fn parse(line: &[u8]) -> Option<Stat> {
+        let after_name = line.iter().rposition(|&byte| byte == b')')? + 1;
+        let mut fields = std::str::from_utf8(&line[after_name..]).ok()?.split_ascii_whitespace();
+        let state = fields.next()?; // field 3
+        let start_time = fields.nth(18)?.parse().ok()?; // field 22
+        Some(Stat { start_time, alive: !matches!(state, "Z" | "X" | "x") })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::io;
+
+    use rustix::process::{Pid, test_kill_process};
+
+    use super::Stat;
+
+    pub(super) fn stat(pid: u32) -> io::Result<Stat> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        match test_kill_process(pid) {
+            // Somebody else's process is a process.
+            Ok(()) | Err(rustix::io::Errno::PERM) => Ok(Stat { start_time: 0, alive: true }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_itself() {
+        let me = identity(std::process::id()).unwrap();
+        assert!(is_alive(me));
+        assert!(is_alive(ProcessIdentity { start_time: 0, ..me }));
+        assert!(!is_alive(ProcessIdentity { pid: u32::MAX, ..me }));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_later_process_with_the_same_pid_is_another_one() {
+        let me = identity(std::process::id()).unwrap();
+        assert!(!is_alive(ProcessIdentity { start_time: me.start_time + 1, ..me }));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_with_parentheses_does_not_confuse() {
+        let line = b"12 (a) Z (b) 1) S 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1\n";
+        let stat = system::parse(line).unwrap();
+        assert_eq!(stat.start_time, 4711);
+        assert!(stat.alive);
+        assert!(!system::parse(b"12 (a) Z 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1").unwrap().alive);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [&b""[..], b"12", b"12 (a", b"12 (a)", b"12 (a) S 1 2", b"12 (a) \xff\xff"] {
+            assert!(system::parse(line).is_none());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The leader of a group, as long as it has not been reaped.
+//!
+//! A group has the number of its leader. The system does not give that number to anybody else before the
+//! leader is reaped, dead or not. While a [`Leader`] exists it is not reaped: looking at its exit
+//! ([`Leader::exit`]) leaves it as it is, and [`Leader::reap`] takes the value away. So whoever can
+//! call [`Leader::signal_group`] cannot hit a stranger.
+
+use std::io;
+use std::thread;
+
+use roboppi_ipc::ProcessIdentity;
+use rustix::process::{
+    Pid, Signal as Number, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid,
+    waitpid,
+};
+
+use crate::machine::Signal;
+use crate::{ExitKind, identity};
+
+/// The leader of a session and group of its own, not reaped yet. Dropping it kills the group.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    pid: Pid,
+    reaped: bool,
+}
+
+impl Leader {
+    /// Takes over a child that called `setsid` and that nobody else waits for.
+    pub(crate) fn new(pid: u32) -> Option<Self> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+        Some(Self { pid, reaped: false })
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Who it is. Without `/proc` its start time is unknown.
+    pub(crate) fn identity(&self) -> ProcessIdentity {
+        let pid = self.pid.as_raw_nonzero().get().unsigned_abs();
+        identity(pid).unwrap_or(ProcessIdentity { pid, start_time: 0 })
+    }
+
+    /// Sends a signal to everybody in the group.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        let number = match signal {
+            Signal::Term => Number::TERM,
+            Signal::Kill => Number::KILL,
+            Signal::Stop => Number::STOP,
+            Signal::Cont => Number::CONT,
+        };
+        // An error means that nobody is left who could be told, or that the group as a whole belongs to
+        // another user; then at least the leader is tried.
+        if kill_process_group(self.pid, number).is_err() {
+            let _ = kill_process(self.pid, number);
+        }
+    }
+
+    /// How it ended, if it did. Leaves it unreaped.
+    pub(crate) fn exit(&self) -> io::Result<Option<ExitKind>> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), look))?;
+        Ok(status.and_then(|status| {
+            let code = status.exit_status().map(ExitKind::Code);
+            code.or_else(|| status.terminating_signal().map(ExitKind::Signal))
+        }))
+    }
+
+    /// Lets the number go. To be called when [`Leader::exit`] knows the end; then it does not wait.
+    pub(crate) fn reap(mut self) {
+        self.reaped = true;
+        wait_for(self.pid);
+    }
+
+    /// Gives up a child that somebody else has reaped.
+    pub(crate) fn forget(mut self) {
+        self.reaped = true;
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        self.signal_group(Signal::Kill);
+        let pid = self.pid;
+        let gone = waitpid(Some(pid), WaitOptions::NOHANG).is_ok_and(|ended| ended.is_some());
+        if !gone {
+            // It dies as soon as the system gets round to it; the thread here has other children to serve.
+            // If there is no room for another thread the dead child stays unreaped until this process ends.
+            let _ = thread::Builder::new().name("reaper".into()).spawn(move || wait_for(pid));
+        }
+    }
+}
+
+fn wait_for(pid: Pid) {
+    let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+}

@@ -1,0 +1,325 @@
+//! One function per state; each answers every input.
+
+use std::time::Duration;
+
+use roboppi_ipc::{CancelReason, EndingPhase, Mono};
+
+use super::{
+    ChildEnd, ChildMachine, Effect, Ended, Epoch, Exit, Force, Input, SWEEP_TIME, Signal, State, Wishes,
+};
+use crate::ExitKind;
+
+impl ChildMachine {
+    pub(super) fn idle(&mut self, wishes: Wishes, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Start => {
+                if let Some(reason) = self.reason {
+                    self.enter(State::Done);
+                    out.push(Effect::Finish(ChildEnd::NeverStarted(reason)));
+                } else {
+                    self.enter(State::Spawning(wishes));
+                    out.push(Effect::Spawn);
+                }
+            }
+            Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
+                self.state = State::Idle(self.remember(wishes, input));
+            }
+            Input::Spawned | Input::SpawnFailed | Input::Exited(_) | Input::PipesClosed | Input::Timer(_) => {
+            }
+        }
+    }
+
+    pub(super) fn spawning(&mut self, now: Mono, wishes: Wishes, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Spawned => {
+                self.started = now;
+                out.push(Effect::Started);
+                match wishes.end {
+                    Some(Force::Grace) => self.terminate(now, out),
+                    Some(Force::Now) => self.kill(out),
+                    None if wishes.paused => {
+                        self.enter(State::Paused { left: self.limits.timeout });
+                        out.push(Effect::Signal(Signal::Stop));
+                    }
+                    None => self.go(now, self.limits.timeout, out),
+                }
+            }
+            Input::SpawnFailed => {
+                self.enter(State::Done);
+                out.push(Effect::Finish(ChildEnd::SpawnFailed));
+            }
+            Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
+                self.state = State::Spawning(self.remember(wishes, input));
+            }
+            Input::Start | Input::Exited(_) | Input::PipesClosed | Input::Timer(_) => {}
+        }
+    }
+
+    pub(super) fn running(&mut self, now: Mono, deadline: Option<Mono>, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Exited(kind) => self.exited(now, kind, out),
+            Input::PipesClosed => self.pipes_open = false,
+            Input::Timer(epoch) if epoch == self.epoch => {
+                self.raise(CancelReason::Timeout);
+                self.terminate(now, out);
+            }
+            Input::Cancel(reason) => {
+                self.raise(reason);
+                self.terminate(now, out);
+            }
+            Input::OwnerGone => {
+                self.raise(CancelReason::Parent);
+                self.terminate(now, out);
+            }
+            Input::Kill(reason) => {
+                self.raise(reason);
+                self.kill(out);
+            }
+            Input::Pause => {
+                self.enter(State::Paused { left: deadline.map(|deadline| deadline.since(now)) });
+                out.push(Effect::Signal(Signal::Stop));
+            }
+            Input::Resume | Input::Timer(_) | Input::Start | Input::Spawned | Input::SpawnFailed => {}
+        }
+    }
+
+    pub(super) fn paused(&mut self, now: Mono, left: Option<Duration>, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Exited(kind) => {
+                // The others of the group may have something left to write.
+                out.push(Effect::Signal(Signal::Cont));
+                self.exited(now, kind, out);
+            }
+            Input::PipesClosed => self.pipes_open = false,
+            Input::Cancel(reason) => {
+                self.raise(reason);
+                self.terminate(now, out);
+            }
+            Input::OwnerGone => {
+                self.raise(CancelReason::Parent);
+                self.terminate(now, out);
+            }
+            Input::Kill(reason) => {
+                self.raise(reason);
+                self.kill(out);
+            }
+            Input::Resume => {
+                out.push(Effect::Signal(Signal::Cont));
+                self.go(now, left, out);
+            }
+            Input::Pause | Input::Timer(_) | Input::Start | Input::Spawned | Input::SpawnFailed => {}
+        }
+    }
+
+    pub(super) fn terminating(&mut self, now: Mono, until: Mono, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Exited(kind) => self.exited(now, kind, out),
+            Input::PipesClosed => self.pipes_open = false,
+            Input::Timer(epoch) if epoch == self.epoch => self.kill(out),
+            Input::Kill(reason) => {
+                self.raise(reason);
+                self.kill(out);
+            }
+            Input::Cancel(reason) => self.worsen(EndingPhase::Terminating, reason, until.since(now), out),
+            Input::OwnerGone => {
+                self.worsen(EndingPhase::Terminating, CancelReason::Parent, until.since(now), out);
+            }
+            Input::Pause
+            | Input::Resume
+            | Input::Timer(_)
+            | Input::Start
+            | Input::Spawned
+            | Input::SpawnFailed => {}
+        }
+    }
+
+    pub(super) fn killing(&mut self, now: Mono, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Exited(kind) => self.exited(now, kind, out),
+            Input::PipesClosed => self.pipes_open = false,
+            Input::Cancel(reason) | Input::Kill(reason) => {
+                self.worsen(EndingPhase::Killing, reason, self.limits.drain, out);
+            }
+            Input::OwnerGone => {
+                self.worsen(EndingPhase::Killing, CancelReason::Parent, self.limits.drain, out);
+            }
+            Input::Pause
+            | Input::Resume
+            | Input::Timer(_)
+            | Input::Start
+            | Input::Spawned
+            | Input::SpawnFailed => {}
+        }
+    }
+
+    pub(super) fn draining(
+        &mut self,
+        now: Mono,
+        until: Mono,
+        exit: Exit,
+        input: Input,
+        out: &mut Vec<Effect>,
+    ) {
+        match input {
+            Input::PipesClosed => {
+                self.pipes_open = false;
+                out.push(Effect::SweepGroup);
+                self.finish(exit, false, out);
+            }
+            Input::Timer(epoch) if epoch == self.epoch => self.sweep(exit, out),
+            Input::Kill(reason) => {
+                self.raise_asked(reason);
+                self.sweep(exit, out);
+            }
+            Input::Cancel(reason) => self.hurry(now, until, reason, out),
+            Input::OwnerGone => self.hurry(now, until, CancelReason::Parent, out),
+            Input::Exited(_)
+            | Input::Pause
+            | Input::Resume
+            | Input::Timer(_)
+            | Input::Start
+            | Input::Spawned
+            | Input::SpawnFailed => {}
+        }
+    }
+
+    pub(super) fn sweeping(&mut self, exit: Exit, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::PipesClosed => {
+                self.pipes_open = false;
+                self.finish(exit, true, out);
+            }
+            Input::Timer(epoch) if epoch == self.epoch => self.finish(exit, true, out),
+            Input::Cancel(reason) | Input::Kill(reason) => self.raise_asked(reason),
+            Input::OwnerGone => self.raise_asked(CancelReason::Parent),
+            Input::Exited(_)
+            | Input::Pause
+            | Input::Resume
+            | Input::Timer(_)
+            | Input::Start
+            | Input::Spawned
+            | Input::SpawnFailed => {}
+        }
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.epoch = Epoch(self.epoch.0.wrapping_add(1));
+    }
+
+    fn set_timer(&self, after: Duration, out: &mut Vec<Effect>) {
+        out.push(Effect::SetTimer { epoch: self.epoch, after });
+    }
+
+    fn remember(&mut self, mut wishes: Wishes, input: Input) -> Wishes {
+        match input {
+            Input::Cancel(reason) => {
+                self.raise(reason);
+                wishes.end = wishes.end.max(Some(Force::Grace));
+            }
+            Input::OwnerGone => {
+                self.raise(CancelReason::Parent);
+                wishes.end = wishes.end.max(Some(Force::Grace));
+            }
+            Input::Kill(reason) => {
+                self.raise(reason);
+                wishes.end = Some(Force::Now);
+            }
+            Input::Pause => wishes.paused = true,
+            Input::Resume => wishes.paused = false,
+            Input::Start
+            | Input::Spawned
+            | Input::SpawnFailed
+            | Input::Exited(_)
+            | Input::PipesClosed
+            | Input::Timer(_) => {}
+        }
+        wishes
+    }
+
+    /// Keeps the more severe of the two reasons.
+    fn raise(&mut self, reason: CancelReason) {
+        self.reason = self.reason.max(Some(reason));
+    }
+
+    /// The same after the exit: a child that ended by itself was not ended by anybody.
+    fn raise_asked(&mut self, reason: CancelReason) {
+        self.reason = self.reason.map(|known| known.max(reason));
+    }
+
+    /// Raises the reason and says so if that changed it.
+    fn worsen(&mut self, phase: EndingPhase, reason: CancelReason, limit: Duration, out: &mut Vec<Effect>) {
+        let before = self.reason;
+        self.raise(reason);
+        if self.reason != before {
+            out.push(Effect::Ending { phase, reason: self.reason, limit });
+        }
+    }
+
+    fn go(&mut self, now: Mono, left: Option<Duration>, out: &mut Vec<Effect>) {
+        self.enter(State::Running { deadline: left.map(|left| now + left) });
+        if let Some(after) = left {
+            self.set_timer(after, out);
+        }
+    }
+
+    fn terminate(&mut self, now: Mono, out: &mut Vec<Effect>) {
+        let grace = self.limits.grace;
+        self.enter(State::Terminating { until: now + grace });
+        out.push(Effect::Ending { phase: EndingPhase::Terminating, reason: self.reason, limit: grace });
+        out.push(Effect::Signal(Signal::Term));
+        out.push(Effect::Signal(Signal::Cont));
+        self.set_timer(grace, out);
+    }
+
+    fn kill(&mut self, out: &mut Vec<Effect>) {
+        self.enter(State::Killing);
+        self.killed = true;
+        out.push(Effect::Ending {
+            phase: EndingPhase::Killing,
+            reason: self.reason,
+            limit: self.limits.drain,
+        });
+        out.push(Effect::Signal(Signal::Kill));
+    }
+
+    fn exited(&mut self, now: Mono, kind: ExitKind, out: &mut Vec<Effect>) {
+        let exit = Exit { kind, duration: now.since(self.started) };
+        if !self.pipes_open {
+            out.push(Effect::SweepGroup);
+            self.finish(exit, false, out);
+            return;
+        }
+        let drain = self.limits.drain;
+        self.enter(State::Draining { until: now + drain, exit });
+        out.push(Effect::Ending { phase: EndingPhase::Draining, reason: self.reason, limit: drain });
+        self.set_timer(drain, out);
+    }
+
+    /// A cancel that comes when only those who hold the pipes are left: they are asked, too.
+    fn hurry(&mut self, now: Mono, until: Mono, reason: CancelReason, out: &mut Vec<Effect>) {
+        if self.reason.is_some() {
+            self.worsen(EndingPhase::Draining, reason, until.since(now), out);
+        } else {
+            out.push(Effect::Signal(Signal::Term));
+            out.push(Effect::Signal(Signal::Cont));
+        }
+    }
+
+    fn sweep(&mut self, exit: Exit, out: &mut Vec<Effect>) {
+        self.enter(State::Sweeping(exit));
+        out.push(Effect::SweepGroup);
+        self.set_timer(SWEEP_TIME, out);
+    }
+
+    fn finish(&mut self, exit: Exit, pipes_left_open: bool, out: &mut Vec<Effect>) {
+        self.enter(State::Done);
+        out.push(Effect::Finish(ChildEnd::Ended(Ended {
+            exit: exit.kind,
+            reason: self.reason,
+            killed: self.killed,
+            pipes_left_open,
+            duration: exit.duration,
+        })));
+    }
+}

@@ -1,0 +1,137 @@
+//! Starting a child: its session, its signals, its pipes.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Once;
+
+use nix::libc;
+
+use crate::leader::Leader;
+
+/// How to start a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spawn {
+    /// A path, looked up from `cwd`, or a name, looked up in the `PATH` of the child.
+    pub program: OsString,
+    /// Its arguments, without the program itself.
+    pub args: Vec<OsString>,
+    /// Its working directory; must exist.
+    pub cwd: PathBuf,
+    /// How its environment differs from ours.
+    pub env: Environment,
+    /// What it reads.
+    pub stdin: StdinMode,
+}
+
+/// What the standard input of a child is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StdinMode {
+    /// Empty.
+    #[default]
+    Null,
+    /// A pipe: [`Control::Stdin`](crate::Control::Stdin) writes to it.
+    Piped,
+}
+
+/// The environment of a child: ours, without some names, then with others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Names that are not passed on.
+    pub remove: Vec<OsString>,
+    /// Names that are set, whether or not we have them; the last one of a name wins.
+    pub set: Vec<(OsString, OsString)>,
+}
+
+/// A child that was just started, with our ends of its pipes.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) leader: Leader,
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// Starts a child as the leader of a session of its own. Returns when its program is loaded.
+pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
+    keep_ended_children();
+    let mut command = Command::new(&spawn.program);
+    command
+        .args(&spawn.args)
+        .current_dir(&spawn.cwd)
+        .stdin(match spawn.stdin {
+            StdinMode::Null => Stdio::null(),
+            StdinMode::Piped => Stdio::piped(),
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for name in &spawn.env.remove {
+        command.env_remove(name);
+    }
+    for (name, value) in &spawn.env.set {
+        command.env(name, value);
+    }
+    lead_a_session(&mut command);
+
+    let mut child = command.spawn()?;
+    // From here on the leader kills and reaps; the standard library's handle does neither by itself.
+    let leader =
+        Leader::new(child.id()).ok_or_else(|| io::Error::other("the system gave a pid that is none"))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("the output of the child is not a pipe"));
+    };
+    Ok(Started {
+        leader,
+        stdin: child.stdin.take().map(OwnedFd::from),
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+    })
+}
+
+/// Highest number of the classic signals; the ones above belong to the C library or to nobody.
+const LAST_SIGNAL: libc::c_int = 31;
+
+/// Makes the child lead a session and group, and gives it the signals of a fresh login: whatever we or those
+/// who started us ignore or block is not passed on.
+#[expect(unsafe_code, reason = "code between fork and exec; there is no safe way to ask for it")]
+fn lead_a_session(command: &mut Command) {
+    // SAFETY: between fork and exec only async-signal-safe functions may be called and nothing may be
+    // allocated. These are system calls, and an error is made from a number.
+    unsafe {
+        command.pre_exec(|| {
+            if libc::setsid() == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            for signal in 1..=LAST_SIGNAL {
+                // Refused for KILL and STOP, which cannot be ignored anyway.
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+            libc::sigemptyset(none.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+            Ok(())
+        });
+    }
+}
+
+/// Who ignores CHLD has its children reaped by the system, and never learns how they ended. That is
+/// inherited; it is taken back once, before the first child.
+#[expect(unsafe_code, reason = "asking for a signal's disposition has no safe form")]
+fn keep_ended_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the first call only reads into `now`, which is used after it succeeded. The second one
+        // sets a disposition that runs no code.
+        unsafe {
+            let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+            if libc::sigaction(libc::SIGCHLD, std::ptr::null(), now.as_mut_ptr()) == 0
+                && now.assume_init().sa_sigaction == libc::SIG_IGN
+            {
+                libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+            }
+        }
+    });
+}
