@@ -1,1 +1,39 @@
 //! One translator per worker program, the trait they share, and the registry.
+//!
+//! An adapter turns a [`WorkerTask`](roboppi_ipc::WorkerTask) into a command line ([`CommandSpec`]) and
+//! what the program says into [`WorkerEvent`](roboppi_ipc::WorkerEvent)s and one
+//! [`WorkerResult`](roboppi_ipc::WorkerResult). It does nothing itself: it reads no clock, touches no
+//! file and starts no process. Pipes, deadlines and the ladder that ends a worker exist once, in the
+//! core, so an adapter cannot get them wrong.
+//!
+//! # Writing an adapter
+//!
+//! Most programs print lines and end. For those, implement [`LineTranslator`] (one function for a line,
+//! one for the end) and wrap it in a [`LineSession`]. A program that is spoken to (it asks, and waits
+//! for answers on its standard input) implements [`WorkerSession`] itself.
+//!
+//! Test the adapter with recorded output and the kit of the feature `conformance`.
+
+mod adapter;
+mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod custom;
+mod digest;
+mod lines;
+mod outcome;
+mod scanner;
+mod session;
+mod translation;
+
+pub use adapter::{Adapters, PlanError, WorkerAdapter};
+pub use command::{Arg, CommandSpec, LineFilter, StdinPlan, StreamPlan, TempFile};
+pub use custom::{CustomAdapter, parse_progress};
+pub use digest::{HEAD_BYTES, OutputDigest, StreamDigest, TAIL_BYTES};
+pub use lines::{LineSession, LineTranslator};
+pub use outcome::{classify_output, excerpt, stderr_observation, verdict};
+pub use session::{
+    AskId, ExitKind, HostAnswer, HostQuestion, HostReply, HostRequest, SessionEffect, SessionInput, TimerId,
+    WorkerEnd, WorkerSession,
+};
+pub use translation::{LINE_LIMIT, Translation};

@@ -1,0 +1,58 @@
+//! `CUSTOM`: the instructions are a shell script.
+
+mod progress;
+
+use roboppi_ipc::{Observation, OutputStream, WorkerEvent, WorkerKind, WorkerResult, WorkerTask};
+
+use crate::{
+    CommandSpec, LineFilter, LineSession, LineTranslator, PlanError, StreamPlan, WorkerAdapter, WorkerEnd,
+    WorkerSession, excerpt, stderr_observation, verdict,
+};
+
+pub use progress::parse_progress;
+
+/// What a progress line begins with.
+const PROGRESS_PREFIX: &str = "::progress";
+
+/// Runs the instructions with `bash -e -c`, or `sh -e -c` where there is no bash.
+///
+/// A line on standard output of the form `::progress percent=42 phase=link::what it does now` tells how
+/// far the script is: it becomes a progress event and stays in the log. `percent` and `phase` may be
+/// left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CustomAdapter;
+
+impl WorkerAdapter for CustomAdapter {
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::Custom
+    }
+
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+        let mut spec = CommandSpec::new(["bash", "sh"]).args(["-e", "-c"]).args([task.instructions.clone()]);
+        spec.stdout = StreamPlan { lines: LineFilter::StartingWith(PROGRESS_PREFIX), raw: true };
+        Ok(spec)
+    }
+
+    fn session(&self, _task: &WorkerTask) -> Box<dyn WorkerSession> {
+        Box::new(LineSession::new(ShellTranslator))
+    }
+}
+
+#[derive(Debug)]
+struct ShellTranslator;
+
+impl LineTranslator for ShellTranslator {
+    fn line(&mut self, _stream: OutputStream, line: &[u8], events: &mut Vec<WorkerEvent>) {
+        events.extend(parse_progress(line).map(WorkerEvent::Progress));
+    }
+
+    fn result(&mut self, end: &WorkerEnd<'_>) -> WorkerResult {
+        let mut result = verdict(end);
+        let stdout = excerpt(&end.output.stdout, 4000, 1000, "...");
+        if !stdout.is_empty() {
+            result.observations.push(Observation::text(stdout));
+        }
+        result.observations.extend(stderr_observation(&end.output.stderr));
+        result
+    }
+}

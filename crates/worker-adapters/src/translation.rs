@@ -1,0 +1,163 @@
+//! Feeds a session: bytes to lines, effects in order, one result whatever the session does.
+
+use roboppi_ipc::{CancelReason, Frame, Mono, OutputStream};
+
+use crate::scanner::Scanner;
+use crate::{
+    CommandSpec, HostReply, OutputDigest, SessionEffect, SessionInput, StreamPlan, TimerId, WorkerEnd,
+    WorkerSession, verdict,
+};
+
+/// Longest line a session is given: 10 MiB. Agents print answers of some megabytes in one line.
+pub const LINE_LIMIT: usize = 10 * 1024 * 1024;
+
+/// One worker's session with what it needs around it: its lines, its digest and its promises kept.
+///
+/// A session that breaks a promise harms nobody: what it says after its result is dropped, and a result
+/// it owes at the exit is made from the exit.
+pub struct Translation {
+    session: Box<dyn WorkerSession>,
+    stdout: Stream,
+    stderr: Stream,
+    digest: OutputDigest,
+    has_result: bool,
+}
+
+struct Stream {
+    scanner: Scanner,
+    raw: bool,
+}
+
+impl Stream {
+    fn new(plan: &StreamPlan) -> Self {
+        Self { scanner: Scanner::new(&plan.lines), raw: plan.raw }
+    }
+}
+
+impl std::fmt::Debug for Translation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Translation").field("has_result", &self.has_result).finish_non_exhaustive()
+    }
+}
+
+impl Translation {
+    /// A translation by `session` of what the command `spec` prints.
+    #[must_use]
+    pub fn new(session: Box<dyn WorkerSession>, spec: &CommandSpec) -> Self {
+        Self {
+            session,
+            stdout: Stream::new(&spec.stdout),
+            stderr: Stream::new(&spec.stderr),
+            digest: OutputDigest::default(),
+            has_result: false,
+        }
+    }
+
+    /// Whether the text of a stream is shown as it is.
+    #[must_use]
+    pub const fn is_raw(&self, stream: OutputStream) -> bool {
+        match stream {
+            OutputStream::Stdout => self.stdout.raw,
+            OutputStream::Stderr => self.stderr.raw,
+        }
+    }
+
+    /// The digest so far.
+    #[must_use]
+    pub const fn digest(&self) -> &OutputDigest {
+        &self.digest
+    }
+
+    /// The worker is alive.
+    pub fn started(&mut self, now: Mono, out: &mut Vec<SessionEffect>) {
+        self.tell(now, SessionInput::Started, out);
+    }
+
+    /// The worker printed `bytes`.
+    pub fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8], out: &mut Vec<SessionEffect>) {
+        self.digest.push(stream, bytes);
+        let first = out.len();
+        let session = &mut self.session;
+        let source = match stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        };
+        source.scanner.push(bytes, |frame| {
+            let input = match frame {
+                Frame::Line(line) => SessionInput::Line(stream, line),
+                Frame::TooLong { .. } => SessionInput::LongLine(stream),
+            };
+            session.handle(now, input, out);
+        });
+        self.keep_promises(first, out);
+    }
+
+    /// A timer of the session has run out.
+    pub fn timer(&mut self, now: Mono, timer: TimerId, out: &mut Vec<SessionEffect>) {
+        self.tell(now, SessionInput::Timer(timer), out);
+    }
+
+    /// The worker is to end.
+    pub fn cancel(&mut self, now: Mono, reason: CancelReason, out: &mut Vec<SessionEffect>) {
+        self.tell(now, SessionInput::Cancel(reason), out);
+    }
+
+    /// The host answers.
+    pub fn reply(&mut self, now: Mono, reply: HostReply, out: &mut Vec<SessionEffect>) {
+        self.tell(now, SessionInput::Reply(reply), out);
+    }
+
+    /// The worker has ended, and all its output was given. `end` gets the digest to put into it.
+    pub fn exit<'a>(
+        &'a mut self,
+        now: Mono,
+        end: impl FnOnce(&'a OutputDigest) -> WorkerEnd<'a>,
+        out: &mut Vec<SessionEffect>,
+    ) {
+        let first = out.len();
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            let source = match stream {
+                OutputStream::Stdout => &mut self.stdout,
+                OutputStream::Stderr => &mut self.stderr,
+            };
+            if let Some(line) = source.scanner.finish() {
+                self.session.handle(now, SessionInput::Line(stream, &line), out);
+            }
+        }
+        self.keep_promises(first, out);
+        let first = out.len();
+        let end = end(&self.digest);
+        self.session.handle(now, SessionInput::Exit(end), out);
+        keep_promises(&mut self.has_result, first, out);
+        if !self.has_result {
+            self.has_result = true;
+            out.push(SessionEffect::Result(verdict(&end)));
+        }
+    }
+
+    fn tell(&mut self, now: Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
+        let first = out.len();
+        self.session.handle(now, input, out);
+        self.keep_promises(first, out);
+    }
+
+    fn keep_promises(&mut self, first: usize, out: &mut Vec<SessionEffect>) {
+        keep_promises(&mut self.has_result, first, out);
+    }
+}
+
+/// Drops events and results that come after the result, from `first` on.
+fn keep_promises(has_result: &mut bool, first: usize, out: &mut Vec<SessionEffect>) {
+    let mut index = 0;
+    out.retain(|effect| {
+        index += 1;
+        if index <= first {
+            return true;
+        }
+        match effect {
+            SessionEffect::Result(_) => !std::mem::replace(has_result, true),
+            SessionEffect::Event(_) => !*has_result,
+            _ => true,
+        }
+    });
+}
