@@ -1,1 +1,39 @@
-//! The record: run directory, spool, event files, journal.
+//! The record: what a run leaves on disk, and how it is read again.
+//!
+//! A run is a directory ([`RunDir`]) below a [`StateRoot`]. Each file in it has one writer:
+//!
+//! | file | writer | reader |
+//! |---|---|---|
+//! | `run.json`, `workflow.yaml` | [`RunDir`] | [`RunDir`] |
+//! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
+//! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
+//! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
+//! | `core.stderr` | whoever holds [`RunDir::open_core_stderr`] | anyone |
+//!
+//! Writers only append, and what they returned from survives the death of the process. Readers never
+//! write: they ignore an incomplete last line, take an absent file for an empty one, and do without an
+//! index that is missing or damaged. Nothing here reads a clock or the environment.
+
+mod base;
+mod error;
+mod event_file;
+mod files;
+mod fingerprint;
+mod index;
+mod journal;
+mod line_file;
+mod log;
+mod record_reader;
+mod root;
+mod run_dir;
+mod spool;
+
+pub use error::RecordError;
+pub use event_file::EventFileWriter;
+pub use fingerprint::fingerprint;
+pub use journal::{JournalSync, JournalWriter, Torn};
+pub use log::{ChunkKind, Chunks, LogChunk, LogLine, LogPiece, LogReader};
+pub use record_reader::{EventReader, JournalReader, RecordReader};
+pub use root::StateRoot;
+pub use run_dir::RunDir;
+pub use spool::{Appended, SpoolWriter};

@@ -1,0 +1,150 @@
+//! Reads the index of a log without loading it.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::{ENTRY_LEN, Entry, HEADER, HEADER_LEN, read_full_at};
+use crate::{RecordError, files};
+
+/// Entries read at once.
+const BLOCK_ENTRIES: u64 = 128;
+
+/// Looks entries up in an index that may grow, be cut anywhere, be damaged, or not be there.
+#[derive(Debug)]
+pub(crate) struct IndexReader {
+    path: PathBuf,
+    file: Option<File>,
+    /// The header was read and is ours.
+    ours: bool,
+    /// Whole entries there are.
+    count: u64,
+    /// Entry that was found damaged; it and all after it are not used.
+    damaged: Option<u64>,
+    block: Vec<u8>,
+    /// Number of the first entry in `block`.
+    block_start: u64,
+    /// Entry that was found last by its offset: who reads on is near it.
+    near: u64,
+}
+
+impl IndexReader {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            file: None,
+            ours: false,
+            count: 0,
+            damaged: None,
+            block: Vec::new(),
+            block_start: 0,
+            near: 0,
+        }
+    }
+
+    /// Looks how many entries there are now.
+    pub(crate) fn refresh(&mut self) -> Result<(), RecordError> {
+        if self.file.is_none() {
+            self.file = files::open_read(&self.path)?;
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        let len = file.metadata().map_err(RecordError::io("read", &self.path))?.len();
+        if !self.ours {
+            let mut header = [0; HEADER_LEN];
+            read_full_at(file, &mut header, 0).map_err(RecordError::io("read", &self.path))?;
+            self.ours = header == HEADER;
+        }
+        let entries = len.saturating_sub(HEADER_LEN as u64) / ENTRY_LEN as u64;
+        self.count = if self.ours { entries.min(self.damaged.unwrap_or(u64::MAX)) } else { 0 };
+        Ok(())
+    }
+
+    /// Whether a damaged entry was met. What was derived from the index before is then worth nothing.
+    pub(crate) fn damaged(&self) -> Option<u64> {
+        self.damaged
+    }
+
+    /// The last entry for which `holds` is true; `holds` must be true for a beginning of the entries only.
+    pub(crate) fn last_where(
+        &mut self,
+        holds: impl Fn(&Entry) -> bool,
+    ) -> Result<Option<(u64, Entry)>, RecordError> {
+        'search: loop {
+            let (mut low, mut high, mut found) = (0, self.count, None);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let Some(entry) = self.entry(middle)? else { continue 'search };
+                if holds(&entry) {
+                    found = Some((middle, entry));
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            return Ok(found);
+        }
+    }
+
+    /// The entry that speaks for `offset`, and the one behind it.
+    pub(crate) fn around(&mut self, offset: u64) -> Result<(Option<Entry>, Option<Entry>), RecordError> {
+        for number in [self.near, self.near + 1] {
+            let (entry, next) = (self.entry(number)?, self.entry(number + 1)?);
+            if entry.is_some_and(|entry| entry.offset <= offset)
+                && next.is_some_and(|next| next.offset > offset)
+            {
+                self.near = number;
+                return Ok((entry, next));
+            }
+        }
+        loop {
+            let found = self.last_where(|entry| entry.offset <= offset)?;
+            let count = self.count;
+            let next = self.entry(found.map_or(0, |(number, _)| number + 1))?;
+            if count == self.count {
+                self.near = found.map_or(0, |(number, _)| number);
+                return Ok((found.map(|(_, entry)| entry), next));
+            }
+        }
+    }
+
+    /// The entry of a number. `None` behind the last one, or when it turns out to be damaged; then there are
+    /// fewer entries afterwards.
+    pub(crate) fn entry(&mut self, number: u64) -> Result<Option<Entry>, RecordError> {
+        if number >= self.count {
+            return Ok(None);
+        }
+        let entry = self.load(number)?;
+        if entry.is_none() {
+            self.stop_at_first_damage(number)?;
+        }
+        Ok(entry)
+    }
+
+    fn stop_at_first_damage(&mut self, known: u64) -> Result<(), RecordError> {
+        let mut first = 0;
+        while first < known && self.load(first)?.is_some() {
+            first += 1;
+        }
+        self.damaged = Some(first);
+        self.count = first;
+        Ok(())
+    }
+
+    fn load(&mut self, number: u64) -> Result<Option<Entry>, RecordError> {
+        if let Some(entry) = self.cached(number) {
+            return Ok(Entry::decode(entry));
+        }
+        let Some(file) = &self.file else { return Ok(None) };
+        self.block_start = number - number % BLOCK_ENTRIES;
+        let at = HEADER_LEN as u64 + self.block_start * ENTRY_LEN as u64;
+        self.block.resize(BLOCK_ENTRIES as usize * ENTRY_LEN, 0);
+        let read = read_full_at(file, &mut self.block, at);
+        self.block.truncate(read.as_ref().map_or(0, |read| read - read % ENTRY_LEN));
+        read.map_err(RecordError::io("read", &self.path))?;
+        Ok(self.cached(number).and_then(Entry::decode))
+    }
+
+    fn cached(&self, number: u64) -> Option<&[u8; ENTRY_LEN]> {
+        let index = usize::try_from(number.checked_sub(self.block_start)?).ok()?;
+        self.block.get(index.checked_mul(ENTRY_LEN)?..)?.first_chunk()
+    }
+}

@@ -1,0 +1,108 @@
+//! A file of lines that grows by whole lines only.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::RecordError;
+
+/// Appends records as JSON lines: one `write(2)` each, and a line that could not be written whole is taken
+/// back.
+#[derive(Debug)]
+pub(crate) struct LineFile {
+    file: File,
+    path: PathBuf,
+    len: u64,
+    /// The file may hold a part of a line after `len`.
+    soiled: bool,
+    buffer: Vec<u8>,
+}
+
+impl LineFile {
+    /// Continues `file` behind its first `len` bytes.
+    pub(crate) fn new(file: File, path: PathBuf, len: u64) -> Self {
+        Self { file, path, len, soiled: false, buffer: Vec::new() }
+    }
+
+    /// Appends one record.
+    pub(crate) fn append<T: Serialize>(&mut self, record: &T) -> Result<(), RecordError> {
+        /// A buffer grown by one large record is given back.
+        const KEPT: usize = 64 * 1024;
+
+        self.clean()?;
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT);
+        serde_json::to_writer(&mut self.buffer, record)
+            .map_err(|source| RecordError::Encode { path: self.path.clone(), source })?;
+        self.buffer.push(b'\n');
+        // `write_all` is one call of the system unless that call takes a part only.
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            self.soiled = true;
+            // When this fails as well, it is tried again before the next line.
+            let _ = self.clean();
+            return Err(RecordError::io("write", &self.path)(error));
+        }
+        self.len += self.buffer.len() as u64;
+        Ok(())
+    }
+
+    /// Cuts off what an append that failed has left, so that no line is glued to it.
+    fn clean(&mut self) -> Result<(), RecordError> {
+        if self.soiled {
+            self.file.set_len(self.len).map_err(RecordError::io("cut", &self.path))?;
+            self.soiled = false;
+        }
+        Ok(())
+    }
+
+    /// Length of the whole lines in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Waits until the lines are on the medium.
+    pub(crate) fn sync(&self) -> Result<(), RecordError> {
+        self.file.sync_data().map_err(RecordError::io("sync", &self.path))
+    }
+
+    /// The same open file, for another thread.
+    pub(crate) fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_failed_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines");
+        let mut lines = LineFile::new(crate::files::create_append(&path).unwrap(), path.clone(), 0);
+        lines.append(&"one").unwrap();
+
+        // A part of the line reached the file, and it cannot be cut off yet.
+        let good = lines.file.try_clone().unwrap();
+        lines.file = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let error = lines.append(&"two").unwrap_err();
+        assert!(matches!(error, RecordError::Io { action: "write", .. }), "{error}");
+        assert_eq!(lines.len(), 6);
+        fs::write(&path, "\"one\"\n\"tw").unwrap();
+        assert!(lines.append(&"three").is_err());
+
+        lines.file = good;
+        lines.append(&"four").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "\"one\"\n\"four\"\n");
+        assert_eq!(lines.len(), 13);
+    }
+}

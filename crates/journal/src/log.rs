@@ -1,0 +1,230 @@
+//! Reads the log of an attempt, also while it grows.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use roboppi_ipc::{OutputStream, UtcMillis};
+
+use crate::base::Base;
+use crate::index::{IndexReader, read_full_at};
+use crate::{RecordError, files};
+
+mod chunks;
+mod line_map;
+mod lines;
+
+pub use chunks::Chunks;
+use line_map::Mark;
+
+/// Reads the bytes of one attempt: by offset, by line, from the end.
+///
+/// Everything it answers is about the log as it was at the last [`LogReader::refresh`]. Nothing is loaded
+/// whole: a line is found through the index, or by a search that is remembered when there is none. What the
+/// index says about streams and times is believed only as far as it is undamaged; the bytes never depend
+/// on it.
+#[derive(Debug)]
+pub struct LogReader {
+    path: PathBuf,
+    log: Option<File>,
+    len: u64,
+    index: IndexReader,
+    /// Lines found by search where the index has none, in order.
+    marks: Vec<Mark>,
+    /// The end of the log, when its lines were counted last.
+    end: Option<Mark>,
+    /// Entries of the index that were in use when `marks` was made, if it was damaged.
+    damaged: Option<u64>,
+    line_cap: usize,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its number, from 0.
+    pub number: u64,
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Stream its first byte came from; `Stdout` when that is not known.
+    pub stream: OutputStream,
+    /// When its first byte came, to about 10 ms; `None` when that is not known.
+    pub ts: Option<UtcMillis>,
+    /// Its bytes, without the newline and without lost ones.
+    pub bytes: Vec<u8>,
+    /// Whether it ends in a newline. Only the last line may not.
+    pub complete: bool,
+    /// Whether `bytes` is only its beginning, because it is longer than the cap.
+    pub truncated: bool,
+    /// Bytes of it that could not be recorded.
+    pub lost: u64,
+}
+
+/// What is at an offset of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogPiece {
+    /// Recorded bytes. None at the end of the log.
+    Bytes(Vec<u8>),
+    /// A gap: these bytes could not be recorded.
+    Lost {
+        /// How many from the offset on.
+        len: u64,
+    },
+}
+
+/// A stretch of a log that came from one stream at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogChunk {
+    /// What it is.
+    pub kind: ChunkKind,
+    /// When its first byte came; `None` when that is not known.
+    pub ts: Option<UtcMillis>,
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Bytes in it, at least 1.
+    pub len: u64,
+}
+
+/// What a stretch of a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkKind {
+    /// Output of the worker.
+    Output(OutputStream),
+    /// Output whose stream is not known, because the index is missing or damaged.
+    Unknown,
+    /// A gap: bytes that could not be recorded.
+    Lost,
+}
+
+impl LogReader {
+    /// Bytes of a line that are returned at most, unless changed: 1 MiB.
+    pub const LINE_CAP: usize = 1024 * 1024;
+
+    pub(crate) fn open(run_dir: &Path, base: &str) -> Result<Self, RecordError> {
+        let base = Base::parse(run_dir, base)?;
+        let mut reader = Self {
+            path: base.log(),
+            log: None,
+            len: 0,
+            index: IndexReader::new(base.index()),
+            marks: Vec::new(),
+            end: None,
+            damaged: None,
+            line_cap: Self::LINE_CAP,
+        };
+        reader.refresh()?;
+        Ok(reader)
+    }
+
+    /// Looks how long the log is now. Returns whether it has grown.
+    ///
+    /// # Errors
+    /// When a file cannot be read. That a file is not there is no error.
+    pub fn refresh(&mut self) -> Result<bool, RecordError> {
+        if self.log.is_none() {
+            self.log = files::open_read(&self.path)?;
+        }
+        let Some(log) = &self.log else { return Ok(false) };
+        // The length of the log first: the index of these bytes was written before them.
+        let len = log.metadata().map_err(RecordError::io("read", &self.path))?.len();
+        self.index.refresh()?;
+        let grown = len > self.len;
+        if len < self.len {
+            // Logs only grow. Somebody cut this one; what was known of it is void.
+            self.marks.clear();
+            self.end = None;
+        }
+        self.len = len;
+        Ok(grown)
+    }
+
+    /// Changes how many bytes of a line are returned at most.
+    pub fn set_line_cap(&mut self, bytes: usize) {
+        self.line_cap = bytes.max(1);
+    }
+
+    /// Length of the log in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The file. It need not be there.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Up to `max` bytes from `offset` on, or the gap that is there. Fewer bytes when the log or the next gap
+    /// comes first.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn read(&mut self, offset: u64, max: usize) -> Result<LogPiece, RecordError> {
+        if offset >= self.len {
+            return Ok(LogPiece::Bytes(Vec::new()));
+        }
+        let wanted = offset.saturating_add(max as u64).min(self.len);
+        let mut end = offset;
+        while end < wanted {
+            let Some(chunk) = self.chunk_at(end)? else { break };
+            if chunk.kind == ChunkKind::Lost {
+                if end == offset {
+                    return Ok(LogPiece::Lost { len: chunk.offset + chunk.len - offset });
+                }
+                break;
+            }
+            end = chunk.offset + chunk.len;
+        }
+        let mut bytes = Vec::new();
+        self.fill(&mut bytes, offset, usize::try_from(end.min(wanted) - offset).unwrap_or(max))?;
+        Ok(LogPiece::Bytes(bytes))
+    }
+
+    /// The last `count` lines, an incomplete one included.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn tail(&mut self, count: u64) -> Result<Vec<LogLine>, RecordError> {
+        let lines = self.line_count()?;
+        self.lines(lines.saturating_sub(count)..lines)
+    }
+
+    /// The line of a number, from 0; `None` behind the last one.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line(&mut self, number: u64) -> Result<Option<LogLine>, RecordError> {
+        Ok(self.lines(number..number.saturating_add(1))?.pop())
+    }
+
+    /// The lines of a range of numbers, as far as they exist. The caller bounds the memory: at most the cap
+    /// of a line for each.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn lines(&mut self, numbers: Range<u64>) -> Result<Vec<LogLine>, RecordError> {
+        lines::collect(self, numbers)
+    }
+
+    /// Stretches from the one that holds the byte at `offset` on.
+    pub fn chunks(&mut self, offset: u64) -> Chunks<'_> {
+        Chunks::new(self, offset)
+    }
+
+    /// Appends `count` bytes of the log at `offset` to `buffer`.
+    fn fill(&self, buffer: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let have = buffer.len();
+        buffer.resize(have + count, 0);
+        let read = read_full_at(log, &mut buffer[have..], offset).and_then(|read| {
+            if read == count { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+        });
+        read.map_err(RecordError::io("read", &self.path))
+    }
+}

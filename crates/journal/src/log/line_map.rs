@@ -1,0 +1,126 @@
+//! Where lines begin.
+
+use memchr::memchr_iter;
+
+use super::LogReader;
+use crate::RecordError;
+use crate::index::LONGEST_STRETCH;
+
+/// A place in a log and the number of newlines before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) offset: u64,
+    pub(super) line: u64,
+}
+
+const BLOCK: u64 = 64 * 1024;
+
+impl LogReader {
+    /// How many lines there are, an incomplete last one included.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line_count(&mut self) -> Result<u64, RecordError> {
+        if self.len == 0 {
+            return Ok(0);
+        }
+        let end = match self.end.filter(|end| end.offset == self.len) {
+            Some(end) => end,
+            None => self.count_to(self.len)?,
+        };
+        self.end = Some(end);
+        let mut last = Vec::new();
+        self.fill(&mut last, self.len - 1, 1)?;
+        Ok(end.line + u64::from(last != b"\n"))
+    }
+
+    /// Number of the line that holds the byte at `offset`; behind the end, the line the next byte would be in.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line_of(&mut self, offset: u64) -> Result<u64, RecordError> {
+        Ok(self.count_to(offset.min(self.len))?.line)
+    }
+
+    /// Offset of the first byte of a line; `None` behind the last one.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line_start(&mut self, number: u64) -> Result<Option<u64>, RecordError> {
+        if number == 0 {
+            return Ok((self.len > 0).then_some(0));
+        }
+        let mut from = self.nearest(|mark| mark.line < number)?;
+        let mut block = Vec::new();
+        while from.offset < self.len {
+            let next = self.step(&mut block, from, self.len)?;
+            if next.line >= number {
+                let nth = usize::try_from(number - from.line - 1).unwrap_or(usize::MAX);
+                let start = memchr_iter(b'\n', &block).nth(nth).map(|at| from.offset + at as u64 + 1);
+                return Ok(start.filter(|start| *start < self.len));
+            }
+            from = next;
+        }
+        Ok(None)
+    }
+
+    /// Offset of the first byte behind the line that goes on at `inside`, its newline included, and whether
+    /// there is a newline. `line` is the number of that line.
+    pub(super) fn line_end(&mut self, line: u64, inside: u64) -> Result<(u64, bool), RecordError> {
+        // An index that lies must not lead backwards.
+        if let Some(next) = self.line_start(line + 1)?.filter(|next| *next > inside) {
+            return Ok((next, true));
+        }
+        let mut last = Vec::new();
+        self.fill(&mut last, self.len - 1, 1)?;
+        Ok((self.len, inside < self.len && last == b"\n"))
+    }
+
+    /// The newlines before `offset`.
+    fn count_to(&mut self, offset: u64) -> Result<Mark, RecordError> {
+        let mut from = self.nearest(|mark| mark.offset <= offset)?;
+        let mut block = Vec::new();
+        while from.offset < offset {
+            from = self.step(&mut block, from, offset)?;
+        }
+        Ok(from)
+    }
+
+    /// Reads the next block behind `from`, up to `limit`, and remembers where it ends if that is far from
+    /// everything known.
+    fn step(&mut self, block: &mut Vec<u8>, from: Mark, limit: u64) -> Result<Mark, RecordError> {
+        block.clear();
+        self.fill(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
+        let next = Mark {
+            offset: from.offset + block.len() as u64,
+            line: from.line + memchr_iter(b'\n', block).count() as u64,
+        };
+        let place = self.marks.partition_point(|mark| mark.offset <= next.offset);
+        let far = |mark: Option<&Mark>| {
+            mark.is_none_or(|mark| mark.offset.abs_diff(next.offset) >= LONGEST_STRETCH)
+        };
+        let before = place.checked_sub(1).and_then(|before| self.marks.get(before));
+        if next.offset >= LONGEST_STRETCH && far(before) && far(self.marks.get(place)) {
+            self.marks.insert(place, next);
+        }
+        Ok(next)
+    }
+
+    /// The last known place for which `holds` is true; `holds` must be true for a beginning of the log only.
+    fn nearest(&mut self, holds: impl Fn(&Mark) -> bool) -> Result<Mark, RecordError> {
+        let len = self.len;
+        let indexed = self.index.last_where(|entry| {
+            entry.offset <= len && holds(&Mark { offset: entry.offset, line: entry.line })
+        })?;
+        if self.damaged != self.index.damaged() {
+            // Places that were worked out from a damaged index are not to be trusted.
+            self.damaged = self.index.damaged();
+            self.marks.clear();
+            self.end = None;
+        }
+        let indexed = indexed.map(|(_, entry)| Mark { offset: entry.offset, line: entry.line });
+        let searched = self.marks.partition_point(|mark| holds(mark)).checked_sub(1).map(|at| self.marks[at]);
+        let end = self.end.filter(|end| end.offset <= len && holds(end));
+        Ok([indexed, searched, end].into_iter().flatten().max_by_key(|mark| mark.offset).unwrap_or_default())
+    }
+}

@@ -1,0 +1,134 @@
+//! Where runs are kept.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use roboppi_run::RunId;
+
+use crate::{RecordError, RunDir, files};
+
+/// The directory that holds the runs of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRoot {
+    dir: PathBuf,
+}
+
+impl StateRoot {
+    /// A root at a known place. It need not exist yet.
+    #[must_use]
+    pub fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Finds the place: `$ROBOPPI_STATE_DIR`, else `$XDG_STATE_HOME/roboppi`, else
+    /// `$HOME/.local/state/roboppi`.
+    ///
+    /// Empty values count as absent, and so does a relative `XDG_STATE_HOME` or `HOME`. `None` when there
+    /// is no place: then [`StateRoot::temporary`] is left.
+    pub fn locate(env: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
+        let path = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let absolute = |name| path(name).filter(|value| value.is_absolute());
+        let dir = path("ROBOPPI_STATE_DIR")
+            // The core works elsewhere, so the place must not depend on a current directory.
+            .and_then(|dir| std::path::absolute(dir).ok())
+            .or_else(|| absolute("XDG_STATE_HOME").map(|dir| dir.join("roboppi")))
+            .or_else(|| absolute("HOME").map(|dir| dir.join(".local/state/roboppi")))?;
+        Some(Self { dir })
+    }
+
+    /// A fresh root for the owner alone in the directory for temporary files. It is kept, not removed.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn temporary() -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("roboppi-").tempdir()?;
+        Ok(Self { dir: dir.keep() })
+    }
+
+    /// The root itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The directory with one directory a run.
+    #[must_use]
+    pub fn runs_dir(&self) -> PathBuf {
+        self.dir.join("runs")
+    }
+
+    /// Makes the directory of a new run, and the root when it is not there.
+    ///
+    /// # Errors
+    /// [`RecordError::Exists`] when the id is taken, or when a directory cannot be made.
+    pub fn create_run(&self, id: &RunId) -> Result<RunDir, RecordError> {
+        let runs = self.runs_dir();
+        files::create_dirs(&runs)?;
+        let path = runs.join(id.as_str());
+        files::create_new_dir(&path)?;
+        Ok(RunDir::at(path))
+    }
+
+    /// The directory of a run that is there.
+    ///
+    /// # Errors
+    /// [`RecordError::RunNotFound`] when it is not there.
+    pub fn open_run(&self, id: &RunId) -> Result<RunDir, RecordError> {
+        let path = self.runs_dir().join(id.as_str());
+        if path.is_dir() { Ok(RunDir::at(path)) } else { Err(self.not_found(id.as_str())) }
+    }
+
+    /// All runs, newest first: ids sort by time. What is not named like a run is ignored, and a root that
+    /// is not there has none.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunId>, RecordError> {
+        let dir = self.runs_dir();
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(RecordError::io("list", &dir)(error)),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(RecordError::io("list", &dir))?;
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if let Some(id) =
+                entry.file_name().to_str().and_then(|name| RunId::parse(name).ok()).filter(|_| is_dir)
+            {
+                runs.push(id);
+            }
+        }
+        runs.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(runs)
+    }
+
+    /// The run a person means: a whole id, the beginning of one, or `-1` for the newest, `-2` for the one
+    /// before it.
+    ///
+    /// # Errors
+    /// [`RecordError::RunNotFound`] when nothing fits, [`RecordError::AmbiguousRun`] when several runs do.
+    pub fn resolve(&self, text: &str) -> Result<RunId, RecordError> {
+        let mut runs = self.runs()?;
+        if let Some(back) = text.strip_prefix('-').and_then(|digits| digits.parse::<usize>().ok()) {
+            let index = back.checked_sub(1).filter(|index| *index < runs.len());
+            return index.map(|index| runs.swap_remove(index)).ok_or_else(|| self.not_found(text));
+        }
+        if let Some(exact) = runs.iter().position(|id| id.as_str() == text) {
+            return Ok(runs.swap_remove(exact));
+        }
+        runs.retain(|id| !text.is_empty() && id.as_str().starts_with(text));
+        match runs.len() {
+            0 => Err(self.not_found(text)),
+            1 => Ok(runs.swap_remove(0)),
+            _ => Err(RecordError::AmbiguousRun { text: text.to_owned(), candidates: runs }),
+        }
+    }
+
+    fn not_found(&self, text: &str) -> RecordError {
+        RecordError::RunNotFound { text: text.to_owned(), runs_dir: self.runs_dir() }
+    }
+}

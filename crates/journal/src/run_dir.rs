@@ -1,0 +1,151 @@
+//! The directory of one run.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
+use serde::Deserialize;
+
+use crate::base::Base;
+use crate::{EventReader, JournalReader, LogReader, RecordError, RecordReader, files};
+
+/// The directory of one run: knows where each file is, and reads and writes the small ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// A run directory at a known place. Nothing is checked or made.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run by the name of the directory; `None` when a person renamed it to something that is no id.
+    #[must_use]
+    pub fn id(&self) -> Option<RunId> {
+        self.path.file_name()?.to_str().and_then(|name| RunId::parse(name).ok())
+    }
+
+    /// `run.json`.
+    #[must_use]
+    pub fn manifest_path(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// `workflow.yaml`: the workflow as it was.
+    #[must_use]
+    pub fn workflow_path(&self) -> PathBuf {
+        self.path.join("workflow.yaml")
+    }
+
+    /// `journal.jsonl`.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// `core.stderr`: what the core said.
+    #[must_use]
+    pub fn core_stderr_path(&self) -> PathBuf {
+        self.path.join("core.stderr")
+    }
+
+    /// Path of the log of an attempt.
+    ///
+    /// # Errors
+    /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
+    pub fn log_path(&self, base: &str) -> Result<PathBuf, RecordError> {
+        Ok(Base::parse(&self.path, base)?.log())
+    }
+
+    /// Path of the event file of an attempt.
+    ///
+    /// # Errors
+    /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
+    pub fn events_path(&self, base: &str) -> Result<PathBuf, RecordError> {
+        Ok(Base::parse(&self.path, base)?.events())
+    }
+
+    /// Writes `run.json`, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RecordError> {
+        let path = self.manifest_path();
+        let mut text = serde_json::to_vec_pretty(manifest)
+            .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
+        text.push(b'\n');
+        files::replace(&path, &text)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// [`RecordError::NewerFormat`] when a newer version wrote it; otherwise when it cannot be read.
+    pub fn manifest(&self) -> Result<Manifest, RecordError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+
+        let path = self.manifest_path();
+        let text = files::read(&path)?;
+        let bad = |source: serde_json::Error| {
+            let line = u64::try_from(source.line()).unwrap_or(1).max(1);
+            RecordError::BadJson { path: path.clone(), line, source }
+        };
+        let head: Head = serde_json::from_slice(&text).map_err(bad)?;
+        if head.format > MANIFEST_FORMAT {
+            return Err(RecordError::NewerFormat { path, found: head.format, known: MANIFEST_FORMAT });
+        }
+        serde_json::from_slice(&text).map_err(bad)
+    }
+
+    /// Writes `workflow.yaml`, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_workflow(&self, text: &str) -> Result<(), RecordError> {
+        files::replace(&self.workflow_path(), text.as_bytes())
+    }
+
+    /// Opens `core.stderr` for appending, for the owner alone. A second core of the run appends to it too.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open_core_stderr(&self) -> Result<File, RecordError> {
+        files::open_or_create_append(&self.core_stderr_path())
+    }
+
+    /// The log of an attempt; empty as long as its file is not there.
+    ///
+    /// # Errors
+    /// When `base` is not of the allowed form, or the file cannot be read.
+    pub fn log(&self, base: &str) -> Result<LogReader, RecordError> {
+        LogReader::open(&self.path, base)
+    }
+
+    /// The recorded events of an attempt; empty as long as their file is not there.
+    ///
+    /// # Errors
+    /// When `base` is not of the allowed form, or the file cannot be read.
+    pub fn events(&self, base: &str) -> Result<EventReader, RecordError> {
+        RecordReader::open(self.events_path(base)?)
+    }
+
+    /// The journal; empty as long as its file is not there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn journal(&self) -> Result<JournalReader, RecordError> {
+        RecordReader::open(self.journal_path())
+    }
+}

@@ -1,0 +1,342 @@
+//! The spool: the bytes of a worker as they come.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use memchr::memchr_iter;
+use roboppi_ipc::{OutputStream, UtcMillis};
+
+use crate::base::Base;
+use crate::index::{Entry, EntryKind, IndexWriter, LONGEST_STRETCH};
+use crate::{RecordError, files};
+
+/// Appends within this time may share one entry of the index: the precision of times in a log.
+const SAME_TIME_MS: u64 = 10;
+
+/// Writes the bytes of one attempt to `<base>.log` and says in `<base>.idx` where they came from. The files
+/// are made with the first byte.
+///
+/// Offsets are those of the stream, not of what the disk took: bytes that cannot be written are a hole in
+/// the log, which readers see as a gap, and everything after it keeps its place.
+#[derive(Debug)]
+pub struct SpoolWriter {
+    base: Base,
+    path: PathBuf,
+    log: Option<File>,
+    index: IndexWriter,
+    index_error: Option<RecordError>,
+    /// Logical length: everything that was offered.
+    len: u64,
+    /// Length of the file.
+    on_disk: u64,
+    /// Newlines in the file.
+    lines: u64,
+    lost: u64,
+    /// The hole at the end, which is not in the file yet.
+    hole: Option<Hole>,
+    /// The stretch that is being written.
+    stretch: Option<Stretch>,
+}
+
+#[derive(Debug)]
+struct Hole {
+    /// Time of its first loss.
+    ts: UtcMillis,
+    /// It is in the index.
+    noted: bool,
+}
+
+#[derive(Debug)]
+struct Stretch {
+    stream: OutputStream,
+    ts: UtcMillis,
+    offset: u64,
+}
+
+/// Where bytes went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Offset of the first one in the log.
+    pub offset: u64,
+    /// How many.
+    pub len: u64,
+}
+
+impl SpoolWriter {
+    /// A writer for the attempt with the files `base` in `run_dir`. Makes nothing yet.
+    ///
+    /// # Errors
+    /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
+    pub fn new(run_dir: &Path, base: &str) -> Result<Self, RecordError> {
+        let base = Base::parse(run_dir, base)?;
+        Ok(Self {
+            path: base.log(),
+            index: IndexWriter::new(base.index()),
+            base,
+            log: None,
+            index_error: None,
+            len: 0,
+            on_disk: 0,
+            lines: 0,
+            lost: 0,
+            hole: None,
+            stretch: None,
+        })
+    }
+
+    /// Appends bytes. Returns when the system has taken them: one `write(2)`, or one for each 256 KiB.
+    ///
+    /// # Errors
+    /// When they cannot be written. What was not written counts as lost, the offset moves on as if it had
+    /// been, and the next append may succeed. [`RecordError::Exists`] when another writer made the log.
+    pub fn append(
+        &mut self,
+        stream: OutputStream,
+        bytes: &[u8],
+        ts: UtcMillis,
+    ) -> Result<Appended, RecordError> {
+        let appended = Appended { offset: self.len, len: bytes.len() as u64 };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.len().min(LONGEST_STRETCH as usize));
+            if let Err(error) = self.append_piece(stream, piece, ts) {
+                self.give_up(appended.offset + appended.len, ts);
+                return Err(error);
+            }
+            rest = after;
+        }
+        Ok(appended)
+    }
+
+    fn append_piece(&mut self, stream: OutputStream, piece: &[u8], ts: UtcMillis) -> Result<(), RecordError> {
+        self.open()?;
+        self.close_hole()?;
+        self.begin_stretch(stream, piece.len() as u64, ts);
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let (written, outcome) = write(log, piece);
+        self.lines += memchr_iter(b'\n', &piece[..written]).count() as u64;
+        self.on_disk += written as u64;
+        self.len = self.on_disk;
+        outcome.map_err(RecordError::io("write", &self.path))
+    }
+
+    /// Counts what is between the file and `end` as lost.
+    fn give_up(&mut self, end: u64, ts: UtcMillis) {
+        self.lost += end - self.len;
+        self.len = end;
+        self.hole.get_or_insert(Hole { ts, noted: false });
+    }
+
+    fn open(&mut self) -> Result<(), RecordError> {
+        if self.log.is_none() {
+            files::ensure_step_dir(self.base.step_dir())?;
+            self.log = Some(files::create_append(&self.path)?);
+        }
+        Ok(())
+    }
+
+    /// Lets the file reach the logical length again, and notes what is missing.
+    fn close_hole(&mut self) -> Result<(), RecordError> {
+        let Some(hole) = &mut self.hole else { return Ok(()) };
+        if !hole.noted {
+            hole.noted = true;
+            let entry = Entry { offset: self.on_disk, line: self.lines, ts: hole.ts, kind: EntryKind::Lost };
+            self.stretch = None;
+            self.note(entry);
+        }
+        if let Some(log) = &self.log {
+            log.set_len(self.len).map_err(RecordError::io("extend", &self.path))?;
+            self.on_disk = self.len;
+            self.hole = None;
+        }
+        Ok(())
+    }
+
+    /// Writes an entry for what comes next, unless the last one can speak for it too.
+    fn begin_stretch(&mut self, stream: OutputStream, len: u64, ts: UtcMillis) {
+        let goes_on = self.stretch.as_ref().is_some_and(|stretch| {
+            stretch.stream == stream
+                && ts.0.checked_sub(stretch.ts.0).is_some_and(|passed| passed < SAME_TIME_MS)
+                && self.on_disk + len - stretch.offset <= LONGEST_STRETCH
+        });
+        if !goes_on {
+            self.stretch = Some(Stretch { stream, ts, offset: self.on_disk });
+            self.note(Entry { offset: self.on_disk, line: self.lines, ts, kind: EntryKind::Output(stream) });
+        }
+    }
+
+    /// The log is worth more than its index: an index that cannot be written is reported, not obeyed.
+    fn note(&mut self, entry: Entry) {
+        if let Err(error) = self.index.push(entry) {
+            self.index_error.get_or_insert(error);
+        }
+    }
+
+    /// Logical length of the log in bytes, lost ones included.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was appended yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes that could not be written.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The first error of the index since the last call. The bytes are safe, but it may be forgotten which
+    /// stream they came from and when.
+    pub fn take_index_error(&mut self) -> Option<RecordError> {
+        self.index_error.take()
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SpoolWriter {
+    fn drop(&mut self) {
+        // A hole at the end is part of the log too, if that much can still be written.
+        if self.hole.is_some() && self.open().is_ok() {
+            let _ = self.close_hole();
+        }
+        let _ = self.index.flush();
+    }
+}
+
+/// Writes all, and says how much was written when it cannot.
+fn write(log: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut done = 0;
+    while done < bytes.len() {
+        match log.write(&bytes[done..]) {
+            Ok(0) => return (done, Err(io::ErrorKind::WriteZero.into())),
+            Ok(written) => done += written,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (done, Err(error)),
+        }
+    }
+    (done, Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+    use crate::{ChunkKind, LogChunk, LogPiece, LogReader};
+
+    const BASE: &str = "steps/s/i1-a1";
+    const OUT: OutputStream = OutputStream::Stdout;
+    const ERR: OutputStream = OutputStream::Stderr;
+
+    fn full() -> File {
+        OpenOptions::new().write(true).open("/dev/full").unwrap()
+    }
+
+    fn chunk(kind: ChunkKind, ts: u64, offset: u64, len: u64) -> LogChunk {
+        LogChunk { kind, ts: Some(UtcMillis(ts)), offset, len }
+    }
+
+    #[test]
+    fn what_a_full_disk_took_is_a_gap_and_offsets_stay_true() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = SpoolWriter::new(dir.path(), BASE).unwrap();
+        spool.append(OUT, b"one\ntw", UtcMillis(1)).unwrap();
+        let good = spool.log.replace(full()).unwrap();
+        assert!(spool.append(OUT, b"o\nthree\n", UtcMillis(2)).is_err());
+        assert!(spool.append(ERR, b"!!\n", UtcMillis(3)).is_err());
+        assert_eq!((spool.len(), spool.lost()), (17, 11));
+
+        spool.log = Some(good);
+        let appended = spool.append(OUT, b"four\n", UtcMillis(4)).unwrap();
+        assert_eq!(appended, Appended { offset: 17, len: 5 });
+        assert_eq!((spool.len(), spool.lost()), (22, 11));
+
+        let mut log = LogReader::open(dir.path(), BASE).unwrap();
+        assert_eq!(log.len(), 22);
+        assert_eq!(log.read(0, 100).unwrap(), LogPiece::Bytes(b"one\ntw".to_vec()));
+        assert_eq!(log.read(6, 100).unwrap(), LogPiece::Lost { len: 11 });
+        assert_eq!(log.read(9, 1).unwrap(), LogPiece::Lost { len: 8 });
+        assert_eq!(log.read(17, 100).unwrap(), LogPiece::Bytes(b"four\n".to_vec()));
+        let chunks: Vec<_> = log.chunks(0).map(Result::unwrap).collect();
+        let expected = [
+            chunk(ChunkKind::Output(OUT), 1, 0, 6),
+            chunk(ChunkKind::Lost, 2, 6, 11),
+            chunk(ChunkKind::Output(OUT), 4, 17, 5),
+        ];
+        assert_eq!(chunks, expected);
+        let lines = log.lines(0..9).unwrap();
+        let text: Vec<_> = lines.iter().map(|line| (line.bytes.as_slice(), line.lost)).collect();
+        assert_eq!(text, [(&b"one"[..], 0), (&b"twfour"[..], 11)]);
+    }
+
+    #[test]
+    fn a_hole_at_the_end_is_recorded_when_the_writer_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = SpoolWriter::new(dir.path(), BASE).unwrap();
+        spool.append(OUT, b"abc\n", UtcMillis(1)).unwrap();
+        let good = spool.log.replace(full()).unwrap();
+        assert!(spool.append(OUT, b"defg", UtcMillis(2)).is_err());
+        spool.log = Some(good);
+        drop(spool);
+        let mut log = LogReader::open(dir.path(), BASE).unwrap();
+        assert_eq!(log.read(4, 9).unwrap(), LogPiece::Lost { len: 4 });
+        let last = log.tail(1).unwrap().remove(0);
+        assert_eq!((last.bytes.as_slice(), last.lost, last.complete), (&b""[..], 4, false));
+    }
+
+    #[test]
+    fn a_log_that_could_not_be_made_at_first_begins_with_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        let mut spool = SpoolWriter::new(&run, BASE).unwrap();
+        let error = spool.append(ERR, b"early\n", UtcMillis(1)).unwrap_err();
+        assert!(matches!(error, RecordError::Io { action: "create", .. }), "{error}");
+        crate::files::create_new_dir(&run).unwrap();
+        assert_eq!(spool.append(ERR, b"late\n", UtcMillis(2)).unwrap().offset, 6);
+        let mut log = LogReader::open(&run, BASE).unwrap();
+        assert_eq!(log.read(0, 9).unwrap(), LogPiece::Lost { len: 6 });
+        assert_eq!(log.read(6, 9).unwrap(), LogPiece::Bytes(b"late\n".to_vec()));
+    }
+
+    #[test]
+    fn an_index_that_fails_does_not_stop_the_log_and_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = SpoolWriter::new(dir.path(), BASE).unwrap();
+        // Somebody put a directory where the index should be.
+        std::fs::create_dir_all(dir.path().join("steps/s/i1-a1.idx")).unwrap();
+        spool.append(OUT, b"a\n", UtcMillis(1)).unwrap();
+        assert!(spool.take_index_error().is_some());
+        assert!(spool.take_index_error().is_none());
+        // When the obstacle goes, what was kept in memory is written.
+        std::fs::remove_dir(dir.path().join("steps/s/i1-a1.idx")).unwrap();
+        spool.append(ERR, b"b\n", UtcMillis(2)).unwrap();
+        let mut log = LogReader::open(dir.path(), BASE).unwrap();
+        let chunks: Vec<_> = log.chunks(0).map(Result::unwrap).collect();
+        let expected = [chunk(ChunkKind::Output(OUT), 1, 0, 2), chunk(ChunkKind::Output(ERR), 2, 2, 2)];
+        assert_eq!(chunks, expected);
+    }
+
+    #[test]
+    fn a_second_writer_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = SpoolWriter::new(dir.path(), BASE).unwrap();
+        first.append(OUT, b"mine\n", UtcMillis(1)).unwrap();
+        let mut second = SpoolWriter::new(dir.path(), BASE).unwrap();
+        let error = second.append(OUT, b"yours\n", UtcMillis(1)).unwrap_err();
+        assert!(matches!(error, RecordError::Exists { .. }), "{error}");
+        assert_eq!(second.lost(), 6);
+        drop(second);
+        assert_eq!(std::fs::read(first.path()).unwrap(), b"mine\n");
+    }
+}
