@@ -1,1 +1,76 @@
-//! The workflow language and its decisions: YAML, diagnostics, graph, run machine.
+//! The workflow language and its decisions.
+//!
+//! [`parse`] reads a workflow file and reports every mistake in it at once; [`Workflow`] is what is
+//! left when there is none. [`RunMachine`] decides the life of a run: which step starts when, what is
+//! tried again, what is skipped, and how it ends. Nothing here does I/O or reads a clock.
+
+mod definition;
+mod diagnostic;
+mod duration;
+mod graph;
+mod keys;
+mod lower;
+mod run_machine;
+mod source;
+
+pub use definition::{InputRef, OnFailure, OutputSpec, Step, Workflow};
+pub use diagnostic::{Diagnostic, Severity, Span};
+pub use duration::{DurationError, parse_duration};
+pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
+pub use run_machine::{
+    AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, retry_delay,
+};
+pub use source::MAX_BYTES;
+
+/// What a file says.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The workflow, when there is no error.
+    pub workflow: Option<Workflow>,
+    /// What is wrong, in the order of the file. At most 200 errors and 200 warnings are kept.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Problems beyond those.
+    pub omitted: usize,
+}
+
+impl Parsed {
+    /// Whether the workflow cannot run.
+    #[must_use]
+    pub const fn has_errors(&self) -> bool {
+        self.workflow.is_none()
+    }
+
+    /// Makes every warning an error, and takes the workflow away when there was one.
+    #[must_use]
+    pub fn deny_warnings(mut self) -> Self {
+        for diagnostic in &mut self.diagnostics {
+            diagnostic.severity = Severity::Error;
+        }
+        if !self.diagnostics.is_empty() {
+            self.workflow = None;
+        }
+        self
+    }
+
+    /// All problems as a person reads them, an empty line between two of them. Ends without a line break.
+    #[must_use]
+    pub fn render(&self, file_name: &str, text: &str, colour: bool) -> String {
+        let mut drawn: Vec<_> =
+            self.diagnostics.iter().map(|diagnostic| diagnostic.render(file_name, text, colour)).collect();
+        if self.omitted > 0 {
+            drawn.push(format!("… and {} more", self.omitted));
+        }
+        drawn.join("\n\n")
+    }
+}
+
+/// Reads a workflow file. Finds every mistake in it, unless it is not YAML at all.
+#[must_use]
+pub fn parse(text: &str) -> Parsed {
+    let mut sink = diagnostic::Sink::new(text);
+    let root = source::read(text, &mut sink);
+    let workflow = root.and_then(|root| lower::workflow(&root, &mut sink));
+    let workflow = if sink.errors() > 0 { None } else { workflow };
+    let (diagnostics, omitted) = sink.finish();
+    Parsed { workflow, diagnostics, omitted }
+}

@@ -1,0 +1,142 @@
+//! A workflow that may run: every name resolved, every value checked.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_run::{StepId, StepPlan};
+
+/// A checked workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workflow {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// How long a run may take.
+    pub timeout: Duration,
+    /// Steps at a time, at least 1; `None` means as many as are ready.
+    pub concurrency: Option<u32>,
+    /// Where artifacts go, relative to the workspace or absolute.
+    pub context_dir: Option<String>,
+    /// The steps, in the order in which those that are ready start.
+    pub steps: IndexMap<StepId, Step>,
+}
+
+/// One step of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Which program does the work.
+    pub worker: WorkerKind,
+    /// What the worker is told: a script for `CUSTOM`.
+    pub instructions: String,
+    /// What the worker may do; never empty.
+    pub capabilities: Vec<Capability>,
+    /// Where it works, relative to the workspace of the run or absolute.
+    pub workspace: Option<String>,
+    /// Steps that must allow it to start; no duplicates.
+    pub depends_on: Vec<StepId>,
+    /// Artifacts put into its workspace before it starts.
+    pub inputs: Vec<InputRef>,
+    /// Artifacts collected after it succeeded; names are unique.
+    pub outputs: Vec<OutputSpec>,
+    /// How long one attempt may take.
+    pub timeout: Option<Duration>,
+    /// Time its worker has between being asked to end and being killed.
+    pub grace: Option<Duration>,
+    /// Attempts after the first one; only used with [`OnFailure::Retry`].
+    pub max_retries: u32,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+    /// Whether its failure counts as success for the steps after it and for the run.
+    pub continue_on_error: bool,
+}
+
+/// An artifact a step takes from another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputRef {
+    /// The step that makes it.
+    pub from: StepId,
+    /// Its name there.
+    pub artifact: String,
+    /// Its name here, when that is another one (`as`).
+    pub rename: Option<String>,
+}
+
+impl InputRef {
+    /// The name under which the artifact appears in the workspace.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.rename.as_deref().unwrap_or(&self.artifact)
+    }
+}
+
+/// An artifact a step makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// Its name.
+    pub name: String,
+    /// File or directory, relative to the workspace and inside it.
+    pub path: String,
+    /// What it is (`type`), for people.
+    pub kind: Option<String>,
+}
+
+/// What the failure of a step means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnFailure {
+    /// `retry`: try again while attempts are left.
+    Retry,
+    /// `continue`: steps that depend on it start all the same, the run fails nevertheless.
+    Continue,
+    /// `abort`: steps that depend on it are skipped, others go on.
+    #[default]
+    Abort,
+}
+
+impl OnFailure {
+    /// Every choice, in the order of the reference.
+    pub const ALL: [Self; 3] = [Self::Retry, Self::Continue, Self::Abort];
+
+    /// The word in workflow files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Continue => "continue",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+impl Workflow {
+    /// What is known of each step before it runs.
+    #[must_use]
+    pub fn plans(&self) -> Vec<StepPlan> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.steps
+            .iter()
+            .map(|(id, step)| StepPlan {
+                step: id.clone(),
+                worker: step.worker,
+                depends_on: step.depends_on.clone(),
+                description: step.description.clone(),
+                timeout_ms: step.timeout.map(millis),
+                max_attempts: step.max_attempts(),
+            })
+            .collect()
+    }
+}
+
+impl Step {
+    /// Attempts it may have: 1, and its retries when failure means `retry`.
+    #[must_use]
+    pub const fn max_attempts(&self) -> u32 {
+        match self.on_failure {
+            OnFailure::Retry => self.max_retries.saturating_add(1),
+            OnFailure::Continue | OnFailure::Abort => 1,
+        }
+    }
+}

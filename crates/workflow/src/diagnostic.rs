@@ -1,0 +1,66 @@
+//! A problem in a workflow file, with its place and a hint.
+
+mod render;
+mod sink;
+mod suggest;
+mod text;
+
+pub(crate) use sink::Sink;
+pub(crate) use suggest::nearest;
+pub(crate) use text::{LineIndex, quote};
+
+/// A part of the file, in bytes from its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last one.
+    pub end: usize,
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The workflow cannot run.
+    Error,
+    /// The workflow can run, and probably does not do what its author meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// A problem in a workflow file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong: one line, free of control characters.
+    pub message: String,
+    /// What to do about it: one line.
+    pub hint: Option<String>,
+    /// Where it is.
+    pub span: Span,
+    /// Line of its first character, from 1.
+    pub line: usize,
+    /// Column of its first character, from 1, in characters.
+    pub column: usize,
+}
+
+impl Diagnostic {
+    /// The problem as a person reads it: what, where, the line with the place underlined, the hint.
+    ///
+    /// `text` is the file it was found in. Colours are ANSI escapes. Ends without a line break.
+    #[must_use]
+    pub fn render(&self, file_name: &str, text: &str, colour: bool) -> String {
+        render::render(self, file_name, text, colour)
+    }
+}

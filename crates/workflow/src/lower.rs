@@ -1,0 +1,111 @@
+//! From the tree to a draft of the workflow. Collects every mistake instead of stopping at the first.
+
+mod fields;
+mod names;
+mod step;
+mod value;
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::definition::Workflow;
+use crate::diagnostic::{Sink, Span, quote};
+use crate::graph;
+use crate::keys::Section;
+use crate::source::{Node, Value};
+use fields::Fields;
+use step::DraftStep;
+
+pub(crate) use step::{DraftInput, DraftOutput};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Located<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+pub(crate) type Draft = DraftStep;
+
+/// The workflow a tree describes; `None` when `sink` has been told of an error.
+pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
+    let start = Span { start: root.span.start, end: root.span.start };
+    let fields = Fields::read(root, Section::Workflow, "", start, sink)?;
+
+    let name = fields.required("name", sink).and_then(|at| value::text(&at, sink));
+    version(&fields, sink);
+    let description = fields.get("description").and_then(|at| value::text(&at, sink));
+    let timeout: Option<Duration> =
+        fields.required("timeout", sink).and_then(|at| value::duration(&at, sink));
+    let concurrency = fields.get("concurrency").and_then(|at| value::whole(&at, 1, sink));
+    let context_dir = fields.get("context_dir").and_then(|at| value::text(&at, sink));
+    let drafts = steps(&fields, sink);
+    graph::check(&drafts, sink);
+
+    if sink.errors() > 0 {
+        return None;
+    }
+    let mut steps = IndexMap::with_capacity(drafts.len());
+    for draft in drafts {
+        let (id, step) = draft.finish()?;
+        steps.insert(id, step);
+    }
+    Some(Workflow {
+        name: name?.value,
+        description: description.map(|text| text.value),
+        timeout: timeout?,
+        concurrency,
+        context_dir: context_dir.map(|text| text.value),
+        steps,
+    })
+}
+
+fn version(fields: &Fields<'_>, sink: &mut Sink<'_>) {
+    let Some(at) = fields.required("version", sink) else { return };
+    let hint = || Some("write `version: \"1\"`".to_owned());
+    match &at.node.value {
+        Value::Text(text) if text == "1" => {}
+        Value::Text(text) => {
+            let message = format!("version {} of the language is not known", quote(text));
+            sink.error(at.node.span, message, hint());
+        }
+        Value::Number(number) if (*number - 1.0).abs() < f64::EPSILON => {
+            sink.error(at.node.span, "`version` must be text, found a number", hint());
+        }
+        _ => value::mismatch(&at, "the text `\"1\"`", hint(), sink),
+    }
+}
+
+fn steps(fields: &Fields<'_>, sink: &mut Sink<'_>) -> Vec<DraftStep> {
+    let Some(at) = fields.required("steps", sink) else { return Vec::new() };
+    let Value::Map(entries) = &at.node.value else {
+        value::mismatch(&at, "a map of steps", None, sink);
+        return Vec::new();
+    };
+    if entries.is_empty() {
+        sink.error(at.place(), "`steps` has no step", None);
+    }
+    let mut drafts: Vec<_> = entries.iter().map(|entry| step::step(entry, sink)).collect();
+    // Names that look like array indices come first, ascending: the order of the existing program.
+    drafts.sort_by_key(|draft| array_index(draft.id.value.as_str()).map_or(u64::MAX, u64::from));
+    drafts
+}
+
+/// The index a name is, when it is written exactly as an array index would be.
+fn array_index(name: &str) -> Option<u32> {
+    let index: u32 = name.parse().ok()?;
+    (index != u32::MAX && index.to_string() == name).then_some(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::array_index;
+
+    #[test]
+    fn only_canonical_numbers_are_array_indices() {
+        let indices = ["0", "10", "4294967294", "4294967295", "01", "+1", "1.0", "-1", ""].map(array_index);
+        assert_eq!(indices[..3], [Some(0), Some(10), Some(4_294_967_294)]);
+        assert_eq!(indices[3..], [None; 6]);
+    }
+}

@@ -1,0 +1,116 @@
+//! The entries of one map, matched with the table of keys.
+
+use crate::diagnostic::{Sink, Span, nearest, quote};
+use crate::keys::{KEYS, KeyDoc, KeyStatus, Section};
+use crate::source::{Entry, Node, Value};
+
+/// The known entries of a map.
+pub(super) struct Fields<'n> {
+    section: Section,
+    /// In front of a key in messages: `` or `steps.build`.
+    path: String,
+    /// Where a missing key is reported.
+    at: Span,
+    known: Vec<(&'static KeyDoc, &'n Entry)>,
+}
+
+/// The value of a field, and what it is called.
+pub(super) struct Field<'n> {
+    pub(super) path: String,
+    pub(super) key_span: Span,
+    pub(super) node: &'n Node,
+}
+
+impl Field<'_> {
+    /// Where to point: at the value, or at the key when there is nothing after it.
+    pub(super) const fn place(&self) -> Span {
+        if self.node.span.start == self.node.span.end { self.key_span } else { self.node.span }
+    }
+}
+
+impl<'n> Fields<'n> {
+    /// Reports keys that are unknown or not supported yet. `None` when the node is no map.
+    pub(super) fn read(
+        node: &'n Node,
+        section: Section,
+        path: &str,
+        at: Span,
+        sink: &mut Sink<'_>,
+    ) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            let what = if path.is_empty() { "the file".to_owned() } else { quote(path) };
+            let span = if node.span.start == node.span.end { at } else { node.span };
+            if !matches!(node.value, Value::Invalid) {
+                let found = super::value::found(node);
+                sink.error(span, format!("{what} must be a map, found {found}"), None);
+            }
+            return None;
+        };
+        let mut fields = Self { section, path: path.to_owned(), at, known: Vec::new() };
+        for entry in entries {
+            match section.key(&entry.key) {
+                Some(key) => {
+                    fields.known.push((key, entry));
+                    if key.status == KeyStatus::NotYet {
+                        let message = format!("{} is not supported yet", quote(&fields.path_of(&entry.key)));
+                        let hint =
+                            "this version does not execute it, and leaving it out would change the run";
+                        sink.error(entry.key_span, message, Some(hint.to_owned()));
+                    }
+                }
+                None if section == Section::Workflow && entry.key.starts_with("x-") => {}
+                None => fields.unknown(entry, sink),
+            }
+        }
+        Some(fields)
+    }
+
+    fn unknown(&self, entry: &Entry, sink: &mut Sink<'_>) {
+        let hint = if sink.warnings_full() { None } else { self.meant(&entry.key) };
+        let message = format!("unknown key {}, it has no effect", quote(&self.path_of(&entry.key)));
+        sink.warning(entry.key_span, message, hint);
+    }
+
+    fn meant(&self, key: &str) -> Option<String> {
+        let taken = |name: &str| self.known.iter().any(|(known, _)| known.name == name);
+        let names = self.section.keys().map(|key| key.name).filter(|name| !taken(name));
+        if let Some(name) = nearest(key, names) {
+            return Some(format!("did you mean `{name}`?"));
+        }
+        let elsewhere = KEYS.iter().find(|known| known.name == key)?;
+        Some(match elsewhere.section {
+            Section::Workflow => format!("`{key}` belongs to the workflow, not here"),
+            Section::Step => format!("`{key}` belongs to a step, not here"),
+            Section::Input => format!("`{key}` belongs to an entry of `inputs`, not here"),
+            Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
+        })
+    }
+
+    /// A key as messages name it.
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.known.iter().any(|(key, _)| key.name == name)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Field<'n>> {
+        let (_, entry) = self.known.iter().find(|(key, _)| key.name == name)?;
+        Some(Field { path: self.path_of(name), key_span: entry.key_span, node: &entry.value })
+    }
+
+    /// The field, reported when it is missing.
+    pub(super) fn required(&self, name: &str, sink: &mut Sink<'_>) -> Option<Field<'n>> {
+        let field = self.get(name);
+        if field.is_none() {
+            let kind = self.section.key(name).map_or("", |key| key.kind);
+            let message = match self.section {
+                Section::Workflow => format!("the workflow has no `{name}`"),
+                _ => format!("{} has no `{name}`", quote(&self.path)),
+            };
+            sink.error(self.at, message, Some(format!("add `{name}:` ({kind})")));
+        }
+        field
+    }
+}

@@ -1,0 +1,254 @@
+//! One step.
+
+use std::time::Duration;
+
+use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_run::StepId;
+
+use super::fields::{Field, Fields};
+use super::{Located, names, value};
+use crate::definition::{InputRef, OnFailure, OutputSpec, Step};
+use crate::diagnostic::{Sink, quote};
+use crate::keys::Section;
+use crate::source::{Entry, Value};
+
+/// A step as far as it could be read. What is missing was reported.
+pub(crate) struct DraftStep {
+    pub(crate) id: Located<StepId>,
+    pub(crate) depends_on: Vec<Located<StepId>>,
+    pub(crate) inputs: Vec<DraftInput>,
+    pub(crate) outputs: Vec<DraftOutput>,
+    /// Whether `outputs` is all this step makes.
+    pub(crate) outputs_known: bool,
+    description: Option<String>,
+    worker: Option<WorkerKind>,
+    instructions: Option<String>,
+    capabilities: Vec<Capability>,
+    workspace: Option<String>,
+    timeout: Option<Duration>,
+    grace: Option<Duration>,
+    max_retries: u32,
+    on_failure: OnFailure,
+    continue_on_error: bool,
+}
+
+/// An entry of `inputs` as far as it could be read.
+pub(crate) struct DraftInput {
+    pub(crate) from: Option<Located<StepId>>,
+    pub(crate) artifact: Option<Located<String>>,
+    rename: Option<String>,
+}
+
+/// An entry of `outputs` as far as it could be read.
+pub(crate) struct DraftOutput {
+    pub(crate) name: Option<Located<String>>,
+    pub(crate) path: Option<Located<String>>,
+    kind: Option<String>,
+}
+
+impl DraftStep {
+    fn empty(id: Located<StepId>) -> Self {
+        Self {
+            id,
+            depends_on: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            outputs_known: false,
+            description: None,
+            worker: None,
+            instructions: None,
+            capabilities: Vec::new(),
+            workspace: None,
+            timeout: None,
+            grace: None,
+            max_retries: 0,
+            on_failure: OnFailure::default(),
+            continue_on_error: false,
+        }
+    }
+
+    /// The step, when nothing of it is missing.
+    pub(super) fn finish(self) -> Option<(StepId, Step)> {
+        let inputs = self.inputs.into_iter().map(|input| {
+            Some(InputRef { from: input.from?.value, artifact: input.artifact?.value, rename: input.rename })
+        });
+        let outputs = self.outputs.into_iter().map(|output| {
+            Some(OutputSpec { name: output.name?.value, path: output.path?.value, kind: output.kind })
+        });
+        let mut depends_on: Vec<StepId> = Vec::with_capacity(self.depends_on.len());
+        for dependency in self.depends_on {
+            if !depends_on.contains(&dependency.value) {
+                depends_on.push(dependency.value);
+            }
+        }
+        let step = Step {
+            description: self.description,
+            worker: self.worker?,
+            instructions: self.instructions?,
+            capabilities: self.capabilities,
+            workspace: self.workspace,
+            depends_on,
+            inputs: inputs.collect::<Option<_>>()?,
+            outputs: outputs.collect::<Option<_>>()?,
+            timeout: self.timeout,
+            grace: self.grace,
+            max_retries: self.max_retries,
+            on_failure: self.on_failure,
+            continue_on_error: self.continue_on_error,
+        };
+        Some((self.id.value, step))
+    }
+}
+
+pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
+    let id = Located { value: StepId::new(&*entry.key), span: entry.key_span };
+    names::step(&entry.key, entry.key_span, sink);
+    let mut draft = DraftStep::empty(id);
+    let path = format!("steps.{}", entry.key);
+    let Some(fields) = Fields::read(&entry.value, Section::Step, &path, entry.key_span, sink) else {
+        return draft;
+    };
+
+    // These take their work from elsewhere; they were refused, and what they lack is no second mistake.
+    let borrowed = fields.has("agent") || fields.has("workflow");
+    let must = |name: &str, sink: &mut Sink<'_>| {
+        if borrowed { fields.get(name) } else { fields.required(name, sink) }
+    };
+    let text = |name: &str, sink: &mut Sink<'_>| {
+        fields.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)
+    };
+    draft.worker = must("worker", sink).and_then(|at| worker(&at, sink));
+    draft.instructions =
+        must("instructions", sink).and_then(|at| value::text(&at, sink)).map(|text| text.value);
+    draft.capabilities = must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default();
+    draft.description = text("description", sink);
+    draft.workspace = text("workspace", sink);
+    if let Some(at) = fields.get("depends_on") {
+        draft.depends_on = depends_on(&at, sink);
+    }
+    if let Some(at) = fields.get("inputs") {
+        draft.inputs = inputs(&at, sink);
+    }
+    let outputs = fields.get("outputs").map(|at| outputs(&at, sink));
+    draft.outputs_known = !borrowed && !matches!(outputs, Some(None));
+    draft.outputs = outputs.flatten().unwrap_or_default();
+    draft.timeout = fields.get("timeout").and_then(|at| value::duration(&at, sink));
+    draft.grace = fields.get("grace").and_then(|at| value::duration(&at, sink));
+    draft.continue_on_error =
+        fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();
+    retries(&fields, &mut draft, sink);
+    draft
+}
+
+fn worker(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<WorkerKind> {
+    let kinds = WorkerKind::ALL.map(|kind| (kind.name(), kind));
+    let kind = value::choice(at, &kinds, sink)?;
+    if kind == WorkerKind::Custom {
+        return Some(kind);
+    }
+    let message = format!("the worker `{kind}` is not supported yet");
+    sink.error(at.place(), message, Some("this version executes `CUSTOM` steps".to_owned()));
+    None
+}
+
+fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {
+    let known = Capability::ALL.map(|capability| (capability.name(), capability));
+    let items = value::list(at, "capabilities", sink);
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        let hint = format!("known ones are {}", known.map(|(name, _)| name).join(", "));
+        sink.error(at.place(), format!("{} must not be empty", quote(&at.path)), Some(hint));
+    }
+    let mut capabilities = Vec::new();
+    for item in items.into_iter().flatten() {
+        let Some(capability) = value::choice(&item, &known, sink) else { continue };
+        if capabilities.contains(&capability) {
+            sink.warning(item.place(), format!("`{}` is there twice", capability.name()), None);
+        } else {
+            capabilities.push(capability);
+        }
+    }
+    capabilities
+}
+
+fn depends_on(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Located<StepId>> {
+    let items = value::list(at, "step names", sink);
+    items.into_iter().flatten().filter_map(|item| step_name(&item, sink)).collect()
+}
+
+/// The name of a step, as a reference to it. `2` is as good as `"2"`, because a key `2` is.
+fn step_name(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<StepId>> {
+    if let Value::Number(number) = at.node.value
+        && number >= 0.0
+        && number.fract() == 0.0
+    {
+        return Some(Located { value: StepId::new(number.to_string()), span: at.place() });
+    }
+    value::text(at, sink).map(|name| Located { value: StepId::new(name.value), span: name.span })
+}
+
+fn inputs(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<DraftInput> {
+    let items = value::list(at, "maps with `from` and `artifact`", sink);
+    let mut inputs = Vec::new();
+    for item in items.into_iter().flatten() {
+        let Some(fields) = Fields::read(item.node, Section::Input, &item.path, item.key_span, sink) else {
+            continue;
+        };
+        inputs.push(DraftInput {
+            from: fields.required("from", sink).and_then(|at| step_name(&at, sink)),
+            artifact: fields.required("artifact", sink).and_then(|at| names::artifact(&at, sink)),
+            rename: fields.get("as").and_then(|at| names::artifact(&at, sink)).map(|name| name.value),
+        });
+    }
+    inputs
+}
+
+/// `None` when it cannot be known what the step makes.
+fn outputs(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Vec<DraftOutput>> {
+    let items = value::list(at, "maps with `name` and `path`", sink)?;
+    let mut outputs = Some(Vec::new());
+    for item in items {
+        let Some(fields) = Fields::read(item.node, Section::Output, &item.path, item.key_span, sink) else {
+            outputs = None;
+            continue;
+        };
+        let output = DraftOutput {
+            name: fields.required("name", sink).and_then(|at| names::artifact(&at, sink)),
+            path: fields.required("path", sink).and_then(|at| value::text(&at, sink)),
+            kind: fields.get("type").and_then(|at| value::text(&at, sink)).map(|text| text.value),
+        };
+        if output.name.is_none() {
+            outputs = None;
+        } else if let Some(outputs) = &mut outputs {
+            outputs.push(output);
+        }
+    }
+    outputs
+}
+
+fn retries(fields: &Fields<'_>, draft: &mut DraftStep, sink: &mut Sink<'_>) {
+    let max_retries = fields.get("max_retries");
+    let on_failure = fields.get("on_failure");
+    let retries = max_retries.as_ref().and_then(|at| value::whole(at, 0, sink));
+    let choices = OnFailure::ALL.map(|choice| (choice.name(), choice));
+    let chosen = on_failure.as_ref().and_then(|at| value::choice(at, &choices, sink));
+    draft.max_retries = retries.unwrap_or_default();
+    draft.on_failure = chosen.unwrap_or_default();
+
+    let readable = on_failure.is_none() || chosen.is_some();
+    if let Some(at) = &max_retries
+        && retries.is_some_and(|retries| retries > 0)
+        && readable
+        && draft.on_failure != OnFailure::Retry
+    {
+        let message = format!("{} has no effect without `on_failure: retry`", quote(&at.path));
+        sink.warning(at.key_span, message, Some("add `on_failure: retry` to the step".to_owned()));
+    }
+    if let Some(at) = &on_failure
+        && chosen == Some(OnFailure::Retry)
+        && max_retries.is_none()
+    {
+        let message =
+            format!("{} has no effect without `max_retries`", quote(&format!("{}: retry", at.path)));
+        sink.warning(at.place(), message, Some("add `max_retries: 1` or more to the step".to_owned()));
+    }
+}

@@ -1,0 +1,270 @@
+//! Decides the life of one run.
+
+mod attempt_end;
+mod ending;
+mod outcome;
+mod schedule;
+mod step;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use roboppi_ipc::{CancelReason, Mono};
+use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
+
+use crate::definition::Workflow;
+use step::{Life, RunStep};
+
+pub use attempt_end::AttemptEnd;
+pub use outcome::exit_code;
+pub use schedule::retry_delay;
+
+/// What a run is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunInput {
+    /// Everything is prepared; begin.
+    Start,
+    /// The worker of an attempt is alive.
+    AttemptLive {
+        /// Which attempt.
+        of: AttemptRef,
+    },
+    /// The worker of an attempt is being ended, by whomever.
+    AttemptEnding {
+        /// Which attempt.
+        of: AttemptRef,
+    },
+    /// An attempt is over; nothing of it is left.
+    AttemptFinished {
+        /// Which attempt.
+        of: AttemptRef,
+        /// How it ended.
+        end: AttemptEnd,
+    },
+    /// What [`RunEffect::CollectOutputs`] asked for is done.
+    OutputsCollected {
+        /// Which attempt.
+        of: AttemptRef,
+        /// What went wrong, one line.
+        result: Result<(), String>,
+    },
+    /// A timer has run out.
+    Timer(RunTimer),
+    /// The run shall end. A reason that is more severe than an earlier one replaces it.
+    Cancel {
+        /// Why.
+        reason: CancelReason,
+        /// Workers are killed at once.
+        force: bool,
+    },
+    /// One step shall end; it counts as failed.
+    CancelStep {
+        /// Which step.
+        step: StepId,
+        /// Its worker is killed at once.
+        force: bool,
+    },
+    /// The core is gone, and with it every attempt that was under way.
+    CoreLost {
+        /// How it was noticed.
+        detail: String,
+    },
+}
+
+/// What a run asks its driver to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEffect {
+    /// Hand an attempt to the core. Answered by [`RunInput::AttemptFinished`], whatever happens.
+    StartAttempt {
+        /// Which attempt.
+        of: AttemptRef,
+    },
+    /// The attempt succeeded: put what it made into the context directory. Answered by
+    /// [`RunInput::OutputsCollected`]. Asked for steps without outputs as well.
+    CollectOutputs {
+        /// Which attempt.
+        of: AttemptRef,
+    },
+    /// End an attempt. May come again with a more severe reason or with force.
+    CancelAttempt {
+        /// Which attempt.
+        of: AttemptRef,
+        /// Why.
+        reason: CancelReason,
+        /// Kill at once.
+        force: bool,
+    },
+    /// Give back `timer` as [`RunInput::Timer`] after this time. Timers are never taken back.
+    SetTimer {
+        /// What to give back.
+        timer: RunTimer,
+        /// From now.
+        after: Duration,
+    },
+    /// A step changed its state.
+    StepChanged {
+        /// Which step.
+        step: StepId,
+        /// Its new state.
+        state: StepState,
+        /// Why, for people.
+        detail: Option<String>,
+        /// It failed or was lost, and the run counts it as success.
+        allowed_to_fail: bool,
+        /// Of all attempts and waits; on final states of steps that started.
+        duration: Option<Duration>,
+    },
+    /// The run is being ended; nothing new starts. May come again, more severe.
+    RunEnding {
+        /// Why.
+        reason: CancelReason,
+        /// Workers are killed at once.
+        force: bool,
+    },
+    /// The run is over: every step is in a final state and no attempt is under way. Exactly once, the last effect.
+    Finish {
+        /// How it ended.
+        outcome: RunOutcome,
+        /// Why, for people.
+        detail: Option<String>,
+        /// From the start; zero when it never started.
+        duration: Duration,
+    },
+}
+
+/// A timer of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RunTimer {
+    /// Number of the timer; no two of a run have the same.
+    pub epoch: u64,
+    /// What it is for.
+    pub subject: RunTimerSubject,
+}
+
+/// What a timer of a run is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RunTimerSubject {
+    /// The time of the whole run.
+    Deadline,
+    /// The wait before the next attempt of a step.
+    Retry(StepId),
+}
+
+/// Decides the life of one run. Does no I/O and reads no clock.
+///
+/// Promises: never more attempts under way than `concurrency`; no attempt starts once the run is being
+/// ended; every step reaches exactly one final state; [`RunEffect::Finish`] exactly once.
+#[derive(Clone, Debug)]
+pub struct RunMachine {
+    concurrency: usize,
+    timeout: Duration,
+    phase: Phase,
+    started_at: Option<Mono>,
+    steps: Vec<RunStep>,
+    index: HashMap<StepId, usize>,
+    /// Steps that may start, in the order of the definition.
+    ready: BTreeSet<usize>,
+    /// Steps that became ready and were not shown as such, because most start at once.
+    unannounced: BTreeSet<usize>,
+    /// Steps that hold a slot.
+    active: usize,
+    /// Steps that wait before their next attempt.
+    retrying: usize,
+    /// Steps without a final state.
+    open: usize,
+    last_epoch: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Running { deadline: u64 },
+    Ending { reason: CancelReason, force: bool },
+    Finished,
+}
+
+impl RunMachine {
+    /// A run that has not begun. `concurrency` is attempts at a time, at least 1.
+    #[must_use]
+    pub fn new(workflow: &Workflow, concurrency: u32) -> Self {
+        let (steps, index) = step::link(workflow);
+        Self {
+            concurrency: usize::try_from(concurrency.max(1)).unwrap_or(usize::MAX),
+            timeout: workflow.timeout,
+            phase: Phase::Idle,
+            started_at: None,
+            open: steps.len(),
+            steps,
+            index,
+            ready: BTreeSet::new(),
+            unannounced: BTreeSet::new(),
+            active: 0,
+            retrying: 0,
+            last_epoch: 0,
+        }
+    }
+
+    /// Takes one input in and appends what is to be done. Inputs that come late or make no sense change nothing.
+    pub fn handle(&mut self, now: Mono, input: RunInput, out: &mut Vec<RunEffect>) {
+        match input {
+            RunInput::Start => self.start(now, out),
+            RunInput::AttemptLive { of } => self.attempt_shown(&of, StepState::Running, out),
+            RunInput::AttemptEnding { of } => self.attempt_shown(&of, StepState::Ending, out),
+            RunInput::AttemptFinished { of, end } => self.attempt_finished(now, &of, end, out),
+            RunInput::OutputsCollected { of, result } => self.outputs_collected(now, &of, result, out),
+            RunInput::Timer(timer) => self.timer(now, &timer, out),
+            RunInput::Cancel { reason, force } => self.cancel(now, reason, force, out),
+            RunInput::CancelStep { step, force } => self.cancel_step(now, &step, force, out),
+            RunInput::CoreLost { detail } => self.core_lost(now, &detail, out),
+        }
+        self.settle(now, out);
+    }
+
+    /// Whether [`RunEffect::Finish`] was given.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished)
+    }
+
+    /// Steps that hold a slot: an attempt is under way, or its outputs are being collected.
+    #[must_use]
+    pub const fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Where a step is; `None` for a name the workflow does not have.
+    #[must_use]
+    pub fn state(&self, step: &StepId) -> Option<StepState> {
+        self.index.get(step).map(|index| self.steps[*index].life.state())
+    }
+
+    fn timer(&mut self, now: Mono, timer: &RunTimer, out: &mut Vec<RunEffect>) {
+        match &timer.subject {
+            RunTimerSubject::Deadline => {
+                if self.phase == (Phase::Running { deadline: timer.epoch }) {
+                    self.cancel(now, CancelReason::Timeout, false, out);
+                }
+            }
+            RunTimerSubject::Retry(step) => {
+                if let Some(index) = self.index.get(step).copied()
+                    && self.steps[index].life == (Life::Retrying { epoch: timer.epoch })
+                {
+                    self.retrying -= 1;
+                    self.make_ready(index);
+                }
+            }
+        }
+    }
+
+    fn set_timer(&mut self, subject: RunTimerSubject, after: Duration, out: &mut Vec<RunEffect>) -> u64 {
+        self.last_epoch += 1;
+        out.push(RunEffect::SetTimer { timer: RunTimer { epoch: self.last_epoch, subject }, after });
+        self.last_epoch
+    }
+
+    /// The step an attempt belongs to, when it is that step's current one.
+    fn current(&self, of: &AttemptRef) -> Option<usize> {
+        let index = self.index.get(&of.step).copied()?;
+        (of.iteration == 1 && self.steps[index].attempt == of.attempt).then_some(index)
+    }
+}

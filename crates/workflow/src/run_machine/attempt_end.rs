@@ -1,0 +1,116 @@
+//! How an attempt ended, as far as the run is concerned.
+
+use roboppi_ipc::{CancelReason, ErrorClass, WorkerResult, WorkerStatus};
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// It did what it was asked.
+    Succeeded,
+    /// It did not, or could not be started.
+    Failed {
+        /// Whether another attempt makes sense; unknown is tried again.
+        class: Option<ErrorClass>,
+        /// Why, one line.
+        detail: String,
+    },
+    /// Its own time was over. Tried again like a transient failure.
+    TimedOut {
+        /// Which limit, one line.
+        detail: String,
+    },
+    /// It was ended because someone asked.
+    Cancelled {
+        /// Why.
+        reason: CancelReason,
+        /// One line.
+        detail: String,
+    },
+    /// Nobody knows. Tried again like a transient failure.
+    Lost {
+        /// Why, one line.
+        detail: String,
+    },
+}
+
+impl From<&WorkerResult> for AttemptEnd {
+    fn from(result: &WorkerResult) -> Self {
+        let reason = result.details.as_ref().and_then(|details| details.cancel_reason);
+        let detail = detail(result);
+        match (result.status, reason) {
+            (WorkerStatus::Succeeded, _) => Self::Succeeded,
+            (_, Some(CancelReason::Lost)) => Self::Lost { detail },
+            (_, Some(CancelReason::Timeout)) => Self::TimedOut { detail },
+            (WorkerStatus::Cancelled, reason) => {
+                Self::Cancelled { reason: reason.unwrap_or(CancelReason::User), detail }
+            }
+            (WorkerStatus::Failed, _) => Self::Failed { class: result.error_class, detail },
+        }
+    }
+}
+
+/// The most telling line of a result.
+fn detail(result: &WorkerResult) -> String {
+    let error = result.details.as_ref().and_then(|details| details.error.as_deref());
+    let observed = result.observations.iter().filter_map(|observation| observation.summary.as_deref());
+    let line =
+        error.into_iter().chain(observed).flat_map(str::lines).map(one_line).find(|line| !line.is_empty());
+    let code = result.exit_code.map(|code| format!("exit code {code}"));
+    match (code, line) {
+        (Some(code), Some(line)) => format!("{code}: {line}"),
+        (Some(text), None) | (None, Some(text)) => text,
+        (None, None) => match result.status {
+            WorkerStatus::Succeeded => "succeeded".to_owned(),
+            WorkerStatus::Failed => "failed without a reason".to_owned(),
+            WorkerStatus::Cancelled => "cancelled".to_owned(),
+        },
+    }
+}
+
+/// White space collapsed, at most 240 characters.
+fn one_line(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(240).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::{Cost, Observation, ResultDetails};
+
+    use super::*;
+
+    fn result(status: WorkerStatus, reason: Option<CancelReason>) -> WorkerResult {
+        WorkerResult {
+            status,
+            artifacts: Vec::new(),
+            observations: vec![Observation::text("\n  no   such file\nmore")],
+            cost: Cost::default(),
+            duration_ms: 1,
+            exit_code: Some(2),
+            error_class: Some(ErrorClass::NonRetryable),
+            details: Some(Box::new(ResultDetails { cancel_reason: reason, ..ResultDetails::default() })),
+        }
+    }
+
+    #[test]
+    fn a_result_is_read_by_status_and_reason() {
+        let detail = || "exit code 2: no such file".to_owned();
+        for (status, reason, end) in [
+            (WorkerStatus::Succeeded, None, AttemptEnd::Succeeded),
+            (
+                WorkerStatus::Failed,
+                None,
+                AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), detail: detail() },
+            ),
+            (WorkerStatus::Failed, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: detail() }),
+            (WorkerStatus::Cancelled, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: detail() }),
+            (WorkerStatus::Cancelled, Some(CancelReason::Lost), AttemptEnd::Lost { detail: detail() }),
+            (
+                WorkerStatus::Cancelled,
+                None,
+                AttemptEnd::Cancelled { reason: CancelReason::User, detail: detail() },
+            ),
+        ] {
+            assert_eq!(AttemptEnd::from(&result(status, reason)), end);
+        }
+    }
+}

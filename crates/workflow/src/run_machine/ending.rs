@@ -1,0 +1,114 @@
+//! Ending a run, or one step of it, before its own end.
+
+use roboppi_ipc::{CancelReason, Mono};
+use roboppi_run::{StepId, StepState};
+
+use super::schedule::Verdict;
+use super::step::{Asked, Life, Shown};
+use super::{Phase, RunEffect, RunMachine};
+
+impl RunMachine {
+    pub(super) fn cancel(&mut self, now: Mono, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
+        if !self.begin_ending(now, reason, force, out) {
+            return;
+        }
+        for index in 0..self.steps.len() {
+            self.ask(index, reason, force, out);
+        }
+    }
+
+    pub(super) fn core_lost(&mut self, now: Mono, detail: &str, out: &mut Vec<RunEffect>) {
+        if self.is_finished() {
+            return;
+        }
+        self.begin_ending(now, CancelReason::Lost, false, out);
+        for index in 0..self.steps.len() {
+            // Outputs are collected without the core, so a step that is that far is waited for.
+            if matches!(self.steps[index].life, Life::Active { .. }) {
+                self.active -= 1;
+                self.over(now, index, StepState::Lost, false, Some(detail.to_owned()), out);
+            }
+        }
+    }
+
+    pub(super) fn cancel_step(&mut self, now: Mono, step: &StepId, force: bool, out: &mut Vec<RunEffect>) {
+        let Some(index) = self.index.get(step).copied() else { return };
+        match self.steps[index].life {
+            Life::Active { .. } => return self.ask(index, CancelReason::User, force, out),
+            Life::Collecting { .. } | Life::Over { .. } => return,
+            Life::Waiting => {}
+            Life::Ready => {
+                self.ready.remove(&index);
+                self.unannounced.remove(&index);
+            }
+            Life::Retrying { .. } => self.retrying -= 1,
+        }
+        self.over(now, index, StepState::Cancelled, false, Some("cancelled by the user".to_owned()), out);
+        self.release(now, index, Verdict::Blocks, out);
+    }
+
+    /// Stops everything that is not under way. `false` when nothing is new about this end.
+    fn begin_ending(
+        &mut self,
+        now: Mono,
+        reason: CancelReason,
+        force: bool,
+        out: &mut Vec<RunEffect>,
+    ) -> bool {
+        let next = match self.phase {
+            Phase::Finished => return false,
+            Phase::Idle | Phase::Running { .. } => Phase::Ending { reason, force },
+            Phase::Ending { reason: earlier, force: forced } => {
+                Phase::Ending { reason: reason.max(earlier), force: force || forced }
+            }
+        };
+        if next == self.phase {
+            return false;
+        }
+        let first = !matches!(self.phase, Phase::Ending { .. });
+        if let Phase::Ending { reason, force } = next {
+            out.push(RunEffect::RunEnding { reason, force });
+        }
+        self.phase = next;
+        if first {
+            self.ready.clear();
+            self.unannounced.clear();
+            self.retrying = 0;
+            for index in 0..self.steps.len() {
+                let (state, detail) = match self.steps[index].life {
+                    Life::Waiting | Life::Ready => {
+                        (StepState::Skipped, "the run was ended before it started")
+                    }
+                    // It did start, so it is not skipped.
+                    Life::Retrying { .. } => {
+                        (StepState::Cancelled, "the run was ended before its next attempt")
+                    }
+                    Life::Active { .. } | Life::Collecting { .. } | Life::Over { .. } => continue,
+                };
+                let state_detail = Some(detail.to_owned());
+                self.over(now, index, state, false, state_detail, out);
+            }
+        }
+        true
+    }
+
+    /// Asks an attempt under way to end, unless it was asked as hard before.
+    fn ask(&mut self, index: usize, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
+        let Life::Active { shown, asked } = &mut self.steps[index].life else { return };
+        let next = match *asked {
+            None => Asked { reason, force },
+            Some(earlier) => Asked { reason: reason.max(earlier.reason), force: force || earlier.force },
+        };
+        if *asked == Some(next) {
+            return;
+        }
+        *asked = Some(next);
+        let visible = *shown != Shown::Ending;
+        *shown = Shown::Ending;
+        if visible {
+            self.change(index, StepState::Ending, Some(format!("asked to end: {}", next.reason.name())), out);
+        }
+        let of = self.steps[index].of();
+        out.push(RunEffect::CancelAttempt { of, reason: next.reason, force: next.force });
+    }
+}

@@ -1,0 +1,77 @@
+//! How a run ended.
+
+use roboppi_ipc::CancelReason;
+use roboppi_run::{RunOutcome, StepState};
+
+use super::step::Life;
+use super::{Phase, RunMachine};
+
+/// The exit code of a run. `signal` is the number of the signal that ended it, when it was one.
+#[must_use]
+pub const fn exit_code(outcome: RunOutcome, signal: Option<u8>) -> u8 {
+    match outcome {
+        RunOutcome::Succeeded => 0,
+        RunOutcome::Failed => 1,
+        RunOutcome::Lost => 3,
+        RunOutcome::TimedOut => 124,
+        RunOutcome::Cancelled => match signal {
+            Some(number) if number < 128 => 128 + number,
+            Some(_) | None => 130,
+        },
+    }
+}
+
+impl RunMachine {
+    /// Outcome and reason, once every step is over.
+    pub(super) fn outcome(&self) -> (RunOutcome, Option<String>) {
+        let names = |wanted: &[StepState]| {
+            let matches = self.steps.iter().filter(|step| match step.life {
+                Life::Over { state, excused } => !excused && wanted.contains(&state),
+                _ => false,
+            });
+            matches.map(|step| step.id.as_str()).collect::<Vec<_>>()
+        };
+        let lost = names(&[StepState::Lost]);
+        let ending = match self.phase {
+            Phase::Ending { reason, .. } => Some(reason),
+            Phase::Idle | Phase::Running { .. } | Phase::Finished => None,
+        };
+        if ending == Some(CancelReason::Lost) {
+            let detail = if lost.is_empty() { None } else { Some(listed("lost with the core", &lost)) };
+            return (RunOutcome::Lost, detail.or_else(|| Some("the core was lost".to_owned())));
+        }
+        if !lost.is_empty() {
+            return (RunOutcome::Lost, Some(listed("lost", &lost)));
+        }
+        match ending {
+            Some(CancelReason::Timeout) => {
+                let detail = format!("the time of the run was over after {:?}", self.timeout);
+                return (RunOutcome::TimedOut, Some(detail));
+            }
+            Some(CancelReason::Budget) => {
+                return (RunOutcome::Failed, Some("the budget of the run was used up".to_owned()));
+            }
+            Some(reason) => return (RunOutcome::Cancelled, Some(format!("cancelled: {}", reason.name()))),
+            None => {}
+        }
+        let failed = names(&[StepState::Failed, StepState::Cancelled]);
+        if !failed.is_empty() {
+            return (RunOutcome::Failed, Some(listed("failed", &failed)));
+        }
+        let stuck = self.steps.iter().any(|step| step.life.state() == StepState::Skipped);
+        if stuck {
+            return (RunOutcome::Failed, Some("the steps wait for each other".to_owned()));
+        }
+        (RunOutcome::Succeeded, None)
+    }
+}
+
+/// `failed: a, b and 3 more`.
+fn listed(what: &str, names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => format!("{what}: {shown}"),
+        more => format!("{what}: {shown} and {more} more"),
+    }
+}

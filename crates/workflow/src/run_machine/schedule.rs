@@ -1,0 +1,282 @@
+//! Starting, finishing and trying again.
+
+use std::time::Duration;
+
+use roboppi_ipc::{CancelReason, ErrorClass, Mono};
+use roboppi_run::{AttemptRef, StepState};
+
+use super::step::{Life, Shown};
+use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
+use crate::definition::OnFailure;
+
+/// Time between the end of a failed attempt, counted from 1, and the start of the next one.
+#[must_use]
+pub fn retry_delay(failed_attempt: u32) -> Duration {
+    let doublings = failed_attempt.saturating_sub(1).min(10);
+    Duration::from_millis((100 << doublings).min(5000))
+}
+
+/// How a step that will not be tried again is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The steps after it go on.
+    Satisfies,
+    /// The steps after it are skipped.
+    Blocks,
+}
+
+impl RunMachine {
+    pub(super) fn start(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
+        if self.phase != Phase::Idle {
+            return;
+        }
+        self.started_at = Some(now);
+        let deadline = self.set_timer(RunTimerSubject::Deadline, self.timeout, out);
+        self.phase = Phase::Running { deadline };
+        for index in 0..self.steps.len() {
+            if self.steps[index].blockers == 0 && self.steps[index].life == Life::Waiting {
+                self.make_ready(index);
+            }
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, index: usize) {
+        self.steps[index].life = Life::Ready;
+        self.ready.insert(index);
+        self.unannounced.insert(index);
+    }
+
+    /// Starts what may start, and ends the run when nothing is left.
+    pub(super) fn settle(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
+        if matches!(self.phase, Phase::Running { .. }) {
+            while self.active < self.concurrency
+                && let Some(index) = self.ready.pop_first()
+            {
+                self.unannounced.remove(&index);
+                self.start_attempt(now, index, out);
+            }
+            while let Some(index) = self.unannounced.pop_first() {
+                self.change(index, StepState::Ready, None, out);
+            }
+            // Cannot happen to a checked workflow. One that waits for itself must still come to an end.
+            if self.active == 0 && self.retrying == 0 && self.ready.is_empty() {
+                for index in 0..self.steps.len() {
+                    if self.steps[index].life == Life::Waiting {
+                        let detail = "what it depends on can never be over".to_owned();
+                        self.over(now, index, StepState::Skipped, false, Some(detail), out);
+                    }
+                }
+            }
+        }
+        let begun = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
+        if begun && self.open == 0 {
+            let (outcome, detail) = self.outcome();
+            let duration = self.started_at.map_or(Duration::ZERO, |started| now.since(started));
+            self.phase = Phase::Finished;
+            out.push(RunEffect::Finish { outcome, detail, duration });
+        }
+    }
+
+    fn start_attempt(&mut self, now: Mono, index: usize, out: &mut Vec<RunEffect>) {
+        self.active += 1;
+        let step = &mut self.steps[index];
+        step.attempt += 1;
+        step.started_at.get_or_insert(now);
+        step.life = Life::Active { shown: Shown::Starting, asked: None };
+        let of = step.of();
+        self.change(index, StepState::Starting, None, out);
+        out.push(RunEffect::StartAttempt { of });
+    }
+
+    /// The worker of an attempt was seen to be further.
+    pub(super) fn attempt_shown(&mut self, of: &AttemptRef, state: StepState, out: &mut Vec<RunEffect>) {
+        let Some(index) = self.current(of) else { return };
+        let further = if state == StepState::Ending { Shown::Ending } else { Shown::Running };
+        if let Life::Active { shown, .. } = &mut self.steps[index].life
+            && *shown < further
+        {
+            *shown = further;
+            self.change(index, state, None, out);
+        }
+    }
+
+    pub(super) fn attempt_finished(
+        &mut self,
+        now: Mono,
+        of: &AttemptRef,
+        end: AttemptEnd,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let Some(index) = self.current(of) else { return };
+        let Life::Active { shown, asked } = self.steps[index].life else { return };
+        if end == AttemptEnd::Succeeded {
+            self.steps[index].life = Life::Collecting { shown };
+            out.push(RunEffect::CollectOutputs { of: of.clone() });
+            return;
+        }
+        self.active -= 1;
+        let transient = Some(ErrorClass::RetryableTransient);
+        let may_retry = asked.is_none();
+        match end {
+            AttemptEnd::Succeeded => {}
+            AttemptEnd::Failed { class, detail } => {
+                self.failed(now, index, StepState::Failed, class, may_retry, detail, out);
+            }
+            AttemptEnd::TimedOut { detail } => {
+                self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
+            }
+            AttemptEnd::Lost { detail } | AttemptEnd::Cancelled { reason: CancelReason::Lost, detail } => {
+                self.failed(now, index, StepState::Lost, transient, may_retry, detail, out);
+            }
+            AttemptEnd::Cancelled { detail, .. } if asked.is_some() => {
+                self.over(now, index, StepState::Cancelled, false, Some(detail), out);
+                self.release(now, index, Verdict::Blocks, out);
+            }
+            // Not our doing: its own limits, or someone who reached the core another way.
+            AttemptEnd::Cancelled { reason: CancelReason::Timeout, detail } => {
+                self.failed(now, index, StepState::Failed, transient, true, detail, out);
+            }
+            AttemptEnd::Cancelled { reason: CancelReason::Budget, detail } => {
+                self.failed(
+                    now,
+                    index,
+                    StepState::Failed,
+                    Some(ErrorClass::NonRetryable),
+                    false,
+                    detail,
+                    out,
+                );
+            }
+            AttemptEnd::Cancelled { reason: CancelReason::User | CancelReason::Parent, detail } => {
+                self.over(now, index, StepState::Cancelled, false, Some(detail), out);
+                self.release(now, index, Verdict::Blocks, out);
+            }
+        }
+    }
+
+    pub(super) fn outputs_collected(
+        &mut self,
+        now: Mono,
+        of: &AttemptRef,
+        result: Result<(), String>,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let Some(index) = self.current(of) else { return };
+        if !matches!(self.steps[index].life, Life::Collecting { .. }) {
+            return;
+        }
+        self.active -= 1;
+        match result {
+            Ok(()) => {
+                self.over(now, index, StepState::Succeeded, false, None, out);
+                self.release(now, index, Verdict::Satisfies, out);
+            }
+            Err(problem) => {
+                let detail = format!("its outputs could not be collected: {problem}");
+                self.failed(now, index, StepState::Failed, None, false, detail, out);
+            }
+        }
+    }
+
+    /// An attempt did not succeed: try again, or leave it at `state`.
+    #[expect(clippy::too_many_arguments, reason = "one failure is that many facts")]
+    fn failed(
+        &mut self,
+        now: Mono,
+        index: usize,
+        state: StepState,
+        class: Option<ErrorClass>,
+        may_retry: bool,
+        detail: String,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let step = &self.steps[index];
+        let fatal = class == Some(ErrorClass::Fatal);
+        let (attempt, most) = (step.attempt, step.max_attempts);
+        let running = matches!(self.phase, Phase::Running { .. });
+        if running && may_retry && !fatal && attempt < most {
+            let after = retry_delay(attempt);
+            let epoch = self.set_timer(RunTimerSubject::Retry(step.id.clone()), after, out);
+            self.retrying += 1;
+            self.steps[index].life = Life::Retrying { epoch };
+            let detail = format!("attempt {attempt} of {most}: {detail}");
+            self.change(index, StepState::Retrying, Some(detail), out);
+            return;
+        }
+        let detail = if attempt > 1 { format!("attempt {attempt} of {most}: {detail}") } else { detail };
+        let excused = step.continue_on_error;
+        let goes_on = excused || (step.on_failure == OnFailure::Continue && !fatal);
+        self.over(now, index, state, excused, Some(detail), out);
+        self.release(now, index, if goes_on { Verdict::Satisfies } else { Verdict::Blocks }, out);
+    }
+
+    /// Tells the steps that wait for this one.
+    pub(super) fn release(&mut self, now: Mono, index: usize, verdict: Verdict, out: &mut Vec<RunEffect>) {
+        if verdict == Verdict::Satisfies {
+            for dependent in self.steps[index].dependents.clone() {
+                let step = &mut self.steps[dependent];
+                step.blockers = step.blockers.saturating_sub(1);
+                if step.blockers == 0
+                    && step.life == Life::Waiting
+                    && matches!(self.phase, Phase::Running { .. })
+                {
+                    self.make_ready(dependent);
+                }
+            }
+            return;
+        }
+        let mut blocked = vec![index];
+        while let Some(index) = blocked.pop() {
+            let step = &self.steps[index];
+            let why = format!("`{}` {}", step.id, past(step.life.state()));
+            for dependent in step.dependents.clone() {
+                if self.steps[dependent].life == Life::Waiting {
+                    self.over(now, dependent, StepState::Skipped, false, Some(why.clone()), out);
+                    blocked.push(dependent);
+                }
+            }
+        }
+    }
+
+    /// Gives a step its final state. The caller has taken it out of every count but `open`.
+    pub(super) fn over(
+        &mut self,
+        now: Mono,
+        index: usize,
+        state: StepState,
+        excused: bool,
+        detail: Option<String>,
+        out: &mut Vec<RunEffect>,
+    ) {
+        self.open -= 1;
+        let step = &mut self.steps[index];
+        step.life = Life::Over { state, excused };
+        out.push(RunEffect::StepChanged {
+            step: step.id.clone(),
+            state,
+            detail,
+            allowed_to_fail: excused,
+            duration: step.started_at.map(|started| now.since(started)),
+        });
+    }
+
+    pub(super) fn change(
+        &self,
+        index: usize,
+        state: StepState,
+        detail: Option<String>,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let step = self.steps[index].id.clone();
+        out.push(RunEffect::StepChanged { step, state, detail, allowed_to_fail: false, duration: None });
+    }
+}
+
+/// What happened to a step, after its name.
+fn past(state: StepState) -> String {
+    match state {
+        StepState::Failed => "failed".to_owned(),
+        StepState::Skipped | StepState::Cancelled | StepState::Lost => format!("was {}", state.name()),
+        other => format!("is {}", other.name()),
+    }
+}

@@ -1,0 +1,113 @@
+//! One step inside a run.
+
+use std::collections::{HashMap, HashSet};
+
+use roboppi_ipc::{CancelReason, Mono};
+use roboppi_run::{AttemptRef, StepId, StepState};
+
+use crate::definition::{OnFailure, Workflow};
+
+#[derive(Clone, Debug)]
+pub(super) struct RunStep {
+    pub(super) id: StepId,
+    /// Steps that wait for this one.
+    pub(super) dependents: Vec<usize>,
+    /// Steps this one still waits for.
+    pub(super) blockers: usize,
+    pub(super) max_attempts: u32,
+    pub(super) on_failure: OnFailure,
+    pub(super) continue_on_error: bool,
+    pub(super) life: Life,
+    /// Attempts started so far.
+    pub(super) attempt: u32,
+    pub(super) started_at: Option<Mono>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// A dependency is not over.
+    Waiting,
+    /// May start, has no slot.
+    Ready,
+    /// An attempt is under way.
+    Active { shown: Shown, asked: Option<Asked> },
+    /// The attempt succeeded, its outputs are being collected.
+    Collecting { shown: Shown },
+    /// Waits for its next attempt.
+    Retrying { epoch: u64 },
+    /// Over. `excused`: it did not succeed, and the run counts it as success.
+    Over { state: StepState, excused: bool },
+}
+
+/// What an attempt looks like from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shown {
+    Starting,
+    Running,
+    Ending,
+}
+
+/// The attempt was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) reason: CancelReason,
+    pub(super) force: bool,
+}
+
+impl Shown {
+    pub(super) const fn state(self) -> StepState {
+        match self {
+            Self::Starting => StepState::Starting,
+            Self::Running => StepState::Running,
+            Self::Ending => StepState::Ending,
+        }
+    }
+}
+
+impl Life {
+    pub(super) const fn state(&self) -> StepState {
+        match self {
+            Self::Waiting => StepState::Pending,
+            Self::Ready => StepState::Ready,
+            Self::Active { shown, .. } | Self::Collecting { shown } => shown.state(),
+            Self::Retrying { .. } => StepState::Retrying,
+            Self::Over { state, .. } => *state,
+        }
+    }
+}
+
+impl RunStep {
+    /// The attempt that is under way or was the last one.
+    pub(super) fn of(&self) -> AttemptRef {
+        AttemptRef { step: self.id.clone(), iteration: 1, attempt: self.attempt }
+    }
+}
+
+/// The steps of a workflow, linked both ways.
+pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepId, usize>) {
+    let index: HashMap<StepId, usize> =
+        workflow.steps.keys().enumerate().map(|(index, id)| (id.clone(), index)).collect();
+    let mut steps: Vec<RunStep> = workflow
+        .steps
+        .iter()
+        .map(|(id, step)| RunStep {
+            id: id.clone(),
+            dependents: Vec::new(),
+            blockers: step.depends_on.iter().collect::<HashSet<_>>().len(),
+            max_attempts: step.max_attempts(),
+            on_failure: step.on_failure,
+            continue_on_error: step.continue_on_error,
+            life: Life::Waiting,
+            attempt: 0,
+            started_at: None,
+        })
+        .collect();
+    for (dependent, step) in workflow.steps.values().enumerate() {
+        for dependency in step.depends_on.iter().collect::<HashSet<_>>() {
+            if let Some(dependency) = index.get(dependency) {
+                steps[*dependency].dependents.push(dependent);
+            }
+        }
+    }
+    (steps, index)
+}

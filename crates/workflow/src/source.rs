@@ -1,0 +1,57 @@
+//! YAML as a tree in which every node knows its place.
+//!
+//! The only module that knows the YAML crate. Anchors and `<<` are resolved here, duplicate keys and
+//! tags without a meaning are reported here, and the limits against hostile files are here.
+
+mod build;
+mod scalar;
+
+use std::rc::Rc;
+
+use crate::diagnostic::{Sink, Span};
+
+/// Files above this many bytes are refused.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Lists and maps inside each other.
+pub(crate) const MAX_DEPTH: usize = 64;
+/// Nodes that aliases and `<<` may add to what is written in the file.
+pub(crate) const MAX_EXPANDED: usize = 100_000;
+
+/// A value and its place.
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) value: Value,
+    /// Nodes below and including this one, aliases counted as often as they are used.
+    weight: usize,
+    /// Lists and maps inside each other, this one included.
+    height: usize,
+}
+
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Rc<Node>>),
+    Map(Vec<Entry>),
+    /// Was reported already.
+    Invalid,
+}
+
+/// A key of a map and its value.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: Rc<str>,
+    pub(crate) key_span: Span,
+    pub(crate) value: Rc<Node>,
+}
+
+/// Reads the one document of a file. `None` when there is nothing to go on with; `sink` knows why.
+pub(crate) fn read(text: &str, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
+    if text.len() > MAX_BYTES {
+        let message = format!("the file is too large: {} bytes, at most {MAX_BYTES} are read", text.len());
+        sink.error(Span::default(), message, None);
+        return None;
+    }
+    build::build(text, sink)
+}
