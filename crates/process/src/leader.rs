@@ -31,6 +31,7 @@ impl Leader {
         Some(Self { pid, reaped: false })
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn pid(&self) -> Pid {
         self.pid
     }

@@ -78,13 +78,19 @@ const fn open(_: &Leader) -> Option<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
+    use crate::spawn::start;
+    use crate::{Environment, Spawn, StdinMode};
 
     fn leader_of(script: &str) -> Leader {
-        let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
-        Leader::new(child.id()).unwrap()
+        let spawn = Spawn {
+            program: "sh".into(),
+            args: vec!["-c".into(), script.into()],
+            cwd: "/".into(),
+            env: Environment::default(),
+            stdin: StdinMode::Null,
+        };
+        start(&spawn).unwrap().leader
     }
 
     async fn both(script: &str) -> [ExitKind; 2] {
@@ -104,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_is_seen_by_chld_alone() {
-        let leader = leader_of("read line; exit 4");
+        let leader = leader_of("exit 4");
         let mut any_child = ExitWatch::any_child().unwrap();
         assert_eq!(any_child.wait(&leader).await.unwrap(), ExitKind::Code(4));
         leader.reap();
