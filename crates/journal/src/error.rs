@@ -60,8 +60,8 @@ pub enum RecordError {
         /// Newest format known here.
         known: u32,
     },
-    /// A line that is not what it should be. Lines after it can still be read.
-    #[error("{}:{line}: not a valid record: {source}; the line was skipped, the file is left as it is", path.display())]
+    /// A file or a line that is not what it should be. In a file of lines those after it can still be read.
+    #[error("{}:{line}: not what roboppi writes: {source}; the file was left as it is", path.display())]
     BadJson {
         /// The file.
         path: PathBuf,

@@ -1,8 +1,9 @@
 //! Where runs are kept.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use roboppi_run::RunId;
@@ -43,7 +44,8 @@ impl StateRoot {
     /// # Errors
     /// When the directory cannot be made.
     pub fn temporary() -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("roboppi-").tempdir()?;
+        let private = Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("roboppi-").permissions(private).tempdir()?;
         Ok(Self { dir: dir.keep() })
     }
 
