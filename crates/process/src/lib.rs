@@ -6,8 +6,8 @@
 //! Three promises hold on every path, also when the future of [`run`] is dropped:
 //!
 //! * The child leads a session and a process group of its own. Whatever ends it, the group first gets
-//!   TERM (and CONT, so that a stopped process can die), after the grace time KILL, and nobody of the
-//!   group is left when [`run`] returns. Only a dropped future skips the grace.
+//!   TERM (and CONT, so that a stopped process can die) and after the grace time KILL; whoever of the
+//!   group outlives the child and the drain time gets KILL. Only a dropped future skips the grace.
 //! * Every byte written before the end of the child is delivered, in the order of its stream, before
 //!   [`run`] returns.
 //! * A signal never hits a stranger. The group has the number of its leader, and a number cannot be
@@ -32,4 +32,4 @@ pub use error::{SpawnError, SpawnErrorKind};
 pub use exit::ExitKind;
 pub use identity::{identity, is_alive};
 pub use machine::Limits;
-pub use spawn::{Environment, Spawn, StdinMode};
+pub use spawn::{Environment, Spawn, StdinMode, lead_a_session};

@@ -94,10 +94,10 @@ pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
 /// Highest number of the classic signals; the ones above belong to the C library or to nobody.
 const LAST_SIGNAL: libc::c_int = 31;
 
-/// Makes the child lead a session and group, and gives it the signals of a fresh login: whatever we or those
-/// who started us ignore or block is not passed on.
+/// Makes what `command` starts lead a session and group of its own, and gives it the signals of a fresh
+/// login: whatever we or those who started us ignore or block is not passed on.
 #[expect(unsafe_code, reason = "code between fork and exec; there is no safe way to ask for it")]
-fn lead_a_session(command: &mut Command) {
+pub fn lead_a_session(command: &mut Command) {
     // SAFETY: between fork and exec only async-signal-safe functions may be called and nothing may be
     // allocated. These are system calls, and an error is made from a number.
     unsafe {
