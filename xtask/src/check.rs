@@ -1,0 +1,45 @@
+//! What must hold before a change is taken in.
+
+use std::process::{Command, Stdio};
+
+use crate::{cargo, run};
+
+/// Format, lints and documentation, then the tests. They come last, so that what they say stands at the end.
+pub(crate) fn everything() -> Result<(), String> {
+    if component("fmt", "rustfmt")? {
+        run(cargo(&["fmt", "--all", "--check"]))?;
+    }
+    if component("clippy", "clippy")? {
+        run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    }
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    run(doc)?;
+    run(cargo(&["test", "--workspace", "--locked"]))
+}
+
+/// Whether a part of the toolchain is there, after trying to install it. A machine that cannot have it may
+/// still run the tests; the one that decides about changes may not.
+fn component(subcommand: &str, name: &str) -> Result<bool, String> {
+    let answers = || {
+        let mut probe = cargo(&[subcommand, "--version"]);
+        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    };
+    if answers() {
+        return Ok(true);
+    }
+    let mut rustup = Command::new("rustup");
+    rustup.args(["component", "add", name]);
+    if run(rustup).is_ok() && answers() {
+        return Ok(true);
+    }
+    let deciding = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    if deciding {
+        return Err(format!("`cargo {subcommand}` is missing and `{name}` could not be installed"));
+    }
+    eprintln!(
+        "\n`cargo {subcommand}` is missing: this check is left out. Install the component `{name}` to have it."
+    );
+    Ok(false)
+}

@@ -1,0 +1,3 @@
+//! Draws the terminal view of a real run of the example: `screenshot FILE`.
+
+fn main() {}
