@@ -33,8 +33,6 @@ pub struct LogReader {
     marks: Vec<Mark>,
     /// The end of the log, when its lines were counted last.
     end: Option<Mark>,
-    /// Entries of the index that were in use when `marks` was made, if it was damaged.
-    damaged: Option<u64>,
     line_cap: usize,
 }
 
@@ -108,7 +106,6 @@ impl LogReader {
             index: IndexReader::new(base.index()),
             marks: Vec::new(),
             end: None,
-            damaged: None,
             line_cap: Self::LINE_CAP,
         };
         reader.refresh()?;

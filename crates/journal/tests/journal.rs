@@ -164,6 +164,11 @@ fn what_follows_the_last_valid_record_is_put_aside_and_nothing_else() {
     insta::assert_snapshot!(error, @"journal.jsonl:2: not what roboppi writes: expected value at line 1 column 1; the file was left as it is");
     let records: Vec<_> = items.into_iter().filter_map(Result::ok).collect();
     assert_eq!(records, [written[0].clone(), good, third]);
+
+    let mut reader = place.run.journal().unwrap();
+    assert_eq!(reader.read_new().unwrap(), records[..1]);
+    assert!(matches!(reader.read_new(), Err(RecordError::BadJson { line: 2, .. })));
+    assert_eq!(reader.read_new().unwrap(), records[1..]);
 }
 
 #[test]

@@ -323,3 +323,35 @@ fn a_flood_makes_few_entries_and_every_line_is_found() {
         assert_eq!(log.line(number).unwrap().unwrap().offset, number * 100);
     }
 }
+
+#[test]
+fn bytes_are_never_seen_under_the_wrong_stream_while_they_are_written() {
+    const LINES: u64 = 20_000;
+    let (_dir, run) = run();
+    let mut log = run.log(BASE).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut spool = SpoolWriter::new(run.path(), BASE).unwrap();
+            for number in 0..LINES {
+                // Runs of different lengths, so that some entries speak for several appends.
+                let (stream, text) = if number % 7 < 3 {
+                    (OutputStream::Stdout, "out\n")
+                } else {
+                    (OutputStream::Stderr, "err\n")
+                };
+                spool.append(stream, text.as_bytes(), UtcMillis(number / 100)).unwrap();
+            }
+        });
+        let mut seen = 0;
+        while seen < LINES {
+            let over = writer.is_finished();
+            log.refresh().unwrap();
+            for line in log.lines(seen..LINES).unwrap() {
+                assert_eq!(line.bytes, &line.stream.name().as_bytes()[3..], "line {}", line.number);
+                assert!(line.ts.is_some_and(|ts| ts.0 <= line.number / 100));
+                seen += 1;
+            }
+            assert!(!over || seen == LINES, "{seen} lines after the writer ended");
+        }
+    });
+}

@@ -58,11 +58,6 @@ impl IndexReader {
         Ok(())
     }
 
-    /// Whether a damaged entry was met. What was derived from the index before is then worth nothing.
-    pub(crate) fn damaged(&self) -> Option<u64> {
-        self.damaged
-    }
-
     /// The last entry for which `holds` is true; `holds` must be true for a beginning of the entries only.
     pub(crate) fn last_where(
         &mut self,
@@ -114,12 +109,18 @@ impl IndexReader {
         }
         let entry = self.load(number)?;
         if entry.is_none() {
-            self.stop_at_first_damage(number)?;
+            self.stop_at_damage(number)?;
         }
         Ok(entry)
     }
 
-    fn stop_at_first_damage(&mut self, known: u64) -> Result<(), RecordError> {
+    fn stop_at_damage(&mut self, known: u64) -> Result<(), RecordError> {
+        if known + 1 == self.count {
+            // It may be half written only: look again at the next refresh.
+            self.count = known;
+            self.block.clear();
+            return Ok(());
+        }
         let mut first = 0;
         while first < known && self.load(first)?.is_some() {
             first += 1;

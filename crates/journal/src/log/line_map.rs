@@ -112,12 +112,6 @@ impl LogReader {
         let indexed = self.index.last_where(|entry| {
             entry.offset <= len && holds(&Mark { offset: entry.offset, line: entry.line })
         })?;
-        if self.damaged != self.index.damaged() {
-            // Places that were worked out from a damaged index are not to be trusted.
-            self.damaged = self.index.damaged();
-            self.marks.clear();
-            self.end = None;
-        }
         let indexed = indexed.map(|(_, entry)| Mark { offset: entry.offset, line: entry.line });
         let searched = self.marks.partition_point(|mark| holds(mark)).checked_sub(1).map(|at| self.marks[at]);
         let end = self.end.filter(|end| end.offset <= len && holds(end));
