@@ -61,6 +61,10 @@ impl Diagnostic {
     /// `text` is the file it was found in. Colours are ANSI escapes. Ends without a line break.
     #[must_use]
     pub fn render(&self, file_name: &str, text: &str, colour: bool) -> String {
-        render::render(self, file_name, text, colour)
+        self.render_with(file_name, &LineIndex::new(text), colour)
+    }
+
+    pub(crate) fn render_with(&self, file_name: &str, lines: &LineIndex<'_>, colour: bool) -> String {
+        render::render(self, file_name, lines, colour)
     }
 }

@@ -11,13 +11,20 @@ use crate::lower::{Draft, DraftInput, DraftOutput};
 pub(crate) fn check(steps: &[Draft], sink: &mut Sink<'_>) {
     let index: HashMap<&StepId, usize> =
         steps.iter().enumerate().map(|(index, step)| (&step.id.value, index)).collect();
-    let graph = Graph { steps, index };
+    let made = steps
+        .iter()
+        .map(|step| {
+            step.outputs.iter().filter_map(|output| Some(output.name.as_ref()?.value.as_str())).collect()
+        })
+        .collect();
+    let graph = Graph { steps, index, made };
     let mut edges = Vec::with_capacity(steps.len());
     for step in steps {
         edges.push(graph.dependencies(step, sink));
         outputs(&step.outputs, sink);
+        let named: HashSet<&StepId> = step.depends_on.iter().map(|dependency| &dependency.value).collect();
         for input in &step.inputs {
-            graph.input(step, input, sink);
+            graph.input(step, &named, input, sink);
         }
     }
     cycles(steps, &edges, sink);
@@ -29,6 +36,8 @@ type Edge = (usize, usize);
 struct Graph<'d> {
     steps: &'d [Draft],
     index: HashMap<&'d StepId, usize>,
+    /// Names of what each step makes.
+    made: Vec<HashSet<&'d str>>,
 }
 
 impl Graph<'_> {
@@ -45,50 +54,57 @@ impl Graph<'_> {
                 edges.push((*target, entry));
             } else {
                 let message = format!("there is no step {name}");
-                sink.error(dependency.span, message, self.meant(step, &dependency.value));
+                let hint = self.meant(step, &dependency.value, sink);
+                sink.error(dependency.span, message, hint);
             }
         }
         edges
     }
 
-    fn meant(&self, asking: &Draft, name: &StepId) -> Option<String> {
+    fn meant(&self, asking: &Draft, name: &StepId, sink: &Sink<'_>) -> Option<String> {
+        if sink.errors_full() {
+            return None;
+        }
         let others = self.steps.iter().map(|step| step.id.value.as_str());
         let others = others.filter(|other| *other != asking.id.value.as_str());
         nearest(name.as_str(), others).map(|other| format!("did you mean {}?", quote(other)))
     }
 
-    fn input(&self, step: &Draft, input: &DraftInput, sink: &mut Sink<'_>) {
+    fn input(&self, step: &Draft, named: &HashSet<&StepId>, input: &DraftInput, sink: &mut Sink<'_>) {
         let Some(from) = &input.from else { return };
         let name = quote(from.value.as_str());
         if from.value == step.id.value {
             sink.error(from.span, format!("the step {name} takes an input from itself"), None);
             return;
         }
-        let Some(maker) = self.index.get(&from.value).and_then(|index| self.steps.get(*index)) else {
+        let Some(maker) = self.index.get(&from.value).copied() else {
             // One mistake, one message: a name that `depends_on` has as well was reported there.
-            if !step.depends_on.iter().any(|dependency| dependency.value == from.value) {
+            if !named.contains(&from.value) {
                 let message = format!("there is no step {name}");
-                sink.error(from.span, message, self.meant(step, &from.value));
+                let hint = self.meant(step, &from.value, sink);
+                sink.error(from.span, message, hint);
             }
             return;
         };
-        if !step.depends_on.iter().any(|dependency| dependency.value == from.value) {
+        if !named.contains(&from.value) {
             let message = format!("an input comes from {name}, which is not in `depends_on`");
             let hint = format!("add {name} to `depends_on` of {}", quote(step.id.value.as_str()));
             sink.error(from.span, message, Some(hint));
         }
         if let Some(artifact) = &input.artifact
-            && maker.outputs_known
+            && self.steps[maker].outputs_known
+            && !self.made[maker].contains(artifact.value.as_str())
         {
-            let made =
-                || maker.outputs.iter().filter_map(|output| Some(output.name.as_ref()?.value.as_str()));
-            if !made().any(|name| name == artifact.value) {
-                let message = format!("the step {name} has no output {}", quote(&artifact.value));
-                let hint =
-                    nearest(&artifact.value, made()).map(|name| format!("did you mean {}?", quote(name)));
-                let hint = hint.unwrap_or_else(|| format!("add it to `outputs` of {name}"));
-                sink.error(artifact.span, message, Some(hint));
-            }
+            let message = format!("the step {name} has no output {}", quote(&artifact.value));
+            let made = self.steps[maker].outputs.iter().filter_map(|output| output.name.as_ref());
+            let near = if sink.errors_full() {
+                None
+            } else {
+                nearest(&artifact.value, made.map(|name| name.value.as_str()))
+            };
+            let hint = near.map(|name| format!("did you mean {}?", quote(name)));
+            let hint = hint.unwrap_or_else(|| format!("add it to `outputs` of {name}"));
+            sink.error(artifact.span, message, Some(hint));
         }
     }
 }
@@ -140,6 +156,9 @@ fn cycles(steps: &[Draft], edges: &[Vec<Edge>], sink: &mut Sink<'_>) {
                 Mark::New => {
                     marks[target] = Mark::OnPath(path.len());
                     path.push((target, 0));
+                }
+                Mark::OnPath(_) if sink.errors_full() => {
+                    sink.error(steps[step].depends_on[entry].span, String::new(), None);
                 }
                 Mark::OnPath(depth) => {
                     let names: Vec<&str> =

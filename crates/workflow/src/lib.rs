@@ -55,8 +55,9 @@ impl Parsed {
     /// All problems as a person reads them, an empty line between two of them. Ends without a line break.
     #[must_use]
     pub fn render(&self, file_name: &str, text: &str, colour: bool) -> String {
-        let mut drawn: Vec<_> =
-            self.diagnostics.iter().map(|diagnostic| diagnostic.render(file_name, text, colour)).collect();
+        let lines = diagnostic::LineIndex::new(text);
+        let draw = |found: &Diagnostic| found.render_with(file_name, &lines, colour);
+        let mut drawn: Vec<_> = self.diagnostics.iter().map(draw).collect();
         if self.omitted > 0 {
             drawn.push(format!("… and {} more", self.omitted));
         }

@@ -35,7 +35,7 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
 
     let name = fields.required("name", sink).and_then(|at| value::text(&at, sink));
     version(&fields, sink);
-    let description = fields.get("description").and_then(|at| value::text(&at, sink));
+    let description = fields.get("description").and_then(|at| value::note(&at, sink));
     let timeout: Option<Duration> =
         fields.required("timeout", sink).and_then(|at| value::duration(&at, sink));
     let concurrency = fields.get("concurrency").and_then(|at| value::whole(&at, 1, sink));
@@ -53,7 +53,7 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
     }
     Some(Workflow {
         name: name?.value,
-        description: description.map(|text| text.value),
+        description,
         timeout: timeout?,
         concurrency,
         context_dir: context_dir.map(|text| text.value),

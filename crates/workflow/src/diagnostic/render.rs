@@ -13,7 +13,12 @@ const WINDOW: usize = 100;
 const LEAD: usize = 40;
 const TAB: usize = 4;
 
-pub(super) fn render(diagnostic: &Diagnostic, file_name: &str, text: &str, colour: bool) -> String {
+pub(super) fn render(
+    diagnostic: &Diagnostic,
+    file_name: &str,
+    lines: &LineIndex<'_>,
+    colour: bool,
+) -> String {
     let paint = Paint { colour };
     let word = match diagnostic.severity {
         Severity::Error => paint.with("1;31", "error"),
@@ -28,7 +33,7 @@ pub(super) fn render(diagnostic: &Diagnostic, file_name: &str, text: &str, colou
     let arrow = paint.with("34", "-->");
     let _ = write!(drawn, "{gutter}{arrow} {file_name}:{}:{}", diagnostic.line, diagnostic.column);
 
-    let (start, source) = LineIndex::new(text).line(diagnostic.line);
+    let (start, source) = lines.line(diagnostic.line);
     let first = diagnostic.span.start.saturating_sub(start);
     let last = diagnostic.span.end.saturating_sub(start).min(source.len());
     let picture = Picture::of(source, first, last);
@@ -68,10 +73,14 @@ struct Picture {
 impl Picture {
     /// Draws `line` with its bytes `first..last` marked, at least one column of them.
     fn of(line: &str, first: usize, last: usize) -> Self {
+        let first = first.min(line.len());
+        // Far more than fits into the window: a line may be as long as the file.
+        let near = line.floor_char_boundary(first.saturating_sub(8 * WINDOW));
+        let far = line.ceil_char_boundary((first + 8 * WINDOW).min(line.len()));
         let mut cells: Vec<(String, usize)> = Vec::new();
         let (mut column, mut from, mut to) = (0, None, 0);
-        for (offset, c) in line.char_indices() {
-            if offset >= first && from.is_none() {
+        for (offset, c) in line[near..far].char_indices() {
+            if near + offset >= first && from.is_none() {
                 from = Some(column);
             }
             let cell = match c {
@@ -84,38 +93,34 @@ impl Picture {
                 c => (c.to_string(), c.width().unwrap_or(0)),
             };
             column += cell.1;
-            if offset < last {
+            if near + offset < last {
                 to = column;
             }
             cells.push(cell);
         }
         let from = from.unwrap_or(column);
         let to = to.max(from + 1);
-        if column <= WINDOW {
+        let (cut_left, cut_right) = (near > 0, far < line.len());
+        if column <= WINDOW && !cut_left && !cut_right {
             let source: String = cells.into_iter().map(|cell| cell.0).collect();
             return Self { source: source.trim_end().to_owned(), indent: from, marks: "^".repeat(to - from) };
         }
-        Self::window(cells, column, from, to)
-    }
-
-    fn window(cells: Vec<(String, usize)>, width: usize, from: usize, to: usize) -> Self {
-        let left = from.saturating_sub(LEAD).min(width.saturating_sub(WINDOW));
+        let left = from.saturating_sub(LEAD).min(column.saturating_sub(WINDOW));
         let right = left + WINDOW;
-        let mut source = String::new();
-        let (mut column, mut shown_from) = (0, None);
-        for (cell, cell_width) in cells {
-            if column >= left && column + cell_width <= right {
-                shown_from.get_or_insert(column);
+        let (mut source, mut place, mut shown_from) = (String::new(), 0, None);
+        for (cell, width) in cells {
+            if place >= left && place + width <= right {
+                shown_from.get_or_insert(place);
                 source.push_str(&cell);
             }
-            column += cell_width;
+            place += width;
         }
         let mut indent = from - shown_from.unwrap_or(left).min(from);
-        if left > 0 {
+        if left > 0 || cut_left {
             source.insert(0, '…');
             indent += 1;
         }
-        if right < width {
+        if right < column || cut_right {
             source.push('…');
         }
         let marks = to.min(right).saturating_sub(from).max(1);
@@ -135,19 +140,37 @@ mod tests {
 
     #[test]
     fn tabs_and_wide_characters_do_not_move_the_mark() {
-        insta::assert_snapshot!(drawn("\tname:\t日本 bad", "bad"), @"");
-        insta::assert_snapshot!(drawn("  日本: x", "日本"), @"");
-        insta::assert_snapshot!(drawn("a\x1b[31mb bad", "bad"), @"");
+        insta::assert_snapshot!(drawn("\tname:\t日本 bad", "bad"), @r"
+            name:   日本 bad
+                         ^^^
+        ");
+        insta::assert_snapshot!(drawn("  日本: x", "日本"), @r"
+            日本: x
+            ^^^^
+        ");
+        insta::assert_snapshot!(drawn("a\x1b[31mb bad", "bad"), @r"
+            a�[31mb bad
+                    ^^^
+        ");
     }
 
     #[test]
     fn a_long_line_is_cut_around_the_place() {
         let line = format!("{}bad{}", "x".repeat(300), "y".repeat(300));
-        insta::assert_snapshot!(drawn(&line, "bad"), @"");
+        insta::assert_snapshot!(drawn(&line, "bad"), @r"
+            …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxbadyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…
+                                                     ^^^
+        ");
         let line = format!("{}bad", "日".repeat(300));
-        insta::assert_snapshot!(drawn(&line, "bad"), @"");
+        insta::assert_snapshot!(drawn(&line, "bad"), @r"
+            …日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日bad
+                                                                                                             ^^^
+        ");
         let line = format!("bad{}", "y".repeat(300));
-        insta::assert_snapshot!(drawn(&line, "bad"), @"");
+        insta::assert_snapshot!(drawn(&line, "bad"), @r"
+            badyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…
+            ^^^
+        ");
     }
 
     #[test]

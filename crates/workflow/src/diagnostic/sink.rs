@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::text::printable;
 use super::{Diagnostic, LineIndex, Severity, Span};
 
 /// Collects problems. Of each severity it keeps the first [`Sink::KEPT`] and counts the rest.
@@ -42,6 +43,7 @@ impl<'t> Sink<'t> {
         if self.seen.insert((span, message.clone())) {
             *count += 1;
             let (line, column) = self.lines.position(span.start);
+            let (message, hint) = (printable(message), hint.map(printable));
             self.found.push(Diagnostic { severity, message, hint, span, line, column });
         }
     }
@@ -51,6 +53,11 @@ impl<'t> Sink<'t> {
         self.warnings >= Self::KEPT
     }
 
+    /// Whether another error would only be counted.
+    pub(crate) const fn errors_full(&self) -> bool {
+        self.errors >= Self::KEPT
+    }
+
     /// Errors found so far, those not kept included.
     pub(crate) const fn errors(&self) -> usize {
         self.errors
@@ -58,7 +65,7 @@ impl<'t> Sink<'t> {
 
     /// Line of a place, from 1.
     pub(crate) fn line_of(&self, span: Span) -> usize {
-        self.lines.position(span.start).0
+        self.lines.line_at(span.start)
     }
 
     /// The problems in the order of the file, and how many were counted but not kept.

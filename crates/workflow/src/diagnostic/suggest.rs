@@ -3,10 +3,13 @@
 /// The candidate a person who wrote `word` most likely meant, if any is near.
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let plain = fold(word);
-    let limit = (plain.chars().count() / 3).max(1);
+    let length = plain.chars().count();
+    let limit = (length / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&plain, &fold(candidate)), candidate))
+        .map(|candidate| (fold(candidate), candidate))
+        .filter(|(folded, _)| folded.chars().count().abs_diff(length) <= limit)
+        .map(|(folded, candidate)| (strsim::damerau_levenshtein(&plain, &folded), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -1,7 +1,5 @@
 //! Lines of a file, and user text that is safe to print.
 
-use std::fmt::Write as _;
-
 /// Where the lines of a text begin. `\n`, `\r\n` and a lone `\r` end a line, as in YAML.
 pub(crate) struct LineIndex<'t> {
     text: &'t str,
@@ -28,10 +26,15 @@ impl<'t> LineIndex<'t> {
     /// Line and column of a byte, both from 1; the column in characters, a byte order mark not counted.
     pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
         let offset = self.text.floor_char_boundary(offset);
-        let line = self.starts.partition_point(|start| *start <= offset).max(1);
+        let line = self.line_at(offset);
         let start = self.starts[line - 1];
-        let column = self.text[start..offset].chars().filter(|c| *c != '\u{feff}').count();
-        (line, column + 1)
+        let before = &self.text[start..offset];
+        (line, before.strip_prefix('\u{feff}').unwrap_or(before).chars().count() + 1)
+    }
+
+    /// Line of a byte, from 1.
+    pub(crate) fn line_at(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset).max(1)
     }
 
     /// First byte of a line (from 1) and its text without the line break.
@@ -49,6 +52,22 @@ pub(crate) fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// The text with everything unprintable escaped.
+pub(super) fn printable(text: String) -> String {
+    if !text.contains(is_unprintable) {
+        return text;
+    }
+    let mut printable = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            printable.extend(c.escape_default());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
+}
+
 /// Text of the user inside a message: in backticks, on one line, shortened, nothing unprintable.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
@@ -60,7 +79,7 @@ pub(crate) fn quote(text: &str) -> String {
             break;
         }
         if is_unprintable(c) {
-            let _ = write!(quoted, "{}", c.escape_default());
+            quoted.extend(c.escape_default());
         } else {
             quoted.push(c);
         }

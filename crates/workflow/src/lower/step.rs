@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexSet;
 use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::StepId;
 
@@ -75,19 +76,15 @@ impl DraftStep {
         let outputs = self.outputs.into_iter().map(|output| {
             Some(OutputSpec { name: output.name?.value, path: output.path?.value, kind: output.kind })
         });
-        let mut depends_on: Vec<StepId> = Vec::with_capacity(self.depends_on.len());
-        for dependency in self.depends_on {
-            if !depends_on.contains(&dependency.value) {
-                depends_on.push(dependency.value);
-            }
-        }
+        let depends_on: IndexSet<StepId> =
+            self.depends_on.into_iter().map(|dependency| dependency.value).collect();
         let step = Step {
             description: self.description,
             worker: self.worker?,
             instructions: self.instructions?,
             capabilities: self.capabilities,
             workspace: self.workspace,
-            depends_on,
+            depends_on: depends_on.into_iter().collect(),
             inputs: inputs.collect::<Option<_>>()?,
             outputs: outputs.collect::<Option<_>>()?,
             timeout: self.timeout,
@@ -121,7 +118,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
     draft.instructions =
         must("instructions", sink).and_then(|at| value::text(&at, sink)).map(|text| text.value);
     draft.capabilities = must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default();
-    draft.description = text("description", sink);
+    draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
     draft.workspace = text("workspace", sink);
     if let Some(at) = fields.get("depends_on") {
         draft.depends_on = depends_on(&at, sink);
@@ -214,7 +211,7 @@ fn outputs(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Vec<DraftOutput>> {
         let output = DraftOutput {
             name: fields.required("name", sink).and_then(|at| names::artifact(&at, sink)),
             path: fields.required("path", sink).and_then(|at| value::text(&at, sink)),
-            kind: fields.get("type").and_then(|at| value::text(&at, sink)).map(|text| text.value),
+            kind: fields.get("type").and_then(|at| value::note(&at, sink)),
         };
         if output.name.is_none() {
             outputs = None;

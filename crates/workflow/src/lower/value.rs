@@ -52,6 +52,14 @@ pub(super) fn text(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<String
     }
 }
 
+/// Text for people, which may be empty: that is as good as none.
+pub(super) fn note(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<String> {
+    match &at.node.value {
+        Value::Text(text) if text.is_empty() => None,
+        _ => text(at, sink).map(|text| text.value),
+    }
+}
+
 /// A duration above zero.
 pub(super) fn duration(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Duration> {
     let how = || Some("write numbers with the units ms, s, m, h and no spaces: `90s`, `1h30m`".to_owned());

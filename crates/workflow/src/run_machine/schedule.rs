@@ -122,18 +122,17 @@ impl RunMachine {
             AttemptEnd::Failed { class, detail } => {
                 self.failed(now, index, StepState::Failed, class, may_retry, detail, out);
             }
-            AttemptEnd::TimedOut { detail } => {
-                self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
-            }
             AttemptEnd::Lost { detail } | AttemptEnd::Cancelled { reason: CancelReason::Lost, detail } => {
                 self.failed(now, index, StepState::Lost, transient, may_retry, detail, out);
             }
-            AttemptEnd::Cancelled { detail, .. } if asked.is_some() => {
+            // Asked to end, and ended by force of that: whose clock was faster does not matter.
+            AttemptEnd::Cancelled { detail, .. } | AttemptEnd::TimedOut { detail } if asked.is_some() => {
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
             }
             // Not our doing: its own limits, or someone who reached the core another way.
-            AttemptEnd::Cancelled { reason: CancelReason::Timeout, detail } => {
+            AttemptEnd::TimedOut { detail }
+            | AttemptEnd::Cancelled { reason: CancelReason::Timeout, detail } => {
                 self.failed(now, index, StepState::Failed, transient, true, detail, out);
             }
             AttemptEnd::Cancelled { reason: CancelReason::Budget, detail } => {

@@ -15,6 +15,8 @@ pub(super) fn build(text: &str, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
     let options = granit_parser::options! {
         emit_comments: false,
         emit_unresolved_aliases: true,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
     };
     let mut builder =
         Builder { sink, stack: Vec::new(), anchors: HashMap::new(), expanded: 0, documents: 0, root: None };
@@ -90,8 +92,12 @@ impl Builder<'_, '_> {
             }
             Event::Alias(id) => self.alias(id, at)?,
             Event::UnresolvedAlias(name) => {
-                let hint = format!("an anchor is written `&{name}` and must come before its alias");
-                self.sink.error(at, format!("there is no anchor {} above", quote(&name)), Some(hint));
+                let hint = "an anchor, `&name`, must come before its alias, `*name`";
+                self.sink.error(
+                    at,
+                    format!("there is no anchor {} above", quote(&name)),
+                    Some(hint.to_owned()),
+                );
                 self.put(leaf(at, Value::Invalid), false, None)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -313,9 +319,14 @@ impl Builder<'_, '_> {
     }
 
     fn syntax_error(&mut self, text: &str, error: &ScanError) {
-        let start = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-        let end =
-            text[text.floor_char_boundary(start)..].chars().next().map_or(start, |c| start + c.len_utf8());
+        let found = text.floor_char_boundary(error.marker().byte_offset().unwrap_or(text.len()));
+        // An error noticed at the end of the file is shown where the file's last words are.
+        let start = if text[found..].trim().is_empty() { text.trim_end().len() } else { found };
+        let end = text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            let _ = self.too_deep(Span { start, end });
+            return;
+        }
         let hint = match error.kind() {
             ErrorKind::TabNotAllowed
             | ErrorKind::TabInBlockIndentation

@@ -1,0 +1,520 @@
+//! What a person sees who made a mistake in a workflow file.
+
+use roboppi_workflow::{KEYS, KeyStatus, Section, Severity, parse};
+
+/// A workflow with the given steps and nothing wrong around them.
+fn with_steps(steps: &str) -> String {
+    format!("name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n{steps}")
+}
+
+/// A step of one line, `more` being its other keys.
+fn step(id: &str, more: &str) -> String {
+    format!("  {id}: {{ worker: CUSTOM, instructions: \"true\", capabilities: [READ]{more} }}\n")
+}
+
+fn drawn(text: &str) -> String {
+    parse(text).render("flow.yaml", text, false)
+}
+
+/// One line a problem: severity, place, message, hint.
+fn listed(text: &str) -> String {
+    let parsed = parse(text);
+    let lines: Vec<_> = parsed
+        .diagnostics
+        .iter()
+        .map(|found| {
+            let hint = found.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{} {}:{} {}{hint}", found.severity.name(), found.line, found.column, found.message)
+        })
+        .collect();
+    assert_eq!(
+        parsed.has_errors(),
+        parsed.diagnostics.iter().any(|found| found.severity == Severity::Error),
+        "a workflow exactly when there is no error"
+    );
+    lines.join("\n")
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_shown_at_once() {
+    let text = r#"name: sample
+version: 1
+timeout: 5 minutes
+concurrency: 0
+steps:
+  build:
+    worker: CUSTOM
+    instructions: make
+    capabilities: [RUN_COMANDS]
+    depend_on: [prepare]
+  test:
+    worker: CUSTOM
+    capabilities: [RUN_TESTS]
+    depends_on: [biuld]
+    continue_on_error: yes
+"#;
+    insta::assert_snapshot!(drawn(text), @r#"
+        error: `version` must be text, found a number
+         --> flow.yaml:2:10
+        2 | version: 1
+          |          ^
+          hint: write `version: "1"`
+
+        error: `timeout` is not a duration: `5 minutes`
+         --> flow.yaml:3:10
+        3 | timeout: 5 minutes
+          |          ^^^^^^^^^
+          hint: write numbers with the units ms, s, m, h and no spaces: `90s`, `1h30m`
+
+        error: `concurrency` must be a whole number of at least 1, found the number `0`
+         --> flow.yaml:4:14
+        4 | concurrency: 0
+          |              ^
+
+        error: `steps.build.capabilities[0]` must be `READ`, `EDIT`, `RUN_TESTS`, `RUN_COMMANDS`, `MAILBOX` or `TASKS`, found the text `RUN_COMANDS`
+         --> flow.yaml:9:20
+        9 |     capabilities: [RUN_COMANDS]
+          |                    ^^^^^^^^^^^
+          hint: did you mean `RUN_COMMANDS`?
+
+        warning: unknown key `steps.build.depend_on`, it has no effect
+          --> flow.yaml:10:5
+        10 |     depend_on: [prepare]
+           |     ^^^^^^^^^
+           hint: did you mean `depends_on`?
+
+        error: `steps.test` has no `instructions`
+          --> flow.yaml:11:3
+        11 |   test:
+           |   ^^^^
+           hint: add `instructions:` (text)
+
+        error: there is no step `biuld`
+          --> flow.yaml:14:18
+        14 |     depends_on: [biuld]
+           |                  ^^^^^
+           hint: did you mean `build`?
+
+        error: `steps.test.continue_on_error` must be `true` or `false`, found the text `yes`
+          --> flow.yaml:15:24
+        15 |     continue_on_error: yes
+           |                        ^^^
+           hint: write `true`
+    "#);
+}
+
+#[test]
+fn colours_go_around_the_words_and_change_nothing_else() {
+    let text = "name: x\nversion: 1\ntimeout: 1h\nsteps: {}\n";
+    let parsed = parse(text);
+    let coloured = parsed.diagnostics[0].render("f.yaml", text, true);
+    insta::assert_snapshot!(coloured.replace('\x1b', "␛"), @r#"
+        ␛[1;31merror␛[0m: ␛[1m`version` must be text, found a number␛[0m
+         ␛[34m-->␛[0m f.yaml:2:10
+        ␛[34m2␛[0m ␛[34m|␛[0m version: 1
+          ␛[34m|␛[0m          ␛[31m^␛[0m
+          ␛[36mhint:␛[0m write `version: "1"`
+    "#);
+}
+
+#[test]
+fn a_cycle_is_told_as_its_path() {
+    let steps = [
+        step("a", ", depends_on: [b]"),
+        step("b", ", depends_on: [free, c]"),
+        step("c", ", depends_on: [a]"),
+        step("free", ""),
+        step("self", ", depends_on: [self]"),
+    ];
+    insta::assert_snapshot!(drawn(&with_steps(&steps.concat())), @r#"
+        error: steps wait for each other: `a` -> `b` -> `c` -> `a`
+         --> flow.yaml:7:81
+        7 |   c: { worker: CUSTOM, instructions: "true", capabilities: [READ], depends_on: [a] }
+          |                                                                                 ^
+          hint: each `->` is an entry of `depends_on`; remove one of them
+
+        error: the step `self` depends on itself
+         --> flow.yaml:9:84
+        9 |   self: { worker: CUSTOM, instructions: "true", capabilities: [READ], depends_on: [self] }
+          |                                                                                    ^^^^
+    "#);
+}
+
+#[test]
+fn two_cycles_with_a_common_step_are_two_problems_and_long_ones_are_cut() {
+    let steps =
+        [step("a", ", depends_on: [b, c]"), step("b", ", depends_on: [a]"), step("c", ", depends_on: [a]")];
+    insta::assert_snapshot!(listed(&with_steps(&steps.concat())), @r"
+        error 6:81 steps wait for each other: `a` -> `b` -> `a` (each `->` is an entry of `depends_on`; remove one of them)
+        error 7:81 steps wait for each other: `a` -> `c` -> `a` (each `->` is an entry of `depends_on`; remove one of them)
+    ");
+    let ring: String =
+        (0..40).map(|n| step(&format!("s{n}"), &format!(", depends_on: [s{}]", (n + 1) % 40))).collect();
+    insta::assert_snapshot!(listed(&with_steps(&ring)), @r"
+        error 44:83 steps wait for each other: `s0` -> `s1` -> `s2` -> `s3` -> `s4` -> … 30 more … -> `s35` -> `s36` -> `s37` -> `s38` -> `s39` -> `s0` (each `->` is an entry of `depends_on`; remove one of them)
+    ");
+}
+
+#[test]
+fn references_between_steps_are_checked() {
+    let steps = [
+        step(
+            "build",
+            ", outputs: [{ name: report, path: out/r.md }, { name: report, path: ../x }, { name: abs, path: /etc }]",
+        ),
+        step("other", ", outputs: [{ name: log, path: log.txt, type: text }]"),
+        step(
+            "test",
+            ", depends_on: [build, build, nowhere], inputs: [{ from: build, artifact: reprot }, { from: other, artifact: log }, { from: nowhere, artifact: x }, { from: tset, artifact: x }, { from: test, artifact: x }]",
+        ),
+    ];
+    insta::assert_snapshot!(listed(&with_steps(&steps.concat())), @r"
+        error 5:124 a second output `report`
+        error 5:138 the path `../x` may lead out of the workspace (write it relative to the workspace, without `..`)
+        error 5:165 the path `/etc` may lead out of the workspace (write it relative to the workspace, without `..`)
+        warning 7:91 `build` is there twice
+        error 7:98 there is no step `nowhere`
+        error 7:142 the step `build` has no output `reprot` (did you mean `report`?)
+        error 7:160 an input comes from `other`, which is not in `depends_on` (add `other` to `depends_on` of `test`)
+        error 7:224 there is no step `tset`
+        error 7:253 the step `test` takes an input from itself
+    ");
+}
+
+#[test]
+fn values_of_the_wrong_kind_say_what_was_expected_and_what_was_found() {
+    let text = r#"name:
+version: "2"
+description: 7
+timeout: 90
+concurrency: 1.5
+context_dir: [x]
+steps:
+  a: nothing
+  b:
+  c:
+    worker: custom
+    instructions: |
+      echo hi
+    capabilities: []
+    depends_on: a
+    inputs: { from: a }
+    outputs: [out.txt]
+    timeout: 0s
+    grace: 1d
+    max_retries: -1
+    on_failure: retyr
+    continue_on_error: "true"
+    workspace: ""
+  d: { worker: CUSTOM, instructions: x, capabilities: [READ, READ], max_retries: "3", on_failure: ~ }
+"#;
+    insta::assert_snapshot!(listed(text), @r#"
+        error 1:1 `name` has no value, expected text
+        error 2:10 version `2` of the language is not known (write `version: "1"`)
+        error 3:14 `description` must be text, found the number `7` (put it into quotation marks)
+        error 4:10 `timeout` must be a duration, found the number `90` (add a unit: `90s` for seconds, `90m` for minutes)
+        error 5:14 `concurrency` must be a whole number of at least 1, found the number `1.5`
+        error 6:14 `context_dir` must be text, found a list
+        error 8:6 `steps.a` must be a map, found the text `nothing`
+        error 9:3 `steps.b` must be a map, found nothing
+        error 11:13 `steps.c.worker` must be `CODEX_CLI`, `CLAUDE_CODE`, `OPENCODE` or `CUSTOM`, found the text `custom` (did you mean `CUSTOM`?)
+        error 14:19 `steps.c.capabilities` must not be empty (known ones are READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS)
+        error 15:17 `steps.c.depends_on` must be a list of step names, found the text `a` (write `[a]`)
+        error 16:13 `steps.c.inputs` must be a list of maps with `from` and `artifact`, found a map
+        error 17:15 `steps.c.outputs[0]` must be a map, found the text `out.txt`
+        error 18:14 `steps.c.timeout` must be longer than zero: `0s`
+        error 19:12 `steps.c.grace` is not a duration: `1d` (write numbers with the units ms, s, m, h and no spaces: `90s`, `1h30m`)
+        error 20:18 `steps.c.max_retries` must be a whole number of at least 0, found the number `-1`
+        error 21:17 `steps.c.on_failure` must be `retry`, `continue` or `abort`, found the text `retyr` (did you mean `retry`?)
+        error 22:24 `steps.c.continue_on_error` must be `true` or `false`, found the text `true` (write `true`)
+        error 23:16 `steps.c.workspace` must not be empty
+        warning 24:62 `READ` is there twice
+        error 24:82 `steps.d.max_retries` must be a whole number of at least 0, found the text `3` (remove the quotation marks)
+        error 24:99 `steps.d.on_failure` has no value, expected `retry`, `continue` or `abort`
+    "#);
+    insta::assert_snapshot!(parse(text).diagnostics[0].render("flow.yaml", text, false), @r"
+        error: `name` has no value, expected text
+         --> flow.yaml:1:1
+        1 | name:
+          | ^^^^
+    ");
+}
+
+#[test]
+fn retries_that_never_happen_are_warned_about() {
+    let steps =
+        [step("a", ", max_retries: 2"), step("b", ", on_failure: retry"), step("c", ", max_retries: 0")];
+    let text = with_steps(&steps.concat());
+    insta::assert_snapshot!(listed(&text), @r"
+        warning 5:68 `steps.a.max_retries` has no effect without `on_failure: retry` (add `on_failure: retry` to the step)
+        warning 6:80 `steps.b.on_failure: retry` has no effect without `max_retries` (add `max_retries: 1` or more to the step)
+    ");
+    assert!(parse(&text).workflow.is_some());
+    let strict = parse(&text).deny_warnings();
+    assert!(strict.has_errors() && strict.diagnostics.iter().all(|found| found.severity == Severity::Error));
+}
+
+#[test]
+fn unknown_keys_are_warned_about_where_they_stand() {
+    let steps =
+        [step("a", ", retries: 2, dependsOn: [], concurrency: 2, outputs: [{ name: n, path: p, kind: k }]")];
+    let text = format!("x-shared: &s {{ any: thing }}\ncolour: red\n{}", with_steps(&steps.concat()));
+    insta::assert_snapshot!(listed(&text), @r"
+        warning 2:1 unknown key `colour`, it has no effect
+        warning 7:68 unknown key `steps.a.retries`, it has no effect
+        warning 7:80 unknown key `steps.a.dependsOn`, it has no effect (did you mean `depends_on`?)
+        warning 7:95 unknown key `steps.a.concurrency`, it has no effect (`concurrency` belongs to the workflow, not here)
+        warning 7:141 unknown key `steps.a.outputs[0].kind`, it has no effect
+    ");
+}
+
+#[test]
+fn names_that_are_no_path_segments_are_refused() {
+    let steps = ["a/b", "_agents", "\"\"", "..", "ok.v1", "\"tab\\t\""].map(|id| step(id, ""));
+    let artifacts = step("z", ", outputs: [{ name: _stall, path: p }, { name: a/b, path: p }]");
+    insta::assert_snapshot!(listed(&with_steps(&(steps.concat() + &artifacts))), @r"
+        error 5:3 step name `a/b` must not contain `/` or `\` (it names a directory; use letters, digits, `-`, `_` and single dots)
+        error 6:3 step name `_agents` is reserved for roboppi's own files (choose another name)
+        error 7:3 step name `` is empty (it names a directory; use letters, digits, `-`, `_` and single dots)
+        error 8:3 step name `..` must not be `.` or contain `..` (it names a directory; use letters, digits, `-`, `_` and single dots)
+        error 10:3 step name `tab\t` must not contain control characters (it names a directory; use letters, digits, `-`, `_` and single dots)
+        error 11:86 artifact name `_stall` is reserved for roboppi's own files (choose another name)
+        error 11:113 artifact name `a/b` must not contain `/` or `\` (it names a directory; use letters, digits, `-`, `_` and single dots)
+    ");
+}
+
+#[test]
+fn duplicate_keys_are_errors_at_their_place() {
+    let text =
+        format!("{}name: again\n", with_steps(&(step("a", ", timeout: 1s, timeout: 2s") + &step("a", ""))));
+    insta::assert_snapshot!(listed(&text), @r"
+        error 5:81 the key `timeout` is there twice (the first one is on line 5)
+        error 6:3 the key `a` is there twice (the first one is on line 5)
+        error 7:1 the key `name` is there twice (the first one is on line 1)
+    ");
+}
+
+#[test]
+fn broken_yaml_is_located() {
+    insta::assert_snapshot!(drawn("name: a: b\n"), @r"
+        error: this is not valid YAML: mapping values are not allowed in this context
+         --> flow.yaml:1:8
+        1 | name: a: b
+          |        ^
+          hint: check the indentation; text with `: ` in it must be quoted
+    ");
+    insta::assert_snapshot!(drawn("name: x\nversion: \"open\n"), @r#"
+        error: this is not valid YAML: invalid indentation in multiline quoted scalar
+         --> flow.yaml:2:15
+        2 | version: "open
+          |               ^
+          hint: a quotation mark is missing, or the lines after it are not indented
+    "#);
+    insta::assert_snapshot!(drawn("steps:\n\ta: 1\n"), @r"
+        error: this is not valid YAML: tabs disallowed within this context (block indentation)
+         --> flow.yaml:2:2
+        2 |     a: 1
+          |     ^
+          hint: indent with spaces
+    ");
+    insta::assert_snapshot!(drawn("steps: [a, b\n"), @r"
+        error: this is not valid YAML: unclosed bracket '['
+         --> flow.yaml:1:8
+        1 | steps: [a, b
+          |        ^
+    ");
+    insta::assert_snapshot!(drawn("name: a\n b: 2\n"), @r"
+        error: this is not valid YAML: mapping values are not allowed in this context
+         --> flow.yaml:2:3
+        2 |  b: 2
+          |   ^
+          hint: check the indentation; text with `: ` in it must be quoted
+    ");
+}
+
+#[test]
+fn anchors_tags_and_keys_that_mean_nothing_are_located() {
+    insta::assert_snapshot!(drawn("a: *missing\n").split("\n\n").last().unwrap(), @r"
+        error: there is no anchor `missing` above
+         --> flow.yaml:1:4
+        1 | a: *missing
+          |    ^^^^^^^^
+          hint: an anchor, `&name`, must come before its alias, `*name`
+    ");
+    let text = with_steps(
+        "  a:\n    worker: !!str CUSTOM\n    instructions: !secret x\n    capabilities: !!set { READ }\n    max_retries: !!int two\n    ? [a, b]\n    : c\n    ~: d\n    <<: text\n",
+    );
+    insta::assert_snapshot!(listed(&text), @r"
+        error 7:19 the tag `!secret` does not fit here (a workflow needs no tags; remove it)
+        error 8:25 the tag `!!set` does not fit here (a workflow needs no tags; remove it)
+        error 9:18 the tag `!!int` does not fit here (a workflow needs no tags; remove it)
+        error 10:7 a key must be text
+        error 12:5 a key must be text
+        error 13:5 `<<` takes a map or a list of maps (write `<<: *anchor`, with the anchor on a map)
+    ");
+}
+
+#[test]
+fn every_known_key_is_either_read_or_refused() {
+    for key in KEYS {
+        let name = key.name;
+        let text = match key.section {
+            Section::Workflow => format!("{name}:\n"),
+            Section::Step => with_steps(&format!("  s:\n    {name}:\n")),
+            Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
+            Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),
+        };
+        let expected = match key.status {
+            KeyStatus::Supported => "has no value",
+            KeyStatus::NotYet => "is not supported yet",
+        };
+        let told = parse(&text).diagnostics.into_iter().any(|found| {
+            found.message.contains(&format!("{name}` {expected}")) && found.severity == Severity::Error
+        });
+        assert!(told, "{key:?}\n{}", listed(&text));
+    }
+}
+
+#[test]
+fn files_that_hold_no_workflow_say_so() {
+    insta::assert_snapshot!(drawn(""), @r"
+        error: the file has no content
+         --> flow.yaml:1:1
+          hint: a workflow is a map with `name`, `version`, `timeout` and `steps`
+    ");
+    insta::assert_snapshot!(drawn("# nothing\n---\n"), @r"
+        error: the file has no content
+         --> flow.yaml:1:1
+        1 | # nothing
+          | ^
+          hint: a workflow is a map with `name`, `version`, `timeout` and `steps`
+    ");
+    insta::assert_snapshot!(drawn("- a\n- b\n"), @r"
+        error: the file must be a map, found a list
+         --> flow.yaml:1:1
+        1 | - a
+          | ^^^
+    ");
+    insta::assert_snapshot!(listed("just text"), @"error 1:1 the file must be a map, found the text `just text`");
+    insta::assert_snapshot!(listed("{}"), @r#"
+        error 1:1 the workflow has no `name` (add `name:` (text))
+        error 1:1 the workflow has no `version` (add `version:` (`"1"`))
+        error 1:1 the workflow has no `timeout` (add `timeout:` (duration))
+        error 1:1 the workflow has no `steps` (add `steps:` (map))
+    "#);
+    insta::assert_snapshot!(drawn("name: a\n---\nname: b\n"), @r"
+        error: the file holds a second document
+         --> flow.yaml:2:1
+        2 | ---
+          | ^^^
+          hint: keep one workflow per file; remove this `---`
+    ");
+    insta::assert_snapshot!(listed(&" ".repeat((1 << 20) + 1)), @r"
+        error 1:1 the file is too large: 1048577 bytes, at most 1048576 are read
+    ");
+}
+
+#[test]
+fn a_byte_order_mark_tabs_and_windows_line_ends_do_not_move_places() {
+    let text = format!("\u{feff}{}", with_steps(&step("a", ", \ttimeout: soon")).replace('\n', "\r\n"));
+    insta::assert_snapshot!(drawn(&text), @r#"
+        error: `steps.a.timeout` is not a duration: `soon`
+         --> flow.yaml:5:78
+        5 |   a: { worker: CUSTOM, instructions: "true", capabilities: [READ],  timeout: soon }
+          |                                                                              ^^^^
+          hint: write numbers with the units ms, s, m, h and no spaces: `90s`, `1h30m`
+    "#);
+    insta::assert_snapshot!(drawn("\u{feff}version: 1"), @r#"
+        error: the workflow has no `name`
+         --> flow.yaml:1:1
+        1 | version: 1
+          | ^
+          hint: add `name:` (text)
+
+        error: the workflow has no `timeout`
+         --> flow.yaml:1:1
+        1 | version: 1
+          | ^
+          hint: add `timeout:` (duration)
+
+        error: the workflow has no `steps`
+         --> flow.yaml:1:1
+        1 | version: 1
+          | ^
+          hint: add `steps:` (map)
+
+        error: `version` must be text, found a number
+         --> flow.yaml:1:10
+        1 | version: 1
+          |          ^
+          hint: write `version: "1"`
+    "#);
+    let text = "name: 日本\nversion: 1 # 版\nsteps: { 手順: { worker: CUSTOM, instructions: x, capabilities: [READ], timout: 1s } }\ntimeout: 1h";
+    insta::assert_snapshot!(drawn(text), @r#"
+        error: `version` must be text, found a number
+         --> flow.yaml:2:10
+        2 | version: 1 # 版
+          |          ^
+          hint: write `version: "1"`
+
+        warning: unknown key `steps.手順.timout`, it has no effect
+         --> flow.yaml:3:71
+        3 | steps: { 手順: { worker: CUSTOM, instructions: x, capabilities: [READ], timout: 1s } }
+          |                                                                         ^^^^^^
+          hint: did you mean `timeout`?
+    "#);
+}
+
+#[test]
+fn hostile_files_are_refused_quickly() {
+    insta::assert_snapshot!(listed(&format!("a: {}", "[".repeat(500_000))), @"error 1:68 more than 64 lists and maps inside each other");
+    let nested: String = (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    insta::assert_snapshot!(listed(&nested), @"error 65:65 more than 64 lists and maps inside each other");
+
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..30 {
+        let before = format!("*a{}", level - 1);
+        bomb += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
+    }
+    insta::assert_snapshot!(listed(&bomb), @r"
+        error 5:45 aliases blow the file up to more than 100000 values (write less with anchors, or split the workflow)
+    ");
+
+    let mut merged = "m0: &m0 { k0: 1 }\n".to_owned();
+    for level in 1..2000 {
+        merged += &format!("m{level}: &m{level} {{ <<: *m{}, k{level}: 1 }}\n", level - 1);
+    }
+    insta::assert_snapshot!(listed(&merged), @r"
+        error 259:19 aliases blow the file up to more than 100000 values (write less with anchors, or split the workflow)
+    ");
+
+    let chain: String = (1..200).map(|level| format!("c{level}: &c{level} [*c{}]\n", level - 1)).collect();
+    insta::assert_snapshot!(listed(&format!("c0: &c0 [x]\n{chain}")), @"error 64:12 more than 64 lists and maps inside each other");
+    insta::assert_snapshot!(listed("a: &a [*a]\n"), @r#"
+        error 1:1 the workflow has no `name` (add `name:` (text))
+        error 1:1 the workflow has no `version` (add `version:` (`"1"`))
+        error 1:1 the workflow has no `timeout` (add `timeout:` (duration))
+        error 1:1 the workflow has no `steps` (add `steps:` (map))
+        warning 1:1 unknown key `a`, it has no effect
+        error 1:8 an alias stands inside its own anchor
+    "#);
+
+    let keys = format!("{{{}}}", "a,".repeat(400_000));
+    assert_eq!(parse(&keys).diagnostics.len(), 201);
+    assert!(parse(&keys).render("f", &keys, false).len() < 200_000);
+    let names: String = (0..15_000).map(|n| format!("nearly{n},")).collect();
+    let many: String = (0..1000).map(|n| step(&format!("nearest{n}"), "")).collect();
+    let parsed = parse(&with_steps(&(many + &step("z", &format!(", depends_on: [{names}]")))));
+    assert_eq!((parsed.diagnostics.len(), parsed.omitted), (200, 14_800));
+
+    let many: String = (0..30_000).map(|n| format!("key{n}: 1\n")).collect();
+    let parsed = parse(&many);
+    assert_eq!((parsed.diagnostics.len(), parsed.omitted), (204, 29_800));
+}
+
+#[test]
+fn hostile_text_does_not_reach_the_terminal() {
+    let text = "\"na\\e[2Jme\": 1\nname: \u{202e}evil\nversion: \"\\e[31m\"\ntimeout: *a\u{202e}\nsteps: { a: { depends_on: \"\\e[2J\" } }\n";
+    let drawn = parse(text).render("fi\x1ble.yaml", text, false);
+    assert!(!drawn.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{drawn:?}");
+}

@@ -1,0 +1,293 @@
+//! What a workflow file means.
+
+use std::time::Duration;
+
+use roboppi_workflow::{KEYS, KeyStatus, OnFailure, Severity, Workflow, parse};
+
+fn read(text: &str) -> Workflow {
+    let parsed = parse(text);
+    assert!(parsed.diagnostics.is_empty(), "{}", parsed.render("flow.yaml", text, false));
+    parsed.workflow.expect("no diagnostics means a workflow")
+}
+
+#[test]
+fn every_key_that_is_executed_is_read() {
+    let workflow = read(
+        r#"name: sample
+version: "1"
+description: every key once
+timeout: 700h
+concurrency: 2
+context_dir: .run/context
+steps:
+  build:
+    description: compile
+    worker: CUSTOM
+    instructions: |
+      make
+      make doc
+    capabilities: [READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS]
+    workspace: ../service
+    outputs: [{ name: report, path: out/report.md, type: review }]
+    timeout: 1h30m
+    grace: 500ms
+    max_retries: 2
+    on_failure: retry
+    continue_on_error: true
+  test: { worker: CUSTOM, instructions: make test, capabilities: [READ], depends_on: [build],
+          inputs: [{ from: build, artifact: report, as: review }], on_failure: continue }
+"#,
+    );
+    assert_eq!(workflow.timeout, Duration::from_secs(700 * 3600));
+    insta::assert_debug_snapshot!(workflow, @r#"
+        Workflow {
+            name: "sample",
+            description: Some(
+                "every key once",
+            ),
+            timeout: 2520000s,
+            concurrency: Some(
+                2,
+            ),
+            context_dir: Some(
+                ".run/context",
+            ),
+            steps: {
+                StepId(
+                    "build",
+                ): Step {
+                    description: Some(
+                        "compile",
+                    ),
+                    worker: Custom,
+                    instructions: "make\nmake doc\n",
+                    capabilities: [
+                        Read,
+                        Edit,
+                        RunTests,
+                        RunCommands,
+                        Mailbox,
+                        Tasks,
+                    ],
+                    workspace: Some(
+                        "../service",
+                    ),
+                    depends_on: [],
+                    inputs: [],
+                    outputs: [
+                        OutputSpec {
+                            name: "report",
+                            path: "out/report.md",
+                            kind: Some(
+                                "review",
+                            ),
+                        },
+                    ],
+                    timeout: Some(
+                        5400s,
+                    ),
+                    grace: Some(
+                        500ms,
+                    ),
+                    max_retries: 2,
+                    on_failure: Retry,
+                    continue_on_error: true,
+                },
+                StepId(
+                    "test",
+                ): Step {
+                    description: None,
+                    worker: Custom,
+                    instructions: "make test",
+                    capabilities: [
+                        Read,
+                    ],
+                    workspace: None,
+                    depends_on: [
+                        StepId(
+                            "build",
+                        ),
+                    ],
+                    inputs: [
+                        InputRef {
+                            from: StepId(
+                                "build",
+                            ),
+                            artifact: "report",
+                            rename: Some(
+                                "review",
+                            ),
+                        },
+                    ],
+                    outputs: [],
+                    timeout: None,
+                    grace: None,
+                    max_retries: 0,
+                    on_failure: Continue,
+                    continue_on_error: false,
+                },
+            },
+        }
+    "#);
+    insta::assert_debug_snapshot!(workflow.plans(), @r#"
+        [
+            StepPlan {
+                step: StepId(
+                    "build",
+                ),
+                worker: Custom,
+                depends_on: [],
+                description: Some(
+                    "compile",
+                ),
+                timeout_ms: Some(
+                    5400000,
+                ),
+                max_attempts: 3,
+            },
+            StepPlan {
+                step: StepId(
+                    "test",
+                ),
+                worker: Custom,
+                depends_on: [
+                    StepId(
+                        "build",
+                    ),
+                ],
+                description: None,
+                timeout_ms: None,
+                max_attempts: 1,
+            },
+        ]
+    "#);
+}
+
+/// A step of one line, `more` being its other keys.
+fn step(id: &str, more: &str) -> String {
+    format!("  {id}: {{ worker: CUSTOM, instructions: x, capabilities: [READ]{more} }}\n")
+}
+
+fn with_steps(steps: &str) -> String {
+    format!("name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n{steps}")
+}
+
+#[test]
+fn steps_keep_their_order_but_array_indices_come_first() {
+    let steps = ["zeta", "10", "alpha", "2", "02", "\"3\"", "-1"].map(|id| step(id, ""));
+    let workflow = read(&with_steps(&steps.concat()));
+    let order: Vec<_> = workflow.steps.keys().map(|id| id.as_str()).collect();
+    assert_eq!(order, ["2", "3", "10", "zeta", "alpha", "02", "-1"]);
+}
+
+#[test]
+fn a_step_named_by_a_number_can_be_referred_to() {
+    let workflow = read(&with_steps(&(step("2", "") + &step("b", ", depends_on: [2]"))));
+    assert_eq!(workflow.steps[1].depends_on[0].as_str(), "2");
+}
+
+#[test]
+fn merge_keys_and_anchors_are_resolved() {
+    let workflow = read(
+        r#"x-defaults:
+  - &shell { worker: CUSTOM, capabilities: [READ], timeout: 1m }
+  - &patient { timeout: 2h, max_retries: 3, on_failure: retry }
+name: sample
+version: "1"
+timeout: &limit 1h
+steps:
+  one: { <<: *shell, instructions: a }
+  two:
+    timeout: 5m
+    <<: [*patient, *shell]
+    instructions: b
+  three: { <<: [*patient, *shell], instructions: c, timeout: *limit }
+"#,
+    );
+    let told: Vec<_> = workflow
+        .steps
+        .iter()
+        .map(|(id, step)| (id.as_str(), step.timeout.unwrap_or_default().as_secs(), step.max_attempts()))
+        .collect();
+    assert_eq!(told, [("one", 60, 1), ("two", 300, 4), ("three", 3600, 4)]);
+}
+
+#[test]
+fn words_of_older_yaml_are_text() {
+    let workflow = read(&with_steps(&step("no", ", description: yes, workspace: off")));
+    let (id, step) = workflow.steps.first().unwrap();
+    assert_eq!(
+        (id.as_str(), step.description.as_deref(), step.workspace.as_deref()),
+        ("no", Some("yes"), Some("off"))
+    );
+}
+
+#[test]
+fn retries_count_only_with_retry() {
+    let text =
+        with_steps(&(step("a", ", max_retries: 3") + &step("b", ", max_retries: 3, on_failure: retry")));
+    let parsed = parse(&text);
+    assert!(parsed.diagnostics.iter().all(|found| found.severity == Severity::Warning));
+    let workflow = parsed.workflow.unwrap();
+    assert_eq!((workflow.steps[0].max_attempts(), workflow.steps[1].max_attempts()), (1, 4));
+    assert_eq!(workflow.steps[0].on_failure, OnFailure::Abort);
+}
+
+/// A workflow of the existing program that uses nearly every key it knows.
+const EVERYTHING: &str = include_str!("everything.yaml");
+
+#[test]
+fn what_the_existing_program_can_do_and_we_cannot_yet_is_refused_by_name() {
+    let parsed = parse(EVERYTHING);
+    assert!(parsed.workflow.is_none());
+    let lines: Vec<_> = parsed
+        .diagnostics
+        .iter()
+        .map(|found| format!("{}:{} {}", found.line, found.column, found.message))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+        7:1 `create_branch` is not supported yet
+        8:1 `branch_transition_step` is not supported yet
+        9:1 `expected_work_branch` is not supported yet
+        10:1 `sentinel` is not supported yet
+        14:1 `management` is not supported yet
+        21:1 `agents` is not supported yet
+        37:5 `steps.branch.stall` is not supported yet
+        38:5 `steps.branch.management` is not supported yet
+        40:5 `steps.write.agent` is not supported yet
+        42:5 `steps.write.model` is not supported yet
+        43:5 `steps.write.variant` is not supported yet
+        44:5 `steps.write.defaultArgs` is not supported yet
+        45:5 `steps.write.max_steps` is not supported yet
+        46:5 `steps.write.max_command_time` is not supported yet
+        51:5 `steps.write.max_iterations` is not supported yet
+        52:5 `steps.write.on_iterations_exhausted` is not supported yet
+        53:5 `steps.write.completion_check` is not supported yet
+        59:5 `steps.write.convergence` is not supported yet
+        70:5 `steps.write.stall` is not supported yet
+        76:5 `steps.write.management` is not supported yet
+        78:13 the worker `CLAUDE_CODE` is not supported yet
+        83:5 `steps.publish.workflow` is not supported yet
+        86:5 `steps.publish.exports` is not supported yet
+        87:5 `steps.publish.exports_mode` is not supported yet
+        88:5 `steps.publish.bubble_subworkflow_events` is not supported yet
+        89:5 `steps.publish.subworkflow_event_prefix` is not supported yet
+    ");
+    for key in KEYS.iter().filter(|key| key.status == KeyStatus::NotYet) {
+        let used = EVERYTHING.contains(&format!("{}:", key.name));
+        let refused = lines.iter().any(|line| line.contains(&format!("{}` is not supported yet", key.name)));
+        assert_eq!(used, refused, "{}", key.name);
+    }
+}
+
+#[test]
+fn a_workflow_without_those_keys_runs_as_it_is() {
+    let text = r#"
+name: publish
+version: "1"
+timeout: 5m
+steps:
+  pack: { worker: CUSTOM, instructions: "tar cf out.tar service", capabilities: [READ], outputs: [{ name: tarball, path: out.tar }] }
+"#;
+    assert_eq!(read(text).steps[0].outputs[0].path, "out.tar");
+}

@@ -1,0 +1,360 @@
+//! Random workflows with random fates, and what must hold in all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use proptest::prelude::*;
+use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, WorkerKind};
+use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
+use roboppi_workflow::{
+    AttemptEnd, OnFailure, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow,
+    retry_delay,
+};
+
+fn any_step(index: usize) -> impl Strategy<Value = Step> {
+    let dependencies = proptest::collection::btree_set(0..index.max(1), 0..=index.min(3));
+    let on_failure = prop_oneof![Just(OnFailure::Retry), Just(OnFailure::Continue), Just(OnFailure::Abort)];
+    (dependencies, on_failure, 0..3_u32, proptest::bool::weighted(0.2)).prop_map(
+        move |(dependencies, on_failure, max_retries, continue_on_error)| Step {
+            description: None,
+            worker: WorkerKind::Custom,
+            instructions: "x".to_owned(),
+            capabilities: vec![Capability::Read],
+            workspace: None,
+            depends_on: dependencies.into_iter().filter(|other| *other < index).map(name).collect(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            timeout: None,
+            grace: None,
+            max_retries,
+            on_failure,
+            continue_on_error,
+        },
+    )
+}
+
+fn any_workflow() -> impl Strategy<Value = Workflow> {
+    (1..9_usize).prop_flat_map(|count| (0..count).map(any_step).collect::<Vec<_>>()).prop_map(|steps| {
+        Workflow {
+            name: "sample".to_owned(),
+            description: None,
+            timeout: Duration::from_secs(3600),
+            concurrency: None,
+            context_dir: None,
+            steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), step)).collect(),
+        }
+    })
+}
+
+fn name(index: usize) -> StepId {
+    StepId::new(format!("s{index}"))
+}
+
+/// What is known of one step from effects alone.
+#[derive(Default)]
+struct Seen {
+    state: Option<StepState>,
+    attempts: u32,
+    allowed: bool,
+    /// How its last attempt ended.
+    fatal: bool,
+}
+
+/// An attempt under way, as its driver knows it.
+struct Job {
+    of: AttemptRef,
+    collecting: bool,
+    asked: Option<(CancelReason, bool)>,
+}
+
+struct World {
+    workflow: Workflow,
+    machine: RunMachine,
+    concurrency: usize,
+    now: Mono,
+    seen: IndexMap<StepId, Seen>,
+    jobs: BTreeMap<AttemptRef, Job>,
+    timers: Vec<(Mono, RunTimer)>,
+    epochs: BTreeSet<u64>,
+    history: Vec<RunInput>,
+    ending: Option<(CancelReason, bool)>,
+    outcome: Option<RunOutcome>,
+    /// Something was not a plain success.
+    trouble: bool,
+    core_lost: bool,
+    step_cancelled: bool,
+}
+
+impl World {
+    fn new(workflow: Workflow, concurrency: u32) -> Self {
+        Self {
+            machine: RunMachine::new(&workflow, concurrency),
+            concurrency: concurrency as usize,
+            now: Mono::ZERO,
+            seen: workflow.steps.keys().map(|id| (id.clone(), Seen::default())).collect(),
+            workflow,
+            jobs: BTreeMap::new(),
+            timers: Vec::new(),
+            epochs: BTreeSet::new(),
+            history: Vec::new(),
+            ending: None,
+            outcome: None,
+            trouble: false,
+            core_lost: false,
+            step_cancelled: false,
+        }
+    }
+
+    fn tell(&mut self, input: RunInput) {
+        let mut out = Vec::new();
+        self.machine.handle(self.now, input.clone(), &mut out);
+        self.history.push(input);
+        for effect in out {
+            self.check(effect);
+        }
+        self.check_rest();
+    }
+
+    fn check(&mut self, effect: RunEffect) {
+        assert_eq!(self.outcome, None, "nothing after the end: {effect:?}");
+        match effect {
+            RunEffect::StartAttempt { of } => self.check_start(of),
+            RunEffect::CollectOutputs { of } => {
+                let job = self.jobs.get_mut(&of).expect("only what ran is collected");
+                assert!(!job.collecting, "collected once");
+                job.collecting = true;
+            }
+            RunEffect::CancelAttempt { of, reason, force } => {
+                let job = self.jobs.get_mut(&of).expect("only what runs is cancelled");
+                assert!(!job.collecting && Some((reason, force)) > job.asked, "asked harder each time");
+                job.asked = Some((reason, force));
+            }
+            RunEffect::SetTimer { timer, after } => {
+                assert!(self.epochs.insert(timer.epoch), "every timer has its own number");
+                if let RunTimerSubject::Retry(step) = &timer.subject {
+                    assert_eq!(after, retry_delay(self.seen[step].attempts));
+                }
+                self.timers.push((self.now + after, timer));
+            }
+            RunEffect::StepChanged { step, state, allowed_to_fail, duration, .. } => {
+                let policy = &self.workflow.steps[&step];
+                let seen = &mut self.seen[&step];
+                assert!(!seen.state.is_some_and(StepState::is_final), "{step} had its final state");
+                assert_eq!(duration.is_some(), state.is_final() && seen.attempts > 0);
+                assert!(state != StepState::Skipped || seen.attempts == 0, "{step} did start");
+                assert!(!allowed_to_fail || policy.continue_on_error);
+                seen.state = Some(state);
+                seen.allowed = allowed_to_fail;
+            }
+            RunEffect::RunEnding { reason, force } => {
+                assert!(Some((reason, force)) > self.ending, "an end only gets more severe");
+                self.ending = Some((reason, force));
+            }
+            RunEffect::Finish { outcome, .. } => {
+                assert!(self.jobs.is_empty(), "nothing is under way at the end");
+                self.outcome = Some(outcome);
+            }
+        }
+    }
+
+    fn check_start(&mut self, of: AttemptRef) {
+        assert_eq!(self.ending, None, "nothing new starts in a run that is being ended");
+        let policy = &self.workflow.steps[&of.step];
+        for dependency in &policy.depends_on {
+            let (seen, policy) = (&self.seen[dependency], &self.workflow.steps[dependency]);
+            let goes_on = match seen.state {
+                Some(StepState::Succeeded) => true,
+                Some(StepState::Failed | StepState::Lost) => {
+                    seen.allowed || (policy.on_failure == OnFailure::Continue && !seen.fatal)
+                }
+                _ => false,
+            };
+            assert!(goes_on, "{} started although {dependency} is {:?}", of.step, seen.state);
+        }
+        let seen = &mut self.seen[&of.step];
+        seen.attempts += 1;
+        assert_eq!(seen.state, Some(StepState::Starting));
+        assert_eq!((of.iteration, of.attempt), (1, seen.attempts));
+        assert!(seen.attempts <= policy.max_attempts());
+        assert!(self.jobs.insert(of.clone(), Job { of, collecting: false, asked: None }).is_none());
+        assert!(self.jobs.len() <= self.concurrency, "more at a time than allowed");
+    }
+
+    fn check_rest(&self) {
+        assert_eq!(self.machine.active(), self.jobs.len());
+        assert_eq!(self.machine.is_finished(), self.outcome.is_some());
+        for (id, seen) in &self.seen {
+            assert_eq!(self.machine.state(id), Some(seen.state.unwrap_or(StepState::Pending)));
+        }
+        let waits = |state| self.seen.values().any(|seen| seen.state == Some(state));
+        if self.ending.is_none() && self.jobs.len() < self.concurrency {
+            assert!(!waits(StepState::Ready), "a slot is free and a step waits for one");
+        }
+        if let Some((reason, force)) = self.ending {
+            for job in self.jobs.values().filter(|job| !job.collecting) {
+                let asked = job.asked.expect("whatever is under way was asked to end");
+                assert!(asked.0 >= reason && asked.1 >= force, "{} was not asked hard enough", job.of);
+            }
+        }
+        if self.outcome.is_none() {
+            assert!(!self.jobs.is_empty() || waits(StepState::Retrying), "nothing can ever happen again");
+        }
+    }
+
+    /// One thing happens, chosen by a number. 0 is the fate that leads to success soonest.
+    fn happen(&mut self, choice: u32) {
+        let (kind, which) = (choice % 32, (choice / 32) as usize);
+        self.now = self.now + Duration::from_millis(u64::from(choice % 997));
+        let step = name(which % self.workflow.steps.len());
+        let job = self.jobs.keys().nth(which % self.jobs.len().max(1)).cloned();
+        match (kind, job) {
+            (24, _) => {
+                self.trouble = true;
+                let reason =
+                    [CancelReason::User, CancelReason::Timeout, CancelReason::Budget, CancelReason::Parent];
+                self.tell(RunInput::Cancel { reason: reason[which % 4], force: which % 3 == 0 });
+            }
+            (25, _) => {
+                self.trouble = true;
+                self.step_cancelled = true;
+                self.tell(RunInput::CancelStep { step, force: which % 2 == 0 });
+            }
+            (26, _) if which % 4 == 0 => self.lose_core(),
+            // Late, doubled and senseless inputs.
+            (27, _) => self.tell(RunInput::Start),
+            (28, _) => {
+                let of = AttemptRef { step, iteration: 1 + choice % 2, attempt: 1 + choice % 3 };
+                if !self.jobs.contains_key(&of) {
+                    self.tell(RunInput::AttemptFinished { of, end: AttemptEnd::Succeeded });
+                }
+            }
+            (29, _) => self.tell(RunInput::Timer(RunTimer {
+                epoch: 1000 + u64::from(choice),
+                subject: if choice % 2 == 0 {
+                    RunTimerSubject::Deadline
+                } else {
+                    RunTimerSubject::Retry(step)
+                },
+            })),
+            (30, _) => {
+                let done = |input: &RunInput| match input {
+                    RunInput::AttemptFinished { of, .. } | RunInput::OutputsCollected { of, .. } => {
+                        !self.jobs.contains_key(of)
+                    }
+                    RunInput::Timer(_) => true,
+                    _ => false,
+                };
+                let old: Vec<_> = self.history.iter().filter(|input| done(input)).cloned().collect();
+                if let Some(input) = old.get(which % old.len().max(1)) {
+                    self.tell(input.clone());
+                }
+            }
+            (31, Some(of)) => self.tell(RunInput::AttemptEnding { of }),
+            (20..=23, _) | (_, None) => self.next_timer(kind == 23),
+            (kind, Some(of)) => self.job_goes_on(kind, of),
+        }
+    }
+
+    fn job_goes_on(&mut self, kind: u32, of: AttemptRef) {
+        let job = &self.jobs[&of];
+        if job.collecting {
+            let result = if kind == 19 { Err("disk full".to_owned()) } else { Ok(()) };
+            self.trouble |= result.is_err();
+            self.seen[&of.step].fatal = false;
+            self.jobs.remove(&of);
+            return self.tell(RunInput::OutputsCollected { of, result });
+        }
+        let detail = String::new();
+        let failed = |class| AttemptEnd::Failed { class, detail: String::new() };
+        let end = match kind {
+            0..=7 => AttemptEnd::Succeeded,
+            8..=10 => return self.tell(RunInput::AttemptLive { of }),
+            11 => failed(Some(ErrorClass::Fatal)),
+            12 => failed(Some(ErrorClass::NonRetryable)),
+            13 | 14 => failed(None),
+            15 => AttemptEnd::TimedOut { detail },
+            16 => AttemptEnd::Lost { detail },
+            17 => AttemptEnd::Cancelled { reason: CancelReason::User, detail },
+            18 => AttemptEnd::Cancelled { reason: CancelReason::Budget, detail },
+            _ => AttemptEnd::Cancelled { reason: CancelReason::Timeout, detail },
+        };
+        self.trouble |= end != AttemptEnd::Succeeded;
+        self.seen[&of.step].fatal = end == failed(Some(ErrorClass::Fatal));
+        if end != AttemptEnd::Succeeded {
+            self.jobs.remove(&of);
+        }
+        self.tell(RunInput::AttemptFinished { of, end });
+    }
+
+    fn lose_core(&mut self) {
+        self.trouble = true;
+        self.core_lost = true;
+        self.jobs.retain(|_, job| job.collecting);
+        self.tell(RunInput::CoreLost { detail: "gone".to_owned() });
+    }
+
+    /// The earliest timer runs out; `deadline`: that of the run, however far away.
+    fn next_timer(&mut self, deadline: bool) {
+        let wanted = |timer: &RunTimer| deadline || timer.subject != RunTimerSubject::Deadline;
+        let next = self.timers.iter().enumerate().filter(|(_, (_, timer))| wanted(timer));
+        if let Some((index, _)) = next.min_by_key(|(_, (at, _))| *at) {
+            let (at, timer) = self.timers.remove(index);
+            self.now = self.now.max(at);
+            self.trouble |= timer.subject == RunTimerSubject::Deadline;
+            self.tell(RunInput::Timer(timer));
+        }
+    }
+
+    fn check_end(&self) {
+        let outcome = self.outcome.expect("it finished");
+        let states =
+            || self.seen.values().map(|seen| (seen.state.expect("every step was told of"), seen.allowed));
+        assert!(states().all(|(state, _)| state.is_final()));
+        let counts = |wanted| states().any(|(state, allowed)| state == wanted && !allowed);
+        let expected = match self.ending {
+            _ if self.core_lost || counts(StepState::Lost) => RunOutcome::Lost,
+            Some((CancelReason::Timeout, _)) => RunOutcome::TimedOut,
+            Some((CancelReason::Budget, _)) => RunOutcome::Failed,
+            Some(_) => RunOutcome::Cancelled,
+            None if counts(StepState::Failed) || counts(StepState::Cancelled) => RunOutcome::Failed,
+            None => RunOutcome::Succeeded,
+        };
+        assert_eq!(outcome, expected);
+        if !self.trouble {
+            assert_eq!(outcome, RunOutcome::Succeeded);
+            assert!(states().all(|(state, _)| state == StepState::Succeeded));
+        }
+        let skipped = counts(StepState::Skipped);
+        assert!(!skipped || outcome != RunOutcome::Succeeded, "a run with skipped steps has not succeeded");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn whatever_happens_the_promises_hold(
+        workflow in any_workflow(),
+        concurrency in 1..5_u32,
+        fate in proptest::collection::vec(any::<u32>(), 0..60),
+    ) {
+        let mut world = World::new(workflow, concurrency);
+        world.tell(RunInput::Start);
+        let mut fate = fate.into_iter();
+        for round in 0.. {
+            prop_assert!(round < 1000, "a run that meets no more trouble comes to its end");
+            if world.outcome.is_some() {
+                break;
+            }
+            world.happen(fate.next().unwrap_or(0));
+        }
+        world.check_end();
+        // Inputs after the end change nothing; `check` would object to any effect.
+        for input in world.history.clone() {
+            world.tell(input);
+        }
+        world.tell(RunInput::Cancel { reason: CancelReason::User, force: true });
+        world.tell(RunInput::CoreLost { detail: String::new() });
+    }
+}
