@@ -1,1 +1,11 @@
-//! Reach a run and follow it: snapshot, events, log, wishes.
+//! Reach a run and follow it.
+//!
+//! A viewer gets everything through [`RunSource`]: a view and what comes after it, the logs, and a way to
+//! tell the owner what it wishes. It cannot tell whether the run is in its own process, in another one or
+//! over. [`LiveFeed`] is the source inside the process that owns the run.
+
+mod live;
+mod source;
+
+pub use live::{LiveFeed, LiveSource};
+pub use source::{Following, Next, Records, RunSource, Wish};

@@ -1,0 +1,153 @@
+//! A run in this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use roboppi_journal::{LogReader, RecordError, RunDir};
+use roboppi_run::{AttemptRef, RunRecord, RunView};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::{Following, Records, RunSource, Wish};
+
+/// Records a follower may be behind before it is told to start afresh. An event is at most one batch of
+/// output (16 KiB) unless it is a patch or a result, so followers hold a few MiB at the most.
+const BEHIND: usize = 256;
+
+/// Folds the records of a run as they happen and hands them to followers.
+#[derive(Debug)]
+pub struct LiveFeed {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    view: RunView,
+    /// `None` once the run is over and nothing more will come.
+    sender: Option<broadcast::Sender<Arc<RunRecord>>>,
+}
+
+impl Default for LiveFeed {
+    fn default() -> Self {
+        let (sender, _) = broadcast::channel(BEHIND);
+        Self { inner: Mutex::new(Inner { view: RunView::default(), sender: Some(sender) }) }
+    }
+}
+
+impl LiveFeed {
+    /// Takes a record that is on disk already. Never waits for a follower.
+    pub fn publish(&self, record: RunRecord) {
+        let mut inner = self.lock();
+        inner.view.apply(&record);
+        if let Some(sender) = &inner.sender {
+            // Fails only when nobody follows.
+            let _ = sender.send(Arc::new(record));
+        }
+    }
+
+    /// The run as it is now and what comes after.
+    pub fn follow(&self) -> Following {
+        let inner = self.lock();
+        let receiver = match &inner.sender {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        };
+        Following { view: inner.view.clone(), records: Records::new(receiver) }
+    }
+
+    /// Looks at the view without copying it.
+    pub fn look<T>(&self, look: impl FnOnce(&RunView) -> T) -> T {
+        look(&self.lock().view)
+    }
+
+    /// Nothing more will come. Followers see the end after what they have not read yet.
+    pub fn close(&self) {
+        self.lock().sender = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A follower that panicked while looking has changed nothing.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The source of a run in this process.
+#[derive(Clone, Debug)]
+pub struct LiveSource {
+    feed: Arc<LiveFeed>,
+    run_dir: RunDir,
+    wishes: mpsc::Sender<Wish>,
+}
+
+impl LiveSource {
+    /// A source over `feed`. Wishes beyond the bound of `wishes` are dropped: the owner has enough to do
+    /// already, and a person asks again.
+    #[must_use]
+    pub const fn new(feed: Arc<LiveFeed>, run_dir: RunDir, wishes: mpsc::Sender<Wish>) -> Self {
+        Self { feed, run_dir, wishes }
+    }
+}
+
+impl RunSource for LiveSource {
+    fn follow(&self) -> Following {
+        self.feed.follow()
+    }
+
+    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
+        self.run_dir.log(&of.base())
+    }
+
+    fn log_path(&self, of: &AttemptRef) -> PathBuf {
+        self.run_dir.path().join(of.base() + ".log")
+    }
+
+    fn core_stderr(&self) -> PathBuf {
+        self.run_dir.core_stderr_path()
+    }
+
+    fn run_dir(&self) -> &Path {
+        self.run_dir.path()
+    }
+
+    fn wish(&self, wish: Wish) {
+        let _ = self.wishes.try_send(wish);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::UtcMillis;
+    use roboppi_run::{JournalRecord, RunEvent};
+
+    use super::*;
+    use crate::Next;
+
+    fn warning(seq: u64) -> RunRecord {
+        let event = RunEvent::Warning { message: seq.to_string(), step: None };
+        RunRecord::Journal(JournalRecord { seq, ts: UtcMillis(seq), event })
+    }
+
+    #[test]
+    fn view_and_records_fit_without_hole_or_overlap() {
+        let feed = LiveFeed::default();
+        feed.publish(warning(1));
+        let mut following = feed.follow();
+        feed.publish(warning(2));
+        feed.close();
+        assert_eq!(following.view.warnings.len(), 1);
+        assert_eq!(following.records.blocking_next(), Next::Record(Arc::new(warning(2))));
+        assert_eq!(following.records.blocking_next(), Next::Ended);
+        assert_eq!(feed.follow().records.blocking_next(), Next::Ended);
+    }
+
+    #[test]
+    fn a_slow_follower_starts_afresh_and_sees_the_same() {
+        let feed = LiveFeed::default();
+        let mut slow = feed.follow();
+        for seq in 1..=1_000 {
+            feed.publish(warning(seq));
+        }
+        assert_eq!(slow.records.try_next(), Some(Next::Lagged));
+        let afresh = feed.follow();
+        assert_eq!(afresh.view.warnings_total, 1_000);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a viewer can ask of a run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use roboppi_journal::{LogReader, RecordError};
+use roboppi_run::{AttemptRef, RunRecord, RunView, StepId};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+/// One run, wherever it is.
+pub trait RunSource: Send + Sync {
+    /// What the run looks like now, and everything that happens to it from here on.
+    fn follow(&self) -> Following;
+
+    /// The log of an attempt. One that has written nothing has an empty log.
+    ///
+    /// # Errors
+    /// When the log is there and cannot be read.
+    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError>;
+
+    /// Where the log of an attempt is, for people.
+    fn log_path(&self, of: &AttemptRef) -> PathBuf;
+
+    /// Where the core's own words are.
+    fn core_stderr(&self) -> PathBuf;
+
+    /// The run directory.
+    fn run_dir(&self) -> &Path;
+
+    /// Tells the owner of the run what a person wishes. Does not wait; what comes of it is seen in the view.
+    fn wish(&self, wish: Wish);
+}
+
+/// A view and what comes after it, without a hole or an overlap between the two.
+#[derive(Debug)]
+pub struct Following {
+    /// The run so far.
+    pub view: RunView,
+    /// What comes after.
+    pub records: Records,
+}
+
+/// Records as they happen. Bounded: a follower that is too slow is told so and starts afresh from a new
+/// view; it never makes the run wait.
+#[derive(Debug)]
+pub struct Records(broadcast::Receiver<Arc<RunRecord>>);
+
+/// What a follower gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// The next record.
+    Record(Arc<RunRecord>),
+    /// The follower was too slow and missed records: [`RunSource::follow`] again.
+    Lagged,
+    /// Nothing more will come.
+    Ended,
+}
+
+impl Records {
+    pub(crate) const fn new(receiver: broadcast::Receiver<Arc<RunRecord>>) -> Self {
+        Self(receiver)
+    }
+
+    /// Waits for the next record. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Next {
+        match self.0.recv().await {
+            Ok(record) => Next::Record(record),
+            Err(RecvError::Lagged(_)) => Next::Lagged,
+            Err(RecvError::Closed) => Next::Ended,
+        }
+    }
+
+    /// The next record if there is one.
+    pub fn try_next(&mut self) -> Option<Next> {
+        match self.0.try_recv() {
+            Ok(record) => Some(Next::Record(record)),
+            Err(TryRecvError::Lagged(_)) => Some(Next::Lagged),
+            Err(TryRecvError::Closed) => Some(Next::Ended),
+            Err(TryRecvError::Empty) => None,
+        }
+    }
+
+    /// As [`next`](Self::next), for a thread outside any async runtime.
+    pub fn blocking_next(&mut self) -> Next {
+        match self.0.blocking_recv() {
+            Ok(record) => Next::Record(record),
+            Err(RecvError::Lagged(_)) => Next::Lagged,
+            Err(RecvError::Closed) => Next::Ended,
+        }
+    }
+}
+
+/// What a person asks of the owner of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// End the run; with `force` its workers are killed at once.
+    CancelRun {
+        /// Kill at once.
+        force: bool,
+    },
+    /// End one step.
+    CancelStep(StepId),
+    /// Leave now: kill everything and do not wait for anything else.
+    LeaveNow,
+}
