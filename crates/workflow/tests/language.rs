@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use roboppi_run::StepId;
 use roboppi_workflow::{KEYS, KeyStatus, OnFailure, Severity, Workflow, parse};
 
 fn read(text: &str) -> Workflow {
@@ -176,7 +177,7 @@ fn with_steps(steps: &str) -> String {
 fn steps_keep_their_order_but_array_indices_come_first() {
     let steps = ["zeta", "10", "alpha", "2", "02", "\"3\"", "-1"].map(|id| step(id, ""));
     let workflow = read(&with_steps(&steps.concat()));
-    let order: Vec<_> = workflow.steps.keys().map(|id| id.as_str()).collect();
+    let order: Vec<_> = workflow.steps.keys().map(StepId::as_str).collect();
     assert_eq!(order, ["2", "3", "10", "zeta", "alpha", "02", "-1"]);
 }
 

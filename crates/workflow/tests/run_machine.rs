@@ -355,6 +355,16 @@ fn a_cancelled_run_starts_nothing_new_and_waits_for_what_is_under_way() {
 }
 
 #[test]
+fn a_step_that_did_start_is_not_skipped_when_the_run_ends_before_its_next_attempt() {
+    let mut bench = bench(&[("again", "max_retries: 1, on_failure: retry"), ("other", ""), ("never", "")], 1);
+    bench.start().ends("again", 1, fails(None)).timer();
+    assert_eq!(bench.machine.state(&"again".into()), Some(StepState::Ready));
+    bench.cancel(CancelReason::User, false);
+    let states = ["again", "never"].map(|step| bench.machine.state(&step.into()));
+    assert_eq!(states, [Some(StepState::Cancelled), Some(StepState::Skipped)]);
+}
+
+#[test]
 fn the_time_of_the_run_ends_everything() {
     let mut bench = bench(&[("a", "continue_on_error: true"), ("b", "depends_on: [a]")], 1);
     bench.start().live("a", 1).deadline();

@@ -59,6 +59,10 @@ struct Seen {
     allowed: bool,
     /// How its last attempt ended.
     fatal: bool,
+    /// An attempt of it was asked to end.
+    asked: bool,
+    /// The timer it must wait for.
+    waits_for: Option<u64>,
 }
 
 /// An attempt under way, as its driver knows it.
@@ -108,6 +112,11 @@ impl World {
 
     fn tell(&mut self, input: RunInput) {
         let mut out = Vec::new();
+        if let RunInput::Timer(RunTimer { epoch, subject: RunTimerSubject::Retry(step) }) = &input
+            && self.seen[step].waits_for == Some(*epoch)
+        {
+            self.seen[step].waits_for = None;
+        }
         self.machine.handle(self.now, input.clone(), &mut out);
         self.history.push(input);
         for effect in out {
@@ -129,20 +138,27 @@ impl World {
                 let job = self.jobs.get_mut(&of).expect("only what runs is cancelled");
                 assert!(!job.collecting && Some((reason, force)) > job.asked, "asked harder each time");
                 job.asked = Some((reason, force));
+                self.seen[&of.step].asked = true;
             }
             RunEffect::SetTimer { timer, after } => {
                 assert!(self.epochs.insert(timer.epoch), "every timer has its own number");
                 if let RunTimerSubject::Retry(step) = &timer.subject {
                     assert_eq!(after, retry_delay(self.seen[step].attempts));
+                    self.seen[step].waits_for = Some(timer.epoch);
                 }
                 self.timers.push((self.now + after, timer));
             }
-            RunEffect::StepChanged { step, state, allowed_to_fail, duration, .. } => {
+            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
                 let policy = &self.workflow.steps[&step];
                 let seen = &mut self.seen[&step];
                 assert!(!seen.state.is_some_and(StepState::is_final), "{step} had its final state");
                 assert_eq!(duration.is_some(), state.is_final() && seen.attempts > 0);
                 assert!(state != StepState::Skipped || seen.attempts == 0, "{step} did start");
+                assert!(state.is_final() || state == StepState::Retrying || seen.waits_for.is_none());
+                assert!(
+                    detail.is_none_or(|detail| !detail.contains("never be over")),
+                    "{step} was forgotten"
+                );
                 assert!(!allowed_to_fail || policy.continue_on_error);
                 seen.state = Some(state);
                 seen.allowed = allowed_to_fail;
@@ -175,6 +191,7 @@ impl World {
         let seen = &mut self.seen[&of.step];
         seen.attempts += 1;
         assert_eq!(seen.state, Some(StepState::Starting));
+        assert!(!seen.fatal && !seen.asked, "{} must not be tried again", of.step);
         assert_eq!((of.iteration, of.attempt), (1, seen.attempts));
         assert!(seen.attempts <= policy.max_attempts());
         assert!(self.jobs.insert(of.clone(), Job { of, collecting: false, asked: None }).is_none());
@@ -224,14 +241,14 @@ impl World {
             // Late, doubled and senseless inputs.
             (27, _) => self.tell(RunInput::Start),
             (28, _) => {
-                let of = AttemptRef { step, iteration: 1 + choice % 2, attempt: 1 + choice % 3 };
+                let of = AttemptRef { step, iteration: 1 + choice / 64 % 2, attempt: 1 + choice / 128 % 3 };
                 if !self.jobs.contains_key(&of) {
                     self.tell(RunInput::AttemptFinished { of, end: AttemptEnd::Succeeded });
                 }
             }
             (29, _) => self.tell(RunInput::Timer(RunTimer {
                 epoch: 1000 + u64::from(choice),
-                subject: if choice % 2 == 0 {
+                subject: if which % 2 == 0 {
                     RunTimerSubject::Deadline
                 } else {
                     RunTimerSubject::Retry(step)
@@ -331,7 +348,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
     fn whatever_happens_the_promises_hold(

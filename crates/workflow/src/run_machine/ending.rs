@@ -75,15 +75,16 @@ impl RunMachine {
             self.unannounced.clear();
             self.retrying = 0;
             for index in 0..self.steps.len() {
-                let (state, detail) = match self.steps[index].life {
-                    Life::Waiting | Life::Ready => {
+                let step = &self.steps[index];
+                let (state, detail) = match step.life {
+                    Life::Active { .. } | Life::Collecting { .. } | Life::Over { .. } => continue,
+                    Life::Waiting | Life::Ready | Life::Retrying { .. } if step.attempt == 0 => {
                         (StepState::Skipped, "the run was ended before it started")
                     }
                     // It did start, so it is not skipped.
-                    Life::Retrying { .. } => {
+                    Life::Waiting | Life::Ready | Life::Retrying { .. } => {
                         (StepState::Cancelled, "the run was ended before its next attempt")
                     }
-                    Life::Active { .. } | Life::Collecting { .. } | Life::Over { .. } => continue,
                 };
                 let state_detail = Some(detail.to_owned());
                 self.over(now, index, state, false, state_detail, out);
