@@ -1,0 +1,321 @@
+//! Decides the life of one job.
+//!
+//! ```text
+//!              RequestPermit, granted          WorkerStarted        Cancel, WorkerEnding
+//!  Submitted ───────────────────────► Starting ─────────────► Running ────────────► Ending
+//!      │                                 │                       │                     │
+//!      │ Cancel                          └───────────────────────┴─────────────────────┤ WorkerEnded
+//!      ▼                                                                               ▼
+//!  forgotten ◄──────────────────────────────────────────────────────────────────── Completed
+//! ```
+//!
+//! Promises: every request is answered once; a permit is followed by exactly one `job_completed`, after
+//! which the permit is given back and the job forgotten; a job without a permit never completes.
+
+use std::time::Duration;
+
+use roboppi_ipc::{
+    Ack, CancelReason, ErrorClass, ErrorReply, Job, JobCancelled, JobCompleted, JobId, JobOutcome, Message,
+    PermitGranted, PermitRejected, RequestId, UtcMillis, WorkerResult, WorkerStatus, WorkerTask, error_code,
+};
+
+use crate::PermitGate;
+use crate::permit::whole_millis;
+
+/// What a job is told.
+#[derive(Clone, Debug)]
+pub enum JobInput {
+    /// `submit_job`.
+    Submit {
+        /// Who waits.
+        request: RequestId,
+    },
+    /// `request_permit`.
+    RequestPermit {
+        /// Who waits.
+        request: RequestId,
+        /// The job as it is to be executed.
+        job: Box<Job>,
+        /// As it was sent.
+        attempt_index: f64,
+    },
+    /// `cancel_job`.
+    Cancel {
+        /// Who waits.
+        request: RequestId,
+        /// As it was sent.
+        reason: String,
+        /// Kill now.
+        force: bool,
+    },
+    /// `pause_job`.
+    Pause {
+        /// Who waits.
+        request: RequestId,
+    },
+    /// `resume_job`.
+    Resume {
+        /// Who waits.
+        request: RequestId,
+    },
+    /// The worker is alive.
+    WorkerStarted,
+    /// The worker is on its way out.
+    WorkerEnding,
+    /// The worker has ended, or could not be started, and its last byte is recorded.
+    WorkerEnded(Box<WorkerOutcome>),
+    /// The core ends.
+    CoreStops {
+        /// Kill now.
+        force: bool,
+    },
+}
+
+/// What a job asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobEffect {
+    /// Send this answer.
+    Answer(Box<Message>),
+    /// Start a worker.
+    Start {
+        /// What it is to do.
+        task: Box<WorkerTask>,
+        /// How long the permit lasts, from now.
+        lifetime: Duration,
+    },
+    /// Tell the worker.
+    Control(WorkerControl),
+    /// Say that it has ended, after everything else about this job.
+    Complete(Box<Completion>),
+    /// Say that it has no worker, and why.
+    Refused(String),
+    /// Forget the job. Nothing comes after it.
+    Forget,
+}
+
+/// What a running worker can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerControl {
+    /// End by the ladder.
+    Cancel(CancelReason),
+    /// End at once.
+    Kill(CancelReason),
+    /// Stop.
+    Pause,
+    /// Go on.
+    Resume,
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerOutcome {
+    /// The result; of a worker that was never started it says why in its details.
+    pub result: WorkerResult,
+    /// Whether there was a process.
+    pub started: bool,
+}
+
+/// The end of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// The message.
+    pub message: JobCompleted,
+    /// Whether there was a process: protocol 1 is given a result only then.
+    pub started: bool,
+}
+
+/// The life of one job. Does no I/O and reads no clock.
+#[derive(Debug)]
+pub struct JobMachine {
+    id: JobId,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Submitted,
+    Starting,
+    Running,
+    Ending,
+    Completed,
+}
+
+impl JobMachine {
+    /// A job that has become known.
+    #[must_use]
+    pub const fn new(id: JobId) -> Self {
+        Self { id, state: State::Submitted }
+    }
+
+    /// Whether it has a permit.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, State::Starting | State::Running | State::Ending)
+    }
+
+    /// Takes one input and adds what follows from it to `out`. `now` is for the permit's deadline.
+    pub fn handle(
+        &mut self,
+        now: UtcMillis,
+        gate: &mut PermitGate,
+        input: JobInput,
+        out: &mut Vec<JobEffect>,
+    ) {
+        match input {
+            JobInput::Submit { request } => {
+                let job_id = self.id.clone();
+                out.push(answer(Message::Ack(Ack { request_id: request, job_id })));
+            }
+            JobInput::RequestPermit { request, job, attempt_index } => {
+                self.request_permit(now, gate, request, &job, attempt_index, out);
+            }
+            JobInput::Cancel { request, reason, force } => self.cancel(request, reason, force, out),
+            JobInput::Pause { request } => self.control(request, WorkerControl::Pause, out),
+            JobInput::Resume { request } => self.control(request, WorkerControl::Resume, out),
+            JobInput::WorkerStarted => {
+                if self.state == State::Starting {
+                    self.state = State::Running;
+                }
+            }
+            JobInput::WorkerEnding => {
+                if self.is_active() {
+                    self.state = State::Ending;
+                }
+            }
+            JobInput::WorkerEnded(outcome) => {
+                if self.is_active() {
+                    self.complete(gate, completion(self.id.clone(), *outcome), out);
+                }
+            }
+            JobInput::CoreStops { force } => match self.state {
+                State::Submitted => self.forget(out),
+                State::Starting | State::Running | State::Ending => {
+                    self.state = State::Ending;
+                    out.push(JobEffect::Control(ending(CancelReason::Parent, force)));
+                }
+                State::Completed => {}
+            },
+        }
+    }
+
+    fn request_permit(
+        &mut self,
+        now: UtcMillis,
+        gate: &mut PermitGate,
+        request: RequestId,
+        job: &Job,
+        attempt_index: f64,
+        out: &mut Vec<JobEffect>,
+    ) {
+        match gate.ask(now, job, attempt_index) {
+            Err(rejection) => {
+                let rejected = PermitRejected { request_id: request, rejection };
+                out.push(answer(Message::PermitRejected(rejected)));
+            }
+            Ok(permit) => {
+                let granted = PermitGranted { request_id: request, permit };
+                out.push(answer(Message::PermitGranted(granted)));
+                // The permit was answered already, so what cannot be executed completes at once.
+                match executable(job) {
+                    Ok(task) => {
+                        self.state = State::Starting;
+                        let lifetime = Duration::from_millis(whole_millis(job.limits.timeout_ms));
+                        out.push(JobEffect::Start { task: Box::new(task), lifetime });
+                    }
+                    Err(problem) => {
+                        out.push(JobEffect::Refused(format!(
+                            "job {} cannot be executed: {problem}",
+                            self.id
+                        )));
+                        self.complete(gate, refused(self.id.clone()), out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, request: RequestId, reason: String, force: bool, out: &mut Vec<JobEffect>) {
+        let why = CancelReason::from_wire(&reason);
+        let (job_id, request_id) = (self.id.clone(), Some(request));
+        out.push(answer(Message::JobCancelled(JobCancelled { job_id, reason, request_id })));
+        match self.state {
+            State::Submitted => self.forget(out),
+            State::Starting | State::Running | State::Ending => {
+                self.state = State::Ending;
+                out.push(JobEffect::Control(ending(why, force)));
+            }
+            State::Completed => {}
+        }
+    }
+
+    fn control(&self, request: RequestId, control: WorkerControl, out: &mut Vec<JobEffect>) {
+        let job_id = self.id.clone();
+        if self.is_active() {
+            out.push(JobEffect::Control(control));
+            out.push(answer(Message::Ack(Ack { request_id: request, job_id })));
+        } else {
+            let message = format!("Job {job_id} is not running");
+            out.push(answer(not_found(request, message)));
+        }
+    }
+
+    fn complete(&mut self, gate: &mut PermitGate, completion: Completion, out: &mut Vec<JobEffect>) {
+        gate.release(&self.id);
+        self.state = State::Completed;
+        out.push(JobEffect::Complete(Box::new(completion)));
+        out.push(JobEffect::Forget);
+    }
+
+    fn forget(&mut self, out: &mut Vec<JobEffect>) {
+        self.state = State::Completed;
+        out.push(JobEffect::Forget);
+    }
+}
+
+fn answer(message: Message) -> JobEffect {
+    JobEffect::Answer(Box::new(message))
+}
+
+/// The answer to a request about a job that is not there.
+pub(crate) fn not_found(request: RequestId, message: String) -> Message {
+    Message::Error(ErrorReply {
+        code: error_code::JOB_NOT_FOUND.to_owned(),
+        message,
+        request_id: Some(request),
+    })
+}
+
+const fn ending(reason: CancelReason, force: bool) -> WorkerControl {
+    if force { WorkerControl::Kill(reason) } else { WorkerControl::Cancel(reason) }
+}
+
+fn executable(job: &Job) -> Result<WorkerTask, String> {
+    if job.job_type != roboppi_ipc::JobType::WorkerTask {
+        return Err("only jobs of type WORKER_TASK can be".to_owned());
+    }
+    job.worker_task().map_err(|error| format!("its payload is not a worker task: {error}"))
+}
+
+fn refused(job_id: JobId) -> Completion {
+    let error_class = Some(ErrorClass::NonRetryable);
+    let message = JobCompleted { job_id, outcome: JobOutcome::Failed, result: None, error_class };
+    Completion { message, started: false }
+}
+
+fn completion(job_id: JobId, outcome: WorkerOutcome) -> Completion {
+    let WorkerOutcome { result, started } = outcome;
+    let message = JobCompleted {
+        job_id,
+        outcome: match result.status {
+            WorkerStatus::Succeeded => JobOutcome::Succeeded,
+            WorkerStatus::Failed => JobOutcome::Failed,
+            WorkerStatus::Cancelled => JobOutcome::Cancelled,
+        },
+        error_class: result.error_class,
+        result: Some(result),
+    };
+    Completion { message, started }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Live events in the language of the peer.
+
+use roboppi_ipc::{
+    Dialect, JobEvent, JobId, Message, OutputStream, Patch, Progress, WorkerEvent, WorkerOutput,
+};
+
+use super::LiveEvent;
+
+/// Longest text of an event of protocol 1, in bytes.
+const TEXT_LIMIT: usize = 16 * 1024;
+/// Longest diff of an event of protocol 1, in bytes.
+const DIFF_LIMIT: usize = 256 * 1024;
+/// What follows a text that was cut in protocol 1.
+const CUT_MARK: &str = "...(truncated)";
+
+/// Encodes the live events of one job, one line of the wire each.
+#[derive(Debug)]
+pub(crate) struct LiveEncoder {
+    job_id: JobId,
+    dialect: Dialect,
+    lines: OldLines,
+}
+
+/// Protocol 1 counts its own events, and sends lines.
+#[derive(Debug, Default)]
+struct OldLines {
+    next_seq: u64,
+    /// Lines of stdout and stderr that have not ended.
+    open: [String; 2],
+}
+
+impl LiveEncoder {
+    pub(crate) fn new(job_id: JobId, dialect: Dialect) -> Self {
+        Self { job_id, dialect, lines: OldLines::default() }
+    }
+
+    /// Appends what `event` is to the peer.
+    pub(crate) fn encode(&mut self, event: LiveEvent, out: &mut Vec<u8>) {
+        match self.dialect {
+            Dialect::V2 => {
+                let LiveEvent { seq, ts, at, event } = event;
+                let job_id = self.job_id.clone();
+                Message::JobEvent(JobEvent { job_id, ts, seq, at: Some(at), event }).encode(out);
+            }
+            Dialect::V1 => self.lines.encode(&self.job_id, event, out),
+        }
+    }
+
+    /// Appends what is left when the job has ended.
+    pub(crate) fn finish(&mut self, ts: roboppi_ipc::UtcMillis, out: &mut Vec<u8>) {
+        if self.dialect == Dialect::V1 {
+            self.lines.end_open_lines(&self.job_id, ts, out);
+        }
+    }
+}
+
+impl OldLines {
+    fn encode(&mut self, job_id: &JobId, event: LiveEvent, out: &mut Vec<u8>) {
+        let ts = event.ts;
+        match event.event {
+            WorkerEvent::Stdout(output) => self.output(job_id, ts, OutputStream::Stdout, &output.data, out),
+            WorkerEvent::Stderr(output) => self.output(job_id, ts, OutputStream::Stderr, &output.data, out),
+            WorkerEvent::Progress(Progress { message, percent, .. }) => {
+                let message = cut(message, TEXT_LIMIT);
+                let progress = Progress { message, percent, phase: None, basis: None };
+                self.send(job_id, ts, WorkerEvent::Progress(progress), out);
+            }
+            WorkerEvent::Patch(Patch { file_path, diff }) => {
+                let diff = cut(diff, DIFF_LIMIT);
+                self.send(job_id, ts, WorkerEvent::Patch(Patch { file_path, diff }), out);
+            }
+            // What was shed broke off the lines before it.
+            WorkerEvent::Gap(_) => self.end_open_lines(job_id, ts, out),
+            _ => {}
+        }
+    }
+
+    fn output(
+        &mut self,
+        job_id: &JobId,
+        ts: roboppi_ipc::UtcMillis,
+        stream: OutputStream,
+        data: &str,
+        out: &mut Vec<u8>,
+    ) {
+        let mut rest = data;
+        while let Some((line, after)) = rest.split_once('\n') {
+            self.lengthen(stream, line);
+            self.end_line(job_id, ts, stream, out);
+            rest = after;
+        }
+        self.lengthen(stream, rest);
+    }
+
+    /// Adds to the open line of a stream, a little more than can be sent at most.
+    fn lengthen(&mut self, stream: OutputStream, text: &str) {
+        let open = &mut self.open[stream as usize];
+        let room = (TEXT_LIMIT + 1).saturating_sub(open.len());
+        open.push_str(&text[..text.ceil_char_boundary(room)]);
+    }
+
+    fn end_open_lines(&mut self, job_id: &JobId, ts: roboppi_ipc::UtcMillis, out: &mut Vec<u8>) {
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            self.end_line(job_id, ts, stream, out);
+        }
+    }
+
+    fn end_line(
+        &mut self,
+        job_id: &JobId,
+        ts: roboppi_ipc::UtcMillis,
+        stream: OutputStream,
+        out: &mut Vec<u8>,
+    ) {
+        let line = std::mem::take(&mut self.open[stream as usize]);
+        if !line.is_empty() {
+            let output = WorkerOutput { data: cut(line, TEXT_LIMIT), ..WorkerOutput::default() };
+            self.send(job_id, ts, WorkerEvent::output(stream, output), out);
+        }
+    }
+
+    fn send(&mut self, job_id: &JobId, ts: roboppi_ipc::UtcMillis, event: WorkerEvent, out: &mut Vec<u8>) {
+        let (job_id, seq) = (job_id.clone(), self.next_seq);
+        self.next_seq += 1;
+        Message::JobEvent(JobEvent { job_id, ts, seq, at: None, event }).encode(out);
+    }
+}
+
+/// Cuts a text to `limit` bytes and says so.
+fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+        if text.ends_with('\u{fffd}') {
+            text.pop();
+        }
+        text.push_str(CUT_MARK);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roboppi_ipc::{Gap, UtcMillis};
+
+    fn stdout(data: &str) -> WorkerEvent {
+        WorkerEvent::Stdout(WorkerOutput { data: data.into(), offset: Some(0), len: Some(1), partial: true })
+    }
+
+    fn sent(dialect: Dialect, events: &[WorkerEvent]) -> String {
+        let mut encoder = LiveEncoder::new("j".into(), dialect);
+        let mut out = Vec::new();
+        for (seq, event) in (7..).zip(events) {
+            encoder.encode(LiveEvent { seq, ts: UtcMillis(5), at: 9, event: event.clone() }, &mut out);
+        }
+        encoder.finish(UtcMillis(6), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_old_peer_gets_lines_and_the_four_kinds_it_knows() {
+        let stderr = WorkerEvent::Stderr(WorkerOutput { data: "warn\n".into(), ..Default::default() });
+        let events = [
+            stdout("one\n\ntw"),
+            stderr,
+            stdout("o\nlost to"),
+            WorkerEvent::Text { text: "no".into(), parent: None },
+            WorkerEvent::Gap(Gap {
+                from_seq: 1,
+                to_seq: 2,
+                from_offset: 3,
+                to_offset: 4,
+                events: 5,
+                bytes: 6,
+            }),
+            WorkerEvent::Progress(Progress {
+                message: "half".into(),
+                percent: Some(50.0),
+                phase: Some("x".into()),
+                basis: None,
+            }),
+            WorkerEvent::Patch(Patch { file_path: "a".into(), diff: "-a".into() }),
+            stdout("end"),
+        ];
+        insta::assert_snapshot!(sent(Dialect::V1, &events), @"");
+    }
+
+    #[test]
+    fn a_new_peer_gets_everything_as_it_is() {
+        insta::assert_snapshot!(sent(Dialect::V2, &[stdout("a\nb")]), @"");
+    }
+
+    #[test]
+    fn long_lines_are_cut_as_the_existing_program_cuts_them() {
+        let whole = "x".repeat(TEXT_LIMIT);
+        let cases = [
+            (whole.clone(), whole.clone()),
+            (format!("{whole}y"), format!("{whole}{CUT_MARK}")),
+            (format!("{}é", "x".repeat(TEXT_LIMIT - 1)), format!("{}{CUT_MARK}", "x".repeat(TEXT_LIMIT - 1))),
+        ];
+        for (line, expected) in cases {
+            let long = "z".repeat(5 * TEXT_LIMIT);
+            let sent =
+                sent(Dialect::V1, &[stdout(&line[..100]), stdout(&line[100..]), stdout("\n"), stdout(&long)]);
+            let lines: Vec<&str> = sent.lines().collect();
+            assert!(lines[0].contains(&format!("\"data\":\"{expected}\"")));
+            assert!(lines[1].contains(CUT_MARK));
+            assert_eq!(lines.len(), 2);
+        }
+    }
+}

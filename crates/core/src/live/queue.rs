@@ -1,0 +1,260 @@
+//! What waits to be sent for one job.
+
+use std::collections::VecDeque;
+
+use roboppi_ipc::{Gap, Mono, OutputStream, Progress, UtcMillis, WorkerEvent, WorkerOutput};
+
+use super::batch::Batch;
+use super::utf8::{incomplete_suffix, text};
+use super::{LiveEvent, LiveLimits};
+
+/// Text of the one note that tells people that output is being shed.
+pub(crate) const SHED_NOTE: &str = "(logs truncated)";
+
+/// Numbers the events of one job, batches its output, and sheds output when nobody reads. Does no I/O
+/// and reads no clock.
+///
+/// * A number is given when an event is offered, so the reader sees every hole.
+/// * Output is an event of its own at once when nothing was offered in the last while
+///   ([`LiveLimits::batch_time`]); otherwise it waits that long for more, or until a batch is full, or until
+///   any other event comes. A batch is one stream and contiguous in the log.
+/// * When the bounds are reached, *new* output and partial text is dropped, by counting and not by making
+///   text of it, until half of what waits was read. Then comes one [`Gap`] with what is missing. An event
+///   that is never dropped ends a gap too, so that order and numbers always agree.
+/// * Everything else is never dropped and never reordered.
+#[derive(Debug)]
+pub struct LiveQueue {
+    limits: LiveLimits,
+    next_seq: u64,
+    batch: Batch,
+    /// The beginning of a character at the end of the last batch of stdout and stderr, when the other
+    /// stream came in between.
+    carry: [Vec<u8>; 2],
+    /// When an event was last offered.
+    last_offer: Option<Mono>,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    shedding: bool,
+    hole: Option<Hole>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    event: LiveEvent,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Hole {
+    ts: UtcMillis,
+    gap: Gap,
+}
+
+impl LiveQueue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(limits: LiveLimits) -> Self {
+        Self {
+            limits,
+            next_seq: 0,
+            batch: Batch::default(),
+            carry: [Vec::new(), Vec::new()],
+            last_offer: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            shedding: false,
+            hole: None,
+        }
+    }
+
+    /// Number of the last event that was offered.
+    #[must_use]
+    pub const fn last_seq(&self) -> Option<u64> {
+        self.next_seq.checked_sub(1)
+    }
+
+    /// Offers bytes that were recorded at `offset` of the log.
+    pub fn output(&mut self, now: Mono, ts: UtcMillis, stream: OutputStream, offset: u64, bytes: &[u8]) {
+        if !self.batch.continues(stream, offset) {
+            self.cut(now, self.batch.len());
+        }
+        let mut at = offset;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.shedding {
+                self.shed_output(ts, at, rest.len());
+                return;
+            }
+            let room = self.limits.batch_bytes.saturating_sub(self.batch.len()).max(1);
+            let (piece, after) = rest.split_at(room.min(rest.len()));
+            self.batch.add(stream, at, ts, piece);
+            at += piece.len() as u64;
+            rest = after;
+            if self.batch.len() >= self.limits.batch_bytes {
+                self.cut(now, self.batch.whole_lines());
+            }
+        }
+        if self.last_offer.is_none_or(|last| now.since(last) >= self.limits.batch_time) {
+            self.cut(now, self.batch.whole_characters());
+        }
+    }
+
+    /// Numbers an event that is about to be recorded and then given to [`push`](Self::push). What was
+    /// offered before it is put before it.
+    pub fn number(&mut self, now: Mono, event: &WorkerEvent) -> u64 {
+        self.cut(now, self.batch.whole_characters());
+        if !event.may_be_shed() {
+            self.close_hole();
+        }
+        self.last_offer = Some(now);
+        self.next_seq += 1;
+        self.next_seq - 1
+    }
+
+    /// Offers an event numbered by [`number`](Self::number). `bytes` is its length, roughly.
+    pub fn push(&mut self, event: LiveEvent, bytes: usize) {
+        if event.event.may_be_shed() && (self.shedding || self.is_full(bytes)) {
+            self.shed(event.ts, event.seq, event.at, 1, 0);
+        } else {
+            self.wait(event, bytes);
+        }
+    }
+
+    /// Nothing more will be offered.
+    pub fn finish(&mut self, now: Mono) {
+        self.cut_into(now, self.batch.len(), true);
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            // What was the beginning of a character is none now.
+            if !std::mem::take(&mut self.carry[index(stream)]).is_empty() {
+                self.send_output(stream, 0, "\u{fffd}".into(), false);
+            }
+        }
+        self.close_hole();
+        self.shedding = false;
+    }
+
+    /// The next event to send.
+    pub fn take(&mut self, now: Mono) -> Option<LiveEvent> {
+        if self.due().is_some_and(|due| due <= now) {
+            self.cut(now, self.batch.whole_characters());
+        }
+        let next = self.waiting.pop_front()?;
+        self.waiting_bytes -= next.bytes;
+        if self.shedding
+            && self.waiting.len() <= self.limits.events / 2
+            && self.waiting_bytes <= self.limits.bytes / 2
+        {
+            self.close_hole();
+            self.shedding = false;
+        }
+        Some(next.event)
+    }
+
+    /// Whether [`take`](Self::take) has something now.
+    #[must_use]
+    pub fn is_ready(&self, now: Mono) -> bool {
+        !self.waiting.is_empty() || self.due().is_some_and(|due| due <= now)
+    }
+
+    /// When output that waits for more becomes an event, should no more come.
+    #[must_use]
+    pub fn due(&self) -> Option<Mono> {
+        if self.batch.whole_characters() == 0 {
+            return None;
+        }
+        self.last_offer.map(|last| last + self.limits.batch_time)
+    }
+
+    /// Makes an event of the first `count` bytes of the batch.
+    fn cut(&mut self, now: Mono, count: usize) {
+        self.cut_into(now, count, false);
+    }
+
+    fn cut_into(&mut self, now: Mono, count: usize, is_end: bool) {
+        if count == 0 {
+            return;
+        }
+        self.last_offer = Some(now);
+        if self.is_full(count) {
+            let (ts, offset, all) = (self.batch.ts, self.batch.offset, self.batch.len());
+            self.batch.drop_first(all);
+            self.carry = [Vec::new(), Vec::new()];
+            self.shed_output(ts, offset, all);
+            return;
+        }
+        let stream = self.batch.stream;
+        let mut data = std::mem::take(&mut self.carry[index(stream)]);
+        data.extend_from_slice(self.batch.first(count));
+        if !is_end {
+            let incomplete = incomplete_suffix(&data);
+            self.carry[index(stream)] = data.split_off(data.len() - incomplete);
+        }
+        let partial = !is_end && data.last() != Some(&b'\n');
+        self.send_output(stream, count, text(data), partial);
+        self.batch.drop_first(count);
+    }
+
+    /// Queues an event for the first `len` bytes of the batch, which say `data`.
+    fn send_output(&mut self, stream: OutputStream, len: usize, data: String, partial: bool) {
+        let (offset, ts) = (self.batch.offset, self.batch.ts);
+        let output = WorkerOutput { data, offset: Some(offset), len: Some(len as u64), partial };
+        let event = WorkerEvent::output(stream, output);
+        self.wait(LiveEvent { seq: self.next_seq, ts, at: offset + len as u64, event }, len);
+        self.next_seq += 1;
+    }
+
+    fn wait(&mut self, event: LiveEvent, bytes: usize) {
+        self.waiting_bytes += bytes;
+        self.waiting.push_back(Waiting { event, bytes });
+    }
+
+    fn is_full(&self, more: usize) -> bool {
+        self.waiting.len() >= self.limits.events || self.waiting_bytes + more > self.limits.bytes
+    }
+
+    /// Counts output that is not sent, as if it had been cut into full batches.
+    fn shed_output(&mut self, ts: UtcMillis, offset: u64, len: usize) {
+        let events = len.div_ceil(self.limits.batch_bytes.max(1)) as u64;
+        let seq = self.next_seq;
+        self.next_seq += events;
+        self.shed(ts, seq, offset, events, len as u64);
+    }
+
+    fn shed(&mut self, ts: UtcMillis, seq: u64, offset: u64, events: u64, bytes: u64) {
+        if !self.shedding {
+            self.shedding = true;
+            let progress = Progress { message: SHED_NOTE.to_owned(), ..Progress::default() };
+            let event = WorkerEvent::Progress(progress);
+            self.wait(LiveEvent { seq, ts, at: offset, event }, SHED_NOTE.len());
+        }
+        let hole = self.hole.get_or_insert(Hole {
+            ts,
+            gap: Gap {
+                from_seq: seq,
+                to_seq: seq,
+                from_offset: offset,
+                to_offset: offset,
+                events: 0,
+                bytes: 0,
+            },
+        });
+        hole.gap.to_seq = seq + events;
+        hole.gap.to_offset = offset + bytes;
+        hole.gap.events += events;
+        hole.gap.bytes += bytes;
+    }
+
+    fn close_hole(&mut self) {
+        if let Some(Hole { ts, gap }) = self.hole.take() {
+            let (seq, at) = (gap.from_seq, gap.to_offset);
+            self.wait(LiveEvent { seq, ts, at, event: WorkerEvent::Gap(gap) }, size_of::<Gap>());
+        }
+    }
+}
+
+const fn index(stream: OutputStream) -> usize {
+    match stream {
+        OutputStream::Stdout => 0,
+        OutputStream::Stderr => 1,
+    }
+}

@@ -1,0 +1,172 @@
+//! The core on the wire: reads requests, runs jobs, writes answers and events.
+//!
+//! Two loops share one state: the reader decides and never waits for the writer, unless the peer reads no
+//! answers at all; the writer takes what there is, fairly, and is the only one that encodes.
+
+mod outbox;
+mod state;
+mod stdio;
+mod writer;
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use roboppi_ipc::io::{Incoming, MessageReader};
+use roboppi_worker_adapters::Adapters;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+use crate::{Clock, CoreSettings};
+use state::CoreState;
+use writer::WireWriter;
+
+pub use stdio::serve_stdio;
+
+/// Time the last messages may take to be read once everything has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How urgently a core is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopRequest {
+    /// End the workers by the ladder.
+    Terminate,
+    /// Kill them.
+    Kill,
+}
+
+/// What the loops of one core share.
+#[derive(Debug)]
+struct Served {
+    state: RefCell<CoreState>,
+    clock: Clock,
+    /// There is something to write.
+    news: Rc<Notify>,
+    /// An answer was written.
+    answered: Notify,
+    /// A job has ended.
+    ended: Notify,
+}
+
+/// Serves one supervisor until it closes the wire or `stop` asks for the end. All workers have ended and
+/// all that was to be said is written when this returns, if the supervisor reads.
+///
+/// The future is not `Send`: it wants a thread, but no more than that. Dropping it kills the workers.
+///
+/// # Errors
+/// When the wire fails while reading.
+pub async fn serve<R, W>(
+    reader: R,
+    writer: W,
+    settings: CoreSettings,
+    adapters: Adapters,
+    stop: mpsc::Receiver<StopRequest>,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    LocalSet::new().run_until(serve_local(reader, writer, settings, adapters, stop)).await
+}
+
+async fn serve_local<R, W>(
+    reader: R,
+    writer: W,
+    settings: CoreSettings,
+    adapters: Adapters,
+    mut stop: mpsc::Receiver<StopRequest>,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let clock = Clock::start();
+    let news = Rc::new(Notify::new());
+    let state = RefCell::new(CoreState::new(settings, adapters, clock, Rc::clone(&news)));
+    let served = Rc::new(Served { state, clock, news, answered: Notify::new(), ended: Notify::new() });
+    served.state.borrow_mut().say_hello();
+
+    let mut writer = WireWriter::new(writer, Rc::clone(&served));
+    let mut messages = MessageReader::new(reader);
+    let mut writing = std::pin::pin!(writer.run());
+    let mut wire_open = true;
+    let result = {
+        let mut reading = std::pin::pin!(read(&served, &mut messages));
+        tokio::select! {
+            result = &mut reading => result,
+            // Who takes nothing any more has gone.
+            () = &mut writing => {
+                wire_open = false;
+                Ok(())
+            }
+            () = asked_to_stop(&mut stop) => Ok(()),
+        }
+    };
+    let mut ending = std::pin::pin!(end_jobs(&served, &mut stop));
+    loop {
+        tokio::select! {
+            () = &mut ending => break,
+            () = &mut writing, if wire_open => wire_open = false,
+        }
+    }
+    served.state.borrow_mut().outbox.close();
+    served.news.notify_one();
+    if wire_open {
+        // A peer that does not read its end is not waited for.
+        let _ = timeout(FAREWELL, writing).await;
+    }
+    result
+}
+
+async fn asked_to_stop(stop: &mut mpsc::Receiver<StopRequest>) {
+    match stop.recv().await {
+        Some(_) => {}
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads until the end of the wire.
+async fn read<R: AsyncRead + Unpin>(served: &Rc<Served>, messages: &mut MessageReader<R>) -> io::Result<()> {
+    while let Some(incoming) = messages.next().await? {
+        match incoming {
+            Incoming::Message(message) => CoreState::message(served, message),
+            Incoming::Bad(error) => served.state.borrow_mut().bad_line(&error),
+            Incoming::TooLong { limit } => served.state.borrow_mut().long_line(limit),
+        }
+        served.news.notify_one();
+        while served.state.borrow().outbox.is_full() {
+            served.answered.notified().await;
+        }
+    }
+    Ok(())
+}
+
+/// Ends all jobs and waits until they have ended.
+async fn end_jobs(served: &Rc<Served>, stop: &mut mpsc::Receiver<StopRequest>) {
+    CoreState::stop(served, StopRequest::Terminate);
+    // An old runner kills its core after 5 s, workers and all: they must be gone by then.
+    let patience = served.state.borrow().ladder_limit();
+    let mut impatient = std::pin::pin!(async {
+        match patience {
+            Some(patience) => tokio::time::sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    });
+    let mut killed = false;
+    while served.state.borrow().has_workers() {
+        tokio::select! {
+            () = served.ended.notified() => {}
+            () = &mut impatient, if !killed => {
+                killed = true;
+                CoreState::stop(served, StopRequest::Kill);
+            }
+            () = asked_to_stop(stop), if !killed => {
+                killed = true;
+                CoreState::stop(served, StopRequest::Kill);
+            }
+        }
+    }
+}

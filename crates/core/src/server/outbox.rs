@@ -1,0 +1,255 @@
+//! What waits to be written, and in which order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use roboppi_ipc::{CoreEvent, CoreEventMessage, Dialect, JobId, Message, Mono};
+
+use crate::Clock;
+use crate::job::Completion;
+use crate::live::LiveEncoder;
+use crate::worker::WorkerHandle;
+
+/// Answers that may wait; at this number the reader waits too.
+const ANSWERS: usize = 1024;
+/// Facts of the core that may wait. A worker has a handful of them; what comes after is dropped and said.
+const CORE_EVENTS: usize = 4096;
+/// Bytes made at a time: one write for many small lines.
+const WRITE: usize = 64 * 1024;
+/// How often the number of permits is told at most.
+const PERMITS_TIME: Duration = Duration::from_millis(100);
+/// Live events of running jobs are encoded at this pace, all jobs together: 16 MiB a second. More could be
+/// read by nobody, and encoding it would slow the workers down.
+const PACE_TIME: Duration = Duration::from_millis(16);
+const PACE_BYTES: usize = 256 * 1024;
+
+/// Everything that waits to be written.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    answers: VecDeque<Message>,
+    core_events: VecDeque<CoreEventMessage>,
+    dropped_core_events: u64,
+    permits: Permits,
+    /// One a job with a worker, in the order in which they are served.
+    lanes: VecDeque<Lane>,
+    pace: Pace,
+    dialect: Option<Dialect>,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Permits {
+    latest: Option<CoreEvent>,
+    told: Option<Mono>,
+}
+
+#[derive(Debug, Default)]
+struct Pace {
+    since: Mono,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Lane {
+    job_id: JobId,
+    handle: WorkerHandle,
+    encoder: Option<LiveEncoder>,
+    completion: Option<Box<Completion>>,
+}
+
+/// What the writer does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Write what was made.
+    Write,
+    /// Wait for news, or until this time.
+    Wait(Option<Mono>),
+    /// Nothing will come any more.
+    End,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self {
+            answers: VecDeque::new(),
+            core_events: VecDeque::new(),
+            dropped_core_events: 0,
+            permits: Permits::default(),
+            lanes: VecDeque::new(),
+            pace: Pace::default(),
+            dialect: None,
+            closed: false,
+        }
+    }
+
+    pub(super) fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = Some(dialect);
+    }
+
+    pub(super) fn answer(&mut self, message: Message) {
+        self.answers.push_back(message);
+    }
+
+    /// Whether the reader must wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.answers.len() >= ANSWERS
+    }
+
+    /// A fact of the core, for peers that know such.
+    pub(super) fn core_event(&mut self, clock: Clock, event: CoreEvent) {
+        if self.dialect != Some(Dialect::V2) {
+            return;
+        }
+        if self.core_events.len() >= CORE_EVENTS {
+            self.dropped_core_events += 1;
+            return;
+        }
+        self.core_events.push_back(CoreEventMessage { ts: clock.utc(), event });
+    }
+
+    /// The number of permits has changed.
+    pub(super) fn permits(&mut self, active: u32, limit: u32) {
+        self.permits.latest = Some(CoreEvent::Permits { active, limit });
+    }
+
+    /// A job has a worker.
+    pub(super) fn open_lane(&mut self, job_id: JobId, handle: WorkerHandle) {
+        self.lanes.push_back(Lane { job_id, handle, encoder: None, completion: None });
+    }
+
+    /// A job has ended: after all it has to say this is said.
+    pub(super) fn complete(&mut self, completion: Box<Completion>) {
+        let job_id = &completion.message.job_id;
+        match self.lanes.iter_mut().find(|lane| lane.job_id == *job_id && lane.completion.is_none()) {
+            Some(lane) => lane.completion = Some(completion),
+            None => {
+                let message = self.completed(*completion);
+                self.answers.push_back(message);
+            }
+        }
+    }
+
+    /// Nothing more will come; the writer ends when all is written.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Makes the next bytes. Answers first, then what has ended, then each running job in turn.
+    pub(super) fn fill(&mut self, clock: Clock, out: &mut Vec<u8>) -> Next {
+        let now = clock.now();
+        while out.len() < WRITE
+            && let Some(answer) = self.answers.pop_front()
+        {
+            answer.encode(out);
+        }
+        self.facts(clock, now, out);
+        self.ended_jobs(clock, out);
+        let due = self.running_jobs(now, out);
+        match (out.is_empty(), self.closed) {
+            (false, _) => Next::Write,
+            (true, true) => Next::End,
+            (true, false) => Next::Wait(due.into_iter().chain(self.permits_due()).min()),
+        }
+    }
+
+    fn permits_due(&self) -> Option<Mono> {
+        self.permits.latest.as_ref()?;
+        Some(self.permits.told.map_or(Mono::ZERO, |told| told + PERMITS_TIME))
+    }
+
+    fn facts(&mut self, clock: Clock, now: Mono, out: &mut Vec<u8>) {
+        if self.dialect != Some(Dialect::V2) {
+            self.permits.latest = None;
+            return;
+        }
+        if self.permits_due().is_some_and(|due| due <= now)
+            && let Some(permits) = self.permits.latest.take()
+        {
+            self.permits.told = Some(now);
+            self.core_event(clock, permits);
+        }
+        while out.len() < WRITE
+            && let Some(event) = self.core_events.pop_front()
+        {
+            Message::CoreEvent(event).encode(out);
+        }
+        if self.core_events.is_empty() && self.dropped_core_events > 0 {
+            let message = format!("{} facts about the core were not sent", self.dropped_core_events);
+            self.dropped_core_events = 0;
+            self.core_event(clock, CoreEvent::Warning { message });
+        }
+    }
+
+    fn ended_jobs(&mut self, clock: Clock, out: &mut Vec<u8>) {
+        let mut index = 0;
+        while index < self.lanes.len() && out.len() < WRITE {
+            let lane = &mut self.lanes[index];
+            if lane.completion.is_none() {
+                index += 1;
+                continue;
+            }
+            while out.len() < WRITE
+                && let Some(event) = lane.handle.take_event()
+            {
+                lane.encoder(self.dialect).encode(event, out);
+            }
+            if lane.handle.has_event() {
+                return;
+            }
+            lane.encoder(self.dialect).finish(clock.utc(), out);
+            if let Some(Lane { completion: Some(completion), .. }) = self.lanes.remove(index) {
+                self.completed(*completion).encode(out);
+            }
+        }
+    }
+
+    /// One event of each job in turn. Gives the time when there will be more, if that is known.
+    fn running_jobs(&mut self, now: Mono, out: &mut Vec<u8>) -> Option<Mono> {
+        if now.since(self.pace.since) >= PACE_TIME {
+            self.pace = Pace { since: now, bytes: 0 };
+        }
+        let mut idle = 0;
+        while idle < self.lanes.len() && out.len() < WRITE {
+            if self.pace.bytes >= PACE_BYTES {
+                return Some(self.pace.since + PACE_TIME);
+            }
+            let Some(mut lane) = self.lanes.pop_front() else { break };
+            let before = out.len();
+            match lane.completion.is_none().then(|| lane.handle.take_event()).flatten() {
+                Some(event) => {
+                    lane.encoder(self.dialect).encode(event, out);
+                    idle = 0;
+                }
+                None => idle += 1,
+            }
+            self.pace.bytes += out.len() - before;
+            self.lanes.push_back(lane);
+        }
+        self.lanes.iter().filter_map(|lane| lane.handle.next_event_due()).min()
+    }
+
+    fn completed(&self, completion: Completion) -> Message {
+        let Completion { mut message, started } = completion;
+        if self.dialect != Some(Dialect::V2) {
+            if !started {
+                message.result = None;
+            }
+            if let Some(result) = &mut message.result {
+                result.details = None;
+            }
+        }
+        Message::JobCompleted(message)
+    }
+
+    /// Handles of jobs that run or whose end is not written yet.
+    pub(super) fn handles(&self) -> impl Iterator<Item = (&JobId, &WorkerHandle)> {
+        self.lanes.iter().map(|lane| (&lane.job_id, &lane.handle))
+    }
+}
+
+impl Lane {
+    fn encoder(&mut self, dialect: Option<Dialect>) -> &mut LiveEncoder {
+        let job_id = &self.job_id;
+        self.encoder.get_or_insert_with(|| LiveEncoder::new(job_id.clone(), dialect.unwrap_or(Dialect::V1)))
+    }
+}

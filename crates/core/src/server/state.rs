@@ -1,0 +1,314 @@
+//! What a core knows: its jobs, its permits, what waits to be written.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use roboppi_ipc::{
+    CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Heartbeat, Hello, Job, JobId, Message,
+    PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
+};
+use roboppi_worker_adapters::Adapters;
+use tokio::sync::Notify;
+
+use super::outbox::Outbox;
+use super::{Served, StopRequest};
+use crate::job::not_found;
+use crate::worker::{WorkerHandle, WorkerNotice, WorkerOptions, start_worker};
+use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, PermitGate};
+
+/// `code` of the answer to a job that finds no place in the table. Protocol 2.
+const OVERLOADED: &str = "OVERLOADED";
+
+/// Time an old runner gives its core to end: a little less than the 5 s after which it kills.
+const OLD_RUNNER_PATIENCE: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(super) struct CoreState {
+    settings: CoreSettings,
+    adapters: Adapters,
+    clock: Clock,
+    dialect: Option<Dialect>,
+    gate: PermitGate,
+    jobs: HashMap<JobId, KnownJob>,
+    pub(super) outbox: Outbox,
+    news: Rc<Notify>,
+    /// `ROBOPPI_TUI_STREAM_STDIO`: whether output may be streamed at all.
+    stream_stdio: bool,
+}
+
+#[derive(Debug)]
+struct KnownJob {
+    machine: JobMachine,
+    worker: Option<WorkerHandle>,
+}
+
+impl CoreState {
+    pub(super) fn new(settings: CoreSettings, adapters: Adapters, clock: Clock, news: Rc<Notify>) -> Self {
+        Self {
+            gate: PermitGate::new(settings.max_concurrency),
+            settings,
+            adapters,
+            clock,
+            dialect: None,
+            jobs: HashMap::new(),
+            outbox: Outbox::new(),
+            news,
+            stream_stdio: std::env::var("ROBOPPI_TUI_STREAM_STDIO").map_or(true, |value| !is_no(&value)),
+        }
+    }
+
+    pub(super) fn say_hello(&mut self) {
+        let mut hello = Hello::ours(&self.settings.version);
+        hello.process = roboppi_process::identity(std::process::id()).ok();
+        hello.limits = Some(CoreLimits { concurrency: self.settings.max_concurrency });
+        self.outbox.answer(Message::Hello(hello));
+    }
+
+    /// Takes one message of the peer.
+    pub(super) fn message(served: &Rc<Served>, message: Message) {
+        let effects = served.state.borrow_mut().decide(message);
+        Self::perform(served, effects);
+    }
+
+    /// Takes a line that is no message.
+    pub(super) fn bad_line(&mut self, error: &DecodeError) {
+        self.fix_dialect(Dialect::V1);
+        if self.dialect != Some(Dialect::V2) {
+            return;
+        }
+        match &error.request_id {
+            Some(_) => self.outbox.answer(Message::Error(ErrorReply {
+                code: error_code::BAD_MESSAGE.to_owned(),
+                message: error.to_string(),
+                request_id: error.request_id.clone(),
+            })),
+            None => self.warn(format!("a line of the supervisor was dropped: {error}")),
+        }
+    }
+
+    /// Takes note of a line that was too long to be read.
+    pub(super) fn long_line(&mut self, limit: usize) {
+        self.fix_dialect(Dialect::V1);
+        self.warn(format!("a line of the supervisor was dropped: it is longer than {limit} bytes"));
+    }
+
+    /// Ends all jobs, and gives no more permits.
+    pub(super) fn stop(served: &Rc<Served>, how: StopRequest) {
+        let mut effects = Vec::new();
+        {
+            let mut state = served.state.borrow_mut();
+            state.gate.close();
+            let ids: Vec<JobId> = state.jobs.keys().cloned().collect();
+            for id in ids {
+                let input = JobInput::CoreStops { force: how == StopRequest::Kill };
+                effects.extend(state.tell(&id, input));
+            }
+        }
+        Self::perform(served, effects);
+    }
+
+    pub(super) fn has_workers(&self) -> bool {
+        self.jobs.values().any(|job| job.worker.is_some())
+    }
+
+    /// How long the ladder may take before KILL, when the peer is an old runner.
+    pub(super) fn ladder_limit(&self) -> Option<Duration> {
+        (self.dialect == Some(Dialect::V1)).then(|| OLD_RUNNER_PATIENCE.saturating_sub(self.settings.drain))
+    }
+
+    /// Passes on what workers have to say about themselves.
+    pub(super) fn take_notices(served: &Rc<Served>) {
+        let mut state = served.state.borrow_mut();
+        let mut notices = Vec::new();
+        for (job_id, handle) in state.outbox.handles() {
+            while let Some(notice) = handle.take_notice() {
+                notices.push((job_id.clone(), notice));
+            }
+        }
+        for (job_id, notice) in notices {
+            state.notice(job_id, notice);
+        }
+    }
+
+    fn notice(&mut self, job_id: JobId, notice: WorkerNotice) {
+        // The machine knows of no effects here: a notice changes where a job is, nothing else.
+        match notice {
+            WorkerNotice::Started(process) => {
+                self.tell(&job_id, JobInput::WorkerStarted);
+                self.outbox.core_event(self.clock, CoreEvent::WorkerStarted { job_id, process });
+            }
+            WorkerNotice::Ending { phase, reason, limit } => {
+                self.tell(&job_id, JobInput::WorkerEnding);
+                let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+                let event = CoreEvent::WorkerEnding { job_id, phase, reason, limit_ms };
+                self.outbox.core_event(self.clock, event);
+            }
+            WorkerNotice::Warning(message) => self.warn(format!("job {job_id}: {message}")),
+        }
+    }
+
+    fn warn(&mut self, message: String) {
+        self.outbox.core_event(self.clock, CoreEvent::Warning { message });
+    }
+
+    fn fix_dialect(&mut self, dialect: Dialect) {
+        if self.dialect.is_none() {
+            self.dialect = Some(dialect);
+            self.outbox.set_dialect(dialect);
+        }
+    }
+
+    fn decide(&mut self, message: Message) -> Vec<(JobId, JobEffect)> {
+        if let Message::Hello(hello) = &message {
+            self.fix_dialect(Dialect::agree(hello.protocol).unwrap_or(Dialect::V1));
+        }
+        self.fix_dialect(Dialect::V1);
+        match message {
+            Message::SubmitJob(submit) => {
+                let (request, id) = (submit.request_id, submit.job.job_id);
+                if !self.jobs.contains_key(&id) && !self.has_room() {
+                    self.no_room_for_job(request, id);
+                    return Vec::new();
+                }
+                self.know(&id);
+                self.tell(&id, JobInput::Submit { request })
+            }
+            Message::RequestPermit(ask) => self.request_permit(ask.request_id, ask.job, ask.attempt_index),
+            Message::CancelJob(cancel) => {
+                let (request, reason, force) = (cancel.request_id, cancel.reason, cancel.force);
+                self.tell_known(&cancel.job_id, request, |request| JobInput::Cancel {
+                    request,
+                    reason,
+                    force,
+                })
+            }
+            Message::PauseJob(pause) if self.dialect == Some(Dialect::V2) => {
+                self.tell_known(&pause.job_id, pause.request_id, |request| JobInput::Pause { request })
+            }
+            Message::ResumeJob(resume) if self.dialect == Some(Dialect::V2) => {
+                self.tell_known(&resume.job_id, resume.request_id, |request| JobInput::Resume { request })
+            }
+            Message::Heartbeat(_) => {
+                let timestamp = self.clock.utc();
+                self.outbox.answer(Message::HeartbeatAck(Heartbeat { timestamp }));
+                Vec::new()
+            }
+            // Not for a core, or not known: ignored, as both protocols ask.
+            _ => Vec::new(),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.jobs.len() < self.settings.max_jobs
+    }
+
+    fn no_room_for_job(&mut self, request: RequestId, id: JobId) {
+        // An old runner takes an error for an acknowledgement, so it is refused when it asks for a permit.
+        self.outbox.answer(match self.dialect {
+            Some(Dialect::V2) => Message::Error(ErrorReply {
+                code: OVERLOADED.to_owned(),
+                message: format!("{} jobs are known already; wait until some have ended", self.jobs.len()),
+                request_id: Some(request),
+            }),
+            _ => Message::Ack(roboppi_ipc::Ack { request_id: request, job_id: id }),
+        });
+    }
+
+    fn request_permit(
+        &mut self,
+        request: RequestId,
+        job: Job,
+        attempt_index: f64,
+    ) -> Vec<(JobId, JobEffect)> {
+        let id = job.job_id.clone();
+        if !self.jobs.contains_key(&id) && !self.has_room() {
+            let detail = Some("The job table is full".to_owned());
+            let rejection = PermitRejection { reason: RejectionReason::GlobalShed, detail };
+            self.outbox.answer(Message::PermitRejected(PermitRejected { request_id: request, rejection }));
+            return Vec::new();
+        }
+        self.know(&id);
+        self.tell(&id, JobInput::RequestPermit { request, job: Box::new(job), attempt_index })
+    }
+
+    fn know(&mut self, id: &JobId) {
+        if !self.jobs.contains_key(id) {
+            let job = KnownJob { machine: JobMachine::new(id.clone()), worker: None };
+            self.jobs.insert(id.clone(), job);
+        }
+    }
+
+    fn tell_known(
+        &mut self,
+        id: &JobId,
+        request: RequestId,
+        input: impl FnOnce(RequestId) -> JobInput,
+    ) -> Vec<(JobId, JobEffect)> {
+        if self.jobs.contains_key(id) {
+            return self.tell(id, input(request));
+        }
+        self.outbox.answer(not_found(request, format!("Job {id} not found")));
+        Vec::new()
+    }
+
+    fn tell(&mut self, id: &JobId, input: JobInput) -> Vec<(JobId, JobEffect)> {
+        let Some(job) = self.jobs.get_mut(id) else { return Vec::new() };
+        let mut effects = Vec::new();
+        let before = self.gate.active();
+        job.machine.handle(self.clock.utc(), &mut self.gate, input, &mut effects);
+        if self.gate.active() != before {
+            self.outbox.permits(self.gate.active(), self.gate.limit());
+        }
+        effects.into_iter().map(|effect| (id.clone(), effect)).collect()
+    }
+
+    fn perform(served: &Rc<Served>, effects: Vec<(JobId, JobEffect)>) {
+        let mut state = served.state.borrow_mut();
+        for (id, effect) in effects {
+            match effect {
+                JobEffect::Answer(message) => state.outbox.answer(*message),
+                JobEffect::Start { task, lifetime } => state.start(served, id, *task, lifetime),
+                JobEffect::Control(control) => {
+                    if let Some(worker) = state.jobs.get(&id).and_then(|job| job.worker.as_ref()) {
+                        worker.control(control);
+                    }
+                }
+                JobEffect::Complete(completion) => state.outbox.complete(completion),
+                JobEffect::Refused(message) => state.warn(message),
+                JobEffect::Forget => {
+                    state.jobs.remove(&id);
+                }
+            }
+        }
+        drop(state);
+        served.news.notify_one();
+    }
+
+    fn start(&mut self, served: &Rc<Served>, id: JobId, task: WorkerTask, lifetime: Duration) {
+        let mut options = WorkerOptions::for_task(&task, &self.settings, self.clock.utc());
+        if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
+            options.timeout = options.timeout.map(|left| left.min(lifetime));
+        }
+        options.stdio &= self.stream_stdio;
+        let adapter = self.adapters.get(task.worker_kind);
+        let handle = start_worker(adapter, task, options, self.clock, Rc::clone(&self.news));
+        self.outbox.open_lane(id.clone(), handle.clone());
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.worker = Some(handle.clone());
+        }
+        let served = Rc::clone(served);
+        tokio::task::spawn_local(async move {
+            let outcome = handle.result().await;
+            Self::take_notices(&served);
+            let effects = served.state.borrow_mut().tell(&id, JobInput::WorkerEnded(Box::new(outcome)));
+            Self::perform(&served, effects);
+            served.ended.notify_one();
+        });
+    }
+}
+
+/// Whether a value of the environment says no.
+fn is_no(value: &str) -> bool {
+    ["0", "false", "no", "off"].contains(&value.trim().to_ascii_lowercase().as_str())
+}

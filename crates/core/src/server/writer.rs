@@ -1,0 +1,52 @@
+//! Writes what waits, as much at a time as there is.
+
+use std::rc::Rc;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::sleep_until;
+
+use super::Served;
+use super::outbox::Next;
+use super::state::CoreState;
+
+/// Buffer kept between writes; a longer one, made by one long line, is given back.
+const KEPT_CAPACITY: usize = 256 * 1024;
+
+/// The only one that writes to the wire.
+pub(super) struct WireWriter<W> {
+    wire: W,
+    served: Rc<Served>,
+    buffer: Vec<u8>,
+}
+
+impl<W: AsyncWrite + Unpin> WireWriter<W> {
+    pub(super) fn new(wire: W, served: Rc<Served>) -> Self {
+        Self { wire, served, buffer: Vec::new() }
+    }
+
+    /// Runs until nothing will come any more, or the peer does not take it.
+    pub(super) async fn run(&mut self) {
+        loop {
+            CoreState::take_notices(&self.served);
+            let next = self.served.state.borrow_mut().outbox.fill(self.served.clock, &mut self.buffer);
+            match next {
+                Next::Write => {
+                    self.served.answered.notify_one();
+                    if self.wire.write_all(&self.buffer).await.is_err() || self.wire.flush().await.is_err() {
+                        return;
+                    }
+                    self.buffer.clear();
+                    self.buffer.shrink_to(KEPT_CAPACITY);
+                }
+                Next::End => return,
+                Next::Wait(due) => {
+                    let wake = self.served.clock.instant(due.unwrap_or_default());
+                    tokio::select! {
+                        () = self.served.news.notified() => {}
+                        () = sleep_until(wake), if due.is_some() => {}
+                    }
+                }
+            }
+        }
+    }
+}

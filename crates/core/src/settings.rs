@@ -1,0 +1,38 @@
+//! What a core can be told when it starts.
+
+use std::time::Duration;
+
+use roboppi_process::Limits;
+
+use crate::live::LiveLimits;
+
+/// Settings of a core.
+#[derive(Clone, Debug)]
+pub struct CoreSettings {
+    /// Permits at a time.
+    pub max_concurrency: u32,
+    /// Time between TERM and KILL of a worker, unless its job says otherwise.
+    pub grace: Duration,
+    /// Time a worker's pipes may stay open after its exit, unless its job says otherwise.
+    pub drain: Duration,
+    /// Jobs known at a time, running or not. More are refused.
+    pub max_jobs: usize,
+    /// Bounds of what waits to be sent, per job.
+    pub live: LiveLimits,
+    /// `version` in the hello.
+    pub version: String,
+}
+
+impl Default for CoreSettings {
+    fn default() -> Self {
+        let Limits { grace, drain, timeout: _ } = Limits::default();
+        Self {
+            max_concurrency: 10,
+            grace,
+            drain,
+            max_jobs: 1024,
+            live: LiveLimits::default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! A running worker, whatever its kind.
+//!
+//! [`start_worker`] starts one and gives its [`WorkerHandle`]: the events while it runs, the ways to end
+//! it, and its result. The server of the core uses the same handle.
+
+mod command;
+mod drive;
+mod record;
+mod state;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use roboppi_ipc::{
+    CancelReason, EndingPhase, JobOptions, Mono, OutputMode, ProcessIdentity, RecordTarget, WorkerTask,
+};
+use roboppi_worker_adapters::WorkerAdapter;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::sleep_until;
+
+use crate::live::{LiveEvent, LiveLimits};
+use crate::{Clock, CoreSettings, WorkerControl, WorkerOutcome};
+use state::State;
+
+/// How a worker is run.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Time between TERM and KILL.
+    pub grace: Duration,
+    /// Time its pipes may stay open after its exit.
+    pub drain: Duration,
+    /// Time it may run; zero means that its time is over already.
+    pub timeout: Option<Duration>,
+    /// Where it is recorded; without it in a private directory that goes with the handle.
+    pub record: Option<RecordTarget>,
+    /// Whether its events are offered live.
+    pub live: bool,
+    /// Whether its output is among them.
+    pub stdio: bool,
+    /// Bounds of what waits to be read.
+    pub limits: LiveLimits,
+}
+
+impl WorkerOptions {
+    /// What a task asks for. `now` is needed for its deadline.
+    #[must_use]
+    pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
+        let JobOptions { record, stdio, timeout_ms, grace_ms, drain_ms } =
+            task.roboppi.clone().unwrap_or_default();
+        let left = Duration::from_millis(task.budget.deadline_at.0.saturating_sub(now.0));
+        Self {
+            grace: grace_ms.map_or(settings.grace, Duration::from_millis),
+            drain: drain_ms.map_or(settings.drain, Duration::from_millis),
+            timeout: Some(timeout_ms.map_or(left, Duration::from_millis)),
+            record,
+            live: task.output_mode == OutputMode::Stream,
+            stdio: stdio.unwrap_or(true),
+            limits: settings.live,
+        }
+    }
+}
+
+/// Something about the process of a worker, apart from what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerNotice {
+    /// It is alive.
+    Started(ProcessIdentity),
+    /// It is on its way out.
+    Ending {
+        /// Where on the way.
+        phase: EndingPhase,
+        /// Why, when it was asked to.
+        reason: Option<CancelReason>,
+        /// When the phase ends by force.
+        limit: Duration,
+    },
+    /// Something went wrong that does not stop it.
+    Warning(String),
+}
+
+/// A worker. Cheap to clone; the worker is killed when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct WorkerHandle {
+    shared: Rc<Shared>,
+    _task: Rc<AbortOnDrop>,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What the handle and the driver of a worker have in common.
+#[derive(Debug)]
+struct Shared {
+    state: RefCell<State>,
+    clock: Clock,
+    /// Something can be taken: an event, a notice, or the outcome.
+    news: Rc<Notify>,
+    /// The driver has something to do.
+    driver: Notify,
+    /// The outcome is there.
+    ended: Notify,
+}
+
+/// Starts a worker. `news` is notified whenever there is something new to take from the handle.
+///
+/// Must be called inside a `tokio` `LocalSet`. Nothing fails here: a worker that cannot be started has
+/// an outcome that says why.
+#[must_use]
+pub fn start_worker(
+    adapter: Option<Arc<dyn WorkerAdapter>>,
+    task: WorkerTask,
+    options: WorkerOptions,
+    clock: Clock,
+    news: Rc<Notify>,
+) -> WorkerHandle {
+    let shared = Rc::new(Shared {
+        state: RefCell::new(State::new(&options, clock)),
+        clock,
+        news,
+        driver: Notify::new(),
+        ended: Notify::new(),
+    });
+    let driving = tokio::task::spawn_local(drive::drive(Rc::clone(&shared), adapter, task, options));
+    WorkerHandle { shared, _task: Rc::new(AbortOnDrop(driving.abort_handle())) }
+}
+
+impl WorkerHandle {
+    /// Tells the worker something. Nothing happens when it has ended.
+    pub fn control(&self, control: WorkerControl) {
+        self.shared.state.borrow_mut().control(self.shared.clock.now(), control);
+        self.shared.driver.notify_one();
+    }
+
+    /// Ends the worker by the ladder.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.control(WorkerControl::Cancel(reason));
+    }
+
+    /// The next event, if there is one now.
+    #[must_use]
+    pub fn take_event(&self) -> Option<LiveEvent> {
+        self.shared.state.borrow_mut().live.take(self.shared.clock.now())
+    }
+
+    /// The next notice, if there is one now.
+    #[must_use]
+    pub fn take_notice(&self) -> Option<WorkerNotice> {
+        self.shared.state.borrow_mut().notices.pop_front()
+    }
+
+    /// When there will be an event even if the worker does nothing.
+    #[must_use]
+    pub fn next_event_due(&self) -> Option<Mono> {
+        self.shared.state.borrow().live.due()
+    }
+
+    /// Whether [`take_event`](Self::take_event) has something now.
+    #[must_use]
+    pub fn has_event(&self) -> bool {
+        self.shared.state.borrow().live.is_ready(self.shared.clock.now())
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<WorkerOutcome> {
+        self.shared.state.borrow().outcome.clone()
+    }
+
+    /// The events until the worker has ended, for one reader. It may lag: then there are gaps.
+    pub fn events(&self) -> impl Stream<Item = LiveEvent> + use<> {
+        let handle = self.clone();
+        async_stream::stream! {
+            loop {
+                if let Some(event) = handle.take_event() {
+                    yield event;
+                } else if handle.outcome().is_some() {
+                    break;
+                } else {
+                    let due = handle.next_event_due().map(|due| handle.shared.clock.instant(due));
+                    tokio::select! {
+                        () = handle.shared.news.notified() => {}
+                        () = sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// How it ended, when it has. Everything it did is recorded by then.
+    pub async fn result(&self) -> WorkerOutcome {
+        loop {
+            let ended = self.shared.ended.notified();
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            ended.await;
+        }
+    }
+}

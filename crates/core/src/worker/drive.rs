@@ -1,0 +1,122 @@
+//! Takes one worker from its task to its outcome.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use roboppi_ipc::{
+    CancelReason, Cost, ErrorClass, Mono, ResultDetails, WorkerResult, WorkerStatus, WorkerTask,
+};
+use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, run};
+use roboppi_worker_adapters::{CommandSpec, Translation, WorkerAdapter};
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use super::command::{Prepared, prepare};
+use super::record::Recorder;
+use super::state::Watch;
+use super::{Shared, WorkerOptions};
+use crate::{WorkerControl, WorkerOutcome};
+
+/// Controls that wait for the process to take them; more wait in the state of the worker.
+const CONTROLS: usize = 8;
+
+/// Runs one worker. The outcome is in the state when this returns.
+pub(super) async fn drive(
+    shared: Rc<Shared>,
+    adapter: Option<Arc<dyn WorkerAdapter>>,
+    task: WorkerTask,
+    options: WorkerOptions,
+) {
+    match prepare_worker(adapter, &task) {
+        Err(problem) => end_unstarted(&shared, problem, None),
+        Ok(Ready { command, spec, translation }) => {
+            let polite = spec.polite.min(options.grace);
+            let recorder = Recorder::open(options.record.as_ref());
+            shared.state.borrow_mut().begin(recorder, translation, polite);
+            let limits =
+                Limits { grace: options.grace - polite, drain: options.drain, timeout: options.timeout };
+            if options.timeout.is_some_and(|timeout| timeout.is_zero()) {
+                let timeout = WorkerControl::Cancel(CancelReason::Timeout);
+                shared.state.borrow_mut().control(shared.clock.now(), timeout);
+            }
+            match run_process(&shared, command.spawn.clone(), limits).await {
+                Ok(report) => shared.state.borrow_mut().finish(shared.clock.now(), &report),
+                Err(error) => {
+                    let cancelled = match error.kind {
+                        SpawnErrorKind::Cancelled(reason) => Some(reason),
+                        _ => None,
+                    };
+                    end_unstarted(&shared, error.to_string(), cancelled);
+                }
+            }
+        }
+    }
+    shared.ended.notify_waiters();
+    shared.news.notify_one();
+}
+
+struct Ready {
+    command: Prepared,
+    spec: CommandSpec,
+    translation: Translation,
+}
+
+fn prepare_worker(adapter: Option<Arc<dyn WorkerAdapter>>, task: &WorkerTask) -> Result<Ready, String> {
+    let kind = task.worker_kind;
+    let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
+    let spec = adapter.plan(task).map_err(|error| format!("cannot plan the worker: {error}"))?;
+    let command = prepare(&spec, task, |name| std::env::var_os(name))?;
+    let translation = Translation::new(adapter.session(task), &spec);
+    Ok(Ready { command, spec, translation })
+}
+
+/// Runs the process while controls and timers are served.
+async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<ChildReport, SpawnError> {
+    let (controls, control) = mpsc::channel(CONTROLS);
+    let mut watch = Watch(shared);
+    let mut process = pin!(run(spawn, limits, control, &mut watch));
+    loop {
+        let (has_controls, due) = {
+            let state = shared.state.borrow();
+            (!state.controls.is_empty(), state.next_due())
+        };
+        tokio::select! {
+            biased;
+            place = controls.reserve(), if has_controls => {
+                let next: Option<Control> = shared.state.borrow_mut().controls.pop_front();
+                if let (Ok(place), Some(control)) = (place, next) {
+                    place.send(control);
+                }
+            }
+            report = &mut process => return report,
+            () = shared.driver.notified() => {}
+            () = sleep_until(shared.clock.instant(due.unwrap_or(Mono::ZERO))), if due.is_some() => {
+                shared.state.borrow_mut().time_passed(shared.clock.now());
+                shared.news.notify_one();
+            }
+        }
+    }
+}
+
+/// The outcome of a worker that never was.
+fn end_unstarted(shared: &Shared, problem: String, cancelled: Option<CancelReason>) {
+    let (status, class) = match cancelled {
+        None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
+        Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
+        Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
+    };
+    let details =
+        ResultDetails { cancel_reason: cancelled, error: Some(problem), ..ResultDetails::default() };
+    let result = WorkerResult {
+        status,
+        artifacts: Vec::new(),
+        observations: Vec::new(),
+        cost: Cost::default(),
+        duration_ms: 0,
+        exit_code: None,
+        error_class: Some(class),
+        details: Some(Box::new(details)),
+    };
+    shared.state.borrow_mut().end(shared.clock.now(), WorkerOutcome { result, started: false });
+}

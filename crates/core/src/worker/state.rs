@@ -1,0 +1,304 @@
+//! What is known about one worker while it runs. Called from the pump of its output, so nothing here waits
+//! for anything but the record.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use roboppi_ipc::{
+    CancelReason, EndingPhase, Mono, OutputStream, ProcessIdentity, ResultDetails, WorkerEvent, WorkerResult,
+};
+use roboppi_process::{ChildReport, ChildWatch, Control};
+use roboppi_run::AttemptRecord;
+use roboppi_worker_adapters::{
+    ExitKind, HostAnswer, HostReply, SessionEffect, TimerId, Translation, WorkerEnd,
+};
+
+use super::record::Recorder;
+use super::{Shared, WorkerNotice, WorkerOptions};
+use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
+use crate::{Clock, WorkerControl, WorkerOutcome};
+
+pub(super) struct State {
+    clock: Clock,
+    pub(super) live: LiveQueue,
+    pub(super) notices: VecDeque<WorkerNotice>,
+    pub(super) outcome: Option<WorkerOutcome>,
+    /// For the process, in order.
+    pub(super) controls: VecDeque<Control>,
+    recorder: Recorder,
+    progress: ProgressThinner,
+    /// Present while there is a process.
+    translation: Option<Translation>,
+    effects: Vec<SessionEffect>,
+    timers: BTreeMap<TimerId, Mono>,
+    replies: VecDeque<HostReply>,
+    result: Option<WorkerResult>,
+    show_events: bool,
+    show_output: bool,
+    is_running: bool,
+    /// Time a session has to end its worker politely.
+    polite: Duration,
+    polite_until: Option<(Mono, CancelReason)>,
+    told_to_end: Option<CancelReason>,
+    /// The session said that the work is done, so the end that follows is not a cancellation.
+    done: bool,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("outcome", &self.outcome).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    pub(super) fn new(options: &WorkerOptions, clock: Clock) -> Self {
+        Self {
+            clock,
+            live: LiveQueue::new(options.limits),
+            notices: VecDeque::new(),
+            outcome: None,
+            controls: VecDeque::new(),
+            recorder: Recorder::default(),
+            progress: ProgressThinner::new(options.limits.progress_time),
+            translation: None,
+            effects: Vec::new(),
+            timers: BTreeMap::new(),
+            replies: VecDeque::new(),
+            result: None,
+            show_events: options.live,
+            show_output: options.live && options.stdio,
+            is_running: false,
+            polite: Duration::ZERO,
+            polite_until: None,
+            told_to_end: None,
+            done: false,
+        }
+    }
+
+    pub(super) fn begin(&mut self, recorder: Recorder, translation: Translation, polite: Duration) {
+        self.recorder = recorder;
+        self.translation = Some(translation);
+        self.polite = polite;
+    }
+
+    pub(super) fn control(&mut self, now: Mono, control: WorkerControl) {
+        match control {
+            WorkerControl::Pause => self.controls.push_back(Control::Pause),
+            WorkerControl::Resume => self.controls.push_back(Control::Resume),
+            WorkerControl::Kill(reason) => {
+                self.polite_until = None;
+                self.controls.push_back(Control::Kill(reason));
+            }
+            WorkerControl::Cancel(reason) => {
+                self.tell_to_end(now, reason);
+                if self.polite.is_zero() || !self.is_running {
+                    self.controls.push_back(Control::Cancel(reason));
+                } else {
+                    let until = self.polite_until.map_or(now + self.polite, |(until, _)| until);
+                    self.polite_until = Some((until, reason));
+                }
+            }
+        }
+    }
+
+    /// The next time [`time_passed`](Self::time_passed) has something to do.
+    pub(super) fn next_due(&self) -> Option<Mono> {
+        let polite = self.polite_until.map(|(until, _)| until);
+        let asked = (!self.replies.is_empty()).then_some(Mono::ZERO);
+        [self.timers.values().min().copied(), self.progress.due(), polite, asked].into_iter().flatten().min()
+    }
+
+    pub(super) fn time_passed(&mut self, now: Mono) {
+        if let Some((until, reason)) = self.polite_until
+            && until <= now
+        {
+            self.polite_until = None;
+            self.controls.push_back(Control::Cancel(reason));
+        }
+        if self.progress.due().is_some_and(|due| due <= now)
+            && let Some(progress) = self.progress.release(now)
+        {
+            self.event(now, WorkerEvent::Progress(progress));
+        }
+        let due: Vec<TimerId> =
+            self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, _)| *timer).collect();
+        for timer in due {
+            self.timers.remove(&timer);
+            self.translate(now, |translation, effects| translation.timer(now, timer, effects));
+        }
+        for reply in std::mem::take(&mut self.replies) {
+            self.translate(now, |translation, effects| translation.reply(now, reply, effects));
+        }
+    }
+
+    fn started(&mut self, now: Mono, process: ProcessIdentity) {
+        self.is_running = true;
+        self.notices.push_back(WorkerNotice::Started(process));
+        self.translate(now, |translation, effects| translation.started(now, effects));
+    }
+
+    fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
+        let ts = self.clock.utc();
+        let offset = self.recorder.output(stream, bytes, ts);
+        self.pass_on_trouble();
+        let Some(translation) = &mut self.translation else { return };
+        if self.show_output && translation.is_raw(stream) {
+            self.live.output(now, ts, stream, offset, bytes);
+        }
+        self.translate(now, |translation, effects| translation.output(now, stream, bytes, effects));
+    }
+
+    fn ending(&mut self, now: Mono, phase: EndingPhase, reason: Option<CancelReason>, limit: Duration) {
+        let reason = if self.done && self.told_to_end.is_none() { None } else { reason };
+        self.notices.push_back(WorkerNotice::Ending { phase, reason, limit });
+        if let Some(reason) = reason {
+            self.tell_to_end(now, reason);
+        }
+    }
+
+    /// Tells the session, once for each reason that is worse than the last.
+    fn tell_to_end(&mut self, now: Mono, reason: CancelReason) {
+        if self.is_running && self.told_to_end.is_none_or(|told| told < reason) {
+            self.told_to_end = Some(reason);
+            self.translate(now, |translation, effects| translation.cancel(now, reason, effects));
+        }
+    }
+
+    /// The process has ended and all its output was given.
+    pub(super) fn finish(&mut self, now: Mono, report: &ChildReport) {
+        let reason = if self.done && self.told_to_end.is_none() { None } else { report.reason };
+        let exit = match report.exit {
+            roboppi_process::ExitKind::Code(code) => ExitKind::Code(code),
+            roboppi_process::ExitKind::Signal(signal) => ExitKind::Signal(signal),
+        };
+        self.translate(now, |translation, effects| {
+            translation.exit(
+                now,
+                |output| WorkerEnd {
+                    exit,
+                    output,
+                    cancelled: reason,
+                    killed: report.killed,
+                    duration: report.duration,
+                },
+                effects,
+            );
+        });
+        if let Some(progress) = self.progress.release(now) {
+            self.event(now, WorkerEvent::Progress(progress));
+        }
+        let Some(mut result) = self.result.take() else { return };
+        let details = result.details.get_or_insert_default();
+        details.cancel_reason = reason;
+        details.signal = exit.signal();
+        details.killed = report.killed;
+        self.end(now, WorkerOutcome { result, started: true });
+    }
+
+    /// Closes everything. After this nothing is written and nothing is offered.
+    pub(super) fn end(&mut self, now: Mono, mut outcome: WorkerOutcome) {
+        self.live.finish(now);
+        let details: &mut ResultDetails = outcome.result.details.get_or_insert_default();
+        details.log_bytes = self.recorder.log_bytes();
+        details.events_bytes = self.recorder.events_bytes();
+        details.last_seq = self.live.last_seq();
+        self.recorder.close();
+        self.pass_on_trouble();
+        self.translation = None;
+        self.outcome = Some(outcome);
+    }
+
+    fn translate(&mut self, now: Mono, input: impl FnOnce(&mut Translation, &mut Vec<SessionEffect>)) {
+        let Some(translation) = &mut self.translation else { return };
+        let mut effects = std::mem::take(&mut self.effects);
+        input(translation, &mut effects);
+        for effect in effects.drain(..) {
+            self.perform(now, effect);
+        }
+        self.effects = effects;
+    }
+
+    fn perform(&mut self, now: Mono, effect: SessionEffect) {
+        match effect {
+            SessionEffect::Event(WorkerEvent::Progress(progress)) => {
+                if let Some(progress) = self.progress.offer(now, progress) {
+                    self.event(now, WorkerEvent::Progress(progress));
+                }
+            }
+            SessionEffect::Event(event) => self.event(now, event),
+            SessionEffect::Stdin(bytes) => self.controls.push_back(Control::Stdin(bytes)),
+            SessionEffect::CloseStdin => self.controls.push_back(Control::CloseStdin),
+            SessionEffect::SetTimer(timer, after) => {
+                self.timers.insert(timer, now + after);
+            }
+            SessionEffect::Ask(request) => self.replies.push_back(HostReply {
+                id: request.id,
+                answer: HostAnswer::Refused("this host answers no questions".to_owned()),
+            }),
+            SessionEffect::End(Some(reason)) => {
+                self.told_to_end = self.told_to_end.max(Some(reason));
+                self.controls.push_back(Control::Cancel(reason));
+            }
+            SessionEffect::End(None) => {
+                self.done = true;
+                self.controls.push_back(Control::Cancel(CancelReason::User));
+            }
+            SessionEffect::Result(result) => self.result = Some(result),
+            // Effects of a newer adapter crate; there is none in this workspace.
+            _ => {}
+        }
+    }
+
+    /// Numbers, records, and only then offers an event.
+    fn event(&mut self, now: Mono, event: WorkerEvent) {
+        let (ts, at) = (self.clock.utc(), self.recorder.log_bytes());
+        let seq = self.live.number(now, &event);
+        let mut bytes = match &event {
+            WorkerEvent::TextDelta { delta, .. } => delta.len(),
+            _ => 0,
+        };
+        let record = AttemptRecord { seq, ts, at, event };
+        if record.event.is_recorded() {
+            bytes = usize::try_from(self.recorder.event(&record)).unwrap_or(usize::MAX);
+            self.pass_on_trouble();
+        }
+        if self.show_events {
+            self.live.push(LiveEvent { seq, ts, at, event: record.event }, bytes);
+        }
+    }
+
+    fn pass_on_trouble(&mut self) {
+        if let Some(trouble) = self.recorder.take_trouble() {
+            self.notices.push_back(WorkerNotice::Warning(trouble));
+        }
+    }
+}
+
+/// Connects a process with the state of its worker.
+pub(super) struct Watch<'a>(pub(super) &'a Shared);
+
+impl Watch<'_> {
+    fn with(&self, change: impl FnOnce(&mut State, Mono)) {
+        let mut state = self.0.state.borrow_mut();
+        change(&mut state, self.0.clock.now());
+        if !state.controls.is_empty() || state.next_due().is_some() {
+            self.0.driver.notify_one();
+        }
+        self.0.news.notify_one();
+    }
+}
+
+impl ChildWatch for Watch<'_> {
+    fn started(&mut self, process: ProcessIdentity) {
+        self.with(|state, now| state.started(now, process));
+    }
+
+    fn output(&mut self, stream: OutputStream, bytes: &[u8]) {
+        self.with(|state, now| state.output(now, stream, bytes));
+    }
+
+    fn ending(&mut self, phase: EndingPhase, reason: Option<CancelReason>, limit: Duration) {
+        self.with(|state, now| state.ending(now, phase, reason, limit));
+    }
+}
