@@ -20,7 +20,7 @@ use filedescriptor::{FileDescriptor, POLLIN, Pipe, pollfd};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 pub use svg::draw as draw_svg;
-pub use vt100::Screen;
+pub use vt100::{MouseProtocolMode, Screen};
 
 /// What to run and where.
 #[derive(Clone, Debug)]
