@@ -1,0 +1,243 @@
+//! Holds the shape of the workspace: who may use whom, what a pure crate may touch, how large a file may get,
+//! and that links in the pages lead somewhere.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The crates from the bottom up. A crate may use those of lower layers, never one of its own.
+const LAYERS: &[&[&str]] = &[
+    &["roboppi-ipc"],
+    &["roboppi-run"],
+    &["roboppi-workflow", "roboppi-worker-adapters"],
+    &["roboppi-process"],
+    &["roboppi-journal"],
+    &["roboppi-attach"],
+    &["roboppi-core", "roboppi-supervisor", "roboppi-tui"],
+    &["roboppi"],
+];
+
+/// Crates that do no I/O and read no clock.
+const PURE: &[&str] = &["roboppi-ipc", "roboppi-run", "roboppi-workflow", "roboppi-worker-adapters"];
+
+/// What a pure crate has no use for.
+const ACTING: &[&str] = &["tokio", "tokio-util", "nix", "rustix", "libc", "tempfile", "crossterm", "jiff"];
+
+/// Tools of the repository. Nothing that is released uses them.
+const TOOLS: &[&str] = &["xtask", "roboppi-terminal"];
+
+/// Lines a file may have without its tests.
+const LONGEST_FILE: usize = 700;
+
+struct Package {
+    name: String,
+    dir: PathBuf,
+    dependencies: Vec<Dependency>,
+}
+
+struct Dependency {
+    name: String,
+    dev: bool,
+    optional: bool,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn packages() -> BTreeMap<String, Package> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["metadata", "--offline", "--locked", "--no-deps", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let dependency = |value: &Value| Dependency {
+        name: text(&value["name"]),
+        dev: value["kind"] == "dev",
+        optional: value["optional"] == true,
+    };
+    let package = |value: &Value| Package {
+        name: text(&value["name"]),
+        dir: Path::new(value["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned(),
+        dependencies: value["dependencies"].as_array().unwrap().iter().map(dependency).collect(),
+    };
+    let packages: Vec<_> = metadata["packages"].as_array().unwrap().iter().map(package).collect();
+    packages.into_iter().map(|package| (package.name.clone(), package)).collect()
+}
+
+fn layer(name: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&name))
+}
+
+/// Files below `dir` with one of the extensions, what is built left out.
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden || path == root().join("target") {
+            continue;
+        } else if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_crate_has_its_layer() {
+    let mut expected: Vec<_> = LAYERS.iter().copied().flatten().chain(TOOLS).copied().collect();
+    expected.sort_unstable();
+    let found: Vec<_> = packages().into_keys().collect();
+    assert_eq!(
+        found, expected,
+        "a crate that comes or goes needs a place in LAYERS, and a word in ARCHITECTURE.md"
+    );
+}
+
+#[test]
+fn crates_use_only_those_of_lower_layers() {
+    let packages = packages();
+    let mut wrong = Vec::new();
+    for package in packages.values().filter(|package| !TOOLS.contains(&package.name.as_str())) {
+        for used in package.dependencies.iter().filter(|used| !used.dev) {
+            let arrow = format!("{} -> {}", package.name, used.name);
+            if TOOLS.contains(&used.name.as_str()) {
+                wrong.push(format!("{arrow}: a tool of the repository is for tests only"));
+            } else if packages.contains_key(&used.name) && layer(&used.name) >= layer(&package.name) {
+                wrong.push(arrow);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point the wrong way:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn views_do_not_see_the_processes_they_show() {
+    let packages = packages();
+    for used in &packages["roboppi-tui"].dependencies {
+        assert!(
+            !["roboppi-supervisor", "roboppi-core", "roboppi-process"].contains(&used.name.as_str()),
+            "roboppi-tui uses {}; a view reads a run through roboppi-attach",
+            used.name
+        );
+    }
+}
+
+#[test]
+fn pure_crates_do_nothing() {
+    let packages = packages();
+    for name in PURE {
+        let package = &packages[*name];
+        for used in package.dependencies.iter().filter(|used| !used.dev) {
+            let allowed = *name == "roboppi-ipc" && used.name == "tokio" && used.optional;
+            assert!(
+                allowed || !ACTING.contains(&used.name.as_str()),
+                "{name} is pure and has no use for {}",
+                used.name
+            );
+        }
+        let rules = fs::read_to_string(package.dir.join("clippy.toml")).unwrap_or_default();
+        for rule in ["disallowed-methods", "disallowed-types", "std::time::Instant::now", "std::fs::File"] {
+            assert!(rules.contains(rule), "{name}/clippy.toml does not forbid: {rule}");
+        }
+    }
+}
+
+#[test]
+fn every_crate_says_what_it_is() {
+    for package in packages().values() {
+        let mut entries = ["src/lib.rs", "src/main.rs"].map(|entry| package.dir.join(entry)).to_vec();
+        entries.retain(|entry| entry.exists());
+        assert!(!entries.is_empty(), "{} has no entry", package.name);
+        for entry in entries {
+            let text = fs::read_to_string(&entry).unwrap();
+            assert!(text.starts_with("//! "), "{} does not begin with what it is for", entry.display());
+        }
+        let manifest = fs::read_to_string(package.dir.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
+    }
+}
+
+/// Lines up to the first test module.
+fn lines_without_tests(text: &str) -> usize {
+    let lines: Vec<_> = text.lines().collect();
+    let is_tests = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ");
+    lines.windows(2).position(|pair| is_tests(pair) && pair[1].ends_with('{')).unwrap_or(lines.len())
+}
+
+#[test]
+fn files_have_one_subject() {
+    assert_eq!(lines_without_tests("a\nb\n\n#[cfg(test)]\nmod tests {\n}\n"), 3);
+    let mut too_long = Vec::new();
+    for path in files(root(), "rs") {
+        let shown = path.strip_prefix(root()).unwrap();
+        let is_test = shown.components().any(|part| part.as_os_str() == "tests")
+            || shown.file_stem().is_some_and(|stem| stem == "tests");
+        let lines = lines_without_tests(&fs::read_to_string(&path).unwrap());
+        if !is_test && lines > LONGEST_FILE {
+            too_long.push(format!("{}: {lines} lines", shown.display()));
+        }
+    }
+    assert!(too_long.is_empty(), "longer than {LONGEST_FILE} lines:\n{}", too_long.join("\n"));
+}
+
+/// What `[…](target)` names in a page, code left out.
+fn links(page: &str) -> Vec<String> {
+    let mut fenced = false;
+    let prose = page.lines().filter(|line| {
+        fenced ^= line.trim_start().starts_with("```");
+        !fenced
+    });
+    let mut found = Vec::new();
+    for line in prose {
+        let without_code: String = line.split('`').step_by(2).collect();
+        for part in without_code.split("](").skip(1) {
+            found.extend(part.split(')').next().map(|target| target.trim().to_owned()));
+        }
+    }
+    found
+}
+
+/// The names under which headings can be reached.
+fn anchors(page: &str) -> Vec<String> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    page.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#').trim().to_lowercase().chars().filter(|c| plain(*c)).collect()
+        })
+        .map(|heading: String| heading.replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn links_in_pages_lead_somewhere() {
+    assert_eq!(links("[a](b.md) `[x](y)` [c](d#e)\n```\n[f](g)\n```\n"), ["b.md", "d#e"]);
+    let mut broken = Vec::new();
+    for path in files(root(), "md") {
+        let page = fs::read_to_string(&path).unwrap();
+        for link in links(&page).into_iter().filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let reached = target.exists()
+                && (anchor.is_empty()
+                    || anchors(&fs::read_to_string(&target).unwrap()).iter().any(|found| found == anchor));
+            if !reached {
+                broken.push(format!("{}: {link}", path.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+    assert!(files(root(), "md").iter().any(|path| path.ends_with("README.md")));
+}
