@@ -1,0 +1,114 @@
+//! Stopped is stopped: signals, a dead core, a dead supervisor.
+
+use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
+
+use crate::env::TestEnv;
+use crate::flow::Flow;
+use crate::processes::Process;
+
+const SLEEPER: &str = "echo $$ > started; sleep 1000";
+
+#[test]
+fn signals_end_the_run_with_their_code() {
+    for mode in ["--supervised", "--direct"] {
+        for (signal, code) in [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] {
+            let env = TestEnv::new();
+            let flow = Flow::of(SLEEPER).step_with("after", "touch ran", &["depends_on: [work]"]);
+            let running = env.run(&flow).arg(mode).start();
+            env.wait_for_file("started");
+            running.signal(signal);
+            let _ = running.wait().code(code);
+            let run = env.the_run();
+            assert_eq!(run.outcome().as_deref(), Some("cancelled"), "{mode} {signal}");
+            assert_eq!(run.state("work"), "cancelled", "{mode} {signal}");
+            assert!(!env.work().join("ran").exists());
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_kills_what_the_first_one_asked() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let stubborn = "trap 'echo asked > asked' TERM; echo > started; while :; do sleep 0.05; done";
+        let running = env.run(&Flow::of(stubborn)).args(["--grace", "1h", mode]).start();
+        env.wait_for_file("started");
+        running.signal(SIGINT);
+        env.wait_for_file("asked");
+        running.signal(SIGINT);
+        let _ = running.wait().code(130);
+    }
+}
+
+#[test]
+fn a_stopped_worker_can_be_ended() {
+    let env = TestEnv::new();
+    let running =
+        env.run(&Flow::of("trap 'echo tidied; exit 1' TERM; echo $$ > started; sleep 1000 & wait")).start();
+    let worker: i32 = env.wait_for_file("started").trim().parse().unwrap();
+    let worker = Process::of(worker).unwrap();
+    worker.signal(SIGSTOP);
+    env.wait_for("a stopped worker", || (Process::of(worker.pid)?.state == 'T').then_some(()));
+    running.signal(SIGTERM);
+    let _ = running.wait().code(143);
+    assert_eq!(env.the_run().text("work", 1), "tidied\n");
+}
+
+#[test]
+fn a_dead_core_loses_its_steps_and_nothing_hangs() {
+    let env = TestEnv::new();
+    let flow = Flow::of(SLEEPER).step_with("after", "touch ran", &["depends_on: [work]"]);
+    let running = env.run(&flow).args(["--supervised", "--grace", "200ms"]).start();
+    env.wait_for_file("started");
+    let core = env.wait_for("the pid of the core", || env.the_run().core_pid());
+    Process::of(core).expect("the core runs").signal(SIGKILL);
+    let printed = running.wait().code(3);
+    assert!(printed.stderr.contains("core"), "{}", printed.stderr);
+    let run = env.the_run();
+    assert_eq!(run.state("work"), "lost");
+    assert_eq!(run.outcome().as_deref(), Some("lost"));
+    assert_eq!(run.events("core_lost").len(), 1);
+    assert!(!env.work().join("ran").exists());
+    // A worker outlives a core that was killed: nobody is left who could end it.
+    env.end_what_is_left();
+}
+
+#[test]
+fn a_stopped_core_is_not_waited_for_for_ever() {
+    let env = TestEnv::new();
+    let running =
+        env.run(&Flow::of(SLEEPER)).args(["--supervised", "--grace", "200ms", "--drain", "200ms"]).start();
+    env.wait_for_file("started");
+    let core = env.wait_for("the pid of the core", || env.the_run().core_pid());
+    let core = Process::of(core).unwrap();
+    core.signal(SIGSTOP);
+    running.signal(SIGTERM);
+    let outcome = running.wait();
+    core.signal(SIGCONT);
+    let _ = outcome.code(143);
+}
+
+#[test]
+fn a_dead_supervisor_takes_its_core_and_workers_with_it() {
+    let env = TestEnv::new();
+    let running =
+        env.run(&Flow::of(SLEEPER)).args(["--grace", "200ms", "--drain", "200ms", "--supervised"]).start();
+    env.wait_for_file("started");
+    running.signal(SIGKILL);
+    let _ = running.wait().signal(SIGKILL);
+    env.wait_until_nothing_is_left();
+    assert_eq!(env.the_run().outcome(), None, "a run without its supervisor does not say how it ended");
+}
+
+#[test]
+fn a_nested_run_ends_with_the_outer_one() {
+    let env = TestEnv::new();
+    env.write("inner.yaml", &Flow::of("echo > started; sleep 1000").text());
+    let inner = format!("{} workflow run inner.yaml --no-tui", env!("CARGO_BIN_EXE_roboppi"));
+    let running = env.run(&Flow::of(&inner)).start();
+    env.wait_for_file("started");
+    running.signal(SIGTERM);
+    let _ = running.wait().code(143);
+    let outcomes: Vec<_> = env.runs().iter().map(crate::run_files::RunFiles::outcome).collect();
+    assert_eq!(outcomes, [Some("cancelled".to_owned()), Some("cancelled".to_owned())]);
+}

@@ -1,0 +1,422 @@
+//! A place of its own for each test: directories, environment, and everything it starts.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use roboppi_terminal::{Screen, Spec, Terminal};
+use tempfile::TempDir;
+
+use crate::flow::Flow;
+use crate::processes::{MARKER, Process, end_marked, list};
+use crate::run_files::RunFiles;
+use crate::wait::{self, LIMIT};
+
+/// Opening a terminal and starting a process take turns, so that no process inherits a terminal of another.
+static START: Mutex<()> = Mutex::new(());
+
+/// A hermetic place. At its end it insists that nothing it started is left.
+pub(crate) struct TestEnv {
+    dir: TempDir,
+    id: String,
+}
+
+impl TestEnv {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let dir = tempfile::Builder::new().prefix("roboppi-e2e-").tempdir().unwrap();
+        for name in ["home", "state", "runtime", "tmp", "work", "captured"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        fs::set_permissions(dir.path().join("runtime"), fs::Permissions::from_mode(0o700)).unwrap();
+        let id = format!("e2e-{}-{}-mark", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { dir, id }
+    }
+
+    /// A word that marks processes of this test: it is in the environment of all of them; one that clears its
+    /// environment is found when the word is in its command line.
+    pub(crate) fn mark(&self) -> &str {
+        &self.id
+    }
+
+    /// A directory or file of this place.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    /// Where commands start, and so the workspace of runs.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.path("work")
+    }
+
+    /// Writes a file below [`work`](Self::work).
+    pub(crate) fn write(&self, relative: &str, text: &str) -> PathBuf {
+        let path = self.work().join(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Reads a file below [`work`](Self::work).
+    pub(crate) fn read(&self, relative: &str) -> String {
+        let path = self.work().join(relative);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Writes `flow.yaml` and prepares `roboppi workflow run flow.yaml --no-tui`.
+    pub(crate) fn run(&self, flow: &Flow) -> Invocation<'_> {
+        self.write("flow.yaml", &flow.text());
+        self.roboppi(["workflow", "run", "flow.yaml", "--no-tui"])
+    }
+
+    /// Writes `flow.yaml` and prepares `roboppi workflow run flow.yaml --tui`.
+    pub(crate) fn run_in_terminal(&self, flow: &Flow) -> Invocation<'_> {
+        self.write("flow.yaml", &flow.text());
+        self.roboppi(["workflow", "run", "flow.yaml", "--tui"])
+    }
+
+    /// Prepares a command of the built program.
+    pub(crate) fn roboppi<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation<'_> {
+        let program = OsString::from(env!("CARGO_BIN_EXE_roboppi"));
+        self.command(program, arguments)
+    }
+
+    /// Prepares a shell script that knows the built program as `$ROBOPPI`.
+    pub(crate) fn shell(&self, script: &str) -> Invocation<'_> {
+        self.command("bash".into(), ["-c", script]).env("ROBOPPI", env!("CARGO_BIN_EXE_roboppi"))
+    }
+
+    fn command<A: AsRef<OsStr>>(
+        &self,
+        program: OsString,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Invocation<'_> {
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+        let mut env: Vec<(OsString, OsString)> = vec![
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
+            ("LANG".into(), "C.UTF-8".into()),
+            ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
+            ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
+            (MARKER.into(), self.id.clone().into()),
+        ];
+        for (name, dir) in [
+            ("HOME", "home"),
+            ("XDG_STATE_HOME", "state"),
+            ("XDG_CONFIG_HOME", "home/config"),
+            ("XDG_CACHE_HOME", "home/cache"),
+            ("XDG_RUNTIME_DIR", "runtime"),
+            ("TMPDIR", "tmp"),
+        ] {
+            env.push((name.into(), self.path(dir).into()));
+        }
+        Invocation {
+            env: self,
+            argv: std::iter::once(program).chain(arguments).collect(),
+            vars: env,
+            stdin: None,
+        }
+    }
+
+    /// Every run so far, oldest first.
+    pub(crate) fn runs(&self) -> Vec<RunFiles> {
+        let dir = self.path("state/roboppi/runs");
+        let Ok(entries) = fs::read_dir(&dir) else { return Vec::new() };
+        let mut dirs: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        dirs.sort();
+        dirs.into_iter().map(|dir| RunFiles { dir }).collect()
+    }
+
+    /// The only run there is.
+    pub(crate) fn the_run(&self) -> RunFiles {
+        let mut runs = self.runs();
+        assert_eq!(runs.len(), 1, "there should be one run: {runs:?}");
+        runs.remove(0)
+    }
+
+    /// Waits for a condition and shows what is known of runs and processes when it does not come true.
+    pub(crate) fn wait_for<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        wait::until(look).unwrap_or_else(|| panic!("waited in vain for: {what}\n{}", self.situation()))
+    }
+
+    /// Waits until a file below [`work`](Self::work) has content, and returns it.
+    pub(crate) fn wait_for_file(&self, relative: &str) -> String {
+        let path = self.work().join(relative);
+        let look = || fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n'));
+        self.wait_for(&format!("a line in {relative}"), look)
+    }
+
+    /// Waits until nothing that was started here is alive.
+    pub(crate) fn wait_until_nothing_is_left(&self) {
+        self.wait_for("the end of every process", || Process::marked(&self.id).is_empty().then_some(()));
+    }
+
+    /// Ends what is left where nobody promised that nothing is.
+    pub(crate) fn end_what_is_left(&self) {
+        end_marked(&self.id);
+        self.wait_until_nothing_is_left();
+    }
+
+    fn situation(&self) -> String {
+        let tails: Vec<_> = self.runs().iter().map(RunFiles::tail).collect();
+        format!("{}\n--- processes ---\n{}", tails.join("\n"), list(&Process::marked(&self.id)))
+    }
+}
+
+impl Drop for TestEnv {
+    fn drop(&mut self) {
+        let left = Process::marked(&self.id);
+        end_marked(&self.id);
+        assert!(
+            left.is_empty() || std::thread::panicking(),
+            "the test leaves processes behind:\n{}",
+            list(&left)
+        );
+    }
+}
+
+/// A command that has not started.
+#[must_use]
+pub(crate) struct Invocation<'e> {
+    env: &'e TestEnv,
+    argv: Vec<OsString>,
+    vars: Vec<(OsString, OsString)>,
+    stdin: Option<Vec<u8>>,
+}
+
+impl<'e> Invocation<'e> {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.argv.push(argument.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.argv.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.vars.retain(|(known, _)| known != name);
+        self.vars.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives it a pipe with these bytes instead of an empty stdin.
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Lets it find the toolchain that builds this test.
+    pub(crate) fn with_cargo(self) -> Self {
+        let bin = Path::new(env!("CARGO")).parent().unwrap().to_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = std::iter::once(bin).chain(std::env::split_paths(&path));
+        self.env("PATH", std::env::join_paths(dirs).unwrap())
+    }
+
+    /// Starts it in the background.
+    pub(crate) fn start(self) -> Running<'e> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let capture = |name| self.env.path(&format!("captured/{number}.{name}"));
+        let (stdout, stderr) = (capture("stdout"), capture("stderr"));
+        let mut command = Command::new(&self.argv[0]);
+        command
+            .args(&self.argv[1..])
+            .env_clear()
+            .envs(self.vars)
+            .current_dir(self.env.work())
+            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap())
+            // A signal to this test's group is not for it.
+            .process_group(0);
+        let mut child = {
+            let _turn = START.lock().unwrap();
+            command.spawn().unwrap()
+        };
+        if let Some(bytes) = self.stdin {
+            let mut stdin = child.stdin.take().unwrap();
+            // It may leave without reading.
+            let _ = stdin.write_all(&bytes);
+        }
+        Running { env: self.env, child, stdout, stderr }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn output(self) -> Outcome {
+        self.start().wait()
+    }
+
+    /// Starts it in a terminal.
+    pub(crate) fn start_in_terminal(self, rows: u16, cols: u16) -> OnScreen<'e> {
+        let mut invocation = self;
+        if !invocation.vars.iter().any(|(name, _)| name == "TERM") {
+            invocation = invocation.env("TERM", "xterm-256color");
+        }
+        let spec =
+            Spec { argv: invocation.argv, env: invocation.vars, cwd: invocation.env.work(), rows, cols };
+        let _turn = START.lock().unwrap();
+        OnScreen { env: invocation.env, terminal: Terminal::start(&spec).unwrap() }
+    }
+}
+
+/// A command that runs.
+pub(crate) struct Running<'e> {
+    env: &'e TestEnv,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running<'_> {
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Outcome {
+        let status = wait::until(|| self.child.try_wait().unwrap());
+        let outcome = |status| Outcome {
+            status,
+            stdout: fs::read(&self.stdout).unwrap(),
+            stderr: String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned(),
+        };
+        match status {
+            Some(status) => outcome(status),
+            None => {
+                let so_far = outcome(ExitStatus::from_raw(0));
+                panic!("the command does not end\n{so_far}\n{}", self.env.situation())
+            }
+        }
+    }
+
+    /// Signals it, as `kill` does.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits until it has printed something.
+    pub(crate) fn wait_for_text(&self, text: &str) {
+        let printed = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(text);
+        self.env.wait_for(&format!("the text {text:?}"), || {
+            (printed(&self.stdout) || printed(&self.stderr)).then_some(())
+        });
+    }
+}
+
+/// What came of a command.
+#[must_use = "assert the exit code"]
+pub(crate) struct Outcome {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl Outcome {
+    /// Insists on an exit code.
+    #[track_caller]
+    pub(crate) fn code(self, expected: i32) -> Printed {
+        assert_eq!(self.status.code(), Some(expected), "exit code\n{self}");
+        Printed { stdout: self.stdout, stderr: self.stderr }
+    }
+
+    /// Insists that a signal ended it.
+    #[track_caller]
+    pub(crate) fn signal(self, expected: Signal) -> Printed {
+        assert_eq!(self.status.signal(), Some(expected as i32), "signal\n{self}");
+        Printed { stdout: self.stdout, stderr: self.stderr }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tail = |text: &str| {
+            let lines: Vec<_> = text.lines().collect();
+            lines[lines.len().saturating_sub(40)..].join("\n")
+        };
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        write!(
+            f,
+            "{}\n--- stdout ---\n{}\n--- stderr ---\n{}",
+            self.status,
+            tail(&stdout),
+            tail(&self.stderr)
+        )
+    }
+}
+
+/// What a command printed.
+pub(crate) struct Printed {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Printed {
+    /// Standard output as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    /// Both streams.
+    pub(crate) fn all(&self) -> String {
+        self.text() + &self.stderr
+    }
+}
+
+/// A command in a terminal.
+pub(crate) struct OnScreen<'e> {
+    env: &'e TestEnv,
+    pub(crate) terminal: Terminal,
+}
+
+impl OnScreen<'_> {
+    /// Waits until the screen fulfils a condition.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&Screen) -> bool) {
+        if let Err(error) = self.terminal.wait_until(what, LIMIT, condition) {
+            panic!("{error}\n{}", self.env.situation());
+        }
+    }
+
+    /// Waits until a text is on the screen.
+    #[track_caller]
+    pub(crate) fn wait_for_text(&self, text: &str) {
+        self.wait_until(&format!("the text {text:?}"), |screen| screen.contents().contains(text));
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.terminal.press(keys).unwrap();
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        Process::of(self.terminal.pid().unwrap().cast_signed()).expect("the program runs")
+    }
+
+    /// Waits for the end of the program and insists on its exit code.
+    #[track_caller]
+    pub(crate) fn expect_code(&mut self, expected: u32) {
+        let status = wait::until(|| self.terminal.exit_status().unwrap());
+        let screen = self.terminal.look(Screen::contents);
+        let status = status.unwrap_or_else(|| {
+            panic!("the program does not end\n{screen}\n{}", self.env.situation());
+        });
+        assert_eq!((status.exit_code(), status.signal()), (expected, None), "{screen}");
+    }
+
+    /// Insists that the terminal is as it was before.
+    #[track_caller]
+    pub(crate) fn expect_restored_terminal(&self) {
+        // The last bytes may still be on their way to the emulator.
+        self.wait_until("a restored terminal", |screen| {
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == roboppi_terminal::MouseProtocolMode::None
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! The exit code says how a run ended.
+
+use crate::env::TestEnv;
+use crate::flow::Flow;
+
+#[test]
+fn all_green_is_0() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let _ = env.run(&Flow::of("true")).arg(mode).output().code(0);
+    }
+}
+
+#[test]
+fn a_failed_step_is_1_whatever_the_worker_said() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let _ = env.run(&Flow::of("exit 77")).arg(mode).output().code(1);
+        assert_eq!(env.the_run().outcome().as_deref(), Some("failed"));
+    }
+}
+
+#[test]
+fn a_worker_that_dies_of_a_signal_is_a_failed_step() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("kill -SEGV $$")).output().code(1);
+    let finished = &env.the_run().events("attempt_finished")[0];
+    assert_eq!(finished["result"]["exitCode"], 128 + 11);
+}
+
+#[test]
+fn a_mistake_in_the_command_line_is_2() {
+    let env = TestEnv::new();
+    env.write("flow.yaml", &Flow::of("true").text());
+    for arguments in [
+        &["workflow", "run"][..],
+        &["workflow", "run", "absent.yaml"],
+        &["workflow", "run", "flow.yaml", "--no-such-flag"],
+        &["workflow", "run", "flow.yaml", "--grace", "soon"],
+        &["workflow", "run", "flow.yaml", "--output", "xml"],
+        &["workflow", "run", "flow.yaml", "--supervised", "--direct"],
+        &["no-such-verb"],
+        &["workflow", "validate", "absent.yaml"],
+    ] {
+        let printed = env.roboppi(arguments).output().code(2);
+        assert!(!printed.stderr.trim().is_empty(), "{arguments:?} says nothing");
+        assert!(printed.stdout.is_empty(), "{arguments:?}");
+    }
+    let printed = env.roboppi(["workflow", "run", "absent.yaml"]).output().code(2);
+    assert!(printed.stderr.contains("absent.yaml"), "{}", printed.stderr);
+    assert!(env.runs().is_empty());
+}
+
+#[test]
+fn an_invalid_workflow_is_2() {
+    let env = TestEnv::new();
+    env.write("flow.yaml", "name: x\n");
+    let _ = env.roboppi(["workflow", "run", "flow.yaml"]).output().code(2);
+    env.write("flow.yaml", "{ not yaml");
+    let _ = env.roboppi(["workflow", "run", "flow.yaml"]).output().code(2);
+}
+
+#[test]
+fn a_core_that_cannot_be_had_is_3() {
+    for core in ["/nonexistent/core", "/bin/false", "/bin/cat"] {
+        let env = TestEnv::new();
+        let run = env.run(&Flow::of("true")).args(["--core", core, "--ipc-request-timeout", "500ms"]);
+        let printed = run.output().code(3);
+        assert!(printed.stderr.contains(core), "{core}: {}", printed.stderr);
+    }
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_124() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let flow = Flow::of("sleep 1000").step("other", "sleep 1000").with("timeout: 300ms");
+        let _ = env.run(&flow).arg(mode).output().code(124);
+        let run = env.the_run();
+        assert_eq!(run.outcome().as_deref(), Some("timed_out"));
+        assert_eq!((run.state("work").as_str(), run.state("other").as_str()), ("cancelled", "cancelled"));
+    }
+}
+
+#[test]
+fn a_lost_reader_changes_nothing() {
+    let env = TestEnv::new();
+    env.write("flow.yaml", &Flow::of("seq 1 20000").text());
+    let script =
+        "$ROBOPPI workflow run flow.yaml --no-tui --stream | head -n 1 > /dev/null; echo ${PIPESTATUS[0]}";
+    let printed = env.shell(script).output().code(0);
+    assert_eq!(printed.text(), "0\n", "{}", printed.stderr);
+    assert!(env.the_run().text("work", 1).ends_with("\n20000\n"));
+}
+
+#[test]
+fn the_version_is_told() {
+    let env = TestEnv::new();
+    let printed = env.roboppi(["--version"]).output().code(0);
+    assert_eq!(printed.text(), format!("roboppi {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,89 @@
+//! `roboppi logs`, and that the log of an attempt is what its worker wrote, byte for byte.
+
+use std::fs;
+
+use crate::env::TestEnv;
+use crate::flow::Flow;
+
+/// Writes bytes that are no text, an escape code, a zero, and no line break at the end.
+const BINARY: &str = r"head -c 300000 /dev/urandom > expected; printf '\377\376\000\033[31m\r\n\nend' >> expected; cat expected";
+
+#[test]
+fn the_log_is_what_the_worker_wrote() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let _ = env.run(&Flow::of(BINARY)).arg(mode).output().code(0);
+        let expected = fs::read(env.work().join("expected")).unwrap();
+        assert!(env.the_run().log("work", 1) == expected, "{mode}: the log differs");
+        let printed = env.roboppi(["logs", "work"]).output().code(0);
+        assert!(printed.stdout == expected, "{mode}: `roboppi logs` differs");
+    }
+}
+
+#[test]
+fn both_streams_are_in_the_log_in_their_order() {
+    let env = TestEnv::new();
+    // Each line waits until the one before it is in the log, so the order of arrival is known.
+    let script = "
+        log=$(ls -d $XDG_STATE_HOME/roboppi/runs/*/steps/work)/i1-a1.log
+        arrived() { until [ \"$(tail -n 1 \"$log\")\" = \"$1\" ]; do sleep 0.01; done; }
+        for n in 1 2 3 4 5; do
+          echo \"out $n\"; arrived \"out $n\"
+          echo \"err $n\" >&2; arrived \"err $n\"
+        done";
+    let _ = env.run(&Flow::of(script)).output().code(0);
+    let expected: String = (1..=5).map(|n| format!("out {n}\nerr {n}\n")).collect();
+    assert_eq!(env.the_run().text("work", 1), expected);
+}
+
+#[test]
+fn a_run_a_step_and_an_attempt_can_be_chosen() {
+    let env = TestEnv::new();
+    let flow = Flow::new()
+        .step_with(
+            "flaky",
+            "echo try; [ -e seen ] && echo again || { touch seen; exit 1; }",
+            &["on_failure: retry", "max_retries: 1"],
+        )
+        .step("other", "echo other");
+    let _ = env.run(&flow).output().code(0);
+    let _ = env.run(&Flow::of("echo newest")).output().code(0);
+    let oldest = env.runs()[0].dir.file_name().unwrap().to_str().unwrap().to_owned();
+    let logs = |arguments: &[&str]| env.roboppi(["logs"]).args(arguments).output().code(0).text();
+
+    assert_eq!(logs(&["work"]), "newest\n");
+    assert_eq!(logs(&["-1", "work"]), "newest\n");
+    assert_eq!(logs(&["-2", "other"]), "other\n");
+    assert_eq!(logs(&[&oldest, "flaky"]), "try\nagain\n");
+    assert_eq!(logs(&[&oldest, "flaky", "--attempt", "1"]), "try\n");
+    let path = env.runs()[0].log_path("flaky", 2);
+    assert_eq!(logs(&[&oldest, "flaky", "--path"]).trim_end(), path.to_str().unwrap());
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let env = TestEnv::new();
+    let printed = env.roboppi(["logs"]).output().code(2);
+    assert!(!printed.stderr.is_empty());
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    for arguments in [&["absent"][..], &["-1", "absent"], &["work", "--attempt", "7"], &["-9", "work"]] {
+        let printed = env.roboppi(["logs"]).args(arguments).output().code(2);
+        assert!(printed.stdout.is_empty() && !printed.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_says_nothing_has_an_empty_log() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    assert_eq!(env.roboppi(["logs", "work"]).output().code(0).text(), "");
+}
+
+#[test]
+fn a_line_of_forty_megabytes_is_kept_whole() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("head -c 40000000 /dev/zero | tr '\\0' x")).output().code(0);
+    let log = env.the_run().log("work", 1);
+    assert_eq!(log.len(), 40_000_000);
+    assert!(log.iter().all(|byte| *byte == b'x'));
+}

@@ -1,0 +1,39 @@
+//! The built binary from outside, with real processes, files, signals and terminals.
+//!
+//! One test binary, one module a subject. Every test works in a [`TestEnv`](env::TestEnv) of its own and fails
+//! when it leaves a process behind.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod artifacts;
+mod attempts;
+mod cancel;
+mod core_command;
+mod diagnostics;
+mod env;
+mod examples;
+mod exit_codes;
+mod flow;
+mod json;
+mod kill_matrix;
+mod logs;
+mod plain;
+mod processes;
+mod record;
+mod run_files;
+mod screen;
+mod stream;
+mod wait;
+
+#[test]
+fn no_module_is_forgotten() {
+    let main = include_str!("main.rs");
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(
+            module == "main" || main.contains(&format!("\nmod {module};\n")),
+            "main.rs does not list {name}"
+        );
+    }
+}
