@@ -123,7 +123,16 @@ mod tests {
         rows.push(asked(&mut gate, "c", 0.0));
         gate.close();
         rows.push(asked(&mut gate, "c", 0.0));
-        insta::assert_snapshot!(rows.join("\n"), @"");
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        a: permit-1 until 61000
+        b: BudgetExhausted Execution budget check failed
+        b: permit-2 until 61000
+        c: ConcurrencyLimit Execution budget check failed
+        c: BudgetExhausted Execution budget check failed
+        a: DuplicatePermit Job a already has active permit permit-1
+        c: permit-3 until 61000
+        c: FatalMode The core is shutting down
+        "#);
     }
 
     #[test]

@@ -92,29 +92,26 @@ where
     let mut writer = WireWriter::new(writer, Rc::clone(&served));
     let mut messages = MessageReader::new(reader);
     let mut writing = std::pin::pin!(writer.run());
-    let mut wire_open = true;
-    let result = {
-        let mut reading = std::pin::pin!(read(&served, &mut messages));
-        tokio::select! {
-            result = &mut reading => result,
-            // Who takes nothing any more has gone.
-            () = &mut writing => {
-                wire_open = false;
-                Ok(())
-            }
-            () = asked_to_stop(&mut stop) => Ok(()),
-        }
-    };
+    let mut reading = std::pin::pin!(read(&served, &mut messages));
+    let (mut is_reading, mut is_writing) = (true, true);
+    let mut result = Ok(());
+    tokio::select! {
+        end = &mut reading => (is_reading, result) = (false, end),
+        // Who takes nothing any more has gone.
+        () = &mut writing => is_writing = false,
+        () = asked_to_stop(&mut stop) => {}
+    }
     let mut ending = std::pin::pin!(end_jobs(&served, &mut stop));
     loop {
         tokio::select! {
             () = &mut ending => break,
-            () = &mut writing, if wire_open => wire_open = false,
+            () = &mut writing, if is_writing => is_writing = false,
+            end = &mut reading, if is_reading => (is_reading, result) = (false, end),
         }
     }
     served.state.borrow_mut().outbox.close();
     served.news.notify_one();
-    if wire_open {
+    if is_writing {
         // A peer that does not read its end is not waited for.
         let _ = timeout(FAREWELL, writing).await;
     }

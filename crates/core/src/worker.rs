@@ -13,7 +13,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::StreamExt;
+use futures::stream::LocalBoxStream;
 use roboppi_ipc::{
     CancelReason, EndingPhase, JobOptions, Mono, OutputMode, ProcessIdentity, RecordTarget, WorkerTask,
 };
@@ -177,9 +178,9 @@ impl WorkerHandle {
     }
 
     /// The events until the worker has ended, for one reader. It may lag: then there are gaps.
-    pub fn events(&self) -> impl Stream<Item = LiveEvent> + use<> {
+    pub fn events(&self) -> LocalBoxStream<'static, LiveEvent> {
         let handle = self.clone();
-        async_stream::stream! {
+        let events = async_stream::stream! {
             loop {
                 if let Some(event) = handle.take_event() {
                     yield event;
@@ -193,7 +194,8 @@ impl WorkerHandle {
                     }
                 }
             }
-        }
+        };
+        events.boxed_local()
     }
 
     /// How it ended, when it has. Everything it did is recorded by then.

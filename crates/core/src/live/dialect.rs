@@ -182,12 +182,20 @@ mod tests {
             WorkerEvent::Patch(Patch { file_path: "a".into(), diff: "-a".into() }),
             stdout("end"),
         ];
-        insta::assert_snapshot!(sent(Dialect::V1, &events), @"");
+        insta::assert_snapshot!(sent(Dialect::V1, &events), @r#"
+        {"type":"job_event","jobId":"j","ts":5,"seq":0,"event":{"type":"stdout","data":"one"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":1,"event":{"type":"stderr","data":"warn"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":2,"event":{"type":"stdout","data":"two"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":3,"event":{"type":"stdout","data":"lost to"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":4,"event":{"type":"progress","message":"half","percent":50.0}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":5,"event":{"type":"patch","filePath":"a","diff":"-a"}}
+        {"type":"job_event","jobId":"j","ts":6,"seq":6,"event":{"type":"stdout","data":"end"}}
+        "#);
     }
 
     #[test]
     fn a_new_peer_gets_everything_as_it_is() {
-        insta::assert_snapshot!(sent(Dialect::V2, &[stdout("a\nb")]), @"");
+        insta::assert_snapshot!(sent(Dialect::V2, &[stdout("a\nb")]), @r#"{"type":"job_event","jobId":"j","ts":5,"seq":7,"at":9,"event":{"type":"stdout","data":"a\nb","offset":0,"len":1,"partial":true}}"#);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct LiveQueue {
     /// The beginning of a character at the end of the last batch of stdout and stderr, when the other
     /// stream came in between.
     carry: [Vec<u8>; 2],
+    /// Offset after the last byte that was offered.
+    end: u64,
     /// When an event was last offered.
     last_offer: Option<Mono>,
     waiting: VecDeque<Waiting>,
@@ -59,6 +61,7 @@ impl LiveQueue {
             next_seq: 0,
             batch: Batch::default(),
             carry: [Vec::new(), Vec::new()],
+            end: 0,
             last_offer: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -78,6 +81,7 @@ impl LiveQueue {
         if !self.batch.continues(stream, offset) {
             self.cut(now, self.batch.len());
         }
+        self.end = offset + bytes.len() as u64;
         let mut at = offset;
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -102,7 +106,7 @@ impl LiveQueue {
     /// Numbers an event that is about to be recorded and then given to [`push`](Self::push). What was
     /// offered before it is put before it.
     pub fn number(&mut self, now: Mono, event: &WorkerEvent) -> u64 {
-        self.cut(now, self.batch.whole_characters());
+        self.cut(now, self.batch.len());
         if !event.may_be_shed() {
             self.close_hole();
         }
@@ -123,14 +127,15 @@ impl LiveQueue {
     /// Nothing more will be offered.
     pub fn finish(&mut self, now: Mono) {
         self.cut_into(now, self.batch.len(), true);
+        self.close_hole();
+        self.shedding = false;
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             // What was the beginning of a character is none now.
             if !std::mem::take(&mut self.carry[index(stream)]).is_empty() {
+                self.batch.offset = self.end;
                 self.send_output(stream, 0, "\u{fffd}".into(), false);
             }
         }
-        self.close_hole();
-        self.shedding = false;
     }
 
     /// The next event to send.
@@ -258,3 +263,7 @@ const fn index(stream: OutputStream) -> usize {
         OutputStream::Stderr => 1,
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,365 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(ms: u64) -> Mono {
+    Mono::from_origin(Duration::from_millis(ms))
+}
+
+fn small() -> LiveLimits {
+    LiveLimits { events: 8, bytes: 200, batch_bytes: 32, ..LiveLimits::default() }
+}
+
+/// A queue with the log its output would be in.
+struct Rig {
+    queue: LiveQueue,
+    log: Vec<u8>,
+    now: u64,
+    offered: Vec<String>,
+}
+
+impl Rig {
+    fn new(limits: LiveLimits) -> Self {
+        Self { queue: LiveQueue::new(limits), log: Vec::new(), now: 0, offered: Vec::new() }
+    }
+
+    fn output(&mut self, stream: OutputStream, bytes: &[u8]) {
+        let offset = self.log.len() as u64;
+        self.log.extend_from_slice(bytes);
+        self.queue.output(at(self.now), UtcMillis(self.now), stream, offset, bytes);
+    }
+
+    fn stdout(&mut self, text: &str) {
+        self.output(OutputStream::Stdout, text.as_bytes());
+    }
+
+    fn event(&mut self, event: WorkerEvent) {
+        let seq = self.queue.number(at(self.now), &event);
+        let event = LiveEvent { seq, ts: UtcMillis(self.now), at: self.log.len() as u64, event };
+        self.queue.push(event, 20);
+    }
+
+    fn tool(&mut self, text: &str) {
+        self.offered.push(text.to_owned());
+        self.event(WorkerEvent::Text { text: text.into(), parent: None });
+    }
+
+    fn take(&mut self) -> Option<LiveEvent> {
+        self.queue.take(at(self.now))
+    }
+
+    fn taken(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.take()).map(|event| show(&event)).collect()
+    }
+}
+
+fn show(event: &LiveEvent) -> String {
+    let what = match &event.event {
+        WorkerEvent::Stdout(o) | WorkerEvent::Stderr(o) => format!(
+            "{:?}@{}+{}{}",
+            o.data,
+            o.offset.unwrap(),
+            o.len.unwrap(),
+            if o.partial { " partial" } else { "" }
+        ),
+        WorkerEvent::Text { text, .. } => text.clone(),
+        WorkerEvent::TextDelta { delta, .. } => format!("~{delta}"),
+        WorkerEvent::Progress(progress) => progress.message.clone(),
+        WorkerEvent::Gap(gap) => format!(
+            "gap {}..{} @{}..{} {} events {} bytes",
+            gap.from_seq, gap.to_seq, gap.from_offset, gap.to_offset, gap.events, gap.bytes
+        ),
+        other => format!("{other:?}"),
+    };
+    format!("#{} {what}", event.seq)
+}
+
+#[test]
+fn the_first_line_goes_at_once_and_what_follows_is_batched() {
+    let mut rig = Rig::new(LiveLimits::default());
+    rig.stdout("one\n");
+    assert_eq!(rig.taken(), ["#0 \"one\\n\"@0+4"]);
+    rig.stdout("two\n");
+    rig.now = 10;
+    rig.stdout("thr");
+    assert!(rig.taken().is_empty());
+    assert_eq!(rig.queue.due(), Some(at(16)));
+    rig.now = 16;
+    assert_eq!(rig.taken(), ["#1 \"two\\nthr\"@4+7 partial"]);
+    rig.now = 40;
+    rig.stdout("ee\n");
+    assert_eq!(rig.taken(), ["#2 \"ee\\n\"@11+3"]);
+}
+
+#[test]
+fn other_events_and_the_other_stream_come_after_the_output_before_them() {
+    let mut rig = Rig::new(LiveLimits::default());
+    rig.tool("start");
+    rig.stdout("a\n");
+    rig.tool("call");
+    rig.stdout("b");
+    rig.output(OutputStream::Stderr, b"c\n");
+    rig.stdout("d\n");
+    rig.queue.finish(at(1));
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#0 start",
+        "#1 \"a\\n\"@0+2",
+        "#2 call",
+        "#3 \"b\"@2+1 partial",
+        "#4 \"c\\n\"@3+2",
+        "#5 \"d\\n\"@5+2",
+    ]
+    "##);
+    assert_eq!(rig.queue.last_seq(), Some(5));
+}
+
+#[test]
+fn a_full_batch_ends_with_a_line_if_it_can() {
+    let mut rig = Rig::new(small());
+    rig.tool("start");
+    rig.stdout(&format!("{}\n{}", "a".repeat(20), "b".repeat(50)));
+    rig.queue.finish(at(1));
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#0 start",
+        "#1 \"aaaaaaaaaaaaaaaaaaaa\\n\"@0+21",
+        "#2 \"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"@21+32 partial",
+        "#3 \"bbbbbbbbbbbbbbbbbb\"@53+18",
+    ]
+    "##);
+}
+
+#[test]
+fn characters_are_never_cut() {
+    let mut rig = Rig::new(LiveLimits::default());
+    let bytes = "a€".as_bytes();
+    rig.output(OutputStream::Stdout, &bytes[..2]);
+    rig.now = 100;
+    rig.output(OutputStream::Stderr, b"!");
+    rig.now = 200;
+    rig.output(OutputStream::Stdout, &bytes[2..]);
+    rig.now = 300;
+    rig.output(OutputStream::Stdout, b"\xffz\xe2");
+    rig.queue.finish(at(400));
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#0 \"a\"@0+1 partial",
+        "#1 \"\"@1+1 partial",
+        "#2 \"!\"@2+1 partial",
+        "#3 \"€�z\"@3+4 partial",
+        "#4 \"�\"@7+1",
+    ]
+    "##);
+}
+
+#[test]
+fn a_flood_is_shed_with_one_note_and_one_gap_and_then_flows_again() {
+    let mut rig = Rig::new(small());
+    for number in 0..20 {
+        rig.now += 100;
+        rig.stdout(&format!("line {number:02} of some length\n"));
+    }
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#0 \"line 00 of some length\\n\"@0+23",
+        "#1 \"line 01 of some length\\n\"@23+23",
+        "#2 \"line 02 of some length\\n\"@46+23",
+        "#3 \"line 03 of some length\\n\"@69+23",
+        "#4 \"line 04 of some length\\n\"@92+23",
+        "#5 \"line 05 of some length\\n\"@115+23",
+        "#6 \"line 06 of some length\\n\"@138+23",
+        "#7 \"line 07 of some length\\n\"@161+23",
+        "#8 (logs truncated)",
+        "#8 gap 8..20 @184..460 12 events 276 bytes",
+    ]
+    "##);
+    rig.now += 100;
+    rig.stdout("the newest\n");
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#20 \"the newest\\n\"@460+11",
+    ]
+    "##);
+}
+
+#[test]
+fn what_is_never_shed_splits_the_gap() {
+    let mut rig = Rig::new(small());
+    for number in 0..4 {
+        rig.now += 100;
+        rig.stdout(&"x".repeat(100));
+        rig.tool(&format!("call {number}"));
+    }
+    rig.queue.finish(at(rig.now));
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#0 \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"@0+32 partial",
+        "#1 \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"@32+32 partial",
+        "#2 \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"@64+32 partial",
+        "#3 \"xxxx\"@96+4 partial",
+        "#4 call 0",
+        "#5 \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"@100+32 partial",
+        "#6 \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"@132+32 partial",
+        "#7 (logs truncated)",
+        "#7 gap 7..9 @164..200 2 events 36 bytes",
+        "#9 call 1",
+        "#10 gap 10..14 @200..300 4 events 100 bytes",
+        "#14 call 2",
+        "#15 gap 15..19 @300..400 4 events 100 bytes",
+        "#19 call 3",
+    ]
+    "##);
+}
+
+#[test]
+fn a_flood_is_not_copied() {
+    let mut rig = Rig::new(LiveLimits::default());
+    let chunk = vec![b'x'; 64 * 1024];
+    for _ in 0..64 {
+        rig.queue.output(at(0), UtcMillis(0), OutputStream::Stdout, rig.log.len() as u64, &chunk);
+        rig.log.extend_from_slice(&chunk);
+    }
+    assert!(rig.queue.waiting_bytes <= 1024 * 1024 + 100, "{}", rig.queue.waiting_bytes);
+    assert!(rig.queue.batch.is_empty());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Output(OutputStream, Vec<u8>),
+    Tool,
+    Delta,
+    Wait(u64),
+    Take(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let bytes = prop_oneof![
+        4 => "[a-z€é\n]{0,90}".prop_map(String::into_bytes),
+        1 => proptest::collection::vec(any::<u8>(), 0..90),
+    ];
+    let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];
+    prop_oneof![
+        6 => (stream, bytes).prop_map(|(stream, bytes)| Step::Output(stream, bytes)),
+        1 => Just(Step::Tool),
+        1 => Just(Step::Delta),
+        2 => (0_u64..40).prop_map(Step::Wait),
+        2 => (0_usize..12).prop_map(Step::Take),
+    ]
+}
+
+/// What a reader of the whole stream can check.
+#[derive(Default)]
+struct Reader {
+    next_seq: u64,
+    next_offset: u64,
+    tools: Vec<String>,
+    lost: u64,
+}
+
+impl Reader {
+    fn read(&mut self, event: &LiveEvent, log: &[u8]) -> Result<(), TestCaseError> {
+        match &event.event {
+            WorkerEvent::Progress(note) => {
+                prop_assert_eq!(note.message.as_str(), SHED_NOTE);
+                prop_assert_eq!(event.seq, self.next_seq, "the note has the number of what is missing");
+                return Ok(());
+            }
+            WorkerEvent::Gap(gap) => {
+                prop_assert_eq!(event.seq, gap.from_seq);
+                prop_assert_eq!(gap.from_seq, self.next_seq);
+                prop_assert_eq!(gap.from_offset, self.next_offset);
+                prop_assert_eq!(gap.events, gap.to_seq - gap.from_seq);
+                prop_assert_eq!(gap.bytes, gap.to_offset - gap.from_offset);
+                prop_assert!(gap.events > 0);
+                self.next_seq = gap.to_seq;
+                self.next_offset = gap.to_offset;
+                self.lost += gap.bytes;
+                return Ok(());
+            }
+            WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
+                let (offset, len) = (output.offset.unwrap(), output.len.unwrap());
+                prop_assert_eq!(offset, self.next_offset, "ranges follow each other");
+                self.next_offset = offset + len;
+                let bytes = &log[offset as usize..(offset + len) as usize];
+                if bytes.is_ascii() {
+                    prop_assert!(output.data.as_bytes().ends_with(bytes));
+                }
+            }
+            WorkerEvent::Text { text, .. } => self.tools.push(text.clone()),
+            _ => {}
+        }
+        prop_assert_eq!(event.seq, self.next_seq, "numbers rise by one");
+        self.next_seq += 1;
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_sent_and_what_is_said_to_be_missing_is_everything(
+        steps in proptest::collection::vec(step(), 0..120),
+    ) {
+        let mut rig = Rig::new(small());
+        let mut reader = Reader::default();
+        let mut tools = 0;
+        for step in steps {
+            match step {
+                Step::Output(stream, bytes) => rig.output(stream, &bytes),
+                Step::Tool => {
+                    tools += 1;
+                    rig.tool(&format!("tool {tools}"));
+                }
+                Step::Delta => rig.event(WorkerEvent::TextDelta { id: None, delta: "d".into() }),
+                Step::Wait(ms) => rig.now += ms,
+                Step::Take(count) => {
+                    for _ in 0..count {
+                        let Some(event) = rig.take() else { break };
+                        reader.read(&event, &rig.log)?;
+                    }
+                }
+            }
+            let unsheddable = rig.offered.len() * 80;
+            prop_assert!(rig.queue.waiting_bytes <= 200 + 200 + unsheddable, "bounded: {}", rig.queue.waiting_bytes);
+        }
+        rig.queue.finish(at(rig.now));
+        while let Some(event) = rig.take() {
+            reader.read(&event, &rig.log)?;
+        }
+        prop_assert_eq!(reader.next_offset, rig.log.len() as u64, "the log is covered");
+        prop_assert_eq!(Some(reader.next_seq), rig.queue.last_seq().map(|last| last + 1).or(Some(0)));
+        prop_assert_eq!(reader.tools, rig.offered);
+    }
+
+    #[test]
+    fn without_load_the_text_of_a_stream_is_exact(
+        pieces in proptest::collection::vec((any::<bool>(), "[a€é𝄞\n]{0,6}", 0_u64..30), 0..40),
+        cut in 1_usize..4,
+    ) {
+        let mut rig = Rig::new(LiveLimits::default());
+        let (mut expected, mut got) = ([String::new(), String::new()], [String::new(), String::new()]);
+        let mut collect = |event: LiveEvent| match event.event {
+            WorkerEvent::Stdout(output) => got[0].push_str(&output.data),
+            WorkerEvent::Stderr(output) => got[1].push_str(&output.data),
+            other => panic!("{other:?}"),
+        };
+        for (is_err, text, wait) in pieces {
+            let stream = if is_err { OutputStream::Stderr } else { OutputStream::Stdout };
+            expected[usize::from(is_err)].push_str(&text);
+            for piece in text.as_bytes().chunks(cut) {
+                rig.output(stream, piece);
+                rig.now += wait;
+                while let Some(event) = rig.take() {
+                    collect(event);
+                }
+            }
+        }
+        rig.queue.finish(at(rig.now));
+        while let Some(event) = rig.take() {
+            collect(event);
+        }
+        prop_assert_eq!(got, expected);
+    }
+}

@@ -1,0 +1,96 @@
+//! The record comes first.
+
+use roboppi_core::CoreSettings;
+use roboppi_ipc::WorkerEvent;
+use roboppi_journal::RunDir;
+use serde_json::{Value, json};
+
+use crate::client::{Client, job, run, text};
+
+fn recorded(id: &str, script: &str, dir: &std::path::Path) -> Value {
+    let mut job = job(id, script);
+    job["payload"]["roboppi"] = json!({"record": {"dir": dir, "base": format!("steps/{id}/i1-a1")}});
+    job
+}
+
+#[test]
+fn the_last_line_is_recorded_before_the_job_is_completed() {
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::at(dir.path().to_owned());
+        let mut client = Client::connect(CoreSettings::default()).await;
+        for round in 0..30 {
+            let ids: Vec<String> = (0..10).map(|number| format!("j{round}-{number}")).collect();
+            for id in &ids {
+                client.start(&recorded(id, &format!("echo first; echo last {id}"), dir.path())).await;
+            }
+            for id in &ids {
+                let said = client.until_completed(id).await;
+                let log =
+                    std::fs::read_to_string(run_dir.log_path(&format!("steps/{id}/i1-a1")).unwrap()).unwrap();
+                assert_eq!(log, format!("first\nlast {id}\n"));
+                assert_eq!(text(&said, "stdout"), log);
+                assert_eq!(said.last().unwrap()["result"]["details"]["logBytes"], json!(log.len()));
+            }
+        }
+        client.done().await;
+    });
+}
+
+#[test]
+fn typed_events_are_in_the_event_file_with_their_numbers() {
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut client = Client::connect(CoreSettings::default()).await;
+        client
+            .start(&recorded(
+                "a",
+                "echo x; echo ::progress::one; sleep 0.2; echo ::progress::two",
+                dir.path(),
+            ))
+            .await;
+        let said = client.until_completed("a").await;
+        let mut reader = RunDir::at(dir.path().to_owned()).events("steps/a/i1-a1").unwrap();
+        let records = reader.read_new().unwrap();
+        let live: Vec<&Value> =
+            said.iter().filter(|message| message["event"]["type"] == "progress").collect();
+        assert_eq!(records.len(), 2);
+        for (record, message) in records.iter().zip(live) {
+            assert_eq!(json!(record.seq), message["seq"]);
+            assert_eq!(json!(record.at), message["at"]);
+            assert!(matches!(record.event, WorkerEvent::Progress(_)));
+        }
+        let size = std::fs::metadata(reader.path()).unwrap().len();
+        assert_eq!(said.last().unwrap()["result"]["details"]["eventsBytes"], json!(size));
+        client.done().await;
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_once_and_the_job_goes_on() {
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let not_a_dir = dir.path().join("file");
+        std::fs::write(&not_a_dir, "").unwrap();
+        let mut client = Client::connect(CoreSettings::default()).await;
+        let script = "for i in 1 2 3; do echo $i; echo ::progress::$i; sleep 0.05; done";
+        for (id, dir, base) in [("a", not_a_dir.as_path(), "steps/a/i1-a1"), ("b", dir.path(), "../escape")] {
+            let mut job = job(id, script);
+            job["payload"]["roboppi"] = json!({"record": {"dir": dir, "base": base}});
+            client.start(&job).await;
+            let said = client.until_completed(id).await;
+            assert_eq!(said.last().unwrap()["outcome"], "succeeded");
+            assert!(text(&said, "stdout").contains('3'));
+            let of_job = |message: &Value| {
+                let warning = message["event"]["type"] == "warning";
+                warning
+                    && message["event"]["message"]
+                        .as_str()
+                        .is_some_and(|text| text.starts_with(&format!("job {id}: ")))
+            };
+            client.find(of_job).await;
+            assert!(!client.has_unread(of_job));
+        }
+        client.done().await;
+    });
+}
