@@ -124,6 +124,8 @@ pub struct AttemptView {
     pub started_at: UtcMillis,
     /// Where it is.
     pub status: AttemptStatus,
+    /// When it came there.
+    pub status_at: UtcMillis,
     /// Leader of the worker's session.
     pub process: Option<ProcessIdentity>,
     /// What its worker did, folded from its own events.

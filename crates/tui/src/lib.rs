@@ -1,1 +1,35 @@
-//! Terminal views of a run: model, update, view.
+//! The terminal view of a run.
+//!
+//! [`run`] draws one run until the person in front of it leaves. It reads through
+//! [`RunSource`](roboppi_attach::RunSource) alone and cannot tell whether the run is in this process, in
+//! another one or over; what a person wants done goes out as a [`Wish`](roboppi_attach::Wish).
+//!
+//! Inside, a `model` is changed by `update`, one message at a time, and drawn by `view`. Both are plain
+//! functions. The `driver` is the only part that waits, reads and writes; it draws at most one frame in 33 ms
+//! and none when nothing changed. Nothing reaches the terminal that did not pass `sanitise`.
+
+mod control;
+mod diff_index;
+mod driver;
+mod error;
+mod fetch;
+mod input;
+mod keymap;
+mod layout;
+mod log_pane;
+mod message;
+mod model;
+mod painter;
+mod sanitise;
+mod settings;
+mod terminal;
+mod text;
+mod theme;
+mod update;
+mod view;
+
+pub use control::{TuiControl, TuiHandle};
+pub use driver::run;
+pub use error::TuiError;
+pub use settings::TuiSettings;
+pub use terminal::restore_terminal;

@@ -85,6 +85,7 @@ impl RunView {
                     attempt.job_id = job_id.clone();
                     attempt.base.clone_from(base);
                     attempt.started_at = ts;
+                    attempt.status_at = ts;
                 }
             }
             RunEvent::AttemptPhase { of, phase } => {
@@ -93,11 +94,13 @@ impl RunView {
                         attempt.process = *process;
                     }
                     attempt.status = AttemptStatus::Phase(phase.clone());
+                    attempt.status_at = ts;
                 }
             }
             RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
                 if let Some(attempt) = self.attempt_mut(of) {
                     attempt.finished_at = Some(ts);
+                    attempt.status_at = ts;
                     attempt.status =
                         AttemptStatus::Finished { result: Box::new(result.clone()), log_bytes: *log_bytes };
                 }
@@ -170,6 +173,7 @@ impl StepView {
                     base: of.base(),
                     started_at: ts,
                     status: AttemptStatus::Started,
+                    status_at: ts,
                     process: None,
                     activity: Activity::default(),
                     finished_at: None,

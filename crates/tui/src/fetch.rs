@@ -1,0 +1,146 @@
+//! Reads what a frame shows of the record: the visible lines of a log, the end of what the core said.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use roboppi_attach::RunSource;
+use roboppi_journal::{LogLine, LogPiece, LogReader, RecordError};
+use roboppi_run::AttemptRef;
+
+use crate::log_pane::{CoreTail, LINE_BYTES, LogRequest, LogRow, LogWindow};
+use crate::sanitise;
+
+/// Bytes of the end of an over-long line that are looked at.
+const ENDING: usize = 4 * 1024;
+
+/// Bytes of the core's standard error that are shown.
+const CORE_TAIL: u64 = 64 * 1024;
+
+/// Reads, and does not read again what has not changed.
+#[derive(Debug, Default)]
+pub(crate) struct Fetcher {
+    log: Option<(AttemptRef, LogReader)>,
+    served: Option<LogRequest>,
+    core: Option<u64>,
+}
+
+impl Fetcher {
+    /// The lines that were asked for; `None` when they are what was given last.
+    pub(crate) fn log(&mut self, source: &dyn RunSource, request: &LogRequest) -> Option<LogWindow> {
+        let read = self.read(source, request).transpose()?;
+        self.served = read.is_ok().then(|| request.clone());
+        Some(read.unwrap_or_else(|error| LogWindow {
+            of: Some(request.of.clone()),
+            error: Some(format!("The log cannot be read: {error}")),
+            ..LogWindow::default()
+        }))
+    }
+
+    fn read(
+        &mut self,
+        source: &dyn RunSource,
+        request: &LogRequest,
+    ) -> Result<Option<LogWindow>, RecordError> {
+        if self.log.as_ref().is_none_or(|(of, _)| *of != request.of) {
+            self.log = None;
+            self.served = None;
+            let mut reader = source.log(&request.of)?;
+            reader.set_line_cap(LINE_BYTES);
+            self.log = Some((request.of.clone(), reader));
+        }
+        let Some((_, reader)) = &mut self.log else { return Ok(None) };
+        let grown = reader.refresh()?;
+        if !grown && self.served.as_ref() == Some(request) {
+            return Ok(None);
+        }
+        window(reader, request).map(Some)
+    }
+
+    /// The end of what the core said; `None` when it is what was given last.
+    pub(crate) fn core_tail(&mut self, path: &Path) -> Option<CoreTail> {
+        let shown = path.display().to_string();
+        match core_tail(path, self.core) {
+            Ok(None) => None,
+            Ok(Some((len, skipped, lines))) => {
+                self.core = Some(len);
+                Some(CoreTail { lines, skipped, path: shown, error: None })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(CoreTail::default()),
+            Err(error) => {
+                let error = Some(format!("{shown} cannot be read: {error}"));
+                Some(CoreTail { path: shown, error, ..CoreTail::default() })
+            }
+        }
+    }
+}
+
+fn window(reader: &mut LogReader, request: &LogRequest) -> Result<LogWindow, RecordError> {
+    let total = reader.line_count()?;
+    let rows = u64::from(request.rows);
+    let last = total.saturating_sub(rows);
+    let first = request.from.map_or(last, |from| from.min(last));
+    let lines = reader.lines(first..first + rows)?;
+    let mut shown = Vec::with_capacity(lines.len());
+    for line in &lines {
+        let ending = if line.truncated { ending(reader, line)? } else { None };
+        shown.push(LogRow::new(line, ending.as_deref(), request.columns, request.colour));
+    }
+    Ok(LogWindow { of: Some(request.of.clone()), total, lines: shown, error: None })
+}
+
+/// The end of a line of which only the beginning was read.
+fn ending(reader: &mut LogReader, line: &LogLine) -> Result<Option<Vec<u8>>, RecordError> {
+    let end = reader.line_start(line.number + 1)?.unwrap_or(reader.len());
+    let from = end.saturating_sub(ENDING as u64).max(line.offset);
+    Ok(match reader.read(from, ENDING.min(usize::try_from(end - from).unwrap_or(ENDING)))? {
+        LogPiece::Bytes(bytes) => Some(bytes),
+        LogPiece::Lost { .. } => None,
+    })
+}
+
+/// Length of the file, bytes that are not shown, lines; `None` when the length is still `known`.
+fn core_tail(path: &Path, known: Option<u64>) -> io::Result<Option<(u64, u64, Vec<String>)>> {
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    if known == Some(len) {
+        return Ok(None);
+    }
+    let mut from = len.saturating_sub(CORE_TAIL);
+    let mut bytes = vec![0; usize::try_from(len - from).unwrap_or(0)];
+    file.read_exact_at(&mut bytes, from)?;
+    if from > 0 {
+        // The first line is most likely not whole.
+        let whole = memchr::memchr(b'\n', &bytes).map_or(0, |at| at + 1);
+        bytes.drain(..whole);
+        from += whole as u64;
+    }
+    let text = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned();
+    let lines = if text.is_empty() { Vec::new() } else { sanitise::lines(&text) };
+    Ok(Some((len, from, lines)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_long_file_begins_with_a_whole_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("core.stderr");
+        let mut fetcher = Fetcher::default();
+        assert_eq!(fetcher.core_tail(&path), Some(CoreTail::default()));
+
+        std::fs::write(&path, "a\x1b[31mb\nc\n").unwrap();
+        assert_eq!(fetcher.core_tail(&path).unwrap().lines, ["ab", "c"]);
+        assert_eq!(fetcher.core_tail(&path), None);
+
+        let line = format!("{}\n", "x".repeat(999));
+        std::fs::write(&path, line.repeat(100)).unwrap();
+        let tail = fetcher.core_tail(&path).unwrap();
+        assert_eq!(tail.lines.len(), 65);
+        assert!(tail.lines.iter().all(|line| line.len() == 999));
+        assert_eq!(tail.skipped, 35_000);
+    }
+}

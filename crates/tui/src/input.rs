@@ -1,0 +1,245 @@
+//! Bytes from a terminal, taken apart into keys.
+//!
+//! A terminal sends what looks like a stream of characters; keys that are none come as escape sequences,
+//! and a read may end anywhere inside one. The decoder is given bytes as they come and never waits. Whoever
+//! reads tells it with [`Decoder::settle`] when nothing followed for a while: only then a lone ESC is the
+//! Escape key. What is pasted is not taken for keys.
+
+use std::time::Duration;
+
+use crate::keymap::Key;
+
+/// Bytes a sequence may have; longer ones are none of ours and are skipped.
+const LONGEST: usize = 64;
+
+/// Turns bytes into keys.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    /// Bytes that are no key yet.
+    rest: Vec<u8>,
+    pasting: bool,
+}
+
+/// What the beginning of some bytes is.
+enum Start {
+    /// A key or nothing known, and how many bytes it took.
+    Done(Option<Key>, usize),
+    /// The beginning of more.
+    More,
+}
+
+impl Decoder {
+    /// Takes bytes and appends the keys they make.
+    pub(crate) fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
+        self.rest.extend_from_slice(bytes);
+        let mut taken = 0;
+        loop {
+            let rest = &self.rest[taken..];
+            if self.pasting {
+                const END: &[u8] = b"\x1b[201~";
+                match memchr::memmem::find(rest, END) {
+                    Some(at) => {
+                        self.pasting = false;
+                        taken += at + END.len();
+                        continue;
+                    }
+                    None => {
+                        // The end may be split between two reads.
+                        taken += rest.len().saturating_sub(END.len() - 1);
+                        break;
+                    }
+                }
+            }
+            if rest.is_empty() {
+                break;
+            }
+            match start(rest) {
+                Start::Done(key, len) => {
+                    self.pasting = rest.starts_with(b"\x1b[200~");
+                    keys.extend(key);
+                    taken += len;
+                }
+                Start::More if rest.len() > LONGEST => taken = self.rest.len(),
+                Start::More => break,
+            }
+        }
+        self.rest.drain(..taken);
+    }
+
+    /// How long it must be quiet before [`Decoder::settle`]; `None` when nothing waits for more.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        if self.pasting {
+            Some(Duration::from_millis(500))
+        } else if self.rest.is_empty() {
+            None
+        } else {
+            Some(Duration::from_millis(50))
+        }
+    }
+
+    /// Nothing more came: what waits is taken for what it is by itself. A paste whose end was lost ends, so
+    /// that the keyboard is not dead for ever.
+    pub(crate) fn settle(&mut self, keys: &mut Vec<Key>) {
+        let pasting = std::mem::take(&mut self.pasting);
+        if std::mem::take(&mut self.rest).first() == Some(&0x1b) && !pasting {
+            keys.push(Key::Esc);
+        }
+    }
+}
+
+fn start(bytes: &[u8]) -> Start {
+    match bytes[0] {
+        0x1b => match bytes.get(1) {
+            None => Start::More,
+            Some(b'[') => csi(bytes),
+            Some(b'O') => match bytes.get(2) {
+                None => Start::More,
+                Some(last) => Start::Done(final_key(*last), 3),
+            },
+            // Twice Escape.
+            Some(0x1b) => Start::Done(Some(Key::Esc), 1),
+            // With Alt; no such key has a meaning.
+            Some(_) => match start(&bytes[1..]) {
+                Start::Done(_, len) => Start::Done(None, 1 + len),
+                Start::More => Start::More,
+            },
+        },
+        b'\r' | b'\n' => Start::Done(Some(Key::Enter), 1),
+        b'\t' => Start::Done(Some(Key::Tab), 1),
+        0x08 | 0x7f => Start::Done(Some(Key::Backspace), 1),
+        control @ 1..=26 => Start::Done(Some(Key::Ctrl(char::from(b'a' + control - 1))), 1),
+        0 | 0x1c..=0x1f => Start::Done(None, 1),
+        first => character(first, bytes),
+    }
+}
+
+/// `ESC [ parameters final`.
+fn csi(bytes: &[u8]) -> Start {
+    let Some(end) = bytes[2..].iter().position(|byte| !(0x20..=0x3f).contains(byte)) else {
+        return Start::More;
+    };
+    let end = end + 2;
+    let parameters = &bytes[2..end];
+    let key = match bytes[end] {
+        b'~' => match parameters.split(|byte| *byte == b';').next() {
+            Some(b"1" | b"7") => Some(Key::Home),
+            Some(b"4" | b"8") => Some(Key::End),
+            Some(b"5") => Some(Key::PageUp),
+            Some(b"6") => Some(Key::PageDown),
+            _ => None,
+        },
+        b'Z' => Some(Key::BackTab),
+        // A report of the terminal (`ESC [ ? … c`) is no key.
+        last if parameters.first().is_none_or(u8::is_ascii_digit) => final_key(last),
+        _ => None,
+    };
+    // A byte that cannot end a sequence is looked at afresh.
+    let len = if (0x40..=0x7e).contains(&bytes[end]) { end + 1 } else { end };
+    Start::Done(key, len)
+}
+
+const fn final_key(last: u8) -> Option<Key> {
+    match last {
+        b'A' => Some(Key::Up),
+        b'B' => Some(Key::Down),
+        b'C' => Some(Key::Right),
+        b'D' => Some(Key::Left),
+        b'F' => Some(Key::End),
+        b'H' => Some(Key::Home),
+        b'M' => Some(Key::Enter),
+        _ => None,
+    }
+}
+
+fn character(first: u8, bytes: &[u8]) -> Start {
+    let len = match first {
+        ..=0x7f => 1,
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return Start::Done(None, 1),
+    };
+    let have = &bytes[..len.min(bytes.len())];
+    match std::str::from_utf8(have) {
+        Ok(text) => Start::Done(text.chars().next().filter(|char| !char.is_control()).map(Key::Char), len),
+        Err(error) if error.error_len().is_none() && have.len() < len => Start::More,
+        Err(_) => Start::Done(None, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys(bytes: &[u8]) -> Vec<Key> {
+        let mut keys = Vec::new();
+        let mut decoder = Decoder::default();
+        decoder.feed(bytes, &mut keys);
+        decoder.settle(&mut keys);
+        keys
+    }
+
+    #[test]
+    fn keys_of_common_terminals() {
+        let cases: [(&[u8], &[Key]); 26] = [
+            (b"q", &[Key::Char('q')]),
+            ("ü漢".as_bytes(), &[Key::Char('ü'), Key::Char('漢')]),
+            (b"\x03", &[Key::Ctrl('c')]),
+            (b"\r", &[Key::Enter]),
+            (b"\t\x1b[Z", &[Key::Tab, Key::BackTab]),
+            (b"\x7f", &[Key::Backspace]),
+            (b"\x1b", &[Key::Esc]),
+            (b"\x1b\x1b", &[Key::Esc, Key::Esc]),
+            (b"\x1b[A\x1b[B", &[Key::Up, Key::Down]),
+            (b"\x1bOC\x1bOD", &[Key::Right, Key::Left]),
+            (b"\x1b[1;5A", &[Key::Up]),
+            (b"\x1b[5~\x1b[6~", &[Key::PageUp, Key::PageDown]),
+            (b"\x1b[H\x1b[F", &[Key::Home, Key::End]),
+            (b"\x1b[1~\x1b[4~", &[Key::Home, Key::End]),
+            (b"\x1bOH", &[Key::Home]),
+            (b"\x1b[7~\x1b[8~", &[Key::Home, Key::End]),
+            (b"\x1b[15~", &[]),
+            (b"\x1bq", &[]),
+            (b"\x1b[?1;2c", &[]),
+            (b"\x1b[2", &[Key::Esc]),
+            (b"\x1b[200~qy\x03\x1b[201~j", &[Key::Char('j')]),
+            (b"\x1b[200~qy", &[]),
+            (b"\xff\xc3j", &[Key::Char('j')]),
+            (b"\x00\x1c", &[]),
+            (b"\x1b[\x03", &[Key::Ctrl('c')]),
+            (b"\x1b[I\x1b[O", &[]),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(keys(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn an_interrupt_gets_through_a_broken_sequence() {
+        let mut found = Vec::new();
+        let mut decoder = Decoder::default();
+        decoder.feed(&[b"\x1b[".as_slice(), &[b'1'; 200]].concat(), &mut found);
+        decoder.feed(b"\x03", &mut found);
+        assert_eq!(found, [Key::Ctrl('c')]);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_matter(
+            bytes in prop::collection::vec(prop_oneof![
+                any::<u8>(), Just(0x1b), Just(b'['), Just(b'~'), Just(b'2'), Just(b'0'), Just(b'1'),
+            ], 0..60),
+            cut in 0usize..60,
+        ) {
+            let cut = cut.min(bytes.len());
+            let mut split = Vec::new();
+            let mut decoder = Decoder::default();
+            decoder.feed(&bytes[..cut], &mut split);
+            decoder.feed(&bytes[cut..], &mut split);
+            decoder.settle(&mut split);
+            prop_assert_eq!(split, keys(&bytes));
+        }
+    }
+}

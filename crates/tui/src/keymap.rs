@@ -1,0 +1,313 @@
+//! Which key does what: one table, from which keys are looked up and help and footer are made.
+
+use std::fmt;
+
+use crate::model::{Context, Tab};
+
+/// A key as it was pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Char(char),
+    /// With Ctrl; always a lower-case letter.
+    Ctrl(char),
+    Enter,
+    Esc,
+    Tab,
+    BackTab,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Backspace,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Char(char) => write!(f, "{char}"),
+            Self::Ctrl(char) => write!(f, "Ctrl-{}", char.to_ascii_uppercase()),
+            Self::Enter => f.write_str("Enter"),
+            Self::Esc => f.write_str("Esc"),
+            Self::Tab => f.write_str("Tab"),
+            Self::BackTab => f.write_str("Shift-Tab"),
+            Self::Up => f.write_str("↑"),
+            Self::Down => f.write_str("↓"),
+            Self::Left => f.write_str("←"),
+            Self::Right => f.write_str("→"),
+            Self::PageUp => f.write_str("PgUp"),
+            Self::PageDown => f.write_str("PgDn"),
+            Self::Home => f.write_str("Home"),
+            Self::End => f.write_str("End"),
+            Self::Backspace => f.write_str("Backspace"),
+        }
+    }
+}
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    OpenPane,
+    Back,
+    Show(Tab),
+    NextTab,
+    PreviousTab,
+    Follow,
+    PreviousAttempt,
+    NextAttempt,
+    PreviousPatch,
+    NextPatch,
+    OpenLog,
+    CancelStep,
+    Quit,
+    Interrupt,
+    Confirm,
+    Refuse,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) keys: &'static [Key],
+    pub(crate) command: Command,
+    /// What it does, for the help.
+    pub(crate) help: &'static str,
+    /// Word in the footer, where there is room and [`Binding::when`] holds.
+    pub(crate) label: Option<&'static str>,
+    /// Whether it does something now.
+    pub(crate) when: fn(&Context) -> bool,
+}
+
+/// The table. The footer takes its entries from top to bottom as far as they fit, so what matters most comes
+/// first.
+pub(crate) const BINDINGS: &[Binding] = &[
+    Binding {
+        keys: &[Key::Char('y')],
+        command: Command::Confirm,
+        help: "answer a question with yes",
+        label: Some("yes"),
+        when: |now| now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('n'), Key::Esc, Key::Char('q')],
+        command: Command::Refuse,
+        help: "answer a question with no",
+        label: Some("no"),
+        when: |now| now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('q')],
+        command: Command::Quit,
+        help: "end the run after a question; leave once it is over",
+        label: Some("quit"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Ctrl('c')],
+        command: Command::Interrupt,
+        help: "end the run; again: kill its workers; again: leave at once",
+        label: Some("end the run"),
+        when: |now| !now.over,
+    },
+    Binding {
+        keys: &[Key::Char('j'), Key::Down],
+        command: Command::Down,
+        help: "next step, or scroll down",
+        label: Some("down"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('k'), Key::Up],
+        command: Command::Up,
+        help: "previous step, or scroll up",
+        label: Some("up"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Enter, Key::Right, Key::Char('l')],
+        command: Command::OpenPane,
+        help: "go to the pane on the right",
+        label: Some("open"),
+        when: |now| !now.asking && !now.in_pane,
+    },
+    Binding {
+        keys: &[Key::Esc, Key::Left, Key::Char('h')],
+        command: Command::Back,
+        help: "back to the steps",
+        label: Some("back"),
+        when: |now| !now.asking && now.in_pane,
+    },
+    Binding {
+        keys: &[Key::Tab],
+        command: Command::NextTab,
+        help: "next tab",
+        label: Some("next tab"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('o')],
+        command: Command::OpenLog,
+        help: "show the recorded log although streaming is off",
+        label: Some("open log"),
+        when: |now| !now.asking && now.log_closed,
+    },
+    Binding {
+        keys: &[Key::Char('f')],
+        command: Command::Follow,
+        help: "follow the running step, or stop following",
+        label: Some("follow"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('x')],
+        command: Command::CancelStep,
+        help: "end the selected step after a question",
+        label: Some("end step"),
+        when: |now| !now.asking && now.step_active,
+    },
+    Binding {
+        keys: &[Key::Char('[')],
+        command: Command::PreviousAttempt,
+        help: "previous attempt of the step",
+        label: Some("earlier attempt"),
+        when: |now| !now.asking && now.attempts,
+    },
+    Binding {
+        keys: &[Key::Char(']')],
+        command: Command::NextAttempt,
+        help: "next attempt of the step",
+        label: Some("later attempt"),
+        when: |now| !now.asking && now.attempts,
+    },
+    Binding {
+        keys: &[Key::Char('<'), Key::Char(',')],
+        command: Command::PreviousPatch,
+        help: "previous change in the diffs",
+        label: Some("earlier change"),
+        when: |now| !now.asking && now.patches,
+    },
+    Binding {
+        keys: &[Key::Char('>'), Key::Char('.')],
+        command: Command::NextPatch,
+        help: "next change in the diffs",
+        label: Some("later change"),
+        when: |now| !now.asking && now.patches,
+    },
+    Binding {
+        keys: &[Key::PageUp],
+        command: Command::PageUp,
+        help: "scroll up by a page",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::PageDown],
+        command: Command::PageDown,
+        help: "scroll down by a page",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('g'), Key::Home],
+        command: Command::First,
+        help: "first step, or the beginning",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('G'), Key::End],
+        command: Command::Last,
+        help: "last step, or the end; a log is followed again",
+        label: Some("end"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::BackTab],
+        command: Command::PreviousTab,
+        help: "previous tab",
+        label: None,
+        when: |now| !now.asking,
+    },
+    tab(&[Key::Char('1')], Tab::Overview, "facts about the step and the run"),
+    tab(&[Key::Char('2')], Tab::Logs, "what the worker printed"),
+    tab(&[Key::Char('3')], Tab::Diffs, "what the worker changed"),
+    tab(&[Key::Char('4')], Tab::Result, "how the attempt ended"),
+    tab(&[Key::Char('5')], Tab::Core, "the process that starts the workers"),
+    tab(&[Key::Char('6'), Key::Char('?')], Tab::Help, "the keys"),
+];
+
+const fn tab(keys: &'static [Key], tab: Tab, help: &'static str) -> Binding {
+    Binding { keys, command: Command::Show(tab), help, label: None, when: |now| !now.asking }
+}
+
+/// What a key asks for now.
+pub(crate) fn command(key: Key, now: &Context) -> Option<Command> {
+    // An interrupt is never out of place.
+    if key == Key::Ctrl('c') {
+        return Some(Command::Interrupt);
+    }
+    BINDINGS
+        .iter()
+        .find(|binding| binding.keys.contains(&key) && (binding.when)(now))
+        .map(|binding| binding.command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every combination of circumstances.
+    fn contexts() -> impl Iterator<Item = Context> {
+        (0u8..128).map(|bits| {
+            let bit = |at: u8| bits & (1 << at) != 0;
+            Context {
+                asking: bit(0),
+                over: bit(1),
+                in_pane: bit(2),
+                step_active: bit(3),
+                attempts: bit(4),
+                patches: bit(5),
+                log_closed: bit(6),
+            }
+        })
+    }
+
+    #[test]
+    fn no_key_has_two_meanings_at_a_time() {
+        for now in contexts() {
+            let mut seen = std::collections::HashMap::new();
+            for binding in BINDINGS.iter().filter(|binding| (binding.when)(&now)) {
+                for key in binding.keys {
+                    let before = seen.insert(*key, binding.command);
+                    assert_eq!(before, None, "{key} in {now:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_can_always_get_out() {
+        for now in contexts() {
+            assert_eq!(command(Key::Ctrl('c'), &now), Some(Command::Interrupt));
+            let quit = command(Key::Char('q'), &now);
+            assert!(matches!(quit, Some(Command::Quit | Command::Refuse)), "{now:?}");
+        }
+    }
+
+    #[test]
+    fn every_tab_has_its_number() {
+        for (index, tab) in Tab::ALL.into_iter().enumerate() {
+            let digit = char::from_digit(index as u32 + 1, 10).unwrap();
+            assert_eq!(command(Key::Char(digit), &Context::default()), Some(Command::Show(tab)));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What happens to the model, and what it asks for.
+
+use std::sync::Arc;
+
+use ratatui::layout::Size;
+use roboppi_attach::Wish;
+use roboppi_ipc::UtcMillis;
+use roboppi_run::{RunRecord, RunView};
+
+use crate::keymap::Key;
+use crate::log_pane::{CoreTail, LogWindow};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Message {
+    Key(Key),
+    /// An interrupt from outside; as if Ctrl-C had been pressed.
+    Interrupt,
+    Resize(Size),
+    /// Time went on.
+    Tick(UtcMillis),
+    /// The run as it is now; what was known of it before is void.
+    Follow(Box<RunView>),
+    Record(Arc<RunRecord>),
+    /// No more records will come.
+    Ended,
+    Log(LogWindow),
+    CoreTail(CoreTail),
+}
+
+/// Something the driver is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Wish(Wish),
+    /// Leave the screen.
+    Leave,
+}

@@ -1,0 +1,252 @@
+//! What the screen is made from: the run, and what the person in front of it chose.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use ratatui::layout::Size;
+use roboppi_ipc::UtcMillis;
+use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepView};
+
+use crate::TuiSettings;
+use crate::diff_index::DiffIndex;
+use crate::log_pane::{CoreTail, LogPane};
+use crate::theme::Theme;
+
+/// Everything a frame is drawn from. Changed by [`update`](crate::update::update) alone.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) view: RunView,
+    /// No record will come any more.
+    pub(crate) ended: bool,
+    pub(crate) settings: TuiSettings,
+    pub(crate) theme: Theme,
+    pub(crate) zone: TimeZone,
+    pub(crate) size: Size,
+    pub(crate) now: UtcMillis,
+    /// Frame of the spinner.
+    pub(crate) frame: usize,
+    pub(crate) selected: Option<StepId>,
+    /// First row of the list that is shown.
+    pub(crate) list_top: usize,
+    /// The selection goes with the run until the person moves it.
+    pub(crate) follow: bool,
+    pub(crate) focus: Focus,
+    pub(crate) tab: Tab,
+    /// Index of the attempt shown; `None` for the latest.
+    pub(crate) attempt: Option<usize>,
+    /// Index of the patch shown; `None` for the latest.
+    pub(crate) patch: Option<usize>,
+    /// Where each tab is scrolled to; the log has its own.
+    pub(crate) scroll: [Scroll; Tab::ALL.len()],
+    pub(crate) log: LogPane,
+    pub(crate) core_tail: CoreTail,
+    pub(crate) diffs: DiffIndex,
+    pub(crate) question: Option<Question>,
+    /// How far this person went with ending the run: 1 asked, 2 forced.
+    pub(crate) asked: u8,
+    /// What came of the last key, until the next one.
+    pub(crate) notice: Option<String>,
+    /// Path of the run directory, for people.
+    pub(crate) run_dir: String,
+    /// Something that may be on screen changed.
+    pub(crate) dirty: bool,
+}
+
+/// Which side takes the arrow keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Focus {
+    #[default]
+    Steps,
+    Pane,
+}
+
+/// What is shown beside the list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tab {
+    #[default]
+    Overview,
+    Logs,
+    Diffs,
+    Result,
+    Core,
+    Help,
+}
+
+impl Tab {
+    /// In the order of their numbers.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Overview, Self::Logs, Self::Diffs, Self::Result, Self::Core, Self::Help];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Logs => "Logs",
+            Self::Diffs => "Diffs",
+            Self::Result => "Result",
+            Self::Core => "Core",
+            Self::Help => "Help",
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// How far a pane is scrolled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scroll {
+    /// First row shown.
+    pub(crate) top: usize,
+    /// Stay at the end when there is more.
+    pub(crate) stick: bool,
+}
+
+/// What a person is asked before something is done that cannot be undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    EndRun,
+    EndStep(StepId),
+}
+
+/// Circumstances that decide what keys mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Context {
+    pub(crate) asking: bool,
+    pub(crate) over: bool,
+    pub(crate) in_pane: bool,
+    pub(crate) step_active: bool,
+    /// The step has more than one attempt.
+    pub(crate) attempts: bool,
+    /// There are patches to choose from.
+    pub(crate) patches: bool,
+    /// A log is not shown because streaming is off.
+    pub(crate) log_closed: bool,
+}
+
+impl Model {
+    pub(crate) fn new(settings: TuiSettings, zone: TimeZone, size: Size, now: UtcMillis) -> Self {
+        let mut scroll = [Scroll::default(); Tab::ALL.len()];
+        scroll[Tab::Core.index()].stick = true;
+        Self {
+            view: RunView::default(),
+            ended: false,
+            theme: Theme::new(settings.colour),
+            settings,
+            zone,
+            size,
+            now,
+            frame: 0,
+            selected: None,
+            list_top: 0,
+            follow: true,
+            focus: Focus::default(),
+            tab: Tab::default(),
+            attempt: None,
+            patch: None,
+            scroll,
+            log: LogPane::default(),
+            core_tail: CoreTail::default(),
+            diffs: DiffIndex::default(),
+            question: None,
+            asked: 0,
+            notice: None,
+            run_dir: String::new(),
+            dirty: true,
+        }
+    }
+
+    /// Whether the run is over, or its end will never be known.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.view.is_finished() || self.ended
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        let patches = self.shown_attempt().map_or(0, |attempt| attempt.activity.patches.len());
+        Context {
+            asking: self.question.is_some(),
+            over: self.is_over(),
+            in_pane: self.focus == Focus::Pane,
+            step_active: !self.is_over() && self.shown_step().is_some_and(can_be_ended),
+            attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),
+            patches: self.tab == Tab::Diffs && patches > 1,
+            log_closed: self.tab == Tab::Logs && self.log_is_closed(),
+        }
+    }
+
+    pub(crate) fn selected_index(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.view.steps.iter().position(|step| step.plan.step == *selected)
+    }
+
+    pub(crate) fn shown_step(&self) -> Option<&StepView> {
+        self.view.step(self.selected.as_ref()?)
+    }
+
+    /// Index of the attempt shown.
+    pub(crate) fn attempt_index(&self) -> Option<usize> {
+        let last = self.shown_step()?.attempts.len().checked_sub(1)?;
+        Some(self.attempt.map_or(last, |chosen| chosen.min(last)))
+    }
+
+    pub(crate) fn shown_attempt(&self) -> Option<&AttemptView> {
+        self.shown_step()?.attempts.get(self.attempt_index()?)
+    }
+
+    /// Index of the patch shown.
+    pub(crate) fn patch_index(&self) -> Option<usize> {
+        let last = self.shown_attempt()?.activity.patches.len().checked_sub(1)?;
+        Some(self.patch.map_or(last, |chosen| chosen.min(last)))
+    }
+
+    /// Whether the log is kept from the screen because the workflow was told not to stream.
+    pub(crate) fn log_is_closed(&self) -> bool {
+        !self.log.opened && self.view.head.as_ref().is_some_and(|head| !head.stream_stdio)
+    }
+
+    /// Milliseconds the run has taken, or took.
+    pub(crate) fn elapsed_ms(&self) -> Option<u64> {
+        match &self.view.status {
+            RunStatus::Finished { duration_ms, .. } => Some(*duration_ms),
+            RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => {
+                self.view.head.as_ref().map(|head| self.since(head.started_at))
+            }
+        }
+    }
+
+    pub(crate) fn since(&self, then: UtcMillis) -> u64 {
+        self.now.0.saturating_sub(then.0)
+    }
+
+    /// Milliseconds a step has taken, or took; `None` when it never started.
+    pub(crate) fn step_ms(&self, step: &StepView) -> Option<u64> {
+        if step.state.is_final() { step.duration_ms } else { step.started_at.map(|then| self.since(then)) }
+    }
+
+    /// Milliseconds an attempt has taken, or took.
+    pub(crate) fn attempt_ms(&self, attempt: &AttemptView) -> u64 {
+        match &attempt.status {
+            AttemptStatus::Finished { result, .. } => result.duration_ms,
+            AttemptStatus::Started | AttemptStatus::Phase(_) => self.since(attempt.started_at),
+        }
+    }
+
+    /// Path of the log of an attempt, for people.
+    pub(crate) fn log_path(&self, attempt: &AttemptView) -> String {
+        let base = &attempt.base;
+        if self.run_dir.is_empty() { format!("{base}.log") } else { format!("{}/{base}.log", self.run_dir) }
+    }
+
+    /// Whether the screen changes by time alone.
+    pub(crate) const fn is_alive(&self) -> bool {
+        !self.is_over()
+    }
+}
+
+/// Whether there is something of a step that could be ended.
+pub(crate) const fn can_be_ended(step: &StepView) -> bool {
+    step.state.is_active() || matches!(step.state, roboppi_run::StepState::Retrying)
+}
+
+/// Time between two ticks while the run goes on.
+pub(crate) const TICK: Duration = Duration::from_secs(1);

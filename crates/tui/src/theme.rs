@@ -1,0 +1,127 @@
+//! What colours and icons mean. Colour only ever repeats what an icon or a word says.
+
+use ratatui::style::{Color, Modifier, Style};
+use roboppi_run::{RunOutcome, StepState};
+
+/// The look. Without colour it makes do with bold, dim, underlined and reversed text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Theme {
+    colour: bool,
+}
+
+/// Frames of the spinner.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+impl Theme {
+    pub(crate) const fn new(colour: bool) -> Self {
+        Self { colour }
+    }
+
+    const fn fg(self, colour: Color) -> Style {
+        if self.colour { Style::new().fg(colour) } else { Style::new() }
+    }
+
+    /// What stands back: labels, paths, hints.
+    pub(crate) const fn faint(self) -> Style {
+        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+    }
+
+    /// Headings and names.
+    pub(crate) const fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    /// The selected row.
+    pub(crate) const fn selected(self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    pub(crate) const fn good(self) -> Style {
+        self.fg(Color::Green)
+    }
+
+    pub(crate) const fn bad(self) -> Style {
+        self.fg(Color::Red)
+    }
+
+    /// What goes on, and what a person should look at.
+    pub(crate) const fn busy(self) -> Style {
+        self.fg(Color::Yellow)
+    }
+
+    /// What is ready or a note.
+    pub(crate) const fn note(self) -> Style {
+        self.fg(Color::Cyan)
+    }
+
+    pub(crate) const fn state(self, state: StepState) -> Style {
+        match state {
+            StepState::Pending | StepState::Skipped => self.faint(),
+            StepState::Ready => self.note(),
+            StepState::Starting | StepState::Running | StepState::Retrying | StepState::Ending => self.busy(),
+            StepState::Succeeded => self.good(),
+            StepState::Failed | StepState::Cancelled | StepState::Lost => self.bad(),
+        }
+    }
+
+    pub(crate) const fn outcome(self, outcome: RunOutcome) -> Style {
+        match outcome {
+            RunOutcome::Succeeded => self.good(),
+            RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::TimedOut | RunOutcome::Lost => {
+                self.bad()
+            }
+        }
+    }
+}
+
+/// One frame of the spinner.
+pub(crate) fn spinner(frame: usize) -> &'static str {
+    SPINNER[frame % SPINNER.len()]
+}
+
+/// The icon of a state; each state has its own.
+pub(crate) fn icon(state: StepState, frame: usize) -> &'static str {
+    match state {
+        StepState::Pending => "○",
+        StepState::Ready => "◎",
+        StepState::Starting => "◌",
+        StepState::Running => spinner(frame),
+        StepState::Retrying => "↻",
+        StepState::Ending => "◑",
+        StepState::Succeeded => "✓",
+        StepState::Failed => "✗",
+        StepState::Skipped => "⊘",
+        StepState::Cancelled => "■",
+        StepState::Lost => "?",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn states_can_be_told_apart_without_colour() {
+        let states = [
+            StepState::Pending,
+            StepState::Ready,
+            StepState::Starting,
+            StepState::Running,
+            StepState::Retrying,
+            StepState::Ending,
+            StepState::Succeeded,
+            StepState::Failed,
+            StepState::Skipped,
+            StepState::Cancelled,
+            StepState::Lost,
+        ];
+        let icons: BTreeSet<_> = states.into_iter().map(|state| icon(state, 0)).collect();
+        assert_eq!(icons.len(), states.len());
+        assert!(states.into_iter().all(|state| {
+            let style = Theme::new(false).state(state);
+            style.fg.is_none() && style.bg.is_none()
+        }));
+    }
+}

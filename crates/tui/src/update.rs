@@ -1,0 +1,153 @@
+//! How what happens changes the model. Does no I/O and reads no clock.
+
+use ratatui::layout::Size;
+use roboppi_attach::Wish;
+use roboppi_ipc::WorkerEvent;
+use roboppi_run::{RunEvent, RunRecord, RunStatus};
+
+use crate::layout::{Areas, GUTTER, log_parts};
+use crate::log_pane::LogRequest;
+use crate::message::{Action, Message};
+use crate::model::{Model, Question, Tab, can_be_ended};
+
+mod ending;
+mod keys;
+mod scroll;
+mod selection;
+
+pub(crate) use ending::stage;
+
+/// Takes one message in and says what is to be done.
+pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
+    let mut actions = Vec::new();
+    match message {
+        Message::Key(key) => {
+            model.dirty = true;
+            keys::press(model, key, &mut actions);
+        }
+        Message::Interrupt => {
+            model.dirty = true;
+            ending::interrupt(model, &mut actions);
+        }
+        Message::Resize(size) => {
+            model.dirty |= model.size != size;
+            model.size = size;
+        }
+        Message::Tick(now) => {
+            model.now = now;
+            model.frame = model.frame.wrapping_add(1);
+            model.dirty = true;
+        }
+        Message::Follow(view) => {
+            let was_over = model.is_over();
+            model.view = *view;
+            model.dirty = true;
+            selection::settle(model, !was_over && model.is_over());
+            leave_if_nobody_stays(model, &mut actions);
+        }
+        Message::Record(record) => {
+            model.dirty |= is_visible(model, &record);
+            model.view.apply(&record);
+            if changes_steps(&record) {
+                selection::settle(
+                    model,
+                    matches!(&*record, RunRecord::Journal(record)
+                    if matches!(record.event, RunEvent::RunFinished { .. })),
+                );
+                leave_if_nobody_stays(model, &mut actions);
+            }
+        }
+        Message::Ended => {
+            model.ended = true;
+            model.dirty = true;
+            leave_if_nobody_stays(model, &mut actions);
+        }
+        Message::Log(window) => model.log.window = window,
+        Message::CoreTail(tail) => model.core_tail = tail,
+    }
+    close_stale_question(model);
+    actions
+}
+
+/// Brings up to date what a frame needs and no message changes by itself. To be called before each frame.
+pub(crate) fn prepare(model: &mut Model) {
+    let rows = Areas::of(model.size, model.focus).steps.height;
+    selection::keep_in_sight(model, usize::from(rows));
+    if model.tab == Tab::Diffs {
+        let mut diffs = std::mem::take(&mut model.diffs);
+        if let Some(attempt) = model.shown_attempt() {
+            diffs.take_in(attempt);
+        }
+        model.diffs = diffs;
+    }
+}
+
+/// What the next frame needs of a log.
+pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
+    let pane = Areas::of(model.size, model.focus).pane;
+    if model.tab != Tab::Logs || pane.area() == 0 || model.log_is_closed() {
+        return None;
+    }
+    let (text, _) = log_parts(pane);
+    Some(LogRequest {
+        of: model.shown_attempt()?.of.clone(),
+        from: (!model.log.follow).then_some(model.log.top),
+        rows: text.height,
+        columns: text.width.saturating_sub(GUTTER),
+        colour: model.settings.colour,
+    })
+}
+
+/// Whether the next frame shows what the core said.
+pub(crate) fn wants_core_tail(model: &Model) -> bool {
+    let Size { width, height } = model.size;
+    model.tab == Tab::Core && width > 0 && height > 0
+}
+
+/// Output and partial text change nothing but the log of their attempt; a frame for them is drawn only when
+/// that attempt is shown.
+fn is_visible(model: &Model, record: &RunRecord) -> bool {
+    match record {
+        RunRecord::Journal(_) => true,
+        RunRecord::Attempt(of, record) => match record.event {
+            WorkerEvent::Stdout(_)
+            | WorkerEvent::Stderr(_)
+            | WorkerEvent::TextDelta { .. }
+            | WorkerEvent::Gap(_) => {
+                model.tab == Tab::Logs && model.shown_attempt().is_some_and(|shown| shown.of == *of)
+            }
+            _ => true,
+        },
+    }
+}
+
+/// Whether a record can move the selection or end the run.
+const fn changes_steps(record: &RunRecord) -> bool {
+    matches!(record, RunRecord::Journal(_))
+}
+
+fn leave_if_nobody_stays(model: &Model, actions: &mut Vec<Action>) {
+    if model.is_over() && !model.settings.stay {
+        actions.push(Action::Leave);
+    }
+}
+
+/// A question is void once its subject is gone.
+fn close_stale_question(model: &mut Model) {
+    let stale = match &model.question {
+        None => false,
+        Some(Question::EndRun) => {
+            model.is_over() || matches!(model.view.status, RunStatus::Ending { .. }) || model.asked > 0
+        }
+        Some(Question::EndStep(step)) => model.is_over() || !model.view.step(step).is_some_and(can_be_ended),
+    };
+    if stale {
+        model.question = None;
+        model.dirty = true;
+    }
+}
+
+/// Ends with a wish.
+fn wish(wish: Wish, actions: &mut Vec<Action>) {
+    actions.push(Action::Wish(wish));
+}

@@ -1,0 +1,74 @@
+//! Ending the run, a step, and the screen.
+
+use roboppi_attach::Wish;
+use roboppi_run::RunStatus;
+
+use super::wish;
+use crate::message::Action;
+use crate::model::{Model, Question, can_be_ended};
+
+/// Ctrl-C: ask the run to end, then kill, then leave. A run that is being ended for another reason is one
+/// stage further already.
+pub(super) fn interrupt(model: &mut Model, actions: &mut Vec<Action>) {
+    model.question = None;
+    if model.is_over() {
+        return actions.push(Action::Leave);
+    }
+    match stage(model) {
+        0 => {
+            model.asked = 1;
+            wish(Wish::CancelRun { force: false }, actions);
+        }
+        1 => {
+            model.asked = 2;
+            wish(Wish::CancelRun { force: true }, actions);
+        }
+        _ => {
+            wish(Wish::LeaveNow, actions);
+            actions.push(Action::Leave);
+        }
+    }
+}
+
+/// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
+pub(crate) fn stage(model: &Model) -> u8 {
+    let status = match model.view.status {
+        RunStatus::Unknown | RunStatus::Running | RunStatus::Finished { .. } => 0,
+        RunStatus::Ending { force: false, .. } => 1,
+        RunStatus::Ending { force: true, .. } => 2,
+    };
+    status.max(model.asked)
+}
+
+/// `q`.
+pub(super) fn quit(model: &mut Model, actions: &mut Vec<Action>) {
+    if model.is_over() {
+        actions.push(Action::Leave);
+    } else if stage(model) > 0 {
+        model.notice = Some("the run is being ended; Ctrl-C goes a stage further".to_owned());
+    } else {
+        model.question = Some(Question::EndRun);
+    }
+}
+
+/// `x`.
+pub(super) fn ask_to_end_step(model: &mut Model) {
+    if let Some(step) = model.shown_step().filter(|step| can_be_ended(step)) {
+        model.question = Some(Question::EndStep(step.plan.step.clone()));
+    }
+}
+
+/// `y`.
+pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
+    match model.question.take() {
+        None => {}
+        Some(Question::EndRun) => {
+            model.asked = model.asked.max(1);
+            wish(Wish::CancelRun { force: false }, actions);
+        }
+        Some(Question::EndStep(step)) => {
+            model.notice = Some(format!("asked to end {step}"));
+            wish(Wish::CancelStep(step), actions);
+        }
+    }
+}

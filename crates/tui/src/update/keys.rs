@@ -1,0 +1,73 @@
+//! What keys do.
+
+use super::scroll::{self, Move};
+use super::{ending, selection};
+use crate::keymap::{self, Command, Key};
+use crate::layout::Areas;
+use crate::message::Action;
+use crate::model::{Focus, Model, Tab};
+
+pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
+    model.notice = None;
+    let Some(command) = keymap::command(key, &model.context()) else { return };
+    match command {
+        Command::Up => go(model, Move::Rows(-1)),
+        Command::Down => go(model, Move::Rows(1)),
+        Command::First => go(model, Move::First),
+        Command::Last => go(model, Move::Last),
+        Command::PageUp => page(model, -1),
+        Command::PageDown => page(model, 1),
+        Command::OpenPane => model.focus = Focus::Pane,
+        Command::Back => model.focus = Focus::Steps,
+        Command::Show(tab) => show(model, tab),
+        Command::NextTab => show(model, neighbour(model.tab, 1)),
+        Command::PreviousTab => show(model, neighbour(model.tab, Tab::ALL.len() - 1)),
+        Command::Follow => selection::toggle_follow(model),
+        Command::PreviousAttempt => selection::attempt_by(model, -1),
+        Command::NextAttempt => selection::attempt_by(model, 1),
+        Command::PreviousPatch => selection::patch_by(model, -1),
+        Command::NextPatch => selection::patch_by(model, 1),
+        Command::OpenLog => model.log.opened = true,
+        Command::CancelStep => ending::ask_to_end_step(model),
+        Command::Quit => ending::quit(model, actions),
+        Command::Interrupt => ending::interrupt(model, actions),
+        Command::Confirm => ending::confirm(model, actions),
+        Command::Refuse => model.question = None,
+    }
+}
+
+fn go(model: &mut Model, to: Move) {
+    if model.focus == Focus::Pane {
+        return scroll::pane(model, to);
+    }
+    match to {
+        Move::Rows(rows) => selection::step_by(model, rows),
+        Move::Pages(pages) => {
+            let rows = Areas::of(model.size, model.focus).steps.height.max(2) - 1;
+            selection::step_by(model, pages * rows as isize);
+        }
+        Move::First => selection::select_index(model, 0),
+        Move::Last => selection::select_index(model, model.view.steps.len().saturating_sub(1)),
+    }
+}
+
+/// A page of what can be read: the pane wherever it is shown, else the list.
+fn page(model: &mut Model, pages: isize) {
+    if Areas::of(model.size, model.focus).pane.area() > 0 {
+        scroll::pane(model, Move::Pages(pages));
+    } else {
+        go(model, Move::Pages(pages));
+    }
+}
+
+/// Shows a tab; on a small screen that means going there.
+fn show(model: &mut Model, tab: Tab) {
+    model.tab = tab;
+    if Areas::of(model.size, model.focus).pane.area() == 0 {
+        model.focus = Focus::Pane;
+    }
+}
+
+fn neighbour(tab: Tab, by: usize) -> Tab {
+    Tab::ALL[(tab.index() + by) % Tab::ALL.len()]
+}

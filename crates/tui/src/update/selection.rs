@@ -1,0 +1,122 @@
+//! Which step is selected.
+
+use roboppi_run::{RunOutcome, RunStatus, StepId, StepState};
+
+use crate::model::{Model, Scroll, Tab};
+
+/// Makes sure something is selected and, when the selection follows the run, that it is the right thing.
+/// `just_over` says that the run ended with this message.
+pub(super) fn settle(model: &mut Model, just_over: bool) {
+    if model.selected.as_ref().is_none_or(|step| model.view.step(step).is_none()) {
+        let first = model.view.steps.first().map(|step| step.plan.step.clone());
+        if first.is_none() {
+            return;
+        }
+        select(model, first);
+    }
+    if !model.follow {
+        return;
+    }
+    let target = if just_over { culprit(model) } else { running(model) };
+    if target.is_some() {
+        select(model, target);
+    }
+}
+
+/// The step that is at work: the selected one as long as it is, else the first one.
+fn running(model: &Model) -> Option<StepId> {
+    if model.is_over() || model.shown_step().is_some_and(|step| step.state.is_active()) {
+        return None;
+    }
+    let step = model.view.steps.iter().find(|step| step.state.is_active())?;
+    Some(step.plan.step.clone())
+}
+
+/// The step because of which the run did not succeed.
+fn culprit(model: &Model) -> Option<StepId> {
+    let RunStatus::Finished { outcome, .. } = &model.view.status else { return None };
+    if *outcome == RunOutcome::Succeeded {
+        return None;
+    }
+    let find =
+        |state: StepState| model.view.steps.iter().find(|step| step.state == state && !step.allowed_to_fail);
+    let step =
+        find(StepState::Failed).or_else(|| find(StepState::Lost)).or_else(|| find(StepState::Cancelled))?;
+    Some(step.plan.step.clone())
+}
+
+/// Selects a step and forgets what was chosen of another one.
+pub(super) fn select(model: &mut Model, step: Option<StepId>) {
+    if model.selected == step {
+        return;
+    }
+    model.selected = step;
+    for tab in [Tab::Overview, Tab::Diffs, Tab::Result] {
+        model.scroll[tab.index()] = Scroll::default();
+    }
+    choose_attempt(model, None);
+}
+
+/// Chooses an attempt and forgets what was chosen of another one.
+pub(super) fn choose_attempt(model: &mut Model, attempt: Option<usize>) {
+    model.attempt = attempt;
+    model.patch = None;
+    model.scroll[Tab::Diffs.index()] = Scroll::default();
+    model.scroll[Tab::Result.index()] = Scroll::default();
+    model.log.follow = true;
+    model.log.top = 0;
+}
+
+/// Moves the selection by some rows; the person takes over.
+pub(super) fn step_by(model: &mut Model, rows: isize) {
+    let Some(last) = model.view.steps.len().checked_sub(1) else { return };
+    let at = model.selected_index().unwrap_or(0);
+    select_index(model, at.saturating_add_signed(rows).min(last));
+}
+
+/// Selects the step of a row; the person takes over.
+pub(super) fn select_index(model: &mut Model, index: usize) {
+    model.follow = false;
+    let step = model.view.steps.get(index).map(|step| step.plan.step.clone());
+    if step.is_some() {
+        select(model, step);
+    }
+}
+
+/// `f`.
+pub(super) fn toggle_follow(model: &mut Model) {
+    model.follow = !model.follow;
+    model.notice = Some(if model.follow { "following the running step" } else { "not following" }.to_owned());
+    let over = model.view.is_finished();
+    settle(model, over);
+}
+
+/// `[` and `]`.
+pub(super) fn attempt_by(model: &mut Model, by: isize) {
+    let Some(at) = model.attempt_index() else { return };
+    let last = model.shown_step().map_or(0, |step| step.attempts.len().saturating_sub(1));
+    let chosen = at.saturating_add_signed(by).min(last);
+    model.follow = false;
+    if chosen != at {
+        // The latest stays the latest when there are more.
+        choose_attempt(model, (chosen < last).then_some(chosen));
+    }
+}
+
+/// `<` and `>`.
+pub(super) fn patch_by(model: &mut Model, by: isize) {
+    let Some(at) = model.patch_index() else { return };
+    let last = model.shown_attempt().map_or(0, |attempt| attempt.activity.patches.len().saturating_sub(1));
+    let chosen = at.saturating_add_signed(by).min(last);
+    model.follow = false;
+    model.patch = (chosen < last).then_some(chosen);
+    model.scroll[Tab::Diffs.index()] = Scroll::default();
+}
+
+/// Scrolls the list so that the selected row is shown and no room is wasted.
+pub(super) fn keep_in_sight(model: &mut Model, rows: usize) {
+    let selected = model.selected_index().unwrap_or(0);
+    let most = model.view.steps.len().saturating_sub(rows);
+    let lowest = (selected + 1).saturating_sub(rows);
+    model.list_top = model.list_top.clamp(lowest.min(selected), selected).min(most.max(lowest));
+}

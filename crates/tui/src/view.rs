@@ -1,0 +1,105 @@
+//! Draws the model. Changes nothing and reads nothing but the model.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::layout::Areas;
+use crate::model::{Model, Tab};
+
+mod core;
+mod diffs;
+mod footer;
+mod header;
+mod help;
+mod logs;
+mod overview;
+mod page;
+mod popup;
+mod result;
+mod steps;
+mod tabs;
+mod wording;
+
+/// Rows of the pane and rows it shows at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) len: usize,
+    pub(crate) rows: usize,
+}
+
+/// Draws a frame.
+pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
+    let areas = Areas::of(model.size, model.focus);
+    if areas.title.area() == 0 || buffer.area.intersection(Rect::from(model.size)) != Rect::from(model.size) {
+        // Nothing to draw on, or the terminal has changed and its message is still on the way.
+        return;
+    }
+    header::draw(model, &areas, buffer);
+    steps::draw(model, areas.steps, buffer);
+    rule(model, &areas, buffer);
+    tabs::draw(model, areas.tabs, buffer);
+    pane(model, areas.pane, buffer);
+    footer::draw(model, areas.footer, buffer);
+    popup::draw(model, buffer);
+}
+
+fn pane(model: &Model, area: Rect, buffer: &mut Buffer) {
+    if area.area() == 0 {
+        return;
+    }
+    match model.tab {
+        Tab::Logs => logs::draw(model, area, buffer),
+        Tab::Diffs => diffs::draw(model, area, buffer),
+        Tab::Core => core::draw(model, area, buffer),
+        Tab::Overview | Tab::Result | Tab::Help => {
+            page::draw(model, &lines(model, area.width), area, buffer);
+        }
+    }
+}
+
+/// The whole text of a tab that is one page.
+fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
+    match model.tab {
+        Tab::Overview => overview::lines(model, columns),
+        Tab::Result => result::lines(model, columns),
+        Tab::Help => help::lines(model, columns),
+        Tab::Logs | Tab::Diffs | Tab::Core => Vec::new(),
+    }
+}
+
+/// How long the pane's text is, for scrolling. Logs have a measure of their own.
+pub(crate) fn extent(model: &Model) -> Extent {
+    let area = Areas::of(model.size, model.focus).pane;
+    if area.area() == 0 {
+        return Extent::default();
+    }
+    match model.tab {
+        Tab::Logs => Extent::default(),
+        Tab::Diffs => diffs::extent(model, area),
+        Tab::Core => core::extent(model, area),
+        Tab::Overview | Tab::Result | Tab::Help => {
+            Extent { len: lines(model, area.width).len(), rows: usize::from(area.height) }
+        }
+    }
+}
+
+/// The line between list and pane.
+fn rule(model: &Model, areas: &Areas, buffer: &mut Buffer) {
+    let symbol = if areas.is_wide() { "│" } else { "─" };
+    for position in areas.rule.positions() {
+        if let Some(cell) = buffer.cell_mut(position) {
+            cell.set_symbol(symbol).set_style(model.theme.faint());
+        }
+    }
+}
+
+/// Draws one line of text at the start of an area.
+fn put(buffer: &mut Buffer, area: Rect, line: &Line<'_>) {
+    if area.area() > 0 {
+        buffer.set_line(area.x, area.y, line, area.width);
+    }
+}
+
+#[cfg(test)]
+mod tests;

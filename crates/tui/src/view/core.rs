@@ -1,0 +1,93 @@
+//! The process that starts the workers, and what it said.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use roboppi_run::{CoreStatus, RunMode};
+
+use super::page::{self, Page};
+use super::{Extent, wording};
+use crate::model::Model;
+use crate::text;
+
+pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let facts = facts(model, area.width);
+    let (head, body) = parts(&facts, area);
+    for (row, line) in head.rows().zip(&facts) {
+        super::put(buffer, row, line);
+    }
+    page::draw(model, &said(model, area.width), body, buffer);
+}
+
+pub(super) fn extent(model: &Model, area: Rect) -> Extent {
+    let (_, body) = parts(&facts(model, area.width), area);
+    Extent { len: said(model, area.width).len(), rows: usize::from(body.height) }
+}
+
+/// The facts stay; what is below is scrolled. On a small screen the facts get at most half.
+fn parts(facts: &[Line<'_>], area: Rect) -> (Rect, Rect) {
+    let height = u16::try_from(facts.len()).unwrap_or(u16::MAX).min(area.height / 2);
+    let head = Rect { height, ..area };
+    (head, Rect { y: head.bottom(), height: area.height - height, ..area })
+}
+
+fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
+    let mut page = Page::new(model.theme, columns);
+    let core = &model.view.core;
+    match &core.status {
+        CoreStatus::Absent => page.styled_fact("Core", "not started yet", model.theme.faint()),
+        CoreStatus::Alive if model.is_over() => page.fact("Core", "ended with the run"),
+        CoreStatus::Alive => page.styled_fact("Core", "● answers", model.theme.good()),
+        CoreStatus::Lost { detail } => {
+            page.styled_fact("Core", &format!("✗ lost: {detail}"), model.theme.bad());
+        }
+    }
+    if core.incarnation > 0 {
+        let mut words = Vec::new();
+        if let Some(process) = core.process {
+            words.push(format!("pid {}", process.pid));
+        }
+        words.push(format!("protocol {}", core.protocol));
+        if !core.version.is_empty() {
+            words.push(format!("version {}", core.version));
+        }
+        if core.incarnation > 1 {
+            words.push(format!("number {} of this run", core.incarnation));
+        }
+        if let Some((active, limit)) = core.permits {
+            words.push(format!("permits {active} of {limit}"));
+        }
+        page.fact("Process", &words.join(" · "));
+    }
+    if model.view.head.as_ref().is_some_and(|head| head.mode == RunMode::Direct) {
+        page.fact("Mode", "direct: the core is part of this process");
+    }
+    page.finish()
+}
+
+/// Reports, then the end of its standard error.
+fn said(model: &Model, columns: u16) -> Vec<Line<'static>> {
+    let mut page = Page::new(model.theme, columns);
+    if !model.view.core.reports.is_empty() {
+        page.heading("Reports");
+        for (ts, event) in &model.view.core.reports {
+            page.text(&format!("{} {}", wording::at(model, *ts), wording::report(event)), Style::new());
+        }
+    }
+    let tail = &model.core_tail;
+    page.heading("Standard error of the core");
+    if let Some(error) = &tail.error {
+        page.text(error, model.theme.bad());
+    } else if tail.lines.is_empty() {
+        page.text("It said nothing.", model.theme.faint());
+    }
+    if tail.skipped > 0 {
+        let words = format!("… {} before this are in {}", text::bytes(tail.skipped), tail.path);
+        page.text(&words, model.theme.faint());
+    }
+    for line in &tail.lines {
+        page.text(line, model.theme.faint());
+    }
+    page.finish()
+}

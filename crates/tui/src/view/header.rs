@@ -1,0 +1,254 @@
+//! The first lines: which run, how far, and what it waits for.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use roboppi_run::{AttemptStatus, RunMode, RunOutcome, RunStatus, StepCounts, StepState};
+
+use super::{put, wording};
+use crate::layout::Areas;
+use crate::model::Model;
+use crate::update::stage;
+use crate::{sanitise, text, theme};
+
+pub(super) fn draw(model: &Model, areas: &Areas, buffer: &mut Buffer) {
+    let columns = usize::from(areas.title.width);
+    let news = news(model, columns);
+    if areas.status.area() > 0 {
+        put(buffer, areas.title, &title(model, columns));
+        put(buffer, areas.status, &news.unwrap_or_else(|| progress(model, columns)));
+    } else {
+        // One line is all there is; it goes to what matters most.
+        put(buffer, areas.title, &news.unwrap_or_else(|| title(model, columns)));
+    }
+}
+
+fn title(model: &Model, columns: usize) -> Line<'static> {
+    let theme = model.theme;
+    let counts = model.view.counts();
+    let tally = tally(counts, model.view.steps.len());
+    let tally_width: usize = tally.iter().map(|(text, _)| text::width(text) + 1).sum();
+    let room = if columns > tally_width + 24 { columns - tally_width - 1 } else { columns };
+
+    let (state, style) = state(model);
+    let mut facts = vec![(state, style)];
+    if let Some(elapsed) = model.elapsed_ms() {
+        facts.push((text::running_duration(elapsed), Style::new()));
+    }
+    if let Some(head) = &model.view.head {
+        let mode = match head.mode {
+            RunMode::Supervised => "supervised",
+            RunMode::Direct => "direct",
+        };
+        facts.push((mode.to_owned(), theme.faint()));
+    }
+    // The name gives way before state and clock do, but not to nothing.
+    let state_and_clock: usize = facts.iter().take(2).map(|(text, _)| text::width(text) + 3).sum();
+    let name = text::fit(&name(model), room.saturating_sub(state_and_clock).max(room / 4));
+    let mut used = text::width(&name);
+    let mut spans = vec![Span::styled(name, theme.strong())];
+    for (fact, style) in facts {
+        let width = text::width(&fact);
+        if used + 3 + width > room {
+            break;
+        }
+        used += 3 + width;
+        spans.push(Span::styled(" · ", theme.faint()));
+        spans.push(Span::styled(fact, style));
+    }
+    if let Some(head) = &model.view.head
+        && room > used + 12
+    {
+        let workspace = text::fit_end(&sanitise::text(&head.workspace), room - used - 3);
+        used += 3 + text::width(&workspace);
+        spans.push(Span::styled(" · ", theme.faint()));
+        spans.push(Span::styled(workspace, theme.faint()));
+    }
+    if room < columns {
+        spans.push(Span::raw(" ".repeat(columns - tally_width - used + 1)));
+        for (index, (text, style)) in tally.into_iter().enumerate() {
+            if index > 0 {
+                spans.push(Span::raw(" "));
+            }
+            spans.push(Span::styled(text, style(theme)));
+        }
+    }
+    Line::from(spans)
+}
+
+fn name(model: &Model) -> String {
+    let known = model.view.head.as_ref().map(|head| head.name.as_str()).filter(|name| !name.is_empty());
+    sanitise::text(known.unwrap_or(&model.settings.title))
+}
+
+/// State of the run in a word, with its icon.
+fn state(model: &Model) -> (String, Style) {
+    let theme = model.theme;
+    match &model.view.status {
+        RunStatus::Finished { outcome, .. } => {
+            let icon = match outcome {
+                RunOutcome::Succeeded => "✓",
+                RunOutcome::Failed => "✗",
+                RunOutcome::Cancelled | RunOutcome::TimedOut => "■",
+                RunOutcome::Lost => "?",
+            };
+            (format!("{icon} {}", outcome_word(*outcome)), theme.outcome(*outcome))
+        }
+        _ if model.ended => ("? unknown".to_owned(), theme.bad()),
+        RunStatus::Unknown => (format!("{} starting", theme::spinner(model.frame)), theme.busy()),
+        RunStatus::Running => (format!("{} running", theme::spinner(model.frame)), theme.busy()),
+        RunStatus::Ending { force, .. } => {
+            let word = if *force { "killing" } else { "ending" };
+            (format!("{} {word}", theme::spinner(model.frame)), theme.busy())
+        }
+    }
+}
+
+const fn outcome_word(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::TimedOut => "timed out",
+        other => other.name(),
+    }
+}
+
+type Styler = fn(theme::Theme) -> Style;
+
+/// `3/8 ✓2 ✗1 ●2 ○3`.
+fn tally(counts: StepCounts, all: usize) -> Vec<(String, Styler)> {
+    let over = counts.succeeded + counts.failed + counts.skipped + counts.cancelled;
+    let mut tally: Vec<(String, Styler)> = vec![(format!("{over}/{all}"), theme::Theme::strong)];
+    let mut add = |icon: &str, count: usize, style: Styler| {
+        if count > 0 {
+            tally.push((format!("{icon}{count}"), style));
+        }
+    };
+    add("✓", counts.succeeded, theme::Theme::good);
+    add("✗", counts.failed, theme::Theme::bad);
+    add("■", counts.cancelled, theme::Theme::bad);
+    add("⊘", counts.skipped, theme::Theme::faint);
+    add("●", counts.active, theme::Theme::busy);
+    add("○", counts.waiting, theme::Theme::faint);
+    tally
+}
+
+/// How far the run is, as a bar and in words.
+fn progress(model: &Model, columns: usize) -> Line<'static> {
+    let theme = model.theme;
+    let counts = model.view.counts();
+    let all = model.view.steps.len();
+    let over = counts.succeeded + counts.failed + counts.skipped + counts.cancelled;
+    let mut words = format!("{over} of {}", text::count(all, "step"));
+    let mut add = |count: usize, word: &str| {
+        if count > 0 {
+            words.push_str(&format!(", {count} {word}"));
+        }
+    };
+    add(counts.succeeded, "succeeded");
+    add(counts.failed, "failed");
+    add(counts.cancelled, "cancelled");
+    add(counts.skipped, "skipped");
+    add(counts.active, "running");
+    add(counts.waiting, "waiting");
+    let words = text::fit(&words, columns.saturating_sub(8));
+    let room = columns.saturating_sub(text::width(&words) + 1).min(60);
+    let share = if all == 0 { 0.0 } else { over as f64 / all as f64 };
+    let (done, left) = wording::bar(share, room);
+    let style = if counts.failed > 0 { theme.bad() } else { theme.good() };
+    Line::from(vec![
+        Span::styled(done, style),
+        Span::styled(left, theme.faint()),
+        Span::raw(" "),
+        Span::styled(words, theme.faint()),
+    ])
+}
+
+/// What matters more than how far the run is.
+fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
+    match &model.view.status {
+        RunStatus::Finished { outcome, duration_ms, detail, .. } => {
+            let words = outcome_of(model, *outcome, *duration_ms, detail.as_deref());
+            let hint = if model.settings.stay { " — press q to leave" } else { "" };
+            Some(with_hint(&words, hint, model.theme.outcome(*outcome).patch(model.theme.strong()), columns))
+        }
+        _ if model.ended => Some(with_hint(
+            "the record stops here; how the run ended is not known",
+            " — press q to leave",
+            model.theme.bad(),
+            columns,
+        )),
+        RunStatus::Ending { reason, force } => {
+            let word = if *force { "killing" } else { "ending" };
+            let words = format!("{word} ({}): {}", reason.name(), awaited(model));
+            Some(with_hint(&words, next_interrupt(model), model.theme.busy(), columns))
+        }
+        RunStatus::Unknown | RunStatus::Running if model.asked > 0 => {
+            Some(with_hint("asked the run to end", next_interrupt(model), model.theme.busy(), columns))
+        }
+        RunStatus::Unknown | RunStatus::Running => None,
+    }
+}
+
+fn next_interrupt(model: &Model) -> &'static str {
+    match stage(model) {
+        0 | 1 => " — Ctrl-C again kills now",
+        _ => " — Ctrl-C again leaves at once",
+    }
+}
+
+/// Words that are cut before the hint behind them is.
+fn with_hint(words: &str, hint: &str, style: Style, columns: usize) -> Line<'static> {
+    let room = columns.saturating_sub(text::width(hint));
+    // Half a hint helps nobody.
+    let (room, hint) = if room < columns / 3 { (columns, "") } else { (room, hint) };
+    Line::from(vec![Span::styled(text::fit(words, room), style), Span::raw(hint.to_owned())])
+}
+
+/// Who an ending run waits for.
+fn awaited(model: &Model) -> String {
+    let mut waiting = Vec::new();
+    for step in model.view.steps.iter().filter(|step| !step.state.is_final()) {
+        let Some(attempt) = step.attempts.last() else { continue };
+        if matches!(attempt.status, AttemptStatus::Finished { .. }) {
+            continue;
+        }
+        let pid = attempt.process.map_or_else(String::new, |process| format!("pid {}, ", process.pid));
+        let name = sanitise::text(step.plan.step.as_str());
+        waiting.push(format!("{name} ({pid}{})", wording::attempt_status(model, attempt)));
+    }
+    if waiting.is_empty() {
+        return "its workers have ended".to_owned();
+    }
+    format!("waiting for {}", waiting.join(", "))
+}
+
+/// `failed: step test: exit 1`.
+fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Option<&str>) -> String {
+    let word = outcome_word(outcome);
+    let detail = detail.map(sanitise::text).filter(|detail| !detail.is_empty());
+    if outcome == RunOutcome::Succeeded {
+        let took = text::duration(duration_ms);
+        return detail
+            .map_or_else(|| format!("{word} in {took}"), |detail| format!("{word} in {took}: {detail}"));
+    }
+    let failed = |step: &&roboppi_run::StepView| {
+        matches!(step.state, StepState::Failed | StepState::Lost) && !step.allowed_to_fail
+    };
+    let mut culprits = model.view.steps.iter().filter(failed);
+    let reason = match (outcome, culprits.next()) {
+        (RunOutcome::Failed, Some(step)) => {
+            let name = sanitise::text(step.plan.step.as_str());
+            let mut reason = format!("step {name}");
+            let why = wording::step_reason(step);
+            if !why.is_empty() {
+                reason.push_str(&format!(": {why}"));
+            }
+            let others = culprits.count();
+            if others > 0 {
+                reason.push_str(&format!(" (and {others} more)"));
+            }
+            Some(reason)
+        }
+        _ => detail,
+    };
+    reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"))
+}

@@ -1,0 +1,163 @@
+//! Facts about the step and the run.
+
+use ratatui::text::{Line, Span};
+use roboppi_run::{AttemptView, RunMode, RunStatus, StepView};
+
+use super::page::Page;
+use super::wording;
+use crate::model::Model;
+use crate::{sanitise, text, theme};
+
+/// Warnings shown.
+const WARNINGS: usize = 20;
+
+pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
+    let mut page = Page::new(model.theme, columns);
+    if let Some(step) = model.shown_step() {
+        step_facts(model, step, &mut page);
+        attempts(model, step, &mut page);
+    }
+    run_facts(model, &mut page);
+    warnings(model, &mut page);
+    page.finish()
+}
+
+fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
+    let theme = model.theme;
+    page.text(step.plan.step.as_str(), theme.strong());
+    let mut state = format!("{} {}", theme::icon(step.state, model.frame), step.state.name());
+    if step.allowed_to_fail {
+        state.push_str(" (allowed to fail)");
+    }
+    let reason = wording::step_reason(step);
+    if !reason.is_empty() {
+        state.push_str(": ");
+        state.push_str(&reason);
+    }
+    page.text(&state, theme.state(step.state));
+    if let Some(description) = &step.plan.description {
+        page.text(description, theme.faint());
+    }
+    page.gap();
+    page.fact("Worker", step.plan.worker.name());
+    let depends: Vec<_> = step.plan.depends_on.iter().map(roboppi_run::StepId::as_str).collect();
+    page.fact_if("Depends on", Some(&depends.join(", ")));
+    if let Some(ms) = model.step_ms(step) {
+        let limit = step.plan.timeout_ms.map(|limit| format!(" of at most {}", text::duration(limit)));
+        let took = if step.state.is_final() { text::duration(ms) } else { text::running_duration(ms) };
+        page.fact("Duration", &format!("{took}{}", limit.unwrap_or_default()));
+    } else if let Some(limit) = step.plan.timeout_ms {
+        page.fact("Time limit", &text::duration(limit));
+    }
+    if let Some(attempt) = model.shown_attempt() {
+        attempt_facts(model, attempt, page);
+    }
+    for (name, path) in &step.artifacts {
+        page.fact("Artifact", &format!("{name} → {path}"));
+    }
+}
+
+fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
+    page.fact("Attempt", &wording::attempt_status(model, attempt));
+    if let Some(process) = attempt.process {
+        page.fact("Pid", &process.pid.to_string());
+    }
+    let activity = &attempt.activity;
+    if let Some(progress) = &activity.progress {
+        let mut words = String::new();
+        if let Some(percent) = progress.percent.filter(|percent| percent.is_finite()) {
+            let (done, left) = wording::bar(percent / 100.0, 20);
+            words.push_str(&format!("{done}{left} {:.0}% ", percent.clamp(0.0, 100.0)));
+        }
+        if let Some(phase) = &progress.phase {
+            words.push_str(&format!("{phase}: "));
+        }
+        words.push_str(&progress.message);
+        if let Some(basis) = &progress.basis {
+            words.push_str(&format!(" ({basis})"));
+        }
+        page.fact("Progress", &words);
+    }
+    if let Some(waiting) = &activity.waiting {
+        let until = waiting.until.map(|until| format!(" until {}", wording::at(model, until)));
+        page.styled_fact(
+            "Waits for",
+            &format!("{}{}", waiting.why, until.unwrap_or_default()),
+            model.theme.busy(),
+        );
+    }
+    if let Some(session) = &activity.session {
+        let model_name = session.model.as_ref().map(|name| format!(" · {name}")).unwrap_or_default();
+        page.fact("Session", &format!("{}{model_name}", session.id));
+    }
+    if let Some(usage) = &activity.usage {
+        page.fact("Tokens", &super::result::usage(usage));
+    }
+    if activity.tool_calls > 0 {
+        page.fact("Tool calls", &activity.tool_calls.to_string());
+    }
+    if activity.patches_total > 0 {
+        page.fact("Changes", &activity.patches_total.to_string());
+    }
+    let path = model.log_path(attempt);
+    page.fact("Log", &format!("{path} ({})", text::bytes(attempt.log_bytes())));
+}
+
+fn attempts(model: &Model, step: &StepView, page: &mut Page) {
+    if step.attempts.len() < 2 {
+        return;
+    }
+    page.heading("Attempts");
+    let shown = model.attempt_index();
+    for (index, attempt) in step.attempts.iter().enumerate() {
+        let words = format!(
+            "{} {} · {}",
+            wording::attempt_name(attempt),
+            wording::attempt_status(model, attempt),
+            text::duration(model.attempt_ms(attempt)),
+        );
+        let words = text::fit(&words, page.columns() - 4);
+        page.parts(vec![
+            Span::raw(if Some(index) == shown { "› " } else { "  " }),
+            wording::attempt_icon(model, attempt),
+            Span::raw(" "),
+            Span::raw(words),
+        ]);
+    }
+}
+
+fn run_facts(model: &Model, page: &mut Page) {
+    let Some(head) = &model.view.head else { return };
+    page.heading("Run");
+    page.fact("Id", head.run_id.as_str());
+    page.fact("Workflow", &head.workflow);
+    page.fact("Workspace", &head.workspace);
+    page.fact("Artifacts", &head.context_dir);
+    page.fact("Started", &text::date(head.started_at, &model.zone));
+    page.fact("Time limit", &text::duration(head.timeout_ms));
+    let mode = match head.mode {
+        RunMode::Supervised => "supervised: a core process starts the workers",
+        RunMode::Direct => "direct: this process starts the workers",
+    };
+    page.fact("Mode", mode);
+    page.fact("At a time", &text::count(head.concurrency as usize, "step"));
+    if let RunStatus::Finished { exit_code, detail, at, .. } = &model.view.status {
+        page.fact("Ended", &text::date(*at, &model.zone));
+        page.fact("Exit code", &exit_code.to_string());
+        page.fact_if("Why", detail.as_deref());
+    }
+}
+
+fn warnings(model: &Model, page: &mut Page) {
+    let warnings = &model.view.warnings;
+    if warnings.is_empty() {
+        return;
+    }
+    page.heading(&text::count(usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX), "warning"));
+    for warning in warnings.iter().skip(warnings.len().saturating_sub(WARNINGS)) {
+        let about = warning.step.as_ref().map(|step| format!("{}: ", sanitise::text(step.as_str())));
+        let words =
+            format!("{} {}{}", wording::at(model, warning.ts), about.unwrap_or_default(), warning.message);
+        page.text(&words, model.theme.busy());
+    }
+}

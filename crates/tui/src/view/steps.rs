@@ -1,0 +1,98 @@
+//! The list of steps.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use roboppi_run::{StepState, StepView};
+
+use crate::model::{Focus, Model};
+use crate::{sanitise, text, theme};
+
+pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+    if model.view.steps.is_empty() {
+        super::put(buffer, area, &Line::styled("no steps yet", model.theme.faint()));
+        return;
+    }
+    for (row, step) in area.rows().zip(model.view.steps.iter().skip(model.list_top)) {
+        let selected = model.selected.as_ref() == Some(&step.plan.step);
+        super::put(buffer, row, &line(model, step, selected, usize::from(row.width)));
+        if selected {
+            let style =
+                if model.focus == Focus::Steps { model.theme.selected() } else { model.theme.strong() };
+            buffer.set_style(row, style);
+        }
+    }
+}
+
+fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<'static> {
+    let theme = model.theme;
+    let icon = theme::icon(step.state, model.frame);
+    let time = model
+        .step_ms(step)
+        .map(|ms| if step.state.is_final() { text::duration(ms) } else { text::running_duration(ms) });
+    let time = time.unwrap_or_default();
+    // Marker, icon and a space; a space before the time.
+    let room = columns.saturating_sub(3 + if time.is_empty() { 0 } else { text::width(&time) + 1 });
+    let mut name = sanitise::text(step.plan.step.as_str());
+    let mut extras = Vec::new();
+    if let Some(attempt) = attempt_count(step) {
+        extras.push(attempt);
+    }
+    extras.extend(activity(step));
+    let name_room = text::width(&name).min(room.max(8));
+    name = text::fit(&name, name_room.min(room));
+    let mut used = text::width(&name);
+    let mut spans = vec![
+        Span::raw(if selected { "›" } else { " " }),
+        Span::styled(icon, theme.state(step.state)),
+        Span::raw(" "),
+        Span::raw(name),
+    ];
+    for extra in extras {
+        let extra = text::fit(&extra, room.saturating_sub(used + 1));
+        if text::width(&extra) < 2 {
+            break;
+        }
+        used += 1 + text::width(&extra);
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(extra, theme.faint()));
+    }
+    if room > 0 && !time.is_empty() {
+        spans.push(Span::raw(" ".repeat(room - used.min(room) + 1)));
+        spans.push(Span::styled(time, theme.faint()));
+    }
+    Line::from(spans)
+}
+
+/// `#2/3` from the second attempt on, with the round of a completion check before it.
+fn attempt_count(step: &StepView) -> Option<String> {
+    let of = &step.attempts.last()?.of;
+    let mut words = String::new();
+    if of.iteration > 1 {
+        words.push_str(&format!("@{}", of.iteration));
+    }
+    if of.attempt > 1 {
+        words.push_str(&format!("#{}/{}", of.attempt, step.plan.max_attempts.max(of.attempt)));
+    }
+    (!words.is_empty()).then_some(words)
+}
+
+/// What its worker says it is at.
+fn activity(step: &StepView) -> Option<String> {
+    if step.allowed_to_fail {
+        return Some("allowed to fail".to_owned());
+    }
+    if !step.state.is_active() {
+        return (step.state == StepState::Retrying).then(|| "waits to retry".to_owned());
+    }
+    let activity = &step.attempts.last()?.activity;
+    if activity.waiting.is_some() {
+        return Some("waits".to_owned());
+    }
+    let progress = activity.progress.as_ref()?;
+    match (progress.percent, &progress.phase) {
+        (Some(percent), _) if percent.is_finite() => Some(format!("{:.0}%", percent.clamp(0.0, 100.0))),
+        (_, Some(phase)) => Some(sanitise::text(phase)),
+        _ => None,
+    }
+}

@@ -1,0 +1,146 @@
+//! Words for states, the same wherever they are shown.
+
+use ratatui::text::Span;
+use roboppi_ipc::{CoreEvent, UtcMillis, WorkerResult, WorkerStatus};
+use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, StepState, StepView};
+
+use crate::model::Model;
+use crate::{sanitise, text, theme};
+
+/// What an attempt is at.
+pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
+    let left = |limit_ms: u64| {
+        let left = limit_ms.saturating_sub(model.since(attempt.status_at));
+        format!("{}.{} s left", left / 1_000, left % 1_000 / 100)
+    };
+    match &attempt.status {
+        AttemptStatus::Started => "handed to the core".to_owned(),
+        AttemptStatus::Phase(AttemptPhase::WaitingPermit { detail }) if detail.is_empty() => {
+            "waiting for a permit".to_owned()
+        }
+        AttemptStatus::Phase(AttemptPhase::WaitingPermit { detail }) => {
+            format!("waiting for a permit: {}", sanitise::text(detail))
+        }
+        AttemptStatus::Phase(AttemptPhase::Running { .. }) => "running".to_owned(),
+        AttemptStatus::Phase(AttemptPhase::Terminating { limit_ms, .. }) => {
+            format!("TERM sent, {}", left(*limit_ms))
+        }
+        AttemptStatus::Phase(AttemptPhase::Killing { .. }) => "KILL sent".to_owned(),
+        AttemptStatus::Phase(AttemptPhase::Draining { limit_ms }) => {
+            format!("ended, something holds its output open, {}", left(*limit_ms))
+        }
+        AttemptStatus::Finished { result, .. } => ending(result),
+    }
+}
+
+/// How an attempt ended: `succeeded`, `exit 1`, `signal 9 (killed)`, `cancelled (timeout)`.
+pub(super) fn ending(result: &WorkerResult) -> String {
+    let details = result.details.as_deref();
+    if result.status == WorkerStatus::Succeeded {
+        return "succeeded".to_owned();
+    }
+    let mut words = if result.status == WorkerStatus::Cancelled { "cancelled" } else { "failed" }.to_owned();
+    let mut why = Vec::new();
+    if let Some(reason) = details.and_then(|details| details.cancel_reason) {
+        why.push(reason.name().to_owned());
+    }
+    if let Some(signal) = details.and_then(|details| details.signal) {
+        why.push(format!("signal {signal}"));
+    } else if let Some(code) = result.exit_code {
+        why.push(format!("exit {code}"));
+    }
+    if details.is_some_and(|details| details.killed) {
+        why.push("killed".to_owned());
+    }
+    if !why.is_empty() {
+        words.push_str(": ");
+        words.push_str(&why.join(", "));
+    }
+    if let Some(error) = details.and_then(|details| details.error.as_deref()) {
+        words.push_str(": ");
+        words.push_str(&sanitise::text(error));
+    }
+    words
+}
+
+/// Why a step is where it is, in few words; empty when its state says it all.
+pub(super) fn step_reason(step: &StepView) -> String {
+    if let Some(detail) = step.detail.as_deref().filter(|detail| !detail.is_empty()) {
+        return sanitise::text(detail);
+    }
+    match step.attempts.last().map(|attempt| &attempt.status) {
+        Some(AttemptStatus::Finished { result, .. }) if result.status != WorkerStatus::Succeeded => {
+            ending(result).trim_start_matches("failed: ").to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+/// The icon of an attempt.
+pub(super) fn attempt_icon(model: &Model, attempt: &AttemptView) -> Span<'static> {
+    let state = match &attempt.status {
+        AttemptStatus::Started | AttemptStatus::Phase(AttemptPhase::WaitingPermit { .. }) => {
+            StepState::Starting
+        }
+        AttemptStatus::Phase(AttemptPhase::Running { .. }) => StepState::Running,
+        AttemptStatus::Phase(
+            AttemptPhase::Terminating { .. } | AttemptPhase::Killing { .. } | AttemptPhase::Draining { .. },
+        ) => StepState::Ending,
+        AttemptStatus::Finished { result, .. } => match result.status {
+            WorkerStatus::Succeeded => StepState::Succeeded,
+            WorkerStatus::Failed => StepState::Failed,
+            WorkerStatus::Cancelled => StepState::Cancelled,
+        },
+    };
+    Span::styled(theme::icon(state, model.frame), model.theme.state(state))
+}
+
+/// `#2`, with the round of a completion check `@3 #2`.
+pub(super) fn attempt_name(attempt: &AttemptView) -> String {
+    if attempt.of.iteration > 1 {
+        format!("@{} #{}", attempt.of.iteration, attempt.of.attempt)
+    } else {
+        format!("#{}", attempt.of.attempt)
+    }
+}
+
+/// A bar of `columns` columns, `done` of `all` filled.
+pub(super) fn bar(done: f64, columns: usize) -> (String, String) {
+    let done = if done.is_finite() { done.clamp(0.0, 1.0) } else { 0.0 };
+    let filled = ((done * columns as f64).floor() as usize).min(columns);
+    ("━".repeat(filled), "─".repeat(columns - filled))
+}
+
+/// A report of the core in one line.
+pub(super) fn report(event: &CoreEvent) -> String {
+    let of = |job: &roboppi_ipc::JobId| sanitise::text(job.as_str());
+    match event {
+        CoreEvent::WorkerStarted { job_id, process } => {
+            format!("worker of job {} started, pid {}", of(job_id), process.pid)
+        }
+        CoreEvent::WorkerEnding { job_id, phase, .. } => {
+            let phase = match phase {
+                roboppi_ipc::EndingPhase::Terminating => "TERM sent",
+                roboppi_ipc::EndingPhase::Killing => "KILL sent",
+                roboppi_ipc::EndingPhase::Draining => "ended, its output is still open",
+            };
+            format!("worker of job {}: {phase}", of(job_id))
+        }
+        CoreEvent::Leaked { job_id, leaked } => {
+            let job = job_id.as_ref().map_or_else(String::new, |job| format!(" of job {}", of(job)));
+            format!(
+                "left behind{job} and ended: pid {} {}",
+                leaked.process.pid,
+                sanitise::text(&leaked.command)
+            )
+        }
+        CoreEvent::Permits { active, limit } => format!("permits {active} of {limit}"),
+        CoreEvent::Warning { message } => format!("warning: {}", sanitise::text(message)),
+        CoreEvent::Unknown { raw } => format!("unknown: {}", sanitise::text(raw)),
+    }
+}
+
+/// A time of day in brackets of its own style is noise; this is the plain prefix of a dated line.
+pub(super) fn at(model: &Model, ts: UtcMillis) -> String {
+    text::clock(ts, &model.zone)
+}
