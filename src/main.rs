@@ -1,3 +1,27 @@
-//! The roboppi command line.
+//! The roboppi command line: arguments become settings, settings become calls, results become exit codes.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod cli;
+mod commands;
+mod exit;
+mod terminal;
+
+use cli::{Cli, Command, WorkflowCommand};
+
+/// No runtime and no thread exists before a command makes one.
+fn main() -> ExitCode {
+    let invocation = match Cli::from_process() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let result = match invocation.command {
+        Command::Workflow { command: WorkflowCommand::Run(args) } => commands::workflow_run::run(args),
+        Command::Workflow { command: WorkflowCommand::Validate(args) } => {
+            commands::workflow_validate::run(&args)
+        }
+        Command::Core(args) => commands::core::run(&args),
+        Command::Logs(args) => commands::logs::run(&args),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}

@@ -1,1 +1,27 @@
-//! The supervisor process: core link, runner, event bus, sinks.
+//! The supervisor process: it owns a run.
+//!
+//! [`PreparedRun`] sets up the record of a run, so that viewers can follow before anything happens, and
+//! [`PreparedRun::execute`] runs it: `runner` drives the run machine, `core_link` speaks with the core,
+//! `recorder` writes every event down before it is published. [`sinks`] turn what is published into text.
+//!
+//! Everything acting runs on one current-thread runtime; sinks have threads of their own, so that a slow
+//! terminal or pipe makes nobody wait.
+
+mod clock;
+mod context_dir;
+mod core_link;
+mod error;
+mod prepare;
+mod recorder;
+mod runner;
+mod settings;
+mod shutdown;
+mod signals;
+pub mod sinks;
+
+pub use core_link::{CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, Restart, RestartPolicy};
+pub use error::StartError;
+pub use prepare::{PreparedRun, RunEnd};
+pub use settings::{RunSettings, WorkflowFile};
+pub use shutdown::{Asked, ShutdownEffect, ShutdownMachine};
+pub use signals::Signals;

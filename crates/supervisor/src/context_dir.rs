@@ -1,0 +1,202 @@
+//! The context directory: artifacts handed from step to step, and metadata for people and scripts.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use roboppi_run::StepId;
+use roboppi_workflow::{OutputSpec, Step};
+use serde::Serialize;
+
+mod copy;
+mod metadata;
+
+pub(crate) use metadata::{
+    ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
+};
+
+/// The context directory of a run. Its layout is that of the existing program.
+#[derive(Debug)]
+pub(crate) struct ContextDir {
+    path: PathBuf,
+    /// Held as long as the run lives, so that another run can tell.
+    _lock: Option<Flock<File>>,
+}
+
+/// An artifact that was collected.
+#[derive(Clone, Debug)]
+pub(crate) struct Collected {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) kind: Option<String>,
+}
+
+impl ContextDir {
+    /// Makes the directory if it is not there. Also says which run is using it already, if one is.
+    pub(crate) fn open(path: PathBuf) -> io::Result<(Self, Option<String>)> {
+        fs::create_dir_all(&path)?;
+        let (lock, other) = match Flock::lock(File::open(&path)?, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => (Some(lock), None),
+            Err(_) => (None, Some(metadata::run_of(&path).unwrap_or_else(|| "unknown".to_owned()))),
+        };
+        Ok((Self { path, _lock: lock }, other))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of a step. Step names are safe path segments: the language checks that.
+    pub(crate) fn step(&self, step: &StepId) -> PathBuf {
+        self.path.join(step.as_str())
+    }
+
+    /// An empty directory for every step, so that scripts find one for those that never started as well.
+    pub(crate) fn prepare<'a>(&self, steps: impl Iterator<Item = &'a StepId>) -> io::Result<()> {
+        for step in steps {
+            match fs::create_dir(self.step(step)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the inputs of a step into the workspace. An artifact its step did not make is left out.
+    pub(crate) fn place_inputs(&self, workspace: &Path, step: &Step) -> Result<(), String> {
+        for input in &step.inputs {
+            let from = self.step(&input.from).join(&input.artifact);
+            let to = workspace.join(input.target());
+            if from.exists() {
+                copy::tree(&from, &to, &self.path).map_err(|error| {
+                    format!(
+                        "the input `{}` of `{}` cannot be copied to {}: {error}",
+                        input.artifact,
+                        input.from,
+                        to.display()
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what a step made into the context directory. An output that is not there is left out.
+    pub(crate) fn collect_outputs(
+        &self,
+        workspace: &Path,
+        id: &StepId,
+        outputs: &[OutputSpec],
+    ) -> Result<Vec<Collected>, String> {
+        let mut collected = Vec::new();
+        for output in outputs {
+            let from = workspace.join(&output.path);
+            let Ok(kind) = fs::metadata(&from) else { continue };
+            let dir = self.step(id).join(&output.name);
+            let to = match (kind.is_dir(), from.file_name()) {
+                (true, _) | (false, None) => dir.clone(),
+                (false, Some(name)) => dir.join(name),
+            };
+            copy::tree(&from, &to, &self.path).map_err(|error| {
+                format!("the output `{}` cannot be copied from {}: {error}", output.name, from.display())
+            })?;
+            collected.push(Collected { name: output.name.clone(), path: to, kind: output.kind.clone() });
+        }
+        Ok(collected)
+    }
+
+    /// Writes `_workflow.json`.
+    pub(crate) fn write_workflow(&self, meta: &WorkflowMeta<'_>) -> io::Result<()> {
+        write_json(&self.path.join("_workflow.json"), meta)
+    }
+
+    /// Writes `_meta.json` of a step, and `_resolved.json` with what was in force for it.
+    pub(crate) fn write_step(
+        &self,
+        step: &StepId,
+        meta: &StepMeta<'_>,
+        resolved: &ResolvedLimits<'_>,
+    ) -> io::Result<()> {
+        let dir = self.step(step);
+        write_json(&dir.join("_meta.json"), meta)?;
+        write_json(&dir.join("_resolved.json"), &metadata::Resolved { meta, resolved })
+    }
+}
+
+/// Whole or not at all: a reader never sees half a file.
+fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    let unfinished = path.with_extension(format!("json.{}", std::process::id()));
+    fs::write(&unfinished, text)?;
+    fs::rename(&unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_workflow::parse;
+
+    use super::*;
+
+    const WORKFLOW: &str = r#"
+name: copies
+version: "1"
+timeout: 1m
+steps:
+  make:
+    worker: CUSTOM
+    capabilities: [READ]
+    instructions: "true"
+    outputs: [{name: file, path: out/a.txt}, {name: tree, path: out}, {name: absent, path: nothing}]
+  take:
+    worker: CUSTOM
+    capabilities: [READ]
+    instructions: "true"
+    depends_on: [make]
+    inputs: [{from: make, artifact: tree, as: taken}, {from: make, artifact: absent}]
+"#;
+
+    #[test]
+    fn artifacts_go_from_step_to_step() {
+        let workflow = parse(WORKFLOW).workflow.unwrap();
+        let workspace = tempfile::tempdir().unwrap();
+        fs::create_dir_all(workspace.path().join("out/deep")).unwrap();
+        fs::write(workspace.path().join("out/a.txt"), "a").unwrap();
+        fs::write(workspace.path().join("out/deep/b.txt"), "b").unwrap();
+        std::os::unix::fs::symlink("a.txt", workspace.path().join("out/link")).unwrap();
+        let (context, other) = ContextDir::open(workspace.path().join("context")).unwrap();
+        assert_eq!(other, None);
+        context.prepare(workflow.steps.keys()).unwrap();
+
+        let make = StepId::from("make");
+        let collected =
+            context.collect_outputs(workspace.path(), &make, &workflow.steps[&make].outputs).unwrap();
+        assert_eq!(collected.len(), 2);
+        assert!(context.step(&make).join("file/a.txt").exists());
+
+        context.place_inputs(workspace.path(), &workflow.steps["take"]).unwrap();
+        assert_eq!(fs::read_to_string(workspace.path().join("taken/deep/b.txt")).unwrap(), "b");
+        assert_eq!(fs::read_link(workspace.path().join("taken/link")).unwrap(), Path::new("a.txt"));
+        assert!(!workspace.path().join("absent").exists());
+    }
+
+    #[test]
+    fn an_output_that_holds_the_context_directory_is_refused() {
+        let workspace = tempfile::tempdir().unwrap();
+        let (context, _) = ContextDir::open(workspace.path().join("context")).unwrap();
+        let outputs = [OutputSpec { name: "all".into(), path: ".".into(), kind: None }];
+        let error = context.collect_outputs(workspace.path(), &"s".into(), &outputs).unwrap_err();
+        assert!(error.contains("holds the context directory"), "{error}");
+    }
+
+    #[test]
+    fn a_second_run_learns_who_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_first, other) = ContextDir::open(dir.path().to_owned()).unwrap();
+        assert_eq!(other, None);
+        fs::write(dir.path().join("_workflow.json"), r#"{"id":"run-7"}"#).unwrap();
+        let (_second, other) = ContextDir::open(dir.path().to_owned()).unwrap();
+        assert_eq!(other.as_deref(), Some("run-7"));
+    }
+}

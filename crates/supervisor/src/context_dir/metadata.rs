@@ -1,0 +1,115 @@
+//! The metadata files of the context directory. Their shape is that of the existing program, with more in it.
+
+use std::fs;
+use std::path::Path;
+
+use roboppi_ipc::{Cost, ErrorClass, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+/// `_workflow.json`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WorkflowMeta<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) started_at: UtcMillis,
+    pub(crate) status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) completed_at: Option<UtcMillis>,
+    pub(crate) resolved: WorkflowLimits,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) abort_reason: Option<&'a str>,
+    pub(crate) run_dir: &'a Path,
+}
+
+/// What was in force for the run.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WorkflowLimits {
+    pub(crate) timeout_ms: u64,
+    /// `null` means unlimited.
+    pub(crate) concurrency: Option<u32>,
+}
+
+/// `_meta.json` of a step.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepMeta<'a> {
+    pub(crate) step_id: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) started_at: UtcMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) completed_at: Option<UtcMillis>,
+    pub(crate) wall_time_ms: u64,
+    pub(crate) attempts: u32,
+    pub(crate) iterations: u32,
+    pub(crate) max_iterations: u32,
+    pub(crate) worker_kind: &'a str,
+    pub(crate) artifacts: Vec<StepMetaArtifact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) worker_result: Option<WorkerCost>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error_class: Option<ErrorClass>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<&'a str>,
+    pub(crate) log: &'a Path,
+}
+
+/// The part of a result the existing program stores.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct WorkerCost {
+    pub(crate) cost: Cost,
+}
+
+/// An artifact in `_meta.json`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StepMetaArtifact {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
+}
+
+/// `resolved` of `_resolved.json`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResolvedLimits<'a> {
+    pub(crate) timeout_ms: u64,
+    pub(crate) workspace_ref: &'a Path,
+    pub(crate) worker_kind: &'a str,
+    pub(crate) capabilities: Vec<&'a str>,
+}
+
+/// `_resolved.json` of a step: its metadata and what was in force for it.
+pub(super) struct Resolved<'a> {
+    pub(super) meta: &'a StepMeta<'a>,
+    pub(super) resolved: &'a ResolvedLimits<'a>,
+}
+
+impl Serialize for Resolved<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+
+        let mut value = serde_json::to_value(self.meta).map_err(S::Error::custom)?;
+        if let Some(object) = value.as_object_mut() {
+            object.insert(
+                "resolved".to_owned(),
+                serde_json::to_value(self.resolved).map_err(S::Error::custom)?,
+            );
+        }
+        value.serialize(serializer)
+    }
+}
+
+/// The run a context directory belongs to.
+pub(super) fn run_of(context_dir: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: String,
+    }
+
+    let text = fs::read(context_dir.join("_workflow.json")).ok()?;
+    serde_json::from_slice::<Id>(&text).ok().map(|found| found.id)
+}

@@ -1,0 +1,51 @@
+//! The connection to a core: its process, its words, and whether it still answers.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+mod heartbeat;
+mod link;
+mod process;
+mod restart;
+mod stderr;
+
+pub use heartbeat::HeartbeatSettings;
+pub(crate) use link::{CoreLink, LinkEvent, LinkSettings, connect};
+pub use restart::{Restart, RestartPolicy};
+
+/// Where the core is.
+#[derive(Debug)]
+pub enum CoreLaunch {
+    /// A program that is started and spoken with over its stdin and stdout. Lost, it gets a successor.
+    Program(CoreProgram),
+    /// A core in this process, at the other end of a pipe in memory.
+    Connected(CoreStreams),
+}
+
+/// A program that is a core.
+#[derive(Clone, Debug)]
+pub struct CoreProgram {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Whether it ends by itself when its stdin closes, as ours does; others get a signal as well.
+    pub ends_at_eof: bool,
+}
+
+/// Both directions of a connection.
+pub struct CoreStreams {
+    /// What the core says.
+    pub reader: Box<dyn AsyncRead + Unpin>,
+    /// What it is told.
+    pub writer: Box<dyn AsyncWrite + Unpin>,
+}
+
+impl fmt::Debug for CoreStreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CoreStreams")
+    }
+}

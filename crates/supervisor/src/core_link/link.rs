@@ -1,0 +1,224 @@
+//! One core, from its start to its end.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::rc::Rc;
+use std::time::Duration;
+
+use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions};
+use roboppi_ipc::{Dialect, Heartbeat as HeartbeatMessage, Hello, Message, Mono};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::heartbeat::{Beat, Heartbeat};
+use super::stderr::StderrTail;
+use super::{CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, process};
+use crate::clock;
+
+/// How long the exit status of a core may take after its wire closed.
+const STATUS_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How a link is to behave.
+#[derive(Debug)]
+pub(crate) struct LinkSettings {
+    pub(crate) version: String,
+    pub(crate) request_timeout: Duration,
+    pub(crate) heartbeat: HeartbeatSettings,
+    /// How long a core may take to end after it was told to.
+    pub(crate) stop_patience: Duration,
+    /// Where its stderr goes.
+    pub(crate) stderr: Option<File>,
+}
+
+/// What a link has to say. Unbounded, because the number of entries is: two and one for each message that
+/// is neither an answer nor a `job_event`, of which a core sends a handful a job.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// The core speaks; jobs may be submitted.
+    Ready { dialect: Dialect, hello: Option<Hello> },
+    /// Something that answers no request and is not a `job_event`.
+    Message(Message),
+    /// The core is gone, or of no use.
+    Lost { detail: String },
+}
+
+/// A started core.
+#[derive(Debug)]
+pub(crate) struct CoreLink {
+    pub(crate) peer: Peer,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl CoreLink {
+    /// Closes the wire, which tells the core to end, and waits until it has.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        drop(self.peer);
+        let _ = self.task.await;
+    }
+}
+
+/// Connects to a core. What it says comes over `events`; its `job_event`s, of which there may be very
+/// many, go straight to `job_event`.
+///
+/// # Errors
+/// When its program cannot be started.
+pub(crate) fn connect(
+    launch: CoreLaunch,
+    settings: LinkSettings,
+    events: mpsc::UnboundedSender<LinkEvent>,
+    job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
+) -> Result<CoreLink, String> {
+    let (streams, child) = match launch {
+        CoreLaunch::Connected(streams) => (streams, None),
+        CoreLaunch::Program(CoreProgram { program, args, ends_at_eof }) => {
+            let mut child = process::start(&program, &args)
+                .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
+            let (Some(reader), Some(writer)) = (child.stdout.take(), child.stdin.take()) else {
+                return Err("the core has no pipes".to_owned());
+            };
+            let streams = CoreStreams { reader: Box::new(reader), writer: Box::new(writer) };
+            (streams, Some(CoreProcess { child, ends_at_eof }))
+        }
+    };
+    let (peer, driver) =
+        Peer::new(streams.reader, streams.writer, PeerOptions { request_timeout: settings.request_timeout });
+    let (stop, stopped) = oneshot::channel();
+    let task = spawn_local(live(driver, peer.clone(), child, settings, events, job_event, stopped));
+    Ok(CoreLink { peer, stop, task })
+}
+
+struct CoreProcess {
+    child: Child,
+    ends_at_eof: bool,
+}
+
+/// What the reading side noticed, shared with the loop that beats.
+struct Noticed {
+    heartbeat: Heartbeat,
+    greeted: bool,
+}
+
+async fn live<R, W>(
+    driver: PeerDriver<R, W>,
+    peer: Peer,
+    child: Option<CoreProcess>,
+    mut settings: LinkSettings,
+    events: mpsc::UnboundedSender<LinkEvent>,
+    mut job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
+    mut stopped: oneshot::Receiver<()>,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let origin = Instant::now();
+    let mut child = child;
+    let tail = StderrTail::default();
+    let stderr = child.as_mut().and_then(|core| core.child.stderr.take());
+    let stderr = stderr.map(|stderr| spawn_local(tail.clone().keep(stderr, settings.stderr.take())));
+
+    let noticed = Rc::new(RefCell::new(Noticed {
+        heartbeat: Heartbeat::new(settings.heartbeat, Mono::ZERO),
+        greeted: false,
+    }));
+    peer.send(Message::Hello(Hello::ours(&settings.version))).await;
+    // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
+    peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;
+
+    let (seen, sender) = (Rc::clone(&noticed), events.clone());
+    let reading = driver.run(move |event| {
+        let mut noticed = seen.borrow_mut();
+        noticed.heartbeat.heard();
+        let PeerEvent::Message(message) = event else { return };
+        if !noticed.greeted {
+            noticed.greeted = true;
+            let (dialect, hello) = match &message {
+                Message::Hello(hello) => (Dialect::agree(hello.protocol), Some(hello.clone())),
+                _ => (Ok(Dialect::V1), None),
+            };
+            match dialect {
+                Ok(dialect) => drop(sender.send(LinkEvent::Ready { dialect, hello })),
+                Err(range) => {
+                    let detail = format!(
+                        "the core speaks protocol {} to {}, this roboppi speaks 1 to 2: use a core of a fitting version",
+                        range.min, range.max
+                    );
+                    let _ = sender.send(LinkEvent::Lost { detail });
+                }
+            }
+        }
+        drop(noticed);
+        match message {
+            Message::JobEvent(event) => job_event(event),
+            Message::Hello(_) | Message::HeartbeatAck(_) | Message::Heartbeat(_) | Message::Unknown { .. } => {}
+            message => drop(sender.send(LinkEvent::Message(message))),
+        }
+    });
+
+    let reason = {
+        tokio::pin!(reading);
+        let mut beats = interval_at(origin + settings.heartbeat.interval, settings.heartbeat.interval);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break None,
+                ended = &mut reading => break Some(match ended {
+                    Ok(()) => "its connection closed".to_owned(),
+                    Err(error) => format!("its connection failed: {error}"),
+                }),
+                _ = beats.tick() => {
+                    let now = Mono::from_origin(origin.elapsed());
+                    let beat = noticed.borrow_mut().heartbeat.beat(now);
+                    match beat {
+                        Beat::Ask => peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await,
+                        Beat::Hung(silent) => break Some(format!("it has not answered for {} s", silent.as_secs())),
+                    }
+                }
+            }
+        }
+        // The wire closes here.
+    };
+    drop(peer);
+    match (reason, child) {
+        (None, Some(mut core)) => {
+            process::end(&mut core.child, settings.stop_patience, core.ends_at_eof).await;
+        }
+        (None, None) => {}
+        (Some(reason), core) => {
+            let detail = lost(reason, core, &settings, &tail).await;
+            let _ = events.send(LinkEvent::Lost { detail });
+        }
+    }
+    if let Some(stderr) = stderr {
+        // A process the core left behind may hold its stderr; the core itself is gone.
+        let _ = timeout(STATUS_PATIENCE, stderr).await;
+    }
+}
+
+/// Makes sure that a lost core is gone, and says what is known of its end.
+async fn lost(
+    reason: String,
+    core: Option<CoreProcess>,
+    settings: &LinkSettings,
+    tail: &StderrTail,
+) -> String {
+    let Some(mut core) = core else { return format!("the core is lost: {reason}") };
+    let status = match timeout(STATUS_PATIENCE, core.child.wait()).await {
+        Ok(status) => status.ok(),
+        // Its wire is closed, which tells a core that still lives to end its workers and itself.
+        Err(_) => process::end(&mut core.child, settings.stop_patience, true).await,
+    };
+    let mut detail = format!("the core is lost: {reason}");
+    if let Some(status) = status {
+        detail.push_str(&format!("; it {}", process::describe(status)));
+    }
+    if let Some(words) = tail.last_words() {
+        detail.push_str(&format!("; it last said:\n{words}"));
+    }
+    detail
+}

@@ -1,0 +1,72 @@
+//! The process of a core: start it, end it, say how it ended.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Variables that would send a core on stdio to another transport.
+const TRANSPORT: [&str; 4] = [
+    "ROBOPPI_IPC_SOCKET_PATH",
+    "ROBOPPI_IPC_SOCKET_HOST",
+    "ROBOPPI_IPC_SOCKET_PORT",
+    "ROBOPPI_SUPERVISED_IPC_TRANSPORT",
+];
+
+/// Starts a core in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone.
+pub(super) fn start(program: &Path, args: &[OsString]) -> io::Result<Child> {
+    let mut command = std::process::Command::new(program);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in TRANSPORT {
+        command.env_remove(name);
+    }
+    roboppi_process::lead_a_session(&mut command);
+    Command::from(command).spawn()
+}
+
+/// Ends a core whose stdin is closed: waits for `patience`, then TERM, then KILL.
+pub(super) async fn end(child: &mut Child, patience: Duration, ends_at_eof: bool) -> Option<ExitStatus> {
+    if !ends_at_eof {
+        signal(child, Signal::SIGTERM);
+    }
+    if let Ok(status) = timeout(patience, child.wait()).await {
+        return status.ok();
+    }
+    signal(child, Signal::SIGTERM);
+    if let Ok(status) = timeout(patience, child.wait()).await {
+        return status.ok();
+    }
+    kill_now(child).await
+}
+
+/// Kills a core and reaps it.
+pub(super) async fn kill_now(child: &mut Child) -> Option<ExitStatus> {
+    signal(child, Signal::SIGKILL);
+    child.wait().await.ok()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    // `id` is `None` once the child was reaped, so a stranger with its number is never hit.
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// How it ended, for people.
+pub(super) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("was ended by {}", signal.as_str()),
+            Err(_) => format!("was ended by signal {number}"),
+        },
+        (None, None) => "ended".to_owned(),
+    }
+}

@@ -1,0 +1,44 @@
+//! Why a run could not begin.
+
+use std::io;
+use std::path::PathBuf;
+
+use roboppi_journal::RecordError;
+use thiserror::Error;
+
+/// Why a run could not begin. Nothing was started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The workspace is not a directory one can work in.
+    #[error("cannot use the workspace {}: {source}", path.display())]
+    Workspace {
+        /// The workspace.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The context directory cannot be made or written.
+    #[error(
+        "cannot write to the context directory {}: {source}\nhint: choose another one with `context_dir:` in the workflow, or another workspace with --workspace",
+        path.display()
+    )]
+    ContextDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no place for the record, not even a temporary one.
+    #[error(
+        "cannot keep a record of the run: {0}\nhint: set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"
+    )]
+    Record(#[from] RecordError),
+    /// A temporary directory could not be made.
+    #[error(
+        "cannot keep a record of the run, and no temporary directory can be made: {0}\nhint: set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"
+    )]
+    Temporary(#[source] io::Error),
+    /// Signals or timers of the system are not available.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+}

@@ -1,0 +1,194 @@
+//! Sets a run up, so that it can be followed before anything happens.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish};
+use roboppi_ipc::UtcMillis;
+use roboppi_journal::{JournalWriter, RecordError, RunDir, StateRoot};
+use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::context_dir::ContextDir;
+use crate::core_link::CoreLaunch;
+use crate::error::StartError;
+use crate::recorder::Recorder;
+use crate::runner::Runner;
+use crate::settings::RunSettings;
+use crate::signals::Signals;
+
+/// Wishes that may wait. They come from keys people press.
+const WISHES: usize = 32;
+
+/// A run that can be followed and has not begun.
+#[derive(Debug)]
+pub struct PreparedRun {
+    pub(crate) settings: RunSettings,
+    pub(crate) run_id: RunId,
+    pub(crate) run_dir: RunDir,
+    pub(crate) context: ContextDir,
+    pub(crate) recorder: Recorder,
+    pub(crate) wishes: mpsc::Receiver<Wish>,
+    pub(crate) started_at: UtcMillis,
+    source: LiveSource,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// How.
+    pub outcome: RunOutcome,
+    /// Exit code of the command.
+    pub exit_code: u8,
+}
+
+impl PreparedRun {
+    /// Makes the run directory, and writes down what is to be run.
+    ///
+    /// # Errors
+    /// When the workspace or the context directory cannot be used, or there is no place for a record.
+    pub fn new(settings: RunSettings) -> Result<Self, StartError> {
+        let workspace = &settings.workspace;
+        fs::create_dir_all(workspace)
+            .map_err(|source| StartError::Workspace { path: workspace.clone(), source })?;
+        let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
+        let (context, other_run) = ContextDir::open(settings.context_dir()).map_err(context_error)?;
+        context.prepare(settings.workflow.workflow.steps.keys()).map_err(context_error)?;
+
+        let run_id = RunId::from_uuid(Uuid::now_v7());
+        let started_at = clock::now();
+        let (run_dir, journal, substitute) = open_record(&settings, &run_id, started_at)?;
+        let feed = Arc::new(LiveFeed::default());
+        let (wish, wishes) = mpsc::channel(WISHES);
+        let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
+        let mut recorder = Recorder::new(journal, feed);
+        recorder.event(run_started(&settings, &run_id));
+        if let Some(why) = substitute {
+            recorder.warn(format!("the record of this run is in {}: {why}", run_dir.path().display()), None);
+        }
+        if let Some(other) = other_run {
+            recorder.warn(
+                format!(
+                    "run {other} is using the context directory {} as well: artifacts and metadata of steps with the same name replace each other",
+                    context.path().display()
+                ),
+                None,
+            );
+        }
+        Ok(Self { settings, run_id, run_dir, context, recorder, wishes, started_at, source })
+    }
+
+    /// Where it can be followed, from any thread.
+    #[must_use]
+    pub fn source(&self) -> Arc<dyn RunSource> {
+        Arc::new(self.source.clone())
+    }
+
+    /// The run.
+    #[must_use]
+    pub const fn run_id(&self) -> &RunId {
+        &self.run_id
+    }
+
+    /// Runs it to its end. When this returns the core has ended too, unless someone asked three times to
+    /// leave. Must be called within a `LocalSet` of a current-thread runtime.
+    pub async fn execute(self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
+        Runner::new(self).run(launch, signals).await
+    }
+}
+
+/// Opens the record where it belongs, or else in a temporary place, and says why.
+fn open_record(
+    settings: &RunSettings,
+    run_id: &RunId,
+    started_at: UtcMillis,
+) -> Result<(RunDir, JournalWriter, Option<String>), StartError> {
+    let why = match &settings.state_dir {
+        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, run_id, started_at) {
+            Ok((run_dir, journal)) => return Ok((run_dir, journal, None)),
+            Err(error) => error.to_string(),
+        },
+        None => "there is no home directory and no ROBOPPI_STATE_DIR".to_owned(),
+    };
+    let root = StateRoot::temporary().map_err(StartError::Temporary)?;
+    let (run_dir, journal) = write_record(&root, settings, run_id, started_at)?;
+    Ok((run_dir, journal, Some(why)))
+}
+
+fn write_record(
+    root: &StateRoot,
+    settings: &RunSettings,
+    run_id: &RunId,
+    started_at: UtcMillis,
+) -> Result<(RunDir, JournalWriter), RecordError> {
+    let run_dir = root.create_run(run_id)?;
+    run_dir.write_manifest(&manifest(settings, run_id, started_at))?;
+    run_dir.write_workflow(&settings.workflow.text)?;
+    let journal = JournalWriter::create(&run_dir)?;
+    Ok((run_dir, journal))
+}
+
+fn manifest(settings: &RunSettings, run_id: &RunId, started_at: UtcMillis) -> Manifest {
+    let fingerprint = Sha256::digest(settings.workflow.text.as_bytes());
+    let pid = std::process::id();
+    Manifest {
+        format: MANIFEST_FORMAT,
+        run_id: run_id.clone(),
+        name: settings.workflow.workflow.name.clone(),
+        workflow: text(&settings.workflow.path),
+        workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+        arguments: settings.arguments.clone(),
+        workspace: text(&settings.workspace),
+        context_dir: text(&settings.context_dir()),
+        git_commit: git_commit(&settings.workspace),
+        version: settings.version.clone(),
+        host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        owner: roboppi_process::identity(pid).unwrap_or(roboppi_ipc::ProcessIdentity { pid, start_time: 0 }),
+        boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
+        mode: settings.mode,
+        record: RecordKind::Full,
+        started_at,
+    }
+}
+
+fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
+    let workflow = &settings.workflow.workflow;
+    RunEvent::RunStarted {
+        run_id: run_id.clone(),
+        name: workflow.name.clone(),
+        workflow: text(&settings.workflow.path),
+        workspace: text(&settings.workspace),
+        context_dir: text(&settings.context_dir()),
+        mode: settings.mode,
+        timeout_ms: millis(workflow.timeout),
+        concurrency: settings.concurrency(),
+        stream_stdio: settings.stream_stdio,
+        steps: workflow.plans(),
+    }
+}
+
+/// The commit the workspace is at. Asked only when the workspace lies in a repository.
+fn git_commit(workspace: &Path) -> Option<String> {
+    workspace.ancestors().find(|dir| dir.join(".git").exists())?;
+    let output = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(workspace)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+pub(crate) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+pub(crate) fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+//! Written down first, published second.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use roboppi_attach::LiveFeed;
+use roboppi_journal::{JournalSync, JournalWriter};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
+
+use crate::clock;
+
+/// How long an event may wait for the disk (not for the file, which has it at once).
+const GROUP_COMMIT: Duration = Duration::from_millis(100);
+
+/// The only writer of a run's journal, and the only one who publishes.
+///
+/// When the journal cannot be written the run goes on: events are published all the same, and one warning
+/// says that the record has ended.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    journal: Journal,
+    feed: Arc<LiveFeed>,
+    syncer: Option<Syncer>,
+}
+
+#[derive(Debug)]
+enum Journal {
+    Written(JournalWriter),
+    Broken { last_seq: u64 },
+}
+
+impl Recorder {
+    pub(crate) fn new(journal: JournalWriter, feed: Arc<LiveFeed>) -> Self {
+        let syncer = journal.sync_handle().ok().and_then(Syncer::start);
+        Self { journal: Journal::Written(journal), feed, syncer }
+    }
+
+    /// Writes an event of the run down, then publishes it.
+    pub(crate) fn event(&mut self, event: RunEvent) {
+        let ts = clock::now();
+        let record = match &mut self.journal {
+            Journal::Written(writer) => match writer.append(ts, event.clone()) {
+                Ok(record) => {
+                    if let Some(syncer) = &self.syncer {
+                        syncer.wake();
+                    }
+                    record
+                }
+                Err(error) => {
+                    let last_seq = writer.last_seq() + 1;
+                    self.journal = Journal::Broken { last_seq };
+                    self.publish(JournalRecord { seq: last_seq, ts, event });
+                    self.warn(format!("the record of this run ends here, the run goes on: {error}"), None);
+                    return;
+                }
+            },
+            Journal::Broken { last_seq } => {
+                *last_seq += 1;
+                JournalRecord { seq: *last_seq, ts, event }
+            }
+        };
+        self.publish(record);
+    }
+
+    /// Publishes an event of an attempt, which its core has recorded.
+    pub(crate) fn attempt_event(&self, of: AttemptRef, record: AttemptRecord) {
+        self.feed.publish(RunRecord::Attempt(of, record));
+    }
+
+    pub(crate) fn warn(&mut self, message: String, step: Option<StepId>) {
+        self.event(RunEvent::Warning { message, step });
+    }
+
+    /// Waits until everything is on the disk, then tells followers that nothing more will come.
+    pub(crate) fn finish(&mut self) {
+        if let Some(syncer) = self.syncer.take() {
+            syncer.finish();
+        }
+        self.feed.close();
+    }
+
+    fn publish(&self, record: JournalRecord) {
+        self.feed.publish(RunRecord::Journal(record));
+    }
+}
+
+/// Brings the journal to the disk, off the path of events: one flush for all that came within
+/// [`GROUP_COMMIT`].
+#[derive(Debug)]
+struct Syncer {
+    dirty: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Syncer {
+    fn start(sync: JournalSync) -> Option<Self> {
+        // One place: a second wake before the flush says nothing new.
+        let (dirty, woken) = mpsc::sync_channel::<()>(1);
+        let thread = std::thread::Builder::new()
+            .name("journal-sync".to_owned())
+            .spawn(move || {
+                let mut open = true;
+                while open && woken.recv().is_ok() {
+                    let flush_at = Instant::now() + GROUP_COMMIT;
+                    // Ends at once when the run ends.
+                    open = loop {
+                        match woken.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
+                            Ok(()) => {}
+                            Err(RecvTimeoutError::Timeout) => break true,
+                            Err(RecvTimeoutError::Disconnected) => break false,
+                        }
+                    };
+                    // A flush that fails is not worth a word here: the next write says it.
+                    let _ = sync.sync();
+                }
+            })
+            .ok()?;
+        Some(Self { dirty, thread })
+    }
+
+    fn wake(&self) {
+        match self.dirty.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+
+    fn finish(self) {
+        drop(self.dirty);
+        let _ = self.thread.join();
+    }
+}

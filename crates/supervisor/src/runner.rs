@@ -1,0 +1,359 @@
+//! Drives a run: feeds the run machine and performs what it decides.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use roboppi_attach::Wish;
+use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, Mono};
+use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepId, StepState};
+use roboppi_workflow::{RunEffect, RunInput, RunMachine, RunTimer, exit_code};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::core_link::{
+    self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkSettings, Restart, RestartPolicy,
+};
+use crate::prepare::{PreparedRun, RunEnd, millis};
+use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
+use crate::signals::Signals;
+
+mod attempt;
+mod metadata;
+mod router;
+mod shared;
+
+use attempt::AttemptDone;
+use router::Router;
+use shared::Shared;
+
+/// Time a core may need beyond grace and drain to end.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// Everything that can happen to a run. A closed list: one loop takes them one by one.
+enum Happened {
+    Link(LinkEvent),
+    Attempt(AttemptRef, AttemptDone),
+    Collected(AttemptRef, Result<Vec<crate::context_dir::Collected>, String>),
+    Timer(RunTimer),
+    Asked(Asked),
+    CancelStep(StepId),
+    /// The wait before the next core is over.
+    StartCore,
+}
+
+/// A cancel as it is passed to an attempt: why, and whether to kill.
+type CancelOrder = Option<(CancelReason, bool)>;
+
+pub(crate) struct Runner {
+    shared: Rc<Shared>,
+    machine: RunMachine,
+    shutdown: ShutdownMachine,
+    wishes: mpsc::Receiver<Wish>,
+    tasks: JoinSet<Happened>,
+    /// Attempts under way, and how they are told to end.
+    attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
+    origin: Instant,
+    /// What lost cores are followed by, where they can be.
+    successor: Option<CoreProgram>,
+    restart: RestartPolicy,
+    incarnation: u32,
+    link: Option<CoreLink>,
+    events: mpsc::UnboundedSender<LinkEvent>,
+    link_events: mpsc::UnboundedReceiver<LinkEvent>,
+    begun: bool,
+    /// The core is gone for good: what is under way is lost, and the machine learns it when that is written
+    /// down.
+    lost: Option<String>,
+    finished: Option<(RunOutcome, Option<String>, Duration)>,
+}
+
+impl Runner {
+    pub(crate) fn new(prepared: PreparedRun) -> Self {
+        let machine = RunMachine::new(&prepared.settings.workflow.workflow, prepared.settings.concurrency());
+        let (shared, wishes) = Shared::new(prepared);
+        let (events, link_events) = mpsc::unbounded_channel();
+        Self {
+            shared: Rc::new(shared),
+            machine,
+            shutdown: ShutdownMachine::default(),
+            wishes,
+            tasks: JoinSet::new(),
+            attempts: HashMap::new(),
+            origin: Instant::now(),
+            successor: None,
+            restart: RestartPolicy::default(),
+            incarnation: 0,
+            link: None,
+            events,
+            link_events,
+            begun: false,
+            lost: None,
+            finished: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
+        self.shared.write_workflow_meta(None);
+        if let CoreLaunch::Program(program) = &launch {
+            self.successor = Some(program.clone());
+        }
+        self.connect(launch);
+        let mut left = false;
+        while self.finished.is_none() && !left {
+            let happened = tokio::select! {
+                biased;
+                asked = signals.next() => Happened::Asked(asked),
+                Some(wish) = self.wishes.recv() => match wish {
+                    Wish::CancelRun { force } => Happened::Asked(Asked::Wish { force }),
+                    Wish::CancelStep(step) => Happened::CancelStep(step),
+                    Wish::LeaveNow => Happened::Asked(Asked::Leave),
+                },
+                Some(event) = self.link_events.recv() => Happened::Link(event),
+                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
+                    Ok(happened) => happened,
+                    // A task is aborted only when this loop is over, and a panic is a defect to be seen.
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                },
+            };
+            left = self.take(happened);
+        }
+        if let (Some(link), false) = (self.link.take(), left) {
+            link.stop().await;
+        }
+        self.end()
+    }
+
+    fn connect(&mut self, launch: CoreLaunch) {
+        self.incarnation += 1;
+        let settings = &self.shared.settings;
+        let longest_grace =
+            settings.workflow.workflow.steps.values().filter_map(|step| step.grace).max().unwrap_or_default();
+        let link = LinkSettings {
+            version: settings.version.clone(),
+            request_timeout: settings.request_timeout,
+            heartbeat: settings.heartbeat,
+            stop_patience: settings.grace.max(longest_grace) + settings.drain + STOP_MARGIN,
+            stderr: self.shared.run_dir.open_core_stderr().ok(),
+        };
+        let shared = Rc::clone(&self.shared);
+        let events = self.events.clone();
+        match core_link::connect(launch, link, events, Box::new(move |event| shared.job_event(event))) {
+            Ok(link) => self.link = Some(link),
+            Err(detail) => {
+                // What cannot be started now cannot be started a second later.
+                self.successor = None;
+                let _ = self.events.send(LinkEvent::Lost { detail });
+            }
+        }
+    }
+
+    /// Takes one thing in. Says whether to leave without waiting.
+    fn take(&mut self, happened: Happened) -> bool {
+        match happened {
+            Happened::Link(event) => self.link_event(event),
+            Happened::Attempt(of, done) => {
+                self.attempts.remove(&of);
+                self.shared.attempt_finished(&of, &done);
+                if self.lost.is_none() {
+                    self.feed(RunInput::AttemptFinished { of, end: done.end });
+                }
+            }
+            Happened::Collected(of, result) => {
+                let result = result.map(|collected| self.shared.artifacts_collected(&of, collected));
+                self.feed(RunInput::OutputsCollected { of, result });
+            }
+            Happened::Timer(timer) => self.feed(RunInput::Timer(timer)),
+            Happened::StartCore => {
+                if let Some(program) = self.successor.clone() {
+                    self.connect(CoreLaunch::Program(program));
+                }
+            }
+            Happened::CancelStep(step) => self.feed(RunInput::CancelStep { step, force: false }),
+            Happened::Asked(asked) => match self.shutdown.handle(asked) {
+                Some(ShutdownEffect::Cancel { reason, force }) => {
+                    self.feed(RunInput::Cancel { reason, force });
+                }
+                Some(ShutdownEffect::Leave) => return true,
+                None => {}
+            },
+        }
+        if let (Some(detail), true) = (&self.lost, self.attempts.is_empty()) {
+            let detail = detail.clone();
+            self.feed(RunInput::CoreLost { detail });
+        }
+        false
+    }
+
+    fn link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Ready { dialect, hello } => self.core_ready(dialect, hello),
+            LinkEvent::Message(message) => self.message(message),
+            LinkEvent::Lost { detail } => self.core_lost(detail),
+        }
+    }
+
+    fn core_ready(&mut self, dialect: Dialect, hello: Option<Hello>) {
+        let Some(link) = &self.link else { return };
+        self.shared.core_ready(dialect, link.peer.clone());
+        let (process, version) = hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
+        let protocol = match dialect {
+            Dialect::V1 => 1,
+            Dialect::V2 => 2,
+        };
+        let incarnation = self.incarnation;
+        self.shared.recorder().event(RunEvent::CoreStarted { incarnation, process, protocol, version });
+        if !std::mem::replace(&mut self.begun, true) {
+            self.feed(RunInput::Start);
+        }
+    }
+
+    /// The core is gone, and so is every process it started. What it ran is lost; what is still to come
+    /// gets a successor, unless the run is being ended or cores are lost all the time.
+    fn core_lost(&mut self, detail: String) {
+        self.link = None;
+        let incarnation = self.incarnation;
+        self.shared.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
+        let ending = self.shutdown.exit_code().is_some();
+        let restart = match self.successor {
+            Some(_) if !ending => self.restart.lost(Mono::from_origin(self.origin.elapsed())),
+            Some(_) | None => Restart::GiveUp,
+        };
+        match restart {
+            Restart::After(wait) => {
+                self.shared.core_awaited(&detail);
+                self.shared.recorder().warn(format!("another core starts in {} ms", wait.as_millis()), None);
+                self.tasks.spawn_local(async move {
+                    sleep(wait).await;
+                    Happened::StartCore
+                });
+            }
+            Restart::GiveUp => {
+                self.shared.core_lost(&detail);
+                self.lost = Some(detail);
+            }
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::JobCompleted(completed) => self.shared.job_completed(completed),
+            Message::CoreEvent(report) => self.core_event(report.event),
+            Message::Escalation(escalation) => {
+                self.shared.recorder().warn(format!("the core escalates: {}", escalation.event), None);
+            }
+            // Answers that come too late, and requests, which a core does not make.
+            _ => {}
+        }
+    }
+
+    fn core_event(&mut self, event: CoreEvent) {
+        match event {
+            CoreEvent::WorkerStarted { job_id, process } => {
+                if let Some(of) = self.shared.attempt_of(&job_id) {
+                    self.attempt_live(of, Some(process));
+                }
+            }
+            CoreEvent::WorkerEnding { job_id, phase, reason, limit_ms } => {
+                if let Some(of) = self.shared.attempt_of(&job_id) {
+                    let shown = AttemptPhase::of_ending(phase, reason, limit_ms);
+                    self.shared.recorder().event(RunEvent::AttemptPhase { of: of.clone(), phase: shown });
+                    if phase != EndingPhase::Draining {
+                        self.feed(RunInput::AttemptEnding { of });
+                    }
+                }
+            }
+            CoreEvent::Warning { message } => self.shared.recorder().warn(message, None),
+            report => self.shared.recorder().event(RunEvent::CoreReport { event: report }),
+        }
+    }
+
+    fn attempt_live(&mut self, of: AttemptRef, process: Option<roboppi_ipc::ProcessIdentity>) {
+        let phase = AttemptPhase::Running { process };
+        self.shared.recorder().event(RunEvent::AttemptPhase { of: of.clone(), phase });
+        self.feed(RunInput::AttemptLive { of });
+    }
+
+    fn feed(&mut self, input: RunInput) {
+        let mut effects = Vec::new();
+        self.machine.handle(Mono::from_origin(self.origin.elapsed()), input, &mut effects);
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: RunEffect) {
+        match effect {
+            RunEffect::StartAttempt { of } => {
+                let (order, orders) = watch::channel(None);
+                self.attempts.insert(of.clone(), order);
+                let shared = Rc::clone(&self.shared);
+                self.tasks.spawn_local(async move {
+                    let done = attempt::run(&shared, &of, orders).await;
+                    Happened::Attempt(of, done)
+                });
+            }
+            RunEffect::CancelAttempt { of, reason, force } => {
+                if let Some(order) = self.attempts.get(&of) {
+                    order.send_replace(Some((reason, force)));
+                }
+            }
+            RunEffect::CollectOutputs { of } => {
+                let shared = Rc::clone(&self.shared);
+                self.tasks.spawn_local(async move {
+                    let collected = shared.collect_outputs(&of).await;
+                    Happened::Collected(of, collected)
+                });
+            }
+            RunEffect::SetTimer { timer, after } => {
+                self.tasks.spawn_local(async move {
+                    sleep(after).await;
+                    Happened::Timer(timer)
+                });
+            }
+            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
+                let duration_ms = duration.map(millis);
+                if state.is_final() && state != StepState::Skipped {
+                    self.shared.write_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
+                }
+                let event = RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail };
+                self.shared.recorder().event(event);
+            }
+            RunEffect::RunEnding { reason, force } => {
+                self.shared.recorder().event(RunEvent::RunEnding { reason, force });
+            }
+            RunEffect::Finish { outcome, detail, duration } => {
+                self.finished = Some((outcome, detail, duration));
+            }
+        }
+    }
+
+    /// Writes the end down.
+    fn end(mut self) -> RunEnd {
+        self.tasks.abort_all();
+        let (outcome, detail, duration) = self.finished.take().unwrap_or_else(|| {
+            let detail = "left before all workers had ended".to_owned();
+            (RunOutcome::Cancelled, Some(detail), self.origin.elapsed())
+        });
+        let exit_code = match (outcome, self.shutdown.exit_code()) {
+            (RunOutcome::Cancelled, Some(code)) => code,
+            _ => exit_code(outcome, None),
+        };
+        self.shared.write_workflow_meta(Some((outcome, detail.as_deref())));
+        self.shared.recorder().event(RunEvent::RunFinished {
+            outcome,
+            exit_code,
+            duration_ms: millis(duration),
+            detail,
+        });
+        self.shared.finish();
+        RunEnd { outcome, exit_code }
+    }
+}
+
+/// Where a step works: absolute.
+fn step_workspace(workspace: &Path, step: &roboppi_workflow::Step) -> PathBuf {
+    step.workspace.as_deref().map_or_else(|| workspace.to_owned(), |path| workspace.join(path))
+}

@@ -1,0 +1,221 @@
+//! What the tasks of a run share. All of them run on one thread, and no borrow outlives a call.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Arc;
+
+use roboppi_attach::Wish;
+use roboppi_ipc::io::Peer;
+use roboppi_ipc::{Dialect, JobCompleted, JobEvent, JobId, UtcMillis, WorkerResult};
+use roboppi_journal::RunDir;
+use roboppi_run::{AttemptRecord, AttemptRef, RunEvent, RunId, StepId};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::spawn_blocking;
+
+use super::{AttemptDone, Router, step_workspace};
+use crate::context_dir::{Collected, ContextDir};
+use crate::prepare::{PreparedRun, text};
+use crate::recorder::Recorder;
+use crate::settings::RunSettings;
+
+pub(super) struct Shared {
+    pub(super) settings: RunSettings,
+    pub(super) run_id: RunId,
+    pub(super) run_dir: RunDir,
+    pub(super) started_at: UtcMillis,
+    pub(super) context: Arc<ContextDir>,
+    /// A job has ended: a permit may be free.
+    pub(super) permit_freed: Notify,
+    pub(super) facts: RefCell<HashMap<StepId, StepFacts>>,
+    recorder: RefCell<Recorder>,
+    router: RefCell<Router>,
+    core: RefCell<Core>,
+    core_news: Notify,
+    last_loss: RefCell<String>,
+}
+
+/// The core as attempts see it.
+enum Core {
+    Awaited,
+    Ready(Dialect, Peer),
+    Lost(String),
+}
+
+/// What is known of a step beyond what the machine needs.
+#[derive(Debug, Default)]
+pub(super) struct StepFacts {
+    pub(super) started_at: Option<UtcMillis>,
+    pub(super) attempts: u32,
+    pub(super) result: Option<WorkerResult>,
+    pub(super) artifacts: Vec<Collected>,
+}
+
+impl Shared {
+    pub(super) fn new(prepared: PreparedRun) -> (Self, mpsc::Receiver<Wish>) {
+        let shared = Self {
+            settings: prepared.settings,
+            run_id: prepared.run_id,
+            run_dir: prepared.run_dir,
+            started_at: prepared.started_at,
+            context: Arc::new(prepared.context),
+            permit_freed: Notify::new(),
+            facts: RefCell::default(),
+            recorder: RefCell::new(prepared.recorder),
+            router: RefCell::default(),
+            core: RefCell::new(Core::Awaited),
+            core_news: Notify::new(),
+            last_loss: RefCell::default(),
+        };
+        (shared, prepared.wishes)
+    }
+
+    pub(super) fn recorder(&self) -> RefMut<'_, Recorder> {
+        self.recorder.borrow_mut()
+    }
+
+    pub(super) fn core_ready(&self, dialect: Dialect, peer: Peer) {
+        *self.core.borrow_mut() = Core::Ready(dialect, peer);
+        self.core_news.notify_waiters();
+    }
+
+    /// The core is gone for good: every attempt under way learns it, and none starts any more.
+    pub(super) fn core_lost(&self, detail: &str) {
+        self.core_changed(Core::Lost(detail.to_owned()), detail);
+    }
+
+    /// The core is gone and will have a successor: every attempt under way learns it, others wait.
+    pub(super) fn core_awaited(&self, detail: &str) {
+        self.core_changed(Core::Awaited, detail);
+    }
+
+    fn core_changed(&self, core: Core, detail: &str) {
+        // One line is enough for each attempt; the journal has the whole.
+        detail.lines().next().unwrap_or_default().clone_into(&mut self.last_loss.borrow_mut());
+        *self.core.borrow_mut() = core;
+        self.router.borrow_mut().clear();
+        self.core_news.notify_waiters();
+        self.permit_freed.notify_waiters();
+    }
+
+    /// How to speak with the core, as soon as there is one, or why there will be none.
+    pub(super) async fn core(&self) -> Result<(Dialect, Peer), String> {
+        loop {
+            let news = self.core_news.notified();
+            match &*self.core.borrow() {
+                Core::Ready(dialect, peer) => return Ok((*dialect, peer.clone())),
+                Core::Lost(detail) => return Err(detail.clone()),
+                Core::Awaited => {}
+            }
+            news.await;
+        }
+    }
+
+    /// Why the last core that was lost is gone.
+    pub(super) fn last_loss(&self) -> String {
+        let detail = self.last_loss.borrow();
+        if detail.is_empty() { "the connection to the core closed".to_owned() } else { detail.clone() }
+    }
+
+    pub(super) fn expect_job(&self, job: &JobId, of: &AttemptRef) -> oneshot::Receiver<JobCompleted> {
+        self.router.borrow_mut().insert(job.clone(), of.clone())
+    }
+
+    pub(super) fn forget_job(&self, job: &JobId) {
+        self.router.borrow_mut().remove(job);
+    }
+
+    pub(super) fn attempt_of(&self, job: &JobId) -> Option<AttemptRef> {
+        self.router.borrow().attempt_of(job).cloned()
+    }
+
+    pub(super) fn job_completed(&self, completed: JobCompleted) {
+        self.router.borrow_mut().complete(completed);
+        self.permit_freed.notify_waiters();
+    }
+
+    /// Publishes what a worker did. The core has recorded it.
+    pub(super) fn job_event(&self, event: JobEvent) {
+        let routed = self.router.borrow_mut().event(&event.job_id, event.at);
+        if let Some((of, at)) = routed {
+            let record = AttemptRecord { seq: event.seq, ts: event.ts, at, event: event.event };
+            self.recorder.borrow().attempt_event(of, record);
+        }
+    }
+
+    pub(super) fn attempt_finished(&self, of: &AttemptRef, done: &AttemptDone) {
+        let mut facts = self.facts.borrow_mut();
+        let facts = facts.entry(of.step.clone()).or_default();
+        facts.result = Some(done.result.clone());
+        if !done.started {
+            return;
+        }
+        let details = done.result.details.as_deref();
+        let size = |extension: &str, said: Option<u64>| {
+            said.unwrap_or_else(|| {
+                let path = self.run_dir.path().join(of.base() + extension);
+                fs::metadata(path).map_or(0, |file| file.len())
+            })
+        };
+        // What a core says of its own files holds; for a core that cannot say it any more they are measured.
+        let said = details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
+        let event = RunEvent::AttemptFinished {
+            of: of.clone(),
+            result: done.result.clone(),
+            last_seq: details.and_then(|details| details.last_seq),
+            log_bytes: size(".log", said.map(|details| details.log_bytes)),
+            events_bytes: size(".events.jsonl", said.map(|details| details.events_bytes)),
+        };
+        self.recorder().event(event);
+    }
+
+    /// Copies what a step made into the context directory, away from this thread.
+    pub(super) async fn collect_outputs(&self, of: &AttemptRef) -> Result<Vec<Collected>, String> {
+        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
+        if step.outputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (context, outputs) = (Arc::clone(&self.context), step.outputs.clone());
+        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
+        spawn_blocking(move || context.collect_outputs(&workspace, &id, &outputs))
+            .await
+            .unwrap_or_else(|error| Err(format!("copying the outputs failed: {error}")))
+    }
+
+    /// Copies the inputs of a step into the workspace, away from this thread.
+    pub(super) async fn place_inputs(&self, of: &AttemptRef) -> Result<(), String> {
+        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(()) };
+        if step.inputs.is_empty() {
+            return Ok(());
+        }
+        let (context, step) = (Arc::clone(&self.context), step.clone());
+        let workspace = self.settings.workspace.clone();
+        spawn_blocking(move || context.place_inputs(&workspace, &step))
+            .await
+            .unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")))
+    }
+
+    pub(super) fn artifacts_collected(&self, of: &AttemptRef, collected: Vec<Collected>) {
+        for artifact in &collected {
+            self.recorder().event(RunEvent::ArtifactCollected {
+                step: of.step.clone(),
+                name: artifact.name.clone(),
+                path: text(&artifact.path),
+            });
+        }
+        self.facts.borrow_mut().entry(of.step.clone()).or_default().artifacts = collected;
+    }
+
+    /// Where the steps of an attempt work.
+    pub(super) fn workspace_of(&self, of: &AttemptRef) -> std::path::PathBuf {
+        let step = self.settings.workflow.workflow.steps.get(&of.step);
+        step.map_or_else(
+            || self.settings.workspace.clone(),
+            |step| step_workspace(&self.settings.workspace, step),
+        )
+    }
+
+    pub(super) fn finish(&self) {
+        self.recorder().finish();
+    }
+}

@@ -1,0 +1,64 @@
+//! How a run is to be run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use roboppi_run::RunMode;
+use roboppi_workflow::Workflow;
+
+use crate::HeartbeatSettings;
+
+/// Everything a run is started with.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// What to run.
+    pub workflow: WorkflowFile,
+    /// Where its steps work; absolute.
+    pub workspace: PathBuf,
+    /// The command line, for the record.
+    pub arguments: Vec<String>,
+    /// Who starts the workers.
+    pub mode: RunMode,
+    /// Where the record goes; `None` when there is no place for it, then it goes to a temporary one.
+    pub state_dir: Option<PathBuf>,
+    /// Whether stdout and stderr of workers are shown live.
+    pub stream_stdio: bool,
+    /// Time workers have between TERM and KILL, unless their step says otherwise.
+    pub grace: Duration,
+    /// Time pipes may stay open after a worker's exit.
+    pub drain: Duration,
+    /// How long the core may take to answer a request.
+    pub request_timeout: Duration,
+    /// When a silent core counts as hung.
+    pub heartbeat: HeartbeatSettings,
+    /// Version of this program.
+    pub version: String,
+}
+
+/// A workflow and the file it came from.
+#[derive(Clone, Debug)]
+pub struct WorkflowFile {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// The file as it was.
+    pub text: String,
+    /// What it means.
+    pub workflow: Workflow,
+}
+
+/// Attempts at a time when the workflow does not say; what the core of the existing program allows.
+const DEFAULT_CONCURRENCY: u32 = 10;
+
+impl RunSettings {
+    /// Attempts at a time.
+    #[must_use]
+    pub fn concurrency(&self) -> u32 {
+        self.workflow.workflow.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
+    }
+
+    /// Where artifacts and metadata go: absolute.
+    #[must_use]
+    pub fn context_dir(&self) -> PathBuf {
+        self.workspace.join(self.workflow.workflow.context_dir.as_deref().unwrap_or("context"))
+    }
+}

@@ -1,0 +1,159 @@
+//! How a run is ended by people and signals.
+
+use roboppi_ipc::CancelReason;
+
+/// Someone asks the run to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// SIGINT, or the key that means it.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP, or the terminal is gone.
+    Hangup,
+    /// A viewer wishes it.
+    Wish {
+        /// Kill at once.
+        force: bool,
+    },
+    /// A viewer wishes to leave without waiting for anything.
+    Leave,
+}
+
+/// What is to be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownEffect {
+    /// End everything that runs; nothing new starts.
+    Cancel {
+        /// Why.
+        reason: CancelReason,
+        /// Kill at once.
+        force: bool,
+    },
+    /// Stop waiting for anything.
+    Leave,
+}
+
+/// Decides what repeated requests to end mean: the first ends workers politely, the second kills them,
+/// the third leaves at once. Only ever gets more severe.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShutdownMachine {
+    stage: Stage,
+    exit_code: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    Running,
+    Terminating,
+    Killing,
+    Left,
+}
+
+impl ShutdownMachine {
+    /// Takes a request and says what it leads to, if anything.
+    pub fn handle(&mut self, asked: Asked) -> Option<ShutdownEffect> {
+        let (reason, code) = match asked {
+            Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => (CancelReason::User, 130),
+            Asked::Terminate => (CancelReason::Parent, 143),
+            Asked::Hangup => (CancelReason::Parent, 129),
+        };
+        self.exit_code.get_or_insert(code);
+        let next = match (self.stage, asked) {
+            (Stage::Left, _) => return None,
+            (_, Asked::Leave) | (Stage::Killing, _) => Stage::Left,
+            (Stage::Running, Asked::Wish { force: true }) | (Stage::Terminating, _) => Stage::Killing,
+            (Stage::Running, _) => Stage::Terminating,
+        };
+        self.stage = next;
+        match next {
+            Stage::Running => None,
+            Stage::Terminating => Some(ShutdownEffect::Cancel { reason, force: false }),
+            Stage::Killing => Some(ShutdownEffect::Cancel { reason, force: true }),
+            Stage::Left => Some(ShutdownEffect::Leave),
+        }
+    }
+
+    /// Exit code the first request asks for, `None` when nobody asked.
+    #[must_use]
+    pub const fn exit_code(&self) -> Option<u8> {
+        self.exit_code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Asked; 6] = [
+        Asked::Interrupt,
+        Asked::Terminate,
+        Asked::Hangup,
+        Asked::Wish { force: false },
+        Asked::Wish { force: true },
+        Asked::Leave,
+    ];
+
+    #[test]
+    fn the_first_request_ends_the_second_kills_the_third_leaves() {
+        let mut table = String::new();
+        for first in ALL {
+            for second in ALL {
+                let mut machine = ShutdownMachine::default();
+                let short = |effect: Option<ShutdownEffect>| match effect {
+                    None => "-".to_owned(),
+                    Some(ShutdownEffect::Cancel { reason, force: false }) => {
+                        format!("end({})", reason.name())
+                    }
+                    Some(ShutdownEffect::Cancel { reason, force: true }) => {
+                        format!("kill({})", reason.name())
+                    }
+                    Some(ShutdownEffect::Leave) => "leave".to_owned(),
+                };
+                let steps: Vec<String> =
+                    [first, second, Asked::Interrupt].map(|asked| short(machine.handle(asked))).into();
+                let code = machine.exit_code().unwrap();
+                table.push_str(&format!("{first:?}, {second:?}: {} exit {code}\n", steps.join(" ")));
+            }
+        }
+        insta::assert_snapshot!(table, @r"
+        Interrupt, Interrupt: end(user) kill(user) leave exit 130
+        Interrupt, Terminate: end(user) kill(parent) leave exit 130
+        Interrupt, Hangup: end(user) kill(parent) leave exit 130
+        Interrupt, Wish { force: false }: end(user) kill(user) leave exit 130
+        Interrupt, Wish { force: true }: end(user) kill(user) leave exit 130
+        Interrupt, Leave: end(user) leave - exit 130
+        Terminate, Interrupt: end(parent) kill(user) leave exit 143
+        Terminate, Terminate: end(parent) kill(parent) leave exit 143
+        Terminate, Hangup: end(parent) kill(parent) leave exit 143
+        Terminate, Wish { force: false }: end(parent) kill(user) leave exit 143
+        Terminate, Wish { force: true }: end(parent) kill(user) leave exit 143
+        Terminate, Leave: end(parent) leave - exit 143
+        Hangup, Interrupt: end(parent) kill(user) leave exit 129
+        Hangup, Terminate: end(parent) kill(parent) leave exit 129
+        Hangup, Hangup: end(parent) kill(parent) leave exit 129
+        Hangup, Wish { force: false }: end(parent) kill(user) leave exit 129
+        Hangup, Wish { force: true }: end(parent) kill(user) leave exit 129
+        Hangup, Leave: end(parent) leave - exit 129
+        Wish { force: false }, Interrupt: end(user) kill(user) leave exit 130
+        Wish { force: false }, Terminate: end(user) kill(parent) leave exit 130
+        Wish { force: false }, Hangup: end(user) kill(parent) leave exit 130
+        Wish { force: false }, Wish { force: false }: end(user) kill(user) leave exit 130
+        Wish { force: false }, Wish { force: true }: end(user) kill(user) leave exit 130
+        Wish { force: false }, Leave: end(user) leave - exit 130
+        Wish { force: true }, Interrupt: kill(user) leave - exit 130
+        Wish { force: true }, Terminate: kill(user) leave - exit 130
+        Wish { force: true }, Hangup: kill(user) leave - exit 130
+        Wish { force: true }, Wish { force: false }: kill(user) leave - exit 130
+        Wish { force: true }, Wish { force: true }: kill(user) leave - exit 130
+        Wish { force: true }, Leave: kill(user) leave - exit 130
+        Leave, Interrupt: leave - - exit 130
+        Leave, Terminate: leave - - exit 130
+        Leave, Hangup: leave - - exit 130
+        Leave, Wish { force: false }: leave - - exit 130
+        Leave, Wish { force: true }: leave - - exit 130
+        Leave, Leave: leave - - exit 130
+        ");
+    }
+}

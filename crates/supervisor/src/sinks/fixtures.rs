@@ -1,0 +1,260 @@
+//! Runs made by hand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use roboppi_attach::{LiveFeed, LiveSource, RunSource};
+use roboppi_ipc::{
+    Cost, ErrorClass, OutputStream, ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerOutput,
+    WorkerResult, WorkerStatus,
+};
+use roboppi_journal::{EventFileWriter, JournalWriter, RunDir, SpoolWriter, StateRoot};
+use roboppi_run::{
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
+    StepId, StepPlan, StepState,
+};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+/// When runs begin.
+pub(super) const START: u64 = 1_000_000;
+
+pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
+    let plan = |(name, max_attempts): &(&str, u32)| StepPlan {
+        step: StepId::from(*name),
+        worker: WorkerKind::Custom,
+        depends_on: Vec::new(),
+        description: None,
+        timeout_ms: None,
+        max_attempts: *max_attempts,
+    };
+    RunEvent::RunStarted {
+        run_id: RunId::parse("0194-demo").unwrap(),
+        name: "demo".to_owned(),
+        workflow: "/w/demo.yaml".to_owned(),
+        workspace: "/w".to_owned(),
+        context_dir: "/w/context".to_owned(),
+        mode: RunMode::Supervised,
+        timeout_ms: 60_000,
+        concurrency: 4,
+        stream_stdio: true,
+        steps: steps.iter().map(plan).collect(),
+    }
+}
+
+pub(super) fn attempt(step: &str, attempt: u32) -> AttemptRef {
+    AttemptRef { attempt, ..AttemptRef::first(StepId::from(step)) }
+}
+
+pub(super) fn changed(step: &str, state: StepState, detail: &str) -> RunEvent {
+    RunEvent::StepChanged {
+        step: StepId::from(step),
+        state,
+        detail: (!detail.is_empty()).then(|| detail.to_owned()),
+        duration_ms: None,
+        allowed_to_fail: false,
+    }
+}
+
+/// The end of a step that ran.
+pub(super) fn ended(step: &str, state: StepState, detail: &str, duration_ms: u64) -> RunEvent {
+    match changed(step, state, detail) {
+        RunEvent::StepChanged { step, state, detail, allowed_to_fail, .. } => {
+            RunEvent::StepChanged { step, state, detail, duration_ms: Some(duration_ms), allowed_to_fail }
+        }
+        other => other,
+    }
+}
+
+pub(super) fn attempt_started(of: &AttemptRef) -> RunEvent {
+    RunEvent::AttemptStarted { of: of.clone(), job_id: of.to_string().as_str().into(), base: of.base() }
+}
+
+pub(super) fn attempt_running(of: &AttemptRef) -> RunEvent {
+    RunEvent::AttemptPhase { of: of.clone(), phase: AttemptPhase::Running { process: None } }
+}
+
+pub(super) fn attempt_finished(
+    of: &AttemptRef,
+    exit_code: i32,
+    last_seq: Option<u64>,
+    log_bytes: u64,
+) -> RunEvent {
+    let failed = exit_code != 0;
+    let result = WorkerResult {
+        status: if failed { WorkerStatus::Failed } else { WorkerStatus::Succeeded },
+        artifacts: Vec::new(),
+        observations: Vec::new(),
+        cost: Cost::default(),
+        duration_ms: 1,
+        exit_code: Some(exit_code),
+        error_class: failed.then_some(ErrorClass::NonRetryable),
+        details: Some(Box::new(ResultDetails::default())),
+    };
+    RunEvent::AttemptFinished { of: of.clone(), result, last_seq, log_bytes, events_bytes: 0 }
+}
+
+pub(super) fn run_finished(outcome: RunOutcome, duration_ms: u64, detail: &str) -> RunEvent {
+    RunEvent::RunFinished {
+        outcome,
+        exit_code: 0,
+        duration_ms,
+        detail: (!detail.is_empty()).then(|| detail.to_owned()),
+    }
+}
+
+/// Everything one attempt leaves in the journal, for a step with one attempt and no output.
+pub(super) fn whole_step(step: &str, state: StepState, detail: &str) -> Vec<RunEvent> {
+    let of = attempt(step, 1);
+    vec![
+        changed(step, StepState::Starting, ""),
+        attempt_started(&of),
+        attempt_running(&of),
+        changed(step, StepState::Running, ""),
+        attempt_finished(&of, i32::from(state != StepState::Succeeded), None, 0),
+        ended(step, state, detail, 1_500),
+    ]
+}
+
+/// Journal records of events, 100 ms apart.
+pub(super) fn journal(events: Vec<RunEvent>) -> Vec<RunRecord> {
+    let record = |(index, event)| {
+        let seq = index as u64 + 1;
+        RunRecord::Journal(JournalRecord { seq, ts: UtcMillis(START + 100 * (seq - 1)), event })
+    };
+    events.into_iter().enumerate().map(record).collect()
+}
+
+/// A run with a directory, a journal and followers.
+pub(super) struct LiveRun {
+    _state: TempDir,
+    pub(super) run_dir: RunDir,
+    pub(super) feed: Arc<LiveFeed>,
+    /// Where the time stands.
+    pub(super) now: u64,
+    journal: Option<JournalWriter>,
+    last_seq: u64,
+    attempts: HashMap<AttemptRef, LiveAttempt>,
+}
+
+struct LiveAttempt {
+    spool: SpoolWriter,
+    events: EventFileWriter,
+    next_seq: u64,
+}
+
+impl LiveRun {
+    pub(super) fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let id = RunId::parse("0194-demo").unwrap();
+        let run_dir = StateRoot::at(state.path().to_owned()).create_run(&id).unwrap();
+        let journal = Some(JournalWriter::create(&run_dir).unwrap());
+        let feed = Arc::new(LiveFeed::default());
+        Self { _state: state, run_dir, feed, now: START, journal, last_seq: 0, attempts: HashMap::new() }
+    }
+
+    pub(super) fn source(&self) -> Arc<dyn RunSource> {
+        let (wishes, _) = mpsc::channel(1);
+        Arc::new(LiveSource::new(Arc::clone(&self.feed), self.run_dir.clone(), wishes))
+    }
+
+    /// From here on events are published and not written down.
+    pub(super) fn lose_journal(&mut self) {
+        self.journal = None;
+    }
+
+    pub(super) fn event(&mut self, event: RunEvent) {
+        let ts = UtcMillis(self.now);
+        let record = match &mut self.journal {
+            Some(journal) => journal.append(ts, event).unwrap(),
+            None => JournalRecord { seq: self.last_seq + 1, ts, event },
+        };
+        self.last_seq = record.seq;
+        self.now += 100;
+        self.feed.publish(RunRecord::Journal(record));
+    }
+
+    pub(super) fn events(&mut self, events: impl IntoIterator<Item = RunEvent>) {
+        for event in events {
+            self.event(event);
+        }
+    }
+
+    /// The worker writes. `live` says whether the live plane has room for it.
+    pub(super) fn output(&mut self, of: &AttemptRef, stream: OutputStream, bytes: &[u8], live: bool) {
+        let ts = UtcMillis(self.now);
+        let attempt = self.attempt(of);
+        let appended = attempt.spool.append(stream, bytes, ts).unwrap();
+        let seq = attempt.next_seq;
+        attempt.next_seq += 1;
+        if live {
+            let data = String::from_utf8_lossy(bytes).into_owned();
+            let output = WorkerOutput {
+                data,
+                offset: Some(appended.offset),
+                len: Some(appended.len),
+                partial: !bytes.ends_with(b"\n"),
+            };
+            let at = appended.offset + appended.len;
+            let record = AttemptRecord { seq, ts, at, event: WorkerEvent::output(stream, output) };
+            self.feed.publish(RunRecord::Attempt(of.clone(), record));
+        }
+    }
+
+    /// The worker does something else than writing.
+    pub(super) fn does(&mut self, of: &AttemptRef, event: WorkerEvent) {
+        let ts = UtcMillis(self.now);
+        let attempt = self.attempt(of);
+        let seq = attempt.next_seq;
+        attempt.next_seq += 1;
+        let record = AttemptRecord { seq, ts, at: attempt.spool.len(), event };
+        attempt.events.append(&record).unwrap();
+        self.feed.publish(RunRecord::Attempt(of.clone(), record));
+    }
+
+    /// The live plane says what it had no room for.
+    pub(super) fn gap(&mut self, of: &AttemptRef, gap: roboppi_ipc::Gap) {
+        let record = AttemptRecord {
+            seq: gap.from_seq,
+            ts: UtcMillis(self.now),
+            at: gap.to_offset,
+            event: WorkerEvent::Gap(gap),
+        };
+        self.feed.publish(RunRecord::Attempt(of.clone(), record));
+    }
+
+    pub(super) fn start(&mut self, of: &AttemptRef) {
+        let step = of.step.as_str().to_owned();
+        self.events([
+            changed(&step, StepState::Starting, ""),
+            attempt_started(of),
+            attempt_running(of),
+            changed(&step, StepState::Running, ""),
+        ]);
+    }
+
+    pub(super) fn finish(&mut self, of: &AttemptRef, exit_code: i32) {
+        let attempt = self.attempt(of);
+        let (last_seq, log_bytes) = (attempt.next_seq.checked_sub(1), attempt.spool.len());
+        self.event(attempt_finished(of, exit_code, last_seq, log_bytes));
+        let step = of.step.as_str().to_owned();
+        let end = match exit_code {
+            0 => ended(&step, StepState::Succeeded, "", 1_500),
+            code => ended(&step, StepState::Failed, &format!("exit code {code}"), 1_500),
+        };
+        self.event(end);
+    }
+
+    pub(super) fn close(&self) {
+        self.feed.close();
+    }
+
+    fn attempt(&mut self, of: &AttemptRef) -> &mut LiveAttempt {
+        let dir = self.run_dir.path();
+        self.attempts.entry(of.clone()).or_insert_with(|| LiveAttempt {
+            spool: SpoolWriter::new(dir, &of.base()).unwrap(),
+            events: EventFileWriter::new(dir, &of.base()).unwrap(),
+            next_seq: 0,
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! Follows a run without losing a word of its journal.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roboppi_attach::{Following, Next, Records, RunSource};
+use roboppi_journal::{JournalReader, RecordError, RunDir};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunRecord, RunView};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+/// The records of a run, from the very first.
+///
+/// What happened before it came, and what it missed while its writer was slow, it reads from the journal in
+/// the run directory. Events of attempts are live only here; [`Item::CaughtUp`] says where they may have a
+/// hole. It must not live on a thread that runs an async runtime.
+pub(super) struct Follower {
+    source: Arc<dyn RunSource>,
+    runtime: Runtime,
+    state: State,
+    /// Number of the last journal record that was handed out.
+    seq: u64,
+    journal: Option<JournalReader>,
+    /// What was taken in and not handed out yet.
+    waiting: Option<Item>,
+}
+
+enum State {
+    /// Reading the journal up to the position of the view.
+    CatchingUp(Box<Following>),
+    Live(Records),
+    Ended,
+}
+
+/// What a follower gets.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// A line of the journal. Its `seq` is one more than that of the line before, unless the journal could
+    /// not be read.
+    Journal(JournalRecord),
+    /// A live event of an attempt.
+    Attempt(AttemptRef, AttemptRecord),
+    /// The journal was read up to where live records begin. Events of attempts before this point were
+    /// missed; the view knows them.
+    CaughtUp(Box<RunView>),
+    /// Nothing more will come.
+    Ended,
+}
+
+impl Follower {
+    /// # Errors
+    /// When the system gives no event queue to wait with.
+    pub(super) fn new(source: Arc<dyn RunSource>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let state = State::CatchingUp(Box::new(source.follow()));
+        Ok(Self { source, runtime, state, seq: 0, journal: None, waiting: None })
+    }
+
+    /// What is there already; `None` when one would have to wait.
+    pub(super) fn try_next(&mut self) -> Option<Item> {
+        loop {
+            if let Some(item) = self.waiting.take() {
+                return Some(item);
+            }
+            match &mut self.state {
+                State::CatchingUp(_) => self.read_on(),
+                State::Live(records) => {
+                    let next = records.try_next()?;
+                    self.take(next);
+                }
+                State::Ended => return Some(Item::Ended),
+            }
+        }
+    }
+
+    /// The next item; `None` when nothing came for `patience`.
+    pub(super) fn wait(&mut self, patience: Option<Duration>) -> Option<Item> {
+        loop {
+            if let Some(item) = self.try_next() {
+                return Some(item);
+            }
+            let State::Live(records) = &mut self.state else { continue };
+            let next = self.runtime.block_on(async {
+                match patience {
+                    Some(patience) => timeout(patience, records.next()).await.ok(),
+                    None => Some(records.next().await),
+                }
+            })?;
+            self.take(next);
+        }
+    }
+
+    fn take(&mut self, next: Next) {
+        match next {
+            Next::Record(record) => match &*record {
+                RunRecord::Journal(record) if record.seq <= self.seq => {}
+                RunRecord::Journal(record) => {
+                    self.seq = record.seq;
+                    self.waiting = Some(Item::Journal(record.clone()));
+                }
+                RunRecord::Attempt(of, record) => {
+                    self.waiting = Some(Item::Attempt(of.clone(), record.clone()));
+                }
+            },
+            Next::Lagged => self.state = State::CatchingUp(Box::new(self.source.follow())),
+            Next::Ended => self.state = State::Ended,
+        }
+    }
+
+    /// One record of the journal, or the end of catching up.
+    fn read_on(&mut self) {
+        let State::CatchingUp(following) = &self.state else { return };
+        let until = following.view.position.journal_seq;
+        if self.seq < until
+            && let Some(record) = self.read_journal(until)
+        {
+            self.seq = record.seq;
+            self.waiting = Some(Item::Journal(record));
+            return;
+        }
+        self.seq = self.seq.max(until);
+        if let State::CatchingUp(following) = std::mem::replace(&mut self.state, State::Ended) {
+            let Following { view, records } = *following;
+            self.state = State::Live(records);
+            self.waiting = Some(Item::CaughtUp(Box::new(view)));
+        }
+    }
+
+    /// The next unread record up to `until`. `None` when the journal does not have it: the run goes on
+    /// when its journal cannot be written any more, and so do those who look at it.
+    fn read_journal(&mut self, until: u64) -> Option<JournalRecord> {
+        if self.journal.is_none() {
+            self.journal = RunDir::at(self.source.run_dir().to_owned()).journal().ok();
+        }
+        let journal = self.journal.as_mut()?;
+        loop {
+            let position = JournalReader::position(journal);
+            match journal.next()? {
+                Ok(record) if record.seq <= self.seq => {}
+                Ok(record) if record.seq > until => {
+                    journal.seek(position);
+                    return None;
+                }
+                Ok(record) => return Some(record),
+                Err(RecordError::BadJson { .. }) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A run for programs: one JSON object a line, and nothing else.
+//!
+//! Two kinds of lines carry what happened:
+//!
+//! * `{"v":1,"seq":…,"ts":…,"event":{…}}`: a record of the journal. They are all there, in order, `seq`
+//!   1, 2, 3 …, from `run_started` to `run_finished`, which is the last line of a run whose supervisor lived.
+//! * `{"v":1,"attempt":{"step":…,"iteration":…,"attempt":…},"seq":…,"ts":…,"event":{…}}`: an event of an
+//!   attempt, between its `attempt_started` and its `attempt_finished`. Among the recorded ones (tool calls,
+//!   usage, patches …) none is missing. Output and partial text are sent as they come and may be shed when
+//!   the reader is slow; the hole is said with a `gap` event, whose offsets tell which bytes of the
+//!   attempt's log in the run directory hold the rest. Holes of different cause may overlap.
+//!
+//! `ts` is UTC in milliseconds. Only when the journal itself cannot be read there is a third kind,
+//! `{"v":1,"missing":{"fromSeq":…,"toSeq":…}}` (half open), where records of it should be.
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roboppi_attach::RunSource;
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunView};
+
+use super::detached;
+use super::follower::{Follower, Item};
+
+mod hole;
+mod line;
+
+use hole::Told;
+use line::{attempt_line, journal_line, missing_line};
+
+/// Writes the run of `source` to `out` until the run is over and everything is written. Blocks, so it needs
+/// a thread of its own, which must not be one of an async runtime.
+///
+/// # Errors
+/// When `out` cannot be written, except that a reader that went away is no error.
+pub fn run(source: Arc<dyn RunSource>, out: impl Write) -> io::Result<()> {
+    detached(JsonSink::new(source, out)?.run())
+}
+
+struct JsonSink<W: Write> {
+    follower: Follower,
+    run_dir: PathBuf,
+    out: BufWriter<W>,
+    /// Number of the last journal record written.
+    seq: u64,
+    /// What was told of attempts; `None` for those that are over.
+    attempts: HashMap<AttemptRef, Option<Told>>,
+}
+
+impl<W: Write> JsonSink<W> {
+    fn new(source: Arc<dyn RunSource>, out: W) -> io::Result<Self> {
+        Ok(Self {
+            run_dir: source.run_dir().to_owned(),
+            follower: Follower::new(source)?,
+            out: BufWriter::new(out),
+            seq: 0,
+            attempts: HashMap::new(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        loop {
+            let item = match self.follower.try_next() {
+                Some(item) => item,
+                None => {
+                    self.out.flush()?;
+                    let Some(item) = self.follower.wait(None) else { continue };
+                    item
+                }
+            };
+            match item {
+                Item::Journal(record) => {
+                    let last = matches!(record.event, RunEvent::RunFinished { .. });
+                    self.journal(&record)?;
+                    if last {
+                        break;
+                    }
+                }
+                Item::Attempt(of, record) => self.attempt(&of, &record)?,
+                Item::CaughtUp(view) => self.caught_up(&view)?,
+                Item::Ended => break,
+            }
+        }
+        self.out.flush()
+    }
+
+    fn journal(&mut self, record: &JournalRecord) -> io::Result<()> {
+        if let RunEvent::AttemptFinished { of, last_seq, log_bytes, .. } = &record.event {
+            self.finish_attempt(of, *last_seq, *log_bytes)?;
+        }
+        self.say_missing(record.seq)?;
+        self.seq = record.seq;
+        self.write(&journal_line(record)?)
+    }
+
+    /// Says which records before `next` could not be had.
+    fn say_missing(&mut self, next: u64) -> io::Result<()> {
+        if next > self.seq + 1 {
+            self.write(&missing_line(self.seq + 1, next)?)?;
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, of: &AttemptRef, record: &AttemptRecord) -> io::Result<()> {
+        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
+        let Some(told) = told else { return Ok(()) };
+        let hole = told.live(record);
+        if let Some(hole) = hole {
+            self.write(&attempt_line(of, &hole)?)?;
+        }
+        self.write(&attempt_line(of, record)?)
+    }
+
+    /// What attempts under way did while records were missed.
+    fn caught_up(&mut self, view: &RunView) -> io::Result<()> {
+        let until = view.position.journal_seq;
+        self.say_missing(until + 1)?;
+        self.seq = self.seq.max(until);
+        for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+            let over = attempt.finished_at.is_some();
+            let told = self.attempts.entry(attempt.of.clone()).or_insert_with(|| Some(Told::default()));
+            match (told, over) {
+                (Some(told), false) => {
+                    told.missed();
+                    let recorded = attempt.activity.last_seq;
+                    if recorded.is_some() {
+                        self.recorded(&attempt.of, recorded)?;
+                    }
+                }
+                (Some(_), true) => {
+                    // Its end is among the records that could not be had.
+                    self.finish_attempt(&attempt.of, None, attempt.log_bytes())?;
+                }
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more comes from an attempt: what it did and was not told yet is in its files.
+    fn finish_attempt(&mut self, of: &AttemptRef, last_seq: Option<u64>, log_bytes: u64) -> io::Result<()> {
+        self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
+        self.recorded(of, last_seq)?;
+        let hole = match self.attempts.insert(of.clone(), None) {
+            Some(Some(mut told)) => told.end(last_seq, log_bytes),
+            Some(None) | None => None,
+        };
+        match hole {
+            Some(hole) => self.write(&attempt_line(of, &hole)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the recorded events of an attempt that were not told yet, up to `until`.
+    fn recorded(&mut self, of: &AttemptRef, until: Option<u64>) -> io::Result<()> {
+        let Some(Some(told)) = self.attempts.get_mut(of) else { return Ok(()) };
+        if until.is_some_and(|until| told.knows(until)) {
+            return Ok(());
+        }
+        let mut told = std::mem::take(told);
+        let result = told.read_recorded(&self.run_dir, of, until, |record| {
+            writeln_to(&mut self.out, &attempt_line(of, record)?)
+        });
+        self.attempts.insert(of.clone(), Some(told));
+        result
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        writeln_to(&mut self.out, line)
+    }
+}
+
+fn writeln_to(out: &mut impl Write, line: &str) -> io::Result<()> {
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests;

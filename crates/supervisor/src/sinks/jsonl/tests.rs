@@ -1,0 +1,241 @@
+use std::io;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use roboppi_ipc::{OutputStream, ToolCall, WorkerEvent};
+use roboppi_run::{RunOutcome, StepState};
+use serde_json::Value;
+
+use super::*;
+use crate::sinks::fixtures::{LiveRun, attempt, changed, run_finished, run_started};
+
+const OUT: OutputStream = OutputStream::Stdout;
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits for a word before its first write goes through.
+struct Held(Shared, Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((stopped, go_on)) = self.1.take() {
+            stopped.send(()).unwrap();
+            go_on.recv().unwrap();
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn lines(out: &Shared) -> Vec<Value> {
+    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn all(live: &LiveRun) -> Vec<Value> {
+    let out = Shared::default();
+    run(live.source(), out.clone()).unwrap();
+    lines(&out)
+}
+
+fn journal_numbers(lines: &[Value]) -> Vec<u64> {
+    lines
+        .iter()
+        .filter(|line| line.get("attempt").is_none())
+        .map(|line| line["seq"].as_u64().unwrap())
+        .collect()
+}
+
+/// `seq kind` of the events of an attempt; gaps with what they say.
+fn attempt_events(lines: &[Value]) -> Vec<String> {
+    let one = |line: &Value| {
+        let event = &line["event"];
+        match event["type"].as_str().unwrap() {
+            "gap" => format!(
+                "gap {}..{} bytes {}..{}: {} events",
+                event["fromSeq"], event["toSeq"], event["fromOffset"], event["toOffset"], event["events"]
+            ),
+            kind => format!("{} {kind}", line["seq"]),
+        }
+    };
+    lines.iter().filter(|line| line.get("attempt").is_some()).map(one).collect()
+}
+
+fn tool(id: &str) -> WorkerEvent {
+    WorkerEvent::ToolCall(ToolCall {
+        id: id.to_owned(),
+        name: "edit".to_owned(),
+        input: Value::Null,
+        parent: None,
+    })
+}
+
+#[test]
+fn a_run_as_lines() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    let out = Shared::default();
+    let (source, sink_out) = (live.source(), out.clone());
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let mut sink = JsonSink::new(source, sink_out).unwrap();
+    // The sink has come to the live records.
+    while sink.seq < 5 {
+        match sink.follower.try_next().unwrap() {
+            Item::Journal(record) => sink.journal(&record).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+    let Some(Item::CaughtUp(view)) = sink.follower.try_next() else { panic!("not caught up") };
+    sink.caught_up(&view).unwrap();
+    live.output(&of, OUT, b"hello\n", true);
+    live.does(&of, tool("t1"));
+    live.finish(&of, 0);
+    live.event(RunEvent::Unknown { raw: r#"{"type":"sang","song":[1,2]}"#.to_owned() });
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    sink.run().unwrap();
+
+    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+    let shown: Vec<&str> = text.lines().skip(1).collect();
+    insta::assert_snapshot!(shown.join("\n"), @"");
+    assert!(
+        text.starts_with(r#"{"v":1,"seq":1,"ts":1000000,"event":{"type":"run_started","runId":"0194-demo","#)
+    );
+}
+
+#[test]
+fn whoever_comes_late_gets_the_journal_and_what_was_recorded() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    live.output(&of, OUT, b"12345\n", true);
+    live.does(&of, tool("t1"));
+    live.output(&of, OUT, b"67\n", true);
+    live.finish(&of, 0);
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    let lines = all(&live);
+    assert_eq!(journal_numbers(&lines), (1..=8).collect::<Vec<_>>());
+    assert_eq!(lines.last().unwrap()["event"]["type"], "run_finished");
+    assert_eq!(attempt_events(&lines), ["1 tool_call", "gap 0..3 bytes 0..9: 2 events"]);
+    // The attempt's events are between its start and its end.
+    let place = |kind: &str| lines.iter().position(|line| line["event"]["type"] == kind).unwrap();
+    assert!(place("attempt_started") < place("tool_call") && place("gap") < place("attempt_finished"));
+}
+
+#[test]
+fn a_slow_reader_gets_every_journal_record_and_every_recorded_event_and_knows_its_holes() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let out = Shared::default();
+    let (stopped, is_stopped) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let (source, held) = (live.source(), Held(out.clone(), Some((stopped, may_go_on))));
+    let sink = thread::spawn(move || run(source, held));
+    is_stopped.recv().unwrap();
+    live.output(&of, OUT, b"seen or not\n", true);
+    live.does(&of, tool("t1"));
+    for number in 0..600 {
+        live.output(&of, OUT, b"x\n", true);
+        if number % 100 == 0 {
+            live.does(&of, tool("again"));
+            live.event(changed("build", StepState::Running, ""));
+        }
+    }
+    go_on.send(()).unwrap();
+    live.does(&of, tool("late"));
+    live.output(&of, OUT, b"end\n", true);
+    live.finish(&of, 0);
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    sink.join().unwrap().unwrap();
+
+    let lines = lines(&out);
+    let numbers = journal_numbers(&lines);
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let calls: Vec<u64> = lines
+        .iter()
+        .filter(|line| line["event"]["type"] == "tool_call")
+        .map(|line| line["seq"].as_u64().unwrap())
+        .collect();
+    let recorded: Vec<u64> =
+        live.run_dir.events(&of.base()).unwrap().map(|record| record.unwrap().seq).collect();
+    assert_eq!(calls, recorded);
+    // Every number was told or lies in a gap, and the gaps count right.
+    let events: Vec<&Value> = lines.iter().filter(|line| line.get("attempt").is_some()).collect();
+    let last = 609;
+    let mut told = vec![false; last + 1];
+    let mut said = 0;
+    for line in &events {
+        if line["event"]["type"] == "gap" {
+            said += line["event"]["events"].as_u64().unwrap();
+        } else {
+            let seq = usize::try_from(line["seq"].as_u64().unwrap()).unwrap();
+            assert!(!std::mem::replace(&mut told[seq], true), "{seq} twice");
+        }
+    }
+    for line in &events {
+        if line["event"]["type"] == "gap" {
+            let number = |key: &str| usize::try_from(line["event"][key].as_u64().unwrap()).unwrap();
+            told[number("fromSeq")..number("toSeq")].fill(true);
+        }
+    }
+    assert!(told.iter().all(|told| *told), "{told:?}");
+    let outputs = events.iter().filter(|line| line["event"]["type"] == "stdout").count() as u64;
+    assert_eq!(outputs + said, 602);
+}
+
+#[test]
+fn records_that_cannot_be_had_are_named() {
+    let mut live = LiveRun::new();
+    live.event(run_started(&[("build", 1)]));
+    live.lose_journal();
+    live.start(&attempt("build", 1));
+    live.finish(&attempt("build", 1), 1);
+    live.event(run_finished(RunOutcome::Failed, 1_000, ""));
+    live.close();
+    let lines = all(&live);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[1], serde_json::json!({"v": 1, "missing": {"fromSeq": 2, "toSeq": 9}}));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_and_others_are() {
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut live = LiveRun::new();
+    live.event(run_started(&[("a", 1)]));
+    live.close();
+    assert!(run(live.source(), Failing(io::ErrorKind::BrokenPipe)).is_ok());
+    let error = run(live.source(), Failing(io::ErrorKind::StorageFull)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+}

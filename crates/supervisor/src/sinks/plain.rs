@@ -1,0 +1,248 @@
+//! A run for people, as lines: in CI logs, in pipes, and on terminals without the full view.
+//!
+//! A line says when a step starts and how it ends; what successful steps wrote is not shown. What failed
+//! steps wrote comes after the last of these lines, then a table and one line that says how it all ended.
+//! When nothing happens for a while, a line says what is still going on.
+//!
+//! With [`PlainSettings::stream`] the output of all steps is shown as it comes, `step | text` for stdout and
+//! `step ! text` for stderr. It is read from the record, so every line of every log is shown exactly once,
+//! however much of it the live plane had to drop.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roboppi_attach::RunSource;
+use roboppi_ipc::WorkerEvent;
+use roboppi_run::{AttemptRef, RunEvent, RunRecord, RunView};
+
+use super::detached;
+use super::follower::{Follower, Item};
+use crate::clock;
+
+mod cut;
+mod heartbeat;
+mod lines;
+mod log;
+mod printer;
+mod summary;
+mod untrusted;
+
+use log::{LogStream, SourceLogs};
+use printer::PlainPrinter;
+
+/// How a run is shown as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainSettings {
+    /// Whether to write colour codes; see [`use_colour`](super::style::use_colour).
+    pub colour: bool,
+    /// Show the output of all steps as it comes.
+    pub stream: bool,
+    /// Show the stages of attempts, artifacts and the core too.
+    pub verbose: bool,
+    /// After this much silence a line says what is going on. Zero: never.
+    pub heartbeat: Duration,
+    /// Lines of a failed step's output that are shown.
+    pub tail_lines: usize,
+    /// Bytes of a failed step's output that are shown.
+    pub tail_bytes: u64,
+}
+
+impl Default for PlainSettings {
+    fn default() -> Self {
+        Self {
+            colour: false,
+            stream: false,
+            verbose: false,
+            heartbeat: Duration::from_secs(60),
+            tail_lines: 50,
+            tail_bytes: 16 * 1024,
+        }
+    }
+}
+
+/// Writes the run of `source` to `out` until the run is over and everything is written. Blocks, so it needs
+/// a thread of its own, which must not be one of an async runtime.
+///
+/// # Errors
+/// When `out` cannot be written, except that a reader that went away is no error.
+pub fn run(source: Arc<dyn RunSource>, settings: PlainSettings, out: impl Write) -> io::Result<()> {
+    detached(PlainSink::new(source, settings, out)?.run())
+}
+
+/// Records that are taken in before logs are read on.
+const TOGETHER: usize = 256;
+
+struct PlainSink<W> {
+    follower: Follower,
+    source: Arc<dyn RunSource>,
+    logs: SourceLogs,
+    printer: PlainPrinter,
+    out: Output<W>,
+    settings: PlainSettings,
+    /// Logs that are being shown; `None` for those that were shown to their end or cannot be read.
+    streams: HashMap<AttemptRef, Option<LogStream>>,
+    /// Logs that have grown.
+    grown: HashSet<AttemptRef>,
+}
+
+/// Where the text goes.
+struct Output<W> {
+    out: W,
+    /// When something was written last.
+    wrote_at: Instant,
+}
+
+impl<W: Write> Output<W> {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if !text.is_empty() {
+            self.out.write_all(text.as_bytes())?;
+            self.wrote_at = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> PlainSink<W> {
+    fn new(source: Arc<dyn RunSource>, settings: PlainSettings, out: W) -> io::Result<Self> {
+        Ok(Self {
+            follower: Follower::new(Arc::clone(&source))?,
+            logs: SourceLogs(Arc::clone(&source)),
+            printer: PlainPrinter::new(settings.clone(), source.run_dir().to_owned()),
+            source,
+            out: Output { out, wrote_at: Instant::now() },
+            settings,
+            streams: HashMap::new(),
+            grown: HashSet::new(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        let mut together = 0;
+        loop {
+            let ready = if together < TOGETHER { self.follower.try_next() } else { None };
+            let item = match ready {
+                Some(item) => {
+                    together += 1;
+                    item
+                }
+                None => {
+                    together = 0;
+                    self.stream_grown()?;
+                    self.write()?;
+                    match self.follower.wait(self.patience()) {
+                        Some(item) => item,
+                        None => {
+                            self.printer.heartbeat(clock::now(), &mut self.logs);
+                            self.out.wrote_at = Instant::now();
+                            continue;
+                        }
+                    }
+                }
+            };
+            match item {
+                Item::Journal(record) => {
+                    if let RunEvent::AttemptFinished { of, .. } = &record.event {
+                        self.stream_end(of)?;
+                    }
+                    self.printer.record(&RunRecord::Journal(record));
+                }
+                Item::Attempt(of, record) => {
+                    let grows = matches!(
+                        record.event,
+                        WorkerEvent::Stdout(_) | WorkerEvent::Stderr(_) | WorkerEvent::Gap(_)
+                    );
+                    if grows {
+                        self.grown.insert(of.clone());
+                    }
+                    self.printer.record(&RunRecord::Attempt(of, record));
+                }
+                Item::CaughtUp(view) => self.caught_up(*view)?,
+                Item::Ended => break,
+            }
+        }
+        let left: Vec<_> = self.streams.keys().cloned().chain(self.grown.iter().cloned()).collect();
+        for of in left {
+            self.stream_end(&of)?;
+        }
+        self.printer.finish(&mut self.logs);
+        self.write()
+    }
+
+    /// Time until the next heartbeat.
+    fn patience(&self) -> Option<Duration> {
+        let heartbeat = self.settings.heartbeat;
+        (!heartbeat.is_zero()).then(|| heartbeat.saturating_sub(self.out.wrote_at.elapsed()))
+    }
+
+    fn caught_up(&mut self, view: RunView) -> io::Result<()> {
+        for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+            if attempt.finished_at.is_some() {
+                self.stream_end(&attempt.of)?;
+            } else {
+                self.grown.insert(attempt.of.clone());
+            }
+        }
+        self.printer.catch_up(view);
+        Ok(())
+    }
+
+    /// Shows what was added to logs.
+    fn stream_grown(&mut self) -> io::Result<()> {
+        for of in std::mem::take(&mut self.grown) {
+            self.stream(&of)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the rest of a log: nothing is added to it any more.
+    fn stream_end(&mut self, of: &AttemptRef) -> io::Result<()> {
+        self.stream(of)?;
+        self.grown.remove(of);
+        if let Some(Some(mut stream)) = self.streams.insert(of.clone(), None)
+            && let Some(last) = stream.finish()
+        {
+            self.printer.output(of, &[last]);
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, of: &AttemptRef) -> io::Result<()> {
+        if !self.settings.stream {
+            return Ok(());
+        }
+        if !self.streams.contains_key(of) {
+            let opened = self.source.log(of).map(LogStream::new);
+            let opened = opened.map_err(|error| self.printer.note(of, &error.to_string())).ok();
+            self.streams.insert(of.clone(), opened);
+        }
+        let Some(Some(stream)) = self.streams.get_mut(of) else { return Ok(()) };
+        let mut more = stream.refresh();
+        while more.is_ok() {
+            more = match stream.read() {
+                Ok(None) => break,
+                Ok(Some(lines)) => {
+                    self.printer.output(of, &lines);
+                    self.out.write(&self.printer.take())?;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+        }
+        if let Err(error) = more {
+            self.printer.note(of, &format!("the rest of its output is not shown: {error}"));
+            self.streams.insert(of.clone(), None);
+        }
+        Ok(())
+    }
+
+    /// Writes what there is, before waiting.
+    fn write(&mut self) -> io::Result<()> {
+        self.out.write(&self.printer.take())?;
+        self.out.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

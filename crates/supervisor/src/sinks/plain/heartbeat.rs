@@ -1,0 +1,75 @@
+//! The line that says a silent run is alive, and what it is doing.
+
+use roboppi_ipc::UtcMillis;
+use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView};
+
+use super::log::Logs;
+use super::untrusted::{line, words};
+use crate::sinks::style::age;
+
+/// Steps that are described; the others are counted.
+const SHOWN: usize = 5;
+
+/// Bytes of a log that are looked at for its last line.
+const LAST_BYTES: u64 = 4 * 1024;
+
+/// Characters of a last line that are shown.
+const LAST_CHARS: usize = 60;
+
+/// `… 2m10s  still running: build (1m58s, last output 40s ago: "Compiling x"), test (3s, no output yet)`.
+/// `None` for a run that has not begun or is over.
+pub(super) fn heartbeat(view: &RunView, now: UtcMillis, logs: &mut dyn Logs) -> Option<String> {
+    let head = view.head.as_ref()?;
+    let doing = match view.status {
+        RunStatus::Unknown | RunStatus::Finished { .. } => return None,
+        RunStatus::Running => "running",
+        RunStatus::Ending { .. } => "ending",
+    };
+    let since = |then: UtcMillis| age(now.0.saturating_sub(then.0));
+    let busy: Vec<&StepView> = view
+        .steps
+        .iter()
+        .filter(|step| step.state.is_active() || step.state == StepState::Retrying)
+        .collect();
+    let mut parts: Vec<String> = busy.iter().take(SHOWN).map(|step| describe(step, now, logs)).collect();
+    if let Some(more) = busy.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        parts.push(format!("{more} more"));
+    }
+    let what = if parts.is_empty() { "no worker at this moment".to_owned() } else { parts.join(", ") };
+    Some(format!("… {}  still {doing}: {what}", since(head.started_at)))
+}
+
+fn describe(step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
+    let name = words(step.plan.step.as_str());
+    let Some(attempt) = step.attempts.last().filter(|_| step.state != StepState::Retrying) else {
+        return format!("{name} ({})", step.state.name());
+    };
+    let since = |then: UtcMillis| age(now.0.saturating_sub(then.0));
+    format!("{name} ({}, {})", since(attempt.started_at), activity(attempt, logs, since))
+}
+
+fn activity(attempt: &AttemptView, logs: &mut dyn Logs, since: impl Fn(UtcMillis) -> String) -> String {
+    if let Some(waiting) = &attempt.activity.waiting {
+        return format!("waits: {}", words(&waiting.why));
+    }
+    if let AttemptStatus::Phase(roboppi_run::AttemptPhase::WaitingPermit { detail }) = &attempt.status {
+        return format!("waits for a permit: {}", words(detail));
+    }
+    // It only embellishes the line, so a log that cannot be read is not worth an error here.
+    let tail = logs.tail(&attempt.of, 5, LAST_BYTES).unwrap_or_default();
+    let last = tail.lines.iter().rev().map(|bytes| line(bytes, false)).find(|text| !text.trim().is_empty());
+    match (last, tail.last_at) {
+        (None, _) => "no output yet".to_owned(),
+        (Some(text), Some(at)) => format!("last output {} ago: \"{}\"", since(at), shortened(&text)),
+        (Some(text), None) => format!("last output: \"{}\"", shortened(&text)),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let text = text.trim();
+    let mut short: String = text.chars().take(LAST_CHARS).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,206 @@
+//! The lines about steps and the run, without the time before them.
+
+use std::time::Duration;
+
+use roboppi_ipc::{CancelReason, CoreEvent, Leaked};
+use roboppi_run::{AttemptPhase, AttemptView, RunStatus, RunView, StepState, StepView};
+use roboppi_workflow::retry_delay;
+
+use super::untrusted::words;
+use crate::sinks::style::{Ink, duration};
+
+/// The sign and ink of a state. Signs differ, so nothing depends on colour.
+pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {
+    match state {
+        StepState::Succeeded => ("✓", Ink::Good),
+        StepState::Failed => ("✗", Ink::Bad),
+        StepState::Retrying => ("↻", Ink::Caution),
+        StepState::Skipped => ("-", Ink::Faint),
+        StepState::Cancelled | StepState::Ending => ("■", Ink::Caution),
+        StepState::Lost => ("?", Ink::Bad),
+        StepState::Pending | StepState::Ready | StepState::Starting | StepState::Running => {
+            (" ", Ink::Strong)
+        }
+    }
+}
+
+/// What is to be said about the state of a step; nothing about states in between.
+pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool) -> Option<String> {
+    let name = words(step.plan.step.as_str());
+    let (attempt, why) = step.detail.as_deref().map_or((None, String::new()), attempt_of_detail);
+    let why = words(&why);
+    let because = |what: &str| if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") };
+    let attempts = attempts(step, attempt);
+    let mut parts: Vec<String> = Vec::new();
+    match step.state {
+        StepState::Pending | StepState::Ready | StepState::Starting => return None,
+        StepState::Running => {
+            let started =
+                format!("{name}  started{}", attempts.map_or(String::new(), |text| format!(" {text}")));
+            return Some(started);
+        }
+        StepState::Retrying => {
+            let failed = attempt.map(|(attempt, _)| attempt).or_else(|| Some(last_attempt(step)?.of.attempt));
+            let (what, when) = failed.map_or((String::from("an attempt failed"), String::new()), |attempt| {
+                (format!("attempt {attempt} failed"), format!(" in {}", delay(retry_delay(attempt))))
+            });
+            parts.push(format!("{}, retrying{when}", because(&what)));
+        }
+        StepState::Ending if verbose || !matches!(view.status, RunStatus::Ending { .. }) => {
+            parts.push(because("ending"));
+        }
+        // The line about the end of the run names it.
+        StepState::Ending => return None,
+        StepState::Succeeded => {}
+        StepState::Failed => parts.push(if why.is_empty() { "failed".to_owned() } else { why }),
+        StepState::Skipped => parts.push(because("skipped")),
+        StepState::Cancelled => parts.push(because("cancelled")),
+        StepState::Lost => parts.push(because("lost")),
+    }
+    if step.state.is_final() {
+        let mut end = step.duration_ms.map_or(String::new(), duration);
+        let tried = match step.state {
+            StepState::Skipped => None,
+            StepState::Succeeded => attempts.filter(|_| attempt_number(step, attempt) > Some(1)),
+            _ => attempts,
+        };
+        for extra in
+            [tried, step.allowed_to_fail.then(|| "(allowed to fail)".to_owned())].into_iter().flatten()
+        {
+            end.push_str(if end.is_empty() { "" } else { " " });
+            end.push_str(&extra);
+        }
+        parts.push(end);
+    }
+    let (sign, ink) = sign(step.state);
+    let ink = if step.allowed_to_fail { Ink::Caution } else { ink };
+    let mut line = format!("{} {name}", ink.paint(colour, sign));
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        line.push_str("  ");
+        line.push_str(part);
+    }
+    Some(line)
+}
+
+/// A failed attempt that another one followed, when all that is known of it is its result.
+pub(super) fn retried(attempt: &AttemptView, colour: bool) -> String {
+    let (sign, ink) = sign(StepState::Retrying);
+    let name = words(attempt.of.step.as_str());
+    format!("{} {name}  attempt {} failed, retried", ink.paint(colour, sign), attempt.of.attempt)
+}
+
+/// A stage of an attempt, for those who want to know.
+pub(super) fn phase(attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> String {
+    let for_reason = |reason: &Option<CancelReason>| {
+        reason.map_or(String::new(), |reason| format!(" ({})", reason.name()))
+    };
+    let what = match phase {
+        AttemptPhase::WaitingPermit { detail } => format!("waits for a permit: {}", words(detail)),
+        AttemptPhase::Running { process: Some(process) } => format!("pid {}", process.pid),
+        AttemptPhase::Running { process: None } => "worker is alive".to_owned(),
+        AttemptPhase::Terminating { reason, limit_ms } => {
+            format!("asked to end{}, killed in {}", for_reason(reason), duration(*limit_ms))
+        }
+        AttemptPhase::Killing { reason } => format!("killed{}", for_reason(reason)),
+        AttemptPhase::Draining { limit_ms } => {
+            format!("worker has ended, its pipes are open for at most {} more", duration(*limit_ms))
+        }
+    };
+    format!("{}  {what}", words(&attempt.to_string()))
+}
+
+/// The run is being ended.
+pub(super) fn ending(view: &RunView, reason: CancelReason, force: bool, colour: bool) -> String {
+    let why = match reason {
+        CancelReason::User => "asked to",
+        CancelReason::Timeout => "its time is over",
+        CancelReason::Budget => "its budget is used up",
+        CancelReason::Parent => "who started it has gone",
+        CancelReason::Lost => "the core is lost",
+    };
+    let active: Vec<_> =
+        view.steps.iter().filter(|step| step.state.is_active()).map(|step| step.plan.step.as_str()).collect();
+    let kill = if force { ", killing what is left" } else { "" };
+    let wait = if active.is_empty() { String::new() } else { format!("; waiting for {}", list(&active)) };
+    format!("{} ending the run: {why}{kill}{wait}", Ink::Caution.paint(colour, "■"))
+}
+
+/// Something a person should know.
+pub(super) fn warning(step: Option<&str>, message: &str, colour: bool) -> String {
+    let step = step.map_or(String::new(), |step| format!("{}  ", words(step)));
+    format!("{} {step}{}", Ink::Caution.paint(colour, "!"), words(message))
+}
+
+/// The core is gone.
+pub(super) fn core_lost(detail: &str, colour: bool) -> String {
+    format!("{} core lost: {}", Ink::Bad.paint(colour, "✗"), words(detail))
+}
+
+/// What the core reports and a person should know.
+pub(super) fn report(view: &RunView, event: &CoreEvent, colour: bool) -> Option<String> {
+    match event {
+        CoreEvent::Leaked { job_id, leaked } => {
+            let of = job_id.as_ref().and_then(|job| view.attempt_of_job(job));
+            Some(leak(of.map(|of| of.step.as_str()), leaked, colour))
+        }
+        CoreEvent::Warning { message } => Some(warning(None, message, colour)),
+        CoreEvent::WorkerStarted { .. }
+        | CoreEvent::WorkerEnding { .. }
+        | CoreEvent::Permits { .. }
+        | CoreEvent::Unknown { .. } => None,
+    }
+}
+
+/// A worker left a process behind.
+pub(super) fn leak(step: Option<&str>, leaked: &Leaked, colour: bool) -> String {
+    let message =
+        format!("left a process behind, it was ended: {} (pid {})", leaked.command, leaked.process.pid);
+    warning(Some(step.unwrap_or("a worker")), &message, colour)
+}
+
+/// At most five names and how many more.
+pub(super) fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = names.iter().take(SHOWN).map(|name| words(name)).collect::<Vec<_>>().join(", ");
+    if let Some(more) = names.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+/// `(attempt 2/3)`, when there may be several.
+fn attempts(step: &StepView, said: Option<(u32, u32)>) -> Option<String> {
+    let attempt = attempt_number(step, said)?;
+    let most = said.map_or(step.plan.max_attempts, |(_, most)| most);
+    let round = last_attempt(step).map_or(1, |last| last.of.iteration);
+    let round = if round > 1 { format!("iteration {round}, ") } else { String::new() };
+    (most > 1 || attempt > 1 || !round.is_empty()).then(|| format!("({round}attempt {attempt}/{most})"))
+}
+
+fn attempt_number(step: &StepView, said: Option<(u32, u32)>) -> Option<u32> {
+    said.map(|(attempt, _)| attempt).or_else(|| Some(last_attempt(step)?.of.attempt))
+}
+
+fn last_attempt(step: &StepView) -> Option<&AttemptView> {
+    step.attempts.last()
+}
+
+/// Takes `attempt 2 of 3: ` off a detail: lines and columns of their own say it.
+pub(super) fn attempt_of_detail(detail: &str) -> (Option<(u32, u32)>, String) {
+    let parse = || {
+        let (numbers, why) = detail.strip_prefix("attempt ")?.split_once(": ")?;
+        let (attempt, most) = numbers.split_once(" of ")?;
+        Some(((attempt.parse().ok()?, most.parse().ok()?), why))
+    };
+    match parse() {
+        Some((numbers, why)) => (Some(numbers), why.to_owned()),
+        None => (None, detail.to_owned()),
+    }
+}
+
+fn delay(time: Duration) -> String {
+    match u64::try_from(time.as_millis()).unwrap_or(u64::MAX) {
+        ms @ 0..1_000 => format!("{ms} ms"),
+        ms => duration(ms),
+    }
+}

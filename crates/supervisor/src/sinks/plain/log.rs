@@ -1,0 +1,153 @@
+//! Reads the logs of attempts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roboppi_attach::RunSource;
+use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError};
+use roboppi_run::AttemptRef;
+
+use super::cut::{CutLine, LineCutter};
+
+/// Longest piece of a line that is held in memory.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// Bytes read at once.
+const BLOCK: usize = 64 * 1024;
+
+/// What the printer asks of logs.
+pub(super) trait Logs {
+    /// The end of a log: at most `lines` lines and `bytes` bytes.
+    fn tail(&mut self, of: &AttemptRef, lines: usize, bytes: u64) -> Result<LogTail, RecordError>;
+
+    /// Where the log is, for people.
+    fn path(&self, of: &AttemptRef) -> PathBuf;
+}
+
+/// The end of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct LogTail {
+    /// Its last lines, oldest first.
+    pub(super) lines: Vec<Vec<u8>>,
+    /// Lines of the whole log.
+    pub(super) total: u64,
+    /// The first of `lines` is only the end of a line.
+    pub(super) cut: bool,
+    /// When the last byte came; `None` when that is not known, or there is none.
+    pub(super) last_at: Option<UtcMillis>,
+}
+
+/// The logs of a run.
+pub(super) struct SourceLogs(pub(super) Arc<dyn RunSource>);
+
+impl Logs for SourceLogs {
+    fn tail(&mut self, of: &AttemptRef, lines: usize, bytes: u64) -> Result<LogTail, RecordError> {
+        tail(&mut self.0.log(of)?, lines, bytes)
+    }
+
+    fn path(&self, of: &AttemptRef) -> PathBuf {
+        self.0.log_path(of)
+    }
+}
+
+fn tail(log: &mut LogReader, lines: usize, bytes: u64) -> Result<LogTail, RecordError> {
+    let total = log.line_count()?;
+    let len = log.len();
+    let start = len.saturating_sub(bytes);
+    // One byte more tells whether a line begins at `start`.
+    let from = start.saturating_sub(1);
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    let mut cutter = LineCutter::new(usize::MAX);
+    let mut at = from;
+    while at < len {
+        at = read_piece(log, &mut cutter, at, |line| kept.push(line.bytes))?;
+    }
+    cutter.finish(|line| kept.push(line.bytes));
+    let mut cut = false;
+    if start > 0 {
+        if kept.len() > 1 {
+            kept.remove(0);
+        } else {
+            cut = true;
+        }
+    }
+    if kept.len() > lines {
+        kept.drain(..kept.len() - lines);
+        cut = false;
+    }
+    let last_at = match len.checked_sub(1) {
+        Some(last) => log.chunk_at(last)?.and_then(|chunk| chunk.ts),
+        None => None,
+    };
+    Ok(LogTail { lines: kept, total, cut, last_at })
+}
+
+/// Cuts what is at `at`; returns the offset behind it.
+fn read_piece(
+    log: &mut LogReader,
+    cutter: &mut LineCutter,
+    at: u64,
+    line: impl FnMut(CutLine),
+) -> Result<u64, RecordError> {
+    let Some(chunk) = log.chunk_at(at)? else { return Ok(log.len()) };
+    let stream = match chunk.kind {
+        ChunkKind::Output(stream) => stream,
+        ChunkKind::Unknown | ChunkKind::Lost => OutputStream::Stdout,
+    };
+    let rest = usize::try_from(chunk.offset + chunk.len - at).unwrap_or(BLOCK);
+    match log.read(at, rest.min(BLOCK))? {
+        LogPiece::Bytes(bytes) if bytes.is_empty() => Ok(log.len()),
+        LogPiece::Bytes(bytes) => {
+            cutter.push(stream, &bytes, line);
+            Ok(at + bytes.len() as u64)
+        }
+        LogPiece::Lost { len } => {
+            let note = format!("[{len} bytes of output could not be recorded]");
+            cutter.push(stream, note.as_bytes(), line);
+            Ok(at + len)
+        }
+    }
+}
+
+/// The lines of a log while it grows, each exactly once.
+///
+/// They come from the record, which has every byte; live events only tell that there is more. A line
+/// longer than 1 MiB comes in pieces, each as a line of its own.
+pub(super) struct LogStream {
+    log: LogReader,
+    cutter: LineCutter,
+    at: u64,
+}
+
+impl LogStream {
+    pub(super) fn new(log: LogReader) -> Self {
+        Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0 }
+    }
+
+    /// Looks how long the log is now.
+    pub(super) fn refresh(&mut self) -> Result<(), RecordError> {
+        self.log.refresh().map(|_| ())
+    }
+
+    /// The next lines, a bounded number of bytes at a time; `None` when there is nothing more until the
+    /// next refresh.
+    pub(super) fn read(&mut self) -> Result<Option<Vec<CutLine>>, RecordError> {
+        if self.at >= self.log.len() {
+            return Ok(None);
+        }
+        let mut lines = Vec::new();
+        let end = self.at.saturating_add(BLOCK as u64).min(self.log.len());
+        while self.at < end {
+            self.at = read_piece(&mut self.log, &mut self.cutter, self.at, |line| lines.push(line))?;
+        }
+        Ok(Some(lines))
+    }
+
+    /// The last, incomplete line, when nothing more comes.
+    pub(super) fn finish(&mut self) -> Option<CutLine> {
+        let mut last = None;
+        self.cutter.finish(|line| last = Some(line));
+        last
+    }
+}

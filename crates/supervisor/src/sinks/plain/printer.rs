@@ -1,0 +1,233 @@
+//! Records in, text out.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use roboppi_ipc::{CoreEvent, OutputStream, UtcMillis};
+use roboppi_run::{
+    AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepView,
+};
+
+use super::cut::CutLine;
+use super::log::Logs;
+use super::untrusted::{line, words};
+use super::{PlainSettings, heartbeat, lines, summary};
+use crate::sinks::style::{Ink, duration};
+
+/// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].
+pub(super) struct PlainPrinter {
+    settings: PlainSettings,
+    run_dir: PathBuf,
+    view: RunView,
+    text: String,
+}
+
+impl PlainPrinter {
+    pub(super) fn new(settings: PlainSettings, run_dir: PathBuf) -> Self {
+        Self { settings, run_dir, view: RunView::default(), text: String::new() }
+    }
+
+    /// The text since the last call.
+    pub(super) fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
+    /// The run as it was told so far.
+    pub(super) fn view(&self) -> &RunView {
+        &self.view
+    }
+
+    /// Takes the next record.
+    pub(super) fn record(&mut self, record: &RunRecord) {
+        let before = self.view.position;
+        self.view.apply(record);
+        if let RunRecord::Journal(record) = record
+            && self.view.position != before
+        {
+            self.event(record.ts, &record.event);
+        }
+    }
+
+    /// Takes a view that may know more than the records told, and says what is new in it. Of what happened
+    /// in between, only the ends of attempts and warnings are known; no step that changed is left out.
+    pub(super) fn catch_up(&mut self, view: RunView) {
+        let old = std::mem::replace(&mut self.view, view);
+        if old.head.is_none() {
+            self.head();
+        }
+        let mut said = self.new_in_view(&old);
+        said.sort_by_key(|(ts, _)| *ts);
+        for (ts, text) in said {
+            self.say(ts, &text);
+        }
+    }
+
+    /// Lines of the output of an attempt.
+    pub(super) fn output(&mut self, of: &AttemptRef, lines: &[CutLine]) {
+        let name = Ink::Strong.paint(self.settings.colour, &words(of.step.as_str()));
+        for cut in lines {
+            let bar = match cut.stream {
+                OutputStream::Stdout => '|',
+                OutputStream::Stderr => '!',
+            };
+            let text = line(&cut.bytes, self.settings.colour);
+            let space = if text.is_empty() { "" } else { " " };
+            let _ = writeln!(self.text, "{name} {bar}{space}{text}");
+        }
+    }
+
+    /// Something went wrong on the side of the reader.
+    pub(super) fn note(&mut self, of: &AttemptRef, message: &str) {
+        let text = lines::warning(Some(of.step.as_str()), message, self.settings.colour);
+        let _ = writeln!(self.text, "{text}");
+    }
+
+    /// Nothing was said for a while.
+    pub(super) fn heartbeat(&mut self, now: UtcMillis, logs: &mut dyn Logs) {
+        if let Some(text) = heartbeat::heartbeat(&self.view, now, logs) {
+            let _ = writeln!(self.text, "{}", Ink::Faint.paint(self.settings.colour, &text));
+        }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn finish(&mut self, logs: &mut dyn Logs) {
+        self.text.push_str(&summary::end(&self.view, &self.settings, &self.run_dir, logs));
+    }
+
+    fn event(&mut self, ts: UtcMillis, event: &RunEvent) {
+        let (colour, verbose) = (self.settings.colour, self.settings.verbose);
+        let text = match event {
+            RunEvent::RunStarted { .. } => {
+                self.head();
+                None
+            }
+            RunEvent::CoreStarted { incarnation, process, protocol, version }
+                if *incarnation > 1 || verbose =>
+            {
+                let again = if *incarnation > 1 { " again" } else { "" };
+                let pid = process.map_or(String::new(), |process| format!("pid {}, ", process.pid));
+                Some(format!("core started{again}: {pid}protocol {protocol}, version {}", words(version)))
+            }
+            RunEvent::CoreLost { detail, .. } => Some(lines::core_lost(detail, colour)),
+            RunEvent::CoreReport { event } => lines::report(&self.view, event, colour),
+            RunEvent::StepChanged { step, .. } => {
+                self.view.step(step).and_then(|step| lines::step(&self.view, step, verbose, colour))
+            }
+            RunEvent::AttemptPhase { of, phase } if verbose => Some(lines::phase(of, phase)),
+            RunEvent::AttemptFinished { of, .. } => {
+                let leaks =
+                    self.view.attempt(of).map_or_else(Vec::new, |attempt| self.unreported_leaks(attempt));
+                for text in leaks {
+                    self.say(ts, &text);
+                }
+                None
+            }
+            RunEvent::ArtifactCollected { step, name, path } if verbose => {
+                Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
+            }
+            RunEvent::RunEnding { reason, force } => Some(lines::ending(&self.view, *reason, *force, colour)),
+            RunEvent::Warning { message, step } => {
+                Some(lines::warning(step.as_ref().map(|step| step.as_str()), message, colour))
+            }
+            RunEvent::CoreStarted { .. }
+            | RunEvent::AttemptStarted { .. }
+            | RunEvent::AttemptPhase { .. }
+            | RunEvent::ArtifactCollected { .. }
+            | RunEvent::RunFinished { .. }
+            | RunEvent::Unknown { .. } => None,
+        };
+        if let Some(text) = text {
+            self.say(ts, &text);
+        }
+    }
+
+    /// What `self.view` says and `old` did not.
+    fn new_in_view(&self, old: &RunView) -> Vec<(UtcMillis, String)> {
+        let (colour, verbose) = (self.settings.colour, self.settings.verbose);
+        let mut said = Vec::new();
+        for step in &self.view.steps {
+            let before = old.step(&step.plan.step);
+            for (index, attempt) in step.attempts.iter().enumerate() {
+                let Some(finished_at) = attempt.finished_at else { continue };
+                if old.attempt(&attempt.of).is_some_and(|attempt| attempt.finished_at.is_some()) {
+                    continue;
+                }
+                said.extend(self.unreported_leaks(attempt).into_iter().map(|text| (finished_at, text)));
+                if index + 1 < step.attempts.len() {
+                    said.push((finished_at, lines::retried(attempt, colour)));
+                }
+            }
+            let changed =
+                before.is_none_or(|before| before.state != step.state || begun(before) != begun(step));
+            if changed && let Some(text) = lines::step(&self.view, step, verbose, colour) {
+                said.push((step.changed_at, text));
+            }
+        }
+        let new = usize::try_from(self.view.warnings_total.saturating_sub(old.warnings_total))
+            .unwrap_or(usize::MAX);
+        let kept = self.view.warnings.len();
+        let latest = &self.view.warnings[kept.saturating_sub(new)..];
+        if new > latest.len()
+            && let Some(first) = latest.first()
+        {
+            let message = format!("{} earlier warnings are in the record", new - latest.len());
+            said.push((first.ts, lines::warning(None, &message, colour)));
+        }
+        for warning in latest {
+            let step = warning.step.as_ref().map(|step| step.as_str());
+            said.push((warning.ts, lines::warning(step, &warning.message, colour)));
+        }
+        // Neither has a time of its own in the view; both come after whatever led to them.
+        let now = said.iter().map(|(ts, _)| *ts).max().unwrap_or_else(|| self.started_at());
+        match &self.view.core.status {
+            CoreStatus::Lost { detail } if old.core.status != self.view.core.status => {
+                said.push((now, lines::core_lost(detail, colour)));
+            }
+            CoreStatus::Absent | CoreStatus::Alive | CoreStatus::Lost { .. } => {}
+        }
+        if let RunStatus::Ending { reason, force } = self.view.status
+            && old.status != self.view.status
+        {
+            said.push((now, lines::ending(&self.view, reason, force, colour)));
+        }
+        said
+    }
+
+    /// Processes an attempt left behind and the core did not report at the time.
+    fn unreported_leaks(&self, attempt: &AttemptView) -> Vec<String> {
+        let AttemptStatus::Finished { result, .. } = &attempt.status else { return Vec::new() };
+        let leaked = result.details.iter().flat_map(|details| &details.leaked);
+        let reported = |process| {
+            self.view.core.reports.iter().any(
+                |(_, report)| matches!(report, CoreEvent::Leaked { leaked, .. } if leaked.process == process),
+            )
+        };
+        leaked
+            .filter(|leaked| !reported(leaked.process))
+            .map(|leaked| lines::leak(Some(attempt.of.step.as_str()), leaked, self.settings.colour))
+            .collect()
+    }
+
+    fn head(&mut self) {
+        if let Some(head) = &self.view.head {
+            let steps = self.view.steps.len();
+            self.text.push_str(&summary::head(head, steps, &self.run_dir, self.settings.colour));
+        }
+    }
+
+    fn started_at(&self) -> UtcMillis {
+        self.view.head.as_ref().map_or(UtcMillis(0), |head| head.started_at)
+    }
+
+    /// A line with the time since the run began before it.
+    fn say(&mut self, ts: UtcMillis, text: &str) {
+        let time = duration(ts.0.saturating_sub(self.started_at().0));
+        let time = Ink::Faint.paint(self.settings.colour, &format!("{time:>7}"));
+        let _ = writeln!(self.text, "{time}  {text}");
+    }
+}
+
+/// Attempts the journal knows. The view may have one earlier, from an event of its own.
+fn begun(step: &StepView) -> usize {
+    step.attempts.iter().filter(|attempt| !attempt.job_id.as_str().is_empty()).count()
+}

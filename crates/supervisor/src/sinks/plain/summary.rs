@@ -1,0 +1,210 @@
+//! The beginning and the end of the text about a run.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use roboppi_run::{AttemptRef, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView};
+
+use super::PlainSettings;
+use super::lines::{attempt_of_detail, sign};
+use super::log::Logs;
+use super::untrusted::{line, shell_word, words};
+use crate::sinks::style::{Ink, duration};
+
+/// Lines of a step whose failure does not count, or that did not end by itself.
+const SHORT_TAIL: usize = 10;
+
+/// What was started and where its record is.
+pub(super) fn head(head: &RunHead, steps: usize, run_dir: &Path, colour: bool) -> String {
+    let name = Ink::Strong.paint(colour, &words(&head.name));
+    format!(
+        "Workflow {name}: {}\n  run        {}\n  workspace  {}\n  record     {}\n\n",
+        counted(steps, "step"),
+        head.run_id,
+        words(&head.workspace),
+        words(&run_dir.to_string_lossy()),
+    )
+}
+
+/// Everything that comes after the last step: output of failed steps, then a table, then how it ended.
+pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs: &mut dyn Logs) -> String {
+    let mut text = String::new();
+    let timed_out = matches!(view.status, RunStatus::Finished { outcome: RunOutcome::TimedOut, .. });
+    let counts = |step: &&StepView| step.state == StepState::Failed && !step.allowed_to_fail;
+    let others = |step: &&StepView| {
+        step.allowed_to_fail
+            || step.state == StepState::Lost
+            || (timed_out && step.state == StepState::Cancelled)
+    };
+    // What matters most comes last, where people look first.
+    for step in view.steps.iter().filter(others) {
+        output(&mut text, view, step, SHORT_TAIL.min(settings.tail_lines), settings, logs);
+    }
+    for step in view.steps.iter().filter(counts) {
+        output(&mut text, view, step, settings.tail_lines, settings, logs);
+    }
+    table(&mut text, view, settings.colour);
+    totals(&mut text, view, settings.colour);
+    if let Some(head) = &view.head {
+        let _ = writeln!(text, "  context  {}", words(&head.context_dir));
+    }
+    let _ = writeln!(text, "  record   {}", words(&run_dir.to_string_lossy()));
+    text
+}
+
+/// The end of what a step wrote, and where the rest is.
+fn output(
+    text: &mut String,
+    view: &RunView,
+    step: &StepView,
+    lines: usize,
+    settings: &PlainSettings,
+    logs: &mut dyn Logs,
+) {
+    let Some(attempt) = step.attempts.last() else { return };
+    let of = &attempt.of;
+    let path = words(&logs.path(of).to_string_lossy());
+    let command = read_command(view, of);
+    let name = words(&of.to_string());
+    if settings.stream {
+        let _ = writeln!(text, "\noutput of {name}: above; whole log: {path}\n  read it: {command}");
+        return;
+    }
+    let tail = match logs.tail(of, lines, settings.tail_bytes) {
+        Ok(tail) => tail,
+        Err(error) => {
+            let _ = writeln!(text, "\n--- output of {name}: {} ---", words(&error.to_string()));
+            return;
+        }
+    };
+    if tail.total == 0 {
+        let _ = writeln!(text, "\n--- {name} wrote no output ---");
+        return;
+    }
+    let shown = tail.lines.len() as u64;
+    let part = if shown == tail.total && !tail.cut {
+        counted(tail.lines.len(), "line")
+    } else {
+        format!("last {} of {} lines", grouped(shown), grouped(tail.total))
+    };
+    let header = format!("--- output of {name} ({part}; whole log: {path}) ---");
+    let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
+    for (index, bytes) in tail.lines.iter().enumerate() {
+        let cut = if tail.cut && index == 0 { "…" } else { "" };
+        let _ = writeln!(text, "  | {cut}{}", line(bytes, settings.colour));
+    }
+    let _ = writeln!(text, "  read it: {command}");
+}
+
+fn read_command(view: &RunView, of: &AttemptRef) -> String {
+    let run = view.head.as_ref().map_or("latest", |head| head.run_id.as_str());
+    format!("roboppi logs {run} {}", shell_word(of.step.as_str()))
+}
+
+fn table(text: &mut String, view: &RunView, colour: bool) {
+    let header = ["Step", "State", "Duration", "Attempts", "Why"].map(str::to_owned);
+    let mut rows = vec![(header, Ink::Faint)];
+    rows.extend(view.steps.iter().map(row));
+    let mut widths = [0; 4];
+    for (cells, _) in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    text.push('\n');
+    for (cells, ink) in &rows {
+        let [step, state, time, attempts, why] = cells;
+        let [step_width, state_width, time_width, attempts_width] = widths;
+        let state = ink.paint(colour, &format!("{state:<state_width$}"));
+        let line =
+            format!("{step:<step_width$}  {state}  {time:>time_width$}  {attempts:>attempts_width$}  {why}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push('\n');
+}
+
+fn row(step: &StepView) -> ([String; 5], Ink) {
+    let (sign, ink) = sign(step.state);
+    let allowed = if step.allowed_to_fail { " (allowed)" } else { "" };
+    let (said, why) = step.detail.as_deref().map_or((None, String::new()), attempt_of_detail);
+    let attempts = match (said, step.attempts.len()) {
+        (Some((attempt, most)), _) => format!("{attempt}/{most}"),
+        (None, 0) => "-".to_owned(),
+        (None, made) if step.plan.max_attempts > 1 => format!("{made}/{}", step.plan.max_attempts),
+        (None, made) => made.to_string(),
+    };
+    let cells = [
+        words(step.plan.step.as_str()),
+        format!("{sign} {}{allowed}", step.state.name()).trim_start().to_owned(),
+        step.duration_ms.map_or_else(|| "-".to_owned(), duration),
+        attempts,
+        words(&why),
+    ];
+    (cells, if step.allowed_to_fail { Ink::Caution } else { ink })
+}
+
+/// `FAILED: 1 of 6 steps failed in 12.3s`, and why when that is not all.
+fn totals(text: &mut String, view: &RunView, colour: bool) {
+    let total = view.steps.len();
+    let counted_in = |states: &[StepState], allowed: bool| {
+        let fits = |step: &&StepView| states.contains(&step.state) && step.allowed_to_fail == allowed;
+        view.steps.iter().filter(fits).count()
+    };
+    let failed = counted_in(&[StepState::Failed], false);
+    let RunStatus::Finished { outcome, duration_ms, detail, .. } = &view.status else {
+        let _ = writeln!(text, "UNKNOWN: the run ended without saying how");
+        return;
+    };
+    let time = duration(*duration_ms);
+    let (word, ink, what) = match outcome {
+        RunOutcome::Succeeded => ("SUCCEEDED", Ink::Good, format!("{} in {time}", counted(total, "step"))),
+        RunOutcome::Failed if failed > 0 => {
+            ("FAILED", Ink::Bad, format!("{failed} of {} failed in {time}", counted(total, "step")))
+        }
+        RunOutcome::Failed => ("FAILED", Ink::Bad, format!("after {time}")),
+        RunOutcome::Cancelled => ("CANCELLED", Ink::Caution, format!("after {time}")),
+        RunOutcome::TimedOut => ("TIMED OUT", Ink::Bad, format!("after {time}")),
+        RunOutcome::Lost => ("LOST", Ink::Bad, format!("after {time}")),
+    };
+    let mut others = Vec::new();
+    let mut other = |count: usize, what: &str| {
+        if count > 0 {
+            others.push(format!("{count} {what}"));
+        }
+    };
+    if !matches!(outcome, RunOutcome::Succeeded) {
+        other(counted_in(&[StepState::Succeeded], false), "succeeded");
+        if !matches!(outcome, RunOutcome::Failed) {
+            other(failed, "failed");
+        }
+    }
+    other(view.steps.iter().filter(|step| step.allowed_to_fail).count(), "allowed to fail");
+    other(counted_in(&[StepState::Cancelled], false), "cancelled");
+    other(counted_in(&[StepState::Lost], false), "lost");
+    other(counted_in(&[StepState::Skipped], false), "skipped");
+    let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+    let _ = writeln!(text, "{}: {what}{others}", ink.paint(colour, word));
+    // A failure is told by the table already.
+    let told = matches!(outcome, RunOutcome::Succeeded) || (*outcome == RunOutcome::Failed && failed > 0);
+    if let Some(detail) = detail.as_deref().filter(|_| !told) {
+        let _ = writeln!(text, "  {}", words(detail));
+    }
+}
+
+/// `1 step`, `2 steps`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+}
+
+/// `1,234`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

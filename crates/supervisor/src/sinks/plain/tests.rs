@@ -1,0 +1,352 @@
+//! The printer on records made by hand, and the sink on runs with a record.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use roboppi_ipc::{CancelReason, CoreEvent, JobId, Leaked, ProcessIdentity, UtcMillis, Waiting, WorkerEvent};
+use roboppi_journal::RecordError;
+use roboppi_run::{
+    AttemptPhase, AttemptRecord, AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState,
+};
+
+use super::log::{LogTail, Logs};
+use super::printer::PlainPrinter;
+use super::*;
+use crate::sinks::fixtures::{
+    START, attempt, attempt_finished, attempt_running, attempt_started, changed, ended, journal,
+    run_finished, run_started, whole_step,
+};
+
+mod sink;
+
+/// Logs by their text.
+#[derive(Default)]
+struct FakeLogs(BTreeMap<String, LogTail>);
+
+impl FakeLogs {
+    fn with(mut self, of: &AttemptRef, lines: &[&str], total: u64) -> Self {
+        let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+        let tail = LogTail { lines, total, cut: false, last_at: Some(UtcMillis(START + 20_000)) };
+        self.0.insert(of.to_string(), tail);
+        self
+    }
+}
+
+impl Logs for FakeLogs {
+    fn tail(&mut self, of: &AttemptRef, lines: usize, _bytes: u64) -> Result<LogTail, RecordError> {
+        let mut tail = self.0.get(&of.to_string()).cloned().unwrap_or_default();
+        let all = tail.lines.len();
+        tail.lines.drain(..all.saturating_sub(lines));
+        Ok(tail)
+    }
+
+    fn path(&self, of: &AttemptRef) -> PathBuf {
+        PathBuf::from(format!("/runs/0194-demo/{}.log", of.base()))
+    }
+}
+
+fn printer(settings: PlainSettings) -> PlainPrinter {
+    PlainPrinter::new(settings, PathBuf::from("/runs/0194-demo"))
+}
+
+fn printed_with(settings: PlainSettings, events: Vec<RunEvent>, mut logs: FakeLogs) -> String {
+    let mut printer = printer(settings);
+    for record in journal(events) {
+        printer.record(&record);
+    }
+    printer.finish(&mut logs);
+    printer.take()
+}
+
+fn printed(events: Vec<RunEvent>, logs: FakeLogs) -> String {
+    printed_with(PlainSettings::default(), events, logs)
+}
+
+fn allowed(event: RunEvent) -> RunEvent {
+    match event {
+        RunEvent::StepChanged { step, state, detail, duration_ms, .. } => {
+            RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail: true }
+        }
+        other => other,
+    }
+}
+
+/// Two attempts of `flaky`, the second one ends as said.
+fn retried(state: StepState) -> Vec<RunEvent> {
+    let (first, second) = (attempt("flaky", 1), attempt("flaky", 2));
+    let (code, detail) =
+        if state == StepState::Succeeded { (0, "") } else { (7, "attempt 2 of 2: exit code 7") };
+    vec![
+        changed("flaky", StepState::Starting, ""),
+        attempt_started(&first),
+        attempt_running(&first),
+        changed("flaky", StepState::Running, ""),
+        attempt_finished(&first, 7, None, 0),
+        changed("flaky", StepState::Retrying, "attempt 1 of 2: exit code 7"),
+        changed("flaky", StepState::Starting, ""),
+        attempt_started(&second),
+        attempt_running(&second),
+        changed("flaky", StepState::Running, ""),
+        attempt_finished(&second, code, None, 0),
+        ended("flaky", state, detail, 900),
+    ]
+}
+
+#[test]
+fn a_green_run() {
+    let mut events = vec![run_started(&[("build", 1), ("test", 1)])];
+    events.extend(whole_step("build", StepState::Succeeded, ""));
+    events.extend(whole_step("test", StepState::Succeeded, ""));
+    events.push(run_finished(RunOutcome::Succeeded, 12_345, ""));
+    insta::assert_snapshot!(printed(events, FakeLogs::default()), @"");
+}
+
+#[test]
+fn a_failing_run() {
+    let mut events = vec![run_started(&[("build", 1), ("unit tests", 1), ("deploy", 1)])];
+    events.extend(whole_step("build", StepState::Succeeded, ""));
+    events.extend(whole_step("unit tests", StepState::Failed, "exit code 1"));
+    events.push(changed("deploy", StepState::Skipped, "`unit tests` failed"));
+    events.push(run_finished(RunOutcome::Failed, 2_000, "failed: `unit tests`"));
+    let logs = FakeLogs::default().with(
+        &attempt("unit tests", 1),
+        &["::error::not for the CI", "\x1b[31m1 != 2\x1b[0m", "##[group]neither", ""],
+        1_234,
+    );
+    insta::assert_snapshot!(printed(events, logs), @"");
+}
+
+#[test]
+fn another_attempt() {
+    let mut events = vec![run_started(&[("flaky", 2)])];
+    events.extend(retried(StepState::Succeeded));
+    events.push(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    insta::assert_snapshot!(printed(events, FakeLogs::default()), @"");
+}
+
+#[test]
+fn all_attempts_fail() {
+    let mut events = vec![run_started(&[("flaky", 2)])];
+    events.extend(retried(StepState::Failed));
+    events.push(run_finished(RunOutcome::Failed, 1_000, "failed: `flaky`"));
+    let logs = FakeLogs::default().with(&attempt("flaky", 2), &["boo"], 1);
+    insta::assert_snapshot!(printed(events, logs), @"");
+}
+
+#[test]
+fn a_step_that_may_fail() {
+    let mut events = vec![run_started(&[("lint", 1), ("test", 1)])];
+    events.extend(whole_step("lint", StepState::Failed, "exit code 1").into_iter().map(allowed));
+    events.extend(whole_step("test", StepState::Failed, "exit code 2"));
+    events.push(run_finished(RunOutcome::Failed, 3_000, "failed: `test`"));
+    let lines: Vec<String> = (1..=20).map(|number| format!("line {number}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let logs = FakeLogs::default().with(&attempt("lint", 1), &lines, 20);
+    insta::assert_snapshot!(printed(events, logs), @"");
+}
+
+#[test]
+fn a_cancelled_run() {
+    let (build, test) = (attempt("build", 1), attempt("test", 1));
+    let mut events = vec![run_started(&[("build", 1), ("test", 1), ("deploy", 1)])];
+    for of in [&build, &test] {
+        let step = of.step.as_str();
+        events.extend([changed(step, StepState::Starting, ""), attempt_started(of), attempt_running(of)]);
+        events.push(changed(step, StepState::Running, ""));
+    }
+    events.extend([
+        RunEvent::RunEnding { reason: CancelReason::User, force: false },
+        changed("deploy", StepState::Skipped, "the run was ended before it started"),
+        changed("build", StepState::Ending, "asked to end: user"),
+        changed("test", StepState::Ending, "asked to end: user"),
+        attempt_finished(&build, 143, None, 0),
+        ended("build", StepState::Cancelled, "exit code 143", 1_000),
+        RunEvent::RunEnding { reason: CancelReason::User, force: true },
+        attempt_finished(&test, 137, None, 0),
+        ended("test", StepState::Cancelled, "exit code 137", 1_000),
+        run_finished(RunOutcome::Cancelled, 1_500, "cancelled: user"),
+    ]);
+    insta::assert_snapshot!(printed(events, FakeLogs::default()), @"");
+}
+
+#[test]
+fn a_lost_core() {
+    let of = attempt("build", 1);
+    let events = vec![
+        run_started(&[("build", 1), ("test", 1)]),
+        changed("build", StepState::Starting, ""),
+        attempt_started(&of),
+        attempt_running(&of),
+        changed("build", StepState::Running, ""),
+        RunEvent::CoreLost { incarnation: 1, detail: "killed by signal 9;\nlast words: none".to_owned() },
+        attempt_finished(&of, 1, None, 0),
+        RunEvent::RunEnding { reason: CancelReason::Lost, force: false },
+        changed("test", StepState::Skipped, "the run was ended before it started"),
+        ended("build", StepState::Lost, "killed by signal 9", 1_000),
+        run_finished(RunOutcome::Lost, 1_500, "lost with the core: `build`"),
+    ];
+    let logs = FakeLogs::default().with(&of, &["half a line"], 1);
+    insta::assert_snapshot!(printed(events, logs), @"");
+}
+
+#[test]
+fn warnings_leaks_and_what_verbose_adds() {
+    let of = attempt("build", 1);
+    let process = ProcessIdentity { pid: 42, start_time: 7 };
+    let phase = |phase| RunEvent::AttemptPhase { of: of.clone(), phase };
+    let events = vec![
+        run_started(&[("build", 1)]),
+        RunEvent::CoreStarted {
+            incarnation: 1,
+            process: Some(process),
+            protocol: 2,
+            version: "0.1.0".to_owned(),
+        },
+        changed("build", StepState::Starting, ""),
+        attempt_started(&of),
+        phase(AttemptPhase::WaitingPermit { detail: "2 of 2 in use".to_owned() }),
+        phase(AttemptPhase::Running { process: Some(process) }),
+        changed("build", StepState::Running, ""),
+        RunEvent::Warning { message: "##[error]odd".to_owned(), step: Some(StepId::from("build")) },
+        changed("build", StepState::Ending, "asked to end: user"),
+        phase(AttemptPhase::Terminating { reason: Some(CancelReason::User), limit_ms: 5_000 }),
+        phase(AttemptPhase::Killing { reason: None }),
+        phase(AttemptPhase::Draining { limit_ms: 2_000 }),
+        RunEvent::CoreReport {
+            event: CoreEvent::Leaked {
+                job_id: Some(JobId::new("build")),
+                leaked: Leaked { process, command: "sleep 1000".to_owned() },
+            },
+        },
+        attempt_finished(&of, 137, None, 0),
+        ended("build", StepState::Cancelled, "exit code 137", 1_000),
+        run_finished(RunOutcome::Failed, 1_500, "failed: `build`"),
+    ];
+    let verbose = PlainSettings { verbose: true, ..PlainSettings::default() };
+    insta::assert_snapshot!(printed_with(verbose, events.clone(), FakeLogs::default()), @"");
+    let quiet = printed(events, FakeLogs::default());
+    for absent in ["core started", "permit", "killed in", "pipes"] {
+        assert!(!quiet.contains(absent), "{absent}: {quiet}");
+    }
+    assert!(quiet.contains("build  ending: asked to end: user"), "{quiet}");
+}
+
+#[test]
+fn colour_is_only_added() {
+    let mut events = vec![run_started(&[("flaky", 2), ("lint", 1)])];
+    events.extend(retried(StepState::Failed));
+    events.extend(whole_step("lint", StepState::Failed, "exit code 1").into_iter().map(allowed));
+    events.push(RunEvent::Warning { message: "odd".to_owned(), step: None });
+    events.push(run_finished(RunOutcome::Failed, 1_000, "failed: `flaky`"));
+    let logs = || FakeLogs::default().with(&attempt("flaky", 2), &["boo"], 1);
+    let plain = printed(events.clone(), logs());
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let settings = PlainSettings { colour: true, ..PlainSettings::default() };
+    let coloured = printed_with(settings, events, logs());
+    assert_ne!(coloured, plain);
+    let stripped: String = coloured
+        .split('\x1b')
+        .map(|part| {
+            part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |(_, rest)| rest)
+        })
+        .collect();
+    assert_eq!(stripped, plain);
+}
+
+#[test]
+fn a_silent_run_says_what_it_does() {
+    let names = ["build", "test", "agent", "flaky", "e", "f", "g"];
+    let mut events = vec![run_started(&names.map(|name| (name, 2)))];
+    for name in names {
+        events.push(changed(name, StepState::Starting, ""));
+        events.push(attempt_started(&attempt(name, 1)));
+    }
+    events.push(changed("flaky", StepState::Retrying, "attempt 1 of 2: exit code 7"));
+    let mut printer = printer(PlainSettings::default());
+    let mut logs = FakeLogs::default().with(&attempt("build", 1), &["Compiling x", "  ", "\r"], 3);
+    printer.heartbeat(UtcMillis(START), &mut logs);
+    assert_eq!(printer.take(), "");
+    for record in journal(events) {
+        printer.record(&record);
+    }
+    let waiting = Waiting { why: "usage limit".to_owned(), until: None };
+    let record = AttemptRecord { seq: 0, ts: UtcMillis(START), at: 0, event: WorkerEvent::Waiting(waiting) };
+    printer.record(&RunRecord::Attempt(attempt("agent", 1), record));
+    printer.take();
+    printer.heartbeat(UtcMillis(START + 130_000), &mut logs);
+    insta::assert_snapshot!(printer.take(), @"");
+    printer.record(&journal_record(17, run_finished(RunOutcome::Cancelled, 1, "")));
+    printer.heartbeat(UtcMillis(START + 190_000), &mut logs);
+    assert_eq!(printer.take(), "");
+}
+
+fn journal_record(seq: u64, event: RunEvent) -> RunRecord {
+    RunRecord::Journal(roboppi_run::JournalRecord { seq, ts: UtcMillis(START), event })
+}
+
+/// All that a long run can say, for comparing.
+fn eventful() -> Vec<RunEvent> {
+    let mut events = vec![run_started(&[("build", 1), ("flaky", 2), ("lint", 1), ("deploy", 1)])];
+    events.extend(whole_step("build", StepState::Succeeded, ""));
+    events.push(RunEvent::Warning { message: "first".to_owned(), step: None });
+    events.extend(retried(StepState::Failed));
+    events.push(RunEvent::Warning { message: "second".to_owned(), step: Some(StepId::from("lint")) });
+    events.extend(whole_step("lint", StepState::Failed, "exit code 1").into_iter().map(allowed));
+    events.push(RunEvent::CoreLost { incarnation: 1, detail: "gone".to_owned() });
+    events.push(RunEvent::RunEnding { reason: CancelReason::Lost, force: false });
+    events.push(changed("deploy", StepState::Skipped, "`flaky` failed"));
+    events.push(run_finished(RunOutcome::Failed, 1_000, "failed: `flaky`"));
+    events
+}
+
+#[test]
+fn a_view_tells_every_final_state_whatever_was_missed() {
+    let records = journal(eventful());
+    let whole = printed(eventful(), FakeLogs::default());
+    let important = [
+        "✓ build",
+        "✗ flaky",
+        "✗ lint",
+        "- deploy",
+        "! first",
+        "! lint  second",
+        "core lost: gone",
+        "ending the run: the core is lost",
+        "↻ flaky  attempt 1 failed",
+    ];
+    for from in 0..records.len() {
+        for to in from..=records.len() {
+            let mut printer = printer(PlainSettings::default());
+            let mut view = RunView::default();
+            for (index, record) in records.iter().enumerate() {
+                view.apply(record);
+                if index < from || index >= to {
+                    printer.record(record);
+                }
+                if index + 1 == to {
+                    printer.catch_up(view.clone());
+                }
+            }
+            printer.finish(&mut FakeLogs::default());
+            let text = printer.take();
+            for line in important {
+                assert_eq!(
+                    text.matches(line).count(),
+                    whole.matches(line).count(),
+                    "{from}..{to} {line}:\n{text}"
+                );
+            }
+            if from == to {
+                assert_eq!(text, whole, "{from}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_never_began_and_one_without_an_end() {
+    assert!(printed(Vec::new(), FakeLogs::default()).contains("UNKNOWN: the run ended without saying how"));
+    let mut events = eventful();
+    events.pop();
+    assert!(printed(events, FakeLogs::default()).contains("UNKNOWN"));
+}

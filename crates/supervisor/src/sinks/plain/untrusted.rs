@@ -1,0 +1,234 @@
+//! Makes text of others safe to print.
+//!
+//! Output of workers, and everything that quotes it, may hold anything: escape sequences that rewrite the
+//! screen, and commands for the CI system that reads the log. Control characters are removed, except
+//! colours where colour is on.
+//!
+//! CI systems find their commands in different places. `::name::` of GitHub counts at the beginning of a
+//! line, white space before it ignored: whatever comes from others is printed behind a word or a bar, so it
+//! never stands there. `##[name]` of GitHub, `##vso[` of Azure and `##teamcity[` count anywhere in a line,
+//! so a space is put behind their `##`. Sections of GitLab and Travis need a carriage return, which is a
+//! control character.
+
+/// One line of output: what it shows in the end, when carriage returns overwrote parts of it.
+pub(super) fn line(bytes: &[u8], colour: bool) -> String {
+    clean(&String::from_utf8_lossy(last_state(bytes)), colour)
+}
+
+/// A text that must be one line without colour: names, reasons, messages. Line breaks are spaces.
+pub(super) fn words(text: &str) -> String {
+    clean(text.trim(), false)
+}
+
+/// A shell word that means `text`.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", words(text).replace('\'', r"'\''"))
+    }
+}
+
+/// The beginning of what counts of a line that carriage returns overwrote.
+pub(super) fn last_state_start(bytes: &[u8]) -> usize {
+    let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+    bytes[..end].iter().rposition(|byte| *byte == b'\r').map_or(0, |before| before + 1)
+}
+
+fn last_state(bytes: &[u8]) -> &[u8] {
+    let state = &bytes[last_state_start(bytes)..];
+    let end = state.iter().position(|byte| *byte == b'\r').unwrap_or(state.len());
+    &state[..end]
+}
+
+fn clean(text: &str, colour: bool) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut coloured = false;
+    let mut rest = text;
+    while let Some(char) = rest.chars().next() {
+        let mut len = char.len_utf8();
+        match char {
+            '\x1b' => {
+                let sequence = Sequence::at(rest);
+                len = sequence.len;
+                if colour && sequence.is_colour {
+                    clean.push_str(&rest[..len]);
+                    coloured = true;
+                }
+            }
+            '\u{9b}' => len += control_len(&rest[len..]),
+            '\t' => clean.push(char),
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => clean.push(' '),
+            // Characters that reorder others make a line say what is not in it.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            char if char.is_control() => {}
+            char => clean.push(char),
+        }
+        rest = &rest[len..];
+    }
+    if coloured {
+        clean.push_str("\x1b[0m");
+    }
+    without_commands(clean)
+}
+
+/// An escape sequence at the beginning of a text.
+struct Sequence {
+    len: usize,
+    is_colour: bool,
+}
+
+impl Sequence {
+    fn at(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let len = match bytes.get(1) {
+            Some(b'[') => 2 + control_len(&text[2..]),
+            Some(b']' | b'P' | b'X' | b'^' | b'_') => 2 + string_len(&text[2..]),
+            _ => {
+                let middle = bytes[1..].iter().take_while(|byte| (0x20..0x30).contains(*byte)).count();
+                1 + middle
+                    + usize::from(bytes.get(1 + middle).is_some_and(|byte| (0x30..0x7f).contains(byte)))
+            }
+        };
+        let parameters = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b';' | b':');
+        let is_colour = (3..=64).contains(&len)
+            && bytes[1] == b'['
+            && bytes[len - 1] == b'm'
+            && bytes[2..len - 1].iter().all(parameters);
+        Self { len, is_colour }
+    }
+}
+
+/// Length of a control sequence behind its introducer.
+fn control_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let middle = bytes.iter().take_while(|byte| (0x20..0x40).contains(*byte)).count();
+    middle + usize::from(bytes.get(middle).is_some_and(|byte| (0x40..0x7f).contains(byte)))
+}
+
+/// Length of a string (a title, a link) behind its introducer. One that does not end is no string: what it
+/// would swallow is shown.
+fn string_len(text: &str) -> usize {
+    let end = |end: &str| text.find(end).map(|at| at + end.len());
+    [end("\x07"), end("\x1b\\"), end("\u{9c}")].into_iter().flatten().min().unwrap_or(0)
+}
+
+/// Breaks `##[`, `##vso[`, `##teamcity[` and whatever else has this form.
+fn without_commands(text: String) -> String {
+    const LONGEST_NAME: usize = 32;
+    if !text.contains("##") {
+        return text;
+    }
+    let mut broken = String::with_capacity(text.len() + 8);
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("##") {
+        let (before, after) = rest.split_at(at + 2);
+        let name = after.bytes().take(LONGEST_NAME).take_while(u8::is_ascii_alphanumeric).count();
+        if after.as_bytes().get(name) == Some(&b'[') {
+            broken.push_str(before);
+            broken.push(' ');
+            rest = after;
+        } else {
+            // The second sign may begin a command of its own.
+            broken.push_str(&rest[..=at]);
+            rest = &rest[at + 1..];
+        }
+    }
+    broken.push_str(rest);
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn commands_of_ci_systems_are_broken() {
+        let cases = [
+            ("##[error]boo", "## [error]boo"),
+            ("some text ##[add-mask]x", "some text ## [add-mask]x"),
+            ("###[group]x", "### [group]x"),
+            ("##vso[task.setvariable variable=a]b", "## vso[task.setvariable variable=a]b"),
+            ("##VSO[task.complete]", "## VSO[task.complete]"),
+            ("##teamcity[buildProblem description='x']", "## teamcity[buildProblem description='x']"),
+            ("##[a]##vso[b]", "## [a]## vso[b]"),
+            ("#\u{0}#[error]hidden", "## [error]hidden"),
+            ("#\x1b[31m#[error]hidden", "## [error]hidden"),
+            ("##\x1b[0mvso[x]", "## vso[x]"),
+            ("## heading", "## heading"),
+            ("a ## b [c]", "a ## b [c]"),
+            ("section_start:1:x\r\x1b[0Khidden", "hidden"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(line(given.as_bytes(), false), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn control_characters_go_and_colours_stay_where_colour_is_on() {
+        let cases: &[(&[u8], &str, &str)] = &[
+            (b"plain\ttext", "plain\ttext", "plain\ttext"),
+            (b"\x1b[31mred\x1b[0m", "red", "\x1b[31mred\x1b[0m\x1b[0m"),
+            (b"\x1b[1;38:5:9mx", "x", "\x1b[1;38:5:9mx\x1b[0m"),
+            (b"\x1b[2J\x1b[H\x1b[?25lx", "x", "x"),
+            (b"\x1b]0;title\x07x", "x", "x"),
+            (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link", "link"),
+            (b"\x1b]0;never ends", "0;never ends", "0;never ends"),
+            (b"\x1bPq\x1b\\x\x1b(By\x1b7z\x1b", "xyz", "xyz"),
+            (b"a\xc2\x9b31mb\x08\x7f\x00c", "abc", "abc"),
+            (b"safe\xe2\x80\xaetxt.exe", "safetxt.exe", "safetxt.exe"),
+            (b"10%\r50%\r100%\r", "100%", "100%"),
+            (b"windows\r", "windows", "windows"),
+            (b"\r\r", "", ""),
+            (b"\xff\xfe", "\u{fffd}\u{fffd}", "\u{fffd}\u{fffd}"),
+            ("日本 e\u{301}".as_bytes(), "日本 e\u{301}", "日本 e\u{301}"),
+        ];
+        for (given, plain, coloured) in cases {
+            assert_eq!(line(given, false), *plain, "{given:?}");
+            assert_eq!(line(given, true), *coloured, "{given:?}");
+        }
+        assert_eq!(words(" two\nlines\r "), "two lines");
+    }
+
+    #[test]
+    fn steps_are_quoted_for_a_shell() {
+        assert_eq!(shell_word("build-1"), "build-1");
+        assert_eq!(shell_word("run all"), "'run all'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("-x"), "'-x'");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_survives(parts in prop::collection::vec(prop_oneof![
+            Just("\x1b"), Just("["), Just("]"), Just("#"), Just("##"), Just("vso"), Just("0;31"), Just("m"),
+            Just("\x07"), Just("\x1b\\"), Just("\u{9b}"), Just("\r"), Just("::"), Just("error"), Just("漢"),
+            Just("\u{202e}"), Just("\t"), Just("\u{0}"), Just("P"),
+        ], 0..40)) {
+            let given = parts.concat();
+            let plain = line(given.as_bytes(), false);
+            prop_assert!(plain.chars().all(|char| char == '\t' || !char.is_control()), "{plain:?}");
+            for command in ["##[", "##vso[", "##error[", "##P["] {
+                prop_assert!(!plain.contains(command), "{plain:?}");
+            }
+            let coloured = line(given.as_bytes(), true);
+            let mut sequences = coloured.split('\x1b');
+            sequences.next();
+            for sequence in sequences {
+                let colour = sequence.strip_prefix('[').and_then(|text| text.split_once('m'));
+                let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
+                prop_assert!(colour.is_some_and(|(codes, _)| digits(codes)), "{coloured:?}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_safe(given in prop::collection::vec(any::<u8>(), 0..80)) {
+            let plain = line(&given, false);
+            prop_assert!(plain.chars().all(|char| char == '\t' || !char.is_control()));
+            line(&given, true);
+        }
+    }
+}

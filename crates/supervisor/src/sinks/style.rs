@@ -1,0 +1,176 @@
+//! Whether to use colour, and how times are written.
+
+/// What `--color` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColourChoice {
+    /// `auto`, or not given.
+    #[default]
+    Auto,
+    /// `always`.
+    Always,
+    /// `never`.
+    Never,
+}
+
+/// The environment variables that have a say in colour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColourVariables {
+    /// `NO_COLOR`: any text at all forbids colour.
+    pub no_color: Option<String>,
+    /// `CLICOLOR_FORCE`: anything but `0` asks for colour.
+    pub clicolor_force: Option<String>,
+    /// `FORCE_COLOR`: anything but `0` and `false` asks for colour.
+    pub force_color: Option<String>,
+    /// `CLICOLOR`: `0` asks for none.
+    pub clicolor: Option<String>,
+    /// `TERM`: `dumb` cannot show any.
+    pub term: Option<String>,
+}
+
+impl ColourVariables {
+    /// Looks the variables up.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            no_color: variable("NO_COLOR"),
+            clicolor_force: variable("CLICOLOR_FORCE"),
+            force_color: variable("FORCE_COLOR"),
+            clicolor: variable("CLICOLOR"),
+            term: variable("TERM"),
+        }
+    }
+}
+
+/// Whether to write colour codes to a stream.
+///
+/// The first of these that says something decides: `NO_COLOR`, `--color`, `CLICOLOR_FORCE` or `FORCE_COLOR`,
+/// `CLICOLOR=0`, and then whether the stream is a terminal that can show colour.
+#[must_use]
+pub fn use_colour(choice: ColourChoice, variables: &ColourVariables, is_terminal: bool) -> bool {
+    let set = |value: &Option<String>| value.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
+    if set(&variables.no_color).is_some() {
+        return false;
+    }
+    match choice {
+        ColourChoice::Always => return true,
+        ColourChoice::Never => return false,
+        ColourChoice::Auto => {}
+    }
+    let forced = set(&variables.clicolor_force).is_some_and(|text| text != "0")
+        || set(&variables.force_color).is_some_and(|text| text != "0" && text != "false");
+    if forced {
+        return true;
+    }
+    variables.clicolor.as_deref() != Some("0") && is_terminal && variables.term.as_deref() != Some("dumb")
+}
+
+/// A length of time: `4.2s`, `1m03s`, `2h05m`. Cut, not rounded, so it never says more than was.
+#[must_use]
+pub fn duration(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ 0..60 => format!("{seconds}.{}s", ms % 1_000 / 100),
+        seconds => age(seconds * 1_000),
+    }
+}
+
+/// A length of time to the second: `4s`, `1m03s`, `2h05m`.
+#[must_use]
+pub fn age(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        seconds => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+/// What a stretch of text means. Colour only repeats what words and signs say already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    Good,
+    Bad,
+    Caution,
+    Faint,
+    Strong,
+}
+
+impl Ink {
+    /// `text` in this ink, or as it is without colour.
+    pub(crate) fn paint(self, colour: bool, text: &str) -> String {
+        let code = match self {
+            Self::Good => 32,
+            Self::Bad => 31,
+            Self::Caution => 33,
+            Self::Faint => 2,
+            Self::Strong => 1,
+        };
+        if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_says_something_decides_colour() {
+        use ColourChoice::{Always, Auto, Never};
+
+        let cases: &[(&str, ColourChoice, bool, bool)] = &[
+            // variables, --color, terminal, colour
+            ("", Auto, true, true),
+            ("", Auto, false, false),
+            ("", Always, false, true),
+            ("", Never, true, false),
+            ("NO_COLOR=1", Auto, true, false),
+            ("NO_COLOR=1", Always, true, false),
+            ("NO_COLOR=", Auto, true, true),
+            ("NO_COLOR=", Always, false, true),
+            ("NO_COLOR=0", Auto, true, false),
+            ("NO_COLOR=1 CLICOLOR_FORCE=1 FORCE_COLOR=1", Auto, true, false),
+            ("CLICOLOR_FORCE=1", Auto, false, true),
+            ("CLICOLOR_FORCE=0", Auto, false, false),
+            ("CLICOLOR_FORCE=", Auto, false, false),
+            ("CLICOLOR_FORCE=1", Never, true, false),
+            ("FORCE_COLOR=1", Auto, false, true),
+            ("FORCE_COLOR=3", Auto, false, true),
+            ("FORCE_COLOR=0", Auto, false, false),
+            ("FORCE_COLOR=0", Auto, true, true),
+            ("FORCE_COLOR=false", Auto, false, false),
+            ("FORCE_COLOR=1 CLICOLOR=0", Auto, false, true),
+            ("CLICOLOR_FORCE=1 TERM=dumb", Auto, false, true),
+            ("CLICOLOR=0", Auto, true, false),
+            ("CLICOLOR=0", Always, true, true),
+            ("CLICOLOR=1", Auto, true, true),
+            ("CLICOLOR=1", Auto, false, false),
+            ("TERM=dumb", Auto, true, false),
+            ("TERM=dumb", Always, true, true),
+            ("TERM=xterm", Auto, true, true),
+        ];
+        for (variables, choice, terminal, expected) in cases {
+            let set: Vec<(&str, &str)> =
+                variables.split_whitespace().filter_map(|pair| pair.split_once('=')).collect();
+            let look =
+                |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            let got = use_colour(*choice, &ColourVariables::read(look), *terminal);
+            assert_eq!(got, *expected, "{variables:?} {choice:?} terminal: {terminal}");
+        }
+    }
+
+    #[test]
+    fn times_are_short_and_never_say_more_than_was() {
+        let cases = [
+            (0, "0.0s", "0s"),
+            (99, "0.0s", "0s"),
+            (4_250, "4.2s", "4s"),
+            (59_999, "59.9s", "59s"),
+            (60_000, "1m00s", "1m00s"),
+            (63_900, "1m03s", "1m03s"),
+            (3_599_999, "59m59s", "59m59s"),
+            (7_500_000, "2h05m", "2h05m"),
+            (360_000_000, "100h00m", "100h00m"),
+        ];
+        for (ms, exact, rough) in cases {
+            assert_eq!((duration(ms).as_str(), age(ms).as_str()), (exact, rough), "{ms}");
+        }
+        duration(u64::MAX);
+    }
+}

@@ -1,0 +1,270 @@
+//! What can be typed.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use roboppi_workflow::parse_duration;
+
+/// Runs coding agents and commands as steps of a workflow, shows what they do, stops them for good, and
+/// keeps the record.
+#[derive(Debug, Parser)]
+#[command(name = "roboppi", version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  roboppi workflow run build.yaml             run a workflow, with a live screen in a terminal
+  roboppi workflow run build.yaml --no-tui    the same in a CI job
+  roboppi workflow validate build.yaml        show every mistake in a workflow
+  roboppi logs                                output of the last run")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run or check a workflow
+    #[command(visible_alias = "wf", arg_required_else_help = true)]
+    Workflow {
+        #[command(subcommand)]
+        command: WorkflowCommand,
+    },
+    /// Print what the steps of a run wrote
+    Logs(LogsArgs),
+    /// Be the core of a supervisor: JSON lines on stdin and stdout
+    #[command(alias = "server")]
+    Core(CoreArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowCommand {
+    /// Run a workflow (`roboppi workflow FILE` is short for it)
+    Run(Box<RunArgs>),
+    /// Show every mistake in a workflow file and run nothing
+    Validate(ValidateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// Directory the steps work in [default: the current one]
+    #[arg(short, long, short_alias = 'C', value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// Start workers from a core process of their own (the default)
+    #[arg(long, conflicts_with = "direct")]
+    pub(crate) supervised: bool,
+    /// Start workers from this process
+    #[arg(long, alias = "no-supervised")]
+    pub(crate) direct: bool,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
+    /// Whether stdout and stderr of workers are shown live [default: on, or ROBOPPI_TUI_STREAM_STDIO]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) stream_stdio: Option<Switch>,
+    /// More about what happens: phases of attempts, processes, permits
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Treat warnings about the workflow file as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Time a worker has between being asked to end and being killed, unless its step says otherwise
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Time the pipes of an ended worker may stay open
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// Another core to use, a program or a script [default: this one, or ROBOPPI_CORE_ENTRYPOINT]
+    #[arg(long, alias = "core-entrypoint", value_name = "PATH", conflicts_with = "direct")]
+    pub(crate) core: Option<PathBuf>,
+    /// How long the core may take to answer [default: 2m, or ROBOPPI_IPC_REQUEST_TIMEOUT]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) ipc_request_timeout: Option<Duration>,
+    /// Time between two questions whether the core is alive
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, hide = true)]
+    pub(crate) heartbeat: Duration,
+    /// Silence after which the core counts as hung
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration, hide = true)]
+    pub(crate) heartbeat_limit: Duration,
+}
+
+/// How a run is shown.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ViewArgs {
+    /// Show a full screen (the default in a terminal)
+    #[arg(long, conflicts_with = "no_tui")]
+    pub(crate) tui: bool,
+    /// Print lines of text (the default elsewhere and with CI set)
+    #[arg(long, alias = "plain")]
+    pub(crate) no_tui: bool,
+    /// Print what workers write, line by line, as they write it; implies --no-tui
+    #[arg(long, conflicts_with = "tui")]
+    pub(crate) stream: bool,
+    /// What goes to stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Output,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoreArgs {
+    /// Workers at a time
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: u32,
+    /// Time a worker has between being asked to end and being killed, unless its job says otherwise
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Time the pipes of an ended worker may stay open
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) drain: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_hyphen_values = true)]
+    pub(crate) run: String,
+    /// The step [default: every step that wrote something]
+    pub(crate) step: Option<String>,
+    /// The attempt, from 1 [default: the last one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempt: Option<u32>,
+    /// Print where the log is instead of what is in it
+    #[arg(long)]
+    pub(crate) path: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// One event a line, and nothing else
+    #[value(alias = "ndjson")]
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// Where the stream is a terminal
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// On
+    On,
+    /// Off
+    Off,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+impl Cli {
+    /// Reads the command line of this process. `Err` carries the exit code when there is nothing to do:
+    /// help and version were printed, or what is wrong.
+    pub(crate) fn from_process() -> Result<Self, ExitCode> {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
+        Self::try_parse_from(normalised(args, terminals)).map_err(|error| {
+            // Help that was asked for, by name or by typing nothing, is not an error.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(crate::exit::USAGE))
+        })
+    }
+}
+
+/// Understands what old runners and lazy people type: nothing at all, or only flags, starts a core unless
+/// a person is there; `workflow FILE` runs the file.
+fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
+    let is = |arg: Option<&OsString>, words: &[&str]| {
+        arg.and_then(|arg| arg.to_str()).is_some_and(|arg| words.contains(&arg))
+    };
+    let help = ["--help", "-h"];
+    match args.get(1) {
+        None if terminals => {}
+        None => args.push("core".into()),
+        first if is(first, &help) || is(first, &["--version", "-V"]) => {}
+        first if is(first, &["-v"]) => args[1] = "--version".into(),
+        Some(first) if is_flag(first) => args.insert(1, "core".into()),
+        first if is(first, &["workflow", "wf"]) => {
+            let verb = args.get(2);
+            if verb.is_some() && !is(verb, &["run", "validate"]) && !is(verb, &help) {
+                args.insert(2, "run".into());
+            }
+        }
+        Some(_) => {}
+    }
+    args
+}
+
+fn is_flag(arg: &OsStr) -> bool {
+    arg.to_str().is_some_and(|arg| arg.starts_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(line: &str, terminals: bool) -> String {
+        let args = std::iter::once("roboppi").chain(line.split_whitespace()).map(OsString::from).collect();
+        let args: Vec<String> =
+            normalised(args, terminals).into_iter().map(|arg| arg.into_string().unwrap()).collect();
+        args[1..].join(" ")
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn short_forms_are_understood() {
+        assert_eq!(read("", true), "");
+        assert_eq!(read("", false), "core");
+        assert_eq!(read("--concurrency 3", false), "core --concurrency 3");
+        assert_eq!(read("-v", true), "--version");
+        assert_eq!(read("--help", false), "--help");
+        assert_eq!(read("workflow a.yaml --tui", true), "workflow run a.yaml --tui");
+        assert_eq!(read("workflow --tui a.yaml", true), "workflow run --tui a.yaml");
+        assert_eq!(read("workflow validate a.yaml", true), "workflow validate a.yaml");
+        assert_eq!(read("workflow run", true), "workflow run");
+        assert_eq!(read("workflow --help", true), "workflow --help");
+    }
+
+    #[test]
+    fn a_verb_wins_over_a_file_of_that_name() {
+        let cli = Cli::try_parse_from(["roboppi", "workflow", "validate", "run"]).unwrap();
+        assert!(matches!(cli.command, Command::Workflow { command: WorkflowCommand::Validate(_) }));
+    }
+
+    #[test]
+    fn unknown_flags_are_errors() {
+        let args = ["roboppi", "workflow", "run", "a.yaml", "--supervized"];
+        let error = Cli::try_parse_from(args).unwrap_err().to_string();
+        assert!(error.contains("--supervised"), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub(crate) mod core;
+pub(crate) mod logs;
+pub(crate) mod workflow_file;
+pub(crate) mod workflow_run;
+pub(crate) mod workflow_validate;

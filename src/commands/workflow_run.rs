@@ -1,0 +1,154 @@
+//! `roboppi workflow run`
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use roboppi_core::CoreSettings;
+use roboppi_journal::StateRoot;
+use roboppi_run::RunMode;
+use roboppi_supervisor::{
+    CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, PreparedRun, RunEnd, RunSettings, Signals,
+};
+use roboppi_worker_adapters::Adapters;
+use roboppi_workflow::parse_duration;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use crate::cli::{RunArgs, Switch};
+use crate::commands::workflow_file::{self, use_colour};
+use crate::exit::Failure;
+use crate::terminal::{self, View};
+
+mod viewer;
+
+use viewer::Viewer;
+
+/// How long the core may take to answer when nobody says otherwise.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Bytes that may wait between the two halves of a process with `--direct`.
+const PIPE: usize = 64 * 1024;
+
+pub(crate) fn run(args: Box<RunArgs>) -> Result<ExitCode, Failure> {
+    let view = terminal::choose_view(&args.view)?;
+    let file = workflow_file::read(&args.file, args.strict, args.view.color)?;
+    let settings = settings(&args, file)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
+    let end = LocalSet::new().block_on(&runtime, supervise(&args, settings, view))?;
+    // Threads that still wait for a disk or a terminal must not keep a finished run from ending.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(end.exit_code))
+}
+
+async fn supervise(args: &RunArgs, settings: RunSettings, view: View) -> Result<RunEnd, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
+    let launch = launch(args, &settings);
+    let prepared = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
+    let colour = use_colour(args.view.color, io::stdout().is_terminal());
+    let viewer = Viewer::start(view, prepared.source(), args, colour)?;
+    let end = prepared.execute(launch, &mut signals).await;
+    viewer.finish(&mut signals).await;
+    Ok(end)
+}
+
+/// The core to use: another one, our own as a process, or our own in this process.
+fn launch(args: &RunArgs, settings: &RunSettings) -> CoreLaunch {
+    if args.direct {
+        return CoreLaunch::Connected(in_this_process(settings));
+    }
+    let other = args.core.clone().or_else(|| {
+        env::var_os("ROBOPPI_CORE_ENTRYPOINT").filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
+    CoreLaunch::Program(match other {
+        Some(entry) if is_script(&entry) => {
+            CoreProgram { program: "bun".into(), args: vec![entry.into()], ends_at_eof: false }
+        }
+        Some(entry) => CoreProgram { program: entry, args: Vec::new(), ends_at_eof: false },
+        None => CoreProgram {
+            program: env::current_exe().unwrap_or_else(|_| "roboppi".into()),
+            args: vec!["core".into(), "--concurrency".into(), settings.concurrency().to_string().into()],
+            ends_at_eof: true,
+        },
+    })
+}
+
+fn is_script(entry: &Path) -> bool {
+    let extension = entry.extension().map(OsString::from).unwrap_or_default().to_ascii_lowercase();
+    ["ts", "js", "tsx", "jsx"].iter().any(|script| extension == *script)
+}
+
+fn in_this_process(settings: &RunSettings) -> CoreStreams {
+    let (near, far) = tokio::io::duplex(PIPE);
+    let (core_reader, core_writer) = tokio::io::split(far);
+    let core = CoreSettings {
+        max_concurrency: settings.concurrency(),
+        grace: settings.grace,
+        drain: settings.drain,
+        version: settings.version.clone(),
+        ..CoreSettings::default()
+    };
+    tokio::task::spawn_local(async move {
+        // Signals come to the supervisor half; this half ends when its pipe closes.
+        let (_signals, stop) = mpsc::channel(1);
+        // How it ends is seen at the other end of the pipe.
+        let _ = roboppi_core::server::serve(core_reader, core_writer, core, Adapters::builtin(), stop).await;
+    });
+    let (reader, writer) = tokio::io::split(near);
+    CoreStreams { reader: Box::new(reader), writer: Box::new(writer) }
+}
+
+fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Result<RunSettings, Failure> {
+    let current =
+        || env::current_dir().map_err(|error| Failure::usage(format!("the current directory: {error}")));
+    let workspace = match &args.workspace {
+        Some(dir) => std::path::absolute(dir)
+            .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?,
+        None => current()?,
+    };
+    Ok(RunSettings {
+        workflow,
+        workspace,
+        arguments: env::args().collect(),
+        mode: if args.direct { RunMode::Direct } else { RunMode::Supervised },
+        state_dir: StateRoot::locate(|name| env::var_os(name)).map(|root| root.path().to_owned()),
+        stream_stdio: match args.stream_stdio {
+            Some(switch) => switch == Switch::On,
+            None => terminal::env_flag("ROBOPPI_TUI_STREAM_STDIO").unwrap_or(true),
+        },
+        grace: args.grace,
+        drain: args.drain,
+        request_timeout: request_timeout(args)?,
+        heartbeat: HeartbeatSettings { interval: args.heartbeat, limit: args.heartbeat_limit },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// The flag, then the two variables of the existing program, then two minutes.
+fn request_timeout(args: &RunArgs) -> Result<Duration, Failure> {
+    if let Some(timeout) = args.ipc_request_timeout {
+        return Ok(timeout);
+    }
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    if let Some(text) = variable("ROBOPPI_IPC_REQUEST_TIMEOUT") {
+        return parse_duration(&text)
+            .map_err(|error| Failure::usage(format!("ROBOPPI_IPC_REQUEST_TIMEOUT: {error}")));
+    }
+    match variable("ROBOPPI_IPC_REQUEST_TIMEOUT_MS") {
+        None => Ok(REQUEST_TIMEOUT),
+        Some(text) => match text.trim().parse::<f64>() {
+            Ok(millis) if millis >= 1.0 && millis.is_finite() => {
+                Ok(Duration::from_secs_f64(millis.floor() / 1_000.0))
+            }
+            Ok(_) | Err(_) => Err(Failure::usage(format!(
+                "ROBOPPI_IPC_REQUEST_TIMEOUT_MS: `{text}` is not a positive number of milliseconds"
+            ))),
+        },
+    }
+}

@@ -1,0 +1,122 @@
+//! Who shows a run: a thread of its own, so that a slow terminal or pipe makes nobody wait.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use roboppi_attach::{RunSource, Wish};
+use roboppi_supervisor::Signals;
+use roboppi_supervisor::sinks::{jsonl, plain};
+use roboppi_tui::{TuiHandle, TuiSettings};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::cli::RunArgs;
+use crate::exit::Failure;
+use crate::terminal::{self, View};
+
+/// How long a terminal may take for what it is given at the very end.
+const TERMINAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A thread that shows a run.
+pub(super) struct Viewer {
+    ended: oneshot::Receiver<Result<(), String>>,
+    /// How the screen is told what signals say; lines of text need not be told.
+    screen: Option<TuiHandle>,
+    summary: Option<(Arc<dyn RunSource>, plain::PlainSettings)>,
+}
+
+impl Viewer {
+    pub(super) fn start(
+        view: View,
+        source: Arc<dyn RunSource>,
+        args: &RunArgs,
+        colour: bool,
+    ) -> Result<Self, Failure> {
+        let settings = plain::PlainSettings {
+            colour,
+            stream: args.view.stream,
+            verbose: args.verbose,
+            ..plain::PlainSettings::default()
+        };
+        let (end, ended) = oneshot::channel();
+        let (screen, summary, show): (_, _, Box<dyn FnOnce() -> Result<(), String> + Send>) = match view {
+            View::Tui => {
+                let (handle, control) = TuiHandle::new();
+                let from = Arc::clone(&source);
+                let screen = TuiSettings {
+                    colour,
+                    stay: true,
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    title: args.file.display().to_string(),
+                };
+                let show = move || {
+                    let shown = roboppi_tui::run(Arc::clone(&from), screen, control)
+                        .map_err(|error| error.to_string());
+                    if shown.is_err() {
+                        // The terminal is gone, and with it the person.
+                        from.wish(Wish::CancelRun { force: false });
+                    }
+                    shown
+                };
+                (Some(handle), Some((source, settings)), Box::new(show))
+            }
+            View::Plain => {
+                let show =
+                    move || plain::run(source, settings, io::stdout()).map_err(|error| error.to_string());
+                (None, None, Box::new(show))
+            }
+            View::Json => {
+                let show = move || jsonl::run(source, io::stdout()).map_err(|error| error.to_string());
+                (None, None, Box::new(show))
+            }
+        };
+        thread::Builder::new()
+            .name("viewer".to_owned())
+            .spawn(move || drop(end.send(show())))
+            .map_err(|error| Failure::own(format!("the thread of the viewer cannot start: {error}")))?;
+        Ok(Self { ended, screen, summary })
+    }
+
+    /// Waits until everything was shown and, on a screen, until the person has seen it.
+    pub(super) async fn finish(mut self, signals: &mut Signals) {
+        let shown = loop {
+            tokio::select! {
+                shown = &mut self.ended => break shown,
+                _ = signals.next() => match &self.screen {
+                    Some(screen) => {
+                        screen.stop();
+                        match timeout(TERMINAL_PATIENCE, &mut self.ended).await {
+                            Ok(shown) => break shown,
+                            Err(_) => return roboppi_tui::restore_terminal(),
+                        }
+                    }
+                    // Whoever reads our lines does not, and someone wants us gone.
+                    None => return,
+                },
+            }
+        };
+        match shown {
+            Ok(Ok(())) => self.leave_summary().await,
+            Ok(Err(error)) => {
+                terminal::say(&format!("warning: the run could not be shown to its end: {error}"))
+            }
+            Err(_) => terminal::say("warning: the viewer ended unexpectedly; the run did not"),
+        }
+    }
+
+    /// Prints what stays on the terminal once the screen is gone.
+    async fn leave_summary(self) {
+        let Some((source, settings)) = self.summary else { return };
+        let (end, ended) = oneshot::channel();
+        let print = move || {
+            // A terminal that cannot be written to has been told all it can be told.
+            let _ = plain::run(source, settings, io::stdout());
+            let _ = end.send(());
+        };
+        if thread::Builder::new().name("summary".to_owned()).spawn(print).is_ok() {
+            let _ = timeout(TERMINAL_PATIENCE, ended).await;
+        }
+    }
+}

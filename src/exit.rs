@@ -1,0 +1,38 @@
+//! Exit codes, and errors that have one.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Usage, or a workflow that cannot run.
+pub(crate) const USAGE: u8 = 2;
+/// The world around the run: core, workspace, record.
+pub(crate) const INFRASTRUCTURE: u8 = 3;
+/// A defect or a limit of roboppi itself.
+pub(crate) const OWN_ERROR: u8 = 125;
+
+/// Why a command failed, with the exit code it has.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: USAGE }
+    }
+
+    pub(crate) fn infrastructure(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: INFRASTRUCTURE }
+    }
+
+    pub(crate) fn own(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: OWN_ERROR }
+    }
+
+    /// Says it on stderr and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        crate::terminal::say(&format!("error: {}", self.message));
+        ExitCode::from(self.code)
+    }
+}

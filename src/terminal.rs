@@ -1,0 +1,57 @@
+//! What the streams of this process are, and which view fits them.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use crate::cli::ViewArgs;
+use crate::exit::Failure;
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Full screen.
+    Tui,
+    /// Lines of text.
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Says something on stderr. That nobody may listen is not an error.
+pub(crate) fn say(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// A boolean of the environment: `1/true/yes/on` and `0/false/no/off`; anything else is as if unset.
+pub(crate) fn env_flag(name: &str) -> Option<bool> {
+    match env::var(name).ok()?.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Chooses the view: what was asked for, else `ROBOPPI_TUI`, else the full screen where there is one.
+pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
+    match args {
+        ViewArgs { output: crate::cli::Output::Json, tui: true, .. } => {
+            Err(Failure::usage("--output json and --tui exclude each other: JSON goes to stdout"))
+        }
+        ViewArgs { output: crate::cli::Output::Json, .. } => Ok(View::Json),
+        ViewArgs { no_tui: true, .. } => Ok(View::Plain),
+        ViewArgs { stream: true, tui: false, .. } => Ok(View::Plain),
+        ViewArgs { tui: true, .. } if !terminal => Err(Failure::usage(
+            "--tui needs a terminal for stdin and stdout\nhint: leave it out, or say --no-tui",
+        )),
+        ViewArgs { tui: true, .. } if dumb => Err(Failure::usage(
+            "--tui needs a terminal that can move its cursor, TERM says it cannot\nhint: use --no-tui",
+        )),
+        ViewArgs { tui: true, .. } => Ok(View::Tui),
+        _ if !terminal || dumb || ci => Ok(View::Plain),
+        _ if env_flag("ROBOPPI_TUI") == Some(false) => Ok(View::Plain),
+        _ => Ok(View::Tui),
+    }
+}
