@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::UtcMillis;
+use crate::{UtcMillis, decode_tagged};
 
 /// Which of a worker's two streams a text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,21 +144,7 @@ impl Serialize for WorkerEvent {
 
 impl<'de> Deserialize<'de> for WorkerEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-
-        #[derive(Deserialize)]
-        struct Tag {
-            #[serde(rename = "type")]
-            kind: String,
-        }
-
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let tag: Tag = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-        if KINDS.contains(&tag.kind.as_str()) {
-            Self::deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(D::Error::custom)
-        } else {
-            Ok(Self::Unknown { raw: String::from(Box::<str>::from(raw)) })
-        }
+        decode_tagged(deserializer, &KINDS, |value| Self::deserialize(value), |raw| Self::Unknown { raw })
     }
 }
 

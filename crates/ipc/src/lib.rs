@@ -19,6 +19,7 @@ mod message;
 mod pending;
 mod permit;
 mod result;
+mod tagged;
 mod time;
 
 pub use decode::{DecodeError, DecodeErrorKind, decode};
@@ -43,4 +44,5 @@ pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens}
 pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
 };
+pub use tagged::decode_tagged;
 pub use time::{Mono, UtcMillis};

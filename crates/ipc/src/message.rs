@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::{
     CancelReason, ErrorClass, Hello, Job, JobId, Leaked, Permit, PermitRejection, ProcessIdentity, RequestId,
@@ -345,21 +344,12 @@ impl Serialize for CoreEvent {
 
 impl<'de> Deserialize<'de> for CoreEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-
-        #[derive(Deserialize)]
-        struct Tag {
-            #[serde(rename = "type")]
-            kind: String,
-        }
-
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let tag: Tag = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-        if CORE_EVENT_KINDS.contains(&tag.kind.as_str()) {
-            Self::deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(D::Error::custom)
-        } else {
-            Ok(Self::Unknown { raw: String::from(Box::<str>::from(raw)) })
-        }
+        decode_tagged(
+            deserializer,
+            &CORE_EVENT_KINDS,
+            |value| Self::deserialize(value),
+            |raw| Self::Unknown { raw },
+        )
     }
 }
 

@@ -1,8 +1,7 @@
 //! What happens to a run and its steps.
 
-use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, WorkerKind, WorkerResult};
+use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, WorkerKind, WorkerResult, decode_tagged};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::{AttemptRef, RunId, RunOutcome, StepId, StepState};
 
@@ -173,21 +172,7 @@ impl Serialize for RunEvent {
 
 impl<'de> Deserialize<'de> for RunEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-
-        #[derive(Deserialize)]
-        struct Tag {
-            #[serde(rename = "type")]
-            kind: String,
-        }
-
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let tag: Tag = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-        if KINDS.contains(&tag.kind.as_str()) {
-            Self::deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(D::Error::custom)
-        } else {
-            Ok(Self::Unknown { raw: String::from(Box::<str>::from(raw)) })
-        }
+        decode_tagged(deserializer, &KINDS, |value| Self::deserialize(value), |raw| Self::Unknown { raw })
     }
 }
 
@@ -256,4 +241,94 @@ pub enum AttemptPhase {
         /// `limitMs`: drain time.
         limit_ms: u64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind, so that a kind that cannot be read back is found here and not in a journal.
+    fn one_of_each() -> Vec<RunEvent> {
+        let of = AttemptRef::first("build".into());
+        let result: WorkerResult = serde_json::from_str(
+            r#"{"status":"FAILED","cost":{"wallTimeMs":1},"durationMs":1,"exitCode":2,"details":{"cancelReason":"timeout"}}"#,
+        )
+        .unwrap();
+        let plan = StepPlan {
+            step: "build".into(),
+            worker: WorkerKind::Custom,
+            depends_on: vec!["prepare".into()],
+            description: Some("makes it".into()),
+            timeout_ms: Some(5),
+            max_attempts: 2,
+        };
+        vec![
+            RunEvent::RunStarted {
+                run_id: RunId::parse("r1").unwrap(),
+                name: "n".into(),
+                workflow: "/w.yaml".into(),
+                workspace: "/w".into(),
+                context_dir: "/w/context".into(),
+                mode: RunMode::Direct,
+                timeout_ms: 1,
+                concurrency: 2,
+                stream_stdio: true,
+                steps: vec![plan],
+            },
+            RunEvent::CoreStarted {
+                incarnation: 1,
+                process: Some(ProcessIdentity { pid: 2, start_time: 3 }),
+                protocol: 2,
+                version: "0.1.0".into(),
+            },
+            RunEvent::CoreLost { incarnation: 1, detail: "gone".into() },
+            RunEvent::CoreReport { event: CoreEvent::Permits { active: 1, limit: 2 } },
+            RunEvent::StepChanged {
+                step: "build".into(),
+                state: StepState::Failed,
+                detail: Some("exit code 1".into()),
+                duration_ms: Some(4),
+                allowed_to_fail: true,
+            },
+            RunEvent::AttemptStarted { of: of.clone(), job_id: "j".into(), base: of.base() },
+            RunEvent::AttemptPhase {
+                of: of.clone(),
+                phase: AttemptPhase::Terminating { reason: Some(CancelReason::User), limit_ms: 5 },
+            },
+            RunEvent::AttemptFinished { of, result, last_seq: Some(3), log_bytes: 4, events_bytes: 5 },
+            RunEvent::ArtifactCollected { step: "build".into(), name: "a".into(), path: "/p".into() },
+            RunEvent::RunEnding { reason: CancelReason::Parent, force: true },
+            RunEvent::RunFinished {
+                outcome: RunOutcome::TimedOut,
+                exit_code: 124,
+                duration_ms: 6,
+                detail: None,
+            },
+            RunEvent::Warning { message: "m".into(), step: None },
+            RunEvent::Unknown { raw: "{}".into() },
+        ]
+    }
+
+    #[test]
+    fn every_kind_is_read_back_as_it_was_written() {
+        let events = one_of_each();
+        assert_eq!(events.len(), KINDS.len());
+        for event in events {
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_a_newer_version_keeps_its_text() {
+        let text = r#"{"type":"run_paused","why":"night"}"#;
+        let event: RunEvent = serde_json::from_str(text).unwrap();
+        assert_eq!(event, RunEvent::Unknown { raw: text.to_owned() });
+    }
+
+    #[test]
+    fn a_known_kind_with_a_wrong_field_is_an_error() {
+        assert!(serde_json::from_str::<RunEvent>(r#"{"type":"warning","message":7}"#).is_err());
+        assert!(serde_json::from_str::<RunEvent>("[]").is_err());
+    }
 }
