@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     CancelReason, ErrorClass, Hello, Job, JobId, Leaked, Permit, PermitRejection, ProcessIdentity, RequestId,
-    UtcMillis, WorkerEvent, WorkerResult,
+    UtcMillis, WorkerEvent, WorkerResult, decode_tagged,
 };
 
 /// Values of `code` in an [`ErrorReply`].
