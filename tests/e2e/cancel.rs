@@ -62,8 +62,8 @@ fn a_dead_core_loses_its_steps_and_nothing_hangs() {
     env.wait_for_file("started");
     let core = env.wait_for("the pid of the core", || env.the_run().core_pid());
     Process::of(core).expect("the core runs").signal(SIGKILL);
-    let printed = running.wait().code(3);
-    assert!(printed.stderr.contains("core"), "{}", printed.stderr);
+    let printed = running.wait().code(3).all();
+    assert!(printed.contains("core lost"), "{printed}");
     let run = env.the_run();
     assert_eq!(run.state("work"), "lost");
     assert_eq!(run.outcome().as_deref(), Some("lost"));

@@ -43,7 +43,7 @@ fn warnings_do_not_stop_a_run_unless_asked_to() {
     let env = TestEnv::new();
     let flow = Flow::new().step_with("work", "true", &["descripton: a typo"]);
     let printed = env.run(&flow).output().code(0);
-    assert!(printed.stderr.contains("flow.yaml:8:5"), "{}", printed.stderr);
+    assert!(printed.stderr.contains("flow.yaml:9:5"), "{}", printed.stderr);
     assert!(printed.stderr.contains("description"), "a suggestion: {}", printed.stderr);
     let _ = env.run(&flow).arg("--strict").output().code(2);
     assert_eq!(env.runs().len(), 1);

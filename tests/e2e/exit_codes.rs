@@ -65,8 +65,8 @@ fn a_core_that_cannot_be_had_is_3() {
     for core in ["/nonexistent/core", "/bin/false", "/bin/cat"] {
         let env = TestEnv::new();
         let run = env.run(&Flow::of("true")).args(["--core", core, "--ipc-request-timeout", "500ms"]);
-        let printed = run.output().code(3);
-        assert!(printed.stderr.contains(core), "{core}: {}", printed.stderr);
+        let printed = run.output().code(3).all();
+        assert!(printed.contains(core), "{core}: {printed}");
     }
 }
 

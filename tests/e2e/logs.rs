@@ -25,8 +25,8 @@ fn both_streams_are_in_the_log_in_their_order() {
     let env = TestEnv::new();
     // Each line waits until the one before it is in the log, so the order of arrival is known.
     let script = "
-        log=$(ls -d $XDG_STATE_HOME/roboppi/runs/*/steps/work)/i1-a1.log
-        arrived() { until [ \"$(tail -n 1 \"$log\")\" = \"$1\" ]; do sleep 0.01; done; }
+        log() { cat $XDG_STATE_HOME/roboppi/runs/*/steps/work/i1-a1.log 2> /dev/null; }
+        arrived() { until [ \"$(log | tail -n 1)\" = \"$1\" ]; do sleep 0.01; done; }
         for n in 1 2 3 4 5; do
           echo \"out $n\"; arrived \"out $n\"
           echo \"err $n\" >&2; arrived \"err $n\"

@@ -16,7 +16,7 @@ fn a_green_run_prints_its_steps_and_not_their_output() {
     let printed = env.run(&flow).output().code(0).all();
     assert!(printed.contains("work") && printed.contains("later"), "{printed}");
     assert!(!printed.contains("chatter") && !printed.contains("grumble"), "{printed}");
-    assert!(printed.lines().count() < 15, "a quiet success: {printed}");
+    assert!(printed.lines().count() < 20, "a quiet success: {printed}");
 }
 
 #[test]

@@ -81,10 +81,10 @@ fn without_a_place_for_it_the_run_goes_on_and_says_where_it_is() {
     let env = TestEnv::new();
     env.write("in-the-way", "a file\n");
     let state = env.work().join("in-the-way");
-    let printed = env.run(&Flow::of("echo hello")).env("XDG_STATE_HOME", &state).output().code(0);
-    assert!(printed.stderr.contains("in-the-way"), "{}", printed.stderr);
+    let printed = env.run(&Flow::of("echo hello")).env("XDG_STATE_HOME", &state).output().code(0).all();
+    assert!(printed.contains("in-the-way"), "{printed}");
     let temporary = env.path("tmp");
-    assert!(printed.stderr.contains(temporary.to_str().unwrap()), "{}", printed.stderr);
+    assert!(printed.contains(temporary.to_str().unwrap()), "{printed}");
     let log = walk(&temporary).into_iter().find(|path| path.ends_with("steps/work/i1-a1.log")).unwrap();
     assert_eq!(fs::read_to_string(log).unwrap(), "hello\n");
 }

@@ -7,6 +7,9 @@ use crate::flow::Flow;
 
 const CTRL_C: &str = "\x03";
 
+/// The tab with the output of a step.
+const LOGS: &str = "2";
+
 /// Writes a line, then waits for the file `go` before the next.
 const TWO_LINES: &str = "echo a line to see; until [ -e go ]; do sleep 0.01; done; echo the other line";
 
@@ -18,6 +21,7 @@ fn steps_and_their_output_appear_while_they_run() {
             Flow::new().step("build", TWO_LINES).step_with("publish", "true", &["depends_on: [build]"]);
         let mut on_screen = env.run_in_terminal(&flow).arg(mode).start_in_terminal(30, 100);
         on_screen.wait_for_text("publish");
+        on_screen.press(LOGS);
         on_screen.wait_for_text("a line to see");
         assert!(on_screen.terminal.look(roboppi_terminal::Screen::alternate_screen));
         env.write("go", "");
@@ -39,7 +43,7 @@ fn quitting_a_run_is_asked_about() {
     env.wait_for_file("started");
     on_screen.wait_for_text("work");
     on_screen.press("q");
-    on_screen.wait_for_text("y");
+    on_screen.wait_for_text("y yes");
     on_screen.press("n");
     assert_eq!(env.the_run().outcome(), None);
     on_screen.press("q");
@@ -152,6 +156,7 @@ fn output_cannot_command_the_terminal() {
         r"printf '\033[?1049l\033[?25h\033]0;owned\007\033[31mred text\033[0m\n'; echo > started; sleep 1000";
     let mut on_screen = env.run_in_terminal(&Flow::of(script)).start_in_terminal(24, 80);
     env.wait_for_file("started");
+    on_screen.press(LOGS);
     on_screen.wait_for_text("red text");
     assert!(on_screen.terminal.look(|screen| screen.alternate_screen() && screen.hide_cursor()));
     let written = on_screen.terminal.written();

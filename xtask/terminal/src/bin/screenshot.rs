@@ -63,11 +63,8 @@ fn take(target: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Goes to the step whose output is worth a picture.
 fn select(terminal: &mut Terminal) -> Result<(), Box<dyn Error>> {
-    // The fourth of the list.
-    for _ in 0..3 {
-        terminal.press("j")?;
-    }
-    Ok(())
+    // The fourth of the list, and the tab with its log.
+    Ok(terminal.press("jjj2")?)
 }
 
 /// Waits for the end of the run, so that nothing is cut off, and closes the view.
