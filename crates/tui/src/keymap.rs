@@ -107,17 +107,20 @@ pub(crate) const BINDINGS: &[Binding] = &[
     Binding {
         keys: &[Key::Char('q')],
         command: Command::Quit,
-        help: "end the run after a question; leave once it is over",
+        help: "end the run, after a question",
         label: Some("quit"),
-        when: |now| !now.asking,
+        when: |now| !now.asking && !now.over,
     },
     Binding {
-        keys: &[Key::Ctrl('c')],
-        command: Command::Interrupt,
-        help: "end the run; again: kill its workers; again: leave at once",
-        label: Some("end the run"),
-        when: |now| !now.over,
+        keys: &[Key::Char('q')],
+        command: Command::Quit,
+        help: "leave, once the run is over",
+        label: Some("leave"),
+        when: |now| !now.asking && now.over,
     },
+    interrupt("end the run, without a question", "end the run", |now| now.stage == 0 && !now.over),
+    interrupt("a second time: kill its workers", "kill its workers", |now| now.stage == 1 && !now.over),
+    interrupt("a third time: leave at once", "leave at once", |now| now.stage > 1 && !now.over),
     Binding {
         keys: &[Key::Char('j'), Key::Down],
         command: Command::Down,
@@ -165,7 +168,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
         command: Command::Follow,
         help: "follow the running step, or stop following",
         label: Some("follow"),
-        when: |now| !now.asking,
+        when: |now| !now.asking && !now.over,
     },
     Binding {
         keys: &[Key::Char('x')],
@@ -227,7 +230,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
         keys: &[Key::Char('G'), Key::End],
         command: Command::Last,
         help: "last step, or the end; a log is followed again",
-        label: Some("end"),
+        label: None,
         when: |now| !now.asking,
     },
     Binding {
@@ -244,6 +247,10 @@ pub(crate) const BINDINGS: &[Binding] = &[
     tab(&[Key::Char('5')], Tab::Core, "the process that starts the workers"),
     tab(&[Key::Char('6'), Key::Char('?')], Tab::Help, "the keys"),
 ];
+
+const fn interrupt(help: &'static str, label: &'static str, when: fn(&Context) -> bool) -> Binding {
+    Binding { keys: &[Key::Ctrl('c')], command: Command::Interrupt, help, label: Some(label), when }
+}
 
 const fn tab(keys: &'static [Key], tab: Tab, help: &'static str) -> Binding {
     Binding { keys, command: Command::Show(tab), help, label: None, when: |now| !now.asking }
@@ -267,9 +274,10 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u8..128).map(|bits| {
+        (0u16..512).map(|bits| {
             let bit = |at: u8| bits & (1 << at) != 0;
             Context {
+                stage: (bits >> 7) as u8,
                 asking: bit(0),
                 over: bit(1),
                 in_pane: bit(2),

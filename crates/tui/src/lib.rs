@@ -23,6 +23,8 @@ mod painter;
 mod sanitise;
 mod settings;
 mod terminal;
+#[cfg(test)]
+mod test_run;
 mod text;
 mod theme;
 mod update;

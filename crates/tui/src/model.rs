@@ -114,6 +114,8 @@ pub(crate) enum Question {
 pub(crate) struct Context {
     pub(crate) asking: bool,
     pub(crate) over: bool,
+    /// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
+    pub(crate) stage: u8,
     pub(crate) in_pane: bool,
     pub(crate) step_active: bool,
     /// The step has more than one attempt.
@@ -161,11 +163,22 @@ impl Model {
         self.view.is_finished() || self.ended
     }
 
+    /// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
+    pub(crate) fn stage(&self) -> u8 {
+        let status = match self.view.status {
+            RunStatus::Unknown | RunStatus::Running | RunStatus::Finished { .. } => 0,
+            RunStatus::Ending { force: false, .. } => 1,
+            RunStatus::Ending { force: true, .. } => 2,
+        };
+        status.max(self.asked)
+    }
+
     pub(crate) fn context(&self) -> Context {
         let patches = self.shown_attempt().map_or(0, |attempt| attempt.activity.patches.len());
         Context {
             asking: self.question.is_some(),
             over: self.is_over(),
+            stage: self.stage(),
             in_pane: self.focus == Focus::Pane,
             step_active: !self.is_over() && self.shown_step().is_some_and(can_be_ended),
             attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),

@@ -64,3 +64,6 @@ impl Painter {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

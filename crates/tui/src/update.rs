@@ -15,8 +15,6 @@ mod keys;
 mod scroll;
 mod selection;
 
-pub(crate) use ending::stage;
-
 /// Takes one message in and says what is to be done.
 pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
     let mut actions = Vec::new();
@@ -151,3 +149,6 @@ fn close_stale_question(model: &mut Model) {
 fn wish(wish: Wish, actions: &mut Vec<Action>) {
     actions.push(Action::Wish(wish));
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,278 @@
+//! The loop over a run in this process and a screen made of text. Time is virtual.
 
+use std::cell::RefCell;
+use std::fs::{self, OpenOptions};
+use std::future::Future;
+use std::io::Write;
+use std::rc::Rc;
+
+use ratatui::layout::Size;
+use roboppi_attach::{LiveFeed, LiveSource, Wish};
+use roboppi_ipc::{WorkerEvent, WorkerOutput, WorkerStatus};
+use roboppi_journal::RunDir;
+use roboppi_run::{RunOutcome, RunRecord};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::*;
+use crate::TuiHandle;
+use crate::test_run::{START, TestRun, of, plan, result, running, screen, settings};
+
+/// A screen whose frames are kept as texts.
+#[derive(Clone, Default)]
+struct Paper {
+    frames: Rc<RefCell<Vec<String>>>,
+    given_back: Rc<RefCell<bool>>,
+    fails: Rc<RefCell<bool>>,
+}
+
+impl Display for Paper {
+    fn draw(&mut self, model: &Model) -> io::Result<()> {
+        if *self.fails.borrow() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.frames.borrow_mut().push(screen(model));
+        Ok(())
+    }
+
+    fn resize(&mut self, _size: Size) {}
+
+    fn afresh(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn is_taken(&self) -> bool {
+        !*self.given_back.borrow()
+    }
+}
+
+/// A person in front of a screen, and everything around the two.
+struct Stage {
+    run: TestRun,
+    published: usize,
+    feed: Arc<LiveFeed>,
+    wishes: mpsc::Receiver<Wish>,
+    terminal: mpsc::Sender<TerminalEvent>,
+    handle: TuiHandle,
+    paper: Paper,
+    dir: TempDir,
+}
+
+impl Stage {
+    fn say(&mut self) {
+        for record in &self.run.records[self.published..] {
+            self.feed.publish(RunRecord::clone(record));
+        }
+        self.published = self.run.records.len();
+    }
+
+    async fn type_in(&self, bytes: &[u8]) {
+        self.terminal.send(TerminalEvent::Input(bytes.to_vec())).await.unwrap();
+    }
+
+    fn screen(&self) -> String {
+        self.paper.frames.borrow().last().cloned().unwrap_or_default()
+    }
+
+    fn frames(&self) -> usize {
+        self.paper.frames.borrow().len()
+    }
+
+    /// Waits until the screen is as it should be; fails with the screen when that does not happen.
+    async fn until(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        for _ in 0..1_000 {
+            if holds(&self.screen()) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("waited for {what}; the screen is\n{}", self.screen());
+    }
+}
+
+/// Runs a screen and `script` beside it, until the screen ends.
+async fn play<F: Future<Output = Stage>>(
+    run: TestRun,
+    script: impl FnOnce(Stage) -> F,
+) -> (Result<(), TuiError>, Stage) {
+    let dir = tempfile::tempdir().unwrap();
+    let feed = Arc::new(LiveFeed::default());
+    let (wish, wishes) = mpsc::channel(8);
+    let source = LiveSource::new(Arc::clone(&feed), RunDir::at(dir.path().to_owned()), wish);
+    let (terminal, events) = mpsc::channel(8);
+    let (handle, control) = TuiHandle::new();
+    let paper = Paper::default();
+    let clock = Clock::starting_at(UNIX_EPOCH + Duration::from_millis(START));
+    let mut model = Model::new(settings(), TimeZone::UTC, Size::new(80, 24), clock.now());
+    model.run_dir = dir.path().display().to_string();
+    let driver = Driver::new(model, paper.clone(), &source, clock);
+    let mut stage = Stage { run, published: 0, feed, wishes, terminal, handle, paper, dir };
+    stage.say();
+    tokio::join!(driver.drive(TerminalEvents::scripted(events), control), script(stage))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_shown_ended_and_left() {
+    let (ended, _) = play(running(), |mut stage| async {
+        stage.until("the running step", |screen| screen.contains("› ⠋ #2 running")).await;
+        stage.type_in(b"q").await;
+        stage.until("the question", |screen| screen.contains("End the run?")).await;
+        stage.type_in(b"y").await;
+        assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: false }));
+        stage.until("an answer", |screen| screen.contains("asked the run to end")).await;
+        stage.run.finished(RunOutcome::Cancelled, 130);
+        stage.say();
+        stage.feed.close();
+        stage.until("the end", |screen| screen.contains("press q to leave")).await;
+        stage.type_in(b"q").await;
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_is_folded_into_few_frames_and_silence_into_none() {
+    let mut run = TestRun::with(vec![plan("build", &[])], true);
+    run.running("build", 1, 7);
+    let (ended, _) = play(run, |mut stage| async {
+        stage.until("the step", |screen| screen.contains("build")).await;
+        let before = stage.frames();
+        for number in 0..200 {
+            stage.run.progress(&of("build", 1), f64::from(number) / 2.0, "compile", "file");
+            stage.say();
+            sleep(Duration::from_millis(1)).await;
+        }
+        stage.until("the last progress", |screen| screen.contains("100%")).await;
+        let frames = stage.frames() - before;
+        assert!((2..=9).contains(&frames), "{frames} frames in a fifth of a second");
+
+        let before = stage.frames();
+        sleep(Duration::from_secs(10)).await;
+        let frames = stage.frames() - before;
+        assert!((9..=11).contains(&frames), "{frames} frames while only the clock went on");
+
+        stage.run.finished(RunOutcome::Succeeded, 0);
+        stage.say();
+        stage.feed.close();
+        stage.until("the end", |screen| screen.contains("succeeded in")).await;
+        sleep(Duration::from_secs(1)).await;
+        let before = stage.frames();
+        sleep(Duration::from_secs(100)).await;
+        assert_eq!(stage.frames(), before, "nothing changes after the end");
+        stage.type_in(b"\x03").await;
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_falls_behind_starts_afresh() {
+    let (ended, _) = play(TestRun::release(), |mut stage| async {
+        stage.until("the steps", |screen| screen.contains("publish")).await;
+        // More than a follower may be behind, at once.
+        stage.run.running("fetch", 1, 1);
+        for _ in 0..1_000 {
+            stage.run.event(&of("fetch", 1), WorkerEvent::Stdout(WorkerOutput::default()));
+        }
+        stage.run.ended(&of("fetch", 1), result(WorkerStatus::Succeeded, Some(0)));
+        stage.run.finished(RunOutcome::Succeeded, 0);
+        stage.say();
+        stage.until("the end", |screen| screen.contains("succeeded in")).await;
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_read_from_the_record_while_it_grows() {
+    let (ended, _) = play(running(), |stage| async {
+        let steps = stage.dir.path().join("steps/build");
+        fs::create_dir_all(&steps).unwrap();
+        let log = steps.join("i1-a2.log");
+        stage.type_in(b"2").await;
+        stage.until("an empty log", |screen| screen.contains("It has printed nothing yet.")).await;
+        fs::write(&log, "one\n\x1b[31mtwo\x1b[0m\n 10%\r100%").unwrap();
+        stage.until("three lines", |screen| screen.contains("two") && screen.contains("100%")).await;
+        let mut more = OpenOptions::new().append(true).open(&log).unwrap();
+        writeln!(more, "\n{}\nlast", "x".repeat(10 * 1024 * 1024)).unwrap();
+        more.write_all("more\n".repeat(100).as_bytes()).unwrap();
+        stage.until("the end of it", |screen| screen.contains("/105 · following")).await;
+        stage.type_in(b"\rg").await;
+        let beginning = |screen: &str| screen.contains("one") && screen.contains("xxx…");
+        stage.until("the beginning of it", beginning).await;
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn escape_is_told_from_the_beginning_of_a_sequence() {
+    let (ended, _) = play(running(), |stage| async {
+        stage.type_in(b"q").await;
+        stage.until("the question", |screen| screen.contains("End the run?")).await;
+        stage.type_in(b"\x1b").await;
+        stage.until("no question", |screen| !screen.contains("End the run?")).await;
+        // The two halves of End, which must not be Escape and two characters.
+        stage.type_in(b"\x1b[").await;
+        sleep(Duration::from_millis(20)).await;
+        stage.type_in(b"F").await;
+        stage.until("the last step", |screen| screen.contains("›○ publish")).await;
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_from_outside_are_keys() {
+    let (ended, _) = play(running(), |mut stage| async {
+        stage.handle.interrupt();
+        stage.handle.interrupt();
+        assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: false }));
+        assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: true }));
+        stage.handle.interrupt();
+        assert_eq!(stage.wishes.recv().await, Some(Wish::LeaveNow));
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_that_goes_away_is_a_hang_up() {
+    let (ended, _) = play(running(), |stage| async {
+        let gone = TerminalEvent::Gone(io::ErrorKind::UnexpectedEof.into());
+        stage.terminal.send(gone).await.unwrap();
+        stage
+    })
+    .await;
+    assert!(matches!(ended, Err(TuiError::Gone(_))), "{ended:?}");
+
+    let (ended, _) = play(running(), |stage| async {
+        *stage.paper.fails.borrow_mut() = true;
+        stage
+    })
+    .await;
+    assert!(matches!(ended, Err(TuiError::Gone(_))), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_drawn_on_a_terminal_that_was_given_back() {
+    let (ended, _) = play(running(), |stage| async {
+        *stage.paper.given_back.borrow_mut() = true;
+        let before = stage.frames();
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(stage.frames(), before);
+        stage
+    })
+    .await;
+    assert!(matches!(ended, Err(TuiError::Restored)), "{ended:?}");
+}

@@ -1,7 +1,6 @@
 //! Ending the run, a step, and the screen.
 
 use roboppi_attach::Wish;
-use roboppi_run::RunStatus;
 
 use super::wish;
 use crate::message::Action;
@@ -14,7 +13,7 @@ pub(super) fn interrupt(model: &mut Model, actions: &mut Vec<Action>) {
     if model.is_over() {
         return actions.push(Action::Leave);
     }
-    match stage(model) {
+    match model.stage() {
         0 => {
             model.asked = 1;
             wish(Wish::CancelRun { force: false }, actions);
@@ -30,21 +29,11 @@ pub(super) fn interrupt(model: &mut Model, actions: &mut Vec<Action>) {
     }
 }
 
-/// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
-pub(crate) fn stage(model: &Model) -> u8 {
-    let status = match model.view.status {
-        RunStatus::Unknown | RunStatus::Running | RunStatus::Finished { .. } => 0,
-        RunStatus::Ending { force: false, .. } => 1,
-        RunStatus::Ending { force: true, .. } => 2,
-    };
-    status.max(model.asked)
-}
-
 /// `q`.
 pub(super) fn quit(model: &mut Model, actions: &mut Vec<Action>) {
     if model.is_over() {
         actions.push(Action::Leave);
-    } else if stage(model) > 0 {
+    } else if model.stage() > 0 {
         model.notice = Some("the run is being ended; Ctrl-C goes a stage further".to_owned());
     } else {
         model.question = Some(Question::EndRun);

@@ -3,12 +3,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use roboppi_run::{AttemptStatus, RunMode, RunOutcome, RunStatus, StepCounts, StepState};
+use roboppi_run::{
+    AttemptStatus, AttemptView, RunMode, RunOutcome, RunStatus, StepCounts, StepState, StepView,
+};
 
 use super::{put, wording};
 use crate::layout::Areas;
 use crate::model::Model;
-use crate::update::stage;
 use crate::{sanitise, text, theme};
 
 pub(super) fn draw(model: &Model, areas: &Areas, buffer: &mut Buffer) {
@@ -134,6 +135,9 @@ fn tally(counts: StepCounts, all: usize) -> Vec<(String, Styler)> {
 /// How far the run is, as a bar and in words.
 fn progress(model: &Model, columns: usize) -> Line<'static> {
     let theme = model.theme;
+    if model.view.head.is_none() {
+        return Line::styled(text::fit("waiting for the run to begin", columns), theme.faint());
+    }
     let counts = model.view.counts();
     let all = model.view.steps.len();
     let over = counts.succeeded + counts.failed + counts.skipped + counts.cancelled;
@@ -149,6 +153,10 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
     add(counts.skipped, "skipped");
     add(counts.active, "running");
     add(counts.waiting, "waiting");
+    if model.view.warnings_total > 0 {
+        let warnings = usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX);
+        words.push_str(&format!(", {}", text::count(warnings, "warning")));
+    }
     let words = text::fit(&words, columns.saturating_sub(8));
     let room = columns.saturating_sub(text::width(&words) + 1).min(60);
     let share = if all == 0 { 0.0 } else { over as f64 / all as f64 };
@@ -178,20 +186,29 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
         )),
         RunStatus::Ending { reason, force } => {
             let word = if *force { "killing" } else { "ending" };
-            let words = format!("{word} ({}): {}", reason.name(), awaited(model));
-            Some(with_hint(&words, next_interrupt(model), model.theme.busy(), columns))
+            let start = format!("{word} ({})", reason.name());
+            let hint = next_interrupt(model, columns);
+            let room = columns.saturating_sub(text::width(hint));
+            let words = [awaited(model), awaited_in_short(model)].map(|who| format!("{start}: {who}"));
+            let fitting = words.iter().find(|words| text::width(words) <= room).unwrap_or(&words[1]);
+            Some(with_hint(fitting, hint, model.theme.busy(), columns))
         }
-        RunStatus::Unknown | RunStatus::Running if model.asked > 0 => {
-            Some(with_hint("asked the run to end", next_interrupt(model), model.theme.busy(), columns))
-        }
+        RunStatus::Unknown | RunStatus::Running if model.asked > 0 => Some(with_hint(
+            "asked the run to end",
+            next_interrupt(model, columns),
+            model.theme.busy(),
+            columns,
+        )),
         RunStatus::Unknown | RunStatus::Running => None,
     }
 }
 
-fn next_interrupt(model: &Model) -> &'static str {
-    match stage(model) {
-        0 | 1 => " — Ctrl-C again kills now",
-        _ => " — Ctrl-C again leaves at once",
+fn next_interrupt(model: &Model, columns: usize) -> &'static str {
+    match (model.stage(), columns >= 60) {
+        (0 | 1, true) => " — Ctrl-C again kills now",
+        (0 | 1, false) => " — Ctrl-C kills",
+        (_, true) => " — Ctrl-C again leaves at once",
+        (_, false) => " — Ctrl-C leaves",
     }
 }
 
@@ -203,22 +220,38 @@ fn with_hint(words: &str, hint: &str, style: Style, columns: usize) -> Line<'sta
     Line::from(vec![Span::styled(text::fit(words, room), style), Span::raw(hint.to_owned())])
 }
 
-/// Who an ending run waits for.
+/// Attempts that are not over.
+fn under_way(model: &Model) -> impl Iterator<Item = (&StepView, &AttemptView)> {
+    let steps = model.view.steps.iter().filter(|step| !step.state.is_final());
+    steps.filter_map(|step| {
+        let attempt = step.attempts.last()?;
+        (!matches!(attempt.status, AttemptStatus::Finished { .. })).then_some((step, attempt))
+    })
+}
+
+const NOBODY: &str = "its workers have ended";
+
+/// Who an ending run waits for, and what each was told.
 fn awaited(model: &Model) -> String {
-    let mut waiting = Vec::new();
-    for step in model.view.steps.iter().filter(|step| !step.state.is_final()) {
-        let Some(attempt) = step.attempts.last() else { continue };
-        if matches!(attempt.status, AttemptStatus::Finished { .. }) {
-            continue;
-        }
-        let pid = attempt.process.map_or_else(String::new, |process| format!("pid {}, ", process.pid));
-        let name = sanitise::text(step.plan.step.as_str());
-        waiting.push(format!("{name} ({pid}{})", wording::attempt_status(model, attempt)));
-    }
-    if waiting.is_empty() {
-        return "its workers have ended".to_owned();
-    }
-    format!("waiting for {}", waiting.join(", "))
+    let waiting: Vec<_> = under_way(model)
+        .map(|(step, attempt)| {
+            let pid = attempt.process.map_or_else(String::new, |process| format!("pid {}, ", process.pid));
+            let name = sanitise::text(step.plan.step.as_str());
+            format!("{name} ({pid}{})", wording::attempt_status(model, attempt))
+        })
+        .collect();
+    if waiting.is_empty() { NOBODY.to_owned() } else { format!("waiting for {}", waiting.join(", ")) }
+}
+
+/// The same where there is little room: names first, because they say most.
+fn awaited_in_short(model: &Model) -> String {
+    let waiting: Vec<_> = under_way(model)
+        .map(|(step, attempt)| {
+            let name = sanitise::text(step.plan.step.as_str());
+            format!("{name} {}", wording::ending_in_short(model, attempt)).trim_end().to_owned()
+        })
+        .collect();
+    if waiting.is_empty() { NOBODY.to_owned() } else { waiting.join(", ") }
 }
 
 /// `failed: step test: exit 1`.
@@ -230,9 +263,8 @@ fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Opti
         return detail
             .map_or_else(|| format!("{word} in {took}"), |detail| format!("{word} in {took}: {detail}"));
     }
-    let failed = |step: &&roboppi_run::StepView| {
-        matches!(step.state, StepState::Failed | StepState::Lost) && !step.allowed_to_fail
-    };
+    let failed =
+        |step: &&StepView| matches!(step.state, StepState::Failed | StepState::Lost) && !step.allowed_to_fail;
     let mut culprits = model.view.steps.iter().filter(failed);
     let reason = match (outcome, culprits.next()) {
         (RunOutcome::Failed, Some(step)) => {

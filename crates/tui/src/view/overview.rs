@@ -100,7 +100,7 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
         page.fact("Changes", &activity.patches_total.to_string());
     }
     let path = model.log_path(attempt);
-    page.fact("Log", &format!("{path} ({})", text::bytes(attempt.log_bytes())));
+    page.fact("Log", &format!("{} in {path}", text::bytes(attempt.log_bytes())));
 }
 
 fn attempts(model: &Model, step: &StepView, page: &mut Page) {

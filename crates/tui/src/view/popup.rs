@@ -19,10 +19,9 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
             };
             ("End the run?".to_owned(), what)
         }
-        Question::EndStep(step) => (
-            format!("End step {}?", sanitise::text(step.as_str())),
-            "Steps that depend on it will not run.".to_owned(),
-        ),
+        Question::EndStep(step) => {
+            (format!("End step {}?", sanitise::text(step.as_str())), "Its worker will be stopped.".to_owned())
+        }
     };
     let answer = "y yes   n no";
     let screen = buffer.area;

@@ -1,1 +1,189 @@
+//! Screens, as a person sees them.
 
+use insta::assert_snapshot;
+use ratatui::style::{Color, Style};
+use roboppi_ipc::{OutputStream, WorkerStatus};
+use roboppi_run::{RunOutcome, StepState};
+
+use crate::log_pane::{CoreTail, LogRow};
+use crate::message::Message;
+use crate::model::Model;
+use crate::sanitise::styled_line;
+use crate::test_run::{
+    TestRun, draw, empty, ending, failed, of, plan, press, result, running, screen, serve_log, succeeded,
+};
+use crate::theme::Theme;
+use crate::update::update;
+
+fn after(run: &TestRun, (columns, rows): (u16, u16), keys: &str) -> Model {
+    let mut model = run.model(columns, rows);
+    press(&mut model, keys);
+    model
+}
+
+#[test]
+fn a_run_at_work() {
+    assert_snapshot!("running_80x24", screen(&running().model(80, 24)));
+    assert_snapshot!("running_120x40", screen(&running().model(120, 40)));
+    assert_snapshot!("running_40x12", screen(&running().model(40, 12)));
+    assert_snapshot!("running_20x5", screen(&running().model(20, 5)));
+    assert_snapshot!("running_60x24", screen(&running().model(60, 24)));
+}
+
+#[test]
+fn a_run_that_is_being_ended_names_whom_it_waits_for() {
+    assert_snapshot!("ending_160x10", screen(&ending().model(160, 10)));
+    assert_snapshot!("ending_80x24", screen(&ending().model(80, 24)));
+    assert_snapshot!("ending_40x12", screen(&ending().model(40, 12)));
+    assert_snapshot!("ending_20x5", screen(&ending().model(20, 5)));
+}
+
+#[test]
+fn the_end_of_a_run_stays_on_the_screen() {
+    assert_snapshot!("failed_80x24", screen(&failed().model(80, 24)));
+    assert_snapshot!("failed_120x40", screen(&failed().model(120, 40)));
+    assert_snapshot!("failed_20x5", screen(&failed().model(20, 5)));
+    assert_snapshot!("succeeded_80x24", screen(&succeeded().model(80, 24)));
+}
+
+#[test]
+fn nothing_is_known_yet() {
+    assert_snapshot!("empty_80x24", screen(&empty(80, 24)));
+    let mut model = empty(80, 24);
+    update(&mut model, Message::Ended);
+    assert_snapshot!("ended_without_an_end_80x24", screen(&model));
+}
+
+#[test]
+fn tabs() {
+    assert_snapshot!("result_80x24", screen(&after(&failed(), (80, 24), "4")));
+    assert_snapshot!("result_under_way_80x24", screen(&after(&running(), (80, 24), "4")));
+    assert_snapshot!("diffs_80x24", screen(&after(&succeeded(), (80, 24), "g j 3")));
+    assert_snapshot!("diffs_none_80x24", screen(&after(&running(), (80, 24), "3")));
+    assert_snapshot!("help_120x40", screen(&after(&running(), (120, 40), "6")));
+    assert_snapshot!("overview_40x12", screen(&after(&running(), (40, 12), "Enter")));
+
+    let mut model = after(&running(), (80, 24), "5");
+    let tail = CoreTail {
+        lines: (1..=30).map(|number| format!("line {number}")).collect(),
+        skipped: 4_000,
+        path: "/state/runs/0194/core.stderr".to_owned(),
+        error: None,
+    };
+    update(&mut model, Message::CoreTail(tail));
+    assert_snapshot!("core_80x24", screen(&model));
+}
+
+#[test]
+fn questions() {
+    assert_snapshot!("end_the_run_80x24", screen(&after(&running(), (80, 24), "q")));
+    assert_snapshot!("end_the_run_20x5", screen(&after(&running(), (20, 5), "q")));
+    assert_snapshot!("end_a_step_80x24", screen(&after(&running(), (80, 24), "x")));
+}
+
+fn log() -> Vec<LogRow> {
+    let lines: [(OutputStream, &[u8]); 6] = [
+        (OutputStream::Stdout, b"plain"),
+        (OutputStream::Stderr, b"warning: \x1b[33munused\x1b[0m variable"),
+        (OutputStream::Stdout, "wide 日本語 and e\u{301} \u{202e}not reordered".as_bytes()),
+        (OutputStream::Stdout, b"\x1b]0;title\x07tab\there\x1b[2J"),
+        (OutputStream::Stdout, b"10%\r 50%\r100%"),
+        (OutputStream::Stdout, &[b'x'; 500]),
+    ];
+    let mut log = Vec::new();
+    for (number, (stream, bytes)) in (0..).zip(lines.iter().cycle().take(60)) {
+        let line = styled_line(bytes, 53, true);
+        let lost = if number == 57 { 2_048 } else { 0 };
+        log.push(LogRow { number, stream: *stream, runs: line.runs, cut: line.cut, lost });
+    }
+    log
+}
+
+#[test]
+fn logs() {
+    let mut model = after(&running(), (80, 24), "2");
+    assert_snapshot!("logs_not_read_80x24", screen(&model));
+    serve_log(&mut model, &log());
+    assert_snapshot!("logs_following_80x24", screen(&model));
+    press(&mut model, "Enter PgUp");
+    serve_log(&mut model, &log());
+    assert_snapshot!("logs_paused_80x24", screen(&model));
+    serve_log(&mut model, &[]);
+    assert_snapshot!("logs_empty_80x24", screen(&model));
+}
+
+#[test]
+fn without_streaming_the_log_says_where_it_is() {
+    let mut run = TestRun::with(vec![plan("build", &[])], false);
+    run.running("build", 1, 7);
+    let mut model = after(&run, (80, 24), "2");
+    assert_snapshot!("logs_closed_80x24", screen(&model));
+    press(&mut model, "o");
+    serve_log(&mut model, &log());
+    assert_snapshot!("logs_opened_80x24", screen(&model));
+}
+
+/// Names and texts that try to get out of their place.
+fn hostile() -> TestRun {
+    let names = [
+        "\x1b[2Jboo\x07m",
+        "日本語のとても長いステップの名前です",
+        "e\u{301}\u{301}te\u{301}",
+        "a\u{202e}b\nc",
+    ];
+    let mut run = TestRun::with(names.iter().map(|name| plan(name, &names[..1])).collect(), true);
+    for name in names {
+        run.done(name, 1, result(WorkerStatus::Failed, Some(1)));
+        run.state_because(name, StepState::Failed, Some("\x1b]52;c;aGk=\x07why\r\nnot"));
+        run.patch(&of(name, 1), "\x1b[1mevil\x1b[0m\n.rs", "+\x1b[2J\u{7}added\r\n-\tgone");
+    }
+    run.finished(RunOutcome::Failed, 1);
+    run
+}
+
+#[test]
+fn hostile_names_stay_in_their_place() {
+    assert_snapshot!("hostile_80x24", screen(&hostile().model(80, 24)));
+    assert_snapshot!("hostile_40x12", screen(&hostile().model(40, 12)));
+    assert_snapshot!("hostile_diffs_80x24", screen(&after(&hostile(), (80, 24), "3")));
+}
+
+#[test]
+fn without_colour_there_is_none() {
+    for run in [running(), ending(), failed(), succeeded()] {
+        for keys in ["1", "2", "3", "4", "5", "6", "q", "x"] {
+            let mut model = after(&run, (100, 30), keys);
+            let plain: Vec<_> = log()
+                .into_iter()
+                .map(|row| LogRow {
+                    runs: row.runs.into_iter().map(|(text, _)| (text, Style::new())).collect(),
+                    ..row
+                })
+                .collect();
+            serve_log(&mut model, &plain);
+            for cell in draw(&model).content() {
+                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{keys}: {cell:?}");
+            }
+            model.theme = Theme::new(true);
+            assert!(draw(&model).content().iter().any(|cell| cell.fg != Color::Reset), "{keys}");
+        }
+    }
+}
+
+#[test]
+fn a_long_list_keeps_the_selected_step_in_sight() {
+    let names: Vec<_> = (0..100).map(|number| format!("step-{number}")).collect();
+    let run = TestRun::with(names.iter().map(|name| plan(name, &[])).collect(), true);
+    let mut model = run.model(80, 12);
+    for (keys, selected) in [("G", 99), ("k k", 97), ("g", 0), ("j", 1)] {
+        press(&mut model, keys);
+        let screen = screen(&model);
+        assert!(
+            screen.contains(&format!("› ○ step-{selected}"))
+                || screen.contains(&format!("›○ step-{selected}"))
+        );
+    }
+    press(&mut model, "G");
+    assert!(!screen(&model).contains("step-90 "), "no room is wasted below the last step");
+    assert!(screen(&model).contains("step-91"));
+}

@@ -9,10 +9,7 @@ use crate::{sanitise, text, theme};
 
 /// What an attempt is at.
 pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
-    let left = |limit_ms: u64| {
-        let left = limit_ms.saturating_sub(model.since(attempt.status_at));
-        format!("{}.{} s left", left / 1_000, left % 1_000 / 100)
-    };
+    let left = |limit_ms: u64| format!("{} left", left(model, attempt, limit_ms));
     match &attempt.status {
         AttemptStatus::Started => "handed to the core".to_owned(),
         AttemptStatus::Phase(AttemptPhase::WaitingPermit { detail }) if detail.is_empty() => {
@@ -30,6 +27,28 @@ pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
             format!("ended, something holds its output open, {}", left(*limit_ms))
         }
         AttemptStatus::Finished { result, .. } => ending(result),
+    }
+}
+
+/// Time until a phase ends by force.
+fn left(model: &Model, attempt: &AttemptView, limit_ms: u64) -> String {
+    let left = limit_ms.saturating_sub(model.since(attempt.status_at));
+    format!("{}.{} s", left / 1_000, left % 1_000 / 100)
+}
+
+/// How far the ending of an attempt is: `TERM 3.2 s`.
+pub(super) fn ending_in_short(model: &Model, attempt: &AttemptView) -> String {
+    match &attempt.status {
+        AttemptStatus::Phase(AttemptPhase::Terminating { limit_ms, .. }) => {
+            format!("TERM {}", left(model, attempt, *limit_ms))
+        }
+        AttemptStatus::Phase(AttemptPhase::Killing { .. }) => "KILL".to_owned(),
+        AttemptStatus::Phase(AttemptPhase::Draining { limit_ms }) => {
+            format!("drain {}", left(model, attempt, *limit_ms))
+        }
+        AttemptStatus::Started
+        | AttemptStatus::Phase(AttemptPhase::WaitingPermit { .. } | AttemptPhase::Running { .. })
+        | AttemptStatus::Finished { .. } => String::new(),
     }
 }
 
@@ -140,7 +159,7 @@ pub(super) fn report(event: &CoreEvent) -> String {
     }
 }
 
-/// A time of day in brackets of its own style is noise; this is the plain prefix of a dated line.
+/// A time of day.
 pub(super) fn at(model: &Model, ts: UtcMillis) -> String {
     text::clock(ts, &model.zone)
 }

@@ -1,0 +1,439 @@
+//! Scripts: what was pressed, what came of it.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use ratatui::layout::Size;
+use roboppi_attach::Wish;
+use roboppi_ipc::{CancelReason, OutputStream, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
+use roboppi_run::{RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState};
+
+use super::{log_request, prepare, update};
+use crate::keymap::Key;
+use crate::log_pane::{CoreTail, LogRow};
+use crate::message::{Action, Message};
+use crate::model::{Focus, Model, Question, Tab};
+use crate::test_run::{
+    TestRun, draw, empty, ending, failed, of, plan, press, result, running, screen, serve_log, settings,
+    succeeded,
+};
+
+fn selected(model: &Model) -> &str {
+    model.selected.as_ref().map_or("", StepId::as_str)
+}
+
+fn wish(wish: Wish) -> Vec<Action> {
+    vec![Action::Wish(wish)]
+}
+
+/// Tells the model what `run` says since it had `before` records.
+fn tell(model: &mut Model, run: &TestRun, before: usize) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for record in &run.records[before..] {
+        actions.extend(update(model, Message::Record(Arc::clone(record))));
+    }
+    prepare(model);
+    actions
+}
+
+#[test]
+fn quitting_a_running_run_asks_first() {
+    let mut model = running().model(80, 24);
+    assert_eq!(press(&mut model, "q"), []);
+    assert_eq!(model.question, Some(Question::EndRun));
+    assert_eq!(press(&mut model, "n"), []);
+    assert_eq!(model.question, None);
+    assert_eq!(press(&mut model, "q Enter j q"), [], "neither Enter nor the same key is a yes");
+    assert_eq!(press(&mut model, "q y"), wish(Wish::CancelRun { force: false }));
+    assert_eq!(press(&mut model, "q y"), [], "it is being ended already");
+}
+
+#[test]
+fn an_interrupt_goes_a_stage_further_each_time() {
+    let mut model = running().model(80, 24);
+    assert_eq!(press(&mut model, "C-c"), wish(Wish::CancelRun { force: false }));
+    assert!(screen(&model).contains("Ctrl-C again kills now"));
+    assert_eq!(update(&mut model, Message::Interrupt), wish(Wish::CancelRun { force: true }));
+    assert!(screen(&model).contains("Ctrl-C again leaves at once"));
+    assert_eq!(press(&mut model, "C-c"), [Action::Wish(Wish::LeaveNow), Action::Leave]);
+}
+
+#[test]
+fn a_run_that_is_ended_by_something_else_is_a_stage_further() {
+    let mut model = ending().model(80, 24);
+    assert_eq!(press(&mut model, "C-c"), wish(Wish::CancelRun { force: true }));
+    let mut run = ending();
+    run.journal(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true });
+    let mut model = run.model(80, 24);
+    assert_eq!(press(&mut model, "C-c"), [Action::Wish(Wish::LeaveNow), Action::Leave]);
+}
+
+#[test]
+fn an_interrupt_is_heard_while_a_question_is_open() {
+    let mut model = running().model(80, 24);
+    assert_eq!(press(&mut model, "x C-c"), wish(Wish::CancelRun { force: false }));
+    assert_eq!(model.question, None);
+}
+
+#[test]
+fn after_the_end_one_key_leaves() {
+    for key in ["q", "C-c"] {
+        assert_eq!(press(&mut failed().model(80, 24), key), [Action::Leave]);
+    }
+    let mut model = empty(80, 24);
+    update(&mut model, Message::Ended);
+    assert_eq!(press(&mut model, "q"), [Action::Leave]);
+}
+
+#[test]
+fn when_nobody_stays_the_end_leaves() {
+    let mut model = running().model(80, 24);
+    model.settings.stay = false;
+    let mut run = running();
+    let before = run.records.len();
+    run.finished(RunOutcome::Succeeded, 0);
+    assert_eq!(tell(&mut model, &run, before), [Action::Leave]);
+    let mut model = Model::new(
+        crate::TuiSettings { stay: false, ..settings() },
+        jiff::tz::TimeZone::UTC,
+        Size::new(80, 24),
+        UtcMillis(0),
+    );
+    assert_eq!(update(&mut model, Message::Follow(Box::new(succeeded().view()))), [Action::Leave]);
+}
+
+#[test]
+fn one_step_is_ended_after_a_question() {
+    let mut model = running().model(80, 24);
+    assert_eq!(press(&mut model, "x y"), wish(Wish::CancelStep(StepId::from("build"))));
+    assert_eq!(press(&mut model, "g x y"), [], "fetch is over");
+}
+
+#[test]
+fn a_question_is_void_when_its_subject_is_gone() {
+    let mut run = running();
+    let before = run.records.len();
+    let mut model = run.model(80, 24);
+    press(&mut model, "x");
+    run.ended(&of("build", 2), result(WorkerStatus::Succeeded, Some(0))).state("build", StepState::Succeeded);
+    tell(&mut model, &run, before);
+    assert_eq!(model.question, None);
+    press(&mut model, "q");
+    let before = run.records.len();
+    run.finished(RunOutcome::Succeeded, 0);
+    tell(&mut model, &run, before);
+    assert_eq!(model.question, None);
+    assert_eq!(press(&mut model, "y"), []);
+}
+
+#[test]
+fn the_selection_follows_the_run_until_the_person_moves() {
+    let mut run = TestRun::release();
+    let mut model = run.model(80, 24);
+    assert_eq!(selected(&model), "fetch");
+    let before = run.records.len();
+    run.done("fetch", 1, result(WorkerStatus::Succeeded, Some(0))).running("build", 1, 1);
+    tell(&mut model, &run, before);
+    assert_eq!(selected(&model), "build");
+
+    press(&mut model, "j j");
+    assert_eq!((selected(&model), model.follow), ("lint", false));
+    let before = run.records.len();
+    run.ended(&of("build", 1), result(WorkerStatus::Failed, Some(1))).state("build", StepState::Failed);
+    run.running("test", 1, 2);
+    tell(&mut model, &run, before);
+    assert_eq!(selected(&model), "lint");
+
+    press(&mut model, "f");
+    assert_eq!((selected(&model), model.follow), ("test", true));
+    press(&mut model, "f");
+    assert!(!model.follow);
+}
+
+#[test]
+fn a_followed_step_is_kept_while_it_is_at_work() {
+    let mut run = TestRun::release();
+    run.running("test", 1, 1);
+    let before = run.records.len();
+    let mut model = run.model(80, 24);
+    assert_eq!(selected(&model), "test");
+    run.running("build", 1, 2);
+    tell(&mut model, &run, before);
+    assert_eq!(selected(&model), "test");
+}
+
+#[test]
+fn the_end_selects_what_failed_unless_the_person_looks_elsewhere() {
+    assert_eq!(selected(&failed().model(80, 24)), "test");
+    let run = failed();
+    let mut model = empty(80, 24);
+    let last = run.records.len() - 1;
+    for record in &run.records[..last] {
+        update(&mut model, Message::Record(Arc::clone(record)));
+    }
+    press(&mut model, "g");
+    tell(&mut model, &run, last);
+    assert_eq!(selected(&model), "fetch");
+}
+
+#[test]
+fn a_new_view_after_a_lag_keeps_what_was_chosen() {
+    let mut model = running().model(80, 24);
+    press(&mut model, "g j j 2");
+    update(&mut model, Message::Follow(Box::new(failed().view())));
+    assert_eq!((selected(&model), model.tab), ("test", Tab::Logs));
+    update(&mut model, Message::Follow(Box::new(TestRun::with(vec![plan("other", &[])], true).view())));
+    assert_eq!(selected(&model), "other");
+}
+
+#[test]
+fn tabs_by_number_and_in_turn() {
+    let mut model = running().model(80, 24);
+    for (keys, tab) in [
+        ("2", Tab::Logs),
+        ("Tab", Tab::Diffs),
+        ("S-Tab S-Tab S-Tab", Tab::Help),
+        ("Tab", Tab::Overview),
+        ("?", Tab::Help),
+    ] {
+        press(&mut model, keys);
+        assert_eq!(model.tab, tab, "{keys}");
+        assert_eq!(model.focus, Focus::Steps);
+    }
+}
+
+#[test]
+fn a_small_screen_shows_one_side_at_a_time() {
+    let mut model = running().model(40, 12);
+    assert!(screen(&model).contains("fetch"));
+    press(&mut model, "2");
+    assert_eq!(model.focus, Focus::Pane);
+    assert!(!screen(&model).contains("fetch"));
+    press(&mut model, "Esc");
+    assert!(screen(&model).contains("fetch"));
+    press(&mut model, "Enter");
+    assert!(screen(&model).contains("Reading the log"));
+}
+
+#[test]
+fn a_log_is_followed_until_it_is_scrolled_and_again_at_its_end() {
+    let log: Vec<_> = (0..100)
+        .map(|number| LogRow { number, stream: OutputStream::Stdout, runs: Vec::new(), cut: false, lost: 0 })
+        .collect();
+    let mut model = running().model(80, 24);
+    press(&mut model, "2 Enter");
+    let request = log_request(&model).unwrap();
+    assert_eq!((request.of, request.from, request.rows), (of("build", 2), None, 19));
+    serve_log(&mut model, &log);
+
+    let steps = [
+        ("k", Some(80)),
+        ("PgUp", Some(62)),
+        ("Home", Some(0)),
+        ("k", Some(0)),
+        ("PgDn", Some(18)),
+        ("j j", Some(20)),
+        ("End", None),
+        ("PgUp", Some(63)),
+        ("PgDn", None),
+        ("g", Some(0)),
+        ("G", None),
+    ];
+    for (keys, from) in steps {
+        press(&mut model, keys);
+        assert_eq!(log_request(&model).unwrap().from, from, "{keys}");
+        serve_log(&mut model, &log);
+    }
+    assert!(!model.follow, "who reads is not taken to another step");
+}
+
+#[test]
+fn attempts_are_chosen_with_brackets() {
+    let mut model = running().model(80, 24);
+    press(&mut model, "2");
+    assert_eq!(log_request(&model).unwrap().of, of("build", 2));
+    press(&mut model, "[");
+    assert_eq!(log_request(&model).unwrap().of, of("build", 1));
+    press(&mut model, "[");
+    assert_eq!(log_request(&model).unwrap().of, of("build", 1));
+    press(&mut model, "]");
+    assert_eq!((log_request(&model).unwrap().of, model.attempt), (of("build", 2), None));
+}
+
+#[test]
+fn patches_are_chosen_with_angles() {
+    let mut run = running();
+    for path in ["a", "b", "c"] {
+        run.patch(&of("build", 2), path, &format!("+{path}"));
+    }
+    let mut model = run.model(80, 24);
+    press(&mut model, "3");
+    assert!(screen(&model).contains("+c"));
+    press(&mut model, "<");
+    assert!(screen(&model).contains("› b"));
+    press(&mut model, "< <");
+    assert!(screen(&model).contains("› a"));
+    press(&mut model, "> > >");
+    assert!(screen(&model).contains("› c"));
+    assert_eq!(model.patch, None);
+}
+
+#[test]
+fn a_log_of_a_run_that_does_not_stream_is_opened_on_demand() {
+    let mut run = TestRun::with(vec![plan("build", &[])], false);
+    run.running("build", 1, 7);
+    let mut model = run.model(80, 24);
+    press(&mut model, "2");
+    assert_eq!(log_request(&model), None);
+    press(&mut model, "o");
+    assert!(log_request(&model).is_some());
+}
+
+#[test]
+fn pages_are_scrolled_within_their_length() {
+    let mut model = failed().model(80, 12);
+    press(&mut model, "Enter End");
+    let bottom = screen(&model);
+    assert!(bottom.contains("Exit code   1"), "{bottom}");
+    press(&mut model, "j j PgDn");
+    assert_eq!(screen(&model), bottom);
+    press(&mut model, "Home");
+    assert!(screen(&model).contains("✗ failed: exit 1"));
+}
+
+#[test]
+fn output_of_what_is_not_shown_draws_nothing() {
+    let output = |step: &str| {
+        let mut run = running();
+        let before = run.records.len();
+        run.event(&of(step, 2), WorkerEvent::Stdout(WorkerOutput::default()));
+        Message::Record(Arc::clone(&run.records[before]))
+    };
+    let mut model = running().model(80, 24);
+    for (keys, step, dirty) in [("1", "build", false), ("2", "build", true), ("2", "test", false)] {
+        press(&mut model, keys);
+        model.dirty = false;
+        update(&mut model, output(step));
+        assert_eq!(model.dirty, dirty, "{keys} {step}");
+    }
+}
+
+/// Something a random test does.
+#[derive(Clone, Debug)]
+enum Op {
+    Key(Key),
+    Resize(u16, u16),
+    Tick(u64),
+    Record(usize),
+    View(usize, usize),
+    Log(u8),
+    Core,
+    Interrupt,
+    Ended,
+}
+
+fn keys() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        4 => prop::sample::select(vec![
+            Key::Up, Key::Down, Key::Left, Key::Right, Key::PageUp, Key::PageDown, Key::Home, Key::End,
+            Key::Enter, Key::Esc, Key::Tab, Key::BackTab, Key::Ctrl('c'), Key::Backspace,
+        ]),
+        4 => prop::sample::select("123456qyn xfogGjk[]<>?".chars().map(Key::Char).collect::<Vec<_>>()),
+        1 => any::<char>().prop_map(Key::Char),
+    ]
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let size = || prop_oneof![0u16..12, 15u16..45, 70u16..130];
+    prop::collection::vec(
+        prop_oneof![
+            8 => keys().prop_map(Op::Key),
+            2 => (size(), size()).prop_map(|(columns, rows)| Op::Resize(columns, rows)),
+            2 => (0u64..100_000).prop_map(Op::Tick),
+            8 => (0usize..80).prop_map(Op::Record),
+            1 => (0usize..6, 0usize..80).prop_map(|(run, upto)| Op::View(run, upto)),
+            2 => any::<u8>().prop_map(Op::Log),
+            1 => Just(Op::Core),
+            1 => Just(Op::Interrupt),
+            1 => Just(Op::Ended),
+        ],
+        0..60,
+    )
+}
+
+fn runs(hostile: &str) -> Vec<TestRun> {
+    let mut evil = TestRun::with(vec![plan(hostile, &[hostile]), plan("b", &[])], false);
+    evil.running(hostile, 1, 1).patch(&of(hostile, 1), hostile, hostile);
+    evil.progress(&of(hostile, 1), f64::NAN, hostile, hostile);
+    evil.journal(RunEvent::Warning { message: hostile.to_owned(), step: Some(StepId::from(hostile)) });
+    evil.journal(RunEvent::CoreLost { incarnation: 1, detail: hostile.to_owned() });
+    evil.state_because(hostile, StepState::Lost, Some(hostile));
+    vec![running(), ending(), failed(), succeeded(), evil, TestRun::with(Vec::new(), true)]
+}
+
+fn perform(model: &mut Model, op: &Op, runs: &[TestRun], hostile: &str) {
+    let message = match op {
+        Op::Key(key) => Message::Key(*key),
+        Op::Resize(columns, rows) => Message::Resize(Size::new(*columns, *rows)),
+        Op::Tick(ms) => Message::Tick(UtcMillis(model.now.0.saturating_add(*ms))),
+        // Records in an order no run would have.
+        Op::Record(index) => {
+            let records: Vec<&Arc<RunRecord>> = runs.iter().flat_map(|run| &run.records).collect();
+            Message::Record(Arc::clone(records[index * 7 % records.len()]))
+        }
+        Op::View(run, upto) => {
+            let mut view = RunView::default();
+            runs[*run].records.iter().take(*upto).for_each(|record| view.apply(record));
+            Message::Follow(Box::new(view))
+        }
+        Op::Log(lines) => {
+            let styled = crate::sanitise::styled_line(hostile.as_bytes(), 60, true);
+            let log: Vec<_> = (0..u64::from(*lines))
+                .map(|number| LogRow {
+                    number,
+                    stream: OutputStream::Stderr,
+                    runs: styled.runs.clone(),
+                    cut: styled.cut,
+                    lost: number % 3,
+                })
+                .collect();
+            return serve_log(model, &log);
+        }
+        Op::Core => Message::CoreTail(CoreTail {
+            lines: vec![crate::sanitise::line(hostile); 50],
+            skipped: 7,
+            path: hostile.to_owned(),
+            error: None,
+        }),
+        Op::Interrupt => Message::Interrupt,
+        Op::Ended => Message::Ended,
+    };
+    update(model, message);
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_a_frame_can_be_drawn_and_is_harmless(
+        ops in ops(),
+        columns in 0u16..130,
+        rows in 0u16..45,
+        hostile in prop_oneof![any::<String>(), Just("\x1b[2J\u{9b}0m\r\n\t\u{202e}漢字 👩‍👩‍👧 e\u{301}".to_owned())],
+    ) {
+        let runs = runs(&hostile);
+        let mut model = empty(columns, rows);
+        for op in &ops {
+            perform(&mut model, op, &runs, &hostile);
+            prepare(&mut model);
+            for cell in draw(&model).content() {
+                prop_assert!(!cell.symbol().chars().any(char::is_control), "{:?}", cell);
+                prop_assert!(!cell.symbol().contains('\u{202e}'), "{:?}", cell);
+            }
+            let steps = &model.view.steps;
+            prop_assert!(steps.is_empty() || model.selected_index().is_some());
+            let list = crate::layout::Areas::of(model.size, model.focus).steps.height;
+            if let Some(at) = model.selected_index().filter(|_| list > 0) {
+                prop_assert!((model.list_top..model.list_top + usize::from(list)).contains(&at));
+            }
+        }
+    }
+}
