@@ -11,20 +11,46 @@ use roboppi_ipc::ProcessIdentity;
 /// # Errors
 /// When there is no such process, or `/proc` cannot be read.
 pub fn identity(pid: u32) -> io::Result<ProcessIdentity> {
-    Ok(ProcessIdentity { pid, start_time: system::stat(pid)?.start_time })
+    Ok(ProcessIdentity { pid, start_time: stat(pid)?.start_time })
 }
 
 /// Whether exactly this process lives. A process that ended and was not reaped does not.
 /// With the start time 0 (unknown) the pid alone decides.
 #[must_use]
 pub fn is_alive(process: ProcessIdentity) -> bool {
-    system::stat(process.pid)
-        .is_ok_and(|now| now.alive && (process.start_time == 0 || process.start_time == now.start_time))
+    stat(process.pid).is_ok_and(|now| now.is(process) && !now.ended())
 }
 
-struct Stat {
-    start_time: u64,
-    alive: bool,
+/// What the system says about a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stat {
+    /// The letter `ps` shows.
+    state: u8,
+    pub(crate) parent: u32,
+    pub(crate) session: u32,
+    pub(crate) start_time: u64,
+}
+
+impl Stat {
+    /// Whether this is exactly that process; its pid is known to be the same.
+    pub(crate) const fn is(&self, process: ProcessIdentity) -> bool {
+        process.start_time == 0 || process.start_time == self.start_time
+    }
+
+    /// Whether it has ended and was not reaped.
+    pub(crate) const fn ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+
+    /// Whether it runs no code of its own now: stopped, or inside the system until something happens.
+    pub(crate) const fn halted(&self) -> bool {
+        matches!(self.state, b'T' | b't' | b'D') || self.ended()
+    }
+}
+
+/// Asks the system about a process. Without `/proc` all that is known is whether it exists.
+pub(crate) fn stat(pid: u32) -> io::Result<Stat> {
+    system::stat(pid)
 }
 
 #[cfg(target_os = "linux")]
@@ -47,9 +73,11 @@ mod system {
     pub(super) fn parse(line: &[u8]) -> Option<Stat> {
         let after_name = line.iter().rposition(|&byte| byte == b')')? + 1;
         let mut fields = std::str::from_utf8(&line[after_name..]).ok()?.split_ascii_whitespace();
-        let state = fields.next()?; // field 3
-        let start_time = fields.nth(18)?.parse().ok()?; // field 22
-        Some(Stat { start_time, alive: !matches!(state, "Z" | "X" | "x") })
+        let state = *fields.next()?.as_bytes().first()?; // field 3
+        let parent = fields.next()?.parse().ok()?; // field 4
+        let session = fields.nth(1)?.parse().ok()?; // field 6
+        let start_time = fields.nth(15)?.parse().ok()?; // field 22
+        Some(Stat { state, parent, session, start_time })
     }
 }
 
@@ -65,7 +93,9 @@ mod system {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
         match test_kill_process(pid) {
             // Somebody else's process is a process.
-            Ok(()) | Err(rustix::io::Errno::PERM) => Ok(Stat { start_time: 0, alive: true }),
+            Ok(()) | Err(rustix::io::Errno::PERM) => {
+                Ok(Stat { state: b'?', parent: 0, session: 0, start_time: 0 })
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -93,11 +123,13 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {
-        let line = b"12 (a) Z (b) 1) S 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1\n";
+        let line = b"12 (a) Z (b) 1) S 1 12 13 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1\n";
         let stat = system::parse(line).unwrap();
-        assert_eq!(stat.start_time, 4711);
-        assert!(stat.alive);
-        assert!(!system::parse(b"12 (a) Z 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1").unwrap().alive);
+        assert_eq!((stat.parent, stat.session, stat.start_time), (1, 13, 4711));
+        assert!(!stat.ended());
+        assert!(
+            system::parse(b"12 (a) Z 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1").unwrap().ended()
+        );
     }
 
     #[cfg(target_os = "linux")]

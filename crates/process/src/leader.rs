@@ -5,7 +5,9 @@
 //! ([`Leader::exit`]) leaves it as it is, and [`Leader::reap`] takes the value away. So whoever can
 //! call [`Leader::signal_group`] cannot hit a stranger.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use roboppi_ipc::ProcessIdentity;
@@ -17,6 +19,35 @@ use rustix::process::{
 use crate::machine::Signal;
 use crate::{ExitKind, identity};
 
+/// Pids of all leaders that are not reaped yet, so that nobody takes one of them for an orphan. They are
+/// counted: a pid is taken off after it was let go, and may be another leader's by then.
+static LEADERS: Mutex<BTreeMap<u32, usize>> = Mutex::new(BTreeMap::new());
+
+/// Whether this pid belongs to a leader that is not reaped yet.
+pub(crate) fn is_leader(pid: u32) -> bool {
+    LEADERS.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&pid)
+}
+
+/// Takes all leaders off the list: somebody else has reaped them, and their numbers are not ours any more.
+pub(crate) fn forget_all() {
+    LEADERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+fn list(pid: u32) {
+    *LEADERS.lock().unwrap_or_else(PoisonError::into_inner).entry(pid).or_default() += 1;
+}
+
+fn unlist(pid: Pid) {
+    let pid = pid.as_raw_nonzero().get().unsigned_abs();
+    let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(count) = leaders.get_mut(&pid) {
+        *count -= 1;
+        if *count == 0 {
+            leaders.remove(&pid);
+        }
+    }
+}
+
 /// The leader of a session and group of its own, not reaped yet. Dropping it kills the group.
 #[derive(Debug)]
 pub(crate) struct Leader {
@@ -27,8 +58,9 @@ pub(crate) struct Leader {
 impl Leader {
     /// Takes over a child that called `setsid` and that nobody else waits for.
     pub(crate) fn new(pid: u32) -> Option<Self> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
-        Some(Self { pid, reaped: false })
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+        list(pid);
+        Some(Self { pid: number, reaped: false })
     }
 
     #[cfg(target_os = "linux")]
@@ -44,6 +76,9 @@ impl Leader {
 
     /// Sends a signal to everybody in the group.
     pub(crate) fn signal_group(&self, signal: Signal) {
+        if !is_leader(self.pid.as_raw_nonzero().get().unsigned_abs()) {
+            return;
+        }
         let number = match signal {
             Signal::Term => Number::TERM,
             Signal::Kill => Number::KILL,
@@ -76,6 +111,7 @@ impl Leader {
     /// Gives up a child that somebody else has reaped.
     pub(crate) fn forget(mut self) {
         self.reaped = true;
+        unlist(self.pid);
     }
 }
 
@@ -87,7 +123,9 @@ impl Drop for Leader {
         self.signal_group(Signal::Kill);
         let pid = self.pid;
         let gone = waitpid(Some(pid), WaitOptions::NOHANG).is_ok_and(|ended| ended.is_some());
-        if !gone {
+        if gone {
+            unlist(pid);
+        } else {
             // It dies as soon as the system gets round to it; the thread here has other children to serve.
             // If there is no room for another thread the dead child stays unreaped until this process ends.
             let _ = thread::Builder::new().name("reaper".into()).spawn(move || wait_for(pid));
@@ -97,4 +135,5 @@ impl Drop for Leader {
 
 fn wait_for(pid: Pid) {
     let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+    unlist(pid);
 }

@@ -15,11 +15,14 @@
 //!   drained and the group is swept, and only then the leader is reaped (`leader.rs`).
 //!
 //! Processes that leave the group (`setsid`) are out of reach here; a pipe they hold is waited for
-//! during the drain time and then reported in [`ChildReport::pipes_left_open`].
+//! during the drain time and then reported in [`ChildReport::pipes_left_open`]. They are found again in
+//! [`descendants`], and [`guard`] sees to it that nothing is left when this process is gone, too.
 
+pub mod descendants;
 mod driver;
 mod error;
 mod exit;
+pub mod guard;
 mod identity;
 mod leader;
 pub mod machine;

@@ -120,7 +120,7 @@ pub fn lead_a_session(command: &mut Command) {
 /// Who ignores CHLD has its children reaped by the system, and never learns how they ended. That is
 /// inherited; it is taken back once, before the first child.
 #[expect(unsafe_code, reason = "asking for a signal's disposition has no safe form")]
-fn keep_ended_children() {
+pub(crate) fn keep_ended_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the first call only reads into `now`, which is used after it succeeded. The second one

@@ -1,0 +1,44 @@
+//! Ending a tree that may go on growing.
+//!
+//! A process that is stopped starts no other. So everybody is stopped first, the parents before their
+//! children, until a look finds nobody new and nobody running; only then they are killed. Whoever slips through
+//! (continued by somebody, or stuck inside the system) loses its parent and is found by the next round:
+//! callers repeat until nothing is left.
+
+use std::collections::HashSet;
+use std::thread;
+
+use super::{Node, signal};
+use crate::machine::Signal;
+
+/// Looks after which those that were found are killed, whether or not all of them have stopped.
+const LOOKS: usize = 100;
+
+/// Stops and kills all that `list` finds. Tells of each living process once, before it is killed. Says how
+/// many there were.
+pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut(&Node)) -> usize {
+    let mut met = HashSet::new();
+    let mut nodes = Vec::new();
+    for _ in 0..LOOKS {
+        nodes = list();
+        let mut quiet = true;
+        for node in nodes.iter().filter(|node| !node.stat.ended()) {
+            if met.insert(node.identity) {
+                tell(node);
+                // Who may not be signalled is met again by the caller.
+                let _ = signal(node.identity, Signal::Stop);
+                quiet = false;
+            } else if !node.stat.halted() {
+                quiet = false;
+            }
+        }
+        if quiet {
+            break;
+        }
+        thread::yield_now();
+    }
+    for node in nodes.iter().filter(|node| !node.stat.ended()) {
+        let _ = signal(node.identity, Signal::Kill);
+    }
+    met.len()
+}

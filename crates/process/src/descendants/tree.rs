@@ -1,0 +1,213 @@
+//! Reading the tree of processes.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use roboppi_ipc::ProcessIdentity;
+
+use crate::identity::{Stat, stat};
+use crate::leader::is_leader;
+
+/// Longest command line that is told, in characters.
+const COMMAND_LENGTH: usize = 300;
+
+/// A process as it was found below another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) identity: ProcessIdentity,
+    pub(crate) stat: Stat,
+}
+
+impl Node {
+    fn read(pid: u32) -> Option<Self> {
+        let stat = stat(pid).ok()?;
+        Some(Self { identity: ProcessIdentity { pid, start_time: stat.start_time }, stat })
+    }
+}
+
+/// All descendants of a process, dead ones included, parents before their children.
+///
+/// Processes come and go meanwhile. What is in the answer was a descendant at the time; what is not may have
+/// been one, when it was just born or has just lost its parent.
+pub(crate) fn walk(root: u32) -> Vec<Node> {
+    grow(children(root))
+}
+
+/// The children of a process.
+fn children(pid: u32) -> Vec<Node> {
+    Source::new().children(pid)
+}
+
+/// Our children that somebody else started.
+pub(crate) fn orphans(started: &[u32]) -> Vec<Node> {
+    let own = std::process::id();
+    let Ok(session) = stat(own).map(|stat| stat.session) else { return Vec::new() };
+    let mut nodes = children(own);
+    nodes.retain(|node| {
+        let pid = node.identity.pid;
+        node.stat.session != session && !is_leader(pid) && !started.contains(&pid)
+    });
+    nodes
+}
+
+/// The same and all that hangs below them.
+pub(crate) fn adopted_nodes(started: &[u32]) -> Vec<Node> {
+    grow(orphans(started))
+}
+
+/// Those of `roots` that are there, and all that hangs below them.
+pub(crate) fn below(roots: &[ProcessIdentity]) -> Vec<Node> {
+    let found = roots.iter().filter_map(|&root| Node::read(root.pid).filter(|node| node.stat.is(root)));
+    grow(found.collect())
+}
+
+fn grow(mut nodes: Vec<Node>) -> Vec<Node> {
+    let source = Source::new();
+    let mut seen: HashSet<ProcessIdentity> = nodes.iter().map(|node| node.identity).collect();
+    let mut next = 0;
+    while let Some(&node) = nodes.get(next) {
+        next += 1;
+        // The dead have no children.
+        if node.stat.ended() {
+            continue;
+        }
+        let found = source.children(node.identity.pid);
+        // If the number belongs to somebody else by now, so do the children.
+        if found.is_empty() || !stat(node.identity.pid).is_ok_and(|now| now.is(node.identity)) {
+            continue;
+        }
+        nodes.extend(found.into_iter().filter(|child| seen.insert(child.identity)));
+    }
+    nodes
+}
+
+/// Where the children of a process are read from.
+enum Source {
+    /// The system lists them.
+    Listed,
+    /// It does not: every process is asked for its parent, once.
+    Table(HashMap<u32, Vec<Node>>),
+}
+
+impl Source {
+    fn new() -> Self {
+        static LISTED: OnceLock<bool> = OnceLock::new();
+        if *LISTED.get_or_init(|| Path::new("/proc/thread-self/children").exists()) {
+            Self::Listed
+        } else {
+            Self::table()
+        }
+    }
+
+    fn table() -> Self {
+        let mut table: HashMap<u32, Vec<Node>> = HashMap::new();
+        for node in numbers("/proc").into_iter().filter_map(Node::read) {
+            table.entry(node.stat.parent).or_default().push(node);
+        }
+        Self::Table(table)
+    }
+
+    fn children(&self, pid: u32) -> Vec<Node> {
+        match self {
+            Self::Listed => listed_children(pid),
+            Self::Table(table) => table.get(&pid).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// Every thread has its own children.
+fn listed_children(pid: u32) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for thread in numbers(&format!("/proc/{pid}/task")) {
+        let Ok(list) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")) else { continue };
+        nodes.extend(
+            list.split_ascii_whitespace()
+                .filter_map(|child| Node::read(child.parse().ok()?))
+                // It may have got another parent, or its number another owner.
+                .filter(|child| child.stat.parent == pid),
+        );
+    }
+    nodes
+}
+
+/// The entries of a directory that are numbers.
+fn numbers(directory: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The command line of a process, shortened.
+pub(super) fn command(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<_> = line.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+    let text = words.join(" ");
+    let text = text.trim_end();
+    if text.is_empty() {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        return format!("[{}]", name.trim_end());
+    }
+    match text.char_indices().nth(COMMAND_LENGTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command, Stdio};
+
+    struct KillOnDrop(Child);
+
+    impl Drop for KillOnDrop {
+        fn drop(&mut self) {
+            let _ = kill_tree(self.0.id());
+            let _ = self.0.wait();
+        }
+    }
+
+    fn kill_tree(pid: u32) -> Vec<crate::descendants::Process> {
+        crate::identity(pid).map(|root| crate::descendants::kill_trees(&[root])).unwrap_or_default()
+    }
+
+    /// A shell with a child and a grandchild, once all of them are there.
+    fn family() -> KillOnDrop {
+        use std::io::Read;
+        let script = "bash -c 'sleep 1000 & echo; wait' & wait";
+        let mut child =
+            Command::new("bash").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("bash is there");
+        let mut ready = [0];
+        let mut output = child.stdout.take().expect("it is piped");
+        output.read_exact(&mut ready).expect("it says when it is ready");
+        KillOnDrop(child)
+    }
+
+    fn pids(nodes: &[Node]) -> Vec<u32> {
+        nodes.iter().map(|node| node.identity.pid).collect()
+    }
+
+    #[test]
+    fn both_sources_find_the_same_tree_from_the_top_down() {
+        let family = family();
+        let root = family.0.id();
+        let nodes = walk(root);
+        assert_eq!(nodes.len(), 2, "{nodes:?}");
+        assert_eq!(nodes[0].stat.parent, root);
+        assert_eq!(nodes[1].stat.parent, nodes[0].identity.pid);
+
+        let table = Source::table();
+        assert_eq!(pids(&table.children(root)), pids(&nodes[..1]));
+        assert_eq!(pids(&table.children(nodes[0].identity.pid)), pids(&nodes[1..]));
+        assert_eq!(command(root), "bash -c bash -c 'sleep 1000 & echo; wait' & wait");
+    }
+
+    #[test]
+    fn a_root_that_is_another_process_by_now_has_nothing_below_it() {
+        let family = family();
+        let root = crate::identity(family.0.id()).unwrap();
+        assert_eq!(below(&[root]).len(), 3);
+        assert!(below(&[ProcessIdentity { start_time: root.start_time + 1, ..root }]).is_empty());
+    }
+}

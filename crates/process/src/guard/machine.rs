@@ -1,0 +1,348 @@
+//! Decides the life of a guard. Does no I/O and reads no clock.
+//!
+//! ```text
+//!             Asked, hang-up          deadline                    somebody is left
+//!   Guarding ───────────────► Ending ──────────► Killing        ┌─────────────────┐
+//!      │ child ended             │ child ended       │ ended    ▼    ladder steps │
+//!      └─────────────────────────┴───────────────────┴──────► Sweeping ───────────┘
+//!                                                    │           │ nobody is left, or give up
+//!                                                    └───────────┴──────► Done
+//!                                                       give up
+//! ```
+//!
+//! * The child has one deadline from the first time it is asked to end; asking again does not move it.
+//! * What it leaves behind has the rest of the grace time if the child was asked, all of it otherwise. A second
+//!   request while that runs ends it.
+//! * [`Effect::Finish`] comes exactly once, and nothing comes after it. Nobody is left then, or those who are
+//!   were named by [`Effect::GiveUp`] just before.
+
+#[cfg(test)]
+mod tables;
+
+use std::time::Duration;
+
+use roboppi_ipc::Mono;
+
+use super::ladder::{GIVE_UP, Ladder, Step};
+use super::{GuardKind, GuardSettings};
+use crate::ExitKind;
+
+/// Time a child has beyond grace and drain before it is killed: it needs all of those for its own
+/// children, and then has to say how they ended.
+pub const FINISH: Duration = Duration::from_secs(1);
+
+/// Least time the last survivors have between the first KILL and being given up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Exit code when the end of the child was not seen: an error of ours.
+const LOST: u8 = 125;
+
+/// The state that set a timer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epoch(u32);
+
+/// A signal that somebody sent to the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// TERM.
+    Term,
+    /// INT.
+    Int,
+    /// HUP.
+    Hup,
+    /// QUIT.
+    Quit,
+    /// TSTP: please stop.
+    Suspend,
+}
+
+/// What the machine is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A signal came.
+    Asked {
+        /// Which.
+        request: Request,
+        /// The terminal sent it, to all in the foreground.
+        from_terminal: bool,
+    },
+    /// Nobody holds the other end of fd 0 any more.
+    HangUp,
+    /// The child was stopped.
+    ChildStopped,
+    /// The guard was stopped and goes on.
+    Continued,
+    /// The child has ended and was reaped.
+    ChildExited(ExitKind),
+    /// All that had ended was reaped; comes after every other news of children.
+    Reaped {
+        /// Whether there is a child nevertheless.
+        left: bool,
+    },
+    /// The time of [`Effect::SetTimer`] is over.
+    Timer(Epoch),
+}
+
+/// A signal to the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forward {
+    /// TERM.
+    Term,
+    /// INT.
+    Int,
+    /// HUP.
+    Hup,
+    /// QUIT.
+    Quit,
+    /// TSTP.
+    Suspend,
+    /// CONT.
+    Cont,
+    /// KILL.
+    Kill,
+}
+
+/// What the machine asks for. Perform in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this to the child.
+    Forward(Forward),
+    /// Stop; answer with [`Input::Continued`] afterwards.
+    StopSelf,
+    /// Answer with [`Input::Timer`] after this time. Replaces the timer before it.
+    SetTimer {
+        /// Goes back in the answer.
+        epoch: Epoch,
+        /// From now.
+        after: Duration,
+    },
+    /// Let go of fd 0.
+    CloseInput,
+    /// Put the terminal in order.
+    RestoreTerminal,
+    /// Say how the child ended.
+    ReportExit(ExitKind),
+    /// TERM and CONT to all that is left.
+    AskAll,
+    /// STOP from the top down, then KILL to all that is left.
+    KillAll,
+    /// Name those that cannot be ended.
+    GiveUp,
+    /// The end, with this exit code.
+    Finish(u8),
+}
+
+/// Decides the life of a guard.
+#[derive(Clone, Debug)]
+pub struct GuardMachine {
+    settings: GuardSettings,
+    state: State,
+    epoch: Epoch,
+    /// When the child was first asked to end.
+    asked: Option<Mono>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Guarding,
+    Ending { deadline: Mono },
+    Killing { give_up: Mono },
+    Sweeping { ladder: Ladder, code: u8 },
+    Done,
+}
+
+impl GuardMachine {
+    /// A guard whose child has just begun.
+    #[must_use]
+    pub const fn new(settings: GuardSettings) -> Self {
+        Self { settings, state: State::Guarding, epoch: Epoch(0), asked: None }
+    }
+
+    /// Whether [`Effect::Finish`] was given.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Takes one input at time `now` and appends what is to be done to `out`.
+    pub fn handle(&mut self, now: Mono, input: Input, out: &mut Vec<Effect>) {
+        match self.state {
+            State::Guarding => self.with_child(now, input, None, out),
+            State::Ending { deadline } => self.with_child(now, input, Some(deadline), out),
+            State::Killing { give_up } => self.killing(now, give_up, input, out),
+            State::Sweeping { ladder, code } => self.sweeping(now, ladder, code, input, out),
+            State::Done => {}
+        }
+    }
+
+    /// While the child lives and may go on living, at most until `deadline`.
+    fn with_child(&mut self, now: Mono, input: Input, deadline: Option<Mono>, out: &mut Vec<Effect>) {
+        match input {
+            Input::Asked { request, from_terminal } => {
+                // A core is in a session of its own, so whatever comes from a terminal comes to the guard alone.
+                if self.settings.kind == GuardKind::Core || !from_terminal {
+                    self.forward(request, out);
+                }
+                if deadline.is_none() && self.is_final(request) {
+                    self.end(now, out);
+                }
+            }
+            // The child sees it by itself, unless it is stopped.
+            Input::HangUp => {
+                out.push(Effect::Forward(Forward::Cont));
+                if deadline.is_none() {
+                    self.end(now, out);
+                }
+            }
+            // While there is a deadline the guard has to stay awake.
+            Input::ChildStopped => {
+                if self.settings.kind == GuardKind::Direct && deadline.is_none() {
+                    out.push(Effect::StopSelf);
+                }
+            }
+            Input::Continued => out.push(Effect::Forward(Forward::Cont)),
+            Input::ChildExited(exit) => self.exited(now, exit, out),
+            Input::Timer(epoch) if epoch == self.epoch && deadline.is_some() => {
+                let give_up = self.give_up(now);
+                self.enter(State::Killing { give_up });
+                out.push(Effect::Forward(Forward::Kill));
+                self.set_timer(give_up.since(now), out);
+            }
+            Input::Reaped { left: false } => self.lose(out),
+            Input::Timer(_) | Input::Reaped { left: true } => {}
+        }
+    }
+
+    fn killing(&mut self, now: Mono, give_up: Mono, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::ChildExited(exit) => self.exited(now, exit, out),
+            Input::Timer(epoch) if epoch == self.epoch => {
+                if now >= give_up {
+                    out.push(Effect::GiveUp);
+                    self.finish(exit_code(ExitKind::Signal(nix::libc::SIGKILL)), out);
+                } else {
+                    self.set_timer(give_up.since(now), out);
+                }
+            }
+            // It is killed already, or was stopped just before.
+            Input::Asked { .. }
+            | Input::HangUp
+            | Input::ChildStopped
+            | Input::Continued
+            | Input::Reaped { left: true }
+            | Input::Timer(_) => {}
+            Input::Reaped { left: false } => self.lose(out),
+        }
+    }
+
+    fn sweeping(&mut self, now: Mono, mut ladder: Ladder, code: u8, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Reaped { left: false } => {
+                self.finish(code, out);
+            }
+            Input::Reaped { left: true } => self.climb(now, ladder, code, out),
+            Input::Timer(epoch) if epoch == self.epoch => self.climb(now, ladder, code, out),
+            Input::Asked { request, .. } if self.is_final(request) => {
+                if self.asked.replace(now).is_some() {
+                    ladder.hurry(now);
+                    self.climb(now, ladder, code, out);
+                }
+            }
+            Input::Asked { .. }
+            | Input::HangUp
+            | Input::ChildStopped
+            | Input::Continued
+            | Input::ChildExited(_)
+            | Input::Timer(_) => {}
+        }
+    }
+
+    /// Takes the steps of the ladder that are due.
+    fn climb(&mut self, now: Mono, mut ladder: Ladder, code: u8, out: &mut Vec<Effect>) {
+        loop {
+            match ladder.step(now) {
+                Step::Ask => out.push(Effect::AskAll),
+                Step::Kill(_) => out.push(Effect::KillAll),
+                Step::Wait(after) => {
+                    self.enter(State::Sweeping { ladder, code });
+                    self.set_timer(after, out);
+                    return;
+                }
+                Step::GiveUp => {
+                    out.push(Effect::GiveUp);
+                    self.finish(code, out);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn exited(&mut self, now: Mono, exit: ExitKind, out: &mut Vec<Effect>) {
+        out.push(Effect::CloseInput);
+        if self.settings.kind == GuardKind::Direct && matches!(exit, ExitKind::Signal(_)) {
+            out.push(Effect::RestoreTerminal);
+        }
+        out.push(Effect::ReportExit(exit));
+        let kill_from = self.asked.unwrap_or(now) + self.settings.grace;
+        let ladder = Ladder::new(now, kill_from, self.give_up(now));
+        self.enter(State::Sweeping { ladder, code: exit_code(exit) });
+    }
+
+    fn end(&mut self, now: Mono, out: &mut Vec<Effect>) {
+        self.asked = Some(now);
+        let after = self.settings.grace.saturating_add(self.settings.drain).saturating_add(FINISH);
+        self.enter(State::Ending { deadline: now + after });
+        self.set_timer(after, out);
+    }
+
+    /// Whether a child that was asked so is to be killed if it does not end. A user who presses a key may
+    /// be shown what was done for as long as they like.
+    const fn is_final(&self, request: Request) -> bool {
+        match (self.settings.kind, request) {
+            (_, Request::Term | Request::Hup) | (GuardKind::Core, Request::Int | Request::Quit) => true,
+            (GuardKind::Direct, Request::Int | Request::Quit) | (_, Request::Suspend) => false,
+        }
+    }
+
+    fn forward(&self, request: Request, out: &mut Vec<Effect>) {
+        let forward = match (self.settings.kind, request) {
+            // One that was stopped would not go on stopping.
+            (GuardKind::Core, Request::Suspend) => return,
+            (GuardKind::Direct, Request::Suspend) => return out.push(Effect::Forward(Forward::Suspend)),
+            (GuardKind::Core, _) | (GuardKind::Direct, Request::Term) => Forward::Term,
+            (GuardKind::Direct, Request::Int) => Forward::Int,
+            (GuardKind::Direct, Request::Hup) => Forward::Hup,
+            (GuardKind::Direct, Request::Quit) => Forward::Quit,
+        };
+        out.push(Effect::Forward(forward));
+        out.push(Effect::Forward(Forward::Cont));
+    }
+
+    fn give_up(&self, now: Mono) -> Mono {
+        let begin = self.asked.unwrap_or(now);
+        (begin + self.settings.grace + self.settings.drain + GIVE_UP).max(now + PATIENCE)
+    }
+
+    /// There is no child and nobody saw it end. That cannot be, and must not be waited for.
+    fn lose(&mut self, out: &mut Vec<Effect>) {
+        self.finish(LOST, out);
+    }
+
+    fn finish(&mut self, code: u8, out: &mut Vec<Effect>) {
+        self.enter(State::Done);
+        out.push(Effect::Finish(code));
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.epoch = Epoch(self.epoch.0.wrapping_add(1));
+    }
+
+    fn set_timer(&self, after: Duration, out: &mut Vec<Effect>) {
+        out.push(Effect::SetTimer { epoch: self.epoch, after });
+    }
+}
+
+fn exit_code(exit: ExitKind) -> u8 {
+    u8::try_from(exit.code()).unwrap_or(u8::MAX)
+}
