@@ -113,7 +113,18 @@ fn a_run_as_lines() {
 
     let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
     let shown: Vec<&str> = text.lines().skip(1).collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    {"v":1,"seq":2,"ts":1000100,"event":{"type":"step_changed","step":"build","state":"starting"}}
+    {"v":1,"seq":3,"ts":1000200,"event":{"type":"attempt_started","of":{"step":"build","iteration":1,"attempt":1},"jobId":"build","base":"steps/build/i1-a1"}}
+    {"v":1,"seq":4,"ts":1000300,"event":{"type":"attempt_phase","of":{"step":"build","iteration":1,"attempt":1},"phase":{"name":"running"}}}
+    {"v":1,"seq":5,"ts":1000400,"event":{"type":"step_changed","step":"build","state":"running"}}
+    {"v":1,"attempt":{"step":"build","iteration":1,"attempt":1},"seq":0,"ts":1000500,"event":{"type":"stdout","data":"hello\n","offset":0,"len":6}}
+    {"v":1,"attempt":{"step":"build","iteration":1,"attempt":1},"seq":1,"ts":1000500,"event":{"type":"tool_call","id":"t1","name":"edit","input":null}}
+    {"v":1,"seq":6,"ts":1000500,"event":{"type":"attempt_finished","of":{"step":"build","iteration":1,"attempt":1},"result":{"status":"SUCCEEDED","artifacts":[],"observations":[],"cost":{"wallTimeMs":0},"durationMs":1,"exitCode":0,"details":{"logBytes":0,"eventsBytes":0}},"lastSeq":1,"logBytes":6,"eventsBytes":0}}
+    {"v":1,"seq":7,"ts":1000600,"event":{"type":"step_changed","step":"build","state":"succeeded","durationMs":1500}}
+    {"v":1,"seq":8,"ts":1000700,"event":{"type":"sang","song":[1,2]}}
+    {"v":1,"seq":9,"ts":1000800,"event":{"type":"run_finished","outcome":"succeeded","exitCode":0,"durationMs":1000}}
+    "#);
     assert!(
         text.starts_with(r#"{"v":1,"seq":1,"ts":1000000,"event":{"type":"run_started","runId":"0194-demo","#)
     );

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked};
-use roboppi_run::{AttemptPhase, AttemptView, RunStatus, RunView, StepState, StepView};
+use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView};
 use roboppi_workflow::retry_delay;
 
 use super::untrusted::words;
@@ -86,7 +86,12 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
 pub(super) fn retried(attempt: &AttemptView, colour: bool) -> String {
     let (sign, ink) = sign(StepState::Retrying);
     let name = words(attempt.of.step.as_str());
-    format!("{} {name}  attempt {} failed, retried", ink.paint(colour, sign), attempt.of.attempt)
+    let code = match &attempt.status {
+        AttemptStatus::Finished { result, .. } => result.exit_code,
+        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    };
+    let code = code.map_or(String::new(), |code| format!(": exit code {code}"));
+    format!("{} {name}  attempt {} failed{code}, retried", ink.paint(colour, sign), attempt.of.attempt)
 }
 
 /// A stage of an attempt, for those who want to know.
@@ -112,7 +117,7 @@ pub(super) fn phase(attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> 
 /// The run is being ended.
 pub(super) fn ending(view: &RunView, reason: CancelReason, force: bool, colour: bool) -> String {
     let why = match reason {
-        CancelReason::User => "asked to",
+        CancelReason::User => "the user asked",
         CancelReason::Timeout => "its time is over",
         CancelReason::Budget => "its budget is used up",
         CancelReason::Parent => "who started it has gone",

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use roboppi_ipc::{CoreEvent, OutputStream, UtcMillis};
 use roboppi_run::{
-    AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepView,
+    AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepId,
+    StepState, StepView,
 };
 
 use super::cut::CutLine;
@@ -30,11 +31,6 @@ impl PlainPrinter {
     /// The text since the last call.
     pub(super) fn take(&mut self) -> String {
         std::mem::take(&mut self.text)
-    }
-
-    /// The run as it was told so far.
-    pub(super) fn view(&self) -> &RunView {
-        &self.view
     }
 
     /// Takes the next record.
@@ -127,7 +123,7 @@ impl PlainPrinter {
             }
             RunEvent::RunEnding { reason, force } => Some(lines::ending(&self.view, *reason, *force, colour)),
             RunEvent::Warning { message, step } => {
-                Some(lines::warning(step.as_ref().map(|step| step.as_str()), message, colour))
+                Some(lines::warning(step.as_ref().map(StepId::as_str), message, colour))
             }
             RunEvent::CoreStarted { .. }
             | RunEvent::AttemptStarted { .. }
@@ -147,13 +143,17 @@ impl PlainPrinter {
         let mut said = Vec::new();
         for step in &self.view.steps {
             let before = old.step(&step.plan.step);
-            for (index, attempt) in step.attempts.iter().enumerate() {
+            for attempt in &step.attempts {
                 let Some(finished_at) = attempt.finished_at else { continue };
-                if old.attempt(&attempt.of).is_some_and(|attempt| attempt.finished_at.is_some()) {
-                    continue;
+                if old.attempt(&attempt.of).is_none_or(|attempt| attempt.finished_at.is_none()) {
+                    said.extend(self.unreported_leaks(attempt).into_iter().map(|text| (finished_at, text)));
                 }
-                said.extend(self.unreported_leaks(attempt).into_iter().map(|text| (finished_at, text)));
-                if index + 1 < step.attempts.len() {
+                let told = before.is_some_and(|before| {
+                    let retrying = before.state == StepState::Retrying
+                        && before.attempts.last().is_some_and(|last| last.of == attempt.of);
+                    retrying || was_retried(before, &attempt.of)
+                });
+                if !told && was_retried(step, &attempt.of) {
                     said.push((finished_at, lines::retried(attempt, colour)));
                 }
             }
@@ -174,7 +174,7 @@ impl PlainPrinter {
             said.push((first.ts, lines::warning(None, &message, colour)));
         }
         for warning in latest {
-            let step = warning.step.as_ref().map(|step| step.as_str());
+            let step = warning.step.as_ref().map(StepId::as_str);
             said.push((warning.ts, lines::warning(step, &warning.message, colour)));
         }
         // Neither has a time of its own in the view; both come after whatever led to them.
@@ -225,6 +225,13 @@ impl PlainPrinter {
         let time = Ink::Faint.paint(self.settings.colour, &format!("{time:>7}"));
         let _ = writeln!(self.text, "{time}  {text}");
     }
+}
+
+/// Whether another attempt was begun after this one.
+fn was_retried(step: &StepView, of: &AttemptRef) -> bool {
+    let last = step.attempts.last().is_some_and(|last| last.of == *of);
+    let known = step.attempts.iter().any(|attempt| attempt.of == *of && attempt.finished_at.is_some());
+    known && (!last || step.state == StepState::Starting)
 }
 
 /// Attempts the journal knows. The view may have one earlier, from an event of its own.

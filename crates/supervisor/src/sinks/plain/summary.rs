@@ -91,7 +91,9 @@ fn output(
     let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
     for (index, bytes) in tail.lines.iter().enumerate() {
         let cut = if tail.cut && index == 0 { "…" } else { "" };
-        let _ = writeln!(text, "  | {cut}{}", line(bytes, settings.colour));
+        let shown = line(bytes, settings.colour);
+        let space = if shown.is_empty() { "" } else { " " };
+        let _ = writeln!(text, "  |{space}{cut}{shown}");
     }
     let _ = writeln!(text, "  read it: {command}");
 }
@@ -201,7 +203,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

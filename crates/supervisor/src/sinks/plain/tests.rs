@@ -98,7 +98,25 @@ fn a_green_run() {
     events.extend(whole_step("build", StepState::Succeeded, ""));
     events.extend(whole_step("test", StepState::Succeeded, ""));
     events.push(run_finished(RunOutcome::Succeeded, 12_345, ""));
-    insta::assert_snapshot!(printed(events, FakeLogs::default()), @"");
+    insta::assert_snapshot!(printed(events, FakeLogs::default()), @r#"
+    Workflow demo: 2 steps
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  build  started
+       0.6s  ✓ build  1.5s
+       1.0s  test  started
+       1.2s  ✓ test  1.5s
+
+    Step   State        Duration  Attempts  Why
+    build  ✓ succeeded      1.5s         1
+    test   ✓ succeeded      1.5s         1
+
+    SUCCEEDED: 2 steps in 12.3s
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -113,7 +131,34 @@ fn a_failing_run() {
         &["::error::not for the CI", "\x1b[31m1 != 2\x1b[0m", "##[group]neither", ""],
         1_234,
     );
-    insta::assert_snapshot!(printed(events, logs), @"");
+    insta::assert_snapshot!(printed(events, logs), @r#"
+    Workflow demo: 3 steps
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  build  started
+       0.6s  ✓ build  1.5s
+       1.0s  unit tests  started
+       1.2s  ✗ unit tests  exit code 1  1.5s
+       1.3s  - deploy  skipped: `unit tests` failed
+
+    --- output of unit tests (last 4 of 1,234 lines; whole log: /runs/0194-demo/steps/unit%20tests/i1-a1.log) ---
+      | ::error::not for the CI
+      | 1 != 2
+      | ## [group]neither
+      |
+      read it: roboppi logs 0194-demo 'unit tests'
+
+    Step        State        Duration  Attempts  Why
+    build       ✓ succeeded      1.5s         1
+    unit tests  ✗ failed         1.5s         1  exit code 1
+    deploy      - skipped           -         -  `unit tests` failed
+
+    FAILED: 1 of 3 steps failed in 2.0s (1 succeeded, 1 skipped)
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -121,7 +166,24 @@ fn another_attempt() {
     let mut events = vec![run_started(&[("flaky", 2)])];
     events.extend(retried(StepState::Succeeded));
     events.push(run_finished(RunOutcome::Succeeded, 1_000, ""));
-    insta::assert_snapshot!(printed(events, FakeLogs::default()), @"");
+    insta::assert_snapshot!(printed(events, FakeLogs::default()), @r#"
+    Workflow demo: 1 step
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  flaky  started (attempt 1/2)
+       0.6s  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
+       1.0s  flaky  started (attempt 2/2)
+       1.2s  ✓ flaky  0.9s (attempt 2/2)
+
+    Step   State        Duration  Attempts  Why
+    flaky  ✓ succeeded      0.9s       2/2
+
+    SUCCEEDED: 1 step in 1.0s
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -130,7 +192,28 @@ fn all_attempts_fail() {
     events.extend(retried(StepState::Failed));
     events.push(run_finished(RunOutcome::Failed, 1_000, "failed: `flaky`"));
     let logs = FakeLogs::default().with(&attempt("flaky", 2), &["boo"], 1);
-    insta::assert_snapshot!(printed(events, logs), @"");
+    insta::assert_snapshot!(printed(events, logs), @r#"
+    Workflow demo: 1 step
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  flaky  started (attempt 1/2)
+       0.6s  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
+       1.0s  flaky  started (attempt 2/2)
+       1.2s  ✗ flaky  exit code 7  0.9s (attempt 2/2)
+
+    --- output of flaky#2 (1 line; whole log: /runs/0194-demo/steps/flaky/i1-a2.log) ---
+      | boo
+      read it: roboppi logs 0194-demo flaky
+
+    Step   State     Duration  Attempts  Why
+    flaky  ✗ failed      0.9s       2/2  exit code 7
+
+    FAILED: 1 of 1 step failed in 1.0s
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -142,7 +225,40 @@ fn a_step_that_may_fail() {
     let lines: Vec<String> = (1..=20).map(|number| format!("line {number}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let logs = FakeLogs::default().with(&attempt("lint", 1), &lines, 20);
-    insta::assert_snapshot!(printed(events, logs), @"");
+    insta::assert_snapshot!(printed(events, logs), @r#"
+    Workflow demo: 2 steps
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  lint  started
+       0.6s  ✗ lint  exit code 1  1.5s (allowed to fail)
+       1.0s  test  started
+       1.2s  ✗ test  exit code 2  1.5s
+
+    --- output of lint (last 10 of 20 lines; whole log: /runs/0194-demo/steps/lint/i1-a1.log) ---
+      | line 11
+      | line 12
+      | line 13
+      | line 14
+      | line 15
+      | line 16
+      | line 17
+      | line 18
+      | line 19
+      | line 20
+      read it: roboppi logs 0194-demo lint
+
+    --- test wrote no output ---
+
+    Step  State               Duration  Attempts  Why
+    lint  ✗ failed (allowed)      1.5s         1  exit code 1
+    test  ✗ failed                1.5s         1  exit code 2
+
+    FAILED: 1 of 2 steps failed in 3.0s (1 allowed to fail)
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -166,7 +282,30 @@ fn a_cancelled_run() {
         ended("test", StepState::Cancelled, "exit code 137", 1_000),
         run_finished(RunOutcome::Cancelled, 1_500, "cancelled: user"),
     ]);
-    insta::assert_snapshot!(printed(events, FakeLogs::default()), @"");
+    insta::assert_snapshot!(printed(events, FakeLogs::default()), @r#"
+    Workflow demo: 3 steps
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  build  started
+       0.8s  test  started
+       0.9s  ■ ending the run: the user asked; waiting for build, test
+       1.0s  - deploy  skipped: the run was ended before it started
+       1.4s  ■ build  cancelled: exit code 143  1.0s
+       1.5s  ■ ending the run: the user asked, killing what is left; waiting for test
+       1.7s  ■ test  cancelled: exit code 137  1.0s
+
+    Step    State        Duration  Attempts  Why
+    build   ■ cancelled      1.0s         1  exit code 143
+    test    ■ cancelled      1.0s         1  exit code 137
+    deploy  - skipped           -         -  the run was ended before it started
+
+    CANCELLED: after 1.5s (2 cancelled, 1 skipped)
+      cancelled: user
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -186,7 +325,31 @@ fn a_lost_core() {
         run_finished(RunOutcome::Lost, 1_500, "lost with the core: `build`"),
     ];
     let logs = FakeLogs::default().with(&of, &["half a line"], 1);
-    insta::assert_snapshot!(printed(events, logs), @"");
+    insta::assert_snapshot!(printed(events, logs), @r#"
+    Workflow demo: 2 steps
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.4s  build  started
+       0.5s  ✗ core lost: killed by signal 9; last words: none
+       0.7s  ■ ending the run: the core is lost; waiting for build
+       0.8s  - test  skipped: the run was ended before it started
+       0.9s  ? build  lost: killed by signal 9  1.0s
+
+    --- output of build (1 line; whole log: /runs/0194-demo/steps/build/i1-a1.log) ---
+      | half a line
+      read it: roboppi logs 0194-demo build
+
+    Step   State      Duration  Attempts  Why
+    build  ? lost         1.0s         1  killed by signal 9
+    test   - skipped         -         -  the run was ended before it started
+
+    LOST: after 1.5s (1 lost, 1 skipped)
+      lost with the core: `build`
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
 }
 
 #[test]
@@ -223,7 +386,32 @@ fn warnings_leaks_and_what_verbose_adds() {
         run_finished(RunOutcome::Failed, 1_500, "failed: `build`"),
     ];
     let verbose = PlainSettings { verbose: true, ..PlainSettings::default() };
-    insta::assert_snapshot!(printed_with(verbose, events.clone(), FakeLogs::default()), @"");
+    insta::assert_snapshot!(printed_with(verbose, events.clone(), FakeLogs::default()), @r#"
+    Workflow demo: 1 step
+      run        0194-demo
+      workspace  /w
+      record     /runs/0194-demo
+
+       0.1s  core started: pid 42, protocol 2, version 0.1.0
+       0.4s  build  waits for a permit: 2 of 2 in use
+       0.5s  build  pid 42
+       0.6s  build  started
+       0.7s  ! build  ## [error]odd
+       0.8s  ■ build  ending: asked to end: user
+       0.9s  build  asked to end (user), killed in 5.0s
+       1.0s  build  killed
+       1.1s  build  worker has ended, its pipes are open for at most 2.0s more
+       1.2s  ! build  left a process behind, it was ended: sleep 1000 (pid 42)
+       1.4s  ■ build  cancelled: exit code 137  1.0s
+
+    Step   State        Duration  Attempts  Why
+    build  ■ cancelled      1.0s         1  exit code 137
+
+    FAILED: after 1.5s (1 cancelled)
+      failed: `build`
+      context  /w/context
+      record   /runs/0194-demo
+    "#);
     let quiet = printed(events, FakeLogs::default());
     for absent in ["core started", "permit", "killed in", "pipes"] {
         assert!(!quiet.contains(absent), "{absent}: {quiet}");
@@ -274,7 +462,9 @@ fn a_silent_run_says_what_it_does() {
     printer.record(&RunRecord::Attempt(attempt("agent", 1), record));
     printer.take();
     printer.heartbeat(UtcMillis(START + 130_000), &mut logs);
-    insta::assert_snapshot!(printer.take(), @"");
+    insta::assert_snapshot!(printer.take(), @r#"
+    … 2m10s  still running: build (2m09s, last output 1m50s ago: "Compiling x"), test (2m09s, no output yet), agent (2m09s, waits: usage limit), flaky (retrying), e (2m09s, no output yet), 2 more
+    "#);
     printer.record(&journal_record(17, run_finished(RunOutcome::Cancelled, 1, "")));
     printer.heartbeat(UtcMillis(START + 190_000), &mut logs);
     assert_eq!(printer.take(), "");
@@ -311,7 +501,6 @@ fn a_view_tells_every_final_state_whatever_was_missed() {
         "! first",
         "! lint  second",
         "core lost: gone",
-        "ending the run: the core is lost",
         "↻ flaky  attempt 1 failed",
     ];
     for from in 0..records.len() {

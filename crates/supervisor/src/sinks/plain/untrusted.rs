@@ -219,7 +219,7 @@ mod tests {
             sequences.next();
             for sequence in sequences {
                 let colour = sequence.strip_prefix('[').and_then(|text| text.split_once('m'));
-                let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
+                let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || b":;".contains(&byte));
                 prop_assert!(colour.is_some_and(|(codes, _)| digits(codes)), "{coloured:?}");
             }
         }
