@@ -16,12 +16,12 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let result = match invocation.command {
-        Command::Workflow { command: WorkflowCommand::Run(args) } => commands::workflow_run::run(args),
+        Command::Workflow { command: WorkflowCommand::Run(args) } => commands::workflow_run::run(&args),
         Command::Workflow { command: WorkflowCommand::Validate(args) } => {
             commands::workflow_validate::run(&args)
         }
         Command::Core(args) => commands::core::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
     };
-    result.unwrap_or_else(|failure| failure.report())
+    result.unwrap_or_else(exit::Failure::report)
 }

@@ -33,15 +33,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// Bytes that may wait between the two halves of a process with `--direct`.
 const PIPE: usize = 64 * 1024;
 
-pub(crate) fn run(args: Box<RunArgs>) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.view)?;
     let file = workflow_file::read(&args.file, args.strict, args.view.color)?;
-    let settings = settings(&args, file)?;
+    let settings = settings(args, file)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
-    let end = LocalSet::new().block_on(&runtime, supervise(&args, settings, view))?;
+    let end = LocalSet::new().block_on(&runtime, supervise(args, settings, view))?;
     // Threads that still wait for a disk or a terminal must not keep a finished run from ending.
     runtime.shutdown_background();
     Ok(ExitCode::from(end.exit_code))

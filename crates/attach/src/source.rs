@@ -101,6 +101,8 @@ pub enum Wish {
     },
     /// End one step.
     CancelStep(StepId),
+    /// The terminal the run is shown on is gone: a hang-up.
+    HangUp,
     /// Leave now: kill everything and do not wait for anything else.
     LeaveNow,
 }

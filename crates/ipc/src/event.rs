@@ -144,7 +144,7 @@ impl Serialize for WorkerEvent {
 
 impl<'de> Deserialize<'de> for WorkerEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        decode_tagged(deserializer, &KINDS, |value| Self::deserialize(value), |raw| Self::Unknown { raw })
+        decode_tagged(deserializer, &KINDS, Self::deserialize, |raw| Self::Unknown { raw })
     }
 }
 

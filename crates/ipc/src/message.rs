@@ -344,12 +344,7 @@ impl Serialize for CoreEvent {
 
 impl<'de> Deserialize<'de> for CoreEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        decode_tagged(
-            deserializer,
-            &CORE_EVENT_KINDS,
-            |value| Self::deserialize(value),
-            |raw| Self::Unknown { raw },
-        )
+        decode_tagged(deserializer, &CORE_EVENT_KINDS, Self::deserialize, |raw| Self::Unknown { raw })
     }
 }
 

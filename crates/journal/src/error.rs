@@ -20,7 +20,7 @@ pub enum RecordError {
         source: io::Error,
     },
     /// There is no such run.
-    #[error("no run `{text}` in {}; `roboppi runs` lists those there are", runs_dir.display())]
+    #[error("no run `{text}` in {}", runs_dir.display())]
     RunNotFound {
         /// What was asked for.
         text: String,

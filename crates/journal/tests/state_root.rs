@@ -92,7 +92,7 @@ fn a_person_may_say_less_than_the_whole_id() {
     let place = root.runs_dir().display().to_string();
     let said = |text: &str| root.resolve(text).unwrap_err().to_string().replace(&place, "RUNS");
     insta::assert_snapshot!(said("019"), @"`019` may be 0191-b, 0190-a, 0190; give more of the id");
-    insta::assert_snapshot!(said("02"), @"no run `02` in RUNS; `roboppi runs` lists those there are");
+    insta::assert_snapshot!(said("02"), @"no run `02` in RUNS");
     for text in ["", "-0", "-4", "-", "../0190", "0190/"] {
         assert!(matches!(root.resolve(text), Err(RecordError::RunNotFound { .. })), "{text:?}");
     }

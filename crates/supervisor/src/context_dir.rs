@@ -3,14 +3,18 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 use roboppi_run::StepId;
 use roboppi_workflow::{OutputSpec, Step};
 use serde::Serialize;
 
+use writer::MetadataWriter;
+
 mod copy;
 mod metadata;
+mod writer;
 
 pub(crate) use metadata::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
@@ -22,6 +26,7 @@ pub(crate) struct ContextDir {
     path: PathBuf,
     /// Held as long as the run lives, so that another run can tell.
     _lock: Option<Flock<File>>,
+    writer: Mutex<MetadataWriter>,
 }
 
 /// An artifact that was collected.
@@ -40,7 +45,7 @@ impl ContextDir {
             Ok(lock) => (Some(lock), None),
             Err(_) => (None, Some(metadata::run_of(&path).unwrap_or_else(|| "unknown".to_owned()))),
         };
-        Ok((Self { path, _lock: lock }, other))
+        Ok((Self { path, _lock: lock, writer: Mutex::new(MetadataWriter::start()) }, other))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -107,30 +112,33 @@ impl ContextDir {
     }
 
     /// Writes `_workflow.json`.
-    pub(crate) fn write_workflow(&self, meta: &WorkflowMeta<'_>) -> io::Result<()> {
-        write_json(&self.path.join("_workflow.json"), meta)
+    pub(crate) fn write_workflow(&self, meta: &WorkflowMeta<'_>) {
+        self.write(self.path.join("_workflow.json"), meta);
     }
 
     /// Writes `_meta.json` of a step, and `_resolved.json` with what was in force for it.
-    pub(crate) fn write_step(
-        &self,
-        step: &StepId,
-        meta: &StepMeta<'_>,
-        resolved: &ResolvedLimits<'_>,
-    ) -> io::Result<()> {
+    pub(crate) fn write_step(&self, step: &StepId, meta: &StepMeta<'_>, resolved: &ResolvedLimits<'_>) {
         let dir = self.step(step);
-        write_json(&dir.join("_meta.json"), meta)?;
-        write_json(&dir.join("_resolved.json"), &metadata::Resolved { meta, resolved })
+        self.write(dir.join("_meta.json"), meta);
+        self.write(dir.join("_resolved.json"), &metadata::Resolved { meta, resolved });
     }
-}
 
-/// Whole or not at all: a reader never sees half a file.
-fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    let unfinished = path.with_extension(format!("json.{}", std::process::id()));
-    fs::write(&unfinished, text)?;
-    fs::rename(&unfinished, path)
+    /// Waits until all metadata is written and says what could not be.
+    pub(crate) fn finish(&self) -> Vec<String> {
+        self.writer().finish()
+    }
+
+    fn write(&self, path: PathBuf, value: &impl Serialize) {
+        // Every type of `metadata` has a JSON form.
+        if let Ok(mut text) = serde_json::to_vec_pretty(value) {
+            text.push(b'\n');
+            self.writer().write(path, text);
+        }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, MetadataWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +183,7 @@ steps:
         assert_eq!(collected.len(), 2);
         assert!(context.step(&make).join("file/a.txt").exists());
 
-        context.place_inputs(workspace.path(), &workflow.steps["take"]).unwrap();
+        context.place_inputs(workspace.path(), &workflow.steps[&StepId::from("take")]).unwrap();
         assert_eq!(fs::read_to_string(workspace.path().join("taken/deep/b.txt")).unwrap(), "b");
         assert_eq!(fs::read_link(workspace.path().join("taken/link")).unwrap(), Path::new("a.txt"));
         assert!(!workspace.path().join("absent").exists());

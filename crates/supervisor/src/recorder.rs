@@ -1,9 +1,10 @@
 //! Written down first, published second.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use roboppi_attach::LiveFeed;
 use roboppi_journal::{JournalSync, JournalWriter};
@@ -90,44 +91,43 @@ impl Recorder {
 /// [`GROUP_COMMIT`].
 #[derive(Debug)]
 struct Syncer {
-    dirty: SyncSender<()>,
+    wake: SyncSender<()>,
+    /// The thread knows that there is something to flush.
+    woken: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Syncer {
     fn start(sync: JournalSync) -> Option<Self> {
-        // One place: a second wake before the flush says nothing new.
-        let (dirty, woken) = mpsc::sync_channel::<()>(1);
-        let thread = std::thread::Builder::new()
-            .name("journal-sync".to_owned())
-            .spawn(move || {
-                let mut open = true;
-                while open && woken.recv().is_ok() {
-                    let flush_at = Instant::now() + GROUP_COMMIT;
-                    // Ends at once when the run ends.
-                    open = loop {
-                        match woken.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
-                            Ok(()) => {}
-                            Err(RecvTimeoutError::Timeout) => break true,
-                            Err(RecvTimeoutError::Disconnected) => break false,
-                        }
-                    };
-                    // A flush that fails is not worth a word here: the next write says it.
-                    let _ = sync.sync();
-                }
-            })
-            .ok()?;
-        Some(Self { dirty, thread })
+        // One place: whoever finds it taken has nothing new to say.
+        let (wake, wakes) = mpsc::sync_channel::<()>(1);
+        let woken = Arc::new(AtomicBool::new(false));
+        let taken = Arc::clone(&woken);
+        let flush = move || {
+            let mut open = true;
+            while open && wakes.recv().is_ok() {
+                // Ends at once when the run ends.
+                open = wakes.recv_timeout(GROUP_COMMIT) != Err(RecvTimeoutError::Disconnected);
+                taken.store(false, Ordering::SeqCst);
+                // A flush that fails is not worth a word here: the next write says it.
+                let _ = sync.sync();
+            }
+        };
+        let thread = Builder::new().name("journal-sync".to_owned()).spawn(flush).ok()?;
+        Some(Self { wake, woken, thread })
     }
 
+    /// There is something to flush. Costs next to nothing while a flush is due anyway.
     fn wake(&self) {
-        match self.dirty.try_send(()) {
-            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        if !self.woken.swap(true, Ordering::SeqCst) {
+            match self.wake.try_send(()) {
+                Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+            }
         }
     }
 
     fn finish(self) {
-        drop(self.dirty);
+        drop(self.wake);
         let _ = self.thread.join();
     }
 }

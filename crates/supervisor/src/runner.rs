@@ -109,6 +109,7 @@ impl Runner {
                 Some(wish) = self.wishes.recv() => match wish {
                     Wish::CancelRun { force } => Happened::Asked(Asked::Wish { force }),
                     Wish::CancelStep(step) => Happened::CancelStep(step),
+                    Wish::HangUp => Happened::Asked(Asked::Hangup),
                     Wish::LeaveNow => Happened::Asked(Asked::Leave),
                 },
                 Some(event) = self.link_events.recv() => Happened::Link(event),
@@ -341,7 +342,8 @@ impl Runner {
             (RunOutcome::Cancelled, Some(code)) => code,
             _ => exit_code(outcome, None),
         };
-        self.shared.write_workflow_meta(Some((outcome, detail.as_deref())));
+        self.shared.write_workflow_meta(Some(outcome));
+        self.shared.finish_metadata();
         self.shared.recorder().event(RunEvent::RunFinished {
             outcome,
             exit_code,

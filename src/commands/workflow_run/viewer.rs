@@ -55,8 +55,8 @@ impl Viewer {
                     let shown = roboppi_tui::run(Arc::clone(&from), screen, control)
                         .map_err(|error| error.to_string());
                     if shown.is_err() {
-                        // The terminal is gone, and with it the person.
-                        from.wish(Wish::CancelRun { force: false });
+                        // The terminal is gone, and with it the person. The signal that says so may come as well.
+                        from.wish(Wish::HangUp);
                     }
                     shown
                 };
@@ -81,26 +81,22 @@ impl Viewer {
 
     /// Waits until everything was shown and, on a screen, until the person has seen it.
     pub(super) async fn finish(mut self, signals: &mut Signals) {
-        let shown = loop {
-            tokio::select! {
-                shown = &mut self.ended => break shown,
-                _ = signals.next() => match &self.screen {
-                    Some(screen) => {
-                        screen.stop();
-                        match timeout(TERMINAL_PATIENCE, &mut self.ended).await {
-                            Ok(shown) => break shown,
-                            Err(_) => return roboppi_tui::restore_terminal(),
-                        }
-                    }
-                    // Whoever reads our lines does not, and someone wants us gone.
-                    None => return,
-                },
+        let shown = tokio::select! {
+            shown = &mut self.ended => shown,
+            _ = signals.next() => {
+                // Whoever reads our lines does not, and someone wants us gone.
+                let Some(screen) = &self.screen else { return };
+                screen.stop();
+                match timeout(TERMINAL_PATIENCE, &mut self.ended).await {
+                    Ok(shown) => shown,
+                    Err(_) => return roboppi_tui::restore_terminal(),
+                }
             }
         };
         match shown {
             Ok(Ok(())) => self.leave_summary().await,
             Ok(Err(error)) => {
-                terminal::say(&format!("warning: the run could not be shown to its end: {error}"))
+                terminal::say(&format!("warning: the run could not be shown to its end: {error}"));
             }
             Err(_) => terminal::say("warning: the viewer ended unexpectedly; the run did not"),
         }

@@ -108,17 +108,22 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Submits the job and waits for its permit.
     async fn start(&self, orders: &mut watch::Receiver<CancelOrder>) -> Result<(), Stop> {
-        let submit = SubmitJob { request_id: request_id(), job: self.job()? };
-        self.ask(Message::SubmitJob(submit)).await?;
+        let submit = Message::SubmitJob(SubmitJob { request_id: request_id(), job: self.job()? });
         let mut refusals = 0_u32;
-        loop {
-            let ordered = *orders.borrow_and_update();
-            if let Some((reason, _)) = ordered {
-                self.cancel(reason, false).await?;
-                return Err(Stop::Cancelled(reason));
+        let mut answer = match self.dialect {
+            Dialect::V1 => {
+                self.ask(submit).await?;
+                self.ask_permit().await
             }
-            let ask = RequestPermit { request_id: request_id(), job: self.job()?, attempt_index: 0.0 };
-            let Message::PermitRejected(rejected) = self.ask(Message::RequestPermit(ask)).await? else {
+            // Both at once: the core reads them in order.
+            Dialect::V2 => {
+                let (acknowledged, answer) = tokio::join!(self.ask(submit), self.ask_permit());
+                acknowledged?;
+                answer
+            }
+        };
+        loop {
+            let Message::PermitRejected(rejected) = answer? else {
                 if self.dialect == Dialect::V1 {
                     let phase = AttemptPhase::Running { process: None };
                     self.shared.recorder().event(RunEvent::AttemptPhase { of: self.of.clone(), phase });
@@ -142,7 +147,18 @@ impl Attempt<'_> {
                 () = sleep(permit_wait(refusals)) => {}
                 _ = orders.changed() => {}
             }
+            let ordered = *orders.borrow_and_update();
+            if let Some((reason, _)) = ordered {
+                self.cancel(reason, false).await?;
+                return Err(Stop::Cancelled(reason));
+            }
+            answer = self.ask_permit().await;
         }
+    }
+
+    async fn ask_permit(&self) -> Result<Message, Stop> {
+        let ask = RequestPermit { request_id: request_id(), job: self.job()?, attempt_index: 0.0 };
+        self.ask(Message::RequestPermit(ask)).await
     }
 
     /// Waits until the core says how the worker ended, and passes orders to end on.

@@ -14,10 +14,9 @@ pub(super) const DEFAULT_STEP_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1_000;
 
 impl Shared {
     /// Writes `_workflow.json`: at the start, and with its outcome at the end.
-    pub(super) fn write_workflow_meta(&self, end: Option<(RunOutcome, Option<&str>)>) {
+    pub(super) fn write_workflow_meta(&self, outcome: Option<RunOutcome>) {
         let workflow = &self.settings.workflow.workflow;
-        let outcome = end.map(|(outcome, _)| outcome);
-        let written = self.context.write_workflow(&WorkflowMeta {
+        self.context.write_workflow(&WorkflowMeta {
             id: self.run_id.as_str(),
             name: &workflow.name,
             started_at: self.started_at,
@@ -40,7 +39,6 @@ impl Shared {
             },
             run_dir: self.run_dir.path(),
         });
-        self.warn_unwritten("_workflow.json", written, None);
     }
 
     /// Writes `_meta.json` and `_resolved.json` of a step that has ended.
@@ -52,57 +50,54 @@ impl Shared {
         wall_time_ms: u64,
     ) {
         let Some(step) = self.settings.workflow.workflow.steps.get(id) else { return };
-        let written = {
-            let facts = self.facts.borrow();
-            let Some(facts) = facts.get(id) else { return };
-            let last = AttemptRef { step: id.clone(), iteration: 1, attempt: facts.attempts.max(1) };
-            let log = self.run_dir.path().join(last.base() + ".log");
-            let meta = StepMeta {
-                step_id: id.as_str(),
-                status: match state {
-                    StepState::Succeeded => "SUCCEEDED",
-                    StepState::Cancelled => "CANCELLED",
-                    StepState::Skipped => "SKIPPED",
-                    _ => "FAILED",
-                },
-                started_at: facts.started_at.unwrap_or(self.started_at),
-                completed_at: Some(clock::now()),
-                wall_time_ms,
-                attempts: facts.attempts,
-                iterations: 1,
-                max_iterations: 1,
-                worker_kind: step.worker.name(),
-                artifacts: facts
-                    .artifacts
-                    .iter()
-                    .map(|artifact| StepMetaArtifact {
-                        name: artifact.name.clone(),
-                        path: text(&artifact.path),
-                        kind: artifact.kind.clone(),
-                    })
-                    .collect(),
-                worker_result: facts.result.as_ref().map(|result| WorkerCost { cost: result.cost }),
-                exit_code: facts.result.as_ref().and_then(|result| result.exit_code),
-                error_class: facts.result.as_ref().and_then(|result| result.error_class),
-                error: if state == StepState::Succeeded { None } else { detail },
-                log: &log,
-            };
-            let workspace = step_workspace(&self.settings.workspace, step);
-            let resolved = ResolvedLimits {
-                timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis),
-                workspace_ref: &workspace,
-                worker_kind: step.worker.name(),
-                capabilities: step.capabilities.iter().map(|capability| capability.name()).collect(),
-            };
-            self.context.write_step(id, &meta, &resolved)
+        let facts = self.facts.borrow();
+        let Some(facts) = facts.get(id) else { return };
+        let last = AttemptRef { step: id.clone(), iteration: 1, attempt: facts.attempts.max(1) };
+        let log = self.run_dir.path().join(last.base() + ".log");
+        let meta = StepMeta {
+            step_id: id.as_str(),
+            status: match state {
+                StepState::Succeeded => "SUCCEEDED",
+                StepState::Cancelled => "CANCELLED",
+                StepState::Skipped => "SKIPPED",
+                _ => "FAILED",
+            },
+            started_at: facts.started_at.unwrap_or(self.started_at),
+            completed_at: Some(clock::now()),
+            wall_time_ms,
+            attempts: facts.attempts,
+            iterations: 1,
+            max_iterations: 1,
+            worker_kind: step.worker.name(),
+            artifacts: facts
+                .artifacts
+                .iter()
+                .map(|artifact| StepMetaArtifact {
+                    name: artifact.name.clone(),
+                    path: text(&artifact.path),
+                    kind: artifact.kind.clone(),
+                })
+                .collect(),
+            worker_result: facts.result.as_ref().map(|result| WorkerCost { cost: result.cost }),
+            exit_code: facts.result.as_ref().and_then(|result| result.exit_code),
+            error_class: facts.result.as_ref().and_then(|result| result.error_class),
+            error: if state == StepState::Succeeded { None } else { detail },
+            log: &log,
         };
-        self.warn_unwritten("_meta.json", written, Some(id));
+        let workspace = step_workspace(&self.settings.workspace, step);
+        let resolved = ResolvedLimits {
+            timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis),
+            workspace_ref: &workspace,
+            worker_kind: step.worker.name(),
+            capabilities: step.capabilities.iter().map(|capability| capability.name()).collect(),
+        };
+        self.context.write_step(id, &meta, &resolved);
     }
 
-    fn warn_unwritten(&self, file: &str, written: std::io::Result<()>, step: Option<&StepId>) {
-        if let Err(error) = written {
-            let dir = self.context.path().display();
-            self.recorder().warn(format!("{file} cannot be written to {dir}: {error}"), step.cloned());
+    /// Waits until all metadata is on its way to the disk, and says what could not be written.
+    pub(super) fn finish_metadata(&self) {
+        for problem in self.context.finish() {
+            self.recorder().warn(problem, None);
         }
     }
 }

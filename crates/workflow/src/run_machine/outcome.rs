@@ -51,7 +51,11 @@ impl RunMachine {
             Some(CancelReason::Budget) => {
                 return (RunOutcome::Failed, Some("the budget of the run was used up".to_owned()));
             }
-            Some(reason) => return (RunOutcome::Cancelled, Some(format!("cancelled: {}", reason.name()))),
+            Some(CancelReason::User) => return (RunOutcome::Cancelled, Some("someone asked".to_owned())),
+            Some(CancelReason::Parent | CancelReason::Lost) => {
+                let detail = "roboppi was told to end by a signal, or its terminal closed";
+                return (RunOutcome::Cancelled, Some(detail.to_owned()));
+            }
             None => {}
         }
         let failed = names(&[StepState::Failed, StepState::Cancelled]);
