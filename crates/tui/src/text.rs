@@ -61,23 +61,27 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(2);
     let mut lines = Vec::new();
     let mut rest = text.trim_end();
-    while width(rest) > columns {
+    loop {
         let (mut line, mut tail) = head(rest, columns);
-        if line.is_empty() {
-            // A cluster wider than the line.
-            break;
+        if tail.is_empty() || line.is_empty() {
+            // All of the rest, or a cluster wider than a line.
+            lines.push(fit(rest, columns));
+            return lines;
         }
         if !tail.starts_with(' ')
             && let Some(space) = line.rfind(' ').filter(|space| *space > 0)
         {
-            line = &rest[..space];
-            tail = &rest[space..];
+            (line, tail) = rest.split_at(space);
         }
         lines.push(line.trim_end().to_owned());
         rest = tail.trim_start_matches(' ');
     }
-    lines.push(fit(rest, columns));
-    lines
+}
+
+/// At most `bytes` bytes of the beginning of a text, and how many were left off.
+pub(crate) fn beginning(text: &str, bytes: usize) -> (&str, usize) {
+    let end = text.floor_char_boundary(bytes);
+    (&text[..end], text.len() - end)
 }
 
 /// A duration for people: `0.4s`, `12s`, `1m05s`, `2h03m`.
@@ -185,6 +189,14 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap(" indented by one", 10), [" indented", "by one"]);
+        assert_eq!(beginning("añb", 2), ("a", 3));
+        assert_eq!(beginning("añb", 9), ("añb", 0));
+    }
+
+    #[test]
+    fn a_long_text_without_a_break_is_wrapped_in_one_pass() {
+        assert_eq!(wrap(&"x".repeat(4_000_000), 40).len(), 100_000);
     }
 
     #[test]

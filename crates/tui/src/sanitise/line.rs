@@ -55,7 +55,7 @@ pub(crate) fn styled_line(bytes: &[u8], columns: usize, colour: bool) -> StyledL
             Token::Backspace => row.cursor = row.cursor.saturating_sub(1),
             Token::Sgr(params) => style = sgr::apply(style, &params, colour),
             Token::EraseLine(how) => row.erase(how),
-            Token::Column(column) => row.cursor = usize::from(column),
+            Token::Column(column) => row.jump(usize::from(column)),
         }
         if plain && row.cut {
             break;
@@ -92,6 +92,13 @@ impl Row {
             self.cells[half] = Cell { text: String::new(), style, width: 0 };
         }
         self.cursor += width;
+    }
+
+    /// Goes to a column. Where there is no edge, the end of the text is one, or a few bytes would make a line
+    /// of thousands of blanks.
+    fn jump(&mut self, column: usize) {
+        let edge = if self.columns == usize::MAX { self.cells.len() } else { self.columns };
+        self.cursor = column.min(edge);
     }
 
     /// A character without width belongs to the one before the cursor.
@@ -196,6 +203,13 @@ mod tests {
         let line = styled_line(b"\x1b[31mred\x1b[0m plain \xff", 80, true);
         let red = Style::new().fg(Color::Indexed(1));
         assert_eq!(line.runs, [("red".to_owned(), red), (" plain \u{fffd}".to_owned(), Style::new())]);
+    }
+
+    #[test]
+    fn a_jump_does_not_make_a_line_long() {
+        let jump = b"a\x1b[60000Gb";
+        assert_eq!(styled_line(jump, usize::MAX, false).plain(), "ab");
+        assert!(styled_line(jump, 80, false).cut);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use roboppi_run::{AttemptView, PatchView};
 
 use super::{Extent, page, put};
 use crate::diff_index::{Kinds, LineKind};
+use crate::log_pane::LINE_BYTES;
 use crate::model::Model;
 use crate::{sanitise, text};
 
@@ -112,6 +113,7 @@ fn hunks(model: &Model, patch: &PatchView, area: Rect, buffer: &mut Buffer) {
             LineKind::Removed => model.theme.bad(),
             LineKind::Same => ratatui::style::Style::new(),
         };
+        let (line, _) = text::beginning(line, LINE_BYTES);
         let shown = sanitise::styled_line(line.as_bytes(), usize::from(area.width), false);
         put(buffer, row, &Line::styled(shown.plain(), style));
     }

@@ -12,6 +12,9 @@ use crate::{sanitise, text};
 /// Columns of a label.
 const LABEL: usize = 12;
 
+/// Bytes of one text that are shown. A page is made anew for each frame, and workers say as much as they like.
+const LONGEST: usize = 64 * 1024;
+
 /// A page while it is written.
 pub(super) struct Page {
     theme: Theme,
@@ -46,10 +49,15 @@ impl Page {
 
     /// A text of as many lines as it needs.
     pub(super) fn text(&mut self, words: &str, style: Style) {
+        let (words, left_off) = text::beginning(words, LONGEST);
         for line in sanitise::lines(words) {
             for line in text::wrap(&line, self.columns) {
                 self.lines.push(Line::styled(line, style));
             }
+        }
+        if left_off > 0 {
+            let words = format!("… {} more are in the record", text::bytes(left_off as u64));
+            self.lines.push(Line::styled(text::fit(&words, self.columns), self.theme.faint()));
         }
     }
 
@@ -65,7 +73,7 @@ impl Page {
 
     pub(super) fn styled_fact(&mut self, label: &str, value: &str, style: Style) {
         let indent = LABEL.min(self.columns / 3);
-        let value = sanitise::text(value);
+        let value = sanitise::text(text::beginning(value, LONGEST).0);
         for (index, line) in text::wrap(&value, self.columns - indent).into_iter().enumerate() {
             let label = if index == 0 { text::fit(label, indent - 1) } else { String::new() };
             let padding = " ".repeat(indent - text::width(&label));
