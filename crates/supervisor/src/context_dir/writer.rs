@@ -3,10 +3,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// Files that may wait. When there are more, whoever adds one writes it.
+/// Files that may wait. When there are more, whoever adds one waits for the disk, as if it wrote the file.
 const WAITING: usize = 1_024;
 
 /// A thread that writes files, each whole or not at all.
@@ -33,10 +33,7 @@ impl MetadataWriter {
     pub(super) fn write(&mut self, path: PathBuf, text: Vec<u8>) {
         let file = Unwritten { path, text };
         let left = match &self.thread {
-            Some((sender, _)) => match sender.try_send(file) {
-                Ok(()) => None,
-                Err(TrySendError::Full(file) | TrySendError::Disconnected(file)) => Some(file),
-            },
+            Some((sender, _)) => sender.send(file).err().map(|unsent| unsent.0),
             None => Some(file),
         };
         if let Some(Err(problem)) = left.map(|file| file.write()) {

@@ -70,20 +70,25 @@ impl<W: Write> JsonSink<W> {
                     item
                 }
             };
-            match item {
-                Item::Journal(record) => {
-                    let last = matches!(record.event, RunEvent::RunFinished { .. });
-                    self.journal(&record)?;
-                    if last {
-                        break;
-                    }
-                }
-                Item::Attempt(of, record) => self.attempt(&of, &record)?,
-                Item::CaughtUp(view) => self.caught_up(&view)?,
-                Item::Ended => break,
+            if self.take(item)? {
+                break;
             }
         }
         self.out.flush()
+    }
+
+    /// Writes one item. Says whether it was the last one.
+    fn take(&mut self, item: Item) -> io::Result<bool> {
+        match item {
+            Item::Journal(record) => {
+                self.journal(&record)?;
+                return Ok(matches!(record.event, RunEvent::RunFinished { .. }));
+            }
+            Item::Attempt(of, record) => self.attempt(&of, &record)?,
+            Item::CaughtUp(view) => self.caught_up(&view)?,
+            Item::Ended => return Ok(true),
+        }
+        Ok(false)
     }
 
     fn journal(&mut self, record: &JournalRecord) -> io::Result<()> {

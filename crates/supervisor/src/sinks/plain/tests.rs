@@ -462,9 +462,7 @@ fn a_silent_run_says_what_it_does() {
     printer.record(&RunRecord::Attempt(attempt("agent", 1), record));
     printer.take();
     printer.heartbeat(UtcMillis(START + 130_000), &mut logs);
-    insta::assert_snapshot!(printer.take(), @r#"
-    … 2m10s  still running: build (2m09s, last output 1m50s ago: "Compiling x"), test (2m09s, no output yet), agent (2m09s, waits: usage limit), flaky (retrying), e (2m09s, no output yet), 2 more
-    "#);
+    insta::assert_snapshot!(printer.take(), @r#"… 2m10s  still running: build (2m09s, last output 1m50s ago: "Compiling x"), test (2m09s, no output yet), agent (2m09s, waits: usage limit), flaky (retrying), e (2m09s, no output yet), 2 more"#);
     printer.record(&journal_record(17, run_finished(RunOutcome::Cancelled, 1, "")));
     printer.heartbeat(UtcMillis(START + 190_000), &mut logs);
     assert_eq!(printer.take(), "");

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use roboppi_ipc::{Gap, OutputStream};
@@ -14,6 +15,9 @@ use crate::sinks::plain::{PlainSettings, run};
 
 const OUT: OutputStream = OutputStream::Stdout;
 const ERR: OutputStream = OutputStream::Stderr;
+
+/// After this long a test gives up.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A writer a test can hold up and read.
 #[derive(Clone, Default)]
@@ -38,8 +42,18 @@ impl Gate {
     }
 
     fn wait_stopped(&self) {
+        self.wait_for("a write that waits", |state| state.stopped > 0);
+    }
+
+    fn wait_text(&self, wanted: &str) {
+        self.wait_for(wanted, |state| String::from_utf8_lossy(&state.text).contains(wanted));
+    }
+
+    fn wait_for(&self, what: &str, there: impl Fn(&GateState) -> bool) {
         let state = self.0.0.lock().unwrap();
-        drop(self.0.1.wait_while(state, |state| state.stopped == 0).unwrap());
+        let (state, limit) = self.0.1.wait_timeout_while(state, LIMIT, |state| !there(state)).unwrap();
+        let text = String::from_utf8_lossy(&state.text);
+        assert!(!limit.timed_out(), "no {what:?} within {LIMIT:?} in:\n{text}");
     }
 
     fn text(&self) -> String {
@@ -57,6 +71,7 @@ impl Write for Gate {
             state.stopped -= 1;
         }
         state.text.extend_from_slice(bytes);
+        self.0.1.notify_all();
         Ok(bytes.len())
     }
 
@@ -195,6 +210,30 @@ fn failed_output_is_told_from_its_end() {
 }
 
 #[test]
+fn a_line_that_does_not_fit_into_the_tail_is_left_out_and_counted() {
+    let mut live = LiveRun::new();
+    let of = attempt("test", 1);
+    live.event(run_started(&[("test", 1)]));
+    live.start(&of);
+    live.output(&of, OUT, b"first\nsecond\nthird\n", false);
+    live.finish(&of, 1);
+    live.close();
+    let cases = [
+        (13, "last 2 of 3 lines", "  | second\n  | third\n"),
+        (12, "last 1 of 3 lines", "  | third\n"),
+        (6, "last 1 of 3 lines", "  | third\n"),
+        (4, "last 1 of 3 lines", "  | …hird\n"),
+        (19, "3 lines", "  | first\n  | second\n  | third\n"),
+        (100, "3 lines", "  | first\n  | second\n  | third\n"),
+    ];
+    for (tail_bytes, part, lines) in cases {
+        let text = text(&live, PlainSettings { tail_bytes, ..PlainSettings::default() });
+        assert!(text.contains(&format!("({part}; whole log: ")), "{tail_bytes}: {text}");
+        assert!(text.contains(&format!(" ---\n{lines}  read it: ")), "{tail_bytes}: {text}");
+    }
+}
+
+#[test]
 fn the_end_of_an_endless_line_is_told() {
     let mut live = LiveRun::new();
     let of = attempt("test", 1);
@@ -231,6 +270,28 @@ fn streamed_output_shows_its_step_and_stream() {
     assert!(before.contains("build  started") && after.contains("✗ build"), "{text}");
     assert_eq!(text.matches("last").count(), 1, "{text}");
     assert!(after.contains("output of build: above; whole log: "), "{text}");
+}
+
+#[test]
+fn a_gap_alone_shows_what_it_stands_for_while_the_worker_lives() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let gate = Gate::default();
+    let (source, out) = (live.source(), gate.clone());
+    let sink = thread::spawn(move || run(source, streaming(), out));
+    gate.wait_text("build  started");
+    live.output(&of, OUT, b"shed\n", false);
+    let gap = Gap { from_seq: 0, to_seq: 1, from_offset: 0, to_offset: 5, events: 1, bytes: 5 };
+    live.gap(&of, gap);
+    gate.wait_text("build | shed\n");
+    live.output(&of, ERR, b"said\n", true);
+    gate.wait_text("build ! said\n");
+    live.finish(&of, 0);
+    live.close();
+    sink.join().unwrap().unwrap();
+    assert_eq!(worker_lines(&gate.text(), "build"), ["shed", "said"]);
 }
 
 #[test]
