@@ -420,6 +420,31 @@ fn warnings_leaks_and_what_verbose_adds() {
 }
 
 #[test]
+fn a_process_left_behind_is_said_once() {
+    let of = attempt("build", 1);
+    let leaked =
+        |pid| Leaked { process: ProcessIdentity { pid, start_time: 7 }, command: format!("sleep {pid}") };
+    let mut finished = attempt_finished(&of, 0, None, 0);
+    if let RunEvent::AttemptFinished { result, .. } = &mut finished
+        && let Some(details) = &mut result.details
+    {
+        details.leaked = vec![leaked(1), leaked(2)];
+    }
+    let report = CoreEvent::Leaked { job_id: Some(JobId::new("build")), leaked: leaked(1) };
+    let events = vec![
+        run_started(&[("build", 1)]),
+        attempt_started(&of),
+        RunEvent::CoreReport { event: report },
+        finished,
+    ];
+    let text = printed(events, FakeLogs::default());
+    for pid in [1, 2] {
+        let line = format!("! build  left a process behind, it was ended: sleep {pid} (pid {pid})");
+        assert_eq!(text.matches(&line).count(), 1, "{line}\n{text}");
+    }
+}
+
+#[test]
 fn colour_is_only_added() {
     let mut events = vec![run_started(&[("flaky", 2), ("lint", 1)])];
     events.extend(retried(StepState::Failed));

@@ -295,6 +295,23 @@ fn a_gap_alone_shows_what_it_stands_for_while_the_worker_lives() {
 }
 
 #[test]
+fn silence_is_broken_while_the_run_goes_on() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    live.output(&of, OUT, b"Compiling x\n", true);
+    let gate = Gate::default();
+    let (source, out) = (live.source(), gate.clone());
+    let settings = PlainSettings { heartbeat: Duration::from_millis(1), ..PlainSettings::default() };
+    let sink = thread::spawn(move || run(source, settings, out));
+    gate.wait_text("still running: build (");
+    gate.wait_text("ago: \"Compiling x\")");
+    live.close();
+    sink.join().unwrap().unwrap();
+}
+
+#[test]
 fn an_incomplete_line_is_held_back_while_the_worker_lives() {
     let mut live = LiveRun::new();
     let of = attempt("build", 1);
