@@ -15,7 +15,7 @@ use roboppi_ipc::{UtcMillis, WorkerEvent};
 
 pub(crate) use dialect::LiveEncoder;
 pub(crate) use progress::ProgressThinner;
-pub use queue::LiveQueue;
+pub use queue::{LiveQueue, StoredRange};
 
 /// Bounds of what waits to be sent for one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct LiveLimits {
     pub events: usize,
     /// Bytes that may wait before output is shed.
     pub bytes: usize,
+    /// Bytes of other events that may wait in memory; more wait in the event file.
+    pub state_bytes: usize,
     /// Longest output event, in bytes of the log.
     pub batch_bytes: usize,
     /// Output that comes within this time of the event before it waits for more.
@@ -37,6 +39,7 @@ impl Default for LiveLimits {
         Self {
             events: 500,
             bytes: 1024 * 1024,
+            state_bytes: 4 * 1024 * 1024,
             batch_bytes: 16 * 1024,
             batch_time: Duration::from_millis(16),
             progress_time: Duration::from_millis(100),

@@ -150,7 +150,7 @@ impl WorkerHandle {
     /// The next event, if there is one now.
     #[must_use]
     pub fn take_event(&self) -> Option<LiveEvent> {
-        self.shared.state.borrow_mut().live.take(self.shared.clock.now())
+        self.shared.state.borrow_mut().take_event(self.shared.clock.now())
     }
 
     /// The next notice, if there is one now.

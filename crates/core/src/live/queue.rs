@@ -21,7 +21,9 @@ pub(crate) const SHED_NOTE: &str = "(logs truncated)";
 /// * When the bounds are reached, *new* output and partial text is dropped, by counting and not by making
 ///   text of it, until half of what waits was read. Then comes one [`Gap`] with what is missing. An event
 ///   that is never dropped ends a gap too, so that order and numbers always agree.
-/// * Everything else is never dropped and never reordered.
+/// * Everything else is never dropped and never reordered. What does not fit into
+///   [`LiveLimits::state_bytes`] waits in the event file of the attempt, where it is anyway, and is read
+///   from there when its turn comes.
 #[derive(Debug)]
 pub struct LiveQueue {
     limits: LiveLimits,
@@ -41,9 +43,29 @@ pub struct LiveQueue {
 }
 
 #[derive(Debug)]
-struct Waiting {
-    event: LiveEvent,
-    bytes: usize,
+enum Waiting {
+    Event { event: LiveEvent, bytes: usize },
+    Stored(Stored),
+}
+
+/// Events that wait in the event file. All output between them is shed.
+#[derive(Debug)]
+struct Stored {
+    range: StoredRange,
+    /// Number and offset that come next: what is missing before an event is between these and its own.
+    from: (u64, u64),
+    /// Number and offset after the last of them.
+    to: (u64, u64),
+    ts: UtcMillis,
+}
+
+/// Where in the event file an event is, or several that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredRange {
+    /// Offset of the first byte.
+    pub start: u64,
+    /// Offset after the last byte.
+    pub end: u64,
 }
 
 #[derive(Debug)]
@@ -105,22 +127,30 @@ impl LiveQueue {
 
     /// Numbers an event that is about to be recorded and then given to [`push`](Self::push). What was
     /// offered before it is put before it.
-    pub fn number(&mut self, now: Mono, event: &WorkerEvent) -> u64 {
+    pub fn number(&mut self, now: Mono) -> u64 {
         self.cut(now, self.batch.len());
-        if !event.may_be_shed() {
-            self.close_hole();
-        }
         self.last_offer = Some(now);
         self.next_seq += 1;
         self.next_seq - 1
     }
 
-    /// Offers an event numbered by [`number`](Self::number). `bytes` is its length, roughly.
-    pub fn push(&mut self, event: LiveEvent, bytes: usize) {
-        if event.event.may_be_shed() && (self.shedding || self.is_full(bytes)) {
-            self.shed(event.ts, event.seq, event.at, 1, 0);
-        } else {
-            self.wait(event, bytes);
+    /// Offers an event numbered by [`number`](Self::number). `bytes` is its length, roughly; `stored` says
+    /// where it was recorded.
+    pub fn push(&mut self, event: LiveEvent, bytes: usize, stored: Option<StoredRange>) {
+        if event.event.may_be_shed() {
+            if self.shedding || self.is_full(bytes) {
+                self.shed(event.ts, event.seq, event.at, 1, 0);
+            } else {
+                self.wait(event, bytes);
+            }
+            return;
+        }
+        match stored {
+            Some(range) if self.waiting_bytes + bytes > self.limits.state_bytes => self.store(&event, range),
+            _ => {
+                self.close_hole();
+                self.wait(event, bytes);
+            }
         }
     }
 
@@ -138,13 +168,23 @@ impl LiveQueue {
         }
     }
 
-    /// The next event to send.
-    pub fn take(&mut self, now: Mono) -> Option<LiveEvent> {
+    /// The next event to send. `read` reads the event file at an offset: an event, and where the next one
+    /// begins.
+    pub fn take(
+        &mut self,
+        now: Mono,
+        read: impl FnOnce(u64) -> Option<(LiveEvent, u64)>,
+    ) -> Option<LiveEvent> {
         if self.due().is_some_and(|due| due <= now) {
             self.cut(now, self.batch.whole_characters());
         }
-        let next = self.waiting.pop_front()?;
-        self.waiting_bytes -= next.bytes;
+        let event = match self.waiting.pop_front()? {
+            Waiting::Event { event, bytes } => {
+                self.waiting_bytes -= bytes;
+                event
+            }
+            Waiting::Stored(stored) => self.take_stored(stored, read),
+        };
         if self.shedding
             && self.waiting.len() <= self.limits.events / 2
             && self.waiting_bytes <= self.limits.bytes / 2
@@ -152,7 +192,31 @@ impl LiveQueue {
             self.close_hole();
             self.shedding = false;
         }
-        Some(next.event)
+        Some(event)
+    }
+
+    fn take_stored(
+        &mut self,
+        mut stored: Stored,
+        read: impl FnOnce(u64) -> Option<(LiveEvent, u64)>,
+    ) -> LiveEvent {
+        let from = stored.from;
+        let Some((event, next)) = read(stored.range.start) else {
+            // The record is gone. What it said is missing, and that is said.
+            return missing(stored.ts, from, stored.to);
+        };
+        let before = (event.seq, event.at);
+        stored.range.start = next;
+        stored.from = (event.seq + 1, event.at);
+        if next < stored.range.end {
+            self.waiting.push_front(Waiting::Stored(stored));
+        }
+        if before.0 > from.0 {
+            let gap = missing(event.ts, from, before);
+            self.waiting.push_front(Waiting::Event { event, bytes: 0 });
+            return gap;
+        }
+        event
     }
 
     /// Whether [`take`](Self::take) has something now.
@@ -210,7 +274,24 @@ impl LiveQueue {
 
     fn wait(&mut self, event: LiveEvent, bytes: usize) {
         self.waiting_bytes += bytes;
-        self.waiting.push_back(Waiting { event, bytes });
+        self.waiting.push_back(Waiting::Event { event, bytes });
+    }
+
+    /// Lets an event wait where it was recorded.
+    fn store(&mut self, event: &LiveEvent, range: StoredRange) {
+        let to = (event.seq + 1, event.at);
+        // What was shed before it is seen in its number.
+        let from = self
+            .hole
+            .take()
+            .map_or((event.seq, event.at), |Hole { gap, .. }| (gap.from_seq, gap.from_offset));
+        match self.waiting.back_mut() {
+            Some(Waiting::Stored(stored)) if stored.range.end == range.start => {
+                stored.range.end = range.end;
+                stored.to = to;
+            }
+            _ => self.waiting.push_back(Waiting::Stored(Stored { range, from, to, ts: event.ts })),
+        }
     }
 
     fn is_full(&self, more: usize) -> bool {
@@ -255,6 +336,19 @@ impl LiveQueue {
             self.wait(LiveEvent { seq, ts, at, event: WorkerEvent::Gap(gap) }, size_of::<Gap>());
         }
     }
+}
+
+/// Says that everything between two pairs of number and offset is missing.
+fn missing(ts: UtcMillis, from: (u64, u64), to: (u64, u64)) -> LiveEvent {
+    let gap = Gap {
+        from_seq: from.0,
+        to_seq: to.0,
+        from_offset: from.1,
+        to_offset: to.1,
+        events: to.0.saturating_sub(from.0),
+        bytes: to.1.saturating_sub(from.1),
+    };
+    LiveEvent { seq: from.0, ts, at: to.1, event: WorkerEvent::Gap(gap) }
 }
 
 const fn index(stream: OutputStream) -> usize {

@@ -9,20 +9,21 @@ fn at(ms: u64) -> Mono {
 }
 
 fn small() -> LiveLimits {
-    LiveLimits { events: 8, bytes: 200, batch_bytes: 32, ..LiveLimits::default() }
+    LiveLimits { events: 8, bytes: 200, state_bytes: 400, batch_bytes: 32, ..LiveLimits::default() }
 }
 
-/// A queue with the log its output would be in.
+/// A queue with the log and the event file its events would be in. An event is ten bytes of that file.
 struct Rig {
     queue: LiveQueue,
     log: Vec<u8>,
+    file: Vec<LiveEvent>,
     now: u64,
     offered: Vec<String>,
 }
 
 impl Rig {
     fn new(limits: LiveLimits) -> Self {
-        Self { queue: LiveQueue::new(limits), log: Vec::new(), now: 0, offered: Vec::new() }
+        Self { queue: LiveQueue::new(limits), log: Vec::new(), file: Vec::new(), now: 0, offered: Vec::new() }
     }
 
     fn output(&mut self, stream: OutputStream, bytes: &[u8]) {
@@ -36,9 +37,14 @@ impl Rig {
     }
 
     fn event(&mut self, event: WorkerEvent) {
-        let seq = self.queue.number(at(self.now), &event);
+        let seq = self.queue.number(at(self.now));
         let event = LiveEvent { seq, ts: UtcMillis(self.now), at: self.log.len() as u64, event };
-        self.queue.push(event, 20);
+        let start = self.file.len() as u64 * 10;
+        let stored = event.event.is_recorded().then_some(StoredRange { start, end: start + 10 });
+        if stored.is_some() {
+            self.file.push(event.clone());
+        }
+        self.queue.push(event, 20, stored);
     }
 
     fn tool(&mut self, text: &str) {
@@ -47,7 +53,8 @@ impl Rig {
     }
 
     fn take(&mut self) -> Option<LiveEvent> {
-        self.queue.take(at(self.now))
+        let file = &self.file;
+        self.queue.take(at(self.now), |start| Some((file.get(start as usize / 10)?.clone(), start + 10)))
     }
 
     fn taken(&mut self) -> Vec<String> {
@@ -215,6 +222,47 @@ fn what_is_never_shed_splits_the_gap() {
 }
 
 #[test]
+fn events_nobody_reads_wait_in_their_file() {
+    let mut rig = Rig::new(small());
+    for number in 0..200 {
+        rig.tool(&format!("call {number}"));
+        if number > 100 && number % 50 == 0 {
+            rig.stdout("some output\n");
+        }
+    }
+    assert!(rig.queue.waiting.len() <= 25, "{}", rig.queue.waiting.len());
+    let taken = rig.taken();
+    let calls = taken.iter().filter(|event| event.contains("call")).count();
+    assert_eq!(calls, 200);
+    let rest: Vec<&String> = taken.iter().filter(|event| !event.contains("call")).collect();
+    insta::assert_debug_snapshot!(rest, @r##"
+    [
+        "#151 (logs truncated)",
+        "#151 gap 151..152 @0..12 1 events 12 bytes",
+    ]
+    "##);
+}
+
+#[test]
+fn a_lost_event_file_is_a_gap() {
+    let mut rig = Rig::new(small());
+    for number in 0..60 {
+        rig.tool(&format!("call {number}"));
+        rig.stdout("x");
+    }
+    rig.file.clear();
+    rig.queue.finish(at(rig.now));
+    let taken = rig.taken();
+    insta::assert_debug_snapshot!(taken[taken.len() - 3..], @r##"
+    [
+        "#16 call 8",
+        "#17 gap 17..119 @8..59 102 events 51 bytes",
+        "#119 gap 119..120 @59..60 1 events 1 bytes",
+    ]
+    "##);
+}
+
+#[test]
 fn a_flood_is_not_copied() {
     let mut rig = Rig::new(LiveLimits::default());
     let chunk = vec![b'x'; 64 * 1024];
@@ -243,7 +291,7 @@ fn step() -> impl Strategy<Value = Step> {
     let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];
     prop_oneof![
         6 => (stream, bytes).prop_map(|(stream, bytes)| Step::Output(stream, bytes)),
-        1 => Just(Step::Tool),
+        2 => Just(Step::Tool),
         1 => Just(Step::Delta),
         2 => (0_u64..40).prop_map(Step::Wait),
         2 => (0_usize..12).prop_map(Step::Take),
@@ -321,8 +369,8 @@ proptest! {
                     }
                 }
             }
-            let unsheddable = rig.offered.len() * 80;
-            prop_assert!(rig.queue.waiting_bytes <= 200 + 200 + unsheddable, "bounded: {}", rig.queue.waiting_bytes);
+            prop_assert!(rig.queue.waiting_bytes <= 400 + 200, "bounded: {}", rig.queue.waiting_bytes);
+            prop_assert!(rig.queue.waiting.len() <= 40, "bounded: {:?}", rig.queue.waiting);
         }
         rig.queue.finish(at(rig.now));
         while let Some(event) = rig.take() {

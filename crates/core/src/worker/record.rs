@@ -1,11 +1,15 @@
 //! The record of one attempt. It comes before anything is shown, and its failure stops nothing.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek};
+use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{OutputStream, RecordTarget, UtcMillis};
-use roboppi_journal::{EventFileWriter, RecordError, SpoolWriter};
+use roboppi_journal::{EventFileWriter, RecordError, RunDir, SpoolWriter};
 use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
+
+use crate::live::{LiveEvent, StoredRange};
 
 /// Files of an attempt that nobody asked to keep.
 const PRIVATE_BASE: &str = "steps/worker/i1-a1";
@@ -14,6 +18,11 @@ const PRIVATE_BASE: &str = "steps/worker/i1-a1";
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     files: Option<(SpoolWriter, EventFileWriter)>,
+    /// The event file, and its length when it was closed.
+    events_path: Option<PathBuf>,
+    events_len: u64,
+    /// Open while events are read back.
+    reader: Option<BufReader<File>>,
     /// Length of the log; goes on when nothing can be written.
     len: u64,
     trouble: Option<String>,
@@ -25,26 +34,27 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn open(target: Option<&RecordTarget>) -> Self {
         let mut recorder = Self::default();
-        let opened = match target {
-            Some(RecordTarget { dir, base }) => writers(Path::new(dir), base),
-            None => return recorder.open_private(),
-        };
-        match opened {
-            Ok(files) => recorder.files = Some(files),
+        let Some(RecordTarget { dir, base }) = target else { return recorder.open_private() };
+        match recorder.open_in(Path::new(dir), base) {
+            Ok(()) => recorder,
             Err(error) => {
                 recorder.fail(&error);
-                return recorder.open_private();
+                recorder.open_private()
             }
         }
-        recorder
+    }
+
+    fn open_in(&mut self, dir: &Path, base: &str) -> Result<(), RecordError> {
+        self.files = Some((SpoolWriter::new(dir, base)?, EventFileWriter::new(dir, base)?));
+        self.events_path = Some(RunDir::at(dir.to_owned()).events_path(base)?);
+        Ok(())
     }
 
     fn open_private(mut self) -> Self {
         match tempfile::Builder::new().prefix("roboppi-core-").tempdir() {
             Ok(dir) => {
-                match writers(dir.path(), PRIVATE_BASE) {
-                    Ok(files) => self.files = Some(files),
-                    Err(error) => self.fail(&error),
+                if let Err(error) = self.open_in(dir.path(), PRIVATE_BASE) {
+                    self.fail(&error);
                 }
                 self.private = Some(dir);
             }
@@ -66,16 +76,33 @@ impl Recorder {
         offset
     }
 
-    /// Appends an event and gives its length in the file.
-    pub(super) fn event(&mut self, record: &AttemptRecord) -> u64 {
-        let Some((_, events)) = &mut self.files else { return 0 };
-        let before = events.len();
+    /// Appends an event and says where it is now, unless that failed.
+    pub(super) fn event(&mut self, record: &AttemptRecord) -> Option<StoredRange> {
+        let (_, events) = self.files.as_mut()?;
+        let start = events.len();
         let written = events.append(record);
-        let length = events.len() - before;
-        if let Err(error) = written {
-            self.fail(&error);
+        self.events_len = events.len();
+        match written {
+            Ok(()) => Some(StoredRange { start, end: self.events_len }),
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
         }
-        length
+    }
+
+    /// Reads the event at an offset of the file, and says where the next one begins.
+    pub(super) fn read_event(&mut self, start: u64) -> Option<(LiveEvent, u64)> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            closed => closed.insert(BufReader::new(File::open(self.events_path.as_ref()?).ok()?)),
+        };
+        let here = reader.stream_position().ok()?;
+        reader.seek_relative(start.cast_signed() - here.cast_signed()).ok()?;
+        let mut line = Vec::new();
+        let length = reader.read_until(b'\n', &mut line).ok()? as u64;
+        let AttemptRecord { seq, ts, at, event } = serde_json::from_slice(&line).ok()?;
+        Some((LiveEvent { seq, ts, at, event }, start + length))
     }
 
     /// Length of the log, lost bytes included.
@@ -84,8 +111,8 @@ impl Recorder {
     }
 
     /// Length of the event file.
-    pub(super) fn events_bytes(&self) -> u64 {
-        self.files.as_ref().map_or(0, |(_, events)| events.len())
+    pub(super) const fn events_bytes(&self) -> u64 {
+        self.events_len
     }
 
     /// The first problem, once.
@@ -107,8 +134,4 @@ impl Recorder {
             self.trouble = Some(trouble);
         }
     }
-}
-
-fn writers(dir: &Path, base: &str) -> Result<(SpoolWriter, EventFileWriter), RecordError> {
-    Ok((SpoolWriter::new(dir, base)?, EventFileWriter::new(dir, base)?))
 }

@@ -16,7 +16,7 @@ use roboppi_worker_adapters::{
 
 use super::record::Recorder;
 use super::{Shared, WorkerNotice, WorkerOptions};
-use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
+use crate::live::{LiveEvent, LiveQueue, ProgressThinner, StoredRange};
 use crate::{Clock, WorkerControl, WorkerOutcome};
 
 pub(super) struct State {
@@ -100,6 +100,11 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The next event for the reader.
+    pub(super) fn take_event(&mut self, now: Mono) -> Option<LiveEvent> {
+        self.live.take(now, |start| self.recorder.read_event(start))
     }
 
     /// The next time [`time_passed`](Self::time_passed) has something to do.
@@ -253,18 +258,18 @@ impl State {
     /// Numbers, records, and only then offers an event.
     fn event(&mut self, now: Mono, event: WorkerEvent) {
         let (ts, at) = (self.clock.utc(), self.recorder.log_bytes());
-        let seq = self.live.number(now, &event);
-        let mut bytes = match &event {
-            WorkerEvent::TextDelta { delta, .. } => delta.len(),
-            _ => 0,
-        };
+        let seq = self.live.number(now);
         let record = AttemptRecord { seq, ts, at, event };
-        if record.event.is_recorded() {
-            bytes = usize::try_from(self.recorder.event(&record)).unwrap_or(usize::MAX);
-            self.pass_on_trouble();
-        }
+        let stored = record.event.is_recorded().then(|| self.recorder.event(&record)).flatten();
+        self.pass_on_trouble();
         if self.show_events {
-            self.live.push(LiveEvent { seq, ts, at, event: record.event }, bytes);
+            let bytes = match (&record.event, stored) {
+                (WorkerEvent::TextDelta { delta, .. }, _) => delta.len(),
+                (_, Some(StoredRange { start, end })) => usize::try_from(end - start).unwrap_or(usize::MAX),
+                _ => 0,
+            };
+            let AttemptRecord { seq, ts, at, event } = record;
+            self.live.push(LiveEvent { seq, ts, at, event }, bytes, stored);
         }
     }
 
