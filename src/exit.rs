@@ -10,6 +10,11 @@ pub(crate) const INFRASTRUCTURE: u8 = 3;
 /// A defect or a limit of roboppi itself.
 pub(crate) const OWN_ERROR: u8 = 125;
 
+/// Whether the code says that SIGHUP or SIGTERM ended the run, and not a person.
+pub(crate) const fn by_signal(code: u8) -> bool {
+    matches!(code, 129 | 143)
+}
+
 /// Why a command failed, with the exit code it has.
 #[derive(Debug)]
 pub(crate) struct Failure {

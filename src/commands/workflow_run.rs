@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 
 use crate::cli::{RunArgs, Switch};
 use crate::commands::workflow_file::{self, use_colour};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::terminal::{self, View};
 
 mod viewer;
@@ -54,7 +54,7 @@ async fn supervise(args: &RunArgs, settings: RunSettings, view: View) -> Result<
     let colour = use_colour(args.view.color, io::stdout().is_terminal());
     let viewer = Viewer::start(view, prepared.source(), args, colour)?;
     let end = prepared.execute(launch, &mut signals).await;
-    viewer.finish(&mut signals).await;
+    viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
     Ok(end)
 }
 

@@ -36,7 +36,8 @@ impl Viewer {
     ) -> Result<Self, Failure> {
         let settings = plain::PlainSettings {
             colour,
-            stream: args.view.stream,
+            // Whoever does not want to see output live does not want it line by line either.
+            stream: args.view.stream && source.follow().view.head.is_none_or(|head| head.stream_stdio),
             verbose: args.verbose,
             ..plain::PlainSettings::default()
         };
@@ -80,10 +81,17 @@ impl Viewer {
     }
 
     /// Waits until everything was shown and, on a screen, until the person has seen it.
-    pub(super) async fn finish(mut self, signals: &mut Signals) {
+    /// With `hurried` a signal ended the run: then nobody may be there to look at the screen, and it does not stay.
+    pub(super) async fn finish(mut self, hurried: bool, signals: &mut Signals) {
+        let hurried = hurried && self.screen.is_some();
+        let hurry = async {
+            if !hurried {
+                signals.next().await;
+            }
+        };
         let shown = tokio::select! {
             shown = &mut self.ended => shown,
-            _ = signals.next() => {
+            () = hurry => {
                 // Whoever reads our lines does not, and someone wants us gone.
                 let Some(screen) = &self.screen else { return };
                 screen.stop();
