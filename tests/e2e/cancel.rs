@@ -1,6 +1,6 @@
 //! Stopped is stopped: signals, a dead core, a dead supervisor.
 
-use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
 
 use crate::env::TestEnv;
 use crate::flow::Flow;
@@ -74,18 +74,18 @@ fn a_dead_core_loses_its_steps_and_nothing_hangs() {
 }
 
 #[test]
-fn a_stopped_core_is_not_waited_for_for_ever() {
+fn a_core_that_hangs_counts_as_lost() {
     let env = TestEnv::new();
-    let running =
-        env.run(&Flow::of(SLEEPER)).args(["--supervised", "--grace", "200ms", "--drain", "200ms"]).start();
+    let patience =
+        ["--grace", "200ms", "--drain", "200ms", "--heartbeat", "100ms", "--heartbeat-limit", "500ms"];
+    let running = env.run(&Flow::of(SLEEPER)).arg("--supervised").args(patience).start();
     env.wait_for_file("started");
     let core = env.wait_for("the pid of the core", || env.the_run().core_pid());
-    let core = Process::of(core).unwrap();
-    core.signal(SIGSTOP);
-    running.signal(SIGTERM);
-    let outcome = running.wait();
-    core.signal(SIGCONT);
-    let _ = outcome.code(143);
+    Process::of(core).expect("the core runs").signal(SIGSTOP);
+    let _ = running.wait().code(3);
+    assert_eq!(env.the_run().state("work"), "lost");
+    // As above.
+    env.end_what_is_left();
 }
 
 #[test]

@@ -10,8 +10,9 @@ const CTRL_C: &str = "\x03";
 /// The tab with the output of a step.
 const LOGS: &str = "2";
 
-/// Writes a line, then waits for the file `go` before the next.
-const TWO_LINES: &str = "echo a line to see; until [ -e go ]; do sleep 0.01; done; echo the other line";
+/// Writes a line, waits for the file `go` before the next, and for the file `end` before it ends.
+const TWO_LINES: &str = "wait_for() { until [ -e $1 ]; do sleep 0.01; done; }
+    echo a line to see; wait_for go; echo the other line; wait_for end";
 
 #[test]
 fn steps_and_their_output_appear_while_they_run() {
@@ -26,6 +27,7 @@ fn steps_and_their_output_appear_while_they_run() {
         assert!(on_screen.terminal.look(roboppi_terminal::Screen::alternate_screen));
         env.write("go", "");
         on_screen.wait_for_text("the other line");
+        env.write("end", "");
         // The final state stays until it is dismissed.
         env.wait_for("the end of the run", || env.the_run().outcome());
         on_screen.wait_for_text("succeeded");

@@ -1,0 +1,472 @@
+//! The loop around one [`ChildMachine`], as the core runs it, and what must hold at every step of it.
+
+use std::collections::VecDeque;
+
+use roboppi_core::{JobInput, WorkerControl, WorkerOutcome};
+use roboppi_ipc::{
+    CancelReason, CoreEvent, Cost, EndingPhase, ErrorClass, JobId, ProcessIdentity, ResultDetails,
+    WorkerResult, WorkerStatus,
+};
+use roboppi_process::machine::{
+    ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, SWEEP_TIME, Signal,
+};
+use roboppi_process::ExitKind;
+use roboppi_worker_adapters::{self as adapters, OutputDigest, WorkerEnd};
+
+use crate::agenda::{Cause, Due, Event};
+use crate::faults::{Bug, Fault};
+use crate::plan::{Nature, SLACK, ms, whole};
+use crate::process::Process;
+use crate::promise::Promise;
+use crate::story::Seen;
+use crate::world::World;
+
+/// One worker: its machine, the process it is about, and what is known of both.
+pub(crate) struct Worker {
+    pub(crate) attempt: usize,
+    pub(crate) core: usize,
+    pub(crate) job: JobId,
+    pub(crate) machine: ChildMachine,
+    pub(crate) limits: Limits,
+    pub(crate) controls: VecDeque<WorkerControl>,
+    pub(crate) finished: Option<ChildEnd>,
+
+    // The process.
+    pub(crate) nature: Nature,
+    pub(crate) process: Process,
+    pub(crate) pipes_open: bool,
+    pub(crate) spawned_at: u64,
+    pub(crate) stopped_since: Option<u64>,
+    pub(crate) stopped_total: u64,
+    pub(crate) waits_to_end: Option<Cause>,
+    pub(crate) group_killed: bool,
+
+    // What the machine was told and has asked for.
+    pub(crate) begun: bool,
+    told_spawned: bool,
+    told_exit: Option<u64>,
+    /// The worst reason it was given while that could still matter.
+    pub(crate) asked: Option<CancelReason>,
+    term_at: Option<u64>,
+    forced: bool,
+    killed: bool,
+    /// When those who hold the pipes were killed although the pipes were open.
+    swept_at: Option<u64>,
+    shown_reason: Option<CancelReason>,
+    last_timer: Option<Epoch>,
+}
+
+impl Worker {
+    pub(crate) fn new(attempt: usize, core: usize, job: JobId, limits: Limits, nature: Nature) -> Self {
+        Self {
+            attempt,
+            core,
+            job,
+            machine: ChildMachine::new(limits),
+            limits,
+            controls: VecDeque::new(),
+            finished: None,
+            nature,
+            process: Process::Unborn,
+            pipes_open: true,
+            spawned_at: 0,
+            stopped_since: None,
+            stopped_total: 0,
+            waits_to_end: None,
+            group_killed: false,
+            begun: false,
+            told_spawned: false,
+            told_exit: None,
+            asked: None,
+            term_at: None,
+            forced: false,
+            killed: false,
+            swept_at: None,
+            shown_reason: None,
+            last_timer: None,
+        }
+    }
+
+    /// How long its process has run, pauses left out.
+    pub(crate) fn ran(&self, now: u64) -> u64 {
+        let paused = self.stopped_since.map_or(0, |since| now - since);
+        now - self.spawned_at - self.stopped_total - paused
+    }
+
+    const fn has_exited(&self) -> bool {
+        self.told_exit.is_some()
+    }
+}
+
+impl World {
+    pub(crate) fn worker_begins(&mut self, index: usize) {
+        self.workers[index].begun = true;
+        // What was asked already may spare the start.
+        while let Some(control) = self.workers[index].controls.pop_front() {
+            self.tell_child(index, input_of(control));
+        }
+        self.tell_child(index, Input::Start);
+    }
+
+    pub(crate) fn worker_control(&mut self, index: usize) {
+        let worker = &mut self.workers[index];
+        if worker.begun
+            && let Some(control) = worker.controls.pop_front()
+        {
+            self.tell_child(index, input_of(control));
+        }
+    }
+
+    /// Gives one input to the machine of a child and performs what it asks for.
+    pub(crate) fn tell_child(&mut self, index: usize, input: Input) {
+        let Some(input) = self.planted_in_input(index, input) else { return };
+        self.note(|| format!("  child   worker {index} <- {input:?}"));
+        let now = self.mono();
+        let mut effects = Vec::new();
+        self.workers[index].machine.handle(now, input, &mut effects);
+        let mut terminating = false;
+        for effect in effects {
+            terminating |= matches!(effect, Effect::Ending { phase: EndingPhase::Terminating, .. });
+            if self.bug == Some(Bug::NoGraceTimer) && terminating && matches!(effect, Effect::SetTimer { .. }) {
+                continue;
+            }
+            self.note(|| format!("  child   worker {index}    {effect:?}"));
+            let over = self.workers[index].finished.is_some();
+            self.must(!over, Promise::ExactlyOnce, || format!("worker {index} has finished, then {effect:?}"));
+            self.child_effect(index, input, effect);
+        }
+        let worker = &self.workers[index];
+        let agree = worker.machine.is_done() == worker.finished.is_some();
+        self.must(agree, Promise::ExactlyOnce, || format!("worker {index} is done and has not said so"));
+        if self.bug == Some(Bug::PipesNotDrained) && matches!(input, Input::Exited(_)) {
+            self.tell_child(index, Input::PipesClosed);
+        }
+    }
+
+    /// Takes note of what a machine is told; a planted bug may change it on its way.
+    fn planted_in_input(&mut self, index: usize, input: Input) -> Option<Input> {
+        let now = self.now;
+        let worker = &mut self.workers[index];
+        let spawning = worker.begun && worker.process == Process::Spawning;
+        match input {
+            Input::Spawned => worker.told_spawned = true,
+            Input::Exited(_) => worker.told_exit = Some(now),
+            Input::Cancel(reason) => self.child_asked(index, reason, false),
+            Input::Kill(reason) => self.child_asked(index, reason, true),
+            Input::Timer(epoch) if worker.last_timer != Some(epoch) => {
+                self.saw(Seen::StaleChildTimer);
+                if self.bug == Some(Bug::StaleTimerObeyed) {
+                    return self.workers[index].last_timer.map(Input::Timer);
+                }
+            }
+            _ => {}
+        }
+        let worker = &self.workers[index];
+        let ends = matches!(input, Input::Cancel(_) | Input::Kill(_));
+        if ends && spawning {
+            self.saw(Seen::CancelledWhileSpawning);
+            if self.bug == Some(Bug::CancelLostWhileSpawning) {
+                return None;
+            }
+        }
+        if input == Input::Spawned && worker.asked.is_some() {
+            self.child_must_end(index);
+        }
+        if let (Input::Spawned, Some(timeout)) = (input, self.workers[index].limits.timeout) {
+            let stopped = self.stopped_time(index);
+            self.in_ms(whole(timeout) + SLACK, Event::Due(Due::Timeout { worker: index, stopped }));
+        }
+        if matches!(input, Input::Exited(_)) {
+            let stopped = self.stopped_time(index);
+            let left = self.plan.drain + whole(SWEEP_TIME) + SLACK;
+            self.in_ms(left, Event::Due(Due::Child { worker: index, stopped, why: "its leader is gone" }));
+        }
+        Some(input)
+    }
+
+    fn child_asked(&mut self, index: usize, reason: CancelReason, force: bool) {
+        let worker = &mut self.workers[index];
+        if worker.finished.is_some() {
+            return;
+        }
+        worker.forced |= force;
+        // Who ended by itself was not ended by anybody, whatever comes later.
+        if worker.has_exited() && worker.asked.is_none() {
+            return;
+        }
+        let paused = worker.stopped_since.is_some();
+        worker.asked = worker.asked.max(Some(reason));
+        let running = worker.told_spawned && !worker.has_exited();
+        if running && paused {
+            self.saw(Seen::CancelledWhilePaused);
+        }
+        if running {
+            self.child_must_end(index);
+        }
+    }
+
+    /// From now on the ladder counts.
+    pub(crate) fn child_must_end(&mut self, index: usize) {
+        let worker = &self.workers[index];
+        let (grace, why) = match worker.forced {
+            true => (0, "it was to be killed"),
+            false => (whole(worker.limits.grace), "it was asked to end"),
+        };
+        let rest = worker.nature.heeds_kill + whole(worker.limits.drain) + whole(SWEEP_TIME) + SLACK;
+        let stopped = self.stopped_time(index);
+        self.in_ms(grace + rest, Event::Due(Due::Child { worker: index, stopped, why }));
+    }
+
+    /// How long the core of a worker has been stopped.
+    fn stopped_time(&self, index: usize) -> u64 {
+        self.cores[self.workers[index].core].stopped_total
+    }
+
+    fn child_effect(&mut self, index: usize, input: Input, effect: Effect) {
+        match effect {
+            Effect::Spawn => {
+                let worker = &mut self.workers[index];
+                let first = worker.process == Process::Unborn;
+                worker.process = Process::Spawning;
+                let takes = worker.nature.spawn_takes;
+                self.must(first, Promise::ExactlyOnce, || format!("worker {index} is started again"));
+                self.in_ms(takes, Event::Spawns(index));
+            }
+            Effect::Started => {
+                let process = ProcessIdentity { pid: 1_000, start_time: index as u64 };
+                let job_id = self.workers[index].job.clone();
+                self.worker_notice(index, JobInput::WorkerStarted, CoreEvent::WorkerStarted { job_id, process });
+            }
+            Effect::Signal(signal) => self.child_signal(index, signal),
+            Effect::SetTimer { epoch, after } => {
+                self.workers[index].last_timer = Some(epoch);
+                let late = self.rng.up_to(3);
+                self.in_ms(whole(after).saturating_add(late), Event::ChildTold(index, Input::Timer(epoch)));
+                if self.weather.has(Fault::StaleTimers) {
+                    let again = whole(after).saturating_add(self.rng.up_to(1_500));
+                    self.in_ms(again, Event::ChildTold(index, Input::Timer(epoch)));
+                }
+            }
+            Effect::SweepGroup => self.child_sweep(index),
+            Effect::Ending { phase, reason, limit } => self.child_ending(index, input, phase, reason, whole(limit)),
+            Effect::Finish(end) => self.child_finished(index, end),
+        }
+    }
+
+    fn child_signal(&mut self, index: usize, signal: Signal) {
+        let now = self.now;
+        let worker = &mut self.workers[index];
+        let known = worker.told_spawned;
+        if signal == Signal::Term {
+            worker.term_at.get_or_insert(now);
+        }
+        let graced = worker.term_at.is_some_and(|at| now >= at + whole(worker.limits.grace));
+        let early = signal == Signal::Kill && !worker.forced && !graced;
+        if signal == Signal::Kill {
+            worker.killed = true;
+            let seen = if worker.forced { Seen::KilledByForce } else { Seen::KilledAfterGrace };
+            self.saw(seen);
+        }
+        if signal == Signal::Stop {
+            self.saw(Seen::Paused);
+        }
+        self.must(known, Promise::Truth, || format!("worker {index}: a signal before it runs"));
+        self.must(!early, Promise::NoForceTooEarly, || {
+            format!("worker {index} is killed before its grace time is over")
+        });
+        self.signal(index, signal);
+    }
+
+    fn child_sweep(&mut self, index: usize) {
+        let now = self.now;
+        let worker = &mut self.workers[index];
+        let exited = worker.told_exit;
+        let drained = exited.is_some_and(|at| now >= at + whole(worker.limits.drain));
+        let fine = !worker.pipes_open || worker.forced || drained;
+        if worker.pipes_open {
+            worker.swept_at.get_or_insert(now);
+            self.saw(Seen::Swept);
+        }
+        self.must(exited.is_some(), Promise::NoForceTooEarly, || {
+            format!("worker {index}: its group is swept while its leader lives")
+        });
+        self.must(fine, Promise::NoForceTooEarly, || {
+            format!("worker {index}: who holds its pipes is killed before the drain time is over")
+        });
+        self.workers[index].group_killed = true;
+        self.group_dies(index);
+    }
+
+    fn child_ending(
+        &mut self,
+        index: usize,
+        input: Input,
+        phase: EndingPhase,
+        reason: Option<CancelReason>,
+        limit: u64,
+    ) {
+        let now = self.now;
+        let worker = &mut self.workers[index];
+        let (shown, exited) = (worker.shown_reason, worker.has_exited());
+        worker.shown_reason = reason;
+        let timed_out = phase == EndingPhase::Terminating && matches!(input, Input::Timer(_));
+        if timed_out {
+            let enough = worker.limits.timeout.is_some_and(|timeout| worker.ran(now) >= whole(timeout));
+            worker.asked = worker.asked.max(Some(CancelReason::Timeout));
+            self.must(enough, Promise::NoForceTooEarly, || {
+                format!("worker {index} is ended for its time, and its time is not over")
+            });
+            self.child_must_end(index);
+        }
+        self.must(reason >= shown, Promise::OnlyMoreSevere, || {
+            format!("worker {index} is ended for {reason:?} after {shown:?}")
+        });
+        self.must(exited == (phase == EndingPhase::Draining), Promise::Truth, || {
+            format!("worker {index} is shown as {phase:?} and its leader has exited: {exited}")
+        });
+        let job_id = self.workers[index].job.clone();
+        let event = CoreEvent::WorkerEnding { job_id, phase, reason, limit_ms: limit };
+        self.worker_notice(index, JobInput::WorkerEnding, event);
+    }
+
+    fn child_finished(&mut self, index: usize, end: ChildEnd) {
+        self.workers[index].finished = Some(end);
+        let result = match end {
+            ChildEnd::NeverStarted(reason) => {
+                self.saw(Seen::CancelledBeforeStart);
+                let (process, asked) = (self.workers[index].process, self.workers[index].asked);
+                self.must(process == Process::Unborn && asked == Some(reason), Promise::Truth, || {
+                    format!("worker {index} never started for {reason:?}; it is {process:?}, asked {asked:?}")
+                });
+                unstarted(Some(reason))
+            }
+            ChildEnd::SpawnFailed => {
+                let process = self.workers[index].process;
+                self.must(process == Process::NeverWas, Promise::Truth, || {
+                    format!("worker {index} is said not to have started; it is {process:?}")
+                });
+                unstarted(None)
+            }
+            ChildEnd::Ended(ended) => {
+                self.check_ended(index, ended);
+                self.result_of(ended)
+            }
+        };
+        let started = matches!(end, ChildEnd::Ended(_));
+        self.worker_ended(index, WorkerOutcome { result, started });
+    }
+
+    fn check_ended(&mut self, index: usize, ended: Ended) {
+        let now = self.now;
+        let worker = &self.workers[index];
+        let Ended { exit, reason, killed, pipes_left_open, .. } = ended;
+        let truth = worker.process == Process::Exited(exit)
+            && worker.has_exited()
+            && reason == worker.asked
+            && killed == worker.killed;
+        let waited = worker.swept_at.is_some_and(|at| now >= at + whole(SWEEP_TIME));
+        let (open, swept) = (worker.pipes_open, worker.swept_at.is_some());
+        let (process, asked) = (worker.process, worker.asked);
+        self.must(truth, Promise::Truth, || {
+            format!("worker {index} is said to be {ended:?}; it is {process:?}, asked {asked:?}")
+        });
+        self.must(!open || (waited && pipes_left_open), Promise::Drained, || {
+            format!("worker {index} has finished and somebody still writes to its pipes")
+        });
+        self.must(pipes_left_open == swept, Promise::Drained, || {
+            format!("worker {index}: pipes left open {pipes_left_open}, swept by force {swept}")
+        });
+        if asked.is_some() && exit == ExitKind::Code(0) {
+            self.saw(Seen::TrappedTermAndReturnedZero);
+        }
+        if asked.is_some() {
+            self.saw(Seen::ExitedWhileAsked);
+        }
+        if pipes_left_open {
+            self.saw(Seen::PipesLeftOpen);
+        }
+    }
+
+    fn result_of(&self, ended: Ended) -> WorkerResult {
+        let exit = match ended.exit {
+            ExitKind::Signal(_) if self.bug == Some(Bug::ExitInvented) => adapters::ExitKind::Code(0),
+            ExitKind::Code(code) => adapters::ExitKind::Code(code),
+            ExitKind::Signal(signal) => adapters::ExitKind::Signal(signal),
+        };
+        let cancelled = match self.bug {
+            Some(Bug::ExitInvented) => None,
+            _ => ended.reason,
+        };
+        let output = OutputDigest::default();
+        let end =
+            WorkerEnd { exit, output: &output, cancelled, killed: ended.killed, duration: ended.duration };
+        adapters::verdict(&end)
+    }
+
+    pub(crate) fn due_child(&mut self, index: usize, stopped: u64, why: &'static str) {
+        let worker = &self.workers[index];
+        if worker.finished.is_some() || self.cores[worker.core].gone {
+            return;
+        }
+        // Time in which its core was stopped does not count.
+        let now_stopped = self.stopped_time(index);
+        if now_stopped > stopped {
+            let due = Due::Child { worker: index, stopped: now_stopped, why };
+            return self.in_ms(now_stopped - stopped, Event::Due(due));
+        }
+        let process = worker.process;
+        self.broken(Promise::EndsInTime, || {
+            format!("worker {index} has not ended in time although {why}; it is {process:?}")
+        });
+    }
+
+    pub(crate) fn due_timeout(&mut self, index: usize, stopped: u64) {
+        let now = self.now;
+        let worker = &self.workers[index];
+        let over = worker.asked.is_some() || worker.has_exited() || worker.finished.is_some();
+        let Some(timeout) = worker.limits.timeout else { return };
+        if over || self.cores[worker.core].gone || !worker.process.lives() {
+            return;
+        }
+        let now_stopped = self.stopped_time(index);
+        let left = (whole(timeout) + SLACK).saturating_sub(worker.ran(now)).max(now_stopped - stopped);
+        if left > 0 {
+            return self.in_ms(left, Event::Due(Due::Timeout { worker: index, stopped: now_stopped }));
+        }
+        self.broken(Promise::EndsInTime, || format!("worker {index} runs on after {timeout:?}"));
+    }
+}
+
+const fn input_of(control: WorkerControl) -> Input {
+    match control {
+        WorkerControl::Cancel(reason) => Input::Cancel(reason),
+        WorkerControl::Kill(reason) => Input::Kill(reason),
+        WorkerControl::Pause => Input::Pause,
+        WorkerControl::Resume => Input::Resume,
+    }
+}
+
+/// The result of a worker that never was.
+fn unstarted(cancelled: Option<CancelReason>) -> WorkerResult {
+    let (status, class) = match cancelled {
+        None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
+        Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
+        Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
+    };
+    WorkerResult {
+        status,
+        artifacts: Vec::new(),
+        observations: Vec::new(),
+        cost: Cost::default(),
+        duration_ms: 0,
+        exit_code: None,
+        error_class: Some(class),
+        details: Some(Box::new(ResultDetails { cancel_reason: cancelled, ..ResultDetails::default() })),
+    }
+}
+
+/// The time-out of zero is over before anything is started.
+pub(crate) fn first_controls(limits: &Limits) -> VecDeque<WorkerControl> {
+    let over = limits.timeout == Some(ms(0));
+    over.then_some(WorkerControl::Cancel(CancelReason::Timeout)).into_iter().collect()
+}
