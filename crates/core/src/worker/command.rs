@@ -131,3 +131,71 @@ fn choose_program(programs: &[String], path: Option<&OsStr>, cwd: &Path) -> Opti
 fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::job;
+
+    fn task() -> WorkerTask {
+        job("a").worker_task().unwrap()
+    }
+
+    fn environment(name: &str) -> Option<OsString> {
+        (name == "PATH").then(|| "/no/such/dir:/usr/bin:/bin".into())
+    }
+
+    fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Spawn {
+        prepare(spec, task, environment).unwrap().spawn
+    }
+
+    #[test]
+    fn the_environment_of_a_worker() {
+        let mut task = task();
+        let mut spec = CommandSpec::new(["sh"]);
+        for (name, value) in [
+            ("A", "task"),
+            ("B", "task"),
+            ("C", "task"),
+            ("ROBOPPI_IPC_SOCKET_PORT", "1"),
+            ("BAD=NAME", "x"),
+            ("", "x"),
+            ("NUL", "a\0b"),
+        ] {
+            task.env.insert(name.into(), value.into());
+        }
+        spec.env.insert("B".into(), "adapter".into());
+        spec.env_remove.push("C".into());
+        let env = prepared(&spec, &task).env;
+        let set: Vec<String> =
+            env.set.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
+        assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core"]);
+        for name in OF_THE_CORE_ALONE.iter().chain(&["C"]) {
+            assert!(env.remove.iter().any(|removed| removed == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_program_that_exists_is_taken() {
+        let program = |programs: &[&str]| {
+            let spec = CommandSpec::new(programs.iter().copied());
+            prepare(&spec, &task(), environment).map(|prepared| prepared.spawn.program)
+        };
+        assert_eq!(program(&["no-such-program", "sh"]).unwrap(), "sh");
+        assert_eq!(program(&["/no/such/program", "/bin/sh", "sh"]).unwrap(), "/bin/sh");
+        assert_eq!(program(&["/etc/passwd", "sh"]).unwrap(), "sh", "a file that is no program");
+        assert_eq!(program(&["first-of-none", "second"]).unwrap(), "first-of-none");
+        assert!(program(&[]).is_err());
+    }
+
+    #[test]
+    fn files_are_named_plainly_or_not_at_all() {
+        for name in ["", ".", "..", "a/b", ".hidden", "a b"] {
+            let mut spec = CommandSpec::new(["sh"]);
+            spec.files.push(TempFile { name: name.into(), content: Vec::new() });
+            assert!(prepare(&spec, &task(), environment).is_err(), "{name}");
+        }
+        let spec = CommandSpec::new(["sh"]).args([Arg::File("not-made".into())]);
+        assert!(prepare(&spec, &task(), environment).is_err());
+    }
+}

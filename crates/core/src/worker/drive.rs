@@ -28,8 +28,9 @@ pub(super) async fn drive(
     task: WorkerTask,
     options: WorkerOptions,
 ) {
+    let _unfinished = Unfinished(&shared);
     match prepare_worker(adapter, &task) {
-        Err(problem) => end_unstarted(&shared, problem, None),
+        Err(problem) => end_without_report(&shared, problem, None),
         Ok(Ready { command, spec, translation }) => {
             let polite = spec.polite.min(options.grace);
             let recorder = Recorder::open(options.record.as_ref());
@@ -47,13 +48,24 @@ pub(super) async fn drive(
                         SpawnErrorKind::Cancelled(reason) => Some(reason),
                         _ => None,
                     };
-                    end_unstarted(&shared, error.to_string(), cancelled);
+                    end_without_report(&shared, error.to_string(), cancelled);
                 }
             }
         }
     }
-    shared.ended.notify_waiters();
-    shared.news.notify_one();
+}
+
+/// Sees to it that there is an outcome, whatever happens: an adapter is somebody else's code and may panic.
+struct Unfinished<'a>(&'a Shared);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if self.0.state.borrow().outcome.is_none() {
+            end_without_report(self.0, "its adapter failed; this is a bug of the adapter".to_owned(), None);
+        }
+        self.0.ended.notify_waiters();
+        self.0.news.notify_one();
+    }
 }
 
 struct Ready {
@@ -99,8 +111,8 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
     }
 }
 
-/// The outcome of a worker that never was.
-fn end_unstarted(shared: &Shared, problem: String, cancelled: Option<CancelReason>) {
+/// The outcome of a worker of which there is no report.
+fn end_without_report(shared: &Shared, problem: String, cancelled: Option<CancelReason>) {
     let (status, class) = match cancelled {
         None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
         Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
@@ -118,5 +130,7 @@ fn end_unstarted(shared: &Shared, problem: String, cancelled: Option<CancelReaso
         error_class: Some(class),
         details: Some(Box::new(details)),
     };
-    shared.state.borrow_mut().end(shared.clock.now(), WorkerOutcome { result, started: false });
+    let mut state = shared.state.borrow_mut();
+    let started = state.is_running;
+    state.end(shared.clock.now(), WorkerOutcome { result, started });
 }

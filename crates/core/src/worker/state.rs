@@ -36,7 +36,8 @@ pub(super) struct State {
     result: Option<WorkerResult>,
     show_events: bool,
     show_output: bool,
-    is_running: bool,
+    /// There was a process.
+    pub(super) is_running: bool,
     /// Time a session has to end its worker politely.
     polite: Duration,
     polite_until: Option<(Mono, CancelReason)>,

@@ -1,6 +1,8 @@
 //! The core over an in-memory pipe, driven by a client that knows nothing but lines of JSON.
 
 #[cfg(test)]
+mod adapters;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod ending;

@@ -1,0 +1,228 @@
+//! Adapters of any kind, as the core drives them.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use roboppi_core::worker::{WorkerHandle, WorkerOptions, start_worker};
+use roboppi_core::{Clock, CoreSettings};
+use roboppi_ipc::{CancelReason, Job, Mono, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask};
+use roboppi_process::is_alive;
+use roboppi_worker_adapters::{
+    Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
+    StdinPlan, StreamPlan, TempFile, TimerId, WorkerAdapter, WorkerSession, verdict,
+};
+use tokio::sync::Notify;
+
+use crate::client::{job, run};
+
+type Handle = fn(SessionInput<'_>, &mut Vec<SessionEffect>);
+
+/// An adapter whose session is one function. The instructions are a shell script.
+struct Scripted {
+    spec: fn(CommandSpec) -> CommandSpec,
+    handle: Handle,
+}
+
+struct ScriptedSession(Handle);
+
+impl WorkerAdapter for Scripted {
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::OpenCode
+    }
+
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+        let mut spec = CommandSpec::new(["no-such-shell", "bash"]).args(["-c", &task.instructions, "name"]);
+        spec.stdout = StreamPlan::FOR_SESSION;
+        Ok((self.spec)(spec))
+    }
+
+    fn session(&self, _task: &WorkerTask) -> Box<dyn WorkerSession> {
+        Box::new(ScriptedSession(self.handle))
+    }
+}
+
+impl WorkerSession for ScriptedSession {
+    fn handle(&mut self, _now: Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
+        if let SessionInput::Exit(end) = &input {
+            out.push(SessionEffect::Result(verdict(end)));
+        }
+        (self.0)(input, out);
+    }
+}
+
+fn start(script: &str, spec: fn(CommandSpec) -> CommandSpec, handle: Handle) -> WorkerHandle {
+    let job: Job = serde_json::from_value(job("a", script)).unwrap();
+    let (task, clock) = (job.worker_task().unwrap(), Clock::start());
+    let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
+    start_worker(Some(Arc::new(Scripted { spec, handle })), task, options, clock, Rc::new(Notify::new()))
+}
+
+fn text(text: impl Into<String>) -> SessionEffect {
+    SessionEffect::Event(WorkerEvent::Text { text: text.into(), parent: None })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the whole function of a session")]
+fn say_line(input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
+    if let SessionInput::Line(_, line) = input {
+        out.push(text(String::from_utf8_lossy(line)));
+    }
+}
+
+async fn texts(handle: &WorkerHandle) -> Vec<String> {
+    let text = |event: WorkerEvent| match event {
+        WorkerEvent::Text { text, .. } => text,
+        other => format!("{other:?}"),
+    };
+    handle.events().map(|event| text(event.event)).collect().await
+}
+
+#[test]
+fn lines_become_events_and_are_not_shown_themselves() {
+    run(|| async {
+        let handle = start("echo one; printf two", |spec| spec, say_line);
+        assert_eq!(texts(&handle).await, ["one", "two"]);
+        assert_eq!(handle.result().await.result.status, WorkerStatus::Succeeded);
+    });
+}
+
+#[test]
+fn a_worker_can_be_spoken_to() {
+    run(|| async {
+        let handle = start(
+            "while read -r word; do echo \"you said $word\"; done; echo bye",
+            |spec| CommandSpec { stdin: StdinPlan::Piped, ..spec },
+            |input, out| match input {
+                SessionInput::Started => out.push(SessionEffect::Stdin(b"hello\n".to_vec())),
+                SessionInput::Line(_, b"you said hello") => out.push(SessionEffect::Ask(HostRequest {
+                    id: AskId(7),
+                    question: HostQuestion::ReadFile { path: "/etc/passwd".into() },
+                })),
+                SessionInput::Reply(reply) => {
+                    assert_eq!(reply.id, AskId(7));
+                    assert!(matches!(reply.answer, HostAnswer::Refused(_)));
+                    out.push(SessionEffect::Stdin(b"thanks\n".to_vec()));
+                }
+                SessionInput::Line(_, b"you said thanks") => {
+                    out.push(SessionEffect::SetTimer(TimerId(1), Duration::from_millis(20)));
+                }
+                SessionInput::Timer(TimerId(1)) => {
+                    out.push(text("time is over"));
+                    out.push(SessionEffect::CloseStdin);
+                }
+                other => say_line(other, out),
+            },
+        );
+        assert_eq!(texts(&handle).await, ["time is over", "bye"]);
+    });
+}
+
+#[test]
+fn a_session_that_is_done_ends_its_worker_and_that_is_no_cancellation() {
+    run(|| async {
+        let handle = start(
+            "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done",
+            |spec| spec,
+            |input, out| {
+                if let SessionInput::Line(..) = input {
+                    out.push(SessionEffect::End(None));
+                }
+            },
+        );
+        let result = handle.result().await.result;
+        assert_eq!(result.status, WorkerStatus::Succeeded);
+        assert_eq!(result.details.unwrap().cancel_reason, None);
+    });
+}
+
+#[test]
+fn a_session_can_cut_its_worker_short() {
+    run(|| async {
+        let handle = start(
+            "echo turn; exec sleep 1000",
+            |spec| spec,
+            |input, out| {
+                if let SessionInput::Line(..) = input {
+                    out.push(SessionEffect::End(Some(CancelReason::Budget)));
+                }
+            },
+        );
+        let result = handle.result().await.result;
+        assert_eq!(result.status, WorkerStatus::Cancelled);
+        assert_eq!(result.details.unwrap().cancel_reason, Some(CancelReason::Budget));
+    });
+}
+
+#[test]
+fn a_polite_session_may_ask_before_the_ladder() {
+    run(|| async {
+        let polite = |spec| CommandSpec { stdin: StdinPlan::Piped, polite: Duration::from_secs(4), ..spec };
+        let handle = start(
+            "trap 'echo term' TERM; echo ready; read -r word; echo \"$word\"; exit 3",
+            polite,
+            |input, out| match input {
+                SessionInput::Cancel(reason) => {
+                    out.push(SessionEffect::Stdin(format!("please {}\n", reason.name()).into_bytes()));
+                }
+                other => say_line(other, out),
+            },
+        );
+        let mut events = handle.events();
+        events.next().await;
+        handle.cancel(CancelReason::User);
+        let last = events.next().await.map(|event| event.event);
+        assert_eq!(last, Some(WorkerEvent::Text { text: "please user".into(), parent: None }));
+        assert_eq!(handle.result().await.result.exit_code, Some(3), "it was never sent TERM");
+    });
+}
+
+#[test]
+fn private_files_are_there_while_the_worker_runs() {
+    run(|| async {
+        let with_file = |spec: CommandSpec| {
+            let mut spec = spec.args([Arg::File("config.json".into())]);
+            spec.files.push(TempFile { name: "config.json".into(), content: b"{}".to_vec() });
+            spec
+        };
+        let handle = start("echo \"$1\"; cat \"$1\"; stat -c ' %a' \"$1\"", with_file, say_line);
+        let said = texts(&handle).await;
+        assert_eq!(said[1..], ["{} 600"]);
+        assert!(!std::path::Path::new(&said[0]).exists(), "and gone after it");
+    });
+}
+
+#[test]
+fn events_nobody_reads_are_all_there_in_the_end() {
+    run(|| async {
+        let count = 100_000;
+        let handle = start(&format!("seq {count}"), |spec| spec, say_line);
+        handle.result().await;
+        let said = texts(&handle).await;
+        assert!(
+            said.iter().map(String::as_str).eq((1..=count).map(|n| n.to_string()).collect::<Vec<_>>().iter())
+        );
+    });
+}
+
+#[test]
+fn a_worker_whose_session_panics_takes_nobody_with_it() {
+    run(|| async {
+        let handle = start(
+            "echo ready; exec sleep 1000",
+            |spec| spec,
+            |input, _| {
+                assert!(!matches!(input, SessionInput::Line(..)), "a session must not panic");
+            },
+        );
+        let process = loop {
+            match handle.take_notice() {
+                Some(roboppi_core::worker::WorkerNotice::Started(process)) => break process,
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        let outcome = handle.result().await;
+        assert_eq!(outcome.result.status, WorkerStatus::Failed);
+        assert!(!is_alive(process));
+    });
+}
