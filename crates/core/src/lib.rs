@@ -1,4 +1,15 @@
 //! The core process: permits, jobs, worker handles, the server on the wire.
+//!
+//! [`server::serve`] speaks with one supervisor over any pair of byte streams; `roboppi core` gives it
+//! standard input and output, `--direct` a pipe in memory. What is behind it:
+//!
+//! * [`PermitGate`] decides who may run, [`JobMachine`] what a job answers and when it is over. Both are
+//!   plain values in, values out.
+//! * [`worker`] runs one worker of any kind: it starts the process, records what comes, has it translated
+//!   and ends it. The record comes first: nothing is shown that was not recorded before, and a record that
+//!   fails is told and stops nothing.
+//! * [`live`] is what is shown while a worker runs. It is bounded, it may shed output, and it always says
+//!   what it shed. A reader that lags slows nobody down.
 
 mod clock;
 #[cfg(test)]

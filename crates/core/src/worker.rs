@@ -50,7 +50,7 @@ impl WorkerOptions {
     /// What a task asks for. `now` is needed for its deadline.
     #[must_use]
     pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
-        let JobOptions { record, stdio, timeout_ms, grace_ms, drain_ms } =
+        let JobOptions { record, stdio, timeout_ms, grace_ms, drain_ms, .. } =
             task.roboppi.clone().unwrap_or_default();
         let left = Duration::from_millis(task.budget.deadline_at.0.saturating_sub(now.0));
         Self {

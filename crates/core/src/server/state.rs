@@ -312,3 +312,18 @@ impl CoreState {
 fn is_no(value: &str) -> bool {
     ["0", "false", "no", "off"].contains(&value.trim().to_ascii_lowercase().as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_no_is_a_no() {
+        for no in ["0", "false", "NO", " off ", "Off"] {
+            assert!(is_no(no), "{no:?}");
+        }
+        for yes in ["", "1", "true", "on", "nope", "00"] {
+            assert!(!is_no(yes), "{yes:?}");
+        }
+    }
+}

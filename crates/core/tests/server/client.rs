@@ -1,6 +1,6 @@
 //! A supervisor made of lines of JSON.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ pub(crate) struct Client {
     lines: Option<Lines<BufReader<ReadHalf<DuplexStream>>>>,
     writer: Option<Sender>,
     unread: VecDeque<Value>,
+    running: BTreeSet<String>,
     serving: JoinHandle<std::io::Result<()>>,
     pub(crate) stop: mpsc::Sender<StopRequest>,
     guard: Guard,
@@ -83,6 +84,7 @@ impl Client {
             lines: Some(BufReader::new(reader).lines()),
             writer: Some(Sender(writer)),
             unread: VecDeque::new(),
+            running: BTreeSet::new(),
             serving,
             stop,
             guard: Guard::default(),
@@ -124,10 +126,28 @@ impl Client {
     async fn line(&mut self) -> Option<Value> {
         let line = self.lines.as_mut().expect("reading").next_line().await.unwrap()?;
         let message: Value = serde_json::from_str(&line).unwrap();
+        self.check_order(&message);
         if message["event"]["type"] == "worker_started" {
             self.guard.0.push(serde_json::from_value(message["event"]["process"].clone()).unwrap());
         }
         Some(message)
+    }
+
+    /// Holds for every conversation: a permit, then events, then one completion, then nothing.
+    fn check_order(&mut self, message: &Value) {
+        let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match message["type"].as_str() {
+            Some("permit_granted") => {
+                self.running.insert(id(&message["permit"]["jobId"]));
+            }
+            Some("job_event") => {
+                assert!(self.running.contains(&id(&message["jobId"])), "not while it runs: {message}");
+            }
+            Some("job_completed") => {
+                assert!(self.running.remove(&id(&message["jobId"])), "it did not run: {message}");
+            }
+            _ => {}
+        }
     }
 
     /// The next message for which `wanted` holds; the others stay to be read later.
@@ -215,6 +235,7 @@ impl Client {
             rest.push(message);
         }
         self.core_returned().await;
+        assert!(self.running.is_empty(), "never completed: {:?}", self.running);
         rest
     }
 
