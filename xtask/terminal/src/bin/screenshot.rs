@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use roboppi_terminal::{Screen, Spec, Terminal, draw_svg};
 
-const ROWS: u16 = 28;
+const ROWS: u16 = 26;
 const COLS: u16 = 112;
 const WORKFLOW: &str = "examples/build-test-report.yaml";
 const LIMIT: Duration = Duration::from_secs(120);
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 /// Runs the example with a home of its own, draws the screen in the middle of it and ends it.
 fn take(target: &Path) -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let place = tempfile::tempdir()?;
+    let place = tempfile::Builder::new().prefix("demo-").tempdir()?;
     copy(&root.join("examples"), &place.path().join("examples"))?;
     let program = root.join("target/release/roboppi");
     let arguments = ["workflow", "run", WORKFLOW, "--supervised", "--tui"].map(OsString::from);
@@ -69,7 +69,7 @@ fn select(terminal: &mut Terminal) -> Result<(), Box<dyn Error>> {
 
 /// Waits for the end of the run, so that nothing is cut off, and closes the view.
 fn leave(terminal: &mut Terminal) -> Result<(), Box<dyn Error>> {
-    terminal.wait_until("the end of the run", LIMIT, |screen| screen.contents().contains("succeeded"))?;
+    terminal.wait_until("the end of the run", LIMIT, |screen| screen.contents().contains("q to leave"))?;
     terminal.press("q")?;
     let deadline = Instant::now() + LIMIT;
     while terminal.exit_status()?.is_none() {
