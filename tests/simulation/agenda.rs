@@ -28,6 +28,7 @@ pub(crate) enum Event {
     // A core.
     CoreUp(usize),
     CoreTold(usize),
+    CoreExits(usize),
     ToCore(usize),
     Says(usize, Box<Message>),
     WorkerBegins(usize),

@@ -7,10 +7,10 @@ use roboppi_ipc::{
     CancelReason, CoreEvent, Cost, EndingPhase, ErrorClass, JobId, ProcessIdentity, ResultDetails,
     WorkerResult, WorkerStatus,
 };
+use roboppi_process::ExitKind;
 use roboppi_process::machine::{
     ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, SWEEP_TIME, Signal,
 };
-use roboppi_process::ExitKind;
 use roboppi_worker_adapters::{self as adapters, OutputDigest, WorkerEnd};
 
 use crate::agenda::{Cause, Due, Event};
@@ -45,12 +45,13 @@ pub(crate) struct Worker {
     pub(crate) begun: bool,
     told_spawned: bool,
     told_exit: Option<u64>,
+    told_closed: bool,
     /// The worst reason it was given while that could still matter.
     pub(crate) asked: Option<CancelReason>,
     term_at: Option<u64>,
     forced: bool,
     killed: bool,
-    /// When those who hold the pipes were killed although the pipes were open.
+    /// When whoever held the pipes was killed before the end of the pipes was known.
     swept_at: Option<u64>,
     shown_reason: Option<CancelReason>,
     last_timer: Option<Epoch>,
@@ -77,6 +78,7 @@ impl Worker {
             begun: false,
             told_spawned: false,
             told_exit: None,
+            told_closed: false,
             asked: None,
             term_at: None,
             forced: false,
@@ -127,12 +129,15 @@ impl World {
         let mut terminating = false;
         for effect in effects {
             terminating |= matches!(effect, Effect::Ending { phase: EndingPhase::Terminating, .. });
-            if self.bug == Some(Bug::NoGraceTimer) && terminating && matches!(effect, Effect::SetTimer { .. }) {
+            if self.bug == Some(Bug::NoGraceTimer) && terminating && matches!(effect, Effect::SetTimer { .. })
+            {
                 continue;
             }
             self.note(|| format!("  child   worker {index}    {effect:?}"));
             let over = self.workers[index].finished.is_some();
-            self.must(!over, Promise::ExactlyOnce, || format!("worker {index} has finished, then {effect:?}"));
+            self.must(!over, Promise::ExactlyOnce, || {
+                format!("worker {index} has finished, then {effect:?}")
+            });
             self.child_effect(index, input, effect);
         }
         let worker = &self.workers[index];
@@ -151,6 +156,7 @@ impl World {
         match input {
             Input::Spawned => worker.told_spawned = true,
             Input::Exited(_) => worker.told_exit = Some(now),
+            Input::PipesClosed => worker.told_closed = true,
             Input::Cancel(reason) => self.child_asked(index, reason, false),
             Input::Kill(reason) => self.child_asked(index, reason, true),
             Input::Timer(epoch) if worker.last_timer != Some(epoch) => {
@@ -161,7 +167,6 @@ impl World {
             }
             _ => {}
         }
-        let worker = &self.workers[index];
         let ends = matches!(input, Input::Cancel(_) | Input::Kill(_));
         if ends && spawning {
             self.saw(Seen::CancelledWhileSpawning);
@@ -169,7 +174,7 @@ impl World {
                 return None;
             }
         }
-        if input == Input::Spawned && worker.asked.is_some() {
+        if input == Input::Spawned && self.workers[index].asked.is_some() {
             self.child_must_end(index);
         }
         if let (Input::Spawned, Some(timeout)) = (input, self.workers[index].limits.timeout) {
@@ -235,7 +240,11 @@ impl World {
             Effect::Started => {
                 let process = ProcessIdentity { pid: 1_000, start_time: index as u64 };
                 let job_id = self.workers[index].job.clone();
-                self.worker_notice(index, JobInput::WorkerStarted, CoreEvent::WorkerStarted { job_id, process });
+                self.worker_notice(
+                    index,
+                    JobInput::WorkerStarted,
+                    CoreEvent::WorkerStarted { job_id, process },
+                );
             }
             Effect::Signal(signal) => self.child_signal(index, signal),
             Effect::SetTimer { epoch, after } => {
@@ -248,7 +257,9 @@ impl World {
                 }
             }
             Effect::SweepGroup => self.child_sweep(index),
-            Effect::Ending { phase, reason, limit } => self.child_ending(index, input, phase, reason, whole(limit)),
+            Effect::Ending { phase, reason, limit } => {
+                self.child_ending(index, input, phase, reason, whole(limit))
+            }
             Effect::Finish(end) => self.child_finished(index, end),
         }
     }
@@ -282,8 +293,8 @@ impl World {
         let worker = &mut self.workers[index];
         let exited = worker.told_exit;
         let drained = exited.is_some_and(|at| now >= at + whole(worker.limits.drain));
-        let fine = !worker.pipes_open || worker.forced || drained;
-        if worker.pipes_open {
+        let fine = worker.told_closed || worker.forced || drained;
+        if !worker.told_closed {
             worker.swept_at.get_or_insert(now);
             self.saw(Seen::Swept);
         }

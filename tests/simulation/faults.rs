@@ -113,20 +113,18 @@ pub(crate) enum Bug {
     PermitNotReturned,
     /// The end of the wire is taken for the end of everything the core had started.
     WireTakenForCore,
-    /// The successor of a core is not told to the attempts that waited: they wait for ever.
-    SuccessorUnheard,
     /// A core that dies takes the news of it along.
     LossUnheard,
-    /// Asking again for the end of an attempt forgets the worse of two reasons.
+    /// Who asks a second time for the end of an attempt gives a reason of their own.
     ReasonForgotten,
-    /// The wait before another attempt goes on although the run is being ended.
-    RetryWhileEnding,
+    /// A wait before another attempt that is over ends the present one.
+    StaleRetryObeyed,
     /// A signal that ends a worker is taken for its own exit with code 0.
     ExitInvented,
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::CancelLostWhileSpawning,
         Self::NoGraceTimer,
         Self::StaleTimerObeyed,
@@ -134,10 +132,9 @@ impl Bug {
         Self::JobFinishedTwice,
         Self::PermitNotReturned,
         Self::WireTakenForCore,
-        Self::SuccessorUnheard,
         Self::LossUnheard,
         Self::ReasonForgotten,
-        Self::RetryWhileEnding,
+        Self::StaleRetryObeyed,
         Self::ExitInvented,
     ];
 }

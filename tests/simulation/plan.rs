@@ -75,7 +75,11 @@ impl Plan {
             timeout: ms(timeout),
             concurrency: None,
             context_dir: None,
-            steps: steps.into_iter().enumerate().map(|(index, step)| (step_name(index as u64), step)).collect(),
+            steps: steps
+                .into_iter()
+                .enumerate()
+                .map(|(index, step)| (step_name(index as u64), step))
+                .collect(),
         };
         Self {
             workflow,

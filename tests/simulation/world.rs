@@ -150,7 +150,8 @@ impl World {
             Event::CoreUp(core) => self.core_up(core),
             Event::CoreTold(core) => self.core_told(core),
             Event::ToCore(core) => self.core_hears(core),
-            Event::Says(core, message) => self.core_says(core, *message),
+            Event::Says(core, message) => self.says_at_last(core, *message),
+            Event::CoreExits(core) => self.core_exits(core),
             Event::WorkerBegins(worker) => self.worker_begins(worker),
             Event::WorkerControl(worker) => self.worker_control(worker),
             Event::ChildTold(worker, input) => self.tell_child(worker, input),
@@ -167,9 +168,11 @@ impl World {
     /// The core whose loop takes this: it does so later when it is stopped, and never when it is gone.
     fn owner(&self, event: &Event) -> Option<usize> {
         match event {
-            Event::CoreUp(core) | Event::CoreTold(core) | Event::ToCore(core) | Event::Says(core, _) => {
-                Some(*core)
-            }
+            Event::CoreUp(core)
+            | Event::CoreTold(core)
+            | Event::CoreExits(core)
+            | Event::ToCore(core)
+            | Event::Says(core, _) => Some(*core),
             Event::WorkerBegins(worker)
             | Event::WorkerControl(worker)
             | Event::Spawns(worker)
@@ -220,7 +223,11 @@ impl World {
             if trace.len() == TRACE {
                 trace.remove(1);
             }
-            trace.push_back(format!("{:>9.3} s  {}", std::time::Duration::from_millis(self.now).as_secs_f64(), line()));
+            trace.push_back(format!(
+                "{:>9.3} s  {}",
+                std::time::Duration::from_millis(self.now).as_secs_f64(),
+                line()
+            ));
         }
     }
 

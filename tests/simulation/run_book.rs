@@ -1,0 +1,312 @@
+//! What the run and its attempts are said to be, held against what they are.
+
+use std::collections::HashMap;
+
+use roboppi_ipc::{CancelReason, ErrorClass};
+use roboppi_process::ExitKind;
+use roboppi_process::machine::ChildEnd;
+use roboppi_run::{RunOutcome, StepState};
+use roboppi_workflow::{AttemptEnd, OnFailure, RunEffect, RunTimer, RunTimerSubject, retry_delay};
+
+use crate::agenda::{Due, Event};
+use crate::plan::whole;
+use crate::process::Process;
+use crate::promise::Promise;
+use crate::story::Seen;
+use crate::supervisor::CoreView;
+use crate::world::World;
+
+/// What the effects of the run machine have said so far.
+#[derive(Debug)]
+pub(crate) struct RunBook {
+    steps: Vec<StepBook>,
+    ending: Option<(CancelReason, bool)>,
+    timers: HashMap<RunTimerSubject, u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StepBook {
+    state: Option<StepState>,
+    attempts: u32,
+    asked: Option<(CancelReason, bool)>,
+    excused: bool,
+    pub(crate) cancelled: bool,
+    pub(crate) uncollected: bool,
+}
+
+impl RunBook {
+    pub(crate) fn new(steps: usize) -> Self {
+        Self { steps: vec![StepBook::default(); steps], ending: None, timers: HashMap::new() }
+    }
+
+    pub(crate) fn step(&mut self, index: usize) -> &mut StepBook {
+        &mut self.steps[index]
+    }
+
+    pub(crate) fn set_timer(&mut self, timer: &RunTimer) {
+        self.timers.insert(timer.subject.clone(), timer.epoch);
+    }
+
+    pub(crate) fn latest_timer(&self, subject: &RunTimerSubject) -> Option<u64> {
+        self.timers.get(subject).copied()
+    }
+}
+
+impl World {
+    pub(crate) fn check_run_effect(&mut self, effect: &RunEffect) {
+        match effect {
+            RunEffect::StartAttempt { of } => {
+                let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
+                self.check_start(step, of.attempt);
+            }
+            RunEffect::CancelAttempt { of, reason, force } => {
+                let known = self.supervisor.active.contains_key(of);
+                self.must(known, Promise::Truth, || format!("{of} is asked to end and is not under way"));
+                let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
+                let asked = &mut self.supervisor.book.step(step).asked;
+                let before = asked.replace((*reason, *force));
+                self.must(is_worse((*reason, *force), before), Promise::OnlyMoreSevere, || {
+                    format!("{of} is asked to end for {reason:?}, force {force}, after {before:?}")
+                });
+            }
+            RunEffect::RunEnding { reason, force } => {
+                let before = self.supervisor.book.ending.replace((*reason, *force));
+                self.must(is_worse((*reason, *force), before), Promise::OnlyMoreSevere, || {
+                    format!("the run ends for {reason:?}, force {force}, after {before:?}")
+                });
+            }
+            RunEffect::StepChanged { step, state, allowed_to_fail, .. } => {
+                let index = self.plan.workflow.steps.get_index_of(step).unwrap_or_default();
+                self.check_step(index, *state, *allowed_to_fail);
+            }
+            RunEffect::Finish { outcome, .. } => self.check_finish(*outcome),
+            RunEffect::CollectOutputs { .. } | RunEffect::SetTimer { .. } => {}
+        }
+    }
+
+    fn check_start(&mut self, index: usize, attempt: u32) {
+        let now = self.now;
+        let ending = self.supervisor.book.ending;
+        self.must(ending.is_none(), Promise::StartsAllowed, || {
+            format!("s{index}#{attempt} starts in a run that ends for {ending:?}")
+        });
+        let under_way = self.supervisor.active.len();
+        let most = self.plan.concurrency as usize;
+        self.must(under_way < most, Promise::StartsAllowed, || format!("{under_way} attempts, and one more"));
+        let twice = self.supervisor.active.values().any(|other| self.attempts[*other].step == index);
+        self.must(!twice, Promise::StartsAllowed, || format!("s{index} is under way already"));
+
+        let plan = self.plan.step(index);
+        let (most, retries) = (plan.max_attempts(), plan.on_failure == OnFailure::Retry);
+        let blocked = plan.depends_on.iter().any(|id| {
+            let other = self.plan.workflow.steps.get_index_of(id).unwrap_or_default();
+            !self.supervisor.book.steps[other].state.is_some_and(StepState::is_final)
+        });
+        self.must(!blocked, Promise::StartsAllowed, || format!("s{index} starts before what it needs"));
+        let book = &mut self.supervisor.book.steps[index];
+        book.attempts += 1;
+        let counted = book.attempts == attempt && attempt <= most && (attempt == 1 || retries);
+        let asked = book.asked;
+        self.must(counted && asked.is_none(), Promise::StartsAllowed, || {
+            format!("s{index} starts attempt {attempt} of {most}, asked to end {asked:?}")
+        });
+        if attempt == 1 {
+            return;
+        }
+        self.saw(Seen::Retried);
+        let Some(last) = self.attempts.iter().rev().find(|other| other.step == index) else { return };
+        let waited = now >= last.ended_at + whole(retry_delay(attempt - 1));
+        let pointless = matches!(
+            last.end,
+            None | Some(AttemptEnd::Succeeded | AttemptEnd::Failed { class: Some(ErrorClass::Fatal), .. })
+        );
+        if matches!(last.end, Some(AttemptEnd::Lost { .. })) {
+            self.saw(Seen::RetriedAfterLoss);
+        }
+        self.must(waited && !pointless, Promise::StartsAllowed, || {
+            format!("s{index} is tried again too early or for nothing")
+        });
+    }
+
+    fn check_step(&mut self, index: usize, state: StepState, excused: bool) {
+        let book = &mut self.supervisor.book.steps[index];
+        let before = book.state.replace(state);
+        book.excused = excused;
+        let (attempts, uncollected, cancelled) = (book.attempts, book.uncollected, book.cancelled);
+        self.must(!before.is_some_and(StepState::is_final), Promise::ExactlyOnce, || {
+            format!("s{index} is {state:?} after {before:?}")
+        });
+        let last = self.attempts.iter().rposition(|attempt| attempt.step == index);
+        if state == StepState::Running {
+            let worker = last.and_then(|last| self.attempts[last].worker);
+            let spawned = worker.is_some_and(|worker| {
+                matches!(self.workers[worker].process, Process::Alive | Process::Exited(_))
+            });
+            self.must(spawned, Promise::RunningIsAlive, || format!("s{index} runs before its worker does"));
+        }
+        if !state.is_final() {
+            return;
+        }
+        let under_way = self.supervisor.active.values().any(|other| self.attempts[*other].step == index);
+        self.must(!under_way, Promise::ExactlyOnce, || format!("s{index} is {state:?} and under way"));
+        let end = last.and_then(|last| self.attempts[last].end.as_ref());
+        let ending = self.supervisor.book.ending.is_some();
+        let fine = match state {
+            StepState::Succeeded => end == Some(&AttemptEnd::Succeeded) && !uncollected,
+            StepState::Lost => matches!(end, Some(AttemptEnd::Lost { .. })),
+            StepState::Skipped => attempts == 0,
+            StepState::Cancelled => cancelled || ending || matches!(end, Some(AttemptEnd::Cancelled { .. })),
+            _ => match end {
+                Some(AttemptEnd::Succeeded) => uncollected,
+                Some(AttemptEnd::Lost { .. }) | None => false,
+                Some(_) => true,
+            },
+        };
+        let end = end.cloned();
+        // A loss without a successor takes everything along, what had ended otherwise as well.
+        let swept = state == StepState::Lost && self.supervisor.core == CoreView::Lost;
+        self.must(fine || swept, Promise::Truth, || {
+            format!("s{index} is {state:?}, its last attempt ended as {end:?}")
+        });
+        self.must(!excused || self.plan.step(index).continue_on_error, Promise::Truth, || {
+            format!("s{index} is excused")
+        });
+    }
+
+    fn check_finish(&mut self, outcome: RunOutcome) {
+        let steps = &self.supervisor.book.steps;
+        let missing = steps.iter().position(|step| !step.state.is_some_and(StepState::is_final));
+        self.must(missing.is_none(), Promise::ExactlyOnce, || format!("s{missing:?} has no end"));
+        let under_way = self.supervisor.active.len();
+        self.must(under_way == 0, Promise::NothingLeft, || format!("{under_way} attempts are under way"));
+        for attempt in 0..self.attempts.len() {
+            let ended = self.attempts[attempt].end.is_some();
+            self.must(ended, Promise::Truth, || format!("attempt {attempt} went missing"));
+            self.check_nothing_left(attempt);
+        }
+        let steps = &self.supervisor.book.steps;
+        let counts = |wanted| steps.iter().any(|step| step.state == Some(wanted) && !step.excused);
+        let expected = match self.supervisor.book.ending {
+            Some((CancelReason::Lost, _)) => RunOutcome::Lost,
+            _ if counts(StepState::Lost) => RunOutcome::Lost,
+            Some((CancelReason::Timeout, _)) => RunOutcome::TimedOut,
+            Some((CancelReason::Budget, _)) => RunOutcome::Failed,
+            Some(_) => RunOutcome::Cancelled,
+            None if counts(StepState::Failed) || counts(StepState::Cancelled) => RunOutcome::Failed,
+            None => RunOutcome::Succeeded,
+        };
+        self.must(outcome == expected, Promise::Truth, || format!("{outcome:?} instead of {expected:?}"));
+    }
+
+    /// Holds the reported end of an attempt against what happened.
+    pub(crate) fn check_attempt(&mut self, index: usize, end: &AttemptEnd) {
+        let attempt = &self.attempts[index];
+        let worker = attempt.worker.map(|worker| &self.workers[worker]);
+        let asked = worker.and_then(|worker| worker.asked);
+        let process = worker.map(|worker| worker.process);
+        let finished = worker.and_then(|worker| worker.finished);
+        let core = attempt.core.map(|core| &self.cores[core]);
+        // Who has no worker was asked by the run alone, and may have ended before it was asked again.
+        let ordered = attempt.order.map(|(reason, _)| reason);
+        let fine = match end {
+            AttemptEnd::Succeeded => {
+                process == Some(Process::Exited(ExitKind::Code(0))) && asked.is_none() && finished.is_some()
+            }
+            AttemptEnd::Failed { .. } => match process {
+                Some(Process::Exited(exit)) => !exit.is_success() && asked.is_none() && finished.is_some(),
+                Some(Process::NeverWas) => finished == Some(ChildEnd::SpawnFailed),
+                Some(_) => false,
+                None => attempt.refused && core.is_some_and(|core| core.ending),
+            },
+            AttemptEnd::TimedOut { .. } => finished.is_some() && asked == Some(CancelReason::Timeout),
+            AttemptEnd::Cancelled { reason: said, .. } => {
+                if worker.is_some() {
+                    finished.is_some() && asked == Some(*said)
+                } else {
+                    ordered >= Some(*said)
+                }
+            }
+            AttemptEnd::Lost { .. } => {
+                let stopped = core.is_some_and(|core| core.stopped_total > 0);
+                let gone = core.is_none_or(|core| core.gone);
+                !attempt.completed && (gone || (attempt.impatient && stopped))
+            }
+        };
+        self.saw(match end {
+            AttemptEnd::Succeeded => Seen::AttemptSucceeded,
+            AttemptEnd::Failed { .. } => Seen::AttemptFailed,
+            AttemptEnd::TimedOut { .. } => Seen::AttemptTimedOut,
+            AttemptEnd::Cancelled { .. } => Seen::AttemptCancelled,
+            AttemptEnd::Lost { .. } => Seen::AttemptLost,
+        });
+        self.must(fine, Promise::Truth, || {
+            format!("attempt {index} is said to be {end:?}; its process is {process:?}, asked {asked:?}")
+        });
+        self.check_nothing_left(index);
+    }
+
+    /// Nothing of an attempt that is over lives. Of one whose core did not say, nobody knows.
+    fn check_nothing_left(&mut self, index: usize) {
+        let attempt = &self.attempts[index];
+        let Some(worker) = attempt.worker else { return };
+        let process = self.workers[worker].process;
+        let left = matches!(process, Process::Alive | Process::Spawning);
+        self.must(!left || attempt.impatient, Promise::NothingLeft, || {
+            format!("attempt {index} is over and its process is {process:?}")
+        });
+    }
+
+    /// When the world has come to its end.
+    pub(crate) fn check_end(&mut self) {
+        let alive = self.workers.iter().position(|worker| worker.process.lives());
+        self.must(alive.is_none(), Promise::NothingLeft, || format!("worker {alive:?} is still alive"));
+        for index in 0..self.workers.len() {
+            let worker = &self.workers[index];
+            let silent = worker.finished.is_none() && !self.cores[worker.core].died;
+            self.must(!silent, Promise::ExactlyOnce, || format!("worker {index} never finished"));
+        }
+    }
+
+    pub(crate) fn due(&mut self, due: Due) {
+        match due {
+            Due::Child { worker, stopped, why } => self.due_child(worker, stopped, why),
+            Due::Timeout { worker, stopped } => self.due_timeout(worker, stopped),
+            Due::CoreGone { core } => self.due_core_gone(core),
+            Due::Attempt { attempt, patient } => {
+                if self.attempts[attempt].end.is_some() || self.supervisor.is_over() {
+                    return;
+                }
+                if !patient && self.core_is_in_trouble(attempt) {
+                    let due = Due::Attempt { attempt, patient: true };
+                    return self.in_ms(Self::patient_limit(), Event::Due(due));
+                }
+                self.broken(Promise::EndsInTime, || format!("attempt {attempt} was to end and has not"));
+            }
+            Due::Shown { attempt, patient } => {
+                let of = &self.attempts[attempt].of;
+                let shown = self.supervisor.machine.state(&of.step);
+                let current = self.supervisor.book.steps[self.attempts[attempt].step].attempts == of.attempt;
+                if shown != Some(StepState::Running) || !current || self.supervisor.is_over() {
+                    return;
+                }
+                if !patient && self.core_is_in_trouble(attempt) {
+                    let due = Due::Shown { attempt, patient: true };
+                    return self.in_ms(Self::patient_limit(), Event::Due(due));
+                }
+                self.broken(Promise::RunningIsAlive, || {
+                    format!("attempt {attempt} is shown as running, and its leader is long gone")
+                });
+            }
+        }
+    }
+
+    fn core_is_in_trouble(&self, attempt: usize) -> bool {
+        let core = self.attempts[attempt].core.map(|core| &self.cores[core]);
+        core.is_some_and(|core| core.gone || core.stopped_total > 0)
+    }
+}
+
+/// Whether an order is worse than the one before, and in nothing milder.
+fn is_worse(now: (CancelReason, bool), before: Option<(CancelReason, bool)>) -> bool {
+    before.is_none_or(|before| now != before && now.0 >= before.0 && now.1 >= before.1)
+}

@@ -1,0 +1,455 @@
+//! The loop of the supervisor: the run, those who ask it to end, and the core it speaks with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, RequestId};
+use roboppi_run::{AttemptRef, RunOutcome};
+use roboppi_supervisor::{Asked, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine};
+use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject};
+
+use crate::agenda::{Due, Event};
+use crate::attempt::Asking;
+use crate::core::{Core, attempt_of, brief};
+use crate::faults::{Bug, Fault};
+use crate::link::Packet;
+use crate::plan::{COLLECTING, Plan, step_name, whole};
+use crate::promise::Promise;
+use crate::run_book::RunBook;
+use crate::story::Seen;
+use crate::world::World;
+
+pub(crate) use crate::attempt::Attempt;
+
+pub(crate) struct Supervisor {
+    pub(crate) machine: RunMachine,
+    pub(crate) book: RunBook,
+    /// Attempts under way.
+    pub(crate) active: BTreeMap<AttemptRef, usize>,
+    pub(crate) core: CoreView,
+    pub(crate) requests: BTreeMap<RequestId, (usize, Asking)>,
+    pub(crate) last_request: u64,
+    /// Completions that were heard, whoever still listened.
+    pub(crate) completed: BTreeSet<JobId>,
+    pub(crate) outcome: Option<RunOutcome>,
+    /// Somebody did not want to wait for the end.
+    pub(crate) left: bool,
+    shutdown: ShutdownMachine,
+    severity: u8,
+    exit_code: Option<u8>,
+    restart: RestartPolicy,
+    successors: Vec<u64>,
+    link: Option<usize>,
+    begun: bool,
+    /// There will be no other core.
+    given_up: bool,
+    told_lost: bool,
+}
+
+/// The core as attempts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CoreView {
+    Awaited,
+    Ready(usize),
+    Lost,
+}
+
+impl Supervisor {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            machine: RunMachine::new(&plan.workflow, plan.concurrency),
+            book: RunBook::new(plan.workflow.steps.len()),
+            active: BTreeMap::new(),
+            core: CoreView::Awaited,
+            requests: BTreeMap::new(),
+            last_request: 0,
+            completed: BTreeSet::new(),
+            outcome: None,
+            left: false,
+            shutdown: ShutdownMachine::default(),
+            severity: 0,
+            exit_code: None,
+            restart: RestartPolicy::default(),
+            successors: Vec::new(),
+            link: None,
+            begun: false,
+            given_up: false,
+            told_lost: false,
+        }
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        self.outcome.is_some() || self.left
+    }
+}
+
+impl World {
+    /// What people do, and when.
+    pub(crate) fn people_ask(&mut self) {
+        let asks = [
+            Asked::Interrupt,
+            Asked::Interrupt,
+            Asked::Terminate,
+            Asked::Hangup,
+            Asked::Wish { force: false },
+            Asked::Wish { force: true },
+            Asked::Leave,
+        ];
+        if self.weather.has(Fault::PeopleAsk) {
+            for _ in 0..self.rng.between(1, 3) {
+                let asked = self.rng.pick(&asks);
+                self.within(4_000, Event::Asked(asked));
+            }
+        }
+        if self.weather.has(Fault::StepCancelled) {
+            for _ in 0..self.rng.between(1, 2) {
+                let step = self.rng.index(self.plan.workflow.steps.len());
+                self.within(3_000, Event::CancelStep(step));
+            }
+        }
+        if self.weather.has(Fault::Paused) {
+            for _ in 0..self.rng.between(1, 3) {
+                let from = self.rng.up_to(2_000);
+                self.in_ms(from, Event::PauseAll);
+                let until = from + self.rng.up_to(3_000);
+                self.in_ms(until, Event::ResumeAll);
+            }
+            self.in_ms(10_000, Event::ResumeAll);
+        }
+    }
+
+    pub(crate) fn connect_core(&mut self) {
+        if self.supervisor.is_over() {
+            return;
+        }
+        let core = self.cores.len();
+        if core > 0 {
+            self.saw(Seen::CoreReplaced);
+        }
+        let swept = self.cores.iter().all(|core| core.gone && core.swept_at <= self.now);
+        self.must(swept, Promise::NothingLeft, || {
+            format!("core {core} starts before all that its predecessor had started is gone")
+        });
+        self.cores.push(Core::new(self.plan.permits));
+        self.supervisor.link = Some(core);
+        self.core_fate(core);
+    }
+
+    pub(crate) fn supervisor_hears(&mut self, core: usize) {
+        match self.cores[core].to_supervisor.take() {
+            None => {}
+            Some(Packet::End) => self.wire_ended(core),
+            // Who has left hears nothing, and a hung core is not listened to any more.
+            Some(Packet::Message(_)) if self.supervisor.left || self.supervisor.link != Some(core) => {}
+            Some(Packet::Message(message)) => {
+                self.note(|| format!("supervisor <- {}", brief(&message)));
+                self.hear(core, *message);
+            }
+        }
+    }
+
+    fn hear(&mut self, core: usize, message: Message) {
+        if let Some(id) = message.request_id() {
+            if let Some((attempt, asking)) = self.supervisor.requests.remove(&id.clone()) {
+                self.answered(attempt, asking, &message);
+            }
+            return;
+        }
+        match message {
+            Message::Hello(_) => self.core_ready(core),
+            Message::JobCompleted(completed) => {
+                let first = self.supervisor.completed.insert(completed.job_id.clone());
+                self.must(first, Promise::ExactlyOnce, || {
+                    format!("{} is said to have ended a second time", completed.job_id)
+                });
+                if let Some(attempt) = attempt_of(&completed.job_id) {
+                    self.job_completed(attempt, &completed);
+                }
+            }
+            Message::CoreEvent(report) => match report.event {
+                CoreEvent::WorkerStarted { job_id, .. } => {
+                    if let Some(of) = self.routed(&job_id) {
+                        self.feed(RunInput::AttemptLive { of });
+                    }
+                }
+                CoreEvent::WorkerEnding { job_id, phase, .. } if phase != EndingPhase::Draining => {
+                    if let Some(of) = self.routed(&job_id) {
+                        self.feed(RunInput::AttemptEnding { of });
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// The attempt a job is, while its completion is waited for.
+    fn routed(&self, job: &JobId) -> Option<AttemptRef> {
+        let attempt = &self.attempts[attempt_of(job)?];
+        attempt.is_routed().then(|| attempt.of.clone())
+    }
+
+    fn core_ready(&mut self, core: usize) {
+        self.supervisor.core = CoreView::Ready(core);
+        self.core_news();
+        if !std::mem::replace(&mut self.supervisor.begun, true) {
+            self.feed(RunInput::Start);
+        }
+    }
+
+    /// The wire has closed. What the core had started is gone when its guard has ended.
+    fn wire_ended(&mut self, core: usize) {
+        if self.supervisor.link != Some(core) {
+            return;
+        }
+        self.note(|| format!("supervisor: the wire of core {core} has closed"));
+        let swept = self.cores[core].swept_at;
+        if self.bug == Some(Bug::WireTakenForCore) {
+            return self.link_lost(core);
+        }
+        if self.supervisor.core == CoreView::Ready(core) {
+            self.supervisor.core = CoreView::Awaited;
+        }
+        let at = swept.max(self.now) + self.rng.up_to(5);
+        self.at(at, Event::LinkLost(core));
+    }
+
+    /// It has not answered for too long: its wire is closed, and its guard ends it.
+    pub(crate) fn hang_noticed(&mut self, core: usize) {
+        if self.cores[core].gone || self.cores[core].stopped_until <= self.now || self.supervisor.is_over() {
+            return;
+        }
+        self.saw(Seen::CoreHung);
+        self.core_dies(core, false);
+    }
+
+    pub(crate) fn link_lost(&mut self, core: usize) {
+        if self.supervisor.link != Some(core) || self.supervisor.is_over() {
+            return;
+        }
+        self.note(|| format!("supervisor: core {core} is lost"));
+        self.supervisor.link = None;
+        let now = self.mono();
+        let ending = self.supervisor.shutdown.exit_code().is_some();
+        let restart = if ending { Restart::GiveUp } else { self.supervisor.restart.lost(now) };
+        match restart {
+            Restart::After(wait) => {
+                self.supervisor.core = CoreView::Awaited;
+                self.check_successor(whole(wait));
+                self.in_ms(whole(wait), Event::ConnectCore);
+            }
+            Restart::GiveUp => {
+                self.saw(Seen::CoresGivenUp);
+                self.supervisor.core = CoreView::Lost;
+                self.supervisor.given_up = true;
+            }
+        }
+        self.attempts_lose(core);
+        if self.supervisor.given_up {
+            self.core_news();
+        }
+        self.tell_of_loss();
+    }
+
+    /// At most five in a minute, each after a longer wait.
+    fn check_successor(&mut self, wait: u64) {
+        let now = self.now;
+        self.supervisor.successors.retain(|at| now - at < 60_000);
+        let earlier = self.supervisor.successors.len();
+        self.supervisor.successors.push(now);
+        let fine = earlier < 5 && wait >= 100 << earlier;
+        self.must(fine, Promise::StartsAllowed, || {
+            format!("after {earlier} successors within a minute another one starts in {wait} ms")
+        });
+    }
+
+    /// The machine learns of a loss without a successor when nothing is under way any more.
+    pub(crate) fn tell_of_loss(&mut self) {
+        let supervisor = &mut self.supervisor;
+        if supervisor.given_up
+            && supervisor.active.is_empty()
+            && !supervisor.told_lost
+            && !supervisor.is_over()
+        {
+            supervisor.told_lost = true;
+            self.feed(RunInput::CoreLost { detail: "gone".to_owned() });
+        }
+    }
+
+    pub(crate) fn asked(&mut self, asked: Asked) {
+        if self.supervisor.is_over() {
+            return;
+        }
+        self.note(|| format!("somebody: {asked:?}"));
+        let effect = self.supervisor.shutdown.handle(asked);
+        let severity = match effect {
+            None => 0,
+            Some(ShutdownEffect::Cancel { force, .. }) => 1 + u8::from(force),
+            Some(ShutdownEffect::Leave) => 3,
+        };
+        let before = self.supervisor.severity;
+        self.supervisor.severity = before.max(severity);
+        // A terminal hangs up once, however many notice it.
+        let silent = effect.is_none() && asked == Asked::Hangup && before > 0;
+        self.must(severity > before || silent, Promise::OnlyMoreSevere, || {
+            format!("{asked:?} leads to {effect:?}, after something as severe")
+        });
+        let code = self.supervisor.shutdown.exit_code();
+        let kept = code.is_some() && self.supervisor.exit_code.is_none_or(|earlier| Some(earlier) == code);
+        self.supervisor.exit_code = code;
+        self.must(kept, Promise::Truth, || format!("{asked:?} leads to exit code {code:?}"));
+        match effect {
+            Some(ShutdownEffect::Cancel { reason, force }) => self.feed(RunInput::Cancel { reason, force }),
+            Some(ShutdownEffect::Leave) => {
+                self.saw(Seen::Left);
+                self.supervisor.left = true;
+                self.close_wire();
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn cancel_step(&mut self, step: usize) {
+        if !self.supervisor.is_over() {
+            self.saw(Seen::StepCancelled);
+            self.supervisor.book.step(step).cancelled = true;
+            self.feed(RunInput::CancelStep { step: step_name(step as u64), force: false });
+        }
+    }
+
+    pub(crate) fn run_timer(&mut self, mut timer: RunTimer) {
+        if self.supervisor.left {
+            return;
+        }
+        let latest = self.supervisor.book.latest_timer(&timer.subject);
+        if latest != Some(timer.epoch) {
+            self.saw(Seen::StaleRunTimer);
+            if self.bug == Some(Bug::StaleRetryObeyed) {
+                timer.epoch = latest.unwrap_or(timer.epoch);
+            }
+        }
+        self.feed(RunInput::Timer(timer));
+    }
+
+    pub(crate) fn outputs_collected(&mut self, attempt: usize) {
+        if self.supervisor.is_over() {
+            return;
+        }
+        let failed = self.weather.has(Fault::OutputsFail) && self.rng.chance(20);
+        let of = self.attempts[attempt].of.clone();
+        self.supervisor.book.step(self.attempts[attempt].step).uncollected = failed;
+        if failed {
+            self.saw(Seen::OutputsFailed);
+        }
+        let result = if failed { Err("no space".to_owned()) } else { Ok(()) };
+        self.feed(RunInput::OutputsCollected { of, result });
+    }
+
+    /// An attempt is over, as far as the supervisor knows.
+    pub(crate) fn attempt_over(&mut self, attempt: usize, end: AttemptEnd) {
+        self.check_attempt(attempt, &end);
+        let of = self.attempts[attempt].of.clone();
+        self.supervisor.active.remove(&of);
+        if !self.supervisor.given_up {
+            self.feed(RunInput::AttemptFinished { of, end });
+        }
+        self.tell_of_loss();
+    }
+
+    pub(crate) fn feed(&mut self, input: RunInput) {
+        self.note(|| format!("run <- {input:?}"));
+        let now = self.mono();
+        let mut effects = Vec::new();
+        self.supervisor.machine.handle(now, input, &mut effects);
+        for effect in effects {
+            self.note(|| format!("run    {effect:?}"));
+            let over = self.supervisor.outcome.is_some();
+            self.must(!over, Promise::ExactlyOnce, || format!("the run has finished, then {effect:?}"));
+            self.check_run_effect(&effect);
+            self.run_effect(effect);
+        }
+        let agree = self.supervisor.machine.is_finished() == self.supervisor.outcome.is_some();
+        self.must(agree, Promise::ExactlyOnce, || "the run has finished and has not said so".to_owned());
+    }
+
+    fn run_effect(&mut self, effect: RunEffect) {
+        match effect {
+            RunEffect::StartAttempt { of } => {
+                let attempt = self.attempts.len();
+                let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
+                self.attempts.push(Attempt::new(of.clone(), step));
+                self.supervisor.active.insert(of, attempt);
+                self.within(5, Event::InputsPlaced(attempt));
+            }
+            RunEffect::CancelAttempt { of, reason, force } => {
+                if let Some(attempt) = self.supervisor.active.get(&of).copied() {
+                    self.ordered(attempt, reason, force);
+                    self.in_ms(
+                        self.attempt_limit(attempt),
+                        Event::Due(Due::Attempt { attempt, patient: false }),
+                    );
+                }
+            }
+            RunEffect::CollectOutputs { of } => {
+                if let Some(attempt) = self.attempts.iter().position(|attempt| attempt.of == of) {
+                    self.within(COLLECTING, Event::OutputsCollected(attempt));
+                }
+            }
+            RunEffect::SetTimer { timer, after } => {
+                if self.weather.has(Fault::StaleTimers) {
+                    let again = whole(after) + self.rng.up_to(2_000);
+                    self.in_ms(again, Event::RunTimer(timer.clone()));
+                }
+                self.supervisor.book.set_timer(&timer);
+                let late = self.rng.up_to(5);
+                self.in_ms(whole(after) + late, Event::RunTimer(timer));
+            }
+            RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } => {}
+            RunEffect::Finish { outcome, .. } => {
+                self.supervisor.outcome = Some(outcome);
+                self.saw(match outcome {
+                    RunOutcome::Succeeded => Seen::RunSucceeded,
+                    RunOutcome::Failed => Seen::RunFailed,
+                    RunOutcome::Cancelled => Seen::RunCancelled,
+                    RunOutcome::TimedOut => Seen::RunTimedOut,
+                    RunOutcome::Lost => Seen::RunLost,
+                });
+                self.close_wire();
+            }
+        }
+    }
+
+    /// Tells the core that nothing more will come. Its guard ends it when it does not listen.
+    fn close_wire(&mut self) {
+        if let Some(core) = self.supervisor.link
+            && !self.cores[core].gone
+        {
+            self.send_to_core(core, Packet::End);
+            let patience = self.plan.longest.grace + self.plan.drain + 2 * crate::plan::STOP_MARGIN;
+            self.in_ms(patience, Event::CoreDies(core));
+        }
+    }
+
+    /// After the end no machine has anything to say.
+    pub(crate) fn ask_after_the_end(&mut self) {
+        if self.supervisor.outcome.is_some() {
+            self.feed(RunInput::Start);
+            self.feed(RunInput::Cancel { reason: CancelReason::Lost, force: true });
+            self.feed(RunInput::CoreLost { detail: String::new() });
+            for step in 0..self.plan.workflow.steps.len() {
+                self.feed(RunInput::CancelStep { step: step_name(step as u64), force: true });
+            }
+            for attempt in 0..self.attempts.len() {
+                let of = self.attempts[attempt].of.clone();
+                self.feed(RunInput::AttemptLive { of: of.clone() });
+                self.feed(RunInput::AttemptFinished { of, end: AttemptEnd::Succeeded });
+            }
+            let deadline = RunTimer { epoch: 1, subject: RunTimerSubject::Deadline };
+            self.feed(RunInput::Timer(deadline));
+        }
+        for _ in 0..3 {
+            let _ = self.supervisor.shutdown.handle(Asked::Interrupt);
+        }
+        let silent = self.supervisor.shutdown.handle(Asked::Terminate).is_none();
+        self.must(silent, Promise::ExactlyOnce, || "who has left is asked to leave again".to_owned());
+    }
+}
