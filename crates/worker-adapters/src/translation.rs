@@ -161,3 +161,72 @@ fn keep_promises(has_result: &mut bool, first: usize, out: &mut Vec<SessionEffec
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use roboppi_ipc::{WorkerEvent, WorkerStatus};
+
+    use super::*;
+    use crate::{ExitKind, LineFilter};
+
+    /// Says every line, and whatever the lines `result` and `twice` ask for.
+    struct Unruly;
+
+    impl WorkerSession for Unruly {
+        fn handle(&mut self, _now: Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
+            let SessionInput::Line(_, line) = input else { return };
+            let text = String::from_utf8_lossy(line).into_owned();
+            let result = |status| {
+                let output = OutputDigest::default();
+                let (exit, duration) = (ExitKind::Code(0), Duration::ZERO);
+                let mut result =
+                    verdict(&WorkerEnd { exit, output: &output, cancelled: None, killed: false, duration });
+                result.status = status;
+                SessionEffect::Result(result)
+            };
+            match text.as_str() {
+                "result" => out.push(result(WorkerStatus::Succeeded)),
+                "twice" => out.extend([result(WorkerStatus::Failed), result(WorkerStatus::Succeeded)]),
+                _ => out.push(SessionEffect::Event(WorkerEvent::Text { text, parent: None })),
+            }
+        }
+    }
+
+    /// Runs the unruly session over standard output that comes in two pieces.
+    fn translated(pieces: [&str; 2]) -> Vec<String> {
+        let mut spec = CommandSpec::new(["x"]);
+        spec.stdout = StreamPlan { lines: LineFilter::All, raw: false };
+        let mut translation = Translation::new(Box::new(Unruly), &spec);
+        let mut out = Vec::new();
+        translation.started(Mono::ZERO, &mut out);
+        for piece in pieces {
+            translation.output(Mono::ZERO, OutputStream::Stdout, piece.as_bytes(), &mut out);
+            translation.output(Mono::ZERO, OutputStream::Stderr, b"not for the session\n", &mut out);
+        }
+        let end = |output| WorkerEnd {
+            exit: ExitKind::Code(3),
+            output,
+            cancelled: None,
+            killed: false,
+            duration: Duration::ZERO,
+        };
+        translation.exit(Mono::ZERO, end, &mut out);
+        out.into_iter()
+            .map(|effect| match effect {
+                SessionEffect::Event(WorkerEvent::Text { text, .. }) => text,
+                SessionEffect::Result(result) => format!("{:?}", result.status),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn there_is_one_result_and_nothing_after_it() {
+        assert_eq!(translated(["a\nb", "c\nlast"]), ["a", "bc", "last", "Failed"], "made from the exit");
+        assert_eq!(translated(["a\nresult\n", "b\nc"]), ["a", "Succeeded"]);
+        assert_eq!(translated(["twice\na\n", "result\n"]), ["Failed"]);
+        assert_eq!(translated(["", "result"]), ["Succeeded"], "in an unfinished last line");
+    }
+}

@@ -44,6 +44,8 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -87,5 +89,16 @@ mod tests {
         let message = parse_progress(&line).unwrap().message;
         assert!(message.starts_with('\u{fffd}'));
         assert!(message.len() <= MESSAGE_LIMIT);
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_harmless(start in "(::progress|::progress percent=|::progress ::)?", rest in any::<Vec<u8>>()) {
+            let line = [start.as_bytes(), &rest].concat();
+            if let Some(progress) = parse_progress(&line) {
+                prop_assert!(progress.message.len() <= MESSAGE_LIMIT);
+                prop_assert!(progress.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+            }
+        }
     }
 }
