@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod core;
+mod guarded;
 pub(crate) mod logs;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;

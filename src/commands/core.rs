@@ -3,13 +3,21 @@
 use std::process::ExitCode;
 
 use roboppi_core::CoreSettings;
+use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_worker_adapters::Adapters;
 use tokio::task::LocalSet;
 
 use crate::cli::CoreArgs;
+use crate::commands::guarded;
 use crate::exit::Failure;
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
+    let guard = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };
+    let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
+    let guarded = match role {
+        Role::Guard(code) => return Ok(ExitCode::from(code)),
+        Role::Guarded(guarded) => guarded,
+    };
     let settings = CoreSettings {
         max_concurrency: args.concurrency,
         grace: args.grace,
@@ -21,8 +29,14 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
+    let serving = async {
+        tokio::select! {
+            served = roboppi_core::server::serve_stdio(settings, Adapters::builtin()) => served,
+            never = guarded::watch(guarded) => match never {},
+        }
+    };
     LocalSet::new()
-        .block_on(&runtime, roboppi_core::server::serve_stdio(settings, Adapters::builtin()))
+        .block_on(&runtime, serving)
         .map_err(|error| Failure::infrastructure(format!("the core ended: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use roboppi_core::CoreSettings;
 use roboppi_journal::StateRoot;
+use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::RunMode;
 use roboppi_supervisor::{
     CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, PreparedRun, RunEnd, RunSettings, Signals,
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::cli::{RunArgs, Switch};
+use crate::commands::guarded;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::exit::{self, Failure};
 use crate::terminal::{self, View};
@@ -37,14 +39,40 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.view)?;
     let file = workflow_file::read(&args.file, args.strict, args.view.color)?;
     let settings = settings(args, file)?;
+    let guarded = match guard(args, &settings)? {
+        Some(Role::Guard(code)) => return Ok(ExitCode::from(code)),
+        Some(Role::Guarded(guarded)) => Some(guarded),
+        None => None,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
-    let end = LocalSet::new().block_on(&runtime, supervise(args, settings, view))?;
+    let supervising = async {
+        match guarded {
+            Some(guarded) => tokio::select! {
+                end = supervise(args, settings, view) => end,
+                never = guarded::watch(guarded) => match never {},
+            },
+            None => supervise(args, settings, view).await,
+        }
+    };
+    let end = LocalSet::new().block_on(&runtime, supervising)?;
     // Threads that still wait for a disk or a terminal must not keep a finished run from ending.
     runtime.shutdown_background();
     Ok(ExitCode::from(end.exit_code))
+}
+
+/// Sees to it that nothing is left when this process is gone. With a core process, that has a guard, and we
+/// take the orphans both of them leave; without one, this process gets a guard itself.
+fn guard(args: &RunArgs, settings: &RunSettings) -> Result<Option<Role>, Failure> {
+    if !args.direct {
+        guard::become_subreaper();
+        return Ok(None);
+    }
+    let guard =
+        GuardSettings { grace: settings.longest_grace(), drain: settings.drain, kind: GuardKind::Direct };
+    guard::fork(guard).map(Some).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))
 }
 
 async fn supervise(args: &RunArgs, settings: RunSettings, view: View) -> Result<RunEnd, Failure> {
@@ -73,10 +101,25 @@ fn launch(args: &RunArgs, settings: &RunSettings) -> CoreLaunch {
         Some(entry) => CoreProgram { program: entry, args: Vec::new(), ends_at_eof: false },
         None => CoreProgram {
             program: env::current_exe().unwrap_or_else(|_| "roboppi".into()),
-            args: vec!["core".into(), "--concurrency".into(), settings.concurrency().to_string().into()],
+            args: core_arguments(settings),
             ends_at_eof: true,
         },
     })
+}
+
+fn core_arguments(settings: &RunSettings) -> Vec<OsString> {
+    let millis = |time: Duration| format!("{}ms", time.as_millis().max(1));
+    [
+        "core".to_owned(),
+        "--concurrency".to_owned(),
+        settings.concurrency().to_string(),
+        "--grace".to_owned(),
+        millis(settings.longest_grace()),
+        "--drain".to_owned(),
+        millis(settings.drain),
+    ]
+    .map(OsString::from)
+    .into()
 }
 
 fn is_script(entry: &Path) -> bool {

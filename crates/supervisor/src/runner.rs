@@ -130,13 +130,13 @@ impl Runner {
     fn connect(&mut self, launch: CoreLaunch) {
         self.incarnation += 1;
         let settings = &self.shared.settings;
-        let longest_grace =
-            settings.workflow.workflow.steps.values().filter_map(|step| step.grace).max().unwrap_or_default();
+        let grace = settings.longest_grace();
         let link = LinkSettings {
             version: settings.version.clone(),
             request_timeout: settings.request_timeout,
             heartbeat: settings.heartbeat,
-            stop_patience: settings.grace.max(longest_grace) + settings.drain + STOP_MARGIN,
+            stop_patience: grace + settings.drain + STOP_MARGIN,
+            grace,
             stderr: self.shared.run_dir.open_core_stderr().ok(),
         };
         let shared = Rc::clone(&self.shared);

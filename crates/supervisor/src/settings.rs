@@ -56,6 +56,12 @@ impl RunSettings {
         self.workflow.workflow.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
     }
 
+    /// The longest time any worker has between TERM and KILL.
+    #[must_use]
+    pub fn longest_grace(&self) -> Duration {
+        self.workflow.workflow.steps.values().filter_map(|step| step.grace).fold(self.grace, Duration::max)
+    }
+
     /// Where artifacts and metadata go: absolute.
     #[must_use]
     pub fn context_dir(&self) -> PathBuf {

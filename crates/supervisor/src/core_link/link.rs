@@ -1,16 +1,21 @@
 //! One core, from its start to its end.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions};
-use roboppi_ipc::{Dialect, Heartbeat as HeartbeatMessage, Hello, Message, Mono};
+use roboppi_ipc::{
+    CoreEvent, CoreEventMessage, Dialect, Heartbeat as HeartbeatMessage, Hello, Leaked, Message, Mono,
+};
+use roboppi_process::descendants;
+use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::heartbeat::{Beat, Heartbeat};
@@ -29,6 +34,8 @@ pub(crate) struct LinkSettings {
     pub(crate) heartbeat: HeartbeatSettings,
     /// How long a core may take to end after it was told to.
     pub(crate) stop_patience: Duration,
+    /// Time what is left of a core has between TERM and KILL.
+    pub(crate) grace: Duration,
     /// Where its stderr goes.
     pub(crate) stderr: Option<File>,
 }
@@ -184,41 +191,63 @@ async fn live<R, W>(
         // The wire closes here.
     };
     drop(peer);
-    match (reason, child) {
-        (None, Some(mut core)) => {
-            process::end(&mut core.child, settings.stop_patience, core.ends_at_eof).await;
-        }
-        (None, None) => {}
-        (Some(reason), core) => {
-            let detail = lost(reason, core, &settings, &tail).await;
-            let _ = events.send(LinkEvent::Lost { detail });
-        }
-    }
+    let status = match &mut child {
+        None => None,
+        // Its wire is closed, which tells a core that still lives to end its workers and itself; its guard
+        // kills one that does not. Nothing it started is left when its process has ended.
+        Some(core) if reason.is_some() => match timeout(STATUS_PATIENCE, core.child.wait()).await {
+            Ok(status) => status.ok(),
+            Err(_) => process::end(&mut core.child, settings.stop_patience, true).await,
+        },
+        Some(core) => process::end(&mut core.child, settings.stop_patience, core.ends_at_eof).await,
+    };
     if let Some(stderr) = stderr {
         // A process the core left behind may hold its stderr; the core itself is gone.
         let _ = timeout(STATUS_PATIENCE, stderr).await;
     }
+    let reports = tail.take_reports();
+    if child.is_some() {
+        sweep(&reports, settings.grace, &events).await;
+    }
+    if let Some(reason) = reason {
+        let mut detail = format!("the core is lost: {reason}");
+        if let Some(status) = status {
+            let _ = write!(detail, "; it {}", process::describe(status, &reports));
+        }
+        if let Some(words) = tail.last_words() {
+            let _ = write!(detail, "; it last said:\n{words}");
+        }
+        let _ = events.send(LinkEvent::Lost { detail });
+    }
 }
 
-/// Makes sure that a lost core is gone, and says what is known of its end.
-async fn lost(
-    reason: String,
-    core: Option<CoreProcess>,
-    settings: &LinkSettings,
-    tail: &StderrTail,
-) -> String {
-    let Some(mut core) = core else { return format!("the core is lost: {reason}") };
-    let status = match timeout(STATUS_PATIENCE, core.child.wait()).await {
-        Ok(status) => status.ok(),
-        // Its wire is closed, which tells a core that still lives to end its workers and itself.
-        Err(_) => process::end(&mut core.child, settings.stop_patience, true).await,
+/// Reports what the guard had to end, and ends what was left to us because core and guard were both killed.
+async fn sweep(reports: &[GuardReport], grace: Duration, events: &mpsc::UnboundedSender<LinkEvent>) {
+    let left = if descendants::adopted(&[]).is_empty() {
+        EndReport::default()
+    } else {
+        spawn_blocking(move || end_adopted(&[], Some(grace))).await.unwrap_or_default()
     };
-    let mut detail = format!("the core is lost: {reason}");
-    if let Some(status) = status {
-        detail.push_str(&format!("; it {}", process::describe(status)));
+    let mut unkillable = left.unkillable;
+    let mut ended = left.ended;
+    for report in reports {
+        match report {
+            GuardReport::Ended { process, command } => {
+                ended.push(Leaked { process: *process, command: command.clone() });
+            }
+            GuardReport::Done { unkillable: more, .. } => unkillable.extend(more.iter().cloned()),
+            GuardReport::CoreExited { .. } => {}
+        }
     }
-    if let Some(words) = tail.last_words() {
-        detail.push_str(&format!("; it last said:\n{words}"));
+    let say = |event| {
+        let message = Message::CoreEvent(CoreEventMessage { ts: clock::now(), event });
+        let _ = events.send(LinkEvent::Message(message));
+    };
+    for leaked in ended {
+        say(CoreEvent::Leaked { job_id: None, leaked });
     }
-    detail
+    for Leaked { process, command } in unkillable {
+        let message = format!("process {} cannot be killed and is left: {command}", process.pid);
+        say(CoreEvent::Warning { message });
+    }
 }

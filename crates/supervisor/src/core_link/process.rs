@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use roboppi_process::guard::GuardReport;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -31,7 +32,8 @@ pub(super) fn start(program: &Path, args: &[OsString]) -> io::Result<Child> {
     Command::from(command).spawn()
 }
 
-/// Ends a core whose stdin is closed: waits for `patience`, then TERM, then KILL.
+/// Ends a core whose stdin is closed: waits for `patience`, then TERM, then KILL. What is signalled is its
+/// guard, which ends the core and all it started.
 pub(super) async fn end(child: &mut Child, patience: Duration, ends_at_eof: bool) -> Option<ExitStatus> {
     if !ends_at_eof {
         signal(child, Signal::SIGTERM);
@@ -43,11 +45,6 @@ pub(super) async fn end(child: &mut Child, patience: Duration, ends_at_eof: bool
     if let Ok(status) = timeout(patience, child.wait()).await {
         return status.ok();
     }
-    kill_now(child).await
-}
-
-/// Kills a core and reaps it.
-pub(super) async fn kill_now(child: &mut Child) -> Option<ExitStatus> {
     signal(child, Signal::SIGKILL);
     child.wait().await.ok()
 }
@@ -59,9 +56,13 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
-/// How it ended, for people.
-pub(super) fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
+/// How a core ended, for people: as its guard reports it, else as the system does.
+pub(super) fn describe(status: ExitStatus, reports: &[GuardReport]) -> String {
+    let reported = reports.iter().find_map(|report| match report {
+        GuardReport::CoreExited { code, signal } => Some((*code, *signal)),
+        GuardReport::Ended { .. } | GuardReport::Done { .. } => None,
+    });
+    match reported.unwrap_or((status.code(), status.signal())) {
         (Some(code), _) => format!("exited with code {code}"),
         (None, Some(number)) => match Signal::try_from(number) {
             Ok(signal) => format!("was ended by {}", signal.as_str()),

@@ -5,35 +5,53 @@ use std::fs::File;
 use std::io::Write;
 use std::rc::Rc;
 
+use roboppi_ipc::{Frame, LineFramer};
+use roboppi_process::guard::GuardReport;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Bytes of the end that are remembered.
 const TAIL: usize = 4 * 1024;
 
-/// The end of what a core said.
+/// Bytes of a line that are looked at.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Reports of a guard that are kept; a tree of more processes is told by its number.
+const REPORTS: usize = 1_000;
+
+/// What a core said: the end of its own words, and what its guard reported.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StderrTail(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct StderrTail(Rc<RefCell<Said>>);
+
+#[derive(Debug, Default)]
+struct Said {
+    tail: Vec<u8>,
+    reports: Vec<GuardReport>,
+}
 
 impl StderrTail {
     /// Reads to the end; every byte goes to `file` if there is one.
     pub(crate) async fn keep(self, mut stderr: impl AsyncRead + Unpin, mut file: Option<File>) {
+        let mut lines = LineFramer::new(LONGEST_LINE);
         let mut chunk = vec![0; 8 * 1024];
         while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
             let bytes = &chunk[..count];
             if file.as_mut().is_some_and(|file| file.write_all(bytes).is_err()) {
                 file = None;
             }
-            let mut tail = self.0.borrow_mut();
-            tail.extend_from_slice(bytes);
-            let surplus = tail.len().saturating_sub(TAIL);
-            tail.drain(..surplus);
+            let mut said = self.0.borrow_mut();
+            lines.push(bytes, |frame| {
+                if let Frame::Line(line) = frame {
+                    said.line(line);
+                }
+            });
         }
+        self.0.borrow_mut().line(lines.incomplete());
     }
 
     /// The last words, without the control characters a terminal would act on.
     pub(crate) fn last_words(&self) -> Option<String> {
-        let tail = self.0.borrow();
-        let text = String::from_utf8_lossy(&tail);
+        let said = self.0.borrow();
+        let text = String::from_utf8_lossy(&said.tail);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(5)..];
         let words: String = last
@@ -42,5 +60,40 @@ impl StderrTail {
             .filter(|character| *character == '\n' || !character.is_control())
             .collect();
         (!words.is_empty()).then_some(words)
+    }
+
+    /// What the guard of the core reported; each report is given once.
+    pub(crate) fn take_reports(&self) -> Vec<GuardReport> {
+        std::mem::take(&mut self.0.borrow_mut().reports)
+    }
+}
+
+impl Said {
+    fn line(&mut self, line: &[u8]) {
+        if let Some(report) = std::str::from_utf8(line).ok().and_then(GuardReport::parse_line) {
+            if self.reports.len() < REPORTS {
+                self.reports.push(report);
+            }
+            return;
+        }
+        self.tail.extend_from_slice(line);
+        self.tail.push(b'\n');
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn words_and_reports_are_told_apart() {
+        let said: &[u8] = b"first\nroboppi-guard: {\"type\":\"core_exited\",\"signal\":9}\n\x1b[31mlast";
+        let tail = StderrTail::default();
+        tail.clone().keep(said, None).await;
+        assert_eq!(tail.last_words().as_deref(), Some("first\n[31mlast"));
+        assert_eq!(tail.take_reports(), [GuardReport::CoreExited { code: None, signal: Some(9) }]);
+        assert!(tail.take_reports().is_empty());
     }
 }
