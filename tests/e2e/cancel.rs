@@ -69,8 +69,6 @@ fn a_dead_core_loses_its_steps_and_nothing_hangs() {
     assert_eq!(run.outcome().as_deref(), Some("lost"));
     assert_eq!(run.events("core_lost").len(), 1);
     assert!(!env.work().join("ran").exists());
-    // A worker outlives a core that was killed: nobody is left who could end it.
-    env.end_what_is_left();
 }
 
 #[test]
@@ -84,8 +82,6 @@ fn a_core_that_hangs_counts_as_lost() {
     Process::of(core).expect("the core runs").signal(SIGSTOP);
     let _ = running.wait().code(3);
     assert_eq!(env.the_run().state("work"), "lost");
-    // As above.
-    env.end_what_is_left();
 }
 
 #[test]

@@ -158,12 +158,6 @@ impl TestEnv {
         self.wait_for("the end of every process", || Process::marked(&self.id).is_empty().then_some(()));
     }
 
-    /// Ends what is left where nobody promised that nothing is.
-    pub(crate) fn end_what_is_left(&self) {
-        end_marked(&self.id);
-        self.wait_until_nothing_is_left();
-    }
-
     fn situation(&self) -> String {
         let tails: Vec<_> = self.runs().iter().map(RunFiles::tail).collect();
         format!("{}\n--- processes ---\n{}", tails.join("\n"), list(&Process::marked(&self.id)))

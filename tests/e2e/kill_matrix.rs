@@ -1,4 +1,4 @@
-//! Whoever is asked to end, whatever the workers are: nothing is left.
+//! Whoever dies, whatever the workers are: nothing is left.
 
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
 
@@ -6,13 +6,18 @@ use crate::env::TestEnv;
 use crate::flow::Flow;
 use crate::processes::Process;
 
-/// Workers that are hard to end. They stay in the process group they were started in.
+/// Workers that are hard to end. `MARK` finds those that lose their environment.
 const WORKERS: &[(&str, &str)] = &[
     ("plain", "echo > started; exec sleep 1000"),
     ("ignores TERM", "trap '' TERM INT HUP; echo > started; while :; do sleep 1000; done"),
     ("grandchild holds the pipe", "sleep 1000 & echo > started; wait"),
     ("double fork", "(sh -c 'sleep 1000 & exit' &) ; echo > started; sleep 1000"),
-    ("no environment", "env -i sleep 1000.MARK & echo > started; wait"),
+    ("session of its own", "setsid sleep 1000 & echo > started; wait"),
+    ("session of its own, twice forked", "(setsid sh -c 'sleep 1000 & exit' &) ; echo > started; sleep 1000"),
+    (
+        "no environment",
+        "setsid env -i bash -c 'trap \"\" TERM HUP; exec -a MARK sleep 1000' & echo > started; wait",
+    ),
     ("writes and writes", "echo > started; yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
     ("stopped", "echo > started; kill -STOP $$; sleep 1000"),
 ];
@@ -22,6 +27,10 @@ const WORKERS: &[(&str, &str)] = &[
 enum Blow {
     Supervisor(Signal),
     Core(Signal),
+    /// The process above the core, which ends what the core leaves.
+    Guard(Signal),
+    /// Both at once.
+    SupervisorAndCore,
     /// Its leader only; then the run, which has another worker, is ended.
     Worker,
 }
@@ -34,11 +43,18 @@ fn strike(mode: &str, blow: Blow) {
         let flow = Flow::of(&script.replace("MARK", env.mark())).step("beside", "sleep 1000");
         let running = env.run(&flow).args(["--grace", "300ms", "--drain", "300ms", mode]).start();
         env.wait_for_file("started");
+        let core = || {
+            let pid = env.wait_for("the pid of the core", || env.the_run().core_pid());
+            Process::of(pid).expect("the core runs")
+        };
         match blow {
             Blow::Supervisor(signal) => running.signal(signal),
-            Blow::Core(signal) => {
-                let pid = env.wait_for("the pid of the core", || env.the_run().core_pid());
-                Process::of(pid).expect("the core runs").signal(signal);
+            Blow::Core(signal) => core().signal(signal),
+            Blow::Guard(signal) => Process::of(core().parent).expect("the guard runs").signal(signal),
+            Blow::SupervisorAndCore => {
+                let core = core();
+                running.signal(SIGKILL);
+                core.signal(SIGKILL);
             }
             Blow::Worker => {
                 let workers = Process::marked(env.mark());
@@ -70,6 +86,26 @@ fn supervised_kill_of_the_supervisor() {
 }
 
 #[test]
+fn supervised_kill_of_the_core() {
+    strike("--supervised", Blow::Core(SIGKILL));
+}
+
+#[test]
+fn supervised_kill_of_the_guard() {
+    strike("--supervised", Blow::Guard(SIGKILL));
+}
+
+#[test]
+fn supervised_term_of_the_guard() {
+    strike("--supervised", Blow::Guard(SIGTERM));
+}
+
+#[test]
+fn supervised_kill_of_supervisor_and_core() {
+    strike("--supervised", Blow::SupervisorAndCore);
+}
+
+#[test]
 fn supervised_term_of_the_core() {
     strike("--supervised", Blow::Core(SIGTERM));
 }
@@ -77,6 +113,16 @@ fn supervised_term_of_the_core() {
 #[test]
 fn supervised_kill_of_the_worker() {
     strike("--supervised", Blow::Worker);
+}
+
+#[test]
+fn direct_interrupt() {
+    strike("--direct", Blow::Supervisor(SIGINT));
+}
+
+#[test]
+fn direct_kill() {
+    strike("--direct", Blow::Supervisor(SIGKILL));
 }
 
 #[test]

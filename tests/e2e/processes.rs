@@ -73,3 +73,13 @@ pub(crate) fn list(processes: &[Process]) -> String {
         |p: &Process| format!("  pid {} (parent {}, state {}): {}", p.pid, p.parent, p.state, p.command);
     processes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
+
+#[test]
+fn what_a_test_leaves_is_found_and_ended() {
+    let env = crate::env::TestEnv::new();
+    let script = "setsid sleep 1000 & setsid env -i bash -c 'exec -a MARK sleep 1000' & echo > started";
+    let _ = env.shell(&script.replace("MARK", env.mark())).output().code(0);
+    env.wait_for("both of them", || (Process::marked(env.mark()).len() == 2).then_some(()));
+    end_marked(env.mark());
+    env.wait_until_nothing_is_left();
+}
