@@ -1,0 +1,180 @@
+//! A guard with its child on a stage that is cleared afterwards, whatever happened.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use roboppi_ipc::ProcessIdentity;
+use roboppi_process::guard::GuardReport;
+use roboppi_process::{identity, is_alive, lead_a_session};
+
+use crate::guarded;
+use crate::workers::Worker;
+
+/// Nothing here takes longer, on the slowest machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A time nobody reaches in a test.
+pub(crate) const LONG: &str = "3600000";
+
+/// Text that all processes of a case, and no others, have in their command lines.
+pub(crate) struct Mark(pub(crate) String);
+
+impl Mark {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("guard-test-{}-{next}-", std::process::id()))
+    }
+
+    /// The living processes that carry it.
+    pub(crate) fn bearers(&self) -> Vec<ProcessIdentity> {
+        let processes = fs::read_dir("/proc").unwrap();
+        processes
+            .filter_map(|entry| {
+                let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+                let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+                let found = line.windows(self.0.len()).any(|part| part == self.0.as_bytes());
+                let process = identity(pid).ok()?;
+                (found && is_alive(process)).then_some(process)
+            })
+            .collect()
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let begin = Instant::now();
+        loop {
+            let left = self.bearers();
+            if left.is_empty() || begin.elapsed() > LIMIT {
+                return;
+            }
+            drop(roboppi_process::descendants::kill_trees(&left));
+        }
+    }
+}
+
+pub(crate) struct Settings {
+    pub(crate) kind: &'static str,
+    pub(crate) grace: &'static str,
+    pub(crate) drain: &'static str,
+    pub(crate) mood: &'static str,
+}
+
+/// A grace time that is over soon, for those who let it pass.
+pub(crate) const LIVELY: Settings = Settings { kind: "core", grace: "200", drain: "100", mood: "lively" };
+
+pub(crate) struct Stage {
+    pub(crate) mark: Mark,
+    pub(crate) guard: Child,
+    pub(crate) guarded: ProcessIdentity,
+    pub(crate) input: Option<ChildStdin>,
+    pub(crate) wire: BufReader<ChildStdout>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Stage {
+    /// Starts a guard, and waits until its child and all workers are up.
+    pub(crate) fn new(settings: &Settings, workers: &[Worker]) -> Self {
+        let mark = Mark::new();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([guarded::COMMAND, settings.kind, settings.grace, settings.drain, settings.mood]);
+        command.arg(&mark.0).args(workers.iter().map(|worker| worker.name));
+        Self::start(mark, command)
+    }
+
+    pub(crate) fn start(mark: Mark, mut command: Command) -> Self {
+        lead_a_session(&mut command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut guard = command.spawn().unwrap();
+        let mut stderr = guard.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8(text).unwrap()
+        });
+        let input = guard.stdin.take();
+        let mut wire = BufReader::new(guard.stdout.take().unwrap());
+        let mut ready = String::new();
+        wire.read_line(&mut ready).unwrap();
+        let words: Vec<&str> = ready.split_whitespace().collect();
+        let ["ready", pid, guard_pid] = words[..] else { panic!("{ready:?}: {:?}", stderr.join()) };
+        assert_eq!(guard_pid.parse(), Ok(guard.id()), "the child knows its guard");
+        let pid: u32 = pid.parse().unwrap();
+        // One that has ended at once has no other identity any more.
+        let guarded = identity(pid).unwrap_or(ProcessIdentity { pid, start_time: u64::MAX });
+        Self { mark, guard, guarded, input, wire, stderr: Some(stderr) }
+    }
+
+    pub(crate) fn signal_guard(&self, signal: Signal) {
+        send(self.guard.id(), signal);
+    }
+
+    pub(crate) fn signal_guarded(&self, signal: Signal) {
+        send(self.guarded.pid, signal);
+    }
+
+    /// Waits for the end of the guard.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        until("the guard ends", || self.guard.try_wait().unwrap().is_some());
+        self.guard.wait().unwrap()
+    }
+
+    /// Waits for the end of the guard, which is to exit with this code and to have left nothing.
+    pub(crate) fn ends_clean(&mut self, code: u8) -> Vec<GuardReport> {
+        let status = self.end();
+        assert_eq!((status.code(), status.signal()), (Some(code.into()), None), "{}", self.said());
+        assert_eq!(self.mark.bearers(), [], "at the moment the guard is gone, so is all else");
+        self.reports()
+    }
+
+    /// What guard and child said on stderr; waits for the end of both.
+    pub(crate) fn said(&mut self) -> String {
+        self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default()
+    }
+
+    pub(crate) fn reports(&mut self) -> Vec<GuardReport> {
+        let said = self.said();
+        let reports = said
+            .lines()
+            .map(|line| GuardReport::parse_line(line).unwrap_or_else(|| panic!("no report: {line}")));
+        reports.collect()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The child first: a guard that is killed cannot end what it leaves.
+        if is_alive(self.guarded) {
+            send(self.guarded.pid, Signal::SIGKILL);
+        }
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+    }
+}
+
+pub(crate) fn send(pid: u32, signal: Signal) {
+    let _ = kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal);
+}
+
+/// Waits until a condition holds that nothing announces.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < LIMIT, "not in time: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The letter `ps` shows for the state of a process.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    line[line.rfind(')')? + 1..].trim_start().chars().next()
+}
