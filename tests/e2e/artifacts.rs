@@ -106,3 +106,12 @@ fn a_context_directory_that_cannot_be_made_is_said_before_anything_runs() {
     assert!(outcome.stderr.contains("in-the-way"), "{}", outcome.stderr);
     assert!(!env.work().join("ran").exists());
 }
+
+#[test]
+fn a_workspace_that_cannot_be_used_is_said() {
+    let env = TestEnv::new();
+    env.write("in-the-way", "a file\n");
+    let printed = env.run(&Flow::of("true")).args(["--workspace", "in-the-way"]).output().code(3);
+    assert!(printed.stderr.contains("in-the-way"), "{}", printed.stderr);
+    assert!(env.runs().is_empty());
+}

@@ -16,6 +16,7 @@ mod flow;
 mod json;
 mod kill_matrix;
 mod logs;
+mod old_core;
 mod plain;
 mod processes;
 mod record;

@@ -56,24 +56,28 @@ fn its_journal_is_whole_and_without_a_gap() {
 }
 
 #[test]
-fn two_runs_in_one_workspace_do_not_meet() {
+fn two_runs_in_one_workspace_are_told_of_each_other() {
     let env = TestEnv::new();
     // Each waits until the other one is there too.
     let script =
         "touch here.$NAME; until [ -e here.one ] && [ -e here.two ]; do sleep 0.01; done; echo $NAME";
-    let flow = Flow::of(script);
-    let start = |name: &str| {
-        let context = format!("context_dir: context-{name}");
-        let file = format!("{name}.yaml");
-        env.write(&file, &flow.clone().with(&context).text());
-        env.roboppi(["workflow", "run", &file, "--no-tui"]).env("NAME", name).start()
-    };
+    env.write("flow.yaml", &Flow::of(script).text());
+    let start =
+        |name: &str| env.roboppi(["workflow", "run", "flow.yaml", "--no-tui"]).env("NAME", name).start();
     let (one, two) = (start("one"), start("two"));
-    let _ = one.wait().code(0);
-    let _ = two.wait().code(0);
+    let printed = one.wait().code(0).all() + &two.wait().code(0).all();
+    assert_eq!(printed.matches("is using the context directory").count(), 1, "{printed}");
     let mut logs: Vec<_> = env.runs().iter().map(|run| run.text("work", 1)).collect();
     logs.sort();
     assert_eq!(logs, ["one\n", "two\n"]);
+}
+
+#[test]
+fn its_place_can_be_chosen() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("true")).env("ROBOPPI_STATE_DIR", env.path("chosen")).output().code(0);
+    assert!(env.runs().is_empty());
+    assert_eq!(fs::read_dir(env.path("chosen/runs")).unwrap().count(), 1);
 }
 
 #[test]

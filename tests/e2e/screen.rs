@@ -168,3 +168,38 @@ fn output_cannot_command_the_terminal() {
     on_screen.press("q");
     on_screen.expect_code(130);
 }
+
+#[test]
+fn progress_is_shown_beside_its_step() {
+    let env = TestEnv::new();
+    let script =
+        "echo '::progress percent=42 phase=link::linking it all'; until [ -e end ]; do sleep 0.01; done";
+    let mut on_screen = env.run_in_terminal(&Flow::of(script)).start_in_terminal(30, 100);
+    on_screen.wait_for_text("work 42%");
+    on_screen.wait_for_text("linking it all");
+    env.write("end", "");
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}
+
+#[test]
+fn output_is_hidden_when_it_is_not_to_be_shown() {
+    let env = TestEnv::new();
+    let script = "echo a secret; until [ -e end ]; do sleep 0.01; done";
+    let run = env.run_in_terminal(&Flow::of(script)).args(["--stream-stdio", "off"]);
+    let mut on_screen = run.start_in_terminal(30, 100);
+    on_screen.wait_for_text("work");
+    on_screen.press(LOGS);
+    env.wait_for("the secret in the record", || {
+        (env.the_run().log("work", 1) == b"a secret\n").then_some(())
+    });
+    on_screen.wait_for_text("o open log");
+    assert!(!on_screen.terminal.look(|screen| screen.contents().contains("a secret")));
+    on_screen.press("o");
+    on_screen.wait_for_text("a secret");
+    env.write("end", "");
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}
