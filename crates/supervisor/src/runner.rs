@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_attach::Wish;
-use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, Mono};
+use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message};
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepId, StepState};
 use roboppi_workflow::{RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{mpsc, watch};
@@ -17,8 +17,9 @@ use crate::core_link::{
     self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkSettings, Restart, RestartPolicy,
 };
 use crate::prepare::{PreparedRun, RunEnd, millis};
+use crate::run_clock::RunClock;
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
-use crate::signals::Signals;
+use crate::signals::{Signalled, Signals, stand_still};
 
 mod attempt;
 mod metadata;
@@ -55,7 +56,7 @@ pub(crate) struct Runner {
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
-    origin: Instant,
+    clock: Rc<RunClock>,
     /// What lost cores are followed by, where they can be.
     successor: Option<CoreProgram>,
     restart: RestartPolicy,
@@ -82,7 +83,7 @@ impl Runner {
             wishes,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
-            origin: Instant::now(),
+            clock: Rc::new(RunClock::start()),
             successor: None,
             restart: RestartPolicy::default(),
             incarnation: 0,
@@ -105,7 +106,13 @@ impl Runner {
         while self.finished.is_none() && !left {
             let happened = tokio::select! {
                 biased;
-                asked = signals.next() => Happened::Asked(asked),
+                signalled = signals.next() => match signalled {
+                    Signalled::End(asked) => Happened::Asked(asked),
+                    Signalled::Suspend => {
+                        self.suspend().await;
+                        continue;
+                    }
+                },
                 Some(wish) = self.wishes.recv() => match wish {
                     Wish::CancelRun { force } => Happened::Asked(Asked::Wish { force }),
                     Wish::CancelStep(step) => Happened::CancelStep(step),
@@ -188,6 +195,21 @@ impl Runner {
         false
     }
 
+    /// Stands still: first the workers, then the timers, then this process, until it is continued.
+    async fn suspend(&self) {
+        self.shared.stop_workers(true).await;
+        let since = Instant::now();
+        stand_still();
+        let stood_still = since.elapsed();
+        self.clock.stood_still(stood_still);
+        let message = format!(
+            "the run stood still for {:.1} s: its workers and timers did not go on",
+            stood_still.as_secs_f64()
+        );
+        self.shared.recorder().warn(message, None);
+        self.shared.stop_workers(false).await;
+    }
+
     fn link_event(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Ready { dialect, hello } => self.core_ready(dialect, hello),
@@ -219,13 +241,12 @@ impl Runner {
         self.shared.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
         let ending = self.shutdown.exit_code().is_some();
         let restart = match self.successor {
-            Some(_) if !ending => self.restart.lost(Mono::from_origin(self.origin.elapsed())),
+            Some(_) if !ending => self.restart.lost(self.clock.now()),
             Some(_) | None => Restart::GiveUp,
         };
         match restart {
             Restart::After(wait) => {
                 self.shared.core_awaited(&detail);
-                self.shared.recorder().warn(format!("another core starts in {} ms", wait.as_millis()), None);
                 self.tasks.spawn_local(async move {
                     sleep(wait).await;
                     Happened::StartCore
@@ -279,7 +300,7 @@ impl Runner {
 
     fn feed(&mut self, input: RunInput) {
         let mut effects = Vec::new();
-        self.machine.handle(Mono::from_origin(self.origin.elapsed()), input, &mut effects);
+        self.machine.handle(self.clock.now(), input, &mut effects);
         for effect in effects {
             self.perform(effect);
         }
@@ -309,8 +330,9 @@ impl Runner {
                 });
             }
             RunEffect::SetTimer { timer, after } => {
+                let clock = Rc::clone(&self.clock);
                 self.tasks.spawn_local(async move {
-                    sleep(after).await;
+                    clock.wait(after).await;
                     Happened::Timer(timer)
                 });
             }
@@ -336,7 +358,7 @@ impl Runner {
         self.tasks.abort_all();
         let (outcome, detail, duration) = self.finished.take().unwrap_or_else(|| {
             let detail = "left before all workers had ended".to_owned();
-            (RunOutcome::Cancelled, Some(detail), self.origin.elapsed())
+            (RunOutcome::Cancelled, Some(detail), self.clock.now().since_origin())
         });
         let exit_code = match (outcome, self.shutdown.exit_code()) {
             (RunOutcome::Cancelled, Some(code)) => code,

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use roboppi_attach::{RunSource, Wish};
-use roboppi_supervisor::Signals;
 use roboppi_supervisor::sinks::{jsonl, plain};
+use roboppi_supervisor::{Signalled, Signals, stand_still};
 use roboppi_tui::{TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -85,8 +85,8 @@ impl Viewer {
     pub(super) async fn finish(mut self, hurried: bool, signals: &mut Signals) {
         let hurried = hurried && self.screen.is_some();
         let hurry = async {
-            if !hurried {
-                signals.next().await;
+            while !hurried && signals.next().await == Signalled::Suspend {
+                stand_still();
             }
         };
         let shown = tokio::select! {
@@ -113,6 +113,7 @@ impl Viewer {
     /// Prints what stays on the terminal once the screen is gone.
     async fn leave_summary(self) {
         let Some((source, settings)) = self.summary else { return };
+        let settings = plain::PlainSettings { stream: false, ..settings };
         let (end, ended) = oneshot::channel();
         let print = move || {
             // A terminal that cannot be written to has been told all it can be told.

@@ -210,7 +210,7 @@ async fn live<R, W>(
         sweep(&reports, settings.grace, &events).await;
     }
     if let Some(reason) = reason {
-        let mut detail = format!("the core is lost: {reason}");
+        let mut detail = reason;
         if let Some(status) = status {
             let _ = write!(detail, "; it {}", process::describe(status, &reports));
         }

@@ -49,6 +49,11 @@ impl Router {
         }
     }
 
+    /// The jobs under way.
+    pub(super) fn jobs(&self) -> Vec<JobId> {
+        self.routes.keys().cloned().collect()
+    }
+
     /// Ends every wait: the core is gone.
     pub(super) fn clear(&mut self) {
         self.routes.clear();

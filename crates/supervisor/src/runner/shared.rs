@@ -4,20 +4,28 @@ use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roboppi_attach::Wish;
 use roboppi_ipc::io::Peer;
-use roboppi_ipc::{Dialect, JobCompleted, JobEvent, JobId, UtcMillis, WorkerResult};
+use roboppi_ipc::{
+    Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, UtcMillis, WorkerResult,
+};
 use roboppi_journal::RunDir;
 use roboppi_run::{AttemptRecord, AttemptRef, RunEvent, RunId, StepId};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::{AttemptDone, Router, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
 use crate::prepare::{PreparedRun, text};
 use crate::recorder::Recorder;
 use crate::settings::RunSettings;
+
+/// How long a core may take to stop its workers.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Shared {
     pub(super) settings: RunSettings,
@@ -91,7 +99,8 @@ impl Shared {
 
     fn core_changed(&self, core: Core, detail: &str) {
         // One line is enough for each attempt; the journal has the whole.
-        detail.lines().next().unwrap_or_default().clone_into(&mut self.last_loss.borrow_mut());
+        *self.last_loss.borrow_mut() =
+            format!("lost with the core: {}", detail.lines().next().unwrap_or_default());
         *self.core.borrow_mut() = core;
         self.router.borrow_mut().clear();
         self.core_news.notify_waiters();
@@ -213,6 +222,23 @@ impl Shared {
             || self.settings.workspace.clone(),
             |step| step_workspace(&self.settings.workspace, step),
         )
+    }
+
+    /// Asks the core to stop all workers and their timers, or to let them go on. A core that cannot, or that
+    /// does not answer soon, is not waited for: standing still is a wish of the terminal.
+    pub(super) async fn stop_workers(&self, stop: bool) {
+        let peer = match &*self.core.borrow() {
+            Core::Ready(Dialect::V2, peer) => peer.clone(),
+            Core::Ready(Dialect::V1, _) | Core::Awaited | Core::Lost(_) => return,
+        };
+        let mut asked = JoinSet::new();
+        for job_id in self.router.borrow().jobs() {
+            let peer = peer.clone();
+            let request = JobRequest { request_id: RequestId::new(Uuid::new_v4().to_string()), job_id };
+            let message = if stop { Message::PauseJob(request) } else { Message::ResumeJob(request) };
+            asked.spawn_local(async move { drop(peer.request(message).await) });
+        }
+        let _ = timeout(STOP_PATIENCE, asked.join_all()).await;
     }
 
     pub(super) fn finish(&self) {
