@@ -105,7 +105,8 @@ pub fn kill_trees(roots: &[ProcessIdentity]) -> Vec<Process> {
     ended
 }
 
-/// What a variable was when the process was started. `None` as well when it may not be read.
+/// What a variable was when the process was started. `None` as well when it may not be read, and in the moment
+/// in which the process replaces its program.
 #[must_use]
 pub fn environment_variable(process: ProcessIdentity, name: &str) -> Option<String> {
     let environment = std::fs::read(format!("/proc/{}/environ", process.pid)).ok()?;

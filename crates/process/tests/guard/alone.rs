@@ -29,8 +29,9 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new(format!("alone::{name}"), move || {
             let mark = Mark::new();
             let program = std::env::current_exe().unwrap();
-            let output = Command::new(program).args([COMMAND, &mark.0, name]).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let mut task = Command::new(program).args([COMMAND, &mark.0, name]).spawn().unwrap();
+            until("the task ends", || task.try_wait().unwrap().is_some());
+            assert!(task.wait().unwrap().success());
             assert_eq!(mark.bearers(), []);
         })
     };
@@ -51,7 +52,8 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
 /// Starts a script and waits until it says that it is up.
 fn start(script: &str, mark: &Mark, own_session: bool) -> Child {
     let mut command = Command::new("bash");
-    command.args(["-c", script, &mark.0]).env("MARK_OF_JOB", "a").stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(["-c", script, &mark.0]).env("MARK_OF_JOB", "a");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     if own_session {
         lead_a_session(&mut command);
     }
@@ -108,7 +110,9 @@ fn orphans_are_ended_and_the_others_stay(mark: &Mark) {
 fn the_environment_tells_the_job(mark: &Mark) {
     let mut worker = start(r#"echo up; exec -a "$0" sleep 1000"#, mark, true);
     let process = roboppi_process::identity(worker.id()).unwrap();
-    until("the program is replaced", || descendants::environment_variable(process, "MARK_OF_JOB").is_some());
+    let own = std::process::id();
+    let replaced = || commands(&descendants::of(own), mark) == [" 1000"];
+    until("the program is replaced", replaced);
     assert_eq!(descendants::environment_variable(process, "MARK_OF_JOB").as_deref(), Some("a"));
     assert_eq!(descendants::environment_variable(process, "MARK"), None);
     let now = descendants::now_ticks().unwrap();

@@ -1,7 +1,7 @@
 //! What a guard holds, shows and leaves alone.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -106,7 +106,7 @@ fn a_killed_child_is_the_end_of_the_wire() {
     let mut stage = Stage::new(&PATIENT, &[DEAF]);
     stage.signal_guarded(Signal::SIGKILL);
     // The guard waits for the worker, for an hour if it has to; the wire does not.
-    stage.wire.read_to_end(&mut Vec::new()).unwrap();
+    stage.end_of_wire();
     assert!(stage.guard.try_wait().unwrap().is_none());
     let input = stage.input.as_mut().unwrap();
     until("nobody reads any more", || input.write_all(b"\n").is_err());

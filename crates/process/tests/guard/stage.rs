@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -76,8 +77,8 @@ pub(crate) struct Stage {
     pub(crate) guard: Child,
     pub(crate) guarded: ProcessIdentity,
     pub(crate) input: Option<ChildStdin>,
-    pub(crate) wire: BufReader<ChildStdout>,
-    stderr: Option<JoinHandle<String>>,
+    wire: Receiver<String>,
+    stderr: Receiver<String>,
 }
 
 impl Stage {
@@ -94,23 +95,17 @@ impl Stage {
         lead_a_session(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut guard = command.spawn().unwrap();
-        let mut stderr = guard.stderr.take().unwrap();
-        let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8(text).unwrap()
-        });
+        let stderr = lines(guard.stderr.take().unwrap());
         let input = guard.stdin.take();
-        let mut wire = BufReader::new(guard.stdout.take().unwrap());
-        let mut ready = String::new();
-        wire.read_line(&mut ready).unwrap();
+        let wire = lines(guard.stdout.take().unwrap());
+        let ready = wire.recv_timeout(LIMIT).unwrap_or_default();
         let words: Vec<&str> = ready.split_whitespace().collect();
-        let ["ready", pid, guard_pid] = words[..] else { panic!("{ready:?}: {:?}", stderr.join()) };
+        let ["ready", pid, guard_pid] = words[..] else { panic!("{ready:?}: {:?}", rest(&stderr)) };
         assert_eq!(guard_pid.parse(), Ok(guard.id()), "the child knows its guard");
         let pid: u32 = pid.parse().unwrap();
         // One that has ended at once has no other identity any more.
         let guarded = identity(pid).unwrap_or(ProcessIdentity { pid, start_time: u64::MAX });
-        Self { mark, guard, guarded, input, wire, stderr: Some(stderr) }
+        Self { mark, guard, guarded, input, wire, stderr }
     }
 
     pub(crate) fn signal_guard(&self, signal: Signal) {
@@ -136,11 +131,16 @@ impl Stage {
     }
 
     /// What guard and child said on stderr; waits for the end of both.
-    pub(crate) fn said(&mut self) -> String {
-        self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default()
+    pub(crate) fn said(&self) -> String {
+        rest(&self.stderr).concat()
     }
 
-    pub(crate) fn reports(&mut self) -> Vec<GuardReport> {
+    /// Waits until nobody writes to the wire any more.
+    pub(crate) fn end_of_wire(&self) {
+        assert_eq!(rest(&self.wire), [""; 0]);
+    }
+
+    pub(crate) fn reports(&self) -> Vec<GuardReport> {
         let said = self.said();
         let reports = said
             .lines()
@@ -157,6 +157,31 @@ impl Drop for Stage {
         }
         let _ = self.guard.kill();
         let _ = self.guard.wait();
+    }
+}
+
+/// The lines of a stream, which closes the channel with its end.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while stream.read_line(&mut line).is_ok_and(|length| length > 0) {
+            let _ = sender.send(std::mem::take(&mut line));
+        }
+    });
+    receiver
+}
+
+/// All lines up to the end of the stream, which has to come.
+fn rest(lines: &Receiver<String>) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        match lines.recv_timeout(LIMIT) {
+            Ok(line) => all.push(line),
+            Err(RecvTimeoutError::Disconnected) => return all,
+            Err(RecvTimeoutError::Timeout) => panic!("the stream does not end: {all:?}"),
+        }
     }
 }
 
