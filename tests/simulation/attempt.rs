@@ -130,7 +130,7 @@ impl World {
         match (self.supervisor.core, order) {
             // Both are there: either may be looked at first.
             (CoreView::Ready(core), order) if order.is_none() || self.rng.chance(50) => {
-                self.submit(index, core)
+                self.submit(index, core);
             }
             (_, Some((reason, _))) => {
                 self.saw(Seen::CancelledBeforeCore);

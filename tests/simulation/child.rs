@@ -8,14 +8,12 @@ use roboppi_ipc::{
     WorkerResult, WorkerStatus,
 };
 use roboppi_process::ExitKind;
-use roboppi_process::machine::{
-    ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, SWEEP_TIME, Signal,
-};
+use roboppi_process::machine::{ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, Signal};
 use roboppi_worker_adapters::{self as adapters, OutputDigest, WorkerEnd};
 
-use crate::agenda::{Cause, Due, Event};
+use crate::agenda::{Cause, Event};
 use crate::faults::{Bug, Fault};
-use crate::plan::{Nature, SLACK, ms, whole};
+use crate::plan::{Nature, ms, whole};
 use crate::process::Process;
 use crate::promise::Promise;
 use crate::story::Seen;
@@ -43,18 +41,18 @@ pub(crate) struct Worker {
 
     // What the machine was told and has asked for.
     pub(crate) begun: bool,
-    told_spawned: bool,
-    told_exit: Option<u64>,
-    told_closed: bool,
+    pub(crate) told_spawned: bool,
+    pub(crate) told_exit: Option<u64>,
+    pub(crate) told_closed: bool,
     /// The worst reason it was given while that could still matter.
     pub(crate) asked: Option<CancelReason>,
     term_at: Option<u64>,
-    forced: bool,
-    killed: bool,
+    pub(crate) forced: bool,
+    pub(crate) killed: bool,
     /// When whoever held the pipes was killed before the end of the pipes was known.
-    swept_at: Option<u64>,
+    pub(crate) swept_at: Option<u64>,
     shown_reason: Option<CancelReason>,
-    last_timer: Option<Epoch>,
+    pub(crate) last_timer: Option<Epoch>,
 }
 
 impl Worker {
@@ -95,7 +93,7 @@ impl Worker {
         now - self.spawned_at - self.stopped_total - paused
     }
 
-    const fn has_exited(&self) -> bool {
+    pub(crate) const fn has_exited(&self) -> bool {
         self.told_exit.is_some()
     }
 }
@@ -121,18 +119,13 @@ impl World {
 
     /// Gives one input to the machine of a child and performs what it asks for.
     pub(crate) fn tell_child(&mut self, index: usize, input: Input) {
+        self.child_told(index, input);
         let Some(input) = self.planted_in_input(index, input) else { return };
         self.note(|| format!("  child   worker {index} <- {input:?}"));
         let now = self.mono();
         let mut effects = Vec::new();
         self.workers[index].machine.handle(now, input, &mut effects);
-        let mut terminating = false;
-        for effect in effects {
-            terminating |= matches!(effect, Effect::Ending { phase: EndingPhase::Terminating, .. });
-            if self.bug == Some(Bug::NoGraceTimer) && terminating && matches!(effect, Effect::SetTimer { .. })
-            {
-                continue;
-            }
+        for effect in self.planted_in_effects(effects) {
             self.note(|| format!("  child   worker {index}    {effect:?}"));
             let over = self.workers[index].finished.is_some();
             self.must(!over, Promise::ExactlyOnce, || {
@@ -140,91 +133,10 @@ impl World {
             });
             self.child_effect(index, input, effect);
         }
-        let worker = &self.workers[index];
-        let agree = worker.machine.is_done() == worker.finished.is_some();
-        self.must(agree, Promise::ExactlyOnce, || format!("worker {index} is done and has not said so"));
+        self.check_child(index, input);
         if self.bug == Some(Bug::PipesNotDrained) && matches!(input, Input::Exited(_)) {
             self.tell_child(index, Input::PipesClosed);
         }
-    }
-
-    /// Takes note of what a machine is told; a planted bug may change it on its way.
-    fn planted_in_input(&mut self, index: usize, input: Input) -> Option<Input> {
-        let now = self.now;
-        let worker = &mut self.workers[index];
-        let spawning = worker.begun && worker.process == Process::Spawning;
-        match input {
-            Input::Spawned => worker.told_spawned = true,
-            Input::Exited(_) => worker.told_exit = Some(now),
-            Input::PipesClosed => worker.told_closed = true,
-            Input::Cancel(reason) => self.child_asked(index, reason, false),
-            Input::Kill(reason) => self.child_asked(index, reason, true),
-            Input::Timer(epoch) if worker.last_timer != Some(epoch) => {
-                self.saw(Seen::StaleChildTimer);
-                if self.bug == Some(Bug::StaleTimerObeyed) {
-                    return self.workers[index].last_timer.map(Input::Timer);
-                }
-            }
-            _ => {}
-        }
-        let ends = matches!(input, Input::Cancel(_) | Input::Kill(_));
-        if ends && spawning {
-            self.saw(Seen::CancelledWhileSpawning);
-            if self.bug == Some(Bug::CancelLostWhileSpawning) {
-                return None;
-            }
-        }
-        if input == Input::Spawned && self.workers[index].asked.is_some() {
-            self.child_must_end(index);
-        }
-        if let (Input::Spawned, Some(timeout)) = (input, self.workers[index].limits.timeout) {
-            let stopped = self.stopped_time(index);
-            self.in_ms(whole(timeout) + SLACK, Event::Due(Due::Timeout { worker: index, stopped }));
-        }
-        if matches!(input, Input::Exited(_)) {
-            let stopped = self.stopped_time(index);
-            let left = self.plan.drain + whole(SWEEP_TIME) + SLACK;
-            self.in_ms(left, Event::Due(Due::Child { worker: index, stopped, why: "its leader is gone" }));
-        }
-        Some(input)
-    }
-
-    fn child_asked(&mut self, index: usize, reason: CancelReason, force: bool) {
-        let worker = &mut self.workers[index];
-        if worker.finished.is_some() {
-            return;
-        }
-        worker.forced |= force;
-        // Who ended by itself was not ended by anybody, whatever comes later.
-        if worker.has_exited() && worker.asked.is_none() {
-            return;
-        }
-        let paused = worker.stopped_since.is_some();
-        worker.asked = worker.asked.max(Some(reason));
-        let running = worker.told_spawned && !worker.has_exited();
-        if running && paused {
-            self.saw(Seen::CancelledWhilePaused);
-        }
-        if running {
-            self.child_must_end(index);
-        }
-    }
-
-    /// From now on the ladder counts.
-    pub(crate) fn child_must_end(&mut self, index: usize) {
-        let worker = &self.workers[index];
-        let (grace, why) = match worker.forced {
-            true => (0, "it was to be killed"),
-            false => (whole(worker.limits.grace), "it was asked to end"),
-        };
-        let rest = worker.nature.heeds_kill + whole(worker.limits.drain) + whole(SWEEP_TIME) + SLACK;
-        let stopped = self.stopped_time(index);
-        self.in_ms(grace + rest, Event::Due(Due::Child { worker: index, stopped, why }));
-    }
-
-    /// How long the core of a worker has been stopped.
-    fn stopped_time(&self, index: usize) -> u64 {
-        self.cores[self.workers[index].core].stopped_total
     }
 
     fn child_effect(&mut self, index: usize, input: Input, effect: Effect) {
@@ -258,7 +170,7 @@ impl World {
             }
             Effect::SweepGroup => self.child_sweep(index),
             Effect::Ending { phase, reason, limit } => {
-                self.child_ending(index, input, phase, reason, whole(limit))
+                self.child_ending(index, input, phase, reason, whole(limit));
             }
             Effect::Finish(end) => self.child_finished(index, end),
         }
@@ -367,37 +279,6 @@ impl World {
         self.worker_ended(index, WorkerOutcome { result, started });
     }
 
-    fn check_ended(&mut self, index: usize, ended: Ended) {
-        let now = self.now;
-        let worker = &self.workers[index];
-        let Ended { exit, reason, killed, pipes_left_open, .. } = ended;
-        let truth = worker.process == Process::Exited(exit)
-            && worker.has_exited()
-            && reason == worker.asked
-            && killed == worker.killed;
-        let waited = worker.swept_at.is_some_and(|at| now >= at + whole(SWEEP_TIME));
-        let (open, swept) = (worker.pipes_open, worker.swept_at.is_some());
-        let (process, asked) = (worker.process, worker.asked);
-        self.must(truth, Promise::Truth, || {
-            format!("worker {index} is said to be {ended:?}; it is {process:?}, asked {asked:?}")
-        });
-        self.must(!open || (waited && pipes_left_open), Promise::Drained, || {
-            format!("worker {index} has finished and somebody still writes to its pipes")
-        });
-        self.must(pipes_left_open == swept, Promise::Drained, || {
-            format!("worker {index}: pipes left open {pipes_left_open}, swept by force {swept}")
-        });
-        if asked.is_some() && exit == ExitKind::Code(0) {
-            self.saw(Seen::TrappedTermAndReturnedZero);
-        }
-        if asked.is_some() {
-            self.saw(Seen::ExitedWhileAsked);
-        }
-        if pipes_left_open {
-            self.saw(Seen::PipesLeftOpen);
-        }
-    }
-
     fn result_of(&self, ended: Ended) -> WorkerResult {
         let exit = match ended.exit {
             ExitKind::Signal(_) if self.bug == Some(Bug::ExitInvented) => adapters::ExitKind::Code(0),
@@ -412,39 +293,6 @@ impl World {
         let end =
             WorkerEnd { exit, output: &output, cancelled, killed: ended.killed, duration: ended.duration };
         adapters::verdict(&end)
-    }
-
-    pub(crate) fn due_child(&mut self, index: usize, stopped: u64, why: &'static str) {
-        let worker = &self.workers[index];
-        if worker.finished.is_some() || self.cores[worker.core].gone {
-            return;
-        }
-        // Time in which its core was stopped does not count.
-        let now_stopped = self.stopped_time(index);
-        if now_stopped > stopped {
-            let due = Due::Child { worker: index, stopped: now_stopped, why };
-            return self.in_ms(now_stopped - stopped, Event::Due(due));
-        }
-        let process = worker.process;
-        self.broken(Promise::EndsInTime, || {
-            format!("worker {index} has not ended in time although {why}; it is {process:?}")
-        });
-    }
-
-    pub(crate) fn due_timeout(&mut self, index: usize, stopped: u64) {
-        let now = self.now;
-        let worker = &self.workers[index];
-        let over = worker.asked.is_some() || worker.has_exited() || worker.finished.is_some();
-        let Some(timeout) = worker.limits.timeout else { return };
-        if over || self.cores[worker.core].gone || !worker.process.lives() {
-            return;
-        }
-        let now_stopped = self.stopped_time(index);
-        let left = (whole(timeout) + SLACK).saturating_sub(worker.ran(now)).max(now_stopped - stopped);
-        if left > 0 {
-            return self.in_ms(left, Event::Due(Due::Timeout { worker: index, stopped: now_stopped }));
-        }
-        self.broken(Promise::EndsInTime, || format!("worker {index} runs on after {timeout:?}"));
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Core {
     jobs: BTreeMap<JobId, KnownJob>,
     granted: BTreeSet<JobId>,
     answered: BTreeSet<RequestId>,
+    /// Likely to die of what it does.
+    frail: bool,
     /// Ends of jobs that are not on the wire yet.
     unsaid: u32,
 }
@@ -63,6 +65,7 @@ impl Core {
             jobs: BTreeMap::new(),
             granted: BTreeSet::new(),
             answered: BTreeSet::new(),
+            frail: false,
             unsaid: 0,
         }
     }
@@ -75,6 +78,11 @@ impl World {
     }
 
     pub(crate) fn core_says(&mut self, core: usize, message: Message) {
+        // Where something happens is where a defect is.
+        let percent = if matches!(message, Message::JobCompleted(_)) { 25 } else { 3 };
+        if self.cores[core].frail && self.rng.chance(percent) {
+            self.within(4, Event::CoreDies(core));
+        }
         self.send_to_supervisor(core, Packet::Message(Box::new(message)));
     }
 
@@ -134,7 +142,7 @@ impl World {
     fn check_cancel(&mut self, id: &JobId, reason: CancelReason, force: bool) {
         let Some(attempt) = attempt_of(id) else { return };
         let before = self.attempts[attempt].heard.replace((reason, force));
-        let milder = before.is_some_and(|before| reason < before.0 || force < before.1);
+        let milder = before.is_some_and(|before| reason < before.0 || (before.1 && !force));
         self.must(!milder, Promise::OnlyMoreSevere, || {
             format!("{id} is to end for {reason:?}, force {force}, after {before:?}")
         });
@@ -207,8 +215,10 @@ impl World {
                 let had = self.cores[core].granted.remove(id);
                 self.must(had, Promise::ExactlyOnce, || format!("{id} completes without a permit"));
                 let message = Box::new(Message::JobCompleted(completion.message));
-                if self.bug == Some(Bug::JobFinishedTwice) {
-                    self.say_later(core, message.clone());
+                match self.bug {
+                    Some(Bug::CompletionForgotten) => return,
+                    Some(Bug::JobFinishedTwice) => self.say_later(core, message.clone()),
+                    _ => {}
                 }
                 self.say_later(core, message);
             }
@@ -389,8 +399,10 @@ impl World {
         if self.weather.has(Fault::CoreNeverLasts) {
             let soon = self.rng.up_to(400);
             self.in_ms(soon, Event::CoreDies(core));
-        } else if self.weather.has(Fault::CoreCrashes) && self.rng.chance(70) {
+        } else if self.weather.has(Fault::CoreCrashes) && self.rng.chance(30) {
             self.in_ms(when, Event::CoreDies(core));
+        } else {
+            self.cores[core].frail = self.weather.has(Fault::CoreCrashes) && self.rng.chance(60);
         }
         let when = self.rng.up_to(3_000);
         if self.weather.has(Fault::CoreStopped) && self.rng.chance(70) {

@@ -105,6 +105,12 @@ pub(crate) enum Bug {
     NoGraceTimer,
     /// A timer of a state that is over counts as the timer of the present one.
     StaleTimerObeyed,
+    /// The time a worker may run is never counted.
+    TimeoutForgotten,
+    /// The time pipes may stay open is never counted.
+    DrainForgotten,
+    /// Who is to be killed is asked politely.
+    ForceForgotten,
     /// The exit of the leader is taken for the end of its pipes.
     PipesNotDrained,
     /// The end of a job is said twice.
@@ -113,6 +119,10 @@ pub(crate) enum Bug {
     PermitNotReturned,
     /// The end of the wire is taken for the end of everything the core had started.
     WireTakenForCore,
+    /// The order to end an attempt is not passed on.
+    OrderForgotten,
+    /// The end of a job is not said.
+    CompletionForgotten,
     /// A core that dies takes the news of it along.
     LossUnheard,
     /// Who asks a second time for the end of an attempt gives a reason of their own.
@@ -124,11 +134,16 @@ pub(crate) enum Bug {
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::CancelLostWhileSpawning,
         Self::NoGraceTimer,
         Self::StaleTimerObeyed,
         Self::PipesNotDrained,
+        Self::TimeoutForgotten,
+        Self::DrainForgotten,
+        Self::ForceForgotten,
+        Self::OrderForgotten,
+        Self::CompletionForgotten,
         Self::JobFinishedTwice,
         Self::PermitNotReturned,
         Self::WireTakenForCore,

@@ -173,6 +173,22 @@ impl World {
         });
     }
 
+    /// Nothing waits for nothing.
+    pub(crate) fn check_progress(&mut self) {
+        let machine = &self.supervisor.machine;
+        let states: Vec<_> = self.plan.workflow.steps.keys().filter_map(|step| machine.state(step)).collect();
+        let (active, most) = (machine.active(), self.plan.concurrency as usize);
+        let begun = self.supervisor.begun;
+        if machine.is_finished() || self.supervisor.book.ending.is_some() || !begun {
+            return;
+        }
+        let moves = active > 0 || states.contains(&StepState::Retrying);
+        let full = active >= most || !states.contains(&StepState::Ready);
+        self.must(moves && full, Promise::ComesToAnEnd, || {
+            format!("{active} of {most} attempts are under way and nothing else happens: {states:?}")
+        });
+    }
+
     fn check_finish(&mut self, outcome: RunOutcome) {
         let steps = &self.supervisor.book.steps;
         let missing = steps.iter().position(|step| !step.state.is_some_and(StepState::is_final));

@@ -1,5 +1,7 @@
 //! What was seen to happen: a simulation that never meets a danger proves nothing about it.
 
+use std::fmt;
+
 macro_rules! seen {
     ($($name:ident),* $(,)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ seen! {
 }
 
 /// How often each was seen.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Story([u64; Seen::ALL.len()]);
 
 impl Default for Story {
@@ -80,5 +82,11 @@ impl Story {
 
     pub(crate) fn count(&self, seen: Seen) -> u64 {
         self.0[seen as usize]
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(Seen::ALL.iter().map(|seen| (seen, self.count(*seen)))).finish()
     }
 }

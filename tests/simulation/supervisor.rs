@@ -39,7 +39,7 @@ pub(crate) struct Supervisor {
     restart: RestartPolicy,
     successors: Vec<u64>,
     link: Option<usize>,
-    begun: bool,
+    pub(crate) begun: bool,
     /// There will be no other core.
     given_up: bool,
     told_lost: bool,
@@ -369,6 +369,7 @@ impl World {
         }
         let agree = self.supervisor.machine.is_finished() == self.supervisor.outcome.is_some();
         self.must(agree, Promise::ExactlyOnce, || "the run has finished and has not said so".to_owned());
+        self.check_progress();
     }
 
     fn run_effect(&mut self, effect: RunEffect) {
@@ -382,7 +383,9 @@ impl World {
             }
             RunEffect::CancelAttempt { of, reason, force } => {
                 if let Some(attempt) = self.supervisor.active.get(&of).copied() {
-                    self.ordered(attempt, reason, force);
+                    if self.bug != Some(Bug::OrderForgotten) {
+                        self.ordered(attempt, reason, force);
+                    }
                     self.in_ms(
                         self.attempt_limit(attempt),
                         Event::Due(Due::Attempt { attempt, patient: false }),
@@ -396,8 +399,10 @@ impl World {
             }
             RunEffect::SetTimer { timer, after } => {
                 if self.weather.has(Fault::StaleTimers) {
-                    let again = whole(after) + self.rng.up_to(2_000);
-                    self.in_ms(again, Event::RunTimer(timer.clone()));
+                    for late in [300, 2_500] {
+                        let again = whole(after) + self.rng.up_to(late);
+                        self.in_ms(again, Event::RunTimer(timer.clone()));
+                    }
                 }
                 self.supervisor.book.set_timer(&timer);
                 let late = self.rng.up_to(5);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use roboppi_ipc::Mono;
+use roboppi_run::StepId;
 
 use crate::agenda::{Agenda, Event};
 use crate::child::Worker;
@@ -108,7 +109,9 @@ impl World {
         while let Some((at, event)) = self.agenda.next() {
             self.now = at;
             match event {
-                Event::ChildTold(worker, input) => self.tell_child(worker, input),
+                Event::ChildTold(worker, input) if self.workers[worker].finished.is_some() => {
+                    self.tell_child(worker, input);
+                }
                 Event::RunTimer(timer) if !self.supervisor.left => self.run_timer(timer),
                 _ => {}
             }
@@ -246,7 +249,7 @@ impl World {
             self.plan.workflow.timeout
         );
         for (id, step) in &self.plan.workflow.steps {
-            let after: Vec<_> = step.depends_on.iter().map(|id| id.as_str()).collect();
+            let after: Vec<_> = step.depends_on.iter().map(StepId::as_str).collect();
             let _ = write!(
                 text,
                 "\n             {id} after {after:?}: {:?}, {} attempts, continue_on_error {}, timeout {:?}, grace {:?}",

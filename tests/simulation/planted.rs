@@ -1,0 +1,45 @@
+//! The defects that are planted around the machine of a child.
+
+use roboppi_ipc::EndingPhase;
+use roboppi_process::machine::{Effect, Input};
+
+use crate::faults::Bug;
+use crate::process::Process;
+use crate::story::Seen;
+use crate::world::World;
+
+impl World {
+    /// What a machine is really told.
+    pub(crate) fn planted_in_input(&mut self, index: usize, input: Input) -> Option<Input> {
+        let worker = &self.workers[index];
+        let latest = worker.last_timer;
+        let spawning = worker.begun && worker.process == Process::Spawning;
+        if spawning && matches!(input, Input::Cancel(_) | Input::Kill(_)) {
+            self.saw(Seen::CancelledWhileSpawning);
+            if self.bug == Some(Bug::CancelLostWhileSpawning) {
+                return None;
+            }
+        }
+        match (self.bug, input) {
+            (Some(Bug::StaleTimerObeyed), Input::Timer(_)) => latest.map(Input::Timer),
+            (Some(Bug::ForceForgotten), Input::Kill(reason)) => Some(Input::Cancel(reason)),
+            _ => Some(input),
+        }
+    }
+
+    /// What is really done of what it asks for.
+    pub(crate) fn planted_in_effects(&self, effects: Vec<Effect>) -> Vec<Effect> {
+        let phase = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Ending { phase, .. } => Some(*phase),
+            _ => None,
+        });
+        let forgotten = match self.bug {
+            Some(Bug::NoGraceTimer) => phase == Some(EndingPhase::Terminating),
+            Some(Bug::DrainForgotten) => phase == Some(EndingPhase::Draining),
+            Some(Bug::TimeoutForgotten) => phase.is_none() && !effects.contains(&Effect::SweepGroup),
+            _ => false,
+        };
+        let kept = |effect: &Effect| !forgotten || !matches!(effect, Effect::SetTimer { .. });
+        effects.into_iter().filter(kept).collect()
+    }
+}
