@@ -40,7 +40,7 @@ impl From<&WorkerResult> for AttemptEnd {
         match (result.status, reason) {
             (WorkerStatus::Succeeded, _) => Self::Succeeded,
             (_, Some(CancelReason::Lost)) => Self::Lost { detail },
-            (_, Some(CancelReason::Timeout)) => Self::TimedOut { detail },
+            (_, Some(CancelReason::Timeout)) => Self::TimedOut { detail: format!("out of time ({detail})") },
             (WorkerStatus::Cancelled, reason) => {
                 Self::Cancelled { reason: reason.unwrap_or(CancelReason::User), detail }
             }
@@ -49,12 +49,14 @@ impl From<&WorkerResult> for AttemptEnd {
     }
 }
 
-/// The most telling line of a result.
+/// The most telling line of a result: the error of who could not start a worker, else the last line the worker
+/// wrote, on stderr if it wrote anything there. Programs say last why they give up.
 fn detail(result: &WorkerResult) -> String {
     let error = result.details.as_ref().and_then(|details| details.error.as_deref());
-    let observed = result.observations.iter().filter_map(|observation| observation.summary.as_deref());
-    let line =
-        error.into_iter().chain(observed).flat_map(str::lines).map(one_line).find(|line| !line.is_empty());
+    let last_lines =
+        result.observations.iter().rev().filter_map(|observation| observation.summary.as_deref());
+    let lines = error.into_iter().flat_map(str::lines).chain(last_lines.flat_map(|text| text.lines().rev()));
+    let line = lines.filter(|line| *line != "[stderr]").map(one_line).find(|line| !line.is_empty());
     let code = result.exit_code.map(|code| format!("exit code {code}"));
     match (code, line) {
         (Some(code), Some(line)) => format!("{code}: {line}"),
@@ -82,7 +84,10 @@ mod tests {
         WorkerResult {
             status,
             artifacts: Vec::new(),
-            observations: vec![Observation::text("\n  no   such file\nmore")],
+            observations: vec![
+                Observation::text("some output"),
+                Observation::text("[stderr]\nmore\n  no   such file\n"),
+            ],
             cost: Cost::default(),
             duration_ms: 1,
             exit_code: Some(2),
@@ -94,6 +99,7 @@ mod tests {
     #[test]
     fn a_result_is_read_by_status_and_reason() {
         let detail = || "exit code 2: no such file".to_owned();
+        let late = || "out of time (exit code 2: no such file)".to_owned();
         for (status, reason, end) in [
             (WorkerStatus::Succeeded, None, AttemptEnd::Succeeded),
             (
@@ -101,8 +107,8 @@ mod tests {
                 None,
                 AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), detail: detail() },
             ),
-            (WorkerStatus::Failed, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: detail() }),
-            (WorkerStatus::Cancelled, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: detail() }),
+            (WorkerStatus::Failed, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
+            (WorkerStatus::Cancelled, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
             (WorkerStatus::Cancelled, Some(CancelReason::Lost), AttemptEnd::Lost { detail: detail() }),
             (
                 WorkerStatus::Cancelled,
