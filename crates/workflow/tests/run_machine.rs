@@ -350,7 +350,7 @@ fn a_cancelled_run_starts_nothing_new_and_waits_for_what_is_under_way() {
         -- only collecting is left
         full is succeeded after 10s
         b is succeeded after 13s
-        finished cancelled after 13s: cancelled: parent
+        finished cancelled after 13s: roboppi was told to end by a signal, or its terminal closed
     ");
 }
 
