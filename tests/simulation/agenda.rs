@@ -22,8 +22,8 @@ pub(crate) enum Event {
     RunTimer(RunTimer),
     Asked(Asked),
     CancelStep(usize),
-    PauseAll,
-    ResumeAll,
+    Suspend { millis: u64 },
+    Continue,
     HangNoticed(usize),
     // A core.
     CoreUp(usize),
@@ -60,12 +60,19 @@ pub(crate) enum Due {
     Child { worker: usize, stopped: u64, why: &'static str },
     /// A worker whose time is over is being ended.
     Timeout { worker: usize, stopped: u64 },
-    /// An attempt that was asked to end has ended.
-    Attempt { attempt: usize, patient: bool },
-    /// A step whose leader is gone is not shown as running any more.
-    Shown { attempt: usize, patient: bool },
+    /// What the supervisor owes an attempt. `stood`: how long it had stood still when this was set;
+    /// `patient`: the core was in trouble, and that was taken into account.
+    Attempt { attempt: usize, what: Owed, stood: u64, patient: bool },
     /// A core that was told to end is gone.
     CoreGone { core: usize },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owed {
+    /// It was asked to end and has ended.
+    End,
+    /// Its leader is gone, and its step is not shown as running any more.
+    News,
 }
 
 #[derive(Debug)]

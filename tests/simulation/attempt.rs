@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     /// The order the core heard last.
     pub(crate) heard: Option<(CancelReason, bool)>,
     cancels: u32,
+    /// On the clock of the supervisor.
+    patient_until: u64,
     /// A completion that came while an answer was waited for.
     waiting: Option<AttemptEnd>,
 }
@@ -47,7 +49,6 @@ pub(crate) struct Attempt {
 enum Stage {
     PlacingInputs,
     AwaitingCore,
-    Submitting,
     AskingPermit {
         refusals: u32,
     },
@@ -68,7 +69,6 @@ enum Stage {
 /// What a request of an attempt is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asking {
-    Submit,
     Permit,
     Cancel,
     /// Whatever comes back is fine.
@@ -92,6 +92,7 @@ impl Attempt {
             passed_on: None,
             heard: None,
             cancels: 0,
+            patient_until: 0,
             waiting: None,
         }
     }
@@ -144,11 +145,10 @@ impl World {
     }
 
     fn submit(&mut self, index: usize, core: usize) {
-        let attempt = &mut self.attempts[index];
-        attempt.core = Some(core);
-        attempt.stage = Stage::Submitting;
+        self.attempts[index].core = Some(core);
         let job = self.plan.job(&job_id(index), self.attempts[index].step);
-        self.request(index, Asking::Submit, |request_id| Message::SubmitJob(SubmitJob { request_id, job }));
+        self.request(index, Asking::Other, |request_id| Message::SubmitJob(SubmitJob { request_id, job }));
+        self.ask_for_permit(index, 0);
     }
 
     fn request(&mut self, index: usize, asking: Asking, message: impl FnOnce(RequestId) -> Message) {
@@ -164,7 +164,6 @@ impl World {
     /// An answer has come.
     pub(crate) fn answered(&mut self, index: usize, asking: Asking, message: &Message) {
         match (self.attempts[index].stage, asking) {
-            (Stage::Submitting, Asking::Submit) => self.ask_for_permit(index, 0),
             (Stage::AskingPermit { refusals }, Asking::Permit) => match message {
                 Message::PermitRejected(rejected) if rejected.rejection.reason.is_final() => {
                     self.saw(Seen::PermitRefusedByEndingCore);
@@ -187,8 +186,10 @@ impl World {
         }
     }
 
+    /// An order that is there from the beginning is passed on when the core has answered.
     fn ask_for_permit(&mut self, index: usize, refusals: u32) {
-        if let Some((reason, _)) = self.attempts[index].order {
+        let order = self.attempts[index].order;
+        if let Some((reason, _)) = order.filter(|_| refusals > 0) {
             self.attempts[index].stage = Stage::Withdrawing(reason);
             return self.request_cancel(index, reason, false);
         }
@@ -257,6 +258,7 @@ impl World {
         attempt.stage = Stage::Ending;
         let cancels = attempt.cancels;
         let patience = self.plan.grace_of(attempt.step) + self.plan.drain + STOP_MARGIN;
+        attempt.patient_until = self.supervisor.clock(self.now) + patience;
         self.in_ms(patience, Event::PatienceOver { attempt: index, cancels });
         self.pass_on_order(index);
     }
@@ -265,6 +267,11 @@ impl World {
         let attempt = &mut self.attempts[index];
         if attempt.stage != Stage::Ending || attempt.cancels != cancels || self.supervisor.is_over() {
             return;
+        }
+        // Time in which nobody could hear anything does not count.
+        let left = attempt.patient_until.saturating_sub(self.supervisor.clock(self.now));
+        if left > 0 && self.bug != Some(Bug::DeafPatience) {
+            return self.in_ms(left, Event::PatienceOver { attempt: index, cancels });
         }
         attempt.impatient = true;
         self.end_attempt(index, AttemptEnd::Lost { detail: "the core does not say".to_owned() });

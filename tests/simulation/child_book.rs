@@ -152,6 +152,8 @@ impl World {
         }
         let now_stopped = self.stopped_time(index);
         let left = (whole(timeout) + SLACK).saturating_sub(worker.ran(now)).max(now_stopped - stopped);
+        // The clock of a stopped process stands still, whatever is left on it.
+        let left = if worker.stopped_since.is_some() { left.max(SLACK) } else { left };
         if left > 0 {
             return self.in_ms(left, Event::Due(Due::Timeout { worker: index, stopped: now_stopped }));
         }

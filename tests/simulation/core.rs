@@ -12,7 +12,7 @@ use roboppi_ipc::{
 };
 use roboppi_process::machine::{Limits, SWEEP_TIME};
 
-use crate::agenda::{Due, Event};
+use crate::agenda::{Due, Event, Owed};
 use crate::child::{Worker, first_controls};
 use crate::faults::{Bug, Fault};
 use crate::link::{Packet, Wire};
@@ -365,7 +365,7 @@ impl World {
         let wait = swept.saturating_sub(self.now) + self.plan.longest.message + 2 * SLACK;
         for attempt in 0..self.attempts.len() {
             if self.attempts[attempt].core == Some(core) && self.attempts[attempt].end.is_none() {
-                self.in_ms(wait, Event::Due(Due::Shown { attempt, patient: true }));
+                self.attempt_owes(attempt, Owed::News, wait, true);
             }
         }
         if self.bug != Some(Bug::LossUnheard) {

@@ -123,6 +123,8 @@ pub(crate) enum Bug {
     OrderForgotten,
     /// The end of a job is not said.
     CompletionForgotten,
+    /// Patience with a core ends while the supervisor stands still and can hear nothing.
+    DeafPatience,
     /// A core that dies takes the news of it along.
     LossUnheard,
     /// Who asks a second time for the end of an attempt gives a reason of their own.
@@ -134,7 +136,7 @@ pub(crate) enum Bug {
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::CancelLostWhileSpawning,
         Self::NoGraceTimer,
         Self::StaleTimerObeyed,
@@ -144,6 +146,7 @@ impl Bug {
         Self::ForceForgotten,
         Self::OrderForgotten,
         Self::CompletionForgotten,
+        Self::DeafPatience,
         Self::JobFinishedTwice,
         Self::PermitNotReturned,
         Self::WireTakenForCore,

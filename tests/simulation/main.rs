@@ -86,6 +86,7 @@ fn every_planted_bug_is_caught() {
         (Bug::ForceForgotten, &[EndsInTime]),
         (Bug::OrderForgotten, &[EndsInTime]),
         (Bug::CompletionForgotten, &[RunningIsAlive, EndsInTime]),
+        (Bug::DeafPatience, &[Truth]),
         (Bug::JobFinishedTwice, &[ExactlyOnce]),
         (Bug::PermitNotReturned, &[Permits]),
         (Bug::WireTakenForCore, &[NothingLeft]),

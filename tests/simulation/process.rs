@@ -3,7 +3,7 @@
 use roboppi_process::ExitKind;
 use roboppi_process::machine::{Input, Signal};
 
-use crate::agenda::{Cause, Due, Event};
+use crate::agenda::{Cause, Event, Owed};
 use crate::plan::{COLLECTING, GUARD, Leak, OUTBOX, SLACK};
 use crate::story::Seen;
 use crate::world::World;
@@ -110,7 +110,7 @@ impl World {
         let longest = &self.plan.longest;
         if !self.cores[core].gone {
             let news = self.plan.drain + longest.message + OUTBOX + COLLECTING + 100 + SLACK;
-            self.in_ms(news, Event::Due(Due::Shown { attempt, patient: false }));
+            self.attempt_owes(attempt, Owed::News, news, false);
         }
     }
 

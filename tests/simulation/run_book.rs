@@ -8,7 +8,7 @@ use roboppi_process::machine::ChildEnd;
 use roboppi_run::{RunOutcome, StepState};
 use roboppi_workflow::{AttemptEnd, OnFailure, RunEffect, RunTimer, RunTimerSubject, retry_delay};
 
-use crate::agenda::{Due, Event};
+use crate::agenda::{Due, Event, Owed};
 use crate::plan::whole;
 use crate::process::Process;
 use crate::promise::Promise;
@@ -21,7 +21,10 @@ use crate::world::World;
 pub(crate) struct RunBook {
     steps: Vec<StepBook>,
     ending: Option<(CancelReason, bool)>,
+    /// The latest timer of each subject.
     timers: HashMap<RunTimerSubject, u64>,
+    /// When a timer is due, on the clock of the run.
+    due: HashMap<u64, u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -36,15 +39,25 @@ pub(crate) struct StepBook {
 
 impl RunBook {
     pub(crate) fn new(steps: usize) -> Self {
-        Self { steps: vec![StepBook::default(); steps], ending: None, timers: HashMap::new() }
+        Self {
+            steps: vec![StepBook::default(); steps],
+            ending: None,
+            timers: HashMap::new(),
+            due: HashMap::new(),
+        }
     }
 
     pub(crate) fn step(&mut self, index: usize) -> &mut StepBook {
         &mut self.steps[index]
     }
 
-    pub(crate) fn set_timer(&mut self, timer: &RunTimer) {
+    pub(crate) fn set_timer(&mut self, timer: &RunTimer, due: u64) {
+        self.due.insert(timer.epoch, due);
         self.timers.insert(timer.subject.clone(), timer.epoch);
+    }
+
+    pub(crate) fn timer_due(&self, epoch: u64) -> u64 {
+        self.due.get(&epoch).copied().unwrap_or(0)
     }
 
     pub(crate) fn latest_timer(&self, subject: &RunTimerSubject) -> Option<u64> {
@@ -288,32 +301,44 @@ impl World {
             Due::Child { worker, stopped, why } => self.due_child(worker, stopped, why),
             Due::Timeout { worker, stopped } => self.due_timeout(worker, stopped),
             Due::CoreGone { core } => self.due_core_gone(core),
-            Due::Attempt { attempt, patient } => {
-                if self.attempts[attempt].end.is_some() || self.supervisor.is_over() {
-                    return;
-                }
-                if !patient && self.core_is_in_trouble(attempt) {
-                    let due = Due::Attempt { attempt, patient: true };
-                    return self.in_ms(Self::patient_limit(), Event::Due(due));
-                }
+            Due::Attempt { attempt, what, stood, patient } => self.due_attempt(attempt, what, stood, patient),
+        }
+    }
+
+    fn due_attempt(&mut self, attempt: usize, what: Owed, stood: u64, patient: bool) {
+        let of = &self.attempts[attempt].of;
+        let settled = match what {
+            Owed::End => self.attempts[attempt].end.is_some(),
+            Owed::News => {
+                let shown = self.supervisor.machine.state(&of.step);
+                let current = self.supervisor.book.steps[self.attempts[attempt].step].attempts;
+                shown != Some(StepState::Running) || current != of.attempt
+            }
+        };
+        if settled || self.supervisor.is_over() {
+            return;
+        }
+        let now_stood = self.supervisor.stood_still_by(self.now);
+        if now_stood > stood {
+            return self.attempt_owes(attempt, what, now_stood - stood, patient);
+        }
+        if !patient && self.core_is_in_trouble(attempt) {
+            return self.attempt_owes(attempt, what, Self::patient_limit(), true);
+        }
+        match what {
+            Owed::End => {
                 self.broken(Promise::EndsInTime, || format!("attempt {attempt} was to end and has not"));
             }
-            Due::Shown { attempt, patient } => {
-                let of = &self.attempts[attempt].of;
-                let shown = self.supervisor.machine.state(&of.step);
-                let current = self.supervisor.book.steps[self.attempts[attempt].step].attempts == of.attempt;
-                if shown != Some(StepState::Running) || !current || self.supervisor.is_over() {
-                    return;
-                }
-                if !patient && self.core_is_in_trouble(attempt) {
-                    let due = Due::Shown { attempt, patient: true };
-                    return self.in_ms(Self::patient_limit(), Event::Due(due));
-                }
-                self.broken(Promise::RunningIsAlive, || {
-                    format!("attempt {attempt} is shown as running, and its leader is long gone")
-                });
-            }
+            Owed::News => self.broken(Promise::RunningIsAlive, || {
+                format!("attempt {attempt} is shown as running, and its leader is long gone")
+            }),
         }
+    }
+
+    /// Within this time, while the supervisor does not stand still.
+    pub(crate) fn attempt_owes(&mut self, attempt: usize, what: Owed, within: u64, patient: bool) {
+        let stood = self.supervisor.stood_still_by(self.now);
+        self.in_ms(within, Event::Due(Due::Attempt { attempt, what, stood, patient }));
     }
 
     fn core_is_in_trouble(&self, attempt: usize) -> bool {

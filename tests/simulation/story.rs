@@ -44,6 +44,7 @@ seen! {
     Swept,
     PipesLeftOpen,
     Paused,
+    StoodStill,
     CancelledWhilePaused,
     StaleChildTimer,
     StaleRunTimer,

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, RequestId};
+use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, Mono, RequestId};
 use roboppi_run::{AttemptRef, RunOutcome};
 use roboppi_supervisor::{Asked, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject};
 
-use crate::agenda::{Due, Event};
+use crate::agenda::{Event, Owed};
 use crate::attempt::Asking;
 use crate::core::{Core, attempt_of, brief};
 use crate::faults::{Bug, Fault};
 use crate::link::Packet;
-use crate::plan::{COLLECTING, Plan, step_name, whole};
+use crate::plan::{COLLECTING, Plan, ms, step_name, whole};
 use crate::promise::Promise;
 use crate::run_book::RunBook;
 use crate::story::Seen;
@@ -33,6 +33,9 @@ pub(crate) struct Supervisor {
     pub(crate) outcome: Option<RunOutcome>,
     /// Somebody did not want to wait for the end.
     pub(crate) left: bool,
+    pub(crate) stopped_until: u64,
+    stood_still: u64,
+    begun_at: Mono,
     shutdown: ShutdownMachine,
     severity: u8,
     exit_code: Option<u8>,
@@ -65,6 +68,9 @@ impl Supervisor {
             completed: BTreeSet::new(),
             outcome: None,
             left: false,
+            stopped_until: 0,
+            stood_still: 0,
+            begun_at: Mono::ZERO,
             shutdown: ShutdownMachine::default(),
             severity: 0,
             exit_code: None,
@@ -75,6 +81,16 @@ impl Supervisor {
             given_up: false,
             told_lost: false,
         }
+    }
+
+    /// Time without that in which it stood still.
+    pub(crate) const fn clock(&self, now: u64) -> u64 {
+        now - self.stood_still
+    }
+
+    /// How long it has stood still until now.
+    pub(crate) const fn stood_still_by(&self, now: u64) -> u64 {
+        self.stood_still - self.stopped_until.saturating_sub(now)
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -108,12 +124,10 @@ impl World {
         }
         if self.weather.has(Fault::Paused) {
             for _ in 0..self.rng.between(1, 3) {
-                let from = self.rng.up_to(2_000);
-                self.in_ms(from, Event::PauseAll);
-                let until = from + self.rng.up_to(3_000);
-                self.in_ms(until, Event::ResumeAll);
+                let longest = self.rng.pick(&[3_000, 3_000, 15_000]);
+                let millis = self.rng.up_to(longest);
+                self.within(2_500, Event::Suspend { millis });
             }
-            self.in_ms(10_000, Event::ResumeAll);
         }
     }
 
@@ -192,6 +206,7 @@ impl World {
         self.supervisor.core = CoreView::Ready(core);
         self.core_news();
         if !std::mem::replace(&mut self.supervisor.begun, true) {
+            self.supervisor.begun_at = self.run_clock();
             self.feed(RunInput::Start);
         }
     }
@@ -228,7 +243,7 @@ impl World {
         }
         self.note(|| format!("supervisor: core {core} is lost"));
         self.supervisor.link = None;
-        let now = self.mono();
+        let now = self.run_clock();
         let ending = self.supervisor.shutdown.exit_code().is_some();
         let restart = if ending { Restart::GiveUp } else { self.supervisor.restart.lost(now) };
         match restart {
@@ -248,6 +263,23 @@ impl World {
             self.core_news();
         }
         self.tell_of_loss();
+    }
+
+    fn run_clock(&self) -> Mono {
+        Mono::from_origin(ms(self.supervisor.clock(self.now)))
+    }
+
+    /// SIGTSTP: the workers stand still, then the supervisor and its timers, until all go on.
+    pub(crate) fn suspend(&mut self, millis: u64) {
+        if self.supervisor.is_over() {
+            return;
+        }
+        self.note(|| format!("supervisor: stands still for {millis} ms"));
+        self.saw(Seen::StoodStill);
+        self.pause_all(true);
+        self.supervisor.stopped_until = self.now + millis;
+        self.supervisor.stood_still += millis;
+        self.in_ms(millis, Event::Continue);
     }
 
     /// At most five in a minute, each after a longer wait.
@@ -320,6 +352,11 @@ impl World {
         if self.supervisor.left {
             return;
         }
+        // The clock of the run stood still with the supervisor.
+        let due = self.supervisor.book.timer_due(timer.epoch);
+        if let Some(left) = due.checked_sub(self.supervisor.clock(self.now)).filter(|left| *left > 0) {
+            return self.in_ms(left, Event::RunTimer(timer));
+        }
         let latest = self.supervisor.book.latest_timer(&timer.subject);
         if latest != Some(timer.epoch) {
             self.saw(Seen::StaleRunTimer);
@@ -357,7 +394,7 @@ impl World {
 
     pub(crate) fn feed(&mut self, input: RunInput) {
         self.note(|| format!("run <- {input:?}"));
-        let now = self.mono();
+        let now = self.run_clock();
         let mut effects = Vec::new();
         self.supervisor.machine.handle(now, input, &mut effects);
         for effect in effects {
@@ -386,10 +423,7 @@ impl World {
                     if self.bug != Some(Bug::OrderForgotten) {
                         self.ordered(attempt, reason, force);
                     }
-                    self.in_ms(
-                        self.attempt_limit(attempt),
-                        Event::Due(Due::Attempt { attempt, patient: false }),
-                    );
+                    self.attempt_owes(attempt, Owed::End, self.attempt_limit(attempt), false);
                 }
             }
             RunEffect::CollectOutputs { of } => {
@@ -404,12 +438,16 @@ impl World {
                         self.in_ms(again, Event::RunTimer(timer.clone()));
                     }
                 }
-                self.supervisor.book.set_timer(&timer);
+                let due = self.supervisor.clock(self.now) + whole(after);
+                self.supervisor.book.set_timer(&timer, due);
                 let late = self.rng.up_to(5);
                 self.in_ms(whole(after) + late, Event::RunTimer(timer));
             }
             RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } => {}
-            RunEffect::Finish { outcome, .. } => {
+            RunEffect::Finish { outcome, duration, .. } => {
+                let took = self.run_clock().since(self.supervisor.begun_at);
+                let fine = !self.supervisor.begun || duration == took;
+                self.must(fine, Promise::Truth, || format!("the run took {took:?} and not {duration:?}"));
                 self.supervisor.outcome = Some(outcome);
                 self.saw(match outcome {
                     RunOutcome::Succeeded => Seen::RunSucceeded,

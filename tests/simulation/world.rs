@@ -22,6 +22,7 @@ const LONGEST_STORY: u32 = 20_000;
 const PATIENCE: u64 = 400_000;
 /// Lines of the trace that are kept.
 const TRACE: usize = 80;
+const INDENT: &str = "             ";
 
 pub(crate) struct World {
     pub(crate) now: u64,
@@ -126,6 +127,11 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        let until = self.supervisor.stopped_until;
+        if until > self.now && is_heard_by_supervisor(&event) {
+            self.at(until, event);
+            return;
+        }
         if let Some(core) = self.owner(&event) {
             if self.cores[core].gone {
                 return;
@@ -147,8 +153,8 @@ impl World {
             Event::RunTimer(timer) => self.run_timer(timer),
             Event::Asked(asked) => self.asked(asked),
             Event::CancelStep(step) => self.cancel_step(step),
-            Event::PauseAll => self.pause_all(true),
-            Event::ResumeAll => self.pause_all(false),
+            Event::Suspend { millis } => self.suspend(millis),
+            Event::Continue => self.pause_all(false),
             Event::HangNoticed(core) => self.hang_noticed(core),
             Event::CoreUp(core) => self.core_up(core),
             Event::CoreTold(core) => self.core_told(core),
@@ -245,14 +251,14 @@ impl World {
     fn describe_plan(&self) -> String {
         let Plan { concurrency, permits, grace, drain, .. } = self.plan;
         let mut text = format!(
-            "             {concurrency} at a time, {permits} permits, grace {grace} ms, drain {drain} ms, run {:?}",
+            "{INDENT}{concurrency} at a time, {permits} permits, grace {grace} ms, drain {drain} ms, run {:?}",
             self.plan.workflow.timeout
         );
         for (id, step) in &self.plan.workflow.steps {
             let after: Vec<_> = step.depends_on.iter().map(StepId::as_str).collect();
             let _ = write!(
                 text,
-                "\n             {id} after {after:?}: {:?}, {} attempts, continue_on_error {}, timeout {:?}, grace {:?}",
+                "\n{INDENT}{id} after {after:?}: {:?}, {} attempts, excused {}, timeout {:?}, grace {:?}",
                 step.on_failure,
                 step.max_attempts(),
                 step.continue_on_error,
@@ -262,4 +268,23 @@ impl World {
         }
         text
     }
+}
+
+/// Whether the loop of the supervisor takes this: it does so later when it is stopped.
+const fn is_heard_by_supervisor(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ConnectCore
+            | Event::ToSupervisor(_)
+            | Event::LinkLost(_)
+            | Event::InputsPlaced(_)
+            | Event::PermitWaitOver { .. }
+            | Event::PatienceOver { .. }
+            | Event::OutputsCollected(_)
+            | Event::RunTimer(_)
+            | Event::Asked(_)
+            | Event::CancelStep(_)
+            | Event::Suspend { .. }
+            | Event::HangNoticed(_)
+    )
 }
