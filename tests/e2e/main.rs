@@ -13,6 +13,7 @@ mod env;
 mod examples;
 mod exit_codes;
 mod flow;
+mod help;
 mod json;
 mod kill_matrix;
 mod logs;

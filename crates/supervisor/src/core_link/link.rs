@@ -14,9 +14,10 @@ use roboppi_process::descendants;
 use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::stderr::StderrTail;
@@ -56,14 +57,14 @@ pub(crate) enum LinkEvent {
 #[derive(Debug)]
 pub(crate) struct CoreLink {
     pub(crate) peer: Peer,
-    stop: oneshot::Sender<()>,
+    stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl CoreLink {
     /// Closes the wire, which tells the core to end, and waits until it has.
     pub(crate) async fn stop(self) {
-        let _ = self.stop.send(());
+        self.stop.cancel();
         drop(self.peer);
         let _ = self.task.await;
     }
@@ -94,8 +95,8 @@ pub(crate) fn connect(
     };
     let (peer, driver) =
         Peer::new(streams.reader, streams.writer, PeerOptions { request_timeout: settings.request_timeout });
-    let (stop, stopped) = oneshot::channel();
-    let task = spawn_local(live(driver, peer.clone(), child, settings, events, job_event, stopped));
+    let stop = CancellationToken::new();
+    let task = spawn_local(live(driver, peer.clone(), child, settings, events, job_event, stop.clone()));
     Ok(CoreLink { peer, stop, task })
 }
 
@@ -117,7 +118,7 @@ async fn live<R, W>(
     mut settings: LinkSettings,
     events: mpsc::UnboundedSender<LinkEvent>,
     mut job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
-    mut stopped: oneshot::Receiver<()>,
+    stop: CancellationToken,
 ) where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -173,7 +174,7 @@ async fn live<R, W>(
         loop {
             tokio::select! {
                 biased;
-                _ = &mut stopped => break None,
+                () = stop.cancelled() => break None,
                 ended = &mut reading => break Some(match ended {
                     Ok(()) => "its connection closed".to_owned(),
                     Err(error) => format!("its connection failed: {error}"),
