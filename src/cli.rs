@@ -138,7 +138,7 @@ pub(crate) struct CoreArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(default_value = "-1", allow_hyphen_values = true)]
+    #[arg(default_value = "-1", allow_negative_numbers = true)]
     pub(crate) run: String,
     /// The step [default: every step that wrote something]
     pub(crate) step: Option<String>,
