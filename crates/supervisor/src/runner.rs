@@ -28,7 +28,7 @@ mod shared;
 
 use attempt::AttemptDone;
 use router::Router;
-use shared::Shared;
+use shared::{Shared, Told};
 
 /// Time a core may need beyond grace and drain to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -41,6 +41,8 @@ enum Happened {
     Timer(RunTimer),
     Asked(Asked),
     CancelStep(StepId),
+    /// A core of protocol 1 gave an attempt its permit.
+    Granted(AttemptRef),
     /// The wait before the next core is over.
     StartCore,
 }
@@ -52,7 +54,7 @@ pub(crate) struct Runner {
     shared: Rc<Shared>,
     machine: RunMachine,
     shutdown: ShutdownMachine,
-    wishes: mpsc::Receiver<Wish>,
+    told: Told,
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
@@ -74,13 +76,13 @@ pub(crate) struct Runner {
 impl Runner {
     pub(crate) fn new(prepared: PreparedRun) -> Self {
         let machine = RunMachine::new(&prepared.settings.workflow.workflow, prepared.settings.concurrency());
-        let (shared, wishes) = Shared::new(prepared);
+        let (shared, told) = Shared::new(prepared);
         let (events, link_events) = mpsc::unbounded_channel();
         Self {
             shared: Rc::new(shared),
             machine,
             shutdown: ShutdownMachine::default(),
-            wishes,
+            told,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
             clock: Rc::new(RunClock::start()),
@@ -113,13 +115,14 @@ impl Runner {
                         continue;
                     }
                 },
-                Some(wish) = self.wishes.recv() => match wish {
+                Some(wish) = self.told.wishes.recv() => match wish {
                     Wish::CancelRun { force } => Happened::Asked(Asked::Wish { force }),
                     Wish::CancelStep(step) => Happened::CancelStep(step),
                     Wish::HangUp => Happened::Asked(Asked::Hangup),
                     Wish::LeaveNow => Happened::Asked(Asked::Leave),
                 },
                 Some(event) = self.link_events.recv() => Happened::Link(event),
+                Some(of) = self.told.granted.recv() => Happened::Granted(of),
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
                     Ok(happened) => happened,
                     // A task is aborted only when this loop is over, and a panic is a defect to be seen.
@@ -174,6 +177,7 @@ impl Runner {
                 self.feed(RunInput::OutputsCollected { of, result });
             }
             Happened::Timer(timer) => self.feed(RunInput::Timer(timer)),
+            Happened::Granted(of) => self.attempt_live(of, None),
             Happened::StartCore => {
                 if let Some(program) = self.successor.clone() {
                     self.connect(CoreLaunch::Program(program));

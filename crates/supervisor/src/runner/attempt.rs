@@ -125,8 +125,8 @@ impl Attempt<'_> {
         loop {
             let Message::PermitRejected(rejected) = answer? else {
                 if self.dialect == Dialect::V1 {
-                    let phase = AttemptPhase::Running { process: None };
-                    self.shared.recorder().event(RunEvent::AttemptPhase { of: self.of.clone(), phase });
+                    // Such a core starts the worker with the grant and does not say so.
+                    self.shared.granted(self.of);
                 }
                 return Ok(());
             };

@@ -40,6 +40,8 @@ pub(super) struct Shared {
     router: RefCell<Router>,
     core: RefCell<Core>,
     core_news: Notify,
+    /// Bounded by the attempts of the run: one entry each.
+    live: mpsc::UnboundedSender<AttemptRef>,
     last_loss: RefCell<String>,
 }
 
@@ -48,6 +50,14 @@ enum Core {
     Awaited,
     Ready(Dialect, Peer),
     Lost(String),
+}
+
+/// What the runner is told by others than the core.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) wishes: mpsc::Receiver<Wish>,
+    /// Attempts whose worker is alive as far as a core of protocol 1 lets us know.
+    pub(super) granted: mpsc::UnboundedReceiver<AttemptRef>,
 }
 
 /// What is known of a step beyond what the machine needs.
@@ -60,8 +70,10 @@ pub(super) struct StepFacts {
 }
 
 impl Shared {
-    pub(super) fn new(prepared: PreparedRun) -> (Self, mpsc::Receiver<Wish>) {
+    pub(super) fn new(prepared: PreparedRun) -> (Self, Told) {
+        let (live, granted) = mpsc::unbounded_channel();
         let shared = Self {
+            live,
             settings: prepared.settings,
             run_id: prepared.run_id,
             run_dir: prepared.run_dir,
@@ -75,7 +87,12 @@ impl Shared {
             core_news: Notify::new(),
             last_loss: RefCell::default(),
         };
-        (shared, prepared.wishes)
+        (shared, Told { wishes: prepared.wishes, granted })
+    }
+
+    /// An attempt has its permit, from a core that says no more than that.
+    pub(super) fn granted(&self, of: &AttemptRef) {
+        let _ = self.live.send(of.clone());
     }
 
     pub(super) fn recorder(&self) -> RefMut<'_, Recorder> {
