@@ -305,7 +305,7 @@ impl World {
                 continue;
             }
             // What it had said before counts.
-            let said = attempt.waiting.take();
+            let said = attempt.waiting.take().filter(|_| self.bug != Some(Bug::LastWordsForgotten));
             if !attempt.runs() {
                 self.saw(Seen::LostWhileStarting);
             }

@@ -125,6 +125,10 @@ pub(crate) enum Bug {
     CompletionForgotten,
     /// Patience with a core ends while the supervisor stands still and can hear nothing.
     DeafPatience,
+    /// What was heard of an attempt is forgotten when its core goes before the attempt has looked.
+    LastWordsForgotten,
+    /// When cores are given up, what is known of an attempt is not told to the run.
+    KnownEndForgotten,
     /// A core that dies takes the news of it along.
     LossUnheard,
     /// Who asks a second time for the end of an attempt gives a reason of their own.
@@ -136,7 +140,7 @@ pub(crate) enum Bug {
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::CancelLostWhileSpawning,
         Self::NoGraceTimer,
         Self::StaleTimerObeyed,
@@ -147,6 +151,8 @@ impl Bug {
         Self::OrderForgotten,
         Self::CompletionForgotten,
         Self::DeafPatience,
+        Self::LastWordsForgotten,
+        Self::KnownEndForgotten,
         Self::JobFinishedTwice,
         Self::PermitNotReturned,
         Self::WireTakenForCore,

@@ -87,6 +87,8 @@ fn every_planted_bug_is_caught() {
         (Bug::OrderForgotten, &[EndsInTime]),
         (Bug::CompletionForgotten, &[RunningIsAlive, EndsInTime]),
         (Bug::DeafPatience, &[Truth]),
+        (Bug::LastWordsForgotten, &[Truth]),
+        (Bug::KnownEndForgotten, &[Truth]),
         (Bug::JobFinishedTwice, &[ExactlyOnce]),
         (Bug::PermitNotReturned, &[Permits]),
         (Bug::WireTakenForCore, &[NothingLeft]),

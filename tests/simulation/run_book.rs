@@ -13,7 +13,6 @@ use crate::plan::whole;
 use crate::process::Process;
 use crate::promise::Promise;
 use crate::story::Seen;
-use crate::supervisor::CoreView;
 use crate::world::World;
 
 /// What the effects of the run machine have said so far.
@@ -73,7 +72,8 @@ impl World {
                 self.check_start(step, of.attempt);
             }
             RunEffect::CancelAttempt { of, reason, force } => {
-                let known = self.supervisor.active.contains_key(of);
+                // Of what is lost for good it learns later.
+                let known = self.supervisor.active.contains_key(of) || self.supervisor.given_up;
                 self.must(known, Promise::Truth, || format!("{of} is asked to end and is not under way"));
                 let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
                 let asked = &mut self.supervisor.book.step(step).asked;
@@ -176,9 +176,7 @@ impl World {
             },
         };
         let end = end.cloned();
-        // A loss without a successor takes everything along, what had ended otherwise as well.
-        let swept = state == StepState::Lost && self.supervisor.core == CoreView::Lost;
-        self.must(fine || swept, Promise::Truth, || {
+        self.must(fine, Promise::Truth, || {
             format!("s{index} is {state:?}, its last attempt ended as {end:?}")
         });
         self.must(!excused || self.plan.step(index).continue_on_error, Promise::Truth, || {

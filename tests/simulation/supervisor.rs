@@ -44,7 +44,7 @@ pub(crate) struct Supervisor {
     link: Option<usize>,
     pub(crate) begun: bool,
     /// There will be no other core.
-    given_up: bool,
+    pub(crate) given_up: bool,
     told_lost: bool,
 }
 
@@ -386,7 +386,9 @@ impl World {
         self.check_attempt(attempt, &end);
         let of = self.attempts[attempt].of.clone();
         self.supervisor.active.remove(&of);
-        if !self.supervisor.given_up {
+        // Without a successor the machine learns of all losses at once; of what is known it learns now.
+        let forgotten = matches!(end, AttemptEnd::Lost { .. }) || self.bug == Some(Bug::KnownEndForgotten);
+        if !self.supervisor.given_up || !forgotten {
             self.feed(RunInput::AttemptFinished { of, end });
         }
         self.tell_of_loss();
