@@ -126,3 +126,14 @@ fn a_leaked_child_does_not_hold_up_the_run() {
     let _ = env.run(&flow).args(["--drain", "200ms"]).output().code(0);
     assert_eq!(env.the_run().text("work", 1), "done\n");
 }
+
+#[test]
+fn what_left_its_session_ends_with_the_run() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let script = "(setsid sleep 1000 > /dev/null 2>&1 &); (setsid sleep 1000 &); echo done";
+        let _ = env.run(&Flow::of(script)).args(["--drain", "200ms", mode]).output().code(0);
+        assert_eq!(env.the_run().text("work", 1), "done\n");
+        // And nothing is left, which every test insists on at its end.
+    }
+}
