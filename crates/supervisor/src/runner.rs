@@ -8,7 +8,7 @@ use std::time::Duration;
 use roboppi_attach::Wish;
 use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message};
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepId, StepState};
-use roboppi_workflow::{RunEffect, RunInput, RunMachine, RunTimer, exit_code};
+use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -17,7 +17,6 @@ use crate::core_link::{
     self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkSettings, Restart, RestartPolicy,
 };
 use crate::prepare::{PreparedRun, RunEnd, millis};
-use crate::run_clock::RunClock;
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
 use crate::signals::{Signalled, Signals, stand_still};
 
@@ -28,7 +27,7 @@ mod shared;
 
 use attempt::AttemptDone;
 use router::Router;
-use shared::{Shared, Told};
+use shared::{CoreInUse, Shared, Told};
 
 /// Time a core may need beyond grace and drain to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
@@ -58,7 +57,6 @@ pub(crate) struct Runner {
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
-    clock: Rc<RunClock>,
     /// What lost cores are followed by, where they can be.
     successor: Option<CoreProgram>,
     restart: RestartPolicy,
@@ -85,7 +83,6 @@ impl Runner {
             told,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
-            clock: Rc::new(RunClock::start()),
             successor: None,
             restart: RestartPolicy::default(),
             incarnation: 0,
@@ -168,7 +165,8 @@ impl Runner {
             Happened::Attempt(of, done) => {
                 self.attempts.remove(&of);
                 self.shared.attempt_finished(&of, &done);
-                if self.lost.is_none() {
+                // What was lost with the last core the machine learns with that core; what is known is known.
+                if self.lost.is_none() || !matches!(done.end, AttemptEnd::Lost { .. }) {
                     self.feed(RunInput::AttemptFinished { of, end: done.end });
                 }
             }
@@ -205,7 +203,7 @@ impl Runner {
         let since = Instant::now();
         stand_still();
         let stood_still = since.elapsed();
-        self.clock.stood_still(stood_still);
+        self.shared.clock.stood_still(stood_still);
         let message = format!(
             "the run stood still for {:.1} s: its workers and timers did not go on",
             stood_still.as_secs_f64()
@@ -218,19 +216,20 @@ impl Runner {
         match event {
             LinkEvent::Ready { dialect, hello } => self.core_ready(dialect, hello),
             LinkEvent::Message(message) => self.message(message),
+            LinkEvent::WireClosed => self.shared.wire_closed(),
             LinkEvent::Lost { detail } => self.core_lost(detail),
         }
     }
 
     fn core_ready(&mut self, dialect: Dialect, hello: Option<Hello>) {
         let Some(link) = &self.link else { return };
-        self.shared.core_ready(dialect, link.peer.clone());
+        let incarnation = self.incarnation;
+        self.shared.core_ready(CoreInUse { dialect, peer: link.peer.clone(), incarnation });
         let (process, version) = hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
         let protocol = match dialect {
             Dialect::V1 => 1,
             Dialect::V2 => 2,
         };
-        let incarnation = self.incarnation;
         self.shared.recorder().event(RunEvent::CoreStarted { incarnation, process, protocol, version });
         if !std::mem::replace(&mut self.begun, true) {
             self.feed(RunInput::Start);
@@ -245,19 +244,19 @@ impl Runner {
         self.shared.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
         let ending = self.shutdown.exit_code().is_some();
         let restart = match self.successor {
-            Some(_) if !ending => self.restart.lost(self.clock.now()),
+            Some(_) if !ending => self.restart.lost(self.shared.clock.now()),
             Some(_) | None => Restart::GiveUp,
         };
         match restart {
             Restart::After(wait) => {
-                self.shared.core_awaited(&detail);
+                self.shared.core_awaited(incarnation, &detail);
                 self.tasks.spawn_local(async move {
                     sleep(wait).await;
                     Happened::StartCore
                 });
             }
             Restart::GiveUp => {
-                self.shared.core_lost(&detail);
+                self.shared.core_lost(incarnation, &detail);
                 self.lost = Some(detail);
             }
         }
@@ -304,7 +303,7 @@ impl Runner {
 
     fn feed(&mut self, input: RunInput) {
         let mut effects = Vec::new();
-        self.machine.handle(self.clock.now(), input, &mut effects);
+        self.machine.handle(self.shared.clock.now(), input, &mut effects);
         for effect in effects {
             self.perform(effect);
         }
@@ -334,7 +333,7 @@ impl Runner {
                 });
             }
             RunEffect::SetTimer { timer, after } => {
-                let clock = Rc::clone(&self.clock);
+                let clock = Rc::clone(&self.shared.clock);
                 self.tasks.spawn_local(async move {
                     clock.wait(after).await;
                     Happened::Timer(timer)
@@ -362,7 +361,7 @@ impl Runner {
         self.tasks.abort_all();
         let (outcome, detail, duration) = self.finished.take().unwrap_or_else(|| {
             let detail = "left before all workers had ended".to_owned();
-            (RunOutcome::Cancelled, Some(detail), self.clock.now().since_origin())
+            (RunOutcome::Cancelled, Some(detail), self.shared.clock.now().since_origin())
         });
         let exit_code = match (outcome, self.shutdown.exit_code()) {
             (RunOutcome::Cancelled, Some(code)) => code,

@@ -41,7 +41,7 @@ pub(crate) struct LinkSettings {
     pub(crate) stderr: Option<File>,
 }
 
-/// What a link has to say. Unbounded, because the number of entries is: two and one for each message that
+/// What a link has to say. Unbounded, because the number of entries is bounded: three and one for each message that
 /// is neither an answer nor a `job_event`, of which a core sends a handful a job.
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
@@ -49,6 +49,8 @@ pub(crate) enum LinkEvent {
     Ready { dialect: Dialect, hello: Option<Hello> },
     /// Something that answers no request and is not a `job_event`.
     Message(Message),
+    /// The core can be told nothing more. It may still live.
+    WireClosed,
     /// The core is gone, or of no use.
     Lost { detail: String },
 }
@@ -192,6 +194,9 @@ async fn live<R, W>(
         // The wire closes here.
     };
     drop(peer);
+    if reason.is_some() {
+        let _ = events.send(LinkEvent::WireClosed);
+    }
     let status = match &mut child {
         None => None,
         // Its wire is closed, which tells a core that still lives to end its workers and itself; its guard

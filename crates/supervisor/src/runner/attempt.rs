@@ -13,10 +13,11 @@ use roboppi_ipc::{
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent};
 use roboppi_workflow::{AttemptEnd, Step};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::metadata::DEFAULT_STEP_TIMEOUT_MS;
+use super::shared::CoreInUse;
 use super::{CancelOrder, STOP_MARGIN, Shared};
 use crate::clock;
 use crate::prepare::{millis, text};
@@ -55,7 +56,7 @@ pub(super) async fn run(
     if let Err(detail) = shared.place_inputs(of).await {
         return stopped(Stop::Failed(Some(ErrorClass::NonRetryable), detail), false);
     }
-    let (dialect, peer) = tokio::select! {
+    let CoreInUse { dialect, peer, incarnation } = tokio::select! {
         core = shared.core() => match core {
             Ok(core) => core,
             Err(detail) => return stopped(Stop::Lost(detail), false),
@@ -75,7 +76,7 @@ pub(super) async fn run(
         job_id: job_id.clone(),
         base: of.base(),
     });
-    let attempt = Attempt { shared, of, step, job_id, dialect, peer };
+    let attempt = Attempt { shared, of, step, job_id, dialect, peer, incarnation };
     let done = match attempt.start(&mut orders).await {
         Ok(()) => attempt.completion(completed, &mut orders).await,
         Err(stop) => Err(stop),
@@ -103,6 +104,7 @@ struct Attempt<'a> {
     job_id: JobId,
     dialect: Dialect,
     peer: Peer,
+    incarnation: u32,
 }
 
 impl Attempt<'_> {
@@ -118,8 +120,11 @@ impl Attempt<'_> {
             // Both at once: the core reads them in order.
             Dialect::V2 => {
                 let (acknowledged, answer) = tokio::join!(self.ask(submit), self.ask_permit());
-                acknowledged?;
-                answer
+                // A permit is a permit: its worker runs, whatever was said of the submission.
+                match (acknowledged, answer) {
+                    (Err(stop), Err(_) | Ok(Message::PermitRejected(_))) => return Err(stop),
+                    (_, answer) => answer,
+                }
             }
         };
         loop {
@@ -149,8 +154,10 @@ impl Attempt<'_> {
             }
             let ordered = *orders.borrow_and_update();
             if let Some((reason, _)) = ordered {
-                self.cancel(reason, false).await?;
-                return Err(Stop::Cancelled(reason));
+                return match self.ask(self.cancel_job(reason, false)).await {
+                    Err(Stop::Lost(detail)) => Err(Stop::Lost(detail)),
+                    Ok(_) | Err(_) => Err(Stop::Cancelled(reason)),
+                };
             }
             answer = self.ask_permit().await;
         }
@@ -158,7 +165,12 @@ impl Attempt<'_> {
 
     async fn ask_permit(&self) -> Result<Message, Stop> {
         let ask = RequestPermit { request_id: request_id(), job: self.job()?, attempt_index: 0.0 };
-        self.ask(Message::RequestPermit(ask)).await
+        let answer = self.ask(Message::RequestPermit(ask)).await;
+        if let Err(Stop::Failed(..)) = answer {
+            // Should it be granted after all, nobody waits for the worker any more.
+            self.peer.send(self.cancel_job(CancelReason::Parent, false)).await;
+        }
+        answer
     }
 
     /// Waits until the core says how the worker ended, and passes orders to end on.
@@ -169,43 +181,38 @@ impl Attempt<'_> {
     ) -> Result<JobCompleted, Stop> {
         loop {
             let ordered = *orders.borrow_and_update();
-            if let Some((reason, force)) = ordered {
-                self.cancel(reason, force).await?;
-                let patience = self.grace() + self.shared.settings.drain + STOP_MARGIN;
-                tokio::select! {
-                    biased;
-                    completed = timeout(patience, &mut completed) => return match completed {
-                        Ok(Ok(completed)) => Ok(completed),
-                        Ok(Err(_)) => Err(self.core_gone()),
-                        Err(_) => Err(Stop::Lost(format!(
-                            "the core did not say within {} s how the cancelled worker ended",
-                            patience.as_secs()
-                        ))),
-                    },
-                    Ok(()) = orders.changed() => {}
+            let patience = match ordered {
+                None => None,
+                Some((reason, force)) => {
+                    // Whatever becomes of the request: the completion, or the loss of the core, is what counts.
+                    let _ = self.peer.request(self.cancel_job(reason, force)).await;
+                    Some(self.grace() + self.shared.settings.drain + STOP_MARGIN)
                 }
-            } else {
-                tokio::select! {
-                    biased;
-                    completed = &mut completed => return completed.map_err(|_| self.core_gone()),
-                    Ok(()) = orders.changed() => {}
+            };
+            tokio::select! {
+                biased;
+                completed = &mut completed => match completed {
+                    Ok(completed) => return Ok(completed),
+                    Err(_) => return Err(self.core_gone().await),
+                },
+                Ok(()) = orders.changed() => {}
+                () = self.shared.clock.wait(patience.unwrap_or_default()), if patience.is_some() => {
+                    return Err(Stop::Lost(format!(
+                        "the core did not say within {} s how the cancelled worker ended",
+                        patience.unwrap_or_default().as_secs()
+                    )));
                 }
             }
         }
     }
 
-    async fn cancel(&self, reason: CancelReason, force: bool) -> Result<(), Stop> {
-        let cancel = CancelJob {
+    fn cancel_job(&self, reason: CancelReason, force: bool) -> Message {
+        Message::CancelJob(CancelJob {
             request_id: request_id(),
             job_id: self.job_id.clone(),
             reason: reason.name().to_owned(),
             force: force && self.dialect == Dialect::V2,
-        };
-        match self.peer.request(Message::CancelJob(cancel)).await {
-            // An error means that the job has ended meanwhile; its completion is on its way.
-            Ok(_) | Err(RequestError::TimedOut { .. } | RequestError::Replaced { .. }) => Ok(()),
-            Err(RequestError::Closed { .. }) => Err(self.core_gone()),
-        }
+        })
     }
 
     /// Asks the core; an `error` for an answer ends the attempt.
@@ -216,15 +223,16 @@ impl Attempt<'_> {
                 Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail))
             }
             Ok(answer) => Ok(answer),
-            Err(RequestError::Closed { .. }) => Err(self.core_gone()),
+            Err(RequestError::Closed { .. }) => Err(self.core_gone().await),
             Err(error) => {
                 Err(Stop::Failed(Some(ErrorClass::RetryableTransient), format!("the core: {error}")))
             }
         }
     }
 
-    fn core_gone(&self) -> Stop {
-        Stop::Lost(self.shared.last_loss())
+    /// Waits until the core is known to be gone with all it started: the end of its wire alone says little.
+    async fn core_gone(&self) -> Stop {
+        Stop::Lost(self.shared.loss_of(self.incarnation).await)
     }
 
     fn grace(&self) -> Duration {

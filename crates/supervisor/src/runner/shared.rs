@@ -3,6 +3,7 @@
 use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::fs;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::{AttemptDone, Router, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
 use crate::prepare::{PreparedRun, text};
 use crate::recorder::Recorder;
+use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
 
 /// How long a core may take to stop its workers.
@@ -42,14 +44,25 @@ pub(super) struct Shared {
     core_news: Notify,
     /// Bounded by the attempts of the run: one entry each.
     live: mpsc::UnboundedSender<AttemptRef>,
-    last_loss: RefCell<String>,
+    /// The last core that was lost, and why.
+    last_loss: RefCell<(u32, String)>,
+    pub(super) clock: Rc<RunClock>,
 }
 
 /// The core as attempts see it.
 enum Core {
     Awaited,
-    Ready(Dialect, Peer),
+    Ready(CoreInUse),
     Lost(String),
+}
+
+/// A core that answers.
+#[derive(Clone)]
+pub(super) struct CoreInUse {
+    pub(super) dialect: Dialect,
+    pub(super) peer: Peer,
+    /// Which core of the run it is, from 1.
+    pub(super) incarnation: u32,
 }
 
 /// What the runner is told by others than the core.
@@ -86,6 +99,7 @@ impl Shared {
             core: RefCell::new(Core::Awaited),
             core_news: Notify::new(),
             last_loss: RefCell::default(),
+            clock: Rc::new(RunClock::start()),
         };
         (shared, Told { wishes: prepared.wishes, granted })
     }
@@ -99,25 +113,31 @@ impl Shared {
         self.recorder.borrow_mut()
     }
 
-    pub(super) fn core_ready(&self, dialect: Dialect, peer: Peer) {
-        *self.core.borrow_mut() = Core::Ready(dialect, peer);
+    pub(super) fn core_ready(&self, core: CoreInUse) {
+        *self.core.borrow_mut() = Core::Ready(core);
         self.core_news.notify_waiters();
     }
 
-    /// The core is gone for good: every attempt under way learns it, and none starts any more.
-    pub(super) fn core_lost(&self, detail: &str) {
-        self.core_changed(Core::Lost(detail.to_owned()), detail);
+    /// The wire of the core has closed. It may take a while until it and all it started are gone; until then
+    /// attempts under way wait, and none starts.
+    pub(super) fn wire_closed(&self) {
+        *self.core.borrow_mut() = Core::Awaited;
     }
 
-    /// The core is gone and will have a successor: every attempt under way learns it, others wait.
-    pub(super) fn core_awaited(&self, detail: &str) {
-        self.core_changed(Core::Awaited, detail);
+    /// A core is gone for good: every attempt under way learns it, and none starts any more.
+    pub(super) fn core_lost(&self, incarnation: u32, detail: &str) {
+        self.core_gone(incarnation, Core::Lost(detail.to_owned()), detail);
     }
 
-    fn core_changed(&self, core: Core, detail: &str) {
+    /// A core is gone and will have a successor: every attempt under way learns it, others wait.
+    pub(super) fn core_awaited(&self, incarnation: u32, detail: &str) {
+        self.core_gone(incarnation, Core::Awaited, detail);
+    }
+
+    fn core_gone(&self, incarnation: u32, core: Core, detail: &str) {
         // One line is enough for each attempt; the journal has the whole.
-        *self.last_loss.borrow_mut() =
-            format!("lost with the core: {}", detail.lines().next().unwrap_or_default());
+        let line = format!("lost with the core: {}", detail.lines().next().unwrap_or_default());
+        *self.last_loss.borrow_mut() = (incarnation, line);
         *self.core.borrow_mut() = core;
         self.router.borrow_mut().clear();
         self.core_news.notify_waiters();
@@ -125,11 +145,11 @@ impl Shared {
     }
 
     /// How to speak with the core, as soon as there is one, or why there will be none.
-    pub(super) async fn core(&self) -> Result<(Dialect, Peer), String> {
+    pub(super) async fn core(&self) -> Result<CoreInUse, String> {
         loop {
             let news = self.core_news.notified();
             match &*self.core.borrow() {
-                Core::Ready(dialect, peer) => return Ok((*dialect, peer.clone())),
+                Core::Ready(core) => return Ok(core.clone()),
                 Core::Lost(detail) => return Err(detail.clone()),
                 Core::Awaited => {}
             }
@@ -137,10 +157,18 @@ impl Shared {
         }
     }
 
-    /// Why the last core that was lost is gone.
-    pub(super) fn last_loss(&self) -> String {
-        let detail = self.last_loss.borrow();
-        if detail.is_empty() { "the connection to the core closed".to_owned() } else { detail.clone() }
+    /// Waits until a core is known to be gone, and says why.
+    pub(super) async fn loss_of(&self, incarnation: u32) -> String {
+        loop {
+            let news = self.core_news.notified();
+            {
+                let last = self.last_loss.borrow();
+                if last.0 >= incarnation {
+                    return last.1.clone();
+                }
+            }
+            news.await;
+        }
     }
 
     pub(super) fn expect_job(&self, job: &JobId, of: &AttemptRef) -> oneshot::Receiver<JobCompleted> {
@@ -245,8 +273,8 @@ impl Shared {
     /// does not answer soon, is not waited for: standing still is a wish of the terminal.
     pub(super) async fn stop_workers(&self, stop: bool) {
         let peer = match &*self.core.borrow() {
-            Core::Ready(Dialect::V2, peer) => peer.clone(),
-            Core::Ready(Dialect::V1, _) | Core::Awaited | Core::Lost(_) => return,
+            Core::Ready(core) if core.dialect == Dialect::V2 => core.peer.clone(),
+            Core::Ready(_) | Core::Awaited | Core::Lost(_) => return,
         };
         let mut asked = JoinSet::new();
         for job_id in self.router.borrow().jobs() {
