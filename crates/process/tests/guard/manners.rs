@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getsid};
 use roboppi_process::guard::{GuardKind, GuardReport, GuardSettings, fork};
-use roboppi_process::is_alive;
 
 use crate::guarded::TERMINATED;
 use crate::runner::Case;
@@ -123,17 +122,14 @@ fn a_killed_child_is_the_end_of_the_wire() {
 
 fn strangers_are_left_alone() {
     let mut stage = Stage::new(&Settings { grace: "100", ..PATIENT }, &[ESCAPEE]);
-    // As close as a stranger can come: started by the parent of the guard, in the group of its child.
-    let group = i32::try_from(stage.guarded.pid).unwrap();
-    let mut stranger = Command::new("sleep");
-    stranger.arg("1000").stdin(Stdio::null());
-    let same_session = getsid(None).unwrap() == getsid(Some(Pid::from_raw(group))).unwrap();
-    assert!(!same_session);
+    // A sibling of the guard. It has the mark, so it ends with the test.
+    let mut stranger = Command::new("bash");
+    stranger.args(["-c", r#"exec -a "$0-stranger" sleep 1000"#, &stage.mark.0]).stdin(Stdio::null());
     let mut stranger = stranger.spawn().unwrap();
     let identity = roboppi_process::identity(stranger.id()).unwrap();
     stage.signal_guarded(Signal::SIGKILL);
-    stage.ends_clean(137);
-    assert!(is_alive(identity));
+    assert_eq!(stage.end().code(), Some(137));
+    assert_eq!(stage.mark.bearers(), [identity]);
     stranger.kill().unwrap();
     stranger.wait().unwrap();
 }
