@@ -35,6 +35,8 @@ pub(super) fn start(program: &Path, args: &[OsString]) -> io::Result<Child> {
 /// Ends a core whose stdin is closed: waits for `patience`, then TERM, then KILL. What is signalled is its
 /// guard, which ends the core and all it started.
 pub(super) async fn end(child: &mut Child, patience: Duration, ends_at_eof: bool) -> Option<ExitStatus> {
+    // One that was stopped sees nothing of all this.
+    signal(child, Signal::SIGCONT);
     if !ends_at_eof {
         signal(child, Signal::SIGTERM);
     }
