@@ -15,7 +15,6 @@ mod exit_codes;
 mod flow;
 mod help;
 mod json;
-mod kill_matrix;
 mod logs;
 mod old_core;
 mod plain;

@@ -1,0 +1,31 @@
+//! Whoever dies, however, at whatever moment: nothing is left.
+//!
+//! `cargo test --test kill_matrix` plays a cut of every table, `cargo test --test kill_matrix -- --ignored` all of
+//! them. Both print how long it took until nothing was left, at worst. `ROBOPPI_KILL_SEED` plays one moment of
+//! [`moments`] again.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod blow;
+mod cast;
+mod cores;
+mod ends;
+mod matrix;
+mod moments;
+mod stage;
+mod workers;
+
+#[path = "../e2e/env.rs"]
+#[expect(dead_code, reason = "the other tests of the program need more of it")]
+mod env;
+#[path = "../e2e/flow.rs"]
+mod flow;
+#[path = "../e2e/processes.rs"]
+mod processes;
+#[path = "../simulation/rng.rs"]
+#[expect(dead_code, reason = "the simulation needs more of it")]
+mod rng;
+#[path = "../e2e/run_files.rs"]
+#[expect(dead_code, reason = "the other tests of the program need more of it")]
+mod run_files;
+#[path = "../e2e/wait.rs"]
+mod wait;
