@@ -99,12 +99,16 @@ fn launch(args: &RunArgs, settings: &RunSettings) -> CoreLaunch {
             CoreProgram { program: "bun".into(), args: vec![entry.into()], ends_at_eof: false }
         }
         Some(entry) => CoreProgram { program: entry, args: Vec::new(), ends_at_eof: false },
-        None => CoreProgram {
-            program: env::current_exe().unwrap_or_else(|_| "roboppi".into()),
-            args: core_arguments(settings),
-            ends_at_eof: true,
-        },
+        None => CoreProgram { program: own_program(), args: core_arguments(settings), ends_at_eof: true },
     })
+}
+
+/// This program, also when its file was replaced while it runs.
+fn own_program() -> PathBuf {
+    match env::current_exe() {
+        Ok(path) if path.exists() => path,
+        Ok(_) | Err(_) => "/proc/self/exe".into(),
+    }
 }
 
 fn core_arguments(settings: &RunSettings) -> Vec<OsString> {

@@ -114,12 +114,13 @@ impl Attempt<'_> {
         let mut refusals = 0_u32;
         let mut answer = match self.dialect {
             Dialect::V1 => {
-                self.ask(submit).await?;
-                self.ask_permit().await
+                self.unless_deaf(orders, self.ask(submit)).await??;
+                self.unless_deaf(orders, self.ask_permit()).await?
             }
             // Both at once: the core reads them in order.
             Dialect::V2 => {
-                let (acknowledged, answer) = tokio::join!(self.ask(submit), self.ask_permit());
+                let both = async { tokio::join!(self.ask(submit), self.ask_permit()) };
+                let (acknowledged, answer) = self.unless_deaf(orders, both).await?;
                 // A permit is a permit: its worker runs, whatever was said of the submission.
                 match (acknowledged, answer) {
                     (Err(stop), Err(_) | Ok(Message::PermitRejected(_))) => return Err(stop),
@@ -154,12 +155,33 @@ impl Attempt<'_> {
             }
             let ordered = *orders.borrow_and_update();
             if let Some((reason, _)) = ordered {
-                return match self.ask(self.cancel_job(reason, false)).await {
+                return match self.unless_deaf(orders, self.ask(self.cancel_job(reason, false))).await? {
                     Err(Stop::Lost(detail)) => Err(Stop::Lost(detail)),
                     Ok(_) | Err(_) => Err(Stop::Cancelled(reason)),
                 };
             }
-            answer = self.ask_permit().await;
+            answer = self.unless_deaf(orders, self.ask_permit()).await?;
+        }
+    }
+
+    /// Waits for answers of the core, but once the attempt is to end not longer than a worker would be waited for.
+    async fn unless_deaf<T>(
+        &self,
+        orders: &watch::Receiver<CancelOrder>,
+        answers: impl Future<Output = T>,
+    ) -> Result<T, Stop> {
+        let mut orders = orders.clone();
+        let deaf = async {
+            ordered(&mut orders).await;
+            self.shared.clock.wait(self.patience()).await;
+        };
+        tokio::select! {
+            biased;
+            answers = answers => Ok(answers),
+            () = deaf => {
+                self.peer.send(self.cancel_job(CancelReason::Parent, false)).await;
+                Err(Stop::Lost("the core did not answer while the attempt was being ended".to_owned()))
+            }
         }
     }
 
@@ -186,7 +208,7 @@ impl Attempt<'_> {
                 Some((reason, force)) => {
                     // Whatever becomes of the request: the completion, or the loss of the core, is what counts.
                     let _ = self.peer.request(self.cancel_job(reason, force)).await;
-                    Some(self.grace() + self.shared.settings.drain + STOP_MARGIN)
+                    Some(self.patience())
                 }
             };
             tokio::select! {
@@ -233,6 +255,11 @@ impl Attempt<'_> {
     /// Waits until the core is known to be gone with all it started: the end of its wire alone says little.
     async fn core_gone(&self) -> Stop {
         Stop::Lost(self.shared.loss_of(self.incarnation).await)
+    }
+
+    /// How long the end of a worker may take.
+    fn patience(&self) -> Duration {
+        self.grace() + self.shared.settings.drain + STOP_MARGIN
     }
 
     fn grace(&self) -> Duration {

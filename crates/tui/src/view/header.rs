@@ -161,7 +161,8 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
     let room = columns.saturating_sub(text::width(&words) + 1).min(60);
     let share = if all == 0 { 0.0 } else { over as f64 / all as f64 };
     let (done, left) = wording::bar(share, room);
-    let style = if counts.failed > 0 { theme.bad() } else { theme.good() };
+    let failed = model.view.steps.iter().any(|step| step.state == StepState::Failed && !step.allowed_to_fail);
+    let style = if failed { theme.bad() } else { theme.good() };
     Line::from(vec![
         Span::styled(done, style),
         Span::styled(left, theme.faint()),
