@@ -74,13 +74,7 @@ impl Blow {
             Mode::Direct => &[Supervisor, Guard, Worker],
         };
         let signals = targets.iter().flat_map(|&target| SIGNALS.map(|signal| Self::Signal(target, signal)));
-        let terminals: &[bool] = match mode {
-            Mode::Supervised => &[true, false],
-            // The system tells the leader of a session alone. Here that is the guard, which keeps it to itself;
-            // under the full screen the supervisor sees it by its keyboard.
-            Mode::Direct => &[true],
-        };
-        let terminals = terminals.iter().map(|&tui| Self::ClosedTerminal { tui });
+        let terminals = [true, false].map(|tui| Self::ClosedTerminal { tui });
         signals.chain(terminals).collect()
     }
 

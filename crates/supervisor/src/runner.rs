@@ -130,6 +130,12 @@ impl Runner {
         }
         if let (Some(link), false) = (self.link.take(), left) {
             link.stop().await;
+            // What its guard had to end, and could not.
+            while let Ok(event) = self.link_events.try_recv() {
+                if let LinkEvent::Message(message) = event {
+                    self.message(message);
+                }
+            }
         }
         self.end()
     }

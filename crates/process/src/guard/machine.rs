@@ -180,7 +180,10 @@ impl GuardMachine {
         match input {
             Input::Asked { request, from_terminal } => {
                 // A core is in a session of its own, so whatever comes from a terminal comes to the guard alone.
-                if self.settings.kind == GuardKind::Core || !from_terminal {
+                // What the terminal sends reaches the child by itself, but for a hang-up: that is told to the
+                // leader of the session alone, which may be the guard.
+                let reached = from_terminal && request != Request::Hup;
+                if self.settings.kind == GuardKind::Core || !reached {
                     self.forward(request, out);
                 }
                 if deadline.is_none() && self.is_final(request) {

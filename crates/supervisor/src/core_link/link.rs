@@ -181,6 +181,11 @@ async fn live<R, W>(
                     Ok(()) => "its connection closed".to_owned(),
                     Err(error) => format!("its connection failed: {error}"),
                 }),
+                () = exited(&mut child) => {
+                    // What it wrote last is still to be read; a process it left may hold the wire open.
+                    let _ = timeout(STATUS_PATIENCE, &mut reading).await;
+                    break Some("its process ended".to_owned());
+                }
                 _ = beats.tick() => {
                     let now = Mono::from_origin(origin.elapsed());
                     let beat = noticed.borrow_mut().heartbeat.beat(now);
@@ -224,6 +229,14 @@ async fn live<R, W>(
             let _ = write!(detail, "; it last said:\n{words}");
         }
         let _ = events.send(LinkEvent::Lost { detail });
+    }
+}
+
+/// Waits for the end of the core's process; for ever when it has none of its own.
+async fn exited(core: &mut Option<CoreProcess>) {
+    match core {
+        Some(core) => drop(core.child.wait().await),
+        None => std::future::pending().await,
     }
 }
 
