@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
 
@@ -58,7 +60,15 @@ pub(crate) struct Started {
 /// Starts a child as the leader of a session of its own. Returns when its program is loaded.
 pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
     keep_ended_children();
-    let mut command = Command::new(&spawn.program);
+    // Found here once; the new process would try every directory of the path, and fork copies that work.
+    let mut command = match in_path(spawn) {
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.arg0(&spawn.program);
+            command
+        }
+        None => Command::new(&spawn.program),
+    };
     command
         .args(&spawn.args)
         .current_dir(&spawn.cwd)
@@ -89,6 +99,32 @@ pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
         stdout: stdout.into(),
         stderr: stderr.into(),
     })
+}
+
+/// Where the program lies that a bare name means in the child's `PATH`. `None` when it is no bare name, or is
+/// not found; then the system looks itself and says what is wrong.
+fn in_path(spawn: &Spawn) -> Option<PathBuf> {
+    let name = Path::new(&spawn.program);
+    if name.components().count() != 1 || spawn.program.as_bytes().contains(&b'/') {
+        return None;
+    }
+    let set = spawn.env.set.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+    let inherited = || {
+        let removed = spawn.env.remove.iter().any(|name| name == "PATH");
+        if removed { None } else { std::env::var_os("PATH") }
+    };
+    let path = set.or_else(inherited)?;
+    for dir in std::env::split_paths(&path) {
+        if !dir.is_absolute() {
+            // It depends on where the child works, which is not where we are.
+            return None;
+        }
+        let file = dir.join(name);
+        if file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0) {
+            return Some(file);
+        }
+    }
+    None
 }
 
 /// Highest number of the classic signals; the ones above belong to the C library or to nobody.
