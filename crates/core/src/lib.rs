@@ -8,6 +8,7 @@
 //! * [`worker`] runs one worker of any kind: it starts the process, records what comes, has it translated
 //!   and ends it. The record comes first: nothing is shown that was not recorded before, and a record that
 //!   fails is told and stops nothing.
+//! * [`Orphans`] ends what a worker leaves behind, and tells whose it was.
 //! * [`live`] is what is shown while a worker runs. It is bounded, it may shed output, and it always says
 //!   what it shed. A reader that lags slows nobody down.
 
@@ -16,6 +17,7 @@ mod clock;
 mod fixtures;
 mod job;
 pub mod live;
+mod orphans;
 mod permit;
 pub mod server;
 mod settings;
@@ -23,5 +25,6 @@ pub mod worker;
 
 pub use clock::Clock;
 pub use job::{Completion, JobEffect, JobInput, JobMachine, WorkerControl, WorkerOutcome};
+pub use orphans::Orphans;
 pub use permit::PermitGate;
 pub use settings::CoreSettings;

@@ -51,8 +51,10 @@ struct Served {
     ended: Notify,
 }
 
-/// Serves one supervisor until it closes the wire or `stop` asks for the end. All workers have ended and
-/// all that was to be said is written when this returns, if the supervisor reads.
+/// Serves one supervisor until it closes the wire or `stop` asks for the end. All workers have ended, and all
+/// they left behind, and all that was to be said is written when this returns, if the supervisor reads.
+///
+/// In a process that is a child subreaper every orphan that comes to it is thought to be left by a worker.
 ///
 /// The future is not `Send`: it wants a thread, but no more than that. Dropping it kills the workers.
 ///
@@ -89,6 +91,11 @@ where
     let served = Rc::new(Served { state, clock, news, answered: Notify::new(), ended: Notify::new() });
     served.state.borrow_mut().say_hello();
 
+    let orphans = served.state.borrow().orphans();
+    {
+        let orphans = Rc::clone(&orphans);
+        tokio::task::spawn_local(async move { orphans.keep_reaping().await });
+    }
     let mut writer = WireWriter::new(writer, Rc::clone(&served));
     let mut messages = MessageReader::new(reader);
     let mut writing = std::pin::pin!(writer.run());
@@ -109,6 +116,8 @@ where
             end = &mut reading, if is_reading => (is_reading, result) = (false, end),
         }
     }
+    let left = orphans.end_all().await;
+    served.state.borrow_mut().left_at_the_end(left);
     served.state.borrow_mut().outbox.close();
     served.news.notify_one();
     if is_writing {

@@ -5,6 +5,7 @@
 
 mod command;
 mod drive;
+mod holders;
 mod record;
 mod state;
 
@@ -16,7 +17,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::LocalBoxStream;
 use roboppi_ipc::{
-    CancelReason, EndingPhase, JobOptions, Mono, OutputMode, ProcessIdentity, RecordTarget, WorkerTask,
+    CancelReason, EndingPhase, JobId, JobOptions, Leaked, Mono, OutputMode, ProcessIdentity, RecordTarget,
+    WorkerTask,
 };
 use roboppi_worker_adapters::WorkerAdapter;
 use tokio::sync::Notify;
@@ -24,7 +26,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 
 use crate::live::{LiveEvent, LiveLimits};
-use crate::{Clock, CoreSettings, WorkerControl, WorkerOutcome};
+use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
 use state::State;
 
 /// How a worker is run.
@@ -79,8 +81,32 @@ pub enum WorkerNotice {
         /// When the phase ends by force.
         limit: Duration,
     },
+    /// It, or another job, left a process behind, which was ended.
+    Leaked {
+        /// The job it belongs to; `None` when it may be one of several.
+        job_id: Option<JobId>,
+        /// The process.
+        leaked: Leaked,
+    },
     /// Something went wrong that does not stop it.
     Warning(String),
+}
+
+/// What the workers of one core share.
+#[derive(Clone, Debug)]
+pub struct WorkerHost {
+    /// Their time.
+    pub clock: Clock,
+    /// What they leave behind.
+    pub orphans: Rc<Orphans>,
+}
+
+impl WorkerHost {
+    /// A host in this process.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, orphans: Orphans::new() }
+    }
 }
 
 /// A worker. Cheap to clone; the worker is killed when the last clone is dropped.
@@ -103,7 +129,7 @@ impl Drop for AbortOnDrop {
 #[derive(Debug)]
 struct Shared {
     state: RefCell<State>,
-    clock: Clock,
+    host: WorkerHost,
     /// Something can be taken: an event, a notice, or the outcome.
     news: Rc<Notify>,
     /// The driver has something to do.
@@ -115,18 +141,19 @@ struct Shared {
 /// Starts a worker. `news` is notified whenever there is something new to take from the handle.
 ///
 /// Must be called inside a `tokio` `LocalSet`. Nothing fails here: a worker that cannot be started has
-/// an outcome that says why.
+/// an outcome that says why. What the worker leaves behind is ended before there is an outcome.
 #[must_use]
 pub fn start_worker(
+    host: &WorkerHost,
+    job_id: JobId,
     adapter: Option<Arc<dyn WorkerAdapter>>,
     task: WorkerTask,
     options: WorkerOptions,
-    clock: Clock,
     news: Rc<Notify>,
 ) -> WorkerHandle {
     let shared = Rc::new(Shared {
-        state: RefCell::new(State::new(&options, clock)),
-        clock,
+        state: RefCell::new(State::new(job_id, &options, host)),
+        host: host.clone(),
         news,
         driver: Notify::new(),
         ended: Notify::new(),
@@ -138,7 +165,7 @@ pub fn start_worker(
 impl WorkerHandle {
     /// Tells the worker something. Nothing happens when it has ended.
     pub fn control(&self, control: WorkerControl) {
-        self.shared.state.borrow_mut().control(self.shared.clock.now(), control);
+        self.shared.state.borrow_mut().control(self.shared.host.clock.now(), control);
         self.shared.driver.notify_one();
     }
 
@@ -150,7 +177,7 @@ impl WorkerHandle {
     /// The next event, if there is one now.
     #[must_use]
     pub fn take_event(&self) -> Option<LiveEvent> {
-        self.shared.state.borrow_mut().take_event(self.shared.clock.now())
+        self.shared.state.borrow_mut().take_event(self.shared.host.clock.now())
     }
 
     /// The next notice, if there is one now.
@@ -168,7 +195,7 @@ impl WorkerHandle {
     /// Whether [`take_event`](Self::take_event) has something now.
     #[must_use]
     pub fn has_event(&self) -> bool {
-        self.shared.state.borrow().live.is_ready(self.shared.clock.now())
+        self.shared.state.borrow().live.is_ready(self.shared.host.clock.now())
     }
 
     /// How it ended, if it has.
@@ -187,7 +214,7 @@ impl WorkerHandle {
                 } else if handle.outcome().is_some() {
                     break;
                 } else {
-                    let due = handle.next_event_due().map(|due| handle.shared.clock.instant(due));
+                    let due = handle.next_event_due().map(|due| handle.shared.host.clock.instant(due));
                     tokio::select! {
                         () = handle.shared.news.notified() => {}
                         () = sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {}

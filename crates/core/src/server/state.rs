@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Heartbeat, Hello, Job, JobId, Message,
+    CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Heartbeat, Hello, Job, JobId, Leaked, Message,
     PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
 };
 use roboppi_worker_adapters::Adapters;
@@ -14,8 +14,9 @@ use tokio::sync::Notify;
 use super::outbox::Outbox;
 use super::{Served, StopRequest};
 use crate::job::not_found;
-use crate::worker::{WorkerHandle, WorkerNotice, WorkerOptions, start_worker};
-use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, PermitGate};
+use crate::orphans::Left;
+use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
+use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, Orphans, PermitGate};
 
 /// `code` of the answer to a job that finds no place in the table. Protocol 2.
 const OVERLOADED: &str = "OVERLOADED";
@@ -28,6 +29,7 @@ pub(super) struct CoreState {
     settings: CoreSettings,
     adapters: Adapters,
     clock: Clock,
+    host: WorkerHost,
     dialect: Option<Dialect>,
     gate: PermitGate,
     jobs: HashMap<JobId, KnownJob>,
@@ -50,12 +52,17 @@ impl CoreState {
             settings,
             adapters,
             clock,
+            host: WorkerHost::new(clock),
             dialect: None,
             jobs: HashMap::new(),
             outbox: Outbox::new(),
             news,
             stream_stdio: std::env::var("ROBOPPI_TUI_STREAM_STDIO").map_or(true, |value| !is_no(&value)),
         }
+    }
+
+    pub(super) fn orphans(&self) -> Rc<Orphans> {
+        Rc::clone(&self.host.orphans)
     }
 
     pub(super) fn say_hello(&mut self) {
@@ -144,8 +151,24 @@ impl CoreState {
                 let event = CoreEvent::WorkerEnding { job_id, phase, reason, limit_ms };
                 self.outbox.core_event(self.clock, event);
             }
+            WorkerNotice::Leaked { job_id, leaked } => self.leaked(job_id, leaked),
             WorkerNotice::Warning(message) => self.warn(format!("job {job_id}: {message}")),
         }
+    }
+
+    /// Tells what was found when all jobs had ended.
+    pub(super) fn left_at_the_end(&mut self, left: Left) {
+        let Left { own, others, unkillable } = left;
+        for (job_id, leaked) in own.into_iter().map(|leaked| (None, leaked)).chain(others) {
+            self.leaked(job_id, leaked);
+        }
+        for Leaked { process, command } in unkillable {
+            self.warn(format!("a process could not be ended: {command} (pid {})", process.pid));
+        }
+    }
+
+    fn leaked(&mut self, job_id: Option<JobId>, leaked: Leaked) {
+        self.outbox.core_event(self.clock, CoreEvent::Leaked { job_id, leaked });
     }
 
     fn warn(&mut self, message: String) {
@@ -292,7 +315,8 @@ impl CoreState {
         }
         options.stdio &= self.stream_stdio;
         let adapter = self.adapters.get(task.worker_kind);
-        let handle = start_worker(adapter, task, options, self.clock, Rc::clone(&self.news));
+        let news = Rc::clone(&self.news);
+        let handle = start_worker(&self.host, id.clone(), adapter, task, options, news);
         self.outbox.open_lane(id.clone(), handle.clone());
         if let Some(job) = self.jobs.get_mut(&id) {
             job.worker = Some(handle.clone());

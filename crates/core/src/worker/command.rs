@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::WorkerTask;
+use roboppi_ipc::{JobId, WorkerTask};
 use roboppi_process::{Environment, Spawn, StdinMode};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 use tempfile::TempDir;
+
+use crate::orphans::MARKER;
 
 /// Variables that tell a core where its own wire is. A worker that starts a roboppi of its own must not
 /// connect there.
@@ -35,12 +37,13 @@ pub(super) struct Prepared {
 pub(super) fn prepare(
     spec: &CommandSpec,
     task: &WorkerTask,
+    job_id: &JobId,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Prepared, String> {
     let files =
         make_files(&spec.files).map_err(|error| format!("cannot write the worker's files: {error}"))?;
     let args = spec.args.iter().map(|arg| argument(arg, files.as_ref())).collect::<Result<_, _>>()?;
-    let set = variables(spec, task, &environment);
+    let set = variables(spec, task, job_id, &environment);
     let path = set.get("PATH").map(OsString::from).or_else(|| {
         let removed = spec.env_remove.iter().any(|name| name == "PATH");
         (!removed).then(|| environment("PATH")).flatten()
@@ -67,10 +70,12 @@ pub(super) fn prepare(
     })
 }
 
-/// What is set: the task's own words win over ours, the adapter's over both.
+/// What is set: the task's own words win over ours, the adapter's over both. The marker of the job is not
+/// theirs to change.
 fn variables(
     spec: &CommandSpec,
     task: &WorkerTask,
+    job_id: &JobId,
     environment: &impl Fn(&str) -> Option<OsString>,
 ) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
@@ -79,10 +84,9 @@ fn variables(
     }
     let given = task.env.iter().filter(|(name, _)| !OF_THE_CORE_ALONE.contains(&name.as_str()));
     set.extend(given.chain(&spec.env).map(|(name, value)| (name.clone(), value.clone())));
-    set.retain(|name, value| {
-        let possible = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
-        possible && !spec.env_remove.contains(name)
-    });
+    set.retain(|name, _| !spec.env_remove.contains(name));
+    set.insert(MARKER.to_owned(), job_id.as_str().to_owned());
+    set.retain(|name, value| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));
     set
 }
 
@@ -146,7 +150,7 @@ mod tests {
     }
 
     fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Spawn {
-        prepare(spec, task, environment).unwrap().spawn
+        prepare(spec, task, &JobId::new("a"), environment).unwrap().spawn
     }
 
     #[test]
@@ -166,10 +170,11 @@ mod tests {
         }
         spec.env.insert("B".into(), "adapter".into());
         spec.env_remove.push("C".into());
+        spec.env_remove.push(MARKER.into());
         let env = prepared(&spec, &task).env;
         let set: Vec<String> =
             env.set.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
-        assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core"]);
+        assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core", "ROBOPPI_JOB_ID=a"]);
         for name in OF_THE_CORE_ALONE.iter().chain(&["C"]) {
             assert!(env.remove.iter().any(|removed| removed == name), "{name}");
         }
@@ -179,7 +184,7 @@ mod tests {
     fn the_first_program_that_exists_is_taken() {
         let program = |programs: &[&str]| {
             let spec = CommandSpec::new(programs.iter().copied());
-            prepare(&spec, &task(), environment).map(|prepared| prepared.spawn.program)
+            prepare(&spec, &task(), &JobId::new("a"), environment).map(|prepared| prepared.spawn.program)
         };
         assert_eq!(program(&["no-such-program", "sh"]).unwrap(), "sh");
         assert_eq!(program(&["/no/such/program", "/bin/sh", "sh"]).unwrap(), "/bin/sh");
@@ -193,9 +198,9 @@ mod tests {
         for name in ["", ".", "..", "a/b", ".hidden", "a b"] {
             let mut spec = CommandSpec::new(["sh"]);
             spec.files.push(TempFile { name: name.into(), content: Vec::new() });
-            assert!(prepare(&spec, &task(), environment).is_err(), "{name}");
+            assert!(prepare(&spec, &task(), &JobId::new("a"), environment).is_err(), "{name}");
         }
         let spec = CommandSpec::new(["sh"]).args([Arg::File("not-made".into())]);
-        assert!(prepare(&spec, &task(), environment).is_err());
+        assert!(prepare(&spec, &task(), &JobId::new("a"), environment).is_err());
     }
 }

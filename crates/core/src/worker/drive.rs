@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    CancelReason, Cost, ErrorClass, Mono, ResultDetails, WorkerResult, WorkerStatus, WorkerTask,
+    CancelReason, Cost, ErrorClass, JobId, Mono, ResultDetails, WorkerResult, WorkerStatus, WorkerTask,
 };
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, run};
 use roboppi_worker_adapters::{CommandSpec, Translation, WorkerAdapter};
@@ -29,7 +29,8 @@ pub(super) async fn drive(
     options: WorkerOptions,
 ) {
     let _unfinished = Unfinished(&shared);
-    match prepare_worker(adapter, &task) {
+    let job_id = shared.state.borrow().job_id.clone();
+    match prepare_worker(adapter, &task, &job_id) {
         Err(problem) => end_without_report(&shared, problem, None),
         Ok(Ready { command, spec, translation }) => {
             let polite = spec.polite.min(options.grace);
@@ -39,10 +40,12 @@ pub(super) async fn drive(
                 Limits { grace: options.grace - polite, drain: options.drain, timeout: options.timeout };
             if options.timeout.is_some_and(|timeout| timeout.is_zero()) {
                 let timeout = WorkerControl::Cancel(CancelReason::Timeout);
-                shared.state.borrow_mut().control(shared.clock.now(), timeout);
+                shared.state.borrow_mut().control(shared.host.clock.now(), timeout);
             }
-            match run_process(&shared, command.spawn.clone(), limits).await {
-                Ok(report) => shared.state.borrow_mut().finish(shared.clock.now(), &report),
+            let ran = run_process(&shared, command.spawn.clone(), limits).await;
+            end_orphans(&shared, ran.as_ref().is_ok_and(|report| report.pipes_left_open)).await;
+            match ran {
+                Ok(report) => shared.state.borrow_mut().finish(shared.host.clock.now(), &report),
                 Err(error) => {
                     let cancelled = match error.kind {
                         SpawnErrorKind::Cancelled(reason) => Some(reason),
@@ -74,11 +77,15 @@ struct Ready {
     translation: Translation,
 }
 
-fn prepare_worker(adapter: Option<Arc<dyn WorkerAdapter>>, task: &WorkerTask) -> Result<Ready, String> {
+fn prepare_worker(
+    adapter: Option<Arc<dyn WorkerAdapter>>,
+    task: &WorkerTask,
+    job_id: &JobId,
+) -> Result<Ready, String> {
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
     let spec = adapter.plan(task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let command = prepare(&spec, task, |name| std::env::var_os(name))?;
+    let command = prepare(&spec, task, job_id, |name| std::env::var_os(name))?;
     let translation = Translation::new(adapter.session(task), &spec);
     Ok(Ready { command, spec, translation })
 }
@@ -103,12 +110,19 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
             }
             report = &mut process => return report,
             () = shared.driver.notified() => {}
-            () = sleep_until(shared.clock.instant(due.unwrap_or(Mono::ZERO))), if due.is_some() => {
-                shared.state.borrow_mut().time_passed(shared.clock.now());
+            () = sleep_until(shared.host.clock.instant(due.unwrap_or(Mono::ZERO))), if due.is_some() => {
+                shared.state.borrow_mut().time_passed(shared.host.clock.now());
                 shared.news.notify_one();
             }
         }
     }
+}
+
+/// Ends what the worker has left behind, whatever became of itself.
+async fn end_orphans(shared: &Shared, pipes_left_open: bool) {
+    let Some(job) = shared.state.borrow_mut().watched.take() else { return };
+    let left = job.end().await;
+    shared.state.borrow_mut().left_behind(left, pipes_left_open);
 }
 
 /// The outcome of a worker of which there is no report.
@@ -132,5 +146,5 @@ fn end_without_report(shared: &Shared, problem: String, cancelled: Option<Cancel
     };
     let mut state = shared.state.borrow_mut();
     let started = state.is_running;
-    state.end(shared.clock.now(), WorkerOutcome { result, started });
+    state.end(shared.host.clock.now(), WorkerOutcome { result, started });
 }

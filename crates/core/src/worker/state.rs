@@ -6,7 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, EndingPhase, Mono, OutputStream, ProcessIdentity, ResultDetails, WorkerEvent, WorkerResult,
+    CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, ProcessIdentity, ResultDetails,
+    WorkerEvent, WorkerResult,
 };
 use roboppi_process::{ChildReport, ChildWatch, Control};
 use roboppi_run::AttemptRecord;
@@ -14,13 +15,20 @@ use roboppi_worker_adapters::{
     ExitKind, HostAnswer, HostReply, SessionEffect, TimerId, Translation, WorkerEnd,
 };
 
+use super::holders::Holders;
 use super::record::Recorder;
-use super::{Shared, WorkerNotice, WorkerOptions};
+use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
 use crate::live::{LiveEvent, LiveQueue, ProgressThinner, StoredRange};
-use crate::{Clock, WorkerControl, WorkerOutcome};
+use crate::orphans::{Left, WatchedJob};
+use crate::{WorkerControl, WorkerOutcome};
+
+/// Said when the drain time was over and none of those who hold the pipes was found.
+const HELD_BY_NOBODY_KNOWN: &str = "its output is still held open by a process that is out of reach, or that may \
+    belong to another job; what that one writes is not recorded";
 
 pub(super) struct State {
-    clock: Clock,
+    pub(super) job_id: JobId,
+    host: WorkerHost,
     pub(super) live: LiveQueue,
     pub(super) notices: VecDeque<WorkerNotice>,
     pub(super) outcome: Option<WorkerOutcome>,
@@ -38,6 +46,11 @@ pub(super) struct State {
     show_output: bool,
     /// There was a process.
     pub(super) is_running: bool,
+    /// Its leader, as long as what it leaves behind was not looked after.
+    pub(super) watched: Option<WatchedJob>,
+    leader: u32,
+    holders: Holders,
+    leaked: Vec<Leaked>,
     /// Time a session has to end its worker politely.
     polite: Duration,
     polite_until: Option<(Mono, CancelReason)>,
@@ -53,9 +66,10 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub(super) fn new(options: &WorkerOptions, clock: Clock) -> Self {
+    pub(super) fn new(job_id: JobId, options: &WorkerOptions, host: &WorkerHost) -> Self {
         Self {
-            clock,
+            job_id,
+            host: host.clone(),
             live: LiveQueue::new(options.limits),
             notices: VecDeque::new(),
             outcome: None,
@@ -70,6 +84,10 @@ impl State {
             show_events: options.live,
             show_output: options.live && options.stdio,
             is_running: false,
+            watched: None,
+            leader: 0,
+            holders: Holders::default(),
+            leaked: Vec::new(),
             polite: Duration::ZERO,
             polite_until: None,
             told_to_end: None,
@@ -89,6 +107,7 @@ impl State {
             WorkerControl::Resume => self.controls.push_back(Control::Resume),
             WorkerControl::Kill(reason) => {
                 self.polite_until = None;
+                self.holders.look(&self.host.orphans);
                 self.controls.push_back(Control::Kill(reason));
             }
             WorkerControl::Cancel(reason) => {
@@ -112,7 +131,8 @@ impl State {
     pub(super) fn next_due(&self) -> Option<Mono> {
         let polite = self.polite_until.map(|(until, _)| until);
         let asked = (!self.replies.is_empty()).then_some(Mono::ZERO);
-        [self.timers.values().min().copied(), self.progress.due(), polite, asked].into_iter().flatten().min()
+        let timer = self.timers.values().min().copied();
+        [timer, self.progress.due(), polite, asked, self.holders.due()].into_iter().flatten().min()
     }
 
     pub(super) fn time_passed(&mut self, now: Mono) {
@@ -121,6 +141,9 @@ impl State {
         {
             self.polite_until = None;
             self.controls.push_back(Control::Cancel(reason));
+        }
+        if self.holders.due().is_some_and(|due| due <= now) {
+            self.holders.look(&self.host.orphans);
         }
         if self.progress.due().is_some_and(|due| due <= now)
             && let Some(progress) = self.progress.release(now)
@@ -140,12 +163,14 @@ impl State {
 
     fn started(&mut self, now: Mono, process: ProcessIdentity) {
         self.is_running = true;
+        self.leader = process.pid;
+        self.watched = Some(self.host.orphans.job_started(self.job_id.clone(), process));
         self.notices.push_back(WorkerNotice::Started(process));
         self.translate(now, |translation, effects| translation.started(now, effects));
     }
 
     fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
-        let ts = self.clock.utc();
+        let ts = self.host.clock.utc();
         let offset = self.recorder.output(stream, bytes, ts);
         self.pass_on_trouble();
         let Some(translation) = &mut self.translation else { return };
@@ -156,6 +181,9 @@ impl State {
     }
 
     fn ending(&mut self, now: Mono, phase: EndingPhase, reason: Option<CancelReason>, limit: Duration) {
+        if phase == EndingPhase::Draining {
+            self.holders.draining(self.leader, now + limit, now, &self.host.orphans);
+        }
         let reason = if self.done && self.told_to_end.is_none() { None } else { reason };
         self.notices.push_back(WorkerNotice::Ending { phase, reason, limit });
         if let Some(reason) = reason {
@@ -169,6 +197,37 @@ impl State {
             self.told_to_end = Some(reason);
             self.translate(now, |translation, effects| translation.cancel(now, reason, effects));
         }
+    }
+
+    /// What was found when the process had ended.
+    pub(super) fn left_behind(&mut self, left: Left, pipes_left_open: bool) {
+        let Left { mut own, others, unkillable } = left;
+        if pipes_left_open {
+            // They were seen when they still had a command line.
+            let mut seen = self.holders.take();
+            seen.retain(|holder| !unkillable.iter().any(|living| living.process == holder.process));
+            own.retain(|leaked| !seen.iter().any(|holder| holder.process == leaked.process));
+            seen.append(&mut own);
+            own = seen;
+            if own.is_empty() {
+                self.warn(HELD_BY_NOBODY_KNOWN.to_owned());
+            }
+        }
+        let own_notices = own.iter().map(|leaked| (Some(self.job_id.clone()), leaked.clone()));
+        let notices: Vec<_> = own_notices.chain(others).collect();
+        self.notices
+            .extend(notices.into_iter().map(|(job_id, leaked)| WorkerNotice::Leaked { job_id, leaked }));
+        for Leaked { process, command } in unkillable {
+            self.warn(format!(
+                "a process that was left behind could not be ended: {command} (pid {})",
+                process.pid
+            ));
+        }
+        self.leaked = own;
+    }
+
+    fn warn(&mut self, message: String) {
+        self.notices.push_back(WorkerNotice::Warning(message));
     }
 
     /// The process has ended and all its output was given.
@@ -206,6 +265,7 @@ impl State {
     pub(super) fn end(&mut self, now: Mono, mut outcome: WorkerOutcome) {
         self.live.finish(now);
         let details: &mut ResultDetails = outcome.result.details.get_or_insert_default();
+        details.leaked = std::mem::take(&mut self.leaked);
         details.log_bytes = self.recorder.log_bytes();
         details.events_bytes = self.recorder.events_bytes();
         details.last_seq = self.live.last_seq();
@@ -258,7 +318,7 @@ impl State {
 
     /// Numbers, records, and only then offers an event.
     fn event(&mut self, now: Mono, event: WorkerEvent) {
-        let (ts, at) = (self.clock.utc(), self.recorder.log_bytes());
+        let (ts, at) = (self.host.clock.utc(), self.recorder.log_bytes());
         let seq = self.live.number(now);
         let record = AttemptRecord { seq, ts, at, event };
         let stored = record.event.is_recorded().then(|| self.recorder.event(&record)).flatten();
@@ -276,7 +336,7 @@ impl State {
 
     fn pass_on_trouble(&mut self) {
         if let Some(trouble) = self.recorder.take_trouble() {
-            self.notices.push_back(WorkerNotice::Warning(trouble));
+            self.warn(trouble);
         }
     }
 }
@@ -287,7 +347,7 @@ pub(super) struct Watch<'a>(pub(super) &'a Shared);
 impl Watch<'_> {
     fn with(&self, change: impl FnOnce(&mut State, Mono)) {
         let mut state = self.0.state.borrow_mut();
-        change(&mut state, self.0.clock.now());
+        change(&mut state, self.0.host.clock.now());
         if !state.controls.is_empty() || state.next_due().is_some() {
             self.0.driver.notify_one();
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use roboppi_core::worker::{WorkerHandle, WorkerOptions, start_worker};
+use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerOptions, start_worker};
 use roboppi_core::{Clock, CoreSettings};
-use roboppi_ipc::{CancelReason, Job, Mono, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask};
+use roboppi_ipc::{CancelReason, Job, JobId, Mono, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask};
 use roboppi_process::is_alive;
 use roboppi_worker_adapters::{
     Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
@@ -56,7 +56,8 @@ fn start(script: &str, spec: fn(CommandSpec) -> CommandSpec, handle: Handle) -> 
     let job: Job = serde_json::from_value(job("a", script)).unwrap();
     let (task, clock) = (job.worker_task().unwrap(), Clock::start());
     let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
-    start_worker(Some(Arc::new(Scripted { spec, handle })), task, options, clock, Rc::new(Notify::new()))
+    let (host, adapter) = (WorkerHost::new(clock), Arc::new(Scripted { spec, handle }));
+    start_worker(&host, JobId::new("a"), Some(adapter), task, options, Rc::new(Notify::new()))
 }
 
 fn text(text: impl Into<String>) -> SessionEffect {
