@@ -19,17 +19,23 @@ fn the_last_line_is_recorded_before_the_job_is_completed() {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = RunDir::at(dir.path().to_owned());
         let mut client = Client::connect(CoreSettings::default()).await;
-        for round in 0..30 {
+        for round in 0..100 {
             let ids: Vec<String> = (0..10).map(|number| format!("j{round}-{number}")).collect();
             for id in &ids {
-                client.start(&recorded(id, &format!("echo first; echo last {id}"), dir.path())).await;
+                let script = format!("echo first; echo problem {id} >&2; echo last {id}");
+                client.start(&recorded(id, &script, dir.path())).await;
             }
             for id in &ids {
                 let said = client.until_completed(id).await;
                 let log =
                     std::fs::read_to_string(run_dir.log_path(&format!("steps/{id}/i1-a1")).unwrap()).unwrap();
-                assert_eq!(log, format!("first\nlast {id}\n"));
-                assert_eq!(text(&said, "stdout"), log);
+                // Two pipes: only within one stream there is an order.
+                let (err, out): (Vec<&str>, Vec<&str>) =
+                    log.lines().partition(|line| line.starts_with("problem"));
+                assert_eq!(out, ["first", &format!("last {id}")]);
+                assert_eq!(err, [format!("problem {id}")]);
+                assert_eq!(text(&said, "stdout"), format!("first\nlast {id}\n"));
+                assert_eq!(text(&said, "stderr"), format!("problem {id}\n"));
                 assert_eq!(said.last().unwrap()["result"]["details"]["logBytes"], json!(log.len()));
             }
         }
