@@ -165,6 +165,10 @@ impl Orphans {
             due.processes.retain(|process| !given_up.contains(process));
         }
         dues.retain(|due| !due.processes.is_empty());
+        if dues.is_empty() {
+            // Somebody may have ended between the two looks.
+            reap_adopted(&[]);
+        }
         dues
     }
 
