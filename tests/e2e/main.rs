@@ -15,6 +15,7 @@ mod exit_codes;
 mod flow;
 mod help;
 mod json;
+mod leaks;
 mod logs;
 mod old_core;
 mod plain;
