@@ -1,6 +1,6 @@
 //! Stopped is stopped: signals, a dead core, a dead supervisor.
 
-use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
+use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP};
 
 use crate::env::TestEnv;
 use crate::flow::Flow;
@@ -52,6 +52,26 @@ fn a_stopped_worker_can_be_ended() {
     running.signal(SIGTERM);
     let _ = running.wait().code(143);
     assert_eq!(env.the_run().text("work", 1), "tidied\n");
+}
+
+#[test]
+fn a_run_stands_still_and_goes_on() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let script = "echo $$ > started; while [ ! -e go ]; do sleep 0.02; done; echo went on";
+        let running = env.run(&Flow::of(script)).arg(mode).start();
+        let worker: i32 = env.wait_for_file("started").trim().parse().unwrap();
+        running.signal(SIGTSTP);
+        let stopped = |process: Option<Process>| process.is_some_and(|process| process.state == 'T');
+        env.wait_for("everybody to stand still", || {
+            (stopped(Process::of(worker)) && stopped(running.process())).then_some(())
+        });
+        env.write("go", "");
+        running.signal(SIGCONT);
+        let printed = running.wait().code(0).all();
+        assert!(printed.contains("stood still"), "{mode}: {printed}");
+        assert_eq!(env.the_run().text("work", 1), "went on\n", "{mode}");
+    }
 }
 
 #[test]

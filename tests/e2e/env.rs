@@ -289,6 +289,11 @@ impl Running<'_> {
         }
     }
 
+    /// The process that was started.
+    pub(crate) fn process(&self) -> Option<Process> {
+        Process::of(self.child.id().cast_signed())
+    }
+
     /// Signals it, as `kill` does.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
