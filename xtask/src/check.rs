@@ -15,7 +15,11 @@ pub(crate) fn everything() -> Result<(), String> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run(doc)?;
-    run(cargo(&["test", "--workspace", "--locked"]))
+    run(cargo(&["test", "--workspace", "--locked", "--doc"]))?;
+    // The chores have no tests, and what is said last should be about some.
+    let mut tests = cargo(&["test", "--workspace", "--exclude", "xtask", "--locked"]);
+    tests.args(["--lib", "--bins", "--examples", "--tests"]);
+    run(tests)
 }
 
 /// Whether a part of the toolchain is there, after trying to install it. A machine that cannot have it may

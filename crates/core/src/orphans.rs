@@ -26,7 +26,7 @@ pub(crate) const MARKER: &str = "ROBOPPI_JOB_ID";
 
 /// Time an orphan has to be gone by itself: many a process ends with its worker, a moment later, and those of
 /// the group of the worker were just killed.
-const SETTLE_TIME: Duration = Duration::from_millis(20);
+const SETTLE_TIME: Duration = Duration::from_millis(50);
 /// Time an orphan has to be gone when it is killed, from the end of its worker on. Nearly all need less than a millisecond; one that hangs inside the
 /// system or belongs to somebody else is given up.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -37,6 +37,7 @@ fn main() {
     assert!(become_subreaper());
     let _guard = Guard;
     test(what_gets_away_is_ended_and_told());
+    test(who_ends_with_its_worker_is_not_told());
     test(the_outcome_of_the_worker_stands());
     test(who_holds_the_pipe_delays_the_result_by_the_drain_time_alone());
     test(a_holder_that_stays_in_the_group_is_told());
@@ -208,6 +209,19 @@ async fn what_gets_away_is_ended_and_told() {
 
 /// The same for use inside single quotes.
 const SLEEPER2: &str = "sh -c \"echo > up; exec sleep 1000\"";
+
+/// It reads what the worker writes, and ends at the end of that, which is the end of the worker.
+async fn who_ends_with_its_worker_is_not_told() {
+    let stage = Stage::new();
+    let reader = "exec setsid sh -c 'echo > up; cat; /bin/true; /bin/true' >&- 2>&- 9>&-";
+    let script = format!("rm -f up; exec 9> >({reader}); {UNTIL_IT_IS_UP}");
+    let mut told = 0;
+    for round in 0..30 {
+        told += stage.run(&format!("j{round}"), &script).await.told.len();
+    }
+    // On a busy machine one may take its time, but not all of them.
+    assert!(told < 10, "{told} of 30");
+}
 
 async fn the_outcome_of_the_worker_stands() {
     let stage = Stage::new();

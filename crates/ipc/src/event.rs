@@ -89,7 +89,7 @@ pub enum WorkerEvent {
     Gap(Gap),
     /// A kind of a newer version, or a line of a worker its adapter does not know.
     Unknown {
-        /// `raw`: the JSON or the line, as it came.
+        /// `raw`: the line as it came, or the JSON with its keys in alphabetical order.
         raw: String,
     },
 }

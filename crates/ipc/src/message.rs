@@ -328,7 +328,7 @@ pub enum CoreEvent {
     },
     /// A kind of a newer version.
     Unknown {
-        /// `raw`: the JSON, as it came.
+        /// `raw`: the JSON, its keys in alphabetical order.
         raw: String,
     },
 }

@@ -180,7 +180,7 @@ fn an_event_of_a_newer_version_is_kept() {
     let (mut writer, torn) = JournalWriter::reopen(&place.run).unwrap();
     assert_eq!(torn, None);
     assert_eq!(writer.append(UtcMillis(1), warning("c")).unwrap().seq, 3);
-    let raw = r#"{"type":"teleported","to":[1]}"#.to_owned();
+    let raw = r#"{"to":[1],"type":"teleported"}"#.to_owned();
     assert_eq!(read(&place.run)[1].event, RunEvent::Unknown { raw });
 }
 

@@ -143,7 +143,7 @@ pub enum RunEvent {
     },
     /// A kind of a newer version.
     Unknown {
-        /// `raw`: the JSON, as it is in the journal.
+        /// `raw`: the JSON, its keys in alphabetical order.
         raw: String,
     },
 }
