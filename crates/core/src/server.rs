@@ -94,7 +94,7 @@ where
     let orphans = served.state.borrow().orphans();
     {
         let orphans = Rc::clone(&orphans);
-        tokio::task::spawn_local(async move { drop(orphans) });
+        tokio::task::spawn_local(async move { orphans.keep_reaping().await });
     }
     let mut writer = WireWriter::new(writer, Rc::clone(&served));
     let mut messages = MessageReader::new(reader);
