@@ -161,13 +161,17 @@ fn a_worker_that_cannot_be_started_says_why() {
 fn events_can_be_left_out() {
     run(|| async {
         let mut client = Client::connect(CoreSettings::default()).await;
+        // A child of another test, between its start and its program, may hold a pipe of this one for a moment.
+        let kinds = |said: &[Value]| -> Vec<String> {
+            kinds(said).into_iter().filter(|kind| kind != "worker_ending").collect()
+        };
         let script = "echo text; echo ::progress::here";
         let mut batch = job("batch", script);
         batch["payload"]["outputMode"] = json!("BATCH");
         client.start(&batch).await;
         let said = client.until_completed("batch").await;
         assert_eq!(kinds(&said), ["permit_granted", "worker_started", "job_completed"]);
-        let summary = &said[2]["result"]["observations"][0]["summary"];
+        let summary = &said.last().unwrap()["result"]["observations"][0]["summary"];
         assert_eq!(summary, "text\n::progress::here\n", "the result is the same");
         let mut silent = job("silent", script);
         silent["payload"]["roboppi"] = json!({"stdio": false});
