@@ -14,6 +14,9 @@ use nix::libc;
 
 use crate::leader::Leader;
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod quick;
+
 /// How to start a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spawn {
@@ -60,8 +63,21 @@ pub(crate) struct Started {
 /// Starts a child as the leader of a session of its own. Returns when its program is loaded.
 pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
     keep_ended_children();
-    // Found here once; the new process would try every directory of the path, and fork copies that work.
-    let mut command = match in_path(spawn) {
+    // Found here once; the new process would try every directory of the path.
+    let found = in_path(spawn);
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let bare = !spawn.program.as_bytes().contains(&b'/');
+        let program = found.as_deref().or_else(|| (!bare).then(|| Path::new(&spawn.program)));
+        if let Some(program) = program {
+            match quick::start(program, spawn) {
+                // A script without a first line that names its shell; below, the C library takes `sh`.
+                Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+    let mut command = match found {
         Some(program) => {
             let mut command = Command::new(program);
             command.arg0(&spawn.program);
