@@ -56,3 +56,19 @@ fn one_without_events_runs_jobs_all_the_same() {
     assert_eq!((run.outcome().as_deref(), run.state("after").as_str()), (Some("succeeded"), "succeeded"));
     assert_eq!(run.log("work", 1), b"");
 }
+
+#[test]
+fn what_it_sends_is_recorded_and_shown() {
+    let env = TestEnv::new();
+    let shown = with_old_core(&env, &["--stream"]).output().code(0);
+    let run = env.the_run();
+    assert_eq!(run.log("work", 1), b"an old line\nanother one\n");
+    let manifest = fs::read_to_string(run.dir.join("run.json")).unwrap();
+    assert!(manifest.contains("\"record\": \"events\""), "{manifest}");
+    let shown = shown.all();
+    for said in ["an old line", "another one", "keeps no record"] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    let events = fs::read_to_string(run.dir.join("steps/work/i1-a1.events.jsonl")).unwrap();
+    assert!(events.contains("half") && events.contains("\"at\":24"), "{events}");
+}

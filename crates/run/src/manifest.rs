@@ -8,7 +8,7 @@ use crate::{RunId, RunMode};
 /// Version of the run directory this program writes.
 pub const MANIFEST_FORMAT: u32 = 1;
 
-/// `run.json` of a run directory. Written once, before anything else.
+/// `run.json` of a run directory. Written before anything else; only `record` may change after that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {

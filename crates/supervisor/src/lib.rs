@@ -12,6 +12,7 @@ mod context_dir;
 mod core_link;
 mod error;
 mod prepare;
+mod received;
 mod recorder;
 mod run_clock;
 mod runner;

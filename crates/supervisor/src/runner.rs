@@ -237,6 +237,9 @@ impl Runner {
             Dialect::V2 => 2,
         };
         self.shared.recorder().event(RunEvent::CoreStarted { incarnation, process, protocol, version });
+        if dialect == Dialect::V1 {
+            self.shared.core_keeps_no_record();
+        }
         if !std::mem::replace(&mut self.begun, true) {
             self.feed(RunInput::Start);
         }

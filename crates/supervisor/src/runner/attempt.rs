@@ -70,7 +70,7 @@ pub(super) async fn run(
         );
     };
     let job_id = JobId::new(Uuid::new_v4().to_string());
-    let completed = shared.expect_job(&job_id, of);
+    let completed = shared.expect_job(&job_id, of, dialect);
     shared.recorder().event(RunEvent::AttemptStarted {
         of: of.clone(),
         job_id: job_id.clone(),

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use roboppi_ipc::{JobCompleted, JobId};
-use roboppi_run::AttemptRef;
+use roboppi_ipc::{JobCompleted, JobEvent, JobId};
+use roboppi_journal::RecordError;
+use roboppi_run::{AttemptRecord, AttemptRef};
 use tokio::sync::oneshot;
+
+use crate::received::ReceivedRecord;
 
 /// Jobs under way. An entry lives from the submission of a job to its completion.
 #[derive(Debug, Default)]
@@ -16,14 +19,19 @@ pub(super) struct Router {
 struct Route {
     of: AttemptRef,
     completed: oneshot::Sender<JobCompleted>,
-    /// Length of the log, for events of a core that does not say it.
-    log_bytes: u64,
+    /// Kept here when the core keeps none.
+    record: Option<ReceivedRecord>,
 }
 
 impl Router {
-    pub(super) fn insert(&mut self, job: JobId, of: AttemptRef) -> oneshot::Receiver<JobCompleted> {
+    pub(super) fn insert(
+        &mut self,
+        job: JobId,
+        of: AttemptRef,
+        record: Option<ReceivedRecord>,
+    ) -> oneshot::Receiver<JobCompleted> {
         let (completed, receiver) = oneshot::channel();
-        self.routes.insert(job, Route { of, completed, log_bytes: 0 });
+        self.routes.insert(job, Route { of, completed, record });
         receiver
     }
 
@@ -35,12 +43,21 @@ impl Router {
         self.routes.get(job).map(|route| &route.of)
     }
 
-    /// The attempt an event belongs to, and the length of its log. `None` for jobs that are over: an old
-    /// core may send events after the completion.
-    pub(super) fn event(&mut self, job: &JobId, at: Option<u64>) -> Option<(AttemptRef, u64)> {
-        let route = self.routes.get_mut(job)?;
-        route.log_bytes = at.unwrap_or(route.log_bytes);
-        Some((route.of.clone(), route.log_bytes))
+    /// The attempt an event belongs to, as it is published, and what went wrong with writing it down. `None`
+    /// for jobs that are over: an old core may send events after the completion.
+    pub(super) fn event(
+        &mut self,
+        event: JobEvent,
+    ) -> Option<(AttemptRef, AttemptRecord, Option<RecordError>)> {
+        let route = self.routes.get_mut(&event.job_id)?;
+        let (record, trouble) = match &mut route.record {
+            Some(record) => record.event(event),
+            None => {
+                let JobEvent { ts, seq, at, event, .. } = event;
+                (AttemptRecord { seq, ts, at: at.unwrap_or_default(), event }, None)
+            }
+        };
+        Some((route.of.clone(), record, trouble))
     }
 
     pub(super) fn complete(&mut self, completed: JobCompleted) {

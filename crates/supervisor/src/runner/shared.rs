@@ -13,7 +13,7 @@ use roboppi_ipc::{
     Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, UtcMillis, WorkerResult,
 };
 use roboppi_journal::RunDir;
-use roboppi_run::{AttemptRecord, AttemptRef, RunEvent, RunId, StepId};
+use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::{AttemptDone, Router, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
 use crate::prepare::{PreparedRun, text};
+use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
@@ -171,8 +172,17 @@ impl Shared {
         }
     }
 
-    pub(super) fn expect_job(&self, job: &JobId, of: &AttemptRef) -> oneshot::Receiver<JobCompleted> {
-        self.router.borrow_mut().insert(job.clone(), of.clone())
+    pub(super) fn expect_job(
+        &self,
+        job: &JobId,
+        of: &AttemptRef,
+        dialect: Dialect,
+    ) -> oneshot::Receiver<JobCompleted> {
+        let record = match dialect {
+            Dialect::V1 => ReceivedRecord::new(self.run_dir.path(), &of.base()).ok(),
+            Dialect::V2 => None,
+        };
+        self.router.borrow_mut().insert(job.clone(), of.clone(), record)
     }
 
     pub(super) fn forget_job(&self, job: &JobId) {
@@ -188,13 +198,26 @@ impl Shared {
         self.permit_freed.notify_waiters();
     }
 
-    /// Publishes what a worker did. The core has recorded it.
+    /// Publishes what a worker did. The core has recorded it; where it cannot that is done here.
     pub(super) fn job_event(&self, event: JobEvent) {
-        let routed = self.router.borrow_mut().event(&event.job_id, event.at);
-        if let Some((of, at)) = routed {
-            let record = AttemptRecord { seq: event.seq, ts: event.ts, at, event: event.event };
-            self.recorder.borrow().attempt_event(of, record);
+        let Some((of, record, trouble)) = self.router.borrow_mut().event(event) else { return };
+        if let Some(error) = trouble {
+            let message = format!("the record of a worker is incomplete: {error}");
+            self.recorder().warn(message, Some(of.step.clone()));
         }
+        self.recorder().attempt_event(of, record);
+    }
+
+    /// The core records nothing: the manifest says that the logs are what it sent.
+    pub(super) fn core_keeps_no_record(&self) {
+        let said = self.run_dir.manifest().and_then(|manifest| {
+            let record = RecordKind::Events;
+            self.run_dir.write_manifest(&Manifest { record, ..manifest })
+        });
+        let partial = "the core is of protocol 1 and keeps no record: logs are what it sends, and it may leave \
+                       out some of what workers write";
+        let problem = said.err().map(|error| format!("; run.json cannot say so: {error}"));
+        self.recorder().warn(format!("{partial}{}", problem.unwrap_or_default()), None);
     }
 
     pub(super) fn attempt_finished(&self, of: &AttemptRef, done: &AttemptDone) {
