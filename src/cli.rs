@@ -127,6 +127,30 @@ pub(crate) struct CoreArgs {
     /// Workers at a time
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) concurrency: u32,
+    /// Agent workers that may start within a second; plain commands are bounded by --concurrency alone
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) rps: u32,
+    /// What agent workers may cost in all, in US dollars [default: no bound]
+    #[arg(long, value_name = "USD", value_parser = non_negative)]
+    pub(crate) max_cost: Option<f64>,
+    /// Load from which permits are refused; 1 is full
+    #[arg(long, value_name = "LOAD", default_value_t = 1.0, value_parser = non_negative)]
+    pub(crate) bp_reject: f64,
+    /// Load from which permits are put off
+    #[arg(long, value_name = "LOAD", default_value_t = 0.75, value_parser = non_negative)]
+    pub(crate) bp_defer: f64,
+    /// Load from which a permit grants half of the cost its job asks for
+    #[arg(long, value_name = "LOAD", default_value_t = 0.5, value_parser = non_negative)]
+    pub(crate) bp_degrade: f64,
+    /// Failures in a row after which workers of a kind get no permits
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) cb_threshold: u32,
+    /// Milliseconds until one of them is tried again
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    pub(crate) cb_reset_ms: u64,
+    /// Tries that may fail before they get no permits again
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) cb_half_open: u32,
     /// Time a worker has between being asked to end and being killed, unless its job says otherwise
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,
@@ -175,6 +199,13 @@ pub(crate) enum Switch {
     On,
     /// Off
     Off,
+}
+
+fn non_negative(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Ok(_) | Err(_) => Err("a number, not below 0".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,8 +1,9 @@
 //! `roboppi core`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use roboppi_core::CoreSettings;
+use roboppi_core::{BreakerSettings, CoreSettings, GateSettings, PressureSettings};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_worker_adapters::Adapters;
 use tokio::task::LocalSet;
@@ -19,7 +20,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         Role::Guarded(guarded) => guarded,
     };
     let settings = CoreSettings {
-        max_concurrency: args.concurrency,
+        gate: gate(args),
         grace: args.grace,
         drain: args.drain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -39,4 +40,18 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         .block_on(&runtime, serving)
         .map_err(|error| Failure::infrastructure(format!("the core ended: {error}")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn gate(args: &CoreArgs) -> GateSettings {
+    GateSettings {
+        concurrency: args.concurrency,
+        per_second: args.rps,
+        max_cost: args.max_cost,
+        pressure: PressureSettings { reject: args.bp_reject, defer: args.bp_defer, degrade: args.bp_degrade },
+        breaker: BreakerSettings {
+            failures: args.cb_threshold,
+            reset: Duration::from_millis(args.cb_reset_ms),
+            tries: args.cb_half_open,
+        },
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roboppi_core::CoreSettings;
+use roboppi_core::{CoreSettings, GateSettings};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::RunMode;
@@ -135,7 +135,7 @@ fn in_this_process(settings: &RunSettings) -> CoreStreams {
     let (near, far) = tokio::io::duplex(PIPE);
     let (core_reader, core_writer) = tokio::io::split(far);
     let core = CoreSettings {
-        max_concurrency: settings.concurrency(),
+        gate: GateSettings::with_concurrency(settings.concurrency()),
         grace: settings.grace,
         drain: settings.drain,
         version: settings.version.clone(),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use roboppi_core::worker::WorkerOptions;
-use roboppi_core::{CoreSettings, JobEffect, JobInput, JobMachine, PermitGate, WorkerOutcome};
+use roboppi_core::{CoreSettings, GateSettings, JobEffect, JobInput, JobMachine, PermitGate, WorkerOutcome};
 use roboppi_ipc::{
     CancelReason, CoreEvent, CoreEventMessage, ErrorReply, Hello, JobId, Message, RequestId, UtcMillis,
     WorkerTask, error_code,
@@ -61,7 +61,7 @@ impl Core {
             stopped_until: 0,
             stopped_total: 0,
             ending: false,
-            gate: PermitGate::new(permits),
+            gate: PermitGate::new(GateSettings::with_concurrency(permits)),
             jobs: BTreeMap::new(),
             granted: BTreeSet::new(),
             answered: BTreeSet::new(),

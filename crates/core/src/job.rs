@@ -20,7 +20,7 @@ use roboppi_ipc::{
 };
 
 use crate::PermitGate;
-use crate::permit::whole_millis;
+use crate::permit::{Finished, Verdict, whole_millis};
 
 /// What a job is told.
 #[derive(Clone, Debug)]
@@ -174,6 +174,7 @@ impl JobMachine {
             JobInput::Resume { request } => self.control(request, WorkerControl::Resume, out),
             JobInput::WorkerStarted => {
                 if self.state == State::Starting {
+                    gate.started(&self.id);
                     self.state = State::Running;
                 }
             }
@@ -260,7 +261,7 @@ impl JobMachine {
     }
 
     fn complete(&mut self, gate: &mut PermitGate, completion: Completion, out: &mut Vec<JobEffect>) {
-        gate.release(&self.id);
+        gate.finish(&self.id, finished(&completion));
         self.state = State::Completed;
         out.push(JobEffect::Complete(Box::new(completion)));
         out.push(JobEffect::Forget);
@@ -315,6 +316,32 @@ fn completion(job_id: JobId, outcome: WorkerOutcome) -> Completion {
         result: Some(result),
     };
     Completion { message, started }
+}
+
+/// What the end of a job says to the gate.
+fn finished(completion: &Completion) -> Finished {
+    let Completion { message, started } = completion;
+    let verdict = match (message.outcome, message.error_class) {
+        // Who cancelled it said nothing about the worker.
+        (JobOutcome::Cancelled, _) => Verdict::Unknown,
+        (JobOutcome::Succeeded, _)
+        | (_, Some(ErrorClass::NonRetryableLint | ErrorClass::NonRetryableTest)) => Verdict::Healthy,
+        (
+            JobOutcome::Failed,
+            Some(
+                ErrorClass::RetryableTransient
+                | ErrorClass::RetryableRateLimit
+                | ErrorClass::RetryableNetwork
+                | ErrorClass::RetryableService
+                | ErrorClass::Fatal,
+            ),
+        ) => Verdict::Sick,
+        // It never had a worker although it was let in, or one that could not be started.
+        (JobOutcome::Failed, _) if message.result.is_some() && !started => Verdict::Sick,
+        (JobOutcome::Failed, _) => Verdict::Unknown,
+    };
+    let usage = message.result.as_ref().and_then(|result| result.details.as_ref()?.usage.as_ref());
+    Finished { ran: *started, verdict, cost: usage.and_then(|usage| usage.cost_usd) }
 }
 
 #[cfg(test)]

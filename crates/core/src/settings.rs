@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use roboppi_process::Limits;
 
+use crate::GateSettings;
 use crate::live::LiveLimits;
 
 /// Settings of a core.
 #[derive(Clone, Debug)]
 pub struct CoreSettings {
-    /// Permits at a time.
-    pub max_concurrency: u32,
+    /// When permits are refused.
+    pub gate: GateSettings,
     /// Time between TERM and KILL of a worker, unless its job says otherwise.
     pub grace: Duration,
     /// Time a worker's pipes may stay open after its exit, unless its job says otherwise.
@@ -27,7 +28,7 @@ impl Default for CoreSettings {
     fn default() -> Self {
         let Limits { grace, drain, timeout: _ } = Limits::default();
         Self {
-            max_concurrency: 10,
+            gate: GateSettings::default(),
             grace,
             drain,
             max_jobs: 1024,

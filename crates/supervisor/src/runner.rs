@@ -276,7 +276,12 @@ impl Runner {
             Message::JobCompleted(completed) => self.shared.job_completed(completed),
             Message::CoreEvent(report) => self.core_event(report.event),
             Message::Escalation(escalation) => {
-                self.shared.recorder().warn(format!("the core escalates: {}", escalation.event), None);
+                let event = escalation.event;
+                let said = match (event["target"].as_str(), event["reason"].as_str()) {
+                    (Some(target), Some(reason)) => format!("{target}: {reason}"),
+                    _ => event.to_string(),
+                };
+                self.shared.recorder().warn(format!("the core escalates: {said}"), None);
             }
             // Answers that come too late, and requests, which a core does not make.
             _ => {}

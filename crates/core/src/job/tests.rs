@@ -3,6 +3,7 @@ use roboppi_ipc::{Cost, JobType};
 use serde_json::json;
 
 use super::*;
+use crate::GateSettings;
 use crate::fixtures::job;
 
 fn outcome(status: WorkerStatus) -> WorkerOutcome {
@@ -89,7 +90,8 @@ fn in_each_state() -> Vec<(JobMachine, PermitGate)> {
     steps
         .into_iter()
         .map(|inputs| {
-            let (mut machine, mut gate) = (JobMachine::new("j".into()), PermitGate::new(1));
+            let (mut machine, mut gate) =
+                (JobMachine::new("j".into()), PermitGate::new(GateSettings::with_concurrency(1)));
             for input in inputs {
                 feed(&mut machine, &mut gate, input);
             }
@@ -194,7 +196,7 @@ fn every_state_answers_every_input() {
 
 #[test]
 fn what_cannot_be_executed_completes_at_once_and_leaks_nothing() {
-    let mut gate = PermitGate::new(1);
+    let mut gate = PermitGate::new(GateSettings::with_concurrency(1));
     let mut other_type = job("j");
     other_type.job_type = JobType::Llm;
     let mut bad_payload = job("j");
@@ -228,7 +230,7 @@ proptest! {
         steps in proptest::collection::vec((0_usize..4, any_input()), 0..120),
     ) {
         let ids = ["a", "b", "c", "d"];
-        let mut gate = PermitGate::new(limit);
+        let mut gate = PermitGate::new(GateSettings::with_concurrency(limit));
         let mut jobs: Vec<Option<JobMachine>> = ids.iter().map(|id| Some(JobMachine::new((*id).into()))).collect();
         let (mut started, mut completed) = (0_u32, 0_u32);
         for (index, input) in steps {

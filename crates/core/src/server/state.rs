@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Heartbeat, Hello, Job, JobId, Leaked, Message,
-    PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
+    CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello, Job, JobId,
+    Leaked, Message, PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
 };
 use roboppi_worker_adapters::Adapters;
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
@@ -48,7 +49,7 @@ struct KnownJob {
 impl CoreState {
     pub(super) fn new(settings: CoreSettings, adapters: Adapters, clock: Clock, news: Rc<Notify>) -> Self {
         Self {
-            gate: PermitGate::new(settings.max_concurrency),
+            gate: PermitGate::new(settings.gate),
             settings,
             adapters,
             clock,
@@ -68,7 +69,7 @@ impl CoreState {
     pub(super) fn say_hello(&mut self) {
         let mut hello = Hello::ours(&self.settings.version);
         hello.process = roboppi_process::identity(std::process::id()).ok();
-        hello.limits = Some(CoreLimits { concurrency: self.settings.max_concurrency });
+        hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });
         self.outbox.answer(Message::Hello(hello));
     }
 
@@ -217,6 +218,11 @@ impl CoreState {
                 self.outbox.answer(Message::HeartbeatAck(Heartbeat { timestamp }));
                 Vec::new()
             }
+            Message::ReportQueueMetrics(metrics) => {
+                self.gate.advance(self.clock.now());
+                self.gate.queue(metrics.queue_depth, metrics.oldest_job_age_ms);
+                Vec::new()
+            }
             // Not for a core, or not known: ignored, as both protocols ask.
             _ => Vec::new(),
         }
@@ -278,12 +284,34 @@ impl CoreState {
     fn tell(&mut self, id: &JobId, input: JobInput) -> Vec<(JobId, JobEffect)> {
         let Some(job) = self.jobs.get_mut(id) else { return Vec::new() };
         let mut effects = Vec::new();
+        self.gate.advance(self.clock.now());
         let before = self.gate.active();
         job.machine.handle(self.clock.utc(), &mut self.gate, input, &mut effects);
         if self.gate.active() != before {
             self.outbox.permits(self.gate.active(), self.gate.limit());
         }
+        for provider in self.gate.take_opened() {
+            self.isolated(&provider);
+        }
         effects.into_iter().map(|effect| (id.clone(), effect)).collect()
+    }
+
+    /// Tells that workers of a kind get no permits for a while.
+    fn isolated(&mut self, provider: &str) {
+        let reason = format!(
+            "its workers failed {} times in a row: no new ones for {} s, then one is tried",
+            self.settings.gate.breaker.failures,
+            self.gate.reset().as_secs()
+        );
+        let event = json!({
+            "scope": "WORKER_KIND",
+            "action": "ISOLATE",
+            "target": provider,
+            "reason": reason,
+            "timestamp": self.clock.utc(),
+            "severity": "error",
+        });
+        self.outbox.answer(Message::Escalation(Escalation { event }));
     }
 
     fn perform(served: &Rc<Served>, effects: Vec<(JobId, JobEffect)>) {

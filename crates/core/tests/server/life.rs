@@ -1,6 +1,6 @@
 //! Jobs from their submission to their end.
 
-use roboppi_core::CoreSettings;
+use roboppi_core::{CoreSettings, GateSettings};
 use serde_json::{Value, json};
 
 use crate::client::{Client, job, kinds, run, text};
@@ -65,7 +65,7 @@ fn numbers_rise_by_one_and_output_covers_the_log() {
 #[test]
 fn a_full_core_refuses_until_a_permit_is_back() {
     run(|| async {
-        let settings = CoreSettings { max_concurrency: 1, ..CoreSettings::default() };
+        let settings = CoreSettings { gate: GateSettings::with_concurrency(1), ..CoreSettings::default() };
         let mut client = Client::connect(settings).await;
         client.start(&job("a", "sleep 1000")).await;
         client.next("permit_granted").await;
@@ -110,7 +110,7 @@ fn permits_are_told_when_they_change() {
 #[test]
 fn what_cannot_be_executed_gets_a_permit_and_fails_at_once() {
     run(|| async {
-        let settings = CoreSettings { max_concurrency: 1, ..CoreSettings::default() };
+        let settings = CoreSettings { gate: GateSettings::with_concurrency(1), ..CoreSettings::default() };
         let mut client = Client::connect(settings).await;
         let mut bad = job("bad", "true");
         bad["payload"]["capabilities"] = json!(["FLY"]);
