@@ -32,6 +32,8 @@ pub struct LiveLimits {
     pub batch_time: Duration,
     /// Of progress that comes faster than this only the latest is shown.
     pub progress_time: Duration,
+    /// Whether each line of output is an event of its own, at once, as protocol 1 has it.
+    pub by_line: bool,
 }
 
 impl Default for LiveLimits {
@@ -43,6 +45,7 @@ impl Default for LiveLimits {
             batch_bytes: 16 * 1024,
             batch_time: Duration::from_millis(16),
             progress_time: Duration::from_millis(100),
+            by_line: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use memchr::memchr;
 use roboppi_ipc::{Gap, Mono, OutputStream, Progress, UtcMillis, WorkerEvent, WorkerOutput};
 
 use super::batch::Batch;
@@ -17,7 +18,8 @@ pub(crate) const SHED_NOTE: &str = "(logs truncated)";
 /// * A number is given when an event is offered, so the reader sees every hole.
 /// * Output is an event of its own at once when nothing was offered in the last while
 ///   ([`LiveLimits::batch_time`]); otherwise it waits that long for more, or until a batch is full, or until
-///   any other event comes. A batch is one stream and contiguous in the log.
+///   any other event comes. A batch is one stream and contiguous in the log. With [`LiveLimits::by_line`]
+///   every line is an event of its own when it ends, and nothing waits.
 /// * When the bounds are reached, *new* output and partial text is dropped, by counting and not by making
 ///   text of it, until half of what waits was read. Then comes one [`Gap`] with what is missing. An event
 ///   that is never dropped ends a gap too, so that order and numbers always agree.
@@ -112,15 +114,19 @@ impl LiveQueue {
                 return;
             }
             let room = self.limits.batch_bytes.saturating_sub(self.batch.len()).max(1);
-            let (piece, after) = rest.split_at(room.min(rest.len()));
+            let line = if self.limits.by_line { memchr(b'\n', rest) } else { None };
+            let len = line.map_or(rest.len(), |newline| newline + 1).min(room);
+            let (piece, after) = rest.split_at(len);
             self.batch.add(stream, at, ts, piece);
             at += piece.len() as u64;
             rest = after;
-            if self.batch.len() >= self.limits.batch_bytes {
+            if self.batch.len() >= self.limits.batch_bytes || line.is_some_and(|newline| newline < len) {
                 self.cut(now, self.batch.whole_lines());
             }
         }
-        if self.last_offer.is_none_or(|last| now.since(last) >= self.limits.batch_time) {
+        if !self.limits.by_line
+            && self.last_offer.is_none_or(|last| now.since(last) >= self.limits.batch_time)
+        {
             self.cut(now, self.batch.whole_characters());
         }
     }
@@ -228,7 +234,7 @@ impl LiveQueue {
     /// When output that waits for more becomes an event, should no more come.
     #[must_use]
     pub fn due(&self) -> Option<Mono> {
-        if self.batch.whole_characters() == 0 {
+        if self.limits.by_line || self.batch.whole_characters() == 0 {
             return None;
         }
         self.last_offer.map(|last| last + self.limits.batch_time)

@@ -101,6 +101,21 @@ fn the_first_line_goes_at_once_and_what_follows_is_batched() {
 }
 
 #[test]
+fn by_line_every_line_is_an_event_when_it_ends_and_counts_as_one() {
+    let mut rig = Rig::new(LiveLimits { by_line: true, ..small() });
+    rig.stdout("one\ntw");
+    rig.stdout("o\n\nthree");
+    assert_eq!(rig.taken(), ["#0 \"one\\n\"@0+4", "#1 \"two\\n\"@4+4", "#2 \"\\n\"@8+1"]);
+    assert_eq!(rig.queue.due(), None);
+    rig.stdout(&"\n".repeat(20));
+    let taken = rig.taken();
+    assert_eq!(taken.len(), 8 + 2, "as many as may wait, one note and one gap: {taken:?}");
+    assert!(taken[8].ends_with(SHED_NOTE), "{taken:?}");
+    rig.stdout("after\n");
+    assert!(rig.taken()[0].contains("after"));
+}
+
+#[test]
 fn other_events_and_the_other_stream_come_after_the_output_before_them() {
     let mut rig = Rig::new(LiveLimits::default());
     rig.tool("start");
@@ -349,8 +364,9 @@ proptest! {
     #[test]
     fn what_is_sent_and_what_is_said_to_be_missing_is_everything(
         steps in proptest::collection::vec(step(), 0..120),
+        by_line in any::<bool>(),
     ) {
-        let mut rig = Rig::new(small());
+        let mut rig = Rig::new(LiveLimits { by_line, ..small() });
         let mut reader = Reader::default();
         let mut tools = 0;
         for step in steps {
@@ -372,6 +388,23 @@ proptest! {
             prop_assert!(rig.queue.waiting_bytes <= 400 + 200, "bounded: {}", rig.queue.waiting_bytes);
             prop_assert!(rig.queue.waiting.len() <= 40, "bounded: {:?}", rig.queue.waiting);
         }
+        while let Some(event) = rig.take() {
+            reader.read(&event, &rig.log)?;
+        }
+        rig.stdout("newest\n");
+        rig.now += 16;
+        let newest: Vec<_> = std::iter::from_fn(|| rig.take()).collect();
+        for event in &newest {
+            reader.read(event, &rig.log)?;
+        }
+        let said: String = newest
+            .iter()
+            .filter_map(|event| match &event.event {
+                WorkerEvent::Stdout(output) => Some(output.data.as_str()),
+                _ => None,
+            })
+            .collect();
+        prop_assert!(said.ends_with("newest\n"), "after a flood the newest output flows: {:?}", newest);
         rig.queue.finish(at(rig.now));
         while let Some(event) = rig.take() {
             reader.read(&event, &rig.log)?;

@@ -342,6 +342,7 @@ impl CoreState {
             options.timeout = options.timeout.map(|left| left.min(lifetime));
         }
         options.stdio &= self.stream_stdio;
+        options.limits.by_line = self.dialect == Some(Dialect::V1);
         let adapter = self.adapters.get(task.worker_kind);
         let news = Rc::clone(&self.news);
         let handle = start_worker(&self.host, id.clone(), adapter, task, options, news);
