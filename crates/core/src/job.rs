@@ -169,7 +169,7 @@ impl JobMachine {
             JobInput::RequestPermit { request, job, attempt_index } => {
                 self.request_permit(now, gate, request, &job, attempt_index, out);
             }
-            JobInput::Cancel { request, reason, force } => self.cancel(request, reason, force, out),
+            JobInput::Cancel { request, reason, force } => self.cancel(gate, request, reason, force, out),
             JobInput::Pause { request } => self.control(request, WorkerControl::Pause, out),
             JobInput::Resume { request } => self.control(request, WorkerControl::Resume, out),
             JobInput::WorkerStarted => {
@@ -180,7 +180,7 @@ impl JobMachine {
             }
             JobInput::WorkerEnding => {
                 if self.is_active() {
-                    self.state = State::Ending;
+                    self.ends(gate);
                 }
             }
             JobInput::WorkerEnded(outcome) => {
@@ -191,7 +191,7 @@ impl JobMachine {
             JobInput::CoreStops { force } => match self.state {
                 State::Submitted => self.forget(out),
                 State::Starting | State::Running | State::Ending => {
-                    self.state = State::Ending;
+                    self.ends(gate);
                     out.push(JobEffect::Control(ending(CancelReason::Parent, force)));
                 }
                 State::Completed => {}
@@ -235,18 +235,30 @@ impl JobMachine {
         }
     }
 
-    fn cancel(&mut self, request: RequestId, reason: String, force: bool, out: &mut Vec<JobEffect>) {
+    fn cancel(
+        &mut self,
+        gate: &mut PermitGate,
+        request: RequestId,
+        reason: String,
+        force: bool,
+        out: &mut Vec<JobEffect>,
+    ) {
         let why = CancelReason::from_wire(&reason);
         let (job_id, request_id) = (self.id.clone(), Some(request));
         out.push(answer(Message::JobCancelled(JobCancelled { job_id, reason, request_id })));
         match self.state {
             State::Submitted => self.forget(out),
             State::Starting | State::Running | State::Ending => {
-                self.state = State::Ending;
+                self.ends(gate);
                 out.push(JobEffect::Control(ending(why, force)));
             }
             State::Completed => {}
         }
+    }
+
+    fn ends(&mut self, gate: &mut PermitGate) {
+        self.state = State::Ending;
+        gate.ending(&self.id);
     }
 
     fn control(&self, request: RequestId, control: WorkerControl, out: &mut Vec<JobEffect>) {
@@ -340,8 +352,13 @@ fn finished(completion: &Completion) -> Finished {
         (JobOutcome::Failed, _) if message.result.is_some() && !started => Verdict::Sick,
         (JobOutcome::Failed, _) => Verdict::Unknown,
     };
-    let usage = message.result.as_ref().and_then(|result| result.details.as_ref()?.usage.as_ref());
-    Finished { ran: *started, verdict, cost: usage.and_then(|usage| usage.cost_usd) }
+    let details = message.result.as_ref().and_then(|result| result.details.as_ref());
+    Finished {
+        ran: *started,
+        verdict,
+        cost: details.and_then(|details| details.usage.as_ref()?.cost_usd),
+        timed_out: details.is_some_and(|details| details.cancel_reason == Some(CancelReason::Timeout)),
+    }
 }
 
 #[cfg(test)]

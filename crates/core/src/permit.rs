@@ -1,26 +1,32 @@
 //! Decides who may run.
 
+use roboppi_ipc::{
+    CircuitState, Job, JobId, Mono, Permit, PermitId, PermitRejection, PriorityClass, RejectionReason,
+    Tokens, UtcMillis,
+};
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
-use roboppi_ipc::{Job, JobId, Mono, Permit, PermitId, PermitRejection, RejectionReason, Tokens, UtcMillis};
-
+mod alert;
 mod breaker;
 mod cost;
 mod demand;
 mod pressure;
 mod rate;
 mod settings;
+mod watchdog;
 mod workspaces;
 
+pub use alert::Alert;
 pub use breaker::Verdict;
 pub use settings::{BreakerSettings, GateSettings, PressureSettings};
+pub use watchdog::Alarm;
 
 use breaker::Breaker;
 use cost::CostBudget;
 use demand::Demand;
 use pressure::{Pressure, Response};
 use rate::Rate;
+use watchdog::Watchdog;
 use workspaces::Workspaces;
 
 /// What a job that used up its attempts, or finds no free slot, is told.
@@ -46,7 +52,8 @@ pub struct PermitGate {
     rate: Rate,
     cost: CostBudget,
     workspaces: Workspaces,
-    opened: Vec<String>,
+    watchdog: Watchdog,
+    alerts: Vec<Alert>,
 }
 
 #[derive(Debug)]
@@ -67,11 +74,13 @@ pub struct Finished {
     pub verdict: Verdict,
     /// What the worker says it cost, in US dollars.
     pub cost: Option<f64>,
+    /// It ran out of time.
+    pub timed_out: bool,
 }
 
 impl Finished {
     /// It never ran, and nothing is to be learnt from that.
-    pub const NEVER_RAN: Self = Self { ran: false, verdict: Verdict::Unknown, cost: None };
+    pub const NEVER_RAN: Self = Self { ran: false, verdict: Verdict::Unknown, cost: None, timed_out: false };
 }
 
 impl PermitGate {
@@ -90,7 +99,8 @@ impl PermitGate {
             rate: Rate::new(settings.per_second),
             cost: CostBudget::new(settings.max_cost),
             workspaces: Workspaces::default(),
-            opened: Vec::new(),
+            watchdog: Watchdog::default(),
+            alerts: Vec::new(),
         }
     }
 
@@ -100,6 +110,10 @@ impl PermitGate {
         self.rate.advance(now);
         for breaker in self.breakers.values_mut() {
             breaker.advance(now);
+        }
+        if self.watchdog.look(now, self.pressure.lag_ms(now)) {
+            let alarm = self.watchdog.alarm();
+            self.alerts.push(Alert::Alarm { alarm, reason: self.watchdog.reason() });
         }
     }
 
@@ -118,6 +132,7 @@ impl PermitGate {
             self.rate.give(self.now);
             tried = self.breaker_of(provider).start();
         }
+        self.watchdog.workspace_given(&job.job_id);
         if let Some(path) = demand.edits {
             self.workspaces.enter(job.job_id.clone(), path, demand.provider.is_some());
         }
@@ -161,6 +176,9 @@ impl PermitGate {
             }
             Response::Accept | Response::Degrade => {}
         }
+        if demand.provider.is_some() {
+            self.obey_watchdog(job)?;
+        }
         if let Some(provider) = demand.provider
             && !self.breaker_of(provider).admits()
         {
@@ -185,9 +203,25 @@ impl PermitGate {
             && let Some(other) = self.workspaces.taken_by(path, demand.provider.is_some())
         {
             let detail = format!("Workspace {path} is being edited by job {other}");
+            if demand.provider.is_some() {
+                self.watchdog.workspace_taken(self.now, &job.job_id);
+            }
             return refuse(RejectionReason::Deferred, &detail);
         }
         Ok(response == Response::Degrade)
+    }
+
+    /// What the watchdog sees is about agents, and only they are kept back.
+    fn obey_watchdog(&self, job: &Job) -> Result<(), PermitRejection> {
+        let reason = match self.watchdog.alarm() {
+            Alarm::Shed if job.priority.class == PriorityClass::Batch => RejectionReason::Deferred,
+            Alarm::Calm | Alarm::Shed => return Ok(()),
+            Alarm::Throttle if self.rate.is_empty() => return Ok(()),
+            Alarm::Throttle => RejectionReason::RateLimit,
+            Alarm::CircuitOpen => RejectionReason::CircuitOpen,
+            Alarm::Escalation => RejectionReason::GlobalShed,
+        };
+        Err(PermitRejection { reason, detail: Some(format!("Watchdog: {}", self.watchdog.reason())) })
     }
 
     fn breaker_of(&mut self, provider: &'static str) -> &mut Breaker {
@@ -200,11 +234,33 @@ impl PermitGate {
         let Some(held) = self.active.remove(job_id) else { return };
         self.workspaces.leave(job_id);
         self.cost.settle(held.cost, finished.ran, finished.cost);
-        if let Some(provider) = held.provider
-            && let Some(breaker) = self.breakers.get_mut(&provider)
+        let Some(provider) = held.provider else { return };
+        self.watchdog.ended(self.now, job_id, finished.timed_out);
+        if let Some(breaker) = self.breakers.get_mut(&provider)
             && breaker.end(self.now, held.tried, finished.verdict)
         {
-            self.opened.push(provider);
+            self.isolated(provider);
+        }
+    }
+
+    fn isolated(&mut self, provider: String) {
+        let BreakerSettings { failures, reset, .. } = self.breaker;
+        self.alerts.push(Alert::Isolated { provider, failures, reset });
+        let providers: Vec<_> = self
+            .breakers
+            .iter()
+            .filter(|(_, breaker)| breaker.state() == CircuitState::Open)
+            .map(|(provider, _)| provider.clone())
+            .collect();
+        if providers.len() > 1 {
+            self.alerts.push(Alert::ManyIsolated { providers });
+        }
+    }
+
+    /// The worker of a job was told to end.
+    pub fn ending(&mut self, job_id: &JobId) {
+        if self.active.get(job_id).is_some_and(|held| held.provider.is_some()) {
+            self.watchdog.ending(self.now, job_id);
         }
     }
 
@@ -220,9 +276,9 @@ impl PermitGate {
         self.pressure.queue(self.now, depth, oldest_ms);
     }
 
-    /// Kinds of workers whose breaker has opened since this was last asked.
-    pub fn take_opened(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.opened)
+    /// What is to be told since this was last asked.
+    pub fn take_alerts(&mut self) -> Vec<Alert> {
+        std::mem::take(&mut self.alerts)
     }
 
     /// Gives no permits from now on.
@@ -241,12 +297,6 @@ impl PermitGate {
     pub const fn limit(&self) -> u32 {
         self.limit
     }
-
-    /// How long a breaker stays open.
-    #[must_use]
-    pub const fn reset(&self) -> Duration {
-        self.breaker.reset
-    }
 }
 
 /// A number of the wire as milliseconds; what is no time is none.
@@ -261,6 +311,8 @@ pub(crate) fn whole_millis(number: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -327,13 +379,14 @@ mod tests {
     fn an_agent_that_fails_all_the_time_is_kept_out_until_one_works() {
         let breaker = BreakerSettings { failures: 2, ..BreakerSettings::default() };
         let mut gate = PermitGate::new(GateSettings { breaker, ..GateSettings::default() });
-        let sick = Finished { ran: true, verdict: Verdict::Sick, cost: None };
+        let sick = Finished { ran: true, verdict: Verdict::Sick, ..Finished::NEVER_RAN };
         for _ in 0..2 {
             assert!(gate.ask(UtcMillis(0), &agent("a", None), 0.0).is_ok());
             gate.finish(&"a".into(), sick);
         }
-        assert_eq!(gate.take_opened(), ["CLAUDE_CODE"]);
-        assert!(gate.take_opened().is_empty());
+        let isolated = &gate.take_alerts()[0].event(UtcMillis(9));
+        assert_eq!((&isolated["target"], &isolated["action"]), (&"CLAUDE_CODE".into(), &"ISOLATE".into()));
+        assert!(gate.take_alerts().is_empty());
         let mut rows = vec![told(&mut gate, &agent("a", None)), told(&mut gate, &job("plain"))];
         gate.advance(at(30));
         rows.push(told(&mut gate, &agent("a", None)));
@@ -358,7 +411,10 @@ mod tests {
         rows.push(told(&mut gate, &job("plain")));
         gate.advance(at(1));
         rows.push(told(&mut gate, &agent("b", Some(0.6))));
-        gate.finish(&"a".into(), Finished { ran: true, verdict: Verdict::Healthy, cost: Some(0.9) });
+        gate.finish(
+            &"a".into(),
+            Finished { ran: true, verdict: Verdict::Healthy, cost: Some(0.9), timed_out: false },
+        );
         rows.push(told(&mut gate, &agent("b", Some(0.05))));
         insta::assert_snapshot!(rows.join("\n"), @r#"
         Some(0.5) {"CLAUDE_CODE": Closed}
@@ -395,6 +451,50 @@ mod tests {
         assert_eq!(told(&mut gate, &inner), "Deferred: Workspace /w/a/deep is being edited by job a");
         gate.finish(&"a".into(), Finished::NEVER_RAN);
         assert!(gate.ask(UtcMillis(0), &inner, 0.0).is_ok());
+    }
+
+    #[test]
+    fn agents_that_do_not_end_keep_others_from_starting_and_commands_run_on() {
+        let mut gate = PermitGate::new(GateSettings::default());
+        let mut rows = Vec::new();
+        for id in ["a", "plain"] {
+            let job = if id == "a" { agent(id, None) } else { job(id) };
+            assert!(gate.ask(UtcMillis(0), &job, 0.0).is_ok());
+            gate.ending(&job.job_id);
+        }
+        let mut batch = agent("batch", None);
+        batch.priority.class = PriorityClass::Batch;
+        for second in [4, 5, 15, 16] {
+            gate.advance(at(second));
+            rows.extend(
+                gate.take_alerts().iter().map(|alert| alert.event(UtcMillis(0))["reason"].to_string()),
+            );
+            for job in [&batch, &agent("b", None), &job("other")] {
+                let told = told(&mut gate, job);
+                rows.push(format!("{second} {}: {told}", job.job_id));
+                gate.finish(&job.job_id, Finished::NEVER_RAN);
+            }
+        }
+        gate.finish(&"a".into(), Finished::NEVER_RAN);
+        gate.advance(at(17));
+        rows.extend(gate.take_alerts().iter().map(|alert| alert.event(UtcMillis(0))["reason"].to_string()));
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        4 batch: None {"CLAUDE_CODE": Closed}
+        4 b: None {"CLAUDE_CODE": Closed}
+        4 other: None {"CLAUDE_CODE": Closed}
+        "worker_cancel_latency_ms is 5000: agents of batch jobs wait"
+        5 batch: Deferred: Watchdog: worker_cancel_latency_ms is 5000
+        5 b: None {"CLAUDE_CODE": Closed}
+        5 other: None {"CLAUDE_CODE": Closed}
+        "worker_cancel_latency_ms is 15000: one agent a second may start"
+        15 batch: None {"CLAUDE_CODE": Closed}
+        15 b: RateLimit: Watchdog: worker_cancel_latency_ms is 15000
+        15 other: None {"CLAUDE_CODE": Closed}
+        16 batch: None {"CLAUDE_CODE": Closed}
+        16 b: RateLimit: Watchdog: worker_cancel_latency_ms is 16000
+        16 other: None {"CLAUDE_CODE": Closed}
+        "all is well again"
+        "#);
     }
 
     #[test]

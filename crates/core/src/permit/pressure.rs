@@ -69,6 +69,11 @@ impl Pressure {
         self.latency.raise(now, took.as_secs_f64() * 1_000.0);
     }
 
+    /// Milliseconds jobs wait for their workers.
+    pub(super) fn lag_ms(&self, now: Mono) -> f64 {
+        self.latency.now(now)
+    }
+
     pub(super) fn response(&self, now: Mono, active: u32, limit: u32) -> Response {
         let permits = f64::from(active) / (FULL_PERMITS * f64::from(limit.max(1)));
         let queue = self.queue.now(now) / FULL_QUEUE;

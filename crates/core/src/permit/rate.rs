@@ -29,6 +29,11 @@ impl Rate {
         self.given.len() < self.limit
     }
 
+    /// Nothing was given within the last second.
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
     pub(super) fn give(&mut self, now: Mono) {
         self.given.push_back(now);
     }

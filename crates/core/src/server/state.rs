@@ -9,18 +9,21 @@ use roboppi_ipc::{
     Leaked, Message, PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
 };
 use roboppi_worker_adapters::Adapters;
-use serde_json::json;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::outbox::Outbox;
 use super::{Served, StopRequest};
 use crate::job::not_found;
 use crate::orphans::Left;
 use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
-use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, Orphans, PermitGate};
+use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, Orphans, PermitGate, WorkerOutcome};
 
 /// `code` of the answer to a job that finds no place in the table. Protocol 2.
 const OVERLOADED: &str = "OVERLOADED";
+
+/// How often the core looks after itself while workers run.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Time an old runner gives its core to end: a little less than the 5 s after which it kills.
 const OLD_RUNNER_PATIENCE: Duration = Duration::from_secs(4);
@@ -219,8 +222,8 @@ impl CoreState {
                 Vec::new()
             }
             Message::ReportQueueMetrics(metrics) => {
-                self.gate.advance(self.clock.now());
                 self.gate.queue(metrics.queue_depth, metrics.oldest_job_age_ms);
+                self.look();
                 Vec::new()
             }
             // Not for a core, or not known: ignored, as both protocols ask.
@@ -290,28 +293,21 @@ impl CoreState {
         if self.gate.active() != before {
             self.outbox.permits(self.gate.active(), self.gate.limit());
         }
-        for provider in self.gate.take_opened() {
-            self.isolated(&provider);
-        }
+        self.pass_on_alerts();
         effects.into_iter().map(|effect| (id.clone(), effect)).collect()
     }
 
-    /// Tells that workers of a kind get no permits for a while.
-    fn isolated(&mut self, provider: &str) {
-        let reason = format!(
-            "its workers failed {} times in a row: no new ones for {} s, then one is tried",
-            self.settings.gate.breaker.failures,
-            self.gate.reset().as_secs()
-        );
-        let event = json!({
-            "scope": "WORKER_KIND",
-            "action": "ISOLATE",
-            "target": provider,
-            "reason": reason,
-            "timestamp": self.clock.utc(),
-            "severity": "error",
-        });
-        self.outbox.answer(Message::Escalation(Escalation { event }));
+    /// Time passes while workers run.
+    pub(super) fn look(&mut self) {
+        self.gate.advance(self.clock.now());
+        self.pass_on_alerts();
+    }
+
+    fn pass_on_alerts(&mut self) {
+        for alert in self.gate.take_alerts() {
+            let event = alert.event(self.clock.utc());
+            self.outbox.answer(Message::Escalation(Escalation { event }));
+        }
     }
 
     fn perform(served: &Rc<Served>, effects: Vec<(JobId, JobEffect)>) {
@@ -336,6 +332,18 @@ impl CoreState {
         served.news.notify_one();
     }
 
+    /// Waits for a worker, and looks after all of them meanwhile.
+    async fn watch(served: &Rc<Served>, handle: &WorkerHandle) -> WorkerOutcome {
+        let mut result = std::pin::pin!(handle.result());
+        loop {
+            match timeout(LOOK, &mut result).await {
+                Ok(outcome) => return outcome,
+                Err(_) => served.state.borrow_mut().look(),
+            }
+            served.news.notify_one();
+        }
+    }
+
     fn start(&mut self, served: &Rc<Served>, id: JobId, task: WorkerTask, lifetime: Duration) {
         let mut options = WorkerOptions::for_task(&task, &self.settings, self.clock.utc());
         if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
@@ -352,7 +360,7 @@ impl CoreState {
         }
         let served = Rc::clone(served);
         tokio::task::spawn_local(async move {
-            let outcome = handle.result().await;
+            let outcome = Self::watch(&served, &handle).await;
             Self::take_notices(&served);
             let effects = served.state.borrow_mut().tell(&id, JobInput::WorkerEnded(Box::new(outcome)));
             Self::perform(&served, effects);
