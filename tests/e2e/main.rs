@@ -18,6 +18,7 @@ mod json;
 mod leaks;
 mod logs;
 mod old_core;
+mod permits;
 mod plain;
 mod processes;
 mod record;

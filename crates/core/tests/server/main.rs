@@ -15,6 +15,8 @@ mod life;
 #[cfg(test)]
 mod old_peer;
 #[cfg(test)]
+mod permits;
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod wire;
