@@ -61,11 +61,10 @@ fn a_core_keeps_to_the_bounds_of_its_command_line() {
 #[test]
 fn bounds_that_make_no_sense_are_refused() {
     let env = TestEnv::new();
-    for flags in
-        [["--concurrency", "0"], ["--max-cost", "-1"], ["--bp-reject", "NaN"], ["--cb-reset-ms", "soon"]]
-    {
-        let refused = env.roboppi(["core"]).args(flags).output().code(2).all();
-        assert!(refused.contains(flags[0]), "{refused}");
+    for flag in ["--concurrency=0", "--max-cost=-1", "--bp-reject=NaN", "--cb-reset-ms=soon"] {
+        let refused = env.roboppi(["core", flag]).output().code(2).all();
+        let (name, _) = flag.split_once('=').unwrap();
+        assert!(refused.contains(name), "{refused}");
     }
 }
 
