@@ -40,6 +40,11 @@ impl Base {
         self.with("idx")
     }
 
+    /// Where the log was given up to keep within its budget.
+    pub(crate) fn hole(&self) -> PathBuf {
+        self.with("hole")
+    }
+
     /// The events of the attempt.
     pub(crate) fn events(&self) -> PathBuf {
         self.with("events.jsonl")

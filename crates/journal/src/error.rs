@@ -47,6 +47,35 @@ pub enum RecordError {
         /// The file.
         path: PathBuf,
     },
+    /// The disk is nearly full, and what is left belongs to others.
+    #[error(
+        "{} is not written any further: {free} bytes are free on its disk, and {least} are to stay free; make room, \
+         or let less stay free",
+        path.display()
+    )]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that must stay free.
+        least: u64,
+    },
+    /// The log has reached its bound.
+    #[error(
+        "{} is not written any further: it has reached its bound, and its file system cannot give a part of it back",
+        path.display()
+    )]
+    LogFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The logs of the run have reached their bound, and this one has nothing it could give up.
+    #[error("{} is not written any further: the logs of the run have reached their bound", path.display())]
+    RunFull {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory was written by a newer roboppi.
     #[error(
         "{} has format {found}, this roboppi reads up to {known}; use the version that wrote it, or a later one",

@@ -90,7 +90,7 @@ impl Entry {
 }
 
 /// FNV-1a. Finds torn and overwritten entries, zeros included; nobody is kept from forging one.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 use crate::base::Base;
+use crate::hole::{Hole, HoleReader};
 use crate::index::{IndexReader, read_full_at};
 use crate::{RecordError, files};
 
@@ -29,6 +30,7 @@ pub struct LogReader {
     log: Option<File>,
     len: u64,
     index: IndexReader,
+    hole: HoleReader,
     /// Lines found by search where the index has none, in order.
     marks: Vec<Mark>,
     /// The end of the log, when its lines were counted last.
@@ -39,7 +41,8 @@ pub struct LogReader {
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Its number, from 0.
+    /// Its number, from 0. What was given up to keep within a budget is one line, of which nothing but the
+    /// number of bytes is left, and the numbers after it go on as if all lines were there.
     pub number: u64,
     /// Offset of its first byte.
     pub offset: u64,
@@ -49,7 +52,7 @@ pub struct LogLine {
     pub ts: Option<UtcMillis>,
     /// Its bytes, without the newline and without lost ones.
     pub bytes: Vec<u8>,
-    /// Whether it ends in a newline. Only the last line may not.
+    /// Whether it ends in a newline. Only the last line may not, and one of which the rest was given up.
     pub complete: bool,
     /// Whether `bytes` is only its beginning, because it is longer than the cap.
     pub truncated: bool,
@@ -104,6 +107,7 @@ impl LogReader {
             log: None,
             len: 0,
             index: IndexReader::new(base.index()),
+            hole: HoleReader::new(base.hole()),
             marks: Vec::new(),
             end: None,
             line_cap: Self::LINE_CAP,
@@ -124,6 +128,7 @@ impl LogReader {
         // The length of the log first: the index of these bytes was written before them.
         let len = log.metadata().map_err(RecordError::io("read", &self.path))?.len();
         self.index.refresh()?;
+        self.hole.refresh()?;
         let grown = len > self.len;
         if len < self.len {
             // Logs only grow. Somebody cut this one; what was known of it is void.
@@ -166,6 +171,15 @@ impl LogReader {
         if offset >= self.len {
             return Ok(LogPiece::Bytes(Vec::new()));
         }
+        loop {
+            let piece = self.read_once(offset, max)?;
+            if !self.hole.look_again()? {
+                return Ok(piece);
+            }
+        }
+    }
+
+    fn read_once(&mut self, offset: u64, max: usize) -> Result<LogPiece, RecordError> {
         let wanted = offset.saturating_add(max as u64).min(self.len);
         let mut end = offset;
         while end < wanted {
@@ -206,7 +220,17 @@ impl LogReader {
     /// # Errors
     /// When a file cannot be read.
     pub fn lines(&mut self, numbers: Range<u64>) -> Result<Vec<LogLine>, RecordError> {
-        lines::collect(self, numbers)
+        loop {
+            let lines = lines::collect(self, numbers.clone())?;
+            if !self.hole.look_again()? {
+                return Ok(lines);
+            }
+        }
+    }
+
+    /// The part that is not there any more.
+    fn hole(&self) -> Option<Hole> {
+        self.hole.hole().filter(|hole| hole.from < self.len)
     }
 
     /// Stretches from the one that holds the byte at `offset` on.

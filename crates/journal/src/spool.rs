@@ -3,13 +3,20 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use memchr::memchr_iter;
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 use crate::base::Base;
+use crate::hole::HoleWriter;
 use crate::index::{Entry, EntryKind, IndexWriter, LONGEST_STRETCH};
-use crate::{RecordError, files};
+use crate::{LogLimits, RecordError, RunUsage, files};
+
+mod disk;
+mod rotation;
+
+use rotation::{Place, Rotation};
 
 /// Appends within this time may share one entry of the index: the precision of times in a log.
 const SAME_TIME_MS: u64 = 10;
@@ -18,7 +25,8 @@ const SAME_TIME_MS: u64 = 10;
 /// are made with the first byte.
 ///
 /// Offsets are those of the stream, not of what the disk took: bytes that cannot be written are a hole in
-/// the log, which readers see as a gap, and everything after it keeps its place.
+/// the log, which readers see as a gap, and everything after it keeps its place. The same is true of bytes
+/// that were written and given up later, because the log would have become too large.
 #[derive(Debug)]
 pub struct SpoolWriter {
     base: Base,
@@ -37,6 +45,16 @@ pub struct SpoolWriter {
     hole: Option<Hole>,
     /// The stretch that is being written.
     stretch: Option<Stretch>,
+    limits: LogLimits,
+    usage: Option<Rc<RunUsage>>,
+    rotation: Rotation,
+    holes: HoleWriter,
+    /// Whether the file system can give back a part of a file, once that was tried.
+    can_give_back: Option<bool>,
+    /// The last byte of the file ends a line.
+    at_line_start: bool,
+    /// Bytes that may be written before the disk is looked at again.
+    until_look: u64,
 }
 
 #[derive(Debug)]
@@ -69,9 +87,23 @@ impl SpoolWriter {
     /// # Errors
     /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
     pub fn new(run_dir: &Path, base: &str) -> Result<Self, RecordError> {
+        Self::within(run_dir, base, LogLimits::NONE, None)
+    }
+
+    /// The same, within bounds: those of the log, and what is left of those of the run.
+    ///
+    /// # Errors
+    /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
+    pub fn within(
+        run_dir: &Path,
+        base: &str,
+        limits: LogLimits,
+        usage: Option<Rc<RunUsage>>,
+    ) -> Result<Self, RecordError> {
         let base = Base::parse(run_dir, base)?;
         Ok(Self {
             path: base.log(),
+            holes: HoleWriter::new(base.hole()),
             index: IndexWriter::new(base.index()),
             base,
             log: None,
@@ -82,6 +114,12 @@ impl SpoolWriter {
             lost: 0,
             hole: None,
             stretch: None,
+            limits,
+            usage,
+            rotation: Rotation::new(limits),
+            can_give_back: None,
+            at_line_start: true,
+            until_look: 0,
         })
     }
 
@@ -99,7 +137,8 @@ impl SpoolWriter {
         let appended = Appended { offset: self.len, len: bytes.len() as u64 };
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (piece, after) = rest.split_at(rest.len().min(LONGEST_STRETCH as usize));
+            let most = LONGEST_STRETCH.min(self.rotation.step());
+            let (piece, after) = rest.split_at(rest.len().min(most as usize));
             if let Err(error) = self.append_piece(stream, piece, ts) {
                 self.give_up(appended.offset + appended.len, ts);
                 return Err(error);
@@ -111,14 +150,80 @@ impl SpoolWriter {
 
     fn append_piece(&mut self, stream: OutputStream, piece: &[u8], ts: UtcMillis) -> Result<(), RecordError> {
         self.open()?;
+        self.look_at_the_disk(piece.len() as u64)?;
         self.close_hole()?;
+        self.make_room(piece.len() as u64)?;
         self.begin_stretch(stream, piece.len() as u64, ts);
         let Some(log) = &mut self.log else { return Ok(()) };
         let (written, outcome) = write(log, piece);
         self.lines += memchr_iter(b'\n', &piece[..written]).count() as u64;
         self.on_disk += written as u64;
         self.len = self.on_disk;
+        if let Some(last) = written.checked_sub(1) {
+            self.at_line_start = piece[last] == b'\n';
+        }
+        if let Some(usage) = &self.usage {
+            usage.add(written as u64);
+        }
         outcome.map_err(RecordError::io("write", &self.path))
+    }
+
+    /// Gives up what is neither the beginning of the log nor its end, until `more` bytes fit.
+    fn make_room(&mut self, more: u64) -> Result<(), RecordError> {
+        let here = Place { offset: self.on_disk, line: self.lines };
+        self.rotation.passes(here, self.at_line_start);
+        let before = self.given_up();
+        loop {
+            let in_run = self.usage.as_ref().is_none_or(|usage| usage.has_room(more));
+            if in_run && self.rotation.fits(self.on_disk + more, self.index.len()) {
+                break;
+            }
+            if !self.can_give_back() {
+                return Err(RecordError::LogFull { path: self.path.clone() });
+            }
+            let known = self.given_up();
+            if self.rotation.give_up().is_none() {
+                if in_run {
+                    break;
+                }
+                return Err(RecordError::RunFull { path: self.path.clone() });
+            }
+            if let Some(usage) = &self.usage {
+                usage.give_back(self.given_up() - known);
+            }
+        }
+        let Some(hole) = self.rotation.hole().filter(|hole| hole.len() > before) else { return Ok(()) };
+        // Readers must know before the bytes are gone.
+        self.holes.write(hole)?;
+        let Some(log) = &self.log else { return Ok(()) };
+        disk::give_back(log, hole.from..hole.to).map_err(RecordError::io("shorten", &self.path))
+    }
+
+    /// Whether the file system can give back a part of a file.
+    fn can_give_back(&mut self) -> bool {
+        let Some(log) = &self.log else { return false };
+        // Behind its end nothing is lost by trying.
+        let behind = self.on_disk..self.on_disk + 1;
+        *self.can_give_back.get_or_insert_with(|| disk::give_back(log, behind).is_ok())
+    }
+
+    /// Leaves the disk to others when it is nearly full.
+    fn look_at_the_disk(&mut self, more: u64) -> Result<(), RecordError> {
+        /// Bytes between two looks.
+        const FAR: u64 = 16 * 1024 * 1024;
+
+        if self.limits.min_free == 0 || self.until_look > more {
+            self.until_look = self.until_look.saturating_sub(more);
+            return Ok(());
+        }
+        let Some(log) = &self.log else { return Ok(()) };
+        let free = disk::free(log).map_err(RecordError::io("look at the disk of", &self.path))?;
+        if free < self.limits.min_free {
+            self.until_look = 0;
+            return Err(RecordError::DiskFull { path: self.path.clone(), free, least: self.limits.min_free });
+        }
+        self.until_look = FAR.min(free - self.limits.min_free);
+        Ok(())
     }
 
     /// Counts what is between the file and `end` as lost.
@@ -160,10 +265,20 @@ impl SpoolWriter {
                 && ts.0.checked_sub(stretch.ts.0).is_some_and(|passed| passed < SAME_TIME_MS)
                 && self.on_disk + len - stretch.offset <= LONGEST_STRETCH
         });
-        if !goes_on {
-            self.stretch = Some(Stretch { stream, ts, offset: self.on_disk });
-            self.note(Entry { offset: self.on_disk, line: self.lines, ts, kind: EntryKind::Output(stream) });
+        if goes_on {
+            return;
         }
+        // Who writes byte by byte to both streams in turn has more index than log. At some point it is no
+        // longer worth to know which byte came from where.
+        let coarse = self.rotation.index_is_large(self.index.len());
+        let (offset, line) = (self.on_disk, self.lines);
+        let far = |stretch: &Stretch| offset + len - stretch.offset > LONGEST_STRETCH;
+        if coarse && !self.stretch.as_ref().is_none_or(far) {
+            return;
+        }
+        self.stretch = Some(Stretch { stream, ts, offset });
+        let kind = if coarse { EntryKind::Unknown } else { EntryKind::Output(stream) };
+        self.note(Entry { offset, line, ts, kind });
     }
 
     /// The log is worth more than its index: an index that cannot be written is reported, not obeyed.
@@ -189,6 +304,12 @@ impl SpoolWriter {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// Bytes that were written and given up later, because the log would have become too large.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.rotation.hole().map_or(0, |hole| hole.len())
     }
 
     /// The first error of the index since the last call. The bytes are safe, but it may be forgotten which

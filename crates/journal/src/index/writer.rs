@@ -35,6 +35,11 @@ impl IndexWriter {
         self.flush()
     }
 
+    /// Length of the file in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.written * ENTRY_LEN as u64
+    }
+
     /// Writes the entries that wait.
     pub(crate) fn flush(&mut self) -> Result<(), RecordError> {
         if self.waiting.is_empty() {

@@ -14,8 +14,23 @@ impl LogReader {
             return Ok(None);
         }
         let (entry, next) = self.index.around(offset)?;
-        let end = next.map_or(self.len, |next| next.offset.clamp(offset + 1, self.len));
-        Ok(Some(stretch(entry, offset, end)))
+        let Some(hole) = self.hole() else {
+            let end = next.map_or(self.len, |next| next.offset.clamp(offset + 1, self.len));
+            return Ok(Some(stretch(entry, offset, end)));
+        };
+        if (hole.from..hole.to).contains(&offset) {
+            let len = hole.to.min(self.len) - hole.from;
+            return Ok(Some(LogChunk { kind: ChunkKind::Lost, ts: None, offset: hole.from, len }));
+        }
+        // A stretch that reaches into the hole, or out of it, is shorter.
+        let limit = if offset < hole.from { hole.from } else { self.len };
+        let end = next.map_or(limit, |next| next.offset.clamp(offset + 1, limit));
+        let mut chunk = stretch(entry, offset, end);
+        if offset >= hole.to && chunk.offset < hole.to {
+            chunk.len -= hole.to - chunk.offset;
+            chunk.offset = hole.to;
+        }
+        Ok(Some(chunk))
     }
 }
 

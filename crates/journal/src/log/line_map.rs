@@ -42,22 +42,32 @@ impl LogReader {
         Ok(self.count_to(offset.min(self.len))?.line)
     }
 
-    /// Offset of the first byte of a line; `None` behind the last one.
+    /// Offset of the first byte of a line; `None` behind the last one. For a line that was given up it is
+    /// the place where the log goes on.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn line_start(&mut self, number: u64) -> Result<Option<u64>, RecordError> {
+        Ok(self.locate(number)?.map(|place| place.offset))
+    }
+
+    /// Where a line begins, or the next one that is there.
+    pub(super) fn locate(&mut self, number: u64) -> Result<Option<Mark>, RecordError> {
         if number == 0 {
-            return Ok((self.len > 0).then_some(0));
+            return Ok((self.len > 0).then_some(Mark::default()));
         }
         let mut from = self.nearest(|mark| mark.line < number)?;
         let mut block = Vec::new();
         while from.offset < self.len {
             let next = self.step(&mut block, from, self.len)?;
+            if next.line >= number && block.is_empty() {
+                return Ok(Some(next).filter(|next| next.offset < self.len));
+            }
             if next.line >= number {
                 let nth = usize::try_from(number - from.line - 1).unwrap_or(usize::MAX);
                 let start = memchr_iter(b'\n', &block).nth(nth).map(|at| from.offset + at as u64 + 1);
-                return Ok(start.filter(|start| *start < self.len));
+                let place = start.map(|offset| Mark { offset, line: number });
+                return Ok(place.filter(|place| place.offset < self.len));
             }
             from = next;
         }
@@ -90,7 +100,19 @@ impl LogReader {
     /// everything known.
     fn step(&mut self, block: &mut Vec<u8>, from: Mark, limit: u64) -> Result<Mark, RecordError> {
         block.clear();
+        if let Some(over) = self.over_the_hole(from, limit) {
+            return Ok(over);
+        }
+        let stop = self.hole().map(|hole| hole.from).filter(|start| *start > from.offset);
+        let limit = limit.min(stop.unwrap_or(limit));
         self.fill(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
+        if self.hole.look_again()?
+            && let Some(over) = self.over_the_hole(from, limit)
+        {
+            // It was given up while it was read.
+            block.clear();
+            return Ok(over);
+        }
         let next = Mark {
             offset: from.offset + block.len() as u64,
             line: from.line + memchr_iter(b'\n', block).count() as u64,
@@ -104,6 +126,16 @@ impl LogReader {
             self.marks.insert(place, next);
         }
         Ok(next)
+    }
+
+    /// Behind the hole, when `from` is in it.
+    fn over_the_hole(&self, from: Mark, limit: u64) -> Option<Mark> {
+        let hole = self.hole().filter(|hole| (hole.from..hole.to).contains(&from.offset))?;
+        if limit < hole.to {
+            // Nobody knows how many newlines were before a place within it.
+            return Some(Mark { offset: limit, line: from.line });
+        }
+        Some(Mark { offset: hole.to, line: hole.line })
     }
 
     /// The last known place for which `holds` is true; `holds` must be true for a beginning of the log only.

@@ -16,15 +16,30 @@ pub(super) fn collect(log: &mut LogReader, numbers: Range<u64>) -> Result<Vec<Lo
     if numbers.is_empty() {
         return Ok(lines);
     }
-    let Some(offset) = log.line_start(numbers.start)? else { return Ok(lines) };
-    let mut cutter = Cutter { log, window: Vec::new(), start: offset, taken: 0, chunk: None };
-    for number in numbers {
-        match cutter.next_line(number)? {
-            Some(line) => lines.push(line),
-            None => break,
-        }
+    let Some(place) = log.locate(numbers.start)? else { return Ok(lines) };
+    let mut cutter = Cutter { log, window: Vec::new(), start: place.offset, taken: 0, chunk: None };
+    let mut number = place.line;
+    while number < numbers.end {
+        let Some(line) = cutter.next_line(number)? else { break };
+        number = cutter.number_after(&line);
+        lines.push(line);
     }
     Ok(lines)
+}
+
+impl LogLine {
+    fn empty(number: u64, offset: u64) -> Self {
+        Self {
+            number,
+            offset,
+            stream: OutputStream::Stdout,
+            ts: None,
+            bytes: Vec::new(),
+            complete: true,
+            truncated: false,
+            lost: 0,
+        }
+    }
 }
 
 /// Goes through a log line by line.
@@ -45,6 +60,13 @@ impl Cutter<'_> {
         if offset >= self.log.len {
             return Ok(None);
         }
+        let hole = self.log.hole().filter(|hole| offset < hole.to);
+        if let Some(hole) = hole.filter(|hole| offset >= hole.from) {
+            self.go_to(hole.to.min(self.log.len));
+            return Ok(Some(LogLine { lost: hole.to - offset, ..LogLine::empty(number, offset) }));
+        }
+        // A line that runs into the hole ends there.
+        let end_of_bytes = hole.map_or(self.log.len, |hole| hole.from);
         let cap = self.log.line_cap;
         let mut searched = 0;
         let (bytes, next, complete, truncated) = loop {
@@ -60,23 +82,15 @@ impl Cutter<'_> {
                 break (bytes, next, complete, true);
             }
             searched = limit;
-            if offset + have.len() as u64 >= self.log.len {
-                break (have.to_vec(), self.log.len, false, false);
+            if offset + have.len() as u64 >= end_of_bytes {
+                break (have.to_vec(), end_of_bytes, false, false);
             }
-            self.read_more()?;
+            self.read_more(end_of_bytes)?;
         };
         self.go_to(next);
         let first = self.chunk_at(offset)?;
-        let mut line = LogLine {
-            number,
-            offset,
-            stream: OutputStream::Stdout,
-            ts: first.and_then(|chunk| chunk.ts),
-            bytes,
-            complete,
-            truncated,
-            lost: 0,
-        };
+        let ts = first.and_then(|chunk| chunk.ts);
+        let mut line = LogLine { ts, bytes, complete, truncated, ..LogLine::empty(number, offset) };
         if let Some(ChunkKind::Output(stream)) = first.map(|chunk| chunk.kind) {
             line.stream = stream;
         }
@@ -84,12 +98,23 @@ impl Cutter<'_> {
         Ok(Some(line))
     }
 
-    fn read_more(&mut self) -> Result<(), RecordError> {
+    /// Number of the line that begins where the last one ended.
+    fn number_after(&self, line: &LogLine) -> u64 {
+        let at = self.start + self.taken as u64;
+        match self.log.hole() {
+            // A line that the hole has cut goes on within it, as the gap.
+            Some(hole) if at == hole.from && !line.complete => line.number,
+            Some(hole) if at == hole.to => hole.line.max(line.number),
+            _ => line.number + 1,
+        }
+    }
+
+    fn read_more(&mut self, end: u64) -> Result<(), RecordError> {
         self.window.drain(..self.taken);
         self.start += self.taken as u64;
         self.taken = 0;
         let at = self.start + self.window.len() as u64;
-        let count = usize::try_from(self.log.len - at).unwrap_or(usize::MAX).min(BLOCK);
+        let count = usize::try_from(end - at).unwrap_or(usize::MAX).min(BLOCK);
         self.log.fill(&mut self.window, at, count)
     }
 

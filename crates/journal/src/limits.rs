@@ -1,0 +1,53 @@
+//! How much of the disk a record may take.
+
+use std::cell::Cell;
+
+/// Bounds of the log of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Bytes of the log and its index. Beyond them the beginning and the end are kept, half of it each.
+    pub bytes: u64,
+    /// Bytes that must stay free on the disk. With less nothing is written.
+    pub min_free: u64,
+}
+
+impl LogLimits {
+    /// The smallest bound of a log; less is rounded up.
+    pub const SMALLEST: u64 = 1024 * 1024;
+
+    /// No bounds.
+    pub const NONE: Self = Self { bytes: u64::MAX, min_free: 0 };
+}
+
+/// What all logs of a run take together, as their writers in this process count it.
+#[derive(Debug)]
+pub struct RunUsage {
+    limit: u64,
+    used: Cell<u64>,
+}
+
+impl RunUsage {
+    /// Nothing is used but `used` bytes of earlier writers.
+    #[must_use]
+    pub const fn new(limit: u64, used: u64) -> Self {
+        Self { limit, used: Cell::new(used) }
+    }
+
+    pub(crate) fn has_room(&self, more: u64) -> bool {
+        self.used.get().saturating_add(more) <= self.limit
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.used.set(self.used.get().saturating_add(bytes));
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.get()
+    }
+}

@@ -1,0 +1,240 @@
+//! Logs that would have become too large.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::{
+    ChunkKind, LogLimits, LogPiece, LogReader, RecordError, RunDir, RunUsage, SpoolWriter,
+};
+
+const BASE: &str = "steps/s/i1-a1";
+const LIMIT: u64 = LogLimits::SMALLEST;
+
+fn limits() -> LogLimits {
+    LogLimits { bytes: LIMIT, min_free: 0 }
+}
+
+fn bounded(run: &RunDir) -> SpoolWriter {
+    SpoolWriter::within(run.path(), BASE, limits(), None).unwrap()
+}
+
+/// Everything that is there, and what is not there as `None`.
+fn read_all(log: &mut LogReader) -> Vec<Option<u8>> {
+    let mut all = Vec::new();
+    while (all.len() as u64) < log.len() {
+        match log.read(all.len() as u64, 100_000).unwrap() {
+            LogPiece::Bytes(bytes) => all.extend(bytes.into_iter().map(Some)),
+            LogPiece::Lost { len } => all.resize(all.len() + len as usize, None),
+        }
+    }
+    all
+}
+
+/// The one gap of a log that says `written` everywhere else.
+fn gap(log: &mut LogReader, written: &[u8]) -> std::ops::Range<usize> {
+    let all = read_all(log);
+    assert_eq!(all.len(), written.len());
+    for (at, byte) in all.iter().enumerate() {
+        assert!(byte.is_none_or(|byte| byte == written[at]), "byte {at}");
+    }
+    let from = all.iter().position(Option::is_none).unwrap_or(all.len());
+    let to = from + all[from..].iter().take_while(|byte| byte.is_none()).count();
+    assert!(all[to..].iter().all(Option::is_some), "one gap");
+    from..to
+}
+
+fn on_disk(run: &RunDir) -> u64 {
+    ["log", "idx", "hole"]
+        .map(|extension| run.log_path(BASE).unwrap().with_extension(extension))
+        .iter()
+        .filter_map(|path| fs::metadata(path).ok())
+        .map(|file| file.blocks() * 512)
+        .sum()
+}
+
+fn lines_of(count: usize) -> Vec<u8> {
+    (0..count).flat_map(|number| format!("line {number}\n").into_bytes()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn the_beginning_and_the_end_are_there_and_lines_keep_their_numbers(
+        chunks in prop::collection::vec(1_usize..90_000, 1..120),
+        with_index in any::<bool>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::at(dir.path().to_owned());
+        let mut spool = bounded(&run);
+        let text = lines_of(400_000);
+        let mut written = 0;
+        for (number, len) in chunks.into_iter().enumerate() {
+            let stream = if number % 3 == 0 { OutputStream::Stderr } else { OutputStream::Stdout };
+            let end = (written + len).min(text.len());
+            spool.append(stream, &text[written..end], UtcMillis(number as u64)).unwrap();
+            written = end;
+        }
+        let text = &text[..written];
+        drop(spool);
+        prop_assert!(on_disk(&run) <= LIMIT + 64 * 1024, "{}", on_disk(&run));
+        if !with_index {
+            fs::remove_file(run.log_path(BASE).unwrap().with_extension("idx")).unwrap();
+        }
+        let mut log = run.log(BASE).unwrap();
+        let gap = gap(&mut log, text);
+        if written as u64 <= LIMIT - 64 * 1024 {
+            prop_assert!(gap.is_empty());
+        }
+        prop_assert!(gap.is_empty() || gap.start as u64 >= LIMIT / 2);
+        prop_assert!(gap.is_empty() || (written - gap.end) as u64 >= LIMIT / 8);
+        let count = log.line_count().unwrap();
+        let newlines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+        prop_assert_eq!(count, newlines + u64::from(!text.ends_with(b"\n")));
+        let mut at = 0;
+        let mut lost = 0;
+        for line in log.lines(0..count).unwrap() {
+            prop_assert_eq!(line.offset, at);
+            if line.lost == 0 && line.complete && line.offset != gap.end as u64 {
+                let whole = format!("line {}", line.number);
+                prop_assert_eq!(String::from_utf8(line.bytes.clone()).unwrap(), whole);
+            }
+            lost += line.lost;
+            at += line.bytes.len() as u64 + line.lost + u64::from(line.complete && line.lost == 0);
+        }
+        prop_assert_eq!((at, lost), (written as u64, gap.len() as u64));
+        for number in [0, count / 4, count / 2, 3 * count / 4, count - 1] {
+            let start = log.line_start(number).unwrap().unwrap();
+            prop_assert!(log.line_of(start).unwrap() >= number || gap.contains(&(start as usize)));
+            let line = log.line(number).unwrap();
+            prop_assert!(line.is_none_or(|line| line.number >= number && line.offset == start));
+        }
+        let last = log.tail(1).unwrap().remove(0);
+        prop_assert_eq!(last.number, count - 1);
+    }
+}
+
+#[test]
+fn who_reads_while_it_is_given_up_sees_bytes_or_a_gap_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let text = lines_of(1_000_000);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut spool = bounded(&run);
+            for chunk in text.chunks(8_000) {
+                spool.append(OutputStream::Stdout, chunk, UtcMillis(1)).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Release);
+        });
+        let mut gaps = 0;
+        loop {
+            let is_last = done.load(std::sync::atomic::Ordering::Acquire);
+            let mut log = run.log(BASE).unwrap();
+            let mut at = 0;
+            while at < log.len() {
+                match log.read(at, 64 * 1024).unwrap() {
+                    LogPiece::Bytes(bytes) => {
+                        assert!(text[at as usize..].starts_with(&bytes), "at {at}");
+                        at += bytes.len() as u64;
+                    }
+                    LogPiece::Lost { len } => {
+                        gaps += 1;
+                        at += len;
+                    }
+                }
+            }
+            let last = log.tail(3).unwrap();
+            assert!(last.iter().all(|line| !line.bytes.contains(&0)), "{last:?}");
+            if is_last {
+                break;
+            }
+        }
+        assert!(gaps > 0);
+    });
+}
+
+#[test]
+fn a_line_longer_than_the_bound_keeps_its_beginning_and_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let mut spool = bounded(&run);
+    let mut text = b"short\n".to_vec();
+    text.extend((0..4 * LIMIT).map(|at| b'a' + (at % 26) as u8));
+    text.extend_from_slice(b"\nlast\n");
+    spool.append(OutputStream::Stdout, &text, UtcMillis(1)).unwrap();
+    assert!(spool.given_up() > 3 * LIMIT);
+    let mut log = run.log(BASE).unwrap();
+    let gap = gap(&mut log, &text);
+    let lines = log.lines(0..9).unwrap();
+    let shape: Vec<_> =
+        lines.iter().map(|line| (line.number, line.bytes.len(), line.lost, line.complete)).collect();
+    let rest = text.len() - 6 - gap.end;
+    assert_eq!(
+        shape,
+        [
+            (0, 5, 0, true),
+            (1, gap.start - 6, 0, false),
+            (1, 0, gap.len() as u64, true),
+            (1, rest, 0, true),
+            (2, 4, 0, true),
+        ]
+    );
+    let kinds: Vec<_> = log.chunks(0).map(|chunk| chunk.unwrap().kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == ChunkKind::Lost).count(), 1);
+}
+
+#[test]
+fn who_writes_byte_by_byte_to_both_streams_in_turn_stays_within_the_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let mut spool = bounded(&run);
+    for number in 0..100_000_u64 {
+        let stream = if number % 2 == 0 { OutputStream::Stderr } else { OutputStream::Stdout };
+        spool.append(stream, b"x", UtcMillis(number)).unwrap();
+    }
+    assert!(on_disk(&run) <= LIMIT, "{}", on_disk(&run));
+    assert_eq!(read_all(&mut run.log(BASE).unwrap()), [Some(b'x'); 100_000]);
+}
+
+#[test]
+fn the_logs_of_a_run_share_a_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let usage = Rc::new(RunUsage::new(2 * LIMIT, LIMIT / 2));
+    let large = LogLimits { bytes: 8 * LIMIT, min_free: 0 };
+    let spool = |base: &str| SpoolWriter::within(run.path(), base, large, Some(Rc::clone(&usage))).unwrap();
+    let (mut first, mut second) = (spool("steps/a/i1-a1"), spool("steps/b/i1-a1"));
+    let block = vec![b'x'; 64 * 1024];
+    let mut refused = 0;
+    for _ in 0..64 {
+        for spool in [&mut first, &mut second] {
+            match spool.append(OutputStream::Stdout, &block, UtcMillis(1)) {
+                Ok(_) => {}
+                Err(RecordError::RunFull { .. }) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(usage.used() <= 2 * LIMIT);
+    }
+    assert!(refused > 0);
+    assert_eq!(usage.used(), LIMIT / 2 + first.len() - first.lost() + second.len() - second.lost());
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_left_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let greedy = LogLimits { bytes: u64::MAX, min_free: u64::MAX };
+    let mut spool = SpoolWriter::within(run.path(), BASE, greedy, None).unwrap();
+    let error = spool.append(OutputStream::Stdout, b"no\n", UtcMillis(1)).unwrap_err();
+    assert!(matches!(error, RecordError::DiskFull { .. }), "{error}");
+    assert_eq!((spool.len(), spool.lost()), (3, 3));
+    drop(spool);
+    assert_eq!(run.log(BASE).unwrap().read(0, 9).unwrap(), LogPiece::Lost { len: 3 });
+}
