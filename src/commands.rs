@@ -2,6 +2,7 @@
 
 pub(crate) mod core;
 mod guarded;
+mod ipc_trace;
 pub(crate) mod logs;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;

@@ -1,8 +1,10 @@
 //! `roboppi core`
 
+use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use roboppi_core::server::Transport;
 use roboppi_core::{BreakerSettings, CoreSettings, GateSettings, PressureSettings};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_worker_adapters::Adapters;
@@ -10,9 +12,12 @@ use tokio::task::LocalSet;
 
 use crate::cli::CoreArgs;
 use crate::commands::guarded;
+use crate::commands::ipc_trace::trace;
 use crate::exit::Failure;
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
+    let transport =
+        Transport::from_env(|name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))?;
     let guard = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };
     let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
     let guarded = match role {
@@ -24,6 +29,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         grace: args.grace,
         drain: args.drain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        trace: trace(),
         ..CoreSettings::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -32,7 +38,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
     let serving = async {
         tokio::select! {
-            served = roboppi_core::server::serve_stdio(settings, Adapters::builtin()) => served,
+            served = roboppi_core::server::serve_process(&transport, settings, Adapters::builtin()) => served,
             never = guarded::watch(guarded) => match never {},
         }
     };

@@ -12,7 +12,8 @@ use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::RunMode;
 use roboppi_supervisor::{
-    CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, PreparedRun, RunEnd, RunSettings, Signals,
+    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, PreparedRun, RunEnd, RunSettings,
+    Signals,
 };
 use roboppi_worker_adapters::Adapters;
 use roboppi_workflow::parse_duration;
@@ -21,6 +22,7 @@ use tokio::task::LocalSet;
 
 use crate::cli::{RunArgs, Switch};
 use crate::commands::guarded;
+use crate::commands::ipc_trace::trace;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::exit::{self, Failure};
 use crate::terminal::{self, View};
@@ -94,12 +96,19 @@ fn launch(args: &RunArgs, settings: &RunSettings) -> CoreLaunch {
     let other = args.core.clone().or_else(|| {
         env::var_os("ROBOPPI_CORE_ENTRYPOINT").filter(|path| !path.is_empty()).map(PathBuf::from)
     });
+    let transport = env::var("ROBOPPI_SUPERVISED_IPC_TRANSPORT")
+        .map_or_else(|_| CoreTransport::default(), |name| CoreTransport::from_name(&name));
     CoreLaunch::Program(match other {
         Some(entry) if is_script(&entry) => {
-            CoreProgram { program: "bun".into(), args: vec![entry.into()], ends_at_eof: false }
+            CoreProgram { program: "bun".into(), args: vec![entry.into()], ends_at_eof: false, transport }
         }
-        Some(entry) => CoreProgram { program: entry, args: Vec::new(), ends_at_eof: false },
-        None => CoreProgram { program: own_program(), args: core_arguments(settings), ends_at_eof: true },
+        Some(entry) => CoreProgram { program: entry, args: Vec::new(), ends_at_eof: false, transport },
+        None => CoreProgram {
+            program: own_program(),
+            args: core_arguments(settings),
+            ends_at_eof: true,
+            transport,
+        },
     })
 }
 
@@ -173,6 +182,7 @@ fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Resul
         drain: args.drain,
         request_timeout: request_timeout(args)?,
         heartbeat: HeartbeatSettings { interval: args.heartbeat, limit: args.heartbeat_limit },
+        trace: trace(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -243,6 +243,27 @@ impl<'e> Invocation<'e> {
             let _ = stdin.write_all(&bytes);
         }
         Running { env: self.env, child, stdout, stderr }
+    }
+
+    /// Starts it in the background with pipes to speak with it.
+    pub(crate) fn start_with_pipes(self) -> (Running<'e>, ChildStdin, ChildStdout) {
+        let stderr = self.env.path("captured/piped.stderr");
+        let mut command = Command::new(&self.argv[0]);
+        command
+            .args(&self.argv[1..])
+            .env_clear()
+            .envs(self.vars)
+            .current_dir(self.env.work())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::options().create(true).append(true).open(&stderr).unwrap())
+            .process_group(0);
+        let mut child = {
+            let _turn = START.lock().unwrap();
+            command.spawn().unwrap()
+        };
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        (Running { env: self.env, child, stdout: stderr.clone(), stderr }, stdin, stdout)
     }
 
     /// Runs it to its end.

@@ -18,6 +18,7 @@ mod json;
 mod leaks;
 mod logs;
 mod old_core;
+mod old_runner;
 mod permits;
 mod plain;
 mod processes;
@@ -25,6 +26,7 @@ mod record;
 mod run_files;
 mod screen;
 mod stream;
+mod transports;
 mod wait;
 
 #[test]

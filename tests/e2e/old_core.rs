@@ -6,15 +6,21 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::env::{Invocation, TestEnv};
 use crate::flow::Flow;
 
-/// Grants every permit, and says that the job said two lines and how far it is. `EVENTS` turns these off.
+/// Grants every permit, and says that the job said two lines and how far it is. `EVENTS` turns these off. With
+/// `RUDE` it also does what such cores are known for: it says nothing about a heartbeat, sends events when their
+/// job is over, gives no result with the completion, and lives on when its input has ended. It connects when it
+/// is told to.
 const CORE: &str = r#"#!/usr/bin/env bash
 field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" <<< "$line"; }
+if [ -n "$ROBOPPI_IPC_SOCKET_PORT" ]; then
+  exec 0<>"/dev/tcp/$ROBOPPI_IPC_SOCKET_HOST/$ROBOPPI_IPC_SOCKET_PORT" 1>&0
+fi
 event() { printf '{"type":"job_event","jobId":"%s","ts":1790000000000,"seq":%s,"event":%s}\n' "$job" "$1" "$2"; }
 while IFS= read -r line; do
   id=$(field requestId)
   job=$(field jobId)
   case $line in
-    *'"type":"heartbeat"'*) echo '{"type":"heartbeat_ack","timestamp":1790000000000}' ;;
+    *'"type":"heartbeat"'*) [ "$RUDE" ] && ! [ "$greeted" ] || [ -z "$RUDE" ] && echo '{"type":"heartbeat_ack","timestamp":1790000000000}' ;;
     *'"type":"submit_job"'*) printf '{"type":"ack","requestId":"%s","jobId":"%s"}\n' "$id" "$job" ;;
     *'"type":"request_permit"'*)
       printf '{"type":"permit_granted","requestId":"%s","permit":{"permitId":"p","jobId":"%s","deadlineAt":4000000000000,"attemptIndex":0,"tokensGranted":{"concurrency":1,"rps":1},"circuitStateSnapshot":{}}}\n' "$id" "$job"
@@ -24,9 +30,19 @@ while IFS= read -r line; do
         event 2 '{"type":"progress","message":"half","percent":50}'
       fi
       echo "this core is old" >&2
+      if [ "$RUDE" ]; then
+        printf '{"type":"job_completed","jobId":"%s","outcome":"succeeded"}\n' "$job"
+        event 3 '{"type":"stdout","data":"a straggler"}'
+        printf 'console.log of a library\n[1,2]\n{"type":"surprise"}\n'
+        greeted=yes
+        continue
+      fi
       printf '{"type":"job_completed","jobId":"%s","outcome":"succeeded","result":{"status":"SUCCEEDED","artifacts":[],"observations":[],"cost":{"wallTimeMs":1},"durationMs":1,"exitCode":0}}\n' "$job" ;;
   esac
 done
+if [ "$RUDE" ]; then
+  while :; do sleep 0.05; done
+fi
 "#;
 
 fn with_old_core<'e>(env: &'e TestEnv, more: &[&str]) -> Invocation<'e> {
@@ -71,4 +87,85 @@ fn what_it_sends_is_recorded_and_shown() {
     }
     let events = fs::read_to_string(run.dir.join("steps/work/i1-a1.events.jsonl")).unwrap();
     assert!(events.contains("half") && events.contains("\"at\":24"), "{events}");
+}
+
+#[test]
+fn a_rude_one_is_driven_over_every_transport_and_ended() {
+    for transport in ["stdio", "tcp"] {
+        let env = TestEnv::new();
+        let run = with_old_core(&env, &["--stream"]).env("RUDE", "1");
+        let shown = run.env("ROBOPPI_SUPERVISED_IPC_TRANSPORT", transport).output().code(0).all();
+        let run = env.the_run();
+        assert_eq!((run.outcome().as_deref(), run.state("after").as_str()), (Some("succeeded"), "succeeded"));
+        // A straggler comes too late, or just in time; the record knows which.
+        let text = run.text("work", 1);
+        let late = text.strip_prefix("an old line\nanother one\n").expect(&text);
+        assert!(["", "a straggler\n"].contains(&late), "{text}");
+        for finished in run.events("attempt_finished") {
+            let step = finished["of"]["step"].as_str().unwrap().to_owned();
+            assert_eq!(finished["logBytes"], run.log(&step, 1).len(), "{finished}");
+        }
+        for said in ["an old line", "another one"] {
+            assert!(shown.contains(said), "{transport}: {shown}");
+        }
+        env.wait_until_nothing_is_left();
+    }
+}
+
+#[test]
+fn the_entry_point_comes_from_the_flag_or_the_environment() {
+    let env = TestEnv::new();
+    let named = |name: &str| {
+        let core = env.write(name, &CORE.replace("this core is old", name));
+        fs::set_permissions(&core, fs::Permissions::from_mode(0o700)).unwrap();
+        core
+    };
+    let (from_env, from_flag) = (named("core-of-the-environment"), named("core-of-the-flag"));
+    let run = || env.run(&Flow::of("true")).env("ROBOPPI_CORE_ENTRYPOINT", &from_env);
+    let _ = run().output().code(0);
+    let _ = run().arg("--core-entrypoint").arg(&from_flag).output().code(0);
+    let said: Vec<String> =
+        env.runs().iter().map(|run| fs::read_to_string(run.dir.join("core.stderr")).unwrap()).collect();
+    assert_eq!(said, ["core-of-the-environment\n", "core-of-the-flag\n"]);
+}
+
+#[test]
+fn a_script_is_run_by_the_program_for_scripts() {
+    let env = TestEnv::new();
+    let bin = env.work().join("bin");
+    let core = env.write("old-core", CORE);
+    let bun = env.write("bin/bun", &format!("#!/bin/sh\nexec bash {}\n", core.display()));
+    fs::set_permissions(&bun, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let script = env.write("index.TS", "");
+    let _ = env.run(&Flow::of("true")).arg("--core").arg(script).env("PATH", path.unwrap()).output().code(0);
+    assert_eq!(env.the_run().events("core_started")[0]["protocol"], 1);
+}
+
+#[test]
+fn a_request_that_is_not_answered_times_out() {
+    let env = TestEnv::new();
+    let core = env.write("deaf", "#!/bin/sh\nread -r _\nread -r _\necho '{\"type\":\"heartbeat_ack\",\"timestamp\":1}'\nexec sleep 1000\n");
+    fs::set_permissions(&core, fs::Permissions::from_mode(0o700)).unwrap();
+    for (flag, variable) in [
+        (Some("70ms"), None),
+        (None, Some(("ROBOPPI_IPC_REQUEST_TIMEOUT", "70ms"))),
+        (None, Some(("ROBOPPI_IPC_REQUEST_TIMEOUT_MS", "70.9"))),
+    ] {
+        let mut run =
+            env.run(&Flow::of("true")).arg("--core").arg(&core).args(["--grace", "10ms", "--drain", "10ms"]);
+        if let Some(flag) = flag {
+            run = run.args(["--ipc-request-timeout", flag]);
+        }
+        if let Some((name, value)) = variable {
+            run = run.env(name, value);
+        }
+        let printed = run.output().code(1).all();
+        assert!(printed.contains("no answer to submit_job within 70 ms"), "{printed}");
+    }
+    let refused =
+        env.run(&Flow::of("true")).env("ROBOPPI_IPC_REQUEST_TIMEOUT_MS", "-1").output().code(2).all();
+    assert!(refused.contains("ROBOPPI_IPC_REQUEST_TIMEOUT_MS: `-1`"), "{refused}");
 }

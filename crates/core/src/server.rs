@@ -3,6 +3,7 @@
 //! Two loops share one state: the reader decides and never waits for the writer, unless the peer reads no
 //! answers at all; the writer takes what there is, fairly, and is the only one that encodes.
 
+mod connect;
 mod outbox;
 mod state;
 mod stdio;
@@ -24,7 +25,8 @@ use crate::{Clock, CoreSettings};
 use state::CoreState;
 use writer::WireWriter;
 
-pub use stdio::serve_stdio;
+pub use connect::{BadPort, Transport};
+pub use stdio::serve_process;
 
 /// Time the last messages may take to be read once everything has ended.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -86,6 +88,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let clock = Clock::start();
+    let trace = settings.trace.clone();
     let news = Rc::new(Notify::new());
     let state = RefCell::new(CoreState::new(settings, adapters, clock, Rc::clone(&news)));
     let served = Rc::new(Served { state, clock, news, answered: Notify::new(), ended: Notify::new() });
@@ -96,8 +99,8 @@ where
         let orphans = Rc::clone(&orphans);
         tokio::task::spawn_local(async move { orphans.keep_reaping().await });
     }
-    let mut writer = WireWriter::new(writer, Rc::clone(&served));
-    let mut messages = MessageReader::new(reader);
+    let mut writer = WireWriter::new(writer, Rc::clone(&served), trace.clone());
+    let mut messages = MessageReader::new(reader).traced(trace);
     let mut writing = std::pin::pin!(writer.run());
     let mut reading = std::pin::pin!(read(&served, &mut messages));
     let (mut is_reading, mut is_writing) = (true, true);

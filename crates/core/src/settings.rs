@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use roboppi_ipc::io::Trace;
 use roboppi_process::Limits;
 
 use crate::GateSettings;
@@ -22,6 +23,8 @@ pub struct CoreSettings {
     pub live: LiveLimits,
     /// `version` in the hello.
     pub version: String,
+    /// Who is told of every message.
+    pub trace: Option<Trace>,
 }
 
 impl Default for CoreSettings {
@@ -34,6 +37,7 @@ impl Default for CoreSettings {
             max_jobs: 1024,
             live: LiveLimits::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            trace: None,
         }
     }
 }

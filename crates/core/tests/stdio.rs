@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roboppi_core::CoreSettings;
-use roboppi_core::server::serve_stdio;
+use roboppi_core::server::{Transport, serve_process};
 use roboppi_process::is_alive;
 use roboppi_worker_adapters::Adapters;
 use serde_json::{Value, json};
@@ -40,7 +40,9 @@ fn serve() {
     runtime.block_on(async {
         tokio::select! {
             biased;
-            served = serve_stdio(CoreSettings::default(), Adapters::builtin()) => served.expect("it is served"),
+            served = serve_process(&Transport::Stdio, CoreSettings::default(), Adapters::builtin()) => {
+                served.expect("it is served");
+            }
             () = chatter => {}
         }
     });

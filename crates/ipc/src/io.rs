@@ -5,6 +5,8 @@
 
 mod peer;
 mod reader;
+mod trace;
 
 pub use peer::{Peer, PeerDriver, PeerEvent, PeerOptions, RequestError};
 pub use reader::{Incoming, MessageReader};
+pub use trace::Trace;

@@ -11,15 +11,17 @@ mod link;
 mod process;
 mod restart;
 mod stderr;
+mod transport;
 
 pub use heartbeat::HeartbeatSettings;
 pub(crate) use link::{CoreLink, LinkEvent, LinkSettings, connect};
 pub use restart::{Restart, RestartPolicy};
+pub use transport::CoreTransport;
 
 /// Where the core is.
 #[derive(Debug)]
 pub enum CoreLaunch {
-    /// A program that is started and spoken with over its stdin and stdout. Lost, it gets a successor.
+    /// A program that is started. Lost, it gets a successor.
     Program(CoreProgram),
     /// A core in this process, at the other end of a pipe in memory.
     Connected(CoreStreams),
@@ -34,6 +36,8 @@ pub struct CoreProgram {
     pub args: Vec<OsString>,
     /// Whether it ends by itself when its stdin closes, as ours does; others get a signal as well.
     pub ends_at_eof: bool,
+    /// How it is spoken with.
+    pub transport: CoreTransport,
 }
 
 /// Both directions of a connection.

@@ -21,7 +21,7 @@ mod shutdown;
 mod signals;
 pub mod sinks;
 
-pub use core_link::{CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, Restart, RestartPolicy};
+pub use core_link::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Restart, RestartPolicy};
 pub use error::StartError;
 pub use prepare::{PreparedRun, RunEnd};
 pub use settings::{RunSettings, WorkflowFile};

@@ -151,6 +151,7 @@ impl Runner {
             stop_patience: grace + settings.drain + STOP_MARGIN,
             grace,
             stderr: self.shared.run_dir.open_core_stderr().ok(),
+            trace: settings.trace.clone(),
         };
         let shared = Rc::clone(&self.shared);
         let events = self.events.clone();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use roboppi_ipc::io::Trace;
 use roboppi_run::RunMode;
 use roboppi_workflow::Workflow;
 
@@ -31,6 +32,8 @@ pub struct RunSettings {
     pub request_timeout: Duration,
     /// When a silent core counts as hung.
     pub heartbeat: HeartbeatSettings,
+    /// Who is told of every message on the wire.
+    pub trace: Option<Trace>,
     /// Version of this program.
     pub version: String,
 }

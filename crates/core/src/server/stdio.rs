@@ -1,4 +1,4 @@
-//! The core on standard input and output.
+//! The core as a process: its wire, its standard streams, its signals.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,26 +15,33 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::connect::{Connection, Reader, Transport, Writer};
 use super::{StopRequest, serve};
 use crate::CoreSettings;
 
 /// Bytes read at a time where reading needs a thread.
 const CHUNK: usize = 64 * 1024;
 
-type Reader = Pin<Box<dyn AsyncRead>>;
-type Writer = Pin<Box<dyn AsyncWrite>>;
-
-/// Serves the supervisor on standard input and output until it closes them, or TERM, INT or HUP comes; a
-/// second signal kills the workers.
+/// Serves the supervisor until it closes the wire, or TERM, INT or HUP comes; a second signal kills the
+/// workers.
 ///
 /// From here on the wire belongs to the core alone: file descriptor 1 is standard error, so that no
 /// `println!` of any library gets between two messages, and file descriptor 0 is empty.
 ///
 /// # Errors
-/// When the standard streams cannot be taken over, or the wire fails while reading.
-pub async fn serve_stdio(settings: CoreSettings, adapters: Adapters) -> io::Result<()> {
+/// When the supervisor cannot be reached, the standard streams cannot be taken over, or the wire fails while
+/// reading.
+pub async fn serve_process(
+    transport: &Transport,
+    settings: CoreSettings,
+    adapters: Adapters,
+) -> io::Result<()> {
+    let connection = transport.connect().await?;
     let (input, output) = take_standard_streams()?;
-    let (reader, writer) = (open_reader(input)?, open_writer(output)?);
+    let (reader, writer) = match connection {
+        Some(Connection { reader, writer }) => (reader, writer),
+        None => (open_reader(input)?, open_writer(output)?),
+    };
     let (tell, stop) = mpsc::channel(2);
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;

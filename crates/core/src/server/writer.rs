@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use roboppi_ipc::io::Trace;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep_until;
 
@@ -17,11 +18,12 @@ pub(super) struct WireWriter<W> {
     wire: W,
     served: Rc<Served>,
     buffer: Vec<u8>,
+    trace: Option<Trace>,
 }
 
 impl<W: AsyncWrite + Unpin> WireWriter<W> {
-    pub(super) fn new(wire: W, served: Rc<Served>) -> Self {
-        Self { wire, served, buffer: Vec::new() }
+    pub(super) fn new(wire: W, served: Rc<Served>, trace: Option<Trace>) -> Self {
+        Self { wire, served, buffer: Vec::new(), trace }
     }
 
     /// Runs until nothing will come any more, or the peer does not take it.
@@ -32,6 +34,9 @@ impl<W: AsyncWrite + Unpin> WireWriter<W> {
             match next {
                 Next::Write => {
                     self.served.answered.notify_one();
+                    if let Some(trace) = &self.trace {
+                        trace.sent(&self.buffer);
+                    }
                     if self.wire.write_all(&self.buffer).await.is_err() || self.wire.flush().await.is_err() {
                         return;
                     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{Incoming, MessageReader};
+use super::{Incoming, MessageReader, Trace};
 use crate::{DecodeError, Message, Mono, PendingRequests, RequestId, Settled};
 
 /// Requests that may wait to be written. A full queue makes the asker wait; the runner never asks for
@@ -41,15 +41,17 @@ pub enum RequestError {
 }
 
 /// How a [`Peer`] behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PeerOptions {
     /// How long a request may wait for its answer.
     pub request_timeout: Duration,
+    /// Who is told of every message.
+    pub trace: Option<Trace>,
 }
 
 impl Default for PeerOptions {
     fn default() -> Self {
-        Self { request_timeout: Duration::from_secs(120) }
+        Self { request_timeout: Duration::from_secs(120), trace: None }
     }
 }
 
@@ -57,7 +59,7 @@ impl Default for PeerOptions {
 #[derive(Clone, Debug)]
 pub struct Peer {
     outgoing: mpsc::Sender<Outgoing>,
-    options: PeerOptions,
+    request_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -96,14 +98,15 @@ impl Peer {
     {
         let (outgoing, queue) = mpsc::channel(OUTGOING);
         let driver = PeerDriver {
-            reader: MessageReader::new(reader),
+            reader: MessageReader::new(reader).traced(options.trace.clone()),
             writer,
             queue,
             pending: PendingRequests::default(),
             origin: Instant::now(),
             unwritten: Vec::new(),
+            trace: options.trace,
         };
-        (Self { outgoing, options }, driver)
+        (Self { outgoing, request_timeout: options.request_timeout }, driver)
     }
 
     /// Sends a message that has no answer. Quietly nothing when the connection is closed: whoever drives
@@ -122,7 +125,7 @@ impl Peer {
             self.send(message).await;
             return Err(RequestError::Closed { request });
         };
-        let limit = self.options.request_timeout;
+        let limit = self.request_timeout;
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + limit;
         if self.outgoing.send(Outgoing::Request { id, message, deadline, answer }).await.is_err() {
@@ -146,6 +149,7 @@ pub struct PeerDriver<R, W> {
     pending: PendingRequests<oneshot::Sender<Answer>>,
     origin: Instant,
     unwritten: Vec<u8>,
+    trace: Option<Trace>,
 }
 
 impl<R, W> PeerDriver<R, W>
@@ -219,6 +223,14 @@ where
     }
 
     fn take(&mut self, outgoing: Outgoing) {
+        let before = self.unwritten.len();
+        self.encode(outgoing);
+        if let Some(trace) = &self.trace {
+            trace.sent(&self.unwritten[before..]);
+        }
+    }
+
+    fn encode(&mut self, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Send(message) => message.encode(&mut self.unwritten),
             Outgoing::Request { id, message, deadline, answer } => {
@@ -251,7 +263,8 @@ mod tests {
     fn connect(timeout: Duration) -> (Peer, tokio::task::JoinHandle<Vec<String>>, Far) {
         let (near, far) = duplex(4096);
         let (reader, writer) = split(near);
-        let (peer, driver) = Peer::new(reader, writer, PeerOptions { request_timeout: timeout });
+        let (peer, driver) =
+            Peer::new(reader, writer, PeerOptions { request_timeout: timeout, ..PeerOptions::default() });
         let driving = tokio::spawn(async move {
             let mut seen = Vec::new();
             driver

@@ -5,6 +5,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::Trace;
 use crate::{DEFAULT_LINE_LIMIT, DecodeError, Frame, LineFramer, Message, decode};
 
 /// Bytes asked for at a time.
@@ -32,6 +33,7 @@ pub struct MessageReader<R> {
     framer: LineFramer,
     chunk: Box<[u8]>,
     ready: VecDeque<Incoming>,
+    trace: Option<Trace>,
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
@@ -42,7 +44,14 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             framer: LineFramer::new(DEFAULT_LINE_LIMIT),
             chunk: vec![0; CHUNK].into_boxed_slice(),
             ready: VecDeque::new(),
+            trace: None,
         }
+    }
+
+    /// Lets every line be traced.
+    #[must_use]
+    pub fn traced(self, trace: Option<Trace>) -> Self {
+        Self { trace, ..self }
     }
 
     /// The next line, or `None` at the end of the stream; an incomplete last line is not a message.
@@ -59,12 +68,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             if count == 0 {
                 return Ok(None);
             }
-            let ready = &mut self.ready;
+            let (ready, trace) = (&mut self.ready, &self.trace);
             self.framer.push(&self.chunk[..count], |frame| match frame {
-                Frame::Line(line) => ready.extend(decode(line).map(|decoded| match decoded {
-                    Ok(message) => Incoming::Message(message),
-                    Err(error) => Incoming::Bad(error),
-                })),
+                Frame::Line(line) => {
+                    if let Some(trace) = trace
+                        && !line.trim_ascii().is_empty()
+                    {
+                        trace.received(line);
+                    }
+                    ready.extend(decode(line).map(|decoded| match decoded {
+                        Ok(message) => Incoming::Message(message),
+                        Err(error) => Incoming::Bad(error),
+                    }));
+                }
                 Frame::TooLong { limit } => ready.push_back(Incoming::TooLong { limit }),
             });
         }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
-use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions};
+use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions, Trace};
 use roboppi_ipc::{
     CoreEvent, CoreEventMessage, Dialect, Heartbeat as HeartbeatMessage, Hello, Leaked, Message, Mono,
 };
@@ -15,17 +15,21 @@ use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::stderr::StderrTail;
+use super::transport::{Absence, Place, awaited};
 use super::{CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, process};
 use crate::clock;
 
 /// How long the exit status of a core may take after its wire closed.
 const STATUS_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a core may take to connect.
+const CONNECT_TIME: Duration = Duration::from_secs(15);
 
 /// How a link is to behave.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(crate) struct LinkSettings {
     pub(crate) grace: Duration,
     /// Where its stderr goes.
     pub(crate) stderr: Option<File>,
+    /// Who is told of every message.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// What a link has to say. Unbounded, because the number of entries is bounded: three and one for each message that
@@ -85,26 +91,66 @@ pub(crate) fn connect(
 ) -> Result<CoreLink, String> {
     let (streams, child) = match launch {
         CoreLaunch::Connected(streams) => (streams, None),
-        CoreLaunch::Program(CoreProgram { program, args, ends_at_eof }) => {
-            let mut child = process::start(&program, &args)
-                .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
-            let (Some(reader), Some(writer)) = (child.stdout.take(), child.stdin.take()) else {
-                return Err("the core has no pipes".to_owned());
-            };
-            let streams = CoreStreams { reader: Box::new(reader), writer: Box::new(writer) };
-            (streams, Some(CoreProcess { child, ends_at_eof }))
-        }
+        CoreLaunch::Program(program) => start(&program, &settings)?,
     };
-    let (peer, driver) =
-        Peer::new(streams.reader, streams.writer, PeerOptions { request_timeout: settings.request_timeout });
+    let LinkSettings { request_timeout, ref trace, .. } = settings;
+    let options = PeerOptions { request_timeout, trace: trace.clone() };
+    let (peer, driver) = Peer::new(streams.reader, streams.writer, options);
     let stop = CancellationToken::new();
     let task = spawn_local(live(driver, peer.clone(), child, settings, events, job_event, stop.clone()));
     Ok(CoreLink { peer, stop, task })
 }
 
+/// Starts the process of a core, and a connection with it.
+fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Option<CoreProcess>), String> {
+    let CoreProgram { program, args, ends_at_eof, transport } = core;
+    let place =
+        Place::open(*transport).map_err(|error| format!("the core has no way to connect: {error}"))?;
+    let variables = place.as_ref().map(Place::variables).unwrap_or_default();
+    let mut child = process::start(program, args, variables)
+        .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
+    if let Some(trace) = &settings.trace {
+        let pid = child.id().unwrap_or_default();
+        let shown = program.display();
+        let how = Place::describe(place.as_ref());
+        trace.note("spawn", &format!("{how} core pid={pid} cmd={shown} args={args:?}"));
+    }
+    let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
+        return Err("the core has no pipes".to_owned());
+    };
+    let mut process =
+        CoreProcess { child, ends_at_eof: *ends_at_eof, carrying: None, absence: Absence::default() };
+    let Some(place) = place else {
+        return Ok((CoreStreams { reader: Box::new(stdout), writer: Box::new(stdin) }, Some(process)));
+    };
+    let limit = settings.request_timeout.min(CONNECT_TIME);
+    let (streams, carrying) = awaited(place, limit, Rc::clone(&process.absence));
+    // As long as its pipes are open the core, and its guard, know that we are there.
+    process.carrying = Some(AbortOnDrop(
+        spawn_local(async move {
+            carrying.await;
+            drop((stdout, stdin));
+        })
+        .abort_handle(),
+    ));
+    Ok((streams, Some(process)))
+}
+
 struct CoreProcess {
     child: Child,
     ends_at_eof: bool,
+    /// Carries the bytes to and from its socket.
+    carrying: Option<AbortOnDrop>,
+    /// Why it never connected.
+    absence: Absence,
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What the reading side noticed, shared with the loop that beats.
@@ -178,7 +224,7 @@ async fn live<R, W>(
                 biased;
                 () = stop.cancelled() => break None,
                 ended = &mut reading => break Some(match ended {
-                    Ok(()) => "its connection closed".to_owned(),
+                    Ok(()) => absence(child.as_ref()).unwrap_or_else(|| "its connection closed".to_owned()),
                     Err(error) => format!("its connection failed: {error}"),
                 }),
                 () = exited(&mut child) => {
@@ -204,11 +250,12 @@ async fn live<R, W>(
     }
     let status = match &mut child {
         None => None,
-        // Its wire is closed, which tells a core that still lives to end its workers and itself; its guard
-        // kills one that does not. Nothing it started is left when its process has ended.
+        // Its wire is closed, which tells a core of ours that still lives to end its workers and itself; its
+        // guard kills one that does not. Another one is asked. Nothing it started is left when its process has
+        // ended.
         Some(core) if reason.is_some() => match timeout(STATUS_PATIENCE, core.child.wait()).await {
             Ok(status) => status.ok(),
-            Err(_) => process::end(&mut core.child, settings.stop_patience, true).await,
+            Err(_) => process::end(&mut core.child, settings.stop_patience, core.ends_at_eof).await,
         },
         Some(core) => process::end(&mut core.child, settings.stop_patience, core.ends_at_eof).await,
     };
@@ -230,6 +277,11 @@ async fn live<R, W>(
         }
         let _ = events.send(LinkEvent::Lost { detail });
     }
+}
+
+/// Why a core never connected.
+fn absence(core: Option<&CoreProcess>) -> Option<String> {
+    core?.absence.borrow_mut().take()
 }
 
 /// Waits for the end of the core's process; for ever when it has none of its own.

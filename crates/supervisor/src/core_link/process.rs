@@ -13,7 +13,7 @@ use roboppi_process::guard::GuardReport;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Variables that would send a core on stdio to another transport.
+/// Variables that would send a core to another transport than ours.
 const TRANSPORT: [&str; 4] = [
     "ROBOPPI_IPC_SOCKET_PATH",
     "ROBOPPI_IPC_SOCKET_HOST",
@@ -22,12 +22,18 @@ const TRANSPORT: [&str; 4] = [
 ];
 
 /// Starts a core in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone.
-pub(super) fn start(program: &Path, args: &[OsString]) -> io::Result<Child> {
+/// `variables` say where it is to connect.
+pub(super) fn start(
+    program: &Path,
+    args: &[OsString],
+    variables: Vec<(&str, OsString)>,
+) -> io::Result<Child> {
     let mut command = std::process::Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for name in TRANSPORT {
         command.env_remove(name);
     }
+    command.envs(variables);
     roboppi_process::lead_a_session(&mut command);
     Command::from(command).spawn()
 }
