@@ -7,6 +7,7 @@ use crate::{UtcMillis, decode_tagged};
 
 /// Which of a worker's two streams a text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OutputStream {
     /// `stdout`.
@@ -31,6 +32,7 @@ impl OutputStream {
 /// `stdout`, `stderr`, `progress` and `patch` exist in protocol 1; the other kinds do not.
 /// A kind that this version does not know decodes to [`WorkerEvent::Unknown`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
 pub enum WorkerEvent {
     /// Text on standard output.
@@ -150,6 +152,7 @@ impl<'de> Deserialize<'de> for WorkerEvent {
 
 /// A stretch of output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WorkerOutput {
     /// `data`: in protocol 1 one line without its newline, in protocol 2 the bytes as text, newlines
     /// included; bytes that are not UTF-8 are U+FFFD.
@@ -167,6 +170,7 @@ pub struct WorkerOutput {
 
 /// How far a worker is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Progress {
     /// `message`.
     pub message: String,
@@ -183,6 +187,7 @@ pub struct Progress {
 
 /// A change of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Patch {
     /// `filePath`.
@@ -193,6 +198,7 @@ pub struct Patch {
 
 /// An agent calls a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ToolCall {
     /// `id`: pairs it with its result.
     pub id: String,
@@ -208,6 +214,7 @@ pub struct ToolCall {
 
 /// A tool call ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ToolResult {
     /// `id` of the call.
@@ -228,6 +235,7 @@ pub struct ToolResult {
 
 /// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// `created`.
@@ -240,6 +248,7 @@ pub enum ChangeKind {
 
 /// Tokens and money. Totals of the attempt so far: they never fall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// `inputTokens`.
@@ -261,6 +270,7 @@ pub struct Usage {
 
 /// The session of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionInfo {
     /// `id`.
     pub id: String,
@@ -274,6 +284,7 @@ pub struct SessionInfo {
 
 /// A worker waits for something outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
     /// `why`.
     pub why: String,
@@ -284,6 +295,7 @@ pub struct Waiting {
 
 /// What the live plane did not send. Both ranges are half open; the log holds the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// `fromSeq`: first number that was not sent.

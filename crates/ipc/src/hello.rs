@@ -9,6 +9,7 @@ pub const PROTOCOL_MAX: u32 = 2;
 
 /// `hello`: sent first, never answered. A peer whose first line is something else speaks protocol 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// `protocol`.
     pub protocol: ProtocolRange,
@@ -42,6 +43,7 @@ impl Hello {
 
 /// Versions a side understands, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProtocolRange {
     /// `min`.
     pub min: u32,
@@ -51,6 +53,7 @@ pub struct ProtocolRange {
 
 /// What a core allows at once (`limits` of its hello).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoreLimits {
     /// `concurrency`: permits at a time.
     pub concurrency: u32,
@@ -58,6 +61,7 @@ pub struct CoreLimits {
 
 /// A process that cannot be mistaken for a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessIdentity {
     /// `pid`.

@@ -10,6 +10,7 @@ use crate::{JobId, UtcMillis};
 
 /// A unit of work as it is submitted (`submit_job`, `request_permit`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     /// `jobId`.
@@ -44,6 +45,7 @@ impl Job {
 
 /// `type` of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobType {
     /// `LLM`.
@@ -60,6 +62,7 @@ pub enum JobType {
 
 /// `priority` of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Priority {
     /// `value`: higher runs first in schedulers.
     pub value: f64,
@@ -69,6 +72,7 @@ pub struct Priority {
 
 /// `class` of a priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PriorityClass {
     /// `INTERACTIVE`.
@@ -79,6 +83,7 @@ pub enum PriorityClass {
 
 /// `limits` of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobLimits {
     /// `timeoutMs`: lifetime of the permit, from the grant.
@@ -95,6 +100,7 @@ pub struct JobLimits {
 
 /// `context` of a job: who asked, for tracing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobContext {
     /// `traceId`.
@@ -111,6 +117,7 @@ pub struct JobContext {
 
 /// Payload of a `WORKER_TASK` job: what a worker is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerTask {
     /// `workerTaskId`.
@@ -155,6 +162,7 @@ where
 
 /// Which program does the work (`workerKind`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WorkerKind {
     /// `CODEX_CLI`.
@@ -192,6 +200,7 @@ impl fmt::Display for WorkerKind {
 
 /// What a worker may do (`capabilities`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Capability {
     /// `READ`.
@@ -229,6 +238,7 @@ impl Capability {
 
 /// Whether a worker's events are sent while it runs (`outputMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OutputMode {
     /// `STREAM`: `job_event`s while it runs.
@@ -239,6 +249,7 @@ pub enum OutputMode {
 
 /// `budget` of a worker task.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskBudget {
     /// `deadlineAt`: when the worker must have ended, UTC milliseconds.
@@ -253,6 +264,7 @@ pub struct TaskBudget {
 
 /// Our own options for a job (`payload.roboppi`), all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobOptions {
     /// `record`: where the core records the attempt. Without it the core keeps a private copy.
@@ -275,6 +287,7 @@ pub struct JobOptions {
 
 /// Where the files of an attempt are (`payload.roboppi.record`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecordTarget {
     /// `dir`: absolute path of the run directory.

@@ -14,10 +14,13 @@ pub mod error_code {
     pub const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
     /// The message could not be understood (protocol 2 only).
     pub const BAD_MESSAGE: &str = "BAD_MESSAGE";
+    /// The core knows as many jobs as it can (protocol 2 only).
+    pub const OVERLOADED: &str = "OVERLOADED";
 }
 
 /// One line of the wire, tagged by `type`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
     /// First line of a side. Protocol 2.
@@ -141,6 +144,7 @@ impl Message {
 
 /// `submit_job`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitJob {
     /// `requestId`.
@@ -151,6 +155,7 @@ pub struct SubmitJob {
 
 /// `ack`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Ack {
     /// `requestId`.
@@ -161,6 +166,7 @@ pub struct Ack {
 
 /// `request_permit`. The job in it is the one that is executed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RequestPermit {
     /// `requestId`.
@@ -173,6 +179,7 @@ pub struct RequestPermit {
 
 /// `permit_granted`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PermitGranted {
     /// `requestId`.
@@ -183,6 +190,7 @@ pub struct PermitGranted {
 
 /// `permit_rejected`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PermitRejected {
     /// `requestId`.
@@ -193,6 +201,7 @@ pub struct PermitRejected {
 
 /// `cancel_job`. A second one with `force` skips what is left of the grace time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CancelJob {
     /// `requestId`.
@@ -208,6 +217,7 @@ pub struct CancelJob {
 
 /// `job_cancelled`: the worker is being ended; `job_completed` follows when it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCancelled {
     /// `jobId`.
@@ -221,6 +231,7 @@ pub struct JobCancelled {
 
 /// A request that names a job and nothing else (`pause_job`, `resume_job`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobRequest {
     /// `requestId`.
@@ -231,6 +242,7 @@ pub struct JobRequest {
 
 /// `job_event`: never has a `requestId`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobEvent {
     /// `jobId`.
@@ -248,6 +260,7 @@ pub struct JobEvent {
 
 /// `job_completed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCompleted {
     /// `jobId`.
@@ -264,6 +277,7 @@ pub struct JobCompleted {
 
 /// `outcome` of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum JobOutcome {
     /// `succeeded`.
@@ -276,6 +290,7 @@ pub enum JobOutcome {
 
 /// `core_event`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoreEventMessage {
     /// `ts`: the core's clock.
     pub ts: UtcMillis,
@@ -285,6 +300,7 @@ pub struct CoreEventMessage {
 
 /// Something that happened to the core or its processes, tagged by `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", remote = "Self")]
 pub enum CoreEvent {
     /// A worker is alive.
@@ -350,6 +366,7 @@ impl<'de> Deserialize<'de> for CoreEvent {
 
 /// Where a worker is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndingPhase {
     /// `terminating`: TERM was sent, the grace time runs.
@@ -362,6 +379,7 @@ pub enum EndingPhase {
 
 /// `escalation`. Its content is passed on as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Escalation {
     /// `event`.
     pub event: Value,
@@ -369,6 +387,7 @@ pub struct Escalation {
 
 /// `report_queue_metrics`: has no answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QueueMetrics {
     /// `requestId`.
@@ -383,6 +402,7 @@ pub struct QueueMetrics {
 
 /// `heartbeat`, `heartbeat_ack`: each carries the sender's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Heartbeat {
     /// `timestamp`.
     pub timestamp: UtcMillis,
@@ -390,6 +410,7 @@ pub struct Heartbeat {
 
 /// `error`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReply {
     /// `code`: one of [`error_code`].

@@ -8,6 +8,7 @@ use crate::{JobId, PermitId, UtcMillis};
 
 /// Leave to run one job, issued by the core.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Permit {
     /// `permitId`.
@@ -26,6 +27,7 @@ pub struct Permit {
 
 /// What a permit takes from the budgets (`tokensGranted`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
     /// `concurrency`: slots taken.
@@ -39,6 +41,7 @@ pub struct Tokens {
 
 /// State of a circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CircuitState {
     /// `CLOSED`: jobs pass.
@@ -51,6 +54,7 @@ pub enum CircuitState {
 
 /// `rejection` of a `permit_rejected`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PermitRejection {
     /// `reason`.
     pub reason: RejectionReason,
@@ -61,6 +65,7 @@ pub struct PermitRejection {
 
 /// `reason` of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RejectionReason {
     /// `QUEUE_STALL`.

@@ -6,6 +6,7 @@ use crate::{ProcessIdentity, Usage};
 
 /// The result of one attempt (`result` of `job_completed`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerResult {
     /// `status`.
@@ -33,6 +34,7 @@ pub struct WorkerResult {
 
 /// `status` of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WorkerStatus {
     /// `SUCCEEDED`: exit code and the worker's own end agree on success.
@@ -45,6 +47,7 @@ pub enum WorkerStatus {
 
 /// Why a failure happened, as far as retrying is concerned (`errorClass`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorClass {
     /// `RETRYABLE_TRANSIENT`: trying again may help.
@@ -84,6 +87,7 @@ impl ErrorClass {
 
 /// Why an attempt or a run was ended before its own end, mildest first. It may only become more severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
     /// `user`: a person asked, by key, signal or request.
@@ -123,6 +127,7 @@ impl CancelReason {
 
 /// Something a worker made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Artifact {
     /// `type`: `patch`, `diff`, `file_change`.
     #[serde(rename = "type")]
@@ -137,6 +142,7 @@ pub struct Artifact {
 
 /// Something worth reading about an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
     /// `summary`.
@@ -159,6 +165,7 @@ impl Observation {
 
 /// `cost` of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
     /// `wallTimeMs`.
@@ -173,6 +180,7 @@ pub struct Cost {
 
 /// What protocol 2 adds to a result (`details`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResultDetails {
     /// `cancelReason`: why it was ended before its own end.
@@ -229,6 +237,7 @@ const fn is_false(value: &bool) -> bool {
 
 /// A process that outlived its worker and was ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Leaked {
     /// `process`.

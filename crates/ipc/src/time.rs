@@ -45,6 +45,7 @@ impl Add<Duration> for Mono {
 
 /// Milliseconds of UTC since the Unix epoch: a JSON integer. For display, never for order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct UtcMillis(pub u64);
 

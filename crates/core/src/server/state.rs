@@ -19,9 +19,6 @@ use crate::orphans::Left;
 use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
 use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, Orphans, PermitGate, WorkerOutcome};
 
-/// `code` of the answer to a job that finds no place in the table. Protocol 2.
-const OVERLOADED: &str = "OVERLOADED";
-
 /// How often the core looks after itself while workers run.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -239,7 +236,7 @@ impl CoreState {
         // An old runner takes an error for an acknowledgement, so it is refused when it asks for a permit.
         self.outbox.answer(match self.dialect {
             Some(Dialect::V2) => Message::Error(ErrorReply {
-                code: OVERLOADED.to_owned(),
+                code: error_code::OVERLOADED.to_owned(),
                 message: format!("{} jobs are known already; wait until some have ended", self.jobs.len()),
                 request_id: Some(request),
             }),

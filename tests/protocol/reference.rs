@@ -1,0 +1,120 @@
+//! `docs/protocol/messages.md`, made from the schema, which is made from the types.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use crate::schema::{hold, schema};
+
+const HEAD: &str = "# Messages\n\n\
+    Made from the types of `crates/ipc`; [schema.json](schema.json) says the same to programs. A field that is not required\n\
+    is left out when there is nothing to say, and is never `null`. Fields that are not listed are ignored.\n";
+
+#[test]
+fn the_reference_is_that_of_the_types() {
+    let schema = schema();
+    let definitions = schema["$defs"].as_object().unwrap();
+    let mut page = HEAD.to_owned();
+    for variant in definitions["Message"]["oneOf"].as_array().unwrap() {
+        message(&mut page, variant, definitions);
+    }
+    page.push_str("\n# Parts of messages\n");
+    for (name, definition) in definitions.iter().filter(|(name, _)| *name != "Message") {
+        part(&mut page, name, definition);
+    }
+    hold("messages.md", &page);
+}
+
+fn message(page: &mut String, variant: &Value, definitions: &Map<String, Value>) {
+    let kind = variant["properties"]["type"]["const"].as_str().unwrap();
+    let _ = writeln!(page, "\n## `{kind}`\n\n{}", text(variant));
+    let body = variant["$ref"].as_str().map(|reference| &definitions[name_of(reference)]);
+    if let Some(body) = body {
+        fields(page, body);
+    }
+}
+
+fn part(page: &mut String, name: &str, definition: &Value) {
+    let _ = writeln!(page, "\n## {name}\n\n{}", text(definition));
+    if let Some(variants) = definition["oneOf"].as_array() {
+        let is_tagged = variants.iter().any(|variant| variant["properties"]["type"]["const"].is_string());
+        if !is_tagged {
+            let _ = writeln!(page, "\n| value | meaning |\n|---|---|");
+        }
+        for variant in variants {
+            if let Some(kind) = variant["properties"]["type"]["const"].as_str() {
+                let _ = writeln!(page, "\n### {name} `{kind}`\n\n{}", text(variant));
+                if let Some(reference) = variant["$ref"].as_str() {
+                    let _ = writeln!(page, "\nIts other fields are those of {}.", link(reference));
+                }
+                fields(page, variant);
+            } else if let Some(value) = variant["const"].as_str() {
+                let _ = writeln!(page, "| `{value}` | {} |", meaning(variant, value));
+            }
+        }
+    }
+    fields(page, definition);
+}
+
+/// The table of the fields of an object, `type` left out.
+fn fields(page: &mut String, object: &Value) {
+    let Some(properties) = object["properties"].as_object() else { return };
+    let required: Vec<_> =
+        object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut rows = String::new();
+    for (name, field) in properties.iter().filter(|(_, field)| field["const"].is_null()) {
+        let needed = if required.contains(&name.as_str()) { "yes" } else { "" };
+        let _ = writeln!(rows, "| `{name}` | {} | {needed} | {} |", kind(field), meaning(field, name));
+    }
+    if !rows.is_empty() {
+        let _ = write!(page, "\n| field | type | required | meaning |\n|---|---|---|---|\n{rows}");
+    }
+}
+
+/// What a description says besides the name on the wire it begins with.
+fn meaning(of: &Value, name: &str) -> String {
+    let text = text(of);
+    let quoted = format!("`{name}`");
+    let rest = text.strip_prefix(&quoted).unwrap_or(&text);
+    rest.trim_start_matches([':', ',', '.', ';', ' ']).replace('|', "\\|")
+}
+
+fn text(of: &Value) -> String {
+    let text = of["description"].as_str().unwrap_or_default();
+    // Links of the code lead nowhere here.
+    text.replace(['\n'], " ").replace("[`", "`").replace("`]", "`").trim().to_owned()
+}
+
+/// The type of a field, in words.
+fn kind(field: &Value) -> String {
+    if let Some(reference) = field["$ref"].as_str() {
+        return link(reference);
+    }
+    if let Some(choices) = field["anyOf"].as_array() {
+        let kinds: Vec<_> = choices.iter().filter(|choice| choice["type"] != "null").map(kind).collect();
+        return kinds.join(" or ");
+    }
+    let names: Vec<&str> = match &field["type"] {
+        Value::String(name) => vec![name],
+        Value::Array(names) => {
+            names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
+        }
+        _ => return "any JSON".to_owned(),
+    };
+    match names.as_slice() {
+        ["array"] => format!("list of {}", kind(&field["items"])),
+        ["object"] if field["additionalProperties"].is_object() => {
+            format!("object of {}", kind(&field["additionalProperties"]))
+        }
+        names => names.join(" or "),
+    }
+}
+
+fn link(reference: &str) -> String {
+    let name = name_of(reference);
+    format!("[{name}](#{})", name.to_lowercase())
+}
+
+fn name_of(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap_or(reference)
+}

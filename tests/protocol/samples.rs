@@ -1,0 +1,335 @@
+//! One of everything we write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roboppi_ipc::{
+    Ack, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState, CoreEvent,
+    CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation, Gap, Heartbeat,
+    Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions, JobOutcome,
+    JobRequest, JobType, Leaked, Message, Observation, OutputMode, Patch, Permit, PermitGranted,
+    PermitRejected, PermitRejection, Priority, PriorityClass, ProcessIdentity, Progress, QueueMetrics,
+    RecordTarget, RejectionReason, RequestPermit, ResultDetails, SessionInfo, SubmitJob, TaskBudget, Tokens,
+    ToolCall, ToolResult, Usage, UtcMillis, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
+    WorkerStatus, WorkerTask, decode, error_code,
+};
+use serde_json::json;
+
+const PROCESS: ProcessIdentity = ProcessIdentity { pid: 4711, start_time: 815_000 };
+
+fn now() -> UtcMillis {
+    UtcMillis(1_893_456_000_123)
+}
+
+fn task() -> WorkerTask {
+    WorkerTask {
+        worker_task_id: "task-1".into(),
+        worker_kind: WorkerKind::ClaudeCode,
+        workspace_ref: "/srv/demo".into(),
+        instructions: "make the tests pass".into(),
+        default_args: vec!["--verbose".into()],
+        model: Some("large".into()),
+        variant: Some("high".into()),
+        capabilities: Capability::ALL.to_vec(),
+        output_mode: OutputMode::Stream,
+        budget: TaskBudget { deadline_at: now(), max_steps: Some(40.0), max_command_time_ms: Some(60_000.0) },
+        env: BTreeMap::from([("LANG".into(), "C.UTF-8".into())]),
+        roboppi: Some(JobOptions {
+            record: Some(RecordTarget {
+                dir: "/home/me/.local/state/roboppi/runs/r1".into(),
+                base: "steps/test/i1-a2".into(),
+            }),
+            stdio: Some(false),
+            timeout_ms: Some(600_000),
+            grace_ms: Some(5_000),
+            drain_ms: Some(2_000),
+        }),
+    }
+}
+
+fn job() -> Job {
+    Job {
+        job_id: "job-1".into(),
+        job_type: JobType::WorkerTask,
+        priority: Priority { value: 1.0, class: PriorityClass::Interactive },
+        key: Some("once".into()),
+        payload: serde_json::to_value(task()).unwrap(),
+        limits: JobLimits {
+            timeout_ms: 600_000.0,
+            max_attempts: 1.0,
+            cost_hint: Some(0.5),
+            retry_budget_ms: None,
+        },
+        context: JobContext {
+            trace_id: "trace-1".into(),
+            correlation_id: "run-1".into(),
+            user_id: None,
+            session_id: None,
+        },
+    }
+}
+
+fn usage() -> Usage {
+    Usage {
+        input_tokens: 1_200,
+        output_tokens: 340,
+        cache_read_tokens: 9_000,
+        cache_write_tokens: 800,
+        cost_usd: Some(0.042),
+    }
+}
+
+fn result() -> WorkerResult {
+    WorkerResult {
+        status: WorkerStatus::Failed,
+        artifacts: vec![Artifact {
+            artifact_type: "file_change".into(),
+            reference: "src/a.c".into(),
+            content: None,
+        }],
+        observations: vec![
+            Observation::text("two tests fail"),
+            Observation {
+                command: Some("make test".into()),
+                files_changed: vec!["src/a.c".into()],
+                ..Observation::default()
+            },
+        ],
+        cost: Cost { wall_time_ms: 812, estimated_tokens: Some(1_540), instruction_bytes: Some(19) },
+        duration_ms: 812,
+        exit_code: Some(143),
+        error_class: Some(ErrorClass::RetryableTransient),
+        details: Some(Box::new(ResultDetails {
+            cancel_reason: Some(CancelReason::Timeout),
+            signal: Some(15),
+            killed: true,
+            error: Some("it ran out of time".into()),
+            leaked: vec![Leaked { process: PROCESS, command: "sleep 1000".into() }],
+            log_bytes: 4_096,
+            events_bytes: 512,
+            last_seq: Some(17),
+            answer: Some("I am not done.".into()),
+            session_id: Some("session-1".into()),
+            model: Some("large".into()),
+            turns: Some(3),
+            usage: Some(usage()),
+            denials: vec!["Bash: not allowed".into()],
+            error_kind: Some("overloaded".into()),
+        })),
+    }
+}
+
+fn worker_events() -> Vec<WorkerEvent> {
+    let output = |data: &str| WorkerOutput {
+        data: data.into(),
+        offset: Some(100),
+        len: Some(data.len() as u64),
+        partial: !data.ends_with('\n'),
+    };
+    let call = || Some("call-0".to_owned());
+    vec![
+        WorkerEvent::Stdout(output("linting 12 files\n")),
+        WorkerEvent::Stderr(output("warning: x")),
+        WorkerEvent::Progress(Progress {
+            message: "half way".into(),
+            percent: Some(50.0),
+            phase: Some("lint".into()),
+            basis: Some("6 of 12 files".into()),
+        }),
+        WorkerEvent::Patch(Patch { file_path: "src/a.c".into(), diff: "@@ -1 +1 @@\n-a\n+b".into() }),
+        WorkerEvent::Text { text: "I will look at the tests.".into(), parent: call() },
+        WorkerEvent::TextDelta { id: Some("part-1".into()), delta: "I will".into() },
+        WorkerEvent::Thinking { text: "Which ones fail?".into(), parent: None },
+        WorkerEvent::ToolCall(ToolCall {
+            id: "call-1".into(),
+            name: "Bash".into(),
+            input: json!({"command": "make test"}),
+            parent: call(),
+        }),
+        WorkerEvent::ToolResult(ToolResult {
+            id: "call-1".into(),
+            ok: false,
+            preview: "2 tests fail".into(),
+            bytes: 70_000,
+            blob: Some("9f86d081".into()),
+            duration_ms: Some(12_300),
+        }),
+        WorkerEvent::FileChanged { path: "src/a.c".into(), action: ChangeKind::Modified, by: call() },
+        WorkerEvent::Usage(usage()),
+        WorkerEvent::Session(SessionInfo {
+            id: "session-1".into(),
+            model: Some("large".into()),
+            version: Some("2.0.1".into()),
+        }),
+        WorkerEvent::Waiting(Waiting { why: "rate limit".into(), until: Some(now()) }),
+        WorkerEvent::Gap(Gap {
+            from_seq: 18,
+            to_seq: 25,
+            from_offset: 4_096,
+            to_offset: 9_216,
+            events: 7,
+            bytes: 5_120,
+        }),
+        WorkerEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
+    ]
+}
+
+fn core_events() -> Vec<CoreEvent> {
+    let job_id = || "job-1".into();
+    vec![
+        CoreEvent::WorkerStarted { job_id: job_id(), process: PROCESS },
+        CoreEvent::WorkerEnding {
+            job_id: job_id(),
+            phase: EndingPhase::Terminating,
+            reason: Some(CancelReason::User),
+            limit_ms: 5_000,
+        },
+        CoreEvent::Leaked {
+            job_id: Some(job_id()),
+            leaked: Leaked { process: PROCESS, command: "sleep 1000".into() },
+        },
+        CoreEvent::Permits { active: 3, limit: 10 },
+        CoreEvent::Warning { message: "the disk is nearly full".into() },
+        CoreEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
+    ]
+}
+
+/// One of every message, and of every kind of event in one.
+pub(crate) fn samples() -> Vec<Message> {
+    let request = || "request-1".into();
+    let named = || JobRequest { request_id: request(), job_id: "job-1".into() };
+    let mut hello = Hello::ours("0.1.0");
+    hello.process = Some(PROCESS);
+    hello.limits = Some(CoreLimits { concurrency: 10 });
+    let escalation = json!({
+        "scope": "WORKER_KIND", "action": "ISOLATE", "target": "CODEX_CLI", "reason": "it fails all the time",
+        "timestamp": now(), "severity": "error",
+    });
+    let mut samples = vec![
+        Message::Hello(hello),
+        Message::SubmitJob(SubmitJob { request_id: request(), job: job() }),
+        Message::Ack(Ack { request_id: request(), job_id: "job-1".into() }),
+        Message::RequestPermit(RequestPermit { request_id: request(), job: job(), attempt_index: 0.0 }),
+        Message::PermitGranted(PermitGranted {
+            request_id: request(),
+            permit: Permit {
+                permit_id: "permit-1".into(),
+                job_id: "job-1".into(),
+                deadline_at: now(),
+                attempt_index: 0.0,
+                tokens_granted: Tokens { concurrency: 1, rps: 1, cost_budget: Some(0.5) },
+                circuit_state_snapshot: BTreeMap::from([("CODEX_CLI".into(), CircuitState::HalfOpen)]),
+            },
+        }),
+        Message::PermitRejected(PermitRejected {
+            request_id: request(),
+            rejection: PermitRejection {
+                reason: RejectionReason::ConcurrencyLimit,
+                detail: Some("Execution budget check failed".into()),
+            },
+        }),
+        Message::CancelJob(CancelJob {
+            request_id: request(),
+            job_id: "job-1".into(),
+            reason: "user".into(),
+            force: true,
+        }),
+        Message::JobCancelled(JobCancelled {
+            job_id: "job-1".into(),
+            reason: "user".into(),
+            request_id: Some(request()),
+        }),
+        Message::PauseJob(named()),
+        Message::ResumeJob(named()),
+        Message::JobCompleted(JobCompleted {
+            job_id: "job-1".into(),
+            outcome: JobOutcome::Failed,
+            result: Some(result()),
+            error_class: Some(ErrorClass::RetryableTransient),
+        }),
+        Message::Escalation(Escalation { event: escalation }),
+        Message::ReportQueueMetrics(QueueMetrics {
+            request_id: request(),
+            queue_depth: 4.0,
+            oldest_job_age_ms: 900.5,
+            backlog_count: 6.0,
+        }),
+        Message::Heartbeat(Heartbeat { timestamp: now() }),
+        Message::HeartbeatAck(Heartbeat { timestamp: now() }),
+        Message::Error(ErrorReply {
+            code: error_code::JOB_NOT_FOUND.into(),
+            message: "Job job-9 not found".into(),
+            request_id: Some(request()),
+        }),
+    ];
+    samples.extend(worker_events().into_iter().zip(0..).map(|(event, seq)| {
+        Message::JobEvent(JobEvent { job_id: "job-1".into(), ts: now(), seq, at: Some(4_096), event })
+    }));
+    let of_the_core = |event| Message::CoreEvent(CoreEventMessage { ts: now(), event });
+    samples.extend(core_events().into_iter().map(of_the_core));
+    samples
+}
+
+/// Every type on the wire. A new variant does not compile until it is here.
+pub(crate) fn kinds() -> BTreeSet<&'static str> {
+    let known = |message: &Message| match message {
+        Message::Hello(_)
+        | Message::SubmitJob(_)
+        | Message::Ack(_)
+        | Message::RequestPermit(_)
+        | Message::PermitGranted(_)
+        | Message::PermitRejected(_)
+        | Message::CancelJob(_)
+        | Message::JobCancelled(_)
+        | Message::PauseJob(_)
+        | Message::ResumeJob(_)
+        | Message::JobEvent(_)
+        | Message::JobCompleted(_)
+        | Message::CoreEvent(_)
+        | Message::Escalation(_)
+        | Message::ReportQueueMetrics(_)
+        | Message::Heartbeat(_)
+        | Message::HeartbeatAck(_)
+        | Message::Error(_)
+        | Message::Unknown { .. } => 18,
+    };
+    let samples = samples();
+    let kinds: BTreeSet<String> = samples.iter().map(|message| message.kind().to_owned()).collect();
+    assert_eq!(kinds.len(), known(&samples[0]), "every type has a sample");
+    kinds.into_iter().map(|kind| &*kind.leak()).collect()
+}
+
+pub(crate) fn line(message: &Message) -> String {
+    let mut line = Vec::new();
+    message.encode(&mut line);
+    String::from_utf8(line).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn this_is_how_we_write_every_message() {
+    let lines: Vec<_> = samples().iter().map(line).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn what_we_write_we_read_back() {
+    for message in samples() {
+        let line = line(&message);
+        assert!(!line.contains("null"), "what is absent is left out: {line}");
+        assert_eq!(decode(line.as_bytes()).unwrap().unwrap(), message);
+    }
+}
+
+#[test]
+fn every_kind_of_event_has_a_sample() {
+    for (sample, kinds) in [("job_event", 15), ("core_event", 6)] {
+        let lines: Vec<_> = samples().iter().filter(|message| message.kind() == sample).map(line).collect();
+        let distinct: BTreeSet<String> = lines
+            .iter()
+            .map(|line| {
+                let message: serde_json::Value = serde_json::from_str(line).unwrap();
+                message["event"]["type"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(distinct.len(), kinds, "{distinct:?}");
+    }
+}

@@ -1,0 +1,70 @@
+//! The JSON Schema of the wire, made from the types.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use roboppi_ipc::{Message, WorkerTask};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::fixtures::fixtures;
+use crate::samples::{line, samples};
+
+/// The schema of a line.
+pub(crate) fn schema() -> Value {
+    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
+    let message = serde_json::to_value(generator.subschema_for::<Message>()).unwrap();
+    let _ = generator.subschema_for::<WorkerTask>();
+    let definitions = serde_json::to_value(generator.definitions()).unwrap();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line between a roboppi supervisor and a roboppi core",
+        "$ref": message["$ref"],
+        "$defs": definitions,
+    })
+}
+
+/// A page or file of `docs/protocol/`.
+pub(crate) fn documented(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol").join(name)
+}
+
+/// Insists that a file of `docs/protocol/` is what the code makes of it.
+pub(crate) fn hold(name: &str, made: &str) {
+    let path = documented(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, made).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == made,
+        "{} is not what the types say: UPDATE_DOCS=1 cargo test --test protocol",
+        path.display()
+    );
+}
+
+#[test]
+fn the_schema_is_that_of_the_types() {
+    hold("schema.json", &(serde_json::to_string_pretty(&schema()).unwrap() + "\n"));
+}
+
+#[test]
+fn what_is_written_and_what_must_be_understood_fits_the_schema() {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let ours = samples().into_iter().map(|message| ("a sample".to_owned(), line(&message)));
+    for (place, line) in ours.chain(fixtures()) {
+        let message: Value = serde_json::from_str(&line).unwrap();
+        // Newer words than the ones we know are read, and are not in our schema.
+        if line.contains("OF_TOMORROW") {
+            continue;
+        }
+        if let Err(error) = validator.validate(&message) {
+            panic!("{place}: {error} at {}: {line}", error.instance_path());
+        }
+    }
+    for bad in [json!({"type": "ack", "requestId": "r"}), json!({"type": "novelty"}), json!([])] {
+        assert!(!validator.is_valid(&bad), "{bad}");
+    }
+}
