@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod attempts;
+mod bad_input;
 mod cancel;
 mod core_command;
 mod diagnostics;
@@ -28,6 +29,7 @@ mod screen;
 mod stream;
 mod transports;
 mod wait;
+mod wire_peer;
 
 #[test]
 fn no_module_is_forgotten() {

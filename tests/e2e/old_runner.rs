@@ -1,17 +1,14 @@
 //! The core as runners of protocol 1 know it: no hello, no arguments, a pipe or a socket, and answers in whatever
 //! order they come.
 
-use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixListener;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::env::{Running, TestEnv};
-use crate::wait::LIMIT;
+use crate::wire_peer::{WirePeer, job};
 
 /// How a runner is connected with its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +20,10 @@ enum Over {
 
 const EVERYWHERE: [Over; 3] = [Over::Stdio, Over::Unix, Over::Tcp];
 
-/// Knows nothing but lines of JSON.
+/// A core, and what is between it and the test.
 struct OldRunner<'e> {
     core: Running<'e>,
-    writer: Box<dyn Write>,
-    lines: Receiver<String>,
-    unread: VecDeque<Value>,
+    wire: WirePeer,
     close: Box<dyn FnOnce()>,
 }
 
@@ -81,24 +76,15 @@ impl<'e> OldRunner<'e> {
             }
         };
         let (reader, writer, close) = ends;
-        let (tell, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(reader).lines() {
-                let Ok(line) = line else { return };
-                if tell.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { core, writer, lines, unread: VecDeque::new(), close }
+        Self { core, wire: WirePeer::new(reader, writer), close }
     }
 
     fn say(&mut self, message: &Value) {
-        self.say_line(&message.to_string());
+        self.wire.say(message);
     }
 
     fn say_line(&mut self, line: &str) {
-        self.writer.write_all(format!("{line}\n").as_bytes()).unwrap();
+        self.wire.say_line(line);
     }
 
     fn submit(&mut self, job: &Value) {
@@ -117,26 +103,8 @@ impl<'e> OldRunner<'e> {
         );
     }
 
-    /// The next message that is wanted; the others stay for later. The hello is the one line that an old runner
-    /// does not know, and ignores.
     fn next(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        if let Some(at) = self.unread.iter().position(&wanted) {
-            return self.unread.remove(at).unwrap();
-        }
-        loop {
-            let Ok(line) = self.lines.recv_timeout(LIMIT) else {
-                panic!("the core did not say {what}; unread: {:#?}", self.unread);
-            };
-            let message: Value =
-                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if message["type"] == "hello" {
-                continue;
-            }
-            if wanted(&message) {
-                return message;
-            }
-            self.unread.push_back(message);
-        }
+        self.wire.next(what, wanted)
     }
 
     fn of_type(&mut self, kind: &str, job: &str) -> Value {
@@ -161,30 +129,11 @@ impl<'e> OldRunner<'e> {
 
     /// Closes the wire, and waits until the core is gone.
     fn leave(self) {
-        let Self { core, writer, close, .. } = self;
-        drop(writer);
+        let Self { core, wire, close } = self;
+        drop(wire);
         close();
         let _ = core.wait().code(0);
     }
-}
-
-fn job(env: &TestEnv, id: &str, script: &str) -> Value {
-    json!({
-        "jobId": id,
-        "type": "WORKER_TASK",
-        "priority": {"value": 1, "class": "INTERACTIVE"},
-        "payload": {
-            "workerTaskId": format!("task-{id}"),
-            "workerKind": "CUSTOM",
-            "workspaceRef": env.work(),
-            "instructions": script,
-            "capabilities": ["READ"],
-            "outputMode": "STREAM",
-            "budget": {"deadlineAt": 4_000_000_000_000_u64},
-        },
-        "limits": {"timeoutMs": 60_000, "maxAttempts": 1},
-        "context": {"traceId": "t", "correlationId": "c"},
-    })
 }
 
 fn keys(value: &Value) -> Vec<&str> {

@@ -33,7 +33,7 @@ fn every_fixture_is_understood() {
                 assert!(!matches!(event.event, WorkerEvent::Unknown { .. }), "{place}");
             }
             Message::CoreEvent(event) => {
-                assert!(!matches!(event.event, CoreEvent::Unknown { .. }), "{place}")
+                assert!(!matches!(event.event, CoreEvent::Unknown { .. }), "{place}");
             }
             Message::SubmitJob(submit) => drop(submit.job.worker_task().unwrap()),
             Message::RequestPermit(ask) => drop(ask.job.worker_task().unwrap()),

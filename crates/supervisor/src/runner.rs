@@ -223,6 +223,12 @@ impl Runner {
         match event {
             LinkEvent::Ready { dialect, hello } => self.core_ready(dialect, hello),
             LinkEvent::Message(message) => self.message(message),
+            LinkEvent::Rubbish { detail } => {
+                let message = format!(
+                    "the core says things that are no messages, which are ignored; the first: {detail}"
+                );
+                self.shared.recorder().warn(message, None);
+            }
             LinkEvent::WireClosed => self.shared.wire_closed(),
             LinkEvent::Lost { detail } => self.core_lost(detail),
         }

@@ -5,8 +5,8 @@ mod progress;
 use roboppi_ipc::{Observation, OutputStream, WorkerEvent, WorkerKind, WorkerResult, WorkerTask};
 
 use crate::{
-    CommandSpec, LineFilter, LineSession, LineTranslator, PlanError, StreamPlan, WorkerAdapter, WorkerEnd,
-    WorkerSession, excerpt, stderr_observation, verdict,
+    Arg, CommandSpec, LineFilter, LineSession, LineTranslator, PlanError, StreamPlan, TempFile,
+    WorkerAdapter, WorkerEnd, WorkerSession, excerpt, stderr_observation, verdict,
 };
 
 pub use progress::parse_progress;
@@ -14,7 +14,11 @@ pub use progress::parse_progress;
 /// What a progress line begins with.
 const PROGRESS_PREFIX: &str = "::progress";
 
-/// Runs the instructions with `bash -e -c`, or `sh -e -c` where there is no bash.
+/// Instructions longer than this are handed over in a file: systems bound the length of one argument, Linux to
+/// 128 KiB.
+const LONGEST_ARGUMENT: usize = 100 * 1024;
+
+/// Runs the instructions with `bash -e -c`, or `sh -e -c` where there is no bash; long ones from a file.
 ///
 /// A line on standard output of the form `::progress percent=42 phase=link::what it does now` tells how
 /// far the script is: it becomes a progress event and stays in the log. `percent` and `phase` may be
@@ -28,7 +32,17 @@ impl WorkerAdapter for CustomAdapter {
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
-        let mut spec = CommandSpec::new(["bash", "sh"]).args(["-e", "-c"]).args([task.instructions.clone()]);
+        if task.instructions.contains('\0') {
+            return Err(PlanError::new("its script holds a NUL, which no shell can read; take it out"));
+        }
+        let mut spec = CommandSpec::new(["bash", "sh"]).args(["-e"]);
+        if task.instructions.len() > LONGEST_ARGUMENT {
+            let (name, content) = ("script".to_owned(), task.instructions.clone().into_bytes());
+            spec.args.push(Arg::File(name.clone()));
+            spec.files.push(TempFile { name, content });
+        } else {
+            spec = spec.args(["-c"]).args([task.instructions.clone()]);
+        }
         spec.stdout = StreamPlan { lines: LineFilter::StartingWith(PROGRESS_PREFIX), raw: true };
         Ok(spec)
     }

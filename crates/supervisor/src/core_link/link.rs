@@ -47,7 +47,7 @@ pub(crate) struct LinkSettings {
     pub(crate) trace: Option<Trace>,
 }
 
-/// What a link has to say. Unbounded, because the number of entries is bounded: three and one for each message that
+/// What a link has to say. Unbounded, because the number of entries is bounded: four and one for each message that
 /// is neither an answer nor a `job_event`, of which a core sends a handful a job.
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
@@ -55,6 +55,8 @@ pub(crate) enum LinkEvent {
     Ready { dialect: Dialect, hello: Option<Hello> },
     /// Something that answers no request and is not a `job_event`.
     Message(Message),
+    /// The core said something that is no message, for the first time. It is ignored, like all that follow.
+    Rubbish { detail: String },
     /// The core can be told nothing more. It may still live.
     WireClosed,
     /// The core is gone, or of no use.
@@ -157,6 +159,15 @@ impl Drop for AbortOnDrop {
 struct Noticed {
     heartbeat: Heartbeat,
     greeted: bool,
+    rubbish: bool,
+}
+
+impl Noticed {
+    fn rubbish(&mut self, events: &mpsc::UnboundedSender<LinkEvent>, detail: impl FnOnce() -> String) {
+        if !std::mem::replace(&mut self.rubbish, true) {
+            let _ = events.send(LinkEvent::Rubbish { detail: detail() });
+        }
+    }
 }
 
 async fn live<R, W>(
@@ -180,6 +191,7 @@ async fn live<R, W>(
     let noticed = Rc::new(RefCell::new(Noticed {
         heartbeat: Heartbeat::new(settings.heartbeat, Mono::ZERO),
         greeted: false,
+        rubbish: false,
     }));
     peer.send(Message::Hello(Hello::ours(&settings.version))).await;
     // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
@@ -189,7 +201,13 @@ async fn live<R, W>(
     let reading = driver.run(move |event| {
         let mut noticed = seen.borrow_mut();
         noticed.heartbeat.heard();
-        let PeerEvent::Message(message) = event else { return };
+        let message = match event {
+            PeerEvent::Message(message) => message,
+            PeerEvent::Bad(error) => return noticed.rubbish(&sender, || error.to_string()),
+            PeerEvent::TooLong(limit) => {
+                return noticed.rubbish(&sender, || format!("a line longer than {limit} bytes"));
+            }
+        };
         if !noticed.greeted {
             noticed.greeted = true;
             let (dialect, hello) = match &message {
