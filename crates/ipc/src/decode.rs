@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{Message, RequestId};
+use crate::{JobId, Message, RequestId};
 
 /// Why a line is not a message. The peer stays healthy: the line is dropped, or answered if it can be.
 #[derive(Debug, Error)]
@@ -14,6 +14,8 @@ pub struct DecodeError {
     pub kind: DecodeErrorKind,
     /// `requestId` of the line, when one could be read: who waits for an answer.
     pub request_id: Option<RequestId>,
+    /// `jobId` of the line, when one could be read: whom it is about.
+    pub job_id: Option<JobId>,
 }
 
 /// What is wrong with a line.
@@ -26,7 +28,7 @@ pub enum DecodeErrorKind {
     #[error("not an object with a string \"type\"")]
     NotTagged,
     /// A known type with a missing or mistyped field.
-    #[error("bad {message_type}: {source}")]
+    #[error("bad {message_type}: {}", short(source))]
     BadMessage {
         /// `type` of the line.
         message_type: String,
@@ -44,6 +46,12 @@ struct Envelope {
     request_id: Option<serde_json::Value>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    job_id: serde_json::Value,
+}
+
 /// Decodes one line, without its newline. Spaces and a carriage return around it are allowed; an empty
 /// line is `None`.
 ///
@@ -58,6 +66,7 @@ fn decode_line(line: &[u8]) -> Result<Message, DecodeError> {
     let envelope: Envelope = serde_json::from_slice(line).map_err(|error| DecodeError {
         kind: if error.is_data() { DecodeErrorKind::NotTagged } else { DecodeErrorKind::NotJson(error) },
         request_id: None,
+        job_id: None,
     })?;
     let kind = envelope.kind.as_str();
     let message = match kind {
@@ -84,7 +93,20 @@ fn decode_line(line: &[u8]) -> Result<Message, DecodeError> {
     message.map_err(|source| DecodeError {
         kind: DecodeErrorKind::BadMessage { message_type: kind.to_owned(), source },
         request_id: envelope.request_id.as_ref().and_then(|id| id.as_str()).map(RequestId::from),
+        job_id: parse::<About>(line).ok().and_then(|about| about.job_id.as_str().map(JobId::from)),
     })
+}
+
+/// What an error says, without the megabytes it may quote: the beginning names what is wrong, the end the place.
+fn short(error: &serde_json::Error) -> String {
+    const HEAD: usize = 160;
+    const TAIL: usize = 40;
+    let said = error.to_string();
+    if said.len() <= HEAD + TAIL {
+        return said;
+    }
+    let (head, tail) = (said.floor_char_boundary(HEAD), said.ceil_char_boundary(said.len() - TAIL));
+    format!("{}...{}", &said[..head], &said[tail..])
 }
 
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, serde_json::Error> {
@@ -123,6 +145,20 @@ mod tests {
     fn a_bad_request_still_names_who_waits() {
         let error = decode(br#"{"type":"cancel_job","requestId":"r7","jobId":1}"#).unwrap().unwrap_err();
         assert_eq!(error.request_id, Some(RequestId::from("r7")));
+    }
+
+    #[test]
+    fn a_bad_message_still_names_its_job() {
+        let error = decode(br#"{"type":"job_completed","jobId":"j7","outcome":5}"#).unwrap().unwrap_err();
+        assert_eq!((error.job_id, error.request_id), (Some(JobId::from("j7")), None));
+    }
+
+    #[test]
+    fn a_long_value_is_not_quoted_in_full() {
+        let long = "\u{e9}".repeat(1_000_000);
+        let said = error_of(&format!(r#"{{"type":"heartbeat","timestamp":"{long}"}}"#));
+        assert!(said.starts_with("bad heartbeat: invalid type: string \"\u{e9}"), "{said}");
+        assert!(said.len() < 300 && said.contains(" at line 1 column "), "{said}");
     }
 
     #[test]

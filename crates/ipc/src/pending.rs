@@ -73,9 +73,9 @@ impl<W> PendingRequests<W> {
         self.waiting.values().map(|waiter| waiter.deadline).min()
     }
 
-    /// Removes a request nobody waits for any more.
-    pub fn forget(&mut self, id: &RequestId) {
-        self.waiting.remove(id);
+    /// Removes a request that will have no answer, and gives back what was kept for it.
+    pub fn take(&mut self, id: &RequestId) -> Option<W> {
+        self.waiting.remove(id).map(|waiter| waiter.keep)
     }
 
     /// Ends every wait: the other side is gone.

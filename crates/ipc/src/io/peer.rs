@@ -15,6 +15,10 @@ use crate::{DecodeError, Message, Mono, PendingRequests, RequestId, Settled};
 /// more than a few things per running step.
 const OUTGOING: usize = 256;
 
+/// Messages read in a row before others get their turn: those who take what was read, and requests whose time is
+/// over. A flood must not keep either from it. Messages that came before a deadline are few enough to be among them.
+const IN_A_ROW: u32 = 64;
+
 /// Why a request has no answer.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RequestError {
@@ -31,6 +35,14 @@ pub enum RequestError {
     Closed {
         /// `type` of the request.
         request: String,
+    },
+    /// The answer cannot be read.
+    #[error("the answer to {request} is no message: {detail}")]
+    BadAnswer {
+        /// `type` of the request.
+        request: String,
+        /// What is wrong with it.
+        detail: String,
     },
     /// A newer request took the same id.
     #[error("another request took the id of {request}")]
@@ -70,9 +82,10 @@ enum Outgoing {
 
 type Answer = Result<Message, Gone>;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Gone {
     TimedOut,
+    BadAnswer(String),
     Closed,
     Replaced,
 }
@@ -134,6 +147,7 @@ impl Peer {
         match answered.await {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(Gone::TimedOut)) => Err(RequestError::TimedOut { request, limit }),
+            Ok(Err(Gone::BadAnswer(detail))) => Err(RequestError::BadAnswer { request, detail }),
             Ok(Err(Gone::Replaced)) => Err(RequestError::Replaced { request }),
             Ok(Err(Gone::Closed)) | Err(_) => Err(RequestError::Closed { request }),
         }
@@ -178,17 +192,12 @@ where
     }
 
     async fn exchange(&mut self, event: &mut impl FnMut(PeerEvent)) -> io::Result<()> {
-        let mut writable = true;
+        let (mut writable, mut in_a_row) = (true, 0);
         loop {
             let deadline = self.pending.next_deadline().map(|at| self.origin + at.since_origin());
+            // Writing comes first: it is never more than one request long, while reading may never pause.
             tokio::select! {
                 biased;
-                incoming = self.reader.next() => match incoming? {
-                    None => return Ok(()),
-                    Some(Incoming::Message(message)) => self.settle(message, event),
-                    Some(Incoming::Bad(error)) => event(PeerEvent::Bad(error)),
-                    Some(Incoming::TooLong { limit }) => event(PeerEvent::TooLong(limit)),
-                },
                 written = self.writer.write(&self.unwritten), if writable && !self.unwritten.is_empty() => {
                     match written {
                         Ok(count) if count > 0 => { self.unwritten.drain(..count); }
@@ -199,14 +208,38 @@ where
                     None => return Ok(()),
                     Some(outgoing) => self.take(outgoing),
                 },
-                () = sleep_until(deadline), if deadline.is_some() => {
-                    let now = self.now();
-                    for answer in self.pending.expire(now) {
-                        let _ = answer.send(Err(Gone::TimedOut));
+                incoming = self.reader.next() => {
+                    match incoming? {
+                        None => return Ok(()),
+                        Some(Incoming::Message(message)) => self.settle(message, event),
+                        Some(Incoming::Bad(error)) => self.bad(error, event),
+                        Some(Incoming::TooLong { limit }) => event(PeerEvent::TooLong(limit)),
+                    }
+                    in_a_row += 1;
+                    if in_a_row == IN_A_ROW {
+                        in_a_row = 0;
+                        self.expire();
+                        tokio::task::yield_now().await;
                     }
                 }
+                () = sleep_until(deadline), if deadline.is_some() => self.expire(),
             }
         }
+    }
+
+    fn expire(&mut self) {
+        let now = self.now();
+        for answer in self.pending.expire(now) {
+            let _ = answer.send(Err(Gone::TimedOut));
+        }
+    }
+
+    /// Who waits for an answer that cannot be read waits no longer.
+    fn bad(&mut self, error: DecodeError, event: &mut impl FnMut(PeerEvent)) {
+        if let Some(answer) = error.request_id.as_ref().and_then(|id| self.pending.take(id)) {
+            let _ = answer.send(Err(Gone::BadAnswer(error.to_string())));
+        }
+        event(PeerEvent::Bad(error));
     }
 
     fn now(&self) -> Mono {
@@ -334,6 +367,56 @@ mod tests {
         let (peer, _driving, _far) = connect(Duration::from_secs(7));
         let error = peer.request(cancel("a")).await.unwrap_err();
         insta::assert_snapshot!(error, @"no answer to cancel_job within 7000 ms");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_read_ends_the_wait() {
+        let (peer, driving, mut far) = connect(Duration::from_secs(60));
+        let asked = peer.request(cancel("a"));
+        let far_side = async {
+            far.0.read_line(&mut String::new()).await.unwrap();
+            say(&mut far, r#"{"type":"job_cancelled","requestId":"b","jobId":7,"reason":"x"}"#).await;
+            say(&mut far, r#"{"type":"job_cancelled","requestId":"a","jobId":7,"reason":"x"}"#).await;
+            drop(far);
+        };
+        let (answer, ()) = tokio::join!(asked, far_side);
+        insta::assert_snapshot!(
+            answer.unwrap_err(),
+            @"the answer to cancel_job is no message: bad job_cancelled: invalid type: integer `7`, expected a string at line 1 column 49"
+        );
+        assert_eq!(driving.await.unwrap().len(), 2);
+    }
+
+    /// Says the same for ever, and is never done saying it.
+    struct Chatter;
+
+    impl AsyncRead for Chatter {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            buffer: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<io::Result<()>> {
+            let line = b"{\"type\":\"heartbeat_ack\",\"timestamp\":3}\n";
+            while buffer.remaining() >= line.len() {
+                buffer.put_slice(line);
+            }
+            std::task::Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_delays_neither_requests_nor_their_deadlines() {
+        let (near, far) = duplex(4096);
+        let options = PeerOptions { request_timeout: Duration::from_millis(1), ..PeerOptions::default() };
+        let (peer, driver) = Peer::new(Chatter, near, options);
+        let driving = tokio::spawn(driver.run(|_| {}));
+        let error = peer.request(cancel("a")).await.unwrap_err();
+        assert!(matches!(error, RequestError::TimedOut { .. }), "{error}");
+        let mut line = String::new();
+        BufReader::new(far).read_line(&mut line).await.unwrap();
+        assert!(line.contains("cancel_job"), "{line}");
+        drop(peer);
+        driving.await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -108,7 +108,7 @@ mod tests {
         trace.received(b"nonsense");
         trace.note("spawn", "transport=stdio");
         insta::assert_snapshot!(seen.lock().unwrap().join("\n"), @"
-        [IPC][tx] pid=7 type=submit_job requestId=r jobId=j bytes=75
+        [IPC][tx] pid=7 type=submit_job requestId=r jobId=j bytes=77
         [IPC][tx] pid=7 type=heartbeat bytes=35
         [IPC][rx] pid=7 type=ack requestId=r jobId=j
         [IPC][rx] pid=7 type=?
