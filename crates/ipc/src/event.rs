@@ -45,7 +45,7 @@ pub enum WorkerEvent {
     Patch(Patch),
     /// A finished text of an agent.
     Text {
-        /// `text`.
+        /// `text` as the agent wrote it.
         text: String,
         /// `parent`: id of the tool call (sub-agent) it belongs to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,12 +56,12 @@ pub enum WorkerEvent {
         /// `id` of the part the piece belongs to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
-        /// `delta`.
+        /// `delta`: what comes next in it.
         delta: String,
     },
     /// What an agent thinks.
     Thinking {
-        /// `text`.
+        /// `text` as the agent wrote it.
         text: String,
         /// `parent`: id of the tool call (sub-agent) it belongs to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,9 +73,9 @@ pub enum WorkerEvent {
     ToolResult(ToolResult),
     /// A file was made, changed or removed.
     FileChanged {
-        /// `path`.
+        /// `path` as the worker says it.
         path: String,
-        /// `action`.
+        /// `action`: what happened to it.
         action: ChangeKind,
         /// `by`: id of the tool call that did it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,7 +172,7 @@ pub struct WorkerOutput {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Progress {
-    /// `message`.
+    /// `message`: a text for people.
     pub message: String,
     /// `percent`, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,7 +190,7 @@ pub struct Progress {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Patch {
-    /// `filePath`.
+    /// `filePath`: which one.
     pub file_path: String,
     /// `diff`, unified.
     pub diff: String,
@@ -219,7 +219,7 @@ pub struct ToolCall {
 pub struct ToolResult {
     /// `id` of the call.
     pub id: String,
-    /// `ok`.
+    /// `ok`: whether it did what it was to do.
     pub ok: bool,
     /// `preview`: the beginning of what it returned.
     pub preview: String,
@@ -228,7 +228,7 @@ pub struct ToolResult {
     /// `blob`: name of the recorded whole, when the preview is not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<String>,
-    /// `durationMs`.
+    /// `durationMs`: how long it took, when that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
 }
@@ -238,11 +238,11 @@ pub struct ToolResult {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// `created`.
+    /// `created`: it was not there before.
     Created,
-    /// `modified`.
+    /// `modified`: it has other content.
     Modified,
-    /// `deleted`.
+    /// `deleted`: it is no longer there.
     Deleted,
 }
 
@@ -251,16 +251,16 @@ pub enum ChangeKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// `inputTokens`.
+    /// `inputTokens`: read by the model, without what came from its cache.
     #[serde(default)]
     pub input_tokens: u64,
-    /// `outputTokens`.
+    /// `outputTokens`: written by the model.
     #[serde(default)]
     pub output_tokens: u64,
-    /// `cacheReadTokens`.
+    /// `cacheReadTokens`: read from its cache.
     #[serde(default)]
     pub cache_read_tokens: u64,
-    /// `cacheWriteTokens`.
+    /// `cacheWriteTokens`: put into its cache.
     #[serde(default)]
     pub cache_write_tokens: u64,
     /// `costUsd`, when the worker says it.
@@ -272,9 +272,9 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionInfo {
-    /// `id`.
+    /// `id`: the worker's own name for it.
     pub id: String,
-    /// `model`.
+    /// `model` that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// `version` of the worker program.
@@ -286,7 +286,7 @@ pub struct SessionInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
-    /// `why`.
+    /// `why`: a few words for people.
     pub why: String,
     /// `until`, when it is known, UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ pub const PROTOCOL_MAX: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
-    /// `protocol`.
+    /// `protocol`: versions it understands.
     pub protocol: ProtocolRange,
     /// `capabilities`: names of optional abilities.
     #[serde(default)]
@@ -45,9 +45,9 @@ impl Hello {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProtocolRange {
-    /// `min`.
+    /// `min`: the oldest.
     pub min: u32,
-    /// `max`.
+    /// `max`: the newest.
     pub max: u32,
 }
 
@@ -64,7 +64,7 @@ pub struct CoreLimits {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessIdentity {
-    /// `pid`.
+    /// `pid`: its number.
     pub pid: u32,
     /// `startTime`: in the kernel's clock ticks since boot.
     pub start_time: u64,

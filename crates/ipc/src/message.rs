@@ -23,11 +23,11 @@ pub mod error_code {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
-    /// First line of a side. Protocol 2.
+    /// Both ways: the first line of a side. Protocol 2.
     Hello(Hello),
     /// Supervisor → core: here is a job.
     SubmitJob(SubmitJob),
-    /// Core → supervisor: the job is known.
+    /// Core → supervisor: it was taken.
     Ack(Ack),
     /// Supervisor → core: may it run?
     RequestPermit(RequestPermit),
@@ -53,11 +53,11 @@ pub enum Message {
     Escalation(Escalation),
     /// Supervisor → core: how long its queue is.
     ReportQueueMetrics(QueueMetrics),
-    /// Are you there?
+    /// Supervisor → core: are you there?
     Heartbeat(Heartbeat),
-    /// I am.
+    /// Core → supervisor: I am.
     HeartbeatAck(Heartbeat),
-    /// A request failed.
+    /// Core → supervisor: a request failed.
     Error(ErrorReply),
     /// A type this version does not know. Never sent.
     #[serde(skip)]
@@ -142,25 +142,25 @@ impl Message {
     }
 }
 
-/// `submit_job`.
+/// `submit_job`: makes a job known. Nothing runs yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitJob {
-    /// `requestId`.
+    /// `requestId`: chosen by the asker, unique among what waits for an answer.
     pub request_id: RequestId,
-    /// `job`.
+    /// `job` to be known.
     pub job: Job,
 }
 
-/// `ack`.
+/// `ack`: a `submit_job`, `pause_job` or `resume_job` was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Ack {
-    /// `requestId`.
+    /// `requestId` of what it answers.
     pub request_id: RequestId,
-    /// `jobId`.
+    /// `jobId` of the job it is about.
     pub job_id: JobId,
 }
 
@@ -169,33 +169,33 @@ pub struct Ack {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RequestPermit {
-    /// `requestId`.
+    /// `requestId`: chosen by the asker, unique among what waits for an answer.
     pub request_id: RequestId,
-    /// `job`.
+    /// `job` as it is to be executed.
     pub job: Job,
-    /// `attemptIndex`.
+    /// `attemptIndex`: tries of this job before this one; 0 when every try is a job of its own.
     pub attempt_index: f64,
 }
 
-/// `permit_granted`.
+/// `permit_granted`: the worker is being started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PermitGranted {
-    /// `requestId`.
+    /// `requestId` of what it answers.
     pub request_id: RequestId,
-    /// `permit`.
+    /// `permit`: what was granted.
     pub permit: Permit,
 }
 
-/// `permit_rejected`.
+/// `permit_rejected`: nothing runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PermitRejected {
-    /// `requestId`.
+    /// `requestId` of what it answers.
     pub request_id: RequestId,
-    /// `rejection`.
+    /// `rejection`: why not.
     pub rejection: PermitRejection,
 }
 
@@ -204,9 +204,9 @@ pub struct PermitRejected {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CancelJob {
-    /// `requestId`.
+    /// `requestId`: chosen by the asker, unique among what waits for an answer.
     pub request_id: RequestId,
-    /// `jobId`.
+    /// `jobId` of the job it is about.
     pub job_id: JobId,
     /// `reason`: a word of [`CancelReason`], or any text of an old runner.
     pub reason: String,
@@ -220,11 +220,11 @@ pub struct CancelJob {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCancelled {
-    /// `jobId`.
+    /// `jobId` of the job it is about.
     pub job_id: JobId,
     /// `reason` as it was asked.
     pub reason: String,
-    /// `requestId`.
+    /// `requestId` of what it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }
@@ -234,9 +234,9 @@ pub struct JobCancelled {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobRequest {
-    /// `requestId`.
+    /// `requestId`: chosen by the asker, unique among what waits for an answer.
     pub request_id: RequestId,
-    /// `jobId`.
+    /// `jobId` of the job it is about.
     pub job_id: JobId,
 }
 
@@ -245,7 +245,7 @@ pub struct JobRequest {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobEvent {
-    /// `jobId`.
+    /// `jobId` of the job it is about.
     pub job_id: JobId,
     /// `ts`: the core's clock.
     pub ts: UtcMillis,
@@ -254,7 +254,7 @@ pub struct JobEvent {
     /// `at`: length of the attempt's log when the event was made. Protocol 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
-    /// `event`.
+    /// `event`: what the worker did.
     pub event: WorkerEvent,
 }
 
@@ -263,14 +263,14 @@ pub struct JobEvent {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCompleted {
-    /// `jobId`.
+    /// `jobId` of the job it is about.
     pub job_id: JobId,
-    /// `outcome`.
+    /// `outcome`: how it ended.
     pub outcome: JobOutcome,
     /// `result`: absent when there was no worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WorkerResult>,
-    /// `errorClass`.
+    /// `errorClass`: as in the result; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_class: Option<ErrorClass>,
 }
@@ -280,11 +280,11 @@ pub struct JobCompleted {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum JobOutcome {
-    /// `succeeded`.
+    /// `succeeded`: the work is done.
     Succeeded,
-    /// `failed`.
+    /// `failed`: it is not, or there was no worker.
     Failed,
-    /// `cancelled`.
+    /// `cancelled`: ended because it was asked to.
     Cancelled,
 }
 
@@ -294,7 +294,7 @@ pub enum JobOutcome {
 pub struct CoreEventMessage {
     /// `ts`: the core's clock.
     pub ts: UtcMillis,
-    /// `event`.
+    /// `event`: what happened.
     pub event: CoreEvent,
 }
 
@@ -305,16 +305,16 @@ pub struct CoreEventMessage {
 pub enum CoreEvent {
     /// A worker is alive.
     WorkerStarted {
-        /// `jobId`.
+        /// `jobId` of its job.
         job_id: JobId,
         /// `process`: leader of the worker's session.
         process: ProcessIdentity,
     },
     /// A worker is being ended, or has ended and its pipes are still open.
     WorkerEnding {
-        /// `jobId`.
+        /// `jobId` of its job.
         job_id: JobId,
-        /// `phase`.
+        /// `phase`: where it is on its way out.
         phase: EndingPhase,
         /// `reason`: absent when the worker ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -327,7 +327,7 @@ pub enum CoreEvent {
         /// `jobId`: absent when it may belong to several jobs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job_id: Option<JobId>,
-        /// `leaked`.
+        /// `leaked`: what was left.
         leaked: Leaked,
     },
     /// Permits changed.
@@ -339,7 +339,7 @@ pub enum CoreEvent {
     },
     /// Something a person should know.
     Warning {
-        /// `message`.
+        /// `message`: a sentence for people.
         message: String,
     },
     /// A kind of a newer version.
@@ -381,7 +381,9 @@ pub enum EndingPhase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Escalation {
-    /// `event`.
+    /// `event`: an object with the strings `scope` (`GLOBAL`, `WORKER_KIND`), `action` (`NOTIFY`, `ISOLATE`, `STOP`),
+    /// `target` (a kind of worker, or `system`), `reason` (a sentence), `severity` (`warning`, `error`, `fatal`), and
+    /// `timestamp` in UTC milliseconds.
     pub event: Value,
 }
 
@@ -390,21 +392,21 @@ pub struct Escalation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QueueMetrics {
-    /// `requestId`.
+    /// `requestId`: chosen by the asker, unique among what waits for an answer.
     pub request_id: RequestId,
-    /// `queueDepth`.
+    /// `queueDepth`: jobs that wait to be submitted.
     pub queue_depth: f64,
-    /// `oldestJobAgeMs`.
+    /// `oldestJobAgeMs`: how long the first of them has waited.
     pub oldest_job_age_ms: f64,
-    /// `backlogCount`.
+    /// `backlogCount`: all that is left to do; carried for old peers, a core takes no note of it.
     pub backlog_count: f64,
 }
 
-/// `heartbeat`, `heartbeat_ack`: each carries the sender's clock.
+/// A sign of life (`heartbeat`, `heartbeat_ack`). Each side tells its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Heartbeat {
-    /// `timestamp`.
+    /// `timestamp`: the sender's clock; an answer does not repeat that of the question.
     pub timestamp: UtcMillis,
 }
 
@@ -413,11 +415,12 @@ pub struct Heartbeat {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReply {
-    /// `code`: one of [`error_code`].
+    /// `code`: `JOB_NOT_FOUND` (not known, or has ended), `BAD_MESSAGE` (could not be understood; protocol 2), `OVERLOADED`
+    /// (too many jobs; protocol 2).
     pub code: String,
     /// `message`: a sentence for people.
     pub message: String,
-    /// `requestId`.
+    /// `requestId` of what it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }

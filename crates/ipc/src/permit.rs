@@ -11,15 +11,15 @@ use crate::{JobId, PermitId, UtcMillis};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Permit {
-    /// `permitId`.
+    /// `permitId`: chosen by the core.
     pub permit_id: PermitId,
-    /// `jobId`.
+    /// `jobId` of the job that may run.
     pub job_id: JobId,
     /// `deadlineAt`: when the permit ends, UTC milliseconds.
     pub deadline_at: UtcMillis,
     /// `attemptIndex` as it was asked for.
     pub attempt_index: f64,
-    /// `tokensGranted`.
+    /// `tokensGranted`: what it takes from the budgets.
     pub tokens_granted: Tokens,
     /// `circuitStateSnapshot`: state of each provider's breaker.
     pub circuit_state_snapshot: BTreeMap<String, CircuitState>,
@@ -56,7 +56,7 @@ pub enum CircuitState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PermitRejection {
-    /// `reason`.
+    /// `reason`: which check failed.
     pub reason: RejectionReason,
     /// `detail`: a sentence for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub struct PermitRejection {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RejectionReason {
-    /// `QUEUE_STALL`.
+    /// `QUEUE_STALL`: queues stand still. Our core does not say it.
     QueueStall,
     /// `CIRCUIT_OPEN`: the provider failed too often.
     CircuitOpen,
@@ -88,6 +88,7 @@ pub enum RejectionReason {
     Deferred,
     /// A reason this version does not know; treated as "ask again".
     #[serde(other)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unknown,
 }
 

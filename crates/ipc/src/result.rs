@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::whole;
 use crate::{ProcessIdentity, Usage};
 
 /// The result of one attempt (`result` of `job_completed`).
@@ -9,7 +10,7 @@ use crate::{ProcessIdentity, Usage};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerResult {
-    /// `status`.
+    /// `status`: how it ended.
     pub status: WorkerStatus,
     /// `artifacts`: what the worker says it made.
     #[serde(default)]
@@ -17,9 +18,10 @@ pub struct WorkerResult {
     /// `observations`: what is worth reading, output excerpts first.
     #[serde(default)]
     pub observations: Vec<Observation>,
-    /// `cost`.
+    /// `cost`: time and tokens.
     pub cost: Cost,
     /// `durationMs`: from spawn to the end, on the core's monotonic clock.
+    #[serde(deserialize_with = "whole")]
     pub duration_ms: u64,
     /// `exitCode`: of the worker; 128 + n for signal n.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +41,7 @@ pub struct WorkerResult {
 pub enum WorkerStatus {
     /// `SUCCEEDED`: exit code and the worker's own end agree on success.
     Succeeded,
-    /// `FAILED`.
+    /// `FAILED`: it ended by itself, or by a limit, and did not succeed.
     Failed,
     /// `CANCELLED`: ended because it was asked to.
     Cancelled,
@@ -52,20 +54,21 @@ pub enum WorkerStatus {
 pub enum ErrorClass {
     /// `RETRYABLE_TRANSIENT`: trying again may help.
     RetryableTransient,
-    /// `RETRYABLE_RATE_LIMIT`.
+    /// `RETRYABLE_RATE_LIMIT`: a service wants fewer requests.
     RetryableRateLimit,
-    /// `RETRYABLE_NETWORK`.
+    /// `RETRYABLE_NETWORK`: a service could not be reached.
     RetryableNetwork,
-    /// `RETRYABLE_SERVICE`.
+    /// `RETRYABLE_SERVICE`: a service failed.
     RetryableService,
-    /// `NON_RETRYABLE`.
-    NonRetryable,
-    /// `NON_RETRYABLE_LINT`.
+    /// `NON_RETRYABLE_LINT`: a check of the code failed.
     NonRetryableLint,
-    /// `NON_RETRYABLE_TEST`.
+    /// `NON_RETRYABLE_TEST`: a test failed.
     NonRetryableTest,
     /// `FATAL`: never retried.
     Fatal,
+    /// `NON_RETRYABLE`: trying again does not help. A class that is not known is taken for this one.
+    #[serde(other)]
+    NonRetryable,
 }
 
 impl ErrorClass {
@@ -135,7 +138,7 @@ pub struct Artifact {
     /// `ref`: usually a path.
     #[serde(rename = "ref")]
     pub reference: String,
-    /// `content`.
+    /// `content` of it, when it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
@@ -145,13 +148,13 @@ pub struct Artifact {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
-    /// `summary`.
+    /// `summary`: a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// `command`.
+    /// `command` that was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// `filesChanged`.
+    /// `filesChanged`: their paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files_changed: Vec<String>,
 }
@@ -168,12 +171,13 @@ impl Observation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// `wallTimeMs`.
+    /// `wallTimeMs`: the same as `durationMs` of the result.
+    #[serde(deserialize_with = "whole")]
     pub wall_time_ms: u64,
-    /// `estimatedTokens`.
+    /// `estimatedTokens`: read and written, as a core estimates them; ours says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_tokens: Option<u64>,
-    /// `instructionBytes`.
+    /// `instructionBytes`: length of the instructions; ours says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction_bytes: Option<u64>,
 }
@@ -240,7 +244,7 @@ const fn is_false(value: &bool) -> bool {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Leaked {
-    /// `process`.
+    /// `process`: which one.
     pub process: ProcessIdentity,
     /// `command`: its command line, shortened.
     pub command: String,

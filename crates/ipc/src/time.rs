@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A point on the monotonic clock of one process, counted from an origin that process chose.
 ///
@@ -44,7 +45,7 @@ impl Add<Duration> for Mono {
 }
 
 /// Milliseconds of UTC since the Unix epoch: a JSON integer. For display, never for order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct UtcMillis(pub u64);
@@ -52,5 +53,40 @@ pub struct UtcMillis(pub u64);
 impl fmt::Display for UtcMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcMillis {
+    /// Peers may have only one type of number: any number is read, cut to what fits.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole(deserializer).map(Self)
+    }
+}
+
+/// Reads any number as a whole one: what follows the point is cut off, and what is below zero is zero.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_u64(AnyNumber)
+}
+
+struct AnyNumber;
+
+impl Visitor<'_> for AnyNumber {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<u64, E> {
+        Ok(u64::try_from(number).unwrap_or(0))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<u64, E> {
+        // A cast of what does not fit gives what is nearest.
+        Ok(number as u64)
     }
 }
