@@ -76,6 +76,19 @@ pub(crate) struct RunArgs {
     /// Time the pipes of an ended worker may stay open
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
+    /// How large the log of a step may become, as `512MiB` or `2G`
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub(crate) log_limit: u64,
+    /// How large all logs of the run may become together
+    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size)]
+    pub(crate) run_log_limit: u64,
+    /// What happens to a log above its limit: its beginning and end are kept, all of it is kept, or its worker is
+    /// ended
+    #[arg(long, value_name = "POLICY", default_value = "truncate")]
+    pub(crate) log_over: Over,
+    /// How much of the disk logs leave free
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub(crate) min_free: u64,
     /// Another core to use, a program or a script [default: this one, or ROBOPPI_CORE_ENTRYPOINT]
     #[arg(long, alias = "core-entrypoint", value_name = "PATH", conflicts_with = "direct")]
     pub(crate) core: Option<PathBuf>,
@@ -199,6 +212,43 @@ pub(crate) enum Switch {
     On,
     /// Off
     Off,
+}
+
+/// What happens to a log above its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Over {
+    Truncate,
+    Warn,
+    Kill,
+}
+
+/// A number of bytes: `65536`, `64KiB`, `64k`, `1.5G`. Units are powers of 1024, those that end in `B` without an `i`
+/// powers of 1000.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no size; write for example 512MiB or 2G");
+    let digits = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let unit = unit.trim().to_ascii_lowercase();
+    let (base, power) = match unit.as_str() {
+        "" | "b" => (1_u64, 0),
+        "k" | "kib" => (1024, 1),
+        "m" | "mib" => (1024, 2),
+        "g" | "gib" => (1024, 3),
+        "t" | "tib" => (1024, 4),
+        "kb" => (1000, 1),
+        "mb" => (1000, 2),
+        "gb" => (1000, 3),
+        "tb" => (1000, 4),
+        _ => return Err(wrong()),
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a size is not exact to the byte, and one too large is the largest there is"
+    )]
+    Ok((number * base.pow(power) as f64) as u64)
 }
 
 fn non_negative(text: &str) -> Result<f64, String> {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use roboppi_core::{CoreSettings, GateSettings};
+use roboppi_ipc::{OverLimit, RecordLimits};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::RunMode;
@@ -20,7 +21,7 @@ use roboppi_workflow::parse_duration;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::cli::{RunArgs, Switch};
+use crate::cli::{Over, RunArgs, Switch};
 use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::workflow_file::{self, use_colour};
@@ -180,6 +181,16 @@ fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Resul
         },
         grace: args.grace,
         drain: args.drain,
+        record_limits: RecordLimits {
+            log_bytes: args.log_limit,
+            run_bytes: args.run_log_limit,
+            min_free_bytes: args.min_free,
+            over: match args.log_over {
+                Over::Truncate => OverLimit::Truncate,
+                Over::Warn => OverLimit::Warn,
+                Over::Kill => OverLimit::Kill,
+            },
+        },
         request_timeout: request_timeout(args)?,
         heartbeat: HeartbeatSettings { interval: args.heartbeat, limit: args.heartbeat_limit },
         trace: trace(),

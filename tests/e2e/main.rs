@@ -7,6 +7,7 @@
 mod artifacts;
 mod attempts;
 mod bad_input;
+mod budgets;
 mod cancel;
 mod core_command;
 mod diagnostics;

@@ -8,9 +8,9 @@ use roboppi_ipc::{
     Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions, JobOutcome,
     JobRequest, JobType, Leaked, Message, Observation, OutputMode, Patch, Permit, PermitGranted,
     PermitRejected, PermitRejection, Priority, PriorityClass, ProcessIdentity, Progress, QueueMetrics,
-    RecordTarget, RejectionReason, RequestPermit, ResultDetails, SessionInfo, SubmitJob, TaskBudget, Tokens,
-    ToolCall, ToolResult, Usage, UtcMillis, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
-    WorkerStatus, WorkerTask, decode, error_code,
+    RecordLimits, RecordTarget, RejectionReason, RequestPermit, ResultDetails, SessionInfo, SubmitJob,
+    TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, Waiting, WorkerEvent, WorkerKind,
+    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -37,6 +37,7 @@ fn task() -> WorkerTask {
             record: Some(RecordTarget {
                 dir: "/home/me/.local/state/roboppi/runs/r1".into(),
                 base: "steps/test/i1-a2".into(),
+                limits: Some(RecordLimits::default()),
             }),
             stdio: Some(false),
             timeout_ms: Some(600_000),
@@ -319,9 +320,39 @@ fn what_we_write_we_read_back() {
     }
 }
 
+/// A new variant does not compile until it is here.
+fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static str, usize); 2] {
+    let of_workers = match event {
+        WorkerEvent::Stdout(_)
+        | WorkerEvent::Stderr(_)
+        | WorkerEvent::Progress(_)
+        | WorkerEvent::Patch(_)
+        | WorkerEvent::Text { .. }
+        | WorkerEvent::TextDelta { .. }
+        | WorkerEvent::Thinking { .. }
+        | WorkerEvent::ToolCall(_)
+        | WorkerEvent::ToolResult(_)
+        | WorkerEvent::FileChanged { .. }
+        | WorkerEvent::Usage(_)
+        | WorkerEvent::Session(_)
+        | WorkerEvent::Waiting(_)
+        | WorkerEvent::Gap(_)
+        | WorkerEvent::Unknown { .. } => 15,
+    };
+    let of_cores = match core_event {
+        CoreEvent::WorkerStarted { .. }
+        | CoreEvent::WorkerEnding { .. }
+        | CoreEvent::Leaked { .. }
+        | CoreEvent::Permits { .. }
+        | CoreEvent::Warning { .. }
+        | CoreEvent::Unknown { .. } => 6,
+    };
+    [("job_event", of_workers), ("core_event", of_cores)]
+}
+
 #[test]
 fn every_kind_of_event_has_a_sample() {
-    for (sample, kinds) in [("job_event", 15), ("core_event", 6)] {
+    for (sample, kinds) in count_of_events(&worker_events()[0], &core_events()[0]) {
         let lines: Vec<_> = samples().iter().filter(|message| message.kind() == sample).map(line).collect();
         let distinct: BTreeSet<String> = lines
             .iter()

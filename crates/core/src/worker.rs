@@ -3,6 +3,7 @@
 //! [`start_worker`] starts one and gives its [`WorkerHandle`]: the events while it runs, the ways to end
 //! it, and its result. The server of the core uses the same handle.
 
+mod budgets;
 mod command;
 mod drive;
 mod holders;
@@ -27,6 +28,7 @@ use tokio::time::sleep_until;
 
 use crate::live::{LiveEvent, LiveLimits};
 use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
+use budgets::Budgets;
 use state::State;
 
 /// How a worker is run.
@@ -99,13 +101,14 @@ pub struct WorkerHost {
     pub clock: Clock,
     /// What they leave behind.
     pub orphans: Rc<Orphans>,
+    budgets: Rc<Budgets>,
 }
 
 impl WorkerHost {
     /// A host in this process.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, orphans: Orphans::new() }
+        Self { clock, orphans: Orphans::new(), budgets: Rc::default() }
     }
 }
 

@@ -91,6 +91,7 @@ impl Stage {
         options.record = Some(RecordTarget {
             dir: self.dir().to_str().expect("a path that is text").to_owned(),
             base: format!("steps/{id}/i1-a1"),
+            limits: None,
         });
         let adapter = Adapters::builtin().get(task.worker_kind);
         start_worker(&self.host, JobId::new(id), adapter, task, options, Rc::new(Notify::new()))

@@ -13,9 +13,9 @@ use crate::{JobId, UtcMillis};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
-    /// `jobId`.
+    /// `jobId`: chosen by the supervisor, one for each try.
     pub job_id: JobId,
-    /// `type`.
+    /// `type`: what is to be done.
     #[serde(rename = "type")]
     pub job_type: JobType,
     /// `priority`; carried for old peers, a core does not order by it.
@@ -27,9 +27,9 @@ pub struct Job {
     /// a failed job, as old runners expect, and not an undecodable message.
     #[serde(default)]
     pub payload: Value,
-    /// `limits`.
+    /// `limits`: how long, how often, how dear.
     pub limits: JobLimits,
-    /// `context`.
+    /// `context`: who asked.
     pub context: JobContext,
 }
 
@@ -48,15 +48,15 @@ impl Job {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobType {
-    /// `LLM`.
+    /// `LLM`: a question to a model.
     Llm,
-    /// `TOOL`.
+    /// `TOOL`: a call of a tool.
     Tool,
     /// `WORKER_TASK`: the only type a core executes.
     WorkerTask,
-    /// `PLUGIN_EVENT`.
+    /// `PLUGIN_EVENT`: something for a plugin.
     PluginEvent,
-    /// `MAINTENANCE`.
+    /// `MAINTENANCE`: housekeeping.
     Maintenance,
 }
 
@@ -66,7 +66,7 @@ pub enum JobType {
 pub struct Priority {
     /// `value`: higher runs first in schedulers.
     pub value: f64,
-    /// `class`.
+    /// `class`: whether somebody waits for it.
     pub class: PriorityClass,
 }
 
@@ -75,9 +75,9 @@ pub struct Priority {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PriorityClass {
-    /// `INTERACTIVE`.
+    /// `INTERACTIVE`: somebody waits for it.
     Interactive,
-    /// `BATCH`.
+    /// `BATCH`: nobody does; such jobs wait first when the core is loaded.
     Batch,
 }
 
@@ -103,14 +103,14 @@ pub struct JobLimits {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobContext {
-    /// `traceId`.
+    /// `traceId`: any text.
     pub trace_id: String,
-    /// `correlationId`.
+    /// `correlationId`: any text; ours is the run.
     pub correlation_id: String,
-    /// `userId`.
+    /// `userId`: any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// `sessionId`.
+    /// `sessionId`: any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
 }
@@ -120,9 +120,9 @@ pub struct JobContext {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerTask {
-    /// `workerTaskId`.
+    /// `workerTaskId`: any text.
     pub worker_task_id: String,
-    /// `workerKind`.
+    /// `workerKind`: which program does it.
     pub worker_kind: WorkerKind,
     /// `workspaceRef`: absolute path, the worker's working directory.
     pub workspace_ref: String,
@@ -131,7 +131,7 @@ pub struct WorkerTask {
     /// `defaultArgs`: arguments put before our own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub default_args: Vec<String>,
-    /// `model`.
+    /// `model` an agent is to use.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub model: Option<String>,
     /// `variant`: reasoning effort or the like.
@@ -141,7 +141,7 @@ pub struct WorkerTask {
     pub capabilities: Vec<Capability>,
     /// `outputMode`: whether events are streamed.
     pub output_mode: OutputMode,
-    /// `budget`.
+    /// `budget`: until when, and how much.
     pub budget: TaskBudget,
     /// `env`: added to the core's environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -165,11 +165,11 @@ where
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WorkerKind {
-    /// `CODEX_CLI`.
+    /// `CODEX_CLI`: an agent.
     CodexCli,
-    /// `CLAUDE_CODE`.
+    /// `CLAUDE_CODE`: an agent.
     ClaudeCode,
-    /// `OPENCODE`.
+    /// `OPENCODE`: an agent.
     #[serde(rename = "OPENCODE")]
     OpenCode,
     /// `CUSTOM`: a shell command.
@@ -203,17 +203,17 @@ impl fmt::Display for WorkerKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Capability {
-    /// `READ`.
+    /// `READ`: read files.
     Read,
-    /// `EDIT`.
+    /// `EDIT`: change files.
     Edit,
-    /// `RUN_TESTS`.
+    /// `RUN_TESTS`: run tests.
     RunTests,
-    /// `RUN_COMMANDS`.
+    /// `RUN_COMMANDS`: run any command.
     RunCommands,
-    /// `MAILBOX`.
+    /// `MAILBOX`: exchange messages with other agents.
     Mailbox,
-    /// `TASKS`.
+    /// `TASKS`: take and give tasks.
     Tasks,
 }
 
@@ -294,4 +294,44 @@ pub struct RecordTarget {
     pub dir: String,
     /// `base`: path of the attempt's files inside it, without extension: `steps/build/i1-a2`.
     pub base: String,
+    /// `limits`: how much of the disk may be taken; absent for the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<RecordLimits>,
+}
+
+/// How much of the disk logs may take (`payload.roboppi.record.limits`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RecordLimits {
+    /// `logBytes`: of the log of one attempt, with its index.
+    pub log_bytes: u64,
+    /// `runBytes`: of all logs of the run together.
+    pub run_bytes: u64,
+    /// `minFreeBytes`: what must stay free on the disk.
+    pub min_free_bytes: u64,
+    /// `over`: what is done with more.
+    pub over: OverLimit,
+}
+
+impl Default for RecordLimits {
+    /// More than any build needs: 1 GiB a log, 5 GiB a run, 1 GiB free.
+    fn default() -> Self {
+        const GIB: u64 = 1024 * 1024 * 1024;
+        Self { log_bytes: GIB, run_bytes: 5 * GIB, min_free_bytes: GIB, over: OverLimit::Truncate }
+    }
+}
+
+/// What is done when a log exceeds its limit (`over`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OverLimit {
+    /// `truncate`: its beginning and its end are kept, and what is between them is counted.
+    #[default]
+    Truncate,
+    /// `warn`: it is kept whole, and that is said once.
+    Warn,
+    /// `kill`: as `truncate`, and the worker is ended.
+    Kill,
 }

@@ -70,12 +70,6 @@ pub enum RecordError {
         /// The file.
         path: PathBuf,
     },
-    /// The logs of the run have reached their bound, and this one has nothing it could give up.
-    #[error("{} is not written any further: the logs of the run have reached their bound", path.display())]
-    RunFull {
-        /// The file.
-        path: PathBuf,
-    },
     /// The directory was written by a newer roboppi.
     #[error(
         "{} has format {found}, this roboppi reads up to {known}; use the version that wrote it, or a later one",

@@ -82,6 +82,15 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     write().map_err(RecordError::io("write", path))
 }
 
+/// What is in a directory; nothing when it is not there.
+pub(crate) fn list(path: &Path) -> Result<Vec<fs::DirEntry>, RecordError> {
+    match fs::read_dir(path) {
+        Ok(entries) => entries.collect::<io::Result<_>>().map_err(RecordError::io("list", path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(RecordError::io("list", path)(error)),
+    }
+}
+
 /// Reads a small file whole.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, RecordError> {
     fs::read(path).map_err(RecordError::io("read", path))

@@ -35,7 +35,7 @@ pub use event_file::EventFileWriter;
 pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Torn};
 pub use limits::{LogLimits, RunUsage};
-pub use log::{ChunkKind, Chunks, LogChunk, LogLine, LogPiece, LogReader};
+pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
 pub use record_reader::{EventReader, JournalReader, RecordReader};
 pub use root::StateRoot;
 pub use run_dir::RunDir;

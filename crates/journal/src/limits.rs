@@ -19,7 +19,8 @@ impl LogLimits {
     pub const NONE: Self = Self { bytes: u64::MAX, min_free: 0 };
 }
 
-/// What all logs of a run take together, as their writers in this process count it.
+/// What all logs of a run take together, as their writers in this process count it. When there is no room for more,
+/// each log keeps what it has, and the last 128 KiB of what comes.
 #[derive(Debug)]
 pub struct RunUsage {
     limit: u64,

@@ -14,8 +14,10 @@ use crate::{RecordError, files};
 mod chunks;
 mod line_map;
 mod lines;
+mod search;
 
 pub use chunks::Chunks;
+pub use search::{FoundLine, Needle, SearchPosition};
 use line_map::Mark;
 
 /// Reads the bytes of one attempt: by offset, by line, from the end.

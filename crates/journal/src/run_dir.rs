@@ -1,6 +1,7 @@
 //! The directory of one run.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
@@ -72,6 +73,26 @@ impl RunDir {
     /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
     pub fn events_path(&self, base: &str) -> Result<PathBuf, RecordError> {
         Ok(Base::parse(&self.path, base)?.events())
+    }
+
+    /// Bytes that all logs take on the disk, with what belongs to them.
+    ///
+    /// # Errors
+    /// When a directory cannot be read. What is not there takes nothing.
+    pub fn logs_on_disk(&self) -> Result<u64, RecordError> {
+        let mut bytes = 0;
+        let mut dirs = vec![self.path.join("steps")];
+        while let Some(dir) = dirs.pop() {
+            for entry in files::list(&dir)? {
+                match entry.metadata() {
+                    Ok(metadata) if metadata.is_dir() => dirs.push(entry.path()),
+                    Ok(metadata) => bytes += metadata.blocks() * 512,
+                    // Gone in the meantime.
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(bytes)
     }
 
     /// Writes `run.json`, whole or not at all.

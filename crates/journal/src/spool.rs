@@ -175,7 +175,10 @@ impl SpoolWriter {
         let before = self.given_up();
         loop {
             let in_run = self.usage.as_ref().is_none_or(|usage| usage.has_room(more));
-            if in_run && self.rotation.fits(self.on_disk + more, self.index.len()) {
+            if !in_run {
+                self.rotation.tighten(here);
+            }
+            if self.rotation.fits(self.on_disk + more, self.index.len()) {
                 break;
             }
             if !self.can_give_back() {
@@ -183,10 +186,7 @@ impl SpoolWriter {
             }
             let known = self.given_up();
             if self.rotation.give_up().is_none() {
-                if in_run {
-                    break;
-                }
-                return Err(RecordError::RunFull { path: self.path.clone() });
+                break;
             }
             if let Some(usage) = &self.usage {
                 usage.give_back(self.given_up() - known);

@@ -210,20 +210,23 @@ fn the_logs_of_a_run_share_a_bound() {
     let large = LogLimits { bytes: 8 * LIMIT, min_free: 0 };
     let spool = |base: &str| SpoolWriter::within(run.path(), base, large, Some(Rc::clone(&usage))).unwrap();
     let (mut first, mut second) = (spool("steps/a/i1-a1"), spool("steps/b/i1-a1"));
-    let block = vec![b'x'; 64 * 1024];
-    let mut refused = 0;
-    for _ in 0..64 {
+    for number in 0..64_u8 {
         for spool in [&mut first, &mut second] {
-            match spool.append(OutputStream::Stdout, &block, UtcMillis(1)) {
-                Ok(_) => {}
-                Err(RecordError::RunFull { .. }) => refused += 1,
-                Err(error) => panic!("{error}"),
-            }
+            spool.append(OutputStream::Stdout, &[b'a' + number % 20; 64 * 1024], UtcMillis(1)).unwrap();
         }
-        assert!(usage.used() <= 2 * LIMIT);
+        assert!(usage.used() <= 2 * LIMIT + 2 * 128 * 1024, "{}", usage.used());
     }
-    assert!(refused > 0);
-    assert_eq!(usage.used(), LIMIT / 2 + first.len() - first.lost() + second.len() - second.lost());
+    let mut late = spool("steps/c/i1-a1");
+    late.append(OutputStream::Stdout, &[b'l'; LIMIT as usize], UtcMillis(1)).unwrap();
+    drop((first, second, late));
+    let taken = run.logs_on_disk().unwrap() + LIMIT / 2;
+    assert!(taken <= 2 * LIMIT + 4 * 128 * 1024, "{taken}");
+    for (base, last) in [("steps/a/i1-a1", b'd'), ("steps/b/i1-a1", b'd'), ("steps/c/i1-a1", b'l')] {
+        let mut log = run.log(base).unwrap();
+        let end = log.len() - 64 * 1024;
+        assert_eq!(log.read(end, 1 << 20).unwrap(), LogPiece::Bytes(vec![last; 64 * 1024]), "{base}");
+        assert!(log.line_count().unwrap() == 1 && !log.lines(0..9).unwrap().is_empty(), "{base}");
+    }
 }
 
 #[test]

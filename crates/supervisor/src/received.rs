@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use roboppi_ipc::{JobEvent, OutputStream, WorkerEvent, WorkerOutput};
-use roboppi_journal::{EventFileWriter, RecordError, SpoolWriter};
+use roboppi_ipc::{JobEvent, OutputStream, RecordLimits, WorkerEvent, WorkerOutput};
+use roboppi_journal::{EventFileWriter, LogLimits, RecordError, SpoolWriter};
 use roboppi_run::AttemptRecord;
 
 /// Writes the log and the event file of one attempt from the live events of a core of protocol 1.
@@ -22,8 +22,10 @@ impl ReceivedRecord {
     ///
     /// # Errors
     /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
-    pub(crate) fn new(run_dir: &Path, base: &str) -> Result<Self, RecordError> {
-        let (log, events) = (SpoolWriter::new(run_dir, base)?, EventFileWriter::new(run_dir, base)?);
+    pub(crate) fn new(run_dir: &Path, base: &str, limits: RecordLimits) -> Result<Self, RecordError> {
+        let limits = LogLimits { bytes: limits.log_bytes, min_free: limits.min_free_bytes };
+        let log = SpoolWriter::within(run_dir, base, limits, None)?;
+        let events = EventFileWriter::new(run_dir, base)?;
         Ok(Self { log, events, told: false })
     }
 
@@ -74,7 +76,7 @@ mod tests {
     #[test]
     fn lines_get_their_ends_back_and_everything_its_place() {
         let dir = tempfile::tempdir().unwrap();
-        let mut record = ReceivedRecord::new(dir.path(), "steps/a/i1-a1").unwrap();
+        let mut record = ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default()).unwrap();
         let says = |data: &str| WorkerOutput { data: data.into(), ..WorkerOutput::default() };
         let progress = Progress { message: "half".into(), ..Progress::default() };
         let came: Vec<_> = [
@@ -98,7 +100,7 @@ mod tests {
     fn trouble_is_told_once() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("steps"), "in the way").unwrap();
-        let mut record = ReceivedRecord::new(dir.path(), "steps/a/i1-a1").unwrap();
+        let mut record = ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default()).unwrap();
         let says = WorkerOutput { data: "x".into(), ..WorkerOutput::default() };
         assert!(record.event(event(0, WorkerEvent::Stdout(says.clone()))).1.is_some());
         assert!(record.event(event(1, WorkerEvent::Stdout(says))).1.is_none());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use roboppi_ipc::RecordLimits;
 use roboppi_ipc::io::Trace;
 use roboppi_run::RunMode;
 use roboppi_workflow::Workflow;
@@ -28,6 +29,8 @@ pub struct RunSettings {
     pub grace: Duration,
     /// Time pipes may stay open after a worker's exit.
     pub drain: Duration,
+    /// How much of the disk the record may take.
+    pub record_limits: RecordLimits,
     /// How long the core may take to answer a request.
     pub request_timeout: Duration,
     /// When a silent core counts as hung.

@@ -34,7 +34,7 @@ pub(super) async fn drive(
         Err(problem) => end_without_report(&shared, problem, None),
         Ok(Ready { command, spec, translation }) => {
             let polite = spec.polite.min(options.grace);
-            let recorder = Recorder::open(options.record.as_ref());
+            let recorder = Recorder::open(options.record.as_ref(), &shared.host.budgets);
             shared.state.borrow_mut().begin(recorder, translation, polite);
             let limits =
                 Limits { grace: options.grace - polite, drain: options.drain, timeout: options.timeout };

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use roboppi_ipc::{OutputStream, RecordTarget, UtcMillis};
-use roboppi_journal::{EventFileWriter, RecordError, RunDir, SpoolWriter};
+use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
+use roboppi_journal::{EventFileWriter, LogLimits, RecordError, RunDir, RunUsage, SpoolWriter};
 use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
 
+use super::budgets::Budgets;
 use crate::live::{LiveEvent, StoredRange};
 
 /// Files of an attempt that nobody asked to keep.
@@ -27,15 +29,21 @@ pub(super) struct Recorder {
     len: u64,
     trouble: Option<String>,
     told: bool,
+    limits: RecordLimits,
+    /// The log was found to be larger than its limit.
+    over: bool,
     /// Removed with the recorder.
     private: Option<TempDir>,
 }
 
 impl Recorder {
-    pub(super) fn open(target: Option<&RecordTarget>) -> Self {
+    pub(super) fn open(target: Option<&RecordTarget>, budgets: &Budgets) -> Self {
         let mut recorder = Self::default();
-        let Some(RecordTarget { dir, base }) = target else { return recorder.open_private() };
-        match recorder.open_in(Path::new(dir), base) {
+        let Some(RecordTarget { dir, base, limits }) = target else { return recorder.open_private() };
+        let dir = Path::new(dir);
+        recorder.limits = limits.unwrap_or_default();
+        let usage = budgets.of(dir, recorder.limits.run_bytes);
+        match recorder.open_in(dir, base, Some(usage)) {
             Ok(()) => recorder,
             Err(error) => {
                 recorder.fail(&error);
@@ -44,8 +52,13 @@ impl Recorder {
         }
     }
 
-    fn open_in(&mut self, dir: &Path, base: &str) -> Result<(), RecordError> {
-        self.files = Some((SpoolWriter::new(dir, base)?, EventFileWriter::new(dir, base)?));
+    fn open_in(&mut self, dir: &Path, base: &str, usage: Option<Rc<RunUsage>>) -> Result<(), RecordError> {
+        let RecordLimits { log_bytes, min_free_bytes, over, .. } = self.limits;
+        let keeps_all = over == OverLimit::Warn;
+        let bytes = if keeps_all { LogLimits::NONE.bytes } else { log_bytes };
+        let limits = LogLimits { bytes, min_free: min_free_bytes };
+        let spool = SpoolWriter::within(dir, base, limits, usage.filter(|_| !keeps_all))?;
+        self.files = Some((spool, EventFileWriter::new(dir, base)?));
         self.events_path = Some(RunDir::at(dir.to_owned()).events_path(base)?);
         Ok(())
     }
@@ -53,7 +66,7 @@ impl Recorder {
     fn open_private(mut self) -> Self {
         match tempfile::Builder::new().prefix("roboppi-core-").tempdir() {
             Ok(dir) => {
-                if let Err(error) = self.open_in(dir.path(), PRIVATE_BASE) {
+                if let Err(error) = self.open_in(dir.path(), PRIVATE_BASE, None) {
                     self.fail(&error);
                 }
                 self.private = Some(dir);
@@ -74,6 +87,19 @@ impl Recorder {
             }
         }
         offset
+    }
+
+    /// What is to be done because the log has become too large, once.
+    pub(super) fn take_over_limit(&mut self) -> Option<OverLimit> {
+        let (spool, _) = self.files.as_ref()?;
+        let RecordLimits { log_bytes, over, .. } = self.limits;
+        let is_over = spool.given_up() > 0 || spool.len() - spool.lost() > log_bytes;
+        (is_over && !std::mem::replace(&mut self.over, is_over)).then_some(over)
+    }
+
+    /// How much of the disk may be taken.
+    pub(super) const fn limits(&self) -> RecordLimits {
+        self.limits
     }
 
     /// Appends an event and says where it is now, unless that failed.

@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, ProcessIdentity, ResultDetails,
-    WorkerEvent, WorkerResult,
+    CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity, RecordLimits,
+    ResultDetails, WorkerEvent, WorkerResult,
 };
 use roboppi_process::{ChildReport, ChildWatch, Control};
 use roboppi_run::AttemptRecord;
@@ -173,11 +173,30 @@ impl State {
         let ts = self.host.clock.utc();
         let offset = self.recorder.output(stream, bytes, ts);
         self.pass_on_trouble();
+        self.keep_within_limit(now);
         let Some(translation) = &mut self.translation else { return };
         if self.show_output && translation.is_raw(stream) {
             self.live.output(now, ts, stream, offset, bytes);
         }
         self.translate(now, |translation, effects| translation.output(now, stream, bytes, effects));
+    }
+
+    /// Says that the log has become too large, and ends the worker when that was asked for.
+    fn keep_within_limit(&mut self, now: Mono) {
+        let Some(over) = self.recorder.take_over_limit() else { return };
+        let RecordLimits { log_bytes, run_bytes, .. } = self.recorder.limits();
+        let does = match over {
+            OverLimit::Truncate => "only its beginning and its end are kept from here on",
+            OverLimit::Warn => "it is kept whole",
+            OverLimit::Kill => "the worker is ended",
+        };
+        self.warn(format!(
+            "its output has reached a limit, {log_bytes} bytes for it or {run_bytes} for all of the run: {does}"
+        ));
+        if over == OverLimit::Kill {
+            self.tell_to_end(now, CancelReason::Budget);
+            self.controls.push_back(Control::Cancel(CancelReason::Budget));
+        }
     }
 
     fn ending(&mut self, now: Mono, phase: EndingPhase, reason: Option<CancelReason>, limit: Duration) {

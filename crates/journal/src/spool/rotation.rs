@@ -8,6 +8,9 @@ use crate::hole::Hole;
 /// A log is given up in steps of this share of its bound.
 const STEPS: u64 = 16;
 
+/// Bytes of the end of a log that are kept when its run has no room for more.
+const LAST: u64 = 128 * 1024;
+
 /// A place in a log, and the newlines before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -24,17 +27,27 @@ pub(super) struct Rotation {
     /// Places behind the head at which the end that is kept may begin; at most as many as there are steps.
     places: VecDeque<Place>,
     hole: Option<Hole>,
+    tight: bool,
 }
 
 impl Rotation {
     pub(super) fn new(limits: LogLimits) -> Self {
         let limit = limits.bytes.max(LogLimits::SMALLEST);
-        Self { limit, head: None, places: VecDeque::new(), hole: None }
+        Self { limit, head: None, places: VecDeque::new(), hole: None, tight: false }
     }
 
     /// Bytes that may be written at once, so that places are close enough.
     pub(super) const fn step(&self) -> u64 {
-        self.limit / STEPS
+        if self.tight { LAST / STEPS } else { self.limit / STEPS }
+    }
+
+    /// There is no room for more in the run: what is there is the beginning, or as much of it as must be, and of what
+    /// comes only the last bytes are kept.
+    pub(super) fn tighten(&mut self, place: Place) {
+        if !std::mem::replace(&mut self.tight, true) {
+            self.head.get_or_insert(place);
+            self.limit = self.limit.min(self.kept(place.offset).saturating_add(LAST));
+        }
     }
 
     /// Whether so large an index takes too much of what there is for the log.

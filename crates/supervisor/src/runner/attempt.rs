@@ -286,7 +286,11 @@ impl Attempt<'_> {
             },
             env: self.environment(),
             roboppi: Some(JobOptions {
-                record: Some(RecordTarget { dir: text(self.shared.run_dir.path()), base: self.of.base() }),
+                record: Some(RecordTarget {
+                    dir: text(self.shared.run_dir.path()),
+                    base: self.of.base(),
+                    limits: Some(settings.record_limits),
+                }),
                 stdio: Some(settings.stream_stdio),
                 timeout_ms: Some(timeout_ms),
                 grace_ms: Some(millis(self.grace())),

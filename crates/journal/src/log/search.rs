@@ -1,0 +1,235 @@
+//! Finds text in a whole log without loading it.
+
+use std::ops::ControlFlow;
+
+use memchr::{memchr, memchr_iter, memmem, memrchr};
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::{LogReader, Mark};
+use crate::RecordError;
+
+/// Bytes read at a time. A line longer than this is searched in pieces.
+const BLOCK: u64 = 1024 * 1024;
+/// Pieces of one line overlap by so many bytes, so that what lies on their border is found.
+const OVERLAP: u64 = 4 * 1024;
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Needle(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Text(memmem::Finder<'static>),
+    Pattern(Regex),
+}
+
+impl Needle {
+    /// This text, as it is, up to the end of its first line.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        let text = text.split('\n').next().unwrap_or_default();
+        Self(Kind::Text(memmem::Finder::new(text.as_bytes()).into_owned()))
+    }
+
+    /// This text whatever its case, as long as none of its letters is a capital.
+    #[must_use]
+    pub fn smart_case(text: &str) -> Self {
+        if text.chars().any(char::is_uppercase) || !text.chars().any(char::is_alphabetic) {
+            return Self::text(text);
+        }
+        let pattern = RegexBuilder::new(&regex::escape(text)).case_insensitive(true).unicode(true).build();
+        pattern.map_or_else(|_| Self::text(text), |pattern| Self(Kind::Pattern(pattern)))
+    }
+
+    /// A regular expression. It never matches more than a line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn pattern(pattern: &str) -> Result<Self, String> {
+        let built = RegexBuilder::new(pattern).multi_line(true).build();
+        built.map(|pattern| Self(Kind::Pattern(pattern))).map_err(|error| error.to_string())
+    }
+
+    /// The first match in `bytes` from `from` on that is within one line.
+    fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        match &self.0 {
+            Kind::Text(finder) => finder.find(&bytes[from..]).map(|at| from + at),
+            Kind::Pattern(pattern) => {
+                let mut from = from;
+                loop {
+                    let found = pattern.find_at(bytes, from)?;
+                    match memchr(b'\n', found.as_bytes()) {
+                        None => return Some(found.start()),
+                        // It went over the end of its line. Each line is looked at on its own then.
+                        Some(newline) => {
+                            let end = found.start() + newline;
+                            let start = memrchr(b'\n', &bytes[..found.start()]).map_or(0, |at| at + 1);
+                            if pattern.is_match(&bytes[start.max(from)..end]) {
+                                return Some(found.start());
+                            }
+                            from = end + 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A line that holds what was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundLine {
+    /// Its number, from 0.
+    pub number: u64,
+    /// Offset of its first byte.
+    pub offset: u64,
+}
+
+/// Where a search goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchPosition {
+    mark: Mark,
+}
+
+impl SearchPosition {
+    /// Offset up to which everything was searched.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.mark.offset
+    }
+}
+
+impl LogReader {
+    /// The place where a search that begins with a line begins.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn search_from(&mut self, line: u64) -> Result<SearchPosition, RecordError> {
+        let end = Mark { offset: self.len, line };
+        Ok(SearchPosition { mark: self.locate(line)?.unwrap_or(end) })
+    }
+
+    /// Gives every line with what is looked for to `found`, each once and in order, from `from` on, until `found` has
+    /// enough, or about `budget` bytes were searched, or the log ends. An incomplete last line is searched, and is
+    /// searched again when it has grown. Gives the place to go on at; at the end of the log, that of its last line.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn search(
+        &mut self,
+        needle: &Needle,
+        from: SearchPosition,
+        budget: u64,
+        mut found: impl FnMut(FoundLine) -> ControlFlow<()>,
+    ) -> Result<SearchPosition, RecordError> {
+        let mut at = from.mark;
+        let stop = at.offset.saturating_add(budget);
+        let mut block = Vec::new();
+        // A line that goes on in the next block, and was found already.
+        let mut known = None;
+        while at.offset < self.len && at.offset < stop {
+            let hole = self.hole();
+            if let Some(hole) = hole.filter(|hole| (hole.from..hole.to).contains(&at.offset)) {
+                at = Mark { offset: hole.to.min(self.len), line: hole.line };
+                continue;
+            }
+            let end = hole.map(|hole| hole.from).filter(|from| *from > at.offset).unwrap_or(self.len);
+            let count = usize::try_from((end - at.offset).min(BLOCK)).unwrap_or_default();
+            block.clear();
+            self.fill(&mut block, at.offset, count)?;
+            if self.hole.look_again()? {
+                // Some of it may have been given up while it was read.
+                continue;
+            }
+            let is_last = at.offset + block.len() as u64 == end;
+            let whole = memrchr(b'\n', &block).map_or(0, |newline| newline + 1);
+            let searched = if is_last || whole == 0 { block.len() } else { whole };
+            let mut lines = Lines { block: &block[..searched], counted: 0, line: at.line };
+            let mut next = 0;
+            while let Some(hit) = needle.find(lines.block, next) {
+                let (start, behind) = lines.around(hit);
+                next = behind;
+                let line = FoundLine { number: lines.line, offset: at.offset + start as u64 };
+                if known.replace(line.number) == Some(line.number) {
+                    continue;
+                }
+                if found(line).is_break() {
+                    let mark = Mark { offset: at.offset + behind as u64, line: line.number + 1 };
+                    return Ok(SearchPosition { mark });
+                }
+            }
+            lines.count_to(searched);
+            let reached = Mark { offset: at.offset + searched as u64, line: lines.line };
+            if reached.offset == self.len && whole < searched {
+                // The last line may go on.
+                return Ok(SearchPosition {
+                    mark: Mark { offset: at.offset + whole as u64, line: reached.line },
+                });
+            }
+            let is_piece = whole == 0 && !is_last;
+            // What lies on the border of two pieces of a line belongs to the second one too.
+            at = if is_piece { Mark { offset: reached.offset - OVERLAP, ..reached } } else { reached };
+        }
+        Ok(SearchPosition { mark: at })
+    }
+
+    /// The last line before `before` with what is looked for.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn search_back(&mut self, needle: &Needle, before: u64) -> Result<Option<FoundLine>, RecordError> {
+        let limit = self.locate(before)?.map_or(self.len, |place| place.offset);
+        let mut end = limit;
+        while end > 0 {
+            let begin = end.saturating_sub(BLOCK);
+            // From the beginning of a line, so that no line is searched in part.
+            let line = self.line_of(begin)?;
+            let mut from = self.search_from(line)?;
+            if from.mark.offset >= end {
+                from = SearchPosition { mark: Mark { offset: begin, line } };
+            }
+            let mut last = None;
+            let first = from.mark.offset;
+            while from.mark.offset < end {
+                let reached = self.search(needle, from, end - from.mark.offset, |line| {
+                    if line.number < before && line.offset < end {
+                        last = Some(line);
+                    }
+                    ControlFlow::Continue(())
+                })?;
+                if reached.mark.offset <= from.mark.offset {
+                    break;
+                }
+                from = reached;
+            }
+            if last.is_some() || begin == 0 {
+                return Ok(last);
+            }
+            end = first.min(begin);
+        }
+        Ok(None)
+    }
+}
+
+/// Counts newlines no further than it must.
+struct Lines<'a> {
+    block: &'a [u8],
+    counted: usize,
+    /// Number of the line at `counted`.
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Where the line of a byte begins, and where the next one does. It is the one that was counted to then.
+    fn around(&mut self, at: usize) -> (usize, usize) {
+        let start = memrchr(b'\n', &self.block[..at]).map_or(0, |newline| newline + 1);
+        let behind = memchr(b'\n', &self.block[at..]).map_or(self.block.len(), |newline| at + newline + 1);
+        self.count_to(start);
+        (start, behind)
+    }
+
+    fn count_to(&mut self, place: usize) {
+        self.line += memchr_iter(b'\n', &self.block[self.counted..place]).count() as u64;
+        self.counted = place;
+    }
+}

@@ -1,0 +1,152 @@
+//! Searching a log against searching its text the simple way.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
+use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::{FoundLine, LogLimits, LogReader, Needle, RunDir, SearchPosition, SpoolWriter};
+
+const BASE: &str = "steps/s/i1-a1";
+
+fn log_of(run: &RunDir, text: &[u8]) -> LogReader {
+    SpoolWriter::new(run.path(), BASE).unwrap().append(OutputStream::Stdout, text, UtcMillis(1)).unwrap();
+    run.log(BASE).unwrap()
+}
+
+fn all(log: &mut LogReader, needle: &Needle, budget: u64) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    let mut at = SearchPosition::default();
+    loop {
+        let reached = log
+            .search(needle, at, budget, |line| {
+                // An incomplete last line is searched again when the search goes on.
+                if numbers.last() != Some(&line.number) {
+                    numbers.push(line.number);
+                }
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        if reached == at {
+            return numbers;
+        }
+        at = reached;
+    }
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.split('\n').collect();
+    if text.ends_with('\n') {
+        lines.pop();
+    }
+    lines
+}
+
+proptest! {
+    #[test]
+    fn every_line_is_found_once_forwards_and_backwards(
+        text in "[abA\n]{0,400}",
+        needle in "[abA]{1,3}",
+        budget in prop_oneof![Just(u64::MAX), 1_u64..50],
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::at(dir.path().to_owned());
+        let mut log = log_of(&run, text.as_bytes());
+        let cases: [(Needle, Box<dyn Fn(&str) -> bool>); 3] = [
+            (Needle::text(&needle), Box::new(|line| line.contains(&needle))),
+            (Needle::smart_case(&needle), Box::new(|line| {
+                if needle.contains('A') { line.contains(&needle) } else { line.to_lowercase().contains(&needle) }
+            })),
+            (Needle::pattern(&format!("^{needle}")).unwrap(), Box::new(|line| line.starts_with(&needle))),
+        ];
+        for (needle, holds) in cases {
+            let expected: Vec<u64> = lines(&text)
+                .iter()
+                .zip(0..)
+                .filter(|(line, _)| holds(line))
+                .map(|(_, number)| number)
+                .collect();
+            prop_assert_eq!(&all(&mut log, &needle, budget), &expected);
+            let mut back = Vec::new();
+            let mut before = log.line_count().unwrap();
+            while let Some(FoundLine { number, offset }) = log.search_back(&needle, before).unwrap() {
+                prop_assert_eq!(log.line_start(number).unwrap(), Some(offset));
+                back.push(number);
+                before = number;
+            }
+            back.reverse();
+            prop_assert_eq!(&back, &expected, "backwards");
+        }
+    }
+}
+
+#[test]
+fn what_lies_on_the_border_of_two_blocks_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    // A line of 5 MiB with words at every border of a MiB, among short ones.
+    let mut text = b"first\n".to_vec();
+    let line = text.len();
+    text.resize(line + 5 * 1024 * 1024, b'.');
+    for border in (1..=5).map(|mib| mib * 1024 * 1024 - 3) {
+        text[border..border + 6].copy_from_slice(b"needle");
+    }
+    text.extend_from_slice(b"\nlast needle\n");
+    let mut log = log_of(&run, &text);
+    assert_eq!(all(&mut log, &Needle::text("needle"), u64::MAX), [1, 2]);
+    assert_eq!(all(&mut log, &Needle::text("st\nfir"), u64::MAX), [0, 2], "no match goes over a line");
+    assert_eq!(log.search_back(&Needle::text("needle"), 2).unwrap().unwrap().number, 1);
+}
+
+#[test]
+fn a_search_can_stop_and_go_on_and_follow() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let mut spool = SpoolWriter::new(run.path(), BASE).unwrap();
+    let mut say =
+        |text: &str| spool.append(OutputStream::Stdout, text.as_bytes(), UtcMillis(1)).map(drop).unwrap();
+    say("one x\ntwo\nthree x\nfo");
+    let mut log = run.log(BASE).unwrap();
+    let needle = Needle::text("x");
+    let mut first = None;
+    let at = log
+        .search(&needle, SearchPosition::default(), u64::MAX, |line| {
+            first = Some(line);
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert_eq!(first, Some(FoundLine { number: 0, offset: 0 }));
+    let mut rest = Vec::new();
+    let mut collect = |log: &mut LogReader, at| {
+        log.search(&needle, at, u64::MAX, |line| {
+            rest.push(line.number);
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+    };
+    let at = collect(&mut log, at);
+    say("ur x\n");
+    log.refresh().unwrap();
+    let _ = collect(&mut log, at);
+    assert_eq!(rest, [2, 3], "the line that was not complete is found when it is");
+}
+
+#[test]
+fn what_was_given_up_is_passed_over_and_numbers_stay_true() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let limits = LogLimits { bytes: LogLimits::SMALLEST, min_free: 0 };
+    let mut spool = SpoolWriter::within(run.path(), BASE, limits, None).unwrap();
+    for number in 0..300_000_u32 {
+        let line = if number % 100_000 == 7 { "needle\n" } else { "straw\n" };
+        spool.append(OutputStream::Stdout, line.as_bytes(), UtcMillis(u64::from(number / 10_000))).unwrap();
+    }
+    drop(spool);
+    let mut log = run.log(BASE).unwrap();
+    assert_eq!(all(&mut log, &Needle::text("needle"), u64::MAX), [7]);
+    let straw = all(&mut log, &Needle::text("straw"), u64::MAX);
+    assert_eq!((straw.first(), straw.last()), (Some(&0), Some(&299_999)));
+    assert!(straw.len() < 250_000);
+    assert_eq!(log.search_back(&Needle::text("needle"), 300_000).unwrap().unwrap().number, 7);
+}
