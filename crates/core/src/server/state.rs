@@ -1,6 +1,7 @@
 //! What a core knows: its jobs, its permits, what waits to be written.
 
 use std::collections::HashMap;
+use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub(super) struct CoreState {
     news: Rc<Notify>,
     /// `ROBOPPI_TUI_STREAM_STDIO`: whether output may be streamed at all.
     stream_stdio: bool,
+    told_of_rubbish: bool,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl CoreState {
             outbox: Outbox::new(),
             news,
             stream_stdio: std::env::var("ROBOPPI_TUI_STREAM_STDIO").map_or(true, |value| !is_no(&value)),
+            told_of_rubbish: false,
         }
     }
 
@@ -82,23 +85,33 @@ impl CoreState {
     /// Takes a line that is no message.
     pub(super) fn bad_line(&mut self, error: &DecodeError) {
         self.fix_dialect(Dialect::V1);
-        if self.dialect != Some(Dialect::V2) {
-            return;
-        }
         match &error.request_id {
-            Some(_) => self.outbox.answer(Message::Error(ErrorReply {
+            Some(_) if self.dialect == Some(Dialect::V2) => self.outbox.answer(Message::Error(ErrorReply {
                 code: error_code::BAD_MESSAGE.to_owned(),
                 message: error.to_string(),
                 request_id: error.request_id.clone(),
             })),
-            None => self.warn(format!("a line of the supervisor was dropped: {error}")),
+            _ => self.dropped(&error.to_string()),
         }
     }
 
     /// Takes note of a line that was too long to be read.
     pub(super) fn long_line(&mut self, limit: usize) {
         self.fix_dialect(Dialect::V1);
-        self.warn(format!("a line of the supervisor was dropped: it is longer than {limit} bytes"));
+        self.dropped(&format!("it is longer than {limit} bytes"));
+    }
+
+    /// A line is told of that has no answer. An old runner has no message for it; it passes on what a core writes
+    /// to stderr, where one line has to do: a flood there could make the core wait.
+    fn dropped(&mut self, why: &str) {
+        if self.dialect == Some(Dialect::V2) {
+            self.warn(format!("a line of the supervisor was dropped: {why}"));
+        } else if !std::mem::replace(&mut self.told_of_rubbish, true) {
+            let _ = writeln!(
+                io::stderr().lock(),
+                "a line of the runner was dropped: {why}; what follows of this kind is not told"
+            );
+        }
     }
 
     /// Ends all jobs, and gives no more permits.

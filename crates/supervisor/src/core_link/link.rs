@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions, Trace};
 use roboppi_ipc::{
-    CoreEvent, CoreEventMessage, Dialect, Heartbeat as HeartbeatMessage, Hello, Leaked, Message, Mono,
+    CoreEvent, CoreEventMessage, Cost, DecodeError, DecodeErrorKind, Dialect, ErrorClass,
+    Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono, Observation,
+    WorkerResult, WorkerStatus,
 };
 use roboppi_process::descendants;
 use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::heartbeat::{Beat, Heartbeat};
 use super::stderr::StderrTail;
 use super::transport::{Absence, Place, awaited};
-use super::{CoreLaunch, CoreProgram, CoreStreams, HeartbeatSettings, process};
+use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, process};
 use crate::clock;
 
 /// How long the exit status of a core may take after its wire closed.
@@ -115,6 +117,9 @@ fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Op
         let pid = child.id().unwrap_or_default();
         let shown = program.display();
         let how = Place::describe(place.as_ref());
+        if *transport == CoreTransport::Socket && !matches!(place, Some(Place::Unix { .. })) {
+            trace.note("fallback", &format!("there can be no socket here: {how}"));
+        }
         trace.note("spawn", &format!("{how} core pid={pid} cmd={shown} args={args:?}"));
     }
     let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
@@ -126,7 +131,9 @@ fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Op
         return Ok((CoreStreams { reader: Box::new(stdout), writer: Box::new(stdin) }, Some(process)));
     };
     let limit = settings.request_timeout.min(CONNECT_TIME);
-    let (streams, carrying) = awaited(place, limit, Rc::clone(&process.absence));
+    // One that has ended already will not come.
+    let core = process.child.id().unwrap_or_default();
+    let (streams, carrying) = awaited(place, core, limit, Rc::clone(&process.absence));
     // As long as its pipes are open the core, and its guard, know that we are there.
     process.carrying = Some(AbortOnDrop(
         spawn_local(async move {
@@ -203,7 +210,14 @@ async fn live<R, W>(
         noticed.heartbeat.heard();
         let message = match event {
             PeerEvent::Message(message) => message,
-            PeerEvent::Bad(error) => return noticed.rubbish(&sender, || error.to_string()),
+            PeerEvent::Bad(error) => {
+                noticed.rubbish(&sender, || error.to_string());
+                // Nobody would say again that this job has ended.
+                if let Some(ended) = unreadable_end(&error) {
+                    let _ = sender.send(LinkEvent::Message(Message::JobCompleted(ended)));
+                }
+                return;
+            }
             PeerEvent::TooLong(limit) => {
                 return noticed.rubbish(&sender, || format!("a line longer than {limit} bytes"));
             }
@@ -295,6 +309,25 @@ async fn live<R, W>(
         }
         let _ = events.send(LinkEvent::Lost { detail });
     }
+}
+
+/// The end of a job of which nothing can be read but that it came.
+fn unreadable_end(error: &DecodeError) -> Option<JobCompleted> {
+    let DecodeErrorKind::BadMessage { message_type, .. } = &error.kind else { return None };
+    let job_id = error.job_id.clone().filter(|_| message_type == "job_completed")?;
+    let said = format!("the core does not say legibly how the job ended: {error}");
+    let result = WorkerResult {
+        status: WorkerStatus::Failed,
+        artifacts: Vec::new(),
+        observations: vec![Observation::text(said)],
+        cost: Cost::default(),
+        duration_ms: 0,
+        exit_code: None,
+        error_class: Some(ErrorClass::NonRetryable),
+        details: None,
+    };
+    let (outcome, error_class) = (JobOutcome::Failed, result.error_class);
+    Some(JobCompleted { job_id, outcome, result: Some(result), error_class })
 }
 
 /// Why a core never connected.
