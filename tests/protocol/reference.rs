@@ -19,16 +19,34 @@ fn the_reference_is_that_of_the_types() {
         message(&mut page, variant, definitions);
     }
     page.push_str("\n# Parts of messages\n");
-    for (name, definition) in definitions.iter().filter(|(name, _)| *name != "Message") {
+    let shown = bodies(&definitions["Message"]);
+    for (name, definition) in definitions.iter().filter(|(name, _)| !shown.contains(&name.as_str())) {
         part(&mut page, name, definition);
     }
-    hold("messages.md", &page);
+    hold("messages.md", &link_names(&page, definitions));
+}
+
+/// What is shown with the messages already.
+fn bodies(message: &Value) -> Vec<&str> {
+    let variants = message["oneOf"].as_array().unwrap();
+    let bodies = variants.iter().filter_map(|variant| variant["$ref"].as_str()).map(name_of);
+    bodies.chain(["Message"]).collect()
+}
+
+/// Names of types that stand in a text become links.
+fn link_names(page: &str, definitions: &Map<String, Value>) -> String {
+    let mut page = page.to_owned();
+    for name in definitions.keys() {
+        page = page.replace(&format!("`{name}`"), &link(name));
+    }
+    page
 }
 
 fn message(page: &mut String, variant: &Value, definitions: &Map<String, Value>) {
     let kind = variant["properties"]["type"]["const"].as_str().unwrap();
-    let _ = writeln!(page, "\n## `{kind}`\n\n{}", text(variant));
     let body = variant["$ref"].as_str().map(|reference| &definitions[name_of(reference)]);
+    let more = body.map(|body| sentence(&meaning(body, kind))).unwrap_or_default();
+    let _ = writeln!(page, "\n## `{kind}`\n\n{}", format!("{} {more}", text(variant)).trim_end());
     if let Some(body) = body {
         fields(page, body);
     }
@@ -77,6 +95,11 @@ fn meaning(of: &Value, name: &str) -> String {
     let quoted = format!("`{name}`");
     let rest = text.strip_prefix(&quoted).unwrap_or(&text);
     rest.trim_start_matches([':', ',', '.', ';', ' ']).replace('|', "\\|")
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn text(of: &Value) -> String {
