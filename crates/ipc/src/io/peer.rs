@@ -91,7 +91,6 @@ enum Gone {
 }
 
 /// What the other side said that answers no request.
-#[expect(clippy::large_enum_variant, reason = "nearly all are messages, and each is moved once")]
 #[derive(Debug)]
 pub enum PeerEvent {
     /// A message.

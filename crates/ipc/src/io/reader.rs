@@ -12,7 +12,6 @@ use crate::{DEFAULT_LINE_LIMIT, DecodeError, Frame, LineFramer, Message, decode}
 const CHUNK: usize = 64 * 1024;
 
 /// One line of the other side.
-#[expect(clippy::large_enum_variant, reason = "nearly all are messages, and each is moved once")]
 #[derive(Debug)]
 pub enum Incoming {
     /// A message.
