@@ -2,8 +2,10 @@
 
 pub(crate) mod core;
 mod guarded;
+mod housekeeping;
 mod ipc_trace;
 pub(crate) mod logs;
+pub(crate) mod runs;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;
 pub(crate) mod workflow_validate;

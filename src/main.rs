@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         }
         Command::Core(args) => commands::core::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
+        Command::Runs(args) => commands::runs::run(&args),
     };
     result.unwrap_or_else(exit::Failure::report)
 }

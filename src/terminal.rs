@@ -3,6 +3,8 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::cli::ViewArgs;
 use crate::exit::Failure;
 
@@ -54,4 +56,26 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
         _ if env_flag("ROBOPPI_TUI") == Some(false) => Ok(View::Plain),
         _ => Ok(View::Tui),
     }
+}
+
+/// A text of somebody else on one line, without what a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+/// Rows of cells in columns.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let widths: [usize; N] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or_default());
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.width() + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }

@@ -67,6 +67,8 @@ fn generated(name: &str) -> String {
         "roboppi workflow run" => help(&["workflow", "run"]),
         "roboppi workflow validate" => help(&["workflow", "validate"]),
         "roboppi logs" => help(&["logs"]),
+        "roboppi runs" => help(&["runs"]),
+        "roboppi runs prune" => help(&["runs", "prune"]),
         "roboppi core" => help(&["core"]),
         other => panic!("nobody generates {other:?}"),
     }

@@ -22,9 +22,9 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::cli::{Over, RunArgs, Switch};
-use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::workflow_file::{self, use_colour};
+use crate::commands::{guarded, housekeeping};
 use crate::exit::{self, Failure};
 use crate::terminal::{self, View};
 
@@ -81,7 +81,11 @@ fn guard(args: &RunArgs, settings: &RunSettings) -> Result<Option<Role>, Failure
 async fn supervise(args: &RunArgs, settings: RunSettings, view: View) -> Result<RunEnd, Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
     let launch = launch(args, &settings);
+    let state_dir = settings.state_dir.clone();
     let prepared = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
+    if let Some(dir) = state_dir {
+        housekeeping::begin(dir);
+    }
     let colour = use_colour(args.view.color, io::stdout().is_terminal());
     let viewer = Viewer::start(view, prepared.source(), args, colour)?;
     let end = prepared.execute(launch, &mut signals).await;

@@ -10,6 +10,9 @@ use roboppi_run::RunId;
 
 use crate::{RecordError, RunDir, files};
 
+/// What the directory of a run that is being removed begins with. It is no name of a run.
+const REMOVED: &str = ".removed-";
+
 /// The directory that holds the runs of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRoot {
@@ -80,6 +83,24 @@ impl StateRoot {
     pub fn open_run(&self, id: &RunId) -> Result<RunDir, RecordError> {
         let path = self.runs_dir().join(id.as_str());
         if path.is_dir() { Ok(RunDir::at(path)) } else { Err(self.not_found(id.as_str())) }
+    }
+
+    /// Removes a run. It leaves the list at once; what cannot be removed goes with the next one.
+    ///
+    /// # Errors
+    /// When it cannot be taken out of the list, or not all of it can be removed.
+    pub fn remove(&self, id: &RunId) -> Result<(), RecordError> {
+        let runs = self.runs_dir();
+        let path = runs.join(id.as_str());
+        let gone = runs.join(format!("{REMOVED}{id}"));
+        fs::rename(&path, &gone).map_err(RecordError::io("remove", &path))?;
+        for entry in files::list(&runs)? {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED)) {
+                let path = entry.path();
+                fs::remove_dir_all(&path).map_err(RecordError::io("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// All runs, newest first: ids sort by time. What is not named like a run is ignored, and a root that

@@ -1,6 +1,7 @@
 //! The directory of one run.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -75,24 +76,47 @@ impl RunDir {
         Ok(Base::parse(&self.path, base)?.events())
     }
 
+    /// Whether somebody wants to keep it: there is a file `pinned`.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pin_path().exists()
+    }
+
+    /// Keeps it from being removed, or no longer.
+    ///
+    /// # Errors
+    /// When the file cannot be made or removed.
+    pub fn pin(&self, pinned: bool) -> Result<(), RecordError> {
+        let path = self.pin_path();
+        if pinned {
+            return files::replace(&path, b"");
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(RecordError::io("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn pin_path(&self) -> PathBuf {
+        self.path.join("pinned")
+    }
+
+    /// Bytes that all of it takes on the disk.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn on_disk(&self) -> Result<u64, RecordError> {
+        size_of(self.path.clone())
+    }
+
     /// Bytes that all logs take on the disk, with what belongs to them.
     ///
     /// # Errors
     /// When a directory cannot be read. What is not there takes nothing.
     pub fn logs_on_disk(&self) -> Result<u64, RecordError> {
-        let mut bytes = 0;
-        let mut dirs = vec![self.path.join("steps")];
-        while let Some(dir) = dirs.pop() {
-            for entry in files::list(&dir)? {
-                match entry.metadata() {
-                    Ok(metadata) if metadata.is_dir() => dirs.push(entry.path()),
-                    Ok(metadata) => bytes += metadata.blocks() * 512,
-                    // Gone in the meantime.
-                    Err(_) => {}
-                }
-            }
-        }
-        Ok(bytes)
+        size_of(self.path.join("steps"))
     }
 
     /// Writes `run.json`, whole or not at all.
@@ -169,4 +193,21 @@ impl RunDir {
     pub fn journal(&self) -> Result<JournalReader, RecordError> {
         RecordReader::open(self.journal_path())
     }
+}
+
+/// What the files below a directory take on the disk.
+fn size_of(dir: PathBuf) -> Result<u64, RecordError> {
+    let mut bytes = 0;
+    let mut dirs = vec![dir];
+    while let Some(dir) = dirs.pop() {
+        for entry in files::list(&dir)? {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => dirs.push(entry.path()),
+                Ok(metadata) => bytes += metadata.blocks() * 512,
+                // Gone in the meantime.
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(bytes)
 }

@@ -1,0 +1,135 @@
+//! What runs there are, and how each is.
+
+use std::fs;
+use std::io;
+
+use roboppi_ipc::UtcMillis;
+use roboppi_journal::{RecordError, RunDir, StateRoot};
+use roboppi_run::{Manifest, RunId, RunOutcome, RunRecord, RunStatus, RunView, StepState};
+
+/// Where a run is, as somebody sees it who was not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its owner lives, here or on another host.
+    Live,
+    /// It is over.
+    Finished(RunOutcome),
+    /// Its owner is gone, and it did not say how it ended.
+    Lost,
+}
+
+impl Standing {
+    /// The word for people and programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "running",
+            Self::Finished(outcome) => outcome.name(),
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A run in a list.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// Which one.
+    pub id: RunId,
+    /// Where it is.
+    pub dir: RunDir,
+    /// What was started; absent when `run.json` cannot be read.
+    pub manifest: Option<Manifest>,
+    /// How it is.
+    pub standing: Standing,
+    /// Steps that are over, and all there are.
+    pub steps: (usize, usize),
+    /// Milliseconds it took, or takes so far when it is live.
+    pub duration_ms: Option<u64>,
+    /// Nobody may remove it.
+    pub pinned: bool,
+    /// What is wrong with its record.
+    pub damage: Option<String>,
+}
+
+impl RunSummary {
+    /// Looks at one run. `now` is for the duration of a live one.
+    #[must_use]
+    pub fn of(dir: RunDir, id: RunId, now: UtcMillis) -> Self {
+        let mut damage = None;
+        let manifest = dir.manifest().map_err(|error| damage = Some(error.to_string())).ok();
+        let view = fold(&dir, &mut damage);
+        let done = view.steps.iter().filter(|step| is_over(step.state)).count();
+        let started_at = view.head.as_ref().map(|head| head.started_at);
+        let (standing, duration_ms) = match &view.status {
+            RunStatus::Finished { outcome, duration_ms, .. } => {
+                (Standing::Finished(*outcome), Some(*duration_ms))
+            }
+            _ if manifest.as_ref().is_some_and(is_owned) => {
+                (Standing::Live, started_at.map(|started| now.0.saturating_sub(started.0)))
+            }
+            _ => (Standing::Lost, None),
+        };
+        let pinned = dir.is_pinned();
+        Self { id, dir, manifest, standing, steps: (done, view.steps.len()), duration_ms, pinned, damage }
+    }
+
+    /// All runs, newest first.
+    ///
+    /// # Errors
+    /// When the directory of runs cannot be read.
+    pub fn all(root: &StateRoot, now: UtcMillis) -> Result<Vec<Self>, RecordError> {
+        let runs = root.runs()?.into_iter();
+        Ok(runs.filter_map(|id| Some(Self::of(root.open_run(&id).ok()?, id, now))).collect())
+    }
+}
+
+const fn is_over(state: StepState) -> bool {
+    matches!(
+        state,
+        StepState::Succeeded
+            | StepState::Failed
+            | StepState::Skipped
+            | StepState::Cancelled
+            | StepState::Lost
+    )
+}
+
+/// The view of a run, without what its workers did. Lines that cannot be read are passed over.
+fn fold(dir: &RunDir, damage: &mut Option<String>) -> RunView {
+    let mut view = RunView::default();
+    let journal = match dir.journal() {
+        Ok(journal) => journal,
+        Err(error) => {
+            damage.get_or_insert(error.to_string());
+            return view;
+        }
+    };
+    for record in journal {
+        match record {
+            Ok(record) => view.apply(&RunRecord::Journal(record)),
+            Err(RecordError::BadJson { .. }) => {}
+            Err(error) => {
+                damage.get_or_insert(error.to_string());
+                break;
+            }
+        }
+    }
+    view
+}
+
+/// Whether the supervisor of a run may still live. On another host nobody here can tell, so it may.
+fn is_owned(manifest: &Manifest) -> bool {
+    let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    if here.is_ok_and(|here| here != manifest.host) {
+        return true;
+    }
+    let same_boot = match (&manifest.boot_id, boot_id()) {
+        (Some(then), Ok(now)) => *then == now,
+        _ => true,
+    };
+    same_boot && roboppi_process::is_alive(manifest.owner)
+}
+
+fn boot_id() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}

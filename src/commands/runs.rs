@@ -1,0 +1,172 @@
+//! `roboppi runs`
+
+use std::env;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use roboppi_attach::{RunSummary, Standing};
+use roboppi_ipc::UtcMillis;
+use roboppi_journal::{Kept, RecordError, Retention, StateRoot};
+use serde_json::json;
+
+use crate::cli::{PruneArgs, RunsArgs, RunsCommand};
+use crate::exit::Failure;
+use crate::terminal;
+
+pub(crate) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
+    let root = StateRoot::locate(|name| env::var_os(name)).ok_or_else(|| {
+        Failure::usage("there is no HOME and no ROBOPPI_STATE_DIR, so there are no runs to find")
+    })?;
+    match &args.command {
+        None => list(&root, args.json),
+        Some(RunsCommand::Prune(prune_args)) => prune(&root, prune_args),
+        Some(RunsCommand::Pin { run }) => pin(&root, run, true),
+        Some(RunsCommand::Unpin { run }) => pin(&root, run, false),
+    }
+}
+
+fn list(root: &StateRoot, as_json: bool) -> Result<ExitCode, Failure> {
+    let now = now();
+    let runs = RunSummary::all(root, now).map_err(Failure::own)?;
+    let text = if as_json { as_array(&runs) } else { as_table(&runs, now) };
+    print(&text)
+}
+
+fn as_array(runs: &[RunSummary]) -> String {
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let manifest = run.manifest.as_ref();
+            json!({
+                "id": run.id,
+                "name": manifest.map(|manifest| &manifest.name),
+                "state": run.standing.name(),
+                "startedAt": manifest.map(|manifest| manifest.started_at),
+                "durationMs": run.duration_ms,
+                "stepsDone": run.steps.0,
+                "stepsTotal": run.steps.1,
+                "workspace": manifest.map(|manifest| &manifest.workspace),
+                "workflow": manifest.map(|manifest| &manifest.workflow),
+                "pinned": run.pinned,
+                "record": run.dir.path(),
+                "damage": run.damage,
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!(runs))
+}
+
+fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
+    if runs.is_empty() {
+        return "There are no runs yet. `roboppi workflow run FILE` makes one.\n".to_owned();
+    }
+    let mut rows =
+        vec![["RUN", "WORKFLOW", "STATE", "STEPS", "STARTED", "TOOK", "WORKSPACE"].map(str::to_owned)];
+    rows.extend(runs.iter().map(|run| {
+        let manifest = run.manifest.as_ref();
+        let started = manifest.map(|manifest| manifest.started_at);
+        let state =
+            if run.pinned { format!("{}, pinned", run.standing.name()) } else { run.standing.name().into() };
+        [
+            run.id.to_string(),
+            manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.name)),
+            state,
+            format!("{}/{}", run.steps.0, run.steps.1),
+            started.map_or_else(|| "?".to_owned(), |at| format!("{} ago", about(now.0.saturating_sub(at.0)))),
+            run.duration_ms.map_or_else(|| "–".to_owned(), about),
+            manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.workspace)),
+        ]
+    }));
+    let mut text = terminal::table(&rows);
+    for run in runs {
+        if let Some(damage) = &run.damage {
+            let _ = writeln!(text, "warning: {}: {}", run.id, terminal::plain(damage));
+        }
+    }
+    text
+}
+
+/// A time in one unit.
+fn about(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..10 => format!("{:.1} s", Duration::from_millis(millis).as_secs_f64()),
+        10..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let retention = Retention { age: day.saturating_mul(args.days), count: args.count, bytes: args.size };
+    let mut text = String::new();
+    let mut failed = None;
+    let (mut removed, mut freed) = (0_u32, 0_u64);
+    for (run, reason) in expired(root, &retention).map_err(Failure::own)? {
+        let _ = writeln!(text, "{}  {}  {}", run.id, bytes(run.bytes), reason.text());
+        if !args.dry_run
+            && let Err(error) = root.remove(&run.id)
+        {
+            failed.get_or_insert(error);
+            continue;
+        }
+        (removed, freed) = (removed + 1, freed + run.bytes);
+    }
+    let verb = if args.dry_run { "would be removed" } else { "removed" };
+    let noun = if removed == 1 { "run" } else { "runs" };
+    let _ = writeln!(text, "{removed} {noun} {verb}, {}", bytes(freed));
+    print(&text)?;
+    failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(Failure::own(error)))
+}
+
+/// The runs that go.
+pub(crate) fn expired(
+    root: &StateRoot,
+    retention: &Retention,
+) -> Result<Vec<(Kept, roboppi_journal::Reason)>, RecordError> {
+    let now = now();
+    let kept = RunSummary::all(root, now)?.into_iter().map(|run| Kept {
+        began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
+        bytes: run.dir.on_disk().unwrap_or_default(),
+        stays: run.pinned || run.standing == Standing::Live,
+        id: run.id,
+    });
+    Ok(retention.expired(now, kept.collect()))
+}
+
+fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown to one digit")]
+    let count = count as f64;
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..units.len() - 1)
+        .find(|power| count < 1024_f64.powi(*power as i32 + 1))
+        .unwrap_or(units.len() - 1);
+    let digits = usize::from(power > 0);
+    format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
+}
+
+fn pin(root: &StateRoot, text: &str, pinned: bool) -> Result<ExitCode, Failure> {
+    let id = root.resolve(text).map_err(Failure::usage)?;
+    root.open_run(&id).and_then(|run| run.pin(pinned)).map_err(Failure::own)?;
+    let verb = if pinned { "is kept for good" } else { "may be removed when its time comes" };
+    print(&format!("{id} {verb}\n"))
+}
+
+/// Who reads no further has seen enough.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::own(format!("stdout: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn now() -> UtcMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,138 @@
+//! The list of runs, and what becomes of old ones.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal::SIGKILL;
+use serde_json::Value;
+
+use crate::env::TestEnv;
+use crate::flow::Flow;
+use crate::processes::Process;
+
+fn list(env: &TestEnv) -> Vec<Value> {
+    let text = env.roboppi(["runs", "--json"]).output().code(0).text();
+    serde_json::from_str::<Value>(&text).unwrap().as_array().unwrap().clone()
+}
+
+/// Makes a copy of a run that seems to have begun long ago.
+fn older_copy(env: &TestEnv, number: u32) -> String {
+    let run = env.runs().pop().unwrap();
+    let id = format!("00000000-0000-7000-8000-{number:012}");
+    let copy = run.dir.parent().unwrap().join(&id);
+    copy_dir(&run.dir, &copy);
+    let manifest = fs::read_to_string(copy.join("run.json")).unwrap();
+    let own = run.dir.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut manifest: Value = serde_json::from_str(&manifest.replace(&own, &id)).unwrap();
+    manifest["startedAt"] = 1_000.into();
+    fs::write(copy.join("run.json"), manifest.to_string()).unwrap();
+    id
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn runs_are_listed_newest_first_with_how_they_are() {
+    let env = TestEnv::new();
+    let none = env.roboppi(["runs"]).output().code(0).text();
+    assert!(none.contains("There are no runs yet"), "{none}");
+    assert!(list(&env).is_empty());
+
+    let _ = env.run(&Flow::of("true").step_with("after", "true", &["depends_on: [work]"])).output().code(0);
+    let _ = env.run(&Flow::of("exit 3")).output().code(1);
+    let killed = env.run(&Flow::of("echo up > up; sleep 1000")).start();
+    env.wait_for_file("up");
+    killed.signal(SIGKILL);
+    let _ = killed.wait().signal(SIGKILL);
+    env.wait_until_nothing_is_left();
+    let live = env.run(&Flow::of("echo up > up-again; sleep 1000")).start();
+    env.wait_for_file("up-again");
+
+    let runs = list(&env);
+    let states: Vec<_> = runs.iter().map(|run| run["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["running", "lost", "failed", "succeeded"]);
+    assert_eq!((&runs[3]["stepsDone"], &runs[3]["stepsTotal"]), (&2.into(), &2.into()));
+    assert_eq!(runs[3]["name"], "flow");
+    let table = env.roboppi(["ls"]).output().code(0).text();
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines.len(), 5, "{table}");
+    for (line, run) in lines[1..].iter().zip(&runs) {
+        assert!(
+            line.contains(run["id"].as_str().unwrap()) && line.contains(run["state"].as_str().unwrap()),
+            "{line}"
+        );
+    }
+    live.signal(nix::sys::signal::Signal::SIGINT);
+    let _ = live.wait().code(130);
+}
+
+#[test]
+fn old_runs_are_removed_and_live_and_pinned_ones_are_not() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    let old: Vec<String> = (1..=3).map(|number| older_copy(&env, number)).collect();
+    let pinned = env.roboppi(["runs", "pin", &old[1]]).output().code(0).text();
+    assert!(pinned.contains(&old[1]), "{pinned}");
+
+    let planned = env.roboppi(["runs", "prune", "--dry-run"]).output().code(0).text();
+    assert!(planned.contains("2 runs would be removed") && planned.contains("too old"), "{planned}");
+    assert_eq!(list(&env).len(), 4);
+    let done = env.roboppi(["runs", "prune"]).output().code(0).text();
+    assert!(done.contains("2 runs removed"), "{done}");
+    let left: Vec<_> = list(&env).iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((left.len(), left.contains(&old[1])), (2, true));
+
+    let live = env.run(&Flow::of("echo up > up; sleep 1000")).start();
+    env.wait_for_file("up");
+    let done = env.roboppi(["runs", "prune", "--count", "0", "--size", "0"]).output().code(0).text();
+    assert!(done.contains("1 run removed"), "{done}");
+    assert_eq!(list(&env).len(), 2, "the live one and the pinned one");
+    live.signal(nix::sys::signal::Signal::SIGINT);
+    let _ = live.wait().code(130);
+    let _ = env.roboppi(["runs", "unpin", &old[1]]).output().code(0);
+    let _ = env.roboppi(["runs", "prune", "--count=0"]).output().code(0);
+    assert!(list(&env).is_empty());
+}
+
+#[test]
+fn a_new_run_removes_what_is_too_old() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    let old = older_copy(&env, 1);
+    let marker = env.path("state/roboppi/.housekeeping");
+    env.wait_for("the first round", || marker.exists().then_some(()));
+    fs::remove_file(&marker).unwrap();
+    // It lasts until the old run is gone.
+    let gone = env.path("state/roboppi/runs").join(&old);
+    let script = format!("while [ -e {} ]; do sleep 0.01; done", gone.display());
+    let _ = env.run(&Flow::of(&script)).output().code(0);
+}
+
+#[test]
+fn what_is_damaged_is_listed_and_said() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    let run = env.the_run();
+    let journal = fs::read_to_string(run.dir.join("journal.jsonl")).unwrap();
+    fs::write(run.dir.join("run.json"), "{\"format\": 99}").unwrap();
+    fs::write(run.dir.join("journal.jsonl"), &journal[..journal.len() - 40]).unwrap();
+    fs::create_dir(run.dir.parent().unwrap().join("../runs/not-a-run")).unwrap();
+    let shown = env.roboppi(["runs"]).output().code(0).text();
+    assert!(shown.contains("lost") && shown.contains("warning: ") && shown.contains("format 99"), "{shown}");
+    for hostile in ["../x", "/etc", "..", "", "%2e"] {
+        let refused = env.roboppi(["runs", "pin", hostile]).output().code(2).all();
+        assert!(refused.contains("no run"), "{refused}");
+    }
+    assert!(Process::marked(env.mark()).is_empty());
+}
