@@ -12,6 +12,7 @@ mod process;
 mod restart;
 mod stderr;
 mod transport;
+mod visitor;
 
 pub use heartbeat::HeartbeatSettings;
 pub(crate) use link::{CoreLink, LinkEvent, LinkSettings, connect};

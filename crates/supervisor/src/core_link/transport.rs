@@ -6,17 +6,18 @@ use std::fs::Permissions;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::unistd::geteuid;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional, duplex, split};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::timeout;
 
 use super::CoreStreams;
+use super::visitor::{is_core_at_port, is_core_at_socket};
 
 /// Bytes that may wait on their way to or from the socket.
 const PIPE: usize = 64 * 1024;
@@ -29,7 +30,7 @@ pub enum CoreTransport {
     Stdio,
     /// A Unix socket in a directory of its own; where there can be none, as [`Tcp`](Self::Tcp).
     Socket,
-    /// A TCP connection on this host. Any process on it could connect before the core does.
+    /// A TCP connection on this host.
     Tcp,
 }
 
@@ -76,8 +77,17 @@ impl Place {
     }
 
     fn unix() -> io::Result<Self> {
+        let place = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        // There may be no such directory, or its name may be too long for a socket.
+        match place.map(|place| Self::unix_in(&place)) {
+            Some(Ok(place)) => Ok(place),
+            Some(Err(_)) | None => Self::unix_in(&std::env::temp_dir()),
+        }
+    }
+
+    fn unix_in(place: &Path) -> io::Result<Self> {
         let private = Permissions::from_mode(0o700);
-        let dir = tempfile::Builder::new().prefix("roboppi-ipc-").permissions(private).tempdir()?;
+        let dir = tempfile::Builder::new().prefix("roboppi-ipc-").permissions(private).tempdir_in(place)?;
         let listener = UnixListener::bind(dir.path().join("core.sock"))?;
         Ok(Self::Unix { listener, dir })
     }
@@ -111,21 +121,23 @@ impl Place {
         }
     }
 
-    async fn accept(self) -> io::Result<Box<dyn Socket>> {
+    /// Waits for the process `core`; anybody else is turned away.
+    async fn accept(self, core: u32) -> io::Result<Box<dyn Socket>> {
         match self {
             Self::Unix { listener, dir: _dir } => loop {
                 let (stream, _) = listener.accept().await?;
-                // Nobody else gets into the directory, but nobody else would be let in either.
-                if stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw()) {
+                if is_core_at_socket(&stream, core) {
                     return Ok(Box::new(stream));
                 }
             },
-            Self::Tcp { listener, .. } => {
+            Self::Tcp { listener, .. } => loop {
                 let (stream, _) = listener.accept().await?;
-                // Small messages must not wait for each other.
-                let _ = stream.set_nodelay(true);
-                Ok(Box::new(stream))
-            }
+                if is_core_at_port(&stream, core) {
+                    // Small messages must not wait for each other.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(Box::new(stream));
+                }
+            },
         }
     }
 }
@@ -154,17 +166,18 @@ fn has_no_sockets(error: &io::Error) -> bool {
 /// Why nobody came, should nobody come.
 pub(super) type Absence = Rc<RefCell<Option<String>>>;
 
-/// A connection that will be there when a core has come to `place` within `limit`, and else closes. The future
-/// carries the bytes, and must run for as long.
+/// A connection that will be there when the process `core` has come to `place` within `limit`, and else closes.
+/// The future carries the bytes, and must run for as long.
 pub(super) fn awaited(
     place: Place,
+    core: u32,
     limit: Duration,
     absence: Absence,
 ) -> (CoreStreams, impl Future<Output = ()>) {
     let (near, mut far) = duplex(PIPE);
     let (reader, writer) = split(near);
     let carrying = async move {
-        let problem = match timeout(limit, place.accept()).await {
+        let problem = match timeout(limit, place.accept(core)).await {
             Ok(Ok(mut socket)) => {
                 // How it ended is seen by who reads and writes.
                 let _ = copy_bidirectional(&mut far, &mut socket).await;
