@@ -270,6 +270,39 @@ fn ten_run_at_once_and_the_rest_is_refused_until_one_has_ended() {
 }
 
 #[test]
+fn a_runner_need_not_wait_for_answers() {
+    let env = TestEnv::new();
+    let mut runner = OldRunner::start(&env, Over::Stdio);
+    let job = job(&env, "a", "sleep 1000");
+    // All in one go: what comes back is in the order in which it was asked.
+    runner.submit(&job);
+    runner.ask(&job);
+    runner.ask(&job);
+    runner.cancel("a");
+    runner.say(&json!({"type": "heartbeat", "timestamp": 1}));
+    let kinds: Vec<_> = (0..6).map(|_| runner.next("an answer", |_| true)).collect();
+    let permit = &kinds[1]["permit"]["permitId"];
+    let twice = format!("Job a already has active permit {}", permit.as_str().unwrap());
+    assert_eq!(kinds[2]["rejection"], json!({"reason": "DUPLICATE_PERMIT", "detail": twice}));
+    let kinds: Vec<_> = kinds.iter().filter_map(|message| message["type"].as_str()).collect();
+    let (answers, end): (Vec<&str>, Vec<_>) = kinds.iter().partition(|kind| **kind != "job_completed");
+    assert_eq!(
+        (answers, end),
+        (
+            vec!["ack", "permit_granted", "permit_rejected", "job_cancelled", "heartbeat_ack"],
+            vec!["job_completed"]
+        )
+    );
+    let cancelled = kinds.iter().position(|kind| *kind == "job_cancelled");
+    assert!(cancelled < kinds.iter().position(|kind| *kind == "job_completed"), "{kinds:?}");
+    // It may run again.
+    runner.ask(&self::job(&env, "a", "echo again"));
+    let (events, end) = runner.events_and_end("a");
+    assert_eq!((&events[0]["event"]["data"], &end["outcome"]), (&json!("again"), &json!("succeeded")));
+    runner.leave();
+}
+
+#[test]
 fn an_old_runner_may_be_sloppy() {
     let env = TestEnv::new();
     let mut runner = OldRunner::start(&env, Over::Stdio);
@@ -360,7 +393,7 @@ fn workers_are_not_told_where_the_wire_is() {
 
 #[test]
 fn the_end_of_the_wire_ends_the_core_and_its_workers() {
-    for over in [Over::Stdio, Over::Unix] {
+    for over in EVERYWHERE {
         let env = TestEnv::new();
         let mut runner = OldRunner::start(&env, over);
         runner.ask(&job(&env, "a", "trap '' TERM; echo up; while :; do sleep 0.05; done"));
