@@ -1,7 +1,11 @@
 //! Sockets in place of pipes, and what can be seen of the wire.
 
 use std::fs;
+use std::io::Read as _;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 
@@ -10,9 +14,10 @@ use crate::flow::Flow;
 
 const TRANSPORT: &str = "ROBOPPI_SUPERVISED_IPC_TRANSPORT";
 
-/// Sockets that are left in the directory for temporary files.
+/// Sockets that are left in the directories for such things.
 fn sockets(env: &TestEnv) -> Vec<String> {
-    let names = fs::read_dir(env.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
+    let entries = ["tmp", "runtime"].map(|dir| fs::read_dir(env.path(dir)).unwrap()).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name());
     names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("roboppi-ipc-")).collect()
 }
 
@@ -31,6 +36,48 @@ fn a_run_over_a_socket_is_a_run() {
         assert!(printed.stderr.contains(&format!("[IPC][spawn] transport={name}")), "{}", printed.stderr);
         assert!(sockets(&env).is_empty());
     }
+}
+
+#[test]
+fn only_its_own_core_gets_in() {
+    for transport in ["socket", "tcp"] {
+        let env = TestEnv::new();
+        // A core that takes its time.
+        let script = "#!/bin/sh\nwhile ! [ -e go ]; do sleep 0.01; done & echo \"$ROBOPPI_IPC_SOCKET_PATH$ROBOPPI_IPC_SOCKET_PORT\" > place; wait; exec \"$ROBOPPI\"\n";
+        let core = env.write("late-core", script);
+        fs::set_permissions(&core, fs::Permissions::from_mode(0o700)).unwrap();
+        let run = env.run(&Flow::of("echo fine")).arg("--core").arg(core).env(TRANSPORT, transport);
+        let running = run.env("ROBOPPI", env!("CARGO_BIN_EXE_roboppi")).start();
+        let place = env.wait_for_file("place").trim().to_owned();
+        let mut said = Vec::new();
+        // Who has come to the wrong place is told nothing.
+        if transport == "socket" {
+            assert!(place.starts_with(env.path("runtime").to_str().unwrap()), "{place}");
+            let dir = Path::new(&place).parent().unwrap();
+            assert_eq!(fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700);
+            let _ = UnixStream::connect(&place).unwrap().read_to_end(&mut said);
+        } else {
+            let _ = TcpStream::connect(format!("127.0.0.1:{place}")).unwrap().read_to_end(&mut said);
+        }
+        assert!(said.is_empty(), "{transport}: {}", String::from_utf8_lossy(&said));
+        env.write("go", "");
+        let _ = running.wait().code(0);
+        assert_eq!(env.the_run().text("work", 1), "fine\n");
+        assert!(sockets(&env).is_empty());
+    }
+}
+
+#[test]
+fn where_there_can_be_no_socket_there_is_a_port() {
+    let env = TestEnv::new();
+    // Too long a name for a socket.
+    let dir = env.path("tmp").join("d".repeat(120));
+    fs::create_dir(&dir).unwrap();
+    let run = env.run(&Flow::of("echo fine")).env("TMPDIR", &dir).env("XDG_RUNTIME_DIR", &dir);
+    let printed = run.env(TRANSPORT, "socket").env("ROBOPPI_IPC_TRACE", "1").output().code(0);
+    assert!(printed.stderr.contains("[IPC][fallback] there can be no socket here"), "{}", printed.stderr);
+    assert!(printed.stderr.contains("[IPC][spawn] transport=tcp addr=127.0.0.1:"), "{}", printed.stderr);
+    assert_eq!(env.the_run().text("work", 1), "fine\n");
 }
 
 #[test]
