@@ -13,7 +13,7 @@ use serde_json::Value;
 const LAYERS: &[&[&str]] = &[
     &["roboppi-ipc"],
     &["roboppi-run"],
-    &["roboppi-workflow", "roboppi-worker-adapters"],
+    &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact"],
     &["roboppi-process"],
     &["roboppi-journal"],
     &["roboppi-attach"],
@@ -22,7 +22,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Crates that do no I/O and read no clock.
-const PURE: &[&str] = &["roboppi-ipc", "roboppi-run", "roboppi-workflow", "roboppi-worker-adapters"];
+const PURE: &[&str] =
+    &["roboppi-ipc", "roboppi-redact", "roboppi-run", "roboppi-workflow", "roboppi-worker-adapters"];
 
 /// What a pure crate has no use for.
 const ACTING: &[&str] = &["tokio", "tokio-util", "nix", "rustix", "libc", "tempfile", "crossterm", "jiff"];

@@ -1,0 +1,101 @@
+//! Takes secrets out of whole texts and JSON values.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::{MARKER, Redactor, Secrets};
+
+impl Secrets {
+    /// The text without secrets. It is borrowed when there are none in it.
+    #[must_use]
+    pub fn redact_str<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let matcher = self.matcher();
+        let mut ranges = Vec::new();
+        matcher.find(text.as_bytes(), &mut ranges);
+        if ranges.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = Vec::with_capacity(text.len());
+        let mut redactor = Redactor::new(self);
+        redactor.push(text.as_bytes(), &mut out);
+        redactor.finish(&mut out);
+        // A value that is not text itself may have cut a character.
+        Cow::Owned(
+            String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
+        )
+    }
+
+    /// Takes secrets out of all strings and keys of a value. A number that holds one becomes the string
+    /// [`MARKER`]. When two keys of an object become the same, the later ones get a number.
+    pub fn redact_value(&self, value: &mut Value) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Number(number) => {
+                if let Cow::Owned(_) = self.redact_str(&number.to_string()) {
+                    *value = Value::String(MARKER.to_owned());
+                }
+            }
+            Value::String(text) => {
+                if let Cow::Owned(redacted) = self.redact_str(text) {
+                    *text = redacted;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_value(item)),
+            Value::Object(fields) => {
+                if fields.keys().any(|key| matches!(self.redact_str(key), Cow::Owned(_))) {
+                    self.redact_keys(fields);
+                }
+                fields.values_mut().for_each(|field| self.redact_value(field));
+            }
+        }
+    }
+
+    fn redact_keys(&self, fields: &mut Map<String, Value>) {
+        for (key, value) in std::mem::take(fields) {
+            let redacted = self.redact_str(&key).into_owned();
+            let mut name = redacted.clone();
+            let mut number = 2;
+            while fields.contains_key(&name) {
+                name = format!("{redacted} ({number})");
+                number += 1;
+            }
+            fields.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn strings_keys_and_numbers() {
+        let secrets = Secrets::new([("A", "line one\nline two"), ("B", "1234567890"), ("C", "abcdefgh")]);
+        let mut value = json!({
+            "abcdefgh": ["line one\nline two", "x line one y", null, true, 7],
+            "1234567890": { "n": 1_234_567_890, "other": 12.5 },
+            "nested": "{\"k\":\"line one\\nline two\"}",
+        });
+        secrets.redact_value(&mut value);
+        let mut keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        assert_eq!(keys, ["***", "*** (2)", "nested"]);
+        let shown = value.to_string();
+        for secret in ["abcdefgh", "12345678", "line"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("\"other\":12.5") && shown.contains(r#""n":"***""#), "{shown}");
+        assert_eq!(value["nested"], r#"{"k":"***"}"#);
+    }
+
+    #[test]
+    fn a_text_without_secrets_is_not_copied() {
+        let secrets = Secrets::new([("A", "abcdefgh")]);
+        assert!(matches!(secrets.redact_str("abcdefg"), Cow::Borrowed("abcdefg")));
+        assert_eq!(secrets.redact_str("é abcdefgh é"), "é *** é");
+        assert_eq!(Secrets::new([("A", b"\xa9abcdefg")]).redact_str("éabcdefg"), "\u{fffd}***");
+    }
+}
