@@ -3,12 +3,13 @@
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roboppi_ipc::{
     CancelReason, Cost, ErrorClass, JobId, Mono, ResultDetails, WorkerResult, WorkerStatus, WorkerTask,
 };
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, run};
-use roboppi_worker_adapters::{CommandSpec, Translation, WorkerAdapter};
+use roboppi_worker_adapters::{Translation, WorkerAdapter};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
@@ -30,10 +31,11 @@ pub(super) async fn drive(
 ) {
     let _unfinished = Unfinished(&shared);
     let job_id = shared.state.borrow().job_id.clone();
-    match prepare_worker(adapter, &task, &job_id) {
+    // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
+    match prepare_worker(adapter, task, &job_id) {
         Err(problem) => end_without_report(&shared, problem, None),
-        Ok(Ready { command, spec, translation }) => {
-            let polite = spec.polite.min(options.grace);
+        Ok(Ready { command, polite, translation }) => {
+            let polite = polite.min(options.grace);
             let recorder = Recorder::open(options.record.as_ref(), &shared.host.budgets);
             shared.state.borrow_mut().begin(recorder, translation, polite);
             let limits =
@@ -73,21 +75,22 @@ impl Drop for Unfinished<'_> {
 
 struct Ready {
     command: Prepared,
-    spec: CommandSpec,
+    polite: Duration,
     translation: Translation,
 }
 
 fn prepare_worker(
     adapter: Option<Arc<dyn WorkerAdapter>>,
-    task: &WorkerTask,
+    task: WorkerTask,
     job_id: &JobId,
 ) -> Result<Ready, String> {
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
-    let spec = adapter.plan(task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let command = prepare(&spec, task, job_id, |name| std::env::var_os(name))?;
-    let translation = Translation::new(adapter.session(task), &spec);
-    Ok(Ready { command, spec, translation })
+    let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
+    let command = prepare(&spec, &task, job_id, |name| std::env::var_os(name))?;
+    let translation = Translation::new(adapter.session(&task), &spec);
+    drop(task);
+    Ok(Ready { command, polite: spec.polite, translation })
 }
 
 /// Runs the process while controls and timers are served.
