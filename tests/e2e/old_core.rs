@@ -1,7 +1,11 @@
 //! A core of protocol 1, which says no hello, records nothing and knows four kinds of events.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use crate::env::{Invocation, TestEnv};
 use crate::flow::Flow;
@@ -44,6 +48,24 @@ if [ "$RUDE" ]; then
   while :; do sleep 0.05; done
 fi
 "#;
+
+/// The core above with a Unix socket for its streams, which no shell can connect to.
+const CONNECTED_CORE: &str = r#"#!/bin/sh
+exec "$THIS_TEST" --exact old_core::it_connects_when_it_is_started_as_a_core
+"#;
+
+/// Names the core to become.
+const BEHIND: &str = "CORE_BEHIND_THE_SOCKET";
+
+/// The part of [`CONNECTED_CORE`] that connects. As a test there is nothing to it.
+#[test]
+fn it_connects_when_it_is_started_as_a_core() {
+    let Some(core) = std::env::var_os(BEHIND) else { return };
+    let place = std::env::var_os("ROBOPPI_IPC_SOCKET_PATH").unwrap();
+    let socket = OwnedFd::from(UnixStream::connect(place).unwrap());
+    let error = Command::new(core).stdin(socket.try_clone().unwrap()).stdout(socket).exec();
+    panic!("{error}");
+}
 
 fn with_old_core<'e>(env: &'e TestEnv, more: &[&str]) -> Invocation<'e> {
     let core = env.write("old-core", CORE);
@@ -91,9 +113,15 @@ fn what_it_sends_is_recorded_and_shown() {
 
 #[test]
 fn a_rude_one_is_driven_over_every_transport_and_ended() {
-    for transport in ["stdio", "tcp"] {
+    for transport in ["stdio", "tcp", "socket"] {
         let env = TestEnv::new();
-        let run = with_old_core(&env, &["--stream"]).env("RUDE", "1");
+        let mut run = with_old_core(&env, &["--stream"]).env("RUDE", "1");
+        if transport == "socket" {
+            let behind = env.write("behind", CORE);
+            fs::set_permissions(&behind, fs::Permissions::from_mode(0o700)).unwrap();
+            env.write("old-core", CONNECTED_CORE);
+            run = run.env("THIS_TEST", std::env::current_exe().unwrap()).env(BEHIND, behind);
+        }
         let shown = run.env("ROBOPPI_SUPERVISED_IPC_TRANSPORT", transport).output().code(0).all();
         let run = env.the_run();
         assert_eq!((run.outcome().as_deref(), run.state("after").as_str()), (Some("succeeded"), "succeeded"));
