@@ -14,7 +14,7 @@ const HEAD: usize = 4;
 
 /// Windows that one searcher looks for at once. Measured by `benches/redact.rs`: smaller groups read the text
 /// more often, larger ones stop at places where nothing is.
-const GROUP: usize = 32;
+const GROUP: usize = 64;
 
 /// A fixed set of patterns, made for searching.
 ///
@@ -29,11 +29,14 @@ pub(crate) struct Matcher {
     longest: usize,
 }
 
+/// The patterns that a window stands for, and where in them it lies.
+type Owners = Vec<(usize, usize)>;
+
 /// What is searched for in one pass over the text.
 struct Group {
     search: Search,
-    /// For each window the patterns it stands for, and where in them it lies.
-    owners: Vec<Vec<(usize, usize)>>,
+    /// Those of each window.
+    owners: Vec<Owners>,
 }
 
 enum Search {
@@ -59,9 +62,9 @@ impl Search {
     }
 }
 
-fn groups(needles: &BTreeMap<&[u8], Vec<(usize, usize)>>) -> Vec<Group> {
+fn groups(needles: &BTreeMap<&[u8], Owners>) -> Vec<Group> {
     let needles: Vec<_> = needles.iter().collect();
-    let group = |part: &[(&&[u8], &Vec<(usize, usize)>)]| {
+    let group = |part: &[(&&[u8], &Owners)]| {
         let texts: Vec<&[u8]> = part.iter().map(|(needle, _)| **needle).collect();
         let owners = part.iter().map(|(_, owners)| (*owners).clone()).collect();
         Search::new(&texts).map(|search| Group { search, owners })
@@ -75,8 +78,8 @@ impl Matcher {
     /// All patterns have at least [`SHORTEST`](crate::SHORTEST) bytes.
     pub(crate) fn new(patterns: BTreeSet<Vec<u8>>) -> Self {
         let patterns: Vec<_> = patterns.into_iter().map(Zeroizing::new).collect();
-        let mut windows: BTreeMap<&[u8], Vec<(usize, usize)>> = BTreeMap::new();
-        let mut heads: BTreeMap<&[u8], Vec<(usize, usize)>> = BTreeMap::new();
+        let mut windows: BTreeMap<&[u8], Owners> = BTreeMap::new();
+        let mut heads: BTreeMap<&[u8], Owners> = BTreeMap::new();
         for (at, pattern) in patterns.iter().enumerate() {
             let offset = window(pattern);
             windows.entry(&pattern[offset..offset + WINDOW]).or_default().push((at, offset));

@@ -18,9 +18,10 @@ pub(crate) fn spellings(value: &[u8]) -> BTreeSet<Vec<u8>> {
         let unix = replace(value, b"\r\n", b"\n");
         spell(&replace(&unix, b"\n", b"\r\n"), &mut found);
         spell(&unix, &mut found);
+        // Without base64: who encodes a key encodes all of it, and these patterns would outnumber all others.
         for line in unix.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
             if line.len() >= SHORTEST && !is_armour(line) {
-                spell(line, &mut found);
+                write_out(line, &mut found);
             }
         }
     }
@@ -39,6 +40,16 @@ fn is_armour(line: &[u8]) -> bool {
 }
 
 fn spell(value: &[u8], into: &mut BTreeSet<Vec<u8>>) {
+    write_out(value, into);
+    for alphabet in [STANDARD, URL_SAFE] {
+        for before in 0..3 {
+            into.insert(base64_core(value, before, alphabet));
+        }
+    }
+}
+
+/// The spellings that keep letters and digits as they are.
+fn write_out(value: &[u8], into: &mut BTreeSet<Vec<u8>>) {
     into.insert(value.to_vec());
     for upper in [true, false] {
         for (kept, plus) in KEPT {
@@ -52,11 +63,6 @@ fn spell(value: &[u8], into: &mut BTreeSet<Vec<u8>>) {
         // A JSON text within a JSON text: what agents make of the output of a tool.
         let plain = JsonStyle::from_bits(0);
         into.insert(json(&json(text, plain), plain).into_bytes());
-    }
-    for alphabet in [STANDARD, URL_SAFE] {
-        for before in 0..3 {
-            into.insert(base64_core(value, before, alphabet));
-        }
     }
 }
 
@@ -217,6 +223,11 @@ mod tests {
         has(key, &key.trim_end().replace('\n', "\\n"));
         has(key, "MIIEvQIBADANBg");
         has(key, "kqhkiG9w0BAQ");
+        // All of it in base64, with either line end.
+        for text in [key.trim_end().to_owned(), key.trim_end().replace('\n', "\r\n")] {
+            let core = base64_core(text.as_bytes(), 0, STANDARD);
+            has(key, std::str::from_utf8(&core).unwrap());
+        }
         let found = spellings(key.as_bytes());
         for open in ["AB==", "-----BEGIN KEY-----", "-----END KEY-----"] {
             assert!(!found.contains(open.as_bytes()), "{open}");
