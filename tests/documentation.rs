@@ -62,6 +62,7 @@ fn generated(name: &str) -> String {
         "keys of a step" => supported(Section::Step),
         "keys of an input" => supported(Section::Input),
         "keys of an output" => supported(Section::Output),
+        "keys of a secret" => supported(Section::Secret),
         "keys that are not supported yet" => refused(),
         "roboppi" => help(&[]),
         "roboppi workflow run" => help(&["workflow", "run"]),
@@ -106,7 +107,7 @@ fn hold(page: &str, expected: usize) {
 
 #[test]
 fn the_keys_of_a_workflow_are_described() {
-    hold("workflow.md", 5);
+    hold("workflow.md", 6);
 }
 
 #[test]

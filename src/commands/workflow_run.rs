@@ -13,8 +13,8 @@ use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::RunMode;
 use roboppi_supervisor::{
-    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, PreparedRun, RunEnd, RunSettings,
-    Signals,
+    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, PreparedRun, RunEnd, RunSecrets,
+    RunSettings, Signals,
 };
 use roboppi_worker_adapters::Adapters;
 use roboppi_workflow::parse_duration;
@@ -173,6 +173,8 @@ fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Resul
             .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?,
         None => current()?,
     };
+    let secrets =
+        RunSecrets::collect(&workflow.workflow, &workspace, env::vars_os()).map_err(Failure::usage)?;
     Ok(RunSettings {
         workflow,
         workspace,
@@ -185,6 +187,7 @@ fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Resul
         },
         grace: args.grace,
         drain: args.drain,
+        secrets,
         record_limits: RecordLimits {
             log_bytes: args.log_limit,
             run_bytes: args.run_log_limit,

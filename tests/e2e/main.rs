@@ -29,6 +29,7 @@ mod record;
 mod run_files;
 mod runs;
 mod screen;
+mod secrets;
 mod stream;
 mod transports;
 mod wait;

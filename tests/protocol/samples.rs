@@ -8,8 +8,8 @@ use roboppi_ipc::{
     Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions, JobOutcome,
     JobRequest, JobType, Leaked, Message, Observation, OutputMode, Patch, Permit, PermitGranted,
     PermitRejected, PermitRejection, Priority, PriorityClass, ProcessIdentity, Progress, QueueMetrics,
-    RecordLimits, RecordTarget, RejectionReason, RequestPermit, ResultDetails, SessionInfo, SubmitJob,
-    TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, Waiting, WorkerEvent, WorkerKind,
+    RecordLimits, RecordTarget, RejectionReason, RequestPermit, ResultDetails, SecretText, SessionInfo,
+    SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, Waiting, WorkerEvent, WorkerKind,
     WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
@@ -40,6 +40,7 @@ fn task() -> WorkerTask {
                 limits: Some(RecordLimits::default()),
             }),
             stdio: Some(false),
+            redact: vec![SecretText::new("correct horse battery")],
             timeout_ms: Some(600_000),
             grace_ms: Some(5_000),
             drain_ms: Some(2_000),

@@ -75,6 +75,7 @@ impl Plan {
             timeout: ms(timeout),
             concurrency: None,
             context_dir: None,
+            secrets: Vec::new(),
             steps: steps
                 .into_iter()
                 .enumerate()
@@ -158,6 +159,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         max_retries: u32::try_from(rng.up_to(3)).expect("small"),
         on_failure: rng.pick(&[OnFailure::Retry, OnFailure::Retry, OnFailure::Continue, OnFailure::Abort]),
         continue_on_error: rng.chance(20),
+        secrets: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod record;
 mod state;
 
 use std::cell::RefCell;
+use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use roboppi_ipc::{
     CancelReason, EndingPhase, JobId, JobOptions, Leaked, Mono, OutputMode, ProcessIdentity, RecordTarget,
     WorkerTask,
 };
+use roboppi_redact::{Secrets, looks_secret};
 use roboppi_worker_adapters::WorkerAdapter;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -102,14 +104,22 @@ pub struct WorkerHost {
     /// What they leave behind.
     pub orphans: Rc<Orphans>,
     budgets: Rc<Budgets>,
+    /// What must not be seen of what they write.
+    pub secrets: Secrets,
 }
 
 impl WorkerHost {
-    /// A host in this process.
+    /// A host in this process. The values of its variables with a secret-looking name are hidden.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, orphans: Orphans::new(), budgets: Rc::default() }
+        Self { clock, orphans: Orphans::new(), budgets: Rc::default(), secrets: secrets_of_environment() }
     }
+}
+
+fn secrets_of_environment() -> Secrets {
+    let variables =
+        std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.into_vec()));
+    Secrets::new(variables.filter(|(name, _)| looks_secret(name)))
 }
 
 /// A worker. Cheap to clone; the worker is killed when the last clone is dropped.

@@ -280,9 +280,38 @@ pub struct JobOptions {
     /// `graceMs`: time between TERM and KILL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<u64>,
+    /// `redact`: values that must not be seen in anything the core records or sends. They are never traced and never
+    /// recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redact: Vec<SecretText>,
     /// `drainMs`: time pipes may stay open after the worker's exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_ms: Option<u64>,
+}
+
+/// A value that must not be seen; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps a value.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The value, to look for it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(***)")
+    }
 }
 
 /// Where the files of an attempt are (`payload.roboppi.record`).

@@ -32,7 +32,7 @@ pub use hello::{CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessI
 pub use id::{JobId, PermitId, RequestId};
 pub use job::{
     Capability, Job, JobContext, JobLimits, JobOptions, JobType, OutputMode, Priority, PriorityClass,
-    OverLimit, RecordLimits, RecordTarget, TaskBudget, WorkerKind, WorkerTask,
+    OverLimit, RecordLimits, RecordTarget, SecretText, TaskBudget, WorkerKind, WorkerTask,
 };
 pub use message::{
     Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Escalation, Heartbeat,

@@ -16,14 +16,18 @@ mod received;
 mod recorder;
 mod run_clock;
 mod runner;
+mod secrets;
 mod settings;
 mod shutdown;
 mod signals;
 pub mod sinks;
 
-pub use core_link::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Restart, RestartPolicy};
+pub use core_link::{
+    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Restart, RestartPolicy,
+};
 pub use error::StartError;
 pub use prepare::{PreparedRun, RunEnd};
+pub use secrets::RunSecrets;
 pub use settings::{RunSettings, WorkflowFile};
 pub use shutdown::{Asked, ShutdownEffect, ShutdownMachine};
 pub use signals::{Signalled, Signals, stand_still};

@@ -66,8 +66,11 @@ impl PreparedRun {
         let feed = Arc::new(LiveFeed::default());
         let (wish, wishes) = mpsc::channel(WISHES);
         let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
-        let mut recorder = Recorder::new(journal, feed);
+        let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone());
         recorder.event(run_started(&settings, &run_id));
+        for warning in &settings.secrets.warnings {
+            recorder.warn(warning.clone(), None);
+        }
         if let Some(why) = substitute {
             recorder.warn(format!("the record of this run is in {}: {why}", run_dir.path().display()), None);
         }
@@ -128,7 +131,7 @@ fn write_record(
 ) -> Result<(RunDir, JournalWriter), RecordError> {
     let run_dir = root.create_run(run_id)?;
     run_dir.write_manifest(&manifest(settings, run_id, started_at))?;
-    run_dir.write_workflow(&settings.workflow.text)?;
+    run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
     let journal = JournalWriter::create(&run_dir)?;
     Ok((run_dir, journal))
 }
@@ -142,7 +145,11 @@ fn manifest(settings: &RunSettings, run_id: &RunId, started_at: UtcMillis) -> Ma
         name: settings.workflow.workflow.name.clone(),
         workflow: text(&settings.workflow.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
-        arguments: settings.arguments.clone(),
+        arguments: settings
+            .arguments
+            .iter()
+            .map(|argument| settings.secrets.hidden.redact_str(argument).into_owned())
+            .collect(),
         workspace: text(&settings.workspace),
         context_dir: text(&settings.context_dir()),
         git_commit: git_commit(&settings.workspace),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use roboppi_ipc::{JobEvent, OutputStream, RecordLimits, WorkerEvent, WorkerOutput};
 use roboppi_journal::{EventFileWriter, LogLimits, RecordError, SpoolWriter};
+use roboppi_redact::Secrets;
 use roboppi_run::AttemptRecord;
 
 /// Writes the log and the event file of one attempt from the live events of a core of protocol 1.
@@ -14,6 +15,7 @@ use roboppi_run::AttemptRecord;
 pub(crate) struct ReceivedRecord {
     log: SpoolWriter,
     events: EventFileWriter,
+    secrets: Secrets,
     told: bool,
 }
 
@@ -22,17 +24,23 @@ impl ReceivedRecord {
     ///
     /// # Errors
     /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
-    pub(crate) fn new(run_dir: &Path, base: &str, limits: RecordLimits) -> Result<Self, RecordError> {
+    pub(crate) fn new(
+        run_dir: &Path,
+        base: &str,
+        limits: RecordLimits,
+        secrets: &Secrets,
+    ) -> Result<Self, RecordError> {
         let limits = LogLimits { bytes: limits.log_bytes, min_free: limits.min_free_bytes };
         let log = SpoolWriter::within(run_dir, base, limits, None)?;
         let events = EventFileWriter::new(run_dir, base)?;
-        Ok(Self { log, events, told: false })
+        Ok(Self { log, events, secrets: secrets.clone(), told: false })
     }
 
     /// Writes an event down, and gives it as a core that records would have sent it. The error is the first
     /// one only: what follows is shown and not recorded.
     pub(crate) fn event(&mut self, event: JobEvent) -> (AttemptRecord, Option<RecordError>) {
         let JobEvent { ts, seq, event, .. } = event;
+        let event = self.without_secrets(event);
         let (event, trouble) = match event {
             WorkerEvent::Stdout(output) => self.line(OutputStream::Stdout, output, ts),
             WorkerEvent::Stderr(output) => self.line(OutputStream::Stderr, output, ts),
@@ -45,6 +53,13 @@ impl ReceivedRecord {
         };
         let first = trouble.filter(|_| !std::mem::replace(&mut self.told, true));
         (record, first)
+    }
+
+    /// Such a core knows of no secrets. Each event of it is a whole line, or a whole value.
+    fn without_secrets(&self, event: WorkerEvent) -> WorkerEvent {
+        let Ok(mut value) = serde_json::to_value(&event) else { return event };
+        self.secrets.redact_value(&mut value);
+        serde_json::from_value(value).unwrap_or(event)
     }
 
     fn line(
@@ -76,7 +91,9 @@ mod tests {
     #[test]
     fn lines_get_their_ends_back_and_everything_its_place() {
         let dir = tempfile::tempdir().unwrap();
-        let mut record = ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default()).unwrap();
+        let mut record =
+            ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
+                .unwrap();
         let says = |data: &str| WorkerOutput { data: data.into(), ..WorkerOutput::default() };
         let progress = Progress { message: "half".into(), ..Progress::default() };
         let came: Vec<_> = [
@@ -100,7 +117,9 @@ mod tests {
     fn trouble_is_told_once() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("steps"), "in the way").unwrap();
-        let mut record = ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default()).unwrap();
+        let mut record =
+            ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
+                .unwrap();
         let says = WorkerOutput { data: "x".into(), ..WorkerOutput::default() };
         assert!(record.event(event(0, WorkerEvent::Stdout(says.clone()))).1.is_some());
         assert!(record.event(event(1, WorkerEvent::Stdout(says))).1.is_none());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use roboppi_attach::LiveFeed;
 use roboppi_journal::{JournalSync, JournalWriter};
+use roboppi_redact::Secrets;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
 
 use crate::clock;
@@ -24,6 +25,7 @@ pub(crate) struct Recorder {
     journal: Journal,
     feed: Arc<LiveFeed>,
     syncer: Option<Syncer>,
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -33,14 +35,15 @@ enum Journal {
 }
 
 impl Recorder {
-    pub(crate) fn new(journal: JournalWriter, feed: Arc<LiveFeed>) -> Self {
+    pub(crate) fn new(journal: JournalWriter, feed: Arc<LiveFeed>, secrets: Secrets) -> Self {
         let syncer = journal.sync_handle().ok().and_then(Syncer::start);
-        Self { journal: Journal::Written(journal), feed, syncer }
+        Self { journal: Journal::Written(journal), feed, syncer, secrets }
     }
 
     /// Writes an event of the run down, then publishes it.
     pub(crate) fn event(&mut self, event: RunEvent) {
         let ts = clock::now();
+        let event = without_secrets(&self.secrets, event);
         let record = match &mut self.journal {
             Journal::Written(writer) => match writer.append(ts, event.clone()) {
                 Ok(record) => {
@@ -85,6 +88,24 @@ impl Recorder {
     fn publish(&self, record: JournalRecord) {
         self.feed.publish(RunRecord::Journal(record));
     }
+}
+
+/// The event with every secret taken out of its texts. Nearly always there is none.
+fn without_secrets(secrets: &Secrets, event: RunEvent) -> RunEvent {
+    if secrets.is_empty() {
+        return event;
+    }
+    let Ok(mut value) = serde_json::to_value(&event) else { return event };
+    let before = value.clone();
+    secrets.redact_value(&mut value);
+    if value == before {
+        return event;
+    }
+    // A name that holds a secret may not be one any more: then nothing is worth more than the secret.
+    serde_json::from_value(value).unwrap_or_else(|_| RunEvent::Warning {
+        message: "an event held a secret and was left out".to_owned(),
+        step: None,
+    })
 }
 
 /// Brings the journal to the disk, off the path of events: one flush for all that came within

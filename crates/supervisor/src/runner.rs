@@ -152,6 +152,7 @@ impl Runner {
             grace,
             stderr: self.shared.run_dir.open_core_stderr().ok(),
             trace: settings.trace.clone(),
+            secrets: settings.secrets.hidden.clone(),
         };
         let shared = Rc::clone(&self.shared);
         let events = self.events.clone();

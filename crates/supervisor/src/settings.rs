@@ -8,7 +8,7 @@ use roboppi_ipc::io::Trace;
 use roboppi_run::RunMode;
 use roboppi_workflow::Workflow;
 
-use crate::HeartbeatSettings;
+use crate::{HeartbeatSettings, RunSecrets};
 
 /// Everything a run is started with.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct RunSettings {
     pub grace: Duration,
     /// Time pipes may stay open after a worker's exit.
     pub drain: Duration,
+    /// What must not be seen.
+    pub secrets: RunSecrets,
     /// How much of the disk the record may take.
     pub record_limits: RecordLimits,
     /// How long the core may take to answer a request.

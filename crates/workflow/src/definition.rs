@@ -19,6 +19,8 @@ pub struct Workflow {
     pub concurrency: Option<u32>,
     /// Where artifacts go, relative to the workspace or absolute.
     pub context_dir: Option<String>,
+    /// Values that must not be seen.
+    pub secrets: Vec<SecretSource>,
     /// The steps, in the order in which those that are ready start.
     pub steps: IndexMap<StepId, Step>,
 }
@@ -52,6 +54,19 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// Whether its failure counts as success for the steps after it and for the run.
     pub continue_on_error: bool,
+    /// Values that must not be seen.
+    pub secrets: Vec<SecretSource>,
+}
+
+/// Where a value comes from that must not be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// This variable of the environment.
+    Variable(String),
+    /// The content of this file, relative to the workspace or absolute.
+    File(String),
+    /// What this shell command prints.
+    Command(String),
 }
 
 /// An artifact a step takes from another one.

@@ -11,6 +11,8 @@ pub enum Section {
     Input,
     /// An entry of `steps.<id>.outputs`.
     Output,
+    /// An entry of `secrets` that is a map.
+    Secret,
 }
 
 /// Whether this version does what a key asks for.
@@ -71,7 +73,7 @@ impl KeyDoc {
     }
 }
 
-use Section::{Input, Output, Step, Workflow};
+use Section::{Input, Output, Secret, Step, Workflow};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
 /// author and are not read: a place for anchors.
@@ -92,6 +94,13 @@ pub const KEYS: &[KeyDoc] = &[
         "path",
         Some("`context` in the workspace"),
         "Where artifacts are put.",
+    ),
+    KeyDoc::optional(
+        Workflow,
+        "secrets",
+        "list of names and maps",
+        Some("none"),
+        "Values that must not be seen: names of variables, and maps with a `file` or a `command`.",
     ),
     KeyDoc::required(Workflow, "steps", "map", "The steps, by name; ready ones start in this order."),
     KeyDoc::not_yet(Workflow, "create_branch", "boolean", "Make a git branch for the run."),
@@ -159,6 +168,21 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::not_yet(Step, "exports_mode", "`merge` or `replace`", "How they meet older ones."),
     KeyDoc::not_yet(Step, "bubble_subworkflow_events", "boolean", "Show the events of that workflow."),
     KeyDoc::not_yet(Step, "subworkflow_event_prefix", "text", "Prefix of its step names."),
+    KeyDoc::optional(
+        Step,
+        "secrets",
+        "list of names and maps",
+        Some("none"),
+        "More values that must not be seen, anywhere in the run.",
+    ),
+    KeyDoc::optional(Secret, "file", "path", None, "The content of this file, relative to the workspace."),
+    KeyDoc::optional(
+        Secret,
+        "command",
+        "text",
+        None,
+        "What this shell command prints, before the run begins.",
+    ),
     KeyDoc::required(Input, "from", "step", "The step that makes the artifact; one of `depends_on`."),
     KeyDoc::required(Input, "artifact", "name", "Its name there."),
     KeyDoc::optional(Input, "as", "name", Some("the same name"), "Its name in the workspace."),

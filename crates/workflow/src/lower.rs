@@ -2,6 +2,7 @@
 
 mod fields;
 mod names;
+mod secrets;
 mod step;
 mod value;
 
@@ -40,6 +41,7 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
         fields.required("timeout", sink).and_then(|at| value::duration(&at, sink));
     let concurrency = fields.get("concurrency").and_then(|at| value::whole(&at, 1, sink));
     let context_dir = fields.get("context_dir").and_then(|at| value::text(&at, sink));
+    let secrets = fields.get("secrets").map(|at| secrets::secrets(&at, sink)).unwrap_or_default();
     let drafts = steps(&fields, sink);
     graph::check(&drafts, sink);
 
@@ -57,6 +59,7 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
         timeout: timeout?,
         concurrency,
         context_dir: context_dir.map(|text| text.value),
+        secrets,
         steps,
     })
 }

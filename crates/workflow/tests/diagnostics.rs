@@ -363,6 +363,7 @@ fn every_known_key_is_either_read_or_refused() {
             Section::Step => with_steps(&format!("  s:\n    {name}:\n")),
             Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
             Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),
+            Section::Secret => with_steps(&format!("  s:\n    secrets:\n      - {name}:\n")),
         };
         let expected = match key.status {
             KeyStatus::Supported => "has no value",

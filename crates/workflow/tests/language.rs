@@ -20,6 +20,7 @@ description: every key once
 timeout: 700h
 concurrency: 2
 context_dir: .run/context
+secrets: [DEPLOY_KEY, { file: key.pem }, { command: pass show deploy }]
 steps:
   build:
     description: compile
@@ -35,6 +36,7 @@ steps:
     max_retries: 2
     on_failure: retry
     continue_on_error: true
+    secrets: [BUILD_KEY]
   test: { worker: CUSTOM, instructions: make test, capabilities: [READ], depends_on: [build],
           inputs: [{ from: build, artifact: report, as: review }], on_failure: continue }
 "#,
@@ -53,6 +55,17 @@ steps:
             context_dir: Some(
                 ".run/context",
             ),
+            secrets: [
+                Variable(
+                    "DEPLOY_KEY",
+                ),
+                File(
+                    "key.pem",
+                ),
+                Command(
+                    "pass show deploy",
+                ),
+            ],
             steps: {
                 StepId(
                     "build",
@@ -93,6 +106,11 @@ steps:
                     max_retries: 2,
                     on_failure: Retry,
                     continue_on_error: true,
+                    secrets: [
+                        Variable(
+                            "BUILD_KEY",
+                        ),
+                    ],
                 },
                 StepId(
                     "test",
@@ -126,6 +144,7 @@ steps:
                     max_retries: 0,
                     on_failure: Continue,
                     continue_on_error: false,
+                    secrets: [],
                 },
             },
         }

@@ -30,6 +30,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             max_retries,
             on_failure,
             continue_on_error,
+            secrets: Vec::new(),
         },
     )
 }
@@ -42,6 +43,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             timeout: Duration::from_secs(3600),
             concurrency: None,
             context_dir: None,
+            secrets: Vec::new(),
             steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), step)).collect(),
         }
     })

@@ -9,6 +9,7 @@ use roboppi_ipc::{
     CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello, Job, JobId,
     Leaked, Message, PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
 };
+use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -358,6 +359,12 @@ impl CoreState {
         let mut options = WorkerOptions::for_task(&task, &self.settings, self.clock.utc());
         if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
             options.timeout = options.timeout.map(|left| left.min(lifetime));
+        }
+        for value in task.roboppi.iter().flat_map(|ours| &ours.redact) {
+            let _taken = self.host.secrets.add("secrets", value.reveal().as_bytes());
+        }
+        for (name, value) in task.env.iter().filter(|(name, _)| looks_secret(name)) {
+            let _taken = self.host.secrets.add(name, value.as_bytes());
         }
         options.stdio &= self.stream_stdio;
         options.limits.by_line = self.dialect == Some(Dialect::V1);

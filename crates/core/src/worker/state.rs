@@ -10,6 +10,7 @@ use roboppi_ipc::{
     ResultDetails, WorkerEvent, WorkerResult,
 };
 use roboppi_process::{ChildReport, ChildWatch, Control};
+use roboppi_redact::Redactor;
 use roboppi_run::AttemptRecord;
 use roboppi_worker_adapters::{
     ExitKind, HostAnswer, HostReply, SessionEffect, TimerId, Translation, WorkerEnd,
@@ -35,6 +36,9 @@ pub(super) struct State {
     /// For the process, in order.
     pub(super) controls: VecDeque<Control>,
     recorder: Recorder,
+    /// Of stdout and stderr.
+    redactors: [Redactor; 2],
+    clean: Vec<u8>,
     progress: ProgressThinner,
     /// Present while there is a process.
     translation: Option<Translation>,
@@ -75,6 +79,8 @@ impl State {
             outcome: None,
             controls: VecDeque::new(),
             recorder: Recorder::default(),
+            redactors: [(); 2].map(|()| Redactor::new(&host.secrets).with_masks()),
+            clean: Vec::new(),
             progress: ProgressThinner::new(options.limits.progress_time),
             translation: None,
             effects: Vec::new(),
@@ -169,7 +175,28 @@ impl State {
         self.translate(now, |translation, effects| translation.started(now, effects));
     }
 
+    /// Takes secrets out before anything else sees what came.
     fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
+        let mut clean = std::mem::take(&mut self.clean);
+        self.redactors[stream as usize].push(bytes, &mut clean);
+        self.take_in(now, stream, &clean);
+        clean.clear();
+        self.clean = clean;
+    }
+
+    /// Takes in what might have been the beginning of a secret, and was not.
+    fn rest_of_output(&mut self, now: Mono) {
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            let mut clean = Vec::new();
+            self.redactors[stream as usize].finish(&mut clean);
+            self.take_in(now, stream, &clean);
+        }
+    }
+
+    fn take_in(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let ts = self.host.clock.utc();
         let offset = self.recorder.output(stream, bytes, ts);
         self.pass_on_trouble();
@@ -251,6 +278,7 @@ impl State {
 
     /// The process has ended and all its output was given.
     pub(super) fn finish(&mut self, now: Mono, report: &ChildReport) {
+        self.rest_of_output(now);
         let reason = if self.done && self.told_to_end.is_none() { None } else { report.reason };
         let exit = match report.exit {
             roboppi_process::ExitKind::Code(code) => ExitKind::Code(code),

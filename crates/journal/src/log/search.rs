@@ -19,7 +19,7 @@ pub struct Needle(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Text(memmem::Finder<'static>),
+    Text(Box<memmem::Finder<'static>>),
     Pattern(Regex),
 }
 
@@ -28,7 +28,7 @@ impl Needle {
     #[must_use]
     pub fn text(text: &str) -> Self {
         let text = text.split('\n').next().unwrap_or_default();
-        Self(Kind::Text(memmem::Finder::new(text.as_bytes()).into_owned()))
+        Self(Kind::Text(Box::new(memmem::Finder::new(text.as_bytes()).into_owned())))
     }
 
     /// This text whatever its case, as long as none of its letters is a capital.

@@ -14,6 +14,7 @@ use roboppi_ipc::{
 };
 use roboppi_process::descendants;
 use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
+use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
 use tokio::sync::mpsc;
@@ -47,6 +48,8 @@ pub(crate) struct LinkSettings {
     pub(crate) stderr: Option<File>,
     /// Who is told of every message.
     pub(crate) trace: Option<Trace>,
+    /// What must not be seen of what the core says on stderr.
+    pub(crate) secrets: Secrets,
 }
 
 /// What a link has to say. Unbounded, because the number of entries is bounded: four and one for each message that
@@ -193,7 +196,9 @@ async fn live<R, W>(
     let mut child = child;
     let tail = StderrTail::default();
     let stderr = child.as_mut().and_then(|core| core.child.stderr.take());
-    let stderr = stderr.map(|stderr| spawn_local(tail.clone().keep(stderr, settings.stderr.take())));
+    let stderr = stderr.map(|stderr| {
+        spawn_local(tail.clone().keep(stderr, settings.stderr.take(), settings.secrets.clone()))
+    });
 
     let noticed = Rc::new(RefCell::new(Noticed {
         heartbeat: Heartbeat::new(settings.heartbeat, Mono::ZERO),

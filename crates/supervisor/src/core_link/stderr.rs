@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use roboppi_ipc::{Frame, LineFramer};
 use roboppi_process::guard::GuardReport;
+use roboppi_redact::{Redactor, Secrets};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Bytes of the end that are remembered.
@@ -30,11 +31,26 @@ struct Said {
 
 impl StderrTail {
     /// Reads to the end; every byte goes to `file` if there is one.
-    pub(crate) async fn keep(self, mut stderr: impl AsyncRead + Unpin, mut file: Option<File>) {
+    pub(crate) async fn keep(
+        self,
+        mut stderr: impl AsyncRead + Unpin,
+        mut file: Option<File>,
+        secrets: Secrets,
+    ) {
+        let mut redactor = Redactor::new(&secrets);
         let mut lines = LineFramer::new(LONGEST_LINE);
         let mut chunk = vec![0; 8 * 1024];
-        while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
-            let bytes = &chunk[..count];
+        let mut ended = false;
+        while !ended {
+            let mut clean = Vec::new();
+            match stderr.read(&mut chunk).await {
+                Ok(count @ 1..) => redactor.push(&chunk[..count], &mut clean),
+                Ok(0) | Err(_) => {
+                    ended = true;
+                    redactor.finish(&mut clean);
+                }
+            }
+            let bytes = clean.as_slice();
             if file.as_mut().is_some_and(|file| file.write_all(bytes).is_err()) {
                 file = None;
             }
@@ -91,7 +107,7 @@ mod tests {
     async fn words_and_reports_are_told_apart() {
         let said: &[u8] = b"first\nroboppi-guard: {\"type\":\"core_exited\",\"signal\":9}\n\x1b[31mlast";
         let tail = StderrTail::default();
-        tail.clone().keep(said, None).await;
+        tail.clone().keep(said, None, Secrets::default()).await;
         assert_eq!(tail.last_words().as_deref(), Some("first\n[31mlast"));
         assert_eq!(tail.take_reports(), [GuardReport::CoreExited { code: None, signal: Some(9) }]);
         assert!(tail.take_reports().is_empty());

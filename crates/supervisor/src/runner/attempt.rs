@@ -292,6 +292,7 @@ impl Attempt<'_> {
                     limits: Some(settings.record_limits),
                 }),
                 stdio: Some(settings.stream_stdio),
+                redact: settings.secrets.named.clone(),
                 timeout_ms: Some(timeout_ms),
                 grace_ms: Some(millis(self.grace())),
                 drain_ms: Some(millis(settings.drain)),

@@ -179,7 +179,13 @@ impl Shared {
         dialect: Dialect,
     ) -> oneshot::Receiver<JobCompleted> {
         let record = match dialect {
-            Dialect::V1 => ReceivedRecord::new(self.run_dir.path(), &of.base(), self.settings.record_limits).ok(),
+            Dialect::V1 => ReceivedRecord::new(
+                self.run_dir.path(),
+                &of.base(),
+                self.settings.record_limits,
+                &self.settings.secrets.hidden,
+            )
+            .ok(),
             Dialect::V2 => None,
         };
         self.router.borrow_mut().insert(job.clone(), of.clone(), record)

@@ -83,6 +83,7 @@ impl<'n> Fields<'n> {
             Section::Step => format!("`{key}` belongs to a step, not here"),
             Section::Input => format!("`{key}` belongs to an entry of `inputs`, not here"),
             Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
+            Section::Secret => format!("`{key}` belongs to an entry of `secrets`, not here"),
         })
     }
 

@@ -7,8 +7,9 @@ use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::StepId;
 
 use super::fields::{Field, Fields};
+use super::secrets::secrets;
 use super::{Located, names, value};
-use crate::definition::{InputRef, OnFailure, OutputSpec, Step};
+use crate::definition::{InputRef, OnFailure, OutputSpec, SecretSource, Step};
 use crate::diagnostic::{Sink, quote};
 use crate::keys::Section;
 use crate::source::{Entry, Value};
@@ -31,6 +32,7 @@ pub(crate) struct DraftStep {
     max_retries: u32,
     on_failure: OnFailure,
     continue_on_error: bool,
+    secrets: Vec<SecretSource>,
 }
 
 /// An entry of `inputs` as far as it could be read.
@@ -65,6 +67,7 @@ impl DraftStep {
             max_retries: 0,
             on_failure: OnFailure::default(),
             continue_on_error: false,
+            secrets: Vec::new(),
         }
     }
 
@@ -92,6 +95,7 @@ impl DraftStep {
             max_retries: self.max_retries,
             on_failure: self.on_failure,
             continue_on_error: self.continue_on_error,
+            secrets: self.secrets,
         };
         Some((self.id.value, step))
     }
@@ -133,6 +137,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
     draft.grace = fields.get("grace").and_then(|at| value::duration(&at, sink));
     draft.continue_on_error =
         fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();
+    draft.secrets = fields.get("secrets").map(|at| secrets(&at, sink)).unwrap_or_default();
     retries(&fields, &mut draft, sink);
     draft
 }

@@ -1,0 +1,97 @@
+//! Finds the values that must not be seen.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use roboppi_ipc::SecretText;
+use roboppi_redact::{Secrets, looks_secret};
+use roboppi_workflow::{SecretSource, Workflow};
+
+/// What is hidden in a run, and what of it its core must be told.
+#[derive(Clone, Debug, Default)]
+pub struct RunSecrets {
+    /// Everything that is hidden.
+    pub hidden: Secrets,
+    /// What the workflow names. A core finds the variables of its environment by itself.
+    pub named: Vec<SecretText>,
+    /// What a person should know: variables that are not set, values too short to be hidden.
+    pub warnings: Vec<String>,
+}
+
+impl RunSecrets {
+    /// The values of variables with a secret-looking name, and of all that a workflow names. Files and commands are
+    /// relative to `workspace`.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a command fails: nothing may run that would show what it hides.
+    pub fn collect(
+        workflow: &Workflow,
+        workspace: &Path,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, String> {
+        let environment: Vec<(String, Vec<u8>)> = environment
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.into_vec()))
+            .collect();
+        let guessed = environment.iter().filter(|(name, _)| looks_secret(name));
+        let hidden = Secrets::new(guessed.map(|(name, value)| (name, value)));
+        let mut secrets = Self { hidden, ..Self::default() };
+        // Of variables nobody named a short value is no news: it may be a switch.
+        let guessed = secrets.hidden.too_short();
+        let of_steps = workflow.steps.values().flat_map(|step| &step.secrets);
+        for source in workflow.secrets.iter().chain(of_steps) {
+            secrets.add(source, workspace, &environment)?;
+        }
+        for name in secrets.hidden.too_short() {
+            if !guessed.contains(&name) {
+                secrets
+                    .warnings
+                    .push(format!("the secret {name} is too short to be hidden: it has less than 8 bytes"));
+            }
+        }
+        Ok(secrets)
+    }
+
+    fn add(
+        &mut self,
+        source: &SecretSource,
+        workspace: &Path,
+        environment: &[(String, Vec<u8>)],
+    ) -> Result<(), String> {
+        let (name, value) = match source {
+            SecretSource::Variable(name) => match environment.iter().find(|(known, _)| known == name) {
+                Some((_, value)) => (name.clone(), value.clone()),
+                None => {
+                    self.warnings.push(format!("the secret {name} is not set, so it cannot be hidden"));
+                    return Ok(());
+                }
+            },
+            SecretSource::File(path) => {
+                let place = workspace.join(path);
+                let value = fs::read(&place)
+                    .map_err(|error| format!("the secret in {} cannot be read: {error}", place.display()))?;
+                (path.clone(), value)
+            }
+            SecretSource::Command(command) => (command.clone(), output_of(command, workspace)?),
+        };
+        let _taken = self.hidden.add(&name, &value);
+        // A value that is no text does not fit on the wire, but its text form is what would be seen of it there.
+        let text = String::from_utf8_lossy(&value).into_owned();
+        self.named.push(SecretText::new(text));
+        Ok(())
+    }
+}
+
+fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, String> {
+    let failed = |why: String| format!("the secret of `{command}` is not known: {why}");
+    let output = Command::new("sh")
+        .args(["-e", "-c", command])
+        .current_dir(workspace)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() { Ok(output.stdout) } else { Err(failed(output.status.to_string())) }
+}
