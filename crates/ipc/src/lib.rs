@@ -16,6 +16,7 @@ mod id;
 pub mod io;
 mod job;
 mod message;
+mod number;
 mod pending;
 mod permit;
 mod result;
@@ -31,8 +32,8 @@ pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
 pub use hello::{CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessIdentity, ProtocolRange};
 pub use id::{JobId, PermitId, RequestId};
 pub use job::{
-    Capability, Job, JobContext, JobLimits, JobOptions, JobType, OutputMode, Priority, PriorityClass,
-    OverLimit, RecordLimits, RecordTarget, SecretText, TaskBudget, WorkerKind, WorkerTask,
+    Capability, Job, JobContext, JobLimits, JobOptions, JobType, OutputMode, OverLimit, Priority,
+    PriorityClass, RecordLimits, RecordTarget, SecretText, TaskBudget, WorkerKind, WorkerTask,
 };
 pub use message::{
     Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Escalation, Heartbeat,
