@@ -18,7 +18,7 @@ mod text;
 pub use mask::LONGEST_MASK;
 pub use name::looks_secret;
 pub use redactor::Redactor;
-pub use secrets::{MOST_VALUES, Secrets, Taken};
+pub use secrets::{MOST_BYTES, MOST_VALUES, Secrets, Taken};
 
 /// What is seen where a secret was. Any run of secrets that overlap or touch becomes one marker. It has no
 /// character with a meaning in JSON, so a JSON string stays one.

@@ -15,6 +15,9 @@ use crate::spellings::{spellings, without_line_end};
 /// values makes every stream slower.
 pub const MOST_VALUES: usize = 1000;
 
+/// Bytes that all values of a set have together at most. Each byte is looked for in some twenty spellings.
+pub const MOST_BYTES: usize = 256 * 1024;
+
 /// What became of a value that was to be hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a value that is not taken will be seen"]
@@ -25,7 +28,7 @@ pub enum Taken {
     Known,
     /// It has fewer than [`SHORTEST`] bytes (line ends at its end not counted) and is **not** hidden.
     TooShort,
-    /// The set holds [`MOST_VALUES`] values, and this one is **not** hidden.
+    /// The set holds [`MOST_VALUES`] values or would hold more than [`MOST_BYTES`]; this one is **not** hidden.
     Full,
 }
 
@@ -48,7 +51,9 @@ struct Shared {
 #[derive(Default)]
 struct Set {
     values: Vec<Hidden>,
+    bytes: usize,
     too_short: BTreeSet<String>,
+    left_out: BTreeSet<String>,
     matcher: Arc<Matcher>,
 }
 
@@ -69,9 +74,11 @@ impl Set {
             known.names.insert(name.to_owned());
             return Taken::Known;
         }
-        if self.values.len() >= MOST_VALUES {
+        if self.values.len() >= MOST_VALUES || self.bytes + value.len() > MOST_BYTES {
+            self.left_out.insert(name.to_owned());
             return Taken::Full;
         }
+        self.bytes += value.len();
         let names = BTreeSet::from([name.to_owned()]);
         self.values.push(Hidden { value: Zeroizing::new(value.to_vec()), names });
         Taken::Added
@@ -84,8 +91,8 @@ impl Set {
 }
 
 impl Secrets {
-    /// A set of these (name, value) pairs. [`too_short`](Self::too_short) tells afterwards which were not taken.
-    /// The bound [`MOST_VALUES`] applies.
+    /// A set of these (name, value) pairs. [`too_short`](Self::too_short) and
+    /// [`left_out`](Self::left_out) tell afterwards which were not taken.
     pub fn new<N: AsRef<str>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut set = Set::default();
         for (name, value) in pairs {
@@ -134,6 +141,12 @@ impl Secrets {
         self.read().too_short.iter().cloned().collect()
     }
 
+    /// The names of values that are not hidden because the set was full, in order.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        self.read().left_out.iter().cloned().collect()
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Set> {
         self.shared.set.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,6 +169,7 @@ impl fmt::Debug for Secrets {
             .field("patterns", &set.matcher.len())
             .field("names", &names)
             .field("too_short", &set.too_short)
+            .field("left_out", &set.left_out)
             .finish()
     }
 }
@@ -181,8 +195,16 @@ mod tests {
     fn a_flood_of_masks_has_an_end() {
         let secrets = Secrets::new((0..MOST_VALUES).map(|at| ("N", format!("value-{at:06}"))));
         assert_eq!(secrets.len(), MOST_VALUES);
-        assert_eq!(secrets.add("N", b"one more value"), Taken::Full);
+        assert_eq!(secrets.add("MORE", b"one more value"), Taken::Full);
+        assert_eq!(secrets.left_out(), ["MORE"]);
         assert_eq!(secrets.add("N", b"value-000000"), Taken::Known);
+    }
+
+    #[test]
+    fn large_values_have_an_end_too() {
+        let secrets = Secrets::new([("FITS", vec![b'x'; MOST_BYTES - 8]), ("LARGE", vec![b'y'; 9])]);
+        assert_eq!(secrets.left_out(), ["LARGE"]);
+        assert_eq!(secrets.redact_str("yyyyyyyyy"), "yyyyyyyyy");
     }
 
     #[test]
