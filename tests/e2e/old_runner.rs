@@ -172,7 +172,7 @@ fn a_job_runs_over_every_transport() {
         // Two streams have no order between them.
         said.sort_by_key(|event| event["type"].to_string());
         let expected = [
-            json!({"type": "progress", "message": "half", "percent": 50.0}),
+            json!({"type": "progress", "message": "half", "percent": 50}),
             json!({"type": "stderr", "data": "two"}),
             json!({"type": "stdout", "data": "one"}),
             json!({"type": "stdout", "data": "::progress percent=50::half"}),

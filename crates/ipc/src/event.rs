@@ -176,6 +176,7 @@ pub struct Progress {
     pub message: String,
     /// `percent`, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub percent: Option<f64>,
     /// `phase`: name of what it does now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,6 +266,7 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// `costUsd`, when the worker says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub cost_usd: Option<f64>,
 }
 

@@ -65,6 +65,7 @@ pub enum JobType {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Priority {
     /// `value`: higher runs first in schedulers.
+    #[serde(serialize_with = "crate::number::plain")]
     pub value: f64,
     /// `class`: whether somebody waits for it.
     pub class: PriorityClass,
@@ -87,14 +88,18 @@ pub enum PriorityClass {
 #[serde(rename_all = "camelCase")]
 pub struct JobLimits {
     /// `timeoutMs`: lifetime of the permit, from the grant.
+    #[serde(serialize_with = "crate::number::plain")]
     pub timeout_ms: f64,
     /// `maxAttempts`: a permit is refused from this attempt index on.
+    #[serde(serialize_with = "crate::number::plain")]
     pub max_attempts: f64,
     /// `costHint`: what the job is expected to cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub cost_hint: Option<f64>,
     /// `retryBudgetMs`; unused by cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub retry_budget_ms: Option<f64>,
 }
 
@@ -256,9 +261,11 @@ pub struct TaskBudget {
     pub deadline_at: UtcMillis,
     /// `maxSteps`: turns an agent may take.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub max_steps: Option<f64>,
     /// `maxCommandTimeMs`: limit for one command of an agent.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub max_command_time_ms: Option<f64>,
 }
 

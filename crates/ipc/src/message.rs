@@ -174,6 +174,7 @@ pub struct RequestPermit {
     /// `job` as it is to be executed.
     pub job: Job,
     /// `attemptIndex`: tries of this job before this one; 0 when every try is a job of its own.
+    #[serde(serialize_with = "crate::number::plain")]
     pub attempt_index: f64,
 }
 
@@ -395,10 +396,13 @@ pub struct QueueMetrics {
     /// `requestId`: chosen by the asker, unique among what waits for an answer.
     pub request_id: RequestId,
     /// `queueDepth`: jobs that wait to be submitted.
+    #[serde(serialize_with = "crate::number::plain")]
     pub queue_depth: f64,
     /// `oldestJobAgeMs`: how long the first of them has waited.
+    #[serde(serialize_with = "crate::number::plain")]
     pub oldest_job_age_ms: f64,
     /// `backlogCount`: all that is left to do; carried for old peers, a core takes no note of it.
+    #[serde(serialize_with = "crate::number::plain")]
     pub backlog_count: f64,
 }
 

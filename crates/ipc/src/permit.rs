@@ -18,6 +18,7 @@ pub struct Permit {
     /// `deadlineAt`: when the permit ends, UTC milliseconds.
     pub deadline_at: UtcMillis,
     /// `attemptIndex` as it was asked for.
+    #[serde(serialize_with = "crate::number::plain")]
     pub attempt_index: f64,
     /// `tokensGranted`: what it takes from the budgets.
     pub tokens_granted: Tokens,
@@ -36,6 +37,7 @@ pub struct Tokens {
     pub rps: u32,
     /// `costBudget`: share of the cost budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "crate::number::plain_option")]
     pub cost_budget: Option<f64>,
 }
 

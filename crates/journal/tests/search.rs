@@ -53,7 +53,8 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::at(dir.path().to_owned());
         let mut log = log_of(&run, text.as_bytes());
-        let cases: [(Needle, Box<dyn Fn(&str) -> bool>); 3] = [
+        type Holds<'a> = Box<dyn Fn(&str) -> bool + 'a>;
+        let cases: [(Needle, Holds<'_>); 3] = [
             (Needle::text(&needle), Box::new(|line| line.contains(&needle))),
             (Needle::smart_case(&needle), Box::new(|line| {
                 if needle.contains('A') { line.contains(&needle) } else { line.to_lowercase().contains(&needle) }

@@ -187,7 +187,7 @@ mod tests {
         {"type":"job_event","jobId":"j","ts":5,"seq":1,"event":{"type":"stderr","data":"warn"}}
         {"type":"job_event","jobId":"j","ts":5,"seq":2,"event":{"type":"stdout","data":"two"}}
         {"type":"job_event","jobId":"j","ts":5,"seq":3,"event":{"type":"stdout","data":"lost to"}}
-        {"type":"job_event","jobId":"j","ts":5,"seq":4,"event":{"type":"progress","message":"half","percent":50.0}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":4,"event":{"type":"progress","message":"half","percent":50}}
         {"type":"job_event","jobId":"j","ts":5,"seq":5,"event":{"type":"patch","filePath":"a","diff":"-a"}}
         {"type":"job_event","jobId":"j","ts":6,"seq":6,"event":{"type":"stdout","data":"end"}}
         "#);

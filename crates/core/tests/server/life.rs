@@ -22,7 +22,7 @@ fn a_job_runs_and_says_what_it_does() {
         let progress = said.iter().find(|message| message["event"]["type"] == "progress").unwrap();
         assert_eq!(
             progress["event"],
-            json!({"type": "progress", "message": "half", "percent": 50.0, "phase": "x"})
+            json!({"type": "progress", "message": "half", "percent": 50, "phase": "x"})
         );
         let completed = said.last().unwrap();
         assert_eq!(
