@@ -39,7 +39,7 @@ fn it_gets_lines_and_nothing_it_does_not_know() {
                 r#"{"data":"err","type":"stderr"}"#,
                 r#"{"data":"one","type":"stdout"}"#,
                 r#"{"data":"two","type":"stdout"}"#,
-                r#"{"message":"go","percent":7.0,"type":"progress"}"#,
+                r#"{"message":"go","percent":7,"type":"progress"}"#,
             ]
         );
         let completed = said.last().unwrap();
