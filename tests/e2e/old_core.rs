@@ -197,3 +197,25 @@ fn a_request_that_is_not_answered_times_out() {
         env.run(&Flow::of("true")).env("ROBOPPI_IPC_REQUEST_TIMEOUT_MS", "-1").output().code(2).all();
     assert!(refused.contains("ROBOPPI_IPC_REQUEST_TIMEOUT_MS: `-1`"), "{refused}");
 }
+
+#[test]
+fn a_core_that_knows_no_time_is_told_when_it_is_over() {
+    let env = TestEnv::new();
+    let endless = CORE.replace(
+        "      echo \"this core is old\" >&2\n",
+        "      echo \"this core is old\" >&2; running=$job; continue\n",
+    );
+    let core = env.write(
+        "timeless",
+        &endless.replace(
+            "  esac\n",
+            "    *'\"type\":\"cancel_job\"'*) echo \"$line\" > told\n      printf '{\"type\":\"job_cancelled\",\"jobId\":\"%s\",\"reason\":\"x\",\"requestId\":\"%s\"}\\n' \"$running\" \"$id\"\n      printf '{\"type\":\"job_completed\",\"jobId\":\"%s\",\"outcome\":\"cancelled\"}\\n' \"$running\" ;;\n  esac\n",
+        ),
+    );
+    fs::set_permissions(&core, fs::Permissions::from_mode(0o700)).unwrap();
+    let flow = Flow::new().step_with("work", "true", &["timeout: 50ms"]);
+    let _ = env.run(&flow).arg("--core").arg(core).output().code(1);
+    assert!(env.read("told").contains("\"reason\":\"timeout\""));
+    let finished = &env.the_run().events("attempt_finished")[0];
+    assert_eq!(finished["result"]["details"]["cancelReason"], "timeout", "{finished}");
+}

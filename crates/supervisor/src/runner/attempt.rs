@@ -201,8 +201,11 @@ impl Attempt<'_> {
         mut completed: oneshot::Receiver<JobCompleted>,
         orders: &mut watch::Receiver<CancelOrder>,
     ) -> Result<JobCompleted, Stop> {
+        let mut limit = std::pin::pin!(self.shared.clock.wait(self.limit()));
+        let mut overdue = false;
         loop {
             let ordered = *orders.borrow_and_update();
+            let ordered = ordered.or(overdue.then_some((CancelReason::Timeout, false)));
             let patience = match ordered {
                 None => None,
                 Some((reason, force)) => {
@@ -214,10 +217,15 @@ impl Attempt<'_> {
             tokio::select! {
                 biased;
                 completed = &mut completed => match completed {
+                    // Such a core knows no reasons.
+                    Ok(_) if overdue && self.dialect == Dialect::V1 => {
+                        return Err(Stop::Cancelled(CancelReason::Timeout));
+                    }
                     Ok(completed) => return Ok(completed),
                     Err(_) => return Err(self.core_gone().await),
                 },
                 Ok(()) = orders.changed() => {}
+                () = &mut limit, if ordered.is_none() => overdue = true,
                 () = self.shared.clock.wait(patience.unwrap_or_default()), if patience.is_some() => {
                     return Err(Stop::Lost(format!(
                         "the core did not say within {} s how the cancelled worker ended",
@@ -255,6 +263,16 @@ impl Attempt<'_> {
     /// Waits until the core is known to be gone with all it started: the end of its wire alone says little.
     async fn core_gone(&self) -> Stop {
         Stop::Lost(self.shared.loss_of(self.incarnation).await)
+    }
+
+    /// How long the worker may run before it is ended from here. Our core sees to its time itself, and is only
+    /// mistrusted.
+    fn limit(&self) -> Duration {
+        let timeout = self.step.timeout.unwrap_or(Duration::from_millis(DEFAULT_STEP_TIMEOUT_MS));
+        match self.dialect {
+            Dialect::V1 => timeout,
+            Dialect::V2 => timeout.saturating_add(self.patience()),
+        }
     }
 
     /// How long the end of a worker may take.
