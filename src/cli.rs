@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// Be the core of a supervisor: JSON lines on stdin and stdout
     #[command(alias = "server")]
     Core(CoreArgs),
+    /// Guard another program as a core of ours guards itself
+    #[command(hide = true)]
+    Guard(GuardArgs),
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +183,19 @@ pub(crate) struct ValidateArgs {
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GuardArgs {
+    /// Time what is left has between being asked to end and being killed
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Time for what is still to be read after that
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod core;
+pub(crate) mod guard;
 mod guarded;
 mod housekeeping;
 mod ipc_trace;

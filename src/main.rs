@@ -21,6 +21,7 @@ fn main() -> ExitCode {
             commands::workflow_validate::run(&args)
         }
         Command::Core(args) => commands::core::run(&args),
+        Command::Guard(args) => commands::guard::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Runs(args) => commands::runs::run(&args),
     };

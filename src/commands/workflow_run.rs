@@ -1,24 +1,16 @@
 //! `roboppi workflow run`
 
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roboppi_core::{CoreSettings, GateSettings};
 use roboppi_ipc::{OverLimit, RecordLimits};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::RunMode;
-use roboppi_supervisor::{
-    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, PreparedRun, RunEnd, RunSecrets,
-    RunSettings, Signals,
-};
-use roboppi_worker_adapters::Adapters;
+use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, Signals};
 use roboppi_workflow::parse_duration;
-use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::cli::{Over, RunArgs, Switch};
@@ -28,15 +20,14 @@ use crate::commands::{guarded, housekeeping};
 use crate::exit::{self, Failure};
 use crate::terminal::{self, View};
 
+mod launch;
 mod viewer;
 
+use launch::launch;
 use viewer::Viewer;
 
 /// How long the core may take to answer when nobody says otherwise.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Bytes that may wait between the two halves of a process with `--direct`.
-const PIPE: usize = 64 * 1024;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.view)?;
@@ -91,78 +82,6 @@ async fn supervise(args: &RunArgs, settings: RunSettings, view: View) -> Result<
     let end = prepared.execute(launch, &mut signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
     Ok(end)
-}
-
-/// The core to use: another one, our own as a process, or our own in this process.
-fn launch(args: &RunArgs, settings: &RunSettings) -> CoreLaunch {
-    if args.direct {
-        return CoreLaunch::Connected(in_this_process(settings));
-    }
-    let other = args.core.clone().or_else(|| {
-        env::var_os("ROBOPPI_CORE_ENTRYPOINT").filter(|path| !path.is_empty()).map(PathBuf::from)
-    });
-    let transport = env::var("ROBOPPI_SUPERVISED_IPC_TRANSPORT")
-        .map_or_else(|_| CoreTransport::default(), |name| CoreTransport::from_name(&name));
-    CoreLaunch::Program(match other {
-        Some(entry) if is_script(&entry) => {
-            CoreProgram { program: "bun".into(), args: vec![entry.into()], ends_at_eof: false, transport }
-        }
-        Some(entry) => CoreProgram { program: entry, args: Vec::new(), ends_at_eof: false, transport },
-        None => CoreProgram {
-            program: own_program(),
-            args: core_arguments(settings),
-            ends_at_eof: true,
-            transport,
-        },
-    })
-}
-
-/// This program, also when its file was replaced while it runs.
-fn own_program() -> PathBuf {
-    match env::current_exe() {
-        Ok(path) if path.exists() => path,
-        Ok(_) | Err(_) => "/proc/self/exe".into(),
-    }
-}
-
-fn core_arguments(settings: &RunSettings) -> Vec<OsString> {
-    let millis = |time: Duration| format!("{}ms", time.as_millis().max(1));
-    [
-        "core".to_owned(),
-        "--concurrency".to_owned(),
-        settings.concurrency().to_string(),
-        "--grace".to_owned(),
-        millis(settings.longest_grace()),
-        "--drain".to_owned(),
-        millis(settings.drain),
-    ]
-    .map(OsString::from)
-    .into()
-}
-
-fn is_script(entry: &Path) -> bool {
-    let extension = entry.extension().map(OsString::from).unwrap_or_default().to_ascii_lowercase();
-    ["ts", "js", "tsx", "jsx"].iter().any(|script| extension == *script)
-}
-
-fn in_this_process(settings: &RunSettings) -> CoreStreams {
-    let (near, far) = tokio::io::duplex(PIPE);
-    let (core_reader, core_writer) = tokio::io::split(far);
-    let core = CoreSettings {
-        gate: GateSettings::with_concurrency(settings.concurrency()),
-        grace: settings.grace,
-        drain: settings.drain,
-        version: settings.version.clone(),
-        ..CoreSettings::default()
-    };
-    tokio::task::spawn_local(async move {
-        // Signals come to the supervisor half; this half ends when its pipe closes.
-        let (_signals, stop) = mpsc::channel(1);
-        // How it ends is seen at the other end of the pipe.
-        let _ = roboppi_core::server::serve(core_reader, core_writer, core, Adapters::builtin(), stop).await;
-    });
-    let (reader, writer) = tokio::io::split(near);
-    CoreStreams { reader: Box::new(reader), writer: Box::new(writer) }
 }
 
 fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Result<RunSettings, Failure> {

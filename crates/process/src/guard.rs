@@ -152,6 +152,16 @@ pub fn become_subreaper() -> bool {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_ok()
 }
 
+/// Undoes [`become_subreaper`], for a guarded process that becomes another program.
+#[cfg(target_os = "linux")]
+pub fn leave_orphans_to_the_guard() {
+    let _ = rustix::process::set_child_subreaper(None);
+}
+
+/// Nothing: orphans are not given to anybody on this system.
+#[cfg(not(target_os = "linux"))]
+pub const fn leave_orphans_to_the_guard() {}
+
 /// Makes this process the one that orphans below it are given to. Says whether it could: not on this system.
 #[cfg(not(target_os = "linux"))]
 pub const fn become_subreaper() -> bool {
