@@ -26,5 +26,7 @@ pub mod worker;
 pub use clock::Clock;
 pub use job::{Completion, JobEffect, JobInput, JobMachine, WorkerControl, WorkerOutcome};
 pub use orphans::Orphans;
-pub use permit::{Alarm, Alert, BreakerSettings, Finished, GateSettings, PermitGate, PressureSettings, Verdict};
+pub use permit::{
+    Alarm, Alert, BreakerSettings, Finished, GateSettings, PermitGate, PressureSettings, Verdict,
+};
 pub use settings::CoreSettings;
