@@ -17,8 +17,8 @@ mod lines;
 mod search;
 
 pub use chunks::Chunks;
-pub use search::{FoundLine, Needle, SearchPosition};
 use line_map::Mark;
+pub use search::{FoundLine, Needle, SearchPosition};
 
 /// Reads the bytes of one attempt: by offset, by line, from the end.
 ///
