@@ -242,11 +242,28 @@ impl LogReader {
 
     /// Appends `count` bytes of the log at `offset` to `buffer`.
     fn fill(&self, buffer: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
-        let Some(log) = &self.log else { return Ok(()) };
+        if self.log.is_none() {
+            return Ok(());
+        }
         let have = buffer.len();
         buffer.resize(have + count, 0);
-        let read = read_full_at(log, &mut buffer[have..], offset).and_then(|read| {
-            if read == count { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+        self.read_exact(&mut buffer[have..], offset)
+    }
+
+    /// Makes `block` the `count` bytes of the log at `offset`. A block that is used again is not wiped before.
+    fn fill_all(&self, block: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
+        if self.log.is_none() {
+            block.clear();
+            return Ok(());
+        }
+        block.resize(count, 0);
+        self.read_exact(block, offset)
+    }
+
+    fn read_exact(&self, bytes: &mut [u8], offset: u64) -> Result<(), RecordError> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let read = read_full_at(log, bytes, offset).and_then(|read| {
+            if read == bytes.len() { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
         });
         read.map_err(RecordError::io("read", &self.path))
     }

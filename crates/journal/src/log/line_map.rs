@@ -13,7 +13,8 @@ pub(super) struct Mark {
     pub(super) line: u64,
 }
 
-const BLOCK: u64 = 64 * 1024;
+/// Read and counted at a time: few calls of the system, and still in the cache when it is counted.
+const BLOCK: u64 = 256 * 1024;
 
 impl LogReader {
     /// How many lines there are, an incomplete last one included.
@@ -99,13 +100,13 @@ impl LogReader {
     /// Reads the next block behind `from`, up to `limit`, and remembers where it ends if that is far from
     /// everything known.
     fn step(&mut self, block: &mut Vec<u8>, from: Mark, limit: u64) -> Result<Mark, RecordError> {
-        block.clear();
         if let Some(over) = self.over_the_hole(from, limit) {
+            block.clear();
             return Ok(over);
         }
         let stop = self.hole().map(|hole| hole.from).filter(|start| *start > from.offset);
         let limit = limit.min(stop.unwrap_or(limit));
-        self.fill(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
+        self.fill_all(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
         if self.hole.look_again()?
             && let Some(over) = self.over_the_hole(from, limit)
         {
