@@ -8,6 +8,7 @@
 //! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
 //! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
+//! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `core.stderr` | whoever holds [`RunDir::open_core_stderr`] | anyone |
 //!
 //! Writers only append, and what they returned from survives the death of the process. Readers never
@@ -29,6 +30,7 @@ mod record_reader;
 mod retention;
 mod root;
 mod run_dir;
+mod snapshot;
 mod spool;
 
 pub use error::RecordError;
@@ -41,4 +43,5 @@ pub use record_reader::{EventReader, JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
 pub use root::StateRoot;
 pub use run_dir::RunDir;
+pub use snapshot::{JournalFold, SnapshotWriter};
 pub use spool::{Appended, SpoolWriter};

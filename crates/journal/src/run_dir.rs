@@ -9,7 +9,7 @@ use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
-use crate::{EventReader, JournalReader, LogReader, RecordError, RecordReader, files};
+use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +192,14 @@ impl RunDir {
     /// When the file cannot be read.
     pub fn journal(&self) -> Result<JournalReader, RecordError> {
         RecordReader::open(self.journal_path())
+    }
+
+    /// The view of the run from its journal, without what its workers did; empty as long as there is no journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn view(&self) -> Result<JournalFold, RecordError> {
+        JournalFold::open(self)
     }
 }
 

@@ -8,12 +8,14 @@ use roboppi_ipc::{
     WorkerResult,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepId, StepPlan, StepState};
 
 mod fold;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunView {
     /// What was started; `None` before the first record.
     pub head: Option<RunHead>,
@@ -34,7 +36,7 @@ pub struct RunView {
 }
 
 /// What was started.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunHead {
     /// The run.
     pub run_id: RunId,
@@ -59,7 +61,7 @@ pub struct RunHead {
 }
 
 /// Where a run is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunStatus {
     /// Nothing is known yet.
     #[default]
@@ -89,7 +91,7 @@ pub enum RunStatus {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepView {
     /// What is known before it runs.
     pub plan: Arc<StepPlan>,
@@ -112,7 +114,7 @@ pub struct StepView {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptView {
     /// Which one.
     pub of: AttemptRef,
@@ -146,7 +148,7 @@ impl AttemptView {
 }
 
 /// Where an attempt is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum AttemptStatus {
     /// Handed to the core.
     Started,
@@ -164,7 +166,7 @@ pub enum AttemptStatus {
 /// What a worker did.
 ///
 /// Folded from the attempt's own events only, so it does not matter how those are interleaved with the journal.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Activity {
     /// Number of the last recorded event folded.
     pub last_seq: Option<u64>,
@@ -191,7 +193,7 @@ pub struct Activity {
 }
 
 /// A change of one file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PatchView {
     /// Number of its event.
     pub seq: u64,
@@ -202,7 +204,7 @@ pub struct PatchView {
 }
 
 /// The core of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CoreView {
     /// Where it is.
     pub status: CoreStatus,
@@ -221,7 +223,7 @@ pub struct CoreView {
 }
 
 /// Where the core is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CoreStatus {
     /// Not there yet.
     #[default]
@@ -236,7 +238,7 @@ pub enum CoreStatus {
 }
 
 /// Something a person should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarningView {
     /// When.
     pub ts: UtcMillis,
@@ -247,7 +249,7 @@ pub struct WarningView {
 }
 
 /// How far a view has been folded. Attempts have their own positions in [`Activity::last_seq`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPosition {
     /// Last journal record.
     pub journal_seq: u64,
