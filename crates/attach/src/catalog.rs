@@ -5,7 +5,7 @@ use std::io;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{RecordError, RunDir, StateRoot};
-use roboppi_run::{Manifest, RunId, RunOutcome, RunRecord, RunStatus, RunView, StepState};
+use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus, RunView, StepState};
 
 /// Where a run is, as somebody sees it who was not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,29 +96,17 @@ const fn is_over(state: StepState) -> bool {
 
 /// The view of a run, without what its workers did. Lines that cannot be read are passed over.
 fn fold(dir: &RunDir, damage: &mut Option<String>) -> RunView {
-    let mut view = RunView::default();
-    let journal = match dir.journal() {
-        Ok(journal) => journal,
+    match dir.view() {
+        Ok(fold) => fold.into_view(),
         Err(error) => {
             damage.get_or_insert(error.to_string());
-            return view;
-        }
-    };
-    for record in journal {
-        match record {
-            Ok(record) => view.apply(&RunRecord::Journal(record)),
-            Err(RecordError::BadJson { .. }) => {}
-            Err(error) => {
-                damage.get_or_insert(error.to_string());
-                break;
-            }
+            RunView::default()
         }
     }
-    view
 }
 
 /// Whether the supervisor of a run may still live. On another host nobody here can tell, so it may.
-fn is_owned(manifest: &Manifest) -> bool {
+pub(crate) fn is_owned(manifest: &Manifest) -> bool {
     let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
     if here.is_ok_and(|here| here != manifest.host) {
         return true;

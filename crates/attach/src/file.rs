@@ -1,0 +1,153 @@
+//! A run of another process, from its files.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::{io, thread};
+
+use roboppi_ipc::UtcMillis;
+use roboppi_journal::{LogReader, RecordError, RunDir};
+use roboppi_run::{AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepState};
+
+use crate::{Following, LiveFeed, RunSource, Standing, Wish};
+
+mod follower;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use follower::RunFollower;
+
+/// The exit code of a run that says nothing about its end.
+const LOST: u8 = 3;
+
+/// The source of a run this process does not own.
+///
+/// What it shows is the fold of the record up to some position. When the owner is gone and the record does not say
+/// how the run ended, the record is continued with what that means: its steps and the run are lost.
+#[derive(Debug)]
+pub struct FileSource {
+    feed: Arc<LiveFeed>,
+    run_dir: RunDir,
+    problems: Vec<String>,
+    /// Gone when the source is, and with it the thread that feeds it.
+    _wanted: Arc<()>,
+}
+
+impl FileSource {
+    /// Reads what is there, and follows what comes on a thread of its own until the run is over or the source is
+    /// dropped.
+    ///
+    /// # Errors
+    /// When the thread cannot start. A record that cannot be read is none: see [`FileSource::problems`].
+    pub fn open(run_dir: RunDir) -> io::Result<Self> {
+        Self::follow_with(RunFollower::new(run_dir.clone()), run_dir)
+    }
+
+    fn follow_with(mut follower: RunFollower, run_dir: RunDir) -> io::Result<Self> {
+        let feed = Arc::new(LiveFeed::default());
+        let wanted = Arc::new(());
+        let live = advance(&mut follower, &feed);
+        let problems = follower.problems();
+        if live {
+            let (feed, wanted) = (Arc::clone(&feed), Arc::downgrade(&wanted));
+            thread::Builder::new().name("follower".to_owned()).spawn(move || {
+                keep_up(follower, &feed, &wanted);
+            })?;
+        }
+        Ok(Self { feed, run_dir, problems, _wanted: wanted })
+    }
+
+    /// What of the record could not be read when the source was opened, for people. The rest is shown.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Looks at the view without copying it.
+    pub fn look<T>(&self, look: impl FnOnce(&RunView) -> T) -> T {
+        self.feed.look(look)
+    }
+}
+
+fn keep_up(mut follower: RunFollower, feed: &LiveFeed, wanted: &Weak<()>) {
+    while wanted.strong_count() > 0 {
+        follower.wait(std::time::Duration::MAX);
+        if !advance(&mut follower, feed) {
+            return;
+        }
+    }
+    feed.close();
+}
+
+/// Publishes what is new. Says whether more may come.
+fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> bool {
+    let standing = follower.read(|record| feed.publish(record));
+    if standing == Standing::Lost {
+        for event in feed.look(ending_of_a_lost_run) {
+            let (seq, ts) = feed.look(|view| (view.position.journal_seq + 1, last_sign(view)));
+            feed.publish(RunRecord::Journal(JournalRecord { seq, ts, event }));
+        }
+    }
+    if standing != Standing::Live {
+        feed.close();
+    }
+    standing == Standing::Live
+}
+
+/// What has become of a run whose owner is gone.
+fn ending_of_a_lost_run(view: &RunView) -> Vec<RunEvent> {
+    let unfinished =
+        view.steps.iter().filter(|step| step.state.is_active() || matches!(step.state, StepState::Retrying));
+    let mut events: Vec<_> = unfinished
+        .map(|step| RunEvent::StepChanged {
+            step: step.plan.step.clone(),
+            state: StepState::Lost,
+            detail: Some("the owner of the run is gone".to_owned()),
+            duration_ms: step.started_at.map(|started| last_sign(view).0.saturating_sub(started.0)),
+            allowed_to_fail: false,
+        })
+        .collect();
+    let started = view.head.as_ref().map_or(UtcMillis(0), |head| head.started_at);
+    events.push(RunEvent::RunFinished {
+        outcome: RunOutcome::Lost,
+        exit_code: LOST,
+        duration_ms: last_sign(view).0.saturating_sub(started.0),
+        detail: Some("its owner is gone and did not say how it ended".to_owned()),
+    });
+    events
+}
+
+/// When something was recorded last.
+fn last_sign(view: &RunView) -> UtcMillis {
+    let attempts = view.steps.iter().flat_map(|step| &step.attempts);
+    let signs = attempts.flat_map(|attempt| [Some(attempt.status_at), attempt.activity.last_at]);
+    let head = view.head.as_ref().map(|head| head.started_at);
+    let changes = view.steps.iter().map(|step| Some(step.changed_at));
+    signs.chain(changes).chain([head]).flatten().max().unwrap_or(UtcMillis(0))
+}
+
+impl RunSource for FileSource {
+    fn follow(&self) -> Following {
+        self.feed.follow()
+    }
+
+    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
+        self.run_dir.log(&of.base())
+    }
+
+    fn log_path(&self, of: &AttemptRef) -> PathBuf {
+        self.run_dir.path().join(of.base() + ".log")
+    }
+
+    fn core_stderr(&self) -> PathBuf {
+        self.run_dir.core_stderr_path()
+    }
+
+    fn run_dir(&self) -> &Path {
+        self.run_dir.path()
+    }
+
+    /// Files tell nobody anything: the wish is dropped. Whoever shows this source says so beforehand.
+    fn wish(&self, _wish: Wish) {}
+}

@@ -1,0 +1,81 @@
+//! Follows a run through its files.
+
+use std::time::{Duration, Instant};
+
+use roboppi_journal::RunDir;
+use roboppi_run::RunRecord;
+
+use super::reader::RunReader;
+use super::watch::Watch;
+use crate::{Standing, catalog};
+
+/// How often somebody looks whether the owner lives.
+const OWNER: Duration = Duration::from_secs(1);
+
+/// Follows a run that this process does not own, from the first record to the last.
+///
+/// Reads only. The run does not know that it is followed.
+#[derive(Debug)]
+pub struct RunFollower {
+    dir: RunDir,
+    reader: RunReader,
+    watch: Watch,
+    opened: Instant,
+    owner_seen: Option<Instant>,
+}
+
+impl RunFollower {
+    /// A follower before the first record.
+    #[must_use]
+    pub fn new(dir: RunDir) -> Self {
+        let watch = Watch::new(dir.path());
+        Self { reader: RunReader::new(dir.clone()), dir, watch, opened: Instant::now(), owner_seen: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn polling(dir: RunDir) -> Self {
+        Self { watch: Watch::polling(), ..Self::new(dir) }
+    }
+
+    /// Hands everything that was recorded since the last time to `take` and says how the run is. Unless it is
+    /// live, nothing more will come.
+    pub fn read(&mut self, mut take: impl FnMut(RunRecord)) -> Standing {
+        // First the owner: what a dead one has written is read after that.
+        let owned = self.is_owned();
+        self.reader.read(&mut take);
+        match self.reader.outcome() {
+            Some(outcome) => Standing::Finished(outcome),
+            None if owned => Standing::Live,
+            None => Standing::Lost,
+        }
+    }
+
+    /// Waits until there may be more to read, at most `limit`.
+    pub fn wait(&mut self, limit: Duration) {
+        self.watch.wait(self.reader.growing(), limit.min(OWNER));
+    }
+
+    /// What of the record cannot be read, for people, 20 texts at the most. The rest was handed over.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.reader.problems().to_vec();
+        if self.reader.torn() && self.owner_seen.is_none() {
+            let path = self.dir.journal_path();
+            problems.push(format!("{} ends in the middle of a line; it was ignored", path.display()));
+        }
+        problems
+    }
+
+    fn is_owned(&mut self) -> bool {
+        if self.owner_seen.is_some_and(|seen| seen.elapsed() < OWNER) {
+            return true;
+        }
+        let owned = match self.dir.manifest() {
+            Ok(manifest) => catalog::is_owned(&manifest),
+            // It may be about to be written.
+            Err(_) => !self.dir.manifest_path().exists() && self.opened.elapsed() < OWNER,
+        };
+        self.owner_seen = owned.then(Instant::now);
+        owned
+    }
+}

@@ -1,0 +1,159 @@
+//! Reads what a run left in its files, while they grow.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
+use roboppi_journal::{EventReader, JournalReader, RecordError, RunDir};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord};
+
+/// Problems that are kept; more of them say nothing new.
+const PROBLEMS: usize = 20;
+
+/// Reads the journal of a run and the event files of its attempts, each record once and in the order of its file.
+///
+/// An attempt's events come between its start and its end. That a log has grown is said by an output event without
+/// text, which tells where the log ends now.
+#[derive(Debug)]
+pub(crate) struct RunReader {
+    dir: RunDir,
+    journal: Option<JournalReader>,
+    /// Attempts whose files may still grow.
+    attempts: Vec<AttemptFiles>,
+    outcome: Option<RunOutcome>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug)]
+struct AttemptFiles {
+    of: AttemptRef,
+    events: Option<EventReader>,
+    log: Option<PathBuf>,
+    log_len: u64,
+}
+
+impl RunReader {
+    pub(crate) const fn new(dir: RunDir) -> Self {
+        Self { dir, journal: None, attempts: Vec::new(), outcome: None, problems: Vec::new() }
+    }
+
+    /// Hands over everything that was added since the last time.
+    pub(crate) fn read(&mut self, take: &mut dyn FnMut(RunRecord)) {
+        if self.journal.is_none() {
+            match self.dir.journal() {
+                Ok(journal) => self.journal = Some(journal),
+                Err(error) => self.complain(&error),
+            }
+        }
+        while let Some(next) = self.journal.as_mut().and_then(Iterator::next) {
+            match next {
+                Ok(record) => self.journal_record(record, take),
+                Err(error @ RecordError::BadJson { .. }) => self.complain(&error),
+                // It is tried again the next time.
+                Err(error) => {
+                    self.complain(&error);
+                    break;
+                }
+            }
+        }
+        let mut attempts = std::mem::take(&mut self.attempts);
+        for attempt in &mut attempts {
+            self.attempt_records(attempt, take);
+            attempt.growth(take);
+        }
+        self.attempts = attempts;
+    }
+
+    fn journal_record(&mut self, record: JournalRecord, take: &mut dyn FnMut(RunRecord)) {
+        match &record.event {
+            RunEvent::AttemptStarted { of, base, .. } => {
+                let (events, log) = (self.dir.events(base), self.dir.log_path(base));
+                if let Err(error) = &events {
+                    self.complain(error);
+                }
+                let (of, events, log) = (of.clone(), events.ok(), log.ok());
+                self.attempts.push(AttemptFiles { of, events, log, log_len: 0 });
+            }
+            RunEvent::AttemptFinished { of, .. } => {
+                // Everything of it was written before this record.
+                if let Some(index) = self.attempts.iter().position(|attempt| attempt.of == *of) {
+                    let mut attempt = self.attempts.swap_remove(index);
+                    self.attempt_records(&mut attempt, take);
+                }
+            }
+            RunEvent::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
+            _ => {}
+        }
+        take(RunRecord::Journal(record));
+    }
+
+    fn attempt_records(&mut self, attempt: &mut AttemptFiles, take: &mut dyn FnMut(RunRecord)) {
+        while let Some(next) = attempt.events.as_mut().and_then(Iterator::next) {
+            match next {
+                Ok(record) => take(RunRecord::Attempt(attempt.of.clone(), record)),
+                Err(error @ RecordError::BadJson { .. }) => self.complain(&error),
+                Err(error) => {
+                    self.complain(&error);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn complain(&mut self, error: &RecordError) {
+        let text = error.to_string();
+        if self.problems.len() < PROBLEMS && !self.problems.contains(&text) {
+            self.problems.push(text);
+        }
+    }
+
+    /// What could not be read, oldest first, 20 at the most.
+    pub(crate) fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// How the run ended, once its journal says so.
+    pub(crate) const fn outcome(&self) -> Option<RunOutcome> {
+        self.outcome
+    }
+
+    /// Whether the journal ended in an incomplete line.
+    pub(crate) fn torn(&self) -> bool {
+        self.journal.as_ref().is_some_and(JournalReader::torn)
+    }
+
+    /// The directories with files that may grow, from the outer to the inner ones.
+    pub(crate) fn growing(&self) -> Vec<PathBuf> {
+        let mut dirs = vec![self.dir.path().to_owned(), self.dir.path().join("steps")];
+        for attempt in &self.attempts {
+            if let Some(dir) = attempt.log.as_deref().and_then(Path::parent)
+                && !dirs.iter().any(|known| known == dir)
+            {
+                dirs.push(dir.to_owned());
+            }
+        }
+        dirs
+    }
+}
+
+impl AttemptFiles {
+    fn growth(&mut self, take: &mut dyn FnMut(RunRecord)) {
+        let Some(len) = self.log.as_ref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len())
+        else {
+            return;
+        };
+        if len > self.log_len {
+            let output = WorkerOutput {
+                offset: Some(self.log_len),
+                len: Some(len - self.log_len),
+                ..WorkerOutput::default()
+            };
+            let event = WorkerEvent::Stdout(output);
+            take(RunRecord::Attempt(
+                self.of.clone(),
+                AttemptRecord { seq: 0, ts: UtcMillis(0), at: len, event },
+            ));
+            self.log_len = len;
+        }
+    }
+}

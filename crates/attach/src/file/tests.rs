@@ -1,0 +1,306 @@
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use roboppi_ipc::{OutputStream, Progress, UtcMillis, WorkerEvent, WorkerKind, WorkerResult};
+use roboppi_journal::{EventFileWriter, JournalWriter, SpoolWriter};
+use roboppi_run::{
+    AttemptRecord, MANIFEST_FORMAT, Manifest, RecordKind, RunId, RunMode, RunStatus, StepPlan,
+};
+
+use super::*;
+use crate::Next;
+
+/// Reached only when something is broken.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Place {
+    _dir: tempfile::TempDir,
+    run: RunDir,
+}
+
+/// A run whose owner is this process.
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().join("run"));
+    fs::create_dir(run.path()).unwrap();
+    let place = Place { _dir: dir, run };
+    place.owned_by(roboppi_process::identity(std::process::id()).unwrap());
+    place
+}
+
+impl Place {
+    fn owned_by(&self, owner: roboppi_ipc::ProcessIdentity) {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let manifest = Manifest {
+            format: MANIFEST_FORMAT,
+            run_id: RunId::parse("run").unwrap(),
+            name: "n".into(),
+            workflow: "/w.yaml".into(),
+            workflow_sha256: String::new(),
+            arguments: Vec::new(),
+            workspace: "/w".into(),
+            context_dir: "/w/context".into(),
+            git_commit: None,
+            version: "0".into(),
+            host: host.trim().to_owned(),
+            owner,
+            boot_id: None,
+            mode: RunMode::Direct,
+            record: RecordKind::Full,
+            started_at: UtcMillis(1),
+        };
+        self.run.write_manifest(&manifest).unwrap();
+    }
+}
+
+fn started(steps: usize) -> RunEvent {
+    let plan = |number: usize| StepPlan {
+        step: format!("s{number}").as_str().into(),
+        worker: WorkerKind::Custom,
+        depends_on: Vec::new(),
+        description: None,
+        timeout_ms: None,
+        max_attempts: 3,
+    };
+    RunEvent::RunStarted {
+        run_id: RunId::parse("run").unwrap(),
+        name: "n".into(),
+        workflow: "/w.yaml".into(),
+        workspace: "/w".into(),
+        context_dir: "/w/context".into(),
+        mode: RunMode::Direct,
+        timeout_ms: 1,
+        concurrency: 2,
+        stream_stdio: true,
+        steps: (0..steps).map(plan).collect(),
+    }
+}
+
+fn changed(step: usize, state: StepState) -> RunEvent {
+    let step = format!("s{step}").as_str().into();
+    RunEvent::StepChanged { step, state, detail: None, duration_ms: None, allowed_to_fail: false }
+}
+
+fn result() -> WorkerResult {
+    serde_json::from_str(r#"{"status":"SUCCEEDED","cost":{"wallTimeMs":1},"durationMs":1}"#).unwrap()
+}
+
+const FINISHED: RunEvent =
+    RunEvent::RunFinished { outcome: RunOutcome::Succeeded, exit_code: 0, duration_ms: 5, detail: None };
+
+/// xorshift: enough to vary what happens, and the same again for a seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Writes a run with many attempts until it is told to end it.
+fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
+    struct Working {
+        of: AttemptRef,
+        events: EventFileWriter,
+        log: SpoolWriter,
+        seq: u64,
+    }
+
+    let mut chance = Chance(seed);
+    let mut journal = JournalWriter::create(run).unwrap();
+    let mut now = 1;
+    let mut append = |event| {
+        now += 1;
+        journal.append(UtcMillis(now), event).unwrap();
+    };
+    append(started(6));
+    let mut working: HashMap<usize, Working> = HashMap::new();
+    let mut attempts = [0; 6];
+    while !enough.load(Ordering::Relaxed) {
+        let step = chance.below(6) as usize;
+        match working.get_mut(&step) {
+            None => {
+                attempts[step] += 1;
+                let of = AttemptRef {
+                    step: format!("s{step}").as_str().into(),
+                    iteration: 1,
+                    attempt: attempts[step],
+                };
+                append(RunEvent::AttemptStarted {
+                    of: of.clone(),
+                    job_id: of.to_string().as_str().into(),
+                    base: of.base(),
+                });
+                append(changed(step, StepState::Running));
+                let events = EventFileWriter::new(run.path(), &of.base()).unwrap();
+                let log = SpoolWriter::new(run.path(), &of.base()).unwrap();
+                working.insert(step, Working { of, events, log, seq: 0 });
+            }
+            Some(attempt) => match chance.below(12) {
+                0 => {
+                    append(RunEvent::AttemptFinished {
+                        of: attempt.of.clone(),
+                        result: result(),
+                        last_seq: Some(attempt.seq),
+                        log_bytes: attempt.log.len(),
+                        events_bytes: attempt.events.len(),
+                    });
+                    append(changed(step, StepState::Retrying));
+                    working.remove(&step);
+                }
+                1..5 => {
+                    attempt.log.append(OutputStream::Stdout, b"something\n", UtcMillis(1)).unwrap();
+                }
+                _ => {
+                    attempt.seq += 1;
+                    let event = WorkerEvent::Progress(Progress {
+                        message: attempt.seq.to_string(),
+                        percent: None,
+                        phase: None,
+                        basis: None,
+                    });
+                    let (ts, at) = (UtcMillis(attempt.seq), attempt.log.len());
+                    attempt.events.append(&AttemptRecord { seq: attempt.seq, ts, at, event }).unwrap();
+                }
+            },
+        }
+    }
+    append(FINISHED);
+}
+
+/// What the record says up to the position of `view`.
+fn fold_up_to(view: &RunView, run: &RunDir) -> RunView {
+    let mut folded = RunView::default();
+    for record in run.journal().unwrap().map(Result::unwrap) {
+        if record.seq <= view.position.journal_seq {
+            folded.apply_journal(&record);
+        }
+    }
+    for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+        for record in run.events(&attempt.base).unwrap().map(Result::unwrap) {
+            if attempt.activity.last_seq.is_some_and(|last| record.seq <= last) {
+                folded.apply_attempt(&attempt.of, &record);
+            }
+        }
+    }
+    // How long a log is belongs to the position, and no line says it.
+    for attempt in folded.steps.iter_mut().flat_map(|step| &mut step.attempts) {
+        let shown = view.attempt(&attempt.of).unwrap().activity.log_bytes;
+        let there = run.log(&attempt.base).unwrap().len();
+        assert!((attempt.activity.log_bytes..=there).contains(&shown), "{shown} of {there} bytes");
+        attempt.activity.log_bytes = shown;
+    }
+    folded
+}
+
+#[test]
+fn at_random_moments_the_view_is_the_fold_of_the_record() {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
+    println!("seed {seed}");
+    for polling in [false, true] {
+        let Place { _dir, run } = place();
+        let enough = AtomicBool::new(false);
+        let (views, last) = thread::scope(|scope| {
+            scope.spawn(|| keep_busy(&run, seed, &enough));
+            // Also when this thread panics the writer must end.
+            let ending = EndOnDrop(&enough);
+            let follower = if polling { RunFollower::polling } else { RunFollower::new }(run.clone());
+            let source = FileSource::follow_with(follower, run.clone()).unwrap();
+            let (mut views, mut seen) = (Vec::new(), 0);
+            let began = Instant::now();
+            let moments = if polling { 5 } else { 100 };
+            while views.len() < moments {
+                assert!(began.elapsed() < LIMIT, "{} views", views.len());
+                let position = source.look(|view| view.position.journal_seq);
+                if position > seen {
+                    seen = position;
+                    views.push(source.follow().view);
+                }
+                thread::yield_now();
+            }
+            drop(ending);
+            let mut following = source.follow();
+            loop {
+                match following.records.blocking_next() {
+                    Next::Record(record) => following.view.apply(&record),
+                    Next::Lagged => following = source.follow(),
+                    Next::Ended => break,
+                }
+            }
+            (views, following.view)
+        });
+        assert!(last.is_finished());
+        let all = run.journal().unwrap().map(|record| record.unwrap().seq).last();
+        assert_eq!(Some(last.position.journal_seq), all);
+        for view in views.iter().chain([&last]) {
+            assert_eq!(*view, fold_up_to(view, &run));
+        }
+    }
+}
+
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_run_whose_owner_is_gone_is_lost_and_so_are_its_steps() {
+    let place = place();
+    let mut journal = JournalWriter::create(&place.run).unwrap();
+    for event in [started(2), changed(0, StepState::Running)] {
+        journal.append(UtcMillis(7), event).unwrap();
+    }
+    let source = FileSource::open(place.run.clone()).unwrap();
+    assert_eq!(source.look(|view| view.status.clone()), RunStatus::Running);
+    // From now on the owner is a process that was there before.
+    let me = roboppi_process::identity(std::process::id()).unwrap();
+    let gone = roboppi_ipc::ProcessIdentity { start_time: me.start_time + 1, ..me };
+    place.owned_by(gone);
+    let mut following = source.follow();
+    while let Next::Record(record) = following.records.blocking_next() {
+        following.view.apply(&record);
+    }
+    let outcome = match &following.view.status {
+        RunStatus::Finished { outcome, .. } => *outcome,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(outcome, RunOutcome::Lost);
+    let states: Vec<_> = following.view.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Lost, StepState::Pending]);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_the_rest_is_shown() {
+    let Place { _dir, run } = place();
+    let mut journal = JournalWriter::create(&run).unwrap();
+    journal.append(UtcMillis(1), started(1)).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(run.journal_path()).unwrap();
+    file.write_all(b"{\"no\":\"record\"}\n").unwrap();
+    journal.append(UtcMillis(2), FINISHED).unwrap();
+    file.write_all(b"half a line").unwrap();
+    let source = FileSource::open(run).unwrap();
+    assert!(source.look(RunView::is_finished));
+    let problems = source.problems().join("\n");
+    assert!(problems.contains("journal.jsonl:2: "), "{problems}");
+    assert_eq!(source.follow().records.blocking_next(), Next::Ended);
+}
+
+#[test]
+fn an_absent_record_is_a_lost_run() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("run.json"), "{").unwrap();
+    let source = FileSource::open(RunDir::at(dir.path().to_owned())).unwrap();
+    assert!(matches!(
+        source.look(|view| view.status.clone()),
+        RunStatus::Finished { outcome: RunOutcome::Lost, .. }
+    ));
+}
