@@ -1,25 +1,108 @@
 //! `roboppi logs`
 
-use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use regex::bytes::Regex;
+use roboppi_attach::{RunFollower, Standing};
+use roboppi_ipc::UtcMillis;
 use roboppi_journal::{LogPiece, RecordError, RunDir, StateRoot};
-use roboppi_run::{RunRecord, RunView, StepView};
+use roboppi_run::{RunView, StepId, StepView};
 
-use crate::cli::LogsArgs;
+use crate::cli::{LogsArgs, Since};
+use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::terminal;
+
+mod lines;
+mod printer;
+
+use lines::Filter;
+use printer::{Printer, Settings, Which};
 
 /// Bytes read from a log at a time.
 const PIECE: usize = 256 * 1024;
 
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
-    let root = StateRoot::locate(|name| env::var_os(name)).ok_or_else(|| {
-        Failure::usage("there is no HOME and no ROBOPPI_STATE_DIR, so there are no runs to find")
-    })?;
+    let root = record::root()?;
+    let filter = filter(args)?;
     let Target { run, step } = find(&root, args)?;
-    let view = view_of(&run).map_err(Failure::own)?;
-    let attempts: Vec<&roboppi_run::AttemptView> = match &step {
+    let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
+    if chosen { print_chosen(args, filter, run, step) } else { print_last(args, &run, step.as_deref()) }
+}
+
+fn filter(args: &LogsArgs) -> Result<Filter, Failure> {
+    let pattern =
+        |text: &String| Regex::new(text).map_err(|error| Failure::usage(format!("--grep: {error}")));
+    Ok(Filter {
+        since: args.since.map(|since| match since {
+            Since::Ago(time) => {
+                UtcMillis(record::now().0.saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+            }
+            Since::At(time) => time,
+        }),
+        stream: args.stream.map(Into::into),
+        grep: args.grep.as_ref().map(pattern).transpose()?,
+        timestamps: args.timestamps,
+    })
+}
+
+/// Prints some lines, or goes on printing until the run is over.
+fn print_chosen(
+    args: &LogsArgs,
+    filter: Filter,
+    run: RunDir,
+    step: Option<String>,
+) -> Result<ExitCode, Failure> {
+    let which = match args.attempt {
+        Some(number) => Which::Number(number),
+        None if args.all => Which::All,
+        None => Which::Last,
+    };
+    let step = step.map(StepId::new);
+    let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
+    let mut follower = RunFollower::new(run.clone());
+    let mut printer = Printer::new(run, settings, io::stdout().lock());
+    let mut view = RunView::default();
+    let mut warned = 0;
+    loop {
+        let standing = follower.read(|record| view.apply(&record));
+        let problems = follower.problems();
+        record::warn(&problems[warned.min(problems.len())..]);
+        warned = problems.len();
+        let over = standing != Standing::Live || !args.follow;
+        if let Some(name) = &step
+            && (over || view.head.is_some())
+        {
+            let step = find_step(&view, name.as_str())?;
+            let has_it = |number| step.attempts.iter().any(|attempt| attempt.of.attempt == number);
+            if over && (step.attempts.is_empty() || args.attempt.is_some_and(|number| !has_it(number))) {
+                return Err(no_attempt(step, args.attempt));
+            }
+        }
+        match printer.advance(&view, over) {
+            Ok(()) => {}
+            Err(Print::Out(error)) => return out::ended(Err(error)),
+            Err(Print::Record(error)) => return Err(Failure::own(error)),
+        }
+        if over {
+            if args.follow && standing == Standing::Lost {
+                terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if out::is_deserted() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        follower.wait(Duration::MAX);
+    }
+}
+
+/// Prints the last attempt, or the one that was asked for, byte for byte.
+fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitCode, Failure> {
+    let (view, _) = record::view_of(run);
+    let attempts: Vec<&roboppi_run::AttemptView> = match step {
         Some(name) => {
             let step = find_step(&view, name)?;
             let attempt = match args.attempt {
@@ -37,13 +120,11 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
             let path = run.path().join(format!("{}.log", attempt.base));
             writeln!(out, "{}", path.display()).map_err(Print::Out)
         } else {
-            print(&run, attempt, several, &mut out)
+            print(run, attempt, several, &mut out)
         };
         match printed {
             Ok(()) => {}
-            // Whoever read it has seen enough.
-            Err(Print::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => break,
-            Err(Print::Out(error)) => return Err(Failure::own(format!("stdout: {error}"))),
+            Err(Print::Out(error)) => return out::ended(Err(error)),
             Err(Print::Record(error)) => return Err(Failure::own(error)),
         }
     }
@@ -68,7 +149,8 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
         Ok(run) => Ok(Target { run, step: args.step.clone() }),
         Err(error) if args.step.is_none() => {
             let last = open("-1").map_err(Failure::usage)?;
-            let view = view_of(&last).map_err(Failure::own)?;
+            let mut view = RunView::default();
+            RunFollower::new(last.clone()).read(|record| view.apply(&record));
             match view.step(&args.run.as_str().into()) {
                 Some(_) => Ok(Target { run: last, step: Some(args.run.clone()) }),
                 None => Err(Failure::usage(error)),
@@ -76,14 +158,6 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
         }
         Err(error) => Err(Failure::usage(error)),
     }
-}
-
-fn view_of(run: &RunDir) -> Result<RunView, RecordError> {
-    let mut view = RunView::default();
-    for record in run.journal()? {
-        view.apply(&RunRecord::Journal(record?));
-    }
-    Ok(view)
 }
 
 fn find_step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, Failure> {
@@ -131,7 +205,7 @@ fn print(
                 offset += bytes.len() as u64;
             }
             LogPiece::Lost { len } => {
-                crate::terminal::say(&format!("roboppi: {len} bytes of {} were not recorded", attempt.of));
+                terminal::say(&format!("roboppi: {len} bytes of {} were not recorded", attempt.of));
                 offset += len;
             }
         }

@@ -136,3 +136,26 @@ fn what_is_damaged_is_listed_and_said() {
     }
     assert!(Process::marked(env.mark()).is_empty());
 }
+
+#[test]
+fn what_is_shown_is_the_same_with_a_snapshot_without_one_and_with_a_damaged_one() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("echo a word; exit 3")).output().code(1);
+    let run = env.the_run();
+    let shown = || {
+        let logs = env.roboppi(["logs", "-1"]).output().code(0).text();
+        assert!(logs.contains("a word"), "{logs}");
+        (env.roboppi(["runs", "--json"]).output().code(0).text(), logs)
+    };
+    let without = shown();
+    let record = roboppi_journal::RunDir::at(run.dir.clone());
+    assert!(roboppi_journal::SnapshotWriter::new(record.clone()).every(1).look().unwrap());
+    let seq = record.view().unwrap().from_snapshot().expect("it begins with the snapshot");
+    assert_eq!(shown(), without);
+    let snapshot = run.dir.join(format!("snapshots/{seq}.json"));
+    let text = fs::read_to_string(&snapshot).unwrap();
+    fs::write(&snapshot, text.replace("failed", "FAILED")).unwrap();
+    assert_eq!(shown(), without);
+    fs::write(&snapshot, "").unwrap();
+    assert_eq!(shown(), without);
+}

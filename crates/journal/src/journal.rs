@@ -9,7 +9,7 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{JournalRecord, RunEvent};
 
 use crate::line_file::LineFile;
-use crate::{JournalReader, RecordError, RecordReader, RunDir, files};
+use crate::{JournalReader, RecordError, RecordReader, RunDir, SnapshotWriter, files};
 
 /// Numbers the events of a run and appends them to its journal. The only place that assigns `seq`.
 ///
@@ -90,6 +90,13 @@ impl JournalWriter {
         let path = self.lines.path().to_owned();
         let file = self.lines.handle().map_err(RecordError::io("open", &path))?;
         Ok(JournalSync { file, path })
+    }
+
+    /// Writes snapshots of this run, for another thread.
+    #[must_use]
+    pub fn snapshots(&self) -> SnapshotWriter {
+        let dir = self.lines.path().parent().unwrap_or_else(|| Path::new("."));
+        SnapshotWriter::new(RunDir::at(dir.to_owned()))
     }
 }
 

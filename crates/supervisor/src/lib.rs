@@ -21,6 +21,7 @@ mod settings;
 mod shutdown;
 mod signals;
 pub mod sinks;
+mod snapshots;
 
 pub use core_link::{
     CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Restart, RestartPolicy,

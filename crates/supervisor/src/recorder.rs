@@ -7,11 +7,12 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use roboppi_attach::LiveFeed;
-use roboppi_journal::{JournalSync, JournalWriter};
+use roboppi_journal::{JournalSync, JournalWriter, SnapshotWriter};
 use roboppi_redact::Secrets;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
 
 use crate::clock;
+use crate::snapshots::Snapshots;
 
 /// How long an event may wait for the disk (not for the file, which has it at once).
 const GROUP_COMMIT: Duration = Duration::from_millis(100);
@@ -36,7 +37,7 @@ enum Journal {
 
 impl Recorder {
     pub(crate) fn new(journal: JournalWriter, feed: Arc<LiveFeed>, secrets: Secrets) -> Self {
-        let syncer = journal.sync_handle().ok().and_then(Syncer::start);
+        let syncer = journal.sync_handle().ok().and_then(|sync| Syncer::start(sync, journal.snapshots()));
         Self { journal: Journal::Written(journal), feed, syncer, secrets }
     }
 
@@ -119,12 +120,13 @@ struct Syncer {
 }
 
 impl Syncer {
-    fn start(sync: JournalSync) -> Option<Self> {
+    fn start(sync: JournalSync, snapshots: SnapshotWriter) -> Option<Self> {
         // One place: whoever finds it taken has nothing new to say.
         let (wake, wakes) = mpsc::sync_channel::<()>(1);
         let woken = Arc::new(AtomicBool::new(false));
         let taken = Arc::clone(&woken);
         let flush = move || {
+            let snapshots = Snapshots::start(snapshots);
             let mut open = true;
             while open && wakes.recv().is_ok() {
                 // Ends at once when the run ends.
@@ -132,7 +134,9 @@ impl Syncer {
                 taken.store(false, Ordering::SeqCst);
                 // A flush that fails is not worth a word here: the next write says it.
                 let _ = sync.sync();
+                snapshots.look();
             }
+            snapshots.finish();
         };
         let thread = Builder::new().name("journal-sync".to_owned()).spawn(flush).ok()?;
         Some(Self { wake, woken, thread })

@@ -1,0 +1,64 @@
+//! Writes snapshots of a long journal, on a thread of its own: not even a flush waits for one.
+
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{Builder, JoinHandle};
+
+use roboppi_journal::SnapshotWriter;
+
+/// The thread that writes snapshots. Without a thread there are none, and the record is whole all the same.
+#[derive(Debug)]
+pub(crate) struct Snapshots(Option<(SyncSender<()>, JoinHandle<()>)>);
+
+impl Snapshots {
+    pub(crate) fn start(mut writer: SnapshotWriter) -> Self {
+        // One place: a look that is due sees all that came before it.
+        let (wake, wakes) = mpsc::sync_channel(1);
+        let looks = move || {
+            while wakes.recv().is_ok() {
+                // One that cannot be written is missed by nobody but the patience of a reader.
+                let _ = writer.look();
+            }
+        };
+        let thread = Builder::new().name("journal-snapshots".to_owned()).spawn(looks);
+        Self(thread.ok().map(|thread| (wake, thread)))
+    }
+
+    /// The journal may have grown. Never waits.
+    pub(crate) fn look(&self) {
+        if let Some((wake, _)) = &self.0 {
+            let _ = wake.try_send(());
+        }
+    }
+
+    /// Waits for the snapshot that is being written.
+    pub(crate) fn finish(self) {
+        if let Some((wake, thread)) = self.0 {
+            drop(wake);
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::UtcMillis;
+    use roboppi_journal::{JournalWriter, RunDir};
+    use roboppi_run::RunEvent;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_was_begun_is_there_when_the_run_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::at(dir.path().to_owned());
+        let mut journal = JournalWriter::create(&run).unwrap();
+        let snapshots = Snapshots::start(journal.snapshots().every(1_000));
+        for at in 0..100 {
+            let warning = RunEvent::Warning { message: "again".into(), step: None };
+            journal.append(UtcMillis(at), warning).unwrap();
+        }
+        snapshots.look();
+        snapshots.finish();
+        assert_eq!(run.view().unwrap().from_snapshot(), Some(100));
+    }
+}
