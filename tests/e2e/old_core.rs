@@ -192,7 +192,7 @@ fn a_request_that_is_not_answered_times_out() {
             run = run.env(name, value);
         }
         let printed = run.output().code(1).all();
-        assert!(printed.contains("no answer to submit_job within 70 ms"), "{printed}");
+        assert!(printed.contains("Core IPC submit_job timed out after 70ms (jobId="), "{printed}");
     }
     let refused =
         env.run(&Flow::of("true")).env("ROBOPPI_IPC_REQUEST_TIMEOUT_MS", "-1").output().code(2).all();

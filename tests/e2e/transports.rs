@@ -33,7 +33,11 @@ fn a_run_over_a_socket_is_a_run() {
         assert_eq!(env.the_run().text("work", 1), "fine\n");
         assert_eq!(env.read("leaked"), "0\n", "{transport}");
         let name = if transport == "pigeon" { "stdio" } else { transport };
-        assert!(printed.stderr.contains(&format!("[IPC][spawn] transport={name}")), "{}", printed.stderr);
+        assert!(
+            printed.stderr.contains(&format!("[IPC][spawn] impl=roboppi transport={name} core pid=")),
+            "{}",
+            printed.stderr
+        );
         assert!(sockets(&env).is_empty());
     }
 }
@@ -76,7 +80,8 @@ fn where_there_can_be_no_socket_there_is_a_port() {
     let run = env.run(&Flow::of("echo fine")).env("TMPDIR", &dir).env("XDG_RUNTIME_DIR", &dir);
     let printed = run.env(TRANSPORT, "socket").env("ROBOPPI_IPC_TRACE", "1").output().code(0);
     assert!(printed.stderr.contains("[IPC][fallback] there can be no socket here"), "{}", printed.stderr);
-    assert!(printed.stderr.contains("[IPC][spawn] transport=tcp addr=127.0.0.1:"), "{}", printed.stderr);
+    let spawned = printed.stderr.lines().find(|line| line.starts_with("[IPC][spawn]")).unwrap_or_default();
+    assert!(spawned.contains("transport=tcp") && spawned.contains(" addr=127.0.0.1:"), "{}", printed.stderr);
     assert_eq!(env.the_run().text("work", 1), "fine\n");
 }
 

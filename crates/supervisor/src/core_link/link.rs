@@ -118,12 +118,23 @@ fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Op
         .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
     if let Some(trace) = &settings.trace {
         let pid = child.id().unwrap_or_default();
-        let shown = program.display();
-        let how = Place::describe(place.as_ref());
-        if *transport == CoreTransport::Socket && !matches!(place, Some(Place::Unix { .. })) {
-            trace.note("fallback", &format!("there can be no socket here: {how}"));
+        let cmd = program.display();
+        let (transport_name, address) = Place::describe(place.as_ref());
+        if *transport == CoreTransport::Socket && transport_name != "socket" {
+            trace.note("fallback", &format!("there can be no socket here: transport={transport_name}"));
         }
-        trace.note("spawn", &format!("{how} core pid={pid} cmd={shown} args={args:?}"));
+        // Of a core of somebody else the last argument is what was asked for.
+        let entry =
+            args.last().filter(|_| !ends_at_eof).map_or(program.as_os_str(), |entry| entry.as_os_str());
+        let entry = entry.display();
+        let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        let args = args.join(" ");
+        trace.note(
+            "spawn",
+            &format!(
+                "impl=roboppi transport={transport_name} core pid={pid} cmd={cmd} args={args} entry={entry}{address}"
+            ),
+        );
     }
     let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
         return Err("the core has no pipes".to_owned());

@@ -111,13 +111,11 @@ impl Place {
     }
 
     /// Its name and address, for people.
-    pub(super) fn describe(place: Option<&Self>) -> String {
+    pub(super) fn describe(place: Option<&Self>) -> (&'static str, String) {
         match place {
-            None => "transport=stdio".to_owned(),
-            Some(Self::Unix { dir, .. }) => {
-                format!("transport=socket socket={}/core.sock", dir.path().display())
-            }
-            Some(Self::Tcp { port, .. }) => format!("transport=tcp addr={}:{port}", Ipv4Addr::LOCALHOST),
+            None => ("stdio", String::new()),
+            Some(Self::Unix { dir, .. }) => ("socket", format!(" socket={}/core.sock", dir.path().display())),
+            Some(Self::Tcp { port, .. }) => ("tcp", format!(" addr={}:{port}", Ipv4Addr::LOCALHOST)),
         }
     }
 

@@ -247,6 +247,7 @@ impl Attempt<'_> {
 
     /// Asks the core; an `error` for an answer ends the attempt.
     async fn ask(&self, message: Message) -> Result<Message, Stop> {
+        let request_id = message.request_id().map(ToString::to_string).unwrap_or_default();
         match self.peer.request(message).await {
             Ok(Message::Error(error)) => {
                 let detail = format!("the core refuses: {} ({})", error.message, error.code);
@@ -254,6 +255,15 @@ impl Attempt<'_> {
             }
             Ok(answer) => Ok(answer),
             Err(RequestError::Closed { .. }) => Err(self.core_gone().await),
+            Err(RequestError::TimedOut { request, limit }) => {
+                // In the words people search for.
+                let detail = format!(
+                    "Core IPC {request} timed out after {}ms (jobId={} requestId={request_id})",
+                    limit.as_millis(),
+                    self.job_id
+                );
+                Err(Stop::Failed(Some(ErrorClass::RetryableTransient), detail))
+            }
             Err(error) => {
                 Err(Stop::Failed(Some(ErrorClass::RetryableTransient), format!("the core: {error}")))
             }
