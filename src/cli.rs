@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_workflow::parse_duration;
 
 /// Runs coding agents and commands as steps of a workflow, shows what they do, stops them for good, and
@@ -246,8 +248,61 @@ pub(crate) struct LogsArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
     /// Print where the log is instead of what is in it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["follow", "all", "since", "tail", "stream", "timestamps", "grep"])]
     pub(crate) path: bool,
+    /// Go on until the run is over, through every attempt that is still to come
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Every attempt, not only the last one
+    #[arg(long, conflicts_with = "attempt")]
+    pub(crate) all: bool,
+    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31T12:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// Begin with the last N lines of each log
+    #[arg(long, value_name = "N")]
+    pub(crate) tail: Option<usize>,
+    /// Only lines of this stream
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: Option<Stream>,
+    /// Begin each line with the time it came
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) grep: Option<String>,
+}
+
+/// From when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    Ago(Duration),
+    At(UtcMillis),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(time) = parse_duration(text) {
+        return Ok(Since::Ago(time));
+    }
+    let time: Timestamp =
+        text.parse().map_err(|_| "neither so long ago, as `10m`, nor a time, as `2026-01-31T12:00:00Z`")?;
+    Ok(Since::At(UtcMillis(u64::try_from(time.as_millisecond()).unwrap_or_default())))
+}
+
+/// What a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl From<Stream> for OutputStream {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Stdout => Self::Stdout,
+            Stream::Stderr => Self::Stderr,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

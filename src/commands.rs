@@ -6,6 +6,8 @@ mod guarded;
 mod housekeeping;
 mod ipc_trace;
 pub(crate) mod logs;
+mod out;
+mod record;
 pub(crate) mod runs;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;

@@ -62,7 +62,7 @@ fn print_chosen(
     };
     let step = step.map(StepId::new);
     let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
-    let mut follower = RunFollower::new(run.clone());
+    let mut follower = RunFollower::of_journal(run.clone());
     let mut printer = Printer::new(run, settings, io::stdout().lock());
     let mut view = RunView::default();
     let mut warned = 0;
@@ -150,7 +150,7 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
         Err(error) if args.step.is_none() => {
             let last = open("-1").map_err(Failure::usage)?;
             let mut view = RunView::default();
-            RunFollower::new(last.clone()).read(|record| view.apply(&record));
+            RunFollower::of_journal(last.clone()).read(|record| view.apply(&record));
             match view.step(&args.run.as_str().into()) {
                 Some(_) => Ok(Target { run: last, step: Some(args.run.clone()) }),
                 None => Err(Failure::usage(error)),

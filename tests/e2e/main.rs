@@ -15,6 +15,7 @@ mod env;
 mod examples;
 mod exit_codes;
 mod flow;
+mod follow;
 mod help;
 mod json;
 mod leaks;

@@ -32,6 +32,14 @@ impl RunFollower {
         Self { reader: RunReader::new(dir.clone()), dir, watch, opened: Instant::now(), owner_seen: None }
     }
 
+    /// The same without what workers did: cheaper, and enough for those who read logs themselves.
+    #[must_use]
+    pub fn of_journal(dir: RunDir) -> Self {
+        let mut follower = Self::new(dir);
+        follower.reader.only_the_journal();
+        follower
+    }
+
     #[cfg(test)]
     pub(super) fn polling(dir: RunDir) -> Self {
         Self { watch: Watch::polling(), ..Self::new(dir) }

@@ -17,6 +17,8 @@ const PROBLEMS: usize = 20;
 #[derive(Debug)]
 pub(crate) struct RunReader {
     dir: RunDir,
+    /// Whether what workers did is read too.
+    deep: bool,
     journal: Option<JournalReader>,
     /// Attempts whose files may still grow.
     attempts: Vec<AttemptFiles>,
@@ -34,7 +36,12 @@ struct AttemptFiles {
 
 impl RunReader {
     pub(crate) const fn new(dir: RunDir) -> Self {
-        Self { dir, journal: None, attempts: Vec::new(), outcome: None, problems: Vec::new() }
+        Self { dir, deep: true, journal: None, attempts: Vec::new(), outcome: None, problems: Vec::new() }
+    }
+
+    /// Reads the journal alone.
+    pub(crate) const fn only_the_journal(&mut self) {
+        self.deep = false;
     }
 
     /// Hands over everything that was added since the last time.
@@ -56,6 +63,9 @@ impl RunReader {
                 }
             }
         }
+        if !self.deep {
+            return;
+        }
         let mut attempts = std::mem::take(&mut self.attempts);
         for attempt in &mut attempts {
             self.attempt_records(attempt, take);
@@ -67,11 +77,9 @@ impl RunReader {
     fn journal_record(&mut self, record: JournalRecord, take: &mut dyn FnMut(RunRecord)) {
         match &record.event {
             RunEvent::AttemptStarted { of, base, .. } => {
-                let (events, log) = (self.dir.events(base), self.dir.log_path(base));
-                if let Err(error) = &events {
-                    self.complain(error);
-                }
-                let (of, events, log) = (of.clone(), events.ok(), log.ok());
+                let log = self.dir.log_path(base).map_err(|error| self.complain(&error)).ok();
+                let events = if self.deep && log.is_some() { self.dir.events(base).ok() } else { None };
+                let of = of.clone();
                 self.attempts.push(AttemptFiles { of, events, log, log_len: 0 });
             }
             RunEvent::AttemptFinished { of, .. } => {

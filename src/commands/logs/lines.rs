@@ -1,0 +1,98 @@
+//! Which lines of logs are shown, and how.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use regex::bytes::Regex;
+use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::{LogLine, LogReader, RecordError};
+
+/// Lines read at a time. Each is 1 MiB at the most.
+const BATCH: u64 = 64;
+
+/// What is asked of lines.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Filter {
+    /// Nothing older. A line whose time is not known is shown.
+    pub(super) since: Option<UtcMillis>,
+    pub(super) stream: Option<OutputStream>,
+    pub(super) grep: Option<Regex>,
+    /// Begin each line with its time.
+    pub(super) timestamps: bool,
+}
+
+impl Filter {
+    /// Whether every byte is shown as it is.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.since.is_none() && self.stream.is_none() && self.grep.is_none() && !self.timestamps
+    }
+
+    pub(super) fn keeps(&self, line: &LogLine) -> bool {
+        self.since.is_none_or(|since| line.ts.is_none_or(|ts| ts.0 >= since.0))
+            && self.stream.is_none_or(|stream| line.stream == stream)
+            && self.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.bytes))
+    }
+
+    /// Writes a line and its end.
+    pub(super) fn write(&self, line: &LogLine, out: &mut impl Write) -> io::Result<()> {
+        if self.timestamps {
+            write!(out, "{} ", time(line.ts))?;
+        }
+        out.write_all(&line.bytes)?;
+        out.write_all(b"\n")
+    }
+}
+
+fn time(ts: Option<UtcMillis>) -> String {
+    let known = ts.and_then(|ts| Timestamp::from_millisecond(i64::try_from(ts.0).ok()?).ok());
+    known.map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
+}
+
+/// Reads the lines of a log that grows.
+#[derive(Debug)]
+pub(super) struct LineCursor {
+    log: LogReader,
+    /// Number of the next line.
+    next: u64,
+}
+
+impl LineCursor {
+    pub(super) const fn new(log: LogReader) -> Self {
+        Self { log, next: 0 }
+    }
+
+    /// Goes to the last `count` lines.
+    pub(super) fn skip_to_tail(&mut self, count: u64) -> Result<(), RecordError> {
+        self.log.refresh()?;
+        self.next = self.log.line_count()?.saturating_sub(count);
+        Ok(())
+    }
+
+    /// Looks how long the log is now.
+    pub(super) fn refresh(&mut self) -> Result<(), RecordError> {
+        self.log.refresh().map(drop)
+    }
+
+    /// The next lines; none when there are no more for now. An incomplete line is there only when it is not going
+    /// to be continued.
+    pub(super) fn read(&mut self, is_over: bool) -> Result<Vec<LogLine>, RecordError> {
+        let mut lines = self.log.lines(self.next..self.next.saturating_add(BATCH))?;
+        if let Some(last) = lines.last()
+            && !last.complete
+            && !is_over
+            && last.lost == 0
+            && last.offset + last.bytes.len() as u64 >= self.log.len()
+        {
+            lines.pop();
+        }
+        if let Some(last) = lines.last() {
+            self.next = if last.bytes.is_empty() && last.lost > 0 {
+                // The lines that were in a gap are counted, but are not there.
+                self.log.line_of(last.offset + last.lost)?.max(last.number + 1)
+            } else {
+                last.number + 1
+            };
+        }
+        Ok(lines)
+    }
+}

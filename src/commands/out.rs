@@ -1,0 +1,27 @@
+//! Standard output of commands that print.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::exit::Failure;
+
+/// What comes of a command that wrote to stdout. Who reads no further has seen enough.
+pub(crate) fn ended(written: io::Result<()>) -> Result<ExitCode, Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::own(format!("stdout: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Whether nobody reads stdout any more. A command that waits asks, because it writes nothing that would tell.
+pub(crate) fn is_deserted() -> bool {
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|found| found > 0)
+        && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
+}

@@ -1,0 +1,40 @@
+//! Finds a run in the record and reads what can be read of it.
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use roboppi_attach::{RunFollower, Standing};
+use roboppi_ipc::UtcMillis;
+use roboppi_journal::{RunDir, StateRoot};
+use roboppi_run::RunView;
+
+use crate::exit::Failure;
+use crate::terminal;
+
+/// Where the runs are.
+pub(crate) fn root() -> Result<StateRoot, Failure> {
+    StateRoot::locate(|name| env::var_os(name)).ok_or_else(|| {
+        Failure::usage("there is no HOME and no ROBOPPI_STATE_DIR, so there are no runs to find")
+    })
+}
+
+/// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.
+pub(crate) fn view_of(run: &RunDir) -> (RunView, Standing) {
+    let mut view = RunView::default();
+    let mut follower = RunFollower::of_journal(run.clone());
+    let standing = follower.read(|record| view.apply(&record));
+    warn(&follower.problems());
+    (view, standing)
+}
+
+/// Says on stderr what cannot be read.
+pub(crate) fn warn(problems: &[String]) {
+    for problem in problems {
+        terminal::say(&format!("warning: {}", terminal::plain(problem)));
+    }
+}
+
+pub(crate) fn now() -> UtcMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
