@@ -1,18 +1,28 @@
-//! Removes old runs now and then, while a new one goes on.
+//! Removes old runs now and then, and packs the logs of those that are over, while a new one goes on.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, thread};
 
-use roboppi_journal::{Retention, StateRoot};
+use roboppi_attach::{RunSummary, Standing};
+use roboppi_journal::{Packing, Retention, StateRoot};
 
+use crate::commands::record;
 use crate::commands::runs::expired;
 
-/// Time between two rounds. A round reads every journal.
+/// Time between two rounds. A round looks at every run.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
 
+/// How long nothing may have been written to a log before it is packed. What belongs to a dead supervisor has ended by
+/// then.
+const QUIET: Duration = Duration::from_secs(10 * 60);
+
+/// Packing rests so many times as long as it works.
+const REST: u32 = 4;
+
 /// Starts a round if none was for a while. Nobody waits for it: what it has not done when the program ends is done the
-/// next time, and a run that is half removed is out of the list.
+/// next time, a run that is half removed is out of the list, and a log that is half packed is as it was.
 pub(crate) fn begin(state_dir: PathBuf) {
     thread::spawn(move || {
         let marker = state_dir.join(".housekeeping");
@@ -27,5 +37,24 @@ pub(crate) fn begin(state_dir: PathBuf) {
         for (run, _) in expired(&root, &Retention::default()).unwrap_or_default() {
             let _ = root.remove(&run.id);
         }
+        pack(&root);
     });
+}
+
+/// Packs the logs of all runs that are over.
+fn pack(root: &StateRoot) {
+    let Some(quiet_since) = SystemTime::now().checked_sub(QUIET) else { return };
+    let packing = Packing { least: Packing::LEAST, quiet_since };
+    for run in RunSummary::all(root, record::now()).unwrap_or_default() {
+        if run.standing == Standing::Live {
+            continue;
+        }
+        let mut worked = Instant::now();
+        // What cannot be packed stays as it is, and is read all the same.
+        let _ = run.dir.pack_logs(&packing, &mut || {
+            thread::sleep(worked.elapsed().saturating_mul(REST));
+            worked = Instant::now();
+            ControlFlow::Continue(())
+        });
+    }
 }

@@ -117,8 +117,9 @@ fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitC
     let mut out = io::stdout().lock();
     for attempt in attempts {
         let printed = if args.path {
-            let path = run.path().join(format!("{}.log", attempt.base));
-            writeln!(out, "{}", path.display()).map_err(Print::Out)
+            run.log(&attempt.base)
+                .map_err(Print::Record)
+                .and_then(|log| writeln!(out, "{}", log.path().display()).map_err(Print::Out))
         } else {
             print(run, attempt, several, &mut out)
         };

@@ -159,3 +159,36 @@ fn what_is_shown_is_the_same_with_a_snapshot_without_one_and_with_a_damaged_one(
     fs::write(&snapshot, "").unwrap();
     assert_eq!(shown(), without);
 }
+
+#[test]
+fn a_new_run_packs_the_logs_of_those_that_are_over() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("seq 1 40000; echo small is not beautiful >&2")).output().code(0);
+    let _ = env.run(&Flow::of("echo too short")).output().code(0);
+    let path = |run: &str| {
+        let text = env.roboppi(["logs", "--path", run]).output().code(0).text();
+        std::path::PathBuf::from(text.trim_end())
+    };
+    let read = || env.roboppi(["logs", "-2"]).output().code(0).text();
+    let (long, short) = (path("-2"), path("-1"));
+    let before = read();
+    assert!(before.contains("\n39999\n") && before.contains("beautiful"));
+
+    // As if it had been long ago.
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    for log in [&long, &short] {
+        fs::File::options().append(true).open(log).unwrap().set_modified(long_ago).unwrap();
+    }
+    let _ = fs::remove_file(env.path("state/roboppi/.housekeeping"));
+    let script = format!("while [ -e {} ]; do sleep 0.01; done; seq 1 40000", long.display());
+    let _ = env.run(&Flow::of(&script)).output().code(0);
+    let (last, short_now) = (path("-1"), path("-2"));
+    assert!(last.exists() && last.extension().unwrap() == "log", "{}", last.display());
+    assert_eq!(short_now, short);
+    let packed = path("-3");
+    assert_eq!(packed, long.with_extension("log.zst"));
+    assert!(fs::metadata(&packed).unwrap().len() * 2 < before.len() as u64);
+    assert_eq!(env.roboppi(["logs", "-3"]).output().code(0).text(), before);
+    let tail = env.roboppi(["logs", "-3", "--tail", "2"]).output().code(0).text();
+    assert!(tail.contains("40000") && !tail.contains("39998"), "{tail}");
+}

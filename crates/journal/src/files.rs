@@ -47,6 +47,13 @@ pub(crate) fn create_write(path: &Path) -> Result<File, RecordError> {
     options.open(path).map_err(|source| exists_or("create", path, source))
 }
 
+/// Makes a file to write, empty, whatever was there before.
+pub(crate) fn create_over(path: &Path) -> Result<File, RecordError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(FILE_MODE);
+    options.open(path).map_err(RecordError::io("create", path))
+}
+
 /// Opens a file to append to, and makes it when it is not there.
 pub(crate) fn open_or_create_append(path: &Path) -> Result<File, RecordError> {
     let mut options = OpenOptions::new();

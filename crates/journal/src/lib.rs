@@ -7,11 +7,12 @@
 //! | `run.json`, `workflow.yaml` | [`RunDir`] | [`RunDir`] |
 //! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
+//! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
 //! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `core.stderr` | whoever holds [`RunDir::open_core_stderr`] | anyone |
 //!
-//! Writers only append, and what they returned from survives the death of the process. Readers never
+//! Writers of a run only append, and what they returned from survives the death of the process. Readers never
 //! write: they ignore an incomplete last line, take an absent file for an empty one, and do without an
 //! index that is missing or damaged. Nothing here reads a clock or the environment.
 
@@ -26,6 +27,7 @@ mod journal;
 mod limits;
 mod line_file;
 mod log;
+mod packed;
 mod record_reader;
 mod retention;
 mod root;
@@ -39,6 +41,7 @@ pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Torn};
 pub use limits::{LogLimits, RunUsage};
 pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
+pub use packed::{PackedLogs, Packing};
 pub use record_reader::{EventReader, JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
 pub use root::StateRoot;

@@ -1,22 +1,23 @@
 //! Reads the log of an attempt, also while it grows.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{OutputStream, UtcMillis};
 
+use crate::RecordError;
 use crate::base::Base;
 use crate::hole::{Hole, HoleReader};
-use crate::index::{IndexReader, read_full_at};
-use crate::{RecordError, files};
+use crate::index::IndexReader;
 
 mod chunks;
+mod file;
 mod line_map;
 mod lines;
 mod search;
 
 pub use chunks::Chunks;
+use file::LogFile;
 use line_map::Mark;
 pub use search::{FoundLine, Needle, SearchPosition};
 
@@ -28,8 +29,10 @@ pub use search::{FoundLine, Needle, SearchPosition};
 /// on it.
 #[derive(Debug)]
 pub struct LogReader {
+    /// Where it is written, and where it was found.
+    plain: PathBuf,
     path: PathBuf,
-    log: Option<File>,
+    log: Option<LogFile>,
     len: u64,
     index: IndexReader,
     hole: HoleReader,
@@ -105,6 +108,7 @@ impl LogReader {
     pub(crate) fn open(run_dir: &Path, base: &str) -> Result<Self, RecordError> {
         let base = Base::parse(run_dir, base)?;
         let mut reader = Self {
+            plain: base.log(),
             path: base.log(),
             log: None,
             len: 0,
@@ -123,12 +127,14 @@ impl LogReader {
     /// # Errors
     /// When a file cannot be read. That a file is not there is no error.
     pub fn refresh(&mut self) -> Result<bool, RecordError> {
-        if self.log.is_none() {
-            self.log = files::open_read(&self.path)?;
+        if self.log.is_none()
+            && let Some((log, path)) = LogFile::open(&self.plain)?
+        {
+            (self.log, self.path) = (Some(log), path);
         }
         let Some(log) = &self.log else { return Ok(false) };
         // The length of the log first: the index of these bytes was written before them.
-        let len = log.metadata().map_err(RecordError::io("read", &self.path))?.len();
+        let len = log.len().map_err(RecordError::io("read", &self.path))?;
         self.index.refresh()?;
         self.hole.refresh()?;
         let grown = len > self.len;
@@ -158,7 +164,7 @@ impl LogReader {
         self.len == 0
     }
 
-    /// The file. It need not be there.
+    /// The file it was found in: `.log`, or `.log.zst` when it was packed. It need not be there.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -241,7 +247,7 @@ impl LogReader {
     }
 
     /// Appends `count` bytes of the log at `offset` to `buffer`.
-    fn fill(&self, buffer: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
+    fn fill(&mut self, buffer: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
         if self.log.is_none() {
             return Ok(());
         }
@@ -251,7 +257,7 @@ impl LogReader {
     }
 
     /// Makes `block` the `count` bytes of the log at `offset`. A block that is used again is not wiped before.
-    fn fill_all(&self, block: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
+    fn fill_all(&mut self, block: &mut Vec<u8>, offset: u64, count: usize) -> Result<(), RecordError> {
         if self.log.is_none() {
             block.clear();
             return Ok(());
@@ -260,11 +266,8 @@ impl LogReader {
         self.read_exact(block, offset)
     }
 
-    fn read_exact(&self, bytes: &mut [u8], offset: u64) -> Result<(), RecordError> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let read = read_full_at(log, bytes, offset).and_then(|read| {
-            if read == bytes.len() { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
-        });
-        read.map_err(RecordError::io("read", &self.path))
+    fn read_exact(&mut self, bytes: &mut [u8], offset: u64) -> Result<(), RecordError> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.read_exact_at(bytes, offset).map_err(RecordError::io("read", &self.path))
     }
 }
