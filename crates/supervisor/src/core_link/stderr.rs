@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Bytes of the end that are remembered.
 const TAIL: usize = 4 * 1024;
 
+/// Bytes that are kept in the file. What follows is read and thrown away, and the file says so.
+const KEPT: usize = 64 * 1024 * 1024;
+
 /// Bytes of a line that are looked at.
 const LONGEST_LINE: usize = 64 * 1024;
 
@@ -40,7 +43,7 @@ impl StderrTail {
         let mut redactor = Redactor::new(&secrets);
         let mut lines = LineFramer::new(LONGEST_LINE);
         let mut chunk = vec![0; 8 * 1024];
-        let mut ended = false;
+        let (mut ended, mut room) = (false, KEPT);
         while !ended {
             let mut clean = Vec::new();
             match stderr.read(&mut chunk).await {
@@ -51,6 +54,12 @@ impl StderrTail {
                 }
             }
             let bytes = clean.as_slice();
+            room = room.saturating_sub(bytes.len());
+            if room == 0
+                && let Some(mut file) = file.take()
+            {
+                let _ = file.write_all(b"\n[no more of this is kept]\n");
+            }
             if file.as_mut().is_some_and(|file| file.write_all(bytes).is_err()) {
                 file = None;
             }
@@ -111,5 +120,14 @@ mod tests {
         assert_eq!(tail.last_words().as_deref(), Some("first\n[31mlast"));
         assert_eq!(tail.take_reports(), [GuardReport::CoreExited { code: None, signal: Some(9) }]);
         assert!(tail.take_reports().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_core_that_never_stops_talking_does_not_fill_the_disk() {
+        let file = tempfile::tempfile().unwrap();
+        let flood = tokio::io::repeat(b'x').take(KEPT as u64 + 1024 * 1024);
+        StderrTail::default().keep(flood, Some(file.try_clone().unwrap()), Secrets::default()).await;
+        let len = file.metadata().unwrap().len();
+        assert!(len <= KEPT as u64 + 100 && len > KEPT as u64 - 100_000, "{len}");
     }
 }
