@@ -310,6 +310,18 @@ impl Running<'_> {
         }
     }
 
+    /// Lines it has printed so far.
+    pub(crate) fn printed_lines(&self) -> usize {
+        fs::read(&self.stdout).unwrap().iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Waits for its end, however that comes, and gives what it printed.
+    pub(crate) fn wait_somehow(self) -> Vec<u8> {
+        let stdout = self.stdout.clone();
+        let _ = self.wait();
+        fs::read(stdout).unwrap()
+    }
+
     /// The process that was started.
     pub(crate) fn process(&self) -> Option<Process> {
         Process::of(self.child.id().cast_signed())

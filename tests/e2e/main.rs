@@ -10,6 +10,7 @@ mod bad_input;
 mod budgets;
 mod cancel;
 mod core_command;
+mod crashes;
 mod diagnostics;
 mod env;
 mod examples;
