@@ -18,6 +18,7 @@ mod exit_codes;
 mod flow;
 mod follow;
 mod help;
+mod hostile_state;
 mod json;
 mod leaks;
 mod logs;
