@@ -312,8 +312,18 @@ impl Runner {
                     }
                 }
             }
-            CoreEvent::Warning { message } => self.shared.recorder().warn(message, None),
+            CoreEvent::Warning { message } => self.core_warns(message),
             report => self.shared.recorder().event(RunEvent::CoreReport { event: report }),
+        }
+    }
+
+    /// A core knows jobs by their numbers, people know steps.
+    fn core_warns(&self, message: String) {
+        let of_job = message.strip_prefix("job ").and_then(|rest| rest.split_once(": "));
+        let known = of_job.and_then(|(job, said)| Some((self.shared.attempt_of(&job.into())?, said)));
+        match known {
+            Some((of, said)) => self.shared.recorder().warn(said.to_owned(), Some(of.step)),
+            None => self.shared.recorder().warn(message, None),
         }
     }
 

@@ -217,8 +217,9 @@ impl State {
             OverLimit::Warn => "it is kept whole",
             OverLimit::Kill => "the worker is ended",
         };
+        let (log, run) = (mebibytes(log_bytes), mebibytes(run_bytes));
         self.warn(format!(
-            "its output has reached a limit, {log_bytes} bytes for it or {run_bytes} for all of the run: {does}"
+            "its output has reached a limit, {log} for it or {run} for all of the run: {does}"
         ));
         if over == OverLimit::Kill {
             self.tell_to_end(now, CancelReason::Budget);
@@ -386,6 +387,12 @@ impl State {
             self.warn(trouble);
         }
     }
+}
+
+/// A number of bytes for people.
+fn mebibytes(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    if bytes < MIB { format!("{bytes} bytes") } else { format!("{} MiB", bytes / MIB) }
 }
 
 /// Connects a process with the state of its worker.

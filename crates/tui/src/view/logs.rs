@@ -60,7 +60,7 @@ fn draw_line(model: &Model, line: &LogRow, row: Rect, buffer: &mut Buffer) {
     let mut spans = vec![Span::styled(mark, base), Span::raw(" ")];
     spans.extend(line.runs.iter().map(|(text, style)| Span::styled(text.clone(), base.patch(*style))));
     if line.lost > 0 {
-        let words = format!(" [{} could not be recorded]", text::bytes(line.lost));
+        let words = format!(" [{} not in the record]", text::bytes(line.lost));
         spans.push(Span::styled(words, model.theme.busy()));
     }
     put(buffer, row, &Line::from(spans));

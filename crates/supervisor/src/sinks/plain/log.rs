@@ -103,7 +103,7 @@ fn read_piece(
             Ok(at + bytes.len() as u64)
         }
         LogPiece::Lost { len } => {
-            let note = format!("[{len} bytes of output could not be recorded]");
+            let note = format!("[{len} bytes of output are not in the record]");
             cutter.push(stream, note.as_bytes(), line);
             Ok(at + len)
         }
