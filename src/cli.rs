@@ -35,6 +35,10 @@ pub(crate) enum Command {
     },
     /// Print what the steps of a run wrote
     Logs(LogsArgs),
+    /// Show one page about a run: what failed and why, its steps, times and files
+    Show(ShowArgs),
+    /// Print what happened to a run and its steps, one event a line
+    Events(EventsArgs),
     /// List the runs, newest first, and keep them in order
     #[command(visible_alias = "ls")]
     Runs(RunsArgs),
@@ -271,6 +275,35 @@ pub(crate) struct LogsArgs {
     /// Only lines that match this regular expression
     #[arg(long, value_name = "PATTERN")]
     pub(crate) grep: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    pub(crate) run: String,
+    /// Go on until the run is over
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only events of this kind, as `step_changed`; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Vec<String>,
+    /// Only events with a greater number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+    /// What the workers did too: tool calls, usage, patches. They are numbered for each attempt
+    #[arg(long, conflicts_with = "after")]
+    pub(crate) workers: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// From when on.

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod core;
+pub(crate) mod events;
 pub(crate) mod guard;
 mod guarded;
 mod housekeeping;
@@ -9,6 +10,7 @@ pub(crate) mod logs;
 mod out;
 mod record;
 pub(crate) mod runs;
+pub(crate) mod show;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;
 pub(crate) mod workflow_validate;

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::Core(args) => commands::core::run(&args),
         Command::Guard(args) => commands::guard::run(&args),
         Command::Logs(args) => commands::logs::run(&args),
+        Command::Show(args) => commands::show::run(&args),
+        Command::Events(args) => commands::events::run(&args),
         Command::Runs(args) => commands::runs::run(&args),
     };
     result.unwrap_or_else(exit::Failure::report)

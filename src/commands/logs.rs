@@ -64,7 +64,7 @@ fn print_chosen(
     let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
     let mut follower = RunFollower::of_journal(run.clone());
     let mut printer = Printer::new(run, settings, io::stdout().lock());
-    let mut view = RunView::default();
+    let mut view = follower.begin();
     let mut warned = 0;
     loop {
         let standing = follower.read(|record| view.apply(&record));
@@ -150,8 +150,9 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
         Ok(run) => Ok(Target { run, step: args.step.clone() }),
         Err(error) if args.step.is_none() => {
             let last = open("-1").map_err(Failure::usage)?;
-            let mut view = RunView::default();
-            RunFollower::of_journal(last.clone()).read(|record| view.apply(&record));
+            let mut follower = RunFollower::of_journal(last.clone());
+            let mut view = follower.begin();
+            follower.read(|record| view.apply(&record));
             match view.step(&args.run.as_str().into()) {
                 Some(_) => Ok(Target { run: last, step: Some(args.run.clone()) }),
                 None => Err(Failure::usage(error)),

@@ -1,12 +1,17 @@
 //! Standard output of commands that print.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::exit::Failure;
+
+/// Prints a text. Who reads no further has seen enough.
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    ended(io::stdout().lock().write_all(text.as_bytes()))
+}
 
 /// What comes of a command that wrote to stdout. Who reads no further has seen enough.
 pub(crate) fn ended(written: io::Result<()>) -> Result<ExitCode, Failure> {

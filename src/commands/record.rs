@@ -3,6 +3,7 @@
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{RunDir, StateRoot};
@@ -18,10 +19,16 @@ pub(crate) fn root() -> Result<StateRoot, Failure> {
     })
 }
 
+/// The run a person means.
+pub(crate) fn find(text: &str) -> Result<RunDir, Failure> {
+    let root = root()?;
+    root.resolve(text).and_then(|id| root.open_run(&id)).map_err(Failure::usage)
+}
+
 /// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.
 pub(crate) fn view_of(run: &RunDir) -> (RunView, Standing) {
-    let mut view = RunView::default();
     let mut follower = RunFollower::of_journal(run.clone());
+    let mut view = follower.begin();
     let standing = follower.read(|record| view.apply(&record));
     warn(&follower.problems());
     (view, standing)
@@ -37,4 +44,10 @@ pub(crate) fn warn(problems: &[String]) {
 pub(crate) fn now() -> UtcMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time as `2026-01-31T12:00:00.000Z`.
+pub(crate) fn time(ts: UtcMillis) -> String {
+    let time = i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok());
+    time.map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
 }

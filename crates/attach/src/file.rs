@@ -137,7 +137,8 @@ impl RunSource for FileSource {
     }
 
     fn log_path(&self, of: &AttemptRef) -> PathBuf {
-        self.run_dir.path().join(of.base() + ".log")
+        let log = self.run_dir.log(&of.base()).map(|log| log.path().to_owned());
+        log.unwrap_or_else(|_| self.run_dir.path().join(of.base() + ".log"))
     }
 
     fn core_stderr(&self) -> PathBuf {

@@ -67,6 +67,17 @@ impl<T: DeserializeOwned> RecordReader<T> {
         self.forget();
     }
 
+    /// Goes on behind `lines` lines that end at `position`.
+    pub(crate) fn resume(&mut self, position: u64, lines: u64) {
+        self.seek(position);
+        self.line = lines;
+    }
+
+    /// Lines before the next record.
+    pub(crate) fn lines(&self) -> u64 {
+        self.line
+    }
+
     /// All records added since the last read, up to the first error. An error behind records is returned by
     /// the next call, and the one after that goes on behind it: nothing that can be read is passed over.
     ///

@@ -201,6 +201,14 @@ impl RunDir {
     pub fn view(&self) -> Result<JournalFold, RecordError> {
         JournalFold::open(self)
     }
+
+    /// The view as the newest snapshot has it, and nothing of what follows; empty when there is none.
+    ///
+    /// # Errors
+    /// When the journal cannot be opened.
+    pub fn snapshot(&self) -> Result<JournalFold, RecordError> {
+        JournalFold::at_snapshot(self)
+    }
 }
 
 /// What the files below a directory take on the disk.

@@ -1,8 +1,8 @@
 //! A view of a run with its place in the journal, so that a long journal need not be folded from its beginning.
 //!
-//! `snapshots/<seq>.json` is `{"format": 1, "seq": …, "offset": …, "hash": …, "view": …}`: the view after the record
-//! `seq`, which ends at byte `offset` of the journal. `hash` is over both numbers, the view as it stands there, and the
-//! last bytes of the journal before `offset`, so it fits this journal and no other.
+//! `snapshots/<seq>.json` is `{"format": 1, "seq": …, "offset": …, "lines": …, "hash": …, "view": …}`: the view after the
+//! record `seq`, which ends at byte `offset` of the journal, with its line number `lines`. `hash` is over these numbers, the
+//! view as it stands there, and the last bytes of the journal before `offset`, so it fits this journal and no other.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ struct Content<'a> {
     format: u32,
     seq: u64,
     offset: u64,
+    lines: u64,
     hash: String,
     #[serde(borrow)]
     view: &'a RawValue,
@@ -44,6 +45,8 @@ struct Snapshot {
     view: RunView,
     /// Bytes of the journal that are folded into it.
     offset: u64,
+    /// Lines of the journal that are folded into it.
+    lines: u64,
 }
 
 fn dir(run: &Path) -> PathBuf {
@@ -75,17 +78,23 @@ fn newest(run: &Path, journal: &Path) -> Option<Snapshot> {
             return None;
         }
         let view: RunView = serde_json::from_str(content.view.get()).ok()?;
-        (view.position.journal_seq == seq).then_some(Snapshot { view, offset: content.offset })
+        (view.position.journal_seq == seq).then_some(Snapshot {
+            view,
+            offset: content.offset,
+            lines: content.lines,
+        })
     })
 }
 
 /// Puts a snapshot in place. Returns how long it is.
-fn write(run: &Path, journal: &Path, view: &RunView, offset: u64) -> Result<u64, RecordError> {
+fn write(run: &Path, journal: &Path, fold: &JournalFold) -> Result<u64, RecordError> {
+    let view = fold.view();
     let seq = view.position.journal_seq;
     let path = dir(run).join(format!("{seq}.json"));
     let encode = |source| RecordError::Encode { path: path.clone(), source };
     let view = serde_json::value::to_raw_value(view).map_err(encode)?;
-    let mut content = Content { format: FORMAT, seq, offset, hash: String::new(), view: &view };
+    let (offset, lines) = fold.place();
+    let mut content = Content { format: FORMAT, seq, offset, lines, hash: String::new(), view: &view };
     let file = files::open_read(journal)?;
     let Some(hash) = file.and_then(|file| hash(&content, &file)) else { return Ok(0) };
     content.hash = hash;
@@ -110,6 +119,7 @@ fn hash(content: &Content<'_>, journal: &File) -> Option<String> {
     let mut hash = Sha256::new();
     hash.update(content.seq.to_le_bytes());
     hash.update(content.offset.to_le_bytes());
+    hash.update(content.lines.to_le_bytes());
     hash.update(content.view.get());
     hash.update(&tail);
     Some(hex(&hash.finalize()))

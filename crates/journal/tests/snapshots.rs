@@ -207,3 +207,15 @@ fn a_view_goes_on_with_its_journal() {
     assert_eq!(fold.view().warnings.last().unwrap().message, "late");
     assert_eq!(fold.into_view(), whole(&run));
 }
+
+#[test]
+fn errors_behind_a_snapshot_name_the_line() {
+    let (_dir, run) = run_with(warnings(40), 600);
+    let journal = fs::read_to_string(run.journal_path()).unwrap();
+    fs::write(run.journal_path(), journal + "no record\n").unwrap();
+    let (view, journal) = run.snapshot().unwrap().into_parts();
+    assert!(view.position.journal_seq > 0);
+    let error = journal.filter_map(Result::err).next().unwrap();
+    assert!(error.to_string().contains("journal.jsonl:42:"), "{error}");
+    assert_eq!(run.view().unwrap().skipped(), 1);
+}

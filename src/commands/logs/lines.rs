@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
 use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_journal::{LogLine, LogReader, RecordError};
+
+use crate::commands::record;
 
 /// Lines read at a time. Each is 1 MiB at the most.
 const BATCH: u64 = 64;
@@ -36,16 +37,11 @@ impl Filter {
     /// Writes a line and its end.
     pub(super) fn write(&self, line: &LogLine, out: &mut impl Write) -> io::Result<()> {
         if self.timestamps {
-            write!(out, "{} ", time(line.ts))?;
+            write!(out, "{} ", record::time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
         }
         out.write_all(&line.bytes)?;
         out.write_all(b"\n")
     }
-}
-
-fn time(ts: Option<UtcMillis>) -> String {
-    let known = ts.and_then(|ts| Timestamp::from_millisecond(i64::try_from(ts.0).ok()?).ok());
-    known.map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
 }
 
 /// Reads the lines of a log that grows.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use roboppi_journal::RunDir;
-use roboppi_run::RunRecord;
+use roboppi_run::{RunRecord, RunView};
 
 use super::reader::RunReader;
 use super::watch::Watch;
@@ -43,6 +43,12 @@ impl RunFollower {
     #[cfg(test)]
     pub(super) fn polling(dir: RunDir) -> Self {
         Self { watch: Watch::polling(), ..Self::new(dir) }
+    }
+
+    /// The view to fold into what [`RunFollower::read`] will hand over. That of a journal of which a part is in a snapshot
+    /// has that part already; it is not handed over then.
+    pub fn begin(&mut self) -> RunView {
+        self.reader.begin()
     }
 
     /// Hands everything that was recorded since the last time to `take` and says how the run is. Unless it is

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
 use roboppi_journal::{EventReader, JournalReader, RecordError, RunDir};
-use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord};
+use roboppi_run::{
+    AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
+};
 
 /// Problems that are kept; more of them say nothing new.
 const PROBLEMS: usize = 20;
@@ -44,6 +46,28 @@ impl RunReader {
         self.deep = false;
     }
 
+    /// Passes over what the last snapshot has, and returns the view of that. Only before the first read, and when only
+    /// the journal is read: what workers did is in no snapshot.
+    pub(crate) fn begin(&mut self) -> RunView {
+        if self.deep || self.journal.is_some() {
+            return RunView::default();
+        }
+        // An error is met again by the first read.
+        let Ok(snapshot) = self.dir.snapshot() else { return RunView::default() };
+        let (view, journal) = snapshot.into_parts();
+        self.journal = Some(journal);
+        if let RunStatus::Finished { outcome, .. } = view.status {
+            self.outcome = Some(outcome);
+        }
+        for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+            if attempt.finished_at.is_none() {
+                let log = self.dir.log_path(&attempt.base).ok();
+                self.attempts.push(AttemptFiles { of: attempt.of.clone(), events: None, log, log_len: 0 });
+            }
+        }
+        view
+    }
+
     /// Hands over everything that was added since the last time.
     pub(crate) fn read(&mut self, take: &mut dyn FnMut(RunRecord)) {
         if self.journal.is_none() {
@@ -69,7 +93,7 @@ impl RunReader {
         let mut attempts = std::mem::take(&mut self.attempts);
         for attempt in &mut attempts {
             self.attempt_records(attempt, take);
-            attempt.growth(take);
+            attempt.growth(&self.dir, take);
         }
         self.attempts = attempts;
     }
@@ -145,9 +169,10 @@ impl RunReader {
 }
 
 impl AttemptFiles {
-    fn growth(&mut self, take: &mut dyn FnMut(RunRecord)) {
-        let Some(len) = self.log.as_ref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len())
-        else {
+    fn growth(&mut self, dir: &RunDir, take: &mut dyn FnMut(RunRecord)) {
+        let plain = self.log.as_ref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len());
+        // The log of a lost run may be packed.
+        let Some(len) = plain.or_else(|| dir.log(&self.of.base()).ok().map(|log| log.len())) else {
             return;
         };
         if len > self.log_len {

@@ -19,13 +19,19 @@ pub struct JournalFold {
 
 impl JournalFold {
     pub(crate) fn open(run: &RunDir) -> Result<Self, RecordError> {
+        let mut fold = Self::at_snapshot(run)?;
+        fold.advance()?;
+        Ok(fold)
+    }
+
+    /// What follows the snapshot is not folded yet.
+    pub(crate) fn at_snapshot(run: &RunDir) -> Result<Self, RecordError> {
         let mut fold = Self::whole(run)?;
         if let Some(snapshot) = newest(run.path(), &run.journal_path()) {
-            fold.journal.seek(snapshot.offset);
+            fold.journal.resume(snapshot.offset, snapshot.lines);
             fold.from_snapshot = Some(snapshot.view.position.journal_seq);
             fold.view = snapshot.view;
         }
-        fold.advance()?;
         Ok(fold)
     }
 
@@ -59,6 +65,17 @@ impl JournalFold {
     #[must_use]
     pub fn into_view(self) -> RunView {
         self.view
+    }
+
+    /// The view, and the reader of what is not folded into it yet, for those who want the records themselves.
+    #[must_use]
+    pub fn into_parts(self) -> (RunView, JournalReader) {
+        (self.view, self.journal)
+    }
+
+    /// Bytes and lines of the journal that are folded.
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.journal.position(), self.journal.lines())
     }
 
     /// Number of the record whose snapshot it began with, if it began with one.

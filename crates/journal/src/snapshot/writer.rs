@@ -61,7 +61,7 @@ impl SnapshotWriter {
         };
         // Also after an error: a full disk is not asked for more at every turn.
         self.due = fold.position() + self.interval;
-        let size = write(self.run.path(), &path, fold.view(), fold.position())?;
+        let size = write(self.run.path(), &path, fold)?;
         // A view so large that writing it is the greater part of the work is written less often.
         self.due = fold.position() + self.interval.max(size);
         let newest = fold.view().position.journal_seq;

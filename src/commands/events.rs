@@ -1,0 +1,92 @@
+//! `roboppi events`
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use roboppi_attach::{RunFollower, Standing};
+use roboppi_run::{RunEvent, RunRecord};
+use serde_json::Value;
+
+use crate::cli::EventsArgs;
+use crate::commands::{out, record};
+use crate::exit::Failure;
+use crate::terminal;
+
+mod text;
+
+/// Version of the JSON lines, the same as of a run that is printed as JSON.
+const VERSION: u32 = 1;
+
+pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
+    let run = record::find(&args.run)?;
+    let mut follower = if args.workers { RunFollower::new(run) } else { RunFollower::of_journal(run) };
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut warned = 0;
+    loop {
+        let mut written = Ok(());
+        let standing = follower.read(|record| {
+            if written.is_ok() && is_wanted(&record, args) {
+                written = writeln!(stdout, "{}", line(&record, args.json));
+            }
+        });
+        if let Err(error) = written.and_then(|()| stdout.flush()) {
+            return out::ended(Err(error));
+        }
+        let problems = follower.problems();
+        record::warn(&problems[warned.min(problems.len())..]);
+        warned = problems.len();
+        if standing == Standing::Lost && args.follow {
+            terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
+        }
+        if standing != Standing::Live || !args.follow || out::is_deserted() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        follower.wait(Duration::MAX);
+    }
+}
+
+fn is_wanted(record: &RunRecord, args: &EventsArgs) -> bool {
+    let is_new = match record {
+        RunRecord::Journal(record) => record.seq > args.after,
+        // That a log has grown is no event of the record.
+        RunRecord::Attempt(_, record) => record.event.is_recorded(),
+    };
+    is_new && (args.kind.is_empty() || args.kind.contains(&kind(record)))
+}
+
+/// The word that says what happened, as it is in JSON.
+fn kind(record: &RunRecord) -> String {
+    let event = match record {
+        RunRecord::Journal(record) => match &record.event {
+            RunEvent::Unknown { raw } => serde_json::from_str(raw),
+            event => serde_json::to_value(event),
+        },
+        RunRecord::Attempt(_, record) => serde_json::to_value(&record.event),
+    };
+    event.ok().and_then(|event| event.get("type")?.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn line(record: &RunRecord, as_json: bool) -> String {
+    if as_json { json(record) } else { format!("{} {}", text::head(record, &kind(record)), text::of(record)) }
+}
+
+/// The line a run that is printed as JSON has for this.
+fn json(record: &RunRecord) -> String {
+    let null = |_| Value::Null.to_string();
+    let (attempt, seq, ts, event) = match record {
+        RunRecord::Journal(record) => {
+            let event = match &record.event {
+                RunEvent::Unknown { raw } => raw.clone(),
+                event => serde_json::to_string(event).unwrap_or_else(null),
+            };
+            (String::new(), record.seq, record.ts, event)
+        }
+        RunRecord::Attempt(of, record) => {
+            let of = serde_json::to_string(of).unwrap_or_else(null);
+            let event = serde_json::to_string(&record.event).unwrap_or_else(null);
+            (format!("\"attempt\":{of},"), record.seq, record.ts, event)
+        }
+    };
+    format!("{{\"v\":{VERSION},{attempt}\"seq\":{seq},\"ts\":{ts},\"event\":{event}}}")
+}

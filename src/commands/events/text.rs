@@ -1,0 +1,90 @@
+//! What happened, in one line for people.
+
+use roboppi_run::{AttemptPhase, RunEvent, RunRecord};
+use roboppi_supervisor::sinks::style::duration;
+
+use crate::commands::record;
+use crate::terminal::plain;
+
+/// Letters of an event of a worker that are shown.
+const LONGEST: usize = 200;
+
+/// Number, time and kind.
+pub(super) fn head(record: &RunRecord, kind: &str) -> String {
+    let (seq, ts) = match record {
+        RunRecord::Journal(record) => (record.seq.to_string(), record.ts),
+        RunRecord::Attempt(_, record) => ("·".to_owned(), record.ts),
+    };
+    format!("{seq:>5}  {}  {:<18}", record::time(ts), plain(kind))
+}
+
+pub(super) fn of(record: &RunRecord) -> String {
+    let text = match record {
+        RunRecord::Journal(record) => journal(&record.event),
+        RunRecord::Attempt(of, record) => {
+            let event = serde_json::to_string(&record.event).unwrap_or_default();
+            format!("{of}: {event}")
+        }
+    };
+    let mut shown = plain(&text);
+    if let Some((cut, _)) = shown.char_indices().nth(LONGEST) {
+        shown.truncate(cut);
+        shown.push('…');
+    }
+    shown
+}
+
+fn journal(event: &RunEvent) -> String {
+    let because =
+        |detail: &Option<String>| detail.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    match event {
+        RunEvent::RunStarted { name, steps, workspace, .. } => {
+            format!("{name}, {} steps in {workspace}", steps.len())
+        }
+        RunEvent::CoreStarted { incarnation, process, protocol, .. } => {
+            let pid = process.map_or_else(String::new, |process| format!(", pid {}", process.pid));
+            format!("core {incarnation}{pid}, protocol {protocol}")
+        }
+        RunEvent::CoreLost { incarnation, detail } => format!("core {incarnation}: {detail}"),
+        RunEvent::CoreReport { event } => serde_json::to_string(event).unwrap_or_default(),
+        RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
+            let took = duration_ms.map_or_else(String::new, |ms| format!(" after {}", duration(ms)));
+            let allowed = if *allowed_to_fail { " (allowed)" } else { "" };
+            format!("{step} {}{allowed}{took}{}", state.name(), because(detail))
+        }
+        RunEvent::AttemptStarted { of, base, .. } => format!("{of} writes to {base}.log"),
+        RunEvent::AttemptPhase { of, phase } => format!("{of} {}", self::phase(phase)),
+        RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
+            let code = result.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+            let took = duration(result.duration_ms);
+            format!("{of} {:?} after {took}{code}, {log_bytes} bytes of log", result.status).to_lowercase()
+        }
+        RunEvent::ArtifactCollected { step, name, path } => format!("{step}: {name} is in {path}"),
+        RunEvent::RunEnding { reason, force } => {
+            format!("{}{}", reason.name(), if *force { ", by force" } else { "" })
+        }
+        RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
+            let took = duration(*duration_ms);
+            format!("{} after {took}, exit code {exit_code}{}", outcome.name(), because(detail))
+        }
+        RunEvent::Warning { message, step } => {
+            step.as_ref().map_or_else(|| message.clone(), |step| format!("{step}: {message}"))
+        }
+        RunEvent::Unknown { raw } => raw.clone(),
+    }
+}
+
+fn phase(phase: &AttemptPhase) -> String {
+    match phase {
+        AttemptPhase::WaitingPermit { detail } => format!("waits for leave to start: {detail}"),
+        AttemptPhase::Running { process: Some(process) } => format!("runs, pid {}", process.pid),
+        AttemptPhase::Running { process: None } => "runs".to_owned(),
+        AttemptPhase::Terminating { limit_ms, .. } => {
+            format!("is asked to end within {}", duration(*limit_ms))
+        }
+        AttemptPhase::Killing { .. } => "is killed".to_owned(),
+        AttemptPhase::Draining { limit_ms } => {
+            format!("has ended, its pipes have {} to close", duration(*limit_ms))
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `roboppi show`: one page about a run.
+
+use std::process::ExitCode;
+
+use roboppi_attach::Standing;
+use roboppi_journal::{LogReader, RunDir};
+use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, StepView};
+use roboppi_supervisor::sinks::style::duration;
+
+use crate::cli::ShowArgs;
+use crate::commands::{out, record};
+use crate::exit::Failure;
+use crate::terminal::{self, plain};
+
+/// Lines of a log that are shown where it went wrong.
+const TAIL: u64 = 20;
+
+/// Warnings that are shown.
+const WARNINGS: usize = 10;
+
+pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
+    let run = record::find(&args.run)?;
+    let (view, standing) = record::view_of(&run);
+    let page =
+        Page { id: run.id().map_or_else(|| args.run.clone(), |id| id.to_string()), run, view, standing };
+    out::print(&page.text())
+}
+
+struct Page {
+    id: String,
+    run: RunDir,
+    view: RunView,
+    standing: Standing,
+}
+
+impl Page {
+    fn text(&self) -> String {
+        let parts = [self.head(), self.trouble(), self.steps(), self.warnings(), self.times(), self.files()];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("\n")
+    }
+
+    /// What it is and how it stands.
+    fn head(&self) -> String {
+        let name = self.view.head.as_ref().map_or_else(|| "?".to_owned(), |head| plain(&head.name));
+        let took = match &self.view.status {
+            RunStatus::Finished { duration_ms, exit_code, .. } => {
+                format!(" in {}, exit code {exit_code}", duration(*duration_ms))
+            }
+            RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => self.since_start(),
+        };
+        format!("Run {} of {name}: {}{took}\n", self.id, self.standing.name())
+    }
+
+    fn since_start(&self) -> String {
+        let started = self.view.head.as_ref().map(|head| head.started_at);
+        started.filter(|_| self.standing == Standing::Live).map_or_else(String::new, |started| {
+            format!(" for {}", duration(record::now().0.saturating_sub(started.0)))
+        })
+    }
+
+    /// What failed, and why.
+    fn trouble(&self) -> String {
+        let mut text = String::new();
+        match &self.view.status {
+            _ if self.standing == Standing::Lost => {
+                let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
+                let owner = owner.unwrap_or_default();
+                text += &format!("\nIts owner{owner} is gone and did not say how it ended.\n");
+            }
+            RunStatus::Finished { detail: Some(detail), .. } => text += &format!("\n{}\n", plain(detail)),
+            RunStatus::Finished { .. }
+            | RunStatus::Unknown
+            | RunStatus::Running
+            | RunStatus::Ending { .. } => {}
+        }
+        // What failed the run first, then what it could do without.
+        let bad = |step: &&StepView| matches!(self.state(step), "failed" | "lost" | "cancelled");
+        for step in self.view.steps.iter().filter(bad).filter(|step| !step.allowed_to_fail) {
+            self.failure(step, &mut text);
+        }
+        for step in self.view.steps.iter().filter(bad).filter(|step| step.allowed_to_fail) {
+            self.failure(step, &mut text);
+        }
+        text.trim_start_matches('\n').to_owned()
+    }
+
+    fn failure(&self, step: &StepView, text: &mut String) {
+        let name = plain(step.plan.step.as_str());
+        let allowed = if step.allowed_to_fail { " (it was allowed to)" } else { "" };
+        let why = why(step);
+        let why = if why.is_empty() { String::new() } else { format!(": {}", plain(&why)) };
+        text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
+        let Some(attempt) = step.attempts.last() else { return };
+        match self.run.log(&attempt.base).and_then(|mut log| last_lines(&mut log)) {
+            Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
+            Ok(lines) => {
+                for line in lines {
+                    text.push_str(format!("  | {}", plain(&line.replace('\t', "    "))).trim_end());
+                    text.push('\n');
+                }
+                text.push_str(&format!("  all of it: roboppi logs {} {}\n", self.id, shell_word(&name)));
+            }
+            Err(error) => text.push_str(&format!("  {}\n", plain(&error.to_string()))),
+        }
+    }
+
+    fn steps(&self) -> String {
+        if self.view.steps.is_empty() {
+            return "No step is recorded.\n".to_owned();
+        }
+        let mut rows = vec![["STEP", "STATE", "TOOK", "ATTEMPTS", "STARTED", "WHY"].map(str::to_owned)];
+        rows.extend(self.view.steps.iter().map(|step| {
+            [
+                plain(step.plan.step.as_str()),
+                self.state(step).to_owned(),
+                step.duration_ms.map_or_else(|| "–".to_owned(), duration),
+                step.attempts.len().to_string(),
+                step.started_at.map_or_else(|| "–".to_owned(), record::time),
+                plain(&why(step)),
+            ]
+        }));
+        terminal::table(&rows)
+    }
+
+    /// The state, as far as it can still be true.
+    fn state(&self, step: &StepView) -> &'static str {
+        let unfinished = step.state.is_active() || step.state == StepState::Retrying;
+        if unfinished && self.standing == Standing::Lost { "lost" } else { step.state.name() }
+    }
+
+    fn warnings(&self) -> String {
+        let warnings = &self.view.warnings;
+        let shown = &warnings[warnings.len().saturating_sub(WARNINGS)..];
+        let mut text = String::new();
+        let more = self.view.warnings_total - shown.len() as u64;
+        if more > 0 {
+            text.push_str(&format!("{more} earlier warnings\n"));
+        }
+        for warning in shown {
+            let step = warning.step.as_ref().map_or_else(String::new, |step| format!("{step}: "));
+            text.push_str(&format!("warning: {}\n", plain(&format!("{step}{}", warning.message))));
+        }
+        text
+    }
+
+    fn times(&self) -> String {
+        let mut rows = Vec::new();
+        if let Some(head) = &self.view.head {
+            rows.push(["began".to_owned(), record::time(head.started_at)]);
+        }
+        if let RunStatus::Finished { at, duration_ms, .. } = &self.view.status {
+            rows.push(["ended".to_owned(), record::time(*at)]);
+            rows.push(["took".to_owned(), duration(*duration_ms)]);
+        }
+        terminal::table(&rows)
+    }
+
+    fn files(&self) -> String {
+        let mut rows = Vec::new();
+        let mut row = |name: &str, path: &str| rows.push([name.to_owned(), plain(path)]);
+        if let Some(head) = &self.view.head {
+            row("workflow", &head.workflow);
+            row("workspace", &head.workspace);
+            row("context", &head.context_dir);
+        }
+        row("record", &self.run.path().display().to_string());
+        for step in &self.view.steps {
+            for (name, path) in &step.artifacts {
+                row(&format!("artifact {}", plain(name)), path);
+            }
+            for attempt in &step.attempts {
+                row(&format!("log of {}", plain(&attempt.of.to_string())), &format!("{}.log", attempt.base));
+            }
+        }
+        terminal::table(&rows)
+    }
+}
+
+/// Why a step is as it is.
+fn why(step: &StepView) -> String {
+    let result = match step.attempts.last().map(|attempt| &attempt.status) {
+        Some(AttemptStatus::Finished { result, .. }) => Some(result),
+        Some(AttemptStatus::Started | AttemptStatus::Phase(_)) | None => None,
+    };
+    let error = result.and_then(|result| result.details.as_ref()?.error.clone());
+    let code = || {
+        let code = result.filter(|_| step.state == StepState::Failed)?.exit_code?;
+        Some(format!("exit code {code}"))
+    };
+    step.detail.clone().or(error).or_else(code).unwrap_or_default()
+}
+
+fn last_lines(log: &mut LogReader) -> Result<Vec<String>, roboppi_journal::RecordError> {
+    log.set_line_cap(1_000);
+    let lines = log.tail(TAIL)?;
+    Ok(lines
+        .iter()
+        .map(|line| {
+            let cut = if line.truncated { "…" } else { "" };
+            let lost = if line.lost > 0 { format!("[{} bytes are lost]", line.lost) } else { String::new() };
+            format!("{}{cut}{lost}", String::from_utf8_lossy(&line.bytes))
+        })
+        .collect())
+}
+
+/// A name as a shell takes it.
+fn shell_word(name: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
+    }
+}
