@@ -48,7 +48,6 @@ impl Drop for Small {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that does less than its name says so")]
 fn a_full_disk_ends_the_record_and_not_the_run() {
     for mode in ["--supervised", "--direct"] {
         let env = TestEnv::new();
