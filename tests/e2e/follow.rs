@@ -74,7 +74,7 @@ fn lines_are_chosen_and_dated() {
             "work",
             "[ -e seen ] || { echo > seen; echo early; exit 1; }
              # Each stream waits for the other one, so the order of arrival is known.
-             arrived() { until [ \"$(tail -n 1 $XDG_STATE_HOME/roboppi/runs/*/steps/work/i1-a2.log)\" = $1 ]; do sleep 0.01; done; }
+             arrived() { until [ \"$(tail -n 1 $XDG_STATE_HOME/roboppi/runs/*/steps/work/i1-a2.log 2>/dev/null)\" = $1 ]; do sleep 0.01; done; }
              echo apple; arrived apple; echo pear >&2; arrived pear; echo banana; printf apricot",
             &["on_failure: retry", "max_retries: 1"],
         )
