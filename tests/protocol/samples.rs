@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roboppi_ipc::{
-    Ack, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState, CoreEvent,
-    CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation, Gap, Heartbeat,
-    Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions, JobOutcome,
-    JobRequest, JobType, Leaked, Message, Observation, OutputMode, Patch, Permit, PermitGranted,
-    PermitRejected, PermitRejection, Priority, PriorityClass, ProcessIdentity, Progress, QueueMetrics,
-    RecordLimits, RecordTarget, RejectionReason, RequestPermit, ResultDetails, SecretText, SessionInfo,
-    SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, Waiting, WorkerEvent, WorkerKind,
-    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
+    CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation, Gap,
+    Heartbeat, Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions,
+    JobOutcome, JobRequest, JobType, Leaked, Message, Observation, OutputMode, Patch, Permit, PermitGranted,
+    PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass, ProcessIdentity,
+    Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit, ResultDetails,
+    SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis,
+    WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus, WorkerTask,
+    decode, error_code,
 };
 use serde_json::json;
 
@@ -42,6 +43,8 @@ fn task() -> WorkerTask {
             stdio: Some(false),
             redact: vec![SecretText::new("correct horse battery")],
             timeout_ms: Some(600_000),
+            resume: Some("session-1".into()),
+            idle_ms: Some(300_000),
             grace_ms: Some(5_000),
             drain_ms: Some(2_000),
         }),
@@ -77,6 +80,7 @@ fn usage() -> Usage {
         cache_read_tokens: 9_000,
         cache_write_tokens: 800,
         cost_usd: Some(0.042),
+        turns: Some(3),
     }
 }
 
@@ -138,13 +142,32 @@ fn worker_events() -> Vec<WorkerEvent> {
             basis: Some("6 of 12 files".into()),
         }),
         WorkerEvent::Patch(Patch { file_path: "src/a.c".into(), diff: "@@ -1 +1 @@\n-a\n+b".into() }),
-        WorkerEvent::Text { text: "I will look at the tests.".into(), parent: call() },
-        WorkerEvent::TextDelta { id: Some("part-1".into()), delta: "I will".into() },
-        WorkerEvent::Thinking { text: "Which ones fail?".into(), parent: None },
+        WorkerEvent::Text(AgentText {
+            id: Some("part-1".into()),
+            text: "I will look at the tests.".into(),
+            parent: call(),
+            blob: Some("2c26b46b".into()),
+        }),
+        WorkerEvent::TextDelta(AgentDelta {
+            id: Some("part-1".into()),
+            delta: "I will".into(),
+            parent: call(),
+            restart: true,
+        }),
+        WorkerEvent::Thinking(AgentText::new("Which ones fail?")),
+        WorkerEvent::ThinkingDelta(AgentDelta { delta: "Which".into(), ..AgentDelta::default() }),
+        WorkerEvent::Plan {
+            items: vec![
+                PlanItem { text: "read the tests".into(), status: PlanStatus::Completed },
+                PlanItem { text: "mend them".into(), status: PlanStatus::InProgress },
+                PlanItem { text: "run them".into(), status: PlanStatus::Pending },
+            ],
+        },
         WorkerEvent::ToolCall(ToolCall {
             id: "call-1".into(),
             name: "Bash".into(),
             input: json!({"command": "make test"}),
+            blob: Some("ba7816bf".into()),
             parent: call(),
         }),
         WorkerEvent::ToolResult(ToolResult {
@@ -162,7 +185,12 @@ fn worker_events() -> Vec<WorkerEvent> {
             model: Some("large".into()),
             version: Some("2.0.1".into()),
         }),
-        WorkerEvent::Waiting(Waiting { why: "rate limit".into(), until: Some(now()) }),
+        WorkerEvent::Waiting(Waiting {
+            why: "rate limit".into(),
+            cause: Some(WaitCause::RateLimit),
+            delay_ms: Some(30_000),
+            until: Some(now()),
+        }),
         WorkerEvent::Gap(Gap {
             from_seq: 18,
             to_seq: 25,
@@ -328,9 +356,11 @@ fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static st
         | WorkerEvent::Stderr(_)
         | WorkerEvent::Progress(_)
         | WorkerEvent::Patch(_)
-        | WorkerEvent::Text { .. }
-        | WorkerEvent::TextDelta { .. }
-        | WorkerEvent::Thinking { .. }
+        | WorkerEvent::Text(_)
+        | WorkerEvent::TextDelta(_)
+        | WorkerEvent::Thinking(_)
+        | WorkerEvent::ThinkingDelta(_)
+        | WorkerEvent::Plan { .. }
         | WorkerEvent::ToolCall(_)
         | WorkerEvent::ToolResult(_)
         | WorkerEvent::FileChanged { .. }
@@ -338,7 +368,7 @@ fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static st
         | WorkerEvent::Session(_)
         | WorkerEvent::Waiting(_)
         | WorkerEvent::Gap(_)
-        | WorkerEvent::Unknown { .. } => 15,
+        | WorkerEvent::Unknown { .. } => 17,
     };
     let of_cores = match core_event {
         CoreEvent::WorkerStarted { .. }

@@ -44,28 +44,17 @@ pub enum WorkerEvent {
     /// A change of one file, as a unified diff.
     Patch(Patch),
     /// A finished text of an agent.
-    Text {
-        /// `text` as the agent wrote it.
-        text: String,
-        /// `parent`: id of the tool call (sub-agent) it belongs to.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        parent: Option<String>,
-    },
+    Text(AgentText),
     /// A piece of a text that is still being written; the whole follows as `text`.
-    TextDelta {
-        /// `id` of the part the piece belongs to.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<String>,
-        /// `delta`: what comes next in it.
-        delta: String,
-    },
+    TextDelta(AgentDelta),
     /// What an agent thinks.
-    Thinking {
-        /// `text` as the agent wrote it.
-        text: String,
-        /// `parent`: id of the tool call (sub-agent) it belongs to.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        parent: Option<String>,
+    Thinking(AgentText),
+    /// A piece of a thought that is still going on; the whole follows as `thinking`.
+    ThinkingDelta(AgentDelta),
+    /// What an agent means to do, whole, each time it changes.
+    Plan {
+        /// `items` in its order.
+        items: Vec<PlanItem>,
     },
     /// An agent calls a tool.
     ToolCall(ToolCall),
@@ -97,7 +86,7 @@ pub enum WorkerEvent {
 }
 
 /// Kinds in the spelling of the wire; anything else decodes to [`WorkerEvent::Unknown`].
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 17] = [
     "stdout",
     "stderr",
     "progress",
@@ -105,6 +94,8 @@ const KINDS: [&str; 15] = [
     "text",
     "text_delta",
     "thinking",
+    "thinking_delta",
+    "plan",
     "tool_call",
     "tool_result",
     "file_changed",
@@ -128,7 +119,7 @@ impl WorkerEvent {
     /// Whether the live plane may drop it: output and partial text only.
     #[must_use]
     pub const fn may_be_shed(&self) -> bool {
-        matches!(self, Self::Stdout(_) | Self::Stderr(_) | Self::TextDelta { .. })
+        matches!(self, Self::Stdout(_) | Self::Stderr(_) | Self::TextDelta(_) | Self::ThinkingDelta(_))
     }
 
     /// Whether the attempt's event file keeps it. Output is in the log, deltas and gaps exist live only.
@@ -186,6 +177,70 @@ pub struct Progress {
     pub basis: Option<String>,
 }
 
+/// What an agent says or thinks, whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AgentText {
+    /// `id` of the part; it ends the pieces of that id, and replaces them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `text` as the agent wrote it, or its beginning when `blob` names the whole.
+    pub text: String,
+    /// `parent`: id of the tool call (sub-agent) it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// `blob`: name of the recorded whole, when `text` is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
+}
+
+impl AgentText {
+    /// A text that stands for itself.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+/// A piece of what an agent is saying or thinking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AgentDelta {
+    /// `id` of the part the piece belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `delta`: what comes next in it.
+    pub delta: String,
+    /// `parent`: id of the tool call (sub-agent) it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// `restart`: all pieces of this id before this one are void, the agent began it anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
+}
+
+/// One thing an agent means to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlanItem {
+    /// `text`: what.
+    pub text: String,
+    /// `status`: where it is.
+    pub status: PlanStatus,
+}
+
+/// Where a thing an agent means to do is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PlanStatus {
+    /// `pending`: not begun.
+    Pending,
+    /// `in_progress`: being done.
+    InProgress,
+    /// `completed`: done, or given up by the agent itself.
+    Completed,
+}
+
 /// A change of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -205,9 +260,12 @@ pub struct ToolCall {
     pub id: String,
     /// `name` of the tool.
     pub name: String,
-    /// `input` of the tool.
+    /// `input` of the tool; a long one is a text with the beginning of its JSON, and `blob` names the whole.
     #[serde(default)]
     pub input: Value,
+    /// `blob`: name of the recorded whole input, when `input` is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
     /// `parent`: id of the call (sub-agent) that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -222,9 +280,9 @@ pub struct ToolResult {
     pub id: String,
     /// `ok`: whether it did what it was to do.
     pub ok: bool,
-    /// `preview`: the beginning of what it returned.
+    /// `preview`: the beginning of what it returned. A session gives all of it, the core shortens it.
     pub preview: String,
-    /// `bytes`: length of all it returned.
+    /// `bytes`: length of all it returned. The core fills it in.
     pub bytes: u64,
     /// `blob`: name of the recorded whole, when the preview is not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -268,6 +326,9 @@ pub struct Usage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub cost_usd: Option<f64>,
+    /// `turns`: model round trips, when the worker shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u64>,
 }
 
 /// The session of an agent.
@@ -290,9 +351,31 @@ pub struct SessionInfo {
 pub struct Waiting {
     /// `why`: a few words for people.
     pub why: String,
+    /// `cause`: what it waits for, when that is one of the known ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<WaitCause>,
+    /// `delayMs`: how long from now, when the worker says it.
+    #[serde(rename = "delayMs", default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
     /// `until`, when it is known, UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UtcMillis>,
+}
+
+/// What a worker waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WaitCause {
+    /// `retry`: a request failed and is made again.
+    Retry,
+    /// `rate_limit`: the service takes no more requests for now.
+    RateLimit,
+    /// `permission`: somebody must allow something.
+    Permission,
+    /// `other`: something else; also what a newer version means that this one does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// What the live plane did not send. Both ranges are half open; the log holds the bytes.

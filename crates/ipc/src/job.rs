@@ -177,13 +177,15 @@ pub enum WorkerKind {
     /// `OPENCODE`: an agent.
     #[serde(rename = "OPENCODE")]
     OpenCode,
+    /// `GEMINI`: an agent; protocol 2 only.
+    Gemini,
     /// `CUSTOM`: a shell command.
     Custom,
 }
 
 impl WorkerKind {
     /// Every kind, in the order of the reference.
-    pub const ALL: [Self; 4] = [Self::CodexCli, Self::ClaudeCode, Self::OpenCode, Self::Custom];
+    pub const ALL: [Self; 5] = [Self::CodexCli, Self::ClaudeCode, Self::OpenCode, Self::Gemini, Self::Custom];
 
     /// The name on the wire and in workflow files.
     #[must_use]
@@ -192,6 +194,7 @@ impl WorkerKind {
             Self::CodexCli => "CODEX_CLI",
             Self::ClaudeCode => "CLAUDE_CODE",
             Self::OpenCode => "OPENCODE",
+            Self::Gemini => "GEMINI",
             Self::Custom => "CUSTOM",
         }
     }
@@ -291,6 +294,13 @@ pub struct JobOptions {
     /// recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact: Vec<SecretText>,
+    /// `resume`: the agent's own session to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+    /// `idleMs`: how long an agent may show no activity at all (no output, no processor time, no file written) before it is
+    /// ended; absent for the default of its kind, 0 for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
     /// `drainMs`: time pipes may stay open after the worker's exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_ms: Option<u64>,

@@ -110,7 +110,8 @@ fn is_visible(model: &Model, record: &RunRecord) -> bool {
         RunRecord::Attempt(of, record) => match record.event {
             WorkerEvent::Stdout(_)
             | WorkerEvent::Stderr(_)
-            | WorkerEvent::TextDelta { .. }
+            | WorkerEvent::TextDelta(_)
+            | WorkerEvent::ThinkingDelta(_)
             | WorkerEvent::Gap(_) => {
                 model.tab == Tab::Logs && model.shown_attempt().is_some_and(|shown| shown.of == *of)
             }

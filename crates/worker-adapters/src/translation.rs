@@ -166,7 +166,7 @@ fn keep_promises(has_result: &mut bool, first: usize, out: &mut Vec<SessionEffec
 mod tests {
     use std::time::Duration;
 
-    use roboppi_ipc::{WorkerEvent, WorkerStatus};
+    use roboppi_ipc::{AgentText, WorkerEvent, WorkerStatus};
 
     use super::*;
     use crate::{ExitKind, LineFilter};
@@ -189,7 +189,7 @@ mod tests {
             match text.as_str() {
                 "result" => out.push(result(WorkerStatus::Succeeded)),
                 "twice" => out.extend([result(WorkerStatus::Failed), result(WorkerStatus::Succeeded)]),
-                _ => out.push(SessionEffect::Event(WorkerEvent::Text { text, parent: None })),
+                _ => out.push(SessionEffect::Event(WorkerEvent::Text(AgentText::new(text)))),
             }
         }
     }
@@ -215,7 +215,7 @@ mod tests {
         translation.exit(Mono::ZERO, end, &mut out);
         out.into_iter()
             .map(|effect| match effect {
-                SessionEffect::Event(WorkerEvent::Text { text, .. }) => text,
+                SessionEffect::Event(WorkerEvent::Text(AgentText { text, .. })) => text,
                 SessionEffect::Result(result) => format!("{:?}", result.status),
                 other => format!("{other:?}"),
             })

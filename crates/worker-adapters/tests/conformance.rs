@@ -2,8 +2,8 @@
 //! public API alone.
 
 use roboppi_ipc::{
-    CancelReason, OutputMode, OutputStream, TaskBudget, UtcMillis, WorkerEvent, WorkerKind, WorkerResult,
-    WorkerStatus, WorkerTask,
+    AgentText, CancelReason, OutputMode, OutputStream, TaskBudget, UtcMillis, WorkerEvent, WorkerKind,
+    WorkerResult, WorkerStatus, WorkerTask,
 };
 use roboppi_worker_adapters::conformance::{Transcript, Violation, check};
 use roboppi_worker_adapters::{
@@ -61,7 +61,7 @@ impl LineTranslator for GreeterLines {
         if text == "bye" {
             self.said_bye = true;
         } else if let Some(name) = text.strip_prefix("hello ") {
-            events.push(WorkerEvent::Text { text: name.to_owned(), parent: None });
+            events.push(WorkerEvent::Text(AgentText::new(name)));
         } else {
             events.push(WorkerEvent::Unknown { raw: text.into_owned() });
         }
@@ -209,7 +209,7 @@ impl WorkerSession for LiarSession {
     fn handle(&mut self, _now: roboppi_ipc::Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
         let SessionInput::Exit(end) = input else { return };
         let mut result = verdict(&end);
-        let text = |text: &str| SessionEffect::Event(WorkerEvent::Text { text: text.into(), parent: None });
+        let text = |text: &str| SessionEffect::Event(WorkerEvent::Text(AgentText::new(text)));
         match self.0 {
             Lie::NoResult => {}
             Lie::TwoResults => {

@@ -141,7 +141,7 @@ fn cut(mut text: String, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roboppi_ipc::{Gap, UtcMillis};
+    use roboppi_ipc::{AgentText, Gap, UtcMillis};
 
     fn stdout(data: &str) -> WorkerEvent {
         WorkerEvent::Stdout(WorkerOutput { data: data.into(), offset: Some(0), len: Some(1), partial: true })
@@ -164,7 +164,7 @@ mod tests {
             stdout("one\n\ntw"),
             stderr,
             stdout("o\nlost to"),
-            WorkerEvent::Text { text: "no".into(), parent: None },
+            WorkerEvent::Text(AgentText::new("no")),
             WorkerEvent::Gap(Gap {
                 from_seq: 1,
                 to_seq: 2,

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use roboppi_ipc::{AgentDelta, AgentText};
+
 use super::*;
 
 fn at(ms: u64) -> Mono {
@@ -49,7 +51,7 @@ impl Rig {
 
     fn tool(&mut self, text: &str) {
         self.offered.push(text.to_owned());
-        self.event(WorkerEvent::Text { text: text.into(), parent: None });
+        self.event(WorkerEvent::Text(AgentText::new(text)));
     }
 
     fn take(&mut self) -> Option<LiveEvent> {
@@ -71,8 +73,8 @@ fn show(event: &LiveEvent) -> String {
             o.len.unwrap(),
             if o.partial { " partial" } else { "" }
         ),
-        WorkerEvent::Text { text, .. } => text.clone(),
-        WorkerEvent::TextDelta { delta, .. } => format!("~{delta}"),
+        WorkerEvent::Text(AgentText { text, .. }) => text.clone(),
+        WorkerEvent::TextDelta(AgentDelta { delta, .. }) => format!("~{delta}"),
         WorkerEvent::Progress(progress) => progress.message.clone(),
         WorkerEvent::Gap(gap) => format!(
             "gap {}..{} @{}..{} {} events {} bytes",
@@ -351,7 +353,7 @@ impl Reader {
                     prop_assert!(output.data.as_bytes().ends_with(bytes));
                 }
             }
-            WorkerEvent::Text { text, .. } => self.tools.push(text.clone()),
+            WorkerEvent::Text(AgentText { text, .. }) => self.tools.push(text.clone()),
             _ => {}
         }
         prop_assert_eq!(event.seq, self.next_seq, "numbers rise by one");
@@ -376,7 +378,7 @@ proptest! {
                     tools += 1;
                     rig.tool(&format!("tool {tools}"));
                 }
-                Step::Delta => rig.event(WorkerEvent::TextDelta { id: None, delta: "d".into() }),
+                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta { delta: "d".into(), ..AgentDelta::default() })),
                 Step::Wait(ms) => rig.now += ms,
                 Step::Take(count) => {
                     for _ in 0..count {

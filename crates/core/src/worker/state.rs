@@ -373,7 +373,7 @@ impl State {
         self.pass_on_trouble();
         if self.show_events {
             let bytes = match (&record.event, stored) {
-                (WorkerEvent::TextDelta { delta, .. }, _) => delta.len(),
+                (WorkerEvent::TextDelta(piece) | WorkerEvent::ThinkingDelta(piece), _) => piece.delta.len(),
                 (_, Some(StoredRange { start, end })) => usize::try_from(end - start).unwrap_or(usize::MAX),
                 _ => 0,
             };

@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerOptions, start_worker};
 use roboppi_core::{Clock, CoreSettings};
-use roboppi_ipc::{CancelReason, Job, JobId, Mono, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask};
+use roboppi_ipc::{
+    AgentText, CancelReason, Job, JobId, Mono, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask,
+};
 use roboppi_process::is_alive;
 use roboppi_worker_adapters::{
     Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
@@ -61,7 +63,7 @@ fn start(script: &str, spec: fn(CommandSpec) -> CommandSpec, handle: Handle) -> 
 }
 
 fn text(text: impl Into<String>) -> SessionEffect {
-    SessionEffect::Event(WorkerEvent::Text { text: text.into(), parent: None })
+    SessionEffect::Event(WorkerEvent::Text(AgentText::new(text)))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the whole function of a session")]
@@ -73,7 +75,7 @@ fn say_line(input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
 
 async fn texts(handle: &WorkerHandle) -> Vec<String> {
     let text = |event: WorkerEvent| match event {
-        WorkerEvent::Text { text, .. } => text,
+        WorkerEvent::Text(AgentText { text, .. }) => text,
         other => format!("{other:?}"),
     };
     handle.events().map(|event| text(event.event)).collect().await
@@ -173,7 +175,7 @@ fn a_polite_session_may_ask_before_the_ladder() {
         events.next().await;
         handle.cancel(CancelReason::User);
         let last = events.next().await.map(|event| event.event);
-        assert_eq!(last, Some(WorkerEvent::Text { text: "please user".into(), parent: None }));
+        assert_eq!(last, Some(WorkerEvent::Text(AgentText::new("please user"))));
         assert_eq!(handle.result().await.result.exit_code, Some(3), "it was never sent TERM");
     });
 }

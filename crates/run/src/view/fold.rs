@@ -194,7 +194,7 @@ impl Activity {
                 let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
                 self.log_bytes = self.log_bytes.max(end).max(record.at);
             }
-            WorkerEvent::TextDelta { .. } => {}
+            WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
             WorkerEvent::Gap(gap) => self.log_bytes = self.log_bytes.max(gap.to_offset),
             recorded => {
                 if self.last_seq.is_none_or(|last| record.seq > last) {
@@ -229,13 +229,15 @@ impl Activity {
             WorkerEvent::Waiting(waiting) => self.waiting = Some(waiting.clone()),
             WorkerEvent::ToolCall(_) => self.tool_calls += 1,
             WorkerEvent::Unknown { .. } => self.unknown += 1,
-            WorkerEvent::Text { .. }
-            | WorkerEvent::Thinking { .. }
+            WorkerEvent::Text(_)
+            | WorkerEvent::Thinking(_)
+            | WorkerEvent::Plan { .. }
             | WorkerEvent::ToolResult(_)
             | WorkerEvent::FileChanged { .. }
             | WorkerEvent::Stdout(_)
             | WorkerEvent::Stderr(_)
-            | WorkerEvent::TextDelta { .. }
+            | WorkerEvent::TextDelta(_)
+            | WorkerEvent::ThinkingDelta(_)
             | WorkerEvent::Gap(_) => {}
         }
     }

@@ -322,6 +322,8 @@ impl Attempt<'_> {
                 stdio: Some(settings.stream_stdio),
                 redact: settings.secrets.named.clone(),
                 timeout_ms: Some(timeout_ms),
+                resume: None,
+                idle_ms: None,
                 grace_ms: Some(millis(self.grace())),
                 drain_ms: Some(millis(settings.drain)),
             }),

@@ -70,6 +70,7 @@ fn tool(id: &str) -> WorkerEvent {
         id: id.to_owned(),
         name: "edit".to_owned(),
         input: Value::Null,
+        blob: None,
         parent: None,
     })
 }
