@@ -22,6 +22,8 @@ pub(crate) enum Event {
     RunTimer(RunTimer),
     Asked(Asked),
     CancelStep(usize),
+    RetryStep(usize),
+    SkipStep(usize),
     Suspend { millis: u64 },
     Continue,
     HangNoticed(usize),

@@ -24,13 +24,14 @@ pub(crate) enum Fault {
     RunTimeout,
     PeopleAsk,
     StepCancelled,
+    StepsWished,
     Paused,
     StaleTimers,
     OutputsFail,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::LateMessages,
         Self::CoreCrashes,
         Self::CoreNeverLasts,
@@ -49,6 +50,7 @@ impl Fault {
         Self::RunTimeout,
         Self::PeopleAsk,
         Self::StepCancelled,
+        Self::StepsWished,
         Self::Paused,
         Self::StaleTimers,
         Self::OutputsFail,

@@ -20,6 +20,8 @@ use crate::world::World;
 pub(crate) struct RunBook {
     steps: Vec<StepBook>,
     ending: Option<(CancelReason, bool)>,
+    /// The step somebody has just wished to be tried again, or to be skipped.
+    pub(crate) wished: Option<(usize, bool)>,
     /// The latest timer of each subject.
     timers: HashMap<RunTimerSubject, u64>,
     /// When a timer is due, on the clock of the run.
@@ -32,6 +34,10 @@ pub(crate) struct StepBook {
     attempts: u32,
     asked: Option<(CancelReason, bool)>,
     excused: bool,
+    /// Attempts it was given beyond those of its plan, by people.
+    more: u32,
+    /// It is to be tried again because somebody wishes it, and has not started since.
+    again: bool,
     pub(crate) cancelled: bool,
     pub(crate) uncollected: bool,
 }
@@ -41,6 +47,7 @@ impl RunBook {
         Self {
             steps: vec![StepBook::default(); steps],
             ending: None,
+            wished: None,
             timers: HashMap::new(),
             due: HashMap::new(),
         }
@@ -92,8 +99,35 @@ impl World {
                 let index = self.plan.workflow.steps.get_index_of(step).unwrap_or_default();
                 self.check_step(index, *state, *allowed_to_fail);
             }
+            RunEffect::Answered { refused } => self.check_answer(refused.is_some()),
             RunEffect::Finish { outcome, .. } => self.check_finish(*outcome),
             RunEffect::CollectOutputs { .. } | RunEffect::SetTimer { .. } => {}
+        }
+    }
+
+    fn check_answer(&mut self, refused: bool) {
+        let Some((index, again)) = self.supervisor.book.wished.take() else { return };
+        let book = &self.supervisor.book;
+        let over = self.supervisor.outcome.is_some() || book.ending.is_some();
+        let step = &book.steps[index];
+        let possible = if again {
+            step.state.is_some_and(|state| state.is_final() && state != StepState::Succeeded)
+        } else {
+            step.attempts == 0 && !step.state.is_some_and(|state| state.is_final() || state.is_active())
+        };
+        self.must(refused || (possible && !over), Promise::Truth, || {
+            format!("s{index} can be tried again ({again}) or skipped although it cannot")
+        });
+        if refused {
+            return self.saw(Seen::WishRefused);
+        }
+        self.saw(if again { Seen::StepRetried } else { Seen::StepSkipped });
+        if again {
+            let book = &mut self.supervisor.book.steps[index];
+            book.more = book.attempts;
+            book.again = true;
+            book.asked = None;
+            book.cancelled = false;
         }
     }
 
@@ -111,19 +145,23 @@ impl World {
 
         let plan = self.plan.step(index);
         let (most, retries) = (plan.max_attempts(), plan.on_failure == OnFailure::Retry);
-        let blocked = plan.depends_on.iter().any(|id| {
-            let other = self.plan.workflow.steps.get_index_of(id).unwrap_or_default();
-            !self.supervisor.book.steps[other].state.is_some_and(StepState::is_final)
-        });
+        let first = self.supervisor.book.steps[index].attempts == self.supervisor.book.steps[index].more;
+        let blocked = first
+            && plan.depends_on.iter().any(|id| {
+                let other = self.plan.workflow.steps.get_index_of(id).unwrap_or_default();
+                !self.supervisor.book.steps[other].state.is_some_and(StepState::is_final)
+            });
         self.must(!blocked, Promise::StartsAllowed, || format!("s{index} starts before what it needs"));
         let book = &mut self.supervisor.book.steps[index];
         book.attempts += 1;
-        let counted = book.attempts == attempt && attempt <= most && (attempt == 1 || retries);
+        let again = std::mem::take(&mut book.again);
+        let counted =
+            book.attempts == attempt && attempt <= most + book.more && (attempt == 1 || again || retries);
         let asked = book.asked;
         self.must(counted && asked.is_none(), Promise::StartsAllowed, || {
             format!("s{index} starts attempt {attempt} of {most}, asked to end {asked:?}")
         });
-        if attempt == 1 {
+        if attempt == 1 || again {
             return;
         }
         self.saw(Seen::Retried);
@@ -146,7 +184,12 @@ impl World {
         let before = book.state.replace(state);
         book.excused = excused;
         let (attempts, uncollected, cancelled) = (book.attempts, book.uncollected, book.cancelled);
-        self.must(!before.is_some_and(StepState::is_final), Promise::ExactlyOnce, || {
+        let again = book.again;
+        let waits_again = state == StepState::Pending && (again || before == Some(StepState::Skipped));
+        if waits_again && before == Some(StepState::Skipped) {
+            self.saw(Seen::SkippedWaitAgain);
+        }
+        self.must(waits_again || !before.is_some_and(StepState::is_final), Promise::ExactlyOnce, || {
             format!("s{index} is {state:?} after {before:?}")
         });
         let last = self.attempts.iter().rposition(|attempt| attempt.step == index);
@@ -168,7 +211,10 @@ impl World {
             StepState::Succeeded => end == Some(&AttemptEnd::Succeeded) && !uncollected,
             StepState::Lost => matches!(end, Some(AttemptEnd::Lost { .. })),
             StepState::Skipped => attempts == 0,
-            StepState::Cancelled => cancelled || ending || matches!(end, Some(AttemptEnd::Cancelled { .. })),
+            // The last: what it needs was tried again as well, and failed this time.
+            StepState::Cancelled => {
+                cancelled || ending || again || matches!(end, Some(AttemptEnd::Cancelled { .. }))
+            }
             _ => match end {
                 Some(AttemptEnd::Succeeded) => uncollected,
                 Some(AttemptEnd::Lost { .. }) | None => false,
@@ -179,9 +225,8 @@ impl World {
         self.must(fine, Promise::Truth, || {
             format!("s{index} is {state:?}, its last attempt ended as {end:?}")
         });
-        self.must(!excused || self.plan.step(index).continue_on_error, Promise::Truth, || {
-            format!("s{index} is excused")
-        });
+        let may_be_excused = self.plan.step(index).continue_on_error || state == StepState::Skipped;
+        self.must(!excused || may_be_excused, Promise::Truth, || format!("s{index} is excused"));
     }
 
     /// Nothing waits for nothing.

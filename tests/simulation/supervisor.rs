@@ -122,6 +122,13 @@ impl World {
                 self.within(3_000, Event::CancelStep(step));
             }
         }
+        if self.weather.has(Fault::StepsWished) {
+            for _ in 0..self.rng.between(1, 6) {
+                let step = self.rng.index(self.plan.workflow.steps.len());
+                let wish = if self.rng.chance(70) { Event::RetryStep(step) } else { Event::SkipStep(step) };
+                self.within(4_000, wish);
+            }
+        }
         if self.weather.has(Fault::Paused) {
             for _ in 0..self.rng.between(1, 3) {
                 let longest = self.rng.pick(&[3_000, 3_000, 15_000]);
@@ -320,8 +327,13 @@ impl World {
         };
         let before = self.supervisor.severity;
         self.supervisor.severity = before.max(severity);
-        // A terminal hangs up once, however many notice it.
-        let silent = effect.is_none() && asked == Asked::Hangup && before > 0;
+        // A terminal hangs up once, however many notice it, and a wish goes as far as it says.
+        let silent = effect.is_none()
+            && match asked {
+                Asked::Hangup => before > 0,
+                Asked::Wish { force } => before > u8::from(force),
+                _ => false,
+            };
         self.must(severity > before || silent, Promise::OnlyMoreSevere, || {
             format!("{asked:?} leads to {effect:?}, after something as severe")
         });
@@ -345,6 +357,20 @@ impl World {
             self.saw(Seen::StepCancelled);
             self.supervisor.book.step(step).cancelled = true;
             self.feed(RunInput::CancelStep { step: step_name(step as u64), force: false });
+        }
+    }
+
+    pub(crate) fn retry_step(&mut self, step: usize) {
+        if !self.supervisor.is_over() {
+            self.supervisor.book.wished = Some((step, true));
+            self.feed(RunInput::RetryStep { step: step_name(step as u64) });
+        }
+    }
+
+    pub(crate) fn skip_step(&mut self, step: usize) {
+        if !self.supervisor.is_over() {
+            self.supervisor.book.wished = Some((step, false));
+            self.feed(RunInput::SkipStep { step: step_name(step as u64) });
         }
     }
 
@@ -402,7 +428,10 @@ impl World {
         for effect in effects {
             self.note(|| format!("run    {effect:?}"));
             let over = self.supervisor.outcome.is_some();
-            self.must(!over, Promise::ExactlyOnce, || format!("the run has finished, then {effect:?}"));
+            let late_answer = matches!(effect, RunEffect::Answered { refused: Some(_) });
+            self.must(!over || late_answer, Promise::ExactlyOnce, || {
+                format!("the run has finished, then {effect:?}")
+            });
             self.check_run_effect(&effect);
             self.run_effect(effect);
         }
@@ -445,7 +474,7 @@ impl World {
                 let late = self.rng.up_to(5);
                 self.in_ms(whole(after) + late, Event::RunTimer(timer));
             }
-            RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } => {}
+            RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } | RunEffect::Answered { .. } => {}
             RunEffect::Finish { outcome, duration, .. } => {
                 let took = self.run_clock().since(self.supervisor.begun_at);
                 let fine = !self.supervisor.begun || duration == took;
@@ -482,6 +511,8 @@ impl World {
             self.feed(RunInput::CoreLost { detail: String::new() });
             for step in 0..self.plan.workflow.steps.len() {
                 self.feed(RunInput::CancelStep { step: step_name(step as u64), force: true });
+                self.feed(RunInput::RetryStep { step: step_name(step as u64) });
+                self.feed(RunInput::SkipStep { step: step_name(step as u64) });
             }
             for attempt in 0..self.attempts.len() {
                 let of = self.attempts[attempt].of.clone();

@@ -153,6 +153,8 @@ impl World {
             Event::RunTimer(timer) => self.run_timer(timer),
             Event::Asked(asked) => self.asked(asked),
             Event::CancelStep(step) => self.cancel_step(step),
+            Event::RetryStep(step) => self.retry_step(step),
+            Event::SkipStep(step) => self.skip_step(step),
             Event::Suspend { millis } => self.suspend(millis),
             Event::Continue => self.pause_all(false),
             Event::HangNoticed(core) => self.hang_noticed(core),
@@ -284,6 +286,8 @@ const fn is_heard_by_supervisor(event: &Event) -> bool {
             | Event::RunTimer(_)
             | Event::Asked(_)
             | Event::CancelStep(_)
+            | Event::RetryStep(_)
+            | Event::SkipStep(_)
             | Event::Suspend { .. }
             | Event::HangNoticed(_)
     )

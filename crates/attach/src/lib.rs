@@ -13,4 +13,5 @@ mod source;
 pub use catalog::{RunSummary, Standing};
 pub use file::{FileSource, RunFollower};
 pub use live::{LiveFeed, LiveSource};
-pub use source::{Following, Next, Records, RunSource, Wish};
+pub use roboppi_run::Wish;
+pub use source::{Following, Next, Records, RunSource};

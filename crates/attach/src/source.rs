@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roboppi_journal::{LogReader, RecordError};
-use roboppi_run::{AttemptRef, RunRecord, RunView, StepId};
+use roboppi_run::{AttemptRef, RunRecord, RunView, Wish};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -89,20 +89,4 @@ impl Records {
             Err(RecvError::Closed) => Next::Ended,
         }
     }
-}
-
-/// What a person asks of the owner of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// End the run; with `force` its workers are killed at once.
-    CancelRun {
-        /// Kill at once.
-        force: bool,
-    },
-    /// End one step.
-    CancelStep(StepId),
-    /// The terminal the run is shown on is gone: a hang-up.
-    HangUp,
-    /// Leave now: kill everything and do not wait for anything else.
-    LeaveNow,
 }

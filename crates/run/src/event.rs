@@ -3,7 +3,7 @@
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, WorkerKind, WorkerResult, decode_tagged};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AttemptRef, RunId, RunOutcome, StepId, StepState};
+use crate::{AttemptRef, RunId, RunOutcome, StepId, StepState, Wish};
 
 /// One fact about a run, tagged by `type` in JSON.
 ///
@@ -71,7 +71,7 @@ pub enum RunEvent {
         /// `durationMs`: of all attempts and waits, on final states of steps that started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         duration_ms: Option<u64>,
-        /// `allowedToFail`: it failed, and the run counts it as success.
+        /// `allowedToFail`: it failed or was skipped by a person, and the run counts it as success.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         allowed_to_fail: bool,
     },
@@ -114,6 +114,17 @@ pub enum RunEvent {
         /// `path` where it is now.
         path: String,
     },
+    /// A person wished something, and this is what came of it.
+    Wish {
+        /// `wish`.
+        wish: Wish,
+        /// `by`: the process that brought it; absent when it is the one that owns the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ProcessIdentity>,
+        /// `refused`: why nothing came of it; absent when it was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
     /// The run is being ended; nothing new starts.
     RunEnding {
         /// `reason`.
@@ -148,7 +159,7 @@ pub enum RunEvent {
     },
 }
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "run_started",
     "core_started",
     "core_lost",
@@ -158,6 +169,7 @@ const KINDS: [&str; 13] = [
     "attempt_phase",
     "attempt_finished",
     "artifact_collected",
+    "wish",
     "run_ending",
     "run_finished",
     "warning",
@@ -297,6 +309,11 @@ mod tests {
             },
             RunEvent::AttemptFinished { of, result, last_seq: Some(3), log_bytes: 4, events_bytes: 5 },
             RunEvent::ArtifactCollected { step: "build".into(), name: "a".into(), path: "/p".into() },
+            RunEvent::Wish {
+                wish: Wish::RetryStep("build".into()),
+                by: Some(ProcessIdentity { pid: 2, start_time: 3 }),
+                refused: Some("`build` succeeded".into()),
+            },
             RunEvent::RunEnding { reason: CancelReason::Parent, force: true },
             RunEvent::RunFinished {
                 outcome: RunOutcome::TimedOut,

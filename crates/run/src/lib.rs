@@ -11,6 +11,7 @@ mod manifest;
 mod record;
 mod state;
 mod view;
+mod wish;
 
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
 pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
@@ -19,5 +20,6 @@ pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use state::{RunOutcome, StepState};
 pub use view::{
     Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunPosition, RunStatus,
-    RunView, StepCounts, StepView, WarningView,
+    RunView, StepCounts, StepView, WarningView, WishView,
 };
+pub use wish::Wish;

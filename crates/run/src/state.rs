@@ -31,7 +31,7 @@ pub enum StepState {
 }
 
 impl StepState {
-    /// Whether it will never change again.
+    /// Whether it is over. It changes again only when a person wishes the step to be tried again.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled | Self::Lost)

@@ -10,7 +10,7 @@ use roboppi_ipc::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepId, StepPlan, StepState};
+use crate::{AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepId, StepPlan, StepState, Wish};
 
 mod fold;
 
@@ -29,6 +29,9 @@ pub struct RunView {
     pub warnings: Vec<WarningView>,
     /// Warnings there were in all.
     pub warnings_total: u64,
+    /// The latest wishes of people and what came of them, oldest first, at most [`RunView::WISHES`].
+    #[serde(default)]
+    pub wishes: Vec<WishView>,
     /// Records folded so far.
     pub position: RunPosition,
     index: HashMap<StepId, usize>,
@@ -248,6 +251,19 @@ pub struct WarningView {
     pub step: Option<StepId>,
 }
 
+/// What a person wished of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WishView {
+    /// When it was answered.
+    pub ts: UtcMillis,
+    /// What.
+    pub wish: Wish,
+    /// The process that brought it; `None` when it is the one that owns the run.
+    pub by: Option<ProcessIdentity>,
+    /// Why nothing came of it.
+    pub refused: Option<String>,
+}
+
 /// How far a view has been folded. Attempts have their own positions in [`Activity::last_seq`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPosition {
@@ -275,6 +291,9 @@ pub struct StepCounts {
 impl RunView {
     /// Warnings kept.
     pub const WARNINGS: usize = 200;
+
+    /// Wishes kept.
+    pub const WISHES: usize = 50;
 
     /// The step of a name.
     #[must_use]

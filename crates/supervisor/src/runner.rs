@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roboppi_attach::Wish;
 use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message};
-use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepId, StepState};
+use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -39,7 +39,7 @@ enum Happened {
     Collected(AttemptRef, Result<Vec<crate::context_dir::Collected>, String>),
     Timer(RunTimer),
     Asked(Asked),
-    CancelStep(StepId),
+    Wished(Wish),
     /// A core of protocol 1 gave an attempt its permit.
     Granted(AttemptRef),
     /// The wait before the next core is over.
@@ -54,6 +54,8 @@ pub(crate) struct Runner {
     machine: RunMachine,
     shutdown: ShutdownMachine,
     told: Told,
+    /// The wish that is being answered.
+    wish: Option<Wish>,
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
@@ -81,6 +83,7 @@ impl Runner {
             machine,
             shutdown: ShutdownMachine::default(),
             told,
+            wish: None,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
             successor: None,
@@ -112,12 +115,7 @@ impl Runner {
                         continue;
                     }
                 },
-                Some(wish) = self.told.wishes.recv() => match wish {
-                    Wish::CancelRun { force } => Happened::Asked(Asked::Wish { force }),
-                    Wish::CancelStep(step) => Happened::CancelStep(step),
-                    Wish::HangUp => Happened::Asked(Asked::Hangup),
-                    Wish::LeaveNow => Happened::Asked(Asked::Leave),
-                },
+                Some(wish) = self.told.wishes.recv() => Happened::Wished(wish),
                 Some(event) = self.link_events.recv() => Happened::Link(event),
                 Some(of) = self.told.granted.recv() => Happened::Granted(of),
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
@@ -189,18 +187,64 @@ impl Runner {
                     self.connect(CoreLaunch::Program(program));
                 }
             }
-            Happened::CancelStep(step) => self.feed(RunInput::CancelStep { step, force: false }),
-            Happened::Asked(asked) => match self.shutdown.handle(asked) {
-                Some(ShutdownEffect::Cancel { reason, force }) => {
-                    self.feed(RunInput::Cancel { reason, force });
+            Happened::Wished(wish) => {
+                if self.wished(wish) {
+                    return true;
                 }
-                Some(ShutdownEffect::Leave) => return true,
-                None => {}
-            },
+            }
+            Happened::Asked(asked) => {
+                let effect = self.shutdown.handle(asked);
+                if self.shut_down(effect) {
+                    return true;
+                }
+            }
         }
         if let (Some(detail), true) = (&self.lost, self.attempts.is_empty()) {
             let detail = detail.clone();
             self.feed(RunInput::CoreLost { detail });
+        }
+        false
+    }
+
+    /// Does what a person wishes, and writes down what comes of it. Says whether to leave without waiting.
+    fn wished(&mut self, wish: Wish) -> bool {
+        match wish.clone() {
+            Wish::HangUp => return self.take(Happened::Asked(Asked::Hangup)),
+            Wish::LeaveNow => return self.take(Happened::Asked(Asked::Leave)),
+            Wish::CancelRun { force } => {
+                let effect = self.shutdown.handle(Asked::Wish { force });
+                self.wish = Some(wish);
+                self.answer(effect.is_none().then(|| "the run is being ended already".to_owned()));
+                return self.shut_down(effect);
+            }
+            Wish::CancelStep(step) => {
+                self.wish = Some(wish);
+                self.feed(RunInput::CancelStep { step, force: false });
+            }
+            Wish::RetryStep(step) => {
+                self.wish = Some(wish);
+                self.feed(RunInput::RetryStep { step });
+            }
+            Wish::SkipStep(step) => {
+                self.wish = Some(wish);
+                self.feed(RunInput::SkipStep { step });
+            }
+        }
+        false
+    }
+
+    fn answer(&mut self, refused: Option<String>) {
+        if let Some(wish) = self.wish.take() {
+            self.shared.recorder().event(RunEvent::Wish { wish, by: None, refused });
+        }
+    }
+
+    /// Says whether to leave without waiting.
+    fn shut_down(&mut self, effect: Option<ShutdownEffect>) -> bool {
+        match effect {
+            Some(ShutdownEffect::Cancel { reason, force }) => self.feed(RunInput::Cancel { reason, force }),
+            Some(ShutdownEffect::Leave) => return true,
+            None => {}
         }
         false
     }
@@ -379,6 +423,7 @@ impl Runner {
                 let event = RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail };
                 self.shared.recorder().event(event);
             }
+            RunEffect::Answered { refused } => self.answer(refused),
             RunEffect::RunEnding { reason, force } => {
                 self.shared.recorder().event(RunEvent::RunEnding { reason, force });
             }

@@ -35,7 +35,8 @@ pub enum ShutdownEffect {
 }
 
 /// Decides what repeated requests to end mean: the first ends workers politely, the second kills them,
-/// the third leaves at once. A hang-up counts as a first request only. Only ever gets more severe.
+/// the third leaves at once. A hang-up counts as a first request only, and a wish as what it asks for. Only ever gets
+/// more severe.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShutdownMachine {
     stage: Stage,
@@ -64,6 +65,10 @@ impl ShutdownMachine {
             (Stage::Left, _) => return None,
             // A terminal hangs up once, however many notice it, and insists on nothing.
             (Stage::Terminating | Stage::Killing, Asked::Hangup) => return None,
+            // A wish says how far it goes. Any number of viewers may have the same one.
+            (Stage::Terminating, Asked::Wish { force: false }) | (Stage::Killing, Asked::Wish { .. }) => {
+                return None;
+            }
             (_, Asked::Leave) | (Stage::Killing, _) => Stage::Left,
             (Stage::Running, Asked::Wish { force: true }) | (Stage::Terminating, _) => Stage::Killing,
             (Stage::Running, _) => Stage::Terminating,
@@ -123,32 +128,32 @@ mod tests {
         Interrupt, Interrupt: end(user) kill(user) leave exit 130
         Interrupt, Terminate: end(user) kill(parent) leave exit 130
         Interrupt, Hangup: end(user) - kill(user) exit 130
-        Interrupt, Wish { force: false }: end(user) kill(user) leave exit 130
+        Interrupt, Wish { force: false }: end(user) - kill(user) exit 130
         Interrupt, Wish { force: true }: end(user) kill(user) leave exit 130
         Interrupt, Leave: end(user) leave - exit 130
         Terminate, Interrupt: end(parent) kill(user) leave exit 143
         Terminate, Terminate: end(parent) kill(parent) leave exit 143
         Terminate, Hangup: end(parent) - kill(user) exit 143
-        Terminate, Wish { force: false }: end(parent) kill(user) leave exit 143
+        Terminate, Wish { force: false }: end(parent) - kill(user) exit 143
         Terminate, Wish { force: true }: end(parent) kill(user) leave exit 143
         Terminate, Leave: end(parent) leave - exit 143
         Hangup, Interrupt: end(parent) kill(user) leave exit 129
         Hangup, Terminate: end(parent) kill(parent) leave exit 129
         Hangup, Hangup: end(parent) - kill(user) exit 129
-        Hangup, Wish { force: false }: end(parent) kill(user) leave exit 129
+        Hangup, Wish { force: false }: end(parent) - kill(user) exit 129
         Hangup, Wish { force: true }: end(parent) kill(user) leave exit 129
         Hangup, Leave: end(parent) leave - exit 129
         Wish { force: false }, Interrupt: end(user) kill(user) leave exit 130
         Wish { force: false }, Terminate: end(user) kill(parent) leave exit 130
         Wish { force: false }, Hangup: end(user) - kill(user) exit 130
-        Wish { force: false }, Wish { force: false }: end(user) kill(user) leave exit 130
+        Wish { force: false }, Wish { force: false }: end(user) - kill(user) exit 130
         Wish { force: false }, Wish { force: true }: end(user) kill(user) leave exit 130
         Wish { force: false }, Leave: end(user) leave - exit 130
         Wish { force: true }, Interrupt: kill(user) leave - exit 130
         Wish { force: true }, Terminate: kill(user) leave - exit 130
         Wish { force: true }, Hangup: kill(user) - leave exit 130
-        Wish { force: true }, Wish { force: false }: kill(user) leave - exit 130
-        Wish { force: true }, Wish { force: true }: kill(user) leave - exit 130
+        Wish { force: true }, Wish { force: false }: kill(user) - leave exit 130
+        Wish { force: true }, Wish { force: true }: kill(user) - leave exit 130
         Wish { force: true }, Leave: kill(user) leave - exit 130
         Leave, Interrupt: leave - - exit 130
         Leave, Terminate: leave - - exit 130

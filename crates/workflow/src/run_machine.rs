@@ -5,6 +5,7 @@ mod ending;
 mod outcome;
 mod schedule;
 mod step;
+mod wished;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -57,12 +58,24 @@ pub enum RunInput {
         /// Workers are killed at once.
         force: bool,
     },
-    /// One step shall end; it counts as failed.
+    /// One step shall end; it counts as failed. Answered by [`RunEffect::Answered`].
     CancelStep {
         /// Which step.
         step: StepId,
         /// Its worker is killed at once.
         force: bool,
+    },
+    /// A step that is over without success shall be tried again, with as many attempts as it had at first. What was
+    /// skipped because of it waits for it again. Answered by [`RunEffect::Answered`].
+    RetryStep {
+        /// Which step.
+        step: StepId,
+    },
+    /// A step that has not started shall be left out; the steps after it go on as if it had succeeded. Answered by
+    /// [`RunEffect::Answered`].
+    SkipStep {
+        /// Which step.
+        step: StepId,
     },
     /// The core is gone, and with it every attempt that was under way.
     CoreLost {
@@ -109,10 +122,15 @@ pub enum RunEffect {
         state: StepState,
         /// Why, for people.
         detail: Option<String>,
-        /// It failed or was lost, and the run counts it as success.
+        /// It failed, was lost, or was skipped by a person, and the run counts it as success.
         allowed_to_fail: bool,
         /// Of all attempts and waits; on final states of steps that started.
         duration: Option<Duration>,
+    },
+    /// What comes of a wish for one step: once for each, before everything it leads to, in every state.
+    Answered {
+        /// Why nothing comes of it, one line; absent when it is done.
+        refused: Option<String>,
     },
     /// The run is being ended; nothing new starts. May come again, more severe.
     RunEnding {
@@ -121,7 +139,8 @@ pub enum RunEffect {
         /// Workers are killed at once.
         force: bool,
     },
-    /// The run is over: every step is in a final state and no attempt is under way. Exactly once, the last effect.
+    /// The run is over: every step is in a final state and no attempt is under way. Exactly once, the last effect but
+    /// for answers to wishes that come too late.
     Finish {
         /// How it ended.
         outcome: RunOutcome,
@@ -153,7 +172,8 @@ pub enum RunTimerSubject {
 /// Decides the life of one run. Does no I/O and reads no clock.
 ///
 /// Promises: never more attempts under way than `concurrency`; no attempt starts once the run is being
-/// ended; every step reaches exactly one final state; [`RunEffect::Finish`] exactly once.
+/// ended; every step reaches one final state, and leaves it only when a person wishes it to be tried again;
+/// [`RunEffect::Finish`] exactly once.
 #[derive(Clone, Debug)]
 pub struct RunMachine {
     concurrency: usize,
@@ -204,7 +224,8 @@ impl RunMachine {
         }
     }
 
-    /// Takes one input in and appends what is to be done. Inputs that come late or make no sense change nothing.
+    /// Takes one input in and appends what is to be done. Inputs that come late or make no sense
+    /// change nothing; a wish is told so.
     pub fn handle(&mut self, now: Mono, input: RunInput, out: &mut Vec<RunEffect>) {
         match input {
             RunInput::Start => self.start(now, out),
@@ -215,6 +236,8 @@ impl RunMachine {
             RunInput::Timer(timer) => self.timer(now, &timer, out),
             RunInput::Cancel { reason, force } => self.cancel(now, reason, force, out),
             RunInput::CancelStep { step, force } => self.cancel_step(now, &step, force, out),
+            RunInput::RetryStep { step } => self.retry_step(&step, out),
+            RunInput::SkipStep { step } => self.skip_step(now, &step, out),
             RunInput::CoreLost { detail } => self.core_lost(now, &detail, out),
         }
         self.settle(now, out);

@@ -63,6 +63,10 @@ struct Seen {
     fatal: bool,
     /// An attempt of it was asked to end.
     asked: bool,
+    /// Attempts it had when a person last wished it to be tried again.
+    before: u32,
+    /// That was wished, and it has not started since.
+    again: bool,
     /// The timer it must wait for.
     waits_for: Option<u64>,
 }
@@ -120,6 +124,17 @@ impl World {
             self.seen[step].waits_for = None;
         }
         self.machine.handle(self.now, input.clone(), &mut out);
+        let answers = out.iter().filter(|effect| matches!(effect, RunEffect::Answered { .. })).count();
+        let first = out.first().cloned();
+        match &input {
+            RunInput::CancelStep { .. } | RunInput::RetryStep { .. } | RunInput::SkipStep { .. } => {
+                assert_eq!(answers, 1, "{input:?} is answered once");
+                let Some(RunEffect::Answered { refused }) = &first else { panic!("first the answer") };
+                assert!(refused.is_none() || out.len() == 1, "refused, and yet {out:?}");
+                self.check_answer(&input, refused.as_deref());
+            }
+            _ => assert_eq!(answers, 0, "nobody wished anything"),
+        }
         self.history.push(input);
         for effect in out {
             self.check(effect);
@@ -127,8 +142,59 @@ impl World {
         self.check_rest();
     }
 
+    /// A wish is granted exactly when it can be.
+    fn check_answer(&mut self, input: &RunInput, refused: Option<&str>) {
+        let over = self.outcome.is_some();
+        match input {
+            RunInput::RetryStep { step } => {
+                let seen = &self.seen[step];
+                let failed =
+                    seen.state.is_some_and(|state| state.is_final() && state != StepState::Succeeded);
+                let blocked = self.workflow.steps[step]
+                    .depends_on
+                    .iter()
+                    .any(|other| self.goes_on(other) == Some(false));
+                let possible = !over && self.ending.is_none() && failed && !blocked;
+                assert_eq!(refused.is_none(), possible, "{step} is {:?}: {refused:?}", seen.state);
+                if possible {
+                    self.trouble = true;
+                    let seen = &mut self.seen[step];
+                    *seen = Seen {
+                        state: seen.state,
+                        attempts: seen.attempts,
+                        before: seen.attempts,
+                        again: true,
+                        ..Seen::default()
+                    };
+                }
+            }
+            RunInput::SkipStep { step } => {
+                let seen = &self.seen[step];
+                let waits = matches!(seen.state, None | Some(StepState::Pending | StepState::Ready));
+                let possible = !over && waits && seen.attempts == 0;
+                assert_eq!(refused.is_none(), possible, "{step} is {:?}: {refused:?}", seen.state);
+                self.trouble |= possible;
+            }
+            _ => assert!(!over || refused.is_some()),
+        }
+    }
+
+    /// Whether the steps after one may start; `None` while that is not known.
+    fn goes_on(&self, step: &StepId) -> Option<bool> {
+        let (seen, policy) = (&self.seen[step], &self.workflow.steps[step]);
+        let state = seen.state.filter(|state| state.is_final())?;
+        Some(match state {
+            StepState::Succeeded => true,
+            StepState::Failed | StepState::Lost => {
+                seen.allowed || (policy.on_failure == OnFailure::Continue && !seen.fatal)
+            }
+            _ => seen.allowed,
+        })
+    }
+
     fn check(&mut self, effect: RunEffect) {
-        assert_eq!(self.outcome, None, "nothing after the end: {effect:?}");
+        let late_answer = matches!(effect, RunEffect::Answered { refused: Some(_) });
+        assert!(self.outcome.is_none() || late_answer, "nothing after the end: {effect:?}");
         match effect {
             RunEffect::StartAttempt { of } => self.check_start(of),
             RunEffect::CollectOutputs { of } => {
@@ -153,7 +219,9 @@ impl World {
             RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
                 let policy = &self.workflow.steps[&step];
                 let seen = &mut self.seen[&step];
-                assert!(!seen.state.is_some_and(StepState::is_final), "{step} had its final state");
+                let waits_again = state == StepState::Pending
+                    && (seen.again || (seen.state == Some(StepState::Skipped) && !seen.allowed));
+                assert!(waits_again || !seen.state.is_some_and(StepState::is_final), "{step} was over");
                 assert_eq!(duration.is_some(), state.is_final() && seen.attempts > 0);
                 assert!(state != StepState::Skipped || seen.attempts == 0, "{step} did start");
                 assert!(state.is_final() || state == StepState::Retrying || seen.waits_for.is_none());
@@ -161,10 +229,11 @@ impl World {
                     detail.is_none_or(|detail| !detail.contains("never be over")),
                     "{step} was forgotten"
                 );
-                assert!(!allowed_to_fail || policy.continue_on_error);
+                assert!(!allowed_to_fail || policy.continue_on_error || state == StepState::Skipped);
                 seen.state = Some(state);
                 seen.allowed = allowed_to_fail;
             }
+            RunEffect::Answered { .. } => {}
             RunEffect::RunEnding { reason, force } => {
                 assert!(Some((reason, force)) > self.ending, "an end only gets more severe");
                 self.ending = Some((reason, force));
@@ -179,23 +248,25 @@ impl World {
     fn check_start(&mut self, of: AttemptRef) {
         assert_eq!(self.ending, None, "nothing new starts in a run that is being ended");
         let policy = &self.workflow.steps[&of.step];
-        for dependency in &policy.depends_on {
-            let (seen, policy) = (&self.seen[dependency], &self.workflow.steps[dependency]);
-            let goes_on = match seen.state {
-                Some(StepState::Succeeded) => true,
-                Some(StepState::Failed | StepState::Lost) => {
-                    seen.allowed || (policy.on_failure == OnFailure::Continue && !seen.fatal)
-                }
-                _ => false,
-            };
-            assert!(goes_on, "{} started although {dependency} is {:?}", of.step, seen.state);
+        // Who has started on the strength of a dependency goes on while that is tried again.
+        if self.seen[&of.step].attempts == self.seen[&of.step].before {
+            for dependency in &policy.depends_on {
+                let state = self.seen[dependency].state;
+                assert_eq!(
+                    self.goes_on(dependency),
+                    Some(true),
+                    "{} starts, {dependency} is {state:?}",
+                    of.step
+                );
+            }
         }
         let seen = &mut self.seen[&of.step];
         seen.attempts += 1;
+        seen.again = false;
         assert_eq!(seen.state, Some(StepState::Starting));
         assert!(!seen.fatal && !seen.asked, "{} must not be tried again", of.step);
         assert_eq!((of.iteration, of.attempt), (1, seen.attempts));
-        assert!(seen.attempts <= policy.max_attempts());
+        assert!(seen.attempts <= seen.before + policy.max_attempts());
         assert!(self.jobs.insert(of.clone(), Job { of, collecting: false, asked: None }).is_none());
         assert!(self.jobs.len() <= self.concurrency, "more at a time than allowed");
     }
@@ -216,6 +287,23 @@ impl World {
                 assert!(asked.0 >= reason && asked.1 >= force, "{} was not asked hard enough", job.of);
             }
         }
+        if self.ending.is_none() && self.outcome.is_none() {
+            for (id, seen) in &self.seen {
+                let verdicts = self.workflow.steps[id].depends_on.iter().map(|other| self.goes_on(other));
+                let (mut blocked, mut free) = (false, true);
+                verdicts.for_each(|verdict| {
+                    blocked |= verdict == Some(false);
+                    free &= verdict == Some(true);
+                });
+                match seen.state {
+                    Some(StepState::Skipped) if !seen.allowed => {
+                        assert!(blocked, "{id} is skipped for nothing")
+                    }
+                    None | Some(StepState::Pending) => assert!(!blocked && !free, "{id} waits for nothing"),
+                    _ => {}
+                }
+            }
+        }
         if self.outcome.is_none() {
             assert!(!self.jobs.is_empty() || waits(StepState::Retrying), "nothing can ever happen again");
         }
@@ -223,7 +311,7 @@ impl World {
 
     /// One thing happens, chosen by a number. 0 is the fate that leads to success soonest.
     fn happen(&mut self, choice: u32) {
-        let (kind, which) = (choice % 32, (choice / 32) as usize);
+        let (kind, which) = (choice % 36, (choice / 36) as usize);
         self.now = self.now + Duration::from_millis(u64::from(choice % 997));
         let step = name(which % self.workflow.steps.len());
         let job = self.jobs.keys().nth(which % self.jobs.len().max(1)).cloned();
@@ -270,6 +358,8 @@ impl World {
                 }
             }
             (31, Some(of)) => self.tell(RunInput::AttemptEnding { of }),
+            (32..=34, _) => self.tell(RunInput::RetryStep { step }),
+            (35, _) => self.tell(RunInput::SkipStep { step }),
             (20..=23, _) | (_, None) => self.next_timer(kind == 23),
             (kind, Some(of)) => self.job_goes_on(kind, of),
         }
@@ -372,6 +462,10 @@ proptest! {
         // Inputs after the end change nothing; `check` would object to any effect.
         for input in world.history.clone() {
             world.tell(input);
+        }
+        for step in world.workflow.steps.keys().cloned().collect::<Vec<_>>() {
+            world.tell(RunInput::RetryStep { step: step.clone() });
+            world.tell(RunInput::SkipStep { step });
         }
         world.tell(RunInput::Cancel { reason: CancelReason::User, force: true });
         world.tell(RunInput::CoreLost { detail: String::new() });

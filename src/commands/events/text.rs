@@ -60,6 +60,11 @@ fn journal(event: &RunEvent) -> String {
             format!("{of} {:?} after {took}{code}, {log_bytes} bytes of log", result.status).to_lowercase()
         }
         RunEvent::ArtifactCollected { step, name, path } => format!("{step}: {name} is in {path}"),
+        RunEvent::Wish { wish, by, refused } => {
+            let by = by.map_or_else(String::new, |by| format!(", asked by process {}", by.pid));
+            let refused = refused.as_ref().map_or_else(String::new, |why| format!(": refused, {why}"));
+            format!("to {}{by}{refused}", wish.in_words())
+        }
         RunEvent::RunEnding { reason, force } => {
             format!("{}{}", reason.name(), if *force { ", by force" } else { "" })
         }

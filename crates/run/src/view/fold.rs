@@ -6,7 +6,7 @@ use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis, WorkerEvent};
 
 use super::{
     Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunStatus, RunView,
-    StepView, WarningView,
+    StepView, WarningView, WishView,
 };
 use crate::{AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepState};
 
@@ -109,6 +109,12 @@ impl RunView {
                 if let Some(step) = self.index.get(step).and_then(|index| self.steps.get_mut(*index)) {
                     step.artifacts.push((name.clone(), path.clone()));
                 }
+            }
+            RunEvent::Wish { wish, by, refused } => {
+                if self.wishes.len() == Self::WISHES {
+                    self.wishes.remove(0);
+                }
+                self.wishes.push(WishView { ts, wish: wish.clone(), by: *by, refused: refused.clone() });
             }
             RunEvent::RunEnding { reason, force } => {
                 self.status = RunStatus::Ending { reason: *reason, force: *force };

@@ -3,8 +3,9 @@
 use roboppi_ipc::{CancelReason, Mono};
 use roboppi_run::{StepId, StepState};
 
-use super::schedule::Verdict;
+use super::schedule::{Verdict, past};
 use super::step::{Asked, Life, Shown};
+use super::wished::{grant, refuse};
 use super::{Phase, RunEffect, RunMachine};
 
 impl RunMachine {
@@ -32,19 +33,25 @@ impl RunMachine {
     }
 
     pub(super) fn cancel_step(&mut self, now: Mono, step: &StepId, force: bool, out: &mut Vec<RunEffect>) {
-        let Some(index) = self.index.get(step).copied() else { return };
+        let Some(index) = self.wished(step, out) else { return };
         match self.steps[index].life {
-            Life::Active { .. } => return self.ask(index, CancelReason::User, force, out),
-            Life::Collecting { .. } | Life::Over { .. } => return,
-            Life::Waiting => {}
-            Life::Ready => {
-                self.ready.remove(&index);
-                self.unannounced.remove(&index);
+            Life::Active { asked: Some(asked), .. } if asked.force || !force => {
+                refuse(format!("`{step}` is being ended already"), out);
             }
-            Life::Retrying { .. } => self.retrying -= 1,
+            Life::Active { .. } => {
+                grant(out);
+                self.ask(index, CancelReason::User, force, out);
+            }
+            Life::Collecting { .. } => refuse(format!("the worker of `{step}` has succeeded already"), out),
+            Life::Over { state, .. } => refuse(format!("`{step}` is over: it {}", past(state)), out),
+            Life::Waiting | Life::Ready | Life::Retrying { .. } => {
+                grant(out);
+                self.leave_queue(index);
+                let detail = Some("cancelled by the user".to_owned());
+                self.over(now, index, StepState::Cancelled, false, detail, out);
+                self.release(now, index, Verdict::Blocks, out);
+            }
         }
-        self.over(now, index, StepState::Cancelled, false, Some("cancelled by the user".to_owned()), out);
-        self.release(now, index, Verdict::Blocks, out);
     }
 
     /// Stops everything that is not under way. `false` when nothing is new about this end.

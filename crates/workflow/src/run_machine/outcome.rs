@@ -26,7 +26,7 @@ impl RunMachine {
     pub(super) fn outcome(&self) -> (RunOutcome, Option<String>) {
         let names = |wanted: &[StepState]| {
             let matches = self.steps.iter().filter(|step| match step.life {
-                Life::Over { state, excused } => !excused && wanted.contains(&state),
+                Life::Over { state, excused, .. } => !excused && wanted.contains(&state),
                 _ => false,
             });
             matches.map(|step| step.id.as_str()).collect::<Vec<_>>()
@@ -62,11 +62,13 @@ impl RunMachine {
         if !failed.is_empty() {
             return (RunOutcome::Failed, Some(listed("failed", &failed)));
         }
-        let stuck = self.steps.iter().any(|step| step.life.state() == StepState::Skipped);
-        if stuck {
+        if !names(&[StepState::Skipped]).is_empty() {
             return (RunOutcome::Failed, Some("the steps wait for each other".to_owned()));
         }
-        (RunOutcome::Succeeded, None)
+        let skipped = self.steps.iter().filter(|step| step.life.state() == StepState::Skipped);
+        let skipped: Vec<_> = skipped.map(|step| step.id.as_str()).collect();
+        let detail = (!skipped.is_empty()).then(|| listed("skipped by the user", &skipped));
+        (RunOutcome::Succeeded, detail)
     }
 }
 

@@ -34,9 +34,15 @@ impl RunMachine {
         let deadline = self.set_timer(RunTimerSubject::Deadline, self.timeout, out);
         self.phase = Phase::Running { deadline };
         for index in 0..self.steps.len() {
-            if self.steps[index].blockers == 0 && self.steps[index].life == Life::Waiting {
-                self.make_ready(index);
-            }
+            self.make_ready_if_free(index);
+        }
+    }
+
+    /// Lets a step start that waits and has nothing left to wait for.
+    pub(super) fn make_ready_if_free(&mut self, index: usize) {
+        let step = &self.steps[index];
+        if step.blockers == 0 && step.life == Life::Waiting && matches!(self.phase, Phase::Running { .. }) {
+            self.make_ready(index);
         }
     }
 
@@ -63,7 +69,8 @@ impl RunMachine {
                 for index in 0..self.steps.len() {
                     if self.steps[index].life == Life::Waiting {
                         let detail = "what it depends on can never be over".to_owned();
-                        self.over(now, index, StepState::Skipped, false, Some(detail), out);
+                        let state = self.steps[index].state_without_a_start();
+                        self.over(now, index, state, false, Some(detail), out);
                     }
                 }
             }
@@ -191,7 +198,7 @@ impl RunMachine {
     ) {
         let step = &self.steps[index];
         let fatal = class == Some(ErrorClass::Fatal);
-        let (attempt, most) = (step.attempt, step.max_attempts);
+        let (attempt, most) = (step.attempt, step.attempts_allowed);
         let running = matches!(self.phase, Phase::Running { .. });
         if running && may_retry && !fatal && attempt < most {
             let after = retry_delay(attempt);
@@ -212,15 +219,12 @@ impl RunMachine {
     /// Tells the steps that wait for this one.
     pub(super) fn release(&mut self, now: Mono, index: usize, verdict: Verdict, out: &mut Vec<RunEffect>) {
         if verdict == Verdict::Satisfies {
+            if let Life::Over { satisfies, .. } = &mut self.steps[index].life {
+                *satisfies = true;
+            }
             for dependent in self.steps[index].dependents.clone() {
-                let step = &mut self.steps[dependent];
-                step.blockers = step.blockers.saturating_sub(1);
-                if step.blockers == 0
-                    && step.life == Life::Waiting
-                    && matches!(self.phase, Phase::Running { .. })
-                {
-                    self.make_ready(dependent);
-                }
+                self.steps[dependent].blockers -= 1;
+                self.make_ready_if_free(dependent);
             }
             return;
         }
@@ -230,7 +234,8 @@ impl RunMachine {
             let why = format!("`{}` {}", step.id, past(step.life.state()));
             for dependent in step.dependents.clone() {
                 if self.steps[dependent].life == Life::Waiting {
-                    self.over(now, dependent, StepState::Skipped, false, Some(why.clone()), out);
+                    let state = self.steps[dependent].state_without_a_start();
+                    self.over(now, dependent, state, false, Some(why.clone()), out);
                     blocked.push(dependent);
                 }
             }
@@ -249,7 +254,7 @@ impl RunMachine {
     ) {
         self.open -= 1;
         let step = &mut self.steps[index];
-        step.life = Life::Over { state, excused };
+        step.life = Life::Over { state, excused, satisfies: false };
         out.push(RunEffect::StepChanged {
             step: step.id.clone(),
             state,
@@ -272,9 +277,9 @@ impl RunMachine {
 }
 
 /// What happened to a step, after its name.
-fn past(state: StepState) -> String {
+pub(super) fn past(state: StepState) -> String {
     match state {
-        StepState::Failed => "failed".to_owned(),
+        StepState::Failed | StepState::Succeeded => state.name().to_owned(),
         StepState::Skipped | StepState::Cancelled | StepState::Lost => format!("was {}", state.name()),
         other => format!("is {}", other.name()),
     }

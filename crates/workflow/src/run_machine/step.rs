@@ -12,9 +12,13 @@ pub(super) struct RunStep {
     pub(super) id: StepId,
     /// Steps that wait for this one.
     pub(super) dependents: Vec<usize>,
-    /// Steps this one still waits for.
+    /// Steps this one waits for.
+    pub(super) dependencies: Vec<usize>,
+    /// How many of them do not let it go on, or not yet.
     pub(super) blockers: usize,
     pub(super) max_attempts: u32,
+    /// Attempts it may have in all. More than `max_attempts` when a person wished for more.
+    pub(super) attempts_allowed: u32,
     pub(super) on_failure: OnFailure,
     pub(super) continue_on_error: bool,
     pub(super) life: Life,
@@ -35,8 +39,8 @@ pub(super) enum Life {
     Collecting { shown: Shown },
     /// Waits for its next attempt.
     Retrying { epoch: u64 },
-    /// Over. `excused`: it did not succeed, and the run counts it as success.
-    Over { state: StepState, excused: bool },
+    /// Over. `excused`: it did not succeed, and the run counts it as success. `satisfies`: the steps after it go on.
+    Over { state: StepState, excused: bool, satisfies: bool },
 }
 
 /// What an attempt looks like from outside.
@@ -77,6 +81,11 @@ impl Life {
 }
 
 impl RunStep {
+    /// What it is when it is over and its next attempt will not start. Who did start is not skipped.
+    pub(super) const fn state_without_a_start(&self) -> StepState {
+        if self.attempt == 0 { StepState::Skipped } else { StepState::Cancelled }
+    }
+
     /// The attempt that is under way or was the last one.
     pub(super) fn of(&self) -> AttemptRef {
         AttemptRef { step: self.id.clone(), iteration: 1, attempt: self.attempt }
@@ -93,8 +102,10 @@ pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepId, usize>
         .map(|(id, step)| RunStep {
             id: id.clone(),
             dependents: Vec::new(),
+            dependencies: Vec::new(),
             blockers: step.depends_on.iter().collect::<HashSet<_>>().len(),
             max_attempts: step.max_attempts(),
+            attempts_allowed: step.max_attempts(),
             on_failure: step.on_failure,
             continue_on_error: step.continue_on_error,
             life: Life::Waiting,
@@ -106,6 +117,7 @@ pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepId, usize>
         for dependency in step.depends_on.iter().collect::<HashSet<_>>() {
             if let Some(dependency) = index.get(dependency) {
                 steps[*dependency].dependents.push(dependent);
+                steps[dependent].dependencies.push(*dependency);
             }
         }
     }

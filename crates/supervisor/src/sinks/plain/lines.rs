@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, CoreEvent, Leaked};
-use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView};
+use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
+use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish};
 use roboppi_workflow::retry_delay;
 
 use super::untrusted::words;
@@ -134,6 +134,16 @@ pub(super) fn ending(view: &RunView, reason: CancelReason, force: bool, colour: 
 pub(super) fn warning(step: Option<&str>, message: &str, colour: bool) -> String {
     let step = step.map_or(String::new(), |step| format!("{}  ", words(step)));
     format!("{} {step}{}", Ink::Caution.paint(colour, "!"), words(message))
+}
+
+/// What somebody wished, and what came of it.
+pub(super) fn wish(wish: &Wish, by: Option<ProcessIdentity>, refused: Option<&str>, colour: bool) -> String {
+    let by = by.map_or_else(String::new, |by| format!(" by process {}", by.pid));
+    let asked = format!("asked{by} to {}", words(&wish.in_words()));
+    match refused {
+        None => asked,
+        Some(why) => format!("{} {asked}: refused, {}", Ink::Caution.paint(colour, "!"), words(why)),
+    }
 }
 
 /// The core is gone.

@@ -121,6 +121,7 @@ impl PlainPrinter {
             RunEvent::ArtifactCollected { step, name, path } if verbose => {
                 Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
             }
+            RunEvent::Wish { wish, by, refused } => Some(lines::wish(wish, *by, refused.as_deref(), colour)),
             RunEvent::RunEnding { reason, force } => Some(lines::ending(&self.view, *reason, *force, colour)),
             RunEvent::Warning { message, step } => {
                 Some(lines::warning(step.as_ref().map(StepId::as_str), message, colour))

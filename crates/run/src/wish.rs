@@ -1,0 +1,120 @@
+//! What a person can ask of the owner of a run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::StepId;
+
+/// What a person asks of the owner of a run, tagged by `type` in JSON: `{"type":"retry_step","step":"build"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Tagged", into = "Tagged")]
+pub enum Wish {
+    /// `cancel_run`: end the run.
+    CancelRun {
+        /// `force`: its workers are killed at once.
+        force: bool,
+    },
+    /// `cancel_step`: end one step.
+    CancelStep(StepId),
+    /// `retry_step`: try a step again that is over without success. What was skipped because of it waits for it again.
+    RetryStep(StepId),
+    /// `skip_step`: leave a step out that has not started. The steps after it go on as if it had succeeded.
+    SkipStep(StepId),
+    /// `hang_up`: the terminal the run is shown on is gone.
+    HangUp,
+    /// `leave_now`: kill everything and do not wait for anything else.
+    LeaveNow,
+}
+
+/// The form it has in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Tagged {
+    CancelRun {
+        #[serde(default)]
+        force: bool,
+    },
+    CancelStep {
+        step: StepId,
+    },
+    RetryStep {
+        step: StepId,
+    },
+    SkipStep {
+        step: StepId,
+    },
+    HangUp,
+    LeaveNow,
+}
+
+impl From<Tagged> for Wish {
+    fn from(tagged: Tagged) -> Self {
+        match tagged {
+            Tagged::CancelRun { force } => Self::CancelRun { force },
+            Tagged::CancelStep { step } => Self::CancelStep(step),
+            Tagged::RetryStep { step } => Self::RetryStep(step),
+            Tagged::SkipStep { step } => Self::SkipStep(step),
+            Tagged::HangUp => Self::HangUp,
+            Tagged::LeaveNow => Self::LeaveNow,
+        }
+    }
+}
+
+impl From<Wish> for Tagged {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::CancelRun { force } => Self::CancelRun { force },
+            Wish::CancelStep(step) => Self::CancelStep { step },
+            Wish::RetryStep(step) => Self::RetryStep { step },
+            Wish::SkipStep(step) => Self::SkipStep { step },
+            Wish::HangUp => Self::HangUp,
+            Wish::LeaveNow => Self::LeaveNow,
+        }
+    }
+}
+
+impl Wish {
+    /// What is asked for, in words that follow "to": `try build again`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::CancelRun { force: false } => "end the run".to_owned(),
+            Self::CancelRun { force: true } => "kill the workers of the run".to_owned(),
+            Self::CancelStep(step) => format!("end `{step}`"),
+            Self::RetryStep(step) => format!("try `{step}` again"),
+            Self::SkipStep(step) => format!("skip `{step}`"),
+            Self::HangUp => "end the run, since its terminal is gone".to_owned(),
+            Self::LeaveNow => "leave at once".to_owned(),
+        }
+    }
+
+    /// The step it is about.
+    #[must_use]
+    pub const fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::CancelStep(step) | Self::RetryStep(step) | Self::SkipStep(step) => Some(step),
+            Self::CancelRun { .. } | Self::HangUp | Self::LeaveNow => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wish_is_read_back_as_it_was_written() {
+        let step = || StepId::from("build");
+        for (wish, text) in [
+            (Wish::CancelRun { force: true }, r#"{"type":"cancel_run","force":true}"#),
+            (Wish::CancelStep(step()), r#"{"type":"cancel_step","step":"build"}"#),
+            (Wish::RetryStep(step()), r#"{"type":"retry_step","step":"build"}"#),
+            (Wish::SkipStep(step()), r#"{"type":"skip_step","step":"build"}"#),
+            (Wish::HangUp, r#"{"type":"hang_up"}"#),
+            (Wish::LeaveNow, r#"{"type":"leave_now"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&wish).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Wish>(text).unwrap(), wish);
+        }
+        assert!(serde_json::from_str::<Wish>(r#"{"type":"pause"}"#).is_err());
+    }
+}

@@ -1,0 +1,133 @@
+//! What people wish for one step beside its end.
+
+use roboppi_ipc::Mono;
+use roboppi_run::{StepId, StepState};
+
+use super::schedule::{Verdict, past};
+use super::step::Life;
+use super::{Phase, RunEffect, RunMachine};
+
+impl RunMachine {
+    pub(super) fn retry_step(&mut self, step: &StepId, out: &mut Vec<RunEffect>) {
+        let Some(index) = self.wished(step, out) else { return };
+        if let Err(why) = self.may_be_retried(index) {
+            return refuse(why, out);
+        }
+        grant(out);
+        let retried = &mut self.steps[index];
+        retried.attempts_allowed = retried.attempt + retried.max_attempts;
+        self.wait_again(index, "to be tried again, by the user", out);
+        self.unskip(index, out);
+        self.make_ready_if_free(index);
+    }
+
+    pub(super) fn skip_step(&mut self, now: Mono, step: &StepId, out: &mut Vec<RunEffect>) {
+        let Some(index) = self.wished(step, out) else { return };
+        let skipped = &self.steps[index];
+        match skipped.life {
+            Life::Waiting | Life::Ready if skipped.attempt == 0 => {}
+            Life::Over { state, .. } => return refuse(format!("`{step}` is over: it {}", past(state)), out),
+            _ => return refuse(format!("`{step}` has started: it can be cancelled, not skipped"), out),
+        }
+        grant(out);
+        self.leave_queue(index);
+        let detail = Some("skipped by the user".to_owned());
+        self.over(now, index, StepState::Skipped, true, detail, out);
+        self.release(now, index, Verdict::Satisfies, out);
+    }
+
+    /// The step a wish is for. Wishes that no step can be granted are refused here.
+    pub(super) fn wished(&self, step: &StepId, out: &mut Vec<RunEffect>) -> Option<usize> {
+        if self.phase == Phase::Finished {
+            refuse("the run is over".to_owned(), out);
+            return None;
+        }
+        let index = self.index.get(step).copied();
+        if index.is_none() {
+            refuse(format!("there is no step `{step}`"), out);
+        }
+        index
+    }
+
+    /// Takes a step that is not under way out of what waits for a slot or a timer.
+    pub(super) fn leave_queue(&mut self, index: usize) {
+        self.ready.remove(&index);
+        self.unannounced.remove(&index);
+        if matches!(self.steps[index].life, Life::Retrying { .. }) {
+            self.retrying -= 1;
+        }
+    }
+
+    fn may_be_retried(&self, index: usize) -> Result<(), String> {
+        let step = &self.steps[index];
+        let id = &step.id;
+        if matches!(self.phase, Phase::Ending { .. }) {
+            return Err("the run is being ended: nothing new starts".to_owned());
+        }
+        match step.life {
+            Life::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),
+            Life::Over { .. } => {}
+            Life::Waiting | Life::Ready => return Err(format!("`{id}` is about to start anyway")),
+            Life::Retrying { .. } => return Err(format!("`{id}` is about to be tried again anyway")),
+            Life::Active { .. } | Life::Collecting { .. } => return Err(format!("`{id}` is under way")),
+        }
+        match step.dependencies.iter().find(|dependency| self.blocks(**dependency)) {
+            Some(dependency) => {
+                let other = &self.steps[*dependency];
+                let (other, how) = (&other.id, past(other.life.state()));
+                Err(format!("`{id}` needs `{other}`, which {how}: `{other}` is what to try again"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a step is over and keeps those after it from starting.
+    fn blocks(&self, index: usize) -> bool {
+        matches!(self.steps[index].life, Life::Over { satisfies: false, .. })
+    }
+
+    /// Gives a step that is over its life back.
+    fn wait_again(&mut self, index: usize, why: &str, out: &mut Vec<RunEffect>) {
+        let satisfied = !self.blocks(index);
+        self.steps[index].life = Life::Waiting;
+        self.open += 1;
+        self.change(index, StepState::Pending, Some(why.to_owned()), out);
+        if !satisfied {
+            return;
+        }
+        // What has started on the strength of it goes on; the others wait for it once more.
+        for dependent in self.steps[index].dependents.clone() {
+            self.steps[dependent].blockers += 1;
+            if self.steps[dependent].life == Life::Ready && self.steps[dependent].attempt == 0 {
+                self.leave_queue(dependent);
+                self.steps[dependent].life = Life::Waiting;
+                self.change(dependent, StepState::Pending, None, out);
+            }
+        }
+    }
+
+    /// Lets those wait again that were skipped because of a step, as far as nothing else keeps them from starting.
+    fn unskip(&mut self, index: usize, out: &mut Vec<RunEffect>) {
+        let why = format!("`{}` is tried again", self.steps[index].id);
+        let mut looked_at = vec![index];
+        while let Some(index) = looked_at.pop() {
+            for dependent in self.steps[index].dependents.clone() {
+                let step = &self.steps[dependent];
+                let skipped =
+                    matches!(step.life, Life::Over { state: StepState::Skipped, satisfies: false, .. });
+                if skipped && !step.dependencies.iter().any(|other| self.blocks(*other)) {
+                    self.wait_again(dependent, &why, out);
+                    looked_at.push(dependent);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn grant(out: &mut Vec<RunEffect>) {
+    out.push(RunEffect::Answered { refused: None });
+}
+
+pub(super) fn refuse(why: String, out: &mut Vec<RunEffect>) {
+    out.push(RunEffect::Answered { refused: Some(why) });
+}
