@@ -297,7 +297,7 @@ impl World {
                 });
                 match seen.state {
                     Some(StepState::Skipped) if !seen.allowed => {
-                        assert!(blocked, "{id} is skipped for nothing")
+                        assert!(blocked, "{id} is skipped for nothing");
                     }
                     None | Some(StepState::Pending) => assert!(!blocked && !free, "{id} waits for nothing"),
                     _ => {}
