@@ -1,9 +1,11 @@
 //! The kit on the adapter for commands, and on an adapter as a third party would write it: against the
 //! public API alone.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use roboppi_ipc::{
-    AgentText, CancelReason, OutputMode, OutputStream, TaskBudget, UtcMillis, WorkerEvent, WorkerKind,
-    WorkerResult, WorkerStatus, WorkerTask,
+    AgentText, CancelReason, OutputMode, OutputStream, TaskBudget, ToolCall, ToolResult, Usage, UtcMillis,
+    WorkerEvent, WorkerKind, WorkerResult, WorkerStatus, WorkerTask,
 };
 use roboppi_worker_adapters::conformance::{Transcript, Violation, check};
 use roboppi_worker_adapters::{
@@ -76,27 +78,39 @@ impl LineTranslator for GreeterLines {
     }
 }
 
+/// The names are arguments of the program.
+fn greeting(names: &str) -> Transcript {
+    Transcript::new(task(names)).prompt_is_argument()
+}
+
 #[test]
 fn a_third_party_adapter_keeps_its_promises() {
-    let transcript =
-        Transcript::new(task("ada bob")).stdout(b"hello ada\nhel").stderr(b"oh\n").stdout(b"lo bob\nbye");
+    let transcript = greeting("ada bob").stdout(b"hello ada\nhel").stderr(b"oh\n").stdout(b"lo bob\nbye");
     let outcome = check(&Greeter, &transcript).unwrap();
     insta::assert_debug_snapshot!((outcome.result.status, outcome.events), @r#"
     (
         Succeeded,
         [
-            Text {
-                text: "ada",
-                parent: None,
-            },
-            Text {
-                text: "bob",
-                parent: None,
-            },
+            Text(
+                AgentText {
+                    id: None,
+                    text: "ada",
+                    parent: None,
+                    blob: None,
+                },
+            ),
+            Text(
+                AgentText {
+                    id: None,
+                    text: "bob",
+                    parent: None,
+                    blob: None,
+                },
+            ),
         ],
     )
     "#);
-    let cut = Transcript::new(task("ada")).stdout(b"hello ada\n");
+    let cut = greeting("ada").stdout(b"hello ada\n").complete_after(2);
     assert_eq!(check(&Greeter, &cut).unwrap().result.status, WorkerStatus::Failed);
     assert!(matches!(check(&Greeter, &Transcript::new(task(""))), Err(Violation::Plan(_))));
     let mut adapters = Adapters::builtin();
@@ -110,7 +124,9 @@ fn the_adapter_for_commands_keeps_its_promises() {
         .stdout(b"cc a.c\n::progress percent=50 phase=cc::a.c\n")
         .stderr(b"warning: b.c\n::progress percent=1::not here\n")
         .stdout(b"ld\n::progress percent=100::done")
-        .exit(ExitKind::Code(2));
+        .exit(ExitKind::Code(2))
+        .complete_after(0)
+        .prompt_is_argument();
     let outcome = check(&CustomAdapter, &transcript).unwrap();
     let texts: Vec<_> = outcome.result.observations.iter().filter_map(|o| o.summary.as_deref()).collect();
     insta::assert_debug_snapshot!((outcome.events, outcome.result.exit_code, texts), @r#"
@@ -175,91 +191,205 @@ fn the_command_line_of_a_command() {
     "#);
 }
 
-/// Breaks one promise after the other.
-struct Liar(Lie);
-
+/// An honest agent, and one that breaks one promise. It prints `call`, `done`, `tokens 7` and `end`.
 #[derive(Clone, Copy)]
 enum Lie {
+    None,
     NoResult,
     TwoResults,
     EventAfterResult,
     SuccessWhenCancelled,
     ShowsTwice,
+    ForgetsItsEnd,
+    TrustsTheExitCodeAlone,
+    TrustsItsEndAlone,
+    RemembersOtherRuns,
+    StumblesOverOddLines,
+    FailsForOddLines,
+    TotalFalls,
+    ResultForgetsTotals,
+    ResultWithoutCall,
+    SecretInArguments,
+    PromptInArguments,
+    PlansAnew,
+    NoProgram,
 }
+
+struct Liar(Lie, AtomicU32);
 
 impl WorkerAdapter for Liar {
     fn kind(&self) -> WorkerKind {
         WorkerKind::Custom
     }
 
-    fn plan(&self, _task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
         let mut spec = CommandSpec::new(["liar"]);
+        spec.stdout = StreamPlan::FOR_SESSION;
         spec.stderr = StreamPlan::FOR_SESSION;
+        match self.0 {
+            Lie::ShowsTwice => spec.stderr.raw = true,
+            Lie::SecretInArguments => {
+                let key = task.env.get("API_KEY").map_or("", String::as_str);
+                spec = spec.args([format!("--key={key}")]);
+            }
+            Lie::PromptInArguments => spec = spec.args(["-p", &task.instructions]),
+            Lie::PlansAnew => spec = spec.args([self.1.fetch_add(1, Ordering::Relaxed).to_string()]),
+            Lie::NoProgram => spec.programs.clear(),
+            _ => {}
+        }
         Ok(spec)
     }
 
     fn session(&self, _task: &WorkerTask) -> Box<dyn WorkerSession> {
-        Box::new(LiarSession(self.0))
+        let run = self.1.fetch_add(1, Ordering::Relaxed);
+        Box::new(LiarSession { lie: self.0, run, lines: 0, odd: 0, ended: false, tokens: 0 })
     }
 }
 
-struct LiarSession(Lie);
+struct LiarSession {
+    lie: Lie,
+    run: u32,
+    lines: usize,
+    odd: usize,
+    ended: bool,
+    tokens: u64,
+}
 
-impl WorkerSession for LiarSession {
-    fn handle(&mut self, _now: roboppi_ipc::Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
-        let SessionInput::Exit(end) = input else { return };
-        let mut result = verdict(&end);
-        let text = |text: &str| SessionEffect::Event(WorkerEvent::Text(AgentText::new(text)));
-        match self.0 {
-            Lie::NoResult => {}
-            Lie::TwoResults => {
-                out.extend([SessionEffect::Result(result.clone()), SessionEffect::Result(result)]);
-            }
-            Lie::EventAfterResult => out.extend([SessionEffect::Result(result), text("late")]),
-            Lie::SuccessWhenCancelled => {
-                if end.cancelled == Some(CancelReason::Parent) {
-                    result.status = WorkerStatus::Succeeded;
+impl LiarSession {
+    fn line(&mut self, line: &[u8], out: &mut Vec<SessionEffect>) {
+        let mut event = |event| out.push(SessionEffect::Event(event));
+        let usage = |input_tokens| WorkerEvent::Usage(Usage { input_tokens, ..Usage::default() });
+        let result = || ToolResult {
+            id: "a".to_owned(),
+            ok: true,
+            preview: String::new(),
+            bytes: 0,
+            blob: None,
+            duration_ms: None,
+        };
+        self.lines += 1;
+        match line {
+            b"call" if matches!(self.lie, Lie::ResultWithoutCall) => {}
+            b"call" => event(WorkerEvent::ToolCall(ToolCall {
+                id: "a".to_owned(),
+                name: "sh".to_owned(),
+                input: serde_json::Value::Null,
+                blob: None,
+                parent: None,
+            })),
+            b"done" => event(WorkerEvent::ToolResult(result())),
+            b"tokens" => {
+                self.tokens = 7;
+                event(usage(7));
+                if matches!(self.lie, Lie::TotalFalls) {
+                    event(usage(6));
                 }
-                out.push(SessionEffect::Result(result));
             }
-            Lie::ShowsTwice => {
-                out.push(SessionEffect::Event(WorkerEvent::Stdout(Default::default())));
-                out.push(SessionEffect::Result(result));
+            b"end" => self.ended = true,
+            odd => {
+                self.odd += 1;
+                event(WorkerEvent::Unknown { raw: String::from_utf8_lossy(odd).into_owned() });
+                if matches!(self.lie, Lie::StumblesOverOddLines) {
+                    event(WorkerEvent::Text(AgentText::new("what?")));
+                }
             }
         }
     }
 }
 
+impl WorkerSession for LiarSession {
+    fn handle(&mut self, _now: roboppi_ipc::Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
+        let end = match input {
+            SessionInput::Line(OutputStream::Stdout, line) => return self.line(line, out),
+            SessionInput::Exit(end) => end,
+            _ => return,
+        };
+        let mut result = verdict(&end);
+        if !self.ended && result.status == WorkerStatus::Succeeded {
+            result.status = WorkerStatus::Failed;
+        }
+        let usage = Usage { input_tokens: self.tokens, ..Usage::default() };
+        result.details.get_or_insert_default().usage = Some(usage);
+        let text = |text: &str| SessionEffect::Event(WorkerEvent::Text(AgentText::new(text)));
+        let last = SessionEffect::Result(result.clone());
+        match self.lie {
+            Lie::NoResult => return,
+            Lie::TwoResults => out.push(last),
+            Lie::EventAfterResult => return out.extend([last, text("late")]),
+            Lie::SuccessWhenCancelled if end.cancelled == Some(CancelReason::Parent) => {
+                result.status = WorkerStatus::Succeeded;
+            }
+            Lie::ShowsTwice => out.push(SessionEffect::Event(WorkerEvent::Stderr(Default::default()))),
+            Lie::ForgetsItsEnd if end.exit == ExitKind::Code(0) && end.cancelled.is_none() => {
+                result.status = WorkerStatus::Succeeded;
+            }
+            Lie::TrustsTheExitCodeAlone if end.exit.code() == 0 && self.lines > 2 => {
+                result.status = WorkerStatus::Succeeded;
+            }
+            Lie::TrustsItsEndAlone if self.ended && end.cancelled.is_none() => {
+                result.status = WorkerStatus::Succeeded;
+            }
+            Lie::RemembersOtherRuns => out.push(text(&format!("run {}", self.run))),
+            Lie::FailsForOddLines if self.odd > 0 => result.status = WorkerStatus::Failed,
+            Lie::ResultForgetsTotals => {
+                result.details.get_or_insert_default().usage = Some(Usage::default());
+            }
+            _ => {}
+        }
+        out.push(SessionEffect::Result(result));
+    }
+}
+
 #[test]
 fn the_kit_notices_every_broken_promise() {
-    let transcript = Transcript::new(task("x")).stdout(b"a\n").stderr(b"b\n");
-    let of = |lie| check(&Liar(lie), &transcript).map(|_| ()).map_err(|violation| violation.to_string());
-    insta::assert_debug_snapshot!(
-        [
-            of(Lie::NoResult),
-            of(Lie::TwoResults),
-            of(Lie::EventAfterResult),
-            of(Lie::SuccessWhenCancelled),
-            of(Lie::ShowsTwice),
-        ],
-        @r#"
-    [
-        Err(
-            "as recorded: 0 results, expected one",
-        ),
-        Err(
-            "as recorded: 2 results, expected one",
-        ),
-        Err(
-            "as recorded: an event after the result: Text { text: \"late\", parent: None }",
-        ),
-        Err(
-            "cancelled (parent) after chunk 0: a cancelled worker has succeeded",
-        ),
-        Err(
-            "as recorded: a session never makes stdout events for a stream that is shown as it is",
-        ),
+    let transcript =
+        Transcript::new(task("x")).stdout(b"call\ndone\n").stderr(b"hm\n").stdout(b"tokens\nend\n");
+    let of = |lie| match check(&Liar(lie, AtomicU32::new(0)), &transcript) {
+        Ok(_) => "kept".to_owned(),
+        Err(violation) => violation.to_string(),
+    };
+    let told: Vec<String> = [
+        Lie::None,
+        Lie::NoResult,
+        Lie::TwoResults,
+        Lie::EventAfterResult,
+        Lie::SuccessWhenCancelled,
+        Lie::ShowsTwice,
+        Lie::ForgetsItsEnd,
+        Lie::TrustsTheExitCodeAlone,
+        Lie::TrustsItsEndAlone,
+        Lie::RemembersOtherRuns,
+        Lie::StumblesOverOddLines,
+        Lie::FailsForOddLines,
+        Lie::TotalFalls,
+        Lie::ResultForgetsTotals,
+        Lie::ResultWithoutCall,
+        Lie::SecretInArguments,
+        Lie::PromptInArguments,
+        Lie::PlansAnew,
+        Lie::NoProgram,
     ]
-    "#
-    );
+    .map(of)
+    .into();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    kept
+    as recorded: 0 results, expected one
+    as recorded: 2 results, expected one
+    as recorded: an event after the result: Text(AgentText { id: None, text: "late", parent: None, blob: None })
+    cancelled (parent) after chunk 0: a cancelled worker has succeeded
+    as recorded: a session never makes stderr events for a stream that is shown as it is
+    cut off by Code(0) after 0 lines, at byte 0 of chunk 0: it has succeeded, though exit code and the worker's own end do not both say so
+    cut off by Code(0) after 2 lines, at byte 1 of chunk 2: it has succeeded, though exit code and the worker's own end do not both say so
+    cut off by Code(1) after 4 lines, at byte 10 of chunk 2: it has succeeded, though exit code and the worker's own end do not both say so
+    pieces of 1 bytes: not the same events and result as in one piece
+    with odd lines between the others: other events than without them
+    with odd lines between the others: another result than without them
+    as recorded: inputTokens fell from 7 to 6
+    as recorded: inputTokens fell from 7 to 0
+    as recorded: the tool result "a" belongs to no call that is open
+    a secret of the task is in an argument, where every user of the machine sees it: --key=kit-secret-0b5e-1
+    the instructions are in an argument, where every user of the machine sees them; give them on standard input or in a file, or state `prompt_is_argument`
+    the same task was planned twice, and the two commands differ
+    the command names no program
+    "#);
 }
