@@ -42,12 +42,24 @@ pub(crate) enum Command {
     /// List the runs, newest first, and keep them in order
     #[command(visible_alias = "ls")]
     Runs(RunsArgs),
+    /// Hide a value from now on, in everything that comes of the run: for steps, reads it from stdin
+    Mask(MaskArgs),
     /// Be the core of a supervisor: JSON lines on stdin and stdout
     #[command(alias = "server")]
     Core(CoreArgs),
     /// Guard another program as a core of ours guards itself
     #[command(hide = true)]
     Guard(GuardArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  printf %s \"$TOKEN\" | roboppi mask
+  roboppi mask < key.pem")]
+pub(crate) struct MaskArgs {
+    /// Taken so that it can be refused without being repeated
+    #[arg(hide = true, num_args = 0.., allow_hyphen_values = true)]
+    pub(crate) value: Option<Vec<OsString>>,
 }
 
 #[derive(Debug, Args)]

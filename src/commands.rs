@@ -7,6 +7,7 @@ mod guarded;
 mod housekeeping;
 mod ipc_trace;
 pub(crate) mod logs;
+pub(crate) mod mask;
 mod out;
 mod record;
 pub(crate) mod runs;

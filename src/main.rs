@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Show(args) => commands::show::run(&args),
         Command::Events(args) => commands::events::run(&args),
         Command::Runs(args) => commands::runs::run(&args),
+        Command::Mask(args) => commands::mask::run(&args),
     };
     result.unwrap_or_else(exit::Failure::report)
 }

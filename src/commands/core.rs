@@ -13,11 +13,14 @@ use tokio::task::LocalSet;
 use crate::cli::CoreArgs;
 use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
+use crate::commands::mask::make_place;
 use crate::exit::Failure;
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     let transport =
         Transport::from_env(|name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))?;
+    // The guard keeps it too, and removes it when this core is killed.
+    let sockets = make_place();
     let guard = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };
     let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
     let guarded = match role {
@@ -30,6 +33,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         drain: args.drain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trace: trace(),
+        sockets: sockets.as_ref().map(|place| place.path().to_owned()),
         ..CoreSettings::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -39,7 +43,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     let serving = async {
         tokio::select! {
             served = roboppi_core::server::serve_process(&transport, settings, Adapters::builtin()) => served,
-            never = guarded::watch(guarded) => match never {},
+            never = guarded::watch(guarded, sockets.as_ref()) => match never {},
         }
     };
     LocalSet::new()

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use roboppi_core::mask::SocketPlace;
 use roboppi_ipc::{OverLimit, RecordLimits};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
@@ -15,6 +16,7 @@ use tokio::task::LocalSet;
 
 use crate::cli::{Over, RunArgs, Switch};
 use crate::commands::ipc_trace::trace;
+use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::commands::{guarded, housekeeping};
 use crate::exit::{self, Failure};
@@ -33,6 +35,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.view)?;
     let file = workflow_file::read(&args.file, args.strict, args.view.color)?;
     let settings = settings(args, file)?;
+    // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
+    let sockets = if args.direct { make_place() } else { None };
     let guarded = match guard(args, &settings)? {
         Some(Role::Guard(code)) => return Ok(ExitCode::from(code)),
         Some(Role::Guarded(guarded)) => Some(guarded),
@@ -45,10 +49,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {
-                end = supervise(args, settings, view) => end,
-                never = guarded::watch(guarded) => match never {},
+                end = supervise(args, settings, view, sockets.as_ref()) => end,
+                never = guarded::watch(guarded, sockets.as_ref()) => match never {},
             },
-            None => supervise(args, settings, view).await,
+            None => supervise(args, settings, view, None).await,
         }
     };
     let end = LocalSet::new().block_on(&runtime, supervising)?;
@@ -69,9 +73,14 @@ fn guard(args: &RunArgs, settings: &RunSettings) -> Result<Option<Role>, Failure
     guard::fork(guard).map(Some).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))
 }
 
-async fn supervise(args: &RunArgs, settings: RunSettings, view: View) -> Result<RunEnd, Failure> {
+async fn supervise(
+    args: &RunArgs,
+    settings: RunSettings,
+    view: View,
+    sockets: Option<&SocketPlace>,
+) -> Result<RunEnd, Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
-    let launch = launch(args, &settings);
+    let launch = launch(args, &settings, sockets);
     let state_dir = settings.state_dir.clone();
     let prepared = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
     if let Some(dir) = state_dir {

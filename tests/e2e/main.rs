@@ -23,6 +23,7 @@ mod hostile_state;
 mod json;
 mod leaks;
 mod logs;
+mod mask;
 mod old_core;
 mod old_core_order;
 mod old_runner;

@@ -13,7 +13,7 @@ use crate::wire_peer::{WirePeer, job};
 const CANARY: &str = "c4nary/9f+86d0=8 kill\"joy";
 
 /// Every file below a directory that holds a text, except where it came from.
-fn files_with(dir: &Path, needle: &str) -> Vec<String> {
+pub(crate) fn files_with(dir: &Path, needle: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut dirs = vec![dir.to_owned()];
     while let Some(dir) = dirs.pop() {

@@ -6,12 +6,12 @@ use roboppi_ipc::{
     Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
     CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation, Gap,
     Heartbeat, Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions,
-    JobOutcome, JobRequest, JobType, Leaked, Message, Observation, OutputMode, Patch, Permit, PermitGranted,
-    PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass, ProcessIdentity,
-    Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit, ResultDetails,
-    SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis,
-    WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus, WorkerTask,
-    decode, error_code,
+    JobOutcome, JobRequest, JobType, Leaked, Mask, Message, Observation, OutputMode, Patch, Permit,
+    PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass,
+    ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit,
+    ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage,
+    UtcMillis, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus,
+    WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -276,6 +276,7 @@ pub(crate) fn samples() -> Vec<Message> {
             result: Some(result()),
             error_class: Some(ErrorClass::RetryableTransient),
         }),
+        Message::Mask(Mask { value: SecretText::new("made at run time") }),
         Message::Escalation(Escalation { event: escalation }),
         Message::ReportQueueMetrics(QueueMetrics {
             request_id: request(),
@@ -315,12 +316,13 @@ pub(crate) fn kinds() -> BTreeSet<&'static str> {
         | Message::JobEvent(_)
         | Message::JobCompleted(_)
         | Message::CoreEvent(_)
+        | Message::Mask(_)
         | Message::Escalation(_)
         | Message::ReportQueueMetrics(_)
         | Message::Heartbeat(_)
         | Message::HeartbeatAck(_)
         | Message::Error(_)
-        | Message::Unknown { .. } => 18,
+        | Message::Unknown { .. } => 19,
     };
     let samples = samples();
     let kinds: BTreeSet<String> = samples.iter().map(|message| message.kind().to_owned()).collect();

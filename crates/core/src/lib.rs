@@ -9,6 +9,7 @@
 //!   and ends it. The record comes first: nothing is shown that was not recorded before, and a record that
 //!   fails is told and stops nothing.
 //! * [`Orphans`] ends what a worker leaves behind, and tells whose it was.
+//! * [`mask`] lets a worker hide a value while it runs.
 //! * [`live`] is what is shown while a worker runs. It is bounded, it may shed output, and it always says
 //!   what it shed. A reader that lags slows nobody down.
 
@@ -17,6 +18,7 @@ mod clock;
 mod fixtures;
 mod job;
 pub mod live;
+pub mod mask;
 mod orphans;
 mod permit;
 pub mod server;

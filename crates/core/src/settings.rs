@@ -1,5 +1,6 @@
 //! What a core can be told when it starts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use roboppi_ipc::io::Trace;
@@ -23,6 +24,9 @@ pub struct CoreSettings {
     pub live: LiveLimits,
     /// `version` in the hello.
     pub version: String,
+    /// Where the sockets of attempts are made ([`SocketPlace`](crate::mask::SocketPlace)); without it workers have
+    /// none.
+    pub sockets: Option<PathBuf>,
     /// Who is told of every message.
     pub trace: Option<Trace>,
 }
@@ -37,6 +41,7 @@ impl Default for CoreSettings {
             max_jobs: 1024,
             live: LiveLimits::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            sockets: None,
             trace: None,
         }
     }

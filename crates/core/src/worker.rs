@@ -10,8 +10,10 @@ mod holders;
 mod record;
 mod state;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 
 use crate::live::{LiveEvent, LiveLimits};
+use crate::mask::Sockets;
 use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
 use budgets::Budgets;
 use state::State;
@@ -106,13 +109,38 @@ pub struct WorkerHost {
     budgets: Rc<Budgets>,
     /// What must not be seen of what they write.
     pub secrets: Secrets,
+    /// Where they may tell more of it.
+    sockets: Option<Rc<Sockets>>,
 }
 
 impl WorkerHost {
     /// A host in this process. The values of its variables with a secret-looking name are hidden.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, orphans: Orphans::new(), budgets: Rc::default(), secrets: secrets_of_environment() }
+        Self {
+            clock,
+            orphans: Orphans::new(),
+            budgets: Rc::default(),
+            secrets: secrets_of_environment(),
+            sockets: None,
+        }
+    }
+
+    /// Gives each worker a socket in the directory `dir`, to hide a value while it runs.
+    #[must_use]
+    pub fn with_sockets_in(mut self, dir: PathBuf) -> Self {
+        self.sockets = Some(Rc::new(Sockets::new(dir)));
+        self
+    }
+}
+
+impl WorkerHost {
+    /// A text that does not come of the output of a worker, such as the command line of a process, as it may be seen.
+    pub(crate) fn without_secrets(&self, text: String) -> String {
+        match self.secrets.redact_str(&text) {
+            Cow::Owned(redacted) => redacted,
+            Cow::Borrowed(_) => text,
+        }
     }
 }
 

@@ -83,6 +83,7 @@ fn decode_line(line: &[u8]) -> Result<Message, DecodeError> {
         "job_event" => parse(line).map(Message::JobEvent),
         "job_completed" => parse(line).map(Message::JobCompleted),
         "core_event" => parse(line).map(Message::CoreEvent),
+        "mask" => parse(line).map(Message::Mask),
         "escalation" => parse(line).map(Message::Escalation),
         "report_queue_metrics" => parse(line).map(Message::ReportQueueMetrics),
         "heartbeat" => parse(line).map(Message::Heartbeat),

@@ -7,13 +7,16 @@ pub const PROTOCOL_MIN: u32 = 1;
 /// Newest protocol this version speaks.
 pub const PROTOCOL_MAX: u32 = 2;
 
+/// The ability of a supervisor to be told of values that are hidden on the way (`mask`).
+pub const CAPABILITY_MASK: &str = "mask";
+
 /// `hello`: sent first, never answered. A peer whose first line is something else speaks protocol 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// `protocol`: versions it understands.
     pub protocol: ProtocolRange,
-    /// `capabilities`: names of optional abilities.
+    /// `capabilities`: names of optional abilities. A supervisor that says `mask` is told values by `mask`.
     #[serde(default)]
     pub capabilities: Vec<String>,
     /// `version` of the program.

@@ -29,7 +29,9 @@ pub use event::{
     ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
 };
 pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
-pub use hello::{CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessIdentity, ProtocolRange};
+pub use hello::{
+    CAPABILITY_MASK, CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessIdentity, ProtocolRange,
+};
 pub use id::{JobId, PermitId, RequestId};
 pub use job::{
     Capability, Job, JobContext, JobLimits, JobOptions, JobType, OutputMode, OverLimit, Priority,
@@ -37,8 +39,8 @@ pub use job::{
 };
 pub use message::{
     Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Escalation, Heartbeat,
-    JobCancelled, JobCompleted, JobEvent, JobOutcome, JobRequest, Message, PermitGranted, PermitRejected,
-    QueueMetrics, RequestPermit, SubmitJob, error_code,
+    JobCancelled, JobCompleted, JobEvent, JobOutcome, JobRequest, Mask, Message, PermitGranted,
+    PermitRejected, QueueMetrics, RequestPermit, SubmitJob, error_code,
 };
 pub use pending::{PendingRequests, Settled};
 pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens};

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     CancelReason, ErrorClass, Hello, Job, JobId, Leaked, Permit, PermitRejection, ProcessIdentity, RequestId,
-    UtcMillis, WorkerEvent, WorkerResult, decode_tagged,
+    SecretText, UtcMillis, WorkerEvent, WorkerResult, decode_tagged,
 };
 
 /// Values of `code` in an [`ErrorReply`].
@@ -49,6 +49,9 @@ pub enum Message {
     JobCompleted(JobCompleted),
     /// Core → supervisor, out of band: something happened to the core or its processes. Protocol 2.
     CoreEvent(CoreEventMessage),
+    /// Core → supervisor, out of band: a worker has a value hidden from now on. To supervisors with the capability `mask`
+    /// only. Protocol 2.
+    Mask(Mask),
     /// Core → supervisor: a protection was triggered.
     Escalation(Escalation),
     /// Supervisor → core: how long its queue is.
@@ -85,6 +88,7 @@ impl Message {
             Self::JobEvent(_) => "job_event",
             Self::JobCompleted(_) => "job_completed",
             Self::CoreEvent(_) => "core_event",
+            Self::Mask(_) => "mask",
             Self::Escalation(_) => "escalation",
             Self::ReportQueueMetrics(_) => "report_queue_metrics",
             Self::Heartbeat(_) => "heartbeat",
@@ -112,6 +116,7 @@ impl Message {
             | Self::JobEvent(_)
             | Self::JobCompleted(_)
             | Self::CoreEvent(_)
+            | Self::Mask(_)
             | Self::Escalation(_)
             | Self::Heartbeat(_)
             | Self::HeartbeatAck(_)
@@ -363,6 +368,15 @@ impl<'de> Deserialize<'de> for CoreEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         decode_tagged(deserializer, &CORE_EVENT_KINDS, Self::deserialize, |raw| Self::Unknown { raw })
     }
+}
+
+/// `mask`. Like `redact` of a job it is never traced and never recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Mask {
+    /// `value`: must not be seen in anything the supervisor records or shows from now on; it belongs into `redact` of
+    /// every later job.
+    pub value: SecretText,
 }
 
 /// Where a worker is on its way out.

@@ -127,6 +127,12 @@ impl Secrets {
         self.len() == 0
     }
 
+    /// The values that were added after the first `known` ones, to tell them to somebody who has those.
+    #[must_use]
+    pub fn values_from(&self, known: usize) -> Vec<Zeroizing<Vec<u8>>> {
+        self.read().values.iter().skip(known).map(|hidden| hidden.value.clone()).collect()
+    }
+
     /// The names by which hidden values are known, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

@@ -327,6 +327,7 @@ impl Runner {
         match message {
             Message::JobCompleted(completed) => self.shared.job_completed(completed),
             Message::CoreEvent(report) => self.core_event(report.event),
+            Message::Mask(mask) => self.shared.mask(mask.value),
             Message::Escalation(escalation) => {
                 let event = escalation.event;
                 let said = match (event["target"].as_str(), event["reason"].as_str()) {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use roboppi_core::mask::SocketPlace;
 use roboppi_core::{CoreSettings, GateSettings};
 use roboppi_supervisor::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, RunSettings};
 use roboppi_worker_adapters::Adapters;
@@ -16,9 +17,9 @@ use crate::cli::RunArgs;
 const PIPE: usize = 64 * 1024;
 
 /// The core to use: another one, our own as a process, or our own in this process.
-pub(super) fn launch(args: &RunArgs, settings: &RunSettings) -> CoreLaunch {
+pub(super) fn launch(args: &RunArgs, settings: &RunSettings, sockets: Option<&SocketPlace>) -> CoreLaunch {
     if args.direct {
-        return CoreLaunch::Connected(in_this_process(settings));
+        return CoreLaunch::Connected(in_this_process(settings, sockets));
     }
     let other = args.core.clone().or_else(|| {
         env::var_os("ROBOPPI_CORE_ENTRYPOINT").filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -89,7 +90,7 @@ fn is_script(entry: &Path) -> bool {
     ["ts", "js", "tsx", "jsx"].iter().any(|script| extension == *script)
 }
 
-fn in_this_process(settings: &RunSettings) -> CoreStreams {
+fn in_this_process(settings: &RunSettings, sockets: Option<&SocketPlace>) -> CoreStreams {
     let (near, far) = tokio::io::duplex(PIPE);
     let (core_reader, core_writer) = tokio::io::split(far);
     let core = CoreSettings {
@@ -97,6 +98,7 @@ fn in_this_process(settings: &RunSettings) -> CoreStreams {
         grace: settings.grace,
         drain: settings.drain,
         version: settings.version.clone(),
+        sockets: sockets.map(|place| place.path().to_owned()),
         ..CoreSettings::default()
     };
     tokio::task::spawn_local(async move {

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello, Job, JobId,
-    Leaked, Message, PermitRejected, PermitRejection, RejectionReason, RequestId, WorkerTask, error_code,
+    CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello,
+    Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason, RequestId,
+    SecretText, WorkerTask, error_code,
 };
 use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
@@ -41,6 +42,10 @@ pub(super) struct CoreState {
     /// `ROBOPPI_TUI_STREAM_STDIO`: whether output may be streamed at all.
     stream_stdio: bool,
     told_of_rubbish: bool,
+    /// The supervisor wants to know of values that are hidden on the way.
+    tells_secrets: bool,
+    /// Values that it knows of.
+    told_secrets: usize,
 }
 
 #[derive(Debug)]
@@ -51,12 +56,19 @@ struct KnownJob {
 
 impl CoreState {
     pub(super) fn new(settings: CoreSettings, adapters: Adapters, clock: Clock, news: Rc<Notify>) -> Self {
+        let host = WorkerHost::new(clock);
+        let host = match settings.sockets.clone() {
+            Some(dir) => host.with_sockets_in(dir),
+            None => host,
+        };
         Self {
             gate: PermitGate::new(settings.gate),
             settings,
             adapters,
             clock,
-            host: WorkerHost::new(clock),
+            told_secrets: host.secrets.len(),
+            host,
+            tells_secrets: false,
             dialect: None,
             jobs: HashMap::new(),
             outbox: Outbox::new(),
@@ -151,6 +163,20 @@ impl CoreState {
         for (job_id, notice) in notices {
             state.notice(job_id, notice);
         }
+        state.tell_secrets();
+    }
+
+    /// Tells the supervisor what workers have had hidden since, before anything that they say after it: it hides that
+    /// in its own words, and tells the next core, should this one be lost.
+    fn tell_secrets(&mut self) {
+        let known = self.host.secrets.len();
+        if self.tells_secrets && known > self.told_secrets {
+            for value in self.host.secrets.values_from(self.told_secrets) {
+                let value = SecretText::new(String::from_utf8_lossy(&value));
+                self.outbox.answer(Message::Mask(Mask { value }));
+            }
+        }
+        self.told_secrets = known;
     }
 
     fn notice(&mut self, job_id: JobId, notice: WorkerNotice) {
@@ -182,11 +208,13 @@ impl CoreState {
         }
     }
 
-    fn leaked(&mut self, job_id: Option<JobId>, leaked: Leaked) {
+    fn leaked(&mut self, job_id: Option<JobId>, mut leaked: Leaked) {
+        leaked.command = self.host.without_secrets(leaked.command);
         self.outbox.core_event(self.clock, CoreEvent::Leaked { job_id, leaked });
     }
 
     fn warn(&mut self, message: String) {
+        let message = self.host.without_secrets(message);
         self.outbox.core_event(self.clock, CoreEvent::Warning { message });
     }
 
@@ -200,6 +228,8 @@ impl CoreState {
     fn decide(&mut self, message: Message) -> Vec<(JobId, JobEffect)> {
         if let Message::Hello(hello) = &message {
             self.fix_dialect(Dialect::agree(hello.protocol).unwrap_or(Dialect::V1));
+            self.tells_secrets = self.dialect == Some(Dialect::V2)
+                && hello.capabilities.iter().any(|name| name == CAPABILITY_MASK);
         }
         self.fix_dialect(Dialect::V1);
         match message {
@@ -360,12 +390,15 @@ impl CoreState {
         if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
             options.timeout = options.timeout.map(|left| left.min(lifetime));
         }
+        self.tell_secrets();
         for value in task.roboppi.iter().flat_map(|ours| &ours.redact) {
             let _taken = self.host.secrets.add("secrets", value.reveal().as_bytes());
         }
         for (name, value) in task.env.iter().filter(|(name, _)| looks_secret(name)) {
             let _taken = self.host.secrets.add(name, value.as_bytes());
         }
+        // These it knows.
+        self.told_secrets = self.host.secrets.len();
         options.stdio &= self.stream_stdio;
         options.limits.by_line = self.dialect == Some(Dialect::V1);
         let adapter = self.adapters.get(task.worker_kind);

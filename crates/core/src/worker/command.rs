@@ -11,6 +11,7 @@ use roboppi_process::{Environment, Spawn, StdinMode};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 use tempfile::TempDir;
 
+use crate::mask::SOCKET;
 use crate::orphans::MARKER;
 
 /// Variables that tell a core where its own wire is. A worker that starts a roboppi of its own must not
@@ -38,12 +39,15 @@ pub(super) fn prepare(
     spec: &CommandSpec,
     task: &WorkerTask,
     job_id: &JobId,
+    socket: Option<&Path>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Prepared, String> {
     let files =
         make_files(&spec.files).map_err(|error| format!("cannot write the worker's files: {error}"))?;
     let args = spec.args.iter().map(|arg| argument(arg, files.as_ref())).collect::<Result<_, _>>()?;
-    let set = variables(spec, task, job_id, &environment);
+    let mut set = variables(spec, task, job_id, &environment);
+    // That of a roboppi around this one would hide the value there, and not here.
+    set.remove(SOCKET);
     let path = set.get("PATH").map(OsString::from).or_else(|| {
         let removed = spec.env_remove.iter().any(|name| name == "PATH");
         (!removed).then(|| environment("PATH")).flatten()
@@ -51,7 +55,8 @@ pub(super) fn prepare(
     let cwd = PathBuf::from(&task.workspace_ref);
     let program = choose_program(&spec.programs, path.as_deref(), &cwd)
         .ok_or_else(|| "the adapter names no program".to_owned())?;
-    let removed = OF_THE_CORE_ALONE.iter().map(OsString::from);
+    let removed = OF_THE_CORE_ALONE.iter().chain(&[SOCKET]).map(OsString::from);
+    let socket = socket.map(|socket| (SOCKET.into(), socket.into()));
     Ok(Prepared {
         spawn: Spawn {
             program,
@@ -59,7 +64,7 @@ pub(super) fn prepare(
             cwd,
             env: Environment {
                 remove: removed.chain(spec.env_remove.iter().map(OsString::from)).collect(),
-                set: set.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+                set: set.into_iter().map(|(name, value)| (name.into(), value.into())).chain(socket).collect(),
             },
             stdin: match spec.stdin {
                 StdinPlan::Null => StdinMode::Null,
@@ -150,7 +155,7 @@ mod tests {
     }
 
     fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Spawn {
-        prepare(spec, task, &JobId::new("a"), environment).unwrap().spawn
+        prepare(spec, task, &JobId::new("a"), None, environment).unwrap().spawn
     }
 
     #[test]
@@ -175,16 +180,36 @@ mod tests {
         let set: Vec<String> =
             env.set.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
         assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core", "ROBOPPI_JOB_ID=a"]);
-        for name in OF_THE_CORE_ALONE.iter().chain(&["C"]) {
+        for name in OF_THE_CORE_ALONE.iter().chain(&["C", SOCKET]) {
             assert!(env.remove.iter().any(|removed| removed == name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_socket_is_that_of_the_attempt_or_none() {
+        let mut task = task();
+        task.env.insert(SOCKET.into(), "/of/another".into());
+        let sockets = |socket: Option<&Path>| {
+            let spec = CommandSpec::new(["sh"]);
+            let spawn = prepare(&spec, &task, &JobId::new("a"), socket, environment).unwrap().spawn;
+            spawn
+                .env
+                .set
+                .into_iter()
+                .filter(|(name, _)| name == SOCKET)
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sockets(Some(Path::new("/of/this"))), ["/of/this"]);
+        assert!(sockets(None).is_empty());
     }
 
     #[test]
     fn the_first_program_that_exists_is_taken() {
         let program = |programs: &[&str]| {
             let spec = CommandSpec::new(programs.iter().copied());
-            prepare(&spec, &task(), &JobId::new("a"), environment).map(|prepared| prepared.spawn.program)
+            prepare(&spec, &task(), &JobId::new("a"), None, environment)
+                .map(|prepared| prepared.spawn.program)
         };
         assert_eq!(program(&["no-such-program", "sh"]).unwrap(), "sh");
         assert_eq!(program(&["/no/such/program", "/bin/sh", "sh"]).unwrap(), "/bin/sh");
@@ -198,9 +223,9 @@ mod tests {
         for name in ["", ".", "..", "a/b", ".hidden", "a b"] {
             let mut spec = CommandSpec::new(["sh"]);
             spec.files.push(TempFile { name: name.into(), content: Vec::new() });
-            assert!(prepare(&spec, &task(), &JobId::new("a"), environment).is_err(), "{name}");
+            assert!(prepare(&spec, &task(), &JobId::new("a"), None, environment).is_err(), "{name}");
         }
         let spec = CommandSpec::new(["sh"]).args([Arg::File("not-made".into())]);
-        assert!(prepare(&spec, &task(), &JobId::new("a"), environment).is_err());
+        assert!(prepare(&spec, &task(), &JobId::new("a"), None, environment).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Takes one worker from its task to its outcome.
 
+use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::command::{Prepared, prepare};
 use super::record::Recorder;
 use super::state::Watch;
 use super::{Shared, WorkerOptions};
+use crate::mask::MaskSocket;
 use crate::{WorkerControl, WorkerOutcome};
 
 /// Controls that wait for the process to take them; more wait in the state of the worker.
@@ -32,7 +34,8 @@ pub(super) async fn drive(
     let _unfinished = Unfinished(&shared);
     let job_id = shared.state.borrow().job_id.clone();
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
-    match prepare_worker(adapter, task, &job_id) {
+    let socket = open_socket(&shared);
+    match prepare_worker(adapter, task, &job_id, socket.as_ref().map(MaskSocket::path)) {
         Err(problem) => end_without_report(&shared, problem, None),
         Ok(Ready { command, polite, translation }) => {
             let polite = polite.min(options.grace);
@@ -73,6 +76,15 @@ impl Drop for Unfinished<'_> {
     }
 }
 
+/// The socket of the attempt, which is there until the attempt has ended. A worker can do without.
+fn open_socket(shared: &Shared) -> Option<MaskSocket> {
+    let Shared { state, host, news, .. } = shared;
+    let opened = host.sockets.as_ref()?.open(&host.secrets, news);
+    opened
+        .map_err(|error| state.borrow_mut().warn(format!("`roboppi mask` will not work in it: {error}")))
+        .ok()
+}
+
 struct Ready {
     command: Prepared,
     polite: Duration,
@@ -83,11 +95,12 @@ fn prepare_worker(
     adapter: Option<Arc<dyn WorkerAdapter>>,
     task: WorkerTask,
     job_id: &JobId,
+    socket: Option<&Path>,
 ) -> Result<Ready, String> {
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
     let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let command = prepare(&spec, &task, job_id, |name| std::env::var_os(name))?;
+    let command = prepare(&spec, &task, job_id, socket, |name| std::env::var_os(name))?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);
     Ok(Ready { command, polite: spec.polite, translation })

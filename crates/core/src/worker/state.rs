@@ -273,7 +273,7 @@ impl State {
         self.leaked = own;
     }
 
-    fn warn(&mut self, message: String) {
+    pub(super) fn warn(&mut self, message: String) {
         self.notices.push_back(WorkerNotice::Warning(message));
     }
 
@@ -314,6 +314,10 @@ impl State {
         self.live.finish(now);
         let details: &mut ResultDetails = outcome.result.details.get_or_insert_default();
         details.leaked = std::mem::take(&mut self.leaked);
+        for leaked in &mut details.leaked {
+            leaked.command = self.host.without_secrets(std::mem::take(&mut leaked.command));
+        }
+        details.error = details.error.take().map(|error| self.host.without_secrets(error));
         details.log_bytes = self.recorder.log_bytes();
         details.events_bytes = self.recorder.events_bytes();
         details.last_seq = self.live.last_seq();

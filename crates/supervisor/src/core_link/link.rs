@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions, Trace};
 use roboppi_ipc::{
-    CoreEvent, CoreEventMessage, Cost, DecodeError, DecodeErrorKind, Dialect, ErrorClass,
+    CAPABILITY_MASK, CoreEvent, CoreEventMessage, Cost, DecodeError, DecodeErrorKind, Dialect, ErrorClass,
     Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono, Observation,
     WorkerResult, WorkerStatus,
 };
@@ -216,7 +216,9 @@ async fn live<R, W>(
         greeted: false,
         rubbish: false,
     }));
-    peer.send(Message::Hello(Hello::ours(&settings.version))).await;
+    let mut hello = Hello::ours(&settings.version);
+    hello.capabilities.push(CAPABILITY_MASK.to_owned());
+    peer.send(Message::Hello(hello)).await;
     // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
     peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;
 

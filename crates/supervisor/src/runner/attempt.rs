@@ -320,7 +320,7 @@ impl Attempt<'_> {
                     limits: Some(settings.record_limits),
                 }),
                 stdio: Some(settings.stream_stdio),
-                redact: settings.secrets.named.clone(),
+                redact: self.shared.values_to_hide(),
                 timeout_ms: Some(timeout_ms),
                 resume: None,
                 idle_ms: None,

@@ -10,7 +10,8 @@ use std::time::Duration;
 use roboppi_attach::Wish;
 use roboppi_ipc::io::Peer;
 use roboppi_ipc::{
-    Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, UtcMillis, WorkerResult,
+    Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, SecretText, UtcMillis,
+    WorkerResult,
 };
 use roboppi_journal::RunDir;
 use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepId};
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     router: RefCell<Router>,
     core: RefCell<Core>,
     core_news: Notify,
+    /// Values that workers have had hidden, for the core that comes after this one.
+    masked: RefCell<Vec<SecretText>>,
     /// Bounded by the attempts of the run: one entry each.
     live: mpsc::UnboundedSender<AttemptRef>,
     /// The last core that was lost, and why.
@@ -99,6 +102,7 @@ impl Shared {
             router: RefCell::default(),
             core: RefCell::new(Core::Awaited),
             core_news: Notify::new(),
+            masked: RefCell::default(),
             last_loss: RefCell::default(),
             clock: Rc::new(RunClock::start()),
         };
@@ -108,6 +112,19 @@ impl Shared {
     /// An attempt has its permit, from a core that says no more than that.
     pub(super) fn granted(&self, of: &AttemptRef) {
         let _ = self.live.send(of.clone());
+    }
+
+    /// A worker has a value hidden from now on.
+    pub(super) fn mask(&self, value: SecretText) {
+        // The core took it, so there is room for it here.
+        let _taken = self.settings.secrets.hidden.add("mask", value.reveal().as_bytes());
+        self.masked.borrow_mut().push(value);
+    }
+
+    /// What a core must be told to hide.
+    pub(super) fn values_to_hide(&self) -> Vec<SecretText> {
+        let named = &self.settings.secrets.named;
+        named.iter().chain(&*self.masked.borrow()).cloned().collect()
     }
 
     pub(super) fn recorder(&self) -> RefMut<'_, Recorder> {
