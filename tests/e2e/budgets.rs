@@ -69,6 +69,23 @@ fn a_log_may_be_kept_whole_or_end_its_worker() {
 }
 
 #[test]
+fn a_worker_that_asks_nobody_for_ever_is_told_once() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let script = "for i in 1 2 3; do yes 'Overwrite? [y/n]' | head -c 3000000; echo; done";
+        let printed = env.run(&Flow::of(script)).arg(mode).output().code(0).all();
+        let said = "it prints the same 17 bytes again and again";
+        assert_eq!(printed.matches(said).count(), 1, "{printed}");
+        let warnings = env.the_run().events("warning");
+        assert_eq!((warnings.len(), &warnings[0]["step"]), (1, &"work".into()), "{warnings:?}");
+        let shown = env.roboppi(["show"]).output().code(0).all();
+        assert!(shown.contains(&format!("work: {said}")) && shown.contains("Overwrite?"), "{shown}");
+        let events = env.roboppi(["events", "--json", "--kind", "warning"]).output().code(0).text();
+        assert!(events.contains(said), "{events}");
+    }
+}
+
+#[test]
 fn a_disk_that_is_nearly_full_stops_the_record_and_not_the_run() {
     let env = TestEnv::new();
     let flow = Flow::of("echo unrecorded; echo ran > ran");

@@ -8,6 +8,7 @@ mod command;
 mod drive;
 mod holders;
 mod record;
+mod repetition;
 mod state;
 
 use std::borrow::Cow;

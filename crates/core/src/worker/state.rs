@@ -18,6 +18,7 @@ use roboppi_worker_adapters::{
 
 use super::holders::Holders;
 use super::record::Recorder;
+use super::repetition::Repetition;
 use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
 use crate::live::{LiveEvent, LiveQueue, ProgressThinner, StoredRange};
 use crate::orphans::{Left, WatchedJob};
@@ -39,6 +40,7 @@ pub(super) struct State {
     /// Of stdout and stderr.
     redactors: [Redactor; 2],
     clean: Vec<u8>,
+    repetitions: [Repetition; 2],
     progress: ProgressThinner,
     /// Present while there is a process.
     translation: Option<Translation>,
@@ -81,6 +83,7 @@ impl State {
             recorder: Recorder::default(),
             redactors: [(); 2].map(|()| Redactor::new(&host.secrets).with_masks()),
             clean: Vec::new(),
+            repetitions: <[Repetition; 2]>::default(),
             progress: ProgressThinner::new(options.limits.progress_time),
             translation: None,
             effects: Vec::new(),
@@ -201,6 +204,9 @@ impl State {
         let offset = self.recorder.output(stream, bytes, ts);
         self.pass_on_trouble();
         self.keep_within_limit(now);
+        if let Some(repeated) = self.repetitions[stream as usize].push(bytes) {
+            self.warn(repeated.to_string());
+        }
         let Some(translation) = &mut self.translation else { return };
         if self.show_output && translation.is_raw(stream) {
             self.live.output(now, ts, stream, offset, bytes);
