@@ -11,6 +11,10 @@ use jiff::Timestamp;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_workflow::parse_duration;
 
+mod portable;
+
+pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
+
 /// Runs coding agents and commands as steps of a workflow, shows what they do, stops them for good, and
 /// keeps the record.
 #[derive(Debug, Parser)]
@@ -44,6 +48,10 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Hide a value from now on, in everything that comes of the run: for steps, reads it from stdin
     Mask(MaskArgs),
+    /// Write a run into one file, or what a step of it wrote, or a trace
+    Export(ExportArgs),
+    /// Take in a run that was exported on another machine
+    Import(ImportArgs),
     /// Be the core of a supervisor: JSON lines on stdin and stdout
     #[command(alias = "server")]
     Core(CoreArgs),

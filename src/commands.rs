@@ -2,9 +2,11 @@
 
 pub(crate) mod core;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod guard;
 mod guarded;
 mod housekeeping;
+pub(crate) mod import;
 mod ipc_trace;
 pub(crate) mod logs;
 pub(crate) mod mask;

@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         Command::Events(args) => commands::events::run(&args),
         Command::Runs(args) => commands::runs::run(&args),
         Command::Mask(args) => commands::mask::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Import(args) => commands::import::run(&args),
     };
     result.unwrap_or_else(exit::Failure::report)
 }

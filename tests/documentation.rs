@@ -71,6 +71,8 @@ fn generated(name: &str) -> String {
         "roboppi runs" => help(&["runs"]),
         "roboppi runs prune" => help(&["runs", "prune"]),
         "roboppi mask" => help(&["mask"]),
+        "roboppi export" => help(&["export"]),
+        "roboppi import" => help(&["import"]),
         "roboppi core" => help(&["core"]),
         other => panic!("nobody generates {other:?}"),
     }
@@ -113,5 +115,5 @@ fn the_keys_of_a_workflow_are_described() {
 
 #[test]
 fn the_command_line_is_described() {
-    hold("command-line.md", 8);
+    hold("command-line.md", 10);
 }

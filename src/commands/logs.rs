@@ -162,14 +162,16 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
     }
 }
 
-fn find_step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, Failure> {
+/// A step of a run by its name.
+pub(crate) fn find_step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, Failure> {
     view.step(&name.into()).ok_or_else(|| {
         let names: Vec<&str> = view.steps.iter().map(|step| step.plan.step.as_str()).collect();
         Failure::usage(format!("the run has no step `{name}`\nhint: it has {}", names.join(", ")))
     })
 }
 
-fn no_attempt(step: &StepView, number: Option<u32>) -> Failure {
+/// Says that there is no such attempt.
+pub(crate) fn no_attempt(step: &StepView, number: Option<u32>) -> Failure {
     let name = &step.plan.step;
     match number {
         Some(number) => {

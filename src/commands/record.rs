@@ -51,3 +51,15 @@ pub(crate) fn time(ts: UtcMillis) -> String {
     let time = i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok());
     time.map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
 }
+
+/// A size in one unit.
+pub(crate) fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown to one digit")]
+    let count = count as f64;
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..units.len() - 1)
+        .find(|power| count < 1024_f64.powi(*power as i32 + 1))
+        .unwrap_or(units.len() - 1);
+    let digits = usize::from(power > 0);
+    format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
+}

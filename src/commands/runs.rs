@@ -12,6 +12,7 @@ use roboppi_journal::{Kept, RecordError, Retention, StateRoot};
 use serde_json::json;
 
 use crate::cli::{PruneArgs, RunsArgs, RunsCommand};
+use crate::commands::record;
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -50,6 +51,7 @@ fn as_array(runs: &[RunSummary]) -> String {
                 "workspace": manifest.map(|manifest| &manifest.workspace),
                 "workflow": manifest.map(|manifest| &manifest.workflow),
                 "pinned": run.pinned,
+                "importedFrom": run.imported.as_ref().map(|imported| &imported.from.host),
                 "record": run.dir.path(),
                 "damage": run.damage,
             })
@@ -67,8 +69,9 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
     rows.extend(runs.iter().map(|run| {
         let manifest = run.manifest.as_ref();
         let started = manifest.map(|manifest| manifest.started_at);
-        let state =
-            if run.pinned { format!("{}, pinned", run.standing.name()) } else { run.standing.name().into() };
+        let pinned = if run.pinned { ", pinned" } else { "" };
+        let imported = if run.imported.is_some() { ", imported" } else { "" };
+        let state = format!("{}{imported}{pinned}", run.standing.name());
         [
             run.id.to_string(),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.name)),
@@ -107,7 +110,7 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     let mut failed = None;
     let (mut removed, mut freed) = (0_u32, 0_u64);
     for (run, reason) in expired(root, &retention).map_err(Failure::own)? {
-        let _ = writeln!(text, "{}  {}  {}", run.id, bytes(run.bytes), reason.text());
+        let _ = writeln!(text, "{}  {}  {}", run.id, record::bytes(run.bytes), reason.text());
         if !args.dry_run
             && let Err(error) = root.remove(&run.id)
         {
@@ -118,7 +121,7 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     }
     let verb = if args.dry_run { "would be removed" } else { "removed" };
     let noun = if removed == 1 { "run" } else { "runs" };
-    let _ = writeln!(text, "{removed} {noun} {verb}, {}", bytes(freed));
+    let _ = writeln!(text, "{removed} {noun} {verb}, {}", record::bytes(freed));
     print(&text)?;
     failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(Failure::own(error)))
 }
@@ -136,17 +139,6 @@ pub(crate) fn expired(
         id: run.id,
     });
     Ok(retention.expired(now, kept.collect()))
-}
-
-fn bytes(count: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown to one digit")]
-    let count = count as f64;
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let power = (0..units.len() - 1)
-        .find(|power| count < 1024_f64.powi(*power as i32 + 1))
-        .unwrap_or(units.len() - 1);
-    let digits = usize::from(power > 0);
-    format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
 }
 
 fn pin(root: &StateRoot, text: &str, pinned: bool) -> Result<ExitCode, Failure> {

@@ -63,6 +63,14 @@ impl Page {
     fn trouble(&self) -> String {
         let mut text = String::new();
         match &self.view.status {
+            _ if self.standing == Standing::Lost && self.run.is_imported() => {
+                let live = self.run.imported().is_some_and(|imported| imported.from.live);
+                text += if live {
+                    "\nIt was going on when it was exported. What came of it is on the host it is from.\n"
+                } else {
+                    "\nIts owner was gone when it was exported, and did not say how it ended.\n"
+                };
+            }
             _ if self.standing == Standing::Lost => {
                 let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
                 let owner = owner.unwrap_or_default();
@@ -152,6 +160,10 @@ impl Page {
         if let RunStatus::Finished { at, duration_ms, .. } = &self.view.status {
             rows.push(["ended".to_owned(), record::time(*at)]);
             rows.push(["took".to_owned(), duration(*duration_ms)]);
+        }
+        if let Some(imported) = self.run.imported() {
+            let (host, exported) = (plain(&imported.from.host), record::time(imported.from.exported_at));
+            rows.push(["from".to_owned(), format!("{host}, as it was at {exported}")]);
         }
         terminal::table(&rows)
     }

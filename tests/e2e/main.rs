@@ -16,6 +16,7 @@ mod env;
 mod events;
 mod examples;
 mod exit_codes;
+mod export;
 mod flow;
 mod follow;
 mod help;

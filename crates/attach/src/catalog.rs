@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{RecordError, RunDir, StateRoot};
+use roboppi_journal::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus, RunView, StepState};
 
 /// Where a run is, as somebody sees it who was not there.
@@ -47,6 +47,8 @@ pub struct RunSummary {
     pub duration_ms: Option<u64>,
     /// Nobody may remove it.
     pub pinned: bool,
+    /// Where it came from, when that is another machine.
+    pub imported: Option<Imported>,
     /// What is wrong with its record.
     pub damage: Option<String>,
 }
@@ -64,13 +66,14 @@ impl RunSummary {
             RunStatus::Finished { outcome, duration_ms, .. } => {
                 (Standing::Finished(*outcome), Some(*duration_ms))
             }
-            _ if manifest.as_ref().is_some_and(is_owned) => {
+            _ if manifest.as_ref().is_some_and(|manifest| is_owned(&dir, manifest)) => {
                 (Standing::Live, started_at.map(|started| now.0.saturating_sub(started.0)))
             }
             _ => (Standing::Lost, None),
         };
-        let pinned = dir.is_pinned();
-        Self { id, dir, manifest, standing, steps: (done, view.steps.len()), duration_ms, pinned, damage }
+        let (pinned, imported) = (dir.is_pinned(), dir.imported());
+        let steps = (done, view.steps.len());
+        Self { id, dir, manifest, standing, steps, duration_ms, pinned, imported, damage }
     }
 
     /// All runs, newest first.
@@ -105,8 +108,12 @@ fn fold(dir: &RunDir, damage: &mut Option<String>) -> RunView {
     }
 }
 
-/// Whether the supervisor of a run may still live. On another host nobody here can tell, so it may.
-pub(crate) fn is_owned(manifest: &Manifest) -> bool {
+/// Whether the supervisor of a run may still live. On another host that writes into this directory nobody here can
+/// tell, so it may; one that was taken in from another machine has no owner any more.
+pub(crate) fn is_owned(dir: &RunDir, manifest: &Manifest) -> bool {
+    if dir.is_imported() {
+        return false;
+    }
     let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
     if here.is_ok_and(|here| here != manifest.host) {
         return true;

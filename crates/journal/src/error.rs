@@ -101,6 +101,20 @@ pub enum RecordError {
         /// What the encoder says.
         source: serde_json::Error,
     },
+    /// A run of the same id is there already.
+    #[error("there is a run {id} already; take this one in under another id with --as ID")]
+    RunExists {
+        /// The id.
+        id: RunId,
+    },
+    /// A file that is no run somebody exported, or one that cannot be taken in.
+    #[error("{} was not taken in: {problem}", path.display())]
+    BadExport {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
     /// A path of attempt files that is not `steps/<step>/<name>` in the allowed letters.
     #[error(
         "`{base}` cannot name the files of an attempt: it must be steps/<step>/<name>, each of 1 to 240 \

@@ -1,9 +1,11 @@
 //! How files and directories of the record are made: for the owner alone, closed in children.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use tempfile::TempDir;
 
 use crate::RecordError;
 
@@ -18,6 +20,13 @@ pub(crate) fn create_dirs(path: &Path) -> Result<(), RecordError> {
 /// Makes one directory, which must not be there yet.
 pub(crate) fn create_new_dir(path: &Path) -> Result<(), RecordError> {
     DirBuilder::new().mode(DIR_MODE).create(path).map_err(|source| exists_or("create", path, source))
+}
+
+/// Makes a directory of a fresh name, which is removed unless it is kept.
+pub(crate) fn temporary_dir(parent: &Path, prefix: &str) -> Result<TempDir, RecordError> {
+    let private = Permissions::from_mode(DIR_MODE);
+    let dir = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(parent);
+    dir.map_err(RecordError::io("create", parent))
 }
 
 /// Makes the directory of a step. The run directory itself is not made: when it is gone, the run is.

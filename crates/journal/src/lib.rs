@@ -10,6 +10,7 @@
 //! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
 //! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
+//! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
 //! | `core.stderr` | whoever holds [`RunDir::open_core_stderr`] | anyone |
 //!
 //! Writers of a run only append, and what they returned from survives the death of the process. Readers never
@@ -28,6 +29,7 @@ mod limits;
 mod line_file;
 mod log;
 mod packed;
+mod portable;
 mod record_reader;
 mod retention;
 mod root;
@@ -42,6 +44,7 @@ pub use journal::{JournalSync, JournalWriter, Torn};
 pub use limits::{LogLimits, RunUsage};
 pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
 pub use packed::{PackedLogs, Packing};
+pub use portable::{Exported, ImportLimits, Imported, PortableHead};
 pub use record_reader::{EventReader, JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
 pub use root::StateRoot;

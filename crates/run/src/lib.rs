@@ -10,6 +10,7 @@ mod id;
 mod manifest;
 mod record;
 mod state;
+mod timeline;
 mod view;
 mod wish;
 
@@ -18,6 +19,7 @@ pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use state::{RunOutcome, StepState};
+pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
     Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunPosition, RunStatus,
     RunView, StepCounts, StepView, WarningView, WishView,

@@ -85,7 +85,7 @@ impl RunFollower {
             return true;
         }
         let owned = match self.dir.manifest() {
-            Ok(manifest) => catalog::is_owned(&manifest),
+            Ok(manifest) => catalog::is_owned(&self.dir, &manifest),
             // It may be about to be written.
             Err(_) => !self.dir.manifest_path().exists() && self.opened.elapsed() < OWNER,
         };

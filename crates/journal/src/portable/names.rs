@@ -1,0 +1,95 @@
+//! Which files make a run.
+
+use std::path::Path;
+
+use crate::base::Base;
+
+/// Files of the run directory itself, `run.json` and the journal first: who reads from the front knows what it reads.
+pub(super) const TOP: [&str; 4] = ["run.json", "journal.jsonl", "workflow.yaml", "core.stderr"];
+
+/// Files of an attempt, in the order in which they are read while they grow: the index of bytes is written before
+/// them, and the hole before they are given back.
+pub(super) const OF_ATTEMPT: [&str; 5] = ["log", "log.zst", "idx", "hole", "events.jsonl"];
+
+/// Whether a path inside a run directory is one of a file of the record. Whatever else it may be, it is none that could
+/// lead out of the directory.
+pub(super) fn is_part(path: &str) -> bool {
+    if TOP.contains(&path) || is_torn_journal(path) {
+        return true;
+    }
+    let Some((base, extension)) = split(path) else { return false };
+    OF_ATTEMPT.contains(&extension) && Base::parse(Path::new(""), base).is_ok()
+}
+
+/// What [`JournalWriter::reopen`](crate::JournalWriter::reopen) put aside.
+pub(super) fn is_torn_journal(path: &str) -> bool {
+    path.strip_prefix("journal.torn-").is_some_and(|number| {
+        (1..=10).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// `steps/build/i1-a1.events.jsonl` as `steps/build/i1-a1` and `events.jsonl`.
+fn split(path: &str) -> Option<(&str, &str)> {
+    OF_ATTEMPT
+        .iter()
+        .filter_map(|extension| Some((path.strip_suffix(extension)?.strip_suffix('.')?, *extension)))
+        .next()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn files_of_the_record_are_parts_and_nothing_else_is() {
+        for part in [
+            "run.json",
+            "journal.jsonl",
+            "journal.torn-1",
+            "workflow.yaml",
+            "core.stderr",
+            "steps/Gr%C3%B6/i1-a2.log",
+            "steps/a/i1-a2.log.zst",
+            "steps/a/i1-a2.idx",
+            "steps/a/i1-a2.hole",
+            "steps/a/i1-a2.events.jsonl",
+        ] {
+            assert!(is_part(part), "{part}");
+        }
+        for other in [
+            "",
+            "export.json",
+            "imported.json",
+            "pinned",
+            "snapshots/1.json",
+            "journal.torn-",
+            "journal.torn-x",
+            "journal.torn-../x",
+            "steps/a/i1-a2",
+            "steps/a/i1-a2.log.zst.new",
+            "steps/a/.log",
+            "steps/../../i1-a2.log",
+            "steps/a/../i1-a2.log",
+            "/steps/a/i1-a2.log",
+            "./run.json",
+            "run.json/",
+            "steps//i1.log",
+            "steps/a/b/i1.log",
+        ] {
+            assert!(!is_part(other), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_part_leads_out(path in "(steps/)?[a-z./%]{0,12}(/[a-z./]{0,8})?(\\.log|\\.idx|)") {
+            if is_part(&path) {
+                let joined = Path::new("/run").join(&path);
+                let plain = |part| matches!(part, std::path::Component::Normal(_) | std::path::Component::RootDir);
+                prop_assert!(joined.starts_with("/run") && joined.components().all(plain));
+            }
+        }
+    }
+}

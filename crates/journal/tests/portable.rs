@@ -1,0 +1,350 @@
+//! Runs that go from one machine to another, and files that only pretend to be such runs.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::{
+    ImportLimits, JournalWriter, LogLimits, LogPiece, PortableHead, RecordError, RunDir, SpoolWriter,
+    StateRoot,
+};
+use roboppi_run::{RunEvent, RunId};
+use tar::{Builder, EntryType, Header};
+use tempfile::TempDir;
+
+const NOW: UtcMillis = UtcMillis(1_790_000_000_000);
+
+fn id(text: &str) -> RunId {
+    RunId::parse(text).unwrap()
+}
+
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn root(&self) -> StateRoot {
+        StateRoot::at(self.dir.path().join("state"))
+    }
+
+    fn import(&self, bytes: &[u8], as_id: Option<&RunId>) -> Result<RunId, RecordError> {
+        self.import_within(bytes, as_id, ImportLimits::default())
+    }
+
+    fn import_within(
+        &self,
+        bytes: &[u8],
+        as_id: Option<&RunId>,
+        limits: ImportLimits,
+    ) -> Result<RunId, RecordError> {
+        self.root().import(bytes, Path::new("it.tar.zst"), as_id, NOW, limits).map(|(id, _)| id)
+    }
+
+    /// Every file and directory, with its length.
+    fn everything(&self) -> Vec<(PathBuf, u64)> {
+        fn walk(dir: &Path, found: &mut Vec<(PathBuf, u64)>) {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                found.push((path.clone(), path.symlink_metadata().unwrap().len()));
+                if path.is_dir() {
+                    walk(&path, found);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self.dir.path(), &mut found);
+        found.retain(|(path, _)| !path.ends_with("state") && !path.ends_with("runs"));
+        found.sort();
+        found
+    }
+}
+
+fn head(live: bool) -> PortableHead {
+    PortableHead::new(id("run-1"), "far".to_owned(), "0.1.0".to_owned(), UtcMillis(1_780_000_000_000), live)
+}
+
+fn export(run: &RunDir, live: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    run.export(&head(live), &mut bytes, Path::new("it.tar.zst")).unwrap();
+    bytes
+}
+
+/// A run with two events, a log, and things that are not of the record.
+fn sample(place: &Place) -> RunDir {
+    let run = place.root().create_run(&id("run-1")).unwrap();
+    let mut journal = JournalWriter::create(&run).unwrap();
+    for message in ["one", "two"] {
+        journal.append(UtcMillis(1), RunEvent::Warning { message: message.into(), step: None }).unwrap();
+    }
+    let mut log = SpoolWriter::new(run.path(), "steps/build%20it/i1-a1").unwrap();
+    log.append(OutputStream::Stdout, b"hello\n", UtcMillis(2)).unwrap();
+    log.append(OutputStream::Stderr, b"oh\n", UtcMillis(3)).unwrap();
+    fs::write(run.path().join("pinned"), "").unwrap();
+    fs::write(run.path().join("notes.txt"), "mine").unwrap();
+    fs::create_dir(run.path().join("snapshots")).unwrap();
+    fs::write(run.path().join("snapshots/2.json"), "{}").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", run.path().join("core.stderr")).unwrap();
+    run
+}
+
+#[test]
+fn a_run_arrives_as_it_was_and_is_marked() {
+    let (here, there) = (Place::new(), Place::new());
+    let run = sample(&here);
+    let taken = there.import(&export(&run, false), None).unwrap();
+    assert_eq!(taken, id("run-1"));
+    let arrived = there.root().open_run(&taken).unwrap();
+    assert_eq!(fs::read(arrived.journal_path()).unwrap(), fs::read(run.journal_path()).unwrap());
+    let mut log = arrived.log("steps/build%20it/i1-a1").unwrap();
+    let lines = log.lines(0..9).unwrap();
+    let seen: Vec<_> = lines.iter().map(|line| (line.stream, line.ts, line.bytes.as_slice())).collect();
+    assert_eq!(
+        seen,
+        [
+            (OutputStream::Stdout, Some(UtcMillis(2)), b"hello".as_slice()),
+            (OutputStream::Stderr, Some(UtcMillis(3)), b"oh")
+        ]
+    );
+    let imported = arrived.imported().unwrap();
+    assert_eq!((imported.from, imported.imported_at), (head(false), NOW));
+    assert!(!run.is_imported() && arrived.is_imported());
+    for (path, _) in there.everything() {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(!["pinned", "notes.txt", "snapshots", "core.stderr"].contains(&name.as_str()), "{name}");
+        let mode = path.symlink_metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+    // The same run again.
+    let refused = there.import(&export(&run, false), None).unwrap_err();
+    assert!(matches!(refused, RecordError::RunExists { .. }), "{refused}");
+    assert!(refused.to_string().contains("--as"), "{refused}");
+    there.import(&export(&run, false), Some(&id("other"))).unwrap();
+    assert_eq!(there.root().runs().unwrap(), [id("run-1"), id("other")]);
+}
+
+#[test]
+fn of_a_live_journal_whole_lines_are_taken() {
+    let (here, there) = (Place::new(), Place::new());
+    let run = sample(&here);
+    let whole = fs::read(run.journal_path()).unwrap();
+    fs::OpenOptions::new().append(true).open(run.journal_path()).unwrap().write_all(b"{\"seq\":").unwrap();
+    let taken = there.import(&export(&run, true), None).unwrap();
+    let arrived = there.root().open_run(&taken).unwrap();
+    assert_eq!(fs::read(arrived.journal_path()).unwrap(), whole);
+    assert!(arrived.imported().unwrap().from.live);
+}
+
+#[test]
+fn what_was_given_up_of_a_log_takes_no_room() {
+    const MIB: u64 = 1024 * 1024;
+    let (here, there) = (Place::new(), Place::new());
+    let run = here.root().create_run(&id("run-1")).unwrap();
+    let limits = LogLimits { bytes: MIB, min_free: 0 };
+    let mut log = SpoolWriter::within(run.path(), "steps/a/i1-a1", limits, None).unwrap();
+    for number in 0..64_u64 {
+        let block: Vec<u8> = (0..MIB / 2).map(|at| b'a' + ((at * 7 + number) % 23) as u8).collect();
+        log.append(OutputStream::Stdout, &block, UtcMillis(number)).unwrap();
+    }
+    drop(log);
+    let taken = there.import(&export(&run, false), None).unwrap();
+    let arrived = there.root().open_run(&taken).unwrap();
+    let (mut before, mut after) = (run.log("steps/a/i1-a1").unwrap(), arrived.log("steps/a/i1-a1").unwrap());
+    assert_eq!((after.len(), after.len()), (before.len(), 32 * MIB));
+    let mut offset = 0;
+    let mut lost = 0;
+    while offset < before.len() {
+        let piece = before.read(offset, 100_000).unwrap();
+        assert_eq!(after.read(offset, 100_000).unwrap(), piece, "at {offset}");
+        offset += match piece {
+            LogPiece::Bytes(bytes) => bytes.len() as u64,
+            LogPiece::Lost { len } => {
+                lost += len;
+                len
+            }
+        };
+    }
+    assert!(lost > 20 * MIB, "{lost}");
+    let size = fs::metadata(arrived.log_path("steps/a/i1-a1").unwrap()).unwrap();
+    assert!(size.blocks() * 512 < 2 * MIB, "{} blocks", size.blocks());
+}
+
+/// Builds archives that [`RunDir::export`] would never write.
+struct Forgery {
+    archive: Builder<Vec<u8>>,
+}
+
+impl Forgery {
+    fn new() -> Self {
+        Self { archive: Builder::new(Vec::new()) }
+    }
+
+    fn begun() -> Self {
+        let text = serde_json::to_vec(&head(false)).unwrap();
+        Self::new().file("run-1/export.json", &text).file("run-1/run.json", b"{}")
+    }
+
+    fn file(self, name: &str, content: &[u8]) -> Self {
+        self.entry(EntryType::Regular, name, content)
+    }
+
+    fn entry(mut self, kind: EntryType, name: &str, content: &[u8]) -> Self {
+        let mut header = Header::new_gnu();
+        // Not `set_path`, which refuses what is tried here.
+        let field = &mut header.as_gnu_mut().unwrap().name;
+        field[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o777);
+        if kind.is_symlink() || kind.is_hard_link() {
+            header.as_gnu_mut().unwrap().linkname[..11].copy_from_slice(b"/etc/passwd");
+        }
+        header.set_cksum();
+        self.archive.append(&header, content).unwrap();
+        self
+    }
+
+    fn tar(self) -> Vec<u8> {
+        self.archive.into_inner().unwrap()
+    }
+
+    fn packed(self) -> Vec<u8> {
+        packed(&self.tar())
+    }
+}
+
+fn packed(tar: &[u8]) -> Vec<u8> {
+    zstd::encode_all(tar, 3).unwrap()
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], limits: ImportLimits, why: &str) {
+    let place = Place::new();
+    let error = place.import_within(bytes, None, limits).unwrap_err().to_string();
+    assert!(error.contains(why) && error.contains("it.tar.zst"), "{error}");
+    assert_eq!(place.everything(), [], "nothing of it is left: {error}");
+}
+
+#[test]
+fn what_no_run_would_hold_is_refused_and_leaves_nothing() {
+    let usual = ImportLimits::default();
+    for name in [
+        "../outside",
+        "/tmp/roboppi-outside",
+        "run-1/../../outside",
+        "run-1/steps/../../../outside.log",
+        "run-1/steps/a/../../outside.log",
+        "run-2/journal.jsonl",
+        "run-1",
+        "run-1/pinned",
+        "run-1/imported.json",
+        "run-1/export.json",
+        "run-1/snapshots/9.json",
+        "run-1/steps/a/.log",
+        "run-1/steps/a/x\u{1b}[31m.log",
+    ] {
+        refused(&Forgery::begun().file(name, b"x").packed(), usual, "is no file of a run");
+    }
+    for kind in [
+        EntryType::Symlink,
+        EntryType::Link,
+        EntryType::Char,
+        EntryType::Block,
+        EntryType::Fifo,
+        EntryType::Directory,
+        EntryType::Continuous,
+        EntryType::new(b'?'),
+    ] {
+        let forged = Forgery::begun().entry(kind, "run-1/steps/a/i1-a1.log", b"");
+        refused(&forged.packed(), usual, "is no plain file");
+    }
+    refused(&Forgery::begun().file("run-1/run.json", b"again").packed(), usual, "is in it twice");
+    refused(&Forgery::new().file("run-1/run.json", b"{}").packed(), usual, "does not begin with export.json");
+    let text = serde_json::to_vec(&head(false)).unwrap();
+    refused(&Forgery::new().file("run-1/export.json", &text).packed(), usual, "no run in it");
+    refused(&Forgery::new().file("run-9/export.json", &text).packed(), usual, "another name");
+    let hostile = String::from_utf8(text.clone()).unwrap().replace("run-1", "../run-1");
+    refused(&Forgery::new().file("../run-1/export.json", hostile.as_bytes()).packed(), usual, "no export");
+    let newer = String::from_utf8(text).unwrap().replace("\"format\":1", "\"format\":2");
+    refused(&Forgery::new().file("run-1/export.json", newer.as_bytes()).packed(), usual, "reads up to 1");
+    refused(b"", usual, "");
+    refused(b"no archive at all", usual, "");
+    refused(&packed(b"no archive at all"), usual, "");
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_refused() {
+    const MIB: usize = 1024 * 1024;
+    let few = ImportLimits { bytes: MIB as u64, files: 3 };
+    let large = Forgery::begun().file("run-1/journal.jsonl", &vec![b'x'; 20 * MIB]).packed();
+    assert!(large.len() < MIB / 10);
+    refused(&large, few, "--max-size");
+    let mut many = Forgery::begun();
+    for number in 0..3 {
+        many = many.file(&format!("run-1/steps/a/i1-a{number}.log"), b"");
+    }
+    refused(&many.packed(), few, "more than 3 files");
+    // A name, and a header, that would be read into memory.
+    for kind in [EntryType::GNULongName, EntryType::XHeader] {
+        let long = Forgery::begun().entry(kind, "././@LongLink", &vec![b'x'; MIB]);
+        refused(&long.packed(), ImportLimits::default(), "larger than it may be");
+    }
+    // A file of an exabyte of nothing.
+    let mut header = Header::new_gnu();
+    header.set_path("run-1/steps/a/i1-a1.log").unwrap();
+    header.set_entry_type(EntryType::GNUSparse);
+    header.set_size(0);
+    let gnu = header.as_gnu_mut().unwrap();
+    gnu.set_real_size(1 << 60);
+    gnu.sparse[0].set_offset(1 << 60);
+    gnu.sparse[0].set_length(0);
+    header.set_cksum();
+    let mut endless = Forgery::begun();
+    endless.archive.append(&header, &[][..]).unwrap();
+    refused(&endless.packed(), ImportLimits::default(), "longer than");
+}
+
+#[test]
+fn half_of_an_export_is_refused() {
+    let here = Place::new();
+    let whole = export(&sample(&here), false);
+    for share in 1..8 {
+        refused(&whole[..whole.len() * share / 8], ImportLimits::default(), "");
+    }
+}
+
+#[test]
+fn what_a_killed_import_left_goes_with_the_next_one() {
+    let (here, there) = (Place::new(), Place::new());
+    fs::create_dir_all(there.root().runs_dir().join(".import-x/steps")).unwrap();
+    there.import(&export(&sample(&here), false), None).unwrap();
+    assert!(there.everything().iter().all(|(path, _)| !path.display().to_string().contains(".import-")));
+}
+
+proptest! {
+    /// Whatever is done to an archive: it is taken in or refused, and nothing but the one run is made.
+    #[test]
+    fn damage_harms_nobody(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
+        let mut tar = Forgery::begun()
+            .file("run-1/journal.jsonl", b"{}\n")
+            .file("run-1/steps/a/i1-a1.log", b"hello\n")
+            .tar();
+        for (at, byte) in changes {
+            let at = at.index(tar.len());
+            tar[at] = byte;
+        }
+        let place = Place::new();
+        let taken = place.import(&packed(&tar), None);
+        let run = place.root().runs_dir().join("run-1");
+        for (path, _) in place.everything() {
+            prop_assert!(taken.is_ok() && path.starts_with(&run), "{}", path.display());
+        }
+    }
+}

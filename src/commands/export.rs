@@ -1,0 +1,128 @@
+//! `roboppi export`
+
+use std::fs::Permissions;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use roboppi_attach::{RunFollower, Standing};
+use roboppi_journal::{PortableHead, RunDir};
+use roboppi_run::{RunId, TimelineBuilder};
+use tempfile::NamedTempFile;
+
+use crate::cli::{ExportArgs, ExportFormat};
+use crate::commands::{out, record};
+use crate::exit::Failure;
+use crate::terminal::{self, plain};
+
+mod step;
+mod trace;
+
+pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
+    let format = args.format.unwrap_or(match args.step {
+        Some(_) => ExportFormat::Txt,
+        None => ExportFormat::Archive,
+    });
+    let dir = record::find(&args.run)?;
+    let target = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    match (format, &args.step) {
+        (ExportFormat::Archive, None) => archive(&dir, target),
+        (ExportFormat::Perfetto, None) => {
+            let trace = trace_of(&dir);
+            to(target, |out| trace.write(out).map_err(Broken::Out))
+        }
+        (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
+            let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
+            to(target, |out| match format {
+                ExportFormat::Json => output.write_json(out),
+                _ => output.write_text(out),
+            })
+        }
+        (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
+            Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
+        }
+        (ExportFormat::Txt | ExportFormat::Json, None) => {
+            Err(Failure::usage("which step? `roboppi export RUN STEP --format txt`"))
+        }
+    }
+}
+
+/// Why something was not written to its end.
+enum Broken {
+    Out(io::Error),
+    Own(Failure),
+}
+
+fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
+    if target.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
+    }
+    let id = dir.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
+    let (_, standing) = record::view_of(dir);
+    let live = standing == Standing::Live;
+    let head = head(dir, id.clone(), live);
+    let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
+    let mut exported = None;
+    let code = to(target, |out| {
+        exported = Some(dir.export(&head, out, &name).map_err(|error| Broken::Own(Failure::own(error)))?);
+        Ok(())
+    })?;
+    if let Some(exported) = exported {
+        let going_on = if live { "; it goes on, and this is how it was" } else { "" };
+        let (files, size) = (exported.files, record::bytes(exported.bytes));
+        terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
+    }
+    Ok(code)
+}
+
+/// What the archive says of itself. A run that came from elsewhere keeps the host it is from.
+fn head(dir: &RunDir, id: RunId, live: bool) -> PortableHead {
+    let host = dir.manifest().map(|manifest| manifest.host).unwrap_or_else(|_| {
+        let here = nix::unistd::gethostname().unwrap_or_default();
+        dir.imported().map_or_else(|| here.to_string_lossy().into_owned(), |imported| imported.from.host)
+    });
+    PortableHead::new(id, host, env!("CARGO_PKG_VERSION").to_owned(), record::now(), live)
+}
+
+fn trace_of(dir: &RunDir) -> trace::Trace {
+    let mut follower = RunFollower::new(dir.clone());
+    let mut timeline = TimelineBuilder::default();
+    follower.read(|record| timeline.record(&record));
+    record::warn(&follower.problems());
+    trace::Trace::new(timeline.finish(), dir.id().map(|id| id.to_string()).unwrap_or_default())
+}
+
+/// Writes a file, whole or not at all, or else stdout. Who reads no further has seen enough.
+fn to(
+    target: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
+) -> Result<ExitCode, Failure> {
+    let Some(target) = target else {
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let written = write(&mut stdout).and_then(|()| stdout.flush().map_err(Broken::Out));
+        return match written {
+            Err(Broken::Own(failure)) => Err(failure),
+            Err(Broken::Out(error)) => out::ended(Err(error)),
+            Ok(()) => Ok(ExitCode::SUCCESS),
+        };
+    };
+    let unwritable = |error: io::Error| {
+        Failure::own(format!("cannot write {}: {error}", plain(&target.display().to_string())))
+    };
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    // What a worker wrote is for its owner alone.
+    let file = tempfile::Builder::new()
+        .prefix(".roboppi-export-")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(dir)
+        .map_err(unwritable)?;
+    let mut buffered = BufWriter::new(file);
+    write(&mut buffered).map_err(|broken| match broken {
+        Broken::Own(failure) => failure,
+        Broken::Out(error) => unwritable(error),
+    })?;
+    let file: NamedTempFile = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    file.persist(target).map_err(|error| unwritable(error.error))?;
+    Ok(ExitCode::SUCCESS)
+}

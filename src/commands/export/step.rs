@@ -1,0 +1,198 @@
+//! What one step wrote, line by line, with what was started and how it ended.
+
+use std::fs;
+use std::io::Write;
+
+use jiff::Timestamp;
+use roboppi_attach::Standing;
+use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::{LogLine, LogReader, RunDir};
+use roboppi_run::{AttemptStatus, AttemptView, StepView};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Broken;
+use crate::commands::{logs, record};
+use crate::exit::Failure;
+
+/// Lines read at a time. Each is 1 MiB at the most.
+const BATCH: u64 = 64;
+
+/// The output of one attempt and what is known of it.
+pub(super) struct StepOutput {
+    head: Head,
+    end: End,
+    log: LogReader,
+}
+
+/// What was started.
+#[derive(Serialize)]
+struct Head {
+    command: String,
+    started: String,
+    host: String,
+    run: String,
+    step: String,
+    attempt: u32,
+    worker: &'static str,
+    workspace: String,
+}
+
+/// How it ended.
+enum End {
+    /// It has not.
+    Open,
+    Over {
+        at: UtcMillis,
+        exit_code: Option<i32>,
+        /// The word for how.
+        status: String,
+    },
+    /// Nobody knows.
+    Lost,
+}
+
+impl StepOutput {
+    pub(super) fn find(dir: &RunDir, name: &str, number: Option<u32>) -> Result<Self, Failure> {
+        let (view, standing) = record::view_of(dir);
+        let step = logs::find_step(&view, name)?;
+        let attempt = match number {
+            Some(number) => step.attempts.iter().rev().find(|attempt| attempt.of.attempt == number),
+            None => step.attempts.last(),
+        };
+        let attempt = attempt.ok_or_else(|| logs::no_attempt(step, number))?;
+        let manifest = dir.manifest().ok();
+        let head = Head {
+            command: command(dir, step),
+            started: iso(attempt.started_at),
+            host: manifest.map(|manifest| manifest.host).unwrap_or_default(),
+            run: dir.id().map(|id| id.to_string()).unwrap_or_default(),
+            step: name.to_owned(),
+            attempt: attempt.of.attempt,
+            worker: step.plan.worker.name(),
+            workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
+        };
+        let log = dir.log(&attempt.base).map_err(Failure::own)?;
+        Ok(Self { head, end: end(attempt, standing), log })
+    }
+
+    /// A header, a line for each line, and a footer.
+    pub(super) fn write_text(&mut self, out: &mut dyn Write) -> Result<(), Broken> {
+        let Head { command, started, host, .. } = &self.head;
+        let mut lines = command.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or_default().trim();
+        let more = if lines.next().is_some() { " …" } else { "" };
+        write!(out, "Command: {first}{more}\nStarted: {started}\nHost: {host}\n\n").map_err(Broken::Out)?;
+        self.lines(|line| {
+            let time = line.ts.and_then(timestamp).map_or_else(|| "??:??:??".to_owned(), clock);
+            let mark = if line.stream == OutputStream::Stderr { "[ERR] " } else { "" };
+            if line.lost > 0 {
+                writeln!(out, "[{time}] [{} bytes are not in the record]", line.lost)?;
+                if line.bytes.is_empty() {
+                    return Ok(());
+                }
+            }
+            write!(out, "[{time}] {mark}")?;
+            out.write_all(&line.bytes)?;
+            if line.truncated {
+                write!(out, " [the line is longer]")?;
+            }
+            writeln!(out)
+        })?;
+        let footer = match &self.end {
+            End::Open => "Completed: not yet\n".to_owned(),
+            End::Lost => "Completed: unknown, its owner died\nExit code: unknown\n".to_owned(),
+            End::Over { at, exit_code: Some(code), .. } => {
+                format!("Completed: {}\nExit code: {code}\n", iso(*at))
+            }
+            End::Over { at, exit_code: None, status } => {
+                format!("Completed: {}\nExit code: none ({status})\n", iso(*at))
+            }
+        };
+        write!(out, "\n{footer}").map_err(Broken::Out)
+    }
+
+    /// One object, with a line of its own for each line.
+    pub(super) fn write_json(&mut self, out: &mut dyn Write) -> Result<(), Broken> {
+        let head = serde_json::to_string(&self.head).map_err(|error| Broken::Own(Failure::own(error)))?;
+        let head = head.trim_end_matches('}');
+        write!(out, "{head},\"lines\":[").map_err(Broken::Out)?;
+        let mut separator = "";
+        self.lines(|line| {
+            let mut object = json!({
+                "time": line.ts.map(record::time),
+                "stream": line.stream.name(),
+                "text": String::from_utf8_lossy(&line.bytes),
+            });
+            if line.lost > 0 {
+                object["lostBytes"] = line.lost.into();
+            }
+            if line.truncated {
+                object["truncated"] = true.into();
+            }
+            write!(out, "{separator}\n{object}")?;
+            separator = ",";
+            Ok(())
+        })?;
+        let (completed, exit_code, status) = match &self.end {
+            End::Open => (Value::Null, Value::Null, "running"),
+            End::Lost => (Value::Null, Value::Null, "lost"),
+            End::Over { at, exit_code, status } => (iso(*at).into(), (*exit_code).into(), status.as_str()),
+        };
+        writeln!(out, "\n],\"completed\":{completed},\"exitCode\":{exit_code},\"status\":\"{status}\"}}")
+            .map_err(Broken::Out)
+    }
+
+    fn lines(&mut self, mut take: impl FnMut(&LogLine) -> std::io::Result<()>) -> Result<(), Broken> {
+        let mut next = 0;
+        loop {
+            let lines = self.log.lines(next..next + BATCH);
+            let lines = lines.map_err(|error| Broken::Own(Failure::own(error)))?;
+            let Some(last) = lines.last() else { return Ok(()) };
+            // The lines that were in a gap are counted, but are not there.
+            next = if last.bytes.is_empty() && last.lost > 0 {
+                let after = self.log.line_of(last.offset + last.lost);
+                after.map_err(|error| Broken::Own(Failure::own(error)))?.max(last.number + 1)
+            } else {
+                last.number + 1
+            };
+            for line in &lines {
+                take(line).map_err(Broken::Out)?;
+            }
+        }
+    }
+}
+
+/// What the worker was told, as the recorded workflow has it; the name of the step when that cannot be read.
+fn command(dir: &RunDir, step: &StepView) -> String {
+    let name = &step.plan.step;
+    let text = fs::read_to_string(dir.workflow_path()).unwrap_or_default();
+    let workflow = roboppi_workflow::parse(&text).workflow;
+    let told = workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));
+    told.unwrap_or_else(|| name.to_string())
+}
+
+fn end(attempt: &AttemptView, standing: Standing) -> End {
+    match &attempt.status {
+        AttemptStatus::Finished { result, .. } => End::Over {
+            at: attempt.finished_at.unwrap_or(attempt.status_at),
+            exit_code: result.exit_code,
+            status: format!("{:?}", result.status).to_lowercase(),
+        },
+        _ if standing == Standing::Live => End::Open,
+        _ => End::Lost,
+    }
+}
+
+/// A time to the second.
+fn iso(ts: UtcMillis) -> String {
+    timestamp(ts).map_or_else(|| record::time(ts), |time| format!("{time:.0}"))
+}
+
+fn clock(time: Timestamp) -> String {
+    time.strftime("%H:%M:%S").to_string()
+}
+
+fn timestamp(ts: UtcMillis) -> Option<Timestamp> {
+    i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok())
+}
