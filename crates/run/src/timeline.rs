@@ -182,7 +182,10 @@ impl TimelineBuilder {
                 self.mark(Some(step), format!("artifact {name}"), ts);
             }
             RunEvent::RunFinished { outcome, .. } => self.ended = Some((ts, outcome.name().to_owned())),
-            RunEvent::CoreReport { .. } | RunEvent::StepChanged { .. } | RunEvent::Unknown { .. } => {}
+            RunEvent::CoreReport { .. }
+            | RunEvent::StepChanged { .. }
+            | RunEvent::Wish { .. }
+            | RunEvent::Unknown { .. } => {}
         }
     }
 
