@@ -78,10 +78,10 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
 
 /// What the archive says of itself. A run that came from elsewhere keeps the host it is from.
 fn head(dir: &RunDir, id: RunId, live: bool) -> PortableHead {
-    let host = dir.manifest().map(|manifest| manifest.host).unwrap_or_else(|_| {
-        let here = nix::unistd::gethostname().unwrap_or_default();
-        dir.imported().map_or_else(|| here.to_string_lossy().into_owned(), |imported| imported.from.host)
-    });
+    let known = dir.manifest().map(|manifest| manifest.host).ok();
+    let known = known.or_else(|| dir.imported().map(|imported| imported.from.host));
+    let here = || nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
+    let host = known.unwrap_or_else(here);
     PortableHead::new(id, host, env!("CARGO_PKG_VERSION").to_owned(), record::now(), live)
 }
 
