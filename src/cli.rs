@@ -197,6 +197,15 @@ pub(crate) struct ViewArgs {
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+    /// The background the full screen is read on [default: what COLORFGBG says, else dark, or ROBOPPI_THEME]
+    #[arg(long, value_name = "THEME")]
+    pub(crate) theme: Option<Theme>,
+    /// Have the terminal tell of the end of a run on the full screen that took this long
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) notify_after: Duration,
+    /// Do not have the terminal tell of the end of a run, or ROBOPPI_NOTIFY=off
+    #[arg(long)]
+    pub(crate) no_notify: bool,
 }
 
 #[derive(Debug, Args)]
@@ -365,6 +374,15 @@ pub(crate) enum Output {
     /// One event a line, and nothing else
     #[value(alias = "ndjson")]
     Json,
+}
+
+/// What colours are read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Theme {
+    /// Light text on dark
+    Dark,
+    /// Dark text on light
+    Light,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

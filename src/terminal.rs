@@ -3,9 +3,10 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
+use roboppi_tui::{Colours, Notify, NotifyBy};
 use unicode_width::UnicodeWidthStr;
 
-use crate::cli::ViewArgs;
+use crate::cli::{Theme, ViewArgs};
 use crate::exit::Failure;
 
 /// How a run is shown.
@@ -56,6 +57,63 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
         _ if env_flag("ROBOPPI_TUI") == Some(false) => Ok(View::Plain),
         _ => Ok(View::Tui),
     }
+}
+
+/// The colours of the full screen, where there are to be `any`.
+pub(crate) fn colours(args: &ViewArgs, any: bool) -> Colours {
+    if !any {
+        return Colours::None;
+    }
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let said = match variable("ROBOPPI_THEME").trim().to_ascii_lowercase().as_str() {
+        "light" => Some(Theme::Light),
+        "dark" => Some(Theme::Dark),
+        _ => None,
+    };
+    match args.theme.or(said) {
+        Some(Theme::Light) => Colours::Light,
+        Some(Theme::Dark) => Colours::Dark,
+        // `foreground;background`, some with a word between the two.
+        None => match variable("COLORFGBG").rsplit(';').next().and_then(|last| last.trim().parse().ok()) {
+            Some(7u8 | 15) => Colours::Light,
+            Some(_) | None => Colours::Dark,
+        },
+    }
+}
+
+/// Whether the terminal shows ASCII characters only: the Linux console has a small font, and a locale may
+/// have another encoding.
+pub(crate) fn ascii_only() -> bool {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    let utf8 = |locale: &str| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    };
+    // Nothing said is nothing known; most terminals of today show Unicode.
+    variable("TERM").as_deref() == Some("linux") || locale.is_some_and(|locale| !utf8(&locale))
+}
+
+/// Whether and how the terminal tells of the end of a run.
+pub(crate) fn notify(args: &ViewArgs) -> Option<Notify> {
+    if args.no_notify || env_flag("ROBOPPI_NOTIFY") == Some(false) {
+        return None;
+    }
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let (term, program) = (variable("TERM"), variable("TERM_PROGRAM"));
+    let by = if env::var_os("TMUX").is_some() || term.starts_with("screen") {
+        // They keep sequences for themselves and pass the bell on.
+        NotifyBy::Bell
+    } else if ["iTerm.app", "WezTerm", "ghostty"].contains(&program.as_str())
+        || ["xterm-kitty", "xterm-ghostty"].contains(&term.as_str())
+    {
+        NotifyBy::Osc9
+    } else if term.starts_with("foot") || term.starts_with("rxvt") || env::var_os("VTE_VERSION").is_some() {
+        NotifyBy::Osc777
+    } else {
+        NotifyBy::Bell
+    };
+    Some(Notify { after: args.notify_after, by })
 }
 
 /// A text of somebody else on one line, without what a terminal would obey.

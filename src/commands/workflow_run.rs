@@ -87,7 +87,7 @@ async fn supervise(
         housekeeping::begin(dir);
     }
     let colour = use_colour(args.view.color, io::stdout().is_terminal());
-    let viewer = Viewer::start(view, prepared.source(), args, colour)?;
+    let viewer = Viewer::start(view, prepared.source(), args, colour, &mut signals)?;
     let end = prepared.execute(launch, &mut signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
     Ok(end)

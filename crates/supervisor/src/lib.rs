@@ -31,4 +31,4 @@ pub use prepare::{PreparedRun, RunEnd};
 pub use secrets::RunSecrets;
 pub use settings::{RunSettings, WorkflowFile};
 pub use shutdown::{Asked, ShutdownEffect, ShutdownMachine};
-pub use signals::{Signalled, Signals, stand_still};
+pub use signals::{Signalled, Signals};

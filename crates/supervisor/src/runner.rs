@@ -18,7 +18,7 @@ use crate::core_link::{
 };
 use crate::prepare::{PreparedRun, RunEnd, millis};
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
-use crate::signals::{Signalled, Signals, stand_still};
+use crate::signals::{Signalled, Signals};
 
 mod attempt;
 mod metadata;
@@ -111,7 +111,7 @@ impl Runner {
                 signalled = signals.next() => match signalled {
                     Signalled::End(asked) => Happened::Asked(asked),
                     Signalled::Suspend => {
-                        self.suspend().await;
+                        self.suspend(signals).await;
                         continue;
                     }
                 },
@@ -250,10 +250,10 @@ impl Runner {
     }
 
     /// Stands still: first the workers, then the timers, then this process, until it is continued.
-    async fn suspend(&self) {
+    async fn suspend(&self, signals: &mut Signals) {
         self.shared.stop_workers(true).await;
         let since = Instant::now();
-        stand_still();
+        signals.stand_still();
         let stood_still = since.elapsed();
         self.shared.clock.stood_still(stood_still);
         let message = format!(
@@ -262,6 +262,7 @@ impl Runner {
         );
         self.shared.recorder().warn(message, None);
         self.shared.stop_workers(false).await;
+        signals.forget_suspends();
     }
 
     fn link_event(&mut self, event: LinkEvent) {

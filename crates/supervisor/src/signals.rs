@@ -1,6 +1,8 @@
 //! Signals of the system become requests to end or to stand still.
 
+use std::fmt;
 use std::io;
+use std::task::{Context, Poll, Waker};
 
 use nix::sys::signal::{Signal as NixSignal, raise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,12 +10,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::Asked;
 
 /// Listens for the signals that ask this process to end or to stand still.
-#[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
     stop: Signal,
+    before_standing_still: Option<Box<dyn Fn()>>,
 }
 
 /// What a signal asks for.
@@ -36,6 +38,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             stop: signal(SignalKind::from_raw(NixSignal::SIGTSTP as i32))?,
+            before_standing_still: None,
         })
     }
 
@@ -49,10 +52,30 @@ impl Signals {
             _ = self.stop.recv() => Signalled::Suspend,
         }
     }
+
+    /// Has `act` called each time before this process stands still.
+    pub fn before_standing_still(&mut self, act: impl Fn() + 'static) {
+        self.before_standing_still = Some(Box::new(act));
+    }
+
+    /// Stops this process as SIGTSTP would have. Returns when it is continued.
+    pub fn stand_still(&self) {
+        if let Some(act) = &self.before_standing_still {
+            act();
+        }
+        // Cannot fail for the own process and a signal that exists.
+        let _ = raise(NixSignal::SIGSTOP);
+    }
+
+    /// Forgets requests to stand still: one key can make several, of which the first was followed.
+    pub fn forget_suspends(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while matches!(self.stop.poll_recv(&mut context), Poll::Ready(Some(()))) {}
+    }
 }
 
-/// Stops this process as SIGTSTP would have. Returns when it is continued.
-pub fn stand_still() {
-    // Cannot fail for the own process and a signal that exists.
-    let _ = raise(NixSignal::SIGSTOP);
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").finish_non_exhaustive()
+    }
 }

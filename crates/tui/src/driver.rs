@@ -13,20 +13,26 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::control::Signal;
 use crate::fetch::Fetcher;
 use crate::input::Decoder;
+use crate::lines::{LineView, Lines};
 use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
 use crate::terminal::{Screen, TerminalEvent, TerminalEvents};
 use crate::update::{log_request, prepare, update, wants_core_tail};
 use crate::{TuiControl, TuiError, TuiSettings};
 
-/// Shortest time between two frames.
+/// Shortest time between two frames for what the run does.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Shortest time between two frames for keys. Together there are at most 60 of both in a second, and one
+/// more for a key that comes when nothing was pressed for this long: that one is drawn at once.
+const KEY_FRAME: Duration = Duration::from_millis(17);
 
 /// Records folded before keys are looked at again.
 const RECORDS_AT_ONCE: usize = 256;
 
 /// Draws a run until a person leaves the screen, the run is over and nobody wants to stay, or `control` says
-/// to stop. The terminal is as it was before when this returns.
+/// to stop. The terminal is as it was before when this returns. `lines` writes the run as plain lines while
+/// the person wants to see those.
 ///
 /// Blocks, and makes a runtime of its own: to be called on a thread of its own, so that a terminal that takes
 /// no output holds up nothing else. While such a terminal blocks a frame, nothing is noticed here, a stop
@@ -37,7 +43,12 @@ const RECORDS_AT_ONCE: usize = 256;
 /// [`TuiError::NoTerminal`] when there is none; [`TuiError::Gone`] when it went away, which is a hang-up;
 /// [`TuiError::Restored`] when it was given back by another thread.
 #[expect(clippy::needless_pass_by_value, reason = "the thread of the screen owns what it uses")]
-pub fn run(source: Arc<dyn RunSource>, settings: TuiSettings, control: TuiControl) -> Result<(), TuiError> {
+pub fn run(
+    source: Arc<dyn RunSource>,
+    settings: TuiSettings,
+    lines: LineView,
+    control: TuiControl,
+) -> Result<(), TuiError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TuiError::Setup)?;
     runtime.block_on(async {
@@ -46,7 +57,7 @@ pub fn run(source: Arc<dyn RunSource>, settings: TuiSettings, control: TuiContro
         let clock = Clock::starting_at(SystemTime::now());
         let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
         model.run_dir = source.run_dir().display().to_string();
-        Driver::new(model, screen, source.as_ref(), clock).drive(events, control).await
+        Driver::new(model, screen, source.as_ref(), Lines::new(lines), clock).drive(events, control).await
     })
 }
 
@@ -56,11 +67,29 @@ pub(crate) trait Display {
 
     fn resize(&mut self, size: Size);
 
-    /// Forgets what is on the screen and takes it over again.
-    fn afresh(&mut self) -> io::Result<()>;
+    /// Uses the terminal for `hold` from here on, whatever is on it; not while this process is in the
+    /// background.
+    fn take(&mut self, hold: Hold) -> io::Result<()>;
 
-    /// Whether the terminal is still ours.
-    fn is_taken(&self) -> bool;
+    /// What the terminal is used for; `None` once it was given back.
+    fn hold(&self) -> Option<Hold>;
+
+    /// Asks this process, and whoever started it, to stand still.
+    fn suspend(&mut self);
+
+    /// Writes what is no part of a frame.
+    fn say(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// What the terminal is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// The full screen.
+    Screen,
+    /// Plain lines, which others write.
+    Lines,
+    /// It is somebody else's while this process stands still or is in the background.
+    Lent,
 }
 
 /// UTC that does not jump: the time at the start and what has gone by since.
@@ -99,25 +128,44 @@ struct Driver<'a, D> {
     clock: Clock,
     fetcher: Fetcher,
     decoder: Decoder,
+    lines: Lines,
+    /// What the person wants the terminal to be used for.
+    wanted: Hold,
+    /// The process went on in the background; the terminal is taken again once it is in front.
+    behind: bool,
+    next_frame: Instant,
+    next_key_frame: Instant,
 }
 
 impl<'a, D: Display> Driver<'a, D> {
-    fn new(model: Model, display: D, source: &'a dyn RunSource, clock: Clock) -> Self {
-        Self { model, display, source, clock, fetcher: Fetcher::default(), decoder: Decoder::default() }
+    fn new(model: Model, display: D, source: &'a dyn RunSource, lines: Lines, clock: Clock) -> Self {
+        Self {
+            model,
+            display,
+            source,
+            clock,
+            fetcher: Fetcher::default(),
+            decoder: Decoder::default(),
+            lines,
+            wanted: Hold::Screen,
+            behind: false,
+            next_frame: Instant::now(),
+            next_key_frame: Instant::now(),
+        }
     }
 
     async fn drive(mut self, mut events: TerminalEvents, mut control: TuiControl) -> Result<(), TuiError> {
-        let mut records = self.follow();
+        let mut records = self.follow()?;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut next_frame = Instant::now();
         let mut last_input = Instant::now();
         let mut flow = Flow::On;
         while flow == Flow::On {
             let patience = self.decoder.patience();
+            let next_frame = self.next_frame;
             flow = tokio::select! {
                 signal = control.next() => match signal {
-                    Signal::Interrupt => self.tell(Message::Interrupt),
+                    Signal::Interrupt => self.tell(Message::Interrupt)?,
                     Signal::Stop => Flow::Leave,
                 },
                 event = events.next() => {
@@ -127,38 +175,75 @@ impl<'a, D: Display> Driver<'a, D> {
                 () = sleep_until(last_input + patience.unwrap_or_default()), if patience.is_some() => {
                     let mut keys = Vec::new();
                     self.decoder.settle(&mut keys);
-                    self.press(keys)
+                    self.press(keys)?
                 }
-                next = records.next(), if !self.model.ended => self.take(&mut records, next),
-                _ = tick.tick(), if self.model.is_alive() => self.tell(Message::Tick(self.clock.now())),
-                () = sleep_until(next_frame), if self.model.dirty => {
+                next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
+                _ = tick.tick(), if self.model.is_alive() || self.behind => self.tick()?,
+                () = sleep_until(next_frame), if self.is_due()? => {
                     self.frame()?;
-                    next_frame = Instant::now() + FRAME;
                     Flow::On
                 }
             };
         }
+        self.lines.stop().map_err(TuiError::Gone)
+    }
+
+    /// Whether there is a frame to be drawn.
+    fn is_due(&self) -> Result<bool, TuiError> {
+        if !self.model.dirty {
+            return Ok(false);
+        }
+        self.display.hold().map(|hold| hold == Hold::Screen).ok_or(TuiError::Restored)
+    }
+
+    fn tick(&mut self) -> Result<Flow, TuiError> {
+        if self.behind {
+            self.come_back()?;
+        }
+        if self.model.is_alive() { self.tell(Message::Tick(self.clock.now())) } else { Ok(Flow::On) }
+    }
+
+    /// Takes the terminal again after the process stood still, if it is in front.
+    fn come_back(&mut self) -> Result<(), TuiError> {
+        self.display.take(self.wanted).map_err(TuiError::Gone)?;
+        self.behind = self.display.hold() == Some(Hold::Lent);
+        self.model.dirty = true;
         Ok(())
     }
 
-    fn follow(&mut self) -> Records {
+    /// Changes between the screen and plain lines.
+    fn use_for(&mut self, hold: Hold) -> Result<(), TuiError> {
+        self.wanted = hold;
+        match hold {
+            Hold::Lines => {
+                self.display.take(hold).map_err(TuiError::Gone)?;
+                self.lines.start().map_err(TuiError::Setup)
+            }
+            Hold::Screen | Hold::Lent => {
+                self.lines.stop().map_err(TuiError::Gone)?;
+                self.display.take(hold).map_err(TuiError::Gone)
+            }
+        }
+    }
+
+    fn follow(&mut self) -> Result<Records, TuiError> {
         let following = self.source.follow();
-        self.tell(Message::Follow(Box::new(following.view)));
-        following.records
+        self.tell(Message::Follow(Box::new(following.view)))?;
+        Ok(following.records)
     }
 
     /// Takes a record and those that wait behind it.
-    fn take(&mut self, records: &mut Records, next: Next) -> Flow {
+    fn take(&mut self, records: &mut Records, next: Next) -> Result<Flow, TuiError> {
         let mut next = Some(next);
         let mut flow = Flow::On;
         for _ in 0..RECORDS_AT_ONCE {
             flow = match next {
                 None => break,
-                Some(Next::Record(record)) => self.tell(Message::Record(record)),
+                Some(Next::Record(record)) => self.tell(Message::Record(record))?,
                 Some(Next::Lagged) => {
                     let following = self.source.follow();
                     *records = following.records;
-                    self.tell(Message::Follow(Box::new(following.view)))
+                    self.tell(Message::Follow(Box::new(following.view)))?
                 }
                 Some(Next::Ended) => return self.tell(Message::Ended),
             };
@@ -167,7 +252,7 @@ impl<'a, D: Display> Driver<'a, D> {
             }
             next = records.try_next();
         }
-        flow
+        Ok(flow)
     }
 
     fn terminal_event(&mut self, event: TerminalEvent) -> Result<Flow, TuiError> {
@@ -175,58 +260,69 @@ impl<'a, D: Display> Driver<'a, D> {
             TerminalEvent::Input(bytes) => {
                 let mut keys = Vec::new();
                 self.decoder.feed(&bytes, &mut keys);
-                Ok(self.press(keys))
+                self.press(keys)
             }
             TerminalEvent::Resize(size) => {
                 self.display.resize(size);
-                Ok(self.tell(Message::Resize(size)))
+                self.tell(Message::Resize(size))
             }
             TerminalEvent::Continued => {
-                self.display.afresh().map_err(TuiError::Gone)?;
-                self.model.dirty = true;
+                self.come_back()?;
                 Ok(Flow::On)
             }
             TerminalEvent::Gone(error) => Err(TuiError::Gone(error)),
         }
     }
 
-    fn press(&mut self, keys: Vec<crate::keymap::Key>) -> Flow {
+    /// Takes keys in. What comes of them is on the screen when this returns, unless keys come faster than one
+    /// can look.
+    fn press(&mut self, keys: Vec<crate::keymap::Key>) -> Result<Flow, TuiError> {
         for key in keys {
-            if self.tell(Message::Key(key)) == Flow::Leave {
-                return Flow::Leave;
+            if self.tell(Message::Key(key))? == Flow::Leave {
+                return Ok(Flow::Leave);
             }
         }
-        Flow::On
+        if self.is_due()? {
+            let now = Instant::now();
+            if now >= self.next_key_frame {
+                self.frame()?;
+                self.next_key_frame = now + KEY_FRAME;
+            } else {
+                self.next_frame = self.next_frame.min(self.next_key_frame);
+            }
+        }
+        Ok(Flow::On)
     }
 
     /// Updates the model and does what it asks for.
-    fn tell(&mut self, message: Message) -> Flow {
+    fn tell(&mut self, message: Message) -> Result<Flow, TuiError> {
         let mut flow = Flow::On;
         for action in update(&mut self.model, message) {
             match action {
                 Action::Wish(wish) => self.source.wish(wish),
+                Action::Use(hold) => self.use_for(hold)?,
+                Action::Notify(bytes) => self.display.say(&bytes).map_err(TuiError::Gone)?,
+                Action::Suspend => self.display.suspend(),
                 Action::Leave => flow = Flow::Leave,
             }
         }
-        flow
+        Ok(flow)
     }
 
     fn frame(&mut self) -> Result<(), TuiError> {
-        if !self.display.is_taken() {
-            return Err(TuiError::Restored);
-        }
         prepare(&mut self.model);
         if let Some(request) = log_request(&self.model)
             && let Some(window) = self.fetcher.log(self.source, &request)
         {
-            self.tell(Message::Log(window));
+            self.tell(Message::Log(window))?;
         }
         if wants_core_tail(&self.model)
             && let Some(tail) = self.fetcher.core_tail(&self.source.core_stderr())
         {
-            self.tell(Message::CoreTail(tail));
+            self.tell(Message::CoreTail(tail))?;
         }
         self.model.dirty = false;
+        self.next_frame = Instant::now() + FRAME;
         self.display.draw(&self.model).map_err(TuiError::Gone)
     }
 }

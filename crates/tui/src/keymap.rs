@@ -72,6 +72,9 @@ pub(crate) enum Command {
     Interrupt,
     Confirm,
     Refuse,
+    /// Change between the screen and plain lines.
+    Lines,
+    Suspend,
 }
 
 /// One row of the table.
@@ -206,6 +209,20 @@ pub(crate) const BINDINGS: &[Binding] = &[
         when: |now| !now.asking && now.patches,
     },
     Binding {
+        keys: &[Key::Char('s')],
+        command: Command::Lines,
+        help: "put the screen away and print the run as plain lines; again: come back",
+        label: Some("lines"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Ctrl('z')],
+        command: Command::Suspend,
+        help: "let the run and its workers stand still, until `fg`",
+        label: None,
+        when: |_| true,
+    },
+    Binding {
         keys: &[Key::PageUp],
         command: Command::PageUp,
         help: "scroll up by a page",
@@ -262,6 +279,10 @@ pub(crate) fn command(key: Key, now: &Context) -> Option<Command> {
     if key == Key::Ctrl('c') {
         return Some(Command::Interrupt);
     }
+    if now.put_away {
+        // One does not see what other keys do. Without a screen to ask on, `q` comes back to it first.
+        return matches!(key, Key::Char('s' | 'q') | Key::Esc).then_some(Command::Lines);
+    }
     BINDINGS
         .iter()
         .find(|binding| binding.keys.contains(&key) && (binding.when)(now))
@@ -277,6 +298,7 @@ mod tests {
         (0u16..512).map(|bits| {
             let bit = |at: u8| bits & (1 << at) != 0;
             Context {
+                put_away: false,
                 stage: (bits >> 7) as u8,
                 asking: bit(0),
                 over: bit(1),

@@ -6,7 +6,8 @@
 //!
 //! Inside, a `model` is changed by `update`, one message at a time, and drawn by `view`. Both are plain
 //! functions. The `driver` is the only part that waits, reads and writes; it draws at most one frame in 33 ms
-//! and none when nothing changed. Nothing reaches the terminal that did not pass `sanitise`.
+//! for what the run does, at once when a key was pressed, and none when nothing changed. Nothing reaches the
+//! terminal that did not pass `sanitise`.
 
 mod control;
 mod diff_index;
@@ -16,9 +17,11 @@ mod fetch;
 mod input;
 mod keymap;
 mod layout;
+mod lines;
 mod log_pane;
 mod message;
 mod model;
+mod notify;
 mod painter;
 mod sanitise;
 mod settings;
@@ -33,5 +36,6 @@ mod view;
 pub use control::{TuiControl, TuiHandle};
 pub use driver::run;
 pub use error::TuiError;
-pub use settings::TuiSettings;
-pub use terminal::restore_terminal;
+pub use lines::LineView;
+pub use settings::{Colours, Notify, NotifyBy, TuiSettings};
+pub use terminal::{lend_terminal, restore_terminal};

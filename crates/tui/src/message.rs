@@ -7,6 +7,7 @@ use roboppi_attach::Wish;
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{RunRecord, RunView};
 
+use crate::driver::Hold;
 use crate::keymap::Key;
 use crate::log_pane::{CoreTail, LogWindow};
 
@@ -32,6 +33,12 @@ pub(crate) enum Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Wish(Wish),
+    /// Use the terminal for the screen or for plain lines.
+    Use(Hold),
+    /// Stand still, as for Ctrl-Z.
+    Suspend,
+    /// Send bytes that make the terminal notify.
+    Notify(Vec<u8>),
     /// Leave the screen.
     Leave,
 }

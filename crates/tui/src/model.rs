@@ -46,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) asked: u8,
     /// What came of the last key, until the next one.
     pub(crate) notice: Option<String>,
+    /// The screen is put away, and the run is written as plain lines.
+    pub(crate) put_away: bool,
     /// Path of the run directory, for people.
     pub(crate) run_dir: String,
     /// Something that may be on screen changed.
@@ -112,6 +114,8 @@ pub(crate) enum Question {
 /// Circumstances that decide what keys mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Context {
+    /// The screen is put away.
+    pub(crate) put_away: bool,
     pub(crate) asking: bool,
     pub(crate) over: bool,
     /// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
@@ -133,7 +137,7 @@ impl Model {
         Self {
             view: RunView::default(),
             ended: false,
-            theme: Theme::new(settings.colour),
+            theme: Theme::new(settings.colours),
             settings,
             zone,
             size,
@@ -153,6 +157,7 @@ impl Model {
             question: None,
             asked: 0,
             notice: None,
+            put_away: false,
             run_dir: String::new(),
             dirty: true,
         }
@@ -176,6 +181,7 @@ impl Model {
     pub(crate) fn context(&self) -> Context {
         let patches = self.shown_attempt().map_or(0, |attempt| attempt.activity.patches.len());
         Context {
+            put_away: self.put_away,
             asking: self.question.is_some(),
             over: self.is_over(),
             stage: self.stage(),

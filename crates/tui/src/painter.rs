@@ -1,20 +1,21 @@
 //! Turns models into the bytes that make a terminal show them.
 //!
-//! Only cells that changed are written, in one piece, marked as one synchronised update. Nothing is asked of
-//! the terminal: its answers would come between the keys.
+//! Only cells that changed are written, in one piece, marked as one synchronised update. The screen is never
+//! cleared, which would be seen where synchronised updates are not known: what is not known to be there is
+//! written over. Nothing is asked of the terminal: its answers would come between the keys.
 
 use std::io;
 
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
+use ratatui::style::Modifier;
 
 use crate::model::Model;
 use crate::view;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
-const CLEAR: &[u8] = b"\x1b[0m\x1b[2J";
 
 /// Knows what the terminal shows.
 #[derive(Debug, Default)]
@@ -37,12 +38,14 @@ impl Painter {
         let area = Rect::from(size);
         self.shown = Buffer::empty(area);
         self.next = Buffer::empty(area);
-        self.unknown = true;
+        self.forget();
     }
 
     /// The terminal may show anything.
     pub(crate) fn forget(&mut self) {
         self.shown.reset();
+        // No view hides text, so each cell differs from what comes.
+        self.shown.set_style(self.shown.area, Modifier::HIDDEN);
         self.unknown = true;
     }
 
@@ -54,10 +57,8 @@ impl Painter {
         if changes.is_empty() && !self.unknown {
             return Ok(Vec::new());
         }
+        self.unknown = false;
         let mut bytes = BEGIN.to_vec();
-        if std::mem::take(&mut self.unknown) {
-            bytes.extend_from_slice(CLEAR);
-        }
         CrosstermBackend::new(&mut bytes).draw(changes.into_iter())?;
         bytes.extend_from_slice(END);
         std::mem::swap(&mut self.shown, &mut self.next);

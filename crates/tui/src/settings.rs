@@ -1,14 +1,53 @@
 //! What is decided before a screen is opened.
 
+use std::time::Duration;
+
 /// How a run is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuiSettings {
-    /// Use colours. Without them the screen is told apart by icons, bold and reversed text.
-    pub colour: bool,
+    /// Colours. Whatever they say, icons and words say as well.
+    pub colours: Colours,
+    /// Draw with ASCII characters only, for terminals whose font or encoding has no others.
+    pub ascii: bool,
     /// Keep the final screen until a person dismisses it; otherwise leave when the run is over.
     pub stay: bool,
+    /// Tell a person who looks elsewhere that a run is over; `None`: never.
+    pub notify: Option<Notify>,
     /// Version of roboppi, shown in the help.
     pub version: String,
     /// Name shown until the run says its own.
     pub title: String,
+}
+
+/// Colours of the screen, all of them among the 16 that a terminal has names for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    /// None: bold, dim, underlined and reversed text instead.
+    None,
+    /// Those that can be read on a dark background.
+    #[default]
+    Dark,
+    /// Those that can be read on a light background.
+    Light,
+}
+
+/// When and how the end of a run is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notify {
+    /// Only of runs that took this long.
+    pub after: Duration,
+    /// What the terminal understands.
+    pub by: NotifyBy,
+}
+
+/// What a terminal understands as a notification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NotifyBy {
+    /// The bell, which all know and most show as wanting attention.
+    #[default]
+    Bell,
+    /// OSC 9: a text.
+    Osc9,
+    /// OSC 777: a title and a text.
+    Osc777,
 }

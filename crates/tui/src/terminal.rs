@@ -1,19 +1,25 @@
-//! The terminal: taken over, written to, given back.
+//! The terminal: taken over, written to, lent out, given back.
 //!
 //! Whatever ends a screen — leaving, an error, a panic in any thread, [`restore_terminal`] — the terminal is
-//! given back once, and nothing is written to it afterwards.
+//! given back once, and nothing is written to it afterwards. While the process stands still it is lent to
+//! whoever is in front then ([`lend_terminal`]).
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use ratatui::layout::Size;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+};
 
 use crate::TuiError;
-use crate::driver::Display;
+use crate::driver::{Display, Hold};
 use crate::model::Model;
 use crate::painter::Painter;
 
@@ -29,20 +35,46 @@ const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l";
 /// The terminal that is taken over, and how it was before.
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
 
+/// Held while bytes are on their way to the terminal.
+static WRITING: Mutex<()> = Mutex::new(());
+
 struct Taken {
     input: OwnedFd,
     output: OwnedFd,
     before: Termios,
+    hold: Hold,
+}
+
+impl Taken {
+    /// Makes the terminal as it was. Modes first: that works on a stopped terminal, too.
+    fn put_back(&self) {
+        if self.hold == Hold::Lent {
+            return;
+        }
+        let _ = tcsetattr(&self.input, OptionalActions::Now, &self.before);
+        if self.hold == Hold::Screen && is_writable(&self.output) {
+            let _ = write_all(&self.output, LEAVE);
+        }
+    }
 }
 
 /// Gives the terminal back if a screen holds it. Waits at most a moment for a terminal that takes no output,
 /// and may be called from any thread, any number of times.
 pub fn restore_terminal() {
-    let Some(taken) = lock().take() else { return };
-    // Modes first: that works on a stopped terminal, too.
-    let _ = tcsetattr(&taken.input, OptionalActions::Now, &taken.before);
-    if is_writable(&taken.output) {
-        let _ = File::from(taken.output).write_all(LEAVE);
+    let _quiet = quiet();
+    if let Some(taken) = lock().take() {
+        taken.put_back();
+    }
+}
+
+/// Lends the terminal to whoever comes to the front while this process stands still. To be called right
+/// before; may be called from any thread. The screen comes back by itself once the process goes on in
+/// the foreground.
+pub fn lend_terminal() {
+    let _quiet = quiet();
+    if let Some(taken) = lock().as_mut() {
+        taken.put_back();
+        taken.hold = Hold::Lent;
     }
 }
 
@@ -51,11 +83,29 @@ fn lock() -> MutexGuard<'static, Option<Taken>> {
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lets a frame that is on its way arrive first, unless the terminal takes none.
+fn quiet() -> Option<MutexGuard<'static, ()>> {
+    for _ in 0..100 {
+        match WRITING.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    None
+}
+
 /// Waits a tenth of a second at most.
 fn is_writable(output: &OwnedFd) -> bool {
     let patience = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let mut fds = [PollFd::new(output, PollFlags::OUT)];
     poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0)
+}
+
+/// Whether this process may use a terminal; one that may not is stopped when it tries.
+fn is_in_front(terminal: impl AsFd) -> bool {
+    // One that is nobody's controlling terminal is free for all.
+    tcgetpgrp(terminal).map_or(true, |front| front == getpgrp())
 }
 
 /// A terminal taken over; given back when dropped.
@@ -86,11 +136,11 @@ impl Screen {
         let before = tcgetattr(&input).map_err(|error| TuiError::NoTerminal(error.into()))?;
 
         let copy = |fd: &OwnedFd| fd.try_clone().map_err(TuiError::Setup);
-        let taken = Taken { input: copy(&input)?, output: copy(&output)?, before };
+        let taken = Taken { input: copy(&input)?, output: copy(&output)?, before, hold: Hold::Lent };
         restore_on_panic();
         *lock() = Some(taken);
-        let screen = Self { painter: Painter::new(size_of(&output).unwrap_or_default()), input, output };
-        screen.take_over().map_err(TuiError::Setup)?;
+        let mut screen = Self { painter: Painter::new(size_of(&output).unwrap_or_default()), input, output };
+        screen.take(Hold::Screen).map_err(TuiError::Setup)?;
         Ok(screen)
     }
 
@@ -103,13 +153,6 @@ impl Screen {
     pub(crate) fn events(&self) -> io::Result<TerminalEvents> {
         TerminalEvents::listen(self.input.try_clone()?, self.output.try_clone()?)
     }
-
-    fn take_over(&self) -> io::Result<()> {
-        let Some(mut modes) = lock().as_ref().map(|taken| taken.before.clone()) else { return Ok(()) };
-        modes.make_raw();
-        tcsetattr(&self.input, OptionalActions::Now, &modes)?;
-        write(&self.output, ENTER)
-    }
 }
 
 impl Display for Screen {
@@ -121,13 +164,42 @@ impl Display for Screen {
         self.painter.resize(size);
     }
 
-    fn afresh(&mut self) -> io::Result<()> {
+    fn take(&mut self, hold: Hold) -> io::Result<()> {
+        if !is_in_front(&self.input) {
+            return Ok(());
+        }
+        let (was, mut modes) = match lock().as_mut() {
+            Some(taken) => (std::mem::replace(&mut taken.hold, hold), taken.before.clone()),
+            None => return Ok(()),
+        };
+        match hold {
+            Hold::Lent => {}
+            Hold::Screen => modes.make_raw(),
+            // Lines are written as without a screen, and the keys that are signals are.
+            Hold::Lines => modes.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO),
+        }
+        let change: &[u8] = match (was, hold) {
+            (Hold::Screen, Hold::Lines | Hold::Lent) => LEAVE,
+            (_, Hold::Screen) => ENTER,
+            (Hold::Lines | Hold::Lent, Hold::Lines | Hold::Lent) => &[],
+        };
         self.painter.forget();
-        self.take_over()
+        tcsetattr(&self.input, OptionalActions::Now, &modes)?;
+        write(&self.output, change)
     }
 
-    fn is_taken(&self) -> bool {
-        lock().is_some()
+    fn hold(&self) -> Option<Hold> {
+        lock().as_ref().map(|taken| taken.hold)
+    }
+
+    fn suspend(&mut self) {
+        // As the terminal does it for Ctrl-Z in its usual mode: whoever started us stops as well. Cannot fail
+        // for the own group and a signal that exists.
+        let _ = kill_current_process_group(Signal::TSTP);
+    }
+
+    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write(&self.output, bytes)
     }
 }
 
@@ -142,21 +214,38 @@ fn size_of(output: impl AsFd) -> Option<Size> {
     Some(Size::new(size.ws_col, size.ws_row))
 }
 
-/// Writes all of it, unless the terminal is given back meanwhile.
+/// Writes all of it, unless the terminal is given away meanwhile.
 fn write(output: &OwnedFd, mut rest: &[u8]) -> io::Result<()> {
-    while !rest.is_empty() && lock().is_some() {
-        match rustix::io::write(output, rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
-            Err(rustix::io::Errno::INTR) => {}
-            // Somebody else made this terminal non-blocking.
-            Err(rustix::io::Errno::AGAIN) => {
-                is_writable(output);
-            }
-            Err(error) => return Err(error.into()),
+    let is_ours = || lock().as_ref().is_some_and(|taken| taken.hold != Hold::Lent);
+    while !rest.is_empty() {
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_ours() {
+            break;
         }
+        rest = &rest[write_some(output, rest)?..];
     }
     Ok(())
+}
+
+fn write_all(output: &OwnedFd, mut rest: &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        rest = &rest[write_some(output, rest)?..];
+    }
+    Ok(())
+}
+
+fn write_some(output: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    match rustix::io::write(output, bytes) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(written) => Ok(written),
+        Err(rustix::io::Errno::INTR) => Ok(0),
+        // Somebody else made this terminal non-blocking.
+        Err(rustix::io::Errno::AGAIN) => {
+            is_writable(output);
+            Ok(0)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A message about a panic must be readable, and the shell usable after it.

@@ -14,13 +14,13 @@ use roboppi_run::{
     RunView, StepId, StepPlan, StepState,
 };
 
-use crate::TuiSettings;
 use crate::keymap::Key;
 use crate::log_pane::{LogRow, LogWindow};
 use crate::message::{Action, Message};
 use crate::model::Model;
 use crate::update::{log_request, prepare, update};
 use crate::view;
+use crate::{Colours, TuiSettings};
 
 /// 2025-01-02 03:04:05 UTC.
 pub(crate) const START: u64 = 1_735_787_045_000;
@@ -229,7 +229,14 @@ impl TestRun {
 }
 
 pub(crate) fn settings() -> TuiSettings {
-    TuiSettings { colour: false, stay: true, version: "0.1.0".to_owned(), title: "release.yaml".to_owned() }
+    TuiSettings {
+        colours: Colours::None,
+        ascii: false,
+        stay: true,
+        notify: None,
+        version: "0.1.0".to_owned(),
+        title: "release.yaml".to_owned(),
+    }
 }
 
 pub(crate) fn empty(columns: u16, rows: u16) -> Model {

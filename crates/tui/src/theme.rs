@@ -3,27 +3,36 @@
 use ratatui::style::{Color, Modifier, Style};
 use roboppi_run::{RunOutcome, StepState};
 
+use crate::Colours;
+
 /// The look. Without colour it makes do with bold, dim, underlined and reversed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Theme {
-    colour: bool,
+    colours: Colours,
 }
 
 /// Frames of the spinner.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 impl Theme {
-    pub(crate) const fn new(colour: bool) -> Self {
-        Self { colour }
+    pub(crate) const fn new(colours: Colours) -> Self {
+        Self { colours }
     }
 
-    const fn fg(self, colour: Color) -> Style {
-        if self.colour { Style::new().fg(colour) } else { Style::new() }
+    const fn fg(self, on_dark: Color, on_light: Color) -> Style {
+        match self.colours {
+            Colours::None => Style::new(),
+            Colours::Dark => Style::new().fg(on_dark),
+            Colours::Light => Style::new().fg(on_light),
+        }
     }
 
     /// What stands back: labels, paths, hints.
     pub(crate) const fn faint(self) -> Style {
-        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+        match self.colours {
+            Colours::None => Style::new().add_modifier(Modifier::DIM),
+            Colours::Dark | Colours::Light => Style::new().fg(Color::DarkGray),
+        }
     }
 
     /// Headings and names.
@@ -37,21 +46,21 @@ impl Theme {
     }
 
     pub(crate) const fn good(self) -> Style {
-        self.fg(Color::Green)
+        self.fg(Color::Green, Color::Green)
     }
 
     pub(crate) const fn bad(self) -> Style {
-        self.fg(Color::Red)
+        self.fg(Color::Red, Color::Red)
     }
 
     /// What goes on, and what a person should look at.
     pub(crate) const fn busy(self) -> Style {
-        self.fg(Color::Yellow)
+        self.fg(Color::Yellow, Color::Magenta)
     }
 
     /// What is ready or a note.
     pub(crate) const fn note(self) -> Style {
-        self.fg(Color::Cyan)
+        self.fg(Color::Cyan, Color::Blue)
     }
 
     pub(crate) const fn state(self, state: StepState) -> Style {
@@ -120,7 +129,7 @@ mod tests {
         let icons: BTreeSet<_> = states.into_iter().map(|state| icon(state, 0)).collect();
         assert_eq!(icons.len(), states.len());
         assert!(states.into_iter().all(|state| {
-            let style = Theme::new(false).state(state);
+            let style = Theme::new(Colours::None).state(state);
             style.fg.is_none() && style.bg.is_none()
         }));
     }

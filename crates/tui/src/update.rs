@@ -5,6 +5,7 @@ use roboppi_attach::Wish;
 use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord, RunStatus};
 
+use crate::Colours;
 use crate::layout::{Areas, GUTTER, log_parts};
 use crate::log_pane::LogRequest;
 use crate::message::{Action, Message};
@@ -38,20 +39,26 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         }
         Message::Follow(view) => {
             let was_over = model.is_over();
+            let was_known = model.view.head.is_some();
             model.view = *view;
             model.dirty = true;
-            selection::settle(model, !was_over && model.is_over());
+            let just_over = !was_over && model.is_over();
+            selection::settle(model, just_over);
+            if just_over && was_known {
+                ending::notify(model, &mut actions);
+            }
             leave_if_nobody_stays(model, &mut actions);
         }
         Message::Record(record) => {
             model.dirty |= is_visible(model, &record);
             model.view.apply(&record);
             if changes_steps(&record) {
-                selection::settle(
-                    model,
-                    matches!(&*record, RunRecord::Journal(record)
-                    if matches!(record.event, RunEvent::RunFinished { .. })),
-                );
+                let just_over = matches!(&*record, RunRecord::Journal(record)
+                    if matches!(record.event, RunEvent::RunFinished { .. }));
+                selection::settle(model, just_over);
+                if just_over {
+                    ending::notify(model, &mut actions);
+                }
                 leave_if_nobody_stays(model, &mut actions);
             }
         }
@@ -92,7 +99,7 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
         from: (!model.log.follow).then_some(model.log.top),
         rows: text.height,
         columns: text.width.saturating_sub(GUTTER),
-        colour: model.settings.colour,
+        colour: model.settings.colours != Colours::None,
     })
 }
 

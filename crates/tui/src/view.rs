@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use crate::layout::Areas;
 use crate::model::{Model, Tab};
 
+mod ascii;
 mod core;
 mod diffs;
 mod footer;
@@ -42,6 +43,9 @@ pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
     pane(model, areas.pane, buffer);
     footer::draw(model, areas.footer, buffer);
     popup::draw(model, buffer);
+    if model.settings.ascii {
+        ascii::fold(buffer);
+    }
 }
 
 fn pane(model: &Model, area: Rect, buffer: &mut Buffer) {

@@ -1,14 +1,14 @@
 //! Who shows a run: a thread of its own, so that a slow terminal or pipe makes nobody wait.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use roboppi_attach::{RunSource, Wish};
 use roboppi_supervisor::sinks::{jsonl, plain};
-use roboppi_supervisor::{Signalled, Signals, stand_still};
-use roboppi_tui::{TuiHandle, TuiSettings};
+use roboppi_supervisor::{Signalled, Signals};
+use roboppi_tui::{LineView, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -33,6 +33,7 @@ impl Viewer {
         source: Arc<dyn RunSource>,
         args: &RunArgs,
         colour: bool,
+        signals: &mut Signals,
     ) -> Result<Self, Failure> {
         let settings = plain::PlainSettings {
             colour,
@@ -45,15 +46,19 @@ impl Viewer {
         let (screen, summary, show): (_, _, Box<dyn FnOnce() -> Result<(), String> + Send>) = match view {
             View::Tui => {
                 let (handle, control) = TuiHandle::new();
+                signals.before_standing_still(roboppi_tui::lend_terminal);
                 let from = Arc::clone(&source);
+                let lines = lines(Arc::clone(&source), settings.clone());
                 let screen = TuiSettings {
-                    colour,
+                    colours: terminal::colours(&args.view, colour),
+                    ascii: terminal::ascii_only(),
                     stay: true,
+                    notify: terminal::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     title: args.file.display().to_string(),
                 };
                 let show = move || {
-                    let shown = roboppi_tui::run(Arc::clone(&from), screen, control)
+                    let shown = roboppi_tui::run(Arc::clone(&from), screen, lines, control)
                         .map_err(|error| error.to_string());
                     if shown.is_err() {
                         // The terminal is gone, and with it the person. The signal that says so may come as well.
@@ -86,7 +91,7 @@ impl Viewer {
         let hurried = hurried && self.screen.is_some();
         let hurry = async {
             while !hurried && signals.next().await == Signalled::Suspend {
-                stand_still();
+                signals.stand_still();
             }
         };
         let shown = tokio::select! {
@@ -124,4 +129,19 @@ impl Viewer {
             let _ = timeout(TERMINAL_PATIENCE, ended).await;
         }
     }
+}
+
+/// The run as lines while its screen is put away. Whoever wants lines wants to see what workers write.
+fn lines(source: Arc<dyn RunSource>, settings: plain::PlainSettings) -> LineView {
+    let stream = source.follow().view.head.is_none_or(|head| head.stream_stdio);
+    let settings = plain::PlainSettings { stream, ..settings };
+    Arc::new(move |stop| {
+        let mut out = io::stdout();
+        writeln!(out, "--- the run from here on; s shows the screen again ---")?;
+        let left = plain::run_from_now(Arc::clone(&source), settings.clone(), io::stdout(), stop)?;
+        if left == plain::Left::Over {
+            writeln!(out, "--- the run is over; s shows the screen again, where q leaves ---")?;
+        }
+        Ok(())
+    })
 }

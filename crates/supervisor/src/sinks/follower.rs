@@ -8,6 +8,7 @@ use roboppi_attach::{Following, Next, Records, RunSource};
 use roboppi_journal::{JournalReader, RecordError, RunDir};
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunRecord, RunView};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// The records of a run, from the very first.
@@ -24,6 +25,31 @@ pub(super) struct Follower {
     journal: Option<JournalReader>,
     /// What was taken in and not handed out yet.
     waiting: Option<Item>,
+    stop: Stop,
+}
+
+/// Whether somebody still wants what is read.
+#[derive(Debug, Default)]
+pub(super) struct Stop(Option<oneshot::Receiver<()>>);
+
+impl Stop {
+    /// Stops when the sender is dropped.
+    pub(super) const fn on(dropped: oneshot::Receiver<()>) -> Self {
+        Self(Some(dropped))
+    }
+
+    fn is_told(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|stop| stop.try_recv() != Err(oneshot::error::TryRecvError::Empty))
+    }
+
+    /// Waits until it is told.
+    async fn told(&mut self) {
+        match &mut self.0 {
+            // Told either way.
+            Some(stop) => drop(stop.await),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 enum State {
@@ -46,6 +72,8 @@ pub(super) enum Item {
     CaughtUp(Box<RunView>),
     /// Nothing more will come.
     Ended,
+    /// Nobody wants more.
+    Stopped,
 }
 
 impl Follower {
@@ -54,11 +82,32 @@ impl Follower {
     pub(super) fn new(source: Arc<dyn RunSource>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let state = State::CatchingUp(Box::new(source.follow()));
-        Ok(Self { source, runtime, state, seq: 0, journal: None, waiting: None })
+        Ok(Self { source, runtime, state, seq: 0, journal: None, waiting: None, stop: Stop::default() })
+    }
+
+    /// One that begins with what is known now and leaves out how it came to that.
+    ///
+    /// # Errors
+    /// When the system gives no event queue to wait with.
+    pub(super) fn from_now(source: Arc<dyn RunSource>, stop: Stop) -> io::Result<Self> {
+        let mut follower = Self::new(source)?;
+        if let State::CatchingUp(following) = &follower.state {
+            follower.seq = following.view.position.journal_seq;
+        }
+        follower.stop = stop;
+        Ok(follower)
+    }
+
+    /// Whether nobody wants more.
+    pub(super) fn is_stopped(&mut self) -> bool {
+        self.stop.is_told()
     }
 
     /// What is there already; `None` when one would have to wait.
     pub(super) fn try_next(&mut self) -> Option<Item> {
+        if self.is_stopped() {
+            return Some(Item::Stopped);
+        }
         loop {
             if let Some(item) = self.waiting.take() {
                 return Some(item);
@@ -81,13 +130,23 @@ impl Follower {
                 return Some(item);
             }
             let State::Live(records) = &mut self.state else { continue };
+            let stop = &mut self.stop;
             let next = self.runtime.block_on(async {
+                let next = async {
+                    tokio::select! {
+                        next = records.next() => Some(next),
+                        () = stop.told() => None,
+                    }
+                };
                 match patience {
-                    Some(patience) => timeout(patience, records.next()).await.ok(),
-                    None => Some(records.next().await),
+                    Some(patience) => timeout(patience, next).await.ok(),
+                    None => Some(next.await),
                 }
             })?;
-            self.take(next);
+            match next {
+                Some(next) => self.take(next),
+                None => return Some(Item::Stopped),
+            }
         }
     }
 

@@ -86,7 +86,7 @@ impl<W: Write> JsonSink<W> {
             }
             Item::Attempt(of, record) => self.attempt(&of, &record)?,
             Item::CaughtUp(view) => self.caught_up(&view)?,
-            Item::Ended => return Ok(true),
+            Item::Ended | Item::Stopped => return Ok(true),
         }
         Ok(false)
     }

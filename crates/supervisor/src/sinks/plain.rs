@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 use roboppi_attach::RunSource;
 use roboppi_ipc::WorkerEvent;
 use roboppi_run::{AttemptRef, RunEvent, RunRecord, RunView};
+use tokio::sync::oneshot;
 
 use super::detached;
-use super::follower::{Follower, Item};
+use super::follower::{Follower, Item, Stop};
 use crate::clock;
 
 mod cut;
@@ -68,8 +69,41 @@ impl Default for PlainSettings {
 /// # Errors
 /// When `out` cannot be written, except that a reader that went away is no error.
 pub fn run(source: Arc<dyn RunSource>, settings: PlainSettings, out: impl Write) -> io::Result<()> {
-    detached(PlainSink::new(source, settings, out)?.run())
+    let follower = Follower::new(Arc::clone(&source))?;
+    let mut sink = PlainSink::new(source, settings, out, follower);
+    detached(sink.run().and_then(|_| sink.finish()))
 }
+
+/// How [`run_from_now`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nobody wanted more.
+    Stopped,
+    /// The run is over.
+    Over,
+}
+
+/// Writes what happens from now on, after the last few lines of what is at work, until the run is over or
+/// the sender of `stop` is dropped. How the run ended is left to say to who called. Blocks, as [`run`] does.
+///
+/// # Errors
+/// When `out` cannot be written, except that a reader that went away is no error.
+pub fn run_from_now(
+    source: Arc<dyn RunSource>,
+    settings: PlainSettings,
+    out: impl Write,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<Left> {
+    let follower = Follower::from_now(Arc::clone(&source), Stop::on(stop))?;
+    let mut sink = PlainSink::new(source, settings, out, follower);
+    sink.begin = Begin::Now;
+    let mut left = Left::Over;
+    detached(sink.run().map(|how| left = how))?;
+    Ok(left)
+}
+
+/// Lines of a log that was written before one looked.
+const BEFORE_NOW: u64 = 10;
 
 /// Records that are taken in before logs are read on.
 const TOGETHER: usize = 256;
@@ -85,6 +119,16 @@ struct PlainSink<W> {
     streams: HashMap<AttemptRef, Option<LogStream>>,
     /// Logs that have grown.
     grown: HashSet<AttemptRef>,
+    begin: Begin,
+}
+
+/// What is shown of the time before somebody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// All of it.
+    Start,
+    /// The last few lines of what is at work.
+    Now,
 }
 
 /// Where the text goes.
@@ -105,9 +149,9 @@ impl<W: Write> Output<W> {
 }
 
 impl<W: Write> PlainSink<W> {
-    fn new(source: Arc<dyn RunSource>, settings: PlainSettings, out: W) -> io::Result<Self> {
-        Ok(Self {
-            follower: Follower::new(Arc::clone(&source))?,
+    fn new(source: Arc<dyn RunSource>, settings: PlainSettings, out: W, follower: Follower) -> Self {
+        Self {
+            follower,
             logs: SourceLogs(Arc::clone(&source)),
             printer: PlainPrinter::new(settings.clone(), source.run_dir().to_owned()),
             source,
@@ -115,10 +159,11 @@ impl<W: Write> PlainSink<W> {
             settings,
             streams: HashMap::new(),
             grown: HashSet::new(),
-        })
+            begin: Begin::Start,
+        }
     }
 
-    fn run(mut self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<Left> {
         let mut together = 0;
         loop {
             let ready = if together < TOGETHER { self.follower.try_next() } else { None };
@@ -160,12 +205,18 @@ impl<W: Write> PlainSink<W> {
                 }
                 Item::CaughtUp(view) => self.caught_up(*view)?,
                 Item::Ended => break,
+                Item::Stopped => return self.write().map(|()| Left::Stopped),
             }
         }
         let left: Vec<_> = self.streams.keys().cloned().chain(self.grown.iter().cloned()).collect();
         for of in left {
             self.stream_end(&of)?;
         }
+        self.write().map(|()| Left::Over)
+    }
+
+    /// Says how it all ended.
+    fn finish(&mut self) -> io::Result<()> {
         self.printer.finish(&mut self.logs);
         self.write()
     }
@@ -177,6 +228,9 @@ impl<W: Write> PlainSink<W> {
     }
 
     fn caught_up(&mut self, view: RunView) -> io::Result<()> {
+        if std::mem::replace(&mut self.begin, Begin::Start) == Begin::Now {
+            return self.begin_now(view);
+        }
         for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
             if attempt.finished_at.is_some() {
                 self.stream_end(&attempt.of)?;
@@ -185,6 +239,23 @@ impl<W: Write> PlainSink<W> {
             }
         }
         self.printer.catch_up(view);
+        Ok(())
+    }
+
+    /// Passes over what was before, but for the last lines of what is at work.
+    fn begin_now(&mut self, view: RunView) -> io::Result<()> {
+        for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+            let of = &attempt.of;
+            if attempt.finished_at.is_some() {
+                self.streams.insert(of.clone(), None);
+            } else if self.settings.stream {
+                let opened = self.source.log(of).and_then(|log| LogStream::near_the_end(log, BEFORE_NOW));
+                let opened = opened.map_err(|error| self.printer.note(of, &error.to_string())).ok();
+                self.streams.insert(of.clone(), opened);
+                self.grown.insert(of.clone());
+            }
+        }
+        self.printer.pass_over(view);
         Ok(())
     }
 
@@ -219,7 +290,7 @@ impl<W: Write> PlainSink<W> {
         }
         let Some(Some(stream)) = self.streams.get_mut(of) else { return Ok(()) };
         let mut more = stream.refresh();
-        while more.is_ok() {
+        while more.is_ok() && !self.follower.is_stopped() {
             more = match stream.read() {
                 Ok(None) => break,
                 Ok(Some(lines)) => {

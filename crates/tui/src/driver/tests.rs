@@ -12,18 +12,19 @@ use roboppi_ipc::{WorkerEvent, WorkerOutput, WorkerStatus};
 use roboppi_journal::RunDir;
 use roboppi_run::{RunOutcome, RunRecord};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::*;
-use crate::TuiHandle;
+use crate::{Notify, NotifyBy, TuiHandle};
 use crate::test_run::{START, TestRun, of, plan, result, running, screen, settings};
 
 /// A screen whose frames are kept as texts.
 #[derive(Clone, Default)]
 struct Paper {
     frames: Rc<RefCell<Vec<String>>>,
-    given_back: Rc<RefCell<bool>>,
+    hold: Rc<RefCell<Option<Hold>>>,
+    said: Rc<RefCell<Vec<u8>>>,
     fails: Rc<RefCell<bool>>,
 }
 
@@ -38,12 +39,22 @@ impl Display for Paper {
 
     fn resize(&mut self, _size: Size) {}
 
-    fn afresh(&mut self) -> io::Result<()> {
+    fn take(&mut self, hold: Hold) -> io::Result<()> {
+        *self.hold.borrow_mut() = Some(hold);
         Ok(())
     }
 
-    fn is_taken(&self) -> bool {
-        !*self.given_back.borrow()
+    fn hold(&self) -> Option<Hold> {
+        *self.hold.borrow()
+    }
+
+    fn suspend(&mut self) {
+        *self.hold.borrow_mut() = Some(Hold::Lent);
+    }
+
+    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.said.borrow_mut().extend_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -79,6 +90,10 @@ impl Stage {
         self.paper.frames.borrow().len()
     }
 
+    async fn until_held(&self, hold: Option<Hold>) {
+        self.until(&format!("{hold:?}"), |_| *self.paper.hold.borrow() == hold).await;
+    }
+
     /// Waits until the screen is as it should be; fails with the screen when that does not happen.
     async fn until(&self, what: &str, holds: impl Fn(&str) -> bool) {
         for _ in 0..1_000 {
@@ -103,10 +118,17 @@ async fn play<F: Future<Output = Stage>>(
     let (terminal, events) = mpsc::channel(8);
     let (handle, control) = TuiHandle::new();
     let paper = Paper::default();
+    *paper.hold.borrow_mut() = Some(Hold::Screen);
     let clock = Clock::starting_at(UNIX_EPOCH + Duration::from_millis(START));
-    let mut model = Model::new(settings(), TimeZone::UTC, Size::new(80, 24), clock.now());
+    let notify = Notify { after: Duration::from_secs(30), by: NotifyBy::Osc9 };
+    let settings = TuiSettings { notify: Some(notify), ..settings() };
+    let mut model = Model::new(settings, TimeZone::UTC, Size::new(80, 24), clock.now());
     model.run_dir = dir.path().display().to_string();
-    let driver = Driver::new(model, paper.clone(), &source, clock);
+    let lines = Arc::new(|stop: oneshot::Receiver<()>| {
+        let _ = stop.blocking_recv();
+        Ok(())
+    });
+    let driver = Driver::new(model, paper.clone(), &source, Lines::new(lines), clock);
     let mut stage = Stage { run, published: 0, feed, wishes, terminal, handle, paper, dir };
     stage.say();
     tokio::join!(driver.drive(TerminalEvents::scripted(events), control), script(stage))
@@ -267,7 +289,7 @@ async fn a_terminal_that_goes_away_is_a_hang_up() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_drawn_on_a_terminal_that_was_given_back() {
     let (ended, _) = play(running(), |stage| async {
-        *stage.paper.given_back.borrow_mut() = true;
+        *stage.paper.hold.borrow_mut() = None;
         let before = stage.frames();
         sleep(Duration::from_secs(10)).await;
         assert_eq!(stage.frames(), before);
@@ -275,4 +297,93 @@ async fn nothing_is_drawn_on_a_terminal_that_was_given_back() {
     })
     .await;
     assert!(matches!(ended, Err(TuiError::Restored)), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_drawn_at_once_and_many_keys_are_drawn_together() {
+    let (ended, _) = play(running(), |stage| async {
+        stage.until("the run", |screen| screen.contains("publish")).await;
+        // The frame before was drawn a moment ago: the turn of the next one has not come.
+        let before = Instant::now();
+        stage.type_in(b"3").await;
+        while !stage.screen().contains("reported no changes") {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(Instant::now(), before, "no time went by");
+
+        let (before, since) = (stage.frames(), Instant::now());
+        for _ in 0..100 {
+            stage.type_in(b"j").await;
+            stage.type_in(b"k").await;
+            sleep(Duration::from_millis(1)).await;
+        }
+        let (frames, took) = (stage.frames() - before, since.elapsed());
+        let most = took.as_millis() as usize / 16 + 2;
+        assert!((3..=most).contains(&frames), "{frames} frames for 200 keys in {took:?}");
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_screen_is_put_away_for_lines_and_comes_back() {
+    let (ended, _) = play(running(), |stage| async {
+        stage.until("the run", |screen| screen.contains("publish")).await;
+        stage.type_in(b"s").await;
+        stage.until_held(Some(Hold::Lines)).await;
+        let before = stage.frames();
+        // Keys that one cannot see the effect of have none.
+        stage.type_in(b"xy3").await;
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(stage.frames(), before);
+        stage.type_in(b"s").await;
+        stage.until_held(Some(Hold::Screen)).await;
+        stage.until("the screen as it was", |screen| screen.contains("Overview")).await;
+        assert!(stage.frames() > before);
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_that_is_lent_is_left_alone_until_the_process_goes_on() {
+    let (ended, _) = play(running(), |stage| async {
+        stage.until("the run", |screen| screen.contains("publish")).await;
+        stage.type_in(b"\x1a").await;
+        stage.until_held(Some(Hold::Lent)).await;
+        let before = stage.frames();
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(stage.frames(), before);
+        stage.terminal.send(TerminalEvent::Continued).await.unwrap();
+        stage.until_held(Some(Hold::Screen)).await;
+        sleep(Duration::from_millis(100)).await;
+        assert!(stage.frames() > before);
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_long_run_is_told_once_and_that_of_a_short_one_is_not() {
+    for (took, told) in [(29_000, false), (31_000, true)] {
+        let (ended, stage) = play(TestRun::release(), |mut stage| async move {
+            stage.until("the run", |screen| screen.contains("publish")).await;
+            stage.run.after(took).finished(RunOutcome::Failed, 1);
+            stage.say();
+            stage.feed.close();
+            stage.until("the end", |screen| screen.contains("press q to leave")).await;
+            stage.type_in(b"q").await;
+            stage
+        })
+        .await;
+        assert!(ended.is_ok());
+        let expected: &[u8] = if told { b"\x1b]9;release: failed after 31s\x1b\\" } else { b"" };
+        assert_eq!(*stage.paper.said.borrow(), expected);
+    }
 }

@@ -5,12 +5,12 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use ratatui::layout::Size;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::size_of;
+use super::{is_in_front, size_of};
 
 /// Something a terminal told.
 #[derive(Debug)]
@@ -34,6 +34,9 @@ pub(crate) struct TerminalEvents {
 
 /// Events that may wait. Keys beyond wait in the terminal.
 const WAITING: usize = 64;
+
+/// Time between two looks whether this process is in the foreground again.
+const BACKGROUND: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
 impl TerminalEvents {
     /// Listens to a terminal. To be called inside a runtime.
@@ -103,6 +106,12 @@ fn read_some(input: &OwnedFd, woken: &PipeReader) -> io::Result<Option<Vec<u8>>>
             Err(error) => return Err(error.into()),
             Ok(_) if !fds[1].revents().is_empty() => return Ok(None),
             Ok(_) => {}
+        }
+        if !is_in_front(input) {
+            // Those keys are for somebody else, and whoever reads them in the background is stopped.
+            let mut fds = [PollFd::new(woken, PollFlags::IN)];
+            let _ = poll(&mut fds, Some(&BACKGROUND));
+            continue;
         }
         let mut bytes = vec![0; 1024];
         match rustix::io::read(input, &mut bytes) {

@@ -1,10 +1,12 @@
 //! Ending the run, a step, and the screen.
 
 use roboppi_attach::Wish;
+use roboppi_run::RunStatus;
 
 use super::wish;
 use crate::message::Action;
 use crate::model::{Model, Question, can_be_ended};
+use crate::{notify, text};
 
 /// Ctrl-C: ask the run to end, then kill, then leave. A run that is being ended for another reason is one
 /// stage further already.
@@ -60,4 +62,16 @@ pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
             wish(Wish::CancelStep(step), actions);
         }
     }
+}
+
+/// The run has just ended: tells it when that took long enough for a person to look elsewhere.
+pub(super) fn notify(model: &Model, actions: &mut Vec<Action>) {
+    let Some(notify) = model.settings.notify else { return };
+    let RunStatus::Finished { outcome, duration_ms, .. } = &model.view.status else { return };
+    if u128::from(*duration_ms) < notify.after.as_millis() {
+        return;
+    }
+    let name = model.view.head.as_ref().map_or(model.settings.title.as_str(), |head| head.name.as_str());
+    let text = format!("{} after {}", outcome.name(), text::duration(*duration_ms));
+    actions.push(Action::Notify(notify::bytes(notify.by, name, &text)));
 }

@@ -2,6 +2,7 @@
 
 use super::scroll::{self, Move};
 use super::{ending, selection};
+use crate::driver::Hold;
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
 use crate::message::Action;
@@ -33,6 +34,11 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Interrupt => ending::interrupt(model, actions),
         Command::Confirm => ending::confirm(model, actions),
         Command::Refuse => model.question = None,
+        Command::Lines => {
+            model.put_away = !model.put_away;
+            actions.push(Action::Use(if model.put_away { Hold::Lines } else { Hold::Screen }));
+        }
+        Command::Suspend => actions.push(Action::Suspend),
     }
 }
 

@@ -5,6 +5,7 @@ use ratatui::style::{Color, Style};
 use roboppi_ipc::{OutputStream, WorkerStatus};
 use roboppi_run::{RunOutcome, StepState};
 
+use crate::Colours;
 use crate::log_pane::{CoreTail, LogRow};
 use crate::message::Message;
 use crate::model::Model;
@@ -164,7 +165,7 @@ fn without_colour_there_is_none() {
             for cell in draw(&model).content() {
                 assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{keys}: {cell:?}");
             }
-            model.theme = Theme::new(true);
+            model.theme = Theme::new(Colours::Dark);
             assert!(draw(&model).content().iter().any(|cell| cell.fg != Color::Reset), "{keys}");
         }
     }

@@ -125,6 +125,13 @@ impl LogStream {
         Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0 }
     }
 
+    /// One that begins `lines` lines before the end.
+    pub(super) fn near_the_end(mut log: LogReader, lines: u64) -> Result<Self, RecordError> {
+        let first = log.line_count()?.saturating_sub(lines);
+        let at = log.line_start(first)?.unwrap_or(0);
+        Ok(Self { at, ..Self::new(log) })
+    }
+
     /// Looks how long the log is now.
     pub(super) fn refresh(&mut self) -> Result<(), RecordError> {
         self.log.refresh().map(|_| ())

@@ -58,6 +58,11 @@ impl PlainPrinter {
         }
     }
 
+    /// Takes a view and says nothing of what is in it.
+    pub(super) fn pass_over(&mut self, view: RunView) {
+        self.view = view;
+    }
+
     /// Lines of the output of an attempt.
     pub(super) fn output(&mut self, of: &AttemptRef, lines: &[CutLine]) {
         let name = Ink::Strong.paint(self.settings.colour, &words(of.step.as_str()));
