@@ -35,6 +35,7 @@ mod record;
 mod run_files;
 mod runs;
 mod screen;
+mod screen_manners;
 mod secrets;
 mod show;
 mod stream;

@@ -135,6 +135,8 @@ struct Driver<'a, D> {
     behind: bool,
     next_frame: Instant,
     next_key_frame: Instant,
+    /// What a key did is not drawn yet.
+    key_waits: bool,
 }
 
 impl<'a, D: Display> Driver<'a, D> {
@@ -151,6 +153,7 @@ impl<'a, D: Display> Driver<'a, D> {
             behind: false,
             next_frame: Instant::now(),
             next_key_frame: Instant::now(),
+            key_waits: false,
         }
     }
 
@@ -180,7 +183,10 @@ impl<'a, D: Display> Driver<'a, D> {
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
                 _ = tick.tick(), if self.model.is_alive() || self.behind => self.tick()?,
                 () = sleep_until(next_frame), if self.is_due()? => {
-                    self.frame()?;
+                    // It may have been given away meanwhile.
+                    if self.is_due()? {
+                        self.frame()?;
+                    }
                     Flow::On
                 }
             };
@@ -283,10 +289,9 @@ impl<'a, D: Display> Driver<'a, D> {
             }
         }
         if self.is_due()? {
-            let now = Instant::now();
-            if now >= self.next_key_frame {
+            self.key_waits = true;
+            if Instant::now() >= self.next_key_frame {
                 self.frame()?;
-                self.next_key_frame = now + KEY_FRAME;
             } else {
                 self.next_frame = self.next_frame.min(self.next_key_frame);
             }
@@ -322,7 +327,11 @@ impl<'a, D: Display> Driver<'a, D> {
             self.tell(Message::CoreTail(tail))?;
         }
         self.model.dirty = false;
-        self.next_frame = Instant::now() + FRAME;
+        let now = Instant::now();
+        self.next_frame = now + FRAME;
+        if std::mem::take(&mut self.key_waits) {
+            self.next_key_frame = now + KEY_FRAME;
+        }
         self.display.draw(&self.model).map_err(TuiError::Gone)
     }
 }

@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::*;
-use crate::{Notify, NotifyBy, TuiHandle};
 use crate::test_run::{START, TestRun, of, plan, result, running, screen, settings};
+use crate::{Notify, NotifyBy, TuiHandle};
 
 /// A screen whose frames are kept as texts.
 #[derive(Clone, Default)]
