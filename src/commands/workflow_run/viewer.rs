@@ -48,7 +48,7 @@ impl Viewer {
                 let (handle, control) = TuiHandle::new();
                 signals.before_standing_still(roboppi_tui::lend_terminal);
                 let from = Arc::clone(&source);
-                let lines = lines(Arc::clone(&source), settings.clone());
+                let lines = lines(Arc::clone(&source), &settings);
                 let screen = TuiSettings {
                     colours: terminal::colours(&args.view, colour),
                     ascii: terminal::ascii_only(),
@@ -132,9 +132,9 @@ impl Viewer {
 }
 
 /// The run as lines while its screen is put away. Whoever wants lines wants to see what workers write.
-fn lines(source: Arc<dyn RunSource>, settings: plain::PlainSettings) -> LineView {
+fn lines(source: Arc<dyn RunSource>, settings: &plain::PlainSettings) -> LineView {
     let stream = source.follow().view.head.is_none_or(|head| head.stream_stdio);
-    let settings = plain::PlainSettings { stream, ..settings };
+    let settings = plain::PlainSettings { stream, ..settings.clone() };
     Arc::new(move |stop| {
         let mut out = io::stdout();
         writeln!(out, "--- the run from here on; s shows the screen again ---")?;
