@@ -5,7 +5,7 @@
 //! | a plan is a value: the same task gives the same command | planned twice |
 //! | no secret is an argument | every value of the task's environment is replaced by a marked one |
 //! | the prompt is no argument, where the program can take it otherwise | a marked prompt; [`Transcript::prompt_is_argument`] excuses |
-//! | exactly one result, and nothing after it | in every run |
+//! | exactly one result, and nothing after it | in every run, also when timers run out |
 //! | no success without the worker's own end | cut off at every line, and in the middle of each, by exit 0 |
 //! | no success against the exit code | the same cuts, by exit 1 and by KILL |
 //! | no success of a cancelled worker | cancelled before and after every recorded chunk |
@@ -69,6 +69,8 @@ pub fn check(adapter: &dyn WorkerAdapter, transcript: &Transcript) -> Result<Out
             return Err(Violation::Chunking { piece });
         }
     }
+    let late = Ending::LateExit(transcript.exit);
+    rehearsal.run("after all its timers", &transcript.chunks, late)?;
     with_odd_lines(&rehearsal, &outcome)?;
     cut_off(&rehearsal)?;
     cancelled(&rehearsal)?;

@@ -18,6 +18,8 @@ use crate::{
 pub(super) enum Ending {
     /// The worker exits.
     Exit(ExitKind),
+    /// Every timer the session has set runs out, then the worker exits.
+    LateExit(ExitKind),
     /// It is told to end before chunk `at`, and TERM ends it.
     Cancel { at: usize, reason: CancelReason },
 }
@@ -74,11 +76,13 @@ impl Rehearsal<'_> {
                 talk.tell(SessionInput::Line(stream, &line));
             }
         }
-        for timer in std::mem::take(&mut talk.timers) {
-            talk.tell(SessionInput::Timer(timer));
+        if let Ending::LateExit(_) = ending {
+            for timer in std::mem::take(&mut talk.timers) {
+                talk.tell(SessionInput::Timer(timer));
+            }
         }
         let (exit, cancelled) = match ending {
-            Ending::Exit(exit) => (exit, None),
+            Ending::Exit(exit) | Ending::LateExit(exit) => (exit, None),
             Ending::Cancel { reason, .. } => (ExitKind::Signal(15), Some(reason)),
         };
         let duration = Duration::from_secs(1);
