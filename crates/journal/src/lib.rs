@@ -11,13 +11,14 @@
 //! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
-//! | `core.stderr` | whoever holds [`RunDir::open_core_stderr`] | anyone |
+//! | `core.stderr` | [`CoreStderrWriter`] | anyone |
 //!
 //! Writers of a run only append, and what they returned from survives the death of the process. Readers never
 //! write: they ignore an incomplete last line, take an absent file for an empty one, and do without an
 //! index that is missing or damaged. Nothing here reads a clock or the environment.
 
 mod base;
+mod core_stderr;
 mod error;
 mod event_file;
 mod files;
@@ -37,6 +38,7 @@ mod run_dir;
 mod snapshot;
 mod spool;
 
+pub use core_stderr::CoreStderrWriter;
 pub use error::RecordError;
 pub use event_file::EventFileWriter;
 pub use fingerprint::fingerprint;

@@ -1,6 +1,6 @@
 //! The directory of one run.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -160,14 +160,6 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_workflow(&self, text: &str) -> Result<(), RecordError> {
         files::replace(&self.workflow_path(), text.as_bytes())
-    }
-
-    /// Opens `core.stderr` for appending, for the owner alone. A second core of the run appends to it too.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn open_core_stderr(&self) -> Result<File, RecordError> {
-        files::open_or_create_append(&self.core_stderr_path())
     }
 
     /// The log of an attempt; empty as long as its file is not there.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use roboppi_attach::Wish;
 use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message};
+use roboppi_journal::CoreStderrWriter;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{mpsc, watch};
@@ -148,7 +149,7 @@ impl Runner {
             heartbeat: settings.heartbeat,
             stop_patience: grace + settings.drain + STOP_MARGIN,
             grace,
-            stderr: self.shared.run_dir.open_core_stderr().ok(),
+            stderr: CoreStderrWriter::open(&self.shared.run_dir).ok(),
             trace: settings.trace.clone(),
             secrets: settings.secrets.hidden.clone(),
         };

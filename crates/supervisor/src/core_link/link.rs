@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use roboppi_ipc::{
     Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono, Observation,
     WorkerResult, WorkerStatus,
 };
+use roboppi_journal::CoreStderrWriter;
 use roboppi_process::descendants;
 use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use roboppi_redact::Secrets;
@@ -45,7 +45,7 @@ pub(crate) struct LinkSettings {
     /// Time what is left of a core has between TERM and KILL.
     pub(crate) grace: Duration,
     /// Where its stderr goes.
-    pub(crate) stderr: Option<File>,
+    pub(crate) stderr: Option<CoreStderrWriter>,
     /// Who is told of every message.
     pub(crate) trace: Option<Trace>,
     /// What must not be seen of what the core says on stderr.

@@ -1,20 +1,16 @@
 //! What a core says on stderr: always read, kept, and its end remembered.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::Write;
 use std::rc::Rc;
 
 use roboppi_ipc::{Frame, LineFramer};
+use roboppi_journal::CoreStderrWriter;
 use roboppi_process::guard::GuardReport;
 use roboppi_redact::{Redactor, Secrets};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Bytes of the end that are remembered.
 const TAIL: usize = 4 * 1024;
-
-/// Bytes that are kept in the file. What follows is read and thrown away, and the file says so.
-const KEPT: usize = 64 * 1024 * 1024;
 
 /// Bytes of a line that are looked at.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -33,17 +29,17 @@ struct Said {
 }
 
 impl StderrTail {
-    /// Reads to the end; every byte goes to `file` if there is one.
+    /// Reads to the end; what comes goes to `file` if there is one.
     pub(crate) async fn keep(
         self,
         mut stderr: impl AsyncRead + Unpin,
-        mut file: Option<File>,
+        mut file: Option<CoreStderrWriter>,
         secrets: Secrets,
     ) {
         let mut redactor = Redactor::new(&secrets);
         let mut lines = LineFramer::new(LONGEST_LINE);
         let mut chunk = vec![0; 8 * 1024];
-        let (mut ended, mut room) = (false, KEPT);
+        let mut ended = false;
         while !ended {
             let mut clean = Vec::new();
             match stderr.read(&mut chunk).await {
@@ -54,13 +50,7 @@ impl StderrTail {
                 }
             }
             let bytes = clean.as_slice();
-            room = room.saturating_sub(bytes.len());
-            if room == 0
-                && let Some(mut file) = file.take()
-            {
-                let _ = file.write_all(b"\n[no more of this is kept]\n");
-            }
-            if file.as_mut().is_some_and(|file| file.write_all(bytes).is_err()) {
+            if file.as_mut().is_some_and(|file| file.append(bytes).is_err()) {
                 file = None;
             }
             let mut said = self.0.borrow_mut();
@@ -120,14 +110,5 @@ mod tests {
         assert_eq!(tail.last_words().as_deref(), Some("first\n[31mlast"));
         assert_eq!(tail.take_reports(), [GuardReport::CoreExited { code: None, signal: Some(9) }]);
         assert!(tail.take_reports().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_core_that_never_stops_talking_does_not_fill_the_disk() {
-        let file = tempfile::tempfile().unwrap();
-        let flood = tokio::io::repeat(b'x').take(KEPT as u64 + 1024 * 1024);
-        StderrTail::default().keep(flood, Some(file.try_clone().unwrap()), Secrets::default()).await;
-        let len = file.metadata().unwrap().len();
-        assert!(len <= KEPT as u64 + 100 && len > KEPT as u64 - 100_000, "{len}");
     }
 }
