@@ -1,13 +1,49 @@
-//! What a log asks of its disk.
+//! What a record asks of its disk.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use nix::sys::statvfs::fstatvfs;
 
+use crate::RecordError;
+
+/// Leaves the disk to others when it is nearly full.
+#[derive(Debug)]
+pub(crate) struct DiskWatch {
+    least: u64,
+    /// Bytes that may be written before the disk is looked at again.
+    until_look: u64,
+}
+
+impl DiskWatch {
+    /// `least` bytes are to stay free.
+    pub(crate) const fn new(least: u64) -> Self {
+        Self { least, until_look: 0 }
+    }
+
+    /// Refuses `more` bytes for `file` when too little would stay free.
+    pub(crate) fn look(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
+        /// Bytes between two looks.
+        const FAR: u64 = 16 * 1024 * 1024;
+
+        if self.least == 0 || self.until_look > more {
+            self.until_look = self.until_look.saturating_sub(more);
+            return Ok(());
+        }
+        let free = free(file).map_err(RecordError::io("look at the disk of", path))?;
+        if free < self.least {
+            self.until_look = 0;
+            return Err(RecordError::DiskFull { path: path.to_owned(), free, least: self.least });
+        }
+        self.until_look = FAR.min(free - self.least);
+        Ok(())
+    }
+}
+
 /// Bytes a person without privileges may still write.
-pub(super) fn free(file: &File) -> io::Result<u64> {
+fn free(file: &File) -> io::Result<u64> {
     let disk = fstatvfs(file)?;
     // Their widths differ between systems.
     #[allow(clippy::useless_conversion, clippy::allow_attributes, reason = "not useless everywhere")]
@@ -17,7 +53,7 @@ pub(super) fn free(file: &File) -> io::Result<u64> {
 
 /// Gives the blocks of a range back. The file keeps its length, and reads as zeros there.
 #[cfg(target_os = "linux")]
-pub(super) fn give_back(file: &File, range: Range<u64>) -> io::Result<()> {
+pub(crate) fn give_back(file: &File, range: Range<u64>) -> io::Result<()> {
     use nix::fcntl::{FallocateFlags, fallocate};
 
     let wrong = |_| io::Error::from(io::ErrorKind::FileTooLarge);
@@ -28,6 +64,6 @@ pub(super) fn give_back(file: &File, range: Range<u64>) -> io::Result<()> {
 
 /// Gives the blocks of a range back, which this system cannot.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn give_back(_: &File, _: Range<u64>) -> io::Result<()> {
+pub(crate) fn give_back(_: &File, _: Range<u64>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

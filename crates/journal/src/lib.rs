@@ -19,6 +19,7 @@
 
 mod base;
 mod core_stderr;
+mod disk;
 mod error;
 mod event_file;
 mod files;
@@ -40,7 +41,7 @@ mod spool;
 
 pub use core_stderr::CoreStderrWriter;
 pub use error::RecordError;
-pub use event_file::EventFileWriter;
+pub use event_file::{AppendedEvent, EventFileWriter};
 pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Torn};
 pub use limits::{LogLimits, RunUsage};

@@ -5,7 +5,8 @@ use std::cell::Cell;
 /// Bounds of the log of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogLimits {
-    /// Bytes of the log and its index. Beyond them the beginning and the end are kept, half of it each.
+    /// Bytes of the log, its index and its events. Beyond them the beginning of the log, which is half of it, and its
+    /// end are kept. Events take an eighth at most, and so does the index before it becomes coarse.
     pub bytes: u64,
     /// Bytes that must stay free on the disk. With less nothing is written.
     pub min_free: u64,
@@ -14,6 +15,15 @@ pub struct LogLimits {
 impl LogLimits {
     /// The smallest bound of a log; less is rounded up.
     pub const SMALLEST: u64 = 1024 * 1024;
+
+    /// Bytes that events may always have, even if nothing else fits into the run.
+    const EVENTS_ALWAYS: u64 = 1024 * 1024;
+
+    /// Bytes that events may take.
+    pub(crate) const fn events(&self, is_run_full: bool) -> u64 {
+        let bytes = if self.bytes > Self::SMALLEST { self.bytes / 8 } else { Self::SMALLEST / 8 };
+        if is_run_full && bytes > Self::EVENTS_ALWAYS { Self::EVENTS_ALWAYS } else { bytes }
+    }
 
     /// No bounds.
     pub const NONE: Self = Self { bytes: u64::MAX, min_free: 0 };

@@ -28,15 +28,26 @@ impl LineFile {
 
     /// Appends one record.
     pub(crate) fn append<T: Serialize>(&mut self, record: &T) -> Result<(), RecordError> {
+        self.encode(record)?;
+        self.write_encoded()
+    }
+
+    /// Makes the line of a record, for [`write_encoded`](Self::write_encoded), and gives its length.
+    pub(crate) fn encode<T: Serialize>(&mut self, record: &T) -> Result<u64, RecordError> {
         /// A buffer grown by one large record is given back.
         const KEPT: usize = 64 * 1024;
 
-        self.clean()?;
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
         serde_json::to_writer(&mut self.buffer, record)
             .map_err(|source| RecordError::Encode { path: self.path.clone(), source })?;
         self.buffer.push(b'\n');
+        Ok(self.buffer.len() as u64)
+    }
+
+    /// Appends the line that was made last.
+    pub(crate) fn write_encoded(&mut self) -> Result<(), RecordError> {
+        self.clean()?;
         // `write_all` is one call of the system unless that call takes a part only.
         if let Err(error) = self.file.write_all(&self.buffer) {
             self.soiled = true;
@@ -72,7 +83,12 @@ impl LineFile {
         self.file.try_clone()
     }
 
-    /// The file.
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

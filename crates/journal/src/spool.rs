@@ -9,11 +9,11 @@ use memchr::memchr_iter;
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 use crate::base::Base;
+use crate::disk::{DiskWatch, give_back};
 use crate::hole::HoleWriter;
 use crate::index::{Entry, EntryKind, IndexWriter, LONGEST_STRETCH};
 use crate::{LogLimits, RecordError, RunUsage, files};
 
-mod disk;
 mod rotation;
 
 use rotation::{Place, Rotation};
@@ -45,7 +45,6 @@ pub struct SpoolWriter {
     hole: Option<Hole>,
     /// The stretch that is being written.
     stretch: Option<Stretch>,
-    limits: LogLimits,
     usage: Option<Rc<RunUsage>>,
     rotation: Rotation,
     holes: HoleWriter,
@@ -53,8 +52,9 @@ pub struct SpoolWriter {
     can_give_back: Option<bool>,
     /// The last byte of the file ends a line.
     at_line_start: bool,
-    /// Bytes that may be written before the disk is looked at again.
-    until_look: u64,
+    disk: DiskWatch,
+    /// Bytes of other files within the bound of the log.
+    beside: u64,
 }
 
 #[derive(Debug)]
@@ -114,12 +114,12 @@ impl SpoolWriter {
             lost: 0,
             hole: None,
             stretch: None,
-            limits,
             usage,
             rotation: Rotation::new(limits),
             can_give_back: None,
             at_line_start: true,
-            until_look: 0,
+            disk: DiskWatch::new(limits.min_free),
+            beside: 0,
         })
     }
 
@@ -150,7 +150,9 @@ impl SpoolWriter {
 
     fn append_piece(&mut self, stream: OutputStream, piece: &[u8], ts: UtcMillis) -> Result<(), RecordError> {
         self.open()?;
-        self.look_at_the_disk(piece.len() as u64)?;
+        if let Some(log) = &self.log {
+            self.disk.look(log, &self.path, piece.len() as u64)?;
+        }
         self.close_hole()?;
         self.make_room(piece.len() as u64)?;
         self.begin_stretch(stream, piece.len() as u64, ts);
@@ -178,7 +180,7 @@ impl SpoolWriter {
             if !in_run {
                 self.rotation.tighten(here);
             }
-            if self.rotation.fits(self.on_disk + more, self.index.len()) {
+            if self.rotation.fits(self.on_disk + more, self.index.len() + self.beside) {
                 break;
             }
             if !self.can_give_back() {
@@ -196,7 +198,7 @@ impl SpoolWriter {
         // Readers must know before the bytes are gone.
         self.holes.write(hole)?;
         let Some(log) = &self.log else { return Ok(()) };
-        disk::give_back(log, hole.from..hole.to).map_err(RecordError::io("shorten", &self.path))
+        give_back(log, hole.from..hole.to).map_err(RecordError::io("shorten", &self.path))
     }
 
     /// Whether the file system can give back a part of a file.
@@ -204,26 +206,7 @@ impl SpoolWriter {
         let Some(log) = &self.log else { return false };
         // Behind its end nothing is lost by trying.
         let behind = self.on_disk..self.on_disk + 1;
-        *self.can_give_back.get_or_insert_with(|| disk::give_back(log, behind).is_ok())
-    }
-
-    /// Leaves the disk to others when it is nearly full.
-    fn look_at_the_disk(&mut self, more: u64) -> Result<(), RecordError> {
-        /// Bytes between two looks.
-        const FAR: u64 = 16 * 1024 * 1024;
-
-        if self.limits.min_free == 0 || self.until_look > more {
-            self.until_look = self.until_look.saturating_sub(more);
-            return Ok(());
-        }
-        let Some(log) = &self.log else { return Ok(()) };
-        let free = disk::free(log).map_err(RecordError::io("look at the disk of", &self.path))?;
-        if free < self.limits.min_free {
-            self.until_look = 0;
-            return Err(RecordError::DiskFull { path: self.path.clone(), free, least: self.limits.min_free });
-        }
-        self.until_look = FAR.min(free - self.limits.min_free);
-        Ok(())
+        *self.can_give_back.get_or_insert_with(|| give_back(log, behind).is_ok())
     }
 
     /// Counts what is between the file and `end` as lost.
@@ -283,9 +266,18 @@ impl SpoolWriter {
 
     /// The log is worth more than its index: an index that cannot be written is reported, not obeyed.
     fn note(&mut self, entry: Entry) {
+        let before = self.index.len();
         if let Err(error) = self.index.push(entry) {
             self.index_error.get_or_insert(error);
         }
+        if let Some(usage) = &self.usage {
+            usage.add(self.index.len() - before);
+        }
+    }
+
+    /// Takes `bytes` of another file of the attempt into account: the log must leave room for them.
+    pub fn leave_room_for(&mut self, bytes: u64) {
+        self.beside = bytes;
     }
 
     /// Logical length of the log in bytes, lost ones included.

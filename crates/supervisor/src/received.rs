@@ -32,7 +32,7 @@ impl ReceivedRecord {
     ) -> Result<Self, RecordError> {
         let limits = LogLimits { bytes: limits.log_bytes, min_free: limits.min_free_bytes };
         let log = SpoolWriter::within(run_dir, base, limits, None)?;
-        let events = EventFileWriter::new(run_dir, base)?;
+        let events = EventFileWriter::within(run_dir, base, limits, None)?;
         Ok(Self { log, events, secrets: secrets.clone(), told: false })
     }
 
@@ -48,7 +48,11 @@ impl ReceivedRecord {
         };
         let record = AttemptRecord { seq, ts, at: self.log.len(), event };
         let trouble = match trouble {
-            None if record.event.is_recorded() => self.events.append(&record).err(),
+            None if record.event.is_recorded() => {
+                let appended = self.events.append(&record);
+                self.log.leave_room_for(self.events.len());
+                appended.err()
+            }
             trouble => trouble,
         };
         let first = trouble.filter(|_| !std::mem::replace(&mut self.told, true));

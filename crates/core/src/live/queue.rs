@@ -153,6 +153,10 @@ impl LiveQueue {
         }
         match stored {
             Some(range) if self.waiting_bytes + bytes > self.limits.state_bytes => self.store(&event, range),
+            // It is in no file either. A reader that lags so much learns how many there were.
+            None if self.waiting_bytes + bytes > self.limits.state_bytes => {
+                self.shed(event.ts, event.seq, event.at, 1, 0);
+            }
             _ => {
                 self.close_hole();
                 self.wait(event, bytes);

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
-use roboppi_journal::{EventFileWriter, LogLimits, RecordError, RunDir, RunUsage, SpoolWriter};
+use roboppi_journal::{
+    AppendedEvent, EventFileWriter, LogLimits, RecordError, RunDir, RunUsage, SpoolWriter,
+};
 use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
 
@@ -15,6 +17,13 @@ use crate::live::{LiveEvent, StoredRange};
 
 /// Files of an attempt that nobody asked to keep.
 const PRIVATE_BASE: &str = "steps/worker/i1-a1";
+
+/// A file that has reached its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outgrown {
+    Log,
+    Events,
+}
 
 /// Writes the log and the event file of one attempt.
 #[derive(Debug, Default)]
@@ -30,8 +39,8 @@ pub(super) struct Recorder {
     trouble: Option<String>,
     told: bool,
     limits: RecordLimits,
-    /// The log was found to be larger than its limit.
-    over: bool,
+    /// What was found to be too large, and told.
+    outgrown: Vec<Outgrown>,
     /// Removed with the recorder.
     private: Option<TempDir>,
 }
@@ -57,8 +66,9 @@ impl Recorder {
         let keeps_all = over == OverLimit::Warn;
         let bytes = if keeps_all { LogLimits::NONE.bytes } else { log_bytes };
         let limits = LogLimits { bytes, min_free: min_free_bytes };
-        let spool = SpoolWriter::within(dir, base, limits, usage.filter(|_| !keeps_all))?;
-        self.files = Some((spool, EventFileWriter::new(dir, base)?));
+        let usage = usage.filter(|_| !keeps_all);
+        let spool = SpoolWriter::within(dir, base, limits, usage.clone())?;
+        self.files = Some((spool, EventFileWriter::within(dir, base, limits, usage)?));
         self.events_path = Some(RunDir::at(dir.to_owned()).events_path(base)?);
         Ok(())
     }
@@ -89,12 +99,17 @@ impl Recorder {
         offset
     }
 
-    /// What is to be done because the log has become too large, once.
-    pub(super) fn take_over_limit(&mut self) -> Option<OverLimit> {
-        let (spool, _) = self.files.as_ref()?;
-        let RecordLimits { log_bytes, over, .. } = self.limits;
-        let is_over = spool.given_up() > 0 || spool.len() - spool.lost() > log_bytes;
-        (is_over && !std::mem::replace(&mut self.over, is_over)).then_some(over)
+    /// What has become too large, each of them once.
+    pub(super) fn take_outgrown(&mut self) -> Option<Outgrown> {
+        let (spool, events) = self.files.as_ref()?;
+        let is_log_over = spool.given_up() > 0 || spool.len() - spool.lost() > self.limits.log_bytes;
+        let of_all = [(Outgrown::Log, is_log_over), (Outgrown::Events, events.is_full())];
+        let new = |(which, is_over): (Outgrown, bool)| {
+            (is_over && !self.outgrown.contains(&which)).then_some(which)
+        };
+        let found = of_all.into_iter().find_map(new);
+        self.outgrown.extend(found);
+        found
     }
 
     /// How much of the disk may be taken.
@@ -102,17 +117,19 @@ impl Recorder {
         self.limits
     }
 
-    /// Appends an event and says where it is now, unless that failed.
-    pub(super) fn event(&mut self, record: &AttemptRecord) -> Option<StoredRange> {
-        let (_, events) = self.files.as_mut()?;
-        let start = events.len();
+    /// Appends an event. Says how long it is, and where, unless there is no room or no way to write it.
+    pub(super) fn event(&mut self, record: &AttemptRecord) -> (u64, Option<StoredRange>) {
+        let Some((spool, events)) = &mut self.files else { return (0, None) };
         let written = events.append(record);
         self.events_len = events.len();
+        spool.leave_room_for(self.events_len);
         match written {
-            Ok(()) => Some(StoredRange { start, end: self.events_len }),
+            Ok(AppendedEvent { offset, len }) => {
+                (len, offset.map(|start| StoredRange { start, end: start + len }))
+            }
             Err(error) => {
                 self.fail(&error);
-                None
+                (0, None)
             }
         }
     }
@@ -144,6 +161,16 @@ impl Recorder {
     /// The first problem, once.
     pub(super) fn take_trouble(&mut self) -> Option<String> {
         self.trouble.take()
+    }
+
+    /// Says in the event file what is missing there. Nothing comes after that.
+    pub(super) fn finish(&mut self) {
+        let Some((_, events)) = &mut self.files else { return };
+        let finished = events.finish();
+        self.events_len = events.len();
+        if let Err(error) = finished {
+            self.fail(&error);
+        }
     }
 
     /// Closes the files, so that everything is in them; a private directory stays until the recorder goes.

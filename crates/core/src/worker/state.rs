@@ -17,10 +17,10 @@ use roboppi_worker_adapters::{
 };
 
 use super::holders::Holders;
-use super::record::Recorder;
+use super::record::{Outgrown, Recorder};
 use super::repetition::Repetition;
 use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
-use crate::live::{LiveEvent, LiveQueue, ProgressThinner, StoredRange};
+use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
 use crate::orphans::{Left, WatchedJob};
 use crate::{WorkerControl, WorkerOutcome};
 
@@ -214,22 +214,27 @@ impl State {
         self.translate(now, |translation, effects| translation.output(now, stream, bytes, effects));
     }
 
-    /// Says that the log has become too large, and ends the worker when that was asked for.
+    /// Says that the record has become too large, and ends the worker when that was asked for.
     fn keep_within_limit(&mut self, now: Mono) {
-        let Some(over) = self.recorder.take_over_limit() else { return };
-        let RecordLimits { log_bytes, run_bytes, .. } = self.recorder.limits();
-        let does = match over {
-            OverLimit::Truncate => "only its beginning and its end are kept from here on",
-            OverLimit::Warn => "it is kept whole",
-            OverLimit::Kill => "the worker is ended",
-        };
-        let (log, run) = (mebibytes(log_bytes), mebibytes(run_bytes));
-        self.warn(format!(
-            "its output has reached a limit, {log} for it or {run} for all of the run: {does}"
-        ));
-        if over == OverLimit::Kill {
-            self.tell_to_end(now, CancelReason::Budget);
-            self.controls.push_back(Control::Cancel(CancelReason::Budget));
+        while let Some(outgrown) = self.recorder.take_outgrown() {
+            let RecordLimits { log_bytes, run_bytes, over, .. } = self.recorder.limits();
+            let (what, kept) = match outgrown {
+                Outgrown::Log => ("output has", "only the beginning and the end of it are kept from here on"),
+                Outgrown::Events => ("events have", "what follows of them is shown, but not kept"),
+            };
+            let does = match over {
+                OverLimit::Truncate => kept,
+                OverLimit::Warn => "it is kept whole",
+                OverLimit::Kill => "the worker is ended",
+            };
+            let (log, run) = (mebibytes(log_bytes), mebibytes(run_bytes));
+            self.warn(format!(
+                "its {what} reached a limit, {log} for its record or {run} for all of the run: {does}"
+            ));
+            if over == OverLimit::Kill {
+                self.tell_to_end(now, CancelReason::Budget);
+                self.controls.push_back(Control::Cancel(CancelReason::Budget));
+            }
         }
     }
 
@@ -318,6 +323,7 @@ impl State {
     /// Closes everything. After this nothing is written and nothing is offered.
     pub(super) fn end(&mut self, now: Mono, mut outcome: WorkerOutcome) {
         self.live.finish(now);
+        self.recorder.finish();
         let details: &mut ResultDetails = outcome.result.details.get_or_insert_default();
         details.leaked = std::mem::take(&mut self.leaked);
         for leaked in &mut details.leaked {
@@ -379,13 +385,13 @@ impl State {
         let (ts, at) = (self.host.clock.utc(), self.recorder.log_bytes());
         let seq = self.live.number(now);
         let record = AttemptRecord { seq, ts, at, event };
-        let stored = record.event.is_recorded().then(|| self.recorder.event(&record)).flatten();
+        let (len, stored) = if record.event.is_recorded() { self.recorder.event(&record) } else { (0, None) };
         self.pass_on_trouble();
+        self.keep_within_limit(now);
         if self.show_events {
-            let bytes = match (&record.event, stored) {
-                (WorkerEvent::TextDelta(piece) | WorkerEvent::ThinkingDelta(piece), _) => piece.delta.len(),
-                (_, Some(StoredRange { start, end })) => usize::try_from(end - start).unwrap_or(usize::MAX),
-                _ => 0,
+            let bytes = match &record.event {
+                WorkerEvent::TextDelta(piece) | WorkerEvent::ThinkingDelta(piece) => piece.delta.len(),
+                _ => usize::try_from(len).unwrap_or(usize::MAX),
             };
             let AttemptRecord { seq, ts, at, event } = record;
             self.live.push(LiveEvent { seq, ts, at, event }, bytes, stored);

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerOptions, start_worker};
+use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
 use roboppi_core::{Clock, CoreSettings};
 use roboppi_ipc::{
-    AgentText, CancelReason, Job, JobId, Mono, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask,
+    AgentText, CancelReason, Job, JobId, Mono, RecordLimits, RecordTarget, WorkerEvent, WorkerKind,
+    WorkerStatus, WorkerTask,
 };
+use roboppi_journal::RunDir;
 use roboppi_process::is_alive;
 use roboppi_worker_adapters::{
     Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
@@ -55,9 +57,19 @@ impl WorkerSession for ScriptedSession {
 }
 
 fn start(script: &str, spec: fn(CommandSpec) -> CommandSpec, handle: Handle) -> WorkerHandle {
+    start_recorded(script, None, spec, handle)
+}
+
+fn start_recorded(
+    script: &str,
+    record: Option<RecordTarget>,
+    spec: fn(CommandSpec) -> CommandSpec,
+    handle: Handle,
+) -> WorkerHandle {
     let job: Job = serde_json::from_value(job("a", script)).unwrap();
     let (task, clock) = (job.worker_task().unwrap(), Clock::start());
-    let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
+    let options =
+        WorkerOptions { record, ..WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc()) };
     let (host, adapter) = (WorkerHost::new(clock), Arc::new(Scripted { spec, handle }));
     start_worker(&host, JobId::new("a"), Some(adapter), task, options, Rc::new(Notify::new()))
 }
@@ -229,6 +241,56 @@ fn a_worker_whose_session_panics_takes_nobody_with_it() {
         // It was sent KILL by then, and dies of it soon.
         while is_alive(process) {
             tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn more_events_than_the_record_has_room_for_are_counted_everywhere() {
+    const EVENTS: u64 = 100_000;
+
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let base = "steps/a/i1-a1";
+        let record = RecordTarget {
+            dir: dir.path().to_str().unwrap().to_owned(),
+            base: base.to_owned(),
+            limits: Some(RecordLimits { log_bytes: 1024 * 1024, ..RecordLimits::default() }),
+        };
+        let script = format!("yes \"$(printf 'x%.0s' {{1..100}})\" | head -n {EVENTS}");
+        let handle = start_recorded(&script, Some(record), |spec| spec, say_line);
+        // Nobody reads until it has ended.
+        let end = handle.result().await.result;
+        assert_eq!(end.status, WorkerStatus::Succeeded);
+        let details = end.details.unwrap();
+        assert_eq!(details.last_seq, Some(EVENTS - 1));
+        let mut warnings = Vec::new();
+        while let Some(notice) = handle.take_notice() {
+            if let WorkerNotice::Warning(warning) = notice {
+                warnings.push(warning);
+            }
+        }
+        assert_eq!(
+            warnings.iter().filter(|said| said.contains("its events have reached")).count(),
+            1,
+            "{warnings:?}"
+        );
+
+        let run = RunDir::at(dir.path().to_owned());
+        let recorded = run.events(base).unwrap().read_new().unwrap();
+        let bytes = std::fs::metadata(run.events_path(base).unwrap()).unwrap().len();
+        assert!(bytes <= 128 * 1024 + 200 && details.events_bytes == bytes, "{bytes} {details:?}");
+        let live: Vec<_> = handle.events().map(|event| event.event).collect().await;
+        for (events, name) in
+            [(recorded.into_iter().map(|record| record.event).collect(), "recorded"), (live, "live")]
+        {
+            let events: Vec<WorkerEvent> = events;
+            let texts = events.iter().filter(|event| matches!(event, WorkerEvent::Text(_))).count() as u64;
+            let missing: u64 = events
+                .iter()
+                .map(|event| if let WorkerEvent::Gap(gap) = event { gap.events } else { 0 })
+                .sum();
+            assert_eq!(texts + missing, EVENTS, "{name}");
         }
     });
 }

@@ -52,7 +52,7 @@ impl Rotation {
 
     /// Whether so large an index takes too much of what there is for the log.
     pub(super) const fn index_is_large(&self, bytes: u64) -> bool {
-        bytes > self.limit / 4
+        bytes > self.limit / 8
     }
 
     /// The log is about to grow at `place`.
