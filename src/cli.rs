@@ -37,6 +37,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: WorkflowCommand,
     },
+    /// Watch a run, live or over, as it is seen where it was started
+    Attach(AttachArgs),
+    /// End a run, or one of its steps
+    Cancel(CancelArgs),
+    /// Try a step of a live run again that failed
+    Retry(StepArgs),
+    /// Leave out a step of a live run that has not started; the steps after it go on
+    Skip(StepArgs),
     /// Print what the steps of a run wrote
     Logs(LogsArgs),
     /// Show one page about a run: what failed and why, its steps, times and files
@@ -268,6 +276,42 @@ pub(crate) struct CoreArgs {
     /// Time the pipes of an ended worker may stay open
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttachArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
+    /// More about what happens: phases of attempts, processes, permits
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) run: String,
+    /// The step [default: the whole run]
+    pub(crate) step: Option<String>,
+    /// Kill its workers at once
+    #[arg(long, conflicts_with = "step")]
+    pub(crate) force: bool,
+    /// Wait until the run is over
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StepArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) run: String,
+    /// The step
+    pub(crate) step: String,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod attach;
 pub(crate) mod core;
 pub(crate) mod events;
 pub(crate) mod export;
@@ -13,7 +14,9 @@ pub(crate) mod mask;
 mod out;
 mod record;
 pub(crate) mod runs;
+mod screen;
 pub(crate) mod show;
+pub(crate) mod wish;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;
 pub(crate) mod workflow_validate;

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+/// A step failed; or a run was asked for something and refuses it.
+pub(crate) const REFUSED: u8 = 1;
 /// Usage, or a workflow that cannot run.
 pub(crate) const USAGE: u8 = 2;
 /// The world around the run: core, workspace, record.
@@ -25,6 +27,10 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn usage(message: impl Display) -> Self {
         Self { message: message.to_string(), code: USAGE }
+    }
+
+    pub(crate) fn refused(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: REFUSED }
     }
 
     pub(crate) fn infrastructure(message: impl Display) -> Self {

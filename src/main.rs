@@ -22,6 +22,10 @@ fn main() -> ExitCode {
         }
         Command::Core(args) => commands::core::run(&args),
         Command::Guard(args) => commands::guard::run(&args),
+        Command::Attach(args) => commands::attach::run(&args),
+        Command::Cancel(args) => commands::wish::cancel(&args),
+        Command::Retry(args) => commands::wish::retry(&args),
+        Command::Skip(args) => commands::wish::skip(&args),
         Command::Logs(args) => commands::logs::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Events(args) => commands::events::run(&args),

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod artifacts;
+mod attach;
 mod attempts;
 mod bad_input;
 mod budgets;

@@ -114,8 +114,7 @@ pub(crate) fn is_owned(dir: &RunDir, manifest: &Manifest) -> bool {
     if dir.is_imported() {
         return false;
     }
-    let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
-    if here.is_ok_and(|here| here != manifest.host) {
+    if !is_of_this_host(manifest) {
         return true;
     }
     let same_boot = match (&manifest.boot_id, boot_id()) {
@@ -123,6 +122,12 @@ pub(crate) fn is_owned(dir: &RunDir, manifest: &Manifest) -> bool {
         _ => true,
     };
     same_boot && roboppi_process::is_alive(manifest.owner)
+}
+
+/// Whether the supervisor of a run is, or was, on this host, as far as one can tell.
+pub(crate) fn is_of_this_host(manifest: &Manifest) -> bool {
+    let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    here.map_or(true, |here| here == manifest.host)
 }
 
 fn boot_id() -> io::Result<String> {

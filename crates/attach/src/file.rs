@@ -8,7 +8,9 @@ use roboppi_ipc::UtcMillis;
 use roboppi_journal::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepState};
 
-use crate::{Following, LiveFeed, RunSource, Standing, Wish};
+use tokio::sync::oneshot;
+
+use crate::{Following, LiveFeed, RunSource, Standing, Wish, ask};
 
 mod follower;
 mod reader;
@@ -149,6 +151,17 @@ impl RunSource for FileSource {
         self.run_dir.path()
     }
 
-    /// Files tell nobody anything: the wish is dropped. Whoever shows this source says so beforehand.
-    fn wish(&self, _wish: Wish) {}
+    fn wish(&self, wish: Wish) -> oneshot::Receiver<String> {
+        let (say, trouble) = oneshot::channel();
+        let run_dir = self.run_dir.clone();
+        // An answer is in the record, where everybody sees it.
+        let bring = move || {
+            if let Err(error) = ask(&run_dir, wish) {
+                let _ = say.send(error.to_string());
+            }
+        };
+        // Without a thread `say` is dropped, which says nothing; then there is no thread for anything.
+        let _ = thread::Builder::new().name("wish".to_owned()).spawn(bring);
+        trouble
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roboppi_journal::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunRecord, RunView};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{Following, Records, RunSource, Wish};
 
@@ -108,8 +108,12 @@ impl RunSource for LiveSource {
         self.run_dir.path()
     }
 
-    fn wish(&self, wish: Wish) {
-        let _ = self.wishes.try_send(wish);
+    fn wish(&self, wish: Wish) -> oneshot::Receiver<String> {
+        let (say, trouble) = oneshot::channel();
+        if self.wishes.try_send(wish).is_err() {
+            let _ = say.send("the run is busy, or over".to_owned());
+        }
+        trouble
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use roboppi_journal::{LogReader, RecordError};
 use roboppi_run::{AttemptRef, RunRecord, RunView, Wish};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, oneshot};
 
 /// One run, wherever it is.
 pub trait RunSource: Send + Sync {
@@ -28,8 +28,9 @@ pub trait RunSource: Send + Sync {
     /// The run directory.
     fn run_dir(&self) -> &Path;
 
-    /// Tells the owner of the run what a person wishes. Does not wait; what comes of it is seen in the view.
-    fn wish(&self, wish: Wish);
+    /// Tells the owner of the run what a person wishes. Does not wait; what comes of it is seen in the view. When the
+    /// wish cannot be brought to the owner, what is given back says why; otherwise it closes without a word.
+    fn wish(&self, wish: Wish) -> oneshot::Receiver<String>;
 }
 
 /// A view and what comes after it, without a hole or an overlap between the two.

@@ -61,6 +61,7 @@ fn manifest() -> Manifest {
         host: "h".into(),
         owner: ProcessIdentity { pid: 12, start_time: 345 },
         boot_id: None,
+        control: None,
         mode: RunMode::Supervised,
         record: RecordKind::Full,
         started_at: UtcMillis(1),

@@ -40,6 +40,9 @@ pub struct Manifest {
     /// `bootId`: pids and start times mean something only within one boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// `control`: absolute path of the socket where the owner takes wishes, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
     /// `mode`.
     pub mode: RunMode,
     /// `record`: `full` when the core records worker output itself, `events` when the supervisor writes

@@ -9,6 +9,7 @@
 
 mod clock;
 mod context_dir;
+mod control;
 mod core_link;
 mod error;
 mod prepare;

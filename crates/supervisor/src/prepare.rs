@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::context_dir::ContextDir;
+use crate::control::ControlPlace;
 use crate::core_link::CoreLaunch;
 use crate::error::StartError;
 use crate::recorder::Recorder;
@@ -34,6 +35,7 @@ pub struct PreparedRun {
     pub(crate) context: ContextDir,
     pub(crate) recorder: Recorder,
     pub(crate) wishes: mpsc::Receiver<Wish>,
+    pub(crate) control: Option<ControlPlace>,
     pub(crate) started_at: UtcMillis,
     source: LiveSource,
 }
@@ -62,7 +64,10 @@ impl PreparedRun {
 
         let run_id = RunId::from_uuid(Uuid::now_v7());
         let started_at = clock::now();
-        let (run_dir, journal, substitute) = open_record(&settings, &run_id, started_at)?;
+        let control = ControlPlace::bind(&run_id, |name| std::env::var_os(name));
+        let socket = control.as_ref().ok().map(ControlPlace::path);
+        let (run_dir, journal, substitute) =
+            open_record(&settings, &manifest(&settings, &run_id, started_at, socket))?;
         let feed = Arc::new(LiveFeed::default());
         let (wish, wishes) = mpsc::channel(WISHES);
         let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
@@ -70,6 +75,10 @@ impl PreparedRun {
         recorder.event(run_started(&settings, &run_id));
         for warning in &settings.secrets.warnings {
             recorder.warn(warning.clone(), None);
+        }
+        if let Err(error) = &control {
+            let message = format!("no other process can ask this run for anything: {error}");
+            recorder.warn(message, None);
         }
         if let Some(why) = substitute {
             recorder.warn(format!("the record of this run is in {}: {why}", run_dir.path().display()), None);
@@ -83,7 +92,8 @@ impl PreparedRun {
                 None,
             );
         }
-        Ok(Self { settings, run_id, run_dir, context, recorder, wishes, started_at, source })
+        let control = control.ok();
+        Ok(Self { settings, run_id, run_dir, context, recorder, wishes, control, started_at, source })
     }
 
     /// Where it can be followed, from any thread.
@@ -108,35 +118,38 @@ impl PreparedRun {
 /// Opens the record where it belongs, or else in a temporary place, and says why.
 fn open_record(
     settings: &RunSettings,
-    run_id: &RunId,
-    started_at: UtcMillis,
+    manifest: &Manifest,
 ) -> Result<(RunDir, JournalWriter, Option<String>), StartError> {
     let why = match &settings.state_dir {
-        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, run_id, started_at) {
+        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, manifest) {
             Ok((run_dir, journal)) => return Ok((run_dir, journal, None)),
             Err(error) => error.to_string(),
         },
         None => "there is no home directory and no ROBOPPI_STATE_DIR".to_owned(),
     };
     let root = StateRoot::temporary().map_err(StartError::Temporary)?;
-    let (run_dir, journal) = write_record(&root, settings, run_id, started_at)?;
+    let (run_dir, journal) = write_record(&root, settings, manifest)?;
     Ok((run_dir, journal, Some(why)))
 }
 
 fn write_record(
     root: &StateRoot,
     settings: &RunSettings,
-    run_id: &RunId,
-    started_at: UtcMillis,
+    manifest: &Manifest,
 ) -> Result<(RunDir, JournalWriter), RecordError> {
-    let run_dir = root.create_run(run_id)?;
-    run_dir.write_manifest(&manifest(settings, run_id, started_at))?;
+    let run_dir = root.create_run(&manifest.run_id)?;
+    run_dir.write_manifest(manifest)?;
     run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
     let journal = JournalWriter::create(&run_dir)?;
     Ok((run_dir, journal))
 }
 
-fn manifest(settings: &RunSettings, run_id: &RunId, started_at: UtcMillis) -> Manifest {
+fn manifest(
+    settings: &RunSettings,
+    run_id: &RunId,
+    started_at: UtcMillis,
+    control: Option<&Path>,
+) -> Manifest {
     let fingerprint = Sha256::digest(settings.workflow.text.as_bytes());
     let pid = std::process::id();
     Manifest {
@@ -157,6 +170,7 @@ fn manifest(settings: &RunSettings, run_id: &RunId, started_at: UtcMillis) -> Ma
         host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         owner: roboppi_process::identity(pid).unwrap_or(roboppi_ipc::ProcessIdentity { pid, start_time: 0 }),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
+        control: control.map(text),
         mode: settings.mode,
         record: RecordKind::Full,
         started_at,

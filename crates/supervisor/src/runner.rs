@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use roboppi_attach::Wish;
-use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message};
+use roboppi_attach::{Answer, Wish};
+use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity};
 use roboppi_journal::CoreStderrWriter;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::control::Brought;
 use crate::core_link::{
     self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkSettings, Restart, RestartPolicy,
 };
@@ -40,11 +41,18 @@ enum Happened {
     Collected(AttemptRef, Result<Vec<crate::context_dir::Collected>, String>),
     Timer(RunTimer),
     Asked(Asked),
-    Wished(Wish),
+    Wished(Wish, Wisher),
     /// A core of protocol 1 gave an attempt its permit.
     Granted(AttemptRef),
     /// The wait before the next core is over.
     StartCore,
+}
+
+/// Who wishes something: the viewer in this process, or another process that waits for an answer.
+#[derive(Default)]
+struct Wisher {
+    by: Option<ProcessIdentity>,
+    answer: Option<oneshot::Sender<Answer>>,
 }
 
 /// A cancel as it is passed to an attempt: why, and whether to kill.
@@ -56,7 +64,7 @@ pub(crate) struct Runner {
     shutdown: ShutdownMachine,
     told: Told,
     /// The wish that is being answered.
-    wish: Option<Wish>,
+    wish: Option<(Wish, Wisher)>,
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
@@ -116,7 +124,10 @@ impl Runner {
                         continue;
                     }
                 },
-                Some(wish) = self.told.wishes.recv() => Happened::Wished(wish),
+                Some(wish) = self.told.wishes.recv() => Happened::Wished(wish, Wisher::default()),
+                Some(Brought { wish, by, answer }) = self.told.brought.recv() => {
+                    Happened::Wished(wish, Wisher { by, answer: Some(answer) })
+                }
                 Some(event) = self.link_events.recv() => Happened::Link(event),
                 Some(of) = self.told.granted.recv() => Happened::Granted(of),
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
@@ -188,8 +199,8 @@ impl Runner {
                     self.connect(CoreLaunch::Program(program));
                 }
             }
-            Happened::Wished(wish) => {
-                if self.wished(wish) {
+            Happened::Wished(wish, wisher) => {
+                if self.wished(wish, wisher) {
                     return true;
                 }
             }
@@ -208,26 +219,23 @@ impl Runner {
     }
 
     /// Does what a person wishes, and writes down what comes of it. Says whether to leave without waiting.
-    fn wished(&mut self, wish: Wish) -> bool {
-        match wish.clone() {
+    fn wished(&mut self, wish: Wish, wisher: Wisher) -> bool {
+        self.wish = Some((wish.clone(), wisher));
+        match wish {
             Wish::HangUp => return self.take(Happened::Asked(Asked::Hangup)),
             Wish::LeaveNow => return self.take(Happened::Asked(Asked::Leave)),
             Wish::CancelRun { force } => {
                 let effect = self.shutdown.handle(Asked::Wish { force });
-                self.wish = Some(wish);
                 self.answer(effect.is_none().then(|| "the run is being ended already".to_owned()));
                 return self.shut_down(effect);
             }
             Wish::CancelStep(step) => {
-                self.wish = Some(wish);
                 self.feed(RunInput::CancelStep { step, force: false });
             }
             Wish::RetryStep(step) => {
-                self.wish = Some(wish);
                 self.feed(RunInput::RetryStep { step });
             }
             Wish::SkipStep(step) => {
-                self.wish = Some(wish);
                 self.feed(RunInput::SkipStep { step });
             }
         }
@@ -235,8 +243,11 @@ impl Runner {
     }
 
     fn answer(&mut self, refused: Option<String>) {
-        if let Some(wish) = self.wish.take() {
-            self.shared.recorder().event(RunEvent::Wish { wish, by: None, refused });
+        let Some((wish, Wisher { by, answer })) = self.wish.take() else { return };
+        self.shared.recorder().event(RunEvent::Wish { wish, by, refused: refused.clone() });
+        if let Some(answer) = answer {
+            // Whoever asked may have left; the journal has the answer, too.
+            let _ = answer.send(refused.map_or(Answer::Granted, |why| Answer::Refused { why }));
         }
     }
 

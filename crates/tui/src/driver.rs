@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use roboppi_attach::{Next, Records, RunSource};
 use roboppi_ipc::UtcMillis;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::control::Signal;
@@ -128,6 +129,8 @@ struct Driver<'a, D> {
     clock: Clock,
     fetcher: Fetcher,
     decoder: Decoder,
+    /// Wishes under way, one for each key that made one.
+    wishes: JoinSet<Option<String>>,
     lines: Lines,
     /// What the person wants the terminal to be used for.
     wanted: Hold,
@@ -154,6 +157,7 @@ impl<'a, D: Display> Driver<'a, D> {
             next_frame: Instant::now(),
             next_key_frame: Instant::now(),
             key_waits: false,
+            wishes: JoinSet::new(),
         }
     }
 
@@ -181,6 +185,10 @@ impl<'a, D: Display> Driver<'a, D> {
                     self.press(keys)?
                 }
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
+                Some(brought) = self.wishes.join_next(), if !self.wishes.is_empty() => match brought {
+                    Ok(Some(trouble)) => self.tell(Message::WishLost(trouble))?,
+                    Ok(None) | Err(_) => Flow::On,
+                },
                 _ = tick.tick(), if self.model.is_alive() || self.behind => self.tick()?,
                 () = sleep_until(next_frame), if self.is_due()? => {
                     // It may have been given away meanwhile.
@@ -304,10 +312,13 @@ impl<'a, D: Display> Driver<'a, D> {
         let mut flow = Flow::On;
         for action in update(&mut self.model, message) {
             match action {
-                Action::Wish(wish) => self.source.wish(wish),
                 Action::Use(hold) => self.use_for(hold)?,
                 Action::Notify(bytes) => self.display.say(&bytes).map_err(TuiError::Gone)?,
                 Action::Suspend => self.display.suspend(),
+                Action::Wish(wish) => {
+                    let trouble = self.source.wish(wish);
+                    self.wishes.spawn(async { trouble.await.ok() });
+                }
                 Action::Leave => flow = Flow::Leave,
             }
         }

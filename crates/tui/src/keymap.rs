@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Role;
 use crate::model::{Context, Tab};
 
 /// A key as it was pressed.
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     OpenLog,
     CancelStep,
     Quit,
+    Leave,
+    EndRun,
     Interrupt,
     Confirm,
     Refuse,
@@ -90,9 +93,17 @@ pub(crate) struct Binding {
     pub(crate) when: fn(&Context) -> bool,
 }
 
-/// The table. The footer takes its entries from top to bottom as far as they fit, so what matters most comes
-/// first.
-pub(crate) const BINDINGS: &[Binding] = &[
+/// The rows for a person. The footer takes its entries from the first to the last as far as they fit, so what matters
+/// most comes first.
+pub(crate) fn bindings(role: Role) -> impl Iterator<Item = &'static Binding> {
+    let ending = match role {
+        Role::Owner => OWNER,
+        Role::Visitor => VISITOR,
+    };
+    ANSWERS.iter().chain(ending).chain(COMMON)
+}
+
+const ANSWERS: &[Binding] = &[
     Binding {
         keys: &[Key::Char('y')],
         command: Command::Confirm,
@@ -107,6 +118,10 @@ pub(crate) const BINDINGS: &[Binding] = &[
         label: Some("no"),
         when: |now| now.asking,
     },
+];
+
+/// What ends the run, in the process that owns it.
+const OWNER: &[Binding] = &[
     Binding {
         keys: &[Key::Char('q')],
         command: Command::Quit,
@@ -124,6 +139,22 @@ pub(crate) const BINDINGS: &[Binding] = &[
     interrupt("end the run, without a question", "end the run", |now| now.stage == 0 && !now.over),
     interrupt("a second time: kill its workers", "kill its workers", |now| now.stage == 1 && !now.over),
     interrupt("a third time: leave at once", "leave at once", |now| now.stage > 1 && !now.over),
+];
+
+/// What beside leaving somebody can do about the end of a run of another process.
+const VISITOR: &[Binding] = &[
+    leave("leave; the run goes on", |now| !now.asking && !now.over),
+    leave("leave", |now| !now.asking && now.over),
+    Binding {
+        keys: &[Key::Char('X')],
+        command: Command::EndRun,
+        help: "end the run, after a question; a second time: kill its workers",
+        label: Some("end the run"),
+        when: |now| !now.asking && !now.over && now.stage < 2,
+    },
+];
+
+const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('j'), Key::Down],
         command: Command::Down,
@@ -269,6 +300,11 @@ const fn interrupt(help: &'static str, label: &'static str, when: fn(&Context) -
     Binding { keys: &[Key::Ctrl('c')], command: Command::Interrupt, help, label: Some(label), when }
 }
 
+const fn leave(help: &'static str, when: fn(&Context) -> bool) -> Binding {
+    let keys = &[Key::Char('q'), Key::Ctrl('c')];
+    Binding { keys, command: Command::Leave, help, label: Some("leave"), when }
+}
+
 const fn tab(keys: &'static [Key], tab: Tab, help: &'static str) -> Binding {
     Binding { keys, command: Command::Show(tab), help, label: None, when: |now| !now.asking }
 }
@@ -277,14 +313,14 @@ const fn tab(keys: &'static [Key], tab: Tab, help: &'static str) -> Binding {
 pub(crate) fn command(key: Key, now: &Context) -> Option<Command> {
     // An interrupt is never out of place.
     if key == Key::Ctrl('c') {
-        return Some(Command::Interrupt);
+        let owner = now.role == Role::Owner;
+        return Some(if owner { Command::Interrupt } else { Command::Leave });
     }
     if now.put_away {
         // One does not see what other keys do. Without a screen to ask on, `q` comes back to it first.
         return matches!(key, Key::Char('s' | 'q') | Key::Esc).then_some(Command::Lines);
     }
-    BINDINGS
-        .iter()
+    bindings(now.role)
         .find(|binding| binding.keys.contains(&key) && (binding.when)(now))
         .map(|binding| binding.command)
 }
@@ -295,11 +331,12 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u16..512).map(|bits| {
+        (0u16..1024).map(|bits| {
             let bit = |at: u8| bits & (1 << at) != 0;
             Context {
                 put_away: false,
-                stage: (bits >> 7) as u8,
+                stage: (bits >> 7 & 3) as u8,
+                role: if bit(9) { Role::Visitor } else { Role::Owner },
                 asking: bit(0),
                 over: bit(1),
                 in_pane: bit(2),
@@ -315,7 +352,7 @@ mod tests {
     fn no_key_has_two_meanings_at_a_time() {
         for now in contexts() {
             let mut seen = std::collections::HashMap::new();
-            for binding in BINDINGS.iter().filter(|binding| (binding.when)(&now)) {
+            for binding in bindings(now.role).filter(|binding| (binding.when)(&now)) {
                 for key in binding.keys {
                     let before = seen.insert(*key, binding.command);
                     assert_eq!(before, None, "{key} in {now:?}");
@@ -327,9 +364,13 @@ mod tests {
     #[test]
     fn one_can_always_get_out() {
         for now in contexts() {
-            assert_eq!(command(Key::Ctrl('c'), &now), Some(Command::Interrupt));
-            let quit = command(Key::Char('q'), &now);
-            assert!(matches!(quit, Some(Command::Quit | Command::Refuse)), "{now:?}");
+            let (interrupt, quit) = (command(Key::Ctrl('c'), &now), command(Key::Char('q'), &now));
+            let (interrupts, quits) = match now.role {
+                Role::Owner => (Command::Interrupt, Command::Quit),
+                Role::Visitor => (Command::Leave, Command::Leave),
+            };
+            assert_eq!(interrupt, Some(interrupts), "{now:?}");
+            assert_eq!(quit, Some(if now.asking { Command::Refuse } else { quits }), "{now:?}");
         }
     }
 

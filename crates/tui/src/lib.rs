@@ -37,5 +37,5 @@ pub use control::{TuiControl, TuiHandle};
 pub use driver::run;
 pub use error::TuiError;
 pub use lines::LineView;
-pub use settings::{Colours, Notify, NotifyBy, TuiSettings};
+pub use settings::{Colours, Notify, NotifyBy, Role, TuiSettings};
 pub use terminal::{lend_terminal, restore_terminal};

@@ -25,6 +25,8 @@ pub(crate) enum Message {
     Record(Arc<RunRecord>),
     /// No more records will come.
     Ended,
+    /// A wish did not reach the owner of the run, and why.
+    WishLost(String),
     Log(LogWindow),
     CoreTail(CoreTail),
 }

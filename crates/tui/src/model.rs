@@ -7,10 +7,10 @@ use ratatui::layout::Size;
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepView};
 
-use crate::TuiSettings;
 use crate::diff_index::DiffIndex;
 use crate::log_pane::{CoreTail, LogPane};
 use crate::theme::Theme;
+use crate::{Role, TuiSettings};
 
 /// Everything a frame is drawn from. Changed by [`update`](crate::update::update) alone.
 #[derive(Debug)]
@@ -108,6 +108,8 @@ pub(crate) struct Scroll {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     EndRun,
+    /// The run is being ended already.
+    KillRun,
     EndStep(StepId),
 }
 
@@ -128,6 +130,8 @@ pub(crate) struct Context {
     pub(crate) patches: bool,
     /// A log is not shown because streaming is off.
     pub(crate) log_closed: bool,
+    /// What the person is to the run.
+    pub(crate) role: Role,
 }
 
 impl Model {
@@ -190,6 +194,7 @@ impl Model {
             attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),
             patches: self.tab == Tab::Diffs && patches > 1,
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),
+            role: self.settings.role,
         }
     }
 

@@ -9,6 +9,8 @@ pub struct TuiSettings {
     pub colours: Colours,
     /// Draw with ASCII characters only, for terminals whose font or encoding has no others.
     pub ascii: bool,
+    /// What the person in front of it is to the run.
+    pub role: Role,
     /// Keep the final screen until a person dismisses it; otherwise leave when the run is over.
     pub stay: bool,
     /// Tell a person who looks elsewhere that a run is over; `None`: never.
@@ -17,6 +19,16 @@ pub struct TuiSettings {
     pub version: String,
     /// Name shown until the run says its own.
     pub title: String,
+}
+
+/// What the person in front of a screen is to the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// The run is in this process: leaving means ending it.
+    #[default]
+    Owner,
+    /// It is in another one, or over: leaving means nothing to it.
+    Visitor,
 }
 
 /// Colours of the screen, all of them among the 16 that a terminal has names for.

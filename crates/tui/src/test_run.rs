@@ -232,6 +232,7 @@ pub(crate) fn settings() -> TuiSettings {
     TuiSettings {
         colours: Colours::None,
         ascii: false,
+        role: crate::Role::Owner,
         stay: true,
         notify: None,
         version: "0.1.0".to_owned(),

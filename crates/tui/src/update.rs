@@ -67,6 +67,10 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.dirty = true;
             leave_if_nobody_stays(model, &mut actions);
         }
+        Message::WishLost(why) => {
+            model.notice = Some(why);
+            model.dirty = true;
+        }
         Message::Log(window) => model.log.window = window,
         Message::CoreTail(tail) => model.core_tail = tail,
     }
@@ -145,6 +149,7 @@ fn close_stale_question(model: &mut Model) {
         Some(Question::EndRun) => {
             model.is_over() || matches!(model.view.status, RunStatus::Ending { .. }) || model.asked > 0
         }
+        Some(Question::KillRun) => model.is_over() || model.stage() > 1,
         Some(Question::EndStep(step)) => model.is_over() || !model.view.step(step).is_some_and(can_be_ended),
     };
     if stale {

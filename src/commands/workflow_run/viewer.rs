@@ -1,6 +1,6 @@
 //! Who shows a run: a thread of its own, so that a slow terminal or pipe makes nobody wait.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use std::time::Duration;
 use roboppi_attach::{RunSource, Wish};
 use roboppi_supervisor::sinks::{jsonl, plain};
 use roboppi_supervisor::{Signalled, Signals};
-use roboppi_tui::{LineView, TuiHandle, TuiSettings};
+use roboppi_tui::{Role, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::cli::RunArgs;
+use crate::commands::screen::lines;
 use crate::exit::Failure;
 use crate::terminal::{self, View};
 
@@ -52,6 +53,7 @@ impl Viewer {
                 let screen = TuiSettings {
                     colours: terminal::colours(&args.view, colour),
                     ascii: terminal::ascii_only(),
+                    role: Role::Owner,
                     stay: true,
                     notify: terminal::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,7 +64,7 @@ impl Viewer {
                         .map_err(|error| error.to_string());
                     if shown.is_err() {
                         // The terminal is gone, and with it the person. The signal that says so may come as well.
-                        from.wish(Wish::HangUp);
+                        drop(from.wish(Wish::HangUp));
                     }
                     shown
                 };
@@ -129,19 +131,4 @@ impl Viewer {
             let _ = timeout(TERMINAL_PATIENCE, ended).await;
         }
     }
-}
-
-/// The run as lines while its screen is put away. Whoever wants lines wants to see what workers write.
-fn lines(source: Arc<dyn RunSource>, settings: &plain::PlainSettings) -> LineView {
-    let stream = source.follow().view.head.is_none_or(|head| head.stream_stdio);
-    let settings = plain::PlainSettings { stream, ..settings.clone() };
-    Arc::new(move |stop| {
-        let mut out = io::stdout();
-        writeln!(out, "--- the run from here on; s shows the screen again ---")?;
-        let left = plain::run_from_now(Arc::clone(&source), settings.clone(), io::stdout(), stop)?;
-        if left == plain::Left::Over {
-            writeln!(out, "--- the run is over; s shows the screen again, where q leaves ---")?;
-        }
-        Ok(())
-    })
 }

@@ -64,6 +64,12 @@ impl RunFollower {
         }
     }
 
+    /// How the run is. Reads what was recorded since the last time and passes over it.
+    pub fn standing(&mut self) -> Standing {
+        self.begin();
+        self.read(drop)
+    }
+
     /// Waits until there may be more to read, at most `limit`.
     pub fn wait(&mut self, limit: Duration) {
         self.watch.wait(self.reader.growing(), limit.min(OWNER));

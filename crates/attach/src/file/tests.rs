@@ -48,6 +48,7 @@ impl Place {
             host: host.trim().to_owned(),
             owner,
             boot_id: None,
+            control: None,
             mode: RunMode::Direct,
             record: RecordKind::Full,
             started_at: UtcMillis(1),

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::{AttemptDone, Router, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
+use crate::control::{Brought, ControlSocket};
 use crate::prepare::{PreparedRun, text};
 use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
@@ -73,6 +74,10 @@ pub(super) struct CoreInUse {
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) wishes: mpsc::Receiver<Wish>,
+    /// Wishes of other processes.
+    pub(super) brought: mpsc::Receiver<Brought>,
+    /// Open as long as somebody listens to `brought`.
+    _control: Option<ControlSocket>,
     /// Attempts whose worker is alive as far as a core of protocol 1 lets us know.
     pub(super) granted: mpsc::UnboundedReceiver<AttemptRef>,
 }
@@ -89,6 +94,12 @@ pub(super) struct StepFacts {
 impl Shared {
     pub(super) fn new(prepared: PreparedRun) -> (Self, Told) {
         let (live, granted) = mpsc::unbounded_channel();
+        let control = prepared.control.map(|place| ControlSocket::open(place, prepared.run_id.clone()));
+        // A socket that cannot be listened at is closed: whoever comes is told at once that nobody is there.
+        let (control, brought) = match control {
+            Some(Ok((control, brought))) => (Some(control), brought),
+            Some(Err(_)) | None => (None, mpsc::channel(1).1),
+        };
         let shared = Self {
             live,
             settings: prepared.settings,
@@ -106,7 +117,7 @@ impl Shared {
             last_loss: RefCell::default(),
             clock: Rc::new(RunClock::start()),
         };
-        (shared, Told { wishes: prepared.wishes, granted })
+        (shared, Told { wishes: prepared.wishes, brought, _control: control, granted })
     }
 
     /// An attempt has its permit, from a core that says no more than that.

@@ -6,13 +6,13 @@ use roboppi_run::RunStatus;
 use super::wish;
 use crate::message::Action;
 use crate::model::{Model, Question, can_be_ended};
-use crate::{notify, text};
+use crate::{Role, notify, text};
 
 /// Ctrl-C: ask the run to end, then kill, then leave. A run that is being ended for another reason is one
 /// stage further already.
 pub(super) fn interrupt(model: &mut Model, actions: &mut Vec<Action>) {
     model.question = None;
-    if model.is_over() {
+    if model.is_over() || model.settings.role != Role::Owner {
         return actions.push(Action::Leave);
     }
     match model.stage() {
@@ -42,6 +42,11 @@ pub(super) fn quit(model: &mut Model, actions: &mut Vec<Action>) {
     }
 }
 
+/// `X`, by somebody who can leave without it.
+pub(super) fn ask_to_end_run(model: &mut Model) {
+    model.question = Some(if model.stage() == 0 { Question::EndRun } else { Question::KillRun });
+}
+
 /// `x`.
 pub(super) fn ask_to_end_step(model: &mut Model) {
     if let Some(step) = model.shown_step().filter(|step| can_be_ended(step)) {
@@ -54,9 +59,13 @@ pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
     match model.question.take() {
         None => {}
         Some(Question::EndRun) => {
-            model.asked = model.asked.max(1);
+            // What others make of it is seen when it is.
+            if model.settings.role == Role::Owner {
+                model.asked = model.asked.max(1);
+            }
             wish(Wish::CancelRun { force: false }, actions);
         }
+        Some(Question::KillRun) => wish(Wish::CancelRun { force: true }, actions),
         Some(Question::EndStep(step)) => {
             model.notice = Some(format!("asked to end {step}"));
             wish(Wish::CancelStep(step), actions);

@@ -31,6 +31,8 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::OpenLog => model.log.opened = true,
         Command::CancelStep => ending::ask_to_end_step(model),
         Command::Quit => ending::quit(model, actions),
+        Command::Leave => actions.push(Action::Leave),
+        Command::EndRun => ending::ask_to_end_run(model),
         Command::Interrupt => ending::interrupt(model, actions),
         Command::Confirm => ending::confirm(model, actions),
         Command::Refuse => model.question = None,

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::keymap::BINDINGS;
+use crate::keymap::bindings;
 use crate::model::Model;
 use crate::{sanitise, text};
 
@@ -21,7 +21,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let now = model.context();
     let mut spans = Vec::new();
     let mut used = 0;
-    for binding in BINDINGS.iter().filter(|binding| (binding.when)(&now)) {
+    for binding in bindings(now.role).filter(|binding| (binding.when)(&now)) {
         let (Some(key), Some(label)) = (binding.keys.first(), binding.label) else { continue };
         let key = key.to_string();
         let gap = if used == 0 { 0 } else { 2 };

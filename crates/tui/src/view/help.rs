@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::page::Page;
-use crate::keymap::BINDINGS;
+use crate::keymap::bindings;
 use crate::model::Model;
 use crate::text;
 
@@ -12,7 +12,7 @@ const KEYS: usize = 12;
 pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
     let indent = KEYS.min(page.columns() / 2);
-    for binding in BINDINGS {
+    for binding in bindings(model.settings.role) {
         let keys = binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let keys = text::fit(&keys, indent - 1);
         for (index, line) in text::wrap(binding.help, page.columns() - indent).into_iter().enumerate() {

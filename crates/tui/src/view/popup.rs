@@ -19,6 +19,9 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
             };
             ("End the run?".to_owned(), what)
         }
+        Question::KillRun => {
+            ("Kill the workers of the run?".to_owned(), "It is being ended already.".to_owned())
+        }
         Question::EndStep(step) => {
             (format!("End step {}?", sanitise::text(step.as_str())), "Its worker will be stopped.".to_owned())
         }

@@ -1,0 +1,126 @@
+//! Asks the owner of a run, which is another process.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use roboppi_journal::RunDir;
+use roboppi_run::{Manifest, RunId, Wish};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{RunFollower, Standing, catalog};
+
+/// How long an owner may take to answer. One that is flooded with wishes takes them one after the other.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer that are read.
+const LONGEST_ANSWER: u64 = 64 * 1024;
+
+/// What is sent to the socket of an owner: one line of JSON, answered by one line with an [`Answer`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// `runId`: the run it is meant for.
+    pub run_id: RunId,
+    /// `wish`.
+    pub wish: Wish,
+}
+
+impl Request {
+    /// Bytes a request may have, its end of line included.
+    pub const LONGEST: usize = 8 * 1024;
+}
+
+/// What an owner answers, tagged by `type` in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Answer {
+    /// `granted`: it is being done. What comes of it is in the journal.
+    Granted,
+    /// `refused`: nothing comes of it.
+    Refused {
+        /// `why`, one line.
+        why: String,
+    },
+}
+
+/// Why an owner was not asked, or did not answer.
+#[derive(Debug, Error)]
+pub enum AskError {
+    /// Nobody is left to ask.
+    #[error("the run is over: {}", .0.name())]
+    Over(Standing),
+    /// A socket reaches no further than its host.
+    #[error("its owner is on the host `{0}`: ask there")]
+    OtherHost(String),
+    /// What the run is cannot be read.
+    #[error("{0}")]
+    Record(#[from] roboppi_journal::RecordError),
+    /// The owner has no socket.
+    #[error("its owner (pid {pid}) takes no wishes from other processes; a signal ends the run: kill {pid}")]
+    NoSocket {
+        /// The owner.
+        pid: u32,
+    },
+    /// It has one, and cannot be spoken with.
+    #[error("its owner (pid {pid}) does not answer at {socket}: {source}")]
+    NoAnswer {
+        /// The owner.
+        pid: u32,
+        /// Path of the socket.
+        socket: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// Brings a wish to the owner of a run and waits ten seconds at the most for its answer.
+///
+/// # Errors
+/// When there is no owner to ask, or it cannot be spoken with.
+pub fn ask(run: &RunDir, wish: Wish) -> Result<Answer, AskError> {
+    let standing = RunFollower::of_journal(run.clone()).standing();
+    if standing != Standing::Live {
+        return Err(AskError::Over(standing));
+    }
+    let manifest = run.manifest()?;
+    if !catalog::is_of_this_host(&manifest) {
+        return Err(AskError::OtherHost(manifest.host));
+    }
+    let Manifest { control, owner, run_id, .. } = manifest;
+    let socket = control.ok_or(AskError::NoSocket { pid: owner.pid })?;
+    let request = Request { run_id, wish };
+    speak(&socket, &request).map_err(|source| AskError::NoAnswer { pid: owner.pid, socket, source })
+}
+
+fn speak(socket: &str, request: &Request) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(socket)?;
+    if !is_ours(&stream) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket is somebody else's"));
+    }
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)?;
+    if answer.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up"));
+    }
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// Whether a process of the same user listens.
+#[cfg(target_os = "linux")]
+fn is_ours(stream: &UnixStream) -> bool {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    getsockopt(stream, PeerCredentials).is_ok_and(|peer| peer.uid() == nix::unistd::geteuid().as_raw())
+}
+
+/// Whether a process of the same user listens. The directory of the socket, which is the user's alone, says so.
+#[cfg(not(target_os = "linux"))]
+const fn is_ours(_stream: &UnixStream) -> bool {
+    true
+}

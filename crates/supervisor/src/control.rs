@@ -1,0 +1,134 @@
+//! The socket where other processes bring wishes for a run.
+//!
+//! It is for the user alone: in a directory that nobody else can enter, and whoever connects must be a process of the
+//! same user. What comes in is bounded: so many visitors at a time and so many a second, one short line from each, and
+//! little time for it. Who comes while there is no room waits outside; the run does not.
+
+use std::io;
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use roboppi_attach::{Answer, Request, Wish};
+use roboppi_ipc::ProcessIdentity;
+use roboppi_run::RunId;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+mod place;
+
+pub(crate) use place::ControlPlace;
+
+/// Visitors at a time.
+const VISITORS: usize = 8;
+
+/// Time between two visitors.
+const PACE: Duration = Duration::from_millis(10);
+
+/// Time a visitor has to say what it wishes, and then to listen to the answer: it knows what it came for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Time after which it is tried again when the system has no room for a connection.
+const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// A wish of another process.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) wish: Wish,
+    /// Who brought it, where the system tells.
+    pub(crate) by: Option<ProcessIdentity>,
+    /// Dropped without an answer, it says that the run is over.
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// The socket while it is open. Dropped, it is closed and gone.
+#[derive(Debug)]
+pub(crate) struct ControlSocket {
+    _visits: JoinSet<()>,
+    _place: ControlPlace,
+}
+
+impl ControlSocket {
+    /// Lets visitors in from now on, on the current `LocalSet`. What they wish comes out of the receiver.
+    pub(crate) fn open(
+        mut place: ControlPlace,
+        run_id: RunId,
+    ) -> io::Result<(Self, mpsc::Receiver<Brought>)> {
+        let listener = UnixListener::from_std(place.listener()?)?;
+        let (bring, brought) = mpsc::channel(VISITORS);
+        let mut visits = JoinSet::new();
+        visits.spawn_local(receive(listener, run_id, bring));
+        Ok((Self { _visits: visits, _place: place }, brought))
+    }
+}
+
+async fn receive(listener: UnixListener, run_id: RunId, bring: mpsc::Sender<Brought>) {
+    let mut visits = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if visits.len() < VISITORS => match accepted {
+                Ok((stream, _)) => {
+                    let (run_id, bring) = (run_id.clone(), bring.clone());
+                    visits.spawn_local(async move {
+                        // A visitor that breaks off is nobody's loss.
+                        let _ = visit(stream, &run_id, &bring).await;
+                    });
+                    sleep(PACE).await;
+                }
+                Err(_) => sleep(NO_ROOM).await,
+            },
+            Some(_) = visits.join_next(), if !visits.is_empty() => {}
+        }
+    }
+}
+
+async fn visit(mut stream: UnixStream, run_id: &RunId, bring: &mpsc::Sender<Brought>) -> io::Result<()> {
+    let visitor = stream.peer_cred()?;
+    if visitor.uid() != geteuid().as_raw() {
+        return Ok(());
+    }
+    // A process that cannot be seen from here has the number 0.
+    let pid = visitor.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    let by = pid.and_then(|pid| roboppi_process::identity(pid).ok());
+    let mut line = Vec::new();
+    let mut request = BufReader::new((&mut stream).take(Request::LONGEST as u64));
+    timeout(PATIENCE, request.read_until(b'\n', &mut line)).await??;
+    let answer = match understood(&line, run_id) {
+        Err(why) => Answer::Refused { why },
+        Ok(wish) => {
+            let (answer, answered) = oneshot::channel();
+            let asked = bring.send(Brought { wish, by, answer }).await.is_ok();
+            match answered.await {
+                Ok(answer) if asked => answer,
+                _ => Answer::Refused { why: "the run is over".to_owned() },
+            }
+        }
+    };
+    let mut text = serde_json::to_vec(&answer)?;
+    text.push(b'\n');
+    timeout(PATIENCE, stream.write_all(&text)).await?
+}
+
+/// The wish in a line, or why there is none that could be granted.
+fn understood(line: &[u8], run_id: &RunId) -> Result<Wish, String> {
+    if !line.ends_with(b"\n") {
+        return Err(format!("a request is one line of at most {} bytes", Request::LONGEST));
+    }
+    let request: Request = serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))?;
+    if request.run_id != *run_id {
+        return Err(format!("this is the run {run_id}, not {}", request.run_id));
+    }
+    match request.wish {
+        Wish::HangUp | Wish::LeaveNow => {
+            Err("only the terminal in which the run was started can wish that".to_owned())
+        }
+        wish @ (Wish::CancelRun { .. } | Wish::CancelStep(_) | Wish::RetryStep(_) | Wish::SkipStep(_)) => {
+            Ok(wish)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

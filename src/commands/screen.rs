@@ -1,0 +1,85 @@
+//! A full screen in a process that owns no run, and lines for who puts a screen away.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use roboppi_attach::RunSource;
+use roboppi_supervisor::sinks::plain;
+use roboppi_supervisor::{Asked, Signalled, Signals};
+use roboppi_tui::{LineView, TuiHandle, TuiSettings};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::exit::Failure;
+
+/// How long a terminal may take for what it is given at the very end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Shows a run until the person leaves, or a signal ends this process. The run does not notice either.
+pub(crate) fn show(
+    source: Arc<dyn RunSource>,
+    settings: TuiSettings,
+    in_lines: &plain::PlainSettings,
+) -> Result<ExitCode, Failure> {
+    let lines = lines(Arc::clone(&source), in_lines);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::own(format!("the screen cannot start: {error}")))?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
+        signals.before_standing_still(roboppi_tui::lend_terminal);
+        let (handle, control) = TuiHandle::new();
+        let (end, mut ended) = oneshot::channel();
+        thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || drop(end.send(roboppi_tui::run(source, settings, lines, control))))
+            .map_err(|error| Failure::own(format!("the thread of the screen cannot start: {error}")))?;
+        loop {
+            tokio::select! {
+                shown = &mut ended => return match shown {
+                    Ok(Ok(())) => Ok(ExitCode::SUCCESS),
+                    Ok(Err(error)) => Err(Failure::own(error)),
+                    Err(_) => Err(Failure::own("the screen ended unexpectedly; the run did not")),
+                },
+                signalled = signals.next() => match signalled {
+                    Signalled::Suspend => signals.stand_still(),
+                    Signalled::End(asked) => {
+                        handle.stop();
+                        if timeout(PATIENCE, &mut ended).await.is_err() {
+                            roboppi_tui::restore_terminal();
+                        }
+                        return Ok(ExitCode::from(code(asked)));
+                    }
+                },
+            }
+        }
+    })
+}
+
+/// The exit code of a program that a signal ended.
+const fn code(asked: Asked) -> u8 {
+    match asked {
+        Asked::Terminate => 143,
+        Asked::Hangup => 129,
+        Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => 130,
+    }
+}
+
+/// The run as lines while its screen is put away. Whoever wants lines wants to see what workers write.
+pub(crate) fn lines(source: Arc<dyn RunSource>, settings: &plain::PlainSettings) -> LineView {
+    let stream = source.follow().view.head.is_none_or(|head| head.stream_stdio);
+    let settings = plain::PlainSettings { stream, ..settings.clone() };
+    Arc::new(move |stop| {
+        let mut out = io::stdout();
+        writeln!(out, "--- the run from here on; s shows the screen again ---")?;
+        let left = plain::run_from_now(Arc::clone(&source), settings.clone(), io::stdout(), stop)?;
+        if left == plain::Left::Over {
+            writeln!(out, "--- the run is over; s shows the screen again, where q leaves ---")?;
+        }
+        Ok(())
+    })
+}

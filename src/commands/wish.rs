@@ -1,0 +1,51 @@
+//! `roboppi cancel`, `retry` and `skip`: what is wished of a run that another process owns.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use roboppi_attach::{Answer, AskError, RunFollower, Standing, ask};
+use roboppi_journal::RunDir;
+use roboppi_run::Wish;
+
+use crate::cli::{CancelArgs, StepArgs};
+use crate::commands::{out, record};
+use crate::exit::Failure;
+
+pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
+    let run = record::find(&args.run)?;
+    let wish = match &args.step {
+        Some(step) => Wish::CancelStep(step.as_str().into()),
+        None => Wish::CancelRun { force: args.force },
+    };
+    bring(&run, wish)?;
+    if args.wait {
+        let mut follower = RunFollower::of_journal(run);
+        while follower.standing() == Standing::Live {
+            follower.wait(Duration::MAX);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn retry(args: &StepArgs) -> Result<ExitCode, Failure> {
+    bring(&record::find(&args.run)?, Wish::RetryStep(args.step.as_str().into()))
+}
+
+pub(crate) fn skip(args: &StepArgs) -> Result<ExitCode, Failure> {
+    bring(&record::find(&args.run)?, Wish::SkipStep(args.step.as_str().into()))
+}
+
+fn bring(run: &RunDir, wish: Wish) -> Result<ExitCode, Failure> {
+    let words = wish.in_words();
+    match ask(run, wish) {
+        Ok(Answer::Granted) => {
+            let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
+            out::print(&format!("asked {id} to {words}\n"))
+        }
+        Ok(Answer::Refused { why }) => Err(Failure::refused(format!("cannot {words}: {why}"))),
+        Err(error @ (AskError::Over(_) | AskError::OtherHost(_) | AskError::NoSocket { .. })) => {
+            Err(Failure::refused(format!("cannot {words}: {error}")))
+        }
+        Err(error) => Err(Failure::infrastructure(format!("cannot {words}: {error}"))),
+    }
+}
