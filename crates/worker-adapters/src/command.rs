@@ -26,6 +26,8 @@ pub struct CommandSpec {
     /// Time the session is given to end its worker politely after a cancel, before TERM is sent. Taken
     /// from the grace time, never added to it.
     pub polite: Duration,
+    /// What of the task was understood differently from how it is written, one sentence each: shown to the user.
+    pub warnings: Vec<String>,
 }
 
 impl CommandSpec {
@@ -41,6 +43,7 @@ impl CommandSpec {
             stdout: StreamPlan::FOR_PEOPLE,
             stderr: StreamPlan::FOR_PEOPLE,
             polite: Duration::ZERO,
+            warnings: Vec::new(),
         }
     }
 
