@@ -7,7 +7,7 @@ use std::sync::Arc;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 use thiserror::Error;
 
-use crate::{CommandSpec, CustomAdapter, WorkerSession};
+use crate::{ClaudeAdapter, CommandSpec, CustomAdapter, WorkerSession};
 
 /// Knows one worker program.
 pub trait WorkerAdapter: Send + Sync + 'static {
@@ -55,6 +55,7 @@ impl Adapters {
     #[must_use]
     pub fn builtin() -> Self {
         let mut adapters = Self::empty();
+        adapters.add(ClaudeAdapter);
         adapters.add(CustomAdapter);
         adapters
     }

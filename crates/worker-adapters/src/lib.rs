@@ -15,6 +15,8 @@
 //! Test the adapter with recorded output and the kit of the feature `conformance`.
 
 mod adapter;
+pub mod agent;
+mod claude;
 mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -27,6 +29,7 @@ mod session;
 mod translation;
 
 pub use adapter::{Adapters, PlanError, WorkerAdapter};
+pub use claude::ClaudeAdapter;
 pub use command::{Arg, CommandSpec, LineFilter, StdinPlan, StreamPlan, TempFile};
 pub use custom::{CustomAdapter, parse_progress};
 pub use digest::{HEAD_BYTES, OutputDigest, StreamDigest, TAIL_BYTES};

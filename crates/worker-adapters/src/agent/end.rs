@@ -1,0 +1,141 @@
+//! What the end of an agent means: its exit code and its own last word must agree.
+
+use roboppi_ipc::{ErrorClass, WorkerStatus};
+
+use crate::{ExitKind, WorkerEnd};
+
+/// What an agent itself said about its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EndSaid {
+    /// Nothing: the line that says so did not come.
+    #[default]
+    Nothing,
+    /// That it has done its work.
+    Done,
+    /// That it has failed.
+    Failed(AgentError),
+}
+
+/// A failure in words and in classes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentError {
+    /// Whether trying again may help.
+    pub class: ErrorClass,
+    /// `errorKind` of the result: the agent's word for it, or one of `lost_output`, `no_end`, `exit_code`, `signal`.
+    pub kind: String,
+    /// `error` of the result: a sentence.
+    pub message: String,
+}
+
+impl AgentError {
+    /// A failure.
+    pub fn new(class: ErrorClass, kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { class, kind: kind.into(), message: message.into() }
+    }
+}
+
+/// Class of a failed request by its HTTP status.
+#[must_use]
+pub const fn class_of_http_status(status: u64) -> ErrorClass {
+    match status {
+        429 => ErrorClass::RetryableRateLimit,
+        408 | 409 | 425 => ErrorClass::RetryableTransient,
+        500..=599 => ErrorClass::RetryableService,
+        _ => ErrorClass::NonRetryable,
+    }
+}
+
+/// What is known when an agent has ended.
+pub(super) struct Ending<'a> {
+    pub(super) end: &'a WorkerEnd<'a>,
+    pub(super) said: EndSaid,
+    /// Why the session itself had it ended, when it did.
+    pub(super) stopped: Option<AgentError>,
+    /// It had said that it was done, and was then ended because it did not leave.
+    pub(super) let_go: bool,
+    /// The last line of its output broke off.
+    pub(super) broken: bool,
+}
+
+/// Status and reason.
+///
+/// | it was ended | it said | exit | status | kind, class |
+/// |---|---|---|---|---|
+/// | by the session, at a limit | | | failed | the limit |
+/// | because time was over | | | failed | transient |
+/// | for any other reason | | | cancelled | transient |
+/// | no | failed | any | failed | what it said |
+/// | no | done, then half a line | 0 | failed | `lost_output`, transient |
+/// | no | done | 0 | succeeded | |
+/// | after it was done | done | 0, TERM or KILL | succeeded | |
+/// | no | done | signal | failed | `signal`, transient |
+/// | no | done | other code | failed | `exit_code`, not retryable |
+/// | no | nothing, half a line | 0 | failed | `lost_output`, transient |
+/// | no | nothing | 0 | failed | `no_end`, transient |
+/// | no | nothing | signal | failed | `signal`, transient |
+/// | no | nothing | other code | failed | `exit_code`, not retryable |
+///
+/// A code of 128 + n counts as signal n for HUP, INT, KILL and TERM.
+pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
+    use roboppi_ipc::CancelReason::Timeout;
+
+    let Ending { end, said, stopped, let_go, broken } = ending;
+    let failed = |error| (WorkerStatus::Failed, Some(error));
+    if let Some(limit) = stopped {
+        return failed(limit);
+    }
+    if let Some(reason) = end.cancelled {
+        let status = if reason == Timeout { WorkerStatus::Failed } else { WorkerStatus::Cancelled };
+        return (status, None);
+    }
+    let signal = signal_of(end.exit);
+    let transient =
+        |kind: &str, message: String| AgentError::new(ErrorClass::RetryableTransient, kind, message);
+    let lost = || transient("lost_output", "its output broke off in the middle of a line".to_owned());
+    match said {
+        EndSaid::Failed(error) => failed(error),
+        EndSaid::Done | EndSaid::Nothing if broken && end.exit == ExitKind::Code(0) => failed(lost()),
+        EndSaid::Done if end.exit == ExitKind::Code(0) => (WorkerStatus::Succeeded, None),
+        EndSaid::Done if let_go && was_ended(end) => (WorkerStatus::Succeeded, None),
+        EndSaid::Nothing if end.exit == ExitKind::Code(0) => failed(transient(
+            "no_end",
+            "it exited with code 0 without a word about how its work ended".to_owned(),
+        )),
+        said => {
+            let then = if said == EndSaid::Done { "it said it was done, but " } else { "" };
+            if let Some(signal) = signal {
+                return failed(transient("signal", format!("{then}it was ended by signal {signal}")));
+            }
+            let code = end.exit.code();
+            let message = format!("{then}it exited with code {code}{}", last_words(end));
+            failed(AgentError::new(ErrorClass::NonRetryable, "exit_code", message))
+        }
+    }
+}
+
+const TERM: i32 = 15;
+
+/// Whether the ladder that ends a worker is what ended it.
+pub(super) fn was_ended(end: &WorkerEnd<'_>) -> bool {
+    end.killed || signal_of(end.exit) == Some(TERM)
+}
+
+/// The signal that ended it, also where the program caught it and made a code of it.
+const fn signal_of(exit: ExitKind) -> Option<i32> {
+    match exit {
+        ExitKind::Signal(signal) => Some(signal),
+        ExitKind::Code(code @ (129 | 130 | 137 | 143)) => Some(code - 128),
+        ExitKind::Code(_) => None,
+    }
+}
+
+/// The last line on standard error: where command line tools say what was wrong with how they were called.
+fn last_words(end: &WorkerEnd<'_>) -> String {
+    const LONGEST: usize = 500;
+
+    let stderr = end.output.stderr.text();
+    match stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
+        Some(line) => format!(": {}", &line[..line.floor_char_boundary(LONGEST)]),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,308 @@
+//! What a session knows of its agent, and the events that follow from what it learns.
+
+use std::collections::HashMap;
+
+use roboppi_ipc::{
+    AgentDelta, AgentText, Artifact, ChangeKind, Cost, ErrorClass, Mono, Observation, Patch, PlanItem,
+    ResultDetails, SessionInfo, ToolCall, ToolResult, Usage, Waiting, WorkerEvent, WorkerResult,
+    WorkerStatus,
+};
+
+use super::end::{Ending, judge, was_ended};
+use super::{AgentError, Calls, EndSaid, UsageTotals};
+use crate::{SessionEffect, WorkerEnd, stderr_observation, verdict};
+
+/// Bytes of an answer that a result carries. The record has all of it.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+/// Bytes of a line nobody understands that an event carries. The log has all of it.
+const LONGEST_UNKNOWN: usize = 16 * 1024;
+/// Lines nobody understands that become events. More are counted.
+const MOST_UNKNOWN: u64 = 100;
+/// Files, denials and notes a result names.
+const MOST_NAMED: usize = 1000;
+
+/// Everything a result is made of.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    session: Option<SessionInfo>,
+    calls: Calls<String>,
+    totals: UsageTotals,
+    answer: Option<String>,
+    files: Vec<String>,
+    file_kinds: HashMap<String, ChangeKind>,
+    denials: Vec<String>,
+    notes: Vec<String>,
+    plan: Vec<PlanItem>,
+    unknown: u64,
+    pub(super) too_long: u64,
+    pub(super) said: EndSaid,
+    pub(super) stopped: Option<AgentError>,
+    pub(super) let_go: bool,
+    /// The last line of standard output is JSON that broke off.
+    pub(super) broken: bool,
+}
+
+/// What a translator reports to while it reads a line.
+#[derive(Debug)]
+pub struct Agent<'a> {
+    pub(super) now: Mono,
+    pub(super) facts: &'a mut Facts,
+    pub(super) out: &'a mut Vec<SessionEffect>,
+}
+
+impl Agent<'_> {
+    /// When the line came.
+    #[must_use]
+    pub const fn now(&self) -> Mono {
+        self.now
+    }
+
+    /// An event that needs no book-keeping.
+    pub fn event(&mut self, event: WorkerEvent) {
+        self.out.push(SessionEffect::Event(event));
+    }
+
+    /// The agent's session became known, or more of it.
+    pub fn session(&mut self, id: &str, model: Option<&str>, version: Option<&str>) {
+        let known = self.facts.session.as_ref();
+        let or_known = |new: Option<&str>, known: Option<&String>| new.map(str::to_owned).or(known.cloned());
+        let info = SessionInfo {
+            id: id.to_owned(),
+            model: or_known(model, known.and_then(|known| known.model.as_ref())),
+            version: or_known(version, known.and_then(|known| known.version.as_ref())),
+        };
+        if known != Some(&info) {
+            self.facts.session = Some(info.clone());
+            self.event(WorkerEvent::Session(info));
+        }
+    }
+
+    /// A whole text of the agent. One without a parent is its answer until another one comes.
+    pub fn text(&mut self, id: Option<String>, text: &str, parent: Option<&str>) {
+        if parent.is_none() {
+            self.answer(text);
+        }
+        let (text, parent) = (text.to_owned(), parent.map(str::to_owned));
+        self.event(WorkerEvent::Text(AgentText { id, text, parent, blob: None }));
+    }
+
+    /// A whole thought.
+    pub fn thinking(&mut self, id: Option<String>, text: &str, parent: Option<&str>) {
+        let (text, parent) = (text.to_owned(), parent.map(str::to_owned));
+        self.event(WorkerEvent::Thinking(AgentText { id, text, parent, blob: None }));
+    }
+
+    /// A piece of a text.
+    pub fn text_delta(&mut self, id: &str, delta: &str, parent: Option<&str>) {
+        self.event(WorkerEvent::TextDelta(piece(id, delta, parent)));
+    }
+
+    /// A piece of a thought.
+    pub fn thinking_delta(&mut self, id: &str, delta: &str, parent: Option<&str>) {
+        self.event(WorkerEvent::ThinkingDelta(piece(id, delta, parent)));
+    }
+
+    /// Pieces of a text that will never be whole: they are void.
+    pub fn abandon_text(&mut self, id: &str, parent: Option<&str>) {
+        self.event(WorkerEvent::TextDelta(AgentDelta { restart: true, ..piece(id, "", parent) }));
+    }
+
+    /// Pieces of a thought that will never be whole: they are void.
+    pub fn abandon_thinking(&mut self, id: &str, parent: Option<&str>) {
+        self.event(WorkerEvent::ThinkingDelta(AgentDelta { restart: true, ..piece(id, "", parent) }));
+    }
+
+    /// What the result's answer is, when it is not the last text.
+    pub fn answer(&mut self, text: &str) {
+        self.facts.answer = Some(shortened(text, LONGEST_ANSWER));
+    }
+
+    /// A tool call begins. One that was told already is not told again.
+    pub fn tool_call(&mut self, call: ToolCall) {
+        if self.facts.calls.begin(&call.id, self.now, call.name.clone()) {
+            self.event(WorkerEvent::ToolCall(call));
+        }
+    }
+
+    /// The tool of a call that is open.
+    #[must_use]
+    pub fn open_tool(&self, id: &str) -> Option<&str> {
+        self.facts.calls.get(id).map(String::as_str)
+    }
+
+    /// How many calls are open.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.facts.calls.open()
+    }
+
+    /// A tool call ends with all that it returned. `took_ms` is what the agent says; without it the time between the
+    /// two lines counts.
+    pub fn tool_result(&mut self, id: &str, ok: bool, content: String, took_ms: Option<u64>) {
+        let measured = self.facts.calls.end(id, self.now).map(|(ms, _)| ms);
+        let bytes = content.len() as u64;
+        let duration_ms = took_ms.or(measured);
+        let id = id.to_owned();
+        self.event(WorkerEvent::ToolResult(ToolResult {
+            id,
+            ok,
+            preview: content,
+            bytes,
+            blob: None,
+            duration_ms,
+        }));
+    }
+
+    /// A file was made, changed or removed.
+    pub fn file_changed(&mut self, path: &str, action: ChangeKind, by: Option<&str>) {
+        let facts = &mut *self.facts;
+        let is_new = !facts.file_kinds.contains_key(path);
+        if is_new && facts.files.len() < MOST_NAMED {
+            facts.files.push(path.to_owned());
+            facts.file_kinds.insert(path.to_owned(), action);
+        }
+        let (path, by) = (path.to_owned(), by.map(str::to_owned));
+        self.event(WorkerEvent::FileChanged { path, action, by });
+    }
+
+    /// A change of a file, as a unified diff.
+    pub fn patch(&mut self, file_path: &str, diff: String) {
+        self.event(WorkerEvent::Patch(Patch { file_path: file_path.to_owned(), diff }));
+    }
+
+    /// What the agent means to do. The same again is not told.
+    pub fn plan(&mut self, items: Vec<PlanItem>) {
+        if items != self.facts.plan {
+            self.facts.plan.clone_from(&items);
+            self.event(WorkerEvent::Plan { items });
+        }
+    }
+
+    /// What has been used in all. Totals never fall; the same again is not told.
+    pub fn usage(&mut self, total: Usage) {
+        self.facts.totals.reach(total);
+        if let Some(usage) = self.facts.totals.news() {
+            self.event(WorkerEvent::Usage(usage));
+        }
+    }
+
+    /// The agent waits.
+    pub fn waiting(&mut self, waiting: Waiting) {
+        self.event(WorkerEvent::Waiting(waiting));
+    }
+
+    /// A call was refused. Goes into the result; the same again does not.
+    pub fn denied(&mut self, tool: &str, reason: &str) {
+        let denial = if reason.is_empty() { tool.to_owned() } else { format!("{tool}: {reason}") };
+        add_once(&mut self.facts.denials, denial);
+    }
+
+    /// Something worth reading in the result; the same again is not.
+    pub fn note(&mut self, text: &str) {
+        add_once(&mut self.facts.notes, text.to_owned());
+    }
+
+    /// A line nobody understands.
+    pub fn unknown(&mut self, line: &str) {
+        self.facts.unknown += 1;
+        if self.facts.unknown <= MOST_UNKNOWN {
+            self.event(WorkerEvent::Unknown { raw: shortened(line, LONGEST_UNKNOWN) });
+        }
+    }
+
+    /// What the agent says about its end. It may still take it back, by saying something else or by going on.
+    pub fn says_end(&mut self, said: EndSaid) {
+        self.facts.said = said;
+    }
+
+    /// Ends the agent because of a limit that it does not keep itself.
+    pub fn stop(&mut self, limit: AgentError) {
+        if self.facts.stopped.is_none() {
+            self.facts.stopped = Some(limit);
+            self.out.push(SessionEffect::End(Some(roboppi_ipc::CancelReason::Budget)));
+        }
+    }
+}
+
+impl Facts {
+    pub(super) fn result(&mut self, end: &WorkerEnd<'_>) -> WorkerResult {
+        let mut result = verdict(end);
+        let said = std::mem::take(&mut self.said);
+        let ending =
+            Ending { end, said, stopped: self.stopped.take(), let_go: self.let_go, broken: self.broken };
+        let (status, error) = judge(ending);
+        result.status = status;
+        result.error_class = match (&error, status) {
+            (Some(error), _) => Some(error.class),
+            (None, WorkerStatus::Succeeded) => None,
+            (None, _) => Some(ErrorClass::RetryableTransient),
+        };
+        let usage = self.totals.total();
+        let tokens = usage.map(|usage| usage.input_tokens.saturating_add(usage.output_tokens));
+        result.cost = Cost { estimated_tokens: tokens, ..result.cost };
+        result.artifacts = self.files.iter().map(|path| changed_file(path)).collect();
+        self.observe(end, error.as_ref(), &mut result.observations);
+        let details = result.details.get_or_insert_default();
+        let session = self.session.take();
+        let (id, model) = session.map(|SessionInfo { id, model, .. }| (id, model)).unzip();
+        **details = ResultDetails {
+            answer: self.answer.take(),
+            session_id: id,
+            model: model.flatten(),
+            turns: usage.and_then(|usage| usage.turns),
+            usage,
+            denials: std::mem::take(&mut self.denials),
+            error: error.as_ref().map(|error| error.message.clone()),
+            error_kind: error.map(|error| error.kind),
+            ..std::mem::take(&mut **details)
+        };
+        result
+    }
+
+    fn observe(&self, end: &WorkerEnd<'_>, error: Option<&AgentError>, observations: &mut Vec<Observation>) {
+        let mut say = |text: String| observations.push(Observation::text(text));
+        if let Some(answer) = self.answer.as_deref().filter(|answer| !answer.is_empty()) {
+            say(answer.to_owned());
+        }
+        if let Some(error) = error {
+            say(format!("[{}] {}", error.kind, error.message));
+        }
+        for note in &self.notes {
+            say(note.clone());
+        }
+        if self.let_go && was_ended(end) {
+            say("it did not leave after its work was done, and was ended".to_owned());
+        }
+        if self.unknown > 0 {
+            say(format!("{} of its lines were not understood; they are in the log", self.unknown));
+        }
+        if self.too_long > 0 {
+            say(format!("{} of its lines were too long to be read; they are in the log", self.too_long));
+        }
+        observations.extend(stderr_observation(&end.output.stderr));
+    }
+}
+
+fn changed_file(path: &str) -> Artifact {
+    Artifact { artifact_type: "file_change".to_owned(), reference: path.to_owned(), content: None }
+}
+
+fn piece(id: &str, delta: &str, parent: Option<&str>) -> AgentDelta {
+    let (id, parent) = (Some(id.to_owned()), parent.map(str::to_owned));
+    AgentDelta { id, delta: delta.to_owned(), parent, restart: false }
+}
+
+fn add_once(list: &mut Vec<String>, text: String) {
+    if list.len() < MOST_NAMED && !list.contains(&text) {
+        list.push(text);
+    }
+}
+
+/// The beginning of a text, and how much is not there.
+fn shortened(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let kept = &text[..text.floor_char_boundary(limit)];
+    format!("{kept}\n[{} more bytes are in the log]", text.len() - kept.len())
+}

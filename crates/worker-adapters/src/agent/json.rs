@@ -1,0 +1,74 @@
+//! JSON lines as programs of other languages really write them.
+
+use std::borrow::Cow;
+
+/// The text of a line, with U+FFFD for what is not UTF-8.
+pub(crate) fn text(line: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(line)
+}
+
+/// `text` with U+FFFD for every escaped half of a surrogate pair that stands alone. `None` when there is none.
+///
+/// Rust's texts cannot hold them; programs in JavaScript leave them behind when they shorten a text.
+#[must_use]
+pub fn with_repaired_text(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {
+        let start = at + found;
+        let Some(unit) = escaped_unit(bytes, start) else {
+            // An escaped backslash must not begin another escape.
+            at = start + 2;
+            if at >= bytes.len() {
+                break;
+            }
+            continue;
+        };
+        at = start + 6;
+        match unit {
+            0xd800..=0xdbff if matches!(escaped_unit(bytes, at), Some(0xdc00..=0xdfff)) => at += 6,
+            0xd800..=0xdfff => {
+                out.push_str(&text[copied..start]);
+                out.push_str("\\ufffd");
+                copied = at;
+            }
+            _ => {}
+        }
+    }
+    (copied > 0).then(|| {
+        out.push_str(&text[copied..]);
+        out
+    })
+}
+
+/// The number of the escape `\uXXXX` that begins at `start`.
+fn escaped_unit(bytes: &[u8], start: usize) -> Option<u16> {
+    let escape = bytes.get(start..start + 6)?;
+    let digits = std::str::from_utf8(escape.strip_prefix(b"\\u")?).ok()?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_of_pairs_become_readable() {
+        for (line, repaired) in [
+            (r#""a\ud83d""#, Some(r#""a\ufffd""#)),
+            (r#""a\n\"b""#, None),
+            (r#""\ud83d\ude00""#, None),
+            (r#""\ud83d""#, Some(r#""\ufffd""#)),
+            (r#""\ude00\ud83dx""#, Some(r#""\ufffd\ufffdx""#)),
+            (r#""\ud83d\ud83d\ude00""#, Some(r#""\ufffd\ud83d\ude00""#)),
+            (r#""\\ud83d""#, None),
+            (r#""\\\ud83dé""#, Some(r#""\\\ufffdé""#)),
+            ("\\", None),
+            ("\\é\\ud", None),
+        ] {
+            assert_eq!(with_repaired_text(line).as_deref(), repaired, "{line}");
+        }
+    }
+}

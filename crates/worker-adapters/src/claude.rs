@@ -1,0 +1,35 @@
+//! `CLAUDE_CODE`: Claude Code, by `claude --print` with one JSON object a line.
+
+mod command;
+mod messages;
+mod outcome;
+mod tasks;
+mod translator;
+mod usage;
+mod wire;
+
+use roboppi_ipc::{WorkerKind, WorkerTask};
+
+use crate::agent::AgentSession;
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+
+use translator::ClaudeTranslator;
+
+/// Runs Claude Code. The prompt goes through its standard input, so nobody sees it in a list of processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClaudeAdapter;
+
+impl WorkerAdapter for ClaudeAdapter {
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::ClaudeCode
+    }
+
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+        command::plan(task)
+    }
+
+    fn session(&self, task: &WorkerTask) -> Box<dyn WorkerSession> {
+        let is_resumed = command::is_resumed(task);
+        Box::new(AgentSession::with_prompt(ClaudeTranslator::new(is_resumed), task.instructions.clone()))
+    }
+}

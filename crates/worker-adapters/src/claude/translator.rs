@@ -1,0 +1,333 @@
+//! What the lines of Claude Code mean.
+
+use std::collections::HashSet;
+
+use roboppi_ipc::{ChangeKind, ToolCall, UtcMillis, WaitCause, Waiting};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::messages::{Messages, PartKind};
+use super::outcome::{Trouble, end_said};
+use super::tasks::Tasks;
+use super::usage::ClaudeUsage;
+use super::wire::{Block, FileChange, Line, Message, PatchHunk, StreamEvent};
+use crate::agent::lenient::{Content, TextOr};
+use crate::agent::{Agent, AgentTranslator, EndSaid, Hunk, created_file_diff, unified_diff};
+
+/// The model of messages that Claude Code writes itself.
+const SYNTHETIC: &str = "<synthetic>";
+
+/// Translates one run of Claude Code.
+#[derive(Debug)]
+pub(super) struct ClaudeTranslator {
+    messages: Messages,
+    usage: ClaudeUsage,
+    tasks: Tasks,
+    trouble: Trouble,
+    denied: HashSet<String>,
+    /// Ids of what goes on in the background: when it ends, another turn begins by itself.
+    background: HashSet<String>,
+    /// Turns that began (`init`) and have no `result` yet. A second one may begin before the first has its own.
+    open_turns: u64,
+    /// The last line was a `result`, and nothing is known that could follow it.
+    is_done: bool,
+}
+
+impl ClaudeTranslator {
+    pub(super) fn new(is_resumed: bool) -> Self {
+        Self {
+            messages: Messages::default(),
+            usage: ClaudeUsage::new(is_resumed),
+            tasks: Tasks::default(),
+            trouble: Trouble::default(),
+            denied: HashSet::new(),
+            background: HashSet::new(),
+            open_turns: 0,
+            is_done: false,
+        }
+    }
+
+    fn system(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        match line.subtype.as_deref() {
+            Some("init") => {
+                let version = line.claude_code_version.as_deref();
+                self.usage.version(version.unwrap_or_default());
+                if let Some(id) = &line.session_id {
+                    agent.session(id, line.model.as_deref(), version);
+                }
+                // A turn begins, also after a `result`.
+                self.open_turns += 1;
+                self.goes_on(agent);
+            }
+            Some("api_retry") => self.retry(line, agent),
+            Some("permission_denied") => {
+                let reason = if let TextOr::Text(reason) = &line.message { reason } else { "" };
+                self.denied(line.tool_use_id.as_deref(), line.tool_name.as_deref(), reason, agent);
+            }
+            Some("status") if line.status.as_deref() == Some("compacting") => {
+                agent.waiting(Waiting {
+                    why: "it shortens what it remembers of the conversation".to_owned(),
+                    cause: Some(WaitCause::Other),
+                    delay_ms: None,
+                    until: None,
+                });
+            }
+            Some("background_tasks_changed") => {
+                let ids = line.tasks.iter().filter_map(|task| task.task_id.as_deref());
+                self.background = ids.map(str::to_owned).collect();
+            }
+            Some("task_started") => {
+                self.background.extend(line.task_id.as_deref().map(str::to_owned));
+            }
+            Some("task_notification") => {
+                self.background.remove(line.task_id.as_deref().unwrap_or_default());
+            }
+            Some("task_updated") => {
+                let status = line.patch.as_ref().and_then(|patch| patch.status.as_deref());
+                if matches!(status, Some("completed" | "failed" | "killed" | "stopped")) {
+                    self.background.remove(line.task_id.as_deref().unwrap_or_default());
+                }
+            }
+            // There are many more, and new ones with every version; none of them says what the agent does.
+            _ => {}
+        }
+    }
+
+    fn goes_on(&mut self, agent: &mut Agent<'_>) {
+        self.is_done = false;
+        agent.says_end(EndSaid::Nothing);
+    }
+
+    fn retry(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        self.messages.abandon(line.parent_tool_use_id.as_deref(), agent);
+        self.trouble.no_answer = line.error_status.is_none();
+        let word = line.error.as_deref().unwrap_or("unknown");
+        let status = line.error_status.map_or("no answer".to_owned(), |status| format!("HTTP {status}"));
+        let attempt = match (line.attempt, line.max_retries) {
+            (Some(attempt), Some(of)) => format!(", try {attempt} of {of}"),
+            _ => String::new(),
+        };
+        let is_limit = line.error_status == Some(429) || word == "rate_limit";
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut on purpose")]
+        let delay_ms = line.retry_delay_ms.filter(|delay| *delay >= 0.0).map(|delay| delay as u64);
+        agent.waiting(Waiting {
+            why: format!("the request failed ({status}, {word}){attempt}"),
+            cause: Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }),
+            delay_ms,
+            until: None,
+        });
+    }
+
+    fn denied(&mut self, id: Option<&str>, tool: Option<&str>, reason: &str, agent: &mut Agent<'_>) {
+        let is_new = id.is_none_or(|id| self.denied.insert(id.to_owned()));
+        if is_new {
+            agent.denied(tool.unwrap_or("a tool"), reason);
+        }
+    }
+
+    fn stream(&mut self, event: &StreamEvent<'_>, parent: Option<&str>, agent: &mut Agent<'_>) {
+        self.messages.stream(event, parent, agent);
+        let tokens = event.usage.or(event.message.as_ref().and_then(|message| message.usage));
+        if let Some(tokens) = tokens
+            && let Some(id) = self.messages.current(parent)
+        {
+            agent.usage(self.usage.answer(id, tokens, parent.is_none()));
+        }
+    }
+
+    fn assistant(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        let TextOr::Object(message) = &line.message else { return };
+        let parent = line.parent_tool_use_id.as_deref();
+        if line.is_api_error_message || message.model.as_deref() == Some(SYNTHETIC) {
+            self.trouble.word = line.error.as_deref().map(str::to_owned);
+            self.trouble.no_answer |= false;
+            return;
+        }
+        self.trouble = Trouble::default();
+        let id = message.id.as_deref().unwrap_or_default();
+        match &message.content {
+            Content::Absent => {}
+            Content::Text(text) => {
+                let id = self.messages.whole(id, PartKind::Text, parent);
+                agent.text(Some(id), text, parent);
+            }
+            Content::Blocks(blocks) => {
+                for block in blocks {
+                    self.said(id, block, parent, agent);
+                }
+            }
+        }
+        if let Some(tokens) = message.usage {
+            agent.usage(self.usage.answer(id, tokens, parent.is_none()));
+        }
+    }
+
+    fn said(&mut self, message: &str, block: &Block<'_>, parent: Option<&str>, agent: &mut Agent<'_>) {
+        let kind = block.kind.as_deref().unwrap_or_default();
+        match kind {
+            "text" => {
+                let id = self.messages.whole(message, PartKind::Text, parent);
+                agent.text(Some(id), block.text.as_deref().unwrap_or_default(), parent);
+            }
+            "thinking" => {
+                let id = self.messages.whole(message, PartKind::Thinking, parent);
+                agent.thinking(Some(id), block.thinking.as_deref().unwrap_or_default(), parent);
+            }
+            "tool_use" | "server_tool_use" | "mcp_tool_use" => {
+                self.messages.whole(message, PartKind::Other, parent);
+                let id = block.id.as_deref().unwrap_or_default().to_owned();
+                let name = block.name.as_deref().unwrap_or_default().to_owned();
+                let input = value(block.input);
+                self.tasks.call(&id, &name, &input, parent, agent);
+                let parent = parent.map(str::to_owned);
+                agent.tool_call(ToolCall { id, name, input, blob: None, parent });
+            }
+            _ => {
+                self.messages.whole(message, PartKind::Other, parent);
+                self.returned(block, None, agent);
+            }
+        }
+    }
+
+    fn user(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        let TextOr::Object(Message { content: Content::Blocks(blocks), .. }) = &line.message else { return };
+        let structured = if blocks.len() == 1 { line.tool_use_result } else { None };
+        for block in blocks {
+            self.returned(block, structured, agent);
+        }
+    }
+
+    /// A block that is the result of a call, of whichever kind of tool.
+    fn returned(&mut self, block: &Block<'_>, structured: Option<&RawValue>, agent: &mut Agent<'_>) {
+        let kind = block.kind.as_deref().unwrap_or_default();
+        let Some(id) = block.tool_use_id.as_deref().filter(|_| kind.ends_with("tool_result")) else { return };
+        let ok = !block.is_error;
+        let content = plain(&block.content);
+        if ok {
+            self.tasks.returned(id, structured, agent);
+        }
+        agent.tool_result(id, ok, content, None);
+        if ok && let Some(structured) = structured {
+            file_change(id, structured, agent);
+        }
+    }
+
+    fn result(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        self.messages.abandon(None, agent);
+        for denial in &line.permission_denials {
+            self.denied(denial.tool_use_id.as_deref(), denial.tool_name.as_deref(), "not allowed", agent);
+        }
+        agent.usage(self.usage.result(line));
+        let said = end_said(line, &self.trouble);
+        if said == EndSaid::Done
+            && let Some(answer) = &line.result
+        {
+            agent.answer(answer);
+        }
+        self.open_turns = self.open_turns.saturating_sub(1);
+        let is_last = self.open_turns == 0 && line.queued_turn_count.unwrap_or(0) == 0;
+        agent.says_end(if is_last || said != EndSaid::Done { said } else { EndSaid::Nothing });
+        self.is_done = is_last && self.background.is_empty();
+    }
+
+    fn rate_limit(line: &Line<'_>, agent: &mut Agent<'_>) {
+        let Some(limit) = &line.rate_limit_info else { return };
+        if limit.status.as_deref() == Some("rejected") {
+            agent.waiting(Waiting {
+                why: "the limit of the subscription is reached".to_owned(),
+                cause: Some(WaitCause::RateLimit),
+                delay_ms: None,
+                until: limit.resets_at.map(|seconds| UtcMillis(seconds.saturating_mul(1000))),
+            });
+        }
+    }
+}
+
+impl AgentTranslator for ClaudeTranslator {
+    type Line<'a> = Line<'a>;
+
+    fn line(&mut self, line: Line<'_>, raw: &str, agent: &mut Agent<'_>) {
+        let parent = line.parent_tool_use_id.as_deref();
+        match line.kind.as_deref() {
+            Some("stream_event") => {
+                if let Some(event) = &line.event {
+                    self.stream(event, parent, agent);
+                }
+            }
+            Some("assistant") => self.assistant(&line, agent),
+            Some("user") => self.user(&line, agent),
+            Some("system") => self.system(&line, agent),
+            Some("result") => self.result(&line, agent),
+            Some("rate_limit_event") => Self::rate_limit(&line, agent),
+            Some(
+                "auth_status"
+                | "tool_progress"
+                | "tool_use_summary"
+                | "prompt_suggestion"
+                | "keep_alive"
+                | "control_request"
+                | "control_response"
+                | "control_cancel_request",
+            ) => {}
+            _ => agent.unknown(raw),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_done && self.background.is_empty()
+    }
+}
+
+/// JSON as a value. It was read once already, so it is JSON.
+fn value(raw: Option<&RawValue>) -> Value {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+/// The texts of a content; what is no text is named.
+fn plain(content: &Content<'_, Block<'_>>) -> String {
+    let blocks = match content {
+        Content::Absent => return String::new(),
+        Content::Text(text) => return text.as_ref().to_owned(),
+        Content::Blocks(blocks) => blocks,
+    };
+    let texts = blocks.iter().map(|block| match (&block.text, block.kind.as_deref()) {
+        (Some(text), _) => text.as_ref().to_owned(),
+        (None, Some(kind)) => format!("[{kind}]"),
+        (None, None) => String::new(),
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// Tells of a change that a tool describes in its structured result.
+fn file_change(by: &str, structured: &RawValue, agent: &mut Agent<'_>) {
+    // Most results are of other tools, and some of those are large.
+    let names_a_change = ["\"structuredPatch\"", "\"notebook_path\""]
+        .iter()
+        .any(|name| memchr::memmem::find(structured.get().as_bytes(), name.as_bytes()).is_some());
+    if !names_a_change {
+        return;
+    }
+    let Ok(change) = serde_json::from_str::<FileChange<'_>>(structured.get()) else { return };
+    let Some(path) = change.file_path.as_deref().or(change.notebook_path.as_deref()) else { return };
+    if change.kind.as_deref() == Some("create") {
+        agent.file_changed(path, ChangeKind::Created, Some(by));
+        agent.patch(path, created_file_diff(path, change.content.as_deref().unwrap_or_default()));
+        return;
+    }
+    agent.file_changed(path, ChangeKind::Modified, Some(by));
+    if !change.structured_patch.is_empty() {
+        let hunks: Vec<Hunk> = change.structured_patch.into_iter().map(hunk).collect();
+        agent.patch(path, unified_diff(path, &hunks));
+    }
+}
+
+fn hunk(hunk: PatchHunk) -> Hunk {
+    let PatchHunk { old_start, old_lines, new_start, new_lines, lines } = hunk;
+    Hunk {
+        old_start: old_start.unwrap_or(0),
+        old_lines: old_lines.unwrap_or(0),
+        new_start: new_start.unwrap_or(0),
+        new_lines: new_lines.unwrap_or(0),
+        lines,
+    }
+}
