@@ -8,12 +8,14 @@
 mod ask;
 mod catalog;
 mod file;
+mod history;
 mod live;
 mod source;
 
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::{RunSummary, Standing};
 pub use file::{FileSource, RunFollower};
+pub use history::History;
 pub use live::{LiveFeed, LiveSource};
 pub use roboppi_run::Wish;
 pub use source::{Following, Next, Records, RunSource};

@@ -1,13 +1,17 @@
 //! The loop that waits, updates and draws.
 
 use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
-use roboppi_attach::{Next, Records, RunSource};
+use roboppi_attach::{History, Next, Records, RunSource};
 use roboppi_ipc::UtcMillis;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -115,6 +119,20 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Reads what earlier runs tell, on a thread of its own: there may be many, and a slow disk.
+async fn read_history(run_dir: PathBuf) -> History {
+    let (known, read) = oneshot::channel();
+    let reading = move || {
+        // Nobody wants it when the screen is gone.
+        let _ = known.send(History::before(&run_dir));
+    };
+    match thread::Builder::new().name("tui-history".to_owned()).spawn(reading) {
+        Ok(_) => read.await.unwrap_or_default(),
+        // A screen without a forecast is a screen.
+        Err(_) => History::default(),
+    }
+}
+
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
@@ -163,6 +181,8 @@ impl<'a, D: Display> Driver<'a, D> {
 
     async fn drive(mut self, mut events: TerminalEvents, mut control: TuiControl) -> Result<(), TuiError> {
         let mut records = self.follow()?;
+        let mut history = pin!(read_history(self.source.run_dir().to_owned()));
+        let mut history_is_read = false;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_input = Instant::now();
@@ -183,6 +203,10 @@ impl<'a, D: Display> Driver<'a, D> {
                     let mut keys = Vec::new();
                     self.decoder.settle(&mut keys);
                     self.press(keys)?
+                }
+                known = &mut history, if !history_is_read => {
+                    history_is_read = true;
+                    self.tell(Message::History(known))?
                 }
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
                 Some(brought) = self.wishes.join_next(), if !self.wishes.is_empty() => match brought {

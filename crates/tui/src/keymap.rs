@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::Role;
-use crate::model::{Context, Tab};
+use crate::model::Context;
+use crate::tab::Tab;
 
 /// A key as it was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Last,
     OpenPane,
     Back,
+    /// The tab of the number that was pressed.
+    ShowNumber,
     Show(Tab),
     NextTab,
     PreviousTab,
@@ -69,6 +72,8 @@ pub(crate) enum Command {
     NextPatch,
     OpenLog,
     CancelStep,
+    SkipStep,
+    RetryStep,
     Quit,
     Leave,
     EndRun,
@@ -212,6 +217,27 @@ const COMMON: &[Binding] = &[
         when: |now| !now.asking && now.step_active,
     },
     Binding {
+        keys: &[Key::Char('x')],
+        command: Command::SkipStep,
+        help: "leave a step out that has not started, after a question",
+        label: Some("skip step"),
+        when: |now| !now.asking && now.step_waits,
+    },
+    Binding {
+        keys: &[Key::Char('r')],
+        command: Command::RetryStep,
+        help: "try a step again that is over without success",
+        label: Some("retry step"),
+        when: |now| !now.asking && !now.over && now.step_unsuccessful,
+    },
+    Binding {
+        keys: &[Key::Char('r')],
+        command: Command::RetryStep,
+        help: "after the end of the run: say how to go on from there",
+        label: Some("resume"),
+        when: |now| !now.asking && now.over && now.step_unsuccessful,
+    },
+    Binding {
         keys: &[Key::Char('[')],
         command: Command::PreviousAttempt,
         help: "previous attempt of the step",
@@ -288,12 +314,20 @@ const COMMON: &[Binding] = &[
         label: None,
         when: |now| !now.asking,
     },
-    tab(&[Key::Char('1')], Tab::Overview, "facts about the step and the run"),
-    tab(&[Key::Char('2')], Tab::Logs, "what the worker printed"),
-    tab(&[Key::Char('3')], Tab::Diffs, "what the worker changed"),
-    tab(&[Key::Char('4')], Tab::Result, "how the attempt ended"),
-    tab(&[Key::Char('5')], Tab::Core, "the process that starts the workers"),
-    tab(&[Key::Char('6'), Key::Char('?')], Tab::Help, "the keys"),
+    Binding {
+        keys: NUMBERS,
+        command: Command::ShowNumber,
+        help: "the tab of that number",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('?')],
+        command: Command::Show(Tab::Help),
+        help: "this help",
+        label: None,
+        when: |now| !now.asking,
+    },
 ];
 
 const fn interrupt(help: &'static str, label: &'static str, when: fn(&Context) -> bool) -> Binding {
@@ -305,9 +339,17 @@ const fn leave(help: &'static str, when: fn(&Context) -> bool) -> Binding {
     Binding { keys, command: Command::Leave, help, label: Some("leave"), when }
 }
 
-const fn tab(keys: &'static [Key], tab: Tab, help: &'static str) -> Binding {
-    Binding { keys, command: Command::Show(tab), help, label: None, when: |now| !now.asking }
-}
+const NUMBERS: &[Key] = &[
+    Key::Char('1'),
+    Key::Char('2'),
+    Key::Char('3'),
+    Key::Char('4'),
+    Key::Char('5'),
+    Key::Char('6'),
+    Key::Char('7'),
+    Key::Char('8'),
+    Key::Char('9'),
+];
 
 /// What a key asks for now.
 pub(crate) fn command(key: Key, now: &Context) -> Option<Command> {
@@ -331,12 +373,14 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u16..1024).map(|bits| {
+        (0u16..4096).map(|bits| {
             let bit = |at: u8| bits & (1 << at) != 0;
             Context {
                 put_away: false,
-                stage: (bits >> 7 & 3) as u8,
-                role: if bit(9) { Role::Visitor } else { Role::Owner },
+                stage: (bits >> 9 & 3) as u8,
+                role: if bit(11) { Role::Visitor } else { Role::Owner },
+                step_waits: bit(7) && !bit(3),
+                step_unsuccessful: bit(8) && !bit(3) && !bit(7),
                 asking: bit(0),
                 over: bit(1),
                 in_pane: bit(2),
@@ -376,9 +420,10 @@ mod tests {
 
     #[test]
     fn every_tab_has_its_number() {
-        for (index, tab) in Tab::ALL.into_iter().enumerate() {
-            let digit = char::from_digit(index as u32 + 1, 10).unwrap();
-            assert_eq!(command(Key::Char(digit), &Context::default()), Some(Command::Show(tab)));
+        for number in 1..=9 {
+            let digit = Key::Char(char::from_digit(number, 10).unwrap());
+            assert_eq!(command(digit, &Context::default()), Some(Command::ShowNumber));
         }
+        assert!(Tab::ALL.len() <= 9, "one key each");
     }
 }

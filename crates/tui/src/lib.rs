@@ -14,6 +14,8 @@ mod diff_index;
 mod driver;
 mod error;
 mod fetch;
+mod forecast;
+mod graph;
 mod input;
 mod keymap;
 mod layout;
@@ -25,6 +27,7 @@ mod notify;
 mod painter;
 mod sanitise;
 mod settings;
+mod tab;
 mod terminal;
 #[cfg(test)]
 mod test_run;

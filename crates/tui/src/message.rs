@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ratatui::layout::Size;
-use roboppi_attach::Wish;
+use roboppi_attach::{History, Wish};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{RunRecord, RunView};
 
@@ -27,6 +27,8 @@ pub(crate) enum Message {
     Ended,
     /// A wish did not reach the owner of the run, and why.
     WishLost(String),
+    /// What earlier runs tell.
+    History(History),
     Log(LogWindow),
     CoreTail(CoreTail),
 }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
+use roboppi_attach::History;
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepView};
+use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
 
 use crate::diff_index::DiffIndex;
+use crate::forecast::Forecast;
 use crate::log_pane::{CoreTail, LogPane};
+use crate::tab::Tab;
 use crate::theme::Theme;
 use crate::{Role, TuiSettings};
 
@@ -46,6 +49,10 @@ pub(crate) struct Model {
     pub(crate) asked: u8,
     /// What came of the last key, until the next one.
     pub(crate) notice: Option<String>,
+    /// What earlier runs tell.
+    pub(crate) history: History,
+    /// What follows from it for this one; brought up to date before each frame.
+    pub(crate) forecast: Forecast,
     /// The screen is put away, and the run is written as plain lines.
     pub(crate) put_away: bool,
     /// Path of the run directory, for people.
@@ -60,39 +67,6 @@ pub(crate) enum Focus {
     #[default]
     Steps,
     Pane,
-}
-
-/// What is shown beside the list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Tab {
-    #[default]
-    Overview,
-    Logs,
-    Diffs,
-    Result,
-    Core,
-    Help,
-}
-
-impl Tab {
-    /// In the order of their numbers.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Overview, Self::Logs, Self::Diffs, Self::Result, Self::Core, Self::Help];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Overview => "Overview",
-            Self::Logs => "Logs",
-            Self::Diffs => "Diffs",
-            Self::Result => "Result",
-            Self::Core => "Core",
-            Self::Help => "Help",
-        }
-    }
-
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
 }
 
 /// How far a pane is scrolled.
@@ -111,6 +85,7 @@ pub(crate) enum Question {
     /// The run is being ended already.
     KillRun,
     EndStep(StepId),
+    SkipStep(StepId),
 }
 
 /// Circumstances that decide what keys mean.
@@ -124,6 +99,10 @@ pub(crate) struct Context {
     pub(crate) stage: u8,
     pub(crate) in_pane: bool,
     pub(crate) step_active: bool,
+    /// The step has not started, and could be left out.
+    pub(crate) step_waits: bool,
+    /// The step is over without success.
+    pub(crate) step_unsuccessful: bool,
     /// The step has more than one attempt.
     pub(crate) attempts: bool,
     /// There are patches to choose from.
@@ -161,6 +140,8 @@ impl Model {
             question: None,
             asked: 0,
             notice: None,
+            history: History::default(),
+            forecast: Forecast::default(),
             put_away: false,
             run_dir: String::new(),
             dirty: true,
@@ -191,11 +172,24 @@ impl Model {
             stage: self.stage(),
             in_pane: self.focus == Focus::Pane,
             step_active: !self.is_over() && self.shown_step().is_some_and(can_be_ended),
+            step_waits: !self.is_over() && self.shown_step().is_some_and(can_be_skipped),
+            step_unsuccessful: self.shown_step().is_some_and(can_be_retried),
             attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),
             patches: self.tab == Tab::Diffs && patches > 1,
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),
             role: self.settings.role,
         }
+    }
+
+    /// The tabs of what is shown, in the order of their numbers.
+    #[expect(clippy::unused_self, reason = "which tabs there are is a question about what is shown")]
+    pub(crate) const fn tabs(&self) -> &'static [Tab] {
+        &Tab::ALL
+    }
+
+    /// The tab of a number, which is from 1.
+    pub(crate) fn tab_of_number(&self, number: usize) -> Option<Tab> {
+        self.tabs().get(number.checked_sub(1)?).copied()
     }
 
     pub(crate) fn selected_index(&self) -> Option<usize> {
@@ -269,7 +263,17 @@ impl Model {
 
 /// Whether there is something of a step that could be ended.
 pub(crate) const fn can_be_ended(step: &StepView) -> bool {
-    step.state.is_active() || matches!(step.state, roboppi_run::StepState::Retrying)
+    step.state.is_active() || matches!(step.state, StepState::Retrying)
+}
+
+/// Whether a step could be left out.
+pub(crate) fn can_be_skipped(step: &StepView) -> bool {
+    matches!(step.state, StepState::Pending | StepState::Ready) && step.attempts.is_empty()
+}
+
+/// Whether there is a reason to try a step again.
+pub(crate) const fn can_be_retried(step: &StepView) -> bool {
+    step.state.is_final() && !matches!(step.state, StepState::Succeeded)
 }
 
 /// Time between two ticks while the run goes on.

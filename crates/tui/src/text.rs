@@ -100,6 +100,15 @@ pub(crate) fn running_duration(ms: u64) -> String {
     if ms < 10_000 { format!("{}s", ms / 1_000) } else { duration(ms) }
 }
 
+/// A duration that nobody knows exactly: `40s`, `3m`, `2h03m`.
+pub(crate) fn rough(ms: u64) -> String {
+    match ms / 1_000 {
+        0..60 => format!("{}s", ms.div_ceil(1_000).max(1)),
+        seconds @ 60..3_600 => format!("{}m", (seconds + 30) / 60),
+        _ => duration(ms),
+    }
+}
+
 /// An amount of bytes for people.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -163,6 +172,11 @@ mod tests {
             assert_eq!(duration(ms), expected, "{ms}");
         }
         assert_eq!(running_duration(1_900), "1s");
+        for (ms, expected) in
+            [(1, "1s"), (40_100, "41s"), (89_000, "1m"), (91_000, "2m"), (7_380_000, "2h03m")]
+        {
+            assert_eq!(rough(ms), expected, "{ms}");
+        }
     }
 
     #[test]

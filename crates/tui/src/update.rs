@@ -6,10 +6,12 @@ use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord, RunStatus};
 
 use crate::Colours;
+use crate::forecast::forecast;
 use crate::layout::{Areas, GUTTER, log_parts};
 use crate::log_pane::LogRequest;
 use crate::message::{Action, Message};
-use crate::model::{Model, Question, Tab, can_be_ended};
+use crate::model::{Model, Question, can_be_ended, can_be_skipped};
+use crate::tab::Tab;
 
 mod ending;
 mod keys;
@@ -52,6 +54,12 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         Message::Record(record) => {
             model.dirty |= is_visible(model, &record);
             model.view.apply(&record);
+            // Our own wishes name nobody who brought them.
+            if let RunRecord::Journal(record) = &*record
+                && let RunEvent::Wish { by: None, refused: Some(refused), .. } = &record.event
+            {
+                ending::answered(model, refused);
+            }
             if changes_steps(&record) {
                 let just_over = matches!(&*record, RunRecord::Journal(record)
                     if matches!(record.event, RunEvent::RunFinished { .. }));
@@ -71,6 +79,10 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.notice = Some(why);
             model.dirty = true;
         }
+        Message::History(history) => {
+            model.history = history;
+            model.dirty = true;
+        }
         Message::Log(window) => model.log.window = window,
         Message::CoreTail(tail) => model.core_tail = tail,
     }
@@ -82,6 +94,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
 pub(crate) fn prepare(model: &mut Model) {
     let rows = Areas::of(model.size, model.focus).steps.height;
     selection::keep_in_sight(model, usize::from(rows));
+    model.forecast = forecast(&model.view, &model.history, |step| model.step_ms(step));
     if model.tab == Tab::Diffs {
         let mut diffs = std::mem::take(&mut model.diffs);
         if let Some(attempt) = model.shown_attempt() {
@@ -150,6 +163,9 @@ fn close_stale_question(model: &mut Model) {
             model.is_over() || matches!(model.view.status, RunStatus::Ending { .. }) || model.asked > 0
         }
         Some(Question::KillRun) => model.is_over() || model.stage() > 1,
+        Some(Question::SkipStep(step)) => {
+            model.is_over() || !model.view.step(step).is_some_and(can_be_skipped)
+        }
         Some(Question::EndStep(step)) => model.is_over() || !model.view.step(step).is_some_and(can_be_ended),
     };
     if stale {

@@ -5,12 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::layout::Areas;
-use crate::model::{Model, Tab};
+use crate::model::Model;
+use crate::tab::Tab;
 
 mod ascii;
 mod core;
 mod diffs;
 mod footer;
+mod graph;
 mod header;
 mod help;
 mod logs;
@@ -20,6 +22,7 @@ mod popup;
 mod result;
 mod steps;
 mod tabs;
+mod timeline;
 mod wording;
 
 /// Rows of the pane and rows it shows at a time.
@@ -56,6 +59,7 @@ fn pane(model: &Model, area: Rect, buffer: &mut Buffer) {
         Tab::Logs => logs::draw(model, area, buffer),
         Tab::Diffs => diffs::draw(model, area, buffer),
         Tab::Core => core::draw(model, area, buffer),
+        Tab::Timeline => timeline::draw(model, area, buffer),
         Tab::Overview | Tab::Result | Tab::Help => {
             page::draw(model, &lines(model, area.width), area, buffer);
         }
@@ -68,7 +72,7 @@ fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         Tab::Overview => overview::lines(model, columns),
         Tab::Result => result::lines(model, columns),
         Tab::Help => help::lines(model, columns),
-        Tab::Logs | Tab::Diffs | Tab::Core => Vec::new(),
+        Tab::Logs | Tab::Diffs | Tab::Core | Tab::Timeline => Vec::new(),
     }
 }
 
@@ -82,6 +86,7 @@ pub(crate) fn extent(model: &Model) -> Extent {
         Tab::Logs => Extent::default(),
         Tab::Diffs => diffs::extent(model, area),
         Tab::Core => core::extent(model, area),
+        Tab::Timeline => timeline::extent(model, area),
         Tab::Overview | Tab::Result | Tab::Help => {
             Extent { len: lines(model, area.width).len(), rows: usize::from(area.height) }
         }

@@ -33,7 +33,7 @@ fn a_terminal_shows_what_was_drawn() {
     let mut model = running().model(80, 24);
     let mut painter = Painter::new(model.size);
     let mut terminal = terminal_of(&model);
-    for keys in ["1", "3", "4", "5", "6", "q", "n", "g", "Enter", "End", "Esc"] {
+    for keys in ["1", "3", "4", "5", "6", "7", "q", "n", "g", "Enter", "End", "Esc"] {
         press(&mut model, keys);
         terminal.process(&painter.paint(&model).unwrap());
         assert_eq!(shown(&terminal), screen(&model), "{keys}");

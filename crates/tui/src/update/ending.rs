@@ -1,11 +1,11 @@
-//! Ending the run, a step, and the screen.
+//! What is done to the run, to a step, and to the screen.
 
 use roboppi_attach::Wish;
 use roboppi_run::RunStatus;
 
 use super::wish;
 use crate::message::Action;
-use crate::model::{Model, Question, can_be_ended};
+use crate::model::{Model, Question, can_be_ended, can_be_retried, can_be_skipped};
 use crate::{Role, notify, text};
 
 /// Ctrl-C: ask the run to end, then kill, then leave. A run that is being ended for another reason is one
@@ -54,6 +54,32 @@ pub(super) fn ask_to_end_step(model: &mut Model) {
     }
 }
 
+/// `x`, for a step that has not started.
+pub(super) fn ask_to_skip_step(model: &mut Model) {
+    if let Some(step) = model.shown_step().filter(|step| can_be_skipped(step)) {
+        model.question = Some(Question::SkipStep(step.plan.step.clone()));
+    }
+}
+
+/// `r`. It costs nothing that cannot be ended again, so nothing is asked.
+pub(super) fn retry_step(model: &mut Model, actions: &mut Vec<Action>) {
+    let Some(step) = model.shown_step().filter(|step| can_be_retried(step)) else { return };
+    if model.is_over() {
+        let Some(head) = &model.view.head else { return };
+        let (file, run) = (&head.workflow, &head.run_id);
+        model.notice = Some(format!("the run is over: roboppi workflow run {file} --resume {run}"));
+        return;
+    }
+    let step = step.plan.step.clone();
+    model.notice = Some(format!("asked to try {step} again"));
+    wish(Wish::RetryStep(step), actions);
+}
+
+/// What came of a wish, when that is nothing.
+pub(super) fn answered(model: &mut Model, refused: &str) {
+    model.notice = Some(format!("not done: {refused}"));
+}
+
 /// `y`.
 pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
     match model.question.take() {
@@ -69,6 +95,10 @@ pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
         Some(Question::EndStep(step)) => {
             model.notice = Some(format!("asked to end {step}"));
             wish(Wish::CancelStep(step), actions);
+        }
+        Some(Question::SkipStep(step)) => {
+            model.notice = Some(format!("asked to skip {step}"));
+            wish(Wish::SkipStep(step), actions);
         }
     }
 }

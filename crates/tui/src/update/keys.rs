@@ -6,7 +6,8 @@ use crate::driver::Hold;
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
 use crate::message::Action;
-use crate::model::{Focus, Model, Tab};
+use crate::model::{Focus, Model};
+use crate::tab::Tab;
 
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     model.notice = None;
@@ -20,9 +21,16 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::PageDown => page(model, 1),
         Command::OpenPane => model.focus = Focus::Pane,
         Command::Back => model.focus = Focus::Steps,
+        Command::ShowNumber => {
+            if let Key::Char(digit) = key
+                && let Some(tab) = digit.to_digit(10).and_then(|number| model.tab_of_number(number as usize))
+            {
+                show(model, tab);
+            }
+        }
         Command::Show(tab) => show(model, tab),
-        Command::NextTab => show(model, neighbour(model.tab, 1)),
-        Command::PreviousTab => show(model, neighbour(model.tab, Tab::ALL.len() - 1)),
+        Command::NextTab => show(model, neighbour(model, 1)),
+        Command::PreviousTab => show(model, neighbour(model, model.tabs().len() - 1)),
         Command::Follow => selection::toggle_follow(model),
         Command::PreviousAttempt => selection::attempt_by(model, -1),
         Command::NextAttempt => selection::attempt_by(model, 1),
@@ -30,6 +38,8 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::NextPatch => selection::patch_by(model, 1),
         Command::OpenLog => model.log.opened = true,
         Command::CancelStep => ending::ask_to_end_step(model),
+        Command::SkipStep => ending::ask_to_skip_step(model),
+        Command::RetryStep => ending::retry_step(model, actions),
         Command::Quit => ending::quit(model, actions),
         Command::Leave => actions.push(Action::Leave),
         Command::EndRun => ending::ask_to_end_run(model),
@@ -76,6 +86,8 @@ fn show(model: &mut Model, tab: Tab) {
     }
 }
 
-fn neighbour(tab: Tab, by: usize) -> Tab {
-    Tab::ALL[(tab.index() + by) % Tab::ALL.len()]
+fn neighbour(model: &Model, by: usize) -> Tab {
+    let tabs = model.tabs();
+    let at = tabs.iter().position(|tab| *tab == model.tab).unwrap_or(0);
+    tabs[(at + by) % tabs.len()]
 }

@@ -1,7 +1,8 @@
 //! Scrolling the pane.
 
 use crate::layout::{Areas, log_parts};
-use crate::model::{Model, Tab};
+use crate::model::Model;
+use crate::tab::Tab;
 use crate::view;
 
 /// How far to go.

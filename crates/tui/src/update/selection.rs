@@ -2,7 +2,8 @@
 
 use roboppi_run::{RunOutcome, RunStatus, StepId, StepState};
 
-use crate::model::{Model, Scroll, Tab};
+use crate::model::{Model, Scroll};
+use crate::tab::Tab;
 
 /// Makes sure something is selected and, when the selection follows the run, that it is the right thing.
 /// `just_over` says that the run ended with this message.

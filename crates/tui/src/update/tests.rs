@@ -12,7 +12,8 @@ use super::{log_request, prepare, update};
 use crate::keymap::Key;
 use crate::log_pane::{CoreTail, LogRow};
 use crate::message::{Action, Message};
-use crate::model::{Focus, Model, Question, Tab};
+use crate::model::{Focus, Model, Question};
+use crate::tab::Tab;
 use crate::test_run::{
     TestRun, draw, empty, ending, failed, of, plan, press, result, running, screen, serve_log, settings,
     succeeded,
@@ -436,4 +437,52 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_step_that_has_not_started_is_left_out_after_a_question() {
+    let mut model = running().model(80, 24);
+    assert_eq!(press(&mut model, "G x"), []);
+    assert_eq!(model.question, Some(Question::SkipStep(StepId::from("publish"))));
+    assert_eq!(press(&mut model, "n x y"), wish(Wish::SkipStep(StepId::from("publish"))));
+    assert!(screen(&model).contains("asked to skip publish"));
+}
+
+#[test]
+fn a_step_without_success_is_tried_again_while_the_run_goes_on() {
+    let mut run = TestRun::release();
+    run.done("fetch", 1, result(WorkerStatus::Succeeded, Some(0)));
+    run.done("build", 1, result(WorkerStatus::Failed, Some(1)));
+    let mut model = run.model(80, 24);
+    assert_eq!(press(&mut model, "g r"), [], "fetch succeeded");
+    assert_eq!(press(&mut model, "j r"), wish(Wish::RetryStep(StepId::from("build"))));
+
+    // Why nothing came of it.
+    let before = run.records.len();
+    let refused = Some("`build` needs `fetch`".to_owned());
+    run.journal(RunEvent::Wish { wish: Wish::RetryStep("build".into()), by: None, refused });
+    tell(&mut model, &run, before);
+    assert!(screen(&model).contains("not done: `build` needs `fetch`"));
+
+    // Nobody is there to do it any more; one is told who will.
+    let before = run.records.len();
+    run.finished(RunOutcome::Failed, 1);
+    tell(&mut model, &run, before);
+    assert_eq!(press(&mut model, "r"), []);
+    let said = model.notice.clone().unwrap_or_default();
+    assert!(said.contains("roboppi workflow run /home/me/app/release.yaml --resume 0194-test"), "{said}");
+}
+
+#[test]
+fn what_earlier_runs_tell_is_shown_as_what_is_left() {
+    let mut run = TestRun::release();
+    for step in ["fetch", "build", "test", "lint", "publish"] {
+        run.state(step, StepState::Succeeded);
+    }
+    let history = roboppi_attach::History::of([run.view()]);
+    let mut model = running().model(120, 24);
+    assert!(!screen(&model).contains("left"), "nothing is invented");
+    update(&mut model, Message::History(history));
+    prepare(&mut model);
+    assert!(screen(&model).contains("about 9s left"), "{}", screen(&model));
 }

@@ -4,12 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
-use roboppi_run::{CoreStatus, RunMode};
+use roboppi_run::{AttemptPhase, AttemptStatus, CoreStatus, RunMode, StepState};
 
 use super::page::{self, Page};
 use super::{Extent, wording};
 use crate::model::Model;
-use crate::text;
+use crate::{sanitise, text};
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let facts = facts(model, area.width);
@@ -35,6 +35,7 @@ fn parts(facts: &[Line<'_>], area: Rect) -> (Rect, Rect) {
 fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
     let core = &model.view.core;
+    let busy = model.theme.busy();
     match &core.status {
         CoreStatus::Absent => page.styled_fact("Core", "not started yet", model.theme.faint()),
         CoreStatus::Alive if model.is_over() => page.fact("Core", "ended with the run"),
@@ -52,18 +53,51 @@ fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
         if !core.version.is_empty() {
             words.push(format!("version {}", core.version));
         }
-        if core.incarnation > 1 {
-            words.push(format!("number {} of this run", core.incarnation));
-        }
-        if let Some((active, limit)) = core.permits {
-            words.push(format!("permits {active} of {limit}"));
-        }
         page.fact("Process", &words.join(" · "));
+    }
+    if core.incarnation > 1 {
+        let restarts = text::count(core.incarnation as usize - 1, "restart");
+        page.styled_fact("Restarts", &format!("{restarts}: this is core {}", core.incarnation), busy);
+    }
+    if let Some((active, limit)) = core.permits {
+        let share = f64::from(active) / f64::from(limit.max(1));
+        let (used, free) = wording::bar(share, 20);
+        page.fact("Permits", &format!("{used}{free} {active} of {limit} in use"));
+    }
+    if !model.is_over() {
+        page.fact_if("Queue", queue(model).as_deref());
     }
     if model.view.head.as_ref().is_some_and(|head| head.mode == RunMode::Direct) {
         page.fact("Mode", "direct: the core is part of this process");
     }
     page.finish()
+}
+
+/// Who waits for a place, longest first.
+fn queue(model: &Model) -> Option<String> {
+    let steps = model.view.steps.iter();
+    let mut waiting: Vec<_> = steps
+        .filter_map(|step| {
+            let since = match step.attempts.last() {
+                Some(attempt)
+                    if matches!(attempt.status, AttemptStatus::Phase(AttemptPhase::WaitingPermit { .. })) =>
+                {
+                    attempt.started_at
+                }
+                _ if step.state == StepState::Ready => step.changed_at,
+                _ => return None,
+            };
+            Some((since, step.plan.step.as_str()))
+        })
+        .collect();
+    waiting.sort_unstable();
+    let words: Vec<_> = waiting
+        .iter()
+        .map(|(since, step)| {
+            format!("{} for {}", sanitise::text(step), text::running_duration(model.since(*since)))
+        })
+        .collect();
+    (!words.is_empty()).then(|| format!("{}: {}", text::count(words.len(), "step"), words.join(", ")))
 }
 
 /// Reports, then the end of its standard error.

@@ -141,23 +141,7 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
     let counts = model.view.counts();
     let all = model.view.steps.len();
     let over = counts.succeeded + counts.failed + counts.skipped + counts.cancelled;
-    let mut words = format!("{over} of {}", text::count(all, "step"));
-    let mut add = |count: usize, word: &str| {
-        if count > 0 {
-            words.push_str(&format!(", {count} {word}"));
-        }
-    };
-    add(counts.succeeded, "succeeded");
-    add(counts.failed, "failed");
-    add(counts.cancelled, "cancelled");
-    add(counts.skipped, "skipped");
-    add(counts.active, "running");
-    add(counts.waiting, "waiting");
-    if model.view.warnings_total > 0 {
-        let warnings = usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX);
-        words.push_str(&format!(", {}", text::count(warnings, "warning")));
-    }
-    let words = text::fit(&words, columns.saturating_sub(8));
+    let words = facts(model, counts, over, columns.saturating_sub(8));
     let room = columns.saturating_sub(text::width(&words) + 1).min(60);
     let share = if all == 0 { 0.0 } else { over as f64 / all as f64 };
     let (done, left) = wording::bar(share, room);
@@ -169,6 +153,52 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
         Span::raw(" "),
         Span::styled(words, theme.faint()),
     ])
+}
+
+/// How far the run is in words: as many as fit, those that matter least left out first.
+fn facts(model: &Model, counts: StepCounts, over: usize, room: usize) -> String {
+    let all = model.view.steps.len();
+    let counted =
+        |count: usize, word: &str| if count > 0 { format!("{count} {word}") } else { String::new() };
+    let warnings = usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX);
+    // With how much each matters; all of them in the order in which they are read.
+    let mut facts: Vec<(u8, String)> = vec![
+        (0, format!("{over} of {}", text::count(all, "step"))),
+        (5, counted(counts.succeeded, "succeeded")),
+        (2, counted(counts.failed, "failed")),
+        (6, counted(counts.cancelled, "cancelled")),
+        (6, counted(counts.skipped, "skipped")),
+        (4, counted(counts.active, "running")),
+        (8, counted(counts.waiting, "waiting")),
+        (7, if warnings > 0 { text::count(warnings, "warning") } else { String::new() }),
+        (3, cost(model).map_or_else(String::new, |cost| format!("${cost:.2}"))),
+        (1, model.forecast.left_ms.map_or_else(String::new, |ms| format!("about {} left", text::rough(ms)))),
+    ];
+    facts.retain(|(_, fact)| !fact.is_empty());
+    loop {
+        let words = facts.iter().map(|(_, fact)| fact.as_str()).collect::<Vec<_>>().join(", ");
+        let least = facts.iter().enumerate().max_by_key(|(_, (matters, _))| *matters);
+        match least {
+            Some((index, _)) if text::width(&words) > room && facts.len() > 1 => drop(facts.remove(index)),
+            Some(_) | None => return text::fit(&words, room),
+        }
+    }
+}
+
+/// What the workers have cost in all, as far as they say.
+fn cost(model: &Model) -> Option<f64> {
+    let attempts = model.view.steps.iter().flat_map(|step| &step.attempts);
+    attempts
+        .filter_map(|attempt| {
+            let told = match &attempt.status {
+                AttemptStatus::Finished { result, .. } => {
+                    result.details.as_ref().and_then(|details| details.usage?.cost_usd)
+                }
+                AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+            };
+            told.or_else(|| attempt.activity.usage?.cost_usd).filter(|cost| cost.is_finite())
+        })
+        .reduce(|sum, cost| sum + cost)
 }
 
 /// What matters more than how far the run is.

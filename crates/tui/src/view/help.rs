@@ -13,13 +13,21 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
     let indent = KEYS.min(page.columns() / 2);
     for binding in bindings(model.settings.role) {
-        let keys = binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let keys = binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let keys = match keys.as_slice() {
+            [first, .., last] if keys.len() > 4 => format!("{first}–{last}"),
+            few => few.join(" "),
+        };
         let keys = text::fit(&keys, indent - 1);
         for (index, line) in text::wrap(binding.help, page.columns() - indent).into_iter().enumerate() {
             let keys = if index == 0 { keys.clone() } else { String::new() };
             let padding = " ".repeat(indent - text::width(&keys));
             page.parts(vec![Span::styled(keys, model.theme.strong()), Span::raw(padding), Span::raw(line)]);
         }
+    }
+    page.heading("Tabs");
+    for (number, tab) in (1..).zip(model.tabs()) {
+        page.fact(&format!("{number} {}", tab.name()), tab.about());
     }
     page.gap();
     page.text("Icons of steps:", model.theme.strong());

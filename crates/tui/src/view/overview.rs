@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 use roboppi_run::{AttemptView, RunMode, RunStatus, StepView};
 
 use super::page::Page;
-use super::wording;
+use super::{graph, wording};
 use crate::model::Model;
 use crate::{sanitise, text, theme};
 
@@ -13,9 +13,18 @@ const WARNINGS: usize = 20;
 
 pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
+    let mut graph = Some(graph::page(model, columns));
+    if let Some(graph) = graph.take_if(|graph| graph::is_short(graph)) {
+        page.append(graph);
+        page.gap();
+    }
     if let Some(step) = model.shown_step() {
         step_facts(model, step, &mut page);
         attempts(model, step, &mut page);
+    }
+    if let Some(graph) = graph {
+        page.heading("Steps");
+        page.append(graph);
     }
     run_facts(model, &mut page);
     warnings(model, &mut page);

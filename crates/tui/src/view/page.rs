@@ -35,6 +35,15 @@ impl Page {
         self.columns
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Everything of another page.
+    pub(super) fn append(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+    }
+
     /// An empty line, but not at the beginning and never two.
     pub(super) fn gap(&mut self) {
         if self.lines.last().is_some_and(|line| line.width() > 0) {

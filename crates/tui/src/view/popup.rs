@@ -22,6 +22,10 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
         Question::KillRun => {
             ("Kill the workers of the run?".to_owned(), "It is being ended already.".to_owned())
         }
+        Question::SkipStep(step) => (
+            format!("Skip step {}?", sanitise::text(step.as_str())),
+            "It will not run. The steps after it go on as if it had succeeded.".to_owned(),
+        ),
         Question::EndStep(step) => {
             (format!("End step {}?", sanitise::text(step.as_str())), "Its worker will be stopped.".to_owned())
         }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
-use crate::model::{Focus, Model, Tab};
+use crate::model::{Focus, Model};
 use crate::text;
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
@@ -32,8 +32,7 @@ enum Names {
 
 fn line(model: &Model, names: Names) -> Line<'static> {
     let mut spans = Vec::new();
-    for tab in Tab::ALL {
-        let number = tab.index() + 1;
+    for (number, tab) in (1..).zip(model.tabs().iter().copied()) {
         let active = tab == model.tab;
         let label = match names {
             Names::All => format!("{number} {}", tab.name()),

@@ -61,7 +61,7 @@ fn tabs() {
     assert_snapshot!("result_under_way_80x24", screen(&after(&running(), (80, 24), "4")));
     assert_snapshot!("diffs_80x24", screen(&after(&succeeded(), (80, 24), "g j 3")));
     assert_snapshot!("diffs_none_80x24", screen(&after(&running(), (80, 24), "3")));
-    assert_snapshot!("help_120x40", screen(&after(&running(), (120, 40), "6")));
+    assert_snapshot!("help_120x40", screen(&after(&running(), (120, 40), "7")));
     assert_snapshot!("overview_40x12", screen(&after(&running(), (40, 12), "Enter")));
 
     let mut model = after(&running(), (80, 24), "5");
@@ -152,7 +152,7 @@ fn hostile_names_stay_in_their_place() {
 #[test]
 fn without_colour_there_is_none() {
     for run in [running(), ending(), failed(), succeeded()] {
-        for keys in ["1", "2", "3", "4", "5", "6", "q", "x"] {
+        for keys in ["1", "2", "3", "4", "5", "6", "7", "q", "x"] {
             let mut model = after(&run, (100, 30), keys);
             let plain: Vec<_> = log()
                 .into_iter()

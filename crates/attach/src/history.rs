@@ -1,0 +1,67 @@
+//! What earlier runs of a workflow tell about this one.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use roboppi_journal::RunDir;
+use roboppi_run::{RunId, RunStatus, RunView, StepId, StepState};
+
+/// Runs whose manifest is looked at.
+const LOOKED_AT: usize = 200;
+
+/// Runs that are read.
+const READ: usize = 5;
+
+/// How long the steps of a workflow took in its latest runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    steps: HashMap<StepId, u64>,
+}
+
+impl History {
+    /// What the runs before the one in `run_dir` tell: those of the same workflow file that came to an end,
+    /// the latest five. Reads files; that nothing can be read is nothing known.
+    #[must_use]
+    pub fn before(run_dir: &Path) -> Self {
+        let Some((id, runs)) = run_dir.file_name().zip(run_dir.parent()) else { return Self::default() };
+        let Ok(manifest) = RunDir::at(run_dir.to_owned()).manifest() else { return Self::default() };
+        let Ok(entries) = fs::read_dir(runs) else { return Self::default() };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        // Ids sort by time.
+        let mut earlier: Vec<_> = names
+            .filter(|name| id.to_str().is_some_and(|id| name.as_str() < id) && RunId::parse(name).is_ok())
+            .collect();
+        earlier.sort_unstable_by(|one, other| other.cmp(one));
+        let views = earlier.into_iter().take(LOOKED_AT).filter_map(|name| {
+            let dir = RunDir::at(runs.join(name));
+            let same = dir.manifest().is_ok_and(|other| other.workflow == manifest.workflow);
+            let view = same.then(|| dir.view().ok()).flatten()?.into_view();
+            matches!(view.status, RunStatus::Finished { .. }).then_some(view)
+        });
+        Self::of(views.take(READ))
+    }
+
+    /// The median of what each step took where it succeeded.
+    pub fn of(views: impl IntoIterator<Item = RunView>) -> Self {
+        let mut all: HashMap<StepId, Vec<u64>> = HashMap::new();
+        for view in views {
+            for step in view.steps.iter().filter(|step| step.state == StepState::Succeeded) {
+                if let Some(ms) = step.duration_ms {
+                    all.entry(step.plan.step.clone()).or_default().push(ms);
+                }
+            }
+        }
+        let median = |mut times: Vec<u64>| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        };
+        Self { steps: all.into_iter().map(|(step, times)| (step, median(times))).collect() }
+    }
+
+    /// Milliseconds a step may take; `None` when it never succeeded before.
+    #[must_use]
+    pub fn step_ms(&self, step: &StepId) -> Option<u64> {
+        self.steps.get(step).copied()
+    }
+}
