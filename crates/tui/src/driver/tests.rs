@@ -137,7 +137,7 @@ async fn play<F: Future<Output = Stage>>(
 #[tokio::test(start_paused = true)]
 async fn a_run_is_shown_ended_and_left() {
     let (ended, _) = play(running(), |mut stage| async {
-        stage.until("the running step", |screen| screen.contains("› ⠋ #2 running")).await;
+        stage.until("the running step", |screen| screen.contains("build #2/3 45%")).await;
         stage.type_in(b"q").await;
         stage.until("the question", |screen| screen.contains("End the run?")).await;
         stage.type_in(b"y").await;
