@@ -30,6 +30,7 @@ pub(crate) enum Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Char(' ') => f.write_str("Space"),
             Self::Char(char) => write!(f, "{char}"),
             Self::Ctrl(char) => write!(f, "Ctrl-{}", char.to_ascii_uppercase()),
             Self::Enter => f.write_str("Enter"),
@@ -68,8 +69,10 @@ pub(crate) enum Command {
     Follow,
     PreviousAttempt,
     NextAttempt,
-    PreviousPatch,
-    NextPatch,
+    PreviousChange,
+    NextChange,
+    Fold,
+    FoldAll,
     OpenLog,
     CancelStep,
     SkipStep,
@@ -160,6 +163,13 @@ const VISITOR: &[Binding] = &[
 ];
 
 const COMMON: &[Binding] = &[
+    Binding {
+        keys: &[Key::Char('?')],
+        command: Command::Show(Tab::Help),
+        help: "this help",
+        label: Some("help"),
+        when: |now| !now.asking,
+    },
     Binding {
         keys: &[Key::Char('j'), Key::Down],
         command: Command::Down,
@@ -253,16 +263,30 @@ const COMMON: &[Binding] = &[
     },
     Binding {
         keys: &[Key::Char('<'), Key::Char(',')],
-        command: Command::PreviousPatch,
-        help: "previous change in the diffs",
+        command: Command::PreviousChange,
+        help: "previous file or hunk of the changes",
         label: Some("earlier change"),
         when: |now| !now.asking && now.patches,
     },
     Binding {
         keys: &[Key::Char('>'), Key::Char('.')],
-        command: Command::NextPatch,
-        help: "next change in the diffs",
+        command: Command::NextChange,
+        help: "next file or hunk of the changes",
         label: Some("later change"),
+        when: |now| !now.asking && now.patches,
+    },
+    Binding {
+        keys: &[Key::Char(' ')],
+        command: Command::Fold,
+        help: "fold or unfold the file or hunk",
+        label: Some("fold"),
+        when: |now| !now.asking && now.patches,
+    },
+    Binding {
+        keys: &[Key::Char('z')],
+        command: Command::FoldAll,
+        help: "fold all files, or unfold everything",
+        label: Some("fold all"),
         when: |now| !now.asking && now.patches,
     },
     Binding {
@@ -318,13 +342,6 @@ const COMMON: &[Binding] = &[
         keys: NUMBERS,
         command: Command::ShowNumber,
         help: "the tab of that number",
-        label: None,
-        when: |now| !now.asking,
-    },
-    Binding {
-        keys: &[Key::Char('?')],
-        command: Command::Show(Tab::Help),
-        help: "this help",
         label: None,
         when: |now| !now.asking,
     },

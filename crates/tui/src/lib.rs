@@ -10,7 +10,7 @@
 //! terminal that did not pass `sanitise`.
 
 mod control;
-mod diff_index;
+mod diff_pane;
 mod driver;
 mod error;
 mod fetch;

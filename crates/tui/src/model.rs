@@ -8,7 +8,7 @@ use roboppi_attach::History;
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
 
-use crate::diff_index::DiffIndex;
+use crate::diff_pane::DiffPane;
 use crate::forecast::Forecast;
 use crate::log_pane::{CoreTail, LogPane};
 use crate::tab::Tab;
@@ -37,13 +37,11 @@ pub(crate) struct Model {
     pub(crate) tab: Tab,
     /// Index of the attempt shown; `None` for the latest.
     pub(crate) attempt: Option<usize>,
-    /// Index of the patch shown; `None` for the latest.
-    pub(crate) patch: Option<usize>,
     /// Where each tab is scrolled to; the log has its own.
     pub(crate) scroll: [Scroll; Tab::ALL.len()],
     pub(crate) log: LogPane,
     pub(crate) core_tail: CoreTail,
-    pub(crate) diffs: DiffIndex,
+    pub(crate) diffs: DiffPane,
     pub(crate) question: Option<Question>,
     /// How far this person went with ending the run: 1 asked, 2 forced.
     pub(crate) asked: u8,
@@ -105,7 +103,7 @@ pub(crate) struct Context {
     pub(crate) step_unsuccessful: bool,
     /// The step has more than one attempt.
     pub(crate) attempts: bool,
-    /// There are patches to choose from.
+    /// There are changes to go to and to fold.
     pub(crate) patches: bool,
     /// A log is not shown because streaming is off.
     pub(crate) log_closed: bool,
@@ -132,11 +130,10 @@ impl Model {
             focus: Focus::default(),
             tab: Tab::default(),
             attempt: None,
-            patch: None,
             scroll,
             log: LogPane::default(),
             core_tail: CoreTail::default(),
-            diffs: DiffIndex::default(),
+            diffs: DiffPane::default(),
             question: None,
             asked: 0,
             notice: None,
@@ -175,7 +172,7 @@ impl Model {
             step_waits: !self.is_over() && self.shown_step().is_some_and(can_be_skipped),
             step_unsuccessful: self.shown_step().is_some_and(can_be_retried),
             attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),
-            patches: self.tab == Tab::Diffs && patches > 1,
+            patches: self.tab == Tab::Diffs && patches > 0,
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),
             role: self.settings.role,
         }
@@ -209,12 +206,6 @@ impl Model {
 
     pub(crate) fn shown_attempt(&self) -> Option<&AttemptView> {
         self.shown_step()?.attempts.get(self.attempt_index()?)
-    }
-
-    /// Index of the patch shown.
-    pub(crate) fn patch_index(&self) -> Option<usize> {
-        let last = self.shown_attempt()?.activity.patches.len().checked_sub(1)?;
-        Some(self.patch.map_or(last, |chosen| chosen.min(last)))
     }
 
     /// Whether the log is kept from the screen because the workflow was told not to stream.

@@ -98,7 +98,7 @@ pub(crate) fn prepare(model: &mut Model) {
     if model.tab == Tab::Diffs {
         let mut diffs = std::mem::take(&mut model.diffs);
         if let Some(attempt) = model.shown_attempt() {
-            diffs.take_in(attempt);
+            diffs.index.take_in(attempt);
         }
         model.diffs = diffs;
     }

@@ -32,6 +32,8 @@ pub(crate) struct Extent {
     pub(crate) rows: usize,
 }
 
+pub(crate) use page::top;
+
 /// Draws a frame.
 pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
     let areas = Areas::of(model.size, model.focus);

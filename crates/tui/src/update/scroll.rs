@@ -22,8 +22,11 @@ pub(super) fn pane(model: &mut Model, to: Move) {
     }
     let extent = view::extent(model);
     let most = extent.len.saturating_sub(extent.rows);
+    let at = view::top(model, extent.len, extent.rows);
+    if model.tab == Tab::Diffs {
+        model.diffs.scroll();
+    }
     let scroll = &mut model.scroll[model.tab.index()];
-    let at = if scroll.stick { most } else { scroll.top.min(most) };
     let page = isize::try_from(extent.rows.saturating_sub(1).max(1)).unwrap_or(1);
     scroll.top = match to {
         Move::Rows(rows) => at.saturating_add_signed(rows).min(most),

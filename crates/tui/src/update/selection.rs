@@ -2,6 +2,7 @@
 
 use roboppi_run::{RunOutcome, RunStatus, StepId, StepState};
 
+use crate::diff_pane::{Diffs, Heading};
 use crate::model::{Model, Scroll};
 use crate::tab::Tab;
 
@@ -61,7 +62,7 @@ pub(super) fn select(model: &mut Model, step: Option<StepId>) {
 /// Chooses an attempt and forgets what was chosen of another one.
 pub(super) fn choose_attempt(model: &mut Model, attempt: Option<usize>) {
     model.attempt = attempt;
-    model.patch = None;
+    model.diffs.leave();
     model.scroll[Tab::Diffs.index()] = Scroll::default();
     model.scroll[Tab::Result.index()] = Scroll::default();
     model.log.follow = true;
@@ -104,14 +105,37 @@ pub(super) fn attempt_by(model: &mut Model, by: isize) {
     }
 }
 
-/// `<` and `>`.
-pub(super) fn patch_by(model: &mut Model, by: isize) {
-    let Some(at) = model.patch_index() else { return };
-    let last = model.shown_attempt().map_or(0, |attempt| attempt.activity.patches.len().saturating_sub(1));
-    let chosen = at.saturating_add_signed(by).min(last);
+/// `<` and `>`: to another heading of the changes.
+pub(super) fn change_by(model: &mut Model, by: isize) {
+    let found = model.shown_attempt().and_then(|attempt| {
+        let diffs = Diffs::of(&model.diffs, attempt);
+        let heading = diffs.neighbour(by)?;
+        let row = diffs.row_of(&heading);
+        Some((heading, row))
+    });
+    let Some((heading, row)) = found else { return };
     model.follow = false;
-    model.patch = (chosen < last).then_some(chosen);
-    model.scroll[Tab::Diffs.index()] = Scroll::default();
+    model.diffs.choose(heading);
+    model.scroll[Tab::Diffs.index()] = Scroll { top: row, stick: false };
+}
+
+/// Space: folds or unfolds what is below the current heading.
+pub(super) fn fold(model: &mut Model) {
+    let Some(attempt) = model.shown_attempt() else { return };
+    if let Some(heading) = Diffs::of(&model.diffs, attempt).current() {
+        model.diffs.toggle(heading.clone());
+        model.diffs.choose(heading);
+        change_by(model, 0);
+    }
+}
+
+/// `z`: folds all files, or unfolds everything.
+pub(super) fn fold_all(model: &mut Model) {
+    let Some(attempt) = model.shown_attempt() else { return };
+    let diffs = Diffs::of(&model.diffs, attempt);
+    let files = diffs.files.iter().map(|file| Heading::File(file.path.to_owned())).collect();
+    model.diffs.toggle_all(files);
+    change_by(model, 0);
 }
 
 /// Scrolls the list so that the selected row is shown and no room is wasted.

@@ -261,22 +261,65 @@ fn attempts_are_chosen_with_brackets() {
     assert_eq!((log_request(&model).unwrap().of, model.attempt), (of("build", 2), None));
 }
 
+/// Two files, one of them changed twice.
+fn changed() -> TestRun {
+    let mut run = running();
+    let build = of("build", 2);
+    run.patch(
+        &build,
+        "src/a.rs",
+        "--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1 +1 @@\n-one\n+two\n@@ -9 +9 @@\n+nine\n",
+    );
+    run.patch(&build, "src/b.rs", "@@ -1,0 +1,2 @@\n+first\n+second\n");
+    run.patch(&build, "src/a.rs", "@@ -20 +20 @@\n-twenty\n");
+    run
+}
+
 #[test]
-fn patches_are_chosen_with_angles() {
+fn changes_of_a_file_stand_together_and_are_folded() {
+    let mut model = changed().model(80, 30);
+    press(&mut model, "3");
+    let all = screen(&model);
+    for line in ["▾ src/a.rs +2 −2", "▾ @@ -9 +9 @@", "+nine", "-twenty", "▾ src/b.rs +2 −0", "+second"]
+    {
+        assert!(all.contains(line), "{line}\n{all}");
+    }
+    assert!(all.find("-twenty") < all.find("▾ src/b.rs"), "{all}");
+    assert!(!all.contains("+++ b/src/a.rs"), "the name is there already");
+
+    // The latest change is in the first file.
+    press(&mut model, "Space");
+    let folded = screen(&model);
+    assert!(folded.contains("▸ src/a.rs +2 −2") && !folded.contains("nine"), "{folded}");
+    press(&mut model, "Space > Space");
+    let folded = screen(&model);
+    assert!(folded.contains("▸ @@ -1 +1 @@  (2 lines)") && !folded.contains("+two"), "{folded}");
+    assert!(folded.contains("+nine"), "{folded}");
+    press(&mut model, "z");
+    assert!(!screen(&model).contains("second") && !screen(&model).contains("nine"), "{}", screen(&model));
+    press(&mut model, "z");
+    assert!(screen(&model).contains("+two"), "everything is unfolded");
+}
+
+#[test]
+fn one_goes_from_heading_to_heading_and_the_latest_change_is_gone_to_until_then() {
     let mut run = running();
     for path in ["a", "b", "c"] {
-        run.patch(&of("build", 2), path, &format!("+{path}"));
+        run.patch(&of("build", 2), path, &"+line\n".repeat(40));
     }
     let mut model = run.model(80, 24);
     press(&mut model, "3");
-    assert!(screen(&model).contains("+c"));
-    press(&mut model, "<");
-    assert!(screen(&model).contains("› b"));
+    assert!(screen(&model).contains("▾ c"), "{}", screen(&model));
+    assert!(screen(&model).contains("› c"), "the list says so, too");
     press(&mut model, "< <");
-    assert!(screen(&model).contains("› a"));
+    assert!(screen(&model).contains("▾ a") && screen(&model).contains("› a"));
     press(&mut model, "> > >");
     assert!(screen(&model).contains("› c"));
-    assert_eq!(model.patch, None);
+    let before = run.records.len();
+    press(&mut model, "<");
+    run.patch(&of("build", 2), "d", "+line");
+    tell(&mut model, &run, before);
+    assert!(screen(&model).contains("› b"), "nothing moves under a person");
 }
 
 #[test]

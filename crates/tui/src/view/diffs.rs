@@ -2,18 +2,18 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use roboppi_run::{AttemptView, PatchView};
+use roboppi_run::AttemptView;
 
 use super::{Extent, page, put};
-use crate::diff_index::{Kinds, LineKind};
+use crate::diff_pane::{DiffRow, Diffs, FileDiff, Heading, Hunk, Kinds, LineKind, heading_of};
 use crate::log_pane::LINE_BYTES;
 use crate::model::Model;
 use crate::{sanitise, text};
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
-    let shown = model.shown_attempt().zip(model.patch_index());
-    let Some((attempt, selected)) = shown else {
+    let Some((attempt, diffs)) = diffs(model) else {
         let words = match model.shown_attempt() {
             None => "No attempt was made yet, so nothing was changed.",
             Some(_) => {
@@ -25,68 +25,115 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
         return;
     };
-    let patches = &attempt.activity.patches;
-    let (head, list, diff) = parts(area, patches.len());
-    put(buffer, head, &summary(model, attempt, usize::from(area.width)));
+    let (head, list, body) = parts(area, diffs.files.len());
+    put(buffer, head, &summary(model, attempt, &diffs, usize::from(area.width)));
+    let current = diffs.current();
+    let file = current.as_ref().and_then(|heading| file_of(&diffs, heading)).unwrap_or(0);
     let rows = usize::from(list.height);
     // The selected one stays in the middle as far as the list has something on both sides.
-    let top = selected.saturating_sub(rows / 2).min(patches.len().saturating_sub(rows));
-    for (index, (row, patch)) in list.rows().zip(patches.iter().skip(top)).enumerate() {
-        put(buffer, row, &file(model, patch, top + index == selected, usize::from(row.width)));
+    let top = file.saturating_sub(rows / 2).min(diffs.files.len().saturating_sub(rows));
+    for (index, (row, shown)) in list.rows().zip(diffs.files.iter().skip(top)).enumerate() {
+        let mark = if top + index == file { "› " } else { "  " };
+        put(buffer, row, &file_line(model, shown, mark, top + index == file, usize::from(row.width)));
     }
-    if let Some(patch) = patches.get(selected) {
-        hunks(model, patch, diff, buffer);
+    let top = page::top(model, diffs.len(), usize::from(body.height));
+    let mut lines = HunkLines::default();
+    for (row, shown) in body.rows().zip(diffs.from(top)) {
+        let is_current = heading_of(&shown).is_some_and(|heading| Some(&heading) == current.as_ref());
+        let columns = usize::from(row.width);
+        let line = match shown {
+            DiffRow::File(file) => {
+                let folded = diffs.is_folded(&Heading::File(file.path.to_owned()));
+                file_line(model, file, mark(folded), is_current, columns)
+            }
+            DiffRow::Hunk(patch, number, hunk) => {
+                let folded = diffs.is_folded(&Heading::Hunk(patch.seq, number));
+                let head = patch.patch.diff[hunk.at..].lines().next().unwrap_or_default();
+                let more =
+                    if folded { format!("  ({})", text::count(hunk.lines, "line")) } else { String::new() };
+                let head = text::fit(&(safe(head, columns) + &more), columns.saturating_sub(2));
+                Line::from(vec![Span::raw(mark(folded)), Span::styled(head, model.theme.note())])
+            }
+            DiffRow::Line(patch, hunk, at) => {
+                let (line, kind) = lines.at(&patch.patch.diff, patch.seq, hunk, at);
+                let style = match kind {
+                    LineKind::Head => model.theme.strong(),
+                    LineKind::Hunk => model.theme.note(),
+                    LineKind::Added => model.theme.good(),
+                    LineKind::Removed => model.theme.bad(),
+                    LineKind::Same => Style::new(),
+                };
+                Line::styled(safe(line, columns), style)
+            }
+        };
+        put(buffer, row, &line);
+        if is_current {
+            buffer.set_style(row, model.theme.selected());
+        }
     }
 }
 
 pub(super) fn extent(model: &Model, area: Rect) -> Extent {
-    let Some((attempt, selected)) = model.shown_attempt().zip(model.patch_index()) else {
-        return Extent::default();
-    };
-    let patches = &attempt.activity.patches;
-    let (_, _, diff) = parts(area, patches.len());
-    let len = patches.get(selected).map_or(0, |patch| model.diffs.of(patch.seq).lines);
-    Extent { len, rows: usize::from(diff.height) }
+    let Some((_, diffs)) = diffs(model) else { return Extent::default() };
+    let (_, _, body) = parts(area, diffs.files.len());
+    Extent { len: diffs.len(), rows: usize::from(body.height) }
 }
 
-/// A line about all, the files, and the diff of one.
-fn parts(area: Rect, patches: usize) -> (Rect, Rect, Rect) {
-    let files = u16::try_from(patches).unwrap_or(u16::MAX).min((area.height / 3).max(1));
+/// The row that is gone to as long as nobody scrolled: that of the latest change.
+pub(super) fn latest(model: &Model) -> usize {
+    diffs(model).and_then(|(_, diffs)| diffs.current().map(|heading| diffs.row_of(&heading))).unwrap_or(0)
+}
+
+fn diffs(model: &Model) -> Option<(&AttemptView, Diffs<'_>)> {
+    let attempt = model.shown_attempt().filter(|attempt| !attempt.activity.patches.is_empty())?;
+    Some((attempt, Diffs::of(&model.diffs, attempt)))
+}
+
+/// A line about all, the files where there is room for a list, and the changes.
+fn parts(area: Rect, files: usize) -> (Rect, Rect, Rect) {
+    let listed = if files > 1 && area.height >= 10 { files } else { 0 };
+    let listed = u16::try_from(listed).unwrap_or(u16::MAX).min(area.height / 3);
     let head = Rect { height: area.height.min(1), ..area };
-    let list = Rect { y: head.bottom(), height: files.min(area.height - head.height), ..area };
-    let diff = Rect { y: list.bottom(), height: area.bottom() - list.bottom(), ..area };
-    (head, list, diff)
+    let list = Rect { y: head.bottom(), height: listed, ..area };
+    let body = Rect { y: list.bottom(), height: area.bottom() - list.bottom(), ..area };
+    (head, list, body)
 }
 
-fn summary(model: &Model, attempt: &AttemptView, columns: usize) -> Line<'static> {
-    let patches = &attempt.activity.patches;
-    let (mut added, mut removed) = (0, 0);
-    for patch in patches {
-        let counts = model.diffs.of(patch.seq);
-        added += counts.added;
-        removed += counts.removed;
-    }
-    let files: std::collections::HashSet<_> = patches.iter().map(|patch| &patch.patch.file_path).collect();
+fn file_of(diffs: &Diffs<'_>, heading: &Heading) -> Option<usize> {
+    diffs.files.iter().position(|file| match heading {
+        Heading::File(path) => file.path == path,
+        Heading::Hunk(seq, _) => file.patches.iter().any(|patch| patch.seq == *seq),
+    })
+}
+
+fn summary(model: &Model, attempt: &AttemptView, diffs: &Diffs<'_>, columns: usize) -> Line<'static> {
+    let added: usize = diffs.files.iter().map(|file| file.added).sum();
+    let removed: usize = diffs.files.iter().map(|file| file.removed).sum();
+    let changes = attempt.activity.patches.len();
     let mut words = format!(
         "{} in {}, +{added} −{removed}",
-        text::count(patches.len(), "change"),
-        text::count(files.len(), "file")
+        text::count(changes, "change"),
+        text::count(diffs.files.len(), "file")
     );
-    if attempt.activity.patches_total > patches.len() as u64 {
+    if attempt.activity.patches_total > changes as u64 {
         words = format!("the latest {words}; {} in all", attempt.activity.patches_total);
     }
     Line::styled(text::fit(&words, columns), model.theme.strong())
 }
 
-fn file(model: &Model, patch: &PatchView, selected: bool, columns: usize) -> Line<'static> {
-    let counts = model.diffs.of(patch.seq);
-    let (added, removed) = (format!("+{}", counts.added), format!("−{}", counts.removed));
+fn file_line(
+    model: &Model,
+    file: &FileDiff<'_>,
+    mark: &'static str,
+    strong: bool,
+    columns: usize,
+) -> Line<'static> {
+    let (added, removed) = (format!("+{}", file.added), format!("−{}", file.removed));
     let room = columns.saturating_sub(4 + added.len() + text::width(&removed));
-    let path = text::fit_end(&sanitise::text(&patch.patch.file_path), room);
-    let name = if selected { model.theme.strong() } else { ratatui::style::Style::new() };
+    let path = text::fit_end(&sanitise::text(file.path), room);
     Line::from(vec![
-        Span::raw(if selected { "› " } else { "  " }),
-        Span::styled(path, name),
+        Span::raw(mark),
+        Span::styled(path, if strong { model.theme.strong() } else { Style::new() }),
         Span::raw(" "),
         Span::styled(added, model.theme.good()),
         Span::raw(" "),
@@ -94,27 +141,41 @@ fn file(model: &Model, patch: &PatchView, selected: bool, columns: usize) -> Lin
     ])
 }
 
-/// The lines of the diff that are visible. Only those are made safe and drawn.
-fn hunks(model: &Model, patch: &PatchView, area: Rect, buffer: &mut Buffer) {
-    let rows = usize::from(area.height);
-    let top = page::top(model, model.diffs.of(patch.seq).lines, rows);
-    let mut kinds = Kinds::default();
-    let mut place = area.rows();
-    for (index, line) in patch.patch.diff.lines().enumerate().take(top + rows) {
-        let kind = kinds.next(line);
-        if index < top {
-            continue;
+const fn mark(folded: bool) -> &'static str {
+    if folded { "▸ " } else { "▾ " }
+}
+
+fn safe(line: &str, columns: usize) -> String {
+    let (line, _) = text::beginning(line, LINE_BYTES);
+    sanitise::styled_line(line.as_bytes(), columns, false).plain()
+}
+
+/// Walks through the lines of hunks. What a line is depends on those before it, so each hunk is gone through
+/// from its beginning, but only once while its lines are asked for in turn.
+#[derive(Default)]
+struct HunkLines {
+    /// Which hunk, the number of the next line, where that is, and what is known before it.
+    place: Option<(u64, usize, usize, usize, Kinds)>,
+}
+
+impl HunkLines {
+    fn at<'a>(&mut self, diff: &'a str, seq: u64, hunk: Hunk, wanted: usize) -> (&'a str, LineKind) {
+        let wanted = wanted + usize::from(hunk.has_head);
+        let (_, _, mut number, mut from, mut kinds) = self
+            .place
+            .filter(|(of, at, number, ..)| (*of, *at) == (seq, hunk.at) && *number <= wanted)
+            .unwrap_or((seq, hunk.at, 0, hunk.at, Kinds::default()));
+        loop {
+            let rest = diff.get(from..).unwrap_or_default();
+            let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+            let line = rest[..end].trim_end_matches('\r');
+            let kind = kinds.next(line);
+            from += end + 1;
+            number += 1;
+            if number > wanted || rest.is_empty() {
+                self.place = Some((seq, hunk.at, number, from, kinds));
+                return (line, kind);
+            }
         }
-        let Some(row) = place.next() else { break };
-        let style = match kind {
-            LineKind::Head => model.theme.strong(),
-            LineKind::Hunk => model.theme.note(),
-            LineKind::Added => model.theme.good(),
-            LineKind::Removed => model.theme.bad(),
-            LineKind::Same => ratatui::style::Style::new(),
-        };
-        let (line, _) = text::beginning(line, LINE_BYTES);
-        let shown = sanitise::styled_line(line.as_bytes(), usize::from(area.width), false);
-        put(buffer, row, &Line::styled(shown.plain(), style));
     }
 }

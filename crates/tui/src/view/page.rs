@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::model::Model;
+use crate::tab::Tab;
 use crate::theme::Theme;
 use crate::{sanitise, text};
 
@@ -111,8 +112,11 @@ pub(super) fn draw(model: &Model, lines: &[Line<'_>], area: Rect, buffer: &mut B
 }
 
 /// First row shown of a pane of `len` rows of which `rows` fit.
-pub(super) fn top(model: &Model, len: usize, rows: usize) -> usize {
+pub(crate) fn top(model: &Model, len: usize, rows: usize) -> usize {
     let most = len.saturating_sub(rows);
     let scroll = model.scroll[model.tab.index()];
+    if model.tab == Tab::Diffs && !model.diffs.is_scrolled() {
+        return super::diffs::latest(model).min(most);
+    }
     if scroll.stick { most } else { scroll.top.min(most) }
 }
