@@ -89,6 +89,9 @@ impl Repetition {
 
     fn remember(&mut self, bytes: &[u8]) {
         let new = &bytes[bytes.len().saturating_sub(KEPT)..];
+        if new.len() < bytes.len() {
+            self.recent.clear();
+        }
         if self.recent.len() + new.len() > 2 * KEPT {
             let old = KEPT.saturating_sub(new.len()).min(self.recent.len());
             self.recent.drain(..self.recent.len() - old);
@@ -194,6 +197,20 @@ mod tests {
             assert!(shown, "{said}");
             assert!(after < 1024 * 1024, "{piece}: {after}");
         }
+    }
+
+    #[test]
+    fn pieces_of_any_lengths_are_one_stream() {
+        let text = b"Overwrite? [y/n]\n".repeat(100_000);
+        let mut repetition = Repetition::default();
+        let (mut rest, mut length, mut all) = (text.as_slice(), 1, Vec::new());
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.len().min(length));
+            all.extend(repetition.push(piece).map(|repeated| repeated.block.len()));
+            // Short ones and long ones in turn.
+            (rest, length) = (after, (length * 7_919) % 65_537);
+        }
+        assert_eq!(all, [17]);
     }
 
     #[test]

@@ -438,3 +438,7 @@ impl ChildWatch for Watch<'_> {
         self.with(|state, now| state.ending(now, phase, reason, limit));
     }
 }
+
+#[cfg(test)]
+#[path = "state_canary.rs"]
+mod canary;
