@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
+use roboppi_supervisor::sinks::untrusted;
 use roboppi_tui::{Colours, Notify, NotifyBy};
 use unicode_width::UnicodeWidthStr;
 
@@ -20,9 +21,17 @@ pub(crate) enum View {
     Json,
 }
 
-/// Says something on stderr. That nobody may listen is not an error.
+/// Says something on stderr, which may quote others. That nobody may listen is not an error.
 pub(crate) fn say(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let mut stderr = io::stderr().lock();
+    for line in message.lines() {
+        let _ = writeln!(stderr, "{}", untrusted::line(line.as_bytes(), false));
+    }
+}
+
+/// Says what was rendered for a terminal, colours and all.
+pub(crate) fn say_rendered(text: String) {
+    let _ = writeln!(io::stderr().lock(), "{}", untrusted::without_commands(text));
 }
 
 /// A boolean of the environment: `1/true/yes/on` and `0/false/no/off`; anything else is as if unset.
@@ -116,9 +125,9 @@ pub(crate) fn notify(args: &ViewArgs) -> Option<Notify> {
     Some(Notify { after: args.notify_after, by })
 }
 
-/// A text of somebody else on one line, without what a terminal would obey.
+/// A text of somebody else on one line, without what a terminal or a CI system would obey.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+    untrusted::first_words(text)
 }
 
 /// Rows of cells in columns.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_run::{RunEvent, RunRecord};
+use roboppi_supervisor::sinks::untrusted;
 use serde_json::Value;
 
 use crate::cli::EventsArgs;
@@ -68,7 +69,11 @@ fn kind(record: &RunRecord) -> String {
 }
 
 fn line(record: &RunRecord, as_json: bool) -> String {
-    if as_json { json(record) } else { format!("{} {}", text::head(record, &kind(record)), text::of(record)) }
+    if as_json {
+        untrusted::json(&json(record)).into_owned()
+    } else {
+        format!("{} {}", text::head(record, &kind(record)), text::of(record))
+    }
 }
 
 /// The line a run that is printed as JSON has for this.

@@ -1,6 +1,6 @@
 //! `roboppi logs`
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use roboppi_ipc::UtcMillis;
 use roboppi_journal::{LogPiece, RecordError, RunDir, StateRoot};
 use roboppi_run::{RunView, StepId, StepView};
 
-use crate::cli::{LogsArgs, Since};
+use crate::cli::{Color, LogsArgs, Since};
+use crate::commands::workflow_file::use_colour;
 use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::terminal;
@@ -29,7 +30,11 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let filter = filter(args)?;
     let Target { run, step } = find(&root, args)?;
     let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
-    if chosen { print_chosen(args, filter, run, step) } else { print_last(args, &run, step.as_deref()) }
+    if chosen && !args.path {
+        print_chosen(args, filter, run, step)
+    } else {
+        print_last(args, &run, step.as_deref())
+    }
 }
 
 fn filter(args: &LogsArgs) -> Result<Filter, Failure> {
@@ -45,6 +50,7 @@ fn filter(args: &LogsArgs) -> Result<Filter, Failure> {
         stream: args.stream.map(Into::into),
         grep: args.grep.as_ref().map(pattern).transpose()?,
         timestamps: args.timestamps,
+        terminal: io::stdout().is_terminal().then(|| use_colour(Color::Auto, true)),
     })
 }
 
@@ -99,7 +105,7 @@ fn print_chosen(
     }
 }
 
-/// Prints the last attempt, or the one that was asked for, byte for byte.
+/// Prints the last attempt, or the one that was asked for, byte for byte: not to a terminal.
 fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitCode, Failure> {
     let (view, _) = record::view_of(run);
     let attempts: Vec<&roboppi_run::AttemptView> = match step {
@@ -196,7 +202,7 @@ fn print(
         return Ok(());
     }
     if headed {
-        writeln!(out, "==> {} <==", attempt.of).map_err(Print::Out)?;
+        writeln!(out, "==> {} <==", terminal::plain(&attempt.of.to_string())).map_err(Print::Out)?;
     }
     let mut offset = 0;
     let mut ends_line = true;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use roboppi_attach::{RunSummary, Standing};
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{Kept, RecordError, Retention, StateRoot};
+use roboppi_supervisor::sinks::untrusted;
 use serde_json::json;
 
 use crate::cli::{PruneArgs, RunsArgs, RunsCommand};
@@ -57,7 +58,7 @@ fn as_array(runs: &[RunSummary]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", json!(runs))
+    untrusted::json(&format!("{:#}\n", json!(runs))).into_owned()
 }
 
 fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {

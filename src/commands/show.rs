@@ -6,6 +6,7 @@ use roboppi_attach::Standing;
 use roboppi_journal::{LogReader, RunDir};
 use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, StepView};
 use roboppi_supervisor::sinks::style::duration;
+use roboppi_supervisor::sinks::untrusted;
 
 use crate::cli::ShowArgs;
 use crate::commands::{out, record};
@@ -104,7 +105,7 @@ impl Page {
             Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
             Ok(lines) => {
                 for line in lines {
-                    text.push_str(format!("  | {}", plain(&line.replace('\t', "    "))).trim_end());
+                    text.push_str(format!("  | {}", untrusted::line(&line, false)).trim_end());
                     text.push('\n');
                 }
                 text.push_str(&format!("  all of it: roboppi logs {} {}\n", self.id, shell_word(&name)));
@@ -203,7 +204,7 @@ fn why(step: &StepView) -> String {
     step.detail.clone().or(error).or_else(code).unwrap_or_default()
 }
 
-fn last_lines(log: &mut LogReader) -> Result<Vec<String>, roboppi_journal::RecordError> {
+fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::RecordError> {
     log.set_line_cap(1_000);
     let lines = log.tail(TAIL)?;
     Ok(lines
@@ -211,7 +212,7 @@ fn last_lines(log: &mut LogReader) -> Result<Vec<String>, roboppi_journal::Recor
         .map(|line| {
             let cut = if line.truncated { "…" } else { "" };
             let lost = if line.lost > 0 { format!("[{} bytes are lost]", line.lost) } else { String::new() };
-            format!("{}{cut}{lost}", String::from_utf8_lossy(&line.bytes))
+            [&line.bytes, cut.as_bytes(), lost.as_bytes()].concat()
         })
         .collect())
 }

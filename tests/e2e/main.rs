@@ -21,6 +21,7 @@ mod export;
 mod flow;
 mod follow;
 mod help;
+mod hostile_output;
 mod hostile_state;
 mod json;
 mod leaks;

@@ -57,6 +57,7 @@ fn a_live_and_a_lost_run_are_told_apart() {
     assert!(none.stderr.contains("no run"), "{}", none.stderr);
     let run = env.run(&Flow::of("echo up > up; sleep 1000")).start();
     env.wait_for_file("up");
+    env.wait_for("the step that runs", || (env.the_run().state("work") == "running").then_some(()));
     let page = show(&env, &[]);
     assert!(page.contains("flow: running for ") && page.contains("work  running"), "{page}");
     run.signal(SIGKILL);

@@ -8,6 +8,7 @@
 //! * [`plain`]: for people, in CI logs and pipes.
 //! * [`jsonl`]: for programs, one JSON object a line.
 //! * [`style`]: whether to use colour, and how times are written.
+//! * [`untrusted`]: how texts of others are written, whatever is in them.
 
 use std::io;
 
@@ -15,6 +16,7 @@ mod follower;
 pub mod jsonl;
 pub mod plain;
 pub mod style;
+pub mod untrusted;
 
 #[cfg(test)]
 mod fixtures;

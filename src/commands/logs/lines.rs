@@ -6,6 +6,8 @@ use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_journal::{LogLine, LogReader, RecordError};
 
+use roboppi_supervisor::sinks::untrusted;
+
 use crate::commands::record;
 
 /// Lines read at a time. Each is 1 MiB at the most.
@@ -20,12 +22,18 @@ pub(super) struct Filter {
     pub(super) grep: Option<Regex>,
     /// Begin each line with its time.
     pub(super) timestamps: bool,
+    /// Lines go to a terminal, which must not obey them; whether it has colours.
+    pub(super) terminal: Option<bool>,
 }
 
 impl Filter {
     /// Whether every byte is shown as it is.
     pub(super) const fn is_plain(&self) -> bool {
-        self.since.is_none() && self.stream.is_none() && self.grep.is_none() && !self.timestamps
+        self.since.is_none()
+            && self.stream.is_none()
+            && self.grep.is_none()
+            && !self.timestamps
+            && self.terminal.is_none()
     }
 
     pub(super) fn keeps(&self, line: &LogLine) -> bool {
@@ -39,7 +47,10 @@ impl Filter {
         if self.timestamps {
             write!(out, "{} ", record::time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
         }
-        out.write_all(&line.bytes)?;
+        match self.terminal {
+            Some(colour) => out.write_all(untrusted::line(&line.bytes, colour).as_bytes())?,
+            None => out.write_all(&line.bytes)?,
+        }
         out.write_all(b"\n")
     }
 }

@@ -224,7 +224,7 @@ impl<W: Write> Printer<W> {
             Some((_, false)) => writeln!(self.out)?,
             Some(_) | None => {}
         }
-        writeln!(self.out, "==> {of} <==")
+        writeln!(self.out, "==> {} <==", terminal::plain(&of.to_string()))
     }
 }
 

@@ -28,7 +28,6 @@ mod lines;
 mod log;
 mod printer;
 mod summary;
-mod untrusted;
 
 use log::{LogStream, SourceLogs};
 use printer::PlainPrinter;

@@ -7,21 +7,59 @@
 //! CI systems find their commands in different places. `::name::` of GitHub counts at the beginning of a
 //! line, white space before it ignored: whatever comes from others is printed behind a word or a bar, so it
 //! never stands there. `##[name]` of GitHub, `##vso[` of Azure and `##teamcity[` count anywhere in a line,
-//! so a space is put behind their `##`. Sections of GitLab and Travis need a carriage return, which is a
+//! so a space is put behind their `##`, in JSON an escape in its place. Sections of GitLab and Travis need a carriage return, which is a
 //! control character.
 
+use std::borrow::Cow;
+
 /// One line of output: what it shows in the end, when carriage returns overwrote parts of it.
-pub(super) fn line(bytes: &[u8], colour: bool) -> String {
+#[must_use]
+pub fn line(bytes: &[u8], colour: bool) -> String {
     clean(&String::from_utf8_lossy(last_state(bytes)), colour)
 }
 
 /// A text that must be one line without colour: names, reasons, messages. Line breaks are spaces.
-pub(super) fn words(text: &str) -> String {
+#[must_use]
+pub fn words(text: &str) -> String {
     clean(text.trim(), false)
 }
 
+/// The same for a text that may stand at the beginning of a line, where GitHub looks for its commands.
+#[must_use]
+pub fn first_words(text: &str) -> String {
+    let mut clean = words(text);
+    if clean.starts_with("::") {
+        clean.insert(1, ' ');
+    }
+    clean
+}
+
+/// A line of JSON that says the same to who reads JSON, and nothing to a terminal or a CI system that it passes.
+#[must_use]
+pub fn json(line: &str) -> Cow<'_, str> {
+    let acts = |(at, char): &(usize, char)| match char {
+        '#' => line[at + 1..].starts_with('#'),
+        '\u{2028}' | '\u{2029}' => true,
+        // Between strings.
+        '\n' => false,
+        char => is_hidden(*char),
+    };
+    let Some((first, _)) = line.char_indices().find(acts) else { return Cow::Borrowed(line) };
+    // Nothing outside of strings is such a character.
+    let mut safe = line[..first].to_owned();
+    for (at, char) in line[first..].char_indices() {
+        if acts(&(first + at, char)) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            safe.push(char);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// A shell word that means `text`.
-pub(super) fn shell_word(text: &str) -> String {
+#[must_use]
+pub fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
         text.to_owned()
@@ -31,7 +69,7 @@ pub(super) fn shell_word(text: &str) -> String {
 }
 
 /// The beginning of what counts of a line that carriage returns overwrote.
-pub(super) fn last_state_start(bytes: &[u8]) -> usize {
+pub(crate) fn last_state_start(bytes: &[u8]) -> usize {
     let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
     bytes[..end].iter().rposition(|byte| *byte == b'\r').map_or(0, |before| before + 1)
 }
@@ -60,9 +98,7 @@ fn clean(text: &str, colour: bool) -> String {
             '\u{9b}' => len += control_len(&rest[len..]),
             '\t' => clean.push(char),
             '\n' | '\r' | '\u{2028}' | '\u{2029}' => clean.push(' '),
-            // Characters that reorder others make a line say what is not in it.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            char if char.is_control() => {}
+            char if is_hidden(char) => {}
             char => clean.push(char),
         }
         rest = &rest[len..];
@@ -71,6 +107,11 @@ fn clean(text: &str, colour: bool) -> String {
         clean.push_str("\x1b[0m");
     }
     without_commands(clean)
+}
+
+/// Control characters, and those that reorder others, which make a line say what is not in it.
+fn is_hidden(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An escape sequence at the beginning of a text.
@@ -115,7 +156,8 @@ fn string_len(text: &str) -> usize {
 }
 
 /// Breaks `##[`, `##vso[`, `##teamcity[` and whatever else has this form.
-fn without_commands(text: String) -> String {
+#[must_use]
+pub fn without_commands(text: String) -> String {
     const LONGEST_NAME: usize = 32;
     if !text.contains("##") {
         return text;
@@ -194,6 +236,27 @@ mod tests {
     }
 
     #[test]
+    fn no_command_stands_at_the_beginning_of_a_line() {
+        assert_eq!(first_words(" ::error::boo"), ": :error::boo");
+        assert_eq!(first_words("\u{0}::error::boo"), ": :error::boo");
+        assert_eq!(first_words("a::b"), "a::b");
+    }
+
+    #[test]
+    fn json_says_the_same_and_does_nothing() {
+        for text in
+            ["plain", "##vso[x] ###[y] a#b", "\u{9b}31m \u{7f} \u{202e}x \x1b[2J\r\n", "漢\u{301}\u{2028}"]
+        {
+            let given = serde_json::to_string(text).unwrap();
+            let safe = json(&given);
+            assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+            assert!(!safe.contains("##") && !safe.chars().any(is_hidden), "{safe}");
+            assert_eq!(json(&format!("{{\n{given}\n}}")), format!("{{\n{safe}\n}}"));
+        }
+        assert!(matches!(json("{\"a\":\"b # c\"}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn steps_are_quoted_for_a_shell() {
         assert_eq!(shell_word("build-1"), "build-1");
         assert_eq!(shell_word("run all"), "'run all'");
@@ -228,7 +291,7 @@ mod tests {
         fn any_bytes_are_safe(given in prop::collection::vec(any::<u8>(), 0..80)) {
             let plain = line(&given, false);
             prop_assert!(plain.chars().all(|char| char == '\t' || !char.is_control()));
-            line(&given, true);
+            let _ = line(&given, true);
         }
     }
 }

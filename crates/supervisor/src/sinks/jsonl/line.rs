@@ -1,11 +1,14 @@
 //! The lines as JSON.
 
+use std::borrow::Cow;
 use std::io;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::sinks::untrusted;
 
 const VERSION: u32 = 1;
 
@@ -56,7 +59,11 @@ pub(super) fn missing_line(from: u64, to: u64) -> io::Result<String> {
 }
 
 fn text(line: &impl Serialize) -> io::Result<String> {
-    serde_json::to_string(line).map_err(io::Error::from)
+    let line = serde_json::to_string(line)?;
+    Ok(match untrusted::json(&line) {
+        Cow::Owned(safe) => safe,
+        Cow::Borrowed(_) => line,
+    })
 }
 
 /// An event of a newer version passes through as it is in the journal.

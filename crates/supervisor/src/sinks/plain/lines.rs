@@ -6,8 +6,8 @@ use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
 use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish};
 use roboppi_workflow::retry_delay;
 
-use super::untrusted::words;
 use crate::sinks::style::{Ink, duration};
+use crate::sinks::untrusted::words;
 
 /// The sign and ink of a state. Signs differ, so nothing depends on colour.
 pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {

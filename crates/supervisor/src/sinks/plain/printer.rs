@@ -11,9 +11,9 @@ use roboppi_run::{
 
 use super::cut::CutLine;
 use super::log::Logs;
-use super::untrusted::{line, words};
 use super::{PlainSettings, heartbeat, lines, summary};
 use crate::sinks::style::{Ink, duration};
+use crate::sinks::untrusted::{first_words, line, words};
 
 /// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].
 pub(super) struct PlainPrinter {
@@ -65,7 +65,7 @@ impl PlainPrinter {
 
     /// Lines of the output of an attempt.
     pub(super) fn output(&mut self, of: &AttemptRef, lines: &[CutLine]) {
-        let name = Ink::Strong.paint(self.settings.colour, &words(of.step.as_str()));
+        let name = Ink::Strong.paint(self.settings.colour, &first_words(of.step.as_str()));
         for cut in lines {
             let bar = match cut.stream {
                 OutputStream::Stdout => '|',

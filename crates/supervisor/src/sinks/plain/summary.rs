@@ -8,8 +8,8 @@ use roboppi_run::{AttemptRef, RunHead, RunOutcome, RunStatus, RunView, StepState
 use super::PlainSettings;
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
-use super::untrusted::{line, shell_word, words};
 use crate::sinks::style::{Ink, duration};
+use crate::sinks::untrusted::{first_words, line, shell_word, words};
 
 /// Lines of a step whose failure does not count, or that did not end by itself.
 const SHORT_TAIL: usize = 10;
@@ -136,7 +136,7 @@ fn row(step: &StepView) -> ([String; 5], Ink) {
         (None, made) => made.to_string(),
     };
     let cells = [
-        words(step.plan.step.as_str()),
+        first_words(step.plan.step.as_str()),
         format!("{sign} {}{allowed}", step.state.name()).trim_start().to_owned(),
         step.duration_ms.map_or_else(|| "-".to_owned(), duration),
         attempts,
@@ -189,7 +189,7 @@ fn totals(text: &mut String, view: &RunView, colour: bool) {
     // A failure is told by the table already.
     let told = matches!(outcome, RunOutcome::Succeeded) || (*outcome == RunOutcome::Failed && failed > 0);
     if let Some(detail) = detail.as_deref().filter(|_| !told) {
-        let _ = writeln!(text, "  {}", words(detail));
+        let _ = writeln!(text, "  {}", first_words(detail));
     }
 }
 
