@@ -7,7 +7,7 @@ use std::sync::Arc;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 use thiserror::Error;
 
-use crate::{ClaudeAdapter, CommandSpec, CustomAdapter, WorkerSession};
+use crate::{ClaudeAdapter, CodexAdapter, CommandSpec, CustomAdapter, WorkerSession};
 
 /// Knows one worker program.
 pub trait WorkerAdapter: Send + Sync + 'static {
@@ -56,6 +56,7 @@ impl Adapters {
     pub fn builtin() -> Self {
         let mut adapters = Self::empty();
         adapters.add(ClaudeAdapter);
+        adapters.add(CodexAdapter);
         adapters.add(CustomAdapter);
         adapters
     }

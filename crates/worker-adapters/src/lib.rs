@@ -17,6 +17,7 @@
 mod adapter;
 pub mod agent;
 mod claude;
+mod codex;
 mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -30,6 +31,7 @@ mod translation;
 
 pub use adapter::{Adapters, PlanError, WorkerAdapter};
 pub use claude::ClaudeAdapter;
+pub use codex::CodexAdapter;
 pub use command::{Arg, CommandSpec, LineFilter, StdinPlan, StreamPlan, TempFile};
 pub use custom::{CustomAdapter, parse_progress};
 pub use digest::{HEAD_BYTES, OutputDigest, StreamDigest, TAIL_BYTES};

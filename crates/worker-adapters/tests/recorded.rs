@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{OutputMode, TaskBudget, UtcMillis, WorkerTask};
 use roboppi_worker_adapters::conformance::{Outcome, Transcript, check};
-use roboppi_worker_adapters::{ClaudeAdapter, ExitKind, WorkerAdapter};
+use roboppi_worker_adapters::{ClaudeAdapter, CodexAdapter, ExitKind, WorkerAdapter};
 
 fn task(adapter: &dyn WorkerAdapter) -> WorkerTask {
     WorkerTask {
@@ -96,4 +96,9 @@ fn all_of(adapter: &dyn WorkerAdapter, agent: &str) {
 #[test]
 fn claude() {
     all_of(&ClaudeAdapter, "claude");
+}
+
+#[test]
+fn codex() {
+    all_of(&CodexAdapter, "codex");
 }

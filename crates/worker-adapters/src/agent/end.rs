@@ -129,12 +129,15 @@ const fn signal_of(exit: ExitKind) -> Option<i32> {
     }
 }
 
-/// The last line on standard error: where command line tools say what was wrong with how they were called.
+/// The line on standard error that names an error, or the last one: where command line tools say what was wrong with
+/// how they were called.
 fn last_words(end: &WorkerEnd<'_>) -> String {
     const LONGEST: usize = 500;
 
     let stderr = end.output.stderr.text();
-    match stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
+    let lines = || stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let names_error = |line: &&str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
+    match lines().find(names_error).or_else(|| lines().next()) {
         Some(line) => format!(": {}", &line[..line.floor_char_boundary(LONGEST)]),
         None => String::new(),
     }

@@ -1,0 +1,34 @@
+//! `CODEX_CLI`: Codex, by `codex exec` with one JSON object a line.
+
+mod command;
+mod translator;
+mod trouble;
+mod wire;
+
+use roboppi_ipc::{WorkerKind, WorkerTask};
+
+use crate::agent::AgentSession;
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+
+use translator::CodexTranslator;
+
+/// Runs Codex. The prompt goes through its standard input, so nobody sees it in a list of processes.
+///
+/// Codex knows no limit of its own: with `max_steps` the session counts its tool calls and ends it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CodexAdapter;
+
+impl WorkerAdapter for CodexAdapter {
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::CodexCli
+    }
+
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+        command::plan(task)
+    }
+
+    fn session(&self, task: &WorkerTask) -> Box<dyn WorkerSession> {
+        let translator = CodexTranslator::new(task.budget.max_steps, command::is_resumed(task));
+        Box::new(AgentSession::with_prompt(translator, task.instructions.clone()))
+    }
+}
