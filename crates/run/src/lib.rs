@@ -8,6 +8,7 @@
 mod event;
 mod id;
 mod manifest;
+mod partial;
 mod record;
 mod state;
 mod timeline;
@@ -17,11 +18,13 @@ mod wish;
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
 pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
+pub use partial::{PartialText, PartialTexts};
 pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use state::{RunOutcome, StepState};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
-    Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunPosition, RunStatus,
-    RunView, StepCounts, StepView, WarningView, WishView,
+    Act, Activity, ActivityItem, AttemptStatus, AttemptView, CoreStatus, CoreView, FileChange, PatchView,
+    RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, ToolOutcome, ToolUse, Wait,
+    WarningView, WishView,
 };
 pub use wish::Wish;

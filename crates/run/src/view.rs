@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use roboppi_ipc::{
-    CancelReason, CoreEvent, JobId, Patch, ProcessIdentity, Progress, SessionInfo, Usage, UtcMillis, Waiting,
-    WorkerResult,
-};
-
+use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerResult};
 use serde::{Deserialize, Serialize};
 
 use crate::{AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepId, StepPlan, StepState, Wish};
 
+mod activity;
+mod activity_fold;
 mod fold;
+mod spent;
+#[cfg(test)]
+mod tests;
+
+pub use activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
+pub use spent::Spent;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -166,46 +170,6 @@ pub enum AttemptStatus {
     },
 }
 
-/// What a worker did.
-///
-/// Folded from the attempt's own events only, so it does not matter how those are interleaved with the journal.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Activity {
-    /// Number of the last recorded event folded.
-    pub last_seq: Option<u64>,
-    /// Length of its log as far as events tell.
-    pub log_bytes: u64,
-    /// Its latest progress.
-    pub progress: Option<Progress>,
-    /// Its patches, the latest [`Activity::PATCHES`].
-    pub patches: Vec<PatchView>,
-    /// Patches there were in all.
-    pub patches_total: u64,
-    /// Tokens and money so far.
-    pub usage: Option<Usage>,
-    /// Its session.
-    pub session: Option<SessionInfo>,
-    /// What it waits for; cleared by whatever it does next.
-    pub waiting: Option<Waiting>,
-    /// Tool calls so far.
-    pub tool_calls: u64,
-    /// Lines its adapter did not know.
-    pub unknown: u64,
-    /// When its last recorded event was.
-    pub last_at: Option<UtcMillis>,
-}
-
-/// A change of one file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PatchView {
-    /// Number of its event.
-    pub seq: u64,
-    /// When.
-    pub ts: UtcMillis,
-    /// The change.
-    pub patch: Arc<Patch>,
-}
-
 /// The core of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CoreView {
@@ -337,11 +301,6 @@ impl RunView {
         }
         counts
     }
-}
-
-impl Activity {
-    /// Patches kept.
-    pub const PATCHES: usize = 500;
 }
 
 impl CoreView {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis, WorkerEvent};
+use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis};
 
 use super::{
-    Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, PatchView, RunHead, RunStatus, RunView,
-    StepView, WarningView, WishView,
+    Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, RunHead, RunStatus, RunView, StepView,
+    WarningView, WishView,
 };
 use crate::{AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepState};
 
@@ -188,64 +188,6 @@ impl StepView {
             place
         });
         &mut self.attempts[index]
-    }
-}
-
-impl Activity {
-    fn apply(&mut self, record: &AttemptRecord) {
-        match &record.event {
-            // Output, partial text and gaps are live only; all they say about the record is how long the
-            // log is, so a view folded from files is the same without them.
-            WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
-                let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
-                self.log_bytes = self.log_bytes.max(end).max(record.at);
-            }
-            WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
-            WorkerEvent::Gap(gap) => self.log_bytes = self.log_bytes.max(gap.to_offset),
-            recorded => {
-                if self.last_seq.is_none_or(|last| record.seq > last) {
-                    self.last_seq = Some(record.seq);
-                    self.last_at = Some(record.ts);
-                    self.log_bytes = self.log_bytes.max(record.at);
-                    self.apply_recorded(record, recorded);
-                }
-            }
-        }
-    }
-
-    fn apply_recorded(&mut self, record: &AttemptRecord, event: &WorkerEvent) {
-        if !matches!(event, WorkerEvent::Waiting(_)) {
-            self.waiting = None;
-        }
-        match event {
-            WorkerEvent::Progress(progress) => self.progress = Some(progress.clone()),
-            WorkerEvent::Patch(patch) => {
-                self.patches_total += 1;
-                if self.patches.len() == Self::PATCHES {
-                    self.patches.remove(0);
-                }
-                self.patches.push(PatchView {
-                    seq: record.seq,
-                    ts: record.ts,
-                    patch: Arc::new(patch.clone()),
-                });
-            }
-            WorkerEvent::Usage(usage) => self.usage = Some(*usage),
-            WorkerEvent::Session(session) => self.session = Some(session.clone()),
-            WorkerEvent::Waiting(waiting) => self.waiting = Some(waiting.clone()),
-            WorkerEvent::ToolCall(_) => self.tool_calls += 1,
-            WorkerEvent::Unknown { .. } => self.unknown += 1,
-            WorkerEvent::Text(_)
-            | WorkerEvent::Thinking(_)
-            | WorkerEvent::Plan { .. }
-            | WorkerEvent::ToolResult(_)
-            | WorkerEvent::FileChanged { .. }
-            | WorkerEvent::Stdout(_)
-            | WorkerEvent::Stderr(_)
-            | WorkerEvent::TextDelta(_)
-            | WorkerEvent::ThinkingDelta(_)
-            | WorkerEvent::Gap(_) => {}
-        }
     }
 }
 

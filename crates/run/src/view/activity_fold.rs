@@ -1,0 +1,208 @@
+//! Works an activity out of the events of one attempt.
+
+use std::sync::Arc;
+
+use roboppi_ipc::{
+    AgentText, ChangeKind, Patch, PlanItem, PlanStatus, Progress, ToolCall, ToolResult, UtcMillis, Waiting,
+    WorkerEvent,
+};
+
+use super::activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
+use crate::AttemptRecord;
+
+/// Longest line of a worker that is kept because nobody knows what it says, in bytes.
+const UNKNOWN_BYTES: usize = 4 * 1024;
+
+impl Activity {
+    pub(super) fn apply(&mut self, record: &AttemptRecord) {
+        match &record.event {
+            // Output, partial text and gaps are live only; all they say about the record is how long the
+            // log is, so a view folded from files is the same without them.
+            WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
+                let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
+                self.log_bytes = self.log_bytes.max(end).max(record.at);
+            }
+            WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
+            WorkerEvent::Gap(gap) => self.log_bytes = self.log_bytes.max(gap.to_offset),
+            recorded => {
+                if self.last_seq.is_none_or(|last| record.seq > last) {
+                    self.last_seq = Some(record.seq);
+                    self.last_at = Some(record.ts);
+                    self.log_bytes = self.log_bytes.max(record.at);
+                    self.apply_recorded(record, recorded);
+                }
+            }
+        }
+    }
+
+    fn apply_recorded(&mut self, record: &AttemptRecord, event: &WorkerEvent) {
+        if !matches!(event, WorkerEvent::Waiting(_)) && self.waiting.take().is_some() {
+            self.wait_is_over(record.ts);
+        }
+        match event {
+            WorkerEvent::Progress(progress) => self.progress = Some(progress.clone()),
+            WorkerEvent::Plan { items } => self.plan(items),
+            WorkerEvent::Usage(usage) => self.usage = Some(*usage),
+            WorkerEvent::Session(session) => self.session = Some(session.clone()),
+            WorkerEvent::Text(text) => self.say(record, text, Act::Text),
+            WorkerEvent::Thinking(text) => self.say(record, text, Act::Thought),
+            WorkerEvent::ToolCall(call) => self.call(record, call),
+            WorkerEvent::ToolResult(result) => self.result(record, result),
+            WorkerEvent::FileChanged { path, action, by } => {
+                self.file_changed(record, path, *action, by.clone());
+            }
+            WorkerEvent::Patch(patch) => self.patched(record, patch),
+            WorkerEvent::Waiting(waiting) => self.wait(record, waiting),
+            WorkerEvent::Unknown { raw } => {
+                self.unknown += 1;
+                let raw = raw[..raw.floor_char_boundary(UNKNOWN_BYTES)].to_owned();
+                self.add(record, None, Act::Unknown { raw });
+            }
+            WorkerEvent::Stdout(_)
+            | WorkerEvent::Stderr(_)
+            | WorkerEvent::TextDelta(_)
+            | WorkerEvent::ThinkingDelta(_)
+            | WorkerEvent::Gap(_) => {}
+        }
+    }
+
+    fn say(&mut self, record: &AttemptRecord, text: &AgentText, as_what: fn(AgentText) -> Act) {
+        self.add(record, text.parent.clone(), as_what(text.clone()));
+    }
+
+    fn call(&mut self, record: &AttemptRecord, call: &ToolCall) {
+        self.tool_calls += 1;
+        let ToolCall { id, name, input, blob, parent } = call.clone();
+        self.add(record, parent, Act::Tool(ToolUse { id, name, input, blob, result: None }));
+    }
+
+    fn result(&mut self, record: &AttemptRecord, result: &ToolResult) {
+        self.tool_failures += u64::from(!result.ok);
+        let outcome = ToolOutcome { result: result.clone(), ts: record.ts };
+        // An id may be used again; the latest call without a result is meant.
+        let call = self
+            .items
+            .iter_mut()
+            .rev()
+            .find(|item| item.is_running() && item.tool().is_some_and(|tool| tool.id == result.id));
+        let Some(call) = call else {
+            let (id, name, input) = (result.id.clone(), String::new(), serde_json::Value::Null);
+            let tool = ToolUse { id, name, input, blob: None, result: Some(outcome) };
+            return self.add(record, None, Act::Tool(tool));
+        };
+        if let Act::Tool(tool) = &mut Arc::make_mut(call).what {
+            self.weight += outcome.result.preview.len();
+            tool.result = Some(outcome);
+        }
+        self.keep_within_bounds();
+    }
+
+    fn file_changed(&mut self, record: &AttemptRecord, path: &str, action: ChangeKind, by: Option<String>) {
+        if let Some(change) = self.last_change(path)
+            && change.action.is_none()
+        {
+            (change.action, change.by) = (Some(action), by);
+            return;
+        }
+        let change = FileChange { path: path.to_owned(), action: Some(action), by, patch: None };
+        let parent = change.by.as_deref().and_then(|by| self.parent_of(by));
+        self.add(record, parent, Act::File(change));
+    }
+
+    fn patched(&mut self, record: &AttemptRecord, patch: &Patch) {
+        self.patches_total += 1;
+        if self.patches.len() == Self::PATCHES {
+            self.patches.remove(0);
+        }
+        let (seq, ts) = (record.seq, record.ts);
+        self.patches.push(PatchView { seq, ts, patch: Arc::new(patch.clone()) });
+        if let Some(change) = self.last_change(&patch.file_path)
+            && change.patch.is_none()
+        {
+            change.patch = Some(seq);
+            return;
+        }
+        let change = FileChange { path: patch.file_path.clone(), action: None, by: None, patch: Some(seq) };
+        self.add(record, None, Act::File(change));
+    }
+
+    /// The latest item, if it is a change of that file: a change and its diff come one after the other.
+    fn last_change(&mut self, path: &str) -> Option<&mut FileChange> {
+        let last = self.items.back_mut()?;
+        if !matches!(&last.what, Act::File(change) if change.path == path) {
+            return None;
+        }
+        match &mut Arc::make_mut(last).what {
+            Act::File(change) => Some(change),
+            _ => None,
+        }
+    }
+
+    fn parent_of(&self, tool: &str) -> Option<String> {
+        let of_tool = |item: &&Arc<ActivityItem>| item.tool().is_some_and(|known| known.id == tool);
+        self.items.iter().rev().find(of_tool)?.parent.clone()
+    }
+
+    fn wait(&mut self, record: &AttemptRecord, waiting: &Waiting) {
+        self.waiting = Some(waiting.clone());
+        if let Some(last) = self.items.back_mut()
+            && let Act::Wait(Wait { over: None, waiting: before, .. }) = &last.what
+            && before.cause == waiting.cause
+        {
+            if let Act::Wait(wait) = &mut Arc::make_mut(last).what {
+                self.weight = self.weight + waiting.why.len() - wait.waiting.why.len();
+                (wait.waiting, wait.last) = (waiting.clone(), record.ts);
+                wait.times += 1;
+            }
+            return;
+        }
+        self.wait_is_over(record.ts);
+        let wait = Wait { waiting: waiting.clone(), times: 1, last: record.ts, over: None };
+        self.add(record, None, Act::Wait(wait));
+    }
+
+    fn wait_is_over(&mut self, ts: UtcMillis) {
+        if let Some(last) = self.items.back_mut()
+            && matches!(last.what, Act::Wait(Wait { over: None, .. }))
+            && let Act::Wait(wait) = &mut Arc::make_mut(last).what
+        {
+            wait.over = Some(ts);
+        }
+    }
+
+    /// A plan is progress that was counted and not guessed.
+    fn plan(&mut self, items: &[PlanItem]) {
+        self.plan = items.to_vec();
+        let Some((done, all)) = self.plan_done() else { return };
+        let now = items.iter().find(|item| item.status == PlanStatus::InProgress);
+        #[expect(clippy::cast_precision_loss, reason = "plans have few steps")]
+        let percent = 100.0 * done as f64 / all as f64;
+        self.progress = Some(Progress {
+            message: now.map(|item| item.text.clone()).unwrap_or_default(),
+            percent: Some(percent),
+            phase: None,
+            basis: Some("steps".to_owned()),
+        });
+    }
+
+    fn add(&mut self, record: &AttemptRecord, parent: Option<String>, what: Act) {
+        let item = ActivityItem { seq: record.seq, ts: record.ts, at: record.at, parent, what };
+        self.items_total += 1;
+        self.weight += item.weight();
+        self.items.push_back(Arc::new(item));
+        self.keep_within_bounds();
+    }
+
+    /// Gives up the oldest items; those that run are kept as long as there are others, because what comes
+    /// belongs to them.
+    fn keep_within_bounds(&mut self) {
+        while self.items.len() > Self::ITEMS || (self.weight > Self::ITEM_BYTES && self.items.len() > 1) {
+            let oldest = self.items.iter().position(|item| !item.is_running()).unwrap_or(0);
+            // Never the one that came last.
+            let oldest = if oldest + 1 == self.items.len() { 0 } else { oldest };
+            if let Some(item) = self.items.remove(oldest) {
+                self.weight -= item.weight();
+            }
+        }
+    }
+}

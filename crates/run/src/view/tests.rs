@@ -1,0 +1,298 @@
+//! Views of what agents do.
+
+use proptest::prelude::*;
+use roboppi_ipc::{
+    AgentDelta, AgentText, ChangeKind, Gap, OutputStream, Patch, PlanItem, PlanStatus, ToolCall, ToolResult,
+    Usage, UtcMillis, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput,
+};
+
+use super::*;
+use crate::{AttemptRecord, JournalRecord, RunEvent};
+
+const STEPS: [&str; 2] = ["plan", "build"];
+
+fn run() -> RunView {
+    let plan = |step: &str| StepPlan {
+        step: step.into(),
+        worker: WorkerKind::ClaudeCode,
+        depends_on: Vec::new(),
+        description: None,
+        timeout_ms: None,
+        max_attempts: 2,
+    };
+    let mut view = RunView::default();
+    let event = RunEvent::RunStarted {
+        run_id: RunId::parse("r").unwrap(),
+        name: "n".into(),
+        workflow: "w".into(),
+        workspace: "/w".into(),
+        context_dir: "/c".into(),
+        mode: RunMode::Direct,
+        timeout_ms: 1,
+        concurrency: 1,
+        stream_stdio: true,
+        steps: STEPS.map(plan).into(),
+    };
+    view.apply_journal(&JournalRecord { seq: 1, ts: UtcMillis(0), event });
+    view
+}
+
+fn of(step: &str) -> AttemptRef {
+    AttemptRef::first(step.into())
+}
+
+fn record(seq: u64, event: WorkerEvent) -> AttemptRecord {
+    AttemptRecord { seq, ts: UtcMillis(1000 + seq * 10), at: seq, event }
+}
+
+fn activity(events: impl IntoIterator<Item = WorkerEvent>) -> Activity {
+    let mut activity = Activity::default();
+    (0..).zip(events).for_each(|(seq, event)| activity.apply(&record(seq, event)));
+    activity
+}
+
+fn call(id: &str, parent: Option<&str>) -> WorkerEvent {
+    let input = serde_json::json!({ "command": "npm test" });
+    let parent = parent.map(str::to_owned);
+    WorkerEvent::ToolCall(ToolCall { id: id.into(), name: "Bash".into(), input, blob: None, parent })
+}
+
+fn result(id: &str, ok: bool) -> WorkerEvent {
+    let (preview, bytes, blob) = ("out".to_owned(), 3, None);
+    WorkerEvent::ToolResult(ToolResult { id: id.into(), ok, preview, bytes, blob, duration_ms: None })
+}
+
+fn text(text: &str) -> WorkerEvent {
+    WorkerEvent::Text(AgentText::new(text))
+}
+
+fn waiting(why: &str, cause: WaitCause) -> WorkerEvent {
+    WorkerEvent::Waiting(Waiting { why: why.into(), cause: Some(cause), delay_ms: Some(5), until: None })
+}
+
+fn changed(path: &str) -> WorkerEvent {
+    let (path, by) = (path.to_owned(), Some("t1".to_owned()));
+    WorkerEvent::FileChanged { path, action: ChangeKind::Modified, by }
+}
+
+fn patch(path: &str) -> WorkerEvent {
+    WorkerEvent::Patch(Patch { file_path: path.into(), diff: "-a\n+b\n".into() })
+}
+
+fn plan(done: usize, all: usize) -> WorkerEvent {
+    let status = |index: usize| match index.cmp(&done) {
+        std::cmp::Ordering::Less => PlanStatus::Completed,
+        std::cmp::Ordering::Equal => PlanStatus::InProgress,
+        std::cmp::Ordering::Greater => PlanStatus::Pending,
+    };
+    let items = (0..all).map(|index| PlanItem { text: format!("thing {index}"), status: status(index) });
+    WorkerEvent::Plan { items: items.collect() }
+}
+
+fn lines(activity: &Activity) -> Vec<String> {
+    let line = |item: &ActivityItem| match &item.what {
+        Act::Text(text) => format!("text {}", text.text),
+        Act::Thought(text) => format!("thought {}", text.text),
+        Act::Tool(tool) => {
+            let state = tool
+                .result
+                .as_ref()
+                .map_or("running", |outcome| if outcome.result.ok { "ok" } else { "failed" });
+            format!("{} {} {state} {:?} in {:?}", tool.name, tool.id, tool.duration_ms(item.ts), item.parent)
+        }
+        Act::File(change) => format!("file {} {:?} {:?}", change.path, change.action, change.patch),
+        Act::Wait(wait) => format!("wait {} {} {:?}", wait.waiting.why, wait.times, wait.over),
+        Act::Unknown { raw } => format!("unknown {raw}"),
+    };
+    activity.items.iter().map(|item| format!("{} {}", item.seq, line(item))).collect()
+}
+
+#[test]
+fn calls_are_paired_changes_get_their_diffs_and_waits_are_one() {
+    let activity = activity([
+        text("I look."),
+        call("t1", None),
+        call("t2", Some("t1")),
+        result("t2", false),
+        changed("a.rs"),
+        patch("a.rs"),
+        patch("b.rs"),
+        result("t1", true),
+        waiting("try 1", WaitCause::Retry),
+        waiting("try 2", WaitCause::Retry),
+        waiting("too many", WaitCause::RateLimit),
+        result("t9", true),
+        WorkerEvent::Unknown { raw: "{}".into() },
+    ]);
+    insta::assert_snapshot!(lines(&activity).join("\n"), @r#"
+    0 text I look.
+    1 Bash t1 ok Some(60) in None
+    2 Bash t2 failed Some(10) in Some("t1")
+    4 file a.rs Some(Modified) Some(5)
+    6 file b.rs None Some(6)
+    8 wait try 2 2 Some(UtcMillis(1100))
+    10 wait too many 1 Some(UtcMillis(1110))
+    11  t9 ok Some(0) in None
+    12 unknown {}
+    "#);
+    assert_eq!((activity.tool_calls, activity.tool_failures, activity.unknown), (2, 1, 1));
+    assert_eq!(activity.patch(6).unwrap().patch.file_path, "b.rs");
+    assert_eq!(activity.patch(4), None);
+    assert!(activity.waiting.is_none());
+}
+
+#[test]
+fn progress_is_counted_from_a_plan() {
+    let progress = activity([plan(1, 4)]).progress.unwrap();
+    assert_eq!(
+        (progress.message.as_str(), progress.percent, progress.basis.as_deref()),
+        ("thing 1", Some(25.0), Some("steps"))
+    );
+    assert_eq!(activity([plan(4, 4)]).progress.unwrap().percent, Some(100.0));
+    assert_eq!(activity([plan(0, 0), text("no list")]).progress, None, "never invented");
+}
+
+#[test]
+fn a_call_that_runs_is_kept_longer_than_what_is_over() {
+    let many = Activity::ITEMS + 50;
+    let events = std::iter::once(call("agent", None)).chain((0..many).map(|n| text(&n.to_string())));
+    let activity = activity(events.chain([result("agent", true)]));
+    assert_eq!(activity.items.len(), Activity::ITEMS);
+    assert_eq!(activity.items_given_up(), 51);
+    assert!(activity.tool("agent").unwrap().result.is_some());
+    assert_eq!(lines(&activity).last().unwrap(), &format!("{many} text {}", many - 1));
+}
+
+#[test]
+fn long_texts_leave_room_for_few() {
+    let activity = activity((0..10).map(|_| text(&"x".repeat(1024 * 1024))));
+    assert_eq!((activity.items.len(), activity.items_given_up()), (4, 6));
+    let one = super::tests::activity([text("short"), text(&"x".repeat(Activity::ITEM_BYTES + 1))]);
+    assert_eq!(one.items.len(), 1, "the latest is kept however long it is");
+}
+
+#[test]
+fn usage_is_added_up_over_attempts_and_steps() {
+    let mut view = run();
+    let usage = |cost_usd, turns| Usage { input_tokens: 10, cost_usd, turns, ..Usage::default() };
+    let second = AttemptRef { attempt: 2, ..of("plan") };
+    for (of, usage) in [
+        (of("plan"), usage(Some(0.5), Some(3))),
+        (second, usage(None, Some(1))),
+        (of("build"), usage(Some(0.25), None)),
+    ] {
+        view.apply_attempt(&of, &record(1, WorkerEvent::Usage(usage)));
+    }
+    assert_eq!(
+        view.spent().unwrap(),
+        Spent {
+            usage: Usage { input_tokens: 30, ..usage(Some(0.75), Some(4)) },
+            attempts: 3,
+            without_cost: 1
+        }
+    );
+    assert_eq!(
+        view.step(&"plan".into()).unwrap().spent().unwrap().usage,
+        Usage { input_tokens: 20, ..usage(Some(0.5), Some(4)) }
+    );
+    assert_eq!(run().spent(), None);
+}
+
+fn any_event() -> impl Strategy<Value = WorkerEvent> {
+    let id = prop::sample::select(vec!["t1", "t2", "t3"]);
+    let path = prop::sample::select(vec!["a", "b"]);
+    prop_oneof![
+        (id.clone(), prop::option::of(id.clone())).prop_map(|(id, parent)| call(id, parent)),
+        (id.clone(), any::<bool>()).prop_map(|(id, ok)| result(id, ok)),
+        ".{0,9}".prop_map(|words| text(&words)),
+        (0..2_000_000_usize).prop_map(|length| text(&"x".repeat(length))),
+        ".{0,9}".prop_map(|words| WorkerEvent::Thinking(AgentText::new(words))),
+        (".{0,9}", any::<bool>()).prop_map(|(why, retry)| {
+            waiting(&why, if retry { WaitCause::Retry } else { WaitCause::RateLimit })
+        }),
+        path.clone().prop_map(changed),
+        path.prop_map(patch),
+        (0..4_usize, 0..4_usize).prop_map(|(done, all)| plan(done, all)),
+        ".{0,9}".prop_map(|raw| WorkerEvent::Unknown { raw }),
+        any::<u32>().prop_map(|n| WorkerEvent::Usage(Usage { input_tokens: n.into(), ..Usage::default() })),
+    ]
+}
+
+/// Something that exists live only.
+fn live_only() -> impl Strategy<Value = WorkerEvent> {
+    let output = WorkerOutput { data: "x".into(), offset: Some(0), len: Some(1), partial: false };
+    let gap = Gap { from_seq: 0, to_seq: 1, from_offset: 0, to_offset: 1, events: 1, bytes: 1 };
+    prop::sample::select(vec![
+        WorkerEvent::output(OutputStream::Stdout, output),
+        WorkerEvent::TextDelta(AgentDelta { delta: "x".into(), ..AgentDelta::default() }),
+        WorkerEvent::Gap(gap),
+    ])
+}
+
+fn records(events: Vec<WorkerEvent>) -> Vec<AttemptRecord> {
+    (1..).zip(events).map(|(seq, event)| record(seq, event)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_snapshot_anywhere_and_the_rest_are_the_whole(
+        events in prop::collection::vec(any_event(), 0..60),
+        at in any::<prop::sample::Index>(),
+        overlap in 0..4_usize,
+    ) {
+        let records = records(events);
+        let fold = |view: &mut RunView, part: &[AttemptRecord]| {
+            part.iter().for_each(|record| view.apply_attempt(&of("build"), record));
+        };
+        let mut whole = run();
+        fold(&mut whole, &records);
+        let cut = at.index(records.len() + 1);
+        let mut first = run();
+        fold(&mut first, &records[..cut]);
+        let text = serde_json::to_string(&first).unwrap();
+        let mut view: RunView = serde_json::from_str(&text).unwrap();
+        fold(&mut view, &records[cut.saturating_sub(overlap)..]);
+        prop_assert_eq!(&view, &whole);
+        if let Some(attempt) = whole.attempt(&of("build")) {
+            let activity = &attempt.activity;
+            let weight: usize = activity.items.iter().map(|item| item.weight()).sum();
+            prop_assert_eq!(activity.weight, weight);
+            prop_assert!(weight <= Activity::ITEM_BYTES || activity.items.len() == 1);
+        }
+    }
+
+    #[test]
+    fn how_attempts_are_interleaved_and_what_is_live_only_changes_nothing(
+        one in prop::collection::vec(any_event(), 0..30),
+        other in prop::collection::vec(any_event(), 0..30),
+        order in prop::collection::vec(any::<bool>(), 0..60),
+        live in prop::collection::vec(live_only(), 0..10),
+    ) {
+        let (one, other) = (records(one), records(other));
+        let mut apart = run();
+        one.iter().for_each(|record| apart.apply_attempt(&of("plan"), record));
+        other.iter().for_each(|record| apart.apply_attempt(&of("build"), record));
+        let mut mixed = run();
+        let (mut one, mut other, mut live) = (one.iter(), other.iter(), live.into_iter());
+        for first in order.into_iter().chain(std::iter::repeat_n(true, 30)).chain(std::iter::repeat_n(false, 30)) {
+            if let Some(event) = live.next() {
+                mixed.apply_attempt(&of("plan"), &AttemptRecord { seq: 0, ts: UtcMillis(1), at: 0, event });
+            }
+            let (step, next) = if first { ("plan", one.next()) } else { ("build", other.next()) };
+            if let Some(record) = next {
+                mixed.apply_attempt(&of(step), record);
+            }
+        }
+        for step in STEPS {
+            let of_view = |view: &RunView| view.attempt(&of(step)).map(|attempt| {
+                let mut activity = attempt.activity.clone();
+                activity.log_bytes = 0;
+                activity
+            });
+            let (apart, mixed) = (of_view(&apart), of_view(&mixed));
+            prop_assert_eq!(apart.unwrap_or_default(), mixed.unwrap_or_default());
+        }
+    }
+}
