@@ -63,6 +63,7 @@ fn generated(name: &str) -> String {
         "keys of an input" => supported(Section::Input),
         "keys of an output" => supported(Section::Output),
         "keys of a secret" => supported(Section::Secret),
+        "keys of environment" => supported(Section::Environment),
         "keys that are not supported yet" => refused(),
         name if name == "roboppi" || name.starts_with("roboppi ") => {
             help(&name.split(' ').skip(1).collect::<Vec<_>>())
@@ -103,7 +104,7 @@ fn hold(page: &str, expected: usize) {
 
 #[test]
 fn the_keys_of_a_workflow_are_described() {
-    hold("workflow.md", 6);
+    hold("workflow.md", 7);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use roboppi_ipc::{
     PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass,
     ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit,
     ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage,
-    UtcMillis, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus,
-    WorkerTask, decode, error_code,
+    UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
+    WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -43,6 +43,10 @@ fn task() -> WorkerTask {
             stdio: Some(false),
             redact: vec![SecretText::new("correct horse battery")],
             timeout_ms: Some(600_000),
+            environment: Some(VariablePolicy {
+                pass: Some(vec!["ANTHROPIC_*".into()]),
+                block: vec!["AWS_*".into()],
+            }),
             resume: Some("session-1".into()),
             idle_ms: Some(300_000),
             grace_ms: Some(5_000),

@@ -76,6 +76,7 @@ impl Plan {
             concurrency: None,
             context_dir: None,
             secrets: Vec::new(),
+            environment: roboppi_ipc::VariablePolicy::default(),
             steps: steps
                 .into_iter()
                 .enumerate()
@@ -150,11 +151,13 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         worker: WorkerKind::Custom,
         instructions: String::new(),
         capabilities: vec![Capability::Read],
+        agent: roboppi_workflow::AgentOptions::default(),
         workspace: None,
         depends_on,
         inputs: Vec::new(),
         outputs: Vec::new(),
         timeout: timeout.map(ms),
+        idle: None,
         grace: rng.chance(30).then(|| ms(rng.up_to(1_500))),
         max_retries: u32::try_from(rng.up_to(3)).expect("small"),
         on_failure: rng.pick(&[OnFailure::Retry, OnFailure::Retry, OnFailure::Continue, OnFailure::Abort]),

@@ -294,6 +294,9 @@ pub struct JobOptions {
     /// recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact: Vec<SecretText>,
+    /// `environment`: which variables of the core's environment the worker is given; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<VariablePolicy>,
     /// `resume`: the agent's own session to go on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
@@ -304,6 +307,50 @@ pub struct JobOptions {
     /// `drainMs`: time pipes may stay open after the worker's exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_ms: Option<u64>,
+}
+
+/// Which variables of its environment a core gives to a worker (`payload.roboppi.environment`). What the task itself sets
+/// is given in any case. In a name `*` stands for any letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct VariablePolicy {
+    /// `pass`: only these, and the few that every program needs; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<Vec<String>>,
+    /// `block`: not these, whatever `pass` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub block: Vec<String>,
+}
+
+impl VariablePolicy {
+    /// Variables that no program does without: where programs and files are, whose they are, and how text is written.
+    pub const ALWAYS: [&'static str; 10] =
+        ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_*", "TZ", "TMPDIR"];
+
+    /// Whether the worker is given the variable `name`.
+    #[must_use]
+    pub fn gives(&self, name: &str) -> bool {
+        let among = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
+        if among(&self.block) {
+            return false;
+        }
+        self.pass
+            .as_ref()
+            .is_none_or(|pass| among(pass) || Self::ALWAYS.iter().any(|pattern| matches(pattern, name)))
+    }
+}
+
+/// Whether a name is what a pattern says, in which `*` stands for any letters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = name.find(part) else { return false };
+        name = &name[at + part.len()..];
+    }
+    name.ends_with(last)
 }
 
 /// A value that must not be seen; `Debug` does not show it.
@@ -380,4 +427,43 @@ pub enum OverLimit {
     Warn,
     /// `kill`: as `truncate`, and the worker is ended.
     Kill,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(pass: Option<&[&str]>, block: &[&str]) -> VariablePolicy {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        VariablePolicy { pass: pass.map(owned), block: owned(block) }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_letters() {
+        for (pattern, name, expected) in [
+            ("A", "A", true),
+            ("A", "AB", false),
+            ("A*", "A", true),
+            ("A*", "BA", false),
+            ("*", "", true),
+            ("*_KEY", "A_KEY", true),
+            ("*_KEY", "A_KEYS", false),
+            ("A*B*C", "AxByC", true),
+            ("A*B*C", "AxC", false),
+            ("AB*B", "AB", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn blocked_is_blocked_and_what_every_program_needs_passes() {
+        let given = |policy: &VariablePolicy| {
+            ["PATH", "LC_ALL", "AWS_KEY", "AWS_REGION", "OTHER"].map(|name| policy.gives(name))
+        };
+        assert_eq!(given(&policy(None, &[])), [true; 5]);
+        assert_eq!(given(&policy(Some(&[]), &[])), [true, true, false, false, false]);
+        assert_eq!(given(&policy(Some(&["AWS_*"]), &["*_KEY"])), [true, true, false, true, false]);
+        assert_eq!(given(&policy(None, &["PATH", "AWS_*"])), [false, true, false, false, true]);
+    }
 }

@@ -35,7 +35,8 @@ pub use hello::{
 pub use id::{JobId, PermitId, RequestId};
 pub use job::{
     Capability, Job, JobContext, JobLimits, JobOptions, JobType, OutputMode, OverLimit, Priority,
-    PriorityClass, RecordLimits, RecordTarget, SecretText, TaskBudget, WorkerKind, WorkerTask,
+    PriorityClass, RecordLimits, RecordTarget, SecretText, TaskBudget, VariablePolicy, WorkerKind,
+    WorkerTask,
 };
 pub use message::{
     Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Escalation, Heartbeat,

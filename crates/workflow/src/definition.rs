@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
 use roboppi_run::{StepId, StepPlan};
 
 /// A checked workflow.
@@ -21,6 +21,8 @@ pub struct Workflow {
     pub context_dir: Option<String>,
     /// Values that must not be seen.
     pub secrets: Vec<SecretSource>,
+    /// Which variables of our environment workers are given.
+    pub environment: VariablePolicy,
     /// The steps, in the order in which those that are ready start.
     pub steps: IndexMap<StepId, Step>,
 }
@@ -36,6 +38,8 @@ pub struct Step {
     pub instructions: String,
     /// What the worker may do; never empty.
     pub capabilities: Vec<Capability>,
+    /// What an agent is asked for besides; nothing for `CUSTOM`.
+    pub agent: AgentOptions,
     /// Where it works, relative to the workspace of the run or absolute.
     pub workspace: Option<String>,
     /// Steps that must allow it to start; no duplicates.
@@ -46,6 +50,8 @@ pub struct Step {
     pub outputs: Vec<OutputSpec>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// How long its worker may do nothing at all: zero means for ever, `None` the default of its kind.
+    pub idle: Option<Duration>,
     /// Time its worker has between being asked to end and being killed.
     pub grace: Option<Duration>,
     /// Attempts after the first one; only used with [`OnFailure::Retry`].
@@ -56,6 +62,23 @@ pub struct Step {
     pub continue_on_error: bool,
     /// Values that must not be seen.
     pub secrets: Vec<SecretSource>,
+}
+
+/// What an agent is asked for, besides its instructions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentOptions {
+    /// Its model.
+    pub model: Option<String>,
+    /// Reasoning effort or the like.
+    pub variant: Option<String>,
+    /// Turns it may take.
+    pub max_steps: Option<u32>,
+    /// How long one command of it may take.
+    pub max_command_time: Option<Duration>,
+    /// Arguments of its command (`defaultArgs`).
+    pub default_args: Vec<String>,
+    /// Its own session to go on with; no key of a workflow file, `roboppi run` knows it.
+    pub resume: Option<String>,
 }
 
 /// Where a value comes from that must not be seen.

@@ -13,6 +13,8 @@ pub enum Section {
     Output,
     /// An entry of `secrets` that is a map.
     Secret,
+    /// `environment`.
+    Environment,
 }
 
 /// Whether this version does what a key asks for.
@@ -73,7 +75,7 @@ impl KeyDoc {
     }
 }
 
-use Section::{Input, Output, Secret, Step, Workflow};
+use Section::{Environment, Input, Output, Secret, Step, Workflow};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
 /// author and are not read: a place for anchors.
@@ -102,6 +104,13 @@ pub const KEYS: &[KeyDoc] = &[
         Some("none"),
         "Values that must not be seen: names of variables, and maps with a `file` or a `command`.",
     ),
+    KeyDoc::optional(
+        Workflow,
+        "environment",
+        "map",
+        Some("all variables"),
+        "Which variables of roboppi's own environment workers are given.",
+    ),
     KeyDoc::required(Workflow, "steps", "map", "The steps, by name; ready ones start in this order."),
     KeyDoc::not_yet(Workflow, "create_branch", "boolean", "Make a git branch for the run."),
     KeyDoc::not_yet(Workflow, "branch_transition_step", "step", "The step that may change the branch."),
@@ -110,19 +119,65 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::not_yet(Workflow, "management", "map", "Let an agent steer the run."),
     KeyDoc::not_yet(Workflow, "agents", "map", "A team of agents beside the steps."),
     KeyDoc::optional(Step, "description", "text", None, "What the step is for."),
-    KeyDoc::required(Step, "worker", "`CUSTOM`", "Which program does the work; `CUSTOM` is a shell script."),
-    KeyDoc::required(Step, "instructions", "text", "What the worker is told; the script of a `CUSTOM` step."),
+    KeyDoc::required(
+        Step,
+        "worker",
+        "`CLAUDE_CODE`, `CODEX_CLI`, `OPENCODE`, `GEMINI` or `CUSTOM`",
+        "Which program does the work: one of four agents, or a shell for a script.",
+    ),
+    KeyDoc::required(
+        Step,
+        "instructions",
+        "text",
+        "What the worker is told: the prompt of an agent, the script of a `CUSTOM` step.",
+    ),
     KeyDoc::required(
         Step,
         "capabilities",
         "list of `READ`, `EDIT`, `RUN_TESTS`, `RUN_COMMANDS`, `MAILBOX`, `TASKS`",
         "What the worker may do.",
     ),
+    KeyDoc::optional(
+        Step,
+        "model",
+        "text",
+        Some("the agent's own choice"),
+        "Model of the agent, in its own words.",
+    ),
+    KeyDoc::optional(
+        Step,
+        "variant",
+        "text",
+        Some("the agent's own choice"),
+        "Reasoning effort or the like, in the agent's own words.",
+    ),
+    KeyDoc::optional(Step, "max_steps", "whole number >= 1", Some("no limit"), "Turns the agent may take."),
+    KeyDoc::optional(
+        Step,
+        "max_command_time",
+        "duration",
+        Some("the agent's own choice"),
+        "How long one command of the agent may take.",
+    ),
+    KeyDoc::optional(
+        Step,
+        "defaultArgs",
+        "list of texts",
+        Some("none"),
+        "Arguments of the agent's own command, before those made from the other keys.",
+    ),
     KeyDoc::optional(Step, "workspace", "path", Some("workspace of the run"), "Where the step works."),
     KeyDoc::optional(Step, "depends_on", "list of steps", Some("none"), "Steps that must be over first."),
     KeyDoc::optional(Step, "inputs", "list of maps", Some("none"), "Artifacts of other steps it needs."),
     KeyDoc::optional(Step, "outputs", "list of maps", Some("none"), "Artifacts it makes."),
     KeyDoc::optional(Step, "timeout", "duration", Some("24h"), "How long one attempt may take."),
+    KeyDoc::optional(
+        Step,
+        "idle",
+        "duration or `none`",
+        Some("15m for agents, `none` for `CUSTOM`"),
+        "How long a worker may do nothing at all before it is ended: no output, no processor time, no file written.",
+    ),
     KeyDoc::optional(
         Step,
         "max_retries",
@@ -152,11 +207,6 @@ pub const KEYS: &[KeyDoc] = &[
         "Time the worker has between being asked to end and being killed.",
     ),
     KeyDoc::not_yet(Step, "agent", "agent", "Take what is missing from an agent profile."),
-    KeyDoc::not_yet(Step, "defaultArgs", "list of texts", "Arguments of the worker's command."),
-    KeyDoc::not_yet(Step, "model", "text", "Model of the agent."),
-    KeyDoc::not_yet(Step, "variant", "text", "Variant of the model."),
-    KeyDoc::not_yet(Step, "max_steps", "whole number", "Turns an agent may take."),
-    KeyDoc::not_yet(Step, "max_command_time", "duration", "Limit for one command of an agent."),
     KeyDoc::not_yet(Step, "completion_check", "map", "Repeat the step until a check says it is done."),
     KeyDoc::not_yet(Step, "max_iterations", "whole number >= 2", "Rounds of a completion check."),
     KeyDoc::not_yet(Step, "on_iterations_exhausted", "`abort` or `continue`", "When no round is left."),
@@ -182,6 +232,20 @@ pub const KEYS: &[KeyDoc] = &[
         "text",
         None,
         "What this shell command prints, before the run begins.",
+    ),
+    KeyDoc::optional(
+        Environment,
+        "pass",
+        "list of names",
+        None,
+        "Only these, and the few that every program needs; `*` stands for any letters.",
+    ),
+    KeyDoc::optional(
+        Environment,
+        "block",
+        "list of names",
+        None,
+        "Not these, whatever `pass` says; `*` as there.",
     ),
     KeyDoc::required(Input, "from", "step", "The step that makes the artifact; one of `depends_on`."),
     KeyDoc::required(Input, "artifact", "name", "Its name there."),

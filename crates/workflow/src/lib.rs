@@ -13,7 +13,7 @@ mod lower;
 mod run_machine;
 mod source;
 
-pub use definition::{InputRef, OnFailure, OutputSpec, SecretSource, Step, Workflow};
+pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step, Workflow};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};

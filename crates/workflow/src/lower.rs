@@ -1,5 +1,7 @@
 //! From the tree to a draft of the workflow. Collects every mistake instead of stopping at the first.
 
+mod agent;
+mod environment;
 mod fields;
 mod names;
 mod secrets;
@@ -42,6 +44,8 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
     let concurrency = fields.get("concurrency").and_then(|at| value::whole(&at, 1, sink));
     let context_dir = fields.get("context_dir").and_then(|at| value::text(&at, sink));
     let secrets = fields.get("secrets").map(|at| secrets::secrets(&at, sink)).unwrap_or_default();
+    let environment =
+        fields.get("environment").map(|at| environment::environment(&at, sink)).unwrap_or_default();
     let drafts = steps(&fields, sink);
     graph::check(&drafts, sink);
 
@@ -60,6 +64,7 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
         concurrency,
         context_dir: context_dir.map(|text| text.value),
         secrets,
+        environment,
         steps,
     })
 }

@@ -217,7 +217,7 @@ steps:
         error 6:14 `context_dir` must be text, found a list
         error 8:6 `steps.a` must be a map, found the text `nothing`
         error 9:3 `steps.b` must be a map, found nothing
-        error 11:13 `steps.c.worker` must be `CODEX_CLI`, `CLAUDE_CODE`, `OPENCODE` or `CUSTOM`, found the text `custom` (did you mean `CUSTOM`?)
+        error 11:13 `steps.c.worker` must be `CODEX_CLI`, `CLAUDE_CODE`, `OPENCODE`, `GEMINI` or `CUSTOM`, found the text `custom` (did you mean `CUSTOM`?)
         error 14:19 `steps.c.capabilities` must not be empty (known ones are READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS)
         error 15:17 `steps.c.depends_on` must be a list of step names, found the text `a` (write `[a]`)
         error 16:13 `steps.c.inputs` must be a list of maps with `from` and `artifact`, found a map
@@ -363,6 +363,7 @@ fn every_known_key_is_either_read_or_refused() {
             Section::Step => with_steps(&format!("  s:\n    {name}:\n")),
             Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
             Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),
+            Section::Environment => format!("environment:\n  {name}:\n"),
             Section::Secret => with_steps(&format!("  s:\n    secrets:\n      - {name}:\n")),
         };
         let expected = match key.status {
@@ -374,6 +375,23 @@ fn every_known_key_is_either_read_or_refused() {
         });
         assert!(told, "{key:?}\n{}", listed(&text));
     }
+}
+
+#[test]
+fn what_makes_no_sense_for_a_worker_is_said() {
+    let text = format!(
+        "environment:\n  pass: [A=b, C]\n  blok: []\n{}",
+        with_steps(
+            "  s:\n    worker: CUSTOM\n    instructions: x\n    capabilities: [READ]\n    model: large\n    max_steps: 3\n    idle: 0s\n"
+        )
+    );
+    insta::assert_snapshot!(listed(&text), @r"
+        error 2:10 `environment.pass[0]` must be a name without a value, found `A=b` (write `A`)
+        warning 3:3 unknown key `environment.blok`, it has no effect (did you mean `block`?)
+        error 12:5 `steps.s.model` says nothing to a `CUSTOM` worker (it is for agents; take it out, or name an agent as `worker`)
+        error 13:5 `steps.s.max_steps` says nothing to a `CUSTOM` worker (it is for agents; take it out, or name an agent as `worker`)
+        error 14:11 `steps.s.idle` must be longer than zero: `0s`
+    ");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use roboppi_ipc::{VariablePolicy, WorkerKind};
 use roboppi_run::StepId;
-use roboppi_workflow::{KEYS, KeyStatus, OnFailure, Severity, Workflow, parse};
+use roboppi_workflow::{AgentOptions, KEYS, KeyStatus, OnFailure, Severity, Workflow, parse};
 
 fn read(text: &str) -> Workflow {
     let parsed = parse(text);
@@ -66,6 +67,10 @@ steps:
                     "pass show deploy",
                 ),
             ],
+            environment: VariablePolicy {
+                pass: None,
+                block: [],
+            },
             steps: {
                 StepId(
                     "build",
@@ -83,6 +88,14 @@ steps:
                         Mailbox,
                         Tasks,
                     ],
+                    agent: AgentOptions {
+                        model: None,
+                        variant: None,
+                        max_steps: None,
+                        max_command_time: None,
+                        default_args: [],
+                        resume: None,
+                    },
                     workspace: Some(
                         "../service",
                     ),
@@ -100,6 +113,7 @@ steps:
                     timeout: Some(
                         5400s,
                     ),
+                    idle: None,
                     grace: Some(
                         500ms,
                     ),
@@ -121,6 +135,14 @@ steps:
                     capabilities: [
                         Read,
                     ],
+                    agent: AgentOptions {
+                        model: None,
+                        variant: None,
+                        max_steps: None,
+                        max_command_time: None,
+                        default_args: [],
+                        resume: None,
+                    },
                     workspace: None,
                     depends_on: [
                         StepId(
@@ -140,6 +162,7 @@ steps:
                     ],
                     outputs: [],
                     timeout: None,
+                    idle: None,
                     grace: None,
                     max_retries: 0,
                     on_failure: Continue,
@@ -253,6 +276,43 @@ fn retries_count_only_with_retry() {
     assert_eq!(workflow.steps[0].on_failure, OnFailure::Abort);
 }
 
+#[test]
+fn an_agent_is_told_more_than_a_script() {
+    let workflow = read(
+        r#"
+name: agents
+version: "1"
+timeout: 1h
+environment: { pass: [ANTHROPIC_API_KEY, "NODE_*"], block: ["AWS_*"] }
+steps:
+  fix: { worker: CLAUDE_CODE, instructions: fix it, capabilities: [EDIT], model: sonnet, variant: high, max_steps: 40,
+         max_command_time: 2m, defaultArgs: [--verbose], idle: 5m }
+  look: { worker: GEMINI, instructions: look, capabilities: [READ], idle: none }
+"#,
+    );
+    assert_eq!(
+        workflow.environment,
+        VariablePolicy {
+            pass: Some(vec!["ANTHROPIC_API_KEY".into(), "NODE_*".into()]),
+            block: vec!["AWS_*".into()]
+        }
+    );
+    let (fix, look) = (&workflow.steps[0], &workflow.steps[1]);
+    assert_eq!(
+        fix.agent,
+        AgentOptions {
+            model: Some("sonnet".into()),
+            variant: Some("high".into()),
+            max_steps: Some(40),
+            max_command_time: Some(Duration::from_secs(120)),
+            default_args: vec!["--verbose".into()],
+            resume: None,
+        }
+    );
+    assert_eq!((fix.idle, look.idle), (Some(Duration::from_secs(300)), Some(Duration::ZERO)));
+    assert_eq!((look.worker, &look.agent), (WorkerKind::Gemini, &AgentOptions::default()));
+}
+
 /// A workflow of the existing program that uses nearly every key it knows.
 const EVERYTHING: &str = include_str!("everything.yaml");
 
@@ -275,18 +335,12 @@ fn what_the_existing_program_can_do_and_we_cannot_yet_is_refused_by_name() {
         37:5 `steps.branch.stall` is not supported yet
         38:5 `steps.branch.management` is not supported yet
         40:5 `steps.write.agent` is not supported yet
-        42:5 `steps.write.model` is not supported yet
-        43:5 `steps.write.variant` is not supported yet
-        44:5 `steps.write.defaultArgs` is not supported yet
-        45:5 `steps.write.max_steps` is not supported yet
-        46:5 `steps.write.max_command_time` is not supported yet
         51:5 `steps.write.max_iterations` is not supported yet
         52:5 `steps.write.on_iterations_exhausted` is not supported yet
         53:5 `steps.write.completion_check` is not supported yet
         59:5 `steps.write.convergence` is not supported yet
         70:5 `steps.write.stall` is not supported yet
         76:5 `steps.write.management` is not supported yet
-        78:13 the worker `CLAUDE_CODE` is not supported yet
         83:5 `steps.publish.workflow` is not supported yet
         86:5 `steps.publish.exports` is not supported yet
         87:5 `steps.publish.exports_mode` is not supported yet

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
-use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, WorkerKind};
+use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
 use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
 use roboppi_workflow::{
-    AttemptEnd, OnFailure, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow,
-    retry_delay,
+    AgentOptions, AttemptEnd, OnFailure, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step,
+    Workflow, retry_delay,
 };
 
 fn any_step(index: usize) -> impl Strategy<Value = Step> {
@@ -21,11 +21,13 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             worker: WorkerKind::Custom,
             instructions: "x".to_owned(),
             capabilities: vec![Capability::Read],
+            agent: AgentOptions::default(),
             workspace: None,
             depends_on: dependencies.into_iter().filter(|other| *other < index).map(name).collect(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             timeout: None,
+            idle: None,
             grace: None,
             max_retries,
             on_failure,
@@ -44,6 +46,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             concurrency: None,
             context_dir: None,
             secrets: Vec::new(),
+            environment: VariablePolicy::default(),
             steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), step)).collect(),
         }
     })

@@ -7,8 +7,8 @@ use roboppi_ipc::io::{Peer, RequestError};
 use roboppi_ipc::{
     CancelJob, CancelReason, Cost, Dialect, ErrorClass, Job, JobCompleted, JobContext, JobId, JobLimits,
     JobOptions, JobOutcome, JobType, Message, Observation, OutputMode, Priority, PriorityClass, RecordTarget,
-    RequestId, RequestPermit, ResultDetails, SubmitJob, TaskBudget, UtcMillis, WorkerResult, WorkerStatus,
-    WorkerTask,
+    RequestId, RequestPermit, ResultDetails, SubmitJob, TaskBudget, UtcMillis, VariablePolicy, WorkerKind,
+    WorkerResult, WorkerStatus, WorkerTask,
 };
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent};
 use roboppi_workflow::{AttemptEnd, Step};
@@ -110,6 +110,11 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Submits the job and waits for its permit.
     async fn start(&self, orders: &mut watch::Receiver<CancelOrder>) -> Result<(), Stop> {
+        if self.step.worker == WorkerKind::Gemini && self.dialect == Dialect::V1 {
+            let detail =
+                "this core does not know GEMINI workers; leave out --core, or give one of protocol 2";
+            return Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail.to_owned()));
+        }
         let submit = Message::SubmitJob(SubmitJob { request_id: request_id(), job: self.job()? });
         let mut refusals = 0_u32;
         let mut answer = match self.dialect {
@@ -297,20 +302,22 @@ impl Attempt<'_> {
     fn job(&self) -> Result<Job, Stop> {
         let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis);
         let settings = &self.shared.settings;
+        let (agent, environment) = (&self.step.agent, &settings.workflow.workflow.environment);
         let task = WorkerTask {
             worker_task_id: self.job_id.as_str().to_owned(),
             worker_kind: self.step.worker,
             workspace_ref: text(&self.shared.workspace_of(self.of)),
             instructions: self.step.instructions.clone(),
-            default_args: Vec::new(),
-            model: None,
-            variant: None,
+            default_args: agent.default_args.clone(),
+            model: agent.model.clone(),
+            variant: agent.variant.clone(),
             capabilities: self.step.capabilities.clone(),
             output_mode: OutputMode::Stream,
             budget: TaskBudget {
                 deadline_at: UtcMillis(clock::now().0.saturating_add(timeout_ms)),
-                max_steps: None,
-                max_command_time_ms: None,
+                max_steps: agent.max_steps.map(f64::from),
+                #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
+                max_command_time_ms: agent.max_command_time.map(|time| millis(time) as f64),
             },
             env: self.environment(),
             roboppi: Some(JobOptions {
@@ -322,8 +329,9 @@ impl Attempt<'_> {
                 stdio: Some(settings.stream_stdio),
                 redact: self.shared.values_to_hide(),
                 timeout_ms: Some(timeout_ms),
-                resume: None,
-                idle_ms: None,
+                environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
+                resume: agent.resume.clone(),
+                idle_ms: self.step.idle.map(millis),
                 grace_ms: Some(millis(self.grace())),
                 drain_ms: Some(millis(settings.drain)),
             }),

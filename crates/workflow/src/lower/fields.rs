@@ -84,6 +84,7 @@ impl<'n> Fields<'n> {
             Section::Input => format!("`{key}` belongs to an entry of `inputs`, not here"),
             Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
             Section::Secret => format!("`{key}` belongs to an entry of `secrets`, not here"),
+            Section::Environment => format!("`{key}` belongs to `environment`, not here"),
         })
     }
 

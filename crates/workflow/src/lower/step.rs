@@ -8,8 +8,8 @@ use roboppi_run::StepId;
 
 use super::fields::{Field, Fields};
 use super::secrets::secrets;
-use super::{Located, names, value};
-use crate::definition::{InputRef, OnFailure, OutputSpec, SecretSource, Step};
+use super::{Located, agent, names, value};
+use crate::definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step};
 use crate::diagnostic::{Sink, quote};
 use crate::keys::Section;
 use crate::source::{Entry, Value};
@@ -26,8 +26,10 @@ pub(crate) struct DraftStep {
     worker: Option<WorkerKind>,
     instructions: Option<String>,
     capabilities: Vec<Capability>,
+    agent: AgentOptions,
     workspace: Option<String>,
     timeout: Option<Duration>,
+    idle: Option<Duration>,
     grace: Option<Duration>,
     max_retries: u32,
     on_failure: OnFailure,
@@ -61,8 +63,10 @@ impl DraftStep {
             worker: None,
             instructions: None,
             capabilities: Vec::new(),
+            agent: AgentOptions::default(),
             workspace: None,
             timeout: None,
+            idle: None,
             grace: None,
             max_retries: 0,
             on_failure: OnFailure::default(),
@@ -86,11 +90,13 @@ impl DraftStep {
             worker: self.worker?,
             instructions: self.instructions?,
             capabilities: self.capabilities,
+            agent: self.agent,
             workspace: self.workspace,
             depends_on: depends_on.into_iter().collect(),
             inputs: inputs.collect::<Option<_>>()?,
             outputs: outputs.collect::<Option<_>>()?,
             timeout: self.timeout,
+            idle: self.idle,
             grace: self.grace,
             max_retries: self.max_retries,
             on_failure: self.on_failure,
@@ -122,6 +128,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
     draft.instructions =
         must("instructions", sink).and_then(|at| value::text(&at, sink)).map(|text| text.value);
     draft.capabilities = must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default();
+    draft.agent = agent::agent(&fields, draft.worker, sink);
     draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
     draft.workspace = text("workspace", sink);
     if let Some(at) = fields.get("depends_on") {
@@ -134,6 +141,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
     draft.outputs_known = !borrowed && !matches!(outputs, Some(None));
     draft.outputs = outputs.flatten().unwrap_or_default();
     draft.timeout = fields.get("timeout").and_then(|at| value::duration(&at, sink));
+    draft.idle = fields.get("idle").and_then(|at| agent::idle(&at, sink));
     draft.grace = fields.get("grace").and_then(|at| value::duration(&at, sink));
     draft.continue_on_error =
         fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();
@@ -144,13 +152,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
 
 fn worker(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<WorkerKind> {
     let kinds = WorkerKind::ALL.map(|kind| (kind.name(), kind));
-    let kind = value::choice(at, &kinds, sink)?;
-    if kind == WorkerKind::Custom {
-        return Some(kind);
-    }
-    let message = format!("the worker `{kind}` is not supported yet");
-    sink.error(at.place(), message, Some("this version executes `CUSTOM` steps".to_owned()));
-    None
+    value::choice(at, &kinds, sink)
 }
 
 fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {
