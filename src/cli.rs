@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use roboppi_attach::Speed;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_workflow::parse_duration;
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     },
     /// Watch a run, live or over, as it is seen where it was started
     Attach(AttachArgs),
+    /// Watch a run that is over as it went on, faster or slower
+    Replay(ReplayArgs),
     /// End a run, or one of its steps
     Cancel(CancelArgs),
     /// Try a step of a live run again that failed
@@ -284,10 +287,29 @@ pub(crate) struct AttachArgs {
     #[arg(default_value = "-1", allow_negative_numbers = true)]
     pub(crate) run: String,
     #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+}
+
+/// How a run of another process is shown.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
     pub(crate) view: ViewArgs,
     /// More about what happens: phases of attempts, processes, permits
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    pub(crate) run: String,
+    /// How fast: so many times as it went, as `4x` or `0.5x`, or `max`
+    #[arg(long, value_name = "SPEED", default_value = "1x")]
+    pub(crate) speed: Speed,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
 }
 
 #[derive(Debug, Args)]

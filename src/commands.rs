@@ -13,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod mask;
 mod out;
 mod record;
+pub(crate) mod replay;
 pub(crate) mod runs;
 mod screen;
 pub(crate) mod show;

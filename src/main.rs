@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Core(args) => commands::core::run(&args),
         Command::Guard(args) => commands::guard::run(&args),
         Command::Attach(args) => commands::attach::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
         Command::Cancel(args) => commands::wish::cancel(&args),
         Command::Retry(args) => commands::wish::retry(&args),
         Command::Skip(args) => commands::wish::skip(&args),

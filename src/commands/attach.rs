@@ -5,52 +5,68 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use roboppi_attach::{FileSource, RunSource};
+use roboppi_journal::RunDir;
 use roboppi_supervisor::sinks::{jsonl, plain};
 use roboppi_tui::{Role, TuiSettings};
 
-use crate::cli::AttachArgs;
+use crate::cli::{AttachArgs, WatchArgs};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{record, screen};
 use crate::exit::Failure;
 use crate::terminal::{self, View};
 
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
+    let run = record::find(&args.run)?;
+    let title = title(&run, &args.run);
+    let source = FileSource::open(run).map_err(Failure::own)?;
+    let problems = source.problems().to_vec();
+    let source = Arc::new(source);
+    show(&Watched { source, role: Role::Visitor, title, problems }, &args.watch)
+}
+
+/// A run, and who watches it.
+pub(super) struct Watched {
+    pub(super) source: Arc<dyn RunSource>,
+    pub(super) role: Role,
+    pub(super) title: String,
+    /// What of it could not be read.
+    pub(super) problems: Vec<String>,
+}
+
+/// The name of a run until it says its own.
+pub(super) fn title(run: &RunDir, typed: &str) -> String {
+    run.id().map_or_else(|| typed.to_owned(), |id| id.to_string())
+}
+
+/// Shows a run in the view that was asked for, until it is over or the person leaves.
+pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.view)?;
     let colour = use_colour(args.view.color, io::stdout().is_terminal());
-    let run = record::find(&args.run)?;
-    let title = run.id().map_or_else(|| args.run.clone(), |id| id.to_string());
-    let source = Arc::new(FileSource::open(run).map_err(Failure::own)?);
-    let problems = source.problems().to_vec();
-    let shown: Arc<dyn RunSource> = source;
     let in_lines = plain::PlainSettings {
         colour,
         stream: args.view.stream,
         verbose: args.verbose,
         ..plain::PlainSettings::default()
     };
-    let lines = match view {
-        View::Tui => {
-            let settings = TuiSettings {
-                colours: terminal::colours(&args.view, colour),
-                ascii: terminal::ascii_only(),
-                role: Role::Visitor,
-                stay: true,
-                notify: terminal::notify(&args.view),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                title,
-            };
-            let code = screen::show(shown, settings, &in_lines)?;
-            record::warn(&problems);
-            return Ok(code);
-        }
-        View::Plain => {
-            record::warn(&problems);
-            plain::run(shown, in_lines, io::stdout())
-        }
-        View::Json => {
-            record::warn(&problems);
-            jsonl::run(shown, io::stdout())
-        }
+    let source = Arc::clone(&watched.source);
+    if view == View::Tui {
+        let settings = TuiSettings {
+            colours: terminal::colours(&args.view, colour),
+            ascii: terminal::ascii_only(),
+            role: watched.role,
+            stay: true,
+            notify: terminal::notify(&args.view),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            title: watched.title.clone(),
+        };
+        let code = screen::show(source, settings, &in_lines)?;
+        record::warn(&watched.problems);
+        return Ok(code);
+    }
+    record::warn(&watched.problems);
+    let shown = match view {
+        View::Json => jsonl::run(source, io::stdout()),
+        View::Plain | View::Tui => plain::run(source, in_lines, io::stdout()),
     };
-    lines.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::own(format!("stdout: {error}")))
+    shown.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::own(format!("stdout: {error}")))
 }

@@ -34,6 +34,7 @@ mod permits;
 mod plain;
 mod processes;
 mod record;
+mod replay;
 mod run_files;
 mod runs;
 mod screen;

@@ -15,7 +15,7 @@ use crate::{Following, LiveFeed, RunSource, Standing, Wish, ask};
 mod follower;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watch;
 
 pub use follower::RunFollower;
@@ -86,9 +86,8 @@ fn keep_up(mut follower: RunFollower, feed: &LiveFeed, wanted: &Weak<()>) {
 fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> bool {
     let standing = follower.read(|record| feed.publish(record));
     if standing == Standing::Lost {
-        for event in feed.look(ending_of_a_lost_run) {
-            let (seq, ts) = feed.look(|view| (view.position.journal_seq + 1, last_sign(view)));
-            feed.publish(RunRecord::Journal(JournalRecord { seq, ts, event }));
+        for record in feed.look(ending_of_a_lost_run) {
+            feed.publish(record);
         }
     }
     if standing != Standing::Live {
@@ -97,27 +96,30 @@ fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> bool {
     standing == Standing::Live
 }
 
-/// What has become of a run whose owner is gone.
-fn ending_of_a_lost_run(view: &RunView) -> Vec<RunEvent> {
+/// What has become of a run whose owner is gone, as what follows its journal. Nothing when the run is over.
+pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
+    if view.is_finished() {
+        return Vec::new();
+    }
     let unfinished =
         view.steps.iter().filter(|step| step.state.is_active() || matches!(step.state, StepState::Retrying));
-    let mut events: Vec<_> = unfinished
-        .map(|step| RunEvent::StepChanged {
-            step: step.plan.step.clone(),
-            state: StepState::Lost,
-            detail: Some("the owner of the run is gone".to_owned()),
-            duration_ms: step.started_at.map(|started| last_sign(view).0.saturating_sub(started.0)),
-            allowed_to_fail: false,
-        })
-        .collect();
+    let lost = unfinished.map(|step| RunEvent::StepChanged {
+        step: step.plan.step.clone(),
+        state: StepState::Lost,
+        detail: Some("the owner of the run is gone".to_owned()),
+        duration_ms: step.started_at.map(|started| last_sign(view).0.saturating_sub(started.0)),
+        allowed_to_fail: false,
+    });
     let started = view.head.as_ref().map_or(UtcMillis(0), |head| head.started_at);
-    events.push(RunEvent::RunFinished {
+    let finished = RunEvent::RunFinished {
         outcome: RunOutcome::Lost,
         exit_code: LOST,
         duration_ms: last_sign(view).0.saturating_sub(started.0),
         detail: Some("its owner is gone and did not say how it ended".to_owned()),
-    });
-    events
+    };
+    let ts = last_sign(view);
+    let numbered = lost.chain([finished]).zip(view.position.journal_seq + 1..);
+    numbered.map(|(event, seq)| RunRecord::Journal(JournalRecord { seq, ts, event })).collect()
 }
 
 /// When something was recorded last.

@@ -3,13 +3,14 @@
 //! A viewer gets everything through [`RunSource`]: a view and what comes after it, the logs, and a way to
 //! tell the owner what it wishes. It cannot tell whether the run is in its own process, in another one or
 //! over. [`LiveFeed`] is the source inside the process that owns the run, [`FileSource`] the one of every other
-//! process, [`ask`] brings a wish to the owner of a run, and [`RunSummary`] says what runs there are.
+//! process, [`ReplaySource`] plays one that is over, [`ask`] brings a wish to the owner of a run, and [`RunSummary`] says what runs there are.
 
 mod ask;
 mod catalog;
 mod file;
 mod history;
 mod live;
+mod replay;
 mod source;
 
 pub use ask::{Answer, AskError, Request, ask};
@@ -17,5 +18,6 @@ pub use catalog::{RunSummary, Standing};
 pub use file::{FileSource, RunFollower};
 pub use history::History;
 pub use live::{LiveFeed, LiveSource};
+pub use replay::{AtEnd, InvalidSpeed, PlayInput, Playback, Position, ReplaySource, Speed};
 pub use roboppi_run::Wish;
 pub use source::{Following, Next, Records, RunSource};

@@ -19,11 +19,14 @@ pub struct LiveFeed {
     inner: Mutex<Inner>,
 }
 
+/// A record, or `None`: the view is another one now, and followers start afresh from it.
+pub(crate) type Published = Option<Arc<RunRecord>>;
+
 #[derive(Debug)]
 struct Inner {
     view: RunView,
     /// `None` once the run is over and nothing more will come.
-    sender: Option<broadcast::Sender<Arc<RunRecord>>>,
+    sender: Option<broadcast::Sender<Published>>,
 }
 
 impl Default for LiveFeed {
@@ -40,7 +43,16 @@ impl LiveFeed {
         inner.view.apply(&record);
         if let Some(sender) = &inner.sender {
             // Fails only when nobody follows.
-            let _ = sender.send(Arc::new(record));
+            let _ = sender.send(Some(Arc::new(record)));
+        }
+    }
+
+    /// Shows another view, from which it goes on.
+    pub(crate) fn restart(&self, view: RunView) {
+        let mut inner = self.lock();
+        inner.view = view;
+        if let Some(sender) = &inner.sender {
+            let _ = sender.send(None);
         }
     }
 

@@ -8,6 +8,9 @@ use roboppi_run::{AttemptRef, RunRecord, RunView, Wish};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::live::Published;
+use crate::{PlayInput, Playback};
+
 /// One run, wherever it is.
 pub trait RunSource: Send + Sync {
     /// What the run looks like now, and everything that happens to it from here on.
@@ -31,6 +34,14 @@ pub trait RunSource: Send + Sync {
     /// Tells the owner of the run what a person wishes. Does not wait; what comes of it is seen in the view. When the
     /// wish cannot be brought to the owner, what is given back says why; otherwise it closes without a word.
     fn wish(&self, wish: Wish) -> oneshot::Receiver<String>;
+
+    /// Where a replay is; `None` when this is none.
+    fn playback(&self) -> Option<Playback> {
+        None
+    }
+
+    /// Asks something of a replay. Does not wait.
+    fn play(&self, _input: PlayInput) {}
 }
 
 /// A view and what comes after it, without a hole or an overlap between the two.
@@ -45,29 +56,29 @@ pub struct Following {
 /// Records as they happen. Bounded: a follower that is too slow is told so and starts afresh from a new
 /// view; it never makes the run wait.
 #[derive(Debug)]
-pub struct Records(broadcast::Receiver<Arc<RunRecord>>);
+pub struct Records(broadcast::Receiver<Published>);
 
 /// What a follower gets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     /// The next record.
     Record(Arc<RunRecord>),
-    /// The follower was too slow and missed records: [`RunSource::follow`] again.
+    /// The follower was too slow and missed records, or there is another view to begin with: [`RunSource::follow`] again.
     Lagged,
     /// Nothing more will come.
     Ended,
 }
 
 impl Records {
-    pub(crate) const fn new(receiver: broadcast::Receiver<Arc<RunRecord>>) -> Self {
+    pub(crate) const fn new(receiver: broadcast::Receiver<Published>) -> Self {
         Self(receiver)
     }
 
     /// Waits for the next record. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Next {
         match self.0.recv().await {
-            Ok(record) => Next::Record(record),
-            Err(RecvError::Lagged(_)) => Next::Lagged,
+            Ok(Some(record)) => Next::Record(record),
+            Ok(None) | Err(RecvError::Lagged(_)) => Next::Lagged,
             Err(RecvError::Closed) => Next::Ended,
         }
     }
@@ -75,8 +86,8 @@ impl Records {
     /// The next record if there is one.
     pub fn try_next(&mut self) -> Option<Next> {
         match self.0.try_recv() {
-            Ok(record) => Some(Next::Record(record)),
-            Err(TryRecvError::Lagged(_)) => Some(Next::Lagged),
+            Ok(Some(record)) => Some(Next::Record(record)),
+            Ok(None) | Err(TryRecvError::Lagged(_)) => Some(Next::Lagged),
             Err(TryRecvError::Closed) => Some(Next::Ended),
             Err(TryRecvError::Empty) => None,
         }
@@ -85,8 +96,8 @@ impl Records {
     /// As [`next`](Self::next), for a thread outside any async runtime.
     pub fn blocking_next(&mut self) -> Next {
         match self.0.blocking_recv() {
-            Ok(record) => Next::Record(record),
-            Err(RecvError::Lagged(_)) => Next::Lagged,
+            Ok(Some(record)) => Next::Record(record),
+            Ok(None) | Err(RecvError::Lagged(_)) => Next::Lagged,
             Err(RecvError::Closed) => Next::Ended,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use roboppi_ipc::{OutputStream, UtcMillis};
 
@@ -41,6 +43,8 @@ pub struct LogReader {
     /// The end of the log, when its lines were counted last.
     end: Option<Mark>,
     line_cap: usize,
+    /// Where it is said to end, whatever its file has.
+    said_end: Option<Arc<AtomicU64>>,
 }
 
 /// A line of a log.
@@ -117,12 +121,13 @@ impl LogReader {
             marks: Vec::new(),
             end: None,
             line_cap: Self::LINE_CAP,
+            said_end: None,
         };
         reader.refresh()?;
         Ok(reader)
     }
 
-    /// Looks how long the log is now. Returns whether it has grown.
+    /// Looks how long the log is now. Returns whether that has changed.
     ///
     /// # Errors
     /// When a file cannot be read. That a file is not there is no error.
@@ -134,17 +139,29 @@ impl LogReader {
         }
         let Some(log) = &self.log else { return Ok(false) };
         // The length of the log first: the index of these bytes was written before them.
-        let len = log.len().map_err(RecordError::io("read", &self.path))?;
+        let mut len = log.len().map_err(RecordError::io("read", &self.path))?;
+        if let Some(end) = &self.said_end {
+            len = len.min(end.load(Ordering::Relaxed));
+        }
         self.index.refresh()?;
         self.hole.refresh()?;
-        let grown = len > self.len;
+        let changed = len != self.len;
         if len < self.len {
-            // Logs only grow. Somebody cut this one; what was known of it is void.
+            // Logs only grow. Somebody cut this one, or looks at an earlier time; what was known of it is void.
             self.marks.clear();
             self.end = None;
         }
         self.len = len;
-        Ok(grown)
+        Ok(changed)
+    }
+
+    /// Reads no further than `end` says at each refresh, as the log was at another time.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn end_at(&mut self, end: Arc<AtomicU64>) -> Result<(), RecordError> {
+        self.said_end = Some(end);
+        self.refresh().map(drop)
     }
 
     /// Changes how many bytes of a line are returned at most.

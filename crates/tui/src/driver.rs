@@ -238,7 +238,7 @@ impl<'a, D: Display> Driver<'a, D> {
         if self.behind {
             self.come_back()?;
         }
-        if self.model.is_alive() { self.tell(Message::Tick(self.clock.now())) } else { Ok(Flow::On) }
+        if self.model.is_alive() { self.tell(Message::Tick(self.now())) } else { Ok(Flow::On) }
     }
 
     /// Takes the terminal again after the process stood still, if it is in front.
@@ -343,13 +343,23 @@ impl<'a, D: Display> Driver<'a, D> {
                     let trouble = self.source.wish(wish);
                     self.wishes.spawn(async { trouble.await.ok() });
                 }
+                Action::Play(input) => self.source.play(input),
                 Action::Leave => flow = Flow::Leave,
             }
         }
         Ok(flow)
     }
 
+    /// The time it is in the run: now, except in a replay.
+    fn now(&self) -> UtcMillis {
+        self.source.playback().map_or_else(|| self.clock.now(), |playback| playback.now)
+    }
+
     fn frame(&mut self) -> Result<(), TuiError> {
+        if let Some(playback) = self.source.playback() {
+            self.model.playback = Some(playback.position);
+            self.model.now = playback.now;
+        }
         prepare(&mut self.model);
         if let Some(request) = log_request(&self.model)
             && let Some(window) = self.fetcher.log(self.source, &request)

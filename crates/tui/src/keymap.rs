@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use roboppi_attach::PlayInput;
+
 use crate::Role;
 use crate::model::Context;
 use crate::tab::Tab;
@@ -80,12 +82,20 @@ pub(crate) enum Command {
     Quit,
     Leave,
     EndRun,
+    Play(PlayInput),
     Interrupt,
     Confirm,
     Refuse,
     /// Change between the screen and plain lines.
     Lines,
     Suspend,
+}
+
+impl Command {
+    /// Whether it asks the run for something.
+    const fn is_a_wish(self) -> bool {
+        matches!(self, Self::CancelStep | Self::SkipStep | Self::RetryStep)
+    }
 }
 
 /// One row of the table.
@@ -107,8 +117,11 @@ pub(crate) fn bindings(role: Role) -> impl Iterator<Item = &'static Binding> {
     let ending = match role {
         Role::Owner => OWNER,
         Role::Visitor => VISITOR,
+        Role::Replay => REPLAY,
     };
-    ANSWERS.iter().chain(ending).chain(COMMON)
+    let asks_nobody = role == Role::Replay;
+    let rows = ANSWERS.iter().chain(ending).chain(COMMON);
+    rows.filter(move |row| !(asks_nobody && row.command.is_a_wish()))
 }
 
 const ANSWERS: &[Binding] = &[
@@ -160,6 +173,26 @@ const VISITOR: &[Binding] = &[
         label: Some("end the run"),
         when: |now| !now.asking && !now.over && now.stage < 2,
     },
+];
+
+/// What moves a replay.
+const REPLAY: &[Binding] = &[
+    leave("leave", |now| !now.asking),
+    play(&[Key::Char('p')], PlayInput::Toggle, "stand still, or go on; at the end, begin again", "pause"),
+    Binding {
+        keys: &[Key::Char(' ')],
+        command: Command::Play(PlayInput::Toggle),
+        help: "the same, except among changes",
+        label: None,
+        when: |now| !now.asking && !now.patches,
+    },
+    play(&[Key::Char(')')], PlayInput::SeekBy(10_000), "10 seconds forward", "+10 s"),
+    play(&[Key::Char('(')], PlayInput::SeekBy(-10_000), "10 seconds back", "-10 s"),
+    play(&[Key::Char('}')], PlayInput::SeekBy(60_000), "a minute forward", "+1 min"),
+    play(&[Key::Char('{')], PlayInput::SeekBy(-60_000), "a minute back", "-1 min"),
+    play(&[Key::Char('+'), Key::Char('=')], PlayInput::Faster, "faster, from 0.25x to 64x and max", "faster"),
+    play(&[Key::Char('-')], PlayInput::Slower, "slower", "slower"),
+    play(&[Key::Char('0')], PlayInput::SeekBy(i64::MIN), "to the beginning", "begin"),
 ];
 
 const COMMON: &[Binding] = &[
@@ -356,6 +389,10 @@ const fn leave(help: &'static str, when: fn(&Context) -> bool) -> Binding {
     Binding { keys, command: Command::Leave, help, label: Some("leave"), when }
 }
 
+const fn play(keys: &'static [Key], input: PlayInput, help: &'static str, label: &'static str) -> Binding {
+    Binding { keys, command: Command::Play(input), help, label: Some(label), when: |now| !now.asking }
+}
+
 const NUMBERS: &[Key] = &[
     Key::Char('1'),
     Key::Char('2'),
@@ -390,12 +427,12 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u16..4096).map(|bits| {
+        (0u16..6144).map(|bits| {
             let bit = |at: u8| bits & (1 << at) != 0;
             Context {
                 put_away: false,
                 stage: (bits >> 9 & 3) as u8,
-                role: if bit(11) { Role::Visitor } else { Role::Owner },
+                role: [Role::Owner, Role::Visitor, Role::Replay][usize::from(bits >> 11)],
                 step_waits: bit(7) && !bit(3),
                 step_unsuccessful: bit(8) && !bit(3) && !bit(7),
                 asking: bit(0),
@@ -428,7 +465,7 @@ mod tests {
             let (interrupt, quit) = (command(Key::Ctrl('c'), &now), command(Key::Char('q'), &now));
             let (interrupts, quits) = match now.role {
                 Role::Owner => (Command::Interrupt, Command::Quit),
-                Role::Visitor => (Command::Leave, Command::Leave),
+                Role::Visitor | Role::Replay => (Command::Leave, Command::Leave),
             };
             assert_eq!(interrupt, Some(interrupts), "{now:?}");
             assert_eq!(quit, Some(if now.asking { Command::Refuse } else { quits }), "{now:?}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ratatui::layout::Size;
-use roboppi_attach::{History, Wish};
+use roboppi_attach::{History, PlayInput, Wish};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{RunRecord, RunView};
 
@@ -37,6 +37,8 @@ pub(crate) enum Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Wish(Wish),
+    /// Move the replay.
+    Play(PlayInput),
     /// Use the terminal for the screen or for plain lines.
     Use(Hold),
     /// Stand still, as for Ctrl-Z.

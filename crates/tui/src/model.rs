@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
-use roboppi_attach::History;
+use roboppi_attach::{History, Position};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
 
@@ -55,6 +55,8 @@ pub(crate) struct Model {
     pub(crate) put_away: bool,
     /// Path of the run directory, for people.
     pub(crate) run_dir: String,
+    /// Where the replay is, when this is one.
+    pub(crate) playback: Option<Position>,
     /// Something that may be on screen changed.
     pub(crate) dirty: bool,
 }
@@ -141,6 +143,7 @@ impl Model {
             forecast: Forecast::default(),
             put_away: false,
             run_dir: String::new(),
+            playback: None,
             dirty: true,
         }
     }
@@ -162,15 +165,17 @@ impl Model {
 
     pub(crate) fn context(&self) -> Context {
         let patches = self.shown_attempt().map_or(0, |attempt| attempt.activity.patches.len());
+        let heard = self.settings.role != Role::Replay;
+        let asks = heard && !self.is_over();
         Context {
             put_away: self.put_away,
             asking: self.question.is_some(),
             over: self.is_over(),
             stage: self.stage(),
             in_pane: self.focus == Focus::Pane,
-            step_active: !self.is_over() && self.shown_step().is_some_and(can_be_ended),
-            step_waits: !self.is_over() && self.shown_step().is_some_and(can_be_skipped),
-            step_unsuccessful: self.shown_step().is_some_and(can_be_retried),
+            step_active: asks && self.shown_step().is_some_and(can_be_ended),
+            step_waits: asks && self.shown_step().is_some_and(can_be_skipped),
+            step_unsuccessful: heard && self.shown_step().is_some_and(can_be_retried),
             attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),
             patches: self.tab == Tab::Diffs && patches > 0,
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),

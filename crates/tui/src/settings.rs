@@ -29,6 +29,8 @@ pub enum Role {
     Owner,
     /// It is in another one, or over: leaving means nothing to it.
     Visitor,
+    /// It is told once more. Nobody can be asked for anything.
+    Replay,
 }
 
 /// Colours of the screen, all of them among the 16 that a terminal has names for.

@@ -16,13 +16,13 @@ use crate::Next;
 /// Reached only when something is broken.
 const LIMIT: Duration = Duration::from_secs(60);
 
-struct Place {
-    _dir: tempfile::TempDir,
-    run: RunDir,
+pub(crate) struct Place {
+    pub(crate) _dir: tempfile::TempDir,
+    pub(crate) run: RunDir,
 }
 
 /// A run whose owner is this process.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
     let run = RunDir::at(dir.path().join("run"));
     fs::create_dir(run.path()).unwrap();
@@ -32,7 +32,7 @@ fn place() -> Place {
 }
 
 impl Place {
-    fn owned_by(&self, owner: roboppi_ipc::ProcessIdentity) {
+    pub(crate) fn owned_by(&self, owner: roboppi_ipc::ProcessIdentity) {
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let manifest = Manifest {
             format: MANIFEST_FORMAT,
@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-fn started(steps: usize) -> RunEvent {
+pub(crate) fn started(steps: usize) -> RunEvent {
     let plan = |number: usize| StepPlan {
         step: format!("s{number}").as_str().into(),
         worker: WorkerKind::Custom,
@@ -80,7 +80,7 @@ fn started(steps: usize) -> RunEvent {
     }
 }
 
-fn changed(step: usize, state: StepState) -> RunEvent {
+pub(crate) fn changed(step: usize, state: StepState) -> RunEvent {
     let step = format!("s{step}").as_str().into();
     RunEvent::StepChanged { step, state, detail: None, duration_ms: None, allowed_to_fail: false }
 }
@@ -93,10 +93,10 @@ const FINISHED: RunEvent =
     RunEvent::RunFinished { outcome: RunOutcome::Succeeded, exit_code: 0, duration_ms: 5, detail: None };
 
 /// xorshift: enough to vary what happens, and the same again for a seed.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -105,7 +105,7 @@ impl Chance {
 }
 
 /// Writes a run with many attempts until it is told to end it.
-fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
+pub(crate) fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
     struct Working {
         of: AttemptRef,
         events: EventFileWriter,
@@ -176,7 +176,7 @@ fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
 }
 
 /// What the record says up to the position of `view`.
-fn fold_up_to(view: &RunView, run: &RunDir) -> RunView {
+pub(crate) fn fold_up_to(view: &RunView, run: &RunDir) -> RunView {
     let mut folded = RunView::default();
     for record in run.journal().unwrap().map(Result::unwrap) {
         if record.seq <= view.position.journal_seq {

@@ -101,6 +101,7 @@ impl RunView {
                 if let Some(attempt) = self.attempt_mut(of) {
                     attempt.finished_at = Some(ts);
                     attempt.status_at = ts;
+                    attempt.activity.log_bytes = attempt.activity.log_bytes.max(*log_bytes);
                     attempt.status =
                         AttemptStatus::Finished { result: Box::new(result.clone()), log_bytes: *log_bytes };
                 }

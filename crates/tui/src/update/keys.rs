@@ -44,6 +44,7 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::RetryStep => ending::retry_step(model, actions),
         Command::Quit => ending::quit(model, actions),
         Command::Leave => actions.push(Action::Leave),
+        Command::Play(input) => actions.push(Action::Play(input)),
         Command::EndRun => ending::ask_to_end_run(model),
         Command::Interrupt => ending::interrupt(model, actions),
         Command::Confirm => ending::confirm(model, actions),

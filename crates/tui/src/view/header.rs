@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use roboppi_attach::Position;
 use roboppi_run::{
     AttemptStatus, AttemptView, RunMode, RunOutcome, RunStatus, StepCounts, StepState, StepView,
 };
@@ -33,6 +34,9 @@ fn title(model: &Model, columns: usize) -> Line<'static> {
 
     let (state, style) = state(model);
     let mut facts = vec![(state, style)];
+    if let Some(playback) = model.playback {
+        facts.insert(0, (replay(playback), theme.strong()));
+    }
     if let Some(elapsed) = model.elapsed_ms() {
         facts.push((text::running_duration(elapsed), Style::new()));
     }
@@ -75,6 +79,13 @@ fn title(model: &Model, columns: usize) -> Line<'static> {
         }
     }
     Line::from(spans)
+}
+
+/// `replay 1m05s of 3m, 4x`.
+fn replay(position: Position) -> String {
+    let Position { at, end, speed, paused } = position;
+    let how = if paused { "paused".to_owned() } else { speed.to_string() };
+    format!("replay {} of {}, {how}", text::running_duration(at), text::running_duration(end))
 }
 
 fn name(model: &Model) -> String {

@@ -1,0 +1,238 @@
+//! A run that is over, told again as it went on.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use roboppi_ipc::{Mono, UtcMillis};
+use roboppi_journal::{LogReader, RecordError, RunDir};
+use roboppi_run::{AttemptRef, RunView};
+use tokio::sync::oneshot;
+
+use crate::{Following, LiveFeed, RunSource, Wish};
+
+mod pacer;
+mod player;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+pub use pacer::{InvalidSpeed, PlayInput, Position, Speed};
+
+use pacer::{Pacer, PlayEffect};
+use player::Player;
+use timeline::Timeline;
+
+/// Where a replay is, as somebody sees it who watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Playback {
+    /// Where.
+    pub position: Position,
+    /// The time it was when that happened.
+    pub now: UtcMillis,
+}
+
+/// What becomes of a replay that has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEnd {
+    /// Nothing more will come.
+    Close,
+    /// A person may want to see some of it again.
+    Stay,
+}
+
+/// The source of a run that is over, as if it went on once more.
+///
+/// Nothing but the record is read. At its end the view is the one the run had; how long logs were in between is known
+/// to 50 ms.
+#[derive(Debug)]
+pub struct ReplaySource {
+    shared: Arc<Shared>,
+    run_dir: RunDir,
+    problems: Vec<String>,
+}
+
+/// What the thread that plays and those who watch share.
+#[derive(Debug)]
+struct Shared {
+    feed: LiveFeed,
+    desk: Mutex<Desk>,
+    /// There is an input, or nobody watches any more.
+    called: Condvar,
+    began: UtcMillis,
+    origin: Instant,
+    /// How long each log is shown.
+    logs: Mutex<HashMap<AttemptRef, Arc<AtomicU64>>>,
+}
+
+#[derive(Debug)]
+struct Desk {
+    pacer: Pacer,
+    /// Where to go, whatever was to be told before.
+    jump: Option<u64>,
+    abandoned: bool,
+}
+
+impl ReplaySource {
+    /// Reads through the record of a run once, and plays it on a thread of its own until the source is dropped.
+    ///
+    /// # Errors
+    /// When the thread cannot start. A record that cannot be read is none: see [`ReplaySource::problems`].
+    pub fn open(run_dir: RunDir, speed: Speed, at_end: AtEnd) -> io::Result<Self> {
+        let mut timeline = Timeline::of(&run_dir);
+        let problems = std::mem::take(&mut timeline.problems);
+        let origin = Instant::now();
+        let pacer = Pacer::new(Mono::ZERO, timeline.end(), speed);
+        let shared = Arc::new(Shared {
+            feed: LiveFeed::default(),
+            desk: Mutex::new(Desk { pacer, jump: None, abandoned: false }),
+            called: Condvar::new(),
+            began: timeline.began,
+            origin,
+            logs: Mutex::default(),
+        });
+        let player = Player::new(run_dir.clone(), timeline);
+        let played = Arc::clone(&shared);
+        thread::Builder::new().name("replay".to_owned()).spawn(move || played.play(player, at_end))?;
+        Ok(Self { shared, run_dir, problems })
+    }
+
+    /// What of the record could not be read, for people. The rest is played.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl Drop for ReplaySource {
+    fn drop(&mut self) {
+        self.shared.desk().abandoned = true;
+        self.shared.called.notify_all();
+    }
+}
+
+impl Shared {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Mono {
+        Mono::from_origin(self.origin.elapsed())
+    }
+
+    /// How long the log of an attempt is shown.
+    fn log_end(&self, of: &AttemptRef) -> Arc<AtomicU64> {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(logs.entry(of.clone()).or_default())
+    }
+
+    /// Brings the ends of all logs to what `view` says.
+    fn show_logs_of(&self, view: &RunView) {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        for (of, end) in logs.iter() {
+            end.store(view.attempt(of).map_or(0, |attempt| attempt.activity.log_bytes), Ordering::Relaxed);
+        }
+    }
+
+    fn play(&self, mut player: Player, at_end: AtEnd) {
+        loop {
+            let mut desk = self.desk();
+            desk.handle(self.now(), PlayInput::Woken);
+            let effect = desk.next_effect();
+            drop(desk);
+            player.perform(self, effect);
+            if player.is_at_end() && at_end == AtEnd::Close {
+                return self.feed.close();
+            }
+            let mut desk = self.desk();
+            while desk.jump.is_none() && !desk.abandoned {
+                let idle = desk.pacer.idle(self.now(), player.next_at());
+                if idle == Some(Duration::ZERO) {
+                    break;
+                }
+                let waited = self.called.wait_timeout(desk, idle.unwrap_or(Duration::MAX));
+                let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                desk = woken;
+                if timeout.timed_out() {
+                    break;
+                }
+            }
+            if desk.abandoned {
+                return;
+            }
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.desk().abandoned
+    }
+}
+
+impl RunSource for ReplaySource {
+    fn follow(&self) -> Following {
+        self.shared.feed.follow()
+    }
+
+    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
+        let end = self.shared.log_end(of);
+        self.shared.feed.look(|view| {
+            let shown = view.attempt(of).map_or(0, |attempt| attempt.activity.log_bytes);
+            end.store(shown, Ordering::Relaxed);
+        });
+        let mut log = self.run_dir.log(&of.base())?;
+        log.end_at(end)?;
+        Ok(log)
+    }
+
+    fn log_path(&self, of: &AttemptRef) -> PathBuf {
+        let log = self.run_dir.log(&of.base()).map(|log| log.path().to_owned());
+        log.unwrap_or_else(|_| self.run_dir.path().join(of.base() + ".log"))
+    }
+
+    fn core_stderr(&self) -> PathBuf {
+        self.run_dir.core_stderr_path()
+    }
+
+    fn run_dir(&self) -> &Path {
+        self.run_dir.path()
+    }
+
+    fn wish(&self, wish: Wish) -> oneshot::Receiver<String> {
+        let (say, trouble) = oneshot::channel();
+        let _ = say.send(format!("cannot {}: this is a replay", wish.in_words()));
+        trouble
+    }
+
+    fn playback(&self) -> Option<Playback> {
+        let position = self.shared.desk().pacer.position(self.shared.now());
+        Some(Playback { position, now: UtcMillis(self.shared.began.0.saturating_add(position.at)) })
+    }
+
+    fn play(&self, input: PlayInput) {
+        let mut desk = self.shared.desk();
+        desk.handle(self.shared.now(), input);
+        self.shared.called.notify_all();
+    }
+}
+
+impl Desk {
+    fn handle(&mut self, now: Mono, input: PlayInput) {
+        let mut effects = Vec::new();
+        self.pacer.handle(now, input, &mut effects);
+        for effect in effects {
+            match effect {
+                PlayEffect::JumpTo(at) => self.jump = Some(at),
+                // It went on from where it is about to jump to.
+                PlayEffect::PlayTo(at) => self.jump = self.jump.map(|_| at),
+            }
+        }
+    }
+
+    fn next_effect(&mut self) -> PlayEffect {
+        let at = self.pacer.at();
+        self.jump.take().map_or(PlayEffect::PlayTo(at), PlayEffect::JumpTo)
+    }
+}

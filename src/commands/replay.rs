@@ -1,0 +1,29 @@
+//! `roboppi replay`: a run that is over, told once more.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use roboppi_attach::{AtEnd, ReplaySource, RunFollower, Standing};
+use roboppi_tui::Role;
+
+use crate::cli::ReplayArgs;
+use crate::commands::attach::{Watched, show, title};
+use crate::commands::record;
+use crate::exit::Failure;
+use crate::terminal::{self, View};
+
+pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
+    let run = record::find(&args.run)?;
+    let title = title(&run, &args.run);
+    if RunFollower::of_journal(run.clone()).standing() == Standing::Live {
+        return Err(Failure::refused(format!("the run goes on\nhint: roboppi attach {title} shows it")));
+    }
+    // On a screen one may want to see something again.
+    let at_end = match terminal::choose_view(&args.watch.view)? {
+        View::Tui => AtEnd::Stay,
+        View::Plain | View::Json => AtEnd::Close,
+    };
+    let source = ReplaySource::open(run, args.speed, at_end).map_err(Failure::own)?;
+    let problems = source.problems().to_vec();
+    show(&Watched { source: Arc::new(source), role: Role::Replay, title, problems }, &args.watch)
+}
