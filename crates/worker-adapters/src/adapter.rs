@@ -7,7 +7,9 @@ use std::sync::Arc;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 use thiserror::Error;
 
-use crate::{ClaudeAdapter, CodexAdapter, CommandSpec, CustomAdapter, WorkerSession};
+use crate::{
+    ClaudeAdapter, CodexAdapter, CommandSpec, CustomAdapter, GeminiAdapter, OpenCodeAdapter, WorkerSession,
+};
 
 /// Knows one worker program.
 pub trait WorkerAdapter: Send + Sync + 'static {
@@ -57,6 +59,8 @@ impl Adapters {
         let mut adapters = Self::empty();
         adapters.add(ClaudeAdapter);
         adapters.add(CodexAdapter);
+        adapters.add(OpenCodeAdapter);
+        adapters.add(GeminiAdapter);
         adapters.add(CustomAdapter);
         adapters
     }

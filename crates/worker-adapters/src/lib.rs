@@ -8,11 +8,13 @@
 //!
 //! # Writing an adapter
 //!
-//! Most programs print lines and end. For those, implement [`LineTranslator`] (one function for a line,
-//! one for the end) and wrap it in a [`LineSession`]. A program that is spoken to (it asks, and waits
+//! A coding agent that prints JSON lines needs an [`agent::AgentTranslator`] in an [`agent::AgentSession`].
+//! Any other program that prints lines and ends implements [`LineTranslator`] (one function for a line,
+//! one for the end) and wraps it in a [`LineSession`]. A program that is spoken to (it asks, and waits
 //! for answers on its standard input) implements [`WorkerSession`] itself.
 //!
-//! Test the adapter with recorded output and the kit of the feature `conformance`.
+//! Test the adapter with recorded output and the kit of the feature `conformance`. `docs/adapters` is a
+//! tutorial.
 
 mod adapter;
 pub mod agent;
@@ -23,7 +25,9 @@ mod command;
 pub mod conformance;
 mod custom;
 mod digest;
+mod gemini;
 mod lines;
+mod opencode;
 mod outcome;
 mod scanner;
 mod session;
@@ -35,7 +39,9 @@ pub use codex::CodexAdapter;
 pub use command::{Arg, CommandSpec, LineFilter, StdinPlan, StreamPlan, TempFile};
 pub use custom::{CustomAdapter, parse_progress};
 pub use digest::{HEAD_BYTES, OutputDigest, StreamDigest, TAIL_BYTES};
+pub use gemini::GeminiAdapter;
 pub use lines::{LineSession, LineTranslator};
+pub use opencode::OpenCodeAdapter;
 pub use outcome::{classify_output, excerpt, stderr_observation, verdict};
 pub use session::{
     AskId, ExitKind, HostAnswer, HostQuestion, HostReply, HostRequest, SessionEffect, SessionInput, TimerId,

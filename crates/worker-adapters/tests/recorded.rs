@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{OutputMode, TaskBudget, UtcMillis, WorkerTask};
 use roboppi_worker_adapters::conformance::{Outcome, Transcript, check};
-use roboppi_worker_adapters::{ClaudeAdapter, CodexAdapter, ExitKind, WorkerAdapter};
+use roboppi_worker_adapters::{
+    ClaudeAdapter, CodexAdapter, ExitKind, GeminiAdapter, OpenCodeAdapter, WorkerAdapter,
+};
 
 fn task(adapter: &dyn WorkerAdapter) -> WorkerTask {
     WorkerTask {
@@ -101,4 +103,14 @@ fn claude() {
 #[test]
 fn codex() {
     all_of(&CodexAdapter, "codex");
+}
+
+#[test]
+fn opencode() {
+    all_of(&OpenCodeAdapter, "opencode");
+}
+
+#[test]
+fn gemini() {
+    all_of(&GeminiAdapter, "gemini");
 }

@@ -1,0 +1,32 @@
+//! `GEMINI`: Gemini CLI, by `gemini --output-format stream-json`.
+
+mod command;
+mod outcome;
+mod speech;
+mod translator;
+mod wire;
+
+use roboppi_ipc::{WorkerKind, WorkerTask};
+
+use crate::agent::AgentSession;
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+
+use translator::GeminiTranslator;
+
+/// Runs Gemini CLI. The prompt goes through its standard input, so nobody sees it in a list of processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GeminiAdapter;
+
+impl WorkerAdapter for GeminiAdapter {
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::Gemini
+    }
+
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+        command::plan(task)
+    }
+
+    fn session(&self, task: &WorkerTask) -> Box<dyn WorkerSession> {
+        Box::new(AgentSession::with_prompt(GeminiTranslator::new(task), task.instructions.clone()))
+    }
+}

@@ -1,0 +1,239 @@
+//! What the lines of Gemini CLI mean.
+
+use roboppi_ipc::{
+    ChangeKind, ErrorClass, PlanItem, PlanStatus, ToolCall, Usage, WaitCause, Waiting, WorkerTask,
+};
+use serde_json::Value;
+
+use super::outcome::{of_error_line, of_exit, of_result};
+use super::speech::Speech;
+use super::wire::{Failure, Line, Stats};
+use crate::agent::{Agent, AgentError, AgentTranslator, EndSaid};
+use crate::{ExitKind, WorkerEnd};
+
+/// What a line on standard error begins with that tells of a request that is made again.
+pub(super) const ATTEMPT: &str = "Attempt ";
+
+/// Items of a plan that are shown.
+const MOST_ITEMS: usize = 500;
+/// Calls whose files are remembered until they return.
+const MOST_OPEN: usize = 10_000;
+
+/// Translates one run of Gemini CLI.
+#[derive(Debug, Default)]
+pub(super) struct GeminiTranslator {
+    model: Option<String>,
+    speech: Speech,
+    turns: u64,
+    most_turns: Option<u64>,
+    /// The model is at it: the next thing it says belongs to the same turn.
+    in_turn: bool,
+    /// Files and plans of calls that have not returned.
+    open: Vec<(String, Change)>,
+    /// An `error` line came.
+    error: Option<AgentError>,
+    /// The `result` line, with the message of its error.
+    result: Option<Result<(), Option<(String, String)>>>,
+}
+
+#[derive(Debug)]
+enum Change {
+    File(String),
+    Plan(Vec<PlanItem>),
+}
+
+impl GeminiTranslator {
+    pub(super) fn new(task: &WorkerTask) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates, which is meant"
+        )]
+        let most_turns = task.budget.max_steps.map(|steps| steps.max(1.0) as u64);
+        Self { model: task.model.clone(), most_turns, ..Self::default() }
+    }
+
+    /// The model says something. Its turns are not told: one begins with what it says after all calls have returned.
+    fn speaks(&mut self, agent: &mut Agent<'_>) {
+        self.result = None;
+        agent.says_end(EndSaid::Nothing);
+        if std::mem::replace(&mut self.in_turn, true) {
+            return;
+        }
+        self.turns += 1;
+        if let Some(most) = self.most_turns
+            && self.turns > most
+        {
+            let message = format!("it used all the {most} turns it was given, and went on");
+            agent.stop(AgentError::new(ErrorClass::NonRetryable, "max_turns", message));
+        }
+    }
+
+    fn call(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        let (Some(id), Some(name)) = (&line.tool_id, &line.tool_name) else { return };
+        self.speaks(agent);
+        self.speech.end(agent);
+        if let Some(change) = change_of(name, &line.parameters)
+            && self.open.len() < MOST_OPEN
+        {
+            self.open.push((id.to_string(), change));
+        }
+        agent.tool_call(ToolCall {
+            id: id.to_string(),
+            name: name.to_string(),
+            input: line.parameters.clone(),
+            blob: None,
+            parent: None,
+        });
+    }
+
+    fn call_returned(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        let Some(id) = line.tool_id.as_deref() else { return };
+        let Some(tool) = agent.open_tool(id).map(str::to_owned) else { return };
+        let failure = line.error.as_ref();
+        let said = failure.and_then(|failure| failure.message.as_deref());
+        let ok = line.status.as_deref() == Some("success");
+        let content = line.output.as_deref().or(said).unwrap_or_default();
+        agent.tool_result(id, ok, content.to_owned(), None);
+        if failure.and_then(|failure| failure.kind.as_deref()).is_some_and(is_denial) {
+            agent.denied(&tool, said.unwrap_or_default());
+        }
+        let change = self.open.iter().position(|(open, _)| open == id).map(|at| self.open.swap_remove(at).1);
+        match change.filter(|_| ok) {
+            // It does not say whether the file was there before.
+            Some(Change::File(path)) => agent.file_changed(&path, ChangeKind::Modified, Some(id)),
+            Some(Change::Plan(items)) => agent.plan(items),
+            None => {}
+        }
+        if agent.open_calls() == 0 {
+            self.in_turn = false;
+        }
+    }
+
+    fn result(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        self.speech.end(agent);
+        // It says 0 when it has not counted, as after a failed request.
+        if let Some(stats) = line.stats.filter(|stats| stats.total_tokens.is_some_and(|total| total > 0)) {
+            agent.usage(usage(stats, self.turns));
+        }
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let error = line.error.as_ref();
+        let ended = if line.status.as_deref() == Some("success") {
+            Ok(())
+        } else {
+            Err(error.map(|error| (text(error.kind.as_deref()), text(error.message.as_deref()))))
+        };
+        if ended.is_ok() {
+            agent.says_end(EndSaid::Done);
+        }
+        self.result = Some(ended);
+    }
+}
+
+impl AgentTranslator for GeminiTranslator {
+    type Line<'a> = Line<'a>;
+
+    fn line(&mut self, line: Line<'_>, raw: &str, agent: &mut Agent<'_>) {
+        match (line.kind.as_deref(), line.role.as_deref()) {
+            (Some("init"), _) => {
+                if let Some(id) = &line.session_id {
+                    agent.session(id, line.model.as_deref().or(self.model.as_deref()), None);
+                }
+            }
+            // The prompt, as it was given.
+            (Some("message"), Some("user")) => {}
+            (Some("message"), Some("assistant")) => {
+                self.speaks(agent);
+                let piece = line.content.as_deref().unwrap_or_default();
+                self.speech.piece(piece, line.timestamp.as_deref(), agent);
+            }
+            (Some("tool_use"), _) => self.call(&line, agent),
+            (Some("tool_result"), _) => self.call_returned(&line, agent),
+            (Some("error"), _) => {
+                let message = line.message.as_deref().unwrap_or("an error without a message");
+                if self.error.is_some() {
+                    agent.note(&format!("[error] {message}"));
+                }
+                self.error.get_or_insert_with(|| of_error_line(message));
+            }
+            (Some("result"), _) => self.result(&line, agent),
+            _ => agent.unknown(raw),
+        }
+    }
+
+    fn error_line(&mut self, line: &str, agent: &mut Agent<'_>) {
+        // `Attempt 1 failed with status 429. Retrying with backoff... _ApiError: {…}`
+        let Some((what, _)) = line.split_once("Retrying with backoff") else { return };
+        let is_limit = what.contains("status 429");
+        let cause = if is_limit { WaitCause::RateLimit } else { WaitCause::Retry };
+        let why = format!("{}, it tries again", what.trim().trim_end_matches('.').to_lowercase());
+        agent.waiting(Waiting { why, cause: Some(cause), delay_ms: None, until: None });
+    }
+
+    fn is_done(&self) -> bool {
+        self.result.is_some()
+    }
+
+    fn ended(&mut self, end: &WorkerEnd<'_>, agent: &mut Agent<'_>) {
+        self.speech.end(agent);
+        // What was said last before a failure is not an answer; the text stays in the record.
+        let failed = match (self.error.take(), &self.result) {
+            (Some(error), _) => Some(error),
+            (None, Some(Err(error))) => {
+                let failure = error.as_ref().map(|(kind, message)| Failure {
+                    kind: Some(kind.as_str().into()),
+                    message: Some(message.as_str().into()),
+                });
+                Some(of_result(failure.as_ref(), end.exit))
+            }
+            (None, None) if end.exit != ExitKind::Code(0) => of_exit(end.exit),
+            (None, Some(Ok(())) | None) => None,
+        };
+        if let Some(error) = failed {
+            agent.says_end(EndSaid::Failed(error));
+        }
+    }
+}
+
+/// What a call will have changed when it returns.
+fn change_of(tool: &str, parameters: &Value) -> Option<Change> {
+    match tool {
+        "write_file" | "replace" | "edit" => {
+            parameters.get("file_path").and_then(Value::as_str).map(|path| Change::File(path.to_owned()))
+        }
+        "write_todos" => {
+            let items = parameters.get("todos")?.as_array()?;
+            Some(Change::Plan(items.iter().filter_map(plan_item).take(MOST_ITEMS).collect()))
+        }
+        _ => None,
+    }
+}
+
+fn plan_item(item: &Value) -> Option<PlanItem> {
+    let text = item.get("description")?.as_str()?.to_owned();
+    let status = match item.get("status").and_then(Value::as_str) {
+        Some("in_progress") => PlanStatus::InProgress,
+        Some("completed" | "cancelled") => PlanStatus::Completed,
+        _ => PlanStatus::Pending,
+    };
+    Some(PlanItem { text, status })
+}
+
+fn is_denial(kind: &str) -> bool {
+    matches!(kind, "policy_violation" | "permission_denied" | "execution_denied")
+}
+
+fn usage(stats: Stats, turns: u64) -> Usage {
+    let read = stats.input_tokens.unwrap_or(0);
+    let cached = stats.cached.unwrap_or(0);
+    // Thoughts are in the total only.
+    let written = stats.total_tokens.unwrap_or(0).saturating_sub(read);
+    Usage {
+        input_tokens: read.saturating_sub(cached),
+        output_tokens: written.max(stats.output_tokens.unwrap_or(0)),
+        cache_read_tokens: cached,
+        cache_write_tokens: 0,
+        cost_usd: None,
+        turns: Some(turns),
+    }
+}

@@ -1,0 +1,30 @@
+//! `OPENCODE`: opencode, by `opencode run --format json`.
+
+mod command;
+mod translator;
+mod wire;
+
+use roboppi_ipc::{WorkerKind, WorkerTask};
+
+use crate::agent::AgentSession;
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+
+use translator::OpenCodeTranslator;
+
+/// Runs opencode. The prompt goes through its standard input, so nobody sees it in a list of processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenCodeAdapter;
+
+impl WorkerAdapter for OpenCodeAdapter {
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::OpenCode
+    }
+
+    fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
+        command::plan(task)
+    }
+
+    fn session(&self, task: &WorkerTask) -> Box<dyn WorkerSession> {
+        Box::new(AgentSession::with_prompt(OpenCodeTranslator::new(task), task.instructions.clone()))
+    }
+}

@@ -1,0 +1,124 @@
+//! The commands that adapters make of tasks.
+
+use roboppi_ipc::{Capability, JobOptions, OutputMode, TaskBudget, UtcMillis, WorkerTask};
+use roboppi_worker_adapters::{Arg, GeminiAdapter, OpenCodeAdapter, WorkerAdapter};
+
+/// A task with what most tests change.
+fn task(adapter: &dyn WorkerAdapter, capabilities: &[Capability], default_args: &[&str]) -> WorkerTask {
+    WorkerTask {
+        worker_task_id: "t".into(),
+        worker_kind: adapter.kind(),
+        workspace_ref: "/ws".into(),
+        instructions: "fix the tests".into(),
+        default_args: default_args.iter().map(|arg| (*arg).to_owned()).collect(),
+        model: None,
+        variant: None,
+        capabilities: capabilities.to_vec(),
+        output_mode: OutputMode::Stream,
+        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
+        env: Default::default(),
+        roboppi: None,
+    }
+}
+
+/// A command as one would type it, and what is said about it.
+fn line(adapter: &dyn WorkerAdapter, task: &WorkerTask) -> String {
+    let spec = match adapter.plan(task) {
+        Ok(spec) => spec,
+        Err(error) => return format!("cannot plan: {error}"),
+    };
+    let mut words: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    words.extend(spec.programs);
+    words.extend(spec.args.into_iter().map(|arg| match arg {
+        Arg::Text(text) => text,
+        Arg::File(name) => format!("<{name}>"),
+    }));
+    let mut line = words.join(" ");
+    for warning in spec.warnings {
+        line.push_str("\n  ! ");
+        line.push_str(&warning);
+    }
+    line
+}
+
+fn lines(adapter: &dyn WorkerAdapter, tasks: impl IntoIterator<Item = WorkerTask>) -> String {
+    tasks.into_iter().map(|task| line(adapter, &task)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn opencode() {
+    use Capability::{Edit, Mailbox, Read, RunCommands, RunTests};
+    let of = |capabilities: &[Capability], args: &[&str]| task(&OpenCodeAdapter, capabilities, args);
+    let mut full =
+        of(&[Read, Edit, RunCommands], &["--model", "x/y", "-s=old", "--continue", "--title", "t"]);
+    full.model = Some("openai/gpt-5".into());
+    full.variant = Some("xhigh".into());
+    full.roboppi = Some(JobOptions { resume: Some("ses_1".into()), ..JobOptions::default() });
+    full.budget.max_command_time_ms = Some(60_000.0);
+    let mut other = of(&[], &[]);
+    other.model = Some("anthropic/claude".into());
+    other.variant = Some("xhigh".into());
+    let mut empty = of(&[], &[]);
+    empty.instructions = " \n".into();
+    let tasks = [
+        of(&[], &[]),
+        of(&[Read], &[]),
+        of(&[Edit], &["--auto"]),
+        of(&[Read, RunTests, Mailbox], &[]),
+        full,
+        other,
+        of(&[], &["--format", "default", "--interactive"]),
+        empty,
+    ];
+    insta::assert_snapshot!(lines(&OpenCodeAdapter, tasks), @r#"
+    OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":"deny","edit":"deny"} opencode run --format json --thinking --auto
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":"deny","edit":"allow"} opencode run --format json --thinking --auto
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":{"*":"deny","bun test*":"allow","cargo test*":"allow","jest*":"allow","npm test*":"allow","pytest*":"allow","roboppi agents*":"allow"},"edit":"deny"} opencode run --format json --thinking --auto
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_EXPERIMENTAL_BASH_DEFAULT_TIMEOUT_MS=60000 OPENCODE_PERMISSION={"bash":"allow","edit":"allow"} opencode run --format json --title t --thinking --model openai/gpt-5 --variant high --session ses_1 --auto
+      ! variant `xhigh` is given to opencode as `high`, as models of OpenAI know it
+    OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking --model anthropic/claude --variant xhigh
+    OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking
+      ! `--format default` is left out: opencode is always run with json, and shown readably
+      ! `--interactive` is left out: nobody is at a step's keyboard
+    cannot plan: its instructions are empty, and opencode does nothing without any
+    "#);
+}
+
+#[test]
+fn gemini() {
+    use Capability::{Edit, Read, RunCommands, RunTests, Tasks};
+    let of = |capabilities: &[Capability], args: &[&str]| task(&GeminiAdapter, capabilities, args);
+    let mut full =
+        of(&[Edit, RunCommands], &["-m", "old", "--session-id", "x", "--include-directories", "/lib"]);
+    full.model = Some("gemini-2.5-pro".into());
+    full.variant = Some("high".into());
+    full.roboppi = Some(JobOptions { resume: Some("latest".into()), ..JobOptions::default() });
+    full.budget.max_command_time_ms = Some(60_000.0);
+    let mut long = of(&[], &[]);
+    long.instructions = "x".repeat(9 * 1024 * 1024);
+    let tasks = [
+        of(&[], &[]),
+        of(&[Read], &[]),
+        of(&[Edit, RunTests], &[]),
+        of(&[RunCommands, Tasks], &[]),
+        full,
+        of(&[Read], &["--approval-mode", "plan"]),
+        of(&[Read], &["-o", "json", "-p", "other words"]),
+        long,
+    ];
+    insta::assert_snapshot!(lines(&GeminiAdapter, tasks), @r#"
+    GEMINI_CLI_NO_RELAUNCH=true gemini --output-format stream-json --skip-trust
+    GEMINI_CLI_NO_RELAUNCH=true gemini --output-format stream-json --skip-trust --approval-mode default
+    GEMINI_CLI_NO_RELAUNCH=true gemini --output-format stream-json --skip-trust --approval-mode auto_edit --allowed-tools run_shell_command(npm test) --allowed-tools run_shell_command(bun test) --allowed-tools run_shell_command(jest) --allowed-tools run_shell_command(pytest) --allowed-tools run_shell_command(cargo test)
+    GEMINI_CLI_NO_RELAUNCH=true gemini --output-format stream-json --skip-trust --approval-mode default --allowed-tools run_shell_command
+    GEMINI_CLI_NO_RELAUNCH=true gemini --include-directories /lib --output-format stream-json --skip-trust --model gemini-2.5-pro --resume latest --approval-mode yolo
+      ! `variant` is left out: Gemini CLI has no option for it
+      ! `max_command_time` is left out: Gemini CLI has no option for it
+    GEMINI_CLI_NO_RELAUNCH=true gemini --approval-mode plan --output-format stream-json --skip-trust
+    GEMINI_CLI_NO_RELAUNCH=true gemini --output-format stream-json --skip-trust --approval-mode default
+      ! `--output-format json` is left out: Gemini CLI is always run with stream-json, and shown readably
+      ! `--prompt` is left out: the prompt is the step's instructions
+    cannot plan: its instructions have 9437184 bytes, and Gemini CLI reads no more than 8388608; put them into a file of the workspace and name it
+    "#);
+}
