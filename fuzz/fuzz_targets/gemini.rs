@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../checks/session.rs"]
+mod session;
+
+use roboppi_worker_adapters::GeminiAdapter;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| session::check(&GeminiAdapter, bytes));
