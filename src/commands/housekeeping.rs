@@ -1,9 +1,11 @@
 //! Removes old runs now and then, and packs the logs of those that are over, while a new one goes on.
 
+use std::fs::{self, OpenOptions};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
-use std::{fs, thread};
+use std::{io, thread};
 
 use roboppi_attach::{RunSummary, Standing};
 use roboppi_journal::{Packing, Retention, StateRoot};
@@ -26,10 +28,10 @@ const REST: u32 = 4;
 pub(crate) fn begin(state_dir: PathBuf) {
     thread::spawn(move || {
         let marker = state_dir.join(".housekeeping");
-        let is_due = fs::metadata(&marker)
-            .and_then(|marker| marker.modified())
-            .map_or(true, |last| SystemTime::now().duration_since(last).is_ok_and(|passed| passed >= PAUSE));
-        if !is_due || fs::write(&marker, "").is_err() {
+        let last = fs::metadata(&marker).and_then(|marker| marker.modified());
+        // A round in the future was before somebody set the clock.
+        let passed = last.map(|last| SystemTime::now().duration_since(last).unwrap_or(PAUSE));
+        if passed.is_ok_and(|passed| passed < PAUSE) || mark(&marker).is_err() {
             return;
         }
         let root = StateRoot::at(state_dir);
@@ -39,6 +41,12 @@ pub(crate) fn begin(state_dir: PathBuf) {
         }
         pack(&root);
     });
+}
+
+/// Notes that a round is done now, in a file for its owner alone.
+fn mark(marker: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(marker)?;
+    file.set_modified(SystemTime::now())
 }
 
 /// Packs the logs of all runs that are over.
