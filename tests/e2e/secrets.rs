@@ -85,7 +85,7 @@ fn a_workflow_names_what_else_must_not_be_seen() {
         steps:\n  work:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    secrets: [ANOTHER]\n\
         \x20   instructions: |\n      echo \"$HARMLESS_NAME $ANOTHER from-a-command literal-in-the-file\"\n\
         \x20     cat key.pem; head -2 key.pem | tail -1\n";
-    env.write("flow.yaml", flow);
+    env.write("flow.yaml", &flow.replace("name: flow", "name: literal-in-the-file"));
     let run = env.roboppi(["workflow", "run", "flow.yaml", "--stream"]);
     let run = run.env("HARMLESS_NAME", "a plain value").env("ANOTHER", "literal-in-the-file");
     let shown = run.output().code(0).all();
@@ -96,7 +96,7 @@ fn a_workflow_names_what_else_must_not_be_seen() {
     assert_eq!(
         files_with(&env.path("state"), "literal-in-the-file"),
         [""; 0],
-        "not in the copy of the workflow"
+        "neither in the copy of the workflow nor in what is said of the run"
     );
 }
 
@@ -170,4 +170,55 @@ done
     let shown = run.env("MY_SECRET", "hunter2hunter2").output().code(1).all();
     assert!(shown.contains("it is ***") && !shown.contains("hunter2"), "{shown}");
     assert_eq!(files_with(&env.path("state"), "hunter2"), [""; 0]);
+}
+
+#[test]
+fn neither_the_full_screen_nor_any_page_about_a_run_shows_it() {
+    let env = TestEnv::new();
+    // A process that is left behind is told with its command line, and a name of a file is told as well.
+    let script = "echo \"it is $DEPLOY_TOKEN\"; echo \"::progress::$DEPLOY_TOKEN\"; echo \"$DEPLOY_TOKEN\" >&2; \
+        setsid sh -c 'sleep 600; : \"$0\"' \"$DEPLOY_TOKEN\" & mkdir -p out; echo x > \"out/a $DEPLOY_TOKEN\"; \
+        while [ ! -e left ]; do pgrep -f 'sleep 600; :' > left; done; echo \"$DEPLOY_TOKEN\"";
+    let secret = "c4nary-9f86d081-884c7d65";
+    let outputs = ["outputs: [{name: found, path: out}]"];
+    let flow = Flow::new().step_with("work", script, &outputs).step_with(
+        "fails",
+        "echo \"$DEPLOY_TOKEN\"; exit 1",
+        &["depends_on: [work]"],
+    );
+    let run = env.run_in_terminal(&flow).args(["--verbose"]).env("DEPLOY_TOKEN", secret);
+    let mut screen = run.env("ROBOPPI_IPC_TRACE", "1").start_in_terminal(40, 120);
+    env.wait_for("the end of the run", || env.runs().first()?.outcome());
+    screen.press("2");
+    screen.wait_for_text("***");
+    for tab in ["1", "3", "4", "5", "6", "1"] {
+        screen.press(tab);
+    }
+    screen.press("q");
+    screen.expect_code(1);
+    let mut all = vec![("screen".to_owned(), screen.terminal.written())];
+    let exported = env.path("exported");
+    let exported = exported.to_str().unwrap();
+    for command in [
+        &["show"][..],
+        &["events", "--workers"],
+        &["events", "--json", "--workers"],
+        &["logs", "--all", "--timestamps"],
+        &["runs", "--json"],
+        &["export", "-1", "-o", exported],
+    ] {
+        let printed = env.roboppi(command).output().code(0);
+        all.push((format!("{command:?}"), [printed.stdout, printed.stderr.into_bytes()].concat()));
+    }
+    for (place, bytes) in all {
+        let shown = String::from_utf8_lossy(&bytes);
+        assert!(!shown.contains("c4nary") && !shown.contains("9f86d081"), "{place}: {shown}");
+    }
+    let leaked = env.the_run().events("core_report").iter().any(|event| event["event"]["type"] == "leaked");
+    assert!(leaked, "there was something to tell with its command line");
+    let elsewhere = env.path("elsewhere");
+    let _ = env.roboppi(["import", exported]).env("ROBOPPI_STATE_DIR", &elsewhere).output().code(0);
+    for place in [env.path("state"), elsewhere, env.path("runtime"), env.path("tmp")] {
+        assert_eq!(files_with(&place, "c4nary"), [""; 0]);
+    }
 }

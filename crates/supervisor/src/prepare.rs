@@ -155,7 +155,7 @@ fn manifest(
     Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.clone(),
-        name: settings.workflow.workflow.name.clone(),
+        name: settings.secrets.hidden.redact_str(&settings.workflow.workflow.name).into_owned(),
         workflow: text(&settings.workflow.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
         arguments: settings
