@@ -104,3 +104,39 @@ fn sizes_that_are_none_are_refused() {
         assert!(refused.contains("--log-limit"), "{refused}");
     }
 }
+
+/// The most that a process ever had resident, in KiB.
+fn peak(pid: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_worker_at_full_speed_takes_its_share_of_the_disk_and_no_more_memory() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        // Lines that differ, so that it is no repetition, and an end that is known byte by byte.
+        let script = "pids=\"$PPID $(ps -o ppid= -p $(ps -o ppid= -p $PPID))\"\n\
+            seq 1000000 3000000; echo $pids > first; while [ ! -e go ]; do sleep 0.01; done\n\
+            seq 1000000 30000000; seq 10000 21000; echo $pids > second; while [ ! -e end ]; do sleep 0.01; done";
+        let running = env.run(&Flow::of(script)).args([mode, "--log-limit", "8MiB"]).start();
+        let pids = env.wait_for_file("first");
+        // The core, and its supervisor, which is the same process with `--direct`.
+        let pids: Vec<&str> = pids.split_whitespace().take(if mode == "--direct" { 1 } else { 2 }).collect();
+        let before: Vec<u64> = pids.iter().map(|pid| peak(pid)).collect();
+        env.write("go", "");
+        env.wait_for_file("second");
+        let after: Vec<u64> = pids.iter().map(|pid| peak(pid)).collect();
+        env.write("end", "");
+        let _ = running.wait().code(0);
+        for (before, after) in before.iter().zip(&after) {
+            assert!(*after <= before + 8 * 1024, "{mode}: from {before} to {after} KiB");
+        }
+        let run = env.the_run();
+        assert!(on_disk(&run, "work") <= 8 * MIB + 64 * 1024, "{}", on_disk(&run, "work"));
+        let log = env.roboppi(["logs", "-1", "work"]).output().code(0).stdout;
+        let end: String = (10_000..=21_000).map(|number| format!("{number}\n")).collect();
+        assert!(end.len() > 64 * 1024 && log.ends_with(end.as_bytes()), "{mode}: the end is there");
+    }
+}

@@ -122,6 +122,7 @@ impl TestEnv {
             argv: std::iter::once(program).chain(arguments).collect(),
             vars: env,
             stdin: None,
+            user: None,
         }
     }
 
@@ -183,9 +184,32 @@ pub(crate) struct Invocation<'e> {
     argv: Vec<OsString>,
     vars: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
+    user: Option<u32>,
 }
 
+/// A user without privileges, who owns nothing.
+const NOBODY: u32 = 65_534;
+
 impl<'e> Invocation<'e> {
+    /// Takes the privileges of `root` away, if this is `root`: the files of the test are those of somebody else from
+    /// then on. `None` where nobody else may start the program.
+    #[expect(clippy::print_stderr, reason = "who reads the results should know what was left out")]
+    pub(crate) fn without_privileges(mut self) -> Option<Self> {
+        if nix::unistd::geteuid().is_root() {
+            let own = format!("{NOBODY}:{NOBODY}");
+            assert!(
+                Command::new("chown").args(["-R", &own]).arg(self.env.path("")).status().unwrap().success()
+            );
+            let reached = Command::new(&self.argv[0]).arg("--version").uid(NOBODY).gid(NOBODY).output();
+            if !reached.is_ok_and(|output| output.status.success()) {
+                eprintln!("left out: another user cannot start {}", self.argv[0].display());
+                return None;
+            }
+            self.user = Some(NOBODY);
+        }
+        Some(self)
+    }
+
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.argv.push(argument.as_ref().to_owned());
         self
@@ -233,6 +257,9 @@ impl<'e> Invocation<'e> {
             .stderr(File::create(&stderr).unwrap())
             // A signal to this test's group is not for it.
             .process_group(0);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         let mut child = {
             let _turn = START.lock().unwrap();
             command.spawn().unwrap()

@@ -10,6 +10,7 @@ mod attempts;
 mod bad_input;
 mod budgets;
 mod cancel;
+mod clock_jumps;
 mod core_command;
 mod crashes;
 mod diagnostics;
