@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{cargo, run};
 
-/// Format, lints and documentation, then the tests. They come last, so that what they say stands at the end.
+/// Format, lints and documentation, then the tests. Those of the workspace come last, so that what they say stands at the end.
 pub(crate) fn everything() -> Result<(), String> {
     if component("fmt", "rustfmt")? {
         run(cargo(&["fmt", "--all", "--check"]))?;
@@ -16,9 +16,26 @@ pub(crate) fn everything() -> Result<(), String> {
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run(doc)?;
     run(cargo(&["test", "--workspace", "--locked", "--doc"]))?;
+    outside()?;
     // The chores have no tests, and what is said last should be about some.
     let mut tests = cargo(&["test", "--workspace", "--exclude", "xtask", "--locked"]);
     tests.args(["--lib", "--bins", "--examples", "--tests"]);
+    run(tests)
+}
+
+/// The example of an adapter, which sees the published interfaces alone. It is no member of the workspace, and is built in
+/// the same place only so that nothing is built twice.
+fn outside() -> Result<(), String> {
+    const MANIFEST: &str = "examples/adapter/Cargo.toml";
+
+    if component("fmt", "rustfmt")? {
+        run(cargo(&["fmt", "--manifest-path", MANIFEST, "--check"]))?;
+    }
+    let mut tests =
+        cargo(&["test", "--manifest-path", MANIFEST, "--locked", "--all-features", "--all-targets"]);
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        tests.env("CARGO_TARGET_DIR", "target");
+    }
     run(tests)
 }
 
