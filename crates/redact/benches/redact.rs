@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
 use memchr::memmem;
-use roboppi_redact::{Redactor, Secrets};
+use roboppi_redact::{MOST_VALUES, Redactor, Secrets, Taken};
 
 const CHUNK: usize = 64 * 1024;
 const TOTAL: usize = 64 * 1024 * 1024;
@@ -24,6 +24,7 @@ fn main() {
     let values = values();
     let secrets = Secrets::new(values.iter().map(|value| ("S", value)));
     println!("{secrets:?}");
+    grown();
     for (name, text) in texts(&values) {
         println!("{name}:");
         measure("copy", &text, |chunk, out| out.extend_from_slice(chunk));
@@ -40,6 +41,27 @@ fn main() {
         });
         searchers(&values, &text);
     }
+}
+
+/// What a command costs that has value after value hidden. A core does nothing else meanwhile.
+fn grown() {
+    let mut random = Random(13);
+    let values: Vec<String> = (0..MOST_VALUES).map(|_| random.letters(40)).collect();
+    let start = Instant::now();
+    let secrets = Secrets::default();
+    let mut longest = Duration::ZERO;
+    for value in &values {
+        let start = Instant::now();
+        black_box(secrets.add("S", value.as_bytes()) == Taken::Added);
+        longest = longest.max(start.elapsed());
+    }
+    let one_by_one = start.elapsed();
+    let start = Instant::now();
+    black_box(Secrets::new(values.iter().map(|value| ("S", value))));
+    println!(
+        "{MOST_VALUES} values: one by one {one_by_one:?}, the longest {longest:?}; all at once {:?}",
+        start.elapsed()
+    );
 }
 
 /// The bare search for as many needles as redaction has, by each kind of searcher.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, Span, packed};
 use zeroize::Zeroizing;
@@ -16,12 +17,65 @@ const HEAD: usize = 4;
 /// more often, larger ones stop at places where nothing is.
 const GROUP: usize = 64;
 
+/// All patterns, in parts that were made one after the other: what comes late costs no more than it must.
+#[derive(Clone, Default)]
+pub(crate) struct Matchers(Vec<Part>);
+
+#[derive(Clone)]
+struct Part {
+    /// Number of values whose patterns it has.
+    values: usize,
+    matcher: Arc<Matcher>,
+}
+
+impl Matchers {
+    /// Takes in the last `new` of all `values`. A part is never larger than the one before it, so there are few, and
+    /// each value is compiled a few times at most. `patterns` gives those of some values.
+    pub(crate) fn grow<V>(&mut self, values: &[V], new: usize, patterns: impl Fn(&[V]) -> BTreeSet<Vec<u8>>) {
+        let mut count = new;
+        while let Some(last) = self.0.pop_if(|last| last.values <= count) {
+            count += last.values;
+        }
+        let matcher = Arc::new(Matcher::new(patterns(&values[values.len() - count..])));
+        self.0.push(Part { values: count, matcher });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of patterns.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|part| part.matcher.patterns.len()).sum()
+    }
+
+    /// What the patterns cover of `text`: ranges in order that neither overlap nor touch.
+    pub(crate) fn find(&self, text: &[u8], into: &mut Vec<Range<usize>>) {
+        into.clear();
+        for part in &self.0 {
+            part.matcher.find(text, into);
+        }
+        into.sort_unstable_by_key(|range| range.start);
+        into.dedup_by(|next, range| {
+            let touches = next.start <= range.end;
+            if touches {
+                range.end = range.end.max(next.end);
+            }
+            touches
+        });
+    }
+
+    /// Where the longest end of `text` begins that more bytes could turn into a pattern; its length when none could.
+    pub(crate) fn undecided(&self, text: &[u8]) -> usize {
+        self.0.iter().map(|part| part.matcher.undecided(text)).min().unwrap_or(text.len())
+    }
+}
+
 /// A fixed set of patterns, made for searching.
 ///
 /// Each pattern is known by one window of its bytes, taken where it looks least like prose. Encodings of one value
 /// mostly share the window, so a set has far fewer windows than patterns.
-#[derive(Default)]
-pub(crate) struct Matcher {
+struct Matcher {
     /// In order, so that all with one beginning are neighbours.
     patterns: Vec<Zeroizing<Vec<u8>>>,
     windows: Vec<Group>,
@@ -76,7 +130,7 @@ fn groups(needles: &BTreeMap<&[u8], Owners>) -> Vec<Group> {
 
 impl Matcher {
     /// All patterns have at least [`SHORTEST`](crate::SHORTEST) bytes.
-    pub(crate) fn new(patterns: BTreeSet<Vec<u8>>) -> Self {
+    fn new(patterns: BTreeSet<Vec<u8>>) -> Self {
         let patterns: Vec<_> = patterns.into_iter().map(Zeroizing::new).collect();
         let mut windows: BTreeMap<&[u8], Owners> = BTreeMap::new();
         let mut heads: BTreeMap<&[u8], Owners> = BTreeMap::new();
@@ -90,17 +144,8 @@ impl Matcher {
         Self { patterns, windows, heads, longest }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.patterns.len()
-    }
-
-    /// What the patterns cover of `text`: ranges in order that neither overlap nor touch.
-    pub(crate) fn find(&self, text: &[u8], into: &mut Vec<Range<usize>>) {
-        into.clear();
+    /// Adds what the patterns cover of `text`, in no order.
+    fn find(&self, text: &[u8], into: &mut Vec<Range<usize>>) {
         for group in &self.windows {
             let mut from = 0;
             while let Some((at, which)) = group.search.next(text, from) {
@@ -114,18 +159,10 @@ impl Matcher {
                 from = at + 1;
             }
         }
-        into.sort_unstable_by_key(|range| range.start);
-        into.dedup_by(|next, range| {
-            let touches = next.start <= range.end;
-            if touches {
-                range.end = range.end.max(next.end);
-            }
-            touches
-        });
     }
 
     /// Where the longest end of `text` begins that more bytes could turn into a pattern; its length when none could.
-    pub(crate) fn undecided(&self, text: &[u8]) -> usize {
+    fn undecided(&self, text: &[u8]) -> usize {
         let tail = text.len().saturating_sub(self.longest.saturating_sub(1));
         let mut first = text.len();
         for group in &self.heads {

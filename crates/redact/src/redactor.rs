@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::mask::MaskFilter;
-use crate::matcher::Matcher;
+use crate::matcher::Matchers;
 use crate::{MARKER, Secrets};
 
 /// Bytes that are looked at together, so that memory does not depend on what a caller pushes at once.
@@ -27,7 +27,7 @@ const PIECE: usize = 64 * 1024;
 pub struct Redactor {
     secrets: Secrets,
     version: u64,
-    matcher: Arc<Matcher>,
+    matchers: Arc<Matchers>,
     masks: Option<MaskFilter>,
     /// Not decided yet. Begins neither within an escape nor after half a one.
     held: Zeroizing<Vec<u8>>,
@@ -42,7 +42,7 @@ impl Redactor {
     pub fn new(secrets: &Secrets) -> Self {
         Self {
             version: secrets.version(),
-            matcher: secrets.matcher(),
+            matchers: secrets.matchers(),
             secrets: secrets.clone(),
             masks: None,
             held: Zeroizing::default(),
@@ -112,9 +112,9 @@ impl Redactor {
         if self.version != self.secrets.version() {
             // In this order a growth between both lines is seen next time.
             self.version = self.secrets.version();
-            self.matcher = self.secrets.matcher();
+            self.matchers = self.secrets.matchers();
         }
-        if self.matcher.is_empty() {
+        if self.matchers.is_empty() {
             out.extend_from_slice(input);
         } else if self.held.is_empty() {
             let keep = self.decide(input, last, out);
@@ -129,10 +129,10 @@ impl Redactor {
 
     /// Writes what is certain of `text` and returns from where on it is to be held.
     fn decide(&mut self, text: &[u8], last: bool, out: &mut Vec<u8>) -> usize {
-        let matcher = Arc::clone(&self.matcher);
-        let end = if last { text.len() } else { escape_start(text, matcher.undecided(text)) };
+        let matchers = Arc::clone(&self.matchers);
+        let end = if last { text.len() } else { escape_start(text, matchers.undecided(text)) };
         let mut ranges = std::mem::take(&mut self.ranges);
-        matcher.find(text, &mut ranges);
+        matchers.find(text, &mut ranges);
 
         let mut done = self.hidden.map_or(0, |hidden| past_quote(text, hidden));
         let mut touching = self.hidden.is_some();

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 use crate::SHORTEST;
-use crate::matcher::Matcher;
+use crate::matcher::Matchers;
 use crate::spellings::{spellings, without_line_end};
 
 /// Values that a set holds at most. A command that asks for more to be masked is told no: each further group of
@@ -54,7 +54,7 @@ struct Set {
     bytes: usize,
     too_short: BTreeSet<String>,
     left_out: BTreeSet<String>,
-    matcher: Arc<Matcher>,
+    matchers: Arc<Matchers>,
 }
 
 /// A value with the names it is known by.
@@ -84,9 +84,15 @@ impl Set {
         Taken::Added
     }
 
-    fn compile(&mut self) {
-        let patterns = self.values.iter().flat_map(|hidden| spellings(&hidden.value)).collect();
-        self.matcher = Arc::new(Matcher::new(patterns));
+    /// Makes the last `new` values searched for as well.
+    fn compile(&mut self, new: usize) {
+        if new > 0 {
+            let patterns =
+                |values: &[Hidden]| values.iter().flat_map(|hidden| spellings(&hidden.value)).collect();
+            let mut matchers = Matchers::clone(&self.matchers);
+            matchers.grow(&self.values, new, patterns);
+            self.matchers = Arc::new(matchers);
+        }
     }
 }
 
@@ -99,7 +105,7 @@ impl Secrets {
             // A short one is remembered by its name.
             let _taken = set.take(name.as_ref(), value.as_ref());
         }
-        set.compile();
+        set.compile(set.values.len());
         let shared = Shared { version: AtomicU64::new(0), set: RwLock::new(set) };
         Self { shared: Arc::new(shared) }
     }
@@ -109,7 +115,7 @@ impl Secrets {
         let mut set = self.shared.set.write().unwrap_or_else(PoisonError::into_inner);
         let taken = set.take(name, value);
         if taken == Taken::Added {
-            set.compile();
+            set.compile(1);
             self.shared.version.fetch_add(1, Ordering::Release);
         }
         taken
@@ -161,8 +167,8 @@ impl Secrets {
         self.shared.version.load(Ordering::Acquire)
     }
 
-    pub(crate) fn matcher(&self) -> Arc<Matcher> {
-        Arc::clone(&self.read().matcher)
+    pub(crate) fn matchers(&self) -> Arc<Matchers> {
+        Arc::clone(&self.read().matchers)
     }
 }
 
@@ -172,7 +178,7 @@ impl fmt::Debug for Secrets {
         let names: BTreeSet<_> = set.values.iter().flat_map(|hidden| &hidden.names).collect();
         f.debug_struct("Secrets")
             .field("values", &set.values.len())
-            .field("patterns", &set.matcher.len())
+            .field("patterns", &set.matchers.len())
             .field("names", &names)
             .field("too_short", &set.too_short)
             .field("left_out", &set.left_out)
@@ -195,6 +201,29 @@ mod tests {
         assert_eq!(secrets.add("X", b"12345678"), Taken::Added);
         assert_eq!(secrets.clone().add("Y", b"12345678"), Taken::Known);
         assert_eq!(secrets.too_short(), ["SHORT", "X"]);
+    }
+
+    #[test]
+    fn it_makes_no_difference_when_a_value_comes() {
+        let values: Vec<String> = (0..70).map(|at| format!("value-{at:06}-of-many")).collect();
+        let text = values.join(" and ");
+        for before in [0, 1, 20, 69] {
+            let secrets = Secrets::new(values[..before].iter().map(|value| ("N", value)));
+            for value in &values[before..] {
+                assert_eq!(secrets.add("N", value.as_bytes()), Taken::Added);
+                assert_eq!(secrets.redact_str(value), "***");
+            }
+            assert_eq!(secrets.redact_str(&text), ["***"; 70].join(" and "));
+            // Beginnings of early and of late ones wait.
+            for value in [&values[0], &values[69]] {
+                let mut redactor = crate::Redactor::new(&secrets);
+                let mut out = Vec::new();
+                redactor.push(&value.as_bytes()[..12], &mut out);
+                redactor.push(&value.as_bytes()[12..], &mut out);
+                redactor.finish(&mut out);
+                assert_eq!(out, b"***");
+            }
+        }
     }
 
     #[test]

@@ -10,9 +10,9 @@ impl Secrets {
     /// The text without secrets. It is borrowed when there are none in it.
     #[must_use]
     pub fn redact_str<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let matcher = self.matcher();
+        let matchers = self.matchers();
         let mut ranges = Vec::new();
-        matcher.find(text.as_bytes(), &mut ranges);
+        matchers.find(text.as_bytes(), &mut ranges);
         if ranges.is_empty() {
             return Cow::Borrowed(text);
         }
