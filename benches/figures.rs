@@ -19,7 +19,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let place = Place::new();
     type Figure = (&'static str, fn(&Place));
-    let figures: [Figure; 7] = [
+    let figures: [Figure; 8] = [
         ("version", version),
         ("size", size),
         ("hello", hello),
@@ -27,6 +27,7 @@ fn main() {
         ("wide", wide),
         ("flood", flood),
         ("flood-shown", flood_shown),
+        ("flood-redacted", flood_redacted),
     ];
     for (name, measure) in figures {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
@@ -113,26 +114,60 @@ fn wide(place: &Place) {
 
 /// Ten million lines from one worker: recorded, and streamed to the supervisor.
 fn flood(place: &Place) {
-    pour(place, &["--supervised"], "| cat > flood.txt");
+    pour(place, &same_lines(), &["--supervised"], "| cat > flood.txt");
 }
 
 /// The same, and every line printed with the name of its step.
 fn flood_shown(place: &Place) {
-    pour(place, &["--supervised", "--stream"], "| tee flood.txt | sed 's/^/flood | /'");
+    pour(place, &same_lines(), &["--supervised", "--stream"], "| tee flood.txt | sed 's/^/flood | /'");
 }
 
-fn pour(place: &Place, view: &[&str], without: &str) {
-    let lines: u64 = std::env::var("FIGURES_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000_000);
+/// Numbered lines, of which no two are the same, searched for the values of twenty secrets.
+fn flood_redacted(place: &Place) {
+    let last = 10 * flood_lines();
+    let bytes = (1..=last.to_string().len() as u32)
+        .map(|digits| (last.min(10_u64.pow(digits) - 1) + 1 - 10_u64.pow(digits - 1)) * u64::from(digits + 1))
+        .sum();
+    let flood = Flood { generator: format!("seq {last}"), lines: last, bytes, secrets: 20 };
+    pour(place, &flood, &["--supervised"], "| cat > flood.txt");
+}
+
+/// What a worker writes.
+struct Flood {
+    generator: String,
+    lines: u64,
+    bytes: u64,
+    /// Variables with a secret in the environment.
+    secrets: usize,
+}
+
+fn flood_lines() -> u64 {
+    std::env::var("FIGURES_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000_000)
+}
+
+fn same_lines() -> Flood {
+    let lines = flood_lines();
     let generator = format!("yes \"$(printf 'x%.0s' $(seq 99))\" | head -n {lines}");
-    let flow = place.flow("flood", &step("flood", &generator, ""), "");
+    Flood { generator, lines, bytes: lines * 100, secrets: 0 }
+}
+
+fn pour(place: &Place, flood: &Flood, view: &[&str], without: &str) {
+    let Flood { generator, lines, bytes, secrets } = flood;
+    let flow = place.flow("flood", &step("flood", generator, ""), "");
     let mut peaks = Peaks::default();
     let mut exact = true;
     let ours = || {
         place.forget_runs();
-        let time = watched(&mut place.run(&flow, view), &mut peaks);
+        let mut run = place.run(&flow, view);
+        for number in 0..*secrets {
+            // Twenty letters that look like those of a token.
+            let value = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            run.env(format!("SECRET_{number}_TOKEN"), format!("ghp_{value:016x}{value:016X}"));
+        }
+        let time = watched(&mut run, &mut peaks);
         let length = place.log_length("flood");
-        if length != Some(lines * 100) {
-            println!("  the log has {length:?} bytes, {} were written", lines * 100);
+        if length != Some(*bytes) {
+            println!("  the log has {length:?} bytes, {bytes} were written");
             exact = false;
         }
         place.forget_runs();
@@ -145,7 +180,7 @@ fn pour(place: &Place, view: &[&str], without: &str) {
     };
     let pair = in_turn(3, ours, theirs);
     pair.print(&view.join(" "), without);
-    let rate = lines as f64 / pair.ours.median().as_secs_f64() / 1e6;
+    let rate = *lines as f64 / pair.ours.median().as_secs_f64() / 1e6;
     println!("  {:<40} {rate:8.2} million lines/s", "supervised");
     judge("ratio of the medians", pair.ratio(), 2.0, "x");
     judge("peak memory of the supervisor", mebibytes(peaks.supervisor), 40.0, "MiB");
