@@ -148,8 +148,11 @@ fn who_stays_can_begin_again() {
         }
     };
     until(&mut following, true);
-    source.play(PlayInput::Slower);
+    for _ in 0..9 {
+        source.play(PlayInput::Slower);
+    }
     source.play(PlayInput::SeekBy(i64::MIN));
+    source.play(PlayInput::Toggle);
     until(&mut following, false);
     source.play(PlayInput::SeekBy(i64::MAX));
     until(&mut following, true);
