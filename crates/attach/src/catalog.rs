@@ -5,7 +5,14 @@ use std::io;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{Imported, RecordError, RunDir, StateRoot};
-use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus, RunView, StepState};
+use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
+use serde::{Deserialize, Serialize};
+
+use crate::file::RunReader;
+
+mod memory;
+
+use memory::Memory;
 
 /// Where a run is, as somebody sees it who was not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,58 +60,78 @@ pub struct RunSummary {
     pub damage: Option<String>,
 }
 
+/// What is known of a run from its files alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Facts {
+    manifest: Option<Manifest>,
+    /// How it ended, and in how many milliseconds.
+    finished: Option<(RunOutcome, u64)>,
+    started_at: Option<UtcMillis>,
+    steps: (usize, usize),
+    damage: Option<String>,
+    /// The journal ends in the middle of a line.
+    torn: bool,
+}
+
+impl Facts {
+    fn of(dir: &RunDir) -> Self {
+        let mut damage = None;
+        let manifest = dir.manifest().map_err(|error| damage = Some(error.to_string())).ok();
+        let mut reader = RunReader::new(dir.clone());
+        reader.only_the_journal();
+        let mut view = reader.begin();
+        reader.read(&mut |record| view.apply(&record));
+        let damage = damage.or_else(|| reader.problems().first().cloned());
+        let done = view.steps.iter().filter(|step| step.state.is_final()).count();
+        let finished = match &view.status {
+            RunStatus::Finished { outcome, duration_ms, .. } => Some((*outcome, *duration_ms)),
+            RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => None,
+        };
+        let started_at = view.head.as_ref().map(|head| head.started_at);
+        let torn = reader.torn();
+        Self { manifest, finished, started_at, steps: (done, view.steps.len()), damage, torn }
+    }
+}
+
 impl RunSummary {
     /// Looks at one run. `now` is for the duration of a live one.
     #[must_use]
     pub fn of(dir: RunDir, id: RunId, now: UtcMillis) -> Self {
-        let mut damage = None;
-        let manifest = dir.manifest().map_err(|error| damage = Some(error.to_string())).ok();
-        let view = fold(&dir, &mut damage);
-        let done = view.steps.iter().filter(|step| is_over(step.state)).count();
-        let started_at = view.head.as_ref().map(|head| head.started_at);
-        let (standing, duration_ms) = match &view.status {
-            RunStatus::Finished { outcome, duration_ms, .. } => {
-                (Standing::Finished(*outcome), Some(*duration_ms))
-            }
-            _ if manifest.as_ref().is_some_and(|manifest| is_owned(&dir, manifest)) => {
+        let facts = Facts::of(&dir);
+        Self::from_facts(dir, id, facts, now)
+    }
+
+    fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
+        let Facts { manifest, finished, started_at, steps, mut damage, torn } = facts;
+        let (standing, duration_ms) = match finished {
+            Some((outcome, duration_ms)) => (Standing::Finished(outcome), Some(duration_ms)),
+            None if manifest.as_ref().is_some_and(|manifest| is_owned(&dir, manifest)) => {
                 (Standing::Live, started_at.map(|started| now.0.saturating_sub(started.0)))
             }
-            _ => (Standing::Lost, None),
+            None => (Standing::Lost, None),
         };
+        // Whoever lives may be writing that line.
+        if torn && standing != Standing::Live {
+            let path = dir.journal_path();
+            damage.get_or_insert_with(|| format!("{} ends in the middle of a line", path.display()));
+        }
         let (pinned, imported) = (dir.is_pinned(), dir.imported());
-        let steps = (done, view.steps.len());
         Self { id, dir, manifest, standing, steps, duration_ms, pinned, imported, damage }
     }
 
-    /// All runs, newest first.
+    /// All runs, newest first. What was found out about a run is remembered beside the runs until a file of it changes.
     ///
     /// # Errors
     /// When the directory of runs cannot be read.
     pub fn all(root: &StateRoot, now: UtcMillis) -> Result<Vec<Self>, RecordError> {
-        let runs = root.runs()?.into_iter();
-        Ok(runs.filter_map(|id| Some(Self::of(root.open_run(&id).ok()?, id, now))).collect())
-    }
-}
-
-const fn is_over(state: StepState) -> bool {
-    matches!(
-        state,
-        StepState::Succeeded
-            | StepState::Failed
-            | StepState::Skipped
-            | StepState::Cancelled
-            | StepState::Lost
-    )
-}
-
-/// The view of a run, without what its workers did. Lines that cannot be read are passed over.
-fn fold(dir: &RunDir, damage: &mut Option<String>) -> RunView {
-    match dir.view() {
-        Ok(fold) => fold.into_view(),
-        Err(error) => {
-            damage.get_or_insert(error.to_string());
-            RunView::default()
-        }
+        let runs: Vec<_> =
+            root.runs()?.into_iter().filter_map(|id| Some((root.open_run(&id).ok()?, id))).collect();
+        let mut memory = Memory::read(root);
+        let facts = memory.of_all(&runs);
+        // A list that cannot be remembered is a list all the same.
+        let _ = memory.write(root);
+        let found = runs.into_iter().zip(facts);
+        Ok(found.map(|((dir, id), facts)| Self::from_facts(dir, id, facts, now)).collect())
     }
 }
 

@@ -151,6 +151,20 @@ impl StateRoot {
         }
     }
 
+    /// Reads a file that [`StateRoot::write_derived`] wrote; `None` when there is none.
+    #[must_use]
+    pub fn read_derived(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.dir.join(name)).ok()
+    }
+
+    /// Puts a file beside the runs that belongs to none of them and can be made anew from them.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_derived(&self, name: &str, content: &[u8]) -> Result<(), RecordError> {
+        files::replace(&self.dir.join(name), content)
+    }
+
     fn not_found(&self, text: &str) -> RecordError {
         RecordError::RunNotFound { text: text.to_owned(), runs_dir: self.runs_dir() }
     }

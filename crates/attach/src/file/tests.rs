@@ -33,27 +33,30 @@ pub(crate) fn place() -> Place {
 
 impl Place {
     pub(crate) fn owned_by(&self, owner: roboppi_ipc::ProcessIdentity) {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let manifest = Manifest {
-            format: MANIFEST_FORMAT,
-            run_id: RunId::parse("run").unwrap(),
-            name: "n".into(),
-            workflow: "/w.yaml".into(),
-            workflow_sha256: String::new(),
-            arguments: Vec::new(),
-            workspace: "/w".into(),
-            context_dir: "/w/context".into(),
-            git_commit: None,
-            version: "0".into(),
-            host: host.trim().to_owned(),
-            owner,
-            boot_id: None,
-            control: None,
-            mode: RunMode::Direct,
-            record: RecordKind::Full,
-            started_at: UtcMillis(1),
-        };
-        self.run.write_manifest(&manifest).unwrap();
+        self.run.write_manifest(&manifest(owner)).unwrap();
+    }
+}
+
+pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Manifest {
+        format: MANIFEST_FORMAT,
+        run_id: RunId::parse("run").unwrap(),
+        name: "n".into(),
+        workflow: "/w.yaml".into(),
+        workflow_sha256: String::new(),
+        arguments: Vec::new(),
+        workspace: "/w".into(),
+        context_dir: "/w/context".into(),
+        git_commit: None,
+        version: "0".into(),
+        host: host.trim().to_owned(),
+        owner,
+        boot_id: None,
+        control: None,
+        mode: RunMode::Direct,
+        record: RecordKind::Full,
+        started_at: UtcMillis(1),
     }
 }
 
@@ -89,7 +92,7 @@ fn result() -> WorkerResult {
     serde_json::from_str(r#"{"status":"SUCCEEDED","cost":{"wallTimeMs":1},"durationMs":1}"#).unwrap()
 }
 
-const FINISHED: RunEvent =
+pub(crate) const FINISHED: RunEvent =
     RunEvent::RunFinished { outcome: RunOutcome::Succeeded, exit_code: 0, duration_ms: 5, detail: None };
 
 /// xorshift: enough to vary what happens, and the same again for a seed.

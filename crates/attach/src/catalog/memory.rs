@@ -1,0 +1,232 @@
+//! Remembers what was found out about runs, so that a long list costs a look at each and not its journal.
+//!
+//! The file lies beside the runs, belongs to none of them, and may be removed at any time.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use roboppi_journal::{RecordError, RunDir, StateRoot};
+use roboppi_run::RunId;
+use serde::{Deserialize, Serialize};
+
+use super::Facts;
+
+const FILE: &str = "runs.cache";
+
+/// Version of the file. Another one is as none.
+const FORMAT: u32 = 1;
+
+/// Runs that are read on one thread; more of them are worth another one.
+const ALONE: usize = 32;
+
+/// Threads that read runs.
+const THREADS: usize = 8;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Memory {
+    format: u32,
+    runs: HashMap<RunId, Remembered>,
+    #[serde(skip)]
+    changed: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Remembered {
+    stamps: Stamps,
+    facts: Facts,
+}
+
+/// What tells that neither journal nor manifest was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamps {
+    journal: Stamp,
+    manifest: Stamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    inode: u64,
+    len: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Stamps {
+    fn of(dir: &RunDir) -> Option<Self> {
+        Some(Self { journal: Stamp::of(&dir.journal_path())?, manifest: Stamp::of(&dir.manifest_path())? })
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let meta = fs::metadata(path).ok()?;
+        Some(Self { inode: meta.ino(), len: meta.len(), changed: (meta.ctime(), meta.ctime_nsec()) })
+    }
+}
+
+/// What was found out about a run, and the stamps to remember it by.
+type Found = (Facts, Option<Stamps>);
+
+impl Memory {
+    /// What is remembered; nothing when that cannot be read.
+    pub(super) fn read(root: &StateRoot) -> Self {
+        let text = root.read_derived(FILE).unwrap_or_default();
+        let read: Self = serde_json::from_slice(&text).unwrap_or_default();
+        if read.format == FORMAT { read } else { Self { format: FORMAT, ..Self::default() } }
+    }
+
+    /// The facts of all runs, remembered or found out.
+    pub(super) fn of_all(&mut self, runs: &[(RunDir, RunId)]) -> Vec<Facts> {
+        let found = self.look_at_all(runs);
+        let before = self.runs.len();
+        self.runs.retain(|_, known| known.facts.finished.is_some());
+        let mut known = std::mem::take(&mut self.runs);
+        let mut facts = Vec::with_capacity(found.len());
+        for ((_, id), (fact, stamps)) in runs.iter().zip(found) {
+            if let Some(stamps) = stamps {
+                let same = known.remove(id).filter(|old| old.stamps == stamps);
+                self.changed |= same.is_none();
+                let remembered = same.unwrap_or_else(|| Remembered { stamps, facts: fact.clone() });
+                self.runs.insert(id.clone(), remembered);
+            }
+            facts.push(fact);
+        }
+        self.changed |= self.runs.len() != before;
+        facts
+    }
+
+    /// Remembers it for the next time.
+    pub(super) fn write(&self, root: &StateRoot) -> Result<(), RecordError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        root.write_derived(FILE, &text)
+    }
+
+    /// Looks at all runs, on several threads when there are many.
+    fn look_at_all(&self, runs: &[(RunDir, RunId)]) -> Vec<Found> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = (runs.len() / ALONE).clamp(1, cores.min(THREADS));
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut found = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some((dir, id)) = runs.get(index) else { return found };
+                found.push((index, look_at(dir, self.runs.get(id))));
+            }
+        };
+        let mut found = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut found = work();
+            for other in others {
+                match other.join() {
+                    Ok(more) => found.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            found
+        });
+        found.sort_unstable_by_key(|(index, _)| *index);
+        found.into_iter().map(|(_, found)| found).collect()
+    }
+}
+
+/// What is known of a run. What may still change has no stamps.
+fn look_at(dir: &RunDir, known: Option<&Remembered>) -> Found {
+    // The stamps first: what changes meanwhile is read again the next time.
+    let stamps = Stamps::of(dir);
+    if let Some(known) = known.filter(|known| Some(known.stamps) == stamps) {
+        return (known.facts.clone(), stamps);
+    }
+    let facts = Facts::of(dir);
+    let stamps = stamps.filter(|_| facts.finished.is_some() && facts.damage.is_none() && !facts.torn);
+    (facts, stamps)
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::UtcMillis;
+    use roboppi_journal::JournalWriter;
+    use roboppi_run::RunEvent;
+
+    use super::*;
+    use crate::RunSummary;
+    use crate::file::tests::{FINISHED, manifest, started};
+
+    /// So many runs that are over.
+    fn runs(root: &StateRoot, count: usize) -> Vec<RunDir> {
+        let make = |number: usize| {
+            let id = RunId::parse(&format!("run-{number:04}")).unwrap();
+            let run = root.create_run(&id).unwrap();
+            run.write_manifest(&manifest(roboppi_ipc::ProcessIdentity { pid: 1, start_time: 0 })).unwrap();
+            let mut journal = JournalWriter::create(&run).unwrap();
+            journal.append(UtcMillis(1), started(2)).unwrap();
+            journal.append(UtcMillis(2), FINISHED).unwrap();
+            run
+        };
+        (0..count).map(make).collect()
+    }
+
+    fn list(root: &StateRoot) -> Vec<String> {
+        let runs = RunSummary::all(root, UtcMillis(9)).unwrap();
+        runs.iter().map(|run| format!("{} {:?} {:?}", run.id, run.standing, run.damage)).collect()
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_found_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = StateRoot::at(dir.path().to_owned());
+        let made = runs(&root, 3 * ALONE);
+        let cache = dir.path().join(FILE);
+        let forgotten = || {
+            let _ = fs::remove_file(&cache);
+            list(&root)
+        };
+        let first = list(&root);
+        assert_eq!(first.len(), made.len());
+        assert!(first[0].starts_with("run-0095 Finished(Succeeded) None"), "{}", first[0]);
+        let written = fs::metadata(&cache).unwrap().ino();
+        assert_eq!(list(&root), first);
+        assert_eq!(fs::metadata(&cache).unwrap().ino(), written, "nothing new is not written");
+
+        // A run that changes, one that is gone, one that is damaged, and a memory that is rubbish.
+        let mut journal = fs::OpenOptions::new().append(true).open(made[5].journal_path()).unwrap();
+        std::io::Write::write_all(&mut journal, b"rubbish\n").unwrap();
+        assert!(list(&root).iter().any(|run| run.contains("run-0005") && run.contains("journal.jsonl:3")));
+        root.remove(&RunId::parse("run-0006").unwrap()).unwrap();
+        fs::write(made[7].manifest_path(), "{").unwrap();
+        assert_eq!(list(&root), forgotten());
+        assert_eq!(list(&root).len(), made.len() - 1);
+        for rubbish in ["", "{", "[]", "{\"format\":7,\"runs\":{}}", "{\"format\":1,\"runs\":{\"../x\":1}}"] {
+            fs::write(&cache, rubbish).unwrap();
+            assert_eq!(list(&root), forgotten());
+        }
+    }
+
+    #[test]
+    fn a_list_is_shown_where_nothing_can_be_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = StateRoot::at(dir.path().to_owned());
+        let made = runs(&root, 2);
+        fs::create_dir(dir.path().join(FILE)).unwrap();
+        assert_eq!(list(&root).len(), made.len());
+        // A run that goes on is looked at each time.
+        let id = RunId::parse("run-0002").unwrap();
+        let run = root.create_run(&id).unwrap();
+        let me = roboppi_process::identity(std::process::id()).unwrap();
+        run.write_manifest(&manifest(me)).unwrap();
+        let mut journal = JournalWriter::create(&run).unwrap();
+        journal.append(UtcMillis(1), started(2)).unwrap();
+        fs::remove_dir(dir.path().join(FILE)).unwrap();
+        assert!(list(&root)[0].contains("Live"));
+        journal.append(UtcMillis(2), RunEvent::Warning { message: "m".into(), step: None }).unwrap();
+        journal.append(UtcMillis(3), FINISHED).unwrap();
+        assert!(list(&root)[0].contains("Finished"));
+    }
+}
