@@ -120,11 +120,10 @@ impl Viewer {
     /// Prints what stays on the terminal once the screen is gone.
     async fn leave_summary(self) {
         let Some((source, settings)) = self.summary else { return };
-        let settings = plain::PlainSettings { stream: false, ..settings };
         let (end, ended) = oneshot::channel();
         let print = move || {
             // A terminal that cannot be written to has been told all it can be told.
-            let _ = plain::run(source, settings, io::stdout());
+            let _ = plain::run_in_short(source.as_ref(), &settings, io::stdout());
             let _ = end.send(());
         };
         if thread::Builder::new().name("summary".to_owned()).spawn(print).is_ok() {

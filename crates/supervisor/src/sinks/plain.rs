@@ -101,6 +101,16 @@ pub fn run_from_now(
     Ok(left)
 }
 
+/// Writes how a run ended, no longer than a screen, for somebody who has watched it.
+///
+/// # Errors
+/// When `out` cannot be written, except that a reader that went away is no error.
+pub fn run_in_short(source: &dyn RunSource, settings: &PlainSettings, mut out: impl Write) -> io::Result<()> {
+    let view = source.follow().view;
+    let text = summary::short(&view, settings, source.run_dir());
+    detached(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
 /// Lines of a log that was written before one looked.
 const BEFORE_NOW: u64 = 10;
 

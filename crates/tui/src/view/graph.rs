@@ -29,10 +29,11 @@ pub(super) fn is_short(page: &Page) -> bool {
 
 fn lines(model: &Model, page: &mut Page) {
     let steps = &model.view.steps;
-    if steps.len() < 2 {
+    let dependencies = Dependencies::of(steps);
+    if dependencies.before.iter().all(Vec::is_empty) {
+        // The list of steps says as much.
         return;
     }
-    let dependencies = Dependencies::of(steps);
     let names: Vec<String> = steps.iter().map(|step| sanitise::text(step.plan.step.as_str())).collect();
     let widths: Vec<usize> = names.iter().map(|name| text::width(name)).collect();
     let path: HashSet<usize> = model.forecast.path.iter().copied().collect();

@@ -52,6 +52,40 @@ pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs
     text
 }
 
+/// Steps a short text names.
+const NAMED: usize = 20;
+
+/// The same without what steps wrote, and no longer than a screen: for somebody who has seen it all.
+pub(super) fn short(view: &RunView, settings: &PlainSettings, run_dir: &Path) -> String {
+    let mut text = String::new();
+    let steps: Vec<&StepView> = if view.steps.len() <= NAMED {
+        view.steps.iter().collect()
+    } else {
+        view.steps.iter().filter(|step| step.state != StepState::Succeeded).take(NAMED).collect()
+    };
+    if !steps.is_empty() {
+        rows(&mut text, &steps, settings.colour);
+    }
+    let others = view.steps.len() - steps.len();
+    if others > 0 {
+        let _ = writeln!(
+            text,
+            "  and {}\n",
+            counted(others, if steps.is_empty() { "step" } else { "other step" })
+        );
+    }
+    totals(&mut text, view, settings.colour);
+    for step in
+        view.steps.iter().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail).take(3)
+    {
+        if let Some(attempt) = step.attempts.last() {
+            let _ = writeln!(text, "  output   {}", read_command(view, &attempt.of));
+        }
+    }
+    let _ = writeln!(text, "  record   {}", words(&run_dir.to_string_lossy()));
+    text
+}
+
 /// The end of what a step wrote, and where the rest is.
 fn output(
     text: &mut String,
@@ -104,9 +138,13 @@ fn read_command(view: &RunView, of: &AttemptRef) -> String {
 }
 
 fn table(text: &mut String, view: &RunView, colour: bool) {
+    rows(text, &view.steps.iter().collect::<Vec<_>>(), colour);
+}
+
+fn rows(text: &mut String, steps: &[&StepView], colour: bool) {
     let header = ["Step", "State", "Duration", "Attempts", "Why"].map(str::to_owned);
     let mut rows = vec![(header, Ink::Faint)];
-    rows.extend(view.steps.iter().map(row));
+    rows.extend(steps.iter().copied().map(row));
     let mut widths = [0; 4];
     for (cells, _) in &rows {
         for (width, cell) in widths.iter_mut().zip(cells) {
