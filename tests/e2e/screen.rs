@@ -30,7 +30,7 @@ fn steps_and_their_output_appear_while_they_run() {
         env.write("end", "");
         // The final state stays until it is dismissed.
         env.wait_for("the end of the run", || env.the_run().outcome());
-        on_screen.wait_for_text("succeeded");
+        on_screen.wait_for_text("press q to leave");
         on_screen.press("q");
         on_screen.expect_code(0);
         on_screen.expect_restored_terminal();
@@ -94,7 +94,7 @@ fn the_terminal_is_usable_afterwards() {
     env.write("flow.yaml", &Flow::of("true").text());
     let script = "before=$(stty -g); $ROBOPPI workflow run flow.yaml --tui; [ \"$before\" = \"$(stty -g)\" ] && echo same";
     let mut on_screen = env.shell(script).start_in_terminal(24, 80);
-    on_screen.wait_for_text("succeeded");
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.wait_for_text("same");
     on_screen.expect_code(0);

@@ -166,6 +166,10 @@ impl Display for Screen {
 
     fn take(&mut self, hold: Hold) -> io::Result<()> {
         if !is_in_front(&self.input) {
+            // Whoever stopped us with SIGSTOP did not let us lend it.
+            if let Some(taken) = lock().as_mut() {
+                taken.hold = Hold::Lent;
+            }
             return Ok(());
         }
         let (was, mut modes) = match lock().as_mut() {

@@ -75,6 +75,80 @@ fn tabs() {
     assert_snapshot!("core_80x24", screen(&model));
 }
 
+/// The same at every size that matters, one below the other.
+fn at_all_sizes(run: &TestRun, keys: &str) -> String {
+    let sizes = [(120, 40), (80, 24), (40, 12), (20, 5)];
+    let screens = sizes.map(|size| format!("{}x{}\n{}", size.0, size.1, screen(&after(run, size, keys))));
+    screens.join("\n")
+}
+
+#[test]
+fn every_view_at_every_size() {
+    let mut run = running();
+    let build = of("build", 2);
+    run.patch(
+        &build,
+        "src/lib.rs",
+        "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1,2 +1,2 @@ fn main\n same\n-old\n+new\n",
+    );
+    run.patch(&build, "README.md", "@@ -0,0 +1 @@\n+# Read me\n");
+    for (number, name) in (1..).zip(["overview", "logs", "diffs", "result", "core", "timeline", "help"]) {
+        assert_snapshot!(format!("all_sizes_{name}"), at_all_sizes(&run, &number.to_string()));
+    }
+    assert_snapshot!("all_sizes_steps", at_all_sizes(&run, "k"));
+    assert_snapshot!("all_sizes_result_of_a_failure", at_all_sizes(&failed(), "4"));
+    assert_snapshot!("all_sizes_timeline_of_an_end", at_all_sizes(&succeeded(), "6"));
+}
+
+#[test]
+fn every_question_at_every_size() {
+    assert_snapshot!("all_sizes_end_the_run", at_all_sizes(&running(), "q"));
+    assert_snapshot!("all_sizes_end_a_step", at_all_sizes(&running(), "x"));
+    assert_snapshot!("all_sizes_skip_a_step", at_all_sizes(&running(), "G x"));
+    assert_snapshot!("all_sizes_waiting_for_the_end", at_all_sizes(&ending(), "k"));
+}
+
+#[test]
+fn a_screen_can_be_huge() {
+    let shown = screen(&running().model(400, 120));
+    assert_eq!(shown.lines().count(), 120);
+    assert!(shown.contains("Longest") || shown.contains("Critical"));
+}
+
+#[test]
+fn without_unicode_the_same_is_said() {
+    for keys in ["1", "2", "3", "4", "5", "6", "7", "q"] {
+        let mut model = after(&running(), (100, 30), keys);
+        model.settings.ascii = true;
+        let shown = screen(&model);
+        assert!(shown.is_ascii(), "{shown}");
+        let asked = shown.replace("? help", "").contains('?');
+        assert!(!asked || keys == "7" || keys == "q", "every sign has its likeness: {shown}");
+    }
+}
+
+#[test]
+fn colours_differ_on_a_light_background_and_no_yellow_is_left() {
+    let mut model = running().model(100, 30);
+    model.theme = Theme::new(Colours::Light);
+    let cells = draw(&model);
+    assert!(cells.content().iter().any(|cell| cell.fg == Color::Magenta));
+    assert!(
+        cells.content().iter().all(|cell| !matches!(cell.fg, Color::Yellow | Color::Cyan | Color::White))
+    );
+}
+
+#[test]
+fn a_wide_graph_of_many_steps_is_a_list_of_layers() {
+    let names: Vec<_> = (0..140).map(|number| format!("step-{number}")).collect();
+    let plans = (0..140).map(|at: usize| {
+        let before: Vec<&str> = at.checked_sub(70).map(|before| names[before].as_str()).into_iter().collect();
+        plan(&names[at], &before)
+    });
+    let run = TestRun::with(plans.collect(), true);
+    assert_snapshot!("many_steps_100x30", screen(&after(&run, (100, 30), "Enter G")));
+}
+
 #[test]
 fn questions() {
     assert_snapshot!("end_the_run_80x24", screen(&after(&running(), (80, 24), "q")));
