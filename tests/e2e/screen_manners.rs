@@ -121,3 +121,25 @@ fn a_console_without_unicode_gets_none() {
     on_screen.press("q");
     on_screen.expect_code(0);
 }
+
+#[test]
+fn in_the_background_the_terminal_is_left_alone() {
+    let env = TestEnv::new();
+    env.write("flow.yaml", &Flow::of(TWO_LINES).text());
+    let script = "set -m; $ROBOPPI workflow run flow.yaml --tui --grace 300ms &
+        until [ -e started ]; do sleep 0.02; done
+        echo the shell is in front; read line; echo it got $line; fg %1 > /dev/null; echo ended with $?";
+    let mut on_screen = env.shell(script).start_in_terminal(24, 100);
+    on_screen.wait_for_text("the shell is in front");
+    on_screen.press("my line\r");
+    on_screen.wait_until("the screen, once it is in front", |screen| {
+        screen.alternate_screen() && screen.contents().contains("Overview")
+    });
+    on_screen.press(CTRL_C);
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press("q");
+    on_screen.wait_for_text("ended with 130");
+    on_screen.wait_for_text("it got my line");
+    on_screen.expect_code(0);
+    on_screen.expect_restored_terminal();
+}

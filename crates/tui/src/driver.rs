@@ -152,7 +152,7 @@ struct Driver<'a, D> {
     lines: Lines,
     /// What the person wants the terminal to be used for.
     wanted: Hold,
-    /// The process went on in the background; the terminal is taken again once it is in front.
+    /// The process is in the background; the terminal is taken once it is in front.
     behind: bool,
     next_frame: Instant,
     next_key_frame: Instant,
@@ -162,6 +162,7 @@ struct Driver<'a, D> {
 
 impl<'a, D: Display> Driver<'a, D> {
     fn new(model: Model, display: D, source: &'a dyn RunSource, lines: Lines, clock: Clock) -> Self {
+        let behind = display.hold() == Some(Hold::Lent);
         Self {
             model,
             display,
@@ -171,7 +172,7 @@ impl<'a, D: Display> Driver<'a, D> {
             decoder: Decoder::default(),
             lines,
             wanted: Hold::Screen,
-            behind: false,
+            behind,
             next_frame: Instant::now(),
             next_key_frame: Instant::now(),
             key_waits: false,
