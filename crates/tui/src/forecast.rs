@@ -12,6 +12,8 @@ pub(crate) struct Forecast {
     pub(crate) path: Vec<usize>,
     /// Milliseconds that path takes in all, as far as it is known.
     pub(crate) path_ms: u64,
+    /// Some of that is to come, and known from earlier runs only.
+    pub(crate) path_is_expected: bool,
     /// Milliseconds until the end; `None` when a step that is not over has never succeeded before, or when all
     /// of them should be over by now.
     pub(crate) left_ms: Option<u64>,
@@ -28,6 +30,7 @@ pub(crate) fn forecast(
     let mut all = Paths::new(steps.len());
     let mut rest = Paths::new(steps.len());
     let mut left = Some(0_u64);
+    let mut is_expected = vec![false; steps.len()];
     for &index in &graph.order {
         let step = &steps[index];
         let taken = step_ms(step).unwrap_or(0);
@@ -37,15 +40,17 @@ pub(crate) fn forecast(
         } else {
             (taken.max(expected.unwrap_or(0)), expected.map(|expected| expected.saturating_sub(taken)))
         };
+        is_expected[index] = whole > taken;
         left = left.zip(to_come).map(|(sum, more)| sum + more);
         all.add(index, &graph.before[index], whole);
         rest.add(index, &graph.before[index], to_come.unwrap_or(0));
     }
     let (path, path_ms) = all.longest();
+    let path_is_expected = path.iter().any(|step| is_expected[*step]);
     // Not more at a time than there are places.
     let places = view.head.as_ref().map_or(1, |head| u64::from(head.concurrency.max(1)));
     let left_ms = left.map(|sum| (sum / places).max(rest.longest().1)).filter(|left| *left > 0);
-    Forecast { path, path_ms, left_ms: left_ms.filter(|_| !view.is_finished()) }
+    Forecast { path, path_ms, path_is_expected, left_ms: left_ms.filter(|_| !view.is_finished()) }
 }
 
 /// Who waits for whom, by index.
@@ -164,9 +169,10 @@ mod tests {
         run.done("fetch", 1, result(WorkerStatus::Succeeded, Some(0))).running("build", 1, 7).after(2_000);
         let seen = look(&run, &History::default());
         assert_eq!((names(&run, &seen).join(" ").as_str(), seen.path_ms), ("fetch build", 6_200));
-        assert_eq!(seen.left_ms, None);
+        assert_eq!((seen.left_ms, seen.path_is_expected), (None, false));
         let seen = look(&run, &history(&[("fetch", 1), ("build", 9_000), ("test", 100), ("publish", 5)]));
         assert_eq!(seen.left_ms, None, "nobody knows about lint");
+        assert!(seen.path_is_expected, "and yet some of the path is to come");
     }
 
     #[test]

@@ -115,10 +115,10 @@ fn longest(model: &Model, names: &[String], page: &mut Page) {
     }
     let path: Vec<&str> = forecast.path.iter().map(|step| names[*step].as_str()).collect();
     let time = text::duration(forecast.path_ms);
-    let time = match (model.is_over(), forecast.left_ms) {
+    let time = match (model.is_over(), forecast.path_is_expected) {
         (true, _) => time,
-        (false, Some(_)) => format!("about {time}"),
-        (false, None) => format!("{time} so far"),
+        (false, true) => format!("about {time}"),
+        (false, false) => format!("{time} so far"),
     };
     page.fact("Critical", &format!("{} ({time})", path.join(" → ")));
 }
