@@ -1,5 +1,4 @@
 //! A screen that panics, in a real terminal.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
