@@ -33,6 +33,9 @@ fn main() {
     }
 }
 
+/// A key, and whether what it does is on the screen.
+type Key = (&'static str, fn(&Screen) -> bool);
+
 /// A run on a screen.
 struct Shown {
     terminal: Terminal,
@@ -79,7 +82,7 @@ impl Shown {
     }
 
     /// How long each of `count` keys takes until the screen is as `shows` says, for the two keys in turn.
-    fn keys(&mut self, count: usize, keys: [(&str, fn(&Screen) -> bool); 2]) -> Vec<f64> {
+    fn keys(&mut self, count: usize, keys: [Key; 2]) -> Vec<f64> {
         let mut times = Vec::new();
         for number in 0..count {
             let (key, shows) = keys[number % 2];
