@@ -15,9 +15,13 @@ use crate::secrets::files_with;
 /// Makes the value `hunter2-hunter2` as a command would that asks a vault: it is in no file and no command line.
 const MAKE: &str = "half=hunter2; made=\"$half-$half\"";
 
-/// Files and directories of roboppi where sockets are made.
+/// Directories for sockets of attempts. Those of runs are elsewhere.
 fn in_runtime(env: &TestEnv) -> Vec<PathBuf> {
-    fs::read_dir(env.path("runtime")).unwrap().map(|entry| entry.unwrap().path()).collect()
+    let mut places: Vec<_> =
+        fs::read_dir(env.path("runtime")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    places
+        .retain(|place| place.file_name().is_some_and(|name| name.to_string_lossy().starts_with("roboppi-")));
+    places
 }
 
 #[test]
