@@ -1,5 +1,6 @@
 //! The record of one attempt. It comes before anything is shown, and its failure stops nothing.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use roboppi_journal::{
 use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
 
-use super::budgets::Budgets;
+use super::budgets::{Budgets, RunBudget};
 use crate::live::{LiveEvent, StoredRange};
 
 /// Files of an attempt that nobody asked to keep.
@@ -37,7 +38,8 @@ pub(super) struct Recorder {
     /// Length of the log; goes on when nothing can be written.
     len: u64,
     trouble: Option<String>,
-    told: bool,
+    /// The user knows that the record has holes.
+    told: Rc<Cell<bool>>,
     limits: RecordLimits,
     /// What was found to be too large, and told.
     outgrown: Vec<Outgrown>,
@@ -51,7 +53,8 @@ impl Recorder {
         let Some(RecordTarget { dir, base, limits }) = target else { return recorder.open_private() };
         let dir = Path::new(dir);
         recorder.limits = limits.unwrap_or_default();
-        let usage = budgets.of(dir, recorder.limits.run_bytes);
+        let RunBudget { usage, told } = budgets.of(dir, recorder.limits.run_bytes);
+        recorder.told = told;
         match recorder.open_in(dir, base, Some(usage)) {
             Ok(()) => recorder,
             Err(error) => {
@@ -179,11 +182,11 @@ impl Recorder {
     }
 
     fn fail(&mut self, error: &RecordError) {
-        self.note(format!("the record of a worker is incomplete: {error}"));
+        self.note(format!("the record of a worker is incomplete, which is told once: {error}"));
     }
 
     fn note(&mut self, trouble: String) {
-        if !std::mem::replace(&mut self.told, true) {
+        if !self.told.replace(true) {
             self.trouble = Some(trouble);
         }
     }

@@ -1,6 +1,6 @@
 //! What the tasks of a run share. All of them run on one thread, and no borrow outlives a call.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::fs;
 use std::rc::Rc;
@@ -47,6 +47,8 @@ pub(super) struct Shared {
     core_news: Notify,
     /// Values that workers have had hidden, for the core that comes after this one.
     masked: RefCell<Vec<SecretText>>,
+    /// The user knows that the record has holes.
+    told_of_holes: Cell<bool>,
     /// Bounded by the attempts of the run: one entry each.
     live: mpsc::UnboundedSender<AttemptRef>,
     /// The last core that was lost, and why.
@@ -114,6 +116,7 @@ impl Shared {
             core: RefCell::new(Core::Awaited),
             core_news: Notify::new(),
             masked: RefCell::default(),
+            told_of_holes: Cell::default(),
             last_loss: RefCell::default(),
             clock: Rc::new(RunClock::start()),
         };
@@ -235,8 +238,10 @@ impl Shared {
     /// Publishes what a worker did. The core has recorded it; where it cannot that is done here.
     pub(super) fn job_event(&self, event: JobEvent) {
         let Some((of, record, trouble)) = self.router.borrow_mut().event(event) else { return };
-        if let Some(error) = trouble {
-            let message = format!("the record of a worker is incomplete: {error}");
+        if let Some(error) = trouble
+            && !self.told_of_holes.replace(true)
+        {
+            let message = format!("the record of a worker is incomplete, which is told once: {error}");
             self.recorder().warn(message, Some(of.step.clone()));
         }
         self.recorder().attempt_event(of, record);
