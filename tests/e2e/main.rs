@@ -31,6 +31,7 @@ mod mask;
 mod old_core;
 mod old_core_order;
 mod old_runner;
+mod other_agents;
 mod permits;
 mod plain;
 mod processes;

@@ -87,6 +87,22 @@ fn it_is_driven() {
 }
 
 #[test]
+fn a_worker_it_does_not_know_is_not_asked_of_it() {
+    let env = TestEnv::new();
+    let _ = with_old_core(&env, &[]);
+    let flow = "name: g\nversion: \"1\"\ntimeout: 1m\nsteps:\n  ask:\n    worker: GEMINI\n    capabilities: [READ]\n    \
+                instructions: Hello\n";
+    env.write("flow.yaml", flow);
+    let core = env.path("work/old-core");
+    let run = ["workflow", "run", "flow.yaml", "--no-tui", "--core"];
+    let text = env.roboppi(run).arg(core).output().code(1).all();
+    assert!(text.contains("does not know GEMINI workers"), "{text}");
+    // It says so when it is asked for a permit.
+    let said = fs::read_to_string(env.the_run().dir.join("core.stderr")).unwrap_or_default();
+    assert!(!said.contains("this core is old"), "{said}");
+}
+
+#[test]
 fn one_without_events_runs_jobs_all_the_same() {
     let env = TestEnv::new();
     let _ = with_old_core(&env, &[]).env("EVENTS", "0").output().code(0);
