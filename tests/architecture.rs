@@ -29,7 +29,7 @@ const PURE: &[&str] =
 const ACTING: &[&str] = &["tokio", "tokio-util", "nix", "rustix", "libc", "tempfile", "crossterm", "jiff"];
 
 /// Tools of the repository. Nothing that is released uses them.
-const TOOLS: &[&str] = &["xtask", "roboppi-terminal"];
+const TOOLS: &[&str] = &["xtask", "roboppi-terminal", "roboppi-real-agents"];
 
 /// Lines a file may have without its tests.
 const LONGEST_FILE: usize = 700;

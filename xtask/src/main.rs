@@ -12,6 +12,7 @@ usage: cargo xtask <chore>
 
   test         format, lints, documentation, then every test of the workspace
   screenshot   draw docs/images/tui.svg from a real run in a terminal
+  real-agents  run the real agent programs through roboppi, against a scripted model; needs npm
 ";
 
 fn main() -> ExitCode {
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => check::everything(),
         ["screenshot"] => picture::draw(),
+        ["real-agents", rest @ ..] => real_agents(rest),
         ["help" | "--help" | "-h"] => {
             eprint!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -35,6 +37,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds what takes part, and lets it run. What it prints on standard output is a table.
+fn real_agents(arguments: &[&str]) -> Result<(), String> {
+    run(cargo(&["build", "--locked", "-p", "roboppi", "-p", "roboppi-real-agents"]))?;
+    let mut command = cargo(&["run", "--locked", "--quiet", "-p", "roboppi-real-agents", "--"]);
+    command.args(arguments);
+    run(command)
 }
 
 /// The `cargo` that runs this program, in the directory of the workspace.

@@ -1,0 +1,204 @@
+//! A clean place for one run: its own home, workspace, state and environment, and nobody left at the end.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::agents::Agent;
+use crate::model::{Model, Script};
+
+/// Longer than any case takes; what is not over then hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Time until nobody may be left after roboppi itself has gone.
+const AFTERWARDS: Duration = Duration::from_secs(2);
+
+/// Is in the environment of everything that is started here, and of nothing else.
+const MARK: &str = "ROBOPPI_REAL_AGENTS_RUN";
+
+/// Where an agent is run.
+pub(crate) struct Stage<'a> {
+    pub(crate) agent: &'a Agent,
+    roboppi: &'a Path,
+    bin: &'a Path,
+    dir: PathBuf,
+    mark: String,
+}
+
+/// How a run ended.
+pub(crate) struct Outcome {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// What the agent did, from the record.
+    pub(crate) events: Vec<Value>,
+    /// What the journal says of the run.
+    pub(crate) journal: Vec<Value>,
+    /// What the agent asked its model.
+    pub(crate) requests: Vec<Value>,
+    /// Processes that were there when roboppi had gone.
+    pub(crate) left: Vec<String>,
+}
+
+impl<'a> Stage<'a> {
+    /// Makes the place anew.
+    pub(crate) fn new(agent: &'a Agent, roboppi: &'a Path, bin: &'a Path, dir: PathBuf) -> io::Result<Self> {
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        for part in ["home", "work", "state", "tmp"] {
+            fs::create_dir_all(dir.join(part))?;
+        }
+        let mark = format!("{}-{}", std::process::id(), dir.display());
+        Ok(Self { agent, roboppi, bin, dir, mark })
+    }
+
+    pub(crate) fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+
+    /// Runs the agent through roboppi. `options` come before the prompt; `meanwhile` may end it and is asked again and
+    /// again while it runs.
+    pub(crate) fn run(
+        &self,
+        script: Script,
+        options: &[&str],
+        prompt: &str,
+        meanwhile: impl FnMut(&Self, &Child),
+    ) -> Result<Outcome, String> {
+        let model = Model::start(script, &self.work()).map_err(|error| format!("the model: {error}"))?;
+        let mut child = self.start(&model, options, prompt).map_err(|error| format!("roboppi: {error}"))?;
+        let status = self.watch(&mut child, meanwhile);
+        let left = self.left();
+        self.sweep();
+        let status = status?;
+        let read = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+        let journal = self.newest_run();
+        Ok(Outcome {
+            status,
+            stdout: read("stdout"),
+            stderr: read("stderr"),
+            events: journal.iter().flat_map(|dir| events(dir)).collect(),
+            journal: journal.iter().flat_map(|dir| lines(&dir.join("journal.jsonl"))).collect(),
+            requests: model.requests(),
+            left,
+        })
+    }
+
+    fn start(&self, model: &Model, options: &[&str], prompt: &str) -> io::Result<Child> {
+        let home = self.dir.join("home");
+        let variables = self.agent.set_up(&home, &model.url())?;
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.bin.display());
+        Command::new(self.roboppi)
+            .args([
+                "run",
+                "--no-tui",
+                "--worker",
+                self.agent.word,
+                "--model",
+                self.agent.model,
+                "--workspace",
+            ])
+            .arg(self.work())
+            .args(["--capabilities", "READ,EDIT,RUN_COMMANDS"])
+            .args(options)
+            .arg(prompt)
+            .current_dir(self.work())
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", &home)
+            .env("XDG_STATE_HOME", self.dir.join("state"))
+            .env("TMPDIR", self.dir.join("tmp"))
+            .env("TERM", "dumb")
+            .env("LANG", "C.UTF-8")
+            .env(MARK, &self.mark)
+            .envs(variables)
+            .stdin(Stdio::null())
+            .stdout(File::create(self.dir.join("stdout"))?)
+            .stderr(File::create(self.dir.join("stderr"))?)
+            .spawn()
+    }
+
+    fn watch(
+        &self,
+        child: &mut Child,
+        mut meanwhile: impl FnMut(&Self, &Child),
+    ) -> Result<ExitStatus, String> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+                return Ok(status);
+            }
+            if begun.elapsed() > PATIENCE {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("not over after {PATIENCE:?}"));
+            }
+            meanwhile(self, child);
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Command lines of everything that bears our mark.
+    pub(crate) fn alive(&self) -> Vec<(i32, String)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+            let is_ours = environment.split(|byte| *byte == 0).any(|variable| {
+                let value = variable.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+                value == Some(self.mark.as_bytes())
+            });
+            if is_ours {
+                let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                found.push((pid, String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned()));
+            }
+        }
+        found
+    }
+
+    fn left(&self) -> Vec<String> {
+        let begun = Instant::now();
+        while begun.elapsed() < AFTERWARDS && !self.alive().is_empty() {
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.alive().into_iter().map(|(_, command)| command).collect()
+    }
+
+    /// Nothing of a case disturbs the next one.
+    fn sweep(&self) {
+        for (pid, _) in self.alive() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    fn newest_run(&self) -> Option<PathBuf> {
+        let runs = fs::read_dir(self.dir.join("state/roboppi/runs")).ok()?;
+        let mut dirs: Vec<_> =
+            runs.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        dirs.sort();
+        dirs.pop()
+    }
+}
+
+/// What workers did in a run: the files of its only step.
+fn events(run: &Path) -> Vec<Value> {
+    let steps = fs::read_dir(run.join("steps")).into_iter().flatten().flatten();
+    let files = steps.flat_map(|step| fs::read_dir(step.path()).into_iter().flatten().flatten());
+    let mut files: Vec<_> = files.map(|file| file.path()).collect();
+    files.retain(|path| path.to_string_lossy().ends_with(".events.jsonl"));
+    files.sort();
+    files.iter().flat_map(|path| lines(path)).map(|mut line| line["event"].take()).collect()
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
