@@ -72,6 +72,9 @@ const ROWS: usize = 60;
 /// Widest label.
 const LABEL: usize = 24;
 
+/// Columns between two steps beside those of lines that go up and down.
+const GAP: usize = 4;
+
 /// Columns of each step beside its name: an icon and a space.
 const ICON: usize = 2;
 
@@ -104,7 +107,10 @@ enum Stop {
 /// Places the steps, whose names are `widths` wide, in `columns` columns; `None` when they do not fit.
 pub(crate) fn place(dependencies: &Dependencies, widths: &[usize], columns: usize) -> Option<Graph> {
     let layers = layers(dependencies);
-    if layers.len() < 2 {
+    // Most graphs that do not fit are known by their size alone.
+    let tallest = layers.iter().map(Vec::len).max().unwrap_or(0);
+    let narrowest = layers.len() * (ICON + 1) + layers.len().saturating_sub(1) * GAP;
+    if layers.len() < 2 || tallest > ROWS || narrowest > columns {
         return None;
     }
     let (stops, edges) = stops(dependencies, &layers);
@@ -117,7 +123,7 @@ pub(crate) fn place(dependencies: &Dependencies, widths: &[usize], columns: usiz
         edges.iter().enumerate().map(|(gap, edges)| buses(edges, &rows[gap], &rows[gap + 1])).collect();
     // Between two columns: a line of each bus that goes up or down, and room on both sides.
     let gap_widths: Vec<usize> =
-        gaps.iter().map(|buses| buses.iter().filter(|bus| bus.track.is_some()).count() + 4).collect();
+        gaps.iter().map(|buses| buses.iter().filter(|bus| bus.track.is_some()).count() + GAP).collect();
     let room = columns.checked_sub(gap_widths.iter().sum())?;
     let label_widths = fit_labels(&layers, widths, room)?;
 

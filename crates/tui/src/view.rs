@@ -44,8 +44,12 @@ pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
     header::draw(model, &areas, buffer);
     steps::draw(model, areas.steps, buffer);
     rule(model, &areas, buffer);
-    tabs::draw(model, areas.tabs, buffer);
-    pane(model, areas.pane, buffer);
+    if areas.pane.area() > 0 {
+        // Worked out once: with hundreds of steps it is most of a frame.
+        let page = lines(model, areas.pane.width);
+        tabs::draw(model, areas.tabs, extent_of(model, areas.pane, &page), buffer);
+        pane(model, areas.pane, &page, buffer);
+    }
     footer::draw(model, areas.footer, buffer);
     popup::draw(model, buffer);
     if model.settings.ascii {
@@ -53,17 +57,14 @@ pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
     }
 }
 
-fn pane(model: &Model, area: Rect, buffer: &mut Buffer) {
-    if area.area() == 0 {
-        return;
-    }
+fn pane(model: &Model, area: Rect, page: &[Line<'_>], buffer: &mut Buffer) {
     match model.tab {
         Tab::Logs => logs::draw(model, area, buffer),
         Tab::Diffs => diffs::draw(model, area, buffer),
         Tab::Core => core::draw(model, area, buffer),
         Tab::Timeline => timeline::draw(model, area, buffer),
         Tab::Overview | Tab::Result | Tab::Help => {
-            page::draw(model, &lines(model, area.width), area, buffer);
+            page::draw(model, page, area, buffer);
         }
     }
 }
@@ -84,14 +85,16 @@ pub(crate) fn extent(model: &Model) -> Extent {
     if area.area() == 0 {
         return Extent::default();
     }
+    extent_of(model, area, &lines(model, area.width))
+}
+
+fn extent_of(model: &Model, area: Rect, page: &[Line<'_>]) -> Extent {
     match model.tab {
         Tab::Logs => Extent::default(),
         Tab::Diffs => diffs::extent(model, area),
         Tab::Core => core::extent(model, area),
         Tab::Timeline => timeline::extent(model, area),
-        Tab::Overview | Tab::Result | Tab::Help => {
-            Extent { len: lines(model, area.width).len(), rows: usize::from(area.height) }
-        }
+        Tab::Overview | Tab::Result | Tab::Help => Extent { len: page.len(), rows: usize::from(area.height) },
     }
 }
 

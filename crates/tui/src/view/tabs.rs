@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
+use super::Extent;
 use crate::model::{Focus, Model};
 use crate::text;
 
-pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(model: &Model, area: Rect, extent: Extent, buffer: &mut Buffer) {
     if area.area() == 0 {
         return;
     }
@@ -20,7 +21,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         .find(|line| line.width() <= columns)
         .unwrap_or_else(|| Line::from(text::fit(model.tab.name(), columns)));
     super::put(buffer, area, &fitting);
-    position(model, area, fitting.width(), buffer);
+    position(model, area, extent, fitting.width(), buffer);
 }
 
 #[derive(Clone, Copy)]
@@ -54,8 +55,7 @@ fn line(model: &Model, names: Names) -> Line<'static> {
 }
 
 /// Which rows of the pane are shown, when not all are and there is room to say so.
-fn position(model: &Model, area: Rect, used: usize, buffer: &mut Buffer) {
-    let extent = super::extent(model);
+fn position(model: &Model, area: Rect, extent: Extent, used: usize, buffer: &mut Buffer) {
     if extent.len <= extent.rows {
         return;
     }
