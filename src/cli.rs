@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 use roboppi_attach::Speed;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_workflow::parse_duration;
+
+use crate::completion::{runs, runs_or_steps, steps};
 
 mod portable;
 
@@ -63,6 +66,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Take in a run that was exported on another machine
     Import(ImportArgs),
+    /// Print a script that lets a shell complete commands, runs and steps
+    Completions(CompletionsArgs),
     /// Be the core of a supervisor: JSON lines on stdin and stdout
     #[command(alias = "server")]
     Core(CoreArgs),
@@ -98,13 +103,13 @@ pub(crate) enum RunsCommand {
     /// Keep a run for good
     Pin {
         /// Its id, the beginning of it, or -1 for the last run
-        #[arg(allow_hyphen_values = true)]
+        #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(runs))]
         run: String,
     },
     /// Let a run that was pinned be removed when its time comes
     Unpin {
         /// Its id, the beginning of it, or -1 for the last run
-        #[arg(allow_hyphen_values = true)]
+        #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(runs))]
         run: String,
     },
 }
@@ -282,9 +287,36 @@ pub(crate) struct CoreArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// `source <(roboppi completions bash)` in `~/.bashrc`
+    Bash,
+    /// `source <(roboppi completions zsh)` in `~/.zshrc`
+    Zsh,
+    /// `roboppi completions fish | source` in `~/.config/fish/config.fish`
+    Fish,
+}
+
+impl Shell {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct AttachArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
@@ -303,7 +335,7 @@ pub(crate) struct WatchArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// How fast: so many times as it went, as `4x` or `0.5x`, or `max`
     #[arg(long, value_name = "SPEED", default_value = "1x")]
@@ -315,9 +347,10 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// The step [default: the whole run]
+    #[arg(add = ArgValueCompleter::new(steps))]
     pub(crate) step: Option<String>,
     /// Kill its workers at once
     #[arg(long, conflicts_with = "step")]
@@ -330,18 +363,20 @@ pub(crate) struct CancelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct StepArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// The step
+    #[arg(add = ArgValueCompleter::new(steps))]
     pub(crate) step: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
     pub(crate) run: String,
     /// The step [default: every step that wrote something]
+    #[arg(add = ArgValueCompleter::new(steps))]
     pub(crate) step: Option<String>,
     /// The attempt, from 1 [default: the last one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -375,14 +410,14 @@ pub(crate) struct LogsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
-    #[arg(default_value = "-1", allow_negative_numbers = true)]
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// Go on until the run is over
     #[arg(short, long)]

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod attach;
+pub(crate) mod completions;
 pub(crate) mod core;
 pub(crate) mod events;
 pub(crate) mod export;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod commands;
+mod completion;
 mod exit;
 mod terminal;
 
@@ -11,6 +12,7 @@ use cli::{Cli, Command, WorkflowCommand};
 
 /// No runtime and no thread exists before a command makes one.
 fn main() -> ExitCode {
+    completion::answer_shell();
     let invocation = match Cli::from_process() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         Command::Workflow { command: WorkflowCommand::Validate(args) } => {
             commands::workflow_validate::run(&args)
         }
+        Command::Completions(args) => commands::completions::run(&args),
         Command::Core(args) => commands::core::run(&args),
         Command::Guard(args) => commands::guard::run(&args),
         Command::Attach(args) => commands::attach::run(&args),

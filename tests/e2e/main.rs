@@ -4,6 +4,7 @@
 //! when it leaves a process behind.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod any_run;
 mod artifacts;
 mod attach;
 mod attempts;
@@ -11,6 +12,7 @@ mod bad_input;
 mod budgets;
 mod cancel;
 mod clock_jumps;
+mod completions;
 mod core_command;
 mod crashes;
 mod diagnostics;

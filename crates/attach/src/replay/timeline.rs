@@ -57,8 +57,8 @@ impl Timeline {
         let mut times: Vec<u64> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         let mut known: HashMap<AttemptRef, usize> = HashMap::new();
-        let journal = run.journal().map_err(|error| timeline.complain(&error)).ok();
-        for record in journal.into_iter().flatten() {
+        let mut journal = run.journal().map_err(|error| timeline.complain(&error)).ok();
+        for record in journal.iter_mut().flatten() {
             let record = match record {
                 Ok(record) => record,
                 Err(error) if skips(&error) => {
@@ -89,6 +89,12 @@ impl Timeline {
                 }
                 _ => {}
             }
+        }
+        if journal.is_some_and(|journal| journal.torn()) {
+            let path = run.journal_path();
+            timeline
+                .problems
+                .push(format!("{} ends in the middle of a line; it was ignored", path.display()));
         }
         // Each is told behind one record of the journal, in the order of their times.
         let mut told: Vec<(usize, bool, Entry)> = times

@@ -1,0 +1,122 @@
+//! What a shell may complete: the words of the command line, runs, and steps of the run that was typed.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use clap_complete::CompleteEnv;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::Shells;
+use roboppi_attach::RunFollower;
+use roboppi_journal::{RunDir, StateRoot};
+
+use crate::cli::Cli;
+
+/// Set by the script of a shell that asks what may come next.
+const VARIABLE: &str = "ROBOPPI_COMPLETE";
+
+/// Runs that are offered: one that is older has to be looked up in the list.
+const RUNS: usize = 50;
+
+/// Answers a shell that asks, and ends the process. Otherwise this is a command like any other.
+pub(crate) fn answer_shell() {
+    let complete = CompleteEnv::with_factory(Cli::command).var(VARIABLE);
+    match complete.try_complete(understandable(env::args_os().collect()), env::current_dir().ok().as_deref())
+    {
+        Ok(false) => {}
+        Ok(true) => std::process::exit(0),
+        Err(error) => error.exit(),
+    }
+}
+
+/// The words with another run in place of `-1`, which would be taken for an option. Not of the word that is being
+/// typed.
+fn understandable(mut words: Vec<OsString>) -> Vec<OsString> {
+    let typed = words.len().saturating_sub(1);
+    for word in words.iter_mut().take(typed).filter(|word| word.to_str().is_some_and(is_number)) {
+        *word = "0".into();
+    }
+    words
+}
+
+fn is_number(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// The script that lets a shell ask.
+pub(crate) fn script(shell: &str) -> io::Result<Vec<u8>> {
+    let mut script = Vec::new();
+    let typed = env::args_os().next().unwrap_or_else(|| "roboppi".into());
+    // A program that is found by its name is found by it later, too, when there is a newer one.
+    let found = Path::new(&typed).components().count() == 1;
+    let program = if found { typed } else { env::current_exe().map_or(typed, OsString::from) };
+    if let Some(shell) = Shells::builtins().completer(shell) {
+        shell.write_registration(VARIABLE, "roboppi", "roboppi", &program.to_string_lossy(), &mut script)?;
+    }
+    Ok(script)
+}
+
+/// Runs whose id begins like this, newest first.
+pub(crate) fn runs(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let (Some(typed), Some(root)) = (typed.to_str(), root()) else { return Vec::new() };
+    let ids = root.runs().unwrap_or_default().into_iter().filter(|id| id.as_str().starts_with(typed));
+    let candidate = |(order, id): (usize, roboppi_run::RunId)| {
+        let name = root.open_run(&id).and_then(|run| run.manifest()).map(|manifest| manifest.name);
+        let help = name.ok().map(|name| crate::terminal::plain(&name).into());
+        CompletionCandidate::new(id.as_str()).help(help).display_order(Some(order))
+    };
+    ids.take(RUNS).enumerate().map(candidate).collect()
+}
+
+/// Runs, and the steps of the last one, which may be typed alone.
+pub(crate) fn runs_or_steps(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut candidates = runs(typed);
+    candidates
+        .extend(root().and_then(|root| open(&root, "-1")).map_or_else(Vec::new, |run| steps_of(&run, typed)));
+    candidates
+}
+
+/// Steps of the run that was typed before.
+pub(crate) fn steps(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let named = root().and_then(|root| open(&root, &run_in(env::args())?));
+    named.map_or_else(Vec::new, |run| steps_of(&run, typed))
+}
+
+fn root() -> Option<StateRoot> {
+    StateRoot::locate(|name| env::var_os(name))
+}
+
+fn open(root: &StateRoot, run: &str) -> Option<RunDir> {
+    root.open_run(&root.resolve(run).ok()?).ok()
+}
+
+fn steps_of(run: &RunDir, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let mut follower = RunFollower::of_journal(run.clone());
+    let mut view = follower.begin();
+    follower.read(|record| view.apply(&record));
+    let names = view.steps.iter().map(|step| step.plan.step.as_str()).filter(|name| name.starts_with(typed));
+    names.enumerate().map(|(order, name)| CompletionCandidate::new(name).display_order(Some(order))).collect()
+}
+
+/// The run among the words of the line: the first one behind the command that is no option.
+fn run_in(words: impl Iterator<Item = String>) -> Option<String> {
+    let mut line = words.skip_while(|word| word != "--").skip(3);
+    line.find(|word| is_number(word) || !word.starts_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_is_found_among_the_words() {
+        let run = |line: &str| run_in(line.split(' ').map(str::to_owned));
+        assert_eq!(run("roboppi -- roboppi logs 019c bu"), Some("019c".to_owned()));
+        assert_eq!(run("roboppi -- roboppi cancel --force -2 bu"), Some("-2".to_owned()));
+        assert_eq!(run("roboppi -- roboppi logs -f"), None);
+        assert_eq!(run("roboppi logs 019c"), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! What shells are told that may come next.
+
+use crate::env::TestEnv;
+use crate::flow::Flow;
+
+/// What bash is offered behind these words, the last of which is being typed.
+fn offered(env: &TestEnv, words: &[&str]) -> Vec<String> {
+    let words: Vec<_> = std::iter::once("roboppi").chain(words.iter().copied()).collect();
+    let asked = env
+        .roboppi(std::iter::once("--").chain(words.iter().copied()))
+        .env("ROBOPPI_COMPLETE", "bash")
+        .env("_CLAP_IFS", "\n")
+        .env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
+        .env("_CLAP_COMPLETE_COMP_TYPE", "9")
+        .env("_CLAP_COMPLETE_SPACE", "true");
+    asked.output().code(0).text().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn runs_and_steps_are_offered() {
+    let env = TestEnv::new();
+    assert!(offered(&env, &["logs", ""]).is_empty() || offered(&env, &["logs", ""])[0].starts_with('-'));
+    let _ = env.run(&Flow::new().step("build", "true").step("bench", "true")).output().code(0);
+    let id = env.the_run().dir.file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(offered(&env, &["show", &id[..4]]), [id.as_str()]);
+    assert_eq!(offered(&env, &["cancel", &id, "b"]), ["build", "bench"]);
+    assert_eq!(offered(&env, &["retry", "-1", "bu"]), ["build"]);
+    assert_eq!(offered(&env, &["logs", "-f", "-1", "be"]), ["bench"]);
+    assert_eq!(offered(&env, &["logs", "bu"]), ["build"]);
+    assert!(offered(&env, &["logs", "no-run", "b"]).is_empty());
+    assert!(offered(&env, &["repl"]).contains(&"replay".to_owned()));
+}
+
+#[test]
+fn shells_get_a_script() {
+    let env = TestEnv::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = env.roboppi(["completions", shell]).output().code(0).text();
+        assert!(script.contains("ROBOPPI_COMPLETE") && script.contains("roboppi"), "{shell}: {script}");
+    }
+    // It is a script that bash takes, and that asks the program.
+    let asked =
+        env.shell("eval \"$($ROBOPPI completions bash)\"; complete -p roboppi").output().code(0).text();
+    assert!(asked.contains("complete"), "{asked}");
+    let _ = env.roboppi(["completions", "cmd"]).output().code(2);
+}
