@@ -169,3 +169,28 @@ fn the_next_core_knows_what_was_hidden_by_the_one_that_was_killed() {
     assert!(shown.contains("again ***") && !shown.contains("hunter2-"), "{shown}");
     assert_eq!(env.the_run().text("after", 2), "again ***\n");
 }
+
+#[test]
+fn processes_of_other_users_are_not_listened_to() {
+    let env = TestEnv::new();
+    let script = format!(
+        "echo \"$ROBOPPI_SOCKET\" > socket; while [ ! -e go ]; do sleep 0.01; done; {MAKE}; echo \"still $made\""
+    );
+    let running = env.run(&Flow::of(&script)).start();
+    let socket = PathBuf::from(env.wait_for_file("socket").trim());
+    // As if whoever made it had been careless with its permissions.
+    fs::set_permissions(socket.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let mask = env.roboppi(["mask"]).env("ROBOPPI_SOCKET", &socket).stdin("hunter2-hunter2");
+    let mask = mask.without_privileges();
+    // Without privileges to give away, everybody here is the same user.
+    if nix::unistd::geteuid().is_root()
+        && let Some(mask) = mask
+    {
+        let refused = mask.output().code(3).all();
+        assert!(refused.contains("NOT hidden"), "{refused}");
+    }
+    env.write("go", "");
+    let _ = running.wait().code(0);
+    assert_eq!(env.the_run().text("work", 1), "still hunter2-hunter2\n");
+}
