@@ -1,0 +1,231 @@
+//! What it takes to watch runs of other processes.
+//!
+//! `cargo bench --bench watch` measures everything, `cargo bench --bench watch -- idle` what has the word in its name.
+//! Goals are judged and printed; nothing here fails. On a busy machine only the ratios mean something.
+#![expect(clippy::print_stdout, reason = "a table on standard output is what it is for")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot start its run has nothing to measure")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const ROBOPPI: &str = env!("CARGO_BIN_EXE_roboppi");
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    type Figure = (&'static str, fn(&Place));
+    let figures: [Figure; 4] = [("list", list), ("latency", latency), ("idle", idle), ("viewers", viewers)];
+    for (name, measure) in figures {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            println!("\n{name}");
+            let place = Place::new(name);
+            measure(&place);
+            let _ = fs::remove_dir_all(&place.0);
+        }
+    }
+}
+
+/// A list of 1,000 runs, when nothing is remembered of them and when it is, beside `ls -l` of their directories.
+fn list(place: &Place) {
+    const RUNS: usize = 1_000;
+    let scripts = ["echo one", "seq 100", "true", "echo last"];
+    let _ = place.run(&scripts).wait();
+    let runs = place.0.join("state/runs");
+    let original = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let id = original.file_name().unwrap().to_str().unwrap().to_owned();
+    for number in 1..RUNS {
+        let copy = format!("{number:05}{}", &id[5..]);
+        fs::create_dir(runs.join(&copy)).unwrap();
+        for file in ["run.json", "journal.jsonl"] {
+            let text = fs::read_to_string(original.join(file)).unwrap();
+            fs::write(runs.join(&copy).join(file), text.replace(&id, &copy)).unwrap();
+        }
+    }
+    let (mut cold, mut warm, mut ls) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let _ = fs::remove_file(place.0.join("state/runs.cache"));
+        cold.push(timed(place.roboppi(&["runs"])));
+        warm.push(timed(place.roboppi(&["runs"])));
+        let mut command = Command::new("ls");
+        command.arg("-lR").arg(&runs);
+        ls.push(timed(command));
+    }
+    println!("  the first time  {:8.2} ms", median(&mut cold));
+    println!("  ls -lR          {:8.2} ms", median(&mut ls));
+    judge("again", median(&mut warm), 50.0, "ms");
+}
+
+/// From the write of a worker to the line an attached viewer prints, at 50 lines a second.
+fn latency(place: &Place) {
+    const LINES: usize = 500;
+    let script = format!("for n in $(seq {LINES}); do date +%s%N; sleep 0.02; done");
+    let mut run = place.run(&[&script]);
+    place.wait_for_log();
+    let mut viewer =
+        place.roboppi(&["attach", "--no-tui", "--stream"]).stdout(Stdio::piped()).spawn().unwrap();
+    let began = now();
+    let mut took = Vec::new();
+    for line in BufReader::new(viewer.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let written = line.split_whitespace().last().and_then(|word| word.parse::<u128>().ok());
+        // What was written before there was a viewer says nothing about it.
+        if let Some(written) = written.filter(|written| *written > began + 500_000_000) {
+            took.push(now().saturating_sub(written) as f64 / 1e6);
+        }
+    }
+    let _ = (viewer.wait(), run.wait());
+    println!("  {} lines: p50 {:.2} ms, p95 {:.2} ms", took.len(), at(&mut took, 50), at(&mut took, 95));
+    judge("p99", at(&mut took, 99), 100.0, "ms");
+}
+
+/// What a viewer costs that has nothing to show.
+fn idle(place: &Place) {
+    const SECONDS: u64 = 10;
+    let mut run = place.run(&["sleep 15"]);
+    place.wait_for_journal();
+    let mut viewer = place.roboppi(&["logs", "-f"]).stdout(Stdio::null()).spawn().unwrap();
+    thread::sleep(Duration::from_secs(1));
+    let before = cpu(viewer.id());
+    thread::sleep(Duration::from_secs(SECONDS));
+    let used = cpu(viewer.id()) - before;
+    let _ = (viewer.kill(), viewer.wait(), run.wait());
+    judge("of a core", used * 100.0 / (SECONDS as f64 * 1_000.0), 0.5, "%");
+}
+
+/// What 50 viewers cost a run of 100 lines a second, in turn with the same run without any.
+fn viewers(place: &Place) {
+    const VIEWERS: usize = 50;
+    let script = "for n in $(seq 1000); do echo line $n of one thousand; sleep 0.01; done";
+    let measure = |viewers: usize| {
+        let start = Instant::now();
+        let mut run = place.run(&[script]);
+        place.wait_for_journal();
+        let watch = || place.roboppi(&["logs", "-f"]).stdout(Stdio::null()).spawn().unwrap();
+        let watching: Vec<Child> = (0..viewers).map(|_| watch()).collect();
+        let mut used = 0.0;
+        while run.try_wait().unwrap().is_none() {
+            used = ours(run.id()).into_iter().map(cpu).sum::<f64>().max(used);
+            thread::sleep(Duration::from_millis(20));
+        }
+        let wall = start.elapsed().as_secs_f64() * 1_000.0;
+        watching.into_iter().for_each(|mut viewer| drop(viewer.wait()));
+        (used, wall)
+    };
+    let (mut alone, mut watched) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    for _ in 0..3 {
+        for (viewers, (used, wall)) in [(0, &mut alone), (VIEWERS, &mut watched)] {
+            let (cpu, time) = measure(viewers);
+            used.push(cpu);
+            wall.push(time);
+        }
+    }
+    let (alone_cpu, watched_cpu) = (median(&mut alone.0), median(&mut watched.0));
+    let (alone_wall, watched_wall) = (median(&mut alone.1), median(&mut watched.1));
+    println!("  alone    {alone_cpu:8.0} ms of CPU  {alone_wall:8.0} ms");
+    println!("  watched  {watched_cpu:8.0} ms of CPU  {watched_wall:8.0} ms");
+    judge("more CPU time", (watched_cpu / alone_cpu - 1.0) * 100.0, 2.0, "%");
+    judge("longer", (watched_wall / alone_wall - 1.0) * 100.0, 5.0, "%");
+}
+
+/// A directory of its own for everything that is written.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("roboppi-watch-{}-{name}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn roboppi(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(ROBOPPI);
+        command.args(words).current_dir(&self.0).env("ROBOPPI_STATE_DIR", self.0.join("state"));
+        command.env("HOME", &self.0).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Starts a run of these scripts, one after the other.
+    fn run(&self, scripts: &[&str]) -> Child {
+        let mut flow = "name: watch\nversion: \"1\"\ntimeout: 5m\nsteps:\n".to_owned();
+        for (number, script) in scripts.iter().enumerate() {
+            flow += &format!("  s{number}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n");
+            flow += &format!("    instructions: |\n      {script}\n");
+            if number > 0 {
+                flow += &format!("    depends_on: [s{}]\n", number - 1);
+            }
+        }
+        fs::write(self.0.join("flow.yaml"), flow).unwrap();
+        let _ = fs::remove_dir_all(self.0.join("state"));
+        self.roboppi(&["workflow", "run", "flow.yaml", "--no-tui"]).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    fn wait_for_journal(&self) {
+        self.wait_for(|run| {
+            fs::read_to_string(run.join("journal.jsonl")).is_ok_and(|text| text.contains("\"running\""))
+        });
+    }
+
+    fn wait_for_log(&self) {
+        self.wait_for(|run| fs::metadata(run.join("steps/s0/i1-a1.log")).is_ok_and(|log| log.len() > 0));
+    }
+
+    fn wait_for(&self, is_so: impl Fn(&Path) -> bool) {
+        let runs = self.0.join("state/runs");
+        let there = || fs::read_dir(&runs).is_ok_and(|mut runs| runs.any(|run| is_so(&run.unwrap().path())));
+        let start = Instant::now();
+        while !there() {
+            assert!(start.elapsed() < Duration::from_secs(60), "the run does not start");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
+}
+
+fn timed(mut command: Command) -> f64 {
+    let start = Instant::now();
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    start.elapsed().as_secs_f64() * 1_000.0
+}
+
+/// A process and those of the same program below it.
+fn ours(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    let own = children.filter(|child: &u32| {
+        fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|exe| exe == Path::new(ROBOPPI))
+    });
+    std::iter::once(pid).chain(own.flat_map(ours)).collect()
+}
+
+/// Milliseconds of CPU time that the threads of a process have used.
+fn cpu(pid: u32) -> f64 {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
+    let used = |path: PathBuf| {
+        let text = fs::read_to_string(path.join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    threads.flatten().filter_map(|thread| used(thread.path())).sum::<f64>() / 1e6
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    at(values, 50)
+}
+
+fn at(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values
+        .get((values.len() * percent / 100).min(values.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
+}
+
+fn judge(what: &str, is: f64, goal: f64, unit: &str) {
+    let verdict = if is <= goal { "ok" } else { "MISSED" };
+    println!("  {what:<15} {is:8.2} {unit}   goal {goal} {unit}: {verdict}");
+}
