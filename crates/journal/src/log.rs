@@ -13,6 +13,7 @@ use crate::hole::{Hole, HoleReader};
 use crate::index::IndexReader;
 
 mod chunks;
+mod escapes;
 mod file;
 mod line_map;
 mod lines;
@@ -251,6 +252,43 @@ impl LogReader {
                 return Ok(lines);
             }
         }
+    }
+
+    /// Number of the line behind a line: the next number, except behind what was given up. `None` when the line is the
+    /// last one or not there.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line_behind(&mut self, number: u64) -> Result<Option<u64>, RecordError> {
+        Ok(self.locate(number.saturating_add(1))?.map(|place| place.line))
+    }
+
+    /// Number of the line before a line: the number before, except behind what was given up. `None` before the
+    /// first line.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line_before(&mut self, number: u64) -> Result<Option<u64>, RecordError> {
+        let Some(before) = number.checked_sub(1) else { return Ok(None) };
+        if let Some(hole) = self.hole().filter(|hole| before < hole.line) {
+            return Ok(Some(before.min(self.line_of(hole.from)?)));
+        }
+        Ok(Some(before))
+    }
+
+    /// The first line that came at `time` or later; `None` when all came before, or when no times are known.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn line_at(&mut self, time: UtcMillis) -> Result<Option<u64>, RecordError> {
+        let len = self.len;
+        let before = self.index.last_where(|entry| entry.offset < len && entry.ts < time)?;
+        let next = self.index.entry(before.map_or(0, |(number, _)| number + 1))?;
+        let Some(next) = next.filter(|next| next.offset < len) else { return Ok(None) };
+        // A line that began before goes on here; it is the next one that came later.
+        let line = self.line_of(next.offset)?;
+        let begins_here = self.line_start(line)? == Some(next.offset);
+        if begins_here { Ok(Some(line)) } else { Ok(self.line_behind(line)?.or(Some(line))) }
     }
 
     /// The part that is not there any more.

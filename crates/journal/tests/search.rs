@@ -37,16 +37,23 @@ fn all(log: &mut LogReader, needle: &Needle, budget: u64) -> Vec<u64> {
 
 fn lines(text: &str) -> Vec<&str> {
     let mut lines: Vec<_> = text.split('\n').collect();
-    if text.ends_with('\n') {
+    if text.is_empty() || text.ends_with('\n') {
         lines.pop();
     }
     lines
 }
 
+/// The text without its colours.
+fn visible(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    first + &parts.map(|part| part.split_once('m').unwrap().1).collect::<String>()
+}
+
 proptest! {
     #[test]
     fn every_line_is_found_once_forwards_and_backwards(
-        text in "[abA\n]{0,400}",
+        text in r"([abA\n]|\x1b\[[0-9;]{0,3}m){0,400}",
         needle in "[abA]{1,3}",
         budget in prop_oneof![Just(u64::MAX), 1_u64..50],
     ) {
@@ -54,7 +61,9 @@ proptest! {
         let run = RunDir::at(dir.path().to_owned());
         let mut log = log_of(&run, text.as_bytes());
         type Holds<'a> = Box<dyn Fn(&str) -> bool + 'a>;
-        let cases: [(Needle, Holds<'_>); 3] = [
+        let cases: [(Needle, Holds<'_>); 5] = [
+            (Needle::everything(), Box::new(|_| true)),
+            (Needle::pattern("b*").unwrap(), Box::new(|_| true)),
             (Needle::text(&needle), Box::new(|line| line.contains(&needle))),
             (Needle::smart_case(&needle), Box::new(|line| {
                 if needle.contains('A') { line.contains(&needle) } else { line.to_lowercase().contains(&needle) }
@@ -62,7 +71,7 @@ proptest! {
             (Needle::pattern(&format!("^{needle}")).unwrap(), Box::new(|line| line.starts_with(&needle))),
         ];
         for (needle, holds) in cases {
-            let expected: Vec<u64> = lines(&text)
+            let expected: Vec<u64> = lines(&visible(&text))
                 .iter()
                 .zip(0..)
                 .filter(|(line, _)| holds(line))
@@ -150,4 +159,55 @@ fn what_was_given_up_is_passed_over_and_numbers_stay_true() {
     assert_eq!((straw.first(), straw.last()), (Some(&0), Some(&299_999)));
     assert!(straw.len() < 250_000);
     assert_eq!(log.search_back(&Needle::text("needle"), 300_000).unwrap().unwrap().number, 7);
+
+    // The part that was given up is one line, and one goes over it both ways.
+    let hole = straw.windows(2).find(|pair| pair[1] > pair[0] + 2).unwrap();
+    let mut numbers = vec![hole[0] - 5];
+    while *numbers.last().unwrap() < hole[1] + 5 {
+        numbers.push(log.line_behind(*numbers.last().unwrap()).unwrap().unwrap());
+    }
+    let gaps: Vec<_> = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
+    assert_eq!(gaps.len(), 1, "{numbers:?}");
+    let mut back = vec![*numbers.last().unwrap()];
+    while *back.last().unwrap() > numbers[0] {
+        back.push(log.line_before(*back.last().unwrap()).unwrap().unwrap());
+    }
+    back.reverse();
+    assert_eq!(back, numbers);
+    assert_eq!((log.line_before(0).unwrap(), log.line_behind(299_999).unwrap()), (None, None));
+}
+
+#[test]
+fn matches_in_a_line_can_be_marked() {
+    let all = |needle: &Needle, line: &str| {
+        let (mut ranges, mut from) = (Vec::new(), 0);
+        while let Some(range) = needle.find_in(line, from) {
+            from = range.end;
+            ranges.push(range);
+        }
+        ranges
+    };
+    assert_eq!(all(&Needle::text("ab"), "abxab"), [0..2, 3..5]);
+    assert_eq!(all(&Needle::smart_case("äb"), "ÄBxäb"), [0..3, 4..7]);
+    assert_eq!(all(&Needle::pattern("b*").unwrap(), "abba"), [1..3]);
+    assert_eq!(all(&Needle::pattern("(?-u:[\\x80-\\xff])").unwrap(), "aüb"), [1..3]);
+    assert!(all(&Needle::everything(), "a").is_empty());
+    assert!(all(&Needle::text(""), "a").is_empty());
+}
+
+#[test]
+fn a_line_is_found_by_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let mut spool = SpoolWriter::new(run.path(), BASE).unwrap();
+    let mut say = |text: &str, ts| {
+        spool.append(OutputStream::Stdout, text.as_bytes(), UtcMillis(ts)).map(drop).unwrap();
+    };
+    say("0\n1\n2 beg", 1_000);
+    say("ins\n3\n", 5_000);
+    say("4\n", 9_000);
+    let mut log = run.log(BASE).unwrap();
+    let lines: Vec<_> =
+        [0, 1_000, 1_001, 5_000, 5_001, 9_000, 9_001].map(|ts| log.line_at(UtcMillis(ts)).unwrap()).into();
+    assert_eq!(lines, [Some(0), Some(0), Some(3), Some(3), Some(4), Some(4), None]);
 }

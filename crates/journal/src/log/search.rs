@@ -1,11 +1,12 @@
 //! Finds text in a whole log without loading it.
 
-use std::ops::ControlFlow;
+use std::borrow::Cow;
+use std::ops::{ControlFlow, Range};
 
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{LogReader, Mark};
+use super::{LogReader, Mark, escapes};
 use crate::RecordError;
 
 /// Bytes read at a time. A line longer than this is searched in pieces.
@@ -13,17 +14,25 @@ const BLOCK: u64 = 1024 * 1024;
 /// Pieces of one line overlap by so many bytes, so that what lies on their border is found.
 const OVERLAP: u64 = 4 * 1024;
 
-/// What is looked for.
+/// What is looked for. Colours and other escape sequences in a log are no part of its text: they are passed
+/// over, and what is on both sides of one is found as if it were not there.
 #[derive(Clone, Debug)]
 pub struct Needle(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
+    Everything,
     Text(Box<memmem::Finder<'static>>),
     Pattern(Regex),
 }
 
 impl Needle {
+    /// Every line.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self(Kind::Everything)
+    }
+
     /// This text, as it is, up to the end of its first line.
     #[must_use]
     pub fn text(text: &str) -> Self {
@@ -50,9 +59,42 @@ impl Needle {
         built.map(|pattern| Self(Kind::Pattern(pattern))).map_err(|error| error.to_string())
     }
 
+    /// The first match in a text of one line from the byte `from` on; `None` when there is none, and for a
+    /// match of nothing.
+    #[must_use]
+    pub fn find_in(&self, line: &str, from: usize) -> Option<Range<usize>> {
+        if from > line.len() {
+            return None;
+        }
+        match &self.0 {
+            Kind::Everything => None,
+            Kind::Text(finder) => {
+                let start = from + finder.find(line.as_bytes().get(from..)?)?;
+                let range = start..start + finder.needle().len();
+                (!range.is_empty()).then_some(range)
+            }
+            Kind::Pattern(pattern) => {
+                let mut from = from;
+                loop {
+                    let found = pattern.find_at(line.as_bytes(), from)?;
+                    if !found.is_empty() {
+                        // A pattern may be told to match bytes that are part of a character.
+                        let (start, end) = (found.start(), found.end());
+                        return Some(line.floor_char_boundary(start)..line.ceil_char_boundary(end));
+                    }
+                    from = found.end() + 1;
+                    if from > line.len() {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
     /// The first match in `bytes` from `from` on that is within one line.
     fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
         match &self.0 {
+            Kind::Everything => Some(from),
             Kind::Text(finder) => finder.find(&bytes[from..]).map(|at| from + at),
             Kind::Pattern(pattern) => {
                 let mut from = from;
@@ -143,11 +185,18 @@ impl LogReader {
             let is_last = at.offset + block.len() as u64 == end;
             let whole = memrchr(b'\n', &block).map_or(0, |newline| newline + 1);
             let searched = if is_last || whole == 0 { block.len() } else { whole };
-            let mut lines = Lines { block: &block[..searched], counted: 0, line: at.line };
+            let visible = escapes::taken_out(&block[..searched]);
+            let mut lines = Lines::new(&visible, &block[..searched], at.line);
             let mut next = 0;
-            while let Some(hit) = needle.find(lines.block, next) {
+            while next < visible.len()
+                && let Some(hit) = needle.find(&visible, next)
+            {
+                if hit == visible.len() && visible.ends_with(b"\n") {
+                    // A pattern that matches nothing at all matches there too.
+                    break;
+                }
                 let (start, behind) = lines.around(hit);
-                next = behind;
+                next = lines.next;
                 let line = FoundLine { number: lines.line, offset: at.offset + start as u64 };
                 if known.replace(line.number) == Some(line.number) {
                     continue;
@@ -157,7 +206,7 @@ impl LogReader {
                     return Ok(SearchPosition { mark });
                 }
             }
-            lines.count_to(searched);
+            lines.count_all();
             let reached = Mark { offset: at.offset + searched as u64, line: lines.line };
             if reached.offset == self.len && whole < searched {
                 // The last line may go on.
@@ -177,58 +226,99 @@ impl LogReader {
     /// # Errors
     /// When a file cannot be read.
     pub fn search_back(&mut self, needle: &Needle, before: u64) -> Result<Option<FoundLine>, RecordError> {
-        let limit = self.locate(before)?.map_or(self.len, |place| place.offset);
-        let mut end = limit;
-        while end > 0 {
-            let begin = end.saturating_sub(BLOCK);
-            // From the beginning of a line, so that no line is searched in part.
-            let line = self.line_of(begin)?;
-            let mut from = self.search_from(line)?;
-            if from.mark.offset >= end {
-                from = SearchPosition { mark: Mark { offset: begin, line } };
+        let mut before = before;
+        loop {
+            let (found, searched) = self.search_back_some(needle, before, BLOCK)?;
+            if found.is_some() || searched == 0 {
+                return Ok(found);
             }
-            let mut last = None;
-            let first = from.mark.offset;
-            while from.mark.offset < end {
-                let reached = self.search(needle, from, end - from.mark.offset, |line| {
-                    if line.number < before && line.offset < end {
-                        last = Some(line);
-                    }
-                    ControlFlow::Continue(())
-                })?;
-                if reached.mark.offset <= from.mark.offset {
-                    break;
-                }
-                from = reached;
-            }
-            if last.is_some() || begin == 0 {
-                return Ok(last);
-            }
-            end = first.min(begin);
+            before = searched;
         }
-        Ok(None)
+    }
+
+    /// The last line before `before` with what is looked for, among about `budget` bytes before that line, and the
+    /// number of the first line that was searched: the place to go on at when it is not 0 and nothing was found.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn search_back_some(
+        &mut self,
+        needle: &Needle,
+        before: u64,
+        budget: u64,
+    ) -> Result<(Option<FoundLine>, u64), RecordError> {
+        let end = self.locate(before)?.map_or(self.len, |place| place.offset);
+        if before == 0 || end == 0 {
+            return Ok((None, 0));
+        }
+        // From the beginning of a line, so that no line is searched in part.
+        let begin = end.saturating_sub(budget.max(1));
+        let first = self.line_of(begin)?.min(before - 1);
+        let mut from = self.search_from(first)?;
+        let mut last = None;
+        while from.mark.offset < end {
+            let reached = self.search(needle, from, end - from.mark.offset, |line| {
+                if line.number >= before {
+                    return ControlFlow::Break(());
+                }
+                last = Some(line);
+                ControlFlow::Continue(())
+            })?;
+            if reached.mark.offset <= from.mark.offset {
+                break;
+            }
+            from = reached;
+        }
+        Ok((last, first))
     }
 }
 
-/// Counts newlines no further than it must.
+/// Counts newlines no further than it must, in a text and in the bytes it was made from.
 struct Lines<'a> {
-    block: &'a [u8],
+    visible: &'a [u8],
+    raw: &'a [u8],
+    /// Bytes of `visible` and of `raw` that were counted.
     counted: usize,
+    raw_counted: usize,
     /// Number of the line at `counted`.
     line: u64,
+    /// Where the next line begins in `visible`.
+    next: usize,
 }
 
-impl Lines<'_> {
-    /// Where the line of a byte begins, and where the next one does. It is the one that was counted to then.
+impl<'a> Lines<'a> {
+    fn new(visible: &'a Cow<'a, [u8]>, raw: &'a [u8], line: u64) -> Self {
+        Self { visible, raw, counted: 0, raw_counted: 0, line, next: 0 }
+    }
+
+    /// Where, in the bytes the text was made from, the line of a byte of the text begins, and where the next one
+    /// does. It is the one that was counted to then.
     fn around(&mut self, at: usize) -> (usize, usize) {
-        let start = memrchr(b'\n', &self.block[..at]).map_or(0, |newline| newline + 1);
-        let behind = memchr(b'\n', &self.block[at..]).map_or(self.block.len(), |newline| at + newline + 1);
+        let start = memrchr(b'\n', &self.visible[..at]).map_or(0, |newline| newline + 1);
+        self.next =
+            memchr(b'\n', &self.visible[at..]).map_or(self.visible.len(), |newline| at + newline + 1);
         self.count_to(start);
-        (start, behind)
+        let behind = memchr(b'\n', &self.raw[self.raw_counted..])
+            .map_or(self.raw.len(), |newline| self.raw_counted + newline + 1);
+        (self.raw_counted, behind)
     }
 
     fn count_to(&mut self, place: usize) {
-        self.line += memchr_iter(b'\n', &self.block[self.counted..place]).count() as u64;
+        let newlines = memchr_iter(b'\n', &self.visible[self.counted..place]).count();
         self.counted = place;
+        if newlines == 0 {
+            return;
+        }
+        self.line += newlines as u64;
+        if self.visible.len() == self.raw.len() {
+            self.raw_counted = place;
+        } else if let Some(last) = memchr_iter(b'\n', &self.raw[self.raw_counted..]).nth(newlines - 1) {
+            self.raw_counted += last + 1;
+        }
+    }
+
+    fn count_all(&mut self) {
+        self.line += memchr_iter(b'\n', &self.visible[self.counted..]).count() as u64;
+        self.counted = self.visible.len();
     }
 }
