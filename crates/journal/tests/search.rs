@@ -189,8 +189,8 @@ fn matches_in_a_line_can_be_marked() {
     };
     assert_eq!(all(&Needle::text("ab"), "abxab"), [0..2, 3..5]);
     assert_eq!(all(&Needle::smart_case("äb"), "ÄBxäb"), [0..3, 4..7]);
-    assert_eq!(all(&Needle::pattern("b*").unwrap(), "abba"), [1..3]);
-    assert_eq!(all(&Needle::pattern("(?-u:[\\x80-\\xff])").unwrap(), "aüb"), [1..3]);
+    assert_eq!(all(&Needle::pattern("b*").unwrap(), "abbab"), [1..3, 4..5]);
+    assert_eq!(all(&Needle::pattern("(?-u:[\\x80-\\xff])").unwrap(), "aübü"), [1..3, 4..6]);
     assert!(all(&Needle::everything(), "a").is_empty());
     assert!(all(&Needle::text(""), "a").is_empty());
 }

@@ -295,8 +295,7 @@ impl<'a> Lines<'a> {
     /// does. It is the one that was counted to then.
     fn around(&mut self, at: usize) -> (usize, usize) {
         let start = memrchr(b'\n', &self.visible[..at]).map_or(0, |newline| newline + 1);
-        self.next =
-            memchr(b'\n', &self.visible[at..]).map_or(self.visible.len(), |newline| at + newline + 1);
+        self.next = memchr(b'\n', &self.visible[at..]).map_or(self.visible.len(), |newline| at + newline + 1);
         self.count_to(start);
         let behind = memchr(b'\n', &self.raw[self.raw_counted..])
             .map_or(self.raw.len(), |newline| self.raw_counted + newline + 1);
