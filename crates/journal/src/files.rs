@@ -98,6 +98,18 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     write().map_err(RecordError::io("write", path))
 }
 
+/// Puts a whole file in place that nobody has seen before. After a crash of the system it may be damaged.
+pub(crate) fn place(path: &Path, content: &[u8]) -> Result<(), RecordError> {
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        file.write_all(content)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(RecordError::io("write", path))
+}
+
 /// What is in a directory; nothing when it is not there.
 pub(crate) fn list(path: &Path) -> Result<Vec<fs::DirEntry>, RecordError> {
     match fs::read_dir(path) {

@@ -9,6 +9,7 @@
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
 //! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
 //! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
+//! | `blobs/<hash>` | [`BlobWriter`] | [`RunDir::blob`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
 //! | `core.stderr` | [`CoreStderrWriter`] | anyone |
@@ -18,6 +19,7 @@
 //! index that is missing or damaged. Nothing here reads a clock or the environment.
 
 mod base;
+mod blob;
 mod core_stderr;
 mod disk;
 mod error;
@@ -39,6 +41,7 @@ mod run_dir;
 mod snapshot;
 mod spool;
 
+pub use blob::BlobWriter;
 pub use core_stderr::CoreStderrWriter;
 pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter};

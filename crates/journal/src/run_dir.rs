@@ -9,6 +9,7 @@ use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
+use crate::blob;
 use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
@@ -116,7 +117,15 @@ impl RunDir {
     /// # Errors
     /// When a directory cannot be read. What is not there takes nothing.
     pub fn logs_on_disk(&self) -> Result<u64, RecordError> {
-        size_of(self.path.join("steps"))
+        Ok(size_of(self.path.join("steps"))? + size_of(self.path.join(blob::DIR))?)
+    }
+
+    /// A large value by its name, as events give it; `None` when it is not there or damaged.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
+        blob::read(&self.path, name)
     }
 
     /// Writes `run.json`, whole or not at all.

@@ -17,6 +17,7 @@ mod send;
 mod tree;
 
 use std::io;
+use std::time::Duration;
 
 use roboppi_ipc::{Leaked, ProcessIdentity};
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -119,6 +120,25 @@ pub fn environment_variable(process: ProcessIdentity, name: &str) -> Option<Stri
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
+/// Processor time that a process, all that hangs below it, and all they have waited for have used. It falls when
+/// somebody ends whom nobody waits for. Zero when the process is gone, or the system does not tell.
+#[must_use]
+pub fn processor_time(root: ProcessIdentity) -> Duration {
+    let ticks: u64 = tree::below(&[root]).iter().map(|node| node.stat.processor).sum();
+    let per_second = clock_ticks().max(1);
+    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second))
+}
+
+#[cfg(target_os = "linux")]
+fn clock_ticks() -> u64 {
+    rustix::param::clock_ticks_per_second()
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn clock_ticks() -> u64 {
+    100
+}
+
 /// Now, on the clock of [`ProcessIdentity::start_time`].
 ///
 /// # Errors
@@ -128,7 +148,7 @@ pub fn now_ticks() -> io::Result<u64> {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).map_err(io::Error::other)?;
     let nanos = u64::try_from(now.tv_nsec).map_err(io::Error::other)?;
-    let per_second = rustix::param::clock_ticks_per_second();
+    let per_second = clock_ticks();
     Ok(seconds * per_second + nanos * per_second / 1_000_000_000)
 }
 

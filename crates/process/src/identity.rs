@@ -28,6 +28,8 @@ pub(crate) struct Stat {
     state: u8,
     pub(crate) parent: u32,
     pub(crate) session: u32,
+    /// Processor time of it and of the children it has waited for, in ticks of the clock.
+    pub(crate) processor: u64,
     pub(crate) start_time: u64,
 }
 
@@ -76,8 +78,12 @@ mod system {
         let state = *fields.next()?.as_bytes().first()?; // field 3
         let parent = fields.next()?.parse().ok()?; // field 4
         let session = fields.nth(1)?.parse().ok()?; // field 6
-        let start_time = fields.nth(15)?.parse().ok()?; // field 22
-        Some(Stat { state, parent, session, start_time })
+        let mut processor = 0_u64;
+        for field in [fields.nth(7)?, fields.next()?, fields.next()?, fields.next()?] {
+            processor = processor.saturating_add(field.parse().ok()?); // fields 14 to 17
+        }
+        let start_time = fields.nth(4)?.parse().ok()?; // field 22
+        Some(Stat { state, parent, session, processor, start_time })
     }
 }
 
@@ -94,7 +100,7 @@ mod system {
         match test_kill_process(pid) {
             // Somebody else's process is a process.
             Ok(()) | Err(rustix::io::Errno::PERM) => {
-                Ok(Stat { state: b'?', parent: 0, session: 0, start_time: 0 })
+                Ok(Stat { state: b'?', parent: 0, session: 0, processor: 0, start_time: 0 })
             }
             Err(error) => Err(error.into()),
         }
@@ -123,9 +129,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_name_with_parentheses_does_not_confuse() {
-        let line = b"12 (a) Z (b) 1) S 1 12 13 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1\n";
+        let line = b"12 (a) Z (b) 1) S 1 12 13 0 -1 4 0 0 0 0 1 2 3 4 20 0 1 0 4711 99 1\n";
         let stat = system::parse(line).unwrap();
         assert_eq!((stat.parent, stat.session, stat.start_time), (1, 13, 4711));
+        assert_eq!(stat.processor, 10);
         assert!(!stat.ended());
         assert!(
             system::parse(b"12 (a) Z 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1").unwrap().ended()

@@ -9,6 +9,7 @@ use tar::{Builder, EntryType, Header};
 use zstd::Encoder;
 
 use super::{HEAD, PortableHead, names};
+use crate::blob;
 use crate::hole::{Hole, HoleReader};
 use crate::{RecordError, RunDir, files};
 
@@ -59,6 +60,9 @@ impl RunDir {
             if let Some(name) = entry.file_name().to_str().filter(|name| names::is_torn_journal(name)) {
                 export.file(name, false)?;
             }
+        }
+        for name in sorted(&self.path().join(blob::DIR))? {
+            export.file(&format!("{}/{name}", blob::DIR), false)?;
         }
         export.steps()?;
         let packed = export.archive.into_inner().map_err(failed)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::base::Base;
+use crate::blob;
 
 /// Files of the run directory itself, `run.json` and the journal first: who reads from the front knows what it reads.
 pub(super) const TOP: [&str; 4] = ["run.json", "journal.jsonl", "workflow.yaml", "core.stderr"];
@@ -14,7 +15,7 @@ pub(super) const OF_ATTEMPT: [&str; 5] = ["log", "log.zst", "idx", "hole", "even
 /// Whether a path inside a run directory is one of a file of the record. Whatever else it may be, it is none that could
 /// lead out of the directory.
 pub(super) fn is_part(path: &str) -> bool {
-    if TOP.contains(&path) || is_torn_journal(path) {
+    if TOP.contains(&path) || is_torn_journal(path) || is_blob(path) {
         return true;
     }
     let Some((base, extension)) = split(path) else { return false };
@@ -26,6 +27,11 @@ pub(super) fn is_torn_journal(path: &str) -> bool {
     path.strip_prefix("journal.torn-").is_some_and(|number| {
         (1..=10).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
     })
+}
+
+/// A large value that an event names.
+fn is_blob(path: &str) -> bool {
+    path.strip_prefix(blob::DIR).and_then(|name| name.strip_prefix('/')).is_some_and(blob::is_name)
 }
 
 /// `steps/build/i1-a1.events.jsonl` as `steps/build/i1-a1` and `events.jsonl`.
@@ -55,6 +61,7 @@ mod tests {
             "steps/a/i1-a2.idx",
             "steps/a/i1-a2.hole",
             "steps/a/i1-a2.events.jsonl",
+            "blobs/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ] {
             assert!(is_part(part), "{part}");
         }
@@ -76,6 +83,8 @@ mod tests {
             "./run.json",
             "run.json/",
             "steps//i1.log",
+            "blobs/.new-abc",
+            "blobs/../run.json",
             "steps/a/b/i1.log",
         ] {
             assert!(!is_part(other), "{other}");

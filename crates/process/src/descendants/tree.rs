@@ -204,6 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn who_works_uses_processor_time_and_who_sleeps_does_not() {
+        let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo; exec sleep 1000";
+        let mut child =
+            Command::new("bash").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("bash is there");
+        let mut output = child.stdout.take().expect("it is piped");
+        let child = KillOnDrop(child);
+        let root = crate::identity(child.0.id()).unwrap();
+        std::io::Read::read_exact(&mut output, &mut [0]).expect("it says when it is done");
+        let used = crate::descendants::processor_time(root);
+        assert!(!used.is_zero());
+        assert!(crate::descendants::processor_time(root) - used < std::time::Duration::from_millis(100));
+        let other = ProcessIdentity { start_time: root.start_time + 1, ..root };
+        assert!(crate::descendants::processor_time(other).is_zero());
+    }
+
+    #[test]
     fn a_root_that_is_another_process_by_now_has_nothing_below_it() {
         let family = family();
         let root = crate::identity(family.0.id()).unwrap();
