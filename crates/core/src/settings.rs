@@ -18,6 +18,8 @@ pub struct CoreSettings {
     pub grace: Duration,
     /// Time a worker's pipes may stay open after its exit, unless its job says otherwise.
     pub drain: Duration,
+    /// How long an agent may do nothing at all, unless its job says otherwise; `None` means for ever.
+    pub idle: Option<Duration>,
     /// Jobs known at a time, running or not. More are refused.
     pub max_jobs: usize,
     /// Bounds of what waits to be sent, per job.
@@ -38,6 +40,7 @@ impl Default for CoreSettings {
             gate: GateSettings::default(),
             grace,
             drain,
+            idle: Some(Duration::from_secs(15 * 60)),
             max_jobs: 1024,
             live: LiveLimits::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,9 +7,13 @@ mod budgets;
 mod command;
 mod drive;
 mod holders;
+mod idle;
+mod look;
 mod record;
 mod repetition;
 mod state;
+mod unspoken;
+mod whole;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -23,7 +27,7 @@ use futures::StreamExt;
 use futures::stream::LocalBoxStream;
 use roboppi_ipc::{
     CancelReason, EndingPhase, JobId, JobOptions, Leaked, Mono, OutputMode, ProcessIdentity, RecordTarget,
-    WorkerTask,
+    VariablePolicy, WorkerTask,
 };
 use roboppi_redact::{Secrets, looks_secret};
 use roboppi_worker_adapters::WorkerAdapter;
@@ -46,6 +50,10 @@ pub struct WorkerOptions {
     pub drain: Duration,
     /// Time it may run; zero means that its time is over already.
     pub timeout: Option<Duration>,
+    /// How long it may do nothing at all: no output, no processor time, no file written in its workspace.
+    pub idle: Option<Duration>,
+    /// Which variables of our environment it is given.
+    pub variables: VariablePolicy,
     /// Where it is recorded; without it in a private directory that goes with the handle.
     pub record: Option<RecordTarget>,
     /// Whether its events are offered live.
@@ -60,13 +68,18 @@ impl WorkerOptions {
     /// What a task asks for. `now` is needed for its deadline.
     #[must_use]
     pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
-        let JobOptions { record, stdio, timeout_ms, grace_ms, drain_ms, .. } =
+        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, .. } =
             task.roboppi.clone().unwrap_or_default();
+        let idle = idle_ms.map_or(settings.idle.filter(|_| task.worker_kind.is_agent()), |idle| {
+            (idle > 0).then_some(Duration::from_millis(idle))
+        });
         let left = Duration::from_millis(task.budget.deadline_at.0.saturating_sub(now.0));
         Self {
             grace: grace_ms.map_or(settings.grace, Duration::from_millis),
             drain: drain_ms.map_or(settings.drain, Duration::from_millis),
             timeout: Some(timeout_ms.map_or(left, Duration::from_millis)),
+            idle,
+            variables: environment.unwrap_or_default(),
             record,
             live: task.output_mode == OutputMode::Stream,
             stdio: stdio.unwrap_or(true),

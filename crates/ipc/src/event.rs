@@ -260,7 +260,8 @@ pub struct ToolCall {
     pub id: String,
     /// `name` of the tool.
     pub name: String,
-    /// `input` of the tool; a long one is a text with the beginning of its JSON, and `blob` names the whole.
+    /// `input` of the tool. Long texts in it are cut, and when it is long nevertheless it is a text with the beginning
+    /// of its JSON; `blob` then names the whole.
     #[serde(default)]
     pub input: Value,
     /// `blob`: name of the recorded whole input, when `input` is not all.

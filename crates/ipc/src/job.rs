@@ -200,6 +200,14 @@ impl WorkerKind {
     }
 }
 
+impl WorkerKind {
+    /// Whether it is an agent, and not a command.
+    #[must_use]
+    pub const fn is_agent(self) -> bool {
+        !matches!(self, Self::Custom)
+    }
+}
+
 impl fmt::Display for WorkerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -14,6 +14,7 @@ mod state;
 mod timeline;
 mod view;
 mod wish;
+mod wording;
 
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
 pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
@@ -28,3 +29,4 @@ pub use view::{
     WarningView, WishView,
 };
 pub use wish::Wish;
+pub use wording::{dollars, spent_words, tokens, tool_summary, tool_words};

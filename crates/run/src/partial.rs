@@ -37,16 +37,16 @@ impl PartialTexts {
             WorkerEvent::Text(text) => self.end(text.id.as_ref(), text.parent.as_ref(), false),
             WorkerEvent::Thinking(text) => self.end(text.id.as_ref(), text.parent.as_ref(), true),
             WorkerEvent::Gap(_) => {
-                self.parts.iter_mut().for_each(|part| part.has_holes = true);
+                self.miss();
                 !self.parts.is_empty()
             }
             _ => false,
         }
     }
 
-    /// Forgets all, when the attempt has ended.
-    pub fn clear(&mut self) {
-        self.parts.clear();
+    /// Some pieces did not come.
+    pub fn miss(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.has_holes = true);
     }
 
     /// The unfinished texts, in the order in which they began.
@@ -123,8 +123,6 @@ mod tests {
         assert!(!partial.apply(&WorkerEvent::Thinking(whole.clone())), "a thought of the same id is another");
         assert!(partial.apply(&WorkerEvent::Text(whole)));
         assert_eq!(shown(&partial), [("Other", false)]);
-        partial.clear();
-        assert_eq!(shown(&partial), []);
     }
 
     #[test]

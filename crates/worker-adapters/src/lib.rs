@@ -29,6 +29,7 @@ mod gemini;
 mod lines;
 mod opencode;
 mod outcome;
+mod programs;
 mod scanner;
 mod session;
 mod translation;
@@ -43,6 +44,7 @@ pub use gemini::GeminiAdapter;
 pub use lines::{LineSession, LineTranslator};
 pub use opencode::OpenCodeAdapter;
 pub use outcome::{classify_output, excerpt, stderr_observation, verdict};
+pub use programs::Program;
 pub use session::{
     AskId, ExitKind, HostAnswer, HostQuestion, HostReply, HostRequest, SessionEffect, SessionInput, TimerId,
     WorkerEnd, WorkerSession,

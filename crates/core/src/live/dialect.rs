@@ -1,8 +1,11 @@
 //! Live events in the language of the peer.
 
 use roboppi_ipc::{
-    Dialect, JobEvent, JobId, Message, OutputStream, Patch, Progress, WorkerEvent, WorkerOutput,
+    ChangeKind, Dialect, JobEvent, JobId, Message, OutputStream, Patch, PlanStatus, Progress, WorkerEvent,
+    WorkerOutput,
 };
+
+use roboppi_run::tool_summary;
 
 use super::LiveEvent;
 
@@ -71,7 +74,15 @@ impl OldLines {
             }
             // What was shed broke off the lines before it.
             WorkerEvent::Gap(_) => self.end_open_lines(job_id, ts, out),
-            _ => {}
+            other => {
+                if let Some(text) = readable(&other) {
+                    self.end_open_lines(job_id, ts, out);
+                    for line in text.lines() {
+                        self.lengthen(OutputStream::Stdout, line);
+                        self.end_line(job_id, ts, OutputStream::Stdout, out);
+                    }
+                }
+            }
         }
     }
 
@@ -126,6 +137,41 @@ impl OldLines {
     }
 }
 
+/// What an agent did, as lines for those who know output alone. Partial texts are left out: the whole comes.
+fn readable(event: &WorkerEvent) -> Option<String> {
+    Some(match event {
+        WorkerEvent::Text(text) => text.text.clone(),
+        WorkerEvent::Thinking(text) => format!("[thinking] {}", text.text),
+        WorkerEvent::ToolCall(call) => format!("[tool call] {}", tool_summary(call)),
+        WorkerEvent::ToolResult(result) => {
+            let end = if result.ok { "ok" } else { "failed" };
+            let took = result.duration_ms.map(|ms| format!(" after {ms} ms")).unwrap_or_default();
+            format!("[result] {end}{took}\n{}", result.preview)
+        }
+        WorkerEvent::FileChanged { path, action, .. } => {
+            let action = match action {
+                ChangeKind::Created => "created",
+                ChangeKind::Modified => "modified",
+                ChangeKind::Deleted => "deleted",
+            };
+            format!("[file] {action} {path}")
+        }
+        WorkerEvent::Plan { items } => {
+            let done = items.iter().filter(|item| item.status == PlanStatus::Completed).count();
+            let now = items.iter().find(|item| item.status == PlanStatus::InProgress);
+            let now = now.map(|item| format!(": {}", item.text)).unwrap_or_default();
+            format!("[plan] {done} of {} done{now}", items.len())
+        }
+        WorkerEvent::Usage(usage) => {
+            let cost = usage.cost_usd.map(|cost| format!(", ${cost:.4}")).unwrap_or_default();
+            format!("[usage] {} tokens in, {} out{cost}", usage.input_tokens, usage.output_tokens)
+        }
+        WorkerEvent::Waiting(waiting) => format!("[waiting] {}", waiting.why),
+        WorkerEvent::Unknown { raw } => raw.clone(),
+        _ => return None,
+    })
+}
+
 /// Cuts a text to `limit` bytes and says so.
 fn cut(mut text: String, limit: usize) -> String {
     if text.len() > limit {
@@ -141,7 +187,7 @@ fn cut(mut text: String, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roboppi_ipc::{AgentText, Gap, UtcMillis};
+    use roboppi_ipc::{AgentText, Gap, ToolCall, ToolResult, UtcMillis};
 
     fn stdout(data: &str) -> WorkerEvent {
         WorkerEvent::Stdout(WorkerOutput { data: data.into(), offset: Some(0), len: Some(1), partial: true })
@@ -164,7 +210,23 @@ mod tests {
             stdout("one\n\ntw"),
             stderr,
             stdout("o\nlost to"),
-            WorkerEvent::Text(AgentText::new("no")),
+            WorkerEvent::Text(AgentText::new("I test.")),
+            WorkerEvent::ToolCall(ToolCall {
+                id: "t".into(),
+                name: "Bash".into(),
+                input: serde_json::json!({"command": "npm test"}),
+                blob: None,
+                parent: None,
+            }),
+            WorkerEvent::ToolResult(ToolResult {
+                id: "t".into(),
+                ok: false,
+                preview: "2 failed\nof 7".into(),
+                bytes: 14,
+                blob: None,
+                duration_ms: Some(1200),
+            }),
+            WorkerEvent::TextDelta(roboppi_ipc::AgentDelta::default()),
             WorkerEvent::Gap(Gap {
                 from_seq: 1,
                 to_seq: 2,
@@ -187,9 +249,14 @@ mod tests {
         {"type":"job_event","jobId":"j","ts":5,"seq":1,"event":{"type":"stderr","data":"warn"}}
         {"type":"job_event","jobId":"j","ts":5,"seq":2,"event":{"type":"stdout","data":"two"}}
         {"type":"job_event","jobId":"j","ts":5,"seq":3,"event":{"type":"stdout","data":"lost to"}}
-        {"type":"job_event","jobId":"j","ts":5,"seq":4,"event":{"type":"progress","message":"half","percent":50}}
-        {"type":"job_event","jobId":"j","ts":5,"seq":5,"event":{"type":"patch","filePath":"a","diff":"-a"}}
-        {"type":"job_event","jobId":"j","ts":6,"seq":6,"event":{"type":"stdout","data":"end"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":4,"event":{"type":"stdout","data":"I test."}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":5,"event":{"type":"stdout","data":"[tool call] Bash npm test"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":6,"event":{"type":"stdout","data":"[result] failed after 1200 ms"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":7,"event":{"type":"stdout","data":"2 failed"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":8,"event":{"type":"stdout","data":"of 7"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":9,"event":{"type":"progress","message":"half","percent":50}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":10,"event":{"type":"patch","filePath":"a","diff":"-a"}}
+        {"type":"job_event","jobId":"j","ts":6,"seq":11,"event":{"type":"stdout","data":"end"}}
         "#);
     }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::{JobId, WorkerTask};
+use roboppi_ipc::{JobId, VariablePolicy, WorkerTask};
 use roboppi_process::{Environment, Spawn, StdinMode};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 use tempfile::TempDir;
@@ -23,6 +24,25 @@ const OF_THE_CORE_ALONE: [&str; 4] = [
     "ROBOPPI_SUPERVISED_IPC_TRANSPORT",
 ];
 
+/// Variables by which an agent tells its children that they run inside it. An agent that sees them refuses to start, or
+/// takes itself for a part of the other one.
+const OF_ANOTHER_AGENT: [&str; 8] = [
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_SSE_PORT",
+    "CODEX_THREAD_ID",
+    "CODEX_SANDBOX",
+    "GEMINI_CLI",
+    "OPENCODE",
+    "OPENCODE_PID",
+];
+
+/// Tells programs below an agent that no person reads what they print.
+const AI_AGENT: (&str, &str) = ("AI_AGENT", "roboppi");
+
+/// The temporary directory of an agent, in its private one.
+const TEMPORARY: &str = ".tmp";
+
 /// Workers of the existing program see which component started them.
 const COMPONENT: (&str, &str) = ("ROBOPPI_COMPONENT", "core");
 
@@ -34,29 +54,53 @@ pub(super) struct Prepared {
     pub(super) _files: Option<TempDir>,
 }
 
+/// Where a worker is started.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) job_id: &'a JobId,
+    pub(super) socket: Option<&'a Path>,
+    pub(super) variables: &'a VariablePolicy,
+    /// Our own environment.
+    pub(super) ours: BTreeMap<OsString, OsString>,
+}
+
+impl Surroundings<'_> {
+    /// A variable of ours, if the worker is given it.
+    fn given(&self, name: &str) -> Option<OsString> {
+        self.ours.get(OsStr::new(name)).filter(|_| self.variables.gives(name)).cloned()
+    }
+
+    /// Variables of ours that the worker is not given.
+    fn kept_back(&self) -> impl Iterator<Item = OsString> {
+        let is_kept = |name: &&OsString| !self.variables.gives(&name.to_string_lossy());
+        self.ours.keys().filter(is_kept).cloned()
+    }
+}
+
 /// Makes the files of a command and finds its program.
 pub(super) fn prepare(
     spec: &CommandSpec,
     task: &WorkerTask,
-    job_id: &JobId,
-    socket: Option<&Path>,
-    environment: impl Fn(&str) -> Option<OsString>,
+    around: &Surroundings<'_>,
 ) -> Result<Prepared, String> {
-    let files =
-        make_files(&spec.files).map_err(|error| format!("cannot write the worker's files: {error}"))?;
+    let is_agent = task.worker_kind.is_agent();
+    let files = make_files(&spec.files, is_agent)
+        .map_err(|error| format!("cannot write the worker's files: {error}"))?;
     let args = spec.args.iter().map(|arg| argument(arg, files.as_ref())).collect::<Result<_, _>>()?;
-    let mut set = variables(spec, task, job_id, &environment);
+    let temporary = files.as_ref().filter(|_| is_agent).map(|dir| dir.path().join(TEMPORARY));
+    let mut set = variables(spec, task, around, temporary.as_deref());
     // That of a roboppi around this one would hide the value there, and not here.
     set.remove(SOCKET);
     let path = set.get("PATH").map(OsString::from).or_else(|| {
         let removed = spec.env_remove.iter().any(|name| name == "PATH");
-        (!removed).then(|| environment("PATH")).flatten()
+        (!removed).then(|| around.given("PATH")).flatten()
     });
     let cwd = PathBuf::from(&task.workspace_ref);
     let program = choose_program(&spec.programs, path.as_deref(), &cwd)
         .ok_or_else(|| "the adapter names no program".to_owned())?;
-    let removed = OF_THE_CORE_ALONE.iter().chain(&[SOCKET]).map(OsString::from);
-    let socket = socket.map(|socket| (SOCKET.into(), socket.into()));
+    let ours = OF_THE_CORE_ALONE.iter().chain(&OF_ANOTHER_AGENT).chain(&[SOCKET]).map(OsString::from);
+    let removed = ours.chain(around.kept_back());
+    let socket = around.socket.map(|socket| (SOCKET.into(), socket.into()));
     Ok(Prepared {
         spawn: Spawn {
             program,
@@ -80,17 +124,23 @@ pub(super) fn prepare(
 fn variables(
     spec: &CommandSpec,
     task: &WorkerTask,
-    job_id: &JobId,
-    environment: &impl Fn(&str) -> Option<OsString>,
+    around: &Surroundings<'_>,
+    temporary: Option<&Path>,
 ) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
-    if environment(COMPONENT.0).is_none() {
+    if around.given(COMPONENT.0).is_none() {
         set.insert(COMPONENT.0.to_owned(), COMPONENT.1.to_owned());
+    }
+    if task.worker_kind.is_agent() {
+        set.insert(AI_AGENT.0.to_owned(), AI_AGENT.1.to_owned());
+    }
+    if let Some(temporary) = temporary.and_then(Path::to_str) {
+        set.insert("TMPDIR".to_owned(), temporary.to_owned());
     }
     let given = task.env.iter().filter(|(name, _)| !OF_THE_CORE_ALONE.contains(&name.as_str()));
     set.extend(given.chain(&spec.env).map(|(name, value)| (name.clone(), value.clone())));
     set.retain(|name, _| !spec.env_remove.contains(name));
-    set.insert(MARKER.to_owned(), job_id.as_str().to_owned());
+    set.insert(MARKER.to_owned(), around.job_id.as_str().to_owned());
     set.retain(|name, value| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));
     set
 }
@@ -103,11 +153,16 @@ fn argument(arg: &Arg, files: Option<&TempDir>) -> Result<OsString, String> {
     }
 }
 
-fn make_files(files: &[TempFile]) -> io::Result<Option<TempDir>> {
-    if files.is_empty() {
+/// Makes the private directory of a worker, if it needs one. Agents leave all kinds of files in their temporary directory,
+/// so they have one there.
+fn make_files(files: &[TempFile], has_temporary: bool) -> io::Result<Option<TempDir>> {
+    if files.is_empty() && !has_temporary {
         return Ok(None);
     }
     let dir = tempfile::Builder::new().prefix("roboppi-worker-").tempdir()?;
+    if has_temporary {
+        DirBuilder::new().mode(0o700).create(dir.path().join(TEMPORARY))?;
+    }
     for TempFile { name, content } in files {
         if !is_plain(name) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is no file name")));
@@ -150,12 +205,19 @@ mod tests {
         job("a").worker_task().unwrap()
     }
 
-    fn environment(name: &str) -> Option<OsString> {
-        (name == "PATH").then(|| "/no/such/dir:/usr/bin:/bin".into())
+    fn prepared_with(
+        spec: &CommandSpec,
+        task: &WorkerTask,
+        socket: Option<&Path>,
+        variables: &VariablePolicy,
+    ) -> Result<Prepared, String> {
+        let ours = [("PATH", "/no/such/dir:/usr/bin:/bin"), ("AWS_KEY", "x"), ("EDITOR", "vi")];
+        let ours = ours.map(|(name, value)| (name.into(), value.into())).into();
+        prepare(spec, task, &Surroundings { job_id: &JobId::new("a"), socket, variables, ours })
     }
 
-    fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Spawn {
-        prepare(spec, task, &JobId::new("a"), None, environment).unwrap().spawn
+    fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Result<Prepared, String> {
+        prepared_with(spec, task, None, &VariablePolicy::default())
     }
 
     #[test]
@@ -176,13 +238,46 @@ mod tests {
         spec.env.insert("B".into(), "adapter".into());
         spec.env_remove.push("C".into());
         spec.env_remove.push(MARKER.into());
-        let env = prepared(&spec, &task).env;
+        let env = prepared(&spec, &task).unwrap().spawn.env;
         let set: Vec<String> =
             env.set.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
         assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core", "ROBOPPI_JOB_ID=a"]);
-        for name in OF_THE_CORE_ALONE.iter().chain(&["C", SOCKET]) {
+        for name in OF_THE_CORE_ALONE.iter().chain(&["C", SOCKET, "CLAUDECODE"]) {
             assert!(env.remove.iter().any(|removed| removed == name), "{name}");
         }
+        assert!(!env.remove.iter().any(|removed| removed == "EDITOR"));
+    }
+
+    #[test]
+    fn variables_are_kept_back_as_the_policy_says() {
+        let spec = CommandSpec::new(["sh"]);
+        for (pass, block, kept_back) in [
+            (None, vec!["AWS_*".to_owned()], vec!["AWS_KEY"]),
+            (Some(vec![]), vec![], vec!["AWS_KEY", "EDITOR"]),
+            (Some(vec!["EDITOR".to_owned()]), vec![], vec!["AWS_KEY"]),
+        ] {
+            let env = prepared_with(&spec, &task(), None, &VariablePolicy { pass, block }).unwrap().spawn.env;
+            let removed = |name: &&str| env.remove.iter().any(|removed| removed == name);
+            assert_eq!(
+                ["AWS_KEY", "EDITOR", "PATH"].into_iter().filter(removed).collect::<Vec<_>>(),
+                kept_back
+            );
+        }
+    }
+
+    #[test]
+    fn an_agent_has_a_temporary_directory_that_goes_with_it() {
+        let task = WorkerTask { worker_kind: roboppi_ipc::WorkerKind::Gemini, ..task() };
+        let prepared = prepared(&CommandSpec::new(["sh"]), &task).unwrap();
+        let variable = |name: &str| {
+            let found = prepared.spawn.env.set.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone()).unwrap()
+        };
+        assert_eq!(variable("AI_AGENT"), "roboppi");
+        let dir = PathBuf::from(variable("TMPDIR"));
+        assert!(dir.is_dir());
+        drop(prepared);
+        assert!(!dir.exists());
     }
 
     #[test]
@@ -191,8 +286,9 @@ mod tests {
         task.env.insert(SOCKET.into(), "/of/another".into());
         let sockets = |socket: Option<&Path>| {
             let spec = CommandSpec::new(["sh"]);
-            let spawn = prepare(&spec, &task, &JobId::new("a"), socket, environment).unwrap().spawn;
-            spawn
+            prepared_with(&spec, &task, socket, &VariablePolicy::default())
+                .unwrap()
+                .spawn
                 .env
                 .set
                 .into_iter()
@@ -208,8 +304,7 @@ mod tests {
     fn the_first_program_that_exists_is_taken() {
         let program = |programs: &[&str]| {
             let spec = CommandSpec::new(programs.iter().copied());
-            prepare(&spec, &task(), &JobId::new("a"), None, environment)
-                .map(|prepared| prepared.spawn.program)
+            prepared(&spec, &task()).map(|prepared| prepared.spawn.program)
         };
         assert_eq!(program(&["no-such-program", "sh"]).unwrap(), "sh");
         assert_eq!(program(&["/no/such/program", "/bin/sh", "sh"]).unwrap(), "/bin/sh");
@@ -223,9 +318,9 @@ mod tests {
         for name in ["", ".", "..", "a/b", ".hidden", "a b"] {
             let mut spec = CommandSpec::new(["sh"]);
             spec.files.push(TempFile { name: name.into(), content: Vec::new() });
-            assert!(prepare(&spec, &task(), &JobId::new("a"), None, environment).is_err(), "{name}");
+            assert!(prepared(&spec, &task()).is_err(), "{name}");
         }
         let spec = CommandSpec::new(["sh"]).args([Arg::File("not-made".into())]);
-        assert!(prepare(&spec, &task(), &JobId::new("a"), None, environment).is_err());
+        assert!(prepared(&spec, &task()).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Takes one worker from its task to its outcome.
 
+use std::future::pending;
 use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
@@ -7,14 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, Cost, ErrorClass, JobId, Mono, ResultDetails, WorkerResult, WorkerStatus, WorkerTask,
+    CancelReason, Cost, ErrorClass, JobId, Mono, ResultDetails, VariablePolicy, WorkerResult, WorkerStatus,
+    WorkerTask,
 };
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, run};
-use roboppi_worker_adapters::{Translation, WorkerAdapter};
+use roboppi_worker_adapters::{Program, Translation, WorkerAdapter};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::sleep_until;
 
-use super::command::{Prepared, prepare};
+use super::command::{Prepared, Surroundings, prepare};
+use super::idle::Sample;
+use super::look::look;
 use super::record::Recorder;
 use super::state::Watch;
 use super::{Shared, WorkerOptions};
@@ -35,9 +40,11 @@ pub(super) async fn drive(
     let job_id = shared.state.borrow().job_id.clone();
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
     let socket = open_socket(&shared);
-    match prepare_worker(adapter, task, &job_id, socket.as_ref().map(MaskSocket::path)) {
+    let kind = task.worker_kind;
+    match prepare_worker(adapter, task, &job_id, &options.variables, socket.as_ref().map(MaskSocket::path)) {
         Err(problem) => end_without_report(&shared, problem, None),
-        Ok(Ready { command, polite, translation }) => {
+        Ok(Ready { command, polite, translation, warnings }) => {
+            warnings.into_iter().for_each(|warning| shared.state.borrow_mut().warn(warning));
             let polite = polite.min(options.grace);
             let recorder = Recorder::open(options.record.as_ref(), &shared.host.budgets);
             shared.state.borrow_mut().begin(recorder, translation, polite);
@@ -56,7 +63,11 @@ pub(super) async fn drive(
                         SpawnErrorKind::Cancelled(reason) => Some(reason),
                         _ => None,
                     };
-                    end_without_report(&shared, error.to_string(), cancelled);
+                    let problem = match (&error.kind, Program::of(kind)) {
+                        (SpawnErrorKind::NotInPath, Some(program)) => program.missing(),
+                        _ => error.to_string(),
+                    };
+                    end_without_report(&shared, problem, cancelled);
                 }
             }
         }
@@ -89,32 +100,38 @@ struct Ready {
     command: Prepared,
     polite: Duration,
     translation: Translation,
+    warnings: Vec<String>,
 }
 
 fn prepare_worker(
     adapter: Option<Arc<dyn WorkerAdapter>>,
     task: WorkerTask,
     job_id: &JobId,
+    variables: &VariablePolicy,
     socket: Option<&Path>,
 ) -> Result<Ready, String> {
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
     let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let command = prepare(&spec, &task, job_id, socket, |name| std::env::var_os(name))?;
+    let surroundings = Surroundings { job_id, socket, variables, ours: std::env::vars_os().collect() };
+    let command = prepare(&spec, &task, &surroundings)?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);
-    Ok(Ready { command, polite: spec.polite, translation })
+    Ok(Ready { command, polite: spec.polite, translation, warnings: spec.warnings })
 }
 
 /// Runs the process while controls and timers are served.
 async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<ChildReport, SpawnError> {
     let (controls, control) = mpsc::channel(CONTROLS);
     let mut watch = Watch(shared);
+    let workspace = spawn.cwd.clone();
     let mut process = pin!(run(spawn, limits, control, &mut watch));
+    // A look reads directories, which nothing else should wait for.
+    let mut looking: Option<JoinHandle<Sample>> = None;
     loop {
-        let (has_controls, due) = {
+        let (has_controls, due, look_due) = {
             let state = shared.state.borrow();
-            (!state.controls.is_empty(), state.next_due())
+            (!state.controls.is_empty(), state.next_due(), state.look_due())
         };
         tokio::select! {
             biased;
@@ -130,7 +147,31 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
                 shared.state.borrow_mut().time_passed(shared.host.clock.now());
                 shared.news.notify_one();
             }
+            found = finished(&mut looking), if looking.is_some() => {
+                looking = None;
+                if let Ok(found) = found {
+                    shared.state.borrow_mut().looked(shared.host.clock.now(), found);
+                }
+            }
+            () = sleep_until(shared.host.clock.instant(look_due.unwrap_or(Mono::ZERO))),
+                if looking.is_none() && look_due.is_some() =>
+            {
+                let state = shared.state.borrow();
+                // It may have done something meanwhile.
+                let is_due = state.look_due().is_some_and(|due| due <= shared.host.clock.now());
+                if let Some(process) = state.process.filter(|_| is_due) {
+                    let workspace = workspace.clone();
+                    looking = Some(spawn_blocking(move || look(process, &workspace)));
+                }
+            }
         }
+    }
+}
+
+async fn finished(looking: &mut Option<JoinHandle<Sample>>) -> Result<Sample, JoinError> {
+    match looking {
+        Some(looking) => looking.await,
+        None => pending().await,
     }
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
 use roboppi_journal::{
-    AppendedEvent, EventFileWriter, LogLimits, RecordError, RunDir, RunUsage, SpoolWriter,
+    AppendedEvent, BlobWriter, EventFileWriter, LogLimits, RecordError, RunDir, RunUsage, SpoolWriter,
 };
 use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
@@ -30,6 +30,7 @@ pub(super) enum Outgrown {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     files: Option<(SpoolWriter, EventFileWriter)>,
+    blobs: Option<BlobWriter>,
     /// The event file, and its length when it was closed.
     events_path: Option<PathBuf>,
     events_len: u64,
@@ -71,6 +72,7 @@ impl Recorder {
         let limits = LogLimits { bytes, min_free: min_free_bytes };
         let usage = usage.filter(|_| !keeps_all);
         let spool = SpoolWriter::within(dir, base, limits, usage.clone())?;
+        self.blobs = Some(BlobWriter::within(dir, limits, usage.clone()));
         self.files = Some((spool, EventFileWriter::within(dir, base, limits, usage)?));
         self.events_path = Some(RunDir::at(dir.to_owned()).events_path(base)?);
         Ok(())
@@ -100,6 +102,17 @@ impl Recorder {
             }
         }
         offset
+    }
+
+    /// Puts a large value aside and gives its name, unless there is no room or no way to write it.
+    pub(super) fn blob(&mut self, content: &[u8]) -> Option<String> {
+        match self.blobs.as_mut()?.put(content) {
+            Ok(name) => name,
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
+        }
     }
 
     /// What has become too large, each of them once.
@@ -179,6 +192,7 @@ impl Recorder {
     /// Closes the files, so that everything is in them; a private directory stays until the recorder goes.
     pub(super) fn close(&mut self) {
         self.files = None;
+        self.blobs = None;
     }
 
     fn fail(&mut self, error: &RecordError) {

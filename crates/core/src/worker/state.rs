@@ -17,8 +17,11 @@ use roboppi_worker_adapters::{
 };
 
 use super::holders::Holders;
+use super::idle::{IdleWatch, Sample};
 use super::record::{Outgrown, Recorder};
 use super::repetition::Repetition;
+use super::unspoken::Unspoken;
+use super::whole::shorten;
 use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
 use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
 use crate::orphans::{Left, WatchedJob};
@@ -41,7 +44,14 @@ pub(super) struct State {
     redactors: [Redactor; 2],
     clean: Vec<u8>,
     repetitions: [Repetition; 2],
+    unspoken: Unspoken,
     progress: ProgressThinner,
+    /// How long it may do nothing.
+    idle_limit: Option<Duration>,
+    idle: Option<IdleWatch>,
+    /// Events so far that say more than that it waits, and those that do not.
+    said: [u64; 2],
+    was_idle: bool,
     /// Present while there is a process.
     translation: Option<Translation>,
     effects: Vec<SessionEffect>,
@@ -55,6 +65,7 @@ pub(super) struct State {
     /// Its leader, as long as what it leaves behind was not looked after.
     pub(super) watched: Option<WatchedJob>,
     leader: u32,
+    pub(super) process: Option<ProcessIdentity>,
     holders: Holders,
     leaked: Vec<Leaked>,
     /// Time a session has to end its worker politely.
@@ -84,7 +95,12 @@ impl State {
             redactors: [(); 2].map(|()| Redactor::new(&host.secrets).with_masks()),
             clean: Vec::new(),
             repetitions: <[Repetition; 2]>::default(),
+            unspoken: Unspoken::default(),
             progress: ProgressThinner::new(options.limits.progress_time),
+            idle_limit: options.idle,
+            idle: None,
+            said: [0; 2],
+            was_idle: false,
             translation: None,
             effects: Vec::new(),
             timers: BTreeMap::new(),
@@ -95,6 +111,7 @@ impl State {
             is_running: false,
             watched: None,
             leader: 0,
+            process: None,
             holders: Holders::default(),
             leaked: Vec::new(),
             polite: Duration::ZERO,
@@ -112,8 +129,14 @@ impl State {
 
     pub(super) fn control(&mut self, now: Mono, control: WorkerControl) {
         match control {
-            WorkerControl::Pause => self.controls.push_back(Control::Pause),
-            WorkerControl::Resume => self.controls.push_back(Control::Resume),
+            WorkerControl::Pause => {
+                self.idle.iter_mut().for_each(IdleWatch::halt);
+                self.controls.push_back(Control::Pause);
+            }
+            WorkerControl::Resume => {
+                self.idle.iter_mut().for_each(|idle| idle.go_on(now));
+                self.controls.push_back(Control::Resume);
+            }
             WorkerControl::Kill(reason) => {
                 self.polite_until = None;
                 self.holders.look(&self.host.orphans);
@@ -128,6 +151,20 @@ impl State {
                     self.polite_until = Some((until, reason));
                 }
             }
+        }
+    }
+
+    /// When to look at the worker next.
+    pub(super) fn look_due(&self) -> Option<Mono> {
+        self.idle.as_ref()?.due()
+    }
+
+    /// Takes what a look at the worker found, and ends one that does nothing.
+    pub(super) fn looked(&mut self, now: Mono, found: Sample) {
+        if self.told_to_end.is_none() && self.idle.as_mut().is_some_and(|idle| idle.looked(now, found)) {
+            self.idle = None;
+            self.was_idle = true;
+            self.control(now, WorkerControl::Cancel(CancelReason::Timeout));
         }
     }
 
@@ -173,6 +210,8 @@ impl State {
     fn started(&mut self, now: Mono, process: ProcessIdentity) {
         self.is_running = true;
         self.leader = process.pid;
+        self.process = Some(process);
+        self.idle = self.idle_limit.map(|limit| IdleWatch::new(now, limit));
         self.watched = Some(self.host.orphans.job_started(self.job_id.clone(), process));
         self.notices.push_back(WorkerNotice::Started(process));
         self.translate(now, |translation, effects| translation.started(now, effects));
@@ -211,7 +250,12 @@ impl State {
         if self.show_output && translation.is_raw(stream) {
             self.live.output(now, ts, stream, offset, bytes);
         }
+        let before = self.said;
         self.translate(now, |translation, effects| translation.output(now, stream, bytes, effects));
+        let only_waits = self.said[0] == before[0] && self.said[1] > before[1];
+        if let Some(idle) = self.idle.as_mut().filter(|_| !only_waits) {
+            idle.active(now);
+        }
     }
 
     /// Says that the record has become too large, and ends the worker when that was asked for.
@@ -239,6 +283,8 @@ impl State {
     }
 
     fn ending(&mut self, now: Mono, phase: EndingPhase, reason: Option<CancelReason>, limit: Duration) {
+        // From here on the ladder has the time.
+        self.idle = None;
         if phase == EndingPhase::Draining {
             self.holders.draining(self.leader, now + limit, now, &self.host.orphans);
         }
@@ -317,6 +363,10 @@ impl State {
         details.cancel_reason = reason;
         details.signal = exit.signal();
         details.killed = report.killed;
+        if self.was_idle && reason == Some(CancelReason::Timeout) {
+            details.error = Some(idle_words(self.idle_limit.unwrap_or_default()));
+            details.error_kind.get_or_insert_with(|| "idle".to_owned());
+        }
         self.end(now, WorkerOutcome { result, started: true });
     }
 
@@ -381,7 +431,10 @@ impl State {
     }
 
     /// Numbers, records, and only then offers an event.
-    fn event(&mut self, now: Mono, event: WorkerEvent) {
+    fn event(&mut self, now: Mono, mut event: WorkerEvent) {
+        self.said[usize::from(matches!(event, WorkerEvent::Waiting(_)))] += 1;
+        self.unspoken.clean(&self.host.secrets, &mut event);
+        shorten(&mut event, &mut |whole| self.recorder.blob(whole));
         let (ts, at) = (self.host.clock.utc(), self.recorder.log_bytes());
         let seq = self.live.number(now);
         let record = AttemptRecord { seq, ts, at, event };
@@ -403,6 +456,19 @@ impl State {
             self.warn(trouble);
         }
     }
+}
+
+/// Why a worker was ended that did nothing.
+fn idle_words(limit: Duration) -> String {
+    let limit = match limit.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        millis @ 1000..60_000 => format!("{} s", millis / 1000),
+        millis => format!("{} min", millis / 60_000),
+    };
+    format!(
+        "it did nothing for {limit} (no output, no processor time, no file written) and was ended; \
+         `idle` says how long that may take"
+    )
 }
 
 /// A number of bytes for people.
@@ -428,6 +494,8 @@ impl Watch<'_> {
 impl ChildWatch for Watch<'_> {
     fn started(&mut self, process: ProcessIdentity) {
         self.with(|state, now| state.started(now, process));
+        // It is looked at from now on.
+        self.0.driver.notify_one();
     }
 
     fn output(&mut self, stream: OutputStream, bytes: &[u8]) {

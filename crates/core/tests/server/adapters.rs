@@ -8,8 +8,8 @@ use futures::StreamExt;
 use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
 use roboppi_core::{Clock, CoreSettings};
 use roboppi_ipc::{
-    AgentText, CancelReason, Job, JobId, Mono, RecordLimits, RecordTarget, WorkerEvent, WorkerKind,
-    WorkerStatus, WorkerTask,
+    AgentText, CancelReason, Job, JobId, Mono, RecordLimits, RecordTarget, ToolResult, Waiting, WorkerEvent,
+    WorkerKind, WorkerStatus, WorkerTask,
 };
 use roboppi_journal::RunDir;
 use roboppi_process::is_alive;
@@ -66,10 +66,18 @@ fn start_recorded(
     spec: fn(CommandSpec) -> CommandSpec,
     handle: Handle,
 ) -> WorkerHandle {
+    start_as(script, |options| WorkerOptions { record, ..options }, spec, handle)
+}
+
+fn start_as(
+    script: &str,
+    options: impl FnOnce(WorkerOptions) -> WorkerOptions,
+    spec: fn(CommandSpec) -> CommandSpec,
+    handle: Handle,
+) -> WorkerHandle {
     let job: Job = serde_json::from_value(job("a", script)).unwrap();
     let (task, clock) = (job.worker_task().unwrap(), Clock::start());
-    let options =
-        WorkerOptions { record, ..WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc()) };
+    let options = options(WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc()));
     let (host, adapter) = (WorkerHost::new(clock), Arc::new(Scripted { spec, handle }));
     start_worker(&host, JobId::new("a"), Some(adapter), task, options, Rc::new(Notify::new()))
 }
@@ -99,6 +107,102 @@ fn lines_become_events_and_are_not_shown_themselves() {
         let handle = start("echo one; printf two", |spec| spec, say_line);
         assert_eq!(texts(&handle).await, ["one", "two"]);
         assert_eq!(handle.result().await.result.status, WorkerStatus::Succeeded);
+    });
+}
+
+#[test]
+fn a_kind_without_an_adapter_is_said() {
+    run(|| async {
+        let task = serde_json::from_value::<Job>(job("a", "true")).unwrap().worker_task().unwrap();
+        let clock = Clock::start();
+        let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
+        let (host, news) = (WorkerHost::new(clock), Rc::new(Notify::new()));
+        let result = start_worker(&host, JobId::new("a"), None, task, options, news).result().await.result;
+        let error = result.details.unwrap().error.unwrap();
+        assert_eq!(error, "this core has no adapter for CUSTOM workers");
+    });
+}
+
+const IDLE: Duration = Duration::from_millis(200);
+
+#[test]
+fn a_worker_that_does_nothing_is_ended_and_one_that_only_waits_too() {
+    for script in ["sleep 1000", "exec 3<> <(:); while :; do echo wait; read -rt 0.05 -u 3; done"] {
+        run(move || async move {
+            let idle = |options| WorkerOptions { idle: Some(IDLE), ..options };
+            let handle = start_as(
+                script,
+                idle,
+                |spec| spec,
+                |input, out| {
+                    if let SessionInput::Line(..) = input {
+                        let (why, cause) = ("nobody answers".to_owned(), None);
+                        let waiting = Waiting { why, cause, delay_ms: None, until: None };
+                        out.push(SessionEffect::Event(WorkerEvent::Waiting(waiting)));
+                    }
+                },
+            );
+            let result = handle.result().await.result;
+            let details = result.details.unwrap();
+            assert_eq!(result.status, WorkerStatus::Failed);
+            assert_eq!(details.cancel_reason, Some(CancelReason::Timeout));
+            assert_eq!(details.error_kind.as_deref(), Some("idle"));
+            assert!(details.error.unwrap().starts_with("it did nothing for 200 ms"));
+        });
+    }
+}
+
+#[test]
+fn a_worker_that_works_in_silence_is_not_ended() {
+    run(|| async {
+        // Some seconds of arithmetic without a word.
+        let script = "i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done";
+        let idle = |options| WorkerOptions { idle: Some(IDLE), ..options };
+        let result = start_as(script, idle, |spec| spec, |_, _| {}).result().await.result;
+        assert_eq!(result.status, WorkerStatus::Succeeded);
+        assert!(result.duration_ms > 400, "too quick to show anything: {} ms", result.duration_ms);
+    });
+}
+
+#[test]
+fn what_an_adapter_understood_differently_is_said() {
+    run(|| async {
+        let spec = |spec| CommandSpec { warnings: vec!["`--old` is left out".to_owned()], ..spec };
+        let handle = start("true", spec, |_, _| {});
+        handle.result().await;
+        let told = std::iter::from_fn(|| handle.take_notice());
+        let warnings = told.filter(|notice| matches!(notice, WorkerNotice::Warning(_)));
+        assert_eq!(warnings.collect::<Vec<_>>(), [WorkerNotice::Warning("`--old` is left out".to_owned())]);
+    });
+}
+
+#[test]
+fn what_is_too_long_for_an_event_is_recorded_before_it() {
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let record = RecordTarget {
+            dir: dir.path().to_str().unwrap().to_owned(),
+            base: "steps/a/i1-a1".to_owned(),
+            limits: Some(RecordLimits { min_free_bytes: 0, ..RecordLimits::default() }),
+        };
+        let handle = start_recorded(
+            "echo",
+            Some(record),
+            |spec| spec,
+            |input, out| {
+                if let SessionInput::Line(..) = input {
+                    let (id, preview) = ("t".to_owned(), "long ".repeat(1000));
+                    let (ok, bytes, blob, duration_ms) = (true, 0, None, None);
+                    let result = ToolResult { id, ok, preview, bytes, blob, duration_ms };
+                    out.push(SessionEffect::Event(WorkerEvent::ToolResult(result)));
+                }
+            },
+        );
+        let events: Vec<_> = handle.events().collect().await;
+        let WorkerEvent::ToolResult(result) = &events[0].event else { panic!("{events:?}") };
+        assert_eq!((result.preview.len(), result.bytes), (500, 5000));
+        let blob = RunDir::at(dir.path().to_owned()).blob(result.blob.as_ref().unwrap()).unwrap();
+        assert_eq!(blob.unwrap(), "long ".repeat(1000).into_bytes());
     });
 }
 

@@ -110,10 +110,11 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Submits the job and waits for its permit.
     async fn start(&self, orders: &mut watch::Receiver<CancelOrder>) -> Result<(), Stop> {
-        if self.step.worker == WorkerKind::Gemini && self.dialect == Dialect::V1 {
-            let detail =
-                "this core does not know GEMINI workers; leave out --core, or give one of protocol 2";
-            return Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail.to_owned()));
+        if self.dialect == Dialect::V1
+            && let Some(lacking) = self.beyond_protocol_1()
+        {
+            let detail = format!("this core {lacking}; leave out --core, or give one of protocol 2");
+            return Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail));
         }
         let submit = Message::SubmitJob(SubmitJob { request_id: request_id(), job: self.job()? });
         let mut refusals = 0_u32;
@@ -166,6 +167,17 @@ impl Attempt<'_> {
                 };
             }
             answer = self.unless_deaf(orders, self.ask_permit()).await?;
+        }
+    }
+
+    /// What the step asks for that a core of protocol 1 would not do, and not say so.
+    fn beyond_protocol_1(&self) -> Option<&'static str> {
+        if self.step.worker == WorkerKind::Gemini {
+            Some("does not know GEMINI workers")
+        } else if self.shared.settings.workflow.workflow.environment != VariablePolicy::default() {
+            Some("cannot keep variables from workers, as `environment` says")
+        } else {
+            None
         }
     }
 

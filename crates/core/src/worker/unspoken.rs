@@ -1,0 +1,99 @@
+//! Secrets in what a session made of the output. The output itself is free of them, but its lines may be written in a
+//! way in which a value is not spelled as it is: escaped, or in pieces that come one after the other.
+
+use std::collections::VecDeque;
+
+use roboppi_ipc::{AgentDelta, WorkerEvent};
+use roboppi_redact::{Redactor, Secrets};
+
+/// Unfinished texts whose pieces are looked at together; more at a time are not written by anybody.
+const PARTS: usize = 64;
+
+/// Takes secrets out of the events of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Unspoken {
+    parts: VecDeque<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    is_thought: bool,
+    id: Option<String>,
+    parent: Option<String>,
+    redactor: Redactor,
+}
+
+impl Unspoken {
+    pub(super) fn clean(&mut self, secrets: &Secrets, event: &mut WorkerEvent) {
+        if secrets.is_empty() {
+            return;
+        }
+        let clean = |text: &mut String| {
+            if let std::borrow::Cow::Owned(redacted) = secrets.redact_str(text) {
+                *text = redacted;
+            }
+        };
+        match event {
+            WorkerEvent::Text(text) | WorkerEvent::Thinking(text) => {
+                self.parts.retain(|part| part.id != text.id || part.parent != text.parent);
+                clean(&mut text.text);
+            }
+            WorkerEvent::TextDelta(delta) => self.piece(secrets, delta, false),
+            WorkerEvent::ThinkingDelta(delta) => self.piece(secrets, delta, true),
+            WorkerEvent::ToolCall(call) => secrets.redact_value(&mut call.input),
+            WorkerEvent::ToolResult(result) => clean(&mut result.preview),
+            WorkerEvent::Patch(patch) => clean(&mut patch.diff),
+            WorkerEvent::Plan { items } => items.iter_mut().for_each(|item| clean(&mut item.text)),
+            WorkerEvent::Progress(progress) => clean(&mut progress.message),
+            WorkerEvent::Waiting(waiting) => clean(&mut waiting.why),
+            _ => {}
+        }
+    }
+
+    /// What may be the beginning of a secret is held back until the next piece; the whole text has it in any case.
+    fn piece(&mut self, secrets: &Secrets, delta: &mut AgentDelta, is_thought: bool) {
+        let is_same =
+            |part: &Part| part.is_thought == is_thought && part.id == delta.id && part.parent == delta.parent;
+        if delta.restart {
+            self.parts.retain(|part| !is_same(part));
+        }
+        let index = self.parts.iter().position(is_same).unwrap_or_else(|| {
+            if self.parts.len() == PARTS {
+                self.parts.pop_front();
+            }
+            let (id, parent) = (delta.id.clone(), delta.parent.clone());
+            self.parts.push_back(Part { is_thought, id, parent, redactor: Redactor::new(secrets) });
+            self.parts.len() - 1
+        });
+        let mut out = Vec::new();
+        self.parts[index].redactor.push(delta.delta.as_bytes(), &mut out);
+        delta.delta = String::from_utf8_lossy(&out).into_owned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::AgentText;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_in_pieces_is_not_shown() {
+        let secrets = Secrets::new([("API_KEY", "correct-horse-battery")]);
+        let mut unspoken = Unspoken::default();
+        let mut shown = String::new();
+        for piece in ["the key is corr", "ect-horse", "-battery, all right?"] {
+            let delta = AgentDelta { id: Some("a".into()), delta: piece.into(), ..AgentDelta::default() };
+            let mut event = WorkerEvent::TextDelta(delta);
+            unspoken.clean(&secrets, &mut event);
+            let WorkerEvent::TextDelta(delta) = event else { panic!() };
+            shown.push_str(&delta.delta);
+        }
+        assert!(!shown.contains("horse"), "{shown}");
+        let whole = AgentText { id: Some("a".into()), ..AgentText::new("correct-horse-battery") };
+        let mut event = WorkerEvent::Text(whole);
+        unspoken.clean(&secrets, &mut event);
+        assert!(!format!("{event:?}").contains("horse"));
+        assert!(unspoken.parts.is_empty());
+    }
+}

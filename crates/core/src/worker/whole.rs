@@ -1,0 +1,139 @@
+//! What is too long for an event: it is shortened there, and the whole of it is recorded first.
+
+use roboppi_ipc::WorkerEvent;
+use serde_json::Value;
+
+/// Characters of what a tool returned, and of a text in what it was given, that an event holds.
+const PREVIEW: usize = 500;
+/// Bytes of an agent's text that an event holds.
+const TEXT: usize = 16 * 1024;
+/// Bytes of what a tool was given, as JSON, that an event holds.
+const INPUT: usize = 8 * 1024;
+
+/// Records a value and gives its name, when there is room.
+type Keep<'a> = dyn FnMut(&[u8]) -> Option<String> + 'a;
+
+/// Shortens what is too long, after `keep` has taken the whole.
+pub(super) fn shorten(event: &mut WorkerEvent, keep: &mut Keep<'_>) {
+    match event {
+        WorkerEvent::Text(text) | WorkerEvent::Thinking(text) if text.text.len() > TEXT => {
+            text.blob = keep(text.text.as_bytes());
+            text.text.truncate(text.text.floor_char_boundary(TEXT));
+        }
+        WorkerEvent::ToolCall(call) if is_long(&call.input) => {
+            let whole = call.input.to_string();
+            call.blob = keep(whole.as_bytes());
+            shorten_texts(&mut call.input);
+            if call.input.to_string().len() > INPUT {
+                call.input = Value::String(first_chars(&whole, PREVIEW).to_owned());
+            }
+        }
+        WorkerEvent::ToolResult(result) => {
+            result.bytes = result.preview.len() as u64;
+            let length = first_chars(&result.preview, PREVIEW).len();
+            if length < result.preview.len() {
+                result.blob = keep(result.preview.as_bytes());
+                result.preview.truncate(length);
+            }
+        }
+        // The log has it whole.
+        WorkerEvent::Unknown { raw } if raw.len() > TEXT => raw.truncate(raw.floor_char_boundary(TEXT)),
+        _ => {}
+    }
+}
+
+fn is_long(value: &Value) -> bool {
+    fn has_long_text(value: &Value) -> bool {
+        match value {
+            Value::String(text) => first_chars(text, PREVIEW).len() < text.len(),
+            Value::Array(values) => values.iter().any(has_long_text),
+            Value::Object(fields) => fields.values().any(has_long_text),
+            _ => false,
+        }
+    }
+    has_long_text(value) || value.to_string().len() > INPUT
+}
+
+fn shorten_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let length = first_chars(text, PREVIEW).len();
+            if length < text.len() {
+                text.truncate(length);
+                text.push('…');
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(shorten_texts),
+        Value::Object(fields) => fields.values_mut().for_each(shorten_texts),
+        _ => {}
+    }
+}
+
+fn first_chars(text: &str, count: usize) -> &str {
+    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::{AgentText, ToolCall, ToolResult};
+    use serde_json::json;
+
+    use super::*;
+
+    /// The event after shortening, and what was kept.
+    fn shortened(mut event: WorkerEvent) -> (WorkerEvent, Vec<String>) {
+        let mut kept = Vec::new();
+        shorten(&mut event, &mut |bytes| {
+            kept.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Some("name".into())
+        });
+        (event, kept)
+    }
+
+    fn result(preview: String) -> WorkerEvent {
+        let (id, ok, bytes, blob, duration_ms) = ("t".to_owned(), true, 0, None, None);
+        WorkerEvent::ToolResult(ToolResult { id, ok, preview, bytes, blob, duration_ms })
+    }
+
+    fn call(input: Value) -> WorkerEvent {
+        let (id, name) = ("t".to_owned(), "Write".to_owned());
+        WorkerEvent::ToolCall(ToolCall { id, name, input, blob: None, parent: None })
+    }
+
+    #[test]
+    fn a_result_has_a_preview_of_500_characters() {
+        let (event, kept) = shortened(result("ä".repeat(500)));
+        let WorkerEvent::ToolResult(short) = event else { panic!() };
+        assert_eq!((short.bytes, short.blob, kept.len()), (1000, None, 0));
+        let (event, kept) = shortened(result("ä".repeat(501)));
+        let WorkerEvent::ToolResult(long) = event else { panic!() };
+        assert_eq!((long.bytes, long.blob.as_deref()), (1002, Some("name")));
+        assert_eq!((long.preview, kept), ("ä".repeat(500), vec!["ä".repeat(501)]));
+    }
+
+    #[test]
+    fn an_input_keeps_its_shape_as_long_as_that_is_short() {
+        let short = json!({"command": "npm test", "timeout": 5});
+        assert_eq!(shortened(call(short.clone())), (call(short), vec![]));
+        let long = json!({"file_path": "/a", "content": "x".repeat(9000)});
+        let (event, kept) = shortened(call(long.clone()));
+        let WorkerEvent::ToolCall(shown) = event else { panic!() };
+        assert_eq!(shown.input["file_path"], "/a");
+        assert_eq!(shown.input["content"], format!("{}…", "x".repeat(500)));
+        assert_eq!((shown.blob.as_deref(), kept), (Some("name"), vec![long.to_string()]));
+        let (event, _) = shortened(call(json!(vec!["y"; 9000])));
+        let WorkerEvent::ToolCall(shown) = event else { panic!() };
+        assert_eq!(shown.input.as_str().map(str::len), Some(500));
+    }
+
+    #[test]
+    fn a_long_text_begins_in_its_event() {
+        let text = "ä".repeat(TEXT);
+        let (event, kept) = shortened(WorkerEvent::Text(AgentText::new(text.clone())));
+        let WorkerEvent::Text(shown) = event else { panic!() };
+        assert_eq!(
+            (shown.text, shown.blob.as_deref(), kept),
+            ("ä".repeat(TEXT / 2), Some("name"), vec![text])
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! Short words for what agents do, the same in every view.
+
+use roboppi_ipc::ToolCall;
+use serde_json::Value;
+
+use crate::Spent;
+
+/// Fields of a tool's input that say what the call is about, the most telling first.
+const TELLING: [&str; 12] = [
+    "command",
+    "cmd",
+    "file_path",
+    "filePath",
+    "absolute_path",
+    "path",
+    "notebook_path",
+    "pattern",
+    "query",
+    "url",
+    "description",
+    "prompt",
+];
+
+/// Longest summary, in characters.
+const LONGEST: usize = 200;
+
+/// A tool call in one line: its name and what it is about, `Bash npm test`.
+#[must_use]
+pub fn tool_summary(call: &ToolCall) -> String {
+    tool_words(&call.name, &call.input)
+}
+
+/// The same of a name and an input.
+#[must_use]
+pub fn tool_words(name: &str, input: &Value) -> String {
+    let about = match input {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(fields) => {
+            TELLING.iter().find_map(|name| fields.get(*name)).and_then(words_of).or_else(|| {
+                let said = fields.values().find_map(words_of);
+                said.filter(|_| fields.len() == 1)
+            })
+        }
+        _ => None,
+    };
+    match about.as_deref().map(one_line).filter(|about| !about.is_empty()) {
+        Some(about) if name.is_empty() => about,
+        Some(about) => format!("{name} {about}"),
+        None => name.to_owned(),
+    }
+}
+
+fn words_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => {
+            let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            words.map(|words| words.join(" "))
+        }
+        _ => None,
+    }
+}
+
+/// A text in one line, its white space single, and not too long.
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+/// A number of tokens as people read it: `950`, `1.2k`, `34k`, `1.2M`.
+#[must_use]
+pub fn tokens(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let of = |unit: f64| count as f64 / unit;
+    match count {
+        0..1_000 => count.to_string(),
+        1_000..9_950 => format!("{:.1}k", of(1e3)),
+        9_950..999_500 => format!("{:.0}k", of(1e3)),
+        _ => format!("{:.1}M", of(1e6)),
+    }
+}
+
+/// Money as people read it: `$0.0042`, `$1.25`.
+#[must_use]
+pub fn dollars(cost: f64) -> String {
+    if cost > 0.0 && cost < 0.1 { format!("${cost:.4}") } else { format!("${cost:.2}") }
+}
+
+/// What was used, in a few words: `$0.0144, 34k in, 1.2k out, 30k cached, 5 turns`.
+#[must_use]
+pub fn spent_words(spent: &Spent) -> String {
+    let at_least = if spent.without_cost > 0 { "at least " } else { "" };
+    let usage = &spent.usage;
+    let cost = usage.cost_usd.map(|cost| format!("{at_least}{}", dollars(cost)));
+    let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
+    let parts = [
+        cost,
+        Some(format!("{} in", tokens(usage.input_tokens))),
+        Some(format!("{} out", tokens(usage.output_tokens))),
+        (cached > 0).then(|| format!("{} cached", tokens(cached))),
+        usage.turns.map(|turns| format!("{turns} turn{}", if turns == 1 { "" } else { "s" })),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_call_is_told_by_its_name_and_what_it_is_about() {
+        for (name, input, expected) in [
+            ("Bash", json!({"command": "npm   test\n --all", "description": "Run"}), "Bash npm test --all"),
+            ("Read", json!({"limit": 5, "file_path": "/a/b.rs"}), "Read /a/b.rs"),
+            ("shell", json!({"command": ["bash", "-lc", "ls"]}), "shell bash -lc ls"),
+            ("mcp__x__echo", json!({"text": "hi"}), "mcp__x__echo hi"),
+            ("TodoWrite", json!({"todos": [{"a": 1}]}), "TodoWrite"),
+            ("Write", json!("{\"file_path\": \"/a"), "Write {\"file_path\": \"/a"),
+            ("", json!(null), ""),
+        ] {
+            assert_eq!(tool_words(name, &input), expected);
+        }
+        assert_eq!(tool_words("Bash", &json!({"command": "x".repeat(900)})).chars().count(), 206);
+    }
+
+    #[test]
+    fn a_cost_that_not_all_told_is_a_lower_bound() {
+        let usage = roboppi_ipc::Usage {
+            input_tokens: 34_000,
+            output_tokens: 950,
+            cost_usd: Some(0.0144),
+            turns: Some(1),
+            ..roboppi_ipc::Usage::default()
+        };
+        let spent = Spent { usage, attempts: 2, without_cost: 0 };
+        assert_eq!(spent_words(&spent), "$0.0144, 34k in, 950 out, 1 turn");
+        assert!(spent_words(&Spent { without_cost: 1, ..spent }).starts_with("at least $0.0144, "));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0, 999, 1_000, 9_949, 9_950, 34_100, 999_499, 999_500, 12_345_678].map(tokens),
+            ["0", "999", "1.0k", "9.9k", "10k", "34k", "999k", "1.0M", "12.3M"]
+        );
+        assert_eq!([0.0, 0.0042, 0.0999, 1.255].map(dollars), ["$0.00", "$0.0042", "$0.0999", "$1.25"]);
+    }
+}
