@@ -27,7 +27,15 @@ pub(crate) fn find(text: &str) -> Result<RunDir, Failure> {
 
 /// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.
 pub(crate) fn view_of(run: &RunDir) -> (RunView, Standing) {
-    let mut follower = RunFollower::of_journal(run.clone());
+    fold(RunFollower::of_journal(run.clone()))
+}
+
+/// The same with what the workers did.
+pub(crate) fn whole_view_of(run: &RunDir) -> (RunView, Standing) {
+    fold(RunFollower::new(run.clone()))
+}
+
+fn fold(mut follower: RunFollower) -> (RunView, Standing) {
     let mut view = follower.begin();
     let standing = follower.read(|record| view.apply(&record));
     warn(&follower.problems());

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use roboppi_attach::Standing;
 use roboppi_journal::{LogReader, RunDir};
-use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, StepView};
+use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, StepView, spent_words};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 
@@ -16,12 +16,18 @@ use crate::terminal::{self, plain};
 /// Lines of a log that are shown where it went wrong.
 const TAIL: u64 = 20;
 
+/// Lines of an agent's answer that are shown.
+const ANSWER: usize = 40;
+
 /// Warnings that are shown.
 const WARNINGS: usize = 10;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
-    let (view, standing) = record::view_of(&run);
+    let (mut view, mut standing) = record::view_of(&run);
+    if view.steps.iter().any(|step| step.plan.worker.is_agent()) {
+        (view, standing) = record::whole_view_of(&run);
+    }
     let page =
         Page { id: run.id().map_or_else(|| args.run.clone(), |id| id.to_string()), run, view, standing };
     out::print(&page.text())
@@ -36,7 +42,15 @@ struct Page {
 
 impl Page {
     fn text(&self) -> String {
-        let parts = [self.head(), self.trouble(), self.steps(), self.warnings(), self.times(), self.files()];
+        let parts = [
+            self.head(),
+            self.trouble(),
+            self.steps(),
+            self.agents(),
+            self.warnings(),
+            self.times(),
+            self.files(),
+        ];
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join("\n")
     }
@@ -101,6 +115,10 @@ impl Page {
         let why = if why.is_empty() { String::new() } else { format!(": {}", plain(&why)) };
         text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
         let Some(attempt) = step.attempts.last() else { return };
+        // The log of an agent is for programs; what it said comes below.
+        if step.plan.worker.is_agent() {
+            return;
+        }
         match self.run.log(&attempt.base).and_then(|mut log| last_lines(&mut log)) {
             Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
             Ok(lines) => {
@@ -136,6 +154,49 @@ impl Page {
     fn state(&self, step: &StepView) -> &'static str {
         let unfinished = step.state.is_active() || step.state == StepState::Retrying;
         if unfinished && self.standing == Standing::Lost { "lost" } else { step.state.name() }
+    }
+
+    /// What agents said, and what it took.
+    fn agents(&self) -> String {
+        let mut text = String::new();
+        for step in self.view.steps.iter().filter(|step| step.plan.worker.is_agent()) {
+            let Some(attempt) = step.attempts.last() else { continue };
+            let result = match &attempt.status {
+                AttemptStatus::Finished { result, .. } => result.details.as_deref(),
+                AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+            };
+            let activity = &attempt.activity;
+            let session = activity.session.as_ref();
+            let mut rows = Vec::new();
+            let mut row = |name: &str, value: Option<String>| {
+                rows.extend(value.map(|value| [format!("  {name}"), plain(&value)]));
+            };
+            row("agent", Some(step.plan.worker.name().to_owned()));
+            row("model", result.and_then(|result| result.model.clone()).or_else(|| session?.model.clone()));
+            row(
+                "session",
+                result.and_then(|result| result.session_id.clone()).or_else(|| Some(session?.id.clone())),
+            );
+            row("used", step.spent().map(|spent| spent_words(&spent)));
+            let (calls, failed) = (activity.tool_calls, activity.tool_failures);
+            row("tools", (calls > 0).then(|| format!("{calls} calls, {failed} of them failed")));
+            row("plan", activity.plan_done().map(|(done, all)| format!("{done} of {all} steps done")));
+            for denial in result.into_iter().flat_map(|result| &result.denials) {
+                row("refused", Some(denial.clone()));
+            }
+            text += &format!("{}\n{}", plain(step.plan.step.as_str()), terminal::table(&rows));
+            if let Some(answer) = result.and_then(|result| result.answer.as_deref()) {
+                let lines: Vec<_> = answer.trim_end().lines().collect();
+                for line in lines.iter().take(ANSWER) {
+                    text += &format!("  | {}", untrusted::line(line.as_bytes(), false));
+                    text.push('\n');
+                }
+                if let Some(more) = lines.len().checked_sub(ANSWER).filter(|more| *more > 0) {
+                    text += &format!("  … {more} more lines\n");
+                }
+            }
+        }
+        text
     }
 
     fn warnings(&self) -> String {

@@ -22,6 +22,7 @@ use super::detached;
 use super::follower::{Follower, Item, Stop};
 use crate::clock;
 
+mod activity;
 mod cut;
 mod heartbeat;
 mod lines;

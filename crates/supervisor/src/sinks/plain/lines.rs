@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
-use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish};
+use roboppi_run::{
+    AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish, spent_words,
+};
 use roboppi_workflow::retry_delay;
 
 use crate::sinks::style::{Ink, duration};
@@ -71,6 +73,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
             end.push_str(&extra);
         }
         parts.push(end);
+        parts.extend(step.spent().map(|spent| spent_words(&spent)));
     }
     let (sign, ink) = sign(step.state);
     let ink = if step.allowed_to_fail { Ink::Caution } else { ink };

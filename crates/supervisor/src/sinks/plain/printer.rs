@@ -9,6 +9,7 @@ use roboppi_run::{
     StepState, StepView,
 };
 
+use super::activity::{self, Told};
 use super::cut::CutLine;
 use super::log::Logs;
 use super::{PlainSettings, heartbeat, lines, summary};
@@ -36,7 +37,19 @@ impl PlainPrinter {
     /// Takes the next record.
     pub(super) fn record(&mut self, record: &RunRecord) {
         let before = self.view.position;
+        let known = match record {
+            RunRecord::Attempt(of, _) => self.view.attempt(of).and_then(|attempt| attempt.activity.last_seq),
+            RunRecord::Journal(_) => None,
+        };
         self.view.apply(record);
+        if let RunRecord::Attempt(of, record) = record
+            && let Some(attempt) = self.view.attempt(of)
+            && attempt.activity.last_seq != known
+        {
+            let (verbose, colour) = (self.settings.verbose, self.settings.colour);
+            let told = activity::event(&attempt.activity, record, &of.step, verbose, colour);
+            self.tell(record.ts, &of.step, told);
+        }
         if let RunRecord::Journal(record) = record
             && self.view.position != before
         {
@@ -56,6 +69,37 @@ impl PlainPrinter {
         for (ts, text) in said {
             self.say(ts, &text);
         }
+        for (ts, step, told) in self.done_in_view(&old) {
+            self.tell(ts, &step, told);
+        }
+    }
+
+    /// What agents did that `old` does not know.
+    fn done_in_view(&self, old: &RunView) -> Vec<(UtcMillis, StepId, Vec<Told>)> {
+        let mut done = Vec::new();
+        for attempt in self.view.steps.iter().flat_map(|step| &step.attempts) {
+            let known = old.attempt(&attempt.of).and_then(|attempt| attempt.activity.last_seq);
+            let step = &attempt.of.step;
+            for item in &attempt.activity.items {
+                if known.is_none_or(|known| item.seq > known) && !item.is_running() {
+                    let (verbose, colour) = (self.settings.verbose, self.settings.colour);
+                    done.push((item.ts, step.clone(), activity::about(item, step, verbose, colour)));
+                }
+            }
+        }
+        done
+    }
+
+    fn tell(&mut self, ts: UtcMillis, step: &StepId, told: Vec<Told>) {
+        let name = Ink::Strong.paint(self.settings.colour, &first_words(step.as_str()));
+        for told in told {
+            match told {
+                Told::Line(text) => self.say(ts, &text),
+                Told::Text(text) => {
+                    let _ = writeln!(self.text, "{name} | {text}");
+                }
+            }
+        }
     }
 
     /// Takes a view and says nothing of what is in it.
@@ -66,7 +110,12 @@ impl PlainPrinter {
     /// Lines of the output of an attempt.
     pub(super) fn output(&mut self, of: &AttemptRef, lines: &[CutLine]) {
         let name = Ink::Strong.paint(self.settings.colour, &first_words(of.step.as_str()));
+        // What an agent prints there is for programs; what it says and does is told line by line.
+        let is_agent = self.view.step(&of.step).is_some_and(|step| step.plan.worker.is_agent());
         for cut in lines {
+            if is_agent && cut.stream == OutputStream::Stdout {
+                continue;
+            }
             let bar = match cut.stream {
                 OutputStream::Stdout => '|',
                 OutputStream::Stderr => '!',

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use roboppi_run::{AttemptRef, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView};
+use roboppi_run::{
+    AttemptRef, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView, spent_words,
+};
 
 use super::PlainSettings;
+use super::activity::{self, Told};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
 use crate::sinks::style::{Ink, duration};
@@ -45,6 +48,9 @@ pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs
     }
     table(&mut text, view, settings.colour);
     totals(&mut text, view, settings.colour);
+    if let Some(spent) = view.spent() {
+        let _ = writeln!(text, "  used     {}", spent_words(&spent));
+    }
     if let Some(head) = &view.head {
         let _ = writeln!(text, "  context  {}", words(&head.context_dir));
     }
@@ -100,6 +106,9 @@ fn output(
     let path = words(&logs.path(of).to_string_lossy());
     let command = read_command(view, of);
     let name = words(&of.to_string());
+    if step.plan.worker.is_agent() {
+        return done_last(text, attempt, lines, settings, &path);
+    }
     if settings.stream {
         let _ = writeln!(text, "\noutput of {name}: above; whole log: {path}\n  read it: {command}");
         return;
@@ -130,6 +139,28 @@ fn output(
         let _ = writeln!(text, "  |{space}{cut}{shown}");
     }
     let _ = writeln!(text, "  read it: {command}");
+}
+
+/// What an agent did last. Its log is for programs.
+fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &PlainSettings, path: &str) {
+    let activity = &attempt.activity;
+    let step = &attempt.of.step;
+    let told = activity.items.iter().flat_map(|item| activity::about(item, step, true, settings.colour));
+    let told: Vec<_> = told.collect();
+    let name = words(&attempt.of.to_string());
+    if told.is_empty() {
+        let _ = writeln!(text, "\n--- {name} did nothing that was understood; what it wrote: {path} ---");
+        return;
+    }
+    let header = format!("--- what {name} did last (what it wrote: {path}) ---");
+    let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
+    for told in &told[told.len().saturating_sub(lines)..] {
+        match told {
+            Told::Text(line) | Told::Line(line) => {
+                let _ = writeln!(text, "  | {line}");
+            }
+        }
+    }
 }
 
 fn read_command(view: &RunView, of: &AttemptRef) -> String {
