@@ -15,8 +15,10 @@ use roboppi_workflow::parse_duration;
 
 use crate::completion::{runs, runs_or_steps, steps};
 
+mod agent;
 mod portable;
 
+pub(crate) use agent::{AgentArgs, WorkersArgs};
 pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
 
 /// Runs coding agents and commands as steps of a workflow, shows what they do, stops them for good, and
@@ -27,6 +29,7 @@ pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
   roboppi workflow run build.yaml             run a workflow, with a live screen in a terminal
   roboppi workflow run build.yaml --no-tui    the same in a CI job
   roboppi workflow validate build.yaml        show every mistake in a workflow
+  roboppi run --worker claude-code \"…\"        have an agent do one thing, and print its answer
   roboppi logs                                output of the last run")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -41,6 +44,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: WorkflowCommand,
     },
+    /// Have an agent do one thing, and print its answer
+    #[command(visible_alias = "agent")]
+    Run(Box<AgentArgs>),
+    /// List the kinds of workers: which are found, where, in which version, and what to do about the others
+    Workers(WorkersArgs),
     /// Watch a run, live or over, as it is seen where it was started
     Attach(AttachArgs),
     /// Watch a run that is over as it went on, faster or slower
@@ -142,6 +150,16 @@ pub(crate) enum WorkflowCommand {
 pub(crate) struct RunArgs {
     /// The workflow file
     pub(crate) file: PathBuf,
+    /// Treat warnings about the workflow file as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+}
+
+/// How a run is run.
+#[derive(Debug, Args)]
+pub(crate) struct HowArgs {
     /// Directory the steps work in [default: the current one]
     #[arg(short, long, short_alias = 'C', value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
@@ -159,9 +177,6 @@ pub(crate) struct RunArgs {
     /// More about what happens: phases of attempts, processes, permits
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Treat warnings about the workflow file as errors
-    #[arg(long)]
-    pub(crate) strict: bool,
     /// Time a worker has between being asked to end and being killed, unless its step says otherwise
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,

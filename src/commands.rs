@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod agent_run;
 pub(crate) mod attach;
 pub(crate) mod completions;
 pub(crate) mod core;
@@ -19,6 +20,7 @@ pub(crate) mod runs;
 mod screen;
 pub(crate) mod show;
 pub(crate) mod wish;
+pub(crate) mod workers;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;
 pub(crate) mod workflow_validate;

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
             commands::workflow_validate::run(&args)
         }
         Command::Completions(args) => commands::completions::run(&args),
+        Command::Run(args) => commands::agent_run::run(&args),
+        Command::Workers(args) => commands::workers::run(&args),
         Command::Core(args) => commands::core::run(&args),
         Command::Guard(args) => commands::guard::run(&args),
         Command::Attach(args) => commands::attach::run(&args),

@@ -1,20 +1,25 @@
 //! `roboppi workflow run`
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use roboppi_attach::RunSource;
 use roboppi_core::mask::SocketPlace;
-use roboppi_ipc::{OverLimit, RecordLimits};
+use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
-use roboppi_run::RunMode;
-use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, Signals};
+use roboppi_run::{AttemptStatus, RunMode};
+use roboppi_supervisor::{
+    HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, Signals, WorkflowFile,
+};
 use roboppi_workflow::parse_duration;
 use tokio::task::LocalSet;
 
-use crate::cli::{Over, RunArgs, Switch};
+use crate::cli::{HowArgs, Over, RunArgs, Switch};
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
@@ -32,8 +37,33 @@ use viewer::Viewer;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let view = terminal::choose_view(&args.view)?;
-    let file = workflow_file::read(&args.file, args.strict, args.view.color)?;
+    let view = terminal::choose_view(&args.how.view)?;
+    let file = workflow_file::read(&args.file, args.strict, args.how.view.color)?;
+    execute(&args.how, file, view, &Purpose::workflow(&args.file))
+}
+
+/// What a run is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Purpose {
+    /// Name on the screen.
+    pub(crate) title: String,
+    /// Whether stdout is for the answer of the only step, and everything else goes to stderr.
+    pub(crate) answer: bool,
+}
+
+impl Purpose {
+    fn workflow(file: &Path) -> Self {
+        Self { title: file.display().to_string(), answer: false }
+    }
+}
+
+/// Runs a workflow to its end, and shows it.
+pub(crate) fn execute(
+    args: &HowArgs,
+    file: WorkflowFile,
+    view: View,
+    purpose: &Purpose,
+) -> Result<ExitCode, Failure> {
     let settings = settings(args, file)?;
     // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
     let sockets = if args.direct { make_place() } else { None };
@@ -49,10 +79,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {
-                end = supervise(args, settings, view, sockets.as_ref()) => end,
+                end = supervise(args, settings, view, purpose, sockets.as_ref()) => end,
                 never = guarded::watch(guarded, sockets.as_ref()) => match never {},
             },
-            None => supervise(args, settings, view, None).await,
+            None => supervise(args, settings, view, purpose, None).await,
         }
     };
     let end = LocalSet::new().block_on(&runtime, supervising)?;
@@ -63,7 +93,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
 
 /// Sees to it that nothing is left when this process is gone. With a core process, that has a guard, and we
 /// take the orphans both of them leave; without one, this process gets a guard itself.
-fn guard(args: &RunArgs, settings: &RunSettings) -> Result<Option<Role>, Failure> {
+fn guard(args: &HowArgs, settings: &RunSettings) -> Result<Option<Role>, Failure> {
     if !args.direct {
         guard::become_subreaper();
         return Ok(None);
@@ -74,9 +104,10 @@ fn guard(args: &RunArgs, settings: &RunSettings) -> Result<Option<Role>, Failure
 }
 
 async fn supervise(
-    args: &RunArgs,
+    args: &HowArgs,
     settings: RunSettings,
     view: View,
+    purpose: &Purpose,
     sockets: Option<&SocketPlace>,
 ) -> Result<RunEnd, Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
@@ -86,14 +117,40 @@ async fn supervise(
     if let Some(dir) = state_dir {
         housekeeping::begin(dir);
     }
-    let colour = use_colour(args.view.color, io::stdout().is_terminal());
-    let viewer = Viewer::start(view, prepared.source(), args, colour, &mut signals)?;
+    let on_terminal = if purpose.answer { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let colour = use_colour(args.view.color, on_terminal);
+    let source = prepared.source();
+    let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
     let end = prepared.execute(launch, &mut signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
+    if purpose.answer && view != View::Json {
+        print_answer(source.as_ref())?;
+    }
     Ok(end)
 }
 
-fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Result<RunSettings, Failure> {
+/// The last word of an agent that succeeded; what another one said last is told with its failure. That nobody reads it is not an error.
+fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
+    let view = source.follow().view;
+    let attempt = view.steps.first().and_then(|step| step.attempts.last());
+    let answer = attempt.and_then(|attempt| match &attempt.status {
+        AttemptStatus::Finished { result, .. } if result.status == WorkerStatus::Succeeded => {
+            result.details.as_ref()?.answer.clone()
+        }
+        AttemptStatus::Finished { .. } | AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    });
+    let Some(answer) = answer else { return Ok(()) };
+    let mut out = io::stdout().lock();
+    let end = if answer.ends_with('\n') { "" } else { "\n" };
+    match write!(out, "{answer}{end}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::own(format!("the answer cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn settings(args: &HowArgs, workflow: WorkflowFile) -> Result<RunSettings, Failure> {
     let current =
         || env::current_dir().map_err(|error| Failure::usage(format!("the current directory: {error}")));
     let workspace = match &args.workspace {
@@ -134,7 +191,7 @@ fn settings(args: &RunArgs, workflow: roboppi_supervisor::WorkflowFile) -> Resul
 }
 
 /// The flag, then the two variables of the existing program, then two minutes.
-fn request_timeout(args: &RunArgs) -> Result<Duration, Failure> {
+fn request_timeout(args: &HowArgs) -> Result<Duration, Failure> {
     if let Some(timeout) = args.ipc_request_timeout {
         return Ok(timeout);
     }

@@ -11,13 +11,13 @@ use roboppi_supervisor::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, Ru
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::mpsc;
 
-use crate::cli::RunArgs;
+use crate::cli::HowArgs;
 
 /// Bytes that may wait between the two halves of a process with `--direct`.
 const PIPE: usize = 64 * 1024;
 
 /// The core to use: another one, our own as a process, or our own in this process.
-pub(super) fn launch(args: &RunArgs, settings: &RunSettings, sockets: Option<&SocketPlace>) -> CoreLaunch {
+pub(super) fn launch(args: &HowArgs, settings: &RunSettings, sockets: Option<&SocketPlace>) -> CoreLaunch {
     if args.direct {
         return CoreLaunch::Connected(in_this_process(settings, sockets));
     }

@@ -12,7 +12,8 @@ use roboppi_tui::{Role, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::cli::RunArgs;
+use super::Purpose;
+use crate::cli::HowArgs;
 use crate::commands::screen::lines;
 use crate::exit::Failure;
 use crate::terminal::{self, View};
@@ -32,7 +33,8 @@ impl Viewer {
     pub(super) fn start(
         view: View,
         source: Arc<dyn RunSource>,
-        args: &RunArgs,
+        args: &HowArgs,
+        purpose: &Purpose,
         colour: bool,
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
@@ -54,10 +56,10 @@ impl Viewer {
                     colours: terminal::colours(&args.view, colour),
                     ascii: terminal::ascii_only(),
                     role: Role::Owner,
-                    stay: true,
+                    stay: !purpose.answer,
                     notify: terminal::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
-                    title: args.file.display().to_string(),
+                    title: purpose.title.clone(),
                 };
                 let show = move || {
                     let shown = roboppi_tui::run(Arc::clone(&from), screen, lines, control)
@@ -68,11 +70,20 @@ impl Viewer {
                     }
                     shown
                 };
-                (Some(handle), Some((source, settings)), Box::new(show))
+                // What stays on the terminal is the answer.
+                let summary = (!purpose.answer).then_some((source, settings));
+                (Some(handle), summary, Box::new(show))
             }
             View::Plain => {
-                let show =
-                    move || plain::run(source, settings, io::stdout()).map_err(|error| error.to_string());
+                let to_stderr = purpose.answer;
+                let show = move || {
+                    let shown = if to_stderr {
+                        plain::run(source, settings, io::stderr())
+                    } else {
+                        plain::run(source, settings, io::stdout())
+                    };
+                    shown.map_err(|error| error.to_string())
+                };
                 (None, None, Box::new(show))
             }
             View::Json => {

@@ -1,0 +1,131 @@
+//! One agent, one thing to do.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_workflow::parse_duration;
+
+use super::{HowArgs, non_negative};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  roboppi run --worker claude-code \"Make the tests pass\" --capabilities READ,EDIT,RUN_TESTS
+  git diff | roboppi run --worker codex --capabilities READ \"Review this change\" > review.md
+  roboppi run --worker claude-code --resume SESSION \"And now the documentation\"
+
+The answer goes to stdout, everything else to stderr; with --output json the events of the run go to stdout.")]
+pub(crate) struct AgentArgs {
+    /// The agent
+    #[arg(long, value_name = "WORKER")]
+    pub(crate) worker: AgentKind,
+    /// What it is told [default: what stdin says; with both, stdin follows]
+    pub(crate) instructions: Vec<String>,
+    /// Its model, in its own words
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Reasoning effort or the like, in its own words
+    #[arg(long, value_name = "VARIANT")]
+    pub(crate) variant: Option<String>,
+    /// What it may do, separated by commas: READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "EDIT", value_parser = capability)]
+    pub(crate) capabilities: Vec<Capability>,
+    /// How long it may take, as `10m`; a number alone is milliseconds
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = time)]
+    pub(crate) timeout: Duration,
+    /// How long it may do nothing at all: no output, no processor time, no file written [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = time)]
+    pub(crate) idle: Option<Duration>,
+    /// Turns it may take
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_steps: Option<u32>,
+    /// Its own session to go on with
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) resume: Option<String>,
+    /// Variables of this environment it is given besides those every program needs; `*` stands for any letters
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) env_pass: Option<Vec<String>>,
+    /// Variables of this environment it is not given
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) env_block: Vec<String>,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+    #[command(flatten)]
+    pub(crate) old: OldArgs,
+}
+
+/// Options of the existing program that mean nothing for one job.
+#[derive(Debug, Args)]
+pub(crate) struct OldArgs {
+    #[arg(long, hide = true, value_parser = non_negative)]
+    concurrency: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    rps: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    max_cost: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    bp_reject: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    bp_defer: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    bp_degrade: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    cb_threshold: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    cb_reset_ms: Option<f64>,
+    #[arg(long, hide = true, value_parser = non_negative)]
+    cb_half_open: Option<f64>,
+    #[arg(long, hide = true, value_parser = ["debug", "info", "warn", "error", "fatal"])]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkersArgs {
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// An agent, as people name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AgentKind {
+    /// Claude Code
+    #[value(alias = "claude", alias = "CLAUDE_CODE")]
+    ClaudeCode,
+    /// Codex
+    #[value(alias = "CODEX_CLI", alias = "codex-cli")]
+    Codex,
+    /// opencode
+    #[value(alias = "OPENCODE")]
+    Opencode,
+    /// Gemini CLI
+    #[value(alias = "GEMINI", alias = "gemini-cli")]
+    Gemini,
+}
+
+impl From<AgentKind> for WorkerKind {
+    fn from(kind: AgentKind) -> Self {
+        match kind {
+            AgentKind::ClaudeCode => Self::ClaudeCode,
+            AgentKind::Codex => Self::CodexCli,
+            AgentKind::Opencode => Self::OpenCode,
+            AgentKind::Gemini => Self::Gemini,
+        }
+    }
+}
+
+fn capability(text: &str) -> Result<Capability, String> {
+    let wanted = text.trim().to_ascii_uppercase().replace('-', "_");
+    Capability::ALL.into_iter().find(|known| known.name() == wanted).ok_or_else(|| {
+        format!("`{text}` is none; there are {}", Capability::ALL.map(Capability::name).join(", "))
+    })
+}
+
+/// A duration. The existing program takes milliseconds here.
+fn time(text: &str) -> Result<Duration, String> {
+    match text.trim().parse::<u64>() {
+        Ok(0) => Err("must be longer than zero".to_owned()),
+        Ok(millis) => Ok(Duration::from_millis(millis)),
+        Err(_) => parse_duration(text).map_err(|error| error.to_string()),
+    }
+}

@@ -1,0 +1,114 @@
+//! `roboppi run`
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_supervisor::WorkflowFile;
+use roboppi_workflow::parse;
+use serde_json::json;
+
+use crate::cli::AgentArgs;
+use crate::commands::workflow_run::{self, Purpose};
+use crate::exit::Failure;
+use crate::terminal;
+
+/// Longest instructions that are read.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// Name of the only step.
+const STEP: &str = "agent";
+
+pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
+    let view = terminal::choose_view(&args.how.view)?;
+    let kind = WorkerKind::from(args.worker);
+    let instructions = instructions(args)?;
+    let title = format!("{} {}", kind.name(), first_line(&instructions));
+    // A single step has no artifacts; what a run writes beside its record is not for the workspace of the person.
+    let context = tempfile::Builder::new().prefix("roboppi-run-").tempdir();
+    let context =
+        context.map_err(|error| Failure::infrastructure(format!("no temporary directory: {error}")))?;
+    let file = workflow(args, kind, &instructions, context.path())?;
+    workflow_run::execute(&args.how, file, view, &Purpose { title, answer: true })
+}
+
+/// What was typed, then what stdin says when it is no terminal.
+fn instructions(args: &AgentArgs) -> Result<String, Failure> {
+    let mut text = args.instructions.join(" ");
+    if !io::stdin().is_terminal() {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(Failure::usage(format!("stdin has more than {LONGEST} bytes of instructions")));
+        }
+        let given = String::from_utf8(bytes).map_err(|_| Failure::usage("stdin is not UTF-8"))?;
+        if !given.trim().is_empty() {
+            if !text.is_empty() {
+                text.push_str("\n\n");
+            }
+            text.push_str(&given);
+        }
+    }
+    if text.trim().is_empty() {
+        return Err(Failure::usage(
+            "there are no instructions\nhint: `roboppi run --worker claude-code \"what to do\"`, or give them on stdin",
+        ));
+    }
+    Ok(text)
+}
+
+fn first_line(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.chars().take(60).collect()
+}
+
+/// The workflow of one step that does it. Its text is for the record: JSON is YAML.
+fn workflow(
+    args: &AgentArgs,
+    kind: WorkerKind,
+    instructions: &str,
+    context: &Path,
+) -> Result<WorkflowFile, Failure> {
+    let millis = |time: std::time::Duration| format!("{}ms", time.as_millis().max(1));
+    let mut step = json!({
+        "worker": kind.name(),
+        "capabilities": args.capabilities.iter().copied().map(Capability::name).collect::<Vec<_>>(),
+        "timeout": millis(args.timeout),
+        "instructions": instructions,
+    });
+    for (key, value) in [
+        ("model", args.model.as_ref().map(|model| json!(model))),
+        ("variant", args.variant.as_ref().map(|variant| json!(variant))),
+        ("max_steps", args.max_steps.map(|steps| json!(steps))),
+        ("idle", args.idle.map(|idle| json!(millis(idle)))),
+    ] {
+        if let Some(value) = value {
+            step[key] = value;
+        }
+    }
+    let mut environment = json!({ "block": args.env_block });
+    if let Some(pass) = &args.env_pass {
+        environment["pass"] = json!(pass);
+    }
+    let whole = json!({
+        "name": first_line(instructions),
+        "version": "1",
+        // The time of the step is what counts, and its end takes a while.
+        "timeout": millis(args.timeout + args.how.grace + args.how.drain + std::time::Duration::from_secs(60)),
+        "context_dir": context.to_string_lossy(),
+        "environment": environment,
+        "steps": { STEP: step },
+    });
+    let text = serde_json::to_string_pretty(&whole).map_err(Failure::own)?;
+    let parsed = parse(&text);
+    let Some(mut workflow) = parsed.workflow else {
+        return Err(Failure::usage(parsed.render("roboppi run", &text, false)));
+    };
+    for step in workflow.steps.values_mut() {
+        step.agent.resume.clone_from(&args.resume);
+    }
+    let path = std::env::current_dir().map_err(Failure::own)?.join("roboppi-run");
+    Ok(WorkflowFile { path, text, workflow })
+}
