@@ -16,13 +16,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::control::Signal;
-use crate::fetch::Fetcher;
+use crate::fetch::{self, Fetcher};
 use crate::input::Decoder;
 use crate::lines::{LineView, Lines};
 use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
 use crate::terminal::{Screen, TerminalEvent, TerminalEvents};
-use crate::update::{log_request, prepare, update, wants_core_tail};
+use crate::update::{log_request, prepare, update, wanted_whole, wants_core_tail};
 use crate::{TuiControl, TuiError, TuiSettings};
 
 /// Shortest time between two frames for what the run does.
@@ -371,6 +371,11 @@ impl<'a, D: Display> Driver<'a, D> {
             && let Some(tail) = self.fetcher.core_tail(&self.source.core_stderr())
         {
             self.tell(Message::CoreTail(tail))?;
+        }
+        if let Some(name) = wanted_whole(&self.model).map(str::to_owned) {
+            let text = fetch::whole(self.source, &name);
+            self.tell(Message::Whole(name, text))?;
+            prepare(&mut self.model);
         }
         self.model.dirty = false;
         let now = Instant::now();

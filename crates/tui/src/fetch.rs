@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use roboppi_attach::RunSource;
-use roboppi_journal::{LogLine, LogPiece, LogReader, RecordError};
+use roboppi_journal::{LogLine, LogPiece, LogReader, RecordError, RunDir};
 use roboppi_run::AttemptRef;
 
 use crate::log_pane::{CoreTail, LINE_BYTES, LogRequest, LogRow, LogWindow};
@@ -14,6 +14,9 @@ use crate::sanitise;
 
 /// Bytes of the end of an over-long line that are looked at.
 const ENDING: usize = 4 * 1024;
+
+/// Bytes of a large value that are shown.
+const WHOLE: usize = 1024 * 1024;
 
 /// Bytes of the core's standard error that are shown.
 const CORE_TAIL: u64 = 64 * 1024;
@@ -73,6 +76,16 @@ impl Fetcher {
                 Some(CoreTail { path: shown, error, ..CoreTail::default() })
             }
         }
+    }
+}
+
+/// A large value of the record, as much of it as anybody reads on a screen.
+pub(crate) fn whole(source: &dyn RunSource, name: &str) -> String {
+    let read = RunDir::at(source.run_dir().to_owned()).blob(name);
+    match read {
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes[..bytes.len().min(WHOLE)]).into_owned(),
+        Ok(None) => "The rest is not in the record.".to_owned(),
+        Err(error) => format!("The rest cannot be read: {error}"),
     }
 }
 

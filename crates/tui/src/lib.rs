@@ -9,6 +9,7 @@
 //! for what the run does, at once when a key was pressed, and none when nothing changed. Nothing reaches the
 //! terminal that did not pass `sanitise`.
 
+mod activity_pane;
 mod control;
 mod diff_pane;
 mod driver;
@@ -21,6 +22,7 @@ mod keymap;
 mod layout;
 mod lines;
 mod log_pane;
+mod markdown;
 mod message;
 mod model;
 mod notify;

@@ -31,6 +31,8 @@ pub(crate) enum Message {
     History(History),
     Log(LogWindow),
     CoreTail(CoreTail),
+    /// A large value of the record: its name, and what is in it.
+    Whole(String, String),
 }
 
 /// Something the driver is to do.

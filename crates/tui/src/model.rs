@@ -8,6 +8,7 @@ use roboppi_attach::{History, Position};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
 
+use crate::activity_pane::ActivityPane;
 use crate::diff_pane::DiffPane;
 use crate::forecast::Forecast;
 use crate::log_pane::{CoreTail, LogPane};
@@ -34,7 +35,10 @@ pub(crate) struct Model {
     /// The selection goes with the run until the person moves it.
     pub(crate) follow: bool,
     pub(crate) focus: Focus,
+    /// The tab that is shown: the chosen one, or the first of the step.
     pub(crate) tab: Tab,
+    /// The tab the person chose.
+    pub(crate) wanted_tab: Option<Tab>,
     /// Index of the attempt shown; `None` for the latest.
     pub(crate) attempt: Option<usize>,
     /// Where each tab is scrolled to; the log has its own.
@@ -42,6 +46,7 @@ pub(crate) struct Model {
     pub(crate) log: LogPane,
     pub(crate) core_tail: CoreTail,
     pub(crate) diffs: DiffPane,
+    pub(crate) activity: ActivityPane,
     pub(crate) question: Option<Question>,
     /// How far this person went with ending the run: 1 asked, 2 forced.
     pub(crate) asked: u8,
@@ -105,7 +110,7 @@ pub(crate) struct Context {
     pub(crate) step_unsuccessful: bool,
     /// The step has more than one attempt.
     pub(crate) attempts: bool,
-    /// There are changes to go to and to fold.
+    /// There is something to go to and to fold: changes, or what an agent did.
     pub(crate) patches: bool,
     /// A log is not shown because streaming is off.
     pub(crate) log_closed: bool,
@@ -117,6 +122,7 @@ impl Model {
     pub(crate) fn new(settings: TuiSettings, zone: TimeZone, size: Size, now: UtcMillis) -> Self {
         let mut scroll = [Scroll::default(); Tab::ALL.len()];
         scroll[Tab::Core.index()].stick = true;
+        scroll[Tab::Activity.index()].stick = true;
         Self {
             view: RunView::default(),
             ended: false,
@@ -131,11 +137,13 @@ impl Model {
             follow: true,
             focus: Focus::default(),
             tab: Tab::default(),
+            wanted_tab: None,
             attempt: None,
             scroll,
             log: LogPane::default(),
             core_tail: CoreTail::default(),
             diffs: DiffPane::default(),
+            activity: ActivityPane::default(),
             question: None,
             asked: 0,
             notice: None,
@@ -177,16 +185,26 @@ impl Model {
             step_waits: asks && self.shown_step().is_some_and(can_be_skipped),
             step_unsuccessful: heard && self.shown_step().is_some_and(can_be_retried),
             attempts: self.shown_step().is_some_and(|step| step.attempts.len() > 1),
-            patches: self.tab == Tab::Diffs && patches > 0,
+            patches: match self.tab {
+                Tab::Diffs => patches > 0,
+                Tab::Activity => self.shown_attempt().is_some_and(|shown| !shown.activity.items.is_empty()),
+                _ => false,
+            },
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),
             role: self.settings.role,
         }
     }
 
     /// The tabs of what is shown, in the order of their numbers.
-    #[expect(clippy::unused_self, reason = "which tabs there are is a question about what is shown")]
-    pub(crate) const fn tabs(&self) -> &'static [Tab] {
-        &Tab::ALL
+    pub(crate) fn tabs(&self) -> &'static [Tab] {
+        let is_agent = self.shown_step().is_some_and(|step| step.plan.worker.is_agent());
+        if is_agent { &Tab::ALL } else { &Tab::OF_SCRIPTS }
+    }
+
+    /// Shows the chosen tab where the step has it, else its first one.
+    pub(crate) fn fit_tab(&mut self) {
+        let tabs = self.tabs();
+        self.tab = self.wanted_tab.filter(|wanted| tabs.contains(wanted)).unwrap_or(tabs[0]);
     }
 
     /// The tab of a number, which is from 1.

@@ -4,10 +4,12 @@
 /// ([`Model::tabs`](crate::model::Model::tabs)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tab {
+    Activity,
     #[default]
     Overview,
     Logs,
     Diffs,
+    Usage,
     Result,
     Core,
     Timeline,
@@ -15,15 +17,30 @@ pub(crate) enum Tab {
 }
 
 impl Tab {
-    /// All there are.
-    pub(crate) const ALL: [Self; 7] =
+    /// All there are: those of a step an agent does.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Activity,
+        Self::Overview,
+        Self::Logs,
+        Self::Diffs,
+        Self::Usage,
+        Self::Result,
+        Self::Core,
+        Self::Timeline,
+        Self::Help,
+    ];
+
+    /// Those of a step a script does.
+    pub(crate) const OF_SCRIPTS: [Self; 7] =
         [Self::Overview, Self::Logs, Self::Diffs, Self::Result, Self::Core, Self::Timeline, Self::Help];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Activity => "Activity",
             Self::Overview => "Overview",
             Self::Logs => "Logs",
             Self::Diffs => "Diffs",
+            Self::Usage => "Usage",
             Self::Result => "Result",
             Self::Core => "Core",
             Self::Timeline => "Timeline",
@@ -34,9 +51,11 @@ impl Tab {
     /// What it shows, for the help.
     pub(crate) const fn about(self) -> &'static str {
         match self {
+            Self::Activity => "what the agent says and does",
             Self::Overview => "the step, the graph of all steps, the run",
             Self::Logs => "what the worker printed",
             Self::Diffs => "what the worker changed",
+            Self::Usage => "tokens and money",
             Self::Result => "how the attempt ended",
             Self::Core => "the process that starts the workers",
             Self::Timeline => "when each attempt was at work",

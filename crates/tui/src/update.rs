@@ -5,13 +5,13 @@ use roboppi_attach::Wish;
 use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord, RunStatus};
 
-use crate::Colours;
 use crate::forecast::forecast;
 use crate::layout::{Areas, GUTTER, log_parts};
 use crate::log_pane::LogRequest;
 use crate::message::{Action, Message};
 use crate::model::{Model, Question, can_be_ended, can_be_skipped};
 use crate::tab::Tab;
+use crate::{Colours, view};
 
 mod ending;
 mod keys;
@@ -43,6 +43,8 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             let was_over = model.is_over();
             let was_known = model.view.head.is_some();
             model.view = *view;
+            model.activity.read_anew(&model.view);
+            model.fit_tab();
             model.dirty = true;
             let just_over = !was_over && model.is_over();
             selection::settle(model, just_over);
@@ -54,6 +56,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         Message::Record(record) => {
             model.dirty |= is_visible(model, &record);
             model.view.apply(&record);
+            take_in_activity(model, &record);
             // Our own wishes name nobody who brought them.
             if let RunRecord::Journal(record) = &*record
                 && let RunEvent::Wish { by: None, refused: Some(refused), .. } = &record.event
@@ -85,6 +88,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         }
         Message::Log(window) => model.log.window = window,
         Message::CoreTail(tail) => model.core_tail = tail,
+        Message::Whole(name, text) => model.activity.read(name, text),
     }
     close_stale_question(model);
     actions
@@ -95,12 +99,36 @@ pub(crate) fn prepare(model: &mut Model) {
     let rows = Areas::of(model.size, model.focus).steps.height;
     selection::keep_in_sight(model, usize::from(rows));
     model.forecast = forecast(&model.view, &model.history, |step| model.step_ms(step));
+    if model.tab == Tab::Activity {
+        let columns = usize::from(Areas::of(model.size, model.focus).pane.width);
+        let mut pane = std::mem::take(&mut model.activity);
+        if let Some(attempt) = model.shown_attempt() {
+            pane.render(&attempt.activity, columns, |item, folded, pane| {
+                view::activity_item(model, pane, attempt, item, folded)
+            });
+        }
+        model.activity = pane;
+    }
     if model.tab == Tab::Diffs {
         let mut diffs = std::mem::take(&mut model.diffs);
         if let Some(attempt) = model.shown_attempt() {
             diffs.index.take_in(attempt);
         }
         model.diffs = diffs;
+    }
+}
+
+/// What is being said is no part of the view.
+fn take_in_activity(model: &mut Model, record: &RunRecord) {
+    match record {
+        RunRecord::Attempt(of, record) => {
+            model.activity.take_in(of, &record.event);
+        }
+        RunRecord::Journal(record) => {
+            if let RunEvent::AttemptFinished { of, .. } = &record.event {
+                model.activity.over(of);
+            }
+        }
     }
 }
 
@@ -120,6 +148,11 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
     })
 }
 
+/// The large value of the record that the next frame shows and does not have.
+pub(crate) fn wanted_whole(model: &Model) -> Option<&str> {
+    model.activity.wanted().filter(|_| model.tab == Tab::Activity)
+}
+
 /// Whether the next frame shows what the core said.
 pub(crate) fn wants_core_tail(model: &Model) -> bool {
     let Size { width, height } = model.size;
@@ -137,7 +170,8 @@ fn is_visible(model: &Model, record: &RunRecord) -> bool {
             | WorkerEvent::TextDelta(_)
             | WorkerEvent::ThinkingDelta(_)
             | WorkerEvent::Gap(_) => {
-                model.tab == Tab::Logs && model.shown_attempt().is_some_and(|shown| shown.of == *of)
+                matches!(model.tab, Tab::Logs | Tab::Activity)
+                    && model.shown_attempt().is_some_and(|shown| shown.of == *of)
             }
             _ => true,
         },

@@ -8,6 +8,7 @@ use crate::layout::Areas;
 use crate::model::Model;
 use crate::tab::Tab;
 
+mod activity;
 mod ascii;
 mod core;
 mod diffs;
@@ -23,6 +24,7 @@ mod result;
 mod steps;
 mod tabs;
 mod timeline;
+mod usage;
 mod wording;
 
 /// Rows of the pane and rows it shows at a time.
@@ -32,6 +34,7 @@ pub(crate) struct Extent {
     pub(crate) rows: usize,
 }
 
+pub(crate) use activity::{TEXT_ROWS, item as activity_item};
 pub(crate) use page::top;
 
 /// Draws a frame.
@@ -63,7 +66,8 @@ fn pane(model: &Model, area: Rect, page: &[Line<'_>], buffer: &mut Buffer) {
         Tab::Diffs => diffs::draw(model, area, buffer),
         Tab::Core => core::draw(model, area, buffer),
         Tab::Timeline => timeline::draw(model, area, buffer),
-        Tab::Overview | Tab::Result | Tab::Help => {
+        Tab::Activity => activity::draw(model, area, buffer),
+        Tab::Overview | Tab::Usage | Tab::Result | Tab::Help => {
             page::draw(model, page, area, buffer);
         }
     }
@@ -73,9 +77,10 @@ fn pane(model: &Model, area: Rect, page: &[Line<'_>], buffer: &mut Buffer) {
 fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     match model.tab {
         Tab::Overview => overview::lines(model, columns),
+        Tab::Usage => usage::lines(model, columns),
         Tab::Result => result::lines(model, columns),
         Tab::Help => help::lines(model, columns),
-        Tab::Logs | Tab::Diffs | Tab::Core | Tab::Timeline => Vec::new(),
+        Tab::Activity | Tab::Logs | Tab::Diffs | Tab::Core | Tab::Timeline => Vec::new(),
     }
 }
 
@@ -94,7 +99,10 @@ fn extent_of(model: &Model, area: Rect, page: &[Line<'_>]) -> Extent {
         Tab::Diffs => diffs::extent(model, area),
         Tab::Core => core::extent(model, area),
         Tab::Timeline => timeline::extent(model, area),
-        Tab::Overview | Tab::Result | Tab::Help => Extent { len: page.len(), rows: usize::from(area.height) },
+        Tab::Activity => activity::extent(model, area),
+        Tab::Overview | Tab::Usage | Tab::Result | Tab::Help => {
+            Extent { len: page.len(), rows: usize::from(area.height) }
+        }
     }
 }
 
@@ -115,5 +123,7 @@ fn put(buffer: &mut Buffer, area: Rect, line: &Line<'_>) {
     }
 }
 
+#[cfg(test)]
+mod activity_tests;
 #[cfg(test)]
 mod tests;

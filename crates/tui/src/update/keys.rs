@@ -83,7 +83,8 @@ fn page(model: &mut Model, pages: isize) {
 
 /// Shows a tab; on a small screen that means going there.
 fn show(model: &mut Model, tab: Tab) {
-    model.tab = tab;
+    model.wanted_tab = Some(tab);
+    model.fit_tab();
     if Areas::of(model.size, model.focus).pane.area() == 0 {
         model.focus = Focus::Pane;
     }

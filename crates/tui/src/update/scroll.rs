@@ -35,7 +35,7 @@ pub(super) fn pane(model: &mut Model, to: Move) {
         Move::Last => most,
     };
     // Only a tab that grows at its end stays there.
-    scroll.stick = model.tab == Tab::Core && scroll.top == most;
+    scroll.stick = matches!(model.tab, Tab::Core | Tab::Activity) && scroll.top == most;
 }
 
 fn log(model: &mut Model, to: Move) {

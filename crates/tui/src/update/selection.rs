@@ -53,7 +53,8 @@ pub(super) fn select(model: &mut Model, step: Option<StepId>) {
         return;
     }
     model.selected = step;
-    for tab in [Tab::Overview, Tab::Diffs, Tab::Result] {
+    model.fit_tab();
+    for tab in [Tab::Overview, Tab::Diffs, Tab::Usage, Tab::Result] {
         model.scroll[tab.index()] = Scroll::default();
     }
     choose_attempt(model, None);
@@ -63,6 +64,8 @@ pub(super) fn select(model: &mut Model, step: Option<StepId>) {
 pub(super) fn choose_attempt(model: &mut Model, attempt: Option<usize>) {
     model.attempt = attempt;
     model.diffs.leave();
+    model.activity.leave();
+    model.scroll[Tab::Activity.index()] = Scroll { top: 0, stick: true };
     model.scroll[Tab::Diffs.index()] = Scroll::default();
     model.scroll[Tab::Result.index()] = Scroll::default();
     model.log.follow = true;
@@ -105,8 +108,15 @@ pub(super) fn attempt_by(model: &mut Model, by: isize) {
     }
 }
 
-/// `<` and `>`: to another heading of the changes.
+/// `<` and `>`: to another heading of the changes, or another thing an agent did.
 pub(super) fn change_by(model: &mut Model, by: isize) {
+    if model.tab == Tab::Activity {
+        if let Some(row) = model.activity.choose(by) {
+            model.follow = false;
+            model.scroll[Tab::Activity.index()] = Scroll { top: row, stick: false };
+        }
+        return;
+    }
     let found = model.shown_attempt().and_then(|attempt| {
         let diffs = Diffs::of(&model.diffs, attempt);
         let heading = diffs.neighbour(by)?;
@@ -121,6 +131,9 @@ pub(super) fn change_by(model: &mut Model, by: isize) {
 
 /// Space: folds or unfolds what is below the current heading.
 pub(super) fn fold(model: &mut Model) {
+    if model.tab == Tab::Activity {
+        return model.activity.fold();
+    }
     let Some(attempt) = model.shown_attempt() else { return };
     if let Some(heading) = Diffs::of(&model.diffs, attempt).current() {
         model.diffs.toggle(heading.clone());
@@ -131,6 +144,9 @@ pub(super) fn fold(model: &mut Model) {
 
 /// `z`: folds all files, or unfolds everything.
 pub(super) fn fold_all(model: &mut Model) {
+    if model.tab == Tab::Activity {
+        return model.activity.fold_all();
+    }
     let Some(attempt) = model.shown_attempt() else { return };
     let diffs = Diffs::of(&model.diffs, attempt);
     let files = diffs.files.iter().map(|file| Heading::File(file.path.to_owned())).collect();

@@ -1,0 +1,337 @@
+//! What an agent says and does, as it does it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use roboppi_ipc::{ChangeKind, PlanStatus};
+use roboppi_run::{Act, Activity, ActivityItem, AttemptView, ToolUse, spent_words, tokens, tool_words};
+
+use super::{Extent, page, put};
+use crate::activity_pane::ActivityPane;
+use crate::model::Model;
+use crate::{markdown, sanitise, text, theme};
+
+/// Rows of a text that are shown of a folded one.
+pub(crate) const TEXT_ROWS: usize = 24;
+/// Rows of a diff, and of what a call that failed returned, that are shown of folded ones.
+const FEW: usize = 8;
+/// Bytes of one text that are looked at. All of it is in the record.
+const LONGEST: usize = 64 * 1024;
+/// Columns sub-agents are set in, and how deep at most.
+const INDENT: usize = 2;
+const DEEPEST: usize = 4;
+
+pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
+    let Some(attempt) = model.shown_attempt() else {
+        let words = "No attempt was made yet.";
+        return put(buffer, area, &Line::styled(text::fit(words, area.width.into()), model.theme.faint()));
+    };
+    let head = head(model, attempt, area);
+    let (top, body) = parts(area, head.len());
+    for (row, line) in top.rows().zip(&head) {
+        put(buffer, row, line);
+    }
+    let rest = partial(model, attempt, body.width);
+    let len = rendered(model) + rest.len();
+    let from = page::top(model, len, usize::from(body.height));
+    let current = model.activity.current();
+    let items = model.activity.rendered().iter().flat_map(|one| {
+        let is_current = Some(one.item.seq) == current;
+        one.lines.iter().enumerate().map(move |(index, line)| (line, is_current && index == 0))
+    });
+    let lines = items.chain(rest.iter().map(|line| (line, false)));
+    for (row, (line, is_current)) in body.rows().zip(lines.skip(from)) {
+        put(buffer, row, line);
+        if is_current {
+            buffer.set_style(row, model.theme.selected());
+        }
+    }
+    if len == 0 {
+        let words =
+            if model.is_over() { "It said and did nothing." } else { "It has said and done nothing yet." };
+        put(buffer, body, &Line::styled(text::fit(words, body.width.into()), model.theme.faint()));
+    }
+}
+
+pub(super) fn extent(model: &Model, area: Rect) -> Extent {
+    let Some(attempt) = model.shown_attempt() else { return Extent::default() };
+    let (_, body) = parts(area, head(model, attempt, area).len());
+    let len = rendered(model) + partial(model, attempt, body.width).len();
+    Extent { len, rows: usize::from(body.height) }
+}
+
+fn rendered(model: &Model) -> usize {
+    model.activity.rendered().iter().map(|one| one.lines.len()).sum()
+}
+
+fn parts(area: Rect, head: usize) -> (Rect, Rect) {
+    let height = u16::try_from(head).unwrap_or(u16::MAX).min(area.height / 2);
+    let top = Rect { height, ..area };
+    (top, Rect { y: top.bottom(), height: area.height - height, ..area })
+}
+
+/// What it costs so far, what it waits for, and its list of things to do.
+fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> {
+    let (theme, columns) = (model.theme, usize::from(area.width));
+    let activity = &attempt.activity;
+    let mut lines = Vec::new();
+    let mut facts = Vec::new();
+    facts.extend(activity.session.as_ref().and_then(|session| session.model.clone()));
+    if let Some(usage) = attempt.usage() {
+        facts.push(spent_words(&roboppi_run::Spent { usage, attempts: 1, without_cost: 0 }));
+    }
+    if activity.tool_calls > 0 {
+        let failed = match activity.tool_failures {
+            0 => String::new(),
+            failed => format!(" ({failed} failed)"),
+        };
+        facts.push(format!("{} calls{failed}", tokens(activity.tool_calls)));
+    }
+    if !facts.is_empty() {
+        let facts = sanitise::text(&facts.join(" · "));
+        lines.push(Line::styled(text::fit(&facts, columns), theme.faint()));
+    }
+    if let Some(waiting) = activity.waiting.as_ref().filter(|_| attempt.finished_at.is_none()) {
+        let words = format!("◷ waits: {}", sanitise::text(&waiting.why));
+        lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
+    }
+    plan(model, activity, area, &mut lines);
+    if activity.items_given_up() > 0 {
+        let words = format!("{} earlier things are in the record", activity.items_given_up());
+        lines.push(Line::styled(text::fit(&words, columns), theme.faint()));
+    }
+    lines
+}
+
+/// The list of things to do: all of it where there is room, else the one it is at.
+fn plan(model: &Model, activity: &Activity, area: Rect, lines: &mut Vec<Line<'static>>) {
+    let Some((done, all)) = activity.plan_done() else { return };
+    let (theme, columns) = (model.theme, usize::from(area.width));
+    let line = |sign: &str, words: &str, style: Style| {
+        Line::styled(text::fit(&format!("{sign} {}", sanitise::text(words)), columns), style)
+    };
+    if usize::from(area.height) >= 3 * all {
+        lines.extend(activity.plan.iter().map(|item| match item.status {
+            PlanStatus::Completed => line("☑", &item.text, theme.faint()),
+            PlanStatus::InProgress => line("▸", &item.text, theme.busy()),
+            PlanStatus::Pending => line("☐", &item.text, Style::new()),
+        }));
+        return;
+    }
+    let now = activity.plan.iter().find(|item| item.status == PlanStatus::InProgress);
+    let now = now.map_or(String::new(), |item| format!(": {}", item.text));
+    lines.push(line("▸", &format!("{done} of {all} steps done{now}"), theme.busy()));
+}
+
+/// What is being said right now.
+fn partial(model: &Model, attempt: &AttemptView, columns: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for part in model.activity.partial(&attempt.of) {
+        let style = if part.is_thought { model.theme.faint() } else { Style::new() };
+        let hole = if part.has_holes { "… " } else { "" };
+        let (shown, _) = text::beginning(&part.text, LONGEST);
+        let words = format!("{hole}{shown}▌");
+        let mut of_part = markdown::lines(&words, columns.into(), model.theme);
+        of_part.iter_mut().for_each(|line| line.style = line.style.patch(style));
+        lines.append(&mut of_part);
+    }
+    lines
+}
+
+/// The lines of one item. `pane` is that of the model, which may not have it while it is being rendered.
+pub(crate) fn item(
+    model: &Model,
+    pane: &ActivityPane,
+    attempt: &AttemptView,
+    item: &ActivityItem,
+    folded: bool,
+) -> Vec<Line<'static>> {
+    let columns = usize::from(crate::layout::Areas::of(model.size, model.focus).pane.width).max(4);
+    let depth = depth(&attempt.activity, item);
+    let inner = columns.saturating_sub(depth * INDENT).max(4);
+    let mut lines = match &item.what {
+        Act::Text(said) => {
+            let whole = pane.whole(said.blob.as_deref()).filter(|_| !folded);
+            let is_cut = whole.is_none() && said.blob.is_some();
+            said_lines(model, whole.unwrap_or(&said.text), inner, folded, is_cut)
+        }
+        Act::Thought(thought) => {
+            let whole = pane.whole(thought.blob.as_deref()).filter(|_| !folded);
+            thought_lines(model, whole.unwrap_or(&thought.text), inner, folded)
+        }
+        Act::Tool(tool) => tool_lines(model, pane, item, tool, inner, folded),
+        Act::File(change) => {
+            let (sign, action) = match change.action {
+                Some(ChangeKind::Created) => ("+", "created"),
+                Some(ChangeKind::Deleted) => ("-", "deleted"),
+                Some(ChangeKind::Modified) | None => ("~", "changed"),
+            };
+            let head = format!("{sign} {action} {}", sanitise::text(&change.path));
+            let mut lines = vec![Line::styled(text::fit(&head, inner), model.theme.note())];
+            if let Some(patch) = change.patch.and_then(|seq| attempt.activity.patch(seq)) {
+                diff_lines(model, &patch.patch.diff, inner, folded, &mut lines);
+            }
+            lines
+        }
+        Act::Wait(wait) => {
+            let times = if wait.times > 1 { format!(", {} times", wait.times) } else { String::new() };
+            let over = wait.over.map_or(String::new(), |over| {
+                format!(", went on after {}", text::duration(over.0.saturating_sub(item.ts.0)))
+            });
+            let words = format!("◷ waited: {}{times}{over}", sanitise::text(&wait.waiting.why));
+            vec![Line::styled(text::fit(&words, inner), model.theme.busy())]
+        }
+        Act::Unknown { raw } => {
+            let shown = if folded { text::beginning(raw, 500).0 } else { raw };
+            let words = format!("? {}", sanitise::text(shown));
+            let rows = text::wrap(&words, inner).into_iter().take(if folded { 1 } else { usize::MAX });
+            rows.map(|line| Line::styled(line, model.theme.faint())).collect()
+        }
+    };
+    if depth > 0 {
+        let margin = Span::styled("│ ".repeat(depth), model.theme.faint());
+        lines.iter_mut().for_each(|line| line.spans.insert(0, margin.clone()));
+    }
+    // What it says is set apart from what it does.
+    if matches!(item.what, Act::Text(_)) {
+        lines.insert(0, Line::default());
+        lines.push(Line::default());
+    }
+    lines
+}
+
+/// How many sub-agents an item is in.
+fn depth(activity: &Activity, item: &ActivityItem) -> usize {
+    let mut parent = item.parent.as_deref();
+    let mut depth = 0;
+    while let Some(id) = parent.filter(|_| depth < DEEPEST) {
+        depth += 1;
+        let of_call = |item: &&std::sync::Arc<ActivityItem>| item.tool().is_some_and(|tool| tool.id == id);
+        parent = activity.items.iter().rev().find(of_call).and_then(|call| call.parent.as_deref());
+    }
+    depth
+}
+
+fn said_lines(model: &Model, said: &str, columns: usize, folded: bool, is_cut: bool) -> Vec<Line<'static>> {
+    let (shown, left_off) = if folded { text::beginning(said, LONGEST) } else { (said, 0) };
+    let mut lines = markdown::lines(shown, columns, model.theme);
+    if folded && lines.len() > TEXT_ROWS + 1 {
+        let more = lines.len() - TEXT_ROWS;
+        lines.truncate(TEXT_ROWS);
+        lines.push(more_line(model, &format!("… {more} more lines"), columns));
+    } else if left_off > 0 || is_cut {
+        lines.push(more_line(model, "… the rest is in the record", columns));
+    }
+    lines
+}
+
+fn thought_lines(model: &Model, thought: &str, columns: usize, folded: bool) -> Vec<Line<'static>> {
+    let thought = thought.trim();
+    if folded {
+        let first = thought.lines().next().unwrap_or_default();
+        let more = if thought.contains('\n') { " …" } else { "" };
+        let words = format!("✻ {}{more}", sanitise::text(first));
+        return vec![Line::styled(text::fit(&words, columns), model.theme.faint())];
+    }
+    let mut lines = Vec::new();
+    for line in sanitise::lines(thought) {
+        let rows = text::wrap(&line, columns.saturating_sub(2));
+        lines.extend(rows.into_iter().map(|row| Line::styled(format!("  {row}"), model.theme.faint())));
+    }
+    if let Some(first) = lines.first_mut() {
+        *first = Line::styled(first.to_string().replacen("  ", "✻ ", 1), model.theme.faint());
+    }
+    lines
+}
+
+/// `● Bash npm test                 ok 12s`, and what it returned.
+fn tool_lines(
+    model: &Model,
+    pane: &ActivityPane,
+    item: &ActivityItem,
+    tool: &ToolUse,
+    columns: usize,
+    folded: bool,
+) -> Vec<Line<'static>> {
+    let is_over = model.shown_attempt().is_some_and(|attempt| attempt.finished_at.is_some());
+    let (sign, state, style) = match &tool.result {
+        None if is_over => ("?", "no result".to_owned(), model.theme.busy()),
+        None => {
+            (theme::spinner(model.frame), text::running_duration(model.since(item.ts)), model.theme.busy())
+        }
+        Some(outcome) => {
+            let took =
+                tool.duration_ms(item.ts).map_or(String::new(), |ms| format!(" {}", text::duration(ms)));
+            if outcome.result.ok {
+                ("✓", format!("ok{took}"), model.theme.good())
+            } else {
+                ("✗", format!("failed{took}"), model.theme.bad())
+            }
+        }
+    };
+    let what = match tool_words(&tool.name, &tool.input) {
+        words if words.is_empty() => "a call that was not seen".to_owned(),
+        words => words,
+    };
+    let room = columns.saturating_sub(text::width(sign) + text::width(&state) + 3);
+    let what = text::fit(&sanitise::text(&what), room);
+    let gap = columns.saturating_sub(text::width(sign) + 1 + text::width(&what) + text::width(&state));
+    let mut lines = vec![Line::from(vec![
+        Span::styled(sign, style),
+        Span::raw(" "),
+        Span::styled(what, model.theme.strong()),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(state, style),
+    ])];
+    let Some(outcome) = &tool.result else { return lines };
+    let rows = match (folded, outcome.result.ok) {
+        (true, true) => return lines,
+        (true, false) => FEW,
+        (false, _) => usize::MAX,
+    };
+    let whole = pane.whole(outcome.result.blob.as_deref()).filter(|_| !folded);
+    let shown = whole.unwrap_or(&outcome.result.preview);
+    let returned: Vec<_> = sanitise::lines(shown.trim_end())
+        .iter()
+        .flat_map(|line| text::wrap(line, columns.saturating_sub(4)))
+        .collect();
+    for row in returned.iter().take(rows).filter(|_| !outcome.result.preview.is_empty()) {
+        lines.push(Line::styled(format!("  │ {row}"), model.theme.faint()));
+    }
+    if returned.len() > rows {
+        lines.push(more_line(model, &format!("  … {} more lines", returned.len() - rows), columns));
+    } else if outcome.result.blob.is_some() && whole.is_none() {
+        let words = format!("  … {} in all, in the record", text::bytes(outcome.result.bytes));
+        lines.push(more_line(model, &words, columns));
+    }
+    lines
+}
+
+fn diff_lines(model: &Model, diff: &str, columns: usize, folded: bool, lines: &mut Vec<Line<'static>>) {
+    let rows: Vec<_> = text::beginning(diff, LONGEST)
+        .0
+        .lines()
+        .filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ ") && !line.starts_with("diff "))
+        .collect();
+    let few = if folded { FEW } else { usize::MAX };
+    for row in rows.iter().take(few) {
+        let style = match row.as_bytes().first() {
+            Some(b'+') => model.theme.good(),
+            Some(b'-') => model.theme.bad(),
+            Some(b'@') => model.theme.note(),
+            _ => Style::new(),
+        };
+        lines.push(Line::styled(
+            format!("  {}", text::fit(&sanitise::line(row), columns.saturating_sub(2))),
+            style,
+        ));
+    }
+    if rows.len() > few {
+        lines.push(more_line(model, &format!("  … {} more lines", rows.len() - few), columns));
+    }
+}
+
+fn more_line(model: &Model, words: &str, columns: usize) -> Line<'static> {
+    Line::styled(text::fit(words, columns), model.theme.faint())
+}

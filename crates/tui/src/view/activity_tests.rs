@@ -1,0 +1,172 @@
+//! Screens of an agent at work.
+
+use insta::assert_snapshot;
+use roboppi_ipc::{
+    AgentDelta, AgentText, ChangeKind, Patch, PlanItem, PlanStatus, SessionInfo, ToolCall, ToolResult, Usage,
+    WaitCause, Waiting, WorkerEvent, WorkerKind,
+};
+use serde_json::json;
+
+use crate::Colours;
+use crate::message::Message;
+use crate::test_run::{TestRun, draw, of, plan, press, screen};
+use crate::theme::Theme;
+use crate::update::{prepare, update, wanted_whole};
+
+fn call(id: &str, name: &str, input: serde_json::Value, parent: Option<&str>) -> WorkerEvent {
+    let (id, name, parent) = (id.to_owned(), name.to_owned(), parent.map(str::to_owned));
+    WorkerEvent::ToolCall(ToolCall { id, name, input, blob: None, parent })
+}
+
+fn returned(id: &str, ok: bool, preview: &str) -> WorkerEvent {
+    let (bytes, blob) = (preview.len() as u64, None);
+    WorkerEvent::ToolResult(ToolResult {
+        id: id.into(),
+        ok,
+        preview: preview.into(),
+        bytes,
+        blob,
+        duration_ms: None,
+    })
+}
+
+/// An agent that has done some things and is about to do more.
+fn at_work() -> TestRun {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::ClaudeCode;
+    let mut run = TestRun::with(vec![step, plan("publish", &["fix"])], true);
+    run.running("fix", 1, 4711);
+    let of = of("fix", 1);
+    let mut say = |ms: u64, event: WorkerEvent| run.after(ms).event(&of, event);
+    let model = Some("claude-sonnet-4-5".to_owned());
+    say(100, WorkerEvent::Session(SessionInfo { id: "s-1".into(), model, version: None }));
+    let todo = |text: &str, status| PlanItem { text: text.into(), status };
+    let items = vec![
+        todo("Read the tests", PlanStatus::Completed),
+        todo("Mend the parser", PlanStatus::InProgress),
+        todo("Run everything", PlanStatus::Pending),
+    ];
+    say(100, WorkerEvent::Plan { items });
+    say(100, WorkerEvent::Thinking(AgentText::new("The parser is at fault.\nOr the lexer.")));
+    say(
+        500,
+        WorkerEvent::Text(AgentText::new(
+            "## What I found\n\nThe **parser** drops the last token. I will:\n- mend `next()`\n- run the tests\n\u{1b}[31mred?",
+        )),
+    );
+    say(10, call("t1", "Bash", json!({"command": "npm test"}), None));
+    say(
+        12_300,
+        returned("t1", false, "3 tests failed\n  parser.test.js\n\u{1b}]0;title\u{7}  lexer.test.js"),
+    );
+    let waiting = Waiting {
+        why: "the service is overloaded".into(),
+        cause: Some(WaitCause::Retry),
+        delay_ms: Some(500),
+        until: None,
+    };
+    say(10, WorkerEvent::Waiting(waiting.clone()));
+    say(900, WorkerEvent::Waiting(waiting));
+    say(600, call("t2", "Edit", json!({"file_path": "/home/me/app/src/parser.js"}), None));
+    say(50, returned("t2", true, "done"));
+    let path = "/home/me/app/src/parser.js".to_owned();
+    say(
+        0,
+        WorkerEvent::FileChanged { path: path.clone(), action: ChangeKind::Modified, by: Some("t2".into()) },
+    );
+    let diff = "--- a/src/parser.js\n+++ b/src/parser.js\n@@ -1,3 +1,3 @@\n const a = 1;\n-return tokens.slice(1);\n+return tokens;\n";
+    say(0, WorkerEvent::Patch(Patch { file_path: path, diff: diff.into() }));
+    say(10, call("t3", "Task", json!({"description": "Review the change"}), None));
+    say(10, call("t4", "Grep", json!({"pattern": "slice"}), Some("t3")));
+    say(40, returned("t4", true, "1 file"));
+    let usage = Usage {
+        input_tokens: 34_000,
+        output_tokens: 1_200,
+        cost_usd: Some(0.0144),
+        turns: Some(4),
+        ..Usage::default()
+    };
+    say(10, WorkerEvent::Usage(usage));
+    let delta =
+        |text: &str| AgentDelta { id: Some("m9".into()), delta: text.into(), ..AgentDelta::default() };
+    say(10, WorkerEvent::TextDelta(delta("While it looks, I ")));
+    say(3_000, WorkerEvent::TextDelta(delta("write the **note**")));
+    run
+}
+
+#[test]
+fn an_agent_at_work() {
+    let run = at_work();
+    assert_snapshot!("activity_80x24", screen(&run.model(80, 24)));
+    assert_snapshot!("activity_120x40", screen(&run.model(120, 40)));
+    let mut small = run.model(40, 12);
+    press(&mut small, "Enter");
+    assert_snapshot!("activity_40x12", screen(&small));
+}
+
+#[test]
+fn results_fold_and_unfold() {
+    let run = at_work();
+    let mut model = run.model(120, 40);
+    press(&mut model, "Enter < < < Space");
+    assert_snapshot!("activity_unfolded_120x40", screen(&model));
+    press(&mut model, "z g");
+    assert_snapshot!("activity_all_unfolded_120x40", screen(&model));
+}
+
+#[test]
+fn the_whole_of_a_long_result_is_read_when_it_is_unfolded() {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::ClaudeCode;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 4711);
+    run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "cat long"}), None));
+    let mut result = returned("t1", true, "the beginning");
+    if let WorkerEvent::ToolResult(result) = &mut result {
+        result.blob = Some("0f00".into());
+        result.bytes = 5_000;
+    }
+    run.event(&of("fix", 1), result);
+    let mut model = run.model(80, 24);
+    let _ = screen(&model);
+    assert_eq!(wanted_whole(&model), None);
+    press(&mut model, "Space");
+    prepare(&mut model);
+    assert_eq!(wanted_whole(&model), Some("0f00"));
+    assert!(screen(&model).contains("in all, in the record"));
+    update(&mut model, Message::Whole("0f00".into(), "the beginning\nand the end".into()));
+    prepare(&mut model);
+    assert!(screen(&model).contains("and the end"));
+    assert_eq!(wanted_whole(&model), None);
+}
+
+#[test]
+fn without_colour_words_and_signs_say_the_same() {
+    let mut model = at_work().model(80, 24);
+    model.settings.colours = Colours::None;
+    model.theme = Theme::new(Colours::None);
+    assert_snapshot!("activity_no_colour_80x24", screen(&model));
+    let buffer = draw(&model);
+    let coloured = buffer.content().iter().filter(|cell| cell.fg != ratatui::style::Color::Reset).count();
+    assert_eq!(coloured, 0);
+}
+
+#[test]
+fn what_it_used_has_a_tab_of_its_own() {
+    let mut model = at_work().model(80, 24);
+    press(&mut model, "5");
+    assert_snapshot!("usage_80x24", screen(&model));
+}
+
+#[test]
+fn the_first_tab_is_that_of_the_worker_and_a_choice_stays() {
+    let run = at_work();
+    let mut model = run.model(80, 24);
+    assert!(screen(&model).contains("1 Activity"));
+    press(&mut model, "j");
+    assert!(screen(&model).contains("1 Overview") && !screen(&model).contains("Activity"));
+    press(&mut model, "2 k");
+    assert_eq!(model.tab, crate::tab::Tab::Logs);
+    press(&mut model, "1 j k");
+    assert_eq!(model.tab, crate::tab::Tab::Activity);
+}
