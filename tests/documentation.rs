@@ -109,5 +109,5 @@ fn the_keys_of_a_workflow_are_described() {
 
 #[test]
 fn the_command_line_is_described() {
-    hold("command-line.md", 18);
+    hold("command-line.md", 20);
 }

@@ -4,6 +4,7 @@
 //! when it leaves a process behind.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod agents;
 mod any_run;
 mod artifacts;
 mod attach;

@@ -103,6 +103,18 @@ fn a_worker_it_does_not_know_is_not_asked_of_it() {
 }
 
 #[test]
+fn what_it_would_not_do_and_not_say_is_not_asked_of_it() {
+    let env = TestEnv::new();
+    let _ = with_old_core(&env, &[]);
+    let flow = Flow::of("true").with("environment: { block: [\"AWS_*\"] }");
+    env.write("flow.yaml", &flow.text());
+    let core = env.path("work/old-core");
+    let run = ["workflow", "run", "flow.yaml", "--no-tui", "--core"];
+    let text = env.roboppi(run).arg(core).output().code(1).all();
+    assert!(text.contains("cannot keep variables from workers"), "{text}");
+}
+
+#[test]
 fn one_without_events_runs_jobs_all_the_same() {
     let env = TestEnv::new();
     let _ = with_old_core(&env, &[]).env("EVENTS", "0").output().code(0);
