@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use roboppi_tui::{Role, key_reference};
 use roboppi_workflow::{KeyDoc, KeyStatus, Section};
 
 fn rows<'a>(keys: impl Iterator<Item = &'a KeyDoc>) -> String {
@@ -46,6 +47,17 @@ fn refused() -> String {
     table
 }
 
+/// The keys of a screen that its owner does not have, or all of them for the owner.
+fn screen_keys(role: Role) -> String {
+    let owner = if role == Role::Owner { Vec::new() } else { key_reference(Role::Owner) };
+    let mut table = String::from("| key | what it does |\n|---|---|\n");
+    for row in key_reference(role).iter().filter(|row| !owner.contains(row)) {
+        let keys: Vec<_> = row.0.split(' ').map(|key| format!("`{key}`")).collect();
+        let _ = writeln!(table, "| {} | {} |", keys.join(" "), row.1);
+    }
+    table
+}
+
 /// What the program says when it is asked for help.
 fn help(words: &[&str]) -> String {
     let output =
@@ -65,6 +77,9 @@ fn generated(name: &str) -> String {
         "keys of a secret" => supported(Section::Secret),
         "keys of environment" => supported(Section::Environment),
         "keys that are not supported yet" => refused(),
+        "keys of the screen" => screen_keys(Role::Owner),
+        "keys of an attached screen" => screen_keys(Role::Visitor),
+        "keys of a replay" => screen_keys(Role::Replay),
         name if name == "roboppi" || name.starts_with("roboppi ") => {
             help(&name.split(' ').skip(1).collect::<Vec<_>>())
         }
@@ -105,6 +120,11 @@ fn hold(page: &str, expected: usize) {
 #[test]
 fn the_keys_of_a_workflow_are_described() {
     hold("workflow.md", 7);
+}
+
+#[test]
+fn the_keys_of_the_screen_are_described() {
+    hold("screen.md", 3);
 }
 
 #[test]

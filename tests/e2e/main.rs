@@ -44,6 +44,7 @@ mod run_files;
 mod runs;
 mod screen;
 mod screen_acting;
+mod screen_logs;
 mod screen_manners;
 mod screen_storms;
 mod secrets;

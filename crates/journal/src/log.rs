@@ -260,7 +260,11 @@ impl LogReader {
     /// # Errors
     /// When a file cannot be read.
     pub fn line_behind(&mut self, number: u64) -> Result<Option<u64>, RecordError> {
-        Ok(self.locate(number.saturating_add(1))?.map(|place| place.line))
+        let next = number.saturating_add(1);
+        if self.hole().is_none() {
+            return Ok((next < self.line_count()?).then_some(next));
+        }
+        Ok(self.locate(next)?.map(|place| place.line))
     }
 
     /// Number of the line before a line: the number before, except behind what was given up. `None` before the

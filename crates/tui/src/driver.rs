@@ -13,12 +13,15 @@ use roboppi_attach::{History, Next, Records, RunSource};
 use roboppi_ipc::UtcMillis;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use crate::clipboard::osc52;
 use crate::control::Signal;
+use crate::desk::Desk;
 use crate::fetch::{self, Fetcher};
 use crate::input::Decoder;
 use crate::lines::{LineView, Lines};
+use crate::log_pane::LogRequest;
 use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
 use crate::terminal::{Screen, TerminalEvent, TerminalEvents};
@@ -31,6 +34,10 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Shortest time between two frames for keys. Together there are at most 60 of both in a second, and one
 /// more for a key that comes when nothing was pressed for this long: that one is drawn at once.
 const KEY_FRAME: Duration = Duration::from_millis(17);
+
+/// Time a frame for a key waits for the log it is about. A search or a slow disk takes longer; the frame then comes
+/// without.
+const LOG_WAITS: Duration = Duration::from_millis(8);
 
 /// Records folded before keys are looked at again.
 const RECORDS_AT_ONCE: usize = 256;
@@ -47,7 +54,6 @@ const RECORDS_AT_ONCE: usize = 256;
 /// # Errors
 /// [`TuiError::NoTerminal`] when there is none; [`TuiError::Gone`] when it went away, which is a hang-up;
 /// [`TuiError::Restored`] when it was given back by another thread.
-#[expect(clippy::needless_pass_by_value, reason = "the thread of the screen owns what it uses")]
 pub fn run(
     source: Arc<dyn RunSource>,
     settings: TuiSettings,
@@ -62,7 +68,7 @@ pub fn run(
         let clock = Clock::starting_at(SystemTime::now());
         let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
         model.run_dir = source.run_dir().display().to_string();
-        Driver::new(model, screen, source.as_ref(), Lines::new(lines), clock).drive(events, control).await
+        Driver::new(model, screen, source, Lines::new(lines), clock)?.drive(events, control).await
     })
 }
 
@@ -140,11 +146,14 @@ enum Flow {
     Leave,
 }
 
-struct Driver<'a, D> {
+struct Driver<D> {
     model: Model,
     display: D,
-    source: &'a dyn RunSource,
+    source: Arc<dyn RunSource>,
     clock: Clock,
+    desk: Desk,
+    /// What the desk was asked for last.
+    asked: Option<LogRequest>,
     fetcher: Fetcher,
     decoder: Decoder,
     /// Wishes under way, one for each key that made one.
@@ -160,14 +169,23 @@ struct Driver<'a, D> {
     key_waits: bool,
 }
 
-impl<'a, D: Display> Driver<'a, D> {
-    fn new(model: Model, display: D, source: &'a dyn RunSource, lines: Lines, clock: Clock) -> Self {
+impl<D: Display> Driver<D> {
+    fn new(
+        model: Model,
+        display: D,
+        source: Arc<dyn RunSource>,
+        lines: Lines,
+        clock: Clock,
+    ) -> Result<Self, TuiError> {
         let behind = display.hold() == Some(Hold::Lent);
-        Self {
+        let desk = Desk::open(Arc::clone(&source)).map_err(TuiError::Setup)?;
+        Ok(Self {
             model,
             display,
             source,
             clock,
+            desk,
+            asked: None,
             fetcher: Fetcher::default(),
             decoder: Decoder::default(),
             lines,
@@ -177,7 +195,7 @@ impl<'a, D: Display> Driver<'a, D> {
             next_key_frame: Instant::now(),
             key_waits: false,
             wishes: JoinSet::new(),
-        }
+        })
     }
 
     async fn drive(mut self, mut events: TerminalEvents, mut control: TuiControl) -> Result<(), TuiError> {
@@ -198,13 +216,14 @@ impl<'a, D: Display> Driver<'a, D> {
                 },
                 event = events.next() => {
                     last_input = Instant::now();
-                    self.terminal_event(event)?
+                    self.terminal_event(event).await?
                 }
                 () = sleep_until(last_input + patience.unwrap_or_default()), if patience.is_some() => {
                     let mut keys = Vec::new();
                     self.decoder.settle(&mut keys);
-                    self.press(keys)?
+                    self.press(keys).await?
                 }
+                reply = self.desk.next() => self.tell(Message::Log(reply))?,
                 known = &mut history, if !history_is_read => {
                     history_is_read = true;
                     self.tell(Message::History(known))?
@@ -294,12 +313,12 @@ impl<'a, D: Display> Driver<'a, D> {
         Ok(flow)
     }
 
-    fn terminal_event(&mut self, event: TerminalEvent) -> Result<Flow, TuiError> {
+    async fn terminal_event(&mut self, event: TerminalEvent) -> Result<Flow, TuiError> {
         match event {
             TerminalEvent::Input(bytes) => {
                 let mut keys = Vec::new();
                 self.decoder.feed(&bytes, &mut keys);
-                self.press(keys)
+                self.press(keys).await
             }
             TerminalEvent::Resize(size) => {
                 self.display.resize(size);
@@ -315,7 +334,7 @@ impl<'a, D: Display> Driver<'a, D> {
 
     /// Takes keys in. What comes of them is on the screen when this returns, unless keys come faster than one
     /// can look.
-    fn press(&mut self, keys: Vec<crate::keymap::Key>) -> Result<Flow, TuiError> {
+    async fn press(&mut self, keys: Vec<crate::keymap::Key>) -> Result<Flow, TuiError> {
         for key in keys {
             if self.tell(Message::Key(key))? == Flow::Leave {
                 return Ok(Flow::Leave);
@@ -323,6 +342,7 @@ impl<'a, D: Display> Driver<'a, D> {
         }
         if self.is_due()? {
             self.key_waits = true;
+            self.read_log_for_key().await?;
             if Instant::now() >= self.next_key_frame {
                 self.frame()?;
             } else {
@@ -332,12 +352,36 @@ impl<'a, D: Display> Driver<'a, D> {
         Ok(Flow::On)
     }
 
+    /// Asks for what a key wants to see of a log, and waits a moment for it.
+    async fn read_log_for_key(&mut self) -> Result<(), TuiError> {
+        if !self.ask_for_log() {
+            return Ok(());
+        }
+        if let Ok(reply) = timeout(LOG_WAITS, self.desk.next()).await {
+            self.tell(Message::Log(reply))?;
+        }
+        Ok(())
+    }
+
+    /// Asks for what the screen shows of a log. Whether that is something else than before.
+    fn ask_for_log(&mut self) -> bool {
+        let request = log_request(&self.model);
+        if let Some(request) = &request {
+            // Also when it is the same: the log may have grown.
+            self.desk.ask(request.clone());
+        }
+        let is_new = request.is_some() && request != self.asked;
+        self.asked = request;
+        is_new
+    }
+
     /// Updates the model and does what it asks for.
     fn tell(&mut self, message: Message) -> Result<Flow, TuiError> {
         let mut flow = Flow::On;
         for action in update(&mut self.model, message) {
             match action {
                 Action::Use(hold) => self.use_for(hold)?,
+                Action::Copy(text) => self.display.say(&osc52(&text)).map_err(TuiError::Gone)?,
                 Action::Notify(bytes) => self.display.say(&bytes).map_err(TuiError::Gone)?,
                 Action::Suspend => self.display.suspend(),
                 Action::Wish(wish) => {
@@ -362,18 +406,14 @@ impl<'a, D: Display> Driver<'a, D> {
             self.model.now = playback.now;
         }
         prepare(&mut self.model);
-        if let Some(request) = log_request(&self.model)
-            && let Some(window) = self.fetcher.log(self.source, &request)
-        {
-            self.tell(Message::Log(window))?;
-        }
+        self.ask_for_log();
         if wants_core_tail(&self.model)
             && let Some(tail) = self.fetcher.core_tail(&self.source.core_stderr())
         {
             self.tell(Message::CoreTail(tail))?;
         }
         if let Some(name) = wanted_whole(&self.model).map(str::to_owned) {
-            let text = fetch::whole(self.source, &name);
+            let text = fetch::whole(self.source.as_ref(), &name);
             self.tell(Message::Whole(name, text))?;
             prepare(&mut self.model);
         }

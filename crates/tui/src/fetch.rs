@@ -1,4 +1,4 @@
-//! Reads what a frame shows of the record: the visible lines of a log, the end of what the core said.
+//! Reads the end of what the core said.
 
 use std::fs::File;
 use std::io;
@@ -6,14 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use roboppi_attach::RunSource;
-use roboppi_journal::{LogLine, LogPiece, LogReader, RecordError, RunDir};
-use roboppi_run::AttemptRef;
+use roboppi_journal::RunDir;
 
-use crate::log_pane::{CoreTail, LINE_BYTES, LogRequest, LogRow, LogWindow};
+use crate::log_pane::CoreTail;
 use crate::sanitise;
-
-/// Bytes of the end of an over-long line that are looked at.
-const ENDING: usize = 4 * 1024;
 
 /// Bytes of a large value that are shown.
 const WHOLE: usize = 1024 * 1024;
@@ -24,43 +20,10 @@ const CORE_TAIL: u64 = 64 * 1024;
 /// Reads, and does not read again what has not changed.
 #[derive(Debug, Default)]
 pub(crate) struct Fetcher {
-    log: Option<(AttemptRef, LogReader)>,
-    served: Option<LogRequest>,
     core: Option<u64>,
 }
 
 impl Fetcher {
-    /// The lines that were asked for; `None` when they are what was given last.
-    pub(crate) fn log(&mut self, source: &dyn RunSource, request: &LogRequest) -> Option<LogWindow> {
-        let read = self.read(source, request).transpose()?;
-        self.served = read.is_ok().then(|| request.clone());
-        Some(read.unwrap_or_else(|error| LogWindow {
-            of: Some(request.of.clone()),
-            error: Some(format!("The log cannot be read: {error}")),
-            ..LogWindow::default()
-        }))
-    }
-
-    fn read(
-        &mut self,
-        source: &dyn RunSource,
-        request: &LogRequest,
-    ) -> Result<Option<LogWindow>, RecordError> {
-        if self.log.as_ref().is_none_or(|(of, _)| *of != request.of) {
-            self.log = None;
-            self.served = None;
-            let mut reader = source.log(&request.of)?;
-            reader.set_line_cap(LINE_BYTES);
-            self.log = Some((request.of.clone(), reader));
-        }
-        let Some((_, reader)) = &mut self.log else { return Ok(None) };
-        let grown = reader.refresh()?;
-        if !grown && self.served.as_ref() == Some(request) {
-            return Ok(None);
-        }
-        window(reader, request).map(Some)
-    }
-
     /// The end of what the core said; `None` when it is what was given last.
     pub(crate) fn core_tail(&mut self, path: &Path) -> Option<CoreTail> {
         let shown = path.display().to_string();
@@ -87,30 +50,6 @@ pub(crate) fn whole(source: &dyn RunSource, name: &str) -> String {
         Ok(None) => "The rest is not in the record.".to_owned(),
         Err(error) => format!("The rest cannot be read: {error}"),
     }
-}
-
-fn window(reader: &mut LogReader, request: &LogRequest) -> Result<LogWindow, RecordError> {
-    let total = reader.line_count()?;
-    let rows = u64::from(request.rows);
-    let last = total.saturating_sub(rows);
-    let first = request.from.map_or(last, |from| from.min(last));
-    let lines = reader.lines(first..first + rows)?;
-    let mut shown = Vec::with_capacity(lines.len());
-    for line in &lines {
-        let ending = if line.truncated { ending(reader, line)? } else { None };
-        shown.push(LogRow::new(line, ending.as_deref(), request.columns, request.colour));
-    }
-    Ok(LogWindow { of: Some(request.of.clone()), total, lines: shown, error: None })
-}
-
-/// The end of a line of which only the beginning was read.
-fn ending(reader: &mut LogReader, line: &LogLine) -> Result<Option<Vec<u8>>, RecordError> {
-    let end = reader.line_start(line.number + 1)?.unwrap_or(reader.len());
-    let from = end.saturating_sub(ENDING as u64).max(line.offset);
-    Ok(match reader.read(from, ENDING.min(usize::try_from(end - from).unwrap_or(ENDING)))? {
-        LogPiece::Bytes(bytes) => Some(bytes),
-        LogPiece::Lost { .. } => None,
-    })
 }
 
 /// Length of the file, bytes that are not shown, lines; `None` when the length is still `known`.

@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Down,
     PageUp,
     PageDown,
+    HalfPageUp,
+    HalfPageDown,
     First,
     Last,
     OpenPane,
@@ -76,6 +78,22 @@ pub(crate) enum Command {
     Fold,
     FoldAll,
     OpenLog,
+    SearchForward,
+    SearchBackward,
+    NextMatch,
+    PreviousMatch,
+    NextError,
+    PreviousError,
+    OnlyMatches,
+    OnlyStream,
+    EndSearch,
+    GoTo,
+    Wrap,
+    Times,
+    ScrollLeft,
+    ScrollRight,
+    CopyVisible,
+    CopyPath,
     CancelStep,
     SkipStep,
     RetryStep,
@@ -201,7 +219,7 @@ const COMMON: &[Binding] = &[
         command: Command::Show(Tab::Help),
         help: "this help",
         label: Some("help"),
-        when: |now| !now.asking,
+        when: |now| !(now.asking || now.log && now.in_pane),
     },
     Binding {
         keys: &[Key::Char('j'), Key::Down],
@@ -225,11 +243,137 @@ const COMMON: &[Binding] = &[
         when: |now| !now.asking && !now.in_pane,
     },
     Binding {
-        keys: &[Key::Esc, Key::Left, Key::Char('h')],
+        keys: &[Key::Char('h')],
         command: Command::Back,
         help: "back to the steps",
         label: Some("back"),
         when: |now| !now.asking && now.in_pane,
+    },
+    Binding {
+        keys: &[Key::Left],
+        command: Command::Back,
+        help: "the same, where nothing is further left",
+        label: None,
+        when: |now| !now.asking && now.in_pane && !(now.log_wide && now.log_aside),
+    },
+    Binding {
+        keys: &[Key::Esc],
+        command: Command::Back,
+        help: "the same, when nothing is looked for",
+        label: None,
+        when: |now| !now.asking && now.in_pane && !now.log_query,
+    },
+    Binding {
+        keys: &[Key::Char('/')],
+        command: Command::SearchForward,
+        help: "search the whole log; Ctrl-R: by a regular expression",
+        label: Some("search"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('?')],
+        command: Command::SearchBackward,
+        help: "in a log: search backwards",
+        label: None,
+        when: |now| !now.asking && now.log && now.in_pane,
+    },
+    Binding {
+        keys: &[Key::Char('n')],
+        command: Command::NextMatch,
+        help: "next line that matches",
+        label: Some("next"),
+        when: |now| !now.asking && now.log_query,
+    },
+    Binding {
+        keys: &[Key::Char('N')],
+        command: Command::PreviousMatch,
+        help: "previous line that matches",
+        label: Some("previous"),
+        when: |now| !now.asking && now.log_query,
+    },
+    Binding {
+        keys: &[Key::Char('&')],
+        command: Command::OnlyMatches,
+        help: "show lines that match and no others, or all again",
+        label: Some("only matches"),
+        when: |now| !now.asking && now.log_query,
+    },
+    Binding {
+        keys: &[Key::Esc],
+        command: Command::EndSearch,
+        help: "look for nothing any more",
+        label: None,
+        when: |now| !now.asking && now.log_query,
+    },
+    Binding {
+        keys: &[Key::Char('e')],
+        command: Command::NextError,
+        help: "next line that looks like an error of a compiler or of tests",
+        label: Some("error"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('E')],
+        command: Command::PreviousError,
+        help: "previous line that looks like an error",
+        label: None,
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char(':')],
+        command: Command::GoTo,
+        help: "go to a line (123), a part (50%) or a time (14:05, 14:05:10)",
+        label: Some("go to"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('w')],
+        command: Command::Wrap,
+        help: "wrap long lines, or cut them at the edge",
+        label: Some("wrap"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('t')],
+        command: Command::Times,
+        help: "show when each line came, or not",
+        label: Some("times"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('S')],
+        command: Command::OnlyStream,
+        help: "show both streams, standard output alone, or standard error alone",
+        label: Some("stream"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Right],
+        command: Command::ScrollRight,
+        help: "in a log: to the right",
+        label: None,
+        when: |now| !now.asking && now.log_wide,
+    },
+    Binding {
+        keys: &[Key::Left],
+        command: Command::ScrollLeft,
+        help: "in a log: to the left",
+        label: None,
+        when: |now| !now.asking && now.log_wide && now.log_aside,
+    },
+    Binding {
+        keys: &[Key::Char('y')],
+        command: Command::CopyVisible,
+        help: "copy the lines of the log on screen",
+        label: Some("copy"),
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('Y')],
+        command: Command::CopyPath,
+        help: "copy the path of the log",
+        label: None,
+        when: |now| !now.asking && now.log,
     },
     Binding {
         keys: &[Key::Tab],
@@ -351,6 +495,20 @@ const COMMON: &[Binding] = &[
         when: |now| !now.asking,
     },
     Binding {
+        keys: &[Key::Ctrl('u')],
+        command: Command::HalfPageUp,
+        help: "scroll up by half a page",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Ctrl('d')],
+        command: Command::HalfPageDown,
+        help: "scroll down by half a page",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
         keys: &[Key::Char('g'), Key::Home],
         command: Command::First,
         help: "first step, or the beginning",
@@ -405,6 +563,23 @@ const NUMBERS: &[Key] = &[
     Key::Char('9'),
 ];
 
+impl Binding {
+    /// Its keys in words: `g Home`, and `1–9` for many.
+    pub(crate) fn keys_in_words(&self) -> String {
+        let keys = self.keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        match keys.as_slice() {
+            [first, .., last] if keys.len() > 4 => format!("{first}–{last}"),
+            few => few.join(" "),
+        }
+    }
+}
+
+/// The keys of a screen and what they do, in the order of its help: for pages about it.
+#[must_use]
+pub fn key_reference(role: Role) -> Vec<(String, &'static str)> {
+    bindings(role).map(|binding| (binding.keys_in_words(), binding.help)).collect()
+}
+
 /// What a key asks for now.
 pub(crate) fn command(key: Key, now: &Context) -> Option<Command> {
     // An interrupt is never out of place.
@@ -427,12 +602,15 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u16..6144).map(|bits| {
+        (0u32..6144 * 16).map(|all| {
+            let (bits, log_bits) = (all / 16, all % 16);
             let bit = |at: u8| bits & (1 << at) != 0;
+            // One tab is shown at a time.
+            let log = log_bits & 1 != 0 && !bit(5) && !bit(6);
             Context {
                 put_away: false,
                 stage: (bits >> 9 & 3) as u8,
-                role: [Role::Owner, Role::Visitor, Role::Replay][usize::from(bits >> 11)],
+                role: [Role::Owner, Role::Visitor, Role::Replay][(bits >> 11) as usize],
                 step_waits: bit(7) && !bit(3),
                 step_unsuccessful: bit(8) && !bit(3) && !bit(7),
                 asking: bit(0),
@@ -442,6 +620,10 @@ mod tests {
                 attempts: bit(4),
                 patches: bit(5),
                 log_closed: bit(6),
+                log,
+                log_query: log && log_bits & 2 != 0,
+                log_wide: log && log_bits & 4 != 0 && bit(2),
+                log_aside: log && log_bits & 8 != 0,
             }
         })
     }

@@ -88,7 +88,16 @@ pub(crate) fn log_parts(pane: Rect) -> (Rect, Rect) {
 }
 
 /// Columns in front of a line of a log, for its mark.
-pub(crate) const GUTTER: u16 = 2;
+const GUTTER: u16 = 2;
+
+/// Columns of the time of a line of a log: `14:05:10 `.
+const TIMES: u16 = 9;
+
+/// The text of the lines of a log alone, without mark and time.
+pub(crate) fn log_text(lines: Rect, times: bool) -> Rect {
+    let before = (GUTTER + if times { TIMES } else { 0 }).min(lines.width);
+    Rect { x: lines.x + before, width: lines.width - before, ..lines }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,9 @@
 //! terminal that did not pass `sanitise`.
 
 mod activity_pane;
+mod clipboard;
 mod control;
+mod desk;
 mod diff_pane;
 mod driver;
 mod error;
@@ -41,6 +43,7 @@ mod view;
 pub use control::{TuiControl, TuiHandle};
 pub use driver::run;
 pub use error::TuiError;
+pub use keymap::key_reference;
 pub use lines::LineView;
 pub use settings::{Colours, Notify, NotifyBy, Role, TuiSettings};
 pub use terminal::{lend_terminal, restore_terminal};

@@ -9,7 +9,7 @@ use roboppi_run::{RunRecord, RunView};
 
 use crate::driver::Hold;
 use crate::keymap::Key;
-use crate::log_pane::{CoreTail, LogWindow};
+use crate::log_pane::{CoreTail, LogReply};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(crate) enum Message {
     WishLost(String),
     /// What earlier runs tell.
     History(History),
-    Log(LogWindow),
+    Log(LogReply),
     CoreTail(CoreTail),
     /// A large value of the record: its name, and what is in it.
     Whole(String, String),
@@ -45,6 +45,8 @@ pub(crate) enum Action {
     Use(Hold),
     /// Stand still, as for Ctrl-Z.
     Suspend,
+    /// Put a text on the clipboard.
+    Copy(String),
     /// Send bytes that make the terminal notify.
     Notify(Vec<u8>),
     /// Leave the screen.

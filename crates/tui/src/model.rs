@@ -114,6 +114,14 @@ pub(crate) struct Context {
     pub(crate) patches: bool,
     /// A log is not shown because streaming is off.
     pub(crate) log_closed: bool,
+    /// A log is shown.
+    pub(crate) log: bool,
+    /// Something is looked for in it.
+    pub(crate) log_query: bool,
+    /// Its lines are cut at the edge, and the log is where the arrow keys go.
+    pub(crate) log_wide: bool,
+    /// It is scrolled to the side.
+    pub(crate) log_aside: bool,
     /// What the person is to the run.
     pub(crate) role: Role,
 }
@@ -191,8 +199,16 @@ impl Model {
                 _ => false,
             },
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),
+            log: self.log_is_shown(),
+            log_query: self.log_is_shown() && self.log.query.is_some(),
+            log_wide: self.log_is_shown() && !self.log.wrap && self.focus == Focus::Pane,
+            log_aside: self.log_is_shown() && !self.log.wrap && self.log.left > 0,
             role: self.settings.role,
         }
+    }
+
+    fn log_is_shown(&self) -> bool {
+        self.tab == Tab::Logs && !self.log_is_closed()
     }
 
     /// The tabs of what is shown, in the order of their numbers.

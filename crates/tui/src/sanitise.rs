@@ -8,9 +8,11 @@
 mod line;
 mod scan;
 mod sgr;
+mod shape;
 
-pub(crate) use line::styled_line;
+pub(crate) use line::{StyledLine, styled_line};
 use scan::{Scanner, Token};
+pub(crate) use shape::{Row, columns_of, far_row, measure, scrolled, wrapped};
 
 /// One line of plain text: escape sequences and invisible characters are gone, tabs and line breaks are
 /// single spaces.

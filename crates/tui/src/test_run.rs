@@ -15,7 +15,7 @@ use roboppi_run::{
 };
 
 use crate::keymap::Key;
-use crate::log_pane::{LogRow, LogWindow};
+use crate::log_pane::{Anchor, LogReply, LogRow, LogWindow, Place};
 use crate::message::{Action, Message};
 use crate::model::Model;
 use crate::update::{log_request, prepare, update};
@@ -342,10 +342,24 @@ pub(crate) fn press(model: &mut Model, keys: &str) -> Vec<Action> {
 pub(crate) fn serve_log(model: &mut Model, log: &[LogRow]) {
     let Some(request) = log_request(model) else { return };
     let last = log.len().saturating_sub(usize::from(request.rows));
-    let first = request.from.map_or(last, |from| usize::try_from(from).unwrap().min(last));
-    let lines = log.iter().skip(first).take(usize::from(request.rows)).cloned().collect();
-    let window = LogWindow { of: Some(request.of), total: log.len() as u64, lines, error: None };
-    update(model, Message::Log(window));
+    let (first, delta) = match request.anchor {
+        Anchor::End => (last, 0),
+        Anchor::At { place, delta } => {
+            (usize::try_from(place.line).unwrap().saturating_add_signed(delta).min(last), delta)
+        }
+    };
+    let rows = log.iter().skip(first).take(usize::from(request.rows)).cloned().collect();
+    let window = LogWindow {
+        of: Some(request.of),
+        epoch: request.epoch,
+        delta,
+        top: Place { line: first as u64, part: 0 },
+        at_end: first == last,
+        total: log.len() as u64,
+        rows,
+        ..LogWindow::default()
+    };
+    update(model, Message::Log(LogReply::Window(window)));
 }
 
 /// The screen as cells.

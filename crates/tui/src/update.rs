@@ -6,8 +6,8 @@ use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord, RunStatus};
 
 use crate::forecast::forecast;
-use crate::layout::{Areas, GUTTER, log_parts};
-use crate::log_pane::LogRequest;
+use crate::layout::{Areas, log_parts, log_text};
+use crate::log_pane::{Layout, LogRequest};
 use crate::message::{Action, Message};
 use crate::model::{Model, Question, can_be_ended, can_be_skipped};
 use crate::tab::Tab;
@@ -15,6 +15,7 @@ use crate::{Colours, view};
 
 mod ending;
 mod keys;
+mod log;
 mod scroll;
 mod selection;
 
@@ -86,7 +87,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.history = history;
             model.dirty = true;
         }
-        Message::Log(window) => model.log.window = window,
+        Message::Log(reply) => log::answered(model, reply, &mut actions),
         Message::CoreTail(tail) => model.core_tail = tail,
         Message::Whole(name, text) => model.activity.read(name, text),
     }
@@ -138,13 +139,23 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
     if model.tab != Tab::Logs || pane.area() == 0 || model.log_is_closed() {
         return None;
     }
-    let (text, _) = log_parts(pane);
+    let (area, _) = log_parts(pane);
+    let text = log_text(area, model.log.times);
+    let log = &model.log;
     Some(LogRequest {
         of: model.shown_attempt()?.of.clone(),
-        from: (!model.log.follow).then_some(model.log.top),
+        anchor: log.anchor,
+        epoch: log.epoch,
         rows: text.height,
-        columns: text.width.saturating_sub(GUTTER),
+        columns: text.width,
+        layout: if log.wrap { Layout::Wrapped } else { Layout::From(log.left) },
         colour: model.settings.colours != Colours::None,
+        query: log.query.clone(),
+        filter: log.filter,
+        stream: log.stream,
+        current: log.current.map(|current| current.line),
+        seek: log.seek.clone(),
+        copy: log.copy,
     })
 }
 

@@ -128,7 +128,7 @@ async fn play<F: Future<Output = Stage>>(
         let _ = stop.blocking_recv();
         Ok(())
     });
-    let driver = Driver::new(model, paper.clone(), &source, Lines::new(lines), clock);
+    let driver = Driver::new(model, paper.clone(), Arc::new(source), Lines::new(lines), clock).unwrap();
     let mut stage = Stage { run, published: 0, feed, wishes, terminal, handle, paper, dir };
     stage.say();
     tokio::join!(driver.drive(TerminalEvents::scripted(events), control), script(stage))
@@ -210,7 +210,8 @@ async fn who_falls_behind_starts_afresh() {
     assert!(ended.is_ok());
 }
 
-#[tokio::test(start_paused = true)]
+// In real time: the log is read on a thread.
+#[tokio::test]
 async fn the_log_is_read_from_the_record_while_it_grows() {
     let (ended, _) = play(running(), |stage| async {
         let steps = stage.dir.path().join("steps/build");
@@ -227,6 +228,37 @@ async fn the_log_is_read_from_the_record_while_it_grows() {
         stage.type_in(b"\rg").await;
         let beginning = |screen: &str| screen.contains("one") && screen.contains("xxx…");
         stage.until("the beginning of it", beginning).await;
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+// In real time: the log is read on a thread.
+#[tokio::test]
+async fn a_search_finds_what_is_far_away_and_what_comes_later() {
+    let (ended, _) = play(running(), |stage| async {
+        let steps = stage.dir.path().join("steps/build");
+        fs::create_dir_all(&steps).unwrap();
+        let log = steps.join("i1-a2.log");
+        let lines: String =
+            (1..=50_000).map(|number| format!("line {number} \x1b[1mof\x1b[0m many\n")).collect();
+        fs::write(&log, lines).unwrap();
+        stage.type_in(b"2\r/31000 of\r").await;
+        stage.until("the line", |screen| screen.contains("›line 31000 of many")).await;
+        stage.until("the count", |screen| screen.contains("\"31000 of\" 1 of 1 line ")).await;
+        let mut more = OpenOptions::new().append(true).open(&log).unwrap();
+        more.write_all(b"again 31000 of them\n").unwrap();
+        stage.until("the other one", |screen| screen.contains("1 of 2 lines")).await;
+        stage.type_in(b"n&").await;
+        stage
+            .until("the two alone", |screen| {
+                screen.contains("›again 31000") && screen.contains("only \"31000 of\" 2 of 2 lines")
+            })
+            .await;
+        stage.type_in(b"y").await;
+        stage.until("that it was copied", |screen| screen.contains("copied 2 lines")).await;
         stage.handle.stop();
         stage
     })

@@ -77,6 +77,9 @@ impl Row {
         if width == 0 {
             return self.mark(char);
         }
+        if self.join(char) {
+            return;
+        }
         if self.cursor.saturating_add(width) > self.columns {
             self.cut = true;
             self.cursor = self.cursor.saturating_add(width);
@@ -99,6 +102,22 @@ impl Row {
     fn jump(&mut self, column: usize) {
         let edge = if self.columns == usize::MAX { self.cells.len() } else { self.columns };
         self.cursor = column.min(edge);
+    }
+
+    /// Emoji that are joined, and colours of skin, are one character with what is before them.
+    fn join(&mut self, char: char) -> bool {
+        const SKIN: std::ops::RangeInclusive<char> = '\u{1f3fb}'..='\u{1f3ff}';
+        let before = self.cells.get_mut(..self.cursor).unwrap_or_default();
+        let Some(cell) = before.iter_mut().rfind(|cell| cell.width > 0) else { return false };
+        if !cell.text.ends_with('\u{200d}') && !SKIN.contains(&char) {
+            return false;
+        }
+        cell.text.push(char);
+        let joined = cell.text.width() <= usize::from(cell.width);
+        if !joined {
+            cell.text.pop();
+        }
+        joined
     }
 
     /// A character without width belongs to the one before the cursor.
@@ -192,6 +211,8 @@ mod tests {
             ("e\u{301}x", "e\u{301}x"),
             ("\u{301}x", "x"),
             ("bad \u{fffd}", "bad \u{fffd}"),
+            ("👩\u{200d}👧x\rab", "abx"),
+            ("👍🏽x\rab", "abx"),
         ];
         for (given, expected) in cases {
             assert_eq!(shown(given), expected, "{given:?}");

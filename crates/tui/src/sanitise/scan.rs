@@ -38,6 +38,11 @@ impl<'a> Scanner<'a> {
         Self { chars: text.chars(), marks: MARKS }
     }
 
+    /// Bytes that were not looked at yet.
+    pub(super) fn left(&self) -> usize {
+        self.chars.as_str().len()
+    }
+
     fn peek(&self) -> Option<char> {
         self.chars.clone().next()
     }

@@ -1,16 +1,20 @@
 //! What keys do.
 
 use super::scroll::{self, Move};
-use super::{ending, selection};
+use super::{ending, log, selection};
 use crate::driver::Hold;
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
+use crate::log_pane::{Direction, Purpose};
 use crate::message::Action;
 use crate::model::{Focus, Model};
 use crate::tab::Tab;
 
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     model.notice = None;
+    if key != Key::Ctrl('c') && log::type_in(model, key) {
+        return;
+    }
     let Some(command) = keymap::command(key, &model.context()) else { return };
     match command {
         Command::Up => go(model, Move::Rows(-1)),
@@ -19,6 +23,8 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Last => go(model, Move::Last),
         Command::PageUp => page(model, -1),
         Command::PageDown => page(model, 1),
+        Command::HalfPageUp => turn(model, Move::HalfPages(-1)),
+        Command::HalfPageDown => turn(model, Move::HalfPages(1)),
         Command::OpenPane => model.focus = Focus::Pane,
         Command::Back => model.focus = Focus::Steps,
         Command::ShowNumber => {
@@ -39,6 +45,22 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Fold => selection::fold(model),
         Command::FoldAll => selection::fold_all(model),
         Command::OpenLog => model.log.opened = true,
+        Command::SearchForward => log::ask(model, Purpose::SearchForward),
+        Command::SearchBackward => log::ask(model, Purpose::SearchBackward),
+        Command::GoTo => log::ask(model, Purpose::GoTo),
+        Command::NextMatch => log::next_match(model, false),
+        Command::PreviousMatch => log::next_match(model, true),
+        Command::NextError => log::next_error(model, Direction::Forward),
+        Command::PreviousError => log::next_error(model, Direction::Backward),
+        Command::OnlyMatches => log::toggle_filter(model),
+        Command::OnlyStream => log::next_stream(model),
+        Command::EndSearch => log::end_search(model),
+        Command::Wrap => log::toggle_wrap(model),
+        Command::Times => model.log.times = !model.log.times,
+        Command::ScrollLeft => log::aside(model, -1),
+        Command::ScrollRight => log::aside(model, 1),
+        Command::CopyVisible => log::copy_visible(model),
+        Command::CopyPath => log::copy_path(model, actions),
         Command::CancelStep => ending::ask_to_end_step(model),
         Command::SkipStep => ending::ask_to_skip_step(model),
         Command::RetryStep => ending::retry_step(model, actions),
@@ -67,6 +89,10 @@ fn go(model: &mut Model, to: Move) {
             let rows = Areas::of(model.size, model.focus).steps.height.max(2) - 1;
             selection::step_by(model, pages * rows as isize);
         }
+        Move::HalfPages(halves) => {
+            let rows = (Areas::of(model.size, model.focus).steps.height / 2).max(1);
+            selection::step_by(model, halves * rows as isize);
+        }
         Move::First => selection::select_index(model, 0),
         Move::Last => selection::select_index(model, model.view.steps.len().saturating_sub(1)),
     }
@@ -74,10 +100,14 @@ fn go(model: &mut Model, to: Move) {
 
 /// A page of what can be read: the pane wherever it is shown, else the list.
 fn page(model: &mut Model, pages: isize) {
+    turn(model, Move::Pages(pages));
+}
+
+fn turn(model: &mut Model, to: Move) {
     if Areas::of(model.size, model.focus).pane.area() > 0 {
-        scroll::pane(model, Move::Pages(pages));
+        scroll::pane(model, to);
     } else {
-        go(model, Move::Pages(pages));
+        go(model, to);
     }
 }
 

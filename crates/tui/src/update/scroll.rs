@@ -1,6 +1,7 @@
 //! Scrolling the pane.
 
 use crate::layout::{Areas, log_parts};
+use crate::log_pane::{Anchor, Place};
 use crate::model::Model;
 use crate::tab::Tab;
 use crate::view;
@@ -10,6 +11,7 @@ use crate::view;
 pub(super) enum Move {
     Rows(isize),
     Pages(isize),
+    HalfPages(isize),
     First,
     Last,
 }
@@ -31,6 +33,9 @@ pub(super) fn pane(model: &mut Model, to: Move) {
     scroll.top = match to {
         Move::Rows(rows) => at.saturating_add_signed(rows).min(most),
         Move::Pages(pages) => at.saturating_add_signed(pages.saturating_mul(page)).min(most),
+        Move::HalfPages(halves) => {
+            at.saturating_add_signed(halves.saturating_mul((page / 2).max(1))).min(most)
+        }
         Move::First => 0,
         Move::Last => most,
     };
@@ -40,16 +45,19 @@ pub(super) fn pane(model: &mut Model, to: Move) {
 
 fn log(model: &mut Model, to: Move) {
     let (text, _) = log_parts(Areas::of(model.size, model.focus).pane);
-    let rows = u64::from(text.height);
-    let most = model.log.window.total.saturating_sub(rows);
-    let at = if model.log.follow { most } else { model.log.top.min(most) };
-    let page = i64::from(text.height.saturating_sub(1).max(1));
-    let to = match to {
-        Move::Rows(rows) => at.saturating_add_signed(rows as i64),
-        Move::Pages(pages) => at.saturating_add_signed(page.saturating_mul(pages as i64)),
-        Move::First => 0,
-        Move::Last => most,
-    };
-    model.log.top = to.min(most);
-    model.log.follow = to >= most;
+    let page = isize::try_from(text.height.saturating_sub(1).max(1)).unwrap_or(1);
+    match to {
+        Move::Rows(rows) => walk(model, rows),
+        Move::Pages(pages) => walk(model, page.saturating_mul(pages)),
+        Move::HalfPages(halves) => walk(model, (page / 2).max(1).saturating_mul(halves)),
+        Move::First => model.log.put(Anchor::At { place: Place::default(), delta: 0 }),
+        Move::Last => model.log.put(Anchor::End),
+    }
+}
+
+fn walk(model: &mut Model, rows: isize) {
+    // Nothing comes behind the end that is followed.
+    if !(model.log.follows() && rows > 0) {
+        model.log.walk(rows);
+    }
 }

@@ -68,8 +68,7 @@ pub(super) fn choose_attempt(model: &mut Model, attempt: Option<usize>) {
     model.scroll[Tab::Activity.index()] = Scroll { top: 0, stick: true };
     model.scroll[Tab::Diffs.index()] = Scroll::default();
     model.scroll[Tab::Result.index()] = Scroll::default();
-    model.log.follow = true;
-    model.log.top = 0;
+    model.log.leave();
 }
 
 /// Moves the selection by some rows; the person takes over.

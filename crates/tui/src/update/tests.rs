@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use ratatui::layout::Size;
+use ratatui::style::Style;
 use roboppi_attach::Wish;
 use roboppi_ipc::{CancelReason, OutputStream, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
 use roboppi_run::{RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState};
 
 use super::{log_request, prepare, update};
 use crate::keymap::Key;
-use crate::log_pane::{CoreTail, LogRow};
+use crate::log_pane::{Anchor, Copied, CoreTail, Direction, Found, LogReply, LogRow, Place, Sought, Spot};
 use crate::message::{Action, Message};
 use crate::model::{Focus, Model, Question};
 use crate::tab::Tab;
@@ -219,12 +220,21 @@ fn a_small_screen_shows_one_side_at_a_time() {
 #[test]
 fn a_log_is_followed_until_it_is_scrolled_and_again_at_its_end() {
     let log: Vec<_> = (0..100)
-        .map(|number| LogRow { number, stream: OutputStream::Stdout, runs: Vec::new(), cut: false, lost: 0 })
+        .map(|number| LogRow {
+            place: Place { line: number, part: 0 },
+            stream: OutputStream::Stdout,
+            ts: None,
+            column: 0,
+            runs: Vec::new(),
+            cut: false,
+            hits: Vec::new(),
+            lost: 0,
+        })
         .collect();
     let mut model = running().model(80, 24);
     press(&mut model, "2 Enter");
     let request = log_request(&model).unwrap();
-    assert_eq!((request.of, request.from, request.rows), (of("build", 2), None, 19));
+    assert_eq!((request.of, request.anchor, request.rows), (of("build", 2), Anchor::End, 19));
     serve_log(&mut model, &log);
 
     let steps = [
@@ -242,10 +252,125 @@ fn a_log_is_followed_until_it_is_scrolled_and_again_at_its_end() {
     ];
     for (keys, from) in steps {
         press(&mut model, keys);
-        assert_eq!(log_request(&model).unwrap().from, from, "{keys}");
         serve_log(&mut model, &log);
+        let top = match log_request(&model).unwrap().anchor {
+            Anchor::End => None,
+            Anchor::At { place, .. } => Some(place.line),
+        };
+        assert_eq!(top, from, "{keys}");
     }
     assert!(!model.follow, "who reads is not taken to another step");
+}
+
+/// A log of a hundred lines, the second attempt of `build` in front.
+fn reading() -> (Model, Vec<LogRow>) {
+    let rows = (0..100).map(|number| LogRow {
+        place: Place { line: number, part: 0 },
+        stream: OutputStream::Stdout,
+        ts: None,
+        column: 0,
+        runs: vec![(format!("line {number}"), Style::new())],
+        cut: false,
+        hits: Vec::new(),
+        lost: 0,
+    });
+    let rows: Vec<_> = rows.collect();
+    let mut model = running().model(80, 24);
+    press(&mut model, "2 Enter");
+    serve_log(&mut model, &rows);
+    (model, rows)
+}
+
+fn sought(model: &Model) -> Option<(Direction, u64)> {
+    let seek = log_request(model)?.seek?;
+    Some((seek.direction, seek.from))
+}
+
+/// The desk has found a line.
+fn find(model: &mut Model, line: Option<u64>, wrapped: bool) {
+    let number = model.log.seek.as_ref().unwrap().number;
+    let at = line.map(|line| Spot { line, column: 5 });
+    update(model, Message::Log(LogReply::Sought(Found { number, at, wrapped, error: None })));
+}
+
+#[test]
+fn a_search_goes_through_the_log_and_around_its_end() {
+    let (mut model, rows) = reading();
+    press(&mut model, "/ 4 2 Enter");
+    assert_eq!(sought(&model), Some((Direction::Forward, 81)), "from what is on screen");
+    find(&mut model, Some(42), true);
+    assert_eq!(model.notice.as_deref(), Some("went on from the beginning"));
+    serve_log(&mut model, &rows);
+    assert!(model.log.window.rows.iter().any(|row| row.place.line == 42), "it is in sight");
+    assert!(!model.log.follows());
+
+    press(&mut model, "n");
+    assert_eq!(sought(&model), Some((Direction::Forward, 43)));
+    find(&mut model, None, false);
+    assert_eq!(model.notice.as_deref(), Some("no line has \"42\""));
+    press(&mut model, "N");
+    assert_eq!(sought(&model), Some((Direction::Backward, 42)));
+    find(&mut model, Some(7), false);
+    press(&mut model, "? Enter n");
+    assert_eq!(sought(&model), Some((Direction::Backward, 7)), "the same again, the other way");
+
+    press(&mut model, "Esc");
+    assert_eq!(
+        (log_request(&model).unwrap().query, model.focus),
+        (None, Focus::Pane),
+        "looks for nothing any more"
+    );
+    press(&mut model, "Esc");
+    assert_eq!(model.focus, Focus::Steps);
+}
+
+#[test]
+fn what_is_typed_goes_to_the_prompt_and_nowhere_else() {
+    let (mut model, _) = reading();
+    press(&mut model, "/ q x n");
+    assert_eq!(model.log.prompt.as_ref().map(|prompt| prompt.text.as_str()), Some("qxn"));
+    assert_eq!((&model.question, model.tab), (&None, Tab::Logs));
+    press(&mut model, "Esc");
+    assert_eq!((&model.log.prompt, &model.log.query), (&None, &None));
+    press(&mut model, "/ (");
+    let typed = Key::Ctrl('r');
+    update(&mut model, Message::Key(typed));
+    press(&mut model, "Enter");
+    assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("not a regular expression")));
+    press(&mut model, "/ a");
+    assert!(
+        press(&mut model, "C-c").contains(&Action::Wish(Wish::CancelRun { force: false })),
+        "never out of place"
+    );
+}
+
+#[test]
+fn one_goes_to_lines_parts_and_times() {
+    let (mut model, rows) = reading();
+    press(&mut model, ": 3 0 Enter");
+    serve_log(&mut model, &rows);
+    assert!(model.log.window.rows.iter().any(|row| row.place.line == 29));
+    press(&mut model, ": 2 5 % Enter");
+    serve_log(&mut model, &rows);
+    assert!(model.log.window.rows.iter().any(|row| row.place.line == 25));
+    press(&mut model, ": x Enter");
+    assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("is no line")));
+    press(&mut model, ": 2 3 : 5 9 Enter");
+    assert!(log_request(&model).unwrap().seek.is_some_and(|seek| matches!(seek.what, Sought::Time(_))));
+}
+
+#[test]
+fn a_copy_is_of_what_is_on_screen() {
+    let (mut model, _) = reading();
+    press(&mut model, "y");
+    let copy = log_request(&model).unwrap().copy.unwrap();
+    assert_eq!((copy.from, copy.to), (Spot { line: 81, column: 0 }, Spot { line: 99, column: 7 }));
+    let copied = Copied { number: copy.number, text: "line 81".into(), lines: 19, cut: false };
+    let actions = update(&mut model, Message::Log(LogReply::Copied(copied.clone())));
+    assert_eq!(actions, [Action::Copy("line 81".into())]);
+    assert_eq!(update(&mut model, Message::Log(LogReply::Copied(copied))), [], "once");
+    let actions = press(&mut model, "Y");
+    assert_eq!(actions, [Action::Copy("/state/runs/0194/steps/build/i1-a2.log".into())]);
 }
 
 #[test]
@@ -434,10 +559,13 @@ fn perform(model: &mut Model, op: &Op, runs: &[TestRun], hostile: &str) {
             let styled = crate::sanitise::styled_line(hostile.as_bytes(), 60, true);
             let log: Vec<_> = (0..u64::from(*lines))
                 .map(|number| LogRow {
-                    number,
+                    place: Place { line: number, part: 0 },
                     stream: OutputStream::Stderr,
+                    ts: None,
+                    column: 0,
                     runs: styled.runs.clone(),
                     cut: styled.cut,
+                    hits: Vec::new(),
                     lost: number % 3,
                 })
                 .collect();

@@ -8,9 +8,11 @@ use roboppi_run::AttemptView;
 
 use super::{Extent, page, put};
 use crate::diff_pane::{DiffRow, Diffs, FileDiff, Heading, Hunk, Kinds, LineKind, heading_of};
-use crate::log_pane::LINE_BYTES;
 use crate::model::Model;
 use crate::{sanitise, text};
+
+/// Bytes of a line that are looked at. A screen shows a few hundred columns.
+const LINE_BYTES: usize = 16 * 1024;
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let Some((attempt, diffs)) = diffs(model) else {

@@ -13,12 +13,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
     let indent = KEYS.min(page.columns() / 2);
     for binding in bindings(model.settings.role) {
-        let keys = binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let keys = match keys.as_slice() {
-            [first, .., last] if keys.len() > 4 => format!("{first}–{last}"),
-            few => few.join(" "),
-        };
-        let keys = text::fit(&keys, indent - 1);
+        let keys = text::fit(&binding.keys_in_words(), indent - 1);
         for (index, line) in text::wrap(binding.help, page.columns() - indent).into_iter().enumerate() {
             let keys = if index == 0 { keys.clone() } else { String::new() };
             let padding = " ".repeat(indent - text::width(&keys));

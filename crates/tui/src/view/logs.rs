@@ -8,8 +8,8 @@ use roboppi_ipc::OutputStream;
 use roboppi_run::AttemptView;
 
 use super::{put, wording};
-use crate::layout::{GUTTER, log_parts};
-use crate::log_pane::LogRow;
+use crate::layout::{log_parts, log_text};
+use crate::log_pane::{LogPane, LogRow, MatchCount, Prompt};
 use crate::model::Model;
 use crate::{sanitise, text};
 
@@ -32,18 +32,29 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     if let Some(error) = &window.error {
         say(model, body, &sanitise::text(error), buffer);
-    } else if window.lines.is_empty() {
-        let words = if model.is_over() || attempt.finished_at.is_some() {
+    } else if window.rows.is_empty() {
+        let words = if window.total > 0 {
+            "No line is shown: none matches."
+        } else if model.is_over() || attempt.finished_at.is_some() {
             "It printed nothing."
         } else {
             "It has printed nothing yet."
         };
         say(model, body, words, buffer);
     }
-    for (row, line) in body.rows().zip(&window.lines) {
+    let texts = log_text(body, model.log.times);
+    for (row, line) in texts.rows().zip(&window.rows) {
+        let before = Rect { x: body.x, width: row.x - body.x, ..row };
+        draw_mark(model, line, before, buffer);
         draw_line(model, line, row, buffer);
     }
-    put(buffer, status, &about(model, attempt, usize::from(body.height), usize::from(status.width)));
+    match &model.log.prompt {
+        Some(prompt) => draw_prompt(model, prompt, status, buffer),
+        None => {
+            let about = about(model, attempt, usize::from(body.height), usize::from(status.width));
+            put(buffer, status, &about);
+        }
+    }
 }
 
 fn say(model: &Model, area: Rect, words: &str, buffer: &mut Buffer) {
@@ -52,22 +63,58 @@ fn say(model: &Model, area: Rect, words: &str, buffer: &mut Buffer) {
     }
 }
 
-fn draw_line(model: &Model, line: &LogRow, row: Rect, buffer: &mut Buffer) {
-    let (mark, base) = match line.stream {
-        OutputStream::Stdout => (" ", Style::new()),
-        OutputStream::Stderr => ("!", model.theme.bad()),
+/// The time of a line, and a mark for standard error, in front of its first row.
+fn draw_mark(model: &Model, line: &LogRow, area: Rect, buffer: &mut Buffer) {
+    let mark = match line.stream {
+        OutputStream::Stdout => Span::raw(" "),
+        OutputStream::Stderr => Span::styled("!", model.theme.bad()),
     };
-    let mut spans = vec![Span::styled(mark, base), Span::raw(" ")];
-    spans.extend(line.runs.iter().map(|(text, style)| Span::styled(text.clone(), base.patch(*style))));
+    let mut spans = Vec::new();
+    if model.log.times {
+        let time = line.ts.filter(|_| line.place.part == 0).map(|ts| text::clock(ts, &model.zone));
+        spans.push(Span::styled(format!("{:8} ", time.unwrap_or_default()), model.theme.faint()));
+    }
+    let is_current = model.log.current.is_some_and(|current| current.line == line.place.line);
+    spans.push(mark);
+    spans.push(if is_current { Span::styled("›", model.theme.strong()) } else { Span::raw(" ") });
+    put(buffer, area, &Line::from(spans));
+}
+
+fn draw_line(model: &Model, line: &LogRow, row: Rect, buffer: &mut Buffer) {
+    let base = match line.stream {
+        OutputStream::Stdout => Style::new(),
+        OutputStream::Stderr => model.theme.bad(),
+    };
+    let mut spans: Vec<_> =
+        line.runs.iter().map(|(text, style)| Span::styled(text.clone(), base.patch(*style))).collect();
     if line.lost > 0 {
         let words = format!(" [{} not in the record]", text::bytes(line.lost));
         spans.push(Span::styled(words, model.theme.busy()));
     }
     put(buffer, row, &Line::from(spans));
-    if line.cut && row.width > GUTTER {
+    for hit in &line.hits {
+        let column = |at: usize| u16::try_from(at).unwrap_or(u16::MAX).min(row.width);
+        let (from, to) = (column(hit.start), column(hit.end));
+        let found = Rect { x: row.x + from, width: to - from, ..row };
+        buffer.set_style(found, Style::new().reversed());
+    }
+    if line.cut && row.width > 0 {
         let last = Rect { x: row.right() - 1, width: 1, ..row };
         put(buffer, last, &Line::styled("…", model.theme.faint()));
     }
+}
+
+/// What is being typed, its end always in sight.
+fn draw_prompt(model: &Model, prompt: &Prompt, area: Rect, buffer: &mut Buffer) {
+    let label = prompt.label();
+    let room = usize::from(area.width).saturating_sub(text::width(label) + 1);
+    let typed = text::fit_end(&sanitise::text(&prompt.text), room);
+    let spans = vec![
+        Span::styled(label, model.theme.strong()),
+        Span::raw(typed),
+        Span::styled(" ", Style::new().reversed()),
+    ];
+    put(buffer, area, &Line::from(spans));
 }
 
 /// `#2  lines 10–40 of 1234 · following · log: …/i1-a2.log`.
@@ -78,13 +125,21 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
         words.push_str(&wording::attempt_name(attempt));
         words.push(' ');
     }
-    match (window.lines.first(), window.lines.last()) {
+    match (window.rows.first(), window.rows.last()) {
         (Some(first), Some(last)) => {
-            words.push_str(&format!("{}–{}/{}", first.number + 1, last.number + 1, window.total));
+            let (first, last) = (first.place.line + 1, last.place.line + 1);
+            words.push_str(&format!("{first}–{last}/{}", window.total));
         }
         _ => words.push_str("empty"),
     }
-    let state = match (model.log.follow, window.total > rows as u64) {
+    if let Some(found) = about_search(&model.log) {
+        words.push_str(" · ");
+        words.push_str(&found);
+    }
+    if let Some(stream) = model.log.stream {
+        words.push_str(&format!(" · {} only", stream.name()));
+    }
+    let state = match (model.log.follows(), window.total > rows as u64) {
         (true, _) if model.is_over() => "end",
         (true, _) => "following",
         (false, _) => "paused, End follows",
@@ -100,4 +155,18 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
         spans.push(Span::styled(format!("{LABEL}{path}"), model.theme.faint()));
     }
     Line::from(spans)
+}
+
+/// `"error" 3 of 1200 lines`, and how much of the log was searched while that goes on.
+fn about_search(log: &LogPane) -> Option<String> {
+    let query = sanitise::text(&log.query.as_ref()?.in_words());
+    let query = text::fit(&query, 24);
+    let only = if log.filter { "only " } else { "" };
+    let Some(MatchCount { lines, current, percent }) = log.window.matches else {
+        return Some(format!("{only}{query}"));
+    };
+    let at = current.map(|current| format!("{current} of ")).unwrap_or_default();
+    let more = percent.map(|percent| format!("+ ({percent} %)")).unwrap_or_default();
+    let noun = if lines == 1 && percent.is_none() { "line" } else { "lines" };
+    Some(format!("{only}{query} {at}{lines}{more} {noun}"))
 }

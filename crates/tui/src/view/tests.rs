@@ -2,11 +2,11 @@
 
 use insta::assert_snapshot;
 use ratatui::style::{Color, Style};
-use roboppi_ipc::{OutputStream, WorkerStatus};
+use roboppi_ipc::{OutputStream, UtcMillis, WorkerStatus};
 use roboppi_run::{RunOutcome, StepState};
 
 use crate::Colours;
-use crate::log_pane::{CoreTail, LogRow};
+use crate::log_pane::{CoreTail, Found, LogReply, LogRow, MatchCount, Place, Spot};
 use crate::message::Message;
 use crate::model::Model;
 use crate::sanitise::styled_line;
@@ -169,7 +169,16 @@ fn log() -> Vec<LogRow> {
     for (number, (stream, bytes)) in (0..).zip(lines.iter().cycle().take(60)) {
         let line = styled_line(bytes, 53, true);
         let lost = if number == 57 { 2_048 } else { 0 };
-        log.push(LogRow { number, stream: *stream, runs: line.runs, cut: line.cut, lost });
+        log.push(LogRow {
+            place: Place { line: number, part: 0 },
+            stream: *stream,
+            ts: None,
+            column: 0,
+            runs: line.runs,
+            cut: line.cut,
+            hits: Vec::new(),
+            lost,
+        });
     }
     log
 }
@@ -185,6 +194,41 @@ fn logs() {
     assert_snapshot!("logs_paused_80x24", screen(&model));
     serve_log(&mut model, &[]);
     assert_snapshot!("logs_empty_80x24", screen(&model));
+}
+
+/// The same lines with what a search for `warn` makes of them.
+fn searched(model: &mut Model) {
+    let mut rows = log();
+    for row in &mut rows {
+        row.hits.clear();
+        if row.stream == OutputStream::Stderr {
+            row.hits.push(0..4);
+        }
+        row.ts = Some(UtcMillis(1_767_225_600_000 + row.place.line * 1000));
+    }
+    serve_log(model, &rows);
+    let seek = model.log.seek.as_ref().map_or(0, |seek| seek.number);
+    let found = Found { number: seek, at: Some(Spot { line: 43, column: 0 }), wrapped: false, error: None };
+    update(model, Message::Log(LogReply::Sought(found)));
+    serve_log(model, &rows);
+    model.log.window.matches = Some(MatchCount { lines: 8, current: Some(6), percent: Some(41) });
+}
+
+#[test]
+fn a_search_in_a_log() {
+    for (width, height) in [(80, 24), (120, 40), (40, 12), (20, 5)] {
+        let mut model = after(&running(), (width, height), "2 Enter");
+        serve_log(&mut model, &log());
+        press(&mut model, "/ w a r");
+        assert_snapshot!(format!("logs_prompt_{width}x{height}"), screen(&model));
+        press(&mut model, "n Enter");
+        assert_eq!(model.log.query.as_ref().map(|query| query.text.as_str()), Some("warn"));
+        searched(&mut model);
+        assert_snapshot!(format!("logs_searched_{width}x{height}"), screen(&model));
+        press(&mut model, "& t");
+        searched(&mut model);
+        assert_snapshot!(format!("logs_filtered_{width}x{height}"), screen(&model));
+    }
 }
 
 #[test]
