@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 /// How often files are looked at where nobody says that they changed.
 const POLLING: Duration = Duration::from_millis(100);
 
-/// Shortest time between two looks, so that a flood of small writes does not cost a look each.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// Shortest time between two looks, so that a flood of small writes does not cost a look each, nor whoever writes a
+/// wake-up of each viewer. The first write after a rest is seen at once.
+const SHORTEST: Duration = Duration::from_millis(40);
 
 /// Tells when something changes in directories. Where the system cannot tell, on file systems of the network for
 /// example, every wait is 100 ms.
