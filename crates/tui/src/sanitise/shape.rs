@@ -61,7 +61,7 @@ pub(crate) fn scrolled(line: &StyledLine, left: usize, columns: usize) -> Row {
             }
             if from >= left && to <= right {
                 push(&mut row.runs, cluster, *style);
-            } else if to > left {
+            } else if from < right && to > left {
                 row.cut |= to > right;
                 let blanks = to.min(right) - from.max(left);
                 push(&mut row.runs, &" ".repeat(blanks), *style);
