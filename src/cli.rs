@@ -17,9 +17,11 @@ use crate::completion::{runs, runs_or_steps, steps};
 
 mod agent;
 mod portable;
+mod resume;
 
 pub(crate) use agent::{AgentArgs, WorkersArgs};
 pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
+pub(crate) use resume::ResumeArgs;
 
 /// Runs coding agents and commands as steps of a workflow, shows what they do, stops them for good, and
 /// keeps the record.
@@ -153,6 +155,8 @@ pub(crate) struct RunArgs {
     /// Treat warnings about the workflow file as errors
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) resume: ResumeArgs,
     #[command(flatten)]
     pub(crate) how: HowArgs,
 }

@@ -9,6 +9,8 @@ pub(crate) const REFUSED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// The world around the run: core, workspace, record.
 pub(crate) const INFRASTRUCTURE: u8 = 3;
+/// Everything is done already.
+pub(crate) const NOTHING_TO_RUN: u8 = 4;
 /// A defect or a limit of roboppi itself.
 pub(crate) const OWN_ERROR: u8 = 125;
 

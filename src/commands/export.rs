@@ -12,7 +12,7 @@ use roboppi_run::{RunId, TimelineBuilder};
 use tempfile::NamedTempFile;
 
 use crate::cli::{ExportArgs, ExportFormat};
-use crate::commands::{out, record};
+use crate::commands::{logs, out, record};
 use crate::exit::Failure;
 use crate::terminal::{self, plain};
 
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
             to(target, |out| trace.write(out).map_err(Broken::Out))
         }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
+            let dir = logs::origin(&record::root()?, dir, name)?;
             let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
             to(target, |out| match format {
                 ExportFormat::Json => output.write_json(out),

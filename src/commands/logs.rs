@@ -7,7 +7,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{LogPiece, RecordError, RunDir, StateRoot};
+use roboppi_journal::{JournalFold, LogPiece, RecordError, RunDir, StateRoot};
 use roboppi_run::{RunView, StepId, StepView};
 
 use crate::cli::{Color, LogsArgs, Since};
@@ -28,7 +28,10 @@ const PIECE: usize = 256 * 1024;
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
     let filter = filter(args)?;
-    let Target { run, step } = find(&root, args)?;
+    let Target { mut run, step } = find(&root, args)?;
+    if let Some(name) = &step {
+        run = origin(&root, run, name)?;
+    }
     let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
     if chosen && !args.path {
         print_chosen(args, filter, run, step)
@@ -166,6 +169,18 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
         }
         Err(error) => Err(Failure::usage(error)),
     }
+}
+
+/// The run that has the log of a step: an earlier one when that did it and this one kept it.
+pub(crate) fn origin(root: &StateRoot, run: RunDir, step: &str) -> Result<RunDir, Failure> {
+    // What of the record is damaged is said by whoever reads it next.
+    let view = run.view().map(JournalFold::into_view).unwrap_or_default();
+    let Some(kept) = view.step(&step.into()).and_then(|step| step.kept.as_ref()) else { return Ok(run) };
+    let origin = root.open_run(&kept.run).map_err(|error| {
+        Failure::usage(format!("`{step}` was done by run {}, and its log was there: {error}", kept.run))
+    })?;
+    terminal::say(&format!("roboppi: {} was done by run {} and kept", terminal::plain(step), kept.run));
+    Ok(origin)
 }
 
 /// A step of a run by its name.

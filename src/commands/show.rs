@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use roboppi_attach::Standing;
 use roboppi_journal::{LogReader, RunDir};
-use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, StepView, spent_words};
+use roboppi_run::{ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, spent_words};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 
@@ -50,6 +50,7 @@ impl Page {
             self.warnings(),
             self.times(),
             self.files(),
+            self.resume(),
         ];
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join("\n")
@@ -218,6 +219,7 @@ impl Page {
         let mut rows = Vec::new();
         if let Some(head) = &self.view.head {
             rows.push(["began".to_owned(), record::time(head.started_at)]);
+            rows.extend(head.resumes.as_ref().map(|run| ["goes on with".to_owned(), run.to_string()]));
         }
         if let RunStatus::Finished { at, duration_ms, .. } = &self.view.status {
             rows.push(["ended".to_owned(), record::time(*at)]);
@@ -240,14 +242,26 @@ impl Page {
         }
         row("record", &self.run.path().display().to_string());
         for step in &self.view.steps {
-            for (name, path) in &step.artifacts {
+            for ArtifactView { name, path, .. } in &step.artifacts {
                 row(&format!("artifact {}", plain(name)), path);
+            }
+            if let Some(kept) = &step.kept {
+                let log = format!("{}.log of run {}", kept.attempt.base(), kept.run);
+                row(&format!("log of {}", plain(step.plan.step.as_str())), &log);
             }
             for attempt in &step.attempts {
                 row(&format!("log of {}", plain(&attempt.of.to_string())), &format!("{}.log", attempt.base));
             }
         }
         terminal::table(&rows)
+    }
+
+    /// How to go on with it.
+    fn resume(&self) -> String {
+        let lost = self.view.head.as_ref().filter(|_| self.standing == Standing::Lost);
+        let command = self.view.resume_command().or_else(|| lost?.resume_command());
+        let command = command.filter(|_| !self.run.is_imported());
+        command.map_or_else(String::new, |command| format!("Go on with it: {}\n", plain(&command)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +28,11 @@ use crate::exit::{self, Failure};
 use crate::terminal::{self, View};
 
 mod launch;
+mod resume;
 mod viewer;
 
 use launch::launch;
+use resume::EarlierRun;
 use viewer::Viewer;
 
 /// How long the core may take to answer when nobody says otherwise.
@@ -39,7 +41,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.how.view)?;
     let file = workflow_file::read(&args.file, args.strict, args.how.view.color)?;
-    execute(&args.how, file, view, &Purpose::workflow(&args.file))
+    let earlier = EarlierRun::find(args, &file)?;
+    let workspace = earlier.as_ref().map(|run| run.workspace.clone());
+    let mut settings = settings(&args.how, file, workspace)?;
+    if let Some(earlier) = earlier
+        && let Some(code) = earlier.plan(args, &mut settings)?
+    {
+        return Ok(code);
+    }
+    perform(&args.how, settings, view, &Purpose::workflow(&args.file))
 }
 
 /// What a run is for.
@@ -64,7 +74,15 @@ pub(crate) fn execute(
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
-    let settings = settings(args, file)?;
+    perform(args, settings(args, file, None)?, view, purpose)
+}
+
+fn perform(
+    args: &HowArgs,
+    settings: RunSettings,
+    view: View,
+    purpose: &Purpose,
+) -> Result<ExitCode, Failure> {
     // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
     let sockets = if args.direct { make_place() } else { None };
     let guarded = match guard(args, &settings)? {
@@ -150,13 +168,18 @@ fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
     }
 }
 
-fn settings(args: &HowArgs, workflow: WorkflowFile) -> Result<RunSettings, Failure> {
+/// `earlier` is where the steps of the run worked that this one goes on with.
+fn settings(
+    args: &HowArgs,
+    workflow: WorkflowFile,
+    earlier: Option<PathBuf>,
+) -> Result<RunSettings, Failure> {
     let current =
         || env::current_dir().map_err(|error| Failure::usage(format!("the current directory: {error}")));
     let workspace = match &args.workspace {
         Some(dir) => std::path::absolute(dir)
             .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?,
-        None => current()?,
+        None => earlier.map_or_else(current, Ok)?,
     };
     let secrets =
         RunSecrets::collect(&workflow.workflow, &workspace, env::vars_os()).map_err(Failure::usage)?;
@@ -187,6 +210,7 @@ fn settings(args: &HowArgs, workflow: WorkflowFile) -> Result<RunSettings, Failu
         heartbeat: HeartbeatSettings { interval: args.heartbeat, limit: args.heartbeat_limit },
         trace: trace(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        resume: None,
     })
 }
 

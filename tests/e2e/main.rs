@@ -40,6 +40,7 @@ mod plain;
 mod processes;
 mod record;
 mod replay;
+mod resume;
 mod run_files;
 mod runs;
 mod screen;

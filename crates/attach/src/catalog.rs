@@ -144,11 +144,15 @@ pub(crate) fn is_owned(dir: &RunDir, manifest: &Manifest) -> bool {
     if !is_of_this_host(manifest) {
         return true;
     }
-    let same_boot = match (&manifest.boot_id, boot_id()) {
+    is_of_this_boot(manifest) && roboppi_process::is_alive(manifest.owner)
+}
+
+/// Whether the machine was not started anew since, as far as that is known.
+pub(crate) fn is_of_this_boot(manifest: &Manifest) -> bool {
+    match (&manifest.boot_id, boot_id()) {
         (Some(then), Ok(now)) => *then == now,
         _ => true,
-    };
-    same_boot && roboppi_process::is_alive(manifest.owner)
+    }
 }
 
 /// Whether the supervisor of a run is, or was, on this host, as far as one can tell.

@@ -12,6 +12,7 @@ mod history;
 mod live;
 mod replay;
 mod source;
+mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::{RunSummary, Standing};
@@ -21,3 +22,4 @@ pub use live::{LiveFeed, LiveSource};
 pub use replay::{AtEnd, InvalidSpeed, PlayInput, Playback, Position, ReplaySource, Speed};
 pub use roboppi_run::Wish;
 pub use source::{Following, Next, Records, RunSource};
+pub use survivors::survivors;

@@ -31,6 +31,7 @@ fn started() -> RunEvent {
         concurrency: 2,
         stream_stdio: false,
         steps: STEPS.map(plan).into(),
+        resumes: None,
     }
 }
 
@@ -51,7 +52,7 @@ fn events() -> impl Strategy<Value = Vec<RunEvent>> {
         of.clone().prop_map(|of| RunEvent::AttemptStarted {
             job_id: of.base().as_str().into(),
             base: of.base(),
-            of
+            of, fingerprint: None
         }),
         of.clone().prop_map(|of| RunEvent::AttemptPhase {
             of,
@@ -72,7 +73,7 @@ fn events() -> impl Strategy<Value = Vec<RunEvent>> {
         (step, ".{0,9}", ".{0,9}").prop_map(|(step, name, path)| RunEvent::ArtifactCollected {
             step,
             name,
-            path
+            path, sha256: None
         }),
         Just(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true }),
         Just(RunEvent::RunFinished {
@@ -188,8 +189,8 @@ fn a_snapshot_of_another_format_is_not_used() {
     assert_eq!(run.view().unwrap().from_snapshot(), Some(kept[1].0));
     for (_, path) in &kept {
         let text = fs::read_to_string(path).unwrap();
-        assert!(text.starts_with(r#"{"format":1,"#));
-        fs::write(path, text.replacen(r#""format":1"#, r#""format":2"#, 1)).unwrap();
+        assert!(text.starts_with(r#"{"format":2,"#));
+        fs::write(path, text.replacen(r#""format":2"#, r#""format":1"#, 1)).unwrap();
     }
     let fold = run.view().unwrap();
     assert_eq!(fold.from_snapshot(), None);

@@ -3,7 +3,7 @@
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, WorkerKind, WorkerResult, decode_tagged};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AttemptRef, RunId, RunOutcome, StepId, StepState, Wish};
+use crate::{AttemptRef, Resumed, RunId, RunOutcome, StepFingerprint, StepId, StepState, Wish};
 
 /// One fact about a run, tagged by `type` in JSON.
 ///
@@ -33,6 +33,9 @@ pub enum RunEvent {
         stream_stdio: bool,
         /// `steps` in the order of the file.
         steps: Vec<StepPlan>,
+        /// `resumes`: the run this one goes on with, and what of it counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumes: Option<Box<Resumed>>,
     },
     /// A core is there.
     CoreStarted {
@@ -83,6 +86,9 @@ pub enum RunEvent {
         job_id: JobId,
         /// `base`: path of its files inside the run directory, without extension.
         base: String,
+        /// `fingerprint` of what it is made of; absent in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Box<StepFingerprint>>,
     },
     /// An attempt came a stage further.
     AttemptPhase {
@@ -113,6 +119,9 @@ pub enum RunEvent {
         name: String,
         /// `path` where it is now.
         path: String,
+        /// `sha256` of it with everything in it; absent in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// A person wished something, and this is what came of it.
     Wish {
@@ -258,6 +267,7 @@ pub enum AttemptPhase {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{KeptArtifact, KeptStep, TakenInput, UpstreamResult};
 
     /// One of each kind, so that a kind that cannot be read back is found here and not in a journal.
     fn one_of_each() -> Vec<RunEvent> {
@@ -274,6 +284,11 @@ mod tests {
             timeout_ms: Some(5),
             max_attempts: 2,
         };
+        let fingerprint = StepFingerprint {
+            definition: "a".into(),
+            inputs: vec![TakenInput { from: "prepare".into(), artifact: "x".into(), sha256: None }],
+            upstream: vec![UpstreamResult { step: "prepare".into(), sha256: Some("b".into()) }],
+        };
         vec![
             RunEvent::RunStarted {
                 run_id: RunId::parse("r1").unwrap(),
@@ -286,6 +301,20 @@ mod tests {
                 concurrency: 2,
                 stream_stdio: true,
                 steps: vec![plan],
+                resumes: Some(Box::new(Resumed {
+                    run: RunId::parse("r0").unwrap(),
+                    kept: vec![KeptStep {
+                        step: "build".into(),
+                        run: RunId::parse("r0").unwrap(),
+                        attempt: of.clone(),
+                        fingerprint: fingerprint.clone(),
+                        artifacts: vec![KeptArtifact {
+                            name: "a".into(),
+                            path: "/p".into(),
+                            sha256: "c".into(),
+                        }],
+                    }],
+                })),
             },
             RunEvent::CoreStarted {
                 incarnation: 1,
@@ -302,13 +331,23 @@ mod tests {
                 duration_ms: Some(4),
                 allowed_to_fail: true,
             },
-            RunEvent::AttemptStarted { of: of.clone(), job_id: "j".into(), base: of.base() },
+            RunEvent::AttemptStarted {
+                of: of.clone(),
+                job_id: "j".into(),
+                base: of.base(),
+                fingerprint: Some(Box::new(fingerprint)),
+            },
             RunEvent::AttemptPhase {
                 of: of.clone(),
                 phase: AttemptPhase::Terminating { reason: Some(CancelReason::User), limit_ms: 5 },
             },
             RunEvent::AttemptFinished { of, result, last_seq: Some(3), log_bytes: 4, events_bytes: 5 },
-            RunEvent::ArtifactCollected { step: "build".into(), name: "a".into(), path: "/p".into() },
+            RunEvent::ArtifactCollected {
+                step: "build".into(),
+                name: "a".into(),
+                path: "/p".into(),
+                sha256: Some("c".into()),
+            },
             RunEvent::Wish {
                 wish: Wish::RetryStep("build".into()),
                 by: Some(ProcessIdentity { pid: 2, start_time: 3 }),

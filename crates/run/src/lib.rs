@@ -7,6 +7,7 @@
 
 mod event;
 mod id;
+mod kept;
 mod manifest;
 mod partial;
 mod record;
@@ -18,15 +19,16 @@ mod wording;
 
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
 pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
+pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use partial::{PartialText, PartialTexts};
 pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use state::{RunOutcome, StepState};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
-    Act, Activity, ActivityItem, AttemptStatus, AttemptView, CoreStatus, CoreView, FileChange, PatchView,
-    RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, ToolOutcome, ToolUse, Wait,
-    WarningView, WishView,
+    Act, Activity, ActivityItem, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, FileChange,
+    KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, ToolOutcome,
+    ToolUse, Wait, WarningView, WishView,
 };
 pub use wish::Wish;
 pub use wording::{dollars, spent_words, tokens, tool_summary, tool_words};

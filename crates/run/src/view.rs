@@ -6,7 +6,9 @@ use std::sync::Arc;
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerResult};
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepId, StepPlan, StepState, Wish};
+use crate::{
+    AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepFingerprint, StepId, StepPlan, StepState, Wish,
+};
 
 mod activity;
 mod activity_fold;
@@ -63,8 +65,21 @@ pub struct RunHead {
     pub concurrency: u32,
     /// Whether stdout and stderr are shown live.
     pub stream_stdio: bool,
+    /// The run it goes on with.
+    pub resumes: Option<RunId>,
     /// When it began.
     pub started_at: UtcMillis,
+}
+
+impl RunHead {
+    /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command.
+    #[must_use]
+    pub fn resume_command(&self) -> Option<String> {
+        let passing = ["/dev/", "/proc/"].iter().any(|place| self.workflow.starts_with(place));
+        let command =
+            || format!("roboppi workflow run {} --resume {}", shell_word(&self.workflow), self.run_id);
+        (!passing).then(command)
+    }
 }
 
 /// Where a run is.
@@ -116,8 +131,32 @@ pub struct StepView {
     pub duration_ms: Option<u64>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptView>,
-    /// Artifacts it put into the context directory: name and path.
-    pub artifacts: Vec<(String, String)>,
+    /// Artifacts it put into the context directory.
+    pub artifacts: Vec<ArtifactView>,
+    /// What its last attempt was made of, or what it was made of in the run it was kept from.
+    pub fingerprint: Option<Box<StepFingerprint>>,
+    /// Where it was done, when an earlier run did it and this one did not do it again. Its log is there.
+    pub kept: Option<KeptFrom>,
+}
+
+/// Where a step was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFrom {
+    /// The run.
+    pub run: RunId,
+    /// The attempt that succeeded there.
+    pub attempt: AttemptRef,
+}
+
+/// Something a step made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactView {
+    /// Its name in the workflow.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// Hash of it with everything in it, when that was recorded.
+    pub sha256: Option<String>,
 }
 
 /// One attempt.
@@ -283,6 +322,13 @@ impl RunView {
         matches!(self.status, RunStatus::Finished { .. })
     }
 
+    /// The command that goes on with a run that is over and did not succeed.
+    #[must_use]
+    pub fn resume_command(&self) -> Option<String> {
+        let RunStatus::Finished { outcome, .. } = &self.status else { return None };
+        self.head.as_ref().filter(|_| *outcome != RunOutcome::Succeeded)?.resume_command()
+    }
+
     /// Counts of steps.
     #[must_use]
     pub fn counts(&self) -> StepCounts {
@@ -301,6 +347,12 @@ impl RunView {
         }
         counts
     }
+}
+
+/// A text as a shell takes it for one word.
+fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 impl CoreView {

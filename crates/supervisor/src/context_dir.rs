@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
-use roboppi_run::StepId;
+use roboppi_run::{StepId, TakenInput};
 use roboppi_workflow::{OutputSpec, Step};
 use serde::Serialize;
 
@@ -14,11 +14,13 @@ use writer::MetadataWriter;
 
 mod copy;
 mod metadata;
+mod tree_hash;
 mod writer;
 
 pub(crate) use metadata::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
 };
+pub(crate) use tree_hash::tree_hash;
 
 /// The context directory of a run. Its layout is that of the existing program.
 #[derive(Debug)]
@@ -35,6 +37,13 @@ pub(crate) struct Collected {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) kind: Option<String>,
+    /// Hash of it with everything in it.
+    pub(crate) sha256: Option<String>,
+}
+
+/// Where an artifact of a step is.
+pub(crate) fn artifact_dir(context_dir: &Path, step: &StepId, artifact: &str) -> PathBuf {
+    context_dir.join(step.as_str()).join(artifact)
 }
 
 impl ContextDir {
@@ -68,12 +77,31 @@ impl ContextDir {
         Ok(())
     }
 
-    /// Copies the inputs of a step into the workspace. An artifact its step did not make is left out.
-    pub(crate) fn place_inputs(&self, workspace: &Path, step: &Step) -> Result<(), String> {
+    /// Removes what an earlier run left. What cannot be removed is said.
+    pub(crate) fn remove(&self, stale: &[PathBuf]) -> Vec<String> {
+        let problem = |path: &Path| {
+            let removed = match fs::symlink_metadata(path) {
+                Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+                Ok(_) => fs::remove_file(path),
+                Err(error) => Err(error),
+            };
+            let error = removed.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
+            Some(format!("{}, of an earlier run, cannot be removed: {error}", path.display()))
+        };
+        stale.iter().filter_map(|path| problem(path)).collect()
+    }
+
+    /// Copies the inputs of a step into the workspace, and says what they were. An artifact its step did not make is
+    /// left out.
+    pub(crate) fn place_inputs(&self, workspace: &Path, step: &Step) -> Result<Vec<TakenInput>, String> {
+        let mut taken = Vec::with_capacity(step.inputs.len());
         for input in &step.inputs {
-            let from = self.step(&input.from).join(&input.artifact);
+            let from = artifact_dir(&self.path, &input.from, &input.artifact);
             let to = workspace.join(input.target());
-            if from.exists() {
+            let sha256 = tree_hash(&from).map_err(|error| {
+                format!("the input `{}` of `{}` cannot be read: {error}", input.artifact, input.from)
+            })?;
+            if sha256.is_some() {
                 copy::tree(&from, &to, &self.path).map_err(|error| {
                     format!(
                         "the input `{}` of `{}` cannot be copied to {}: {error}",
@@ -83,8 +111,9 @@ impl ContextDir {
                     )
                 })?;
             }
+            taken.push(TakenInput { from: input.from.clone(), artifact: input.artifact.clone(), sha256 });
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Copies what a step made into the context directory. An output that is not there is left out.
@@ -98,7 +127,7 @@ impl ContextDir {
         for output in outputs {
             let from = workspace.join(&output.path);
             let Ok(kind) = fs::metadata(&from) else { continue };
-            let dir = self.step(id).join(&output.name);
+            let dir = artifact_dir(&self.path, id, &output.name);
             let to = match (kind.is_dir(), from.file_name()) {
                 (true, _) | (false, None) => dir.clone(),
                 (false, Some(name)) => dir.join(name),
@@ -106,7 +135,10 @@ impl ContextDir {
             copy::tree(&from, &to, &self.path).map_err(|error| {
                 format!("the output `{}` cannot be copied from {}: {error}", output.name, from.display())
             })?;
-            collected.push(Collected { name: output.name.clone(), path: to, kind: output.kind.clone() });
+            let sha256 = tree_hash(&dir)
+                .map_err(|error| format!("the output `{}` cannot be read again: {error}", output.name))?;
+            let (name, kind) = (output.name.clone(), output.kind.clone());
+            collected.push(Collected { name, path: to, kind, sha256 });
         }
         Ok(collected)
     }

@@ -28,6 +28,17 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// Another run works in the context directory, whose artifacts this one would take over.
+    #[error(
+        "run {run} is using the context directory {}\nhint: wait for its end, or end it, and resume then",
+        path.display()
+    )]
+    ContextInUse {
+        /// The directory.
+        path: PathBuf,
+        /// The run that uses it.
+        run: String,
+    },
     /// There is no place for the record, not even a temporary one.
     #[error(
         "cannot keep a record of the run: {0}\nhint: set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"

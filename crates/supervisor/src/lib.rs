@@ -15,6 +15,7 @@ mod error;
 mod prepare;
 mod received;
 mod recorder;
+mod resume;
 mod run_clock;
 mod runner;
 mod secrets;
@@ -29,6 +30,7 @@ pub use core_link::{
 };
 pub use error::StartError;
 pub use prepare::{PreparedRun, RunEnd};
+pub use resume::Resume;
 pub use secrets::RunSecrets;
 pub use settings::{RunSettings, WorkflowFile};
 pub use shutdown::{Asked, ShutdownEffect, ShutdownMachine};

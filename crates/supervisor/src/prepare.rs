@@ -60,6 +60,13 @@ impl PreparedRun {
             .map_err(|source| StartError::Workspace { path: workspace.clone(), source })?;
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
         let (context, other_run) = ContextDir::open(settings.context_dir()).map_err(context_error)?;
+        let mut left = Vec::new();
+        if let Some(resume) = &settings.resume {
+            if let Some(run) = other_run.clone() {
+                return Err(StartError::ContextInUse { path: settings.context_dir(), run });
+            }
+            left = context.remove(&resume.stale);
+        }
         context.prepare(settings.workflow.workflow.steps.keys()).map_err(context_error)?;
 
         let run_id = RunId::from_uuid(Uuid::now_v7());
@@ -79,6 +86,9 @@ impl PreparedRun {
         if let Err(error) = &control {
             let message = format!("no other process can ask this run for anything: {error}");
             recorder.warn(message, None);
+        }
+        for problem in left {
+            recorder.warn(problem, None);
         }
         if let Some(why) = substitute {
             recorder.warn(format!("the record of this run is in {}: {why}", run_dir.path().display()), None);
@@ -190,6 +200,7 @@ fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
         concurrency: settings.concurrency(),
         stream_stdio: settings.stream_stdio,
         steps: workflow.plans(),
+        resumes: settings.resume.as_ref().map(|resume| Box::new(resume.resumed.clone())),
     }
 }
 

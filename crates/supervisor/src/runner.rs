@@ -23,6 +23,7 @@ use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
 use crate::signals::{Signalled, Signals};
 
 mod attempt;
+mod fingerprint;
 mod metadata;
 mod router;
 mod shared;
@@ -84,7 +85,9 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new(prepared: PreparedRun) -> Self {
-        let machine = RunMachine::new(&prepared.settings.workflow.workflow, prepared.settings.concurrency());
+        let settings = &prepared.settings;
+        let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
+        let machine = RunMachine::new(&settings.workflow.workflow, settings.concurrency()).keeping(kept);
         let (shared, told) = Shared::new(prepared);
         let (events, link_events) = mpsc::unbounded_channel();
         Self {
@@ -431,9 +434,14 @@ impl Runner {
             }
             RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
                 let duration_ms = duration.map(millis);
+                let kept = self.shared.kept_from(&step).map(|run| format!("kept from run {run}"));
+                if state == StepState::Succeeded && kept.is_none() {
+                    self.shared.step_succeeded(&step);
+                }
                 if state.is_final() && state != StepState::Skipped {
                     self.shared.write_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
                 }
+                let detail = detail.or(kept);
                 let event = RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail };
                 self.shared.recorder().event(event);
             }

@@ -8,7 +8,7 @@ use roboppi_ipc::io::Trace;
 use roboppi_run::RunMode;
 use roboppi_workflow::Workflow;
 
-use crate::{HeartbeatSettings, RunSecrets};
+use crate::{HeartbeatSettings, Resume, RunSecrets};
 
 /// Everything a run is started with.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct RunSettings {
     pub trace: Option<Trace>,
     /// Version of this program.
     pub version: String,
+    /// What it takes over from an earlier run.
+    pub resume: Option<Resume>,
 }
 
 /// A workflow and the file it came from.

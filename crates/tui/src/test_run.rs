@@ -76,6 +76,7 @@ impl TestRun {
             concurrency: 2,
             stream_stdio,
             steps,
+            resumes: None,
         });
         run
     }
@@ -141,6 +142,7 @@ impl TestRun {
             of: of.clone(),
             job_id: JobId::new(of.to_string()),
             base: of.base(),
+            fingerprint: None,
         });
         let process = Some(ProcessIdentity { pid, start_time: 1 });
         self.phase(&of, AttemptPhase::Running { process });

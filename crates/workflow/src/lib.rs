@@ -2,7 +2,8 @@
 //!
 //! [`parse`] reads a workflow file and reports every mistake in it at once; [`Workflow`] is what is
 //! left when there is none. [`RunMachine`] decides the life of a run: which step starts when, what is
-//! tried again, what is skipped, and how it ends. Nothing here does I/O or reads a clock.
+//! tried again, what is skipped, and how it ends. [`plan_resume`] decides what of an earlier run counts.
+//! Nothing here does I/O or reads a clock.
 
 mod definition;
 mod diagnostic;
@@ -10,6 +11,7 @@ mod duration;
 mod graph;
 mod keys;
 mod lower;
+mod resume;
 mod run_machine;
 mod source;
 
@@ -17,6 +19,10 @@ pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
+pub use resume::{
+    Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Why, definition_hash, plan_resume,
+    result_hash,
+};
 pub use run_machine::{
     AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, retry_delay,
 };

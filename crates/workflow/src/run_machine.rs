@@ -182,6 +182,8 @@ pub struct RunMachine {
     started_at: Option<Mono>,
     steps: Vec<RunStep>,
     index: HashMap<StepId, usize>,
+    /// Steps that have succeeded before the run starts.
+    kept: BTreeSet<usize>,
     /// Steps that may start, in the order of the definition.
     ready: BTreeSet<usize>,
     /// Steps that became ready and were not shown as such, because most start at once.
@@ -216,12 +218,28 @@ impl RunMachine {
             open: steps.len(),
             steps,
             index,
+            kept: BTreeSet::new(),
             ready: BTreeSet::new(),
             unannounced: BTreeSet::new(),
             active: 0,
             retrying: 0,
             last_epoch: 0,
         }
+    }
+
+    /// The same with steps that need not be done: they have succeeded, without an attempt, before the run starts.
+    #[must_use]
+    pub fn keeping<'a>(mut self, kept: impl IntoIterator<Item = &'a StepId>) -> Self {
+        self.kept = kept.into_iter().filter_map(|step| self.index.get(step).copied()).collect();
+        for index in &self.kept {
+            self.open -= 1;
+            self.steps[*index].life =
+                Life::Over { state: StepState::Succeeded, excused: false, satisfies: true };
+            for dependent in self.steps[*index].dependents.clone() {
+                self.steps[dependent].blockers -= 1;
+            }
+        }
+        self
     }
 
     /// Takes one input in and appends what is to be done. Inputs that come late or make no sense

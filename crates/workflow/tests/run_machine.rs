@@ -834,3 +834,55 @@ fn retries_wait_longer_each_time_up_to_five_seconds() {
     let waits = [1, 2, 3, 4, 5, 6, 7, 8, u32::MAX].map(|n| retry_delay(n).as_millis());
     assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
 }
+
+#[test]
+fn kept_steps_have_succeeded_before_anything_starts() {
+    let steps = [
+        ("a", ""),
+        ("b", "depends_on: [a]"),
+        ("c", "depends_on: [a, b]"),
+        ("d", "depends_on: [c]"),
+        ("e", "depends_on: [b]"),
+    ];
+    let keeping = |kept: &[&str]| {
+        let kept: Vec<_> = kept.iter().map(|step| StepId::from(*step)).collect();
+        let mut bench = bench(&steps, 1);
+        bench.machine = RunMachine::new(&workflow(&steps), 1).keeping(&kept);
+        bench
+    };
+    let mut run = keeping(&["a", "b", "gone"]);
+    assert_eq!(run.machine.state(&"b".into()), Some(StepState::Succeeded));
+    run.start().succeeds("c", 1).succeeds("d", 1).succeeds("e", 1);
+    insta::assert_snapshot!(run.story(), @r"
+        timer 3600s for the run
+        a is succeeded
+        b is succeeded
+        c is starting
+        start c
+        e is ready
+        c is running
+        collect c
+        c is succeeded after 3s
+        d is starting
+        start d
+        d is running
+        collect d
+        d is succeeded after 3s
+        e is starting
+        start e
+        e is running
+        collect e
+        e is succeeded after 3s
+        finished succeeded after 9s
+    ");
+
+    // Before it starts it can be ended, and what is kept stays what it is.
+    let mut run = keeping(&["a", "b"]);
+    run.cancel(CancelReason::User, false);
+    assert_eq!(run.machine.state(&"a".into()), Some(StepState::Succeeded));
+    assert!(run.machine.is_finished());
+
+    let mut run = keeping(&["a", "b", "c", "d", "e"]);
+    run.start();
+    assert!(run.machine.is_finished() && run.story().contains("finished succeeded"), "{}", run.story());
+}

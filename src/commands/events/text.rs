@@ -59,7 +59,7 @@ fn journal(event: &RunEvent) -> String {
             let took = duration(result.duration_ms);
             format!("{of} {:?} after {took}{code}, {log_bytes} bytes of log", result.status).to_lowercase()
         }
-        RunEvent::ArtifactCollected { step, name, path } => format!("{step}: {name} is in {path}"),
+        RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
         RunEvent::Wish { wish, by, refused } => {
             let by = by.map_or_else(String::new, |by| format!(", asked by process {}", by.pid));
             let refused = refused.as_ref().map_or_else(String::new, |why| format!(": refused, {why}"));

@@ -80,6 +80,7 @@ pub(crate) fn started(steps: usize) -> RunEvent {
         concurrency: 2,
         stream_stdio: true,
         steps: (0..steps).map(plan).collect(),
+        resumes: None,
     }
 }
 
@@ -140,6 +141,7 @@ pub(crate) fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
                     of: of.clone(),
                     job_id: of.to_string().as_str().into(),
                     base: of.base(),
+                    fingerprint: None,
                 });
                 append(changed(step, StepState::Running));
                 let events = EventFileWriter::new(run.path(), &of.base()).unwrap();

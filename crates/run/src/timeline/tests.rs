@@ -35,13 +35,14 @@ fn began() -> RunRecord {
             concurrency: 1,
             stream_stdio: true,
             steps: vec![plan("build"), plan("never")],
+            resumes: None,
         },
     )
 }
 
 fn started(ts: u64, attempt: u32) -> RunRecord {
     let of = AttemptRef { attempt, ..AttemptRef::first("build".into()) };
-    journal(ts, RunEvent::AttemptStarted { base: of.base(), of, job_id: "j".into() })
+    journal(ts, RunEvent::AttemptStarted { base: of.base(), of, job_id: "j".into(), fingerprint: None })
 }
 
 fn finished(ts: u64, attempt: u32, status: &str, code: u32) -> RunRecord {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis};
 
 use super::{
-    Activity, AttemptStatus, AttemptView, CoreStatus, CoreView, RunHead, RunStatus, RunView, StepView,
-    WarningView, WishView,
+    Activity, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, KeptFrom, RunHead, RunStatus,
+    RunView, StepView, WarningView, WishView,
 };
-use crate::{AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepState};
+use crate::{
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, KeptStep, RunEvent, RunRecord, StepState,
+};
 
 impl RunView {
     /// Folds one record in. A record that was folded before changes nothing, so a snapshot and a
@@ -39,6 +41,7 @@ impl RunView {
                 concurrency,
                 stream_stdio,
                 steps,
+                resumes,
             } => {
                 self.head = Some(RunHead {
                     run_id: run_id.clone(),
@@ -50,12 +53,20 @@ impl RunView {
                     timeout_ms: *timeout_ms,
                     concurrency: *concurrency,
                     stream_stdio: *stream_stdio,
+                    resumes: resumes.as_ref().map(|resumed| resumed.run.clone()),
                     started_at: ts,
                 });
                 self.status = RunStatus::Running;
                 self.index =
                     steps.iter().enumerate().map(|(index, plan)| (plan.step.clone(), index)).collect();
                 self.steps = steps.iter().map(|plan| StepView::planned(Arc::new(plan.clone()), ts)).collect();
+                for kept in resumes.iter().flat_map(|resumed| &resumed.kept) {
+                    if let Some(step) =
+                        self.index.get(&kept.step).and_then(|index| self.steps.get_mut(*index))
+                    {
+                        step.keep(kept);
+                    }
+                }
             }
             RunEvent::CoreStarted { incarnation, process, protocol, version } => {
                 self.core.status = CoreStatus::Alive;
@@ -77,10 +88,11 @@ impl RunView {
                     step.changed_at = ts;
                 }
             }
-            RunEvent::AttemptStarted { of, job_id, base } => {
+            RunEvent::AttemptStarted { of, job_id, base, fingerprint } => {
                 self.jobs.insert(job_id.clone(), of.clone());
                 if let Some(step) = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index)) {
                     step.started_at.get_or_insert(ts);
+                    step.fingerprint.clone_from(fingerprint);
                     let attempt = step.attempt_entry(of, ts);
                     attempt.job_id = job_id.clone();
                     attempt.base.clone_from(base);
@@ -106,9 +118,14 @@ impl RunView {
                         AttemptStatus::Finished { result: Box::new(result.clone()), log_bytes: *log_bytes };
                 }
             }
-            RunEvent::ArtifactCollected { step, name, path } => {
+            RunEvent::ArtifactCollected { step, name, path, sha256 } => {
                 if let Some(step) = self.index.get(step).and_then(|index| self.steps.get_mut(*index)) {
-                    step.artifacts.push((name.clone(), path.clone()));
+                    step.artifacts.retain(|artifact| artifact.name != *name);
+                    step.artifacts.push(ArtifactView {
+                        name: name.clone(),
+                        path: path.clone(),
+                        sha256: sha256.clone(),
+                    });
                 }
             }
             RunEvent::Wish { wish, by, refused } => {
@@ -165,7 +182,22 @@ impl StepView {
             duration_ms: None,
             attempts: Vec::new(),
             artifacts: Vec::new(),
+            fingerprint: None,
+            kept: None,
         }
+    }
+
+    fn keep(&mut self, kept: &KeptStep) {
+        self.state = StepState::Succeeded;
+        self.detail = Some(format!("kept from run {}", kept.run));
+        self.kept = Some(KeptFrom { run: kept.run.clone(), attempt: kept.attempt.clone() });
+        self.fingerprint = Some(Box::new(kept.fingerprint.clone()));
+        let artifacts = kept.artifacts.iter().map(|artifact| ArtifactView {
+            name: artifact.name.clone(),
+            path: artifact.path.clone(),
+            sha256: Some(artifact.sha256.clone()),
+        });
+        self.artifacts = artifacts.collect();
     }
 
     /// The attempt of `of`, made when its own events are read before the journal names it.

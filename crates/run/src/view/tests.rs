@@ -32,6 +32,7 @@ fn run() -> RunView {
         concurrency: 1,
         stream_stdio: true,
         steps: STEPS.map(plan).into(),
+        resumes: None,
     };
     view.apply_journal(&JournalRecord { seq: 1, ts: UtcMillis(0), event });
     view

@@ -53,9 +53,10 @@ pub(super) async fn run(
         facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
     }
-    if let Err(detail) = shared.place_inputs(of).await {
-        return stopped(Stop::Failed(Some(ErrorClass::NonRetryable), detail), false);
-    }
+    let inputs = match shared.place_inputs(of).await {
+        Ok(inputs) => inputs,
+        Err(detail) => return stopped(Stop::Failed(Some(ErrorClass::NonRetryable), detail), false),
+    };
     let CoreInUse { dialect, peer, incarnation } = tokio::select! {
         core = shared.core() => match core {
             Ok(core) => core,
@@ -75,6 +76,7 @@ pub(super) async fn run(
         of: of.clone(),
         job_id: job_id.clone(),
         base: of.base(),
+        fingerprint: Some(Box::new(shared.fingerprint(of, inputs))),
     });
     let attempt = Attempt { shared, of, step, job_id, dialect, peer, incarnation };
     let done = match attempt.start(&mut orders).await {

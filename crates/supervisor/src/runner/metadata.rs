@@ -53,7 +53,8 @@ impl Shared {
         let facts = self.facts.borrow();
         let Some(facts) = facts.get(id) else { return };
         let last = AttemptRef { step: id.clone(), iteration: 1, attempt: facts.attempts.max(1) };
-        let log = self.run_dir.path().join(last.base() + ".log");
+        let log = facts.log.clone().unwrap_or_else(|| self.run_dir.path().join(last.base() + ".log"));
+        let (completed_at, wall_time_ms) = facts.ended.unwrap_or_else(|| (clock::now(), wall_time_ms));
         let meta = StepMeta {
             step_id: id.as_str(),
             status: match state {
@@ -63,7 +64,7 @@ impl Shared {
                 _ => "FAILED",
             },
             started_at: facts.started_at.unwrap_or(self.started_at),
-            completed_at: Some(clock::now()),
+            completed_at: Some(completed_at),
             wall_time_ms,
             attempts: facts.attempts,
             iterations: 1,

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use roboppi_ipc::{
     WorkerResult,
 };
 use roboppi_journal::RunDir;
-use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepId};
+use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId, TakenInput};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{AttemptDone, Router, step_workspace};
+use super::{AttemptDone, Router, fingerprint, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
 use crate::control::{Brought, ControlSocket};
 use crate::prepare::{PreparedRun, text};
@@ -91,6 +92,14 @@ pub(super) struct StepFacts {
     pub(super) attempts: u32,
     pub(super) result: Option<WorkerResult>,
     pub(super) artifacts: Vec<Collected>,
+    /// What its last attempt was made of.
+    pub(super) fingerprint: Option<StepFingerprint>,
+    /// The hash of what came of it, once it has succeeded.
+    pub(super) outcome: Option<String>,
+    /// When it ended and how long it took, of a step that is kept.
+    pub(super) ended: Option<(UtcMillis, u64)>,
+    /// Its log, of a step that is kept.
+    pub(super) log: Option<PathBuf>,
 }
 
 impl Shared {
@@ -102,6 +111,7 @@ impl Shared {
             Some(Ok((control, brought))) => (Some(control), brought),
             Some(Err(_)) | None => (None, mpsc::channel(1).1),
         };
+        let facts = RefCell::new(fingerprint::of_kept(&prepared.settings));
         let shared = Self {
             live,
             settings: prepared.settings,
@@ -110,7 +120,7 @@ impl Shared {
             started_at: prepared.started_at,
             context: Arc::new(prepared.context),
             permit_freed: Notify::new(),
-            facts: RefCell::default(),
+            facts,
             recorder: RefCell::new(prepared.recorder),
             router: RefCell::default(),
             core: RefCell::new(Core::Awaited),
@@ -299,10 +309,10 @@ impl Shared {
     }
 
     /// Copies the inputs of a step into the workspace, away from this thread.
-    pub(super) async fn place_inputs(&self, of: &AttemptRef) -> Result<(), String> {
-        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(()) };
+    pub(super) async fn place_inputs(&self, of: &AttemptRef) -> Result<Vec<TakenInput>, String> {
+        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
         if step.inputs.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let (context, step) = (Arc::clone(&self.context), step.clone());
         let workspace = self.settings.workspace.clone();
@@ -317,6 +327,7 @@ impl Shared {
                 step: of.step.clone(),
                 name: artifact.name.clone(),
                 path: text(&artifact.path),
+                sha256: artifact.sha256.clone(),
             });
         }
         self.facts.borrow_mut().entry(of.step.clone()).or_default().artifacts = collected;

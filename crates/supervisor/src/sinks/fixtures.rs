@@ -39,6 +39,7 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
         concurrency: 4,
         stream_stdio: true,
         steps: steps.iter().map(plan).collect(),
+        resumes: None,
     }
 }
 
@@ -67,7 +68,12 @@ pub(super) fn ended(step: &str, state: StepState, detail: &str, duration_ms: u64
 }
 
 pub(super) fn attempt_started(of: &AttemptRef) -> RunEvent {
-    RunEvent::AttemptStarted { of: of.clone(), job_id: of.to_string().as_str().into(), base: of.base() }
+    RunEvent::AttemptStarted {
+        of: of.clone(),
+        job_id: of.to_string().as_str().into(),
+        base: of.base(),
+        fingerprint: None,
+    }
 }
 
 pub(super) fn attempt_running(of: &AttemptRef) -> RunEvent {

@@ -16,7 +16,15 @@ use crate::{sanitise, text};
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let (body, status) = log_parts(area);
     let Some(attempt) = model.shown_attempt() else {
-        return say(model, body, "No attempt was made yet, so there is no log.", buffer);
+        let step = model.shown_step();
+        let words = match step.and_then(|step| Some((step, step.kept.as_ref()?))) {
+            Some((step, kept)) => {
+                let command = wording::log_of_kept(step, kept);
+                format!("It was done by run {} and kept; its log is there: {command}", kept.run)
+            }
+            None => "No attempt was made yet, so there is no log.".to_owned(),
+        };
+        return say(model, body, &words, buffer);
     };
     let window = &model.log.window;
     if model.log_is_closed() {

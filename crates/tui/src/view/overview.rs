@@ -1,7 +1,7 @@
 //! Facts about the step and the run.
 
 use ratatui::text::{Line, Span};
-use roboppi_run::{AttemptView, RunMode, RunStatus, StepView};
+use roboppi_run::{ArtifactView, AttemptView, RunMode, RunStatus, StepView};
 
 use super::page::Page;
 use super::{graph, wording};
@@ -61,7 +61,11 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     if let Some(attempt) = model.shown_attempt() {
         attempt_facts(model, attempt, page);
     }
-    for (name, path) in &step.artifacts {
+    if let Some(kept) = &step.kept {
+        page.fact("Done by run", kept.run.as_str());
+        page.fact("Its log", &wording::log_of_kept(step, kept));
+    }
+    for ArtifactView { name, path, .. } in &step.artifacts {
         page.fact("Artifact", &format!("{name} → {path}"));
     }
 }
@@ -139,6 +143,7 @@ fn run_facts(model: &Model, page: &mut Page) {
     let Some(head) = &model.view.head else { return };
     page.heading("Run");
     page.fact("Id", head.run_id.as_str());
+    page.fact_if("Goes on with", head.resumes.as_ref().map(roboppi_run::RunId::as_str));
     page.fact("Workflow", &head.workflow);
     page.fact("Workspace", &head.workspace);
     page.fact("Artifacts", &head.context_dir);
@@ -154,6 +159,7 @@ fn run_facts(model: &Model, page: &mut Page) {
         page.fact("Ended", &text::date(*at, &model.zone));
         page.fact("Exit code", &exit_code.to_string());
         page.fact_if("Why", detail.as_deref());
+        page.fact_if("Resume", model.view.resume_command().as_deref());
     }
 }
 

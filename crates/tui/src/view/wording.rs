@@ -2,7 +2,7 @@
 
 use ratatui::text::Span;
 use roboppi_ipc::{CoreEvent, UtcMillis, WorkerResult, WorkerStatus};
-use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, StepState, StepView};
+use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, KeptFrom, StepState, StepView};
 
 use crate::model::Model;
 use crate::{sanitise, text, theme};
@@ -93,6 +93,11 @@ pub(super) fn step_reason(step: &StepView) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// How to read the log of a step that an earlier run did.
+pub(super) fn log_of_kept(step: &StepView, kept: &KeptFrom) -> String {
+    format!("roboppi logs {} {}", kept.run, sanitise::text(step.plan.step.as_str()))
 }
 
 /// The icon of an attempt.

@@ -33,6 +33,9 @@ impl RunMachine {
         self.started_at = Some(now);
         let deadline = self.set_timer(RunTimerSubject::Deadline, self.timeout, out);
         self.phase = Phase::Running { deadline };
+        for index in self.kept.clone() {
+            self.change(index, StepState::Succeeded, None, out);
+        }
         for index in 0..self.steps.len() {
             self.make_ready_if_free(index);
         }

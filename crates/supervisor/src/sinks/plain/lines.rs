@@ -53,7 +53,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         }
         // The line about the end of the run names it.
         StepState::Ending => return None,
-        StepState::Succeeded => {}
+        StepState::Succeeded => parts.push(why),
         StepState::Failed => parts.push(if why.is_empty() { "failed".to_owned() } else { why }),
         StepState::Skipped => parts.push(because("skipped")),
         StepState::Cancelled => parts.push(because("cancelled")),

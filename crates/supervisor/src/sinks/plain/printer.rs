@@ -172,7 +172,7 @@ impl PlainPrinter {
                 }
                 None
             }
-            RunEvent::ArtifactCollected { step, name, path } if verbose => {
+            RunEvent::ArtifactCollected { step, name, path, .. } if verbose => {
                 Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
             }
             RunEvent::Wish { wish, by, refused } => Some(lines::wish(wish, *by, refused.as_deref(), colour)),

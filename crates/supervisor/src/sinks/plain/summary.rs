@@ -55,6 +55,9 @@ pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs
         let _ = writeln!(text, "  context  {}", words(&head.context_dir));
     }
     let _ = writeln!(text, "  record   {}", words(&run_dir.to_string_lossy()));
+    if let Some(command) = view.resume_command() {
+        let _ = writeln!(text, "  resume   {}", words(&command));
+    }
     text
 }
 

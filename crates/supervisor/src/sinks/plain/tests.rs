@@ -158,6 +158,7 @@ fn a_failing_run() {
     FAILED: 1 of 3 steps failed in 2.0s (1 succeeded, 1 skipped)
       context  /w/context
       record   /runs/0194-demo
+      resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
     "#);
 }
 
@@ -213,6 +214,7 @@ fn all_attempts_fail() {
     FAILED: 1 of 1 step failed in 1.0s
       context  /w/context
       record   /runs/0194-demo
+      resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
     "#);
 }
 
@@ -258,6 +260,7 @@ fn a_step_that_may_fail() {
     FAILED: 1 of 2 steps failed in 3.0s (1 allowed to fail)
       context  /w/context
       record   /runs/0194-demo
+      resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
     "#);
 }
 
@@ -305,6 +308,7 @@ fn a_cancelled_run() {
       cancelled: user
       context  /w/context
       record   /runs/0194-demo
+      resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
     "#);
 }
 
@@ -349,6 +353,7 @@ fn a_lost_core() {
       lost with the core: `build`
       context  /w/context
       record   /runs/0194-demo
+      resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
     "#);
 }
 
@@ -411,6 +416,7 @@ fn warnings_leaks_and_what_verbose_adds() {
       failed: `build`
       context  /w/context
       record   /runs/0194-demo
+      resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
     "#);
     let quiet = printed(events, FakeLogs::default());
     for absent in ["core started", "permit", "killed in", "pipes"] {

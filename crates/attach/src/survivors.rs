@@ -1,0 +1,24 @@
+//! What of a run is still alive.
+
+use roboppi_ipc::ProcessIdentity;
+use roboppi_journal::RunDir;
+use roboppi_run::RunView;
+
+use crate::catalog::is_of_this_boot;
+
+/// Processes of a run that are still there although it may not look so: its owner, its core, and workers whose end it did
+/// not record. On another machine, or after another start of this one, nothing is known and nothing is listed.
+#[must_use]
+pub fn survivors(dir: &RunDir, view: &RunView) -> Vec<ProcessIdentity> {
+    let Ok(manifest) = dir.manifest() else { return Vec::new() };
+    if dir.is_imported() || !is_of_this_boot(&manifest) {
+        return Vec::new();
+    }
+    let attempts = view.steps.iter().flat_map(|step| &step.attempts);
+    let workers =
+        attempts.filter(|attempt| attempt.finished_at.is_none()).filter_map(|attempt| attempt.process);
+    // Whoever showed a run that is over may still be there.
+    let owner = (!view.is_finished()).then_some(manifest.owner);
+    let all = owner.into_iter().chain(view.core.process).chain(workers);
+    all.filter(|process| roboppi_process::is_alive(*process)).collect()
+}

@@ -1,0 +1,171 @@
+//! Goes on with an earlier run: what is left of it, and what of that counts.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use roboppi_ipc::{UtcMillis, WorkerResult, WorkerStatus};
+use roboppi_journal::RunDir;
+use roboppi_run::{
+    AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepId, StepState, StepView,
+};
+use roboppi_workflow::{
+    Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Workflow, parse, plan_resume,
+};
+
+use crate::context_dir::{artifact_dir, tree_hash};
+use crate::prepare::text;
+use crate::settings::RunSettings;
+
+/// What a run takes over from an earlier one.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// The run, and the steps that are kept.
+    pub(crate) resumed: Resumed,
+    /// What is known of kept steps besides.
+    pub(crate) kept: HashMap<StepId, KeptFacts>,
+    /// Artifacts of steps that are done again.
+    pub(crate) stale: Vec<PathBuf>,
+}
+
+/// What is known of a kept step.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptFacts {
+    /// The hash of what came of it.
+    pub(crate) result: String,
+    /// Its log.
+    pub(crate) log: PathBuf,
+    pub(crate) attempts: u32,
+    pub(crate) started_at: Option<UtcMillis>,
+    pub(crate) ended_at: UtcMillis,
+    pub(crate) took_ms: u64,
+    pub(crate) worker_result: Option<WorkerResult>,
+}
+
+impl Resume {
+    /// Looks at what the earlier run `run` left and decides what of it counts. Steps in `again` are done again whatever
+    /// they left. Changes nothing.
+    ///
+    /// # Errors
+    /// When an artifact cannot be read.
+    pub fn plan(
+        settings: &RunSettings,
+        run: &RunId,
+        dir: &RunDir,
+        view: &RunView,
+        again: &HashSet<StepId>,
+    ) -> io::Result<(ResumePlan, Self)> {
+        let workflow = &settings.workflow.workflow;
+        let (workspace, context) = (text(&settings.workspace), text(&settings.context_dir()));
+        let places = Places { workspace: &workspace, context_dir: &context };
+        let earlier = earlier(settings, dir, view)?;
+        let plan = plan_resume(workflow, places, &earlier, again);
+        let mut resume = Self {
+            resumed: Resumed { run: run.clone(), kept: Vec::new() },
+            kept: HashMap::new(),
+            stale: Vec::new(),
+        };
+        for (id, decision) in &plan.steps {
+            match (decision, view.step(id)) {
+                (Decision::Keep { fingerprint, result }, Some(step)) => {
+                    let known = earlier.steps.get(id);
+                    let (kept, facts) = origin(run, dir, step);
+                    resume.resumed.kept.push(KeptStep {
+                        step: id.clone(),
+                        run: kept.0,
+                        attempt: kept.1,
+                        fingerprint: fingerprint.clone(),
+                        artifacts: known.map_or_else(Vec::new, |known| still_there(step, known)),
+                    });
+                    resume.kept.insert(id.clone(), KeptFacts { result: result.clone(), ..facts });
+                }
+                (_, step) => resume.stale.extend(stale(settings, id, step)),
+            }
+        }
+        Ok((plan, resume))
+    }
+}
+
+/// What is known of the earlier run, and what is there of it now.
+fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<Earlier> {
+    let workflow = fs::read_to_string(dir.workflow_path()).ok().and_then(|text| parse(&text).workflow);
+    let mut steps = HashMap::new();
+    for step in &view.steps {
+        let id = &step.plan.step;
+        let succeeded = step.state == StepState::Succeeded || has_succeeded(step, workflow.as_ref());
+        let mut artifacts = Vec::new();
+        for artifact in step.artifacts.iter().filter(|_| succeeded) {
+            let (name, recorded) = (artifact.name.clone(), artifact.sha256.clone());
+            let found = tree_hash(&artifact_dir(&settings.context_dir(), id, &name))?;
+            artifacts.push(EarlierArtifact { name, recorded, found });
+        }
+        let fingerprint = step.fingerprint.as_deref().cloned();
+        steps.insert(id.clone(), EarlierStep { state: step.state, succeeded, fingerprint, artifacts });
+    }
+    let place = |place: fn(&roboppi_run::RunHead) -> &String| view.head.as_ref().map(place).cloned();
+    Ok(Earlier {
+        steps,
+        workspace: place(|head| &head.workspace).unwrap_or_default(),
+        context_dir: place(|head| &head.context_dir).unwrap_or_default(),
+        workflow,
+    })
+}
+
+/// Whether a step did what it was to do although the run did not come to say so: its worker succeeded, and there was
+/// nothing to collect.
+fn has_succeeded(step: &StepView, workflow: Option<&Workflow>) -> bool {
+    let makes_nothing = workflow
+        .and_then(|workflow| workflow.steps.get(&step.plan.step))
+        .is_some_and(|step| step.outputs.is_empty());
+    !step.state.is_final()
+        && makes_nothing
+        && result(step).is_some_and(|result| result.status == WorkerStatus::Succeeded)
+}
+
+fn result(step: &StepView) -> Option<&WorkerResult> {
+    match &step.attempts.last()?.status {
+        AttemptStatus::Finished { result, .. } => Some(result),
+        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    }
+}
+
+/// Where a step was really done, and what is known of that. The result is filled in by the caller.
+fn origin(run: &RunId, dir: &RunDir, step: &StepView) -> ((RunId, AttemptRef), KeptFacts) {
+    let (run, attempt) = match (&step.kept, step.attempts.last()) {
+        (_, Some(attempt)) => (run.clone(), attempt.of.clone()),
+        (Some(kept), None) => (kept.run.clone(), kept.attempt.clone()),
+        (None, None) => (run.clone(), AttemptRef::first(step.plan.step.clone())),
+    };
+    // Runs are beside each other.
+    let log = dir.path().with_file_name(run.as_str()).join(attempt.base() + ".log");
+    let facts = KeptFacts {
+        result: String::new(),
+        log,
+        attempts: attempt.attempt,
+        started_at: step.started_at,
+        ended_at: step.changed_at,
+        took_ms: step.duration_ms.unwrap_or_default(),
+        worker_result: result(step).cloned(),
+    };
+    ((run, attempt), facts)
+}
+
+fn still_there(step: &StepView, known: &EarlierStep) -> Vec<KeptArtifact> {
+    let artifacts = step.artifacts.iter().zip(&known.artifacts);
+    let kept = artifacts.filter_map(|(artifact, known)| {
+        let (name, path) = (artifact.name.clone(), artifact.path.clone());
+        known.found.clone().map(|sha256| KeptArtifact { name, path, sha256 })
+    });
+    kept.collect()
+}
+
+/// What a step left that is done again. Whoever takes an artifact must not find one of the earlier run.
+fn stale(settings: &RunSettings, id: &StepId, step: Option<&StepView>) -> Vec<PathBuf> {
+    let made = step.into_iter().flat_map(|step| step.artifacts.iter().map(|artifact| artifact.name.clone()));
+    let now = settings.workflow.workflow.steps.get(id);
+    let makes = now.into_iter().flat_map(|step| step.outputs.iter().map(|output| output.name.clone()));
+    let metadata = ["_meta.json", "_resolved.json"].map(str::to_owned);
+    let names: HashSet<_> = made.chain(makes).chain(metadata).collect();
+    names.into_iter().map(|name| artifact_dir(&settings.context_dir(), id, &name)).collect()
+}

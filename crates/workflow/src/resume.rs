@@ -1,0 +1,239 @@
+//! Decides what of an earlier run counts: which steps need not be done again, and why the others are done.
+//!
+//! A step is kept when it succeeded, means the same as then, took what is still there, and when what it made is as it
+//! left it; and when all of that is true of what it depends on. Everything else runs.
+
+use std::collections::{HashMap, HashSet};
+
+use roboppi_run::{StepFingerprint, StepId, StepState, UpstreamResult};
+
+use crate::definition::Workflow;
+
+mod definition_hash;
+mod why;
+
+pub use definition_hash::{definition_hash, result_hash};
+pub use why::Why;
+
+/// What is known of a step of the earlier run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierStep {
+    /// Where it was when that run ended.
+    pub state: StepState,
+    /// Whether it did what it was to do.
+    pub succeeded: bool,
+    /// What it was made of; `None` when that was not recorded.
+    pub fingerprint: Option<StepFingerprint>,
+    /// What it made, in the order in which that was collected.
+    pub artifacts: Vec<EarlierArtifact>,
+}
+
+/// What is known of an artifact of the earlier run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierArtifact {
+    /// Its name.
+    pub name: String,
+    /// Its hash when it was made; `None` when that was not recorded.
+    pub recorded: Option<String>,
+    /// Its hash now; `None` when it is not there.
+    pub found: Option<String>,
+}
+
+/// The earlier run.
+#[derive(Clone, Debug, Default)]
+pub struct Earlier {
+    /// Its steps.
+    pub steps: HashMap<StepId, EarlierStep>,
+    /// Where its steps worked; absolute.
+    pub workspace: String,
+    /// Where its artifacts went; absolute.
+    pub context_dir: String,
+    /// Its workflow as it was recorded, with secrets taken out: good for saying what has changed, not for finding out
+    /// whether something has.
+    pub workflow: Option<Workflow>,
+}
+
+/// Which directories a workflow works in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places<'a> {
+    /// Where the steps work; absolute.
+    pub workspace: &'a str,
+    /// Where artifacts go; absolute.
+    pub context_dir: &'a str,
+}
+
+/// What is done with each step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumePlan {
+    /// Every step, in the order of the workflow.
+    pub steps: Vec<(StepId, Decision)>,
+    /// Steps of the earlier run that the workflow has no more, in the order of their names.
+    pub gone: Vec<StepId>,
+}
+
+/// What is done with a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It counts as it is.
+    Keep {
+        /// What it is made of.
+        fingerprint: StepFingerprint,
+        /// The hash of what came of it, for those that depend on it.
+        result: String,
+    },
+    /// It is done, or done again.
+    Run(Why),
+}
+
+impl ResumePlan {
+    /// Steps that are kept.
+    pub fn kept(&self) -> impl Iterator<Item = &StepId> {
+        self.steps
+            .iter()
+            .filter(|(_, decision)| matches!(decision, Decision::Keep { .. }))
+            .map(|(step, _)| step)
+    }
+
+    /// Steps that had succeeded and are done again because something has changed, which nobody may have noticed.
+    pub fn changes(&self) -> impl Iterator<Item = (&StepId, &Why)> {
+        self.steps.iter().filter_map(|(step, decision)| match decision {
+            Decision::Run(why) if why.is_change() => Some((step, why)),
+            Decision::Run(_) | Decision::Keep { .. } => None,
+        })
+    }
+}
+
+/// Decides for every step of `workflow`. Steps in `again` are done whatever is known of them.
+#[must_use]
+pub fn plan_resume(
+    workflow: &Workflow,
+    places: Places<'_>,
+    earlier: &Earlier,
+    again: &HashSet<StepId>,
+) -> ResumePlan {
+    let planner = Planner { workflow, places, earlier, again };
+    let mut decided: HashMap<StepId, Decision> = HashMap::new();
+    for step in in_order(workflow) {
+        let decision = planner.decide(step, &decided);
+        decided.insert(step.clone(), decision);
+    }
+    let steps = workflow
+        .steps
+        .keys()
+        .filter_map(|step| decided.remove(step).map(|decision| (step.clone(), decision)));
+    let mut gone: Vec<_> =
+        earlier.steps.keys().filter(|step| !workflow.steps.contains_key(*step)).cloned().collect();
+    gone.sort_unstable();
+    ResumePlan { steps: steps.collect(), gone }
+}
+
+struct Planner<'a> {
+    workflow: &'a Workflow,
+    places: Places<'a>,
+    earlier: &'a Earlier,
+    again: &'a HashSet<StepId>,
+}
+
+impl Planner<'_> {
+    /// What is done with a step, when that is decided of all it depends on.
+    fn decide(&self, id: &StepId, decided: &HashMap<StepId, Decision>) -> Decision {
+        let Some(step) = self.earlier.steps.get(id) else { return Decision::Run(Why::New) };
+        if !step.succeeded {
+            return Decision::Run(Why::DidNotSucceed(step.state));
+        }
+        if self.again.contains(id) {
+            return Decision::Run(Why::Asked);
+        }
+        let Some(fingerprint) = &step.fingerprint else { return Decision::Run(Why::NotRecorded) };
+        if definition_hash(self.workflow, id, self.places) != fingerprint.definition {
+            return Decision::Run(Why::Changed(self.differences(id)));
+        }
+        let after = self.workflow.steps[id]
+            .depends_on
+            .iter()
+            .find(|dependency| matches!(decided.get(*dependency), None | Some(Decision::Run(_))));
+        if let Some(dependency) = after {
+            return Decision::Run(Why::After(dependency.clone()));
+        }
+        match self.evidence(step, fingerprint, decided) {
+            Some(why) => Decision::Run(why),
+            None => {
+                let artifacts = step.artifacts.iter();
+                let artifacts =
+                    artifacts.map(|made| (made.name.as_str(), made.found.as_deref().unwrap_or_default()));
+                let result = result_hash(fingerprint, artifacts);
+                Decision::Keep { fingerprint: fingerprint.clone(), result }
+            }
+        }
+    }
+
+    /// What of a definition has changed, as far as that can be told.
+    fn differences(&self, id: &StepId) -> Vec<&'static str> {
+        let then = self.earlier.workflow.as_ref();
+        let mut what =
+            then.map_or_else(Vec::new, |then| definition_hash::differences(then, self.workflow, id));
+        if self.earlier.workspace != self.places.workspace {
+            what.push("the workspace of the run");
+        }
+        if self.earlier.context_dir != self.places.context_dir {
+            what.push("the context directory");
+        }
+        what
+    }
+
+    /// What is not as it was, of what a step took and of what it made.
+    fn evidence(
+        &self,
+        step: &EarlierStep,
+        fingerprint: &StepFingerprint,
+        decided: &HashMap<StepId, Decision>,
+    ) -> Option<Why> {
+        let as_then = |UpstreamResult { step, sha256 }: &UpstreamResult| match decided.get(step) {
+            Some(Decision::Keep { result, .. }) => sha256.as_ref() == Some(result),
+            Some(Decision::Run(_)) | None => false,
+        };
+        if let Some(upstream) = fingerprint.upstream.iter().find(|upstream| !as_then(upstream)) {
+            return Some(Why::UpstreamChanged(upstream.step.clone()));
+        }
+        for input in &fingerprint.inputs {
+            let maker = self.earlier.steps.get(&input.from);
+            let made =
+                maker.and_then(|maker| maker.artifacts.iter().find(|made| made.name == input.artifact));
+            if made.and_then(|made| made.found.as_ref()) != input.sha256.as_ref() {
+                let (from, artifact) = (input.from.clone(), input.artifact.clone());
+                return Some(Why::InputChanged { from, artifact });
+            }
+        }
+        step.artifacts.iter().find_map(|made| match (&made.recorded, &made.found) {
+            (None, _) => Some(Why::NotRecorded),
+            (Some(_), None) => Some(Why::ArtifactMissing(made.name.clone())),
+            (Some(recorded), Some(found)) if recorded != found => {
+                Some(Why::ArtifactChanged(made.name.clone()))
+            }
+            (Some(_), Some(_)) => None,
+        })
+    }
+}
+
+/// The steps, each behind those it depends on.
+fn in_order(workflow: &Workflow) -> Vec<&StepId> {
+    let mut done: HashSet<&StepId> = HashSet::new();
+    let mut order = Vec::with_capacity(workflow.steps.len());
+    // A checked workflow has no circles, so each round finds a step; without recursion, whatever the depth.
+    for first in workflow.steps.keys() {
+        let mut path = vec![first];
+        while let Some(step) = path.last().copied() {
+            let depends_on = workflow.steps.get(step).map_or(&[][..], |step| step.depends_on.as_slice());
+            match depends_on.iter().find(|dependency| !done.contains(*dependency)) {
+                Some(dependency) if path.len() <= workflow.steps.len() => path.push(dependency),
+                _ => {
+                    path.pop();
+                    if done.insert(step) {
+                        order.push(step);
+                    }
+                }
+            }
+        }
+    }
+    order
+}

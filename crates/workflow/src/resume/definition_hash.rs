@@ -1,0 +1,140 @@
+//! What a step means, in 64 characters.
+
+use std::fmt::Write as _;
+
+use roboppi_run::{StepFingerprint, StepId};
+use sha2::{Digest, Sha256};
+
+use super::Places;
+use crate::definition::{AgentOptions, Step, Workflow};
+
+/// Rises when the same definition has another hash than before; then no step of an earlier run is kept.
+const VERSION: &str = "1";
+
+/// The hash of what decides what comes of a step: what its worker is told, where it works, what it takes and makes, and
+/// what it depends on. How long it may take and how often it is tried is not part of it. Empty for a step that the
+/// workflow does not have.
+#[must_use]
+pub fn definition_hash(workflow: &Workflow, id: &StepId, places: Places<'_>) -> String {
+    let Some(step) = workflow.steps.get(id) else { return String::new() };
+    let mut hash = Hash::new("definition");
+    hash.text(places.workspace);
+    hash.text(places.context_dir);
+    hash.text(id.as_str());
+    for (key, value) in parts(step) {
+        hash.text(key);
+        hash.text(&value);
+    }
+    hash.finish()
+}
+
+/// The hash of what came of a step: what it was made of, and the artifacts it made with their hashes.
+#[must_use]
+pub fn result_hash<'a>(
+    fingerprint: &StepFingerprint,
+    artifacts: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let mut hash = Hash::new("result");
+    hash.text(&fingerprint.definition);
+    for input in &fingerprint.inputs {
+        hash.text(input.from.as_str());
+        hash.text(&input.artifact);
+        hash.text(input.sha256.as_deref().unwrap_or_default());
+    }
+    for upstream in &fingerprint.upstream {
+        hash.text(upstream.step.as_str());
+        hash.text(upstream.sha256.as_deref().unwrap_or_default());
+    }
+    let mut artifacts: Vec<_> = artifacts.into_iter().collect();
+    artifacts.sort_unstable();
+    for (name, sha256) in artifacts {
+        hash.text(name);
+        hash.text(sha256);
+    }
+    hash.finish()
+}
+
+/// Keys of which a step says something else than then.
+pub(super) fn differences(then: &Workflow, now: &Workflow, id: &StepId) -> Vec<&'static str> {
+    let (Some(then), Some(now)) = (then.steps.get(id), now.steps.get(id)) else { return Vec::new() };
+    let pairs = parts(then).into_iter().zip(parts(now));
+    pairs.filter(|(then, now)| then != now).map(|((key, _), _)| key).collect()
+}
+
+/// What counts of a definition, by key. Each key of the language is decided here: a new one does not compile until it is.
+fn parts(step: &Step) -> Vec<(&'static str, String)> {
+    let Step {
+        worker,
+        instructions,
+        capabilities,
+        agent,
+        workspace,
+        depends_on,
+        inputs,
+        outputs,
+        // What it is called, how long it may take, and what its failure means, does not change what it did.
+        description: _,
+        timeout: _,
+        idle: _,
+        grace: _,
+        max_retries: _,
+        on_failure: _,
+        continue_on_error: _,
+        // What is hidden of its output.
+        secrets: _,
+    } = step;
+    let AgentOptions { model, variant, max_steps, max_command_time: _, default_args, resume } = agent;
+    let mut depends_on: Vec<_> = depends_on.iter().map(StepId::as_str).collect();
+    depends_on.sort_unstable();
+    let mut capabilities: Vec<_> = capabilities.iter().map(|capability| capability.name()).collect();
+    capabilities.sort_unstable();
+    let inputs = inputs.iter().flat_map(|input| [input.from.as_str(), &input.artifact, input.target()]);
+    let outputs = outputs
+        .iter()
+        .flat_map(|output| [output.name.as_str(), &output.path, output.kind.as_deref().unwrap_or_default()]);
+    vec![
+        ("worker", worker.name().to_owned()),
+        ("instructions", instructions.clone()),
+        ("capabilities", joined(capabilities)),
+        ("model", joined([model.as_deref(), variant.as_deref()].map(Option::unwrap_or_default))),
+        ("max_steps", max_steps.map(|steps| steps.to_string()).unwrap_or_default()),
+        ("defaultArgs", joined(default_args.iter().map(String::as_str))),
+        ("resume", resume.clone().unwrap_or_default()),
+        ("workspace", workspace.clone().unwrap_or_default()),
+        ("depends_on", joined(depends_on)),
+        ("inputs", joined(inputs)),
+        ("outputs", joined(outputs)),
+    ]
+}
+
+/// Texts as one, so that different ones are never the same.
+fn joined<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    texts.into_iter().fold(String::new(), |mut all, text| {
+        let _ = write!(all, "{}:{text}", text.len());
+        all
+    })
+}
+
+struct Hash(Sha256);
+
+impl Hash {
+    fn new(subject: &str) -> Self {
+        let mut hash = Self(Sha256::new());
+        hash.text(VERSION);
+        hash.text(subject);
+        hash
+    }
+
+    /// The length first, so that no two lists of texts are the same bytes.
+    fn text(&mut self, text: &str) {
+        self.0.update((text.len() as u64).to_le_bytes());
+        self.0.update(text);
+    }
+
+    fn finish(self) -> String {
+        self.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}

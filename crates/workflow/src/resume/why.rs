@@ -1,0 +1,74 @@
+//! Why a step is done, or done again.
+
+use roboppi_run::{StepId, StepState};
+
+/// Why a step of a run that goes on with an earlier one is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The earlier run did not have it.
+    New,
+    /// It did not succeed there.
+    DidNotSucceed(StepState),
+    /// Somebody asked for it.
+    Asked,
+    /// What it depends on is done again.
+    After(StepId),
+    /// The workflow says something else of it: these keys, as far as that can be told.
+    Changed(Vec<&'static str>),
+    /// What came of a step it depends on is not what came of it then.
+    UpstreamChanged(StepId),
+    /// What it took is not what is there now.
+    InputChanged {
+        /// Who made it.
+        from: StepId,
+        /// What.
+        artifact: String,
+    },
+    /// What it made is there, and is not what it made.
+    ArtifactChanged(String),
+    /// What it made is not there.
+    ArtifactMissing(String),
+    /// The earlier run does not say what it was made of.
+    NotRecorded,
+}
+
+impl Why {
+    /// Whether it had succeeded, and is done again because something is not as it was.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Self::New | Self::DidNotSucceed(_) | Self::Asked | Self::After(_) => false,
+            Self::Changed(_)
+            | Self::UpstreamChanged(_)
+            | Self::InputChanged { .. }
+            | Self::ArtifactChanged(_)
+            | Self::ArtifactMissing(_)
+            | Self::NotRecorded => true,
+        }
+    }
+
+    /// For people, after the name of the step.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::New => "it is new".to_owned(),
+            Self::DidNotSucceed(StepState::Failed) => "it failed".to_owned(),
+            Self::DidNotSucceed(StepState::Pending | StepState::Ready) => "it had not started".to_owned(),
+            Self::DidNotSucceed(state @ (StepState::Skipped | StepState::Cancelled | StepState::Lost)) => {
+                format!("it was {}", state.name())
+            }
+            Self::DidNotSucceed(_) => "it was not over".to_owned(),
+            Self::Asked => "it was asked for".to_owned(),
+            Self::After(step) => format!("it depends on `{step}`"),
+            Self::Changed(keys) if keys.is_empty() => "its definition has changed".to_owned(),
+            Self::Changed(keys) => format!("its definition has changed: {}", keys.join(", ")),
+            Self::UpstreamChanged(step) => format!("it ran before `{step}` came to what it is now"),
+            Self::InputChanged { from, artifact } => {
+                format!("the artifact `{artifact}` of `{from}` is not what it took")
+            }
+            Self::ArtifactChanged(name) => format!("its artifact `{name}` was changed since"),
+            Self::ArtifactMissing(name) => format!("its artifact `{name}` is not there any more"),
+            Self::NotRecorded => "the record does not say what it was made of".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! What of an earlier run counts.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use roboppi_run::{StepFingerprint, StepId, StepState, TakenInput, UpstreamResult};
+use roboppi_workflow::{
+    Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Workflow, definition_hash, parse,
+    plan_resume, result_hash,
+};
+
+const PLACES: Places<'_> = Places { workspace: "/w", context_dir: "/w/context" };
+
+const STEPS: &[(&str, &str)] = &[
+    ("build", "instructions: make, outputs: [{name: bin, path: out}]"),
+    ("lint", "instructions: lint"),
+    ("test", "instructions: test, depends_on: [build], inputs: [{from: build, artifact: bin}]"),
+    ("ship", "instructions: ship, depends_on: [test, lint]"),
+];
+
+fn workflow(steps: &[(&str, &str)]) -> Workflow {
+    let mut text = "name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n".to_owned();
+    for (id, more) in steps {
+        text += &format!("  {id}: {{ worker: CUSTOM, capabilities: [READ], {more} }}\n");
+    }
+    parse(&text).workflow.unwrap_or_else(|| panic!("{}", parse(&text).render("flow.yaml", &text, false)))
+}
+
+/// [`STEPS`] with other keys for one of them.
+fn with(step: &str, keys: &str) -> Workflow {
+    let steps: Vec<_> = STEPS.iter().map(|(id, old)| (*id, if *id == step { keys } else { *old })).collect();
+    workflow(&steps)
+}
+
+/// A run of `workflow` in which every step succeeded, as it would be recorded.
+fn succeeded(workflow: &Workflow) -> Earlier {
+    let mut earlier = Earlier {
+        workspace: PLACES.workspace.to_owned(),
+        context_dir: PLACES.context_dir.to_owned(),
+        workflow: Some(workflow.clone()),
+        ..Earlier::default()
+    };
+    let mut results = std::collections::HashMap::new();
+    // Those of the samples are in an order that fits.
+    for (id, step) in &workflow.steps {
+        let made = |name: &str| format!("hash of {name}");
+        let fingerprint = StepFingerprint {
+            definition: definition_hash(workflow, id, PLACES),
+            inputs: step
+                .inputs
+                .iter()
+                .map(|input| TakenInput {
+                    from: input.from.clone(),
+                    artifact: input.artifact.clone(),
+                    sha256: Some(made(&input.artifact)),
+                })
+                .collect(),
+            upstream: step
+                .depends_on
+                .iter()
+                .map(|step| UpstreamResult { step: step.clone(), sha256: results.get(step).cloned() })
+                .collect(),
+        };
+        let artifacts: Vec<_> = step
+            .outputs
+            .iter()
+            .map(|output| EarlierArtifact {
+                name: output.name.clone(),
+                recorded: Some(made(&output.name)),
+                found: Some(made(&output.name)),
+            })
+            .collect();
+        let hashes = artifacts.iter().map(|made| (made.name.as_str(), made.found.as_deref().unwrap()));
+        results.insert(id.clone(), result_hash(&fingerprint, hashes));
+        let state = StepState::Succeeded;
+        let fingerprint = Some(fingerprint);
+        earlier.steps.insert(id.clone(), EarlierStep { state, succeeded: true, fingerprint, artifacts });
+    }
+    earlier
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { earlier: succeeded(&workflow(STEPS)), again: HashSet::new() }
+    }
+
+    fn step(&mut self, step: &str) -> &mut EarlierStep {
+        self.earlier.steps.get_mut(&StepId::from(step)).unwrap()
+    }
+
+    fn ended(&mut self, step: &str, state: StepState) -> &mut Self {
+        let ended = self.step(step);
+        (ended.state, ended.succeeded) = (state, false);
+        self
+    }
+
+    fn plan(&self, now: &Workflow) -> ResumePlan {
+        plan_resume(now, PLACES, &self.earlier, &self.again)
+    }
+
+    /// A line for each step.
+    fn lines(&self, now: &Workflow) -> Vec<String> {
+        self.plan(now).steps.iter().map(line).collect()
+    }
+}
+
+struct Fixture {
+    earlier: Earlier,
+    again: HashSet<StepId>,
+}
+
+fn line((step, decision): &(StepId, Decision)) -> String {
+    match decision {
+        Decision::Keep { .. } => format!("{step}: keep"),
+        Decision::Run(why) if why.is_change() => format!("{step}: again, {}", why.text()),
+        Decision::Run(why) => format!("{step}: run, {}", why.text()),
+    }
+}
+
+#[test]
+fn what_succeeded_and_is_as_it_was_is_kept() {
+    let all = ["build: keep", "lint: keep", "test: keep", "ship: keep"];
+    assert_eq!(Fixture::new().lines(&workflow(STEPS)), all);
+    // Nothing of this changes what comes of a step.
+    let same = with(
+        "build",
+        "instructions: make, outputs: [{name: bin, path: out}], timeout: 9s, grace: 1s, \
+        description: x, on_failure: retry, max_retries: 3, continue_on_error: true",
+    );
+    assert_eq!(Fixture::new().lines(&same), all);
+    let mut shuffled = STEPS.to_vec();
+    shuffled.reverse();
+    let mut kept = Fixture::new().lines(&workflow(&shuffled));
+    kept.reverse();
+    assert_eq!(kept, all);
+}
+
+#[test]
+fn what_did_not_succeed_runs_and_what_depends_on_it() {
+    let now = workflow(STEPS);
+    for (state, why) in [
+        (StepState::Failed, "it failed"),
+        (StepState::Skipped, "it was skipped"),
+        (StepState::Lost, "it was lost"),
+        (StepState::Running, "it was not over"),
+        (StepState::Pending, "it had not started"),
+    ] {
+        let mut run = Fixture::new();
+        run.ended("test", state).ended("ship", StepState::Skipped);
+        assert_eq!(
+            run.lines(&now),
+            ["build: keep", "lint: keep", &format!("test: run, {why}"), "ship: run, it was skipped"]
+        );
+        assert_eq!(run.plan(&now).changes().count(), 0);
+    }
+    // It was allowed to fail, and what depends on it had succeeded.
+    let mut run = Fixture::new();
+    run.ended("build", StepState::Failed);
+    assert_eq!(
+        run.lines(&now),
+        [
+            "build: run, it failed",
+            "lint: keep",
+            "test: run, it depends on `build`",
+            "ship: run, it depends on `test`"
+        ]
+    );
+    assert_eq!(run.plan(&now).changes().count(), 0);
+}
+
+#[test]
+fn what_was_changed_is_named() {
+    for (step, keys, what) in [
+        ("build", "instructions: make all, outputs: [{name: bin, path: out}]", "instructions"),
+        ("build", "instructions: make, outputs: [{name: bin, path: dist}]", "outputs"),
+        ("build", "instructions: make, workspace: sub, outputs: [{name: bin, path: out}]", "workspace"),
+        ("lint", "instructions: lint, depends_on: [build]", "depends_on"),
+        ("lint", "instructions: hint, depends_on: [build]", "instructions, depends_on"),
+    ] {
+        let lines = Fixture::new().lines(&with(step, keys));
+        let line = lines.iter().find(|line| line.starts_with(step)).unwrap();
+        assert_eq!(line, &format!("{step}: again, its definition has changed: {what}"));
+    }
+    let mut run = Fixture::new();
+    run.earlier.workspace = "/elsewhere".to_owned();
+    for id in ["build", "lint", "test", "ship"] {
+        run.step(id).fingerprint.as_mut().unwrap().definition = "of another place".to_owned();
+    }
+    assert_eq!(
+        run.lines(&workflow(STEPS))[1],
+        "lint: again, its definition has changed: the workspace of the run"
+    );
+    // A step that runs anyway may be changed: that is what people resume for.
+    let mut run = Fixture::new();
+    run.ended("ship", StepState::Failed);
+    let now = with("ship", "instructions: ship better, depends_on: [test, lint]");
+    assert_eq!(run.lines(&now)[3], "ship: run, it failed");
+    assert_eq!(run.plan(&now).changes().count(), 0);
+}
+
+#[test]
+fn artifacts_must_be_what_they_were() {
+    let now = workflow(STEPS);
+    let depends = ["lint: keep", "test: run, it depends on `build`", "ship: run, it depends on `test`"];
+    for (found, why) in [
+        (Some("another"), "its artifact `bin` was changed since"),
+        (None, "its artifact `bin` is not there any more"),
+    ] {
+        let mut run = Fixture::new();
+        run.step("build").artifacts[0].found = found.map(str::to_owned);
+        let lines = run.lines(&now);
+        assert_eq!(lines[0], format!("build: again, {why}"));
+        assert_eq!(lines[1..], depends);
+    }
+    // What `test` took was not what `build` has made in the end.
+    let mut run = Fixture::new();
+    run.step("test").fingerprint.as_mut().unwrap().inputs[0].sha256 = None;
+    assert_eq!(
+        run.lines(&now),
+        [
+            "build: keep",
+            "lint: keep",
+            "test: again, the artifact `bin` of `build` is not what it took",
+            "ship: run, it depends on `test`"
+        ]
+    );
+    // It ran on the strength of a failure that was allowed, and only then `build` was tried again.
+    let mut run = Fixture::new();
+    run.step("test").fingerprint.as_mut().unwrap().upstream[0].sha256 = None;
+    assert_eq!(run.lines(&now)[2], "test: again, it ran before `build` came to what it is now");
+}
+
+#[test]
+fn what_is_not_known_does_not_count() {
+    let now = workflow(STEPS);
+    let mut run = Fixture::new();
+    run.step("lint").fingerprint = None;
+    run.step("build").artifacts[0].recorded = None;
+    let lines = run.lines(&now);
+    assert_eq!(lines[0], "build: again, the record does not say what it was made of");
+    assert_eq!(lines[1], "lint: again, the record does not say what it was made of");
+}
+
+#[test]
+fn steps_come_and_go_and_are_asked_for() {
+    let mut run = Fixture::new();
+    run.again.insert("test".into());
+    let mut steps = STEPS.to_vec();
+    steps.remove(1);
+    steps[2] = ("ship", "instructions: ship, depends_on: [test]");
+    steps.push(("tell", "instructions: tell, depends_on: [build]"));
+    let now = workflow(&steps);
+    assert_eq!(
+        run.lines(&now),
+        [
+            "build: keep",
+            "test: run, it was asked for",
+            "ship: again, its definition has changed: depends_on",
+            "tell: run, it is new"
+        ]
+    );
+    assert_eq!(run.plan(&now).gone, [StepId::from("lint")]);
+}
+
+#[test]
+fn long_chains_are_no_trouble() {
+    let mut steps = vec![("s0".to_owned(), "instructions: x".to_owned())];
+    for number in 1..800 {
+        steps.push((format!("s{number}"), format!("instructions: x, depends_on: [s{}]", number - 1)));
+    }
+    let steps: Vec<_> = steps.iter().map(|(id, keys)| (id.as_str(), keys.as_str())).collect();
+    let ordered = workflow(&steps);
+    let mut reversed = steps.clone();
+    reversed.reverse();
+    let mut run = Fixture { earlier: succeeded(&ordered), again: HashSet::new() };
+    assert_eq!(run.plan(&workflow(&reversed)).kept().count(), 800);
+    run.ended("s400", StepState::Failed);
+    assert_eq!(run.plan(&workflow(&reversed)).kept().count(), 400);
+}
+
+proptest! {
+    /// Whatever became of each step: a kept one had succeeded, and all it depends on is kept as well.
+    #[test]
+    fn nothing_is_kept_on_what_runs_again(
+        edges in prop::collection::vec(prop::collection::vec(any::<bool>(), 8), 8),
+        fates in prop::collection::vec(0_u8..6, 8),
+    ) {
+        let steps: Vec<_> = (0..8)
+            .map(|step| {
+                let on: Vec<_> = (0..step).filter(|other| edges[step][*other]).map(|other| format!("s{other}")).collect();
+                (format!("s{step}"), format!("instructions: x, depends_on: [{}], outputs: [{{name: a, path: a}}]", on.join(", ")))
+            })
+            .collect();
+        let steps: Vec<_> = steps.iter().map(|(id, keys)| (id.as_str(), keys.as_str())).collect();
+        let now = workflow(&steps);
+        let mut run = Fixture { earlier: succeeded(&now), again: HashSet::new() };
+        for (number, fate) in fates.into_iter().enumerate() {
+            let id = format!("s{number}");
+            match fate {
+                0 => drop(run.ended(&id, StepState::Failed)),
+                1 => run.step(&id).artifacts[0].found = None,
+                2 => drop(run.again.insert(id.as_str().into())),
+                _ => {}
+            }
+        }
+        let plan = run.plan(&now);
+        let kept: HashSet<_> = plan.kept().collect();
+        for step in &kept {
+            prop_assert!(run.earlier.steps[*step].succeeded);
+            prop_assert!(now.steps[*step].depends_on.iter().all(|on| kept.contains(on)));
+        }
+        prop_assert_eq!(plan.steps.len(), now.steps.len());
+    }
+}

@@ -1,0 +1,31 @@
+//! How a run goes on with an earlier one.
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// Go on with a run: keep steps that succeeded and are still what they were, run the others. Its id, the beginning of it, or
+    /// -1 for the last run
+    #[arg(long, value_name = "RUN", allow_negative_numbers = true)]
+    pub(crate) resume: Option<String>,
+    /// Go on with the last run of this workflow: run what did not succeed, and what depends on it
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) rerun_failed: bool,
+    /// Run this step and what depends on it, whatever became of them; of the last run of this workflow unless --resume says
+    /// which. May be given several times
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: Vec<String>,
+    /// Run steps again that had succeeded and are not what they were
+    #[arg(long)]
+    pub(crate) accept_changes: bool,
+    /// Print which steps would be kept and which would run, and run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl ResumeArgs {
+    /// Whether there is an earlier run to go on with.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.resume.is_some() || self.rerun_failed || !self.from.is_empty()
+    }
+}

@@ -1,0 +1,204 @@
+//! Finds the run to go on with, and says what of it counts.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use roboppi_attach::{Standing, survivors};
+use roboppi_journal::{RunDir, StateRoot};
+use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
+use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
+use roboppi_workflow::{Decision, ResumePlan, Why};
+use serde_json::json;
+
+use crate::cli::{Output, ResumeArgs, RunArgs};
+use crate::commands::{out, record};
+use crate::exit::{Failure, NOTHING_TO_RUN};
+use crate::terminal::{self, plain};
+
+/// A run that is over, one way or another.
+pub(super) struct EarlierRun {
+    id: RunId,
+    dir: RunDir,
+    view: RunView,
+    standing: Standing,
+    /// Where its steps worked.
+    pub(super) workspace: PathBuf,
+}
+
+impl EarlierRun {
+    /// The run that is to be gone on with, if one is.
+    pub(super) fn find(args: &RunArgs, file: &WorkflowFile) -> Result<Option<Self>, Failure> {
+        if !args.resume.is_wanted() {
+            let alone = args.resume.accept_changes || args.resume.dry_run;
+            let hint = "--accept-changes and --dry-run go with --resume, --rerun-failed or --from";
+            return if alone { Err(Failure::usage(hint)) } else { Ok(None) };
+        }
+        let root = record::root()?;
+        let id = match &args.resume.resume {
+            Some(text) => root.resolve(text).map_err(Failure::usage)?,
+            None => last_of(&root, file, args.how.workspace.as_deref())?,
+        };
+        let dir = root.open_run(&id).map_err(Failure::usage)?;
+        let manifest = dir.manifest().map_err(Failure::usage)?;
+        let (view, standing) = record::view_of(&dir);
+        let run = Self { id, dir, view, standing, workspace: manifest.workspace.clone().into() };
+        run.may_be_resumed(&manifest)?;
+        Ok(Some(run))
+    }
+
+    /// Nobody may write any more what this one goes on with.
+    fn may_be_resumed(&self, manifest: &Manifest) -> Result<(), Failure> {
+        let id = &self.id;
+        if self.dir.is_imported() {
+            let host = plain(&manifest.host);
+            return Err(Failure::usage(format!(
+                "run {id} came from {host}; what its steps made is there, so it can be resumed there only"
+            )));
+        }
+        if self.standing == Standing::Live {
+            return Err(Failure::usage(format!(
+                "run {id} is going on (pid {} on {}); it can be resumed when it is over",
+                manifest.owner.pid,
+                plain(&manifest.host)
+            )));
+        }
+        let left = survivors(&self.dir, &self.view);
+        if left.is_empty() {
+            return Ok(());
+        }
+        let pids: Vec<_> = left.iter().map(|process| process.pid.to_string()).collect();
+        Err(Failure::usage(format!(
+            "run {id} is over, but not all it started has ended (pid {}); resume it in a moment",
+            pids.join(", ")
+        )))
+    }
+
+    /// Decides what is kept, and has `settings` do so. An exit code when there is nothing more to do.
+    pub(super) fn plan(
+        &self,
+        args: &RunArgs,
+        settings: &mut RunSettings,
+    ) -> Result<Option<ExitCode>, Failure> {
+        let again = again(&args.resume, settings)?;
+        let planned = Resume::plan(settings, &self.id, &self.dir, &self.view, &again);
+        let (plan, resume) = planned
+            .map_err(|error| Failure::infrastructure(format!("an artifact cannot be read: {error}")))?;
+        let is_new = |decision: &Decision| *decision == Decision::Run(Why::New);
+        if plan.steps.iter().all(|(_, decision)| is_new(decision)) {
+            let message = format!(
+                "run {} has none of the steps of {}; is it a run of another workflow?",
+                self.id,
+                plain(&settings.workflow.path.display().to_string())
+            );
+            return Err(Failure::usage(message));
+        }
+        if args.resume.dry_run {
+            let text =
+                if args.how.view.output == Output::Json { self.as_json(&plan) } else { self.as_text(&plan) };
+            return out::print(&text).map(Some);
+        }
+        let changes: Vec<_> =
+            plan.changes().map(|(step, why)| format!("\n  {step}: {}", why.text())).collect();
+        if !changes.is_empty() {
+            let changes = plain_lines(&changes.concat());
+            if !args.resume.accept_changes {
+                return Err(Failure::usage(format!(
+                    "steps that had succeeded in run {} are not what they were:{changes}\n\
+                     hint: --accept-changes runs them again, --dry-run shows what would be done",
+                    self.id
+                )));
+            }
+            terminal::say(&format!("roboppi: what had succeeded and runs again:{changes}"));
+        }
+        let nothing = plan.kept().count() == plan.steps.len();
+        if nothing && self.standing == Standing::Finished(RunOutcome::Succeeded) {
+            terminal::say(&format!(
+                "roboppi: nothing to run: every step succeeded in run {}, and nothing has changed",
+                self.id
+            ));
+            return Ok(Some(ExitCode::from(NOTHING_TO_RUN)));
+        }
+        settings.resume = Some(resume);
+        Ok(None)
+    }
+
+    fn as_text(&self, plan: &ResumePlan) -> String {
+        let mut rows = vec![["STEP", "WHAT", "WHY"].map(str::to_owned)];
+        rows.extend(plan.steps.iter().map(|(step, decision)| {
+            let (what, why) = match decision {
+                Decision::Keep { .. } => ("keep", String::new()),
+                Decision::Run(why) if why.is_change() => ("run again", why.text()),
+                Decision::Run(why) => ("run", why.text()),
+            };
+            [plain(step.as_str()), what.to_owned(), plain(&why)]
+        }));
+        let mut text = format!("Run {}: {}\n\n{}", self.id, self.standing.name(), terminal::table(&rows));
+        for step in &plan.gone {
+            let _ = writeln!(text, "{} is not in the workflow any more", plain(step.as_str()));
+        }
+        if plan.changes().next().is_some() {
+            text.push_str("\nWhat runs again had succeeded: this needs --accept-changes.\n");
+        }
+        text
+    }
+
+    fn as_json(&self, plan: &ResumePlan) -> String {
+        let steps: Vec<_> = plan
+            .steps
+            .iter()
+            .map(|(step, decision)| match decision {
+                Decision::Keep { .. } => json!({"step": step, "keep": true}),
+                Decision::Run(why) => {
+                    json!({"step": step, "keep": false, "why": why.text(), "changed": why.is_change()})
+                }
+            })
+            .collect();
+        let state = self.standing.name();
+        format!("{:#}\n", json!({"run": self.id, "state": state, "steps": steps, "gone": plan.gone}))
+    }
+}
+
+/// The steps that are asked for.
+fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepId>, Failure> {
+    let known = &settings.workflow.workflow.steps;
+    let asked = args.from.iter().map(|name| {
+        let step = StepId::new(name);
+        if known.contains_key(&step) {
+            return Ok(step);
+        }
+        let names: Vec<_> = known.keys().map(StepId::as_str).collect();
+        Err(Failure::usage(format!(
+            "--from: the workflow has no step `{}`\nhint: it has {}",
+            plain(name),
+            names.join(", ")
+        )))
+    });
+    asked.collect()
+}
+
+/// The last run of a workflow file that was not taken in from elsewhere.
+fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> Result<RunId, Failure> {
+    let workspace = workspace.and_then(|dir| std::path::absolute(dir).ok());
+    let path = file.path.to_string_lossy();
+    let is_it = |id: &RunId| {
+        let dir = root.open_run(id).ok().filter(|dir| !dir.is_imported());
+        dir.and_then(|dir| dir.manifest().ok()).is_some_and(|manifest| {
+            let here = workspace.as_deref().is_none_or(|dir| Path::new(&manifest.workspace) == dir);
+            manifest.workflow == path && here
+        })
+    };
+    let runs = root.runs().map_err(Failure::own)?;
+    runs.into_iter().find(is_it).ok_or_else(|| {
+        Failure::usage(format!(
+            "there is no run of {} to go on with",
+            plain(&file.path.display().to_string())
+        ))
+    })
+}
+
+/// Safe for a terminal, with its lines.
+fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
