@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use roboppi_ipc::Mono;
 
-/// Calls that are watched at most. No agent has more open; the time of those beyond is not known.
+/// Calls that are open at most; no agent has so many. More are not told of.
 const OPEN_CALLS: usize = 10_000;
 
 /// Pairs results with calls by their id, and measures the time between them.
@@ -20,16 +20,14 @@ impl<T> Default for Calls<T> {
 }
 
 impl<T> Calls<T> {
-    /// A call begins; `note` is given back at its end. False when a call of that id is open already: a line that was
-    /// said twice.
+    /// A call begins; `note` is given back at its end. False when a call of that id is open already (its line
+    /// came twice), or too many are.
     pub fn begin(&mut self, id: &str, now: Mono, note: T) -> bool {
-        if self.open.contains_key(id) {
-            return false;
-        }
-        if self.open.len() < OPEN_CALLS {
+        let is_new = !self.open.contains_key(id) && self.open.len() < OPEN_CALLS;
+        if is_new {
             self.open.insert(id.to_owned(), (now, note));
         }
-        true
+        is_new
     }
 
     /// The note of an open call.

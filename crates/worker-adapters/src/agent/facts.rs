@@ -137,11 +137,11 @@ impl Agent<'_> {
     }
 
     /// A tool call ends with all that it returned. `took_ms` is what the agent says; without it the time between the
-    /// two lines counts.
+    /// two lines counts. The result of a call that is not open is none: it was told already.
     pub fn tool_result(&mut self, id: &str, ok: bool, content: String, took_ms: Option<u64>) {
-        let measured = self.facts.calls.end(id, self.now).map(|(ms, _)| ms);
+        let Some((measured, _)) = self.facts.calls.end(id, self.now) else { return };
         let bytes = content.len() as u64;
-        let duration_ms = took_ms.or(measured);
+        let duration_ms = Some(took_ms.unwrap_or(measured));
         let id = id.to_owned();
         self.event(WorkerEvent::ToolResult(ToolResult {
             id,

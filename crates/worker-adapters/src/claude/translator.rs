@@ -140,7 +140,6 @@ impl ClaudeTranslator {
         let parent = line.parent_tool_use_id.as_deref();
         if line.is_api_error_message || message.model.as_deref() == Some(SYNTHETIC) {
             self.trouble.word = line.error.as_deref().map(str::to_owned);
-            self.trouble.no_answer |= false;
             return;
         }
         self.trouble = Trouble::default();
