@@ -1,7 +1,9 @@
 //! The commands that adapters make of tasks.
 
 use roboppi_ipc::{Capability, JobOptions, OutputMode, TaskBudget, UtcMillis, WorkerTask};
-use roboppi_worker_adapters::{Arg, GeminiAdapter, OpenCodeAdapter, WorkerAdapter};
+use roboppi_worker_adapters::{
+    Arg, ClaudeAdapter, CodexAdapter, GeminiAdapter, OpenCodeAdapter, WorkerAdapter,
+};
 
 /// A task with what most tests change.
 fn task(adapter: &dyn WorkerAdapter, capabilities: &[Capability], default_args: &[&str]) -> WorkerTask {
@@ -120,5 +122,73 @@ fn gemini() {
       ! `--output-format json` is left out: Gemini CLI is always run with stream-json, and shown readably
       ! `--prompt` is left out: the prompt is the step's instructions
     cannot plan: its instructions have 9437184 bytes, and Gemini CLI reads no more than 8388608; put them into a file of the workspace and name it
+    "#);
+}
+
+#[test]
+fn claude_code() {
+    use Capability::{Edit, Mailbox, Read, RunCommands, RunTests, Tasks};
+    let of = |capabilities: &[Capability], args: &[&str]| task(&ClaudeAdapter, capabilities, args);
+    let mut full = of(
+        &[Read, Edit, RunCommands],
+        &["--model=old", "-c", "--max-turns", "3", "--effort", "low", "--add-dir", "/lib"],
+    );
+    full.model = Some("sonnet".into());
+    full.variant = Some("high".into());
+    full.roboppi = Some(JobOptions { resume: Some("s-1".into()), ..JobOptions::default() });
+    full.budget.max_steps = Some(7.9);
+    full.budget.max_command_time_ms = Some(60_000.0);
+    let mut empty = of(&[], &[]);
+    empty.instructions = " \n".into();
+    let tasks = [
+        of(&[], &[]),
+        of(&[Read], &[]),
+        of(&[RunTests, Mailbox, Tasks], &[]),
+        of(&[Edit], &["--permission-mode", "plan"]),
+        full,
+        of(&[], &["-p", "--verbose", "--output-format", "json", "--input-format=stream-json"]),
+        empty,
+    ];
+    insta::assert_snapshot!(lines(&ClaudeAdapter, tasks), @r#"
+    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
+    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages --allowedTools Read,Glob,Grep --disallowedTools Edit,Write,NotebookEdit
+    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages --allowedTools Bash(npm test:*),Bash(bun test:*),Bash(jest:*),Bash(pytest:*),Bash(cargo test:*),Bash(roboppi agents:*) --disallowedTools Edit,Write,NotebookEdit
+    DISABLE_AUTOUPDATER=1 claude --permission-mode plan --print --output-format stream-json --verbose --include-partial-messages --allowedTools Edit,Write,NotebookEdit
+    BASH_DEFAULT_TIMEOUT_MS=60000 BASH_MAX_TIMEOUT_MS=60000 DISABLE_AUTOUPDATER=1 claude --add-dir /lib --print --output-format stream-json --verbose --include-partial-messages --model sonnet --effort high --resume s-1 --max-turns 7 --allowedTools Read,Glob,Grep,Edit,Write,NotebookEdit,Bash --permission-mode acceptEdits
+    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
+      ! `--output-format json` is left out: Claude Code is always run with stream-json, and shown readably
+      ! `--input-format` is left out: the instructions go to Claude Code as text
+    cannot plan: its instructions are empty, and Claude Code does nothing without any
+    "#);
+}
+
+#[test]
+fn codex() {
+    use Capability::{Edit, Read, RunCommands};
+    let of = |capabilities: &[Capability], args: &[&str]| task(&CodexAdapter, capabilities, args);
+    let mut full = of(&[Read, Edit, RunCommands], &["--model=old", "-c", "x=1"]);
+    full.model = Some("openai/gpt-5".into());
+    full.variant = Some("high".into());
+    let mut resumed = of(&[Edit], &[]);
+    resumed.roboppi = Some(JobOptions { resume: Some("t-1".into()), ..JobOptions::default() });
+    let tasks = [
+        of(&[], &[]),
+        of(&[Read], &[]),
+        of(&[Edit], &["--full-auto"]),
+        of(&[Edit], &["--ask-for-approval", "never"]),
+        of(&[Edit], &["--dangerously-bypass-approvals-and-sandbox"]),
+        full,
+        resumed,
+    ];
+    insta::assert_snapshot!(lines(&CodexAdapter, tasks), @r#"
+    codex exec --sandbox read-only --cd /ws --json --skip-git-repo-check -
+    codex exec --sandbox read-only --cd /ws --json --skip-git-repo-check -
+    codex exec --sandbox workspace-write --cd /ws --json --skip-git-repo-check -
+      ! Codex has no `--full-auto` any more: it is taken for `--sandbox workspace-write`
+    codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
+      ! Codex has no `--ask-for-approval` any more: `never` is taken for --dangerously-bypass-approvals-and-sandbox
+    codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
+    codex exec -c x=1 --sandbox workspace-write --model gpt-5 -c model_reasoning_effort="high" --cd /ws --json --skip-git-repo-check -
+    codex exec resume -c sandbox_mode="workspace-write" --json --skip-git-repo-check t-1 -
     "#);
 }
