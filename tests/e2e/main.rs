@@ -61,6 +61,10 @@ fn no_module_is_forgotten() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e");
     for entry in std::fs::read_dir(dir).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        // Programs that stand in for others lie beside the modules.
+        if name.ends_with(".sh") {
+            continue;
+        }
         let module = name.trim_end_matches(".rs");
         assert!(
             module == "main" || main.contains(&format!("\nmod {module};\n")),

@@ -113,6 +113,8 @@ impl LogPane {
                 self.put(Anchor::End);
             } else if known {
                 self.anchor = Anchor::At { place: window.top, delta: delta.saturating_sub(window.delta) };
+                // The same rows may have been asked for twice, and are gone once.
+                self.epoch += u64::from(window.delta != 0);
             }
         }
         self.window = window;

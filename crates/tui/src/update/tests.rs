@@ -11,7 +11,9 @@ use roboppi_run::{RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState};
 
 use super::{log_request, prepare, update};
 use crate::keymap::Key;
-use crate::log_pane::{Anchor, Copied, CoreTail, Direction, Found, LogReply, LogRow, Place, Sought, Spot};
+use crate::log_pane::{
+    Anchor, Copied, CoreTail, Direction, Found, LogReply, LogRow, LogWindow, Place, Sought, Spot,
+};
 use crate::message::{Action, Message};
 use crate::model::{Focus, Model, Question};
 use crate::tab::Tab;
@@ -322,6 +324,21 @@ fn a_search_goes_through_the_log_and_around_its_end() {
     );
     press(&mut model, "Esc");
     assert_eq!(model.focus, Focus::Steps);
+}
+
+#[test]
+fn rows_that_were_asked_for_twice_are_gone_once() {
+    let (mut model, rows) = reading();
+    press(&mut model, "g");
+    serve_log(&mut model, &rows);
+    press(&mut model, "PgDn");
+    let twice = model.log.window.clone();
+    serve_log(&mut model, &rows);
+    let answer = LogWindow { delta: 18, epoch: model.log.epoch - 1, ..twice };
+    let before = log_request(&model).unwrap().anchor;
+    update(&mut model, Message::Log(LogReply::Window(answer)));
+    assert_eq!(log_request(&model).unwrap().anchor, before);
+    assert_eq!(before, Anchor::At { place: Place { line: 18, part: 0 }, delta: 0 });
 }
 
 #[test]
