@@ -193,6 +193,34 @@ fn a_long_result_of_a_tool_is_a_file_of_the_record() {
 }
 
 #[test]
+fn a_secret_in_what_an_agent_says_and_does_is_in_no_file_of_the_record() {
+    const SECRET: &str = "canary-4f1b9c7d2e";
+    let env = with_claude();
+    let printed = run(&env, "tells-secret", &[]).env("DEPLOY_TOKEN", SECRET).output().code(0).all();
+    assert!(!printed.contains(SECRET), "{printed}");
+    assert_eq!(result(&env)["details"]["answer"], "it is ***");
+    let dir = env.the_run().dir;
+    let blobs = fs::read_dir(dir.join("blobs"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let blobs: Vec<String> = blobs.collect();
+    assert!(blobs.len() == 2 && blobs.iter().all(|blob| blob.contains("***")), "{} blobs", blobs.len());
+    let mut folders = vec![dir];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                let hit = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+                assert!(!hit, "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_is_said_with_what_to_do() {
     let env = TestEnv::new();
     flow(&env, "fix it", &[]);

@@ -54,5 +54,8 @@ case "$prompt" in
   *leaves-children*) setsid sleep 1000 > /dev/null 2>&1 & work; result "I left." ;;
   *long-answer*) init; call m1 t1 Bash '{"command":"cat large"}'
     outcome t1 "$(printf 'x%.0s' $(seq 3000))" false; result "read" ;;
+  *tells-secret*) init; call m1 t1 Bash "{\"command\":\"$(printf 'x%.0s' $(seq 20000))$DEPLOY_TOKEN\"}"
+    outcome t1 "$(printf 'x%.0s' $(seq 1500))$DEPLOY_TOKEN$(printf 'y%.0s' $(seq 1500))" false
+    result "it is $DEPLOY_TOKEN" ;;
   *) work; result "All tests pass." ;;
 esac

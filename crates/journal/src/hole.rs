@@ -87,19 +87,14 @@ impl HoleReader {
         Self { path, file: None, hole: None }
     }
 
-    /// Looks again, and says whether it has changed.
-    pub(crate) fn refresh(&mut self) -> Result<bool, RecordError> {
-        if self.file.is_none() {
-            self.file = files::open_read(&self.path)?;
-        }
-        self.look_again()
-    }
-
-    /// Looks again into a file that was there at the last refresh.
+    /// Looks again: whether there is another hole than was known, or a first one.
     pub(crate) fn look_again(&mut self) -> Result<bool, RecordError> {
         /// A writer may be in the midst of its 36 bytes.
         const TRIES: u32 = 100;
 
+        if self.file.is_none() {
+            self.file = files::open_read(&self.path)?;
+        }
         let Some(file) = &self.file else { return Ok(false) };
         for _ in 0..TRIES {
             let mut bytes = [0; LEN];

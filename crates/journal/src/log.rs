@@ -145,7 +145,7 @@ impl LogReader {
             len = len.min(end.load(Ordering::Relaxed));
         }
         self.index.refresh()?;
-        self.hole.refresh()?;
+        self.hole.look_again()?;
         let changed = len != self.len;
         if len < self.len {
             // Logs only grow. Somebody cut this one, or looks at an earlier time; what was known of it is void.

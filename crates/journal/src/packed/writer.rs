@@ -94,7 +94,7 @@ fn pack(
         return Ok(None);
     }
     let mut hole = HoleReader::new(path.with_extension("hole"));
-    hole.refresh()?;
+    hole.look_again()?;
     let part = Part::new(packed_path(path));
     let mut source = Source { plain: &plain, path, len: before.len(), hole: hole.hole(), block: Vec::new() };
     if source.write_packed(&part.path, between)?.is_break() || source.compare(&part.path, between)?.is_break()

@@ -186,7 +186,7 @@ fn hole_of(path: &Path) -> Result<Option<Hole>, RecordError> {
         return Ok(None);
     }
     let mut hole = HoleReader::new(path.with_extension("hole"));
-    hole.refresh()?;
+    hole.look_again()?;
     Ok(hole.hole())
 }
 
