@@ -81,6 +81,11 @@ impl Life {
 }
 
 impl RunStep {
+    /// Whether no attempt was made yet, or none since a person wished it to be tried again.
+    pub(super) const fn is_unstarted(&self) -> bool {
+        self.attempt + self.max_attempts == self.attempts_allowed
+    }
+
     /// What it is when it is over and its next attempt will not start. Who did start is not skipped.
     pub(super) const fn state_without_a_start(&self) -> StepState {
         if self.attempt == 0 { StepState::Skipped } else { StepState::Cancelled }

@@ -98,7 +98,7 @@ impl RunMachine {
         // What has started on the strength of it goes on; the others wait for it once more.
         for dependent in self.steps[index].dependents.clone() {
             self.steps[dependent].blockers += 1;
-            if self.steps[dependent].life == Life::Ready && self.steps[dependent].attempt == 0 {
+            if self.steps[dependent].life == Life::Ready && self.steps[dependent].is_unstarted() {
                 self.leave_queue(dependent);
                 self.steps[dependent].life = Life::Waiting;
                 self.change(dependent, StepState::Pending, None, out);
