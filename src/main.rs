@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod completion;
 mod exit;
+mod programs;
 mod terminal;
 
 use cli::{Cli, Command, WorkflowCommand};

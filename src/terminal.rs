@@ -103,6 +103,11 @@ pub(crate) fn ascii_only() -> bool {
     variable("TERM").as_deref() == Some("linux") || locale.is_some_and(|locale| !utf8(&locale))
 }
 
+/// Whether the full screen takes the mouse at once.
+pub(crate) fn mouse() -> bool {
+    env_flag("ROBOPPI_MOUSE") != Some(false)
+}
+
 /// Whether and how the terminal tells of the end of a run.
 pub(crate) fn notify(args: &ViewArgs) -> Option<Notify> {
     if args.no_notify || env_flag("ROBOPPI_NOTIFY") == Some(false) {

@@ -54,6 +54,7 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Fail
             colours: terminal::colours(&args.view, colour),
             ascii: terminal::ascii_only(),
             role: watched.role,
+            mouse: terminal::mouse(),
             stay: true,
             notify: terminal::notify(&args.view),
             version: env!("CARGO_PKG_VERSION").to_owned(),

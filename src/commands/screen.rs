@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::exit::Failure;
+use crate::programs;
 
 /// How long a terminal may take for what it is given at the very end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,11 +33,17 @@ pub(crate) fn show(
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
         signals.before_standing_still(roboppi_tui::lend_terminal);
+        signals.pass_interrupts_by(roboppi_tui::interrupt_is_for_editor);
         let (handle, control) = TuiHandle::new();
         let (end, mut ended) = oneshot::channel();
+        let show = move || {
+            let shown = roboppi_tui::run(source, settings, lines, programs::personal(), control);
+            // Whoever does not wait for it any more has given the terminal back.
+            let _ = end.send(shown);
+        };
         thread::Builder::new()
             .name("screen".to_owned())
-            .spawn(move || drop(end.send(roboppi_tui::run(source, settings, lines, control))))
+            .spawn(show)
             .map_err(|error| Failure::own(format!("the thread of the screen cannot start: {error}")))?;
         loop {
             tokio::select! {

@@ -65,6 +65,13 @@ impl TestEnv {
         path
     }
 
+    /// Writes a program below [`work`](Self::work).
+    pub(crate) fn write_program(&self, relative: &str, text: &str) -> PathBuf {
+        let path = self.write(relative, text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
     /// Reads a file below [`work`](Self::work).
     pub(crate) fn read(&self, relative: &str) -> String {
         let path = self.work().join(relative);

@@ -47,6 +47,7 @@ mod screen;
 mod screen_acting;
 mod screen_logs;
 mod screen_manners;
+mod screen_mouse;
 mod screen_storms;
 mod secrets;
 mod show;

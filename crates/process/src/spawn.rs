@@ -169,6 +169,31 @@ pub fn lead_a_session(command: &mut Command) {
     }
 }
 
+/// Has what `command` starts end with the thread that starts it, however that ends, where the system can see to it
+/// (Linux). It gets a hang-up, as if its terminal had gone. What it starts itself is not reached.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "code between fork and exec; there is no safe way to ask for it")]
+pub fn end_with_starter(command: &mut Command) {
+    let starter = std::process::id();
+    // SAFETY: two system calls that allocate nothing; an error is made from a number.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGHUP) == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            // It may have ended before that.
+            if u32::try_from(libc::getppid()) != Ok(starter) {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Nothing here sees to it that what `command` starts ends with the thread that starts it.
+#[cfg(not(target_os = "linux"))]
+pub fn end_with_starter(_command: &mut Command) {}
+
 /// Who ignores CHLD has its children reaped by the system, and never learns how they ended. That is
 /// inherited; it is taken back once, before the first child.
 #[expect(unsafe_code, reason = "asking for a signal's disposition has no safe form")]

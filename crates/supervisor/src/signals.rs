@@ -16,6 +16,7 @@ pub struct Signals {
     hangup: Signal,
     stop: Signal,
     before_standing_still: Option<Box<dyn Fn()>>,
+    interrupt_is_for_others: Option<Box<dyn Fn() -> bool>>,
 }
 
 /// What a signal asks for.
@@ -39,18 +40,29 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             stop: signal(SignalKind::from_raw(NixSignal::SIGTSTP as i32))?,
             before_standing_still: None,
+            interrupt_is_for_others: None,
         })
     }
 
     /// Waits for the next one. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Signalled {
-        tokio::select! {
-            biased;
-            _ = self.terminate.recv() => Signalled::End(Asked::Terminate),
-            _ = self.hangup.recv() => Signalled::End(Asked::Hangup),
-            _ = self.interrupt.recv() => Signalled::End(Asked::Interrupt),
-            _ = self.stop.recv() => Signalled::Suspend,
+        loop {
+            return tokio::select! {
+                biased;
+                _ = self.terminate.recv() => Signalled::End(Asked::Terminate),
+                _ = self.hangup.recv() => Signalled::End(Asked::Hangup),
+                _ = self.interrupt.recv() => match &self.interrupt_is_for_others {
+                    Some(is_for_others) if is_for_others() => continue,
+                    _ => Signalled::End(Asked::Interrupt),
+                },
+                _ = self.stop.recv() => Signalled::Suspend,
+            };
         }
+    }
+
+    /// Takes no notice of interrupts while `is_for_others`: a terminal sends them to each program that it runs.
+    pub fn pass_interrupts_by(&mut self, is_for_others: impl Fn() -> bool + 'static) {
+        self.interrupt_is_for_others = Some(Box::new(is_for_others));
     }
 
     /// Has `act` called each time before this process stands still.

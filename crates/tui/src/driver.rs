@@ -16,16 +16,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::clipboard::osc52;
-use crate::control::Signal;
 use crate::desk::Desk;
 use crate::fetch::{self, Fetcher};
-use crate::input::Decoder;
+use crate::input::{Decoder, Input};
 use crate::lines::{LineView, Lines};
 use crate::log_pane::LogRequest;
 use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
+use crate::programs::{Editor, Places, Programs};
 use crate::terminal::{Screen, TerminalEvent, TerminalEvents};
-use crate::update::{log_request, prepare, update, wanted_whole, wants_core_tail};
+use crate::update::{log_request, prepare, pulls, update, wanted_whole, wants_core_tail};
 use crate::{TuiControl, TuiError, TuiSettings};
 
 /// Shortest time between two frames for what the run does.
@@ -39,12 +39,15 @@ const KEY_FRAME: Duration = Duration::from_millis(17);
 /// without.
 const LOG_WAITS: Duration = Duration::from_millis(8);
 
+/// Time between two steps of a pane that the pointer pulls at.
+const PULL: Duration = Duration::from_millis(50);
+
 /// Records folded before keys are looked at again.
 const RECORDS_AT_ONCE: usize = 256;
 
 /// Draws a run until a person leaves the screen, the run is over and nobody wants to stay, or `control` says
 /// to stop. The terminal is as it was before when this returns. `lines` writes the run as plain lines while
-/// the person wants to see those.
+/// the person wants to see those, `programs` are for what they do beside looking.
 ///
 /// Blocks, and makes a runtime of its own: to be called on a thread of its own, so that a terminal that takes
 /// no output holds up nothing else. While such a terminal blocks a frame, nothing is noticed here, a stop
@@ -58,17 +61,18 @@ pub fn run(
     source: Arc<dyn RunSource>,
     settings: TuiSettings,
     lines: LineView,
+    programs: Arc<dyn Programs>,
     control: TuiControl,
 ) -> Result<(), TuiError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TuiError::Setup)?;
     runtime.block_on(async {
-        let screen = Screen::enter()?;
+        let screen = Screen::enter(settings.mouse)?;
         let events = screen.events().map_err(TuiError::Setup)?;
         let clock = Clock::starting_at(SystemTime::now());
         let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
         model.run_dir = source.run_dir().display().to_string();
-        Driver::new(model, screen, source, Lines::new(lines), clock)?.drive(events, control).await
+        Driver::new(model, screen, source, Lines::new(lines), programs, clock)?.drive(events, control).await
     })
 }
 
@@ -84,6 +88,9 @@ pub(crate) trait Display {
 
     /// What the terminal is used for; `None` once it was given back.
     fn hold(&self) -> Option<Hold>;
+
+    /// Takes the mouse, or gives it back to the terminal.
+    fn take_mouse(&mut self, mouse: bool) -> io::Result<()>;
 
     /// Asks this process, and whoever started it, to stand still.
     fn suspend(&mut self);
@@ -101,6 +108,15 @@ pub(crate) enum Hold {
     Lines,
     /// It is somebody else's while this process stands still or is in the background.
     Lent,
+    /// It is the editor's.
+    Editor,
+}
+
+impl Hold {
+    /// Whether somebody else uses the terminal.
+    pub(crate) const fn is_away(self) -> bool {
+        matches!(self, Self::Lent | Self::Editor)
+    }
 }
 
 /// UTC that does not jump: the time at the start and what has gone by since.
@@ -139,6 +155,14 @@ async fn read_history(run_dir: PathBuf) -> History {
     }
 }
 
+/// Waits until the editor has ended, for ever when there is none.
+async fn ended(editor: &mut Option<Box<dyn Editor>>) -> Result<(), String> {
+    match editor {
+        Some(editor) => editor.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
@@ -159,6 +183,11 @@ struct Driver<D> {
     /// Wishes under way, one for each key that made one.
     wishes: JoinSet<Option<String>>,
     lines: Lines,
+    programs: Arc<dyn Programs>,
+    editor: Option<Box<dyn Editor>>,
+    /// The screen is left when the editor has ended.
+    leaves: bool,
+    next_pull: Instant,
     /// What the person wants the terminal to be used for.
     wanted: Hold,
     /// The process is in the background; the terminal is taken once it is in front.
@@ -175,6 +204,7 @@ impl<D: Display> Driver<D> {
         display: D,
         source: Arc<dyn RunSource>,
         lines: Lines,
+        programs: Arc<dyn Programs>,
         clock: Clock,
     ) -> Result<Self, TuiError> {
         let behind = display.hold() == Some(Hold::Lent);
@@ -189,6 +219,10 @@ impl<D: Display> Driver<D> {
             fetcher: Fetcher::default(),
             decoder: Decoder::default(),
             lines,
+            programs,
+            editor: None,
+            leaves: false,
+            next_pull: Instant::now(),
             wanted: Hold::Screen,
             behind,
             next_frame: Instant::now(),
@@ -208,20 +242,27 @@ impl<D: Display> Driver<D> {
         let mut flow = Flow::On;
         while flow == Flow::On {
             let patience = self.decoder.patience();
-            let next_frame = self.next_frame;
+            let (next_frame, next_pull) = (self.next_frame, self.next_pull);
             flow = tokio::select! {
-                signal = control.next() => match signal {
-                    Signal::Interrupt => self.tell(Message::Interrupt)?,
-                    Signal::Stop => Flow::Leave,
-                },
+                () = control.stopped() => Flow::Leave,
                 event = events.next() => {
                     last_input = Instant::now();
                     self.terminal_event(event).await?
                 }
                 () = sleep_until(last_input + patience.unwrap_or_default()), if patience.is_some() => {
-                    let mut keys = Vec::new();
-                    self.decoder.settle(&mut keys);
-                    self.press(keys).await?
+                    let mut inputs = Vec::new();
+                    self.decoder.settle(&mut inputs);
+                    self.take_in(inputs).await?
+                }
+                () = sleep_until(next_pull), if pulls(&self.model) => {
+                    self.next_pull = Instant::now() + PULL;
+                    self.tell(Message::Pull)?
+                }
+                ended = ended(&mut self.editor), if self.editor.is_some() => {
+                    self.editor = None;
+                    self.come_back()?;
+                    let flow = self.tell(Message::Edited(ended.err()))?;
+                    if self.leaves { Flow::Leave } else { flow }
                 }
                 reply = self.desk.next() => self.tell(Message::Log(reply))?,
                 known = &mut history, if !history_is_read => {
@@ -243,6 +284,9 @@ impl<D: Display> Driver<D> {
                 }
             };
         }
+        if let Some(editor) = self.editor.take() {
+            editor.end().await;
+        }
         self.lines.stop().map_err(TuiError::Gone)
     }
 
@@ -263,6 +307,9 @@ impl<D: Display> Driver<D> {
 
     /// Takes the terminal again after the process stood still, if it is in front.
     fn come_back(&mut self) -> Result<(), TuiError> {
+        if self.editor.is_some() {
+            return Ok(());
+        }
         self.display.take(self.wanted).map_err(TuiError::Gone)?;
         self.behind = self.display.hold() == Some(Hold::Lent);
         self.model.dirty = true;
@@ -277,7 +324,7 @@ impl<D: Display> Driver<D> {
                 self.display.take(hold).map_err(TuiError::Gone)?;
                 self.lines.start().map_err(TuiError::Setup)
             }
-            Hold::Screen | Hold::Lent => {
+            Hold::Screen | Hold::Lent | Hold::Editor => {
                 self.lines.stop().map_err(TuiError::Gone)?;
                 self.display.take(hold).map_err(TuiError::Gone)
             }
@@ -316,9 +363,9 @@ impl<D: Display> Driver<D> {
     async fn terminal_event(&mut self, event: TerminalEvent) -> Result<Flow, TuiError> {
         match event {
             TerminalEvent::Input(bytes) => {
-                let mut keys = Vec::new();
-                self.decoder.feed(&bytes, &mut keys);
-                self.press(keys).await
+                let mut inputs = Vec::new();
+                self.decoder.feed(&bytes, &mut inputs);
+                self.take_in(inputs).await
             }
             TerminalEvent::Resize(size) => {
                 self.display.resize(size);
@@ -332,11 +379,15 @@ impl<D: Display> Driver<D> {
         }
     }
 
-    /// Takes keys in. What comes of them is on the screen when this returns, unless keys come faster than one
-    /// can look.
-    async fn press(&mut self, keys: Vec<crate::keymap::Key>) -> Result<Flow, TuiError> {
-        for key in keys {
-            if self.tell(Message::Key(key))? == Flow::Leave {
+    /// Takes keys and the mouse in. What comes of them is on the screen when this returns, unless they come faster than
+    /// one can look.
+    async fn take_in(&mut self, inputs: Vec<Input>) -> Result<Flow, TuiError> {
+        for input in inputs {
+            let message = match input {
+                Input::Key(key) => Message::Key(key),
+                Input::Mouse(mouse) => Message::Mouse(mouse, self.clock.now()),
+            };
+            if self.tell(message)? == Flow::Leave {
                 return Ok(Flow::Leave);
             }
         }
@@ -381,7 +432,12 @@ impl<D: Display> Driver<D> {
         for action in update(&mut self.model, message) {
             match action {
                 Action::Use(hold) => self.use_for(hold)?,
-                Action::Copy(text) => self.display.say(&osc52(&text)).map_err(TuiError::Gone)?,
+                Action::Copy(text) => {
+                    self.programs.copy(&text);
+                    self.display.say(&osc52(&text)).map_err(TuiError::Gone)?;
+                }
+                Action::Mouse(taken) => self.display.take_mouse(taken).map_err(TuiError::Gone)?,
+                Action::Edit(places) => self.edit(&places)?,
                 Action::Notify(bytes) => self.display.say(&bytes).map_err(TuiError::Gone)?,
                 Action::Suspend => self.display.suspend(),
                 Action::Wish(wish) => {
@@ -389,10 +445,28 @@ impl<D: Display> Driver<D> {
                     self.wishes.spawn(async { trouble.await.ok() });
                 }
                 Action::Play(input) => self.source.play(input),
+                Action::Leave if self.editor.is_some() => self.leaves = true,
                 Action::Leave => flow = Flow::Leave,
             }
         }
         Ok(flow)
+    }
+
+    /// Gives the terminal to the editor, until that has ended.
+    fn edit(&mut self, places: &Places) -> Result<(), TuiError> {
+        if self.editor.is_some() || self.wanted != Hold::Screen {
+            return Ok(());
+        }
+        self.display.take(Hold::Editor).map_err(TuiError::Gone)?;
+        match self.programs.edit(places) {
+            Ok(editor) => self.editor = Some(editor),
+            Err(trouble) => {
+                self.display.take(self.wanted).map_err(TuiError::Gone)?;
+                self.model.notice = Some(trouble);
+            }
+        }
+        self.model.dirty = true;
+        Ok(())
     }
 
     /// The time it is in the run: now, except in a replay.

@@ -1,6 +1,6 @@
-//! Bytes from a terminal, taken apart into keys.
+//! Bytes from a terminal, taken apart into keys and what the mouse did.
 //!
-//! A terminal sends what looks like a stream of characters; keys that are none come as escape sequences,
+//! A terminal sends what looks like a stream of characters; everything else comes as escape sequences,
 //! and a read may end anywhere inside one. The decoder is given bytes as they come and never waits. Whoever
 //! reads tells it with [`Decoder::settle`] when nothing followed for a while: only then a lone ESC is the
 //! Escape key. What is pasted is not taken for keys.
@@ -8,29 +8,43 @@
 use std::time::Duration;
 
 use crate::keymap::Key;
+use crate::mouse::Mouse;
+
+/// Something a person did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Key(Key),
+    Mouse(Mouse),
+}
+
+impl From<Key> for Input {
+    fn from(key: Key) -> Self {
+        Self::Key(key)
+    }
+}
 
 /// Bytes a sequence may have; longer ones are none of ours and are skipped.
 const LONGEST: usize = 64;
 
-/// Turns bytes into keys.
+/// Turns bytes into inputs.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// Bytes that are no key yet.
+    /// Bytes that are no input yet.
     rest: Vec<u8>,
     pasting: bool,
 }
 
 /// What the beginning of some bytes is.
 enum Start {
-    /// A key or nothing known, and how many bytes it took.
-    Done(Option<Key>, usize),
+    /// An input or nothing known, and how many bytes it took.
+    Done(Option<Input>, usize),
     /// The beginning of more.
     More,
 }
 
 impl Decoder {
-    /// Takes bytes and appends the keys they make.
-    pub(crate) fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
+    /// Takes bytes and appends the inputs they make.
+    pub(crate) fn feed(&mut self, bytes: &[u8], inputs: &mut Vec<Input>) {
         self.rest.extend_from_slice(bytes);
         let mut taken = 0;
         loop {
@@ -54,9 +68,9 @@ impl Decoder {
                 break;
             }
             match start(rest) {
-                Start::Done(key, len) => {
+                Start::Done(input, len) => {
                     self.pasting = rest.starts_with(b"\x1b[200~");
-                    keys.extend(key);
+                    inputs.extend(input);
                     taken += len;
                 }
                 Start::More if rest.len() > LONGEST => taken = self.rest.len(),
@@ -79,11 +93,17 @@ impl Decoder {
 
     /// Nothing more came: what waits is taken for what it is by itself. A paste whose end was lost ends, so
     /// that the keyboard is not dead for ever.
-    pub(crate) fn settle(&mut self, keys: &mut Vec<Key>) {
+    pub(crate) fn settle(&mut self, inputs: &mut Vec<Input>) {
         let pasting = std::mem::take(&mut self.pasting);
         if std::mem::take(&mut self.rest).first() == Some(&0x1b) && !pasting {
-            keys.push(Key::Esc);
+            inputs.push(Key::Esc.into());
         }
+    }
+}
+
+impl Start {
+    fn key(key: Option<Key>, len: usize) -> Self {
+        Self::Done(key.map(Input::Key), len)
     }
 }
 
@@ -94,20 +114,20 @@ fn start(bytes: &[u8]) -> Start {
             Some(b'[') => csi(bytes),
             Some(b'O') => match bytes.get(2) {
                 None => Start::More,
-                Some(last) => Start::Done(final_key(*last), 3),
+                Some(last) => Start::key(final_key(*last), 3),
             },
             // Twice Escape.
-            Some(0x1b) => Start::Done(Some(Key::Esc), 1),
+            Some(0x1b) => Start::key(Some(Key::Esc), 1),
             // With Alt; no such key has a meaning.
             Some(_) => match start(&bytes[1..]) {
                 Start::Done(_, len) => Start::Done(None, 1 + len),
                 Start::More => Start::More,
             },
         },
-        b'\r' | b'\n' => Start::Done(Some(Key::Enter), 1),
-        b'\t' => Start::Done(Some(Key::Tab), 1),
-        0x08 | 0x7f => Start::Done(Some(Key::Backspace), 1),
-        control @ 1..=26 => Start::Done(Some(Key::Ctrl(char::from(b'a' + control - 1))), 1),
+        b'\r' | b'\n' => Start::key(Some(Key::Enter), 1),
+        b'\t' => Start::key(Some(Key::Tab), 1),
+        0x08 | 0x7f => Start::key(Some(Key::Backspace), 1),
+        control @ 1..=26 => Start::key(Some(Key::Ctrl(char::from(b'a' + control - 1))), 1),
         0 | 0x1c..=0x1f => Start::Done(None, 1),
         first => character(first, bytes),
     }
@@ -120,7 +140,13 @@ fn csi(bytes: &[u8]) -> Start {
     };
     let end = end + 2;
     let parameters = &bytes[2..end];
+    // A byte that cannot end a sequence is looked at afresh.
+    let len = if (0x40..=0x7e).contains(&bytes[end]) { end + 1 } else { end };
     let key = match bytes[end] {
+        b'M' if parameters.is_empty() => return old_mouse(bytes),
+        last @ (b'M' | b'm') if parameters.first() == Some(&b'<') => {
+            return Start::Done(mouse(&parameters[1..], last == b'm').map(Input::Mouse), len);
+        }
         b'~' => match parameters.split(|byte| *byte == b';').next() {
             Some(b"1" | b"7") => Some(Key::Home),
             Some(b"4" | b"8") => Some(Key::End),
@@ -133,9 +159,23 @@ fn csi(bytes: &[u8]) -> Start {
         last if parameters.first().is_none_or(u8::is_ascii_digit) => final_key(last),
         _ => None,
     };
-    // A byte that cannot end a sequence is looked at afresh.
-    let len = if (0x40..=0x7e).contains(&bytes[end]) { end + 1 } else { end };
-    Start::Done(key, len)
+    Start::key(key, len)
+}
+
+/// `number ; column ; row`.
+fn mouse(parameters: &[u8], released: bool) -> Option<Mouse> {
+    let mut numbers = std::str::from_utf8(parameters).ok()?.split(';').map(|text| text.parse().ok());
+    let (number, column, row) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    Mouse::reported(number, column, row, released)
+}
+
+/// `ESC [ M` and three bytes, from terminals that do not know the longer form.
+fn old_mouse(bytes: &[u8]) -> Start {
+    let Some([number, column, row]) = bytes.get(3..6) else { return Start::More };
+    let [number, column, row] = [*number, *column, *row].map(|byte| u16::from(byte.saturating_sub(32)));
+    // It does not say which button was released.
+    let (number, released) = if number & 0b11 == 3 { (number & !0b11, true) } else { (number, false) };
+    Start::Done(Mouse::reported(number, column, row, released).map(Input::Mouse), 6)
 }
 
 const fn final_key(last: u8) -> Option<Key> {
@@ -161,7 +201,7 @@ fn character(first: u8, bytes: &[u8]) -> Start {
     };
     let have = &bytes[..len.min(bytes.len())];
     match std::str::from_utf8(have) {
-        Ok(text) => Start::Done(text.chars().next().filter(|char| !char.is_control()).map(Key::Char), len),
+        Ok(text) => Start::key(text.chars().next().filter(|char| !char.is_control()).map(Key::Char), len),
         Err(error) if error.error_len().is_none() && have.len() < len => Start::More,
         Err(_) => Start::Done(None, 1),
     }
@@ -170,15 +210,46 @@ fn character(first: u8, bytes: &[u8]) -> Start {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use ratatui::layout::Position;
 
     use super::*;
+    use crate::mouse::MouseAction;
+
+    fn inputs(bytes: &[u8]) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        let mut decoder = Decoder::default();
+        decoder.feed(bytes, &mut inputs);
+        decoder.settle(&mut inputs);
+        inputs
+    }
 
     fn keys(bytes: &[u8]) -> Vec<Key> {
-        let mut keys = Vec::new();
-        let mut decoder = Decoder::default();
-        decoder.feed(bytes, &mut keys);
-        decoder.settle(&mut keys);
-        keys
+        let key = |input| match input {
+            Input::Key(key) => Some(key),
+            Input::Mouse(_) => None,
+        };
+        inputs(bytes).into_iter().filter_map(key).collect()
+    }
+
+    #[test]
+    fn the_mouse_is_no_key() {
+        let at = |action, x, y| Input::Mouse(Mouse { action, at: Position::new(x, y), ctrl: false });
+        let cases: [(&[u8], &[Input]); 8] = [
+            (b"\x1b[<0;3;2M", &[at(MouseAction::Press, 2, 1)]),
+            (b"\x1b[<0;3;2m", &[at(MouseAction::Release, 2, 1)]),
+            (
+                b"\x1b[<32;301;2M\x1b[<64;1;1M",
+                &[at(MouseAction::Drag, 300, 1), at(MouseAction::WheelUp, 0, 0)],
+            ),
+            (b"\x1b[<0;3M\x1b[<;;M\x1b[<99999999;1;1Mj", &[Key::Char('j').into()]),
+            (b"\x1b[M #\"", &[at(MouseAction::Press, 2, 1)]),
+            (b"\x1b[M##\"j", &[at(MouseAction::Release, 2, 1), Key::Char('j').into()]),
+            (b"\x1b[M`!!", &[at(MouseAction::WheelUp, 0, 0)]),
+            (b"\x1b[<2;3;2M\x1b[<35;3;2M", &[]),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(inputs(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
     }
 
     #[test]
@@ -222,14 +293,14 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.feed(&[b"\x1b[".as_slice(), &[b'1'; 200]].concat(), &mut found);
         decoder.feed(b"\x03", &mut found);
-        assert_eq!(found, [Key::Ctrl('c')]);
+        assert_eq!(found, [Key::Ctrl('c').into()]);
     }
 
     proptest! {
         #[test]
         fn chunks_do_not_matter(
             bytes in prop::collection::vec(prop_oneof![
-                any::<u8>(), Just(0x1b), Just(b'['), Just(b'~'), Just(b'2'), Just(b'0'), Just(b'1'),
+                any::<u8>(), Just(0x1b), Just(b'['), Just(b'~'), Just(b'2'), Just(b'0'), Just(b'1'), Just(b'M'), Just(b'<'), Just(b';'),
             ], 0..60),
             cut in 0usize..60,
         ) {
@@ -239,7 +310,7 @@ mod tests {
             decoder.feed(&bytes[..cut], &mut split);
             decoder.feed(&bytes[cut..], &mut split);
             decoder.settle(&mut split);
-            prop_assert_eq!(split, keys(&bytes));
+            prop_assert_eq!(split, inputs(&bytes));
         }
     }
 }

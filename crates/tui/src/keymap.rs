@@ -94,6 +94,10 @@ pub(crate) enum Command {
     ScrollRight,
     CopyVisible,
     CopyPath,
+    Unmark,
+    /// Give the mouse back to the terminal, or take it.
+    Mouse,
+    Edit,
     CancelStep,
     SkipStep,
     RetryStep,
@@ -259,9 +263,9 @@ const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Esc],
         command: Command::Back,
-        help: "the same, when nothing is looked for",
+        help: "the same, when nothing is marked or looked for",
         label: None,
-        when: |now| !now.asking && now.in_pane && !now.log_query,
+        when: |now| !now.asking && now.in_pane && !now.marked && !now.log_query,
     },
     Binding {
         keys: &[Key::Char('/')],
@@ -303,7 +307,7 @@ const COMMON: &[Binding] = &[
         command: Command::EndSearch,
         help: "look for nothing any more",
         label: None,
-        when: |now| !now.asking && now.log_query,
+        when: |now| !now.asking && !now.marked && now.log_query,
     },
     Binding {
         keys: &[Key::Char('e')],
@@ -362,17 +366,24 @@ const COMMON: &[Binding] = &[
         when: |now| !now.asking && now.log_wide && now.log_aside,
     },
     Binding {
-        keys: &[Key::Char('y')],
-        command: Command::CopyVisible,
-        help: "copy the lines of the log on screen",
-        label: Some("copy"),
-        when: |now| !now.asking && now.log,
+        keys: &[Key::Esc],
+        command: Command::Unmark,
+        help: "mark nothing any more",
+        label: None,
+        when: |now| !now.asking && now.marked,
     },
     Binding {
         keys: &[Key::Char('Y')],
         command: Command::CopyPath,
         help: "copy the path of the log",
         label: None,
+        when: |now| !now.asking && now.log,
+    },
+    Binding {
+        keys: &[Key::Char('v')],
+        command: Command::Edit,
+        help: "open the file and line that a line of the log names in your editor",
+        label: Some("edit"),
         when: |now| !now.asking && now.log,
     },
     Binding {
@@ -471,6 +482,20 @@ const COMMON: &[Binding] = &[
         command: Command::Lines,
         help: "put the screen away and print the run as plain lines; again: come back",
         label: Some("lines"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('y')],
+        command: Command::CopyVisible,
+        help: "copy what is marked, or else the text of the pane that is on screen",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('m')],
+        command: Command::Mouse,
+        help: "give the mouse back to the terminal, or take it again",
+        label: None,
         when: |now| !now.asking,
     },
     Binding {
@@ -602,8 +627,8 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u32..6144 * 16).map(|all| {
-            let (bits, log_bits) = (all / 16, all % 16);
+        (0u32..6144 * 32).map(|all| {
+            let (bits, log_bits) = (all / 32, all % 32);
             let bit = |at: u8| bits & (1 << at) != 0;
             // One tab is shown at a time.
             let log = log_bits & 1 != 0 && !bit(5) && !bit(6);
@@ -624,6 +649,7 @@ mod tests {
                 log_query: log && log_bits & 2 != 0,
                 log_wide: log && log_bits & 4 != 0 && bit(2),
                 log_aside: log && log_bits & 8 != 0,
+                marked: log_bits & 16 != 0,
             }
         })
     }

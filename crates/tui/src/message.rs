@@ -10,13 +10,17 @@ use roboppi_run::{RunRecord, RunView};
 use crate::driver::Hold;
 use crate::keymap::Key;
 use crate::log_pane::{CoreTail, LogReply};
+use crate::mouse::Mouse;
+use crate::programs::Places;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     Key(Key),
-    /// An interrupt from outside; as if Ctrl-C had been pressed.
-    Interrupt,
+    /// What the mouse did, and when.
+    Mouse(Mouse, UtcMillis),
+    /// The pointer pulls at an edge, and some time went by.
+    Pull,
     Resize(Size),
     /// Time went on.
     Tick(UtcMillis),
@@ -25,6 +29,8 @@ pub(crate) enum Message {
     Record(Arc<RunRecord>),
     /// No more records will come.
     Ended,
+    /// The editor has ended; what went wrong with it.
+    Edited(Option<String>),
     /// A wish did not reach the owner of the run, and why.
     WishLost(String),
     /// What earlier runs tell.
@@ -47,6 +53,10 @@ pub(crate) enum Action {
     Suspend,
     /// Put a text on the clipboard.
     Copy(String),
+    /// Take the mouse, or give it back to the terminal.
+    Mouse(bool),
+    /// Open a file in the person's editor.
+    Edit(Places),
     /// Send bytes that make the terminal notify.
     Notify(Vec<u8>),
     /// Leave the screen.

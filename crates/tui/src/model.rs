@@ -6,12 +6,14 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use roboppi_attach::{History, Position};
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
+use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
 
 use crate::activity_pane::ActivityPane;
 use crate::diff_pane::DiffPane;
 use crate::forecast::Forecast;
 use crate::log_pane::{CoreTail, LogPane};
+use crate::mark::Mark;
+use crate::mouse::Clicks;
 use crate::tab::Tab;
 use crate::theme::Theme;
 use crate::{Role, TuiSettings};
@@ -47,6 +49,11 @@ pub(crate) struct Model {
     pub(crate) core_tail: CoreTail,
     pub(crate) diffs: DiffPane,
     pub(crate) activity: ActivityPane,
+    /// What is marked with the mouse, be it of what is shown or not.
+    pub(crate) mark: Option<Mark>,
+    pub(crate) clicks: Clicks,
+    /// What the mouse does is told to the screen, and not kept by the terminal.
+    pub(crate) mouse: bool,
     pub(crate) question: Option<Question>,
     /// How far this person went with ending the run: 1 asked, 2 forced.
     pub(crate) asked: u8,
@@ -114,6 +121,8 @@ pub(crate) struct Context {
     pub(crate) patches: bool,
     /// A log is not shown because streaming is off.
     pub(crate) log_closed: bool,
+    /// Text is marked with the mouse.
+    pub(crate) marked: bool,
     /// A log is shown.
     pub(crate) log: bool,
     /// Something is looked for in it.
@@ -131,6 +140,7 @@ impl Model {
         let mut scroll = [Scroll::default(); Tab::ALL.len()];
         scroll[Tab::Core.index()].stick = true;
         scroll[Tab::Activity.index()].stick = true;
+        let mouse = settings.mouse;
         Self {
             view: RunView::default(),
             ended: false,
@@ -152,6 +162,9 @@ impl Model {
             core_tail: CoreTail::default(),
             diffs: DiffPane::default(),
             activity: ActivityPane::default(),
+            mark: None,
+            clicks: Clicks::default(),
+            mouse,
             question: None,
             asked: 0,
             notice: None,
@@ -199,12 +212,23 @@ impl Model {
                 _ => false,
             },
             log_closed: self.tab == Tab::Logs && self.log_is_closed(),
+            marked: self.mark().is_some(),
             log: self.log_is_shown(),
             log_query: self.log_is_shown() && self.log.query.is_some(),
             log_wide: self.log_is_shown() && !self.log.wrap && self.focus == Focus::Pane,
             log_aside: self.log_is_shown() && !self.log.wrap && self.log.left > 0,
             role: self.settings.role,
         }
+    }
+
+    /// What the text in the pane is of.
+    pub(crate) fn shown_text(&self) -> (Tab, Option<AttemptRef>) {
+        (self.tab, self.shown_attempt().map(|attempt| attempt.of.clone()))
+    }
+
+    /// What is marked of the text in the pane.
+    pub(crate) fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref().filter(|mark| mark.of == self.shown_text())
     }
 
     fn log_is_shown(&self) -> bool {

@@ -11,6 +11,8 @@ pub struct TuiSettings {
     pub ascii: bool,
     /// What the person in front of it is to the run.
     pub role: Role,
+    /// Take the mouse, so that text can be marked and the wheel scrolls; a key gives it back to the terminal.
+    pub mouse: bool,
     /// Keep the final screen until a person dismisses it; otherwise leave when the run is over.
     pub stay: bool,
     /// Tell a person who looks elsewhere that a run is over; `None`: never.

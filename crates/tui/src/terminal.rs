@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -30,7 +30,10 @@ pub(crate) use events::{TerminalEvent, TerminalEvents};
 /// Alternate screen, no cursor, pasted text marked as such.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h";
 /// The opposite, in the opposite order; also ends a frame that was cut off.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// What the mouse does with a button down is told, with numbers of any size.
+const TAKE_MOUSE: &[u8] = b"\x1b[?1002h\x1b[?1006h";
+const LEAVE_MOUSE: &[u8] = b"\x1b[?1006l\x1b[?1002l";
 
 /// The terminal that is taken over, and how it was before.
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
@@ -43,12 +46,14 @@ struct Taken {
     output: OwnedFd,
     before: Termios,
     hold: Hold,
+    /// When an editor gave it back.
+    edited: Option<Instant>,
 }
 
 impl Taken {
     /// Makes the terminal as it was. Modes first: that works on a stopped terminal, too.
     fn put_back(&self) {
-        if self.hold == Hold::Lent {
+        if self.hold.is_away() {
             return;
         }
         let _ = tcsetattr(&self.input, OptionalActions::Now, &self.before);
@@ -72,10 +77,24 @@ pub fn restore_terminal() {
 /// the foreground.
 pub fn lend_terminal() {
     let _quiet = quiet();
-    if let Some(taken) = lock().as_mut() {
+    if let Some(taken) = lock().as_mut().filter(|taken| taken.hold != Hold::Editor) {
         taken.put_back();
         taken.hold = Hold::Lent;
     }
+}
+
+/// Whether an interrupt that comes now was typed to the person's editor: a terminal sends it to us as well. It may arrive
+/// a moment later than the end of an editor that ended because of it.
+#[must_use]
+pub fn interrupt_is_for_editor() -> bool {
+    const MOMENT: Duration = Duration::from_millis(500);
+    let was_just_there = |taken: &Taken| taken.edited.is_some_and(|then| then.elapsed() < MOMENT);
+    lock().as_ref().is_some_and(|taken| taken.hold == Hold::Editor || was_just_there(taken))
+}
+
+/// Whether keys are for the person's editor.
+fn editor_has_terminal() -> bool {
+    lock().as_ref().is_some_and(|taken| taken.hold == Hold::Editor)
 }
 
 fn lock() -> MutexGuard<'static, Option<Taken>> {
@@ -113,12 +132,13 @@ pub(crate) struct Screen {
     painter: Painter,
     input: OwnedFd,
     output: OwnedFd,
+    mouse: bool,
 }
 
 impl Screen {
     /// Takes the terminal over: standard output if that is one, else standard error; keys come from standard
-    /// input or the controlling terminal.
-    pub(crate) fn enter() -> Result<Self, TuiError> {
+    /// input or the controlling terminal. With the `mouse`, if it is wanted.
+    pub(crate) fn enter(mouse: bool) -> Result<Self, TuiError> {
         let output = if isatty(rustix::stdio::stdout()) {
             rustix::stdio::stdout().try_clone_to_owned()
         } else if isatty(rustix::stdio::stderr()) {
@@ -136,10 +156,12 @@ impl Screen {
         let before = tcgetattr(&input).map_err(|error| TuiError::NoTerminal(error.into()))?;
 
         let copy = |fd: &OwnedFd| fd.try_clone().map_err(TuiError::Setup);
-        let taken = Taken { input: copy(&input)?, output: copy(&output)?, before, hold: Hold::Lent };
+        let taken =
+            Taken { input: copy(&input)?, output: copy(&output)?, before, hold: Hold::Lent, edited: None };
         restore_on_panic();
         *lock() = Some(taken);
-        let mut screen = Self { painter: Painter::new(size_of(&output).unwrap_or_default()), input, output };
+        let painter = Painter::new(size_of(&output).unwrap_or_default());
+        let mut screen = Self { painter, input, output, mouse };
         screen.take(Hold::Screen).map_err(TuiError::Setup)?;
         Ok(screen)
     }
@@ -173,23 +195,38 @@ impl Display for Screen {
             return Ok(());
         }
         let (was, mut modes) = match lock().as_mut() {
-            Some(taken) => (std::mem::replace(&mut taken.hold, hold), taken.before.clone()),
+            Some(taken) => {
+                let was = std::mem::replace(&mut taken.hold, hold);
+                if was == Hold::Editor {
+                    taken.edited = Some(Instant::now());
+                }
+                (was, taken.before.clone())
+            }
             None => return Ok(()),
         };
         match hold {
-            Hold::Lent => {}
+            Hold::Lent | Hold::Editor => {}
             Hold::Screen => modes.make_raw(),
             // Lines are written as without a screen, and the keys that are signals are.
             Hold::Lines => modes.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO),
         }
         let change: &[u8] = match (was, hold) {
-            (Hold::Screen, Hold::Lines | Hold::Lent) => LEAVE,
             (_, Hold::Screen) => ENTER,
-            (Hold::Lines | Hold::Lent, Hold::Lines | Hold::Lent) => &[],
+            (Hold::Screen, _) => LEAVE,
+            (Hold::Lines | Hold::Lent | Hold::Editor, _) => &[],
         };
         self.painter.forget();
         tcsetattr(&self.input, OptionalActions::Now, &modes)?;
-        write(&self.output, change)
+        write(&self.output, change)?;
+        if hold == Hold::Screen && self.mouse {
+            write(&self.output, TAKE_MOUSE)?;
+        }
+        Ok(())
+    }
+
+    fn take_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        self.mouse = mouse;
+        write(&self.output, if mouse { TAKE_MOUSE } else { LEAVE_MOUSE })
     }
 
     fn hold(&self) -> Option<Hold> {

@@ -235,6 +235,7 @@ pub(crate) fn settings() -> TuiSettings {
         colours: Colours::None,
         ascii: false,
         role: crate::Role::Owner,
+        mouse: true,
         stay: true,
         notify: None,
         version: "0.1.0".to_owned(),
@@ -379,17 +380,7 @@ pub(crate) fn screen(model: &Model) -> String {
 pub(crate) fn text_of(buffer: &Buffer) -> String {
     let mut text = String::new();
     for row in buffer.area.rows() {
-        let mut line = String::new();
-        let mut skip = 0;
-        for position in row.positions() {
-            let symbol = buffer[position].symbol();
-            if skip == 0 {
-                line.push_str(symbol);
-            }
-            // The second half of a wide character is empty.
-            skip = if skip > 0 { skip - 1 } else { crate::text::width(symbol).saturating_sub(1) };
-        }
-        text.push_str(line.trim_end());
+        text.push_str(&view::row_text(buffer, row));
         text.push('\n');
     }
     text

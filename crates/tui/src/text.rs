@@ -1,5 +1,7 @@
 //! Measures, cuts and words for a screen. All of it takes text that is safe already.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use roboppi_ipc::UtcMillis;
@@ -39,6 +41,13 @@ pub(crate) fn fit_end(text: &str, columns: usize) -> String {
         start = index;
     }
     format!("…{}", &text[start..])
+}
+
+/// The characters of a text that begin in a range of its columns.
+pub(crate) fn columns(text: &str, range: Range<usize>) -> &str {
+    let start = head(text, range.start).0.len();
+    let end = head(text, range.end.max(range.start)).0.len();
+    &text[start..end]
 }
 
 /// Splits a text after the characters that fit into `columns` columns.

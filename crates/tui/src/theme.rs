@@ -45,6 +45,15 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// Text that is marked with the mouse.
+    pub(crate) const fn marked(self) -> Style {
+        match self.colours {
+            Colours::None => Style::new().add_modifier(Modifier::REVERSED),
+            Colours::Dark => Style::new().bg(Color::Blue).fg(Color::White),
+            Colours::Light => Style::new().bg(Color::Cyan).fg(Color::Black),
+        }
+    }
+
     pub(crate) const fn good(self) -> Style {
         self.fg(Color::Green, Color::Green)
     }

@@ -13,9 +13,11 @@ use crate::model::{Model, Question, can_be_ended, can_be_skipped};
 use crate::tab::Tab;
 use crate::{Colours, view};
 
+mod editor;
 mod ending;
 mod keys;
 mod log;
+mod mouse;
 mod scroll;
 mod selection;
 
@@ -27,13 +29,21 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.dirty = true;
             keys::press(model, key, &mut actions);
         }
-        Message::Interrupt => {
+        Message::Mouse(event, now) => {
             model.dirty = true;
-            ending::interrupt(model, &mut actions);
+            mouse::mouse(model, event, now, &mut actions);
+        }
+        Message::Pull => {
+            model.dirty = true;
+            mouse::pull(model);
         }
         Message::Resize(size) => {
-            model.dirty |= model.size != size;
-            model.size = size;
+            if model.size != size {
+                model.dirty = true;
+                model.size = size;
+                // The rows of a page are others now.
+                model.mark = model.mark.take().filter(|mark| mark.of.0 == Tab::Logs);
+            }
         }
         Message::Tick(now) => {
             model.now = now;
@@ -81,6 +91,10 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         }
         Message::WishLost(why) => {
             model.notice = Some(why);
+            model.dirty = true;
+        }
+        Message::Edited(trouble) => {
+            model.notice = trouble;
             model.dirty = true;
         }
         Message::History(history) => {
@@ -131,6 +145,11 @@ fn take_in_activity(model: &mut Model, record: &RunRecord) {
             }
         }
     }
+}
+
+/// Whether the pointer pulls at an edge of the pane, so that it is to be scrolled again and again.
+pub(crate) fn pulls(model: &Model) -> bool {
+    mouse::pulled(model).is_some()
 }
 
 /// What the next frame needs of a log.

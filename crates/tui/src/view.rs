@@ -17,6 +17,7 @@ mod graph;
 mod header;
 mod help;
 mod logs;
+mod mark;
 mod overview;
 mod page;
 mod popup;
@@ -35,7 +36,11 @@ pub(crate) struct Extent {
 }
 
 pub(crate) use activity::{TEXT_ROWS, item as activity_item};
+#[cfg(test)]
+pub(crate) use mark::row_text;
+pub(crate) use mark::{page_text, rows};
 pub(crate) use page::top;
+pub(crate) use tabs::tab_at;
 
 /// Draws a frame.
 pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
@@ -50,8 +55,10 @@ pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {
     if areas.pane.area() > 0 {
         // Worked out once: with hundreds of steps it is most of a frame.
         let page = lines(model, areas.pane.width);
-        tabs::draw(model, areas.tabs, extent_of(model, areas.pane, &page), buffer);
+        let extent = extent_of(model, areas.pane, &page);
+        tabs::draw(model, areas.tabs, extent, buffer);
         pane(model, areas.pane, &page, buffer);
+        mark::draw(model, areas.pane, extent, buffer);
     }
     footer::draw(model, areas.footer, buffer);
     popup::draw(model, buffer);

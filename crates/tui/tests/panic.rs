@@ -8,7 +8,7 @@ use roboppi_attach::{Following, LiveFeed, RunSource, Wish};
 use roboppi_journal::{LogReader, RecordError};
 use roboppi_run::AttemptRef;
 use roboppi_terminal::{Spec, Terminal};
-use roboppi_tui::{Colours, Role, TuiHandle, TuiSettings};
+use roboppi_tui::{Colours, Editor, Places, Programs, Role, TuiHandle, TuiSettings};
 
 /// Set for the program in the terminal, which is this one again.
 const INSIDE: &str = "ROBOPPI_TEST_INSIDE_TERMINAL";
@@ -45,6 +45,17 @@ impl RunSource for Fragile {
     }
 }
 
+/// Nobody asks for any.
+struct NoPrograms;
+
+impl Programs for NoPrograms {
+    fn copy(&self, _text: &str) {}
+
+    fn edit(&self, _places: &Places) -> Result<Box<dyn Editor>, String> {
+        Err("there is none".to_owned())
+    }
+}
+
 /// What runs in the terminal; as a test of its own it has nothing to do.
 #[test]
 fn inside() {
@@ -55,6 +66,7 @@ fn inside() {
         colours: Colours::Dark,
         ascii: false,
         role: Role::Owner,
+        mouse: false,
         stay: true,
         notify: None,
         version: String::new(),
@@ -63,7 +75,13 @@ fn inside() {
     let (_handle, control) = TuiHandle::new();
     let lines = Arc::new(|_| Ok(()));
     // The panic is what is to be seen.
-    let _ = roboppi_tui::run(Arc::new(Fragile(LiveFeed::default())), settings, lines, control);
+    let _ = roboppi_tui::run(
+        Arc::new(Fragile(LiveFeed::default())),
+        settings,
+        lines,
+        Arc::new(NoPrograms),
+        control,
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::Purpose;
 use crate::cli::HowArgs;
 use crate::commands::screen::lines;
 use crate::exit::Failure;
+use crate::programs;
 use crate::terminal::{self, View};
 
 /// How long a terminal may take for what it is given at the very end.
@@ -50,20 +51,23 @@ impl Viewer {
             View::Tui => {
                 let (handle, control) = TuiHandle::new();
                 signals.before_standing_still(roboppi_tui::lend_terminal);
+                signals.pass_interrupts_by(roboppi_tui::interrupt_is_for_editor);
                 let from = Arc::clone(&source);
                 let lines = lines(Arc::clone(&source), &settings);
                 let screen = TuiSettings {
                     colours: terminal::colours(&args.view, colour),
                     ascii: terminal::ascii_only(),
                     role: Role::Owner,
+                    mouse: terminal::mouse(),
                     stay: !purpose.answer,
                     notify: terminal::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     title: purpose.title.clone(),
                 };
                 let show = move || {
-                    let shown = roboppi_tui::run(Arc::clone(&from), screen, lines, control)
-                        .map_err(|error| error.to_string());
+                    let shown =
+                        roboppi_tui::run(Arc::clone(&from), screen, lines, programs::personal(), control)
+                            .map_err(|error| error.to_string());
                     if shown.is_err() {
                         // The terminal is gone, and with it the person. The signal that says so may come as well.
                         drop(from.wish(Wish::HangUp));

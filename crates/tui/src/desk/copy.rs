@@ -10,7 +10,8 @@ const MOST: usize = 4 * 1024 * 1024;
 
 /// The text from one spot to another, as it is seen: without colours, and without lines that are left out.
 pub(super) fn copy(sheet: &mut Sheet<'_>, wanted: &Copy) -> Result<Copied, RecordError> {
-    let mut copied = Copied { number: wanted.number, text: String::new(), lines: 0, cut: false };
+    let mut copied = Copied { number: wanted.number, text: String::new(), cut: false };
+    let mut is_first = true;
     let mut next = sheet.at_or_behind(wanted.from.line)?;
     while let Some(line) = next.filter(|line| *line <= wanted.to.line) {
         if copied.text.len() >= MOST {
@@ -19,11 +20,10 @@ pub(super) fn copy(sheet: &mut Sheet<'_>, wanted: &Copy) -> Result<Copied, Recor
         }
         let from = if line == wanted.from.line { wanted.from.column } else { 0 };
         let to = if line == wanted.to.line { wanted.to.column } else { usize::MAX };
-        if copied.lines > 0 {
+        if !std::mem::take(&mut is_first) {
             copied.text.push('\n');
         }
         copied.text.push_str(&sheet.text(line, from, to)?);
-        copied.lines += 1;
         next = sheet.behind(line)?;
     }
     if copied.text.len() > MOST {

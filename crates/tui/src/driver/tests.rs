@@ -5,7 +5,9 @@ use std::fs::{self, OpenOptions};
 use std::future::Future;
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::Mutex;
 
+use futures::future::BoxFuture;
 use ratatui::layout::Size;
 use roboppi_attach::{LiveFeed, LiveSource, Wish};
 use roboppi_ipc::{WorkerEvent, WorkerOutput, WorkerStatus};
@@ -17,7 +19,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::test_run::{START, TestRun, of, plan, result, running, screen, settings};
-use crate::{Notify, NotifyBy, TuiHandle};
+use crate::{Location, Notify, NotifyBy, TuiHandle};
 
 /// A screen whose frames are kept as texts.
 #[derive(Clone, Default)]
@@ -25,6 +27,7 @@ struct Paper {
     frames: Rc<RefCell<Vec<String>>>,
     hold: Rc<RefCell<Option<Hold>>>,
     said: Rc<RefCell<Vec<u8>>>,
+    mouse: Rc<RefCell<bool>>,
     fails: Rc<RefCell<bool>>,
 }
 
@@ -48,6 +51,11 @@ impl Display for Paper {
         *self.hold.borrow()
     }
 
+    fn take_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        self.mouse.replace(mouse);
+        Ok(())
+    }
+
     fn suspend(&mut self) {
         *self.hold.borrow_mut() = Some(Hold::Lent);
     }
@@ -55,6 +63,42 @@ impl Display for Paper {
     fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.said.borrow_mut().extend_from_slice(bytes);
         Ok(())
+    }
+}
+
+/// An editor that ends when the test says so, and a clipboard.
+#[derive(Default)]
+struct Desktop {
+    copied: Mutex<Vec<String>>,
+    opened: Mutex<Vec<Places>>,
+    close: tokio::sync::Notify,
+}
+
+struct Opened(Arc<Desktop>);
+
+impl Programs for Arc<Desktop> {
+    fn copy(&self, text: &str) {
+        self.copied.lock().unwrap().push(text.to_owned());
+    }
+
+    fn edit(&self, places: &Places) -> Result<Box<dyn Editor>, String> {
+        self.opened.lock().unwrap().push(places.clone());
+        Ok(Box::new(Opened(Arc::clone(self))))
+    }
+}
+
+impl Editor for Opened {
+    fn ended(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        let closed = self.0.close.notified();
+        Box::pin(async {
+            closed.await;
+            Err("vi ended with exit code 1".to_owned())
+        })
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.0.opened.lock().unwrap().clear();
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -67,6 +111,7 @@ struct Stage {
     terminal: mpsc::Sender<TerminalEvent>,
     handle: TuiHandle,
     paper: Paper,
+    desktop: Arc<Desktop>,
     dir: TempDir,
 }
 
@@ -128,8 +173,11 @@ async fn play<F: Future<Output = Stage>>(
         let _ = stop.blocking_recv();
         Ok(())
     });
-    let driver = Driver::new(model, paper.clone(), Arc::new(source), Lines::new(lines), clock).unwrap();
-    let mut stage = Stage { run, published: 0, feed, wishes, terminal, handle, paper, dir };
+    let desktop = Arc::new(Desktop::default());
+    let programs = Arc::new(Arc::clone(&desktop));
+    let source = Arc::new(source);
+    let driver = Driver::new(model, paper.clone(), source, Lines::new(lines), programs, clock).unwrap();
+    let mut stage = Stage { run, published: 0, feed, wishes, terminal, handle, paper, desktop, dir };
     stage.say();
     tokio::join!(driver.drive(TerminalEvents::scripted(events), control), script(stage))
 }
@@ -259,6 +307,9 @@ async fn a_search_finds_what_is_far_away_and_what_comes_later() {
             .await;
         stage.type_in(b"y").await;
         stage.until("that it was copied", |screen| screen.contains("copied 2 lines")).await;
+        let text = "line 31000 of many\nagain 31000 of them";
+        assert_eq!(*stage.desktop.copied.lock().unwrap(), [text]);
+        assert!(stage.paper.said.borrow().ends_with(&osc52(text)), "the terminal is told as well");
         stage.handle.stop();
         stage
     })
@@ -286,13 +337,12 @@ async fn escape_is_told_from_the_beginning_of_a_sequence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn signals_from_outside_are_keys() {
+async fn interrupts_go_a_stage_further_each_time() {
     let (ended, _) = play(running(), |mut stage| async {
-        stage.handle.interrupt();
-        stage.handle.interrupt();
+        stage.type_in(b"\x03\x03").await;
         assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: false }));
         assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: true }));
-        stage.handle.interrupt();
+        stage.type_in(b"\x03").await;
         assert_eq!(stage.wishes.recv().await, Some(Wish::LeaveNow));
         stage
     })
@@ -418,4 +468,53 @@ async fn the_end_of_a_long_run_is_told_once_and_that_of_a_short_one_is_not() {
         let expected: &[u8] = if told { b"\x1b]9;release: failed after 31s\x1b\\" } else { b"" };
         assert_eq!(*stage.paper.said.borrow(), expected);
     }
+}
+
+// In real time: the log is read on a thread.
+#[tokio::test]
+async fn an_editor_has_the_terminal_until_it_ends() {
+    let (ended, stage) = play(running(), |stage| async {
+        let steps = stage.dir.path().join("steps/build");
+        fs::create_dir_all(&steps).unwrap();
+        fs::write(steps.join("i1-a2.log"), "src/main.rs:12:5: error: wrong\n").unwrap();
+        stage.type_in(b"2\r").await;
+        stage.until("the line", |screen| screen.contains("src/main.rs:12")).await;
+        stage.type_in(b"v").await;
+        stage.until_held(Some(Hold::Editor)).await;
+        let place = Location { path: "src/main.rs".to_owned(), line: 12, column: Some(5) };
+        assert_eq!(stage.desktop.opened.lock().unwrap()[0].places, [place]);
+        // That it was stopped and goes on gives nobody the terminal but the editor.
+        stage.terminal.send(TerminalEvent::Continued).await.unwrap();
+        let taken = || stage.terminal.capacity() == stage.terminal.max_capacity();
+        stage.until("it to be taken in", |_| taken()).await;
+        assert_eq!(*stage.paper.hold.borrow(), Some(Hold::Editor));
+        stage.desktop.close.notify_one();
+        stage.until_held(Some(Hold::Screen)).await;
+        stage.until("what became of it", |screen| screen.contains("vi ended with exit code 1")).await;
+        assert!(!stage.screen().contains("ending"));
+
+        stage.type_in(b"v").await;
+        stage.until_held(Some(Hold::Editor)).await;
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+    assert!(stage.desktop.opened.lock().unwrap().is_empty(), "an editor is ended with the screen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_mouse_can_be_given_back() {
+    let (ended, _) = play(running(), |stage| async {
+        stage.type_in(b"m").await;
+        stage.until("that it is given back", |screen| screen.contains("the mouse is the terminal's")).await;
+        assert!(!*stage.paper.mouse.borrow());
+        stage.type_in(b"m").await;
+        stage.until("that it is taken", |screen| screen.contains("the mouse marks text here")).await;
+        assert!(*stage.paper.mouse.borrow());
+        stage.handle.stop();
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
 }

@@ -1,5 +1,7 @@
 //! The log pane as the person left it.
 
+use std::ops::Range;
+
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 use super::{Anchor, Copy, Direction, Found, LogWindow, Place, Prompt, Query, Seek, Sought, Spot};
@@ -138,16 +140,18 @@ impl LogPane {
         self.look_for(Sought::Time(time), Direction::Forward);
     }
 
-    /// Copies what is on screen. `false` when that is nothing.
-    pub(crate) fn copy_visible(&mut self) -> bool {
-        let (Some(first), Some(last)) = (self.window.rows.first(), self.window.rows.last()) else {
-            return false;
-        };
+    /// What is on screen.
+    pub(crate) fn visible(&self) -> Option<Range<Spot>> {
+        let (first, last) = (self.window.rows.first()?, self.window.rows.last()?);
         let from = Spot { line: first.place.line, column: first.column };
         let to = Spot { line: last.place.line, column: last.column + crate::text::width(&last.text()) };
+        Some(from..to)
+    }
+
+    /// Asks for a stretch of text that is to be copied.
+    pub(crate) fn copy(&mut self, range: Range<Spot>) {
         self.copies += 1;
-        self.copy = Some(Copy { number: self.copies, from, to });
-        true
+        self.copy = Some(Copy { number: self.copies, from: range.start, to: range.end });
     }
 
     /// What came of looking for a line; the words are for the person.

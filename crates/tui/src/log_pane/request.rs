@@ -190,8 +190,6 @@ pub(crate) struct Found {
 pub(crate) struct Copied {
     pub(crate) number: u64,
     pub(crate) text: String,
-    /// Lines in it.
-    pub(crate) lines: u64,
     /// There was more than is copied at a time.
     pub(crate) cut: bool,
 }

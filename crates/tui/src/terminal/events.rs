@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{is_in_front, size_of};
+use super::{editor_has_terminal, is_in_front, size_of};
 
 /// Something a terminal told.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ pub(crate) struct TerminalEvents {
 /// Events that may wait. Keys beyond wait in the terminal.
 const WAITING: usize = 64;
 
-/// Time between two looks whether this process is in the foreground again.
-const BACKGROUND: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+/// Time between two looks whether the terminal is ours again.
+const AWAY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 impl TerminalEvents {
     /// Listens to a terminal. To be called inside a runtime.
@@ -107,10 +107,10 @@ fn read_some(input: &OwnedFd, woken: &PipeReader) -> io::Result<Option<Vec<u8>>>
             Ok(_) if !fds[1].revents().is_empty() => return Ok(None),
             Ok(_) => {}
         }
-        if !is_in_front(input) {
+        if !is_in_front(input) || editor_has_terminal() {
             // Those keys are for somebody else, and whoever reads them in the background is stopped.
             let mut fds = [PollFd::new(woken, PollFlags::IN)];
-            let _ = poll(&mut fds, Some(&BACKGROUND));
+            let _ = poll(&mut fds, Some(&AWAY));
             continue;
         }
         let mut bytes = vec![0; 1024];

@@ -1,14 +1,15 @@
 //! What keys do.
 
 use super::scroll::{self, Move};
-use super::{ending, log, selection};
+use super::{editor, ending, log, mouse, selection};
 use crate::driver::Hold;
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
-use crate::log_pane::{Direction, Purpose};
+use crate::log_pane::{Direction, Purpose, Spot};
 use crate::message::Action;
 use crate::model::{Focus, Model};
 use crate::tab::Tab;
+use crate::view;
 
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     model.notice = None;
@@ -59,7 +60,10 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Times => model.log.times = !model.log.times,
         Command::ScrollLeft => log::aside(model, -1),
         Command::ScrollRight => log::aside(model, 1),
-        Command::CopyVisible => log::copy_visible(model),
+        Command::CopyVisible => copy_visible(model, actions),
+        Command::Unmark => model.mark = None,
+        Command::Mouse => give_mouse(model, actions),
+        Command::Edit => editor::open(model, actions),
         Command::CopyPath => log::copy_path(model, actions),
         Command::CancelStep => ending::ask_to_end_step(model),
         Command::SkipStep => ending::ask_to_skip_step(model),
@@ -111,8 +115,36 @@ fn turn(model: &mut Model, to: Move) {
     }
 }
 
+/// Copies what is marked, or else what is to be seen.
+fn copy_visible(model: &mut Model, actions: &mut Vec<Action>) {
+    if mouse::copy_marked(model, actions) {
+        return;
+    }
+    let visible = if model.tab == Tab::Logs {
+        model.log.visible()
+    } else {
+        let rows = view::rows(model);
+        let (first, last) = (rows.first(), rows.last());
+        first.zip(last).map(|(first, last)| first.start..Spot { column: usize::MAX, ..last.start })
+    };
+    match visible {
+        None => model.notice = Some("there is nothing to copy".to_owned()),
+        Some(visible) if model.tab == Tab::Logs => model.log.copy(visible),
+        Some(visible) => mouse::copy_page(model, &visible, actions),
+    }
+}
+
+fn give_mouse(model: &mut Model, actions: &mut Vec<Action>) {
+    model.mouse = !model.mouse;
+    model.mark = None;
+    let words =
+        if model.mouse { "the mouse marks text here" } else { "the mouse is the terminal's, m takes it" };
+    model.notice = Some(words.to_owned());
+    actions.push(Action::Mouse(model.mouse));
+}
+
 /// Shows a tab; on a small screen that means going there.
-fn show(model: &mut Model, tab: Tab) {
+pub(super) fn show(model: &mut Model, tab: Tab) {
     model.wanted_tab = Some(tab);
     model.fit_tab();
     if Areas::of(model.size, model.focus).pane.area() == 0 {

@@ -2,12 +2,12 @@
 
 use roboppi_ipc::OutputStream;
 
+use super::mouse;
 use crate::keymap::Key;
 use crate::layout::{Areas, log_parts, log_text};
 use crate::log_pane::{Anchor, Direction, LogReply, Place, Prompt, Purpose, Sought, Wanted};
 use crate::message::Action;
 use crate::model::Model;
-use crate::text;
 
 /// Columns gone to the side at a time.
 const ASIDE: usize = 16;
@@ -157,12 +157,6 @@ pub(super) fn aside(model: &mut Model, by: isize) {
     model.log.left = model.log.left.saturating_add_signed(step);
 }
 
-pub(super) fn copy_visible(model: &mut Model) {
-    if !model.log.copy_visible() {
-        model.notice = Some("there is nothing to copy".to_owned());
-    }
-}
-
 pub(super) fn copy_path(model: &mut Model, actions: &mut Vec<Action>) {
     let Some(attempt) = model.shown_attempt() else { return };
     let path = model.log_path(attempt);
@@ -173,7 +167,10 @@ pub(super) fn copy_path(model: &mut Model, actions: &mut Vec<Action>) {
 /// What the desk answered.
 pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Action>) {
     match reply {
-        LogReply::Window(window) => model.log.take_in(window),
+        LogReply::Window(window) => {
+            model.log.take_in(window);
+            mouse::reach_pointer(model);
+        }
         LogReply::Sought(found) => {
             let (rows, columns) = extent(model);
             if let Some(words) = model.log.found(found, rows, usize::from(columns)) {
@@ -184,9 +181,8 @@ pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Act
             if model.log.copy.take_if(|copy| copy.number == copied.number).is_none() {
                 return;
             }
-            let lines = usize::try_from(copied.lines).unwrap_or(usize::MAX);
             let more = if copied.cut { ", there is more than fits" } else { "" };
-            model.notice = Some(format!("copied {}{more}", text::count(lines, "line")));
+            model.notice = Some(mouse::copied_in_words(&copied.text) + more);
             actions.push(Action::Copy(copied.text));
         }
     }

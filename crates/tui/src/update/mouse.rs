@@ -1,0 +1,181 @@
+//! What the mouse does.
+
+use std::ops::Range;
+
+use ratatui::layout::Position;
+use roboppi_ipc::UtcMillis;
+
+use super::scroll::{self, Move};
+use super::{editor, keys, log, selection};
+use crate::layout::{Areas, log_parts};
+use crate::log_pane::{Anchor, Spot};
+use crate::mark::{Mark, TextRow, Unit};
+use crate::message::Action;
+use crate::model::{Focus, Model};
+use crate::mouse::{Mouse, MouseAction};
+use crate::tab::Tab;
+use crate::{text, view};
+
+/// Rows that a notch of the wheel scrolls.
+const NOTCH: isize = 3;
+
+/// Rows at a time when the pointer pulls at an edge, at most.
+const PULL: isize = 8;
+
+pub(super) fn mouse(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Action>) {
+    // A question is answered first, by a key.
+    if model.question.is_some() || model.put_away {
+        return;
+    }
+    match mouse.action {
+        MouseAction::WheelUp => wheel(model, mouse.at, -1),
+        MouseAction::WheelDown => wheel(model, mouse.at, 1),
+        MouseAction::WheelLeft => aside(model, -1),
+        MouseAction::WheelRight => aside(model, 1),
+        MouseAction::Press => press(model, mouse, now, actions),
+        MouseAction::Drag => drag(model, mouse.at),
+        MouseAction::Release => release(model, actions),
+    }
+}
+
+fn wheel(model: &mut Model, at: Position, notches: isize) {
+    let areas = Areas::of(model.size, model.focus);
+    if areas.steps.contains(at) || areas.pane.area() == 0 {
+        selection::step_by(model, notches);
+    } else {
+        scroll::pane(model, Move::Rows(notches * NOTCH));
+        reach_pointer(model);
+    }
+}
+
+fn aside(model: &mut Model, by: isize) {
+    if model.tab == Tab::Logs && !model.log.wrap {
+        log::aside(model, by);
+    }
+}
+
+fn press(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Action>) {
+    model.notice = None;
+    model.mark = None;
+    let clicks = model.clicks.count(mouse.at, now);
+    let areas = Areas::of(model.size, model.focus);
+    if areas.steps.contains(mouse.at) {
+        let index = model.list_top + usize::from(mouse.at.y - areas.steps.y);
+        if index < model.view.steps.len() {
+            selection::select_index(model, index);
+            model.focus = if clicks == 2 { Focus::Pane } else { Focus::Steps };
+        }
+    } else if areas.tabs.contains(mouse.at) {
+        if let Some(tab) = view::tab_at(model, areas.tabs, mouse.at.x) {
+            keys::show(model, tab);
+        }
+    } else if areas.pane.contains(mouse.at) {
+        model.focus = Focus::Pane;
+        let rows = view::rows(model);
+        if mouse.ctrl {
+            return editor::open_at(model, &rows, mouse.at, actions);
+        }
+        let unit = Unit::of_click(clicks);
+        if let Some(found) = unit_at(&rows, mouse.at, unit) {
+            model.mark = Some(Mark::begin(model.shown_text(), unit, found, mouse.at));
+        }
+    }
+}
+
+fn drag(model: &mut Model, at: Position) {
+    let Some(mark) = model.mark.as_mut().filter(|mark| mark.held.is_some()) else { return };
+    mark.held = Some(at);
+    model.follow = false;
+    // Text that is marked does not run away.
+    if model.tab == Tab::Logs && model.log.follows() {
+        let place = model.log.window.top;
+        model.log.put(Anchor::At { place, delta: 0 });
+    } else if model.tab != Tab::Logs {
+        scroll::pane(model, Move::Rows(0));
+    }
+    reach_pointer(model);
+}
+
+fn release(model: &mut Model, actions: &mut Vec<Action>) {
+    let Some(mark) = &mut model.mark else { return };
+    if mark.held.take().is_none() {
+        return;
+    }
+    if mark.range().is_none() {
+        model.mark = None;
+        return;
+    }
+    copy_marked(model, actions);
+}
+
+/// Copies what is marked. `false` when nothing is.
+pub(super) fn copy_marked(model: &mut Model, actions: &mut Vec<Action>) -> bool {
+    let Some(range) = model.mark().and_then(Mark::range) else { return false };
+    if model.tab == Tab::Logs {
+        model.log.copy(range);
+    } else {
+        copy_page(model, &range, actions);
+    }
+    true
+}
+
+/// Copies a part of a page.
+pub(super) fn copy_page(model: &mut Model, range: &Range<Spot>, actions: &mut Vec<Action>) {
+    let copied = view::page_text(model, range);
+    model.notice = Some(copied_in_words(&copied));
+    actions.push(Action::Copy(copied));
+}
+
+/// `copied 3 lines`, or what was copied when that is short.
+pub(super) fn copied_in_words(copied: &str) -> String {
+    match copied.lines().count() {
+        1 => format!("copied {}", text::fit(copied.trim(), 60)),
+        lines => format!("copied {}", text::count(lines, "line")),
+    }
+}
+
+/// The pointer pulls at an edge of the pane, and some time went by.
+pub(super) fn pull(model: &mut Model) {
+    let Some(by) = pulled(model) else { return };
+    scroll::pane(model, Move::Rows(by.clamp(-PULL, PULL)));
+    reach_pointer(model);
+}
+
+/// Rows that the pointer is beyond an edge of the text while the button is down.
+pub(super) fn pulled(model: &Model) -> Option<isize> {
+    let at = model.mark()?.held?;
+    let pane = Areas::of(model.size, model.focus).pane;
+    let text = if model.tab == Tab::Logs { log_parts(pane).0 } else { pane };
+    let [y, top, bottom] = [at.y, text.top(), text.bottom()].map(|row| isize::try_from(row).unwrap_or(0));
+    match y {
+        above if above < top => Some(above - top),
+        below if below >= bottom => Some(below - bottom + 1),
+        _ => None,
+    }
+}
+
+/// What is marked reaches to the pointer, wherever the text is now.
+pub(super) fn reach_pointer(model: &mut Model) {
+    let Some((at, unit)) = model.mark().and_then(|mark| Some((mark.held?, mark.unit()))) else { return };
+    let rows = view::rows(model);
+    if let Some(found) = unit_at(&rows, at, unit)
+        && let Some(mark) = &mut model.mark
+    {
+        mark.reach(found);
+    }
+}
+
+/// What is at a cell, or at the end of the text that is nearest to it.
+fn unit_at(rows: &[TextRow], at: Position, unit: Unit) -> Option<Range<Spot>> {
+    let (first, last) = (rows.first()?, rows.last()?);
+    if at.y < first.area.y {
+        return Some(first.unit_at(0, unit));
+    }
+    match rows.iter().find(|row| row.area.y == at.y) {
+        Some(row) => Some(row.unit_at(at.x, unit)),
+        None => Some(last.unit_at(u16::MAX, unit)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
