@@ -1,6 +1,6 @@
 //! `roboppi logs`
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn print_chosen(
     let step = step.map(StepId::new);
     let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
     let mut follower = RunFollower::of_journal(run.clone());
-    let mut printer = Printer::new(run, settings, io::stdout().lock());
+    let mut printer = Printer::new(run, settings, BufWriter::new(io::stdout().lock()));
     let mut view = follower.begin();
     let mut warned = 0;
     loop {

@@ -61,11 +61,13 @@ pub(super) struct LineCursor {
     log: LogReader,
     /// Number of the next line.
     next: u64,
+    /// Length of the log of which every line was read that is not going to be continued.
+    done: u64,
 }
 
 impl LineCursor {
     pub(super) const fn new(log: LogReader) -> Self {
-        Self { log, next: 0 }
+        Self { log, next: 0, done: 0 }
     }
 
     /// Goes to the last `count` lines.
@@ -83,14 +85,25 @@ impl LineCursor {
     /// The next lines; none when there are no more for now. An incomplete line is there only when it is not going
     /// to be continued.
     pub(super) fn read(&mut self, is_over: bool) -> Result<Vec<LogLine>, RecordError> {
+        if self.done == self.log.len() && !is_over {
+            return Ok(Vec::new());
+        }
         let mut lines = self.log.lines(self.next..self.next.saturating_add(BATCH))?;
+        let end = lines.last().map_or(self.log.len(), |last| {
+            // A gap has no newline.
+            let newline = last.complete && !last.bytes.is_empty();
+            last.offset + last.bytes.len() as u64 + last.lost + u64::from(newline)
+        });
         if let Some(last) = lines.last()
             && !last.complete
             && !is_over
             && last.lost == 0
-            && last.offset + last.bytes.len() as u64 >= self.log.len()
+            && end >= self.log.len()
         {
             lines.pop();
+        }
+        if end >= self.log.len() {
+            self.done = self.log.len();
         }
         if let Some(last) = lines.last() {
             self.next = if last.bytes.is_empty() && last.lost > 0 {

@@ -83,7 +83,7 @@ impl<W: Write> Printer<W> {
                     Print::Out(_) => return Err(error),
                     // The other logs can still be read.
                     Print::Record(error) => {
-                        terminal::say(&format!("warning: {error}"));
+                        self.say(&format!("warning: {error}"));
                         self.logs.insert(attempt.of.clone(), None);
                     }
                 }
@@ -159,7 +159,7 @@ impl<W: Write> Printer<W> {
                     *offset += bytes.len() as u64;
                 }
                 LogPiece::Lost { len } => {
-                    say_lost(of, len);
+                    self.say_lost(of, len);
                     *offset += len;
                 }
             }
@@ -183,7 +183,7 @@ impl<W: Write> Printer<W> {
             }
             for line in batch {
                 if line.lost > 0 {
-                    say_lost(of, line.lost);
+                    self.say_lost(of, line.lost);
                 }
                 let is_gap = line.bytes.is_empty() && line.lost > 0;
                 if is_gap || !self.settings.filter.keeps(&line) {
@@ -208,7 +208,7 @@ impl<W: Write> Printer<W> {
 
     fn print_line(&mut self, of: &AttemptRef, line: &LogLine) -> io::Result<()> {
         if line.truncated {
-            terminal::say(&format!("roboppi: a line of {of} is too long and was cut"));
+            self.say(&format!("roboppi: a line of {of} is too long and was cut"));
         }
         self.head(of)?;
         self.settings.filter.write(line, &mut self.out)?;
@@ -226,8 +226,15 @@ impl<W: Write> Printer<W> {
         }
         writeln!(self.out, "==> {} <==", terminal::plain(&of.to_string()))
     }
-}
 
-fn say_lost(of: &AttemptRef, len: u64) {
-    terminal::say(&format!("roboppi: {len} bytes of {of} were not recorded"));
+    fn say_lost(&mut self, of: &AttemptRef, len: u64) {
+        self.say(&format!("roboppi: {len} bytes of {of} were not recorded"));
+    }
+
+    /// Says it behind what was printed before.
+    fn say(&mut self, text: &str) {
+        // The next write meets the same error.
+        let _ = self.out.flush();
+        terminal::say(text);
+    }
 }

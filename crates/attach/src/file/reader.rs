@@ -1,13 +1,15 @@
 //! Reads what a run left in its files, while they grow.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
 use roboppi_journal::{EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{
     AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
 };
+
+use super::watch::Growing;
 
 /// Problems that are kept; more of them say nothing new.
 const PROBLEMS: usize = 20;
@@ -154,17 +156,23 @@ impl RunReader {
         self.journal.as_ref().is_some_and(JournalReader::torn)
     }
 
-    /// The directories with files that may grow, from the outer to the inner ones.
-    pub(crate) fn growing(&self) -> Vec<PathBuf> {
-        let mut dirs = vec![self.dir.path().to_owned(), self.dir.path().join("steps")];
+    /// The files that may grow, with their directories from the outer to the inner ones.
+    pub(crate) fn growing(&self) -> Growing {
+        let mut growing = Growing {
+            files: vec![self.dir.journal_path()],
+            dirs: vec![self.dir.path().to_owned(), self.dir.path().join("steps")],
+        };
         for attempt in &self.attempts {
-            if let Some(dir) = attempt.log.as_deref().and_then(Path::parent)
-                && !dirs.iter().any(|known| known == dir)
+            let Some(log) = &attempt.log else { continue };
+            growing.files.push(log.clone());
+            growing.files.extend(attempt.events.as_ref().map(|events| events.path().to_owned()));
+            if let Some(dir) = log.parent()
+                && !growing.dirs.iter().any(|known| known == dir)
             {
-                dirs.push(dir.to_owned());
+                growing.dirs.push(dir.to_owned());
             }
         }
-        dirs
+        growing
     }
 }
 

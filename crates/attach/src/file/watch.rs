@@ -1,153 +1,132 @@
-//! Waits until files in some directories change.
+//! Waits until files change that somebody else writes.
 
-use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often files are looked at where nobody says that they changed.
-const POLLING: Duration = Duration::from_millis(100);
+use roboppi_ipc::Mono;
 
-/// Shortest time between two looks, so that a flood of small writes does not cost a look each, nor whoever writes a
-/// wake-up of each viewer. The first write after a rest is seen at once.
-const SHORTEST: Duration = Duration::from_millis(40);
+#[cfg(target_os = "linux")]
+mod notices;
+mod rhythm;
 
-/// Tells when something changes in directories. Where the system cannot tell, on file systems of the network for
-/// example, every wait is 100 ms.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    notices: Option<notices::Notices>,
-    covered: HashSet<PathBuf>,
-    looked: Instant,
+use rhythm::{Input, Next, Rhythm};
+
+/// Files that may grow, and where they are.
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    /// The files. They need not be there yet.
+    pub(crate) files: Vec<PathBuf>,
+    /// Their directories, and those in which these are made.
+    pub(crate) dirs: Vec<PathBuf>,
 }
 
+/// Tells when files change.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    notices: Option<Notices>,
+    rhythm: Rhythm,
+    origin: Instant,
+    /// What was seen at the last look.
+    seen: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+/// Length and time of the last change of a file.
+type Stamp = (u64, i64, i64);
+
 impl Watch {
-    /// Watches nothing yet. `place` is on the file system in question.
+    /// Has seen nothing yet. `place` is on the file system in question.
     pub(crate) fn new(place: &Path) -> Self {
-        Self { notices: notices::Notices::new(place), covered: HashSet::new(), looked: Instant::now() }
+        Self::with(if is_told_to_poll() { None } else { Notices::new(place) })
     }
 
     /// A watch that only looks again and again.
     #[cfg(test)]
     pub(crate) fn polling() -> Self {
-        Self { notices: None, covered: HashSet::new(), looked: Instant::now() }
+        Self::with(None)
     }
 
-    /// Waits until something may have changed in `dirs`, at most `limit`. What changed in a directory before it was
-    /// among `dirs` counts as a change.
-    pub(crate) fn wait(&mut self, dirs: Vec<PathBuf>, limit: Duration) {
-        if !self.cover(dirs) {
-            thread::sleep(SHORTEST.saturating_sub(self.looked.elapsed()).min(limit));
-            match &self.notices {
-                Some(notices) => notices.wait(limit),
-                None => thread::sleep(POLLING.min(limit)),
-            }
-        }
-        self.looked = Instant::now();
+    fn with(notices: Option<Notices>) -> Self {
+        let rhythm = Rhythm::new(notices.is_some());
+        Self { notices, rhythm, origin: Instant::now(), seen: Vec::new() }
     }
 
-    /// Says whether there is a directory that was not watched until now.
-    fn cover(&mut self, dirs: Vec<PathBuf>) -> bool {
-        let Some(notices) = &self.notices else { return false };
-        let mut more = false;
-        for dir in dirs {
-            if self.covered.contains(&dir) {
-                continue;
-            }
-            match notices.add(&dir) {
-                Ok(true) => {
-                    self.covered.insert(dir);
-                    more = true;
-                }
-                // It is not there yet; that it is made is seen in the directory around it.
-                Ok(false) => {}
-                Err(_) => {
-                    // The system has no room for more watches.
-                    self.notices = None;
-                    return true;
-                }
-            }
+    /// Waits until files may have changed, at most `limit`. What is among them for the first time counts as changed.
+    pub(crate) fn wait(&mut self, growing: Growing, limit: Duration) {
+        let Growing { files, dirs } = growing;
+        if !self.seen.iter().map(|(path, _)| path).eq(&files) {
+            self.seen = files.into_iter().map(|path| (path, None)).collect();
         }
-        more
+        let until = self.now() + limit;
+        let mut next = self.rhythm.handle(self.now(), Input::Asked);
+        loop {
+            let input = match next {
+                Next::Tell => return,
+                Next::LookAt(time) => {
+                    thread::sleep(time.min(until).since(self.now()));
+                    if time > until {
+                        return;
+                    }
+                    Input::Looked { changed: self.look() }
+                }
+                Next::Arm => {
+                    let granted = self.notices.as_ref().is_some_and(|notices| notices.arm(&dirs).is_ok());
+                    Input::Armed { granted }
+                }
+                Next::Rest => {
+                    let limit = until.since(self.now());
+                    if !self.notices.as_ref().is_some_and(|notices| notices.wait(limit)) {
+                        return;
+                    }
+                    Input::Noticed
+                }
+            };
+            next = self.rhythm.handle(self.now(), input);
+        }
     }
+
+    /// Looks at all files. Says whether one is not as it was.
+    fn look(&mut self) -> bool {
+        let mut changed = false;
+        for (path, seen) in &mut self.seen {
+            let stamp = fs::metadata(path).ok().map(|meta| (meta.len(), meta.mtime(), meta.mtime_nsec()));
+            changed |= stamp != *seen;
+            *seen = stamp;
+        }
+        changed
+    }
+
+    fn now(&self) -> Mono {
+        Mono::from_origin(self.origin.elapsed())
+    }
+}
+
+/// Somebody knows of a file system that tells nobody here what is changed elsewhere.
+fn is_told_to_poll() -> bool {
+    std::env::var_os("ROBOPPI_POLL").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 #[cfg(target_os = "linux")]
-mod notices {
-    use std::os::fd::AsFd;
-    use std::path::Path;
-    use std::time::Duration;
+use notices::Notices;
 
-    use nix::errno::Errno;
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-    use nix::sys::statfs::statfs;
-
-    /// File systems whose changes may be made on another machine: NFS, SMB and CIFS, FUSE, 9P, Ceph, AFS, Coda.
-    const REMOTE: [u64; 9] = [
-        0x6969,
-        0x517B,
-        0xFF53_4D42,
-        0xFE53_4D42,
-        0x6573_5546,
-        0x0102_1997,
-        0x00C3_6400,
-        0x5346_414F,
-        0x7375_7245,
-    ];
-
-    #[derive(Debug)]
-    pub(super) struct Notices(Inotify);
-
-    impl Notices {
-        pub(super) fn new(place: &Path) -> Option<Self> {
-            let kind = statfs(place).ok()?.filesystem_type().0 as u64 & 0xFFFF_FFFF;
-            if REMOTE.contains(&kind) {
-                return None;
-            }
-            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok().map(Self)
-        }
-
-        /// Says whether the directory is there and watched from now on.
-        pub(super) fn add(&self, dir: &Path) -> Result<bool, Errno> {
-            let changes = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
-            match self.0.add_watch(dir, changes | AddWatchFlags::IN_ONLYDIR) {
-                Ok(_) => Ok(true),
-                Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(false),
-                Err(error) => Err(error),
-            }
-        }
-
-        pub(super) fn wait(&self, limit: Duration) {
-            let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-            let _ = poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], timeout);
-            // What they say does not matter: everything is looked at.
-            while self.0.read_events().is_ok_and(|events| !events.is_empty()) {}
-        }
-    }
-}
+/// There are none.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+enum Notices {}
 
 #[cfg(not(target_os = "linux"))]
-mod notices {
-    use std::io;
-    use std::path::Path;
-    use std::time::Duration;
+impl Notices {
+    const fn new(_place: &Path) -> Option<Self> {
+        None
+    }
 
-    /// There are none.
-    #[derive(Debug)]
-    pub(super) enum Notices {}
+    fn arm(&self, _dirs: &[PathBuf]) -> std::io::Result<()> {
+        match *self {}
+    }
 
-    impl Notices {
-        pub(super) const fn new(_place: &Path) -> Option<Self> {
-            None
-        }
-
-        pub(super) fn add(&self, _dir: &Path) -> io::Result<bool> {
-            match *self {}
-        }
-
-        pub(super) fn wait(&self, _limit: Duration) {
-            match *self {}
-        }
+    fn wait(&self, _limit: Duration) -> bool {
+        match *self {}
     }
 }

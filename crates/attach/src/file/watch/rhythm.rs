@@ -1,0 +1,236 @@
+//! Decides when to look at files that somebody else writes.
+
+use std::time::Duration;
+
+use roboppi_ipc::Mono;
+
+/// Time between two looks at files that are being written.
+pub(super) const BUSY: Duration = Duration::from_millis(40);
+
+/// How long nothing must have changed before notices are asked for.
+pub(super) const REST: Duration = Duration::from_secs(1);
+
+/// Time between two looks where nobody says that something changed.
+pub(super) const POLLING: Duration = Duration::from_millis(100);
+
+/// When to look.
+///
+/// Whoever writes a file pays for each notice that somebody has asked for: with many viewers more than for the write. So
+/// while there is something new, none is asked for, and files are looked at again and again, which costs nobody but the
+/// viewer. Only when nothing has changed for a while a single notice is asked for. Then the first write is seen at once,
+/// and what it costs is paid once in a while, however much is written.
+#[derive(Debug)]
+pub(super) struct Rhythm {
+    state: State,
+    looked: Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Looks on its own. Something changed last at this time.
+    Busy(Mono),
+    /// Notices were asked for. What was written before that is still to be looked for.
+    Arming,
+    /// A notice will come.
+    Resting,
+    /// No notice will ever come.
+    Polling,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Somebody wants to be told of a change.
+    Asked,
+    /// Files were looked at.
+    Looked {
+        /// They are not as they were the last time.
+        changed: bool,
+    },
+    /// Notices were asked for.
+    Armed {
+        /// They will come.
+        granted: bool,
+    },
+    /// A notice came.
+    Noticed,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Look at the files at this time.
+    LookAt(Mono),
+    /// Ask for one notice of whatever changes.
+    Arm,
+    /// Wait for the notice.
+    Rest,
+    /// Tell whoever asked.
+    Tell,
+}
+
+impl Rhythm {
+    /// Before the first look.
+    pub(super) const fn new(notices: bool) -> Self {
+        let state = if notices { State::Busy(Mono::ZERO) } else { State::Polling };
+        Self { state, looked: Mono::ZERO }
+    }
+
+    pub(super) fn handle(&mut self, now: Mono, input: Input) -> Next {
+        let (state, next) = match (self.state, input) {
+            (State::Arming, Input::Armed { granted: true }) => (State::Arming, Next::LookAt(now)),
+            (State::Arming, Input::Armed { granted: false }) => (State::Polling, self.look_after(POLLING)),
+            (State::Polling, Input::Looked { .. }) => {
+                // What a distant file system says of a file may be old; reading it tells more.
+                (State::Polling, Next::Tell)
+            }
+            (_, Input::Looked { changed: true }) => (State::Busy(now), Next::Tell),
+            (State::Busy(changed), Input::Looked { changed: false }) if now.since(changed) >= REST => {
+                (State::Arming, Next::Arm)
+            }
+            (State::Arming | State::Resting, Input::Looked { changed: false }) => {
+                (State::Resting, Next::Rest)
+            }
+            (State::Busy(changed), Input::Looked { changed: false }) => {
+                (State::Busy(changed), Next::LookAt(now + BUSY))
+            }
+            (State::Resting, Input::Noticed) => (State::Busy(now), self.look_after(BUSY)),
+            (State::Polling, _) => (State::Polling, self.look_after(POLLING)),
+            (state @ (State::Busy(_) | State::Arming | State::Resting), _) => (state, self.look_after(BUSY)),
+        };
+        if let Input::Looked { .. } = input {
+            self.looked = now;
+        }
+        self.state = state;
+        next
+    }
+
+    fn look_after(&self, time: Duration) -> Next {
+        Next::LookAt(self.looked + time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAME: Input = Input::Looked { changed: false };
+    const CHANGED: Input = Input::Looked { changed: true };
+    const GRANTED: Input = Input::Armed { granted: true };
+    const REFUSED: Input = Input::Armed { granted: false };
+
+    const fn at(ms: u64) -> Mono {
+        Mono::from_origin(Duration::from_millis(ms))
+    }
+
+    const fn look(ms: u64) -> Next {
+        Next::LookAt(at(ms))
+    }
+
+    #[track_caller]
+    fn check(notices: bool, course: &[(u64, Input, Next)]) {
+        let mut rhythm = Rhythm::new(notices);
+        for (ms, input, next) in course {
+            assert_eq!(rhythm.handle(at(*ms), *input), *next, "at {ms} ms, {input:?}: {rhythm:?}");
+        }
+    }
+
+    #[test]
+    fn while_something_changes_no_notice_is_asked_for() {
+        // What comes once in 20 looks is a steady stream, too.
+        for looks in [1, 2, 20] {
+            let mut rhythm = Rhythm::new(true);
+            let mut last = at(0);
+            for number in 1..1_000 {
+                let Next::LookAt(time) = rhythm.handle(last + Duration::from_millis(3), Input::Asked) else {
+                    panic!("{rhythm:?}");
+                };
+                assert_eq!(time, last + BUSY, "{rhythm:?}");
+                last = time;
+                for _ in 1..looks {
+                    assert_eq!(rhythm.handle(last, SAME), Next::LookAt(last + BUSY), "{number}: {rhythm:?}");
+                    last = last + BUSY;
+                }
+                assert_eq!(rhythm.handle(last, CHANGED), Next::Tell, "{rhythm:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_rest_one_notice_is_asked_for_and_files_are_looked_at_once_more() {
+        check(
+            true,
+            &[
+                (0, Input::Asked, look(40)),
+                (40, CHANGED, Next::Tell),
+                (43, Input::Asked, look(80)),
+                (80, SAME, look(120)),
+                (1_039, SAME, look(1_079)),
+                (1_079, SAME, Next::Arm),
+                (1_080, GRANTED, look(1_080)),
+                (1_080, SAME, Next::Rest),
+                // Nothing came within the limit of whoever asked.
+                (2_080, Input::Asked, look(1_120)),
+                (2_080, SAME, Next::Rest),
+                (2_500, Input::Noticed, look(2_120)),
+                (2_500, CHANGED, Next::Tell),
+                (2_501, Input::Asked, look(2_540)),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_written_while_a_notice_was_asked_for_is_told() {
+        check(
+            true,
+            &[
+                (2_000, SAME, Next::Arm),
+                (2_001, GRANTED, look(2_001)),
+                (2_001, CHANGED, Next::Tell),
+                // The notice of that comes later, and harms nobody.
+                (2_002, Input::Asked, look(2_041)),
+                (2_041, SAME, look(2_081)),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_notice_of_something_else_is_no_change() {
+        check(
+            true,
+            &[
+                (2_000, SAME, Next::Arm),
+                (2_000, GRANTED, look(2_000)),
+                (2_000, SAME, Next::Rest),
+                // So soon after the last look it is not worth one of its own.
+                (2_010, Input::Noticed, look(2_040)),
+                (2_040, SAME, look(2_080)),
+                (3_010, SAME, Next::Arm),
+            ],
+        );
+    }
+
+    #[test]
+    fn where_there_are_no_notices_everything_is_read_again_and_again() {
+        check(
+            false,
+            &[
+                (0, Input::Asked, look(100)),
+                (100, SAME, Next::Tell),
+                (130, Input::Asked, look(200)),
+                (200, CHANGED, Next::Tell),
+                (9_000, Input::Asked, look(300)),
+                (9_000, SAME, Next::Tell),
+            ],
+        );
+        check(
+            true,
+            &[
+                (2_000, SAME, Next::Arm),
+                (2_000, REFUSED, look(2_100)),
+                (2_100, SAME, Next::Tell),
+                (2_100, Input::Asked, look(2_200)),
+            ],
+        );
+    }
+}
