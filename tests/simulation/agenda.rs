@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use roboppi_ipc::Message;
 use roboppi_process::machine::Input;
 use roboppi_supervisor::Asked;
+use roboppi_supervisor::attempt_machine::AttemptEpoch;
 use roboppi_workflow::RunTimer;
 
 /// Something that is to happen. Numbers are places in the lists of the world.
@@ -16,8 +17,8 @@ pub(crate) enum Event {
     ToSupervisor(usize),
     LinkLost(usize),
     InputsPlaced(usize),
-    PermitWaitOver { attempt: usize, refusals: u32 },
-    PatienceOver { attempt: usize, cancels: u32 },
+    AttemptTimer(usize, AttemptEpoch),
+    CompletionHeard(usize),
     OutputsCollected(usize),
     RunTimer(RunTimer),
     Asked(Asked),

@@ -1,21 +1,29 @@
-//! One attempt as the supervisor takes it from its inputs to its end.
+//! One attempt as the supervisor takes it from its inputs to its end. What happens when is decided by the machine of the
+//! program; here its core, its timers and its ways are played.
 
 use roboppi_ipc::{
-    CancelJob, CancelReason, JobCompleted, JobOutcome, JobRequest, Message, RequestId, RequestPermit,
-    SubmitJob, WorkerStatus,
+    CancelJob, CancelReason, Dialect, JobCompleted, JobOutcome, JobRequest, Message, RequestId,
+    RequestPermit, SubmitJob, WorkerStatus,
 };
 use roboppi_run::AttemptRef;
+use roboppi_supervisor::attempt_machine::{
+    AttemptEffect, AttemptEpoch, AttemptFinish, AttemptInput, AttemptLimits, AttemptMachine, AttemptStop,
+    PermitAnswer,
+};
 use roboppi_workflow::AttemptEnd;
 
 use crate::agenda::Event;
 use crate::core::job_id;
 use crate::faults::Bug;
 use crate::link::Packet;
-use crate::plan::{GUARD, HUNG, OUTBOX, SLACK, STOP_MARGIN, whole};
+use crate::plan::{GUARD, HUNG, OUTBOX, SLACK, STOP_MARGIN, ms, whole};
 use crate::promise::Promise;
 use crate::story::Seen;
 use crate::supervisor::CoreView;
 use crate::world::World;
+
+/// Between the word that a job has ended and the attempt that hears it, at most.
+const HEARING: u64 = 2;
 
 pub(crate) struct Attempt {
     pub(crate) of: AttemptRef,
@@ -32,43 +40,23 @@ pub(crate) struct Attempt {
     pub(crate) refused: bool,
     /// The core did not say in time how it ended.
     pub(crate) impatient: bool,
-    stage: Stage,
     pub(crate) order: Option<(CancelReason, bool)>,
-    /// The order that was passed on last.
-    passed_on: Option<(CancelReason, bool)>,
     /// The order the core heard last.
     pub(crate) heard: Option<(CancelReason, bool)>,
+    machine: AttemptMachine,
+    inputs_placed: bool,
     cancels: u32,
-    /// On the clock of the supervisor.
-    patient_until: u64,
-    /// A completion that came while an answer was waited for.
-    waiting: Option<AttemptEnd>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    PlacingInputs,
-    AwaitingCore,
-    AskingPermit {
-        refusals: u32,
-    },
-    WaitingForPermit {
-        refusals: u32,
-    },
-    /// It was asked to end before it had a permit.
-    Withdrawing(CancelReason),
-    /// It has a permit.
-    Working,
-    /// It was asked to end, and the core has not answered yet.
-    Cancelling,
-    /// The core has.
-    Ending,
-    Over,
+    /// The timer that was set last, and when it is due on the clock of the supervisor.
+    timer: Option<(AttemptEpoch, u64)>,
+    /// A completion that has come and was not looked at.
+    waiting: Option<Box<JobCompleted>>,
 }
 
 /// What a request of an attempt is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asking {
+    /// The first time, together with the submission.
+    First,
     Permit,
     Cancel,
     /// Whatever comes back is fine.
@@ -76,7 +64,7 @@ pub(crate) enum Asking {
 }
 
 impl Attempt {
-    pub(crate) const fn new(of: AttemptRef, step: usize) -> Self {
+    pub(crate) fn new(of: AttemptRef, step: usize) -> Self {
         Self {
             of,
             step,
@@ -87,31 +75,26 @@ impl Attempt {
             completed: false,
             refused: false,
             impatient: false,
-            stage: Stage::PlacingInputs,
             order: None,
-            passed_on: None,
             heard: None,
+            machine: AttemptMachine::default(),
+            inputs_placed: false,
             cancels: 0,
-            patient_until: 0,
+            timer: None,
             waiting: None,
         }
     }
 
     /// Whether words about its job are still meant for it.
     pub(crate) const fn is_routed(&self) -> bool {
-        self.core.is_some() && !matches!(self.stage, Stage::Over) && !self.completed
-    }
-
-    /// Whether the core has let it run.
-    const fn runs(&self) -> bool {
-        matches!(self.stage, Stage::Working | Stage::Cancelling | Stage::Ending)
+        self.core.is_some() && self.end.is_none() && !self.completed
     }
 }
 
 impl World {
     pub(crate) fn inputs_placed(&mut self, attempt: usize) {
         if !self.supervisor.is_over() {
-            self.attempts[attempt].stage = Stage::AwaitingCore;
+            self.attempts[attempt].inputs_placed = true;
             self.look_for_core(attempt);
         }
     }
@@ -124,31 +107,74 @@ impl World {
     }
 
     fn look_for_core(&mut self, index: usize) {
-        if self.attempts[index].stage != Stage::AwaitingCore {
+        let attempt = &self.attempts[index];
+        if attempt.end.is_some() || !attempt.inputs_placed || !attempt.machine.awaits_core() {
             return;
         }
-        let order = self.attempts[index].order;
-        match (self.supervisor.core, order) {
-            // Both are there: either may be looked at first.
-            (CoreView::Ready(core), order) if order.is_none() || self.rng.chance(50) => {
-                self.submit(index, core);
-            }
-            (_, Some((reason, _))) => {
+        let input = match (attempt.order, self.supervisor.core) {
+            (Some((reason, force)), _) => {
                 self.saw(Seen::CancelledBeforeCore);
-                self.end_attempt(index, AttemptEnd::Cancelled { reason, detail: String::new() });
+                AttemptInput::Order(reason, force)
             }
-            (CoreView::Lost, None) => {
-                self.end_attempt(index, AttemptEnd::Lost { detail: String::new() });
+            (None, CoreView::Ready(core)) => {
+                let step = self.plan.step(attempt.step);
+                let patience = ms(self.plan.grace_of(attempt.step) + self.plan.drain + STOP_MARGIN);
+                let time = step.timeout.unwrap_or(ms(600_000)) + patience;
+                self.attempts[index].core = Some(core);
+                AttemptInput::Core(Dialect::V2, AttemptLimits { time, patience })
             }
-            (CoreView::Awaited | CoreView::Ready(_), None) => {}
+            (None, CoreView::Lost) => AttemptInput::NoCore(String::new()),
+            (None, CoreView::Awaited) => return,
+        };
+        self.tell_attempt(index, input);
+    }
+
+    fn tell_attempt(&mut self, index: usize, input: AttemptInput) {
+        let mut effects = Vec::new();
+        self.attempts[index].machine.handle(input, &mut effects);
+        for effect in effects {
+            let over = self.attempts[index].end.is_some();
+            self.must(!over, Promise::ExactlyOnce, || format!("attempt {index} has ended, then {effect:?}"));
+            self.attempt_effect(index, effect);
         }
     }
 
-    fn submit(&mut self, index: usize, core: usize) {
-        self.attempts[index].core = Some(core);
-        let job = self.plan.job(&job_id(index), self.attempts[index].step);
-        self.request(index, Asking::Other, |request_id| Message::SubmitJob(SubmitJob { request_id, job }));
-        self.ask_for_permit(index, 0);
+    fn attempt_effect(&mut self, index: usize, effect: AttemptEffect) {
+        match effect {
+            AttemptEffect::SubmitAndAsk => {
+                let job = self.plan.job(&job_id(index), self.attempts[index].step);
+                self.request(index, Asking::Other, |request_id| {
+                    Message::SubmitJob(SubmitJob { request_id, job })
+                });
+                self.ask_for_permit(index, Asking::First);
+            }
+            AttemptEffect::AskPermit => self.ask_for_permit(index, Asking::Permit),
+            AttemptEffect::Cancel(reason, force) => self.request_cancel(index, Asking::Cancel, reason, force),
+            AttemptEffect::Abandon => self.request_cancel(index, Asking::Other, CancelReason::Parent, false),
+            AttemptEffect::SetTimer(epoch, time) => self.set_attempt_timer(index, epoch, whole(time)),
+            AttemptEffect::SetRetryTimer(epoch, refusals) => {
+                let wait = self.rng.up_to((100_u64 << refusals.min(6)).min(2_000));
+                self.set_attempt_timer(index, epoch, wait);
+            }
+            AttemptEffect::Finish(AttemptFinish::Completed(completed)) => {
+                if let Some(result) = &completed.result {
+                    self.end_attempt(index, AttemptEnd::from(result));
+                }
+            }
+            AttemptEffect::Finish(AttemptFinish::Stopped(stop)) => {
+                let detail = String::new();
+                let end = match stop {
+                    AttemptStop::Failed(class, _) => AttemptEnd::Failed { class, detail },
+                    AttemptStop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },
+                    AttemptStop::Lost(_) => AttemptEnd::Lost { detail },
+                };
+                self.end_attempt(index, end);
+            }
+            AttemptEffect::Submit | AttemptEffect::SayGranted => {
+                self.broken(Promise::Truth, || format!("attempt {index} takes its core for an old one"));
+            }
+            AttemptEffect::SayWaiting(_) => {}
+        }
     }
 
     fn request(&mut self, index: usize, asking: Asking, message: impl FnOnce(RequestId) -> Message) {
@@ -161,120 +187,86 @@ impl World {
         }
     }
 
-    /// An answer has come.
-    pub(crate) fn answered(&mut self, index: usize, asking: Asking, message: &Message) {
-        match (self.attempts[index].stage, asking) {
-            (Stage::AskingPermit { refusals }, Asking::Permit) => match message {
-                Message::PermitRejected(rejected) if rejected.rejection.reason.is_final() => {
-                    self.saw(Seen::PermitRefusedByEndingCore);
-                    self.attempts[index].refused = true;
-                    let class = Some(roboppi_ipc::ErrorClass::NonRetryable);
-                    self.end_attempt(index, AttemptEnd::Failed { class, detail: String::new() });
-                }
-                Message::PermitRejected(_) => self.wait_for_permit(index, refusals + 1),
-                _ => {
-                    self.attempts[index].stage = Stage::Working;
-                    self.pass_on_order(index);
-                }
-            },
-            (Stage::Withdrawing(reason), Asking::Cancel) => {
-                self.saw(Seen::WithdrawnWithoutPermit);
-                self.end_attempt(index, AttemptEnd::Cancelled { reason, detail: String::new() });
-            }
-            (Stage::Cancelling, Asking::Cancel) => self.cancel_answered(index),
-            _ => {}
-        }
-    }
-
-    /// An order that is there from the beginning is passed on when the core has answered.
-    fn ask_for_permit(&mut self, index: usize, refusals: u32) {
-        let order = self.attempts[index].order;
-        if let Some((reason, _)) = order.filter(|_| refusals > 0) {
-            self.attempts[index].stage = Stage::Withdrawing(reason);
-            return self.request_cancel(index, reason, false);
-        }
-        self.attempts[index].stage = Stage::AskingPermit { refusals };
+    fn ask_for_permit(&mut self, index: usize, asking: Asking) {
         let job = self.plan.job(&job_id(index), self.attempts[index].step);
-        self.request(index, Asking::Permit, |request_id| {
+        self.request(index, asking, |request_id| {
             Message::RequestPermit(RequestPermit { request_id, job, attempt_index: 0.0 })
         });
     }
 
-    fn wait_for_permit(&mut self, index: usize, refusals: u32) {
-        self.attempts[index].stage = Stage::WaitingForPermit { refusals };
-        if self.attempts[index].order.is_some() {
-            return self.ask_for_permit(index, refusals);
-        }
-        let longest = (100_u64 << refusals.min(6)).min(2_000);
-        self.within(longest, Event::PermitWaitOver { attempt: index, refusals });
-    }
-
-    pub(crate) fn permit_wait_over(&mut self, index: usize, refusals: u32) {
-        if self.attempts[index].stage == (Stage::WaitingForPermit { refusals }) && !self.supervisor.is_over()
-        {
-            self.ask_for_permit(index, refusals);
-        }
-    }
-
-    /// The run wants the attempt to end.
-    pub(crate) fn ordered(&mut self, index: usize, reason: CancelReason, force: bool) {
-        let again = self.attempts[index].order.is_some();
-        let forgets = self.bug == Some(Bug::ReasonForgotten) && again;
-        let reason = if forgets { CancelReason::User } else { reason };
-        self.attempts[index].order = Some((reason, force));
-        match self.attempts[index].stage {
-            Stage::AwaitingCore => self.look_for_core(index),
-            Stage::WaitingForPermit { refusals } => self.ask_for_permit(index, refusals),
-            Stage::Working | Stage::Ending => self.pass_on_order(index),
-            // Looked at as soon as the answer is there.
-            _ => {}
-        }
-    }
-
-    /// Tells the core of an order it does not know yet.
-    fn pass_on_order(&mut self, index: usize) {
-        let attempt = &mut self.attempts[index];
-        let Some((reason, force)) = attempt.order else { return };
-        if attempt.passed_on != Some((reason, force)) {
-            attempt.passed_on = attempt.order;
-            attempt.stage = Stage::Cancelling;
-            self.request_cancel(index, reason, force);
-        }
-    }
-
-    fn request_cancel(&mut self, index: usize, reason: CancelReason, force: bool) {
+    fn request_cancel(&mut self, index: usize, asking: Asking, reason: CancelReason, force: bool) {
         self.attempts[index].cancels += 1;
+        let forgets = self.bug == Some(Bug::ReasonForgotten) && self.attempts[index].cancels > 1;
+        let reason = if forgets { CancelReason::User } else { reason };
         let (job_id, reason) = (job_id(index), reason.name().to_owned());
-        self.request(index, Asking::Cancel, |request_id| {
+        self.request(index, asking, |request_id| {
             Message::CancelJob(CancelJob { request_id, job_id, reason, force })
         });
     }
 
-    fn cancel_answered(&mut self, index: usize) {
-        if let Some(end) = self.attempts[index].waiting.take() {
-            return self.end_attempt(index, end);
-        }
+    /// An answer has come.
+    pub(crate) fn answered(&mut self, index: usize, asking: Asking, message: &Message) {
+        let permit = || match message {
+            Message::PermitRejected(rejected) if rejected.rejection.reason.is_final() => {
+                PermitAnswer::Denied(String::new())
+            }
+            Message::PermitRejected(_) => PermitAnswer::Refused(String::new()),
+            _ => PermitAnswer::Granted,
+        };
+        let input = match asking {
+            Asking::First => AttemptInput::Asked(Ok(()), permit()),
+            Asking::Permit => AttemptInput::Permit(permit()),
+            Asking::Cancel => AttemptInput::CancelAnswered,
+            Asking::Other => return,
+        };
         let attempt = &mut self.attempts[index];
-        attempt.stage = Stage::Ending;
-        let cancels = attempt.cancels;
-        let patience = self.plan.grace_of(attempt.step) + self.plan.drain + STOP_MARGIN;
-        attempt.patient_until = self.supervisor.clock(self.now) + patience;
-        self.in_ms(patience, Event::PatienceOver { attempt: index, cancels });
-        self.pass_on_order(index);
+        if attempt.end.is_none() {
+            let denied = matches!(
+                input,
+                AttemptInput::Asked(_, PermitAnswer::Denied(_))
+                    | AttemptInput::Permit(PermitAnswer::Denied(_))
+            );
+            attempt.refused |= denied;
+            if denied {
+                self.saw(Seen::PermitRefusedByEndingCore);
+            } else if asking == Asking::Cancel && !self.attempts[index].machine.runs() {
+                self.saw(Seen::WithdrawnWithoutPermit);
+            }
+        }
+        self.tell_attempt(index, input);
     }
 
-    pub(crate) fn patience_over(&mut self, index: usize, cancels: u32) {
-        let attempt = &mut self.attempts[index];
-        if attempt.stage != Stage::Ending || attempt.cancels != cancels || self.supervisor.is_over() {
+    fn set_attempt_timer(&mut self, index: usize, epoch: AttemptEpoch, wait: u64) {
+        self.attempts[index].timer = Some((epoch, self.supervisor.clock(self.now).saturating_add(wait)));
+        self.in_ms(wait, Event::AttemptTimer(index, epoch));
+    }
+
+    pub(crate) fn attempt_timer(&mut self, index: usize, epoch: AttemptEpoch) {
+        if self.supervisor.is_over() {
             return;
         }
+        let attempt = &self.attempts[index];
+        let Some((_, due)) = attempt.timer.filter(|(set, _)| *set == epoch) else {
+            return self.tell_attempt(index, AttemptInput::Timer(epoch));
+        };
         // Time in which nobody could hear anything does not count.
-        let left = attempt.patient_until.saturating_sub(self.supervisor.clock(self.now));
+        let left = due.saturating_sub(self.supervisor.clock(self.now));
         if left > 0 && self.bug != Some(Bug::DeafPatience) {
-            return self.in_ms(left, Event::PatienceOver { attempt: index, cancels });
+            return self.in_ms(left, Event::AttemptTimer(index, epoch));
         }
-        attempt.impatient = true;
-        self.end_attempt(index, AttemptEnd::Lost { detail: "the core does not say".to_owned() });
+        // A core that does not even answer is one that does not say how its workers ended.
+        let before = attempt.machine.waits_for_permit() || attempt.machine.awaits_core();
+        self.attempts[index].impatient |= !before && attempt_is_to_end(&self.attempts[index]);
+        self.tell_attempt(index, AttemptInput::Timer(epoch));
+    }
+
+    /// The run wants the attempt to end.
+    pub(crate) fn ordered(&mut self, index: usize, reason: CancelReason, force: bool) {
+        self.attempts[index].order = Some((reason, force));
+        if self.attempts[index].machine.awaits_core() {
+            return self.look_for_core(index);
+        }
+        self.tell_attempt(index, AttemptInput::Order(reason, force));
     }
 
     pub(crate) fn job_completed(&mut self, index: usize, completed: &JobCompleted) {
@@ -284,39 +276,42 @@ impl World {
         }
         attempt.completed = true;
         let Some(result) = &completed.result else { return };
-        let end = AttemptEnd::from(result);
         let agree = match completed.outcome {
             JobOutcome::Succeeded => result.status == WorkerStatus::Succeeded,
             JobOutcome::Failed => result.status == WorkerStatus::Failed,
             JobOutcome::Cancelled => result.status == WorkerStatus::Cancelled,
         };
-        match attempt.stage {
-            Stage::Cancelling => attempt.waiting = Some(end),
-            _ => self.end_attempt(index, end),
-        }
+        attempt.waiting = Some(Box::new(completed.clone()));
         self.must(agree, Promise::Truth, || format!("j{index}: the outcome is not that of the result"));
+        self.within(HEARING, Event::CompletionHeard(index));
+    }
+
+    pub(crate) fn completion_heard(&mut self, index: usize) {
+        if let Some(completed) = self.attempts[index].waiting.take() {
+            self.tell_attempt(index, AttemptInput::Completed(completed));
+        }
     }
 
     /// A core is gone with all it ran.
     pub(crate) fn attempts_lose(&mut self, core: usize) {
         for index in 0..self.attempts.len() {
-            let attempt = &mut self.attempts[index];
-            if attempt.core != Some(core) || attempt.stage == Stage::Over {
+            if self.attempts[index].core != Some(core) || self.attempts[index].end.is_some() {
                 continue;
             }
             // What it had said before counts.
-            let said = attempt.waiting.take().filter(|_| self.bug != Some(Bug::LastWordsForgotten));
-            if !attempt.runs() {
+            if self.bug != Some(Bug::LastWordsForgotten) {
+                self.completion_heard(index);
+            }
+            if self.attempts[index].end.is_none() && !self.attempts[index].machine.runs() {
                 self.saw(Seen::LostWhileStarting);
             }
-            self.end_attempt(index, said.unwrap_or(AttemptEnd::Lost { detail: "with its core".to_owned() }));
+            self.tell_attempt(index, AttemptInput::CoreGone("with its core".to_owned()));
         }
     }
 
     fn end_attempt(&mut self, index: usize, end: AttemptEnd) {
         let now = self.now;
         let attempt = &mut self.attempts[index];
-        attempt.stage = Stage::Over;
         attempt.ended_at = now;
         let again = attempt.end.replace(end.clone()).is_some();
         self.must(!again, Promise::ExactlyOnce, || format!("attempt {index} ends again"));
@@ -329,7 +324,7 @@ impl World {
             return;
         }
         for index in 0..self.attempts.len() {
-            if self.attempts[index].runs() {
+            if self.attempts[index].machine.runs() && self.attempts[index].end.is_none() {
                 let job_id = job_id(index);
                 self.request(index, Asking::Other, |request_id| {
                     let request = JobRequest { request_id, job_id };
@@ -354,4 +349,9 @@ impl World {
     pub(crate) const fn patient_limit() -> u64 {
         HUNG.1 + GUARD + 10_000
     }
+}
+
+/// Whether its core has been told to end it.
+fn attempt_is_to_end(attempt: &Attempt) -> bool {
+    attempt.order.is_some() || attempt.cancels > 0
 }

@@ -147,8 +147,8 @@ impl World {
             Event::ToSupervisor(core) => self.supervisor_hears(core),
             Event::LinkLost(core) => self.link_lost(core),
             Event::InputsPlaced(attempt) => self.inputs_placed(attempt),
-            Event::PermitWaitOver { attempt, refusals } => self.permit_wait_over(attempt, refusals),
-            Event::PatienceOver { attempt, cancels } => self.patience_over(attempt, cancels),
+            Event::AttemptTimer(attempt, epoch) => self.attempt_timer(attempt, epoch),
+            Event::CompletionHeard(attempt) => self.completion_heard(attempt),
             Event::OutputsCollected(attempt) => self.outputs_collected(attempt),
             Event::RunTimer(timer) => self.run_timer(timer),
             Event::Asked(asked) => self.asked(asked),
@@ -280,8 +280,8 @@ const fn is_heard_by_supervisor(event: &Event) -> bool {
             | Event::ToSupervisor(_)
             | Event::LinkLost(_)
             | Event::InputsPlaced(_)
-            | Event::PermitWaitOver { .. }
-            | Event::PatienceOver { .. }
+            | Event::AttemptTimer(..)
+            | Event::CompletionHeard(_)
             | Event::OutputsCollected(_)
             | Event::RunTimer(_)
             | Event::Asked(_)

@@ -31,6 +31,7 @@ pub use core_link::{
 pub use error::StartError;
 pub use prepare::{PreparedRun, RunEnd};
 pub use resume::Resume;
+pub use runner::attempt_machine;
 pub use secrets::RunSecrets;
 pub use settings::{RunSettings, WorkflowFile};
 pub use shutdown::{Asked, ShutdownEffect, ShutdownMachine};

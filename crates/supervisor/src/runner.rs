@@ -28,6 +28,8 @@ mod metadata;
 mod router;
 mod shared;
 
+pub use attempt::machine as attempt_machine;
+
 use attempt::AttemptDone;
 use router::Router;
 use shared::{CoreInUse, Shared, Told};

@@ -1,51 +1,38 @@
-//! One attempt: from its inputs to its result.
+//! One attempt: from its inputs to its result. What happens when is decided by the [`machine`]; here it is done.
 
-use std::collections::BTreeMap;
+mod done;
+mod job;
+pub mod machine;
+
+use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use roboppi_ipc::io::{Peer, RequestError};
 use roboppi_ipc::{
-    CancelJob, CancelReason, Cost, Dialect, ErrorClass, Job, JobCompleted, JobContext, JobId, JobLimits,
-    JobOptions, JobOutcome, JobType, Message, Observation, OutputMode, Priority, PriorityClass, RecordTarget,
-    RequestId, RequestPermit, ResultDetails, SubmitJob, TaskBudget, UtcMillis, VariablePolicy, WorkerKind,
-    WorkerResult, WorkerStatus, WorkerTask,
+    CancelJob, CancelReason, Dialect, ErrorClass, JobCompleted, JobId, Message, RequestId, RequestPermit,
+    SubmitJob,
 };
-use roboppi_run::{AttemptPhase, AttemptRef, RunEvent};
-use roboppi_workflow::{AttemptEnd, Step};
+use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, TakenInput};
 use tokio::sync::{oneshot, watch};
-use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::metadata::DEFAULT_STEP_TIMEOUT_MS;
+use self::job::AttemptJob;
+use self::machine::{
+    AttemptEffect, AttemptEpoch, AttemptFinish, AttemptInput, AttemptMachine, AttemptStop, PermitAnswer,
+};
 use super::shared::CoreInUse;
-use super::{CancelOrder, STOP_MARGIN, Shared};
+use super::{CancelOrder, Shared};
 use crate::clock;
-use crate::prepare::{millis, text};
 
-/// What became of an attempt.
-#[derive(Debug)]
-pub(super) struct AttemptDone {
-    pub(super) end: AttemptEnd,
-    pub(super) result: WorkerResult,
-    /// It was handed to the core, so the journal has its start.
-    pub(super) started: bool,
-}
-
-/// Why an attempt stopped before the core could say how its worker ended.
-enum Stop {
-    /// It cannot run.
-    Failed(Option<ErrorClass>, String),
-    /// It was asked to end before it had a worker.
-    Cancelled(CancelReason),
-    /// The core is gone.
-    Lost(String),
-}
+pub(super) use done::AttemptDone;
 
 /// Runs one attempt to its end. Ends early, but never before its worker, when `orders` says so.
 pub(super) async fn run(
     shared: &Shared,
     of: &AttemptRef,
-    mut orders: watch::Receiver<CancelOrder>,
+    orders: watch::Receiver<CancelOrder>,
 ) -> AttemptDone {
     {
         let mut facts = shared.facts.borrow_mut();
@@ -53,340 +40,257 @@ pub(super) async fn run(
         facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
     }
+    let stopped = |class, detail| {
+        AttemptDone::of(AttemptFinish::Stopped(AttemptStop::Failed(Some(class), detail)), false)
+    };
     let inputs = match shared.place_inputs(of).await {
         Ok(inputs) => inputs,
-        Err(detail) => return stopped(Stop::Failed(Some(ErrorClass::NonRetryable), detail), false),
-    };
-    let CoreInUse { dialect, peer, incarnation } = tokio::select! {
-        core = shared.core() => match core {
-            Ok(core) => core,
-            Err(detail) => return stopped(Stop::Lost(detail), false),
-        },
-        reason = ordered(&mut orders) => return stopped(Stop::Cancelled(reason), false),
+        Err(detail) => return stopped(ErrorClass::NonRetryable, detail),
     };
     let Some(step) = shared.settings.workflow.workflow.steps.get(&of.step) else {
-        return stopped(
-            Stop::Failed(Some(ErrorClass::Fatal), "the step is not in the workflow".to_owned()),
-            false,
-        );
+        return stopped(ErrorClass::Fatal, "the step is not in the workflow".to_owned());
     };
-    let job_id = JobId::new(Uuid::new_v4().to_string());
-    let completed = shared.expect_job(&job_id, of, dialect);
-    shared.recorder().event(RunEvent::AttemptStarted {
-        of: of.clone(),
-        job_id: job_id.clone(),
-        base: of.base(),
-        fingerprint: Some(Box::new(shared.fingerprint(of, inputs))),
-    });
-    let attempt = Attempt { shared, of, step, job_id, dialect, peer, incarnation };
-    let done = match attempt.start(&mut orders).await {
-        Ok(()) => attempt.completion(completed, &mut orders).await,
-        Err(stop) => Err(stop),
-    };
-    attempt.shared.forget_job(&attempt.job_id);
-    match done {
-        Ok(completed) => of_completion(completed),
-        Err(stop) => stopped(stop, true),
-    }
+    let job = AttemptJob { shared, of, step, id: JobId::new(Uuid::new_v4().to_string()) };
+    let attempt =
+        Attempt { job, core: None, completed: None, pending: FuturesUnordered::new(), timer: None, orders };
+    attempt.drive(inputs).await
 }
 
-/// Waits for an order to end.
-async fn ordered(orders: &mut watch::Receiver<CancelOrder>) -> CancelReason {
-    match orders.wait_for(Option::is_some).await.map(|order| *order) {
-        Ok(Some((reason, _))) => reason,
-        // Nobody can order anything any more.
-        Ok(None) | Err(_) => std::future::pending().await,
-    }
-}
+type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// What an attempt waits for.
 struct Attempt<'a> {
-    shared: &'a Shared,
-    of: &'a AttemptRef,
-    step: &'a Step,
-    job_id: JobId,
-    dialect: Dialect,
-    peer: Peer,
-    incarnation: u32,
+    job: AttemptJob<'a>,
+    /// The core it was handed to.
+    core: Option<CoreInUse>,
+    completed: Option<oneshot::Receiver<JobCompleted>>,
+    /// Requests that the core has not answered. One that the core takes with it into its grave has no answer.
+    pending: FuturesUnordered<Pending<Option<AttemptInput>>>,
+    timer: Option<(AttemptEpoch, Pending<()>)>,
+    orders: watch::Receiver<CancelOrder>,
+}
+
+/// What an attempt waited for.
+enum Happened {
+    Input(AttemptInput),
+    Core(CoreInUse),
+    Nothing,
 }
 
 impl Attempt<'_> {
-    /// Submits the job and waits for its permit.
-    async fn start(&self, orders: &mut watch::Receiver<CancelOrder>) -> Result<(), Stop> {
-        if self.dialect == Dialect::V1
-            && let Some(lacking) = self.beyond_protocol_1()
-        {
-            let detail = format!("this core {lacking}; leave out --core, or give one of protocol 2");
-            return Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail));
-        }
-        let submit = Message::SubmitJob(SubmitJob { request_id: request_id(), job: self.job()? });
-        let mut refusals = 0_u32;
-        let mut answer = match self.dialect {
-            Dialect::V1 => {
-                self.unless_deaf(orders, self.ask(submit)).await??;
-                self.unless_deaf(orders, self.ask_permit()).await?
-            }
-            // Both at once: the core reads them in order.
-            Dialect::V2 => {
-                let both = async { tokio::join!(self.ask(submit), self.ask_permit()) };
-                let (acknowledged, answer) = self.unless_deaf(orders, both).await?;
-                // A permit is a permit: its worker runs, whatever was said of the submission.
-                match (acknowledged, answer) {
-                    (Err(stop), Err(_) | Ok(Message::PermitRejected(_))) => return Err(stop),
-                    (_, answer) => answer,
+    async fn drive(mut self, inputs: Vec<TakenInput>) -> AttemptDone {
+        let mut machine = AttemptMachine::default();
+        let mut effects = Vec::new();
+        let mut inputs = Some(inputs);
+        let finish = loop {
+            let input = match self.next(&machine).await {
+                Happened::Nothing => continue,
+                Happened::Input(input) => input,
+                Happened::Core(core) => {
+                    let dialect = core.dialect;
+                    self.hand_to(core, inputs.take().unwrap_or_default());
+                    if dialect == Dialect::V1
+                        && let Some(lacking) = self.job.beyond_protocol_1()
+                    {
+                        let detail =
+                            format!("this core {lacking}; leave out --core, or give one of protocol 2");
+                        let stop = AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail);
+                        break AttemptFinish::Stopped(stop);
+                    }
+                    AttemptInput::Core(dialect, self.job.limits(dialect))
                 }
-            }
-        };
-        loop {
-            let Message::PermitRejected(rejected) = answer? else {
-                if self.dialect == Dialect::V1 {
-                    // Such a core starts the worker with the grant and does not say so.
-                    self.shared.granted(self.of);
-                }
-                return Ok(());
             };
-            let rejection = rejected.rejection;
-            let detail = rejection.detail.unwrap_or_else(|| format!("{:?}", rejection.reason));
-            if rejection.reason.is_final() {
-                let detail = format!("the core gives no permit: {detail}");
-                return Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail));
+            machine.handle(input, &mut effects);
+            let mut finish = None;
+            for effect in effects.drain(..) {
+                match effect {
+                    AttemptEffect::Finish(how) => finish = Some(how),
+                    effect => self.perform(effect).await,
+                }
             }
-            if refusals == 0 {
-                let phase = AttemptPhase::WaitingPermit { detail };
-                self.shared.recorder().event(RunEvent::AttemptPhase { of: self.of.clone(), phase });
+            if let Some(finish) = finish {
+                break finish;
             }
-            refusals += 1;
-            // A job that ends may free a permit; the wait is for permits others hold.
-            tokio::select! {
-                () = self.shared.permit_freed.notified() => {}
-                () = sleep(permit_wait(refusals)) => {}
-                _ = orders.changed() => {}
-            }
-            let ordered = *orders.borrow_and_update();
-            if let Some((reason, _)) = ordered {
-                return match self.unless_deaf(orders, self.ask(self.cancel_job(reason, false))).await? {
-                    Err(Stop::Lost(detail)) => Err(Stop::Lost(detail)),
-                    Ok(_) | Err(_) => Err(Stop::Cancelled(reason)),
-                };
-            }
-            answer = self.unless_deaf(orders, self.ask_permit()).await?;
-        }
-    }
-
-    /// What the step asks for that a core of protocol 1 would not do, and not say so.
-    fn beyond_protocol_1(&self) -> Option<&'static str> {
-        if self.step.worker == WorkerKind::Gemini {
-            Some("does not know GEMINI workers")
-        } else if self.shared.settings.workflow.workflow.environment != VariablePolicy::default() {
-            Some("cannot keep variables from workers, as `environment` says")
-        } else {
-            None
-        }
-    }
-
-    /// Waits for answers of the core, but once the attempt is to end not longer than a worker would be waited for.
-    async fn unless_deaf<T>(
-        &self,
-        orders: &watch::Receiver<CancelOrder>,
-        answers: impl Future<Output = T>,
-    ) -> Result<T, Stop> {
-        let mut orders = orders.clone();
-        let deaf = async {
-            ordered(&mut orders).await;
-            self.shared.clock.wait(self.patience()).await;
         };
+        if self.core.is_some() {
+            self.job.shared.forget_job(&self.job.id);
+        }
+        AttemptDone::of(finish, self.core.is_some())
+    }
+
+    /// Waits for the next thing to happen. What the core said before its end comes before that.
+    async fn next(&mut self, machine: &AttemptMachine) -> Happened {
+        let shared = self.job.shared;
+        let incarnation = self.core.as_ref().map(|core| core.incarnation);
         tokio::select! {
             biased;
-            answers = answers => Ok(answers),
-            () = deaf => {
-                self.peer.send(self.cancel_job(CancelReason::Parent, false)).await;
-                Err(Stop::Lost("the core did not answer while the attempt was being ended".to_owned()))
+            Some(answer) = self.pending.next() => answer.map_or(Happened::Nothing, Happened::Input),
+            completed = completion(&mut self.completed) => {
+                self.completed = None;
+                Happened::Input(AttemptInput::Completed(Box::new(completed)))
+            }
+            detail = shared.loss_of(incarnation.unwrap_or_default()), if incarnation.is_some() => {
+                Happened::Input(AttemptInput::CoreGone(detail))
+            }
+            Ok(()) = self.orders.changed() => match *self.orders.borrow_and_update() {
+                Some((reason, force)) => Happened::Input(AttemptInput::Order(reason, force)),
+                None => Happened::Nothing,
+            },
+            core = shared.core(), if machine.awaits_core() => match core {
+                Ok(core) => Happened::Core(core),
+                Err(detail) => Happened::Input(AttemptInput::NoCore(detail)),
+            },
+            () = shared.permit_freed.notified(), if machine.waits_for_permit() => {
+                Happened::Input(AttemptInput::PermitFreed)
+            }
+            epoch = time(&mut self.timer) => {
+                self.timer = None;
+                Happened::Input(AttemptInput::Timer(epoch))
             }
         }
     }
 
-    async fn ask_permit(&self) -> Result<Message, Stop> {
-        let ask = RequestPermit { request_id: request_id(), job: self.job()?, attempt_index: 0.0 };
-        let answer = self.ask(Message::RequestPermit(ask)).await;
-        if let Err(Stop::Failed(..)) = answer {
-            // Should it be granted after all, nobody waits for the worker any more.
-            self.peer.send(self.cancel_job(CancelReason::Parent, false)).await;
-        }
-        answer
+    fn hand_to(&mut self, core: CoreInUse, inputs: Vec<TakenInput>) {
+        let AttemptJob { shared, of, id, .. } = &self.job;
+        self.completed = Some(shared.expect_job(id, of, core.dialect));
+        self.core = Some(core);
+        let fingerprint = Some(Box::new(shared.fingerprint(of, inputs)));
+        let event =
+            RunEvent::AttemptStarted { of: (*of).clone(), job_id: id.clone(), base: of.base(), fingerprint };
+        shared.recorder().event(event);
     }
 
-    /// Waits until the core says how the worker ended, and passes orders to end on.
-    async fn completion(
-        &self,
-        mut completed: oneshot::Receiver<JobCompleted>,
-        orders: &mut watch::Receiver<CancelOrder>,
-    ) -> Result<JobCompleted, Stop> {
-        let mut limit = std::pin::pin!(self.shared.clock.wait(self.limit()));
-        let mut overdue = false;
-        loop {
-            let ordered = *orders.borrow_and_update();
-            let ordered = ordered.or(overdue.then_some((CancelReason::Timeout, false)));
-            let patience = match ordered {
-                None => None,
-                Some((reason, force)) => {
-                    // Whatever becomes of the request: the completion, or the loss of the core, is what counts.
-                    let _ = self.peer.request(self.cancel_job(reason, force)).await;
-                    Some(self.patience())
-                }
-            };
-            tokio::select! {
-                biased;
-                completed = &mut completed => match completed {
-                    // Such a core knows no reasons.
-                    Ok(_) if overdue && self.dialect == Dialect::V1 => {
-                        return Err(Stop::Cancelled(CancelReason::Timeout));
+    async fn perform(&mut self, effect: AttemptEffect) {
+        let Some(CoreInUse { peer, dialect, .. }) = self.core.clone() else { return };
+        let AttemptJob { shared, of, id, .. } = &self.job;
+        match effect {
+            AttemptEffect::Submit => {
+                let submitted = ask(peer, id.clone(), self.submit());
+                self.pending
+                    .push(Box::pin(async { Some(AttemptInput::Submitted(submitted.await?.map(drop))) }));
+            }
+            AttemptEffect::SubmitAndAsk => {
+                // At once: the core reads them in order.
+                let submitted = ask(peer.clone(), id.clone(), self.submit());
+                let permit = ask(peer, id.clone(), self.request_permit());
+                self.pending.push(Box::pin(async {
+                    let (submitted, permit) = tokio::join!(submitted, permit);
+                    Some(AttemptInput::Asked(submitted?.map(drop), permit_answer(permit?)))
+                }));
+            }
+            AttemptEffect::AskPermit => {
+                let permit = ask(peer, id.clone(), self.request_permit());
+                self.pending
+                    .push(Box::pin(async { Some(AttemptInput::Permit(permit_answer(permit.await?))) }));
+            }
+            AttemptEffect::SayWaiting(detail) => {
+                let phase = AttemptPhase::WaitingPermit { detail };
+                shared.recorder().event(RunEvent::AttemptPhase { of: (*of).clone(), phase });
+            }
+            AttemptEffect::SayGranted => shared.granted(of),
+            AttemptEffect::Cancel(reason, force) => {
+                let cancel = self.cancel_job(reason, force && dialect == Dialect::V2);
+                self.pending.push(Box::pin(async move {
+                    match peer.request(cancel).await {
+                        Err(RequestError::Closed { .. }) => None,
+                        // Whatever was said: the completion is what counts.
+                        Ok(_) | Err(_) => Some(AttemptInput::CancelAnswered),
                     }
-                    Ok(completed) => return Ok(completed),
-                    Err(_) => return Err(self.core_gone().await),
-                },
-                Ok(()) = orders.changed() => {}
-                () = &mut limit, if ordered.is_none() => overdue = true,
-                () = self.shared.clock.wait(patience.unwrap_or_default()), if patience.is_some() => {
-                    return Err(Stop::Lost(format!(
-                        "the core did not say within {} s how the cancelled worker ended",
-                        patience.unwrap_or_default().as_secs()
-                    )));
-                }
+                }));
             }
+            AttemptEffect::Abandon => peer.send(self.cancel_job(CancelReason::Parent, false)).await,
+            AttemptEffect::SetTimer(epoch, time) => self.set_timer(epoch, time),
+            AttemptEffect::SetRetryTimer(epoch, refusals) => self.set_timer(epoch, permit_wait(refusals)),
+            AttemptEffect::Finish(_) => {}
         }
+    }
+
+    fn set_timer(&mut self, epoch: AttemptEpoch, time: Duration) {
+        let clock = Rc::clone(&self.job.shared.clock);
+        self.timer = Some((epoch, Box::pin(async move { clock.wait(time).await })));
+    }
+
+    fn submit(&self) -> Result<Message, AttemptStop> {
+        Ok(Message::SubmitJob(SubmitJob { request_id: request_id(), job: self.job.job()? }))
+    }
+
+    fn request_permit(&self) -> Result<Message, AttemptStop> {
+        let request = RequestPermit { request_id: request_id(), job: self.job.job()?, attempt_index: 0.0 };
+        Ok(Message::RequestPermit(request))
     }
 
     fn cancel_job(&self, reason: CancelReason, force: bool) -> Message {
         Message::CancelJob(CancelJob {
             request_id: request_id(),
-            job_id: self.job_id.clone(),
+            job_id: self.job.id.clone(),
             reason: reason.name().to_owned(),
-            force: force && self.dialect == Dialect::V2,
+            force,
         })
     }
+}
 
-    /// Asks the core; an `error` for an answer ends the attempt.
-    async fn ask(&self, message: Message) -> Result<Message, Stop> {
-        let request_id = message.request_id().map(ToString::to_string).unwrap_or_default();
-        match self.peer.request(message).await {
-            Ok(Message::Error(error)) => {
-                let detail = format!("the core refuses: {} ({})", error.message, error.code);
-                Err(Stop::Failed(Some(ErrorClass::NonRetryable), detail))
-            }
-            Ok(answer) => Ok(answer),
-            Err(RequestError::Closed { .. }) => Err(self.core_gone().await),
-            Err(RequestError::TimedOut { request, limit }) => {
-                // In the words people search for.
-                let detail = format!(
-                    "Core IPC {request} timed out after {}ms (jobId={} requestId={request_id})",
-                    limit.as_millis(),
-                    self.job_id
-                );
-                Err(Stop::Failed(Some(ErrorClass::RetryableTransient), detail))
-            }
-            Err(error) => {
-                Err(Stop::Failed(Some(ErrorClass::RetryableTransient), format!("the core: {error}")))
+/// Asks the core. `None` when its wire has closed: that it is gone with all it started is known a little later.
+async fn ask(
+    peer: Peer,
+    job_id: JobId,
+    message: Result<Message, AttemptStop>,
+) -> Option<Result<Message, AttemptStop>> {
+    let message = match message {
+        Ok(message) => message,
+        Err(stop) => return Some(Err(stop)),
+    };
+    let request_id = message.request_id().map(ToString::to_string).unwrap_or_default();
+    let (class, detail) = match peer.request(message).await {
+        Ok(Message::Error(error)) => {
+            (ErrorClass::NonRetryable, format!("the core refuses: {} ({})", error.message, error.code))
+        }
+        Ok(answer) => return Some(Ok(answer)),
+        Err(RequestError::Closed { .. }) => return None,
+        Err(RequestError::TimedOut { request, limit }) => {
+            // In the words people search for.
+            let waited = limit.as_millis();
+            let about = format!("(jobId={job_id} requestId={request_id})");
+            (ErrorClass::RetryableTransient, format!("Core IPC {request} timed out after {waited}ms {about}"))
+        }
+        Err(error) => (ErrorClass::RetryableTransient, format!("the core: {error}")),
+    };
+    Some(Err(AttemptStop::Failed(Some(class), detail)))
+}
+
+fn permit_answer(answer: Result<Message, AttemptStop>) -> PermitAnswer {
+    match answer {
+        Ok(Message::PermitRejected(rejected)) => {
+            let rejection = rejected.rejection;
+            let detail = rejection.detail.unwrap_or_else(|| format!("{:?}", rejection.reason));
+            if rejection.reason.is_final() {
+                PermitAnswer::Denied(detail)
+            } else {
+                PermitAnswer::Refused(detail)
             }
         }
+        Ok(_) => PermitAnswer::Granted,
+        Err(stop) => PermitAnswer::Failed(stop),
     }
+}
 
-    /// Waits until the core is known to be gone with all it started: the end of its wire alone says little.
-    async fn core_gone(&self) -> Stop {
-        Stop::Lost(self.shared.loss_of(self.incarnation).await)
-    }
-
-    /// How long the worker may run before it is ended from here. Our core sees to its time itself, and is only
-    /// mistrusted.
-    fn limit(&self) -> Duration {
-        let timeout = self.step.timeout.unwrap_or(Duration::from_millis(DEFAULT_STEP_TIMEOUT_MS));
-        match self.dialect {
-            Dialect::V1 => timeout,
-            Dialect::V2 => timeout.saturating_add(self.patience()),
+/// Waits for what the core says of the job. One that is gone says nothing any more, which is told by itself.
+async fn completion(completed: &mut Option<oneshot::Receiver<JobCompleted>>) -> JobCompleted {
+    if let Some(receiver) = completed {
+        match receiver.await {
+            Ok(said) => return said,
+            Err(_) => *completed = None,
         }
     }
+    std::future::pending().await
+}
 
-    /// How long the end of a worker may take.
-    fn patience(&self) -> Duration {
-        self.grace() + self.shared.settings.drain + STOP_MARGIN
-    }
-
-    fn grace(&self) -> Duration {
-        self.step.grace.unwrap_or(self.shared.settings.grace)
-    }
-
-    fn job(&self) -> Result<Job, Stop> {
-        let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis);
-        let settings = &self.shared.settings;
-        let (agent, environment) = (&self.step.agent, &settings.workflow.workflow.environment);
-        let task = WorkerTask {
-            worker_task_id: self.job_id.as_str().to_owned(),
-            worker_kind: self.step.worker,
-            workspace_ref: text(&self.shared.workspace_of(self.of)),
-            instructions: self.step.instructions.clone(),
-            default_args: agent.default_args.clone(),
-            model: agent.model.clone(),
-            variant: agent.variant.clone(),
-            capabilities: self.step.capabilities.clone(),
-            output_mode: OutputMode::Stream,
-            budget: TaskBudget {
-                deadline_at: UtcMillis(clock::now().0.saturating_add(timeout_ms)),
-                max_steps: agent.max_steps.map(f64::from),
-                #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
-                max_command_time_ms: agent.max_command_time.map(|time| millis(time) as f64),
-            },
-            env: self.environment(),
-            roboppi: Some(JobOptions {
-                record: Some(RecordTarget {
-                    dir: text(self.shared.run_dir.path()),
-                    base: self.of.base(),
-                    limits: Some(settings.record_limits),
-                }),
-                stdio: Some(settings.stream_stdio),
-                redact: self.shared.values_to_hide(),
-                timeout_ms: Some(timeout_ms),
-                environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
-                resume: agent.resume.clone(),
-                idle_ms: self.step.idle.map(millis),
-                grace_ms: Some(millis(self.grace())),
-                drain_ms: Some(millis(settings.drain)),
-            }),
-        };
-        let payload = serde_json::to_value(task).map_err(|error| {
-            Stop::Failed(Some(ErrorClass::Fatal), format!("the step cannot be put into a message: {error}"))
-        })?;
-        Ok(Job {
-            job_id: self.job_id.clone(),
-            job_type: JobType::WorkerTask,
-            priority: Priority { value: 1.0, class: PriorityClass::Interactive },
-            key: None,
-            payload,
-            limits: JobLimits {
-                #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
-                timeout_ms: timeout_ms as f64,
-                max_attempts: 1.0,
-                cost_hint: None,
-                retry_budget_ms: None,
-            },
-            context: JobContext {
-                trace_id: self.shared.run_id.as_str().to_owned(),
-                correlation_id: self.of.to_string(),
-                user_id: None,
-                session_id: None,
-            },
-        })
-    }
-
-    /// What a worker can know about where it is.
-    fn environment(&self) -> BTreeMap<String, String> {
-        let shared = self.shared;
-        [
-            ("ROBOPPI_RUN_ID", shared.run_id.as_str().to_owned()),
-            ("ROBOPPI_STEP_ID", self.of.step.as_str().to_owned()),
-            ("ROBOPPI_ATTEMPT", self.of.attempt.to_string()),
-            ("ROBOPPI_CONTEXT_DIR", text(shared.context.path())),
-            ("ROBOPPI_WORKSPACE", text(&shared.settings.workspace)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+async fn time(timer: &mut Option<(AttemptEpoch, Pending<()>)>) -> AttemptEpoch {
+    match timer {
+        Some((epoch, time)) => {
+            time.await;
+            *epoch
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -404,61 +308,6 @@ fn permit_wait(refusals: u32) -> Duration {
     Duration::from_millis(random % (longest + 1))
 }
 
-fn of_completion(completed: JobCompleted) -> AttemptDone {
-    let result = completed.result.unwrap_or_else(|| {
-        let status = match completed.outcome {
-            JobOutcome::Succeeded => WorkerStatus::Succeeded,
-            JobOutcome::Failed => WorkerStatus::Failed,
-            JobOutcome::Cancelled => WorkerStatus::Cancelled,
-        };
-        WorkerResult { error_class: completed.error_class, ..bare_result(status) }
-    });
-    AttemptDone { end: AttemptEnd::from(&result), result, started: true }
-}
-
-fn stopped(stop: Stop, started: bool) -> AttemptDone {
-    let (status, error_class, reason, detail) = match &stop {
-        Stop::Failed(class, detail) => (WorkerStatus::Failed, *class, None, detail.clone()),
-        Stop::Cancelled(reason) => {
-            let detail = format!("cancelled before its worker started ({})", reason.name());
-            (WorkerStatus::Cancelled, Some(ErrorClass::RetryableTransient), Some(*reason), detail)
-        }
-        Stop::Lost(detail) => (
-            WorkerStatus::Failed,
-            Some(ErrorClass::RetryableTransient),
-            Some(CancelReason::Lost),
-            detail.clone(),
-        ),
-    };
-    let details =
-        ResultDetails { cancel_reason: reason, error: Some(detail.clone()), ..ResultDetails::default() };
-    let result = WorkerResult {
-        error_class,
-        observations: vec![Observation::text(detail.clone())],
-        details: Some(Box::new(details)),
-        ..bare_result(status)
-    };
-    let end = match stop {
-        Stop::Failed(class, detail) => AttemptEnd::Failed { class, detail },
-        Stop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },
-        Stop::Lost(detail) => AttemptEnd::Lost { detail },
-    };
-    AttemptDone { end, result, started }
-}
-
-fn bare_result(status: WorkerStatus) -> WorkerResult {
-    WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
-        duration_ms: 0,
-        exit_code: None,
-        error_class: None,
-        details: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -469,16 +318,5 @@ mod tests {
             let longest = 100_u64.saturating_mul(1 << u64::from(refusals.min(20) - 1)).min(2_000);
             assert!(permit_wait(refusals) <= Duration::from_millis(longest));
         }
-    }
-
-    #[test]
-    fn a_completion_without_a_result_keeps_outcome_and_class() {
-        let done = of_completion(JobCompleted {
-            job_id: "j".into(),
-            outcome: JobOutcome::Failed,
-            result: None,
-            error_class: Some(ErrorClass::NonRetryable),
-        });
-        assert!(matches!(done.end, AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), .. }));
     }
 }

@@ -1,0 +1,98 @@
+//! What came of an attempt.
+
+use roboppi_ipc::{
+    CancelReason, Cost, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
+    WorkerStatus,
+};
+use roboppi_workflow::AttemptEnd;
+
+use super::machine::{AttemptFinish, AttemptStop};
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(in crate::runner) struct AttemptDone {
+    pub(in crate::runner) end: AttemptEnd,
+    pub(in crate::runner) result: WorkerResult,
+    /// It was handed to the core, so the journal has its start.
+    pub(in crate::runner) started: bool,
+}
+
+impl AttemptDone {
+    pub(super) fn of(finish: AttemptFinish, started: bool) -> Self {
+        match finish {
+            AttemptFinish::Completed(completed) => of_completion(*completed),
+            AttemptFinish::Stopped(stop) => stopped(stop, started),
+        }
+    }
+}
+
+fn of_completion(completed: JobCompleted) -> AttemptDone {
+    let result = completed.result.unwrap_or_else(|| {
+        let status = match completed.outcome {
+            JobOutcome::Succeeded => WorkerStatus::Succeeded,
+            JobOutcome::Failed => WorkerStatus::Failed,
+            JobOutcome::Cancelled => WorkerStatus::Cancelled,
+        };
+        WorkerResult { error_class: completed.error_class, ..bare_result(status) }
+    });
+    AttemptDone { end: AttemptEnd::from(&result), result, started: true }
+}
+
+fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
+    let (status, error_class, reason, detail) = match &stop {
+        AttemptStop::Failed(class, detail) => (WorkerStatus::Failed, *class, None, detail.clone()),
+        AttemptStop::Cancelled(reason) => {
+            let detail = format!("cancelled before its worker started ({})", reason.name());
+            (WorkerStatus::Cancelled, Some(ErrorClass::RetryableTransient), Some(*reason), detail)
+        }
+        AttemptStop::Lost(detail) => (
+            WorkerStatus::Failed,
+            Some(ErrorClass::RetryableTransient),
+            Some(CancelReason::Lost),
+            detail.clone(),
+        ),
+    };
+    let details =
+        ResultDetails { cancel_reason: reason, error: Some(detail.clone()), ..ResultDetails::default() };
+    let result = WorkerResult {
+        error_class,
+        observations: vec![Observation::text(detail.clone())],
+        details: Some(Box::new(details)),
+        ..bare_result(status)
+    };
+    let end = match stop {
+        AttemptStop::Failed(class, detail) => AttemptEnd::Failed { class, detail },
+        AttemptStop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },
+        AttemptStop::Lost(detail) => AttemptEnd::Lost { detail },
+    };
+    AttemptDone { end, result, started }
+}
+
+fn bare_result(status: WorkerStatus) -> WorkerResult {
+    WorkerResult {
+        status,
+        artifacts: Vec::new(),
+        observations: Vec::new(),
+        cost: Cost::default(),
+        duration_ms: 0,
+        exit_code: None,
+        error_class: None,
+        details: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_without_a_result_keeps_outcome_and_class() {
+        let done = of_completion(JobCompleted {
+            job_id: "j".into(),
+            outcome: JobOutcome::Failed,
+            result: None,
+            error_class: Some(ErrorClass::NonRetryable),
+        });
+        assert!(matches!(done.end, AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), .. }));
+    }
+}

@@ -1,0 +1,133 @@
+//! What of a step is handed to the core.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use roboppi_ipc::{
+    Dialect, ErrorClass, Job, JobContext, JobId, JobLimits, JobOptions, JobType, OutputMode, Priority,
+    PriorityClass, RecordTarget, TaskBudget, UtcMillis, VariablePolicy, WorkerKind, WorkerTask,
+};
+use roboppi_run::AttemptRef;
+use roboppi_workflow::Step;
+
+use super::super::metadata::DEFAULT_STEP_TIMEOUT_MS;
+use super::super::{STOP_MARGIN, Shared};
+use super::machine::{AttemptLimits, AttemptStop};
+use crate::clock;
+use crate::prepare::{millis, text};
+
+/// A step that is tried, and the job that it is for a core.
+pub(super) struct AttemptJob<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) of: &'a AttemptRef,
+    pub(super) step: &'a Step,
+    pub(super) id: JobId,
+}
+
+impl AttemptJob<'_> {
+    /// The job, as if it began now.
+    pub(super) fn job(&self) -> Result<Job, AttemptStop> {
+        let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis);
+        let settings = &self.shared.settings;
+        let (agent, environment) = (&self.step.agent, &settings.workflow.workflow.environment);
+        let task = WorkerTask {
+            worker_task_id: self.id.as_str().to_owned(),
+            worker_kind: self.step.worker,
+            workspace_ref: text(&self.shared.workspace_of(self.of)),
+            instructions: self.step.instructions.clone(),
+            default_args: agent.default_args.clone(),
+            model: agent.model.clone(),
+            variant: agent.variant.clone(),
+            capabilities: self.step.capabilities.clone(),
+            output_mode: OutputMode::Stream,
+            budget: TaskBudget {
+                deadline_at: UtcMillis(clock::now().0.saturating_add(timeout_ms)),
+                max_steps: agent.max_steps.map(f64::from),
+                #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
+                max_command_time_ms: agent.max_command_time.map(|time| millis(time) as f64),
+            },
+            env: self.environment(),
+            roboppi: Some(JobOptions {
+                record: Some(RecordTarget {
+                    dir: text(self.shared.run_dir.path()),
+                    base: self.of.base(),
+                    limits: Some(settings.record_limits),
+                }),
+                stdio: Some(settings.stream_stdio),
+                redact: self.shared.values_to_hide(),
+                timeout_ms: Some(timeout_ms),
+                environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
+                resume: agent.resume.clone(),
+                idle_ms: self.step.idle.map(millis),
+                grace_ms: Some(millis(self.grace())),
+                drain_ms: Some(millis(settings.drain)),
+            }),
+        };
+        let payload = serde_json::to_value(task).map_err(|error| {
+            AttemptStop::Failed(
+                Some(ErrorClass::Fatal),
+                format!("the step cannot be put into a message: {error}"),
+            )
+        })?;
+        Ok(Job {
+            job_id: self.id.clone(),
+            job_type: JobType::WorkerTask,
+            priority: Priority { value: 1.0, class: PriorityClass::Interactive },
+            key: None,
+            payload,
+            limits: JobLimits {
+                #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
+                timeout_ms: timeout_ms as f64,
+                max_attempts: 1.0,
+                cost_hint: None,
+                retry_budget_ms: None,
+            },
+            context: JobContext {
+                trace_id: self.shared.run_id.as_str().to_owned(),
+                correlation_id: self.of.to_string(),
+                user_id: None,
+                session_id: None,
+            },
+        })
+    }
+
+    /// What a worker can know about where it is.
+    fn environment(&self) -> BTreeMap<String, String> {
+        let shared = self.shared;
+        [
+            ("ROBOPPI_RUN_ID", shared.run_id.as_str().to_owned()),
+            ("ROBOPPI_STEP_ID", self.of.step.as_str().to_owned()),
+            ("ROBOPPI_ATTEMPT", self.of.attempt.to_string()),
+            ("ROBOPPI_CONTEXT_DIR", text(shared.context.path())),
+            ("ROBOPPI_WORKSPACE", text(&shared.settings.workspace)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// What the step asks for that a core of protocol 1 would not do, and not say so.
+    pub(super) fn beyond_protocol_1(&self) -> Option<&'static str> {
+        if self.step.worker == WorkerKind::Gemini {
+            Some("does not know GEMINI workers")
+        } else if self.shared.settings.workflow.workflow.environment != VariablePolicy::default() {
+            Some("cannot keep variables from workers, as `environment` says")
+        } else {
+            None
+        }
+    }
+
+    /// How long it may take with a core.
+    pub(super) fn limits(&self, dialect: Dialect) -> AttemptLimits {
+        let timeout = self.step.timeout.unwrap_or(Duration::from_millis(DEFAULT_STEP_TIMEOUT_MS));
+        let patience = self.grace() + self.shared.settings.drain + STOP_MARGIN;
+        let time = match dialect {
+            Dialect::V1 => timeout,
+            Dialect::V2 => timeout.saturating_add(patience),
+        };
+        AttemptLimits { time, patience }
+    }
+
+    fn grace(&self) -> Duration {
+        self.step.grace.unwrap_or(self.shared.settings.grace)
+    }
+}
