@@ -326,7 +326,7 @@ const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char(':')],
         command: Command::GoTo,
-        help: "go to a line (123), a part (50%) or a time (14:05, 14:05:10)",
+        help: "go to a line (123), a part (50%), a time (14:05, 14:05:10), an attempt (a2) or an iteration (i3)",
         label: Some("go to"),
         when: |now| !now.asking && now.log,
     },

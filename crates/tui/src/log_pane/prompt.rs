@@ -35,7 +35,7 @@ impl Prompt {
             (Purpose::SearchBackward, false) => "?",
             (Purpose::SearchForward, true) => "/ (pattern) ",
             (Purpose::SearchBackward, true) => "? (pattern) ",
-            (Purpose::GoTo, _) => "line, % or time: ",
+            (Purpose::GoTo, _) => "line, %, time, a2 or i3: ",
         }
     }
 
@@ -65,11 +65,18 @@ pub(crate) enum Wanted {
     Line(u64),
     /// The first line from this time on.
     Time(UtcMillis),
+    /// The log of another attempt of the step.
+    Attempt {
+        /// Of this iteration; `None` for the one that is shown.
+        iteration: Option<u32>,
+        /// With this number; `None` for the latest of the iteration.
+        attempt: Option<u32>,
+    },
 }
 
 impl Wanted {
-    /// Reads `123`, `50%` or `14:05[:10]`, a time of day at which the log of `total` lines that began at `began` may have
-    /// been written.
+    /// Reads `123`, `50%`, `14:05[:10]`, a time of day at which the log of `total` lines that began at `began` may have
+    /// been written, or `a2`, `i3`, `i3a2`.
     ///
     /// # Errors
     /// What can be typed, in one line.
@@ -82,11 +89,32 @@ impl Wanted {
         if let Some(line) = number(text) {
             return Ok(Self::Line(line.saturating_sub(1).min(total.saturating_sub(1))));
         }
+        if let Some(attempt) = attempt(text) {
+            return Ok(attempt);
+        }
         let time = text.parse::<Time>().ok().filter(|_| text.contains(':'));
         time.and_then(|time| time_after(time, began, zone))
             .map(Self::Time)
-            .ok_or_else(|| format!("`{text}` is no line (123), part (50%) or time (14:05, 14:05:10)"))
+            .ok_or_else(|| {
+                format!(
+                    "`{text}` is no line (123), part (50%), time (14:05, 14:05:10), attempt (a2) or iteration (i3)"
+                )
+            })
     }
+}
+
+/// Reads `a2`, `i3` or `i3a2`.
+fn attempt(text: &str) -> Option<Wanted> {
+    let number = |text: &str| text.parse::<u32>().ok();
+    if let Some(attempt) = text.strip_prefix('a') {
+        return Some(Wanted::Attempt { iteration: None, attempt: Some(number(attempt)?) });
+    }
+    let rest = text.strip_prefix('i')?;
+    let (iteration, attempt) = match rest.split_once('a') {
+        Some((iteration, attempt)) => (iteration, Some(number(attempt.trim_start())?)),
+        None => (rest, None),
+    };
+    Some(Wanted::Attempt { iteration: Some(number(iteration.trim_end())?), attempt })
 }
 
 /// The first time after `began`, to the second, at which a clock shows `time`.
@@ -116,7 +144,12 @@ mod tests {
         assert_eq!(wanted("23:31:05"), Ok(Wanted::Time(UtcMillis(1_767_396_665_000))));
         let after_midnight = Wanted::Time(UtcMillis(1_767_396_600_000 + 45 * 60_000));
         assert_eq!(wanted(" 00:15 "), Ok(after_midnight));
-        for wrong in ["", "x", "12:", "25:00", "-3", "1e9"] {
+        let attempt = |iteration, attempt| Ok(Wanted::Attempt { iteration, attempt });
+        assert_eq!(wanted("a2"), attempt(None, Some(2)));
+        assert_eq!(wanted("i3"), attempt(Some(3), None));
+        assert_eq!(wanted("i3a2"), attempt(Some(3), Some(2)));
+        assert_eq!(wanted("i3 a2"), attempt(Some(3), Some(2)));
+        for wrong in ["", "x", "12:", "25:00", "-3", "1e9", "a", "i", "i3a", "a2i3", "ax", "i-1"] {
             assert!(wanted(wrong).is_err(), "{wrong}");
         }
     }

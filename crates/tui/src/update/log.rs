@@ -9,6 +9,8 @@ use crate::log_pane::{Anchor, Direction, LogReply, Place, Prompt, Purpose, Sough
 use crate::message::Action;
 use crate::model::Model;
 
+use super::selection;
+
 /// Columns gone to the side at a time.
 const ASIDE: usize = 16;
 
@@ -83,6 +85,11 @@ fn go_to(model: &mut Model, text: &str) {
             model.log.show_line(line, rows);
         }
         Ok(Wanted::Time(time)) => model.log.look_for_time(time),
+        Ok(Wanted::Attempt { iteration, attempt }) => {
+            if let Err(error) = selection::show_attempt(model, iteration, attempt) {
+                model.notice = Some(error);
+            }
+        }
         Err(error) => model.notice = Some(error),
     }
 }

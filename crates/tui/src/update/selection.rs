@@ -1,6 +1,6 @@
 //! Which step is selected.
 
-use roboppi_run::{RunOutcome, RunStatus, StepId, StepState};
+use roboppi_run::{AttemptRef, RunOutcome, RunStatus, StepId, StepState, StepView};
 
 use crate::diff_pane::{Diffs, Heading};
 use crate::model::{Model, Scroll};
@@ -104,6 +104,47 @@ pub(super) fn attempt_by(model: &mut Model, by: isize) {
     if chosen != at {
         // The latest stays the latest when there are more.
         choose_attempt(model, (chosen < last).then_some(chosen));
+    }
+}
+
+/// `:a2`, `:i3`, `:i3a2`: the attempt of these numbers; without a number the iteration that is shown, or the latest
+/// attempt.
+///
+/// # Errors
+/// When there is none, in words for the person.
+pub(super) fn show_attempt(
+    model: &mut Model,
+    iteration: Option<u32>,
+    attempt: Option<u32>,
+) -> Result<(), String> {
+    let (Some(step), Some(shown)) = (model.shown_step(), model.shown_attempt()) else { return Ok(()) };
+    let iteration = iteration.unwrap_or(shown.of.iteration);
+    let is_wanted =
+        |of: &AttemptRef| of.iteration == iteration && attempt.is_none_or(|attempt| of.attempt == attempt);
+    let Some(at) = step.attempts.iter().rposition(|one| is_wanted(&one.of)) else {
+        return Err(no_attempt(step, iteration, attempt));
+    };
+    let last = step.attempts.len() - 1;
+    if model.attempt_index() != Some(at) {
+        choose_attempt(model, (at < last).then_some(at));
+    }
+    Ok(())
+}
+
+/// Which attempts there are instead.
+fn no_attempt(step: &StepView, iteration: u32, attempt: Option<u32>) -> String {
+    let of_iteration = step.attempts.iter().map(|one| &one.of).filter(|of| of.iteration == iteration);
+    let attempts: Vec<u32> = of_iteration.map(|of| of.attempt).collect();
+    let (what, wanted, known) = match attempt.filter(|_| !attempts.is_empty()) {
+        Some(attempt) => ("attempt", attempt, attempts),
+        None => ("iteration", iteration, step.attempts.iter().map(|one| one.of.iteration).collect()),
+    };
+    let (first, last) = (known.iter().min().unwrap_or(&1), known.iter().max().unwrap_or(&1));
+    let step = &step.plan.step;
+    if first == last {
+        format!("{step} has no {what} {wanted}, only {first}")
+    } else {
+        format!("{step} has no {what} {wanted}, only {first} to {last}")
     }
 }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use ratatui::layout::Size;
 use ratatui::style::Style;
 use roboppi_attach::Wish;
-use roboppi_ipc::{CancelReason, OutputStream, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
-use roboppi_run::{RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState};
+use roboppi_ipc::{CancelReason, JobId, OutputStream, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
+use roboppi_run::{AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState};
 
 use super::{log_request, prepare, update};
 use crate::keymap::Key;
@@ -380,6 +380,43 @@ fn one_goes_to_lines_parts_and_times() {
     assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("is no line")));
     press(&mut model, ": 2 3 : 5 9 Enter");
     assert!(log_request(&model).unwrap().seek.is_some_and(|seek| matches!(seek.what, Sought::Time(_))));
+}
+
+#[test]
+fn one_goes_to_attempts_and_iterations() {
+    let mut run = running();
+    for (iteration, attempt) in [(2, 1), (2, 2), (2, 3)] {
+        let of = AttemptRef { iteration, ..of("build", attempt) };
+        run.journal(RunEvent::AttemptStarted {
+            job_id: JobId::new(of.to_string()),
+            base: of.base(),
+            fingerprint: None,
+            of,
+        });
+    }
+    let mut model = run.model(100, 30);
+    press(&mut model, "2 Enter");
+    let shown = |model: &Model| model.shown_attempt().map(|shown| (shown.of.iteration, shown.of.attempt));
+    for (keys, expected) in [
+        (": a 1 Enter", (2, 1)),
+        (": i 1 Enter", (1, 2)),
+        (": a 1 Enter", (1, 1)),
+        (": i 2 a 2 Enter", (2, 2)),
+        (": i 2 Enter", (2, 3)),
+    ] {
+        press(&mut model, keys);
+        assert_eq!((shown(&model), model.notice.as_deref()), (Some(expected), None), "{keys}");
+        assert!(log_request(&model).unwrap().of == model.shown_attempt().unwrap().of);
+    }
+    assert_eq!(model.attempt, None, "the latest stays the latest");
+    for (keys, words) in [
+        (": a 7 Enter", "build has no attempt 7, only 1 to 3"),
+        (": i 3 Enter", "build has no iteration 3, only 1 to 2"),
+        (": i 3 a 1 Enter", "build has no iteration 3, only 1 to 2"),
+    ] {
+        press(&mut model, keys);
+        assert_eq!((shown(&model), model.notice.as_deref()), (Some((2, 3)), Some(words)));
+    }
 }
 
 #[test]
