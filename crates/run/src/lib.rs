@@ -26,9 +26,9 @@ pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use state::{RunOutcome, StepState};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
-    Act, Activity, ActivityItem, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, FileChange,
-    KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, ToolOutcome,
-    ToolUse, Wait, WarningView, WishView,
+    Act, Activity, ActivityItem, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, Earlier,
+    FileChange, KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView,
+    Stretch, ToolOutcome, ToolUse, Wait, WarningView, WishView,
 };
 pub use wish::Wish;
 pub use wording::{dollars, spent_words, tokens, tool_summary, tool_words};

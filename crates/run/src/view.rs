@@ -12,12 +12,14 @@ use crate::{
 
 mod activity;
 mod activity_fold;
+mod earlier;
 mod fold;
 mod spent;
 #[cfg(test)]
 mod tests;
 
 pub use activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
+pub use earlier::{Earlier, Stretch};
 pub use spent::Spent;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.

@@ -201,8 +201,34 @@ impl Activity {
             // Never the one that came last.
             let oldest = if oldest + 1 == self.items.len() { 0 } else { oldest };
             if let Some(item) = self.items.remove(oldest) {
-                self.weight -= item.weight();
+                self.gave_up(&item);
             }
+        }
+    }
+
+    /// Gives up the items that are `gone`.
+    pub(super) fn give_up_where(&mut self, gone: impl Fn(&ActivityItem) -> bool) {
+        let mut items = std::mem::take(&mut self.items);
+        items.retain(|item| {
+            let gone = gone(item);
+            if gone {
+                self.gave_up(item);
+            }
+            !gone
+        });
+        self.items = items;
+    }
+
+    fn gave_up(&mut self, item: &ActivityItem) {
+        self.weight -= item.weight();
+        self.last_given_up = self.last_given_up.max(Some(item.seq));
+    }
+
+    /// Makes the latest item one that has not come yet.
+    pub(super) fn take_back_last(&mut self) {
+        if let Some(item) = self.items.pop_back() {
+            self.weight -= item.weight();
+            self.items_total -= 1;
         }
     }
 }

@@ -234,6 +234,80 @@ fn records(events: Vec<WorkerEvent>) -> Vec<AttemptRecord> {
     (1..).zip(events).map(|(seq, event)| record(seq, event)).collect()
 }
 
+/// The items of a stretch.
+fn stretch(records: &[AttemptRecord], stretch: Stretch) -> Activity {
+    let mut earlier = Earlier::new(stretch);
+    let _ = records.iter().try_for_each(|record| match earlier.take(record) {
+        std::ops::ControlFlow::Continue(()) => Ok(()),
+        std::ops::ControlFlow::Break(()) => Err(()),
+    });
+    earlier.finish()
+}
+
+#[test]
+fn what_was_given_up_is_read_again_backwards_and_forwards() {
+    // Calls that end at once, late, or never; changes that get their diffs; texts.
+    let mut events = Vec::new();
+    for number in 0..2_800_usize {
+        match number % 8 {
+            0 | 1 => events.push(call(&format!("t{number}"), None)),
+            2 => events.push(result(&format!("t{}", number - 1), true)),
+            3 if number > 1_203 => events.push(result(&format!("t{}", (number - 1_203) / 16 * 16), false)),
+            4 => events.push(changed(&format!("{number}.rs"))),
+            5 => events.push(patch(&format!("{}.rs", number - 1))),
+            _ => events.push(text(&number.to_string())),
+        }
+    }
+    let records = records(events);
+    // What there is, without bounds: the last that was known of each item.
+    let mut all = std::collections::BTreeMap::new();
+    let mut live = Activity::default();
+    for record in &records {
+        live.apply(record);
+        all.extend(live.items.iter().map(|item| (item.seq, std::sync::Arc::clone(item))));
+    }
+    let total = live.items_total;
+    assert_eq!(all.len() as u64, total);
+    let expected = lines(&Activity { items: all.into_values().collect(), ..Activity::default() });
+    let in_a_row = |activity: &Activity| {
+        let from = activity.items.iter().position(|item| Some(item.seq) > activity.last_given_up).unwrap();
+        lines(activity).split_off(from)
+    };
+
+    let (mut pages, mut at) = (vec![in_a_row(&live)], live.last_given_up);
+    while let Some(last) = at {
+        let page = stretch(&records, Stretch::UpTo(last));
+        assert_eq!(page.items.back().map(|item| item.seq), Some(last));
+        at = page.last_given_up;
+        pages.push(lines(&page));
+    }
+    let backwards: Vec<_> = pages.into_iter().rev().flatten().collect();
+    assert_eq!(backwards, expected);
+
+    let (mut forwards, mut behind) = (Vec::new(), None);
+    loop {
+        let page = stretch(&records, Stretch::Behind(behind));
+        forwards.extend(lines(&page));
+        assert_eq!(page.items_total, forwards.len() as u64);
+        assert!(page.items.len() <= Stretch::ITEMS && page.last_given_up == behind);
+        behind = page.items.back().map(|item| item.seq);
+        if page.items_total == total {
+            break;
+        }
+    }
+    assert_eq!(forwards, expected);
+}
+
+#[test]
+fn a_stretch_of_long_things_is_short() {
+    let records = records((0..60).map(|_| text(&"x".repeat(100 * 1024))).collect());
+    let page = stretch(&records, Stretch::Behind(Some(9)));
+    assert_eq!(page.items.front().map(|item| item.seq), Some(10));
+    assert!((15..25).contains(&page.items.len()), "{}", page.items.len());
+    assert!(stretch(&records, Stretch::Behind(Some(60))).items.is_empty());
+    assert!(stretch(&[], Stretch::UpTo(7)).items.is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
