@@ -293,6 +293,40 @@ fn the_screen_shows_what_an_agent_does_and_is_about_to_say() {
 }
 
 #[test]
+fn everything_an_agent_did_is_reached_from_the_screen() {
+    let env = with_claude();
+    let _ = run(&env, "does-much", &[]).output().code(0);
+    let mut on_screen = env.roboppi(["attach", "--tui"]).start_in_terminal(100, 110);
+    on_screen.wait_for_text("thing number 2600");
+    on_screen.wait_for_text("the latest of 2601 things · scroll up for 1601 earlier ones");
+    on_screen.press("\r");
+    on_screen.press("g");
+    on_screen.wait_for_text("1–500 of 2601 things");
+    // What was cut is read as a whole: what the tool was given, and what it gave.
+    on_screen.press(">");
+    on_screen.press(" ");
+    on_screen.wait_for_text("the-end-of-it");
+    on_screen.wait_for_text("the-end-of-that");
+    on_screen.press(" ");
+    // From the end of all, everything is gone through backwards.
+    on_screen.press("G");
+    on_screen.wait_for_text("the latest of 2601");
+    for (words, last) in [("603–1601 of", "thing number 1600"), ("1–602 of", "thing number 601")] {
+        loop {
+            let before = on_screen.terminal.look(roboppi_terminal::Screen::contents);
+            if before.contains(words) {
+                break;
+            }
+            on_screen.press("\x1b[5~");
+            on_screen.wait_until("the page before", |screen| screen.contents() != before);
+        }
+        on_screen.wait_for_text(last);
+    }
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}
+
+#[test]
 fn the_screen_of_one_agent_gives_way_to_its_answer() {
     let env = with_claude();
     let command = finding(&env, env.roboppi(["run", "--worker", "claude-code", "fix it"]));

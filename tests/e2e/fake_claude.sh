@@ -52,6 +52,9 @@ case "$prompt" in
   # Waits without starting anything, as a program does that waits for a service.
   *tries-for-ever*) init; exec 3<> <(:); while :; do retry; read -rt 0.05 -u 3; done ;;
   *leaves-children*) setsid sleep 1000 > /dev/null 2>&1 & work; result "I left." ;;
+  *does-much*) init; call m0 t0 Bash "{\"command\":\"$(printf 'begin %s ' $(seq 100)) the-end-of-it\"}"
+    outcome t0 "$(printf 'out %s ' $(seq 100)) the-end-of-that" false
+    for n in $(seq 2600); do text "m$n" "thing number $n"; done; result "All was done." ;;
   *long-answer*) init; call m1 t1 Bash '{"command":"cat large"}'
     outcome t1 "$(printf 'x%.0s' $(seq 3000))" false; result "read" ;;
   *tells-secret*) init; call m1 t1 Bash "{\"command\":\"$(printf 'x%.0s' $(seq 20000))$DEPLOY_TOKEN\"}"

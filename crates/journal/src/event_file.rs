@@ -1,5 +1,6 @@
 //! The event file of an attempt: what its worker did, except its output.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -33,6 +34,23 @@ pub struct EventFileWriter {
 struct LeftOut {
     ts: UtcMillis,
     gap: Gap,
+}
+
+/// What the last line of an event file says is missing.
+pub(crate) fn left_out(path: &Path) -> Result<Option<Gap>, RecordError> {
+    /// A line that tells of a gap is much shorter.
+    const END: u64 = 4 * 1024;
+    let Some(file) = files::open_read(path)? else { return Ok(None) };
+    let len = file.metadata().map_err(RecordError::io("read", path))?.len();
+    let from = len.saturating_sub(END);
+    let mut end = vec![0; (len - from) as usize];
+    file.read_exact_at(&mut end, from).map_err(RecordError::io("read", path))?;
+    let last = end.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
+    let record = last.and_then(|line| serde_json::from_slice::<AttemptRecord>(line).ok());
+    Ok(record.and_then(|record| match record.event {
+        WorkerEvent::Gap(gap) => Some(gap),
+        _ => None,
+    }))
 }
 
 /// What became of an event.

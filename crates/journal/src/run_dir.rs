@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use roboppi_ipc::Gap;
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
-use crate::blob;
 use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
+use crate::{blob, event_file};
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,20 @@ impl RunDir {
     /// When it cannot be read.
     pub fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
         blob::read(&self.path, name)
+    }
+
+    /// Where the large value of a name is, for people. It need not be there.
+    #[must_use]
+    pub fn blob_path(&self, name: &str) -> PathBuf {
+        self.path.join(blob::DIR).join(name)
+    }
+
+    /// Events of an attempt that are not in its event file, because there was no room. Known once the file is complete.
+    ///
+    /// # Errors
+    /// When the file cannot be read. That it is not there is no error.
+    pub fn events_left_out(&self, base: &str) -> Result<Option<Gap>, RecordError> {
+        event_file::left_out(&self.events_path(base)?)
     }
 
     /// Writes `run.json`, whole or not at all.

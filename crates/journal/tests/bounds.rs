@@ -315,6 +315,11 @@ fn a_run_that_is_full_still_has_some_room_for_events() {
     }
     assert!(events.is_full() && events.len() > LIMIT - 2_000 && events.len() <= LIMIT, "{}", events.len());
     assert_eq!(usage.used(), LIMIT + events.len());
+    assert_eq!(run.events_left_out(BASE).unwrap(), None, "not known yet");
+    let left_out = events.left_out();
+    events.finish().unwrap();
+    assert_eq!(run.events_left_out(BASE).unwrap().map(|gap| gap.events), Some(left_out));
+    assert_eq!(run.events_left_out("steps/other/i1-a1").unwrap(), None);
 }
 
 #[test]

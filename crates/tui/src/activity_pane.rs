@@ -7,6 +7,10 @@ use ratatui::text::Line;
 use roboppi_ipc::WorkerEvent;
 use roboppi_run::{Act, Activity, ActivityItem, AttemptRef, PartialText, PartialTexts, RunView};
 
+mod earlier;
+
+pub(crate) use earlier::{Earlier, EarlierRead, EarlierRequest, Onward};
+
 /// The state of the tab.
 #[derive(Debug, Default)]
 pub(crate) struct ActivityPane {
@@ -18,8 +22,12 @@ pub(crate) struct ActivityPane {
     /// Number of the item that is chosen.
     current: Option<u64>,
     rendered: Vec<Rendered>,
-    /// The whole of what a chosen item shows the beginning of: its name in the record, and the text.
-    whole: Option<(String, String)>,
+    /// The whole of what the chosen item shows the beginning of: names in the record, and the texts. At most two.
+    whole: Vec<(String, String)>,
+    /// Where it is among all things, of which only the latest are kept.
+    pub(crate) earlier: Earlier,
+    /// Events of an attempt that are not in the record, once that is known.
+    missing: Option<(AttemptRef, u64)>,
 }
 
 /// Lines of one item, and what they were made from.
@@ -38,7 +46,26 @@ impl ActivityPane {
         self.all_unfolded = false;
         self.current = None;
         self.rendered.clear();
-        self.whole = None;
+        self.whole.clear();
+        self.earlier.latest();
+        self.missing = None;
+    }
+
+    /// Other things are shown than before.
+    pub(crate) fn turn(&mut self) {
+        self.current = None;
+        self.rendered.clear();
+        self.whole.clear();
+    }
+
+    /// Events of an attempt that are not in the record; `None` when that was not looked up.
+    pub(crate) fn missing(&self, of: &AttemptRef) -> Option<u64> {
+        self.missing.as_ref().filter(|(known, _)| known == of).map(|(_, events)| *events)
+    }
+
+    /// It was looked up how many events of an attempt are not in the record.
+    pub(crate) fn miss(&mut self, of: AttemptRef, events: u64) {
+        self.missing = Some((of, events));
     }
 
     /// Takes an event in, and says whether what is being said has changed.
@@ -73,24 +100,22 @@ impl ActivityPane {
     /// The name of a recorded value that is to be shown and not there yet.
     pub(crate) fn wanted(&self) -> Option<&str> {
         let current = self.rendered.iter().find(|one| Some(one.item.seq) == self.current && !one.folded)?;
-        let name = match &current.item.what {
-            Act::Text(text) | Act::Thought(text) => text.blob.as_deref(),
-            Act::Tool(tool) => tool.result.as_ref()?.result.blob.as_deref(),
-            Act::File(_) | Act::Wait(_) | Act::Unknown { .. } => None,
-        }?;
-        self.whole(Some(name)).is_none().then_some(name)
+        wholes(&current.item).into_iter().flatten().find(|name| self.whole(Some(name)).is_none())
     }
 
     /// A value was read.
     pub(crate) fn read(&mut self, name: String, text: String) {
-        self.whole = Some((name, text));
+        let current = self.rendered.iter().find(|one| Some(one.item.seq) == self.current);
+        let names = current.map(|one| wholes(&one.item)).unwrap_or_default();
+        self.whole.retain(|(known, _)| names.contains(&Some(known.as_str())) && *known != name);
+        self.whole.push((name, text));
         self.rendered.retain(|one| Some(one.item.seq) != self.current);
     }
 
     /// The value of a name, when it is there.
     pub(crate) fn whole(&self, name: Option<&str>) -> Option<&str> {
-        let (known, text) = self.whole.as_ref()?;
-        (Some(known.as_str()) == name).then_some(text)
+        let known = self.whole.iter().find(|(known, _)| Some(known.as_str()) == name);
+        known.map(|(_, text)| text.as_str())
     }
 
     pub(crate) const fn current(&self) -> Option<u64> {
@@ -129,8 +154,8 @@ impl ActivityPane {
         }
     }
 
-    /// Chooses the next item that can be folded, `by` steps on, and says which row it begins in.
-    pub(crate) fn choose(&mut self, by: isize) -> Option<usize> {
+    /// Numbers and first rows of the items that can be folded.
+    fn places(&self) -> Vec<(u64, usize)> {
         let mut row = 0;
         let mut places = Vec::new();
         for one in &self.rendered {
@@ -139,6 +164,19 @@ impl ActivityPane {
             }
             row += one.lines.len();
         }
+        places
+    }
+
+    /// Whether no item can be chosen that way, because the one that is chosen is the last one.
+    pub(crate) fn is_at_edge(&self, by: isize) -> bool {
+        let places = self.places();
+        let edge = if by < 0 { places.first() } else { places.last() };
+        self.current.is_some() && edge.is_none_or(|(seq, _)| Some(*seq) == self.current)
+    }
+
+    /// Chooses the next item that can be folded, `by` steps on, and says which row it begins in.
+    pub(crate) fn choose(&mut self, by: isize) -> Option<usize> {
+        let places = self.places();
         let last = places.len().checked_sub(1)?;
         let at = self.current.and_then(|current| places.iter().position(|(seq, _)| *seq == current));
         let next = match at {
@@ -169,13 +207,23 @@ impl ActivityPane {
     }
 }
 
+/// The names of what is recorded of an item because it is too long for it.
+fn wholes(item: &ActivityItem) -> [Option<&str>; 2] {
+    match &item.what {
+        Act::Text(text) | Act::Thought(text) => [text.blob.as_deref(), None],
+        Act::Tool(tool) => {
+            [tool.blob.as_deref(), tool.result.as_ref().and_then(|outcome| outcome.result.blob.as_deref())]
+        }
+        Act::File(_) | Act::Wait(_) | Act::Unknown { .. } => [None, None],
+    }
+}
+
 /// Whether there is more of an item than is shown at first.
 fn can_be_folded(item: &ActivityItem) -> bool {
     match &item.what {
-        Act::Thought(_) | Act::Unknown { .. } => true,
-        Act::Tool(tool) => tool.result.is_some(),
+        Act::Thought(_) | Act::Unknown { .. } | Act::Tool(_) => true,
         Act::File(change) => change.patch.is_some(),
-        Act::Text(text) => text.text.lines().count() > super::view::TEXT_ROWS,
+        Act::Text(text) => text.blob.is_some() || text.text.lines().count() > super::view::TEXT_ROWS,
         Act::Wait(_) => false,
     }
 }

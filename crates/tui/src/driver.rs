@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::clipboard::osc52;
 use crate::desk::Desk;
-use crate::fetch::{self, Fetcher};
+use crate::fetch::{Fetcher, Reading};
 use crate::input::{Decoder, Input};
 use crate::lines::{LineView, Lines};
 use crate::log_pane::LogRequest;
@@ -25,7 +25,7 @@ use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
 use crate::programs::{Editor, Places, Programs};
 use crate::terminal::{Screen, TerminalEvent, TerminalEvents};
-use crate::update::{log_request, prepare, pulls, update, wanted_whole, wants_core_tail};
+use crate::update::{log_request, prepare, pulls, update, wanted_of_record, wants_core_tail};
 use crate::{TuiControl, TuiError, TuiSettings};
 
 /// Shortest time between two frames for what the run does.
@@ -179,6 +179,7 @@ struct Driver<D> {
     /// What the desk was asked for last.
     asked: Option<LogRequest>,
     fetcher: Fetcher,
+    reading: Reading,
     decoder: Decoder,
     /// Wishes under way, one for each key that made one.
     wishes: JoinSet<Option<String>>,
@@ -217,6 +218,7 @@ impl<D: Display> Driver<D> {
             desk,
             asked: None,
             fetcher: Fetcher::default(),
+            reading: Reading::default(),
             decoder: Decoder::default(),
             lines,
             programs,
@@ -265,6 +267,7 @@ impl<D: Display> Driver<D> {
                     if self.leaves { Flow::Leave } else { flow }
                 }
                 reply = self.desk.next() => self.tell(Message::Log(reply))?,
+                read = self.reading.next() => self.tell(read)?,
                 known = &mut history, if !history_is_read => {
                     history_is_read = true;
                     self.tell(Message::History(known))?
@@ -486,10 +489,8 @@ impl<D: Display> Driver<D> {
         {
             self.tell(Message::CoreTail(tail))?;
         }
-        if let Some(name) = wanted_whole(&self.model).map(str::to_owned) {
-            let text = fetch::whole(self.source.as_ref(), &name);
-            self.tell(Message::Whole(name, text))?;
-            prepare(&mut self.model);
+        if let Some(wanted) = wanted_of_record(&self.model) {
+            self.reading.begin(&self.source, wanted);
         }
         self.model.dirty = false;
         let now = Instant::now();

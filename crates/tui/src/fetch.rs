@@ -1,15 +1,21 @@
-//! Reads the end of what the core said.
+//! Reads what the screen shows of the record, beside logs.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use roboppi_attach::RunSource;
-use roboppi_journal::RunDir;
+use roboppi_journal::{RecordError, RunDir};
+use roboppi_run::{Activity, AttemptRef, Earlier};
+use tokio::sync::oneshot;
 
+use crate::activity_pane::{EarlierRead, EarlierRequest};
 use crate::log_pane::CoreTail;
-use crate::sanitise;
+use crate::message::Message;
+use crate::{sanitise, text};
 
 /// Bytes of a large value that are shown.
 const WHOLE: usize = 1024 * 1024;
@@ -42,14 +48,104 @@ impl Fetcher {
     }
 }
 
+/// Something of the record that may take a moment to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// A large value, by its name.
+    Whole(String),
+    /// What an agent did earlier.
+    Earlier(EarlierRequest),
+    /// How many events of an attempt, whose files are called so, are not there.
+    Missing(AttemptRef, String),
+}
+
+/// Reads one thing at a time on a thread of its own, so that no key waits for a disk.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    answer: Option<oneshot::Receiver<Message>>,
+}
+
+impl Reading {
+    /// Begins to read, when nothing else is being read. What is still wanted then is asked for again with the next frame.
+    pub(crate) fn begin(&mut self, source: &Arc<dyn RunSource>, wanted: Wanted) {
+        if self.answer.is_some() {
+            return;
+        }
+        let (known, answer) = oneshot::channel();
+        let run_dir = RunDir::at(source.run_dir().to_owned());
+        let read = move || {
+            // Nobody wants it when the screen is gone.
+            let _ = known.send(read(&run_dir, wanted));
+        };
+        if thread::Builder::new().name("tui-record".to_owned()).spawn(read).is_ok() {
+            self.answer = Some(answer);
+        }
+    }
+
+    /// Waits for what is being read. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Message {
+        if let Some(answer) = &mut self.answer {
+            let answer = answer.await;
+            self.answer = None;
+            if let Ok(message) = answer {
+                return message;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+fn read(run_dir: &RunDir, wanted: Wanted) -> Message {
+    match wanted {
+        Wanted::Whole(name) => {
+            let text = whole(run_dir, &name);
+            Message::Whole(name, text)
+        }
+        Wanted::Earlier(request) => {
+            let found = earlier(run_dir, &request).map_err(|error| format!("it cannot be read: {error}"));
+            Message::Earlier(EarlierRead { request, found: found.map(Arc::new) })
+        }
+        Wanted::Missing(of, base) => {
+            // What cannot be read says nothing; the log and the journal tell of it.
+            let gap = run_dir.events_left_out(&base).unwrap_or_default();
+            Message::Missing(of, gap.map_or(0, |gap| gap.events))
+        }
+    }
+}
+
 /// A large value of the record, as much of it as anybody reads on a screen.
-pub(crate) fn whole(source: &dyn RunSource, name: &str) -> String {
-    let read = RunDir::at(source.run_dir().to_owned()).blob(name);
-    match read {
-        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes[..bytes.len().min(WHOLE)]).into_owned(),
+fn whole(run_dir: &RunDir, name: &str) -> String {
+    match run_dir.blob(name) {
+        Ok(Some(bytes)) if bytes.len() > WHOLE => {
+            let path = run_dir.blob_path(name).display().to_string();
+            let text = String::from_utf8_lossy(&bytes[..WHOLE]);
+            format!("{text}\n… {} more in {path}", text::bytes((bytes.len() - WHOLE) as u64))
+        }
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(None) => "The rest is not in the record.".to_owned(),
         Err(error) => format!("The rest cannot be read: {error}"),
     }
+}
+
+/// Works a stretch out of the event file of an attempt.
+fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, RecordError> {
+    let mut events = run_dir.events(&request.base)?;
+    let mut earlier = Earlier::new(request.stretch);
+    loop {
+        let at = events.position();
+        let record = match events.next() {
+            None => break,
+            Some(Ok(record)) => record,
+            // A damaged line; the next one can be read.
+            Some(Err(_)) if events.position() > at => continue,
+            Some(Err(error)) => return Err(error),
+        };
+        let is_known = request.known.is_some_and(|known| record.seq <= known);
+        if !is_known || earlier.take(&record).is_break() {
+            break;
+        }
+    }
+    Ok(earlier.finish())
 }
 
 /// Length of the file, bytes that are not shown, lines; `None` when the length is still `known`.

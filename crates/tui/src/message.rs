@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 use roboppi_attach::{History, PlayInput, Wish};
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{RunRecord, RunView};
+use roboppi_run::{AttemptRef, RunRecord, RunView};
 
+use crate::activity_pane::EarlierRead;
 use crate::driver::Hold;
 use crate::keymap::Key;
 use crate::log_pane::{CoreTail, LogReply};
@@ -39,6 +40,10 @@ pub(crate) enum Message {
     CoreTail(CoreTail),
     /// A large value of the record: its name, and what is in it.
     Whole(String, String),
+    /// What an agent did earlier.
+    Earlier(EarlierRead),
+    /// How many events of an attempt are not in the record.
+    Missing(AttemptRef, u64),
 }
 
 /// Something the driver is to do.

@@ -1,10 +1,13 @@
 //! How what happens changes the model. Does no I/O and reads no clock.
 
+use std::sync::Arc;
+
 use ratatui::layout::Size;
 use roboppi_attach::Wish;
 use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord, RunStatus};
 
+use crate::fetch::Wanted;
 use crate::forecast::forecast;
 use crate::layout::{Areas, log_parts, log_text};
 use crate::log_pane::{Layout, LogRequest};
@@ -13,6 +16,7 @@ use crate::model::{Model, Question, can_be_ended, can_be_skipped};
 use crate::tab::Tab;
 use crate::{Colours, view};
 
+mod earlier;
 mod editor;
 mod ending;
 mod keys;
@@ -103,7 +107,18 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         }
         Message::Log(reply) => log::answered(model, reply, &mut actions),
         Message::CoreTail(tail) => model.core_tail = tail,
-        Message::Whole(name, text) => model.activity.read(name, text),
+        Message::Whole(name, text) => {
+            model.dirty = true;
+            model.activity.read(name, text);
+        }
+        Message::Earlier(read) => {
+            model.dirty = true;
+            earlier::arrived(model, read);
+        }
+        Message::Missing(of, events) => {
+            model.dirty = true;
+            model.activity.miss(of, events);
+        }
     }
     close_stale_question(model);
     actions
@@ -118,8 +133,10 @@ pub(crate) fn prepare(model: &mut Model) {
         let columns = usize::from(Areas::of(model.size, model.focus).pane.width);
         let mut pane = std::mem::take(&mut model.activity);
         if let Some(attempt) = model.shown_attempt() {
-            pane.render(&attempt.activity, columns, |item, folded, pane| {
-                view::activity_item(model, pane, attempt, item, folded)
+            let earlier = pane.earlier.shown().map(Arc::clone);
+            let activity = earlier.as_deref().unwrap_or(&attempt.activity);
+            pane.render(activity, columns, |item, folded, pane| {
+                view::activity_item(model, pane, activity, item, folded)
             });
         }
         model.activity = pane;
@@ -178,9 +195,21 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
     })
 }
 
-/// The large value of the record that the next frame shows and does not have.
-pub(crate) fn wanted_whole(model: &Model) -> Option<&str> {
-    model.activity.wanted().filter(|_| model.tab == Tab::Activity)
+/// What of the record, beside logs, the next frame shows and does not have.
+pub(crate) fn wanted_of_record(model: &Model) -> Option<Wanted> {
+    if model.tab != Tab::Activity {
+        return None;
+    }
+    let pane = &model.activity;
+    if let Some(request) = pane.earlier.wanted() {
+        return Some(Wanted::Earlier(request.clone()));
+    }
+    if let Some(name) = pane.wanted() {
+        return Some(Wanted::Whole(name.to_owned()));
+    }
+    let attempt = model.shown_attempt().filter(|attempt| attempt.finished_at.is_some())?;
+    let is_known = pane.missing(&attempt.of).is_some();
+    (!is_known).then(|| Wanted::Missing(attempt.of.clone(), attempt.base.clone()))
 }
 
 /// Whether the next frame shows what the core said.

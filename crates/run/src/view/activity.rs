@@ -60,6 +60,9 @@ impl Activity {
     /// Bytes of text in the items that are kept; the latest item is kept however long it is.
     pub const ITEM_BYTES: usize = 4 * 1024 * 1024;
 
+    /// Longest line of a worker that is kept because nobody knows what it says, in bytes.
+    pub const UNKNOWN_BYTES: usize = 4 * 1024;
+
     /// Items that were given up.
     #[must_use]
     pub fn items_given_up(&self) -> u64 {

@@ -10,9 +10,6 @@ use roboppi_ipc::{
 use super::activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
 use crate::AttemptRecord;
 
-/// Longest line of a worker that is kept because nobody knows what it says, in bytes.
-const UNKNOWN_BYTES: usize = 4 * 1024;
-
 impl Activity {
     pub(super) fn apply(&mut self, record: &AttemptRecord) {
         match &record.event {
@@ -55,7 +52,7 @@ impl Activity {
             WorkerEvent::Waiting(waiting) => self.wait(record, waiting),
             WorkerEvent::Unknown { raw } => {
                 self.unknown += 1;
-                let raw = raw[..raw.floor_char_boundary(UNKNOWN_BYTES)].to_owned();
+                let raw = raw[..raw.floor_char_boundary(Self::UNKNOWN_BYTES)].to_owned();
                 self.add(record, None, Act::Unknown { raw });
             }
             WorkerEvent::Stdout(_)

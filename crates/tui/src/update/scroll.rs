@@ -6,6 +6,8 @@ use crate::model::Model;
 use crate::tab::Tab;
 use crate::view;
 
+use super::earlier;
+
 /// How far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
@@ -28,6 +30,9 @@ pub(super) fn pane(model: &mut Model, to: Move) {
     if model.tab == Tab::Diffs {
         model.diffs.scroll();
     }
+    if model.tab == Tab::Activity && earlier::go(model, to, at, most) {
+        return;
+    }
     let scroll = &mut model.scroll[model.tab.index()];
     let page = isize::try_from(extent.rows.saturating_sub(1).max(1)).unwrap_or(1);
     scroll.top = match to {
@@ -40,7 +45,9 @@ pub(super) fn pane(model: &mut Model, to: Move) {
         Move::Last => most,
     };
     // Only a tab that grows at its end stays there.
-    scroll.stick = matches!(model.tab, Tab::Core | Tab::Activity) && scroll.top == most;
+    scroll.stick = matches!(model.tab, Tab::Core | Tab::Activity)
+        && scroll.top == most
+        && model.activity.earlier.shown().is_none();
 }
 
 fn log(model: &mut Model, to: Move) {

@@ -6,6 +6,9 @@ use crate::diff_pane::{Diffs, Heading};
 use crate::model::{Model, Scroll};
 use crate::tab::Tab;
 
+use super::earlier;
+use super::scroll::Move;
+
 /// Makes sure something is selected and, when the selection follows the run, that it is the right thing.
 /// `just_over` says that the run ended with this message.
 pub(super) fn settle(model: &mut Model, just_over: bool) {
@@ -151,6 +154,11 @@ fn no_attempt(step: &StepView, iteration: u32, attempt: Option<u32>) -> String {
 /// `<` and `>`: to another heading of the changes, or another thing an agent did.
 pub(super) fn change_by(model: &mut Model, by: isize) {
     if model.tab == Tab::Activity {
+        let at = if by < 0 { 0 } else { usize::MAX };
+        if model.activity.is_at_edge(by) && earlier::go(model, Move::Rows(by), at, 0) {
+            model.follow = false;
+            return;
+        }
         if let Some(row) = model.activity.choose(by) {
             model.follow = false;
             model.scroll[Tab::Activity.index()] = Scroll { top: row, stick: false };

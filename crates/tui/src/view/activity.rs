@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_ipc::{ChangeKind, PlanStatus};
 use roboppi_run::{Act, Activity, ActivityItem, AttemptView, ToolUse, spent_words, tokens, tool_words};
+use serde_json::Value;
 
 use super::{Extent, page, put};
 use crate::activity_pane::ActivityPane;
@@ -86,7 +87,8 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
             0 => String::new(),
             failed => format!(" ({failed} failed)"),
         };
-        facts.push(format!("{} calls{failed}", tokens(activity.tool_calls)));
+        let noun = if activity.tool_calls == 1 { "call" } else { "calls" };
+        facts.push(format!("{} {noun}{failed}", tokens(activity.tool_calls)));
     }
     if !facts.is_empty() {
         let facts = sanitise::text(&facts.join(" · "));
@@ -97,11 +99,25 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
         lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
     }
     plan(model, activity, area, &mut lines);
-    if activity.items_given_up() > 0 {
-        let words = format!("{} earlier things are in the record", activity.items_given_up());
-        lines.push(Line::styled(text::fit(&words, columns), theme.faint()));
+    if let Some(words) = place(model, activity) {
+        lines.push(Line::styled(text::fit(&words, columns), theme.note()));
     }
     lines
+}
+
+/// Which of all things are shown, when not all are.
+fn place(model: &Model, activity: &Activity) -> Option<String> {
+    let earlier = &model.activity.earlier;
+    if earlier.wanted().is_some() {
+        return Some("Reading what came before …".to_owned());
+    }
+    let total = activity.items_total;
+    if let Some(shown) = earlier.shown() {
+        let (first, last) = (shown.items_given_up() + 1, shown.items_total);
+        return Some(format!("{first}–{last} of {total} things · End shows the latest"));
+    }
+    let before = activity.items_given_up();
+    (before > 0).then(|| format!("the latest of {total} things · scroll up for {before} earlier ones"))
 }
 
 /// The list of things to do: all of it where there is room, else the one it is at.
@@ -124,9 +140,16 @@ fn plan(model: &Model, activity: &Activity, area: Rect, lines: &mut Vec<Line<'st
     lines.push(line("▸", &format!("{done} of {all} steps done{now}"), theme.busy()));
 }
 
-/// What is being said right now.
+/// What is being said right now, or what is missing at the end.
 fn partial(model: &Model, attempt: &AttemptView, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
+    if model.activity.earlier.shown().is_some() {
+        return lines;
+    }
+    if let Some(missing @ 1..) = model.activity.missing(&attempt.of) {
+        let words = format!("… {missing} more events are not in the record, which was full");
+        lines.push(Line::styled(text::fit(&words, columns.into()), model.theme.busy()));
+    }
     for part in model.activity.partial(&attempt.of) {
         let style = if part.is_thought { model.theme.faint() } else { Style::new() };
         let hole = if part.has_holes { "… " } else { "" };
@@ -143,12 +166,12 @@ fn partial(model: &Model, attempt: &AttemptView, columns: u16) -> Vec<Line<'stat
 pub(crate) fn item(
     model: &Model,
     pane: &ActivityPane,
-    attempt: &AttemptView,
+    activity: &Activity,
     item: &ActivityItem,
     folded: bool,
 ) -> Vec<Line<'static>> {
     let columns = usize::from(crate::layout::Areas::of(model.size, model.focus).pane.width).max(4);
-    let depth = depth(&attempt.activity, item);
+    let depth = depth(activity, item);
     let inner = columns.saturating_sub(depth * INDENT).max(4);
     let mut lines = match &item.what {
         Act::Text(said) => {
@@ -169,8 +192,12 @@ pub(crate) fn item(
             };
             let head = format!("{sign} {action} {}", sanitise::text(&change.path));
             let mut lines = vec![Line::styled(text::fit(&head, inner), model.theme.note())];
-            if let Some(patch) = change.patch.and_then(|seq| attempt.activity.patch(seq)) {
-                diff_lines(model, &patch.patch.diff, inner, folded, &mut lines);
+            match change.patch.map(|seq| activity.patch(seq)) {
+                Some(Some(patch)) => diff_lines(model, &patch.patch.diff, inner, folded, &mut lines),
+                Some(None) if !folded => {
+                    lines.push(more_line(model, "  … the change is in the record alone", inner));
+                }
+                _ => {}
             }
             lines
         }
@@ -186,7 +213,11 @@ pub(crate) fn item(
             let shown = if folded { text::beginning(raw, 500).0 } else { raw };
             let words = format!("? {}", sanitise::text(shown));
             let rows = text::wrap(&words, inner).into_iter().take(if folded { 1 } else { usize::MAX });
-            rows.map(|line| Line::styled(line, model.theme.faint())).collect()
+            let mut lines: Vec<_> = rows.map(|line| Line::styled(line, model.theme.faint())).collect();
+            if !folded && raw.len() + 4 > Activity::UNKNOWN_BYTES {
+                lines.push(more_line(model, "  … the whole line is in the log", inner));
+            }
+            lines
         }
     };
     if depth > 0 {
@@ -284,6 +315,9 @@ fn tool_lines(
         Span::raw(" ".repeat(gap)),
         Span::styled(state, style),
     ])];
+    if !folded {
+        input_lines(model, pane, tool, columns, &mut lines);
+    }
     let Some(outcome) = &tool.result else { return lines };
     let rows = match (folded, outcome.result.ok) {
         (true, true) => return lines,
@@ -301,16 +335,54 @@ fn tool_lines(
     }
     if returned.len() > rows {
         lines.push(more_line(model, &format!("  … {} more lines", returned.len() - rows), columns));
-    } else if outcome.result.blob.is_some() && whole.is_none() {
-        let words = format!("  … {} in all, in the record", text::bytes(outcome.result.bytes));
+    } else if whole.is_none() && outcome.result.bytes > outcome.result.preview.len() as u64 {
+        let all = text::bytes(outcome.result.bytes);
+        let words = match outcome.result.blob {
+            Some(_) => format!("  … {all} in all, in the record"),
+            None => format!("  … {all} in all, the rest is not in the record"),
+        };
         lines.push(more_line(model, &words, columns));
     }
     lines
 }
 
+/// All a call was given, one field after the other.
+fn input_lines(
+    model: &Model,
+    pane: &ActivityPane,
+    tool: &ToolUse,
+    columns: usize,
+    lines: &mut Vec<Line<'static>>,
+) {
+    let recorded = pane.whole(tool.blob.as_deref());
+    let whole =
+        recorded.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())));
+    let fields: Vec<(&str, &Value)> = match whole.as_ref().unwrap_or(&tool.input) {
+        Value::Null => Vec::new(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+        other => vec![("", other)],
+    };
+    for (name, value) in fields {
+        let said = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        for (index, line) in sanitise::lines(&format!("{name}{}", said.trim_end())).iter().enumerate() {
+            for (part, row) in text::wrap(line, columns.saturating_sub(4)).into_iter().enumerate() {
+                let sign = if (index, part) == (0, 0) { ">" } else { " " };
+                lines.push(Line::from(format!("  {sign} {row}")));
+            }
+        }
+    }
+    if tool.blob.is_some() && recorded.is_none() {
+        lines.push(more_line(model, "  … all of it is in the record", columns));
+    }
+}
+
 fn diff_lines(model: &Model, diff: &str, columns: usize, folded: bool, lines: &mut Vec<Line<'static>>) {
-    let rows: Vec<_> = text::beginning(diff, LONGEST)
-        .0
+    let (shown, left_off) = text::beginning(diff, LONGEST);
+    let rows: Vec<_> = shown
         .lines()
         .filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ ") && !line.starts_with("diff "))
         .collect();
@@ -329,6 +401,8 @@ fn diff_lines(model: &Model, diff: &str, columns: usize, folded: bool, lines: &m
     }
     if rows.len() > few {
         lines.push(more_line(model, &format!("  … {} more lines", rows.len() - few), columns));
+    } else if left_off > 0 {
+        lines.push(more_line(model, "  … the rest is on the tab Diffs", columns));
     }
 }
 

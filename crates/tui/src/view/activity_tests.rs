@@ -8,10 +8,11 @@ use roboppi_ipc::{
 use serde_json::json;
 
 use crate::Colours;
+use crate::fetch::Wanted;
 use crate::message::Message;
 use crate::test_run::{TestRun, draw, of, plan, press, screen};
 use crate::theme::Theme;
-use crate::update::{prepare, update, wanted_whole};
+use crate::update::{prepare, update, wanted_of_record};
 
 fn call(id: &str, name: &str, input: serde_json::Value, parent: Option<&str>) -> WorkerEvent {
     let (id, name, parent) = (id.to_owned(), name.to_owned(), parent.map(str::to_owned));
@@ -108,7 +109,7 @@ fn an_agent_at_work() {
 fn results_fold_and_unfold() {
     let run = at_work();
     let mut model = run.model(120, 40);
-    press(&mut model, "Enter < < < Space");
+    press(&mut model, "Enter < < < < Space");
     assert_snapshot!("activity_unfolded_120x40", screen(&model));
     press(&mut model, "z g");
     assert_snapshot!("activity_all_unfolded_120x40", screen(&model));
@@ -129,15 +130,38 @@ fn the_whole_of_a_long_result_is_read_when_it_is_unfolded() {
     run.event(&of("fix", 1), result);
     let mut model = run.model(80, 24);
     let _ = screen(&model);
-    assert_eq!(wanted_whole(&model), None);
+    assert_eq!(wanted_of_record(&model), None);
     press(&mut model, "Space");
     prepare(&mut model);
-    assert_eq!(wanted_whole(&model), Some("0f00"));
+    assert_eq!(wanted_of_record(&model), Some(Wanted::Whole("0f00".to_owned())));
     assert!(screen(&model).contains("in all, in the record"));
     update(&mut model, Message::Whole("0f00".into(), "the beginning\nand the end".into()));
     prepare(&mut model);
     assert!(screen(&model).contains("and the end"));
-    assert_eq!(wanted_whole(&model), None);
+    assert_eq!(wanted_of_record(&model), None);
+}
+
+#[test]
+fn what_the_record_does_not_have_is_said_where_it_is_missing() {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::ClaudeCode;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 4711);
+    run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "cat long"}), None));
+    let mut cut = returned("t1", true, "the beginning");
+    if let WorkerEvent::ToolResult(result) = &mut cut {
+        result.bytes = 5_000;
+    }
+    run.event(&of("fix", 1), cut);
+    run.ended(&of("fix", 1), crate::test_run::result(roboppi_ipc::WorkerStatus::Succeeded, Some(0)));
+    let mut model = run.model(80, 24);
+    press(&mut model, "Space");
+    prepare(&mut model);
+    assert!(screen(&model).contains("4.8 KiB in all, the rest is not in the record"), "{}", screen(&model));
+    assert_eq!(wanted_of_record(&model), Some(Wanted::Missing(of("fix", 1), of("fix", 1).base())));
+    update(&mut model, Message::Missing(of("fix", 1), 12));
+    assert!(screen(&model).contains("12 more events are not in the record"));
+    assert_eq!(wanted_of_record(&model), None);
 }
 
 #[test]
