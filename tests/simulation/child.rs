@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use roboppi_core::{JobInput, WorkerControl, WorkerOutcome};
 use roboppi_ipc::{
-    CancelReason, CoreEvent, Cost, EndingPhase, ErrorClass, JobId, ProcessIdentity, ResultDetails,
-    WorkerResult, WorkerStatus,
+    CancelReason, CoreEvent, EndingPhase, ErrorClass, JobId, ProcessIdentity, ResultDetails, WorkerResult,
+    WorkerStatus,
 };
 use roboppi_process::ExitKind;
 use roboppi_process::machine::{ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, Signal};
@@ -313,14 +313,9 @@ fn unstarted(cancelled: Option<CancelReason>) -> WorkerResult {
         Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
     };
     WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
-        duration_ms: 0,
-        exit_code: None,
         error_class: Some(class),
         details: Some(Box::new(ResultDetails { cancel_reason: cancelled, ..ResultDetails::default() })),
+        ..WorkerResult::of_status(status)
     }
 }
 

@@ -34,6 +34,23 @@ pub struct WorkerResult {
     pub details: Option<Box<ResultDetails>>,
 }
 
+impl WorkerResult {
+    /// A result of which no more is known than how it ended.
+    #[must_use]
+    pub fn of_status(status: WorkerStatus) -> Self {
+        Self {
+            status,
+            artifacts: Vec::new(),
+            observations: Vec::new(),
+            cost: Cost::default(),
+            duration_ms: 0,
+            exit_code: None,
+            error_class: None,
+            details: None,
+        }
+    }
+}
+
 /// `status` of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

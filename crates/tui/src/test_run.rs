@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use roboppi_ipc::{
-    CancelReason, CoreEvent, Cost, ErrorClass, JobId, Leaked, Observation, Patch, ProcessIdentity, Progress,
+    CancelReason, CoreEvent, ErrorClass, JobId, Leaked, Observation, Patch, ProcessIdentity, Progress,
     ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerResult, WorkerStatus,
 };
 use roboppi_run::{
@@ -51,14 +51,10 @@ pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
 
 pub(crate) fn result(status: WorkerStatus, exit_code: Option<i32>) -> WorkerResult {
     WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
         duration_ms: 4_200,
         exit_code,
         error_class: (status == WorkerStatus::Failed).then_some(ErrorClass::NonRetryable),
-        details: None,
+        ..WorkerResult::of_status(status)
     }
 }
 

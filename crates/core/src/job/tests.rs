@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use roboppi_ipc::{Cost, JobType};
+use roboppi_ipc::JobType;
 use serde_json::json;
 
 use super::*;
@@ -8,14 +8,10 @@ use crate::fixtures::job;
 
 fn outcome(status: WorkerStatus) -> WorkerOutcome {
     let result = WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
         duration_ms: 1,
         exit_code: Some(0),
         error_class: (status != WorkerStatus::Succeeded).then_some(ErrorClass::RetryableTransient),
-        details: None,
+        ..WorkerResult::of_status(status)
     };
     WorkerOutcome { result, started: true }
 }

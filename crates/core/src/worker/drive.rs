@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, Cost, ErrorClass, JobId, Mono, ResultDetails, VariablePolicy, WorkerResult, WorkerStatus,
+    CancelReason, ErrorClass, JobId, Mono, ResultDetails, VariablePolicy, WorkerResult, WorkerStatus,
     WorkerTask,
 };
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, run};
@@ -192,14 +192,9 @@ fn end_without_report(shared: &Shared, problem: String, cancelled: Option<Cancel
     let details =
         ResultDetails { cancel_reason: cancelled, error: Some(problem), ..ResultDetails::default() };
     let result = WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
-        duration_ms: 0,
-        exit_code: None,
         error_class: Some(class),
         details: Some(Box::new(details)),
+        ..WorkerResult::of_status(status)
     };
     let mut state = shared.state.borrow_mut();
     let started = state.is_running;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions, Trace};
 use roboppi_ipc::{
-    CAPABILITY_MASK, CoreEvent, CoreEventMessage, Cost, DecodeError, DecodeErrorKind, Dialect, ErrorClass,
+    CAPABILITY_MASK, CoreEvent, CoreEventMessage, DecodeError, DecodeErrorKind, Dialect, ErrorClass,
     Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono, Observation,
     WorkerResult, WorkerStatus,
 };
@@ -335,14 +335,9 @@ fn unreadable_end(error: &DecodeError) -> Option<JobCompleted> {
     let job_id = error.job_id.clone().filter(|_| message_type == "job_completed")?;
     let said = format!("the core does not say legibly how the job ended: {error}");
     let result = WorkerResult {
-        status: WorkerStatus::Failed,
-        artifacts: Vec::new(),
         observations: vec![Observation::text(said)],
-        cost: Cost::default(),
-        duration_ms: 0,
-        exit_code: None,
         error_class: Some(ErrorClass::NonRetryable),
-        details: None,
+        ..WorkerResult::of_status(WorkerStatus::Failed)
     };
     let (outcome, error_class) = (JobOutcome::Failed, result.error_class);
     Some(JobCompleted { job_id, outcome, result: Some(result), error_class })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use roboppi_attach::{LiveFeed, LiveSource, RunSource};
 use roboppi_ipc::{
-    Cost, ErrorClass, OutputStream, ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerOutput,
-    WorkerResult, WorkerStatus,
+    ErrorClass, OutputStream, ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
+    WorkerStatus,
 };
 use roboppi_journal::{EventFileWriter, JournalWriter, RunDir, SpoolWriter, StateRoot};
 use roboppi_run::{
@@ -88,14 +88,11 @@ pub(super) fn attempt_finished(
 ) -> RunEvent {
     let failed = exit_code != 0;
     let result = WorkerResult {
-        status: if failed { WorkerStatus::Failed } else { WorkerStatus::Succeeded },
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
         duration_ms: 1,
         exit_code: Some(exit_code),
         error_class: failed.then_some(ErrorClass::NonRetryable),
         details: Some(Box::new(ResultDetails::default())),
+        ..WorkerResult::of_status(if failed { WorkerStatus::Failed } else { WorkerStatus::Succeeded })
     };
     RunEvent::AttemptFinished { of: of.clone(), result, last_seq, log_bytes, events_bytes: 0 }
 }

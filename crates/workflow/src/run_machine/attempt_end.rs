@@ -76,23 +76,21 @@ fn one_line(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use roboppi_ipc::{Cost, Observation, ResultDetails};
+    use roboppi_ipc::{Observation, ResultDetails};
 
     use super::*;
 
     fn result(status: WorkerStatus, reason: Option<CancelReason>) -> WorkerResult {
         WorkerResult {
-            status,
-            artifacts: Vec::new(),
             observations: vec![
                 Observation::text("some output"),
                 Observation::text("[stderr]\nmore\n  no   such file\n"),
             ],
-            cost: Cost::default(),
             duration_ms: 1,
             exit_code: Some(2),
             error_class: Some(ErrorClass::NonRetryable),
             details: Some(Box::new(ResultDetails { cancel_reason: reason, ..ResultDetails::default() })),
+            ..WorkerResult::of_status(status)
         }
     }
 

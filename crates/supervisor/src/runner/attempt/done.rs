@@ -1,7 +1,7 @@
 //! What came of an attempt.
 
 use roboppi_ipc::{
-    CancelReason, Cost, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
+    CancelReason, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
     WorkerStatus,
 };
 use roboppi_workflow::AttemptEnd;
@@ -33,7 +33,7 @@ fn of_completion(completed: JobCompleted) -> AttemptDone {
             JobOutcome::Failed => WorkerStatus::Failed,
             JobOutcome::Cancelled => WorkerStatus::Cancelled,
         };
-        WorkerResult { error_class: completed.error_class, ..bare_result(status) }
+        WorkerResult { error_class: completed.error_class, ..WorkerResult::of_status(status) }
     });
     AttemptDone { end: AttemptEnd::from(&result), result, started: true }
 }
@@ -58,7 +58,7 @@ fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
         error_class,
         observations: vec![Observation::text(detail.clone())],
         details: Some(Box::new(details)),
-        ..bare_result(status)
+        ..WorkerResult::of_status(status)
     };
     let end = match stop {
         AttemptStop::Failed(class, detail) => AttemptEnd::Failed { class, detail },
@@ -66,19 +66,6 @@ fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
         AttemptStop::Lost(detail) => AttemptEnd::Lost { detail },
     };
     AttemptDone { end, result, started }
-}
-
-fn bare_result(status: WorkerStatus) -> WorkerResult {
-    WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost::default(),
-        duration_ms: 0,
-        exit_code: None,
-        error_class: None,
-        details: None,
-    }
 }
 
 #[cfg(test)]
