@@ -50,12 +50,23 @@ fn on_another_machine_every_command_reads_it() {
         &["events", "--json"],
         &["events", "--workers", "--json"],
         &["logs", "--all", "--stream", "stderr"],
+        &["logs", "-f"],
+        &["attach", "--output", "json"],
+        &["replay", "--speed", "max", "--output", "json"],
     ] {
         let read = |env: &TestEnv| env.roboppi(arguments).output().code(0).text();
         assert_eq!(read(&there), read(&here), "{arguments:?}");
     }
     let page = there.roboppi(["show"]).output().code(0).text();
     assert!(page.contains("test it failed") && page.contains("| broken") && page.contains("from "), "{page}");
+    for command in [&["attach"][..], &["replay", "--speed", "max"]] {
+        let mut screen = there.roboppi(command).start_in_terminal(30, 110);
+        screen.wait_for_text("failed: step test it");
+        screen.press("2");
+        screen.wait_for_text("broken");
+        screen.press("q");
+        screen.expect_code(0);
+    }
     let listed = json(&there.roboppi(["runs", "--json"]).output().code(0).text());
     assert_eq!((&listed[0]["state"], &listed[0]["stepsDone"]), (&"failed".into(), &2.into()));
     assert!(listed[0]["importedFrom"].is_string(), "{listed}");
