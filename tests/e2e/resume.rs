@@ -251,17 +251,17 @@ fn small() -> Flow {
         .with("concurrency: 1")
         .step_with(
             "make",
-            "mkdir -p out/deep; echo one > out/deep/one; ln -sf deep/one out/link",
+            &script("make", "mkdir -p out/deep; echo one > out/deep/one; ln -sf deep/one out/link"),
             &["outputs:", "  - { name: tree, path: out }"],
         )
         .step_with(
             "beside",
-            "[ -e tried ] || { touch tried; exit 1; }",
+            &script("beside", "[ -e tried ] || { touch tried; exit 1; }"),
             &["on_failure: retry", "max_retries: 1"],
         )
         .step_with(
             "take",
-            "mkdir -p taken; cat tree/deep/one > taken/two; echo two >> taken/two",
+            &script("take", "mkdir -p taken; cat tree/deep/one > taken/two; echo two >> taken/two"),
             &[
                 "depends_on: [make, beside]",
                 "inputs:",
@@ -364,14 +364,19 @@ fn crash_at_every_record(lane: usize, lanes: usize) {
                 }
             }
             let at = format!("crash after record {records} of {}, {left:?}", lines.len());
+            env.write("done", "");
             let outcome = resume(&env, &["--resume", "-1"]).output();
             let shown = outcome.to_string();
             assert!(shown.contains("SUCCEEDED"), "{at}: {shown}");
             let _ = outcome.code(0);
-            let second = env.runs().pop().unwrap();
-            for step in worked(&second) {
-                assert!(!succeeded.contains(&step.as_str()), "{at}: `{step}` was done twice\n{shown}");
+            // What was really done, and what the record says of it.
+            let did = env.read("done");
+            let did: Vec<_> = did.lines().collect();
+            for step in &did {
+                assert!(!succeeded.contains(step), "{at}: `{step}` was done twice\n{shown}");
             }
+            assert_eq!(worked(&env.runs().pop().unwrap()), did, "{at}: {shown}");
+            assert!((1..did.len()).all(|last| !did[..last].contains(&did[last])), "{at}: {did:?}");
             assert_eq!(everything(&context), expected, "{at}: {shown}");
         }
     }
