@@ -1,18 +1,18 @@
 //! `roboppi export`
 
-use std::fs::Permissions;
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use roboppi_attach::{RunFollower, Standing};
-use roboppi_journal::{PortableHead, RunDir};
+use roboppi_journal::{PortableHead, RecordError, RunDir};
 use roboppi_run::{RunId, TimelineBuilder};
 use tempfile::NamedTempFile;
 
 use crate::cli::{ExportArgs, ExportFormat};
-use crate::commands::{logs, out, record};
+use crate::commands::{logs, record};
 use crate::exit::Failure;
 use crate::terminal::{self, plain};
 
@@ -66,7 +66,12 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
     let code = to(target, |out| {
-        exported = Some(dir.export(&head, out, &name).map_err(|error| Broken::Own(Failure::own(error)))?);
+        exported = Some(dir.export(&head, out, &name).map_err(|error| match error {
+            RecordError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+                Broken::Out(source)
+            }
+            error => Broken::Own(Failure::own(error)),
+        })?);
         Ok(())
     })?;
     if let Some(exported) = exported {
@@ -94,24 +99,21 @@ fn trace_of(dir: &RunDir) -> trace::Trace {
     trace::Trace::new(timeline.finish(), dir.id().map(|id| id.to_string()).unwrap_or_default())
 }
 
-/// Writes a file, whole or not at all, or else stdout. Who reads no further has seen enough.
+/// Writes a file, whole or not at all, or else stdout, a pipe or a device.
 fn to(
     target: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
 ) -> Result<ExitCode, Failure> {
-    let Some(target) = target else {
-        let mut stdout = BufWriter::new(io::stdout().lock());
-        let written = write(&mut stdout).and_then(|()| stdout.flush().map_err(Broken::Out));
-        return match written {
-            Err(Broken::Own(failure)) => Err(failure),
-            Err(Broken::Out(error)) => out::ended(Err(error)),
-            Ok(()) => Ok(ExitCode::SUCCESS),
-        };
-    };
-    let unwritable = |error: io::Error| {
-        Failure::own(format!("cannot write {}: {error}", plain(&target.display().to_string())))
-    };
-    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let Some(target) = target else { return stream(io::stdout().lock(), "stdout", write) };
+    let name = plain(&target.display().to_string());
+    let unwritable = |error: io::Error| Failure::own(format!("cannot write {name}: {error}"));
+    // Of a link it is the file at its end that is written.
+    let place = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    if place.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let there = File::options().write(true).open(&place).map_err(unwritable)?;
+        return stream(there, &name, write);
+    }
+    let dir = place.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     // What a worker wrote is for its owner alone.
     let file = tempfile::Builder::new()
         .prefix(".roboppi-export-")
@@ -124,6 +126,22 @@ fn to(
         Broken::Out(error) => unwritable(error),
     })?;
     let file: NamedTempFile = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
-    file.persist(target).map_err(|error| unwritable(error.error))?;
+    file.persist(&place).map_err(|error| unwritable(error.error))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what cannot be taken back. Who reads no further has seen enough.
+fn stream(
+    out: impl Write,
+    name: &str,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
+) -> Result<ExitCode, Failure> {
+    let mut out = BufWriter::new(out);
+    match write(&mut out).and_then(|()| out.flush().map_err(Broken::Out)) {
+        Err(Broken::Own(failure)) => Err(failure),
+        Err(Broken::Out(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::own(format!("cannot write {name}: {error}")))
+        }
+        Ok(()) | Err(Broken::Out(_)) => Ok(ExitCode::SUCCESS),
+    }
 }

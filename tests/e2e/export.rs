@@ -243,6 +243,36 @@ fn a_trace_nests_and_is_in_order_of_time() {
 }
 
 #[test]
+fn a_pipe_stays_a_pipe_and_a_link_a_link() {
+    let env = TestEnv::new();
+    // More than any pipe holds.
+    let _ = env.run(&Flow::of("head -c 1000000 /dev/urandom | base64")).output().code(0);
+    let logs = env.roboppi(["logs"]).output().code(0).stdout;
+    for (arguments, is_whole) in [("-1", false), ("-1 work --format txt", true)] {
+        let cut = format!("$ROBOPPI export {arguments} | head -c 1 | wc -c; echo ${{PIPESTATUS[0]}}");
+        assert_eq!(env.shell(&cut).output().code(0).text(), "1\n0\n", "{arguments}");
+        let through = format!(
+            "rm -f pipe; mkfifo pipe; cat pipe > whole & $ROBOPPI export {arguments} -o pipe || exit 9; wait
+             test -p pipe"
+        );
+        let _ = env.shell(&through).output().code(0);
+        let whole = env.work().join("whole");
+        let held = if is_whole {
+            fs::read(&whole).unwrap().len() > logs.len()
+        } else {
+            unpacked(&whole).values().any(|content| *content == logs)
+        };
+        assert!(held, "{arguments}");
+        env.write("file", "what was there before");
+        let link = format!("ln -sf file link; $ROBOPPI export {arguments} -o link && test -L link");
+        let _ = env.shell(&link).output().code(0);
+        assert_ne!(fs::read(env.work().join("file")).unwrap(), b"what was there before", "{arguments}");
+        let full = env.shell(&format!("$ROBOPPI export {arguments} > /dev/full")).output().code(125).stderr;
+        assert!(full.contains("No space left"), "{full}");
+    }
+}
+
+#[test]
 fn damage_and_nonsense_are_said() {
     let env = TestEnv::new();
     let none = env.roboppi(["export", "-1", "-o", "x"]).output().code(2);
