@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use roboppi_journal::RunDir;
-use roboppi_run::{RunRecord, RunView};
+use roboppi_run::{Manifest, RunRecord, RunView};
 
 use super::reader::RunReader;
 use super::watch::Watch;
@@ -22,6 +22,8 @@ pub struct RunFollower {
     watch: Watch,
     opened: Instant,
     owner_seen: Option<Instant>,
+    /// What was started, as it was read last: it says whose run it is when the record is taken away.
+    manifest: Option<Manifest>,
 }
 
 impl RunFollower {
@@ -29,7 +31,8 @@ impl RunFollower {
     #[must_use]
     pub fn new(dir: RunDir) -> Self {
         let watch = Watch::new(dir.path());
-        Self { reader: RunReader::new(dir.clone()), dir, watch, opened: Instant::now(), owner_seen: None }
+        let reader = RunReader::new(dir.clone());
+        Self { dir, reader, watch, opened: Instant::now(), owner_seen: None, manifest: None }
     }
 
     /// The same without what workers did: cheaper, and enough for those who read logs themselves.
@@ -43,6 +46,12 @@ impl RunFollower {
     #[cfg(test)]
     pub(super) fn polling(dir: RunDir) -> Self {
         Self { watch: Watch::polling(), ..Self::new(dir) }
+    }
+
+    /// As if it was long ago that somebody looked.
+    #[cfg(test)]
+    pub(super) const fn look_for_the_owner(&mut self) {
+        self.owner_seen = None;
     }
 
     /// The view to fold into what [`RunFollower::read`] will hand over. That of a journal of which a part is in a snapshot
@@ -90,10 +99,13 @@ impl RunFollower {
         if self.owner_seen.is_some_and(|seen| seen.elapsed() < OWNER) {
             return true;
         }
-        let owned = match self.dir.manifest() {
-            Ok(manifest) => catalog::is_owned(&self.dir, &manifest),
+        if let Ok(manifest) = self.dir.manifest() {
+            self.manifest = Some(manifest);
+        }
+        let owned = match &self.manifest {
+            Some(manifest) => catalog::is_owned(&self.dir, manifest),
             // It may be about to be written.
-            Err(_) => !self.dir.manifest_path().exists() && self.opened.elapsed() < OWNER,
+            None => !self.dir.manifest_path().exists() && self.opened.elapsed() < OWNER,
         };
         self.owner_seen = owned.then(Instant::now);
         owned

@@ -310,3 +310,18 @@ fn an_absent_record_is_a_lost_run() {
         RunStatus::Finished { outcome: RunOutcome::Lost, .. }
     ));
 }
+
+#[test]
+fn a_run_whose_record_is_taken_away_is_not_lost_while_its_owner_lives() {
+    let place = place();
+    let mut journal = JournalWriter::create(&place.run).unwrap();
+    journal.append(UtcMillis(1), started(1)).unwrap();
+    let mut follower = RunFollower::new(place.run.clone());
+    assert_eq!(follower.standing(), Standing::Live);
+    fs::rename(place.run.path(), place.run.path().with_file_name("elsewhere")).unwrap();
+    follower.look_for_the_owner();
+    assert_eq!(follower.standing(), Standing::Live);
+    journal.append(UtcMillis(2), FINISHED).unwrap();
+    follower.look_for_the_owner();
+    assert_eq!(follower.standing(), Standing::Finished(RunOutcome::Succeeded));
+}
