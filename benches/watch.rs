@@ -17,8 +17,14 @@ const ROBOPPI: &str = env!("CARGO_BIN_EXE_roboppi");
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     type Figure = (&'static str, fn(&Place));
-    let figures: [Figure; 5] =
-        [("list", list), ("latency", latency), ("polling", polling), ("idle", idle), ("viewers", viewers)];
+    let figures: [Figure; 6] = [
+        ("list", list),
+        ("latency", latency),
+        ("seldom", seldom),
+        ("polling", polling),
+        ("idle", idle),
+        ("viewers", viewers),
+    ];
     for (name, measure) in figures {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
             println!("\n{name}");
@@ -61,18 +67,21 @@ fn list(place: &Place) {
 
 /// From the write of a worker to the line an attached viewer prints, at 50 lines a second.
 fn latency(place: &Place) {
-    delay(place, "0", 100.0);
+    delay(place, "for n in $(seq 1000); do date +%s%N; sleep 0.02; done", "0", 100.0);
+}
+
+/// The same for what comes after a rest.
+fn seldom(place: &Place) {
+    delay(place, "for n in $(seq 15); do date +%s%N; sleep 1.5; done", "0", 100.0);
 }
 
 /// The same where nobody is told of writes, as on file systems of the network.
 fn polling(place: &Place) {
-    delay(place, "1", 250.0);
+    delay(place, "for n in $(seq 1000); do date +%s%N; sleep 0.02; done", "1", 250.0);
 }
 
-fn delay(place: &Place, poll: &str, goal: f64) {
-    const LINES: usize = 1_000;
-    let script = format!("for n in $(seq {LINES}); do date +%s%N; sleep 0.02; done");
-    let mut run = place.run(&[&script]);
+fn delay(place: &Place, script: &str, poll: &str, goal: f64) {
+    let mut run = place.run(&[script]);
     place.wait_for_log();
     let mut viewer = place.roboppi(&["attach", "--no-tui", "--stream"]);
     let mut viewer = viewer.env("ROBOPPI_POLL", poll).stdout(Stdio::piped()).spawn().unwrap();

@@ -7,6 +7,10 @@ use roboppi_ipc::Mono;
 /// Time between two looks at files that are being written.
 pub(super) const BUSY: Duration = Duration::from_millis(40);
 
+/// Time from a notice to the first look, which doubles from look to look until it is [`BUSY`]. The first thing a writer
+/// touches need not be what is looked for.
+const SOON: Duration = Duration::from_millis(1);
+
 /// How long nothing must have changed before notices are asked for.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
@@ -27,8 +31,13 @@ pub(super) struct Rhythm {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Looks on its own. Something changed last at this time.
-    Busy(Mono),
+    /// Looks on its own.
+    Busy {
+        /// When something changed last.
+        changed: Mono,
+        /// Time to the next look.
+        pace: Duration,
+    },
     /// Notices were asked for. What was written before that is still to be looked for.
     Arming,
     /// A notice will come.
@@ -72,7 +81,8 @@ pub(super) enum Next {
 impl Rhythm {
     /// Before the first look.
     pub(super) const fn new(notices: bool) -> Self {
-        let state = if notices { State::Busy(Mono::ZERO) } else { State::Polling };
+        let busy = State::Busy { changed: Mono::ZERO, pace: BUSY };
+        let state = if notices { busy } else { State::Polling };
         Self { state, looked: Mono::ZERO }
     }
 
@@ -80,23 +90,26 @@ impl Rhythm {
         let (state, next) = match (self.state, input) {
             (State::Arming, Input::Armed { granted: true }) => (State::Arming, Next::LookAt(now)),
             (State::Arming, Input::Armed { granted: false }) => (State::Polling, self.look_after(POLLING)),
-            (State::Polling, Input::Looked { .. }) => {
-                // What a distant file system says of a file may be old; reading it tells more.
-                (State::Polling, Next::Tell)
-            }
-            (_, Input::Looked { changed: true }) => (State::Busy(now), Next::Tell),
-            (State::Busy(changed), Input::Looked { changed: false }) if now.since(changed) >= REST => {
+            // What a distant file system says of a file may be old; reading it tells more.
+            (State::Polling, Input::Looked { .. }) => (State::Polling, Next::Tell),
+            (_, Input::Looked { changed: true }) => (State::Busy { changed: now, pace: BUSY }, Next::Tell),
+            (State::Busy { changed, .. }, Input::Looked { changed: false }) if now.since(changed) >= REST => {
                 (State::Arming, Next::Arm)
+            }
+            (State::Busy { changed, pace }, Input::Looked { changed: false }) => {
+                let pace = (pace * 2).min(BUSY);
+                (State::Busy { changed, pace }, Next::LookAt(now + pace))
             }
             (State::Arming | State::Resting, Input::Looked { changed: false }) => {
                 (State::Resting, Next::Rest)
             }
-            (State::Busy(changed), Input::Looked { changed: false }) => {
-                (State::Busy(changed), Next::LookAt(now + BUSY))
+            (State::Resting, Input::Noticed) => {
+                (State::Busy { changed: now, pace: SOON }, Next::LookAt(now + SOON))
             }
-            (State::Resting, Input::Noticed) => (State::Busy(now), self.look_after(BUSY)),
             (State::Polling, _) => (State::Polling, self.look_after(POLLING)),
-            (state @ (State::Busy(_) | State::Arming | State::Resting), _) => (state, self.look_after(BUSY)),
+            (state @ (State::Busy { .. } | State::Arming | State::Resting), _) => {
+                (state, self.look_after(BUSY))
+            }
         };
         if let Input::Looked { .. } = input {
             self.looked = now;
@@ -172,9 +185,9 @@ mod tests {
                 // Nothing came within the limit of whoever asked.
                 (2_080, Input::Asked, look(1_120)),
                 (2_080, SAME, Next::Rest),
-                (2_500, Input::Noticed, look(2_120)),
-                (2_500, CHANGED, Next::Tell),
-                (2_501, Input::Asked, look(2_540)),
+                (2_500, Input::Noticed, look(2_501)),
+                (2_501, CHANGED, Next::Tell),
+                (2_502, Input::Asked, look(2_541)),
             ],
         );
     }
@@ -195,16 +208,22 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_of_something_else_is_no_change() {
+    fn what_comes_a_little_after_a_notice_is_seen_soon() {
         check(
             true,
             &[
                 (2_000, SAME, Next::Arm),
                 (2_000, GRANTED, look(2_000)),
                 (2_000, SAME, Next::Rest),
-                // So soon after the last look it is not worth one of its own.
-                (2_010, Input::Noticed, look(2_040)),
-                (2_040, SAME, look(2_080)),
+                (2_010, Input::Noticed, look(2_011)),
+                (2_011, SAME, look(2_013)),
+                (2_013, SAME, look(2_017)),
+                (2_017, SAME, look(2_025)),
+                (2_025, SAME, look(2_041)),
+                (2_041, SAME, look(2_073)),
+                (2_073, SAME, look(2_113)),
+                (2_113, SAME, look(2_153)),
+                // The notice was of something else.
                 (3_010, SAME, Next::Arm),
             ],
         );
