@@ -7,12 +7,12 @@
 use std::io;
 
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Rect, Size};
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
 use crate::model::Model;
-use crate::view;
+use crate::{text, view};
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
@@ -53,6 +53,7 @@ impl Painter {
     pub(crate) fn paint(&mut self, model: &Model) -> io::Result<Vec<u8>> {
         self.next.reset();
         view::draw(model, &mut self.next);
+        self.forget_behind_new_clusters();
         let changes = self.shown.diff(&self.next);
         if changes.is_empty() && !self.unknown {
             return Ok(Vec::new());
@@ -62,7 +63,42 @@ impl Painter {
         CrosstermBackend::new(&mut bytes).draw(changes.into_iter())?;
         bytes.extend_from_slice(END);
         std::mem::swap(&mut self.shown, &mut self.next);
+        self.forget_within_clusters();
         Ok(bytes)
+    }
+
+    /// Terminals disagree about how wide signs of several characters are: a flag, a family, a hand with a colour. One that
+    /// knows no better shows each character by itself, over what comes behind.
+    fn forget_behind_new_clusters(&mut self) {
+        for (at, cell) in clusters(&self.next) {
+            if self.shown.content.get(at) != Some(cell) {
+                let most = cell.symbol().chars().map(|char| text::width(char.encode_utf8(&mut [0; 4]))).sum();
+                forget_behind(&mut self.shown, at, most);
+            }
+        }
+    }
+
+    /// When such a sign goes, not only its first column has to be written over.
+    fn forget_within_clusters(&mut self) {
+        let clusters: Vec<_> =
+            clusters(&self.shown).map(|(at, cell)| (at, text::width(cell.symbol()))).collect();
+        for (at, width) in clusters {
+            forget_behind(&mut self.shown, at, width);
+        }
+    }
+}
+
+/// The cells that hold more than one character.
+fn clusters(buffer: &Buffer) -> impl Iterator<Item = (usize, &Cell)> {
+    buffer.content.iter().enumerate().filter(|(_, cell)| cell.symbol().chars().nth(1).is_some())
+}
+
+/// What the terminal shows in the columns behind the first of `width` is not known.
+fn forget_behind(buffer: &mut Buffer, at: usize, width: usize) {
+    let columns = usize::from(buffer.area.width).max(1);
+    let end = (at + width).min((at / columns + 1) * columns).min(buffer.content.len());
+    if let Some(cells) = buffer.content.get_mut(at + 1..end) {
+        cells.iter_mut().for_each(|cell| drop(cell.set_style(Style::new().add_modifier(Modifier::HIDDEN))));
     }
 }
 

@@ -4,12 +4,14 @@ use std::num::NonZero;
 
 use proptest::prelude::*;
 use ratatui::layout::Size;
-use roboppi_ipc::UtcMillis;
+use roboppi_ipc::{OutputStream, UtcMillis};
 
 use super::Painter;
+use crate::log_pane::{LogRow, Place};
 use crate::message::Message;
 use crate::model::Model;
-use crate::test_run::{draw, empty, ending, failed, press, running, screen, succeeded, text_of};
+use crate::sanitise::styled_line;
+use crate::test_run::{draw, empty, ending, failed, press, running, screen, serve_log, succeeded, text_of};
 use crate::update::{prepare, update};
 
 /// What a terminal shows, without blanks at the ends of lines.
@@ -37,6 +39,37 @@ fn a_terminal_shows_what_was_drawn() {
         press(&mut model, keys);
         terminal.process(&painter.paint(&model).unwrap());
         assert_eq!(shown(&terminal), screen(&model), "{keys}");
+    }
+}
+
+/// The emulator shows each character of a sign by itself, as many terminals do.
+#[test]
+fn nothing_is_left_of_signs_whose_width_terminals_disagree_about() {
+    let mut model = running().model(80, 24);
+    let mut painter = Painter::new(model.size);
+    let mut terminal = terminal_of(&model);
+    press(&mut model, "2");
+    let rows = |text: &str| {
+        let row = |line| LogRow {
+            place: Place { line, part: 0 },
+            stream: OutputStream::Stdout,
+            ts: None,
+            column: 0,
+            runs: styled_line(text.as_bytes(), 50, true).runs,
+            cut: false,
+            hits: Vec::new(),
+            lost: 0,
+        };
+        (0..60).map(row).collect::<Vec<_>>()
+    };
+    let signs = "🇯🇵 👩‍👩‍👧‍👦 👍🏽 ☺️ 🇯🇵";
+    for text in [signs, "", &format!("  {signs}"), "1", &format!("{signs}{signs}"), signs, "12345 78"] {
+        serve_log(&mut model, &rows(text));
+        terminal.process(&painter.paint(&model).unwrap());
+        assert_eq!(painter.paint(&model).unwrap(), b"", "nothing changed");
+        if text.is_ascii() {
+            assert_eq!(shown(&terminal), screen(&model), "{text}");
+        }
     }
 }
 
