@@ -140,6 +140,13 @@ fn csi(bytes: &[u8]) -> Start {
     };
     let end = end + 2;
     let parameters = &bytes[2..end];
+    // The first function keys of a console: `ESC [ [ A`.
+    if bytes[end] == b'[' && parameters.is_empty() {
+        return match bytes.get(end + 1) {
+            None => Start::More,
+            Some(last) => Start::key((*last == b'A').then_some(Key::F1), end + 2),
+        };
+    }
     // A byte that cannot end a sequence is looked at afresh.
     let len = if (0x40..=0x7e).contains(&bytes[end]) { end + 1 } else { end };
     let key = match bytes[end] {
@@ -152,6 +159,7 @@ fn csi(bytes: &[u8]) -> Start {
             Some(b"4" | b"8") => Some(Key::End),
             Some(b"5") => Some(Key::PageUp),
             Some(b"6") => Some(Key::PageDown),
+            Some(b"11") => Some(Key::F1),
             _ => None,
         },
         b'Z' => Some(Key::BackTab),
@@ -187,6 +195,7 @@ const fn final_key(last: u8) -> Option<Key> {
         b'F' => Some(Key::End),
         b'H' => Some(Key::Home),
         b'M' => Some(Key::Enter),
+        b'P' => Some(Key::F1),
         _ => None,
     }
 }
@@ -254,8 +263,9 @@ mod tests {
 
     #[test]
     fn keys_of_common_terminals() {
-        let cases: [(&[u8], &[Key]); 26] = [
+        let cases: [(&[u8], &[Key]); 27] = [
             (b"q", &[Key::Char('q')]),
+            (b"\x1bOP\x1b[11~\x1b[[A\x1b[[Bq", &[Key::F1, Key::F1, Key::F1, Key::Char('q')]),
             ("ü漢".as_bytes(), &[Key::Char('ü'), Key::Char('漢')]),
             (b"\x03", &[Key::Ctrl('c')]),
             (b"\r", &[Key::Enter]),

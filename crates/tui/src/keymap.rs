@@ -6,7 +6,6 @@ use roboppi_attach::PlayInput;
 
 use crate::Role;
 use crate::model::Context;
-use crate::tab::Tab;
 
 /// A key as it was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +26,7 @@ pub(crate) enum Key {
     Home,
     End,
     Backspace,
+    F1,
 }
 
 impl fmt::Display for Key {
@@ -48,6 +48,7 @@ impl fmt::Display for Key {
             Self::Home => f.write_str("Home"),
             Self::End => f.write_str("End"),
             Self::Backspace => f.write_str("Backspace"),
+            Self::F1 => f.write_str("F1"),
         }
     }
 }
@@ -67,7 +68,8 @@ pub(crate) enum Command {
     Back,
     /// The tab of the number that was pressed.
     ShowNumber,
-    Show(Tab),
+    /// Shows the help, or what was shown before it.
+    Help,
     NextTab,
     PreviousTab,
     Follow,
@@ -219,11 +221,18 @@ const REPLAY: &[Binding] = &[
 
 const COMMON: &[Binding] = &[
     Binding {
-        keys: &[Key::Char('?')],
-        command: Command::Show(Tab::Help),
-        help: "this help",
+        keys: &[Key::Char('?'), Key::F1],
+        command: Command::Help,
+        help: "this help, and back to what was shown before",
         label: Some("help"),
         when: |now| !(now.asking || now.log && now.in_pane),
+    },
+    Binding {
+        keys: &[Key::F1],
+        command: Command::Help,
+        help: "the same, where ? searches",
+        label: Some("help"),
+        when: |now| !now.asking && now.log && now.in_pane,
     },
     Binding {
         keys: &[Key::Char('j'), Key::Down],
@@ -599,10 +608,15 @@ impl Binding {
     }
 }
 
+/// The rows in the order in which they are explained. Answers come last: a question names its own.
+pub(crate) fn explained(role: Role) -> impl Iterator<Item = &'static Binding> {
+    bindings(role).skip(ANSWERS.len()).chain(ANSWERS)
+}
+
 /// The keys of a screen and what they do, in the order of its help: for pages about it.
 #[must_use]
 pub fn key_reference(role: Role) -> Vec<(String, &'static str)> {
-    bindings(role).map(|binding| (binding.keys_in_words(), binding.help)).collect()
+    explained(role).map(|binding| (binding.keys_in_words(), binding.help)).collect()
 }
 
 /// What a key asks for now.
@@ -686,6 +700,6 @@ mod tests {
             let digit = Key::Char(char::from_digit(number, 10).unwrap());
             assert_eq!(command(digit, &Context::default()), Some(Command::ShowNumber));
         }
-        assert!(Tab::ALL.len() <= 9, "one key each");
+        assert!(crate::tab::Tab::ALL.len() <= 9, "one key each");
     }
 }

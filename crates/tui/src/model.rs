@@ -41,6 +41,8 @@ pub(crate) struct Model {
     pub(crate) tab: Tab,
     /// The tab the person chose.
     pub(crate) wanted_tab: Option<Tab>,
+    /// What the person looked at when they asked for help.
+    pub(crate) before_help: Option<(Option<Tab>, Focus)>,
     /// Index of the attempt shown; `None` for the latest.
     pub(crate) attempt: Option<usize>,
     /// Where each tab is scrolled to; the log has its own.
@@ -156,6 +158,7 @@ impl Model {
             focus: Focus::default(),
             tab: Tab::default(),
             wanted_tab: None,
+            before_help: None,
             attempt: None,
             scroll,
             log: LogPane::default(),

@@ -98,7 +98,9 @@ fn forget_behind(buffer: &mut Buffer, at: usize, width: usize) {
     let columns = usize::from(buffer.area.width).max(1);
     let end = (at + width).min((at / columns + 1) * columns).min(buffer.content.len());
     if let Some(cells) = buffer.content.get_mut(at + 1..end) {
-        cells.iter_mut().for_each(|cell| drop(cell.set_style(Style::new().add_modifier(Modifier::HIDDEN))));
+        for cell in cells {
+            cell.set_style(Style::new().add_modifier(Modifier::HIDDEN));
+        }
     }
 }
 

@@ -48,6 +48,21 @@ impl Tab {
         }
     }
 
+    /// Its name where there is little room.
+    pub(crate) const fn short_name(self) -> &'static str {
+        match self {
+            Self::Activity => "Act",
+            Self::Overview => "Over",
+            Self::Logs => "Logs",
+            Self::Diffs => "Diff",
+            Self::Usage => "Use",
+            Self::Result => "Res",
+            Self::Core => "Core",
+            Self::Timeline => "Time",
+            Self::Help => "Help",
+        }
+    }
+
     /// What it shows, for the help.
     pub(crate) const fn about(self) -> &'static str {
         match self {

@@ -327,6 +327,7 @@ pub(crate) fn press(model: &mut Model, keys: &str) -> Vec<Action> {
             "PgDn" => Key::PageDown,
             "Home" => Key::Home,
             "End" => Key::End,
+            "F1" => Key::F1,
             "Space" => Key::Char(' '),
             "C-c" => Key::Ctrl('c'),
             key => Key::Char(key.chars().next().unwrap()),

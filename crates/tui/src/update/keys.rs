@@ -27,7 +27,7 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::HalfPageUp => turn(model, Move::HalfPages(-1)),
         Command::HalfPageDown => turn(model, Move::HalfPages(1)),
         Command::OpenPane => model.focus = Focus::Pane,
-        Command::Back => model.focus = Focus::Steps,
+        Command::Back => back(model),
         Command::ShowNumber => {
             if let Key::Char(digit) = key
                 && let Some(tab) = digit.to_digit(10).and_then(|number| model.tab_of_number(number as usize))
@@ -35,7 +35,7 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
                 show(model, tab);
             }
         }
-        Command::Show(tab) => show(model, tab),
+        Command::Help => help(model),
         Command::NextTab => show(model, neighbour(model, 1)),
         Command::PreviousTab => show(model, neighbour(model, model.tabs().len() - 1)),
         Command::Follow => selection::toggle_follow(model),
@@ -143,9 +143,32 @@ fn give_mouse(model: &mut Model, actions: &mut Vec<Action>) {
     actions.push(Action::Mouse(model.mouse));
 }
 
+/// Shows the help, which is to be read and scrolled, or what was shown before it.
+fn help(model: &mut Model) {
+    if model.tab == Tab::Help {
+        return back(model);
+    }
+    let before = (model.wanted_tab, model.focus);
+    show(model, Tab::Help);
+    model.focus = Focus::Pane;
+    model.before_help = Some(before);
+}
+
+/// Back to the steps, or from the help to where the person came from.
+fn back(model: &mut Model) {
+    model.focus = Focus::Steps;
+    if model.tab == Tab::Help
+        && let Some((tab, focus)) = model.before_help.take()
+    {
+        (model.wanted_tab, model.focus) = (tab, focus);
+        model.fit_tab();
+    }
+}
+
 /// Shows a tab; on a small screen that means going there.
 pub(super) fn show(model: &mut Model, tab: Tab) {
     model.wanted_tab = Some(tab);
+    model.before_help = None;
     model.fit_tab();
     if Areas::of(model.size, model.focus).pane.area() == 0 {
         model.focus = Focus::Pane;

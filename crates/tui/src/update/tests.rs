@@ -204,7 +204,7 @@ fn tabs_by_number_and_in_turn() {
         ("Tab", Tab::Diffs),
         ("S-Tab S-Tab S-Tab", Tab::Help),
         ("Tab", Tab::Overview),
-        ("?", Tab::Help),
+        ("7", Tab::Help),
     ] {
         press(&mut model, keys);
         assert_eq!(model.tab, tab, "{keys}");
@@ -380,6 +380,24 @@ fn one_goes_to_lines_parts_and_times() {
     assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("is no line")));
     press(&mut model, ": 2 3 : 5 9 Enter");
     assert!(log_request(&model).unwrap().seek.is_some_and(|seek| matches!(seek.what, Sought::Time(_))));
+}
+
+#[test]
+fn help_is_scrolled_and_left_for_what_was_there_before() {
+    let mut model = running().model(100, 30);
+    for (before, help, back) in [("2", "?", "?"), ("2 Enter", "F1", "Esc"), ("1 Enter", "?", "h")] {
+        press(&mut model, before);
+        let (tab, focus, selected_before) = (model.tab, model.focus, selected(&model).to_owned());
+        press(&mut model, help);
+        assert_eq!((model.tab, model.focus), (Tab::Help, Focus::Pane));
+        press(&mut model, "j j");
+        assert_eq!(model.scroll[Tab::Help.index()].top, 2);
+        press(&mut model, back);
+        assert_eq!((model.tab, model.focus, selected(&model)), (tab, focus, selected_before.as_str()));
+        press(&mut model, "F1 g Esc h");
+    }
+    press(&mut model, "? 1 Enter Esc");
+    assert_eq!((model.tab, model.focus), (Tab::Overview, Focus::Steps), "who goes on does not come back");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::page::Page;
-use crate::keymap::bindings;
+use crate::keymap::explained;
 use crate::model::Model;
 use crate::text;
 
@@ -12,7 +12,7 @@ const KEYS: usize = 12;
 pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
     let indent = KEYS.min(page.columns() / 2);
-    for binding in bindings(model.settings.role) {
+    for binding in explained(model.settings.role) {
         let keys = text::fit(&binding.keys_in_words(), indent - 1);
         for (index, line) in text::wrap(binding.help, page.columns() - indent).into_iter().enumerate() {
             let keys = if index == 0 { keys.clone() } else { String::new() };

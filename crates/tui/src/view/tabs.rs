@@ -15,52 +15,59 @@ pub(super) fn draw(model: &Model, area: Rect, extent: Extent, buffer: &mut Buffe
         return;
     }
     let columns = usize::from(area.width);
-    let fitting = line(model, &labels(model, columns));
+    let (labels, between) = labels(model, columns);
+    let fitting = line(model, &labels, between);
     super::put(buffer, area, &fitting);
     position(model, area, extent, fitting.width(), buffer);
 }
 
-/// Columns between two names.
-const BETWEEN: usize = 2;
-
 /// The tab at a column of the screen.
 pub(crate) fn tab_at(model: &Model, area: Rect, x: u16) -> Option<Tab> {
     let column = usize::from(x.checked_sub(area.x)?);
+    let (labels, between) = labels(model, usize::from(area.width));
     let mut start = 0;
-    labels(model, usize::from(area.width)).into_iter().find_map(|(tab, label)| {
+    labels.into_iter().find_map(|(tab, label)| {
         let end = start + text::width(&label);
         let found = (start..end).contains(&column).then_some(tab);
-        start = end + BETWEEN;
+        start = end + between;
         found
     })
 }
 
-/// All names, else the numbers of the others, else only the one that is shown.
-fn labels(model: &Model, columns: usize) -> Vec<(Tab, String)> {
-    let tabs = || (1..).zip(model.tabs().iter().copied());
-    let named = |number: i32, tab: Tab| (tab, format!("{number} {}", tab.name()));
-    let all: Vec<_> = tabs().map(|(number, tab)| named(number, tab)).collect();
-    let numbers = tabs()
-        .map(|(number, tab)| if tab == model.tab { named(number, tab) } else { (tab, number.to_string()) });
-    let width = |labels: &[(Tab, String)]| {
-        labels.iter().map(|(_, label)| text::width(label) + BETWEEN).sum::<usize>().saturating_sub(BETWEEN)
-    };
-    let alone = all.iter().filter(|(tab, _)| *tab == model.tab).cloned().collect();
-    [numbers.collect(), alone]
-        .into_iter()
-        .fold(all, |fitting, narrower| if width(&fitting) <= columns { fitting } else { narrower })
-        .into_iter()
-        .map(|(tab, label)| {
-            (tab, if text::width(&label) <= columns { label } else { text::fit(tab.name(), columns) })
+type Labels = Vec<(Tab, String)>;
+
+/// All names, else short ones for the others, else their numbers, else only the one that is shown; and the columns between
+/// two of them.
+fn labels(model: &Model, columns: usize) -> (Labels, usize) {
+    let labelled = |other: fn(usize, Tab) -> String| -> Labels {
+        let tabs = (1..).zip(model.tabs().iter().copied());
+        tabs.map(|(number, tab)| match tab == model.tab {
+            true => (tab, format!("{number} {}", tab.name())),
+            false => (tab, other(number, tab)),
         })
         .collect()
+    };
+    let all = labelled(|number, tab| format!("{number} {}", tab.name()));
+    let short = labelled(|number, tab| format!("{number} {}", tab.short_name()));
+    let numbers = labelled(|number, _| number.to_string());
+    let fits = |(labels, between): &(Labels, usize)| {
+        let width = labels.iter().map(|(_, label)| text::width(label) + between).sum::<usize>();
+        width.saturating_sub(*between) <= columns
+    };
+    let narrower = [(all, 2), (short.clone(), 2), (short, 1), (numbers, 2)];
+    narrower.into_iter().find(fits).unwrap_or_else(|| {
+        let number = model.tabs().iter().position(|tab| *tab == model.tab).unwrap_or(0) + 1;
+        let label = format!("{number} {}", model.tab.name());
+        let label = if text::width(&label) <= columns { label } else { text::fit(model.tab.name(), columns) };
+        (vec![(model.tab, label)], 0)
+    })
 }
 
-fn line(model: &Model, labels: &[(Tab, String)]) -> Line<'static> {
+fn line(model: &Model, labels: &[(Tab, String)], between: usize) -> Line<'static> {
     let mut spans = Vec::new();
     for (tab, label) in labels {
         if !spans.is_empty() {
-            spans.push(Span::raw(" ".repeat(BETWEEN)));
+            spans.push(Span::raw(" ".repeat(between)));
         }
         let style = match (*tab == model.tab, model.focus) {
             (true, Focus::Pane) => model.theme.strong().add_modifier(Modifier::REVERSED),
