@@ -187,7 +187,8 @@ pub(crate) fn origin(root: &StateRoot, run: RunDir, step: &str) -> Result<RunDir
 pub(crate) fn find_step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, Failure> {
     view.step(&name.into()).ok_or_else(|| {
         let names: Vec<&str> = view.steps.iter().map(|step| step.plan.step.as_str()).collect();
-        Failure::usage(format!("the run has no step `{name}`\nhint: it has {}", names.join(", ")))
+        let has = if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") };
+        Failure::usage(format!("the run has no step `{name}`\nhint: it has {has}"))
     })
 }
 

@@ -114,6 +114,48 @@ fn a_run_with_a_line_of_rubbish() {
 }
 
 #[test]
+fn a_run_with_a_number_that_cannot_be() {
+    let env = TestEnv::new();
+    let journal = killed(&env).join("journal.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    // Taken for what it says, it would hide all that comes after it.
+    fs::write(&journal, text.replacen("\"seq\":2,", "\"seq\":18446744073709551615,", 1)).unwrap();
+    says(&env, "journal.jsonl:2: ");
+}
+
+#[test]
+fn a_run_of_which_nothing_is_recorded() {
+    let env = TestEnv::new();
+    let dir = killed(&env);
+    for left in [&["run.json", "journal.jsonl"][..], &["run.json"], &[]] {
+        for name in ["journal.jsonl", "run.json"] {
+            let path = dir.join(name);
+            let _ = fs::remove_file(&path);
+            if left.contains(&name) {
+                fs::write(path, "").unwrap();
+            }
+        }
+        // Of a run that was made a moment ago more may be about to be written.
+        env.wait_for("the end of its first second", || {
+            let said = env.roboppi(["replay", "-1", "--no-tui", "--speed", "max"]).output().to_string();
+            (!said.contains("the run goes on")).then_some(())
+        });
+        let listed = env.roboppi(["runs"]).output().code(0).text();
+        assert!(listed.contains("lost"), "{left:?}: {listed}");
+        for command in SHOWING {
+            let printed = env.roboppi(words(command, "-1")).output().code(0).all();
+            assert!(!printed.contains("panicked"), "{left:?}, {command:?}: {printed}");
+        }
+        let absent = env.roboppi(["logs", "-f", "-1", "work"]).output().code(2).all();
+        assert!(absent.contains("none that is recorded"), "{left:?}: {absent}");
+        for command in ASKING {
+            let refused = env.roboppi(words(command, "-1")).output().code(1).all();
+            assert!(refused.contains("lost"), "{left:?}, {command:?}: {refused}");
+        }
+    }
+}
+
+#[test]
 fn ten_thousand_runs() {
     const RUNS: usize = 10_000;
     let env = TestEnv::new();
@@ -141,5 +183,13 @@ fn ten_thousand_runs() {
     assert!(shown.contains("give more of the id"), "{shown}");
     for (before, after) in SHOWING.into_iter().filter(|(before, _)| before[0] != "export") {
         let _ = env.roboppi(words((before, after), "05000")).output().code(0);
+    }
+    for command in ASKING {
+        let refused = env.roboppi(words(command, "05000")).output().code(1).all();
+        assert!(refused.contains("the run is over: succeeded"), "{command:?}: {refused}");
+    }
+    for hostile in ["../x", "/etc", "\u{1b}[31m"] {
+        let refused = env.roboppi(["show", hostile]).output().code(2).all();
+        assert!(refused.contains("no run") && !refused.contains('\u{1b}'), "{refused}");
     }
 }

@@ -119,8 +119,10 @@ pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
         detail: Some("its owner is gone and did not say how it ended".to_owned()),
     };
     let ts = last_sign(view);
-    let numbered = lost.chain([finished]).zip(view.position.journal_seq + 1..);
-    numbered.map(|(event, seq)| RunRecord::Journal(JournalRecord { seq, ts, event })).collect()
+    // Of a damaged record the number may be the greatest there is.
+    let numbers = (1..).map(|number| view.position.journal_seq.saturating_add(number));
+    let records = numbers.zip(lost.chain([finished]));
+    records.map(|(seq, event)| RunRecord::Journal(JournalRecord { seq, ts, event })).collect()
 }
 
 /// When something was recorded last.

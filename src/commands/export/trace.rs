@@ -68,12 +68,12 @@ impl Trace {
 fn of_slice(slice: &Slice, tid: usize, began: UtcMillis) -> Value {
     json!({
         "ph": "X", "name": slice.name, "cat": slice.kind.name(), "pid": PROCESS, "tid": tid,
-        "ts": micros(slice.from, began), "dur": (slice.to.0 - slice.from.0) * 1_000,
+        "ts": micros(slice.from, began), "dur": micros(slice.to, slice.from),
         "args": {"end": slice.end.as_deref().unwrap_or("not over")},
     })
 }
 
-/// Microseconds since the run began.
-fn micros(at: UtcMillis, began: UtcMillis) -> u64 {
-    at.0.saturating_sub(began.0).saturating_mul(1_000)
+/// Microseconds from one time to another.
+fn micros(at: UtcMillis, since: UtcMillis) -> u64 {
+    at.0.saturating_sub(since.0).saturating_mul(1_000)
 }

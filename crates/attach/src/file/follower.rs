@@ -1,5 +1,6 @@
 //! Follows a run through its files.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use roboppi_journal::RunDir;
@@ -104,10 +105,17 @@ impl RunFollower {
         }
         let owned = match &self.manifest {
             Some(manifest) => catalog::is_owned(&self.dir, manifest),
-            // It may be about to be written.
-            None => !self.dir.manifest_path().exists() && self.opened.elapsed() < OWNER,
+            None => self.is_being_made(),
         };
         self.owner_seen = owned.then(Instant::now);
         owned
+    }
+
+    /// Whether what was started may be about to be written.
+    fn is_being_made(&self) -> bool {
+        let made = fs::metadata(self.dir.path()).and_then(|meta| meta.created().or_else(|_| meta.modified()));
+        // A clock that was set back makes it younger, for as long as this follower waits for it.
+        let young = made.is_ok_and(|made| made.elapsed().map_or(true, |age| age < OWNER));
+        young && self.opened.elapsed() < OWNER && !self.dir.manifest_path().exists()
     }
 }

@@ -157,3 +157,75 @@ fn who_stays_can_begin_again() {
     source.play(PlayInput::SeekBy(i64::MAX));
     until(&mut following, true);
 }
+
+/// What a value of a record may have become.
+const VALUES: [&str; 9] =
+    ["0", "-1", "18446744073709551615", "9007199254740991", "1e400", "null", "\"\"", "{}", "\"../../x\""];
+
+/// Spoils some of a file of lines: bytes, values, whole lines and their order.
+fn spoil(text: &[u8], chance: &mut Chance) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    for _ in 0..=chance.below(4) {
+        // More of them near the beginning, on which most depends.
+        let count = if chance.below(2) == 0 { lines.len().min(4) } else { lines.len() } as u64;
+        let index = chance.below(count) as usize;
+        match chance.below(6) {
+            0 => drop(lines.remove(index)),
+            1 => lines.swap(0, index),
+            2 => lines.insert(0, lines[index].clone()),
+            3 => {
+                let len = lines[index].len() as u64;
+                lines[index].truncate(chance.below(len + 1) as usize);
+            }
+            _ => {
+                let line = String::from_utf8_lossy(&lines[index]).into_owned();
+                let starts: Vec<_> = line.match_indices("\":").map(|(at, _)| at + 2).collect();
+                if let Some(start) = starts.get(chance.below(starts.len().max(1) as u64) as usize) {
+                    let end = line[*start..].find([',', '}']).map_or(line.len(), |end| start + end);
+                    let value = VALUES[chance.below(VALUES.len() as u64) as usize];
+                    lines[index] = format!("{}{value}{}", &line[..*start], &line[end..]).into_bytes();
+                }
+            }
+        }
+        lines.push(Vec::new());
+    }
+    lines.join(&b'\n')
+}
+
+#[test]
+fn no_damage_stops_a_viewer_or_lets_it_wait_for_ever() {
+    /// Reached only when something is broken.
+    const LIMIT: Duration = Duration::from_secs(60);
+    const ROUNDS: usize = 150;
+
+    let seed = seed();
+    let place = busy(seed);
+    // Its owner is somebody who is not there any more.
+    let me = roboppi_process::identity(std::process::id()).unwrap();
+    place.owned_by(roboppi_ipc::ProcessIdentity { start_time: me.start_time + 1, ..me });
+    let run = place.run.clone();
+    let mut files = vec![run.journal_path()];
+    for step in std::fs::read_dir(run.path().join("steps")).unwrap() {
+        let names = std::fs::read_dir(step.unwrap().path()).unwrap().map(|file| file.unwrap().path());
+        files.extend(
+            names.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).take(2),
+        );
+    }
+    let whole: Vec<_> = files.iter().map(|path| (path, std::fs::read(path).unwrap())).collect();
+    let mut chance = Chance(seed);
+    for round in 0..ROUNDS {
+        for (path, text) in &whole {
+            let spoiled = if chance.below(2) == 0 { text.clone() } else { spoil(text, &mut chance) };
+            std::fs::write(path, spoiled).unwrap();
+        }
+        let (done, end) = std::sync::mpsc::channel();
+        let run = run.clone();
+        let viewer = thread::spawn(move || {
+            let _ = to_the_end(&FileSource::open(run.clone()).unwrap());
+            let _ = to_the_end(&ReplaySource::open(run, Speed::Max, AtEnd::Close).unwrap());
+            let _ = done.send(());
+        });
+        let ended = end.recv_timeout(LIMIT);
+        assert!(ended.is_ok(), "round {round}: {ended:?}, {}", viewer.is_finished());
+    }
+}
