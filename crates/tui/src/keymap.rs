@@ -235,6 +235,13 @@ const COMMON: &[Binding] = &[
         when: |now| !now.asking && now.log && now.in_pane,
     },
     Binding {
+        keys: &[Key::Char('o')],
+        command: Command::OpenLog,
+        help: "show the recorded log although streaming is off",
+        label: Some("open log"),
+        when: |now| !now.asking && now.log_closed,
+    },
+    Binding {
         keys: &[Key::Char('j'), Key::Down],
         command: Command::Down,
         help: "next step, or scroll down",
@@ -401,13 +408,6 @@ const COMMON: &[Binding] = &[
         help: "next tab",
         label: Some("next tab"),
         when: |now| !now.asking,
-    },
-    Binding {
-        keys: &[Key::Char('o')],
-        command: Command::OpenLog,
-        help: "show the recorded log although streaming is off",
-        label: Some("open log"),
-        when: |now| !now.asking && now.log_closed,
     },
     Binding {
         keys: &[Key::Char('f')],

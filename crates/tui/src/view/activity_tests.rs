@@ -7,6 +7,7 @@ use roboppi_ipc::{
 };
 use serde_json::json;
 
+use super::tests::at_all_sizes;
 use crate::Colours;
 use crate::fetch::Wanted;
 use crate::message::Message;
@@ -103,6 +104,8 @@ fn an_agent_at_work() {
     let mut small = run.model(40, 12);
     press(&mut small, "Enter");
     assert_snapshot!("activity_40x12", screen(&small));
+    assert_snapshot!("all_sizes_activity", at_all_sizes(&run, "1"));
+    assert_snapshot!("all_sizes_usage", at_all_sizes(&run, "5"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use roboppi_run::{
 use super::{put, wording};
 use crate::layout::Areas;
 use crate::model::Model;
-use crate::{sanitise, text, theme};
+use crate::{Role, sanitise, text, theme};
 
 pub(super) fn draw(model: &Model, areas: &Areas, buffer: &mut Buffer) {
     let columns = usize::from(areas.title.width);
@@ -246,11 +246,14 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
 }
 
 fn next_interrupt(model: &Model, columns: usize) -> &'static str {
-    match (model.stage(), columns >= 60) {
-        (0 | 1, true) => " — Ctrl-C again kills now",
-        (0 | 1, false) => " — Ctrl-C kills",
-        (_, true) => " — Ctrl-C again leaves at once",
-        (_, false) => " — Ctrl-C leaves",
+    match (model.settings.role, model.stage(), columns >= 60) {
+        (Role::Owner, 0 | 1, true) => " — Ctrl-C again kills now",
+        (Role::Owner, 0 | 1, false) => " — Ctrl-C kills",
+        (Role::Owner, _, true) => " — Ctrl-C again leaves at once",
+        (Role::Owner, _, false) => " — Ctrl-C leaves",
+        (Role::Visitor, 0 | 1, true) => " — X kills its workers",
+        (Role::Visitor, 0 | 1, false) => " — X kills",
+        (Role::Visitor | Role::Replay, _, _) => "",
     }
 }
 

@@ -30,10 +30,10 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     if model.log_is_closed() {
         let path = model.log_path(attempt);
         let words = format!(
-            "Output is not streamed (stdio streaming is off). The whole log is in {}. Press o to open it here.",
+            "Press o to open the log here: output is not streamed (stdio streaming is off). All of it is in {}.",
             sanitise::text(&path)
         );
-        return say(model, body, &words, buffer);
+        return say(model, area, &words, buffer);
     }
     if window.of.as_ref() != Some(&attempt.of) {
         return say(model, body, "Reading the log …", buffer);

@@ -33,7 +33,9 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
     let answer = "y yes   n no";
     let screen = buffer.area;
     if screen.width < 24 || screen.height < 7 {
-        let line = text::fit(&format!("{question} y/n"), usize::from(screen.width));
+        const ANSWERS: &str = " y/n";
+        let room = usize::from(screen.width).saturating_sub(ANSWERS.len());
+        let line = text::fit(&format!("{}{ANSWERS}", text::fit(&question, room)), usize::from(screen.width));
         let row = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };
         Clear.render(row, buffer);
         buffer.set_style(row, model.theme.selected());

@@ -5,7 +5,6 @@ use ratatui::style::{Color, Style};
 use roboppi_ipc::{OutputStream, UtcMillis, WorkerStatus};
 use roboppi_run::{RunOutcome, StepState};
 
-use crate::Colours;
 use crate::log_pane::{CoreTail, Found, LogReply, LogRow, MatchCount, Place, Spot};
 use crate::message::Message;
 use crate::model::Model;
@@ -15,6 +14,7 @@ use crate::test_run::{
 };
 use crate::theme::Theme;
 use crate::update::update;
+use crate::{Colours, Role};
 
 fn after(run: &TestRun, (columns, rows): (u16, u16), keys: &str) -> Model {
     let mut model = run.model(columns, rows);
@@ -76,9 +76,19 @@ fn tabs() {
 }
 
 /// The same at every size that matters, one below the other.
-fn at_all_sizes(run: &TestRun, keys: &str) -> String {
-    let sizes = [(120, 40), (80, 24), (40, 12), (20, 5)];
-    let screens = sizes.map(|size| format!("{}x{}\n{}", size.0, size.1, screen(&after(run, size, keys))));
+pub(super) fn at_all_sizes(run: &TestRun, keys: &str) -> String {
+    at_all_sizes_as(Role::Owner, run, keys)
+}
+
+const SIZES: [(u16, u16); 4] = [(120, 40), (80, 24), (40, 12), (20, 5)];
+
+fn at_all_sizes_as(role: Role, run: &TestRun, keys: &str) -> String {
+    let screens = SIZES.map(|(columns, rows)| {
+        let mut model = run.model(columns, rows);
+        model.settings.role = role;
+        press(&mut model, keys);
+        format!("{columns}x{rows}\n{}", screen(&model))
+    });
     screens.join("\n")
 }
 
@@ -106,6 +116,20 @@ fn every_question_at_every_size() {
     assert_snapshot!("all_sizes_end_a_step", at_all_sizes(&running(), "x"));
     assert_snapshot!("all_sizes_skip_a_step", at_all_sizes(&running(), "G x"));
     assert_snapshot!("all_sizes_waiting_for_the_end", at_all_sizes(&ending(), "k"));
+    let visitor = |run: &TestRun, keys: &str| at_all_sizes_as(Role::Visitor, run, keys);
+    assert_snapshot!("all_sizes_visitor", visitor(&running(), "k"));
+    assert_snapshot!("all_sizes_visitor_ends_the_run", visitor(&running(), "X"));
+    assert_snapshot!("all_sizes_visitor_kills_the_run", visitor(&ending(), "X"));
+    assert_snapshot!("all_sizes_visitor_ends_a_step", visitor(&running(), "x"));
+    assert_snapshot!("all_sizes_visitor_skips_a_step", visitor(&running(), "G x"));
+    assert_snapshot!("all_sizes_replay", at_all_sizes_as(Role::Replay, &succeeded(), "k"));
+}
+
+#[test]
+fn a_log_that_is_not_streamed_at_every_size() {
+    let mut run = TestRun::with(vec![plan("build", &[])], false);
+    run.running("build", 1, 7);
+    assert_snapshot!("all_sizes_logs_closed", at_all_sizes(&run, "2"));
 }
 
 #[test]
@@ -269,9 +293,19 @@ fn hostile_names_stay_in_their_place() {
 
 #[test]
 fn without_colour_there_is_none() {
-    for run in [running(), ending(), failed(), succeeded()] {
-        for keys in ["1", "2", "3", "4", "5", "6", "7", "q", "x"] {
-            let mut model = after(&run, (100, 30), keys);
+    let owner = ["1", "2", "3", "4", "5", "6", "7", "q", "x", "G x", "2 Enter /", "2 Enter :"];
+    let looks = owner.map(|keys| (Role::Owner, keys)).into_iter().chain([
+        (Role::Visitor, "k"),
+        (Role::Visitor, "X"),
+        (Role::Visitor, "x"),
+        (Role::Visitor, "G x"),
+        (Role::Replay, "k"),
+    ]);
+    for ((role, keys), size) in looks.flat_map(|look| SIZES.map(|size| (look, size))) {
+        for run in [running(), ending(), failed(), succeeded()] {
+            let mut model = run.model(size.0, size.1);
+            model.settings.role = role;
+            press(&mut model, keys);
             let plain: Vec<_> = log()
                 .into_iter()
                 .map(|row| LogRow {
@@ -281,10 +315,10 @@ fn without_colour_there_is_none() {
                 .collect();
             serve_log(&mut model, &plain);
             for cell in draw(&model).content() {
-                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{keys}: {cell:?}");
+                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{keys} at {size:?}: {cell:?}");
             }
             model.theme = Theme::new(Colours::Dark);
-            assert!(draw(&model).content().iter().any(|cell| cell.fg != Color::Reset), "{keys}");
+            assert!(draw(&model).content().iter().any(|cell| cell.fg != Color::Reset), "{keys} at {size:?}");
         }
     }
 }
