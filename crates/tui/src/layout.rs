@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn parts_stay_on_the_screen_and_do_not_overlap() {
-        for width in 0..130 {
-            for height in 0..60 {
+        for width in (0..130).chain([200, 400, u16::MAX]) {
+            for height in (0..60).chain([120, 1000]) {
                 for focus in [Focus::Steps, Focus::Pane] {
                     let areas = Areas::of(Size::new(width, height), focus);
                     let screen = Rect::new(0, 0, width, height);
