@@ -12,7 +12,7 @@ mod shape;
 
 pub(crate) use line::{StyledLine, styled_line};
 use scan::{Scanner, Token};
-pub(crate) use shape::{Row, columns_of, far_row, measure, scrolled, wrapped};
+pub(crate) use shape::{FarLine, Row, columns_of, measure, scrolled, wrapped};
 
 /// One line of plain text: escape sequences and invisible characters are gone, tabs and line breaks are
 /// single spaces.

@@ -7,7 +7,7 @@ use roboppi_journal::{LogLine, LogPiece, LogReader, Needle, RecordError};
 
 use super::matches::Matches;
 use crate::log_pane::{Anchor, Layout, LogRequest, LogRow, LogWindow, Place};
-use crate::sanitise::{self, Row, StyledLine};
+use crate::sanitise::{self, FarLine, Row, StyledLine};
 
 /// Bytes up to which a line is laid out as a whole. Of longer ones only what is on screen is.
 pub(super) const SHORT: usize = 64 * 1024;
@@ -342,9 +342,10 @@ impl<'a> Sheet<'a> {
         self.load(line)?;
         let Some((_, bytes)) = &self.whole else { return Ok(Vec::new()) };
         let mut rows = Vec::with_capacity(parts.len());
+        let mut far = FarLine::new(bytes);
         for part in parts {
             let from = left.unwrap_or(part * columns.max(1));
-            let mut row = sanitise::far_row(bytes, from, columns, self.request.colour);
+            let mut row = far.row(from, columns, self.request.colour);
             row.cut &= left.is_some();
             let text: String = row.runs.iter().map(|(text, _)| text.as_str()).collect();
             rows.push((row, self.hits(&text)));
@@ -386,7 +387,7 @@ impl<'a> Sheet<'a> {
                 None => {
                     self.load(entry)?;
                     let bytes = self.whole.as_ref().map_or(&[][..], |(_, bytes)| bytes);
-                    sanitise::far_row(bytes, from, columns.min(LONGEST), false)
+                    FarLine::new(bytes).row(from, columns.min(LONGEST), false)
                 }
             };
             text.extend(row.runs.iter().map(|(text, _)| text.as_str()));

@@ -80,24 +80,40 @@ fn push(runs: &mut Vec<(String, Style)>, cluster: &str, style: Style) {
 
 /// Columns of a line that is too long to be laid out whole. What moves back in a line is passed over.
 pub(crate) fn measure(bytes: &[u8]) -> usize {
-    pass(bytes, usize::MAX).1
+    pass(bytes, (0, 0), usize::MAX).1
 }
 
-/// A row of a line that is too long to be laid out whole, from about column `left` on. What is left of it is
-/// measured and not kept; colours that began there are not known.
-pub(crate) fn far_row(bytes: &[u8], left: usize, columns: usize, colour: bool) -> Row {
-    let (at, column) = pass(bytes, left);
-    // A column takes few bytes; a pile of escape sequences or marks is cut.
-    let enough = columns.saturating_mul(64).saturating_add(1024);
-    let rest = &bytes[at..];
-    let line = styled_line(&rest[..rest.len().min(enough)], columns, colour);
-    Row { column, runs: line.runs, cut: line.cut || rest.len() > enough }
+/// A line that is too long to be laid out whole, row by row. What is left of a row is measured and not kept; colours that
+/// began there are not known.
+#[derive(Debug)]
+pub(crate) struct FarLine<'a> {
+    bytes: &'a [u8],
+    /// Where the last row began, and in which column: rows further right are looked for from there.
+    place: (usize, usize),
 }
 
-/// Goes over a line up to the character that holds column `limit`: where it begins, and in which column.
-fn pass(bytes: &[u8], limit: usize) -> (usize, usize) {
-    let (mut at, mut column) = (0, 0);
-    for chunk in bytes.utf8_chunks() {
+impl<'a> FarLine<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, place: (0, 0) }
+    }
+
+    /// The row from about column `left` on.
+    pub(crate) fn row(&mut self, left: usize, columns: usize, colour: bool) -> Row {
+        let from = if self.place.1 <= left { self.place } else { (0, 0) };
+        self.place = pass(self.bytes, from, left);
+        let (at, column) = self.place;
+        // A column takes few bytes; a pile of escape sequences or marks is cut.
+        let enough = columns.saturating_mul(64).saturating_add(1024);
+        let rest = &self.bytes[at..];
+        let line = styled_line(&rest[..rest.len().min(enough)], columns, colour);
+        Row { column, runs: line.runs, cut: line.cut || rest.len() > enough }
+    }
+}
+
+/// Goes over a line from a place (its offset and its column) up to the character that holds column `limit`.
+fn pass(bytes: &[u8], from: (usize, usize), limit: usize) -> (usize, usize) {
+    let (mut at, mut column) = from;
+    for chunk in bytes[at..].utf8_chunks() {
         let text = chunk.valid();
         let mut done = 0;
         while done < text.len() {
@@ -165,6 +181,10 @@ mod tests {
 
     use super::*;
 
+    fn far_row(bytes: &[u8], left: usize, columns: usize, colour: bool) -> Row {
+        FarLine::new(bytes).row(left, columns, colour)
+    }
+
     fn text(row: &Row) -> String {
         row.runs.iter().map(|(text, _)| text.as_str()).collect()
     }
@@ -229,6 +249,17 @@ mod tests {
             for left in 0..30 {
                 let row = scrolled(&line, left, columns);
                 prop_assert!(text(&row).graphemes(true).map(UnicodeWidthStr::width).sum::<usize>() <= columns);
+            }
+        }
+
+        #[test]
+        fn rows_found_from_the_last_one_are_those_found_from_the_beginning(
+            given in any::<Vec<u8>>(),
+            lefts in prop::collection::vec(0usize..60, 1..8),
+        ) {
+            let mut line = FarLine::new(&given);
+            for left in lefts {
+                prop_assert_eq!(line.row(left, 7, true), far_row(&given, left, 7, true));
             }
         }
 
