@@ -57,3 +57,56 @@ fn a_million_lines_are_searched_filtered_and_gone_through() {
     on_screen.expect_code(130);
     on_screen.expect_restored_terminal();
 }
+
+#[test]
+fn what_a_log_has_lost_is_said_where_it_is_missing() {
+    let env = TestEnv::new();
+    let script = "seq 1 400000 | sed 's/^/line /'; echo the end";
+    let run = env.run_in_terminal(&Flow::of(script)).args(["--log-limit", "1MiB"]);
+    let mut on_screen = run.start_in_terminal(24, 100);
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press(LOGS);
+    on_screen.wait_for_text("the end");
+    on_screen.press("\r");
+    // A line in the part that was given up is where the log goes on; what is missing stands before it, with its size.
+    on_screen.press(":150000\r");
+    on_screen.wait_for_text("MiB not in the record]");
+    on_screen.press("/line 1\r");
+    on_screen.wait_for_text("›line 1");
+    on_screen.press("G");
+    on_screen.wait_for_text("400001/400001");
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}
+
+#[test]
+fn long_lines_progress_bars_and_other_attempts_are_readable() {
+    let env = TestEnv::new();
+    let script = r"for n in 1 2 3; do printf '\r%d of 3 done' $n; done; echo
+        printf 'begin '; head -c 10000000 /dev/zero | tr '\0' x; echo ' the end of a long line'
+        echo last line; [ -e tried ] || { touch tried; exit 1; }";
+    let flow = Flow::new().step_with("work", script, &["on_failure: retry", "max_retries: 1"]);
+    let mut on_screen = env.run_in_terminal(&flow).start_in_terminal(24, 100);
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press(LOGS);
+    on_screen.press("\r");
+    on_screen.wait_until("the log", |screen| {
+        let text = screen.contents();
+        text.contains("3 of 3 done")
+            && !text.contains("2 of 3")
+            && text.contains("begin xxx")
+            && text.contains("#2")
+    });
+    on_screen.press("/long line\r");
+    on_screen.wait_for_text("the end of a long line");
+    on_screen.press("w");
+    on_screen.wait_for_text("xxxxxxxx");
+    on_screen.press("G");
+    on_screen.wait_for_text("last line");
+    on_screen.press(":a1\r");
+    on_screen.wait_for_text("#1 ");
+    on_screen.press(":a3\r");
+    on_screen.wait_for_text("work has no attempt 3, only 1 to 2");
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}
