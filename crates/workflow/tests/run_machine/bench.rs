@@ -1,0 +1,142 @@
+//! A run that is told what happens, and tells what the machine asks for.
+
+use std::time::Duration;
+
+use roboppi_ipc::{CancelReason, ErrorClass, Mono};
+use roboppi_run::AttemptRef;
+use roboppi_workflow::{
+    AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Workflow, parse,
+};
+
+/// A workflow of `(step, its other keys)`.
+pub(crate) fn workflow(steps: &[(&str, &str)]) -> Workflow {
+    let mut text = "name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n".to_owned();
+    for (id, more) in steps {
+        text += &format!("  {id}: {{ worker: CUSTOM, instructions: x, capabilities: [READ], {more} }}\n");
+    }
+    parse(&text).workflow.unwrap_or_else(|| panic!("{}", parse(&text).render("flow.yaml", &text, false)))
+}
+
+/// A run, one second between inputs, and what was said about it.
+pub(crate) struct Bench {
+    pub(crate) machine: RunMachine,
+    pub(crate) now: Mono,
+    pub(crate) told: Vec<String>,
+    pub(crate) timers: Vec<RunTimer>,
+}
+
+pub(crate) fn bench(steps: &[(&str, &str)], concurrency: u32) -> Bench {
+    Bench {
+        machine: RunMachine::new(&workflow(steps), concurrency),
+        now: Mono::ZERO,
+        told: Vec::new(),
+        timers: Vec::new(),
+    }
+}
+
+pub(crate) fn attempt(step: &str, attempt: u32) -> AttemptRef {
+    AttemptRef { attempt, ..AttemptRef::first(step.into()) }
+}
+
+pub(crate) fn fails(class: Option<ErrorClass>) -> AttemptEnd {
+    AttemptEnd::Failed { class, detail: "exit code 1".to_owned() }
+}
+
+impl Bench {
+    pub(crate) fn tell(&mut self, input: RunInput) -> &mut Self {
+        let mut out = Vec::new();
+        self.machine.handle(self.now, input, &mut out);
+        self.now = self.now + Duration::from_secs(1);
+        for effect in out {
+            if let RunEffect::SetTimer { timer, .. } = &effect {
+                self.timers.push(timer.clone());
+            }
+            self.told.push(line(&effect));
+        }
+        self
+    }
+
+    pub(crate) fn note(&mut self, text: &str) -> &mut Self {
+        self.told.push(format!("-- {text}"));
+        self
+    }
+
+    pub(crate) fn start(&mut self) -> &mut Self {
+        self.tell(RunInput::Start)
+    }
+
+    pub(crate) fn live(&mut self, step: &str, n: u32) -> &mut Self {
+        self.tell(RunInput::AttemptLive { of: attempt(step, n) })
+    }
+
+    pub(crate) fn ends(&mut self, step: &str, n: u32, end: AttemptEnd) -> &mut Self {
+        self.tell(RunInput::AttemptFinished { of: attempt(step, n), end })
+    }
+
+    pub(crate) fn collected(&mut self, step: &str, n: u32) -> &mut Self {
+        self.tell(RunInput::OutputsCollected { of: attempt(step, n), result: Ok(()) })
+    }
+
+    pub(crate) fn succeeds(&mut self, step: &str, n: u32) -> &mut Self {
+        self.live(step, n).ends(step, n, AttemptEnd::Succeeded).collected(step, n)
+    }
+
+    pub(crate) fn cancelled(&mut self, step: &str, n: u32, reason: CancelReason) -> &mut Self {
+        self.ends(step, n, AttemptEnd::Cancelled { reason, detail: "signal 15".to_owned() })
+    }
+
+    pub(crate) fn cancel(&mut self, reason: CancelReason, force: bool) -> &mut Self {
+        self.tell(RunInput::Cancel { reason, force })
+    }
+
+    /// Lets the newest timer run out.
+    pub(crate) fn timer(&mut self) -> &mut Self {
+        let timer = self.timers.last().cloned().expect("a timer was set");
+        self.tell(RunInput::Timer(timer))
+    }
+
+    pub(crate) fn deadline(&mut self) -> &mut Self {
+        let timer = self.timers.iter().find(|timer| timer.subject == RunTimerSubject::Deadline).cloned();
+        self.tell(RunInput::Timer(timer.expect("the deadline is set at the start")))
+    }
+
+    pub(crate) fn story(&self) -> String {
+        self.told.join("\n")
+    }
+}
+
+fn line(effect: &RunEffect) -> String {
+    match effect {
+        RunEffect::StartAttempt { of } => format!("start {of}"),
+        RunEffect::CollectOutputs { of } => format!("collect {of}"),
+        RunEffect::CancelAttempt { of, reason, force } => {
+            format!("{} {of} ({})", if *force { "kill" } else { "cancel" }, reason.name())
+        }
+        RunEffect::SetTimer { timer, after } => match &timer.subject {
+            RunTimerSubject::Deadline => format!("timer {after:?} for the run"),
+            RunTimerSubject::Retry(step) => format!("timer {after:?} for {step}"),
+        },
+        RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
+            let mut told = format!("{step} is {}", state.name());
+            if *allowed_to_fail {
+                told += ", which is allowed";
+            }
+            if let Some(duration) = duration {
+                told += &format!(" after {duration:?}");
+            }
+            if let Some(detail) = detail {
+                told += &format!(": {detail}");
+            }
+            told
+        }
+        RunEffect::Answered { refused: None } => "granted".to_owned(),
+        RunEffect::Answered { refused: Some(why) } => format!("refused: {why}"),
+        RunEffect::RunEnding { reason, force } => {
+            format!("the run ends: {}{}", reason.name(), if *force { ", by force" } else { "" })
+        }
+        RunEffect::Finish { outcome, detail, duration } => {
+            let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            format!("finished {} after {duration:?}{detail}", outcome.name())
+        }
+    }
+}
