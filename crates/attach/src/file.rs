@@ -1,12 +1,12 @@
 //! A run of another process, from its files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::{io, thread};
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{LogReader, RecordError, RunDir};
-use roboppi_run::{AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepState};
+use roboppi_journal::RunDir;
+use roboppi_run::{JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepState};
 
 use tokio::sync::oneshot;
 
@@ -137,19 +137,6 @@ fn last_sign(view: &RunView) -> UtcMillis {
 impl RunSource for FileSource {
     fn follow(&self) -> Following {
         self.feed.follow()
-    }
-
-    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
-        self.run_dir.log(&of.base())
-    }
-
-    fn log_path(&self, of: &AttemptRef) -> PathBuf {
-        let log = self.run_dir.log(&of.base()).map(|log| log.path().to_owned());
-        log.unwrap_or_else(|_| self.run_dir.path().join(of.base() + ".log"))
-    }
-
-    fn core_stderr(&self) -> PathBuf {
-        self.run_dir.core_stderr_path()
     }
 
     fn run_dir(&self) -> &Path {

@@ -1,10 +1,10 @@
 //! A run in this process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roboppi_journal::{LogReader, RecordError, RunDir};
-use roboppi_run::{AttemptRef, RunRecord, RunView};
+use roboppi_journal::RunDir;
+use roboppi_run::{RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{Following, Records, RunSource, Wish};
@@ -102,18 +102,6 @@ impl LiveSource {
 impl RunSource for LiveSource {
     fn follow(&self) -> Following {
         self.feed.follow()
-    }
-
-    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
-        self.run_dir.log(&of.base())
-    }
-
-    fn log_path(&self, of: &AttemptRef) -> PathBuf {
-        self.run_dir.path().join(of.base() + ".log")
-    }
-
-    fn core_stderr(&self) -> PathBuf {
-        self.run_dir.core_stderr_path()
     }
 
     fn run_dir(&self) -> &Path {

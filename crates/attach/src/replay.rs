@@ -1,7 +1,7 @@
 //! A run that is over, told again as it went on.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -185,15 +185,6 @@ impl RunSource for ReplaySource {
         let mut log = self.run_dir.log(&of.base())?;
         log.end_at(end)?;
         Ok(log)
-    }
-
-    fn log_path(&self, of: &AttemptRef) -> PathBuf {
-        let log = self.run_dir.log(&of.base()).map(|log| log.path().to_owned());
-        log.unwrap_or_else(|_| self.run_dir.path().join(of.base() + ".log"))
-    }
-
-    fn core_stderr(&self) -> PathBuf {
-        self.run_dir.core_stderr_path()
     }
 
     fn run_dir(&self) -> &Path {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use roboppi_journal::{LogReader, RecordError};
+use roboppi_journal::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunRecord, RunView, Wish};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};
@@ -20,13 +20,20 @@ pub trait RunSource: Send + Sync {
     ///
     /// # Errors
     /// When the log is there and cannot be read.
-    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError>;
+    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
+        RunDir::at(self.run_dir().to_owned()).log(&of.base())
+    }
 
     /// Where the log of an attempt is, for people.
-    fn log_path(&self, of: &AttemptRef) -> PathBuf;
+    fn log_path(&self, of: &AttemptRef) -> PathBuf {
+        let log = self.log(of).map(|log| log.path().to_owned());
+        log.unwrap_or_else(|_| self.run_dir().join(of.base() + ".log"))
+    }
 
     /// Where the core's own words are.
-    fn core_stderr(&self) -> PathBuf;
+    fn core_stderr(&self) -> PathBuf {
+        RunDir::at(self.run_dir().to_owned()).core_stderr_path()
+    }
 
     /// The run directory.
     fn run_dir(&self) -> &Path;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use roboppi_ipc::{OutputStream, Progress, UtcMillis, WorkerEvent, WorkerKind, WorkerResult};
 use roboppi_journal::{EventFileWriter, JournalWriter, SpoolWriter};
 use roboppi_run::{
-    AttemptRecord, MANIFEST_FORMAT, Manifest, RecordKind, RunId, RunMode, RunStatus, StepPlan,
+    AttemptRecord, AttemptRef, MANIFEST_FORMAT, Manifest, RecordKind, RunId, RunMode, RunStatus, StepPlan,
 };
 
 use super::*;
