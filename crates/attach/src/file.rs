@@ -19,7 +19,7 @@ pub(crate) mod tests;
 mod watch;
 
 pub use follower::RunFollower;
-pub(crate) use reader::RunReader;
+pub(crate) use reader::{RunReader, log_growth};
 
 /// The exit code of a run that says nothing about its end.
 const LOST: u8 = 3;

@@ -184,17 +184,15 @@ impl AttemptFiles {
             return;
         };
         if len > self.log_len {
-            let output = WorkerOutput {
-                offset: Some(self.log_len),
-                len: Some(len - self.log_len),
-                ..WorkerOutput::default()
-            };
-            let event = WorkerEvent::Stdout(output);
-            take(RunRecord::Attempt(
-                self.of.clone(),
-                AttemptRecord { seq: 0, ts: UtcMillis(0), at: len, event },
-            ));
+            take(log_growth(self.of.clone(), self.log_len, len));
             self.log_len = len;
         }
     }
+}
+
+/// That the log of an attempt has grown: an output event without text, which tells where the log ends now.
+pub(crate) fn log_growth(of: AttemptRef, from: u64, to: u64) -> RunRecord {
+    let (offset, len) = (Some(from), Some(to.saturating_sub(from)));
+    let event = WorkerEvent::Stdout(WorkerOutput { offset, len, ..WorkerOutput::default() });
+    RunRecord::Attempt(of, AttemptRecord { seq: 0, ts: UtcMillis(0), at: to, event })
 }

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
 use roboppi_journal::{EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{AttemptRecord, RunRecord, RunView};
 
 use super::Shared;
 use super::pacer::PlayEffect;
 use super::timeline::{Timeline, What, skips};
-use crate::file::ending_of_a_lost_run;
+use crate::file::{ending_of_a_lost_run, log_growth};
 
 /// Records between two looks whether anybody still watches.
 const LOOK: usize = 512;
@@ -149,14 +148,7 @@ impl Player {
 
     fn growth(&mut self, number: u32, len: u64) -> RunRecord {
         let before = self.logs.insert(number, len).unwrap_or(0);
-        let output = WorkerOutput {
-            offset: Some(before),
-            len: Some(len.saturating_sub(before)),
-            ..WorkerOutput::default()
-        };
-        let of = self.timeline.attempts[number as usize].clone();
-        let event = WorkerEvent::Stdout(output);
-        RunRecord::Attempt(of, AttemptRecord { seq: 0, ts: UtcMillis(0), at: len, event })
+        log_growth(self.timeline.attempts[number as usize].clone(), before, len)
     }
 }
 
