@@ -568,7 +568,8 @@ fn non_negative(text: &str) -> Result<f64, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
+    parse_duration(text)
+        .map_err(|error| format!("{error}; write numbers with the units ms, s, m, h: `90s`, `1h30m`"))
 }
 
 impl Cli {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use roboppi_ipc::{Capability, WorkerKind};
-use roboppi_workflow::parse_duration;
 
-use super::{HowArgs, non_negative};
+use super::{HowArgs, duration, non_negative};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -33,7 +32,7 @@ pub(crate) struct AgentArgs {
     /// How long it may take, as `10m`; a number alone is milliseconds
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = time)]
     pub(crate) timeout: Duration,
-    /// How long it may do nothing at all: no output, no processor time, no file written [default: 15m]
+    /// How long it may do nothing at all: no output, no processor time, no file written; a number alone is milliseconds [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = time)]
     pub(crate) idle: Option<Duration>,
     /// Turns it may take
@@ -126,6 +125,6 @@ fn time(text: &str) -> Result<Duration, String> {
     match text.trim().parse::<u64>() {
         Ok(0) => Err("must be longer than zero".to_owned()),
         Ok(millis) => Ok(Duration::from_millis(millis)),
-        Err(_) => parse_duration(text).map_err(|error| error.to_string()),
+        Err(_) => duration(text),
     }
 }

@@ -1,7 +1,7 @@
 //! `roboppi run`
 
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use roboppi_ipc::{Capability, WorkerKind};
@@ -109,6 +109,5 @@ fn workflow(
     for step in workflow.steps.values_mut() {
         step.agent.resume.clone_from(&args.resume);
     }
-    let path = std::env::current_dir().map_err(Failure::own)?.join("roboppi-run");
-    Ok(WorkflowFile { path, text, workflow })
+    Ok(WorkflowFile { path: PathBuf::new(), text, workflow })
 }

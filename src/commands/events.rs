@@ -1,5 +1,6 @@
 //! `roboppi events`
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::cli::EventsArgs;
 use crate::commands::{out, record};
 use crate::exit::Failure;
-use crate::terminal;
+use crate::terminal::{self, plain};
 
 mod text;
 
@@ -24,10 +25,16 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
     let mut follower = if args.workers { RunFollower::new(run) } else { RunFollower::of_journal(run) };
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     let mut warned = 0;
+    // Kinds that were there, for whoever asks for one that was not.
+    let (mut kinds, mut found) = (BTreeSet::new(), args.kind.is_empty());
     loop {
         let mut written = Ok(());
         let standing = follower.read(|record| {
+            if !found {
+                kinds.insert(kind(&record));
+            }
             if written.is_ok() && is_wanted(&record, args) {
+                found = true;
                 written = writeln!(stdout, "{}", line(&record, args.json));
             }
         });
@@ -41,6 +48,11 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
             terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
         }
         if standing != Standing::Live || !args.follow || out::is_deserted() {
+            if args.kind.iter().any(|wanted| !kinds.contains(wanted)) && !found {
+                let kinds: Vec<_> = kinds.into_iter().collect();
+                let there = plain(&kinds.join(", "));
+                terminal::say(&format!("roboppi: nothing of that kind is recorded; what there is: {there}"));
+            }
             return Ok(ExitCode::SUCCESS);
         }
         follower.wait(Duration::MAX);

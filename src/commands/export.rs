@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
             let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
             to(target, |out| match format {
                 ExportFormat::Json => output.write_json(out),
-                _ => output.write_text(out),
+                _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
             })
         }
         (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
@@ -107,19 +107,29 @@ fn to(
     let Some(target) = target else { return stream(io::stdout().lock(), "stdout", write) };
     let name = plain(&target.display().to_string());
     let unwritable = |error: io::Error| Failure::own(format!("cannot write {name}: {error}"));
+    if target.is_dir() {
+        return Err(Failure::usage(format!("{name} is a directory; name a file in it")));
+    }
     // Of a link it is the file at its end that is written.
     let place = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
-    if place.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    if place.metadata().is_ok_and(|there| !there.is_file()) {
         let there = File::options().write(true).open(&place).map_err(unwritable)?;
         return stream(there, &name, write);
     }
     let dir = place.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if !dir.is_dir() {
+        return Err(Failure::usage(format!(
+            "cannot write {name}: there is no directory {}",
+            plain(&dir.display().to_string())
+        )));
+    }
     // What a worker wrote is for its owner alone.
     let file = tempfile::Builder::new()
         .prefix(".roboppi-export-")
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(dir)
-        .map_err(unwritable)?;
+        // The name of that file says nothing to whoever typed another one.
+        .map_err(|error| unwritable(error.kind().into()))?;
     let mut buffered = BufWriter::new(file);
     write(&mut buffered).map_err(|broken| match broken {
         Broken::Own(failure) => failure,

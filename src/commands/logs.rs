@@ -90,6 +90,12 @@ fn print_chosen(
                 return Err(no_attempt(step, args.attempt));
             }
         }
+        if let Some(number) = args.attempt
+            && over
+            && !view.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.of.attempt == number)
+        {
+            return Err(no_such_attempt(number));
+        }
         match printer.advance(&view, over) {
             Ok(()) => {}
             Err(Print::Out(error)) => return out::ended(Err(error)),
@@ -120,8 +126,20 @@ fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitC
             };
             vec![attempt.ok_or_else(|| no_attempt(step, args.attempt))?]
         }
-        None => view.steps.iter().filter_map(|step| step.attempts.last()).collect(),
+        None => {
+            let chosen = |step: &'_ StepView| match args.attempt {
+                Some(number) => step.attempts.iter().rposition(|attempt| attempt.of.attempt == number),
+                None => step.attempts.len().checked_sub(1),
+            };
+            let steps = view.steps.iter();
+            steps.filter_map(|step| step.attempts.get(chosen(step)?)).collect()
+        }
     };
+    if let Some(number) = args.attempt
+        && attempts.is_empty()
+    {
+        return Err(no_such_attempt(number));
+    }
     let several = step.is_none() && attempts.len() > 1;
     let mut out = io::stdout().lock();
     for attempt in attempts {
@@ -158,16 +176,19 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
     match open(&args.run) {
         Ok(run) => Ok(Target { run, step: args.step.clone() }),
         Err(error) if args.step.is_none() => {
-            let last = open("-1").map_err(Failure::usage)?;
+            let last = open("-1").map_err(|_| record::unknown(root, &error))?;
             let mut follower = RunFollower::of_journal(last.clone());
             let mut view = follower.begin();
             follower.read(|record| view.apply(&record));
             match view.step(&args.run.as_str().into()) {
                 Some(_) => Ok(Target { run: last, step: Some(args.run.clone()) }),
-                None => Err(Failure::usage(error)),
+                None => Err(Failure::usage(format!(
+                    "{error}, and the last run has no step of that name\nhint: {}, and `roboppi runs` lists the runs",
+                    steps_of(&view)
+                ))),
             }
         }
-        Err(error) => Err(Failure::usage(error)),
+        Err(error) => Err(record::unknown(root, &error)),
     }
 }
 
@@ -185,11 +206,17 @@ pub(crate) fn origin(root: &StateRoot, run: RunDir, step: &str) -> Result<RunDir
 
 /// A step of a run by its name.
 pub(crate) fn find_step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, Failure> {
-    view.step(&name.into()).ok_or_else(|| {
-        let names: Vec<&str> = view.steps.iter().map(|step| step.plan.step.as_str()).collect();
-        let has = if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") };
-        Failure::usage(format!("the run has no step `{name}`\nhint: it has {has}"))
-    })
+    view.step(&name.into())
+        .ok_or_else(|| Failure::usage(format!("the run has no step `{name}`\nhint: {}", steps_of(view))))
+}
+
+fn steps_of(view: &RunView) -> String {
+    let names: Vec<&str> = view.steps.iter().map(|step| step.plan.step.as_str()).collect();
+    format!("it has {}", if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") })
+}
+
+fn no_such_attempt(number: u32) -> Failure {
+    Failure::usage(format!("no step of the run has an attempt {number}"))
 }
 
 /// Says that there is no such attempt.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{RunDir, StateRoot};
+use roboppi_journal::{RecordError, RunDir, StateRoot};
 use roboppi_run::RunView;
 
 use crate::exit::Failure;
@@ -22,7 +22,20 @@ pub(crate) fn root() -> Result<StateRoot, Failure> {
 /// The run a person means.
 pub(crate) fn find(text: &str) -> Result<RunDir, Failure> {
     let root = root()?;
-    root.resolve(text).and_then(|id| root.open_run(&id)).map_err(Failure::usage)
+    root.resolve(text).and_then(|id| root.open_run(&id)).map_err(|error| unknown(&root, &error))
+}
+
+/// Says that a run cannot be found, and what to do.
+pub(crate) fn unknown(root: &StateRoot, error: &RecordError) -> Failure {
+    match error {
+        RecordError::RunNotFound { .. } if root.resolve("-1").is_err() => Failure::usage(format!(
+            "{error}\nhint: there are no runs yet; `roboppi workflow run FILE` makes one"
+        )),
+        RecordError::RunNotFound { .. } => {
+            Failure::usage(format!("{error}\nhint: `roboppi runs` lists the runs"))
+        }
+        error => Failure::usage(error),
+    }
 }
 
 /// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.

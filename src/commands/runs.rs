@@ -1,26 +1,23 @@
 //! `roboppi runs`
 
-use std::env;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use roboppi_attach::{RunSummary, Standing};
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{Kept, RecordError, Retention, StateRoot};
+use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 use serde_json::json;
 
 use crate::cli::{PruneArgs, RunsArgs, RunsCommand};
-use crate::commands::record;
+use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::terminal;
 
 pub(crate) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
-    let root = StateRoot::locate(|name| env::var_os(name)).ok_or_else(|| {
-        Failure::usage("there is no HOME and no ROBOPPI_STATE_DIR, so there are no runs to find")
-    })?;
+    let root = record::root()?;
     match &args.command {
         None => list(&root, args.json),
         Some(RunsCommand::Prune(prune_args)) => prune(&root, prune_args),
@@ -30,10 +27,10 @@ pub(crate) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
 }
 
 fn list(root: &StateRoot, as_json: bool) -> Result<ExitCode, Failure> {
-    let now = now();
+    let now = record::now();
     let runs = RunSummary::all(root, now).map_err(Failure::own)?;
     let text = if as_json { as_array(&runs) } else { as_table(&runs, now) };
-    print(&text)
+    out::print(&text)
 }
 
 fn as_array(runs: &[RunSummary]) -> String {
@@ -79,7 +76,7 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
             state,
             format!("{}/{}", run.steps.0, run.steps.1),
             started.map_or_else(|| "?".to_owned(), |at| format!("{} ago", about(now.0.saturating_sub(at.0)))),
-            run.duration_ms.map_or_else(|| "–".to_owned(), about),
+            run.duration_ms.map_or_else(|| "–".to_owned(), duration),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.workspace)),
         ]
     }));
@@ -92,15 +89,14 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
     text
 }
 
-/// A time in one unit.
+/// How long ago something was, in one unit.
 fn about(millis: u64) -> String {
     let seconds = millis / 1_000;
     match seconds {
-        0..10 => format!("{:.1} s", Duration::from_millis(millis).as_secs_f64()),
-        10..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -123,7 +119,7 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     let verb = if args.dry_run { "would be removed" } else { "removed" };
     let noun = if removed == 1 { "run" } else { "runs" };
     let _ = writeln!(text, "{removed} {noun} {verb}, {}", record::bytes(freed));
-    print(&text)?;
+    out::print(&text)?;
     failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(Failure::own(error)))
 }
 
@@ -132,7 +128,7 @@ pub(crate) fn expired(
     root: &StateRoot,
     retention: &Retention,
 ) -> Result<Vec<(Kept, roboppi_journal::Reason)>, RecordError> {
-    let now = now();
+    let now = record::now();
     let kept = RunSummary::all(root, now)?.into_iter().map(|run| Kept {
         began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
         bytes: run.dir.on_disk().unwrap_or_default(),
@@ -146,20 +142,5 @@ fn pin(root: &StateRoot, text: &str, pinned: bool) -> Result<ExitCode, Failure> 
     let id = root.resolve(text).map_err(Failure::usage)?;
     root.open_run(&id).and_then(|run| run.pin(pinned)).map_err(Failure::own)?;
     let verb = if pinned { "is kept for good" } else { "may be removed when its time comes" };
-    print(&format!("{id} {verb}\n"))
-}
-
-/// Who reads no further has seen enough.
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::own(format!("stdout: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-fn now() -> UtcMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    out::print(&format!("{id} {verb}\n"))
 }

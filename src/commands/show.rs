@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use roboppi_attach::Standing;
 use roboppi_journal::{LogReader, RunDir};
-use roboppi_run::{ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, spent_words};
+use roboppi_run::{
+    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, shell_word, spent_words,
+};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 
@@ -236,9 +238,13 @@ impl Page {
         let mut rows = Vec::new();
         let mut row = |name: &str, path: &str| rows.push([name.to_owned(), plain(path)]);
         if let Some(head) = &self.view.head {
-            row("workflow", &head.workflow);
+            if head.has_file() {
+                row("workflow", &head.workflow);
+            }
             row("workspace", &head.workspace);
-            row("context", &head.context_dir);
+            if head.has_file() {
+                row("context", &head.context_dir);
+            }
         }
         row("record", &self.run.path().display().to_string());
         for step in &self.view.steps {
@@ -290,14 +296,4 @@ fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::Reco
             [&line.bytes, cut.as_bytes(), lost.as_bytes()].concat()
         })
         .collect())
-}
-
-/// A name as a shell takes it.
-fn shell_word(name: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', "'\\''"))
-    }
 }

@@ -8,7 +8,7 @@ use roboppi_journal::RunDir;
 use roboppi_run::Wish;
 
 use crate::cli::{CancelArgs, StepArgs};
-use crate::commands::{out, record};
+use crate::commands::{logs, out, record};
 use crate::exit::Failure;
 
 pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
@@ -36,6 +36,12 @@ pub(crate) fn skip(args: &StepArgs) -> Result<ExitCode, Failure> {
 }
 
 fn bring(run: &RunDir, wish: Wish) -> Result<ExitCode, Failure> {
+    let (view, _) = record::view_of(run);
+    if let Wish::CancelStep(step) | Wish::RetryStep(step) | Wish::SkipStep(step) = &wish
+        && view.head.is_some()
+    {
+        logs::find_step(&view, step.as_str())?;
+    }
     let words = wish.in_words();
     match ask(run, wish) {
         Ok(Answer::Granted) => {

@@ -13,6 +13,7 @@ use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::{AttemptStatus, RunMode};
+use roboppi_supervisor::sinks::untrusted;
 use roboppi_supervisor::{
     HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, Signals, WorkflowFile,
 };
@@ -159,6 +160,12 @@ fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
     });
     let Some(answer) = answer else { return Ok(()) };
     let mut out = io::stdout().lock();
+    let answer = if io::stdout().is_terminal() {
+        // A pipe is given every byte; a terminal must not obey them.
+        answer.lines().map(|line| untrusted::line(line.as_bytes(), false)).collect::<Vec<_>>().join("\n")
+    } else {
+        answer
+    };
     let end = if answer.ends_with('\n') { "" } else { "\n" };
     match write!(out, "{answer}{end}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

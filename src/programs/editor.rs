@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal::SIGHUP;
+use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use roboppi_process::end_with_starter;
+use roboppi_process::machine::Signal;
+use roboppi_process::{descendants, end_with_starter};
 use roboppi_tui::{Editor, Location, Places};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -59,13 +61,20 @@ impl Editor for Open {
 
     fn end(mut self: Box<Self>) -> BoxFuture<'static, ()> {
         let end = async move {
-            if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
-                // It is our child and not waited for yet, so the number is its own.
-                let _ = kill(Pid::from_raw(pid), Signal::SIGHUP);
+            // `None` once it was waited for: its number may be another process's by now.
+            let Some(pid) = self.child.id() else { return };
+            // Those below a wrapper are not its children any more once it has ended.
+            let below: Vec<_> = descendants::of(pid).into_iter().map(|process| process.identity).collect();
+            for process in &below {
+                // One that has ended meanwhile need not be told.
+                let _ = descendants::signal(*process, Signal::Term);
             }
-            if timeout(PATIENCE, self.child.wait()).await.is_err() {
-                let _ = self.child.kill().await;
+            if let Ok(pid) = i32::try_from(pid) {
+                let _ = kill(Pid::from_raw(pid), SIGHUP);
             }
+            let _ = timeout(PATIENCE, self.child.wait()).await;
+            let _ended = descendants::kill_trees(&below);
+            let _ = self.child.kill().await;
         };
         end.boxed()
     }

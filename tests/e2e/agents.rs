@@ -245,12 +245,28 @@ fn the_answer_goes_to_stdout_and_everything_else_to_stderr() {
 
     let failed = ask(&["dies"]).output().code(1);
     assert_eq!(failed.text(), "");
+    // There is no file to go on with, and what is removed with the command is not named.
+    assert!(!failed.stderr.contains("resume") && !failed.stderr.contains("context"), "{}", failed.stderr);
+    let page = env.roboppi(["show"]).output().code(0).text();
+    assert!(!page.contains("workflow ") && !page.contains("context"), "{page}");
     let none = ask(&[]).output().code(2);
     assert!(none.stderr.contains("there are no instructions"), "{}", none.stderr);
     let wrong = env.roboppi(["run", "--worker", "clod", "x"]).output().code(2);
     assert!(wrong.stderr.contains("claude-code"), "{}", wrong.stderr);
     let json = ask(&["fix it", "--output", "json"]).output().code(0).text();
     assert!(json.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{json}");
+}
+
+#[test]
+fn an_answer_is_exact_in_a_pipe_and_harmless_in_a_terminal() {
+    let env = with_claude();
+    let ask = || finding(&env, env.roboppi(["run", "--worker", "claude", "answers-in-commands", "--no-tui"]));
+    assert_eq!(ask().output().code(0).text(), "\x1b]0;pwned\x07\x1b[2Jfirst\nsecond\n");
+    let mut terminal = ask().start_in_terminal(24, 80);
+    terminal.wait_for_text("second");
+    terminal.expect_code(0);
+    let written = String::from_utf8_lossy(&terminal.terminal.written()).into_owned();
+    assert!(!written.contains("]0;pwned\x07") && !written.contains("\x1b[2J"), "{written:?}");
 }
 
 #[test]

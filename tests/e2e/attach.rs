@@ -57,11 +57,12 @@ fn steps_are_tried_again_and_left_out_while_the_run_goes_on() {
         state(&env, "after", "succeeded");
         let _ = env.roboppi(["skip", "-1", "unwanted"]).output().code(0);
         for (arguments, why) in [
-            (["retry", "-1", "after"], "`after` succeeded"),
-            (["skip", "-1", "slow"], "it can be cancelled"),
-            (["cancel", "-1", "nothing"], "there is no step `nothing`"),
+            (["retry", "-1", "after"], (1, "`after` succeeded")),
+            (["skip", "-1", "slow"], (1, "it can be cancelled")),
+            (["cancel", "-1", "nothing"], (2, "no step `nothing`")),
         ] {
-            let refused = env.roboppi(arguments).output().code(1).all();
+            let (code, why) = why;
+            let refused = env.roboppi(arguments).output().code(code).all();
             assert!(refused.contains(why), "{arguments:?}: {refused}");
         }
         env.write("go", "");

@@ -71,6 +71,17 @@ fn events_are_followed_to_the_end() {
 }
 
 #[test]
+fn a_kind_that_is_not_there_is_said_with_those_that_are() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    let printed = env.roboppi(["events", "--kind", "run_finisched"]).output().code(0);
+    assert!(printed.stdout.is_empty(), "{}", printed.text());
+    assert!(printed.stderr.contains("attempt_finished, attempt_phase"), "{}", printed.stderr);
+    let printed = env.roboppi(["events", "--kind", "run_finished"]).output().code(0);
+    assert_eq!((printed.text().lines().count(), printed.stderr.as_str()), (1, ""));
+}
+
+#[test]
 fn what_is_damaged_is_said_and_the_rest_is_shown() {
     let env = TestEnv::new();
     let none = env.roboppi(["events"]).output().code(2);

@@ -289,8 +289,10 @@ fn damage_and_nonsense_are_said() {
     assert!(refused.contains("garbage") && !refused.contains("panicked"), "{refused}");
     let absent = env.roboppi(["import", "absent"]).output().code(2).stderr;
     assert!(absent.contains("absent"), "{absent}");
-    let nowhere = env.roboppi(["export", "-1", "-o", "no/such/dir/x"]).output().code(125).stderr;
-    assert!(nowhere.contains("no/such/dir/x"), "{nowhere}");
+    let nowhere = env.roboppi(["export", "-1", "-o", "no/such/dir/x"]).output().code(2).stderr;
+    assert!(nowhere.contains("no/such/dir/x") && nowhere.contains("no directory no/such/dir"), "{nowhere}");
+    let dir = env.roboppi(["export", "-1", "-o", "."]).output().code(2).stderr;
+    assert!(dir.contains("is a directory"), "{dir}");
     for hostile in ["../x", "/etc", ""] {
         let refused = env.roboppi(["export", hostile, "-o", "x"]).output().code(2).stderr;
         assert!(refused.contains("no run"), "{refused}");

@@ -46,6 +46,7 @@ case "$prompt" in
   *asks-permission*) init; call m1 t1 Bash '{"command":"rm -rf /"}'
     echo '{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"rm -rf /"}}}'
     exec sleep 1000 ;;
+  *answers-in-commands*) init; result '\u001b]0;pwned\u0007\u001b[2Jfirst\nsecond' ;;
   *dies*) init; text m1 "I beg" ; exit 0 ;;
   *cut-off*) init; printf '{"type":"result","subtype":"succ'; exit 0 ;;
   *floods*) init; while :; do text m1 "again and again and again and again and again"; done ;;

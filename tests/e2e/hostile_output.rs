@@ -134,6 +134,9 @@ fn mistakes_of_a_file_are_shown_and_not_obeyed() {
     env.write("flow.yaml", &text);
     let said = env.roboppi(["workflow", "validate", "flow.yaml", "--strict"]).output().code(2).all();
     assert!(said.contains("vso"), "{said}");
+    env.write("a\u{1b}[2Jb.yaml", &Flow::of("true").text());
+    let fine = env.roboppi(["workflow", "validate", "a\u{1b}[2Jb.yaml"]).output().code(0).text();
+    assert!(fine.contains("ok") && trouble(&fine, false).is_none(), "{fine:?}");
     assert_eq!(trouble(&said, false), None);
 }
 
@@ -144,9 +147,14 @@ fn logs_are_exact_in_a_pipe_and_harmless_in_a_terminal() {
     let _ = env.roboppi(["workflow", "run", "flow.yaml"]).output().code(1);
     let exact = env.roboppi(["logs", "-1", "work"]).output().code(0).stdout;
     assert_eq!(exact, env.the_run().log("work", 1));
-    for arguments in
-        [&["logs"][..], &["logs", "-1", "work"], &["logs", "--all", "--timestamps"], &["logs", "-f"]]
-    {
+    let commands = [
+        &["logs"][..],
+        &["logs", "-1", "work"],
+        &["logs", "--all", "--timestamps"],
+        &["logs", "-f"],
+        &["export", "-1", "work"],
+    ];
+    for arguments in commands {
         for (name, value) in [("TERM", "xterm-256color"), ("NO_COLOR", "1")] {
             let mut screen = env.roboppi(arguments).env(name, value).start_in_terminal(50, 120);
             screen.expect_code(0);

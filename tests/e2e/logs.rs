@@ -56,6 +56,11 @@ fn a_run_a_step_and_an_attempt_can_be_chosen() {
     assert_eq!(logs(&["-2", "other"]), "other\n");
     assert_eq!(logs(&[&oldest, "flaky"]), "try\nagain\n");
     assert_eq!(logs(&[&oldest, "flaky", "--attempt", "1"]), "try\n");
+    assert_eq!(logs(&[&oldest, "--attempt", "2"]), "try\nagain\n", "of every step that has it");
+    for more in [&["--attempt", "3"][..], &["--attempt", "3", "--tail", "1"], &["--attempt", "3", "-f"]] {
+        let refused = env.roboppi(["logs", &oldest]).args(more).output().code(2).stderr;
+        assert!(refused.contains("no step of the run has an attempt 3"), "{more:?}: {refused}");
+    }
     let path = env.runs()[0].log_path("flaky", 2);
     assert_eq!(logs(&[&oldest, "flaky", "--path"]).trim_end(), path.to_str().unwrap());
 }
@@ -64,8 +69,14 @@ fn a_run_a_step_and_an_attempt_can_be_chosen() {
 fn what_is_not_there_is_said() {
     let env = TestEnv::new();
     let printed = env.roboppi(["logs"]).output().code(2);
-    assert!(!printed.stderr.is_empty());
+    assert!(printed.stderr.contains("there are no runs yet"), "{}", printed.stderr);
     let _ = env.run(&Flow::of("true")).output().code(0);
+    let absent = env.roboppi(["logs", "absent"]).output().code(2).stderr;
+    assert!(absent.contains("no step of that name") && absent.contains("it has work"), "{absent}");
+    let far = env.roboppi(["show", "-9"]).output().code(2).stderr;
+    assert!(far.contains("`roboppi runs` lists the runs"), "{far}");
+    let wished = env.roboppi(["retry", "-1", "absent"]).output().code(2).stderr;
+    assert!(wished.contains("it has work"), "{wished}");
     for arguments in [&["absent"][..], &["-1", "absent"], &["work", "--attempt", "7"], &["-9", "work"]] {
         let printed = env.roboppi(["logs"]).args(arguments).output().code(2);
         assert!(printed.stdout.is_empty() && !printed.stderr.is_empty(), "{arguments:?}");

@@ -38,6 +38,8 @@ fn at_full_speed_it_prints_what_the_run_printed() {
         assert!(!journal(&live).is_empty(), "{live}");
         assert_eq!(json(&["attach"]), journal(&live));
         assert_eq!(json(&["replay", "--speed", "max"]), journal(&live));
+        let whole = env.roboppi(["replay", "--speed", "max", "--output", "json"]).output().code(0).text();
+        assert!(!whole.contains("\"ts\":0,"), "what files tell of is no event\n{whole}");
     }
 }
 

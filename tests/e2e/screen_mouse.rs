@@ -1,6 +1,6 @@
 //! The mouse on the full screen, and what leaves it: to the clipboard, and to the editor.
 
-use nix::sys::signal::Signal::SIGKILL;
+use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 use roboppi_terminal::{MouseProtocolMode, Screen};
 
 use crate::env::{OnScreen, TestEnv};
@@ -160,6 +160,40 @@ fn a_line_of_a_log_opens_in_the_editor() {
         screen.alternate_screen() && screen.contents().contains("running")
     });
     leave(on_screen);
+}
+
+#[test]
+fn an_editor_ends_with_the_screen_and_leaves_the_terminal_as_it_was() {
+    for mode in ["workflow run", "attach"] {
+        let env = TestEnv::new();
+        env.write("src/main.rs", "");
+        // It does not want to end, and a wrapper stands before it.
+        env.write_program("bin/inner", "#!/bin/sh\ntrap '' HUP TERM; stty raw -echo; printf '\\033[?1049h'; echo > opened; while :; do sleep 0.1; done\n");
+        env.write_program("bin/nano", "#!/bin/sh\ninner \"$@\"; echo never > ended\n");
+        let owner = (mode == "attach").then(|| env.run(&Flow::of(LINES)).start());
+        let run = if owner.is_some() {
+            env.wait_for("the run", || env.runs().first().map(|_| ()));
+            env.roboppi(["attach"])
+        } else {
+            env.run_in_terminal(&Flow::of(LINES))
+        };
+        let run = run.env("PATH", path(&env)).env("EDITOR", "nano");
+        let mut on_screen = run.start_in_terminal(24, 100);
+        on_screen.wait_for_text("work");
+        on_screen.press("2");
+        on_screen.wait_for_text("error: wrong");
+        on_screen.press("v");
+        env.wait_for_file("opened");
+        on_screen.process().signal(SIGTERM);
+        on_screen.expect_code(143);
+        on_screen.expect_restored_terminal();
+        assert!(on_screen.terminal.is_cooked(), "{mode}: the terminal is not as it was");
+        if let Some(owner) = owner {
+            owner.signal(SIGTERM);
+            let _ = owner.wait().code(143);
+        }
+        env.wait_until_nothing_is_left();
+    }
 }
 
 #[test]

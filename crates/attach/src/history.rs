@@ -26,6 +26,10 @@ impl History {
     pub fn before(run_dir: &Path) -> Self {
         let Some((id, runs)) = run_dir.file_name().zip(run_dir.parent()) else { return Self::default() };
         let Ok(manifest) = RunDir::at(run_dir.to_owned()).manifest() else { return Self::default() };
+        if manifest.workflow.is_empty() {
+            // What was asked before tells nothing of what is asked now.
+            return Self::default();
+        }
         let Ok(entries) = fs::read_dir(runs) else { return Self::default() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         // Ids sort by time.

@@ -17,7 +17,7 @@ pub enum RunEvent {
         run_id: RunId,
         /// `name` of the workflow.
         name: String,
-        /// `workflow`: path of the file.
+        /// `workflow`: path of the file; empty when there is none.
         workflow: String,
         /// `workspace`: where the steps work.
         workspace: String,

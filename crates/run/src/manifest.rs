@@ -18,7 +18,7 @@ pub struct Manifest {
     pub run_id: RunId,
     /// `name` of the workflow.
     pub name: String,
-    /// `workflow`: absolute path of the file.
+    /// `workflow`: absolute path of the file; empty when there is none.
     pub workflow: String,
     /// `workflowSha256`: fingerprint of the file as it was.
     pub workflow_sha256: String,

@@ -53,7 +53,7 @@ pub struct RunHead {
     pub run_id: RunId,
     /// Name of the workflow.
     pub name: String,
-    /// Path of the file.
+    /// Path of the file; empty when there is none.
     pub workflow: String,
     /// Where the steps work.
     pub workspace: String,
@@ -74,12 +74,20 @@ pub struct RunHead {
 }
 
 impl RunHead {
+    /// Whether it runs a workflow file. Otherwise it was given its one step, and all it makes beside the record goes
+    /// with the command that ran it.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        !self.workflow.is_empty()
+    }
+
     /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command.
     #[must_use]
     pub fn resume_command(&self) -> Option<String> {
-        let passing = ["/dev/", "/proc/"].iter().any(|place| self.workflow.starts_with(place));
+        let places = ["/dev/", "/proc/"];
+        let passing = !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
         let command =
-            || format!("roboppi workflow run {} --resume {}", shell_word(&self.workflow), self.run_id);
+            || format!("roboppi workflow run {} --resume {}", crate::shell_word(&self.workflow), self.run_id);
         (!passing).then(command)
     }
 }
@@ -349,12 +357,6 @@ impl RunView {
         }
         counts
     }
-}
-
-/// A text as a shell takes it for one word.
-fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 impl CoreView {

@@ -48,7 +48,7 @@ pub struct RunSettings {
 /// A workflow and the file it came from.
 #[derive(Clone, Debug)]
 pub struct WorkflowFile {
-    /// Absolute path.
+    /// Absolute path; empty when the workflow comes from no file.
     pub path: PathBuf,
     /// The file as it was.
     pub text: String,

@@ -289,6 +289,8 @@ impl<D: Display> Driver<D> {
         }
         if let Some(editor) = self.editor.take() {
             editor.end().await;
+            // Whatever it left of the terminal, it is ours to give back.
+            let _ = self.display.take(Hold::Screen);
         }
         self.lines.stop().map_err(TuiError::Gone)
     }

@@ -67,7 +67,11 @@ impl Taken {
 /// and may be called from any thread, any number of times.
 pub fn restore_terminal() {
     let _quiet = quiet();
-    if let Some(taken) = lock().take() {
+    if let Some(mut taken) = lock().take() {
+        if taken.hold == Hold::Editor {
+            // One that is still there is about to be ended, and may have left anything.
+            taken.hold = Hold::Screen;
+        }
         taken.put_back();
     }
 }

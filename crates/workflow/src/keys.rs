@@ -89,7 +89,7 @@ pub const KEYS: &[KeyDoc] = &[
         "duration",
         "How long a run may take; then everything is ended and the run has timed out.",
     ),
-    KeyDoc::optional(Workflow, "concurrency", "whole number >= 1", Some("unlimited"), "Steps at a time."),
+    KeyDoc::optional(Workflow, "concurrency", "whole number >= 1", Some("10"), "Steps at a time."),
     KeyDoc::optional(
         Workflow,
         "context_dir",

@@ -8,6 +8,7 @@ use roboppi_attach::Standing;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_journal::{LogLine, LogReader, RunDir};
 use roboppi_run::{AttemptStatus, AttemptView, StepView};
+use roboppi_supervisor::sinks::untrusted;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -77,10 +78,15 @@ impl StepOutput {
     }
 
     /// A header, a line for each line, and a footer.
-    pub(super) fn write_text(&mut self, out: &mut dyn Write) -> Result<(), Broken> {
+    /// A `terminal` must not obey what it is shown.
+    pub(super) fn write_text(&mut self, out: &mut dyn Write, terminal: bool) -> Result<(), Broken> {
+        let shown = |bytes: &[u8]| {
+            if terminal { untrusted::line(bytes, false).into_bytes() } else { bytes.to_owned() }
+        };
         let Head { command, started, host, .. } = &self.head;
         let mut lines = command.lines().filter(|line| !line.trim().is_empty());
-        let first = lines.next().unwrap_or_default().trim();
+        let first = shown(lines.next().unwrap_or_default().trim().as_bytes());
+        let first = String::from_utf8_lossy(&first);
         let more = if lines.next().is_some() { " …" } else { "" };
         write!(out, "Command: {first}{more}\nStarted: {started}\nHost: {host}\n\n").map_err(Broken::Out)?;
         self.lines(|line| {
@@ -93,7 +99,7 @@ impl StepOutput {
                 }
             }
             write!(out, "[{time}] {mark}")?;
-            out.write_all(&line.bytes)?;
+            out.write_all(&shown(&line.bytes))?;
             if line.truncated {
                 write!(out, " [the line is longer]")?;
             }

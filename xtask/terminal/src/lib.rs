@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use filedescriptor::{FileDescriptor, POLLIN, Pipe, pollfd};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 pub use svg::draw as draw_svg;
@@ -181,6 +182,13 @@ impl Terminal {
         // The emulator first, or what the program draws for the new size lands on the old one.
         self.shared.lock().parser.set_size(at_least_one(rows), at_least_one(cols));
         master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).map_err(io::Error::other)
+    }
+
+    /// Whether the terminal edits lines and shows what is typed, as it did at the beginning. `false` when it is closed.
+    #[must_use]
+    pub fn is_cooked(&self) -> bool {
+        let modes = self.keyboard.as_ref().and_then(|keyboard| tcgetattr(keyboard).ok());
+        modes.is_some_and(|modes| modes.local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO))
     }
 
     /// Process id of the program.

@@ -27,7 +27,7 @@ pub(crate) struct WorkflowMeta<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WorkflowLimits {
     pub(crate) timeout_ms: u64,
-    /// `null` means unlimited.
+    /// `null` when the workflow does not say.
     pub(crate) concurrency: Option<u32>,
 }
 

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use roboppi_attach::RunSource;
+use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunView};
 
 use super::detached;
@@ -93,7 +94,7 @@ impl<W: Write> JsonSink<W> {
 
     fn journal(&mut self, record: &JournalRecord) -> io::Result<()> {
         if let RunEvent::AttemptFinished { of, last_seq, log_bytes, .. } = &record.event {
-            self.finish_attempt(of, *last_seq, *log_bytes)?;
+            self.finish_attempt(of, *last_seq, *log_bytes, record.ts)?;
         }
         self.say_missing(record.seq)?;
         self.seq = record.seq;
@@ -109,6 +110,10 @@ impl<W: Write> JsonSink<W> {
     }
 
     fn attempt(&mut self, of: &AttemptRef, record: &AttemptRecord) -> io::Result<()> {
+        if record.is_growth() {
+            // Which bytes were not told is said at the end.
+            return Ok(());
+        }
         let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
         let Some(told) = told else { return Ok(()) };
         let hole = told.live(record);
@@ -136,7 +141,8 @@ impl<W: Write> JsonSink<W> {
                 }
                 (Some(_), true) => {
                     // Its end is among the records that could not be had.
-                    self.finish_attempt(&attempt.of, None, attempt.log_bytes())?;
+                    let ended = attempt.finished_at.unwrap_or(attempt.status_at);
+                    self.finish_attempt(&attempt.of, None, attempt.log_bytes(), ended)?;
                 }
                 (None, _) => {}
             }
@@ -145,11 +151,17 @@ impl<W: Write> JsonSink<W> {
     }
 
     /// Nothing more comes from an attempt: what it did and was not told yet is in its files.
-    fn finish_attempt(&mut self, of: &AttemptRef, last_seq: Option<u64>, log_bytes: u64) -> io::Result<()> {
+    fn finish_attempt(
+        &mut self,
+        of: &AttemptRef,
+        last_seq: Option<u64>,
+        log_bytes: u64,
+        ended: UtcMillis,
+    ) -> io::Result<()> {
         self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
         self.recorded(of, last_seq)?;
         let hole = match self.attempts.insert(of.clone(), None) {
-            Some(Some(mut told)) => told.end(last_seq, log_bytes),
+            Some(Some(mut told)) => told.end(last_seq, log_bytes, ended),
             Some(None) | None => None,
         };
         match hole {

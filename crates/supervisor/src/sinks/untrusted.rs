@@ -57,17 +57,6 @@ pub fn json(line: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// A shell word that means `text`.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", words(text).replace('\'', r"'\''"))
-    }
-}
-
 /// The beginning of what counts of a line that carriage returns overwrote.
 pub(crate) fn last_state_start(bytes: &[u8]) -> usize {
     let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
@@ -254,14 +243,6 @@ mod tests {
             assert_eq!(json(&format!("{{\n{given}\n}}")), format!("{{\n{safe}\n}}"));
         }
         assert!(matches!(json("{\"a\":\"b # c\"}"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn steps_are_quoted_for_a_shell() {
-        assert_eq!(shell_word("build-1"), "build-1");
-        assert_eq!(shell_word("run all"), "'run all'");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
-        assert_eq!(shell_word("-x"), "'-x'");
     }
 
     proptest! {

@@ -128,6 +128,9 @@ impl Clerk {
                 matches.advance(&mut open.log, SLICE)?;
             }
         }
+        if request.seek.is_none() {
+            self.seek = None;
+        }
         if let Some(seek) = request.seek.as_ref().filter(|seek| seek.number > self.sought) {
             self.sought = seek.number;
             self.seek = None;

@@ -65,9 +65,10 @@ pub(super) fn ask_to_skip_step(model: &mut Model) {
 pub(super) fn retry_step(model: &mut Model, actions: &mut Vec<Action>) {
     let Some(step) = model.shown_step().filter(|step| can_be_retried(step)) else { return };
     if model.is_over() {
-        let Some(head) = &model.view.head else { return };
-        let (file, run) = (&head.workflow, &head.run_id);
-        model.notice = Some(format!("the run is over: roboppi workflow run {file} --resume {run}"));
+        model.notice = Some(match model.view.resume_command() {
+            Some(command) => format!("the run is over: {command}"),
+            None => "the run is over, and there is no workflow file to go on with".to_owned(),
+        });
         return;
     }
     let step = step.plan.step.clone();

@@ -144,9 +144,9 @@ fn run_facts(model: &Model, page: &mut Page) {
     page.heading("Run");
     page.fact("Id", head.run_id.as_str());
     page.fact_if("Goes on with", head.resumes.as_ref().map(roboppi_run::RunId::as_str));
-    page.fact("Workflow", &head.workflow);
+    page.fact_if("Workflow", Some(&head.workflow));
     page.fact("Workspace", &head.workspace);
-    page.fact("Artifacts", &head.context_dir);
+    page.fact_if("Artifacts", Some(&head.context_dir).filter(|_| head.has_file()).map(String::as_str));
     page.fact("Started", &text::date(head.started_at, &model.zone));
     page.fact("Time limit", &text::duration(head.timeout_ms));
     let mode = match head.mode {

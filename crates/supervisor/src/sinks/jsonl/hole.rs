@@ -60,7 +60,16 @@ impl Told {
     }
 
     /// The attempt is over. Returns the hole at its end.
-    pub(super) fn end(&mut self, last_seq: Option<u64>, log_bytes: u64) -> Option<AttemptRecord> {
+    pub(super) fn end(
+        &mut self,
+        last_seq: Option<u64>,
+        log_bytes: u64,
+        ended: UtcMillis,
+    ) -> Option<AttemptRecord> {
+        if self.ts == UtcMillis::default() {
+            // Nothing was told, so nothing else says when.
+            self.ts = ended;
+        }
         let end = last_seq.map_or(self.next, |last| last + 1);
         // Without the last number, which a lost core did not say, the bytes tell that output is missing.
         let gap = self.hole(end, log_bytes).filter(|gap| gap.events > 0 || last_seq.is_none());

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use roboppi_run::{
-    AttemptRef, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView, spent_words,
+    AttemptRef, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView, shell_word,
+    spent_words,
 };
 
 use super::PlainSettings;
@@ -12,7 +13,7 @@ use super::activity::{self, Told};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
 use crate::sinks::style::{Ink, duration};
-use crate::sinks::untrusted::{first_words, line, shell_word, words};
+use crate::sinks::untrusted::{first_words, line, words};
 
 /// Lines of a step whose failure does not count, or that did not end by itself.
 const SHORT_TAIL: usize = 10;
@@ -51,7 +52,7 @@ pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs
     if let Some(spent) = view.spent() {
         let _ = writeln!(text, "  used     {}", spent_words(&spent));
     }
-    if let Some(head) = &view.head {
+    if let Some(head) = view.head.as_ref().filter(|head| head.has_file()) {
         let _ = writeln!(text, "  context  {}", words(&head.context_dir));
     }
     let _ = writeln!(text, "  record   {}", words(&run_dir.to_string_lossy()));
@@ -168,7 +169,7 @@ fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &
 
 fn read_command(view: &RunView, of: &AttemptRef) -> String {
     let run = view.head.as_ref().map_or("latest", |head| head.run_id.as_str());
-    format!("roboppi logs {run} {}", shell_word(of.step.as_str()))
+    format!("roboppi logs {run} {}", shell_word(&words(of.step.as_str())))
 }
 
 fn table(text: &mut String, view: &RunView, colour: bool) {
