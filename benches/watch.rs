@@ -5,12 +5,16 @@
 #![expect(clippy::print_stdout, reason = "a table on standard output is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot start its run has nothing to measure")]
 
+use std::cell::RefCell;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use roboppi_terminal::{Screen, Spec, Terminal};
 
 const ROBOPPI: &str = env!("CARGO_BIN_EXE_roboppi");
 
@@ -65,7 +69,7 @@ fn list(place: &Place) {
     judge("again", median(&mut warm), 50.0, "ms");
 }
 
-/// From the write of a worker to the line an attached viewer prints, at 50 lines a second.
+/// From the write of a worker to attached viewers, one that prints lines and a full screen, at 50 lines a second.
 fn latency(place: &Place) {
     delay(place, "for n in $(seq 1000); do date +%s%N; sleep 0.02; done", "0", 100.0);
 }
@@ -83,21 +87,71 @@ fn polling(place: &Place) {
 fn delay(place: &Place, script: &str, poll: &str, goal: f64) {
     let mut run = place.run(&[script]);
     place.wait_for_log();
+    let mut viewers = thread::scope(|scope| {
+        let lines = scope.spawn(|| delay_of_lines(place, poll));
+        let screen = delay_on_screen(place, poll);
+        [("lines", lines.join().unwrap()), ("screen", screen)]
+    });
+    let _ = run.wait();
+    for (name, took) in &mut viewers {
+        let [middle, most] = [50, 95].map(|percent| at(took, percent));
+        println!("  {name}, {} of them: p50 {middle:.2} ms, p95 {most:.2} ms", took.len());
+        judge("p99", at(took, 99), goal, "ms");
+    }
+}
+
+/// Takes notes of how old lines are that say when they were written.
+#[derive(Default)]
+struct Ages {
+    last: u128,
+    took: Vec<f64>,
+}
+
+impl Ages {
+    fn look(&mut self, text: &str) {
+        let (now, before) = (now(), self.last);
+        let stamps = text.split_whitespace().filter(|word| word.len() == 19);
+        for written in stamps.filter_map(|word| word.parse::<u128>().ok()) {
+            // What was there when the viewer began says nothing about it.
+            if before > 0 && written > before {
+                self.took.push(now.saturating_sub(written) as f64 / 1e6);
+            }
+            self.last = written.max(self.last);
+        }
+    }
+}
+
+fn delay_of_lines(place: &Place, poll: &str) -> Vec<f64> {
     let mut viewer = place.roboppi(&["attach", "--no-tui", "--stream"]);
     let mut viewer = viewer.env("ROBOPPI_POLL", poll).stdout(Stdio::piped()).spawn().unwrap();
     let began = now();
-    let mut took = Vec::new();
+    let mut ages = Ages { last: began + 500_000_000, ..Ages::default() };
     for line in BufReader::new(viewer.stdout.take().unwrap()).lines() {
-        let line = line.unwrap();
-        let written = line.split_whitespace().last().and_then(|word| word.parse::<u128>().ok());
-        // What was written before there was a viewer says nothing about it.
-        if let Some(written) = written.filter(|written| *written > began + 500_000_000) {
-            took.push(now().saturating_sub(written) as f64 / 1e6);
-        }
+        ages.look(&line.unwrap());
     }
-    let _ = (viewer.wait(), run.wait());
-    println!("  {} lines: p50 {:.2} ms, p95 {:.2} ms", took.len(), at(&mut took, 50), at(&mut took, 95));
-    judge("p99", at(&mut took, 99), goal, "ms");
+    let _ = viewer.wait();
+    ages.took
+}
+
+fn delay_on_screen(place: &Place, poll: &str) -> Vec<f64> {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let variables = [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("ROBOPPI_POLL", poll)];
+    let mut env = variables.map(|(name, value)| (name.into(), value.into())).to_vec();
+    env.extend(place.env().map(|(name, dir)| (name.into(), dir.into())));
+    let argv = [ROBOPPI, "attach"].map(OsString::from).to_vec();
+    let spec = Spec { argv, env, cwd: place.0.clone(), rows: 40, cols: 120 };
+    let mut screen = Terminal::start(&spec).unwrap();
+    screen.wait_until("the run", LIMIT, |screen| screen.contents().contains("Time limit")).unwrap();
+    screen.press("2").unwrap();
+    let ages = RefCell::new(Ages::default());
+    let look = |screen: &Screen| {
+        let text = screen.contents();
+        ages.borrow_mut().look(&text);
+        text.contains("press q to leave")
+    };
+    screen.wait_until("the end of the run", LIMIT, look).unwrap();
+    screen.press("q").unwrap();
+    ages.into_inner().took
 }
 
 /// What a viewer costs that has nothing to show.
@@ -187,9 +241,13 @@ impl Place {
 
     fn roboppi(&self, words: &[&str]) -> Command {
         let mut command = Command::new(ROBOPPI);
-        command.args(words).current_dir(&self.0).env("ROBOPPI_STATE_DIR", self.0.join("state"));
-        command.env("HOME", &self.0).stdin(Stdio::null()).stderr(Stdio::null());
+        command.args(words).current_dir(&self.0).envs(self.env());
+        command.stdin(Stdio::null()).stderr(Stdio::null());
         command
+    }
+
+    fn env(&self) -> [(&'static str, PathBuf); 2] {
+        [("ROBOPPI_STATE_DIR", self.0.join("state")), ("HOME", self.0.clone())]
     }
 
     /// Starts a run of these scripts, one after the other.
