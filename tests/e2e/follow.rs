@@ -142,6 +142,25 @@ fn a_follower_that_dies_does_not_touch_the_run() {
 }
 
 #[test]
+fn a_follower_that_is_told_to_look_for_itself_asks_nobody() {
+    let env = TestEnv::new();
+    let script = format!("{WAIT} echo one; echo > up; wait_for go; echo two; wait_for end");
+    let run = env.run(&Flow::of(&script)).start();
+    env.wait_for_file("up");
+    let following = env.roboppi(["logs", "-f"]).env("ROBOPPI_POLL", "1").start();
+    following.wait_for_text("one\n");
+    env.write("go", "");
+    following.wait_for_text("two\n");
+    let open = format!("/proc/{}/fd", following.process().unwrap().pid);
+    let links = fs::read_dir(open).unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+    let notices: Vec<_> = links.filter(|link| link.to_string_lossy().contains("inotify")).collect();
+    assert!(notices.is_empty(), "{notices:?}");
+    env.write("end", "");
+    let _ = run.wait().code(0);
+    assert_eq!(following.wait().code(0).text(), "==> work <==\none\ntwo\n");
+}
+
+#[test]
 fn what_is_damaged_is_said_and_the_rest_is_shown() {
     let env = TestEnv::new();
     let _ = env.run(&Flow::of("echo one")).output().code(0);
