@@ -73,7 +73,7 @@ fn steps_are_tried_again_and_left_out_while_the_run_goes_on() {
         );
         assert_eq!(env.the_run().outcome().as_deref(), Some("succeeded"));
         let wishes = wishes(&env);
-        assert_eq!(wishes.len(), 5, "{wishes:?}");
+        assert_eq!(wishes.len(), 4, "{wishes:?}");
         assert!(wishes[0].starts_with("to try `flaky` again, asked by process "), "{wishes:?}");
         assert!(wishes[4].ends_with(": refused, there is no step `nothing`"), "{wishes:?}");
         let late = env.roboppi(["retry", "-1", "flaky"]).output().code(1).all();
