@@ -75,7 +75,6 @@ fn steps_are_tried_again_and_left_out_while_the_run_goes_on() {
         let wishes = wishes(&env);
         assert_eq!(wishes.len(), 4, "{wishes:?}");
         assert!(wishes[0].starts_with("to try `flaky` again, asked by process "), "{wishes:?}");
-        assert!(wishes[4].ends_with(": refused, there is no step `nothing`"), "{wishes:?}");
         let late = env.roboppi(["retry", "-1", "flaky"]).output().code(1).all();
         assert!(late.contains("the run is over: succeeded"), "{late}");
     }
