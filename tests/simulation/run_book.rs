@@ -285,7 +285,9 @@ impl World {
                 process == Some(Process::Exited(ExitKind::Code(0))) && asked.is_none() && finished.is_some()
             }
             AttemptEnd::Failed { .. } => match process {
-                Some(Process::Exited(exit)) => !exit.is_success() && asked.is_none() && finished.is_some(),
+                Some(Process::Exited(exit)) => {
+                    exit != ExitKind::Code(0) && asked.is_none() && finished.is_some()
+                }
                 Some(Process::NeverWas) => finished == Some(ChildEnd::SpawnFailed),
                 Some(_) => false,
                 None => attempt.refused && core.is_some_and(|core| core.ending),

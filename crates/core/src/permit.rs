@@ -78,11 +78,6 @@ pub struct Finished {
     pub timed_out: bool,
 }
 
-impl Finished {
-    /// It never ran, and nothing is to be learnt from that.
-    pub const NEVER_RAN: Self = Self { ran: false, verdict: Verdict::Unknown, cost: None, timed_out: false };
-}
-
 impl PermitGate {
     /// A gate that gives no more than these settings allow.
     #[must_use]
@@ -318,6 +313,10 @@ mod tests {
     use super::*;
     use crate::fixtures::job;
 
+    /// It never ran, and nothing is to be learnt from that.
+    const NEVER_RAN: Finished =
+        Finished { ran: false, verdict: Verdict::Unknown, cost: None, timed_out: false };
+
     fn asked(gate: &mut PermitGate, id: &str, attempt_index: f64) -> String {
         match gate.ask(UtcMillis(1_000), &job(id), attempt_index) {
             Ok(permit) => format!("{id}: {} until {}", permit.permit_id, permit.deadline_at),
@@ -335,8 +334,8 @@ mod tests {
         rows.push(asked(&mut gate, "c", 0.0));
         rows.push(asked(&mut gate, "c", 1.0));
         rows.push(asked(&mut gate, "a", 7.0));
-        gate.finish(&"a".into(), Finished::NEVER_RAN);
-        gate.finish(&"a".into(), Finished::NEVER_RAN);
+        gate.finish(&"a".into(), NEVER_RAN);
+        gate.finish(&"a".into(), NEVER_RAN);
         rows.push(asked(&mut gate, "c", 0.0));
         gate.close();
         rows.push(asked(&mut gate, "c", 0.0));
@@ -379,7 +378,7 @@ mod tests {
     fn an_agent_that_fails_all_the_time_is_kept_out_until_one_works() {
         let breaker = BreakerSettings { failures: 2, ..BreakerSettings::default() };
         let mut gate = PermitGate::new(GateSettings { breaker, ..GateSettings::default() });
-        let sick = Finished { ran: true, verdict: Verdict::Sick, ..Finished::NEVER_RAN };
+        let sick = Finished { ran: true, verdict: Verdict::Sick, ..NEVER_RAN };
         for _ in 0..2 {
             assert!(gate.ask(UtcMillis(0), &agent("a", None), 0.0).is_ok());
             gate.finish(&"a".into(), sick);
@@ -432,7 +431,7 @@ mod tests {
         for depth in [400.0, 500.0, 750.0, 1_000.0] {
             gate.queue(depth, 0.0);
             rows.push(told(&mut gate, &agent("a", Some(3.0))));
-            gate.finish(&"a".into(), Finished::NEVER_RAN);
+            gate.finish(&"a".into(), NEVER_RAN);
         }
         insta::assert_snapshot!(rows.join("\n"), @r#"
         Some(3.0) {"CLAUDE_CODE": Closed}
@@ -449,7 +448,7 @@ mod tests {
         inner.payload["workspaceRef"] = "/w/a/deep".into();
         assert!(gate.ask(UtcMillis(0), &agent("a", None), 0.0).is_ok());
         assert_eq!(told(&mut gate, &inner), "Deferred: Workspace /w/a/deep is being edited by job a");
-        gate.finish(&"a".into(), Finished::NEVER_RAN);
+        gate.finish(&"a".into(), NEVER_RAN);
         assert!(gate.ask(UtcMillis(0), &inner, 0.0).is_ok());
     }
 
@@ -472,10 +471,10 @@ mod tests {
             for job in [&batch, &agent("b", None), &job("other")] {
                 let told = told(&mut gate, job);
                 rows.push(format!("{second} {}: {told}", job.job_id));
-                gate.finish(&job.job_id, Finished::NEVER_RAN);
+                gate.finish(&job.job_id, NEVER_RAN);
             }
         }
-        gate.finish(&"a".into(), Finished::NEVER_RAN);
+        gate.finish(&"a".into(), NEVER_RAN);
         gate.advance(at(17));
         rows.extend(gate.take_alerts().iter().map(|alert| alert.event(UtcMillis(0))["reason"].to_string()));
         insta::assert_snapshot!(rows.join("\n"), @r#"
@@ -523,7 +522,7 @@ mod tests {
                         prop_assert!(!free || held.contains(&job.job_id) || attempt > 0, "refused without need");
                     }
                 } else {
-                    gate.finish(&job.job_id, Finished::NEVER_RAN);
+                    gate.finish(&job.job_id, NEVER_RAN);
                     held.remove(&job.job_id);
                 }
                 prop_assert_eq!(gate.active() as usize, held.len());

@@ -41,12 +41,6 @@ pub enum RecordError {
         /// What is there.
         path: PathBuf,
     },
-    /// Another process has the file open for appending.
-    #[error("{} is being written by another process; wait until it has ended", path.display())]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
     /// The disk is nearly full, and what is left belongs to others.
     #[error(
         "{} is not written any further: {free} bytes are free on its disk, and {least} are to stay free; make room, \

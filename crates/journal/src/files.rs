@@ -70,11 +70,6 @@ pub(crate) fn open_or_create_append(path: &Path) -> Result<File, RecordError> {
     options.open(path).map_err(RecordError::io("open", path))
 }
 
-/// Opens a file that is there, to read it and append to it.
-pub(crate) fn open_append(path: &Path) -> Result<File, RecordError> {
-    OpenOptions::new().read(true).append(true).open(path).map_err(RecordError::io("open", path))
-}
-
 /// Opens a file to read; `None` when it is not there.
 pub(crate) fn open_read(path: &Path) -> Result<Option<File>, RecordError> {
     match File::open(path) {

@@ -1,15 +1,13 @@
 //! The journal: what happened to a run and its steps, in order.
 
-use std::fs::{File, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{JournalRecord, RunEvent};
 
 use crate::line_file::LineFile;
-use crate::{JournalReader, RecordError, RecordReader, RunDir, SnapshotWriter, files};
+use crate::{RecordError, RunDir, SnapshotWriter, files};
 
 /// Numbers the events of a run and appends them to its journal. The only place that assigns `seq`.
 ///
@@ -21,15 +19,6 @@ pub struct JournalWriter {
     last_seq: u64,
 }
 
-/// What an earlier writer left half written. It was put aside, not thrown away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Torn {
-    /// How many bytes.
-    pub bytes: u64,
-    /// Where they are now.
-    pub path: PathBuf,
-}
-
 impl JournalWriter {
     /// Begins the journal of a run.
     ///
@@ -38,23 +27,9 @@ impl JournalWriter {
     pub fn create(run: &RunDir) -> Result<Self, RecordError> {
         let path = run.journal_path();
         let file = files::create_append(&path)?;
-        lock(&file, &path)?;
+        // Held while it is written. Some network file systems cannot lock; the file alone keeps a second writer out, too.
+        let _ = file.try_lock();
         Ok(Self { lines: LineFile::new(file, path, 0), last_seq: 0 })
-    }
-
-    /// Continues a journal whose writer is gone. What follows its last valid record is moved to
-    /// `journal.torn-<n>` beside it.
-    ///
-    /// # Errors
-    /// [`RecordError::InUse`] when its writer lives, or when a file cannot be read or written; the journal
-    /// is then as it was.
-    pub fn reopen(run: &RunDir) -> Result<(Self, Option<Torn>), RecordError> {
-        let path = run.journal_path();
-        let file = files::open_append(&path)?;
-        lock(&file, &path)?;
-        let (last_seq, valid) = last_valid(run.journal()?)?;
-        let torn = cut_aside(run.path(), &file, &path, valid)?;
-        Ok((Self { lines: LineFile::new(file, path, valid), last_seq }, torn))
     }
 
     /// Appends one event with the next number. Returns when the system has taken it.
@@ -114,61 +89,5 @@ impl JournalSync {
     /// When the system could not write it.
     pub fn sync(&self) -> Result<(), RecordError> {
         self.file.sync_data().map_err(RecordError::io("sync", &self.path))
-    }
-}
-
-/// Keeps a second writer out. Some network file systems cannot lock; there the fresh directory of every run
-/// has to do.
-fn lock(file: &File, path: &Path) -> Result<(), RecordError> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(RecordError::InUse { path: path.to_owned() }),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
-    }
-}
-
-/// Number of the last valid record and the length of the file up to its end.
-fn last_valid(mut journal: JournalReader) -> Result<(u64, u64), RecordError> {
-    let (mut seq, mut end) = (0, 0);
-    while let Some(record) = journal.next() {
-        match record {
-            Ok(record) => (seq, end) = (record.seq.max(seq), RecordReader::position(&journal)),
-            Err(RecordError::BadJson { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((seq, end))
-}
-
-fn cut_aside(dir: &Path, file: &File, path: &Path, valid: u64) -> Result<Option<Torn>, RecordError> {
-    let len = file.metadata().map_err(RecordError::io("read", path))?.len();
-    let bytes = len.saturating_sub(valid);
-    if bytes == 0 {
-        return Ok(None);
-    }
-    let (mut aside, aside_path) = create_torn(dir)?;
-    let mut block = vec![0; 64 * 1024];
-    let mut at = valid;
-    while at < len {
-        let read = file.read_at(&mut block, at).map_err(RecordError::io("read", path))?;
-        if read == 0 {
-            break;
-        }
-        aside.write_all(&block[..read]).map_err(RecordError::io("write", &aside_path))?;
-        at += read as u64;
-    }
-    // The copy must be safe before the original is cut.
-    aside.sync_data().map_err(RecordError::io("sync", &aside_path))?;
-    file.set_len(valid).map_err(RecordError::io("cut", path))?;
-    Ok(Some(Torn { bytes, path: aside_path }))
-}
-
-fn create_torn(dir: &Path) -> Result<(File, PathBuf), RecordError> {
-    let mut number = 1_u32;
-    loop {
-        let path = dir.join(format!("journal.torn-{number}"));
-        match files::create_write(&path) {
-            Err(RecordError::Exists { .. }) if number < u32::MAX => number += 1,
-            other => return other.map(|file| (file, path)),
-        }
     }
 }

@@ -46,7 +46,7 @@ pub use core_stderr::CoreStderrWriter;
 pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter};
 pub use fingerprint::fingerprint;
-pub use journal::{JournalSync, JournalWriter, Torn};
+pub use journal::{JournalSync, JournalWriter};
 pub use limits::{LogLimits, RunUsage};
 pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
 pub use packed::{PackedLogs, Packing};

@@ -36,8 +36,6 @@ pub struct RecordReader<T> {
     /// Start of the unread line in `buffer`, counted into `position` already.
     taken: usize,
     torn: bool,
-    /// Error `read_new` met behind records it had to return first.
-    postponed: Option<RecordError>,
     record: PhantomData<fn() -> T>,
 }
 
@@ -53,7 +51,6 @@ impl<T: DeserializeOwned> RecordReader<T> {
             buffer: Vec::new(),
             taken: 0,
             torn: false,
-            postponed: None,
             record: PhantomData,
         })
     }
@@ -63,7 +60,6 @@ impl<T: DeserializeOwned> RecordReader<T> {
     pub fn seek(&mut self, position: u64) {
         self.position = position;
         self.line = 0;
-        self.postponed = None;
         self.forget();
     }
 
@@ -76,26 +72,6 @@ impl<T: DeserializeOwned> RecordReader<T> {
     /// Lines before the next record.
     pub(crate) fn lines(&self) -> u64 {
         self.line
-    }
-
-    /// All records added since the last read, up to the first error. An error behind records is returned by
-    /// the next call, and the one after that goes on behind it: nothing that can be read is passed over.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or at a line that is no record.
-    pub fn read_new(&mut self) -> Result<Vec<T>, RecordError> {
-        let mut records = Vec::new();
-        while let Some(record) = self.next() {
-            match record {
-                Ok(record) => records.push(record),
-                Err(error) if records.is_empty() => return Err(error),
-                Err(error) => {
-                    self.postponed = Some(error);
-                    break;
-                }
-            }
-        }
-        Ok(records)
     }
 
     /// Whether the file ended in an incomplete line when it was last read to its end. Such a line is still
@@ -168,9 +144,6 @@ impl<T: DeserializeOwned> Iterator for RecordReader<T> {
     type Item = Result<T, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.postponed.take() {
-            return Some(Err(error));
-        }
         loop {
             let line = match self.next_line() {
                 Ok(line) => &self.buffer[line?],

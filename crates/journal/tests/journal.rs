@@ -10,9 +10,10 @@ use std::path::Path;
 use proptest::prelude::*;
 use roboppi_ipc::{Patch, ProcessIdentity, Progress, UtcMillis, WorkerEvent};
 use roboppi_journal::{
-    CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RunDir, StateRoot, Torn,
+    CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RecordReader, RunDir, StateRoot,
 };
 use roboppi_run::{AttemptRecord, JournalRecord, Manifest, RecordKind, RunEvent, RunId, RunMode};
+use serde::de::DeserializeOwned;
 
 struct Place {
     run: RunDir,
@@ -30,7 +31,12 @@ fn warning(message: &str) -> RunEvent {
 }
 
 fn read(run: &RunDir) -> Vec<JournalRecord> {
-    run.journal().unwrap().read_new().unwrap()
+    new(&mut run.journal().unwrap())
+}
+
+/// What has been added since the last time.
+fn new<T: DeserializeOwned>(reader: &mut RecordReader<T>) -> Vec<T> {
+    reader.map(Result::unwrap).collect()
 }
 
 fn write(run: &RunDir, messages: &[&str]) -> Vec<JournalRecord> {
@@ -85,19 +91,19 @@ fn a_reader_follows_a_journal_from_before_its_first_record() {
     assert!(reader.next().is_none());
     let mut writer = JournalWriter::create(&place.run).unwrap();
     let first = writer.append(UtcMillis(1), warning("a")).unwrap();
-    assert_eq!(reader.read_new().unwrap(), [first]);
+    assert_eq!(new(&mut reader), [first]);
     let position = reader.position();
-    assert_eq!(reader.read_new().unwrap(), []);
+    assert_eq!(new(&mut reader), []);
     let second = writer.append(UtcMillis(2), warning("b")).unwrap();
-    assert_eq!(reader.read_new().unwrap(), std::slice::from_ref(&second));
+    assert_eq!(new(&mut reader), std::slice::from_ref(&second));
     reader.seek(position);
-    assert_eq!(reader.read_new().unwrap(), [second]);
+    assert_eq!(new(&mut reader), [second]);
     writer.sync().unwrap();
     writer.sync_handle().unwrap().sync().unwrap();
 }
 
 #[test]
-fn wherever_the_last_record_is_cut_the_others_are_read_and_writing_goes_on() {
+fn wherever_the_last_record_is_cut_the_others_are_read() {
     let place = place();
     let written = write(&place.run, &["first", "second", "the last one, ü"]);
     let path = place.run.journal_path();
@@ -107,47 +113,36 @@ fn wherever_the_last_record_is_cut_the_others_are_read_and_writing_goes_on() {
     for cut in start..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
         let mut reader = place.run.journal().unwrap();
-        assert_eq!(reader.read_new().unwrap(), written[..2], "cut at {cut}");
+        assert_eq!(new(&mut reader), written[..2], "cut at {cut}");
         assert_eq!(reader.torn(), cut > start, "cut at {cut}");
         assert_eq!(fs::read(&path).unwrap(), &whole[..cut], "a reader never writes");
-
-        let (mut writer, torn) = JournalWriter::reopen(&place.run).unwrap();
-        let record = writer.append(UtcMillis(8), warning("after")).unwrap();
-        assert_eq!(record.seq, 3);
-        assert_eq!(read(&place.run), [&written[..2], &[record]].concat());
-        match torn {
-            None => assert_eq!(cut, start),
-            Some(Torn { bytes, path }) => {
-                assert_eq!(bytes, (cut - start) as u64);
-                assert_eq!(fs::read(&path).unwrap(), &whole[start..cut]);
-                assert_eq!(mode(&path), 0o600);
-            }
-        }
+        // Its writer was not done yet.
+        append(&path, &whole[cut..]);
+        assert_eq!(new(&mut reader), written[2..], "cut at {cut}");
+        assert!(!reader.torn(), "cut at {cut}");
     }
-    // Nothing that was put aside is written over.
-    let aside = fs::read_dir(place.run.path())
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("journal.torn-"));
-    assert_eq!(aside.count(), last - 1);
 }
 
 #[test]
 fn a_torn_line_that_was_taken_back_is_not_remembered_by_readers() {
     let place = place();
-    let written = write(&place.run, &["a"]);
+    let mut writer = JournalWriter::create(&place.run).unwrap();
+    let first = writer.append(UtcMillis(7), warning("a")).unwrap();
     let path = place.run.journal_path();
+    let whole = fs::read(&path).unwrap().len() as u64;
     let mut reader = place.run.journal().unwrap();
     append(&path, b"{\"seq\":2,\"ts\"");
-    assert_eq!(reader.read_new().unwrap(), written);
+    assert_eq!(new(&mut reader), [first]);
     assert!(reader.torn());
-    let (mut writer, _) = JournalWriter::reopen(&place.run).unwrap();
+    // As a writer does that could not write all of it.
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(whole).unwrap();
     let record = writer.append(UtcMillis(8), warning("b")).unwrap();
-    assert_eq!(reader.read_new().unwrap(), [record]);
+    assert_eq!(new(&mut reader), [record]);
     assert!(!reader.torn());
 }
 
 #[test]
-fn what_follows_the_last_valid_record_is_put_aside_and_nothing_else() {
+fn what_is_no_record_is_said_and_nothing_else_is_passed_over() {
     let place = place();
     let written = write(&place.run, &["a"]);
     let path = place.run.journal_path();
@@ -155,23 +150,15 @@ fn what_follows_the_last_valid_record_is_put_aside_and_nothing_else() {
     let good = JournalRecord { seq: 2, ts: UtcMillis(1), event: warning("b") };
     append(&path, format!("{}\n", serde_json::to_string(&good).unwrap()).as_bytes());
     append(&path, b"\0\0\0\n\0");
-    let (mut writer, torn) = JournalWriter::reopen(&place.run).unwrap();
-    assert_eq!(torn.unwrap().bytes, 5);
-    assert_eq!(writer.last_seq(), 2);
-    let third = writer.append(UtcMillis(1), warning("c")).unwrap();
 
     let items: Vec<_> = place.run.journal().unwrap().collect();
     assert_eq!(items.len(), 4);
     let error = items[1].as_ref().unwrap_err().to_string();
     let error = error.replace(&path.display().to_string(), "journal.jsonl");
     insta::assert_snapshot!(error, @"journal.jsonl:2: not what roboppi writes: expected value at line 1 column 1; the file was left as it is");
+    assert!(matches!(items[3], Err(RecordError::BadJson { line: 4, .. })));
     let records: Vec<_> = items.into_iter().filter_map(Result::ok).collect();
-    assert_eq!(records, [written[0].clone(), good, third]);
-
-    let mut reader = place.run.journal().unwrap();
-    assert_eq!(reader.read_new().unwrap(), records[..1]);
-    assert!(matches!(reader.read_new(), Err(RecordError::BadJson { line: 2, .. })));
-    assert_eq!(reader.read_new().unwrap(), records[1..]);
+    assert_eq!(records, [written[0].clone(), good]);
 }
 
 #[test]
@@ -180,9 +167,6 @@ fn an_event_of_a_newer_version_is_kept() {
     write(&place.run, &["a"]);
     let path = place.run.journal_path();
     append(&path, b"{\"seq\":2,\"ts\":9,\"event\":{\"type\":\"teleported\",\"to\":[1]},\"more\":1}\n");
-    let (mut writer, torn) = JournalWriter::reopen(&place.run).unwrap();
-    assert_eq!(torn, None);
-    assert_eq!(writer.append(UtcMillis(1), warning("c")).unwrap().seq, 3);
     let raw = r#"{"to":[1],"type":"teleported"}"#.to_owned();
     assert_eq!(read(&place.run)[1].event, RunEvent::Unknown { raw });
 }
@@ -192,14 +176,8 @@ fn a_journal_has_one_writer() {
     let place = place();
     let writer = JournalWriter::create(&place.run).unwrap();
     assert!(matches!(JournalWriter::create(&place.run), Err(RecordError::Exists { .. })));
-    assert!(matches!(JournalWriter::reopen(&place.run), Err(RecordError::InUse { .. })));
     drop(writer);
-    // A child that another test is just starting holds every file of this process for a moment.
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while let Err(error) = JournalWriter::reopen(&place.run) {
-        assert!(matches!(error, RecordError::InUse { .. }) && std::time::Instant::now() < limit, "{error}");
-        std::thread::yield_now();
-    }
+    assert!(matches!(JournalWriter::create(&place.run), Err(RecordError::Exists { .. })), "also afterwards");
 }
 
 #[test]
@@ -222,7 +200,7 @@ fn event_files_are_made_with_their_first_event() {
     for record in &records {
         writer.append(record).unwrap();
     }
-    assert_eq!(reader.read_new().unwrap(), records);
+    assert_eq!(new(&mut reader), records);
     assert_eq!(writer.len(), fs::metadata(&path).unwrap().len());
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(&place.run.path().join("steps/build")), 0o700);
@@ -300,8 +278,7 @@ proptest! {
         let texts: Vec<_> = messages.iter().map(String::as_str).collect();
         let written = write(&place.run, &texts);
         append(&place.run.journal_path(), &garbage);
-        let (_, torn) = JournalWriter::reopen(&place.run).unwrap();
-        prop_assert_eq!(torn.map_or(0, |torn| torn.bytes), garbage.len() as u64);
-        prop_assert_eq!(read(&place.run), written);
+        let records: Vec<_> = place.run.journal().unwrap().filter_map(Result::ok).collect();
+        prop_assert_eq!(records, written);
     }
 }

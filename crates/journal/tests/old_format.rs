@@ -36,7 +36,7 @@ fn the_journal_and_the_events_fold_into_the_same_view() {
         view.apply_journal(&record);
     }
     let [(of, base)] = &bases[..] else { panic!("one attempt, not {bases:?}") };
-    let events = run().events(base).unwrap().read_new().unwrap();
+    let events: Vec<_> = run().events(base).unwrap().map(Result::unwrap).collect();
     assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 3, 4, 5]);
     for event in &events {
         assert!(!matches!(event.event, WorkerEvent::Unknown { .. }), "{event:?}");

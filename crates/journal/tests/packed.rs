@@ -56,7 +56,7 @@ struct Said {
     chunks: Vec<LogChunk>,
     starts: Vec<Option<u64>>,
     found: Vec<FoundLine>,
-    back: Option<FoundLine>,
+    back: (Option<FoundLine>, u64),
 }
 
 fn ask(log: &mut LogReader, places: &[prop::sample::Index]) -> Said {
@@ -80,7 +80,7 @@ fn ask(log: &mut LogReader, places: &[prop::sample::Index]) -> Said {
         chunks: log.chunks(0).map(Result::unwrap).collect(),
         starts: places.iter().map(|place| log.line_start(number(place)).unwrap()).collect(),
         found,
-        back: log.search_back(&needle, count).unwrap(),
+        back: log.search_back(&needle, count, 100_000).unwrap(),
     }
 }
 

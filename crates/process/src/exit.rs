@@ -20,12 +20,6 @@ impl ExitKind {
             Self::Signal(signal) => 128 + signal,
         }
     }
-
-    /// Whether it returned 0.
-    #[must_use]
-    pub const fn is_success(self) -> bool {
-        matches!(self, Self::Code(0))
-    }
 }
 
 impl fmt::Display for ExitKind {
@@ -50,7 +44,5 @@ mod tests {
         assert_eq!(ExitKind::Signal(9).code(), 137);
         assert_eq!(ExitKind::Signal(9).to_string(), "signal 9 (SIGKILL)");
         assert_eq!(ExitKind::Code(0).to_string(), "exit code 0");
-        assert!(ExitKind::Code(0).is_success());
-        assert!(!ExitKind::Signal(0).is_success());
     }
 }

@@ -40,12 +40,6 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Whether the workflow cannot run.
-    #[must_use]
-    pub const fn has_errors(&self) -> bool {
-        self.workflow.is_none()
-    }
-
     /// Makes every warning an error, and takes the workflow away when there was one.
     #[must_use]
     pub fn deny_warnings(mut self) -> Self {

@@ -57,7 +57,7 @@ fn typed_events_are_in_the_event_file_with_their_numbers() {
             .await;
         let said = client.until_completed("a").await;
         let mut reader = RunDir::at(dir.path().to_owned()).events("steps/a/i1-a1").unwrap();
-        let records = reader.read_new().unwrap();
+        let records: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
         let live: Vec<&Value> =
             said.iter().filter(|message| message["event"]["type"] == "progress").collect();
         assert_eq!(records.len(), 2);

@@ -221,27 +221,12 @@ impl LogReader {
         Ok(SearchPosition { mark: at })
     }
 
-    /// The last line before `before` with what is looked for.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn search_back(&mut self, needle: &Needle, before: u64) -> Result<Option<FoundLine>, RecordError> {
-        let mut before = before;
-        loop {
-            let (found, searched) = self.search_back_some(needle, before, BLOCK)?;
-            if found.is_some() || searched == 0 {
-                return Ok(found);
-            }
-            before = searched;
-        }
-    }
-
     /// The last line before `before` with what is looked for, among about `budget` bytes before that line, and the
     /// number of the first line that was searched: the place to go on at when it is not 0 and nothing was found.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn search_back_some(
+    pub fn search_back(
         &mut self,
         needle: &Needle,
         before: u64,

@@ -56,11 +56,6 @@ impl RunDir {
         for name in names::TOP {
             export.file(name, name == "journal.jsonl" && head.live)?;
         }
-        for entry in files::list(self.path())? {
-            if let Some(name) = entry.file_name().to_str().filter(|name| names::is_torn_journal(name)) {
-                export.file(name, false)?;
-            }
-        }
         for name in sorted(&self.path().join(blob::DIR))? {
             export.file(&format!("{}/{name}", blob::DIR), false)?;
         }

@@ -15,18 +15,11 @@ pub(super) const OF_ATTEMPT: [&str; 5] = ["log", "log.zst", "idx", "hole", "even
 /// Whether a path inside a run directory is one of a file of the record. Whatever else it may be, it is none that could
 /// lead out of the directory.
 pub(super) fn is_part(path: &str) -> bool {
-    if TOP.contains(&path) || is_torn_journal(path) || is_blob(path) {
+    if TOP.contains(&path) || is_blob(path) {
         return true;
     }
     let Some((base, extension)) = split(path) else { return false };
     OF_ATTEMPT.contains(&extension) && Base::parse(Path::new(""), base).is_ok()
-}
-
-/// What [`JournalWriter::reopen`](crate::JournalWriter::reopen) put aside.
-pub(super) fn is_torn_journal(path: &str) -> bool {
-    path.strip_prefix("journal.torn-").is_some_and(|number| {
-        (1..=10).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }
 
 /// A large value that an event names.
@@ -53,7 +46,6 @@ mod tests {
         for part in [
             "run.json",
             "journal.jsonl",
-            "journal.torn-1",
             "workflow.yaml",
             "core.stderr",
             "steps/Gr%C3%B6/i1-a2.log",
@@ -71,8 +63,7 @@ mod tests {
             "imported.json",
             "pinned",
             "snapshots/1.json",
-            "journal.torn-",
-            "journal.torn-x",
+            "journal.torn-1",
             "journal.torn-../x",
             "steps/a/i1-a2",
             "steps/a/i1-a2.log.zst.new",

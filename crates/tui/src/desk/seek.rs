@@ -57,7 +57,7 @@ impl Search {
                 }
             }
             (State::Backward(before), _) => {
-                let (found, searched) = log.search_back_some(&self.test.needle, *before, SLICE)?;
+                let (found, searched) = log.search_back(&self.test.needle, *before, SLICE)?;
                 if let Some(found) = found {
                     let over = self.wrapped && found.number < self.from;
                     if over || self.test.holds(log, found.offset)? {
