@@ -73,8 +73,9 @@ fn what_a_log_has_lost_is_said_where_it_is_missing() {
     on_screen.wait_for_text("MiB not in the record]");
     on_screen.press("/line 1\r");
     on_screen.wait_for_text("›line 1");
-    on_screen.press("G");
-    on_screen.wait_for_text("400001/400001");
+    on_screen.wait_for_text("lines, 3.5 MiB not in the record");
+    on_screen.press("&G");
+    on_screen.wait_for_text("only \"line 1\"");
     on_screen.press("q");
     on_screen.expect_code(0);
 }

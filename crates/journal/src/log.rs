@@ -295,6 +295,12 @@ impl LogReader {
         if begins_here { Ok(Some(line)) } else { Ok(self.line_behind(line)?.or(Some(line))) }
     }
 
+    /// Bytes that were given up to keep within a budget.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.hole().map_or(0, |hole| hole.to.min(self.len) - hole.from)
+    }
+
     /// The part that is not there any more.
     fn hole(&self) -> Option<Hole> {
         self.hole.hole().filter(|hole| hole.from < self.len)

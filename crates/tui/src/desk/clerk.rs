@@ -257,7 +257,7 @@ impl Open {
             }
             None => None,
         };
-        Ok(Some(MatchCount { lines: matches.count(), current, percent }))
+        Ok(Some(MatchCount { lines: matches.count(), current, percent, lost: self.log.given_up() }))
     }
 }
 

@@ -87,7 +87,8 @@ impl Wanted {
             return Ok(Self::Line(total.saturating_mul(percent.min(100)) / 100));
         }
         if let Some(line) = number(text) {
-            return Ok(Self::Line(line.saturating_sub(1).min(total.saturating_sub(1))));
+            // One behind the last leads to the last; how many there are may not be known yet.
+            return Ok(Self::Line(line.saturating_sub(1)));
         }
         if let Some(attempt) = attempt(text) {
             return Ok(attempt);
@@ -138,7 +139,7 @@ mod tests {
         let wanted = |text: &str| Wanted::parse(text, 1000, began, &TimeZone::UTC);
         assert_eq!(wanted("123"), Ok(Wanted::Line(122)));
         assert_eq!(wanted("0"), Ok(Wanted::Line(0)));
-        assert_eq!(wanted("99999"), Ok(Wanted::Line(999)));
+        assert_eq!(wanted("99999"), Ok(Wanted::Line(99_998)));
         assert_eq!(wanted("50%"), Ok(Wanted::Line(500)));
         assert_eq!(wanted("23:30"), Ok(Wanted::Time(UtcMillis(1_767_396_600_000))));
         assert_eq!(wanted("23:31:05"), Ok(Wanted::Time(UtcMillis(1_767_396_665_000))));

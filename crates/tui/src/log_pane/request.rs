@@ -146,6 +146,8 @@ pub(crate) struct MatchCount {
     pub(crate) current: Option<u64>,
     /// Part of the log that was searched, of 100; `None` when all of it was.
     pub(crate) percent: Option<u8>,
+    /// Bytes that could not be searched because they were given up.
+    pub(crate) lost: u64,
 }
 
 /// One row, ready to be drawn.

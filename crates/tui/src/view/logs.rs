@@ -170,11 +170,12 @@ fn about_search(log: &LogPane) -> Option<String> {
     let query = sanitise::text(&log.query.as_ref()?.in_words());
     let query = text::fit(&query, 24);
     let only = if log.filter { "only " } else { "" };
-    let Some(MatchCount { lines, current, percent }) = log.window.matches else {
+    let Some(MatchCount { lines, current, percent, lost }) = log.window.matches else {
         return Some(format!("{only}{query}"));
     };
     let at = current.map(|current| format!("{current} of ")).unwrap_or_default();
     let more = percent.map(|percent| format!("+ ({percent} %)")).unwrap_or_default();
     let noun = if lines == 1 && percent.is_none() { "line" } else { "lines" };
-    Some(format!("{only}{query} {at}{lines}{more} {noun}"))
+    let lost = if lost > 0 { format!(", {} not in the record", text::bytes(lost)) } else { String::new() };
+    Some(format!("{only}{query} {at}{lines}{more} {noun}{lost}"))
 }

@@ -235,7 +235,7 @@ fn searched(model: &mut Model) {
     let found = Found { number: seek, at: Some(Spot { line: 43, column: 0 }), wrapped: false, error: None };
     update(model, Message::Log(LogReply::Sought(found)));
     serve_log(model, &rows);
-    model.log.window.matches = Some(MatchCount { lines: 8, current: Some(6), percent: Some(41) });
+    model.log.window.matches = Some(MatchCount { lines: 8, current: Some(6), percent: Some(41), lost: 0 });
 }
 
 #[test]
