@@ -64,7 +64,17 @@ impl Activity {
     }
 
     fn say(&mut self, record: &AttemptRecord, text: &AgentText, as_what: fn(AgentText) -> Act) {
-        self.add(record, text.parent.clone(), as_what(text.clone()));
+        // A stream that broke off is asked for again, and the same part then comes as a whole.
+        let what = as_what(text.clone());
+        if let Some(last) = self.items.back_mut()
+            && goes_on_with(&last.what, &what)
+        {
+            self.weight -= last.weight();
+            Arc::make_mut(last).what = what;
+            self.weight += last.weight();
+            return self.keep_within_bounds();
+        }
+        self.add(record, text.parent.clone(), what);
     }
 
     fn call(&mut self, record: &AttemptRecord, call: &ToolCall) {
@@ -228,4 +238,13 @@ impl Activity {
             self.items_total -= 1;
         }
     }
+}
+
+/// Whether a text is another one of the same part, or more of it.
+fn goes_on_with(before: &Act, now: &Act) -> bool {
+    let ((Act::Text(before), Act::Text(now)) | (Act::Thought(before), Act::Thought(now))) = (before, now)
+    else {
+        return false;
+    };
+    before.id.is_some() && before.id == now.id && now.text.starts_with(&before.text)
 }

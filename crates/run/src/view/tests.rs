@@ -143,6 +143,29 @@ fn calls_are_paired_changes_get_their_diffs_and_waits_are_one() {
 }
 
 #[test]
+fn a_text_that_broke_off_and_came_again_is_one() {
+    let part = |id: &str, text: &str| {
+        WorkerEvent::Text(AgentText { id: Some(id.to_owned()), ..AgentText::new(text) })
+    };
+    let activity = activity([
+        part("p1", "The begin"),
+        part("p1", "The beginning and the end."),
+        part("p2", "The beginning and the end."),
+        part("p2", "Something else."),
+        text("The"),
+        text("The"),
+    ]);
+    insta::assert_snapshot!(lines(&activity).join("\n"), @r"
+    0 text The beginning and the end.
+    2 text The beginning and the end.
+    3 text Something else.
+    4 text The
+    5 text The
+    ");
+    assert_eq!(activity.weight, activity.items.iter().map(|item| item.weight()).sum::<usize>());
+}
+
+#[test]
 fn progress_is_counted_from_a_plan() {
     let progress = activity([plan(1, 4)]).progress.unwrap();
     assert_eq!(

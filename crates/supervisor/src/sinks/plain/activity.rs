@@ -45,7 +45,9 @@ pub(super) fn event(
         | WorkerEvent::Unknown { .. } => match activity.items.back() {
             // One that continues another one changes it.
             Some(item) if item.seq == record.seq => about(item, step, verbose, colour),
-            Some(item) if matches!(item.what, Act::Wait(_)) => about(item, step, verbose, colour),
+            Some(item) if matches!(item.what, Act::Wait(_) | Act::Text(_) | Act::Thought(_)) => {
+                about(item, step, verbose, colour)
+            }
             _ => Vec::new(),
         },
         _ => Vec::new(),
