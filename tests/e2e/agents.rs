@@ -314,7 +314,7 @@ fn everything_an_agent_did_is_reached_from_the_screen() {
     let _ = run(&env, "does-much", &[]).output().code(0);
     let mut on_screen = env.roboppi(["attach", "--tui"]).start_in_terminal(100, 110);
     on_screen.wait_for_text("thing number 2600");
-    on_screen.wait_for_text("the latest of 2601 things · scroll up for 1601 earlier ones");
+    on_screen.wait_for_text("the latest of 2601 things · scroll up for earlier ones");
     on_screen.press("\r");
     on_screen.press("g");
     on_screen.wait_for_text("1–500 of 2601 things");

@@ -135,8 +135,8 @@ pub(crate) fn prepare(model: &mut Model) {
         if let Some(attempt) = model.shown_attempt() {
             let earlier = pane.earlier.shown().map(Arc::clone);
             let activity = earlier.as_deref().unwrap_or(&attempt.activity);
-            pane.render(activity, columns, |item, folded, pane| {
-                view::activity_item(model, pane, activity, item, folded)
+            pane.render(activity, columns, |item, look, pane| {
+                view::activity_item(model, pane, activity, item, look)
             });
         }
         model.activity = pane;

@@ -9,7 +9,7 @@ use roboppi_run::{Act, Activity, ActivityItem, AttemptView, ToolUse, spent_words
 use serde_json::Value;
 
 use super::{Extent, page, put};
-use crate::activity_pane::ActivityPane;
+use crate::activity_pane::{ActivityPane, Look};
 use crate::model::Model;
 use crate::{markdown, sanitise, text, theme};
 
@@ -116,8 +116,8 @@ fn place(model: &Model, activity: &Activity) -> Option<String> {
         let (first, last) = (shown.items_given_up() + 1, shown.items_total);
         return Some(format!("{first}–{last} of {total} things · End shows the latest"));
     }
-    let before = activity.items_given_up();
-    (before > 0).then(|| format!("the latest of {total} things · scroll up for {before} earlier ones"))
+    (activity.items_given_up() > 0)
+        .then(|| format!("the latest of {total} things · scroll up for earlier ones"))
 }
 
 /// The list of things to do: all of it where there is room, else the one it is at.
@@ -168,8 +168,9 @@ pub(crate) fn item(
     pane: &ActivityPane,
     activity: &Activity,
     item: &ActivityItem,
-    folded: bool,
+    look: Look,
 ) -> Vec<Line<'static>> {
+    let folded = look.folded;
     let columns = usize::from(crate::layout::Areas::of(model.size, model.focus).pane.width).max(4);
     let depth = depth(activity, item);
     let inner = columns.saturating_sub(depth * INDENT).max(4);
@@ -226,7 +227,9 @@ pub(crate) fn item(
     }
     // What it says is set apart from what it does.
     if matches!(item.what, Act::Text(_)) {
-        lines.insert(0, Line::default());
+        if !look.after_text {
+            lines.insert(0, Line::default());
+        }
         lines.push(Line::default());
     }
     lines

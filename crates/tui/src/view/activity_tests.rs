@@ -188,7 +188,7 @@ fn what_it_used_has_a_tab_of_its_own() {
 #[test]
 fn the_first_tab_is_that_of_the_worker_and_a_choice_stays() {
     let run = at_work();
-    let mut model = run.model(80, 24);
+    let mut model = run.model(120, 40);
     assert!(screen(&model).contains("1 Activity"));
     press(&mut model, "j");
     assert!(screen(&model).contains("1 Overview") && !screen(&model).contains("Activity"));

@@ -36,8 +36,8 @@ pub(crate) fn tab_at(model: &Model, area: Rect, x: u16) -> Option<Tab> {
 
 type Labels = Vec<(Tab, String)>;
 
-/// All names, else short ones for the others, else their numbers, else only the one that is shown; and the columns between
-/// two of them.
+/// All names, else short ones for the others, else three letters of each, else the numbers of the others, else only the one
+/// that is shown; and the columns between two of them.
 fn labels(model: &Model, columns: usize) -> (Labels, usize) {
     let labelled = |other: fn(usize, Tab) -> String| -> Labels {
         let tabs = (1..).zip(model.tabs().iter().copied());
@@ -49,12 +49,15 @@ fn labels(model: &Model, columns: usize) -> (Labels, usize) {
     };
     let all = labelled(|number, tab| format!("{number} {}", tab.name()));
     let short = labelled(|number, tab| format!("{number} {}", tab.short_name()));
+    let letters = (1..)
+        .zip(model.tabs())
+        .map(|(number, tab): (usize, _)| (*tab, format!("{number} {:.3}", tab.name())));
     let numbers = labelled(|number, _| number.to_string());
     let fits = |(labels, between): &(Labels, usize)| {
         let width = labels.iter().map(|(_, label)| text::width(label) + between).sum::<usize>();
         width.saturating_sub(*between) <= columns
     };
-    let narrower = [(all, 2), (short.clone(), 2), (short, 1), (numbers, 2)];
+    let narrower = [(all, 2), (short.clone(), 2), (short, 1), (letters.collect(), 1), (numbers, 2)];
     narrower.into_iter().find(fits).unwrap_or_else(|| {
         let number = model.tabs().iter().position(|tab| *tab == model.tab).unwrap_or(0) + 1;
         let label = format!("{number} {}", model.tab.name());
