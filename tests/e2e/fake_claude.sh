@@ -52,7 +52,8 @@ case "$prompt" in
   *floods*) init; while :; do text m1 "again and again and again and again and again"; done ;;
   # Waits without starting anything, as a program does that waits for a service.
   *tries-for-ever*) init; exec 3<> <(:); while :; do retry; read -rt 0.05 -u 3; done ;;
-  *leaves-children*) setsid sleep 1000 > /dev/null 2>&1 & work; result "I left." ;;
+  *leaves-children*) setsid sh -c 'echo > left; exec sleep 1000' > /dev/null 2>&1 &
+    until [ -e left ]; do read -rt 0.01 -u 3; done 3<> <(:); work; result "I left." ;;
   *does-much*) init; call m0 t0 Bash "{\"command\":\"$(printf 'begin %s ' $(seq 100)) the-end-of-it\"}"
     outcome t0 "$(printf 'out %s ' $(seq 100)) the-end-of-that" false
     for n in $(seq 2600); do text "m$n" "thing number $n"; done; result "All was done." ;;
