@@ -242,20 +242,6 @@ const COMMON: &[Binding] = &[
         when: |now| !now.asking && now.log_closed,
     },
     Binding {
-        keys: &[Key::Char('j'), Key::Down],
-        command: Command::Down,
-        help: "next step, or scroll down",
-        label: Some("down"),
-        when: |now| !now.asking,
-    },
-    Binding {
-        keys: &[Key::Char('k'), Key::Up],
-        command: Command::Up,
-        help: "previous step, or scroll up",
-        label: Some("up"),
-        when: |now| !now.asking,
-    },
-    Binding {
         keys: &[Key::Enter, Key::Right, Key::Char('l')],
         command: Command::OpenPane,
         help: "go to the pane on the right",
@@ -268,6 +254,20 @@ const COMMON: &[Binding] = &[
         help: "back to the steps",
         label: Some("back"),
         when: |now| !now.asking && now.in_pane,
+    },
+    Binding {
+        keys: &[Key::Char('j'), Key::Down],
+        command: Command::Down,
+        help: "next step, or scroll down",
+        label: Some("down"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('k'), Key::Up],
+        command: Command::Up,
+        help: "previous step, or scroll up",
+        label: Some("up"),
+        when: |now| !now.asking,
     },
     Binding {
         keys: &[Key::Left],
