@@ -51,6 +51,8 @@ fn quitting_a_run_is_asked_about() {
     on_screen.press("q");
     on_screen.press("y");
     env.wait_for("the end of the run", || env.the_run().outcome());
+    // The record has it first.
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.expect_code(130);
     on_screen.expect_restored_terminal();
@@ -69,6 +71,8 @@ fn ctrl_c_asks_the_workers_and_a_second_one_kills_them() {
     env.wait_for_file("asked");
     on_screen.press(CTRL_C);
     env.wait_for("the end of the run", || env.the_run().outcome());
+    // The record has it first.
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.expect_code(130);
     on_screen.expect_restored_terminal();
@@ -116,6 +120,8 @@ fn a_new_size_is_used() {
     on_screen.wait_for_text("second");
     on_screen.press(CTRL_C);
     env.wait_for("the end of the run", || env.the_run().outcome());
+    // The record has it first.
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.expect_code(130);
 }
@@ -146,6 +152,8 @@ fn a_flood_does_not_stop_the_keys() {
     on_screen.wait_for_text("work");
     on_screen.press(CTRL_C);
     env.wait_for("the end of the run", || env.the_run().outcome());
+    // The record has it first.
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.expect_code(130);
     on_screen.expect_restored_terminal();
@@ -165,6 +173,8 @@ fn output_cannot_command_the_terminal() {
     assert!(!written.windows(5).any(|window| window == b"owned"), "a title was set or shown");
     on_screen.press(CTRL_C);
     env.wait_for("the end of the run", || env.the_run().outcome());
+    // The record has it first.
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.expect_code(130);
 }
