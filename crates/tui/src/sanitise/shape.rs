@@ -21,7 +21,8 @@ pub(crate) struct Row {
     pub(crate) cut: bool,
 }
 
-/// All rows of a line, broken where `columns` are full. A line without text is one row.
+/// All rows of a line, broken where `columns` are full. A line without text is one row, and so is a cluster that is wider
+/// than a row.
 pub(crate) fn wrapped(line: &StyledLine, columns: usize) -> Vec<Row> {
     let columns = columns.max(1);
     let mut rows = vec![Row::default()];
@@ -237,6 +238,12 @@ mod tests {
         assert!(far_row(&vec![b'x'; 10_000_000], 9_999_990, 20, false).runs[0].0.len() == 10);
     }
 
+    #[test]
+    fn a_cluster_that_is_wider_than_a_row_has_one_to_itself() {
+        let rows = wrapped(&laid_out("a꒐𑜞b".as_bytes()), 2);
+        assert_eq!(rows.iter().map(text).collect::<Vec<_>>(), ["a", "꒐𑜞", "b"]);
+    }
+
     proptest! {
         #[test]
         fn rows_hold_the_whole_line_and_are_never_too_wide(given in any::<String>(), columns in 2usize..20) {
@@ -244,7 +251,9 @@ mod tests {
             let rows = wrapped(&line, columns);
             prop_assert_eq!(rows.iter().map(text).collect::<String>(), line.plain());
             for row in &rows {
-                prop_assert!(text(row).graphemes(true).map(UnicodeWidthStr::width).sum::<usize>() <= columns);
+                let text = text(row);
+                let widths: Vec<_> = text.graphemes(true).map(UnicodeWidthStr::width).collect();
+                prop_assert!(widths.iter().sum::<usize>() <= columns || widths.len() == 1, "{text:?}");
             }
             for left in 0..30 {
                 let row = scrolled(&line, left, columns);
