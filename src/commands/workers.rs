@@ -1,13 +1,17 @@
 //! `roboppi workers`
 
 use std::env;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use roboppi_process::{descendants, lead_a_session};
 use roboppi_worker_adapters::{Adapters, Program};
 use serde_json::json;
 
@@ -17,7 +21,7 @@ use crate::exit::Failure;
 use crate::terminal::{plain, table};
 
 /// How long a program may take to say its version.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is known of a program.
 struct Found {
@@ -49,28 +53,46 @@ fn find(command: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(command)).find(is_program)
 }
 
-/// The first line it prints when it is asked. One that does not answer in time is ended.
+/// The first line it prints when it is asked. One that does not answer in time says none, and all it started is ended.
 fn version(path: &Path) -> Option<String> {
-    let mut child = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let begin = Instant::now();
-    while child.try_wait().ok()?.is_none() {
-        if begin.elapsed() > PATIENCE {
-            let _ = child.kill();
-            let _ = child.wait();
-            return None;
+    let mut command = Command::new(path);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    lead_a_session(&mut command);
+    let mut child = command.spawn().ok()?;
+    let stdout = child.stdout.take()?;
+    let (answer, answered) = mpsc::channel();
+    // Whoever holds the pipe may do so for ever; what is read of it is enough.
+    let reading = move || drop(answer.send(first_line(stdout)));
+    let said = match thread::Builder::new().name("version".to_owned()).spawn(reading) {
+        Ok(_) => answered.recv_timeout(PATIENCE).ok().flatten(),
+        Err(_) => None,
+    };
+    // One that has answered may have something to finish.
+    for _ in 0..50 {
+        if said.is_none() || !matches!(child.try_wait(), Ok(None)) {
+            break;
         }
         thread::sleep(Duration::from_millis(20));
     }
-    let mut said = String::new();
-    child.stdout.take()?.take(4096).read_to_string(&mut said).ok()?;
-    let line = said.lines().find(|line| !line.trim().is_empty())?;
-    Some(plain(line.trim()))
+    end_session(&mut child);
+    said.map(|line| plain(line.trim())).filter(|line| !line.is_empty())
+}
+
+/// The first line that is not blank, among the first 4 KiB.
+fn first_line(stdout: impl Read) -> Option<String> {
+    let lines = BufReader::new(stdout.take(4096)).lines();
+    lines.map_while(Result::ok).find(|line| !line.trim().is_empty())
+}
+
+/// Ends a program that leads a session, and all that is left of its group.
+fn end_session(child: &mut Child) {
+    let below: Vec<_> = descendants::of(child.id()).into_iter().map(|process| process.identity).collect();
+    if let Ok(group) = i32::try_from(child.id()) {
+        // Not waited for yet, so the number is still that of its group.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    let _ended = descendants::kill_trees(&below);
+    let _ = child.wait();
 }
 
 fn as_table(found: &[Found]) -> String {

@@ -1,7 +1,7 @@
 //! Reads a workflow file and says what is wrong with it.
 
-use std::fs;
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use roboppi_supervisor::WorkflowFile;
@@ -16,14 +16,16 @@ pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFi
     let unreadable = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the workflow file {} cannot be read: {error}", path.display()))
     };
-    let size = fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if size.is_dir() {
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
         return Err(unreadable(&"it is a directory"));
     }
-    if size.len() > MAX_BYTES as u64 {
-        return Err(unreadable(&format!("it has {} bytes, {MAX_BYTES} are allowed", size.len())));
+    // A pipe or a device does not say how much there is.
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(unreadable(&format!("it has more than the {MAX_BYTES} bytes that are allowed")));
     }
-    let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;

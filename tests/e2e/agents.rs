@@ -272,13 +272,24 @@ fn an_answer_is_exact_in_a_pipe_and_harmless_in_a_terminal() {
 #[test]
 fn workers_are_listed_with_what_to_do_about_those_that_are_missing() {
     let env = with_claude();
+    // One leaves somebody behind who holds its pipe, one never stops talking, and one never says a line.
+    env.write_program("bin/codex", "#!/bin/sh\nsleep 1000 & echo codex-cli 1.2.3\n");
+    env.write_program("bin/gemini", "#!/bin/sh\nyes 4.5.6\n");
+    env.write_program("bin/opencode", "#!/bin/sh\nhead -c 100000 /dev/zero; sleep 1000\n");
     let list = |args: &[&str]| {
-        let dirs = std::env::join_paths([env.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+        let bins = [env.path("bin"), env.work().join("bin")];
+        let dirs = bins.into_iter().chain(["/usr/bin".into(), "/bin".into()]);
+        let dirs = std::env::join_paths(dirs).unwrap();
         env.roboppi(["workers"]).args(args).env("PATH", dirs).output().code(0).text()
     };
     let table = list(&[]);
     let claude = table.lines().find(|line| line.starts_with("claude-code")).unwrap();
     assert!(claude.contains("2.1.329") && claude.contains("bin/claude"), "{table}");
+    for (worker, version) in [("codex", "codex-cli 1.2.3"), ("gemini", "4.5.6"), ("opencode", "says none")] {
+        let line = table.lines().find(|line| line.starts_with(worker)).unwrap();
+        assert!(line.contains(version), "{table}");
+    }
+    env.wait_until_nothing_is_left();
     let json: Value = serde_json::from_str(&list(&["--json"])).unwrap();
     let claude = json.as_array().unwrap().iter().find(|worker| worker["kind"] == "CLAUDE_CODE").unwrap();
     assert_eq!(claude["found"], true);

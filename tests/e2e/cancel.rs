@@ -92,6 +92,41 @@ fn a_dead_core_loses_its_steps_and_nothing_hangs() {
 }
 
 #[test]
+fn a_core_that_will_never_do_is_tried_once() {
+    let env = TestEnv::new();
+    let hello =
+        "#!/bin/sh\necho '{\"type\":\"hello\",\"protocol\":{\"min\":9,\"max\":9}}'\nexec cat > /dev/null\n";
+    let late = env.write_program("late-core", hello);
+    let text = env.write("no-program", "hello\n");
+    for (core, said) in
+        [(late, "speaks protocol 9 to 9"), (text, "cannot be started"), (env.work(), "cannot be started")]
+    {
+        let env = TestEnv::new();
+        let printed = env.run(&Flow::of("true")).arg("--core").arg(&core).output().code(3).all();
+        assert!(printed.contains(said), "{printed}");
+        assert_eq!(printed.matches("core lost").count(), 1, "{printed}");
+        assert_eq!(env.the_run().events("core_lost").len(), 1, "{printed}");
+    }
+}
+
+#[test]
+fn the_time_a_run_waited_for_its_core_counts() {
+    let env = TestEnv::new();
+    let core = env.write_program("silent-core", "#!/bin/sh\necho > up\nexec cat > /dev/null\n");
+    let running = env
+        .run(&Flow::of("true"))
+        .arg("--core")
+        .arg(core)
+        .args(["--grace", "10ms", "--drain", "10ms"])
+        .start();
+    env.wait_for_file("up");
+    running.signal(SIGTERM);
+    let _ = running.wait().code(143);
+    let finished = env.the_run().events("run_finished").pop().unwrap();
+    assert!(finished["durationMs"].as_u64() > Some(0), "{finished}");
+}
+
+#[test]
 fn a_core_that_hangs_counts_as_lost() {
     let env = TestEnv::new();
     let patience =

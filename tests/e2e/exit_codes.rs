@@ -58,6 +58,8 @@ fn an_invalid_workflow_is_2() {
     let _ = env.roboppi(["workflow", "run", "flow.yaml"]).output().code(2);
     env.write("flow.yaml", "{ not yaml");
     let _ = env.roboppi(["workflow", "run", "flow.yaml"]).output().code(2);
+    let endless = env.roboppi(["workflow", "run", "/dev/zero"]).output().code(2).all();
+    assert!(endless.contains("more than the"), "{endless}");
 }
 
 #[test]

@@ -176,7 +176,7 @@ impl Runner {
             Err(detail) => {
                 // What cannot be started now cannot be started a second later.
                 self.successor = None;
-                let _ = self.events.send(LinkEvent::Lost { detail });
+                let _ = self.events.send(LinkEvent::Lost { detail, again: false });
             }
         }
     }
@@ -293,7 +293,7 @@ impl Runner {
                 self.shared.recorder().warn(message, None);
             }
             LinkEvent::WireClosed => self.shared.wire_closed(),
-            LinkEvent::Lost { detail } => self.core_lost(detail),
+            LinkEvent::Lost { detail, again } => self.core_lost(detail, again),
         }
     }
 
@@ -316,14 +316,14 @@ impl Runner {
     }
 
     /// The core is gone, and so is every process it started. What it ran is lost; what is still to come
-    /// gets a successor, unless the run is being ended or cores are lost all the time.
-    fn core_lost(&mut self, detail: String) {
+    /// gets a successor, unless the run is being ended, cores are lost all the time, or another one is of no more use.
+    fn core_lost(&mut self, detail: String, again: bool) {
         self.link = None;
         let incarnation = self.incarnation;
         self.shared.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
         let ending = self.shutdown.exit_code().is_some();
         let restart = match self.successor {
-            Some(_) if !ending => self.restart.lost(self.shared.clock.now()),
+            Some(_) if again && !ending => self.restart.lost(self.shared.clock.now()),
             Some(_) | None => Restart::GiveUp,
         };
         match restart {

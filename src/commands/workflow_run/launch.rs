@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,12 +57,15 @@ fn guarded(
     CoreProgram { program: own_program(), args: guarded, ends_at_eof: false, transport }
 }
 
-/// Whether a program can be found.
+/// Whether a program can be found and started.
 fn is_there(program: &Path) -> bool {
+    let starts = |file: &Path| {
+        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
     if program.components().count() > 1 {
-        return program.exists();
+        return starts(program);
     }
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).exists()))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| starts(&dir.join(program))))
 }
 
 /// This program, also when its file was replaced while it runs.

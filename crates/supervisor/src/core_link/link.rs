@@ -17,7 +17,7 @@ use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
@@ -64,8 +64,8 @@ pub(crate) enum LinkEvent {
     Rubbish { detail: String },
     /// The core can be told nothing more. It may still live.
     WireClosed,
-    /// The core is gone, or of no use.
-    Lost { detail: String },
+    /// The core is gone, or of no use. Another start of the same program is worth a try, or comes to the same.
+    Lost { detail: String, again: bool },
 }
 
 /// A started core.
@@ -181,6 +181,8 @@ struct Noticed {
     heartbeat: Heartbeat,
     greeted: bool,
     rubbish: bool,
+    /// Why there is nothing to be said to such a core.
+    unfit: Option<String>,
 }
 
 impl Noticed {
@@ -215,14 +217,16 @@ async fn live<R, W>(
         heartbeat: Heartbeat::new(settings.heartbeat, Mono::ZERO),
         greeted: false,
         rubbish: false,
+        unfit: None,
     }));
+    let unfit = Rc::new(Notify::new());
     let mut hello = Hello::ours(&settings.version);
     hello.capabilities.push(CAPABILITY_MASK.to_owned());
     peer.send(Message::Hello(hello)).await;
     // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
     peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;
 
-    let (seen, sender) = (Rc::clone(&noticed), events.clone());
+    let (seen, sender, disagreed) = (Rc::clone(&noticed), events.clone(), Rc::clone(&unfit));
     let reading = driver.run(move |event| {
         let mut noticed = seen.borrow_mut();
         noticed.heartbeat.heard();
@@ -253,9 +257,14 @@ async fn live<R, W>(
                         "the core speaks protocol {} to {}, this roboppi speaks 1 to 2: use a core of a fitting version",
                         range.min, range.max
                     );
-                    let _ = sender.send(LinkEvent::Lost { detail });
+                    noticed.unfit = Some(detail);
+                    disagreed.notify_one();
+                    return;
                 }
             }
+        }
+        if noticed.unfit.is_some() {
+            return;
         }
         drop(noticed);
         match message {
@@ -273,6 +282,7 @@ async fn live<R, W>(
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break None,
+                () = unfit.notified() => break Some(String::new()),
                 ended = &mut reading => break Some(match ended {
                     Ok(()) => absence(child.as_ref()).unwrap_or_else(|| "its connection closed".to_owned()),
                     Err(error) => format!("its connection failed: {error}"),
@@ -295,6 +305,10 @@ async fn live<R, W>(
         // The wire closes here.
     };
     drop(peer);
+    // It may have gone in the same moment.
+    let unfit = noticed.borrow_mut().unfit.take();
+    let again = unfit.is_none();
+    let reason = reason.map(|reason| unfit.unwrap_or(reason));
     if reason.is_some() {
         let _ = events.send(LinkEvent::WireClosed);
     }
@@ -325,7 +339,7 @@ async fn live<R, W>(
         if let Some(words) = tail.last_words() {
             let _ = write!(detail, "; it last said:\n{words}");
         }
-        let _ = events.send(LinkEvent::Lost { detail });
+        let _ = events.send(LinkEvent::Lost { detail, again });
     }
 }
 

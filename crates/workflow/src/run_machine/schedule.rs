@@ -81,7 +81,8 @@ impl RunMachine {
         let begun = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
         if begun && self.open == 0 {
             let (outcome, detail) = self.outcome();
-            let duration = self.started_at.map_or(Duration::ZERO, |started| now.since(started));
+            // Without a core nothing starts, but time goes by.
+            let duration = self.started_at.map_or(now.since_origin(), |started| now.since(started));
             self.phase = Phase::Finished;
             out.push(RunEffect::Finish { outcome, detail, duration });
         }
