@@ -164,7 +164,7 @@ pub(crate) struct RunArgs {
 /// How a run is run.
 #[derive(Debug, Args)]
 pub(crate) struct HowArgs {
-    /// Directory the steps work in [default: the current one]
+    /// Directory the steps work in; made when it is not there [default: the current one]
     #[arg(short, long, short_alias = 'C', value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
     /// Start workers from a core process of their own (the default)

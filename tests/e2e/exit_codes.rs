@@ -63,6 +63,15 @@ fn an_invalid_workflow_is_2() {
 }
 
 #[test]
+fn a_workspace_that_is_a_file_is_said_so() {
+    let env = TestEnv::new();
+    env.write("file", "");
+    let printed = env.run(&Flow::of("true")).args(["--workspace", "file"]).output();
+    let printed = printed.code(3).all();
+    assert!(printed.contains("cannot use the workspace") && printed.contains("not a directory"), "{printed}");
+}
+
+#[test]
 fn a_core_that_cannot_be_had_is_3() {
     for core in ["/nonexistent/core", "/bin/false"] {
         let env = TestEnv::new();

@@ -1,6 +1,7 @@
 //! Sets a run up, so that it can be followed before anything happens.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -56,8 +57,11 @@ impl PreparedRun {
     /// When the workspace or the context directory cannot be used, or there is no place for a record.
     pub fn new(settings: RunSettings) -> Result<Self, StartError> {
         let workspace = &settings.workspace;
-        fs::create_dir_all(workspace)
-            .map_err(|source| StartError::Workspace { path: workspace.clone(), source })?;
+        let unusable = |source| StartError::Workspace { path: workspace.clone(), source };
+        if workspace.metadata().is_ok_and(|there| !there.is_dir()) {
+            return Err(unusable(io::ErrorKind::NotADirectory.into()));
+        }
+        fs::create_dir_all(workspace).map_err(unusable)?;
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
         let (context, other_run) = ContextDir::open(settings.context_dir()).map_err(context_error)?;
         let mut left = Vec::new();
