@@ -98,9 +98,13 @@ fn a_core_that_will_never_do_is_tried_once() {
         "#!/bin/sh\necho '{\"type\":\"hello\",\"protocol\":{\"min\":9,\"max\":9}}'\nexec cat > /dev/null\n";
     let late = env.write_program("late-core", hello);
     let text = env.write("no-program", "hello\n");
-    for (core, said) in
-        [(late, "speaks protocol 9 to 9"), (text, "cannot be started"), (env.work(), "cannot be started")]
-    {
+    let cores = [
+        (late, "speaks protocol 9 to 9"),
+        (text, "cannot be started"),
+        (env.work(), "cannot be started"),
+        ("/bin/true".into(), "exited with code 0"),
+    ];
+    for (core, said) in cores {
         let env = TestEnv::new();
         let printed = env.run(&Flow::of("true")).arg("--core").arg(&core).output().code(3).all();
         assert!(printed.contains(said), "{printed}");
@@ -110,20 +114,24 @@ fn a_core_that_will_never_do_is_tried_once() {
 }
 
 #[test]
-fn the_time_a_run_waited_for_its_core_counts() {
+fn the_time_a_run_waits_for_its_core_counts() {
+    let silent = "#!/bin/sh\necho > up\nexec sleep 1000\n";
+    let patience = ["--grace", "10ms", "--drain", "10ms"];
     let env = TestEnv::new();
-    let core = env.write_program("silent-core", "#!/bin/sh\necho > up\nexec cat > /dev/null\n");
-    let running = env
-        .run(&Flow::of("true"))
-        .arg("--core")
-        .arg(core)
-        .args(["--grace", "10ms", "--drain", "10ms"])
-        .start();
+    let core = env.write_program("silent-core", silent);
+    let running = env.run(&Flow::of("true")).arg("--core").arg(core).args(patience).start();
     env.wait_for_file("up");
     running.signal(SIGTERM);
     let _ = running.wait().code(143);
     let finished = env.the_run().events("run_finished").pop().unwrap();
     assert!(finished["durationMs"].as_u64() > Some(0), "{finished}");
+
+    let env = TestEnv::new();
+    let core = env.write_program("silent-core", silent);
+    let flow = Flow::of("touch ran").with("timeout: 300ms");
+    let printed = env.run(&flow).arg("--core").arg(core).args(patience).output().code(124).all();
+    assert_eq!(env.the_run().outcome().as_deref(), Some("timed_out"), "{printed}");
+    assert_eq!(env.the_run().state("work"), "skipped", "{printed}");
 }
 
 #[test]

@@ -35,7 +35,6 @@ pub(crate) struct Supervisor {
     pub(crate) left: bool,
     pub(crate) stopped_until: u64,
     stood_still: u64,
-    begun_at: Mono,
     shutdown: ShutdownMachine,
     severity: u8,
     exit_code: Option<u8>,
@@ -70,7 +69,6 @@ impl Supervisor {
             left: false,
             stopped_until: 0,
             stood_still: 0,
-            begun_at: Mono::ZERO,
             shutdown: ShutdownMachine::default(),
             severity: 0,
             exit_code: None,
@@ -99,6 +97,10 @@ impl Supervisor {
 }
 
 impl World {
+    pub(crate) fn begin_run(&mut self) {
+        self.feed(RunInput::Begin);
+    }
+
     /// What people do, and when.
     pub(crate) fn people_ask(&mut self) {
         let asks = [
@@ -213,7 +215,6 @@ impl World {
         self.supervisor.core = CoreView::Ready(core);
         self.core_news();
         if !std::mem::replace(&mut self.supervisor.begun, true) {
-            self.supervisor.begun_at = self.run_clock();
             self.feed(RunInput::Start);
         }
     }
@@ -476,8 +477,9 @@ impl World {
             }
             RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } | RunEffect::Answered { .. } => {}
             RunEffect::Finish { outcome, duration, .. } => {
-                let took = self.run_clock().since(self.supervisor.begun_at);
-                let fine = !self.supervisor.begun || duration == took;
+                // Whether it ever had a core or not.
+                let took = self.run_clock().since_origin();
+                let fine = duration == took;
                 self.must(fine, Promise::Truth, || format!("the run took {took:?} and not {duration:?}"));
                 self.supervisor.outcome = Some(outcome);
                 self.saw(match outcome {
@@ -506,6 +508,7 @@ impl World {
     /// After the end no machine has anything to say.
     pub(crate) fn ask_after_the_end(&mut self) {
         if self.supervisor.outcome.is_some() {
+            self.feed(RunInput::Begin);
             self.feed(RunInput::Start);
             self.feed(RunInput::Cancel { reason: CancelReason::Lost, force: true });
             self.feed(RunInput::CoreLost { detail: String::new() });

@@ -62,6 +62,7 @@ impl World {
             violation: None,
             trace: None,
         };
+        world.begin_run();
         world.in_ms(0, Event::ConnectCore);
         world.people_ask();
         world

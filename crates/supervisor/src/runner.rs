@@ -117,6 +117,7 @@ impl Runner {
         if let CoreLaunch::Program(program) = &launch {
             self.successor = Some(program.clone());
         }
+        self.feed(RunInput::Begin);
         self.connect(launch);
         let mut left = false;
         while self.finished.is_none() && !left {

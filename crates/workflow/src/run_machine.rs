@@ -23,7 +23,9 @@ pub use schedule::retry_delay;
 /// What a run is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunInput {
-    /// Everything is prepared; begin.
+    /// The run begins: its time counts from here.
+    Begin,
+    /// There is somebody to start workers; start what may start. A run that has not begun does with this.
     Start,
     /// The worker of an attempt is alive.
     AttemptLive {
@@ -146,7 +148,7 @@ pub enum RunEffect {
         outcome: RunOutcome,
         /// Why, for people.
         detail: Option<String>,
-        /// From the start; zero when it never started.
+        /// From its beginning; zero when it never began.
         duration: Duration,
     },
 }
@@ -179,7 +181,9 @@ pub struct RunMachine {
     concurrency: usize,
     timeout: Duration,
     phase: Phase,
-    started_at: Option<Mono>,
+    began_at: Option<Mono>,
+    /// Epoch of the timer for the whole run.
+    deadline: Option<u64>,
     steps: Vec<RunStep>,
     index: HashMap<StepId, usize>,
     /// Steps that have succeeded before the run starts.
@@ -200,7 +204,7 @@ pub struct RunMachine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    Running { deadline: u64 },
+    Running,
     Ending { reason: CancelReason, force: bool },
     Finished,
 }
@@ -214,7 +218,8 @@ impl RunMachine {
             concurrency: usize::try_from(concurrency.max(1)).unwrap_or(usize::MAX),
             timeout: workflow.timeout,
             phase: Phase::Idle,
-            started_at: None,
+            began_at: None,
+            deadline: None,
             open: steps.len(),
             steps,
             index,
@@ -246,6 +251,7 @@ impl RunMachine {
     /// change nothing; a wish is told so.
     pub fn handle(&mut self, now: Mono, input: RunInput, out: &mut Vec<RunEffect>) {
         match input {
+            RunInput::Begin => self.begin(now, out),
             RunInput::Start => self.start(now, out),
             RunInput::AttemptLive { of } => self.attempt_shown(&of, StepState::Running, out),
             RunInput::AttemptEnding { of } => self.attempt_shown(&of, StepState::Ending, out),
@@ -282,7 +288,7 @@ impl RunMachine {
     fn timer(&mut self, now: Mono, timer: &RunTimer, out: &mut Vec<RunEffect>) {
         match &timer.subject {
             RunTimerSubject::Deadline => {
-                if self.phase == (Phase::Running { deadline: timer.epoch }) {
+                if self.deadline == Some(timer.epoch) && matches!(self.phase, Phase::Idle | Phase::Running) {
                     self.cancel(now, CancelReason::Timeout, false, out);
                 }
             }

@@ -332,7 +332,10 @@ impl World {
             }
             (26, _) if which % 4 == 0 => self.lose_core(),
             // Late, doubled and senseless inputs.
-            (27, _) => self.tell(RunInput::Start),
+            (27, _) => {
+                self.tell(RunInput::Begin);
+                self.tell(RunInput::Start);
+            }
             (28, _) => {
                 let of = AttemptRef { step, iteration: 1 + choice / 64 % 2, attempt: 1 + choice / 128 % 3 };
                 if !self.jobs.contains_key(&of) {
@@ -450,8 +453,12 @@ proptest! {
         workflow in any_workflow(),
         concurrency in 1..5_u32,
         fate in proptest::collection::vec(any::<u32>(), 0..60),
+        begins: bool,
     ) {
         let mut world = World::new(workflow, concurrency);
+        if begins {
+            world.tell(RunInput::Begin);
+        }
         world.tell(RunInput::Start);
         let mut fate = fate.into_iter();
         for round in 0.. {

@@ -307,7 +307,7 @@ async fn live<R, W>(
     drop(peer);
     // It may have gone in the same moment.
     let unfit = noticed.borrow_mut().unfit.take();
-    let again = unfit.is_none();
+    let mut again = unfit.is_none();
     let reason = reason.map(|reason| unfit.unwrap_or(reason));
     if reason.is_some() {
         let _ = events.send(LinkEvent::WireClosed);
@@ -333,6 +333,10 @@ async fn live<R, W>(
     }
     if let Some(reason) = reason {
         let mut detail = reason;
+        if !noticed.borrow().greeted && status.is_some_and(|status| process::left(status, &reports)) {
+            // It left without a word, and will do so again.
+            again = false;
+        }
         if let Some(status) = status {
             let _ = write!(detail, "; it {}", process::describe(status, &reports));
         }

@@ -64,13 +64,23 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
-/// How a core ended, for people: as its guard reports it, else as the system does.
-pub(super) fn describe(status: ExitStatus, reports: &[GuardReport]) -> String {
+/// Exit code or signal of a core: as its guard reports it, else as the system does.
+fn end_of(status: ExitStatus, reports: &[GuardReport]) -> (Option<i32>, Option<i32>) {
     let reported = reports.iter().find_map(|report| match report {
         GuardReport::CoreExited { code, signal } => Some((*code, *signal)),
         GuardReport::Ended { .. } | GuardReport::Done { .. } => None,
     });
-    match reported.unwrap_or((status.code(), status.signal())) {
+    reported.unwrap_or((status.code(), status.signal()))
+}
+
+/// Whether a core left by itself, and was not killed.
+pub(super) fn left(status: ExitStatus, reports: &[GuardReport]) -> bool {
+    end_of(status, reports).0.is_some()
+}
+
+/// How a core ended, for people.
+pub(super) fn describe(status: ExitStatus, reports: &[GuardReport]) -> String {
+    match end_of(status, reports) {
         (Some(code), _) => format!("exited with code {code}"),
         (None, Some(number)) => match Signal::try_from(number) {
             Ok(signal) => format!("was ended by {}", signal.as_str()),

@@ -64,7 +64,7 @@ impl RunMachine {
     ) -> bool {
         let next = match self.phase {
             Phase::Finished => return false,
-            Phase::Idle | Phase::Running { .. } => Phase::Ending { reason, force },
+            Phase::Idle | Phase::Running => Phase::Ending { reason, force },
             Phase::Ending { reason: earlier, force: forced } => {
                 Phase::Ending { reason: reason.max(earlier), force: force || forced }
             }

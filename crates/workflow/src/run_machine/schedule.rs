@@ -26,13 +26,19 @@ pub(super) enum Verdict {
 }
 
 impl RunMachine {
+    pub(super) fn begin(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
+        if self.phase == Phase::Idle && self.began_at.is_none() {
+            self.began_at = Some(now);
+            self.deadline = Some(self.set_timer(RunTimerSubject::Deadline, self.timeout, out));
+        }
+    }
+
     pub(super) fn start(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
         if self.phase != Phase::Idle {
             return;
         }
-        self.started_at = Some(now);
-        let deadline = self.set_timer(RunTimerSubject::Deadline, self.timeout, out);
-        self.phase = Phase::Running { deadline };
+        self.begin(now, out);
+        self.phase = Phase::Running;
         for index in self.kept.clone() {
             self.change(index, StepState::Succeeded, None, out);
         }
@@ -44,7 +50,7 @@ impl RunMachine {
     /// Lets a step start that waits and has nothing left to wait for.
     pub(super) fn make_ready_if_free(&mut self, index: usize) {
         let step = &self.steps[index];
-        if step.blockers == 0 && step.life == Life::Waiting && matches!(self.phase, Phase::Running { .. }) {
+        if step.blockers == 0 && step.life == Life::Waiting && self.phase == Phase::Running {
             self.make_ready(index);
         }
     }
@@ -57,7 +63,7 @@ impl RunMachine {
 
     /// Starts what may start, and ends the run when nothing is left.
     pub(super) fn settle(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
-        if matches!(self.phase, Phase::Running { .. }) {
+        if self.phase == Phase::Running {
             while self.active < self.concurrency
                 && let Some(index) = self.ready.pop_first()
             {
@@ -78,11 +84,10 @@ impl RunMachine {
                 }
             }
         }
-        let begun = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
+        let begun = matches!(self.phase, Phase::Running | Phase::Ending { .. });
         if begun && self.open == 0 {
             let (outcome, detail) = self.outcome();
-            // Without a core nothing starts, but time goes by.
-            let duration = self.started_at.map_or(now.since_origin(), |started| now.since(started));
+            let duration = self.began_at.map_or(Duration::ZERO, |began| now.since(began));
             self.phase = Phase::Finished;
             out.push(RunEffect::Finish { outcome, detail, duration });
         }
@@ -203,7 +208,7 @@ impl RunMachine {
         let step = &self.steps[index];
         let fatal = class == Some(ErrorClass::Fatal);
         let (attempt, most) = (step.attempt, step.attempts_allowed);
-        let running = matches!(self.phase, Phase::Running { .. });
+        let running = self.phase == Phase::Running;
         if running && may_retry && !fatal && attempt < most {
             let after = retry_delay(attempt);
             let epoch = self.set_timer(RunTimerSubject::Retry(step.id.clone()), after, out);

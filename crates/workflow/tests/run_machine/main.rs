@@ -375,6 +375,34 @@ fn a_run_that_is_ended_before_it_starts_finishes() {
 }
 
 #[test]
+fn the_time_of_a_run_counts_from_its_beginning() {
+    let mut late = bench(&[("a", "")], 1);
+    late.tell(RunInput::Begin)
+        .note("somebody to start workers comes")
+        .start()
+        .tell(RunInput::Begin)
+        .succeeds("a", 1);
+    insta::assert_snapshot!(late.story(), @r"
+        timer 3600s for the run
+        -- somebody to start workers comes
+        a is starting
+        start a
+        a is running
+        collect a
+        a is succeeded after 4s
+        finished succeeded after 5s
+    ");
+    let mut never = bench(&[("a", "")], 1);
+    never.tell(RunInput::Begin).deadline();
+    insta::assert_snapshot!(never.story(), @r"
+        timer 3600s for the run
+        the run ends: timeout
+        a is skipped: the run was ended before it started
+        finished timed_out after 1s: the time of the run was over after 3600s
+    ");
+}
+
+#[test]
 fn inputs_that_make_no_sense_change_nothing() {
     let mut bench = bench(&[("a", "max_retries: 1, on_failure: retry"), ("b", "")], 1);
     bench.start().start();
