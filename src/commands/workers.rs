@@ -4,14 +4,13 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use roboppi_process::{descendants, lead_a_session};
+use roboppi_process::guard::become_subreaper;
+use roboppi_process::{descendants, identity, lead_a_session};
 use roboppi_worker_adapters::{Adapters, Program};
 use serde_json::json;
 
@@ -23,6 +22,12 @@ use crate::terminal::{plain, table};
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it may go on after that.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Characters of a version that are shown.
+const LONGEST: usize = 80;
+
 /// What is known of a program.
 struct Found {
     program: &'static Program,
@@ -33,9 +38,12 @@ struct Found {
 pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     let supported: Vec<_> = Adapters::builtin().kinds().collect();
     let programs = Program::all().iter().filter(|program| supported.contains(&program.kind));
+    // What one of them leaves behind comes to us, whatever session it is in.
+    become_subreaper();
     // They are slow to start, so all of them at once.
     let asked: Vec<_> = programs.map(|program| thread::spawn(move || look(program))).collect();
     let found: Vec<Found> = asked.into_iter().filter_map(|thread| thread.join().ok()).collect();
+    sweep();
     let text = if args.json { as_json(&found) } else { as_table(&found) };
     out::ended(io::stdout().lock().write_all(text.as_bytes()))
 }
@@ -53,12 +61,14 @@ fn find(command: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(command)).find(is_program)
 }
 
-/// The first line it prints when it is asked. One that does not answer in time says none, and all it started is ended.
+/// The first line it prints when it is asked. One that does not answer in time says none.
 fn version(path: &Path) -> Option<String> {
     let mut command = Command::new(path);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     lead_a_session(&mut command);
     let mut child = command.spawn().ok()?;
+    // Before it is waited for, so that its number is its own.
+    let program = identity(child.id()).ok();
     let stdout = child.stdout.take()?;
     let (answer, answered) = mpsc::channel();
     // Whoever holds the pipe may do so for ever; what is read of it is enough.
@@ -68,14 +78,14 @@ fn version(path: &Path) -> Option<String> {
         Err(_) => None,
     };
     // One that has answered may have something to finish.
-    for _ in 0..50 {
-        if said.is_none() || !matches!(child.try_wait(), Ok(None)) {
-            break;
-        }
+    let finishing = Instant::now() + if said.is_some() { LAST_WORDS } else { Duration::ZERO };
+    while Instant::now() < finishing && matches!(child.try_wait(), Ok(None)) {
         thread::sleep(Duration::from_millis(20));
     }
-    end_session(&mut child);
-    said.map(|line| plain(line.trim())).filter(|line| !line.is_empty())
+    let _ended = program.map(|program| descendants::kill_trees(&[program]));
+    let _ = child.wait();
+    let line: String = plain(said?.trim()).chars().take(LONGEST).collect();
+    (!line.is_empty()).then_some(line)
 }
 
 /// The first line that is not blank, among the first 4 KiB.
@@ -84,15 +94,11 @@ fn first_line(stdout: impl Read) -> Option<String> {
     lines.map_while(Result::ok).find(|line| !line.trim().is_empty())
 }
 
-/// Ends a program that leads a session, and all that is left of its group.
-fn end_session(child: &mut Child) {
-    let below: Vec<_> = descendants::of(child.id()).into_iter().map(|process| process.identity).collect();
-    if let Ok(group) = i32::try_from(child.id()) {
-        // Not waited for yet, so the number is still that of its group.
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
-    let _ended = descendants::kill_trees(&below);
-    let _ = child.wait();
+/// Ends whatever the programs have left behind. Nothing else below this process is there.
+fn sweep() {
+    let left: Vec<_> =
+        descendants::of(std::process::id()).into_iter().map(|process| process.identity).collect();
+    let _ended = descendants::kill_trees(&left);
 }
 
 fn as_table(found: &[Found]) -> String {

@@ -273,7 +273,10 @@ fn an_answer_is_exact_in_a_pipe_and_harmless_in_a_terminal() {
 fn workers_are_listed_with_what_to_do_about_those_that_are_missing() {
     let env = with_claude();
     // One leaves somebody behind who holds its pipe, one never stops talking, and one never says a line.
-    env.write_program("bin/codex", "#!/bin/sh\nsleep 1000 & echo codex-cli 1.2.3\n");
+    env.write_program(
+        "bin/codex",
+        "#!/bin/sh\nsleep 1000 & (setsid sleep 1000 &) & sleep 0.1; echo codex-cli 1.2.3\n",
+    );
     env.write_program("bin/gemini", "#!/bin/sh\nyes 4.5.6\n");
     env.write_program("bin/opencode", "#!/bin/sh\nhead -c 100000 /dev/zero; sleep 1000\n");
     let list = |args: &[&str]| {

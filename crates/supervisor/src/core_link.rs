@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+mod events;
 mod heartbeat;
 mod link;
 mod process;
@@ -14,8 +15,9 @@ mod stderr;
 mod transport;
 mod visitor;
 
+pub(crate) use events::{LinkEvent, LinkReceiver, LinkSender, link_events};
 pub use heartbeat::HeartbeatSettings;
-pub(crate) use link::{CoreLink, LinkEvent, LinkSettings, connect};
+pub(crate) use link::{CoreLink, LinkSettings, connect};
 pub use restart::{Restart, RestartPolicy};
 pub use transport::CoreTransport;
 

@@ -10,13 +10,14 @@ use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message,
 use roboppi_journal::CoreStderrWriter;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::control::Brought;
 use crate::core_link::{
-    self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkSettings, Restart, RestartPolicy,
+    self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Restart,
+    RestartPolicy, link_events,
 };
 use crate::prepare::{PreparedRun, RunEnd, millis};
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
@@ -76,8 +77,8 @@ pub(crate) struct Runner {
     restart: RestartPolicy,
     incarnation: u32,
     link: Option<CoreLink>,
-    events: mpsc::UnboundedSender<LinkEvent>,
-    link_events: mpsc::UnboundedReceiver<LinkEvent>,
+    events: LinkSender,
+    link_events: LinkReceiver,
     begun: bool,
     /// The core is gone for good: what is under way is lost, and the machine learns it when that is written
     /// down.
@@ -91,7 +92,7 @@ impl Runner {
         let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
         let machine = RunMachine::new(&settings.workflow.workflow, settings.concurrency()).keeping(kept);
         let (shared, told) = Shared::new(prepared);
-        let (events, link_events) = mpsc::unbounded_channel();
+        let (events, link_events) = link_events();
         Self {
             shared: Rc::new(shared),
             machine,
@@ -147,7 +148,7 @@ impl Runner {
         if let (Some(link), false) = (self.link.take(), left) {
             link.stop().await;
             // What its guard had to end, and could not.
-            while let Ok(event) = self.link_events.try_recv() {
+            while let Some(event) = self.link_events.try_recv() {
                 if let LinkEvent::Message(message) = event {
                     self.message(message);
                 }
@@ -177,7 +178,7 @@ impl Runner {
             Err(detail) => {
                 // What cannot be started now cannot be started a second later.
                 self.successor = None;
-                let _ = self.events.send(LinkEvent::Lost { detail, again: false });
+                self.events.send(LinkEvent::Lost { detail, again: false });
             }
         }
     }

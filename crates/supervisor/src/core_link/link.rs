@@ -17,11 +17,12 @@ use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::events::{LinkEvent, LinkSender};
 use super::heartbeat::{Beat, Heartbeat};
 use super::stderr::StderrTail;
 use super::transport::{Absence, Place, awaited};
@@ -52,22 +53,6 @@ pub(crate) struct LinkSettings {
     pub(crate) secrets: Secrets,
 }
 
-/// What a link has to say. Unbounded, because the number of entries is bounded: four and one for each message that
-/// is neither an answer nor a `job_event`, of which a core sends a handful a job.
-#[derive(Debug)]
-pub(crate) enum LinkEvent {
-    /// The core speaks; jobs may be submitted.
-    Ready { dialect: Dialect, hello: Option<Hello> },
-    /// Something that answers no request and is not a `job_event`.
-    Message(Message),
-    /// The core said something that is no message, for the first time. It is ignored, like all that follow.
-    Rubbish { detail: String },
-    /// The core can be told nothing more. It may still live.
-    WireClosed,
-    /// The core is gone, or of no use. Another start of the same program is worth a try, or comes to the same.
-    Lost { detail: String, again: bool },
-}
-
 /// A started core.
 #[derive(Debug)]
 pub(crate) struct CoreLink {
@@ -93,7 +78,7 @@ impl CoreLink {
 pub(crate) fn connect(
     launch: CoreLaunch,
     settings: LinkSettings,
-    events: mpsc::UnboundedSender<LinkEvent>,
+    events: LinkSender,
     job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
 ) -> Result<CoreLink, String> {
     let (streams, child) = match launch {
@@ -186,9 +171,9 @@ struct Noticed {
 }
 
 impl Noticed {
-    fn rubbish(&mut self, events: &mpsc::UnboundedSender<LinkEvent>, detail: impl FnOnce() -> String) {
+    fn rubbish(&mut self, events: &LinkSender, detail: impl FnOnce() -> String) {
         if !std::mem::replace(&mut self.rubbish, true) {
-            let _ = events.send(LinkEvent::Rubbish { detail: detail() });
+            events.send(LinkEvent::Rubbish { detail: detail() });
         }
     }
 }
@@ -198,7 +183,7 @@ async fn live<R, W>(
     peer: Peer,
     child: Option<CoreProcess>,
     mut settings: LinkSettings,
-    events: mpsc::UnboundedSender<LinkEvent>,
+    events: LinkSender,
     mut job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
     stop: CancellationToken,
 ) where
@@ -227,7 +212,7 @@ async fn live<R, W>(
     peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;
 
     let (seen, sender, disagreed) = (Rc::clone(&noticed), events.clone(), Rc::clone(&unfit));
-    let reading = driver.run(move |event| {
+    let reading = events.paced(driver.run(move |event| {
         let mut noticed = seen.borrow_mut();
         noticed.heartbeat.heard();
         let message = match event {
@@ -236,7 +221,7 @@ async fn live<R, W>(
                 noticed.rubbish(&sender, || error.to_string());
                 // Nobody would say again that this job has ended.
                 if let Some(ended) = unreadable_end(&error) {
-                    let _ = sender.send(LinkEvent::Message(Message::JobCompleted(ended)));
+                    sender.send(LinkEvent::Message(Message::JobCompleted(ended)));
                 }
                 return;
             }
@@ -251,7 +236,7 @@ async fn live<R, W>(
                 _ => (Ok(Dialect::V1), None),
             };
             match dialect {
-                Ok(dialect) => drop(sender.send(LinkEvent::Ready { dialect, hello })),
+                Ok(dialect) => sender.send(LinkEvent::Ready { dialect, hello }),
                 Err(range) => {
                     let detail = format!(
                         "the core speaks protocol {} to {}, this roboppi speaks 1 to 2: use a core of a fitting version",
@@ -270,9 +255,9 @@ async fn live<R, W>(
         match message {
             Message::JobEvent(event) => job_event(event),
             Message::Hello(_) | Message::HeartbeatAck(_) | Message::Heartbeat(_) | Message::Unknown { .. } => {}
-            message => drop(sender.send(LinkEvent::Message(message))),
+            message => sender.send(LinkEvent::Message(message)),
         }
-    });
+    }));
 
     let reason = {
         tokio::pin!(reading);
@@ -310,7 +295,7 @@ async fn live<R, W>(
     let mut again = unfit.is_none();
     let reason = reason.map(|reason| unfit.unwrap_or(reason));
     if reason.is_some() {
-        let _ = events.send(LinkEvent::WireClosed);
+        events.send(LinkEvent::WireClosed);
     }
     let status = match &mut child {
         None => None,
@@ -343,7 +328,7 @@ async fn live<R, W>(
         if let Some(words) = tail.last_words() {
             let _ = write!(detail, "; it last said:\n{words}");
         }
-        let _ = events.send(LinkEvent::Lost { detail, again });
+        events.send(LinkEvent::Lost { detail, again });
     }
 }
 
@@ -375,7 +360,7 @@ async fn exited(core: &mut Option<CoreProcess>) {
 }
 
 /// Reports what the guard had to end, and ends what was left to us because core and guard were both killed.
-async fn sweep(reports: &[GuardReport], grace: Duration, events: &mpsc::UnboundedSender<LinkEvent>) {
+async fn sweep(reports: &[GuardReport], grace: Duration, events: &LinkSender) {
     let left = if descendants::adopted(&[]).is_empty() {
         EndReport::default()
     } else {
@@ -394,7 +379,7 @@ async fn sweep(reports: &[GuardReport], grace: Duration, events: &mpsc::Unbounde
     }
     let say = |event| {
         let message = Message::CoreEvent(CoreEventMessage { ts: clock::now(), event });
-        let _ = events.send(LinkEvent::Message(message));
+        events.send(LinkEvent::Message(message));
     };
     for leaked in ended {
         say(CoreEvent::Leaked { job_id: None, leaked });
