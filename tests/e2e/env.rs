@@ -474,6 +474,16 @@ impl OnScreen<'_> {
         assert_eq!((status.exit_code(), status.signal()), (expected, None), "{screen}");
     }
 
+    /// Interrupts the run and leaves its screen, as a person does who has seen enough.
+    #[track_caller]
+    pub(crate) fn end_the_run(&mut self) {
+        self.press("\x03");
+        self.wait_for_text("press q to leave");
+        self.press("q");
+        self.expect_code(130);
+        self.expect_restored_terminal();
+    }
+
     /// Insists that the terminal is as it was before.
     #[track_caller]
     pub(crate) fn expect_restored_terminal(&self) {

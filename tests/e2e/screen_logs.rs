@@ -3,7 +3,6 @@
 use crate::env::TestEnv;
 use crate::flow::Flow;
 
-const CTRL_C: &str = "\x03";
 const ESCAPE: &str = "\x1b";
 
 /// The tab with the output of a step.
@@ -51,11 +50,7 @@ fn a_million_lines_are_searched_filtered_and_gone_through() {
     on_screen.wait_for_text("line 1 ");
     on_screen.press("e");
     on_screen.wait_for_text("!›src/main.c:3:5: error");
-    on_screen.press(CTRL_C);
-    on_screen.wait_for_text("press q to leave");
-    on_screen.press("q");
-    on_screen.expect_code(130);
-    on_screen.expect_restored_terminal();
+    on_screen.end_the_run();
 }
 
 #[test]
@@ -73,7 +68,11 @@ fn what_a_log_has_lost_is_said_where_it_is_missing() {
     on_screen.wait_for_text("MiB not in the record]");
     on_screen.press("/line 1\r");
     on_screen.wait_for_text("›line 1");
-    on_screen.wait_for_text("lines, 3.5 MiB not in the record");
+    // Where the hole begins depends on how the output came in, so its size is not the same in every run.
+    on_screen.wait_until("how much a search did not see", |screen| {
+        let text = screen.contents();
+        text.contains("\"line 1\" 1 of ") && text.contains(" MiB not in the record ·")
+    });
     on_screen.press("&G");
     on_screen.wait_for_text("only \"line 1\"");
     on_screen.press("q");

@@ -29,14 +29,6 @@ fn row_of(screen: &Screen, text: &str) -> Option<u16> {
     rows.zip(0..).find(|(row, _)| row.trim_end().ends_with(text)).map(|(_, row)| row)
 }
 
-fn leave(mut on_screen: OnScreen<'_>) {
-    on_screen.press(CTRL_C);
-    on_screen.wait_for_text("press q to leave");
-    on_screen.press("q");
-    on_screen.expect_code(130);
-    on_screen.expect_restored_terminal();
-}
-
 #[test]
 fn marked_text_reaches_the_clipboards_and_nothing_stays_behind() {
     let env = TestEnv::new();
@@ -84,7 +76,7 @@ fn marked_text_reaches_the_clipboards_and_nothing_stays_behind() {
         screen.mouse_protocol_mode() == MouseProtocolMode::None
     });
     on_screen.press("m");
-    leave(on_screen);
+    on_screen.end_the_run();
     env.wait_until_nothing_is_left();
 }
 
@@ -128,7 +120,7 @@ fn the_wheel_and_clicks_move_about() {
     on_screen.wait_until("the step to be chosen", |screen| row_of(screen, "later").is_none());
     mouse(&mut on_screen, &[(0, 4, tabs + 1, 'M'), (0, 4, tabs + 1, 'm')]);
     on_screen.wait_until("the other step", |screen| screen.contents().contains("›○ later"));
-    leave(on_screen);
+    on_screen.end_the_run();
 }
 
 #[test]
@@ -159,7 +151,7 @@ fn a_line_of_a_log_opens_in_the_editor() {
     on_screen.wait_until("the screen again", |screen| {
         screen.alternate_screen() && screen.contents().contains("running")
     });
-    leave(on_screen);
+    on_screen.end_the_run();
 }
 
 #[test]
@@ -210,5 +202,5 @@ fn an_editor_that_cannot_be_started_is_said_so() {
     std::fs::remove_file(env.path("work/src/main.rs")).unwrap();
     on_screen.press("v");
     on_screen.wait_for_text("there is no file src/main.rs in");
-    leave(on_screen);
+    on_screen.end_the_run();
 }

@@ -35,11 +35,7 @@ fn a_storm_of_sizes_leaves_the_right_screen() {
         let rows: Vec<String> = screen.rows(0, 100).collect();
         rows.len() == 30 && rows[0].starts_with("flow · ") && rows[29].contains("help")
     });
-    on_screen.press(CTRL_C);
-    on_screen.wait_for_text("press q to leave");
-    on_screen.press("q");
-    on_screen.expect_code(130);
-    on_screen.expect_restored_terminal();
+    on_screen.end_the_run();
 }
 
 /// What a terminal would obey: titles, the alternate screen, mouse modes, the clipboard, resets, answers.
@@ -89,11 +85,7 @@ fn nothing_a_worker_says_or_is_called_commands_the_terminal() {
     assert!(on_screen.terminal.look(|screen| {
         screen.alternate_screen() && screen.hide_cursor() && screen.mouse_protocol_mode() == mouse
     }));
-    on_screen.press(CTRL_C);
-    on_screen.wait_for_text("press q to leave");
-    on_screen.press("q");
-    on_screen.expect_code(130);
-    on_screen.expect_restored_terminal();
+    on_screen.end_the_run();
     assert_eq!(
         on_screen.terminal.look(roboppi_terminal::Screen::mouse_protocol_mode),
         MouseProtocolMode::None

@@ -195,3 +195,6 @@ pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Act
     }
     model.dirty = true;
 }
+
+#[cfg(test)]
+pub(super) mod tests;

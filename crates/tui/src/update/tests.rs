@@ -1,26 +1,20 @@
 //! Scripts: what was pressed, what came of it.
 
+mod any;
+
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use ratatui::layout::Size;
-use ratatui::style::Style;
 use roboppi_attach::Wish;
-use roboppi_ipc::{CancelReason, JobId, OutputStream, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
-use roboppi_run::{AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState};
+use roboppi_ipc::{CancelReason, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
+use roboppi_run::{RunEvent, RunOutcome, StepId, StepState};
 
 use super::{log_request, prepare, update};
-use crate::keymap::Key;
-use crate::log_pane::{
-    Anchor, Copied, CoreTail, Direction, Found, LogReply, LogRow, LogWindow, Place, Sought, Spot,
-};
 use crate::message::{Action, Message};
 use crate::model::{Focus, Model, Question};
-use crate::mouse::Mouse;
 use crate::tab::Tab;
 use crate::test_run::{
-    TestRun, draw, empty, ending, failed, of, plan, press, result, running, screen, serve_log, settings,
-    succeeded,
+    TestRun, empty, ending, failed, of, plan, press, result, running, screen, settings, succeeded,
 };
 
 fn selected(model: &Model) -> &str {
@@ -226,163 +220,6 @@ fn a_small_screen_shows_one_side_at_a_time() {
 }
 
 #[test]
-fn a_log_is_followed_until_it_is_scrolled_and_again_at_its_end() {
-    let log: Vec<_> = (0..100)
-        .map(|number| LogRow {
-            place: Place { line: number, part: 0 },
-            stream: OutputStream::Stdout,
-            ts: None,
-            column: 0,
-            runs: Vec::new(),
-            cut: false,
-            hits: Vec::new(),
-            lost: 0,
-        })
-        .collect();
-    let mut model = running().model(80, 24);
-    press(&mut model, "2 Enter");
-    let request = log_request(&model).unwrap();
-    assert_eq!((request.of, request.anchor, request.rows), (of("build", 2), Anchor::End, 19));
-    serve_log(&mut model, &log);
-
-    let steps = [
-        ("k", Some(80)),
-        ("PgUp", Some(62)),
-        ("Home", Some(0)),
-        ("k", Some(0)),
-        ("PgDn", Some(18)),
-        ("j j", Some(20)),
-        ("End", None),
-        ("PgUp", Some(63)),
-        ("PgDn", None),
-        ("g", Some(0)),
-        ("G", None),
-    ];
-    for (keys, from) in steps {
-        press(&mut model, keys);
-        serve_log(&mut model, &log);
-        let top = match log_request(&model).unwrap().anchor {
-            Anchor::End => None,
-            Anchor::At { place, .. } => Some(place.line),
-        };
-        assert_eq!(top, from, "{keys}");
-    }
-    assert!(!model.follow, "who reads is not taken to another step");
-}
-
-/// A log of a hundred lines, the second attempt of `build` in front.
-pub(super) fn reading() -> (Model, Vec<LogRow>) {
-    let rows = (0..100).map(|number| LogRow {
-        place: Place { line: number, part: 0 },
-        stream: OutputStream::Stdout,
-        ts: None,
-        column: 0,
-        runs: vec![(format!("line {number}"), Style::new())],
-        cut: false,
-        hits: Vec::new(),
-        lost: 0,
-    });
-    let rows: Vec<_> = rows.collect();
-    let mut model = running().model(80, 24);
-    press(&mut model, "2 Enter");
-    serve_log(&mut model, &rows);
-    (model, rows)
-}
-
-fn sought(model: &Model) -> Option<(Direction, u64)> {
-    let seek = log_request(model)?.seek?;
-    Some((seek.direction, seek.from))
-}
-
-/// The desk has found a line.
-fn find(model: &mut Model, line: Option<u64>, wrapped: bool) {
-    let number = model.log.seek.as_ref().unwrap().number;
-    let at = line.map(|line| Spot { line, column: 5 });
-    update(model, Message::Log(LogReply::Sought(Found { number, at, wrapped, error: None })));
-}
-
-#[test]
-fn a_search_goes_through_the_log_and_around_its_end() {
-    let (mut model, rows) = reading();
-    press(&mut model, "/ 4 2 Enter");
-    assert_eq!(sought(&model), Some((Direction::Forward, 81)), "from what is on screen");
-    find(&mut model, Some(42), true);
-    assert_eq!(model.notice.as_deref(), Some("went on from the beginning"));
-    serve_log(&mut model, &rows);
-    assert!(model.log.window.rows.iter().any(|row| row.place.line == 42), "it is in sight");
-    assert!(!model.log.follows());
-
-    press(&mut model, "n");
-    assert_eq!(sought(&model), Some((Direction::Forward, 43)));
-    find(&mut model, None, false);
-    assert_eq!(model.notice.as_deref(), Some("no line has \"42\""));
-    press(&mut model, "N");
-    assert_eq!(sought(&model), Some((Direction::Backward, 42)));
-    find(&mut model, Some(7), false);
-    press(&mut model, "? Enter n");
-    assert_eq!(sought(&model), Some((Direction::Backward, 7)), "the same again, the other way");
-
-    press(&mut model, "Esc");
-    assert_eq!(
-        (log_request(&model).unwrap().query, model.focus),
-        (None, Focus::Pane),
-        "looks for nothing any more"
-    );
-    press(&mut model, "Esc");
-    assert_eq!(model.focus, Focus::Steps);
-}
-
-#[test]
-fn rows_that_were_asked_for_twice_are_gone_once() {
-    let (mut model, rows) = reading();
-    press(&mut model, "g");
-    serve_log(&mut model, &rows);
-    press(&mut model, "PgDn");
-    let twice = model.log.window.clone();
-    serve_log(&mut model, &rows);
-    let answer = LogWindow { delta: 18, epoch: model.log.epoch - 1, ..twice };
-    let before = log_request(&model).unwrap().anchor;
-    update(&mut model, Message::Log(LogReply::Window(answer)));
-    assert_eq!(log_request(&model).unwrap().anchor, before);
-    assert_eq!(before, Anchor::At { place: Place { line: 18, part: 0 }, delta: 0 });
-}
-
-#[test]
-fn what_is_typed_goes_to_the_prompt_and_nowhere_else() {
-    let (mut model, _) = reading();
-    press(&mut model, "/ q x n");
-    assert_eq!(model.log.prompt.as_ref().map(|prompt| prompt.text.as_str()), Some("qxn"));
-    assert_eq!((&model.question, model.tab), (&None, Tab::Logs));
-    press(&mut model, "Esc");
-    assert_eq!((&model.log.prompt, &model.log.query), (&None, &None));
-    press(&mut model, "/ (");
-    let typed = Key::Ctrl('r');
-    update(&mut model, Message::Key(typed));
-    press(&mut model, "Enter");
-    assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("not a regular expression")));
-    press(&mut model, "/ a");
-    assert!(
-        press(&mut model, "C-c").contains(&Action::Wish(Wish::CancelRun { force: false })),
-        "never out of place"
-    );
-}
-
-#[test]
-fn one_goes_to_lines_parts_and_times() {
-    let (mut model, rows) = reading();
-    press(&mut model, ": 3 0 Enter");
-    serve_log(&mut model, &rows);
-    assert!(model.log.window.rows.iter().any(|row| row.place.line == 29));
-    press(&mut model, ": 2 5 % Enter");
-    serve_log(&mut model, &rows);
-    assert!(model.log.window.rows.iter().any(|row| row.place.line == 25));
-    press(&mut model, ": x Enter");
-    assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("is no line")));
-    press(&mut model, ": 2 3 : 5 9 Enter");
-    assert!(log_request(&model).unwrap().seek.is_some_and(|seek| matches!(seek.what, Sought::Time(_))));
-}
-
-#[test]
 fn help_is_scrolled_and_left_for_what_was_there_before() {
     let mut model = running().model(100, 30);
     for (before, help, back) in [("2", "?", "?"), ("2 Enter", "F1", "Esc"), ("1 Enter", "?", "h")] {
@@ -398,57 +235,6 @@ fn help_is_scrolled_and_left_for_what_was_there_before() {
     }
     press(&mut model, "? 1 Enter Esc");
     assert_eq!((model.tab, model.focus), (Tab::Overview, Focus::Steps), "who goes on does not come back");
-}
-
-#[test]
-fn one_goes_to_attempts_and_iterations() {
-    let mut run = running();
-    for (iteration, attempt) in [(2, 1), (2, 2), (2, 3)] {
-        let of = AttemptRef { iteration, ..of("build", attempt) };
-        run.journal(RunEvent::AttemptStarted {
-            job_id: JobId::new(of.to_string()),
-            base: of.base(),
-            fingerprint: None,
-            of,
-        });
-    }
-    let mut model = run.model(100, 30);
-    press(&mut model, "2 Enter");
-    let shown = |model: &Model| model.shown_attempt().map(|shown| (shown.of.iteration, shown.of.attempt));
-    for (keys, expected) in [
-        (": a 1 Enter", (2, 1)),
-        (": i 1 Enter", (1, 2)),
-        (": a 1 Enter", (1, 1)),
-        (": i 2 a 2 Enter", (2, 2)),
-        (": i 2 Enter", (2, 3)),
-    ] {
-        press(&mut model, keys);
-        assert_eq!((shown(&model), model.notice.as_deref()), (Some(expected), None), "{keys}");
-        assert!(log_request(&model).unwrap().of == model.shown_attempt().unwrap().of);
-    }
-    assert_eq!(model.attempt, None, "the latest stays the latest");
-    for (keys, words) in [
-        (": a 7 Enter", "build has no attempt 7, only 1 to 3"),
-        (": i 3 Enter", "build has no iteration 3, only 1 to 2"),
-        (": i 3 a 1 Enter", "build has no iteration 3, only 1 to 2"),
-    ] {
-        press(&mut model, keys);
-        assert_eq!((shown(&model), model.notice.as_deref()), (Some((2, 3)), Some(words)));
-    }
-}
-
-#[test]
-fn a_copy_is_of_what_is_on_screen() {
-    let (mut model, _) = reading();
-    press(&mut model, "y");
-    let copy = log_request(&model).unwrap().copy.unwrap();
-    assert_eq!((copy.from, copy.to), (Spot { line: 81, column: 0 }, Spot { line: 99, column: 7 }));
-    let copied = Copied { number: copy.number, text: "line 81".into(), cut: false };
-    let actions = update(&mut model, Message::Log(LogReply::Copied(copied.clone())));
-    assert_eq!(actions, [Action::Copy("line 81".into())]);
-    assert_eq!(update(&mut model, Message::Log(LogReply::Copied(copied))), [], "once");
-    let actions = press(&mut model, "Y");
-    assert_eq!(actions, [Action::Copy("/state/runs/0194/steps/build/i1-a2.log".into())]);
 }
 
 #[test]
@@ -526,17 +312,6 @@ fn one_goes_from_heading_to_heading_and_the_latest_change_is_gone_to_until_then(
 }
 
 #[test]
-fn a_log_of_a_run_that_does_not_stream_is_opened_on_demand() {
-    let mut run = TestRun::with(vec![plan("build", &[])], false);
-    run.running("build", 1, 7);
-    let mut model = run.model(80, 24);
-    press(&mut model, "2");
-    assert_eq!(log_request(&model), None);
-    press(&mut model, "o");
-    assert!(log_request(&model).is_some());
-}
-
-#[test]
 fn pages_are_scrolled_within_their_length() {
     let mut model = failed().model(80, 12);
     press(&mut model, "Enter End");
@@ -562,136 +337,6 @@ fn output_of_what_is_not_shown_draws_nothing() {
         model.dirty = false;
         update(&mut model, output(step));
         assert_eq!(model.dirty, dirty, "{keys} {step}");
-    }
-}
-
-/// Something a random test does.
-#[derive(Clone, Debug)]
-enum Op {
-    Key(Key),
-    Resize(u16, u16),
-    Tick(u64),
-    Record(usize),
-    View(usize, usize),
-    Mouse(u16, u16, u16),
-    Pull,
-    Log(u8),
-    Core,
-    Ended,
-}
-
-fn keys() -> impl Strategy<Value = Key> {
-    prop_oneof![
-        4 => prop::sample::select(vec![
-            Key::Up, Key::Down, Key::Left, Key::Right, Key::PageUp, Key::PageDown, Key::Home, Key::End,
-            Key::Enter, Key::Esc, Key::Tab, Key::BackTab, Key::Ctrl('c'), Key::Backspace,
-        ]),
-        4 => prop::sample::select("1234567qyn xfogGjk[]<>?vm/&".chars().map(Key::Char).collect::<Vec<_>>()),
-        1 => any::<char>().prop_map(Key::Char),
-    ]
-}
-
-fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let size = || prop_oneof![0u16..12, 15u16..45, 70u16..130];
-    prop::collection::vec(
-        prop_oneof![
-            8 => keys().prop_map(Op::Key),
-            2 => (size(), size()).prop_map(|(columns, rows)| Op::Resize(columns, rows)),
-            2 => (0u64..100_000).prop_map(Op::Tick),
-            8 => (0usize..80).prop_map(Op::Record),
-            1 => (0usize..6, 0usize..80).prop_map(|(run, upto)| Op::View(run, upto)),
-            8 => (prop::sample::select(vec![0u16, 3, 16, 32, 64, 65, 66, 67]), 0u16..130, 0u16..45)
-                .prop_map(|(number, x, y)| Op::Mouse(number, x, y)),
-            1 => Just(Op::Pull),
-            2 => any::<u8>().prop_map(Op::Log),
-            1 => Just(Op::Core),
-            1 => Just(Op::Ended),
-        ],
-        0..60,
-    )
-}
-
-fn runs(hostile: &str) -> Vec<TestRun> {
-    let mut evil = TestRun::with(vec![plan(hostile, &[hostile]), plan("b", &[])], false);
-    evil.running(hostile, 1, 1).patch(&of(hostile, 1), hostile, hostile);
-    evil.progress(&of(hostile, 1), f64::NAN, hostile, hostile);
-    evil.journal(RunEvent::Warning { message: hostile.to_owned(), step: Some(StepId::from(hostile)) });
-    evil.journal(RunEvent::CoreLost { incarnation: 1, detail: hostile.to_owned() });
-    evil.state_because(hostile, StepState::Lost, Some(hostile));
-    vec![running(), ending(), failed(), succeeded(), evil, TestRun::with(Vec::new(), true)]
-}
-
-fn perform(model: &mut Model, op: &Op, runs: &[TestRun], hostile: &str) {
-    let message = match op {
-        Op::Key(key) => Message::Key(*key),
-        Op::Resize(columns, rows) => Message::Resize(Size::new(*columns, *rows)),
-        Op::Mouse(number, x, y) => match Mouse::reported(number & !3, *x, *y, number & 3 == 3) {
-            Some(mouse) => Message::Mouse(mouse, model.now),
-            None => return,
-        },
-        Op::Pull => Message::Pull,
-        Op::Tick(ms) => Message::Tick(UtcMillis(model.now.0.saturating_add(*ms))),
-        // Records in an order no run would have.
-        Op::Record(index) => {
-            let records: Vec<&Arc<RunRecord>> = runs.iter().flat_map(|run| &run.records).collect();
-            Message::Record(Arc::clone(records[index * 7 % records.len()]))
-        }
-        Op::View(run, upto) => {
-            let mut view = RunView::default();
-            runs[*run].records.iter().take(*upto).for_each(|record| view.apply(record));
-            Message::Follow(Box::new(view))
-        }
-        Op::Log(lines) => {
-            let styled = crate::sanitise::styled_line(hostile.as_bytes(), 60, true);
-            let log: Vec<_> = (0..u64::from(*lines))
-                .map(|number| LogRow {
-                    place: Place { line: number, part: 0 },
-                    stream: OutputStream::Stderr,
-                    ts: None,
-                    column: 0,
-                    runs: styled.runs.clone(),
-                    cut: styled.cut,
-                    hits: Vec::new(),
-                    lost: number % 3,
-                })
-                .collect();
-            return serve_log(model, &log);
-        }
-        Op::Core => Message::CoreTail(CoreTail {
-            lines: vec![crate::sanitise::line(hostile); 50],
-            skipped: 7,
-            path: hostile.to_owned(),
-            error: None,
-        }),
-        Op::Ended => Message::Ended,
-    };
-    update(model, message);
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_a_frame_can_be_drawn_and_is_harmless(
-        ops in ops(),
-        columns in 0u16..130,
-        rows in 0u16..45,
-        hostile in prop_oneof![any::<String>(), Just("\x1b[2J\u{9b}0m\r\n\t\u{202e}漢字 👩‍👩‍👧 e\u{301}".to_owned())],
-    ) {
-        let runs = runs(&hostile);
-        let mut model = empty(columns, rows);
-        for op in &ops {
-            perform(&mut model, op, &runs, &hostile);
-            prepare(&mut model);
-            for cell in draw(&model).content() {
-                prop_assert!(!cell.symbol().chars().any(char::is_control), "{:?}", cell);
-                prop_assert!(!cell.symbol().contains('\u{202e}'), "{:?}", cell);
-            }
-            let steps = &model.view.steps;
-            prop_assert!(steps.is_empty() || model.selected_index().is_some());
-            let list = crate::layout::Areas::of(model.size, model.focus).steps.height;
-            if let Some(at) = model.selected_index().filter(|_| list > 0) {
-                prop_assert!((model.list_top..model.list_top + usize::from(list)).contains(&at));
-            }
-        }
     }
 }
 

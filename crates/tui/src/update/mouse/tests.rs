@@ -5,7 +5,7 @@ use ratatui::layout::Position;
 use ratatui::style::Color;
 use roboppi_ipc::UtcMillis;
 
-use super::super::tests::reading;
+use super::super::log::tests::reading;
 use super::super::{log_request, pulls, update};
 use crate::Colours;
 use crate::log_pane::{Anchor, Copied, LogReply, Spot};
