@@ -109,7 +109,7 @@ fn a_core_that_always_dies_is_given_up() {
 fn never_starts(env: &TestEnv) -> Duration {
     let core = env.write(
         "core.sh",
-        "#!/bin/bash\necho no luck today >&2\nsleep 1000 < /dev/null > /dev/null 2>&1 &\nexec false\n",
+        "#!/bin/bash\necho no luck today >&2\nsleep 1000 < /dev/null > /dev/null 2>&1 &\nkill -9 $$\n",
     );
     fs::set_permissions(&core, fs::Permissions::from_mode(0o700)).unwrap();
     let run = env.run(&Flow::of("touch ran")).args(TIMES).arg("--core").arg(core);

@@ -169,11 +169,11 @@ pub(super) fn report(view: &RunView, event: &CoreEvent, colour: bool) -> Option<
     }
 }
 
-/// A worker left a process behind.
+/// A worker, or the core itself, left a process behind.
 pub(super) fn leak(step: Option<&str>, leaked: &Leaked, colour: bool) -> String {
-    let message =
-        format!("left a process behind, it was ended: {} (pid {})", leaked.command, leaked.process.pid);
-    warning(Some(step.unwrap_or("a worker")), &message, colour)
+    let what = if step.is_some() { "left a process behind" } else { "a process was left behind" };
+    let message = format!("{what}, it was ended: {} (pid {})", leaked.command, leaked.process.pid);
+    warning(step, &message, colour)
 }
 
 /// At most five names and how many more.
