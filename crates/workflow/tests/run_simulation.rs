@@ -93,6 +93,7 @@ struct World {
     history: Vec<RunInput>,
     ending: Option<(CancelReason, bool)>,
     outcome: Option<RunOutcome>,
+    started: bool,
     /// Something was not a plain success.
     trouble: bool,
     core_lost: bool,
@@ -113,6 +114,7 @@ impl World {
             history: Vec::new(),
             ending: None,
             outcome: None,
+            started: false,
             trouble: false,
             core_lost: false,
             step_cancelled: false,
@@ -121,6 +123,7 @@ impl World {
 
     fn tell(&mut self, input: RunInput) {
         let mut out = Vec::new();
+        self.started |= input == RunInput::Start;
         if let RunInput::Timer(RunTimer { epoch, subject: RunTimerSubject::Retry(step) }) = &input
             && self.seen[step].waits_for == Some(*epoch)
         {
@@ -279,6 +282,10 @@ impl World {
         assert_eq!(self.machine.is_finished(), self.outcome.is_some());
         for (id, seen) in &self.seen {
             assert_eq!(self.machine.state(id), Some(seen.state.unwrap_or(StepState::Pending)));
+        }
+        if !self.started {
+            assert!(self.jobs.is_empty(), "nothing starts before the run does");
+            return;
         }
         let waits = |state| self.seen.values().any(|seen| seen.state == Some(state));
         if self.ending.is_none() && self.jobs.len() < self.concurrency {
