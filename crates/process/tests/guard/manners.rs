@@ -137,9 +137,13 @@ fn strangers_are_left_alone() {
 fn the_guard_has_a_name_of_its_own() {
     let stage = Stage::new(&PATIENT, &[]);
     let guard = stage.guard.id();
-    let line = fs::read_to_string(format!("/proc/{guard}/cmdline")).unwrap();
-    assert_eq!(line.trim_end_matches('\0'), "roboppi-guard");
-    assert_eq!(fs::read_to_string(format!("/proc/{guard}/comm")).unwrap(), "roboppi-guard\n");
+    let names =
+        || ["cmdline", "comm"].map(|file| fs::read_to_string(format!("/proc/{guard}/{file}")).unwrap());
+    // It takes the name once its child is under way.
+    until("it has its name", || {
+        let [line, short] = names();
+        line.trim_end_matches('\0') == "roboppi-guard" && short == "roboppi-guard\n"
+    });
     let line = fs::read_to_string(format!("/proc/{}/cmdline", stage.guarded.pid)).unwrap();
     assert!(line.contains(&stage.mark.0), "that of the child is as it was: {line}");
     assert_eq!(
