@@ -30,13 +30,14 @@ fn signals_end_the_run_with_their_code() {
 fn a_second_signal_kills_what_the_first_one_asked() {
     for mode in ["--supervised", "--direct"] {
         let env = TestEnv::new();
-        let stubborn = "trap 'echo asked > asked' TERM; echo > started; while :; do sleep 0.05; done";
+        let stubborn = "trap 'echo asked > asked' TERM; echo > started; while :; do sleep 0.05 || true; done";
         let running = env.run(&Flow::of(stubborn)).args(["--grace", "1h", mode]).start();
         env.wait_for_file("started");
         running.signal(SIGINT);
         env.wait_for_file("asked");
         running.signal(SIGINT);
         let _ = running.wait().code(130);
+        assert_eq!(env.the_run().exit_code("work"), Some(137), "{mode}");
     }
 }
 

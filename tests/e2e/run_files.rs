@@ -36,6 +36,12 @@ impl RunFiles {
         last.map_or("none", |event| event["state"].as_str().unwrap()).to_owned()
     }
 
+    /// The exit code of the last attempt of a step; 128 and the number of the signal when one ended it.
+    pub(crate) fn exit_code(&self, step: &str) -> Option<i64> {
+        let finished = self.events("attempt_finished");
+        finished.iter().rev().find(|event| event["of"]["step"] == step)?["result"]["exitCode"].as_i64()
+    }
+
     /// How the run ended; `None` when its journal does not say.
     pub(crate) fn outcome(&self) -> Option<String> {
         self.events("run_finished").first().map(|event| event["outcome"].as_str().unwrap().to_owned())

@@ -62,7 +62,7 @@ fn quitting_a_run_is_asked_about() {
 #[test]
 fn ctrl_c_asks_the_workers_and_a_second_one_kills_them() {
     let env = TestEnv::new();
-    let stubborn = "trap 'echo > asked' TERM; echo > started; while :; do sleep 0.05; done";
+    let stubborn = "trap 'echo > asked' TERM; echo > started; while :; do sleep 0.05 || true; done";
     let mut on_screen =
         env.run_in_terminal(&Flow::of(stubborn)).args(["--grace", "1h"]).start_in_terminal(24, 80);
     env.wait_for_file("started");
@@ -71,6 +71,7 @@ fn ctrl_c_asks_the_workers_and_a_second_one_kills_them() {
     env.wait_for_file("asked");
     on_screen.press(CTRL_C);
     env.wait_for("the end of the run", || env.the_run().outcome());
+    assert_eq!(env.the_run().exit_code("work"), Some(137));
     // The record has it first.
     on_screen.wait_for_text("press q to leave");
     on_screen.press("q");

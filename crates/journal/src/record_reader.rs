@@ -17,7 +17,11 @@ pub type JournalReader = RecordReader<JournalRecord>;
 /// Reads the event file of an attempt.
 pub type EventReader = RecordReader<AttemptRecord>;
 
+/// Most that is read at once.
 const BLOCK: usize = 64 * 1024;
+
+/// What is read first: a short run is no longer than this.
+const FIRST: usize = 8 * 1024;
 
 /// Reads records, one a line, from a file that may still grow, or not be there yet.
 ///
@@ -36,6 +40,8 @@ pub struct RecordReader<T> {
     /// Start of the unread line in `buffer`, counted into `position` already.
     taken: usize,
     torn: bool,
+    /// Bytes the next read asks for.
+    block: usize,
     record: PhantomData<fn() -> T>,
 }
 
@@ -51,6 +57,7 @@ impl<T: DeserializeOwned> RecordReader<T> {
             buffer: Vec::new(),
             taken: 0,
             torn: false,
+            block: FIRST,
             record: PhantomData,
         })
     }
@@ -128,14 +135,18 @@ impl<T: DeserializeOwned> RecordReader<T> {
         }
         let Some(file) = &self.file else { return Ok(false) };
         let have = self.buffer.len();
-        self.buffer.resize(have + BLOCK, 0);
+        self.buffer.resize(have + self.block, 0);
         let read = loop {
             match file.read_at(&mut self.buffer[have..], self.position + have as u64) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other,
             }
         };
-        self.buffer.truncate(have + read.as_ref().copied().unwrap_or(0));
+        let count = read.as_ref().copied().unwrap_or(0);
+        self.buffer.truncate(have + count);
+        if count == self.block {
+            self.block = BLOCK;
+        }
         read.map(|count| count > 0).map_err(RecordError::io("read", &self.path))
     }
 }

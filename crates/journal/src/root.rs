@@ -157,12 +157,13 @@ impl StateRoot {
         fs::read(self.dir.join(name)).ok()
     }
 
-    /// Puts a file beside the runs that belongs to none of them and can be made anew from them.
+    /// Puts a file beside the runs that belongs to none of them and can be made anew from them. After a crash of the system
+    /// it may be damaged.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_derived(&self, name: &str, content: &[u8]) -> Result<(), RecordError> {
-        files::replace(&self.dir.join(name), content)
+        files::place(&self.dir.join(name), content)
     }
 
     fn not_found(&self, text: &str) -> RecordError {

@@ -197,15 +197,29 @@ impl Terminal {
         self.child.process_id()
     }
 
-    /// How the program ended, if it has.
+    /// How the program ended, if it has. What it wrote is on the screen then.
     ///
     /// # Errors
     /// When it cannot be asked.
     pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.exited.is_none() {
             self.exited = self.child.try_wait()?;
+            if self.exited.is_some() {
+                self.catch_up();
+            }
         }
         Ok(self.exited.clone())
+    }
+
+    /// Waits until everything was read that is there to read.
+    fn catch_up(&self) {
+        let Some(number) = self.master.as_ref().and_then(|master| master.as_raw_fd()) else { return };
+        let mut state = self.shared.lock();
+        // The reader has the lock while it reads, so what is gone from the terminal is on the screen.
+        while !state.closed && is_readable(number) {
+            let moment = Duration::from_millis(10);
+            state = self.shared.changed.wait_timeout(state, moment).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Takes the terminal away, as closing its window does.
@@ -245,9 +259,9 @@ impl Shared {
             if filedescriptor::poll(&mut ready, None).is_err() || ready[1].revents != 0 {
                 break;
             }
+            let mut state = self.lock();
             // An error means that nobody has the other end any more.
             let Ok(count @ 1..) = from.read(&mut buffer) else { break };
-            let mut state = self.lock();
             state.parser.process(&buffer[..count]);
             state.bytes.extend_from_slice(&buffer[..count]);
             self.changed.notify_all();
@@ -255,6 +269,11 @@ impl Shared {
         self.lock().closed = true;
         self.changed.notify_all();
     }
+}
+
+fn is_readable(number: RawFd) -> bool {
+    let mut wish = [pollfd { fd: number, events: POLLIN, revents: 0 }];
+    filedescriptor::poll(&mut wish, Some(Duration::ZERO)).is_ok() && wish[0].revents & POLLIN != 0
 }
 
 fn at_least_one(size: u16) -> NonZeroU16 {

@@ -1,5 +1,6 @@
 //! Adapters of any kind, as the core drives them.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use roboppi_worker_adapters::{
     Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
     StdinPlan, StreamPlan, TempFile, TimerId, WorkerAdapter, WorkerSession, verdict,
 };
+use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::client::{job, run};
@@ -66,16 +68,19 @@ fn start_recorded(
     spec: fn(CommandSpec) -> CommandSpec,
     handle: Handle,
 ) -> WorkerHandle {
-    start_as(script, |options| WorkerOptions { record, ..options }, spec, handle)
+    start_in(Path::new("/"), script, |options| WorkerOptions { record, ..options }, spec, handle)
 }
 
-fn start_as(
+fn start_in(
+    workspace: &Path,
     script: &str,
     options: impl FnOnce(WorkerOptions) -> WorkerOptions,
     spec: fn(CommandSpec) -> CommandSpec,
     handle: Handle,
 ) -> WorkerHandle {
-    let job: Job = serde_json::from_value(job("a", script)).unwrap();
+    let mut job = job("a", script);
+    job["payload"]["workspaceRef"] = json!(workspace);
+    let job: Job = serde_json::from_value(job).unwrap();
     let (task, clock) = (job.worker_task().unwrap(), Clock::start());
     let options = options(WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc()));
     let (host, adapter) = (WorkerHost::new(clock), Arc::new(Scripted { spec, handle }));
@@ -130,7 +135,10 @@ fn a_worker_that_does_nothing_is_ended_and_one_that_only_waits_too() {
     for script in ["sleep 1000", "exec 3<> <(:); while :; do echo wait; read -rt 0.05 -u 3; done"] {
         run(move || async move {
             let idle = |options| WorkerOptions { idle: Some(IDLE), ..options };
-            let handle = start_as(
+            // Nobody else writes there, which would count as work.
+            let workspace = tempfile::tempdir().unwrap();
+            let handle = start_in(
+                workspace.path(),
                 script,
                 idle,
                 |spec| spec,
@@ -158,7 +166,9 @@ fn a_worker_that_works_in_silence_is_not_ended() {
         // Some seconds of arithmetic without a word.
         let script = "i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done";
         let idle = |options| WorkerOptions { idle: Some(IDLE), ..options };
-        let result = start_as(script, idle, |spec| spec, |_, _| {}).result().await.result;
+        let workspace = tempfile::tempdir().unwrap();
+        let handle = start_in(workspace.path(), script, idle, |spec| spec, |_, _| {});
+        let result = handle.result().await.result;
         assert_eq!(result.status, WorkerStatus::Succeeded);
         assert!(result.duration_ms > 400, "too quick to show anything: {} ms", result.duration_ms);
     });
