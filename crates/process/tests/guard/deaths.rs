@@ -6,29 +6,31 @@ use roboppi_process::is_alive;
 
 use crate::guarded::{END_OF_WIRE, TERMINATED};
 use crate::runner::Case;
-use crate::stage::{LIVELY, Stage, until};
+use crate::stage::{HASTY, PATIENT, Settings, Stage, until};
 use crate::workers::{ALL, Worker};
 
 #[derive(Clone, Copy)]
 struct Death {
     name: &'static str,
+    guard: &'static Settings,
     check: fn(&mut Stage, Worker),
 }
 
 const DEATHS: [Death; 6] = [
-    Death { name: "kill-child", check: kill_child },
-    Death { name: "kill-guard", check: kill_guard },
-    Death { name: "term-guard", check: |stage, _| ask_guard(stage, Signal::SIGTERM) },
-    Death { name: "int-guard", check: |stage, _| ask_guard(stage, Signal::SIGINT) },
-    Death { name: "hup-guard", check: |stage, _| ask_guard(stage, Signal::SIGHUP) },
-    Death { name: "close-wire", check: close_wire },
+    Death { name: "kill-child", guard: &HASTY, check: kill_child },
+    Death { name: "kill-guard", guard: &HASTY, check: kill_guard },
+    // The child needs time for its workers, and how much is up to the machine.
+    Death { name: "term-guard", guard: &PATIENT, check: |stage, _| ask_guard(stage, Signal::SIGTERM) },
+    Death { name: "int-guard", guard: &PATIENT, check: |stage, _| ask_guard(stage, Signal::SIGINT) },
+    Death { name: "hup-guard", guard: &PATIENT, check: |stage, _| ask_guard(stage, Signal::SIGHUP) },
+    Death { name: "close-wire", guard: &PATIENT, check: close_wire },
 ];
 
 pub(crate) fn cases() -> Vec<Case> {
     let pairs = DEATHS.into_iter().flat_map(|death| ALL.into_iter().map(move |worker| (death, worker)));
     let case = |(death, worker): (Death, Worker)| {
         Case::new(format!("deaths::{}::{}", death.name, worker.name), move || {
-            let mut stage = Stage::new(&LIVELY, &[worker]);
+            let mut stage = Stage::new(death.guard, &[worker]);
             assert!(!stage.mark.bearers().is_empty());
             (death.check)(&mut stage, worker);
         })

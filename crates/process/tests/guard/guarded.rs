@@ -25,6 +25,9 @@ pub(crate) const TERMINATED: u8 = 7;
 /// Ends because its guard is gone.
 pub(crate) const WITHOUT_GUARD: u8 = 9;
 
+/// What the child gives its workers when it ends them itself: over soon, for those who let it pass.
+const GRACE: Duration = Duration::from_millis(200);
+
 pub(crate) fn main(arguments: &[String]) -> ExitCode {
     let [kind, grace, drain, mood, mark, workers @ ..] = arguments else { panic!("{arguments:?}") };
     let millis = |text: &str| Duration::from_millis(text.parse().unwrap());
@@ -32,11 +35,11 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
     let settings = GuardSettings { grace: millis(grace), drain: millis(drain), kind };
     match fork(settings).unwrap() {
         Role::Guard(code) => ExitCode::from(code),
-        Role::Guarded(child) => ExitCode::from(work(child, settings.grace, mood, mark, workers)),
+        Role::Guarded(child) => ExitCode::from(work(child, mood, mark, workers)),
     }
 }
 
-fn work(child: GuardedChild, grace: Duration, mood: &str, mark: &str, workers: &[String]) -> u8 {
+fn work(child: GuardedChild, mood: &str, mark: &str, workers: &[String]) -> u8 {
     let heard: SigSet = [Signal::SIGTERM, Signal::SIGUSR1].into_iter().collect();
     let keys: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
     match mood {
@@ -73,7 +76,7 @@ fn work(child: GuardedChild, grace: Duration, mood: &str, mark: &str, workers: &
                 let _ = end_all_descendants(None);
                 exit(WITHOUT_GUARD.into());
             }
-            let _ = end_all_descendants(Some(grace));
+            let _ = end_all_descendants(Some(GRACE));
             exit(if why == Signal::SIGTERM { TERMINATED } else { END_OF_WIRE }.into());
         }
         code => code.parse().unwrap(),

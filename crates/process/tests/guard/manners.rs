@@ -10,7 +10,7 @@ use roboppi_process::guard::{GuardKind, GuardReport, GuardSettings, fork};
 
 use crate::guarded::TERMINATED;
 use crate::runner::Case;
-use crate::stage::{LONG, Settings, Stage, until};
+use crate::stage::{LONG, PATIENT, Settings, Stage, until};
 use crate::workers::{DEAF, ESCAPEE, PLAIN};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -28,9 +28,6 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("manners::nobody_who_reads_stderr_is_no_problem", nobody_who_reads_stderr_is_no_problem),
     ]
 }
-
-/// Nothing but the end itself can end these.
-const PATIENT: Settings = Settings { kind: "core", grace: LONG, drain: LONG, mood: "lively" };
 
 fn ending_with(code: &'static str) -> Settings {
     Settings { mood: code, ..PATIENT }

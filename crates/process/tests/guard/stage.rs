@@ -69,8 +69,11 @@ pub(crate) struct Settings {
     pub(crate) mood: &'static str,
 }
 
-/// A grace time that is over soon, for those who let it pass.
-pub(crate) const LIVELY: Settings = Settings { kind: "core", grace: "200", drain: "100", mood: "lively" };
+/// A guard that gives its child, and what is left behind, very little time.
+pub(crate) const HASTY: Settings = Settings { kind: "core", grace: "200", drain: "100", mood: "lively" };
+
+/// A guard that waits as long as it takes.
+pub(crate) const PATIENT: Settings = Settings { kind: "core", grace: LONG, drain: LONG, mood: "lively" };
 
 pub(crate) struct Stage {
     pub(crate) mark: Mark,
