@@ -37,6 +37,8 @@ pub(crate) struct Rendered {
     pub(crate) columns: usize,
     pub(crate) look: Look,
     pub(crate) lines: Vec<Line<'static>>,
+    /// There is more to show than there was.
+    is_stale: bool,
 }
 
 /// What decides, beside the item, how it looks.
@@ -118,7 +120,9 @@ impl ActivityPane {
         let names = current.map(|one| wholes(&one.item)).unwrap_or_default();
         self.whole.retain(|(known, _)| names.contains(&Some(known.as_str())) && *known != name);
         self.whole.push((name, text));
-        self.rendered.retain(|one| Some(one.item.seq) != self.current);
+        if let Some(current) = self.rendered.iter_mut().find(|one| Some(one.item.seq) == self.current) {
+            current.is_stale = true;
+        }
     }
 
     /// The value of a name, when it is there.
@@ -152,6 +156,7 @@ impl ActivityPane {
                 Arc::ptr_eq(&one.item, item)
                     && one.columns == columns
                     && one.look == look
+                    && !one.is_stale
                     // How long it takes changes by itself.
                     && !item.is_running()
             });
@@ -160,9 +165,30 @@ impl ActivityPane {
                 item: Arc::clone(item),
                 columns,
                 look,
+                is_stale: false,
             });
             self.rendered.push(rendered);
         }
+    }
+
+    /// The item a row belongs to, by its number, and which of its rows that is.
+    pub(crate) fn place_of(&self, row: usize) -> Option<(u64, usize)> {
+        let mut left = row;
+        for one in &self.rendered {
+            match left.checked_sub(one.lines.len()) {
+                Some(rest) => left = rest,
+                None => return Some((one.item.seq, left)),
+            }
+        }
+        None
+    }
+
+    /// Where a place is now; where the next item begins when the one it was in is shown no more.
+    pub(crate) fn row_of(&self, (seq, within): (u64, usize)) -> usize {
+        let before = self.rendered.partition_point(|one| one.item.seq < seq);
+        let row: usize = self.rendered[..before].iter().map(|one| one.lines.len()).sum();
+        let same = self.rendered.get(before).filter(|one| one.item.seq == seq);
+        row + same.map_or(0, |one| within.min(one.lines.len().saturating_sub(1)))
     }
 
     /// Numbers and first rows of the items that can be folded.

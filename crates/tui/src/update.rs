@@ -132,12 +132,17 @@ pub(crate) fn prepare(model: &mut Model) {
     if model.tab == Tab::Activity {
         let columns = usize::from(Areas::of(model.size, model.focus).pane.width);
         let mut pane = std::mem::take(&mut model.activity);
+        // What is being read stays where it is, whatever goes away or grows above it.
+        let first = pane.place_of(model.scroll[Tab::Activity.index()].top);
         if let Some(attempt) = model.shown_attempt() {
             let earlier = pane.earlier.shown().map(Arc::clone);
             let activity = earlier.as_deref().unwrap_or(&attempt.activity);
             pane.render(activity, columns, |item, look, pane| {
                 view::activity_item(model, pane, activity, item, look)
             });
+        }
+        if let Some(first) = first {
+            model.scroll[Tab::Activity.index()].top = pane.row_of(first);
         }
         model.activity = pane;
     }

@@ -1,10 +1,13 @@
 //! Screens of an agent at work.
 
+use std::sync::Arc;
+
 use insta::assert_snapshot;
 use roboppi_ipc::{
     AgentDelta, AgentText, ChangeKind, Patch, PlanItem, PlanStatus, SessionInfo, ToolCall, ToolResult, Usage,
     WaitCause, Waiting, WorkerEvent, WorkerKind,
 };
+use roboppi_run::Activity;
 use serde_json::json;
 
 use super::tests::at_all_sizes;
@@ -116,6 +119,41 @@ fn results_fold_and_unfold() {
     assert_snapshot!("activity_unfolded_120x40", screen(&model));
     press(&mut model, "z g");
     assert_snapshot!("activity_all_unfolded_120x40", screen(&model));
+}
+
+#[test]
+fn what_is_read_stays_while_more_happens() {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::ClaudeCode;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 4711);
+    let did = |run: &mut TestRun, number: usize| {
+        let id = format!("t{number}");
+        run.event(&of("fix", 1), call(&id, "Bash", json!({"command": format!("do {number};")}), None));
+        run.event(&of("fix", 1), returned(&id, true, "done"));
+    };
+    (0..Activity::ITEMS).for_each(|number| did(&mut run, number));
+    let mut model = run.model(80, 24);
+    assert!(screen(&model).contains("do 999;"));
+    press(&mut model, "PgUp PgUp PgUp");
+    prepare(&mut model);
+    let read: Vec<String> =
+        screen(&model).lines().filter(|line| line.contains("do 9")).map(str::to_owned).collect();
+    assert!(read.len() > 10 && !screen(&model).contains("do 999;"), "{read:?}");
+    for number in 0..100 {
+        let before = run.records.len();
+        did(&mut run, Activity::ITEMS + number);
+        for record in &run.records[before..] {
+            update(&mut model, Message::Record(Arc::clone(record)));
+        }
+        prepare(&mut model);
+        let now = screen(&model);
+        // A line above them tells of what is no longer kept, and takes the place of the last one.
+        let still = &read[..read.len() - 1];
+        assert!(still.iter().all(|line| now.contains(line.as_str())), "{read:#?}\n{now}");
+    }
+    press(&mut model, "Enter End");
+    assert!(screen(&model).contains("do 1099;"));
 }
 
 #[test]
