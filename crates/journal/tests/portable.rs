@@ -318,6 +318,40 @@ fn half_of_an_export_is_refused() {
     for share in 1..8 {
         refused(&whole[..whole.len() * share / 8], ImportLimits::default(), "");
     }
+    for missing in 1..12 {
+        refused(&whole[..whole.len() - missing], ImportLimits::default(), "");
+    }
+}
+
+#[test]
+fn an_export_in_which_a_bit_is_another_is_refused() {
+    let here = Place::new();
+    let run = sample(&here);
+    let whole = export(&run, false);
+    let mut taken = 0;
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let there = Place::new();
+        // Some bits mean nothing: what is unpacked is the same.
+        if there.import(&damaged, None).is_ok() {
+            taken += 1;
+            let arrived = there.root().open_run(&id("run-1")).unwrap();
+            assert_eq!(fs::read(arrived.journal_path()).unwrap(), fs::read(run.journal_path()).unwrap());
+        } else {
+            assert_eq!(there.everything(), [], "nothing of it is left");
+        }
+    }
+    assert!(taken < 10, "{taken} of {}", whole.len());
+}
+
+#[test]
+fn an_export_that_something_follows_is_refused() {
+    let here = Place::new();
+    let whole = export(&sample(&here), false);
+    for rest in [&b"garbage"[..], &packed(b"more"), &whole] {
+        refused(&[&whole, rest].concat(), ImportLimits::default(), "");
+    }
 }
 
 #[test]

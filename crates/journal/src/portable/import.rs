@@ -74,12 +74,14 @@ impl StateRoot {
         let allowance = Allowance::new(limits.bytes);
         let unpacked = Bounded::new(Decoder::new(from).map_err(not_zstd)?, &allowance);
         let mut import = Import { dir: dir.path(), limits, files: 0, len: 0, head: None };
-        let taken = import.entries(&mut Archive::new(unpacked), &allowance, |id| {
+        let mut archive = Archive::new(unpacked);
+        let taken = import.entries(&mut archive, &allowance, |id| {
             let id = as_id.unwrap_or(id);
             let is_there = runs.join(id.as_str()).exists();
             if is_there { Err(RecordError::RunExists { id: id.clone() }) } else { Ok(()) }
         });
-        taken.map_err(|refused| match refused {
+        let whole = taken.and_then(|()| read_to_end(archive.into_inner(), &allowance));
+        whole.map_err(|refused| match refused {
             Refused::Record(error) => error,
             Refused::Problem(_) if allowance.is_used_up() => bad(format!(
                 "it holds more than {} bytes; --max-size allows more, if you trust who made it",
@@ -217,6 +219,23 @@ impl Import<'_> {
             if read < PIECE {
                 return file.set_len(len).map_err(unwritten);
             }
+        }
+    }
+}
+
+/// Reads what follows the last file. The checksum of everything is there, which nobody looks at before.
+fn read_to_end(mut rest: impl Read, allowance: &Allowance) -> Result<(), Refused> {
+    allowance.allow(BETWEEN);
+    let mut piece = [0; 4096];
+    loop {
+        let read = rest
+            .read(&mut piece)
+            .map_err(|error| Refused::Problem(format!("it is damaged at its end: {error}")))?;
+        if piece[..read].iter().any(|byte| *byte != 0) {
+            return Err(Refused::Problem("something follows the run in it".to_owned()));
+        }
+        if read == 0 {
+            return Ok(());
         }
     }
 }
