@@ -261,9 +261,8 @@ impl<'e> Invocation<'e> {
             .current_dir(self.env.work())
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(File::create(&stdout).unwrap())
-            .stderr(File::create(&stderr).unwrap())
-            // A signal to this test's group is not for it.
-            .process_group(0);
+            .stderr(File::create(&stderr).unwrap());
+        stand_alone(&mut command);
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
@@ -290,8 +289,8 @@ impl<'e> Invocation<'e> {
             .current_dir(self.env.work())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::options().create(true).append(true).open(&stderr).unwrap())
-            .process_group(0);
+            .stderr(File::options().create(true).append(true).open(&stderr).unwrap());
+        stand_alone(&mut command);
         let mut child = {
             let _turn = START.lock().unwrap();
             command.spawn().unwrap()
@@ -316,6 +315,12 @@ impl<'e> Invocation<'e> {
         let _turn = START.lock().unwrap();
         OnScreen { env: invocation.env, terminal: Terminal::start(&spec).unwrap() }
     }
+}
+
+/// A signal to this test is not for it, nor is the terminal the test was started in; and what this test ignores, as under
+/// `nohup`, it does not.
+fn stand_alone(command: &mut Command) {
+    roboppi_process::lead_a_session(command);
 }
 
 /// A command that runs.
