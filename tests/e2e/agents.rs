@@ -348,7 +348,10 @@ fn everything_an_agent_did_is_reached_from_the_screen() {
                 break;
             }
             on_screen.press("\x1b[5~");
-            on_screen.wait_until("the page before", |screen| screen.contents() != before);
+            on_screen.wait_until("the page before", |screen| {
+                let now = screen.contents();
+                now != before && !now.contains("Reading what came before")
+            });
         }
         on_screen.wait_for_text(last);
     }
