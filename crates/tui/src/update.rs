@@ -31,14 +31,17 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
     match message {
         Message::Key(key) => {
             model.dirty = true;
+            make_rows(model);
             keys::press(model, key, &mut actions);
         }
         Message::Mouse(event, now) => {
             model.dirty = true;
+            make_rows(model);
             mouse::mouse(model, event, now, &mut actions);
         }
         Message::Pull => {
             model.dirty = true;
+            make_rows(model);
             mouse::pull(model);
         }
         Message::Resize(size) => {
@@ -129,6 +132,11 @@ pub(crate) fn prepare(model: &mut Model) {
     let rows = Areas::of(model.size, model.focus).steps.height;
     selection::keep_in_sight(model, usize::from(rows));
     model.forecast = forecast(&model.view, &model.history, |step| model.step_ms(step));
+    make_rows(model);
+}
+
+/// Makes the rows that are scrolled and chosen among. A key may come before the frame that would have shown them.
+fn make_rows(model: &mut Model) {
     if model.tab == Tab::Activity {
         let columns = usize::from(Areas::of(model.size, model.focus).pane.width);
         let mut pane = std::mem::take(&mut model.activity);

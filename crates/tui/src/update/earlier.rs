@@ -18,7 +18,7 @@ pub(super) fn go(model: &mut Model, to: Move, at: usize, most: usize) -> bool {
     let onward = match (model.shown_attempt(), to) {
         (None, _) => Onward::Nowhere,
         (Some(attempt), Move::First) => earlier.first(attempt),
-        (Some(_), Move::Last) if earlier.shown().is_some() => {
+        (Some(_), Move::Last) if earlier.shown().is_some() || earlier.wanted().is_some() => {
             earlier.latest();
             Onward::Latest
         }

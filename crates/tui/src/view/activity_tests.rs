@@ -7,11 +7,12 @@ use roboppi_ipc::{
     AgentDelta, AgentText, ChangeKind, Patch, PlanItem, PlanStatus, SessionInfo, ToolCall, ToolResult, Usage,
     WaitCause, Waiting, WorkerEvent, WorkerKind,
 };
-use roboppi_run::Activity;
+use roboppi_run::{Activity, Earlier, RunRecord, Stretch};
 use serde_json::json;
 
 use super::tests::at_all_sizes;
 use crate::Colours;
+use crate::activity_pane::EarlierRead;
 use crate::fetch::Wanted;
 use crate::message::Message;
 use crate::test_run::{TestRun, draw, of, plan, press, screen};
@@ -121,18 +122,25 @@ fn results_fold_and_unfold() {
     assert_snapshot!("activity_all_unfolded_120x40", screen(&model));
 }
 
-#[test]
-fn what_is_read_stays_while_more_happens() {
+fn did(run: &mut TestRun, number: usize) {
+    let id = format!("t{number}");
+    run.event(&of("fix", 1), call(&id, "Bash", json!({"command": format!("do {number};")}), None));
+    run.event(&of("fix", 1), returned(&id, true, "done"));
+}
+
+/// An agent that has done so many things.
+fn busy(things: usize) -> TestRun {
     let mut step = plan("fix", &[]);
     step.worker = WorkerKind::ClaudeCode;
     let mut run = TestRun::with(vec![step], true);
     run.running("fix", 1, 4711);
-    let did = |run: &mut TestRun, number: usize| {
-        let id = format!("t{number}");
-        run.event(&of("fix", 1), call(&id, "Bash", json!({"command": format!("do {number};")}), None));
-        run.event(&of("fix", 1), returned(&id, true, "done"));
-    };
-    (0..Activity::ITEMS).for_each(|number| did(&mut run, number));
+    (0..things).for_each(|number| did(&mut run, number));
+    run
+}
+
+#[test]
+fn what_is_read_stays_while_more_happens() {
+    let mut run = busy(Activity::ITEMS);
     let mut model = run.model(80, 24);
     assert!(screen(&model).contains("do 999;"));
     press(&mut model, "PgUp PgUp PgUp");
@@ -154,6 +162,40 @@ fn what_is_read_stays_while_more_happens() {
     }
     press(&mut model, "Enter End");
     assert!(screen(&model).contains("do 1099;"));
+}
+
+#[test]
+fn a_key_between_what_came_before_and_its_frame_goes_one_page() {
+    let run = busy(Activity::ITEMS + 500);
+    let mut model = run.model(80, 24);
+    press(&mut model, "Enter g");
+    let Some(Wanted::Earlier(request)) = wanted_of_record(&model) else { panic!("it is not wanted") };
+    assert_eq!(request.stretch, Stretch::Behind(None));
+    // Who changes their mind before it is read stays at the end.
+    press(&mut model, "G");
+    assert!(!matches!(wanted_of_record(&model), Some(Wanted::Earlier(_))));
+    assert!(screen(&model).contains("do 1499;"));
+    // Up to the first thing that is kept, and beyond.
+    let request = loop {
+        press(&mut model, "PgUp");
+        if let Some(Wanted::Earlier(request)) = wanted_of_record(&model) {
+            break request;
+        }
+    };
+    let mut earlier = Earlier::new(request.stretch);
+    for record in &run.records {
+        if let RunRecord::Attempt(_, record) = &**record
+            && earlier.take(record).is_break()
+        {
+            break;
+        }
+    }
+    let found = Ok(Arc::new(earlier.finish()));
+    update(&mut model, Message::Earlier(EarlierRead { request, found }));
+    press(&mut model, "PgUp");
+    let shown = screen(&model);
+    assert!(shown.contains("1–500 of 1500 things"), "{shown}");
+    assert!(shown.contains("do 480;") && !shown.contains("do 499;") && !shown.contains("do 0;"), "{shown}");
 }
 
 #[test]
