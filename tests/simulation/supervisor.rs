@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, Mono, RequestId};
 use roboppi_run::{AttemptRef, RunOutcome};
-use roboppi_supervisor::{Asked, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine};
+use roboppi_supervisor::{Asked, Loss, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject};
 
 use crate::agenda::{Event, Owed};
@@ -253,7 +253,7 @@ impl World {
         self.supervisor.link = None;
         let now = self.run_clock();
         let ending = self.supervisor.shutdown.exit_code().is_some();
-        let restart = if ending { Restart::GiveUp } else { self.supervisor.restart.lost(now) };
+        let restart = if ending { Restart::GiveUp } else { self.supervisor.restart.lost(now, Loss::Gone) };
         match restart {
             Restart::After(wait) => {
                 self.supervisor.core = CoreView::Awaited;

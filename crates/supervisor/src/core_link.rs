@@ -18,7 +18,7 @@ mod visitor;
 pub(crate) use events::{LinkEvent, LinkReceiver, LinkSender, link_events};
 pub use heartbeat::HeartbeatSettings;
 pub(crate) use link::{CoreLink, LinkSettings, connect};
-pub use restart::{Restart, RestartPolicy};
+pub use restart::{Loss, Restart, RestartPolicy};
 pub use transport::CoreTransport;
 
 /// Where the core is.

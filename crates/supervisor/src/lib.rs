@@ -26,7 +26,7 @@ pub mod sinks;
 mod snapshots;
 
 pub use core_link::{
-    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Restart, RestartPolicy,
+    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Loss, Restart, RestartPolicy,
 };
 pub use error::StartError;
 pub use prepare::{PreparedRun, RunEnd};

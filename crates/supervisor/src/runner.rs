@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::control::Brought;
 use crate::core_link::{
-    self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Restart,
-    RestartPolicy, link_events,
+    self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Loss,
+    Restart, RestartPolicy, link_events,
 };
 use crate::prepare::{PreparedRun, RunEnd, millis};
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
@@ -176,9 +176,7 @@ impl Runner {
         match core_link::connect(launch, link, events, Box::new(move |event| shared.job_event(event))) {
             Ok(link) => self.link = Some(link),
             Err(detail) => {
-                // What cannot be started now cannot be started a second later.
-                self.successor = None;
-                self.events.send(LinkEvent::Lost { detail, again: false });
+                self.events.send(LinkEvent::Lost { detail, loss: Loss::NotStarted });
             }
         }
     }
@@ -295,7 +293,7 @@ impl Runner {
                 self.shared.recorder().warn(message, None);
             }
             LinkEvent::WireClosed => self.shared.wire_closed(),
-            LinkEvent::Lost { detail, again } => self.core_lost(detail, again),
+            LinkEvent::Lost { detail, loss } => self.core_lost(detail, loss),
         }
     }
 
@@ -318,14 +316,14 @@ impl Runner {
     }
 
     /// The core is gone, and so is every process it started. What it ran is lost; what is still to come
-    /// gets a successor, unless the run is being ended, cores are lost all the time, or another one is of no more use.
-    fn core_lost(&mut self, detail: String, again: bool) {
+    /// gets a successor, unless the run is being ended or another one is of no use.
+    fn core_lost(&mut self, detail: String, loss: Loss) {
         self.link = None;
         let incarnation = self.incarnation;
         self.shared.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
         let ending = self.shutdown.exit_code().is_some();
         let restart = match self.successor {
-            Some(_) if again && !ending => self.restart.lost(self.shared.clock.now()),
+            Some(_) if !ending => self.restart.lost(self.shared.clock.now(), loss),
             Some(_) | None => Restart::GiveUp,
         };
         match restart {

@@ -12,6 +12,8 @@ use std::task::{Poll, Waker};
 use roboppi_ipc::{Dialect, Hello, Message};
 use tokio::sync::mpsc;
 
+use super::restart::Loss;
+
 /// Entries that may wait before a wire is not read any further. What one look at it brings comes on top.
 const MOST: usize = 64;
 
@@ -26,8 +28,8 @@ pub(crate) enum LinkEvent {
     Rubbish { detail: String },
     /// The core can be told nothing more. It may still live.
     WireClosed,
-    /// The core is gone, or of no use. Another start of the same program is worth a try, or comes to the same.
-    Lost { detail: String, again: bool },
+    /// The core is gone, or of no use.
+    Lost { detail: String, loss: Loss },
 }
 
 /// The end of the queue for those who have something to say.

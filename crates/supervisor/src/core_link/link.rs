@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::{LinkEvent, LinkSender};
 use super::heartbeat::{Beat, Heartbeat};
+use super::restart::Loss;
 use super::stderr::StderrTail;
 use super::transport::{Absence, Place, awaited};
 use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, process};
@@ -292,7 +293,7 @@ async fn live<R, W>(
     drop(peer);
     // It may have gone in the same moment.
     let unfit = noticed.borrow_mut().unfit.take();
-    let mut again = unfit.is_none();
+    let mut loss = if unfit.is_some() { Loss::Unfit } else { Loss::Gone };
     let reason = reason.map(|reason| unfit.unwrap_or(reason));
     if reason.is_some() {
         events.send(LinkEvent::WireClosed);
@@ -319,8 +320,7 @@ async fn live<R, W>(
     if let Some(reason) = reason {
         let mut detail = reason;
         if !noticed.borrow().greeted && status.is_some_and(|status| process::left(status, &reports)) {
-            // It left without a word, and will do so again.
-            again = false;
+            loss = Loss::Silent;
         }
         if let Some(status) = status {
             let _ = write!(detail, "; it {}", process::describe(status, &reports));
@@ -328,7 +328,7 @@ async fn live<R, W>(
         if let Some(words) = tail.last_words() {
             let _ = write!(detail, "; it last said:\n{words}");
         }
-        events.send(LinkEvent::Lost { detail, again });
+        events.send(LinkEvent::Lost { detail, loss });
     }
 }
 
