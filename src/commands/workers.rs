@@ -2,7 +2,6 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -10,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use roboppi_process::guard::become_subreaper;
-use roboppi_process::{descendants, identity, lead_a_session};
+use roboppi_process::{descendants, identity, is_program, lead_a_session};
 use roboppi_worker_adapters::{Adapters, Program};
 use serde_json::json;
 
@@ -55,10 +54,7 @@ fn look(program: &'static Program) -> Found {
 }
 
 fn find(command: &str) -> Option<PathBuf> {
-    let is_program = |path: &PathBuf| {
-        path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(command)).find(is_program)
+    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(command)).find(|file| is_program(file))
 }
 
 /// The first line it prints when it is asked. One that does not answer in time says none.

@@ -35,4 +35,4 @@ pub use error::{SpawnError, SpawnErrorKind};
 pub use exit::ExitKind;
 pub use identity::{identity, is_alive};
 pub use machine::Limits;
-pub use spawn::{Environment, Spawn, StdinMode, end_with_starter, lead_a_session};
+pub use spawn::{Environment, Spawn, StdinMode, end_with_starter, is_program, lead_a_session};

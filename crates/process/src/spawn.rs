@@ -136,11 +136,17 @@ fn in_path(spawn: &Spawn) -> Option<PathBuf> {
             return None;
         }
         let file = dir.join(name);
-        if file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0) {
+        if is_program(&file) {
             return Some(file);
         }
     }
     None
+}
+
+/// Whether a file can be started: it is a plain one, and somebody may execute it.
+#[must_use]
+pub fn is_program(file: &Path) -> bool {
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Highest number of the classic signals; the ones above belong to the C library or to nobody.

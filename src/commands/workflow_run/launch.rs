@@ -2,12 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roboppi_core::mask::SocketPlace;
 use roboppi_core::{CoreSettings, GateSettings};
+use roboppi_process::is_program;
 use roboppi_supervisor::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, RunSettings};
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::mpsc;
@@ -59,13 +59,10 @@ fn guarded(
 
 /// Whether a program can be found and started.
 fn is_there(program: &Path) -> bool {
-    let starts = |file: &Path| {
-        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
     if program.components().count() > 1 {
-        return starts(program);
+        return is_program(program);
     }
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| starts(&dir.join(program))))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| is_program(&dir.join(program))))
 }
 
 /// This program, also when its file was replaced while it runs.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{JobId, VariablePolicy, WorkerTask};
-use roboppi_process::{Environment, Spawn, StdinMode};
+use roboppi_process::{Environment, Spawn, StdinMode, is_program};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 use tempfile::TempDir;
 
@@ -185,15 +185,11 @@ fn choose_program(programs: &[String], path: Option<&OsStr>, cwd: &Path) -> Opti
     }
     let exists = |program: &&String| {
         if program.contains('/') {
-            return is_executable(&cwd.join(program));
+            return is_program(&cwd.join(program));
         }
-        path.is_some_and(|path| std::env::split_paths(path).any(|dir| is_executable(&dir.join(program))))
+        path.is_some_and(|path| std::env::split_paths(path).any(|dir| is_program(&dir.join(program))))
     };
     programs.iter().find(exists).or(programs.first()).map(OsString::from)
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
