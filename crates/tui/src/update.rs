@@ -139,9 +139,11 @@ pub(crate) fn prepare(model: &mut Model) {
 fn make_rows(model: &mut Model) {
     if model.tab == Tab::Activity {
         let columns = usize::from(Areas::of(model.size, model.focus).pane.width);
-        let mut pane = std::mem::take(&mut model.activity);
         // What is being read stays where it is, whatever goes away or grows above it.
-        let first = pane.place_of(model.scroll[Tab::Activity.index()].top);
+        let extent = view::extent(model);
+        let top = view::top(model, extent.len, extent.rows);
+        let first = model.activity.place_of(top);
+        let mut pane = std::mem::take(&mut model.activity);
         if let Some(attempt) = model.shown_attempt() {
             let earlier = pane.earlier.shown().map(Arc::clone);
             let activity = earlier.as_deref().unwrap_or(&attempt.activity);
