@@ -292,6 +292,16 @@ fn damage_and_nonsense_are_said() {
     env.write("garbage", "this is no archive");
     let refused = env.roboppi(["import", "garbage"]).output().code(2).stderr;
     assert!(refused.contains("garbage") && !refused.contains("panicked"), "{refused}");
+    let mut whole = fs::read(env.work().join("damaged.zst")).unwrap();
+    fs::write(env.work().join("cut"), &whole[..whole.len() - 2]).unwrap();
+    whole.extend(b"and more");
+    fs::write(env.work().join("longer"), whole).unwrap();
+    for damaged in ["cut", "longer"] {
+        let nobody = TestEnv::new();
+        let refused = nobody.roboppi(["import"]).arg(env.work().join(damaged)).output().code(2).stderr;
+        assert!(refused.contains("was not taken in: it is damaged at its end"), "{refused}");
+        assert_eq!(nobody.runs().len(), 0);
+    }
     let absent = env.roboppi(["import", "absent"]).output().code(2).stderr;
     assert!(absent.contains("absent"), "{absent}");
     let nowhere = env.roboppi(["export", "-1", "-o", "no/such/dir/x"]).output().code(2).stderr;

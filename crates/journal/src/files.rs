@@ -93,7 +93,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     write().map_err(RecordError::io("write", path))
 }
 
-/// Puts a whole file in place that nobody has seen before. After a crash of the system it may be damaged.
+/// Puts a whole file in place without waiting for the disk. After a crash of the system it may be damaged.
 pub(crate) fn place(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let write = || -> io::Result<()> {

@@ -211,12 +211,13 @@ impl Terminal {
         Ok(self.exited.clone())
     }
 
-    /// Waits until everything was read that is there to read.
+    /// Waits until everything was read that is there to read, unless somebody else writes and writes.
     fn catch_up(&self) {
         let Some(number) = self.master.as_ref().and_then(|master| master.as_raw_fd()) else { return };
+        let deadline = Instant::now() + Duration::from_secs(10);
         let mut state = self.shared.lock();
         // The reader has the lock while it reads, so what is gone from the terminal is on the screen.
-        while !state.closed && is_readable(number) {
+        while !state.closed && is_readable(number) && Instant::now() < deadline {
             let moment = Duration::from_millis(10);
             state = self.shared.changed.wait_timeout(state, moment).unwrap_or_else(PoisonError::into_inner).0;
         }
