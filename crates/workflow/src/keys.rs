@@ -87,7 +87,7 @@ pub const KEYS: &[KeyDoc] = &[
         Workflow,
         "timeout",
         "duration",
-        "How long a run may take; then everything is ended and the run has timed out.",
+        "How long a run may take from its beginning on; then everything is ended and the run has timed out.",
     ),
     KeyDoc::optional(Workflow, "concurrency", "whole number >= 1", Some("10"), "Steps at a time."),
     KeyDoc::optional(
