@@ -360,6 +360,31 @@ fn everything_an_agent_did_is_reached_from_the_screen() {
 }
 
 #[test]
+fn what_is_read_of_an_agent_stays_where_it_is_while_it_does_more() {
+    let env = with_claude();
+    flow(&env, "does-more-later", &[]);
+    let command = finding(&env, env.roboppi(["workflow", "run", "flow.yaml", "--tui"]));
+    let mut on_screen = command.start_in_terminal(40, 110);
+    on_screen.wait_for_text("thing number 1200");
+    on_screen.wait_for_text("the latest of 1200 things");
+    on_screen.press("\r\x1b[5~");
+    let things = |screen: &roboppi_terminal::Screen| -> Vec<String> {
+        screen.rows(0, 110).filter(|row| row.contains("thing number")).collect()
+    };
+    on_screen.wait_until("the page before", |screen| {
+        !things(screen).is_empty() && !screen.contents().contains("number 1200")
+    });
+    let read = on_screen.terminal.look(things);
+    assert!(read.len() > 10, "{read:#?}");
+    env.write("go", "");
+    on_screen.wait_for_text("the latest of 1400 things");
+    on_screen.wait_for_text("press q to leave");
+    assert_eq!(on_screen.terminal.look(things), read);
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}
+
+#[test]
 fn the_screen_of_one_agent_gives_way_to_its_answer() {
     let env = with_claude();
     let command = finding(&env, env.roboppi(["run", "--worker", "claude-code", "fix it"]));

@@ -57,6 +57,9 @@ case "$prompt" in
   *does-much*) init; call m0 t0 Bash "{\"command\":\"$(printf 'begin %s ' $(seq 100)) the-end-of-it\"}"
     outcome t0 "$(printf 'out %s ' $(seq 100)) the-end-of-that" false
     for n in $(seq 2600); do text "m$n" "thing number $n"; done; result "All was done." ;;
+  *does-more-later*) init; for n in $(seq 1200); do text "m$n" "thing number $n"; done
+    until [ -e go ]; do read -rt 0.01 -u 3; done 3<> <(:)
+    for n in $(seq 1201 1400); do text "m$n" "thing number $n"; done; result "All was done." ;;
   *long-answer*) init; call m1 t1 Bash '{"command":"cat large"}'
     outcome t1 "$(printf 'x%.0s' $(seq 3000))" false; result "read" ;;
   *tells-secret*) init; call m1 t1 Bash "{\"command\":\"$(printf 'x%.0s' $(seq 20000))$DEPLOY_TOKEN\"}"

@@ -43,7 +43,7 @@ const LOG_WAITS: Duration = Duration::from_millis(8);
 const PULL: Duration = Duration::from_millis(50);
 
 /// Records folded before keys are looked at again.
-const RECORDS_AT_ONCE: usize = 256;
+const RECORDS_AT_ONCE: usize = 64;
 
 /// Draws a run until a person leaves the screen, the run is over and nobody wants to stay, or `control` says
 /// to stop. The terminal is as it was before when this returns. `lines` writes the run as plain lines while
@@ -342,27 +342,29 @@ impl<D: Display> Driver<D> {
         Ok(following.records)
     }
 
-    /// Takes a record and those that wait behind it.
-    fn take(&mut self, records: &mut Records, next: Next) -> Result<Flow, TuiError> {
-        let mut next = Some(next);
-        let mut flow = Flow::On;
-        for _ in 0..RECORDS_AT_ONCE {
-            flow = match next {
-                None => break,
-                Some(Next::Record(record)) => self.tell(Message::Record(record))?,
-                Some(Next::Lagged) => {
+    /// Takes a record and those that wait behind it, a bounded number at once so that keys get their turn.
+    fn take(&mut self, records: &mut Records, mut next: Next) -> Result<Flow, TuiError> {
+        let mut room = RECORDS_AT_ONCE;
+        loop {
+            let flow = match next {
+                Next::Record(record) => self.tell(Message::Record(record))?,
+                Next::Lagged => {
                     let following = self.source.follow();
                     *records = following.records;
                     self.tell(Message::Follow(Box::new(following.view)))?
                 }
-                Some(Next::Ended) => return self.tell(Message::Ended),
+                Next::Ended => return self.tell(Message::Ended),
             };
-            if flow == Flow::Leave {
-                break;
+            room -= 1;
+            // What is taken from the queue is told; nothing is taken that has no room here.
+            if flow == Flow::Leave || room == 0 {
+                return Ok(flow);
             }
-            next = records.try_next();
+            match records.try_next() {
+                Some(more) => next = more,
+                None => return Ok(flow),
+            }
         }
-        Ok(flow)
     }
 
     async fn terminal_event(&mut self, event: TerminalEvent) -> Result<Flow, TuiError> {

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use futures::future::BoxFuture;
 use ratatui::layout::Size;
 use roboppi_attach::{LiveFeed, LiveSource, Wish};
-use roboppi_ipc::{WorkerEvent, WorkerOutput, WorkerStatus};
+use roboppi_ipc::{ToolCall, WorkerEvent, WorkerKind, WorkerOutput, WorkerStatus};
 use roboppi_journal::RunDir;
 use roboppi_run::{RunOutcome, RunRecord};
 use tempfile::TempDir;
@@ -195,6 +195,34 @@ async fn a_run_is_shown_ended_and_left() {
         stage.say();
         stage.feed.close();
         stage.until("the end", |screen| screen.contains("press q to leave")).await;
+        stage.type_in(b"q").await;
+        stage
+    })
+    .await;
+    assert!(ended.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_burst_nothing_is_lost() {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::ClaudeCode;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 7);
+    let (ended, _) = play(run, |mut stage| async {
+        stage.until("the step", |screen| screen.contains("fix")).await;
+        for number in 0..3 * RECORDS_AT_ONCE {
+            let (id, name) = (number.to_string(), "Bash".to_owned());
+            let (input, blob, parent) = (serde_json::Value::Null, None, None);
+            let call = ToolCall { id, name, input, blob, parent };
+            stage.run.event(&of("fix", 1), WorkerEvent::ToolCall(call));
+        }
+        stage.say();
+        let all = format!("{} calls", 3 * RECORDS_AT_ONCE);
+        stage.until("all calls", |screen| screen.contains(&all)).await;
+        stage.run.finished(RunOutcome::Succeeded, 0);
+        stage.say();
+        stage.feed.close();
+        stage.until("the end", |screen| screen.contains("succeeded in")).await;
         stage.type_in(b"q").await;
         stage
     })
