@@ -57,8 +57,7 @@ fn detail(result: &WorkerResult) -> String {
         result.observations.iter().rev().filter_map(|observation| observation.summary.as_deref());
     let lines = error.into_iter().flat_map(str::lines).chain(last_lines.flat_map(|text| text.lines().rev()));
     let line = lines.filter(|line| *line != "[stderr]").map(one_line).find(|line| !line.is_empty());
-    let code = result.exit_code.map(|code| format!("exit code {code}"));
-    match (code, line) {
+    match (result.exit_words(), line) {
         (Some(code), Some(line)) => format!("{code}: {line}"),
         (Some(text), None) | (None, Some(text)) => text,
         (None, None) => match result.status {
