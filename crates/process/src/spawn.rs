@@ -119,7 +119,7 @@ pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
 
 /// Where the program lies that a bare name means in the child's `PATH`. `None` when it is no bare name, or is
 /// not found; then the system looks itself and says what is wrong.
-fn in_path(spawn: &Spawn) -> Option<PathBuf> {
+pub(crate) fn in_path(spawn: &Spawn) -> Option<PathBuf> {
     let name = Path::new(&spawn.program);
     if name.components().count() != 1 || spawn.program.as_bytes().contains(&b'/') {
         return None;
