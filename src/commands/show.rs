@@ -278,11 +278,8 @@ fn why(step: &StepView) -> String {
         Some(AttemptStatus::Started | AttemptStatus::Phase(_)) | None => None,
     };
     let error = result.and_then(|result| result.details.as_ref()?.error.clone());
-    let code = || {
-        let code = result.filter(|_| step.state == StepState::Failed)?.exit_code?;
-        Some(format!("exit code {code}"))
-    };
-    step.detail.clone().or(error).or_else(code).unwrap_or_default()
+    let exit = || result.filter(|_| step.state == StepState::Failed)?.exit_words();
+    step.detail.clone().or(error).or_else(exit).unwrap_or_default()
 }
 
 fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::RecordError> {

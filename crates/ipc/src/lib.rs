@@ -47,6 +47,7 @@ pub use pending::{PendingRequests, Settled};
 pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens};
 pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
+    signal_name,
 };
 pub use tagged::decode_tagged;
 pub use time::{Mono, UtcMillis};

@@ -51,6 +51,65 @@ impl WorkerResult {
     }
 }
 
+impl WorkerResult {
+    /// How the process of the worker ended, for people: `exit code 2`, `killed by SIGSEGV`. `None` when there was
+    /// none, or a core of protocol 1 does not say.
+    ///
+    /// A SIGKILL that roboppi did not send comes most often from a system that is out of memory, and that is said.
+    #[must_use]
+    pub fn exit_words(&self) -> Option<String> {
+        let details = self.details.as_deref();
+        let Some(signal) = details.and_then(|details| details.signal) else {
+            return self.exit_code.map(|code| format!("exit code {code}"));
+        };
+        let name = signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned);
+        let unasked = details.is_some_and(|details| !details.killed && details.cancel_reason.is_none());
+        let hint = if signal == SIGKILL && unasked { " (out of memory?)" } else { "" };
+        Some(format!("killed by {name}{hint}"))
+    }
+}
+
+const SIGKILL: i32 = 9;
+
+/// The name of a signal of Linux, by its number: `SIGKILL` for 9. `None` for real-time signals.
+#[must_use]
+pub fn signal_name(number: i32) -> Option<&'static str> {
+    const NAMES: [&str; 31] = [
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGVTALRM",
+        "SIGPROF",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGPWR",
+        "SIGSYS",
+    ];
+    NAMES.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
+}
+
 /// `status` of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -265,4 +324,31 @@ pub struct Leaked {
     pub process: ProcessIdentity,
     /// `command`: its command line, shortened.
     pub command: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(signal: Option<i32>, killed: bool) -> Option<String> {
+        let details = ResultDetails { signal, killed, ..ResultDetails::default() };
+        let exit_code = Some(signal.map_or(2, |signal| 128 + signal));
+        let result = WorkerResult {
+            exit_code,
+            details: Some(Box::new(details)),
+            ..WorkerResult::of_status(WorkerStatus::Failed)
+        };
+        result.exit_words()
+    }
+
+    #[test]
+    fn a_signal_is_called_by_its_name_and_an_exit_code_by_its_number() {
+        assert_eq!(ended(None, false).as_deref(), Some("exit code 2"));
+        assert_eq!(ended(Some(9), false).as_deref(), Some("killed by SIGKILL (out of memory?)"));
+        assert_eq!(ended(Some(9), true).as_deref(), Some("killed by SIGKILL"));
+        assert_eq!(ended(Some(11), false).as_deref(), Some("killed by SIGSEGV"));
+        assert_eq!(ended(Some(40), false).as_deref(), Some("killed by signal 40"));
+        assert_eq!(WorkerResult::of_status(WorkerStatus::Failed).exit_words(), None);
+        assert_eq!((signal_name(1), signal_name(31), signal_name(0)), (Some("SIGHUP"), Some("SIGSYS"), None));
+    }
 }

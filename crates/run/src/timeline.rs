@@ -159,10 +159,9 @@ impl TimelineBuilder {
                 }
             }
             RunEvent::AttemptFinished { of, result, .. } => {
-                let code = result.exit_code.map(|code| format!("exit code {code}"));
-                let end = match (result.status, code) {
+                let end = match (result.status, result.exit_words()) {
                     (WorkerStatus::Succeeded, _) => "succeeded".to_owned(),
-                    (WorkerStatus::Failed, Some(code)) => format!("failed: {code}"),
+                    (WorkerStatus::Failed, Some(exit)) => format!("failed: {exit}"),
                     (WorkerStatus::Failed, None) => "failed".to_owned(),
                     (WorkerStatus::Cancelled, _) => "cancelled".to_owned(),
                 };

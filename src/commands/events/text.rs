@@ -55,9 +55,10 @@ fn journal(event: &RunEvent) -> String {
         RunEvent::AttemptStarted { of, base, .. } => format!("{of} writes to {base}.log"),
         RunEvent::AttemptPhase { of, phase } => format!("{of} {}", self::phase(phase)),
         RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
-            let code = result.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+            let exit = result.exit_words().map_or_else(String::new, |exit| format!(", {exit}"));
             let took = duration(result.duration_ms);
-            format!("{of} {:?} after {took}{code}, {log_bytes} bytes of log", result.status).to_lowercase()
+            let status = format!("{:?}", result.status).to_lowercase();
+            format!("{of} {status} after {took}{exit}, {log_bytes} bytes of log")
         }
         RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
         RunEvent::Wish { wish, by, refused } => {

@@ -1,7 +1,7 @@
 //! How the attempt ended.
 
 use ratatui::text::Line;
-use roboppi_ipc::{Usage, WorkerResult, WorkerStatus};
+use roboppi_ipc::{Usage, WorkerResult, WorkerStatus, signal_name};
 use roboppi_run::AttemptStatus;
 
 use super::page::Page;
@@ -48,7 +48,8 @@ fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) 
     if let Some(details) = details {
         if let Some(signal) = details.signal {
             let killed = if details.killed { " (it had to be killed)" } else { "" };
-            page.fact("Signal", &format!("{signal}{killed}"));
+            let name = signal_name(signal).map_or_else(|| signal.to_string(), str::to_owned);
+            page.fact("Signal", &format!("{name}{killed}"));
         } else if details.killed {
             page.fact("Signal", "it had to be killed");
         }

@@ -52,7 +52,7 @@ pub(super) fn ending_in_short(model: &Model, attempt: &AttemptView) -> String {
     }
 }
 
-/// How an attempt ended: `succeeded`, `exit 1`, `signal 9 (killed)`, `cancelled (timeout)`.
+/// How an attempt ended: `succeeded`, `failed: exit 1`, `cancelled: timeout, killed by SIGKILL`.
 pub(super) fn ending(result: &WorkerResult) -> String {
     let details = result.details.as_deref();
     if result.status == WorkerStatus::Succeeded {
@@ -63,13 +63,13 @@ pub(super) fn ending(result: &WorkerResult) -> String {
     if let Some(reason) = details.and_then(|details| details.cancel_reason) {
         why.push(reason.name().to_owned());
     }
-    if let Some(signal) = details.and_then(|details| details.signal) {
-        why.push(format!("signal {signal}"));
-    } else if let Some(code) = result.exit_code {
-        why.push(format!("exit {code}"));
-    }
-    if details.is_some_and(|details| details.killed) {
-        why.push("killed".to_owned());
+    let signal = details.and_then(|details| details.signal);
+    why.extend(match (signal, result.exit_code) {
+        (None, Some(code)) => Some(format!("exit {code}")),
+        _ => result.exit_words(),
+    });
+    if details.is_some_and(|details| details.killed && details.signal.is_none()) {
+        why.push("had to be killed".to_owned());
     }
     if !why.is_empty() {
         words.push_str(": ");

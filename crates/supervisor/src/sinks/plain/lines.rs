@@ -89,12 +89,12 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
 pub(super) fn retried(attempt: &AttemptView, colour: bool) -> String {
     let (sign, ink) = sign(StepState::Retrying);
     let name = words(attempt.of.step.as_str());
-    let code = match &attempt.status {
-        AttemptStatus::Finished { result, .. } => result.exit_code,
+    let exit = match &attempt.status {
+        AttemptStatus::Finished { result, .. } => result.exit_words(),
         AttemptStatus::Started | AttemptStatus::Phase(_) => None,
     };
-    let code = code.map_or(String::new(), |code| format!(": exit code {code}"));
-    format!("{} {name}  attempt {} failed{code}, retried", ink.paint(colour, sign), attempt.of.attempt)
+    let exit = exit.map_or(String::new(), |exit| format!(": {exit}"));
+    format!("{} {name}  attempt {} failed{exit}, retried", ink.paint(colour, sign), attempt.of.attempt)
 }
 
 /// A stage of an attempt, for those who want to know.
