@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use roboppi_attach::Speed;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_workflow::parse_duration;
@@ -16,10 +18,12 @@ use roboppi_workflow::parse_duration;
 use crate::completion::{runs, runs_or_steps, steps};
 
 mod agent;
+mod meant;
 mod portable;
 mod resume;
 
 pub(crate) use agent::{AgentArgs, WorkersArgs};
+pub(crate) use meant::is_workflow_name;
 pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
 pub(crate) use resume::ResumeArgs;
 
@@ -409,7 +413,7 @@ pub(crate) struct LogsArgs {
     /// Every attempt, not only the last one
     #[arg(long, conflicts_with = "attempt")]
     pub(crate) all: bool,
-    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31T12:00:00Z`
+    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31` or `2026-01-31T12:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub(crate) since: Option<Since>,
     /// Begin with the last N lines of each log
@@ -467,7 +471,16 @@ fn since(text: &str) -> Result<Since, String> {
         return Ok(Since::Ago(time));
     }
     let time: Timestamp =
-        text.parse().map_err(|_| "neither so long ago, as `10m`, nor a time, as `2026-01-31T12:00:00Z`")?;
+        match text.parse() {
+            Ok(time) => time,
+            // A date, and a time without a zone, are those of the clock on the wall here.
+            Err(_) => text
+                .parse::<DateTime>()
+                .ok()
+                .and_then(|time| time.to_zoned(TimeZone::system()).ok())
+                .map(|zoned| zoned.timestamp())
+                .ok_or("neither so long ago, as `10m`, nor a time, as `2026-01-31`, `2026-01-31T12:00` or `2026-01-31T12:00:00Z`")?,
+        };
     Ok(Since::At(UtcMillis(u64::try_from(time.as_millisecond()).unwrap_or_default())))
 }
 
@@ -578,9 +591,13 @@ impl Cli {
     pub(crate) fn from_process() -> Result<Self, ExitCode> {
         let args: Vec<OsString> = std::env::args_os().collect();
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        Self::try_parse_from(normalised(args, terminals)).map_err(|error| {
+        Self::try_parse_from(normalised(args.clone(), terminals)).map_err(|error| {
             // Help that was asked for, by name or by typing nothing, is not an error.
             let _ = error.print();
+            if let Some(file) = meant::workflow(&error, &args) {
+                let file = roboppi_run::shell_word(&file);
+                crate::terminal::say(&format!("hint: to run a workflow: roboppi workflow run {file}"));
+            }
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(crate::exit::USAGE))
         })
     }

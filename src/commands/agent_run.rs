@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::parse;
 use serde_json::json;
 
-use crate::cli::AgentArgs;
+use crate::cli::{AgentArgs, is_workflow_name};
 use crate::commands::workflow_run::{self, Purpose};
 use crate::exit::Failure;
 use crate::terminal;
@@ -36,6 +37,12 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
 /// What was typed, then what stdin says when it is no terminal.
 fn instructions(args: &AgentArgs) -> Result<String, Failure> {
     let mut text = args.instructions.join(" ");
+    if is_workflow_name(&text) && Path::new(&text).is_file() {
+        return Err(Failure::usage(format!(
+            "{text} is a file, and its name alone tells an agent nothing\nhint: to run a workflow: roboppi workflow run {}",
+            shell_word(&text)
+        )));
+    }
     if !io::stdin().is_terminal() {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes);

@@ -20,6 +20,7 @@ mod lines;
 mod printer;
 
 use lines::Filter;
+pub(crate) use lines::LONGEST;
 use printer::{Printer, Settings, Which};
 
 /// Bytes read from a log at a time.
@@ -110,7 +111,7 @@ fn print_chosen(
         if out::is_deserted() {
             return Ok(ExitCode::SUCCESS);
         }
-        follower.wait(Duration::MAX);
+        follower.wait(printer.patience().unwrap_or(Duration::MAX));
     }
 }
 

@@ -184,6 +184,13 @@ fn settings(
     let current =
         || env::current_dir().map_err(|error| Failure::usage(format!("the current directory: {error}")));
     let workspace = match &args.workspace {
+        Some(dir) if dir.starts_with("~") => {
+            return Err(Failure::usage(format!(
+                "the workspace {}: the shell has not replaced `~`\nhint: write `-w ~/…`, or $HOME instead of `~`; \
+                 a directory of this name is `./~`",
+                dir.display()
+            )));
+        }
         Some(dir) => std::path::absolute(dir)
             .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?,
         None => earlier.map_or_else(current, Ok)?,

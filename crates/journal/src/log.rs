@@ -170,6 +170,21 @@ impl LogReader {
         self.line_cap = bytes.max(1);
     }
 
+    /// A line that was cut at the cap, as it is in the log, but for what it has beyond `longest` bytes: then it is
+    /// still `truncated`. Any other line is given back as it is.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn whole_line(&mut self, line: LogLine, longest: usize) -> Result<LogLine, RecordError> {
+        if !line.truncated {
+            return Ok(line);
+        }
+        let cap = std::mem::replace(&mut self.line_cap, longest.max(1));
+        let read = self.lines(line.number..line.number + 1);
+        self.line_cap = cap;
+        Ok(read?.into_iter().next().unwrap_or(line))
+    }
+
     /// Length of the log in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use jiff::Timestamp;
 use roboppi_attach::Standing;
-use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
 use roboppi_journal::{LogLine, LogReader, RunDir};
 use roboppi_run::{AttemptStatus, AttemptView, StepView};
 use roboppi_supervisor::sinks::untrusted;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Broken;
+use crate::commands::logs::LONGEST;
 use crate::commands::{logs, record};
 use crate::exit::Failure;
 
@@ -46,11 +47,22 @@ enum End {
     Over {
         at: UtcMillis,
         exit_code: Option<i32>,
+        /// Number of the signal that ended the worker.
+        signal: Option<i32>,
         /// The word for how.
         status: String,
     },
     /// Nobody knows.
     Lost,
+}
+
+impl End {
+    /// The line that names the signal, when one ended the worker.
+    fn signal_line(&self) -> String {
+        let Self::Over { signal: Some(signal), .. } = self else { return String::new() };
+        let name = signal_name(*signal).map_or_else(|| signal.to_string(), str::to_owned);
+        format!("Signal: {name}\n")
+    }
 }
 
 impl StepOutput {
@@ -101,7 +113,7 @@ impl StepOutput {
             write!(out, "[{time}] {mark}")?;
             out.write_all(&shown(&line.bytes))?;
             if line.truncated {
-                write!(out, " [the line is longer]")?;
+                write!(out, " [the line is longer than 64 MiB; the rest is not here]")?;
             }
             writeln!(out)
         })?;
@@ -109,9 +121,10 @@ impl StepOutput {
             End::Open => "Completed: not yet\n".to_owned(),
             End::Lost => "Completed: unknown, its owner died\nExit code: unknown\n".to_owned(),
             End::Over { at, exit_code: Some(code), .. } => {
-                format!("Completed: {}\nExit code: {code}\n", iso(*at))
+                let signal = self.end.signal_line();
+                format!("Completed: {}\nExit code: {code}\n{signal}", iso(*at))
             }
-            End::Over { at, exit_code: None, status } => {
+            End::Over { at, exit_code: None, status, .. } => {
                 format!("Completed: {}\nExit code: none ({status})\n", iso(*at))
             }
         };
@@ -143,12 +156,22 @@ impl StepOutput {
         let (completed, exit_code, status) = match &self.end {
             End::Open => (Value::Null, Value::Null, "running"),
             End::Lost => (Value::Null, Value::Null, "lost"),
-            End::Over { at, exit_code, status } => (iso(*at).into(), (*exit_code).into(), status.as_str()),
+            End::Over { at, exit_code, status, .. } => {
+                (iso(*at).into(), (*exit_code).into(), status.as_str())
+            }
         };
-        writeln!(out, "\n],\"completed\":{completed},\"exitCode\":{exit_code},\"status\":\"{status}\"}}")
-            .map_err(Broken::Out)
+        let signal = match &self.end {
+            End::Over { signal: Some(signal), .. } => format!(",\"signal\":{signal}"),
+            _ => String::new(),
+        };
+        writeln!(
+            out,
+            "\n],\"completed\":{completed},\"exitCode\":{exit_code}{signal},\"status\":\"{status}\"}}"
+        )
+        .map_err(Broken::Out)
     }
 
+    /// Gives every line, whole but for what it has beyond [`LONGEST`] bytes, to `take`.
     fn lines(&mut self, mut take: impl FnMut(&LogLine) -> std::io::Result<()>) -> Result<(), Broken> {
         let mut next = 0;
         loop {
@@ -162,8 +185,9 @@ impl StepOutput {
             } else {
                 last.number + 1
             };
-            for line in &lines {
-                take(line).map_err(Broken::Out)?;
+            for line in lines {
+                let line = self.log.whole_line(line, LONGEST);
+                take(&line.map_err(|error| Broken::Own(Failure::own(error)))?).map_err(Broken::Out)?;
             }
         }
     }
@@ -183,6 +207,7 @@ fn end(attempt: &AttemptView, standing: Standing) -> End {
         AttemptStatus::Finished { result, .. } => End::Over {
             at: attempt.finished_at.unwrap_or(attempt.status_at),
             exit_code: result.exit_code,
+            signal: result.details.as_ref().and_then(|details| details.signal),
             status: format!("{:?}", result.status).to_lowercase(),
         },
         _ if standing == Standing::Live => End::Open,

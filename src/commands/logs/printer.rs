@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use roboppi_journal::{LogLine, LogPiece, LogReader, RunDir};
 use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunView, StepId, StepView};
 
-use super::lines::{Filter, LineCursor};
+use super::lines::{Filter, LineCursor, Part};
 use super::{PIECE, Print};
 use crate::terminal;
 
@@ -93,6 +94,15 @@ impl<W: Write> Printer<W> {
         self.out.flush().map_err(Print::Out)
     }
 
+    /// Time until a line that has not ended is to be shown.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let due = self.logs.values().flatten().filter_map(|cursor| match cursor {
+            Cursor::Lines(lines) => lines.due(),
+            Cursor::Bytes(..) => None,
+        });
+        due.min().map(|due| due.saturating_duration_since(Instant::now()))
+    }
+
     fn attempts_of<'v>(&mut self, step: &'v StepView) -> Vec<&'v AttemptView> {
         if step.attempts.is_empty() && !self.begun {
             self.first.insert(step.plan.step.clone(), 0);
@@ -140,7 +150,7 @@ impl<W: Write> Printer<W> {
         if one && self.settings.filter.is_plain() && self.settings.tail.is_none() {
             return Ok(Cursor::Bytes(log, 0));
         }
-        let mut lines = LineCursor::new(log);
+        let mut lines = LineCursor::new(log, Instant::now());
         if let Some(count) = self.settings.tail.filter(|_| self.settings.filter.is_plain() && !self.begun) {
             lines.skip_to_tail(count as u64).map_err(Print::Record)?;
         }
@@ -186,13 +196,24 @@ impl<W: Write> Printer<W> {
                     self.say_lost(of, line.lost);
                 }
                 let is_gap = line.bytes.is_empty() && line.lost > 0;
-                if is_gap || !self.settings.filter.keeps(&line) {
+                if is_gap {
+                    continue;
+                }
+                // A line that is kept for later waits as it was read: many long ones together would be too much.
+                let later = tail.is_some().then(|| line.clone());
+                let line = lines.whole(line).map_err(Print::Record)?;
+                if !self.settings.filter.keeps(&line) {
+                    if line.truncated && self.settings.filter.grep.is_some() {
+                        self.say(&format!(
+                            "roboppi: a line of {of} is longer than 64 MiB; the rest was not searched"
+                        ));
+                    }
                     continue;
                 }
                 match tail {
-                    None => self.print_line(of, &line).map_err(Print::Out)?,
+                    None => self.print_line(of, &line, lines.part()).map_err(Print::Out)?,
                     Some(count) => {
-                        kept.push_back(line);
+                        kept.extend(later);
                         if kept.len() > count {
                             kept.pop_front();
                         }
@@ -201,18 +222,27 @@ impl<W: Write> Printer<W> {
             }
         }
         for line in kept {
-            self.print_line(of, &line).map_err(Print::Out)?;
+            let line = lines.whole(line).map_err(Print::Record)?;
+            self.print_line(of, &line, Part::default()).map_err(Print::Out)?;
+        }
+        if let Some(line) = lines.take_due(Instant::now()).map_err(Print::Record)?
+            && !line.complete
+            && self.settings.filter.keeps(&line)
+        {
+            let part = Part { from: lines.part().from, open: true };
+            self.print_line(of, &line, part).map_err(Print::Out)?;
+            lines.has_shown(line.bytes.len());
         }
         Ok(())
     }
 
-    fn print_line(&mut self, of: &AttemptRef, line: &LogLine) -> io::Result<()> {
+    fn print_line(&mut self, of: &AttemptRef, line: &LogLine, part: Part) -> io::Result<()> {
         if line.truncated {
-            self.say(&format!("roboppi: a line of {of} is too long and was cut"));
+            self.say(&format!("roboppi: a line of {of} is longer than 64 MiB; the rest is not shown"));
         }
         self.head(of)?;
-        self.settings.filter.write(line, &mut self.out)?;
-        self.last = Some((of.clone(), true));
+        self.settings.filter.write(line, part, &mut self.out)?;
+        self.last = Some((of.clone(), !part.open));
         Ok(())
     }
 

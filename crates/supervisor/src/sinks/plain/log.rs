@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::{OutputStream, UtcMillis};
@@ -9,6 +10,7 @@ use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError};
 use roboppi_run::AttemptRef;
 
 use super::cut::{CutLine, LineCutter};
+use crate::sinks::unfinished::Unfinished;
 
 /// Longest piece of a line that is held in memory.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -118,11 +120,13 @@ pub(super) struct LogStream {
     log: LogReader,
     cutter: LineCutter,
     at: u64,
+    unfinished: Unfinished,
 }
 
 impl LogStream {
     pub(super) fn new(log: LogReader) -> Self {
-        Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0 }
+        let unfinished = Unfinished::new(Instant::now());
+        Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0, unfinished }
     }
 
     /// One that begins `lines` lines before the end.
@@ -148,7 +152,20 @@ impl LogStream {
         while self.at < end {
             self.at = read_piece(&mut self.log, &mut self.cutter, self.at, |line| lines.push(line))?;
         }
+        self.unfinished.holds(Instant::now(), self.cutter.held(), !lines.is_empty());
         Ok(Some(lines))
+    }
+
+    /// When the incomplete line at the end is to be shown although it may go on.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unfinished.due()
+    }
+
+    /// That line, when it is time. Its rest will be a line of its own.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<CutLine> {
+        self.unfinished.due().filter(|due| *due <= now)?;
+        self.unfinished.shown(now);
+        self.cutter.hand_on()
     }
 
     /// The last, incomplete line, when nothing more comes.
