@@ -74,7 +74,7 @@ fn workflow(
     let millis = |time: std::time::Duration| format!("{}ms", time.as_millis().max(1));
     let mut step = json!({
         "worker": kind.name(),
-        "capabilities": args.capabilities.iter().copied().map(Capability::name).collect::<Vec<_>>(),
+        "capabilities": args.capabilities.iter().map(Capability::name).collect::<Vec<_>>(),
         "timeout": millis(args.timeout),
         "instructions": instructions,
     });

@@ -154,7 +154,7 @@ impl Page {
     }
 
     /// The state, as far as it can still be true.
-    fn state(&self, step: &StepView) -> &'static str {
+    fn state<'a>(&self, step: &'a StepView) -> &'a str {
         let unfinished = step.state.is_active() || step.state == StepState::Retrying;
         if unfinished && self.standing == Standing::Lost { "lost" } else { step.state.name() }
     }

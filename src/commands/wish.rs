@@ -48,6 +48,10 @@ fn bring(run: &RunDir, wish: Wish) -> Result<ExitCode, Failure> {
             let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
             out::print(&format!("asked {id} to {words}\n"))
         }
+        Ok(Answer::Unknown(other)) => Err(Failure::infrastructure(format!(
+            "asked to {words}, and the owner of the run answers `{}`, which this version does not know: see what comes of it",
+            other.tag
+        ))),
         Ok(Answer::Refused { why }) => Err(Failure::refused(format!("cannot {words}: {why}"))),
         Err(error @ (AskError::Over(_) | AskError::OtherHost(_) | AskError::NoSocket { .. })) => {
             Err(Failure::refused(format!("cannot {words}: {error}")))

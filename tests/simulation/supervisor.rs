@@ -488,6 +488,7 @@ impl World {
                     RunOutcome::Cancelled => Seen::RunCancelled,
                     RunOutcome::TimedOut => Seen::RunTimedOut,
                     RunOutcome::Lost => Seen::RunLost,
+                    RunOutcome::Unknown(word) => panic!("a run of ours does not end `{word}`"),
                 });
                 self.close_wire();
             }

@@ -4,9 +4,10 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use roboppi_ipc::{UnknownTagged, decode_tagged_by};
 use roboppi_journal::RunDir;
 use roboppi_run::{Manifest, RunId, Wish};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::{RunFollower, Standing, catalog};
@@ -34,7 +35,7 @@ impl Request {
 
 /// What an owner answers, tagged by `type` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
 pub enum Answer {
     /// `granted`: it is being done. What comes of it is in the journal.
     Granted,
@@ -43,6 +44,24 @@ pub enum Answer {
         /// `why`, one line.
         why: String,
     },
+    /// An answer of a newer version.
+    #[serde(skip)]
+    Unknown(UnknownTagged),
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unknown(other) => other.serialize(serializer),
+            known => Self::serialize(known, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        decode_tagged_by("type", deserializer, &["granted", "refused"], Self::deserialize, Self::Unknown)
+    }
 }
 
 /// Why an owner was not asked, or did not answer.

@@ -28,7 +28,7 @@ pub enum Standing {
 impl Standing {
     /// The word for people and programs.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &str {
         match self {
             Self::Live => "running",
             Self::Finished(outcome) => outcome.name(),

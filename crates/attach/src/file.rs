@@ -102,6 +102,7 @@ pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
     if view.is_finished() {
         return Vec::new();
     }
+    // A step in a state that is not known stays in it: nobody can say that it was under way.
     let unfinished =
         view.steps.iter().filter(|step| step.state.is_active() || matches!(step.state, StepState::Retrying));
     let lost = unfinished.map(|step| RunEvent::StepChanged {

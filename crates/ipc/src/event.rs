@@ -5,10 +5,8 @@ use serde_json::Value;
 
 use crate::{UtcMillis, decode_tagged};
 
-/// Which of a worker's two streams a text came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+/// Which of a worker's two streams a text came from. On the wire the two have kinds of events of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputStream {
     /// `stdout`.
     Stdout,
@@ -17,7 +15,7 @@ pub enum OutputStream {
 }
 
 impl OutputStream {
-    /// The word on the wire and on screen.
+    /// The word on screen.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -228,17 +226,16 @@ pub struct PlanItem {
     pub status: PlanStatus,
 }
 
-/// Where a thing an agent means to do is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum PlanStatus {
-    /// `pending`: not begun.
-    Pending,
-    /// `in_progress`: being done.
-    InProgress,
-    /// `completed`: done, or given up by the agent itself.
-    Completed,
+value_enum! {
+    /// Where a thing an agent means to do is.
+    pub enum PlanStatus {
+        /// `pending`: not begun.
+        Pending = "pending",
+        /// `in_progress`: being done.
+        InProgress = "in_progress",
+        /// `completed`: done, or given up by the agent itself.
+        Completed = "completed",
+    }
 }
 
 /// A change of one file.
@@ -293,17 +290,16 @@ pub struct ToolResult {
     pub duration_ms: Option<u64>,
 }
 
-/// What happened to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// `created`: it was not there before.
-    Created,
-    /// `modified`: it has other content.
-    Modified,
-    /// `deleted`: it is no longer there.
-    Deleted,
+value_enum! {
+    /// What happened to a file.
+    pub enum ChangeKind {
+        /// `created`: it was not there before.
+        Created = "created",
+        /// `modified`: it has other content.
+        Modified = "modified",
+        /// `deleted`: it is no longer there.
+        Deleted = "deleted",
+    }
 }
 
 /// Tokens and money. Totals of the attempt so far: they never fall.
@@ -363,20 +359,18 @@ pub struct Waiting {
     pub until: Option<UtcMillis>,
 }
 
-/// What a worker waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum WaitCause {
-    /// `retry`: a request failed and is made again.
-    Retry,
-    /// `rate_limit`: the service takes no more requests for now.
-    RateLimit,
-    /// `permission`: somebody must allow something.
-    Permission,
-    /// `other`: something else; also what a newer version means that this one does not know.
-    #[serde(other)]
-    Other,
+value_enum! {
+    /// What a worker waits for.
+    pub enum WaitCause {
+        /// `retry`: a request failed and is made again.
+        Retry = "retry",
+        /// `rate_limit`: the service takes no more requests for now.
+        RateLimit = "rate_limit",
+        /// `permission`: somebody must allow something.
+        Permission = "permission",
+        /// `other`: something else.
+        Other = "other",
+    }
 }
 
 /// What the live plane did not send. Both ranges are half open; the log holds the bytes.

@@ -5,7 +5,13 @@
 //! first line of each side ([`Hello`]) and the bookkeeping of requests ([`PendingRequests`]).
 //! It does no I/O and reads no clock; the feature `io` adds [`io`], which moves the bytes.
 //!
+//! Values that are words are declared by [`value_enum!`], and objects that have a tag are read by [`decode_tagged`], so that a
+//! word of a later version is kept and shown, and what is around it is read.
+//!
 //! Field names are those of the wire: camelCase, absent rather than `null`, unknown fields ignored.
+
+#[macro_use]
+mod value;
 
 mod decode;
 mod event;
@@ -48,5 +54,6 @@ pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens}
 pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
 };
-pub use tagged::decode_tagged;
+pub use tagged::{UnknownTagged, decode_tagged, decode_tagged_by};
 pub use time::{Mono, UtcMillis};
+pub use value::{__value, Word};

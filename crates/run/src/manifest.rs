@@ -1,6 +1,6 @@
 //! What was started: the content of `run.json`.
 
-use roboppi_ipc::{ProcessIdentity, UtcMillis};
+use roboppi_ipc::{ProcessIdentity, UtcMillis, value_enum};
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, RunMode};
@@ -52,12 +52,12 @@ pub struct Manifest {
     pub started_at: UtcMillis,
 }
 
-/// How complete the logs of a run are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordKind {
-    /// `full`: every byte.
-    Full,
-    /// `events`: what came over the wire.
-    Events,
+value_enum! {
+    /// How complete the logs of a run are.
+    pub enum RecordKind {
+        /// `full`: every byte.
+        Full = "full",
+        /// `events`: what came over the wire.
+        Events = "events",
+    }
 }

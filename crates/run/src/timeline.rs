@@ -165,6 +165,7 @@ impl TimelineBuilder {
                     (WorkerStatus::Failed, Some(code)) => format!("failed: {code}"),
                     (WorkerStatus::Failed, None) => "failed".to_owned(),
                     (WorkerStatus::Cancelled, _) => "cancelled".to_owned(),
+                    (WorkerStatus::Unknown(word), _) => word.to_string(),
                 };
                 if let Some(attempt) = self.attempt(of) {
                     attempt.end = Some((ts, end));
@@ -276,6 +277,7 @@ impl Attempt {
             AttemptPhase::Terminating { .. } => stage("asked to end", SliceKind::Ending),
             AttemptPhase::Killing { .. } => stage("killed", SliceKind::Ending),
             AttemptPhase::Draining { .. } => stage("pipes are held open", SliceKind::Ending),
+            AttemptPhase::Unknown(other) => stage(other.tag.as_str(), SliceKind::Wait),
         };
     }
 

@@ -299,6 +299,8 @@ pub struct StepCounts {
     pub skipped: usize,
     /// Ended because it was asked to, or lost.
     pub cancelled: usize,
+    /// In a state of a later version: not known to be over.
+    pub unknown: usize,
 }
 
 impl RunView {
@@ -353,6 +355,7 @@ impl RunView {
                 StepState::Failed => &mut counts.failed,
                 StepState::Skipped => &mut counts.skipped,
                 StepState::Cancelled | StepState::Lost => &mut counts.cancelled,
+                StepState::Unknown(_) => &mut counts.unknown,
             } += 1;
         }
         counts

@@ -243,6 +243,7 @@ impl Runner {
             Wish::SkipStep(step) => {
                 self.feed(RunInput::SkipStep { step });
             }
+            Wish::Unknown(other) => self.answer(Some(crate::control::not_known(&other))),
         }
         false
     }

@@ -162,6 +162,7 @@ impl TestRun {
             WorkerStatus::Succeeded => StepState::Succeeded,
             WorkerStatus::Failed => StepState::Failed,
             WorkerStatus::Cancelled => StepState::Cancelled,
+            WorkerStatus::Unknown(word) => StepState::Unknown(word),
         };
         self.running(step, attempt, 100 + attempt);
         self.after(4_200).ended(&of(step, attempt), result).state(step, state)

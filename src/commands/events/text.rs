@@ -57,7 +57,8 @@ fn journal(event: &RunEvent) -> String {
         RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
             let code = result.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
             let took = duration(result.duration_ms);
-            format!("{of} {:?} after {took}{code}, {log_bytes} bytes of log", result.status).to_lowercase()
+            let status = result.status.name().to_lowercase();
+            format!("{of} {status} after {took}{code}, {log_bytes} bytes of log")
         }
         RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
         RunEvent::Wish { wish, by, refused } => {
@@ -91,5 +92,6 @@ fn phase(phase: &AttemptPhase) -> String {
         AttemptPhase::Draining { limit_ms } => {
             format!("has ended, its pipes have {} to close", duration(*limit_ms))
         }
+        AttemptPhase::Unknown(other) => format!("is in the phase `{}`", other.tag),
     }
 }

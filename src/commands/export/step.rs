@@ -35,7 +35,7 @@ struct Head {
     run: String,
     step: String,
     attempt: u32,
-    worker: &'static str,
+    worker: String,
     workspace: String,
 }
 
@@ -70,7 +70,7 @@ impl StepOutput {
             run: dir.id().map(|id| id.to_string()).unwrap_or_default(),
             step: name.to_owned(),
             attempt: attempt.of.attempt,
-            worker: step.plan.worker.name(),
+            worker: step.plan.worker.to_string(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
         let log = dir.log(&attempt.base).map_err(Failure::own)?;
@@ -183,7 +183,7 @@ fn end(attempt: &AttemptView, standing: Standing) -> End {
         AttemptStatus::Finished { result, .. } => End::Over {
             at: attempt.finished_at.unwrap_or(attempt.status_at),
             exit_code: result.exit_code,
-            status: format!("{:?}", result.status).to_lowercase(),
+            status: result.status.name().to_lowercase(),
         },
         _ if standing == Standing::Live => End::Open,
         _ => End::Lost,

@@ -1,8 +1,7 @@
 //! Live events in the language of the peer.
 
 use roboppi_ipc::{
-    ChangeKind, Dialect, JobEvent, JobId, Message, OutputStream, Patch, PlanStatus, Progress, WorkerEvent,
-    WorkerOutput,
+    Dialect, JobEvent, JobId, Message, OutputStream, Patch, PlanStatus, Progress, WorkerEvent, WorkerOutput,
 };
 
 use roboppi_run::tool_summary;
@@ -149,11 +148,6 @@ fn readable(event: &WorkerEvent) -> Option<String> {
             format!("[result] {end}{took}\n{}", result.preview)
         }
         WorkerEvent::FileChanged { path, action, .. } => {
-            let action = match action {
-                ChangeKind::Created => "created",
-                ChangeKind::Modified => "modified",
-                ChangeKind::Deleted => "deleted",
-            };
             format!("[file] {action} {path}")
         }
         WorkerEvent::Plan { items } => {

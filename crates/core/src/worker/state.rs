@@ -267,7 +267,8 @@ impl State {
                 Outgrown::Events => ("events have", "what follows of them is shown, but not kept"),
             };
             let does = match over {
-                OverLimit::Truncate => kept,
+                // An order with a word that is not known is refused before.
+                OverLimit::Truncate | OverLimit::Unknown(_) => kept,
                 OverLimit::Warn => "it is kept whole",
                 OverLimit::Kill => "the worker is ended",
             };

@@ -79,12 +79,12 @@ fn show(effect: &Effect) -> String {
         Effect::SetTimer { after, .. } => format!("timer {after:?}"),
         Effect::SweepGroup => "sweep".into(),
         Effect::Ending { phase, reason, limit } => {
-            format!("say {phase:?}/{}/{limit:?}", reason.map_or("-", CancelReason::name))
+            format!("say {phase:?}/{}/{limit:?}", reason.as_ref().map_or("-", CancelReason::name))
         }
         Effect::Finish(ChildEnd::Ended(ended)) => format!(
             "FINISH {} {}{}{} {:?}",
             ended.exit,
-            ended.reason.map_or("-", CancelReason::name),
+            ended.reason.as_ref().map_or("-", CancelReason::name),
             if ended.killed { " killed" } else { "" },
             if ended.pipes_left_open { " open" } else { "" },
             ended.duration,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis};
+use roboppi_ipc::{CoreEvent, EndingPhase, UnknownTagged, UtcMillis};
 
 use super::{
     Activity, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, KeptFrom, RunHead, RunStatus,
@@ -241,15 +241,18 @@ impl CoreView {
 impl AttemptPhase {
     /// The phase a core's report of an ending worker means.
     #[must_use]
-    pub const fn of_ending(
-        phase: EndingPhase,
-        reason: Option<roboppi_ipc::CancelReason>,
-        limit_ms: u64,
-    ) -> Self {
+    pub fn of_ending(phase: EndingPhase, reason: Option<roboppi_ipc::CancelReason>, limit_ms: u64) -> Self {
         match phase {
             EndingPhase::Terminating => Self::Terminating { reason, limit_ms },
             EndingPhase::Killing => Self::Killing { reason },
             EndingPhase::Draining => Self::Draining { limit_ms },
+            EndingPhase::Unknown(tag) => {
+                let mut object = serde_json::json!({"name": tag, "limitMs": limit_ms});
+                if let Some(reason) = reason {
+                    object["reason"] = reason.name().into();
+                }
+                Self::Unknown(UnknownTagged { tag, object })
+            }
         }
     }
 }

@@ -261,7 +261,7 @@ fn permit_answer(answer: Result<Message, AttemptStop>) -> PermitAnswer {
     match answer {
         Ok(Message::PermitRejected(rejected)) => {
             let rejection = rejected.rejection;
-            let detail = rejection.detail.unwrap_or_else(|| format!("{:?}", rejection.reason));
+            let detail = rejection.detail.unwrap_or_else(|| rejection.reason.to_string());
             if rejection.reason.is_final() {
                 PermitAnswer::Denied(detail)
             } else {

@@ -23,7 +23,7 @@ impl Shared {
             status: match outcome {
                 None => "RUNNING",
                 Some(RunOutcome::Succeeded) => "SUCCEEDED",
-                Some(RunOutcome::Failed | RunOutcome::Lost) => "FAILED",
+                Some(RunOutcome::Failed | RunOutcome::Lost | RunOutcome::Unknown(_)) => "FAILED",
                 Some(RunOutcome::Cancelled) => "CANCELLED",
                 Some(RunOutcome::TimedOut) => "TIMED_OUT",
             },
@@ -35,7 +35,10 @@ impl Shared {
             abort_reason: match outcome {
                 Some(RunOutcome::TimedOut) => Some("timeout"),
                 Some(RunOutcome::Cancelled) => Some("external"),
-                None | Some(RunOutcome::Succeeded | RunOutcome::Failed | RunOutcome::Lost) => None,
+                None
+                | Some(
+                    RunOutcome::Succeeded | RunOutcome::Failed | RunOutcome::Lost | RunOutcome::Unknown(_),
+                ) => None,
             },
             run_dir: self.run_dir.path(),
         });
@@ -61,7 +64,15 @@ impl Shared {
                 StepState::Succeeded => "SUCCEEDED",
                 StepState::Cancelled => "CANCELLED",
                 StepState::Skipped => "SKIPPED",
-                _ => "FAILED",
+                StepState::Pending
+                | StepState::Ready
+                | StepState::Starting
+                | StepState::Running
+                | StepState::Retrying
+                | StepState::Ending
+                | StepState::Failed
+                | StepState::Lost
+                | StepState::Unknown(_) => "FAILED",
             },
             started_at: facts.started_at.unwrap_or(self.started_at),
             completed_at: Some(completed_at),
@@ -90,7 +101,7 @@ impl Shared {
             timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis),
             workspace_ref: &workspace,
             worker_kind: step.worker.name(),
-            capabilities: step.capabilities.iter().map(|capability| capability.name()).collect(),
+            capabilities: step.capabilities.iter().map(roboppi_ipc::Capability::name).collect(),
         };
         self.context.write_step(id, &meta, &resolved);
     }

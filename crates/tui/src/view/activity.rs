@@ -132,6 +132,7 @@ fn plan(model: &Model, activity: &Activity, area: Rect, lines: &mut Vec<Line<'st
             PlanStatus::Completed => line("☑", &item.text, theme.faint()),
             PlanStatus::InProgress => line("▸", &item.text, theme.busy()),
             PlanStatus::Pending => line("☐", &item.text, Style::new()),
+            PlanStatus::Unknown(word) => line("◇", &format!("{} ({word})", item.text), theme.note()),
         }));
         return;
     }
@@ -190,6 +191,7 @@ pub(crate) fn item(
                 Some(ChangeKind::Created) => ("+", "created"),
                 Some(ChangeKind::Deleted) => ("-", "deleted"),
                 Some(ChangeKind::Modified) | None => ("~", "changed"),
+                Some(ChangeKind::Unknown(ref word)) => ("◇", word.as_str()),
             };
             let head = format!("{sign} {action} {}", sanitise::text(&change.path));
             let mut lines = vec![Line::styled(text::fit(&head, inner), model.theme.note())];

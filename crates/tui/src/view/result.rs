@@ -36,11 +36,12 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
 
 fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) {
     let (status, style) = match result.status {
-        WorkerStatus::Succeeded => ("✓ succeeded", model.theme.good()),
-        WorkerStatus::Failed => ("✗ failed", model.theme.bad()),
-        WorkerStatus::Cancelled => ("■ cancelled", model.theme.bad()),
+        WorkerStatus::Succeeded => ("✓ succeeded".to_owned(), model.theme.good()),
+        WorkerStatus::Failed => ("✗ failed".to_owned(), model.theme.bad()),
+        WorkerStatus::Cancelled => ("■ cancelled".to_owned(), model.theme.bad()),
+        WorkerStatus::Unknown(word) => (format!("◇ {word}"), model.theme.bad()),
     };
-    page.styled_fact("Status", status, style);
+    page.styled_fact("Status", &status, style);
     if let Some(code) = result.exit_code {
         page.fact("Exit code", &code.to_string());
     }

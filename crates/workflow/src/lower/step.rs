@@ -151,15 +151,15 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
 }
 
 fn worker(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<WorkerKind> {
-    let kinds = WorkerKind::ALL.map(|kind| (kind.name(), kind));
+    let kinds: Vec<_> = WorkerKind::NAMES.into_iter().zip(WorkerKind::ALL).collect();
     value::choice(at, &kinds, sink)
 }
 
 fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {
-    let known = Capability::ALL.map(|capability| (capability.name(), capability));
+    let known: Vec<_> = Capability::NAMES.into_iter().zip(Capability::ALL).collect();
     let items = value::list(at, "capabilities", sink);
     if items.as_ref().is_some_and(Vec::is_empty) {
-        let hint = format!("known ones are {}", known.map(|(name, _)| name).join(", "));
+        let hint = format!("known ones are {}", Capability::NAMES.join(", "));
         sink.error(at.place(), format!("{} must not be empty", quote(&at.path)), Some(hint));
     }
     let mut capabilities = Vec::new();

@@ -45,6 +45,10 @@ impl From<&WorkerResult> for AttemptEnd {
                 Self::Cancelled { reason: reason.unwrap_or(CancelReason::User), detail }
             }
             (WorkerStatus::Failed, _) => Self::Failed { class: result.error_class, detail },
+            (WorkerStatus::Unknown(status), _) => {
+                let detail = format!("its core says `{status}`, which this version does not know ({detail})");
+                Self::Failed { class: result.error_class, detail }
+            }
         }
     }
 }
@@ -65,6 +69,7 @@ fn detail(result: &WorkerResult) -> String {
             WorkerStatus::Succeeded => "succeeded".to_owned(),
             WorkerStatus::Failed => "failed without a reason".to_owned(),
             WorkerStatus::Cancelled => "cancelled".to_owned(),
+            WorkerStatus::Unknown(_) => "without a reason".to_owned(),
         },
     }
 }
@@ -106,6 +111,22 @@ mod tests {
                 AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), detail: detail() },
             ),
             (WorkerStatus::Failed, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
+            (
+                WorkerStatus::from_name("SHELVED"),
+                Some(CancelReason::from_name("quota")),
+                AttemptEnd::Failed {
+                    class: Some(ErrorClass::NonRetryable),
+                    detail: format!(
+                        "its core says `SHELVED`, which this version does not know ({})",
+                        detail()
+                    ),
+                },
+            ),
+            (
+                WorkerStatus::Cancelled,
+                Some(CancelReason::from_name("quota")),
+                AttemptEnd::Cancelled { reason: CancelReason::from_name("quota"), detail: detail() },
+            ),
             (WorkerStatus::Cancelled, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
             (WorkerStatus::Cancelled, Some(CancelReason::Lost), AttemptEnd::Lost { detail: detail() }),
             (

@@ -162,7 +162,10 @@ impl RunMachine {
                     out,
                 );
             }
-            AttemptEnd::Cancelled { reason: CancelReason::User | CancelReason::Parent, detail } => {
+            AttemptEnd::Cancelled {
+                reason: CancelReason::User | CancelReason::Parent | CancelReason::Unknown(_),
+                detail,
+            } => {
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
             }

@@ -145,8 +145,9 @@ fn what_a_failure_means_for_the_steps_after_it_and_for_the_run() {
         if bench.machine.state(&"b".into()) == Some(StepState::Starting) {
             bench.succeeds("b", 1).succeeds("c", 1);
         }
-        let states = ["a", "b", "c", "free"].map(|step| bench.machine.state(&step.into()).unwrap().name());
-        let class = class.map_or("any class", ErrorClass::name);
+        let states =
+            ["a", "b", "c", "free"].map(|step| bench.machine.state(&step.into()).unwrap().to_string());
+        let class = class.as_ref().map_or("any class", ErrorClass::name);
         told += &format!("{keys}, {class}: {}; {}\n", states.join(" "), bench.told.last().unwrap());
     }
     insta::assert_snapshot!(told, @r"

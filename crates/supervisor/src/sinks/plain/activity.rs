@@ -88,6 +88,7 @@ pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: b
                 Some(ChangeKind::Created) => "created",
                 Some(ChangeKind::Deleted) => "deleted",
                 Some(ChangeKind::Modified) | None => "changed",
+                Some(ChangeKind::Unknown(ref word)) => word.as_str(),
             };
             one(format!("{action} {}", words(&change.path)))
         }

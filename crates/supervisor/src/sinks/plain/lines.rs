@@ -20,6 +20,7 @@ pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {
         StepState::Skipped => ("-", Ink::Faint),
         StepState::Cancelled | StepState::Ending => ("■", Ink::Caution),
         StepState::Lost => ("?", Ink::Bad),
+        StepState::Unknown(_) => ("*", Ink::Caution),
         StepState::Pending | StepState::Ready | StepState::Starting | StepState::Running => {
             (" ", Ink::Strong)
         }
@@ -58,6 +59,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         StepState::Skipped => parts.push(because("skipped")),
         StepState::Cancelled => parts.push(because("cancelled")),
         StepState::Lost => parts.push(because("lost")),
+        StepState::Unknown(state) => parts.push(because(state.as_str())),
     }
     if step.state.is_final() {
         let mut end = step.duration_ms.map_or(String::new(), duration);
@@ -113,18 +115,20 @@ pub(super) fn phase(attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> 
         AttemptPhase::Draining { limit_ms } => {
             format!("worker has ended, its pipes are open for at most {} more", duration(*limit_ms))
         }
+        AttemptPhase::Unknown(other) => format!("is in the phase `{}`", other.tag),
     };
     format!("{}  {what}", words(&attempt.to_string()))
 }
 
 /// The run is being ended.
 pub(super) fn ending(view: &RunView, reason: CancelReason, force: bool, colour: bool) -> String {
-    let why = match reason {
+    let why = match &reason {
         CancelReason::User => "the user asked",
         CancelReason::Timeout => "its time is over",
         CancelReason::Budget => "its budget is used up",
         CancelReason::Parent => "who started it has gone",
         CancelReason::Lost => "the core is lost",
+        CancelReason::Unknown(word) => word.as_str(),
     };
     let active: Vec<_> =
         view.steps.iter().filter(|step| step.state.is_active()).map(|step| step.plan.step.as_str()).collect();
