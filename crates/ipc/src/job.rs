@@ -298,8 +298,8 @@ pub struct JobOptions {
     /// `graceMs`: time between TERM and KILL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<u64>,
-    /// `redact`: values that must not be seen in anything the core records or sends. They are never traced and never
-    /// recorded.
+    /// `redact`: values that must not be seen in any free text the core records or sends: output, messages, what agents say.
+    /// Keys, kinds, ids and names stay as they are. They are never traced and never recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact: Vec<SecretText>,
     /// `environment`: which variables of the core's environment the worker is given; absent for all.

@@ -21,6 +21,7 @@ mod pending;
 mod permit;
 mod result;
 mod tagged;
+mod text;
 mod time;
 
 pub use decode::{DecodeError, DecodeErrorKind, decode};
@@ -49,4 +50,5 @@ pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
 };
 pub use tagged::decode_tagged;
+pub use text::FreeText;
 pub use time::{Mono, UtcMillis};

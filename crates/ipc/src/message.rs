@@ -374,8 +374,8 @@ impl<'de> Deserialize<'de> for CoreEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mask {
-    /// `value`: must not be seen in anything the supervisor records or shows from now on; it belongs into `redact` of
-    /// every later job.
+    /// `value`: must not be seen in any free text the supervisor records or shows from now on; it belongs into `redact`
+    /// of every later job.
     pub value: SecretText,
 }
 

@@ -12,6 +12,7 @@ mod manifest;
 mod partial;
 mod record;
 mod state;
+mod text;
 mod timeline;
 mod view;
 mod wish;
