@@ -15,8 +15,7 @@ mod state;
 mod unspoken;
 mod whole;
 
-use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -123,6 +122,8 @@ pub struct WorkerHost {
     budgets: Rc<Budgets>,
     /// What must not be seen of what they write.
     pub secrets: Secrets,
+    /// Somebody was told that no more can be hidden.
+    told_of_full: Rc<Cell<bool>>,
     /// Where they may tell more of it.
     sockets: Option<Rc<Sockets>>,
 }
@@ -136,6 +137,7 @@ impl WorkerHost {
             orphans: Orphans::new(),
             budgets: Rc::default(),
             secrets: secrets_of_environment(),
+            told_of_full: Rc::default(),
             sockets: None,
         }
     }
@@ -145,16 +147,6 @@ impl WorkerHost {
     pub fn with_sockets_in(mut self, dir: PathBuf) -> Self {
         self.sockets = Some(Rc::new(Sockets::new(dir)));
         self
-    }
-}
-
-impl WorkerHost {
-    /// A text that does not come of the output of a worker, such as the command line of a process, as it may be seen.
-    pub(crate) fn without_secrets(&self, text: String) -> String {
-        match self.secrets.redact_str(&text) {
-            Cow::Owned(redacted) => redacted,
-            Cow::Borrowed(_) => text,
-        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello,
-    Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason, RequestId,
-    SecretText, WorkerTask, error_code,
+    CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, FreeText,
+    Heartbeat, Hello, Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason,
+    RequestId, SecretText, WorkerTask, error_code,
 };
 use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
@@ -193,7 +193,7 @@ impl CoreState {
                 self.outbox.core_event(self.clock, event);
             }
             WorkerNotice::Leaked { job_id, leaked } => self.leaked(job_id, leaked),
-            WorkerNotice::Warning(message) => self.warn(format!("job {job_id}: {message}")),
+            WorkerNotice::Warning(message) => self.warn_of(Some(&job_id), message),
         }
     }
 
@@ -209,12 +209,20 @@ impl CoreState {
     }
 
     fn leaked(&mut self, job_id: Option<JobId>, mut leaked: Leaked) {
-        leaked.command = self.host.without_secrets(leaked.command);
+        leaked.visit_text(&mut |text| self.host.secrets.redact(text));
         self.outbox.core_event(self.clock, CoreEvent::Leaked { job_id, leaked });
     }
 
     fn warn(&mut self, message: String) {
-        let message = self.host.without_secrets(message);
+        self.warn_of(None, message);
+    }
+
+    /// The name of a job is no text: a reader finds its step by it.
+    fn warn_of(&mut self, job: Option<&JobId>, mut message: String) {
+        self.host.secrets.redact(&mut message);
+        if let Some(job) = job {
+            message.insert_str(0, &format!("job {job}: "));
+        }
         self.outbox.core_event(self.clock, CoreEvent::Warning { message });
     }
 

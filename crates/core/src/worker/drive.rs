@@ -88,9 +88,15 @@ impl Drop for Unfinished<'_> {
 }
 
 /// The socket of the attempt, which is there until the attempt has ended. A worker can do without.
-fn open_socket(shared: &Shared) -> Option<MaskSocket> {
-    let Shared { state, host, news, .. } = shared;
-    let opened = host.sockets.as_ref()?.open(&host.secrets, news);
+fn open_socket(shared: &Rc<Shared>) -> Option<MaskSocket> {
+    let Shared { state, host, news, .. } = &**shared;
+    let of = Rc::downgrade(shared);
+    let full = move || {
+        if let Some(shared) = of.upgrade() {
+            shared.state.borrow_mut().no_more_is_hidden();
+        }
+    };
+    let opened = host.sockets.as_ref()?.open(&host.secrets, news, full);
     opened
         .map_err(|error| state.borrow_mut().warn(format!("`roboppi mask` will not work in it: {error}")))
         .ok()

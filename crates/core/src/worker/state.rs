@@ -6,11 +6,11 @@ use std::fmt;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity, RecordLimits,
-    ResultDetails, WorkerEvent, WorkerResult,
+    CancelReason, EndingPhase, FreeText, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity,
+    RecordLimits, ResultDetails, WorkerEvent, WorkerResult,
 };
 use roboppi_process::{ChildReport, ChildWatch, Control};
-use roboppi_redact::Redactor;
+use roboppi_redact::{MOST_BYTES, MOST_VALUES, Redactor};
 use roboppi_run::AttemptRecord;
 use roboppi_worker_adapters::{
     ExitKind, HostAnswer, HostReply, SessionEffect, TimerId, Translation, WorkerEnd,
@@ -21,7 +21,7 @@ use super::idle::{IdleWatch, Sample};
 use super::record::{Outgrown, Recorder};
 use super::repetition::Repetition;
 use super::unspoken::Unspoken;
-use super::whole::shorten;
+use super::whole::{shorten, shorten_result};
 use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
 use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
 use crate::orphans::{Left, WatchedJob};
@@ -43,6 +43,7 @@ pub(super) struct State {
     /// Of stdout and stderr.
     redactors: [Redactor; 2],
     clean: Vec<u8>,
+    plain: Vec<u8>,
     repetitions: [Repetition; 2],
     unspoken: Unspoken,
     progress: ProgressThinner,
@@ -94,6 +95,7 @@ impl State {
             recorder: Recorder::default(),
             redactors: [(); 2].map(|()| Redactor::new(&host.secrets).with_masks()),
             clean: Vec::new(),
+            plain: Vec::new(),
             repetitions: <[Repetition; 2]>::default(),
             unspoken: Unspoken::default(),
             progress: ProgressThinner::new(options.limits.progress_time),
@@ -217,28 +219,62 @@ impl State {
         self.translate(now, |translation, effects| translation.started(now, effects));
     }
 
-    /// Takes secrets out before anything else sees what came.
+    /// Takes secrets out before anything else sees what came. Only the session is given it as it is.
     fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
-        let mut clean = std::mem::take(&mut self.clean);
-        self.redactors[stream as usize].push(bytes, &mut clean);
-        self.take_in(now, stream, &clean);
+        let (mut clean, mut plain) = (std::mem::take(&mut self.clean), std::mem::take(&mut self.plain));
+        let redactor = &mut self.redactors[stream as usize];
+        redactor.push_both(bytes, &mut clean, &mut plain);
+        if redactor.take_refused() {
+            self.no_more_is_hidden();
+        }
+        self.take_in(now, stream, &clean, &plain);
         clean.clear();
-        self.clean = clean;
+        plain.clear();
+        (self.clean, self.plain) = (clean, plain);
     }
 
     /// Takes in what might have been the beginning of a secret, and was not.
     fn rest_of_output(&mut self, now: Mono) {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
-            let mut clean = Vec::new();
-            self.redactors[stream as usize].finish(&mut clean);
-            self.take_in(now, stream, &clean);
+            let (mut clean, mut plain) = (Vec::new(), Vec::new());
+            let redactor = &mut self.redactors[stream as usize];
+            redactor.finish_both(&mut clean, &mut plain);
+            if redactor.take_refused() {
+                self.no_more_is_hidden();
+            }
+            self.take_in(now, stream, &clean, &plain);
         }
     }
 
-    fn take_in(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
-        if bytes.is_empty() {
+    /// Says, once for all workers, that a value which one wanted hidden is not.
+    pub(super) fn no_more_is_hidden(&mut self) {
+        if !self.host.told_of_full.replace(true) {
+            self.warn(format!(
+                "it masked one value too many: {MOST_VALUES} values, or {} KiB of them, are hidden already; this one and \
+                 all that any step masks from here on are NOT hidden",
+                MOST_BYTES / 1024
+            ));
+        }
+    }
+
+    fn take_in(&mut self, now: Mono, stream: OutputStream, bytes: &[u8], plain: &[u8]) {
+        if !bytes.is_empty() {
+            self.record(now, stream, bytes);
+        }
+        if bytes.is_empty() && plain.is_empty() {
             return;
         }
+        let before = self.said;
+        self.translate(now, |translation, effects| {
+            translation.output_both(now, stream, plain, bytes, effects);
+        });
+        let only_waits = self.said[0] == before[0] && self.said[1] > before[1];
+        if let Some(idle) = self.idle.as_mut().filter(|_| !only_waits) {
+            idle.active(now);
+        }
+    }
+
+    fn record(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
         let ts = self.host.clock.utc();
         let offset = self.recorder.output(stream, bytes, ts);
         self.pass_on_trouble();
@@ -246,15 +282,9 @@ impl State {
         if let Some(repeated) = self.repetitions[stream as usize].push(bytes) {
             self.warn(repeated.to_string());
         }
-        let Some(translation) = &mut self.translation else { return };
-        if self.show_output && translation.is_raw(stream) {
+        let is_raw = self.translation.as_ref().is_some_and(|translation| translation.is_raw(stream));
+        if self.show_output && is_raw {
             self.live.output(now, ts, stream, offset, bytes);
-        }
-        let before = self.said;
-        self.translate(now, |translation, effects| translation.output(now, stream, bytes, effects));
-        let only_waits = self.said[0] == before[0] && self.said[1] > before[1];
-        if let Some(idle) = self.idle.as_mut().filter(|_| !only_waits) {
-            idle.active(now);
         }
     }
 
@@ -376,13 +406,11 @@ impl State {
         self.recorder.finish();
         let details: &mut ResultDetails = outcome.result.details.get_or_insert_default();
         details.leaked = std::mem::take(&mut self.leaked);
-        for leaked in &mut details.leaked {
-            leaked.command = self.host.without_secrets(std::mem::take(&mut leaked.command));
-        }
-        details.error = details.error.take().map(|error| self.host.without_secrets(error));
         details.log_bytes = self.recorder.log_bytes();
         details.events_bytes = self.recorder.events_bytes();
         details.last_seq = self.live.last_seq();
+        outcome.result.visit_text(&mut |text| self.host.secrets.redact(text));
+        shorten_result(&mut outcome.result);
         self.recorder.close();
         self.pass_on_trouble();
         self.translation = None;
