@@ -61,7 +61,7 @@ fn instructions(args: &AgentArgs) -> Result<String, Failure> {
 
 fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    line.chars().take(60).collect()
+    line.trim_end().to_owned()
 }
 
 /// The workflow of one step that does it. Its text is for the record: JSON is YAML.

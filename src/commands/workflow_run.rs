@@ -39,6 +39,9 @@ use viewer::Viewer;
 /// How long the core may take to answer when nobody says otherwise.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Characters of the name, and of the title, of a run that has none of its own.
+const LONGEST_NAME: usize = 60;
+
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.how.view)?;
     let file = workflow_file::read(&args.file, args.strict, args.how.view.color)?;
@@ -75,7 +78,10 @@ pub(crate) fn execute(
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
-    perform(args, settings(args, file, None)?, view, purpose)
+    let settings = settings(args, file, None)?;
+    let title = settings.secrets.hidden.redact_str(&purpose.title).chars().take(LONGEST_NAME).collect();
+    let purpose = Purpose { title, ..purpose.clone() };
+    perform(args, settings, view, &purpose)
 }
 
 fn perform(
@@ -178,7 +184,7 @@ fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
 /// `earlier` is where the steps of the run worked that this one goes on with.
 fn settings(
     args: &HowArgs,
-    workflow: WorkflowFile,
+    mut workflow: WorkflowFile,
     earlier: Option<PathBuf>,
 ) -> Result<RunSettings, Failure> {
     let current =
@@ -190,6 +196,11 @@ fn settings(
     };
     let secrets =
         RunSecrets::collect(&workflow.workflow, &workspace, env::vars_os()).map_err(Failure::usage)?;
+    if workflow.path.as_os_str().is_empty() {
+        // Of a run without a file nobody has chosen the name: it is the beginning of the instructions.
+        let hidden = secrets.hidden.redact_str(&workflow.workflow.name);
+        workflow.workflow.name = hidden.chars().take(LONGEST_NAME).collect();
+    }
     Ok(RunSettings {
         workflow,
         workspace,

@@ -11,7 +11,7 @@ use crate::env::{Invocation, TestEnv};
 const FAKE: &str = include_str!("fake_claude.sh");
 
 /// A place with a `claude`.
-fn with_claude() -> TestEnv {
+pub(crate) fn with_claude() -> TestEnv {
     let env = TestEnv::new();
     let program = env.path("bin/claude");
     fs::create_dir(program.parent().unwrap()).unwrap();
@@ -21,7 +21,7 @@ fn with_claude() -> TestEnv {
 }
 
 /// The command, with the fake first in its path.
-fn finding<'e>(env: &TestEnv, command: Invocation<'e>) -> Invocation<'e> {
+pub(crate) fn finding<'e>(env: &TestEnv, command: Invocation<'e>) -> Invocation<'e> {
     let dirs = [env.path("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
     command.env("PATH", std::env::join_paths(dirs).unwrap())
 }

@@ -49,6 +49,7 @@ mod screen_logs;
 mod screen_manners;
 mod screen_mouse;
 mod screen_storms;
+mod secret_words;
 mod secrets;
 mod show;
 mod stream;

@@ -12,6 +12,7 @@ mod context_dir;
 mod control;
 mod core_link;
 mod error;
+mod names;
 mod prepare;
 mod received;
 mod recorder;

@@ -19,6 +19,7 @@ use crate::context_dir::ContextDir;
 use crate::control::ControlPlace;
 use crate::core_link::CoreLaunch;
 use crate::error::StartError;
+use crate::names::OpenNames;
 use crate::recorder::Recorder;
 use crate::runner::Runner;
 use crate::settings::RunSettings;
@@ -82,8 +83,12 @@ impl PreparedRun {
         let feed = Arc::new(LiveFeed::default());
         let (wish, wishes) = mpsc::channel(WISHES);
         let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
-        let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone());
+        let names = OpenNames::of(&settings);
+        let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone(), names);
         recorder.event(run_started(&settings, &run_id));
+        if let Some(warning) = settings.name_warning() {
+            recorder.warn(warning, None);
+        }
         for warning in &settings.secrets.warnings {
             recorder.warn(warning.clone(), None);
         }
@@ -153,7 +158,8 @@ fn write_record(
 ) -> Result<(RunDir, JournalWriter), RecordError> {
     let run_dir = root.create_run(&manifest.run_id)?;
     run_dir.write_manifest(manifest)?;
-    run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
+    let workflow = OpenNames::of(settings).hide_in_source(&settings.secrets.hidden, &settings.workflow.text);
+    run_dir.write_workflow(&workflow)?;
     let journal = JournalWriter::create(&run_dir)?;
     Ok((run_dir, journal))
 }
@@ -165,17 +171,18 @@ fn manifest(
     control: Option<&Path>,
 ) -> Manifest {
     let fingerprint = Sha256::digest(settings.workflow.text.as_bytes());
+    let mut names = OpenNames::of(settings);
     let pid = std::process::id();
     Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.clone(),
-        name: settings.secrets.hidden.redact_str(&settings.workflow.workflow.name).into_owned(),
+        name: settings.workflow.workflow.name.clone(),
         workflow: text(&settings.workflow.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
         arguments: settings
             .arguments
             .iter()
-            .map(|argument| settings.secrets.hidden.redact_str(argument).into_owned())
+            .map(|argument| names.hide_in_source(&settings.secrets.hidden, argument))
             .collect(),
         workspace: text(&settings.workspace),
         context_dir: text(&settings.context_dir()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use roboppi_ipc::{JobEvent, OutputStream, RecordLimits, WorkerEvent, WorkerOutput};
+use roboppi_ipc::{FreeText, JobEvent, OutputStream, RecordLimits, WorkerEvent, WorkerOutput};
 use roboppi_journal::{EventFileWriter, LogLimits, RecordError, SpoolWriter};
 use roboppi_redact::Secrets;
 use roboppi_run::AttemptRecord;
@@ -39,8 +39,9 @@ impl ReceivedRecord {
     /// Writes an event down, and gives it as a core that records would have sent it. The error is the first
     /// one only: what follows is shown and not recorded.
     pub(crate) fn event(&mut self, event: JobEvent) -> (AttemptRecord, Option<RecordError>) {
-        let JobEvent { ts, seq, event, .. } = event;
-        let event = self.without_secrets(event);
+        let JobEvent { ts, seq, mut event, .. } = event;
+        // Such a core knows of no secrets. Each event of it is a whole line, or a whole value.
+        event.visit_text(&mut |text| self.secrets.redact(text));
         let (event, trouble) = match event {
             WorkerEvent::Stdout(output) => self.line(OutputStream::Stdout, output, ts),
             WorkerEvent::Stderr(output) => self.line(OutputStream::Stderr, output, ts),
@@ -57,13 +58,6 @@ impl ReceivedRecord {
         };
         let first = trouble.filter(|_| !std::mem::replace(&mut self.told, true));
         (record, first)
-    }
-
-    /// Such a core knows of no secrets. Each event of it is a whole line, or a whole value.
-    fn without_secrets(&self, event: WorkerEvent) -> WorkerEvent {
-        let Ok(mut value) = serde_json::to_value(&event) else { return event };
-        self.secrets.redact_value(&mut value);
-        serde_json::from_value(value).unwrap_or(event)
     }
 
     fn line(

@@ -7,11 +7,13 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use roboppi_attach::LiveFeed;
+use roboppi_ipc::FreeText;
 use roboppi_journal::{JournalSync, JournalWriter, SnapshotWriter};
 use roboppi_redact::Secrets;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
 
 use crate::clock;
+use crate::names::OpenNames;
 use crate::snapshots::Snapshots;
 
 /// How long an event may wait for the disk (not for the file, which has it at once).
@@ -27,6 +29,9 @@ pub(crate) struct Recorder {
     feed: Arc<LiveFeed>,
     syncer: Option<Syncer>,
     secrets: Secrets,
+    names: OpenNames,
+    /// Somebody knows that a value which a worker had hidden is in a name.
+    told_of_names: bool,
 }
 
 #[derive(Debug)]
@@ -36,15 +41,40 @@ enum Journal {
 }
 
 impl Recorder {
-    pub(crate) fn new(journal: JournalWriter, feed: Arc<LiveFeed>, secrets: Secrets) -> Self {
+    pub(crate) fn new(
+        journal: JournalWriter,
+        feed: Arc<LiveFeed>,
+        secrets: Secrets,
+        mut names: OpenNames,
+    ) -> Self {
+        // What they hold by now is told before anything begins.
+        names.more_are_exposed(&secrets);
         let syncer = journal.sync_handle().ok().and_then(|sync| Syncer::start(sync, journal.snapshots()));
-        Self { journal: Journal::Written(journal), feed, syncer, secrets }
+        let journal = Journal::Written(journal);
+        Self { journal, feed, syncer, secrets, names, told_of_names: false }
     }
 
-    /// Writes an event of the run down, then publishes it.
-    pub(crate) fn event(&mut self, event: RunEvent) {
+    /// Takes secrets out of a text of the supervisor, and leaves the names in it.
+    pub(crate) fn hide(&mut self, text: &mut String) {
+        self.names.hide(&self.secrets, text);
+    }
+
+    /// A worker has had one more value hidden.
+    pub(crate) fn secrets_grew(&mut self) {
+        if !self.told_of_names && self.names.more_are_exposed(&self.secrets) {
+            self.told_of_names = true;
+            if let Some(warning) = self.names.warning(&self.secrets) {
+                self.warn(warning, None);
+            }
+        }
+    }
+
+    /// Takes secrets out of the free texts of an event of the run, writes it down, then publishes it.
+    pub(crate) fn event(&mut self, mut event: RunEvent) {
         let ts = clock::now();
-        let event = without_secrets(&self.secrets, event);
+        if !self.secrets.is_empty() {
+            event.visit_text(&mut |text| self.names.hide(&self.secrets, text));
+        }
         let record = match &mut self.journal {
             Journal::Written(writer) => match writer.append(ts, event.clone()) {
                 Ok(record) => {
@@ -89,24 +119,6 @@ impl Recorder {
     fn publish(&self, record: JournalRecord) {
         self.feed.publish(RunRecord::Journal(record));
     }
-}
-
-/// The event with every secret taken out of its texts. Nearly always there is none.
-fn without_secrets(secrets: &Secrets, event: RunEvent) -> RunEvent {
-    if secrets.is_empty() {
-        return event;
-    }
-    let Ok(mut value) = serde_json::to_value(&event) else { return event };
-    let before = value.clone();
-    secrets.redact_value(&mut value);
-    if value == before {
-        return event;
-    }
-    // A name that holds a secret may not be one any more: then nothing is worth more than the secret.
-    serde_json::from_value(value).unwrap_or_else(|_| RunEvent::Warning {
-        message: "an event held a secret and was left out".to_owned(),
-        step: None,
-    })
 }
 
 /// Brings the journal to the disk, off the path of events: one flush for all that came within

@@ -247,8 +247,9 @@ impl Runner {
         false
     }
 
-    fn answer(&mut self, refused: Option<String>) {
+    fn answer(&mut self, mut refused: Option<String>) {
         let Some((wish, Wisher { by, answer })) = self.wish.take() else { return };
+        refused.iter_mut().for_each(|why| self.shared.recorder().hide(why));
         self.shared.recorder().event(RunEvent::Wish { wish, by, refused: refused.clone() });
         if let Some(answer) = answer {
             // Whoever asked may have left; the journal has the answer, too.

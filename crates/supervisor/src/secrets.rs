@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use roboppi_ipc::SecretText;
-use roboppi_redact::{Secrets, looks_secret};
+use roboppi_redact::{MOST_BYTES, MOST_VALUES, Secrets, looks_secret};
 use roboppi_workflow::{SecretSource, Workflow};
 
 /// What is hidden in a run, and what of it its core must be told.
@@ -50,6 +50,17 @@ impl RunSecrets {
                     .warnings
                     .push(format!("the secret {name} is too short to be hidden: it has less than 8 bytes"));
             }
+        }
+        let left_out = secrets.hidden.left_out();
+        if let Some(first) = left_out.first() {
+            let others = match left_out.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            secrets.warnings.push(format!(
+                "the secret {first}{others} cannot be hidden: {MOST_VALUES} values, or {} KiB of them, are hidden already",
+                MOST_BYTES / 1024
+            ));
         }
         Ok(secrets)
     }
@@ -94,4 +105,24 @@ fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, String> {
         .output()
         .map_err(|error| failed(error.to_string()))?;
     if output.status.success() { Ok(output.stdout) } else { Err(failed(output.status.to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_warned_of() {
+        let flow = "name: flow\nversion: \"1\"\ntimeout: 1m\nsteps:\n  work:\n    worker: CUSTOM\n    \
+            capabilities: [RUN_COMMANDS]\n    instructions: \"true\"\n";
+        let workflow = roboppi_workflow::parse(flow).workflow.unwrap();
+        let warnings = |count: usize| {
+            let variables = (0..count)
+                .map(|number| (format!("N{number:04}_TOKEN").into(), format!("value-{number:04}").into()));
+            RunSecrets::collect(&workflow, Path::new("/"), variables).unwrap().warnings
+        };
+        assert_eq!(warnings(MOST_VALUES), [""; 0]);
+        let expected = "the secret N1000_TOKEN and 1 more cannot be hidden: 1000 values, or 256 KiB of them, are hidden already";
+        assert_eq!(warnings(MOST_VALUES + 2), [expected]);
+    }
 }

@@ -95,6 +95,9 @@ impl EarlierRun {
             return Err(Failure::usage(message));
         }
         if args.resume.dry_run {
+            if let Some(warning) = settings.name_warning() {
+                terminal::say(&format!("roboppi: warning: {}", plain(&warning)));
+            }
             let text =
                 if args.how.view.output == Output::Json { self.as_json(&plan) } else { self.as_text(&plan) };
             return out::print(&text).map(Some);

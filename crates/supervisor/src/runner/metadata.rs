@@ -49,6 +49,8 @@ impl Shared {
         detail: Option<&str>,
         wall_time_ms: u64,
     ) {
+        let mut error = detail.filter(|_| state != StepState::Succeeded).map(str::to_owned);
+        error.iter_mut().for_each(|error| self.recorder().hide(error));
         let Some(step) = self.settings.workflow.workflow.steps.get(id) else { return };
         let facts = self.facts.borrow();
         let Some(facts) = facts.get(id) else { return };
@@ -82,7 +84,7 @@ impl Shared {
             worker_result: facts.result.as_ref().map(|result| WorkerCost { cost: result.cost }),
             exit_code: facts.result.as_ref().and_then(|result| result.exit_code),
             error_class: facts.result.as_ref().and_then(|result| result.error_class),
-            error: if state == StepState::Succeeded { None } else { detail },
+            error: error.as_deref(),
             log: &log,
         };
         let workspace = step_workspace(&self.settings.workspace, step);

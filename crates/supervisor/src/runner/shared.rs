@@ -142,6 +142,7 @@ impl Shared {
     pub(super) fn mask(&self, value: SecretText) {
         // The core took it, so there is room for it here.
         let _taken = self.settings.secrets.hidden.add("mask", value.reveal().as_bytes());
+        self.recorder().secrets_grew();
         self.masked.borrow_mut().push(value);
     }
 
