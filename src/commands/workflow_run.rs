@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_attach::RunSource;
+use roboppi_attach::{RunSource, SameFile};
 use roboppi_core::mask::SocketPlace;
 use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
 use roboppi_journal::StateRoot;
@@ -184,8 +184,12 @@ fn settings(
     let current =
         || env::current_dir().map_err(|error| Failure::usage(format!("the current directory: {error}")));
     let workspace = match &args.workspace {
-        Some(dir) => std::path::absolute(dir)
-            .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?,
+        Some(dir) => {
+            let dir = std::path::absolute(dir)
+                .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?;
+            // Another spelling of the place where the earlier run worked is no other place.
+            earlier.filter(|earlier| SameFile::as_file(&dir).is(earlier)).unwrap_or(dir)
+        }
         None => earlier.map_or_else(current, Ok)?,
     };
     let secrets =

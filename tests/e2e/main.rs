@@ -51,6 +51,7 @@ mod screen_mouse;
 mod screen_storms;
 mod secrets;
 mod show;
+mod spaces;
 mod stream;
 mod transports;
 mod wait;

@@ -11,6 +11,7 @@ mod file;
 mod history;
 mod live;
 mod replay;
+mod same_file;
 mod source;
 mod survivors;
 
@@ -21,5 +22,6 @@ pub use history::History;
 pub use live::{LiveFeed, LiveSource};
 pub use replay::{AtEnd, InvalidSpeed, PlayInput, Playback, Position, ReplaySource, Speed};
 pub use roboppi_run::Wish;
+pub use same_file::SameFile;
 pub use source::{Following, Next, Records, RunSource};
 pub use survivors::survivors;

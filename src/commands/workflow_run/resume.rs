@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use roboppi_attach::{Standing, survivors};
+use roboppi_attach::{SameFile, Standing, survivors};
 use roboppi_journal::{RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
@@ -181,12 +181,13 @@ fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepId>, F
 /// The last run of a workflow file that was not taken in from elsewhere.
 fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> Result<RunId, Failure> {
     let workspace = workspace.and_then(|dir| std::path::absolute(dir).ok());
-    let path = file.path.to_string_lossy();
+    let workspace = workspace.as_deref().map(SameFile::as_file);
+    let path = SameFile::as_file(&file.path);
     let is_it = |id: &RunId| {
         let dir = root.open_run(id).ok().filter(|dir| !dir.is_imported());
         dir.and_then(|dir| dir.manifest().ok()).is_some_and(|manifest| {
-            let here = workspace.as_deref().is_none_or(|dir| Path::new(&manifest.workspace) == dir);
-            manifest.workflow == path && here
+            let here = workspace.as_ref().is_none_or(|dir| dir.is(Path::new(&manifest.workspace)));
+            !manifest.workflow.is_empty() && path.is(Path::new(&manifest.workflow)) && here
         })
     };
     let runs = root.runs().map_err(Failure::own)?;
