@@ -78,6 +78,12 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
         let going_on = if live { "; it goes on, and this is how it was" } else { "" };
         let (files, size) = (exported.files, record::bytes(exported.bytes));
         terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
+        for path in exported.left_out {
+            let path = plain(&path.display().to_string());
+            terminal::say(&format!(
+                "roboppi: not in it: {path}, which is a symbolic link or a special file and no part of a record"
+            ));
+        }
     }
     Ok(code)
 }

@@ -39,6 +39,7 @@ mod permits;
 mod plain;
 mod processes;
 mod record;
+mod record_links;
 mod replay;
 mod resume;
 mod run_files;

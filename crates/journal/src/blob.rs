@@ -52,10 +52,7 @@ impl BlobWriter {
         if is_run_full || self.written.saturating_add(len) > self.limits.events(false) {
             return Ok(None);
         }
-        match files::create_new_dir(&self.dir) {
-            Err(RecordError::Exists { .. }) | Ok(()) => {}
-            Err(error) => return Err(error),
-        }
+        files::ensure_dir_in_run(&self.dir)?;
         let dir = File::open(&self.dir).map_err(RecordError::io("open", &self.dir))?;
         self.disk.look(&dir, &path, len)?;
         files::place(&path, content)?;

@@ -41,6 +41,15 @@ pub enum RecordError {
         /// What is there.
         path: PathBuf,
     },
+    /// Something in the place of a file or directory of the record that roboppi did not put there.
+    #[error(
+        "{} is a symbolic link or a special file; a record holds neither, so it was not followed and not read",
+        path.display()
+    )]
+    NotPlain {
+        /// What is there.
+        path: PathBuf,
+    },
     /// The disk is nearly full, and what is left belongs to others.
     #[error(
         "{} is not written any further: {free} bytes are free on its disk, and {least} are to stay free; make room, \

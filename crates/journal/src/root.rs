@@ -82,7 +82,8 @@ impl StateRoot {
     /// [`RecordError::RunNotFound`] when it is not there.
     pub fn open_run(&self, id: &RunId) -> Result<RunDir, RecordError> {
         let path = self.runs_dir().join(id.as_str());
-        if path.is_dir() { Ok(RunDir::at(path)) } else { Err(self.not_found(id.as_str())) }
+        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+        if is_there { Ok(RunDir::at(path)) } else { Err(self.not_found(id.as_str())) }
     }
 
     /// Removes a run. It leaves the list at once; what cannot be removed goes with the next one.
@@ -94,7 +95,7 @@ impl StateRoot {
         let path = runs.join(id.as_str());
         let gone = runs.join(format!("{REMOVED}{id}"));
         fs::rename(&path, &gone).map_err(RecordError::io("remove", &path))?;
-        for entry in files::list(&runs)? {
+        for entry in files::list_runs(&runs)? {
             if entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED)) {
                 let path = entry.path();
                 fs::remove_dir_all(&path).map_err(RecordError::io("remove", &path))?;
@@ -154,7 +155,9 @@ impl StateRoot {
     /// Reads a file that [`StateRoot::write_derived`] wrote; `None` when there is none.
     #[must_use]
     pub fn read_derived(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(name)).ok()
+        let path = self.dir.join(name);
+        let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        is_file.then(|| fs::read(path).ok()).flatten()
     }
 
     /// Puts a file beside the runs that belongs to none of them and can be made anew from them. After a crash of the system
@@ -163,7 +166,7 @@ impl StateRoot {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_derived(&self, name: &str, content: &[u8]) -> Result<(), RecordError> {
-        files::place(&self.dir.join(name), content)
+        files::place_beside_runs(&self.dir.join(name), content)
     }
 
     fn not_found(&self, text: &str) -> RecordError {

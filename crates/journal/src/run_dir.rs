@@ -78,10 +78,29 @@ impl RunDir {
         Ok(Base::parse(&self.path, base)?.events())
     }
 
+    /// The workflow as it was.
+    ///
+    /// # Errors
+    /// When `workflow.yaml` cannot be read.
+    pub fn workflow_text(&self) -> Result<String, RecordError> {
+        let path = self.workflow_path();
+        String::from_utf8(files::read(&path)?).map_err(|error| {
+            RecordError::io("read", &path)(io::Error::new(io::ErrorKind::InvalidData, error))
+        })
+    }
+
+    /// The file `core.stderr`, to read; `None` when the core said nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open_core_stderr(&self) -> Result<Option<fs::File>, RecordError> {
+        files::open_read(&self.core_stderr_path())
+    }
+
     /// Whether somebody wants to keep it: there is a file `pinned`.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        self.pin_path().exists()
+        self.pin_path().symlink_metadata().is_ok()
     }
 
     /// Keeps it from being removed, or no longer.

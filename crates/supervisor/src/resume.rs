@@ -1,7 +1,6 @@
 //! Goes on with an earlier run: what is left of it, and what of that counts.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -89,7 +88,7 @@ impl Resume {
 
 /// What is known of the earlier run, and what is there of it now.
 fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<Earlier> {
-    let workflow = fs::read_to_string(dir.workflow_path()).ok().and_then(|text| parse(&text).workflow);
+    let workflow = dir.workflow_text().ok().and_then(|text| parse(&text).workflow);
     let mut steps = HashMap::new();
     for step in &view.steps {
         let id = &step.plan.step;

@@ -1,6 +1,5 @@
 //! Reads what the screen shows of the record, beside logs.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -39,9 +38,11 @@ impl Fetcher {
                 self.core = Some(len);
                 Some(CoreTail { lines, skipped, path: shown, error: None })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(CoreTail::default()),
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Some(CoreTail::default())
+            }
             Err(error) => {
-                let error = Some(format!("{shown} cannot be read: {error}"));
+                let error = Some(error.to_string());
                 Some(CoreTail { path: shown, error, ..CoreTail::default() })
             }
         }
@@ -149,15 +150,17 @@ fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, Recor
 }
 
 /// Length of the file, bytes that are not shown, lines; `None` when the length is still `known`.
-fn core_tail(path: &Path, known: Option<u64>) -> io::Result<Option<(u64, u64, Vec<String>)>> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
+fn core_tail(path: &Path, known: Option<u64>) -> Result<Option<(u64, u64, Vec<String>)>, RecordError> {
+    let run = RunDir::at(path.parent().unwrap_or_else(|| Path::new(".")).to_owned());
+    let unreadable = |source| RecordError::Io { action: "read", path: path.to_owned(), source };
+    let file = run.open_core_stderr()?.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
+    let len = file.metadata().map_err(unreadable)?.len();
     if known == Some(len) {
         return Ok(None);
     }
     let mut from = len.saturating_sub(CORE_TAIL);
     let mut bytes = vec![0; usize::try_from(len - from).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, from)?;
+    file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
     if from > 0 {
         // The first line is most likely not whole.
         let whole = memchr::memchr(b'\n', &bytes).map_or(0, |at| at + 1);

@@ -1,6 +1,5 @@
 //! What one step wrote, line by line, with what was started and how it ended.
 
-use std::fs;
 use std::io::Write;
 
 use jiff::Timestamp;
@@ -172,7 +171,7 @@ impl StepOutput {
 /// What the worker was told, as the recorded workflow has it; the name of the step when that cannot be read.
 fn command(dir: &RunDir, step: &StepView) -> String {
     let name = &step.plan.step;
-    let text = fs::read_to_string(dir.workflow_path()).unwrap_or_default();
+    let text = dir.workflow_text().unwrap_or_default();
     let workflow = roboppi_workflow::parse(&text).workflow;
     let told = workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));
     told.unwrap_or_else(|| name.to_string())

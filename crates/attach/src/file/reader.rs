@@ -178,7 +178,8 @@ impl RunReader {
 
 impl AttemptFiles {
     fn growth(&mut self, dir: &RunDir, take: &mut dyn FnMut(RunRecord)) {
-        let plain = self.log.as_ref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len());
+        let plain = self.log.as_ref().and_then(|path| fs::symlink_metadata(path).ok());
+        let plain = plain.filter(fs::Metadata::is_file).map(|meta| meta.len());
         // The log of a lost run may be packed.
         let Some(len) = plain.or_else(|| dir.log(&self.of.base()).ok().map(|log| log.len())) else {
             return;

@@ -110,14 +110,14 @@ impl RunDir {
     /// Where the run came from, when it came from another machine. A mark that cannot be read says so without more.
     #[must_use]
     pub fn imported(&self) -> Option<Imported> {
-        let text = fs::read(self.path().join(MARK)).ok()?;
+        let text = files::read(&self.path().join(MARK)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// Whether it came from another machine, so that nobody here owns it.
     #[must_use]
     pub fn is_imported(&self) -> bool {
-        self.path().join(MARK).exists()
+        self.path().join(MARK).symlink_metadata().is_ok()
     }
 }
 
@@ -281,7 +281,7 @@ fn write_mark(dir: &Path, imported: &Imported) -> Result<(), RecordError> {
 
 /// Removes what an import left that was killed.
 fn remove_left_behind(runs: &Path) -> Result<(), RecordError> {
-    for entry in files::list(runs)? {
+    for entry in files::list_runs(runs)? {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED))
             && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok())
         {
