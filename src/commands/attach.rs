@@ -18,10 +18,12 @@ use crate::terminal::{self, View};
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    let source = FileSource::open(run).map_err(Failure::own)?;
-    let problems = source.problems().to_vec();
+    let source = FileSource::open(run.clone()).map_err(Failure::own)?;
+    let elsewhere = record::elsewhere(&run, source.standing());
+    let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let source = Arc::new(source);
-    show(&Watched { source, role: Role::Visitor, title, problems }, &args.watch)
+    let elsewhere = elsewhere.is_some();
+    show(&Watched { source, role: Role::Visitor, title, elsewhere, problems }, &args.watch)
 }
 
 /// A run, and who watches it.
@@ -29,6 +31,8 @@ pub(super) struct Watched {
     pub(super) source: Arc<dyn RunSource>,
     pub(super) role: Role,
     pub(super) title: String,
+    /// Whether it goes on cannot be told from here.
+    pub(super) elsewhere: bool,
     /// What of it could not be read.
     pub(super) problems: Vec<String>,
 }
@@ -59,6 +63,7 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Fail
             notify: terminal::notify(&args.view),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             title: watched.title.clone(),
+            elsewhere: watched.elsewhere,
         };
         let code = screen::show(source, settings, &in_lines)?;
         record::warn(&watched.problems);

@@ -11,6 +11,7 @@ use roboppi_supervisor::sinks::untrusted;
 use serde_json::Value;
 
 use crate::cli::EventsArgs;
+use crate::commands::logs::STILL_FOLLOWED;
 use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::terminal::{self, plain};
@@ -22,6 +23,8 @@ const VERSION: u32 = 1;
 
 pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
+    let dir = run.clone();
+    let mut said_elsewhere = false;
     let mut follower = if args.workers { RunFollower::new(run) } else { RunFollower::of_journal(run) };
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     let mut warned = 0;
@@ -47,13 +50,17 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
         if standing == Standing::Lost && args.follow {
             terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
         }
-        if standing != Standing::Live || !args.follow || out::is_deserted() {
+        if !standing.may_live() || !args.follow || out::is_deserted() {
             if args.kind.iter().any(|wanted| !kinds.contains(wanted)) && !found {
                 let kinds: Vec<_> = kinds.into_iter().collect();
                 let there = plain(&kinds.join(", "));
                 terminal::say(&format!("roboppi: nothing of that kind is recorded; what there is: {there}"));
             }
             return Ok(ExitCode::SUCCESS);
+        }
+        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, standing) {
+            said_elsewhere = true;
+            terminal::say(&format!("roboppi: {elsewhere}; {STILL_FOLLOWED}"));
         }
         follower.wait(Duration::MAX);
     }

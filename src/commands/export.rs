@@ -61,7 +61,7 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
     }
     let id = dir.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
     let (_, standing) = record::view_of(dir);
-    let live = standing == Standing::Live;
+    let live = standing.may_live();
     let head = head(dir, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
@@ -75,7 +75,11 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
         Ok(())
     })?;
     if let Some(exported) = exported {
-        let going_on = if live { "; it goes on, and this is how it was" } else { "" };
+        let going_on = match standing {
+            Standing::Live => "; it goes on, and this is how it was",
+            Standing::Elsewhere { .. } => "; it may go on elsewhere, and this is how it was",
+            Standing::Finished(_) | Standing::Lost => "",
+        };
         let (files, size) = (exported.files, record::bytes(exported.bytes));
         terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
         for path in exported.left_out {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use std::{io, thread};
 
-use roboppi_attach::{RunSummary, Standing};
+use roboppi_attach::RunSummary;
 use roboppi_journal::{Packing, Retention, StateRoot};
 
 use crate::commands::record;
@@ -27,17 +27,20 @@ const REST: u32 = 4;
 /// next time, a run that is half removed is out of the list, and a log that is half packed is as it was.
 pub(crate) fn begin(state_dir: PathBuf) {
     thread::spawn(move || {
-        let marker = state_dir.join(".housekeeping");
+        let root = StateRoot::at(state_dir);
+        let marker = root.path().join(".housekeeping");
         let last = fs::metadata(&marker).and_then(|marker| marker.modified());
         // A round in the future was before somebody set the clock.
         let passed = last.map(|last| SystemTime::now().duration_since(last).unwrap_or(PAUSE));
         if passed.is_ok_and(|passed| passed < PAUSE) || mark(&marker).is_err() {
             return;
         }
-        let root = StateRoot::at(state_dir);
         // A record that cannot be read or removed is for `roboppi runs` to show.
         for (run, _) in expired(&root, &Retention::default()).unwrap_or_default() {
             let _ = root.remove(&run.id);
+        }
+        if let Some(before) = SystemTime::now().checked_sub(QUIET) {
+            let _ = root.remove_unfinished(before);
         }
         pack(&root);
     });
@@ -54,7 +57,7 @@ fn pack(root: &StateRoot) {
     let Some(quiet_since) = SystemTime::now().checked_sub(QUIET) else { return };
     let packing = Packing { least: Packing::LEAST, quiet_since };
     for run in RunSummary::all(root, record::now()).unwrap_or_default() {
-        if run.standing == Standing::Live {
+        if run.standing.may_live() {
             continue;
         }
         let mut worked = Instant::now();

@@ -25,6 +25,10 @@ use printer::{Printer, Settings, Which};
 /// Bytes read from a log at a time.
 const PIECE: usize = 256 * 1024;
 
+/// What is done about a run that is elsewhere.
+pub(crate) const STILL_FOLLOWED: &str =
+    "what it writes is shown, until its record says that it is over or Ctrl-C ends this";
+
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
     let filter = filter(args)?;
@@ -72,6 +76,8 @@ fn print_chosen(
     let step = step.map(StepId::new);
     let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
     let mut follower = RunFollower::of_journal(run.clone());
+    let dir = run.clone();
+    let mut said_elsewhere = false;
     let mut printer = Printer::new(run, settings, BufWriter::new(io::stdout().lock()));
     let mut view = follower.begin();
     let mut warned = 0;
@@ -80,7 +86,7 @@ fn print_chosen(
         let problems = follower.problems();
         record::warn(&problems[warned.min(problems.len())..]);
         warned = problems.len();
-        let over = standing != Standing::Live || !args.follow;
+        let over = !standing.may_live() || !args.follow;
         if let Some(name) = &step
             && (over || view.head.is_some())
         {
@@ -109,6 +115,10 @@ fn print_chosen(
         }
         if out::is_deserted() {
             return Ok(ExitCode::SUCCESS);
+        }
+        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, standing) {
+            said_elsewhere = true;
+            terminal::say(&format!("roboppi: {elsewhere}; {STILL_FOLLOWED}"));
         }
         follower.wait(Duration::MAX);
     }

@@ -62,6 +62,33 @@ pub(crate) fn warn(problems: &[String]) {
     }
 }
 
+/// Says of a run that is elsewhere what is known of it; `None` of any other one.
+pub(crate) fn elsewhere(run: &RunDir, standing: Standing) -> Option<String> {
+    let Standing::Elsewhere { last_sign } = standing else { return None };
+    let manifest = run.manifest().ok();
+    let owner = manifest.map_or_else(String::new, |manifest| {
+        format!(" (pid {} on {})", manifest.owner.pid, terminal::plain(&manifest.host))
+    });
+    let sign = last_sign.map_or_else(String::new, |sign| format!("; last sign of life {} ago", since(sign)));
+    Some(format!("the run is elsewhere: whether its owner{owner} still lives cannot be told from here{sign}"))
+}
+
+/// How long ago something was, in one unit.
+pub(crate) fn since(time: UtcMillis) -> String {
+    ago(now().0.saturating_sub(time.0))
+}
+
+/// A time in one unit.
+pub(crate) fn ago(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 pub(crate) fn now() -> UtcMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

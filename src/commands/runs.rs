@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roboppi_attach::{RunSummary, Standing};
+use roboppi_attach::RunSummary;
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{Kept, RecordError, Retention, StateRoot};
+use roboppi_journal::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 use serde_json::json;
@@ -42,6 +42,7 @@ fn as_array(runs: &[RunSummary]) -> String {
                 "id": run.id,
                 "name": manifest.map(|manifest| &manifest.name),
                 "state": run.standing.name(),
+                "lastSignAt": run.standing.last_sign(),
                 "startedAt": manifest.map(|manifest| manifest.started_at),
                 "durationMs": run.duration_ms,
                 "stepsDone": run.steps.0,
@@ -69,13 +70,20 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
         let started = manifest.map(|manifest| manifest.started_at);
         let pinned = if run.pinned { ", pinned" } else { "" };
         let imported = if run.imported.is_some() { ", imported" } else { "" };
-        let state = format!("{}{imported}{pinned}", run.standing.name());
+        let sign = run.standing.last_sign();
+        let sign = sign.map_or_else(String::new, |sign| {
+            format!(", last sign of life {} ago", record::ago(now.0.saturating_sub(sign.0)))
+        });
+        let state = format!("{}{sign}{imported}{pinned}", run.standing.name());
         [
             run.id.to_string(),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.name)),
             state,
             format!("{}/{}", run.steps.0, run.steps.1),
-            started.map_or_else(|| "?".to_owned(), |at| format!("{} ago", about(now.0.saturating_sub(at.0)))),
+            started.map_or_else(
+                || "?".to_owned(),
+                |at| format!("{} ago", record::ago(now.0.saturating_sub(at.0))),
+            ),
             run.duration_ms.map_or_else(|| "–".to_owned(), duration),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.workspace)),
         ]
@@ -87,17 +95,6 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
         }
     }
     text
-}
-
-/// How long ago something was, in one unit.
-fn about(millis: u64) -> String {
-    let seconds = millis / 1_000;
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }
 
 fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
@@ -124,15 +121,12 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
 }
 
 /// The runs that go.
-pub(crate) fn expired(
-    root: &StateRoot,
-    retention: &Retention,
-) -> Result<Vec<(Kept, roboppi_journal::Reason)>, RecordError> {
+pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Vec<(Kept, Reason)>, RecordError> {
     let now = record::now();
     let kept = RunSummary::all(root, now)?.into_iter().map(|run| Kept {
         began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
         bytes: run.dir.on_disk().unwrap_or_default(),
-        stays: run.pinned || run.standing == Standing::Live,
+        stays: run.pinned || run.standing.may_live(),
         id: run.id,
     });
     Ok(retention.expired(now, kept.collect()))

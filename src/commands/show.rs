@@ -89,6 +89,9 @@ impl Page {
                     "\nIts owner was gone when it was exported, and did not say how it ended.\n"
                 };
             }
+            _ if let Some(elsewhere) = record::elsewhere(&self.run, self.standing) => {
+                text += &format!("\nWhat is known: {elsewhere}.\n");
+            }
             _ if self.standing == Standing::Lost => {
                 let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
                 let owner = owner.unwrap_or_default();

@@ -1,9 +1,220 @@
-//! Runs that are looked at through another path.
+//! Runs that are looked at from another pid namespace, under another host name, through another path.
 
+use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
-use crate::env::TestEnv;
+use nix::sys::signal::Signal::SIGINT;
+use serde_json::Value;
+
+use crate::env::{Invocation, TestEnv};
 use crate::flow::Flow;
+use crate::processes::end_marked;
+
+const MODES: [&str; 2] = ["--supervised", "--direct"];
+
+/// A command in a container of its own, as far as names and pids are concerned; `None` where nobody may have one.
+#[expect(clippy::print_stderr, reason = "who reads the results should know what was left out")]
+fn in_container<'e>(env: &'e TestEnv, host: &str, command: &str) -> Option<Invocation<'e>> {
+    let as_user = if nix::unistd::geteuid().is_root() { "" } else { "--map-root-user" };
+    let unshare = format!("unshare {as_user} --pid --fork --mount-proc --uts");
+    let possible = Command::new("sh").args(["-c", &format!("{unshare} hostname tried")]).output();
+    if !possible.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("left out: this user cannot make a pid namespace");
+        return None;
+    }
+    Some(env.shell(&format!("exec {unshare} sh -c 'hostname {host}; {command}'")))
+}
+
+fn states(text: &str) -> Vec<String> {
+    let runs: Value = serde_json::from_str(text).unwrap();
+    runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap().to_owned()).collect()
+}
+
+fn list(env: &TestEnv) -> Vec<String> {
+    states(&env.roboppi(["runs", "--json"]).output().code(0).text())
+}
+
+/// A run that goes on in a container.
+const LONG: &str = "echo first; echo up > up; while [ ! -e go ]; do sleep 0.01; done; echo last";
+
+#[test]
+fn a_live_run_of_another_pid_namespace_is_running_for_everybody() {
+    for mode in MODES {
+        let env = TestEnv::new();
+        env.write("flow.yaml", &Flow::of(LONG).text());
+        let command = format!("exec \"$ROBOPPI\" workflow run flow.yaml --no-tui {mode}");
+        let Some(inside) = in_container(&env, "c1", &command) else { return };
+        let run = inside.start();
+        env.wait_for_file("up");
+
+        assert_eq!(list(&env), ["running"], "{mode}");
+        let page = env.roboppi(["show", "-1"]).output().code(0).text();
+        assert!(page.contains("running for"), "{page}");
+        let sibling = in_container(&env, "c2", "\"$ROBOPPI\" runs --json").unwrap();
+        assert_eq!(states(&sibling.output().code(0).text()), ["running"], "{mode}");
+        let pruned = env.roboppi(["runs", "prune", "--days", "0", "--count", "0"]).output().code(0).text();
+        assert!(pruned.contains("0 runs removed"), "{pruned}");
+        let refused = env.roboppi(["workflow", "run", "flow.yaml", "--rerun-failed"]).output().code(2).stderr;
+        assert!(refused.contains("is going on"), "{refused}");
+
+        let followed = env.roboppi(["logs", "-f", "-1"]).start();
+        let attached = env.roboppi(["attach", "-1", "--no-tui", "--stream"]).start();
+        followed.wait_for_text("first");
+        attached.wait_for_text("first");
+        env.write("go", "");
+        assert!(followed.wait().code(0).text().contains("last"), "{mode}");
+        assert!(attached.wait().code(0).text().contains("last"), "{mode}");
+        let _ = run.wait().code(0);
+        assert_eq!(list(&env), ["succeeded"], "{mode}");
+    }
+}
+
+#[test]
+fn a_run_of_another_pid_namespace_does_what_it_is_asked() {
+    for mode in MODES {
+        let env = TestEnv::new();
+        env.write("flow.yaml", &Flow::of("echo up > up; sleep 1000").text());
+        let command = format!("exec \"$ROBOPPI\" workflow run flow.yaml --no-tui {mode}");
+        let Some(inside) = in_container(&env, "c1", &command) else { return };
+        let run = inside.start();
+        env.wait_for_file("up");
+        let _ = env.roboppi(["cancel", "-1", "--wait"]).output().code(0);
+        let _ = run.wait().code(130);
+        assert_eq!(env.the_run().outcome().as_deref(), Some("cancelled"), "{mode}");
+    }
+}
+
+#[test]
+fn a_run_whose_socket_is_not_here_says_where_it_is_asked() {
+    let env = TestEnv::new();
+    env.write("flow.yaml", &Flow::of("echo up > up; sleep 1000").text());
+    let command = "exec \"$ROBOPPI\" workflow run flow.yaml --no-tui";
+    let Some(inside) = in_container(&env, "c1", command) else { return };
+    let run = inside.start();
+    env.wait_for_file("up");
+    for socket in fs::read_dir(env.path("runtime/roboppi")).unwrap() {
+        fs::remove_file(socket.unwrap().path()).unwrap();
+    }
+    let refused = env.roboppi(["cancel", "-1"]).output().code(1).stderr;
+    assert!(
+        refused.contains("it runs elsewhere (host c1, pid ") && refused.contains("ask where"),
+        "{refused}"
+    );
+    end_marked(env.mark());
+    let _ = run.wait();
+    env.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_run_that_was_killed_in_one_container_is_lost_in_the_next_one() {
+    for mode in MODES {
+        let env = TestEnv::new();
+        env.write("flow.yaml", &Flow::of("echo up >> up; [ -e go ] || sleep 1000").text());
+        let command = format!("exec \"$ROBOPPI\" workflow run flow.yaml --no-tui {mode}");
+        let Some(inside) = in_container(&env, "c1", &command) else { return };
+        let run = inside.start();
+        env.wait_for_file("up");
+        end_marked(env.mark());
+        let _ = run.wait_somehow();
+        env.wait_until_nothing_is_left();
+
+        let next = |command: &str| in_container(&env, "c2", command).unwrap().output();
+        assert_eq!(states(&next("\"$ROBOPPI\" runs --json").code(0).text()), ["lost"], "{mode}");
+        let followed = next("\"$ROBOPPI\" logs -f -1").code(0).stderr;
+        assert!(followed.contains("the run is lost"), "{followed}");
+        let over = next("\"$ROBOPPI\" cancel -1").code(1).stderr;
+        assert!(over.contains("the run is over: lost"), "{over}");
+        env.write("go", "");
+        let _ = next("\"$ROBOPPI\" workflow run flow.yaml --no-tui --rerun-failed").code(0);
+        assert_eq!(env.read("up"), "up\nup\n", "{mode}");
+        let _ = env.roboppi(["runs", "prune", "--count", "0"]).output().code(0);
+        assert!(env.runs().is_empty(), "{mode}");
+    }
+}
+
+/// Makes the record of a run that was killed one of another machine, of which no lock tells.
+fn move_elsewhere(run: &Path, without_lock: bool) {
+    let path = run.join("run.json");
+    let mut manifest: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    manifest["host"] = "far".into();
+    manifest["bootId"] = "00000000-0000-0000-0000-000000000000".into();
+    manifest.as_object_mut().unwrap().remove("ownerLock");
+    if without_lock {
+        // As an earlier version left it.
+        manifest.as_object_mut().unwrap().remove("pidNamespace");
+        fs::remove_file(run.join("lock")).unwrap();
+    }
+    fs::write(path, manifest.to_string()).unwrap();
+    let journal = fs::read_to_string(run.join("journal.jsonl")).unwrap();
+    let cut: String =
+        journal.split_inclusive('\n').filter(|line| !line.contains("\"run_finished\"")).collect();
+    fs::write(run.join("journal.jsonl"), cut).unwrap();
+}
+
+#[test]
+fn where_nothing_tells_a_run_is_elsewhere_and_left_alone() {
+    for without_lock in [false, true] {
+        let env = TestEnv::new();
+        let _ = env.run(&Flow::of("echo hello; echo ran >> ran; [ -e fixed ]")).output().code(1);
+        let run = env.the_run();
+        move_elsewhere(&run.dir, without_lock);
+
+        assert_eq!(list(&env), ["elsewhere"]);
+        let runs: Value =
+            serde_json::from_str(&env.roboppi(["runs", "--json"]).output().code(0).text()).unwrap();
+        assert!(runs[0]["lastSignAt"].as_u64().is_some(), "{runs}");
+        let table = env.roboppi(["runs"]).output().code(0).text();
+        assert!(table.contains("elsewhere, last sign of life "), "{table}");
+        let page = env.roboppi(["show", "-1"]).output().code(0).text();
+        assert!(page.contains("elsewhere") && page.contains("on far) still lives cannot be told"), "{page}");
+
+        let pruned = env.roboppi(["runs", "prune", "--days", "0", "--count", "0"]).output().code(0).text();
+        assert!(pruned.contains("0 runs removed"), "{pruned}");
+        let asked = env.roboppi(["cancel", "-1"]).output().code(1).stderr;
+        assert!(asked.contains("it runs elsewhere (host far, "), "{asked}");
+
+        for command in ["logs", "events"] {
+            let followed = env.roboppi([command, "-f", "-1"]).start();
+            followed.wait_for_text("until its record says that it is over");
+            followed.signal(SIGINT);
+            let said = followed.wait().signal(SIGINT);
+            assert_eq!(said.stderr.matches("the run is elsewhere").count(), 1, "{command}: {}", said.stderr);
+        }
+        let attached = env.roboppi(["attach", "-1", "--no-tui"]).start();
+        attached.wait_for_text("the run is elsewhere");
+        // It says how it ended after all.
+        let finished = r#"{"type":"run_finished","outcome":"failed","exitCode":1,"durationMs":5}"#;
+        let record = format!("{{\"seq\":1000,\"ts\":1000,\"event\":{finished}}}\n");
+        let whole = fs::read(run.dir.join("journal.jsonl")).unwrap();
+        let mut journal = fs::File::options().append(true).open(run.dir.join("journal.jsonl")).unwrap();
+        std::io::Write::write_all(&mut journal, record.as_bytes()).unwrap();
+        let _ = attached.wait().code(0);
+        assert_eq!(list(&env), ["failed"]);
+
+        fs::write(run.dir.join("journal.jsonl"), whole).unwrap();
+        env.write("fixed", "");
+        let resume = ["workflow", "run", "flow.yaml", "--no-tui", "--rerun-failed"];
+        let refused = env.roboppi(resume).output().code(2).stderr;
+        assert!(refused.contains("may not be over") && refused.contains("--force"), "{refused}");
+        assert_eq!(env.read("ran"), "ran\n");
+        let forced = env.roboppi(resume).arg("--force").output().code(0).all();
+        assert!(forced.contains("because of --force"), "{forced}");
+        assert_eq!(env.read("ran"), "ran\nran\n");
+    }
+}
+
+#[test]
+fn an_attached_screen_says_that_a_run_is_elsewhere() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of("echo hello")).output().code(0);
+    move_elsewhere(&env.the_run().dir, false);
+    let mut screen = env.roboppi(["attach", "-1", "--tui"]).start_in_terminal(24, 100);
+    screen.wait_for_text("? elsewhere");
+    screen.press("q");
+    screen.expect_code(0);
+}
 
 #[test]
 fn every_spelling_of_a_workflow_file_finds_its_runs() {

@@ -1,41 +1,17 @@
 //! What runs there are, and how each is.
 
-use std::fs;
-use std::io;
-
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
 use serde::{Deserialize, Serialize};
 
+use crate::Standing;
 use crate::file::RunReader;
+use crate::standing::{Liveness, facts, liveness, lock_state};
 
 mod memory;
 
 use memory::Memory;
-
-/// Where a run is, as somebody sees it who was not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Its owner lives, here or on another host.
-    Live,
-    /// It is over.
-    Finished(RunOutcome),
-    /// Its owner is gone, and it did not say how it ended.
-    Lost,
-}
-
-impl Standing {
-    /// The word for people and programs.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "running",
-            Self::Finished(outcome) => outcome.name(),
-            Self::Lost => "lost",
-        }
-    }
-}
 
 /// A run in a list.
 #[derive(Clone, Debug)]
@@ -103,15 +79,18 @@ impl RunSummary {
 
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
         let Facts { manifest, finished, started_at, steps, mut damage, torn } = facts;
-        let (standing, duration_ms) = match finished {
-            Some((outcome, duration_ms)) => (Standing::Finished(outcome), Some(duration_ms)),
-            None if manifest.as_ref().is_some_and(|manifest| is_owned(&dir, manifest)) => {
-                (Standing::Live, started_at.map(|started| now.0.saturating_sub(started.0)))
-            }
-            None => (Standing::Lost, None),
+        let standing = finished.map_or_else(
+            || standing_without_end(&dir, manifest.as_ref()),
+            |(outcome, _)| Standing::Finished(outcome),
+        );
+        let so_far = || started_at.map(|started| now.0.saturating_sub(started.0));
+        let duration_ms = match (standing, finished) {
+            (_, Some((_, duration_ms))) => Some(duration_ms),
+            (Standing::Live, None) => so_far(),
+            (_, None) => None,
         };
         // Whoever lives may be writing that line.
-        if torn && standing != Standing::Live {
+        if torn && !standing.may_live() {
             let path = dir.journal_path();
             damage.get_or_insert_with(|| format!("{} ends in the middle of a line", path.display()));
         }
@@ -135,32 +114,12 @@ impl RunSummary {
     }
 }
 
-/// Whether the supervisor of a run may still live. On another host that writes into this directory nobody here can
-/// tell, so it may; one that was taken in from another machine has no owner any more.
-pub(crate) fn is_owned(dir: &RunDir, manifest: &Manifest) -> bool {
-    if dir.is_imported() {
-        return false;
+/// How a run is that does not say that it is over.
+fn standing_without_end(dir: &RunDir, manifest: Option<&Manifest>) -> Standing {
+    let lock = lock_state(&dir.lock_probe());
+    match liveness(&facts(dir, manifest, lock, false)) {
+        Liveness::Alive => Standing::Live,
+        Liveness::Gone => Standing::Lost,
+        Liveness::Unknown => Standing::Elsewhere { last_sign: dir.last_sign() },
     }
-    if !is_of_this_host(manifest) {
-        return true;
-    }
-    is_of_this_boot(manifest) && roboppi_process::is_alive(manifest.owner)
-}
-
-/// Whether the machine was not started anew since, as far as that is known.
-pub(crate) fn is_of_this_boot(manifest: &Manifest) -> bool {
-    match (&manifest.boot_id, boot_id()) {
-        (Some(then), Ok(now)) => *then == now,
-        _ => true,
-    }
-}
-
-/// Whether the supervisor of a run is, or was, on this host, as far as one can tell.
-pub(crate) fn is_of_this_host(manifest: &Manifest) -> bool {
-    let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
-    here.map_or(true, |here| here == manifest.host)
-}
-
-fn boot_id() -> io::Result<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }

@@ -13,10 +13,11 @@ mod live;
 mod replay;
 mod same_file;
 mod source;
+mod standing;
 mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
-pub use catalog::{RunSummary, Standing};
+pub use catalog::RunSummary;
 pub use file::{FileSource, RunFollower};
 pub use history::History;
 pub use live::{LiveFeed, LiveSource};
@@ -24,4 +25,5 @@ pub use replay::{AtEnd, InvalidSpeed, PlayInput, Playback, Position, ReplaySourc
 pub use roboppi_run::Wish;
 pub use same_file::SameFile;
 pub use source::{Following, Next, Records, RunSource};
+pub use standing::{Standing, pid_namespace};
 pub use survivors::survivors;

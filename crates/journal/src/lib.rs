@@ -4,6 +4,7 @@
 //!
 //! | file | writer | reader |
 //! |---|---|---|
+//! | `lock` | [`OwnerLock`], which holds a lock on it as long as the owner lives | [`LockProbe`] |
 //! | `run.json`, `workflow.yaml` | [`RunDir`] | [`RunDir`] |
 //! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
@@ -32,6 +33,7 @@ mod journal;
 mod limits;
 mod line_file;
 mod log;
+mod owner_lock;
 mod packed;
 mod portable;
 mod record_reader;
@@ -49,6 +51,7 @@ pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter};
 pub use limits::{LogLimits, RunUsage};
 pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
+pub use owner_lock::{LockProbe, LockState, OwnerLock};
 pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};
 pub use record_reader::{EventReader, JournalReader, RecordReader};

@@ -5,13 +5,17 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use roboppi_run::RunId;
 
-use crate::{RecordError, RunDir, files};
+use crate::{LockState, OwnerLock, RecordError, RunDir, files};
 
 /// What the directory of a run that is being removed begins with. It is no name of a run.
 const REMOVED: &str = ".removed-";
+
+/// What the directory of a run begins with as long as its owner has not taken the lock on it.
+const BEGUN: &str = ".begun-";
 
 /// The directory that holds the runs of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +80,39 @@ impl StateRoot {
         Ok(RunDir::at(path))
     }
 
+    /// Makes the directory of a new run with the lock of this process on it, and the root when it is not there. No
+    /// reader sees the run before the lock is held.
+    ///
+    /// # Errors
+    /// [`RecordError::Exists`] when the id is taken, or when something cannot be made.
+    pub fn begin_run(&self, id: &RunId) -> Result<(RunDir, OwnerLock), RecordError> {
+        let runs = self.runs_dir();
+        files::create_dirs(&runs)?;
+        let (path, begun) = (runs.join(id.as_str()), runs.join(format!("{BEGUN}{id}")));
+        files::create_new_dir(&begun)?;
+        let placed = OwnerLock::take(&begun).and_then(|lock| {
+            if path.symlink_metadata().is_ok() {
+                return Err(RecordError::Exists { path: path.clone() });
+            }
+            if fs::rename(&begun, &path).is_ok() {
+                return Ok(lock);
+            }
+            // Some network file systems move no directory with an open file in it. There a reader may come too early.
+            drop(lock);
+            let _ = fs::remove_dir_all(&begun);
+            files::create_new_dir(&path)?;
+            OwnerLock::take(&path)
+        });
+        match placed {
+            Ok(lock) => Ok((RunDir::at(path), lock)),
+            Err(error) => {
+                // It is empty, or as good as that.
+                let _ = fs::remove_dir_all(&begun);
+                Err(error)
+            }
+        }
+    }
+
     /// The directory of a run that is there.
     ///
     /// # Errors
@@ -99,6 +136,29 @@ impl StateRoot {
             if entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED)) {
                 let path = entry.path();
                 fs::remove_dir_all(&path).map_err(RecordError::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what owners left that were killed before their run was one. What changed after `before` is left: its owner
+    /// may be about to take the lock.
+    ///
+    /// # Errors
+    /// When the runs cannot be listed, or one cannot be removed.
+    pub fn remove_unfinished(&self, before: SystemTime) -> Result<(), RecordError> {
+        for entry in files::list_runs(&self.runs_dir())? {
+            let is_begun = entry.file_name().to_str().is_some_and(|name| name.starts_with(BEGUN));
+            let old =
+                || entry.metadata().and_then(|found| found.modified()).is_ok_and(|changed| changed < before);
+            if !is_begun || !old() {
+                continue;
+            }
+            let dir = RunDir::at(entry.path());
+            let probe = dir.lock_probe();
+            let unheld = probe.is_ok_and(|probe| probe.is_none_or(|probe| probe.state() != LockState::Held));
+            if unheld {
+                fs::remove_dir_all(dir.path()).map_err(RecordError::io("remove", dir.path()))?;
             }
         }
         Ok(())

@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::Gap;
+use roboppi_ipc::{Gap, UtcMillis};
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
 use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
-use crate::{blob, event_file};
+use crate::{blob, event_file, owner_lock};
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,19 @@ impl RunDir {
     /// [`RecordError::BadBase`] when `base` is not of the form `steps/<step>/<name>`.
     pub fn events_path(&self, base: &str) -> Result<PathBuf, RecordError> {
         Ok(Base::parse(&self.path, base)?.events())
+    }
+
+    /// When something of the run itself was written last, by the clock of its file system: the journal, `run.json`, or
+    /// the sign of life its owner leaves.
+    #[must_use]
+    pub fn last_sign(&self) -> Option<UtcMillis> {
+        let changed = |path: PathBuf| {
+            let found = path.symlink_metadata().ok()?;
+            let millis = found.mtime().checked_mul(1_000)?.checked_add(found.mtime_nsec() / 1_000_000)?;
+            u64::try_from(millis).ok().map(UtcMillis)
+        };
+        let paths = [self.path.join(owner_lock::NAME), self.journal_path(), self.manifest_path()];
+        paths.into_iter().filter_map(changed).max()
     }
 
     /// The workflow as it was.

@@ -67,6 +67,8 @@ fn manifest() -> Manifest {
         host: "h".into(),
         owner: ProcessIdentity { pid: 12, start_time: 345 },
         boot_id: None,
+        pid_namespace: None,
+        owner_lock: false,
         control: None,
         mode: RunMode::Supervised,
         record: RecordKind::Full,

@@ -40,6 +40,13 @@ pub struct Manifest {
     /// `bootId`: pids and start times mean something only within one boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// `pidNamespace`: the space in which the pid of the owner is one, as the system names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<String>,
+    /// `ownerLock`: the owner holds a lock on the file `lock` of the directory, on a file system where every process
+    /// that sees it is told whether it is held. Not in records of versions that had no such lock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owner_lock: bool,
     /// `control`: absolute path of the socket where the owner takes wishes, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<String>,

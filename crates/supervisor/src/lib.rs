@@ -21,6 +21,7 @@ mod runner;
 mod secrets;
 mod settings;
 mod shutdown;
+mod sign_of_life;
 mod signals;
 pub mod sinks;
 mod snapshots;

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish};
+use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish, pid_namespace};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{JournalWriter, RecordError, RunDir, StateRoot};
+use roboppi_journal::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -22,6 +22,7 @@ use crate::error::StartError;
 use crate::recorder::Recorder;
 use crate::runner::Runner;
 use crate::settings::RunSettings;
+use crate::sign_of_life::SignOfLife;
 use crate::signals::Signals;
 
 /// Wishes that may wait. They come from keys people press.
@@ -33,6 +34,8 @@ pub struct PreparedRun {
     pub(crate) settings: RunSettings,
     pub(crate) run_id: RunId,
     pub(crate) run_dir: RunDir,
+    /// Says to everybody that this process lives.
+    pub(crate) life: SignOfLife,
     pub(crate) context: ContextDir,
     pub(crate) recorder: Recorder,
     pub(crate) wishes: mpsc::Receiver<Wish>,
@@ -77,8 +80,9 @@ impl PreparedRun {
         let started_at = clock::now();
         let control = ControlPlace::bind(&run_id, |name| std::env::var_os(name));
         let socket = control.as_ref().ok().map(ControlPlace::path);
-        let (run_dir, journal, substitute) =
-            open_record(&settings, &manifest(&settings, &run_id, started_at, socket))?;
+        let (record, substitute) = open_record(&settings, manifest(&settings, &run_id, started_at, socket))?;
+        let Record { run_dir, lock, journal } = record;
+        let life = SignOfLife::start(lock);
         let feed = Arc::new(LiveFeed::default());
         let (wish, wishes) = mpsc::channel(WISHES);
         let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
@@ -107,7 +111,7 @@ impl PreparedRun {
             );
         }
         let control = control.ok();
-        Ok(Self { settings, run_id, run_dir, context, recorder, wishes, control, started_at, source })
+        Ok(Self { settings, run_id, run_dir, life, context, recorder, wishes, control, started_at, source })
     }
 
     /// Where it can be followed, from any thread.
@@ -129,33 +133,40 @@ impl PreparedRun {
     }
 }
 
+/// The record of a run that has not begun.
+struct Record {
+    run_dir: RunDir,
+    lock: OwnerLock,
+    journal: JournalWriter,
+}
+
 /// Opens the record where it belongs, or else in a temporary place, and says why.
 fn open_record(
     settings: &RunSettings,
-    manifest: &Manifest,
-) -> Result<(RunDir, JournalWriter, Option<String>), StartError> {
+    mut manifest: Manifest,
+) -> Result<(Record, Option<String>), StartError> {
     let why = match &settings.state_dir {
-        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, manifest) {
-            Ok((run_dir, journal)) => return Ok((run_dir, journal, None)),
+        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, &mut manifest) {
+            Ok(record) => return Ok((record, None)),
             Err(error) => error.to_string(),
         },
         None => "there is no home directory and no ROBOPPI_STATE_DIR".to_owned(),
     };
     let root = StateRoot::temporary().map_err(StartError::Temporary)?;
-    let (run_dir, journal) = write_record(&root, settings, manifest)?;
-    Ok((run_dir, journal, Some(why)))
+    Ok((write_record(&root, settings, &mut manifest)?, Some(why)))
 }
 
 fn write_record(
     root: &StateRoot,
     settings: &RunSettings,
-    manifest: &Manifest,
-) -> Result<(RunDir, JournalWriter), RecordError> {
-    let run_dir = root.create_run(&manifest.run_id)?;
+    manifest: &mut Manifest,
+) -> Result<Record, RecordError> {
+    let (run_dir, lock) = root.begin_run(&manifest.run_id)?;
+    manifest.owner_lock = lock.tells();
     run_dir.write_manifest(manifest)?;
     run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
     let journal = JournalWriter::create(&run_dir)?;
-    Ok((run_dir, journal))
+    Ok(Record { run_dir, lock, journal })
 }
 
 fn manifest(
@@ -184,6 +195,9 @@ fn manifest(
         host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         owner: roboppi_process::identity(pid).unwrap_or(roboppi_ipc::ProcessIdentity { pid, start_time: 0 }),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
+        pid_namespace: pid_namespace(),
+        // Known once there is a directory.
+        owner_lock: false,
         control: control.map(text),
         mode: settings.mode,
         record: RecordKind::Full,

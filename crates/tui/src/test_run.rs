@@ -231,6 +231,7 @@ pub(crate) fn settings() -> TuiSettings {
         colours: Colours::None,
         ascii: false,
         role: crate::Role::Owner,
+        elsewhere: false,
         mouse: true,
         stay: true,
         notify: None,

@@ -184,7 +184,7 @@ fn end(attempt: &AttemptView, standing: Standing) -> End {
             exit_code: result.exit_code,
             status: format!("{:?}", result.status).to_lowercase(),
         },
-        _ if standing == Standing::Live => End::Open,
+        _ if standing.may_live() => End::Open,
         _ => End::Lost,
     }
 }

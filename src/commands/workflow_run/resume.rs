@@ -31,8 +31,8 @@ impl EarlierRun {
     /// The run that is to be gone on with, if one is.
     pub(super) fn find(args: &RunArgs, file: &WorkflowFile) -> Result<Option<Self>, Failure> {
         if !args.resume.is_wanted() {
-            let alone = args.resume.accept_changes || args.resume.dry_run;
-            let hint = "--accept-changes and --dry-run go with --resume, --rerun-failed or --from";
+            let alone = args.resume.accept_changes || args.resume.dry_run || args.resume.force;
+            let hint = "--accept-changes, --dry-run and --force go with --resume, --rerun-failed or --from";
             return if alone { Err(Failure::usage(hint)) } else { Ok(None) };
         }
         let root = record::root()?;
@@ -44,12 +44,12 @@ impl EarlierRun {
         let manifest = dir.manifest().map_err(Failure::usage)?;
         let (view, standing) = record::view_of(&dir);
         let run = Self { id, dir, view, standing, workspace: manifest.workspace.clone().into() };
-        run.may_be_resumed(&manifest)?;
+        run.may_be_resumed(&manifest, args.resume.force)?;
         Ok(Some(run))
     }
 
     /// Nobody may write any more what this one goes on with.
-    fn may_be_resumed(&self, manifest: &Manifest) -> Result<(), Failure> {
+    fn may_be_resumed(&self, manifest: &Manifest, force: bool) -> Result<(), Failure> {
         let id = &self.id;
         if self.dir.is_imported() {
             let host = plain(&manifest.host);
@@ -63,6 +63,16 @@ impl EarlierRun {
                 manifest.owner.pid,
                 plain(&manifest.host)
             )));
+        }
+        if let Some(elsewhere) = record::elsewhere(&self.dir, self.standing) {
+            if !force {
+                return Err(Failure::usage(format!(
+                    "run {id} may not be over: {elsewhere}\n\
+                     hint: --force goes on with it all the same; if it lives, both write the same context directory, and \
+                     steps are done twice"
+                )));
+            }
+            terminal::say(&format!("roboppi: {elsewhere}; it is gone on with because of --force"));
         }
         let left = survivors(&self.dir, &self.view);
         if left.is_empty() {

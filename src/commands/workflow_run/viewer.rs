@@ -63,6 +63,7 @@ impl Viewer {
                     notify: terminal::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     title: purpose.title.clone(),
+                    elsewhere: false,
                 };
                 let show = move || {
                     let shown =

@@ -29,6 +29,7 @@ use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
+use crate::sign_of_life::SignOfLife;
 
 /// How long a core may take to stop its workers.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     /// The last core that was lost, and why.
     last_loss: RefCell<(u32, String)>,
     pub(super) clock: Rc<RunClock>,
+    /// As long as this is there, everybody sees that the run lives.
+    _life: SignOfLife,
 }
 
 /// The core as attempts see it.
@@ -129,6 +132,7 @@ impl Shared {
             told_of_holes: Cell::default(),
             last_loss: RefCell::default(),
             clock: Rc::new(RunClock::start()),
+            _life: prepared.life,
         };
         (shared, Told { wishes: prepared.wishes, brought, _control: control, granted })
     }

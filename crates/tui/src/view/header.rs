@@ -107,6 +107,7 @@ fn state(model: &Model) -> (String, Style) {
             (format!("{icon} {}", outcome_word(*outcome)), theme.outcome(*outcome))
         }
         _ if model.ended => ("? unknown".to_owned(), theme.bad()),
+        _ if model.settings.elsewhere => ("? elsewhere".to_owned(), theme.faint()),
         RunStatus::Unknown => (format!("{} starting", theme::spinner(model.frame)), theme.busy()),
         RunStatus::Running => (format!("{} running", theme::spinner(model.frame)), theme.busy()),
         RunStatus::Ending { force, .. } => {
