@@ -1,5 +1,6 @@
 //! `roboppi export`
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_journal::{PortableHead, RecordError, RunDir};
-use roboppi_run::{RunId, TimelineBuilder};
+use roboppi_run::{RunId, RunView, TimelineBuilder};
 use tempfile::NamedTempFile;
 
 use crate::cli::{ExportArgs, ExportFormat};
@@ -60,7 +61,7 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
     }
     let id = dir.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
-    let (_, standing) = record::view_of(dir);
+    let (view, standing) = record::view_of(dir);
     let live = standing.may_live();
     let head = head(dir, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
@@ -88,8 +89,25 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
                 "roboppi: not in it: {path}, which is a symbolic link or a special file and no part of a record"
             ));
         }
+        tell_what_is_elsewhere(&view);
     }
     Ok(code)
+}
+
+/// Says which steps an export has no logs of, because another run did them, and how to get those.
+fn tell_what_is_elsewhere(view: &RunView) {
+    let mut origins: BTreeMap<&RunId, Vec<String>> = BTreeMap::new();
+    for step in &view.steps {
+        if let Some(kept) = &step.kept {
+            origins.entry(&kept.run).or_default().push(plain(step.plan.step.as_str()));
+        }
+    }
+    for (run, steps) in origins {
+        let steps = steps.join(", ");
+        terminal::say(&format!(
+            "roboppi: not in it: the logs of {steps}, done by run {run} and kept; `roboppi export {run}` has them"
+        ));
+    }
 }
 
 /// What the archive says of itself. A run that came from elsewhere keeps the host it is from.

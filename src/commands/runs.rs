@@ -128,6 +128,7 @@ pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Vec<(Ke
         bytes: run.dir.on_disk().unwrap_or_default(),
         stays: run.pinned || run.standing.may_live(),
         id: run.id,
+        needs: run.origins,
     });
     Ok(retention.expired(now, kept.collect()))
 }

@@ -234,3 +234,31 @@ fn every_spelling_of_a_workflow_file_finds_its_runs() {
     let none = env.roboppi(["workflow", "run", "b/flow.yaml", "--rerun-failed"]).output().code(2).stderr;
     assert!(none.contains("there is no run of"), "{none}");
 }
+
+#[test]
+fn what_a_pinned_run_points_at_stays_with_it() {
+    let env = TestEnv::new();
+    let flow = Flow::of("echo kept output").step("test", "[ -e fixed ]").step("late", "[ -e later ]");
+    let _ = env.run(&flow).output().code(1);
+    let rerun = ["workflow", "run", "flow.yaml", "--no-tui", "--rerun-failed"];
+    env.write("fixed", "");
+    let _ = env.roboppi(rerun).output().code(1);
+    env.write("later", "");
+    let _ = env.roboppi(rerun).output().code(0);
+    let _ = env.roboppi(["runs", "pin", "-1"]).output().code(0);
+    let _ = env.run(&Flow::of("echo another")).output().code(0);
+    let pruned = env.roboppi(["runs", "prune", "--count", "0"]).output().code(0).text();
+    assert!(pruned.contains("1 run removed"), "{pruned}");
+    assert_eq!(env.runs().len(), 3, "the pinned one, and the two that did what it kept");
+    assert_eq!(env.roboppi(["logs", "-1", "work"]).output().code(0).text(), "kept output\n");
+
+    let first = env.runs()[0].dir.file_name().unwrap().to_str().unwrap().to_owned();
+    let told = env.roboppi(["export", "-1", "-o", "run.tar.zst"]).output().code(0).stderr;
+    let expected =
+        format!("not in it: the logs of work, done by run {first} and kept; `roboppi export {first}`");
+    assert!(told.contains(&expected), "{told}");
+
+    let _ = env.roboppi(["runs", "unpin", "-1"]).output().code(0);
+    let _ = env.roboppi(["runs", "prune", "--count", "0"]).output().code(0);
+    assert!(env.runs().is_empty());
+}

@@ -1,5 +1,7 @@
 //! What runs there are, and how each is.
 
+use std::collections::BTreeSet;
+
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
@@ -28,6 +30,8 @@ pub struct RunSummary {
     pub steps: (usize, usize),
     /// Milliseconds it took, or takes so far when it is live.
     pub duration_ms: Option<u64>,
+    /// Runs that did the steps it kept, and have their logs.
+    pub origins: Vec<RunId>,
     /// Nobody may remove it.
     pub pinned: bool,
     /// Where it came from, when that is another machine.
@@ -44,6 +48,8 @@ struct Facts {
     finished: Option<(RunOutcome, u64)>,
     started_at: Option<UtcMillis>,
     steps: (usize, usize),
+    /// Runs that did the steps it kept.
+    origins: BTreeSet<RunId>,
     damage: Option<String>,
     /// The journal ends in the middle of a line.
     torn: bool,
@@ -65,7 +71,9 @@ impl Facts {
         };
         let started_at = view.head.as_ref().map(|head| head.started_at);
         let torn = reader.torn();
-        Self { manifest, finished, started_at, steps: (done, view.steps.len()), damage, torn }
+        let kept = view.steps.iter().filter_map(|step| step.kept.as_ref());
+        let origins = kept.map(|kept| kept.run.clone()).collect();
+        Self { manifest, finished, started_at, steps: (done, view.steps.len()), origins, damage, torn }
     }
 }
 
@@ -78,7 +86,7 @@ impl RunSummary {
     }
 
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
-        let Facts { manifest, finished, started_at, steps, mut damage, torn } = facts;
+        let Facts { manifest, finished, started_at, steps, origins, mut damage, torn } = facts;
         let standing = finished.map_or_else(
             || standing_without_end(&dir, manifest.as_ref()),
             |(outcome, _)| Standing::Finished(outcome),
@@ -95,7 +103,8 @@ impl RunSummary {
             damage.get_or_insert_with(|| format!("{} ends in the middle of a line", path.display()));
         }
         let (pinned, imported) = (dir.is_pinned(), dir.imported());
-        Self { id, dir, manifest, standing, steps, duration_ms, pinned, imported, damage }
+        let origins = origins.into_iter().collect();
+        Self { id, dir, manifest, standing, steps, duration_ms, origins, pinned, imported, damage }
     }
 
     /// All runs, newest first. What was found out about a run is remembered beside the runs until a file of it changes.
