@@ -28,7 +28,7 @@ const REST: u32 = 4;
 pub(crate) fn begin(state_dir: PathBuf) {
     thread::spawn(move || {
         let root = StateRoot::at(state_dir);
-        let marker = root.path().join(".housekeeping");
+        let marker = marker(&root);
         let last = fs::metadata(&marker).and_then(|marker| marker.modified());
         // A round in the future was before somebody set the clock.
         let passed = last.map(|last| SystemTime::now().duration_since(last).unwrap_or(PAUSE));
@@ -36,7 +36,8 @@ pub(crate) fn begin(state_dir: PathBuf) {
             return;
         }
         // A record that cannot be read or removed is for `roboppi runs` to show.
-        for (run, _) in expired(&root, &Retention::default()).unwrap_or_default() {
+        let expired = expired(&root, &Retention::default()).map(|expired| expired.runs);
+        for (run, _) in expired.unwrap_or_default() {
             let _ = root.remove(&run.id);
         }
         if let Some(before) = SystemTime::now().checked_sub(QUIET) {
@@ -46,18 +47,41 @@ pub(crate) fn begin(state_dir: PathBuf) {
     });
 }
 
+/// The file whose time of change is that of the last round. Each user has a round of its own: in the directory of
+/// somebody else the file of that user is left alone.
+fn marker(root: &StateRoot) -> PathBuf {
+    let name = if root.is_of_this_user() {
+        ".housekeeping".to_owned()
+    } else {
+        format!(".housekeeping-{}", nix::unistd::geteuid())
+    };
+    root.path().join(name)
+}
+
 /// Notes that a round is done now, in a file for its owner alone.
 fn mark(marker: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(marker)?;
+    let open = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
+        options.open(marker)
+    };
+    let file = open().or_else(|error| {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return Err(error);
+        }
+        // An earlier version left it there for root alone.
+        fs::remove_file(marker)?;
+        open()
+    })?;
     file.set_modified(SystemTime::now())
 }
 
-/// Packs the logs of all runs that are over.
+/// Packs the logs of all runs of this user that are over.
 fn pack(root: &StateRoot) {
     let Some(quiet_since) = SystemTime::now().checked_sub(QUIET) else { return };
     let packing = Packing { least: Packing::LEAST, quiet_since };
     for run in RunSummary::all(root, record::now()).unwrap_or_default() {
-        if run.standing.may_live() {
+        if run.standing.may_live() || !run.dir.is_of_this_user() {
             continue;
         }
         let mut worked = Instant::now();

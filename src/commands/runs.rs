@@ -103,7 +103,8 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     let mut failed = None;
     let (mut removed, mut freed) = (0_u32, 0_u64);
-    for (run, reason) in expired(root, &retention).map_err(Failure::own)? {
+    let Expired { runs, of_others } = expired(root, &retention).map_err(Failure::own)?;
+    for (run, reason) in runs {
         let _ = writeln!(text, "{}  {}  {}", run.id, record::bytes(run.bytes), reason.text());
         if !args.dry_run
             && let Err(error) = root.remove(&run.id)
@@ -116,21 +117,35 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     let verb = if args.dry_run { "would be removed" } else { "removed" };
     let noun = if removed == 1 { "run" } else { "runs" };
     let _ = writeln!(text, "{removed} {noun} {verb}, {}", record::bytes(freed));
+    if of_others > 0 {
+        let noun = if of_others == 1 { "run of another user was" } else { "runs of other users were" };
+        let _ = writeln!(text, "{of_others} {noun} left alone");
+    }
     out::print(&text)?;
     failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(Failure::own(error)))
 }
 
-/// The runs that go.
-pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Vec<(Kept, Reason)>, RecordError> {
+/// What [`expired`] found.
+pub(crate) struct Expired {
+    /// The runs that go, and why.
+    pub(crate) runs: Vec<(Kept, Reason)>,
+    /// Runs of other users, which neither go nor count.
+    pub(crate) of_others: usize,
+}
+
+/// The runs of this user that go.
+pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Expired, RecordError> {
     let now = record::now();
-    let kept = RunSummary::all(root, now)?.into_iter().map(|run| Kept {
+    let (own, others): (Vec<_>, Vec<_>) =
+        RunSummary::all(root, now)?.into_iter().partition(|run| run.dir.is_of_this_user());
+    let kept = own.into_iter().map(|run| Kept {
         began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
         bytes: run.dir.on_disk().unwrap_or_default(),
         stays: run.pinned || run.standing.may_live(),
         id: run.id,
         needs: run.origins,
     });
-    Ok(retention.expired(now, kept.collect()))
+    Ok(Expired { runs: retention.expired(now, kept.collect()), of_others: others.len() })
 }
 
 fn pin(root: &StateRoot, text: &str, pinned: bool) -> Result<ExitCode, Failure> {

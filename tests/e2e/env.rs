@@ -217,6 +217,12 @@ impl<'e> Invocation<'e> {
         Some(self)
     }
 
+    /// As a user without privileges, when this is `root`; the files are those of whoever they are.
+    pub(crate) fn by_nobody(mut self) -> Self {
+        self.user = nix::unistd::geteuid().is_root().then_some(NOBODY);
+        self
+    }
+
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.argv.push(argument.as_ref().to_owned());
         self

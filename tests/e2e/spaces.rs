@@ -1,7 +1,7 @@
-//! Runs that are looked at from another pid namespace, under another host name, through another path.
+//! Runs that are looked at from another pid namespace, under another host name, through another path, by another user.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -233,6 +233,83 @@ fn every_spelling_of_a_workflow_file_finds_its_runs() {
     env.write("b/flow.yaml", &Flow::of("true").text());
     let none = env.roboppi(["workflow", "run", "b/flow.yaml", "--rerun-failed"]).output().code(2).stderr;
     assert!(none.contains("there is no run of"), "{none}");
+}
+
+/// What is in a directory: names, owners, modes and contents.
+fn everything(dir: &Path) -> Vec<String> {
+    let mut places = crate::run_files::walk(dir);
+    places.sort();
+    let line = |path: &Path| {
+        let meta = fs::symlink_metadata(path).unwrap();
+        let content = if meta.is_file() { fs::read(path).unwrap() } else { Vec::new() };
+        let hash = roboppi_journal::fingerprint(&content);
+        format!("{} {} {:o} {hash}", path.display(), meta.uid(), meta.permissions().mode())
+    };
+    places.iter().map(|path| line(path)).collect()
+}
+
+#[test]
+fn root_leaves_the_runs_of_others_alone() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for mode in MODES {
+        let env = TestEnv::new();
+        let flow = Flow::of("seq 1 40000");
+        let Some(users) = env.run(&flow).without_privileges() else { return };
+        let _ = users.output().code(0);
+        let run = env.the_run();
+        let log = run.log_path("work", 1);
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+        fs::File::options().append(true).open(&log).unwrap().set_modified(long_ago).unwrap();
+        let state = env.path("state/roboppi");
+        for derived in [".housekeeping", "runs.cache"] {
+            let _ = fs::remove_file(state.join(derived));
+        }
+        let before = everything(&run.dir);
+
+        // A run of root: it looks after its own, which is done once its marker is there and a round is over.
+        let marker = state.join(".housekeeping-0");
+        let script = format!("while [ ! -e {} ]; do sleep 0.01; done", marker.display());
+        let said = env.run(&Flow::of(&script)).arg(mode).output().code(0).all();
+        assert_eq!(said.matches("belongs to another user (uid 65534)").count(), 1, "{said}");
+        let pruned = env.roboppi(["runs", "prune", "--count", "0"]).output().code(0).text();
+        assert!(
+            pruned.contains("1 run removed") && pruned.contains("1 run of another user was left alone"),
+            "{pruned}"
+        );
+        assert_eq!(everything(&run.dir), before);
+        assert!(!state.join("runs.cache").exists() && !state.join(".housekeeping").exists());
+
+        // And a run of root is no obstacle to the user.
+        let _ = env.run(&Flow::of("echo of root")).arg(mode).output().code(0);
+        let as_user = |arguments: &[&str]| env.roboppi(arguments).by_nobody().output().code(0).text();
+        assert!(as_user(&["logs", "-1"]).ends_with("\n40000\n"));
+        assert!(as_user(&["runs"]).contains("succeeded"));
+        // Nor is the marker that root left in an earlier version.
+        let marker = state.join(".housekeeping");
+        let _ = fs::remove_file(&marker);
+        fs::File::create(&marker).unwrap().set_modified(long_ago).unwrap();
+        fs::set_permissions(&marker, fs::Permissions::from_mode(0o600)).unwrap();
+        let script = format!("while [ \"$(stat -c %u {})\" = 0 ]; do sleep 0.01; done", marker.display());
+        let _ = env.run(&Flow::of(&script)).arg(mode).by_nobody().output().code(0);
+    }
+}
+
+#[test]
+fn what_root_makes_first_in_the_home_of_a_user_is_the_users() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let env = TestEnv::new();
+    let Some(probe) = env.roboppi(["--version"]).without_privileges() else { return };
+    let _ = probe.output().code(0);
+    let _ = env.run(&Flow::of("true")).output().code(0);
+    assert_eq!(fs::metadata(env.path("state/roboppi/runs")).unwrap().uid(), 65_534);
+    assert_eq!(fs::metadata(env.the_run().dir).unwrap().uid(), 0);
+    let said = env.roboppi(["workflow", "run", "flow.yaml", "--no-tui"]).by_nobody().output().code(0).all();
+    assert!(!said.contains("the record of this run is in"), "{said}");
+    assert_eq!(env.runs().len(), 2);
 }
 
 #[test]

@@ -116,8 +116,10 @@ impl RunSummary {
             root.runs()?.into_iter().filter_map(|id| Some((root.open_run(&id).ok()?, id))).collect();
         let mut memory = Memory::read(root);
         let facts = memory.of_all(&runs);
-        // A list that cannot be remembered is a list all the same.
-        let _ = memory.write(root);
+        // A list that cannot be remembered is a list all the same. What is another user's is left as it is.
+        if root.is_of_this_user() {
+            let _ = memory.write(root);
+        }
         let found = runs.into_iter().zip(facts);
         Ok(found.map(|((dir, id), facts)| Self::from_facts(dir, id, facts, now)).collect())
     }

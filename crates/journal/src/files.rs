@@ -11,17 +11,14 @@ use tempfile::TempDir;
 
 use crate::RecordError;
 
+mod owner;
 mod within;
 
+pub(crate) use owner::create_dirs;
 pub(crate) use within::{has_plain_dirs, open_dir};
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
-
-/// Makes a directory and its missing parents.
-pub(crate) fn create_dirs(path: &Path) -> Result<(), RecordError> {
-    DirBuilder::new().recursive(true).mode(DIR_MODE).create(path).map_err(RecordError::io("create", path))
-}
 
 /// Makes one directory, which must not be there yet.
 pub(crate) fn create_new_dir(path: &Path) -> Result<(), RecordError> {

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nix::unistd::{AccessFlags, access, geteuid};
 use roboppi_run::RunId;
 
 use crate::{LockState, OwnerLock, RecordError, RunDir, files};
@@ -113,6 +114,19 @@ impl StateRoot {
         }
     }
 
+    /// Whether the directory is this user's own; so is one that is not there yet. What another user keeps in it is left
+    /// as it is, also by root.
+    #[must_use]
+    pub fn is_of_this_user(&self) -> bool {
+        self.owner().is_none_or(|owner| owner == geteuid().as_raw())
+    }
+
+    /// The number of the user who owns the directory; `None` when it is not there.
+    #[must_use]
+    pub fn owner(&self) -> Option<u32> {
+        Some(self.dir.metadata().ok()?.uid())
+    }
+
     /// The directory of a run that is there.
     ///
     /// # Errors
@@ -157,7 +171,7 @@ impl StateRoot {
             let dir = RunDir::at(entry.path());
             let probe = dir.lock_probe();
             let unheld = probe.is_ok_and(|probe| probe.is_none_or(|probe| probe.state() != LockState::Held));
-            if unheld {
+            if dir.is_of_this_user() && unheld {
                 fs::remove_dir_all(dir.path()).map_err(RecordError::io("remove", dir.path()))?;
             }
         }
@@ -191,15 +205,19 @@ impl StateRoot {
     }
 
     /// The run a person means: a whole id, the beginning of one, or `-1` for the newest, `-2` for the one
-    /// before it.
+    /// before it. Numbers count the runs that may be read: among those of a user there may be some of root.
     ///
     /// # Errors
     /// [`RecordError::RunNotFound`] when nothing fits, [`RecordError::AmbiguousRun`] when several runs do.
     pub fn resolve(&self, text: &str) -> Result<RunId, RecordError> {
         let mut runs = self.runs()?;
         if let Some(back) = text.strip_prefix('-').and_then(|digits| digits.parse::<usize>().ok()) {
-            let index = back.checked_sub(1).filter(|index| *index < runs.len());
-            return index.map(|index| runs.swap_remove(index)).ok_or_else(|| self.not_found(text));
+            let readable = |id: &RunId| {
+                let flags = AccessFlags::R_OK | AccessFlags::X_OK;
+                access(&self.runs_dir().join(id.as_str()), flags).is_ok()
+            };
+            let found = back.checked_sub(1).and_then(|index| runs.into_iter().filter(readable).nth(index));
+            return found.ok_or_else(|| self.not_found(text));
         }
         if let Some(exact) = runs.iter().position(|id| id.as_str() == text) {
             return Ok(runs.swap_remove(exact));

@@ -78,6 +78,13 @@ impl RunDir {
         Ok(Base::parse(&self.path, base)?.events())
     }
 
+    /// Whether the directory belongs to this user.
+    #[must_use]
+    pub fn is_of_this_user(&self) -> bool {
+        let found = self.path.symlink_metadata();
+        found.is_ok_and(|found| found.uid() == nix::unistd::geteuid().as_raw())
+    }
+
     /// When something of the run itself was written last, by the clock of its file system: the journal, `run.json`, or
     /// the sign of life its owner leaves.
     #[must_use]

@@ -81,7 +81,7 @@ impl PreparedRun {
         let control = ControlPlace::bind(&run_id, |name| std::env::var_os(name));
         let socket = control.as_ref().ok().map(ControlPlace::path);
         let (record, substitute) = open_record(&settings, manifest(&settings, &run_id, started_at, socket))?;
-        let Record { run_dir, lock, journal } = record;
+        let Record { run_dir, lock, journal, of_other_user } = record;
         let life = SignOfLife::start(lock);
         let feed = Arc::new(LiveFeed::default());
         let (wish, wishes) = mpsc::channel(WISHES);
@@ -100,6 +100,16 @@ impl PreparedRun {
         }
         if let Some(why) = substitute {
             recorder.warn(format!("the record of this run is in {}: {why}", run_dir.path().display()), None);
+        }
+        if let Some(owner) = of_other_user {
+            let (dir, me) = (run_dir.path().display(), nix::unistd::geteuid());
+            recorder.warn(
+                format!(
+                    "the state directory belongs to another user (uid {owner}): the record of this run, {dir}, is that of \
+                     uid {me}, and the runs of others in it are left as they are"
+                ),
+                None,
+            );
         }
         if let Some(other) = other_run {
             recorder.warn(
@@ -138,6 +148,8 @@ struct Record {
     run_dir: RunDir,
     lock: OwnerLock,
     journal: JournalWriter,
+    /// The user to whom the directory with all runs belongs, if that is another one.
+    of_other_user: Option<u32>,
 }
 
 /// Opens the record where it belongs, or else in a temporary place, and says why.
@@ -166,7 +178,8 @@ fn write_record(
     run_dir.write_manifest(manifest)?;
     run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
     let journal = JournalWriter::create(&run_dir)?;
-    Ok(Record { run_dir, lock, journal })
+    let of_other_user = root.owner().filter(|_| !root.is_of_this_user());
+    Ok(Record { run_dir, lock, journal, of_other_user })
 }
 
 fn manifest(
