@@ -8,6 +8,7 @@ use roboppi_ipc::CancelReason;
 use thiserror::Error;
 
 use crate::Spawn;
+use crate::inherited::is_out_of_room;
 
 /// A child was not started.
 #[derive(Debug, Error)]
@@ -75,9 +76,7 @@ impl SpawnError {
                 directory_problem(&spawn.cwd).unwrap_or_else(|| program_problem(spawn, error))
             }
             Some(Errno::E2BIG) => SpawnErrorKind::TooLong,
-            Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
-                SpawnErrorKind::NoRoom(error)
-            }
+            Some(_) if is_out_of_room(&error) => SpawnErrorKind::NoRoom(error),
             Some(_) | None => SpawnErrorKind::Other(error),
         };
         Self::new(spawn, kind)

@@ -18,18 +18,21 @@
 //! during the drain time and then reported in [`ChildReport::pipes_left_open`]. They are found again in
 //! [`descendants`], and [`guard`] sees to it that nothing is left when this process is gone, too.
 
+mod aside;
 pub mod descendants;
 mod driver;
 mod error;
 mod exit;
 pub mod guard;
 mod identity;
+pub mod inherited;
 mod leader;
 pub mod machine;
 mod pipes;
 mod spawn;
 mod watch_exit;
 
+pub use aside::aside;
 pub use driver::{ChildReport, ChildWatch, Control, STDIN_BACKLOG, run};
 pub use error::{SpawnError, SpawnErrorKind};
 pub use exit::ExitKind;

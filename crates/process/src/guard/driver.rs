@@ -47,6 +47,7 @@ pub(super) fn guard(child: Pid, settings: GuardSettings, signals: Held, terminal
         unkillable: Vec::new(),
         teller: Teller::new(settings.kind),
         code: None,
+        child_ended: false,
     };
     driver.run(&signals)
 }
@@ -65,6 +66,8 @@ struct Driver<'t> {
     unkillable: Vec<Leaked>,
     teller: Teller,
     code: Option<u8>,
+    /// Its number may be a stranger's by now.
+    child_ended: bool,
 }
 
 impl Driver<'_> {
@@ -77,6 +80,7 @@ impl Driver<'_> {
             for heard in signals.take() {
                 match heard {
                     Heard::Children => {}
+                    Heard::Status => self.pass_on_status(),
                     Heard::Request { request, from_terminal } => {
                         self.feed(Input::Asked { request, from_terminal });
                     }
@@ -90,6 +94,13 @@ impl Driver<'_> {
                 self.timer = None;
                 self.feed(Input::Timer(epoch));
             }
+        }
+    }
+
+    /// A core has no status to print; a program in the terminal, whose pid is that of its guard for everybody, has.
+    fn pass_on_status(&self) {
+        if self.kind == GuardKind::Direct && !self.child_ended {
+            let _ = kill(self.child, Signal::SIGUSR1);
         }
     }
 
@@ -135,6 +146,7 @@ impl Driver<'_> {
         }
         let code = status.exit_status().map(ExitKind::Code);
         if let Some(exit) = code.or_else(|| status.terminating_signal().map(ExitKind::Signal)) {
+            self.child_ended = true;
             self.feed(Input::ChildExited(exit));
         }
     }

@@ -10,10 +10,18 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signa
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::machine::Request;
+use crate::inherited;
 
 /// What a guard listens to.
-const HEARD: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCHLD];
+const HEARD: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGTSTP,
+    Signal::SIGCHLD,
+    Signal::SIGUSR1,
+];
 
 /// Set in the byte of a signal that the terminal sent.
 const FROM_TERMINAL: u8 = 0x80;
@@ -48,11 +56,9 @@ impl Held {
     pub(super) fn listen(self) -> Listener {
         NOTES.store(self.writer.as_raw_fd(), Ordering::Relaxed);
         for signal in HEARD {
-            let old = install(signal, SigHandler::SigAction(note));
             // Who was started by `nohup`, or in the background, does not want to hear of those.
-            let may_be_ignored = matches!(signal, Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT);
-            if may_be_ignored && matches!(old, Some(SigHandler::SigIgn)) {
-                install(signal, SigHandler::SigIgn);
+            if !inherited::is_ignored(signal) {
+                install(signal, SigHandler::SigAction(note));
             }
         }
         // A guard that writes must not be stopped or ended for it.
@@ -65,10 +71,10 @@ impl Held {
 }
 
 #[expect(unsafe_code, reason = "setting the disposition of a signal has no safe form")]
-fn install(signal: Signal, handler: SigHandler) -> Option<SigHandler> {
+fn install(signal: Signal, handler: SigHandler) {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
     // SAFETY: the handler, if it is one, does nothing that could disturb whom it interrupts (`note`).
-    unsafe { sigaction(signal, &action) }.ok().map(|old| old.handler())
+    let _ = unsafe { sigaction(signal, &action) };
 }
 
 /// Writes a byte; all else is done by who reads it.
@@ -103,6 +109,8 @@ const fn sent_by_terminal(signal: libc::c_int, _: libc::c_int) -> bool {
 pub(super) enum Heard {
     /// There is news of children.
     Children,
+    /// A status is asked for, which the child prints.
+    Status,
     /// Somebody asks for something.
     Request { request: Request, from_terminal: bool },
 }
@@ -138,6 +146,7 @@ fn heard(byte: u8) -> Option<Heard> {
     let signal = Signal::try_from(libc::c_int::from(byte & !FROM_TERMINAL)).ok()?;
     let request = match signal {
         Signal::SIGCHLD => return Some(Heard::Children),
+        Signal::SIGUSR1 => return Some(Heard::Status),
         Signal::SIGTERM => Request::Term,
         Signal::SIGINT => Request::Int,
         Signal::SIGHUP => Request::Hup,
