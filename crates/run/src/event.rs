@@ -140,6 +140,9 @@ pub enum RunEvent {
         reason: CancelReason,
         /// `force`: workers are killed at once.
         force: bool,
+        /// `signal` that asked for it, as `SIGTERM`; absent when it was none, and in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
     },
     /// The run ended. Last record of every journal whose supervisor lived.
     RunFinished {
@@ -353,7 +356,7 @@ mod tests {
                 by: Some(ProcessIdentity { pid: 2, start_time: 3 }),
                 refused: Some("`build` succeeded".into()),
             },
-            RunEvent::RunEnding { reason: CancelReason::Parent, force: true },
+            RunEvent::RunEnding { reason: CancelReason::Parent, force: true, signal: Some("SIGTERM".into()) },
             RunEvent::RunFinished {
                 outcome: RunOutcome::TimedOut,
                 exit_code: 124,

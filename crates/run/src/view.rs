@@ -106,6 +106,9 @@ pub enum RunStatus {
         reason: CancelReason,
         /// Workers are killed at once.
         force: bool,
+        /// The signal that asked for it, as `SIGTERM`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
     },
     /// Over.
     Finished {

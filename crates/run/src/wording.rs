@@ -1,6 +1,6 @@
 //! Short words for what agents do, the same in every view.
 
-use roboppi_ipc::ToolCall;
+use roboppi_ipc::{CancelReason, ToolCall};
 use serde_json::Value;
 
 use crate::Spent;
@@ -80,6 +80,21 @@ fn one_line(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// Why a run is being ended.
+#[must_use]
+pub fn ending_words(reason: CancelReason, signal: Option<&str>) -> String {
+    let words = match (reason, signal) {
+        (_, Some("SIGHUP")) => "it was hung up (SIGHUP)",
+        (_, Some(signal)) => return format!("it received {signal}"),
+        (CancelReason::User, None) => "the user asked",
+        (CancelReason::Timeout, None) => "its time is over",
+        (CancelReason::Budget, None) => "its budget is used up",
+        (CancelReason::Parent, None) => "it was told to end",
+        (CancelReason::Lost, None) => "the core is lost",
+    };
+    words.to_owned()
 }
 
 /// A number of tokens as people read it: `950`, `1.2k`, `34k`, `1.2M`.

@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_attach::{Answer, Wish};
-use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity};
+use roboppi_ipc::{
+    CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity,
+};
 use roboppi_journal::CoreStderrWriter;
-use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState};
+use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -449,7 +451,9 @@ impl Runner {
             }
             RunEffect::Answered { refused } => self.answer(refused),
             RunEffect::RunEnding { reason, force } => {
-                self.shared.recorder().event(RunEvent::RunEnding { reason, force });
+                let signal = self.shutdown.signal().filter(|_| reason == CancelReason::Parent);
+                let signal = signal.map(str::to_owned);
+                self.shared.recorder().event(RunEvent::RunEnding { reason, force, signal });
             }
             RunEffect::Finish { outcome, detail, duration } => {
                 self.finished = Some((outcome, detail, duration));
@@ -464,6 +468,12 @@ impl Runner {
             let detail = "left before all workers had ended".to_owned();
             (RunOutcome::Cancelled, Some(detail), self.shared.clock.now().since_origin())
         });
+        let detail = match self.shutdown.signal() {
+            Some(signal) if outcome == RunOutcome::Cancelled => {
+                Some(ending_words(CancelReason::Parent, Some(signal)))
+            }
+            _ => detail,
+        };
         let exit_code = match (outcome, self.shutdown.exit_code()) {
             (RunOutcome::Cancelled, Some(code)) => code,
             _ => exit_code(outcome, None),

@@ -41,6 +41,7 @@ pub enum ShutdownEffect {
 pub struct ShutdownMachine {
     stage: Stage,
     exit_code: Option<u8>,
+    signal: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +61,14 @@ impl ShutdownMachine {
             Asked::Terminate => (CancelReason::Parent, 143),
             Asked::Hangup => (CancelReason::Parent, 129),
         };
-        self.exit_code.get_or_insert(code);
+        if self.exit_code.is_none() {
+            self.exit_code = Some(code);
+            self.signal = match asked {
+                Asked::Terminate => Some("SIGTERM"),
+                Asked::Hangup => Some("SIGHUP"),
+                Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => None,
+            };
+        }
         let next = match (self.stage, asked) {
             (Stage::Left, _) => return None,
             // A terminal hangs up once, however many notice it, and insists on nothing.
@@ -86,6 +94,14 @@ impl ShutdownMachine {
     #[must_use]
     pub const fn exit_code(&self) -> Option<u8> {
         self.exit_code
+    }
+}
+
+impl ShutdownMachine {
+    /// The signal that was the first request, if that was one and no person typed it.
+    #[must_use]
+    pub const fn signal(&self) -> Option<&'static str> {
+        self.signal
     }
 }
 

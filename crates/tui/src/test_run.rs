@@ -265,7 +265,7 @@ pub(crate) fn running() -> TestRun {
 pub(crate) fn ending() -> TestRun {
     let mut run = running();
     run.running("lint", 1, 303).after(500);
-    run.journal(RunEvent::RunEnding { reason: CancelReason::User, force: false });
+    run.journal(RunEvent::RunEnding { reason: CancelReason::User, force: false, signal: None });
     for of in [of("build", 2), of("lint", 1)] {
         let reason = Some(CancelReason::User);
         run.phase(&of, AttemptPhase::Terminating { reason, limit_ms: 5_000 });

@@ -65,8 +65,9 @@ fn journal(event: &RunEvent) -> String {
             let refused = refused.as_ref().map_or_else(String::new, |why| format!(": refused, {why}"));
             format!("to {}{by}{refused}", wish.in_words())
         }
-        RunEvent::RunEnding { reason, force } => {
-            format!("{}{}", reason.name(), if *force { ", by force" } else { "" })
+        RunEvent::RunEnding { reason, force, signal } => {
+            let signal = signal.as_ref().map_or_else(String::new, |signal| format!(" ({signal})"));
+            format!("{}{signal}{}", reason.name(), if *force { ", by force" } else { "" })
         }
         RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
             let took = duration(*duration_ms);

@@ -134,8 +134,8 @@ impl RunView {
                 }
                 self.wishes.push(WishView { ts, wish: wish.clone(), by: *by, refused: refused.clone() });
             }
-            RunEvent::RunEnding { reason, force } => {
-                self.status = RunStatus::Ending { reason: *reason, force: *force };
+            RunEvent::RunEnding { reason, force, signal } => {
+                self.status = RunStatus::Ending { reason: *reason, force: *force, signal: signal.clone() };
             }
             RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
                 self.status = RunStatus::Finished {

@@ -226,9 +226,9 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
             model.theme.bad(),
             columns,
         )),
-        RunStatus::Ending { reason, force } => {
+        RunStatus::Ending { reason, force, signal } => {
             let word = if *force { "killing" } else { "ending" };
-            let start = format!("{word} ({})", reason.name());
+            let start = format!("{word} ({})", signal.as_deref().unwrap_or(reason.name()));
             let hint = next_interrupt(model, columns);
             let room = columns.saturating_sub(text::width(hint));
             let words = [awaited(model), awaited_in_short(model)].map(|who| format!("{start}: {who}"));

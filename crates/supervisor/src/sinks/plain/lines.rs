@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
 use roboppi_run::{
-    AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish, spent_words,
+    AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish, ending_words,
+    spent_words,
 };
 use roboppi_workflow::retry_delay;
 
@@ -118,14 +119,14 @@ pub(super) fn phase(attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> 
 }
 
 /// The run is being ended.
-pub(super) fn ending(view: &RunView, reason: CancelReason, force: bool, colour: bool) -> String {
-    let why = match reason {
-        CancelReason::User => "the user asked",
-        CancelReason::Timeout => "its time is over",
-        CancelReason::Budget => "its budget is used up",
-        CancelReason::Parent => "who started it has gone",
-        CancelReason::Lost => "the core is lost",
-    };
+pub(super) fn ending(
+    view: &RunView,
+    reason: CancelReason,
+    force: bool,
+    signal: Option<&str>,
+    colour: bool,
+) -> String {
+    let why = ending_words(reason, signal);
     let active: Vec<_> =
         view.steps.iter().filter(|step| step.state.is_active()).map(|step| step.plan.step.as_str()).collect();
     let kill = if force { ", killing what is left" } else { "" };
