@@ -16,6 +16,7 @@ use roboppi_workflow::parse_duration;
 use crate::completion::{runs, runs_or_steps, steps};
 
 mod agent;
+mod answer;
 mod portable;
 mod resume;
 
@@ -578,11 +579,8 @@ impl Cli {
     pub(crate) fn from_process() -> Result<Self, ExitCode> {
         let args: Vec<OsString> = std::env::args_os().collect();
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        Self::try_parse_from(normalised(args, terminals)).map_err(|error| {
-            // Help that was asked for, by name or by typing nothing, is not an error.
-            let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(crate::exit::USAGE))
-        })
+        Self::try_parse_from(normalised(args.clone(), terminals))
+            .map_err(|error| answer::instead(&error, &args))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cli::{AttachArgs, WatchArgs};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{record, screen};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal::{self, View};
 
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
@@ -21,7 +22,8 @@ pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let source = FileSource::open(run).map_err(Failure::own)?;
     let problems = source.problems().to_vec();
     let source = Arc::new(source);
-    show(&Watched { source, role: Role::Visitor, title, problems }, &args.watch)
+    let view = terminal::choose_view(&args.watch.view)?;
+    show(&Watched { source, role: Role::Visitor, title, problems }, &args.watch, view)
 }
 
 /// A run, and who watches it.
@@ -38,9 +40,8 @@ pub(super) fn title(run: &RunDir, typed: &str) -> String {
     run.id().map_or_else(|| typed.to_owned(), |id| id.to_string())
 }
 
-/// Shows a run in the view that was asked for, until it is over or the person leaves.
-pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Failure> {
-    let view = terminal::choose_view(&args.view)?;
+/// Shows a run in a view, until it is over or the person leaves.
+pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<ExitCode, Failure> {
     let colour = use_colour(args.view.color, io::stdout().is_terminal());
     let in_lines = plain::PlainSettings {
         colour,
@@ -66,8 +67,8 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Fail
     }
     record::warn(&watched.problems);
     let shown = match view {
-        View::Json => jsonl::run(source, io::stdout()),
-        View::Plain | View::Tui => plain::run(source, in_lines, io::stdout()),
+        View::Json => jsonl::run(source, stdio::stdout()),
+        View::Plain | View::Tui => plain::run(source, in_lines, stdio::stdout()),
     };
     shown.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::own(format!("stdout: {error}")))
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::cli::EventsArgs;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal::{self, plain};
 
 mod text;
@@ -23,7 +24,7 @@ const VERSION: u32 = 1;
 pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let mut follower = if args.workers { RunFollower::new(run) } else { RunFollower::of_journal(run) };
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut stdout = io::BufWriter::new(stdio::stdout());
     let mut warned = 0;
     // Kinds that were there, for whoever asks for one that was not.
     let (mut kinds, mut found) = (BTreeSet::new(), args.kind.is_empty());

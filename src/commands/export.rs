@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::{logs, record};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal::{self, plain};
 
 mod step;
@@ -104,7 +105,7 @@ fn to(
     target: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
 ) -> Result<ExitCode, Failure> {
-    let Some(target) = target else { return stream(io::stdout().lock(), "stdout", write) };
+    let Some(target) = target else { return stream(stdio::stdout(), "stdout", write) };
     let name = plain(&target.display().to_string());
     let unwritable = |error: io::Error| Failure::own(format!("cannot write {name}: {error}"));
     if target.is_dir() {

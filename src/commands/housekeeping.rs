@@ -26,7 +26,7 @@ const REST: u32 = 4;
 /// Starts a round if none was for a while. Nobody waits for it: what it has not done when the program ends is done the
 /// next time, a run that is half removed is out of the list, and a log that is half packed is as it was.
 pub(crate) fn begin(state_dir: PathBuf) {
-    thread::spawn(move || {
+    let work = move || {
         let marker = state_dir.join(".housekeeping");
         let last = fs::metadata(&marker).and_then(|marker| marker.modified());
         // A round in the future was before somebody set the clock.
@@ -40,7 +40,9 @@ pub(crate) fn begin(state_dir: PathBuf) {
             let _ = root.remove(&run.id);
         }
         pack(&root);
-    });
+    };
+    // Where there is no room for a thread the next run does it.
+    let _ = thread::Builder::new().name("housekeeping".to_owned()).spawn(work);
 }
 
 /// Notes that a round is done now, in a file for its owner alone.

@@ -14,6 +14,7 @@ use crate::cli::{Color, LogsArgs, Since};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal;
 
 mod lines;
@@ -72,7 +73,7 @@ fn print_chosen(
     let step = step.map(StepId::new);
     let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
     let mut follower = RunFollower::of_journal(run.clone());
-    let mut printer = Printer::new(run, settings, BufWriter::new(io::stdout().lock()));
+    let mut printer = Printer::new(run, settings, BufWriter::new(stdio::stdout()));
     let mut view = follower.begin();
     let mut warned = 0;
     loop {
@@ -141,7 +142,7 @@ fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitC
         return Err(no_such_attempt(number));
     }
     let several = step.is_none() && attempts.len() > 1;
-    let mut out = io::stdout().lock();
+    let mut out = stdio::stdout();
     for attempt in attempts {
         let printed = if args.path {
             run.log(&attempt.base)

@@ -1,9 +1,12 @@
 //! Finds a run in the record and reads what can be read of it.
 
 use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use nix::unistd::{User, getuid};
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{RecordError, RunDir, StateRoot};
@@ -14,9 +17,27 @@ use crate::terminal;
 
 /// Where the runs are.
 pub(crate) fn root() -> Result<StateRoot, Failure> {
-    StateRoot::locate(|name| env::var_os(name)).ok_or_else(|| {
-        Failure::usage("there is no HOME and no ROBOPPI_STATE_DIR, so there are no runs to find")
+    state_root().ok_or_else(|| {
+        Failure::usage(
+            "there is no HOME, this user has no home directory, and there is no ROBOPPI_STATE_DIR, so there are no runs to find",
+        )
     })
+}
+
+/// Where runs are kept, if there is a place: the environment says it, or the home directory of the user.
+pub(crate) fn state_root() -> Option<StateRoot> {
+    StateRoot::locate(|name| variable(name, env::var_os(name), home_of_user))
+}
+
+/// A variable for [`StateRoot::locate`]. Without a `HOME`, as under cron or a service manager, `home` is asked for it.
+fn variable(name: &str, value: Option<OsString>, home: impl FnOnce() -> Option<PathBuf>) -> Option<OsString> {
+    let value = value.filter(|value| !value.is_empty());
+    if name == "HOME" { value.or_else(|| home().map(OsString::from)) } else { value }
+}
+
+/// What the password database says.
+fn home_of_user() -> Option<PathBuf> {
+    User::from_uid(getuid()).ok().flatten().map(|user| user.dir)
 }
 
 /// The run a person means.
@@ -83,4 +104,26 @@ pub(crate) fn bytes(count: u64) -> String {
         .unwrap_or(units.len() - 1);
     let digits = usize::from(power > 0);
     format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_database_is_asked_where_there_is_no_home() {
+        let home = || Some(PathBuf::from("/home/of/the/database"));
+        let root = |variables: &'static [(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            let located = StateRoot::locate(|name| {
+                variable(name, value(name).map(|(_, value)| OsString::from(value)), home)
+            });
+            located.unwrap().path().to_owned()
+        };
+        let in_database = PathBuf::from("/home/of/the/database/.local/state/roboppi");
+        assert_eq!(root(&[]), in_database);
+        assert_eq!(root(&[("HOME", "")]), in_database);
+        assert_eq!(root(&[("HOME", "/h")]), PathBuf::from("/h/.local/state/roboppi"));
+        assert_eq!(root(&[("XDG_STATE_HOME", "/s")]), PathBuf::from("/s/roboppi"));
+    }
 }

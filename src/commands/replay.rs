@@ -19,11 +19,12 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::refused(format!("the run goes on\nhint: roboppi attach {title} shows it")));
     }
     // On a screen one may want to see something again.
-    let at_end = match terminal::choose_view(&args.watch.view)? {
+    let view = terminal::choose_view(&args.watch.view)?;
+    let at_end = match view {
         View::Tui => AtEnd::Stay,
         View::Plain | View::Json => AtEnd::Close,
     };
     let source = ReplaySource::open(run, args.speed, at_end).map_err(Failure::own)?;
     let problems = source.problems().to_vec();
-    show(&Watched { source: Arc::new(source), role: Role::Replay, title, problems }, &args.watch)
+    show(&Watched { source: Arc::new(source), role: Role::Replay, title, problems }, &args.watch, view)
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use roboppi_attach::RunSource;
 use roboppi_core::mask::SocketPlace;
 use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
-use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::{AttemptStatus, RunMode};
 use roboppi_supervisor::sinks::untrusted;
@@ -24,12 +23,14 @@ use crate::cli::{HowArgs, Over, RunArgs, Switch};
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
-use crate::commands::{guarded, housekeeping};
+use crate::commands::{guarded, housekeeping, record};
 use crate::exit::{self, Failure};
+use crate::stdio;
 use crate::terminal::{self, View};
 
 mod launch;
 mod resume;
+mod status;
 mod viewer;
 
 use launch::launch;
@@ -139,6 +140,7 @@ async fn supervise(
     let on_terminal = if purpose.answer { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let colour = use_colour(args.view.color, on_terminal);
     let source = prepared.source();
+    signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
     let end = prepared.execute(launch, &mut signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
@@ -159,7 +161,7 @@ fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
         AttemptStatus::Finished { .. } | AttemptStatus::Started | AttemptStatus::Phase(_) => None,
     });
     let Some(answer) = answer else { return Ok(()) };
-    let mut out = io::stdout().lock();
+    let mut out = stdio::stdout();
     let answer = if io::stdout().is_terminal() {
         // A pipe is given every byte; a terminal must not obey them.
         answer.lines().map(|line| untrusted::line(line.as_bytes(), false)).collect::<Vec<_>>().join("\n")
@@ -193,9 +195,10 @@ fn settings(
     Ok(RunSettings {
         workflow,
         workspace,
-        arguments: env::args().collect(),
+        // For people; what is no text is shown as such.
+        arguments: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         mode: if args.direct { RunMode::Direct } else { RunMode::Supervised },
-        state_dir: StateRoot::locate(|name| env::var_os(name)).map(|root| root.path().to_owned()),
+        state_dir: record::state_root().map(|root| root.path().to_owned()),
         stream_stdio: match args.stream_stdio {
             Some(switch) => switch == Switch::On,
             None => terminal::env_flag("ROBOPPI_TUI_STREAM_STDIO").unwrap_or(true),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roboppi_ipc::{
     Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
-    CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation, Gap,
-    Heartbeat, Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions,
-    JobOutcome, JobRequest, JobType, Leaked, Mask, Message, Observation, OutputMode, Patch, Permit,
-    PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass,
-    ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit,
-    ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage,
-    UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
-    WorkerStatus, WorkerTask, decode, error_code,
+    CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation,
+    ExactValues, Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent,
+    JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, Mask, Message, Observation, OutputMode,
+    Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
+    PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
+    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
+    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput,
+    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -51,6 +51,10 @@ fn task() -> WorkerTask {
             idle_ms: Some(300_000),
             grace_ms: Some(5_000),
             drain_ms: Some(2_000),
+            exact: Some(ExactValues {
+                workspace_ref: HexBytes::unless_text(b"/srv/caf\xe9"),
+                ..ExactValues::default()
+            }),
         }),
     }
 }

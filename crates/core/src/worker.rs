@@ -11,12 +11,14 @@ mod idle;
 mod look;
 mod record;
 mod repetition;
+mod room;
 mod state;
 mod unspoken;
 mod whole;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -39,6 +41,7 @@ use crate::live::{LiveEvent, LiveLimits};
 use crate::mask::Sockets;
 use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
 use budgets::Budgets;
+use room::Room;
 use state::State;
 
 /// How a worker is run.
@@ -56,6 +59,8 @@ pub struct WorkerOptions {
     pub variables: VariablePolicy,
     /// Where it is recorded; without it in a private directory that goes with the handle.
     pub record: Option<RecordTarget>,
+    /// The directory of `record`, where its text is not exact.
+    pub record_dir: Option<PathBuf>,
     /// Whether its events are offered live.
     pub live: bool,
     /// Whether its output is among them.
@@ -68,8 +73,9 @@ impl WorkerOptions {
     /// What a task asks for. `now` is needed for its deadline.
     #[must_use]
     pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
-        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, .. } =
+        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } =
             task.roboppi.clone().unwrap_or_default();
+        let record_dir = exact.and_then(|exact| exact.record_dir);
         let idle = idle_ms.map_or(settings.idle.filter(|_| task.worker_kind.is_agent()), |idle| {
             (idle > 0).then_some(Duration::from_millis(idle))
         });
@@ -81,6 +87,7 @@ impl WorkerOptions {
             idle,
             variables: environment.unwrap_or_default(),
             record,
+            record_dir: record_dir.map(|dir| OsString::from_vec(dir.bytes().to_owned()).into()),
             live: task.output_mode == OutputMode::Stream,
             stdio: stdio.unwrap_or(true),
             limits: settings.live,
@@ -125,6 +132,7 @@ pub struct WorkerHost {
     pub secrets: Secrets,
     /// Where they may tell more of it.
     sockets: Option<Rc<Sockets>>,
+    room: Rc<Room>,
 }
 
 impl WorkerHost {
@@ -137,6 +145,7 @@ impl WorkerHost {
             budgets: Rc::default(),
             secrets: secrets_of_environment(),
             sockets: None,
+            room: Rc::default(),
         }
     }
 

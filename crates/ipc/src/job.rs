@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{JobId, UtcMillis};
+use crate::{ExactValues, JobId, UtcMillis};
 
 /// A unit of work as it is submitted (`submit_job`, `request_permit`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -315,6 +315,9 @@ pub struct JobOptions {
     /// `drainMs`: time pipes may stay open after the worker's exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_ms: Option<u64>,
+    /// `exact`: what of the task is not UTF-8, byte for byte. Only for cores that say `exact` among their capabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactValues>,
 }
 
 /// Which variables of its environment a core gives to a worker (`payload.roboppi.environment`). What the task itself sets

@@ -9,6 +9,7 @@
 
 mod decode;
 mod event;
+mod exact;
 mod framer;
 mod hello;
 mod id;
@@ -28,6 +29,7 @@ pub use event::{
     AgentDelta, AgentText, ChangeKind, Gap, OutputStream, Patch, PlanItem, PlanStatus, Progress, SessionInfo,
     ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
 };
+pub use exact::{CAPABILITY_EXACT, ExactValues, HexBytes};
 pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
 pub use hello::{
     CAPABILITY_MASK, CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessIdentity, ProtocolRange,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish};
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{JournalWriter, RecordError, RunDir, StateRoot};
+use roboppi_process::inherited;
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -211,13 +212,10 @@ fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
 /// The commit the workspace is at. Asked only when the workspace lies in a repository.
 fn git_commit(workspace: &Path) -> Option<String> {
     workspace.ancestors().find(|dir| dir.join(".git").exists())?;
-    let output = Command::new("git")
-        .args(["rev-parse", "HEAD"])
-        .current_dir(workspace)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "HEAD"]).current_dir(workspace).stdin(Stdio::null()).stderr(Stdio::null());
+    inherited::give_back(&mut git);
+    let output = git.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

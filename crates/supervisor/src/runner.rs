@@ -302,7 +302,9 @@ impl Runner {
     fn core_ready(&mut self, dialect: Dialect, hello: Option<Hello>) {
         let Some(link) = &self.link else { return };
         let incarnation = self.incarnation;
-        self.shared.core_ready(CoreInUse { dialect, peer: link.peer.clone(), incarnation });
+        let is_able = |hello: &Hello| hello.capabilities.iter().any(|name| name == CAPABILITY_EXACT);
+        let takes_bytes = dialect == Dialect::V2 && hello.as_ref().is_some_and(is_able);
+        self.shared.core_ready(CoreInUse { dialect, peer: link.peer.clone(), incarnation, takes_bytes });
         let (process, version) = hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
         let protocol = match dialect {
             Dialect::V1 => 1,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use roboppi_ipc::SecretText;
+use roboppi_process::inherited;
 use roboppi_redact::{Secrets, looks_secret};
 use roboppi_workflow::{SecretSource, Workflow};
 
@@ -86,12 +87,9 @@ impl RunSecrets {
 
 fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, String> {
     let failed = |why: String| format!("the secret of `{command}` is not known: {why}");
-    let output = Command::new("sh")
-        .args(["-e", "-c", command])
-        .current_dir(workspace)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", command]).current_dir(workspace).stdin(Stdio::null()).stderr(Stdio::inherit());
+    inherited::give_back(&mut shell);
+    let output = shell.output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() { Ok(output.stdout) } else { Err(failed(output.status.to_string())) }
 }

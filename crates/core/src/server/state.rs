@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello,
-    Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason, RequestId,
-    SecretText, WorkerTask, error_code,
+    CAPABILITY_EXACT, CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation,
+    Heartbeat, Hello, Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason,
+    RequestId, SecretText, WorkerTask, error_code,
 };
 use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
@@ -84,6 +84,7 @@ impl CoreState {
 
     pub(super) fn say_hello(&mut self) {
         let mut hello = Hello::ours(&self.settings.version);
+        hello.capabilities.push(CAPABILITY_EXACT.to_owned());
         hello.process = roboppi_process::identity(std::process::id()).ok();
         hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });
         self.outbox.answer(Message::Hello(hello));

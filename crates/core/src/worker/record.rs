@@ -49,10 +49,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn open(target: Option<&RecordTarget>, budgets: &Budgets) -> Self {
+    /// `exact` is the directory, where that of `target` is only its text.
+    pub(super) fn open(target: Option<&RecordTarget>, exact: Option<&Path>, budgets: &Budgets) -> Self {
         let mut recorder = Self::default();
         let Some(RecordTarget { dir, base, limits }) = target else { return recorder.open_private() };
-        let dir = Path::new(dir);
+        let dir = exact.unwrap_or_else(|| Path::new(dir));
         recorder.limits = limits.unwrap_or_default();
         let RunBudget { usage, told } = budgets.of(dir, recorder.limits.run_bytes);
         recorder.told = told;

@@ -74,6 +74,7 @@ pub(super) struct State {
     told_to_end: Option<CancelReason>,
     /// The session said that the work is done, so the end that follows is not a cancellation.
     done: bool,
+    waited_for_room: bool,
 }
 
 impl fmt::Debug for State {
@@ -118,6 +119,7 @@ impl State {
             polite_until: None,
             told_to_end: None,
             done: false,
+            waited_for_room: false,
         }
     }
 
@@ -332,6 +334,16 @@ impl State {
 
     pub(super) fn warn(&mut self, message: String) {
         self.notices.push_back(WorkerNotice::Warning(message));
+    }
+
+    /// Says, once, that the start has to wait.
+    pub(super) fn waits_for_room(&mut self, error: &std::io::Error) {
+        if !std::mem::replace(&mut self.waited_for_room, true) {
+            self.warn(format!(
+                "it waits for room to start: the system has none for another process or file now ({error}); \
+                 it is tried again when another worker ends"
+            ));
+        }
     }
 
     /// The process has ended and all its output was given.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use roboppi_ipc::{Cost, ErrorClass, UtcMillis};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// `_workflow.json`.
 #[derive(Debug, Serialize)]
@@ -19,6 +19,7 @@ pub(crate) struct WorkflowMeta<'a> {
     pub(crate) resolved: WorkflowLimits,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) abort_reason: Option<&'a str>,
+    #[serde(serialize_with = "as_text")]
     pub(crate) run_dir: &'a Path,
 }
 
@@ -54,6 +55,7 @@ pub(crate) struct StepMeta<'a> {
     pub(crate) error_class: Option<ErrorClass>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'a str>,
+    #[serde(serialize_with = "as_text")]
     pub(crate) log: &'a Path,
 }
 
@@ -77,6 +79,7 @@ pub(crate) struct StepMetaArtifact {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResolvedLimits<'a> {
     pub(crate) timeout_ms: u64,
+    #[serde(serialize_with = "as_text")]
     pub(crate) workspace_ref: &'a Path,
     pub(crate) worker_kind: &'a str,
     pub(crate) capabilities: Vec<&'a str>,
@@ -89,7 +92,7 @@ pub(super) struct Resolved<'a> {
 }
 
 impl Serialize for Resolved<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
 
         let mut value = serde_json::to_value(self.meta).map_err(S::Error::custom)?;
@@ -101,6 +104,11 @@ impl Serialize for Resolved<'_> {
         }
         value.serialize(serializer)
     }
+}
+
+/// A path for people: what of it is no text is replaced.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// The run a context directory belongs to.

@@ -12,13 +12,13 @@ use roboppi_ipc::{
     WorkerResult, WorkerStatus,
 };
 use roboppi_journal::CoreStderrWriter;
-use roboppi_process::descendants;
 use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
+use roboppi_process::{aside, descendants};
 use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinHandle, spawn_blocking, spawn_local};
+use tokio::task::{AbortHandle, JoinHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -364,7 +364,7 @@ async fn sweep(reports: &[GuardReport], grace: Duration, events: &LinkSender) {
     let left = if descendants::adopted(&[]).is_empty() {
         EndReport::default()
     } else {
-        spawn_blocking(move || end_adopted(&[], Some(grace))).await.unwrap_or_default()
+        aside(move || end_adopted(&[], Some(grace))).await.unwrap_or_default()
     };
     let mut unkillable = left.unkillable;
     let mut ended = left.ended;

@@ -87,13 +87,21 @@ impl Attempt<'_> {
                 Happened::Nothing => continue,
                 Happened::Input(input) => input,
                 Happened::Core(core) => {
-                    let dialect = core.dialect;
+                    let (dialect, takes_bytes) = (core.dialect, core.takes_bytes);
                     self.hand_to(core, inputs.take().unwrap_or_default());
                     if dialect == Dialect::V1
                         && let Some(lacking) = self.job.beyond_protocol_1()
                     {
                         let detail =
                             format!("this core {lacking}; leave out --core, or give one of protocol 2");
+                        let stop = AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail);
+                        break AttemptFinish::Stopped(stop);
+                    }
+                    if !takes_bytes && let Some(path) = self.job.path_that_is_no_text() {
+                        let detail = format!(
+                            "this core takes no paths that are not UTF-8; rename {}, or leave out --core",
+                            path.display()
+                        );
                         let stop = AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail);
                         break AttemptFinish::Stopped(stop);
                     }

@@ -15,9 +15,10 @@ use roboppi_ipc::{
     WorkerResult,
 };
 use roboppi_journal::RunDir;
+use roboppi_process::aside;
 use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId, TakenInput};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -71,6 +72,8 @@ pub(super) struct CoreInUse {
     pub(super) peer: Peer,
     /// Which core of the run it is, from 1.
     pub(super) incarnation: u32,
+    /// It takes what is not UTF-8.
+    pub(super) takes_bytes: bool,
 }
 
 /// What the runner is told by others than the core.
@@ -303,9 +306,9 @@ impl Shared {
         }
         let (context, outputs) = (Arc::clone(&self.context), step.outputs.clone());
         let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
-        spawn_blocking(move || context.collect_outputs(&workspace, &id, &outputs))
+        aside(move || context.collect_outputs(&workspace, &id, &outputs))
             .await
-            .unwrap_or_else(|error| Err(format!("copying the outputs failed: {error}")))
+            .unwrap_or_else(|_| Err("copying the outputs failed; this is a bug of roboppi".to_owned()))
     }
 
     /// Copies the inputs of a step into the workspace, away from this thread.
@@ -316,9 +319,9 @@ impl Shared {
         }
         let (context, step) = (Arc::clone(&self.context), step.clone());
         let workspace = self.settings.workspace.clone();
-        spawn_blocking(move || context.place_inputs(&workspace, &step))
+        aside(move || context.place_inputs(&workspace, &step))
             .await
-            .unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")))
+            .unwrap_or_else(|_| Err("copying the inputs failed; this is a bug of roboppi".to_owned()))
     }
 
     pub(super) fn artifacts_collected(&self, of: &AttemptRef, collected: Vec<Collected>) {
