@@ -27,7 +27,7 @@ pub(super) fn instead(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let _ = stdio::stderr().write_all(text.as_bytes());
     if error.kind() == ErrorKind::InvalidUtf8 {
         for arg in args.iter().filter(|arg| arg.to_str().is_none()) {
-            terminal::say(&format!("note: `{}` is not UTF-8", arg.display()));
+            terminal::say(&format!("note: `{}` is not UTF-8", arg.as_encoded_bytes().escape_ascii()));
         }
     }
     ExitCode::from(code)

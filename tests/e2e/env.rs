@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::Pid;
 use roboppi_terminal::{Screen, Spec, Terminal};
 use tempfile::TempDir;
@@ -129,7 +130,9 @@ impl TestEnv {
             argv: std::iter::once(program).chain(arguments).collect(),
             vars: env,
             stdin: None,
+            stdout: None,
             user: None,
+            blocks_signals: false,
         }
     }
 
@@ -191,7 +194,9 @@ pub(crate) struct Invocation<'e> {
     argv: Vec<OsString>,
     vars: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
+    stdout: Option<OwnedFd>,
     user: Option<u32>,
+    blocks_signals: bool,
 }
 
 /// A user without privileges, who owns nothing.
@@ -233,6 +238,23 @@ impl<'e> Invocation<'e> {
         self
     }
 
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.vars.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Starts it with every signal blocked.
+    pub(crate) fn with_signals_blocked(mut self) -> Self {
+        self.blocks_signals = true;
+        self
+    }
+
+    /// Has it write there, and not into a file that is read at its end.
+    pub(crate) fn stdout(mut self, stdout: OwnedFd) -> Self {
+        self.stdout = Some(stdout);
+        self
+    }
+
     /// Gives it a pipe with these bytes instead of an empty stdin.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
@@ -262,13 +284,26 @@ impl<'e> Invocation<'e> {
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap());
-        stand_alone(&mut command);
+        if let Some(stdout) = self.stdout {
+            command.stdout(stdout);
+        }
+        if self.blocks_signals {
+            // A session of its own would come with the signals of a fresh login.
+            command.process_group(0);
+        } else {
+            stand_alone(&mut command);
+        }
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
         let mut child = {
             let _turn = START.lock().unwrap();
-            command.spawn().unwrap()
+            // Handed down by the thread that starts it.
+            let mask = if self.blocks_signals { SigSet::all() } else { SigSet::thread_get_mask().unwrap() };
+            let before = mask.thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap();
+            let child = command.spawn();
+            before.thread_set_mask().unwrap();
+            child.unwrap()
         };
         if let Some(bytes) = self.stdin {
             let mut stdin = child.stdin.take().unwrap();
@@ -389,6 +424,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// The exit code; 128 and the number of the signal when one ended it.
+    pub(crate) fn exit_code(&self) -> i32 {
+        self.status.code().or_else(|| self.status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+    }
+
     /// Insists on an exit code.
     #[track_caller]
     pub(crate) fn code(self, expected: i32) -> Printed {

@@ -26,6 +26,7 @@ mod flow;
 mod follow;
 mod help;
 mod hostile_output;
+mod hostile_parent;
 mod hostile_state;
 mod json;
 mod leaks;

@@ -71,6 +71,8 @@ fn manifest() -> Manifest {
         mode: RunMode::Supervised,
         record: RecordKind::Full,
         started_at: UtcMillis(1),
+        workflow_bytes: None,
+        workspace_bytes: None,
     }
 }
 

@@ -1,6 +1,10 @@
 //! What was started: the content of `run.json`.
 
-use roboppi_ipc::{ProcessIdentity, UtcMillis};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use roboppi_ipc::{HexBytes, ProcessIdentity, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, RunMode};
@@ -50,6 +54,30 @@ pub struct Manifest {
     pub record: RecordKind,
     /// `startedAt`.
     pub started_at: UtcMillis,
+    /// `workflowBytes`: `workflow` byte for byte, where it is not UTF-8 and its text is for people only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_bytes: Option<HexBytes>,
+    /// `workspaceBytes`: the same of `workspace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_bytes: Option<HexBytes>,
+}
+
+impl Manifest {
+    /// The file of the workflow; empty when there is none.
+    #[must_use]
+    pub fn workflow_path(&self) -> PathBuf {
+        exact(&self.workflow, self.workflow_bytes.as_ref())
+    }
+
+    /// Where the steps worked.
+    #[must_use]
+    pub fn workspace_path(&self) -> PathBuf {
+        exact(&self.workspace, self.workspace_bytes.as_ref())
+    }
+}
+
+fn exact(text: &str, bytes: Option<&HexBytes>) -> PathBuf {
+    bytes.map_or_else(|| PathBuf::from(text), |bytes| OsStr::from_bytes(bytes.bytes()).into())
 }
 
 /// How complete the logs of a run are.

@@ -81,11 +81,14 @@ impl RunHead {
         !self.workflow.is_empty()
     }
 
-    /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command.
+    /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command, or
+    /// one whose path is no text.
     #[must_use]
     pub fn resume_command(&self) -> Option<String> {
         let places = ["/dev/", "/proc/"];
-        let passing = !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
+        let unnameable = self.workflow.contains(char::REPLACEMENT_CHARACTER);
+        let passing =
+            unnameable || !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
         let command =
             || format!("roboppi workflow run {} --resume {}", crate::shell_word(&self.workflow), self.run_id);
         (!passing).then(command)

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish};
-use roboppi_ipc::UtcMillis;
+use roboppi_ipc::{HexBytes, UtcMillis};
 use roboppi_journal::{JournalWriter, RecordError, RunDir, StateRoot};
 use roboppi_process::inherited;
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
@@ -189,6 +190,8 @@ fn manifest(
         mode: settings.mode,
         record: RecordKind::Full,
         started_at,
+        workflow_bytes: HexBytes::unless_text(settings.workflow.path.as_os_str().as_bytes()),
+        workspace_bytes: HexBytes::unless_text(settings.workspace.as_os_str().as_bytes()),
     }
 }
 

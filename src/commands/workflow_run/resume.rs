@@ -43,7 +43,7 @@ impl EarlierRun {
         let dir = root.open_run(&id).map_err(Failure::usage)?;
         let manifest = dir.manifest().map_err(Failure::usage)?;
         let (view, standing) = record::view_of(&dir);
-        let run = Self { id, dir, view, standing, workspace: manifest.workspace.clone().into() };
+        let run = Self { id, dir, view, standing, workspace: manifest.workspace_path() };
         run.may_be_resumed(&manifest)?;
         Ok(Some(run))
     }
@@ -181,12 +181,11 @@ fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepId>, F
 /// The last run of a workflow file that was not taken in from elsewhere.
 fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> Result<RunId, Failure> {
     let workspace = workspace.and_then(|dir| std::path::absolute(dir).ok());
-    let path = file.path.to_string_lossy();
     let is_it = |id: &RunId| {
         let dir = root.open_run(id).ok().filter(|dir| !dir.is_imported());
         dir.and_then(|dir| dir.manifest().ok()).is_some_and(|manifest| {
-            let here = workspace.as_deref().is_none_or(|dir| Path::new(&manifest.workspace) == dir);
-            manifest.workflow == path && here
+            let here = workspace.as_deref().is_none_or(|dir| manifest.workspace_path() == dir);
+            manifest.workflow_path() == file.path && here
         })
     };
     let runs = root.runs().map_err(Failure::own)?;

@@ -57,6 +57,8 @@ pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
         mode: RunMode::Direct,
         record: RecordKind::Full,
         started_at: UtcMillis(1),
+        workflow_bytes: None,
+        workspace_bytes: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit};
 use roboppi_ipc::CancelReason;
 use roboppi_process::Control;
 use tokio::sync::Notify;
@@ -18,6 +19,14 @@ use crate::WorkerControl;
 /// Descriptors that have to be free before a worker starts: its pipes, its record, its socket, and some for all else
 /// that is opened here meanwhile.
 const DESCRIPTORS: usize = 16;
+
+/// Descriptors that a worker which runs may not have needed yet: its files are opened when there is something to write.
+const LATER: usize = 3;
+
+/// More descriptors than this process has without workers, and more than it has for each of them. Below, nothing needs
+/// to be tried.
+const WITHOUT_WORKERS: usize = 128;
+const FOR_EACH: usize = 16;
 
 /// How often room is looked for that nobody announces.
 const LOOK: Duration = Duration::from_millis(500);
@@ -71,7 +80,7 @@ const fn next(others: usize, asked_to_end: bool, time_is_over: bool) -> Next {
 /// Waits until there is room for the files of a worker, as long as that makes sense. Says whether it had to.
 pub(super) async fn wait_for_descriptors(shared: &Shared, deadline: Option<Instant>) -> bool {
     let mut waited = false;
-    while let Err(error) = try_descriptors() {
+    while let Err(error) = try_descriptors(shared.host.room.taken.get()) {
         if !wait(shared, deadline, &error).await {
             break;
         }
@@ -109,9 +118,16 @@ pub(super) async fn wait(shared: &Shared, deadline: Option<Instant>, error: &io:
     true
 }
 
-fn try_descriptors() -> io::Result<()> {
+/// Whether there are enough descriptors for one more than `taken` workers.
+fn try_descriptors(taken: usize) -> io::Result<()> {
+    let plenty = WITHOUT_WORKERS + (taken + 1) * FOR_EACH;
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+    if usize::try_from(limit).map_or(true, |limit| limit > plenty) {
+        return Ok(());
+    }
     let one = File::open("/dev/null")?;
-    (1..DESCRIPTORS).map(|_| one.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
+    let needed = DESCRIPTORS + LATER * taken;
+    (1..needed).map(|_| one.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
 }
 
 #[cfg(test)]
