@@ -53,7 +53,11 @@ fn task() -> WorkerTask {
             drain_ms: Some(2_000),
             exact: Some(ExactValues {
                 workspace_ref: HexBytes::unless_text(b"/srv/caf\xe9"),
-                ..ExactValues::default()
+                record_dir: HexBytes::unless_text(b"/st\xff/runs/r1"),
+                env: HexBytes::unless_text(b"\xe9")
+                    .map(|value| ("NAME".to_owned(), value))
+                    .into_iter()
+                    .collect(),
             }),
         }),
     }
