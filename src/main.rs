@@ -7,6 +7,7 @@ mod commands;
 mod completion;
 mod exit;
 mod programs;
+mod runtime;
 mod stdio;
 mod terminal;
 

@@ -15,6 +15,7 @@ use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::exit::Failure;
+use crate::runtime;
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     let transport =
@@ -36,10 +37,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         sockets: sockets.as_ref().map(|place| place.path().to_owned()),
         ..CoreSettings::default()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
+    let runtime = runtime::new().map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
     let serving = async {
         tokio::select! {
             served = roboppi_core::server::serve_process(&transport, settings, Adapters::builtin()) => served,

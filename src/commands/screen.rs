@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::exit::Failure;
 use crate::programs;
+use crate::runtime;
 use crate::stdio;
 
 /// How long a terminal may take for what it is given at the very end.
@@ -27,10 +28,8 @@ pub(crate) fn show(
     in_lines: &plain::PlainSettings,
 ) -> Result<ExitCode, Failure> {
     let lines = lines(Arc::clone(&source), in_lines);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::own(format!("the screen cannot start: {error}")))?;
+    let runtime =
+        runtime::new().map_err(|error| Failure::own(format!("the screen cannot start: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
         signals.before_standing_still(roboppi_tui::lend_terminal);

@@ -25,6 +25,7 @@ use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::commands::{guarded, housekeeping, record};
 use crate::exit::{self, Failure};
+use crate::runtime;
 use crate::stdio;
 use crate::terminal::{self, View};
 
@@ -92,10 +93,8 @@ fn perform(
         Some(Role::Guarded(guarded)) => Some(guarded),
         None => None,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
+    let runtime =
+        runtime::new().map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {

@@ -19,6 +19,13 @@ const MODES: [&str; 2] = ["--supervised", "--direct"];
 /// Says its pid and waits for the file `go`.
 const UNTIL_GO: &str = "echo the first line; echo $$ > started; while [ ! -e go ]; do sleep 0.02; done";
 
+/// An agent that says where it is.
+const AGENT: &str = r#"#!/bin/sh
+cat > /dev/null
+echo '{"type":"system","subtype":"init","session_id":"s","model":"m","tools":[],"cwd":"/"}'
+printf '{"type":"result","subtype":"success","is_error":false,"duration_ms":1,"num_turns":1,"result":"I am in %s","session_id":"s"}\n' "$PWD"
+"#;
+
 /// What a parent does before it becomes the program.
 const PARENTS: [(&str, &str); 8] = [
     ("one that ignores what nohup and & ignore", "trap '' HUP INT QUIT"),
@@ -77,6 +84,7 @@ fn every_command_does_what_it_always_does() {
                 let command = started_by(&env, preparation, arguments);
                 if blocks { command.with_signals_blocked() } else { command }
             };
+            env.write_program("../bin/claude", AGENT);
             let flow = Flow::of("echo $PWD; for i in $(seq 200); do echo line $i; done; echo x > made")
                 .step_with("more", "cat made; exit 1", &["depends_on: [work]"]);
             env.write("flow.yaml", &flow.text());
@@ -87,18 +95,22 @@ fn every_command_does_what_it_always_does() {
             let log = run.text("work", 1);
             assert!(log.starts_with(&format!("{}\n", env.work().display())), "{name} {mode}: {log}");
             assert!(log.ends_with("line 200\n"), "{name} {mode}: {log}");
+            let agent = hostile(&["run", "--worker", "claude-code", "--no-tui", mode, "fix it"]);
+            let path = format!("{}:{}", env.path("bin").display(), std::env::var("PATH").unwrap());
+            let answer = agent.env("PATH", path).output().code(0).text();
+            assert_eq!(answer, format!("I am in {}\n", env.work().display()), "{name} {mode}");
             for command in [
-                &["logs"][..],
-                &["logs", "-1", "work", "--follow"],
-                &["show"],
-                &["events"],
-                &["events", "--follow", "--json"],
+                &["logs", "-2"][..],
+                &["logs", "-2", "work", "--follow"],
+                &["show", "-2"],
+                &["events", "-2"],
+                &["events", "-2", "--follow", "--json"],
                 &["runs"],
-                &["attach", "-1", "--no-tui"],
-                &["attach", "-1", "--output", "json"],
-                &["replay", "-1", "--no-tui", "--speed", "max"],
-                &["export", "-1"],
-                &["export", "-1", "work", "--format", "txt"],
+                &["attach", "-2", "--no-tui"],
+                &["attach", "-2", "--output", "json"],
+                &["replay", "-2", "--no-tui", "--speed", "max"],
+                &["export", "-2"],
+                &["export", "-2", "work", "--format", "txt"],
                 &["workflow", "validate", "flow.yaml"],
                 &["--version"],
                 &["workflow", "--help"],
@@ -107,7 +119,7 @@ fn every_command_does_what_it_always_does() {
                 let here = hostile(command).output().code(0).stdout;
                 assert!(!usual.is_empty(), "{command:?} prints nothing");
                 // An archive says when it was made.
-                let alike = usual == here || command == ["export", "-1"];
+                let alike = usual == here || command == ["export", "-2"];
                 let (usual, here) = (String::from_utf8_lossy(&usual), String::from_utf8_lossy(&here));
                 assert!(alike, "{name}: {command:?}\n--- usual ---\n{usual}\n--- here ---\n{here}");
             }
@@ -311,6 +323,22 @@ fn a_limit_that_is_raised_is_not_that_of_workers() {
         assert!(!told.contains("waits for room"), "{mode}: {told}");
         for number in 0..30 {
             assert_eq!(env.the_run().text(&format!("s{number}"), 1), "80\n1000\n", "{mode}");
+        }
+    }
+}
+
+#[test]
+fn few_files_are_said_and_never_a_panic() {
+    for mode in MODES {
+        for files in 4..26 {
+            let env = TestEnv::new();
+            env.write("flow.yaml", &Flow::of("true").text());
+            let limit = format!("ulimit -n {files}");
+            let printed =
+                started_by(&env, &limit, ["workflow", "run", "flow.yaml", "--no-tui", mode]).output();
+            let shown = printed.to_string();
+            assert!(!shown.contains("panicked"), "{mode} {files}: {shown}");
+            assert!([0, 1, 3, 125].contains(&printed.exit_code()), "{mode} {files}: {shown}");
         }
     }
 }

@@ -47,7 +47,6 @@ pub(super) fn guard(child: Pid, settings: GuardSettings, signals: Held, terminal
         unkillable: Vec::new(),
         teller: Teller::new(settings.kind),
         code: None,
-        child_ended: false,
     };
     driver.run(&signals)
 }
@@ -66,8 +65,6 @@ struct Driver<'t> {
     unkillable: Vec<Leaked>,
     teller: Teller,
     code: Option<u8>,
-    /// Its number may be a stranger's by now.
-    child_ended: bool,
 }
 
 impl Driver<'_> {
@@ -80,7 +77,6 @@ impl Driver<'_> {
             for heard in signals.take() {
                 match heard {
                     Heard::Children => {}
-                    Heard::Status => self.pass_on_status(),
                     Heard::Request { request, from_terminal } => {
                         self.feed(Input::Asked { request, from_terminal });
                     }
@@ -94,13 +90,6 @@ impl Driver<'_> {
                 self.timer = None;
                 self.feed(Input::Timer(epoch));
             }
-        }
-    }
-
-    /// A core has no status to print; a program in the terminal, whose pid is that of its guard for everybody, has.
-    fn pass_on_status(&self) {
-        if self.kind == GuardKind::Direct && !self.child_ended {
-            let _ = kill(self.child, Signal::SIGUSR1);
         }
     }
 
@@ -146,7 +135,6 @@ impl Driver<'_> {
         }
         let code = status.exit_status().map(ExitKind::Code);
         if let Some(exit) = code.or_else(|| status.terminating_signal().map(ExitKind::Signal)) {
-            self.child_ended = true;
             self.feed(Input::ChildExited(exit));
         }
     }
@@ -224,6 +212,7 @@ const fn signal_of(forward: Forward) -> Signal {
         Forward::Hup => Signal::SIGHUP,
         Forward::Quit => Signal::SIGQUIT,
         Forward::Suspend => Signal::SIGTSTP,
+        Forward::Status => Signal::SIGUSR1,
         Forward::Cont => Signal::SIGCONT,
         Forward::Kill => Signal::SIGKILL,
     }

@@ -54,6 +54,8 @@ pub enum Request {
     Quit,
     /// TSTP: please stop.
     Suspend,
+    /// USR1: print a status.
+    Status,
 }
 
 /// What the machine is told.
@@ -96,6 +98,8 @@ pub enum Forward {
     Quit,
     /// TSTP.
     Suspend,
+    /// USR1.
+    Status,
     /// CONT.
     Cont,
     /// KILL.
@@ -303,7 +307,9 @@ impl GuardMachine {
     const fn is_final(&self, request: Request) -> bool {
         match (self.settings.kind, request) {
             (_, Request::Term | Request::Hup) | (GuardKind::Core, Request::Int | Request::Quit) => true,
-            (GuardKind::Direct, Request::Int | Request::Quit) | (_, Request::Suspend) => false,
+            (GuardKind::Direct, Request::Int | Request::Quit) | (_, Request::Suspend | Request::Status) => {
+                false
+            }
         }
     }
 
@@ -311,6 +317,9 @@ impl GuardMachine {
         let forward = match (self.settings.kind, request) {
             // One that was stopped would not go on stopping.
             (GuardKind::Core, Request::Suspend) => return,
+            // A core has none to print. Of a program in the terminal everybody knows the pid of the guard.
+            (GuardKind::Core, Request::Status) => return,
+            (GuardKind::Direct, Request::Status) => return out.push(Effect::Forward(Forward::Status)),
             (GuardKind::Direct, Request::Suspend) => return out.push(Effect::Forward(Forward::Suspend)),
             (GuardKind::Core, _) | (GuardKind::Direct, Request::Term) => Forward::Term,
             (GuardKind::Direct, Request::Int) => Forward::Int,

@@ -109,8 +109,6 @@ const fn sent_by_terminal(signal: libc::c_int, _: libc::c_int) -> bool {
 pub(super) enum Heard {
     /// There is news of children.
     Children,
-    /// A status is asked for, which the child prints.
-    Status,
     /// Somebody asks for something.
     Request { request: Request, from_terminal: bool },
 }
@@ -146,12 +144,12 @@ fn heard(byte: u8) -> Option<Heard> {
     let signal = Signal::try_from(libc::c_int::from(byte & !FROM_TERMINAL)).ok()?;
     let request = match signal {
         Signal::SIGCHLD => return Some(Heard::Children),
-        Signal::SIGUSR1 => return Some(Heard::Status),
         Signal::SIGTERM => Request::Term,
         Signal::SIGINT => Request::Int,
         Signal::SIGHUP => Request::Hup,
         Signal::SIGQUIT => Request::Quit,
         Signal::SIGTSTP => Request::Suspend,
+        Signal::SIGUSR1 => Request::Status,
         _ => return None,
     };
     Some(Heard::Request { request, from_terminal })

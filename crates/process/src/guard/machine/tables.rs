@@ -67,6 +67,7 @@ fn show(effect: &Effect) -> String {
             Forward::Hup => "HUP".into(),
             Forward::Quit => "QUIT".into(),
             Forward::Suspend => "TSTP".into(),
+            Forward::Status => "USR1".into(),
             Forward::Cont => "CONT".into(),
             Forward::Kill => "KILL".into(),
         },
@@ -306,6 +307,7 @@ fn in_a_terminal_a_signal_to_the_guard_alone_is_passed_on_as_it_is() {
     assert_eq!(script.then(0, asked(Request::Int)), "INT, CONT");
     assert_eq!(script.then(0, asked(Request::Quit)), "QUIT, CONT");
     assert_eq!(script.then(0, asked(Request::Suspend)), "TSTP");
+    assert_eq!(script.then(0, asked(Request::Status)), "USR1");
     assert_eq!(script.then(0, asked(Request::Hup)), "HUP, CONT, timer 8s");
     assert_eq!(script.then(0, TERM), "TERM, CONT");
 }
