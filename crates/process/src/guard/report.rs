@@ -21,7 +21,7 @@ pub enum GuardReport {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
     },
-    /// A process that was left is being ended. Said once of each, before it is signalled.
+    /// A process that was left has been ended. Said once of each, when it is gone.
     Ended {
         /// `process`.
         process: ProcessIdentity,

@@ -6,20 +6,36 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::unistd::Pid;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::machine::Request;
 
 /// What a guard listens to.
-const HEARD: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCHLD];
+const HEARD: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGTSTP,
+    Signal::SIGCONT,
+    Signal::SIGCHLD,
+];
 
 /// Set in the byte of a signal that the terminal sent.
 const FROM_TERMINAL: u8 = 0x80;
 
 /// Where the handler writes to; not open when negative.
 static NOTES: AtomicI32 = AtomicI32::new(-1);
+
+/// Whose signals are not heard; nobody's when zero.
+static LEFT_OUT: AtomicI32 = AtomicI32::new(0);
+
+/// Hears nothing that this process sends. To be called before [`Held::listen`].
+pub(super) fn leave_out(sender: Pid) {
+    LEFT_OUT.store(sender.as_raw(), Ordering::Relaxed);
+}
 
 /// Signals that wait for a process that is not ready to take them.
 #[derive(Debug)]
@@ -37,6 +53,12 @@ impl Held {
         let held: SigSet = HEARD.into_iter().collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before))?;
         Ok(Self { before, reader, writer })
+    }
+
+    /// The same for a process that was forked since: it listens for itself.
+    pub(super) fn of_another(self) -> io::Result<Self> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        Ok(Self { before: self.before, reader, writer })
     }
 
     /// They are as they were before.
@@ -76,7 +98,13 @@ fn install(signal: Signal, handler: SigHandler) -> Option<SigHandler> {
 extern "C" fn note(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let errno = Errno::last_raw();
     // SAFETY: with SA_SIGINFO the system gives a valid pointer for the time of the call.
-    let code = unsafe { info.as_ref() }.map_or(0, |info| info.si_code);
+    let info = unsafe { info.as_ref() };
+    let code = info.map_or(0, |info| info.si_code);
+    // SAFETY: a signal that a process sent comes with its pid.
+    let sender = info.filter(|_| code == libc::SI_USER).map_or(-1, |info| unsafe { info.si_pid() });
+    if sender > 0 && sender == LEFT_OUT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut byte = u8::try_from(signal).unwrap_or(0);
     if sent_by_terminal(signal, code) {
         byte |= FROM_TERMINAL;
@@ -143,6 +171,7 @@ fn heard(byte: u8) -> Option<Heard> {
         Signal::SIGHUP => Request::Hup,
         Signal::SIGQUIT => Request::Quit,
         Signal::SIGTSTP => Request::Suspend,
+        Signal::SIGCONT => Request::Continue,
         _ => return None,
     };
     Some(Heard::Request { request, from_terminal })

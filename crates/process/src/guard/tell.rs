@@ -35,7 +35,7 @@ impl Teller {
         }
     }
 
-    /// A process is being ended.
+    /// A process that was left has been ended.
     pub(super) fn ended(&self, leaked: Leaked) {
         let Leaked { process, command } = leaked;
         match self.kind {
@@ -50,6 +50,12 @@ impl Teller {
         }
     }
 
+    /// The guard was killed, and everything it guarded was ended.
+    pub(super) fn guard_killed(&self, unkillable: Vec<Leaked>) {
+        say("roboppi: the guard of this run was killed, so everything that was started was ended at once\n");
+        self.done(0, unkillable);
+    }
+
     /// It is over.
     pub(super) fn done(&self, ended: usize, unkillable: Vec<Leaked>) {
         match self.kind {
@@ -59,7 +65,10 @@ impl Teller {
             GuardKind::Direct => {
                 for Leaked { process, command } in unkillable {
                     let command = plain(&command);
-                    say(&format!("roboppi: process {} cannot be ended: {command}\n", process.pid));
+                    say(&format!(
+                        "roboppi: a process cannot be ended and is left: {} {command}\n",
+                        process.pid
+                    ));
                 }
             }
         }
