@@ -24,7 +24,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     let guard = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };
     let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
     let guarded = match role {
-        Role::Guard(code) => return Ok(ExitCode::from(code)),
+        Role::Guard(code) => return Ok(guarded::last_of_all(code)),
         Role::Guarded(guarded) => guarded,
     };
     let settings = CoreSettings {

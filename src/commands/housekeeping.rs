@@ -34,6 +34,7 @@ pub(crate) fn begin(state_dir: PathBuf) {
         if passed.is_ok_and(|passed| passed < PAUSE) || mark(&marker).is_err() {
             return;
         }
+        roboppi_core::worker::remove_abandoned();
         let root = StateRoot::at(state_dir);
         // A record that cannot be read or removed is for `roboppi runs` to show.
         for (run, _) in expired(&root, &Retention::default()).unwrap_or_default() {

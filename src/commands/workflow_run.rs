@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use roboppi_attach::RunSource;
 use roboppi_core::mask::SocketPlace;
+use roboppi_core::worker::remove_abandoned;
 use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
 use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
@@ -87,7 +88,7 @@ fn perform(
     // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
     let sockets = if args.direct { make_place() } else { None };
     let guarded = match guard(args, &settings)? {
-        Some(Role::Guard(code)) => return Ok(ExitCode::from(code)),
+        Some(Role::Guard(code)) => return Ok(guarded::last_of_all(code)),
         Some(Role::Guarded(guarded)) => Some(guarded),
         None => None,
     };
@@ -107,6 +108,10 @@ fn perform(
     let end = LocalSet::new().block_on(&runtime, supervising)?;
     // Threads that still wait for a disk or a terminal must not keep a finished run from ending.
     runtime.shutdown_background();
+    if !args.direct && end.exit_code != 0 {
+        // A core that was killed together with its guard has left its files to us.
+        remove_abandoned();
+    }
     Ok(ExitCode::from(end.exit_code))
 }
 
@@ -114,6 +119,7 @@ fn perform(
 /// take the orphans both of them leave; without one, this process gets a guard itself.
 fn guard(args: &HowArgs, settings: &RunSettings) -> Result<Option<Role>, Failure> {
     if !args.direct {
+        guard::require_proc().map_err(|error| Failure::infrastructure(error.to_string()))?;
         guard::become_subreaper();
         return Ok(None);
     }

@@ -9,6 +9,7 @@ mod drive;
 mod holders;
 mod idle;
 mod look;
+mod private;
 mod record;
 mod repetition;
 mod state;
@@ -39,6 +40,7 @@ use crate::live::{LiveEvent, LiveLimits};
 use crate::mask::Sockets;
 use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
 use budgets::Budgets;
+pub use private::remove_abandoned;
 use state::State;
 
 /// How a worker is run.

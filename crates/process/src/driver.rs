@@ -9,6 +9,7 @@ use roboppi_ipc::{CancelReason, EndingPhase, Mono, OutputStream, ProcessIdentity
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 
+use crate::guard::is_subreaper;
 use crate::leader::Leader;
 use crate::machine::{ChildEnd, ChildMachine, Effect, Epoch, Input, Signal};
 use crate::pipes::{Outputs, Pumped, Stdin};
@@ -286,6 +287,11 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
             }
             Effect::Signal(signal) => self.signal(signal),
             Effect::SweepGroup => self.signal(Signal::Kill),
+            Effect::LeaveGroup => {
+                if !is_subreaper() {
+                    self.signal(Signal::Kill);
+                }
+            }
             Effect::SetTimer { epoch, after } => {
                 let now = Instant::now();
                 // A time beyond the end of the clock never comes.

@@ -47,7 +47,7 @@ use roboppi_ipc::ProcessIdentity;
 pub use end::{EndReport, end_adopted, end_all_descendants};
 pub use ladder::GIVE_UP;
 pub use machine::FINISH;
-pub use report::{GuardReport, REPORT_PREFIX};
+pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
 
 use crate::spawn::keep_ended_children;
 use above::Above;
@@ -195,6 +195,20 @@ pub const fn require_proc() -> io::Result<()> {
 #[cfg(target_os = "linux")]
 pub fn become_subreaper() -> bool {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_ok()
+}
+
+/// Whether orphans below this process are given to it.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn is_subreaper() -> bool {
+    rustix::process::child_subreaper().is_ok_and(|pid| pid.is_some())
+}
+
+/// Whether orphans below this process are given to it: not on this system.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub const fn is_subreaper() -> bool {
+    false
 }
 
 /// Undoes [`become_subreaper`], for a guarded process that becomes another program.

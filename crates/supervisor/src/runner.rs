@@ -166,7 +166,6 @@ impl Runner {
             request_timeout: settings.request_timeout,
             heartbeat: settings.heartbeat,
             stop_patience: grace + settings.drain + STOP_MARGIN,
-            grace,
             stderr: CoreStderrWriter::open(&self.shared.run_dir).ok(),
             trace: settings.trace.clone(),
             secrets: settings.secrets.hidden.clone(),

@@ -10,6 +10,7 @@ use roboppi_ipc::{
     Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason, RequestId,
     SecretText, WorkerTask, error_code,
 };
+use roboppi_process::guard::cannot_be_ended;
 use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::Notify;
@@ -203,8 +204,8 @@ impl CoreState {
         for (job_id, leaked) in own.into_iter().map(|leaked| (None, leaked)).chain(others) {
             self.leaked(job_id, leaked);
         }
-        for Leaked { process, command } in unkillable {
-            self.warn(format!("a process could not be ended: {command} (pid {})", process.pid));
+        for left in unkillable {
+            self.warn(cannot_be_ended(&left));
         }
     }
 

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use roboppi_ipc::{JobId, VariablePolicy, WorkerTask};
 use roboppi_process::{Environment, Spawn, StdinMode, is_program};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
-use tempfile::TempDir;
 
+use super::private::PrivateDir;
 use crate::mask::SOCKET;
 use crate::orphans::MARKER;
 
@@ -51,7 +50,7 @@ const COMPONENT: (&str, &str) = ("ROBOPPI_COMPONENT", "core");
 pub(super) struct Prepared {
     pub(super) spawn: Spawn,
     /// Removed with this value.
-    pub(super) _files: Option<TempDir>,
+    pub(super) _files: Option<PrivateDir>,
 }
 
 /// Where a worker is started.
@@ -145,7 +144,7 @@ fn variables(
     set
 }
 
-fn argument(arg: &Arg, files: Option<&TempDir>) -> Result<OsString, String> {
+fn argument(arg: &Arg, files: Option<&PrivateDir>) -> Result<OsString, String> {
     match (arg, files) {
         (Arg::Text(text), _) => Ok(text.into()),
         (Arg::File(name), Some(dir)) if is_plain(name) => Ok(dir.path().join(name).into_os_string()),
@@ -155,13 +154,13 @@ fn argument(arg: &Arg, files: Option<&TempDir>) -> Result<OsString, String> {
 
 /// Makes the private directory of a worker, if it needs one. Agents leave all kinds of files in their temporary directory,
 /// so they have one there.
-fn make_files(files: &[TempFile], has_temporary: bool) -> io::Result<Option<TempDir>> {
+fn make_files(files: &[TempFile], has_temporary: bool) -> io::Result<Option<PrivateDir>> {
     if files.is_empty() && !has_temporary {
         return Ok(None);
     }
-    let dir = tempfile::Builder::new().prefix("roboppi-worker-").tempdir()?;
+    let dir = PrivateDir::make()?;
     if has_temporary {
-        DirBuilder::new().mode(0o700).create(dir.path().join(TEMPORARY))?;
+        dir.make_directory(TEMPORARY)?;
     }
     for TempFile { name, content } in files {
         if !is_plain(name) {

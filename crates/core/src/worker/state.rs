@@ -9,6 +9,7 @@ use roboppi_ipc::{
     CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity, RecordLimits,
     ResultDetails, WorkerEvent, WorkerResult,
 };
+use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
 use roboppi_redact::Redactor;
 use roboppi_run::AttemptRecord;
@@ -321,11 +322,8 @@ impl State {
         let notices: Vec<_> = own_notices.chain(others).collect();
         self.notices
             .extend(notices.into_iter().map(|(job_id, leaked)| WorkerNotice::Leaked { job_id, leaked }));
-        for Leaked { process, command } in unkillable {
-            self.warn(format!(
-                "a process that was left behind could not be ended: {command} (pid {})",
-                process.pid
-            ));
+        for left in unkillable {
+            self.warn(cannot_be_ended(&left));
         }
         self.leaked = own;
     }

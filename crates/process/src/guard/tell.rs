@@ -7,7 +7,7 @@ use roboppi_ipc::Leaked;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::GuardKind;
-use super::report::GuardReport;
+use super::report::{GuardReport, cannot_be_ended};
 use crate::ExitKind;
 
 /// How long a line may wait for room. Nobody reads it then, and there is more important work.
@@ -63,12 +63,8 @@ impl Teller {
                 report_done(u32::try_from(ended).unwrap_or(u32::MAX), unkillable);
             }
             GuardKind::Direct => {
-                for Leaked { process, command } in unkillable {
-                    let command = plain(&command);
-                    say(&format!(
-                        "roboppi: a process cannot be ended and is left: {} {command}\n",
-                        process.pid
-                    ));
+                for left in unkillable {
+                    say(&format!("roboppi: {}\n", plain(&cannot_be_ended(&left))));
                 }
             }
         }
