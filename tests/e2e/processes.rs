@@ -42,11 +42,6 @@ impl Process {
         pids.filter(|pid| *pid != me && is_marked(*pid, id)).filter_map(Self::of).collect()
     }
 
-    /// Its name, as `killall` knows it.
-    pub(crate) fn name(&self) -> String {
-        fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default().trim_end().to_owned()
-    }
-
     pub(crate) fn signal(&self, signal: Signal) {
         // It may be gone by now, which is fine.
         let _ = kill(Pid::from_raw(self.pid), signal);

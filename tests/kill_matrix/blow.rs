@@ -1,6 +1,6 @@
 //! Who is struck by what, and how a run has to end then.
 
-use std::fmt;
+use std::{fmt, fs};
 
 use nix::sys::signal::Signal::{self, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
 use nix::sys::signal::killpg;
@@ -212,6 +212,8 @@ impl Blow {
             Self::Signal(target, signal) => (target, signal),
             Self::StopThenKill(target) => (target, SIGKILL),
             Self::ClosedTerminal { .. } => return End::Complete(128 + SIGHUP as i32),
+            // One after the other, and the guard may be faster: it asks the program to end.
+            Self::Named(_) if mode == Mode::Direct => return End::Somehow,
             Self::Named(_) | Self::Job | Self::StoppedJob => return End::Killed,
             Self::InTurn(_, Some(_)) => return End::Somehow,
             Self::InTurn(target, None) => (target, SIGKILL),
@@ -222,7 +224,7 @@ impl Blow {
             (Mode::Supervised, Supervisor | SupervisorAndCore | SupervisorAndGuard, SIGKILL) => End::Killed,
             // The program is asked to end, in whatever way a terminal that closes would not.
             (Mode::Direct, Front, SIGKILL) => End::KilledInFront(128 + SIGTERM as i32),
-            (Mode::Direct, FrontAndGuard | FrontAndSupervisor, SIGKILL) => End::Killed,
+            (Mode::Direct, FrontAndGuard | FrontAndSupervisor, SIGKILL) => End::Somehow,
             (Mode::Direct, _, SIGKILL) => End::BrokenOff(by_signal),
             (Mode::Supervised, Core | Guard | GuardAndCore, SIGKILL) => End::Complete(3),
             // A core that is asked to end ends its workers and tells how they ended: the step was cancelled.
@@ -235,10 +237,11 @@ impl Blow {
 impl ByName {
     /// `pkill` looks for a part of the name, or of the command line; `killall` for the whole name.
     fn finds(self, process: &Process) -> bool {
+        let name = || fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap_or_default();
         match self {
-            Self::Pkill => process.name().contains("roboppi"),
+            Self::Pkill => name().contains("roboppi"),
             Self::PkillF => process.command.contains("roboppi"),
-            Self::Killall => process.name() == "roboppi",
+            Self::Killall => name().trim_end() == "roboppi",
         }
     }
 }

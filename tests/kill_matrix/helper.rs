@@ -18,6 +18,9 @@ pub(crate) const LEADERLESS: &str = "leaderless";
 /// Traces its parent so that it can neither go on nor die, and makes the file `ready`, or `refused`.
 pub(crate) const TRACER: &str = "tracer";
 
+/// Becomes root for good, if its file allows that, and writes its pid into the file `ready`; or makes `refused`.
+pub(crate) const ROOT: &str = "root";
+
 #[used]
 #[expect(unsafe_code, reason = "there is no other way to act before `main`")]
 // SAFETY: the section holds functions that the system calls at the start of a program, as this one is.
@@ -28,14 +31,20 @@ extern "C" fn before_main() {
     match env::var(ROLE).as_deref() {
         Ok(LEADERLESS) => leaderless(),
         Ok(TRACER) => tracer(),
+        Ok(ROOT) => root(),
         _ => {}
     }
+}
+
+/// The variable that gives a copy of this program a role, for `env`.
+pub(crate) fn role(role: &str) -> String {
+    format!("{ROLE}={role}")
 }
 
 /// The command line of a helper, for a shell.
 pub(crate) fn command(role: &str) -> String {
     let program = env::current_exe().unwrap();
-    format!("env {ROLE}={role} '{}'", program.display())
+    format!("env {} '{}'", self::role(role), program.display())
 }
 
 fn leaderless() {
@@ -69,6 +78,20 @@ fn tracer() {
     let file = if traced { "ready" } else { "refused" };
     let _ = fs::write(Path::new(file), format!("{file}\n"));
     wait_for_the_end();
+}
+
+fn root() {
+    use nix::unistd::Uid;
+
+    let root = Uid::from_raw(0);
+    if nix::unistd::setresuid(root, root, root).is_ok() {
+        // In one go: whoever waits for the file reads it.
+        let _ = fs::write("being-written", format!("{}\n", std::process::id()));
+        let _ = fs::rename("being-written", "ready");
+        wait_for_the_end();
+    }
+    let _ = fs::write("refused", "refused\n");
+    exit(1);
 }
 
 fn wait_for_the_end() -> ! {

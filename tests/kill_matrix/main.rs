@@ -6,6 +6,7 @@
 //! [`moments`] again.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod beyond;
 mod blow;
 mod cast;
 mod cores;

@@ -37,6 +37,7 @@ mod signals;
 mod tell;
 mod terminal;
 mod title;
+mod told;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -47,6 +48,7 @@ use roboppi_ipc::ProcessIdentity;
 pub use end::{EndReport, end_adopted, end_all_descendants};
 pub use ladder::GIVE_UP;
 pub use machine::FINISH;
+pub use told::has_been_told;
 pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
 
 use crate::spawn::keep_ended_children;
@@ -138,12 +140,18 @@ fn split(settings: GuardSettings, signals: Held, above: Above, terminal: Option<
     let guard = crate::identity(std::process::id())?;
     // Before there is a child: at no time do both of them have the name by which one may be killed.
     let title = title::Title::replace();
+    let (told, tells) = told::pipe()?;
     match fork_alone()? {
         ForkResult::Parent { child } => {
-            Ok(Role::Guard(driver::guard(child, settings, signals, &above, terminal.as_ref())))
+            drop(tells);
+            Ok(Role::Guard(driver::guard(child, settings, signals, &above, terminal.as_ref(), &told)))
         }
         ForkResult::Child => {
             title.put_back();
+            drop(told);
+            if settings.kind == GuardKind::Direct {
+                told::keep(tells);
+            }
             // The pipe from the front process is the guard's alone: its end has to be seen.
             drop((above, terminal));
             follow_the_guard(guard)?;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -18,7 +19,7 @@ use super::machine::{Effect, Epoch, Forward, GuardMachine, Input};
 use super::signals::{Heard, Held, Listener};
 use super::tell::Teller;
 use super::terminal::Terminal;
-use super::{GuardKind, GuardSettings};
+use super::{GuardKind, GuardSettings, told};
 use crate::ExitKind;
 use crate::descendants::{Node, walk};
 
@@ -35,6 +36,7 @@ pub(super) fn guard(
     signals: Held,
     above: &Above,
     terminal: Option<&Terminal>,
+    told: &OwnedFd,
 ) -> u8 {
     if settings.kind == GuardKind::Direct {
         // This process was just forked, so it leads no group and cannot be refused. The child stays in the job.
@@ -44,6 +46,7 @@ pub(super) fn guard(
     let mut keep = signals.raw().to_vec();
     keep.extend(above.raw());
     keep.extend(terminal.map(Terminal::raw));
+    keep.push(told.as_raw_fd());
     release(&keep);
     if settings.kind == GuardKind::Direct {
         release_stdin();
@@ -54,6 +57,7 @@ pub(super) fn guard(
         above,
         watch_above: above.is_seen(),
         terminal,
+        told,
         machine: GuardMachine::new(settings),
         inputs: VecDeque::new(),
         origin: Instant::now(),
@@ -75,6 +79,7 @@ struct Driver<'t> {
     /// Whoever is above was not seen to go yet.
     watch_above: bool,
     terminal: Option<&'t Terminal>,
+    told: &'t OwnedFd,
     machine: GuardMachine,
     inputs: VecDeque<Input>,
     origin: Instant,
@@ -235,6 +240,8 @@ impl Driver<'_> {
                 for ended in self.survivors.ended(&self.unkillable) {
                     self.teller.ended(ended);
                 }
+                let told = told::read(self.told);
+                self.unkillable.retain(|left| !told.contains(&left.process));
                 self.teller.done(self.survivors.count(), std::mem::take(&mut self.unkillable));
             }
         }
