@@ -4,9 +4,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::env::{Invocation, TestEnv};
+use crate::processes::Process;
 
 const FAKE: &str = include_str!("fake_claude.sh");
 
@@ -176,6 +178,40 @@ fn what_an_agent_leaves_behind_is_ended_and_told() {
     let leaked = result(&env)["details"]["leaked"].to_string();
     assert!(leaked.contains("sleep 1000"), "{leaked}");
     env.wait_until_nothing_is_left();
+}
+
+/// The private files of an attempt go with whoever of ours is left.
+#[test]
+fn the_files_of_an_attempt_go_when_its_core_is_killed() {
+    for (mode, levels) in [
+        ("--supervised", &[0][..]),
+        ("--supervised", &[0, 1]),
+        ("--supervised", &[0, 2]),
+        ("--direct", &[0]),
+        ("--direct", &[1]),
+        ("--direct", &[0, 2]),
+    ] {
+        let env = with_claude();
+        let running = run(&env, "falls-silent", &["idle: 1h"]).args([mode, "--grace", "200ms"]).start();
+        let files = || {
+            let entries = fs::read_dir(env.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
+            entries.map(|name| name.into_string().unwrap()).collect::<Vec<_>>()
+        };
+        env.wait_for("the files of the attempt", || {
+            files().iter().any(|name| name.starts_with("roboppi-attempt-")).then_some(())
+        });
+        let core = env.wait_for("the core", || Process::of(env.runs().first()?.core_pid()?));
+        // The core and those above it.
+        let guard = Process::of(core.parent).unwrap();
+        let front = Process::of(guard.parent).unwrap();
+        let ours = [core, guard, front];
+        for &level in levels {
+            ours[level].signal(Signal::SIGKILL);
+        }
+        env.wait_until_nothing_is_left();
+        let _ = running.wait_somehow();
+        assert_eq!(files(), [""; 0], "{mode} {levels:?}");
+    }
 }
 
 #[test]

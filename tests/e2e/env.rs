@@ -389,6 +389,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it ended with this exit code.
+    pub(crate) fn has_code(&self, code: i32) -> bool {
+        self.status.code() == Some(code)
+    }
+
     /// Insists on an exit code.
     #[track_caller]
     pub(crate) fn code(self, expected: i32) -> Printed {

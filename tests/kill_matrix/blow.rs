@@ -113,8 +113,8 @@ impl Blow {
     /// could end anything.
     pub(crate) fn all(mode: Mode) -> Vec<Self> {
         use Target::{
-            Core, Front, FrontAndGuard, FrontAndSupervisor, Guard, GuardAndCore, Supervisor, SupervisorAndCore,
-            SupervisorAndGuard, Worker,
+            Core, Front, FrontAndGuard, FrontAndSupervisor, Guard, GuardAndCore, Supervisor,
+            SupervisorAndCore, SupervisorAndGuard, Worker,
         };
         let targets: &[Target] = match mode {
             Mode::Supervised => {
@@ -205,8 +205,8 @@ impl Blow {
 
     pub(crate) fn end(self, mode: Mode) -> End {
         use Target::{
-            Core, Front, FrontAndGuard, FrontAndSupervisor, Guard, GuardAndCore, Supervisor, SupervisorAndCore,
-            SupervisorAndGuard, Worker,
+            Core, Front, FrontAndGuard, FrontAndSupervisor, Guard, GuardAndCore, Supervisor,
+            SupervisorAndCore, SupervisorAndGuard, Worker,
         };
         let (target, signal) = match self {
             Self::Signal(target, signal) => (target, signal),

@@ -31,7 +31,8 @@ fn the_page_says_what_is_played() {
 
 /// Takes the times of a whole matrix into the page, if it is to be written.
 pub(crate) fn measured(worst: &Worst) {
-    let times = worst.iter().map(|(row, time)| (row.clone(), format!("{:.1} s", time.as_secs_f64()))).collect();
+    let times =
+        worst.iter().map(|(row, time)| (row.clone(), format!("{:.1} s", time.as_secs_f64()))).collect();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         write_or_compare(&times);
     }

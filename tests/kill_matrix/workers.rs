@@ -111,7 +111,8 @@ pub(crate) const WORKERS: &[Worker] = &[
     // Where there may be no such space nothing is killed, which the first line of the inner shell sees to.
     Worker {
         name: "kills all it sees, in its own pid namespace",
-        script: "unshare -pf bash -c '[ $$ = 1 ] || exit; sleep 1000 & kill -9 -1; sleep 1000' > /dev/null 2>&1 &
+        script:
+            "unshare -pf bash -c '[ $$ = 1 ] || exit; sleep 1000 & kill -9 -1; sleep 1000' > /dev/null 2>&1 &
             echo > started; exec sleep 1000",
         settled: sleeps,
         only_kill: false,

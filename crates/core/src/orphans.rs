@@ -13,10 +13,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{JobId, Leaked, ProcessIdentity};
-use roboppi_process::guard::has_been_told;
 use roboppi_process::descendants::{
     Process, adopted, environment_variable, kill_trees, now_ticks, reap_adopted,
 };
+use roboppi_process::guard::has_been_told;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 

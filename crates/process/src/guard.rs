@@ -48,8 +48,8 @@ use roboppi_ipc::ProcessIdentity;
 pub use end::{EndReport, end_adopted, end_all_descendants};
 pub use ladder::GIVE_UP;
 pub use machine::FINISH;
-pub use told::has_been_told;
 pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
+pub use told::has_been_told;
 
 use crate::spawn::keep_ended_children;
 use above::Above;
@@ -135,7 +135,12 @@ pub fn fork(settings: GuardSettings) -> io::Result<Role> {
 }
 
 /// Forks the one that is guarded from the guard, which is this process.
-fn split(settings: GuardSettings, signals: Held, above: Above, terminal: Option<Terminal>) -> io::Result<Role> {
+fn split(
+    settings: GuardSettings,
+    signals: Held,
+    above: Above,
+    terminal: Option<Terminal>,
+) -> io::Result<Role> {
     become_subreaper();
     let guard = crate::identity(std::process::id())?;
     // Before there is a child: at no time do both of them have the name by which one may be killed.

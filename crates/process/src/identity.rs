@@ -115,18 +115,16 @@ mod system {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
         match test_kill_process(pid) {
             // Somebody else's process is a process.
-            Ok(()) | Err(rustix::io::Errno::PERM) => {
-                Ok(Stat {
-                    state: b'?',
-                    parent: 0,
-                    group: 0,
-                    session: 0,
-                    foreground: 0,
-                    processor: 0,
-                    threads: 1,
-                    start_time: 0,
-                })
-            }
+            Ok(()) | Err(rustix::io::Errno::PERM) => Ok(Stat {
+                state: b'?',
+                parent: 0,
+                group: 0,
+                session: 0,
+                foreground: 0,
+                processor: 0,
+                threads: 1,
+                start_time: 0,
+            }),
             Err(error) => Err(error.into()),
         }
     }

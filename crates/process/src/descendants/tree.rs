@@ -145,9 +145,10 @@ pub(super) fn halted(node: &Node) -> bool {
     }
     let pid = node.identity.pid;
     let threads = numbers(&format!("/proc/{pid}/task"));
-    threads.into_iter().filter(|&thread| thread != pid).all(|thread| {
-        stat(thread).map_or(true, |thread| thread.halted())
-    })
+    threads
+        .into_iter()
+        .filter(|&thread| thread != pid)
+        .all(|thread| stat(thread).map_or(true, |thread| thread.halted()))
 }
 
 /// A file that describes the memory of a process. One whose main thread has ended shows it by its other threads.
@@ -157,7 +158,8 @@ pub(super) fn memory_file(pid: u32, name: &str) -> Vec<u8> {
         return content;
     }
     let threads = numbers(&format!("/proc/{pid}/task")).into_iter();
-    let mut contents = threads.filter_map(|thread| fs::read(format!("/proc/{pid}/task/{thread}/{name}")).ok());
+    let mut contents =
+        threads.filter_map(|thread| fs::read(format!("/proc/{pid}/task/{thread}/{name}")).ok());
     contents.find(|content| !content.is_empty()).unwrap_or_default()
 }
 

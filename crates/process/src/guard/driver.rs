@@ -12,9 +12,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
+use super::above::Above;
 use super::descriptors::{release, release_stdin};
 use super::end::{Survivors, living};
-use super::above::Above;
 use super::machine::{Effect, Epoch, Forward, GuardMachine, Input};
 use super::signals::{Heard, Held, Listener};
 use super::tell::Teller;

@@ -26,14 +26,8 @@ use super::terminal::Terminal;
 use super::{GuardKind, GuardSettings, Role, fork_alone, split};
 
 /// What is passed on, by its place.
-pub(super) const REQUESTS: [Request; 6] = [
-    Request::Term,
-    Request::Int,
-    Request::Hup,
-    Request::Quit,
-    Request::Suspend,
-    Request::Continue,
-];
+pub(super) const REQUESTS: [Request; 6] =
+    [Request::Term, Request::Int, Request::Hup, Request::Quit, Request::Suspend, Request::Continue];
 
 /// Exit code of a run whose guard was killed.
 const GUARD_KILLED: u8 = 128 + 9;

@@ -172,7 +172,14 @@ impl GuardMachine {
     /// A guard whose child has just begun.
     #[must_use]
     pub const fn new(settings: GuardSettings) -> Self {
-        Self { settings, state: State::Guarding, epoch: Epoch(0), asked: None, orphaned: false, stopped: false }
+        Self {
+            settings,
+            state: State::Guarding,
+            epoch: Epoch(0),
+            asked: None,
+            orphaned: false,
+            stopped: false,
+        }
     }
 
     /// Whether [`Effect::Finish`] was given.

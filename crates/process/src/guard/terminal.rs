@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-use rustix::process::getpgrp;
 use crate::identity::stat;
+use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
 
 /// Ends whatever a screen may have begun: a synchronised update, mouse reports, focus reports, bracketed
