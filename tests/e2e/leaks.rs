@@ -160,7 +160,6 @@ fn nobody_who_holds_a_pipe_delays_a_step_for_long() {
 
 /// What cannot be found cannot be ended.
 #[test]
-#[expect(clippy::print_stderr, reason = "who reads the results should know what was left out")]
 fn without_proc_nothing_is_started_and_that_is_said() {
     for mode in ["--supervised", "--direct"] {
         let env = TestEnv::new();

@@ -50,9 +50,7 @@ fn the_commands_that_kill_by_name_leave_nothing() {
             env.write("kill.sh", &script);
             let outcome = env.shell("exec bash kill.sh outside").output();
             if outcome.has_code(77) {
-                let text =
-                    format!("left out: `{command}`; it is not there, or there is no pid namespace here\n");
-                let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+                eprintln!("left out: `{command}`; it is not there, or there is no pid namespace here");
                 continue;
             }
             assert!(outcome.code(0).text().contains("nobody"));
@@ -88,8 +86,7 @@ fn what_cannot_be_ended_is_told_once() {
         let printed = run.output().code(0).all();
         let left = fs::read_to_string(env.work().join("ready"));
         let Some(pid) = left.ok().and_then(|text| text.trim().parse::<i32>().ok()) else {
-            let text = b"left out: what cannot be ended; nobody becomes root here\n";
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
+            eprintln!("left out: what cannot be ended; nobody becomes root here");
             continue;
         };
         let of_it: Vec<&str> = printed.lines().filter(|line| line.contains(&pid.to_string())).collect();

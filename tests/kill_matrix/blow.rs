@@ -229,7 +229,7 @@ impl Blow {
             (Mode::Supervised, Core | Guard | GuardAndCore, SIGKILL) => End::Complete(3),
             // A core that is asked to end ends its workers and tells how they ended: the step was cancelled.
             (Mode::Supervised, Core | Guard | GuardAndCore, _) => End::Complete(1),
-            (Mode::Supervised, _, _) | (Mode::Direct, _, _) => End::Complete(by_signal),
+            _ => End::Complete(by_signal),
         }
     }
 }
