@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -153,14 +154,23 @@ pub(super) fn halted(node: &Node) -> bool {
 
 /// A file that describes the memory of a process. One whose main thread has ended shows it by its other threads.
 pub(super) fn memory_file(pid: u32, name: &str) -> Vec<u8> {
-    let content = fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let content = read(&format!("/proc/{pid}/{name}")).unwrap_or_default();
     if !content.is_empty() || !stat(pid).is_ok_and(|stat| stat.lost_main_thread()) {
         return content;
     }
     let threads = numbers(&format!("/proc/{pid}/task")).into_iter();
     let mut contents =
-        threads.filter_map(|thread| fs::read(format!("/proc/{pid}/task/{thread}/{name}")).ok());
+        threads.filter_map(|thread| read(&format!("/proc/{pid}/task/{thread}/{name}")).ok());
     contents.find(|content| !content.is_empty()).unwrap_or_default()
+}
+
+/// In one go as far as possible: between two reads the process may become another program, or end.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    const USUAL: usize = 16 * 1024;
+    let mut content = Vec::with_capacity(USUAL);
+    fs::File::open(path)?.read_to_end(&mut content)?;
+    content.shrink_to_fit();
+    Ok(content)
 }
 
 /// The pids of our children, those included that cannot be looked at.
