@@ -11,20 +11,30 @@ use crate::RecordError;
 
 /// Leaves the disk to others when it is nearly full.
 #[derive(Debug)]
-pub(crate) struct DiskWatch {
+pub struct DiskWatch {
     least: u64,
     /// Bytes that may be written before the disk is looked at again.
     until_look: u64,
 }
 
 impl DiskWatch {
-    /// `least` bytes are to stay free.
-    pub(crate) const fn new(least: u64) -> Self {
+    /// `least` bytes are to stay free; 0 for no limit.
+    #[must_use]
+    pub const fn new(least: u64) -> Self {
         Self { least, until_look: 0 }
     }
 
-    /// Refuses `more` bytes for `file` when too little would stay free.
-    pub(crate) fn look(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
+    /// The same with a first look only after so many bytes.
+    #[must_use]
+    pub const fn after(self, bytes: u64) -> Self {
+        Self { until_look: bytes, ..self }
+    }
+
+    /// Refuses `more` bytes for `file`, of which `path` is the name for people, when too little would stay free.
+    ///
+    /// # Errors
+    /// [`RecordError::DiskFull`], and when the system does not say how much is free.
+    pub fn look(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
         /// Bytes between two looks.
         const FAR: u64 = 16 * 1024 * 1024;
 

@@ -43,6 +43,7 @@ mod spool;
 
 pub use blob::BlobWriter;
 pub use core_stderr::CoreStderrWriter;
+pub use disk::DiskWatch;
 pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter};
 pub use fingerprint::fingerprint;

@@ -63,15 +63,19 @@ impl PreparedRun {
         }
         fs::create_dir_all(workspace).map_err(unusable)?;
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
-        let (context, other_run) = ContextDir::open(settings.context_dir()).map_err(context_error)?;
+        let workflow = &settings.workflow.workflow;
+        let chosen = workflow.context_dir.is_some();
+        let (context, other_run) = ContextDir::open(settings.context_dir(), chosen).map_err(context_error)?;
         let mut left = Vec::new();
         if let Some(resume) = &settings.resume {
             if let Some(run) = other_run.clone() {
                 return Err(StartError::ContextInUse { path: settings.context_dir(), run });
             }
             left = context.remove(&resume.stale);
+        } else if other_run.is_none() {
+            left = context.clear(workflow);
         }
-        context.prepare(settings.workflow.workflow.steps.keys()).map_err(context_error)?;
+        context.prepare(workflow.steps.keys()).map_err(context_error)?;
 
         let run_id = RunId::from_uuid(Uuid::now_v7());
         let started_at = clock::now();

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::context_dir::{Collected, Copied, Stop};
 use crate::control::Brought;
 use crate::core_link::{
     self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Loss,
@@ -23,6 +24,7 @@ use crate::prepare::{PreparedRun, RunEnd, millis};
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
 use crate::signals::{Signalled, Signals};
 
+mod artifacts;
 mod attempt;
 mod fingerprint;
 mod metadata;
@@ -42,7 +44,7 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 enum Happened {
     Link(LinkEvent),
     Attempt(AttemptRef, AttemptDone),
-    Collected(AttemptRef, Result<Vec<crate::context_dir::Collected>, String>),
+    Collected(AttemptRef, Result<Copied<Collected>, String>),
     Timer(RunTimer),
     Asked(Asked),
     Wished(Wish, Wisher),
@@ -72,6 +74,8 @@ pub(crate) struct Runner {
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
+    /// Attempts whose outputs are being collected, and how that is stopped.
+    collecting: HashMap<AttemptRef, Stop>,
     /// What lost cores are followed by, where they can be.
     successor: Option<CoreProgram>,
     restart: RestartPolicy,
@@ -101,6 +105,7 @@ impl Runner {
             wish: None,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
+            collecting: HashMap::new(),
             successor: None,
             restart: RestartPolicy::default(),
             incarnation: 0,
@@ -194,6 +199,7 @@ impl Runner {
                 }
             }
             Happened::Collected(of, result) => {
+                self.collecting.remove(&of);
                 let result = result.map(|collected| self.shared.artifacts_collected(&of, collected));
                 self.feed(RunInput::OutputsCollected { of, result });
             }
@@ -419,11 +425,15 @@ impl Runner {
                 if let Some(order) = self.attempts.get(&of) {
                     order.send_replace(Some((reason, force)));
                 }
+                if let Some(stop) = self.collecting.get(&of) {
+                    stop.stop();
+                }
             }
             RunEffect::CollectOutputs { of } => {
-                let shared = Rc::clone(&self.shared);
+                let (shared, stop) = (Rc::clone(&self.shared), Stop::default());
+                self.collecting.insert(of.clone(), stop.clone());
                 self.tasks.spawn_local(async move {
-                    let collected = shared.collect_outputs(&of).await;
+                    let collected = shared.collect_outputs(&of, stop).await;
                     Happened::Collected(of, collected)
                 });
             }
@@ -460,6 +470,7 @@ impl Runner {
     /// Writes the end down.
     fn end(mut self) -> RunEnd {
         self.tasks.abort_all();
+        self.collecting.values().for_each(Stop::stop);
         let (outcome, detail, duration) = self.finished.take().unwrap_or_else(|| {
             let detail = "left before all workers had ended".to_owned();
             (RunOutcome::Cancelled, Some(detail), self.shared.clock.now().since_origin())

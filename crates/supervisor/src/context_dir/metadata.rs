@@ -1,10 +1,17 @@
 //! The metadata files of the context directory. Their shape is that of the existing program, with more in it.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use roboppi_ipc::{Cost, ErrorClass, UtcMillis};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+/// Name of the metadata of the run.
+pub(super) const WORKFLOW: &str = "_workflow.json";
+/// Name of the metadata of a step.
+pub(super) const META: &str = "_meta.json";
+/// Name of what was in force for a step.
+pub(super) const RESOLVED: &str = "_resolved.json";
 
 /// `_workflow.json`.
 #[derive(Debug, Serialize)]
@@ -20,6 +27,8 @@ pub(crate) struct WorkflowMeta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) abort_reason: Option<&'a str>,
     pub(crate) run_dir: &'a Path,
+    /// Names of the artifacts that steps may make: what of the directory is the run's, whatever becomes of it.
+    pub(crate) outputs: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 /// What was in force for the run.
@@ -36,6 +45,8 @@ pub(crate) struct WorkflowLimits {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StepMeta<'a> {
     pub(crate) step_id: &'a str,
+    /// The run that writes this.
+    pub(crate) run_id: &'a str,
     pub(crate) status: &'a str,
     pub(crate) started_at: UtcMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,15 +112,4 @@ impl Serialize for Resolved<'_> {
         }
         value.serialize(serializer)
     }
-}
-
-/// The run a context directory belongs to.
-pub(super) fn run_of(context_dir: &Path) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Id {
-        id: String,
-    }
-
-    let text = fs::read(context_dir.join("_workflow.json")).ok()?;
-    serde_json::from_slice::<Id>(&text).ok().map(|found| found.id)
 }

@@ -32,7 +32,7 @@ pub(super) use done::AttemptDone;
 pub(super) async fn run(
     shared: &Shared,
     of: &AttemptRef,
-    orders: watch::Receiver<CancelOrder>,
+    mut orders: watch::Receiver<CancelOrder>,
 ) -> AttemptDone {
     {
         let mut facts = shared.facts.borrow_mut();
@@ -40,15 +40,14 @@ pub(super) async fn run(
         facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
     }
-    let stopped = |class, detail| {
-        AttemptDone::of(AttemptFinish::Stopped(AttemptStop::Failed(Some(class), detail)), false)
-    };
-    let inputs = match shared.place_inputs(of).await {
+    let stopped = |stop| AttemptDone::of(AttemptFinish::Stopped(stop), false);
+    let inputs = match shared.place_inputs(of, &mut orders).await {
         Ok(inputs) => inputs,
-        Err(detail) => return stopped(ErrorClass::NonRetryable, detail),
+        Err(stop) => return stopped(stop),
     };
     let Some(step) = shared.settings.workflow.workflow.steps.get(&of.step) else {
-        return stopped(ErrorClass::Fatal, "the step is not in the workflow".to_owned());
+        let detail = "the step is not in the workflow".to_owned();
+        return stopped(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
     };
     let job = AttemptJob { shared, of, step, id: JobId::new(Uuid::new_v4().to_string()) };
     let attempt =

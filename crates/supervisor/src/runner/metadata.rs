@@ -38,6 +38,13 @@ impl Shared {
                 None | Some(RunOutcome::Succeeded | RunOutcome::Failed | RunOutcome::Lost) => None,
             },
             run_dir: self.run_dir.path(),
+            outputs: workflow
+                .steps
+                .iter()
+                .map(|(step, what)| {
+                    (step.as_str(), what.outputs.iter().map(|output| output.name.as_str()).collect())
+                })
+                .collect(),
         });
     }
 
@@ -57,6 +64,7 @@ impl Shared {
         let (completed_at, wall_time_ms) = facts.ended.unwrap_or_else(|| (clock::now(), wall_time_ms));
         let meta = StepMeta {
             step_id: id.as_str(),
+            run_id: self.run_id.as_str(),
             status: match state {
                 StepState::Succeeded => "SUCCEEDED",
                 StepState::Cancelled => "CANCELLED",
@@ -100,5 +108,6 @@ impl Shared {
         for problem in self.context.finish() {
             self.recorder().warn(problem, None);
         }
+        self.context_notice(None);
     }
 }

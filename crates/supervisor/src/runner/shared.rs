@@ -15,16 +15,16 @@ use roboppi_ipc::{
     WorkerResult,
 };
 use roboppi_journal::RunDir;
-use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId, TakenInput};
+use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{AttemptDone, Router, fingerprint, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
 use crate::control::{Brought, ControlSocket};
-use crate::prepare::{PreparedRun, text};
+use crate::prepare::PreparedRun;
 use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
@@ -293,44 +293,6 @@ impl Shared {
             events_bytes: size(".events.jsonl", said.map(|details| details.events_bytes)),
         };
         self.recorder().event(event);
-    }
-
-    /// Copies what a step made into the context directory, away from this thread.
-    pub(super) async fn collect_outputs(&self, of: &AttemptRef) -> Result<Vec<Collected>, String> {
-        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
-        if step.outputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (context, outputs) = (Arc::clone(&self.context), step.outputs.clone());
-        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
-        spawn_blocking(move || context.collect_outputs(&workspace, &id, &outputs))
-            .await
-            .unwrap_or_else(|error| Err(format!("copying the outputs failed: {error}")))
-    }
-
-    /// Copies the inputs of a step into the workspace, away from this thread.
-    pub(super) async fn place_inputs(&self, of: &AttemptRef) -> Result<Vec<TakenInput>, String> {
-        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
-        if step.inputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (context, step) = (Arc::clone(&self.context), step.clone());
-        let workspace = self.settings.workspace.clone();
-        spawn_blocking(move || context.place_inputs(&workspace, &step))
-            .await
-            .unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")))
-    }
-
-    pub(super) fn artifacts_collected(&self, of: &AttemptRef, collected: Vec<Collected>) {
-        for artifact in &collected {
-            self.recorder().event(RunEvent::ArtifactCollected {
-                step: of.step.clone(),
-                name: artifact.name.clone(),
-                path: text(&artifact.path),
-                sha256: artifact.sha256.clone(),
-            });
-        }
-        self.facts.borrow_mut().entry(of.step.clone()).or_default().artifacts = collected;
     }
 
     /// Where the steps of an attempt work.

@@ -36,6 +36,8 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
     let mut parts: Vec<String> = Vec::new();
     match step.state {
         StepState::Pending | StepState::Ready | StepState::Starting => return None,
+        // What it does in that state now.
+        StepState::Running if !why.is_empty() => return verbose.then(|| format!("{name}  {why}")),
         StepState::Running => {
             let started =
                 format!("{name}  started{}", attempts.map_or(String::new(), |text| format!(" {text}")));
