@@ -197,7 +197,7 @@ pub(crate) struct HowArgs {
     /// ended
     #[arg(long, value_name = "POLICY", default_value = "truncate")]
     pub(crate) log_over: Over,
-    /// How much of the disk logs leave free
+    /// How much of the disk logs and artifacts leave free
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
     /// Another core to use, a program or a script [default: this one, or ROBOPPI_CORE_ENTRYPOINT]

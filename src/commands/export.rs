@@ -1,15 +1,13 @@
 //! `roboppi export`
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_journal::{PortableHead, RecordError, RunDir};
 use roboppi_run::{RunId, TimelineBuilder};
-use tempfile::NamedTempFile;
 
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::{logs, record};
@@ -18,6 +16,9 @@ use crate::terminal::{self, plain};
 
 mod step;
 mod trace;
+mod unfinished;
+
+use unfinished::Unfinished;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let format = args.format.unwrap_or(match args.step {
@@ -27,15 +28,15 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let dir = record::find(&args.run)?;
     let target = args.output.as_deref().filter(|path| *path != Path::new("-"));
     match (format, &args.step) {
-        (ExportFormat::Archive, None) => archive(&dir, target),
+        (ExportFormat::Archive, None) => archive(&dir, target, args.min_free),
         (ExportFormat::Perfetto, None) => {
             let trace = trace_of(&dir);
-            to(target, |out| trace.write(out).map_err(Broken::Out))
+            to(target, args.min_free, |out| trace.write(out).map_err(Broken::Out))
         }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let dir = logs::origin(&record::root()?, dir, name)?;
             let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
-            to(target, |out| match format {
+            to(target, args.min_free, |out| match format {
                 ExportFormat::Json => output.write_json(out),
                 _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
             })
@@ -49,13 +50,16 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Bytes that are written at once.
+const BUFFER: usize = 64 * 1024;
+
 /// Why something was not written to its end.
 enum Broken {
     Out(io::Error),
     Own(Failure),
 }
 
-fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
+fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCode, Failure> {
     if target.is_none() && io::stdout().is_terminal() {
         return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
     }
@@ -65,7 +69,7 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
     let head = head(dir, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
-    let code = to(target, |out| {
+    let code = to(target, min_free, |out| {
         exported = Some(dir.export(&head, out, &name).map_err(|error| match error {
             RecordError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 Broken::Out(source)
@@ -102,6 +106,7 @@ fn trace_of(dir: &RunDir) -> trace::Trace {
 /// Writes a file, whole or not at all, or else stdout, a pipe or a device.
 fn to(
     target: Option<&Path>,
+    min_free: u64,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
 ) -> Result<ExitCode, Failure> {
     let Some(target) = target else { return stream(io::stdout().lock(), "stdout", write) };
@@ -123,20 +128,16 @@ fn to(
             plain(&dir.display().to_string())
         )));
     }
-    // What a worker wrote is for its owner alone.
-    let file = tempfile::Builder::new()
-        .prefix(".roboppi-export-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(dir)
-        // The name of that file says nothing to whoever typed another one.
-        .map_err(|error| unwritable(error.kind().into()))?;
-    let mut buffered = BufWriter::new(file);
+    // The name of a file that is not whole says nothing to whoever typed another one.
+    let file =
+        Unfinished::begin(dir, place.clone(), min_free).map_err(|error| unwritable(error.kind().into()))?;
+    let mut buffered = BufWriter::with_capacity(BUFFER, file);
     write(&mut buffered).map_err(|broken| match broken {
         Broken::Own(failure) => failure,
         Broken::Out(error) => unwritable(error),
     })?;
-    let file: NamedTempFile = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
-    file.persist(&place).map_err(|error| unwritable(error.error))?;
+    let file = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    file.finish().map_err(unwritable)?;
     Ok(ExitCode::SUCCESS)
 }
 

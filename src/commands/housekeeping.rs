@@ -1,6 +1,6 @@
 //! Removes old runs now and then, and packs the logs of those that are over, while a new one goes on.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{io, thread};
 
 use roboppi_attach::{RunSummary, Standing};
-use roboppi_journal::{Packing, Retention, StateRoot};
+use roboppi_ipc::RecordLimits;
+use roboppi_journal::{DiskWatch, Packing, Retention, StateRoot};
 
 use crate::commands::record;
 use crate::commands::runs::expired;
@@ -22,6 +23,9 @@ const QUIET: Duration = Duration::from_secs(10 * 60);
 
 /// Packing rests so many times as long as it works.
 const REST: u32 = 4;
+
+/// Bytes that are packed between two rests.
+const PIECE: u64 = 256 * 1024;
 
 /// Starts a round if none was for a while. Nobody waits for it: what it has not done when the program ends is done the
 /// next time, a run that is half removed is out of the list, and a log that is half packed is as it was.
@@ -53,6 +57,9 @@ fn mark(marker: &Path) -> io::Result<()> {
 fn pack(root: &StateRoot) {
     let Some(quiet_since) = SystemTime::now().checked_sub(QUIET) else { return };
     let packing = Packing { least: Packing::LEAST, quiet_since };
+    // A packed log takes room before the plain one gives its own back.
+    let Ok(disk) = File::open(root.path()) else { return };
+    let mut room = DiskWatch::new(RecordLimits::default().min_free_bytes);
     for run in RunSummary::all(root, record::now()).unwrap_or_default() {
         if run.standing == Standing::Live {
             continue;
@@ -62,7 +69,10 @@ fn pack(root: &StateRoot) {
         let _ = run.dir.pack_logs(&packing, &mut || {
             thread::sleep(worked.elapsed().saturating_mul(REST));
             worked = Instant::now();
-            ControlFlow::Continue(())
+            match room.look(&disk, root.path(), PIECE) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         });
     }
 }

@@ -1,0 +1,213 @@
+//! What an earlier run left in the workspace is not taken for what this one did.
+//!
+//! Every test of the suite runs its flow as the second one in its workspace: before the first run of a `TestEnv`,
+//! [`leave_remains`] puts there what a run of the same flow leaves that was killed in the middle, and at the end of the
+//! test [`expect_no_remains`] insists that nothing of it was taken over. That costs nothing, needs no script to bear being
+//! run twice, and is the harder case: the earlier run has made everything and finished nothing. Runs that really are
+//! repeated are those of the tables below.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal::SIGKILL;
+use serde_json::{Value, json};
+
+use crate::env::TestEnv;
+use crate::flow::Flow;
+use crate::run_files::{RunFiles, walk};
+
+/// Is in everything of the earlier run.
+const MARK: &str = "left-by-an-earlier-run";
+
+/// Puts into the context directory what a run of this flow left that was killed. Only before the first one.
+pub(crate) fn leave_remains(env: &TestEnv, flow: &Flow) {
+    let context = env.work().join("context");
+    let is_a_file_name = |name: &str| !name.is_empty() && !name.contains('/') && !name.contains("..");
+    let usable = flow.names().iter().all(|(step, _)| is_a_file_name(step));
+    if context.symlink_metadata().is_ok() || !env.runs().is_empty() || !usable {
+        return;
+    }
+    let outputs: serde_json::Map<String, Value> =
+        flow.names().iter().map(|(step, outputs)| (step.clone(), json!(outputs))).collect();
+    fs::create_dir(&context).unwrap();
+    let workflow = json!({ "id": MARK, "name": "flow", "status": "RUNNING", "outputs": outputs });
+    fs::write(context.join("_workflow.json"), workflow.to_string()).unwrap();
+    for (step, outputs) in flow.names() {
+        for output in outputs.iter().filter(|output| is_a_file_name(output)) {
+            fs::create_dir_all(context.join(step).join(output)).unwrap();
+            fs::write(context.join(step).join(output).join(MARK), MARK).unwrap();
+        }
+        fs::create_dir_all(context.join(step)).unwrap();
+        let meta = json!({ "stepId": step, "status": "SUCCEEDED", "workerKind": MARK }).to_string();
+        fs::write(context.join(step).join("_meta.json"), &meta).unwrap();
+        fs::write(context.join(step).join("_resolved.json"), &meta).unwrap();
+    }
+}
+
+/// Nothing of it is there when a run has begun since.
+pub(crate) fn expect_no_remains(env: &TestEnv) {
+    let context = env.work().join("context");
+    let text = |path: &Path| fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned());
+    match text(&context.join("_workflow.json")) {
+        Ok(workflow) if !workflow.contains(MARK) => {}
+        _ => return,
+    }
+    for path in
+        walk(&env.work()).into_iter().filter(|path| path.symlink_metadata().is_ok_and(|at| at.is_file()))
+    {
+        let small = path.metadata().is_ok_and(|file| file.len() < 100_000);
+        let told = path.to_string_lossy().contains(MARK)
+            || (small && text(&path).is_ok_and(|text| text.contains(MARK)));
+        assert!(!told, "{} is of the run before", path.display());
+    }
+}
+
+/// What became of a run, without what differs each time.
+fn fate(run: &RunFiles) -> (Option<String>, Vec<(String, String)>, Vec<(Value, Value)>) {
+    let steps = run.events("run_started")[0]["steps"].as_array().unwrap().clone();
+    let states = steps.iter().map(|plan| plan["step"].as_str().unwrap().to_owned());
+    let states = states.map(|step| (step.clone(), run.state(&step)));
+    let made = run.events("artifact_collected");
+    let made = made.iter().map(|event| (event["name"].clone(), event["sha256"].clone()));
+    (run.outcome(), states.collect(), made.collect())
+}
+
+/// Every metadata file and every artifact in the context directory is of this run.
+fn expect_context_of(env: &TestEnv, run: &RunFiles) {
+    let id = run.dir.file_name().unwrap().to_str().unwrap();
+    let collected = run.events("artifact_collected");
+    let mut made: Vec<_> = collected
+        .iter()
+        .map(|event| format!("{}/{}", event["step"].as_str().unwrap(), event["name"].as_str().unwrap()))
+        .collect();
+    let mut found = Vec::new();
+    let context = env.work().join("context");
+    let json = |path: &Path| -> Value { serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap() };
+    assert_eq!(json(&context.join("_workflow.json"))["id"], id);
+    for step in
+        fs::read_dir(&context).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir())
+    {
+        for entry in fs::read_dir(step.path()).unwrap().map(|entry| entry.unwrap()) {
+            let name = entry.file_name().into_string().unwrap();
+            if name.ends_with(".json") {
+                assert_eq!(json(&entry.path())["runId"], id, "{}", entry.path().display());
+            } else {
+                found.push(format!("{}/{name}", step.file_name().into_string().unwrap()));
+            }
+        }
+    }
+    made.sort();
+    found.sort();
+    assert_eq!(found, made);
+}
+
+fn last(env: &TestEnv) -> RunFiles {
+    env.runs().pop().unwrap()
+}
+
+const MAKE: &str = "rm -rf out; mkdir -p out/tree; echo leaf > out/tree/leaf; echo file > out/file; \
+                    echo $(( $(cat count 2>/dev/null || echo 0) + 1 )) > count; cp out/file out/tree/$(cat count)";
+
+/// One step that makes, and one that takes.
+fn handing_on(make: &str, more: &[&str]) -> Flow {
+    let mut lines =
+        vec!["outputs:", "  - { name: file, path: out/file }", "  - { name: tree, path: out/tree }"];
+    lines.extend(more);
+    let take = "rm -rf seen; mkdir seen; for it in file tree; do [ ! -e $it ] || cp -r $it seen; done; rm -rf file tree";
+    let inputs = [
+        "depends_on: [make]",
+        "inputs:",
+        "  - { from: make, artifact: file }",
+        "  - { from: make, artifact: tree }",
+    ];
+    Flow::new().step_with("make", make, &lines).step_with("take", take, &inputs).step("beside", "true")
+}
+
+#[test]
+fn a_second_run_is_as_the_first_and_one_that_makes_nothing_hands_nothing_over() {
+    let nothing = |script: &str| format!("rm -rf out; {script}");
+    for (name, makes, fails, more, code) in [
+        ("plain", MAKE.to_owned(), nothing("true"), &[][..], 0),
+        (
+            "retried",
+            format!("{MAKE}; [ $ROBOPPI_ATTEMPT = 2 ]"),
+            nothing("[ $ROBOPPI_ATTEMPT = 2 ]"),
+            &["on_failure: retry", "max_retries: 1"][..],
+            0,
+        ),
+        ("failing", MAKE.to_owned(), nothing("exit 3"), &["on_failure: continue"][..], 1),
+        ("allowed to fail", MAKE.to_owned(), nothing("exit 3"), &["continue_on_error: true"][..], 0),
+    ] {
+        let env = TestEnv::new();
+        let _ = env.run(&handing_on(&makes, more)).output().code(0);
+        let first = fate(&last(&env));
+        expect_context_of(&env, &last(&env));
+        let _ = env.run(&handing_on(&makes, more)).output().code(0);
+        let second = fate(&last(&env));
+        assert_eq!((&second.0, &second.1), (&first.0, &first.1), "{name}");
+        expect_context_of(&env, &last(&env));
+        // Not the union of both.
+        assert_eq!(fs::read_dir(env.work().join("seen/tree")).unwrap().count(), 2, "{name}");
+        let printed = env.run(&handing_on(&fails, more)).output().code(code).all();
+        assert_eq!(fs::read_dir(env.work().join("seen")).unwrap().count(), 0, "{name}: {printed}");
+        assert!(printed.contains("input `tree` of `make`: it was not produced"), "{name}: {printed}");
+        expect_context_of(&env, &last(&env));
+    }
+}
+
+#[test]
+fn other_flows_are_the_same_twice() {
+    let skipped = Flow::new().step("bad", "exit 5").step_with("after", "true", &["depends_on: [bad]"]);
+    let late = Flow::new().step_with("late", "sleep 1000", &["timeout: 200ms"]);
+    let odd =
+        Flow::new().step_with("Größe & mehr", "echo x > o", &["outputs: [{ name: ein Ding, path: o }]"]);
+    for (flow, code) in [(skipped, 1), (late, 1), (odd, 0), (Flow::of("echo hello"), 0)] {
+        let env = TestEnv::new();
+        let fates = [(); 2].map(|()| {
+            let _ = env.run(&flow).output().code(code);
+            expect_context_of(&env, &last(&env));
+            fate(&last(&env))
+        });
+        assert_eq!(fates[0], fates[1]);
+    }
+}
+
+#[test]
+fn after_a_kill_in_the_middle_the_context_directory_is_that_of_the_next_run() {
+    let env = TestEnv::new();
+    let slow = "[ ! -e slow ] || { echo > up; sleep 1000; }";
+    let flow = |two: &str| {
+        Flow::new().step_with("one", "echo 1 > o1", &["outputs: [{ name: first, path: o1 }]"]).step_with(
+            "two",
+            two,
+            &["depends_on: [one]", "outputs: [{ name: second, path: o2 }]"],
+        )
+    };
+    let _ = env.run(&flow(&format!("echo 2 > o2; {slow}"))).output().code(0);
+    env.write("slow", "");
+    let run = env.run(&flow(&format!("echo 2 > o2; {slow}"))).start();
+    env.wait_for_file("up");
+    run.signal(SIGKILL);
+    let _ = run.wait().signal(SIGKILL);
+    env.wait_until_nothing_is_left();
+    // What it did not come to is not there as if it had.
+    assert!(!env.work().join("context/two/_meta.json").exists());
+    assert!(!env.work().join("context/two/second").exists());
+    let _ = env.run(&flow("exit 1")).output().code(1);
+    expect_context_of(&env, &last(&env));
+    let two: Value = serde_json::from_str(&env.read("context/two/_meta.json")).unwrap();
+    assert_eq!(two["status"], "FAILED");
+}
+
+#[test]
+fn files_of_a_person_and_of_other_workflows_stay() {
+    let env = TestEnv::new();
+    let other = Flow::new().step_with("elsewhere", "echo x > o", &["outputs: [{ name: thing, path: o }]"]);
+    let _ = env.run(&other).output().code(0);
+    env.write("context/make/notes.txt", "mine\n");
+    env.write("context/readme", "mine\n");
+    env.write("other.yaml", &handing_on(MAKE, &[]).text().replace("name: flow", "name: other"));
+    let _ = env.roboppi(["workflow", "run", "other.yaml", "--no-tui"]).output().code(0);
+    assert_eq!(env.read("context/make/notes.txt") + &env.read("context/readme"), "mine\nmine\n");
+    assert_eq!(env.read("context/elsewhere/thing/o"), "x\n");
+}
