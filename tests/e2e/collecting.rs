@@ -71,6 +71,14 @@ fn it_is_seen_and_ends_with_the_run() {
 }
 
 #[test]
+fn a_screen_says_what_a_step_does_whose_worker_has_ended() {
+    let env = TestEnv::new();
+    let mut screen = env.run_in_terminal(&making(ENDLESS, &[])).start_in_terminal(40, 160);
+    screen.wait_for_text(COLLECTING);
+    screen.end_the_run();
+}
+
+#[test]
 fn it_ends_with_the_step_that_is_cancelled() {
     let env = TestEnv::new();
     let flow = making(ENDLESS, &[]).step("other", "until [ -e go ]; do sleep 0.01; done");
@@ -118,7 +126,10 @@ fn inputs_are_placed_within_the_same_limits() {
 
     let env = TestEnv::new();
     let run = env.run(&take(between(make), "description: x")).start();
-    env.wait_for("the start of it", || env.work().join("in/hole").exists().then_some(()));
+    env.wait_for("a word of it", || {
+        let changes = env.the_run().events("step_changed");
+        changes.iter().any(|event| event["detail"] == "placing its inputs").then_some(())
+    });
     run.signal(SIGINT);
     let _ = run.wait().code(130);
     assert_eq!(env.the_run().state("take"), "cancelled");

@@ -123,10 +123,9 @@ impl ContextDir {
     pub(crate) fn remove(&self, stale: &[ArtifactName]) -> Vec<String> {
         let mut problems = Vec::new();
         for (step, name) in stale {
-            match self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
-                Ok(dir) => problems.extend(remains::remove_names(&dir, std::iter::once(name.as_str()))),
-                // Nothing was left, or what is there is refused when the directories of the steps are made.
-                Err(_) => {}
+            // Otherwise nothing was left, or what is there is refused when the directories of the steps are made.
+            if let Ok(dir) = self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
+                problems.extend(remains::remove_names(&dir, std::iter::once(name.as_str())));
             }
         }
         problems

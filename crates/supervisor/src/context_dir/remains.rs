@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use super::beneath::Dir;
 use super::metadata::{META, RESOLVED, WORKFLOW};
 use super::tree_error::TreeError;
+use super::writer::is_unfinished;
 
 /// Where outputs are until all of a step are there.
 pub(super) const STAGING: &str = ".collecting";
@@ -65,13 +66,14 @@ pub(super) fn remove(root: &Dir, workflow: &Workflow) -> Vec<String> {
             places.entry(step).or_default().extend(names);
         }
     }
-    let mut problems = Vec::new();
+    let mut problems = remove_names(root, unfinished(root).iter().map(String::as_str));
     for (step, mut names) in places.into_iter().filter(|(step, _)| is_segment(step)) {
         // A link is refused when the directories of the steps are made.
         let Ok(Some(FileType::Directory)) = root.kind(OsStr::new(&step)) else { continue };
         let removed = root.enter(OsStr::new(&step)).map(|dir| {
             names.extend(json::<EarlierStep>(&dir, META).artifacts.into_iter().map(|made| made.name));
             names.extend([META, RESOLVED, STAGING].map(str::to_owned));
+            names.extend(unfinished(&dir));
             problems.extend(remove_names(&dir, names.iter().map(String::as_str)));
         });
         problems.extend(removed.err().map(|error| problem(&error)));
@@ -87,6 +89,12 @@ pub(super) fn remove(root: &Dir, workflow: &Workflow) -> Vec<String> {
 pub(super) fn remove_names<'n>(dir: &Dir, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let removed = names.filter(|name| is_segment(name)).map(|name| dir.remove(OsStr::new(name)));
     removed.filter_map(|removed| removed.err().map(|error| problem(&error))).collect()
+}
+
+/// Metadata that was being written when its run was killed.
+fn unfinished(dir: &Dir) -> Vec<String> {
+    let names = dir.list().unwrap_or_default().into_iter().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| [WORKFLOW, META, RESOLVED].iter().any(|whole| is_unfinished(name, whole))).collect()
 }
 
 fn problem(error: &TreeError) -> String {
@@ -130,9 +138,15 @@ mod tests {
         let outputs = r#"{"make":["killed","../../escape",".."],"renamed":["old"],"kept":[]}"#;
         write("_workflow.json", &format!(r#"{{"id":"r","name":"w","outputs":{outputs}}}"#));
         write("make/_meta.json", r#"{"artifacts":[{"name":"before"}]}"#);
-        for path in
-            ["make/_resolved.json", "make/now/a", "make/before/b", "make/killed/c", "make/.collecting/d"]
-        {
+        for path in [
+            "make/_resolved.json",
+            "make/now/a",
+            "make/before/b",
+            "make/killed/c",
+            "make/.collecting/d",
+            "make/._meta.json.77",
+            "._workflow.json.77",
+        ] {
             write(path, "{}");
         }
         for path in ["renamed/_meta.json", "renamed/old/a", "kept/_meta.json"] {
@@ -147,6 +161,8 @@ mod tests {
         }
         let left = |dir: &str| root.enter(dir.as_ref()).unwrap().list().unwrap().len();
         assert_eq!((left("make"), left("kept")), (2, 1));
-        assert!(!place.path().join("renamed").exists());
+        for path in ["renamed", "._workflow.json.77"] {
+            assert!(!place.path().join(path).exists(), "{path}");
+        }
     }
 }

@@ -72,7 +72,7 @@ impl Unwritten {
         let whole = root.dir()?;
         let step = self.step.as_ref().map(|step| root.step(step)).transpose()?;
         let dir = step.as_ref().unwrap_or(&*whole);
-        let unfinished = format!(".{}.{}", self.name, std::process::id());
+        let unfinished = unfinished(self.name, std::process::id());
         let unfinished = OsStr::new(&unfinished);
         let path = dir.at(OsStr::new(self.name));
         // As any file a person would make there.
@@ -82,11 +82,30 @@ impl Unwritten {
     }
 }
 
+/// The name of a file until it is whole.
+fn unfinished(name: &str, pid: u32) -> String {
+    format!(".{name}.{pid}")
+}
+
+/// Whether a name is that of the file `whole` before it was.
+pub(super) fn is_unfinished(name: &str, whole: &str) -> bool {
+    let pid = name.strip_prefix('.').and_then(|name| name.strip_prefix(whole)?.strip_prefix('.'));
+    pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn half_a_file_is_known_by_its_name() {
+        assert!(is_unfinished(&unfinished("_meta.json", 7), "_meta.json"));
+        for other in ["_meta.json", "._meta.json", "._meta.json.", "._meta.json.x", "._resolved.json.7"] {
+            assert!(!is_unfinished(other, "_meta.json"), "{other}");
+        }
+    }
 
     #[test]
     fn files_are_there_when_it_has_finished_and_problems_are_said() {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roboppi_ipc::CancelReason;
-use roboppi_run::{AttemptRef, RunEvent, StepId, TakenInput};
+use roboppi_run::{AttemptRef, RunEvent, StepId, StepState, TakenInput};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -12,6 +13,9 @@ use super::attempt::machine::AttemptStop;
 use super::{CancelOrder, Shared};
 use crate::context_dir::{ArtifactName, Collected, Copied, Limits, Stop};
 use crate::prepare::text;
+
+/// Placing inputs that takes no longer is not worth a word.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Copies what a step made into the context directory, until it is told to stop.
@@ -52,19 +56,27 @@ impl Shared {
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(time);
-        let mut ended = None;
+        let long = self.clock.wait(LONG);
+        tokio::pin!(time, long);
+        let (mut ended, mut told) = (None, false);
         let placed = loop {
             tokio::select! {
                 biased;
                 placed = &mut placing => break placed,
                 Ok(()) = orders.changed() => ended = orders.borrow_and_update().map(|(reason, _)| reason),
                 () = &mut time, if ended.is_none() => ended = Some(CancelReason::Timeout),
+                () = &mut long, if !told && ended.is_none() => {
+                    told = true;
+                    self.starting(&of.step, Some("placing its inputs"));
+                }
             }
             if ended.is_some() {
                 stop.stop();
             }
         };
+        if told && ended.is_none() && !orders.has_changed().unwrap_or(false) {
+            self.starting(&of.step, None);
+        }
         self.context_notice(Some(&of.step));
         let placed = placed.unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")));
         match (placed, ended) {
@@ -77,6 +89,14 @@ impl Shared {
                 Ok(done)
             }
         }
+    }
+
+    /// What a step does before its worker starts.
+    fn starting(&self, step: &StepId, detail: Option<&str>) {
+        let (step, detail) = (step.clone(), detail.map(str::to_owned));
+        let state = StepState::Starting;
+        let event = RunEvent::StepChanged { step, state, detail, duration_ms: None, allowed_to_fail: false };
+        self.recorder().event(event);
     }
 
     /// Writes down what was collected. The step succeeds next.

@@ -473,6 +473,33 @@ fn colour_is_only_added() {
 }
 
 #[test]
+fn a_step_whose_worker_has_ended_says_what_is_done_for_it() {
+    for (verbose, line) in [(false, ""), (true, "build  collecting its outputs")] {
+        let of = attempt("build", 1);
+        let mut printer = printer(PlainSettings { verbose, ..PlainSettings::default() });
+        let events = vec![
+            run_started(&[("build", 1)]),
+            attempt_started(&of),
+            changed("build", StepState::Running, ""),
+            attempt_finished(&of, 0, None, 0),
+        ];
+        for record in journal(events) {
+            printer.record(&record);
+        }
+        printer.take();
+        printer.record(&journal_record(9, changed("build", StepState::Running, "collecting its outputs")));
+        let printed = printer.take();
+        assert!(printed.trim_end().ends_with(line) && printed.is_empty() != verbose, "{printed}");
+        printer.heartbeat(UtcMillis(START + 130_000), &mut FakeLogs::default());
+        let printed = printer.take();
+        assert!(
+            printed.contains("build (2m0") && printed.contains("s, collecting its outputs)"),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
 fn a_silent_run_says_what_it_does() {
     let names = ["build", "test", "agent", "flaky", "e", "f", "g"];
     let mut events = vec![run_started(&names.map(|name| (name, 2)))];
