@@ -127,7 +127,7 @@ fn inputs_are_placed_within_the_same_limits() {
     let env = TestEnv::new();
     let run = env.run(&take(between(make), "description: x")).start();
     env.wait_for("a word of it", || {
-        let changes = env.the_run().events("step_changed");
+        let changes = env.runs().last()?.events("step_changed");
         changes.iter().any(|event| event["detail"] == "placing its inputs").then_some(())
     });
     run.signal(SIGINT);

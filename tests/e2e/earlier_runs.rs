@@ -1,76 +1,34 @@
 //! What an earlier run left in the workspace is not taken for what this one did.
 //!
-//! Every test of the suite runs its flow as the second one in its workspace: before the first run of a `TestEnv`,
-//! [`leave_remains`] puts there what a run of the same flow leaves that was killed in the middle, and at the end of the
-//! test [`expect_no_remains`] insists that nothing of it was taken over. That costs nothing, needs no script to bear being
-//! run twice, and is the harder case: the earlier run has made everything and finished nothing. Runs that really are
-//! repeated are those of the tables below.
+//! Every test of the suite runs its flow as the second one in its workspace (see [`remains`](crate::remains)). Runs that
+//! really are repeated are those of the tables here.
 
 use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::Signal::SIGKILL;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::env::TestEnv;
 use crate::flow::Flow;
-use crate::run_files::{RunFiles, walk};
-
-/// Is in everything of the earlier run.
-const MARK: &str = "left-by-an-earlier-run";
-
-/// Puts into the context directory what a run of this flow left that was killed. Only before the first one.
-pub(crate) fn leave_remains(env: &TestEnv, flow: &Flow) {
-    let context = env.work().join("context");
-    let is_a_file_name = |name: &str| !name.is_empty() && !name.contains('/') && !name.contains("..");
-    let usable = flow.names().iter().all(|(step, _)| is_a_file_name(step));
-    if context.symlink_metadata().is_ok() || !env.runs().is_empty() || !usable {
-        return;
-    }
-    let outputs: serde_json::Map<String, Value> =
-        flow.names().iter().map(|(step, outputs)| (step.clone(), json!(outputs))).collect();
-    fs::create_dir(&context).unwrap();
-    let workflow = json!({ "id": MARK, "name": "flow", "status": "RUNNING", "outputs": outputs });
-    fs::write(context.join("_workflow.json"), workflow.to_string()).unwrap();
-    for (step, outputs) in flow.names() {
-        for output in outputs.iter().filter(|output| is_a_file_name(output)) {
-            fs::create_dir_all(context.join(step).join(output)).unwrap();
-            fs::write(context.join(step).join(output).join(MARK), MARK).unwrap();
-        }
-        fs::create_dir_all(context.join(step).join(".collecting")).unwrap();
-        fs::write(context.join(step).join(".collecting").join(MARK), MARK).unwrap();
-        let meta = json!({ "stepId": step, "status": "SUCCEEDED", "workerKind": MARK }).to_string();
-        fs::write(context.join(step).join("_meta.json"), &meta).unwrap();
-        fs::write(context.join(step).join("_resolved.json"), &meta).unwrap();
-    }
-}
-
-/// Nothing of it is there when a run has begun since.
-pub(crate) fn expect_no_remains(env: &TestEnv) {
-    let context = env.work().join("context");
-    let text = |path: &Path| fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned());
-    match text(&context.join("_workflow.json")) {
-        Ok(workflow) if !workflow.contains(MARK) => {}
-        _ => return,
-    }
-    for path in
-        walk(&env.work()).into_iter().filter(|path| path.symlink_metadata().is_ok_and(|at| at.is_file()))
-    {
-        let small = path.metadata().is_ok_and(|file| file.len() < 100_000);
-        let told = path.to_string_lossy().contains(MARK)
-            || (small && text(&path).is_ok_and(|text| text.contains(MARK)));
-        assert!(!told, "{} is of the run before", path.display());
-    }
-}
+use crate::run_files::RunFiles;
 
 /// What became of a run, without what differs each time.
-fn fate(run: &RunFiles) -> (Option<String>, Vec<(String, String)>, Vec<(Value, Value)>) {
+#[derive(Debug, PartialEq)]
+struct Fate {
+    outcome: Option<String>,
+    states: Vec<(String, String)>,
+    /// Names and hashes of artifacts.
+    made: Vec<(Value, Value)>,
+}
+
+fn fate(run: &RunFiles) -> Fate {
     let steps = run.events("run_started")[0]["steps"].as_array().unwrap().clone();
     let states = steps.iter().map(|plan| plan["step"].as_str().unwrap().to_owned());
     let states = states.map(|step| (step.clone(), run.state(&step)));
     let made = run.events("artifact_collected");
     let made = made.iter().map(|event| (event["name"].clone(), event["sha256"].clone()));
-    (run.outcome(), states.collect(), made.collect())
+    Fate { outcome: run.outcome(), states: states.collect(), made: made.collect() }
 }
 
 /// Every metadata file and every artifact in the context directory is of this run.
@@ -92,7 +50,7 @@ fn expect_context_of(env: &TestEnv, run: &RunFiles) {
             let name = entry.file_name().into_string().unwrap();
             if name.ends_with(".json") {
                 assert_eq!(json(&entry.path())["runId"], id, "{}", entry.path().display());
-            } else {
+            } else if !name.starts_with('.') {
                 found.push(format!("{}/{name}", step.file_name().into_string().unwrap()));
             }
         }
@@ -114,7 +72,7 @@ fn handing_on(make: &str, more: &[&str]) -> Flow {
     let mut lines =
         vec!["outputs:", "  - { name: file, path: out/file }", "  - { name: tree, path: out/tree }"];
     lines.extend(more);
-    let take = "rm -rf seen; mkdir seen; for it in file tree; do [ ! -e $it ] || cp -r $it seen; done; rm -rf file tree";
+    let take = "rm -rf seen; mkdir seen; for it in file tree; do [ ! -e $it ] || cp -r $it seen; done";
     let inputs = [
         "depends_on: [make]",
         "inputs:",
@@ -145,7 +103,7 @@ fn a_second_run_is_as_the_first_and_one_that_makes_nothing_hands_nothing_over() 
         expect_context_of(&env, &last(&env));
         let _ = env.run(&handing_on(&makes, more)).output().code(0);
         let second = fate(&last(&env));
-        assert_eq!((&second.0, &second.1), (&first.0, &first.1), "{name}");
+        assert_eq!((&second.outcome, &second.states), (&first.outcome, &first.states), "{name}");
         expect_context_of(&env, &last(&env));
         // Not the union of both.
         assert_eq!(fs::read_dir(env.work().join("seen/tree")).unwrap().count(), 2, "{name}");
@@ -198,6 +156,22 @@ fn after_a_kill_in_the_middle_the_context_directory_is_that_of_the_next_run() {
     expect_context_of(&env, &last(&env));
     let two: Value = serde_json::from_str(&env.read("context/two/_meta.json")).unwrap();
     assert_eq!(two["status"], "FAILED");
+}
+
+#[test]
+fn what_was_placed_is_taken_back_and_what_was_changed_stays() {
+    let env = TestEnv::new();
+    let _ = env.run(&handing_on(MAKE, &[])).output().code(0);
+    env.write("tree/mine", "mine\n");
+    env.write("tree/leaf", "changed by hand\n");
+    let _ = env.run(&handing_on("rm -rf out", &[])).output().code(0);
+    assert_eq!(env.read("tree/mine") + &env.read("tree/leaf"), "mine\nchanged by hand\n");
+    assert!(!env.work().join("tree/1").exists() && !env.work().join("file").exists());
+    // The step has another name now, and so has what it takes.
+    let _ = env.run(&handing_on(MAKE, &[])).output().code(0);
+    let other = Flow::new().step("other", "ls");
+    let _ = env.run(&other).output().code(0);
+    assert!(!env.work().join("file").exists() && env.work().join("tree/mine").exists());
 }
 
 #[test]

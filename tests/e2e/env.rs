@@ -15,9 +15,9 @@ use nix::unistd::Pid;
 use roboppi_terminal::{Screen, Spec, Terminal};
 use tempfile::TempDir;
 
-use crate::earlier_runs;
 use crate::flow::Flow;
 use crate::processes::{MARKER, Process, end_marked, list};
+use crate::remains;
 use crate::run_files::RunFiles;
 use crate::wait::{self, LIMIT};
 
@@ -81,14 +81,14 @@ impl TestEnv {
 
     /// Writes `flow.yaml` and prepares `roboppi workflow run flow.yaml --no-tui`.
     pub(crate) fn run(&self, flow: &Flow) -> Invocation<'_> {
-        earlier_runs::leave_remains(self, flow);
+        remains::leave_remains(self, flow);
         self.write("flow.yaml", &flow.text());
         self.roboppi(["workflow", "run", "flow.yaml", "--no-tui"])
     }
 
     /// Writes `flow.yaml` and prepares `roboppi workflow run flow.yaml --tui`.
     pub(crate) fn run_in_terminal(&self, flow: &Flow) -> Invocation<'_> {
-        earlier_runs::leave_remains(self, flow);
+        remains::leave_remains(self, flow);
         self.write("flow.yaml", &flow.text());
         self.roboppi(["workflow", "run", "flow.yaml", "--tui"])
     }
@@ -185,7 +185,7 @@ impl Drop for TestEnv {
             list(&left)
         );
         if !std::thread::panicking() {
-            earlier_runs::expect_no_remains(self);
+            remains::expect_no_remains(self);
         }
     }
 }

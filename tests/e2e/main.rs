@@ -41,6 +41,7 @@ mod permits;
 mod plain;
 mod processes;
 mod record;
+mod remains;
 mod replay;
 mod resume;
 mod run_files;

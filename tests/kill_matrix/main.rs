@@ -21,6 +21,8 @@ mod env;
 mod flow;
 #[path = "../e2e/processes.rs"]
 mod processes;
+#[path = "../e2e/remains.rs"]
+mod remains;
 #[path = "../simulation/rng.rs"]
 #[expect(dead_code, reason = "the simulation needs more of it")]
 mod rng;

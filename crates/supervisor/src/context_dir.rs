@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roboppi_run::{StepId, TakenInput};
-use roboppi_workflow::{OutputSpec, Step, Workflow};
+use roboppi_workflow::{InputRef, OutputSpec, Step, Workflow};
 use rustix::fs::FileType;
 use serde::Serialize;
 
 use beneath::Dir;
 use find::{Place, find};
+use placed::{Placed, take_back};
 use remains::STAGING;
 use root::Root;
 use transfer::Transfer;
@@ -27,6 +28,7 @@ use writer::MetadataWriter;
 mod beneath;
 mod find;
 mod metadata;
+mod placed;
 mod remains;
 mod root;
 mod stop;
@@ -112,9 +114,10 @@ impl ContextDir {
     }
 
     /// Removes what an earlier run left in the places of a workflow. What cannot be removed is said.
-    pub(crate) fn clear(&self, workflow: &Workflow) -> Vec<String> {
+    pub(crate) fn clear(&self, workspace: &Path, workflow: &Workflow) -> Vec<String> {
+        let workspace = fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_owned());
         match self.root.dir() {
-            Ok(dir) => remains::remove(&dir, workflow),
+            Ok(dir) => remains::remove(&dir, &workspace, workflow),
             Err(error) => vec![error.to_string()],
         }
     }
@@ -132,15 +135,24 @@ impl ContextDir {
     }
 
     /// Copies the inputs of a step into the workspace, and says what they were. Only what is among the `made` artifacts
-    /// is handed over, whatever else lies in the directory.
+    /// is handed over, whatever else lies in the directory, and what was handed over before is taken back.
     pub(crate) fn place_inputs(
         &self,
         workspace: &Path,
+        id: &StepId,
         step: &Step,
         made: &HashSet<ArtifactName>,
         limits: &Limits,
     ) -> Result<Copied<TakenInput>, String> {
         let mut copied = Copied { done: Vec::with_capacity(step.inputs.len()), notices: Vec::new() };
+        let noted = || -> Result<(PathBuf, Placed), TreeError> {
+            let workspace = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
+            let dir = self.root.step(id)?;
+            take_back(&dir, &workspace);
+            let placed = Placed::begin(&dir, &workspace)?;
+            Ok((workspace, placed))
+        };
+        let (workspace, mut placed) = noted().map_err(|error| format!("the inputs: {error}"))?;
         for input in &step.inputs {
             let (from, artifact) = (&input.from, &input.artifact);
             let mut sha256 = None;
@@ -149,8 +161,7 @@ impl ContextDir {
                     let gone = if error.is_absence() { ", it was removed since" } else { "" };
                     format!("the input `{artifact}` of `{from}`: {error}{gone}")
                 };
-                let (hash, left_out) =
-                    self.place(workspace, from, artifact, input.target(), limits).map_err(about)?;
+                let (hash, left_out) = self.place(&workspace, input, limits, &mut placed).map_err(about)?;
                 sha256 = Some(hash);
                 copied
                     .notices
@@ -166,14 +177,14 @@ impl ContextDir {
     fn place(
         &self,
         workspace: &Path,
-        from: &StepId,
-        artifact: &str,
-        target: &str,
+        input: &InputRef,
         limits: &Limits,
+        placed: &mut Placed,
     ) -> Result<(String, Vec<String>), TreeError> {
+        let (from, artifact, target) = (&input.from, &input.artifact, input.target());
         let source = self.root.dir()?.enter(OsStr::new(from.as_str()))?.enter(OsStr::new(artifact))?;
         let to = Dir::anchor(workspace)?.make(OsStr::new(target))?;
-        let mut transfer = Transfer::new(limits, Some(to.id()?));
+        let mut transfer = Transfer::new(limits, Some(to.id()?)).noting(placed);
         transfer.directory(&source, Some(&to))?;
         Ok(transfer.finish())
     }
@@ -365,7 +376,7 @@ steps:
         fs::create_dir(path("absent")).unwrap();
 
         let take = &workflow.steps[&StepId::from("take")];
-        let placed = context.place_inputs(workspace.path(), take, &made, &limits).unwrap();
+        let placed = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap();
         assert_eq!(placed.notices, ["input `absent` of `make`: it was not produced"]);
         assert_eq!(placed.done.iter().map(|taken| taken.sha256.is_some()).collect::<Vec<_>>(), [true, false]);
         assert_eq!(fs::read_to_string(workspace.path().join("taken/deep/b.txt")).unwrap(), "b");
@@ -378,7 +389,7 @@ steps:
         assert!(path("tree/deep").exists() && !path("tree/deep/b.txt").exists() && !path(STAGING).exists());
 
         fs::remove_dir_all(path("tree")).unwrap();
-        let error = context.place_inputs(workspace.path(), take, &made, &limits).unwrap_err();
+        let error = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap_err();
         assert!(
             error.contains("context/make/tree: No such file") && error.contains("removed since"),
             "{error}"

@@ -73,7 +73,7 @@ impl PreparedRun {
             }
             left = context.remove(&resume.stale);
         } else if other_run.is_none() {
-            left = context.clear(workflow);
+            left = context.clear(workspace, workflow);
         }
         context.prepare(workflow.steps.keys()).map_err(context_error)?;
 

@@ -73,6 +73,12 @@ impl Dir {
         }
     }
 
+    /// What tells a file at a name from any other, and from what it may become; `None` when there is none.
+    pub(super) fn identity(&self, name: &OsStr) -> Option<String> {
+        let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(format!("{} {} {} {}", stat.st_ino, stat.st_mtime, stat.st_mtime_nsec, stat.st_size))
+    }
+
     /// The directory of a name.
     pub(super) fn enter(&self, name: &OsStr) -> Result<Self, TreeError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -176,7 +182,8 @@ impl Dir {
         }
     }
 
-    fn unlink(&self, name: &OsStr) -> Result<(), TreeError> {
+    /// Removes what is at a name and no directory. That nothing is there is fine.
+    pub(super) fn unlink(&self, name: &OsStr) -> Result<(), TreeError> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(TreeError::of(self.at(name))(errno)),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::Read;
+use std::path::Path;
 
 use roboppi_run::StepId;
 use roboppi_workflow::Workflow;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::beneath::Dir;
 use super::metadata::{META, RESOLVED, WORKFLOW};
+use super::placed::take_back;
 use super::tree_error::TreeError;
 use super::writer::is_unfinished;
 
@@ -52,9 +54,9 @@ pub(super) fn earlier(root: &Dir) -> EarlierWorkflow {
     json(root, WORKFLOW)
 }
 
-/// Removes it from the places of the steps of `workflow`, and of steps this workflow had before. Says what cannot be
-/// removed.
-pub(super) fn remove(root: &Dir, workflow: &Workflow) -> Vec<String> {
+/// Removes it from the places of the steps of `workflow`, and of steps this workflow had before, and what it placed into
+/// `workspace` for those. Says what cannot be removed.
+pub(super) fn remove(root: &Dir, workspace: &Path, workflow: &Workflow) -> Vec<String> {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (step, what) in &workflow.steps {
         let names = what.outputs.iter().map(|output| output.name.clone());
@@ -72,6 +74,10 @@ pub(super) fn remove(root: &Dir, workflow: &Workflow) -> Vec<String> {
         let Ok(Some(FileType::Directory)) = root.kind(OsStr::new(&step)) else { continue };
         let removed = root.enter(OsStr::new(&step)).map(|dir| {
             names.extend(json::<EarlierStep>(&dir, META).artifacts.into_iter().map(|made| made.name));
+            // What was placed for a step goes when it is given its inputs again, if it ever is.
+            if !workflow.steps.contains_key(&StepId::from(step.as_str())) {
+                take_back(&dir, workspace);
+            }
             names.extend([META, RESOLVED, STAGING].map(str::to_owned));
             names.extend(unfinished(&dir));
             problems.extend(remove_names(&dir, names.iter().map(String::as_str)));
@@ -155,7 +161,7 @@ mod tests {
         let of_others = ["make/notes.txt", "make/mine/x", "kept/notes.txt", "foreign/_meta.json", "escape"];
         of_others.into_iter().for_each(|path| write(path, "{}"));
         let root = Dir::open(place.path()).unwrap();
-        assert_eq!(remove(&root, &workflow.workflow.unwrap()), Vec::<String>::new());
+        assert_eq!(remove(&root, place.path(), &workflow.workflow.unwrap()), Vec::<String>::new());
         for path in of_others {
             assert!(place.path().join(path).exists(), "{path}");
         }

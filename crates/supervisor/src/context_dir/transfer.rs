@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::beneath::{Dir, DirId};
+use super::placed::Placed;
 use super::stop::Limits;
 use super::tree_error::{TreeError, special};
 
@@ -38,6 +39,8 @@ pub(super) struct Transfer<'a> {
     depth: usize,
     /// The directory that must not be part of what is copied.
     never: Option<DirId>,
+    /// Where it is noted what was made.
+    placed: Option<&'a mut Placed>,
     left_out: Vec<(PathBuf, &'static str)>,
     left_out_unnamed: usize,
 }
@@ -51,9 +54,15 @@ impl<'a> Transfer<'a> {
             block: vec![0; BLOCK],
             depth: 0,
             never,
+            placed: None,
             left_out: Vec::new(),
             left_out_unnamed: 0,
         }
+    }
+
+    /// The same, and what it makes is noted.
+    pub(super) fn noting(self, placed: &'a mut Placed) -> Self {
+        Self { placed: Some(placed), ..self }
     }
 
     /// What a directory holds, into another one.
@@ -130,7 +139,9 @@ impl<'a> Transfer<'a> {
                 let target = from.target(name)?;
                 self.hash.update(b"l");
                 self.text(target.as_bytes());
-                to.map_or(Ok(()), |(to, name)| to.link(name, &target))
+                let Some((to, name)) = to else { return Ok(()) };
+                to.link(name, &target)?;
+                self.note(to, name)
             }
             Some(FileType::RegularFile) => self.file(from, name, to),
             Some(kind) => Err(TreeError::Special { path: from.at(name), what: special(kind) }),
@@ -151,7 +162,12 @@ impl<'a> Transfer<'a> {
         self.content(&source, metadata.size(), Some((&copy, &copied)), &path)?;
         // Whoever owned the original may not own the copy, so it does not lend its owner's rights.
         let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode & 0o777);
-        rustix::fs::fchmod(&copy, mode).map_err(TreeError::of(copied))
+        rustix::fs::fchmod(&copy, mode).map_err(TreeError::of(copied))?;
+        self.note(to, new)
+    }
+
+    fn note(&mut self, to: &Dir, name: &OsStr) -> Result<(), TreeError> {
+        self.placed.as_mut().map_or(Ok(()), |placed| placed.note(to, name))
     }
 
     /// As many bytes as the file had at first: it may grow for ever. Holes stay holes.

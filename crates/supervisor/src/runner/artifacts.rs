@@ -48,8 +48,10 @@ impl Shared {
         }
         let stop = Stop::default();
         let (context, limits) = (Arc::clone(&self.context), self.limits(stop.clone()));
-        let (workspace, taking, made) = (self.settings.workspace.clone(), step.clone(), self.made(step));
-        let mut placing = spawn_blocking(move || context.place_inputs(&workspace, &taking, &made, &limits));
+        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
+        let (taking, made) = (step.clone(), self.made(step));
+        let mut placing =
+            spawn_blocking(move || context.place_inputs(&workspace, &id, &taking, &made, &limits));
         let time = async {
             match step.timeout {
                 Some(limit) => self.clock.wait(limit).await,
