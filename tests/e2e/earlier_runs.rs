@@ -159,6 +159,23 @@ fn after_a_kill_in_the_middle_the_context_directory_is_that_of_the_next_run() {
 }
 
 #[test]
+fn after_a_kill_while_outputs_were_collected_nothing_of_them_is_left() {
+    let env = TestEnv::new();
+    let lines = ["outputs: [{ name: o, path: out }]"];
+    let endless = Flow::new().step_with("make", "mkdir out; truncate -s 4T out/hole", &lines);
+    let run = env.run(&endless).start();
+    let staged = env.work().join("context/make/.collecting/o/hole");
+    env.wait_for("half an artifact", || staged.exists().then_some(()));
+    run.signal(SIGKILL);
+    let _ = run.wait().signal(SIGKILL);
+    env.wait_until_nothing_is_left();
+    assert!(!env.work().join("context/make/o").exists());
+    let _ = env.run(&Flow::new().step("make", "true")).output().code(0);
+    expect_context_of(&env, &last(&env));
+    assert!(!env.work().join("context/make/.collecting").exists());
+}
+
+#[test]
 fn what_was_placed_is_taken_back_and_what_was_changed_stays() {
     let env = TestEnv::new();
     let _ = env.run(&handing_on(MAKE, &[])).output().code(0);

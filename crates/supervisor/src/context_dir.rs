@@ -1,7 +1,7 @@
 //! The context directory: artifacts handed from step to step, and metadata for people and scripts.
 //!
 //! What is copied here is made by workers, and workers may write here themselves. So no link is followed that leads out of
-//! the workspace or the context directory ([`beneath`], [`find`]), and copying stops when a worker would have to
+//! the workspace or the context directory (`beneath`, `find`), and copying stops when a worker would have to
 //! ([`Limits`]).
 
 use std::collections::HashSet;
@@ -148,7 +148,10 @@ impl ContextDir {
         let noted = || -> Result<(PathBuf, Placed), TreeError> {
             let workspace = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
             let dir = self.root.step(id)?;
-            take_back(&dir, &workspace);
+            // What another run placed that is still under way is not of before.
+            if self.root.is_ours() {
+                take_back(&dir, &workspace);
+            }
             let placed = Placed::begin(&dir, &workspace)?;
             Ok((workspace, placed))
         };
