@@ -121,6 +121,18 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// Whether a file is not what was written, rather than not to be had.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        use io::ErrorKind::{InvalidData, UnexpectedEof};
+
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), InvalidData | UnexpectedEof),
+            Self::BadJson { .. } | Self::BadBase { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Turns an error of the system into one with a place, for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -21,6 +21,7 @@
 mod base;
 mod blob;
 mod core_stderr;
+mod damage;
 mod disk;
 mod error;
 mod event_file;
@@ -43,12 +44,15 @@ mod spool;
 
 pub use blob::BlobWriter;
 pub use core_stderr::CoreStderrWriter;
+pub use damage::AttemptFiles;
 pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter};
 pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter};
 pub use limits::{LogLimits, RunUsage};
-pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
+pub use log::{
+    ChunkKind, Chunks, FoundLine, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle, SearchPosition,
+};
 pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};
 pub use record_reader::{EventReader, JournalReader, RecordReader};

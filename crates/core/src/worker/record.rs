@@ -191,6 +191,11 @@ impl Recorder {
 
     /// Closes the files, so that everything is in them; a private directory stays until the recorder goes.
     pub(super) fn close(&mut self) {
+        if let Some((spool, _)) = &mut self.files
+            && let Err(error) = spool.close()
+        {
+            self.fail(&error);
+        }
         self.files = None;
         self.blobs = None;
     }
