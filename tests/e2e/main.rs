@@ -24,6 +24,7 @@ mod exit_codes;
 mod export;
 mod flow;
 mod follow;
+mod full_disk;
 mod help;
 mod hostile_output;
 mod hostile_state;

@@ -29,6 +29,9 @@ pub struct EventFileWriter {
     full: bool,
 }
 
+/// Room that is reserved, so that it can be said on a full disk what is missing.
+const AHEAD: u64 = 4 * 1024;
+
 /// Events that are not in the file.
 #[derive(Debug)]
 struct LeftOut {
@@ -106,7 +109,7 @@ impl EventFileWriter {
             empty => {
                 files::ensure_step_dir(self.base.step_dir())?;
                 let path = self.base.events();
-                empty.insert(LineFile::new(files::create_append(&path)?, path, 0))
+                empty.insert(LineFile::new(files::create_append(&path)?, path, 0).reserving(AHEAD))
             }
         };
         let len = lines.encode(record)?;
@@ -156,7 +159,8 @@ impl EventFileWriter {
             return Ok(());
         };
         let (seq, at) = (gap.from_seq, gap.to_offset);
-        lines.append(&AttemptRecord { seq, ts, at, event: WorkerEvent::Gap(gap) })
+        lines.encode(&AttemptRecord { seq, ts, at, event: WorkerEvent::Gap(gap) })?;
+        lines.write_end()
     }
 
     /// Length of the file in bytes.
@@ -175,5 +179,8 @@ impl EventFileWriter {
 impl Drop for EventFileWriter {
     fn drop(&mut self) {
         let _ = self.finish();
+        if let Some(lines) = &mut self.lines {
+            lines.release();
+        }
     }
 }

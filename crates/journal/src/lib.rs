@@ -48,7 +48,7 @@ pub use damage::AttemptFiles;
 pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter};
 pub use fingerprint::fingerprint;
-pub use journal::{JournalSync, JournalWriter};
+pub use journal::{JournalSync, JournalWriter, Unwritten};
 pub use limits::{LogLimits, RunUsage};
 pub use log::{
     ChunkKind, Chunks, FoundLine, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle, SearchPosition,

@@ -152,10 +152,19 @@ fn write_record(
     manifest: &Manifest,
 ) -> Result<(RunDir, JournalWriter), RecordError> {
     let run_dir = root.create_run(&manifest.run_id)?;
-    run_dir.write_manifest(manifest)?;
-    run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
-    let journal = JournalWriter::create(&run_dir)?;
-    Ok((run_dir, journal))
+    let write = || {
+        run_dir.write_manifest(manifest)?;
+        run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
+        JournalWriter::create(&run_dir)
+    };
+    match write() {
+        Ok(journal) => Ok((run_dir, journal)),
+        Err(error) => {
+            // Half of a record would be taken for a run that was lost. What cannot be removed is no worse.
+            let _ = root.remove(&manifest.run_id);
+            Err(error)
+        }
+    }
 }
 
 fn manifest(
