@@ -25,10 +25,11 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     };
     let limits = ImportLimits { bytes: args.max_size, ..ImportLimits::default() };
     let taken = root.import(from, &args.file, as_id.as_ref(), record::now(), limits);
-    let (id, imported) = taken.map_err(|error| match error {
+    let (id, imported, notes) = taken.map_err(|error| match error {
         RecordError::BadExport { .. } | RecordError::RunExists { .. } => Failure::usage(error),
         _ => Failure::own(error),
     })?;
+    record::warn(&notes);
     let (host, when) = (plain(&imported.from.host), record::time(imported.from.exported_at));
     let live = if imported.from.live { ", when it was going on" } else { "" };
     out::print(&format!("{id} from {host}, as it was at {when}{live}\n"))

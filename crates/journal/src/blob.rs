@@ -79,6 +79,11 @@ pub(crate) fn read(run_dir: &Path, name: &str) -> Result<Option<Vec<u8>>, Record
     Ok((name_of(&content) == name).then_some(content))
 }
 
+/// The hash of what is in a file of a run directory, when that is its name.
+pub(crate) fn hash_in(path: &str) -> Option<&str> {
+    path.strip_prefix(DIR)?.strip_prefix('/').filter(|name| is_name(name))
+}
+
 /// Whether a text can be the name of a value. Nothing else becomes a part of a path.
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -24,7 +24,7 @@ pub(super) fn is_part(path: &str) -> bool {
 
 /// A large value that an event names.
 fn is_blob(path: &str) -> bool {
-    path.strip_prefix(blob::DIR).and_then(|name| name.strip_prefix('/')).is_some_and(blob::is_name)
+    blob::hash_in(path).is_some()
 }
 
 /// `steps/build/i1-a1.events.jsonl` as `steps/build/i1-a1` and `events.jsonl`.
