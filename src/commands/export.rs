@@ -13,11 +13,14 @@ use tempfile::NamedTempFile;
 
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::{logs, record};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::terminal::{self, plain};
 
 mod step;
 mod trace;
+
+/// What is wrong with a run is said so often.
+const DAMAGE: usize = 20;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let format = args.format.unwrap_or(match args.step {
@@ -35,10 +38,11 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let dir = logs::origin(&record::root()?, dir, name)?;
             let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
-            to(target, |out| match format {
+            let code = to(target, |out| match format {
                 ExportFormat::Json => output.write_json(out),
                 _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
-            })
+            })?;
+            Ok(if output.say_damage()? { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
         }
         (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
@@ -79,7 +83,12 @@ fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
         let (files, size) = (exported.files, record::bytes(exported.bytes));
         terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
     }
-    Ok(code)
+    // All of it was read, so it costs little to look at all of it.
+    let damage = dir.damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
+    for one in &damage {
+        terminal::say(&format!("error: {}", plain(one)));
+    }
+    Ok(if damage.is_empty() { code } else { ExitCode::from(exit::INFRASTRUCTURE) })
 }
 
 /// What the archive says of itself. A run that came from elsewhere keeps the host it is from.

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{RecordError, RunDir, StateRoot};
-use roboppi_run::RunView;
+use roboppi_journal::{AttemptFiles, RecordError, RunDir, StateRoot};
+use roboppi_run::{AttemptStatus, AttemptView, RunView};
 
 use crate::exit::Failure;
 use crate::terminal;
@@ -53,6 +53,14 @@ fn fold(mut follower: RunFollower) -> (RunView, Standing) {
     let standing = follower.read(|record| view.apply(&record));
     warn(&follower.problems());
     (view, standing)
+}
+
+/// What the journal says of the files of an attempt, once it has ended.
+pub(crate) fn recorded_files(attempt: &AttemptView) -> Option<AttemptFiles> {
+    match &attempt.status {
+        AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
+        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    }
 }
 
 /// Says on stderr what cannot be read.

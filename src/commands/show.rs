@@ -21,6 +21,9 @@ const TAIL: u64 = 20;
 /// Lines of an agent's answer that are shown.
 const ANSWER: usize = 40;
 
+/// Bytes of logs that are compared with their sums.
+const CHECKED: u64 = 32 * 1024 * 1024;
+
 /// Warnings that are shown.
 const WARNINGS: usize = 10;
 
@@ -30,9 +33,21 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     if view.steps.iter().any(|step| step.plan.worker.is_agent()) {
         (view, standing) = record::whole_view_of(&run);
     }
+    say_damage(&run, &view);
     let page =
         Page { id: run.id().map_or_else(|| args.run.clone(), |id| id.to_string()), run, view, standing };
     out::print(&page.text())
+}
+
+/// Says on stderr which logs are damaged: lengths of all, and of what was written as much as can be looked at without
+/// keeping anybody waiting.
+fn say_damage(run: &RunDir, view: &RunView) {
+    let mut budget = CHECKED;
+    for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+        let Some(files) = record::recorded_files(attempt) else { continue };
+        record::warn(&run.attempt_damage(&attempt.base, files, budget));
+        budget = budget.saturating_sub(files.log_bytes);
+    }
 }
 
 struct Page {

@@ -396,6 +396,12 @@ impl Outcome {
         Printed { stdout: self.stdout, stderr: self.stderr }
     }
 
+    /// The exit code, whatever it is.
+    #[track_caller]
+    pub(crate) fn exit_code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("no exit code\n{self}"))
+    }
+
     /// Insists that a signal ended it.
     #[track_caller]
     pub(crate) fn signal(self, expected: Signal) -> Printed {

@@ -16,6 +16,7 @@ mod clock_jumps;
 mod completions;
 mod core_command;
 mod crashes;
+mod damage;
 mod diagnostics;
 mod env;
 mod events;

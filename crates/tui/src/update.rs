@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 use roboppi_attach::Wish;
 use roboppi_ipc::WorkerEvent;
-use roboppi_run::{RunEvent, RunRecord, RunStatus};
+use roboppi_journal::AttemptFiles;
+use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus};
 
 use crate::fetch::Wanted;
 use crate::forecast::forecast;
@@ -193,8 +194,14 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
     let (area, _) = log_parts(pane);
     let text = log_text(area, model.log.times);
     let log = &model.log;
+    let attempt = model.shown_attempt()?;
+    let ended = match &attempt.status {
+        AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
+        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    };
     Some(LogRequest {
-        of: model.shown_attempt()?.of.clone(),
+        of: attempt.of.clone(),
+        ended,
         anchor: log.anchor,
         epoch: log.epoch,
         rows: text.height,

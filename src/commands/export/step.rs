@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::Broken;
 use crate::commands::{logs, record};
 use crate::exit::Failure;
+use crate::terminal;
 
 /// Lines read at a time. Each is 1 MiB at the most.
 const BATCH: u64 = 64;
@@ -73,8 +74,18 @@ impl StepOutput {
             worker: step.plan.worker.name(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
-        let log = dir.log(&attempt.base).map_err(Failure::own)?;
+        let log = logs::open_log(dir, attempt).map_err(Failure::record)?;
         Ok(Self { head, end: end(attempt, standing), log })
+    }
+
+    /// Says what is wrong with what was written, and whether anything is.
+    pub(super) fn say_damage(&mut self) -> Result<bool, Failure> {
+        let damage = self.log.damage().map_err(Failure::record)?;
+        for one in &damage {
+            let name = terminal::plain(&self.head.step);
+            terminal::say(&format!("error: the log of {name} is damaged: {one}"));
+        }
+        Ok(!damage.is_empty())
     }
 
     /// A header, a line for each line, and a footer.
@@ -153,12 +164,12 @@ impl StepOutput {
         let mut next = 0;
         loop {
             let lines = self.log.lines(next..next + BATCH);
-            let lines = lines.map_err(|error| Broken::Own(Failure::own(error)))?;
+            let lines = lines.map_err(|error| Broken::Own(Failure::record(error)))?;
             let Some(last) = lines.last() else { return Ok(()) };
             // The lines that were in a gap are counted, but are not there.
             next = if last.bytes.is_empty() && last.lost > 0 {
                 let after = self.log.line_of(last.offset + last.lost);
-                after.map_err(|error| Broken::Own(Failure::own(error)))?.max(last.number + 1)
+                after.map_err(|error| Broken::Own(Failure::record(error)))?.max(last.number + 1)
             } else {
                 last.number + 1
             };

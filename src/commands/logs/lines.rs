@@ -77,6 +77,11 @@ impl LineCursor {
         Ok(())
     }
 
+    /// The log.
+    pub(super) const fn log(&mut self) -> &mut LogReader {
+        &mut self.log
+    }
+
     /// Looks how long the log is now.
     pub(super) fn refresh(&mut self) -> Result<(), RecordError> {
         self.log.refresh().map(drop)

@@ -2,12 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use roboppi_journal::{LogLine, LogPiece, LogReader, RunDir};
 use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunView, StepId, StepView};
 
 use super::lines::{Filter, LineCursor};
-use super::{PIECE, Print};
+use super::missing::{self, Missing};
+use super::{PIECE, Print, open_log};
+use crate::commands::record;
+use crate::exit;
 use crate::terminal;
 
 /// Which attempts are shown.
@@ -42,6 +46,8 @@ pub(super) struct Printer<W> {
     headed: bool,
     /// Whose output came last, and whether it ended its line.
     last: Option<(AttemptRef, bool)>,
+    missing: HashMap<AttemptRef, Missing>,
+    is_damaged: bool,
 }
 
 enum Cursor {
@@ -61,6 +67,8 @@ impl<W: Write> Printer<W> {
             begun: false,
             headed: false,
             last: None,
+            missing: HashMap::new(),
+            is_damaged: false,
         }
     }
 
@@ -83,7 +91,8 @@ impl<W: Write> Printer<W> {
                     Print::Out(_) => return Err(error),
                     // The other logs can still be read.
                     Print::Record(error) => {
-                        self.say(&format!("warning: {error}"));
+                        self.say(&format!("error: {error}"));
+                        self.is_damaged = true;
                         self.logs.insert(attempt.of.clone(), None);
                     }
                 }
@@ -130,12 +139,41 @@ impl<W: Write> Printer<W> {
                 self.print_lines(of, lines, tail, ended)?;
             }
         }
+        if ended && !matches!(self.logs.get(of), Some(None)) {
+            self.end(attempt, &mut cursor)?;
+        }
         self.logs.insert(of.clone(), (!ended).then_some(cursor));
         Ok(())
     }
 
+    /// Nothing more comes of a log.
+    fn end(&mut self, attempt: &AttemptView, cursor: &mut Cursor) -> Result<(), Print> {
+        let of = &attempt.of;
+        if let Some(missing) = self.missing.remove(of) {
+            missing.finish(of, |text| self.say(text));
+        }
+        let log = match cursor {
+            Cursor::Bytes(log, _) => log,
+            Cursor::Lines(lines) => lines.log(),
+        };
+        if let Some(files) = record::recorded_files(attempt) {
+            log.expect(files.log_bytes, files.closed).map_err(Print::Record)?;
+        }
+        let damage = log.damage().map_err(Print::Record)?;
+        // Behind what was printed before; the next write meets the same error.
+        let _ = self.out.flush();
+        missing::say_damage(of, &damage);
+        self.is_damaged |= !damage.is_empty();
+        Ok(())
+    }
+
+    /// The exit code, when nothing more will come.
+    pub(super) fn finish(&self) -> ExitCode {
+        if self.is_damaged { ExitCode::from(exit::INFRASTRUCTURE) } else { ExitCode::SUCCESS }
+    }
+
     fn open(&self, attempt: &AttemptView) -> Result<Cursor, Print> {
-        let log = self.run.log(&attempt.base).map_err(Print::Record)?;
+        let log = open_log(&self.run, attempt).map_err(Print::Record)?;
         let one = self.settings.step.is_some();
         if one && self.settings.filter.is_plain() && self.settings.tail.is_none() {
             return Ok(Cursor::Bytes(log, 0));
@@ -228,7 +266,9 @@ impl<W: Write> Printer<W> {
     }
 
     fn say_lost(&mut self, of: &AttemptRef, len: u64) {
-        self.say(&format!("roboppi: {len} bytes of {of} were not recorded"));
+        let mut missing = self.missing.remove(of).unwrap_or_default();
+        missing.add(of, len, |text| self.say(text));
+        self.missing.insert(of.clone(), missing);
     }
 
     /// Says it behind what was printed before.

@@ -158,7 +158,10 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
     let room = columns.saturating_sub(text::width(&words));
     let mut spans = vec![Span::styled(words, model.theme.note())];
     const LABEL: &str = " · log: ";
-    if room > LABEL.len() + 8 {
+    if let Some(damage) = &window.damage {
+        let told = text::fit(&format!(" · damaged: {}", sanitise::text(damage)), room);
+        spans.push(Span::styled(told, model.theme.bad()));
+    } else if room > LABEL.len() + 8 {
         let path = text::fit_end(&sanitise::text(&model.log_path(attempt)), room - LABEL.len() + 1);
         spans.push(Span::styled(format!("{LABEL}{path}"), model.theme.faint()));
     }
