@@ -16,10 +16,12 @@ use roboppi_workflow::parse_duration;
 use crate::completion::{runs, runs_or_steps, steps};
 
 mod agent;
+mod old_start;
 mod portable;
 mod resume;
 
 pub(crate) use agent::{AgentArgs, WorkersArgs};
+use old_start::{OLD_START, OldCoreArgs};
 pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
 pub(crate) use resume::ResumeArgs;
 
@@ -79,7 +81,6 @@ pub(crate) enum Command {
     /// Print a script that lets a shell complete commands, runs and steps
     Completions(CompletionsArgs),
     /// Be the core of a supervisor: JSON lines on stdin and stdout
-    #[command(alias = "server")]
     Core(CoreArgs),
     /// Guard another program as a core of ours guards itself
     #[command(hide = true)]
@@ -303,6 +304,11 @@ pub(crate) struct CoreArgs {
     /// Time the pipes of an ended worker may stay open
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
+    /// Say hello only after the supervisor did, as when it was started without `core`
+    #[arg(long, hide = true)]
+    pub(crate) await_hello: bool,
+    #[command(flatten)]
+    pub(crate) old: OldCoreArgs,
 }
 
 #[derive(Debug, Args)]
@@ -586,8 +592,9 @@ impl Cli {
     }
 }
 
-/// Understands what old runners and lazy people type: nothing at all, or only flags, starts a core unless
-/// a person is there; `workflow FILE` runs the file.
+/// Understands what old runners and lazy people type: nothing at all, only flags, or `server` starts a core, the first
+/// unless a person is there; `workflow FILE` runs the file. A core that is started so waits for a hello: an old runner does
+/// not know it.
 fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
     let is = |arg: Option<&OsString>, words: &[&str]| {
         arg.and_then(|arg| arg.to_str()).is_some_and(|arg| words.contains(&arg))
@@ -595,10 +602,11 @@ fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
     let help = ["--help", "-h"];
     match args.get(1) {
         None if terminals => {}
-        None => args.push("core".into()),
+        None => args.extend(OLD_START.map(OsString::from)),
+        first if is(first, &["server"]) => drop(args.splice(1..2, OLD_START.map(OsString::from))),
         first if is(first, &help) || is(first, &["--version", "-V"]) => {}
         first if is(first, &["-v"]) => args[1] = "--version".into(),
-        Some(first) if is_flag(first) => args.insert(1, "core".into()),
+        Some(first) if is_flag(first) => drop(args.splice(1..1, OLD_START.map(OsString::from))),
         first if is(first, &["workflow", "wf"]) => {
             let verb = args.get(2);
             if verb.is_some() && !is(verb, &["run", "validate"]) && !is(verb, &help) {
@@ -635,8 +643,10 @@ mod tests {
     #[test]
     fn short_forms_are_understood() {
         assert_eq!(read("", true), "");
-        assert_eq!(read("", false), "core");
-        assert_eq!(read("--concurrency 3", false), "core --concurrency 3");
+        assert_eq!(read("", false), "core --await-hello");
+        assert_eq!(read("--concurrency 3", false), "core --await-hello --concurrency 3");
+        assert_eq!(read("server --no-tui", false), "core --await-hello --no-tui");
+        assert_eq!(read("core --concurrency 3", false), "core --concurrency 3");
         assert_eq!(read("-v", true), "--version");
         assert_eq!(read("--help", false), "--help");
         assert_eq!(read("workflow a.yaml --tui", true), "workflow run a.yaml --tui");

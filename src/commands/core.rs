@@ -15,8 +15,12 @@ use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::exit::Failure;
+use crate::terminal;
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
+    if args.old.tui {
+        terminal::say("roboppi: --tui has no effect on a core, which has no screen of its own");
+    }
     let transport =
         Transport::from_env(|name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))?;
     // The guard keeps it too, and removes it when this core is killed.
@@ -33,6 +37,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         drain: args.drain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trace: trace(),
+        awaits_hello: args.await_hello,
         sockets: sockets.as_ref().map(|place| place.path().to_owned()),
         ..CoreSettings::default()
     };

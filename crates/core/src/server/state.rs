@@ -42,6 +42,7 @@ pub(super) struct CoreState {
     /// `ROBOPPI_TUI_STREAM_STDIO`: whether output may be streamed at all.
     stream_stdio: bool,
     told_of_rubbish: bool,
+    said_hello: bool,
     /// The supervisor wants to know of values that are hidden on the way.
     tells_secrets: bool,
     /// Values that it knows of.
@@ -75,6 +76,14 @@ impl CoreState {
             news,
             stream_stdio: std::env::var("ROBOPPI_TUI_STREAM_STDIO").map_or(true, |value| !is_no(&value)),
             told_of_rubbish: false,
+            said_hello: false,
+        }
+    }
+
+    /// Says hello first, unless the peer is to begin.
+    pub(super) fn greet(&mut self) {
+        if !self.settings.awaits_hello {
+            self.say_hello();
         }
     }
 
@@ -82,7 +91,10 @@ impl CoreState {
         Rc::clone(&self.host.orphans)
     }
 
-    pub(super) fn say_hello(&mut self) {
+    fn say_hello(&mut self) {
+        if std::mem::replace(&mut self.said_hello, true) {
+            return;
+        }
         let mut hello = Hello::ours(&self.settings.version);
         hello.process = roboppi_process::identity(std::process::id()).ok();
         hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });
@@ -227,6 +239,9 @@ impl CoreState {
 
     fn decide(&mut self, message: Message) -> Vec<(JobId, JobEffect)> {
         if let Message::Hello(hello) = &message {
+            if self.dialect.is_none() {
+                self.say_hello();
+            }
             self.fix_dialect(Dialect::agree(hello.protocol).unwrap_or(Dialect::V1));
             self.tells_secrets = self.dialect == Some(Dialect::V2)
                 && hello.capabilities.iter().any(|name| name == CAPABILITY_MASK);
