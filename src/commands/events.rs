@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use roboppi_attach::{RunFollower, Standing};
+use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord};
 use roboppi_supervisor::sinks::untrusted;
 use serde_json::Value;
@@ -62,8 +63,11 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
 fn is_wanted(record: &RunRecord, args: &EventsArgs) -> bool {
     let is_new = match record {
         RunRecord::Journal(record) => record.seq > args.after,
-        // That a log has grown is no event of the record.
-        RunRecord::Attempt(_, record) => record.event.is_recorded(),
+        // That a log has grown is no event of the record. That something is missing in it is one.
+        RunRecord::Attempt(_, record) => match &record.event {
+            WorkerEvent::Gap(gap) => gap.recorded > 0,
+            event => event.is_recorded(),
+        },
     };
     is_new && (args.kind.is_empty() || args.kind.contains(&kind(record)))
 }

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use roboppi_attach::Standing;
-use roboppi_journal::{LogReader, RunDir};
+use roboppi_journal::{LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, shell_word, spent_words,
+    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
+    spent_words,
 };
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
@@ -182,7 +183,10 @@ impl Page {
             );
             row("used", step.spent().map(|spent| spent_words(&spent)));
             let (calls, failed) = (activity.tool_calls, activity.tool_failures);
-            row("tools", (calls > 0).then(|| format!("{calls} calls, {failed} of them failed")));
+            let calls_words = || format!("{} calls, {failed} of them failed", activity.counted(calls));
+            row("tools", (calls > 0).then(calls_words));
+            let missing = activity.events_missing;
+            row("missing", (missing > 0).then(|| missing_words(missing, false)));
             row("plan", activity.plan_done().map(|(done, all)| format!("{done} of {all} steps done")));
             for denial in result.into_iter().flat_map(|result| &result.denials) {
                 row("refused", Some(denial.clone()));
@@ -292,7 +296,11 @@ fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::Reco
         .iter()
         .map(|line| {
             let cut = if line.truncated { "…" } else { "" };
-            let lost = if line.lost > 0 { format!("[{} bytes are lost]", line.lost) } else { String::new() };
+            let lost = match line.lost {
+                0 => String::new(),
+                UNKNOWN_LOSS => format!("[{}]", missing_words(line.lost, true)),
+                lost => format!("[{lost} bytes are lost]"),
+            };
             [&line.bytes, cut.as_bytes(), lost.as_bytes()].concat()
         })
         .collect())

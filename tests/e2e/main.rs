@@ -22,6 +22,7 @@ mod events;
 mod examples;
 mod exit_codes;
 mod export;
+mod floods;
 mod flow;
 mod follow;
 mod help;

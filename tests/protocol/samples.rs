@@ -202,6 +202,17 @@ fn worker_events() -> Vec<WorkerEvent> {
             to_offset: 9_216,
             events: 7,
             bytes: 5_120,
+            ..Gap::default()
+        }),
+        WorkerEvent::Gap(Gap {
+            from_seq: 25,
+            to_seq: 40,
+            from_offset: 9_216,
+            to_offset: 9_216,
+            events: 15,
+            bytes: 0,
+            recorded: 15,
+            at_least: true,
         }),
         WorkerEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
     ]

@@ -379,8 +379,8 @@ pub enum WaitCause {
     Other,
 }
 
-/// What the live plane did not send. Both ranges are half open; the log holds the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was left out: of the live plane, or of an event file. Both ranges are half open; the log holds the bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
@@ -396,4 +396,19 @@ pub struct Gap {
     pub events: u64,
     /// `bytes` of output that were not sent.
     pub bytes: u64,
+    /// `recorded`: how many of `events` are of kinds that the event file keeps (tool calls, usage, patches …). With any of
+    /// these missing, whatever is counted from the others is a lower bound.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recorded: u64,
+    /// `atLeast`: the numbers are lower bounds, because whoever left something out did not say how much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The message of the `progress` that tells people, and peers of protocol 1, that output is being left out.
+pub const LOGS_TRUNCATED: &str = "(logs truncated)";

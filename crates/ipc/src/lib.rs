@@ -25,8 +25,8 @@ mod time;
 
 pub use decode::{DecodeError, DecodeErrorKind, decode};
 pub use event::{
-    AgentDelta, AgentText, ChangeKind, Gap, OutputStream, Patch, PlanItem, PlanStatus, Progress, SessionInfo,
-    ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
+    AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, OutputStream, Patch, PlanItem, PlanStatus,
+    Progress, SessionInfo, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
 };
 pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
 pub use hello::{

@@ -49,7 +49,7 @@ impl BlobWriter {
             return Ok(Some(name));
         }
         let is_run_full = self.usage.as_ref().is_some_and(|usage| !usage.has_room(len));
-        if is_run_full || self.written.saturating_add(len) > self.limits.events(false) {
+        if is_run_full || self.written.saturating_add(len) > self.limits.events() {
             return Ok(None);
         }
         match files::create_new_dir(&self.dir) {

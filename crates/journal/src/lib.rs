@@ -8,7 +8,7 @@
 //! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
 //! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
-//! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
+//! | `steps/<step>/i1-a1.events.jsonl` and `.events.hole` | [`EventFileWriter`] | [`EventReader`] |
 //! | `blobs/<hash>` | [`BlobWriter`] | [`RunDir::blob`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
@@ -24,6 +24,7 @@ mod core_stderr;
 mod disk;
 mod error;
 mod event_file;
+mod event_reader;
 mod files;
 mod fingerprint;
 mod hole;
@@ -37,6 +38,7 @@ mod portable;
 mod record_reader;
 mod retention;
 mod root;
+mod rotation;
 mod run_dir;
 mod snapshot;
 mod spool;
@@ -44,14 +46,18 @@ mod spool;
 pub use blob::BlobWriter;
 pub use core_stderr::CoreStderrWriter;
 pub use error::RecordError;
-pub use event_file::{AppendedEvent, EventFileWriter};
+pub use event_file::{AppendedEvent, EventFileWriter, GivenUpEvents};
+pub use event_reader::{EventPosition, EventReader};
 pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter};
-pub use limits::{LogLimits, RunUsage};
-pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
+pub use limits::{Bound, LogLimits, RunUsage};
+pub use log::{
+    ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition,
+    UNKNOWN_LOSS,
+};
 pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};
-pub use record_reader::{EventReader, JournalReader, RecordReader};
+pub use record_reader::{JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
 pub use root::StateRoot;
 pub use run_dir::RunDir;

@@ -70,6 +70,9 @@ pub struct LogLine {
     pub lost: u64,
 }
 
+/// Bytes that a log counts as lost where output is missing and nobody knows how much.
+pub const UNKNOWN_LOSS: u64 = 1;
+
 /// What is at an offset of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogPiece {

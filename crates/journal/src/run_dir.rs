@@ -5,13 +5,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::Gap;
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
+use crate::blob;
 use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
-use crate::{blob, event_file};
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,14 +134,6 @@ impl RunDir {
         self.path.join(blob::DIR).join(name)
     }
 
-    /// Events of an attempt that are not in its event file, because there was no room. Known once the file is complete.
-    ///
-    /// # Errors
-    /// When the file cannot be read. That it is not there is no error.
-    pub fn events_left_out(&self, base: &str) -> Result<Option<Gap>, RecordError> {
-        event_file::left_out(&self.events_path(base)?)
-    }
-
     /// Writes `run.json`, whole or not at all.
     ///
     /// # Errors
@@ -199,7 +190,7 @@ impl RunDir {
     /// # Errors
     /// When `base` is not of the allowed form, or the file cannot be read.
     pub fn events(&self, base: &str) -> Result<EventReader, RecordError> {
-        RecordReader::open(self.events_path(base)?)
+        EventReader::open(self, base)
     }
 
     /// The journal; empty as long as its file is not there.

@@ -12,11 +12,8 @@ use crate::base::Base;
 use crate::disk::{DiskWatch, give_back};
 use crate::hole::HoleWriter;
 use crate::index::{Entry, EntryKind, IndexWriter, LONGEST_STRETCH};
-use crate::{LogLimits, RecordError, RunUsage, files};
-
-mod rotation;
-
-use rotation::{Place, Rotation};
+use crate::rotation::{Place, Rotation};
+use crate::{Bound, LogLimits, RecordError, RunUsage, UNKNOWN_LOSS, files};
 
 /// Appends within this time may share one entry of the index: the precision of times in a log.
 const SAME_TIME_MS: u64 = 10;
@@ -115,7 +112,7 @@ impl SpoolWriter {
             hole: None,
             stretch: None,
             usage,
-            rotation: Rotation::new(limits),
+            rotation: Rotation::new(limits.bytes.max(LogLimits::SMALLEST)),
             can_give_back: None,
             at_line_start: true,
             disk: DiskWatch::new(limits.min_free),
@@ -178,7 +175,7 @@ impl SpoolWriter {
         loop {
             let in_run = self.usage.as_ref().is_none_or(|usage| usage.has_room(more));
             if !in_run {
-                self.rotation.tighten(here);
+                self.rotation.tighten(here, 0);
             }
             if self.rotation.fits(self.on_disk + more, self.index.len() + self.beside) {
                 break;
@@ -275,6 +272,12 @@ impl SpoolWriter {
         }
     }
 
+    /// Notes that output which never came belongs behind what was appended last: [`UNKNOWN_LOSS`](crate::UNKNOWN_LOSS) bytes
+    /// of it, as its length is not known.
+    pub fn lose(&mut self, ts: UtcMillis) {
+        self.give_up(self.len + UNKNOWN_LOSS, ts);
+    }
+
     /// Takes `bytes` of another file of the attempt into account: the log must leave room for them.
     pub fn leave_room_for(&mut self, bytes: u64) {
         self.beside = bytes;
@@ -302,6 +305,14 @@ impl SpoolWriter {
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.rotation.hole().map_or(0, |hole| hole.len())
+    }
+
+    /// The bound for which something was given up, if anything was.
+    #[must_use]
+    pub fn bound(&self) -> Option<Bound> {
+        let run =
+            self.usage.as_ref().filter(|_| self.rotation.is_tight()).map(|usage| Bound::Run(usage.limit()));
+        (self.given_up() > 0).then(|| run.unwrap_or(Bound::File(self.rotation.limit())))
     }
 
     /// The first error of the index since the last call. The bytes are safe, but it may be forgotten which

@@ -31,4 +31,4 @@ pub use view::{
     Stretch, ToolOutcome, ToolUse, Wait, WarningView, WishView,
 };
 pub use wish::Wish;
-pub use wording::{dollars, shell_word, spent_words, tokens, tool_summary, tool_words};
+pub use wording::{dollars, missing_words, shell_word, spent_words, tokens, tool_summary, tool_words};

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerStatus};
 
-use crate::{AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
+use crate::{
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId, missing_words,
+};
 
 mod lanes;
 
@@ -190,6 +192,12 @@ impl TimelineBuilder {
     }
 
     fn worker(&mut self, of: &AttemptRef, record: &AttemptRecord) {
+        if let WorkerEvent::Gap(gap) = &record.event
+            && gap.recorded > 0
+        {
+            let words = missing_words(gap.recorded, gap.at_least);
+            return self.mark(Some(&of.step), words, record.ts);
+        }
         if !record.event.is_recorded() {
             return;
         }

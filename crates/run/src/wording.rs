@@ -3,7 +3,7 @@
 use roboppi_ipc::ToolCall;
 use serde_json::Value;
 
-use crate::Spent;
+use crate::{Activity, Spent};
 
 /// Fields of a tool's input that say what the call is about, the most telling first.
 const TELLING: [&str; 12] = [
@@ -32,6 +32,24 @@ pub fn shell_word(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Words for events that are missing in their place: how many, and why.
+#[must_use]
+pub fn missing_words(events: u64, at_least: bool) -> String {
+    if at_least {
+        return "output is missing here: the core left it out and did not say how much".to_owned();
+    }
+    let (noun, verb) = if events == 1 { ("event", "is") } else { ("events", "are") };
+    format!("{events} {noun} {verb} not in the record")
+}
+
+impl Activity {
+    /// A count of this activity for people: `12`, or `at least 12` when events are missing.
+    #[must_use]
+    pub fn counted(&self, count: impl std::fmt::Display) -> String {
+        if self.counts_are_lower_bounds() { format!("at least {count}") } else { count.to_string() }
     }
 }
 

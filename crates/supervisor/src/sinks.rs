@@ -15,6 +15,7 @@ use std::io;
 mod follower;
 pub mod jsonl;
 pub mod plain;
+mod recorded;
 pub mod style;
 pub mod untrusted;
 

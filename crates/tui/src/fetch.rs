@@ -9,7 +9,7 @@ use std::thread;
 
 use roboppi_attach::RunSource;
 use roboppi_journal::{RecordError, RunDir};
-use roboppi_run::{Activity, AttemptRef, Earlier};
+use roboppi_run::{Activity, Earlier};
 use tokio::sync::oneshot;
 
 use crate::activity_pane::{EarlierRead, EarlierRequest};
@@ -55,8 +55,6 @@ pub(crate) enum Wanted {
     Whole(String),
     /// What an agent did earlier.
     Earlier(EarlierRequest),
-    /// How many events of an attempt, whose files are called so, are not there.
-    Missing(AttemptRef, String),
 }
 
 /// Reads one thing at a time on a thread of its own, so that no key waits for a disk.
@@ -105,11 +103,6 @@ fn read(run_dir: &RunDir, wanted: Wanted) -> Message {
             let found = earlier(run_dir, &request).map_err(|error| format!("it cannot be read: {error}"));
             Message::Earlier(EarlierRead { request, found: found.map(Arc::new) })
         }
-        Wanted::Missing(of, base) => {
-            // What cannot be read says nothing; the log and the journal tell of it.
-            let gap = run_dir.events_left_out(&base).unwrap_or_default();
-            Message::Missing(of, gap.map_or(0, |gap| gap.events))
-        }
     }
 }
 
@@ -132,12 +125,11 @@ fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, Recor
     let mut events = run_dir.events(&request.base)?;
     let mut earlier = Earlier::new(request.stretch);
     loop {
-        let at = events.position();
         let record = match events.next() {
             None => break,
             Some(Ok(record)) => record,
             // A damaged line; the next one can be read.
-            Some(Err(_)) if events.position() > at => continue,
+            Some(Err(RecordError::BadJson { .. })) => continue,
             Some(Err(error)) => return Err(error),
         };
         let is_known = request.known.is_some_and(|known| record.seq <= known);

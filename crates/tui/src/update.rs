@@ -118,10 +118,6 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.dirty = true;
             earlier::arrived(model, read);
         }
-        Message::Missing(of, events) => {
-            model.dirty = true;
-            model.activity.miss(of, events);
-        }
     }
     close_stale_question(model);
     actions
@@ -219,12 +215,7 @@ pub(crate) fn wanted_of_record(model: &Model) -> Option<Wanted> {
     if let Some(request) = pane.earlier.wanted() {
         return Some(Wanted::Earlier(request.clone()));
     }
-    if let Some(name) = pane.wanted() {
-        return Some(Wanted::Whole(name.to_owned()));
-    }
-    let attempt = model.shown_attempt().filter(|attempt| attempt.finished_at.is_some())?;
-    let is_known = pane.missing(&attempt.of).is_some();
-    (!is_known).then(|| Wanted::Missing(attempt.of.clone(), attempt.base.clone()))
+    pane.wanted().map(|name| Wanted::Whole(name.to_owned()))
 }
 
 /// Whether the next frame shows what the core said.

@@ -9,6 +9,7 @@ use roboppi_ipc::{
     CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity, RecordLimits,
     ResultDetails, WorkerEvent, WorkerResult,
 };
+use roboppi_journal::Bound;
 use roboppi_process::{ChildReport, ChildWatch, Control};
 use roboppi_redact::Redactor;
 use roboppi_run::AttemptRecord;
@@ -18,7 +19,7 @@ use roboppi_worker_adapters::{
 
 use super::holders::Holders;
 use super::idle::{IdleWatch, Sample};
-use super::record::{Outgrown, Recorder};
+use super::record::{Kept, Outgrown, Recorder};
 use super::repetition::Repetition;
 use super::unspoken::Unspoken;
 use super::whole::shorten;
@@ -170,7 +171,7 @@ impl State {
 
     /// The next event for the reader.
     pub(super) fn take_event(&mut self, now: Mono) -> Option<LiveEvent> {
-        self.live.take(now, |start| self.recorder.read_event(start))
+        self.live.take(now, |range| self.recorder.read_event(range))
     }
 
     /// The next time [`time_passed`](Self::time_passed) has something to do.
@@ -261,20 +262,8 @@ impl State {
     /// Says that the record has become too large, and ends the worker when that was asked for.
     fn keep_within_limit(&mut self, now: Mono) {
         while let Some(outgrown) = self.recorder.take_outgrown() {
-            let RecordLimits { log_bytes, run_bytes, over, .. } = self.recorder.limits();
-            let (what, kept) = match outgrown {
-                Outgrown::Log => ("output has", "only the beginning and the end of it are kept from here on"),
-                Outgrown::Events => ("events have", "what follows of them is shown, but not kept"),
-            };
-            let does = match over {
-                OverLimit::Truncate => kept,
-                OverLimit::Warn => "it is kept whole",
-                OverLimit::Kill => "the worker is ended",
-            };
-            let (log, run) = (mebibytes(log_bytes), mebibytes(run_bytes));
-            self.warn(format!(
-                "its {what} reached a limit, {log} for its record or {run} for all of the run: {does}"
-            ));
+            let RecordLimits { log_bytes, over, .. } = self.recorder.limits();
+            self.warn(outgrown_words(outgrown, log_bytes, over));
             if over == OverLimit::Kill {
                 self.tell_to_end(now, CancelReason::Budget);
                 self.controls.push_back(Control::Cancel(CancelReason::Budget));
@@ -471,10 +460,43 @@ fn idle_words(limit: Duration) -> String {
     )
 }
 
-/// A number of bytes for people.
-fn mebibytes(bytes: u64) -> String {
-    const MIB: u64 = 1024 * 1024;
-    if bytes < MIB { format!("{bytes} bytes") } else { format!("{} MiB", bytes / MIB) }
+/// Which limit was reached, and what that means.
+fn outgrown_words(outgrown: Outgrown, log_bytes: u64, over: OverLimit) -> String {
+    let Outgrown { what, bound, keeps_end } = outgrown;
+    let whose = match what {
+        Kept::Log => "output has",
+        Kept::Events => "events have",
+    };
+    let limit = match (bound, what) {
+        (Bound::File(bytes), Kept::Log) => format!("{}, the limit of its log", limit_words(bytes)),
+        (Bound::File(bytes), Kept::Events) => {
+            format!(
+                "{}, the part for events of the {} of its log",
+                limit_words(bytes),
+                limit_words(log_bytes)
+            )
+        }
+        (Bound::Run(bytes), _) => format!("the limit of all logs of the run, {}", limit_words(bytes)),
+    };
+    let does = match (over, what) {
+        (OverLimit::Warn, _) => "it is kept whole",
+        (OverLimit::Kill, _) => "the worker is ended",
+        _ if keeps_end => "only the beginning and the end of that are kept from here on",
+        (_, Kept::Log) => "only the beginning of it is kept",
+        (_, Kept::Events) => "what is too much for it is shown, but not kept",
+    };
+    format!("its {whose} reached {limit}: {does}")
+}
+
+/// A limit in bytes for people, exactly.
+fn limit_words(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    match bytes {
+        bytes if bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        bytes if bytes.is_multiple_of(KIB) => format!("{} KiB", bytes / KIB),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 /// Connects a process with the state of its worker.

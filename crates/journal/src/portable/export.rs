@@ -134,7 +134,7 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    /// A log without what was given up of it, which may be more than there are bytes on any disk.
+    /// A file without what was given up of it, which may be more than there are bytes on any disk.
     fn sparse(&mut self, archived: &str, file: &mut File, len: u64, hole: Hole) -> io::Result<()> {
         let (from, to) = (hole.from.next_multiple_of(BLOCK), hole.to.min(len));
         let mut header = self.header(from + (len - to));
@@ -177,7 +177,9 @@ impl Read for SeekTo<'_> {
 }
 
 fn hole_of(path: &Path) -> Result<Option<Hole>, RecordError> {
-    if path.extension().is_none_or(|extension| extension != "log") {
+    // Beside `x.log` it is `x.hole`, beside `x.events.jsonl` it is `x.events.hole`.
+    let may_have_one = |extension: &std::ffi::OsStr| extension == "log" || extension == "jsonl";
+    if !path.extension().is_some_and(may_have_one) {
         return Ok(None);
     }
     let mut hole = HoleReader::new(path.with_extension("hole"));

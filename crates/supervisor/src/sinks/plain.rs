@@ -213,6 +213,7 @@ impl<W: Write> PlainSink<W> {
                     }
                     self.printer.record(&RunRecord::Attempt(of, record));
                 }
+                Item::Recorded(of, record) => self.printer.record(&RunRecord::Attempt(of, record)),
                 Item::CaughtUp(view) => self.caught_up(*view)?,
                 Item::Ended => break,
                 Item::Stopped => return self.write().map(|()| Left::Stopped),

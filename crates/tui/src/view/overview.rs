@@ -107,10 +107,10 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
         page.fact("Tokens", &super::result::usage(usage));
     }
     if activity.tool_calls > 0 {
-        page.fact("Tool calls", &activity.tool_calls.to_string());
+        page.fact("Tool calls", &activity.counted(activity.tool_calls));
     }
     if activity.patches_total > 0 {
-        page.fact("Changes", &activity.patches_total.to_string());
+        page.fact("Changes", &activity.counted(activity.patches_total));
     }
     let path = model.log_path(attempt);
     page.fact("Log", &format!("{} in {path}", text::bytes(attempt.log_bytes())));
