@@ -7,8 +7,8 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{JournalFold, LogPiece, RecordError, RunDir, StateRoot};
-use roboppi_run::{RunView, StepId, StepView};
+use roboppi_journal::{JournalFold, LogPiece, RecordError, RunDir, StateRoot, UNKNOWN_LOSS};
+use roboppi_run::{AttemptRef, RunView, StepId, StepView, missing_words};
 
 use crate::cli::{Color, LogsArgs, Since};
 use crate::commands::workflow_file::use_colour;
@@ -232,6 +232,14 @@ pub(crate) fn no_attempt(step: &StepView, number: Option<u32>) -> Failure {
     }
 }
 
+/// Says what of a log is not in the record.
+fn lost_words(of: &AttemptRef, len: u64) -> String {
+    match len {
+        UNKNOWN_LOSS => format!("roboppi: {of}: {}", missing_words(len, true)),
+        len => format!("roboppi: {len} bytes of {of} were not recorded"),
+    }
+}
+
 /// Prints a log, byte for byte. A stretch the record has lost is said on stderr.
 fn print(
     run: &RunDir,
@@ -258,7 +266,7 @@ fn print(
                 offset += bytes.len() as u64;
             }
             LogPiece::Lost { len } => {
-                terminal::say(&format!("roboppi: {len} bytes of {} were not recorded", attempt.of));
+                terminal::say(&lost_words(&attempt.of, len));
                 offset += len;
             }
         }

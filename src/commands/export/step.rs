@@ -6,8 +6,8 @@ use std::io::Write;
 use jiff::Timestamp;
 use roboppi_attach::Standing;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{LogLine, LogReader, RunDir};
-use roboppi_run::{AttemptStatus, AttemptView, StepView};
+use roboppi_journal::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
+use roboppi_run::{AttemptStatus, AttemptView, StepView, missing_words};
 use roboppi_supervisor::sinks::untrusted;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -93,7 +93,10 @@ impl StepOutput {
             let time = line.ts.and_then(timestamp).map_or_else(|| "??:??:??".to_owned(), clock);
             let mark = if line.stream == OutputStream::Stderr { "[ERR] " } else { "" };
             if line.lost > 0 {
-                writeln!(out, "[{time}] [{} bytes are not in the record]", line.lost)?;
+                match line.lost {
+                    UNKNOWN_LOSS => writeln!(out, "[{time}] [{}]", missing_words(line.lost, true))?,
+                    lost => writeln!(out, "[{time}] [{lost} bytes are not in the record]")?,
+                }
                 if line.bytes.is_empty() {
                     return Ok(());
                 }
@@ -132,6 +135,9 @@ impl StepOutput {
             });
             if line.lost > 0 {
                 object["lostBytes"] = line.lost.into();
+                if line.lost == UNKNOWN_LOSS {
+                    object["lostBytesAtLeast"] = true.into();
+                }
             }
             if line.truncated {
                 object["truncated"] = true.into();

@@ -7,7 +7,7 @@ use roboppi_journal::{LogLine, LogPiece, LogReader, RunDir};
 use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunView, StepId, StepView};
 
 use super::lines::{Filter, LineCursor};
-use super::{PIECE, Print};
+use super::{PIECE, Print, lost_words};
 use crate::terminal;
 
 /// Which attempts are shown.
@@ -228,7 +228,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn say_lost(&mut self, of: &AttemptRef, len: u64) {
-        self.say(&format!("roboppi: {len} bytes of {of} were not recorded"));
+        self.say(&lost_words(of, len));
     }
 
     /// Says it behind what was printed before.

@@ -247,14 +247,21 @@ impl Shared {
 
     /// Publishes what a worker did. The core has recorded it; where it cannot that is done here.
     pub(super) fn job_event(&self, event: JobEvent) {
-        let Some((of, record, trouble)) = self.router.borrow_mut().event(event) else { return };
-        if let Some(error) = trouble
+        let Some((of, received)) = self.router.borrow_mut().event(event) else { return };
+        if received.first_gap {
+            let message = "the core left out a part of what the worker wrote, and did not say how much: what is shown and \
+                           recorded of it has a gap there";
+            self.recorder().warn(message.to_owned(), Some(of.step.clone()));
+        }
+        if let Some(error) = received.trouble
             && !self.told_of_holes.replace(true)
         {
             let message = format!("the record of a worker is incomplete, which is told once: {error}");
             self.recorder().warn(message, Some(of.step.clone()));
         }
-        self.recorder().attempt_event(of, record);
+        for record in received.gap.into_iter().chain(received.record) {
+            self.recorder().attempt_event(of.clone(), record);
+        }
     }
 
     /// The core records nothing: the manifest says that the logs are what it sent.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError};
-use roboppi_run::AttemptRef;
+use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
+use roboppi_run::{AttemptRef, missing_words};
 
 use super::cut::{CutLine, LineCutter};
 
@@ -103,7 +103,10 @@ fn read_piece(
             Ok(at + bytes.len() as u64)
         }
         LogPiece::Lost { len } => {
-            let note = format!("[{len} bytes of output are not in the record]");
+            let note = match len {
+                UNKNOWN_LOSS => format!("[{}]", missing_words(len, true)),
+                len => format!("[{len} bytes of output are not in the record]"),
+            };
             cutter.push(stream, note.as_bytes(), line);
             Ok(at + len)
         }
