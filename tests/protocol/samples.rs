@@ -204,6 +204,7 @@ fn worker_events() -> Vec<WorkerEvent> {
             bytes: 5_120,
             ..Gap::default()
         }),
+        WorkerEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
         WorkerEvent::Gap(Gap {
             from_seq: 25,
             to_seq: 40,
@@ -214,7 +215,6 @@ fn worker_events() -> Vec<WorkerEvent> {
             recorded: 15,
             at_least: true,
         }),
-        WorkerEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
     ]
 }
 

@@ -196,7 +196,10 @@ impl Follower {
                     self.waiting = Some(Item::Journal(record.clone()));
                 }
                 RunRecord::Attempt(of, record) => {
-                    self.attempts.entry(of.clone()).or_default().take(record);
+                    match self.attempts.get_mut(of) {
+                        Some(told) => told.take(record),
+                        None => self.attempts.entry(of.clone()).or_default().take(record),
+                    }
                     self.waiting = Some(Item::Attempt(of.clone(), record.clone()));
                 }
             },
