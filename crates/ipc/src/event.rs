@@ -122,7 +122,8 @@ impl WorkerEvent {
         matches!(self, Self::Stdout(_) | Self::Stderr(_) | Self::TextDelta(_) | Self::ThinkingDelta(_))
     }
 
-    /// Whether the attempt's event file keeps it. Output is in the log, deltas and gaps exist live only.
+    /// Whether the attempt's event file keeps it. Output is in the log, deltas exist live only, and a gap is no event but the
+    /// absence of some.
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
         !self.may_be_shed() && !matches!(self, Self::Gap(_))

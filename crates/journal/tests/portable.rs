@@ -7,12 +7,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_ipc::{OutputStream, Patch, UtcMillis, WorkerEvent};
 use roboppi_journal::{
-    ImportLimits, JournalWriter, LogLimits, LogPiece, PortableHead, RecordError, RunDir, SpoolWriter,
-    StateRoot,
+    EventFileWriter, ImportLimits, JournalWriter, LogLimits, LogPiece, PortableHead, RecordError, RunDir,
+    SpoolWriter, StateRoot,
 };
-use roboppi_run::{RunEvent, RunId};
+use roboppi_run::{AttemptRecord, RunEvent, RunId};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
@@ -174,6 +174,31 @@ fn what_was_given_up_of_a_log_takes_no_room() {
     assert!(lost > 20 * MIB, "{lost}");
     let size = fs::metadata(arrived.log_path("steps/a/i1-a1").unwrap()).unwrap();
     assert!(size.blocks() * 512 < 2 * MIB, "{} blocks", size.blocks());
+}
+
+#[test]
+fn what_was_given_up_of_events_takes_no_room_and_is_counted_there_too() {
+    let (here, there) = (Place::new(), Place::new());
+    let run = here.root().create_run(&id("run-1")).unwrap();
+    let limits = LogLimits { bytes: LogLimits::SMALLEST, min_free: 0 };
+    let mut events = EventFileWriter::within(run.path(), "steps/a/i1-a1", limits, None).unwrap();
+    for seq in 0..20_000 {
+        let event = WorkerEvent::Patch(Patch { file_path: "a".into(), diff: "+".repeat(400) });
+        events.append(&AttemptRecord { seq, ts: UtcMillis(seq), at: 0, event }).unwrap();
+    }
+    drop(events);
+    let taken = there.import(&export(&run, false), None).unwrap();
+    let arrived = there.root().open_run(&taken).unwrap();
+    let read = |run: &RunDir| run.events("steps/a/i1-a1").unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    let (before, after) = (read(&run), read(&arrived));
+    assert_eq!(before, after);
+    let missing = after.iter().find_map(|record| match record.event {
+        WorkerEvent::Gap(gap) => Some(gap.recorded),
+        _ => None,
+    });
+    assert_eq!(missing, Some(20_001 - after.len() as u64));
+    let size = fs::metadata(arrived.events_path("steps/a/i1-a1").unwrap()).unwrap();
+    assert!(size.len() > 5_000_000 && size.blocks() * 512 < 512 * 1024, "{} blocks", size.blocks());
 }
 
 /// Builds archives that [`RunDir::export`] would never write.
