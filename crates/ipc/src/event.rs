@@ -76,7 +76,7 @@ pub enum WorkerEvent {
     Session(SessionInfo),
     /// The worker waits for something outside.
     Waiting(Waiting),
-    /// Live events that were shed; the record holds what they said.
+    /// Events that were left out: of the live ones, which the record may hold, or of the record itself.
     Gap(Gap),
     /// A kind of a newer version, or a line of a worker its adapter does not know.
     Unknown {
