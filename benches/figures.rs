@@ -19,7 +19,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let place = Place::new();
     type Figure = (&'static str, fn(&Place));
-    let figures: [Figure; 8] = [
+    let figures: [Figure; 9] = [
         ("version", version),
         ("size", size),
         ("hello", hello),
@@ -28,6 +28,7 @@ fn main() {
         ("flood", flood),
         ("flood-shown", flood_shown),
         ("flood-redacted", flood_redacted),
+        ("flood-chosen", flood_chosen),
     ];
     for (name, measure) in figures {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
@@ -130,6 +131,16 @@ fn flood_redacted(place: &Place) {
         .sum();
     let flood = Flood { generator: format!("seq {last}"), lines: last, bytes, secrets: 20 };
     pour(place, &flood, &["--supervised"], "| cat > flood.txt");
+}
+
+/// What output costs whose worker has chosen a secret that it nearly is.
+fn flood_chosen(place: &Place) {
+    let script = r#"printf ::add-mask::; head -c 60000 /dev/zero | tr "\0" a; echo b; head -c 50000000 /dev/zero | tr "\0" a"#;
+    let flow = place.flow("chosen", &step("chosen", script, ""), "");
+    place.forget_runs();
+    let Some(time) = timed(&mut place.run(&flow, &["--supervised"])) else { return };
+    place.forget_runs();
+    judge("50 MB that nearly are a secret", time.as_secs_f64(), 5.0, "s");
 }
 
 /// What a worker writes.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use roboppi_attach::Speed;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_workflow::parse_duration;
@@ -16,10 +18,15 @@ use roboppi_workflow::parse_duration;
 use crate::completion::{runs, runs_or_steps, steps};
 
 mod agent;
+mod answer;
+mod meant;
+mod old_start;
 mod portable;
 mod resume;
 
 pub(crate) use agent::{AgentArgs, WorkersArgs};
+pub(crate) use meant::is_workflow_name;
+use old_start::{OLD_START, OldCoreArgs};
 pub(crate) use portable::{ExportArgs, ExportFormat, ImportArgs};
 pub(crate) use resume::ResumeArgs;
 
@@ -79,7 +86,6 @@ pub(crate) enum Command {
     /// Print a script that lets a shell complete commands, runs and steps
     Completions(CompletionsArgs),
     /// Be the core of a supervisor: JSON lines on stdin and stdout
-    #[command(alias = "server")]
     Core(CoreArgs),
     /// Guard another program as a core of ours guards itself
     #[command(hide = true)]
@@ -197,7 +203,7 @@ pub(crate) struct HowArgs {
     /// ended
     #[arg(long, value_name = "POLICY", default_value = "truncate")]
     pub(crate) log_over: Over,
-    /// How much of the disk logs leave free
+    /// How much of the disk logs and artifacts leave free
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
     /// Another core to use, a program or a script [default: this one, or ROBOPPI_CORE_ENTRYPOINT]
@@ -303,6 +309,11 @@ pub(crate) struct CoreArgs {
     /// Time the pipes of an ended worker may stay open
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
+    /// Say hello only after the supervisor did, as when it was started without `core`
+    #[arg(long, hide = true)]
+    pub(crate) await_hello: bool,
+    #[command(flatten)]
+    pub(crate) old: OldCoreArgs,
 }
 
 #[derive(Debug, Args)]
@@ -409,7 +420,7 @@ pub(crate) struct LogsArgs {
     /// Every attempt, not only the last one
     #[arg(long, conflicts_with = "attempt")]
     pub(crate) all: bool,
-    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31T12:00:00Z`
+    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31` or `2026-01-31T12:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub(crate) since: Option<Since>,
     /// Begin with the last N lines of each log
@@ -467,7 +478,16 @@ fn since(text: &str) -> Result<Since, String> {
         return Ok(Since::Ago(time));
     }
     let time: Timestamp =
-        text.parse().map_err(|_| "neither so long ago, as `10m`, nor a time, as `2026-01-31T12:00:00Z`")?;
+        match text.parse() {
+            Ok(time) => time,
+            // A date, and a time without a zone, are those of the clock on the wall here.
+            Err(_) => text
+                .parse::<DateTime>()
+                .ok()
+                .and_then(|time| time.to_zoned(TimeZone::system()).ok())
+                .map(|zoned| zoned.timestamp())
+                .ok_or("neither so long ago, as `10m`, nor a time, as `2026-01-31`, `2026-01-31T12:00` or `2026-01-31T12:00:00Z`")?,
+        };
     Ok(Since::At(UtcMillis(u64::try_from(time.as_millisecond()).unwrap_or_default())))
 }
 
@@ -578,16 +598,14 @@ impl Cli {
     pub(crate) fn from_process() -> Result<Self, ExitCode> {
         let args: Vec<OsString> = std::env::args_os().collect();
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        Self::try_parse_from(normalised(args, terminals)).map_err(|error| {
-            // Help that was asked for, by name or by typing nothing, is not an error.
-            let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(crate::exit::USAGE))
-        })
+        Self::try_parse_from(normalised(args.clone(), terminals))
+            .map_err(|error| answer::instead(&error, &args))
     }
 }
 
-/// Understands what old runners and lazy people type: nothing at all, or only flags, starts a core unless
-/// a person is there; `workflow FILE` runs the file.
+/// Understands what old runners and lazy people type: nothing at all, only flags, or `server` starts a core, the first
+/// unless a person is there; `workflow FILE` runs the file. A core that is started so waits for a hello: an old runner does
+/// not know it.
 fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
     let is = |arg: Option<&OsString>, words: &[&str]| {
         arg.and_then(|arg| arg.to_str()).is_some_and(|arg| words.contains(&arg))
@@ -595,10 +613,11 @@ fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
     let help = ["--help", "-h"];
     match args.get(1) {
         None if terminals => {}
-        None => args.push("core".into()),
+        None => args.extend(OLD_START.map(OsString::from)),
+        first if is(first, &["server"]) => drop(args.splice(1..2, OLD_START.map(OsString::from))),
         first if is(first, &help) || is(first, &["--version", "-V"]) => {}
         first if is(first, &["-v"]) => args[1] = "--version".into(),
-        Some(first) if is_flag(first) => args.insert(1, "core".into()),
+        Some(first) if is_flag(first) => drop(args.splice(1..1, OLD_START.map(OsString::from))),
         first if is(first, &["workflow", "wf"]) => {
             let verb = args.get(2);
             if verb.is_some() && !is(verb, &["run", "validate"]) && !is(verb, &help) {
@@ -635,8 +654,10 @@ mod tests {
     #[test]
     fn short_forms_are_understood() {
         assert_eq!(read("", true), "");
-        assert_eq!(read("", false), "core");
-        assert_eq!(read("--concurrency 3", false), "core --concurrency 3");
+        assert_eq!(read("", false), "core --await-hello");
+        assert_eq!(read("--concurrency 3", false), "core --await-hello --concurrency 3");
+        assert_eq!(read("server --no-tui", false), "core --await-hello --no-tui");
+        assert_eq!(read("core --concurrency 3", false), "core --concurrency 3");
         assert_eq!(read("-v", true), "--version");
         assert_eq!(read("--help", false), "--help");
         assert_eq!(read("workflow a.yaml --tui", true), "workflow run a.yaml --tui");

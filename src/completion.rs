@@ -80,12 +80,14 @@ pub(crate) fn runs_or_steps(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Steps of the run that was typed before.
 pub(crate) fn steps(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let named = root().and_then(|root| open(&root, &run_in(env::args())?));
+    let named = root().and_then(|root| {
+        open(&root, &run_in(env::args_os().map(|word| word.to_string_lossy().into_owned()))?)
+    });
     named.map_or_else(Vec::new, |run| steps_of(&run, typed))
 }
 
 fn root() -> Option<StateRoot> {
-    StateRoot::locate(|name| env::var_os(name))
+    crate::commands::record::state_root()
 }
 
 fn open(root: &StateRoot, run: &str) -> Option<RunDir> {

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use roboppi_journal::RecordError;
+
 /// A step failed; or a run was asked for something and refuses it.
 pub(crate) const REFUSED: u8 = 1;
 /// Usage, or a workflow that cannot run.
@@ -41,6 +43,11 @@ impl Failure {
 
     pub(crate) fn own(message: impl Display) -> Self {
         Self { message: message.to_string(), code: OWN_ERROR }
+    }
+
+    /// What failed on a record that cannot be read.
+    pub(crate) fn record(error: RecordError) -> Self {
+        if error.is_damage() { Self::infrastructure(error) } else { Self::own(error) }
     }
 
     /// Says it on stderr and gives the exit code.

@@ -7,12 +7,15 @@ mod commands;
 mod completion;
 mod exit;
 mod programs;
+mod runtime;
+mod stdio;
 mod terminal;
 
 use cli::{Cli, Command, WorkflowCommand};
 
 /// No runtime and no thread exists before a command makes one.
 fn main() -> ExitCode {
+    roboppi_process::inherited::settle();
     completion::answer_shell();
     let invocation = match Cli::from_process() {
         Ok(cli) => cli,

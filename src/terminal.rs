@@ -2,13 +2,16 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
+use nix::unistd::{getpgrp, tcgetpgrp};
 use roboppi_supervisor::sinks::untrusted;
 use roboppi_tui::{Colours, Notify, NotifyBy};
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Theme, ViewArgs};
 use crate::exit::Failure;
+use crate::stdio;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +26,14 @@ pub(crate) enum View {
 
 /// Says something on stderr, which may quote others. That nobody may listen is not an error.
 pub(crate) fn say(message: &str) {
-    let mut stderr = io::stderr().lock();
-    for line in message.lines() {
-        let _ = writeln!(stderr, "{}", untrusted::line(line.as_bytes(), false));
-    }
+    let lines = message.lines().map(|line| untrusted::line(line.as_bytes(), false) + "\n");
+    let _ = stdio::stderr().write_all(lines.collect::<String>().as_bytes());
 }
 
 /// Says what was rendered for a terminal, colours and all.
 pub(crate) fn say_rendered(text: String) {
-    let _ = writeln!(io::stderr().lock(), "{}", untrusted::without_commands(text));
+    let text = untrusted::without_commands(text) + "\n";
+    let _ = stdio::stderr().write_all(text.as_bytes());
 }
 
 /// A boolean of the environment: `1/true/yes/on` and `0/false/no/off`; anything else is as if unset.
@@ -43,9 +45,10 @@ pub(crate) fn env_flag(name: &str) -> Option<bool> {
     }
 }
 
-/// Chooses the view: what was asked for, else `ROBOPPI_TUI`, else the full screen where there is one.
+/// Chooses the view: what was asked for, else `ROBOPPI_TUI`, else the full screen where there is one that is ours.
 pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let in_front = is_in_front(io::stdin()) && is_in_front(io::stdout());
     let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
     match args {
@@ -61,11 +64,24 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
         ViewArgs { tui: true, .. } if dumb => Err(Failure::usage(
             "--tui needs a terminal that can move its cursor, TERM says it cannot\nhint: use --no-tui",
         )),
+        ViewArgs { tui: true, .. } if !in_front => {
+            say(
+                "roboppi: --tui: the terminal belongs to another job, and this one is in the background; it is shown as lines",
+            );
+            Ok(View::Plain)
+        }
         ViewArgs { tui: true, .. } => Ok(View::Tui),
-        _ if !terminal || dumb || ci => Ok(View::Plain),
+        _ if !terminal || !in_front || dumb || ci => Ok(View::Plain),
         _ if env_flag("ROBOPPI_TUI") == Some(false) => Ok(View::Plain),
         _ => Ok(View::Tui),
     }
+}
+
+/// Whether this process may use a terminal: one whose group is in the background is stopped when it tries, and nobody
+/// sees its screen.
+fn is_in_front(terminal: impl AsFd) -> bool {
+    // One that is nobody's controlling terminal is free for all.
+    tcgetpgrp(terminal).map_or(true, |front| front == getpgrp())
 }
 
 /// The colours of the full screen, where there are to be `any`.

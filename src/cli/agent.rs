@@ -115,9 +115,10 @@ impl From<AgentKind> for WorkerKind {
 
 fn capability(text: &str) -> Result<Capability, String> {
     let wanted = text.trim().to_ascii_uppercase().replace('-', "_");
-    Capability::ALL.into_iter().find(|known| known.name() == wanted).ok_or_else(|| {
-        format!("`{text}` is none; there are {}", Capability::ALL.map(Capability::name).join(", "))
-    })
+    Capability::ALL
+        .into_iter()
+        .find(|known| known.name() == wanted)
+        .ok_or_else(|| format!("`{text}` is none; there are {}", Capability::NAMES.join(", ")))
 }
 
 /// A duration. The existing program takes milliseconds here.

@@ -22,6 +22,9 @@ pub(crate) struct ExportArgs {
     /// The attempt of the step, from 1 [default: the last one]
     #[arg(long, value_name = "N", requires = "step", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
+    /// Room that must stay free on the disk of FILE; 0 for no limit
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub(crate) min_free: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -18,6 +18,10 @@ pub(crate) struct ResumeArgs {
     /// Run steps again that had succeeded and are not what they were
     #[arg(long)]
     pub(crate) accept_changes: bool,
+    /// Go on with a run of which it cannot be told from here whether it still lives. If it does, both runs write the same context
+    /// directory, and steps are done twice
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print which steps would be kept and which would run, and run nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -3,19 +3,25 @@
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::parse;
 use serde_json::json;
 
-use crate::cli::AgentArgs;
+use crate::cli::{AgentArgs, is_workflow_name};
 use crate::commands::workflow_run::{self, Purpose};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal;
 
 /// Longest instructions that are read.
 const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// How long stdin may be silent before that is said.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Name of the only step.
 const STEP: &str = "agent";
@@ -36,10 +42,14 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
 /// What was typed, then what stdin says when it is no terminal.
 fn instructions(args: &AgentArgs) -> Result<String, Failure> {
     let mut text = args.instructions.join(" ");
+    if is_workflow_name(&text) && Path::new(&text).is_file() {
+        return Err(Failure::usage(format!(
+            "{text} is a file, and its name alone tells an agent nothing\nhint: to run a workflow: roboppi workflow run {}",
+            shell_word(&text)
+        )));
+    }
     if !io::stdin().is_terminal() {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes);
-        read.map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
+        let bytes = read_stdin().map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
         if bytes.len() as u64 > LONGEST {
             return Err(Failure::usage(format!("stdin has more than {LONGEST} bytes of instructions")));
         }
@@ -59,9 +69,32 @@ fn instructions(args: &AgentArgs) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// All of stdin, and a byte more than is allowed. When that takes a while the reason is said: a pipe that nobody closes
+/// looks as if the agent hung.
+fn read_stdin() -> io::Result<Vec<u8>> {
+    let mut stdin = stdio::stdin().take(LONGEST + 1);
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    let mut hint_at = Some(Instant::now() + SILENCE);
+    loop {
+        if let Some(time) = hint_at
+            && !stdio::has_input_within(time.saturating_duration_since(Instant::now()))
+        {
+            hint_at = None;
+            terminal::say(
+                "roboppi: waiting for the end of standard input, which is part of the instructions; \
+                 if there is none, start with `< /dev/null`",
+            );
+        }
+        match stdin.read(&mut buffer)? {
+            0 => return Ok(bytes),
+            count => bytes.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
 fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    line.chars().take(60).collect()
+    line.trim_end().to_owned()
 }
 
 /// The workflow of one step that does it. Its text is for the record: JSON is YAML.
@@ -74,7 +107,7 @@ fn workflow(
     let millis = |time: std::time::Duration| format!("{}ms", time.as_millis().max(1));
     let mut step = json!({
         "worker": kind.name(),
-        "capabilities": args.capabilities.iter().copied().map(Capability::name).collect::<Vec<_>>(),
+        "capabilities": args.capabilities.iter().map(Capability::name).collect::<Vec<_>>(),
         "timeout": millis(args.timeout),
         "instructions": instructions,
     });

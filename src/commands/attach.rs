@@ -13,15 +13,19 @@ use crate::cli::{AttachArgs, WatchArgs};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{record, screen};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal::{self, View};
 
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    let source = FileSource::open(run).map_err(Failure::own)?;
-    let problems = source.problems().to_vec();
+    let source = FileSource::open(run.clone()).map_err(Failure::own)?;
+    let elsewhere = record::elsewhere(&run, source.standing());
+    let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let source = Arc::new(source);
-    show(&Watched { source, role: Role::Visitor, title, problems }, &args.watch)
+    let elsewhere = elsewhere.is_some();
+    let view = terminal::choose_view(&args.watch.view)?;
+    show(&Watched { source, role: Role::Visitor, title, elsewhere, problems }, &args.watch, view)
 }
 
 /// A run, and who watches it.
@@ -29,6 +33,8 @@ pub(super) struct Watched {
     pub(super) source: Arc<dyn RunSource>,
     pub(super) role: Role,
     pub(super) title: String,
+    /// Whether it goes on cannot be told from here.
+    pub(super) elsewhere: bool,
     /// What of it could not be read.
     pub(super) problems: Vec<String>,
 }
@@ -38,9 +44,8 @@ pub(super) fn title(run: &RunDir, typed: &str) -> String {
     run.id().map_or_else(|| typed.to_owned(), |id| id.to_string())
 }
 
-/// Shows a run in the view that was asked for, until it is over or the person leaves.
-pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Failure> {
-    let view = terminal::choose_view(&args.view)?;
+/// Shows a run in a view, until it is over or the person leaves.
+pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<ExitCode, Failure> {
     let colour = use_colour(args.view.color, io::stdout().is_terminal());
     let in_lines = plain::PlainSettings {
         colour,
@@ -59,6 +64,7 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Fail
             notify: terminal::notify(&args.view),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             title: watched.title.clone(),
+            elsewhere: watched.elsewhere,
         };
         let code = screen::show(source, settings, &in_lines)?;
         record::warn(&watched.problems);
@@ -66,8 +72,8 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs) -> Result<ExitCode, Fail
     }
     record::warn(&watched.problems);
     let shown = match view {
-        View::Json => jsonl::run(source, io::stdout()),
-        View::Plain | View::Tui => plain::run(source, in_lines, io::stdout()),
+        View::Json => jsonl::run(source, stdio::stdout()),
+        View::Plain | View::Tui => plain::run(source, in_lines, stdio::stdout()),
     };
     shown.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::own(format!("stdout: {error}")))
 }

@@ -15,8 +15,13 @@ use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::exit::Failure;
+use crate::runtime;
+use crate::terminal;
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
+    if args.old.tui {
+        terminal::say("roboppi: --tui has no effect on a core, which has no screen of its own");
+    }
     let transport =
         Transport::from_env(|name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))?;
     // The guard keeps it too, and removes it when this core is killed.
@@ -24,7 +29,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     let guard = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };
     let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
     let guarded = match role {
-        Role::Guard(code) => return Ok(ExitCode::from(code)),
+        Role::Guard(code) => return Ok(guarded::last_of_all(code)),
         Role::Guarded(guarded) => guarded,
     };
     let settings = CoreSettings {
@@ -33,13 +38,11 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         drain: args.drain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trace: trace(),
+        awaits_hello: args.await_hello,
         sockets: sockets.as_ref().map(|place| place.path().to_owned()),
         ..CoreSettings::default()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
+    let runtime = runtime::new().map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
     let serving = async {
         tokio::select! {
             served = roboppi_core::server::serve_process(&transport, settings, Adapters::builtin()) => served,

@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use roboppi_attach::{RunFollower, Standing};
+use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord};
 use roboppi_supervisor::sinks::untrusted;
 use serde_json::Value;
 
 use crate::cli::EventsArgs;
+use crate::commands::logs::STILL_FOLLOWED;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::stdio;
 use crate::terminal::{self, plain};
 
 mod text;
@@ -22,8 +25,10 @@ const VERSION: u32 = 1;
 
 pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
+    let dir = run.clone();
+    let mut said_elsewhere = false;
     let mut follower = if args.workers { RunFollower::new(run) } else { RunFollower::of_journal(run) };
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut stdout = io::BufWriter::new(stdio::stdout());
     let mut warned = 0;
     // Kinds that were there, for whoever asks for one that was not.
     let (mut kinds, mut found) = (BTreeSet::new(), args.kind.is_empty());
@@ -47,13 +52,17 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
         if standing == Standing::Lost && args.follow {
             terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
         }
-        if standing != Standing::Live || !args.follow || out::is_deserted() {
+        if !standing.may_live() || !args.follow || out::is_deserted() {
             if args.kind.iter().any(|wanted| !kinds.contains(wanted)) && !found {
                 let kinds: Vec<_> = kinds.into_iter().collect();
                 let there = plain(&kinds.join(", "));
                 terminal::say(&format!("roboppi: nothing of that kind is recorded; what there is: {there}"));
             }
             return Ok(ExitCode::SUCCESS);
+        }
+        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, standing) {
+            said_elsewhere = true;
+            terminal::say(&format!("roboppi: {elsewhere}; {STILL_FOLLOWED}"));
         }
         follower.wait(Duration::MAX);
     }
@@ -62,8 +71,11 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
 fn is_wanted(record: &RunRecord, args: &EventsArgs) -> bool {
     let is_new = match record {
         RunRecord::Journal(record) => record.seq > args.after,
-        // That a log has grown is no event of the record.
-        RunRecord::Attempt(_, record) => record.event.is_recorded(),
+        // That a log has grown is no event of the record. That something is missing in it is one.
+        RunRecord::Attempt(_, record) => match &record.event {
+            WorkerEvent::Gap(gap) => gap.recorded > 0,
+            event => event.is_recorded(),
+        },
     };
     is_new && (args.kind.is_empty() || args.kind.contains(&kind(record)))
 }

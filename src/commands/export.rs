@@ -1,23 +1,29 @@
 //! `roboppi export`
 
-use std::fs::{self, File, Permissions};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_journal::{PortableHead, RecordError, RunDir};
-use roboppi_run::{RunId, TimelineBuilder};
-use tempfile::NamedTempFile;
+use roboppi_run::{RunId, RunView, TimelineBuilder};
 
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::{logs, record};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
+use crate::stdio;
 use crate::terminal::{self, plain};
 
 mod step;
 mod trace;
+mod unfinished;
+
+use unfinished::Unfinished;
+
+/// What is wrong with a run is said so often.
+const DAMAGE: usize = 20;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let format = args.format.unwrap_or(match args.step {
@@ -27,18 +33,19 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let dir = record::find(&args.run)?;
     let target = args.output.as_deref().filter(|path| *path != Path::new("-"));
     match (format, &args.step) {
-        (ExportFormat::Archive, None) => archive(&dir, target),
+        (ExportFormat::Archive, None) => archive(&dir, target, args.min_free),
         (ExportFormat::Perfetto, None) => {
             let trace = trace_of(&dir);
-            to(target, |out| trace.write(out).map_err(Broken::Out))
+            to(target, args.min_free, |out| trace.write(out).map_err(Broken::Out))
         }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let dir = logs::origin(&record::root()?, dir, name)?;
             let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
-            to(target, |out| match format {
+            let code = to(target, args.min_free, |out| match format {
                 ExportFormat::Json => output.write_json(out),
                 _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
-            })
+            })?;
+            Ok(if output.say_damage()? { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
         }
         (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
@@ -49,37 +56,72 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Bytes that are written at once.
+const BUFFER: usize = 64 * 1024;
+
 /// Why something was not written to its end.
 enum Broken {
     Out(io::Error),
     Own(Failure),
 }
 
-fn archive(dir: &RunDir, target: Option<&Path>) -> Result<ExitCode, Failure> {
+fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCode, Failure> {
     if target.is_none() && io::stdout().is_terminal() {
         return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
     }
     let id = dir.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
-    let (_, standing) = record::view_of(dir);
-    let live = standing == Standing::Live;
+    let (view, standing) = record::view_of(dir);
+    let live = standing.may_live();
     let head = head(dir, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
-    let code = to(target, |out| {
+    let code = to(target, min_free, |out| {
         exported = Some(dir.export(&head, out, &name).map_err(|error| match error {
             RecordError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 Broken::Out(source)
             }
-            error => Broken::Own(Failure::own(error)),
+            error => Broken::Own(Failure::record(error)),
         })?);
         Ok(())
     })?;
     if let Some(exported) = exported {
-        let going_on = if live { "; it goes on, and this is how it was" } else { "" };
+        let going_on = match standing {
+            Standing::Live => "; it goes on, and this is how it was",
+            Standing::Elsewhere { .. } => "; it may go on elsewhere, and this is how it was",
+            Standing::Finished(_) | Standing::Lost => "",
+        };
         let (files, size) = (exported.files, record::bytes(exported.bytes));
         terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
+        for path in exported.left_out {
+            let path = plain(&path.display().to_string());
+            terminal::say(&format!(
+                "roboppi: not in it: {path}, which is a symbolic link or a special file and no part of a record"
+            ));
+        }
+        tell_what_is_elsewhere(&view);
     }
-    Ok(code)
+    // All of it was read, so it costs little to look at all of it.
+    let damage = dir.damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
+    for one in &damage {
+        terminal::say(&format!("error: {}", plain(one)));
+    }
+    Ok(if damage.is_empty() { code } else { ExitCode::from(exit::INFRASTRUCTURE) })
+}
+
+/// Says which steps an export has no logs of, because another run did them, and how to get those.
+fn tell_what_is_elsewhere(view: &RunView) {
+    let mut origins: BTreeMap<&RunId, Vec<String>> = BTreeMap::new();
+    for step in &view.steps {
+        if let Some(kept) = &step.kept {
+            origins.entry(&kept.run).or_default().push(plain(step.plan.step.as_str()));
+        }
+    }
+    for (run, steps) in origins {
+        let steps = steps.join(", ");
+        terminal::say(&format!(
+            "roboppi: not in it: the logs of {steps}, done by run {run} and kept; `roboppi export {run}` has them"
+        ));
+    }
 }
 
 /// What the archive says of itself. A run that came from elsewhere keeps the host it is from.
@@ -102,9 +144,10 @@ fn trace_of(dir: &RunDir) -> trace::Trace {
 /// Writes a file, whole or not at all, or else stdout, a pipe or a device.
 fn to(
     target: Option<&Path>,
+    min_free: u64,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
 ) -> Result<ExitCode, Failure> {
-    let Some(target) = target else { return stream(io::stdout().lock(), "stdout", write) };
+    let Some(target) = target else { return stream(stdio::stdout(), "stdout", write) };
     let name = plain(&target.display().to_string());
     let unwritable = |error: io::Error| Failure::own(format!("cannot write {name}: {error}"));
     if target.is_dir() {
@@ -123,20 +166,16 @@ fn to(
             plain(&dir.display().to_string())
         )));
     }
-    // What a worker wrote is for its owner alone.
-    let file = tempfile::Builder::new()
-        .prefix(".roboppi-export-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(dir)
-        // The name of that file says nothing to whoever typed another one.
-        .map_err(|error| unwritable(error.kind().into()))?;
-    let mut buffered = BufWriter::new(file);
+    // The name of a file that is not whole says nothing to whoever typed another one.
+    let file =
+        Unfinished::begin(dir, place.clone(), min_free).map_err(|error| unwritable(error.kind().into()))?;
+    let mut buffered = BufWriter::with_capacity(BUFFER, file);
     write(&mut buffered).map_err(|broken| match broken {
         Broken::Own(failure) => failure,
         Broken::Out(error) => unwritable(error),
     })?;
-    let file: NamedTempFile = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
-    file.persist(&place).map_err(|error| unwritable(error.error))?;
+    let file = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    file.finish().map_err(unwritable)?;
     Ok(ExitCode::SUCCESS)
 }
 

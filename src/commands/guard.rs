@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
+use roboppi_process::inherited;
 
 use crate::cli::GuardArgs;
 use crate::exit::Failure;
@@ -17,7 +18,9 @@ pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, Failure> {
             guard::leave_orphans_to_the_guard();
             let (program, arguments) =
                 args.command.split_first().ok_or_else(|| Failure::usage("no program"))?;
-            let error = Command::new(program).args(arguments).exec();
+            let mut command = Command::new(program);
+            inherited::give_back(command.args(arguments));
+            let error = command.exec();
             Err(Failure::infrastructure(format!("{} cannot be started: {error}", program.display())))
         }
     }

@@ -7,23 +7,31 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{JournalFold, LogPiece, RecordError, RunDir, StateRoot};
-use roboppi_run::{RunView, StepId, StepView};
+use roboppi_journal::{JournalFold, LogPiece, LogReader, RecordError, RunDir, StateRoot};
+use roboppi_run::{AttemptView, RunView, StepId, StepView};
 
 use crate::cli::{Color, LogsArgs, Since};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{out, record};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
+use crate::stdio;
 use crate::terminal;
 
 mod lines;
+mod missing;
 mod printer;
 
 use lines::Filter;
+pub(crate) use lines::LONGEST;
+use missing::Missing;
 use printer::{Printer, Settings, Which};
 
 /// Bytes read from a log at a time.
 const PIECE: usize = 256 * 1024;
+
+/// What is done about a run that is elsewhere.
+pub(crate) const STILL_FOLLOWED: &str =
+    "what it writes is shown, until its record says that it is over or Ctrl-C ends this";
 
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
@@ -72,7 +80,9 @@ fn print_chosen(
     let step = step.map(StepId::new);
     let settings = Settings { step: step.clone(), which, filter, tail: args.tail, follow: args.follow };
     let mut follower = RunFollower::of_journal(run.clone());
-    let mut printer = Printer::new(run, settings, BufWriter::new(io::stdout().lock()));
+    let dir = run.clone();
+    let mut said_elsewhere = false;
+    let mut printer = Printer::new(run, settings, BufWriter::new(stdio::stdout()));
     let mut view = follower.begin();
     let mut warned = 0;
     loop {
@@ -80,7 +90,7 @@ fn print_chosen(
         let problems = follower.problems();
         record::warn(&problems[warned.min(problems.len())..]);
         warned = problems.len();
-        let over = standing != Standing::Live || !args.follow;
+        let over = !standing.may_live() || !args.follow;
         if let Some(name) = &step
             && (over || view.head.is_some())
         {
@@ -99,25 +109,30 @@ fn print_chosen(
         match printer.advance(&view, over) {
             Ok(()) => {}
             Err(Print::Out(error)) => return out::ended(Err(error)),
-            Err(Print::Record(error)) => return Err(Failure::own(error)),
+            Err(Print::Record(error)) => return Err(Failure::record(error)),
         }
         if over {
+            let code = printer.finish();
             if args.follow && standing == Standing::Lost {
                 terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
             }
-            return Ok(ExitCode::SUCCESS);
+            return Ok(code);
         }
         if out::is_deserted() {
             return Ok(ExitCode::SUCCESS);
         }
-        follower.wait(Duration::MAX);
+        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, standing) {
+            said_elsewhere = true;
+            terminal::say(&format!("roboppi: {elsewhere}; {STILL_FOLLOWED}"));
+        }
+        follower.wait(printer.patience().unwrap_or(Duration::MAX));
     }
 }
 
 /// Prints the last attempt, or the one that was asked for, byte for byte: not to a terminal.
 fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitCode, Failure> {
     let (view, _) = record::view_of(run);
-    let attempts: Vec<&roboppi_run::AttemptView> = match step {
+    let attempts: Vec<&AttemptView> = match step {
         Some(name) => {
             let step = find_step(&view, name)?;
             let attempt = match args.attempt {
@@ -141,22 +156,37 @@ fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<ExitC
         return Err(no_such_attempt(number));
     }
     let several = step.is_none() && attempts.len() > 1;
-    let mut out = io::stdout().lock();
+    let mut out = stdio::stdout();
+    let mut code = ExitCode::SUCCESS;
     for attempt in attempts {
         let printed = if args.path {
             run.log(&attempt.base)
                 .map_err(Print::Record)
                 .and_then(|log| writeln!(out, "{}", log.path().display()).map_err(Print::Out))
+                .map(|()| false)
         } else {
             print(run, attempt, several, &mut out)
         };
         match printed {
-            Ok(()) => {}
+            Ok(false) => {}
+            Ok(true) => code = ExitCode::from(exit::INFRASTRUCTURE),
             Err(Print::Out(error)) => return out::ended(Err(error)),
-            Err(Print::Record(error)) => return Err(Failure::own(error)),
+            // The logs of other steps can still be read.
+            Err(Print::Record(error)) => {
+                terminal::say(&format!("error: {error}"));
+                code = ExitCode::from(exit::INFRASTRUCTURE);
+            }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// The log of an attempt, which is compared with what the journal says when the attempt has ended.
+pub(crate) fn open_log(run: &RunDir, attempt: &AttemptView) -> Result<LogReader, RecordError> {
+    match record::recorded_files(attempt) {
+        Some(files) => run.finished_log(&attempt.base, files),
+        None => run.log(&attempt.base),
+    }
 }
 
 enum Print {
@@ -232,25 +262,30 @@ pub(crate) fn no_attempt(step: &StepView, number: Option<u32>) -> Failure {
     }
 }
 
-/// Prints a log, byte for byte. A stretch the record has lost is said on stderr.
-fn print(
-    run: &RunDir,
-    attempt: &roboppi_run::AttemptView,
-    headed: bool,
-    out: &mut impl Write,
-) -> Result<(), Print> {
-    let mut log = run.log(&attempt.base).map_err(Print::Record)?;
-    log.refresh().map_err(Print::Record)?;
-    if log.is_empty() {
-        return Ok(());
-    }
-    if headed {
+/// Prints a log, byte for byte. What the record has lost is said on stderr, and so is damage, of which it is returned
+/// whether there is any.
+fn print(run: &RunDir, attempt: &AttemptView, headed: bool, out: &mut impl Write) -> Result<bool, Print> {
+    let mut log = open_log(run, attempt).map_err(Print::Record)?;
+    let mut missing = Missing::default();
+    if headed && !log.is_empty() {
         writeln!(out, "==> {} <==", terminal::plain(&attempt.of.to_string())).map_err(Print::Out)?;
     }
     let mut offset = 0;
     let mut ends_line = true;
+    let mut unread = false;
     while offset < log.len() {
-        match log.read(offset, PIECE).map_err(Print::Record)? {
+        let part = log.part_end(offset);
+        let most = part.and_then(|end| usize::try_from(end - offset).ok()).unwrap_or(PIECE);
+        let piece = match (log.read(offset, most), part) {
+            (Err(error), Some(end)) if error.is_damage() => {
+                let of = terminal::plain(&attempt.of.to_string());
+                terminal::say(&format!("error: bytes {offset} to {end} of the log of {of}: {error}"));
+                (offset, unread) = (end, true);
+                continue;
+            }
+            (piece, _) => piece.map_err(Print::Record)?,
+        };
+        match piece {
             LogPiece::Bytes(bytes) if bytes.is_empty() => break,
             LogPiece::Bytes(bytes) => {
                 out.write_all(&bytes).map_err(Print::Out)?;
@@ -258,7 +293,7 @@ fn print(
                 offset += bytes.len() as u64;
             }
             LogPiece::Lost { len } => {
-                terminal::say(&format!("roboppi: {len} bytes of {} were not recorded", attempt.of));
+                missing.add(&attempt.of, len, terminal::say);
                 offset += len;
             }
         }
@@ -266,5 +301,9 @@ fn print(
     if headed && !ends_line {
         writeln!(out).map_err(Print::Out)?;
     }
-    out.flush().map_err(Print::Out)
+    out.flush().map_err(Print::Out)?;
+    missing.finish(&attempt.of, terminal::say);
+    let damage = log.damage().map_err(Print::Record)?;
+    missing::say_damage(&attempt.of, &damage);
+    Ok(unread || !damage.is_empty())
 }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::MaskArgs;
 use crate::exit::Failure;
+use crate::stdio;
 
 pub(crate) fn run(args: &MaskArgs) -> Result<ExitCode, Failure> {
     if args.value.is_some() {
@@ -52,6 +53,6 @@ pub(super) fn make_place() -> Option<SocketPlace> {
 /// As much of stdin as matters: a byte more than can be hidden is too much, and is told so.
 fn read_value() -> io::Result<Zeroizing<Vec<u8>>> {
     let mut value = Zeroizing::new(Vec::with_capacity(LONGEST_VALUE + 1));
-    io::stdin().lock().take(LONGEST_VALUE as u64 + 1).read_to_end(&mut value)?;
+    stdio::stdin().take(LONGEST_VALUE as u64 + 1).read_to_end(&mut value)?;
     Ok(value)
 }

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::exit::Failure;
+use crate::stdio;
 
 /// Prints a text. Who reads no further has seen enough.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
-    ended(io::stdout().lock().write_all(text.as_bytes()))
+    let mut stdout = stdio::stdout();
+    ended(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 /// What comes of a command that wrote to stdout. Who reads no further has seen enough.

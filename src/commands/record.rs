@@ -1,22 +1,43 @@
 //! Finds a run in the record and reads what can be read of it.
 
 use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use nix::unistd::{User, getuid};
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{RecordError, RunDir, StateRoot};
-use roboppi_run::RunView;
+use roboppi_journal::{AttemptFiles, RecordError, RunDir, StateRoot};
+use roboppi_run::{AttemptStatus, AttemptView, RunView};
 
 use crate::exit::Failure;
 use crate::terminal;
 
 /// Where the runs are.
 pub(crate) fn root() -> Result<StateRoot, Failure> {
-    StateRoot::locate(|name| env::var_os(name)).ok_or_else(|| {
-        Failure::usage("there is no HOME and no ROBOPPI_STATE_DIR, so there are no runs to find")
+    state_root().ok_or_else(|| {
+        Failure::usage(
+            "there is no HOME, this user has no home directory, and there is no ROBOPPI_STATE_DIR, so there are no runs to find",
+        )
     })
+}
+
+/// Where runs are kept, if there is a place: the environment says it, or the home directory of the user.
+pub(crate) fn state_root() -> Option<StateRoot> {
+    StateRoot::locate(|name| variable(name, env::var_os(name), home_of_user))
+}
+
+/// A variable for [`StateRoot::locate`]. Without a `HOME`, as under cron or a service manager, `home` is asked for it.
+fn variable(name: &str, value: Option<OsString>, home: impl FnOnce() -> Option<PathBuf>) -> Option<OsString> {
+    let value = value.filter(|value| !value.is_empty());
+    if name == "HOME" { value.or_else(|| home().map(OsString::from)) } else { value }
+}
+
+/// What the password database says.
+fn home_of_user() -> Option<PathBuf> {
+    User::from_uid(getuid()).ok().flatten().map(|user| user.dir)
 }
 
 /// The run a person means.
@@ -55,10 +76,45 @@ fn fold(mut follower: RunFollower) -> (RunView, Standing) {
     (view, standing)
 }
 
+/// What the journal says of the files of an attempt, once it has ended.
+pub(crate) fn recorded_files(attempt: &AttemptView) -> Option<AttemptFiles> {
+    match &attempt.status {
+        AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
+        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    }
+}
+
 /// Says on stderr what cannot be read.
 pub(crate) fn warn(problems: &[String]) {
     for problem in problems {
         terminal::say(&format!("warning: {}", terminal::plain(problem)));
+    }
+}
+
+/// Says of a run that is elsewhere what is known of it; `None` of any other one.
+pub(crate) fn elsewhere(run: &RunDir, standing: Standing) -> Option<String> {
+    let Standing::Elsewhere { last_sign } = standing else { return None };
+    let manifest = run.manifest().ok();
+    let owner = manifest.map_or_else(String::new, |manifest| {
+        format!(" (pid {} on {})", manifest.owner.pid, terminal::plain(&manifest.host))
+    });
+    let sign = last_sign.map_or_else(String::new, |sign| format!("; last sign of life {} ago", since(sign)));
+    Some(format!("the run is elsewhere: whether its owner{owner} still lives cannot be told from here{sign}"))
+}
+
+/// How long ago something was, in one unit.
+pub(crate) fn since(time: UtcMillis) -> String {
+    ago(now().0.saturating_sub(time.0))
+}
+
+/// A time in one unit.
+pub(crate) fn ago(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -83,4 +139,26 @@ pub(crate) fn bytes(count: u64) -> String {
         .unwrap_or(units.len() - 1);
     let digits = usize::from(power > 0);
     format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_database_is_asked_where_there_is_no_home() {
+        let home = || Some(PathBuf::from("/home/of/the/database"));
+        let root = |variables: &'static [(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            let located = StateRoot::locate(|name| {
+                variable(name, value(name).map(|(_, value)| OsString::from(value)), home)
+            });
+            located.unwrap().path().to_owned()
+        };
+        let in_database = PathBuf::from("/home/of/the/database/.local/state/roboppi");
+        assert_eq!(root(&[]), in_database);
+        assert_eq!(root(&[("HOME", "")]), in_database);
+        assert_eq!(root(&[("HOME", "/h")]), PathBuf::from("/h/.local/state/roboppi"));
+        assert_eq!(root(&[("XDG_STATE_HOME", "/s")]), PathBuf::from("/s/roboppi"));
+    }
 }

@@ -15,15 +15,24 @@ use crate::terminal::{self, View};
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    if RunFollower::of_journal(run.clone()).standing() == Standing::Live {
+    let standing = RunFollower::of_journal(run.clone()).standing();
+    if standing == Standing::Live {
         return Err(Failure::refused(format!("the run goes on\nhint: roboppi attach {title} shows it")));
     }
     // On a screen one may want to see something again.
-    let at_end = match terminal::choose_view(&args.watch.view)? {
+    let view = terminal::choose_view(&args.watch.view)?;
+    let at_end = match view {
         View::Tui => AtEnd::Stay,
         View::Plain | View::Json => AtEnd::Close,
     };
+    let dir = run.clone();
     let source = ReplaySource::open(run, args.speed, at_end).map_err(Failure::own)?;
-    let problems = source.problems().to_vec();
-    show(&Watched { source: Arc::new(source), role: Role::Replay, title, problems }, &args.watch)
+    let elsewhere = record::elsewhere(&dir, standing);
+    let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
+    let elsewhere = elsewhere.is_some();
+    show(
+        &Watched { source: Arc::new(source), role: Role::Replay, title, elsewhere, problems },
+        &args.watch,
+        view,
+    )
 }

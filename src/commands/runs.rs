@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roboppi_attach::{RunSummary, Standing};
+use roboppi_attach::RunSummary;
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{Kept, RecordError, Retention, StateRoot};
+use roboppi_journal::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 use serde_json::json;
@@ -42,6 +42,7 @@ fn as_array(runs: &[RunSummary]) -> String {
                 "id": run.id,
                 "name": manifest.map(|manifest| &manifest.name),
                 "state": run.standing.name(),
+                "lastSignAt": run.standing.last_sign(),
                 "startedAt": manifest.map(|manifest| manifest.started_at),
                 "durationMs": run.duration_ms,
                 "stepsDone": run.steps.0,
@@ -69,13 +70,20 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
         let started = manifest.map(|manifest| manifest.started_at);
         let pinned = if run.pinned { ", pinned" } else { "" };
         let imported = if run.imported.is_some() { ", imported" } else { "" };
-        let state = format!("{}{imported}{pinned}", run.standing.name());
+        let sign = run.standing.last_sign();
+        let sign = sign.map_or_else(String::new, |sign| {
+            format!(", last sign of life {} ago", record::ago(now.0.saturating_sub(sign.0)))
+        });
+        let state = format!("{}{sign}{imported}{pinned}", run.standing.name());
         [
             run.id.to_string(),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.name)),
             state,
             format!("{}/{}", run.steps.0, run.steps.1),
-            started.map_or_else(|| "?".to_owned(), |at| format!("{} ago", about(now.0.saturating_sub(at.0)))),
+            started.map_or_else(
+                || "?".to_owned(),
+                |at| format!("{} ago", record::ago(now.0.saturating_sub(at.0))),
+            ),
             run.duration_ms.map_or_else(|| "–".to_owned(), duration),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.workspace)),
         ]
@@ -89,24 +97,14 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
     text
 }
 
-/// How long ago something was, in one unit.
-fn about(millis: u64) -> String {
-    let seconds = millis / 1_000;
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     let day = Duration::from_secs(24 * 60 * 60);
     let retention = Retention { age: day.saturating_mul(args.days), count: args.count, bytes: args.size };
     let mut text = String::new();
     let mut failed = None;
     let (mut removed, mut freed) = (0_u32, 0_u64);
-    for (run, reason) in expired(root, &retention).map_err(Failure::own)? {
+    let Expired { runs, of_others } = expired(root, &retention).map_err(Failure::own)?;
+    for (run, reason) in runs {
         let _ = writeln!(text, "{}  {}  {}", run.id, record::bytes(run.bytes), reason.text());
         if !args.dry_run
             && let Err(error) = root.remove(&run.id)
@@ -119,23 +117,35 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
     let verb = if args.dry_run { "would be removed" } else { "removed" };
     let noun = if removed == 1 { "run" } else { "runs" };
     let _ = writeln!(text, "{removed} {noun} {verb}, {}", record::bytes(freed));
+    if of_others > 0 {
+        let noun = if of_others == 1 { "run of another user was" } else { "runs of other users were" };
+        let _ = writeln!(text, "{of_others} {noun} left alone");
+    }
     out::print(&text)?;
     failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(Failure::own(error)))
 }
 
-/// The runs that go.
-pub(crate) fn expired(
-    root: &StateRoot,
-    retention: &Retention,
-) -> Result<Vec<(Kept, roboppi_journal::Reason)>, RecordError> {
+/// What [`expired`] found.
+pub(crate) struct Expired {
+    /// The runs that go, and why.
+    pub(crate) runs: Vec<(Kept, Reason)>,
+    /// Runs of other users, which neither go nor count.
+    pub(crate) of_others: usize,
+}
+
+/// The runs of this user that go.
+pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Expired, RecordError> {
     let now = record::now();
-    let kept = RunSummary::all(root, now)?.into_iter().map(|run| Kept {
+    let (own, others): (Vec<_>, Vec<_>) =
+        RunSummary::all(root, now)?.into_iter().partition(|run| run.dir.is_of_this_user());
+    let kept = own.into_iter().map(|run| Kept {
         began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
         bytes: run.dir.on_disk().unwrap_or_default(),
-        stays: run.pinned || run.standing == Standing::Live,
+        stays: run.pinned || run.standing.may_live(),
         id: run.id,
+        needs: run.origins,
     });
-    Ok(retention.expired(now, kept.collect()))
+    Ok(Expired { runs: retention.expired(now, kept.collect()), of_others: others.len() })
 }
 
 fn pin(root: &StateRoot, text: &str, pinned: bool) -> Result<ExitCode, Failure> {

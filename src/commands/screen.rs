@@ -1,6 +1,6 @@
 //! A full screen in a process that owns no run, and lines for who puts a screen away.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 use crate::exit::Failure;
 use crate::programs;
+use crate::runtime;
+use crate::stdio;
 
 /// How long a terminal may take for what it is given at the very end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,10 +28,8 @@ pub(crate) fn show(
     in_lines: &plain::PlainSettings,
 ) -> Result<ExitCode, Failure> {
     let lines = lines(Arc::clone(&source), in_lines);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::own(format!("the screen cannot start: {error}")))?;
+    let runtime =
+        runtime::new().map_err(|error| Failure::own(format!("the screen cannot start: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
         signals.before_standing_still(roboppi_tui::lend_terminal);
@@ -81,9 +81,9 @@ pub(crate) fn lines(source: Arc<dyn RunSource>, settings: &plain::PlainSettings)
     let stream = source.follow().view.head.is_none_or(|head| head.stream_stdio);
     let settings = plain::PlainSettings { stream, ..settings.clone() };
     Arc::new(move |stop| {
-        let mut out = io::stdout();
+        let mut out = stdio::stdout();
         writeln!(out, "--- the run from here on; s shows the screen again ---")?;
-        let left = plain::run_from_now(Arc::clone(&source), settings.clone(), io::stdout(), stop)?;
+        let left = plain::run_from_now(Arc::clone(&source), settings.clone(), stdio::stdout(), stop)?;
         if left == plain::Left::Over {
             writeln!(out, "--- the run is over; s shows the screen again, where q leaves ---")?;
         }

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use roboppi_attach::Standing;
-use roboppi_journal::{LogReader, RunDir};
+use roboppi_journal::{LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, shell_word, spent_words,
+    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
+    spent_words,
 };
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
@@ -21,6 +22,9 @@ const TAIL: u64 = 20;
 /// Lines of an agent's answer that are shown.
 const ANSWER: usize = 40;
 
+/// Bytes of logs that are compared with their sums.
+const CHECKED: u64 = 32 * 1024 * 1024;
+
 /// Warnings that are shown.
 const WARNINGS: usize = 10;
 
@@ -30,9 +34,21 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     if view.steps.iter().any(|step| step.plan.worker.is_agent()) {
         (view, standing) = record::whole_view_of(&run);
     }
+    say_damage(&run, &view);
     let page =
         Page { id: run.id().map_or_else(|| args.run.clone(), |id| id.to_string()), run, view, standing };
     out::print(&page.text())
+}
+
+/// Says on stderr which logs are damaged: lengths of all, and of what was written as much as can be looked at without
+/// keeping anybody waiting.
+fn say_damage(run: &RunDir, view: &RunView) {
+    let mut budget = CHECKED;
+    for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+        let Some(files) = record::recorded_files(attempt) else { continue };
+        record::warn(&run.attempt_damage(&attempt.base, files, budget));
+        budget = budget.saturating_sub(files.log_bytes);
+    }
 }
 
 struct Page {
@@ -88,6 +104,9 @@ impl Page {
                 } else {
                     "\nIts owner was gone when it was exported, and did not say how it ended.\n"
                 };
+            }
+            _ if let Some(elsewhere) = record::elsewhere(&self.run, self.standing) => {
+                text += &format!("\nWhat is known: {elsewhere}.\n");
             }
             _ if self.standing == Standing::Lost => {
                 let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
@@ -154,7 +173,7 @@ impl Page {
     }
 
     /// The state, as far as it can still be true.
-    fn state(&self, step: &StepView) -> &'static str {
+    fn state<'a>(&self, step: &'a StepView) -> &'a str {
         let unfinished = step.state.is_active() || step.state == StepState::Retrying;
         if unfinished && self.standing == Standing::Lost { "lost" } else { step.state.name() }
     }
@@ -182,7 +201,10 @@ impl Page {
             );
             row("used", step.spent().map(|spent| spent_words(&spent)));
             let (calls, failed) = (activity.tool_calls, activity.tool_failures);
-            row("tools", (calls > 0).then(|| format!("{calls} calls, {failed} of them failed")));
+            let calls_words = || format!("{} calls, {failed} of them failed", activity.counted(calls));
+            row("tools", (calls > 0).then(calls_words));
+            let missing = activity.events_missing;
+            row("missing", (missing > 0).then(|| missing_words(missing, false)));
             row("plan", activity.plan_done().map(|(done, all)| format!("{done} of {all} steps done")));
             for denial in result.into_iter().flat_map(|result| &result.denials) {
                 row("refused", Some(denial.clone()));
@@ -278,11 +300,8 @@ fn why(step: &StepView) -> String {
         Some(AttemptStatus::Started | AttemptStatus::Phase(_)) | None => None,
     };
     let error = result.and_then(|result| result.details.as_ref()?.error.clone());
-    let code = || {
-        let code = result.filter(|_| step.state == StepState::Failed)?.exit_code?;
-        Some(format!("exit code {code}"))
-    };
-    step.detail.clone().or(error).or_else(code).unwrap_or_default()
+    let exit = || result.filter(|_| step.state == StepState::Failed)?.exit_words();
+    step.detail.clone().or(error).or_else(exit).unwrap_or_default()
 }
 
 fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::RecordError> {
@@ -292,7 +311,11 @@ fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::Reco
         .iter()
         .map(|line| {
             let cut = if line.truncated { "…" } else { "" };
-            let lost = if line.lost > 0 { format!("[{} bytes are lost]", line.lost) } else { String::new() };
+            let lost = match line.lost {
+                0 => String::new(),
+                UNKNOWN_LOSS => format!("[{}]", missing_words(line.lost, true)),
+                lost => format!("[{lost} bytes are lost]"),
+            };
             [&line.bytes, cut.as_bytes(), lost.as_bytes()].concat()
         })
         .collect())

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roboppi_attach::{Answer, AskError, RunFollower, Standing, ask};
+use roboppi_attach::{Answer, AskError, RunFollower, ask};
 use roboppi_journal::RunDir;
 use roboppi_run::Wish;
 
 use crate::cli::{CancelArgs, StepArgs};
 use crate::commands::{logs, out, record};
 use crate::exit::Failure;
+use crate::terminal;
 
 pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
@@ -19,8 +20,19 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     };
     bring(&run, wish)?;
     if args.wait {
-        let mut follower = RunFollower::of_journal(run);
-        while follower.standing() == Standing::Live {
+        let mut follower = RunFollower::of_journal(run.clone());
+        let mut said = false;
+        loop {
+            let standing = follower.standing();
+            if !standing.may_live() {
+                break;
+            }
+            if let Some(elsewhere) = record::elsewhere(&run, standing).filter(|_| !said) {
+                said = true;
+                terminal::say(&format!(
+                    "roboppi: {elsewhere}; this waits until its record says that it is over"
+                ));
+            }
             follower.wait(Duration::MAX);
         }
     }
@@ -48,8 +60,12 @@ fn bring(run: &RunDir, wish: Wish) -> Result<ExitCode, Failure> {
             let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
             out::print(&format!("asked {id} to {words}\n"))
         }
+        Ok(Answer::Unknown(other)) => Err(Failure::infrastructure(format!(
+            "asked to {words}, and the owner of the run answers `{}`, which this version does not know: see what comes of it",
+            other.tag
+        ))),
         Ok(Answer::Refused { why }) => Err(Failure::refused(format!("cannot {words}: {why}"))),
-        Err(error @ (AskError::Over(_) | AskError::OtherHost(_) | AskError::NoSocket { .. })) => {
+        Err(error @ (AskError::Over(_) | AskError::Elsewhere { .. } | AskError::NoSocket { .. })) => {
             Err(Failure::refused(format!("cannot {words}: {error}")))
         }
         Err(error) => Err(Failure::infrastructure(format!("cannot {words}: {error}"))),

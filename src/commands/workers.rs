@@ -1,7 +1,7 @@
 //! `roboppi workers`
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -40,11 +40,16 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     // What one of them leaves behind comes to us, whatever session it is in.
     become_subreaper();
     // They are slow to start, so all of them at once.
-    let asked: Vec<_> = programs.map(|program| thread::spawn(move || look(program))).collect();
-    let found: Vec<Found> = asked.into_iter().filter_map(|thread| thread.join().ok()).collect();
+    let ask = |program| thread::Builder::new().name("program".to_owned()).spawn(move || look(program));
+    let asked: Vec<_> = programs.map(|program| (program, ask(program))).collect();
+    let answer = |(program, thread): (_, io::Result<thread::JoinHandle<Found>>)| match thread {
+        Ok(thread) => thread.join().ok(),
+        Err(_) => Some(look(program)),
+    };
+    let found: Vec<Found> = asked.into_iter().filter_map(answer).collect();
     sweep();
     let text = if args.json { as_json(&found) } else { as_table(&found) };
-    out::ended(io::stdout().lock().write_all(text.as_bytes()))
+    out::print(&text)
 }
 
 fn look(program: &'static Program) -> Found {

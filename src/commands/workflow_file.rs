@@ -13,6 +13,11 @@ use crate::terminal;
 
 /// Reads a workflow; every mistake and warning goes to stderr.
 pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFile, Failure> {
+    if path.as_os_str() == "-" {
+        return Err(Failure::usage(
+            "a workflow is read from a file\nhint: `/dev/stdin` is the standard input".to_owned(),
+        ));
+    }
     let unreadable = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the workflow file {} cannot be read: {error}", path.display()))
     };

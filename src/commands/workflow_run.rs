@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_attach::RunSource;
+use roboppi_attach::{RunSource, SameFile};
 use roboppi_core::mask::SocketPlace;
+use roboppi_core::worker::remove_abandoned;
 use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
-use roboppi_journal::StateRoot;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::{AttemptStatus, RunMode};
 use roboppi_supervisor::sinks::untrusted;
@@ -24,12 +24,15 @@ use crate::cli::{HowArgs, Over, RunArgs, Switch};
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
-use crate::commands::{guarded, housekeeping};
+use crate::commands::{guarded, housekeeping, record};
 use crate::exit::{self, Failure};
+use crate::runtime;
+use crate::stdio;
 use crate::terminal::{self, View};
 
 mod launch;
 mod resume;
+mod status;
 mod viewer;
 
 use launch::launch;
@@ -38,6 +41,9 @@ use viewer::Viewer;
 
 /// How long the core may take to answer when nobody says otherwise.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Characters of the name, and of the title, of a run that has none of its own.
+const LONGEST_NAME: usize = 60;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = terminal::choose_view(&args.how.view)?;
@@ -75,7 +81,10 @@ pub(crate) fn execute(
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
-    perform(args, settings(args, file, None)?, view, purpose)
+    let settings = settings(args, file, None)?;
+    let title = settings.secrets.hidden.redact_str(&purpose.title).chars().take(LONGEST_NAME).collect();
+    let purpose = Purpose { title, ..purpose.clone() };
+    perform(args, settings, view, &purpose)
 }
 
 fn perform(
@@ -87,14 +96,12 @@ fn perform(
     // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
     let sockets = if args.direct { make_place() } else { None };
     let guarded = match guard(args, &settings)? {
-        Some(Role::Guard(code)) => return Ok(ExitCode::from(code)),
+        Some(Role::Guard(code)) => return Ok(guarded::last_of_all(code)),
         Some(Role::Guarded(guarded)) => Some(guarded),
         None => None,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
+    let runtime =
+        runtime::new().map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {
@@ -107,6 +114,10 @@ fn perform(
     let end = LocalSet::new().block_on(&runtime, supervising)?;
     // Threads that still wait for a disk or a terminal must not keep a finished run from ending.
     runtime.shutdown_background();
+    if !args.direct && end.exit_code != 0 {
+        // A core that was killed together with its guard has left its files to us.
+        remove_abandoned();
+    }
     Ok(ExitCode::from(end.exit_code))
 }
 
@@ -114,6 +125,7 @@ fn perform(
 /// take the orphans both of them leave; without one, this process gets a guard itself.
 fn guard(args: &HowArgs, settings: &RunSettings) -> Result<Option<Role>, Failure> {
     if !args.direct {
+        guard::require_proc().map_err(|error| Failure::infrastructure(error.to_string()))?;
         guard::become_subreaper();
         return Ok(None);
     }
@@ -139,6 +151,7 @@ async fn supervise(
     let on_terminal = if purpose.answer { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let colour = use_colour(args.view.color, on_terminal);
     let source = prepared.source();
+    signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
     let end = prepared.execute(launch, &mut signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
@@ -159,7 +172,7 @@ fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
         AttemptStatus::Finished { .. } | AttemptStatus::Started | AttemptStatus::Phase(_) => None,
     });
     let Some(answer) = answer else { return Ok(()) };
-    let mut out = io::stdout().lock();
+    let mut out = stdio::stdout();
     let answer = if io::stdout().is_terminal() {
         // A pipe is given every byte; a terminal must not obey them.
         answer.lines().map(|line| untrusted::line(line.as_bytes(), false)).collect::<Vec<_>>().join("\n")
@@ -178,24 +191,41 @@ fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
 /// `earlier` is where the steps of the run worked that this one goes on with.
 fn settings(
     args: &HowArgs,
-    workflow: WorkflowFile,
+    mut workflow: WorkflowFile,
     earlier: Option<PathBuf>,
 ) -> Result<RunSettings, Failure> {
     let current =
         || env::current_dir().map_err(|error| Failure::usage(format!("the current directory: {error}")));
     let workspace = match &args.workspace {
-        Some(dir) => std::path::absolute(dir)
-            .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?,
+        Some(dir) if dir.starts_with("~") => {
+            return Err(Failure::usage(format!(
+                "the workspace {}: the shell has not replaced `~`\nhint: write `-w ~/…`, or $HOME instead of `~`; \
+                 a directory of this name is `./~`",
+                dir.display()
+            )));
+        }
+        Some(dir) => {
+            let dir = std::path::absolute(dir)
+                .map_err(|error| Failure::usage(format!("the workspace {}: {error}", dir.display())))?;
+            // Another spelling of the place where the earlier run worked is no other place.
+            earlier.filter(|earlier| SameFile::as_file(&dir).is(earlier)).unwrap_or(dir)
+        }
         None => earlier.map_or_else(current, Ok)?,
     };
     let secrets =
         RunSecrets::collect(&workflow.workflow, &workspace, env::vars_os()).map_err(Failure::usage)?;
+    if workflow.path.as_os_str().is_empty() {
+        // Of a run without a file nobody has chosen the name: it is the beginning of the instructions.
+        let hidden = secrets.hidden.redact_str(&workflow.workflow.name);
+        workflow.workflow.name = hidden.chars().take(LONGEST_NAME).collect();
+    }
     Ok(RunSettings {
         workflow,
         workspace,
-        arguments: env::args().collect(),
+        // For people; what is no text is shown as such.
+        arguments: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
         mode: if args.direct { RunMode::Direct } else { RunMode::Supervised },
-        state_dir: StateRoot::locate(|name| env::var_os(name)).map(|root| root.path().to_owned()),
+        state_dir: record::state_root().map(|root| root.path().to_owned()),
         stream_stdio: match args.stream_stdio {
             Some(switch) => switch == Switch::On,
             None => terminal::env_flag("ROBOPPI_TUI_STREAM_STDIO").unwrap_or(true),

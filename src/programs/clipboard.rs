@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use roboppi_process::end_with_starter;
+use roboppi_process::inherited::give_back;
 
 /// A program that takes a text from its standard input, and its arguments.
 type Words = &'static [&'static str];
@@ -160,6 +161,7 @@ impl State {
 fn start(words: Words) -> std::io::Result<Child> {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    give_back(&mut command);
     end_with_starter(&mut command);
     command.spawn()
 }

@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use nix::sys::signal::Signal::SIGHUP;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use roboppi_process::inherited::give_back;
 use roboppi_process::machine::Signal;
 use roboppi_process::{descendants, end_with_starter};
 use roboppi_tui::{Editor, Location, Places};
@@ -39,6 +40,7 @@ pub(super) fn open(places: &Places) -> Result<Box<dyn Editor>, String> {
     };
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).args(arguments(&words[0], &file, place)).kill_on_drop(true);
+    give_back(command.as_std_mut());
     end_with_starter(command.as_std_mut());
     let child = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!("there is no {}; set EDITOR to your editor", words[0]),

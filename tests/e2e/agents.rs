@@ -4,14 +4,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::env::{Invocation, TestEnv};
+use crate::processes::Process;
 
 const FAKE: &str = include_str!("fake_claude.sh");
 
 /// A place with a `claude`.
-fn with_claude() -> TestEnv {
+pub(crate) fn with_claude() -> TestEnv {
     let env = TestEnv::new();
     let program = env.path("bin/claude");
     fs::create_dir(program.parent().unwrap()).unwrap();
@@ -21,7 +23,7 @@ fn with_claude() -> TestEnv {
 }
 
 /// The command, with the fake first in its path.
-fn finding<'e>(env: &TestEnv, command: Invocation<'e>) -> Invocation<'e> {
+pub(crate) fn finding<'e>(env: &TestEnv, command: Invocation<'e>) -> Invocation<'e> {
     let dirs = [env.path("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
     command.env("PATH", std::env::join_paths(dirs).unwrap())
 }
@@ -178,6 +180,40 @@ fn what_an_agent_leaves_behind_is_ended_and_told() {
     env.wait_until_nothing_is_left();
 }
 
+/// The private files of an attempt go with whoever of ours is left.
+#[test]
+fn the_files_of_an_attempt_go_when_its_core_is_killed() {
+    for (mode, levels) in [
+        ("--supervised", &[0][..]),
+        ("--supervised", &[0, 1]),
+        ("--supervised", &[0, 2]),
+        ("--direct", &[0]),
+        ("--direct", &[1]),
+        ("--direct", &[0, 2]),
+    ] {
+        let env = with_claude();
+        let running = run(&env, "falls-silent", &["idle: 1h"]).args([mode, "--grace", "200ms"]).start();
+        let files = || {
+            let entries = fs::read_dir(env.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
+            entries.map(|name| name.into_string().unwrap()).collect::<Vec<_>>()
+        };
+        env.wait_for("the files of the attempt", || {
+            files().iter().any(|name| name.starts_with("roboppi-attempt-")).then_some(())
+        });
+        let core = env.wait_for("the core", || Process::of(env.runs().first()?.core_pid()?));
+        // The core and those above it.
+        let guard = Process::of(core.parent).unwrap();
+        let front = Process::of(guard.parent).unwrap();
+        let ours = [core, guard, front];
+        for &level in levels {
+            ours[level].signal(Signal::SIGKILL);
+        }
+        env.wait_until_nothing_is_left();
+        let _ = running.wait_somehow();
+        assert_eq!(files(), [""; 0], "{mode} {levels:?}");
+    }
+}
+
 #[test]
 fn a_long_result_of_a_tool_is_a_file_of_the_record() {
     let env = with_claude();
@@ -316,7 +352,7 @@ fn the_screen_shows_what_an_agent_does_and_is_about_to_say() {
     on_screen.press("q");
     on_screen.wait_for_text("y yes");
     on_screen.press("y");
-    env.wait_for("the end of the run", || env.the_run().outcome());
+    on_screen.wait_for_text("press q to leave");
     on_screen.press("q");
     on_screen.expect_code(130);
     on_screen.expect_restored_terminal();

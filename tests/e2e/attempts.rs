@@ -137,3 +137,31 @@ fn what_left_its_session_ends_with_the_run() {
         // And nothing is left, which every test insists on at its end.
     }
 }
+
+#[test]
+fn a_signal_that_ended_a_worker_is_called_by_its_name_in_every_view() {
+    for (signal, words) in [("KILL", "killed by SIGKILL (out of memory?)"), ("SEGV", "killed by SIGSEGV")] {
+        let env = TestEnv::new();
+        let printed = env.run(&Flow::of(&format!("kill -{signal} $$"))).output().code(1).text();
+        assert!(printed.contains(words), "{printed}");
+        for command in [&["show"][..], &["events"], &["attach", "--no-tui"]] {
+            let shown = env.roboppi(command).output();
+            assert!(shown.to_string().contains(words), "{command:?}\n{shown}");
+        }
+        let text = env.roboppi(["export", "-1", "work", "--format", "txt"]).output().code(0).text();
+        assert!(text.contains(&format!("Signal: SIG{signal}\n")), "{text}");
+    }
+    let env = TestEnv::new();
+    let printed = env.run(&Flow::of("exit 137")).output().code(1).text();
+    assert!(printed.contains("exit code 137") && !printed.contains("SIGKILL"), "{printed}");
+}
+
+#[test]
+fn a_script_may_begin_like_an_option() {
+    for (script, said) in [("- echo one", "-: command not found"), ("+e", "+e: command not found")] {
+        let env = TestEnv::new();
+        let _ = env.run(&Flow::of(script)).output().code(1);
+        let log = env.the_run().text("work", 1);
+        assert!(log.contains(said), "{log}");
+    }
+}

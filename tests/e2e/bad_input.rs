@@ -338,3 +338,19 @@ fn a_supervisor_survives_rubbish() {
     assert_eq!((run.text("work", 1), run.text("after", 1)), ("fine\n".into(), "after\n".into()));
     assert_eq!(printed.matches("the core says things that are no messages").count(), 1, "{printed}");
 }
+
+#[test]
+fn a_step_waits_for_the_step_whose_name_it_gives() {
+    let env = TestEnv::new();
+    let flow = Flow::new()
+        .step("2.0", "until [ -e go ]; do sleep 0.01; done; touch done-first")
+        .step("2", "touch go")
+        .step_with("after", "test -e done-first", &["depends_on: [2.0]"]);
+    let _ = env.run(&flow).output().code(0);
+    env.write(
+        "wrong.yaml",
+        &Flow::new().step("1.0", "true").step_with("b", "true", &["depends_on: [1.00]"]).text(),
+    );
+    let said = env.roboppi(["workflow", "validate", "wrong.yaml"]).output().code(2).all();
+    assert!(said.contains("there is no step `1.00`") && said.contains("`1.0`"), "{said}");
+}

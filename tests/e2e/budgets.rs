@@ -23,7 +23,9 @@ fn of_a_flood_the_beginning_and_the_end_are_kept() {
     let printed = env.run(&flow).args(["--log-limit", "2MiB"]).output().code(0).all();
     let run = env.the_run();
     assert!(on_disk(&run, "work") <= 2 * MIB + 64 * 1024, "{}", on_disk(&run, "work"));
-    assert_eq!(printed.matches("its output has reached a limit").count(), 1, "{printed}");
+    let told =
+        "its output has reached 2 MiB, the limit of its log: only the beginning and the end of that are kept";
+    assert_eq!(printed.matches(told).count(), 1, "{printed}");
     let shown = env.roboppi(["logs", "-1", "work"]).output().code(0);
     let text = shown.text();
     assert!(text.starts_with("1\n2\n3\n"));
@@ -41,7 +43,11 @@ fn the_logs_of_a_run_share_a_limit() {
         write,
         &["depends_on: [second]"],
     );
-    let _ = env.run(&flow).args(["--log-limit", "4MiB", "--run-log-limit", "8MiB"]).output().code(0);
+    let printed =
+        env.run(&flow).args(["--log-limit", "4MiB", "--run-log-limit", "8MiB"]).output().code(0).all();
+    let told = "third  its output has reached the limit of all logs of the run, 8 MiB: only the beginning";
+    assert_eq!(printed.matches("has reached").count(), printed.matches(told).count(), "{printed}");
+    assert_eq!(printed.matches(told).count(), 1, "{printed}");
     let run = env.the_run();
     let all: u64 = ["work", "second", "third"].map(|step| on_disk(&run, step)).iter().sum();
     assert!(all <= 8 * MIB + 256 * 1024, "{all}");

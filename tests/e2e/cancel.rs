@@ -172,3 +172,23 @@ fn a_nested_run_ends_with_the_outer_one() {
     let outcomes: Vec<_> = env.runs().iter().map(crate::run_files::RunFiles::outcome).collect();
     assert_eq!(outcomes, [Some("cancelled".to_owned()), Some("cancelled".to_owned())]);
 }
+
+/// `timeout` signals the process it has started and then the whole group.
+#[test]
+fn a_signal_to_a_process_and_to_its_group_asks_once() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let cleans = "trap 'until [ -e go ]; do sleep 0.01; done; echo cleaned > cleaned; exit 0' TERM; \
+                      echo > started; while :; do sleep 0.01; done";
+        let running = env.run(&Flow::of(cleans)).arg(mode).start();
+        env.wait_for_file("started");
+        running.signal(SIGTERM);
+        running.signal_group(SIGTERM);
+        env.wait_for("the end that was asked for", || {
+            (!env.the_run().events("run_ending").is_empty()).then_some(())
+        });
+        env.write("go", "");
+        let _ = running.wait().code(143);
+        assert_eq!(env.read("cleaned"), "cleaned\n", "{mode}");
+    }
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::env::TestEnv;
+use crate::flow::Flow;
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines()
@@ -13,13 +14,53 @@ fn lines(text: &str) -> Vec<Value> {
 #[test]
 fn a_core_says_hello_answers_and_leaves_at_the_end_of_its_input() {
     let env = TestEnv::new();
-    for arguments in [&["core"][..], &["server"], &[]] {
+    let heartbeat = json!({ "type": "heartbeat", "timestamp": 1 });
+    let printed = env.roboppi(["core"]).stdin(format!("this is no message\n{heartbeat}\n")).output().code(0);
+    let lines = lines(&printed.text());
+    assert_eq!(lines[0]["type"], "hello");
+    assert!(lines.iter().any(|line| line["type"] == "heartbeat_ack"), "{lines:?}");
+}
+
+#[test]
+fn one_that_is_started_the_old_way_says_hello_only_to_those_who_do() {
+    let old_ways = [
+        &[][..],
+        &["server"],
+        &["server", "--no-tui"],
+        &["--no-tui"],
+        &["--plain", "--concurrency", "3"],
+        &["server", "--log-level", "debug", "--tui", "--rps", "7"],
+    ];
+    for arguments in old_ways {
+        let env = TestEnv::new();
+        let job = json!({ "jobId": "j", "type": "WORKER_TASK", "priority": { "value": 0, "class": "BATCH" },
+            "limits": { "timeoutMs": 1, "maxAttempts": 1 }, "context": { "traceId": "t", "correlationId": "c" },
+            "payload": {} });
+        let submit = json!({ "type": "submit_job", "requestId": "r1", "job": job });
         let heartbeat = json!({ "type": "heartbeat", "timestamp": 1 });
-        let input = format!("this is no message\n{heartbeat}\n");
-        let printed = env.roboppi(arguments).stdin(input).output().code(0);
-        let lines = lines(&printed.text());
-        assert_eq!(lines[0]["type"], "hello", "{arguments:?}");
-        assert!(lines.iter().any(|line| line["type"] == "heartbeat_ack"), "{arguments:?}: {lines:?}");
+        let kinds = |input: String| -> Vec<String> {
+            let printed = env.roboppi(arguments).stdin(input).output().code(0);
+            lines(&printed.text()).iter().map(|line| line["type"].as_str().unwrap().to_owned()).collect()
+        };
+        let old = kinds(format!("{submit}\n{heartbeat}\n"));
+        assert_eq!(old, ["ack", "heartbeat_ack"], "{arguments:?}");
+        let hello = json!({ "type": "hello", "protocol": { "min": 1, "max": 2 }, "capabilities": [] });
+        let new = kinds(format!("{hello}\n{heartbeat}\n{hello}\n"));
+        assert_eq!(new, ["hello", "heartbeat_ack"], "{arguments:?}");
+    }
+    let env = TestEnv::new();
+    let _ = env.roboppi(["server", "--log-level", "loud"]).output().code(2);
+}
+
+#[test]
+fn a_supervisor_of_ours_and_a_core_that_waits_for_its_hello_speak_the_newest_protocol() {
+    for transport in ["stdio", "socket", "tcp"] {
+        let env = TestEnv::new();
+        let run = env.run(&Flow::of("echo from the worker")).args(["--core", env!("CARGO_BIN_EXE_roboppi")]);
+        let _ = run.env("ROBOPPI_SUPERVISED_IPC_TRANSPORT", transport).output().code(0);
+        let run = env.the_run();
+        assert_eq!(run.events("core_started")[0]["protocol"], 2, "{transport}");
+        assert_eq!(run.text("work", 1), "from the worker\n");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -10,13 +11,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::Pid;
 use roboppi_terminal::{Screen, Spec, Terminal};
 use tempfile::TempDir;
 
 use crate::flow::Flow;
 use crate::processes::{MARKER, Process, end_marked, list};
+use crate::remains;
 use crate::run_files::RunFiles;
 use crate::wait::{self, LIMIT};
 
@@ -80,12 +82,14 @@ impl TestEnv {
 
     /// Writes `flow.yaml` and prepares `roboppi workflow run flow.yaml --no-tui`.
     pub(crate) fn run(&self, flow: &Flow) -> Invocation<'_> {
+        remains::leave_remains(self, flow);
         self.write("flow.yaml", &flow.text());
         self.roboppi(["workflow", "run", "flow.yaml", "--no-tui"])
     }
 
     /// Writes `flow.yaml` and prepares `roboppi workflow run flow.yaml --tui`.
     pub(crate) fn run_in_terminal(&self, flow: &Flow) -> Invocation<'_> {
+        remains::leave_remains(self, flow);
         self.write("flow.yaml", &flow.text());
         self.roboppi(["workflow", "run", "flow.yaml", "--tui"])
     }
@@ -129,7 +133,9 @@ impl TestEnv {
             argv: std::iter::once(program).chain(arguments).collect(),
             vars: env,
             stdin: None,
+            stdout: None,
             user: None,
+            blocks_signals: false,
         }
     }
 
@@ -181,6 +187,9 @@ impl Drop for TestEnv {
             "the test leaves processes behind:\n{}",
             list(&left)
         );
+        if !std::thread::panicking() {
+            remains::expect_no_remains(self);
+        }
     }
 }
 
@@ -191,7 +200,9 @@ pub(crate) struct Invocation<'e> {
     argv: Vec<OsString>,
     vars: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
+    stdout: Option<OwnedFd>,
     user: Option<u32>,
+    blocks_signals: bool,
 }
 
 /// A user without privileges, who owns nothing.
@@ -217,6 +228,12 @@ impl<'e> Invocation<'e> {
         Some(self)
     }
 
+    /// As a user without privileges, when this is `root`; the files are those of whoever they are.
+    pub(crate) fn by_nobody(mut self) -> Self {
+        self.user = nix::unistd::geteuid().is_root().then_some(NOBODY);
+        self
+    }
+
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.argv.push(argument.as_ref().to_owned());
         self
@@ -230,6 +247,23 @@ impl<'e> Invocation<'e> {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.vars.retain(|(known, _)| known != name);
         self.vars.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.vars.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Starts it with every signal blocked.
+    pub(crate) fn with_signals_blocked(mut self) -> Self {
+        self.blocks_signals = true;
+        self
+    }
+
+    /// Has it write there, and not into a file that is read at its end.
+    pub(crate) fn stdout(mut self, stdout: OwnedFd) -> Self {
+        self.stdout = Some(stdout);
         self
     }
 
@@ -262,13 +296,26 @@ impl<'e> Invocation<'e> {
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap());
-        stand_alone(&mut command);
+        if let Some(stdout) = self.stdout {
+            command.stdout(stdout);
+        }
+        if self.blocks_signals {
+            // A session of its own would come with the signals of a fresh login.
+            command.process_group(0);
+        } else {
+            stand_alone(&mut command);
+        }
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
         let mut child = {
             let _turn = START.lock().unwrap();
-            command.spawn().unwrap()
+            // Handed down by the thread that starts it.
+            let mask = if self.blocks_signals { SigSet::all() } else { SigSet::thread_get_mask().unwrap() };
+            let before = mask.thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap();
+            let child = command.spawn();
+            before.thread_set_mask().unwrap();
+            child.unwrap()
         };
         if let Some(bytes) = self.stdin {
             let mut stdin = child.stdin.take().unwrap();
@@ -371,6 +418,11 @@ impl Running<'_> {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
+    /// Signals all processes of its group, as `kill -TERM -PGID` does.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        kill(Pid::from_raw(-self.child.id().cast_signed()), signal).unwrap();
+    }
+
     /// Waits until it has printed something.
     pub(crate) fn wait_for_text(&self, text: &str) {
         let printed = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(text);
@@ -389,6 +441,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// The exit code; 128 and the number of the signal when one ended it.
+    pub(crate) fn exit_code(&self) -> i32 {
+        self.status.code().or_else(|| self.status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+    }
+
+    /// Whether it ended with this exit code.
+    pub(crate) fn has_code(&self, code: i32) -> bool {
+        self.status.code() == Some(code)
+    }
+
     /// Insists on an exit code.
     #[track_caller]
     pub(crate) fn code(self, expected: i32) -> Printed {

@@ -5,6 +5,8 @@
 pub(crate) struct Flow {
     head: String,
     steps: String,
+    /// Each with the names of its outputs.
+    names: Vec<(String, Vec<String>)>,
 }
 
 impl Flow {
@@ -33,6 +35,9 @@ impl Flow {
     pub(crate) fn step_with(mut self, name: &str, script: &str, lines: &[&str]) -> Self {
         // JSON strings are YAML strings.
         let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        let made = lines.iter().filter(|line| !line.contains("from:"));
+        let made = made.filter_map(|line| line.split_once("name: ")?.1.split([',', ' ', '}']).next());
+        self.names.push((name.to_owned(), made.map(str::to_owned).collect()));
         self.steps.push_str(&format!(
             "  {}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    instructions: {}\n",
             quoted(name),
@@ -42,6 +47,11 @@ impl Flow {
             self.steps.push_str(&format!("    {line}\n"));
         }
         self
+    }
+
+    /// Its steps, each with the names of its outputs.
+    pub(crate) fn names(&self) -> &[(String, Vec<String>)] {
+        &self.names
     }
 
     /// The file.

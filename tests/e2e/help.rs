@@ -2,6 +2,9 @@
 
 use assert_cmd::Command;
 
+use crate::env::TestEnv;
+use crate::flow::Flow;
+
 /// The built program, without anything of the environment of whoever runs the tests.
 fn roboppi(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roboppi"));
@@ -51,4 +54,24 @@ fn a_typo_is_answered_with_what_was_meant() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(meant), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn a_workflow_file_in_the_wrong_place_is_pointed_to_its_command() {
+    let env = TestEnv::new();
+    env.write("build it.yaml", &Flow::of("true").text());
+    let hint = "roboppi workflow run 'build it.yaml'";
+    for (arguments, code) in [
+        (&["build it.yaml"][..], 2),
+        (&["run", "build it.yaml"], 2),
+        (&["run", "--worker", "claude-code", "build it.yaml"], 2),
+    ] {
+        let said = env.roboppi(arguments).output().code(code).stderr;
+        assert!(said.contains(hint), "{arguments:?}\n{said}");
+    }
+    let said = env.roboppi(["workflow", "run", "-"]).output().code(2).stderr;
+    assert!(said.contains("/dev/stdin"), "{said}");
+    let said = env.roboppi(["workflow", "run", "build it.yaml", "--workspace=~/x"]).output().code(2).stderr;
+    assert!(said.contains("the shell has not replaced `~`"), "{said}");
+    assert!(!env.work().join("~").exists());
 }

@@ -184,6 +184,8 @@ fn the_full_screen_draws_what_is_text_and_passes_nothing_on() {
             screen.wait_for_text("safetxt.exe isolate");
         }
     }
+    screen.press("1");
+    screen.wait_for_text("press q to leave");
     screen.press("q");
     screen.expect_code(1);
     let written = String::from_utf8_lossy(&screen.terminal.written()).into_owned();

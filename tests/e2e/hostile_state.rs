@@ -33,13 +33,17 @@ fn a_record_that_is_removed_while_it_is_written_ends_and_the_run_does_not() {
 }
 
 /// A small file system of its own; `None` where nobody may have one.
-struct Small(PathBuf);
+pub(crate) struct Small(pub(crate) PathBuf);
 
 impl Small {
     fn mount(at: PathBuf) -> Option<Self> {
+        Self::of_size(at, "256k")
+    }
+
+    pub(crate) fn of_size(at: PathBuf, size: &str) -> Option<Self> {
         fs::create_dir(&at).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k,mode=0700", "none"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "none"])
             .arg(&at)
             .output()
             .is_ok_and(|output| output.status.success());

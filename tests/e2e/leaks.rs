@@ -57,6 +57,7 @@ fn whatever_a_green_step_leaves_is_ended_and_told() {
             ("group of its own", "set -m; SLEEPER >&- 2>&- & UNTIL"),
             ("holds the pipe", "setsid SLEEPER & UNTIL"),
             ("holds the pipe, in the group", "SLEEPER & UNTIL"),
+            ("in the group", "SLEEPER >&- 2>&- & UNTIL"),
         ] {
             let env = TestEnv::new();
             env.write("left.sh", &format!("exec {}", sleeper(&env, "left")));
@@ -154,5 +155,26 @@ fn nobody_who_holds_a_pipe_delays_a_step_for_long() {
         let name = format!("s{number}");
         assert_eq!(env.the_run().text(&name, 1), format!("out {name}\nlast {name}\n"));
         assert_eq!(left_by(&env, &name).len(), 1, "{name}");
+    }
+}
+
+/// What cannot be found cannot be ended.
+#[test]
+fn without_proc_nothing_is_started_and_that_is_said() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        env.write("flow.yaml", &Flow::of("echo > ran").text());
+        let script = format!(
+            "unshare -m mount -t tmpfs none /proc || exit 77
+             exec unshare -m bash -c 'mount -t tmpfs none /proc; exec $ROBOPPI workflow run flow.yaml --no-tui {mode}'"
+        );
+        let outcome = env.shell(&script).output();
+        if outcome.has_code(77) {
+            eprintln!("left out: a system without /proc; nobody may unmount it here");
+            return;
+        }
+        let printed = outcome.code(3).all();
+        assert!(printed.contains("/proc is not there"), "{mode}: {printed}");
+        assert!(!env.work().join("ran").exists());
     }
 }

@@ -98,3 +98,36 @@ fn a_line_of_forty_megabytes_is_kept_whole() {
     assert_eq!(log.len(), 40_000_000);
     assert!(log.iter().all(|byte| *byte == b'x'));
 }
+
+/// Twice what is read of a line among others, and something to find behind that.
+const LONG_LINE: &str = "echo first; head -c 2500000 /dev/zero | tr '\\0' x; echo ' NEEDLE yyy'; echo last";
+
+#[test]
+fn a_line_of_megabytes_is_searched_and_shown_whole() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::of(LONG_LINE)).output().code(0);
+    let long = format!("{} NEEDLE yyy", "x".repeat(2_500_000));
+    for arguments in ["--grep NEEDLE", "--grep ^xx.*yyy$ --tail 1", "--stream stdout --tail 2 --grep x"] {
+        let found = env.roboppi(["logs", "work"]).args(arguments.split(' ')).output().code(0);
+        assert!(found.text() == format!("{long}\n"), "{arguments}: {} bytes", found.stdout.len());
+        assert_eq!(found.stderr, "", "{arguments}");
+    }
+    let nothing = env.roboppi(["logs", "work", "--grep", "^NEEDLE"]).output().code(0);
+    assert_eq!(nothing.all(), "");
+    let text = env.roboppi(["export", "-1", "work", "--format", "txt"]).output().code(0).text();
+    assert!(text.lines().any(|line| line.ends_with(&long)), "the line is cut");
+    let json = env.roboppi(["export", "-1", "work", "--format", "json"]).output().code(0).text();
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["lines"][1]["text"].as_str().map(str::len), Some(long.len()));
+    assert_eq!(object["lines"][1]["truncated"], serde_json::Value::Null);
+}
+
+#[test]
+fn what_is_too_long_to_be_searched_is_said() {
+    let env = TestEnv::new();
+    let script = "head -c 70000000 /dev/zero | tr '\\0' x; echo NEEDLE";
+    let _ = env.run(&Flow::of(script)).output().code(0);
+    let found = env.roboppi(["logs", "work", "--grep", "NEEDLE"]).output().code(0);
+    assert_eq!(found.text(), "");
+    assert!(found.stderr.contains("longer than 64 MiB; the rest was not searched"), "{}", found.stderr);
+}

@@ -140,6 +140,60 @@ fn what_it_sends_is_recorded_and_shown() {
 }
 
 #[test]
+fn what_it_left_out_is_said_where_it_is_missing_in_every_view() {
+    let note = "'{\"type\":\"progress\",\"message\":\"half\",\"percent\":50}'";
+    // Once it says so, and once its numbers do.
+    let ways = [
+        CORE.replace(
+            &format!("event 2 {note}"),
+            "event 2 '{\"type\":\"progress\",\"message\":\"(logs truncated)\"}'",
+        ),
+        CORE.replace("event 1 '", "event 7 '").replace(&format!("event 2 {note}"), ":"),
+    ];
+    for (way, core) in ways.iter().enumerate() {
+        let env = TestEnv::new();
+        let core = env.write_program("cutting-core", core);
+        let invocation = env.run(&Flow::of("true")).args(["--stream", "--core"]).arg(core);
+        let streamed = invocation.output().code(0).all();
+        let missing = "output is missing here: the core left it out and did not say how much";
+        // The line is there, and the warning at the step, once.
+        let place = streamed.find(&format!("[{missing}]")).unwrap_or_else(|| panic!("{streamed}"));
+        let (one, other) = (streamed.find("an old line").unwrap(), streamed.find("another one").unwrap());
+        assert!(
+            if way == 0 { one < place && other < place } else { one < place && place < other },
+            "{streamed}"
+        );
+        let warning = "the core left out a part of what the worker wrote";
+        assert_eq!(streamed.matches(warning).count(), 1, "{streamed}");
+
+        let logs = env.roboppi(["logs", "-1", "work"]).output().code(0);
+        assert_eq!(logs.text(), "an old line\nanother one\n");
+        assert!(logs.stderr.contains(missing), "{}", logs.stderr);
+        for (command, words) in [
+            (&["show"][..], warning),
+            (&["events", "--kind", "warning"], warning),
+            (&["events", "--workers", "--kind", "gap", "--json"], "\"atLeast\":true"),
+            (&["attach", "--no-tui"], warning),
+            (&["replay", "--speed", "max", "--no-tui", "--stream"], missing),
+            (&["logs", "--timestamps"], missing),
+            (&["export", "-1", "work", "--format", "txt"], missing),
+        ] {
+            let said = env.roboppi(command).output().code(0).all();
+            assert!(said.contains(words), "{command:?}: {said}");
+        }
+        let mut on_screen = env.roboppi(["attach", "--tui"]).start_in_terminal(30, 120);
+        on_screen.wait_for_text("press q to leave");
+        on_screen.press("2");
+        on_screen.wait_until("that output is missing", |screen| {
+            let text = screen.contents();
+            text.contains("output is missing here") || text.contains("output before this line is missing")
+        });
+        on_screen.press("q");
+        on_screen.expect_code(0);
+    }
+}
+
+#[test]
 fn a_rude_one_is_driven_over_every_transport_and_ended() {
     for transport in ["stdio", "tcp", "socket"] {
         let env = TestEnv::new();

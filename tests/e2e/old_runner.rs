@@ -361,7 +361,40 @@ fn long_lines_and_long_logs_are_cut_as_the_existing_core_cuts_them() {
     assert!(
         notes.iter().all(|note| note["event"] == json!({"type": "progress", "message": "(logs truncated)"}))
     );
-    assert!(events.iter().any(|event| event["event"]["data"] == "1"));
+    assert_eq!(events.last().unwrap()["event"]["data"], "200000");
+    runner.leave();
+}
+
+#[test]
+fn the_end_of_a_log_always_arrives() {
+    // However much it is, and whatever else the machine does: two workers keep it busy meanwhile.
+    let env = TestEnv::new();
+    let mut runner = OldRunner::start(&env, Over::Stdio);
+    for busy in ["busy-1", "busy-2"] {
+        runner.ask(&job(&env, busy, "echo up; while :; do :; done"));
+        let _ = runner.of_type("job_event", busy);
+    }
+    for (id, lines) in [("a", 2_000), ("b", 200_000), ("c", 2_000), ("d", 200_000)] {
+        runner.ask(&job(&env, id, &format!("seq {lines}; echo ::progress::over")));
+        let (events, end) = runner.events_and_end(id);
+        assert_eq!(end["outcome"], "succeeded");
+        let seqs: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (0..events.len() as u64).collect::<Vec<_>>());
+        let data = |event: &Value| event["event"]["data"].as_str().map(str::to_owned);
+        let told: Vec<String> = events.iter().filter_map(data).collect();
+        let numbers: Vec<u32> = told.iter().filter_map(|line| line.parse().ok()).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "in order, and none twice");
+        let last = u32::try_from(numbers.len().min(100)).unwrap();
+        assert_eq!(numbers[numbers.len() - last as usize..], Vec::from_iter(lines - last + 1..=lines));
+        let is_note = |event: &&Value| event["event"]["message"] == "(logs truncated)";
+        let notes = events.iter().filter(is_note).count();
+        assert_eq!(notes > 0, numbers.len() < lines as usize, "{notes} notes for {} lines", numbers.len());
+        assert!(events.iter().any(|event| event["event"]["message"] == "over"));
+    }
+    for busy in ["busy-1", "busy-2"] {
+        runner.cancel(busy);
+        let _ = runner.of_type("job_completed", busy);
+    }
     runner.leave();
 }
 

@@ -80,3 +80,14 @@ fn success_is_what_exit_code_and_last_word_agree_on() {
         assert_eq!(result(&env)["details"]["errorKind"], kind, "{name}");
     }
 }
+
+#[test]
+fn an_agent_whose_interpreter_is_missing_is_not_called_missing() {
+    let env = TestEnv::new();
+    env.write_program("bin/claude", "#!/opt/gone/bin/node\nconsole.log(1)\n");
+    let path = format!("{}:{}", env.work().join("bin").display(), std::env::var("PATH").unwrap());
+    let refused = env.roboppi(["run", "--worker", "claude-code", "hi"]).env("PATH", path).output();
+    let text = refused.to_string();
+    assert!(text.contains("its interpreter `/opt/gone/bin/node` is missing"), "{text}");
+    assert!(!text.contains("there is no `claude` in PATH"), "{text}");
+}

@@ -21,13 +21,15 @@ impl Process {
     /// The process of a pid; `None` when it is not there or only waits to be reaped.
     pub(crate) fn of(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-        let state = fields.next()?.chars().next()?;
-        let parent = fields.next()?.parse().ok()?;
-        if matches!(state, 'Z' | 'X') {
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        let state = fields.first()?.chars().next()?;
+        let parent = fields.get(1)?.parse().ok()?;
+        // The main thread may have ended while others go on.
+        let threads: u32 = fields.get(17)?.parse().ok()?;
+        if state == 'X' || (state == 'Z' && threads <= 1) {
             return None;
         }
-        let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let command = memory_file(pid, "cmdline");
         let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned();
         Some(Self { pid, parent, state, command })
     }
@@ -48,10 +50,25 @@ impl Process {
 
 fn is_marked(pid: i32, id: &str) -> bool {
     let has = |file: &str, mark: &str| {
-        fs::read(format!("/proc/{pid}/{file}"))
-            .is_ok_and(|bytes| bytes.windows(mark.len()).any(|window| window == mark.as_bytes()))
+        memory_file(pid, file).windows(mark.len()).any(|window| window == mark.as_bytes())
     };
     has("environ", &format!("{MARKER}={id}")) || has("cmdline", id)
+}
+
+/// A file that describes the memory of a process; its other threads have it when the main thread has ended.
+fn memory_file(pid: i32, name: &str) -> Vec<u8> {
+    let content = fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let lost_main_thread = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        fields.first() == Some(&"Z") && fields.get(17).is_some_and(|threads| *threads != "1")
+    };
+    if !content.is_empty() || !lost_main_thread() {
+        return content;
+    }
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut contents = threads.filter_map(|thread| fs::read(thread.path().join(name)).ok());
+    contents.find(|content| !content.is_empty()).unwrap_or_default()
 }
 
 /// Kills everything that bears the mark. Several rounds, for what forks meanwhile.

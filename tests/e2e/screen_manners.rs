@@ -126,10 +126,13 @@ fn a_console_without_unicode_gets_none() {
 fn in_the_background_the_terminal_is_left_alone() {
     let env = TestEnv::new();
     env.write("flow.yaml", &Flow::of(TWO_LINES).text());
-    let script = "set -m; $ROBOPPI workflow run flow.yaml --tui --grace 300ms &
-        until [ -e started ]; do sleep 0.02; done
+    let script = "set -m; $ROBOPPI workflow run flow.yaml --tui --grace 300ms
+        until [ -e started ]; do sleep 0.02; done; bg %1 > /dev/null
         echo the shell is in front; read line; echo it got $line; fg %1 > /dev/null; echo ended with $?";
     let mut on_screen = env.shell(script).start_in_terminal(24, 100);
+    on_screen.wait_for_text("Overview");
+    env.wait_for_file("started");
+    on_screen.press(CTRL_Z);
     on_screen.wait_for_text("the shell is in front");
     on_screen.press("my line\r");
     on_screen.wait_until("the screen, once it is in front", |screen| {

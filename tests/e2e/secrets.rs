@@ -85,7 +85,7 @@ fn a_workflow_names_what_else_must_not_be_seen() {
         steps:\n  work:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    secrets: [ANOTHER]\n\
         \x20   instructions: |\n      echo \"$HARMLESS_NAME $ANOTHER from-a-command literal-in-the-file\"\n\
         \x20     cat key.pem; head -2 key.pem | tail -1\n";
-    env.write("flow.yaml", &flow.replace("name: flow", "name: literal-in-the-file"));
+    env.write("flow.yaml", &flow.replace("name: flow", "name: flow\ndescription: literal-in-the-file"));
     let run = env.roboppi(["workflow", "run", "flow.yaml", "--stream"]);
     let run = run.env("HARMLESS_NAME", "a plain value").env("ANOTHER", "literal-in-the-file");
     let shown = run.output().code(0).all();

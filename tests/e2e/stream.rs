@@ -67,3 +67,21 @@ fn without_stdio_no_output_is_shown() {
     // What is not shown is recorded all the same.
     assert!(env.the_run().text("work", 1).contains("secret\n"));
 }
+
+#[test]
+fn a_question_is_shown_while_it_waits_for_an_answer() {
+    let env = TestEnv::new();
+    let script =
+        "printf 'Continue? [y/N] '; until [ -e go ]; do sleep 0.01; done; echo; printf half; printf ' end'";
+    let running = env.run(&Flow::of(script)).arg("--stream").start();
+    running.wait_for_text("work | Continue? [y/N]");
+    let following = env.roboppi(["logs", "-f", "--timestamps"]).start();
+    following.wait_for_text("Continue? [y/N]");
+    env.write("go", "");
+    let printed = running.wait().code(0).text();
+    assert_eq!(lines_of(&printed, "work"), ["Continue? [y/N] ", "half end"]);
+    let followed = following.wait().code(0).text();
+    let texts: Vec<_> =
+        followed.lines().filter_map(|line| line.split_once("Z ")).map(|(_, text)| text).collect();
+    assert_eq!(texts, ["Continue? [y/N] ", "half end"], "{followed}");
+}

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use nix::unistd::{Pid, getpgid};
 use roboppi_ipc::ProcessIdentity;
 use roboppi_process::{identity, is_alive};
 
@@ -17,6 +18,8 @@ use crate::run_files::RunFiles;
 pub(crate) struct Cast {
     pub(crate) supervisor: Process,
     pub(crate) guard: Process,
+    /// The process that was started: the supervisor, or with `--direct` the one in front of the guard.
+    pub(crate) front: Process,
     pub(crate) core: Process,
     /// The process the core started.
     pub(crate) leader: Process,
@@ -32,19 +35,19 @@ impl Cast {
         });
         let core = Process::of(env.the_run().core_pid().expect("there is a worker")).expect("the core runs");
         let guard = Process::of(core.parent).expect("the guard runs");
+        let front = Process::of(guard.parent).expect("what was started runs");
         let supervisor = match mode {
-            Mode::Supervised => Process::of(guard.parent).expect("the supervisor runs"),
+            Mode::Supervised => front.clone(),
             Mode::Direct => core.clone(),
         };
-        Self { supervisor, guard, core, leader }
-    }
-
-    /// Pid of the process above all others.
-    pub(crate) const fn root(&self, mode: Mode) -> i32 {
-        match mode {
-            Mode::Supervised => self.supervisor.pid,
-            Mode::Direct => self.guard.pid,
+        // It leaves the job a moment after the program in it has begun.
+        if mode == Mode::Direct {
+            let of = |pid: i32| getpgid(Some(Pid::from_raw(pid))).ok();
+            env.wait_for("the guard in a session of its own", || {
+                (of(guard.pid) != of(front.pid)).then_some(())
+            });
         }
+        Self { supervisor, guard, front, core, leader }
     }
 }
 

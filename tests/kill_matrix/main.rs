@@ -1,16 +1,20 @@
 //! Whoever dies, however, at whatever moment: nothing is left.
 //!
 //! `cargo test --test kill_matrix` plays a cut of every table, `cargo test --test kill_matrix -- --ignored` all of
-//! them. Both print how long it took until nothing was left, at worst. `ROBOPPI_KILL_SEED` plays one moment of
+//! them. Both print how long it took until nothing was left, at worst; the whole matrix writes it into
+//! `docs/kill-matrix.md` with `UPDATE_DOCS=1`. `ROBOPPI_KILL_SEED` plays one moment of
 //! [`moments`] again.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod beyond;
 mod blow;
 mod cast;
 mod cores;
 mod ends;
+mod helper;
 mod matrix;
 mod moments;
+mod page;
 mod stage;
 mod workers;
 
@@ -21,6 +25,8 @@ mod env;
 mod flow;
 #[path = "../e2e/processes.rs"]
 mod processes;
+#[path = "../e2e/remains.rs"]
+mod remains;
 #[path = "../simulation/rng.rs"]
 #[expect(dead_code, reason = "the simulation needs more of it")]
 mod rng;

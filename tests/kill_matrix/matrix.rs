@@ -6,22 +6,23 @@ use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 
 use crate::blow::{Blow, End, Mode};
 use crate::cast::{Cast, Watch};
-use crate::ends::{expect_broken_off, expect_complete};
+use crate::ends::{expect_broken_off, expect_complete, expect_readable};
 use crate::env::{Invocation, TestEnv};
 use crate::flow::Flow;
-use crate::stage::{Case, TIMES, play};
+use crate::page;
+use crate::stage::{Case, HOUR, TIMES, play};
 use crate::workers::{WORKERS, Worker};
 
 #[test]
 fn a_cut_of_the_matrix() {
-    // Every blow meets a third of the workers, every worker a third of the blows.
-    play("cut", &cases(|blow, worker| (blow + worker).is_multiple_of(3)));
+    // Every blow meets a sixth of the workers, every worker a sixth of the blows.
+    let _ = play("cut", &cases(|blow, worker| (blow + worker).is_multiple_of(6)));
 }
 
 #[test]
-#[ignore = "takes a minute"]
+#[ignore = "takes minutes"]
 fn the_whole_matrix() {
-    play("matrix", &cases(|_, _| true));
+    page::measured(&play("matrix", &cases(|_, _| true)));
 }
 
 #[test]
@@ -36,7 +37,7 @@ fn workers_that_take_too_long() {
             });
         }
     }
-    play("time-outs", &cases);
+    let _ = play("time-outs", &cases);
 }
 
 /// The time is that from the end of the run on: a step that is over has left nobody.
@@ -61,7 +62,7 @@ fn cases(choose: impl Fn(usize, usize) -> bool) -> Vec<Case<'static>> {
             for (worker_number, worker) in WORKERS.iter().enumerate() {
                 if choose(blow_number, worker_number) {
                     cases.push(Case {
-                        row: format!("{mode:?}, {blow}"),
+                        row: row(mode, blow),
                         name: worker.name.to_owned(),
                         play: Box::new(move |env| strike(env, mode, blow, worker)),
                     });
@@ -70,6 +71,11 @@ fn cases(choose: impl Fn(usize, usize) -> bool) -> Vec<Case<'static>> {
         }
     }
     cases
+}
+
+/// What a row of the table is called.
+pub(crate) fn row(mode: Mode, blow: Blow) -> String {
+    format!("{mode:?}, {blow}")
 }
 
 fn strike(env: &TestEnv, mode: Mode, blow: Blow, worker: &Worker) -> Duration {
@@ -98,12 +104,13 @@ fn close_terminal(env: &TestEnv, mode: Mode, run: Invocation<'_>, worker: &Worke
 }
 
 fn send_signals(env: &TestEnv, mode: Mode, run: Invocation<'_>, blow: Blow, worker: &Worker) -> Duration {
-    let running = run.args(TIMES).arg(mode.flag()).start();
+    let times = if blow.waits_for_an_hour() { HOUR } else { TIMES };
+    let running = run.args(times).arg(mode.flag()).start();
     let cast = Cast::assemble(env, mode, |leader| worker.is_settled(leader));
     let mut watch = Watch::new(env);
-    watch.remember(cast.root(mode));
+    watch.remember(cast.front.pid);
     let mut begin = Instant::now();
-    blow.strike(&cast);
+    blow.strike(env, &cast);
     let mut end = blow.end(mode);
     if blow.is_nothing_to(worker) {
         begin = Instant::now();
@@ -123,6 +130,14 @@ fn send_signals(env: &TestEnv, mode: Mode, run: Invocation<'_>, blow: Blow, work
         End::Killed => {
             let _ = running.wait().signal(SIGKILL);
             expect_broken_off(env);
+        }
+        End::Somehow => {
+            let _ = running.wait_somehow();
+            expect_readable(env);
+        }
+        End::KilledInFront(code) => {
+            let _ = running.wait().signal(SIGKILL);
+            expect_complete(env, &[code]);
         }
     }
     time

@@ -20,6 +20,12 @@ const AT_A_TIME: usize = 6;
 /// Times of all runs of these tests.
 pub(crate) const TIMES: [&str; 4] = ["--grace", "200ms", "--drain", "200ms"];
 
+/// Times of runs in which nobody must wait for the grace time.
+pub(crate) const HOUR: [&str; 4] = ["--grace", "1h", "--drain", "200ms"];
+
+/// The worst time of each row.
+pub(crate) type Worst = BTreeMap<String, Duration>;
+
 /// Tables take turns, so that no case waits for the processes of hundreds of others.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -33,7 +39,7 @@ pub(crate) struct Case<'c> {
 }
 
 /// Plays all cases, prints the worst time of each row, and fails if one of them failed.
-pub(crate) fn play(title: &str, cases: &[Case<'_>]) {
+pub(crate) fn play(title: &str, cases: &[Case<'_>]) -> Worst {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Result<Duration, String>)>> = Mutex::default();
@@ -68,6 +74,7 @@ pub(crate) fn play(title: &str, cases: &[Case<'_>]) {
     }
     tell(title, &rows);
     assert!(failures.is_empty(), "{title}:\n{failures}");
+    rows.into_iter().map(|(row, (worst, ..))| (row.to_owned(), worst)).collect()
 }
 
 fn take<'a, 'c>(next: &AtomicUsize, cases: &'a [Case<'c>]) -> Option<(usize, &'a Case<'c>)> {

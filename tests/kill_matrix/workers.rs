@@ -1,6 +1,7 @@
 //! Workers that are hard to end.
 
 use crate::env::TestEnv;
+use crate::helper;
 use crate::processes::Process;
 
 /// One kind of worker.
@@ -20,7 +21,7 @@ impl Worker {
         if self.script.contains("fork.sh") {
             env.write("fork.sh", FORK);
         }
-        self.script.replace("MARK", env.mark())
+        self.script.replace("MARK", env.mark()).replace("LEADERLESS", &helper::command(helper::LEADERLESS))
     }
 
     pub(crate) fn is_settled(&self, leader: &Process) -> bool {
@@ -91,6 +92,28 @@ pub(crate) const WORKERS: &[Worker] = &[
     Worker {
         name: "forks for ever",
         script: "bash fork.sh 0 MARK & echo > started; exec sleep 1000",
+        settled: sleeps,
+        only_kill: false,
+    },
+    Worker {
+        name: "main thread ended",
+        script: "echo > started; exec LEADERLESS",
+        settled: |leader| leader.state == 'Z',
+        only_kill: false,
+    },
+    Worker {
+        name: "main thread ended, daemon",
+        script: "(trap '' TERM INT HUP; setsid LEADERLESS < /dev/null > /dev/null 2>&1 &)
+            until [ -e ready ]; do sleep 0.01; done; echo > started; exec sleep 1000",
+        settled: sleeps,
+        only_kill: false,
+    },
+    // Where there may be no such space nothing is killed, which the first line of the inner shell sees to.
+    Worker {
+        name: "kills all it sees, in its own pid namespace",
+        script:
+            "unshare -pf bash -c '[ $$ = 1 ] || exit; sleep 1000 & kill -9 -1; sleep 1000' > /dev/null 2>&1 &
+            echo > started; exec sleep 1000",
         settled: sleeps,
         only_kill: false,
     },

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod fixtures;
+mod future;
 mod pages;
 mod reference;
 mod samples;

@@ -54,7 +54,7 @@ fn message(page: &mut String, variant: &Value, definitions: &Map<String, Value>)
 
 fn part(page: &mut String, name: &str, definition: &Value) {
     let _ = writeln!(page, "\n## {name}\n\n{}", text(definition));
-    if let Some(variants) = definition["oneOf"].as_array() {
+    if let Some(variants) = definition["oneOf"].as_array().or_else(|| definition["anyOf"].as_array()) {
         let is_tagged = variants.iter().any(|variant| variant["properties"]["type"]["const"].is_string());
         if !is_tagged {
             let _ = writeln!(page, "\n| value | meaning |\n|---|---|");
@@ -68,6 +68,8 @@ fn part(page: &mut String, name: &str, definition: &Value) {
                 fields(page, variant);
             } else if let Some(value) = variant["const"].as_str() {
                 let _ = writeln!(page, "| `{value}` | {} |", meaning(variant, value));
+            } else {
+                let _ = writeln!(page, "| any other | {} |", meaning(variant, ""));
             }
         }
     }

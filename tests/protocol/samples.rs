@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roboppi_ipc::{
     Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
-    CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation, Gap,
-    Heartbeat, Hello, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits, JobOptions,
-    JobOutcome, JobRequest, JobType, Leaked, Mask, Message, Observation, OutputMode, Patch, Permit,
-    PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass,
-    ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit,
-    ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage,
-    UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
-    WorkerStatus, WorkerTask, decode, error_code,
+    CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation,
+    ExactValues, Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent,
+    JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, Mask, Message, Observation, OutputMode,
+    Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
+    PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
+    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
+    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput,
+    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -51,6 +51,14 @@ fn task() -> WorkerTask {
             idle_ms: Some(300_000),
             grace_ms: Some(5_000),
             drain_ms: Some(2_000),
+            exact: Some(ExactValues {
+                workspace_ref: HexBytes::unless_text(b"/srv/caf\xe9"),
+                record_dir: HexBytes::unless_text(b"/st\xff/runs/r1"),
+                env: HexBytes::unless_text(b"\xe9")
+                    .map(|value| ("NAME".to_owned(), value))
+                    .into_iter()
+                    .collect(),
+            }),
         }),
     }
 }
@@ -202,8 +210,19 @@ fn worker_events() -> Vec<WorkerEvent> {
             to_offset: 9_216,
             events: 7,
             bytes: 5_120,
+            ..Gap::default()
         }),
         WorkerEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
+        WorkerEvent::Gap(Gap {
+            from_seq: 25,
+            to_seq: 40,
+            from_offset: 9_216,
+            to_offset: 9_216,
+            events: 15,
+            bytes: 0,
+            recorded: 15,
+            at_least: true,
+        }),
     ]
 }
 

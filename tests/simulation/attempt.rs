@@ -280,6 +280,7 @@ impl World {
             JobOutcome::Succeeded => result.status == WorkerStatus::Succeeded,
             JobOutcome::Failed => result.status == WorkerStatus::Failed,
             JobOutcome::Cancelled => result.status == WorkerStatus::Cancelled,
+            JobOutcome::Unknown(_) => false,
         };
         attempt.waiting = Some(Box::new(completed.clone()));
         self.must(agree, Promise::Truth, || format!("j{index}: the outcome is not that of the result"));

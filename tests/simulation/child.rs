@@ -168,7 +168,7 @@ impl World {
                     self.in_ms(again, Event::ChildTold(index, Input::Timer(epoch)));
                 }
             }
-            Effect::SweepGroup => self.child_sweep(index),
+            Effect::SweepGroup | Effect::LeaveGroup => self.child_sweep(index),
             Effect::Ending { phase, reason, limit } => {
                 self.child_ending(index, input, phase, reason, whole(limit));
             }

@@ -36,7 +36,10 @@ impl World {
         let forgotten = match self.bug {
             Some(Bug::NoGraceTimer) => phase == Some(EndingPhase::Terminating),
             Some(Bug::DrainForgotten) => phase == Some(EndingPhase::Draining),
-            Some(Bug::TimeoutForgotten) => phase.is_none() && !effects.contains(&Effect::SweepGroup),
+            Some(Bug::TimeoutForgotten) => {
+                let is_end = |effect: &Effect| matches!(effect, Effect::SweepGroup | Effect::LeaveGroup);
+                phase.is_none() && !effects.iter().any(is_end)
+            }
             _ => false,
         };
         let kept = |effect: &Effect| !forgotten || !matches!(effect, Effect::SetTimer { .. });

@@ -36,6 +36,7 @@ pub(crate) struct Supervisor {
     pub(crate) stopped_until: u64,
     stood_still: u64,
     shutdown: ShutdownMachine,
+    terminated_at: Option<Mono>,
     severity: u8,
     exit_code: Option<u8>,
     restart: RestartPolicy,
@@ -70,6 +71,7 @@ impl Supervisor {
             stopped_until: 0,
             stood_still: 0,
             shutdown: ShutdownMachine::default(),
+            terminated_at: None,
             severity: 0,
             exit_code: None,
             restart: RestartPolicy::default(),
@@ -320,7 +322,14 @@ impl World {
             return;
         }
         self.note(|| format!("somebody: {asked:?}"));
-        let effect = self.supervisor.shutdown.handle(asked);
+        let now = self.run_clock();
+        let effect = self.supervisor.shutdown.handle(now, asked);
+        let again = asked == Asked::Terminate
+            && self
+                .supervisor
+                .terminated_at
+                .replace(now)
+                .is_some_and(|before| now.since(before) < ShutdownMachine::SAME_SIGNAL);
         let severity = match effect {
             None => 0,
             Some(ShutdownEffect::Cancel { force, .. }) => 1 + u8::from(force),
@@ -328,11 +337,12 @@ impl World {
         };
         let before = self.supervisor.severity;
         self.supervisor.severity = before.max(severity);
-        // A terminal hangs up once, however many notice it, and a wish goes as far as it says.
+        // A terminal hangs up once, however many notice it, a wish goes as far as it says, and a signal may come by two ways.
         let silent = effect.is_none()
             && match asked {
                 Asked::Hangup => before > 0,
                 Asked::Wish { force } => before > u8::from(force),
+                Asked::Terminate => again,
                 _ => false,
             };
         self.must(severity > before || silent, Promise::OnlyMoreSevere, || {
@@ -488,6 +498,7 @@ impl World {
                     RunOutcome::Cancelled => Seen::RunCancelled,
                     RunOutcome::TimedOut => Seen::RunTimedOut,
                     RunOutcome::Lost => Seen::RunLost,
+                    RunOutcome::Unknown(word) => panic!("a run of ours does not end `{word}`"),
                 });
                 self.close_wire();
             }
@@ -525,10 +536,11 @@ impl World {
             let deadline = RunTimer { epoch: 1, subject: RunTimerSubject::Deadline };
             self.feed(RunInput::Timer(deadline));
         }
+        let now = self.run_clock();
         for _ in 0..3 {
-            let _ = self.supervisor.shutdown.handle(Asked::Interrupt);
+            let _ = self.supervisor.shutdown.handle(now, Asked::Interrupt);
         }
-        let silent = self.supervisor.shutdown.handle(Asked::Terminate).is_none();
+        let silent = self.supervisor.shutdown.handle(now, Asked::Terminate).is_none();
         self.must(silent, Promise::ExactlyOnce, || "who has left is asked to leave again".to_owned());
     }
 }

@@ -4,12 +4,14 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use roboppi_ipc::{UnknownTagged, decode_tagged_by};
 use roboppi_journal::RunDir;
 use roboppi_run::{Manifest, RunId, Wish};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::{RunFollower, Standing, catalog};
+use crate::standing::{same_kernel, same_pids};
+use crate::{RunFollower, Standing};
 
 /// How long an owner may take to answer. One that is flooded with wishes takes them one after the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +36,7 @@ impl Request {
 
 /// What an owner answers, tagged by `type` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
 pub enum Answer {
     /// `granted`: it is being done. What comes of it is in the journal.
     Granted,
@@ -43,6 +45,24 @@ pub enum Answer {
         /// `why`, one line.
         why: String,
     },
+    /// An answer of a newer version.
+    #[serde(skip)]
+    Unknown(UnknownTagged),
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unknown(other) => other.serialize(serializer),
+            known => Self::serialize(known, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        decode_tagged_by("type", deserializer, &["granted", "refused"], Self::deserialize, Self::Unknown)
+    }
 }
 
 /// Why an owner was not asked, or did not answer.
@@ -51,9 +71,19 @@ pub enum AskError {
     /// Nobody is left to ask.
     #[error("the run is over: {}", .0.name())]
     Over(Standing),
-    /// A socket reaches no further than its host.
-    #[error("its owner is on the host `{0}`: ask there")]
-    OtherHost(String),
+    /// A socket reaches no further than its machine and what of it can be seen from here.
+    #[error(
+        "it runs elsewhere (host {host}, pid {pid} there), and its socket cannot be reached from here: {why}; ask \
+         where it runs"
+    )]
+    Elsewhere {
+        /// Name of its machine or container.
+        host: String,
+        /// The owner, as it is numbered there.
+        pid: u32,
+        /// Why the socket cannot be reached.
+        why: String,
+    },
     /// What the run is cannot be read.
     #[error("{0}")]
     Record(#[from] roboppi_journal::RecordError),
@@ -81,17 +111,27 @@ pub enum AskError {
 /// When there is no owner to ask, or it cannot be spoken with.
 pub fn ask(run: &RunDir, wish: Wish) -> Result<Answer, AskError> {
     let standing = RunFollower::of_journal(run.clone()).standing();
-    if standing != Standing::Live {
+    if !standing.may_live() {
         return Err(AskError::Over(standing));
     }
     let manifest = run.manifest()?;
-    if !catalog::is_of_this_host(&manifest) {
-        return Err(AskError::OtherHost(manifest.host));
-    }
-    let Manifest { control, owner, run_id, .. } = manifest;
-    let socket = control.ok_or(AskError::NoSocket { pid: owner.pid })?;
+    let is_here = same_kernel(&manifest) == Some(true) && same_pids(&manifest) != Some(false);
+    let Manifest { control, owner, run_id, host, .. } = manifest;
+    let elsewhere = |why: String| AskError::Elsewhere { host, pid: owner.pid, why };
+    let Some(socket) = control else {
+        return Err(if is_here {
+            AskError::NoSocket { pid: owner.pid }
+        } else {
+            elsewhere("it has none".to_owned())
+        });
+    };
     let request = Request { run_id, wish };
-    speak(&socket, &request).map_err(|source| AskError::NoAnswer { pid: owner.pid, socket, source })
+    speak(&socket, &request).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused if !is_here => {
+            elsewhere(format!("{socket}: {source}"))
+        }
+        _ => AskError::NoAnswer { pid: owner.pid, socket, source },
+    })
 }
 
 fn speak(socket: &str, request: &Request) -> io::Result<Answer> {

@@ -1,41 +1,19 @@
 //! What runs there are, and how each is.
 
-use std::fs;
-use std::io;
+use std::collections::BTreeSet;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_journal::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
 use serde::{Deserialize, Serialize};
 
+use crate::Standing;
 use crate::file::RunReader;
+use crate::standing::{Liveness, facts, liveness, lock_state};
 
 mod memory;
 
 use memory::Memory;
-
-/// Where a run is, as somebody sees it who was not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Its owner lives, here or on another host.
-    Live,
-    /// It is over.
-    Finished(RunOutcome),
-    /// Its owner is gone, and it did not say how it ended.
-    Lost,
-}
-
-impl Standing {
-    /// The word for people and programs.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "running",
-            Self::Finished(outcome) => outcome.name(),
-            Self::Lost => "lost",
-        }
-    }
-}
 
 /// A run in a list.
 #[derive(Clone, Debug)]
@@ -52,6 +30,8 @@ pub struct RunSummary {
     pub steps: (usize, usize),
     /// Milliseconds it took, or takes so far when it is live.
     pub duration_ms: Option<u64>,
+    /// Runs that did the steps it kept, and have their logs.
+    pub origins: Vec<RunId>,
     /// Nobody may remove it.
     pub pinned: bool,
     /// Where it came from, when that is another machine.
@@ -68,6 +48,8 @@ struct Facts {
     finished: Option<(RunOutcome, u64)>,
     started_at: Option<UtcMillis>,
     steps: (usize, usize),
+    /// Runs that did the steps it kept.
+    origins: BTreeSet<RunId>,
     damage: Option<String>,
     /// The journal ends in the middle of a line.
     torn: bool,
@@ -89,7 +71,9 @@ impl Facts {
         };
         let started_at = view.head.as_ref().map(|head| head.started_at);
         let torn = reader.torn();
-        Self { manifest, finished, started_at, steps: (done, view.steps.len()), damage, torn }
+        let kept = view.steps.iter().filter_map(|step| step.kept.as_ref());
+        let origins = kept.map(|kept| kept.run.clone()).collect();
+        Self { manifest, finished, started_at, steps: (done, view.steps.len()), origins, damage, torn }
     }
 }
 
@@ -102,21 +86,25 @@ impl RunSummary {
     }
 
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
-        let Facts { manifest, finished, started_at, steps, mut damage, torn } = facts;
-        let (standing, duration_ms) = match finished {
-            Some((outcome, duration_ms)) => (Standing::Finished(outcome), Some(duration_ms)),
-            None if manifest.as_ref().is_some_and(|manifest| is_owned(&dir, manifest)) => {
-                (Standing::Live, started_at.map(|started| now.0.saturating_sub(started.0)))
-            }
-            None => (Standing::Lost, None),
+        let Facts { manifest, finished, started_at, steps, origins, mut damage, torn } = facts;
+        let standing = finished.map_or_else(
+            || standing_without_end(&dir, manifest.as_ref()),
+            |(outcome, _)| Standing::Finished(outcome),
+        );
+        let so_far = || started_at.map(|started| now.0.saturating_sub(started.0));
+        let duration_ms = match (standing, finished) {
+            (_, Some((_, duration_ms))) => Some(duration_ms),
+            (Standing::Live, None) => so_far(),
+            (_, None) => None,
         };
         // Whoever lives may be writing that line.
-        if torn && standing != Standing::Live {
+        if torn && !standing.may_live() {
             let path = dir.journal_path();
             damage.get_or_insert_with(|| format!("{} ends in the middle of a line", path.display()));
         }
         let (pinned, imported) = (dir.is_pinned(), dir.imported());
-        Self { id, dir, manifest, standing, steps, duration_ms, pinned, imported, damage }
+        let origins = origins.into_iter().collect();
+        Self { id, dir, manifest, standing, steps, duration_ms, origins, pinned, imported, damage }
     }
 
     /// All runs, newest first. What was found out about a run is remembered beside the runs until a file of it changes.
@@ -128,39 +116,21 @@ impl RunSummary {
             root.runs()?.into_iter().filter_map(|id| Some((root.open_run(&id).ok()?, id))).collect();
         let mut memory = Memory::read(root);
         let facts = memory.of_all(&runs);
-        // A list that cannot be remembered is a list all the same.
-        let _ = memory.write(root);
+        // A list that cannot be remembered is a list all the same. What is another user's is left as it is.
+        if root.is_of_this_user() {
+            let _ = memory.write(root);
+        }
         let found = runs.into_iter().zip(facts);
         Ok(found.map(|((dir, id), facts)| Self::from_facts(dir, id, facts, now)).collect())
     }
 }
 
-/// Whether the supervisor of a run may still live. On another host that writes into this directory nobody here can
-/// tell, so it may; one that was taken in from another machine has no owner any more.
-pub(crate) fn is_owned(dir: &RunDir, manifest: &Manifest) -> bool {
-    if dir.is_imported() {
-        return false;
+/// How a run is that does not say that it is over.
+fn standing_without_end(dir: &RunDir, manifest: Option<&Manifest>) -> Standing {
+    let lock = lock_state(&dir.lock_probe());
+    match liveness(&facts(dir, manifest, lock, false)) {
+        Liveness::Alive => Standing::Live,
+        Liveness::Gone => Standing::Lost,
+        Liveness::Unknown => Standing::Elsewhere { last_sign: dir.last_sign() },
     }
-    if !is_of_this_host(manifest) {
-        return true;
-    }
-    is_of_this_boot(manifest) && roboppi_process::is_alive(manifest.owner)
-}
-
-/// Whether the machine was not started anew since, as far as that is known.
-pub(crate) fn is_of_this_boot(manifest: &Manifest) -> bool {
-    match (&manifest.boot_id, boot_id()) {
-        (Some(then), Ok(now)) => *then == now,
-        _ => true,
-    }
-}
-
-/// Whether the supervisor of a run is, or was, on this host, as far as one can tell.
-pub(crate) fn is_of_this_host(manifest: &Manifest) -> bool {
-    let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
-    here.map_or(true, |here| here == manifest.host)
-}
-
-fn boot_id() -> io::Result<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }

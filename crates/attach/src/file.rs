@@ -33,6 +33,7 @@ pub struct FileSource {
     feed: Arc<LiveFeed>,
     run_dir: RunDir,
     problems: Vec<String>,
+    standing: Standing,
     /// Gone when the source is, and with it the thread that feeds it.
     _wanted: Arc<()>,
 }
@@ -50,15 +51,21 @@ impl FileSource {
     fn follow_with(mut follower: RunFollower, run_dir: RunDir) -> io::Result<Self> {
         let feed = Arc::new(LiveFeed::default());
         let wanted = Arc::new(());
-        let live = advance(&mut follower, &feed);
+        let standing = advance(&mut follower, &feed);
         let problems = follower.problems();
-        if live {
+        if standing.may_live() {
             let (feed, wanted) = (Arc::clone(&feed), Arc::downgrade(&wanted));
             thread::Builder::new().name("follower".to_owned()).spawn(move || {
                 keep_up(follower, &feed, &wanted);
             })?;
         }
-        Ok(Self { feed, run_dir, problems, _wanted: wanted })
+        Ok(Self { feed, run_dir, problems, standing, _wanted: wanted })
+    }
+
+    /// How the run was when the source was opened.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// What of the record could not be read when the source was opened, for people. The rest is shown.
@@ -76,25 +83,25 @@ impl FileSource {
 fn keep_up(mut follower: RunFollower, feed: &LiveFeed, wanted: &Weak<()>) {
     while wanted.strong_count() > 0 {
         follower.wait(std::time::Duration::MAX);
-        if !advance(&mut follower, feed) {
+        if !advance(&mut follower, feed).may_live() {
             return;
         }
     }
     feed.close();
 }
 
-/// Publishes what is new. Says whether more may come.
-fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> bool {
+/// Publishes what is new. Says how the run is: unless it may live, nothing more will come.
+fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> Standing {
     let standing = follower.read(|record| feed.publish(record));
     if standing == Standing::Lost {
         for record in feed.look(ending_of_a_lost_run) {
             feed.publish(record);
         }
     }
-    if standing != Standing::Live {
+    if !standing.may_live() {
         feed.close();
     }
-    standing == Standing::Live
+    standing
 }
 
 /// What has become of a run whose owner is gone, as what follows its journal. Nothing when the run is over.
@@ -102,6 +109,7 @@ pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
     if view.is_finished() {
         return Vec::new();
     }
+    // A step in a state that is not known stays in it: nobody can say that it was under way.
     let unfinished =
         view.steps.iter().filter(|step| step.state.is_active() || matches!(step.state, StepState::Retrying));
     let lost = unfinished.map(|step| RunEvent::StepChanged {

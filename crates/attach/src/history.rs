@@ -7,6 +7,8 @@ use std::path::Path;
 use roboppi_journal::RunDir;
 use roboppi_run::{RunId, RunStatus, RunView, StepId, StepState};
 
+use crate::SameFile;
+
 /// Runs whose manifest is looked at.
 const LOOKED_AT: usize = 200;
 
@@ -30,6 +32,7 @@ impl History {
             // What was asked before tells nothing of what is asked now.
             return Self::default();
         }
+        let workflow = SameFile::as_file(Path::new(&manifest.workflow));
         let Ok(entries) = fs::read_dir(runs) else { return Self::default() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         // Ids sort by time.
@@ -39,7 +42,7 @@ impl History {
         earlier.sort_unstable_by(|one, other| other.cmp(one));
         let views = earlier.into_iter().take(LOOKED_AT).filter_map(|name| {
             let dir = RunDir::at(runs.join(name));
-            let same = dir.manifest().is_ok_and(|other| other.workflow == manifest.workflow);
+            let same = dir.manifest().is_ok_and(|other| workflow.is(Path::new(&other.workflow)));
             let view = same.then(|| dir.view().ok()).flatten()?.into_view();
             matches!(view.status, RunStatus::Finished { .. }).then_some(view)
         });

@@ -4,14 +4,15 @@ use roboppi_ipc::ProcessIdentity;
 use roboppi_journal::RunDir;
 use roboppi_run::RunView;
 
-use crate::catalog::is_of_this_boot;
+use crate::standing::{same_kernel, same_pids};
 
 /// Processes of a run that are still there although it may not look so: its owner, its core, and workers whose end it did
-/// not record. On another machine, or after another start of this one, nothing is known and nothing is listed.
+/// not record. Of another machine, of this one before it was started anew, and of another space of pids nothing is known
+/// and nothing is listed.
 #[must_use]
 pub fn survivors(dir: &RunDir, view: &RunView) -> Vec<ProcessIdentity> {
     let Ok(manifest) = dir.manifest() else { return Vec::new() };
-    if dir.is_imported() || !is_of_this_boot(&manifest) {
+    if dir.is_imported() || same_kernel(&manifest) != Some(true) || same_pids(&manifest) == Some(false) {
         return Vec::new();
     }
     let attempts = view.steps.iter().flat_map(|step| &step.attempts);

@@ -15,8 +15,9 @@
 use std::time::Duration;
 
 use roboppi_ipc::{
-    Ack, CancelReason, ErrorClass, ErrorReply, Job, JobCancelled, JobCompleted, JobId, JobOutcome, Message,
-    PermitGranted, PermitRejected, RequestId, UtcMillis, WorkerResult, WorkerStatus, WorkerTask, error_code,
+    Ack, CancelReason, Capability, ErrorClass, ErrorReply, Job, JobCancelled, JobCompleted, JobId,
+    JobOutcome, Message, OutputMode, OverLimit, PermitGranted, PermitRejected, RequestId, UtcMillis,
+    WorkerResult, WorkerStatus, WorkerTask, error_code,
 };
 
 use crate::PermitGate;
@@ -306,7 +307,35 @@ fn executable(job: &Job) -> Result<WorkerTask, String> {
     if job.job_type != roboppi_ipc::JobType::WorkerTask {
         return Err("only jobs of type WORKER_TASK can be".to_owned());
     }
-    job.worker_task().map_err(|error| format!("its payload is not a worker task: {error}"))
+    let task = job.worker_task().map_err(|error| format!("its payload is not a worker task: {error}"))?;
+    match not_known(&task) {
+        Some(word) => Err(format!("this core does not know {word}")),
+        None => Ok(task),
+    }
+}
+
+/// A word in an order that this core does not know, and that nobody can follow who does not know it. Whether there is an
+/// adapter for its kind of worker is seen when it is started.
+fn not_known(task: &WorkerTask) -> Option<String> {
+    let limits = task.roboppi.as_ref().and_then(|ours| ours.record.as_ref()?.limits);
+    let capability = task.capabilities.iter().find_map(|capability| match capability {
+        Capability::Unknown(word) => Some(format!("the capability `{word}`")),
+        Capability::Read
+        | Capability::Edit
+        | Capability::RunTests
+        | Capability::RunCommands
+        | Capability::Mailbox
+        | Capability::Tasks => None,
+    });
+    capability
+        .or_else(|| match task.output_mode {
+            OutputMode::Unknown(word) => Some(format!("the output mode `{word}`")),
+            OutputMode::Stream | OutputMode::Batch => None,
+        })
+        .or_else(|| match limits?.over {
+            OverLimit::Unknown(word) => Some(format!("`{word}` as what is done with a log that is too long")),
+            OverLimit::Truncate | OverLimit::Warn | OverLimit::Kill => None,
+        })
 }
 
 fn refused(job_id: JobId) -> Completion {
@@ -321,7 +350,8 @@ fn completion(job_id: JobId, outcome: WorkerOutcome) -> Completion {
         job_id,
         outcome: match result.status {
             WorkerStatus::Succeeded => JobOutcome::Succeeded,
-            WorkerStatus::Failed => JobOutcome::Failed,
+            // Who has three words for it takes what is not known for the one that is not success.
+            WorkerStatus::Failed | WorkerStatus::Unknown(_) => JobOutcome::Failed,
             WorkerStatus::Cancelled => JobOutcome::Cancelled,
         },
         error_class: result.error_class,
@@ -335,7 +365,7 @@ fn finished(completion: &Completion) -> Finished {
     let Completion { message, started } = completion;
     let verdict = match (message.outcome, message.error_class) {
         // Who cancelled it said nothing about the worker.
-        (JobOutcome::Cancelled, _) => Verdict::Unknown,
+        (JobOutcome::Cancelled | JobOutcome::Unknown(_), _) => Verdict::Unknown,
         (JobOutcome::Succeeded, _)
         | (_, Some(ErrorClass::NonRetryableLint | ErrorClass::NonRetryableTest)) => Verdict::Healthy,
         (

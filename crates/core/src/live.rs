@@ -5,6 +5,7 @@
 
 mod batch;
 mod dialect;
+mod line_tail;
 mod progress;
 mod queue;
 mod utf8;
@@ -15,7 +16,7 @@ use roboppi_ipc::{UtcMillis, WorkerEvent};
 
 pub(crate) use dialect::LiveEncoder;
 pub(crate) use progress::ProgressThinner;
-pub use queue::{LiveQueue, StoredRange};
+pub use queue::{LiveQueue, ReadBack, StoredRange};
 
 /// Bounds of what waits to be sent for one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,8 @@ pub struct LiveLimits {
     pub batch_time: Duration,
     /// Of progress that comes faster than this only the latest is shown.
     pub progress_time: Duration,
-    /// Whether each line of output is an event of its own, at once, as protocol 1 has it.
+    /// Whether each line of output is an event of its own, at once, as protocol 1 has it, and the oldest ones are left out
+    /// when there are too many.
     pub by_line: bool,
 }
 

@@ -16,6 +16,7 @@ use roboppi_ipc::{JobId, Leaked, ProcessIdentity};
 use roboppi_process::descendants::{
     Process, adopted, environment_variable, kill_trees, now_ticks, reap_adopted,
 };
+use roboppi_process::guard::has_been_told;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -132,7 +133,10 @@ impl Orphans {
             if begin.elapsed() >= SETTLE_TIME {
                 let living = self.kill(&dues, &mut left);
                 if begin.elapsed() >= PATIENCE {
-                    self.given_up.borrow_mut().extend(living.iter().map(|one| one.process));
+                    for one in &living {
+                        has_been_told(one.process);
+                        self.given_up.borrow_mut().insert(one.process);
+                    }
                     left.give_up(living);
                     return left;
                 }

@@ -92,7 +92,7 @@ where
     let news = Rc::new(Notify::new());
     let state = RefCell::new(CoreState::new(settings, adapters, clock, Rc::clone(&news)));
     let served = Rc::new(Served { state, clock, news, answered: Notify::new(), ended: Notify::new() });
-    served.state.borrow_mut().say_hello();
+    served.state.borrow_mut().greet();
 
     let orphans = served.state.borrow().orphans();
     {

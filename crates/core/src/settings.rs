@@ -24,6 +24,9 @@ pub struct CoreSettings {
     pub max_jobs: usize,
     /// Bounds of what waits to be sent, per job.
     pub live: LiveLimits,
+    /// Whether it says hello only after its peer did, because those who start a core so may know no hello and take the
+    /// first line for the answer to their first request.
+    pub awaits_hello: bool,
     /// `version` in the hello.
     pub version: String,
     /// Where the sockets of attempts are made ([`SocketPlace`](crate::mask::SocketPlace)); without it workers have
@@ -43,6 +46,7 @@ impl Default for CoreSettings {
             idle: Some(Duration::from_secs(15 * 60)),
             max_jobs: 1024,
             live: LiveLimits::default(),
+            awaits_hello: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sockets: None,
             trace: None,

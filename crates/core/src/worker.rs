@@ -9,14 +9,16 @@ mod drive;
 mod holders;
 mod idle;
 mod look;
+mod private;
 mod record;
 mod repetition;
+mod room;
 mod state;
 mod unspoken;
 mod whole;
 
-use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -39,6 +41,8 @@ use crate::live::{LiveEvent, LiveLimits};
 use crate::mask::Sockets;
 use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
 use budgets::Budgets;
+pub use private::remove_abandoned;
+use room::Room;
 use state::State;
 
 /// How a worker is run.
@@ -56,6 +60,8 @@ pub struct WorkerOptions {
     pub variables: VariablePolicy,
     /// Where it is recorded; without it in a private directory that goes with the handle.
     pub record: Option<RecordTarget>,
+    /// The directory of `record`, where its text is not exact.
+    pub record_dir: Option<PathBuf>,
     /// Whether its events are offered live.
     pub live: bool,
     /// Whether its output is among them.
@@ -68,8 +74,9 @@ impl WorkerOptions {
     /// What a task asks for. `now` is needed for its deadline.
     #[must_use]
     pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
-        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, .. } =
+        let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } =
             task.roboppi.clone().unwrap_or_default();
+        let record_dir = exact.and_then(|exact| exact.record_dir);
         let idle = idle_ms.map_or(settings.idle.filter(|_| task.worker_kind.is_agent()), |idle| {
             (idle > 0).then_some(Duration::from_millis(idle))
         });
@@ -81,6 +88,7 @@ impl WorkerOptions {
             idle,
             variables: environment.unwrap_or_default(),
             record,
+            record_dir: record_dir.map(|dir| OsString::from_vec(dir.bytes().to_owned()).into()),
             live: task.output_mode == OutputMode::Stream,
             stdio: stdio.unwrap_or(true),
             limits: settings.live,
@@ -123,8 +131,11 @@ pub struct WorkerHost {
     budgets: Rc<Budgets>,
     /// What must not be seen of what they write.
     pub secrets: Secrets,
+    /// Somebody was told that no more can be hidden.
+    told_of_full: Rc<Cell<bool>>,
     /// Where they may tell more of it.
     sockets: Option<Rc<Sockets>>,
+    room: Rc<Room>,
 }
 
 impl WorkerHost {
@@ -136,7 +147,9 @@ impl WorkerHost {
             orphans: Orphans::new(),
             budgets: Rc::default(),
             secrets: secrets_of_environment(),
+            told_of_full: Rc::default(),
             sockets: None,
+            room: Rc::default(),
         }
     }
 
@@ -145,16 +158,6 @@ impl WorkerHost {
     pub fn with_sockets_in(mut self, dir: PathBuf) -> Self {
         self.sockets = Some(Rc::new(Sockets::new(dir)));
         self
-    }
-}
-
-impl WorkerHost {
-    /// A text that does not come of the output of a worker, such as the command line of a process, as it may be seen.
-    pub(crate) fn without_secrets(&self, text: String) -> String {
-        match self.secrets.redact_str(&text) {
-            Cow::Owned(redacted) => redacted,
-            Cow::Borrowed(_) => text,
-        }
     }
 }
 

@@ -5,10 +5,8 @@ use serde_json::Value;
 
 use crate::{UtcMillis, decode_tagged};
 
-/// Which of a worker's two streams a text came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+/// Which of a worker's two streams a text came from. On the wire the two have kinds of events of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputStream {
     /// `stdout`.
     Stdout,
@@ -17,7 +15,7 @@ pub enum OutputStream {
 }
 
 impl OutputStream {
-    /// The word on the wire and on screen.
+    /// The word on screen.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +74,7 @@ pub enum WorkerEvent {
     Session(SessionInfo),
     /// The worker waits for something outside.
     Waiting(Waiting),
-    /// Live events that were shed; the record holds what they said.
+    /// Events that were left out: of the live ones, which the record may hold, or of the record itself.
     Gap(Gap),
     /// A kind of a newer version, or a line of a worker its adapter does not know.
     Unknown {
@@ -122,7 +120,8 @@ impl WorkerEvent {
         matches!(self, Self::Stdout(_) | Self::Stderr(_) | Self::TextDelta(_) | Self::ThinkingDelta(_))
     }
 
-    /// Whether the attempt's event file keeps it. Output is in the log, deltas and gaps exist live only.
+    /// Whether the attempt's event file keeps it. Output is in the log, deltas exist live only, and a gap is no event but the
+    /// absence of some.
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
         !self.may_be_shed() && !matches!(self, Self::Gap(_))
@@ -228,17 +227,16 @@ pub struct PlanItem {
     pub status: PlanStatus,
 }
 
-/// Where a thing an agent means to do is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum PlanStatus {
-    /// `pending`: not begun.
-    Pending,
-    /// `in_progress`: being done.
-    InProgress,
-    /// `completed`: done, or given up by the agent itself.
-    Completed,
+value_enum! {
+    /// Where a thing an agent means to do is.
+    pub enum PlanStatus {
+        /// `pending`: not begun.
+        Pending = "pending",
+        /// `in_progress`: being done.
+        InProgress = "in_progress",
+        /// `completed`: done, or given up by the agent itself.
+        Completed = "completed",
+    }
 }
 
 /// A change of one file.
@@ -293,17 +291,16 @@ pub struct ToolResult {
     pub duration_ms: Option<u64>,
 }
 
-/// What happened to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// `created`: it was not there before.
-    Created,
-    /// `modified`: it has other content.
-    Modified,
-    /// `deleted`: it is no longer there.
-    Deleted,
+value_enum! {
+    /// What happened to a file.
+    pub enum ChangeKind {
+        /// `created`: it was not there before.
+        Created = "created",
+        /// `modified`: it has other content.
+        Modified = "modified",
+        /// `deleted`: it is no longer there.
+        Deleted = "deleted",
+    }
 }
 
 /// Tokens and money. Totals of the attempt so far: they never fall.
@@ -363,24 +360,22 @@ pub struct Waiting {
     pub until: Option<UtcMillis>,
 }
 
-/// What a worker waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum WaitCause {
-    /// `retry`: a request failed and is made again.
-    Retry,
-    /// `rate_limit`: the service takes no more requests for now.
-    RateLimit,
-    /// `permission`: somebody must allow something.
-    Permission,
-    /// `other`: something else; also what a newer version means that this one does not know.
-    #[serde(other)]
-    Other,
+value_enum! {
+    /// What a worker waits for.
+    pub enum WaitCause {
+        /// `retry`: a request failed and is made again.
+        Retry = "retry",
+        /// `rate_limit`: the service takes no more requests for now.
+        RateLimit = "rate_limit",
+        /// `permission`: somebody must allow something.
+        Permission = "permission",
+        /// `other`: something else.
+        Other = "other",
+    }
 }
 
-/// What the live plane did not send. Both ranges are half open; the log holds the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was left out: of the live plane, or of an event file. Both ranges are half open; the log holds the bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
@@ -396,4 +391,19 @@ pub struct Gap {
     pub events: u64,
     /// `bytes` of output that were not sent.
     pub bytes: u64,
+    /// `recorded`: how many of `events` are of kinds that the event file keeps (tool calls, usage, patches …). With any of
+    /// these missing, whatever is counted from the others is a lower bound.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recorded: u64,
+    /// `atLeast`: the numbers are lower bounds, because whoever left something out did not say how much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The message of the `progress` that tells people, and peers of protocol 1, that output is being left out.
+pub const LOGS_TRUNCATED: &str = "(logs truncated)";

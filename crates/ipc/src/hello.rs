@@ -16,7 +16,8 @@ pub const CAPABILITY_MASK: &str = "mask";
 pub struct Hello {
     /// `protocol`: versions it understands.
     pub protocol: ProtocolRange,
-    /// `capabilities`: names of optional abilities. A supervisor that says `mask` is told values by `mask`.
+    /// `capabilities`: names of optional abilities. A supervisor that says `mask` is told values by `mask`; a
+    /// core that says `exact` takes what is not UTF-8 byte for byte.
     #[serde(default)]
     pub capabilities: Vec<String>,
     /// `version` of the program.

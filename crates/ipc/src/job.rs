@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{JobId, UtcMillis};
+use crate::{ExactValues, JobId, UtcMillis};
 
 /// A unit of work as it is submitted (`submit_job`, `request_permit`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,21 +43,20 @@ impl Job {
     }
 }
 
-/// `type` of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum JobType {
-    /// `LLM`: a question to a model.
-    Llm,
-    /// `TOOL`: a call of a tool.
-    Tool,
-    /// `WORKER_TASK`: the only type a core executes.
-    WorkerTask,
-    /// `PLUGIN_EVENT`: something for a plugin.
-    PluginEvent,
-    /// `MAINTENANCE`: housekeeping.
-    Maintenance,
+value_enum! {
+    /// `type` of a job.
+    pub enum JobType {
+        /// `LLM`: a question to a model.
+        Llm = "LLM",
+        /// `TOOL`: a call of a tool.
+        Tool = "TOOL",
+        /// `WORKER_TASK`: the only type a core executes.
+        WorkerTask = "WORKER_TASK",
+        /// `PLUGIN_EVENT`: something for a plugin.
+        PluginEvent = "PLUGIN_EVENT",
+        /// `MAINTENANCE`: housekeeping.
+        Maintenance = "MAINTENANCE",
+    }
 }
 
 /// `priority` of a job.
@@ -71,15 +70,14 @@ pub struct Priority {
     pub class: PriorityClass,
 }
 
-/// `class` of a priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PriorityClass {
-    /// `INTERACTIVE`: somebody waits for it.
-    Interactive,
-    /// `BATCH`: nobody does; such jobs wait first when the core is loaded.
-    Batch,
+value_enum! {
+    /// `class` of a priority.
+    pub enum PriorityClass {
+        /// `INTERACTIVE`: somebody waits for it.
+        Interactive = "INTERACTIVE",
+        /// `BATCH`: nobody does; such jobs wait first when the core is loaded.
+        Batch = "BATCH",
+    }
 }
 
 /// `limits` of a job.
@@ -165,102 +163,56 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// Which program does the work (`workerKind`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum WorkerKind {
-    /// `CODEX_CLI`: an agent.
-    CodexCli,
-    /// `CLAUDE_CODE`: an agent.
-    ClaudeCode,
-    /// `OPENCODE`: an agent.
-    #[serde(rename = "OPENCODE")]
-    OpenCode,
-    /// `GEMINI`: an agent; protocol 2 only.
-    Gemini,
-    /// `CUSTOM`: a shell command.
-    Custom,
-}
-
-impl WorkerKind {
-    /// Every kind, in the order of the reference.
-    pub const ALL: [Self; 5] = [Self::CodexCli, Self::ClaudeCode, Self::OpenCode, Self::Gemini, Self::Custom];
-
-    /// The name on the wire and in workflow files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CodexCli => "CODEX_CLI",
-            Self::ClaudeCode => "CLAUDE_CODE",
-            Self::OpenCode => "OPENCODE",
-            Self::Gemini => "GEMINI",
-            Self::Custom => "CUSTOM",
-        }
+value_enum! {
+    /// Which program does the work (`workerKind`).
+    pub enum WorkerKind {
+        /// `CODEX_CLI`: an agent.
+        CodexCli = "CODEX_CLI",
+        /// `CLAUDE_CODE`: an agent.
+        ClaudeCode = "CLAUDE_CODE",
+        /// `OPENCODE`: an agent.
+        OpenCode = "OPENCODE",
+        /// `GEMINI`: an agent; protocol 2 only.
+        Gemini = "GEMINI",
+        /// `CUSTOM`: a shell command.
+        Custom = "CUSTOM",
     }
 }
 
 impl WorkerKind {
-    /// Whether it is an agent, and not a command.
+    /// Whether it is an agent, and not a command. A kind that is not known is: there is one kind of commands.
     #[must_use]
     pub const fn is_agent(self) -> bool {
         !matches!(self, Self::Custom)
     }
 }
 
-impl fmt::Display for WorkerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+value_enum! {
+    /// What a worker may do (`capabilities`).
+    pub enum Capability {
+        /// `READ`: read files.
+        Read = "READ",
+        /// `EDIT`: change files.
+        Edit = "EDIT",
+        /// `RUN_TESTS`: run tests.
+        RunTests = "RUN_TESTS",
+        /// `RUN_COMMANDS`: run any command.
+        RunCommands = "RUN_COMMANDS",
+        /// `MAILBOX`: exchange messages with other agents.
+        Mailbox = "MAILBOX",
+        /// `TASKS`: take and give tasks.
+        Tasks = "TASKS",
     }
 }
 
-/// What a worker may do (`capabilities`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Capability {
-    /// `READ`: read files.
-    Read,
-    /// `EDIT`: change files.
-    Edit,
-    /// `RUN_TESTS`: run tests.
-    RunTests,
-    /// `RUN_COMMANDS`: run any command.
-    RunCommands,
-    /// `MAILBOX`: exchange messages with other agents.
-    Mailbox,
-    /// `TASKS`: take and give tasks.
-    Tasks,
-}
-
-impl Capability {
-    /// Every capability, in the order of the reference.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Edit, Self::RunTests, Self::RunCommands, Self::Mailbox, Self::Tasks];
-
-    /// The name on the wire and in workflow files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "READ",
-            Self::Edit => "EDIT",
-            Self::RunTests => "RUN_TESTS",
-            Self::RunCommands => "RUN_COMMANDS",
-            Self::Mailbox => "MAILBOX",
-            Self::Tasks => "TASKS",
-        }
+value_enum! {
+    /// Whether a worker's events are sent while it runs (`outputMode`).
+    pub enum OutputMode {
+        /// `STREAM`: `job_event`s while it runs.
+        Stream = "STREAM",
+        /// `BATCH`: only the result.
+        Batch = "BATCH",
     }
-}
-
-/// Whether a worker's events are sent while it runs (`outputMode`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OutputMode {
-    /// `STREAM`: `job_event`s while it runs.
-    Stream,
-    /// `BATCH`: only the result.
-    Batch,
 }
 
 /// `budget` of a worker task.
@@ -298,8 +250,8 @@ pub struct JobOptions {
     /// `graceMs`: time between TERM and KILL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<u64>,
-    /// `redact`: values that must not be seen in anything the core records or sends. They are never traced and never
-    /// recorded.
+    /// `redact`: values that must not be seen in any free text the core records or sends: output, messages, what agents say.
+    /// Keys, kinds, ids and names stay as they are. They are never traced and never recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact: Vec<SecretText>,
     /// `environment`: which variables of the core's environment the worker is given; absent for all.
@@ -315,6 +267,9 @@ pub struct JobOptions {
     /// `drainMs`: time pipes may stay open after the worker's exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_ms: Option<u64>,
+    /// `exact`: what of the task is not UTF-8, byte for byte. Only for cores that say `exact` among their capabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactValues>,
 }
 
 /// Which variables of its environment a core gives to a worker (`payload.roboppi.environment`). What the task itself sets
@@ -423,18 +378,23 @@ impl Default for RecordLimits {
     }
 }
 
-/// What is done when a log exceeds its limit (`over`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum OverLimit {
-    /// `truncate`: its beginning and its end are kept, and what is between them is counted.
-    #[default]
-    Truncate,
-    /// `warn`: it is kept whole, and that is said once.
-    Warn,
-    /// `kill`: as `truncate`, and the worker is ended.
-    Kill,
+value_enum! {
+    /// What is done when a log exceeds its limit (`over`).
+    pub enum OverLimit {
+        /// `truncate`: its beginning and its end are kept, and what is between them is counted.
+        Truncate = "truncate",
+        /// `warn`: it is kept whole, and that is said once.
+        Warn = "warn",
+        /// `kill`: as `truncate`, and the worker is ended.
+        Kill = "kill",
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "the macro derives no default")]
+impl Default for OverLimit {
+    fn default() -> Self {
+        Self::Truncate
+    }
 }
 
 #[cfg(test)]

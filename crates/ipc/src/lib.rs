@@ -5,10 +5,17 @@
 //! first line of each side ([`Hello`]) and the bookkeeping of requests ([`PendingRequests`]).
 //! It does no I/O and reads no clock; the feature `io` adds [`io`], which moves the bytes.
 //!
+//! Values that are words are declared by [`value_enum!`], and objects that have a tag are read by [`decode_tagged`], so that a
+//! word of a later version is kept and shown, and what is around it is read.
+//!
 //! Field names are those of the wire: camelCase, absent rather than `null`, unknown fields ignored.
+
+#[macro_use]
+mod value;
 
 mod decode;
 mod event;
+mod exact;
 mod framer;
 mod hello;
 mod id;
@@ -21,13 +28,15 @@ mod pending;
 mod permit;
 mod result;
 mod tagged;
+mod text;
 mod time;
 
 pub use decode::{DecodeError, DecodeErrorKind, decode};
 pub use event::{
-    AgentDelta, AgentText, ChangeKind, Gap, OutputStream, Patch, PlanItem, PlanStatus, Progress, SessionInfo,
-    ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
+    AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, OutputStream, Patch, PlanItem, PlanStatus,
+    Progress, SessionInfo, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
 };
+pub use exact::{CAPABILITY_EXACT, ExactValues, HexBytes};
 pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
 pub use hello::{
     CAPABILITY_MASK, CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessIdentity, ProtocolRange,
@@ -47,6 +56,9 @@ pub use pending::{PendingRequests, Settled};
 pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens};
 pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
+    signal_name,
 };
-pub use tagged::decode_tagged;
+pub use tagged::{UnknownTagged, decode_tagged, decode_tagged_by};
+pub use text::FreeText;
 pub use time::{Mono, UtcMillis};
+pub use value::{__value, Word};

@@ -281,17 +281,16 @@ pub struct JobCompleted {
     pub error_class: Option<ErrorClass>,
 }
 
-/// `outcome` of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum JobOutcome {
-    /// `succeeded`: the work is done.
-    Succeeded,
-    /// `failed`: it is not, or there was no worker.
-    Failed,
-    /// `cancelled`: ended because it was asked to.
-    Cancelled,
+value_enum! {
+    /// `outcome` of a job.
+    pub enum JobOutcome {
+        /// `succeeded`: the work is done.
+        Succeeded = "succeeded",
+        /// `failed`: it is not, or there was no worker.
+        Failed = "failed",
+        /// `cancelled`: ended because it was asked to.
+        Cancelled = "cancelled",
+    }
 }
 
 /// `core_event`.
@@ -374,22 +373,21 @@ impl<'de> Deserialize<'de> for CoreEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mask {
-    /// `value`: must not be seen in anything the supervisor records or shows from now on; it belongs into `redact` of
-    /// every later job.
+    /// `value`: must not be seen in any free text the supervisor records or shows from now on; it belongs into `redact`
+    /// of every later job.
     pub value: SecretText,
 }
 
-/// Where a worker is on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum EndingPhase {
-    /// `terminating`: TERM was sent, the grace time runs.
-    Terminating,
-    /// `killing`: KILL was sent.
-    Killing,
-    /// `draining`: it has ended, something holds its pipes.
-    Draining,
+value_enum! {
+    /// Where a worker is on its way out.
+    pub enum EndingPhase {
+        /// `terminating`: TERM was sent, the grace time runs.
+        Terminating = "terminating",
+        /// `killing`: KILL was sent.
+        Killing = "killing",
+        /// `draining`: it has ended, something holds its pipes.
+        Draining = "draining",
+    }
 }
 
 /// `escalation`. Its content is passed on as it is.

@@ -41,17 +41,16 @@ pub struct Tokens {
     pub cost_budget: Option<f64>,
 }
 
-/// State of a circuit breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CircuitState {
-    /// `CLOSED`: jobs pass.
-    Closed,
-    /// `HALF_OPEN`: one probe passes.
-    HalfOpen,
-    /// `OPEN`: jobs are refused.
-    Open,
+value_enum! {
+    /// State of a circuit breaker.
+    pub enum CircuitState {
+        /// `CLOSED`: jobs pass.
+        Closed = "CLOSED",
+        /// `HALF_OPEN`: one probe passes.
+        HalfOpen = "HALF_OPEN",
+        /// `OPEN`: jobs are refused.
+        Open = "OPEN",
+    }
 }
 
 /// `rejection` of a `permit_rejected`.
@@ -65,37 +64,32 @@ pub struct PermitRejection {
     pub detail: Option<String>,
 }
 
-/// `reason` of a rejection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RejectionReason {
-    /// `QUEUE_STALL`: queues stand still. Our core does not say it.
-    QueueStall,
-    /// `CIRCUIT_OPEN`: the provider failed too often.
-    CircuitOpen,
-    /// `RATE_LIMIT`: too many permits in the last second.
-    RateLimit,
-    /// `GLOBAL_SHED`: overloaded.
-    GlobalShed,
-    /// `FATAL_MODE`: the core is shutting down or broken.
-    FatalMode,
-    /// `BUDGET_EXHAUSTED`: attempts or cost used up.
-    BudgetExhausted,
-    /// `CONCURRENCY_LIMIT`: no free slot.
-    ConcurrencyLimit,
-    /// `DUPLICATE_PERMIT`: the job has a permit already.
-    DuplicatePermit,
-    /// `DEFERRED`: busy, ask again.
-    Deferred,
-    /// A reason this version does not know; treated as "ask again".
-    #[serde(other)]
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Unknown,
+value_enum! {
+    /// `reason` of a rejection.
+    pub enum RejectionReason {
+        /// `QUEUE_STALL`: queues stand still. Our core does not say it.
+        QueueStall = "QUEUE_STALL",
+        /// `CIRCUIT_OPEN`: the provider failed too often.
+        CircuitOpen = "CIRCUIT_OPEN",
+        /// `RATE_LIMIT`: too many permits in the last second.
+        RateLimit = "RATE_LIMIT",
+        /// `GLOBAL_SHED`: overloaded.
+        GlobalShed = "GLOBAL_SHED",
+        /// `FATAL_MODE`: the core is shutting down or broken.
+        FatalMode = "FATAL_MODE",
+        /// `BUDGET_EXHAUSTED`: attempts or cost used up.
+        BudgetExhausted = "BUDGET_EXHAUSTED",
+        /// `CONCURRENCY_LIMIT`: no free slot.
+        ConcurrencyLimit = "CONCURRENCY_LIMIT",
+        /// `DUPLICATE_PERMIT`: the job has a permit already.
+        DuplicatePermit = "DUPLICATE_PERMIT",
+        /// `DEFERRED`: busy, ask again.
+        Deferred = "DEFERRED",
+    }
 }
 
 impl RejectionReason {
-    /// Whether asking again can never help.
+    /// Whether asking again can never help. Of a reason that is not known nobody can say so.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::BudgetExhausted | Self::FatalMode | Self::DuplicatePermit)

@@ -51,97 +51,126 @@ impl WorkerResult {
     }
 }
 
-/// `status` of a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum WorkerStatus {
-    /// `SUCCEEDED`: exit code and the worker's own end agree on success.
-    Succeeded,
-    /// `FAILED`: it ended by itself, or by a limit, and did not succeed.
-    Failed,
-    /// `CANCELLED`: ended because it was asked to.
-    Cancelled,
-}
-
-/// Why a failure happened, as far as retrying is concerned (`errorClass`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ErrorClass {
-    /// `RETRYABLE_TRANSIENT`: trying again may help.
-    RetryableTransient,
-    /// `RETRYABLE_RATE_LIMIT`: a service wants fewer requests.
-    RetryableRateLimit,
-    /// `RETRYABLE_NETWORK`: a service could not be reached.
-    RetryableNetwork,
-    /// `RETRYABLE_SERVICE`: a service failed.
-    RetryableService,
-    /// `NON_RETRYABLE_LINT`: a check of the code failed.
-    NonRetryableLint,
-    /// `NON_RETRYABLE_TEST`: a test failed.
-    NonRetryableTest,
-    /// `FATAL`: never retried.
-    Fatal,
-    /// `NON_RETRYABLE`: trying again does not help. A class that is not known is taken for this one.
-    #[serde(other)]
-    NonRetryable,
-}
-
-impl ErrorClass {
-    /// The name on the wire.
+impl WorkerResult {
+    /// How the process of the worker ended, for people: `exit code 2`, `killed by SIGSEGV`. `None` when there was
+    /// none, or a core of protocol 1 does not say.
+    ///
+    /// A SIGKILL that roboppi did not send comes most often from a system that is out of memory, and that is said.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RetryableTransient => "RETRYABLE_TRANSIENT",
-            Self::RetryableRateLimit => "RETRYABLE_RATE_LIMIT",
-            Self::RetryableNetwork => "RETRYABLE_NETWORK",
-            Self::RetryableService => "RETRYABLE_SERVICE",
-            Self::NonRetryable => "NON_RETRYABLE",
-            Self::NonRetryableLint => "NON_RETRYABLE_LINT",
-            Self::NonRetryableTest => "NON_RETRYABLE_TEST",
-            Self::Fatal => "FATAL",
-        }
+    pub fn exit_words(&self) -> Option<String> {
+        let details = self.details.as_deref();
+        let Some(signal) = details.and_then(|details| details.signal) else {
+            return self.exit_code.map(|code| format!("exit code {code}"));
+        };
+        let name = signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned);
+        let unasked = details.is_some_and(|details| !details.killed && details.cancel_reason.is_none());
+        let hint = if signal == SIGKILL && unasked { " (out of memory?)" } else { "" };
+        Some(format!("killed by {name}{hint}"))
     }
 }
 
-/// Why an attempt or a run was ended before its own end, mildest first. It may only become more severe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum CancelReason {
-    /// `user`: a person asked, by key, signal or request.
-    User,
-    /// `timeout`: its time was over.
-    Timeout,
-    /// `budget`: its bytes or its money were used up.
-    Budget,
-    /// `parent`: what owns it went away or was told to end.
-    Parent,
-    /// `lost`: the core died; the outcome is unknown.
-    Lost,
+const SIGKILL: i32 = 9;
+
+/// The name of a signal of Linux, by its number: `SIGKILL` for 9. `None` for real-time signals.
+#[must_use]
+pub fn signal_name(number: i32) -> Option<&'static str> {
+    const NAMES: [&str; 31] = [
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGVTALRM",
+        "SIGPROF",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGPWR",
+        "SIGSYS",
+    ];
+    NAMES.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
+}
+
+value_enum! {
+    /// `status` of a result.
+    pub enum WorkerStatus {
+        /// `SUCCEEDED`: exit code and the worker's own end agree on success.
+        Succeeded = "SUCCEEDED",
+        /// `FAILED`: it ended by itself, or by a limit, and did not succeed.
+        Failed = "FAILED",
+        /// `CANCELLED`: ended because it was asked to.
+        Cancelled = "CANCELLED",
+    }
+}
+
+value_enum! {
+    /// Why a failure happened, as far as retrying is concerned (`errorClass`).
+    pub enum ErrorClass {
+        /// `RETRYABLE_TRANSIENT`: trying again may help.
+        RetryableTransient = "RETRYABLE_TRANSIENT",
+        /// `RETRYABLE_RATE_LIMIT`: a service wants fewer requests.
+        RetryableRateLimit = "RETRYABLE_RATE_LIMIT",
+        /// `RETRYABLE_NETWORK`: a service could not be reached.
+        RetryableNetwork = "RETRYABLE_NETWORK",
+        /// `RETRYABLE_SERVICE`: a service failed.
+        RetryableService = "RETRYABLE_SERVICE",
+        /// `NON_RETRYABLE_LINT`: a check of the code failed.
+        NonRetryableLint = "NON_RETRYABLE_LINT",
+        /// `NON_RETRYABLE_TEST`: a test failed.
+        NonRetryableTest = "NON_RETRYABLE_TEST",
+        /// `FATAL`: never retried.
+        Fatal = "FATAL",
+        /// `NON_RETRYABLE`: trying again does not help. A class that is not known is taken for this one, and shown as it is.
+        NonRetryable = "NON_RETRYABLE",
+    }
+}
+
+value_enum! {
+    /// Why an attempt or a run was ended before its own end, mildest first. It may only become more severe; a reason that
+    /// is not known gives way to any other.
+    pub enum CancelReason {
+        /// `user`: a person asked, by key, signal or request.
+        User = "user",
+        /// `timeout`: its time was over.
+        Timeout = "timeout",
+        /// `budget`: its bytes or its money were used up.
+        Budget = "budget",
+        /// `parent`: what owns it went away or was told to end.
+        Parent = "parent",
+        /// `lost`: the core died; the outcome is unknown.
+        Lost = "lost",
+    }
 }
 
 impl CancelReason {
-    /// The word on the wire and on screen.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Timeout => "timeout",
-            Self::Budget => "budget",
-            Self::Parent => "parent",
-            Self::Lost => "lost",
-        }
-    }
-
-    /// Reads the free text of a `cancel_job`; text of an old runner means a person or its program asked.
+    /// Reads the free text of a `cancel_job`. A word is a reason, also one that is not known; a sentence of an old runner
+    /// means a person or its program asked.
     #[must_use]
     pub fn from_wire(text: &str) -> Self {
-        [Self::Timeout, Self::Budget, Self::Parent, Self::Lost]
-            .into_iter()
-            .find(|reason| reason.name() == text)
-            .unwrap_or(Self::User)
+        let of_a_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        match Self::from_name(text) {
+            Self::Unknown(_) if text.is_empty() || !text.bytes().all(of_a_word) => Self::User,
+            reason => reason,
+        }
     }
 }
 
@@ -265,4 +294,49 @@ pub struct Leaked {
     pub process: ProcessIdentity,
     /// `command`: its command line, shortened.
     pub command: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Word;
+
+    fn ended(signal: Option<i32>, killed: bool) -> Option<String> {
+        let details = ResultDetails { signal, killed, ..ResultDetails::default() };
+        let exit_code = Some(signal.map_or(2, |signal| 128 + signal));
+        let result = WorkerResult {
+            exit_code,
+            details: Some(Box::new(details)),
+            ..WorkerResult::of_status(WorkerStatus::Failed)
+        };
+        result.exit_words()
+    }
+
+    #[test]
+    fn a_signal_is_called_by_its_name_and_an_exit_code_by_its_number() {
+        assert_eq!(ended(None, false).as_deref(), Some("exit code 2"));
+        assert_eq!(ended(Some(9), false).as_deref(), Some("killed by SIGKILL (out of memory?)"));
+        assert_eq!(ended(Some(9), true).as_deref(), Some("killed by SIGKILL"));
+        assert_eq!(ended(Some(11), false).as_deref(), Some("killed by SIGSEGV"));
+        assert_eq!(ended(Some(40), false).as_deref(), Some("killed by signal 40"));
+        assert_eq!(WorkerResult::of_status(WorkerStatus::Failed).exit_words(), None);
+        assert_eq!((signal_name(1), signal_name(31), signal_name(0)), (Some("SIGHUP"), Some("SIGSYS"), None));
+    }
+
+    #[test]
+    fn a_word_is_a_reason_and_a_sentence_means_that_somebody_asked() {
+        for (text, reason) in [
+            ("timeout", CancelReason::Timeout),
+            ("lost", CancelReason::Lost),
+            ("user", CancelReason::User),
+            ("quota_2", CancelReason::Unknown(Word::new("quota_2"))),
+            ("", CancelReason::User),
+            ("step:lint aborted", CancelReason::User),
+            ("Aborted", CancelReason::User),
+        ] {
+            assert_eq!(CancelReason::from_wire(text), reason, "{text}");
+        }
+        let unknown = CancelReason::from_name("quota");
+        assert!(CancelReason::ALL.iter().all(|known| *known > unknown), "it gives way to any other");
+    }
 }

@@ -50,6 +50,11 @@ impl Base {
         self.with("events.jsonl")
     }
 
+    /// Where the events were given up to keep within their budget.
+    pub(crate) fn events_hole(&self) -> PathBuf {
+        self.with("events.hole")
+    }
+
     fn with(&self, extension: &str) -> PathBuf {
         self.step_dir.join(format!("{}.{extension}", self.name))
     }

@@ -49,13 +49,10 @@ impl BlobWriter {
             return Ok(Some(name));
         }
         let is_run_full = self.usage.as_ref().is_some_and(|usage| !usage.has_room(len));
-        if is_run_full || self.written.saturating_add(len) > self.limits.events(false) {
+        if is_run_full || self.written.saturating_add(len) > self.limits.events() {
             return Ok(None);
         }
-        match files::create_new_dir(&self.dir) {
-            Err(RecordError::Exists { .. }) | Ok(()) => {}
-            Err(error) => return Err(error),
-        }
+        files::ensure_dir_in_run(&self.dir)?;
         let dir = File::open(&self.dir).map_err(RecordError::io("open", &self.dir))?;
         self.disk.look(&dir, &path, len)?;
         files::place(&path, content)?;
@@ -77,6 +74,11 @@ pub(crate) fn read(run_dir: &Path, name: &str) -> Result<Option<Vec<u8>>, Record
     let mut content = Vec::new();
     file.take(LARGEST).read_to_end(&mut content).map_err(RecordError::io("read", &path))?;
     Ok((name_of(&content) == name).then_some(content))
+}
+
+/// The hash of what is in a file of a run directory, when that is its name.
+pub(crate) fn hash_in(path: &str) -> Option<&str> {
+    path.strip_prefix(DIR)?.strip_prefix('/').filter(|name| is_name(name))
 }
 
 /// Whether a text can be the name of a value. Nothing else becomes a part of a path.

@@ -9,22 +9,35 @@ use nix::sys::statvfs::fstatvfs;
 
 use crate::RecordError;
 
+/// Bytes that are read at once to look at all of a file.
+pub(crate) const MOST_PIECE: u64 = 256 * 1024;
+
 /// Leaves the disk to others when it is nearly full.
 #[derive(Debug)]
-pub(crate) struct DiskWatch {
+pub struct DiskWatch {
     least: u64,
     /// Bytes that may be written before the disk is looked at again.
     until_look: u64,
 }
 
 impl DiskWatch {
-    /// `least` bytes are to stay free.
-    pub(crate) const fn new(least: u64) -> Self {
+    /// `least` bytes are to stay free; 0 for no limit.
+    #[must_use]
+    pub const fn new(least: u64) -> Self {
         Self { least, until_look: 0 }
     }
 
-    /// Refuses `more` bytes for `file` when too little would stay free.
-    pub(crate) fn look(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
+    /// The same with a first look only after so many bytes.
+    #[must_use]
+    pub const fn after(self, bytes: u64) -> Self {
+        Self { until_look: bytes, ..self }
+    }
+
+    /// Refuses `more` bytes for `file`, of which `path` is the name for people, when too little would stay free.
+    ///
+    /// # Errors
+    /// [`RecordError::DiskFull`], and when the system does not say how much is free.
+    pub fn look(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
         /// Bytes between two looks.
         const FAR: u64 = 16 * 1024 * 1024;
 
@@ -49,6 +62,97 @@ fn free(file: &File) -> io::Result<u64> {
     #[allow(clippy::useless_conversion, clippy::allow_attributes, reason = "not useless everywhere")]
     let (blocks, size) = (u64::from(disk.blocks_available()), u64::from(disk.fragment_size()));
     Ok(blocks.saturating_mul(size))
+}
+
+/// Room on the disk that a file keeps ahead of its end, so that it can still grow a little when the disk is full. Where
+/// the file system cannot do this there is none.
+#[derive(Debug)]
+pub(crate) struct Reserve {
+    ahead: u64,
+    /// Where the room ends.
+    until: u64,
+    /// Bytes that were reserved last.
+    granted: u64,
+    is_possible: bool,
+}
+
+impl Reserve {
+    /// `ahead` bytes are to be there, and never less than half of them unless the disk is full.
+    pub(crate) const fn new(ahead: u64) -> Self {
+        Self { ahead, until: 0, granted: 0, is_possible: true }
+    }
+
+    /// Makes room again for a file that is `len` bytes long, when too little is left. On a full disk that is tried again
+    /// the next time.
+    pub(crate) fn renew(&mut self, file: &File, len: u64) {
+        /// Less is not worth a call.
+        const LEAST: u64 = 4 * 1024;
+
+        let mut ahead = self.ahead;
+        while self.is_possible && ahead >= LEAST && len + ahead / 2 > self.until {
+            match allocate(file, len, ahead) {
+                Ok(()) => (self.until, self.granted) = (len + ahead, ahead),
+                Err(error) if is_full(&error) => ahead /= 2,
+                Err(_) => self.is_possible = false,
+            }
+        }
+    }
+
+    /// As if the disk were full from now on. Gives where the room ends; 0 when there is none.
+    #[cfg(test)]
+    pub(crate) const fn stop_here(&mut self) -> u64 {
+        self.ahead = 0;
+        self.until
+    }
+
+    /// Whether there was never any room, though the file system can reserve it.
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.is_possible && self.ahead > 0 && self.until == 0
+    }
+
+    /// Whether so little is left behind `len` bytes, on a disk that is full, that it is for the end of the file.
+    pub(crate) const fn is_for_the_end(&self, len: u64) -> bool {
+        self.is_possible && self.until > 0 && len + self.granted / 4 > self.until
+    }
+
+    /// Gives back what is left of the room behind the `len` bytes of a file that grows no more.
+    pub(crate) fn release(&mut self, file: &File, len: u64) {
+        if std::mem::take(&mut self.until) > len {
+            // It only takes room.
+            let _ = file.set_len(len);
+        }
+    }
+}
+
+/// Whether so many bytes can be written to a file at an offset, as far as the file system says so beforehand.
+pub(crate) fn has_room(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    match allocate(file, offset, bytes) {
+        Err(error) if is_full(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether something could not be written for want of room: on the disk, of the quota, or below the largest size a file
+/// may have.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero)
+}
+
+/// Takes blocks for a range of a file, whose length stays.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, from: u64, len: u64) -> io::Result<()> {
+    use nix::fcntl::{FallocateFlags, fallocate};
+
+    let offset = |bytes: u64| i64::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
+    Ok(fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset(from)?, offset(len)?)?)
+}
+
+/// Takes blocks for a range of a file, which this system cannot.
+#[cfg(not(target_os = "linux"))]
+fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Gives the blocks of a range back. The file keeps its length, and reads as zeros there.

@@ -41,6 +41,15 @@ pub enum RecordError {
         /// What is there.
         path: PathBuf,
     },
+    /// Something in the place of a file or directory of the record that roboppi did not put there.
+    #[error(
+        "{} is a symbolic link or a special file; a record holds neither, so it was not followed and not read",
+        path.display()
+    )]
+    NotPlain {
+        /// What is there.
+        path: PathBuf,
+    },
     /// The disk is nearly full, and what is left belongs to others.
     #[error(
         "{} is not written any further: {free} bytes are free on its disk, and {least} are to stay free; make room, \
@@ -121,6 +130,18 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// Whether a file is not what was written, rather than not to be had.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        use io::ErrorKind::{InvalidData, UnexpectedEof};
+
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), InvalidData | UnexpectedEof),
+            Self::BadJson { .. } | Self::BadBase { .. } | Self::NotPlain { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Turns an error of the system into one with a place, for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

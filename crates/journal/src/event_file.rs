@@ -1,6 +1,5 @@
 //! The event file of an attempt: what its worker did, except its output.
 
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -8,26 +7,39 @@ use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
 use roboppi_run::AttemptRecord;
 
 use crate::base::Base;
-use crate::disk::DiskWatch;
+use crate::disk::{DiskWatch, give_back};
+use crate::hole::HoleWriter;
 use crate::line_file::LineFile;
-use crate::{LogLimits, RecordError, RunUsage, files};
+use crate::rotation::{Place, Rotation};
+use crate::{Bound, LogLimits, RecordError, RunUsage, files};
 
 /// Appends the events of one attempt to `<base>.events.jsonl`. The file is made with the first event.
 ///
-/// Within bounds it holds the first events, and when there are more than fit, one gap that counts those that are
-/// missing, written at the end. Events after the bound may be worth less than the first ones, but a file with a
-/// hole in the middle could not be read while it grows.
+/// Within bounds it holds the first events and the last ones. What is between them is given back to the file system, and
+/// `<base>.events.hole` says where that is and how many events were before its end. The file keeps its length, so places in it
+/// stay true. Where a file system cannot do that, only the first events are kept.
+///
+/// Events that could not be written are counted by a `gap` in their place, as soon as something can be written.
 #[derive(Debug)]
 pub struct EventFileWriter {
     base: Base,
     lines: Option<LineFile>,
-    limits: LogLimits,
     usage: Option<Rc<RunUsage>>,
     disk: DiskWatch,
+    rotation: Rotation,
+    holes: HoleWriter,
+    /// Whether the file system can give back a part of a file, once that was tried.
+    can_give_back: Option<bool>,
+    /// Events that the file holds or tells of.
+    events: u64,
+    /// Events behind those, of which nothing is in the file yet.
     left_out: Option<LeftOut>,
-    /// The bound was reached.
+    /// The bound was reached, and nothing could be given up for what came.
     full: bool,
 }
+
+/// Room that is reserved, so that it can be said on a full disk what is missing.
+const AHEAD: u64 = 4 * 1024;
 
 /// Events that are not in the file.
 #[derive(Debug)]
@@ -36,30 +48,26 @@ struct LeftOut {
     gap: Gap,
 }
 
-/// What the last line of an event file says is missing.
-pub(crate) fn left_out(path: &Path) -> Result<Option<Gap>, RecordError> {
-    /// A line that tells of a gap is much shorter.
-    const END: u64 = 4 * 1024;
-    let Some(file) = files::open_read(path)? else { return Ok(None) };
-    let len = file.metadata().map_err(RecordError::io("read", path))?.len();
-    let from = len.saturating_sub(END);
-    let mut end = vec![0; (len - from) as usize];
-    file.read_exact_at(&mut end, from).map_err(RecordError::io("read", path))?;
-    let last = end.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
-    let record = last.and_then(|line| serde_json::from_slice::<AttemptRecord>(line).ok());
-    Ok(record.and_then(|record| match record.event {
-        WorkerEvent::Gap(gap) => Some(gap),
-        _ => None,
-    }))
-}
-
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppendedEvent {
-    /// Where in the file it begins; `None` when it was left out, because there is no room for more.
+    /// Where in the file it begins; `None` when it was left out, because there is no room for it.
     pub offset: Option<u64>,
     /// Its length in bytes, whether or not it is there.
     pub len: u64,
+    /// Events of the attempt before it.
+    pub before: u64,
+}
+
+/// A part of an event file that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUpEvents {
+    /// Offset of its first byte.
+    pub from: u64,
+    /// Offset behind its last byte.
+    pub to: u64,
+    /// Events before its end.
+    pub before: u64,
 }
 
 impl EventFileWriter {
@@ -82,8 +90,18 @@ impl EventFileWriter {
         usage: Option<Rc<RunUsage>>,
     ) -> Result<Self, RecordError> {
         let base = Base::parse(run_dir, base)?;
-        let disk = DiskWatch::new(limits.min_free);
-        Ok(Self { base, lines: None, limits, usage, disk, left_out: None, full: false })
+        Ok(Self {
+            holes: HoleWriter::new(base.events_hole()),
+            base,
+            lines: None,
+            usage,
+            disk: DiskWatch::new(limits.min_free),
+            rotation: Rotation::new(limits.events()),
+            can_give_back: None,
+            events: 0,
+            left_out: None,
+            full: false,
+        })
     }
 
     /// Appends one event. Returns when the system has taken it. Whether an event belongs into the file is
@@ -100,51 +118,161 @@ impl EventFileWriter {
         appended
     }
 
-    fn write(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
-        let lines = match &mut self.lines {
-            Some(lines) => lines,
+    /// Notes that events never came: `gap` says which. It is the caller's that nothing is told twice.
+    ///
+    /// # Errors
+    /// When it cannot be written now. It is written with what comes next.
+    pub fn append_gap(&mut self, ts: UtcMillis, gap: Gap) -> Result<(), RecordError> {
+        match &mut self.left_out {
+            Some(left_out) => {
+                left_out.ts = ts;
+                left_out.gap.to_seq = gap.to_seq;
+                left_out.gap.to_offset = gap.to_offset;
+                left_out.gap.events += gap.events;
+                left_out.gap.recorded += gap.recorded;
+                left_out.gap.at_least |= gap.at_least;
+            }
+            None => self.left_out = Some(LeftOut { ts, gap }),
+        }
+        self.open()?;
+        self.tell_left_out(LineFile::write_encoded)
+    }
+
+    fn open(&mut self) -> Result<&mut LineFile, RecordError> {
+        match &mut self.lines {
+            Some(lines) => Ok(lines),
             empty => {
                 files::ensure_step_dir(self.base.step_dir())?;
                 let path = self.base.events();
-                empty.insert(LineFile::new(files::create_append(&path)?, path, 0))
+                Ok(empty.insert(LineFile::new(files::create_append(&path)?, path, 0).reserving(AHEAD)))
             }
-        };
-        let len = lines.encode(record)?;
-        let is_run_full = self.usage.as_ref().is_some_and(|usage| !usage.has_room(len));
-        // One that is too long is followed by none, even if that would fit: what is there is the beginning.
-        self.full |= lines.len() + len > self.limits.events(is_run_full);
-        if self.full {
-            return Ok(AppendedEvent { offset: None, len });
         }
-        self.disk.look(lines.file(), lines.path(), len)?;
+    }
+
+    fn write(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+        let len = self.open()?.encode(record)?;
+        let before = self.events + self.left_out.as_ref().map_or(0, |left_out| left_out.gap.events);
+        if !self.make_room(len)? {
+            self.full = true;
+            return Ok(AppendedEvent { offset: None, len, before });
+        }
+        if let Some(lines) = &self.lines {
+            self.disk.look(lines.file(), lines.path(), len)?;
+        }
+        self.tell_left_out(LineFile::write_encoded)?;
+        let lines = self.open()?;
         let offset = Some(lines.len());
-        lines.write_encoded()?;
-        if let Some(usage) = &self.usage {
-            usage.add(len);
+        lines.append(record)?;
+        self.events += 1;
+        self.use_up(len);
+        Ok(AppendedEvent { offset, len, before })
+    }
+
+    /// Gives up what is neither the beginning nor the end, until `more` bytes fit. Says whether they do.
+    fn make_room(&mut self, more: u64) -> Result<bool, RecordError> {
+        let Some(lines) = &self.lines else { return Ok(true) };
+        let here = Place { offset: lines.len(), line: self.events };
+        self.rotation.passes(here, true);
+        if self.usage.as_ref().is_some_and(|usage| !usage.has_room(more)) {
+            self.rotation.tighten(here, LogLimits::EVENTS_ALWAYS);
         }
-        Ok(AppendedEvent { offset, len })
+        if !self.rotation.can_hold(more) {
+            return Ok(false);
+        }
+        let before = self.bytes_given_up();
+        while !self.rotation.fits(here.offset + more, 0) {
+            if !self.can_give_back() {
+                return Ok(false);
+            }
+            if self.rotation.give_up().or_else(|| self.rotation.give_up_all(here)).is_none() {
+                return Ok(false);
+            }
+        }
+        let Some(hole) = self.rotation.hole().filter(|hole| hole.len() > before) else { return Ok(true) };
+        // Readers must know before the lines are gone.
+        self.holes.write(hole)?;
+        let Some(lines) = &self.lines else { return Ok(true) };
+        give_back(lines.file(), hole.from..hole.to).map_err(RecordError::io("shorten", lines.path()))?;
+        if let Some(usage) = &self.usage {
+            usage.give_back(hole.len() - before);
+        }
+        Ok(true)
+    }
+
+    /// Whether the file system can give back a part of a file.
+    fn can_give_back(&mut self) -> bool {
+        let Some(lines) = &self.lines else { return false };
+        // Behind its end nothing is lost by trying.
+        let behind = lines.len()..lines.len() + 1;
+        *self.can_give_back.get_or_insert_with(|| give_back(lines.file(), behind).is_ok())
+    }
+
+    fn bytes_given_up(&self) -> u64 {
+        self.rotation.hole().map_or(0, |hole| hole.len())
+    }
+
+    fn use_up(&self, bytes: u64) {
+        if let Some(usage) = &self.usage {
+            usage.add(bytes);
+        }
     }
 
     fn leave_out(&mut self, record: &AttemptRecord) {
         let &AttemptRecord { seq, ts, at, .. } = record;
-        let gap = Gap { from_seq: seq, to_seq: seq, from_offset: at, to_offset: at, events: 0, bytes: 0 };
+        let gap = Gap { from_seq: seq, to_seq: seq, from_offset: at, to_offset: at, ..Gap::default() };
         let left_out = self.left_out.get_or_insert(LeftOut { ts, gap });
         left_out.ts = ts;
         left_out.gap.to_seq = seq + 1;
         left_out.gap.to_offset = at;
         left_out.gap.events += 1;
+        left_out.gap.recorded += 1;
     }
 
-    /// How many events are not in the file.
+    /// Says in the file what is missing there.
+    fn tell_left_out(
+        &mut self,
+        write: impl FnOnce(&mut LineFile) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        let (Some(lines), Some(LeftOut { ts, gap })) = (&mut self.lines, &self.left_out) else {
+            return Ok(());
+        };
+        let (seq, at) = (gap.from_seq, gap.to_offset);
+        let before = lines.len();
+        lines.encode(&AttemptRecord { seq, ts: *ts, at, event: WorkerEvent::Gap(*gap) })?;
+        write(lines)?;
+        let (written, events) = (lines.len() - before, gap.events);
+        self.left_out = None;
+        self.events += events;
+        self.use_up(written);
+        Ok(())
+    }
+
+    /// Events that were left out and of which nothing is in the file yet.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out.as_ref().map_or(0, |left_out| left_out.gap.events)
     }
 
-    /// Whether events are left out because there is no room for them.
+    /// The bound for which events are not kept, if there are such.
     #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.full
+    pub fn bound(&self) -> Option<Bound> {
+        let run =
+            self.usage.as_ref().filter(|_| self.rotation.is_tight()).map(|usage| Bound::Run(usage.limit()));
+        let reached = self.full || self.rotation.hole().is_some();
+        reached.then(|| run.unwrap_or(Bound::File(self.rotation.limit())))
+    }
+
+    /// Whether events are left out that were there before, or only new ones, because a part of this file cannot be given up.
+    #[must_use]
+    pub fn keeps_its_end(&self) -> bool {
+        self.rotation.hole().is_some()
+    }
+
+    /// The part of the file that was given up.
+    #[must_use]
+    pub fn given_up(&self) -> Option<GivenUpEvents> {
+        let hole = self.rotation.hole()?;
+        Some(GivenUpEvents { from: hole.from, to: hole.to, before: hole.line })
     }
 
     /// Says at the end of the file what is missing, if anything is. The last thing to do with it.
@@ -152,17 +280,19 @@ impl EventFileWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), RecordError> {
-        let (Some(lines), Some(LeftOut { ts, gap })) = (&mut self.lines, self.left_out.take()) else {
-            return Ok(());
-        };
-        let (seq, at) = (gap.from_seq, gap.to_offset);
-        lines.append(&AttemptRecord { seq, ts, at, event: WorkerEvent::Gap(gap) })
+        self.tell_left_out(LineFile::write_end)
     }
 
-    /// Length of the file in bytes.
+    /// Length of the file in bytes, what was given up included.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.lines.as_ref().map_or(0, LineFile::len)
+    }
+
+    /// Bytes of the file that are kept.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.rotation.kept(self.len())
     }
 
     /// Whether there is no event in it.
@@ -175,5 +305,8 @@ impl EventFileWriter {
 impl Drop for EventFileWriter {
     fn drop(&mut self) {
         let _ = self.finish();
+        if let Some(lines) = &mut self.lines {
+            lines.release();
+        }
     }
 }

@@ -7,13 +7,17 @@
 //! | 0..8 | `rbpidx\r\n` | 0..8 | offset in the log |
 //! | 8..12 | version, 1 | 8..16 | newlines before the offset |
 //! | 12..16 | length of an entry, 32 | 16..24 | UTC milliseconds |
-//! | | | 24 | kind: 0 stdout, 1 stderr, 2 lost |
-//! | | | 25..28 | zero |
+//! | | | 24 | kind: 0 stdout, 1 stderr, 2 lost, 3 end, 255 not known |
+//! | | | 25..28 | [`Sum`] of the bytes between the entry before and this one; 0 when there is none |
 //! | | | 28..32 | checksum of bytes 0..28 |
 //!
 //! An entry holds from its offset to the offset of the next one, and a stretch of output for at most
 //! [`LONGEST_STRETCH`] bytes. It is written *before* the bytes it describes, so a reader that takes the
 //! length of the log first never sees output under the wrong name.
+//!
+//! A writer that closes its log says so with an entry of the kind end, whose offset is the length of the log. Nothing is
+//! before the first entry: its sum is [`Sum::FIRST`] when the writer makes sums and an end, and 0 when it is of a version
+//! that made neither. Such a version reads the entries of this one: it ignores the sums, and an end is behind all bytes.
 
 use std::fs::File;
 use std::io;
@@ -24,7 +28,7 @@ use roboppi_ipc::{OutputStream, UtcMillis};
 mod reader;
 mod writer;
 
-pub(crate) use reader::IndexReader;
+pub(crate) use reader::{IndexReader, Problem};
 pub(crate) use writer::IndexWriter;
 
 /// Bytes of output one entry can speak for. Also the distance a reader scans at most to find a line.
@@ -41,6 +45,8 @@ pub(crate) enum EntryKind {
     Output(OutputStream),
     /// Bytes that could not be written; the log reads as zeros there.
     Lost,
+    /// Nothing follows.
+    End,
     /// A kind of a newer version.
     Unknown,
 }
@@ -52,6 +58,23 @@ pub(crate) struct Entry {
     pub(crate) line: u64,
     pub(crate) ts: UtcMillis,
     pub(crate) kind: EntryKind,
+    /// Of the bytes before it, back to the entry before.
+    pub(crate) sum: Sum,
+}
+
+/// What bytes of a log are compared with: the low 24 bits of their CRC-32, or 1 when those are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sum(u32);
+
+impl Sum {
+    /// Nothing to compare with.
+    pub(crate) const NONE: Self = Self(0);
+    /// Of the first entry.
+    pub(crate) const FIRST: Self = Self(1);
+
+    pub(crate) fn of(bytes: crc32fast::Hasher) -> Self {
+        Self((bytes.finalize() & 0xff_ffff).max(1))
+    }
 }
 
 impl Entry {
@@ -64,8 +87,10 @@ impl Entry {
             EntryKind::Output(OutputStream::Stdout) => 0,
             EntryKind::Output(OutputStream::Stderr) => 1,
             EntryKind::Lost => 2,
+            EntryKind::End => 3,
             EntryKind::Unknown => u8::MAX,
         };
+        bytes[25..28].copy_from_slice(&self.sum.0.to_le_bytes()[..3]);
         let sum = checksum(&bytes[..28]);
         bytes[28..].copy_from_slice(&sum.to_le_bytes());
         bytes
@@ -82,9 +107,11 @@ impl Entry {
             0 => EntryKind::Output(OutputStream::Stdout),
             1 => EntryKind::Output(OutputStream::Stderr),
             2 => EntryKind::Lost,
+            3 => EntryKind::End,
             _ => EntryKind::Unknown,
         };
-        let entry = Self { offset: word(0)?, line: word(8)?, ts: UtcMillis(word(16)?), kind };
+        let sum = Sum(u32::from_le_bytes([bytes[25], bytes[26], bytes[27], 0]));
+        let entry = Self { offset: word(0)?, line: word(8)?, ts: UtcMillis(word(16)?), kind, sum };
         (entry.line <= entry.offset).then_some(entry)
     }
 }

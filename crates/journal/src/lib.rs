@@ -4,11 +4,12 @@
 //!
 //! | file | writer | reader |
 //! |---|---|---|
+//! | `lock` | [`OwnerLock`], which holds a lock on it as long as the owner lives | [`LockProbe`] |
 //! | `run.json`, `workflow.yaml` | [`RunDir`] | [`RunDir`] |
 //! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
 //! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
-//! | `steps/<step>/i1-a1.events.jsonl` | [`EventFileWriter`] | [`EventReader`] |
+//! | `steps/<step>/i1-a1.events.jsonl` and `.events.hole` | [`EventFileWriter`] | [`EventReader`] |
 //! | `blobs/<hash>` | [`BlobWriter`] | [`RunDir::blob`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
@@ -21,9 +22,11 @@
 mod base;
 mod blob;
 mod core_stderr;
+mod damage;
 mod disk;
 mod error;
 mod event_file;
+mod event_reader;
 mod files;
 mod fingerprint;
 mod hole;
@@ -32,26 +35,35 @@ mod journal;
 mod limits;
 mod line_file;
 mod log;
+mod owner_lock;
 mod packed;
 mod portable;
 mod record_reader;
 mod retention;
 mod root;
+mod rotation;
 mod run_dir;
 mod snapshot;
 mod spool;
 
 pub use blob::BlobWriter;
 pub use core_stderr::CoreStderrWriter;
+pub use damage::AttemptFiles;
+pub use disk::DiskWatch;
 pub use error::RecordError;
-pub use event_file::{AppendedEvent, EventFileWriter};
+pub use event_file::{AppendedEvent, EventFileWriter, GivenUpEvents};
+pub use event_reader::{EventPosition, EventReader};
 pub use fingerprint::fingerprint;
-pub use journal::{JournalSync, JournalWriter};
-pub use limits::{LogLimits, RunUsage};
-pub use log::{ChunkKind, Chunks, FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, SearchPosition};
+pub use journal::{JournalSync, JournalWriter, Unwritten};
+pub use limits::{Bound, LogLimits, RunUsage};
+pub use log::{
+    ChunkKind, Chunks, FoundLine, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle, SearchPosition,
+    UNKNOWN_LOSS,
+};
+pub use owner_lock::{LockProbe, LockState, OwnerLock};
 pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};
-pub use record_reader::{EventReader, JournalReader, RecordReader};
+pub use record_reader::{JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
 pub use root::StateRoot;
 pub use run_dir::RunDir;

@@ -17,16 +17,24 @@ impl LogLimits {
     pub const SMALLEST: u64 = 1024 * 1024;
 
     /// Bytes that events may always have, even if nothing else fits into the run.
-    const EVENTS_ALWAYS: u64 = 1024 * 1024;
+    pub(crate) const EVENTS_ALWAYS: u64 = 1024 * 1024;
 
     /// Bytes that events may take.
-    pub(crate) const fn events(&self, is_run_full: bool) -> u64 {
-        let bytes = if self.bytes > Self::SMALLEST { self.bytes / 8 } else { Self::SMALLEST / 8 };
-        if is_run_full && bytes > Self::EVENTS_ALWAYS { Self::EVENTS_ALWAYS } else { bytes }
+    pub(crate) const fn events(&self) -> u64 {
+        if self.bytes > Self::SMALLEST { self.bytes / 8 } else { Self::SMALLEST / 8 }
     }
 
     /// No bounds.
     pub const NONE: Self = Self { bytes: u64::MAX, min_free: 0 };
+}
+
+/// The bound that made a writer give something up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// That of the file itself, in bytes.
+    File(u64),
+    /// That of all logs of the run together, in bytes.
+    Run(u64),
 }
 
 /// What all logs of a run take together, as their writers in this process count it. When there is no room for more,
@@ -54,6 +62,10 @@ impl RunUsage {
 
     pub(crate) fn give_back(&self, bytes: u64) {
         self.used.set(self.used.get().saturating_sub(bytes));
+    }
+
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Bytes in use.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::RecordError;
+use crate::disk::Reserve;
 
 /// Appends records as JSON lines: one `write(2)` each, and a line that could not be written whole is taken
 /// back.
@@ -18,12 +19,31 @@ pub(crate) struct LineFile {
     /// The file may hold a part of a line after `len`.
     soiled: bool,
     buffer: Vec<u8>,
+    /// Room for what comes last, when the disk is full.
+    reserve: Reserve,
 }
 
 impl LineFile {
     /// Continues `file` behind its first `len` bytes.
     pub(crate) fn new(file: File, path: PathBuf, len: u64) -> Self {
-        Self { file, path, len, soiled: false, buffer: Vec::new() }
+        Self { file, path, len, soiled: false, buffer: Vec::new(), reserve: Reserve::new(0) }
+    }
+
+    /// Keeps `bytes` of the disk ahead of its end. The last quarter of them is for [`write_end`](Self::write_end).
+    pub(crate) fn reserving(mut self, bytes: u64) -> Self {
+        self.reserve = Reserve::new(bytes);
+        self.reserve.renew(&self.file, self.len);
+        self
+    }
+
+    /// Whether the disk had no room at all, though it can be asked for some.
+    pub(crate) const fn is_without_room(&self) -> bool {
+        self.reserve.is_refused()
+    }
+
+    /// Nothing more is written: what was reserved is given back.
+    pub(crate) fn release(&mut self) {
+        self.reserve.release(&self.file, self.len);
     }
 
     /// Appends one record.
@@ -45,8 +65,18 @@ impl LineFile {
         Ok(self.buffer.len() as u64)
     }
 
-    /// Appends the line that was made last.
+    /// Appends the line that was made last, unless there is only room for the end.
     pub(crate) fn write_encoded(&mut self) -> Result<(), RecordError> {
+        let end = self.len + self.buffer.len() as u64;
+        self.reserve.renew(&self.file, end);
+        if self.reserve.is_for_the_end(end) {
+            return Err(RecordError::io("write", &self.path)(io::ErrorKind::StorageFull.into()));
+        }
+        self.write_end()
+    }
+
+    /// Appends what was made last, into the room that is kept for it if need be.
+    pub(crate) fn write_end(&mut self) -> Result<(), RecordError> {
         self.clean()?;
         // `write_all` is one call of the system unless that call takes a part only.
         if let Err(error) = self.file.write_all(&self.buffer) {
@@ -57,6 +87,17 @@ impl LineFile {
         }
         self.len += self.buffer.len() as u64;
         Ok(())
+    }
+
+    /// The line that was made last.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Takes lines that were made before for those that were made last.
+    pub(crate) fn set_encoded(&mut self, lines: &[u8]) {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(lines);
     }
 
     /// Cuts off what an append that failed has left, so that no line is glued to it.
@@ -86,6 +127,18 @@ impl LineFile {
     /// The open file.
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// As if the disk were full from now on. Gives where the room ends; 0 when there is none.
+    #[cfg(test)]
+    pub(crate) const fn stop_reserving(&mut self) -> u64 {
+        self.reserve.stop_here()
+    }
+
+    /// Writes to another file from now on, and gives back the one it wrote to.
+    #[cfg(test)]
+    pub(crate) fn swap(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
     }
 
     /// Where it is.
@@ -120,5 +173,23 @@ mod tests {
         lines.append(&"four").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "\"one\"\n\"four\"\n");
         assert_eq!(lines.len(), 13);
+    }
+
+    #[test]
+    fn on_a_full_disk_the_last_of_the_room_is_for_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines");
+        let mut lines =
+            LineFile::new(crate::files::create_append(&path).unwrap(), path.clone(), 0).reserving(4096);
+        if lines.stop_reserving() == 0 {
+            // The file system cannot do this.
+            return;
+        }
+        while lines.append(&"an event").is_ok() {}
+        assert!((2_900..=3_072).contains(&lines.len()), "three quarters of it: {}", lines.len());
+        lines.encode(&"the end").unwrap();
+        lines.write_end().unwrap();
+        lines.release();
+        assert!(fs::read_to_string(&path).unwrap().ends_with("\n\"the end\"\n"));
     }
 }

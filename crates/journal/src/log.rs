@@ -13,6 +13,7 @@ use crate::hole::{Hole, HoleReader};
 use crate::index::IndexReader;
 
 mod chunks;
+mod damage;
 mod escapes;
 mod file;
 mod line_map;
@@ -20,6 +21,8 @@ mod lines;
 mod search;
 
 pub use chunks::Chunks;
+pub use damage::LogDamage;
+use damage::{Checked, Expected};
 use file::LogFile;
 use line_map::Mark;
 pub use search::{FoundLine, Needle, SearchPosition};
@@ -46,6 +49,10 @@ pub struct LogReader {
     line_cap: usize,
     /// Where it is said to end, whatever its file has.
     said_end: Option<Arc<AtomicU64>>,
+    /// Length of the log in its file, which may be shorter or longer than what is known of it.
+    file_len: u64,
+    expected: Option<Expected>,
+    checked: Checked,
 }
 
 /// A line of a log.
@@ -69,6 +76,9 @@ pub struct LogLine {
     /// Bytes of it that could not be recorded.
     pub lost: u64,
 }
+
+/// Bytes that a log counts as lost where output is missing and nobody knows how much.
+pub const UNKNOWN_LOSS: u64 = 1;
 
 /// What is at an offset of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +133,9 @@ impl LogReader {
             end: None,
             line_cap: Self::LINE_CAP,
             said_end: None,
+            file_len: 0,
+            expected: None,
+            checked: Checked::default(),
         };
         reader.refresh()?;
         Ok(reader)
@@ -138,22 +151,41 @@ impl LogReader {
         {
             (self.log, self.path) = (Some(log), path);
         }
-        let Some(log) = &self.log else { return Ok(false) };
         // The length of the log first: the index of these bytes was written before them.
-        let mut len = log.len().map_err(RecordError::io("read", &self.path))?;
+        let file_len = match &self.log {
+            Some(log) => log.len().map_err(RecordError::io("read", &self.path))?,
+            None => 0,
+        };
+        self.index.refresh()?;
+        if self.log.is_none() {
+            return Ok(false);
+        }
+        self.file_len = file_len;
+        let mut len = self.known_len(file_len);
         if let Some(end) = &self.said_end {
             len = len.min(end.load(Ordering::Relaxed));
         }
-        self.index.refresh()?;
         self.hole.look_again()?;
         let changed = len != self.len;
         if len < self.len {
             // Logs only grow. Somebody cut this one, or looks at an earlier time; what was known of it is void.
             self.marks.clear();
             self.end = None;
+            self.checked = Checked::default();
         }
         self.len = len;
         Ok(changed)
+    }
+
+    /// How long the log is that is in a file of `len` bytes. What is behind the end is not of the worker, and a gap at the
+    /// end need not be in the file.
+    fn known_len(&self, len: u64) -> u64 {
+        match (self.index.end(), self.expected) {
+            (Some(end), _) if end.lost_from.is_some_and(|from| from <= len) => end.offset,
+            (Some(end), _) => len.min(end.offset),
+            (None, Some(expected)) => len.min(expected.len),
+            (None, None) => len,
+        }
     }
 
     /// Reads no further than `end` says at each refresh, as the log was at another time.
@@ -168,6 +200,21 @@ impl LogReader {
     /// Changes how many bytes of a line are returned at most.
     pub fn set_line_cap(&mut self, bytes: usize) {
         self.line_cap = bytes.max(1);
+    }
+
+    /// A line that was cut at the cap, as it is in the log, but for what it has beyond `longest` bytes: then it is
+    /// still `truncated`. Any other line is given back as it is.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn whole_line(&mut self, line: LogLine, longest: usize) -> Result<LogLine, RecordError> {
+        if !line.truncated {
+            return Ok(line);
+        }
+        let cap = std::mem::replace(&mut self.line_cap, longest.max(1));
+        let read = self.lines(line.number..line.number + 1);
+        self.line_cap = cap;
+        Ok(read?.into_iter().next().unwrap_or(line))
     }
 
     /// Length of the log in bytes.
@@ -221,6 +268,16 @@ impl LogReader {
         let mut bytes = Vec::new();
         self.fill(&mut bytes, offset, usize::try_from(end.min(wanted) - offset).unwrap_or(max))?;
         Ok(LogPiece::Bytes(bytes))
+    }
+
+    /// Where the part ends that is lost with the byte at `offset` when that cannot be read: only of a packed log there are
+    /// such parts. The rest can still be read.
+    #[must_use]
+    pub fn part_end(&self, offset: u64) -> Option<u64> {
+        match &self.log {
+            Some(LogFile::Packed(packed)) => Some(packed.frame_end(offset).min(self.len)),
+            Some(LogFile::Plain(_)) | None => None,
+        }
     }
 
     /// The last `count` lines, an incomplete one included.
@@ -332,7 +389,21 @@ impl LogReader {
     }
 
     fn read_exact(&mut self, bytes: &mut [u8], offset: u64) -> Result<(), RecordError> {
+        // What is behind the file is a gap, which reads as zeros like any other.
+        let there =
+            usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
+        let (there, behind) = bytes.split_at_mut(there);
+        behind.fill(0);
+        self.read_plain(there, offset)?;
+        self.compare(offset..offset + there.len() as u64, there, offset)
+    }
+
+    fn read_plain(&mut self, bytes: &mut [u8], offset: u64) -> Result<(), RecordError> {
         let Some(log) = &mut self.log else { return Ok(()) };
         log.read_exact_at(bytes, offset).map_err(RecordError::io("read", &self.path))
+    }
+
+    const fn is_packed(&self) -> bool {
+        matches!(self.log, Some(LogFile::Packed(_)))
     }
 }

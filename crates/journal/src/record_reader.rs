@@ -2,20 +2,18 @@
 
 use std::fs::File;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use memchr::memchr;
-use roboppi_run::{AttemptRecord, JournalRecord};
+use memchr::{memchr, memchr2};
+use roboppi_run::JournalRecord;
 use serde::de::DeserializeOwned;
 
 use crate::{RecordError, files};
 
 /// Reads the journal of a run.
 pub type JournalReader = RecordReader<JournalRecord>;
-
-/// Reads the event file of an attempt.
-pub type EventReader = RecordReader<AttemptRecord>;
 
 /// Most that is read at once.
 const BLOCK: usize = 64 * 1024;
@@ -39,6 +37,8 @@ pub struct RecordReader<T> {
     buffer: Vec<u8>,
     /// Start of the unread line in `buffer`, counted into `position` already.
     taken: usize,
+    /// Where the line last read begins.
+    last: u64,
     torn: bool,
     /// Bytes the next read asks for.
     block: usize,
@@ -56,6 +56,7 @@ impl<T: DeserializeOwned> RecordReader<T> {
             line: 0,
             buffer: Vec::new(),
             taken: 0,
+            last: 0,
             torn: false,
             block: FIRST,
             record: PhantomData,
@@ -68,6 +69,17 @@ impl<T: DeserializeOwned> RecordReader<T> {
         self.position = position;
         self.line = 0;
         self.forget();
+    }
+
+    /// Goes further on. Lines that are passed over are not counted.
+    pub(crate) fn go_to(&mut self, position: u64) {
+        self.position = position;
+        self.forget();
+    }
+
+    /// Where the record last read begins.
+    pub(crate) const fn before_last(&self) -> u64 {
+        self.last
     }
 
     /// Goes on behind `lines` lines that end at `position`.
@@ -106,16 +118,44 @@ impl<T: DeserializeOwned> RecordReader<T> {
         self.taken = 0;
     }
 
+    /// The next record. A zero byte is in no record: with `stop_at_zeros` nothing is read of a line that holds one.
+    pub(crate) fn next_record(&mut self, stop_at_zeros: bool) -> NextLine<T> {
+        loop {
+            let line = match self.next_line(stop_at_zeros) {
+                Ok(Line::Whole(line)) => &self.buffer[line],
+                Ok(Line::Zeros) => return NextLine::Zeros,
+                Ok(Line::End) => return NextLine::End,
+                Err(error) => return NextLine::Failed(error),
+            };
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            return match serde_json::from_slice(line) {
+                Ok(record) => NextLine::Record(Box::new(record)),
+                Err(source) => {
+                    let path = self.path.clone();
+                    NextLine::Failed(RecordError::BadJson { path, line: self.line, source })
+                }
+            };
+        }
+    }
+
     /// The next whole line as a range of the buffer.
-    fn next_line(&mut self) -> Result<Option<std::ops::Range<usize>>, RecordError> {
+    fn next_line(&mut self, stop_at_zeros: bool) -> Result<Line, RecordError> {
         let mut searched = self.taken;
         loop {
-            if let Some(found) = memchr(b'\n', &self.buffer[searched..]) {
+            let unread = &self.buffer[searched..];
+            let found = if stop_at_zeros { memchr2(b'\n', 0, unread) } else { memchr(b'\n', unread) };
+            if let Some(found) = found {
+                if self.buffer[searched + found] == 0 {
+                    return Ok(Line::Zeros);
+                }
                 let line = self.taken..searched + found;
                 self.taken = line.end + 1;
+                self.last = self.position;
                 self.position += (self.taken - line.start) as u64;
                 self.line += 1;
-                return Ok(Some(line));
+                return Ok(Line::Whole(line));
             }
             self.buffer.drain(..self.taken);
             self.taken = 0;
@@ -124,7 +164,7 @@ impl<T: DeserializeOwned> RecordReader<T> {
                 // What is left is read again next time: its writer may take a failed line back.
                 self.torn = !self.buffer.is_empty();
                 self.forget();
-                return Ok(None);
+                return Ok(Line::End);
             }
         }
     }
@@ -155,19 +195,28 @@ impl<T: DeserializeOwned> Iterator for RecordReader<T> {
     type Item = Result<T, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let line = match self.next_line() {
-                Ok(line) => &self.buffer[line?],
-                Err(error) => return Some(Err(error)),
-            };
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            return Some(serde_json::from_slice(line).map_err(|source| RecordError::BadJson {
-                path: self.path.clone(),
-                line: self.line,
-                source,
-            }));
+        match self.next_record(false) {
+            NextLine::Record(record) => Some(Ok(*record)),
+            NextLine::Failed(error) => Some(Err(error)),
+            NextLine::End | NextLine::Zeros => None,
         }
     }
+}
+
+/// What comes next in a file of records.
+pub(crate) enum NextLine<T> {
+    Record(Box<T>),
+    /// A line that is no record, behind which one can go on, or a file that cannot be read.
+    Failed(RecordError),
+    /// A line that holds zero bytes; it was not read.
+    Zeros,
+    /// Nothing more, for now.
+    End,
+}
+
+/// The same before it is decoded.
+enum Line {
+    Whole(Range<usize>),
+    Zeros,
+    End,
 }

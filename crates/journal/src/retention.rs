@@ -1,5 +1,6 @@
 //! Decides which runs are removed.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use roboppi_ipc::UtcMillis;
@@ -33,8 +34,10 @@ pub struct Kept {
     pub began: UtcMillis,
     /// What it takes on the disk.
     pub bytes: u64,
-    /// It is live or pinned: it counts, and stays.
+    /// It may be live, or is pinned: it counts, and stays, and so do the runs it needs.
     pub stays: bool,
+    /// Runs that have the logs of steps it kept.
+    pub needs: Vec<RunId>,
 }
 
 /// Why a run goes.
@@ -61,9 +64,11 @@ impl Reason {
 }
 
 impl Retention {
-    /// The runs that go, of all there are. Newer runs are kept before older ones; those that stay come first.
+    /// The runs that go, of all there are. Newer runs are kept before older ones; those that stay come first, with what
+    /// they need, and what that needs.
     #[must_use]
     pub fn expired(&self, now: UtcMillis, mut runs: Vec<Kept>) -> Vec<(Kept, Reason)> {
+        keep_what_is_needed(&mut runs);
         // Ids sort by time.
         runs.sort_by(|a, b| b.stays.cmp(&a.stays).then_with(|| b.id.cmp(&a.id)));
         let (mut count, mut bytes) = (0_usize, 0_u64);
@@ -93,6 +98,21 @@ impl Retention {
     }
 }
 
+/// Has every run stay that one needs which stays.
+fn keep_what_is_needed(runs: &mut [Kept]) {
+    let places: HashMap<RunId, usize> =
+        runs.iter().enumerate().map(|(place, run)| (run.id.clone(), place)).collect();
+    let mut followed: Vec<usize> = (0..runs.len()).filter(|place| runs[*place].stays).collect();
+    while let Some(place) = followed.pop() {
+        for needed in runs[place].needs.clone() {
+            if let Some(needed) = places.get(&needed).copied().filter(|needed| !runs[*needed].stays) {
+                runs[needed].stays = true;
+                followed.push(needed);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -101,7 +121,26 @@ mod tests {
 
     fn run(number: u64, bytes: u64, stays: bool) -> Kept {
         let id = RunId::parse(&format!("00000000-0000-7000-8000-{number:012}")).unwrap();
-        Kept { id, began: UtcMillis(number * 1_000), bytes, stays }
+        Kept { id, began: UtcMillis(number * 1_000), bytes, stays, needs: Vec::new() }
+    }
+
+    #[test]
+    fn what_a_run_needs_that_stays_stays_as_well() {
+        let retention = Retention { age: Duration::from_secs(1_000), count: 0, bytes: 0 };
+        let mut runs =
+            vec![run(1, 9, false), run(2, 9, false), run(3, 9, false), run(4, 9, true), run(5, 9, false)];
+        let id = |number: usize| runs[number - 1].id.clone();
+        let (first, second, third) = (id(1), id(2), id(3));
+        // The pinned one needs the third, that the first, and that itself and one that is gone already.
+        let gone = RunId::parse("gone").unwrap();
+        runs[3].needs = vec![third];
+        runs[2].needs = vec![first.clone()];
+        runs[0].needs = vec![first, gone];
+        // One that goes keeps nothing.
+        runs[4].needs = vec![second];
+        let gone: Vec<_> =
+            retention.expired(UtcMillis(10_000), runs).into_iter().map(|(run, _)| run.began.0).collect();
+        assert_eq!(gone, [5_000, 2_000]);
     }
 
     #[test]

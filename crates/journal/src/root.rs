@@ -3,15 +3,20 @@
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use nix::unistd::{AccessFlags, access, geteuid};
 use roboppi_run::RunId;
 
-use crate::{RecordError, RunDir, files};
+use crate::{LockState, OwnerLock, RecordError, RunDir, files};
 
 /// What the directory of a run that is being removed begins with. It is no name of a run.
 const REMOVED: &str = ".removed-";
+
+/// What the directory of a run begins with as long as its owner has not taken the lock on it.
+const BEGUN: &str = ".begun-";
 
 /// The directory that holds the runs of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +81,60 @@ impl StateRoot {
         Ok(RunDir::at(path))
     }
 
+    /// Makes the directory of a new run with the lock of this process on it, and the root when it is not there. No
+    /// reader sees the run before the lock is held.
+    ///
+    /// # Errors
+    /// [`RecordError::Exists`] when the id is taken, or when something cannot be made.
+    pub fn begin_run(&self, id: &RunId) -> Result<(RunDir, OwnerLock), RecordError> {
+        let runs = self.runs_dir();
+        files::create_dirs(&runs)?;
+        let (path, begun) = (runs.join(id.as_str()), runs.join(format!("{BEGUN}{id}")));
+        files::create_new_dir(&begun)?;
+        let placed = OwnerLock::take(&begun).and_then(|lock| {
+            if path.symlink_metadata().is_ok() {
+                return Err(RecordError::Exists { path: path.clone() });
+            }
+            if fs::rename(&begun, &path).is_ok() {
+                return Ok(lock);
+            }
+            // Some network file systems move no directory with an open file in it. There a reader may come too early.
+            drop(lock);
+            let _ = fs::remove_dir_all(&begun);
+            files::create_new_dir(&path)?;
+            OwnerLock::take(&path)
+        });
+        match placed {
+            Ok(lock) => Ok((RunDir::at(path), lock)),
+            Err(error) => {
+                // It is empty, or as good as that.
+                let _ = fs::remove_dir_all(&begun);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the directory is this user's own; so is one that is not there yet. What another user keeps in it is left
+    /// as it is, also by root.
+    #[must_use]
+    pub fn is_of_this_user(&self) -> bool {
+        self.owner().is_none_or(|owner| owner == geteuid().as_raw())
+    }
+
+    /// The number of the user who owns the directory; `None` when it is not there.
+    #[must_use]
+    pub fn owner(&self) -> Option<u32> {
+        Some(self.dir.metadata().ok()?.uid())
+    }
+
     /// The directory of a run that is there.
     ///
     /// # Errors
     /// [`RecordError::RunNotFound`] when it is not there.
     pub fn open_run(&self, id: &RunId) -> Result<RunDir, RecordError> {
         let path = self.runs_dir().join(id.as_str());
-        if path.is_dir() { Ok(RunDir::at(path)) } else { Err(self.not_found(id.as_str())) }
+        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+        if is_there { Ok(RunDir::at(path)) } else { Err(self.not_found(id.as_str())) }
     }
 
     /// Removes a run. It leaves the list at once; what cannot be removed goes with the next one.
@@ -94,10 +146,33 @@ impl StateRoot {
         let path = runs.join(id.as_str());
         let gone = runs.join(format!("{REMOVED}{id}"));
         fs::rename(&path, &gone).map_err(RecordError::io("remove", &path))?;
-        for entry in files::list(&runs)? {
+        for entry in files::list_runs(&runs)? {
             if entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED)) {
                 let path = entry.path();
                 fs::remove_dir_all(&path).map_err(RecordError::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what owners left that were killed before their run was one. What changed after `before` is left: its owner
+    /// may be about to take the lock.
+    ///
+    /// # Errors
+    /// When the runs cannot be listed, or one cannot be removed.
+    pub fn remove_unfinished(&self, before: SystemTime) -> Result<(), RecordError> {
+        for entry in files::list_runs(&self.runs_dir())? {
+            let is_begun = entry.file_name().to_str().is_some_and(|name| name.starts_with(BEGUN));
+            let old =
+                || entry.metadata().and_then(|found| found.modified()).is_ok_and(|changed| changed < before);
+            if !is_begun || !old() {
+                continue;
+            }
+            let dir = RunDir::at(entry.path());
+            let probe = dir.lock_probe();
+            let unheld = probe.is_ok_and(|probe| probe.is_none_or(|probe| probe.state() != LockState::Held));
+            if dir.is_of_this_user() && unheld {
+                fs::remove_dir_all(dir.path()).map_err(RecordError::io("remove", dir.path()))?;
             }
         }
         Ok(())
@@ -130,15 +205,19 @@ impl StateRoot {
     }
 
     /// The run a person means: a whole id, the beginning of one, or `-1` for the newest, `-2` for the one
-    /// before it.
+    /// before it. Numbers count the runs that may be read: among those of a user there may be some of root.
     ///
     /// # Errors
     /// [`RecordError::RunNotFound`] when nothing fits, [`RecordError::AmbiguousRun`] when several runs do.
     pub fn resolve(&self, text: &str) -> Result<RunId, RecordError> {
         let mut runs = self.runs()?;
         if let Some(back) = text.strip_prefix('-').and_then(|digits| digits.parse::<usize>().ok()) {
-            let index = back.checked_sub(1).filter(|index| *index < runs.len());
-            return index.map(|index| runs.swap_remove(index)).ok_or_else(|| self.not_found(text));
+            let readable = |id: &RunId| {
+                let flags = AccessFlags::R_OK | AccessFlags::X_OK;
+                access(&self.runs_dir().join(id.as_str()), flags).is_ok()
+            };
+            let found = back.checked_sub(1).and_then(|index| runs.into_iter().filter(readable).nth(index));
+            return found.ok_or_else(|| self.not_found(text));
         }
         if let Some(exact) = runs.iter().position(|id| id.as_str() == text) {
             return Ok(runs.swap_remove(exact));
@@ -154,7 +233,9 @@ impl StateRoot {
     /// Reads a file that [`StateRoot::write_derived`] wrote; `None` when there is none.
     #[must_use]
     pub fn read_derived(&self, name: &str) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(name)).ok()
+        let path = self.dir.join(name);
+        let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        is_file.then(|| fs::read(path).ok()).flatten()
     }
 
     /// Puts a file beside the runs that belongs to none of them and can be made anew from them. After a crash of the system
@@ -163,7 +244,7 @@ impl StateRoot {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_derived(&self, name: &str, content: &[u8]) -> Result<(), RecordError> {
-        files::place(&self.dir.join(name), content)
+        files::place_beside_runs(&self.dir.join(name), content)
     }
 
     fn not_found(&self, text: &str) -> RecordError {

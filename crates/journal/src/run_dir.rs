@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::Gap;
+use roboppi_ipc::UtcMillis;
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
 use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
-use crate::{blob, event_file};
+use crate::{blob, owner_lock};
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +78,49 @@ impl RunDir {
         Ok(Base::parse(&self.path, base)?.events())
     }
 
+    /// Whether the directory belongs to this user.
+    #[must_use]
+    pub fn is_of_this_user(&self) -> bool {
+        let found = self.path.symlink_metadata();
+        found.is_ok_and(|found| found.uid() == nix::unistd::geteuid().as_raw())
+    }
+
+    /// When something of the run itself was written last, by the clock of its file system: the journal, `run.json`, or
+    /// the sign of life its owner leaves.
+    #[must_use]
+    pub fn last_sign(&self) -> Option<UtcMillis> {
+        let changed = |path: PathBuf| {
+            let found = path.symlink_metadata().ok()?;
+            let millis = found.mtime().checked_mul(1_000)?.checked_add(found.mtime_nsec() / 1_000_000)?;
+            u64::try_from(millis).ok().map(UtcMillis)
+        };
+        let paths = [self.path.join(owner_lock::NAME), self.journal_path(), self.manifest_path()];
+        paths.into_iter().filter_map(changed).max()
+    }
+
+    /// The workflow as it was.
+    ///
+    /// # Errors
+    /// When `workflow.yaml` cannot be read.
+    pub fn workflow_text(&self) -> Result<String, RecordError> {
+        let path = self.workflow_path();
+        String::from_utf8(files::read(&path)?).map_err(|error| {
+            RecordError::io("read", &path)(io::Error::new(io::ErrorKind::InvalidData, error))
+        })
+    }
+
+    /// The file `core.stderr`, to read; `None` when the core said nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open_core_stderr(&self) -> Result<Option<fs::File>, RecordError> {
+        files::open_read(&self.core_stderr_path())
+    }
+
     /// Whether somebody wants to keep it: there is a file `pinned`.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        self.pin_path().exists()
+        self.pin_path().symlink_metadata().is_ok()
     }
 
     /// Keeps it from being removed, or no longer.
@@ -133,14 +172,6 @@ impl RunDir {
     #[must_use]
     pub fn blob_path(&self, name: &str) -> PathBuf {
         self.path.join(blob::DIR).join(name)
-    }
-
-    /// Events of an attempt that are not in its event file, because there was no room. Known once the file is complete.
-    ///
-    /// # Errors
-    /// When the file cannot be read. That it is not there is no error.
-    pub fn events_left_out(&self, base: &str) -> Result<Option<Gap>, RecordError> {
-        event_file::left_out(&self.events_path(base)?)
     }
 
     /// Writes `run.json`, whole or not at all.
@@ -199,7 +230,7 @@ impl RunDir {
     /// # Errors
     /// When `base` is not of the allowed form, or the file cannot be read.
     pub fn events(&self, base: &str) -> Result<EventReader, RecordError> {
-        RecordReader::open(self.events_path(base)?)
+        EventReader::open(self, base)
     }
 
     /// The journal; empty as long as its file is not there.

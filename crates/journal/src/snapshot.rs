@@ -100,10 +100,7 @@ fn write(run: &Path, journal: &Path, fold: &JournalFold) -> Result<u64, RecordEr
     content.hash = hash;
     let mut text = serde_json::to_vec(&content).map_err(encode)?;
     text.push(b'\n');
-    match files::create_new_dir(&dir(run)) {
-        Err(RecordError::Exists { .. }) | Ok(()) => {}
-        Err(error) => return Err(error),
-    }
+    files::ensure_dir_in_run(&dir(run))?;
     files::replace(&path, &text)?;
     Ok(text.len() as u64)
 }

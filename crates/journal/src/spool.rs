@@ -9,14 +9,11 @@ use memchr::memchr_iter;
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 use crate::base::Base;
-use crate::disk::{DiskWatch, give_back};
+use crate::disk::{DiskWatch, give_back, has_room};
 use crate::hole::HoleWriter;
-use crate::index::{Entry, EntryKind, IndexWriter, LONGEST_STRETCH};
-use crate::{LogLimits, RecordError, RunUsage, files};
-
-mod rotation;
-
-use rotation::{Place, Rotation};
+use crate::index::{Entry, EntryKind, IndexWriter, LONGEST_STRETCH, Sum};
+use crate::rotation::{Place, Rotation};
+use crate::{Bound, LogLimits, RecordError, RunUsage, UNKNOWN_LOSS, files};
 
 /// Appends within this time may share one entry of the index: the precision of times in a log.
 const SAME_TIME_MS: u64 = 10;
@@ -55,6 +52,13 @@ pub struct SpoolWriter {
     disk: DiskWatch,
     /// Bytes of other files within the bound of the log.
     beside: u64,
+    /// Of what was written since the last entry of the index.
+    sum: crc32fast::Hasher,
+    /// Time of the last byte.
+    last: UtcMillis,
+    closed: bool,
+    /// Kind of the last entry of the index.
+    before: Option<EntryKind>,
 }
 
 #[derive(Debug)]
@@ -115,11 +119,15 @@ impl SpoolWriter {
             hole: None,
             stretch: None,
             usage,
-            rotation: Rotation::new(limits),
+            rotation: Rotation::new(limits.bytes.max(LogLimits::SMALLEST)),
             can_give_back: None,
             at_line_start: true,
             disk: DiskWatch::new(limits.min_free),
             beside: 0,
+            sum: crc32fast::Hasher::new(),
+            last: UtcMillis(0),
+            closed: false,
+            before: None,
         })
     }
 
@@ -135,6 +143,7 @@ impl SpoolWriter {
         ts: UtcMillis,
     ) -> Result<Appended, RecordError> {
         let appended = Appended { offset: self.len, len: bytes.len() as u64 };
+        self.last = ts;
         let mut rest = bytes;
         while !rest.is_empty() {
             let most = LONGEST_STRETCH.min(self.rotation.step());
@@ -153,12 +162,17 @@ impl SpoolWriter {
         if let Some(log) = &self.log {
             self.disk.look(log, &self.path, piece.len() as u64)?;
         }
+        if let (Some(log), Some(_)) = (&self.log, &self.hole) {
+            // Else each try would begin and end a gap in the index, for which there is little room.
+            has_room(log, self.len, piece.len() as u64).map_err(RecordError::io("write", &self.path))?;
+        }
         self.close_hole()?;
         self.make_room(piece.len() as u64)?;
         self.begin_stretch(stream, piece.len() as u64, ts);
         let Some(log) = &mut self.log else { return Ok(()) };
         let (written, outcome) = write(log, piece);
         self.lines += memchr_iter(b'\n', &piece[..written]).count() as u64;
+        self.sum.update(&piece[..written]);
         self.on_disk += written as u64;
         self.len = self.on_disk;
         if let Some(last) = written.checked_sub(1) {
@@ -178,7 +192,7 @@ impl SpoolWriter {
         loop {
             let in_run = self.usage.as_ref().is_none_or(|usage| usage.has_room(more));
             if !in_run {
-                self.rotation.tighten(here);
+                self.rotation.tighten(here, 0);
             }
             if self.rotation.fits(self.on_disk + more, self.index.len() + self.beside) {
                 break;
@@ -224,15 +238,17 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Lets the file reach the logical length again, and notes what is missing.
+    /// Lets the file reach the logical length again, once it is written down what is missing. Until then it stays short,
+    /// so that nobody takes the zeros of the gap for output.
     fn close_hole(&mut self) -> Result<(), RecordError> {
         let Some(hole) = &mut self.hole else { return Ok(()) };
         if !hole.noted {
             hole.noted = true;
-            let entry = Entry { offset: self.on_disk, line: self.lines, ts: hole.ts, kind: EntryKind::Lost };
+            let (ts, kind) = (hole.ts, EntryKind::Lost);
             self.stretch = None;
-            self.note(entry);
+            self.note(self.on_disk, ts, kind);
         }
+        self.index.flush()?;
         if let Some(log) = &self.log {
             log.set_len(self.len).map_err(RecordError::io("extend", &self.path))?;
             self.on_disk = self.len;
@@ -254,18 +270,26 @@ impl SpoolWriter {
         // Who writes byte by byte to both streams in turn has more index than log. At some point it is no
         // longer worth to know which byte came from where.
         let coarse = self.rotation.index_is_large(self.index.len());
-        let (offset, line) = (self.on_disk, self.lines);
+        let offset = self.on_disk;
         let far = |stretch: &Stretch| offset + len - stretch.offset > LONGEST_STRETCH;
         if coarse && !self.stretch.as_ref().is_none_or(far) {
             return;
         }
         self.stretch = Some(Stretch { stream, ts, offset });
         let kind = if coarse { EntryKind::Unknown } else { EntryKind::Output(stream) };
-        self.note(Entry { offset, line, ts, kind });
+        self.note(offset, ts, kind);
     }
 
     /// The log is worth more than its index: an index that cannot be written is reported, not obeyed.
-    fn note(&mut self, entry: Entry) {
+    fn note(&mut self, offset: u64, ts: UtcMillis, kind: EntryKind) {
+        let written = std::mem::take(&mut self.sum);
+        let sum = match self.before {
+            None => Sum::FIRST,
+            Some(EntryKind::Lost) => Sum::NONE,
+            Some(_) => Sum::of(written),
+        };
+        self.before = Some(kind);
+        let entry = Entry { offset, line: self.lines, ts, kind, sum };
         let before = self.index.len();
         if let Err(error) = self.index.push(entry) {
             self.index_error.get_or_insert(error);
@@ -273,6 +297,35 @@ impl SpoolWriter {
         if let Some(usage) = &self.usage {
             usage.add(self.index.len() - before);
         }
+    }
+
+    /// Says that nothing more comes: what is missing at the end, and how long the log is, can be known to readers from
+    /// then on. Whoever does not call it has it done when the writer goes, and is not told whether that was possible.
+    ///
+    /// # Errors
+    /// When it cannot be written. What is there is then a log whose writer did not close it.
+    pub fn close(&mut self) -> Result<(), RecordError> {
+        if self.closed || self.len == 0 {
+            return Ok(());
+        }
+        self.open()?;
+        // A file that cannot be made longer may stay as short as it is when the index says what is missing.
+        let extended = self.close_hole();
+        if self.before != Some(EntryKind::End)
+            && (self.hole.is_none() || self.before == Some(EntryKind::Lost))
+        {
+            self.note(self.len, self.last, EntryKind::End);
+        }
+        self.index.flush()?;
+        self.index.close();
+        self.closed = true;
+        extended
+    }
+
+    /// Notes that output which never came belongs behind what was appended last: [`UNKNOWN_LOSS`](crate::UNKNOWN_LOSS) bytes
+    /// of it, as its length is not known.
+    pub fn lose(&mut self, ts: UtcMillis) {
+        self.give_up(self.len + UNKNOWN_LOSS, ts);
     }
 
     /// Takes `bytes` of another file of the attempt into account: the log must leave room for them.
@@ -304,6 +357,14 @@ impl SpoolWriter {
         self.rotation.hole().map_or(0, |hole| hole.len())
     }
 
+    /// The bound for which something was given up, if anything was.
+    #[must_use]
+    pub fn bound(&self) -> Option<Bound> {
+        let run =
+            self.usage.as_ref().filter(|_| self.rotation.is_tight()).map(|usage| Bound::Run(usage.limit()));
+        (self.given_up() > 0).then(|| run.unwrap_or(Bound::File(self.rotation.limit())))
+    }
+
     /// The first error of the index since the last call. The bytes are safe, but it may be forgotten which
     /// stream they came from and when.
     pub fn take_index_error(&mut self) -> Option<RecordError> {
@@ -319,11 +380,8 @@ impl SpoolWriter {
 
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
-        // A hole at the end is part of the log too, if that much can still be written.
-        if self.hole.is_some() && self.open().is_ok() {
-            let _ = self.close_hole();
-        }
-        let _ = self.index.flush();
+        // Who wants to know has called it before.
+        let _ = self.close();
     }
 }
 

@@ -9,11 +9,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use roboppi_ipc::{Patch, ProcessIdentity, Progress, UtcMillis, WorkerEvent};
-use roboppi_journal::{
-    CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RecordReader, RunDir, StateRoot,
-};
+use roboppi_journal::{CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptRecord, JournalRecord, Manifest, RecordKind, RunEvent, RunId, RunMode};
-use serde::de::DeserializeOwned;
 
 struct Place {
     run: RunDir,
@@ -35,7 +32,7 @@ fn read(run: &RunDir) -> Vec<JournalRecord> {
 }
 
 /// What has been added since the last time.
-fn new<T: DeserializeOwned>(reader: &mut RecordReader<T>) -> Vec<T> {
+fn new<T>(reader: &mut impl Iterator<Item = Result<T, RecordError>>) -> Vec<T> {
     reader.map(Result::unwrap).collect()
 }
 
@@ -67,10 +64,14 @@ fn manifest() -> Manifest {
         host: "h".into(),
         owner: ProcessIdentity { pid: 12, start_time: 345 },
         boot_id: None,
+        pid_namespace: None,
+        owner_lock: false,
         control: None,
         mode: RunMode::Supervised,
         record: RecordKind::Full,
         started_at: UtcMillis(1),
+        workflow_bytes: None,
+        workspace_bytes: None,
     }
 }
 

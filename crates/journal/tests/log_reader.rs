@@ -251,7 +251,7 @@ fn every_cut_and_every_damaged_byte_of_an_index_leaves_the_text_alone() {
     let model = written(&run, &chunks);
     let path = run.log_path(BASE).unwrap().with_extension("idx");
     let whole = fs::read(&path).unwrap();
-    assert_eq!(whole.len(), 16 + 3 * 32);
+    assert_eq!(whole.len(), 16 + 4 * 32, "three stretches and the end");
     for at in 0..whole.len() {
         fs::write(&path, &whole[..at]).unwrap();
         check(&mut run.log(BASE).unwrap(), &model, Index::Cut(0.0), 100, (0.0, 1.0));
@@ -259,6 +259,10 @@ fn every_cut_and_every_damaged_byte_of_an_index_leaves_the_text_alone() {
         damaged[at] ^= 0x55;
         fs::write(&path, &damaged).unwrap();
         check(&mut run.log(BASE).unwrap(), &model, Index::Damaged(0.0, 0), 100, (0.0, 1.0));
+        let mut log = run.log(BASE).unwrap();
+        log.expect(log.len(), true).unwrap();
+        log.check(u64::MAX).unwrap();
+        assert_ne!(log.damage().unwrap(), [], "byte {at} is noticed");
         assert_eq!(fs::read(&path).unwrap(), damaged, "a reader never writes");
     }
 }

@@ -54,6 +54,11 @@ fn the_journal_and_the_events_fold_into_the_same_view() {
 }
 
 #[test]
+fn nothing_of_it_is_taken_for_damaged() {
+    assert_eq!(run().damage(9, u64::MAX).unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn the_log_with_its_gap_and_its_streams() {
     const OUT: OutputStream = OutputStream::Stdout;
     const ERR: OutputStream = OutputStream::Stderr;

@@ -7,12 +7,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_ipc::{OutputStream, Patch, UtcMillis, WorkerEvent};
 use roboppi_journal::{
-    ImportLimits, JournalWriter, LogLimits, LogPiece, PortableHead, RecordError, RunDir, SpoolWriter,
-    StateRoot,
+    EventFileWriter, ImportLimits, JournalWriter, LogLimits, LogPiece, PortableHead, RecordError, RunDir,
+    SpoolWriter, StateRoot,
 };
-use roboppi_run::{RunEvent, RunId};
+use roboppi_run::{AttemptRecord, RunEvent, RunId};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
@@ -45,7 +45,7 @@ impl Place {
         as_id: Option<&RunId>,
         limits: ImportLimits,
     ) -> Result<RunId, RecordError> {
-        self.root().import(bytes, Path::new("it.tar.zst"), as_id, NOW, limits).map(|(id, _)| id)
+        self.root().import(bytes, Path::new("it.tar.zst"), as_id, NOW, limits).map(|(id, ..)| id)
     }
 
     /// Every file and directory, with its length.
@@ -77,9 +77,16 @@ fn export(run: &RunDir, live: bool) -> Vec<u8> {
     bytes
 }
 
+/// A run of which `run.json` is written.
+fn begun(place: &Place) -> RunDir {
+    let run = place.root().create_run(&id("run-1")).unwrap();
+    fs::write(run.manifest_path(), "{}").unwrap();
+    run
+}
+
 /// A run with two events, a log, and things that are not of the record.
 fn sample(place: &Place) -> RunDir {
-    let run = place.root().create_run(&id("run-1")).unwrap();
+    let run = begun(place);
     let mut journal = JournalWriter::create(&run).unwrap();
     for message in ["one", "two"] {
         journal.append(UtcMillis(1), RunEvent::Warning { message: message.into(), step: None }).unwrap();
@@ -146,7 +153,8 @@ fn of_a_live_journal_whole_lines_are_taken() {
 fn what_was_given_up_of_a_log_takes_no_room() {
     const MIB: u64 = 1024 * 1024;
     let (here, there) = (Place::new(), Place::new());
-    let run = here.root().create_run(&id("run-1")).unwrap();
+    let run = begun(&here);
+    JournalWriter::create(&run).unwrap();
     let limits = LogLimits { bytes: MIB, min_free: 0 };
     let mut log = SpoolWriter::within(run.path(), "steps/a/i1-a1", limits, None).unwrap();
     for number in 0..64_u64 {
@@ -174,6 +182,33 @@ fn what_was_given_up_of_a_log_takes_no_room() {
     assert!(lost > 20 * MIB, "{lost}");
     let size = fs::metadata(arrived.log_path("steps/a/i1-a1").unwrap()).unwrap();
     assert!(size.blocks() * 512 < 2 * MIB, "{} blocks", size.blocks());
+}
+
+#[test]
+fn what_was_given_up_of_events_takes_no_room_and_is_counted_there_too() {
+    let (here, there) = (Place::new(), Place::new());
+    let run = begun(&here);
+    let said = RunEvent::Warning { message: "one".into(), step: None };
+    JournalWriter::create(&run).unwrap().append(UtcMillis(1), said).unwrap();
+    let limits = LogLimits { bytes: LogLimits::SMALLEST, min_free: 0 };
+    let mut events = EventFileWriter::within(run.path(), "steps/a/i1-a1", limits, None).unwrap();
+    for seq in 0..20_000 {
+        let event = WorkerEvent::Patch(Patch { file_path: "a".into(), diff: "+".repeat(400) });
+        events.append(&AttemptRecord { seq, ts: UtcMillis(seq), at: 0, event }).unwrap();
+    }
+    drop(events);
+    let taken = there.import(&export(&run, false), None).unwrap();
+    let arrived = there.root().open_run(&taken).unwrap();
+    let read = |run: &RunDir| run.events("steps/a/i1-a1").unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    let (before, after) = (read(&run), read(&arrived));
+    assert_eq!(before, after);
+    let missing = after.iter().find_map(|record| match record.event {
+        WorkerEvent::Gap(gap) => Some(gap.recorded),
+        _ => None,
+    });
+    assert_eq!(missing, Some(20_001 - after.len() as u64));
+    let size = fs::metadata(arrived.events_path("steps/a/i1-a1").unwrap()).unwrap();
+    assert!(size.len() > 5_000_000 && size.blocks() * 512 < 512 * 1024, "{} blocks", size.blocks());
 }
 
 /// Builds archives that [`RunDir::export`] would never write.
@@ -292,23 +327,99 @@ fn what_unpacks_to_too_much_is_refused() {
     }
     refused(&many.packed(), few, "more than 3 files");
     // A name, and a header, that would be read into memory.
-    for kind in [EntryType::GNULongName, EntryType::XHeader] {
+    for (kind, why) in
+        [(EntryType::GNULongName, "larger than it may be"), (EntryType::XHeader, "is no plain file")]
+    {
         let long = Forgery::begun().entry(kind, "././@LongLink", &vec![b'x'; MIB]);
-        refused(&long.packed(), ImportLimits::default(), "larger than it may be");
+        refused(&long.packed(), ImportLimits::default(), why);
     }
-    // A file of an exabyte of nothing.
+}
+
+/// An entry of `content`, with gaps: the parts that are there, and the length of all.
+fn with_gaps(name: &str, content: &[u8], parts: &[(u64, u64)], len: u64, extended: bool) -> Vec<u8> {
     let mut header = Header::new_gnu();
-    header.set_path("run-1/steps/a/i1-a1.log").unwrap();
+    header.set_path(name).unwrap();
     header.set_entry_type(EntryType::GNUSparse);
-    header.set_size(0);
+    header.set_size(content.len() as u64);
     let gnu = header.as_gnu_mut().unwrap();
-    gnu.set_real_size(1 << 60);
-    gnu.sparse[0].set_offset(1 << 60);
-    gnu.sparse[0].set_length(0);
+    gnu.set_real_size(len);
+    gnu.set_is_extended(extended);
+    for (part, (offset, bytes)) in gnu.sparse.iter_mut().zip(parts) {
+        part.set_offset(*offset);
+        part.set_length(*bytes);
+    }
     header.set_cksum();
-    let mut endless = Forgery::begun();
-    endless.archive.append(&header, &[][..]).unwrap();
-    refused(&endless.packed(), ImportLimits::default(), "longer than");
+    let mut forged = Forgery::begun().file("run-1/journal.jsonl", b"");
+    forged.archive.append(&header, content).unwrap();
+    forged.packed()
+}
+
+#[test]
+fn gaps_that_no_export_has_are_refused_at_once() {
+    const LOG: &str = "run-1/steps/a/i1-a1.log";
+    const GIB_100: u64 = 100 << 30;
+    let usual = ImportLimits::default();
+    let kib = vec![b'x'; 1024];
+    let ours = [(0, 512), (GIB_100 - 512, 512)];
+    refused(
+        &with_gaps(LOG, &kib, &ours, GIB_100, false),
+        usual,
+        "a gap of 107374181376 bytes that is not recorded",
+    );
+    refused(&with_gaps(LOG, &kib, &[(0, 512), ((1 << 60) - 512, 512)], 1 << 60, false), usual, "longer than");
+    for (name, parts, len, extended) in [
+        ("run-1/core.stderr", &ours[..], GIB_100, false),
+        (LOG, &ours, GIB_100, true),
+        (LOG, &ours, GIB_100 + 1, false),
+        (LOG, &[(0, 512), (512, 512)], 1024, false),
+        (LOG, &[(512, 512), (2048, 512)], 2560, false),
+        (LOG, &[(0, 256), (2048, 256), (4096, 512)], 4608, false),
+        (LOG, &[(0, 1024), (4096, 1024)], 5120, false),
+        (LOG, &[(GIB_100, 0)], GIB_100, false),
+        (LOG, &[(0, 512), (u64::MAX >> 2, u64::MAX >> 1)], GIB_100, false),
+    ] {
+        refused(&with_gaps(name, &kib, parts, len, extended), usual, "is no file of an export");
+    }
+}
+
+#[test]
+fn what_is_no_whole_run_is_refused_and_what_does_not_fit_is_said() {
+    let usual = ImportLimits::default();
+    refused(&Forgery::begun().packed(), usual, "there is no journal.jsonl in it");
+    let text = serde_json::to_vec(&head(false)).unwrap();
+    let no_manifest = Forgery::new().file("run-1/export.json", &text).file("run-1/journal.jsonl", b"");
+    refused(&no_manifest.packed(), usual, "there is no run.json in it");
+
+    let place = Place::new();
+    let blob = format!("run-1/blobs/{}", "0".repeat(64));
+    let result =
+        r#"{"status":"SUCCEEDED","artifacts":[],"observations":[],"cost":{"wallTimeMs":1},"durationMs":1}"#;
+    let finished = format!(
+        r#"{{"seq":1,"ts":1,"event":{{"type":"attempt_finished","of":{{"step":"a","iteration":1,"attempt":1}},"result":{result},"logBytes":6,"eventsBytes":0}}}}"#
+    );
+    let journal = format!(
+        "{finished}
+rubbish
+"
+    );
+    let forged = Forgery::begun()
+        .file("run-1/journal.jsonl", journal.as_bytes())
+        .file(&blob, b"something else")
+        .file("run-1/steps/a/i1-a1.log", b"hel")
+        .file("run-1/steps/a/i1-a1.idx", b"rubbish");
+    let taken = place.root().import(&forged.packed()[..], Path::new("it.tar.zst"), None, NOW, usual);
+    let (id, _, notes) = taken.unwrap();
+    let all = notes.join(
+        "
+",
+    );
+    for said in
+        ["blobs/", "run.json", "its last 3 bytes are missing", "its index is damaged", "journal.jsonl:2"]
+    {
+        assert!(all.contains(said), "{said}: {all}");
+    }
+    assert!(!all.contains(".import-"), "{all}");
+    assert!(!place.root().open_run(&id).unwrap().blob_path(&"0".repeat(64)).exists());
 }
 
 #[test]

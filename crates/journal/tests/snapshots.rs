@@ -76,7 +76,7 @@ fn events() -> impl Strategy<Value = Vec<RunEvent>> {
             name,
             path, sha256: None
         }),
-        Just(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true }),
+        Just(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true, signal: None }),
         Just(RunEvent::RunFinished {
             outcome: RunOutcome::Failed,
             exit_code: 1,

@@ -26,7 +26,7 @@ pub use belong::{JobSpan, owners, ready_to_end};
 pub use send::signal;
 
 pub(crate) use freeze::freeze_and_kill;
-pub(crate) use tree::{Node, adopted_nodes, walk};
+pub(crate) use tree::{Node, adopted_nodes, child_pids, walk};
 
 /// A process somewhere below another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub fn kill_trees(roots: &[ProcessIdentity]) -> Vec<Process> {
 /// in which the process replaces its program.
 #[must_use]
 pub fn environment_variable(process: ProcessIdentity, name: &str) -> Option<String> {
-    let environment = std::fs::read(format!("/proc/{}/environ", process.pid)).ok()?;
+    let environment = tree::memory_file(process.pid, "environ");
     if !crate::is_alive(process) {
         return None;
     }

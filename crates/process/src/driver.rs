@@ -9,10 +9,11 @@ use roboppi_ipc::{CancelReason, EndingPhase, Mono, OutputStream, ProcessIdentity
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 
+use crate::guard::is_subreaper;
 use crate::leader::Leader;
 use crate::machine::{ChildEnd, ChildMachine, Effect, Epoch, Input, Signal};
 use crate::pipes::{Outputs, Pumped, Stdin};
-use crate::spawn::start;
+use crate::spawn::{Started, start};
 use crate::watch_exit::ExitWatch;
 use crate::{ExitKind, Limits, Spawn, SpawnError, SpawnErrorKind};
 
@@ -286,6 +287,11 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
             }
             Effect::Signal(signal) => self.signal(signal),
             Effect::SweepGroup => self.signal(Signal::Kill),
+            Effect::LeaveGroup => {
+                if !is_subreaper() {
+                    self.signal(Signal::Kill);
+                }
+            }
             Effect::SetTimer { epoch, after } => {
                 let now = Instant::now();
                 // A time beyond the end of the clock never comes.
@@ -302,6 +308,11 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
 
     fn start(&mut self) -> io::Result<Life> {
         let started = start(&self.spawn)?;
+        // It ran, so this is not a start that may be tried again.
+        self.look_after(started).map_err(|error| io::Error::other(format!("it was ended again: {error}")))
+    }
+
+    fn look_after(&mut self, started: Started) -> io::Result<Life> {
         let exit_watch = ExitWatch::new(&started.leader)?;
         if let Some(pipe) = started.stdin {
             self.stdin.open(pipe)?;

@@ -1,6 +1,9 @@
 //! Why a child could not be started.
 
-use std::io;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -8,6 +11,8 @@ use roboppi_ipc::CancelReason;
 use thiserror::Error;
 
 use crate::Spawn;
+use crate::inherited::is_out_of_room;
+use crate::spawn::in_path;
 
 /// A child was not started.
 #[derive(Debug, Error)]
@@ -38,9 +43,17 @@ pub enum SpawnErrorKind {
     /// A program named by its path is not there.
     #[error("the file does not exist; install it or correct the path")]
     NoProgram,
-    /// The program is there, what its first line or its format asks for is not.
-    #[error("the file exists but its interpreter does not; check its first line (`#!`)")]
-    NoInterpreter,
+    /// The program is a script, and the interpreter that its first line names is not there.
+    #[error("its interpreter `{}` is missing; install it, or correct the first line of `{}`", .interpreter.display(), .script.display())]
+    NoInterpreter {
+        /// The script.
+        script: PathBuf,
+        /// What its first line names.
+        interpreter: PathBuf,
+    },
+    /// The program is there, and something that it needs to be loaded is not.
+    #[error("`{}` exists, but the system cannot load it: the loader it names is missing; install it for this system", .0.display())]
+    NoLoader(PathBuf),
     /// The program may not be executed.
     #[error("permission denied; make the file executable (chmod +x)")]
     NotExecutable,
@@ -75,9 +88,7 @@ impl SpawnError {
                 directory_problem(&spawn.cwd).unwrap_or_else(|| program_problem(spawn, error))
             }
             Some(Errno::E2BIG) => SpawnErrorKind::TooLong,
-            Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
-                SpawnErrorKind::NoRoom(error)
-            }
+            Some(_) if is_out_of_room(&error) => SpawnErrorKind::NoRoom(error),
             Some(_) | None => SpawnErrorKind::Other(error),
         };
         Self::new(spawn, kind)
@@ -105,10 +116,34 @@ fn program_problem(spawn: &Spawn, error: io::Error) -> SpawnErrorKind {
     let has_path = program.components().count() > 1 || program.is_absolute();
     match error.kind() {
         io::ErrorKind::PermissionDenied => SpawnErrorKind::NotExecutable,
-        io::ErrorKind::NotFound if !has_path => SpawnErrorKind::NotInPath,
-        // A path is looked up from the working directory.
-        io::ErrorKind::NotFound if spawn.cwd.join(program).exists() => SpawnErrorKind::NoInterpreter,
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SpawnErrorKind::NoProgram,
+        io::ErrorKind::NotFound => {
+            // A path is looked up from the working directory.
+            let file = if has_path { Some(spawn.cwd.join(program)) } else { in_path(spawn) };
+            match file.filter(|file| file.exists()) {
+                Some(file) => loading_problem(file),
+                None if has_path => SpawnErrorKind::NoProgram,
+                None => SpawnErrorKind::NotInPath,
+            }
+        }
+        io::ErrorKind::NotADirectory => SpawnErrorKind::NoProgram,
         _ => SpawnErrorKind::Other(error),
     }
+}
+
+/// Why the system says of a program that is there that it is not.
+fn loading_problem(program: PathBuf) -> SpawnErrorKind {
+    match interpreter(&program) {
+        Some(interpreter) => SpawnErrorKind::NoInterpreter { script: program, interpreter },
+        None => SpawnErrorKind::NoLoader(program),
+    }
+}
+
+/// What the first line of a script names: `#!/bin/sh -e` is `/bin/sh`.
+fn interpreter(script: &Path) -> Option<PathBuf> {
+    let mut start = Vec::new();
+    // The system reads no more of the line either.
+    File::open(script).ok()?.take(256).read_to_end(&mut start).ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let name = line.trim_ascii().split(u8::is_ascii_whitespace).next().filter(|name| !name.is_empty())?;
+    Some(OsStr::from_bytes(name).into())
 }

@@ -4,26 +4,32 @@
 //! the parent becomes the guard, does nothing but wait, and cannot crash of the work. Whatever ends the child,
 //! the guard then ends every process that is left below it and goes last, with the exit code of the child.
 //!
+//! * It is in a session of its own, and neither its name nor its command line say whose guard it is: what is meant for
+//!   the program and its job (`pkill -9 -f`, `killall -9`, `kill -9 %1`) does not strike it.
 //! * The guard is a child subreaper, and so is the child: an orphan goes to the child while that lives, then to
 //!   the guard. So nothing that was started can leave: it makes no difference how many sessions and groups it
 //!   made and how often it forked.
 //! * What is left gets TERM and CONT, after the grace time STOP from the top down and KILL, and that again until
 //!   `wait` says that there is no child any more. That is a proof, not a look. Only descendants are touched.
+//!   Whoever is the last one alive gives no grace time.
 //! * A guard that was asked to end (TERM, INT, HUP, or the end of the wire on its stdin) passes the signal on and
 //!   gives the child the grace and the drain time, and [`FINISH`]; then it kills it.
 //! * When the guard itself is killed the child gets TERM from the system. [`GuardedChild::is_gone`] tells
 //!   that from a TERM that was sent: it is to kill all its descendants with [`end_all_descendants`] and to end.
 //! * A process that cannot be killed (it hangs inside the system, or belongs to another user) is named and left
-//!   behind [`GIVE_UP`] after grace and drain time.
+//!   behind [`GIVE_UP`] after grace and drain time; half a second after the first try when none of those who are
+//!   left may be signalled.
 //!
 //! **Not promised:** that anything is ended when guard and child are killed in the same instant; their parent can do
-//! it, if it is a subreaper. And outside Linux there are neither subreapers nor signals at the death of a
+//! it, if it is a subreaper, and with [`GuardKind::Direct`] it is. And outside Linux there are neither subreapers nor signals at the death of a
 //! parent: the guard still passes on, kills a child that does not end and gives its exit code, but does
 //! not see the child's orphans, and a child whose guard was killed has to find out by [`GuardedChild::is_gone`].
 
+mod above;
 mod descriptors;
 mod driver;
 mod end;
+mod front;
 mod ladder;
 pub mod machine;
 mod report;
@@ -31,6 +37,7 @@ mod signals;
 mod tell;
 mod terminal;
 mod title;
+mod told;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -41,9 +48,13 @@ use roboppi_ipc::ProcessIdentity;
 pub use end::{EndReport, end_adopted, end_all_descendants};
 pub use ladder::GIVE_UP;
 pub use machine::FINISH;
-pub use report::{GuardReport, REPORT_PREFIX};
+pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
+pub use told::has_been_told;
 
 use crate::spawn::keep_ended_children;
+use above::Above;
+use signals::Held;
+use terminal::Terminal;
 
 /// How a guard does its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +73,10 @@ pub enum GuardKind {
     /// A process with its wire on fd 0 and 1. It gets a session of its own, so that it is signalled by the guard
     /// alone. The end of what comes on fd 0 asks it to end. The guard reports on stderr.
     Core,
-    /// A program in the terminal. Guard and child stay in its session and group. What the terminal sends reaches
-    /// the child by itself; the guard stops and continues with it, and puts the terminal in order when
-    /// it was killed. The guard speaks only when something was left.
+    /// A program in the terminal. It stays in the session and group in which it was started, so what the terminal sends
+    /// reaches it by itself. The guard leaves both; the process that was started stays in front, for the shell
+    /// that waits for it, and stops and continues with the program. The terminal is put in order when the program
+    /// was killed. The guard speaks only when something was left.
     Direct,
 }
 
@@ -73,7 +85,7 @@ pub enum GuardKind {
 pub enum Role {
     /// The process that does the work.
     Guarded(GuardedChild),
-    /// The guard, whose work is done. `main` returns this exit code at once.
+    /// The guard, or the process in front of it, whose work is done. `main` returns this exit code at once.
     Guard(u8),
 }
 
@@ -104,27 +116,49 @@ impl GuardedChild {
 /// every descriptor above 2.
 ///
 /// # Errors
-/// When there are other threads already, or no other process can be made. In the child, when the guard has
-/// died meanwhile.
+/// When there are other threads already, or no other process can be made, or there is no `/proc`. In the child,
+/// when the guard has died meanwhile.
 pub fn fork(settings: GuardSettings) -> io::Result<Role> {
+    require_proc()?;
     refuse_threads()?;
     keep_ended_children();
     // Whatever waits in a buffer would be written twice.
     io::stdout().flush()?;
     // Before there is a child, so that no orphan can miss us.
     become_subreaper();
-    let guard = crate::identity(std::process::id())?;
-    let terminal = match settings.kind {
-        GuardKind::Core => None,
-        GuardKind::Direct => terminal::Terminal::find(),
-    };
     // From here on no signal is lost: it waits for whom it was sent to.
     let signals = signals::Held::new()?;
+    match settings.kind {
+        GuardKind::Core => split(settings, signals, Above::supervisor(), None),
+        GuardKind::Direct => front::fork(settings, signals),
+    }
+}
+
+/// Forks the one that is guarded from the guard, which is this process.
+fn split(
+    settings: GuardSettings,
+    signals: Held,
+    above: Above,
+    terminal: Option<Terminal>,
+) -> io::Result<Role> {
+    become_subreaper();
+    let guard = crate::identity(std::process::id())?;
+    // Before there is a child: at no time do both of them have the name by which one may be killed.
+    let title = title::Title::replace();
+    let (told, tells) = told::pipe()?;
     match fork_alone()? {
         ForkResult::Parent { child } => {
-            Ok(Role::Guard(driver::guard(child, settings, signals, terminal.as_ref())))
+            drop(tells);
+            Ok(Role::Guard(driver::guard(child, settings, signals, &above, terminal.as_ref(), &told)))
         }
         ForkResult::Child => {
+            title.put_back();
+            drop(told);
+            if settings.kind == GuardKind::Direct {
+                told::keep(tells);
+            }
+            // The pipe from the front process is the guard's alone: its end has to be seen.
+            drop((above, terminal));
             follow_the_guard(guard)?;
             become_subreaper();
             if settings.kind == GuardKind::Core {
@@ -144,12 +178,50 @@ fn fork_alone() -> io::Result<ForkResult> {
     Ok(unsafe { nix::unistd::fork() }?)
 }
 
+/// Refuses to start where nothing that is left could be found.
+///
+/// # Errors
+/// When there is no `/proc`.
+#[cfg(target_os = "linux")]
+pub fn require_proc() -> io::Result<()> {
+    if std::path::Path::new("/proc/self/stat").exists() {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "/proc is not there, and without it no process that is left could be found and ended; mount it \
+         (`mount -t proc proc /proc`)",
+    ))
+}
+
+/// Other systems have none.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub const fn require_proc() -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes this process the one that orphans below it are given to. Says whether it could.
 ///
 /// Whoever calls this has to reap them: [`descendants::reap_adopted`](crate::descendants::reap_adopted).
 #[cfg(target_os = "linux")]
 pub fn become_subreaper() -> bool {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_ok()
+}
+
+/// Whether orphans below this process are given to it.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn is_subreaper() -> bool {
+    rustix::process::child_subreaper().is_ok_and(|pid| pid.is_some())
+}
+
+/// Whether orphans below this process are given to it: not on this system.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub const fn is_subreaper() -> bool {
+    false
 }
 
 /// Undoes [`become_subreaper`], for a guarded process that becomes another program.

@@ -14,7 +14,8 @@ pub fn identity(pid: u32) -> io::Result<ProcessIdentity> {
     Ok(ProcessIdentity { pid, start_time: stat(pid)?.start_time })
 }
 
-/// Whether exactly this process lives. A process that ended and was not reaped does not.
+/// Whether exactly this process lives. A process that ended and was not reaped does not; one whose main thread has
+/// ended while others go on does.
 /// With the start time 0 (unknown) the pid alone decides.
 #[must_use]
 pub fn is_alive(process: ProcessIdentity) -> bool {
@@ -27,9 +28,15 @@ pub(crate) struct Stat {
     /// The letter `ps` shows.
     state: u8,
     pub(crate) parent: u32,
+    /// Number of its process group.
+    pub(crate) group: u32,
     pub(crate) session: u32,
+    /// The group in the foreground of its terminal; 0 without one.
+    pub(crate) foreground: u32,
     /// Processor time of it and of the children it has waited for, in ticks of the clock.
     pub(crate) processor: u64,
+    /// Its threads, a main thread that has ended included.
+    threads: u64,
     pub(crate) start_time: u64,
 }
 
@@ -39,9 +46,15 @@ impl Stat {
         process.start_time == 0 || process.start_time == self.start_time
     }
 
-    /// Whether it has ended and was not reaped.
+    /// Whether it has ended and was not reaped. The state is that of the main thread, which may end before the
+    /// others.
     pub(crate) const fn ended(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+        matches!(self.state, b'X' | b'x') || (self.state == b'Z' && self.threads <= 1)
+    }
+
+    /// Whether its main thread has ended while others live.
+    pub(crate) const fn lost_main_thread(&self) -> bool {
+        self.state == b'Z' && self.threads > 1
     }
 
     /// Whether it runs no code of its own now: stopped, or inside the system until something happens.
@@ -77,13 +90,16 @@ mod system {
         let mut fields = std::str::from_utf8(&line[after_name..]).ok()?.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?; // field 3
         let parent = fields.next()?.parse().ok()?; // field 4
-        let session = fields.nth(1)?.parse().ok()?; // field 6
+        let group = fields.next()?.parse().ok()?; // field 5
+        let session = fields.next()?.parse().ok()?; // field 6
+        let foreground = fields.nth(1)?.parse().unwrap_or(0); // field 8, -1 without a terminal
         let mut processor = 0_u64;
-        for field in [fields.nth(7)?, fields.next()?, fields.next()?, fields.next()?] {
+        for field in [fields.nth(5)?, fields.next()?, fields.next()?, fields.next()?] {
             processor = processor.saturating_add(field.parse().ok()?); // fields 14 to 17
         }
-        let start_time = fields.nth(4)?.parse().ok()?; // field 22
-        Some(Stat { state, parent, session, processor, start_time })
+        let threads = fields.nth(2)?.parse().ok()?; // field 20
+        let start_time = fields.nth(1)?.parse().ok()?; // field 22
+        Some(Stat { state, parent, group, session, foreground, processor, threads, start_time })
     }
 }
 
@@ -99,9 +115,16 @@ mod system {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
         match test_kill_process(pid) {
             // Somebody else's process is a process.
-            Ok(()) | Err(rustix::io::Errno::PERM) => {
-                Ok(Stat { state: b'?', parent: 0, session: 0, processor: 0, start_time: 0 })
-            }
+            Ok(()) | Err(rustix::io::Errno::PERM) => Ok(Stat {
+                state: b'?',
+                parent: 0,
+                group: 0,
+                session: 0,
+                foreground: 0,
+                processor: 0,
+                threads: 1,
+                start_time: 0,
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -131,12 +154,26 @@ mod tests {
     fn a_name_with_parentheses_does_not_confuse() {
         let line = b"12 (a) Z (b) 1) S 1 12 13 0 -1 4 0 0 0 0 1 2 3 4 20 0 1 0 4711 99 1\n";
         let stat = system::parse(line).unwrap();
-        assert_eq!((stat.parent, stat.session, stat.start_time), (1, 13, 4711));
+        assert_eq!((stat.parent, stat.group, stat.session, stat.start_time), (1, 12, 13, 4711));
         assert_eq!(stat.processor, 10);
         assert!(!stat.ended());
         assert!(
             system::parse(b"12 (a) Z 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1").unwrap().ended()
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        let line = |state: char, threads: u32| {
+            let line = format!("12 (a) {state} 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 {threads} 0 4711 99 1");
+            let stat = system::parse(line.as_bytes()).unwrap();
+            (stat.ended(), stat.lost_main_thread())
+        };
+        assert_eq!(line('Z', 1), (true, false));
+        assert_eq!(line('Z', 2), (false, true));
+        assert_eq!(line('S', 2), (false, false));
+        assert_eq!(line('X', 2), (true, false));
     }
 
     #[cfg(target_os = "linux")]

@@ -7,7 +7,9 @@
 //!
 //! * The child leads a session and a process group of its own. Whatever ends it, the group first gets
 //!   TERM (and CONT, so that a stopped process can die) and after the grace time KILL; whoever of the
-//!   group outlives the child and the drain time gets KILL. Only a dropped future skips the grace.
+//!   group outlives the child and the drain time gets KILL. Only a dropped future skips the grace. In a process
+//!   that is a child subreaper those who hold no pipe and outlive a child that ended by itself are left to its
+//!   owner, as orphans, who can tell of them ([`descendants::adopted`]).
 //! * Every byte written before the end of the child is delivered, in the order of its stream, before
 //!   [`run`] returns.
 //! * A signal never hits a stranger. The group has the number of its leader, and a number cannot be
@@ -18,18 +20,21 @@
 //! during the drain time and then reported in [`ChildReport::pipes_left_open`]. They are found again in
 //! [`descendants`], and [`guard`] sees to it that nothing is left when this process is gone, too.
 
+mod aside;
 pub mod descendants;
 mod driver;
 mod error;
 mod exit;
 pub mod guard;
 mod identity;
+pub mod inherited;
 mod leader;
 pub mod machine;
 mod pipes;
 mod spawn;
 mod watch_exit;
 
+pub use aside::aside;
 pub use driver::{ChildReport, ChildWatch, Control, STDIN_BACKLOG, run};
 pub use error::{SpawnError, SpawnErrorKind};
 pub use exit::ExitKind;

@@ -15,6 +15,7 @@
 //!   asked to end; what comes after the exit of a child that ended by itself changes no reason.
 //! * One timer exists at a time. It carries the epoch of the state that set it; a later state ignores it.
 //! * `Sweeping` is the moment between KILL for those who hold the pipes and the end of what they wrote.
+//! * Whoever is left in the group of a child that ended by itself is no part of it any more, but left behind.
 //! * [`Effect::Finish`] comes exactly once, and nothing comes after it.
 
 mod life;
@@ -111,6 +112,8 @@ pub enum Effect {
     },
     /// KILL whoever is left in the group of the dead child.
     SweepGroup,
+    /// The same, unless they come to us as orphans: the child ended by itself, so what it has left is to be told.
+    LeaveGroup,
     /// Tell the owner where the child is on its way out.
     Ending {
         /// Where.

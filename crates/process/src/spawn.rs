@@ -12,6 +12,7 @@ use std::sync::Once;
 
 use nix::libc;
 
+use crate::inherited;
 use crate::leader::Leader;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -71,9 +72,11 @@ pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
         let program = found.as_deref().or_else(|| (!bare).then(|| Path::new(&spawn.program)));
         if let Some(program) = program {
             match quick::start(program, spawn) {
+                // There are too many open files for the limit of the child, which is set differently below.
+                None => {}
                 // A script without a first line that names its shell; below, the C library takes `sh`.
-                Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {}
-                outcome => return outcome,
+                Some(Err(error)) if error.raw_os_error() == Some(libc::ENOEXEC) => {}
+                Some(outcome) => return outcome,
             }
         }
     }
@@ -119,7 +122,7 @@ pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
 
 /// Where the program lies that a bare name means in the child's `PATH`. `None` when it is no bare name, or is
 /// not found; then the system looks itself and says what is wrong.
-fn in_path(spawn: &Spawn) -> Option<PathBuf> {
+pub(crate) fn in_path(spawn: &Spawn) -> Option<PathBuf> {
     let name = Path::new(&spawn.program);
     if name.components().count() != 1 || spawn.program.as_bytes().contains(&b'/') {
         return None;
@@ -153,13 +156,15 @@ pub fn is_program(file: &Path) -> bool {
 const LAST_SIGNAL: libc::c_int = 31;
 
 /// Makes what `command` starts lead a session and group of its own, and gives it the signals of a fresh
-/// login: whatever we or those who started us ignore or block is not passed on.
+/// login: whatever we or those who started us ignore or block is not passed on. The limit of open files is that of
+/// those who started us.
 #[expect(unsafe_code, reason = "code between fork and exec; there is no safe way to ask for it")]
 pub fn lead_a_session(command: &mut Command) {
+    let files = inherited::lowered();
     // SAFETY: between fork and exec only async-signal-safe functions may be called and nothing may be
     // allocated. These are system calls, and an error is made from a number.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             if libc::setsid() == -1 {
                 return Err(io::Error::last_os_error());
             }
@@ -170,6 +175,7 @@ pub fn lead_a_session(command: &mut Command) {
             let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
             libc::sigemptyset(none.as_mut_ptr());
             libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+            inherited::limit_files(files);
             Ok(())
         });
     }

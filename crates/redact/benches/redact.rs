@@ -25,6 +25,7 @@ fn main() {
     let secrets = Secrets::new(values.iter().map(|value| ("S", value)));
     println!("{secrets:?}");
     grown();
+    chosen();
     for (name, text) in texts(&values) {
         println!("{name}:");
         measure("copy", &text, |chunk, out| out.extend_from_slice(chunk));
@@ -62,6 +63,57 @@ fn grown() {
         "{MOST_VALUES} values: one by one {one_by_one:?}, the longest {longest:?}; all at once {:?}",
         start.elapsed()
     );
+}
+
+/// What it costs when a worker has chosen both the values and the text so that it costs much.
+fn chosen() {
+    println!("chosen to be slow:");
+    let all = |value: Vec<u8>| vec![value];
+    let thousand = |value: &dyn Fn(usize) -> String| (0..1000).map(|at| value(at).into_bytes()).collect();
+    let a = |count: usize| "a".repeat(count);
+    let words = |word: &str, count: usize| word.repeat(count).into_bytes();
+    type Case = (&'static str, Vec<Vec<u8>>, Vec<u8>);
+    let cases: [Case; 8] = [
+        ("60,000 a and b, in a", all((a(60_000) + "b").into()), words("a", 1 << 22)),
+        ("60,000 a, in a", all(a(60_000).into()), words("a", 1 << 22)),
+        ("60,000 a, in runs that are too short", all(a(60_000).into()), words(&(a(59_999) + "b"), 70)),
+        (
+            "a word 7,500 times, in words",
+            all([words("abcdefgh", 7_500), b"-".into()].concat()),
+            words("abcdefgh", 1 << 19),
+        ),
+        (
+            "1,000 of a with a number at the end, in a",
+            thousand(&|at| format!("{}{at}", a(200))),
+            words("a", 1 << 22),
+        ),
+        (
+            "1,000 of a with different lengths, in a",
+            thousand(&|at| a(8 + at % 500)),
+            words(&(a(300) + "b"), 14_000),
+        ),
+        (
+            "1,000 with one window, in that",
+            thousand(&|at| format!("Z9Y8X7W6{}{at}", a(50))),
+            words("Z9Y8X7W6", 1 << 19),
+        ),
+        (
+            "1,000 with a window at different places",
+            thousand(&|at| format!("{}Z9Y8X7W6{at}", "z".repeat(at % 200))),
+            words("Z9Y8X7W6", 1 << 19),
+        ),
+    ];
+    for (name, values, text) in cases {
+        let secrets = Secrets::new(values.iter().map(|value| ("S", value)));
+        let mut redactor = Redactor::new(&secrets);
+        let start = Instant::now();
+        let mut out = Vec::new();
+        for chunk in text.chunks(CHUNK) {
+            out.clear();
+            redactor.push(chunk, &mut out);
+        }
+        println!("  {name:<46} {:>8.1} MB/s", text.len() as f64 / 1e6 / start.elapsed().as_secs_f64());
+    }
 }
 
 /// The bare search for as many needles as redaction has, by each kind of searcher.

@@ -14,6 +14,7 @@ mod redactor;
 mod secrets;
 mod spellings;
 mod text;
+mod walk;
 
 pub use mask::LONGEST_MASK;
 pub use name::looks_secret;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::mask::MaskFilter;
 use crate::matcher::Matchers;
-use crate::{MARKER, Secrets};
+use crate::{MARKER, Secrets, Taken};
 
 /// Bytes that are looked at together, so that memory does not depend on what a caller pushes at once.
 const PIECE: usize = 64 * 1024;
@@ -29,6 +29,8 @@ pub struct Redactor {
     version: u64,
     matchers: Arc<Matchers>,
     masks: Option<MaskFilter>,
+    /// A value was to be masked, and there was no room for it.
+    refused: bool,
     /// Not decided yet. Begins neither within an escape nor after half a one.
     held: Zeroizing<Vec<u8>>,
     /// How many bytes of `held` are hidden by the marker written last; none when that marker is further back.
@@ -45,6 +47,7 @@ impl Redactor {
             matchers: secrets.matchers(),
             secrets: secrets.clone(),
             masks: None,
+            refused: false,
             held: Zeroizing::default(),
             hidden: None,
             ranges: Vec::new(),
@@ -61,20 +64,36 @@ impl Redactor {
 
     /// Takes the next bytes of the stream and appends to `out` what can be seen of it.
     pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        self.take(input, out, None);
+    }
+
+    /// As [`push`](Self::push), and appends to `plain` what came, for who decides by it and shows nothing of it. There
+    /// only the values of mask commands are hidden.
+    pub fn push_both(&mut self, input: &[u8], out: &mut Vec<u8>, plain: &mut Vec<u8>) {
+        self.take(input, out, Some(plain));
+    }
+
+    fn take(&mut self, input: &[u8], out: &mut Vec<u8>, mut plain: Option<&mut Vec<u8>>) {
+        let mut pass = |this: &mut Self, shown: &[u8], out: &mut Vec<u8>| {
+            if let Some(plain) = &mut plain {
+                plain.extend_from_slice(shown);
+            }
+            this.redact(shown, false, out);
+        };
         for piece in input.chunks(PIECE) {
             let Some(mut masks) = self.masks.take() else {
-                self.redact(piece, false, out);
+                pass(self, piece, out);
                 continue;
             };
             let mut rest = piece;
             while !rest.is_empty() {
                 if masks.passes(rest) {
-                    self.redact(rest, false, out);
+                    pass(self, rest, out);
                     break;
                 }
                 let mut shown = Vec::new();
                 let mask = masks.push(&mut rest, &mut shown);
-                self.redact(&shown, false, out);
+                pass(self, &shown, out);
                 self.mask(mask);
             }
             self.masks = Some(masks);
@@ -84,9 +103,15 @@ impl Redactor {
     /// Appends what was held back. Call it when the stream has ended; the redactor then stands at the beginning of
     /// another one.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.finish_both(out, &mut Vec::new());
+    }
+
+    /// As [`finish`](Self::finish), after [`push_both`](Self::push_both).
+    pub fn finish_both(&mut self, out: &mut Vec<u8>, plain: &mut Vec<u8>) {
         if let Some(mut masks) = self.masks.take() {
             let mut shown = Vec::new();
             let mask = masks.finish(&mut shown);
+            plain.extend_from_slice(&shown);
             self.redact(&shown, false, out);
             self.mask(mask);
             self.masks = Some(masks);
@@ -95,16 +120,22 @@ impl Redactor {
         self.hidden = None;
     }
 
+    /// Whether, since this was last asked, a mask command had a value for which there was no room
+    /// ([`Taken::Full`]).
+    pub fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
+    }
+
     /// Bytes that are held back at the moment.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.len() + self.masks.as_ref().map_or(0, MaskFilter::held)
     }
 
-    fn mask(&self, mask: Option<Zeroizing<Vec<u8>>>) {
+    fn mask(&mut self, mask: Option<Zeroizing<Vec<u8>>>) {
         if let Some(value) = mask {
             // A short one cannot be hidden elsewhere; the set remembers that there was one.
-            let _taken = self.secrets.add("add-mask", &value);
+            self.refused |= self.secrets.add("add-mask", &value) == Taken::Full;
         }
     }
 
@@ -222,6 +253,34 @@ mod tests {
         assert_eq!(redacted(&["abcdefgh", "12345678"], "-abcdefgh12345678-abcdefgh"), "-***-***");
         assert_eq!(redacted(&["aaaaaaaa"], &"a".repeat(100)), "***");
         assert_eq!(redacted(&["bcdefghi", "abcdefghijkl"], "abcdefghijk"), "a***jk");
+    }
+
+    #[test]
+    fn what_came_is_given_as_it_is_but_for_the_values_of_mask_commands() {
+        let secrets = Secrets::new([("S", "tool_result")]);
+        let mut redactor = Redactor::new(&secrets).with_masks();
+        let (mut out, mut plain) = (Vec::new(), Vec::new());
+        for byte in b"{\"type\":\"tool_result\"}\n::add-mask::abc\n::add-mask::assistant\nassistant\n::add-" {
+            redactor.push_both(&[*byte], &mut out, &mut plain);
+        }
+        redactor.finish_both(&mut out, &mut plain);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        assert_eq!(text(out), "{\"type\":\"***\"}\n::add-mask::***\n::add-mask::***\n***\n::add-");
+        assert_eq!(
+            text(plain),
+            "{\"type\":\"tool_result\"}\n::add-mask::***\n::add-mask::***\nassistant\n::add-"
+        );
+    }
+
+    #[test]
+    fn a_value_for_which_there_is_no_room_is_told_once() {
+        let secrets = Secrets::new((0..crate::MOST_VALUES).map(|at| ("N", format!("value-{at:06}"))));
+        let mut redactor = Redactor::new(&secrets).with_masks();
+        let mut out = Vec::new();
+        redactor.push(b"::add-mask::value-000001\n::add-mask::short\n", &mut out);
+        assert!(!redactor.take_refused());
+        redactor.push(b"::add-mask::one too many\n", &mut out);
+        assert_eq!((redactor.take_refused(), redactor.take_refused()), (true, false));
     }
 
     #[test]

@@ -147,6 +147,15 @@ impl Secrets {
         names.into_iter().cloned().collect()
     }
 
+    /// The names of the values that a text holds as they are, in order.
+    #[must_use]
+    pub fn names_in(&self, text: &str) -> Vec<String> {
+        let set = self.read();
+        let held = |hidden: &&Hidden| memchr::memmem::find(text.as_bytes(), &hidden.value).is_some();
+        let names: BTreeSet<_> = set.values.iter().filter(held).flat_map(|hidden| &hidden.names).collect();
+        names.into_iter().cloned().collect()
+    }
+
     /// The names of values that are not hidden because they are too short, in order.
     #[must_use]
     pub fn too_short(&self) -> Vec<String> {

@@ -1,6 +1,9 @@
 //! What happens to a run and its steps.
 
-use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, WorkerKind, WorkerResult, decode_tagged};
+use roboppi_ipc::{
+    CancelReason, CoreEvent, JobId, ProcessIdentity, UnknownTagged, WorkerKind, WorkerResult, decode_tagged,
+    decode_tagged_by, value_enum,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AttemptRef, Resumed, RunId, RunOutcome, StepFingerprint, StepId, StepState, Wish};
@@ -140,6 +143,9 @@ pub enum RunEvent {
         reason: CancelReason,
         /// `force`: workers are killed at once.
         force: bool,
+        /// `signal` that asked for it, as `SIGTERM`; absent when it was none, and in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
     },
     /// The run ended. Last record of every journal whose supervisor lived.
     RunFinished {
@@ -197,14 +203,14 @@ impl<'de> Deserialize<'de> for RunEvent {
     }
 }
 
-/// Who starts the workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunMode {
-    /// `supervised`: a core process.
-    Supervised,
-    /// `direct`: a core inside the supervisor process.
-    Direct,
+value_enum! {
+    /// Who starts the workers.
+    pub enum RunMode {
+        /// `supervised`: a core process.
+        Supervised = "supervised",
+        /// `direct`: a core inside the supervisor process.
+        Direct = "direct",
+    }
 }
 
 /// What is known of a step before it runs.
@@ -228,9 +234,9 @@ pub struct StepPlan {
     pub max_attempts: u32,
 }
 
-/// A stage of an attempt.
+/// A stage of an attempt, tagged by `name` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "name", rename_all = "snake_case", rename_all_fields = "camelCase", remote = "Self")]
 pub enum AttemptPhase {
     /// `waiting_permit`: the core has no leave to give yet.
     WaitingPermit {
@@ -262,6 +268,26 @@ pub enum AttemptPhase {
         /// `limitMs`: drain time.
         limit_ms: u64,
     },
+    /// A stage of a newer version.
+    #[serde(skip)]
+    Unknown(UnknownTagged),
+}
+
+const PHASES: [&str; 5] = ["waiting_permit", "running", "terminating", "killing", "draining"];
+
+impl Serialize for AttemptPhase {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unknown(other) => other.serialize(serializer),
+            known => Self::serialize(known, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AttemptPhase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        decode_tagged_by("name", deserializer, &PHASES, Self::deserialize, Self::Unknown)
+    }
 }
 
 #[cfg(test)]
@@ -353,7 +379,7 @@ mod tests {
                 by: Some(ProcessIdentity { pid: 2, start_time: 3 }),
                 refused: Some("`build` succeeded".into()),
             },
-            RunEvent::RunEnding { reason: CancelReason::Parent, force: true },
+            RunEvent::RunEnding { reason: CancelReason::Parent, force: true, signal: Some("SIGTERM".into()) },
             RunEvent::RunFinished {
                 outcome: RunOutcome::TimedOut,
                 exit_code: 124,

@@ -12,8 +12,10 @@ mod manifest;
 mod partial;
 mod record;
 mod state;
+mod text;
 mod timeline;
 mod view;
+mod visible;
 mod wish;
 mod wording;
 
@@ -30,5 +32,8 @@ pub use view::{
     FileChange, KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView,
     Stretch, ToolOutcome, ToolUse, Wait, WarningView, WishView,
 };
+pub use visible::is_visible;
 pub use wish::Wish;
-pub use wording::{dollars, shell_word, spent_words, tokens, tool_summary, tool_words};
+pub use wording::{
+    dollars, ending_words, missing_words, shell_word, spent_words, tokens, tool_summary, tool_words,
+};

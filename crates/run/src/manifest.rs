@@ -1,6 +1,10 @@
 //! What was started: the content of `run.json`.
 
-use roboppi_ipc::{ProcessIdentity, UtcMillis};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use roboppi_ipc::{HexBytes, ProcessIdentity, UtcMillis, value_enum};
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, RunMode};
@@ -40,6 +44,13 @@ pub struct Manifest {
     /// `bootId`: pids and start times mean something only within one boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// `pidNamespace`: the space in which the pid of the owner is one, as the system names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<String>,
+    /// `ownerLock`: the owner holds a lock on the file `lock` of the directory, on a file system where every process
+    /// that sees it is told whether it is held. Not in records of versions that had no such lock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owner_lock: bool,
     /// `control`: absolute path of the socket where the owner takes wishes, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<String>,
@@ -50,14 +61,38 @@ pub struct Manifest {
     pub record: RecordKind,
     /// `startedAt`.
     pub started_at: UtcMillis,
+    /// `workflowBytes`: `workflow` byte for byte, where it is not UTF-8 and its text is for people only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_bytes: Option<HexBytes>,
+    /// `workspaceBytes`: the same of `workspace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_bytes: Option<HexBytes>,
 }
 
-/// How complete the logs of a run are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordKind {
-    /// `full`: every byte.
-    Full,
-    /// `events`: what came over the wire.
-    Events,
+impl Manifest {
+    /// The file of the workflow; empty when there is none.
+    #[must_use]
+    pub fn workflow_path(&self) -> PathBuf {
+        exact(&self.workflow, self.workflow_bytes.as_ref())
+    }
+
+    /// Where the steps worked.
+    #[must_use]
+    pub fn workspace_path(&self) -> PathBuf {
+        exact(&self.workspace, self.workspace_bytes.as_ref())
+    }
+}
+
+fn exact(text: &str, bytes: Option<&HexBytes>) -> PathBuf {
+    bytes.map_or_else(|| PathBuf::from(text), |bytes| OsStr::from_bytes(bytes.bytes()).into())
+}
+
+value_enum! {
+    /// How complete the logs of a run are.
+    pub enum RecordKind {
+        /// `full`: every byte.
+        Full = "full",
+        /// `events`: what came over the wire.
+        Events = "events",
+    }
 }

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_was_shed_is_missing_until_the_text_begins_anew() {
         let mut partial = PartialTexts::default();
-        let gap = Gap { from_seq: 1, to_seq: 2, from_offset: 0, to_offset: 0, events: 1, bytes: 0 };
+        let gap = Gap { from_seq: 1, to_seq: 2, events: 1, ..Gap::default() };
         assert!(!partial.apply(&WorkerEvent::Gap(gap)));
         partial.apply(&delta("a", "one", false));
         partial.apply(&WorkerEvent::Gap(gap));

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerStatus};
 
-use crate::{AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
+use crate::{
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId, missing_words,
+};
 
 mod lanes;
 
@@ -159,12 +161,12 @@ impl TimelineBuilder {
                 }
             }
             RunEvent::AttemptFinished { of, result, .. } => {
-                let code = result.exit_code.map(|code| format!("exit code {code}"));
-                let end = match (result.status, code) {
+                let end = match (result.status, result.exit_words()) {
                     (WorkerStatus::Succeeded, _) => "succeeded".to_owned(),
-                    (WorkerStatus::Failed, Some(code)) => format!("failed: {code}"),
+                    (WorkerStatus::Failed, Some(exit)) => format!("failed: {exit}"),
                     (WorkerStatus::Failed, None) => "failed".to_owned(),
                     (WorkerStatus::Cancelled, _) => "cancelled".to_owned(),
+                    (WorkerStatus::Unknown(word), _) => word.to_string(),
                 };
                 if let Some(attempt) = self.attempt(of) {
                     attempt.end = Some((ts, end));
@@ -190,6 +192,12 @@ impl TimelineBuilder {
     }
 
     fn worker(&mut self, of: &AttemptRef, record: &AttemptRecord) {
+        if let WorkerEvent::Gap(gap) = &record.event
+            && gap.recorded > 0
+        {
+            let words = missing_words(gap.recorded, gap.at_least);
+            return self.mark(Some(&of.step), words, record.ts);
+        }
         if !record.event.is_recorded() {
             return;
         }
@@ -276,6 +284,7 @@ impl Attempt {
             AttemptPhase::Terminating { .. } => stage("asked to end", SliceKind::Ending),
             AttemptPhase::Killing { .. } => stage("killed", SliceKind::Ending),
             AttemptPhase::Draining { .. } => stage("pipes are held open", SliceKind::Ending),
+            AttemptPhase::Unknown(other) => stage(other.tag.as_str(), SliceKind::Wait),
         };
     }
 

@@ -81,11 +81,14 @@ impl RunHead {
         !self.workflow.is_empty()
     }
 
-    /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command.
+    /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command, or
+    /// one whose path is no text.
     #[must_use]
     pub fn resume_command(&self) -> Option<String> {
         let places = ["/dev/", "/proc/"];
-        let passing = !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
+        let unnameable = self.workflow.contains(char::REPLACEMENT_CHARACTER);
+        let passing =
+            unnameable || !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
         let command =
             || format!("roboppi workflow run {} --resume {}", crate::shell_word(&self.workflow), self.run_id);
         (!passing).then(command)
@@ -106,6 +109,9 @@ pub enum RunStatus {
         reason: CancelReason,
         /// Workers are killed at once.
         force: bool,
+        /// The signal that asked for it, as `SIGTERM`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
     },
     /// Over.
     Finished {
@@ -299,6 +305,8 @@ pub struct StepCounts {
     pub skipped: usize,
     /// Ended because it was asked to, or lost.
     pub cancelled: usize,
+    /// In a state of a later version: not known to be over.
+    pub unknown: usize,
 }
 
 impl RunView {
@@ -353,6 +361,7 @@ impl RunView {
                 StepState::Failed => &mut counts.failed,
                 StepState::Skipped => &mut counts.skipped,
                 StepState::Cancelled | StepState::Lost => &mut counts.cancelled,
+                StepState::Unknown(_) => &mut counts.unknown,
             } += 1;
         }
         counts

@@ -1,12 +1,12 @@
 //! What a person can ask of the owner of a run.
 
-use serde::{Deserialize, Serialize};
+use roboppi_ipc::{UnknownTagged, decode_tagged_by};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::StepId;
 
 /// What a person asks of the owner of a run, tagged by `type` in JSON: `{"type":"retry_step","step":"build"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Tagged", into = "Tagged")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// `cancel_run`: end the run.
     CancelRun {
@@ -23,6 +23,8 @@ pub enum Wish {
     HangUp,
     /// `leave_now`: kill everything and do not wait for anything else.
     LeaveNow,
+    /// A request of a newer version. It is shown, and never granted.
+    Unknown(UnknownTagged),
 }
 
 /// The form it has in JSON.
@@ -46,6 +48,8 @@ enum Tagged {
     LeaveNow,
 }
 
+const TYPES: [&str; 6] = ["cancel_run", "cancel_step", "retry_step", "skip_step", "hang_up", "leave_now"];
+
 impl From<Tagged> for Wish {
     fn from(tagged: Tagged) -> Self {
         match tagged {
@@ -59,16 +63,25 @@ impl From<Tagged> for Wish {
     }
 }
 
-impl From<Wish> for Tagged {
-    fn from(wish: Wish) -> Self {
-        match wish {
-            Wish::CancelRun { force } => Self::CancelRun { force },
-            Wish::CancelStep(step) => Self::CancelStep { step },
-            Wish::RetryStep(step) => Self::RetryStep { step },
-            Wish::SkipStep(step) => Self::SkipStep { step },
-            Wish::HangUp => Self::HangUp,
-            Wish::LeaveNow => Self::LeaveNow,
-        }
+impl Serialize for Wish {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tagged = match self.clone() {
+            Self::CancelRun { force } => Tagged::CancelRun { force },
+            Self::CancelStep(step) => Tagged::CancelStep { step },
+            Self::RetryStep(step) => Tagged::RetryStep { step },
+            Self::SkipStep(step) => Tagged::SkipStep { step },
+            Self::HangUp => Tagged::HangUp,
+            Self::LeaveNow => Tagged::LeaveNow,
+            Self::Unknown(other) => return other.serialize(serializer),
+        };
+        tagged.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Wish {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let known = |object| Tagged::deserialize(object).map(Self::from);
+        decode_tagged_by("type", deserializer, &TYPES, known, Self::Unknown)
     }
 }
 
@@ -84,6 +97,7 @@ impl Wish {
             Self::SkipStep(step) => format!("skip `{step}`"),
             Self::HangUp => "end the run, since its terminal is gone".to_owned(),
             Self::LeaveNow => "leave at once".to_owned(),
+            Self::Unknown(other) => format!("`{}`, which this version does not know", other.tag),
         }
     }
 
@@ -92,7 +106,7 @@ impl Wish {
     pub const fn step(&self) -> Option<&StepId> {
         match self {
             Self::CancelStep(step) | Self::RetryStep(step) | Self::SkipStep(step) => Some(step),
-            Self::CancelRun { .. } | Self::HangUp | Self::LeaveNow => None,
+            Self::CancelRun { .. } | Self::HangUp | Self::LeaveNow | Self::Unknown(_) => None,
         }
     }
 }
@@ -115,6 +129,16 @@ mod tests {
             assert_eq!(serde_json::to_string(&wish).unwrap(), text);
             assert_eq!(serde_json::from_str::<Wish>(text).unwrap(), wish);
         }
-        assert!(serde_json::from_str::<Wish>(r#"{"type":"pause"}"#).is_err());
+    }
+
+    #[test]
+    fn a_request_of_a_newer_version_is_kept_whole() {
+        let text = r#"{"by":{"name":"ann"},"type":"pause"}"#;
+        let wish: Wish = serde_json::from_str(text).unwrap();
+        assert_eq!(wish.in_words(), "`pause`, which this version does not know");
+        assert_eq!(serde_json::to_string(&wish).unwrap(), text);
+        for bad in [r#"{"type":"cancel_step"}"#, r#"{"step":"a"}"#, r#""pause""#] {
+            assert!(serde_json::from_str::<Wish>(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Short words for what agents do, the same in every view.
 
-use roboppi_ipc::ToolCall;
+use roboppi_ipc::{CancelReason, ToolCall};
 use serde_json::Value;
 
-use crate::Spent;
+use crate::{Activity, Spent};
 
 /// Fields of a tool's input that say what the call is about, the most telling first.
 const TELLING: [&str; 12] = [
@@ -32,6 +32,24 @@ pub fn shell_word(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Words for events that are missing in their place: how many, and why.
+#[must_use]
+pub fn missing_words(events: u64, at_least: bool) -> String {
+    if at_least {
+        return "output is missing here: the core left it out and did not say how much".to_owned();
+    }
+    let (noun, verb) = if events == 1 { ("event", "is") } else { ("events", "are") };
+    format!("{events} {noun} {verb} not in the record")
+}
+
+impl Activity {
+    /// A count of this activity for people: `12`, or `at least 12` when events are missing.
+    #[must_use]
+    pub fn counted(&self, count: impl std::fmt::Display) -> String {
+        if self.counts_are_lower_bounds() { format!("at least {count}") } else { count.to_string() }
     }
 }
 
@@ -80,6 +98,22 @@ fn one_line(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// Why a run is being ended.
+#[must_use]
+pub fn ending_words(reason: CancelReason, signal: Option<&str>) -> String {
+    let words = match (&reason, signal) {
+        (_, Some("SIGHUP")) => "it was hung up (SIGHUP)",
+        (_, Some(signal)) => return format!("it received {signal}"),
+        (CancelReason::User, None) => "the user asked",
+        (CancelReason::Timeout, None) => "its time is over",
+        (CancelReason::Budget, None) => "its budget is used up",
+        (CancelReason::Parent, None) => "it was told to end",
+        (CancelReason::Lost, None) => "the core is lost",
+        (CancelReason::Unknown(word), None) => word.as_str(),
+    };
+    words.to_owned()
 }
 
 /// A number of tokens as people read it: `950`, `1.2k`, `34k`, `1.2M`.

@@ -1,33 +1,50 @@
 //! The context directory: artifacts handed from step to step, and metadata for people and scripts.
+//!
+//! What is copied here is made by workers, and workers may write here themselves. So no link is followed that leads out of
+//! the workspace or the context directory (`beneath`, `find`), and copying stops when a worker would have to
+//! ([`Limits`]).
 
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::fcntl::{Flock, FlockArg};
 use roboppi_run::{StepId, TakenInput};
-use roboppi_workflow::{OutputSpec, Step};
+use roboppi_workflow::{InputRef, OutputSpec, Step, Workflow};
+use rustix::fs::FileType;
 use serde::Serialize;
 
+use beneath::Dir;
+use find::{Place, find};
+use placed::{Placed, take_back};
+use remains::STAGING;
+use root::Root;
+use transfer::Transfer;
+use tree_error::TreeError;
 use writer::MetadataWriter;
 
-mod copy;
+mod beneath;
+mod find;
 mod metadata;
-mod tree_hash;
+mod placed;
+mod remains;
+mod root;
+mod stop;
+mod transfer;
+mod tree_error;
 mod writer;
 
 pub(crate) use metadata::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
 };
-pub(crate) use tree_hash::tree_hash;
+pub(crate) use stop::{Limits, Stop};
 
 /// The context directory of a run. Its layout is that of the existing program.
 #[derive(Debug)]
 pub(crate) struct ContextDir {
-    path: PathBuf,
-    /// Held as long as the run lives, so that another run can tell.
-    _lock: Option<Flock<File>>,
+    root: Arc<Root>,
     writer: Mutex<MetadataWriter>,
 }
 
@@ -41,118 +58,244 @@ pub(crate) struct Collected {
     pub(crate) sha256: Option<String>,
 }
 
-/// Where an artifact of a step is.
-pub(crate) fn artifact_dir(context_dir: &Path, step: &StepId, artifact: &str) -> PathBuf {
-    context_dir.join(step.as_str()).join(artifact)
+/// What was copied, and what a person should know about that.
+#[derive(Debug)]
+pub(crate) struct Copied<T> {
+    pub(crate) done: Vec<T>,
+    pub(crate) notices: Vec<String>,
+}
+
+/// An artifact of a step, by their names.
+pub(crate) type ArtifactName = (StepId, String);
+
+/// The hash of an artifact as it is now; `None` when there is none. For files no worker writes at the moment.
+pub(crate) fn hash_of(context_dir: &Path, step: &StepId, artifact: &str) -> io::Result<Option<String>> {
+    let open = || -> Result<Dir, TreeError> {
+        Dir::open(context_dir)?.enter(OsStr::new(step.as_str()))?.enter(OsStr::new(artifact))
+    };
+    let dir = match open() {
+        Ok(dir) => dir,
+        Err(TreeError::Link { .. }) => return Ok(None),
+        Err(TreeError::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let limits = Limits::default();
+    let mut transfer = Transfer::new(&limits, None);
+    transfer.directory(&dir, None)?;
+    Ok(Some(transfer.finish().0))
 }
 
 impl ContextDir {
-    /// Makes the directory if it is not there. Also says which run is using it already, if one is.
-    pub(crate) fn open(path: PathBuf) -> io::Result<(Self, Option<String>)> {
-        fs::create_dir_all(&path)?;
-        let (lock, other) = match Flock::lock(File::open(&path)?, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => (Some(lock), None),
-            Err(_) => (None, Some(metadata::run_of(&path).unwrap_or_else(|| "unknown".to_owned()))),
+    /// Makes the directory if it is not there, which may be a link only if somebody `chose` it. Also says which run is
+    /// using it already, if one is.
+    pub(crate) fn open(path: PathBuf, chosen: bool) -> io::Result<(Self, Option<String>)> {
+        let root = Arc::new(Root::open(path, chosen)?);
+        let other = if root.is_ours() {
+            None
+        } else {
+            Some(remains::earlier(&*root.dir()?).id.unwrap_or_else(|| "unknown".to_owned()))
         };
-        Ok((Self { path, _lock: lock, writer: Mutex::new(MetadataWriter::start()) }, other))
+        let writer = Mutex::new(MetadataWriter::start(Arc::clone(&root)));
+        Ok((Self { root, writer }, other))
     }
 
+    /// As it was named.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The directory of a step. Step names are safe path segments: the language checks that.
-    pub(crate) fn step(&self, step: &StepId) -> PathBuf {
-        self.path.join(step.as_str())
+        self.root.path()
     }
 
     /// An empty directory for every step, so that scripts find one for those that never started as well.
     pub(crate) fn prepare<'a>(&self, steps: impl Iterator<Item = &'a StepId>) -> io::Result<()> {
-        for step in steps {
-            match fs::create_dir(self.step(step)) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(())
+        Ok(self.root.prepare(steps.cloned().collect())?)
     }
 
-    /// Removes what an earlier run left. What cannot be removed is said.
-    pub(crate) fn remove(&self, stale: &[PathBuf]) -> Vec<String> {
-        let problem = |path: &Path| {
-            let removed = match fs::symlink_metadata(path) {
-                Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-                Ok(_) => fs::remove_file(path),
-                Err(error) => Err(error),
-            };
-            let error = removed.err().filter(|error| error.kind() != io::ErrorKind::NotFound)?;
-            Some(format!("{}, of an earlier run, cannot be removed: {error}", path.display()))
+    /// Removes what an earlier run left in the places of a workflow. What cannot be removed is said.
+    pub(crate) fn clear(&self, workspace: &Path, workflow: &Workflow) -> Vec<String> {
+        let workspace = fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_owned());
+        match self.root.dir() {
+            Ok(dir) => remains::remove(&dir, &workspace, workflow),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    /// Removes artifacts of an earlier run and the metadata of their steps. What cannot be removed is said.
+    pub(crate) fn remove(&self, stale: &[ArtifactName]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (step, name) in stale {
+            // Otherwise nothing was left, or what is there is refused when the directories of the steps are made.
+            if let Ok(dir) = self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
+                problems.extend(remains::remove_names(&dir, std::iter::once(name.as_str())));
+            }
+        }
+        problems
+    }
+
+    /// Copies the inputs of a step into the workspace, and says what they were. Only what is among the `made` artifacts
+    /// is handed over, whatever else lies in the directory, and what was handed over before is taken back.
+    pub(crate) fn place_inputs(
+        &self,
+        workspace: &Path,
+        id: &StepId,
+        step: &Step,
+        made: &HashSet<ArtifactName>,
+        limits: &Limits,
+    ) -> Result<Copied<TakenInput>, String> {
+        let mut copied = Copied { done: Vec::with_capacity(step.inputs.len()), notices: Vec::new() };
+        let noted = || -> Result<(PathBuf, Placed), TreeError> {
+            let workspace = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
+            let dir = self.root.step(id)?;
+            // What another run placed that is still under way is not of before.
+            if self.root.is_ours() {
+                take_back(&dir, &workspace);
+            }
+            let placed = Placed::begin(&dir, &workspace)?;
+            Ok((workspace, placed))
         };
-        stale.iter().filter_map(|path| problem(path)).collect()
-    }
-
-    /// Copies the inputs of a step into the workspace, and says what they were. An artifact its step did not make is
-    /// left out.
-    pub(crate) fn place_inputs(&self, workspace: &Path, step: &Step) -> Result<Vec<TakenInput>, String> {
-        let mut taken = Vec::with_capacity(step.inputs.len());
+        let (workspace, mut placed) = noted().map_err(|error| format!("the inputs: {error}"))?;
         for input in &step.inputs {
-            let from = artifact_dir(&self.path, &input.from, &input.artifact);
-            let to = workspace.join(input.target());
-            let sha256 = tree_hash(&from).map_err(|error| {
-                format!("the input `{}` of `{}` cannot be read: {error}", input.artifact, input.from)
-            })?;
-            if sha256.is_some() {
-                copy::tree(&from, &to, &self.path).map_err(|error| {
-                    format!(
-                        "the input `{}` of `{}` cannot be copied to {}: {error}",
-                        input.artifact,
-                        input.from,
-                        to.display()
-                    )
-                })?;
+            let (from, artifact) = (&input.from, &input.artifact);
+            let mut sha256 = None;
+            if made.contains(&(from.clone(), artifact.clone())) {
+                let about = |error: TreeError| {
+                    let gone = if error.is_absence() { ", it was removed since" } else { "" };
+                    format!("the input `{artifact}` of `{from}`: {error}{gone}")
+                };
+                let (hash, left_out) = self.place(&workspace, input, limits, &mut placed).map_err(about)?;
+                sha256 = Some(hash);
+                copied
+                    .notices
+                    .extend(left_out.iter().map(|left_out| format!("input `{artifact}`: {left_out}")));
+            } else {
+                copied.notices.push(format!("input `{artifact}` of `{from}`: it was not produced"));
             }
-            taken.push(TakenInput { from: input.from.clone(), artifact: input.artifact.clone(), sha256 });
+            copied.done.push(TakenInput { from: from.clone(), artifact: artifact.clone(), sha256 });
         }
-        Ok(taken)
+        Ok(copied)
     }
 
-    /// Copies what a step made into the context directory. An output that is not there is left out.
+    fn place(
+        &self,
+        workspace: &Path,
+        input: &InputRef,
+        limits: &Limits,
+        placed: &mut Placed,
+    ) -> Result<(String, Vec<String>), TreeError> {
+        let (from, artifact, target) = (&input.from, &input.artifact, input.target());
+        let source = self.root.dir()?.enter(OsStr::new(from.as_str()))?.enter(OsStr::new(artifact))?;
+        let to = Dir::anchor(workspace)?.make(OsStr::new(target))?;
+        let mut transfer = Transfer::new(limits, Some(to.id()?)).noting(placed);
+        transfer.directory(&source, Some(&to))?;
+        Ok(transfer.finish())
+    }
+
+    /// Copies what a step made into the context directory, in the place of what was there: all of it, or nothing. An
+    /// output that is not there is left out.
     pub(crate) fn collect_outputs(
         &self,
         workspace: &Path,
         id: &StepId,
         outputs: &[OutputSpec],
-    ) -> Result<Vec<Collected>, String> {
-        let mut collected = Vec::new();
-        for output in outputs {
-            let from = workspace.join(&output.path);
-            let Ok(kind) = fs::metadata(&from) else { continue };
-            let dir = artifact_dir(&self.path, id, &output.name);
-            let to = match (kind.is_dir(), from.file_name()) {
-                (true, _) | (false, None) => dir.clone(),
-                (false, Some(name)) => dir.join(name),
-            };
-            copy::tree(&from, &to, &self.path).map_err(|error| {
-                format!("the output `{}` cannot be copied from {}: {error}", output.name, from.display())
-            })?;
-            let sha256 = tree_hash(&dir)
-                .map_err(|error| format!("the output `{}` cannot be read again: {error}", output.name))?;
-            let (name, kind) = (output.name.clone(), output.kind.clone());
-            collected.push(Collected { name, path: to, kind, sha256 });
+        limits: &Limits,
+    ) -> Result<Copied<Collected>, String> {
+        let step = self.root.step(id).map_err(|error| error.to_string())?;
+        let collected = self.collect_into(&step, workspace, outputs, limits);
+        // Whatever came of it, nothing half done stays.
+        let cleared = step.remove(OsStr::new(STAGING));
+        let mut copied = collected?;
+        copied.notices.extend(cleared.err().map(|error| error.to_string()));
+        for artifact in &mut copied.done {
+            // As people know the directory, not as it was found.
+            let below = artifact.path.strip_prefix(step.path()).map(Path::to_owned);
+            if let Ok(below) = below {
+                artifact.path = self.path().join(id.as_str()).join(below);
+            }
         }
-        Ok(collected)
+        Ok(copied)
+    }
+
+    fn collect_into(
+        &self,
+        step: &Dir,
+        workspace: &Path,
+        outputs: &[OutputSpec],
+        limits: &Limits,
+    ) -> Result<Copied<Collected>, String> {
+        let plain = |error: TreeError| error.to_string();
+        step.remove(OsStr::new(STAGING)).map_err(plain)?;
+        let stage = step.make(OsStr::new(STAGING)).map_err(plain)?;
+        let mut copied = Copied { done: Vec::with_capacity(outputs.len()), notices: Vec::new() };
+        for output in outputs {
+            let about = |error: TreeError| format!("the output `{}`: {error}", output.name);
+            let Some(place) = find_output(workspace, &output.path).map_err(about)? else {
+                copied.notices.push(format!("output `{}`: nothing at {}", output.name, output.path));
+                continue;
+            };
+            let (sha256, left_out) = self.stage(&stage, output, &place, limits).map_err(about)?;
+            copied
+                .notices
+                .extend(left_out.iter().map(|left_out| format!("output `{}`: {left_out}", output.name)));
+            let dir = step.at(OsStr::new(&output.name));
+            let path = match (place.kind, file_name(output)) {
+                (FileType::RegularFile, Some(name)) => dir.join(name),
+                _ => dir,
+            };
+            let (name, kind) = (output.name.clone(), output.kind.clone());
+            copied.done.push(Collected { name, path, kind, sha256: Some(sha256) });
+        }
+        for artifact in &copied.done {
+            let name = OsStr::new(&artifact.name);
+            step.remove(name).and_then(|()| stage.rename(name, step, name)).map_err(plain)?;
+        }
+        Ok(copied)
+    }
+
+    fn stage(
+        &self,
+        stage: &Dir,
+        output: &OutputSpec,
+        place: &Place,
+        limits: &Limits,
+    ) -> Result<(String, Vec<String>), TreeError> {
+        let root = self.root.dir()?;
+        let to = stage.make(OsStr::new(&output.name))?;
+        let mut transfer = Transfer::new(limits, Some(root.id()?));
+        match (place.kind, file_name(output)) {
+            (FileType::Directory, _) => {
+                // It would be found on the way, but perhaps after a long time.
+                if root.path().starts_with(place.path()) {
+                    return Err(TreeError::HoldsContext { path: place.path() });
+                }
+                transfer.directory(&place.dir.enter(&place.name)?, Some(&to))?;
+            }
+            (_, Some(name)) => transfer.alone(&place.dir, &place.name, &to, name)?,
+            (_, None) => transfer.alone(&place.dir, &place.name, &to, &place.name)?,
+        }
+        Ok(transfer.finish())
+    }
+
+    /// What a person should know who follows the step that was copied for last.
+    pub(crate) fn notice(&self) -> Option<String> {
+        let path = self.path().display();
+        self.root.was_made_again().then(|| {
+            format!(
+                "the context directory {path} had been removed and was made again; what other steps had put there is gone"
+            )
+        })
     }
 
     /// Writes `_workflow.json`.
     pub(crate) fn write_workflow(&self, meta: &WorkflowMeta<'_>) {
-        self.write(self.path.join("_workflow.json"), meta);
+        self.write(None, metadata::WORKFLOW, meta);
     }
 
     /// Writes `_meta.json` of a step, and `_resolved.json` with what was in force for it.
     pub(crate) fn write_step(&self, step: &StepId, meta: &StepMeta<'_>, resolved: &ResolvedLimits<'_>) {
-        let dir = self.step(step);
-        self.write(dir.join("_meta.json"), meta);
-        self.write(dir.join("_resolved.json"), &metadata::Resolved { meta, resolved });
+        self.write(Some(step), metadata::META, meta);
+        self.write(Some(step), metadata::RESOLVED, &metadata::Resolved { meta, resolved });
     }
 
     /// Waits until all metadata is written and says what could not be.
@@ -160,17 +303,27 @@ impl ContextDir {
         self.writer().finish()
     }
 
-    fn write(&self, path: PathBuf, value: &impl Serialize) {
+    fn write(&self, step: Option<&StepId>, name: &'static str, value: &impl Serialize) {
         // Every type of `metadata` has a JSON form.
         if let Ok(mut text) = serde_json::to_vec_pretty(value) {
             text.push(b'\n');
-            self.writer().write(path, text);
+            self.writer().write(step, name, text);
         }
     }
 
     fn writer(&self) -> MutexGuard<'_, MetadataWriter> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name of a file that is an output, as the workflow says it: it may be a link there.
+fn file_name(output: &OutputSpec) -> Option<&OsStr> {
+    Path::new(&output.path).file_name()
+}
+
+fn find_output(workspace: &Path, path: &str) -> Result<Option<Place>, TreeError> {
+    let real = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
+    find(Dir::anchor(&real)?, &[workspace, &real], Path::new(path))
 }
 
 #[cfg(test)]
@@ -205,38 +358,64 @@ steps:
         fs::write(workspace.path().join("out/a.txt"), "a").unwrap();
         fs::write(workspace.path().join("out/deep/b.txt"), "b").unwrap();
         std::os::unix::fs::symlink("a.txt", workspace.path().join("out/link")).unwrap();
-        let (context, other) = ContextDir::open(workspace.path().join("context")).unwrap();
+        let (context, other) = ContextDir::open(workspace.path().join("context"), false).unwrap();
         assert_eq!(other, None);
         context.prepare(workflow.steps.keys()).unwrap();
 
-        let make = StepId::from("make");
-        let collected =
-            context.collect_outputs(workspace.path(), &make, &workflow.steps[&make].outputs).unwrap();
-        assert_eq!(collected.len(), 2);
-        assert!(context.step(&make).join("file/a.txt").exists());
+        let (make, limits) = (StepId::from("make"), Limits::default());
+        let outputs = &workflow.steps[&make].outputs;
+        let collected = context.collect_outputs(workspace.path(), &make, outputs, &limits).unwrap();
+        assert_eq!(collected.notices, ["output `absent`: nothing at nothing"]);
+        let made: HashSet<_> = collected.done.iter().map(|made| (make.clone(), made.name.clone())).collect();
+        let path = |name: &str| context.path().join("make").join(name);
+        assert_eq!(
+            collected.done.iter().map(|made| &made.path).collect::<Vec<_>>(),
+            [&path("file/a.txt"), &path("tree")]
+        );
+        for made in &collected.done {
+            assert_eq!(hash_of(context.path(), &make, &made.name).unwrap(), made.sha256);
+        }
+        // What only lies there is not handed over.
+        fs::create_dir(path("absent")).unwrap();
 
-        context.place_inputs(workspace.path(), &workflow.steps[&StepId::from("take")]).unwrap();
+        let take = &workflow.steps[&StepId::from("take")];
+        let placed = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap();
+        assert_eq!(placed.notices, ["input `absent` of `make`: it was not produced"]);
+        assert_eq!(placed.done.iter().map(|taken| taken.sha256.is_some()).collect::<Vec<_>>(), [true, false]);
         assert_eq!(fs::read_to_string(workspace.path().join("taken/deep/b.txt")).unwrap(), "b");
         assert_eq!(fs::read_link(workspace.path().join("taken/link")).unwrap(), Path::new("a.txt"));
         assert!(!workspace.path().join("absent").exists());
+
+        // What is collected again is in the place of what was there.
+        fs::remove_file(workspace.path().join("out/deep/b.txt")).unwrap();
+        context.collect_outputs(workspace.path(), &make, outputs, &limits).unwrap();
+        assert!(path("tree/deep").exists() && !path("tree/deep/b.txt").exists() && !path(STAGING).exists());
+
+        fs::remove_dir_all(path("tree")).unwrap();
+        let error = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap_err();
+        assert!(
+            error.contains("context/make/tree: No such file") && error.contains("removed since"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_output_that_holds_the_context_directory_is_refused() {
         let workspace = tempfile::tempdir().unwrap();
-        let (context, _) = ContextDir::open(workspace.path().join("context")).unwrap();
+        let (context, _) = ContextDir::open(workspace.path().join("context"), false).unwrap();
         let outputs = [OutputSpec { name: "all".into(), path: ".".into(), kind: None }];
-        let error = context.collect_outputs(workspace.path(), &"s".into(), &outputs).unwrap_err();
+        let error =
+            context.collect_outputs(workspace.path(), &"s".into(), &outputs, &Limits::default()).unwrap_err();
         assert!(error.contains("holds the context directory"), "{error}");
     }
 
     #[test]
     fn a_second_run_learns_who_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        let (_first, other) = ContextDir::open(dir.path().to_owned()).unwrap();
+        let (_first, other) = ContextDir::open(dir.path().to_owned(), true).unwrap();
         assert_eq!(other, None);
         fs::write(dir.path().join("_workflow.json"), r#"{"id":"run-7"}"#).unwrap();
-        let (_second, other) = ContextDir::open(dir.path().to_owned()).unwrap();
+        let (_second, other) = ContextDir::open(dir.path().to_owned(), true).unwrap();
         assert_eq!(other.as_deref(), Some("run-7"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 use roboppi_attach::{Answer, Request, Wish};
-use roboppi_ipc::ProcessIdentity;
+use roboppi_ipc::{ProcessIdentity, UnknownTagged};
 use roboppi_run::RunId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -124,10 +124,16 @@ fn understood(line: &[u8], run_id: &RunId) -> Result<Wish, String> {
         Wish::HangUp | Wish::LeaveNow => {
             Err("only the terminal in which the run was started can wish that".to_owned())
         }
+        Wish::Unknown(other) => Err(not_known(&other)),
         wish @ (Wish::CancelRun { .. } | Wish::CancelStep(_) | Wish::RetryStep(_) | Wish::SkipStep(_)) => {
             Ok(wish)
         }
     }
+}
+
+/// Why a request of a later version is refused.
+pub(crate) fn not_known(request: &UnknownTagged) -> String {
+    format!("this version does not know the request `{}`", request.tag)
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish};
-use roboppi_ipc::UtcMillis;
-use roboppi_journal::{JournalWriter, RecordError, RunDir, StateRoot};
+use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish, pid_namespace};
+use roboppi_ipc::{HexBytes, UtcMillis};
+use roboppi_journal::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
+use roboppi_process::inherited;
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -19,9 +21,11 @@ use crate::context_dir::ContextDir;
 use crate::control::ControlPlace;
 use crate::core_link::CoreLaunch;
 use crate::error::StartError;
+use crate::names::OpenNames;
 use crate::recorder::Recorder;
 use crate::runner::Runner;
 use crate::settings::RunSettings;
+use crate::sign_of_life::SignOfLife;
 use crate::signals::Signals;
 
 /// Wishes that may wait. They come from keys people press.
@@ -33,6 +37,8 @@ pub struct PreparedRun {
     pub(crate) settings: RunSettings,
     pub(crate) run_id: RunId,
     pub(crate) run_dir: RunDir,
+    /// Says to everybody that this process lives.
+    pub(crate) life: SignOfLife,
     pub(crate) context: ContextDir,
     pub(crate) recorder: Recorder,
     pub(crate) wishes: mpsc::Receiver<Wish>,
@@ -63,27 +69,36 @@ impl PreparedRun {
         }
         fs::create_dir_all(workspace).map_err(unusable)?;
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
-        let (context, other_run) = ContextDir::open(settings.context_dir()).map_err(context_error)?;
+        let workflow = &settings.workflow.workflow;
+        let chosen = workflow.context_dir.is_some();
+        let (context, other_run) = ContextDir::open(settings.context_dir(), chosen).map_err(context_error)?;
         let mut left = Vec::new();
         if let Some(resume) = &settings.resume {
             if let Some(run) = other_run.clone() {
                 return Err(StartError::ContextInUse { path: settings.context_dir(), run });
             }
             left = context.remove(&resume.stale);
+        } else if other_run.is_none() {
+            left = context.clear(workspace, workflow);
         }
-        context.prepare(settings.workflow.workflow.steps.keys()).map_err(context_error)?;
+        context.prepare(workflow.steps.keys()).map_err(context_error)?;
 
         let run_id = RunId::from_uuid(Uuid::now_v7());
         let started_at = clock::now();
         let control = ControlPlace::bind(&run_id, |name| std::env::var_os(name));
         let socket = control.as_ref().ok().map(ControlPlace::path);
-        let (run_dir, journal, substitute) =
-            open_record(&settings, &manifest(&settings, &run_id, started_at, socket))?;
+        let (record, substitute) = open_record(&settings, manifest(&settings, &run_id, started_at, socket))?;
+        let Record { run_dir, lock, journal, of_other_user } = record;
+        let life = SignOfLife::start(lock);
         let feed = Arc::new(LiveFeed::default());
         let (wish, wishes) = mpsc::channel(WISHES);
         let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
-        let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone());
+        let names = OpenNames::of(&settings);
+        let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone(), names);
         recorder.event(run_started(&settings, &run_id));
+        if let Some(warning) = settings.name_warning() {
+            recorder.warn(warning, None);
+        }
         for warning in &settings.secrets.warnings {
             recorder.warn(warning.clone(), None);
         }
@@ -97,6 +112,16 @@ impl PreparedRun {
         if let Some(why) = substitute {
             recorder.warn(format!("the record of this run is in {}: {why}", run_dir.path().display()), None);
         }
+        if let Some(owner) = of_other_user {
+            let (dir, me) = (run_dir.path().display(), nix::unistd::geteuid());
+            recorder.warn(
+                format!(
+                    "the state directory belongs to another user (uid {owner}): the record of this run, {dir}, is that of \
+                     uid {me}, and the runs of others in it are left as they are"
+                ),
+                None,
+            );
+        }
         if let Some(other) = other_run {
             recorder.warn(
                 format!(
@@ -107,7 +132,7 @@ impl PreparedRun {
             );
         }
         let control = control.ok();
-        Ok(Self { settings, run_id, run_dir, context, recorder, wishes, control, started_at, source })
+        Ok(Self { settings, run_id, run_dir, life, context, recorder, wishes, control, started_at, source })
     }
 
     /// Where it can be followed, from any thread.
@@ -129,33 +154,55 @@ impl PreparedRun {
     }
 }
 
+/// The record of a run that has not begun.
+struct Record {
+    run_dir: RunDir,
+    lock: OwnerLock,
+    journal: JournalWriter,
+    /// The user to whom the directory with all runs belongs, if that is another one.
+    of_other_user: Option<u32>,
+}
+
 /// Opens the record where it belongs, or else in a temporary place, and says why.
 fn open_record(
     settings: &RunSettings,
-    manifest: &Manifest,
-) -> Result<(RunDir, JournalWriter, Option<String>), StartError> {
+    mut manifest: Manifest,
+) -> Result<(Record, Option<String>), StartError> {
     let why = match &settings.state_dir {
-        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, manifest) {
-            Ok((run_dir, journal)) => return Ok((run_dir, journal, None)),
+        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, &mut manifest) {
+            Ok(record) => return Ok((record, None)),
             Err(error) => error.to_string(),
         },
         None => "there is no home directory and no ROBOPPI_STATE_DIR".to_owned(),
     };
     let root = StateRoot::temporary().map_err(StartError::Temporary)?;
-    let (run_dir, journal) = write_record(&root, settings, manifest)?;
-    Ok((run_dir, journal, Some(why)))
+    Ok((write_record(&root, settings, &mut manifest)?, Some(why)))
 }
 
 fn write_record(
     root: &StateRoot,
     settings: &RunSettings,
-    manifest: &Manifest,
-) -> Result<(RunDir, JournalWriter), RecordError> {
-    let run_dir = root.create_run(&manifest.run_id)?;
-    run_dir.write_manifest(manifest)?;
-    run_dir.write_workflow(&settings.secrets.hidden.redact_str(&settings.workflow.text))?;
-    let journal = JournalWriter::create(&run_dir)?;
-    Ok((run_dir, journal))
+    manifest: &mut Manifest,
+) -> Result<Record, RecordError> {
+    let (run_dir, lock) = root.begin_run(&manifest.run_id)?;
+    manifest.owner_lock = lock.tells();
+    let write = || {
+        run_dir.write_manifest(manifest)?;
+        let workflow =
+            OpenNames::of(settings).hide_in_source(&settings.secrets.hidden, &settings.workflow.text);
+        run_dir.write_workflow(&workflow)?;
+        JournalWriter::create(&run_dir)
+    };
+    let journal = match write() {
+        Ok(journal) => journal,
+        Err(error) => {
+            // Half of a record would be taken for a run that was lost. What cannot be removed is no worse.
+            let _ = root.remove(&manifest.run_id);
+            return Err(error);
+        }
+    };
+    let of_other_user = root.owner().filter(|_| !root.is_of_this_user());
+    Ok(Record { run_dir, lock, journal, of_other_user })
 }
 
 fn manifest(
@@ -165,17 +212,18 @@ fn manifest(
     control: Option<&Path>,
 ) -> Manifest {
     let fingerprint = Sha256::digest(settings.workflow.text.as_bytes());
+    let mut names = OpenNames::of(settings);
     let pid = std::process::id();
     Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.clone(),
-        name: settings.secrets.hidden.redact_str(&settings.workflow.workflow.name).into_owned(),
+        name: settings.workflow.workflow.name.clone(),
         workflow: text(&settings.workflow.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
         arguments: settings
             .arguments
             .iter()
-            .map(|argument| settings.secrets.hidden.redact_str(argument).into_owned())
+            .map(|argument| names.hide_in_source(&settings.secrets.hidden, argument))
             .collect(),
         workspace: text(&settings.workspace),
         context_dir: text(&settings.context_dir()),
@@ -184,10 +232,15 @@ fn manifest(
         host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         owner: roboppi_process::identity(pid).unwrap_or(roboppi_ipc::ProcessIdentity { pid, start_time: 0 }),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
+        pid_namespace: pid_namespace(),
+        // Known once there is a directory.
+        owner_lock: false,
         control: control.map(text),
         mode: settings.mode,
         record: RecordKind::Full,
         started_at,
+        workflow_bytes: HexBytes::unless_text(settings.workflow.path.as_os_str().as_bytes()),
+        workspace_bytes: HexBytes::unless_text(settings.workspace.as_os_str().as_bytes()),
     }
 }
 
@@ -211,13 +264,10 @@ fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
 /// The commit the workspace is at. Asked only when the workspace lies in a repository.
 fn git_commit(workspace: &Path) -> Option<String> {
     workspace.ancestors().find(|dir| dir.join(".git").exists())?;
-    let output = Command::new("git")
-        .args(["rev-parse", "HEAD"])
-        .current_dir(workspace)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "HEAD"]).current_dir(workspace).stdin(Stdio::null()).stderr(Stdio::null());
+    inherited::give_back(&mut git);
+    let output = git.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use roboppi_ipc::{JobEvent, OutputStream, RecordLimits, WorkerEvent, WorkerOutput};
+use roboppi_ipc::{
+    FreeText, Gap, JobEvent, LOGS_TRUNCATED, OutputStream, RecordLimits, UtcMillis, WorkerEvent, WorkerOutput,
+};
 use roboppi_journal::{EventFileWriter, LogLimits, RecordError, SpoolWriter};
 use roboppi_redact::Secrets;
 use roboppi_run::AttemptRecord;
@@ -10,13 +12,31 @@ use roboppi_run::AttemptRecord;
 /// Writes the log and the event file of one attempt from the live events of a core of protocol 1.
 ///
 /// Such a core sends lines without their ends, and leaves out what it likes; so the log is what came, and the
-/// manifest of the run says that it may have holes.
+/// manifest of the run says that it may have holes. Where it says that it left something out, or its numbers do, log and
+/// event file have a gap.
 #[derive(Debug)]
 pub(crate) struct ReceivedRecord {
     log: SpoolWriter,
     events: EventFileWriter,
     secrets: Secrets,
     told: bool,
+    /// Number of the next event.
+    next_seq: u64,
+    /// That something was left out was said.
+    told_of_gap: bool,
+}
+
+/// What became of an event that came over the wire.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// What is missing before the event.
+    pub(crate) gap: Option<AttemptRecord>,
+    /// The event, unless it said no more than that something is missing.
+    pub(crate) record: Option<AttemptRecord>,
+    /// The first trouble with writing it down.
+    pub(crate) trouble: Option<RecordError>,
+    /// The core has left something out for the first time.
+    pub(crate) first_gap: bool,
 }
 
 impl ReceivedRecord {
@@ -33,14 +53,28 @@ impl ReceivedRecord {
         let limits = LogLimits { bytes: limits.log_bytes, min_free: limits.min_free_bytes };
         let log = SpoolWriter::within(run_dir, base, limits, None)?;
         let events = EventFileWriter::within(run_dir, base, limits, None)?;
-        Ok(Self { log, events, secrets: secrets.clone(), told: false })
+        Ok(Self { log, events, secrets: secrets.clone(), told: false, next_seq: 0, told_of_gap: false })
     }
 
-    /// Writes an event down, and gives it as a core that records would have sent it. The error is the first
+    /// Writes an event down, and gives it as a core that records would have sent it. The trouble is the first
     /// one only: what follows is shown and not recorded.
-    pub(crate) fn event(&mut self, event: JobEvent) -> (AttemptRecord, Option<RecordError>) {
-        let JobEvent { ts, seq, event, .. } = event;
-        let event = self.without_secrets(event);
+    pub(crate) fn event(&mut self, event: JobEvent) -> Received {
+        let JobEvent { ts, seq, mut event, .. } = event;
+        let mut received = Received::default();
+        let is_note = matches!(&event, WorkerEvent::Progress(progress) if progress.message == LOGS_TRUNCATED);
+        // Some count from 1.
+        let counts_from_one = self.next_seq == 0 && seq == 1;
+        if is_note {
+            self.gap(ts, self.next_seq.min(seq), seq.saturating_add(1), &mut received);
+        } else if seq > self.next_seq && !counts_from_one {
+            self.gap(ts, self.next_seq, seq, &mut received);
+        }
+        self.next_seq = self.next_seq.max(seq.saturating_add(1));
+        if is_note {
+            return received;
+        }
+        // Such a core knows of no secrets. Each event of it is a whole line, or a whole value.
+        event.visit_text(&mut |text| self.secrets.redact(text));
         let (event, trouble) = match event {
             WorkerEvent::Stdout(output) => self.line(OutputStream::Stdout, output, ts),
             WorkerEvent::Stderr(output) => self.line(OutputStream::Stderr, output, ts),
@@ -50,27 +84,48 @@ impl ReceivedRecord {
         let trouble = match trouble {
             None if record.event.is_recorded() => {
                 let appended = self.events.append(&record);
-                self.log.leave_room_for(self.events.len());
+                self.log.leave_room_for(self.events.kept());
                 appended.err()
             }
             trouble => trouble,
         };
-        let first = trouble.filter(|_| !std::mem::replace(&mut self.told, true));
-        (record, first)
+        self.trouble(trouble, &mut received);
+        received.record = Some(record);
+        received
     }
 
-    /// Such a core knows of no secrets. Each event of it is a whole line, or a whole value.
-    fn without_secrets(&self, event: WorkerEvent) -> WorkerEvent {
-        let Ok(mut value) = serde_json::to_value(&event) else { return event };
-        self.secrets.redact_value(&mut value);
-        serde_json::from_value(value).unwrap_or(event)
+    /// Writes down that events from one number up to another did not come. What was in them, nobody knows.
+    fn gap(&mut self, ts: UtcMillis, from_seq: u64, to_seq: u64, received: &mut Received) {
+        let from_offset = self.log.len();
+        self.log.lose(ts);
+        let (to_offset, events) = (self.log.len(), to_seq.saturating_sub(from_seq).max(1));
+        let gap = Gap {
+            from_seq,
+            to_seq,
+            from_offset,
+            to_offset,
+            events,
+            bytes: to_offset - from_offset,
+            recorded: events,
+            at_least: true,
+        };
+        let trouble = self.events.append_gap(ts, gap).err();
+        self.trouble(trouble, received);
+        let event = WorkerEvent::Gap(gap);
+        received.gap = Some(AttemptRecord { seq: from_seq, ts, at: to_offset, event });
+        received.first_gap |= !std::mem::replace(&mut self.told_of_gap, true);
+    }
+
+    fn trouble(&mut self, trouble: Option<RecordError>, received: &mut Received) {
+        let first = trouble.filter(|_| !std::mem::replace(&mut self.told, true));
+        received.trouble = received.trouble.take().or(first);
     }
 
     fn line(
         &mut self,
         stream: OutputStream,
         output: WorkerOutput,
-        ts: roboppi_ipc::UtcMillis,
+        ts: UtcMillis,
     ) -> (WorkerEvent, Option<RecordError>) {
         let mut data = output.data;
         data.push('\n');
@@ -85,8 +140,8 @@ impl ReceivedRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roboppi_ipc::{Progress, UtcMillis};
-    use roboppi_journal::RunDir;
+    use roboppi_ipc::Progress;
+    use roboppi_journal::{LogPiece, RunDir};
 
     fn event(seq: u64, event: WorkerEvent) -> JobEvent {
         JobEvent { job_id: "j".into(), ts: UtcMillis(5), seq, at: None, event }
@@ -107,7 +162,7 @@ mod tests {
         ]
         .into_iter()
         .zip(0..)
-        .map(|(said, seq)| record.event(event(seq, said)).0)
+        .filter_map(|(said, seq)| record.event(event(seq, said)).record)
         .collect();
         assert_eq!(came.iter().map(|record| record.at).collect::<Vec<_>>(), [4, 4, 8]);
         let run = RunDir::at(dir.path().to_owned());
@@ -125,7 +180,43 @@ mod tests {
             ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
                 .unwrap();
         let says = WorkerOutput { data: "x".into(), ..WorkerOutput::default() };
-        assert!(record.event(event(0, WorkerEvent::Stdout(says.clone()))).1.is_some());
-        assert!(record.event(event(1, WorkerEvent::Stdout(says))).1.is_none());
+        assert!(record.event(event(0, WorkerEvent::Stdout(says.clone()))).trouble.is_some());
+        assert!(record.event(event(1, WorkerEvent::Stdout(says))).trouble.is_none());
+    }
+
+    #[test]
+    fn what_the_core_left_out_is_a_gap_where_it_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record =
+            ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
+                .unwrap();
+        let mut say = |seq: u64, data: &str| {
+            let says = WorkerOutput { data: data.into(), ..WorkerOutput::default() };
+            record.event(event(seq, WorkerEvent::Stdout(says)))
+        };
+        assert!(!say(0, "one").first_gap);
+        let jump = say(5, "six");
+        assert!(jump.first_gap && jump.gap.is_some() && jump.record.is_some());
+        assert!(say(6, "seven").gap.is_none());
+        let note = Progress { message: LOGS_TRUNCATED.into(), ..Progress::default() };
+        let cut = record.event(event(7, WorkerEvent::Progress(note)));
+        assert!(!cut.first_gap && cut.gap.is_some() && cut.record.is_none());
+        drop(record);
+
+        let run = RunDir::at(dir.path().to_owned());
+        let mut log = run.log("steps/a/i1-a1").unwrap();
+        assert_eq!(log.read(0, 99).unwrap(), LogPiece::Bytes(b"one\n".to_vec()));
+        assert_eq!(log.read(4, 99).unwrap(), LogPiece::Lost { len: 1 });
+        assert_eq!(log.read(5, 99).unwrap(), LogPiece::Bytes(b"six\nseven\n".to_vec()));
+        assert_eq!((log.len(), log.read(15, 99).unwrap()), (16, LogPiece::Lost { len: 1 }));
+        let gaps: Vec<_> = run
+            .events("steps/a/i1-a1")
+            .unwrap()
+            .map(|record| match record.unwrap().event {
+                WorkerEvent::Gap(gap) => (gap.from_seq..gap.to_seq, gap.from_offset, gap.at_least),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(gaps, [(1..5, 4, true), (7..8, 15, true)]);
     }
 }

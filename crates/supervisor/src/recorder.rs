@@ -7,11 +7,13 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use roboppi_attach::LiveFeed;
-use roboppi_journal::{JournalSync, JournalWriter, SnapshotWriter};
+use roboppi_ipc::FreeText;
+use roboppi_journal::{JournalSync, JournalWriter, RecordError, SnapshotWriter, Unwritten};
 use roboppi_redact::Secrets;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
 
 use crate::clock;
+use crate::names::OpenNames;
 use crate::snapshots::Snapshots;
 
 /// How long an event may wait for the disk (not for the file, which has it at once).
@@ -19,54 +21,85 @@ const GROUP_COMMIT: Duration = Duration::from_millis(100);
 
 /// The only writer of a run's journal, and the only one who publishes.
 ///
-/// When the journal cannot be written the run goes on: events are published all the same, and one warning
-/// says that the record has ended.
+/// When the journal cannot be written the run goes on: events are published all the same and wait in memory for the
+/// journal, which is tried again with each of them and at the end. Warnings say when that begins and when it is over.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    journal: Journal,
+    journal: JournalWriter,
+    /// The journal lacks events that wait.
+    is_behind: bool,
+    /// How often that was said.
+    said: u32,
     feed: Arc<LiveFeed>,
     syncer: Option<Syncer>,
     secrets: Secrets,
-}
-
-#[derive(Debug)]
-enum Journal {
-    Written(JournalWriter),
-    Broken { last_seq: u64 },
+    names: OpenNames,
+    /// Somebody knows that a value which a worker had hidden is in a name.
+    told_of_names: bool,
 }
 
 impl Recorder {
-    pub(crate) fn new(journal: JournalWriter, feed: Arc<LiveFeed>, secrets: Secrets) -> Self {
+    pub(crate) fn new(
+        journal: JournalWriter,
+        feed: Arc<LiveFeed>,
+        secrets: Secrets,
+        mut names: OpenNames,
+    ) -> Self {
+        // What they hold by now is told before anything begins.
+        names.more_are_exposed(&secrets);
         let syncer = journal.sync_handle().ok().and_then(|sync| Syncer::start(sync, journal.snapshots()));
-        Self { journal: Journal::Written(journal), feed, syncer, secrets }
+        Self { journal, is_behind: false, said: 0, feed, syncer, secrets, names, told_of_names: false }
     }
 
-    /// Writes an event of the run down, then publishes it.
-    pub(crate) fn event(&mut self, event: RunEvent) {
-        let ts = clock::now();
-        let event = without_secrets(&self.secrets, event);
-        let record = match &mut self.journal {
-            Journal::Written(writer) => match writer.append(ts, event.clone()) {
-                Ok(record) => {
-                    if let Some(syncer) = &self.syncer {
-                        syncer.wake();
-                    }
-                    record
-                }
-                Err(error) => {
-                    let last_seq = writer.last_seq() + 1;
-                    self.journal = Journal::Broken { last_seq };
-                    self.publish(JournalRecord { seq: last_seq, ts, event });
-                    self.warn(format!("the record of this run ends here, the run goes on: {error}"), None);
-                    return;
-                }
-            },
-            Journal::Broken { last_seq } => {
-                *last_seq += 1;
-                JournalRecord { seq: *last_seq, ts, event }
+    /// Takes secrets out of a text of the supervisor, and leaves the names in it.
+    pub(crate) fn hide(&mut self, text: &mut String) {
+        self.names.hide(&self.secrets, text);
+    }
+
+    /// A worker has had one more value hidden.
+    pub(crate) fn secrets_grew(&mut self) {
+        if !self.told_of_names && self.names.more_are_exposed(&self.secrets) {
+            self.told_of_names = true;
+            if let Some(warning) = self.names.warning(&self.secrets) {
+                self.warn(warning, None);
             }
-        };
+        }
+    }
+
+    /// Takes secrets out of the free texts of an event of the run, writes it down, then publishes it.
+    pub(crate) fn event(&mut self, mut event: RunEvent) {
+        let ts = clock::now();
+        if !self.secrets.is_empty() {
+            event.visit_text(&mut |text| self.names.hide(&self.secrets, text));
+        }
+        let (record, written) = self.journal.append_or_keep(ts, event);
+        if let Some(syncer) = self.syncer.as_ref().filter(|_| written.is_ok()) {
+            syncer.wake();
+        }
         self.publish(record);
+        self.say_how_it_goes(written);
+    }
+
+    /// Says when the journal can no longer be written, and when it can again.
+    fn say_how_it_goes(&mut self, written: Result<(), RecordError>) {
+        /// A disk that is full again and again is known by then.
+        const MOST: u32 = 5;
+
+        let was_behind = std::mem::replace(&mut self.is_behind, written.is_err());
+        if was_behind == self.is_behind || self.said > MOST {
+            return;
+        }
+        let message = match written {
+            Err(error) => {
+                self.said += 1;
+                format!(
+                    "the record is not being written, the run goes on: {error}; what happens is kept in memory and written \
+                     when that is possible"
+                )
+            }
+            Ok(()) => "the record is being written again".to_owned(),
+        };
+        self.warn(message, None);
     }
 
     /// Publishes an event of an attempt, which its core has recorded.
@@ -80,8 +113,15 @@ impl Recorder {
 
     /// Waits until everything is on the disk, then tells followers that nothing more will come.
     pub(crate) fn finish(&mut self) {
+        let closed = self.journal.close();
         if let Some(syncer) = self.syncer.take() {
             syncer.finish();
+        }
+        if let Err(Unwritten { records, error }) = closed {
+            let message =
+                format!("the record of this run is incomplete, {records} events are missing in it: {error}");
+            let event = RunEvent::Warning { message, step: None };
+            self.publish(JournalRecord { seq: self.journal.last_seq() + 1, ts: clock::now(), event });
         }
         self.feed.close();
     }
@@ -89,24 +129,6 @@ impl Recorder {
     fn publish(&self, record: JournalRecord) {
         self.feed.publish(RunRecord::Journal(record));
     }
-}
-
-/// The event with every secret taken out of its texts. Nearly always there is none.
-fn without_secrets(secrets: &Secrets, event: RunEvent) -> RunEvent {
-    if secrets.is_empty() {
-        return event;
-    }
-    let Ok(mut value) = serde_json::to_value(&event) else { return event };
-    let before = value.clone();
-    secrets.redact_value(&mut value);
-    if value == before {
-        return event;
-    }
-    // A name that holds a secret may not be one any more: then nothing is worth more than the secret.
-    serde_json::from_value(value).unwrap_or_else(|_| RunEvent::Warning {
-        message: "an event held a secret and was left out".to_owned(),
-        step: None,
-    })
 }
 
 /// Brings the journal to the disk, off the path of events: one flush for all that came within

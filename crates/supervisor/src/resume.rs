@@ -1,7 +1,6 @@
 //! Goes on with an earlier run: what is left of it, and what of that counts.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -14,7 +13,7 @@ use roboppi_workflow::{
     Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Workflow, parse, plan_resume,
 };
 
-use crate::context_dir::{artifact_dir, tree_hash};
+use crate::context_dir::{ArtifactName, hash_of};
 use crate::prepare::text;
 use crate::settings::RunSettings;
 
@@ -26,7 +25,7 @@ pub struct Resume {
     /// What is known of kept steps besides.
     pub(crate) kept: HashMap<StepId, KeptFacts>,
     /// Artifacts of steps that are done again.
-    pub(crate) stale: Vec<PathBuf>,
+    pub(crate) stale: Vec<ArtifactName>,
 }
 
 /// What is known of a kept step.
@@ -89,7 +88,7 @@ impl Resume {
 
 /// What is known of the earlier run, and what is there of it now.
 fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<Earlier> {
-    let workflow = fs::read_to_string(dir.workflow_path()).ok().and_then(|text| parse(&text).workflow);
+    let workflow = dir.workflow_text().ok().and_then(|text| parse(&text).workflow);
     let mut steps = HashMap::new();
     for step in &view.steps {
         let id = &step.plan.step;
@@ -97,7 +96,7 @@ fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<E
         let mut artifacts = Vec::new();
         for artifact in step.artifacts.iter().filter(|_| succeeded) {
             let (name, recorded) = (artifact.name.clone(), artifact.sha256.clone());
-            let found = tree_hash(&artifact_dir(&settings.context_dir(), id, &name))?;
+            let found = hash_of(&settings.context_dir(), id, &name)?;
             artifacts.push(EarlierArtifact { name, recorded, found });
         }
         let fingerprint = step.fingerprint.as_deref().cloned();
@@ -161,11 +160,11 @@ fn still_there(step: &StepView, known: &EarlierStep) -> Vec<KeptArtifact> {
 }
 
 /// What a step left that is done again. Whoever takes an artifact must not find one of the earlier run.
-fn stale(settings: &RunSettings, id: &StepId, step: Option<&StepView>) -> Vec<PathBuf> {
+fn stale(settings: &RunSettings, id: &StepId, step: Option<&StepView>) -> Vec<ArtifactName> {
     let made = step.into_iter().flat_map(|step| step.artifacts.iter().map(|artifact| artifact.name.clone()));
     let now = settings.workflow.workflow.steps.get(id);
     let makes = now.into_iter().flat_map(|step| step.outputs.iter().map(|output| output.name.clone()));
     let metadata = ["_meta.json", "_resolved.json"].map(str::to_owned);
     let names: HashSet<_> = made.chain(makes).chain(metadata).collect();
-    names.into_iter().map(|name| artifact_dir(&settings.context_dir(), id, &name)).collect()
+    names.into_iter().map(|name| (id.clone(), name)).collect()
 }

@@ -6,14 +6,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_attach::{Answer, Wish};
-use roboppi_ipc::{CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity};
+use roboppi_ipc::{
+    CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity,
+};
 use roboppi_journal::CoreStderrWriter;
-use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState};
+use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::context_dir::{Collected, Copied, Stop};
 use crate::control::Brought;
 use crate::core_link::{
     self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Loss,
@@ -23,6 +26,7 @@ use crate::prepare::{PreparedRun, RunEnd, millis};
 use crate::shutdown::{Asked, ShutdownEffect, ShutdownMachine};
 use crate::signals::{Signalled, Signals};
 
+mod artifacts;
 mod attempt;
 mod fingerprint;
 mod metadata;
@@ -42,7 +46,7 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 enum Happened {
     Link(LinkEvent),
     Attempt(AttemptRef, AttemptDone),
-    Collected(AttemptRef, Result<Vec<crate::context_dir::Collected>, String>),
+    Collected(AttemptRef, Result<Copied<Collected>, String>),
     Timer(RunTimer),
     Asked(Asked),
     Wished(Wish, Wisher),
@@ -72,6 +76,8 @@ pub(crate) struct Runner {
     tasks: JoinSet<Happened>,
     /// Attempts under way, and how they are told to end.
     attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
+    /// Attempts whose outputs are being collected, and how that is stopped.
+    collecting: HashMap<AttemptRef, Stop>,
     /// What lost cores are followed by, where they can be.
     successor: Option<CoreProgram>,
     restart: RestartPolicy,
@@ -101,6 +107,7 @@ impl Runner {
             wish: None,
             tasks: JoinSet::new(),
             attempts: HashMap::new(),
+            collecting: HashMap::new(),
             successor: None,
             restart: RestartPolicy::default(),
             incarnation: 0,
@@ -166,7 +173,6 @@ impl Runner {
             request_timeout: settings.request_timeout,
             heartbeat: settings.heartbeat,
             stop_patience: grace + settings.drain + STOP_MARGIN,
-            grace,
             stderr: CoreStderrWriter::open(&self.shared.run_dir).ok(),
             trace: settings.trace.clone(),
             secrets: settings.secrets.hidden.clone(),
@@ -194,6 +200,7 @@ impl Runner {
                 }
             }
             Happened::Collected(of, result) => {
+                self.collecting.remove(&of);
                 let result = result.map(|collected| self.shared.artifacts_collected(&of, collected));
                 self.feed(RunInput::OutputsCollected { of, result });
             }
@@ -210,7 +217,7 @@ impl Runner {
                 }
             }
             Happened::Asked(asked) => {
-                let effect = self.shutdown.handle(asked);
+                let effect = self.shutdown.handle(self.shared.clock.now(), asked);
                 if self.shut_down(effect) {
                     return true;
                 }
@@ -230,7 +237,7 @@ impl Runner {
             Wish::HangUp => return self.take(Happened::Asked(Asked::Hangup)),
             Wish::LeaveNow => return self.take(Happened::Asked(Asked::Leave)),
             Wish::CancelRun { force } => {
-                let effect = self.shutdown.handle(Asked::Wish { force });
+                let effect = self.shutdown.handle(self.shared.clock.now(), Asked::Wish { force });
                 self.answer(effect.is_none().then(|| "the run is being ended already".to_owned()));
                 return self.shut_down(effect);
             }
@@ -243,12 +250,14 @@ impl Runner {
             Wish::SkipStep(step) => {
                 self.feed(RunInput::SkipStep { step });
             }
+            Wish::Unknown(other) => self.answer(Some(crate::control::not_known(&other))),
         }
         false
     }
 
-    fn answer(&mut self, refused: Option<String>) {
+    fn answer(&mut self, mut refused: Option<String>) {
         let Some((wish, Wisher { by, answer })) = self.wish.take() else { return };
+        refused.iter_mut().for_each(|why| self.shared.recorder().hide(why));
         self.shared.recorder().event(RunEvent::Wish { wish, by, refused: refused.clone() });
         if let Some(answer) = answer {
             // Whoever asked may have left; the journal has the answer, too.
@@ -300,7 +309,9 @@ impl Runner {
     fn core_ready(&mut self, dialect: Dialect, hello: Option<Hello>) {
         let Some(link) = &self.link else { return };
         let incarnation = self.incarnation;
-        self.shared.core_ready(CoreInUse { dialect, peer: link.peer.clone(), incarnation });
+        let is_able = |hello: &Hello| hello.capabilities.iter().any(|name| name == CAPABILITY_EXACT);
+        let takes_bytes = dialect == Dialect::V2 && hello.as_ref().is_some_and(is_able);
+        self.shared.core_ready(CoreInUse { dialect, peer: link.peer.clone(), incarnation, takes_bytes });
         let (process, version) = hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
         let protocol = match dialect {
             Dialect::V1 => 1,
@@ -419,11 +430,15 @@ impl Runner {
                 if let Some(order) = self.attempts.get(&of) {
                     order.send_replace(Some((reason, force)));
                 }
+                if let Some(stop) = self.collecting.get(&of) {
+                    stop.stop();
+                }
             }
             RunEffect::CollectOutputs { of } => {
-                let shared = Rc::clone(&self.shared);
+                let (shared, stop) = (Rc::clone(&self.shared), Stop::default());
+                self.collecting.insert(of.clone(), stop.clone());
                 self.tasks.spawn_local(async move {
-                    let collected = shared.collect_outputs(&of).await;
+                    let collected = shared.collect_outputs(&of, stop).await;
                     Happened::Collected(of, collected)
                 });
             }
@@ -449,7 +464,9 @@ impl Runner {
             }
             RunEffect::Answered { refused } => self.answer(refused),
             RunEffect::RunEnding { reason, force } => {
-                self.shared.recorder().event(RunEvent::RunEnding { reason, force });
+                let signal = self.shutdown.signal().filter(|_| reason == CancelReason::Parent);
+                let signal = signal.map(str::to_owned);
+                self.shared.recorder().event(RunEvent::RunEnding { reason, force, signal });
             }
             RunEffect::Finish { outcome, detail, duration } => {
                 self.finished = Some((outcome, detail, duration));
@@ -460,10 +477,17 @@ impl Runner {
     /// Writes the end down.
     fn end(mut self) -> RunEnd {
         self.tasks.abort_all();
+        self.collecting.values().for_each(Stop::stop);
         let (outcome, detail, duration) = self.finished.take().unwrap_or_else(|| {
             let detail = "left before all workers had ended".to_owned();
             (RunOutcome::Cancelled, Some(detail), self.shared.clock.now().since_origin())
         });
+        let detail = match self.shutdown.signal() {
+            Some(signal) if outcome == RunOutcome::Cancelled => {
+                Some(ending_words(CancelReason::Parent, Some(signal)))
+            }
+            _ => detail,
+        };
         let exit_code = match (outcome, self.shutdown.exit_code()) {
             (RunOutcome::Cancelled, Some(code)) => code,
             _ => exit_code(outcome, None),

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use roboppi_ipc::SecretText;
-use roboppi_redact::{Secrets, looks_secret};
+use roboppi_process::inherited;
+use roboppi_redact::{MOST_BYTES, MOST_VALUES, Secrets, looks_secret};
 use roboppi_workflow::{SecretSource, Workflow};
 
 /// What is hidden in a run, and what of it its core must be told.
@@ -51,6 +52,17 @@ impl RunSecrets {
                     .push(format!("the secret {name} is too short to be hidden: it has less than 8 bytes"));
             }
         }
+        let left_out = secrets.hidden.left_out();
+        if let Some(first) = left_out.first() {
+            let others = match left_out.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            secrets.warnings.push(format!(
+                "the secret {first}{others} cannot be hidden: {MOST_VALUES} values, or {} KiB of them, are hidden already",
+                MOST_BYTES / 1024
+            ));
+        }
         Ok(secrets)
     }
 
@@ -86,12 +98,29 @@ impl RunSecrets {
 
 fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, String> {
     let failed = |why: String| format!("the secret of `{command}` is not known: {why}");
-    let output = Command::new("sh")
-        .args(["-e", "-c", command])
-        .current_dir(workspace)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", command]).current_dir(workspace).stdin(Stdio::null()).stderr(Stdio::inherit());
+    inherited::give_back(&mut shell);
+    let output = shell.output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() { Ok(output.stdout) } else { Err(failed(output.status.to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_warned_of() {
+        let flow = "name: flow\nversion: \"1\"\ntimeout: 1m\nsteps:\n  work:\n    worker: CUSTOM\n    \
+            capabilities: [RUN_COMMANDS]\n    instructions: \"true\"\n";
+        let workflow = roboppi_workflow::parse(flow).workflow.unwrap();
+        let warnings = |count: usize| {
+            let variables = (0..count)
+                .map(|number| (format!("N{number:04}_TOKEN").into(), format!("value-{number:04}").into()));
+            RunSecrets::collect(&workflow, Path::new("/"), variables).unwrap().warnings
+        };
+        assert_eq!(warnings(MOST_VALUES), [""; 0]);
+        let expected = "the secret N1000_TOKEN and 1 more cannot be hidden: 1000 values, or 256 KiB of them, are hidden already";
+        assert_eq!(warnings(MOST_VALUES + 2), [expected]);
+    }
 }

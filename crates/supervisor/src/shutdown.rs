@@ -1,6 +1,8 @@
 //! How a run is ended by people and signals.
 
-use roboppi_ipc::CancelReason;
+use std::time::Duration;
+
+use roboppi_ipc::{CancelReason, Mono};
 
 /// Someone asks the run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +39,16 @@ pub enum ShutdownEffect {
 /// Decides what repeated requests to end mean: the first ends workers politely, the second kills them,
 /// the third leaves at once. A hang-up counts as a first request only, and a wish as what it asks for. Only ever gets
 /// more severe.
+///
+/// A SIGTERM within [`SAME_SIGNAL`](Self::SAME_SIGNAL) of another is the same request: what signals a process and then its
+/// group, as `timeout` does, or a group in which another process passes it on, is not asking twice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShutdownMachine {
     stage: Stage,
     exit_code: Option<u8>,
+    signal: Option<&'static str>,
+    /// When the last SIGTERM came.
+    terminated_at: Option<Mono>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,14 +61,30 @@ enum Stage {
 }
 
 impl ShutdownMachine {
+    /// Time within which a second SIGTERM is the first one again.
+    pub const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
     /// Takes a request and says what it leads to, if anything.
-    pub fn handle(&mut self, asked: Asked) -> Option<ShutdownEffect> {
+    pub fn handle(&mut self, now: Mono, asked: Asked) -> Option<ShutdownEffect> {
+        if asked == Asked::Terminate
+            && let Some(before) = self.terminated_at.replace(now)
+            && now.since(before) < Self::SAME_SIGNAL
+        {
+            return None;
+        }
         let (reason, code) = match asked {
             Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => (CancelReason::User, 130),
             Asked::Terminate => (CancelReason::Parent, 143),
             Asked::Hangup => (CancelReason::Parent, 129),
         };
-        self.exit_code.get_or_insert(code);
+        if self.exit_code.is_none() {
+            self.exit_code = Some(code);
+            self.signal = match asked {
+                Asked::Terminate => Some("SIGTERM"),
+                Asked::Hangup => Some("SIGHUP"),
+                Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => None,
+            };
+        }
         let next = match (self.stage, asked) {
             (Stage::Left, _) => return None,
             // A terminal hangs up once, however many notice it, and insists on nothing.
@@ -89,6 +113,14 @@ impl ShutdownMachine {
     }
 }
 
+impl ShutdownMachine {
+    /// The signal that was the first request, if that was one and no person typed it.
+    #[must_use]
+    pub const fn signal(&self) -> Option<&'static str> {
+        self.signal
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +133,19 @@ mod tests {
         Asked::Wish { force: true },
         Asked::Leave,
     ];
+
+    #[test]
+    fn a_signal_that_comes_by_two_ways_is_one_request() {
+        let at = |millis| Mono::from_origin(Duration::from_millis(millis));
+        let mut machine = ShutdownMachine::default();
+        let ends = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: false });
+        let kills = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: true });
+        assert_eq!(machine.handle(at(0), Asked::Terminate), ends);
+        assert_eq!(machine.handle(at(3), Asked::Terminate), None);
+        assert_eq!(machine.handle(at(503), Asked::Terminate), kills);
+        // A person at the terminal may be as quick as they like.
+        assert_eq!(machine.handle(at(504), Asked::Interrupt), Some(ShutdownEffect::Leave));
+    }
 
     #[test]
     fn the_first_request_ends_the_second_kills_the_third_leaves() {
@@ -118,8 +163,11 @@ mod tests {
                     }
                     Some(ShutdownEffect::Leave) => "leave".to_owned(),
                 };
-                let steps: Vec<String> =
-                    [first, second, Asked::Interrupt].map(|asked| short(machine.handle(asked))).into();
+                let steps: Vec<String> = [(0, first), (1, second), (2, Asked::Interrupt)]
+                    .map(|(second, asked)| {
+                        short(machine.handle(Mono::from_origin(Duration::from_secs(second)), asked))
+                    })
+                    .into();
                 let code = machine.exit_code().unwrap();
                 table.push_str(&format!("{first:?}, {second:?}: {} exit {code}\n", steps.join(" ")));
             }

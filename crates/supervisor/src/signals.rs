@@ -1,20 +1,25 @@
 //! Signals of the system become requests to end or to stand still.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::task::{Context, Poll, Waker};
 
 use nix::sys::signal::{Signal as NixSignal, raise};
+use roboppi_process::inherited;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Asked;
 
 /// Listens for the signals that ask this process to end or to stand still.
 pub struct Signals {
-    interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// Nobody listens to what our parent had us ignore.
+    interrupt: Option<Signal>,
+    hangup: Option<Signal>,
     stop: Signal,
+    status: Signal,
+    show_status: Option<Box<dyn Fn()>>,
     before_standing_still: Option<Box<dyn Fn()>>,
     interrupt_is_for_others: Option<Box<dyn Fn() -> bool>>,
 }
@@ -29,16 +34,19 @@ pub enum Signalled {
 }
 
 impl Signals {
-    /// Starts to listen. From here on these signals no longer end the process by themselves.
+    /// Starts to listen. From here on these signals no longer end the process by themselves. HUP and INT that our
+    /// parent had us ignore stay ignored.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            interrupt: unless_ignored(NixSignal::SIGINT)?,
+            hangup: unless_ignored(NixSignal::SIGHUP)?,
             stop: signal(SignalKind::from_raw(NixSignal::SIGTSTP as i32))?,
+            status: signal(SignalKind::user_defined1())?,
+            show_status: None,
             before_standing_still: None,
             interrupt_is_for_others: None,
         })
@@ -50,12 +58,18 @@ impl Signals {
             return tokio::select! {
                 biased;
                 _ = self.terminate.recv() => Signalled::End(Asked::Terminate),
-                _ = self.hangup.recv() => Signalled::End(Asked::Hangup),
-                _ = self.interrupt.recv() => match &self.interrupt_is_for_others {
+                () = heard(&mut self.hangup) => Signalled::End(Asked::Hangup),
+                () = heard(&mut self.interrupt) => match &self.interrupt_is_for_others {
                     Some(is_for_others) if is_for_others() => continue,
                     _ => Signalled::End(Asked::Interrupt),
                 },
                 _ = self.stop.recv() => Signalled::Suspend,
+                _ = self.status.recv() => {
+                    if let Some(show) = &self.show_status {
+                        show();
+                    }
+                    continue;
+                }
             };
         }
     }
@@ -63,6 +77,11 @@ impl Signals {
     /// Takes no notice of interrupts while `is_for_others`: a terminal sends them to each program that it runs.
     pub fn pass_interrupts_by(&mut self, is_for_others: impl Fn() -> bool + 'static) {
         self.interrupt_is_for_others = Some(Box::new(is_for_others));
+    }
+
+    /// Has `show` called each time a status is asked for (USR1). It must not wait for anything.
+    pub fn show_status(&mut self, show: impl Fn() + 'static) {
+        self.show_status = Some(Box::new(show));
     }
 
     /// Has `act` called each time before this process stands still.
@@ -83,6 +102,20 @@ impl Signals {
     pub fn forget_suspends(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         while matches!(self.stop.poll_recv(&mut context), Poll::Ready(Some(()))) {}
+    }
+}
+
+fn unless_ignored(number: NixSignal) -> io::Result<Option<Signal>> {
+    if inherited::is_ignored(number) {
+        return Ok(None);
+    }
+    signal(SignalKind::from_raw(number as i32)).map(Some)
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
     }
 }
 

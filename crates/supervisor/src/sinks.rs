@@ -8,6 +8,7 @@
 //! * [`plain`]: for people, in CI logs and pipes.
 //! * [`jsonl`]: for programs, one JSON object a line.
 //! * [`style`]: whether to use colour, and how times are written.
+//! * [`unfinished`]: when a line without an end is shown.
 //! * [`untrusted`]: how texts of others are written, whatever is in them.
 
 use std::io;
@@ -15,7 +16,9 @@ use std::io;
 mod follower;
 pub mod jsonl;
 pub mod plain;
+mod recorded;
 pub mod style;
+pub mod unfinished;
 pub mod untrusted;
 
 #[cfg(test)]

@@ -26,8 +26,6 @@ pub(crate) struct ActivityPane {
     whole: Vec<(String, String)>,
     /// Where it is among all things, of which only the latest are kept.
     pub(crate) earlier: Earlier,
-    /// Events of an attempt that are not in the record, once that is known.
-    missing: Option<(AttemptRef, u64)>,
 }
 
 /// Lines of one item, and what they were made from.
@@ -58,7 +56,6 @@ impl ActivityPane {
         self.rendered.clear();
         self.whole.clear();
         self.earlier.latest();
-        self.missing = None;
     }
 
     /// Other things are shown than before.
@@ -66,16 +63,6 @@ impl ActivityPane {
         self.current = None;
         self.rendered.clear();
         self.whole.clear();
-    }
-
-    /// Events of an attempt that are not in the record; `None` when that was not looked up.
-    pub(crate) fn missing(&self, of: &AttemptRef) -> Option<u64> {
-        self.missing.as_ref().filter(|(known, _)| known == of).map(|(_, events)| *events)
-    }
-
-    /// It was looked up how many events of an attempt are not in the record.
-    pub(crate) fn miss(&mut self, of: AttemptRef, events: u64) {
-        self.missing = Some((of, events));
     }
 
     /// Takes an event in, and says whether what is being said has changed.
@@ -251,7 +238,7 @@ fn wholes(item: &ActivityItem) -> [Option<&str>; 2] {
         Act::Tool(tool) => {
             [tool.blob.as_deref(), tool.result.as_ref().and_then(|outcome| outcome.result.blob.as_deref())]
         }
-        Act::File(_) | Act::Wait(_) | Act::Unknown { .. } => [None, None],
+        Act::File(_) | Act::Wait(_) | Act::Unknown { .. } | Act::Missing { .. } => [None, None],
     }
 }
 
@@ -261,6 +248,6 @@ fn can_be_folded(item: &ActivityItem) -> bool {
         Act::Thought(_) | Act::Unknown { .. } | Act::Tool(_) => true,
         Act::File(change) => change.patch.is_some(),
         Act::Text(text) => text.blob.is_some() || text.text.lines().count() > super::view::TEXT_ROWS,
-        Act::Wait(_) => false,
+        Act::Wait(_) | Act::Missing { .. } => false,
     }
 }

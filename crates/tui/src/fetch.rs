@@ -1,6 +1,5 @@
 //! Reads what the screen shows of the record, beside logs.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,7 +8,7 @@ use std::thread;
 
 use roboppi_attach::RunSource;
 use roboppi_journal::{RecordError, RunDir};
-use roboppi_run::{Activity, AttemptRef, Earlier};
+use roboppi_run::{Activity, Earlier};
 use tokio::sync::oneshot;
 
 use crate::activity_pane::{EarlierRead, EarlierRequest};
@@ -39,9 +38,11 @@ impl Fetcher {
                 self.core = Some(len);
                 Some(CoreTail { lines, skipped, path: shown, error: None })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(CoreTail::default()),
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Some(CoreTail::default())
+            }
             Err(error) => {
-                let error = Some(format!("{shown} cannot be read: {error}"));
+                let error = Some(error.to_string());
                 Some(CoreTail { path: shown, error, ..CoreTail::default() })
             }
         }
@@ -55,8 +56,6 @@ pub(crate) enum Wanted {
     Whole(String),
     /// What an agent did earlier.
     Earlier(EarlierRequest),
-    /// How many events of an attempt, whose files are called so, are not there.
-    Missing(AttemptRef, String),
 }
 
 /// Reads one thing at a time on a thread of its own, so that no key waits for a disk.
@@ -105,11 +104,6 @@ fn read(run_dir: &RunDir, wanted: Wanted) -> Message {
             let found = earlier(run_dir, &request).map_err(|error| format!("it cannot be read: {error}"));
             Message::Earlier(EarlierRead { request, found: found.map(Arc::new) })
         }
-        Wanted::Missing(of, base) => {
-            // What cannot be read says nothing; the log and the journal tell of it.
-            let gap = run_dir.events_left_out(&base).unwrap_or_default();
-            Message::Missing(of, gap.map_or(0, |gap| gap.events))
-        }
     }
 }
 
@@ -132,12 +126,11 @@ fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, Recor
     let mut events = run_dir.events(&request.base)?;
     let mut earlier = Earlier::new(request.stretch);
     loop {
-        let at = events.position();
         let record = match events.next() {
             None => break,
             Some(Ok(record)) => record,
             // A damaged line; the next one can be read.
-            Some(Err(_)) if events.position() > at => continue,
+            Some(Err(RecordError::BadJson { .. })) => continue,
             Some(Err(error)) => return Err(error),
         };
         let is_known = request.known.is_some_and(|known| record.seq <= known);
@@ -149,15 +142,17 @@ fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, Recor
 }
 
 /// Length of the file, bytes that are not shown, lines; `None` when the length is still `known`.
-fn core_tail(path: &Path, known: Option<u64>) -> io::Result<Option<(u64, u64, Vec<String>)>> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
+fn core_tail(path: &Path, known: Option<u64>) -> Result<Option<(u64, u64, Vec<String>)>, RecordError> {
+    let run = RunDir::at(path.parent().unwrap_or_else(|| Path::new(".")).to_owned());
+    let unreadable = |source| RecordError::Io { action: "read", path: path.to_owned(), source };
+    let file = run.open_core_stderr()?.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
+    let len = file.metadata().map_err(unreadable)?.len();
     if known == Some(len) {
         return Ok(None);
     }
     let mut from = len.saturating_sub(CORE_TAIL);
     let mut bytes = vec![0; usize::try_from(len - from).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, from)?;
+    file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
     if from > 0 {
         // The first line is most likely not whole.
         let whole = memchr::memchr(b'\n', &bytes).map_or(0, |at| at + 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 use roboppi_attach::{History, PlayInput, Wish};
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{AttemptRef, RunRecord, RunView};
+use roboppi_run::{RunRecord, RunView};
 
 use crate::activity_pane::EarlierRead;
 use crate::driver::Hold;
@@ -42,8 +42,6 @@ pub(crate) enum Message {
     Whole(String, String),
     /// What an agent did earlier.
     Earlier(EarlierRead),
-    /// How many events of an attempt are not in the record.
-    Missing(AttemptRef, u64),
 }
 
 /// Something the driver is to do.

@@ -49,8 +49,8 @@ pub(crate) const TAB: usize = 8;
 mod tests {
     use proptest::prelude::*;
 
-    use super::scan::is_drawable;
     use super::*;
+    use roboppi_run::is_visible;
 
     #[test]
     fn sequences_vanish_and_text_stays() {
@@ -90,8 +90,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_but_drawable_characters_survives(given in any::<String>()) {
-            prop_assert!(text(&given).chars().all(is_drawable));
-            prop_assert!(lines(&given).iter().all(|line| line.chars().all(is_drawable)));
+            prop_assert!(text(&given).chars().all(is_visible));
+            prop_assert!(lines(&given).iter().all(|line| line.chars().all(is_visible)));
         }
 
         #[test]
@@ -103,9 +103,9 @@ mod tests {
             ], 0..40))
         {
             let given = parts.concat();
-            prop_assert!(text(&given).chars().all(is_drawable));
+            prop_assert!(text(&given).chars().all(is_visible));
             let styled = styled_line(given.as_bytes(), 40, true);
-            prop_assert!(styled.plain().chars().all(is_drawable));
+            prop_assert!(styled.plain().chars().all(is_visible));
         }
     }
 }

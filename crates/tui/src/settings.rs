@@ -21,6 +21,8 @@ pub struct TuiSettings {
     pub version: String,
     /// Name shown until the run says its own.
     pub title: String,
+    /// Whether the run goes on cannot be told from here: its state is `elsewhere` until its record says how it ended.
+    pub elsewhere: bool,
 }
 
 /// What the person in front of a screen is to the run.

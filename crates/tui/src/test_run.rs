@@ -162,6 +162,7 @@ impl TestRun {
             WorkerStatus::Succeeded => StepState::Succeeded,
             WorkerStatus::Failed => StepState::Failed,
             WorkerStatus::Cancelled => StepState::Cancelled,
+            WorkerStatus::Unknown(word) => StepState::Unknown(word),
         };
         self.running(step, attempt, 100 + attempt);
         self.after(4_200).ended(&of(step, attempt), result).state(step, state)
@@ -231,6 +232,7 @@ pub(crate) fn settings() -> TuiSettings {
         colours: Colours::None,
         ascii: false,
         role: crate::Role::Owner,
+        elsewhere: false,
         mouse: true,
         stay: true,
         notify: None,
@@ -265,7 +267,7 @@ pub(crate) fn running() -> TestRun {
 pub(crate) fn ending() -> TestRun {
     let mut run = running();
     run.running("lint", 1, 303).after(500);
-    run.journal(RunEvent::RunEnding { reason: CancelReason::User, force: false });
+    run.journal(RunEvent::RunEnding { reason: CancelReason::User, force: false, signal: None });
     for of in [of("build", 2), of("lint", 1)] {
         let reason = Some(CancelReason::User);
         run.phase(&of, AttemptPhase::Terminating { reason, limit_ms: 5_000 });

@@ -75,7 +75,7 @@ impl Theme {
     pub(crate) const fn state(self, state: StepState) -> Style {
         match state {
             StepState::Pending | StepState::Skipped => self.faint(),
-            StepState::Ready => self.note(),
+            StepState::Ready | StepState::Unknown(_) => self.note(),
             StepState::Starting | StepState::Running | StepState::Retrying | StepState::Ending => self.busy(),
             StepState::Succeeded => self.good(),
             StepState::Failed | StepState::Cancelled | StepState::Lost => self.bad(),
@@ -85,9 +85,11 @@ impl Theme {
     pub(crate) const fn outcome(self, outcome: RunOutcome) -> Style {
         match outcome {
             RunOutcome::Succeeded => self.good(),
-            RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::TimedOut | RunOutcome::Lost => {
-                self.bad()
-            }
+            RunOutcome::Failed
+            | RunOutcome::Cancelled
+            | RunOutcome::TimedOut
+            | RunOutcome::Lost
+            | RunOutcome::Unknown(_) => self.bad(),
         }
     }
 }
@@ -111,6 +113,7 @@ pub(crate) fn icon(state: StepState, frame: usize) -> &'static str {
         StepState::Skipped => "⊘",
         StepState::Cancelled => "■",
         StepState::Lost => "?",
+        StepState::Unknown(_) => "◇",
     }
 }
 

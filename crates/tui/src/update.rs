@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 use roboppi_attach::Wish;
 use roboppi_ipc::WorkerEvent;
-use roboppi_run::{RunEvent, RunRecord, RunStatus};
+use roboppi_journal::AttemptFiles;
+use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus};
 
 use crate::fetch::Wanted;
 use crate::forecast::forecast;
@@ -118,10 +119,6 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.dirty = true;
             earlier::arrived(model, read);
         }
-        Message::Missing(of, events) => {
-            model.dirty = true;
-            model.activity.miss(of, events);
-        }
     }
     close_stale_question(model);
     actions
@@ -193,8 +190,14 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
     let (area, _) = log_parts(pane);
     let text = log_text(area, model.log.times);
     let log = &model.log;
+    let attempt = model.shown_attempt()?;
+    let ended = match &attempt.status {
+        AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
+        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+    };
     Some(LogRequest {
-        of: model.shown_attempt()?.of.clone(),
+        of: attempt.of.clone(),
+        ended,
         anchor: log.anchor,
         epoch: log.epoch,
         rows: text.height,
@@ -219,12 +222,7 @@ pub(crate) fn wanted_of_record(model: &Model) -> Option<Wanted> {
     if let Some(request) = pane.earlier.wanted() {
         return Some(Wanted::Earlier(request.clone()));
     }
-    if let Some(name) = pane.wanted() {
-        return Some(Wanted::Whole(name.to_owned()));
-    }
-    let attempt = model.shown_attempt().filter(|attempt| attempt.finished_at.is_some())?;
-    let is_known = pane.missing(&attempt.of).is_some();
-    (!is_known).then(|| Wanted::Missing(attempt.of.clone(), attempt.base.clone()))
+    pane.wanted().map(|name| Wanted::Whole(name.to_owned()))
 }
 
 /// Whether the next frame shows what the core said.

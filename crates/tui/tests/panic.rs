@@ -71,6 +71,7 @@ fn inside() {
         notify: None,
         version: String::new(),
         title: "fragile".to_owned(),
+        elsewhere: false,
     };
     let (_handle, control) = TuiHandle::new();
     let lines = Arc::new(|_| Ok(()));

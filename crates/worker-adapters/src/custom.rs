@@ -18,7 +18,7 @@ const PROGRESS_PREFIX: &str = "::progress";
 /// 128 KiB.
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 
-/// Runs the instructions with `bash -e -c`, or `sh -e -c` where there is no bash; long ones from a file.
+/// Runs the instructions with `bash -e -c --`, or `sh -e -c --` where there is no bash; long ones from a file.
 ///
 /// A line on standard output of the form `::progress percent=42 phase=link::what it does now` tells how
 /// far the script is: it becomes a progress event and stays in the log. `percent` and `phase` may be
@@ -41,7 +41,8 @@ impl WorkerAdapter for CustomAdapter {
             spec.args.push(Arg::File(name.clone()));
             spec.files.push(TempFile { name, content });
         } else {
-            spec = spec.args(["-c"]).args([task.instructions.clone()]);
+            // A script that begins with `-` or `+` is no option.
+            spec = spec.args(["-c", "--"]).args([task.instructions.clone()]);
         }
         spec.stdout = StreamPlan { lines: LineFilter::StartingWith(PROGRESS_PREFIX), raw: true };
         Ok(spec)

@@ -12,19 +12,40 @@ pub const TAIL_BYTES: usize = 64 * 1024;
 /// Digest of both streams of a worker.
 #[derive(Clone, Debug, Default)]
 pub struct OutputDigest {
-    /// Of standard output.
+    /// Of standard output, as it may be shown.
     pub stdout: StreamDigest,
-    /// Of standard error.
+    /// Of standard error, as it may be shown.
     pub stderr: StreamDigest,
+    /// Of standard output as it came, once that is not the same.
+    plain: Option<StreamDigest>,
 }
 
 impl OutputDigest {
     /// Takes the next bytes of a stream.
     pub fn push(&mut self, stream: OutputStream, bytes: &[u8]) {
+        self.push_both(stream, bytes, bytes);
+    }
+
+    /// Takes the next bytes of a stream: as they came, and what of them may be shown.
+    pub fn push_both(&mut self, stream: OutputStream, bytes: &[u8], shown: &[u8]) {
         match stream {
-            OutputStream::Stdout => self.stdout.push(bytes),
-            OutputStream::Stderr => self.stderr.push(bytes),
+            OutputStream::Stdout => {
+                if self.plain.is_none() && bytes != shown {
+                    self.plain = Some(self.stdout.clone());
+                }
+                if let Some(plain) = &mut self.plain {
+                    plain.push(bytes);
+                }
+                self.stdout.push(shown);
+            }
+            OutputStream::Stderr => self.stderr.push(shown),
         }
+    }
+
+    /// Standard output as it came, to decide by. Nothing of it may be shown.
+    #[must_use]
+    pub fn plain_stdout(&self) -> &StreamDigest {
+        self.plain.as_ref().unwrap_or(&self.stdout)
     }
 }
 
@@ -101,6 +122,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_hidden_can_still_be_decided_by() {
+        let mut digest = OutputDigest::default();
+        digest.push(OutputStream::Stdout, b"same ");
+        digest.push_both(OutputStream::Stderr, b"secret", b"***");
+        assert_eq!(digest.plain_stdout().text(), "same ");
+        digest.push_both(OutputStream::Stdout, b"secret", b"");
+        digest.push_both(OutputStream::Stdout, b"!", b"***!");
+        assert_eq!(
+            (digest.stdout.text(), digest.plain_stdout().text()),
+            ("same ***!".into(), "same secret!".into())
+        );
+        assert_eq!(digest.stderr.text(), "***");
+    }
 
     proptest! {
         #[test]

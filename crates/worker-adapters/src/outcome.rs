@@ -53,7 +53,7 @@ fn judge(end: &WorkerEnd<'_>) -> (WorkerStatus, Option<ErrorClass>) {
         (Some(_), _) => (WorkerStatus::Cancelled, Some(ErrorClass::RetryableTransient)),
         (None, 0) => (WorkerStatus::Succeeded, None),
         (None, code) if ENDED_FROM_OUTSIDE.contains(&code) => failed(ErrorClass::RetryableTransient),
-        (None, _) => failed(classify_output(&end.output.stdout)),
+        (None, _) => failed(classify_output(end.output.plain_stdout())),
     }
 }
 

@@ -73,9 +73,23 @@ impl Translation {
         self.tell(now, SessionInput::Started, out);
     }
 
-    /// The worker printed `bytes`.
+    /// The worker printed `bytes`, and people may see all of it.
     pub fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8], out: &mut Vec<SessionEffect>) {
-        self.digest.push(stream, bytes);
+        self.output_both(now, stream, bytes, bytes, out);
+    }
+
+    /// The worker printed `bytes`, of which people may see `shown`. The session is given the lines as they are: a
+    /// secret that is a word of the program's own language must not change what the program said. Whoever takes the
+    /// effects hides secrets in their texts ([`FreeText`](roboppi_ipc::FreeText)); the digest quotes what may be shown.
+    pub fn output_both(
+        &mut self,
+        now: Mono,
+        stream: OutputStream,
+        bytes: &[u8],
+        shown: &[u8],
+        out: &mut Vec<SessionEffect>,
+    ) {
+        self.digest.push_both(stream, bytes, shown);
         let first = out.len();
         let session = &mut self.session;
         let source = match stream {

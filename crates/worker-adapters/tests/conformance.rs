@@ -183,6 +183,9 @@ fn the_command_line_of_a_command() {
                 "-c",
             ),
             Text(
+                "--",
+            ),
+            Text(
                 "echo \"$HOME\"\nexit 3",
             ),
         ],

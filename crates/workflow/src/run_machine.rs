@@ -100,7 +100,7 @@ pub enum RunEffect {
         /// Which attempt.
         of: AttemptRef,
     },
-    /// End an attempt. May come again with a more severe reason or with force.
+    /// End an attempt, or the collecting of its outputs. May come again with a more severe reason or with force.
     CancelAttempt {
         /// Which attempt.
         of: AttemptRef,
@@ -169,6 +169,8 @@ pub enum RunTimerSubject {
     Deadline,
     /// The wait before the next attempt of a step.
     Retry(StepId),
+    /// What is left of an attempt's time while its outputs are collected.
+    Collecting(StepId),
 }
 
 /// Decides the life of one run. Does no I/O and reads no clock.
@@ -253,8 +255,8 @@ impl RunMachine {
         match input {
             RunInput::Begin => self.begin(now, out),
             RunInput::Start => self.start(now, out),
-            RunInput::AttemptLive { of } => self.attempt_shown(&of, StepState::Running, out),
-            RunInput::AttemptEnding { of } => self.attempt_shown(&of, StepState::Ending, out),
+            RunInput::AttemptLive { of } => self.attempt_shown(now, &of, StepState::Running, out),
+            RunInput::AttemptEnding { of } => self.attempt_shown(now, &of, StepState::Ending, out),
             RunInput::AttemptFinished { of, end } => self.attempt_finished(now, &of, end, out),
             RunInput::OutputsCollected { of, result } => self.outputs_collected(now, &of, result, out),
             RunInput::Timer(timer) => self.timer(now, &timer, out),
@@ -288,8 +290,13 @@ impl RunMachine {
     fn timer(&mut self, now: Mono, timer: &RunTimer, out: &mut Vec<RunEffect>) {
         match &timer.subject {
             RunTimerSubject::Deadline => {
-                if self.deadline == Some(timer.epoch) && matches!(self.phase, Phase::Idle | Phase::Running) {
-                    self.cancel(now, CancelReason::Timeout, false, out);
+                if self.deadline != Some(timer.epoch) {
+                    return;
+                }
+                match self.phase {
+                    Phase::Idle | Phase::Running => self.cancel(now, CancelReason::Timeout, false, out),
+                    Phase::Ending { .. } => self.stop_collecting(CancelReason::Timeout, out),
+                    Phase::Finished => {}
                 }
             }
             RunTimerSubject::Retry(step) => {
@@ -298,6 +305,11 @@ impl RunMachine {
                 {
                     self.retrying -= 1;
                     self.make_ready(index);
+                }
+            }
+            RunTimerSubject::Collecting(step) => {
+                if let Some(index) = self.index.get(step).copied() {
+                    self.collecting_overdue(index, timer.epoch, out);
                 }
             }
         }

@@ -21,6 +21,8 @@ pub(crate) const MAX_EXPANDED: usize = 100_000;
 pub(crate) struct Node {
     pub(crate) span: Span,
     pub(crate) value: Value,
+    /// The text of an unquoted scalar that is a number or a boolean, as the file has it: as a name it is this text.
+    pub(crate) written: Option<Box<str>>,
     /// Nodes below and including this one, aliases counted as often as they are used.
     weight: usize,
     /// Lists and maps inside each other, this one included.

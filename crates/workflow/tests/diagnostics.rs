@@ -263,7 +263,7 @@ fn unknown_keys_are_warned_about_where_they_stand() {
     let text = format!("x-shared: &s {{ any: thing }}\ncolour: red\n{}", with_steps(&steps.concat()));
     insta::assert_snapshot!(listed(&text), @r"
         warning 2:1 unknown key `colour`, it has no effect
-        warning 7:68 unknown key `steps.a.retries`, it has no effect
+        warning 7:68 unknown key `steps.a.retries`, it has no effect (did you mean `max_retries`?)
         warning 7:80 unknown key `steps.a.dependsOn`, it has no effect (did you mean `depends_on`?)
         warning 7:95 unknown key `steps.a.concurrency`, it has no effect (`concurrency` belongs to the workflow, not here)
         warning 7:141 unknown key `steps.a.outputs[0].kind`, it has no effect
@@ -538,4 +538,30 @@ fn hostile_text_does_not_reach_the_terminal() {
     let text = "\"na\\e[2Jme\": 1\nname: \u{202e}evil\nversion: \"\\e[31m\"\ntimeout: *a\u{202e}\nsteps: { a: { depends_on: \"\\e[2J\" } }\n";
     let drawn = parse(text).render("fi\x1ble.yaml", text, false);
     assert!(!drawn.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{drawn:?}");
+}
+
+#[test]
+fn keys_of_other_workflow_languages_are_answered_with_ours() {
+    let keys = [
+        ("run: make", "instructions"),
+        ("retries: 2", "max_retries"),
+        ("timeout-minutes: 5", "timeout"),
+        ("needs: [a]", "depends_on"),
+        ("cwd: x", "workspace"),
+    ];
+    for (line, ours) in keys {
+        let text = format!(
+            "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  a:\n    worker: CUSTOM\n    instructions: x\n    \
+             capabilities: [READ]\n    {line}\n"
+        );
+        let said = parse(&text).render("flow.yaml", &text, false);
+        assert!(said.contains(&format!("did you mean `{ours}`?")), "{said}");
+    }
+}
+
+#[test]
+fn a_nul_in_a_script_is_found_before_it_runs() {
+    let text = "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  a: { worker: CUSTOM, capabilities: [READ], instructions: \"a\\0b\" }\n";
+    let said = parse(text).render("flow.yaml", text, false);
+    assert!(said.contains("holds a NUL, which no shell can read"), "{said}");
 }

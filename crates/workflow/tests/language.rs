@@ -13,6 +13,22 @@ fn read(text: &str) -> Workflow {
 }
 
 #[test]
+fn a_reference_is_the_text_of_its_scalar_as_a_name_is() {
+    let names = ["2", "2.0", "3.10", "010", "0x10", "1e3", "true", "-7"];
+    let mut text = String::from("name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n");
+    for name in names {
+        text += &format!("  {name}: {{ worker: CUSTOM, instructions: x, capabilities: [READ] }}\n");
+    }
+    text += &format!(
+        "  all: {{ worker: CUSTOM, instructions: x, capabilities: [READ], depends_on: [{}] }}\n",
+        names.join(", ")
+    );
+    let workflow = read(&text);
+    let all: Vec<_> = workflow.steps[&StepId::from("all")].depends_on.iter().map(StepId::as_str).collect();
+    assert_eq!(all, names);
+}
+
+#[test]
 fn every_key_that_is_executed_is_read() {
     let workflow = read(
         r#"name: sample

@@ -8,15 +8,16 @@ use proptest::prelude::*;
 use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
 use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
 use roboppi_workflow::{
-    AgentOptions, AttemptEnd, OnFailure, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step,
-    Workflow, retry_delay,
+    AgentOptions, AttemptEnd, OnFailure, OutputSpec, RunEffect, RunInput, RunMachine, RunTimer,
+    RunTimerSubject, Step, Workflow, retry_delay,
 };
 
 fn any_step(index: usize) -> impl Strategy<Value = Step> {
     let dependencies = proptest::collection::btree_set(0..index.max(1), 0..=index.min(3));
     let on_failure = prop_oneof![Just(OnFailure::Retry), Just(OnFailure::Continue), Just(OnFailure::Abort)];
-    (dependencies, on_failure, 0..3_u32, proptest::bool::weighted(0.2)).prop_map(
-        move |(dependencies, on_failure, max_retries, continue_on_error)| Step {
+    let makes = prop_oneof![Just(None), Just(Some(None)), Just(Some(Some(Duration::from_secs(2))))];
+    (dependencies, on_failure, 0..3_u32, proptest::bool::weighted(0.2), makes).prop_map(
+        move |(dependencies, on_failure, max_retries, continue_on_error, makes)| Step {
             description: None,
             worker: WorkerKind::Custom,
             instructions: "x".to_owned(),
@@ -25,8 +26,8 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             workspace: None,
             depends_on: dependencies.into_iter().filter(|other| *other < index).map(name).collect(),
             inputs: Vec::new(),
-            outputs: Vec::new(),
-            timeout: None,
+            outputs: makes.iter().map(|_| output()).collect(),
+            timeout: makes.flatten(),
             idle: None,
             grace: None,
             max_retries,
@@ -50,6 +51,10 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), step)).collect(),
         }
     })
+}
+
+fn output() -> OutputSpec {
+    OutputSpec { name: "made".to_owned(), path: "out".to_owned(), kind: None }
 }
 
 fn name(index: usize) -> StepId {
@@ -210,9 +215,13 @@ impl World {
             }
             RunEffect::CancelAttempt { of, reason, force } => {
                 let job = self.jobs.get_mut(&of).expect("only what runs is cancelled");
-                assert!(!job.collecting && Some((reason, force)) > job.asked, "asked harder each time");
+                let collects = !self.workflow.steps[&of.step].outputs.is_empty();
+                assert!(collects || !job.collecting, "nothing takes time that could be stopped");
+                assert!(Some((reason, force)) > job.asked, "asked harder each time");
                 job.asked = Some((reason, force));
-                self.seen[&of.step].asked = true;
+                // Its own time is over: it may be tried again, unless somebody is in a hurry.
+                let own_time = job.collecting && reason == CancelReason::Timeout && !force;
+                self.seen[&of.step].asked |= !own_time || self.ending.is_some();
             }
             RunEffect::SetTimer { timer, after } => {
                 assert!(self.epochs.insert(timer.epoch), "every timer has its own number");
@@ -381,7 +390,9 @@ impl World {
     fn job_goes_on(&mut self, kind: u32, of: AttemptRef) {
         let job = &self.jobs[&of];
         if job.collecting {
-            let result = if kind == 19 { Err("disk full".to_owned()) } else { Ok(()) };
+            // What was stopped may have been done before it could be.
+            let stopped = job.asked.is_some() && kind % 2 == 1;
+            let result = if kind == 19 || stopped { Err("disk full".to_owned()) } else { Ok(()) };
             self.trouble |= result.is_err();
             self.seen[&of.step].fatal = false;
             self.jobs.remove(&of);
@@ -403,7 +414,11 @@ impl World {
         };
         self.trouble |= end != AttemptEnd::Succeeded;
         self.seen[&of.step].fatal = end == failed(Some(ErrorClass::Fatal));
-        if end != AttemptEnd::Succeeded {
+        // Nothing is collected of what was asked to end.
+        let collects = !self.workflow.steps[&of.step].outputs.is_empty();
+        let stopped = collects && self.jobs[&of].asked.is_some();
+        self.trouble |= stopped;
+        if end != AttemptEnd::Succeeded || stopped {
             self.jobs.remove(&of);
         }
         self.tell(RunInput::AttemptFinished { of, end });
@@ -423,7 +438,7 @@ impl World {
         if let Some((index, _)) = next.min_by_key(|(_, (at, _))| *at) {
             let (at, timer) = self.timers.remove(index);
             self.now = self.now.max(at);
-            self.trouble |= timer.subject == RunTimerSubject::Deadline;
+            self.trouble |= !matches!(timer.subject, RunTimerSubject::Retry(_));
             self.tell(RunInput::Timer(timer));
         }
     }

@@ -55,9 +55,10 @@ fn journal(event: &RunEvent) -> String {
         RunEvent::AttemptStarted { of, base, .. } => format!("{of} writes to {base}.log"),
         RunEvent::AttemptPhase { of, phase } => format!("{of} {}", self::phase(phase)),
         RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
-            let code = result.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+            let exit = result.exit_words().map_or_else(String::new, |exit| format!(", {exit}"));
             let took = duration(result.duration_ms);
-            format!("{of} {:?} after {took}{code}, {log_bytes} bytes of log", result.status).to_lowercase()
+            let status = result.status.name().to_lowercase();
+            format!("{of} {status} after {took}{exit}, {log_bytes} bytes of log")
         }
         RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
         RunEvent::Wish { wish, by, refused } => {
@@ -65,8 +66,9 @@ fn journal(event: &RunEvent) -> String {
             let refused = refused.as_ref().map_or_else(String::new, |why| format!(": refused, {why}"));
             format!("to {}{by}{refused}", wish.in_words())
         }
-        RunEvent::RunEnding { reason, force } => {
-            format!("{}{}", reason.name(), if *force { ", by force" } else { "" })
+        RunEvent::RunEnding { reason, force, signal } => {
+            let signal = signal.as_ref().map_or_else(String::new, |signal| format!(" ({signal})"));
+            format!("{}{signal}{}", reason.name(), if *force { ", by force" } else { "" })
         }
         RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
             let took = duration(*duration_ms);
@@ -91,5 +93,6 @@ fn phase(phase: &AttemptPhase) -> String {
         AttemptPhase::Draining { limit_ms } => {
             format!("has ended, its pipes have {} to close", duration(*limit_ms))
         }
+        AttemptPhase::Unknown(other) => format!("is in the phase `{}`", other.tag),
     }
 }

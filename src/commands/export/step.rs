@@ -1,20 +1,21 @@
 //! What one step wrote, line by line, with what was started and how it ended.
 
-use std::fs;
 use std::io::Write;
 
 use jiff::Timestamp;
 use roboppi_attach::Standing;
-use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{LogLine, LogReader, RunDir};
-use roboppi_run::{AttemptStatus, AttemptView, StepView};
+use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
+use roboppi_journal::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
+use roboppi_run::{AttemptStatus, AttemptView, StepView, missing_words};
 use roboppi_supervisor::sinks::untrusted;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Broken;
+use crate::commands::logs::LONGEST;
 use crate::commands::{logs, record};
 use crate::exit::Failure;
+use crate::terminal;
 
 /// Lines read at a time. Each is 1 MiB at the most.
 const BATCH: u64 = 64;
@@ -35,7 +36,7 @@ struct Head {
     run: String,
     step: String,
     attempt: u32,
-    worker: &'static str,
+    worker: String,
     workspace: String,
 }
 
@@ -46,11 +47,22 @@ enum End {
     Over {
         at: UtcMillis,
         exit_code: Option<i32>,
+        /// Number of the signal that ended the worker.
+        signal: Option<i32>,
         /// The word for how.
         status: String,
     },
     /// Nobody knows.
     Lost,
+}
+
+impl End {
+    /// The line that names the signal, when one ended the worker.
+    fn signal_line(&self) -> String {
+        let Self::Over { signal: Some(signal), .. } = self else { return String::new() };
+        let name = signal_name(*signal).map_or_else(|| signal.to_string(), str::to_owned);
+        format!("Signal: {name}\n")
+    }
 }
 
 impl StepOutput {
@@ -70,11 +82,21 @@ impl StepOutput {
             run: dir.id().map(|id| id.to_string()).unwrap_or_default(),
             step: name.to_owned(),
             attempt: attempt.of.attempt,
-            worker: step.plan.worker.name(),
+            worker: step.plan.worker.to_string(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
-        let log = dir.log(&attempt.base).map_err(Failure::own)?;
+        let log = logs::open_log(dir, attempt).map_err(Failure::record)?;
         Ok(Self { head, end: end(attempt, standing), log })
+    }
+
+    /// Says what is wrong with what was written, and whether anything is.
+    pub(super) fn say_damage(&mut self) -> Result<bool, Failure> {
+        let damage = self.log.damage().map_err(Failure::record)?;
+        for one in &damage {
+            let name = terminal::plain(&self.head.step);
+            terminal::say(&format!("error: the log of {name} is damaged: {one}"));
+        }
+        Ok(!damage.is_empty())
     }
 
     /// A header, a line for each line, and a footer.
@@ -93,7 +115,10 @@ impl StepOutput {
             let time = line.ts.and_then(timestamp).map_or_else(|| "??:??:??".to_owned(), clock);
             let mark = if line.stream == OutputStream::Stderr { "[ERR] " } else { "" };
             if line.lost > 0 {
-                writeln!(out, "[{time}] [{} bytes are not in the record]", line.lost)?;
+                match line.lost {
+                    UNKNOWN_LOSS => writeln!(out, "[{time}] [{}]", missing_words(line.lost, true))?,
+                    lost => writeln!(out, "[{time}] [{lost} bytes are not in the record]")?,
+                }
                 if line.bytes.is_empty() {
                     return Ok(());
                 }
@@ -101,7 +126,7 @@ impl StepOutput {
             write!(out, "[{time}] {mark}")?;
             out.write_all(&shown(&line.bytes))?;
             if line.truncated {
-                write!(out, " [the line is longer]")?;
+                write!(out, " [the line is longer than 64 MiB; the rest is not here]")?;
             }
             writeln!(out)
         })?;
@@ -109,9 +134,10 @@ impl StepOutput {
             End::Open => "Completed: not yet\n".to_owned(),
             End::Lost => "Completed: unknown, its owner died\nExit code: unknown\n".to_owned(),
             End::Over { at, exit_code: Some(code), .. } => {
-                format!("Completed: {}\nExit code: {code}\n", iso(*at))
+                let signal = self.end.signal_line();
+                format!("Completed: {}\nExit code: {code}\n{signal}", iso(*at))
             }
-            End::Over { at, exit_code: None, status } => {
+            End::Over { at, exit_code: None, status, .. } => {
                 format!("Completed: {}\nExit code: none ({status})\n", iso(*at))
             }
         };
@@ -132,6 +158,9 @@ impl StepOutput {
             });
             if line.lost > 0 {
                 object["lostBytes"] = line.lost.into();
+                if line.lost == UNKNOWN_LOSS {
+                    object["lostBytesAtLeast"] = true.into();
+                }
             }
             if line.truncated {
                 object["truncated"] = true.into();
@@ -143,27 +172,38 @@ impl StepOutput {
         let (completed, exit_code, status) = match &self.end {
             End::Open => (Value::Null, Value::Null, "running"),
             End::Lost => (Value::Null, Value::Null, "lost"),
-            End::Over { at, exit_code, status } => (iso(*at).into(), (*exit_code).into(), status.as_str()),
+            End::Over { at, exit_code, status, .. } => {
+                (iso(*at).into(), (*exit_code).into(), status.as_str())
+            }
         };
-        writeln!(out, "\n],\"completed\":{completed},\"exitCode\":{exit_code},\"status\":\"{status}\"}}")
-            .map_err(Broken::Out)
+        let signal = match &self.end {
+            End::Over { signal: Some(signal), .. } => format!(",\"signal\":{signal}"),
+            _ => String::new(),
+        };
+        writeln!(
+            out,
+            "\n],\"completed\":{completed},\"exitCode\":{exit_code}{signal},\"status\":\"{status}\"}}"
+        )
+        .map_err(Broken::Out)
     }
 
+    /// Gives every line, whole but for what it has beyond [`LONGEST`] bytes, to `take`.
     fn lines(&mut self, mut take: impl FnMut(&LogLine) -> std::io::Result<()>) -> Result<(), Broken> {
         let mut next = 0;
         loop {
             let lines = self.log.lines(next..next + BATCH);
-            let lines = lines.map_err(|error| Broken::Own(Failure::own(error)))?;
+            let lines = lines.map_err(|error| Broken::Own(Failure::record(error)))?;
             let Some(last) = lines.last() else { return Ok(()) };
             // The lines that were in a gap are counted, but are not there.
             next = if last.bytes.is_empty() && last.lost > 0 {
                 let after = self.log.line_of(last.offset + last.lost);
-                after.map_err(|error| Broken::Own(Failure::own(error)))?.max(last.number + 1)
+                after.map_err(|error| Broken::Own(Failure::record(error)))?.max(last.number + 1)
             } else {
                 last.number + 1
             };
-            for line in &lines {
-                take(line).map_err(Broken::Out)?;
+            for line in lines {
+                let line = self.log.whole_line(line, LONGEST);
+                take(&line.map_err(|error| Broken::Own(Failure::record(error)))?).map_err(Broken::Out)?;
             }
         }
     }
@@ -172,7 +212,7 @@ impl StepOutput {
 /// What the worker was told, as the recorded workflow has it; the name of the step when that cannot be read.
 fn command(dir: &RunDir, step: &StepView) -> String {
     let name = &step.plan.step;
-    let text = fs::read_to_string(dir.workflow_path()).unwrap_or_default();
+    let text = dir.workflow_text().unwrap_or_default();
     let workflow = roboppi_workflow::parse(&text).workflow;
     let told = workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));
     told.unwrap_or_else(|| name.to_string())
@@ -183,9 +223,10 @@ fn end(attempt: &AttemptView, standing: Standing) -> End {
         AttemptStatus::Finished { result, .. } => End::Over {
             at: attempt.finished_at.unwrap_or(attempt.status_at),
             exit_code: result.exit_code,
-            status: format!("{:?}", result.status).to_lowercase(),
+            signal: result.details.as_ref().and_then(|details| details.signal),
+            status: result.status.name().to_lowercase(),
         },
-        _ if standing == Standing::Live => End::Open,
+        _ if standing.may_live() => End::Open,
         _ => End::Lost,
     }
 }

@@ -1,17 +1,22 @@
 //! Which lines of logs are shown, and how.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
 use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_journal::{LogLine, LogReader, RecordError};
 
+use roboppi_supervisor::sinks::unfinished::Unfinished;
 use roboppi_supervisor::sinks::untrusted;
 
 use crate::commands::record;
 
-/// Lines read at a time. Each is 1 MiB at the most.
+/// Lines read at a time. Each is 1 MiB at the most; a longer one is read again by itself.
 const BATCH: u64 = 64;
+
+/// Bytes of the longest line that is searched and shown whole.
+pub(crate) const LONGEST: usize = 64 * 1024 * 1024;
 
 /// What is asked of lines.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +47,17 @@ impl Filter {
             && self.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.bytes))
     }
 
-    /// Writes a line and its end.
-    pub(super) fn write(&self, line: &LogLine, out: &mut impl Write) -> io::Result<()> {
-        if self.timestamps {
+    /// Writes a line, or a part of one, and its end.
+    pub(super) fn write(&self, line: &LogLine, part: Part, out: &mut impl Write) -> io::Result<()> {
+        if self.timestamps && part.from == 0 {
             write!(out, "{} ", record::time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
         }
+        let bytes = line.bytes.get(part.from..).unwrap_or_default();
         match self.terminal {
-            Some(colour) => out.write_all(untrusted::line(&line.bytes, colour).as_bytes())?,
-            None => out.write_all(&line.bytes)?,
+            Some(colour) => out.write_all(untrusted::line(bytes, colour).as_bytes())?,
+            None => out.write_all(bytes)?,
         }
-        out.write_all(b"\n")
+        if part.open { Ok(()) } else { out.write_all(b"\n") }
     }
 }
 
@@ -63,11 +69,48 @@ pub(super) struct LineCursor {
     next: u64,
     /// Length of the log of which every line was read that is not going to be continued.
     done: u64,
+    unfinished: Unfinished,
+    /// Bytes of the line `next` that were shown before it ended.
+    shown: usize,
+}
+
+/// A part of a line that was shown, or will be, in several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Bytes of the line that were shown before.
+    pub(super) from: usize,
+    /// More of it may follow.
+    pub(super) open: bool,
 }
 
 impl LineCursor {
-    pub(super) const fn new(log: LogReader) -> Self {
-        Self { log, next: 0, done: 0 }
+    pub(super) const fn new(log: LogReader, now: Instant) -> Self {
+        Self { log, next: 0, done: 0, unfinished: Unfinished::new(now), shown: 0 }
+    }
+
+    /// When the incomplete last line is to be shown, if nothing else comes.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unfinished.due()
+    }
+
+    /// That line, when it is time.
+    pub(super) fn take_due(&mut self, now: Instant) -> Result<Option<LogLine>, RecordError> {
+        if self.unfinished.due().is_none_or(|due| now < due) {
+            return Ok(None);
+        }
+        self.unfinished.shown(now);
+        Ok(self.log.lines(self.next..self.next + 1)?.pop())
+    }
+
+    /// So much of the incomplete line was shown.
+    pub(super) const fn has_shown(&mut self, bytes: usize) {
+        self.shown = bytes;
+    }
+
+    /// What of a line that was read now is new.
+    pub(super) const fn part(&mut self) -> Part {
+        let from = std::mem::replace(&mut self.shown, 0);
+        Part { from, open: false }
     }
 
     /// Goes to the last `count` lines.
@@ -75,6 +118,16 @@ impl LineCursor {
         self.log.refresh()?;
         self.next = self.log.line_count()?.saturating_sub(count);
         Ok(())
+    }
+
+    /// A line as it is in the log, up to [`LONGEST`] bytes of it.
+    pub(super) fn whole(&mut self, line: LogLine) -> Result<LogLine, RecordError> {
+        self.log.whole_line(line, LONGEST)
+    }
+
+    /// The log.
+    pub(super) const fn log(&mut self) -> &mut LogReader {
+        &mut self.log
     }
 
     /// Looks how long the log is now.
@@ -94,14 +147,17 @@ impl LineCursor {
             let newline = last.complete && !last.bytes.is_empty();
             last.offset + last.bytes.len() as u64 + last.lost + u64::from(newline)
         });
+        let mut held = 0;
         if let Some(last) = lines.last()
             && !last.complete
             && !is_over
             && last.lost == 0
             && end >= self.log.len()
         {
+            held = last.bytes.len().saturating_sub(if lines.len() == 1 { self.shown } else { 0 });
             lines.pop();
         }
+        self.unfinished.holds(Instant::now(), held, !lines.is_empty());
         if end >= self.log.len() {
             self.done = self.log.len();
         }

@@ -2,12 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use roboppi_journal::{LogLine, LogPiece, LogReader, RunDir};
 use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunView, StepId, StepView};
 
-use super::lines::{Filter, LineCursor};
-use super::{PIECE, Print};
+use super::lines::{Filter, LineCursor, Part};
+use super::missing::{self, Missing};
+use super::{PIECE, Print, open_log};
+use crate::commands::record;
+use crate::exit;
 use crate::terminal;
 
 /// Which attempts are shown.
@@ -42,6 +47,8 @@ pub(super) struct Printer<W> {
     headed: bool,
     /// Whose output came last, and whether it ended its line.
     last: Option<(AttemptRef, bool)>,
+    missing: HashMap<AttemptRef, Missing>,
+    is_damaged: bool,
 }
 
 enum Cursor {
@@ -61,6 +68,8 @@ impl<W: Write> Printer<W> {
             begun: false,
             headed: false,
             last: None,
+            missing: HashMap::new(),
+            is_damaged: false,
         }
     }
 
@@ -83,7 +92,8 @@ impl<W: Write> Printer<W> {
                     Print::Out(_) => return Err(error),
                     // The other logs can still be read.
                     Print::Record(error) => {
-                        self.say(&format!("warning: {error}"));
+                        self.say(&format!("error: {error}"));
+                        self.is_damaged = true;
                         self.logs.insert(attempt.of.clone(), None);
                     }
                 }
@@ -91,6 +101,15 @@ impl<W: Write> Printer<W> {
         }
         self.begun = true;
         self.out.flush().map_err(Print::Out)
+    }
+
+    /// Time until a line that has not ended is to be shown.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let due = self.logs.values().flatten().filter_map(|cursor| match cursor {
+            Cursor::Lines(lines) => lines.due(),
+            Cursor::Bytes(..) => None,
+        });
+        due.min().map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     fn attempts_of<'v>(&mut self, step: &'v StepView) -> Vec<&'v AttemptView> {
@@ -130,17 +149,46 @@ impl<W: Write> Printer<W> {
                 self.print_lines(of, lines, tail, ended)?;
             }
         }
+        if ended && !matches!(self.logs.get(of), Some(None)) {
+            self.end(attempt, &mut cursor)?;
+        }
         self.logs.insert(of.clone(), (!ended).then_some(cursor));
         Ok(())
     }
 
+    /// Nothing more comes of a log.
+    fn end(&mut self, attempt: &AttemptView, cursor: &mut Cursor) -> Result<(), Print> {
+        let of = &attempt.of;
+        if let Some(missing) = self.missing.remove(of) {
+            missing.finish(of, |text| self.say(text));
+        }
+        let log = match cursor {
+            Cursor::Bytes(log, _) => log,
+            Cursor::Lines(lines) => lines.log(),
+        };
+        if let Some(files) = record::recorded_files(attempt) {
+            log.expect(files.log_bytes, files.closed).map_err(Print::Record)?;
+        }
+        let damage = log.damage().map_err(Print::Record)?;
+        // Behind what was printed before; the next write meets the same error.
+        let _ = self.out.flush();
+        missing::say_damage(of, &damage);
+        self.is_damaged |= !damage.is_empty();
+        Ok(())
+    }
+
+    /// The exit code, when nothing more will come.
+    pub(super) fn finish(&self) -> ExitCode {
+        if self.is_damaged { ExitCode::from(exit::INFRASTRUCTURE) } else { ExitCode::SUCCESS }
+    }
+
     fn open(&self, attempt: &AttemptView) -> Result<Cursor, Print> {
-        let log = self.run.log(&attempt.base).map_err(Print::Record)?;
+        let log = open_log(&self.run, attempt).map_err(Print::Record)?;
         let one = self.settings.step.is_some();
         if one && self.settings.filter.is_plain() && self.settings.tail.is_none() {
             return Ok(Cursor::Bytes(log, 0));
         }
-        let mut lines = LineCursor::new(log);
+        let mut lines = LineCursor::new(log, Instant::now());
         if let Some(count) = self.settings.tail.filter(|_| self.settings.filter.is_plain() && !self.begun) {
             lines.skip_to_tail(count as u64).map_err(Print::Record)?;
         }
@@ -186,13 +234,24 @@ impl<W: Write> Printer<W> {
                     self.say_lost(of, line.lost);
                 }
                 let is_gap = line.bytes.is_empty() && line.lost > 0;
-                if is_gap || !self.settings.filter.keeps(&line) {
+                if is_gap {
+                    continue;
+                }
+                // A line that is kept for later waits as it was read: many long ones together would be too much.
+                let later = tail.is_some().then(|| line.clone());
+                let line = lines.whole(line).map_err(Print::Record)?;
+                if !self.settings.filter.keeps(&line) {
+                    if line.truncated && self.settings.filter.grep.is_some() {
+                        self.say(&format!(
+                            "roboppi: a line of {of} is longer than 64 MiB; the rest was not searched"
+                        ));
+                    }
                     continue;
                 }
                 match tail {
-                    None => self.print_line(of, &line).map_err(Print::Out)?,
+                    None => self.print_line(of, &line, lines.part()).map_err(Print::Out)?,
                     Some(count) => {
-                        kept.push_back(line);
+                        kept.extend(later);
                         if kept.len() > count {
                             kept.pop_front();
                         }
@@ -201,18 +260,27 @@ impl<W: Write> Printer<W> {
             }
         }
         for line in kept {
-            self.print_line(of, &line).map_err(Print::Out)?;
+            let line = lines.whole(line).map_err(Print::Record)?;
+            self.print_line(of, &line, Part::default()).map_err(Print::Out)?;
+        }
+        if let Some(line) = lines.take_due(Instant::now()).map_err(Print::Record)?
+            && !line.complete
+            && self.settings.filter.keeps(&line)
+        {
+            let part = Part { from: lines.part().from, open: true };
+            self.print_line(of, &line, part).map_err(Print::Out)?;
+            lines.has_shown(line.bytes.len());
         }
         Ok(())
     }
 
-    fn print_line(&mut self, of: &AttemptRef, line: &LogLine) -> io::Result<()> {
+    fn print_line(&mut self, of: &AttemptRef, line: &LogLine, part: Part) -> io::Result<()> {
         if line.truncated {
-            self.say(&format!("roboppi: a line of {of} is too long and was cut"));
+            self.say(&format!("roboppi: a line of {of} is longer than 64 MiB; the rest is not shown"));
         }
         self.head(of)?;
-        self.settings.filter.write(line, &mut self.out)?;
-        self.last = Some((of.clone(), true));
+        self.settings.filter.write(line, part, &mut self.out)?;
+        self.last = Some((of.clone(), !part.open));
         Ok(())
     }
 
@@ -228,7 +296,9 @@ impl<W: Write> Printer<W> {
     }
 
     fn say_lost(&mut self, of: &AttemptRef, len: u64) {
-        self.say(&format!("roboppi: {len} bytes of {of} were not recorded"));
+        let mut missing = self.missing.remove(of).unwrap_or_default();
+        missing.add(of, len, |text| self.say(text));
+        self.missing.insert(of.clone(), missing);
     }
 
     /// Says it behind what was printed before.

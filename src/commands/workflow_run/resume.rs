@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use roboppi_attach::{Standing, survivors};
+use roboppi_attach::{SameFile, Standing, survivors};
 use roboppi_journal::{RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
@@ -31,8 +31,8 @@ impl EarlierRun {
     /// The run that is to be gone on with, if one is.
     pub(super) fn find(args: &RunArgs, file: &WorkflowFile) -> Result<Option<Self>, Failure> {
         if !args.resume.is_wanted() {
-            let alone = args.resume.accept_changes || args.resume.dry_run;
-            let hint = "--accept-changes and --dry-run go with --resume, --rerun-failed or --from";
+            let alone = args.resume.accept_changes || args.resume.dry_run || args.resume.force;
+            let hint = "--accept-changes, --dry-run and --force go with --resume, --rerun-failed or --from";
             return if alone { Err(Failure::usage(hint)) } else { Ok(None) };
         }
         let root = record::root()?;
@@ -43,13 +43,13 @@ impl EarlierRun {
         let dir = root.open_run(&id).map_err(Failure::usage)?;
         let manifest = dir.manifest().map_err(Failure::usage)?;
         let (view, standing) = record::view_of(&dir);
-        let run = Self { id, dir, view, standing, workspace: manifest.workspace.clone().into() };
-        run.may_be_resumed(&manifest)?;
+        let run = Self { id, dir, view, standing, workspace: manifest.workspace_path() };
+        run.may_be_resumed(&manifest, args.resume.force)?;
         Ok(Some(run))
     }
 
     /// Nobody may write any more what this one goes on with.
-    fn may_be_resumed(&self, manifest: &Manifest) -> Result<(), Failure> {
+    fn may_be_resumed(&self, manifest: &Manifest, force: bool) -> Result<(), Failure> {
         let id = &self.id;
         if self.dir.is_imported() {
             let host = plain(&manifest.host);
@@ -63,6 +63,16 @@ impl EarlierRun {
                 manifest.owner.pid,
                 plain(&manifest.host)
             )));
+        }
+        if let Some(elsewhere) = record::elsewhere(&self.dir, self.standing) {
+            if !force {
+                return Err(Failure::usage(format!(
+                    "run {id} may not be over: {elsewhere}\n\
+                     hint: --force goes on with it all the same; if it lives, both write the same context directory, and \
+                     steps are done twice"
+                )));
+            }
+            terminal::say(&format!("roboppi: {elsewhere}; it is gone on with because of --force"));
         }
         let left = survivors(&self.dir, &self.view);
         if left.is_empty() {
@@ -95,6 +105,9 @@ impl EarlierRun {
             return Err(Failure::usage(message));
         }
         if args.resume.dry_run {
+            if let Some(warning) = settings.name_warning() {
+                terminal::say(&format!("roboppi: warning: {}", plain(&warning)));
+            }
             let text =
                 if args.how.view.output == Output::Json { self.as_json(&plan) } else { self.as_text(&plan) };
             return out::print(&text).map(Some);
@@ -180,13 +193,21 @@ fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepId>, F
 
 /// The last run of a workflow file that was not taken in from elsewhere.
 fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> Result<RunId, Failure> {
+    // A pipe or a terminal has the same path whatever comes out of it.
+    if !file.path.is_file() {
+        return Err(Failure::usage(format!(
+            "{} is no regular file, so no earlier run is known to be of it\nhint: name the run with --resume",
+            plain(&file.path.display().to_string())
+        )));
+    }
     let workspace = workspace.and_then(|dir| std::path::absolute(dir).ok());
-    let path = file.path.to_string_lossy();
+    let workspace = workspace.as_deref().map(SameFile::as_file);
+    let path = SameFile::as_file(&file.path);
     let is_it = |id: &RunId| {
         let dir = root.open_run(id).ok().filter(|dir| !dir.is_imported());
         dir.and_then(|dir| dir.manifest().ok()).is_some_and(|manifest| {
-            let here = workspace.as_deref().is_none_or(|dir| Path::new(&manifest.workspace) == dir);
-            manifest.workflow == path && here
+            let here = workspace.as_ref().is_none_or(|dir| dir.is(&manifest.workspace_path()));
+            !manifest.workflow.is_empty() && path.is(&manifest.workflow_path()) && here
         })
     };
     let runs = root.runs().map_err(Failure::own)?;

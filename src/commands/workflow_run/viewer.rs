@@ -1,11 +1,12 @@
 //! Who shows a run: a thread of its own, so that a slow terminal or pipe makes nobody wait.
 
-use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal::SIGHUP;
 use roboppi_attach::{RunSource, Wish};
+use roboppi_process::inherited;
 use roboppi_supervisor::sinks::{jsonl, plain};
 use roboppi_supervisor::{Signalled, Signals};
 use roboppi_tui::{Role, TuiHandle, TuiSettings};
@@ -17,6 +18,7 @@ use crate::cli::HowArgs;
 use crate::commands::screen::lines;
 use crate::exit::Failure;
 use crate::programs;
+use crate::stdio;
 use crate::terminal::{self, View};
 
 /// How long a terminal may take for what it is given at the very end.
@@ -63,12 +65,13 @@ impl Viewer {
                     notify: terminal::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     title: purpose.title.clone(),
+                    elsewhere: false,
                 };
                 let show = move || {
                     let shown =
                         roboppi_tui::run(Arc::clone(&from), screen, lines, programs::personal(), control)
                             .map_err(|error| error.to_string());
-                    if shown.is_err() {
+                    if shown.is_err() && !inherited::is_ignored(SIGHUP) {
                         // The terminal is gone, and with it the person. The signal that says so may come as well.
                         drop(from.wish(Wish::HangUp));
                     }
@@ -82,16 +85,16 @@ impl Viewer {
                 let to_stderr = purpose.answer;
                 let show = move || {
                     let shown = if to_stderr {
-                        plain::run(source, settings, io::stderr())
+                        plain::run(source, settings, stdio::stderr())
                     } else {
-                        plain::run(source, settings, io::stdout())
+                        plain::run(source, settings, stdio::stdout())
                     };
                     shown.map_err(|error| error.to_string())
                 };
                 (None, None, Box::new(show))
             }
             View::Json => {
-                let show = move || jsonl::run(source, io::stdout()).map_err(|error| error.to_string());
+                let show = move || jsonl::run(source, stdio::stdout()).map_err(|error| error.to_string());
                 (None, None, Box::new(show))
             }
         };
@@ -138,7 +141,7 @@ impl Viewer {
         let (end, ended) = oneshot::channel();
         let print = move || {
             // A terminal that cannot be written to has been told all it can be told.
-            let _ = plain::run_in_short(source.as_ref(), &settings, io::stdout());
+            let _ = plain::run_in_short(source.as_ref(), &settings, stdio::stdout());
             let _ = end.send(());
         };
         if thread::Builder::new().name("summary".to_owned()).spawn(print).is_ok() {

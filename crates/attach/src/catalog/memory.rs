@@ -18,7 +18,7 @@ use super::Facts;
 const FILE: &str = "runs.cache";
 
 /// Version of the file. Another one is as none.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Runs that are read on one thread; more of them are worth another one.
 const ALONE: usize = 32;
@@ -203,7 +203,7 @@ mod tests {
         fs::write(made[7].manifest_path(), "{").unwrap();
         assert_eq!(list(&root), forgotten());
         assert_eq!(list(&root).len(), made.len() - 1);
-        for rubbish in ["", "{", "[]", "{\"format\":7,\"runs\":{}}", "{\"format\":1,\"runs\":{\"../x\":1}}"] {
+        for rubbish in ["", "{", "[]", "{\"format\":7,\"runs\":{}}", "{\"format\":2,\"runs\":{\"../x\":1}}"] {
             fs::write(&cache, rubbish).unwrap();
             assert_eq!(list(&root), forgotten());
         }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use roboppi_journal::RunDir;
+use roboppi_journal::{LockProbe, RecordError, RunDir};
 use roboppi_run::{Manifest, RunRecord, RunView};
 
 use super::reader::RunReader;
 use super::watch::Watch;
-use crate::{Standing, catalog};
+use crate::Standing;
+use crate::standing::{Liveness, facts, liveness, lock_state};
 
 /// How often somebody looks whether the owner lives.
 const OWNER: Duration = Duration::from_secs(1);
@@ -22,7 +23,10 @@ pub struct RunFollower {
     reader: RunReader,
     watch: Watch,
     opened: Instant,
-    owner_seen: Option<Instant>,
+    /// When somebody looked last and found a run that may go on, and how it was.
+    owner_seen: Option<(Instant, Standing)>,
+    /// What the lock of the owner is looked at through; it tells also when the record is taken away.
+    lock: Result<Option<LockProbe>, RecordError>,
     /// What was started, as it was read last: it says whose run it is when the record is taken away.
     manifest: Option<Manifest>,
 }
@@ -33,7 +37,8 @@ impl RunFollower {
     pub fn new(dir: RunDir) -> Self {
         let watch = Watch::new(dir.path());
         let reader = RunReader::new(dir.clone());
-        Self { dir, reader, watch, opened: Instant::now(), owner_seen: None, manifest: None }
+        let opened = Instant::now();
+        Self { dir, reader, watch, opened, owner_seen: None, lock: Ok(None), manifest: None }
     }
 
     /// The same without what workers did: cheaper, and enough for those who read logs themselves.
@@ -61,17 +66,13 @@ impl RunFollower {
         self.reader.begin()
     }
 
-    /// Hands everything that was recorded since the last time to `take` and says how the run is. Unless it is
-    /// live, nothing more will come.
+    /// Hands everything that was recorded since the last time to `take` and says how the run is. Unless it may live,
+    /// nothing more will come.
     pub fn read(&mut self, mut take: impl FnMut(RunRecord)) -> Standing {
         // First the owner: what a dead one has written is read after that.
-        let owned = self.is_owned();
+        let without_end = self.standing_without_end();
         self.reader.read(&mut take);
-        match self.reader.outcome() {
-            Some(outcome) => Standing::Finished(outcome),
-            None if owned => Standing::Live,
-            None => Standing::Lost,
-        }
+        self.reader.outcome().map_or(without_end, Standing::Finished)
     }
 
     /// How the run is. Reads what was recorded since the last time and passes over it.
@@ -96,19 +97,28 @@ impl RunFollower {
         problems
     }
 
-    fn is_owned(&mut self) -> bool {
-        if self.owner_seen.is_some_and(|seen| seen.elapsed() < OWNER) {
-            return true;
+    /// How the run is as long as its journal does not say that it is over.
+    fn standing_without_end(&mut self) -> Standing {
+        if let Some((seen, standing)) = self.owner_seen
+            && seen.elapsed() < OWNER
+        {
+            return standing;
         }
         if let Ok(manifest) = self.dir.manifest() {
             self.manifest = Some(manifest);
         }
-        let owned = match &self.manifest {
-            Some(manifest) => catalog::is_owned(&self.dir, manifest),
-            None => self.is_being_made(),
+        if !matches!(self.lock, Ok(Some(_))) {
+            self.lock = self.dir.lock_probe();
+        }
+        let lock = lock_state(&self.lock);
+        let facts = facts(&self.dir, self.manifest.as_ref(), lock, self.is_being_made());
+        let standing = match liveness(&facts) {
+            Liveness::Alive => Standing::Live,
+            Liveness::Gone => Standing::Lost,
+            Liveness::Unknown => Standing::Elsewhere { last_sign: self.dir.last_sign() },
         };
-        self.owner_seen = owned.then(Instant::now);
-        owned
+        self.owner_seen = standing.may_live().then(|| (Instant::now(), standing));
+        standing
     }
 
     /// Whether what was started may be about to be written.

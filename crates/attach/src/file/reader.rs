@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
-use roboppi_journal::{EventReader, JournalReader, RecordError, RunDir};
+use roboppi_journal::{AttemptFiles as Recorded, EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{
     AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
 };
@@ -108,7 +108,13 @@ impl RunReader {
                 let of = of.clone();
                 self.attempts.push(AttemptFiles { of, events, log, log_len: 0 });
             }
-            RunEvent::AttemptFinished { of, .. } => {
+            RunEvent::AttemptFinished { of, result, log_bytes, events_bytes, .. } => {
+                if self.deep {
+                    let files = Recorded::of(result, *log_bytes, *events_bytes);
+                    for damage in self.dir.attempt_damage(&of.base(), files, 0) {
+                        self.note(damage);
+                    }
+                }
                 // Everything of it was written before this record.
                 if let Some(index) = self.attempts.iter().position(|attempt| attempt.of == *of) {
                     let mut attempt = self.attempts.swap_remove(index);
@@ -135,7 +141,10 @@ impl RunReader {
     }
 
     fn complain(&mut self, error: &RecordError) {
-        let text = error.to_string();
+        self.note(error.to_string());
+    }
+
+    fn note(&mut self, text: String) {
         if self.problems.len() < PROBLEMS && !self.problems.contains(&text) {
             self.problems.push(text);
         }
@@ -178,7 +187,8 @@ impl RunReader {
 
 impl AttemptFiles {
     fn growth(&mut self, dir: &RunDir, take: &mut dyn FnMut(RunRecord)) {
-        let plain = self.log.as_ref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len());
+        let plain = self.log.as_ref().and_then(|path| fs::symlink_metadata(path).ok());
+        let plain = plain.filter(fs::Metadata::is_file).map(|meta| meta.len());
         // The log of a lost run may be packed.
         let Some(len) = plain.or_else(|| dir.log(&self.of.base()).ok().map(|log| log.len())) else {
             return;

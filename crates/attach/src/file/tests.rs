@@ -53,10 +53,14 @@ pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
         host: host.trim().to_owned(),
         owner,
         boot_id: None,
+        pid_namespace: None,
+        owner_lock: false,
         control: None,
         mode: RunMode::Direct,
         record: RecordKind::Full,
         started_at: UtcMillis(1),
+        workflow_bytes: None,
+        workspace_bytes: None,
     }
 }
 
@@ -271,6 +275,7 @@ fn a_run_whose_owner_is_gone_is_lost_and_so_are_its_steps() {
     let me = roboppi_process::identity(std::process::id()).unwrap();
     let gone = roboppi_ipc::ProcessIdentity { start_time: me.start_time + 1, ..me };
     place.owned_by(gone);
+    drop(journal);
     let mut following = source.follow();
     while let Next::Record(record) = following.records.blocking_next() {
         following.view.apply(&record);

@@ -1,8 +1,8 @@
 //! Live events in the language of the peer.
 
 use roboppi_ipc::{
-    ChangeKind, Dialect, JobEvent, JobId, Message, OutputStream, Patch, PlanStatus, Progress, WorkerEvent,
-    WorkerOutput,
+    Dialect, JobEvent, JobId, LOGS_TRUNCATED, Message, OutputStream, Patch, PlanStatus, Progress,
+    WorkerEvent, WorkerOutput,
 };
 
 use roboppi_run::tool_summary;
@@ -72,8 +72,12 @@ impl OldLines {
                 let diff = cut(diff, DIFF_LIMIT);
                 self.send(job_id, ts, WorkerEvent::Patch(Patch { file_path, diff }), out);
             }
-            // What was shed broke off the lines before it.
-            WorkerEvent::Gap(_) => self.end_open_lines(job_id, ts, out),
+            // What was left out broke off the lines before it. That something was is all this language can say.
+            WorkerEvent::Gap(_) => {
+                self.end_open_lines(job_id, ts, out);
+                let progress = Progress { message: LOGS_TRUNCATED.to_owned(), ..Progress::default() };
+                self.send(job_id, ts, WorkerEvent::Progress(progress), out);
+            }
             other => {
                 if let Some(text) = readable(&other) {
                     self.end_open_lines(job_id, ts, out);
@@ -149,11 +153,6 @@ fn readable(event: &WorkerEvent) -> Option<String> {
             format!("[result] {end}{took}\n{}", result.preview)
         }
         WorkerEvent::FileChanged { path, action, .. } => {
-            let action = match action {
-                ChangeKind::Created => "created",
-                ChangeKind::Modified => "modified",
-                ChangeKind::Deleted => "deleted",
-            };
             format!("[file] {action} {path}")
         }
         WorkerEvent::Plan { items } => {
@@ -227,14 +226,7 @@ mod tests {
                 duration_ms: Some(1200),
             }),
             WorkerEvent::TextDelta(roboppi_ipc::AgentDelta::default()),
-            WorkerEvent::Gap(Gap {
-                from_seq: 1,
-                to_seq: 2,
-                from_offset: 3,
-                to_offset: 4,
-                events: 5,
-                bytes: 6,
-            }),
+            WorkerEvent::Gap(Gap { from_seq: 1, to_seq: 2, events: 5, bytes: 6, ..Gap::default() }),
             WorkerEvent::Progress(Progress {
                 message: "half".into(),
                 percent: Some(50.0),
@@ -254,9 +246,10 @@ mod tests {
         {"type":"job_event","jobId":"j","ts":5,"seq":6,"event":{"type":"stdout","data":"[result] failed after 1200 ms"}}
         {"type":"job_event","jobId":"j","ts":5,"seq":7,"event":{"type":"stdout","data":"2 failed"}}
         {"type":"job_event","jobId":"j","ts":5,"seq":8,"event":{"type":"stdout","data":"of 7"}}
-        {"type":"job_event","jobId":"j","ts":5,"seq":9,"event":{"type":"progress","message":"half","percent":50}}
-        {"type":"job_event","jobId":"j","ts":5,"seq":10,"event":{"type":"patch","filePath":"a","diff":"-a"}}
-        {"type":"job_event","jobId":"j","ts":6,"seq":11,"event":{"type":"stdout","data":"end"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":9,"event":{"type":"progress","message":"(logs truncated)"}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":10,"event":{"type":"progress","message":"half","percent":50}}
+        {"type":"job_event","jobId":"j","ts":5,"seq":11,"event":{"type":"patch","filePath":"a","diff":"-a"}}
+        {"type":"job_event","jobId":"j","ts":6,"seq":12,"event":{"type":"stdout","data":"end"}}
         "#);
     }
 

@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 
 use memchr::memchr;
-use roboppi_ipc::{Gap, Mono, OutputStream, Progress, UtcMillis, WorkerEvent, WorkerOutput};
+use roboppi_ipc::{Gap, LOGS_TRUNCATED, Mono, OutputStream, Progress, UtcMillis, WorkerEvent, WorkerOutput};
 
 use super::batch::Batch;
+use super::line_tail::LineTail;
 use super::utf8::{incomplete_suffix, text};
 use super::{LiveEvent, LiveLimits};
-
-/// Text of the one note that tells people that output is being shed.
-pub(crate) const SHED_NOTE: &str = "(logs truncated)";
 
 /// Numbers the events of one job, batches its output, and sheds output when nobody reads. Does no I/O
 /// and reads no clock.
@@ -18,14 +16,15 @@ pub(crate) const SHED_NOTE: &str = "(logs truncated)";
 /// * A number is given when an event is offered, so the reader sees every hole.
 /// * Output is an event of its own at once when nothing was offered in the last while
 ///   ([`LiveLimits::batch_time`]); otherwise it waits that long for more, or until a batch is full, or until
-///   any other event comes. A batch is one stream and contiguous in the log. With [`LiveLimits::by_line`]
-///   every line is an event of its own when it ends, and nothing waits.
+///   any other event comes. A batch is one stream and contiguous in the log.
 /// * When the bounds are reached, *new* output and partial text is dropped, by counting and not by making
 ///   text of it, until half of what waits was read. Then comes one [`Gap`] with what is missing. An event
 ///   that is never dropped ends a gap too, so that order and numbers always agree.
 /// * Everything else is never dropped and never reordered. What does not fit into
 ///   [`LiveLimits::state_bytes`] waits in the event file of the attempt, where it is anyway, and is read
-///   from there when its turn comes.
+///   from there when its turn comes. What was given up of that file by then is a gap.
+/// * With [`LiveLimits::by_line`] every line is an event of its own when it ends, and nothing waits for more.
+///   When the bounds are reached the *oldest* output goes, and a gap takes its place.
 #[derive(Debug)]
 pub struct LiveQueue {
     limits: LiveLimits,
@@ -42,6 +41,8 @@ pub struct LiveQueue {
     waiting_bytes: usize,
     shedding: bool,
     hole: Option<Hole>,
+    /// Output that waits, by line.
+    lines: LineTail,
 }
 
 #[derive(Debug)]
@@ -58,6 +59,8 @@ struct Stored {
     from: (u64, u64),
     /// Number and offset after the last of them.
     to: (u64, u64),
+    /// How many they are.
+    events: u64,
     ts: UtcMillis,
 }
 
@@ -68,6 +71,19 @@ pub struct StoredRange {
     pub start: u64,
     /// Offset after the last byte.
     pub end: u64,
+    /// Events of the attempt before it.
+    pub before: u64,
+}
+
+/// What was read of a [`StoredRange`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadBack {
+    /// The first event that is still there.
+    pub event: LiveEvent,
+    /// Where the one behind it begins.
+    pub next: u64,
+    /// Events before it that the file has given up.
+    pub skipped: u64,
 }
 
 #[derive(Debug)]
@@ -91,6 +107,7 @@ impl LiveQueue {
             waiting_bytes: 0,
             shedding: false,
             hole: None,
+            lines: LineTail::default(),
         }
     }
 
@@ -144,6 +161,10 @@ impl LiveQueue {
     /// where it was recorded.
     pub fn push(&mut self, event: LiveEvent, bytes: usize, stored: Option<StoredRange>) {
         if event.event.may_be_shed() {
+            if self.limits.by_line {
+                // Unfinished text: the whole comes.
+                return;
+            }
             if self.shedding || self.is_full(bytes) {
                 self.shed(event.ts, event.seq, event.at, 1, 0);
             } else {
@@ -155,7 +176,13 @@ impl LiveQueue {
             Some(range) if self.waiting_bytes + bytes > self.limits.state_bytes => self.store(&event, range),
             // It is in no file either. A reader that lags so much learns how many there were.
             None if self.waiting_bytes + bytes > self.limits.state_bytes => {
+                if self.limits.by_line {
+                    return self.lines.leave_out(&event, 0, 1);
+                }
                 self.shed(event.ts, event.seq, event.at, 1, 0);
+                if let Some(hole) = &mut self.hole {
+                    hole.gap.recorded += 1;
+                }
             }
             _ => {
                 self.close_hole();
@@ -178,13 +205,16 @@ impl LiveQueue {
         }
     }
 
-    /// The next event to send. `read` reads the event file at an offset: an event, and where the next one
-    /// begins.
+    /// The next event to send. `read` reads the first event of a range of the event file that is still there; `None` when
+    /// none is.
     pub fn take(
         &mut self,
         now: Mono,
-        read: impl FnOnce(u64) -> Option<(LiveEvent, u64)>,
+        read: impl FnOnce(StoredRange) -> Option<ReadBack>,
     ) -> Option<LiveEvent> {
+        if self.limits.by_line {
+            return self.take_by_line(read);
+        }
         if self.due().is_some_and(|due| due <= now) {
             self.cut(now, self.batch.whole_characters());
         }
@@ -205,24 +235,51 @@ impl LiveQueue {
         Some(event)
     }
 
+    fn take_by_line(&mut self, read: impl FnOnce(StoredRange) -> Option<ReadBack>) -> Option<LiveEvent> {
+        if matches!(self.waiting.front(), Some(Waiting::Stored(_)))
+            && let Some(Waiting::Stored(stored)) = self.waiting.pop_front()
+        {
+            let event = self.take_stored(stored, read);
+            self.waiting.push_front(Waiting::Event { event, bytes: 0 });
+        }
+        let other = match self.waiting.front() {
+            Some(Waiting::Event { event, .. }) => Some(event.seq),
+            Some(Waiting::Stored(_)) | None => None,
+        };
+        let is_line = self.lines.next_seq().is_some_and(|line| other.is_none_or(|other| line <= other));
+        if is_line {
+            return self.lines.take();
+        }
+        match self.waiting.pop_front()? {
+            Waiting::Event { event, bytes } => {
+                self.waiting_bytes -= bytes;
+                Some(event)
+            }
+            Waiting::Stored(_) => None,
+        }
+    }
+
     fn take_stored(
         &mut self,
         mut stored: Stored,
-        read: impl FnOnce(u64) -> Option<(LiveEvent, u64)>,
+        read: impl FnOnce(StoredRange) -> Option<ReadBack>,
     ) -> LiveEvent {
         let from = stored.from;
-        let Some((event, next)) = read(stored.range.start) else {
+        let Some(ReadBack { event, next, skipped }) = read(stored.range) else {
             // The record is gone. What it said is missing, and that is said.
-            return missing(stored.ts, from, stored.to);
+            return missing(stored.ts, from, stored.to, stored.events);
         };
         let before = (event.seq, event.at);
-        stored.range.start = next;
+        let read = skipped + 1;
+        stored.range = StoredRange { start: next, before: stored.range.before + read, ..stored.range };
+        stored.events = stored.events.saturating_sub(read);
         stored.from = (event.seq + 1, event.at);
         if next < stored.range.end {
             self.waiting.push_front(Waiting::Stored(stored));
         }
-        if before.0 > from.0 {
-            let gap = missing(event.ts, from, before);
+        // By line, output between events waits elsewhere.
+        if skipped > 0 || (before.0 > from.0 && !self.limits.by_line) {
+            let gap = missing(event.ts, from, before, skipped);
             self.waiting.push_front(Waiting::Event { event, bytes: 0 });
             return gap;
         }
@@ -232,7 +289,7 @@ impl LiveQueue {
     /// Whether [`take`](Self::take) has something now.
     #[must_use]
     pub fn is_ready(&self, now: Mono) -> bool {
-        !self.waiting.is_empty() || self.due().is_some_and(|due| due <= now)
+        !self.waiting.is_empty() || !self.lines.is_empty() || self.due().is_some_and(|due| due <= now)
     }
 
     /// When output that waits for more becomes an event, should no more come.
@@ -254,7 +311,7 @@ impl LiveQueue {
             return;
         }
         self.last_offer = Some(now);
-        if self.is_full(count) {
+        if !self.limits.by_line && self.is_full(count) {
             let (ts, offset, all) = (self.batch.ts, self.batch.offset, self.batch.len());
             self.batch.drop_first(all);
             self.carry = [Vec::new(), Vec::new()];
@@ -278,7 +335,12 @@ impl LiveQueue {
         let (offset, ts) = (self.batch.offset, self.batch.ts);
         let output = WorkerOutput { data, offset: Some(offset), len: Some(len as u64), partial };
         let event = WorkerEvent::output(stream, output);
-        self.wait(LiveEvent { seq: self.next_seq, ts, at: offset + len as u64, event }, len);
+        let event = LiveEvent { seq: self.next_seq, ts, at: offset + len as u64, event };
+        if self.limits.by_line {
+            self.lines.push(event, len, &self.limits);
+        } else {
+            self.wait(event, len);
+        }
         self.next_seq += 1;
     }
 
@@ -299,8 +361,9 @@ impl LiveQueue {
             Some(Waiting::Stored(stored)) if stored.range.end == range.start => {
                 stored.range.end = range.end;
                 stored.to = to;
+                stored.events += 1;
             }
-            _ => self.waiting.push_back(Waiting::Stored(Stored { range, from, to, ts: event.ts })),
+            _ => self.waiting.push_back(Waiting::Stored(Stored { range, from, to, events: 1, ts: event.ts })),
         }
     }
 
@@ -319,20 +382,13 @@ impl LiveQueue {
     fn shed(&mut self, ts: UtcMillis, seq: u64, offset: u64, events: u64, bytes: u64) {
         if !self.shedding {
             self.shedding = true;
-            let progress = Progress { message: SHED_NOTE.to_owned(), ..Progress::default() };
+            let progress = Progress { message: LOGS_TRUNCATED.to_owned(), ..Progress::default() };
             let event = WorkerEvent::Progress(progress);
-            self.wait(LiveEvent { seq, ts, at: offset, event }, SHED_NOTE.len());
+            self.wait(LiveEvent { seq, ts, at: offset, event }, LOGS_TRUNCATED.len());
         }
         let hole = self.hole.get_or_insert(Hole {
             ts,
-            gap: Gap {
-                from_seq: seq,
-                to_seq: seq,
-                from_offset: offset,
-                to_offset: offset,
-                events: 0,
-                bytes: 0,
-            },
+            gap: Gap { from_seq: seq, to_seq: seq, from_offset: offset, to_offset: offset, ..Gap::default() },
         });
         hole.gap.to_seq = seq + events;
         hole.gap.to_offset = offset + bytes;
@@ -348,8 +404,8 @@ impl LiveQueue {
     }
 }
 
-/// Says that everything between two pairs of number and offset is missing.
-fn missing(ts: UtcMillis, from: (u64, u64), to: (u64, u64)) -> LiveEvent {
+/// Says that everything between two pairs of number and offset is missing, `recorded` events among it.
+fn missing(ts: UtcMillis, from: (u64, u64), to: (u64, u64), recorded: u64) -> LiveEvent {
     let gap = Gap {
         from_seq: from.0,
         to_seq: to.0,
@@ -357,6 +413,8 @@ fn missing(ts: UtcMillis, from: (u64, u64), to: (u64, u64)) -> LiveEvent {
         to_offset: to.1,
         events: to.0.saturating_sub(from.0),
         bytes: to.1.saturating_sub(from.1),
+        recorded,
+        ..Gap::default()
     };
     LiveEvent { seq: from.0, ts, at: to.1, event: WorkerEvent::Gap(gap) }
 }

@@ -19,13 +19,22 @@ struct Rig {
     queue: LiveQueue,
     log: Vec<u8>,
     file: Vec<LiveEvent>,
+    /// Events of the file that were given up.
+    hole: std::ops::Range<u64>,
     now: u64,
     offered: Vec<String>,
 }
 
 impl Rig {
     fn new(limits: LiveLimits) -> Self {
-        Self { queue: LiveQueue::new(limits), log: Vec::new(), file: Vec::new(), now: 0, offered: Vec::new() }
+        Self {
+            queue: LiveQueue::new(limits),
+            log: Vec::new(),
+            file: Vec::new(),
+            hole: 0..0,
+            now: 0,
+            offered: Vec::new(),
+        }
     }
 
     fn output(&mut self, stream: OutputStream, bytes: &[u8]) {
@@ -42,7 +51,8 @@ impl Rig {
         let seq = self.queue.number(at(self.now));
         let event = LiveEvent { seq, ts: UtcMillis(self.now), at: self.log.len() as u64, event };
         let start = self.file.len() as u64 * 10;
-        let stored = event.event.is_recorded().then_some(StoredRange { start, end: start + 10 });
+        let stored =
+            event.event.is_recorded().then_some(StoredRange { start, end: start + 10, before: start / 10 });
         if stored.is_some() {
             self.file.push(event.clone());
         }
@@ -55,8 +65,14 @@ impl Rig {
     }
 
     fn take(&mut self) -> Option<LiveEvent> {
-        let file = &self.file;
-        self.queue.take(at(self.now), |start| Some((file.get(start as usize / 10)?.clone(), start + 10)))
+        let (file, hole) = (&self.file, self.hole.clone());
+        self.queue.take(at(self.now), |range| {
+            let first = range.start / 10;
+            assert_eq!(first, range.before);
+            let there = if hole.contains(&first) { hole.end } else { first };
+            let event = file.get(there as usize).filter(|_| there * 10 < range.end)?.clone();
+            Some(ReadBack { event, next: (there + 1) * 10, skipped: there - first })
+        })
     }
 
     fn taken(&mut self) -> Vec<String> {
@@ -111,10 +127,76 @@ fn by_line_every_line_is_an_event_when_it_ends_and_counts_as_one() {
     assert_eq!(rig.queue.due(), None);
     rig.stdout(&"\n".repeat(20));
     let taken = rig.taken();
-    assert_eq!(taken.len(), 8 + 2, "as many as may wait, one note and one gap: {taken:?}");
-    assert!(taken[8].ends_with(SHED_NOTE), "{taken:?}");
+    assert_eq!(taken.len(), 1 + 8, "one gap, and as many as may wait: {taken:?}");
     rig.stdout("after\n");
     assert!(rig.taken()[0].contains("after"));
+}
+
+#[test]
+fn by_line_the_oldest_output_goes_first_and_what_agents_do_stays() {
+    let mut rig = Rig::new(LiveLimits { by_line: true, events: 3, ..small() });
+    for number in 0..6 {
+        rig.stdout(&format!("{number}\n"));
+        if number % 2 == 0 {
+            rig.tool(&format!("call {number}"));
+        }
+    }
+    insta::assert_debug_snapshot!(rig.taken(), @r##"
+    [
+        "#0 gap 0..4 @0..6 3 events 6 bytes",
+        "#1 call 0",
+        "#4 call 2",
+        "#5 \"3\\n\"@6+2",
+        "#6 \"4\\n\"@8+2",
+        "#7 call 4",
+        "#8 \"5\\n\"@10+2",
+    ]
+    "##);
+    // One line longer than all that may wait is the end all the same.
+    rig.stdout(&format!("{}\n", "x".repeat(400)));
+    rig.queue.finish(at(1));
+    assert!(rig.taken().last().unwrap().contains("x\\n"));
+}
+
+#[test]
+fn by_line_what_waits_in_the_event_file_comes_in_its_place() {
+    let mut rig = Rig::new(LiveLimits { by_line: true, events: 1_000, state_bytes: 40, ..small() });
+    let mut expected = Vec::new();
+    for number in 0..20 {
+        rig.tool(&format!("call {number}"));
+        rig.stdout(&format!("{number}\n"));
+        expected.extend([format!("call {number}"), number.to_string()]);
+    }
+    let taken = rig.taken();
+    let said = |event: &String| {
+        let what = event.split_once(' ').unwrap().1;
+        what.strip_prefix('"').map_or(what, |line| line.split_once("\\n").unwrap().0).to_owned()
+    };
+    assert_eq!(taken.iter().map(said).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_the_event_file_gave_up_before_it_was_read_is_a_gap() {
+    for by_line in [false, true] {
+        let mut rig = Rig::new(LiveLimits { by_line, ..small() });
+        for number in 0..60 {
+            rig.tool(&format!("call {number}"));
+        }
+        rig.hole = 10..40;
+        let taken: Vec<_> = std::iter::from_fn(|| rig.take()).collect();
+        let calls = taken.iter().filter(|event| matches!(event.event, WorkerEvent::Text(_))).count();
+        let gaps: Vec<_> = taken
+            .iter()
+            .filter_map(|event| match event.event {
+                WorkerEvent::Gap(gap) => Some(gap),
+                _ => None,
+            })
+            .collect();
+        // As many as may wait in memory were read from nowhere.
+        assert_eq!(calls as u64 + gaps.iter().map(|gap| gap.recorded).sum::<u64>(), 60);
+        assert_eq!((gaps.len(), gaps[0].to_seq), (1, 40), "{gaps:?}");
+        assert_eq!(gaps[0].recorded, gaps[0].events);
+    }
 }
 
 #[test]
@@ -328,7 +410,7 @@ impl Reader {
     fn read(&mut self, event: &LiveEvent, log: &[u8]) -> Result<(), TestCaseError> {
         match &event.event {
             WorkerEvent::Progress(note) => {
-                prop_assert_eq!(note.message.as_str(), SHED_NOTE);
+                prop_assert_eq!(note.message.as_str(), LOGS_TRUNCATED);
                 prop_assert_eq!(event.seq, self.next_seq, "the note has the number of what is missing");
                 return Ok(());
             }
@@ -366,9 +448,8 @@ proptest! {
     #[test]
     fn what_is_sent_and_what_is_said_to_be_missing_is_everything(
         steps in proptest::collection::vec(step(), 0..120),
-        by_line in any::<bool>(),
     ) {
-        let mut rig = Rig::new(LiveLimits { by_line, ..small() });
+        let mut rig = Rig::new(small());
         let mut reader = Reader::default();
         let mut tools = 0;
         for step in steps {
@@ -414,6 +495,51 @@ proptest! {
         prop_assert_eq!(reader.next_offset, rig.log.len() as u64, "the log is covered");
         prop_assert_eq!(Some(reader.next_seq), rig.queue.last_seq().map(|last| last + 1).or(Some(0)));
         prop_assert_eq!(reader.tools, rig.offered);
+    }
+
+    #[test]
+    fn by_line_the_end_arrives_and_everything_else_that_is_not_output(
+        steps in proptest::collection::vec(step(), 0..120),
+    ) {
+        let limits = LiveLimits { by_line: true, ..small() };
+        let mut rig = Rig::new(limits);
+        let (mut tools, mut lines, mut left_out, mut last) = (Vec::new(), Vec::new(), 0, None);
+        let mut read = |event: LiveEvent| match event.event {
+            WorkerEvent::Text(AgentText { text, .. }) => tools.push(text),
+            WorkerEvent::Gap(gap) => left_out += gap.bytes,
+            WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
+                lines.push((output.offset.unwrap(), output.len.unwrap()));
+                last = Some(event.seq);
+            }
+            _ => {}
+        };
+        for step in steps {
+            match step {
+                Step::Output(stream, bytes) => rig.output(stream, &bytes),
+                Step::Tool => rig.tool(&format!("tool {}", rig.offered.len())),
+                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta::default())),
+                Step::Wait(ms) => rig.now += ms,
+                Step::Take(count) => {
+                    for _ in 0..count {
+                        let Some(event) = rig.take() else { break };
+                        read(event);
+                    }
+                }
+            }
+            prop_assert!(rig.queue.lines.bytes() <= limits.bytes.max(limits.batch_bytes));
+        }
+        rig.stdout("the end\n");
+        rig.queue.finish(at(rig.now));
+        while let Some(event) = rig.take() {
+            read(event);
+        }
+        prop_assert_eq!(tools, rig.offered);
+        prop_assert!(lines.is_sorted());
+        let (offset, len) = *lines.last().unwrap();
+        prop_assert_eq!(offset + len, rig.log.len() as u64, "the end is there");
+        let sent: u64 = lines.iter().map(|(_, len)| len).sum();
+        prop_assert_eq!(sent + left_out, rig.log.len() as u64, "the log is covered");
+        prop_assert_eq!(last, rig.queue.last_seq());
     }
 
     #[test]

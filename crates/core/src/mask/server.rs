@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
-use roboppi_redact::Secrets;
+use roboppi_redact::{Secrets, Taken};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -78,14 +78,40 @@ impl Sockets {
         Self { dir, next: Cell::new(1) }
     }
 
-    /// A socket for one attempt. Whenever `secrets` has grown by it, `news` is notified.
+    /// A socket for one attempt. Whenever `secrets` has grown by it, `news` is notified; when there was no room, `full`
+    /// is called.
     ///
     /// # Errors
     /// When the system has none.
-    pub(crate) fn open(&self, secrets: &Secrets, news: &Rc<Notify>) -> io::Result<MaskSocket> {
+    pub(crate) fn open(
+        &self,
+        secrets: &Secrets,
+        news: &Rc<Notify>,
+        full: impl Fn() + 'static,
+    ) -> io::Result<MaskSocket> {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
-        MaskSocket::bind(self.dir.join(format!("{number}.sock")), secrets.clone(), Rc::clone(news))
+        let hiding = Hiding { secrets: secrets.clone(), news: Rc::clone(news), full: Rc::new(full) };
+        MaskSocket::bind(self.dir.join(format!("{number}.sock")), hiding)
+    }
+}
+
+/// What is to happen with a value.
+#[derive(Clone)]
+struct Hiding {
+    secrets: Secrets,
+    news: Rc<Notify>,
+    full: Rc<dyn Fn()>,
+}
+
+impl Hiding {
+    fn hide(&self, value: &[u8]) -> Verdict {
+        let taken = self.secrets.add("roboppi mask", value);
+        if taken == Taken::Full {
+            (self.full)();
+        }
+        self.news.notify_one();
+        taken.into()
     }
 }
 
@@ -97,10 +123,10 @@ pub(crate) struct MaskSocket {
 }
 
 impl MaskSocket {
-    fn bind(path: PathBuf, secrets: Secrets, news: Rc<Notify>) -> io::Result<Self> {
+    fn bind(path: PathBuf, hiding: Hiding) -> io::Result<Self> {
         let listener = UnixListener::bind(&path)?;
         // From here on it is removed whatever happens.
-        let serving = spawn_local(serve(listener, secrets, news)).abort_handle();
+        let serving = spawn_local(serve(listener, hiding)).abort_handle();
         let socket = Self { path, serving };
         fs::set_permissions(&socket.path, Permissions::from_mode(0o600))?;
         Ok(socket)
@@ -118,7 +144,7 @@ impl Drop for MaskSocket {
     }
 }
 
-async fn serve(listener: UnixListener, secrets: Secrets, news: Rc<Notify>) {
+async fn serve(listener: UnixListener, hiding: Hiding) {
     let mut talks = JoinSet::new();
     loop {
         while talks.try_join_next().is_some() {}
@@ -126,26 +152,22 @@ async fn serve(listener: UnixListener, secrets: Secrets, news: Rc<Notify>) {
             talks.join_next().await;
         }
         if let Ok((stream, _)) = listener.accept().await {
-            let (secrets, news) = (secrets.clone(), Rc::clone(&news));
+            let hiding = hiding.clone();
             talks.spawn_local(async move {
                 // Whoever leaves or says nothing has asked for nothing.
-                let _ = timeout(PATIENCE, talk(stream, &secrets, &news)).await;
+                let _ = timeout(PATIENCE, talk(stream, &hiding)).await;
             });
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn talk(mut stream: UnixStream, secrets: &Secrets, news: &Notify) -> io::Result<()> {
+async fn talk(mut stream: UnixStream, hiding: &Hiding) -> io::Result<()> {
     if stream.peer_cred()?.uid() != geteuid().as_raw() {
         return Ok(());
     }
     let verdict = match request(&mut stream).await? {
-        Ok(value) => {
-            let verdict = secrets.add("roboppi mask", &value).into();
-            news.notify_one();
-            verdict
-        }
+        Ok(value) => hiding.hide(&value),
         Err(verdict) => verdict,
     };
     stream.write_all(format!("{verdict}\n").as_bytes()).await?;
@@ -206,7 +228,7 @@ mod tests {
         let said = LocalSet::new().block_on(&runtime, async move {
             let place = SocketPlace::make(None).unwrap();
             let sockets = Sockets::new(place.path().to_owned());
-            let socket = sockets.open(&known, &Rc::default()).unwrap();
+            let socket = sockets.open(&known, &Rc::default(), || {}).unwrap();
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(socket.path()), mode(place.path())), (0o600, 0o700));
             let path = socket.path().to_owned();

@@ -21,17 +21,17 @@ impl<'a> Demand<'a> {
         match job.job_type {
             JobType::WorkerTask => Self::of_task(&job.payload),
             JobType::Llm => Self { provider: Some(LLM), edits: None },
-            _ => Self::default(),
+            // What is not known is not executed either.
+            JobType::Tool | JobType::PluginEvent | JobType::Maintenance | JobType::Unknown(_) => {
+                Self::default()
+            }
         }
     }
 
     fn of_task(task: &'a Value) -> Self {
         let kind = task["workerKind"].as_str();
-        let provider = WorkerKind::ALL
-            .into_iter()
-            .filter(|known| *known != WorkerKind::Custom)
-            .map(WorkerKind::name)
-            .find(|known| Some(*known) == kind);
+        let mut agents = WorkerKind::NAMES.into_iter().filter(|known| *known != WorkerKind::Custom.name());
+        let provider = agents.find(|known| Some(*known) == kind);
         let capabilities = task["capabilities"].as_array().map(Vec::as_slice).unwrap_or_default();
         let edits = capabilities.iter().any(|capability| capability == "EDIT");
         Self { provider, edits: task["workspaceRef"].as_str().filter(|_| edits) }

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation, Heartbeat, Hello,
-    Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection, RejectionReason, RequestId,
-    SecretText, WorkerTask, error_code,
+    CAPABILITY_EXACT, CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation,
+    FreeText, Heartbeat, Hello, Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection,
+    RejectionReason, RequestId, SecretText, WorkerTask, error_code,
 };
+use roboppi_process::guard::cannot_be_ended;
 use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::Notify;
@@ -42,6 +43,7 @@ pub(super) struct CoreState {
     /// `ROBOPPI_TUI_STREAM_STDIO`: whether output may be streamed at all.
     stream_stdio: bool,
     told_of_rubbish: bool,
+    said_hello: bool,
     /// The supervisor wants to know of values that are hidden on the way.
     tells_secrets: bool,
     /// Values that it knows of.
@@ -75,6 +77,14 @@ impl CoreState {
             news,
             stream_stdio: std::env::var("ROBOPPI_TUI_STREAM_STDIO").map_or(true, |value| !is_no(&value)),
             told_of_rubbish: false,
+            said_hello: false,
+        }
+    }
+
+    /// Says hello first, unless the peer is to begin.
+    pub(super) fn greet(&mut self) {
+        if !self.settings.awaits_hello {
+            self.say_hello();
         }
     }
 
@@ -82,8 +92,12 @@ impl CoreState {
         Rc::clone(&self.host.orphans)
     }
 
-    pub(super) fn say_hello(&mut self) {
+    fn say_hello(&mut self) {
+        if std::mem::replace(&mut self.said_hello, true) {
+            return;
+        }
         let mut hello = Hello::ours(&self.settings.version);
+        hello.capabilities.push(CAPABILITY_EXACT.to_owned());
         hello.process = roboppi_process::identity(std::process::id()).ok();
         hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });
         self.outbox.answer(Message::Hello(hello));
@@ -193,7 +207,7 @@ impl CoreState {
                 self.outbox.core_event(self.clock, event);
             }
             WorkerNotice::Leaked { job_id, leaked } => self.leaked(job_id, leaked),
-            WorkerNotice::Warning(message) => self.warn(format!("job {job_id}: {message}")),
+            WorkerNotice::Warning(message) => self.warn_of(Some(&job_id), message),
         }
     }
 
@@ -203,18 +217,26 @@ impl CoreState {
         for (job_id, leaked) in own.into_iter().map(|leaked| (None, leaked)).chain(others) {
             self.leaked(job_id, leaked);
         }
-        for Leaked { process, command } in unkillable {
-            self.warn(format!("a process could not be ended: {command} (pid {})", process.pid));
+        for left in unkillable {
+            self.warn(cannot_be_ended(&left));
         }
     }
 
     fn leaked(&mut self, job_id: Option<JobId>, mut leaked: Leaked) {
-        leaked.command = self.host.without_secrets(leaked.command);
+        leaked.visit_text(&mut |text| self.host.secrets.redact(text));
         self.outbox.core_event(self.clock, CoreEvent::Leaked { job_id, leaked });
     }
 
     fn warn(&mut self, message: String) {
-        let message = self.host.without_secrets(message);
+        self.warn_of(None, message);
+    }
+
+    /// The name of a job is no text: a reader finds its step by it.
+    fn warn_of(&mut self, job: Option<&JobId>, mut message: String) {
+        self.host.secrets.redact(&mut message);
+        if let Some(job) = job {
+            message.insert_str(0, &format!("job {job}: "));
+        }
         self.outbox.core_event(self.clock, CoreEvent::Warning { message });
     }
 
@@ -227,6 +249,9 @@ impl CoreState {
 
     fn decide(&mut self, message: Message) -> Vec<(JobId, JobEffect)> {
         if let Message::Hello(hello) = &message {
+            if self.dialect.is_none() {
+                self.say_hello();
+            }
             self.fix_dialect(Dialect::agree(hello.protocol).unwrap_or(Dialect::V1));
             self.tells_secrets = self.dialect == Some(Dialect::V2)
                 && hello.capabilities.iter().any(|name| name == CAPABILITY_MASK);

@@ -1,18 +1,21 @@
 //! The core as a process: its wire, its standard streams, its signals.
 
 use std::fs::File;
+use std::future::pending;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use nix::sys::signal::Signal as NixSignal;
 use nix::unistd::{dup2_stdin, dup2_stdout};
+use roboppi_process::inherited;
 use roboppi_worker_adapters::Adapters;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, duplex};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::connect::{Connection, Reader, Transport, Writer};
@@ -44,15 +47,15 @@ pub async fn serve_process(
     };
     let (tell, stop) = mpsc::channel(2);
     let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    let mut hup = signal(SignalKind::hangup())?;
+    let mut int = unless_ignored(NixSignal::SIGINT)?;
+    let mut hup = unless_ignored(NixSignal::SIGHUP)?;
     let signals = async move {
         let mut how = StopRequest::Terminate;
         loop {
             tokio::select! {
                 _ = term.recv() => {}
-                _ = int.recv() => {}
-                _ = hup.recv() => {}
+                () = heard(&mut int) => {}
+                () = heard(&mut hup) => {}
             }
             // Nobody listens any more, or more than enough was asked: either way there is nothing to do.
             let _ = tell.try_send(how);
@@ -62,6 +65,21 @@ pub async fn serve_process(
     tokio::select! {
         result = serve(reader, writer, settings, adapters, stop) => result,
         () = signals => Ok(()),
+    }
+}
+
+/// Listens to a signal, unless whoever started us had us ignore it.
+fn unless_ignored(number: NixSignal) -> io::Result<Option<Signal>> {
+    if inherited::is_ignored(number) {
+        return Ok(None);
+    }
+    signal(SignalKind::from_raw(number as i32)).map(Some)
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
     }
 }
 
@@ -83,7 +101,7 @@ fn open_reader(fd: OwnedFd) -> io::Result<Reader> {
     if kind.is_socket() {
         return Ok(Box::pin(socket(file)?));
     }
-    Ok(Box::pin(read_in_thread(file)))
+    Ok(Box::pin(read_in_thread(file)?))
 }
 
 fn open_writer(fd: OwnedFd) -> io::Result<Writer> {
@@ -107,16 +125,16 @@ fn socket(file: File) -> io::Result<UnixStream> {
 
 /// A terminal or a file has no other way to be read. The thread stays in its `read` and dies with the
 /// process.
-fn read_in_thread(mut file: File) -> impl AsyncRead {
+fn read_in_thread(mut file: File) -> io::Result<impl AsyncRead> {
     let (near, mut far) = duplex(CHUNK);
     let (chunks, mut incoming) = mpsc::channel::<Vec<u8>>(1);
-    std::thread::spawn(move || {
+    std::thread::Builder::new().name("wire".to_owned()).spawn(move || {
         let mut buffer = vec![0; CHUNK];
         while let Ok(count) = file.read(&mut buffer)
             && count > 0
             && chunks.blocking_send(buffer[..count].to_vec()).is_ok()
         {}
-    });
+    })?;
     tokio::spawn(async move {
         while let Some(chunk) = incoming.recv().await {
             if far.write_all(&chunk).await.is_err() {
@@ -124,7 +142,7 @@ fn read_in_thread(mut file: File) -> impl AsyncRead {
             }
         }
     });
-    near
+    Ok(near)
 }
 
 /// Writes to a terminal or a file, which take what they are given at once.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
 
 use roboppi_ipc::{JobId, VariablePolicy, WorkerTask};
 use roboppi_process::{Environment, Spawn, StdinMode, is_program};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
-use tempfile::TempDir;
 
+use super::private::PrivateDir;
 use crate::mask::SOCKET;
 use crate::orphans::MARKER;
 
@@ -40,6 +40,10 @@ const OF_ANOTHER_AGENT: [&str; 8] = [
 /// Tells programs below an agent that no person reads what they print.
 const AI_AGENT: (&str, &str) = ("AI_AGENT", "roboppi");
 
+/// Where a program is, and was before, for those who do not ask the system.
+const PWD: &str = "PWD";
+const OLD_PWD: &str = "OLDPWD";
+
 /// The temporary directory of an agent, in its private one.
 const TEMPORARY: &str = ".tmp";
 
@@ -51,7 +55,7 @@ const COMPONENT: (&str, &str) = ("ROBOPPI_COMPONENT", "core");
 pub(super) struct Prepared {
     pub(super) spawn: Spawn,
     /// Removed with this value.
-    pub(super) _files: Option<TempDir>,
+    pub(super) _files: Option<PrivateDir>,
 }
 
 /// Where a worker is started.
@@ -86,21 +90,39 @@ pub(super) fn prepare(
     let is_agent = task.worker_kind.is_agent();
     let files = make_files(&spec.files, is_agent)
         .map_err(|error| format!("cannot write the worker's files: {error}"))?;
-    let args = spec.args.iter().map(|arg| argument(arg, files.as_ref())).collect::<Result<_, _>>()?;
     let temporary = files.as_ref().filter(|_| is_agent).map(|dir| dir.path().join(TEMPORARY));
     let mut set = variables(spec, task, around, temporary.as_deref());
     // That of a roboppi around this one would hide the value there, and not here.
     set.remove(SOCKET);
+    // Those of whoever started us say where that one is. Programs believe them rather than ask the system.
+    set.remove(PWD);
+    set.remove(OLD_PWD);
     let path = set.get("PATH").map(OsString::from).or_else(|| {
         let removed = spec.env_remove.iter().any(|name| name == "PATH");
         (!removed).then(|| around.given("PATH")).flatten()
     });
-    let cwd = PathBuf::from(&task.workspace_ref);
+    let exact = task.roboppi.as_ref().and_then(|options| options.exact.as_ref());
+    let cwd = exact
+        .and_then(|exact| exact.workspace_ref.as_ref())
+        .map_or_else(|| PathBuf::from(&task.workspace_ref), |path| OsStr::from_bytes(path.bytes()).into());
+    let args = spec.args.iter().map(|arg| match argument(arg, files.as_ref()) {
+        // An adapter knows texts only.
+        Ok(text) if text == *task.workspace_ref => Ok(cwd.clone().into_os_string()),
+        argument => argument,
+    });
+    let args = args.collect::<Result<_, _>>()?;
     let program = choose_program(&spec.programs, path.as_deref(), &cwd)
         .ok_or_else(|| "the adapter names no program".to_owned())?;
-    let ours = OF_THE_CORE_ALONE.iter().chain(&OF_ANOTHER_AGENT).chain(&[SOCKET]).map(OsString::from);
+    let ours =
+        OF_THE_CORE_ALONE.iter().chain(&OF_ANOTHER_AGENT).chain(&[SOCKET, OLD_PWD]).map(OsString::from);
     let removed = ours.chain(around.kept_back());
     let socket = around.socket.map(|socket| (SOCKET.into(), socket.into()));
+    let exact_value = |name: &str| exact.and_then(|exact| exact.env.get(name));
+    let set = set.into_iter().map(|(name, value)| {
+        let exact = exact_value(&name).map(|value| OsStr::from_bytes(value.bytes()).to_owned());
+        (name.into(), exact.unwrap_or_else(|| value.into()))
+    });
+    let set = set.chain(socket).chain([(PWD.into(), logical(&cwd).into_os_string())]).collect();
     Ok(Prepared {
         spawn: Spawn {
             program,
@@ -108,7 +130,7 @@ pub(super) fn prepare(
             cwd,
             env: Environment {
                 remove: removed.chain(spec.env_remove.iter().map(OsString::from)).collect(),
-                set: set.into_iter().map(|(name, value)| (name.into(), value.into())).chain(socket).collect(),
+                set,
             },
             stdin: match spec.stdin {
                 StdinPlan::Null => StdinMode::Null,
@@ -145,7 +167,15 @@ fn variables(
     set
 }
 
-fn argument(arg: &Arg, files: Option<&TempDir>) -> Result<OsString, String> {
+/// A directory as a shell names it: with the links of its path, but without `.` and `..`, which no program has to accept.
+fn logical(dir: &Path) -> PathBuf {
+    if dir.components().any(|part| part == Component::ParentDir) {
+        return dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    }
+    dir.components().collect()
+}
+
+fn argument(arg: &Arg, files: Option<&PrivateDir>) -> Result<OsString, String> {
     match (arg, files) {
         (Arg::Text(text), _) => Ok(text.into()),
         (Arg::File(name), Some(dir)) if is_plain(name) => Ok(dir.path().join(name).into_os_string()),
@@ -155,13 +185,13 @@ fn argument(arg: &Arg, files: Option<&TempDir>) -> Result<OsString, String> {
 
 /// Makes the private directory of a worker, if it needs one. Agents leave all kinds of files in their temporary directory,
 /// so they have one there.
-fn make_files(files: &[TempFile], has_temporary: bool) -> io::Result<Option<TempDir>> {
+fn make_files(files: &[TempFile], has_temporary: bool) -> io::Result<Option<PrivateDir>> {
     if files.is_empty() && !has_temporary {
         return Ok(None);
     }
-    let dir = tempfile::Builder::new().prefix("roboppi-worker-").tempdir()?;
+    let dir = PrivateDir::make()?;
     if has_temporary {
-        DirBuilder::new().mode(0o700).create(dir.path().join(TEMPORARY))?;
+        dir.make_directory(TEMPORARY)?;
     }
     for TempFile { name, content } in files {
         if !is_plain(name) {
@@ -221,6 +251,8 @@ mod tests {
         let mut task = task();
         let mut spec = CommandSpec::new(["sh"]);
         for (name, value) in [
+            ("PWD", "/elsewhere"),
+            ("OLDPWD", "/elsewhere"),
             ("A", "task"),
             ("B", "task"),
             ("C", "task"),
@@ -237,11 +269,42 @@ mod tests {
         let env = prepared(&spec, &task).unwrap().spawn.env;
         let set: Vec<String> =
             env.set.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
-        assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core", "ROBOPPI_JOB_ID=a"]);
+        let pwd = format!("PWD={}", task.workspace_ref);
+        assert_eq!(set, ["A=task", "B=adapter", "ROBOPPI_COMPONENT=core", "ROBOPPI_JOB_ID=a", &pwd]);
         for name in OF_THE_CORE_ALONE.iter().chain(&["C", SOCKET, "CLAUDECODE"]) {
             assert!(env.remove.iter().any(|removed| removed == name), "{name}");
         }
         assert!(!env.remove.iter().any(|removed| removed == "EDITOR"));
+    }
+
+    #[test]
+    fn what_is_no_text_reaches_the_worker_byte_for_byte() {
+        let hex = |bytes: &[u8]| roboppi_ipc::HexBytes::unless_text(bytes);
+        let mut task = task();
+        task.workspace_ref = "/caf\u{fffd}".into();
+        task.env.insert("DIR".into(), "/\u{fffd}".into());
+        task.roboppi = Some(roboppi_ipc::JobOptions {
+            exact: Some(roboppi_ipc::ExactValues {
+                workspace_ref: hex(b"/caf\xe9"),
+                env: [("DIR".to_owned(), hex(b"/\xff").unwrap())].into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        let spec = CommandSpec::new(["sh"]).args([Arg::Text("/caf\u{fffd}".into())]);
+        let spawn = prepared(&spec, &task).unwrap().spawn;
+        let exact = OsStr::from_bytes(b"/caf\xe9");
+        assert_eq!((spawn.cwd.as_os_str(), spawn.args), (exact, vec![exact.to_owned()]));
+        let value = |name: &str| spawn.env.set.iter().find(|(set, _)| set == name).map(|(_, value)| &**value);
+        assert_eq!(value("DIR"), Some(OsStr::from_bytes(b"/\xff")));
+        assert_eq!(value("PWD"), Some(exact));
+    }
+
+    #[test]
+    fn a_directory_is_named_without_dots() {
+        assert_eq!(logical(Path::new("/usr/./bin//")), Path::new("/usr/bin"));
+        assert_eq!(logical(Path::new("/usr/..")), Path::new("/"));
+        assert_eq!(logical(Path::new("/no/such/../dir")), Path::new("/no/such/../dir"));
     }
 
     #[test]

@@ -11,16 +11,16 @@ use roboppi_ipc::{
     CancelReason, ErrorClass, JobId, Mono, ResultDetails, VariablePolicy, WorkerResult, WorkerStatus,
     WorkerTask,
 };
-use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, run};
+use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, aside, run};
 use roboppi_worker_adapters::{Program, Translation, WorkerAdapter};
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
-use tokio::time::sleep_until;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
 use super::command::{Prepared, Surroundings, prepare};
 use super::idle::Sample;
 use super::look::look;
 use super::record::Recorder;
+use super::room::{self, Place, wait_for_descriptors};
 use super::state::Watch;
 use super::{Shared, WorkerOptions};
 use crate::mask::MaskSocket;
@@ -38,6 +38,10 @@ pub(super) async fn drive(
 ) {
     let _unfinished = Unfinished(&shared);
     let job_id = shared.state.borrow().job_id.clone();
+    // A time beyond the end of the clock never comes.
+    let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let waited = wait_for_descriptors(&shared, deadline).await;
+    let place = shared.host.room.enter();
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
     let socket = open_socket(&shared);
     let kind = task.worker_kind;
@@ -46,15 +50,13 @@ pub(super) async fn drive(
         Ok(Ready { command, polite, translation, warnings }) => {
             warnings.into_iter().for_each(|warning| shared.state.borrow_mut().warn(warning));
             let polite = polite.min(options.grace);
-            let recorder = Recorder::open(options.record.as_ref(), &shared.host.budgets);
+            let (record, exact) = (options.record.as_ref(), options.record_dir.as_deref());
+            let recorder = Recorder::open(record, exact, &shared.host.budgets);
             shared.state.borrow_mut().begin(recorder, translation, polite);
             let limits =
                 Limits { grace: options.grace - polite, drain: options.drain, timeout: options.timeout };
-            if options.timeout.is_some_and(|timeout| timeout.is_zero()) {
-                let timeout = WorkerControl::Cancel(CancelReason::Timeout);
-                shared.state.borrow_mut().control(shared.host.clock.now(), timeout);
-            }
-            let ran = run_process(&shared, command.spawn.clone(), limits).await;
+            let start = Start { limits, deadline, waited };
+            let ran = run_in_room(&shared, &command.spawn, start, place).await;
             end_orphans(&shared, ran.as_ref().is_ok_and(|report| report.pipes_left_open)).await;
             match ran {
                 Ok(report) => shared.state.borrow_mut().finish(shared.host.clock.now(), &report),
@@ -74,6 +76,44 @@ pub(super) async fn drive(
     }
 }
 
+/// The limits of a process, and how long it may wait for its start.
+struct Start {
+    limits: Limits,
+    deadline: Option<Instant>,
+    /// It waited already, which is part of its time.
+    waited: bool,
+}
+
+/// Runs the process as soon as the system has room for it.
+async fn run_in_room(
+    shared: &Shared,
+    spawn: &Spawn,
+    start: Start,
+    mut place: Place,
+) -> Result<ChildReport, SpawnError> {
+    let Start { mut limits, deadline, mut waited } = start;
+    loop {
+        if let Some(deadline) = deadline.filter(|_| waited) {
+            limits.timeout = Some(deadline.saturating_duration_since(Instant::now()));
+        }
+        if limits.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            let timeout = WorkerControl::Cancel(CancelReason::Timeout);
+            shared.state.borrow_mut().control(shared.host.clock.now(), timeout);
+        }
+        let ran = run_process(shared, spawn.clone(), limits).await;
+        let Err(SpawnError { kind: SpawnErrorKind::NoRoom(error), .. }) = &ran else { return ran };
+        // Who waits takes no room.
+        drop(place);
+        waited = room::wait(shared, deadline, error).await;
+        place = shared.host.room.enter();
+        if !waited {
+            let asked = !shared.state.borrow().controls.is_empty();
+            // Then the start says what became of that.
+            return if asked { run_process(shared, spawn.clone(), limits).await } else { ran };
+        }
+    }
+}
+
 /// Sees to it that there is an outcome, whatever happens: an adapter is somebody else's code and may panic.
 struct Unfinished<'a>(&'a Shared);
 
@@ -88,9 +128,15 @@ impl Drop for Unfinished<'_> {
 }
 
 /// The socket of the attempt, which is there until the attempt has ended. A worker can do without.
-fn open_socket(shared: &Shared) -> Option<MaskSocket> {
-    let Shared { state, host, news, .. } = shared;
-    let opened = host.sockets.as_ref()?.open(&host.secrets, news);
+fn open_socket(shared: &Rc<Shared>) -> Option<MaskSocket> {
+    let Shared { state, host, news, .. } = &**shared;
+    let of = Rc::downgrade(shared);
+    let full = move || {
+        if let Some(shared) = of.upgrade() {
+            shared.state.borrow_mut().no_more_is_hidden();
+        }
+    };
+    let opened = host.sockets.as_ref()?.open(&host.secrets, news, full);
     opened
         .map_err(|error| state.borrow_mut().warn(format!("`roboppi mask` will not work in it: {error}")))
         .ok()
@@ -127,7 +173,7 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
     let workspace = spawn.cwd.clone();
     let mut process = pin!(run(spawn, limits, control, &mut watch));
     // A look reads directories, which nothing else should wait for.
-    let mut looking: Option<JoinHandle<Sample>> = None;
+    let mut looking: Option<oneshot::Receiver<Sample>> = None;
     loop {
         let (has_controls, due, look_due) = {
             let state = shared.state.borrow();
@@ -149,7 +195,7 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
             }
             found = finished(&mut looking), if looking.is_some() => {
                 looking = None;
-                if let Ok(found) = found {
+                if let Some(found) = found {
                     shared.state.borrow_mut().looked(shared.host.clock.now(), found);
                 }
             }
@@ -161,16 +207,16 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
                 let is_due = state.look_due().is_some_and(|due| due <= shared.host.clock.now());
                 if let Some(process) = state.process.filter(|_| is_due) {
                     let workspace = workspace.clone();
-                    looking = Some(spawn_blocking(move || look(process, &workspace)));
+                    looking = Some(aside(move || look(process, &workspace)));
                 }
             }
         }
     }
 }
 
-async fn finished(looking: &mut Option<JoinHandle<Sample>>) -> Result<Sample, JoinError> {
+async fn finished(looking: &mut Option<oneshot::Receiver<Sample>>) -> Option<Sample> {
     match looking {
-        Some(looking) => looking.await,
+        Some(looking) => looking.await.ok(),
         None => pending().await,
     }
 }

@@ -8,20 +8,30 @@ use std::rc::Rc;
 
 use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
 use roboppi_journal::{
-    AppendedEvent, BlobWriter, EventFileWriter, LogLimits, RecordError, RunDir, RunUsage, SpoolWriter,
+    AppendedEvent, BlobWriter, Bound, EventFileWriter, GivenUpEvents, LogLimits, RecordError, RunDir,
+    RunUsage, SpoolWriter,
 };
 use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
 
 use super::budgets::{Budgets, RunBudget};
-use crate::live::{LiveEvent, StoredRange};
+use crate::live::{LiveEvent, ReadBack, StoredRange};
 
 /// Files of an attempt that nobody asked to keep.
 const PRIVATE_BASE: &str = "steps/worker/i1-a1";
 
-/// A file that has reached its limit.
+/// A file that has reached a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outgrown {
+pub(super) struct Outgrown {
+    pub(super) what: Kept,
+    pub(super) bound: Bound,
+    /// Its beginning and its end are kept, and not only its beginning.
+    pub(super) keeps_end: bool,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
     Log,
     Events,
 }
@@ -34,6 +44,8 @@ pub(super) struct Recorder {
     /// The event file, and its length when it was closed.
     events_path: Option<PathBuf>,
     events_len: u64,
+    /// What of the event file is not there any more.
+    events_given_up: Option<GivenUpEvents>,
     /// Open while events are read back.
     reader: Option<BufReader<File>>,
     /// Length of the log; goes on when nothing can be written.
@@ -43,16 +55,17 @@ pub(super) struct Recorder {
     told: Rc<Cell<bool>>,
     limits: RecordLimits,
     /// What was found to be too large, and told.
-    outgrown: Vec<Outgrown>,
+    outgrown: Vec<Kept>,
     /// Removed with the recorder.
     private: Option<TempDir>,
 }
 
 impl Recorder {
-    pub(super) fn open(target: Option<&RecordTarget>, budgets: &Budgets) -> Self {
+    /// `exact` is the directory, where that of `target` is only its text.
+    pub(super) fn open(target: Option<&RecordTarget>, exact: Option<&Path>, budgets: &Budgets) -> Self {
         let mut recorder = Self::default();
         let Some(RecordTarget { dir, base, limits }) = target else { return recorder.open_private() };
-        let dir = Path::new(dir);
+        let dir = exact.unwrap_or_else(|| Path::new(dir));
         recorder.limits = limits.unwrap_or_default();
         let RunBudget { usage, told } = budgets.of(dir, recorder.limits.run_bytes);
         recorder.told = told;
@@ -118,14 +131,16 @@ impl Recorder {
     /// What has become too large, each of them once.
     pub(super) fn take_outgrown(&mut self) -> Option<Outgrown> {
         let (spool, events) = self.files.as_ref()?;
-        let is_log_over = spool.given_up() > 0 || spool.len() - spool.lost() > self.limits.log_bytes;
-        let of_all = [(Outgrown::Log, is_log_over), (Outgrown::Events, events.is_full())];
-        let new = |(which, is_over): (Outgrown, bool)| {
-            (is_over && !self.outgrown.contains(&which)).then_some(which)
-        };
-        let found = of_all.into_iter().find_map(new);
-        self.outgrown.extend(found);
-        found
+        // One that is kept whole has outgrown its limit too.
+        let is_log_over = spool.len() - spool.lost() > self.limits.log_bytes;
+        let log = spool.bound().or(is_log_over.then_some(Bound::File(self.limits.log_bytes)));
+        let log = log.map(|bound| Outgrown { what: Kept::Log, bound, keeps_end: spool.given_up() > 0 });
+        let of_events = |bound| Outgrown { what: Kept::Events, bound, keeps_end: events.keeps_its_end() };
+        let of_events = events.bound().map(of_events);
+        let new = |found: &Outgrown| !self.outgrown.contains(&found.what);
+        let found = [log, of_events].into_iter().flatten().find(new)?;
+        self.outgrown.push(found.what);
+        Some(found)
     }
 
     /// How much of the disk may be taken.
@@ -138,10 +153,11 @@ impl Recorder {
         let Some((spool, events)) = &mut self.files else { return (0, None) };
         let written = events.append(record);
         self.events_len = events.len();
-        spool.leave_room_for(self.events_len);
+        self.events_given_up = events.given_up();
+        spool.leave_room_for(events.kept());
         match written {
-            Ok(AppendedEvent { offset, len }) => {
-                (len, offset.map(|start| StoredRange { start, end: start + len }))
+            Ok(AppendedEvent { offset, len, before }) => {
+                (len, offset.map(|start| StoredRange { start, end: start + len, before }))
             }
             Err(error) => {
                 self.fail(&error);
@@ -150,8 +166,14 @@ impl Recorder {
         }
     }
 
-    /// Reads the event at an offset of the file, and says where the next one begins.
-    pub(super) fn read_event(&mut self, start: u64) -> Option<(LiveEvent, u64)> {
+    /// Reads the first event of a range of the file that is still there.
+    pub(super) fn read_event(&mut self, range: StoredRange) -> Option<ReadBack> {
+        let hole = self.events_given_up.filter(|hole| (hole.from..hole.to).contains(&range.start));
+        let (start, skipped) =
+            hole.map_or((range.start, 0), |hole| (hole.to, hole.before.saturating_sub(range.before)));
+        if start >= range.end {
+            return None;
+        }
         let reader = match &mut self.reader {
             Some(reader) => reader,
             closed => closed.insert(BufReader::new(File::open(self.events_path.as_ref()?).ok()?)),
@@ -161,7 +183,7 @@ impl Recorder {
         let mut line = Vec::new();
         let length = reader.read_until(b'\n', &mut line).ok()? as u64;
         let AttemptRecord { seq, ts, at, event } = serde_json::from_slice(&line).ok()?;
-        Some((LiveEvent { seq, ts, at, event }, start + length))
+        Some(ReadBack { event: LiveEvent { seq, ts, at, event }, next: start + length, skipped })
     }
 
     /// Length of the log, lost bytes included.
@@ -191,6 +213,11 @@ impl Recorder {
 
     /// Closes the files, so that everything is in them; a private directory stays until the recorder goes.
     pub(super) fn close(&mut self) {
+        if let Some((spool, _)) = &mut self.files
+            && let Err(error) = spool.close()
+        {
+            self.fail(&error);
+        }
         self.files = None;
         self.blobs = None;
     }

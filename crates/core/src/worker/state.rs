@@ -6,11 +6,13 @@ use std::fmt;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, EndingPhase, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity, RecordLimits,
-    ResultDetails, WorkerEvent, WorkerResult,
+    CancelReason, EndingPhase, FreeText, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity,
+    RecordLimits, ResultDetails, WorkerEvent, WorkerResult,
 };
+use roboppi_journal::Bound;
+use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
-use roboppi_redact::Redactor;
+use roboppi_redact::{MOST_BYTES, MOST_VALUES, Redactor};
 use roboppi_run::AttemptRecord;
 use roboppi_worker_adapters::{
     ExitKind, HostAnswer, HostReply, SessionEffect, TimerId, Translation, WorkerEnd,
@@ -18,10 +20,10 @@ use roboppi_worker_adapters::{
 
 use super::holders::Holders;
 use super::idle::{IdleWatch, Sample};
-use super::record::{Outgrown, Recorder};
+use super::record::{Kept, Outgrown, Recorder};
 use super::repetition::Repetition;
 use super::unspoken::Unspoken;
-use super::whole::shorten;
+use super::whole::{shorten, shorten_result};
 use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
 use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
 use crate::orphans::{Left, WatchedJob};
@@ -43,6 +45,7 @@ pub(super) struct State {
     /// Of stdout and stderr.
     redactors: [Redactor; 2],
     clean: Vec<u8>,
+    plain: Vec<u8>,
     repetitions: [Repetition; 2],
     unspoken: Unspoken,
     progress: ProgressThinner,
@@ -74,6 +77,7 @@ pub(super) struct State {
     told_to_end: Option<CancelReason>,
     /// The session said that the work is done, so the end that follows is not a cancellation.
     done: bool,
+    waited_for_room: bool,
 }
 
 impl fmt::Debug for State {
@@ -94,6 +98,7 @@ impl State {
             recorder: Recorder::default(),
             redactors: [(); 2].map(|()| Redactor::new(&host.secrets).with_masks()),
             clean: Vec::new(),
+            plain: Vec::new(),
             repetitions: <[Repetition; 2]>::default(),
             unspoken: Unspoken::default(),
             progress: ProgressThinner::new(options.limits.progress_time),
@@ -118,6 +123,7 @@ impl State {
             polite_until: None,
             told_to_end: None,
             done: false,
+            waited_for_room: false,
         }
     }
 
@@ -170,7 +176,7 @@ impl State {
 
     /// The next event for the reader.
     pub(super) fn take_event(&mut self, now: Mono) -> Option<LiveEvent> {
-        self.live.take(now, |start| self.recorder.read_event(start))
+        self.live.take(now, |range| self.recorder.read_event(range))
     }
 
     /// The next time [`time_passed`](Self::time_passed) has something to do.
@@ -217,28 +223,62 @@ impl State {
         self.translate(now, |translation, effects| translation.started(now, effects));
     }
 
-    /// Takes secrets out before anything else sees what came.
+    /// Takes secrets out before anything else sees what came. Only the session is given it as it is.
     fn output(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
-        let mut clean = std::mem::take(&mut self.clean);
-        self.redactors[stream as usize].push(bytes, &mut clean);
-        self.take_in(now, stream, &clean);
+        let (mut clean, mut plain) = (std::mem::take(&mut self.clean), std::mem::take(&mut self.plain));
+        let redactor = &mut self.redactors[stream as usize];
+        redactor.push_both(bytes, &mut clean, &mut plain);
+        if redactor.take_refused() {
+            self.no_more_is_hidden();
+        }
+        self.take_in(now, stream, &clean, &plain);
         clean.clear();
-        self.clean = clean;
+        plain.clear();
+        (self.clean, self.plain) = (clean, plain);
     }
 
     /// Takes in what might have been the beginning of a secret, and was not.
     fn rest_of_output(&mut self, now: Mono) {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
-            let mut clean = Vec::new();
-            self.redactors[stream as usize].finish(&mut clean);
-            self.take_in(now, stream, &clean);
+            let (mut clean, mut plain) = (Vec::new(), Vec::new());
+            let redactor = &mut self.redactors[stream as usize];
+            redactor.finish_both(&mut clean, &mut plain);
+            if redactor.take_refused() {
+                self.no_more_is_hidden();
+            }
+            self.take_in(now, stream, &clean, &plain);
         }
     }
 
-    fn take_in(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
-        if bytes.is_empty() {
+    /// Says, once for all workers, that a value which one wanted hidden is not.
+    pub(super) fn no_more_is_hidden(&mut self) {
+        if !self.host.told_of_full.replace(true) {
+            self.warn(format!(
+                "it masked one value too many: {MOST_VALUES} values, or {} KiB of them, are hidden already; this one and \
+                 all that any step masks from here on are NOT hidden",
+                MOST_BYTES / 1024
+            ));
+        }
+    }
+
+    fn take_in(&mut self, now: Mono, stream: OutputStream, bytes: &[u8], plain: &[u8]) {
+        if !bytes.is_empty() {
+            self.record(now, stream, bytes);
+        }
+        if bytes.is_empty() && plain.is_empty() {
             return;
         }
+        let before = self.said;
+        self.translate(now, |translation, effects| {
+            translation.output_both(now, stream, plain, bytes, effects);
+        });
+        let only_waits = self.said[0] == before[0] && self.said[1] > before[1];
+        if let Some(idle) = self.idle.as_mut().filter(|_| !only_waits) {
+            idle.active(now);
+        }
+    }
+
+    fn record(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
         let ts = self.host.clock.utc();
         let offset = self.recorder.output(stream, bytes, ts);
         self.pass_on_trouble();
@@ -246,35 +286,17 @@ impl State {
         if let Some(repeated) = self.repetitions[stream as usize].push(bytes) {
             self.warn(repeated.to_string());
         }
-        let Some(translation) = &mut self.translation else { return };
-        if self.show_output && translation.is_raw(stream) {
+        let is_raw = self.translation.as_ref().is_some_and(|translation| translation.is_raw(stream));
+        if self.show_output && is_raw {
             self.live.output(now, ts, stream, offset, bytes);
-        }
-        let before = self.said;
-        self.translate(now, |translation, effects| translation.output(now, stream, bytes, effects));
-        let only_waits = self.said[0] == before[0] && self.said[1] > before[1];
-        if let Some(idle) = self.idle.as_mut().filter(|_| !only_waits) {
-            idle.active(now);
         }
     }
 
     /// Says that the record has become too large, and ends the worker when that was asked for.
     fn keep_within_limit(&mut self, now: Mono) {
         while let Some(outgrown) = self.recorder.take_outgrown() {
-            let RecordLimits { log_bytes, run_bytes, over, .. } = self.recorder.limits();
-            let (what, kept) = match outgrown {
-                Outgrown::Log => ("output has", "only the beginning and the end of it are kept from here on"),
-                Outgrown::Events => ("events have", "what follows of them is shown, but not kept"),
-            };
-            let does = match over {
-                OverLimit::Truncate => kept,
-                OverLimit::Warn => "it is kept whole",
-                OverLimit::Kill => "the worker is ended",
-            };
-            let (log, run) = (mebibytes(log_bytes), mebibytes(run_bytes));
-            self.warn(format!(
-                "its {what} reached a limit, {log} for its record or {run} for all of the run: {does}"
-            ));
+            let RecordLimits { log_bytes, over, .. } = self.recorder.limits();
+            self.warn(outgrown_words(outgrown, log_bytes, over));
             if over == OverLimit::Kill {
                 self.tell_to_end(now, CancelReason::Budget);
                 self.controls.push_back(Control::Cancel(CancelReason::Budget));
@@ -321,17 +343,24 @@ impl State {
         let notices: Vec<_> = own_notices.chain(others).collect();
         self.notices
             .extend(notices.into_iter().map(|(job_id, leaked)| WorkerNotice::Leaked { job_id, leaked }));
-        for Leaked { process, command } in unkillable {
-            self.warn(format!(
-                "a process that was left behind could not be ended: {command} (pid {})",
-                process.pid
-            ));
+        for left in unkillable {
+            self.warn(cannot_be_ended(&left));
         }
         self.leaked = own;
     }
 
     pub(super) fn warn(&mut self, message: String) {
         self.notices.push_back(WorkerNotice::Warning(message));
+    }
+
+    /// Says, once, that the start has to wait.
+    pub(super) fn waits_for_room(&mut self, error: &std::io::Error) {
+        if !std::mem::replace(&mut self.waited_for_room, true) {
+            self.warn(format!(
+                "it waits for room to start: the system has none for another process or file now ({error}); \
+                 it is tried again when another worker ends"
+            ));
+        }
     }
 
     /// The process has ended and all its output was given.
@@ -376,13 +405,11 @@ impl State {
         self.recorder.finish();
         let details: &mut ResultDetails = outcome.result.details.get_or_insert_default();
         details.leaked = std::mem::take(&mut self.leaked);
-        for leaked in &mut details.leaked {
-            leaked.command = self.host.without_secrets(std::mem::take(&mut leaked.command));
-        }
-        details.error = details.error.take().map(|error| self.host.without_secrets(error));
         details.log_bytes = self.recorder.log_bytes();
         details.events_bytes = self.recorder.events_bytes();
         details.last_seq = self.live.last_seq();
+        outcome.result.visit_text(&mut |text| self.host.secrets.redact(text));
+        shorten_result(&mut outcome.result);
         self.recorder.close();
         self.pass_on_trouble();
         self.translation = None;
@@ -471,10 +498,43 @@ fn idle_words(limit: Duration) -> String {
     )
 }
 
-/// A number of bytes for people.
-fn mebibytes(bytes: u64) -> String {
-    const MIB: u64 = 1024 * 1024;
-    if bytes < MIB { format!("{bytes} bytes") } else { format!("{} MiB", bytes / MIB) }
+/// Which limit was reached, and what that means.
+fn outgrown_words(outgrown: Outgrown, log_bytes: u64, over: OverLimit) -> String {
+    let Outgrown { what, bound, keeps_end } = outgrown;
+    let whose = match what {
+        Kept::Log => "output has",
+        Kept::Events => "events have",
+    };
+    let limit = match (bound, what) {
+        (Bound::File(bytes), Kept::Log) => format!("{}, the limit of its log", limit_words(bytes)),
+        (Bound::File(bytes), Kept::Events) => {
+            format!(
+                "{}, the part for events of the {} of its log",
+                limit_words(bytes),
+                limit_words(log_bytes)
+            )
+        }
+        (Bound::Run(bytes), _) => format!("the limit of all logs of the run, {}", limit_words(bytes)),
+    };
+    let does = match (over, what) {
+        (OverLimit::Warn, _) => "it is kept whole",
+        (OverLimit::Kill, _) => "the worker is ended",
+        _ if keeps_end => "only the beginning and the end of that are kept from here on",
+        (_, Kept::Log) => "only the beginning of it is kept",
+        (_, Kept::Events) => "what is too much for it is shown, but not kept",
+    };
+    format!("its {whose} reached {limit}: {does}")
+}
+
+/// A limit in bytes for people, exactly.
+fn limit_words(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    match bytes {
+        bytes if bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        bytes if bytes.is_multiple_of(KIB) => format!("{} KiB", bytes / KIB),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 /// Connects a process with the state of its worker.

@@ -75,7 +75,7 @@ impl Attempt {
         let options = WorkerOptions::for_task(&task, &CoreSettings::default(), UtcMillis(0));
         let mut state = State::new("a".into(), &options, &host);
         let target = RecordTarget { dir: dir.to_str().unwrap().into(), base: base.into(), limits: None };
-        state.begin(Recorder::open(Some(&target), &host.budgets), translation, Duration::ZERO);
+        state.begin(Recorder::open(Some(&target), None, &host.budgets), translation, Duration::ZERO);
         state.is_running = true;
         let wires =
             [Dialect::V1, Dialect::V2].map(|dialect| (LiveEncoder::new("a".into(), dialect), Vec::new()));

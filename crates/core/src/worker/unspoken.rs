@@ -1,9 +1,9 @@
-//! Secrets in what a session made of the output. The output itself is free of them, but its lines may be written in a
-//! way in which a value is not spelled as it is: escaped, or in pieces that come one after the other.
+//! Secrets in what a session made of the output. It is given the lines as they are, since a secret may be a word of the
+//! language that its program speaks; so its events are cleaned here, in their free texts and nowhere else.
 
 use std::collections::VecDeque;
 
-use roboppi_ipc::{AgentDelta, WorkerEvent};
+use roboppi_ipc::{AgentDelta, FreeText, WorkerEvent};
 use roboppi_redact::{Redactor, Secrets};
 
 /// Unfinished texts whose pieces are looked at together; more at a time are not written by anybody.
@@ -28,26 +28,15 @@ impl Unspoken {
         if secrets.is_empty() {
             return;
         }
-        let clean = |text: &mut String| {
-            if let std::borrow::Cow::Owned(redacted) = secrets.redact_str(text) {
-                *text = redacted;
-            }
-        };
         match event {
+            WorkerEvent::TextDelta(delta) => return self.piece(secrets, delta, false),
+            WorkerEvent::ThinkingDelta(delta) => return self.piece(secrets, delta, true),
             WorkerEvent::Text(text) | WorkerEvent::Thinking(text) => {
                 self.parts.retain(|part| part.id != text.id || part.parent != text.parent);
-                clean(&mut text.text);
             }
-            WorkerEvent::TextDelta(delta) => self.piece(secrets, delta, false),
-            WorkerEvent::ThinkingDelta(delta) => self.piece(secrets, delta, true),
-            WorkerEvent::ToolCall(call) => secrets.redact_value(&mut call.input),
-            WorkerEvent::ToolResult(result) => clean(&mut result.preview),
-            WorkerEvent::Patch(patch) => clean(&mut patch.diff),
-            WorkerEvent::Plan { items } => items.iter_mut().for_each(|item| clean(&mut item.text)),
-            WorkerEvent::Progress(progress) => clean(&mut progress.message),
-            WorkerEvent::Waiting(waiting) => clean(&mut waiting.why),
             _ => {}
         }
+        event.visit_text(&mut |text| secrets.redact(text));
     }
 
     /// What may be the beginning of a secret is held back until the next piece; the whole text has it in any case.

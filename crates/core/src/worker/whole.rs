@@ -1,12 +1,16 @@
 //! What is too long for an event: it is shortened there, and the whole of it is recorded first.
 
-use roboppi_ipc::WorkerEvent;
+use roboppi_ipc::{WorkerEvent, WorkerResult};
 use serde_json::Value;
 
 /// Characters of what a tool returned, and of a text in what it was given, that an event holds.
 const PREVIEW: usize = 500;
 /// Bytes of an agent's text that an event holds.
 const TEXT: usize = 16 * 1024;
+/// Bytes of a progress message. It is a short text for a status line.
+const PROGRESS: usize = 4096;
+/// Bytes of an agent's answer that a result holds.
+const ANSWER: usize = 1024 * 1024;
 /// Bytes of what a tool was given, as JSON, that an event holds.
 const INPUT: usize = 8 * 1024;
 
@@ -36,9 +40,28 @@ pub(super) fn shorten(event: &mut WorkerEvent, keep: &mut Keep<'_>) {
                 result.preview.truncate(length);
             }
         }
-        // The log has it whole.
-        WorkerEvent::Unknown { raw } if raw.len() > TEXT => raw.truncate(raw.floor_char_boundary(TEXT)),
+        WorkerEvent::Progress(progress) => {
+            progress.message.truncate(progress.message.floor_char_boundary(PROGRESS));
+        }
+        WorkerEvent::Unknown { raw } => begin(raw, TEXT),
         _ => {}
+    }
+}
+
+/// Shortens what is too long for a result. The log has it whole.
+pub(super) fn shorten_result(result: &mut WorkerResult) {
+    let texts = result.observations.iter_mut().flat_map(|observation| &mut observation.summary);
+    let answer = result.details.iter_mut().flat_map(|details| &mut details.answer);
+    texts.chain(answer).for_each(|text| begin(text, ANSWER));
+}
+
+/// Leaves the beginning of a text, and how much is not there.
+fn begin(text: &mut String, limit: usize) {
+    let kept = text.floor_char_boundary(limit);
+    if kept < text.len() {
+        let more = text.len() - kept;
+        text.truncate(kept);
+        text.push_str(&format!("\n[{more} more bytes are in the log]"));
     }
 }
 
@@ -124,6 +147,17 @@ mod tests {
         let (event, _) = shortened(call(json!(vec!["y"; 9000])));
         let WorkerEvent::ToolCall(shown) = event else { panic!() };
         assert_eq!(shown.input.as_str().map(str::len), Some(500));
+    }
+
+    #[test]
+    fn what_the_log_has_whole_says_how_much_is_missing() {
+        let (event, _) = shortened(WorkerEvent::Unknown { raw: "ä".repeat(TEXT) });
+        let WorkerEvent::Unknown { raw } = event else { panic!() };
+        assert_eq!(raw, format!("{}\n[{TEXT} more bytes are in the log]", "ä".repeat(TEXT / 2)));
+        let progress = roboppi_ipc::Progress { message: "é".repeat(PROGRESS), ..Default::default() };
+        let (event, _) = shortened(WorkerEvent::Progress(progress));
+        let WorkerEvent::Progress(progress) = event else { panic!() };
+        assert_eq!(progress.message.len(), PROGRESS);
     }
 
     #[test]

@@ -92,6 +92,7 @@ enum Gone {
 
 /// What the other side said that answers no request.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub enum PeerEvent {
     /// A message.
     Message(Message),

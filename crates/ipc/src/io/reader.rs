@@ -13,6 +13,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// One line of the other side.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub enum Incoming {
     /// A message.
     Message(Message),

@@ -3,11 +3,33 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use super::{ENTRY_LEN, Entry, HEADER, HEADER_LEN, read_full_at};
+use super::{ENTRY_LEN, Entry, EntryKind, HEADER, HEADER_LEN, Sum, read_full_at};
 use crate::{RecordError, files};
 
 /// Entries read at once.
 const BLOCK_ENTRIES: u64 = 128;
+
+/// What the last entry of a closed log says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Length of the log.
+    pub(crate) offset: u64,
+    /// Where the gap begins with which it ends, if it does.
+    pub(crate) lost_from: Option<u64>,
+}
+
+/// What is wrong with an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// It is not there.
+    Missing,
+    /// It has not the header of an index.
+    Foreign,
+    /// One of its entries is not what was written.
+    Damaged,
+    /// Its last entry does not say where the log ends.
+    Unfinished,
+}
 
 /// Looks entries up in an index that may grow, be cut anywhere, be damaged, or not be there.
 #[derive(Debug)]
@@ -20,6 +42,10 @@ pub(crate) struct IndexReader {
     count: u64,
     /// Entry that was found damaged; it and all after it are not used.
     damaged: Option<u64>,
+    /// Length of the file.
+    len: u64,
+    /// Where the log ends, once its writer has closed it.
+    end: Option<End>,
     block: Vec<u8>,
     /// Number of the first entry in `block`.
     block_start: u64,
@@ -35,6 +61,8 @@ impl IndexReader {
             ours: false,
             count: 0,
             damaged: None,
+            len: 0,
+            end: None,
             block: Vec::new(),
             block_start: 0,
             near: 0,
@@ -55,7 +83,60 @@ impl IndexReader {
         }
         let entries = len.saturating_sub(HEADER_LEN as u64) / ENTRY_LEN as u64;
         self.count = if self.ours { entries.min(self.damaged.unwrap_or(u64::MAX)) } else { 0 };
+        if len != self.len {
+            self.len = len;
+            self.end = self.find_end()?;
+        }
         Ok(())
+    }
+
+    fn find_end(&mut self) -> Result<Option<End>, RecordError> {
+        let Some(last) = self.count.checked_sub(1) else { return Ok(None) };
+        // Read again: it may have been half written.
+        self.block.clear();
+        let Some(end) = self.load(last)?.filter(|entry| entry.kind == EntryKind::End) else {
+            return Ok(None);
+        };
+        let before = match last.checked_sub(1) {
+            Some(before) => self.load(before)?.filter(|entry| entry.kind == EntryKind::Lost),
+            None => None,
+        };
+        Ok(Some(End { offset: end.offset, lost_from: before.map(|lost| lost.offset) }))
+    }
+
+    /// Where the log ends, once its writer has closed it.
+    pub(crate) const fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Whether its writer made sums, and says where the log ends when it closes it.
+    pub(crate) fn has_sums(&mut self) -> Result<bool, RecordError> {
+        Ok(self.entry(0)?.is_some_and(|first| first.sum != Sum::NONE))
+    }
+
+    /// What is wrong with it, as far as was found out; with `is_over` nothing is being written any more.
+    pub(crate) fn problem(&mut self, is_over: bool) -> Result<Option<Problem>, RecordError> {
+        if self.file.is_none() {
+            return Ok(Some(Problem::Missing));
+        }
+        if !self.ours {
+            return Ok(Some(Problem::Foreign));
+        }
+        if is_over && self.damaged.is_none() && self.end.is_none() {
+            // Nobody is in the midst of an entry.
+            let whole = self.len.saturating_sub(HEADER_LEN as u64).is_multiple_of(ENTRY_LEN as u64);
+            let last_is_bad = self.count > 0 && self.load(self.count - 1)?.is_none();
+            if last_is_bad {
+                self.find_damage(self.count)?;
+            } else if !whole || self.count == 0 {
+                return Ok(Some(Problem::Damaged));
+            }
+        }
+        if self.damaged.is_some() {
+            return Ok(Some(Problem::Damaged));
+        }
+        let unfinished = is_over && self.end.is_none() && self.has_sums()?;
+        Ok(unfinished.then_some(Problem::Unfinished))
     }
 
     /// The last entry for which `holds` is true; `holds` must be true for a beginning of the entries only.
@@ -121,12 +202,19 @@ impl IndexReader {
             self.block.clear();
             return Ok(());
         }
+        self.find_damage(known)
+    }
+
+    fn find_damage(&mut self, known: u64) -> Result<(), RecordError> {
         let mut first = 0;
         while first < known && self.load(first)?.is_some() {
             first += 1;
         }
         self.damaged = Some(first);
         self.count = first;
+        if self.end.is_none() {
+            self.end = self.find_end()?;
+        }
         Ok(())
     }
 

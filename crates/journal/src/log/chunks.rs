@@ -43,7 +43,7 @@ fn stretch(entry: Option<Entry>, offset: u64, end: u64) -> LogChunk {
     let limit = entry.offset.saturating_add(LONGEST_STRETCH);
     match entry.kind {
         EntryKind::Lost => known(ChunkKind::Lost, end),
-        EntryKind::Unknown => known(ChunkKind::Unknown, end),
+        EntryKind::Unknown | EntryKind::End => known(ChunkKind::Unknown, end),
         EntryKind::Output(_) if offset >= limit => unknown(limit),
         EntryKind::Output(stream) => known(ChunkKind::Output(stream), end.min(limit)),
     }

@@ -66,6 +66,12 @@ impl PackedReader {
         self.places.last().map_or(0, |end| end.log)
     }
 
+    /// Where the frame ends that holds the byte at `offset`.
+    pub(crate) fn frame_end(&self, offset: u64) -> u64 {
+        let next = self.places.partition_point(|place| place.log <= offset);
+        self.places.get(next).map_or(self.len(), |place| place.log)
+    }
+
     /// Fills `bytes` with the log from `offset` on.
     pub(crate) fn read_exact_at(&mut self, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 use zstd::Encoder;
@@ -20,12 +20,14 @@ const LEVEL: i32 = 6;
 const BLOCK: u64 = 512;
 
 /// What was exported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Files of the run.
     pub files: u32,
     /// Bytes they hold.
     pub bytes: u64,
+    /// What is in the place of a part of the record and is none: links and special files, which are not in the export.
+    pub left_out: Vec<PathBuf>,
 }
 
 impl RunDir {
@@ -56,7 +58,7 @@ impl RunDir {
         for name in names::TOP {
             export.file(name, name == "journal.jsonl" && head.live)?;
         }
-        for name in sorted(&self.path().join(blob::DIR))? {
+        for name in export.names(&self.path().join(blob::DIR))? {
             export.file(&format!("{}/{name}", blob::DIR), false)?;
         }
         export.steps()?;
@@ -89,8 +91,9 @@ impl<W: Write> Export<'_, W> {
 
     /// All attempts, in the order of their names, so that the same run gives the same file.
     fn steps(&mut self) -> Result<(), RecordError> {
-        for step in sorted(&self.run.join("steps"))? {
-            let mut bases: Vec<_> = sorted(&self.run.join("steps").join(&step))?
+        for step in self.names(&self.run.join("steps"))? {
+            let mut bases: Vec<_> = self
+                .names(&self.run.join("steps").join(&step))?
                 .iter()
                 .filter_map(|name| Some(name.split_once('.')?.0.to_owned()))
                 .collect();
@@ -104,20 +107,44 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
+    /// Names in a directory that are text, in their order.
+    fn names(&mut self, dir: &Path) -> Result<Vec<String>, RecordError> {
+        let entries = self.plain(files::list(dir))?.unwrap_or_default();
+        let mut names: Vec<_> =
+            entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Notes what is no part of a record although it has the place of one.
+    fn plain<T>(&mut self, found: Result<T, RecordError>) -> Result<Option<T>, RecordError> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(RecordError::NotPlain { path }) => {
+                if !self.done.left_out.contains(&path) {
+                    self.done.left_out.push(path);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// A file as long as it is now, without the part of a line at its end when only `whole_lines` count. One that is
     /// not there is left out.
     fn file(&mut self, name: &str, whole_lines: bool) -> Result<(), RecordError> {
         let path = self.run.join(name);
-        let is_plain = path.symlink_metadata().is_ok_and(|file| file.is_file());
-        let Some(mut file) = files::open_read(&path)?.filter(|_| is_plain && names::is_part(name)) else {
+        if !names::is_part(name) {
             return Ok(());
-        };
+        }
+        let Some(mut file) = self.plain(files::open_read(&path))?.flatten() else { return Ok(()) };
         let unreadable = |error| RecordError::io("read", &path)(error);
         let mut len = file.metadata().map_err(unreadable)?.len();
         if whole_lines {
             len = end_of_lines(&file, len).map_err(unreadable)?;
         }
-        let hole = hole_of(&path)?.filter(|hole| hole.from.next_multiple_of(BLOCK) < hole.to.min(len));
+        let hole = self.plain(hole_of(&path))?.flatten();
+        let hole = hole.filter(|hole| hole.from.next_multiple_of(BLOCK) < hole.to.min(len));
         let archived = format!("{}/{name}", self.dir);
         let written = match hole {
             Some(hole) => self.sparse(&archived, &mut file, len, hole),
@@ -134,7 +161,7 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    /// A log without what was given up of it, which may be more than there are bytes on any disk.
+    /// A file without what was given up of it, which may be more than there are bytes on any disk.
     fn sparse(&mut self, archived: &str, file: &mut File, len: u64, hole: Hole) -> io::Result<()> {
         let (from, to) = (hole.from.next_multiple_of(BLOCK), hole.to.min(len));
         let mut header = self.header(from + (len - to));
@@ -177,20 +204,14 @@ impl Read for SeekTo<'_> {
 }
 
 fn hole_of(path: &Path) -> Result<Option<Hole>, RecordError> {
-    if path.extension().is_none_or(|extension| extension != "log") {
+    // Beside `x.log` it is `x.hole`, beside `x.events.jsonl` it is `x.events.hole`.
+    let may_have_one = |extension: &std::ffi::OsStr| extension == "log" || extension == "jsonl";
+    if !path.extension().is_some_and(may_have_one) {
         return Ok(None);
     }
     let mut hole = HoleReader::new(path.with_extension("hole"));
     hole.look_again()?;
     Ok(hole.hole())
-}
-
-/// Names in a directory that are text.
-fn sorted(dir: &Path) -> Result<Vec<String>, RecordError> {
-    let mut names: Vec<_> =
-        files::list(dir)?.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort_unstable();
-    Ok(names)
 }
 
 /// Length of a file up to its last newline.

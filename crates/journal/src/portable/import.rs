@@ -2,19 +2,29 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_run::RunId;
-use tar::{Archive, Entry, EntryType};
+use sha2::{Digest, Sha256};
+use tar::{Archive, Entry, EntryType, GnuSparseHeader, Header};
 use zstd::Decoder;
 
 use super::bounded::{Allowance, Bounded};
 use super::{FORMAT, HEAD, Imported, MARK, PortableHead, names};
-use crate::{RecordError, RunDir, StateRoot, files};
+use crate::fingerprint::hex;
+use crate::hole::HoleReader;
+use crate::{RecordError, RunDir, StateRoot, blob, files};
 
 /// Bytes between two files of an archive: headers and long names.
 const BETWEEN: u64 = 64 * 1024;
+
+/// Bytes of a name.
+const LONGEST_NAME: u64 = 4 * 1024;
+
+/// What does not fit is said so often.
+const NOTES: usize = 20;
 
 /// Bytes of [`HEAD`].
 const LONGEST_HEAD: u64 = 64 * 1024;
@@ -47,7 +57,8 @@ impl Default for ImportLimits {
 
 impl StateRoot {
     /// Takes in a run from what [`RunDir::export`] wrote. `source` is the name of `from` for people. The run is there
-    /// whole or not at all, and is marked as one of another machine, so that it never counts as live.
+    /// whole or not at all, and is marked as one of another machine, so that it never counts as live. What of it does not
+    /// fit together is said in the texts, which are for people.
     ///
     /// # Errors
     /// [`RecordError::RunExists`] when its id, or `as_id`, is taken. [`RecordError::BadExport`] when the file is not
@@ -60,7 +71,7 @@ impl StateRoot {
         as_id: Option<&RunId>,
         now: UtcMillis,
         limits: ImportLimits,
-    ) -> Result<(RunId, Imported), RecordError> {
+    ) -> Result<(RunId, Imported, Vec<String>), RecordError> {
         let bad = |problem: String| RecordError::BadExport { path: source.to_owned(), problem };
         let runs = self.runs_dir();
         files::create_dirs(&runs)?;
@@ -73,7 +84,15 @@ impl StateRoot {
         let not_zstd = |error| bad(format!("it cannot be unpacked: {error}"));
         let allowance = Allowance::new(limits.bytes);
         let unpacked = Bounded::new(Decoder::new(from).map_err(not_zstd)?, &allowance);
-        let mut import = Import { dir: dir.path(), limits, files: 0, len: 0, head: None };
+        let mut import = Import {
+            dir: dir.path(),
+            limits,
+            files: 0,
+            len: 0,
+            head: None,
+            gaps: Vec::new(),
+            notes: Vec::new(),
+        };
         let mut archive = Archive::new(unpacked);
         let taken = import.entries(&mut archive, &allowance, |id| {
             let id = as_id.unwrap_or(id);
@@ -81,7 +100,9 @@ impl StateRoot {
             if is_there { Err(RecordError::RunExists { id: id.clone() }) } else { Ok(()) }
         });
         let whole = taken.and_then(|()| read_to_end(archive.into_inner(), &allowance));
-        whole.map_err(|refused| match refused {
+        let is_none = import.files == 0;
+        let checked = whole.and_then(|()| if is_none { Ok(()) } else { import.check() });
+        checked.map_err(|refused| match refused {
             Refused::Record(error) => error,
             Refused::Problem(_) if allowance.is_used_up() => bad(format!(
                 "it holds more than {} bytes; --max-size allows more, if you trust who made it",
@@ -89,7 +110,8 @@ impl StateRoot {
             )),
             Refused::Problem(problem) => bad(problem),
         })?;
-        let Some(head) = import.head.filter(|_| import.files > 0) else {
+        let Import { head, notes, .. } = import;
+        let Some(head) = head.filter(|_| !is_none) else {
             return Err(bad("there is no run in it".to_owned()));
         };
         let imported = Imported { imported_at: now, from: head };
@@ -102,7 +124,7 @@ impl StateRoot {
         })?;
         // Takes the place of the empty one.
         fs::rename(dir.keep(), &place).map_err(RecordError::io("create", &place))?;
-        Ok((id, imported))
+        Ok((id, imported, notes))
     }
 }
 
@@ -110,14 +132,14 @@ impl RunDir {
     /// Where the run came from, when it came from another machine. A mark that cannot be read says so without more.
     #[must_use]
     pub fn imported(&self) -> Option<Imported> {
-        let text = fs::read(self.path().join(MARK)).ok()?;
+        let text = files::read(&self.path().join(MARK)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// Whether it came from another machine, so that nobody here owns it.
     #[must_use]
     pub fn is_imported(&self) -> bool {
-        self.path().join(MARK).exists()
+        self.path().join(MARK).symlink_metadata().is_ok()
     }
 }
 
@@ -141,6 +163,10 @@ struct Import<'a> {
     /// Length of all files so far.
     len: u64,
     head: Option<PortableHead>,
+    /// Parts of logs that are said to be given up.
+    gaps: Vec<(String, Range<u64>)>,
+    /// What does not fit.
+    notes: Vec<String>,
 }
 
 impl Import<'_> {
@@ -151,14 +177,20 @@ impl Import<'_> {
         may_be: impl Fn(&RunId) -> Result<(), RecordError>,
     ) -> Result<(), Refused> {
         let broken = |error: io::Error| Refused::Problem(format!("it is damaged, or no export: {error}"));
-        let mut entries = archive.entries().map_err(broken)?;
+        // As they are stored: what a header says of gaps is for us to believe.
+        let mut entries = archive.entries().map_err(broken)?.raw(true);
+        let mut long_name = None;
         loop {
             allowance.allow(BETWEEN);
             let Some(entry) = entries.next() else { return Ok(()) };
             let mut entry = entry.map_err(broken)?;
             // As many bytes as its header says, so it cannot be more than there are.
             allowance.allow(entry.header().entry_size().map_err(broken)?);
-            let name = checked_name(&entry)?;
+            if entry.header().entry_type() == EntryType::GNULongName && long_name.is_none() {
+                long_name = Some(read_long_name(&mut entry)?);
+                continue;
+            }
+            let name = checked_name(&entry, long_name.take())?;
             match &self.head {
                 None => {
                     let head = read_head(&name, &mut entry)?;
@@ -171,8 +203,10 @@ impl Import<'_> {
                     let inside = inside.filter(|name| names::is_part(name)).ok_or_else(|| {
                         Refused::Problem(format!("`{}` is no file of a run", name.escape_debug()))
                     })?;
-                    self.count(entry.size())?;
-                    self.write(inside, &mut entry)?;
+                    let layout = Layout::of(entry.header(), inside)?;
+                    self.count(layout.len)?;
+                    self.write(inside, &layout, &mut entry)?;
+                    self.gaps.extend(layout.gap.map(|gap| (inside.to_owned(), gap)));
                 }
             }
         }
@@ -192,7 +226,7 @@ impl Import<'_> {
     }
 
     /// Zeros are left out of the file where whole pieces are, so that a part that was given up takes no room here either.
-    fn write(&self, name: &str, entry: &mut impl Read) -> Result<(), Refused> {
+    fn write(&mut self, name: &str, layout: &Layout, entry: &mut impl Read) -> Result<(), Refused> {
         let path = self.dir.join(name);
         if let Some(step) = path.parent().filter(|parent| *parent != self.dir) {
             files::ensure_step_dir(step)?;
@@ -204,22 +238,108 @@ impl Import<'_> {
             made => made?,
         };
         let unwritten = |error| Refused::Record(RecordError::io("write", &path)(error));
+        let mut sum = blob::hash_in(name).map(|hash| (hash, Sha256::new()));
         let mut piece = vec![0; PIECE];
-        let mut len = 0;
-        loop {
-            let read = read_full(entry, &mut piece)
-                .map_err(|error| Refused::Problem(format!("it is damaged: {error}")))?;
-            let bytes = &piece[..read];
-            if bytes.iter().any(|byte| *byte != 0) {
-                file.write_all(bytes).map_err(unwritten)?;
-            } else {
-                file.seek(SeekFrom::Current(i64::try_from(read).unwrap_or_default())).map_err(unwritten)?;
-            }
-            len += read as u64;
-            if read < PIECE {
-                return file.set_len(len).map_err(unwritten);
+        for part in &layout.parts {
+            file.seek(SeekFrom::Start(part.start)).map_err(unwritten)?;
+            let mut left = part.end - part.start;
+            while left > 0 {
+                let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                let read = read_full(entry, &mut piece[..most])
+                    .map_err(|error| Refused::Problem(format!("it is damaged: {error}")))?;
+                if read == 0 {
+                    return Err(Refused::Problem("it is damaged: it ends too soon".to_owned()));
+                }
+                let bytes = &piece[..read];
+                if let Some((_, sum)) = &mut sum {
+                    sum.update(bytes);
+                }
+                if bytes.iter().any(|byte| *byte != 0) {
+                    file.write_all(bytes).map_err(unwritten)?;
+                } else {
+                    file.seek(SeekFrom::Current(i64::try_from(read).unwrap_or_default()))
+                        .map_err(unwritten)?;
+                }
+                left -= read as u64;
             }
         }
+        file.set_len(layout.len).map_err(unwritten)?;
+        if sum.is_some_and(|(hash, sum)| hex(&sum.finalize()) != hash) {
+            // Nobody would be shown it.
+            self.notes.push(format!("{name} is not what its name says, and was left out"));
+            fs::remove_file(&path).map_err(unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// Whether what was taken in is a run, and what of it does not fit together.
+    fn check(&mut self) -> Result<(), Refused> {
+        for name in ["run.json", "journal.jsonl"] {
+            if !self.dir.join(name).exists() {
+                return Err(Refused::Problem(format!("there is no {name} in it, so there is no run in it")));
+            }
+        }
+        for (name, gap) in &self.gaps {
+            let mut hole = HoleReader::new(self.dir.join(name).with_extension("hole"));
+            hole.look_again()?;
+            if hole.hole().is_none_or(|hole| hole.from > gap.start || hole.to < gap.end) {
+                let name = name.escape_debug();
+                return Err(Refused::Problem(format!(
+                    "`{name}` has a gap of {} bytes that is not recorded",
+                    gap.end - gap.start
+                )));
+            }
+        }
+        let run = RunDir::at(self.dir.to_owned());
+        self.notes.extend(run.manifest().err().map(|error| error.to_string()));
+        self.notes.extend(run.damage(NOTES, self.limits.bytes)?);
+        self.notes.truncate(NOTES);
+        let dir = format!("{}/", self.dir.display());
+        for note in &mut self.notes {
+            *note = note.replace(&dir, "");
+        }
+        Ok(())
+    }
+}
+
+/// Where the bytes of an entry go.
+struct Layout {
+    /// Length of the file.
+    len: u64,
+    /// In order; the second one may be empty.
+    parts: [Range<u64>; 2],
+    gap: Option<Range<u64>>,
+}
+
+/// Whether a part of such a file may have been given up: of which, the file of its hole says.
+fn has_gaps(name: &str) -> bool {
+    [".log", ".events.jsonl"].iter().any(|ending| name.ends_with(ending))
+}
+
+impl Layout {
+    /// What an export writes: a file as it is, or a log or an event file with one gap.
+    fn of(header: &Header, name: &str) -> Result<Self, Refused> {
+        let wrong = || Refused::Problem(format!("`{}` in it is no file of an export", name.escape_debug()));
+        let stored = header.entry_size().map_err(|_| wrong())?;
+        if header.entry_type() != EntryType::GNUSparse {
+            return Ok(Self { len: stored, parts: [0..stored, stored..stored], gap: None });
+        }
+        let gnu = header.as_gnu().filter(|gnu| !gnu.is_extended() && has_gaps(name)).ok_or_else(wrong)?;
+        let number = |read: io::Result<u64>| read.map_err(|_| wrong());
+        let len = number(gnu.real_size())?;
+        let part = |at: usize| -> Result<Range<u64>, Refused> {
+            let part = &gnu.sparse[at];
+            let start = number(part.offset())?;
+            Ok(start..start.checked_add(number(part.length())?).ok_or_else(wrong)?)
+        };
+        let (head, tail) = (part(0)?, part(1)?);
+        let is_ours = head.start == 0
+            && head.end < tail.start
+            && tail.end == len
+            && head.end + (tail.end - tail.start) == stored
+            && gnu.sparse[2..].iter().all(GnuSparseHeader::is_empty);
+        let gap = head.end..tail.start;
+        if is_ours { Ok(Self { len, parts: [head, tail], gap: Some(gap) }) } else { Err(wrong()) }
     }
 }
 
@@ -241,13 +361,24 @@ fn read_to_end(mut rest: impl Read, allowance: &Allowance) -> Result<(), Refused
 }
 
 /// The name of an entry that is a plain file.
-fn checked_name<R: Read>(entry: &Entry<'_, R>) -> Result<String, Refused> {
-    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+fn checked_name<R: Read>(entry: &Entry<'_, R>, long_name: Option<String>) -> Result<String, Refused> {
+    let name = long_name.unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
     match entry.header().entry_type() {
         EntryType::Regular | EntryType::GNUSparse => Ok(name),
         // Links, devices, pipes, directories: a run has none, and a link could lead anywhere.
         _ => Err(Refused::Problem(format!("`{}` in it is no plain file", name.escape_debug()))),
     }
+}
+
+/// The name of the next entry, which is too long for its header.
+fn read_long_name<R: Read>(entry: &mut Entry<'_, R>) -> Result<String, Refused> {
+    if entry.size() > LONGEST_NAME {
+        return Err(Refused::Problem("a name in it is larger than it may be".to_owned()));
+    }
+    let mut name = Vec::new();
+    let read = entry.read_to_end(&mut name);
+    read.map_err(|error| Refused::Problem(format!("it is damaged: {error}")))?;
+    Ok(String::from_utf8_lossy(name.strip_suffix(b"\0").unwrap_or(&name)).into_owned())
 }
 
 fn read_head(name: &str, entry: &mut impl Read) -> Result<PortableHead, Refused> {
@@ -281,7 +412,7 @@ fn write_mark(dir: &Path, imported: &Imported) -> Result<(), RecordError> {
 
 /// Removes what an import left that was killed.
 fn remove_left_behind(runs: &Path) -> Result<(), RecordError> {
-    for entry in files::list(runs)? {
+    for entry in files::list_runs(runs)? {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED))
             && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok())
         {

@@ -10,7 +10,7 @@ pub(super) const TOP: [&str; 4] = ["run.json", "journal.jsonl", "workflow.yaml",
 
 /// Files of an attempt, in the order in which they are read while they grow: the index of bytes is written before
 /// them, and the hole before they are given back.
-pub(super) const OF_ATTEMPT: [&str; 5] = ["log", "log.zst", "idx", "hole", "events.jsonl"];
+pub(super) const OF_ATTEMPT: [&str; 6] = ["log", "log.zst", "idx", "hole", "events.jsonl", "events.hole"];
 
 /// Whether a path inside a run directory is one of a file of the record. Whatever else it may be, it is none that could
 /// lead out of the directory.
@@ -24,7 +24,7 @@ pub(super) fn is_part(path: &str) -> bool {
 
 /// A large value that an event names.
 fn is_blob(path: &str) -> bool {
-    path.strip_prefix(blob::DIR).and_then(|name| name.strip_prefix('/')).is_some_and(blob::is_name)
+    blob::hash_in(path).is_some()
 }
 
 /// `steps/build/i1-a1.events.jsonl` as `steps/build/i1-a1` and `events.jsonl`.
@@ -53,6 +53,7 @@ mod tests {
             "steps/a/i1-a2.idx",
             "steps/a/i1-a2.hole",
             "steps/a/i1-a2.events.jsonl",
+            "steps/a/i1-a2.events.hole",
             "blobs/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ] {
             assert!(is_part(part), "{part}");

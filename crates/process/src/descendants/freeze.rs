@@ -8,15 +8,16 @@
 use std::collections::HashSet;
 use std::thread;
 
+use super::tree::halted;
 use super::{Node, signal};
 use crate::machine::Signal;
 
 /// Looks after which those that were found are killed, whether or not all of them have stopped.
 const LOOKS: usize = 100;
 
-/// Stops and kills all that `list` finds. Tells of each living process once, before it is killed. Says how
-/// many there were.
-pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut(&Node)) -> usize {
+/// Stops and kills all that `list` finds. Tells of each living process once, before it is killed. Says whether
+/// there were any, and none of them may be signalled.
+pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut(&Node)) -> bool {
     let mut met = HashSet::new();
     let mut nodes = Vec::new();
     for _ in 0..LOOKS {
@@ -28,7 +29,7 @@ pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut
                 // Who may not be signalled is met again by the caller.
                 let _ = signal(node.identity, Signal::Stop);
                 quiet = false;
-            } else if !node.stat.halted() {
+            } else if !halted(node) {
                 quiet = false;
             }
         }
@@ -37,8 +38,11 @@ pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut
         }
         thread::yield_now();
     }
-    for node in nodes.iter().filter(|node| !node.stat.ended()) {
-        let _ = signal(node.identity, Signal::Kill);
+    let mut reached = false;
+    // Also those that seem to have ended: that does no harm, and nothing depends on how it is told.
+    for node in &nodes {
+        let sent = signal(node.identity, Signal::Kill).is_ok();
+        reached |= sent && !node.stat.ended();
     }
-    met.len()
+    !met.is_empty() && !reached
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -138,9 +139,52 @@ fn numbers(directory: &str) -> Vec<u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// Whether a process starts no other now: it is stopped, or all its threads are.
+pub(super) fn halted(node: &Node) -> bool {
+    if !node.stat.lost_main_thread() {
+        return node.stat.halted();
+    }
+    let pid = node.identity.pid;
+    let threads = numbers(&format!("/proc/{pid}/task"));
+    threads
+        .into_iter()
+        .filter(|&thread| thread != pid)
+        .all(|thread| stat(thread).map_or(true, |thread| thread.halted()))
+}
+
+/// A file that describes the memory of a process. One whose main thread has ended shows it by its other threads.
+pub(super) fn memory_file(pid: u32, name: &str) -> Vec<u8> {
+    let content = read(&format!("/proc/{pid}/{name}")).unwrap_or_default();
+    if !content.is_empty() || !stat(pid).is_ok_and(|stat| stat.lost_main_thread()) {
+        return content;
+    }
+    let threads = numbers(&format!("/proc/{pid}/task")).into_iter();
+    let mut contents = threads.filter_map(|thread| read(&format!("/proc/{pid}/task/{thread}/{name}")).ok());
+    contents.find(|content| !content.is_empty()).unwrap_or_default()
+}
+
+/// In one go as far as possible: between two reads the process may become another program, or end.
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    const USUAL: usize = 16 * 1024;
+    let mut content = Vec::with_capacity(USUAL);
+    fs::File::open(path)?.read_to_end(&mut content)?;
+    content.shrink_to_fit();
+    Ok(content)
+}
+
+/// The pids of our children, those included that cannot be looked at.
+pub(crate) fn child_pids() -> Vec<u32> {
+    let mut pids = Vec::new();
+    for thread in numbers("/proc/self/task") {
+        let list = fs::read_to_string(format!("/proc/self/task/{thread}/children")).unwrap_or_default();
+        pids.extend(list.split_ascii_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    pids
+}
+
 /// The command line of a process, shortened.
 pub(super) fn command(pid: u32) -> String {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = memory_file(pid, "cmdline");
     let words: Vec<_> = line.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
     let text = words.join(" ");
     let text = text.trim_end();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -11,33 +12,52 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
+use super::above::Above;
 use super::descriptors::{release, release_stdin};
 use super::end::{Survivors, living};
 use super::machine::{Effect, Epoch, Forward, GuardMachine, Input};
 use super::signals::{Heard, Held, Listener};
 use super::tell::Teller;
 use super::terminal::Terminal;
-use super::{GuardKind, GuardSettings, title};
+use super::{GuardKind, GuardSettings, told};
 use crate::ExitKind;
 use crate::descendants::{Node, walk};
 
 /// Longest time one poll waits; a longer time is waited for in parts.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Time after which it is looked whether the supervisor has gone, where the system does not tell.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
 /// Guards until everything is over. The answer is the exit code.
-pub(super) fn guard(child: Pid, settings: GuardSettings, signals: Held, terminal: Option<&Terminal>) -> u8 {
-    title::set();
+pub(super) fn guard(
+    child: Pid,
+    settings: GuardSettings,
+    signals: Held,
+    above: &Above,
+    terminal: Option<&Terminal>,
+    told: &OwnedFd,
+) -> u8 {
+    if settings.kind == GuardKind::Direct {
+        // This process was just forked, so it leads no group and cannot be refused. The child stays in the job.
+        let _ = nix::unistd::setsid();
+    }
     let signals = signals.listen();
     let mut keep = signals.raw().to_vec();
+    keep.extend(above.raw());
     keep.extend(terminal.map(Terminal::raw));
+    keep.push(told.as_raw_fd());
     release(&keep);
     if settings.kind == GuardKind::Direct {
         release_stdin();
     }
     let driver = Driver {
         child,
-        kind: settings.kind,
+        has_child: true,
+        above,
+        watch_above: above.is_seen(),
         terminal,
+        told,
         machine: GuardMachine::new(settings),
         inputs: VecDeque::new(),
         origin: Instant::now(),
@@ -53,8 +73,13 @@ pub(super) fn guard(child: Pid, settings: GuardSettings, signals: Held, terminal
 
 struct Driver<'t> {
     child: Pid,
-    kind: GuardKind,
+    /// It was not reaped yet.
+    has_child: bool,
+    above: &'t Above,
+    /// Whoever is above was not seen to go yet.
+    watch_above: bool,
     terminal: Option<&'t Terminal>,
+    told: &'t OwnedFd,
     machine: GuardMachine,
     inputs: VecDeque<Input>,
     origin: Instant,
@@ -77,9 +102,7 @@ impl Driver<'_> {
             for heard in signals.take() {
                 match heard {
                     Heard::Children => {}
-                    Heard::Request { request, from_terminal } => {
-                        self.feed(Input::Asked { request, from_terminal });
-                    }
+                    Heard::Request { request, .. } => self.feed(Input::Asked(request)),
                 }
             }
             // One look serves any number of ended children, and one too many costs nothing.
@@ -93,28 +116,54 @@ impl Driver<'_> {
         }
     }
 
-    /// Waits for a signal, the end of the wire, or the time.
+    /// Waits for a signal, the end of the wire, news from above, or the time.
     fn wait(&mut self, signals: &Listener) {
+        let above = self.above.descriptor().filter(|_| self.watch_above);
+        let look_up = self.watch_above && above.is_none();
         let left = self.timer.map(|(_, due)| due.saturating_duration_since(Instant::now()));
-        let timeout = left.map(|left| timespec(left.min(LONGEST_WAIT)));
+        let longest = if look_up { LOOK_UP } else { LONGEST_WAIT };
+        let timeout = left.or(look_up.then_some(LOOK_UP)).map(|left| timespec(left.min(longest)));
         let input = io::stdin();
         let mut watched = vec![PollFd::from_borrowed_fd(signals.descriptor(), PollFlags::IN)];
+        let mut places = [None; 2];
         if self.watch_input {
+            places[0] = Some(watched.len());
             watched.push(PollFd::new(&input, HANG_UP));
+        }
+        if let Some((descriptor, flags)) = above {
+            places[1] = Some(watched.len());
+            watched.push(PollFd::from_borrowed_fd(descriptor, flags));
         }
         if poll(&mut watched, timeout.as_ref()).is_err() {
             return;
         }
-        if watched.get(1).is_some_and(|input| !input.revents().is_empty()) {
+        let [input, above] =
+            places.map(|place| place.is_some_and(|place| !watched[place].revents().is_empty()));
+        if above || look_up {
+            self.look_up();
+        }
+        if input {
             self.watch_input = false;
             self.feed(Input::HangUp);
         }
     }
 
+    /// Takes what was passed on from above, and notices that there is nobody any more.
+    fn look_up(&mut self) {
+        let (requests, gone) = self.above.news();
+        for request in requests {
+            self.feed(Input::Asked(request));
+        }
+        if gone {
+            self.watch_above = false;
+            self.feed(Input::ParentExited);
+        }
+    }
+
     fn reap(&mut self) {
-        let options = match self.kind {
-            GuardKind::Core => WaitOptions::NOHANG,
-            GuardKind::Direct => WaitOptions::NOHANG | WaitOptions::UNTRACED,
+        let options = match self.above {
+            Above::Supervisor { .. } => WaitOptions::NOHANG,
+            Above::Front { .. } => WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED,
         };
         let left = loop {
             match wait(options) {
@@ -132,9 +181,12 @@ impl Driver<'_> {
     fn news_of_child(&mut self, status: WaitStatus) {
         if status.stopped() {
             self.feed(Input::ChildStopped);
+        } else if status.continued() {
+            self.feed(Input::ChildContinued);
         }
         let code = status.exit_status().map(ExitKind::Code);
         if let Some(exit) = code.or_else(|| status.terminating_signal().map(ExitKind::Signal)) {
+            self.has_child = false;
             self.feed(Input::ChildExited(exit));
         }
     }
@@ -157,10 +209,8 @@ impl Driver<'_> {
                 // The machine does not forward to a child that was reaped.
                 let _ = kill(self.child, signal_of(forward));
             }
-            Effect::StopSelf => {
-                let _ = kill(Pid::this(), Signal::SIGSTOP);
-                self.inputs.push_back(Input::Continued);
-            }
+            Effect::StopFront => self.signal_front(Signal::SIGSTOP),
+            Effect::ContinueFront => self.signal_front(Signal::SIGCONT),
             Effect::SetTimer { epoch, after } => {
                 // A time beyond the end of the clock never comes.
                 self.timer = Instant::now().checked_add(after).map(|due| (epoch, due));
@@ -171,23 +221,46 @@ impl Driver<'_> {
             }
             Effect::RestoreTerminal => {
                 if let Some(terminal) = self.terminal {
-                    terminal.restore();
+                    terminal.restore(self.above.front().map(|front| front.as_raw().cast_unsigned()));
                 }
             }
             Effect::ReportExit(exit) => self.teller.exited(exit),
-            Effect::AskAll => self.survivors.ask(&below_us, &mut |leaked| self.teller.ended(leaked)),
-            Effect::KillAll => self.survivors.kill(&below_us, &mut |leaked| self.teller.ended(leaked)),
-            Effect::GiveUp => self.unkillable = living(&below_us),
+            Effect::AskAll => {
+                let refused = self.survivors.ask(&left_behind(None));
+                self.inputs.push_back(Input::Signalled { refused });
+            }
+            Effect::KillAll => {
+                let child = self.has_child.then_some(self.child);
+                let refused = self.survivors.kill(&left_behind(child));
+                self.inputs.push_back(Input::Signalled { refused });
+            }
+            Effect::GiveUp => self.unkillable = living(&left_behind(None)),
             Effect::Finish(code) => {
                 self.code = Some(code);
+                for ended in self.survivors.ended(&self.unkillable) {
+                    self.teller.ended(ended);
+                }
+                let told = told::read(self.told);
+                self.unkillable.retain(|left| !told.contains(&left.process));
                 self.teller.done(self.survivors.count(), std::mem::take(&mut self.unkillable));
             }
         }
     }
+
+    fn signal_front(&self, signal: Signal) {
+        if let Some(front) = self.above.front().filter(|_| self.watch_above) {
+            let _ = kill(front, signal);
+        }
+    }
 }
 
-fn below_us() -> Vec<Node> {
-    walk(std::process::id())
+/// All that hangs below us but for the child, as long as there is one.
+fn left_behind(child: Option<Pid>) -> impl Fn() -> Vec<Node> {
+    move || {
+        let mut nodes = walk(std::process::id());
+        nodes.retain(|node| child.is_none_or(|child| node.identity.pid != child.as_raw().cast_unsigned()));
+        nodes
+    }
 }
 
 /// What makes a poll tell that nobody holds the other end any more. Bytes that wait there are not ours.
@@ -211,6 +284,7 @@ const fn signal_of(forward: Forward) -> Signal {
         Forward::Int => Signal::SIGINT,
         Forward::Hup => Signal::SIGHUP,
         Forward::Quit => Signal::SIGQUIT,
+        Forward::Status => Signal::SIGUSR1,
         Forward::Suspend => Signal::SIGTSTP,
         Forward::Cont => Signal::SIGCONT,
         Forward::Kill => Signal::SIGKILL,

@@ -1,6 +1,6 @@
 //! Ends what is left below a process, and proves it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,16 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 
 use super::ladder::{GIVE_UP, Ladder, Step};
-use crate::descendants::{self, Node, Process, adopted_nodes, freeze_and_kill, reap_adopted, walk};
+use crate::descendants::{
+    self, Node, Process, adopted_nodes, child_pids, freeze_and_kill, reap_adopted, walk,
+};
 use crate::machine::Signal;
 
 /// Looks while those who are asked go on starting others.
 const LOOKS: usize = 10;
+
+/// Processes that are remembered by their command lines. Of a tree of more the others are counted.
+const NAMES: usize = 1_000;
 
 /// First time between two looks whether somebody has ended.
 const SHORT_PAUSE: Duration = Duration::from_micros(100);
@@ -23,9 +28,9 @@ const LONG_PAUSE: Duration = Duration::from_millis(10);
 /// What was done to end all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndReport {
-    /// Those that were signalled.
+    /// Those that were signalled and have ended; of more than a thousand the others are not named.
     pub ended: Vec<Leaked>,
-    /// Those of them that live nevertheless.
+    /// Those that live nevertheless.
     pub unkillable: Vec<Leaked>,
 }
 
@@ -54,14 +59,16 @@ fn end(grace: Option<Duration>, list: &dyn Fn() -> Vec<Node>, reap: &mut dyn FnM
     let kill_from = Mono::ZERO + grace.unwrap_or_default();
     let mut ladder = Ladder::new(Mono::ZERO, kill_from, kill_from + GIVE_UP);
     let mut survivors = Survivors::default();
-    let mut report = EndReport::default();
+    let mut unkillable = Vec::new();
     let mut pause = SHORT_PAUSE;
     while reap() {
-        let mut tell = |leaked| report.ended.push(leaked);
-        match ladder.step(Mono::from_origin(begin.elapsed())) {
-            Step::Ask => survivors.ask(list, &mut tell),
+        let now = Mono::from_origin(begin.elapsed());
+        match ladder.step(now) {
+            Step::Ask => {
+                ladder.signalled(now, survivors.ask(list));
+            }
             Step::Kill(_) => {
-                survivors.kill(list, &mut tell);
+                ladder.signalled(now, survivors.kill(list));
                 pause = SHORT_PAUSE;
             }
             Step::Wait(time) => {
@@ -69,12 +76,12 @@ fn end(grace: Option<Duration>, list: &dyn Fn() -> Vec<Node>, reap: &mut dyn FnM
                 pause = (pause * 2).min(LONG_PAUSE);
             }
             Step::GiveUp => {
-                report.unkillable = living(list);
+                unkillable = living(list);
                 break;
             }
         }
     }
-    report
+    EndReport { ended: survivors.ended(&unkillable), unkillable }
 }
 
 /// Reaps all children that have ended, and says whether there are others.
@@ -88,16 +95,29 @@ pub(super) fn reap_all() -> bool {
     }
 }
 
-/// Those that are to be named.
+/// Those that are to be named: somebody always is, as `wait` says that there is a child.
 pub(super) fn living(list: &dyn Fn() -> Vec<Node>) -> Vec<Leaked> {
     let nodes = list();
-    nodes.iter().filter(|node| !node.stat.ended()).map(|node| Process::read(node).to_leaked()).collect()
+    let name = |node: &Node| Process::read(node).to_leaked();
+    let living: Vec<Leaked> = nodes.iter().filter(|node| !node.stat.ended()).map(name).collect();
+    if !living.is_empty() {
+        return living;
+    }
+    if !nodes.is_empty() {
+        return nodes.iter().map(name).collect();
+    }
+    let unseen = |pid| Leaked {
+        process: ProcessIdentity { pid, start_time: 0 },
+        command: "[a process that cannot be looked at]".to_owned(),
+    };
+    child_pids().into_iter().map(unseen).collect()
 }
 
-/// Those that were met, so that each is told of once.
+/// Those that were met, so that each is told of once, when it has ended.
 #[derive(Debug, Default)]
 pub(super) struct Survivors {
-    met: HashSet<ProcessIdentity>,
+    /// With their command lines, as long as there is room for those.
+    met: HashMap<ProcessIdentity, Option<String>>,
 }
 
 impl Survivors {
@@ -106,32 +126,56 @@ impl Survivors {
         self.met.len()
     }
 
-    /// TERM to all, and CONT, so that those who are stopped can end.
-    pub(super) fn ask(&mut self, list: &dyn Fn() -> Vec<Node>, tell: &mut dyn FnMut(Leaked)) {
+    /// Those that can be named and are not among the living.
+    pub(super) fn ended(&mut self, living: &[Leaked]) -> Vec<Leaked> {
+        let lives = |process: &ProcessIdentity| living.iter().any(|one| one.process == *process);
+        self.met.retain(|process, _| !lives(process));
+        let mut ended: Vec<Leaked> = self
+            .met
+            .iter()
+            .filter_map(|(&process, command)| Some(Leaked { process, command: command.clone()? }))
+            .collect();
+        ended.sort_by_key(|leaked| (leaked.process.start_time, leaked.process.pid));
+        ended
+    }
+
+    /// TERM to all, and CONT, so that those who are stopped can end. Says whether there are any, and none of them
+    /// may be signalled.
+    pub(super) fn ask(&mut self, list: &dyn Fn() -> Vec<Node>) -> bool {
+        let (mut found, mut reached) = (false, false);
         for _ in 0..LOOKS {
             let mut news = false;
             for node in list().iter().filter(|node| !node.stat.ended()) {
-                if !self.met.insert(node.identity) {
+                if !self.meet(node) {
                     continue;
                 }
                 news = true;
-                tell(Process::read(node).to_leaked());
+                found = true;
                 // Who may not be signalled is met again, and named in the end.
-                let _ = descendants::signal(node.identity, Signal::Term);
+                reached |= descendants::signal(node.identity, Signal::Term).is_ok();
                 let _ = descendants::signal(node.identity, Signal::Cont);
             }
             if !news {
                 break;
             }
         }
+        found && !reached
     }
 
-    /// STOP and KILL to all.
-    pub(super) fn kill(&mut self, list: &dyn Fn() -> Vec<Node>, tell: &mut dyn FnMut(Leaked)) {
+    /// STOP and KILL to all. Says the same.
+    pub(super) fn kill(&mut self, list: &dyn Fn() -> Vec<Node>) -> bool {
         freeze_and_kill(list, &mut |node| {
-            if self.met.insert(node.identity) {
-                tell(Process::read(node).to_leaked());
-            }
-        });
+            self.meet(node);
+        })
+    }
+
+    /// Whether it was not met before.
+    fn meet(&mut self, node: &Node) -> bool {
+        if self.met.contains_key(&node.identity) {
+            return false;
+        }
+        let command = (self.met.len() < NAMES).then(|| Process::read(node).command);
+        self.met.insert(node.identity, command);
+        true
     }
 }

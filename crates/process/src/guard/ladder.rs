@@ -11,6 +11,9 @@ pub const GIVE_UP: Duration = Duration::from_secs(4);
 /// How long those who were killed are waited for before it is looked again who is left.
 pub(super) const ROUND: Duration = Duration::from_millis(10);
 
+/// How long processes are waited for none of which may be signalled: they can only end by themselves.
+pub(super) const OUT_OF_REACH: Duration = Duration::from_millis(500);
+
 /// Ends what is left: asks, waits, kills, and kills again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ladder {
@@ -20,6 +23,8 @@ pub(super) struct Ladder {
     next_round: Mono,
     round: u32,
     give_up: Mono,
+    /// Since none of those who are left may be signalled: until when they are waited for.
+    out_of_reach: Option<Mono>,
 }
 
 /// What is to be done now.
@@ -38,7 +43,8 @@ pub(super) enum Step {
 impl Ladder {
     /// Begins. Nobody is asked when there is no time between now and `kill_from`.
     pub(super) fn new(now: Mono, kill_from: Mono, give_up: Mono) -> Self {
-        Self { asked: false, kill_from: kill_from.max(now), next_round: now, round: 0, give_up }
+        let kill_from = kill_from.max(now);
+        Self { asked: false, kill_from, next_round: now, round: 0, give_up, out_of_reach: None }
     }
 
     /// Says what is to be done while somebody is left. To be asked again after whatever was done, and
@@ -52,7 +58,8 @@ impl Ladder {
             return Step::Wait(self.kill_from.since(now));
         }
         // At least one round, however late it is.
-        if self.round > 0 && now >= self.give_up {
+        let give_up = self.out_of_reach.map_or(self.give_up, |until| until.min(self.give_up));
+        if self.round > 0 && now >= give_up {
             return Step::GiveUp;
         }
         if now < self.next_round {
@@ -66,6 +73,19 @@ impl Ladder {
     /// The grace time is over.
     pub(super) fn hurry(&mut self, now: Mono) {
         self.kill_from = self.kill_from.min(now);
+    }
+
+    /// What came of asking or killing: whether there is anybody, and none of them may be signalled. Then there is no
+    /// use in a grace time. Says whether that is news.
+    pub(super) fn signalled(&mut self, now: Mono, refused: bool) -> bool {
+        let is_news = refused != self.out_of_reach.is_some();
+        if refused {
+            self.hurry(now);
+            self.out_of_reach.get_or_insert(now + OUT_OF_REACH);
+        } else {
+            self.out_of_reach = None;
+        }
+        is_news
     }
 }
 
@@ -113,6 +133,22 @@ mod tests {
         let mut ladder = Ladder::new(at(500), at(100), at(200));
         assert_eq!(ladder.step(at(500)), Step::Kill(1));
         assert_eq!(ladder.step(at(500)), Step::GiveUp);
+    }
+
+    #[test]
+    fn those_that_may_not_be_signalled_are_given_up_soon() {
+        let mut ladder = Ladder::new(at(0), at(5_000), at(11_000));
+        assert_eq!(ladder.step(at(0)), Step::Ask);
+        assert!(ladder.signalled(at(0), true));
+        assert_eq!(ladder.step(at(0)), Step::Kill(1));
+        assert!(!ladder.signalled(at(0), true));
+        assert_eq!(ladder.step(at(499)), Step::Kill(2));
+        // Somebody came who can be ended.
+        assert!(ladder.signalled(at(499), false));
+        assert_eq!(ladder.step(at(600)), Step::Kill(3));
+        assert!(ladder.signalled(at(600), true));
+        assert_eq!(ladder.step(at(1_000)), Step::Kill(4));
+        assert_eq!(ladder.step(at(1_100)), Step::GiveUp);
     }
 
     #[test]

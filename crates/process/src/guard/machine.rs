@@ -12,7 +12,11 @@
 //!
 //! * The child has one deadline from the first time it is asked to end; asking again does not move it.
 //! * What it leaves behind has the rest of the grace time if the child was asked, all of it otherwise. A second
-//!   request while that runs ends it.
+//!   request while that runs ends it, and there is none once whoever started the guard has gone: the last one
+//!   of a run that lives must not wait for anything.
+//! * A child that survives KILL (it is frozen, traced, or hangs inside the system) does not protect what it
+//!   started: that is killed below it, again and again.
+//! * The guard itself never stops. A front process, where there is one, stops and continues with the child.
 //! * [`Effect::Finish`] comes exactly once, and nothing comes after it. Nobody is left then, or those who are
 //!   were named by [`Effect::GiveUp`] just before.
 
@@ -34,6 +38,9 @@ pub const FINISH: Duration = Duration::from_secs(1);
 /// Least time the last survivors have between the first KILL and being given up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a child that was killed is waited for before what is below it is killed, and then killed again.
+const KILL_AGAIN: Duration = Duration::from_millis(500);
+
 /// Exit code when the end of the child was not seen: an error of ours.
 const LOST: u8 = 125;
 
@@ -54,30 +61,36 @@ pub enum Request {
     Quit,
     /// TSTP: please stop.
     Suspend,
+    /// CONT: please go on.
+    Continue,
+    /// USR1: please print a status.
+    Status,
 }
 
 /// What the machine is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A signal came.
-    Asked {
-        /// Which.
-        request: Request,
-        /// The terminal sent it, to all in the foreground.
-        from_terminal: bool,
-    },
+    /// A signal came that did not reach the child.
+    Asked(Request),
     /// Nobody holds the other end of fd 0 any more.
     HangUp,
+    /// Whoever started the guard has ended: the supervisor, or the front process.
+    ParentExited,
     /// The child was stopped.
     ChildStopped,
-    /// The guard was stopped and goes on.
-    Continued,
+    /// The child was continued.
+    ChildContinued,
     /// The child has ended and was reaped.
     ChildExited(ExitKind),
     /// All that had ended was reaped; comes after every other news of children.
     Reaped {
         /// Whether there is a child nevertheless.
         left: bool,
+    },
+    /// What came of [`Effect::AskAll`] or [`Effect::KillAll`].
+    Signalled {
+        /// There is somebody, and none of them may be signalled.
+        refused: bool,
     },
     /// The time of [`Effect::SetTimer`] is over.
     Timer(Epoch),
@@ -94,6 +107,8 @@ pub enum Forward {
     Hup,
     /// QUIT.
     Quit,
+    /// USR1.
+    Status,
     /// TSTP.
     Suspend,
     /// CONT.
@@ -107,8 +122,10 @@ pub enum Forward {
 pub enum Effect {
     /// Send this to the child.
     Forward(Forward),
-    /// Stop; answer with [`Input::Continued`] afterwards.
-    StopSelf,
+    /// Stop the front process, which then counts as stopped for the shell.
+    StopFront,
+    /// Have the front process go on.
+    ContinueFront,
     /// Answer with [`Input::Timer`] after this time. Replaces the timer before it.
     SetTimer {
         /// Goes back in the answer.
@@ -140,6 +157,10 @@ pub struct GuardMachine {
     epoch: Epoch,
     /// When the child was first asked to end.
     asked: Option<Mono>,
+    /// Whoever started the guard has ended.
+    orphaned: bool,
+    /// The child is stopped.
+    stopped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +176,14 @@ impl GuardMachine {
     /// A guard whose child has just begun.
     #[must_use]
     pub const fn new(settings: GuardSettings) -> Self {
-        Self { settings, state: State::Guarding, epoch: Epoch(0), asked: None }
+        Self {
+            settings,
+            state: State::Guarding,
+            epoch: Epoch(0),
+            asked: None,
+            orphaned: false,
+            stopped: false,
+        }
     }
 
     /// Whether [`Effect::Finish`] was given.
@@ -166,6 +194,16 @@ impl GuardMachine {
 
     /// Takes one input at time `now` and appends what is to be done to `out`.
     pub fn handle(&mut self, now: Mono, input: Input, out: &mut Vec<Effect>) {
+        if self.is_done() {
+            return;
+        }
+        if input == Input::ParentExited {
+            self.orphaned = true;
+        }
+        let has_child = !matches!(self.state, State::Sweeping { .. });
+        if has_child && matches!(input, Input::ChildStopped | Input::ChildContinued) {
+            self.mirror(input == Input::ChildStopped, out);
+        }
         match self.state {
             State::Guarding => self.with_child(now, input, None, out),
             State::Ending { deadline } => self.with_child(now, input, Some(deadline), out),
@@ -178,14 +216,8 @@ impl GuardMachine {
     /// While the child lives and may go on living, at most until `deadline`.
     fn with_child(&mut self, now: Mono, input: Input, deadline: Option<Mono>, out: &mut Vec<Effect>) {
         match input {
-            Input::Asked { request, from_terminal } => {
-                // A core is in a session of its own, so whatever comes from a terminal comes to the guard alone.
-                // What the terminal sends reaches the child by itself, but for a hang-up: that is told to the
-                // leader of the session alone, which may be the guard.
-                let reached = from_terminal && request != Request::Hup;
-                if self.settings.kind == GuardKind::Core || !reached {
-                    self.forward(request, out);
-                }
+            Input::Asked(request) => {
+                self.forward(request, out);
                 if deadline.is_none() && self.is_final(request) {
                     self.end(now, out);
                 }
@@ -197,22 +229,30 @@ impl GuardMachine {
                     self.end(now, out);
                 }
             }
-            // While there is a deadline the guard has to stay awake.
-            Input::ChildStopped => {
-                if self.settings.kind == GuardKind::Direct && deadline.is_none() {
-                    out.push(Effect::StopSelf);
+            // A core sees the end of its wire, and nothing else asks it to end: it may have been started by
+            // somebody who did not want to stay. A program in the terminal is not told by anybody else.
+            Input::ParentExited => {
+                if self.settings.kind == GuardKind::Direct {
+                    out.push(Effect::Forward(Forward::Term));
+                    out.push(Effect::Forward(Forward::Cont));
+                    if deadline.is_none() {
+                        self.end(now, out);
+                    }
                 }
             }
-            Input::Continued => out.push(Effect::Forward(Forward::Cont)),
             Input::ChildExited(exit) => self.exited(now, exit, out),
             Input::Timer(epoch) if epoch == self.epoch && deadline.is_some() => {
                 let give_up = self.give_up(now);
                 self.enter(State::Killing { give_up });
                 out.push(Effect::Forward(Forward::Kill));
-                self.set_timer(give_up.since(now), out);
+                self.set_timer(KILL_AGAIN, out);
             }
             Input::Reaped { left: false } => self.lose(out),
-            Input::Timer(_) | Input::Reaped { left: true } => {}
+            Input::ChildStopped
+            | Input::ChildContinued
+            | Input::Signalled { .. }
+            | Input::Timer(_)
+            | Input::Reaped { left: true } => {}
         }
     }
 
@@ -224,14 +264,17 @@ impl GuardMachine {
                     out.push(Effect::GiveUp);
                     self.finish(exit_code(ExitKind::Signal(nix::libc::SIGKILL)), out);
                 } else {
-                    self.set_timer(give_up.since(now), out);
+                    out.push(Effect::KillAll);
+                    self.set_timer(KILL_AGAIN.min(give_up.since(now)), out);
                 }
             }
-            // It is killed already, or was stopped just before.
-            Input::Asked { .. }
+            // It is killed already.
+            Input::Asked(_)
             | Input::HangUp
+            | Input::ParentExited
             | Input::ChildStopped
-            | Input::Continued
+            | Input::ChildContinued
+            | Input::Signalled { .. }
             | Input::Reaped { left: true }
             | Input::Timer(_) => {}
             Input::Reaped { left: false } => self.lose(out),
@@ -245,16 +288,25 @@ impl GuardMachine {
             }
             Input::Reaped { left: true } => self.climb(now, ladder, code, out),
             Input::Timer(epoch) if epoch == self.epoch => self.climb(now, ladder, code, out),
-            Input::Asked { request, .. } if self.is_final(request) => {
+            Input::Asked(request) if self.is_final(request) => {
                 if self.asked.replace(now).is_some() {
                     ladder.hurry(now);
                     self.climb(now, ladder, code, out);
                 }
             }
-            Input::Asked { .. }
+            Input::ParentExited => {
+                ladder.hurry(now);
+                self.climb(now, ladder, code, out);
+            }
+            Input::Signalled { refused } => {
+                if ladder.signalled(now, refused) {
+                    self.climb(now, ladder, code, out);
+                }
+            }
+            Input::Asked(_)
             | Input::HangUp
             | Input::ChildStopped
-            | Input::Continued
+            | Input::ChildContinued
             | Input::ChildExited(_)
             | Input::Timer(_) => {}
         }
@@ -286,7 +338,10 @@ impl GuardMachine {
             out.push(Effect::RestoreTerminal);
         }
         out.push(Effect::ReportExit(exit));
-        let kill_from = self.asked.unwrap_or(now) + self.settings.grace;
+        // The front process has to end, too.
+        self.mirror(false, out);
+        let grace = if self.orphaned { Duration::ZERO } else { self.settings.grace };
+        let kill_from = self.asked.unwrap_or(now) + grace;
         let ladder = Ladder::new(now, kill_from, self.give_up(now));
         self.enter(State::Sweeping { ladder, code: exit_code(exit) });
     }
@@ -298,20 +353,34 @@ impl GuardMachine {
         self.set_timer(after, out);
     }
 
+    /// Has the front process, where there is one, stop and go on with the child.
+    fn mirror(&mut self, stopped: bool, out: &mut Vec<Effect>) {
+        let changed = std::mem::replace(&mut self.stopped, stopped) != stopped;
+        if self.settings.kind == GuardKind::Direct && !self.orphaned && (changed || !stopped) {
+            out.push(if stopped { Effect::StopFront } else { Effect::ContinueFront });
+        }
+    }
+
     /// Whether a child that was asked so is to be killed if it does not end. A user who presses a key may
     /// be shown what was done for as long as they like.
     const fn is_final(&self, request: Request) -> bool {
         match (self.settings.kind, request) {
             (_, Request::Term | Request::Hup) | (GuardKind::Core, Request::Int | Request::Quit) => true,
-            (GuardKind::Direct, Request::Int | Request::Quit) | (_, Request::Suspend) => false,
+            (GuardKind::Direct, Request::Int | Request::Quit)
+            | (_, Request::Suspend | Request::Continue | Request::Status) => false,
         }
     }
 
     fn forward(&self, request: Request, out: &mut Vec<Effect>) {
         let forward = match (self.settings.kind, request) {
             // One that was stopped would not go on stopping.
-            (GuardKind::Core, Request::Suspend) => return,
+            (GuardKind::Core, Request::Suspend | Request::Continue | Request::Status) => return,
+            (GuardKind::Direct, Request::Status) => return out.push(Effect::Forward(Forward::Status)),
+            (GuardKind::Direct, Request::Suspend) if self.stopped => return,
             (GuardKind::Direct, Request::Suspend) => return out.push(Effect::Forward(Forward::Suspend)),
+            // One that goes on already may be about to stop again.
+            (GuardKind::Direct, Request::Continue) if !self.stopped => return,
+            (GuardKind::Direct, Request::Continue) => return out.push(Effect::Forward(Forward::Cont)),
             (GuardKind::Core, _) | (GuardKind::Direct, Request::Term) => Forward::Term,
             (GuardKind::Direct, Request::Int) => Forward::Int,
             (GuardKind::Direct, Request::Hup) => Forward::Hup,

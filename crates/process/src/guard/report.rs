@@ -8,6 +8,22 @@ use crate::ExitKind;
 /// How a line of a guard begins; JSON follows.
 pub const REPORT_PREFIX: &str = "roboppi-guard: ";
 
+/// What is said of a process that nobody could end, before its pid and command.
+const LEFT: &str = "a process cannot be ended and is left: ";
+
+/// What is said of a process that nobody could end.
+#[must_use]
+pub fn cannot_be_ended(left: &Leaked) -> String {
+    format!("{LEFT}{} {}", left.process.pid, left.command)
+}
+
+/// The pid of a process of which [`cannot_be_ended`] says so somewhere in this text.
+#[must_use]
+pub fn pid_of_left(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(LEFT)?;
+    rest.split(' ').next()?.parse().ok()
+}
+
 /// One thing a guard says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -21,7 +37,7 @@ pub enum GuardReport {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
     },
-    /// A process that was left is being ended. Said once of each, before it is signalled.
+    /// A process that was left has been ended. Said once of each, when it is gone.
     Ended {
         /// `process`.
         process: ProcessIdentity,
@@ -90,6 +106,14 @@ mod tests {
     roboppi-guard: {"type":"done","ended":0}
     roboppi-guard: {"type":"done","ended":2,"unkillable":[{"process":{"pid":7,"startTime":99},"command":"sleep \"1\"\n2"}]}
     "#);
+    }
+
+    #[test]
+    fn what_cannot_be_ended_is_known_again() {
+        let said = format!("job 7: {}", cannot_be_ended(&leaked()));
+        assert_eq!(pid_of_left(&said), Some(7));
+        assert_eq!(pid_of_left("a process cannot be ended and is left: x"), None);
+        assert_eq!(pid_of_left("all is well"), None);
     }
 
     #[test]

@@ -7,19 +7,37 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
+use nix::unistd::Pid;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::machine::Request;
+use crate::inherited;
 
 /// What a guard listens to.
-const HEARD: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCHLD];
+const HEARD: [Signal; 8] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGTSTP,
+    Signal::SIGCONT,
+    Signal::SIGCHLD,
+    Signal::SIGUSR1,
+];
 
 /// Set in the byte of a signal that the terminal sent.
 const FROM_TERMINAL: u8 = 0x80;
 
 /// Where the handler writes to; not open when negative.
 static NOTES: AtomicI32 = AtomicI32::new(-1);
+
+/// Whose signals are not heard; nobody's when zero.
+static LEFT_OUT: AtomicI32 = AtomicI32::new(0);
+
+/// Hears nothing that this process sends. To be called before [`Held::listen`].
+pub(super) fn leave_out(sender: Pid) {
+    LEFT_OUT.store(sender.as_raw(), Ordering::Relaxed);
+}
 
 /// Signals that wait for a process that is not ready to take them.
 #[derive(Debug)]
@@ -39,6 +57,12 @@ impl Held {
         Ok(Self { before, reader, writer })
     }
 
+    /// The same for a process that was forked since: it listens for itself.
+    pub(super) fn of_another(self) -> io::Result<Self> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        Ok(Self { before: self.before, reader, writer })
+    }
+
     /// They are as they were before.
     pub(super) fn let_go(self) -> io::Result<()> {
         Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None)?)
@@ -48,11 +72,9 @@ impl Held {
     pub(super) fn listen(self) -> Listener {
         NOTES.store(self.writer.as_raw_fd(), Ordering::Relaxed);
         for signal in HEARD {
-            let old = install(signal, SigHandler::SigAction(note));
             // Who was started by `nohup`, or in the background, does not want to hear of those.
-            let may_be_ignored = matches!(signal, Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT);
-            if may_be_ignored && matches!(old, Some(SigHandler::SigIgn)) {
-                install(signal, SigHandler::SigIgn);
+            if !inherited::is_ignored(signal) {
+                install(signal, SigHandler::SigAction(note));
             }
         }
         // A guard that writes must not be stopped or ended for it.
@@ -65,10 +87,10 @@ impl Held {
 }
 
 #[expect(unsafe_code, reason = "setting the disposition of a signal has no safe form")]
-fn install(signal: Signal, handler: SigHandler) -> Option<SigHandler> {
+fn install(signal: Signal, handler: SigHandler) {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
     // SAFETY: the handler, if it is one, does nothing that could disturb whom it interrupts (`note`).
-    unsafe { sigaction(signal, &action) }.ok().map(|old| old.handler())
+    let _ = unsafe { sigaction(signal, &action) };
 }
 
 /// Writes a byte; all else is done by who reads it.
@@ -76,7 +98,13 @@ fn install(signal: Signal, handler: SigHandler) -> Option<SigHandler> {
 extern "C" fn note(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let errno = Errno::last_raw();
     // SAFETY: with SA_SIGINFO the system gives a valid pointer for the time of the call.
-    let code = unsafe { info.as_ref() }.map_or(0, |info| info.si_code);
+    let info = unsafe { info.as_ref() };
+    let code = info.map_or(0, |info| info.si_code);
+    // SAFETY: a signal that a process sent comes with its pid.
+    let sender = info.filter(|_| code == libc::SI_USER).map_or(-1, |info| unsafe { info.si_pid() });
+    if sender > 0 && sender == LEFT_OUT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut byte = u8::try_from(signal).unwrap_or(0);
     if sent_by_terminal(signal, code) {
         byte |= FROM_TERMINAL;
@@ -142,7 +170,9 @@ fn heard(byte: u8) -> Option<Heard> {
         Signal::SIGINT => Request::Int,
         Signal::SIGHUP => Request::Hup,
         Signal::SIGQUIT => Request::Quit,
+        Signal::SIGUSR1 => Request::Status,
         Signal::SIGTSTP => Request::Suspend,
+        Signal::SIGCONT => Request::Continue,
         _ => return None,
     };
     Some(Heard::Request { request, from_terminal })

@@ -7,7 +7,7 @@ use roboppi_ipc::Leaked;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::GuardKind;
-use super::report::GuardReport;
+use super::report::{GuardReport, cannot_be_ended};
 use crate::ExitKind;
 
 /// How long a line may wait for room. Nobody reads it then, and there is more important work.
@@ -35,7 +35,7 @@ impl Teller {
         }
     }
 
-    /// A process is being ended.
+    /// A process that was left has been ended.
     pub(super) fn ended(&self, leaked: Leaked) {
         let Leaked { process, command } = leaked;
         match self.kind {
@@ -50,6 +50,12 @@ impl Teller {
         }
     }
 
+    /// The guard was killed, and everything it guarded was ended.
+    pub(super) fn guard_killed(&self, unkillable: Vec<Leaked>) {
+        say("roboppi: the guard of this run was killed, so everything that was started was ended at once\n");
+        self.done(0, unkillable);
+    }
+
     /// It is over.
     pub(super) fn done(&self, ended: usize, unkillable: Vec<Leaked>) {
         match self.kind {
@@ -57,9 +63,8 @@ impl Teller {
                 report_done(u32::try_from(ended).unwrap_or(u32::MAX), unkillable);
             }
             GuardKind::Direct => {
-                for Leaked { process, command } in unkillable {
-                    let command = plain(&command);
-                    say(&format!("roboppi: process {} cannot be ended: {command}\n", process.pid));
+                for left in unkillable {
+                    say(&format!("roboppi: {}\n", plain(&cannot_be_ended(&left))));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
+use crate::identity::stat;
 use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
 
@@ -34,10 +35,14 @@ impl Terminal {
         self.device.as_raw_fd()
     }
 
-    /// Puts it back, if it is still ours and not as it was. Who draws on a screen changes the modes; as long
-    /// as they are the same there is no screen to leave.
-    pub(super) fn restore(&self) {
-        let ours = tcgetpgrp(&self.device).is_ok_and(|foreground| foreground == getpgrp());
+    /// Puts it back, if it is still that of our job and not as it was. Who draws on a screen changes the modes; as
+    /// long as they are the same there is no screen to leave. `front` is a process of the job, where this process is
+    /// none.
+    pub(super) fn restore(&self, front: Option<u32>) {
+        let ours = match front {
+            None => tcgetpgrp(&self.device).is_ok_and(|foreground| foreground == getpgrp()),
+            Some(front) => stat(front).is_ok_and(|front| front.foreground == front.group),
+        };
         let changed = tcgetattr(&self.device).is_ok_and(|now| !same(&now, &self.modes));
         if ours && changed {
             // What was typed was meant for the one who is gone.

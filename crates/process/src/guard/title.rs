@@ -1,23 +1,53 @@
-//! The name of a guard: whoever ends the child by its name must not hit the guard.
+//! The name of a guard: whoever ends the child by its name (`pkill -9 roboppi`, `pkill -9 -f`, `killall -9`) must not
+//! hit the guard. So it says what it is, and nothing of whom it guards.
 
-/// What `ps` shows.
+/// What `ps` shows; a name has room for 15 bytes.
 #[cfg(target_os = "linux")]
-const TITLE: &str = "roboppi-guard";
+const TITLE: &std::ffi::CStr = c"process-guard";
 
-/// Gives this process a name and a command line of its own. Where that cannot be, it keeps those of the child.
+/// The name and command line that a process had before.
+#[derive(Debug)]
+pub(super) struct Title {
+    #[cfg(target_os = "linux")]
+    name: Option<std::ffi::CString>,
+    #[cfg(target_os = "linux")]
+    line: Option<(u64, Vec<u8>)>,
+}
+
 #[cfg(target_os = "linux")]
-pub(super) fn set() {
-    let _ = rustix::thread::set_name(c"roboppi-guard");
-    let _ = overwrite_command_line();
+impl Title {
+    /// Gives this process a name and a command line of its own. Where that cannot be, it keeps those it had.
+    pub(super) fn replace() -> Self {
+        let name = rustix::thread::name().ok();
+        let _ = rustix::thread::set_name(TITLE);
+        Self { name, line: overwrite_command_line().ok() }
+    }
+
+    /// What was replaced is as it was.
+    pub(super) fn put_back(self) {
+        if let Some(name) = self.name {
+            let _ = rustix::thread::set_name(&name);
+        }
+        if let Some((start, line)) = self.line {
+            let _ = write_memory(start, &line);
+        }
+    }
 }
 
 /// Other systems show the command line as it was at the start.
 #[cfg(not(target_os = "linux"))]
-pub(super) const fn set() {}
+impl Title {
+    pub(super) const fn replace() -> Self {
+        Self {}
+    }
 
-/// The system shows the memory that held the arguments at the start, whatever is in it now.
+    pub(super) const fn put_back(self) {}
+}
+
+/// The system shows the memory that held the arguments at the start, whatever is in it now. The answer is what was
+/// there, and where.
 #[cfg(target_os = "linux")]
-fn overwrite_command_line() -> std::io::Result<()> {
+fn overwrite_command_line() -> std::io::Result<(u64, Vec<u8>)> {
     use std::fs::{self, File};
     use std::io;
     use std::os::unix::fs::FileExt;
@@ -29,10 +59,20 @@ fn overwrite_command_line() -> std::io::Result<()> {
     let length = usize::try_from(end - start).map_err(io::Error::other)?;
     // The last byte stays zero: otherwise the system takes the environment for a part of the title.
     let mut title = vec![0; length];
-    let shown = TITLE.len().min(length.saturating_sub(1));
-    title[..shown].copy_from_slice(&TITLE.as_bytes()[..shown]);
-    // Nobody here reads the arguments any more: `main` has, and the guard does not go back to it.
-    File::options().write(true).open("/proc/self/mem")?.write_all_at(&title, start)
+    let shown = TITLE.count_bytes().min(length.saturating_sub(1));
+    title[..shown].copy_from_slice(&TITLE.to_bytes()[..shown]);
+    let mut before = vec![0; length];
+    File::open("/proc/self/mem")?.read_exact_at(&mut before, start)?;
+    // Nobody here reads the arguments meanwhile: `main` has, and the guard does not go back to it.
+    write_memory(start, &title)?;
+    Ok((start, before))
+}
+
+#[cfg(target_os = "linux")]
+fn write_memory(start: u64, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::FileExt;
+
+    std::fs::File::options().write(true).open("/proc/self/mem")?.write_all_at(bytes, start)
 }
 
 /// Fields 48 and 49: where the arguments begin and end.

@@ -163,7 +163,7 @@ impl ChildMachine {
         match input {
             Input::PipesClosed => {
                 self.pipes_open = false;
-                out.push(Effect::SweepGroup);
+                out.push(self.rest_of_group());
                 self.finish(exit, false, out);
             }
             Input::Timer(epoch) if epoch == self.epoch => self.sweep(exit, out),
@@ -286,7 +286,7 @@ impl ChildMachine {
     fn exited(&mut self, now: Mono, kind: ExitKind, out: &mut Vec<Effect>) {
         let exit = Exit { kind, duration: now.since(self.started) };
         if !self.pipes_open {
-            out.push(Effect::SweepGroup);
+            out.push(self.rest_of_group());
             self.finish(exit, false, out);
             return;
         }
@@ -304,6 +304,11 @@ impl ChildMachine {
             out.push(Effect::Signal(Signal::Term));
             out.push(Effect::Signal(Signal::Cont));
         }
+    }
+
+    /// What becomes of those who are left in the group and hold no pipe.
+    const fn rest_of_group(&self) -> Effect {
+        if self.reason.is_some() { Effect::SweepGroup } else { Effect::LeaveGroup }
     }
 
     fn sweep(&mut self, exit: Exit, out: &mut Vec<Effect>) {

@@ -78,13 +78,14 @@ fn show(effect: &Effect) -> String {
         Effect::Signal(Signal::Cont) => "CONT".into(),
         Effect::SetTimer { after, .. } => format!("timer {after:?}"),
         Effect::SweepGroup => "sweep".into(),
+        Effect::LeaveGroup => "leave group".into(),
         Effect::Ending { phase, reason, limit } => {
-            format!("say {phase:?}/{}/{limit:?}", reason.map_or("-", CancelReason::name))
+            format!("say {phase:?}/{}/{limit:?}", reason.as_ref().map_or("-", CancelReason::name))
         }
         Effect::Finish(ChildEnd::Ended(ended)) => format!(
             "FINISH {} {}{}{} {:?}",
             ended.exit,
-            ended.reason.map_or("-", CancelReason::name),
+            ended.reason.as_ref().map_or("-", CancelReason::name),
             if ended.killed { " killed" } else { "" },
             if ended.pipes_left_open { " open" } else { "" },
             ended.duration,
@@ -225,7 +226,7 @@ fn every_state_answers_every_input() {
       OwnerGone      → Terminating: say Terminating/parent/5s TERM CONT timer 5s
       ignored: Start, Spawned, SpawnFailed, stale Timer, Resume
     Running, pipes closed
-      Exited         → Done: sweep FINISH exit code 7 - 2s
+      Exited         → Done: leave group FINISH exit code 7 - 2s
       Timer          → Terminating: say Terminating/timeout/5s TERM CONT timer 5s
       Cancel(user)   → Terminating: say Terminating/user/5s TERM CONT timer 5s
       Cancel(budget) → Terminating: say Terminating/budget/5s TERM CONT timer 5s
@@ -257,7 +258,7 @@ fn every_state_answers_every_input() {
       OwnerGone      say Killing/parent/2s
       ignored: Start, Spawned, SpawnFailed, Timer, stale Timer, Cancel(user), Kill(user), Pause, Resume
     Draining
-      PipesClosed    → Done: sweep FINISH exit code 0 - 1s
+      PipesClosed    → Done: leave group FINISH exit code 0 - 1s
       Timer          → Sweeping: sweep timer 100ms
       Cancel(user)   TERM CONT
       Cancel(budget) TERM CONT
@@ -335,7 +336,7 @@ fn pipes_may_close_before_the_exit() {
     let mut script = running();
     assert_eq!(script.then(1, Input::PipesClosed), []);
     let did: Vec<_> = script.then(9, Input::Exited(ExitKind::Code(0))).iter().map(show).collect();
-    assert_eq!(did, ["sweep", "FINISH exit code 0 - 9s"]);
+    assert_eq!(did, ["leave group", "FINISH exit code 0 - 9s"]);
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn perform(world: &World, story: &mut Story, agenda: &mut Vec<(u64, Happens)>, n
         Effect::SetTimer { epoch, after } => {
             agenda.push((now + whole(after), Happens::Told(Input::Timer(epoch))));
         }
-        Effect::SweepGroup => {
+        Effect::SweepGroup | Effect::LeaveGroup => {
             assert!(story.exited, "a sweep while the child lives");
             if !nature.escaped {
                 agenda.push((now + 1, Happens::PipesClosed));

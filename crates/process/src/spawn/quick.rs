@@ -16,10 +16,16 @@ use std::ptr;
 use nix::libc;
 
 use super::{LAST_SIGNAL, Spawn, Started, StdinMode};
+use crate::inherited::with_limit_of_parent;
 use crate::leader::Leader;
 
-/// Starts `program`, which has a slash in it, as `spawn` says.
-pub(super) fn start(program: &Path, spawn: &Spawn) -> io::Result<Started> {
+/// Starts `program`, which has a slash in it, as `spawn` says. `None` when it cannot be given its limit of open
+/// files in this way.
+pub(super) fn start(program: &Path, spawn: &Spawn) -> Option<io::Result<Started>> {
+    try_start(program, spawn).transpose()
+}
+
+fn try_start(program: &Path, spawn: &Spawn) -> io::Result<Option<Started>> {
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
     let program = text(program.as_os_str())?;
     let cwd = text(spawn.cwd.as_os_str())?;
@@ -44,10 +50,12 @@ pub(super) fn start(program: &Path, spawn: &Spawn) -> io::Result<Started> {
         actions.duplicate(ours, theirs)?;
     }
     let attributes = Attributes::session_with_fresh_signals()?;
-    let pid = spawn_with(&program, &actions, &attributes, &args, &env)?;
+    let highest = ends.iter().map(|(ours, _)| *ours).max().unwrap_or_default();
+    let spawned = with_limit_of_parent(highest, || spawn_with(&program, &actions, &attributes, &args, &env));
+    let Some(pid) = spawned.transpose()? else { return Ok(None) };
     let leader = u32::try_from(pid).ok().and_then(Leader::new);
     let leader = leader.ok_or_else(|| io::Error::other("the system gave a pid that is none"))?;
-    Ok(Started { leader, stdin, stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Some(Started { leader, stdin, stdout: stdout.into(), stderr: stderr.into() }))
 }
 
 /// The environment of the child, as `NAME=value`.

@@ -146,7 +146,23 @@ async fn a_program_that_cannot_be_executed_is_named() {
 
     std::fs::set_permissions(cwd.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let error = refused(spawn).await;
-    insta::assert_snapshot!(error, @"cannot start `./tool`: the file exists but its interpreter does not; check its first line (`#!`)");
+    let error = error.to_string().replace(cwd.to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(error, @"cannot start `./tool`: its interpreter `/no/such/interpreter` is missing; install it, or correct the first line of `DIR/./tool`");
+}
+
+#[tokio::test]
+async fn a_missing_interpreter_is_not_taken_for_a_missing_program() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let tool = directory.path().join("tool");
+    std::fs::write(&tool, "#! /opt/gone/bin/node --flag\nconsole.log(1)\n").unwrap();
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let set = vec![("PATH".into(), directory.path().into())];
+    let spawn = Spawn { program: "tool".into(), env: Environment { set, remove: vec![] }, ..bash("") };
+    let error = refused(spawn).await;
+    let SpawnErrorKind::NoInterpreter { script, interpreter } = error.kind else { panic!("{error}") };
+    assert_eq!((script, interpreter), (tool, "/opt/gone/bin/node".into()));
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod guarded;
 #[cfg(target_os = "linux")]
 mod in_terminal;
 #[cfg(target_os = "linux")]
+mod last_one;
+#[cfg(target_os = "linux")]
 mod manners;
 #[cfg(target_os = "linux")]
 mod runner;
@@ -25,11 +27,13 @@ fn main() -> std::process::ExitCode {
     match arguments.split_first() {
         Some((first, rest)) if first == guarded::COMMAND => guarded::main(rest),
         Some((first, rest)) if first == alone::COMMAND => alone::main(rest),
+        Some((first, _)) if first == guarded::LEADERLESS => guarded::leaderless(),
         _ => {
             let mut cases = deaths::cases();
             cases.extend(manners::cases());
             cases.extend(alone::cases());
             cases.extend(in_terminal::cases());
+            cases.extend(last_one::cases());
             runner::run(&cases, &arguments)
         }
     }

@@ -103,16 +103,16 @@ fn a_killed_child_is_the_end_of_the_wire() {
     stage.signal_guarded(Signal::SIGKILL);
     // The guard waits for the worker, for an hour if it has to; the wire does not.
     stage.end_of_wire();
-    assert!(stage.guard.try_wait().unwrap().is_none());
+    assert!(stage.started.try_wait().unwrap().is_none());
     let input = stage.input.as_mut().unwrap();
     until("nobody reads any more", || input.write_all(b"\n").is_err());
-    assert!(stage.guard.try_wait().unwrap().is_none());
+    assert!(stage.started.try_wait().unwrap().is_none());
     // Asked once it notes that, asked twice it hurries.
     stage.signal_guard(Signal::SIGTERM);
     assert!(!stage.mark.bearers().is_empty());
     until("the guard ends", || {
         stage.signal_guard(Signal::SIGTERM);
-        stage.guard.try_wait().unwrap().is_some()
+        stage.started.try_wait().unwrap().is_some()
     });
     stage.ends_clean(137);
 }
@@ -133,14 +133,12 @@ fn strangers_are_left_alone() {
 
 fn the_guard_has_a_name_of_its_own() {
     let stage = Stage::new(&PATIENT, &[]);
-    let guard = stage.guard.id();
+    let guard = stage.guard;
     let names =
         || ["cmdline", "comm"].map(|file| fs::read_to_string(format!("/proc/{guard}/{file}")).unwrap());
-    // It takes the name once its child is under way.
-    until("it has its name", || {
-        let [line, short] = names();
-        line.trim_end_matches('\0') == "roboppi-guard" && short == "roboppi-guard\n"
-    });
+    // It has the name before there is a child.
+    let [line, short] = names();
+    assert_eq!((line.trim_end_matches('\0'), short.as_str()), ("process-guard", "process-guard\n"));
     let line = fs::read_to_string(format!("/proc/{}/cmdline", stage.guarded.pid)).unwrap();
     assert!(line.contains(&stage.mark.0), "that of the child is as it was: {line}");
     assert_eq!(
@@ -160,15 +158,18 @@ fn the_guard_holds_nothing() {
     ));
     let stage = Stage::start(mark, command);
     let held = || -> Vec<String> {
-        let entries = fs::read_dir(format!("/proc/{}/fd", stage.guard.id())).unwrap();
+        let entries = fs::read_dir(format!("/proc/{}/fd", stage.guard)).unwrap();
         entries
             .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
             .map(|target| target.to_string_lossy().into_owned())
             .collect()
     };
     let count = |what: &str| held().iter().filter(|name| name.starts_with(what)).count();
-    // Its stdin, the same nothing for stdout; stderr and the two ends of its own pipe.
-    until("it has let go", || (count("/dev/null"), count("pipe:"), held().len()) == (1, 4, 5));
+    // Its stdin, the same nothing for stdout; stderr, the two ends of its own pipe, one of a pipe from its child, and
+    // its parent.
+    until("it has let go", || {
+        (count("/dev/null"), count("pipe:"), count("anon_inode:"), held().len()) == (1, 5, 1, 7)
+    });
 }
 
 fn a_guard_is_not_made_beside_threads() {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use roboppi_ipc::ProcessIdentity;
 use roboppi_process::guard::GuardReport;
@@ -40,13 +40,19 @@ impl Mark {
         processes
             .filter_map(|entry| {
                 let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-                let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-                let found = line.windows(self.0.len()).any(|part| part == self.0.as_bytes());
+                let found = command_lines(pid)
+                    .any(|line| line.windows(self.0.len()).any(|part| part == self.0.as_bytes()));
                 let process = identity(pid).ok()?;
                 (found && is_alive(process)).then_some(process)
             })
             .collect()
     }
+}
+
+/// The command line of a process, which is that of its other threads when the main thread has ended.
+fn command_lines(pid: u32) -> impl Iterator<Item = Vec<u8>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    threads.filter_map(|thread| fs::read(thread.ok()?.path().join("cmdline")).ok())
 }
 
 impl Drop for Mark {
@@ -77,7 +83,9 @@ pub(crate) const PATIENT: Settings = Settings { kind: "core", grace: LONG, drain
 
 pub(crate) struct Stage {
     pub(crate) mark: Mark,
-    pub(crate) guard: Child,
+    /// What was started: the guard of a core, or the process in front of that of a program in the terminal.
+    pub(crate) started: Child,
+    pub(crate) guard: u32,
     pub(crate) guarded: ProcessIdentity,
     pub(crate) input: Option<ChildStdin>,
     wire: Receiver<String>,
@@ -97,22 +105,26 @@ impl Stage {
     pub(crate) fn start(mark: Mark, mut command: Command) -> Self {
         lead_a_session(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut guard = command.spawn().unwrap();
-        let stderr = lines(guard.stderr.take().unwrap());
-        let input = guard.stdin.take();
-        let wire = lines(guard.stdout.take().unwrap());
+        let mut started = command.spawn().unwrap();
+        let stderr = lines(started.stderr.take().unwrap());
+        let input = started.stdin.take();
+        let wire = lines(started.stdout.take().unwrap());
         let ready = wire.recv_timeout(LIMIT).unwrap_or_default();
         let words: Vec<&str> = ready.split_whitespace().collect();
         let ["ready", pid, guard_pid] = words[..] else { panic!("{ready:?}: {:?}", rest(&stderr)) };
-        assert_eq!(guard_pid.parse(), Ok(guard.id()), "the child knows its guard");
+        let guard: u32 = guard_pid.parse().unwrap();
         let pid: u32 = pid.parse().unwrap();
         // One that has ended at once has no other identity any more.
         let guarded = identity(pid).unwrap_or(ProcessIdentity { pid, start_time: u64::MAX });
-        Self { mark, guard, guarded, input, wire, stderr }
+        Self { mark, started, guard, guarded, input, wire, stderr }
     }
 
     pub(crate) fn signal_guard(&self, signal: Signal) {
-        send(self.guard.id(), signal);
+        send(self.guard, signal);
+    }
+
+    pub(crate) fn signal_started(&self, signal: Signal) {
+        send(self.started.id(), signal);
     }
 
     pub(crate) fn signal_guarded(&self, signal: Signal) {
@@ -121,8 +133,8 @@ impl Stage {
 
     /// Waits for the end of the guard.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        until("the guard ends", || self.guard.try_wait().unwrap().is_some());
-        self.guard.wait().unwrap()
+        until("the guard ends", || self.started.try_wait().unwrap().is_some());
+        self.started.wait().unwrap()
     }
 
     /// Waits for the end of the guard, which is to exit with this code and to have left nothing.
@@ -158,8 +170,8 @@ impl Drop for Stage {
         if is_alive(self.guarded) {
             send(self.guarded.pid, Signal::SIGKILL);
         }
-        let _ = self.guard.kill();
-        let _ = self.guard.wait();
+        let _ = self.started.kill();
+        let _ = self.started.wait();
     }
 }
 
@@ -186,6 +198,11 @@ fn rest(lines: &Receiver<String>) -> Vec<String> {
             Err(RecvTimeoutError::Timeout) => panic!("the stream does not end: {all:?}"),
         }
     }
+}
+
+/// To everybody in the group of a process that leads one.
+pub(crate) fn send_to_group(leader: u32, signal: Signal) {
+    let _ = killpg(Pid::from_raw(i32::try_from(leader).unwrap()), signal);
 }
 
 pub(crate) fn send(pid: u32, signal: Signal) {

@@ -23,7 +23,11 @@ pub(crate) const ESCAPEE: Worker = Worker {
     script: r#"setsid bash -c 'trap "" TERM; echo up; exec -a "$0" sleep 1000' "$0" & wait"#,
 };
 
-pub(crate) const ALL: [Worker; 9] = [
+/// Its main thread has ended, and another one goes on; in a session of its own.
+pub(crate) const LEADERLESS: Worker =
+    Worker { name: "main-thread-ended", script: r#"setsid "$SELF_TEST" leaderless "$0""# };
+
+pub(crate) const ALL: [Worker; 11] = [
     PLAIN,
     DEAF,
     STOPPED,
@@ -32,6 +36,11 @@ pub(crate) const ALL: [Worker; 9] = [
         script: r#"bash -c 'trap "" TERM; echo up; exec -a "$0" sleep 1000' "$0" & wait"#,
     },
     ESCAPEE,
+    LEADERLESS,
+    Worker {
+        name: "main-thread-ended-daemon",
+        script: r#"(trap '' TERM; setsid "$SELF_TEST" leaderless "$0" &)"#,
+    },
     Worker { name: "double-fork", script: r#"(setsid bash -c 'echo up; exec -a "$0" sleep 1000' "$0" &)"# },
     Worker {
         name: "empty-environment",

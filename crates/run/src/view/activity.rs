@@ -15,8 +15,12 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Activity {
-    /// Number of the last recorded event folded.
+    /// Number of the last recorded event folded, or known to be missing.
     pub last_seq: Option<u64>,
+    /// Recorded events folded.
+    pub events: u64,
+    /// Recorded events that are known to be missing: with any, all that is counted here is a lower bound.
+    pub events_missing: u64,
     /// Length of its log as far as events tell.
     pub log_bytes: u64,
     /// Its latest progress, in its own words or counted from its plan.
@@ -50,6 +54,8 @@ pub struct Activity {
     pub last_at: Option<UtcMillis>,
     /// Bytes of text in `items`.
     pub(super) weight: usize,
+    /// Number behind the last gap that was counted.
+    pub(super) missing_to: u64,
 }
 
 impl Activity {
@@ -67,6 +73,12 @@ impl Activity {
     #[must_use]
     pub fn items_given_up(&self) -> u64 {
         self.items_total - self.items.len() as u64
+    }
+
+    /// Whether its counts are lower bounds, because events are missing.
+    #[must_use]
+    pub const fn counts_are_lower_bounds(&self) -> bool {
+        self.events_missing > 0
     }
 
     /// The tool call of an id, when it is still kept.
@@ -132,6 +144,13 @@ pub enum Act {
     Unknown {
         /// The line as it came.
         raw: String,
+    },
+    /// What it said and did here is not known.
+    Missing {
+        /// Events that are missing.
+        events: u64,
+        /// There may be more: whoever left them out did not say how many.
+        at_least: bool,
     },
 }
 
@@ -222,6 +241,7 @@ impl ActivityItem {
             Act::File(change) => change.path.len(),
             Act::Wait(wait) => wait.waiting.why.len(),
             Act::Unknown { raw } => raw.len(),
+            Act::Missing { .. } => 0,
         }
     }
 }

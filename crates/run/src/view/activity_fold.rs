@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    AgentText, ChangeKind, Patch, PlanItem, PlanStatus, Progress, ToolCall, ToolResult, UtcMillis, Waiting,
-    WorkerEvent,
+    AgentText, ChangeKind, Gap, LOGS_TRUNCATED, Patch, PlanItem, PlanStatus, Progress, ToolCall, ToolResult,
+    UtcMillis, Waiting, WorkerEvent,
 };
 
 use super::activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
@@ -13,23 +13,40 @@ use crate::AttemptRecord;
 impl Activity {
     pub(super) fn apply(&mut self, record: &AttemptRecord) {
         match &record.event {
-            // Output, partial text and gaps are live only; all they say about the record is how long the
-            // log is, so a view folded from files is the same without them.
+            // Output, partial text and what was left out of them are live only; all they say about the record is
+            // how long the log is, so a view folded from files is the same without them.
             WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
                 let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
                 self.log_bytes = self.log_bytes.max(end).max(record.at);
             }
             WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
-            WorkerEvent::Gap(gap) => self.log_bytes = self.log_bytes.max(gap.to_offset),
+            WorkerEvent::Gap(gap) => {
+                self.log_bytes = self.log_bytes.max(gap.to_offset);
+                self.miss(record, gap);
+            }
+            // A note for people who look on. It tells nothing of how far the work is.
+            WorkerEvent::Progress(progress) if progress.message == LOGS_TRUNCATED => {}
             recorded => {
                 if self.last_seq.is_none_or(|last| record.seq > last) {
                     self.last_seq = Some(record.seq);
+                    self.events += 1;
                     self.last_at = Some(record.ts);
                     self.log_bytes = self.log_bytes.max(record.at);
                     self.apply_recorded(record, recorded);
                 }
             }
         }
+    }
+
+    /// Counts recorded events that are missing, once.
+    fn miss(&mut self, record: &AttemptRecord, gap: &Gap) {
+        if gap.recorded == 0 || gap.to_seq <= self.missing_to {
+            return;
+        }
+        self.missing_to = gap.to_seq;
+        self.events_missing = self.events_missing.saturating_add(gap.recorded);
+        self.last_seq = self.last_seq.max(gap.to_seq.checked_sub(1));
+        self.add(record, None, Act::Missing { events: gap.recorded, at_least: gap.at_least });
     }
 
     fn apply_recorded(&mut self, record: &AttemptRecord, event: &WorkerEvent) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roboppi_ipc::{CoreEvent, EndingPhase, UtcMillis};
+use roboppi_ipc::{CoreEvent, EndingPhase, UnknownTagged, UtcMillis};
 
 use super::{
     Activity, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, KeptFrom, RunHead, RunStatus,
@@ -134,8 +134,8 @@ impl RunView {
                 }
                 self.wishes.push(WishView { ts, wish: wish.clone(), by: *by, refused: refused.clone() });
             }
-            RunEvent::RunEnding { reason, force } => {
-                self.status = RunStatus::Ending { reason: *reason, force: *force };
+            RunEvent::RunEnding { reason, force, signal } => {
+                self.status = RunStatus::Ending { reason: *reason, force: *force, signal: signal.clone() };
             }
             RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
                 self.status = RunStatus::Finished {
@@ -241,15 +241,18 @@ impl CoreView {
 impl AttemptPhase {
     /// The phase a core's report of an ending worker means.
     #[must_use]
-    pub const fn of_ending(
-        phase: EndingPhase,
-        reason: Option<roboppi_ipc::CancelReason>,
-        limit_ms: u64,
-    ) -> Self {
+    pub fn of_ending(phase: EndingPhase, reason: Option<roboppi_ipc::CancelReason>, limit_ms: u64) -> Self {
         match phase {
             EndingPhase::Terminating => Self::Terminating { reason, limit_ms },
             EndingPhase::Killing => Self::Killing { reason },
             EndingPhase::Draining => Self::Draining { limit_ms },
+            EndingPhase::Unknown(tag) => {
+                let mut object = serde_json::json!({"name": tag, "limitMs": limit_ms});
+                if let Some(reason) = reason {
+                    object["reason"] = reason.name().into();
+                }
+                Self::Unknown(UnknownTagged { tag, object })
+            }
         }
     }
 }

@@ -104,6 +104,7 @@ fn lines(activity: &Activity) -> Vec<String> {
         Act::File(change) => format!("file {} {:?} {:?}", change.path, change.action, change.patch),
         Act::Wait(wait) => format!("wait {} {} {:?}", wait.waiting.why, wait.times, wait.over),
         Act::Unknown { raw } => format!("unknown {raw}"),
+        Act::Missing { events, at_least } => format!("missing {events} {at_least}"),
     };
     activity.items.iter().map(|item| format!("{} {}", item.seq, line(item))).collect()
 }
@@ -245,7 +246,7 @@ fn any_event() -> impl Strategy<Value = WorkerEvent> {
 /// Something that exists live only.
 fn live_only() -> impl Strategy<Value = WorkerEvent> {
     let output = WorkerOutput { data: "x".into(), offset: Some(0), len: Some(1), partial: false };
-    let gap = Gap { from_seq: 0, to_seq: 1, from_offset: 0, to_offset: 1, events: 1, bytes: 1 };
+    let gap = Gap { to_seq: 1, to_offset: 1, events: 1, bytes: 1, ..Gap::default() };
     prop::sample::select(vec![
         WorkerEvent::output(OutputStream::Stdout, output),
         WorkerEvent::TextDelta(AgentDelta { delta: "x".into(), ..AgentDelta::default() }),
@@ -255,6 +256,49 @@ fn live_only() -> impl Strategy<Value = WorkerEvent> {
 
 fn records(events: Vec<WorkerEvent>) -> Vec<AttemptRecord> {
     (1..).zip(events).map(|(seq, event)| record(seq, event)).collect()
+}
+
+#[test]
+fn missing_events_are_counted_once_in_their_place_and_what_was_left_out_of_output_is_not() {
+    let gap = |from_seq, to_seq, recorded| {
+        WorkerEvent::Gap(Gap { from_seq, to_seq, events: to_seq - from_seq, recorded, ..Gap::default() })
+    };
+    let mut activity = Activity::default();
+    let events = [
+        record(1, call("a", None)),
+        record(2, gap(2, 5, 0)),
+        record(5, text("known")),
+        record(6, gap(6, 20, 9)),
+        record(20, text("after")),
+        // As a file of an earlier version says it: at the end, whatever came in between.
+        record(8, gap(8, 40, 3)),
+    ];
+    for _ in 0..2 {
+        events.iter().for_each(|event| activity.apply(event));
+    }
+    assert_eq!((activity.events, activity.events_missing, activity.last_seq), (3, 12, Some(39)));
+    assert!(activity.counts_are_lower_bounds());
+    assert_eq!(activity.counted(activity.tool_calls), "at least 1");
+    let expected = [
+        "1 Bash a running None in None",
+        "5 text known",
+        "6 missing 9 false",
+        "20 text after",
+        "8 missing 3 false",
+    ];
+    assert_eq!(lines(&activity), expected);
+}
+
+#[test]
+fn that_output_is_left_out_is_no_progress() {
+    let mut activity = Activity::default();
+    let progress = |message: &str| {
+        WorkerEvent::Progress(roboppi_ipc::Progress { message: message.to_owned(), ..Default::default() })
+    };
+    activity.apply(&record(1, progress("half")));
+    activity.apply(&record(2, progress(roboppi_ipc::LOGS_TRUNCATED)));
+    assert_eq!(activity.progress.map(|progress| progress.message).as_deref(), Some("half"));
+    assert_eq!(activity.last_seq, Some(1));
 }
 
 /// The items of a stretch.

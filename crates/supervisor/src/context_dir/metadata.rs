@@ -1,10 +1,17 @@
 //! The metadata files of the context directory. Their shape is that of the existing program, with more in it.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use roboppi_ipc::{Cost, ErrorClass, UtcMillis};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
+
+/// Name of the metadata of the run.
+pub(super) const WORKFLOW: &str = "_workflow.json";
+/// Name of the metadata of a step.
+pub(super) const META: &str = "_meta.json";
+/// Name of what was in force for a step.
+pub(super) const RESOLVED: &str = "_resolved.json";
 
 /// `_workflow.json`.
 #[derive(Debug, Serialize)]
@@ -19,7 +26,10 @@ pub(crate) struct WorkflowMeta<'a> {
     pub(crate) resolved: WorkflowLimits,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) abort_reason: Option<&'a str>,
+    #[serde(serialize_with = "as_text")]
     pub(crate) run_dir: &'a Path,
+    /// Names of the artifacts that steps may make: what of the directory is the run's, whatever becomes of it.
+    pub(crate) outputs: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 /// What was in force for the run.
@@ -36,6 +46,8 @@ pub(crate) struct WorkflowLimits {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StepMeta<'a> {
     pub(crate) step_id: &'a str,
+    /// The run that writes this.
+    pub(crate) run_id: &'a str,
     pub(crate) status: &'a str,
     pub(crate) started_at: UtcMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +66,7 @@ pub(crate) struct StepMeta<'a> {
     pub(crate) error_class: Option<ErrorClass>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'a str>,
+    #[serde(serialize_with = "as_text")]
     pub(crate) log: &'a Path,
 }
 
@@ -77,6 +90,7 @@ pub(crate) struct StepMetaArtifact {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResolvedLimits<'a> {
     pub(crate) timeout_ms: u64,
+    #[serde(serialize_with = "as_text")]
     pub(crate) workspace_ref: &'a Path,
     pub(crate) worker_kind: &'a str,
     pub(crate) capabilities: Vec<&'a str>,
@@ -89,7 +103,7 @@ pub(super) struct Resolved<'a> {
 }
 
 impl Serialize for Resolved<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
 
         let mut value = serde_json::to_value(self.meta).map_err(S::Error::custom)?;
@@ -103,13 +117,7 @@ impl Serialize for Resolved<'_> {
     }
 }
 
-/// The run a context directory belongs to.
-pub(super) fn run_of(context_dir: &Path) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Id {
-        id: String,
-    }
-
-    let text = fs::read(context_dir.join("_workflow.json")).ok()?;
-    serde_json::from_slice::<Id>(&text).ok().map(|found| found.id)
+/// A path for people: what of it is no text is replaced.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }

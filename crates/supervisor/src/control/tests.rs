@@ -19,7 +19,10 @@ fn only_wishes_that_a_visitor_may_have_are_understood() {
         (request("r1", Wish::LeaveNow), "only the terminal"),
         (request("r1", Wish::HangUp), "only the terminal"),
         ("{}\n".to_owned(), "not a request"),
-        ("{\"runId\":\"r1\",\"wish\":{\"type\":\"pause\"}}\n".to_owned(), "not a request"),
+        (
+            "{\"runId\":\"r1\",\"wish\":{\"type\":\"pause\"}}\n".to_owned(),
+            "does not know the request `pause`",
+        ),
         (String::new(), "one line"),
         ("x".repeat(Request::LONGEST), "one line"),
     ] {

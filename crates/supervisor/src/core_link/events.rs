@@ -19,6 +19,7 @@ const MOST: usize = 64;
 
 /// What a link has to say.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub(crate) enum LinkEvent {
     /// The core speaks; jobs may be submitted.
     Ready { dialect: Dialect, hello: Option<Hello> },

@@ -1,6 +1,7 @@
 //! One core, from its start to its end.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,13 +13,13 @@ use roboppi_ipc::{
     WorkerResult, WorkerStatus,
 };
 use roboppi_journal::CoreStderrWriter;
-use roboppi_process::descendants;
-use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
+use roboppi_process::guard::{EndReport, GuardReport, cannot_be_ended, end_adopted, pid_of_left};
+use roboppi_process::{aside, descendants};
 use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinHandle, spawn_blocking, spawn_local};
+use tokio::task::{AbortHandle, JoinHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +45,6 @@ pub(crate) struct LinkSettings {
     pub(crate) heartbeat: HeartbeatSettings,
     /// How long a core may take to end after it was told to.
     pub(crate) stop_patience: Duration,
-    /// Time what is left of a core has between TERM and KILL.
-    pub(crate) grace: Duration,
     /// Where its stderr goes.
     pub(crate) stderr: Option<CoreStderrWriter>,
     /// Who is told of every message.
@@ -169,6 +168,8 @@ struct Noticed {
     rubbish: bool,
     /// Why there is nothing to be said to such a core.
     unfit: Option<String>,
+    /// Processes of which the core has said that they cannot be ended.
+    left: HashSet<u32>,
 }
 
 impl Noticed {
@@ -204,6 +205,7 @@ async fn live<R, W>(
         greeted: false,
         rubbish: false,
         unfit: None,
+        left: HashSet::new(),
     }));
     let unfit = Rc::new(Notify::new());
     let mut hello = Hello::ours(&settings.version);
@@ -251,6 +253,9 @@ async fn live<R, W>(
         }
         if noticed.unfit.is_some() {
             return;
+        }
+        if let Message::CoreEvent(CoreEventMessage { event: CoreEvent::Warning { message }, .. }) = &message {
+            noticed.left.extend(pid_of_left(message));
         }
         drop(noticed);
         match message {
@@ -309,13 +314,14 @@ async fn live<R, W>(
         },
         Some(core) => process::end(&mut core.child, settings.stop_patience, core.ends_at_eof).await,
     };
+    let left = if child.is_some() { end_left().await } else { EndReport::default() };
     if let Some(stderr) = stderr {
         // A process the core left behind may hold its stderr; the core itself is gone.
         let _ = timeout(STATUS_PATIENCE, stderr).await;
     }
     let reports = tail.take_reports();
     if child.is_some() {
-        sweep(&reports, settings.grace, &events).await;
+        tell_left(&reports, left, &noticed.borrow().left, &events);
     }
     if let Some(reason) = reason {
         let mut detail = reason;
@@ -359,19 +365,26 @@ async fn exited(core: &mut Option<CoreProcess>) {
     }
 }
 
-/// Reports what the guard had to end, and ends what was left to us because core and guard were both killed.
-async fn sweep(reports: &[GuardReport], grace: Duration, events: &LinkSender) {
-    let left = if descendants::adopted(&[]).is_empty() {
-        EndReport::default()
-    } else {
-        spawn_blocking(move || end_adopted(&[], Some(grace))).await.unwrap_or_default()
-    };
+/// Ends what was left to us because core and guard were both killed. At once: if this process were killed, too, nobody
+/// would.
+async fn end_left() -> EndReport {
+    if descendants::adopted(&[]).is_empty() {
+        return EndReport::default();
+    }
+    aside(|| end_adopted(&[], None)).await.unwrap_or_default()
+}
+
+/// Reports what we and the guard had to end, and once what could not be ended: not what the core has told of.
+fn tell_left(reports: &[GuardReport], left: EndReport, told: &HashSet<u32>, events: &LinkSender) {
     let mut unkillable = left.unkillable;
     let mut ended = left.ended;
     for report in reports {
         match report {
             GuardReport::Ended { process, command } => {
-                ended.push(Leaked { process: *process, command: command.clone() });
+                let leaked = Leaked { process: *process, command: command.clone() };
+                if !ended.contains(&leaked) {
+                    ended.push(leaked);
+                }
             }
             GuardReport::Done { unkillable: more, .. } => unkillable.extend(more.iter().cloned()),
             GuardReport::CoreExited { .. } => {}
@@ -384,8 +397,8 @@ async fn sweep(reports: &[GuardReport], grace: Duration, events: &LinkSender) {
     for leaked in ended {
         say(CoreEvent::Leaked { job_id: None, leaked });
     }
-    for Leaked { process, command } in unkillable {
-        let message = format!("process {} cannot be killed and is left: {command}", process.pid);
-        say(CoreEvent::Warning { message });
+    let mut told = told.clone();
+    for left in unkillable.iter().filter(|left| told.insert(left.process.pid)) {
+        say(CoreEvent::Warning { message: cannot_be_ended(left) });
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roboppi_process::guard::GuardReport;
+use roboppi_process::inherited;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -35,6 +36,7 @@ pub(super) fn start(
     }
     command.envs(variables);
     roboppi_process::lead_a_session(&mut command);
+    inherited::pass_on_ignored(&mut command);
     Command::from(command).spawn()
 }
 

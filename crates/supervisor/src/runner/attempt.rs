@@ -32,7 +32,7 @@ pub(super) use done::AttemptDone;
 pub(super) async fn run(
     shared: &Shared,
     of: &AttemptRef,
-    orders: watch::Receiver<CancelOrder>,
+    mut orders: watch::Receiver<CancelOrder>,
 ) -> AttemptDone {
     {
         let mut facts = shared.facts.borrow_mut();
@@ -40,15 +40,14 @@ pub(super) async fn run(
         facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
     }
-    let stopped = |class, detail| {
-        AttemptDone::of(AttemptFinish::Stopped(AttemptStop::Failed(Some(class), detail)), false)
-    };
-    let inputs = match shared.place_inputs(of).await {
+    let stopped = |stop| AttemptDone::of(AttemptFinish::Stopped(stop), false);
+    let inputs = match shared.place_inputs(of, &mut orders).await {
         Ok(inputs) => inputs,
-        Err(detail) => return stopped(ErrorClass::NonRetryable, detail),
+        Err(stop) => return stopped(stop),
     };
     let Some(step) = shared.settings.workflow.workflow.steps.get(&of.step) else {
-        return stopped(ErrorClass::Fatal, "the step is not in the workflow".to_owned());
+        let detail = "the step is not in the workflow".to_owned();
+        return stopped(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
     };
     let job = AttemptJob { shared, of, step, id: JobId::new(Uuid::new_v4().to_string()) };
     let attempt =
@@ -87,13 +86,21 @@ impl Attempt<'_> {
                 Happened::Nothing => continue,
                 Happened::Input(input) => input,
                 Happened::Core(core) => {
-                    let dialect = core.dialect;
+                    let (dialect, takes_bytes) = (core.dialect, core.takes_bytes);
                     self.hand_to(core, inputs.take().unwrap_or_default());
                     if dialect == Dialect::V1
                         && let Some(lacking) = self.job.beyond_protocol_1()
                     {
                         let detail =
                             format!("this core {lacking}; leave out --core, or give one of protocol 2");
+                        let stop = AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail);
+                        break AttemptFinish::Stopped(stop);
+                    }
+                    if !takes_bytes && let Some(path) = self.job.path_that_is_no_text() {
+                        let detail = format!(
+                            "this core takes no paths that are not UTF-8; rename {}, or leave out --core",
+                            path.display()
+                        );
                         let stop = AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail);
                         break AttemptFinish::Stopped(stop);
                     }
@@ -261,7 +268,7 @@ fn permit_answer(answer: Result<Message, AttemptStop>) -> PermitAnswer {
     match answer {
         Ok(Message::PermitRejected(rejected)) => {
             let rejection = rejected.rejection;
-            let detail = rejection.detail.unwrap_or_else(|| format!("{:?}", rejection.reason));
+            let detail = rejection.detail.unwrap_or_else(|| rejection.reason.to_string());
             if rejection.reason.is_final() {
                 PermitAnswer::Denied(detail)
             } else {

@@ -23,7 +23,7 @@ impl Shared {
             status: match outcome {
                 None => "RUNNING",
                 Some(RunOutcome::Succeeded) => "SUCCEEDED",
-                Some(RunOutcome::Failed | RunOutcome::Lost) => "FAILED",
+                Some(RunOutcome::Failed | RunOutcome::Lost | RunOutcome::Unknown(_)) => "FAILED",
                 Some(RunOutcome::Cancelled) => "CANCELLED",
                 Some(RunOutcome::TimedOut) => "TIMED_OUT",
             },
@@ -35,9 +35,19 @@ impl Shared {
             abort_reason: match outcome {
                 Some(RunOutcome::TimedOut) => Some("timeout"),
                 Some(RunOutcome::Cancelled) => Some("external"),
-                None | Some(RunOutcome::Succeeded | RunOutcome::Failed | RunOutcome::Lost) => None,
+                None
+                | Some(
+                    RunOutcome::Succeeded | RunOutcome::Failed | RunOutcome::Lost | RunOutcome::Unknown(_),
+                ) => None,
             },
             run_dir: self.run_dir.path(),
+            outputs: workflow
+                .steps
+                .iter()
+                .map(|(step, what)| {
+                    (step.as_str(), what.outputs.iter().map(|output| output.name.as_str()).collect())
+                })
+                .collect(),
         });
     }
 
@@ -49,6 +59,8 @@ impl Shared {
         detail: Option<&str>,
         wall_time_ms: u64,
     ) {
+        let mut error = detail.filter(|_| state != StepState::Succeeded).map(str::to_owned);
+        error.iter_mut().for_each(|error| self.recorder().hide(error));
         let Some(step) = self.settings.workflow.workflow.steps.get(id) else { return };
         let facts = self.facts.borrow();
         let Some(facts) = facts.get(id) else { return };
@@ -57,11 +69,20 @@ impl Shared {
         let (completed_at, wall_time_ms) = facts.ended.unwrap_or_else(|| (clock::now(), wall_time_ms));
         let meta = StepMeta {
             step_id: id.as_str(),
+            run_id: self.run_id.as_str(),
             status: match state {
                 StepState::Succeeded => "SUCCEEDED",
                 StepState::Cancelled => "CANCELLED",
                 StepState::Skipped => "SKIPPED",
-                _ => "FAILED",
+                StepState::Pending
+                | StepState::Ready
+                | StepState::Starting
+                | StepState::Running
+                | StepState::Retrying
+                | StepState::Ending
+                | StepState::Failed
+                | StepState::Lost
+                | StepState::Unknown(_) => "FAILED",
             },
             started_at: facts.started_at.unwrap_or(self.started_at),
             completed_at: Some(completed_at),
@@ -82,7 +103,7 @@ impl Shared {
             worker_result: facts.result.as_ref().map(|result| WorkerCost { cost: result.cost }),
             exit_code: facts.result.as_ref().and_then(|result| result.exit_code),
             error_class: facts.result.as_ref().and_then(|result| result.error_class),
-            error: if state == StepState::Succeeded { None } else { detail },
+            error: error.as_deref(),
             log: &log,
         };
         let workspace = step_workspace(&self.settings.workspace, step);
@@ -90,7 +111,7 @@ impl Shared {
             timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis),
             workspace_ref: &workspace,
             worker_kind: step.worker.name(),
-            capabilities: step.capabilities.iter().map(|capability| capability.name()).collect(),
+            capabilities: step.capabilities.iter().map(roboppi_ipc::Capability::name).collect(),
         };
         self.context.write_step(id, &meta, &resolved);
     }
@@ -100,5 +121,6 @@ impl Shared {
         for problem in self.context.finish() {
             self.recorder().warn(problem, None);
         }
+        self.context_notice(None);
     }
 }

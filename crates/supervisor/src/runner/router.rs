@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::{JobCompleted, JobEvent, JobId};
-use roboppi_journal::RecordError;
 use roboppi_run::{AttemptRecord, AttemptRef};
 use tokio::sync::oneshot;
 
-use crate::received::ReceivedRecord;
+use crate::received::{Received, ReceivedRecord};
 
 /// Jobs under way. An entry lives from the submission of a job to its completion.
 #[derive(Debug, Default)]
@@ -43,21 +42,19 @@ impl Router {
         self.routes.get(job).map(|route| &route.of)
     }
 
-    /// The attempt an event belongs to, as it is published, and what went wrong with writing it down. `None`
-    /// for jobs that are over: an old core may send events after the completion.
-    pub(super) fn event(
-        &mut self,
-        event: JobEvent,
-    ) -> Option<(AttemptRef, AttemptRecord, Option<RecordError>)> {
+    /// The attempt an event belongs to, and what became of it. `None` for jobs that are over: an old core may send
+    /// events after the completion.
+    pub(super) fn event(&mut self, event: JobEvent) -> Option<(AttemptRef, Received)> {
         let route = self.routes.get_mut(&event.job_id)?;
-        let (record, trouble) = match &mut route.record {
+        let received = match &mut route.record {
             Some(record) => record.event(event),
             None => {
                 let JobEvent { ts, seq, at, event, .. } = event;
-                (AttemptRecord { seq, ts, at: at.unwrap_or_default(), event }, None)
+                let record = AttemptRecord { seq, ts, at: at.unwrap_or_default(), event };
+                Received { record: Some(record), ..Received::default() }
             }
         };
-        Some((route.of.clone(), record, trouble))
+        Some((route.of.clone(), received))
     }
 
     pub(super) fn complete(&mut self, completed: JobCompleted) {

@@ -15,20 +15,21 @@ use roboppi_ipc::{
     WorkerResult,
 };
 use roboppi_journal::RunDir;
-use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId, TakenInput};
+use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{AttemptDone, Router, fingerprint, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
 use crate::control::{Brought, ControlSocket};
-use crate::prepare::{PreparedRun, text};
+use crate::prepare::PreparedRun;
 use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
+use crate::sign_of_life::SignOfLife;
 
 /// How long a core may take to stop its workers.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     /// The last core that was lost, and why.
     last_loss: RefCell<(u32, String)>,
     pub(super) clock: Rc<RunClock>,
+    /// As long as this is there, everybody sees that the run lives.
+    _life: SignOfLife,
 }
 
 /// The core as attempts see it.
@@ -71,6 +74,8 @@ pub(super) struct CoreInUse {
     pub(super) peer: Peer,
     /// Which core of the run it is, from 1.
     pub(super) incarnation: u32,
+    /// It takes what is not UTF-8.
+    pub(super) takes_bytes: bool,
 }
 
 /// What the runner is told by others than the core.
@@ -129,6 +134,7 @@ impl Shared {
             told_of_holes: Cell::default(),
             last_loss: RefCell::default(),
             clock: Rc::new(RunClock::start()),
+            _life: prepared.life,
         };
         (shared, Told { wishes: prepared.wishes, brought, _control: control, granted })
     }
@@ -142,6 +148,7 @@ impl Shared {
     pub(super) fn mask(&self, value: SecretText) {
         // The core took it, so there is room for it here.
         let _taken = self.settings.secrets.hidden.add("mask", value.reveal().as_bytes());
+        self.recorder().secrets_grew();
         self.masked.borrow_mut().push(value);
     }
 
@@ -247,14 +254,21 @@ impl Shared {
 
     /// Publishes what a worker did. The core has recorded it; where it cannot that is done here.
     pub(super) fn job_event(&self, event: JobEvent) {
-        let Some((of, record, trouble)) = self.router.borrow_mut().event(event) else { return };
-        if let Some(error) = trouble
+        let Some((of, received)) = self.router.borrow_mut().event(event) else { return };
+        if received.first_gap {
+            let message = "the core left out a part of what the worker wrote, and did not say how much: what is shown and \
+                           recorded of it has a gap there";
+            self.recorder().warn(message.to_owned(), Some(of.step.clone()));
+        }
+        if let Some(error) = received.trouble
             && !self.told_of_holes.replace(true)
         {
             let message = format!("the record of a worker is incomplete, which is told once: {error}");
             self.recorder().warn(message, Some(of.step.clone()));
         }
-        self.recorder().attempt_event(of, record);
+        for record in received.gap.into_iter().chain(received.record) {
+            self.recorder().attempt_event(of.clone(), record);
+        }
     }
 
     /// The core records nothing: the manifest says that the logs are what it sent.
@@ -293,44 +307,6 @@ impl Shared {
             events_bytes: size(".events.jsonl", said.map(|details| details.events_bytes)),
         };
         self.recorder().event(event);
-    }
-
-    /// Copies what a step made into the context directory, away from this thread.
-    pub(super) async fn collect_outputs(&self, of: &AttemptRef) -> Result<Vec<Collected>, String> {
-        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
-        if step.outputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (context, outputs) = (Arc::clone(&self.context), step.outputs.clone());
-        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
-        spawn_blocking(move || context.collect_outputs(&workspace, &id, &outputs))
-            .await
-            .unwrap_or_else(|error| Err(format!("copying the outputs failed: {error}")))
-    }
-
-    /// Copies the inputs of a step into the workspace, away from this thread.
-    pub(super) async fn place_inputs(&self, of: &AttemptRef) -> Result<Vec<TakenInput>, String> {
-        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
-        if step.inputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (context, step) = (Arc::clone(&self.context), step.clone());
-        let workspace = self.settings.workspace.clone();
-        spawn_blocking(move || context.place_inputs(&workspace, &step))
-            .await
-            .unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")))
-    }
-
-    pub(super) fn artifacts_collected(&self, of: &AttemptRef, collected: Vec<Collected>) {
-        for artifact in &collected {
-            self.recorder().event(RunEvent::ArtifactCollected {
-                step: of.step.clone(),
-                name: artifact.name.clone(),
-                path: text(&artifact.path),
-                sha256: artifact.sha256.clone(),
-            });
-        }
-        self.facts.borrow_mut().entry(of.step.clone()).or_default().artifacts = collected;
     }
 
     /// Where the steps of an attempt work.

@@ -1,21 +1,24 @@
-//! Follows a run without losing a word of its journal.
+//! Follows a run without losing a word of its journal, nor an event of an attempt that is recorded.
 
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_attach::{Following, Next, Records, RunSource};
 use roboppi_journal::{JournalReader, RecordError, RunDir};
-use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunRecord, RunView};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, RunView};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::recorded::{Filling, Known, Told};
+
 /// The records of a run, from the very first.
 ///
-/// What happened before it came, and what it missed while its writer was slow, it reads from the journal in
-/// the run directory. Events of attempts are live only here; [`Item::CaughtUp`] says where they may have a
-/// hole. It must not live on a thread that runs an async runtime.
+/// What happened before it came, and what it missed while its writer was slow, it reads from the journal and the event
+/// files in the run directory. Of attempts only output and partial text is live alone; [`Item::CaughtUp`] says where that
+/// may have a hole. It must not live on a thread that runs an async runtime.
 pub(super) struct Follower {
     source: Arc<dyn RunSource>,
     runtime: Runtime,
@@ -23,7 +26,13 @@ pub(super) struct Follower {
     /// Number of the last journal record that was handed out.
     seq: u64,
     journal: Option<JournalReader>,
-    /// What was taken in and not handed out yet.
+    /// What was handed out of the attempts under way.
+    attempts: HashMap<AttemptRef, Told>,
+    /// What is being read of the event file of an attempt.
+    filling: Option<Filling>,
+    /// Attempts under way whose event files are still to be read, before all is caught up.
+    behind: Option<VecDeque<AttemptRef>>,
+    /// What was taken in and not handed out yet. It comes behind what is being read.
     waiting: Option<Item>,
     stop: Stop,
 }
@@ -67,8 +76,10 @@ pub(super) enum Item {
     Journal(JournalRecord),
     /// A live event of an attempt.
     Attempt(AttemptRef, AttemptRecord),
-    /// The journal was read up to where live records begin. Events of attempts before this point were
-    /// missed; the view knows them.
+    /// An event of an attempt that was not seen live, from its event file; or a gap, when that does not have it.
+    Recorded(AttemptRef, AttemptRecord),
+    /// Everything recorded was read up to where live records begin. Output and partial text before this point may have been
+    /// missed.
     CaughtUp(Box<RunView>),
     /// Nothing more will come.
     Ended,
@@ -82,7 +93,18 @@ impl Follower {
     pub(super) fn new(source: Arc<dyn RunSource>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let state = State::CatchingUp(Box::new(source.follow()));
-        Ok(Self { source, runtime, state, seq: 0, journal: None, waiting: None, stop: Stop::default() })
+        Ok(Self {
+            source,
+            runtime,
+            state,
+            seq: 0,
+            journal: None,
+            attempts: HashMap::new(),
+            filling: None,
+            behind: None,
+            waiting: None,
+            stop: Stop::default(),
+        })
     }
 
     /// One that begins with what is known now and leaves out how it came to that.
@@ -93,6 +115,9 @@ impl Follower {
         let mut follower = Self::new(source)?;
         if let State::CatchingUp(following) = &follower.state {
             follower.seq = following.view.position.journal_seq;
+            for attempt in following.view.steps.iter().flat_map(|step| &step.attempts) {
+                follower.attempts.insert(attempt.of.clone(), Told::all_of(&attempt.activity));
+            }
         }
         follower.stop = stop;
         Ok(follower)
@@ -109,7 +134,19 @@ impl Follower {
             return Some(Item::Stopped);
         }
         loop {
+            if let Some(filling) = &mut self.filling {
+                let told = self.attempts.entry(filling.of().clone()).or_default();
+                match filling.next(told) {
+                    Some(record) => return Some(Item::Recorded(filling.of().clone(), record)),
+                    None => self.filling = None,
+                }
+            }
             if let Some(item) = self.waiting.take() {
+                if let Item::Journal(JournalRecord { event: RunEvent::AttemptFinished { of, .. }, .. }) =
+                    &item
+                {
+                    self.attempts.remove(of);
+                }
                 return Some(item);
             }
             match &mut self.state {
@@ -159,6 +196,10 @@ impl Follower {
                     self.waiting = Some(Item::Journal(record.clone()));
                 }
                 RunRecord::Attempt(of, record) => {
+                    match self.attempts.get_mut(of) {
+                        Some(told) => told.take(record),
+                        None => self.attempts.entry(of.clone()).or_default().take(record),
+                    }
                     self.waiting = Some(Item::Attempt(of.clone(), record.clone()));
                 }
             },
@@ -175,14 +216,40 @@ impl Follower {
             && let Some(record) = self.read_journal(until)
         {
             self.seq = record.seq;
+            if let RunEvent::AttemptFinished { of, .. } = &record.event {
+                self.fill(of.clone());
+            }
             self.waiting = Some(Item::Journal(record));
             return;
         }
         self.seq = self.seq.max(until);
+        let State::CatchingUp(following) = &self.state else { return };
+        let attempts = &self.attempts;
+        let behind = self.behind.get_or_insert_with(|| {
+            let all = following.view.steps.iter().flat_map(|step| &step.attempts);
+            // Those that are over were read with the record of their end, unless that cannot be had.
+            let left = all.filter(|one| one.finished_at.is_none() || attempts.contains_key(&one.of));
+            left.map(|attempt| attempt.of.clone()).collect()
+        });
+        if let Some(of) = behind.pop_front() {
+            return self.fill(of);
+        }
+        self.behind = None;
         if let State::CatchingUp(following) = std::mem::replace(&mut self.state, State::Ended) {
             let Following { view, records } = *following;
             self.state = State::Live(records);
             self.waiting = Some(Item::CaughtUp(Box::new(view)));
+        }
+    }
+
+    /// Reads what the view knows of an attempt and was not handed out.
+    fn fill(&mut self, of: AttemptRef) {
+        let State::CatchingUp(following) = &self.state else { return };
+        let Some(attempt) = following.view.attempt(&of) else { return };
+        let known = Known::of(&attempt.activity);
+        let told = self.attempts.entry(of.clone()).or_default();
+        if told.lacks(known) {
+            self.filling = Some(Filling::begin(self.source.run_dir(), of, told, known));
         }
     }
 

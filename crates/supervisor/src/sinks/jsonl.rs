@@ -6,16 +6,17 @@
 //!   1, 2, 3 …, from `run_started` to `run_finished`, which is the last line of a run whose supervisor lived.
 //! * `{"v":1,"attempt":{"step":…,"iteration":…,"attempt":…},"seq":…,"ts":…,"event":{…}}`: an event of an
 //!   attempt, between its `attempt_started` and its `attempt_finished`. Among the recorded ones (tool calls,
-//!   usage, patches …) none is missing. Output and partial text are sent as they come and may be shed when
-//!   the reader is slow; the hole is said with a `gap` event, whose offsets tell which bytes of the
-//!   attempt's log in the run directory hold the rest. Holes of different cause may overlap.
+//!   usage, patches …) none is missing, unless the record itself could not keep it: then a `gap` event stands in
+//!   its place, whose `recorded` counts them, and counts made of the others are lower bounds. Output and partial
+//!   text are sent as they come and may be shed when the reader is slow; the hole is said with a `gap` event,
+//!   whose offsets tell which bytes of the attempt's log in the run directory hold the rest. Holes of different
+//!   cause may overlap.
 //!
 //! `ts` is UTC in milliseconds. Only when the journal itself cannot be read there is a third kind,
 //! `{"v":1,"missing":{"fromSeq":…,"toSeq":…}}` (half open), where records of it should be.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use roboppi_attach::RunSource;
@@ -42,7 +43,6 @@ pub fn run(source: Arc<dyn RunSource>, out: impl Write) -> io::Result<()> {
 
 struct JsonSink<W: Write> {
     follower: Follower,
-    run_dir: PathBuf,
     out: BufWriter<W>,
     /// Number of the last journal record written.
     seq: u64,
@@ -53,7 +53,6 @@ struct JsonSink<W: Write> {
 impl<W: Write> JsonSink<W> {
     fn new(source: Arc<dyn RunSource>, out: W) -> io::Result<Self> {
         Ok(Self {
-            run_dir: source.run_dir().to_owned(),
             follower: Follower::new(source)?,
             out: BufWriter::new(out),
             seq: 0,
@@ -86,6 +85,7 @@ impl<W: Write> JsonSink<W> {
                 return Ok(matches!(record.event, RunEvent::RunFinished { .. }));
             }
             Item::Attempt(of, record) => self.attempt(&of, &record)?,
+            Item::Recorded(of, record) => self.recorded(&of, &record)?,
             Item::CaughtUp(view) => self.caught_up(&view)?,
             Item::Ended | Item::Stopped => return Ok(true),
         }
@@ -132,13 +132,7 @@ impl<W: Write> JsonSink<W> {
             let over = attempt.finished_at.is_some();
             let told = self.attempts.entry(attempt.of.clone()).or_insert_with(|| Some(Told::default()));
             match (told, over) {
-                (Some(told), false) => {
-                    told.missed();
-                    let recorded = attempt.activity.last_seq;
-                    if recorded.is_some() {
-                        self.recorded(&attempt.of, recorded)?;
-                    }
-                }
+                (Some(told), false) => told.missed(),
                 (Some(_), true) => {
                     // Its end is among the records that could not be had.
                     let ended = attempt.finished_at.unwrap_or(attempt.status_at);
@@ -150,7 +144,7 @@ impl<W: Write> JsonSink<W> {
         Ok(())
     }
 
-    /// Nothing more comes from an attempt: what it did and was not told yet is in its files.
+    /// Nothing more comes from an attempt: what it wrote and was not told is in its log.
     fn finish_attempt(
         &mut self,
         of: &AttemptRef,
@@ -159,7 +153,6 @@ impl<W: Write> JsonSink<W> {
         ended: UtcMillis,
     ) -> io::Result<()> {
         self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
-        self.recorded(of, last_seq)?;
         let hole = match self.attempts.insert(of.clone(), None) {
             Some(Some(mut told)) => told.end(last_seq, log_bytes, ended),
             Some(None) | None => None,
@@ -170,18 +163,12 @@ impl<W: Write> JsonSink<W> {
         }
     }
 
-    /// Writes the recorded events of an attempt that were not told yet, up to `until`.
-    fn recorded(&mut self, of: &AttemptRef, until: Option<u64>) -> io::Result<()> {
-        let Some(Some(told)) = self.attempts.get_mut(of) else { return Ok(()) };
-        if until.is_some_and(|until| told.knows(until)) {
-            return Ok(());
-        }
-        let mut told = std::mem::take(told);
-        let result = told.read_recorded(&self.run_dir, of, until, |record| {
-            writeln_to(&mut self.out, &attempt_line(of, record)?)
-        });
-        self.attempts.insert(of.clone(), Some(told));
-        result
+    /// Writes a recorded event that was not seen live.
+    fn recorded(&mut self, of: &AttemptRef, record: &AttemptRecord) -> io::Result<()> {
+        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
+        let Some(told) = told else { return Ok(()) };
+        told.recorded(record);
+        self.write(&attempt_line(of, record)?)
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {

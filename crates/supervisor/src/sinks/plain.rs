@@ -189,8 +189,7 @@ impl<W: Write> PlainSink<W> {
                     match self.follower.wait(self.patience()) {
                         Some(item) => item,
                         None => {
-                            self.printer.heartbeat(clock::now(), &mut self.logs);
-                            self.out.wrote_at = Instant::now();
+                            self.nothing_came();
                             continue;
                         }
                     }
@@ -213,6 +212,7 @@ impl<W: Write> PlainSink<W> {
                     }
                     self.printer.record(&RunRecord::Attempt(of, record));
                 }
+                Item::Recorded(of, record) => self.printer.record(&RunRecord::Attempt(of, record)),
                 Item::CaughtUp(view) => self.caught_up(*view)?,
                 Item::Ended => break,
                 Item::Stopped => return self.write().map(|()| Left::Stopped),
@@ -231,10 +231,30 @@ impl<W: Write> PlainSink<W> {
         self.write()
     }
 
-    /// Time until the next heartbeat.
+    /// Time until the next heartbeat, or until an unfinished line is shown.
     fn patience(&self) -> Option<Duration> {
+        let unfinished = self.streams.values().flatten().filter_map(LogStream::due).min();
+        let unfinished = unfinished.map(|due| due.saturating_duration_since(Instant::now()));
+        self.until_heartbeat().into_iter().chain(unfinished).min()
+    }
+
+    fn until_heartbeat(&self) -> Option<Duration> {
         let heartbeat = self.settings.heartbeat;
         (!heartbeat.is_zero()).then(|| heartbeat.saturating_sub(self.out.wrote_at.elapsed()))
+    }
+
+    /// Shows lines that wait for their end for too long, or that the run is alive.
+    fn nothing_came(&mut self) {
+        let now = Instant::now();
+        for (of, stream) in &mut self.streams {
+            if let Some(line) = stream.as_mut().and_then(|stream| stream.take_due(now)) {
+                self.printer.output(of, &[line]);
+            }
+        }
+        if self.until_heartbeat().is_some_and(|left| left.is_zero()) {
+            self.printer.heartbeat(clock::now(), &mut self.logs);
+            self.out.wrote_at = now;
+        }
     }
 
     fn caught_up(&mut self, view: RunView) -> io::Result<()> {

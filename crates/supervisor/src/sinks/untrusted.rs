@@ -12,6 +12,8 @@
 
 use std::borrow::Cow;
 
+use roboppi_run::is_visible;
+
 /// One line of output: what it shows in the end, when carriage returns overwrote parts of it.
 #[must_use]
 pub fn line(bytes: &[u8], colour: bool) -> String {
@@ -42,14 +44,16 @@ pub fn json(line: &str) -> Cow<'_, str> {
         '\u{2028}' | '\u{2029}' => true,
         // Between strings.
         '\n' => false,
-        char => is_hidden(*char),
+        char => !is_visible(*char),
     };
     let Some((first, _)) = line.char_indices().find(acts) else { return Cow::Borrowed(line) };
     // Nothing outside of strings is such a character.
     let mut safe = line[..first].to_owned();
     for (at, char) in line[first..].char_indices() {
         if acts(&(first + at, char)) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(char)));
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             safe.push(char);
         }
@@ -87,8 +91,9 @@ fn clean(text: &str, colour: bool) -> String {
             '\u{9b}' => len += control_len(&rest[len..]),
             '\t' => clean.push(char),
             '\n' | '\r' | '\u{2028}' | '\u{2029}' => clean.push(' '),
-            char if is_hidden(char) => {}
-            char => clean.push(char),
+            // What is not seen makes a line say what is not in it.
+            char if is_visible(char) => clean.push(char),
+            _ => {}
         }
         rest = &rest[len..];
     }
@@ -96,11 +101,6 @@ fn clean(text: &str, colour: bool) -> String {
         clean.push_str("\x1b[0m");
     }
     without_commands(clean)
-}
-
-/// Control characters, and those that reorder others, which make a line say what is not in it.
-fn is_hidden(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An escape sequence at the beginning of a text.
@@ -239,7 +239,10 @@ mod tests {
             let given = serde_json::to_string(text).unwrap();
             let safe = json(&given);
             assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
-            assert!(!safe.contains("##") && !safe.chars().any(is_hidden), "{safe}");
+            assert!(
+                !safe.contains("##") && !safe.chars().any(|char| char != '\n' && !is_visible(char)),
+                "{safe}"
+            );
             assert_eq!(json(&format!("{{\n{given}\n}}")), format!("{{\n{safe}\n}}"));
         }
         assert!(matches!(json("{\"a\":\"b # c\"}"), Cow::Borrowed(_)));

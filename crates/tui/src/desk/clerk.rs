@@ -43,6 +43,8 @@ pub(super) struct Clerk {
 pub(super) struct Open {
     of: AttemptRef,
     pub(super) log: LogReader,
+    /// Its reader knows how long it is to be.
+    has_ended: bool,
     matches: Option<(Choice, Matches)>,
     /// Columns of over-long lines, by their offset and length.
     pub(super) measured: HashMap<(u64, usize), usize>,
@@ -115,9 +117,19 @@ impl Clerk {
             self.seek = None;
             let mut log = self.source.log(&request.of)?;
             log.set_line_cap(SHORT);
-            self.open = Some(Open { of: request.of.clone(), log, matches: None, measured: HashMap::new() });
+            self.open = Some(Open {
+                of: request.of.clone(),
+                log,
+                has_ended: false,
+                matches: None,
+                measured: HashMap::new(),
+            });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
+        if let Some(files) = request.ended.filter(|_| !open.has_ended) {
+            open.has_ended = true;
+            open.log.expect(files.log_bytes, files.closed)?;
+        }
         let grown = open.log.refresh()?;
         open.choose(request);
         if let Some((_, matches)) = &mut open.matches {
@@ -207,6 +219,9 @@ impl Clerk {
         let Some(mut sheet) = self.sheet(request) else { return Ok(()) };
         let mut window = sheet.window()?;
         window.matches = count;
+        if let Some(open) = &mut self.open {
+            window.damage = open.log.damage()?.first().map(ToString::to_string);
+        }
         self.answer(window, replies);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ratatui::style::Style;
 use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_journal::AttemptFiles;
 use roboppi_run::AttemptRef;
 
 use super::find::Query;
@@ -35,6 +36,8 @@ pub(crate) enum Anchor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogRequest {
     pub(crate) of: AttemptRef,
+    /// What the journal says of its files, once the attempt has ended.
+    pub(crate) ended: Option<AttemptFiles>,
     pub(crate) anchor: Anchor,
     /// Changes whenever the anchor was set anew, so that an answer can be told from an outdated one.
     pub(crate) epoch: u64,
@@ -135,6 +138,8 @@ pub(crate) struct LogWindow {
     pub(crate) matches: Option<MatchCount>,
     /// Why it could not be read.
     pub(crate) error: Option<String>,
+    /// What is wrong with the log, as far as that was seen.
+    pub(crate) damage: Option<String>,
 }
 
 /// How a search stands.

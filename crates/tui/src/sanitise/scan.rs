@@ -2,6 +2,7 @@
 
 use std::str::Chars;
 
+use roboppi_run::is_visible;
 use unicode_width::UnicodeWidthChar;
 
 use super::sgr::Params;
@@ -143,7 +144,7 @@ impl Iterator for Scanner<'_> {
                 '\t' => Some(Token::Tab),
                 '\r' => Some(Token::CarriageReturn),
                 '\x08' => Some(Token::Backspace),
-                char if !is_drawable(char) => None,
+                char if !is_visible(char) => None,
                 char if char.width() == Some(0) => {
                     self.marks = self.marks.saturating_add(1);
                     (self.marks <= MARKS).then_some(Token::Char(char))
@@ -158,23 +159,4 @@ impl Iterator for Scanner<'_> {
             }
         }
     }
-}
-
-/// Whether a character may be drawn. Controls may not, nor may what reorders text (bidirectional controls),
-/// hides in it (zero-width characters, tags) or breaks lines. Joiners and variation selectors stay: scripts
-/// and emoji need them.
-pub(super) fn is_drawable(char: char) -> bool {
-    !matches!(char,
-        '\0'..='\x1f'
-        | '\x7f'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'
-        | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
 }

@@ -67,7 +67,7 @@ fn a_run_that_is_ended_by_something_else_is_a_stage_further() {
     let mut model = ending().model(80, 24);
     assert_eq!(press(&mut model, "C-c"), wish(Wish::CancelRun { force: true }));
     let mut run = ending();
-    run.journal(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true });
+    run.journal(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true, signal: None });
     let mut model = run.model(80, 24);
     assert_eq!(press(&mut model, "C-c"), [Action::Wish(Wish::LeaveNow), Action::Leave]);
 }

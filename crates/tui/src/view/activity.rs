@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_ipc::{ChangeKind, PlanStatus};
-use roboppi_run::{Act, Activity, ActivityItem, AttemptView, ToolUse, spent_words, tokens, tool_words};
+use roboppi_run::{
+    Act, Activity, ActivityItem, AttemptView, ToolUse, missing_words, spent_words, tokens, tool_words,
+};
 use serde_json::Value;
 
 use super::{Extent, page, put};
@@ -88,7 +90,7 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
             failed => format!(" ({failed} failed)"),
         };
         let noun = if activity.tool_calls == 1 { "call" } else { "calls" };
-        facts.push(format!("{} {noun}{failed}", tokens(activity.tool_calls)));
+        facts.push(format!("{} {noun}{failed}", activity.counted(tokens(activity.tool_calls))));
     }
     if !facts.is_empty() {
         let facts = sanitise::text(&facts.join(" · "));
@@ -111,7 +113,7 @@ fn place(model: &Model, activity: &Activity) -> Option<String> {
     if earlier.wanted().is_some() {
         return Some("Reading what came before …".to_owned());
     }
-    let total = activity.items_total;
+    let total = activity.counted(activity.items_total);
     if let Some(shown) = earlier.shown() {
         let (first, last) = (shown.items_given_up() + 1, shown.items_total);
         return Some(format!("{first}–{last} of {total} things · End shows the latest"));
@@ -132,6 +134,7 @@ fn plan(model: &Model, activity: &Activity, area: Rect, lines: &mut Vec<Line<'st
             PlanStatus::Completed => line("☑", &item.text, theme.faint()),
             PlanStatus::InProgress => line("▸", &item.text, theme.busy()),
             PlanStatus::Pending => line("☐", &item.text, Style::new()),
+            PlanStatus::Unknown(word) => line("◇", &format!("{} ({word})", item.text), theme.note()),
         }));
         return;
     }
@@ -140,15 +143,11 @@ fn plan(model: &Model, activity: &Activity, area: Rect, lines: &mut Vec<Line<'st
     lines.push(line("▸", &format!("{done} of {all} steps done{now}"), theme.busy()));
 }
 
-/// What is being said right now, or what is missing at the end.
+/// What is being said right now.
 fn partial(model: &Model, attempt: &AttemptView, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if model.activity.earlier.shown().is_some() {
         return lines;
-    }
-    if let Some(missing @ 1..) = model.activity.missing(&attempt.of) {
-        let words = format!("… {missing} more events are not in the record, which was full");
-        lines.push(Line::styled(text::fit(&words, columns.into()), model.theme.busy()));
     }
     for part in model.activity.partial(&attempt.of) {
         let style = if part.is_thought { model.theme.faint() } else { Style::new() };
@@ -190,6 +189,7 @@ pub(crate) fn item(
                 Some(ChangeKind::Created) => ("+", "created"),
                 Some(ChangeKind::Deleted) => ("-", "deleted"),
                 Some(ChangeKind::Modified) | None => ("~", "changed"),
+                Some(ChangeKind::Unknown(ref word)) => ("◇", word.as_str()),
             };
             let head = format!("{sign} {action} {}", sanitise::text(&change.path));
             let mut lines = vec![Line::styled(text::fit(&head, inner), model.theme.note())];
@@ -208,6 +208,10 @@ pub(crate) fn item(
                 format!(", went on after {}", text::duration(over.0.saturating_sub(item.ts.0)))
             });
             let words = format!("◷ waited: {}{times}{over}", sanitise::text(&wait.waiting.why));
+            vec![Line::styled(text::fit(&words, inner), model.theme.busy())]
+        }
+        Act::Missing { events, at_least } => {
+            let words = format!("… {}", missing_words(*events, *at_least));
             vec![Line::styled(text::fit(&words, inner), model.theme.busy())]
         }
         Act::Unknown { raw } => {

@@ -241,10 +241,24 @@ fn what_the_record_does_not_have_is_said_where_it_is_missing() {
     press(&mut model, "Space");
     prepare(&mut model);
     assert!(screen(&model).contains("4.8 KiB in all, the rest is not in the record"), "{}", screen(&model));
-    assert_eq!(wanted_of_record(&model), Some(Wanted::Missing(of("fix", 1), of("fix", 1).base())));
-    update(&mut model, Message::Missing(of("fix", 1), 12));
-    assert!(screen(&model).contains("12 more events are not in the record"));
     assert_eq!(wanted_of_record(&model), None);
+}
+
+#[test]
+fn events_that_are_missing_are_said_in_their_place_and_counts_are_lower_bounds() {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::ClaudeCode;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 4711);
+    run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "first"}), None));
+    run.event(&of("fix", 1), returned("t1", true, ""));
+    let gap =
+        roboppi_ipc::Gap { from_seq: 1_000, to_seq: 1_012, events: 12, recorded: 12, ..Default::default() };
+    run.event(&of("fix", 1), WorkerEvent::Gap(gap));
+    let shown = screen(&run.model(80, 24));
+    for words in ["at least 1 call", "… 12 events are not in the record"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
 }
 
 #[test]

@@ -118,7 +118,10 @@ fn summary(model: &Model, attempt: &AttemptView, diffs: &Diffs<'_>, columns: usi
         text::count(diffs.files.len(), "file")
     );
     if attempt.activity.patches_total > changes as u64 {
-        words = format!("the latest {words}; {} in all", attempt.activity.patches_total);
+        let all = attempt.activity.counted(attempt.activity.patches_total);
+        words = format!("the latest {words}; {all} in all");
+    } else if attempt.activity.counts_are_lower_bounds() {
+        words = format!("at least {words}");
     }
     Line::styled(text::fit(&words, columns), model.theme.strong())
 }

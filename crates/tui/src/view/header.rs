@@ -4,9 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_attach::Position;
-use roboppi_run::{
-    AttemptStatus, AttemptView, RunMode, RunOutcome, RunStatus, StepCounts, StepState, StepView,
-};
+use roboppi_run::{AttemptStatus, AttemptView, RunOutcome, RunStatus, StepCounts, StepState, StepView};
 
 use super::{put, wording};
 use crate::layout::Areas;
@@ -41,11 +39,7 @@ fn title(model: &Model, columns: usize) -> Line<'static> {
         facts.push((text::running_duration(elapsed), Style::new()));
     }
     if let Some(head) = &model.view.head {
-        let mode = match head.mode {
-            RunMode::Supervised => "supervised",
-            RunMode::Direct => "direct",
-        };
-        facts.push((mode.to_owned(), theme.faint()));
+        facts.push((head.mode.to_string(), theme.faint()));
     }
     // The name gives way before state and clock do, but not to nothing.
     let state_and_clock: usize = facts.iter().take(2).map(|(text, _)| text::width(text) + 3).sum();
@@ -103,10 +97,12 @@ fn state(model: &Model) -> (String, Style) {
                 RunOutcome::Failed => "✗",
                 RunOutcome::Cancelled | RunOutcome::TimedOut => "■",
                 RunOutcome::Lost => "?",
+                RunOutcome::Unknown(_) => "◇",
             };
-            (format!("{icon} {}", outcome_word(*outcome)), theme.outcome(*outcome))
+            (format!("{icon} {}", outcome_word(outcome)), theme.outcome(*outcome))
         }
         _ if model.ended => ("? unknown".to_owned(), theme.bad()),
+        _ if model.settings.elsewhere => ("? elsewhere".to_owned(), theme.faint()),
         RunStatus::Unknown => (format!("{} starting", theme::spinner(model.frame)), theme.busy()),
         RunStatus::Running => (format!("{} running", theme::spinner(model.frame)), theme.busy()),
         RunStatus::Ending { force, .. } => {
@@ -116,7 +112,7 @@ fn state(model: &Model) -> (String, Style) {
     }
 }
 
-const fn outcome_word(outcome: RunOutcome) -> &'static str {
+const fn outcome_word(outcome: &RunOutcome) -> &str {
     match outcome {
         RunOutcome::TimedOut => "timed out",
         other => other.name(),
@@ -140,6 +136,7 @@ fn tally(counts: StepCounts, all: usize) -> Vec<(String, Styler)> {
     add("⊘", counts.skipped, theme::Theme::faint);
     add("●", counts.active, theme::Theme::busy);
     add("○", counts.waiting, theme::Theme::faint);
+    add("◇", counts.unknown, theme::Theme::note);
     tally
 }
 
@@ -226,9 +223,9 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
             model.theme.bad(),
             columns,
         )),
-        RunStatus::Ending { reason, force } => {
+        RunStatus::Ending { reason, force, signal } => {
             let word = if *force { "killing" } else { "ending" };
-            let start = format!("{word} ({})", reason.name());
+            let start = format!("{word} ({})", signal.as_deref().unwrap_or(reason.name()));
             let hint = next_interrupt(model, columns);
             let room = columns.saturating_sub(text::width(hint));
             let words = [awaited(model), awaited_in_short(model)].map(|who| format!("{start}: {who}"));
@@ -301,7 +298,7 @@ fn awaited_in_short(model: &Model) -> String {
 
 /// `failed: step test: exit 1`.
 fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Option<&str>) -> String {
-    let word = outcome_word(outcome);
+    let word = outcome_word(&outcome);
     let detail = detail.map(sanitise::text).filter(|detail| !detail.is_empty());
     if outcome == RunOutcome::Succeeded {
         let took = text::duration(duration_ms);

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_ipc::OutputStream;
-use roboppi_run::AttemptView;
+use roboppi_journal::UNKNOWN_LOSS;
+use roboppi_run::{AttemptView, missing_words};
 
 use super::{put, wording};
 use crate::layout::{log_parts, log_text};
@@ -96,7 +97,11 @@ fn draw_line(model: &Model, line: &LogRow, row: Rect, buffer: &mut Buffer) {
     let mut spans: Vec<_> =
         line.runs.iter().map(|(text, style)| Span::styled(text.clone(), base.patch(*style))).collect();
     if line.lost > 0 {
-        let words = format!(" [{} not in the record]", text::bytes(line.lost));
+        let words = match line.lost {
+            UNKNOWN_LOSS if line.runs.is_empty() => format!("[{}]", missing_words(line.lost, true)),
+            UNKNOWN_LOSS => " [output before this line is missing]".to_owned(),
+            lost => format!(" [{} not in the record]", text::bytes(lost)),
+        };
         spans.push(Span::styled(words, model.theme.busy()));
     }
     put(buffer, row, &Line::from(spans));
@@ -158,7 +163,10 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
     let room = columns.saturating_sub(text::width(&words));
     let mut spans = vec![Span::styled(words, model.theme.note())];
     const LABEL: &str = " · log: ";
-    if room > LABEL.len() + 8 {
+    if let Some(damage) = &window.damage {
+        let told = text::fit(&format!(" · damaged: {}", sanitise::text(damage)), room);
+        spans.push(Span::styled(told, model.theme.bad()));
+    } else if room > LABEL.len() + 8 {
         let path = text::fit_end(&sanitise::text(&model.log_path(attempt)), room - LABEL.len() + 1);
         spans.push(Span::styled(format!("{LABEL}{path}"), model.theme.faint()));
     }

@@ -107,10 +107,10 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
         page.fact("Tokens", &super::result::usage(usage));
     }
     if activity.tool_calls > 0 {
-        page.fact("Tool calls", &activity.tool_calls.to_string());
+        page.fact("Tool calls", &activity.counted(activity.tool_calls));
     }
     if activity.patches_total > 0 {
-        page.fact("Changes", &activity.patches_total.to_string());
+        page.fact("Changes", &activity.counted(activity.patches_total));
     }
     let path = model.log_path(attempt);
     page.fact("Log", &format!("{} in {path}", text::bytes(attempt.log_bytes())));
@@ -149,9 +149,10 @@ fn run_facts(model: &Model, page: &mut Page) {
     page.fact_if("Artifacts", Some(&head.context_dir).filter(|_| head.has_file()).map(String::as_str));
     page.fact("Started", &text::date(head.started_at, &model.zone));
     page.fact("Time limit", &text::duration(head.timeout_ms));
-    let mode = match head.mode {
+    let mode = match &head.mode {
         RunMode::Supervised => "supervised: a core process starts the workers",
         RunMode::Direct => "direct: this process starts the workers",
+        RunMode::Unknown(word) => word.as_str(),
     };
     page.fact("Mode", mode);
     page.fact("At a time", &text::count(head.concurrency as usize, "step"));

@@ -1,7 +1,7 @@
 //! How the attempt ended.
 
 use ratatui::text::Line;
-use roboppi_ipc::{Usage, WorkerResult, WorkerStatus};
+use roboppi_ipc::{Usage, WorkerResult, WorkerStatus, signal_name};
 use roboppi_run::AttemptStatus;
 
 use super::page::Page;
@@ -36,11 +36,12 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
 
 fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) {
     let (status, style) = match result.status {
-        WorkerStatus::Succeeded => ("✓ succeeded", model.theme.good()),
-        WorkerStatus::Failed => ("✗ failed", model.theme.bad()),
-        WorkerStatus::Cancelled => ("■ cancelled", model.theme.bad()),
+        WorkerStatus::Succeeded => ("✓ succeeded".to_owned(), model.theme.good()),
+        WorkerStatus::Failed => ("✗ failed".to_owned(), model.theme.bad()),
+        WorkerStatus::Cancelled => ("■ cancelled".to_owned(), model.theme.bad()),
+        WorkerStatus::Unknown(word) => (format!("◇ {word}"), model.theme.bad()),
     };
-    page.styled_fact("Status", status, style);
+    page.styled_fact("Status", &status, style);
     if let Some(code) = result.exit_code {
         page.fact("Exit code", &code.to_string());
     }
@@ -48,7 +49,8 @@ fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) 
     if let Some(details) = details {
         if let Some(signal) = details.signal {
             let killed = if details.killed { " (it had to be killed)" } else { "" };
-            page.fact("Signal", &format!("{signal}{killed}"));
+            let name = signal_name(signal).map_or_else(|| signal.to_string(), str::to_owned);
+            page.fact("Signal", &format!("{name}{killed}"));
         } else if details.killed {
             page.fact("Signal", "it had to be killed");
         }

@@ -20,7 +20,8 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         let activity = &attempt.activity;
         page.fact("Time", &text::duration(model.attempt_ms(attempt)));
         if activity.tool_calls > 0 {
-            page.fact("Calls", &format!("{}, {} failed", activity.tool_calls, activity.tool_failures));
+            let calls = activity.counted(activity.tool_calls);
+            page.fact("Calls", &format!("{calls}, {} failed", activity.tool_failures));
         }
         page.fact_if("Model", activity.session.as_ref().and_then(|session| session.model.as_deref()));
         page.fact_if("Session", activity.session.as_ref().map(|session| session.id.as_str()));

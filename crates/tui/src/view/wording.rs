@@ -26,6 +26,7 @@ pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
         AttemptStatus::Phase(AttemptPhase::Draining { limit_ms }) => {
             format!("ended, something holds its output open, {}", left(*limit_ms))
         }
+        AttemptStatus::Phase(AttemptPhase::Unknown(other)) => other.tag.to_string(),
         AttemptStatus::Finished { result, .. } => ending(result),
     }
 }
@@ -47,29 +48,35 @@ pub(super) fn ending_in_short(model: &Model, attempt: &AttemptView) -> String {
             format!("drain {}", left(model, attempt, *limit_ms))
         }
         AttemptStatus::Started
-        | AttemptStatus::Phase(AttemptPhase::WaitingPermit { .. } | AttemptPhase::Running { .. })
+        | AttemptStatus::Phase(
+            AttemptPhase::WaitingPermit { .. } | AttemptPhase::Running { .. } | AttemptPhase::Unknown(_),
+        )
         | AttemptStatus::Finished { .. } => String::new(),
     }
 }
 
-/// How an attempt ended: `succeeded`, `exit 1`, `signal 9 (killed)`, `cancelled (timeout)`.
+/// How an attempt ended: `succeeded`, `failed: exit 1`, `cancelled: timeout, killed by SIGKILL`.
 pub(super) fn ending(result: &WorkerResult) -> String {
     let details = result.details.as_deref();
     if result.status == WorkerStatus::Succeeded {
         return "succeeded".to_owned();
     }
-    let mut words = if result.status == WorkerStatus::Cancelled { "cancelled" } else { "failed" }.to_owned();
+    let mut words = match result.status {
+        WorkerStatus::Unknown(word) => word.to_string(),
+        WorkerStatus::Cancelled => "cancelled".to_owned(),
+        WorkerStatus::Succeeded | WorkerStatus::Failed => "failed".to_owned(),
+    };
     let mut why = Vec::new();
     if let Some(reason) = details.and_then(|details| details.cancel_reason) {
         why.push(reason.name().to_owned());
     }
-    if let Some(signal) = details.and_then(|details| details.signal) {
-        why.push(format!("signal {signal}"));
-    } else if let Some(code) = result.exit_code {
-        why.push(format!("exit {code}"));
-    }
-    if details.is_some_and(|details| details.killed) {
-        why.push("killed".to_owned());
+    let signal = details.and_then(|details| details.signal);
+    why.extend(match (signal, result.exit_code) {
+        (None, Some(code)) => Some(format!("exit {code}")),
+        _ => result.exit_words(),
+    });
+    if details.is_some_and(|details| details.killed && details.signal.is_none()) {
+        why.push("had to be killed".to_owned());
     }
     if !why.is_empty() {
         words.push_str(": ");
@@ -110,10 +117,12 @@ pub(super) fn attempt_icon(model: &Model, attempt: &AttemptView) -> Span<'static
         AttemptStatus::Phase(
             AttemptPhase::Terminating { .. } | AttemptPhase::Killing { .. } | AttemptPhase::Draining { .. },
         ) => StepState::Ending,
+        AttemptStatus::Phase(AttemptPhase::Unknown(other)) => StepState::Unknown(other.tag),
         AttemptStatus::Finished { result, .. } => match result.status {
             WorkerStatus::Succeeded => StepState::Succeeded,
             WorkerStatus::Failed => StepState::Failed,
             WorkerStatus::Cancelled => StepState::Cancelled,
+            WorkerStatus::Unknown(word) => StepState::Unknown(word),
         },
     };
     Span::styled(theme::icon(state, model.frame), model.theme.state(state))
@@ -147,6 +156,7 @@ pub(super) fn report(event: &CoreEvent) -> String {
                 roboppi_ipc::EndingPhase::Terminating => "TERM sent",
                 roboppi_ipc::EndingPhase::Killing => "KILL sent",
                 roboppi_ipc::EndingPhase::Draining => "ended, its output is still open",
+                roboppi_ipc::EndingPhase::Unknown(word) => word.as_str(),
             };
             format!("worker of job {}: {phase}", of(job_id))
         }

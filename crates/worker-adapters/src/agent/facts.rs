@@ -12,10 +12,6 @@ use super::end::{Ending, judge, was_ended};
 use super::{AgentError, Calls, EndSaid, UsageTotals};
 use crate::{SessionEffect, WorkerEnd, stderr_observation, verdict};
 
-/// Bytes of an answer that a result carries. The record has all of it.
-const LONGEST_ANSWER: usize = 1024 * 1024;
-/// Bytes of a line nobody understands that an event carries. The log has all of it.
-const LONGEST_UNKNOWN: usize = 16 * 1024;
 /// Lines nobody understands that become events. More are counted.
 const MOST_UNKNOWN: u64 = 100;
 /// Files, denials and notes a result names.
@@ -114,7 +110,7 @@ impl Agent<'_> {
 
     /// What the result's answer is, when it is not the last text.
     pub fn answer(&mut self, text: &str) {
-        self.facts.answer = Some(shortened(text, LONGEST_ANSWER));
+        self.facts.answer = Some(text.to_owned());
     }
 
     /// A tool call begins. One that was told already is not told again.
@@ -206,7 +202,7 @@ impl Agent<'_> {
     pub fn unknown(&mut self, line: &str) {
         self.facts.unknown += 1;
         if self.facts.unknown <= MOST_UNKNOWN {
-            self.event(WorkerEvent::Unknown { raw: shortened(line, LONGEST_UNKNOWN) });
+            self.event(WorkerEvent::Unknown { raw: line.to_owned() });
         }
     }
 
@@ -296,13 +292,4 @@ fn add_once(list: &mut Vec<String>, text: String) {
     if list.len() < MOST_NAMED && !list.contains(&text) {
         list.push(text);
     }
-}
-
-/// The beginning of a text, and how much is not there.
-fn shortened(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let kept = &text[..text.floor_char_boundary(limit)];
-    format!("{kept}\n[{} more bytes are in the log]", text.len() - kept.len())
 }

@@ -99,6 +99,8 @@ fn tools(capabilities: &[Capability]) -> (String, &'static str) {
             ],
             Capability::RunCommands => &["Bash"],
             Capability::Mailbox | Capability::Tasks => &["Bash(roboppi agents:*)"],
+            // What is not known allows nothing.
+            Capability::Unknown(_) => &[],
         };
         for tool in tools {
             if !allowed.contains(tool) {

@@ -4,9 +4,6 @@ use roboppi_ipc::Progress;
 
 use super::PROGRESS_PREFIX;
 
-/// Longest message kept, in bytes. A progress line is a short text for a status line.
-const MESSAGE_LIMIT: usize = 4096;
-
 /// Reads `::progress [percent=NUMBER] [phase=WORD]::MESSAGE`. Anything else is not a progress line.
 ///
 /// `percent` is cut to 0..=100; one that is not a number is left out. Unknown keys are left out too.
@@ -18,7 +15,7 @@ pub fn parse_progress(line: &[u8]) -> Option<Progress> {
     if !(keys.is_empty() || keys.starts_with(' ')) {
         return None;
     }
-    let mut progress = Progress { message: shortened(message.trim()), ..Progress::default() };
+    let mut progress = Progress { message: message.trim().to_owned(), ..Progress::default() };
     for pair in keys.split_ascii_whitespace() {
         match pair.split_once('=') {
             Some(("percent", value)) => progress.percent = percent(value),
@@ -32,14 +29,6 @@ pub fn parse_progress(line: &[u8]) -> Option<Progress> {
 fn percent(text: &str) -> Option<f64> {
     let value: f64 = text.trim_end_matches('%').parse().ok()?;
     value.is_finite().then(|| value.clamp(0.0, 100.0))
-}
-
-fn shortened(text: &str) -> String {
-    let mut end = text.len().min(MESSAGE_LIMIT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
 }
 
 #[cfg(test)]
@@ -83,12 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_short_and_text() {
-        let mut line = b"::progress::\xff".to_vec();
-        line.extend("é".repeat(4000).bytes());
-        let message = parse_progress(&line).unwrap().message;
-        assert!(message.starts_with('\u{fffd}'));
-        assert!(message.len() <= MESSAGE_LIMIT);
+    fn a_message_is_text() {
+        assert_eq!(parse_progress(b"::progress::\xff!").unwrap().message, "\u{fffd}!");
     }
 
     proptest! {
@@ -96,7 +81,6 @@ mod tests {
         fn any_line_is_harmless(start in "(::progress|::progress percent=|::progress ::)?", rest in any::<Vec<u8>>()) {
             let line = [start.as_bytes(), &rest].concat();
             if let Some(progress) = parse_progress(&line) {
-                prop_assert!(progress.message.len() <= MESSAGE_LIMIT);
                 prop_assert!(progress.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
             }
         }

@@ -4,6 +4,23 @@ use crate::diagnostic::{Sink, Span, nearest, quote};
 use crate::keys::{KEYS, KeyDoc, KeyStatus, Section};
 use crate::source::{Entry, Node, Value};
 
+/// What a key of another workflow language is called here. No spelling is near enough to find it.
+fn elsewhere_called(section: Section, key: &str) -> Option<&'static str> {
+    let own = match key {
+        "run" | "script" | "cmd" | "command" | "commands" | "prompt" => "instructions",
+        "retries" | "retry" | "max_retry" | "max_attempts" => "max_retries",
+        "timeout-minutes" | "timeout_minutes" | "timeout_ms" | "timeout_s" => "timeout",
+        "needs" | "after" | "requires" => "depends_on",
+        "continue-on-error" | "allow_failure" => "continue_on_error",
+        "working-directory" | "cwd" | "dir" => "workspace",
+        "env" => "environment",
+        "max-parallel" | "parallel" | "jobs" => "concurrency",
+        "artifacts" => "outputs",
+        _ => return None,
+    };
+    section.key(own).map(|known| known.name)
+}
+
 /// The known entries of a map.
 pub(super) struct Fields<'n> {
     section: Section,
@@ -76,6 +93,9 @@ impl<'n> Fields<'n> {
         let names = self.section.keys().map(|key| key.name).filter(|name| !taken(name));
         if let Some(name) = nearest(key, names) {
             return Some(format!("did you mean `{name}`?"));
+        }
+        if let Some(own) = elsewhere_called(self.section, key) {
+            return Some(format!("did you mean `{own}`?"));
         }
         let elsewhere = KEYS.iter().find(|known| known.name == key)?;
         Some(match elsewhere.section {

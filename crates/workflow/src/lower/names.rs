@@ -15,7 +15,7 @@ const RESERVED_STEPS: &[&str] = &[
     "_agents",
 ];
 const RESERVED_ARTIFACTS: &[&str] =
-    &["_meta.json", "_resolved.json", "_convergence", "_stall", "_management"];
+    &["_meta.json", "_resolved.json", "_convergence", "_stall", "_management", ".collecting", ".placed"];
 /// What a directory entry may be long on every file system.
 const LONGEST: usize = 255;
 

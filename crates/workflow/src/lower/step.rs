@@ -12,7 +12,7 @@ use super::{Located, agent, names, value};
 use crate::definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step};
 use crate::diagnostic::{Sink, quote};
 use crate::keys::Section;
-use crate::source::{Entry, Value};
+use crate::source::Entry;
 
 /// A step as far as it could be read. What is missing was reported.
 pub(crate) struct DraftStep {
@@ -125,8 +125,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
         fields.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)
     };
     draft.worker = must("worker", sink).and_then(|at| worker(&at, sink));
-    draft.instructions =
-        must("instructions", sink).and_then(|at| value::text(&at, sink)).map(|text| text.value);
+    draft.instructions = must("instructions", sink).and_then(|at| instructions(&at, draft.worker, sink));
     draft.capabilities = must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default();
     draft.agent = agent::agent(&fields, draft.worker, sink);
     draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
@@ -150,16 +149,26 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
     draft
 }
 
+/// What the worker is to do. A NUL would cut a script short, so it is found here and not when the step starts.
+fn instructions(at: &Field<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> Option<String> {
+    let text = value::text(at, sink)?;
+    if worker == Some(WorkerKind::Custom) && text.value.contains('\0') {
+        let message = format!("{} holds a NUL, which no shell can read", quote(&at.path));
+        sink.error(text.span, message, Some("take it out".to_owned()));
+    }
+    Some(text.value)
+}
+
 fn worker(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<WorkerKind> {
-    let kinds = WorkerKind::ALL.map(|kind| (kind.name(), kind));
+    let kinds: Vec<_> = WorkerKind::NAMES.into_iter().zip(WorkerKind::ALL).collect();
     value::choice(at, &kinds, sink)
 }
 
 fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {
-    let known = Capability::ALL.map(|capability| (capability.name(), capability));
+    let known: Vec<_> = Capability::NAMES.into_iter().zip(Capability::ALL).collect();
     let items = value::list(at, "capabilities", sink);
     if items.as_ref().is_some_and(Vec::is_empty) {
-        let hint = format!("known ones are {}", known.map(|(name, _)| name).join(", "));
+        let hint = format!("known ones are {}", Capability::NAMES.join(", "));
         sink.error(at.place(), format!("{} must not be empty", quote(&at.path)), Some(hint));
     }
     let mut capabilities = Vec::new();
@@ -179,13 +188,11 @@ fn depends_on(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Located<StepId>> {
     items.into_iter().flatten().filter_map(|item| step_name(&item, sink)).collect()
 }
 
-/// The name of a step, as a reference to it. `2` is as good as `"2"`, because a key `2` is.
+/// The name of a step, as a reference to it: the text of the scalar, because that is what a key is. So `2.0` means
+/// the step `2.0` and not `2`.
 fn step_name(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<StepId>> {
-    if let Value::Number(number) = at.node.value
-        && number >= 0.0
-        && number.fract() == 0.0
-    {
-        return Some(Located { value: StepId::new(number.to_string()), span: at.place() });
+    if let Some(written) = &at.node.written {
+        return Some(Located { value: StepId::new(written.to_string()), span: at.place() });
     }
     value::text(at, sink).map(|name| Located { value: StepId::new(name.value), span: name.span })
 }

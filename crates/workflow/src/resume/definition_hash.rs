@@ -86,7 +86,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
     let AgentOptions { model, variant, max_steps, max_command_time: _, default_args, resume } = agent;
     let mut depends_on: Vec<_> = depends_on.iter().map(StepId::as_str).collect();
     depends_on.sort_unstable();
-    let mut capabilities: Vec<_> = capabilities.iter().map(|capability| capability.name()).collect();
+    let mut capabilities: Vec<_> = capabilities.iter().map(roboppi_ipc::Capability::name).collect();
     capabilities.sort_unstable();
     let inputs = inputs.iter().flat_map(|input| [input.from.as_str(), &input.artifact, input.target()]);
     let outputs = outputs

@@ -57,6 +57,9 @@ impl Why {
             Self::DidNotSucceed(state @ (StepState::Skipped | StepState::Cancelled | StepState::Lost)) => {
                 format!("it was {}", state.name())
             }
+            Self::DidNotSucceed(StepState::Unknown(state)) => {
+                format!("it was `{state}`, which is not known here")
+            }
             Self::DidNotSucceed(_) => "it was not over".to_owned(),
             Self::Asked => "it was asked for".to_owned(),
             Self::After(step) => format!("it depends on `{step}`"),

@@ -45,6 +45,10 @@ impl From<&WorkerResult> for AttemptEnd {
                 Self::Cancelled { reason: reason.unwrap_or(CancelReason::User), detail }
             }
             (WorkerStatus::Failed, _) => Self::Failed { class: result.error_class, detail },
+            (WorkerStatus::Unknown(status), _) => {
+                let detail = format!("its core says `{status}`, which this version does not know ({detail})");
+                Self::Failed { class: result.error_class, detail }
+            }
         }
     }
 }
@@ -57,14 +61,14 @@ fn detail(result: &WorkerResult) -> String {
         result.observations.iter().rev().filter_map(|observation| observation.summary.as_deref());
     let lines = error.into_iter().flat_map(str::lines).chain(last_lines.flat_map(|text| text.lines().rev()));
     let line = lines.filter(|line| *line != "[stderr]").map(one_line).find(|line| !line.is_empty());
-    let code = result.exit_code.map(|code| format!("exit code {code}"));
-    match (code, line) {
+    match (result.exit_words(), line) {
         (Some(code), Some(line)) => format!("{code}: {line}"),
         (Some(text), None) | (None, Some(text)) => text,
         (None, None) => match result.status {
             WorkerStatus::Succeeded => "succeeded".to_owned(),
             WorkerStatus::Failed => "failed without a reason".to_owned(),
             WorkerStatus::Cancelled => "cancelled".to_owned(),
+            WorkerStatus::Unknown(_) => "without a reason".to_owned(),
         },
     }
 }
@@ -106,6 +110,22 @@ mod tests {
                 AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), detail: detail() },
             ),
             (WorkerStatus::Failed, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
+            (
+                WorkerStatus::from_name("SHELVED"),
+                Some(CancelReason::from_name("quota")),
+                AttemptEnd::Failed {
+                    class: Some(ErrorClass::NonRetryable),
+                    detail: format!(
+                        "its core says `SHELVED`, which this version does not know ({})",
+                        detail()
+                    ),
+                },
+            ),
+            (
+                WorkerStatus::Cancelled,
+                Some(CancelReason::from_name("quota")),
+                AttemptEnd::Cancelled { reason: CancelReason::from_name("quota"), detail: detail() },
+            ),
             (WorkerStatus::Cancelled, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
             (WorkerStatus::Cancelled, Some(CancelReason::Lost), AttemptEnd::Lost { detail: detail() }),
             (

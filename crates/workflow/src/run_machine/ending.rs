@@ -11,7 +11,8 @@ use super::{Phase, RunEffect, RunMachine};
 impl RunMachine {
     pub(super) fn cancel(&mut self, now: Mono, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
         if !self.begin_ending(now, reason, force, out) {
-            return;
+            // The end of the core, which is more severe, does not touch what is done without it.
+            return self.stop_collecting(reason, out);
         }
         for index in 0..self.steps.len() {
             self.ask(index, reason, force, out);
@@ -35,10 +36,16 @@ impl RunMachine {
     pub(super) fn cancel_step(&mut self, now: Mono, step: &StepId, force: bool, out: &mut Vec<RunEffect>) {
         let Some(index) = self.wished(step, out) else { return };
         match self.steps[index].life {
-            Life::Active { asked: Some(asked), .. } if asked.force || !force => {
+            Life::Active { asked: Some(asked), .. } | Life::Collecting { asked: Some(asked), .. }
+                if asked.force || !force =>
+            {
                 refuse(format!("`{step}` is being ended already"), out);
             }
             Life::Active { .. } => {
+                grant(out);
+                self.ask(index, CancelReason::User, force, out);
+            }
+            Life::Collecting { .. } if self.steps[index].collects => {
                 grant(out);
                 self.ask(index, CancelReason::User, force, out);
             }
@@ -100,9 +107,34 @@ impl RunMachine {
         true
     }
 
+    /// Asks steps to stop that collect their outputs and were not asked before.
+    pub(super) fn stop_collecting(&mut self, reason: CancelReason, out: &mut Vec<RunEffect>) {
+        for index in 0..self.steps.len() {
+            if matches!(self.steps[index].life, Life::Collecting { asked: None, .. }) {
+                self.ask(index, reason, false, out);
+            }
+        }
+    }
+
+    /// The time of an attempt is over while its outputs are collected.
+    pub(super) fn collecting_overdue(&mut self, index: usize, epoch: u64, out: &mut Vec<RunEffect>) {
+        match &mut self.steps[index].life {
+            Life::Collecting { asked: None, deadline, overdue, .. } if *deadline == Some(epoch) => {
+                *overdue = true;
+            }
+            _ => return,
+        }
+        self.ask(index, CancelReason::Timeout, false, out);
+    }
+
     /// Asks an attempt under way to end, unless it was asked as hard before.
     fn ask(&mut self, index: usize, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
-        let Life::Active { shown, asked } = &mut self.steps[index].life else { return };
+        let collects = self.steps[index].collects;
+        let (shown, asked) = match &mut self.steps[index].life {
+            Life::Active { shown, asked } => (shown, asked),
+            Life::Collecting { shown, asked, .. } if collects => (shown, asked),
+            _ => return,
+        };
         let next = match *asked {
             None => Asked { reason, force },
             Some(earlier) => Asked { reason: reason.max(earlier.reason), force: force || earlier.force },

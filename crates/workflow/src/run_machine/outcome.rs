@@ -6,12 +6,13 @@ use roboppi_run::{RunOutcome, StepState};
 use super::step::Life;
 use super::{Phase, RunMachine};
 
-/// The exit code of a run. `signal` is the number of the signal that ended it, when it was one.
+/// The exit code of a run. `signal` is the number of the signal that ended it, when it was one. An outcome that is not known
+/// is not success.
 #[must_use]
 pub const fn exit_code(outcome: RunOutcome, signal: Option<u8>) -> u8 {
     match outcome {
         RunOutcome::Succeeded => 0,
-        RunOutcome::Failed => 1,
+        RunOutcome::Failed | RunOutcome::Unknown(_) => 1,
         RunOutcome::Lost => 3,
         RunOutcome::TimedOut => 124,
         RunOutcome::Cancelled => match signal {
@@ -55,6 +56,9 @@ impl RunMachine {
             Some(CancelReason::Parent | CancelReason::Lost) => {
                 let detail = "roboppi was told to end by a signal, or its terminal closed";
                 return (RunOutcome::Cancelled, Some(detail.to_owned()));
+            }
+            Some(CancelReason::Unknown(reason)) => {
+                return (RunOutcome::Cancelled, Some(format!("ended with the reason `{reason}`")));
             }
             None => {}
         }

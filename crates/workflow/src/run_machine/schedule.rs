@@ -5,7 +5,7 @@ use std::time::Duration;
 use roboppi_ipc::{CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, StepState};
 
-use super::step::{Life, Shown};
+use super::step::{Asked, Life, Shown};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
 use crate::definition::OnFailure;
 
@@ -98,6 +98,7 @@ impl RunMachine {
         let step = &mut self.steps[index];
         step.attempt += 1;
         step.started_at.get_or_insert(now);
+        step.attempt_began = now;
         step.life = Life::Active { shown: Shown::Starting, asked: None };
         let of = step.of();
         self.change(index, StepState::Starting, None, out);
@@ -105,13 +106,22 @@ impl RunMachine {
     }
 
     /// The worker of an attempt was seen to be further.
-    pub(super) fn attempt_shown(&mut self, of: &AttemptRef, state: StepState, out: &mut Vec<RunEffect>) {
+    pub(super) fn attempt_shown(
+        &mut self,
+        now: Mono,
+        of: &AttemptRef,
+        state: StepState,
+        out: &mut Vec<RunEffect>,
+    ) {
         let Some(index) = self.current(of) else { return };
         let further = if state == StepState::Ending { Shown::Ending } else { Shown::Running };
         if let Life::Active { shown, .. } = &mut self.steps[index].life
             && *shown < further
         {
             *shown = further;
+            if further == Shown::Running {
+                self.steps[index].attempt_began = now;
+            }
             self.change(index, state, None, out);
         }
     }
@@ -126,9 +136,7 @@ impl RunMachine {
         let Some(index) = self.current(of) else { return };
         let Life::Active { shown, asked } = self.steps[index].life else { return };
         if end == AttemptEnd::Succeeded {
-            self.steps[index].life = Life::Collecting { shown };
-            out.push(RunEffect::CollectOutputs { of: of.clone() });
-            return;
+            return self.collect(now, index, shown, asked, out);
         }
         self.active -= 1;
         let transient = Some(ErrorClass::RetryableTransient);
@@ -162,11 +170,42 @@ impl RunMachine {
                     out,
                 );
             }
-            AttemptEnd::Cancelled { reason: CancelReason::User | CancelReason::Parent, detail } => {
+            AttemptEnd::Cancelled {
+                reason: CancelReason::User | CancelReason::Parent | CancelReason::Unknown(_),
+                detail,
+            } => {
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
             }
         }
+    }
+
+    /// The worker of an attempt has succeeded: what it made is collected, within what is left of its time.
+    fn collect(
+        &mut self,
+        now: Mono,
+        index: usize,
+        shown: Shown,
+        asked: Option<Asked>,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let step = &self.steps[index];
+        let of = step.of();
+        if step.collects && asked.is_some() {
+            self.active -= 1;
+            let detail = "asked to end before its outputs were collected".to_owned();
+            self.over(now, index, StepState::Cancelled, false, Some(detail), out);
+            return self.release(now, index, Verdict::Blocks, out);
+        }
+        let mut deadline = None;
+        if step.collects {
+            let left = step.timeout.map(|limit| limit.saturating_sub(now.since(step.attempt_began)));
+            let subject = RunTimerSubject::Collecting(step.id.clone());
+            self.change(index, shown.state(), Some("collecting its outputs".to_owned()), out);
+            deadline = left.map(|left| self.set_timer(subject, left, out));
+        }
+        self.steps[index].life = Life::Collecting { shown, asked, deadline, overdue: false };
+        out.push(RunEffect::CollectOutputs { of });
     }
 
     pub(super) fn outputs_collected(
@@ -177,14 +216,26 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         let Some(index) = self.current(of) else { return };
-        if !matches!(self.steps[index].life, Life::Collecting { .. }) {
-            return;
-        }
+        let Life::Collecting { asked, overdue, .. } = self.steps[index].life else { return };
         self.active -= 1;
         match result {
             Ok(()) => {
                 self.over(now, index, StepState::Succeeded, false, None, out);
                 self.release(now, index, Verdict::Satisfies, out);
+            }
+            Err(problem) if overdue => {
+                let limit = self.steps[index].timeout.unwrap_or_default();
+                let detail =
+                    format!("out of time after {limit:?}, while its outputs were collected: {problem}");
+                let transient = Some(ErrorClass::RetryableTransient);
+                // Somebody who forced its end does not wish for another attempt.
+                let may_retry = asked.is_none_or(|asked| !asked.force);
+                self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
+            }
+            Err(problem) if asked.is_some() => {
+                let detail = format!("ended while its outputs were collected: {problem}");
+                self.over(now, index, StepState::Cancelled, false, Some(detail), out);
+                self.release(now, index, Verdict::Blocks, out);
             }
             Err(problem) => {
                 let detail = format!("its outputs could not be collected: {problem}");

@@ -1,6 +1,7 @@
 //! One step inside a run.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, Mono};
 use roboppi_run::{AttemptRef, StepId, StepState};
@@ -25,6 +26,12 @@ pub(super) struct RunStep {
     /// Attempts started so far.
     pub(super) attempt: u32,
     pub(super) started_at: Option<Mono>,
+    /// Whether it has outputs, so that collecting them may take time.
+    pub(super) collects: bool,
+    /// How long an attempt may take, its collecting included.
+    pub(super) timeout: Option<Duration>,
+    /// When the time of the attempt began: its start, and then the start of its worker.
+    pub(super) attempt_began: Mono,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +43,9 @@ pub(super) enum Life {
     /// An attempt is under way.
     Active { shown: Shown, asked: Option<Asked> },
     /// The attempt succeeded, its outputs are being collected.
-    Collecting { shown: Shown },
+    ///
+    /// `deadline` is the timer of what is left of the attempt's time, `overdue` says that it has run out.
+    Collecting { shown: Shown, asked: Option<Asked>, deadline: Option<u64>, overdue: bool },
     /// Waits for its next attempt.
     Retrying { epoch: u64 },
     /// Over. `excused`: it did not succeed, and the run counts it as success. `satisfies`: the steps after it go on.
@@ -73,7 +82,7 @@ impl Life {
         match self {
             Self::Waiting => StepState::Pending,
             Self::Ready => StepState::Ready,
-            Self::Active { shown, .. } | Self::Collecting { shown } => shown.state(),
+            Self::Active { shown, .. } | Self::Collecting { shown, .. } => shown.state(),
             Self::Retrying { .. } => StepState::Retrying,
             Self::Over { state, .. } => *state,
         }
@@ -116,6 +125,9 @@ pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepId, usize>
             life: Life::Waiting,
             attempt: 0,
             started_at: None,
+            collects: !step.outputs.is_empty(),
+            timeout: step.timeout,
+            attempt_began: Mono::ZERO,
         })
         .collect();
     for (dependent, step) in workflow.steps.values().enumerate() {

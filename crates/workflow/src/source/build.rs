@@ -98,7 +98,7 @@ impl Builder<'_, '_> {
                     format!("there is no anchor {} above", quote(&name)),
                     Some(hint.to_owned()),
                 );
-                self.put(leaf(at, Value::Invalid), false, None)?;
+                self.put(Rc::new(leaf(at, Value::Invalid)), false, None)?;
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
@@ -107,7 +107,9 @@ impl Builder<'_, '_> {
                     None if plain => scalar::resolve(&text),
                     None => Value::Text(text.clone().into_owned()),
                 };
-                let node = leaf(at, value);
+                let written =
+                    matches!(value, Value::Number(_) | Value::Bool(_)).then(|| text.as_ref().into());
+                let node = Rc::new(Node { written, ..leaf(at, value) });
                 self.remember(anchor, &node);
                 self.put(node, plain && text == "<<", Some(&text))?;
             }
@@ -168,7 +170,7 @@ impl Builder<'_, '_> {
         };
         let span = Span { start: open.start.start, end: end.max(open.start.start) };
         let value = if open.invalid { Value::Invalid } else { value };
-        let node = Rc::new(Node { span, value, weight: weight + 1, height: height + 1 });
+        let node = Rc::new(Node { span, value, written: None, weight: weight + 1, height: height + 1 });
         self.remember(open.anchor, &node);
         self.put(node, false, None)
     }
@@ -182,7 +184,7 @@ impl Builder<'_, '_> {
     fn alias(&mut self, id: usize, at: Span) -> Result<(), Stop> {
         let Some(target) = self.anchors.get(&id).map(Rc::clone) else {
             self.sink.error(at, "an alias stands inside its own anchor", None);
-            return self.put(leaf(at, Value::Invalid), false, None);
+            return self.put(Rc::new(leaf(at, Value::Invalid)), false, None);
         };
         if self.stack.len() + target.height > MAX_DEPTH {
             return self.too_deep(at);
@@ -190,6 +192,7 @@ impl Builder<'_, '_> {
         self.expand(target.weight, at)?;
         let text = match &target.value {
             Value::Text(text) => Some(text.clone()),
+            Value::Number(_) | Value::Bool(_) => target.written.as_deref().map(str::to_owned),
             _ => None,
         };
         self.put(target, false, text.as_deref())
@@ -353,8 +356,8 @@ impl Builder<'_, '_> {
     }
 }
 
-fn leaf(span: Span, value: Value) -> Rc<Node> {
-    Rc::new(Node { span, value, weight: 1, height: 0 })
+const fn leaf(span: Span, value: Value) -> Node {
+    Node { span, value, written: None, weight: 1, height: 0 }
 }
 
 fn place(span: &granit_parser::Span) -> Span {

@@ -115,6 +115,7 @@ fn line(effect: &RunEffect) -> String {
         RunEffect::SetTimer { timer, after } => match &timer.subject {
             RunTimerSubject::Deadline => format!("timer {after:?} for the run"),
             RunTimerSubject::Retry(step) => format!("timer {after:?} for {step}"),
+            RunTimerSubject::Collecting(step) => format!("timer {after:?} for what {step} made"),
         },
         RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
             let mut told = format!("{step} is {}", state.name());

@@ -145,8 +145,9 @@ fn what_a_failure_means_for_the_steps_after_it_and_for_the_run() {
         if bench.machine.state(&"b".into()) == Some(StepState::Starting) {
             bench.succeeds("b", 1).succeeds("c", 1);
         }
-        let states = ["a", "b", "c", "free"].map(|step| bench.machine.state(&step.into()).unwrap().name());
-        let class = class.map_or("any class", ErrorClass::name);
+        let states =
+            ["a", "b", "c", "free"].map(|step| bench.machine.state(&step.into()).unwrap().to_string());
+        let class = class.as_ref().map_or("any class", ErrorClass::name);
         told += &format!("{keys}, {class}: {}; {}\n", states.join(" "), bench.told.last().unwrap());
     }
     insta::assert_snapshot!(told, @r"
@@ -322,6 +323,90 @@ fn an_attempt_that_others_ended_is_judged_by_their_reason() {
         timer 100ms for timeout
         timeout is retrying: attempt 1 of 2: signal 15
         lost is lost after 5s: signal 15
+    ");
+}
+
+#[test]
+fn collecting_is_told_of_and_stops_when_it_is_asked_to() {
+    let made = "outputs: [{name: o, path: out}]";
+    let mut bench = bench(&[("a", made), ("b", made), ("late", made), ("c", "depends_on: [b]")], 3);
+    bench.start();
+    bench.told.clear();
+    bench.ends("a", 1, AttemptEnd::Succeeded).ends("b", 1, AttemptEnd::Succeeded);
+    bench.tell(RunInput::CancelStep { step: "b".into(), force: false });
+    bench.tell(RunInput::CancelStep { step: "b".into(), force: false });
+    let stopped = |step| RunInput::OutputsCollected { of: attempt(step, 1), result: Err("stopped".into()) };
+    bench.tell(stopped("b")).cancel(CancelReason::User, false).cancel(CancelReason::User, true);
+    bench.ends("late", 1, AttemptEnd::Succeeded).tell(stopped("a"));
+    insta::assert_snapshot!(bench.story(), @r"
+        a is starting: collecting its outputs
+        collect a
+        b is starting: collecting its outputs
+        collect b
+        granted
+        b is ending: asked to end: user
+        cancel b (user)
+        refused: `b` is being ended already
+        b is cancelled after 5s: ended while its outputs were collected: stopped
+        c is skipped: `b` was cancelled
+        the run ends: user
+        a is ending: asked to end: user
+        cancel a (user)
+        late is ending: asked to end: user
+        cancel late (user)
+        the run ends: user, by force
+        kill a (user)
+        kill late (user)
+        late is cancelled after 8s: asked to end before its outputs were collected
+        a is cancelled after 9s: ended while its outputs were collected: stopped
+        finished cancelled after 9s: someone asked
+    ");
+}
+
+#[test]
+fn the_time_of_an_attempt_goes_on_while_its_outputs_are_collected() {
+    let made = "outputs: [{name: o, path: out}], timeout: 4s, on_failure: retry, max_retries: 1";
+    let mut bench = bench(&[("a", made)], 1);
+    bench.start().live("a", 1).ends("a", 1, AttemptEnd::Succeeded);
+    let stopped = |n| RunInput::OutputsCollected { of: attempt("a", n), result: Err("stopped".into()) };
+    bench.timer().tell(stopped(1)).timer();
+    // A timer of the attempt before means nothing.
+    let earlier = bench.timers.iter().find(|timer| matches!(timer.subject, RunTimerSubject::Collecting(_)));
+    let earlier = RunInput::Timer(earlier.cloned().expect("it was set"));
+    bench.live("a", 2).ends("a", 2, AttemptEnd::Succeeded).tell(earlier).collected("a", 2);
+    insta::assert_snapshot!(bench.story(), @r"
+        timer 3600s for the run
+        a is starting
+        start a
+        a is running
+        a is running: collecting its outputs
+        timer 3s for what a made
+        collect a
+        a is ending: asked to end: timeout
+        cancel a (timeout)
+        timer 100ms for a
+        a is retrying: attempt 1 of 2: out of time after 4s, while its outputs were collected: stopped
+        a is starting
+        start a#2
+        a is running
+        a is running: collecting its outputs
+        timer 3s for what a made
+        collect a#2
+        a is succeeded after 9s
+        finished succeeded after 9s
+    ");
+}
+
+#[test]
+fn what_is_collected_without_a_core_can_still_be_ended() {
+    let mut bench = bench(&[("a", "outputs: [{name: o, path: out}]")], 1);
+    bench.start().ends("a", 1, AttemptEnd::Succeeded);
+    bench.tell(RunInput::CoreLost { detail: "gone".to_owned() });
+    bench.told.clear();
+    bench.cancel(CancelReason::User, false).deadline();
+    insta::assert_snapshot!(bench.story(), @r"
+        a is ending: asked to end: user
+        cancel a (user)
     ");
 }
 

@@ -66,11 +66,13 @@ fn show(effect: &Effect) -> String {
             Forward::Int => "INT".into(),
             Forward::Hup => "HUP".into(),
             Forward::Quit => "QUIT".into(),
+            Forward::Status => "USR1".into(),
             Forward::Suspend => "TSTP".into(),
             Forward::Cont => "CONT".into(),
             Forward::Kill => "KILL".into(),
         },
-        Effect::StopSelf => "stop".into(),
+        Effect::StopFront => "stop front".into(),
+        Effect::ContinueFront => "continue front".into(),
         Effect::SetTimer { after, .. } => format!("timer {after:?}"),
         Effect::CloseInput => "close input".into(),
         Effect::RestoreTerminal => "restore terminal".into(),
@@ -82,15 +84,7 @@ fn show(effect: &Effect) -> String {
     }
 }
 
-const fn asked(request: Request) -> Input {
-    Input::Asked { request, from_terminal: false }
-}
-
-const fn key(request: Request) -> Input {
-    Input::Asked { request, from_terminal: true }
-}
-
-const TERM: Input = asked(Request::Term);
+const TERM: Input = Input::Asked(Request::Term);
 const EXIT: Input = Input::ChildExited(ExitKind::Code(0));
 const KILLED: Input = Input::ChildExited(ExitKind::Signal(9));
 const LEFT: Input = Input::Reaped { left: true };
@@ -108,12 +102,15 @@ fn direct(inputs: &[(u64, Input)]) -> Script {
 fn every_state_answers_every_input() {
     let inputs = [
         ("TERM", TERM),
-        ("INT", asked(Request::Int)),
-        ("INT by key", key(Request::Int)),
-        ("TSTP", asked(Request::Suspend)),
+        ("INT", Input::Asked(Request::Int)),
+        ("TSTP", Input::Asked(Request::Suspend)),
+        ("CONT", Input::Asked(Request::Continue)),
         ("hang-up", Input::HangUp),
+        ("parent gone", Input::ParentExited),
         ("child stopped", Input::ChildStopped),
-        ("continued", Input::Continued),
+        ("child continued", Input::ChildContinued),
+        ("signalled", Input::Signalled { refused: false }),
+        ("refused", Input::Signalled { refused: true }),
         ("exit", EXIT),
         ("killed", KILLED),
         ("some left", LEFT),
@@ -146,45 +143,50 @@ fn every_state_answers_every_input() {
     insta::assert_snapshot!(table, @r#"
     Core Guarding + TERM -> Ending: TERM, CONT, timer 8s
     Core Guarding + INT -> Ending: TERM, CONT, timer 8s
-    Core Guarding + INT by key -> Ending: TERM, CONT, timer 8s
     Core Guarding + hang-up -> Ending: CONT, timer 8s
-    Core Guarding + continued -> Guarding: CONT
     Core Guarding + exit -> Sweeping: close input, report exit code 0
     Core Guarding + killed -> Sweeping: close input, report signal 9 (SIGKILL)
     Core Guarding + nobody left -> Done: FINISH 125
     Core Ending + TERM -> Ending: TERM, CONT
     Core Ending + INT -> Ending: TERM, CONT
-    Core Ending + INT by key -> Ending: TERM, CONT
     Core Ending + hang-up -> Ending: CONT
-    Core Ending + continued -> Ending: CONT
     Core Ending + exit -> Sweeping: close input, report exit code 0
     Core Ending + killed -> Sweeping: close input, report signal 9 (SIGKILL)
     Core Ending + nobody left -> Done: FINISH 125
     Core Killing + exit -> Sweeping: close input, report exit code 0
     Core Killing + killed -> Sweeping: close input, report signal 9 (SIGKILL)
     Core Killing + nobody left -> Done: FINISH 125
+    Core Sweeping + parent gone -> Sweeping: kill all, timer 10ms
+    Core Sweeping + refused -> Sweeping: kill all, timer 10ms
     Core Sweeping + some left -> Sweeping: kill all, timer 10ms
     Core Sweeping + nobody left -> Done: FINISH 137
     Direct Guarding + TERM -> Ending: TERM, CONT, timer 8s
     Direct Guarding + INT -> Guarding: INT, CONT
     Direct Guarding + TSTP -> Guarding: TSTP
     Direct Guarding + hang-up -> Ending: CONT, timer 8s
-    Direct Guarding + child stopped -> Guarding: stop
-    Direct Guarding + continued -> Guarding: CONT
-    Direct Guarding + exit -> Sweeping: close input, report exit code 0
-    Direct Guarding + killed -> Sweeping: close input, restore terminal, report signal 9 (SIGKILL)
+    Direct Guarding + parent gone -> Ending: TERM, CONT, timer 8s
+    Direct Guarding + child stopped -> Guarding: stop front
+    Direct Guarding + child continued -> Guarding: continue front
+    Direct Guarding + exit -> Sweeping: close input, report exit code 0, continue front
+    Direct Guarding + killed -> Sweeping: close input, restore terminal, report signal 9 (SIGKILL), continue front
     Direct Guarding + nobody left -> Done: FINISH 125
     Direct Ending + TERM -> Ending: TERM, CONT
     Direct Ending + INT -> Ending: INT, CONT
     Direct Ending + TSTP -> Ending: TSTP
     Direct Ending + hang-up -> Ending: CONT
-    Direct Ending + continued -> Ending: CONT
-    Direct Ending + exit -> Sweeping: close input, report exit code 0
-    Direct Ending + killed -> Sweeping: close input, restore terminal, report signal 9 (SIGKILL)
+    Direct Ending + parent gone -> Ending: TERM, CONT
+    Direct Ending + child stopped -> Ending: stop front
+    Direct Ending + child continued -> Ending: continue front
+    Direct Ending + exit -> Sweeping: close input, report exit code 0, continue front
+    Direct Ending + killed -> Sweeping: close input, restore terminal, report signal 9 (SIGKILL), continue front
     Direct Ending + nobody left -> Done: FINISH 125
-    Direct Killing + exit -> Sweeping: close input, report exit code 0
-    Direct Killing + killed -> Sweeping: close input, restore terminal, report signal 9 (SIGKILL)
+    Direct Killing + child stopped -> Killing: stop front
+    Direct Killing + child continued -> Killing: continue front
+    Direct Killing + exit -> Sweeping: close input, report exit code 0, continue front
+    Direct Killing + killed -> Sweeping: close input, restore terminal, report signal 9 (SIGKILL), continue front
     Direct Killing + nobody left -> Done: FINISH 125
+    Direct Sweeping + parent gone -> Sweeping: kill all, timer 10ms
+    Direct Sweeping + refused -> Sweeping: kill all, timer 10ms
     Direct Sweeping + some left -> Sweeping: kill all, timer 10ms
     Direct Sweeping + nobody left -> Done: FINISH 137
     "#);
@@ -231,7 +233,7 @@ fn a_child_that_was_asked_has_one_deadline() {
     assert_eq!(script.then(1_000, TERM), "TERM, CONT, timer 8s");
     assert_eq!(script.then(5_000, TERM), "TERM, CONT");
     assert_eq!(script.then(6_000, Input::HangUp), "CONT");
-    assert_eq!(script.timer(9_000), "KILL, timer 3s");
+    assert_eq!(script.timer(9_000), "KILL, timer 500ms");
     assert_eq!(script.then(9_001, KILLED), "close input, report signal 9 (SIGKILL)");
     assert_eq!(script.then(9_001, LEFT), "kill all, timer 10ms");
     assert_eq!(script.then(9_002, NOBODY), "FINISH 137");
@@ -266,10 +268,27 @@ fn those_who_survive_are_given_up_in_time() {
 }
 
 #[test]
-fn a_child_that_survives_kill_is_given_up_in_time() {
+fn what_is_below_a_child_that_survives_kill_is_killed_again_and_again() {
     let mut script = core(&[(0, TERM)]);
-    assert_eq!(script.timer(8_000), "KILL, timer 3s");
-    assert_eq!(script.timer(11_000), "give up, FINISH 137");
+    assert_eq!(script.timer(8_000), "KILL, timer 500ms");
+    let mut now = 8_500;
+    while script.timer(now) == "kill all, timer 500ms" {
+        assert_eq!(script.then(now, Input::Signalled { refused: false }), "");
+        assert_eq!(script.then(now, LEFT), "");
+        now += 500;
+    }
+    assert_eq!(now, 11_000);
+    assert_eq!(script.effects.iter().rev().take(2).map(show).collect::<Vec<_>>(), ["FINISH 137", "give up"]);
+}
+
+#[test]
+fn a_child_that_dies_after_all_is_swept_after() {
+    let mut script = core(&[(0, TERM)]);
+    script.timer(8_000);
+    assert_eq!(script.timer(8_500), "kill all, timer 500ms");
+    // Who had kept it from dying was among those.
+    script.then(8_501, KILLED);
+    assert_eq!(script.then(8_501, NOBODY), "FINISH 137");
 }
 
 #[test]
@@ -283,6 +302,46 @@ fn the_last_survivors_have_some_time_however_late_it_is() {
 }
 
 #[test]
+fn the_last_one_alive_gives_no_grace_time() {
+    // Whatever goes first: the supervisor or the core, at once or one after the other.
+    let mut script = core(&[(0, Input::ParentExited), (0, Input::HangUp), (100, KILLED)]);
+    assert_eq!(script.then(100, LEFT), "kill all, timer 10ms");
+    let mut script = core(&[(0, KILLED), (0, LEFT)]);
+    assert_eq!(script.then(4_900, Input::ParentExited), "kill all, timer 10ms");
+    let mut script = direct(&[(0, Input::ParentExited), (4_900, KILLED)]);
+    assert_eq!(script.then(4_900, LEFT), "kill all, timer 10ms");
+    let mut script = direct(&[(0, KILLED), (0, LEFT)]);
+    assert_eq!(script.then(4_900, Input::ParentExited), "kill all, timer 10ms");
+    // The end of the wire alone says nothing of the supervisor: it may be waiting.
+    let mut script = core(&[(0, KILLED), (0, Input::HangUp)]);
+    assert_eq!(script.then(0, LEFT), "ask all, timer 5s");
+}
+
+#[test]
+fn whoever_started_a_core_may_go() {
+    let mut script = core(&[]);
+    assert_eq!(script.then(0, Input::ParentExited), "");
+    assert_eq!(script.then(9_000, EXIT), "close input, report exit code 0");
+}
+
+#[test]
+fn a_program_whose_front_process_was_killed_is_asked_to_end() {
+    let mut script = direct(&[]);
+    assert_eq!(script.then(0, Input::ParentExited), "TERM, CONT, timer 8s");
+    assert_eq!(script.timer(8_000), "KILL, timer 500ms");
+}
+
+#[test]
+fn those_that_may_not_be_signalled_get_no_grace_time_and_are_given_up_soon() {
+    let mut script = core(&[(0, EXIT)]);
+    assert_eq!(script.then(0, LEFT), "ask all, timer 5s");
+    assert_eq!(script.then(0, Input::Signalled { refused: true }), "kill all, timer 10ms");
+    assert_eq!(script.then(0, Input::Signalled { refused: true }), "");
+    assert_eq!(script.timer(499), "kill all, timer 10ms");
+    assert_eq!(script.timer(500), "give up, FINISH 0");
+}
+
+#[test]
 fn an_old_timer_is_not_obeyed() {
     let mut script = core(&[(0, TERM)]);
     let Some(Effect::SetTimer { epoch, .. }) = script.effects.last().copied() else { panic!() };
@@ -291,41 +350,37 @@ fn an_old_timer_is_not_obeyed() {
 }
 
 #[test]
-fn in_a_terminal_keys_go_to_the_child_by_themselves() {
+fn in_a_terminal_a_signal_is_passed_on_as_it_is() {
     let mut script = direct(&[]);
-    for request in [Request::Int, Request::Quit, Request::Suspend] {
-        assert_eq!(script.then(0, key(request)), "");
-    }
-    // A closed terminal: only the leader of the session is told for sure, and that may be the guard.
-    assert_eq!(script.then(0, key(Request::Hup)), "HUP, CONT, timer 8s");
-}
-
-#[test]
-fn in_a_terminal_a_signal_to_the_guard_alone_is_passed_on_as_it_is() {
-    let mut script = direct(&[]);
-    assert_eq!(script.then(0, asked(Request::Int)), "INT, CONT");
-    assert_eq!(script.then(0, asked(Request::Quit)), "QUIT, CONT");
-    assert_eq!(script.then(0, asked(Request::Suspend)), "TSTP");
-    assert_eq!(script.then(0, asked(Request::Hup)), "HUP, CONT, timer 8s");
+    assert_eq!(script.then(0, Input::Asked(Request::Int)), "INT, CONT");
+    assert_eq!(script.then(0, Input::Asked(Request::Quit)), "QUIT, CONT");
+    assert_eq!(script.then(0, Input::Asked(Request::Suspend)), "TSTP");
+    assert_eq!(script.then(0, Input::Asked(Request::Hup)), "HUP, CONT, timer 8s");
     assert_eq!(script.then(0, TERM), "TERM, CONT");
 }
 
 #[test]
-fn in_a_terminal_the_guard_stops_and_goes_on_with_the_child() {
+fn in_a_terminal_the_front_process_stops_and_goes_on_with_the_child() {
     let mut script = direct(&[]);
-    assert_eq!(script.then(0, Input::ChildStopped), "stop");
-    assert_eq!(script.then(90_000, Input::Continued), "CONT");
-    // With a deadline it has to stay awake.
+    assert_eq!(script.then(0, Input::ChildStopped), "stop front");
+    assert_eq!(script.then(0, Input::Asked(Request::Suspend)), "", "it has stopped");
+    assert_eq!(script.then(90_000, Input::Asked(Request::Continue)), "CONT");
+    assert_eq!(script.then(90_000, Input::ChildContinued), "continue front");
+    assert_eq!(script.then(90_000, Input::Asked(Request::Continue)), "", "it goes on already");
+    // With a deadline as well: the guard itself stays awake.
     script.then(90_000, TERM);
-    assert_eq!(script.then(90_001, Input::ChildStopped), "");
+    assert_eq!(script.then(90_001, Input::ChildStopped), "stop front");
+    assert_eq!(script.timer(98_000), "KILL, timer 500ms");
+    let said = script.then(98_001, KILLED);
+    assert_eq!(said, "close input, restore terminal, report signal 9 (SIGKILL), continue front");
 }
 
 #[test]
 fn in_a_terminal_a_child_that_was_killed_leaves_it_in_disorder() {
     let mut script = direct(&[]);
     let said = script.then(0, KILLED);
-    assert_eq!(said, "close input, restore terminal, report signal 9 (SIGKILL)");
-    assert_eq!(direct(&[]).then(0, EXIT), "close input, report exit code 0");
+    assert_eq!(said, "close input, restore terminal, report signal 9 (SIGKILL), continue front");
+    assert_eq!(direct(&[]).then(0, EXIT), "close input, report exit code 0, continue front");
 }
 
 #[test]

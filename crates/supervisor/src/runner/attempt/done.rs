@@ -32,6 +32,7 @@ fn of_completion(completed: JobCompleted) -> AttemptDone {
             JobOutcome::Succeeded => WorkerStatus::Succeeded,
             JobOutcome::Failed => WorkerStatus::Failed,
             JobOutcome::Cancelled => WorkerStatus::Cancelled,
+            JobOutcome::Unknown(word) => WorkerStatus::Unknown(word),
         };
         WorkerResult { error_class: completed.error_class, ..WorkerResult::of_status(status) }
     });

@@ -1,11 +1,14 @@
 //! What of a step is handed to the core.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roboppi_ipc::{
-    Dialect, ErrorClass, Job, JobContext, JobId, JobLimits, JobOptions, JobType, OutputMode, Priority,
-    PriorityClass, RecordTarget, TaskBudget, UtcMillis, VariablePolicy, WorkerKind, WorkerTask,
+    Dialect, ErrorClass, ExactValues, HexBytes, Job, JobContext, JobId, JobLimits, JobOptions, JobType,
+    OutputMode, Priority, PriorityClass, RecordTarget, TaskBudget, UtcMillis, VariablePolicy, WorkerKind,
+    WorkerTask,
 };
 use roboppi_run::AttemptRef;
 use roboppi_workflow::Step;
@@ -61,6 +64,7 @@ impl AttemptJob<'_> {
                 idle_ms: self.step.idle.map(millis),
                 grace_ms: Some(millis(self.grace())),
                 drain_ms: Some(millis(settings.drain)),
+                exact: Some(self.exact()).filter(|exact| !exact.is_empty()),
             }),
         };
         let payload = serde_json::to_value(task).map_err(|error| {
@@ -94,15 +98,37 @@ impl AttemptJob<'_> {
     /// What a worker can know about where it is.
     fn environment(&self) -> BTreeMap<String, String> {
         let shared = self.shared;
-        [
+        let known = [
             ("ROBOPPI_RUN_ID", shared.run_id.as_str().to_owned()),
             ("ROBOPPI_STEP_ID", self.of.step.as_str().to_owned()),
             ("ROBOPPI_ATTEMPT", self.of.attempt.to_string()),
-            ("ROBOPPI_CONTEXT_DIR", text(shared.context.path())),
-            ("ROBOPPI_WORKSPACE", text(&shared.settings.workspace)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        ];
+        let paths = self.directories().map(|(name, path)| (name, text(path)));
+        known.into_iter().chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Variables of a worker that are directories.
+    fn directories(&self) -> [(&'static str, &Path); 2] {
+        let shared = self.shared;
+        [("ROBOPPI_CONTEXT_DIR", shared.context.path()), ("ROBOPPI_WORKSPACE", &shared.settings.workspace)]
+    }
+
+    /// What the text of a path does not say.
+    fn exact(&self) -> ExactValues {
+        let bytes = |path: &Path| HexBytes::unless_text(path.as_os_str().as_bytes());
+        let of_variable = |(name, path): (&str, &Path)| Some((name.to_owned(), bytes(path)?));
+        ExactValues {
+            workspace_ref: bytes(&self.shared.workspace_of(self.of)),
+            record_dir: bytes(self.shared.run_dir.path()),
+            env: self.directories().into_iter().filter_map(of_variable).collect(),
+        }
+    }
+
+    /// A path that a core has to know and that is not UTF-8.
+    pub(super) fn path_that_is_no_text(&self) -> Option<PathBuf> {
+        let workspace = self.shared.workspace_of(self.of);
+        let all = [&*workspace, self.shared.run_dir.path(), self.shared.context.path()];
+        all.into_iter().find(|path| path.to_str().is_none()).map(Path::to_owned)
     }
 
     /// What the step asks for that a core of protocol 1 would not do, and not say so.

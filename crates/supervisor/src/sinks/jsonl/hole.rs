@@ -1,38 +1,27 @@
 //! What was told of an attempt, and what was not.
 
-use std::io;
-use std::path::Path;
-
 use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
-use roboppi_journal::{RecordError, RunDir};
-use roboppi_run::{AttemptRecord, AttemptRef};
+use roboppi_run::AttemptRecord;
 
 /// How far an attempt was told.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// First number that was neither told nor said to be missing.
     next: u64,
-    /// Recorded events from there on that were told already.
-    beyond: Vec<u64>,
+    /// Recorded events from there on that were told already, or said to be missing: their numbers, and how many they are.
+    beyond: Vec<(u64, u64)>,
     /// Length of the log that was told or said to be missing.
     offset: u64,
     /// Live events may have been missed since the last one.
     missed: bool,
     /// When the last event was.
     ts: UtcMillis,
-    /// Bytes of the event file that were read.
-    position: u64,
 }
 
 impl Told {
     /// Live events were missed: the next one shows how many.
     pub(super) fn missed(&mut self) {
         self.missed = true;
-    }
-
-    /// Whether the number was told.
-    pub(super) fn knows(&self, seq: u64) -> bool {
-        seq < self.next || self.beyond.last().is_some_and(|last| seq <= *last)
     }
 
     /// Takes a live event. Returns the hole before it, when it was this reader who missed something.
@@ -76,41 +65,24 @@ impl Told {
         gap.map(|gap| self.record(gap))
     }
 
-    /// Reads recorded events behind the last one told, up to `until` or to the end of the file, and hands
-    /// them to `tell`. A file that cannot be read leaves a hole, which is said later.
-    pub(super) fn read_recorded(
-        &mut self,
-        run_dir: &Path,
-        of: &AttemptRef,
-        until: Option<u64>,
-        mut tell: impl FnMut(&AttemptRecord) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Ok(mut events) = RunDir::at(run_dir.to_owned()).events(&of.base()) else { return Ok(()) };
-        events.seek(self.position);
-        loop {
-            self.position = events.position();
-            match events.next() {
-                Some(Ok(record)) if self.knows(record.seq) => {}
-                Some(Ok(record)) if until.is_some_and(|until| record.seq > until) => break,
-                Some(Ok(record)) => {
-                    tell(&record)?;
-                    self.ts = record.ts;
-                    self.beyond.push(record.seq);
-                }
-                Some(Err(RecordError::BadJson { .. })) => {}
-                Some(Err(_)) | None => break,
-            }
+    /// Takes a recorded event that was not seen live.
+    pub(super) fn recorded(&mut self, record: &AttemptRecord) {
+        self.ts = record.ts;
+        match &record.event {
+            WorkerEvent::Gap(gap) => self.beyond.push((gap.to_seq.saturating_sub(1), gap.recorded)),
+            _ if record.seq == self.next && self.beyond.is_empty() => self.next += 1,
+            _ => self.beyond.push((record.seq, 1)),
         }
-        Ok(())
     }
 
     /// The numbers below `to` and the bytes below `to_offset` that were not told.
     fn hole(&self, to: u64, to_offset: u64) -> Option<Gap> {
         let to = to.max(self.next);
         let to_offset = to_offset.max(self.offset);
-        let told = self.beyond.iter().filter(|seq| **seq < to).count() as u64;
-        let (events, bytes) = (to - self.next - told, to_offset - self.offset);
-        let gap = Gap { from_seq: self.next, to_seq: to, from_offset: self.offset, to_offset, events, bytes };
+        let told: u64 = self.beyond.iter().filter(|(seq, _)| *seq < to).map(|(_, events)| events).sum();
+        let (events, bytes) = ((to - self.next).saturating_sub(told), to_offset - self.offset);
+        let (from_seq, from_offset) = (self.next, self.offset);
+        let gap = Gap { from_seq, to_seq: to, from_offset, to_offset, events, bytes, ..Gap::default() };
         (events > 0 || bytes > 0).then_some(gap)
     }
 
@@ -121,6 +93,6 @@ impl Told {
     fn told_up_to(&mut self, next: u64) {
         self.next = self.next.max(next);
         let next = self.next;
-        self.beyond.retain(|seq| *seq >= next);
+        self.beyond.retain(|(seq, _)| *seq >= next);
     }
 }

@@ -199,6 +199,33 @@ fn a_slow_reader_gets_every_journal_record_and_every_recorded_event_and_knows_it
 }
 
 #[test]
+fn events_that_cannot_be_had_any_more_are_counted_in_their_place() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let out = Shared::default();
+    let mut sink = JsonSink::new(live.source(), out.clone()).unwrap();
+    take_what_is_there(&mut sink);
+    live.does(&of, tool("seen"));
+    take_what_is_there(&mut sink);
+    for _ in 0..600 {
+        live.does(&of, tool("missed"));
+    }
+    std::fs::remove_file(live.run_dir.events_path(&of.base()).unwrap()).unwrap();
+    take_what_is_there(&mut sink);
+    live.does(&of, tool("late"));
+    live.finish(&of, 0);
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    sink.run().unwrap();
+    let lines = lines(&out);
+    let events = attempt_events(&lines);
+    assert_eq!(events, ["0 tool_call", "gap 1..601 bytes 0..0: 600 events", "601 tool_call"]);
+    assert!(lines.iter().any(|line| line["event"]["recorded"] == 600), "{lines:?}");
+}
+
+#[test]
 fn records_that_cannot_be_had_are_named() {
     let mut live = LiveRun::new();
     live.event(run_started(&[("build", 1)]));

@@ -1,7 +1,7 @@
 //! The lines about what agents do.
 
 use roboppi_ipc::{ChangeKind, ToolResult, WorkerEvent};
-use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepId, ToolUse, tool_words};
+use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepId, ToolUse, missing_words, tool_words};
 
 use crate::sinks::style::{Ink, duration};
 use crate::sinks::untrusted::{line, words};
@@ -42,6 +42,7 @@ pub(super) fn event(
         | WorkerEvent::FileChanged { .. }
         | WorkerEvent::Patch(_)
         | WorkerEvent::Waiting(_)
+        | WorkerEvent::Gap(_)
         | WorkerEvent::Unknown { .. } => match activity.items.back() {
             // One that continues another one changes it.
             Some(item) if item.seq == record.seq => about(item, step, verbose, colour),
@@ -88,6 +89,7 @@ pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: b
                 Some(ChangeKind::Created) => "created",
                 Some(ChangeKind::Deleted) => "deleted",
                 Some(ChangeKind::Modified) | None => "changed",
+                Some(ChangeKind::Unknown(ref word)) => word.as_str(),
             };
             one(format!("{action} {}", words(&change.path)))
         }
@@ -95,6 +97,9 @@ pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: b
         Act::Wait(wait) if wait.times.is_power_of_two() => {
             let delay = wait.waiting.delay_ms.map_or(String::new(), |ms| format!(", {}", duration(ms)));
             one(Ink::Caution.paint(colour, &format!("waits: {}{delay}", words(&wait.waiting.why))))
+        }
+        Act::Missing { events, at_least } => {
+            one(Ink::Caution.paint(colour, &format!("… {}", missing_words(*events, *at_least))))
         }
         Act::Unknown { raw } if verbose => one(format!("says what is not understood: {}", words(raw))),
         Act::Thought(_) | Act::File(_) | Act::Wait(_) | Act::Unknown { .. } => Vec::new(),

@@ -45,6 +45,10 @@ fn describe(step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
         return format!("{name} ({})", step.state.name());
     };
     let since = |then: UtcMillis| age(now.0.saturating_sub(then.0));
+    // Its worker has ended, so it is not what is waited for.
+    if let (AttemptStatus::Finished { .. }, Some(detail)) = (&attempt.status, &step.detail) {
+        return format!("{name} ({}, {})", since(attempt.started_at), words(detail));
+    }
     format!("{name} ({}, {})", since(attempt.started_at), activity(attempt, logs, since))
 }
 

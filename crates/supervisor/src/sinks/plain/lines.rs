@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
 use roboppi_run::{
-    AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish, spent_words,
+    AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish, ending_words,
+    spent_words,
 };
 use roboppi_workflow::retry_delay;
 
@@ -20,6 +21,7 @@ pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {
         StepState::Skipped => ("-", Ink::Faint),
         StepState::Cancelled | StepState::Ending => ("■", Ink::Caution),
         StepState::Lost => ("?", Ink::Bad),
+        StepState::Unknown(_) => ("*", Ink::Caution),
         StepState::Pending | StepState::Ready | StepState::Starting | StepState::Running => {
             (" ", Ink::Strong)
         }
@@ -36,6 +38,8 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
     let mut parts: Vec<String> = Vec::new();
     match step.state {
         StepState::Pending | StepState::Ready | StepState::Starting => return None,
+        // What it does in that state now.
+        StepState::Running if !why.is_empty() => return verbose.then(|| format!("{name}  {why}")),
         StepState::Running => {
             let started =
                 format!("{name}  started{}", attempts.map_or(String::new(), |text| format!(" {text}")));
@@ -58,6 +62,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         StepState::Skipped => parts.push(because("skipped")),
         StepState::Cancelled => parts.push(because("cancelled")),
         StepState::Lost => parts.push(because("lost")),
+        StepState::Unknown(state) => parts.push(because(state.as_str())),
     }
     if step.state.is_final() {
         let mut end = step.duration_ms.map_or(String::new(), duration);
@@ -89,12 +94,12 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
 pub(super) fn retried(attempt: &AttemptView, colour: bool) -> String {
     let (sign, ink) = sign(StepState::Retrying);
     let name = words(attempt.of.step.as_str());
-    let code = match &attempt.status {
-        AttemptStatus::Finished { result, .. } => result.exit_code,
+    let exit = match &attempt.status {
+        AttemptStatus::Finished { result, .. } => result.exit_words(),
         AttemptStatus::Started | AttemptStatus::Phase(_) => None,
     };
-    let code = code.map_or(String::new(), |code| format!(": exit code {code}"));
-    format!("{} {name}  attempt {} failed{code}, retried", ink.paint(colour, sign), attempt.of.attempt)
+    let exit = exit.map_or(String::new(), |exit| format!(": {exit}"));
+    format!("{} {name}  attempt {} failed{exit}, retried", ink.paint(colour, sign), attempt.of.attempt)
 }
 
 /// A stage of an attempt, for those who want to know.
@@ -113,19 +118,20 @@ pub(super) fn phase(attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> 
         AttemptPhase::Draining { limit_ms } => {
             format!("worker has ended, its pipes are open for at most {} more", duration(*limit_ms))
         }
+        AttemptPhase::Unknown(other) => format!("is in the phase `{}`", other.tag),
     };
     format!("{}  {what}", words(&attempt.to_string()))
 }
 
 /// The run is being ended.
-pub(super) fn ending(view: &RunView, reason: CancelReason, force: bool, colour: bool) -> String {
-    let why = match reason {
-        CancelReason::User => "the user asked",
-        CancelReason::Timeout => "its time is over",
-        CancelReason::Budget => "its budget is used up",
-        CancelReason::Parent => "who started it has gone",
-        CancelReason::Lost => "the core is lost",
-    };
+pub(super) fn ending(
+    view: &RunView,
+    reason: CancelReason,
+    force: bool,
+    signal: Option<&str>,
+    colour: bool,
+) -> String {
+    let why = ending_words(reason, signal);
     let active: Vec<_> =
         view.steps.iter().filter(|step| step.state.is_active()).map(|step| step.plan.step.as_str()).collect();
     let kill = if force { ", killing what is left" } else { "" };

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError};
-use roboppi_run::AttemptRef;
+use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
+use roboppi_run::{AttemptRef, missing_words};
 
 use super::cut::{CutLine, LineCutter};
+use crate::sinks::unfinished::Unfinished;
 
 /// Longest piece of a line that is held in memory.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -103,7 +105,10 @@ fn read_piece(
             Ok(at + bytes.len() as u64)
         }
         LogPiece::Lost { len } => {
-            let note = format!("[{len} bytes of output are not in the record]");
+            let note = match len {
+                UNKNOWN_LOSS => format!("[{}]", missing_words(len, true)),
+                len => format!("[{len} bytes of output are not in the record]"),
+            };
             cutter.push(stream, note.as_bytes(), line);
             Ok(at + len)
         }
@@ -118,11 +123,13 @@ pub(super) struct LogStream {
     log: LogReader,
     cutter: LineCutter,
     at: u64,
+    unfinished: Unfinished,
 }
 
 impl LogStream {
     pub(super) fn new(log: LogReader) -> Self {
-        Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0 }
+        let unfinished = Unfinished::new(Instant::now());
+        Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0, unfinished }
     }
 
     /// One that begins `lines` lines before the end.
@@ -148,7 +155,20 @@ impl LogStream {
         while self.at < end {
             self.at = read_piece(&mut self.log, &mut self.cutter, self.at, |line| lines.push(line))?;
         }
+        self.unfinished.holds(Instant::now(), self.cutter.held(), !lines.is_empty());
         Ok(Some(lines))
+    }
+
+    /// When the incomplete line at the end is to be shown although it may go on.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unfinished.due()
+    }
+
+    /// That line, when it is time. Its rest will be a line of its own.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<CutLine> {
+        self.unfinished.due().filter(|due| *due <= now)?;
+        self.unfinished.shown(now);
+        self.cutter.hand_on()
     }
 
     /// The last, incomplete line, when nothing more comes.

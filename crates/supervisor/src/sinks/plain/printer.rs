@@ -176,7 +176,9 @@ impl PlainPrinter {
                 Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
             }
             RunEvent::Wish { wish, by, refused } => Some(lines::wish(wish, *by, refused.as_deref(), colour)),
-            RunEvent::RunEnding { reason, force } => Some(lines::ending(&self.view, *reason, *force, colour)),
+            RunEvent::RunEnding { reason, force, signal } => {
+                Some(lines::ending(&self.view, *reason, *force, signal.as_deref(), colour))
+            }
             RunEvent::Warning { message, step } => {
                 Some(lines::warning(step.as_ref().map(StepId::as_str), message, colour))
             }
@@ -240,10 +242,10 @@ impl PlainPrinter {
             }
             CoreStatus::Absent | CoreStatus::Alive | CoreStatus::Lost { .. } => {}
         }
-        if let RunStatus::Ending { reason, force } = self.view.status
+        if let RunStatus::Ending { reason, force, signal } = &self.view.status
             && old.status != self.view.status
         {
-            said.push((now, lines::ending(&self.view, reason, force, colour)));
+            said.push((now, lines::ending(&self.view, *reason, *force, signal.as_deref(), colour)));
         }
         said
     }

@@ -240,6 +240,7 @@ fn totals(text: &mut String, view: &RunView, colour: bool) {
         RunOutcome::Cancelled => ("CANCELLED", Ink::Caution, format!("after {time}")),
         RunOutcome::TimedOut => ("TIMED OUT", Ink::Bad, format!("after {time}")),
         RunOutcome::Lost => ("LOST", Ink::Bad, format!("after {time}")),
+        RunOutcome::Unknown(word) => (word.as_str(), Ink::Bad, format!("after {time}")),
     };
     let mut others = Vec::new();
     let mut other = |count: usize, what: &str| {

@@ -274,13 +274,13 @@ fn a_cancelled_run() {
         events.push(changed(step, StepState::Running, ""));
     }
     events.extend([
-        RunEvent::RunEnding { reason: CancelReason::User, force: false },
+        RunEvent::RunEnding { reason: CancelReason::User, force: false, signal: None },
         changed("deploy", StepState::Skipped, "the run was ended before it started"),
         changed("build", StepState::Ending, "asked to end: user"),
         changed("test", StepState::Ending, "asked to end: user"),
         attempt_finished(&build, 143, None, 0),
         ended("build", StepState::Cancelled, "exit code 143", 1_000),
-        RunEvent::RunEnding { reason: CancelReason::User, force: true },
+        RunEvent::RunEnding { reason: CancelReason::User, force: true, signal: None },
         attempt_finished(&test, 137, None, 0),
         ended("test", StepState::Cancelled, "exit code 137", 1_000),
         run_finished(RunOutcome::Cancelled, 1_500, "cancelled: user"),
@@ -323,7 +323,7 @@ fn a_lost_core() {
         changed("build", StepState::Running, ""),
         RunEvent::CoreLost { incarnation: 1, detail: "killed by signal 9;\nlast words: none".to_owned() },
         attempt_finished(&of, 1, None, 0),
-        RunEvent::RunEnding { reason: CancelReason::Lost, force: false },
+        RunEvent::RunEnding { reason: CancelReason::Lost, force: false, signal: None },
         changed("test", StepState::Skipped, "the run was ended before it started"),
         ended("build", StepState::Lost, "killed by signal 9", 1_000),
         run_finished(RunOutcome::Lost, 1_500, "lost with the core: `build`"),
@@ -473,6 +473,33 @@ fn colour_is_only_added() {
 }
 
 #[test]
+fn a_step_whose_worker_has_ended_says_what_is_done_for_it() {
+    for (verbose, line) in [(false, ""), (true, "build  collecting its outputs")] {
+        let of = attempt("build", 1);
+        let mut printer = printer(PlainSettings { verbose, ..PlainSettings::default() });
+        let events = vec![
+            run_started(&[("build", 1)]),
+            attempt_started(&of),
+            changed("build", StepState::Running, ""),
+            attempt_finished(&of, 0, None, 0),
+        ];
+        for record in journal(events) {
+            printer.record(&record);
+        }
+        printer.take();
+        printer.record(&journal_record(9, changed("build", StepState::Running, "collecting its outputs")));
+        let printed = printer.take();
+        assert!(printed.trim_end().ends_with(line) && printed.is_empty() != verbose, "{printed}");
+        printer.heartbeat(UtcMillis(START + 130_000), &mut FakeLogs::default());
+        let printed = printer.take();
+        assert!(
+            printed.contains("build (2m0") && printed.contains("s, collecting its outputs)"),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
 fn a_silent_run_says_what_it_does() {
     let names = ["build", "test", "agent", "flaky", "e", "f", "g"];
     let mut events = vec![run_started(&names.map(|name| (name, 2)))];
@@ -512,7 +539,7 @@ fn eventful() -> Vec<RunEvent> {
     events.push(RunEvent::Warning { message: "second".to_owned(), step: Some(StepId::from("lint")) });
     events.extend(whole_step("lint", StepState::Failed, "exit code 1").into_iter().map(allowed));
     events.push(RunEvent::CoreLost { incarnation: 1, detail: "gone".to_owned() });
-    events.push(RunEvent::RunEnding { reason: CancelReason::Lost, force: false });
+    events.push(RunEvent::RunEnding { reason: CancelReason::Lost, force: false, signal: None });
     events.push(changed("deploy", StepState::Skipped, "`flaky` failed"));
     events.push(run_finished(RunOutcome::Failed, 1_000, "failed: `flaky`"));
     events

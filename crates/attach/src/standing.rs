@@ -1,0 +1,289 @@
+//! Whether the owner of a run lives, told from facts.
+
+use std::fs;
+use std::io;
+
+use roboppi_ipc::UtcMillis;
+use roboppi_journal::{LockProbe, LockState, RecordError, RunDir};
+use roboppi_run::{Manifest, RunOutcome};
+
+/// Where a run is, as a process sees it that does not own it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its owner lives.
+    Live,
+    /// It is over.
+    Finished(RunOutcome),
+    /// Its owner is gone, and it did not say how it ended.
+    Lost,
+    /// It did not say that it ended, and whether its owner lives cannot be told from here: on another machine, or in
+    /// another container where nothing tells of it.
+    Elsewhere {
+        /// When something of the run was written last.
+        last_sign: Option<UtcMillis>,
+    },
+}
+
+impl Standing {
+    /// The word for people and programs.
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        match self {
+            Self::Live => "running",
+            Self::Finished(outcome) => outcome.name(),
+            Self::Lost => "lost",
+            Self::Elsewhere { .. } => "elsewhere",
+        }
+    }
+
+    /// Whether its owner lives, or may live: nobody else may touch what is its own, and more may come.
+    #[must_use]
+    pub const fn may_live(self) -> bool {
+        matches!(self, Self::Live | Self::Elsewhere { .. })
+    }
+
+    /// When there was a last sign of life of a run of which nothing better is known.
+    #[must_use]
+    pub const fn last_sign(self) -> Option<UtcMillis> {
+        match self {
+            Self::Elsewhere { last_sign } => last_sign,
+            Self::Live | Self::Finished(_) | Self::Lost => None,
+        }
+    }
+}
+
+/// What is known of the owner of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwnerFacts {
+    /// The run was taken in from another machine.
+    pub(crate) imported: bool,
+    /// What the lock on the run says; `None` when there is no file it could be on.
+    pub(crate) lock: Option<LockState>,
+    /// `run.json` as far as it says who the owner is; `None` when it cannot be read.
+    pub(crate) named: Option<NamedOwner>,
+    /// What there is of the run may be about to be written.
+    pub(crate) is_being_made: bool,
+}
+
+/// The owner as `run.json` names it, seen from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamedOwner {
+    /// It said that a lock which is free means that it is gone.
+    pub(crate) lock_tells: bool,
+    /// The record is one of a version without a lock of its own.
+    pub(crate) is_earlier: bool,
+    /// Its kernel is this one, as it was started; `None` when that is not known.
+    pub(crate) same_kernel: Option<bool>,
+    /// Its machine has the name of this one.
+    pub(crate) same_host: bool,
+    /// Its pid means here what it means there; `None` when that is not known.
+    pub(crate) same_pids: Option<bool>,
+    /// A process of its pid and start time is alive here.
+    pub(crate) process_is_there: bool,
+}
+
+/// What follows from facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    Alive,
+    Gone,
+    /// Nobody here can tell.
+    Unknown,
+}
+
+/// Decides whether the owner of a run lives. What is not known for sure is unknown: a run is not called lost that may
+/// live, nor running that may be over.
+pub(crate) const fn liveness(facts: &OwnerFacts) -> Liveness {
+    if facts.imported {
+        return Liveness::Gone;
+    }
+    if matches!(facts.lock, Some(LockState::Held)) {
+        return Liveness::Alive;
+    }
+    let free = matches!(facts.lock, Some(LockState::Free) | None);
+    let Some(owner) = facts.named else {
+        return match (facts.is_being_made, free) {
+            (true, _) => Liveness::Alive,
+            (false, true) => Liveness::Gone,
+            (false, false) => Liveness::Unknown,
+        };
+    };
+    if free && owner.lock_tells {
+        return Liveness::Gone;
+    }
+    if let (Some(true), Some(true)) = (owner.same_kernel, owner.same_pids) {
+        return if owner.process_is_there { Liveness::Alive } else { Liveness::Gone };
+    }
+    if owner.is_earlier {
+        // Whoever has the pid and the start time to the tick is the owner, in whatever space it was named.
+        if owner.process_is_there && owner.same_host && !matches!(owner.same_kernel, Some(false)) {
+            return Liveness::Alive;
+        }
+        // Its lock is on the journal, on this kernel, or it was on one that is gone with its boot.
+        let here = matches!(owner.same_kernel, Some(true)) || owner.same_host;
+        if free && here {
+            return Liveness::Gone;
+        }
+    }
+    Liveness::Unknown
+}
+
+/// Collects what is known of the owner of a run here and now.
+pub(crate) fn facts(
+    dir: &RunDir,
+    manifest: Option<&Manifest>,
+    lock: Option<LockState>,
+    is_being_made: bool,
+) -> OwnerFacts {
+    OwnerFacts {
+        imported: dir.is_imported(),
+        lock,
+        named: manifest.map(|manifest| NamedOwner {
+            lock_tells: manifest.owner_lock,
+            is_earlier: manifest.pid_namespace.is_none() && !manifest.owner_lock && !dir.has_lock(),
+            same_kernel: same_kernel(manifest),
+            same_host: is_of_this_host(manifest),
+            same_pids: same_pids(manifest),
+            process_is_there: roboppi_process::is_alive(manifest.owner),
+        }),
+        is_being_made,
+    }
+}
+
+/// What the lock says that was looked for, as a fact.
+pub(crate) fn lock_state(probe: &Result<Option<LockProbe>, RecordError>) -> Option<LockState> {
+    match probe {
+        Ok(probe) => probe.as_ref().map(LockProbe::state),
+        Err(_) => Some(LockState::Unknown),
+    }
+}
+
+/// Whether the owner of a run is, or was, a process of this kernel since it was started. Each start has another id,
+/// which all containers see; without one the name of the machine has to do.
+pub(crate) fn same_kernel(manifest: &Manifest) -> Option<bool> {
+    match (&manifest.boot_id, boot_id()) {
+        (Some(then), Ok(now)) => Some(*then == now),
+        (None, _) | (_, Err(_)) => is_of_this_host(manifest).then_some(true),
+    }
+}
+
+/// Whether pids in a record mean the same here.
+pub(crate) fn same_pids(manifest: &Manifest) -> Option<bool> {
+    match (&manifest.pid_namespace, pid_namespace()) {
+        (Some(there), Some(here)) => Some(*there == here),
+        (None, None) => Some(true),
+        (Some(_), None) | (None, Some(_)) => None,
+    }
+}
+
+/// Whether the machine of the owner has the name of this one.
+pub(crate) fn is_of_this_host(manifest: &Manifest) -> bool {
+    let here = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    here.map_or(true, |here| here == manifest.host)
+}
+
+fn boot_id() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
+/// The space of pids this process is in, as the system names it: what [`Manifest::pid_namespace`] holds. `None` where
+/// there are no such spaces, or nothing tells of them.
+#[must_use]
+pub fn pid_namespace() -> Option<String> {
+    fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: NamedOwner = NamedOwner {
+        lock_tells: true,
+        is_earlier: false,
+        same_kernel: Some(true),
+        same_host: true,
+        same_pids: Some(true),
+        process_is_there: true,
+    };
+
+    const EARLIER: NamedOwner = NamedOwner { lock_tells: false, is_earlier: true, same_pids: None, ..HERE };
+
+    fn told(lock: LockState, named: NamedOwner) -> Liveness {
+        liveness(&OwnerFacts { imported: false, lock: Some(lock), named: Some(named), is_being_made: false })
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_life_wherever_one_looks_from() {
+        let elsewhere = NamedOwner {
+            same_kernel: Some(false),
+            same_host: false,
+            same_pids: Some(false),
+            process_is_there: false,
+            ..HERE
+        };
+        for named in [HERE, elsewhere, NamedOwner { process_is_there: false, ..EARLIER }] {
+            assert_eq!(told(LockState::Held, named), Liveness::Alive);
+        }
+        let nameless =
+            OwnerFacts { imported: false, lock: Some(LockState::Held), named: None, is_being_made: false };
+        assert_eq!(liveness(&nameless), Liveness::Alive);
+        assert_eq!(liveness(&OwnerFacts { imported: true, ..nameless }), Liveness::Gone);
+    }
+
+    #[test]
+    fn a_lock_that_is_free_is_the_end_where_it_tells() {
+        let other_container = NamedOwner {
+            same_host: false,
+            same_pids: Some(false),
+            // A stranger of the same number.
+            process_is_there: true,
+            ..HERE
+        };
+        assert_eq!(told(LockState::Free, other_container), Liveness::Gone);
+        let after_a_boot = NamedOwner { same_kernel: Some(false), ..other_container };
+        assert_eq!(told(LockState::Free, after_a_boot), Liveness::Gone);
+        // Its owner saw that others might be concerned.
+        for named in [other_container, after_a_boot] {
+            assert_eq!(told(LockState::Free, NamedOwner { lock_tells: false, ..named }), Liveness::Unknown);
+        }
+    }
+
+    #[test]
+    fn without_a_lock_that_tells_only_a_pid_of_this_space_does() {
+        let gone = NamedOwner { process_is_there: false, ..HERE };
+        assert_eq!(told(LockState::Unknown, HERE), Liveness::Alive);
+        assert_eq!(told(LockState::Unknown, gone), Liveness::Gone);
+        for (same_kernel, same_pids) in
+            [(Some(true), Some(false)), (Some(true), None), (Some(false), Some(true)), (None, Some(true))]
+        {
+            assert_eq!(
+                told(LockState::Unknown, NamedOwner { same_kernel, same_pids, ..gone }),
+                Liveness::Unknown
+            );
+        }
+    }
+
+    #[test]
+    fn of_an_earlier_version_the_lock_on_the_journal_tells_on_its_kernel() {
+        let gone = NamedOwner { process_is_there: false, ..EARLIER };
+        assert_eq!(told(LockState::Free, gone), Liveness::Gone);
+        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..gone }), Liveness::Gone);
+        let rebooted = NamedOwner { same_kernel: Some(false), ..gone };
+        assert_eq!(told(LockState::Free, rebooted), Liveness::Gone);
+        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..rebooted }), Liveness::Unknown);
+        for named in [gone, rebooted, NamedOwner { same_host: false, ..gone }] {
+            assert_eq!(told(LockState::Unknown, named), Liveness::Unknown);
+        }
+        assert_eq!(told(LockState::Unknown, EARLIER), Liveness::Alive);
+    }
+
+    #[test]
+    fn a_run_without_a_name_is_being_made_or_gone() {
+        let young = OwnerFacts { imported: false, lock: None, named: None, is_being_made: true };
+        assert_eq!(liveness(&young), Liveness::Alive);
+        let old = OwnerFacts { is_being_made: false, ..young };
+        assert_eq!(liveness(&old), Liveness::Gone);
+        assert_eq!(liveness(&OwnerFacts { lock: Some(LockState::Free), ..old }), Liveness::Gone);
+        assert_eq!(liveness(&OwnerFacts { lock: Some(LockState::Unknown), ..old }), Liveness::Unknown);
+    }
+}

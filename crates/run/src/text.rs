@@ -1,0 +1,69 @@
+//! Which strings of a run's events are free text. What that means, and why, is said of [`FreeText`].
+
+use roboppi_ipc::FreeText;
+
+use crate::{AttemptPhase, RunEvent, StepPlan};
+
+impl FreeText for RunEvent {
+    fn visit_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::RunStarted {
+                run_id: _,
+                name: _,
+                workflow: _,
+                workspace: _,
+                context_dir: _,
+                mode: _,
+                timeout_ms: _,
+                concurrency: _,
+                stream_stdio: _,
+                steps,
+                resumes: _,
+            } => {
+                for StepPlan {
+                    step: _,
+                    worker: _,
+                    depends_on: _,
+                    description,
+                    timeout_ms: _,
+                    max_attempts: _,
+                } in steps
+                {
+                    description.iter_mut().for_each(&mut *visit);
+                }
+            }
+            Self::CoreStarted { incarnation: _, process: _, protocol: _, version: _ }
+            | Self::AttemptStarted { of: _, job_id: _, base: _, fingerprint: _ }
+            | Self::ArtifactCollected { step: _, name: _, path: _, sha256: _ }
+            | Self::RunEnding { reason: _, force: _, signal: _ } => {}
+            Self::CoreLost { incarnation: _, detail } => visit(detail),
+            Self::CoreReport { event } => event.visit_text(visit),
+            Self::StepChanged { step: _, state: _, detail, duration_ms: _, allowed_to_fail: _ }
+            | Self::RunFinished { outcome: _, exit_code: _, duration_ms: _, detail } => {
+                detail.iter_mut().for_each(visit);
+            }
+            Self::AttemptPhase { of: _, phase } => phase.visit_text(visit),
+            Self::AttemptFinished { of: _, result, last_seq: _, log_bytes: _, events_bytes: _ } => {
+                result.visit_text(visit);
+            }
+            Self::Wish { wish: _, by: _, refused } => refused.iter_mut().for_each(visit),
+            Self::Warning { message, step: _ } => visit(message),
+            // Only read, never written by this version: nothing of it is known to be structure.
+            Self::Unknown { raw } => visit(raw),
+        }
+    }
+}
+
+impl FreeText for AttemptPhase {
+    fn visit_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::WaitingPermit { detail } => visit(detail),
+            Self::Running { process: _ }
+            | Self::Terminating { reason: _, limit_ms: _ }
+            | Self::Killing { reason: _ }
+            | Self::Draining { limit_ms: _ } => {}
+            // Only read, never written by this version.
+            Self::Unknown(_) => {}
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Brings artifacts into the context directory and out of it, away from the thread that runs the steps.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roboppi_ipc::CancelReason;
+use roboppi_process::aside;
+use roboppi_run::{AttemptRef, RunEvent, StepId, StepState, TakenInput};
+use tokio::sync::watch;
+
+use super::attempt::machine::AttemptStop;
+use super::{CancelOrder, Shared};
+use crate::context_dir::{ArtifactName, Collected, Copied, Limits, Stop};
+use crate::prepare::text;
+
+/// Placing inputs that takes no longer is not worth a word.
+const LONG: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Copies what a step made into the context directory, until it is told to stop.
+    pub(super) async fn collect_outputs(
+        &self,
+        of: &AttemptRef,
+        stop: Stop,
+    ) -> Result<Copied<Collected>, String> {
+        let outputs = self.settings.workflow.workflow.steps.get(&of.step).map(|step| step.outputs.clone());
+        let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
+            return Ok(Copied { done: Vec::new(), notices: Vec::new() });
+        };
+        let (context, limits) = (Arc::clone(&self.context), self.limits(stop));
+        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
+        let collecting = move || context.collect_outputs(&workspace, &id, &outputs, &limits);
+        let collected = aside(collecting).await;
+        self.context_notice(Some(&of.step));
+        collected.unwrap_or_else(|error| Err(format!("copying them failed: {error}")))
+    }
+
+    /// Copies the inputs of a step into the workspace. The time of an attempt and the orders to end it hold already.
+    pub(super) async fn place_inputs(
+        &self,
+        of: &AttemptRef,
+        orders: &mut watch::Receiver<CancelOrder>,
+    ) -> Result<Vec<TakenInput>, AttemptStop> {
+        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
+        if step.inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stop = Stop::default();
+        let (context, limits) = (Arc::clone(&self.context), self.limits(stop.clone()));
+        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
+        let (taking, made) = (step.clone(), self.made(step));
+        let mut placing = aside(move || context.place_inputs(&workspace, &id, &taking, &made, &limits));
+        let time = async {
+            match step.timeout {
+                Some(limit) => self.clock.wait(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        let long = self.clock.wait(LONG);
+        tokio::pin!(time, long);
+        let (mut ended, mut told) = (None, false);
+        let placed = loop {
+            tokio::select! {
+                biased;
+                placed = &mut placing => break placed,
+                Ok(()) = orders.changed() => ended = orders.borrow_and_update().map(|(reason, _)| reason),
+                () = &mut time, if ended.is_none() => ended = Some(CancelReason::Timeout),
+                () = &mut long, if !told && ended.is_none() => {
+                    told = true;
+                    self.starting(&of.step, Some("placing its inputs"));
+                }
+            }
+            if ended.is_some() {
+                stop.stop();
+            }
+        };
+        if told && ended.is_none() && !orders.has_changed().unwrap_or(false) {
+            self.starting(&of.step, None);
+        }
+        self.context_notice(Some(&of.step));
+        let placed = placed.unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")));
+        match (placed, ended) {
+            (_, Some(reason)) => Err(AttemptStop::Cancelled(reason)),
+            (Err(detail), None) => {
+                Err(AttemptStop::Failed(Some(roboppi_ipc::ErrorClass::NonRetryable), detail))
+            }
+            (Ok(Copied { done, notices }), None) => {
+                self.notices(&of.step, notices);
+                Ok(done)
+            }
+        }
+    }
+
+    /// What a step does before its worker starts.
+    fn starting(&self, step: &StepId, detail: Option<&str>) {
+        let (step, detail) = (step.clone(), detail.map(str::to_owned));
+        let state = StepState::Starting;
+        let event = RunEvent::StepChanged { step, state, detail, duration_ms: None, allowed_to_fail: false };
+        self.recorder().event(event);
+    }
+
+    /// Writes down what was collected. The step succeeds next.
+    pub(super) fn artifacts_collected(&self, of: &AttemptRef, collected: Copied<Collected>) {
+        for artifact in &collected.done {
+            self.recorder().event(RunEvent::ArtifactCollected {
+                step: of.step.clone(),
+                name: artifact.name.clone(),
+                path: text(&artifact.path),
+                sha256: artifact.sha256.clone(),
+            });
+        }
+        self.notices(&of.step, collected.notices);
+        self.facts.borrow_mut().entry(of.step.clone()).or_default().artifacts = collected.done;
+    }
+
+    /// What had to be done to the context directory itself, if anything.
+    pub(super) fn context_notice(&self, step: Option<&StepId>) {
+        if let Some(notice) = self.context.notice() {
+            self.recorder().warn(notice, step.cloned());
+        }
+    }
+
+    fn notices(&self, step: &StepId, notices: Vec<String>) {
+        for notice in notices {
+            self.recorder().warn(notice, Some(step.clone()));
+        }
+    }
+
+    /// What this run has of the artifacts a step takes: what it collected, or kept from an earlier one.
+    fn made(&self, step: &roboppi_workflow::Step) -> HashSet<ArtifactName> {
+        let facts = self.facts.borrow();
+        let of_step = |from: &StepId| {
+            let made = facts.get(from).into_iter().flat_map(|facts| &facts.artifacts);
+            made.map(|artifact| (from.clone(), artifact.name.clone())).collect::<Vec<_>>()
+        };
+        step.inputs.iter().flat_map(|input| of_step(&input.from)).collect()
+    }
+
+    fn limits(&self, stop: Stop) -> Limits {
+        Limits { stop, min_free: self.settings.record_limits.min_free_bytes }
+    }
+}

@@ -1,0 +1,156 @@
+//! What of an attempt is recorded and was not seen live.
+
+use std::path::Path;
+
+use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
+use roboppi_journal::{EventPosition, EventReader, RecordError, RunDir};
+use roboppi_run::{Activity, AttemptRecord, AttemptRef};
+
+/// What was handed out of the recorded events of an attempt, or said to be missing.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    last: Option<u64>,
+    events: u64,
+    /// Where its event file was read to.
+    position: EventPosition,
+}
+
+/// What is known of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Number of its last recorded event.
+    last: Option<u64>,
+    /// Recorded events up to that one, with those that are missing.
+    events: u64,
+    /// When that one was.
+    at: UtcMillis,
+    log_bytes: u64,
+}
+
+impl Known {
+    pub(super) fn of(activity: &Activity) -> Self {
+        Self {
+            last: activity.last_seq,
+            events: activity.events + activity.events_missing,
+            at: activity.last_at.unwrap_or_default(),
+            log_bytes: activity.log_bytes,
+        }
+    }
+}
+
+impl Told {
+    /// Everything that is known now counts as handed out.
+    pub(super) fn all_of(activity: &Activity) -> Self {
+        let Known { last, events, .. } = Known::of(activity);
+        Self { last, events, position: EventPosition::default() }
+    }
+
+    /// Takes a live event into account.
+    pub(super) fn take(&mut self, record: &AttemptRecord) {
+        let (last, events) = match &record.event {
+            WorkerEvent::Gap(gap) if gap.recorded > 0 => (gap.to_seq.saturating_sub(1), gap.recorded),
+            event if event.is_recorded() => (record.seq, 1),
+            _ => return,
+        };
+        if self.last.is_none_or(|told| told < last) {
+            self.last = Some(last);
+            self.events += events;
+        }
+    }
+
+    /// Whether something of what is known was not handed out.
+    pub(super) fn lacks(&self, known: Known) -> bool {
+        known.last > self.last
+    }
+}
+
+/// Reads the event file of an attempt from where it was read last, up to what is known.
+#[derive(Debug)]
+pub(super) struct Filling {
+    of: AttemptRef,
+    file: Option<EventReader>,
+    known: Known,
+}
+
+impl Filling {
+    pub(super) fn begin(run_dir: &Path, of: AttemptRef, told: &Told, known: Known) -> Self {
+        // Without the file all is missing, which is said.
+        let mut file = RunDir::at(run_dir.to_owned()).events(&of.base()).ok();
+        if let Some(file) = &mut file {
+            file.resume(told.position);
+        }
+        Self { of, file, known }
+    }
+
+    pub(super) const fn of(&self) -> &AttemptRef {
+        &self.of
+    }
+
+    /// The next event that was not told, or what is missing; `None` when all that is known was told.
+    pub(super) fn next(&mut self, told: &mut Told) -> Option<AttemptRecord> {
+        if !told.lacks(self.known) {
+            return None;
+        }
+        while let Some(file) = &mut self.file {
+            told.position = file.place();
+            let record = match file.next() {
+                Some(Ok(record)) => record,
+                Some(Err(RecordError::BadJson { .. })) => continue,
+                Some(Err(_)) | None => break,
+            };
+            let end = match &record.event {
+                WorkerEvent::Gap(gap) => gap.to_seq.saturating_sub(1),
+                _ => record.seq,
+            };
+            if told.last.is_some_and(|last| end <= last) {
+                continue;
+            }
+            if Some(record.seq) > self.known.last {
+                // Behind what is known: it will come live.
+                break;
+            }
+            let before = file.place().events_before();
+            let WorkerEvent::Gap(gap) = record.event else {
+                // Damaged lines before it are missing.
+                told.last = Some(end);
+                told.events = before.max(told.events + 1);
+                return Some(record);
+            };
+            let (to, events) = if Some(end) > self.known.last {
+                (self.known.last?, self.known.events)
+            } else {
+                (end, before)
+            };
+            return Some(self.missing(told, to, events, gap.at_least, record.ts));
+        }
+        self.file = None;
+        let (to, at) = (self.known.last?, self.known.at);
+        Some(self.missing(told, to, self.known.events, false, at))
+    }
+
+    /// A gap from what was told up to the number `last`, up to which there are `events`.
+    fn missing(
+        &self,
+        told: &mut Told,
+        last: u64,
+        events: u64,
+        at_least: bool,
+        ts: UtcMillis,
+    ) -> AttemptRecord {
+        let from_seq = told.last.map_or(0, |last| last + 1);
+        let recorded = events.saturating_sub(told.events).max(1);
+        let gap = Gap {
+            from_seq,
+            to_seq: last + 1,
+            from_offset: self.known.log_bytes,
+            to_offset: self.known.log_bytes,
+            events: recorded,
+            recorded,
+            at_least,
+            ..Gap::default()
+        };
+        told.last = Some(last);
+        told.events = events.max(told.events);
+        AttemptRecord { seq: from_seq, ts, at: self.known.log_bytes, event: WorkerEvent::Gap(gap) }
+    }
+}
