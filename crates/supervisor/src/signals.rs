@@ -1,12 +1,11 @@
 //! Signals of the system become requests to end or to stand still.
 
 use std::fmt;
-use std::future::pending;
 use std::io;
 use std::task::{Context, Poll, Waker};
 
 use nix::sys::signal::{Signal as NixSignal, raise};
-use roboppi_process::inherited;
+use roboppi_process::HeardSignal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Asked;
@@ -14,9 +13,8 @@ use crate::Asked;
 /// Listens for the signals that ask this process to end or to stand still.
 pub struct Signals {
     terminate: Signal,
-    /// Nobody listens to what our parent had us ignore.
-    interrupt: Option<Signal>,
-    hangup: Option<Signal>,
+    interrupt: HeardSignal,
+    hangup: HeardSignal,
     stop: Signal,
     status: Signal,
     show_status: Option<Box<dyn Fn()>>,
@@ -42,8 +40,8 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
-            interrupt: unless_ignored(NixSignal::SIGINT)?,
-            hangup: unless_ignored(NixSignal::SIGHUP)?,
+            interrupt: HeardSignal::unless_ignored(NixSignal::SIGINT)?,
+            hangup: HeardSignal::unless_ignored(NixSignal::SIGHUP)?,
             stop: signal(SignalKind::from_raw(NixSignal::SIGTSTP as i32))?,
             status: signal(SignalKind::user_defined1())?,
             show_status: None,
@@ -58,8 +56,8 @@ impl Signals {
             return tokio::select! {
                 biased;
                 _ = self.terminate.recv() => Signalled::End(Asked::Terminate),
-                () = heard(&mut self.hangup) => Signalled::End(Asked::Hangup),
-                () = heard(&mut self.interrupt) => match &self.interrupt_is_for_others {
+                () = self.hangup.recv() => Signalled::End(Asked::Hangup),
+                () = self.interrupt.recv() => match &self.interrupt_is_for_others {
                     Some(is_for_others) if is_for_others() => continue,
                     _ => Signalled::End(Asked::Interrupt),
                 },
@@ -102,20 +100,6 @@ impl Signals {
     pub fn forget_suspends(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         while matches!(self.stop.poll_recv(&mut context), Poll::Ready(Some(()))) {}
-    }
-}
-
-fn unless_ignored(number: NixSignal) -> io::Result<Option<Signal>> {
-    if inherited::is_ignored(number) {
-        return Ok(None);
-    }
-    signal(SignalKind::from_raw(number as i32)).map(Some)
-}
-
-async fn heard(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => pending().await,
     }
 }
 

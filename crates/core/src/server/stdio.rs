@@ -1,7 +1,6 @@
 //! The core as a process: its wire, its standard streams, its signals.
 
 use std::fs::File;
-use std::future::pending;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
@@ -10,12 +9,12 @@ use std::task::{Context, Poll};
 
 use nix::sys::signal::Signal as NixSignal;
 use nix::unistd::{dup2_stdin, dup2_stdout};
-use roboppi_process::inherited;
+use roboppi_process::HeardSignal;
 use roboppi_worker_adapters::Adapters;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, duplex};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::connect::{Connection, Reader, Transport, Writer};
@@ -47,15 +46,15 @@ pub async fn serve_process(
     };
     let (tell, stop) = mpsc::channel(2);
     let mut term = signal(SignalKind::terminate())?;
-    let mut int = unless_ignored(NixSignal::SIGINT)?;
-    let mut hup = unless_ignored(NixSignal::SIGHUP)?;
+    let mut int = HeardSignal::unless_ignored(NixSignal::SIGINT)?;
+    let mut hup = HeardSignal::unless_ignored(NixSignal::SIGHUP)?;
     let signals = async move {
         let mut how = StopRequest::Terminate;
         loop {
             tokio::select! {
                 _ = term.recv() => {}
-                () = heard(&mut int) => {}
-                () = heard(&mut hup) => {}
+                () = int.recv() => {}
+                () = hup.recv() => {}
             }
             // Nobody listens any more, or more than enough was asked: either way there is nothing to do.
             let _ = tell.try_send(how);
@@ -65,21 +64,6 @@ pub async fn serve_process(
     tokio::select! {
         result = serve(reader, writer, settings, adapters, stop) => result,
         () = signals => Ok(()),
-    }
-}
-
-/// Listens to a signal, unless whoever started us had us ignore it.
-fn unless_ignored(number: NixSignal) -> io::Result<Option<Signal>> {
-    if inherited::is_ignored(number) {
-        return Ok(None);
-    }
-    signal(SignalKind::from_raw(number as i32)).map(Some)
-}
-
-async fn heard(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => pending().await,
     }
 }
 
