@@ -355,8 +355,10 @@ impl GuardMachine {
 
     /// Has the front process, where there is one, stop and go on with the child.
     fn mirror(&mut self, stopped: bool, out: &mut Vec<Effect>) {
-        let changed = std::mem::replace(&mut self.stopped, stopped) != stopped;
-        if self.settings.kind == GuardKind::Direct && !self.orphaned && (changed || !stopped) {
+        self.stopped = stopped;
+        // Also when it was so before: a child that goes on and stops again at once is only seen to have stopped, and somebody
+        // may have let the front process go on meanwhile.
+        if self.settings.kind == GuardKind::Direct && !self.orphaned {
             out.push(if stopped { Effect::StopFront } else { Effect::ContinueFront });
         }
     }
