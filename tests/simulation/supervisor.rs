@@ -324,12 +324,11 @@ impl World {
         self.note(|| format!("somebody: {asked:?}"));
         let now = self.run_clock();
         let effect = self.supervisor.shutdown.handle(now, asked);
-        let again = asked == Asked::Terminate
-            && self
-                .supervisor
-                .terminated_at
-                .replace(now)
-                .is_some_and(|before| now.since(before) < ShutdownMachine::SAME_SIGNAL);
+        let recent = |before: Mono| now.since(before) < ShutdownMachine::SAME_SIGNAL;
+        let again = asked == Asked::Terminate && self.supervisor.terminated_at.is_some_and(recent);
+        if asked == Asked::Terminate && !again {
+            self.supervisor.terminated_at = Some(now);
+        }
         let severity = match effect {
             None => 0,
             Some(ShutdownEffect::Cancel { force, .. }) => 1 + u8::from(force),

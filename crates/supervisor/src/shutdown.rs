@@ -47,7 +47,7 @@ pub struct ShutdownMachine {
     stage: Stage,
     exit_code: Option<u8>,
     signal: Option<&'static str>,
-    /// When the last SIGTERM came.
+    /// When the last SIGTERM came that counted.
     terminated_at: Option<Mono>,
 }
 
@@ -66,11 +66,11 @@ impl ShutdownMachine {
 
     /// Takes a request and says what it leads to, if anything.
     pub fn handle(&mut self, now: Mono, asked: Asked) -> Option<ShutdownEffect> {
-        if asked == Asked::Terminate
-            && let Some(before) = self.terminated_at.replace(now)
-            && now.since(before) < Self::SAME_SIGNAL
-        {
-            return None;
+        if asked == Asked::Terminate {
+            if self.terminated_at.is_some_and(|before| now.since(before) < Self::SAME_SIGNAL) {
+                return None;
+            }
+            self.terminated_at = Some(now);
         }
         let (reason, code) = match asked {
             Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => (CancelReason::User, 130),
@@ -142,6 +142,7 @@ mod tests {
         let kills = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: true });
         assert_eq!(machine.handle(at(0), Asked::Terminate), ends);
         assert_eq!(machine.handle(at(3), Asked::Terminate), None);
+        assert_eq!(machine.handle(at(400), Asked::Terminate), None);
         assert_eq!(machine.handle(at(503), Asked::Terminate), kills);
         // A person at the terminal may be as quick as they like.
         assert_eq!(machine.handle(at(504), Asked::Interrupt), Some(ShutdownEffect::Leave));
