@@ -55,7 +55,7 @@ const COMPONENT: (&str, &str) = ("ROBOPPI_COMPONENT", "core");
 pub(super) struct Prepared {
     pub(super) spawn: Spawn,
     /// Removed with this value.
-    pub(super) _files: Option<PrivateDir>,
+    pub(super) files: Option<PrivateDir>,
 }
 
 /// Where a worker is started.
@@ -137,7 +137,7 @@ pub(super) fn prepare(
                 StdinPlan::Piped => StdinMode::Piped,
             },
         },
-        _files: files,
+        files,
     })
 }
 

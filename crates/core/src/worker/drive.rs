@@ -58,6 +58,10 @@ pub(super) async fn drive(
             let start = Start { limits, deadline, waited };
             let ran = run_in_room(&shared, &command.spawn, start, place).await;
             end_orphans(&shared, ran.as_ref().is_ok_and(|report| report.pipes_left_open)).await;
+            // An agent may have left a great many files. Until they are gone the attempt has not ended.
+            if let Some(files) = command.files {
+                let _ = aside(move || drop(files)).await;
+            }
             match ran {
                 Ok(report) => shared.state.borrow_mut().finish(shared.host.clock.now(), &report),
                 Err(error) => {
