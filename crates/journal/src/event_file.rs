@@ -41,6 +41,9 @@ pub struct EventFileWriter {
 /// Room that is reserved, so that it can be said on a full disk what is missing.
 const AHEAD: u64 = 4 * 1024;
 
+/// Bytes of the line of a gap, at most.
+const LONGEST_GAP: u64 = 512;
+
 /// Events that are not in the file.
 #[derive(Debug)]
 struct LeftOut {
@@ -121,7 +124,7 @@ impl EventFileWriter {
     /// Notes that events never came: `gap` says which. It is the caller's that nothing is told twice.
     ///
     /// # Errors
-    /// When it cannot be written now. It is written with what comes next.
+    /// When it cannot be written now. It is written with what comes next, as it is when there is no room for it.
     pub fn append_gap(&mut self, ts: UtcMillis, gap: Gap) -> Result<(), RecordError> {
         match &mut self.left_out {
             Some(left_out) => {
@@ -129,12 +132,20 @@ impl EventFileWriter {
                 left_out.gap.to_seq = gap.to_seq;
                 left_out.gap.to_offset = gap.to_offset;
                 left_out.gap.events += gap.events;
+                left_out.gap.bytes += gap.bytes;
                 left_out.gap.recorded += gap.recorded;
                 left_out.gap.at_least |= gap.at_least;
             }
             None => self.left_out = Some(LeftOut { ts, gap }),
         }
         self.open()?;
+        if !self.make_room(LONGEST_GAP)? {
+            self.full = true;
+            return Ok(());
+        }
+        if let Some(lines) = &self.lines {
+            self.disk.look(lines.file(), lines.path(), LONGEST_GAP)?;
+        }
         self.tell_left_out(LineFile::write_encoded)
     }
 

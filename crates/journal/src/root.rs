@@ -146,13 +146,15 @@ impl StateRoot {
         let path = runs.join(id.as_str());
         let gone = runs.join(format!("{REMOVED}{id}"));
         fs::rename(&path, &gone).map_err(RecordError::io("remove", &path))?;
+        let removed = fs::remove_dir_all(&gone).map_err(RecordError::io("remove", &gone));
+        // What earlier removals left, unless it is another user's.
         for entry in files::list_runs(&runs)? {
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED)) {
-                let path = entry.path();
-                fs::remove_dir_all(&path).map_err(RecordError::io("remove", &path))?;
+            let is_removed = entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED));
+            if is_removed && RunDir::at(entry.path()).is_of_this_user() {
+                let _ = fs::remove_dir_all(entry.path());
             }
         }
-        Ok(())
+        removed
     }
 
     /// Removes what owners left that were killed before their run was one. What changed after `before` is left: its owner

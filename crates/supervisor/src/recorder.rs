@@ -85,10 +85,11 @@ impl Recorder {
         /// A disk that is full again and again is known by then.
         const MOST: u32 = 5;
 
-        let was_behind = std::mem::replace(&mut self.is_behind, written.is_err());
-        if was_behind == self.is_behind || self.said > MOST {
+        // What is not said to have failed is not said to go on either.
+        if self.is_behind == written.is_err() || (written.is_err() && self.said >= MOST) {
             return;
         }
+        self.is_behind = written.is_err();
         let message = match written {
             Err(error) => {
                 self.said += 1;
@@ -114,6 +115,10 @@ impl Recorder {
     /// Waits until everything is on the disk, then tells followers that nothing more will come.
     pub(crate) fn finish(&mut self) {
         let closed = self.journal.close();
+        if let Some(syncer) = &self.syncer {
+            // What waited for room may have been written just now.
+            syncer.wake();
+        }
         if let Some(syncer) = self.syncer.take() {
             syncer.finish();
         }

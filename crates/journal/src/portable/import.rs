@@ -123,7 +123,11 @@ impl StateRoot {
             other => other,
         })?;
         // Takes the place of the empty one.
-        fs::rename(dir.keep(), &place).map_err(RecordError::io("create", &place))?;
+        fs::rename(dir.keep(), &place).map_err(|error| {
+            // An empty one would be taken for a run that was lost.
+            let _ = fs::remove_dir(&place);
+            RecordError::io("create", &place)(error)
+        })?;
         Ok((id, imported, notes))
     }
 }
