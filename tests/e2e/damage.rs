@@ -47,14 +47,16 @@ fn damage_of_every_file_is_noticed_by_every_reader() {
     let base = run.log_path("work", 1);
     let files: Vec<PathBuf> = ["log", "idx", "events.jsonl"].map(|kind| base.with_extension(kind)).into();
     let target = env.path("out.tar.zst").display().to_string();
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 9] = [
         &["logs", "-1", "work"],
         &["logs", "-1", "work", "--tail", "5"],
         &["logs", "-1", "work", "--grep", "7"],
         &["show", "-1"],
         &["export", "-1", "-o", &target],
         &["export", "-1", "work", "--format", "txt"],
-        &["attach", "-1", "--no-tui"],
+        &["attach", "-1", "--no-tui", "--stream"],
+        &["replay", "-1", "--no-tui", "--stream", "--speed", "max"],
+        &["replay", "-1", "--no-tui", "--speed", "max"],
     ];
     for arguments in commands {
         let (code, printed) = look(&env, arguments);
@@ -71,15 +73,16 @@ fn damage_of_every_file_is_noticed_by_every_reader() {
                 let case = format!("{kind} {way}, {arguments:?}: exit code {code}\n{all}");
                 assert!(!all.contains("panicked"), "{case}");
                 // Of the log only what is read is compared with its sums; the event file has none.
-                let part = arguments.contains(&"--tail") || arguments[0] == "attach";
+                let shows = matches!(arguments[0], "attach" | "replay") && !arguments.contains(&"--stream");
+                let part = arguments.contains(&"--tail") || shows;
                 let unseen = match kind {
                     "log" => way == "changed" && part,
                     "events.jsonl" => {
                         way == "changed"
-                            || !matches!(arguments[0], "export" | "attach")
+                            || !matches!(arguments[0], "export" | "attach" | "replay")
                             || arguments[2] == "work"
                     }
-                    _ => way == "changed" && part,
+                    _ => way == "changed" && (part || matches!(arguments[0], "attach" | "replay")),
                 };
                 if unseen {
                     continue;

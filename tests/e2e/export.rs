@@ -284,7 +284,8 @@ fn damage_and_nonsense_are_said() {
     assert!(none.stderr.contains("no run"), "{}", none.stderr);
     let _ = env.run(&Flow::of("echo hi")).output().code(0);
     fs::write(env.the_run().dir.join("run.json"), "{").unwrap();
-    let _ = env.roboppi(["export", "-1", "-o", "damaged.zst"]).output().code(0);
+    let said = env.roboppi(["export", "-1", "-o", "damaged.zst"]).output().code(3).stderr;
+    assert!(said.contains("run.json:1: not what roboppi writes"), "{said}");
     let there = TestEnv::new();
     let _ = there.roboppi(["import"]).arg(env.work().join("damaged.zst")).output().code(0);
     let logs = there.roboppi(["logs"]).output().code(0);

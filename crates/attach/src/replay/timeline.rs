@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{RecordError, RunDir};
+use roboppi_journal::{AttemptFiles, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunEvent};
 
 /// Shortest time between two looks at how long a log had become.
@@ -82,7 +82,11 @@ impl Timeline {
                     spans.push(Span { base, from: index, to: None });
                     timeline.attempts.push(of);
                 }
-                RunEvent::AttemptFinished { of, .. } => {
+                RunEvent::AttemptFinished { of, result, log_bytes, events_bytes, .. } => {
+                    let files = AttemptFiles::of(&result, log_bytes, events_bytes);
+                    for damage in run.attempt_damage(&of.base(), files, 0) {
+                        timeline.note(damage);
+                    }
                     if let Some(span) = known.get(&of) {
                         spans[*span].to = Some(index);
                     }
@@ -161,8 +165,12 @@ impl Timeline {
     }
 
     fn complain(&mut self, error: &RecordError) {
+        self.note(error.to_string());
+    }
+
+    fn note(&mut self, text: String) {
         const PROBLEMS: usize = 20;
-        let text = error.to_string();
+
         if self.problems.len() < PROBLEMS && !self.problems.contains(&text) {
             self.problems.push(text);
         }

@@ -301,10 +301,13 @@ impl<W: Write> PlainSink<W> {
     fn stream_end(&mut self, of: &AttemptRef) -> io::Result<()> {
         self.stream(of)?;
         self.grown.remove(of);
-        if let Some(Some(mut stream)) = self.streams.insert(of.clone(), None)
-            && let Some(last) = stream.finish()
-        {
+        let Some(Some(mut stream)) = self.streams.insert(of.clone(), None) else { return Ok(()) };
+        if let Some(last) = stream.finish() {
             self.printer.output(of, &[last]);
+        }
+        // What cannot be compared was read all the same.
+        for damage in stream.changed().unwrap_or_default() {
+            self.printer.note(of, &format!("its log is damaged: {damage}"));
         }
         Ok(())
     }

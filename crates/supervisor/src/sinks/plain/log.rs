@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{ChunkKind, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
+use roboppi_journal::{ChunkKind, LogDamage, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
 use roboppi_run::{AttemptRef, missing_words};
 
 use super::cut::{CutLine, LineCutter};
@@ -169,6 +169,13 @@ impl LogStream {
         self.unfinished.due().filter(|due| *due <= now)?;
         self.unfinished.shown(now);
         self.cutter.hand_on()
+    }
+
+    /// Bytes of what was read that are not those that were written.
+    pub(super) fn changed(&mut self) -> Result<Vec<LogDamage>, RecordError> {
+        let mut damage = self.log.damage()?;
+        damage.retain(|one| matches!(one, LogDamage::Changed(_)));
+        Ok(damage)
     }
 
     /// The last, incomplete line, when nothing more comes.
