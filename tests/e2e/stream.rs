@@ -85,3 +85,16 @@ fn a_question_is_shown_while_it_waits_for_an_answer() {
         followed.lines().filter_map(|line| line.split_once("Z ")).map(|(_, text)| text).collect();
     assert_eq!(texts, ["Continue? [y/N] ", "half end"], "{followed}");
 }
+
+#[test]
+fn a_line_that_matches_until_it_goes_on_takes_nothing_from_the_next_one() {
+    let env = TestEnv::new();
+    let script = "printf done; until [ -e go ]; do sleep 0.01; done; echo ' (3 s)'; echo next done";
+    let running = env.run(&Flow::of(script)).start();
+    env.wait_for("the run", || env.runs().first()?.events("attempt_started").first().cloned());
+    let following = env.roboppi(["logs", "work", "-f", "--grep", "done$"]).start();
+    following.wait_for_text("done");
+    env.write("go", "");
+    let _ = running.wait().code(0);
+    assert_eq!(following.wait().code(0).text(), "done\nnext done\n");
+}

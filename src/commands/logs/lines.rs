@@ -70,8 +70,8 @@ pub(super) struct LineCursor {
     /// Length of the log of which every line was read that is not going to be continued.
     done: u64,
     unfinished: Unfinished,
-    /// Bytes of the line `next` that were shown before it ended.
-    shown: usize,
+    /// Number of a line of which a part was shown before it ended, and how many bytes that was.
+    shown: Option<(u64, usize)>,
 }
 
 /// A part of a line that was shown, or will be, in several.
@@ -85,7 +85,7 @@ pub(super) struct Part {
 
 impl LineCursor {
     pub(super) const fn new(log: LogReader, now: Instant) -> Self {
-        Self { log, next: 0, done: 0, unfinished: Unfinished::new(now), shown: 0 }
+        Self { log, next: 0, done: 0, unfinished: Unfinished::new(now), shown: None }
     }
 
     /// When the incomplete last line is to be shown, if nothing else comes.
@@ -99,17 +99,19 @@ impl LineCursor {
             return Ok(None);
         }
         self.unfinished.shown(now);
-        Ok(self.log.lines(self.next..self.next + 1)?.pop())
+        let line = self.log.lines(self.next..self.next + 1)?.pop();
+        line.map(|line| self.whole(line)).transpose()
     }
 
-    /// So much of the incomplete line was shown.
-    pub(super) const fn has_shown(&mut self, bytes: usize) {
-        self.shown = bytes;
+    /// This much of an incomplete line was shown.
+    pub(super) const fn has_shown(&mut self, line: &LogLine) {
+        self.shown = Some((line.number, line.bytes.len()));
     }
 
-    /// What of a line that was read now is new.
-    pub(super) const fn part(&mut self) -> Part {
-        let from = std::mem::replace(&mut self.shown, 0);
+    /// What of a line is new. What was shown of an earlier one is forgotten.
+    pub(super) fn part(&mut self, line: &LogLine) -> Part {
+        let from = self.shown.take_if(|(number, _)| *number <= line.number);
+        let from = from.filter(|(number, _)| *number == line.number).map_or(0, |(_, bytes)| bytes);
         Part { from, open: false }
     }
 
@@ -154,7 +156,8 @@ impl LineCursor {
             && last.lost == 0
             && end >= self.log.len()
         {
-            held = last.bytes.len().saturating_sub(if lines.len() == 1 { self.shown } else { 0 });
+            let shown = self.shown.filter(|(number, _)| *number == last.number).map_or(0, |(_, bytes)| bytes);
+            held = last.bytes.len().saturating_sub(shown);
             lines.pop();
         }
         self.unfinished.holds(Instant::now(), held, !lines.is_empty());

@@ -240,7 +240,12 @@ impl<W: Write> Printer<W> {
                 // A line that is kept for later waits as it was read: many long ones together would be too much.
                 let later = tail.is_some().then(|| line.clone());
                 let line = lines.whole(line).map_err(Print::Record)?;
+                let part = lines.part(&line);
                 if !self.settings.filter.keeps(&line) {
+                    if part.from > 0 {
+                        // Its beginning was a match, and is shown.
+                        self.end_line(of).map_err(Print::Out)?;
+                    }
                     if line.truncated && self.settings.filter.grep.is_some() {
                         self.say(&format!(
                             "roboppi: a line of {of} is longer than 64 MiB; the rest was not searched"
@@ -249,7 +254,7 @@ impl<W: Write> Printer<W> {
                     continue;
                 }
                 match tail {
-                    None => self.print_line(of, &line, lines.part()).map_err(Print::Out)?,
+                    None => self.print_line(of, &line, part).map_err(Print::Out)?,
                     Some(count) => {
                         kept.extend(later);
                         if kept.len() > count {
@@ -267,9 +272,9 @@ impl<W: Write> Printer<W> {
             && !line.complete
             && self.settings.filter.keeps(&line)
         {
-            let part = Part { from: lines.part().from, open: true };
+            let part = Part { open: true, ..lines.part(&line) };
             self.print_line(of, &line, part).map_err(Print::Out)?;
-            lines.has_shown(line.bytes.len());
+            lines.has_shown(&line);
         }
         Ok(())
     }
@@ -281,6 +286,15 @@ impl<W: Write> Printer<W> {
         self.head(of)?;
         self.settings.filter.write(line, part, &mut self.out)?;
         self.last = Some((of.clone(), !part.open));
+        Ok(())
+    }
+
+    /// Ends the line of which only the beginning was shown.
+    fn end_line(&mut self, of: &AttemptRef) -> io::Result<()> {
+        if self.last.as_ref().is_some_and(|(last, ended)| last == of && !ended) {
+            writeln!(self.out)?;
+            self.last = Some((of.clone(), true));
+        }
         Ok(())
     }
 
