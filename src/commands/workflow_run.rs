@@ -14,9 +14,7 @@ use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_run::{AttemptStatus, RunMode};
 use roboppi_supervisor::sinks::untrusted;
-use roboppi_supervisor::{
-    HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, Signals, WorkflowFile,
-};
+use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, WorkflowFile};
 use roboppi_workflow::parse_duration;
 use tokio::task::LocalSet;
 
@@ -141,10 +139,9 @@ async fn supervise(
     purpose: &Purpose,
     sockets: Option<&SocketPlace>,
 ) -> Result<RunEnd, Failure> {
-    let mut signals = Signals::listen().map_err(|error| Failure::own(format!("signals: {error}")))?;
     let launch = launch(args, &settings, sockets);
     let state_dir = settings.state_dir.clone();
-    let prepared = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
+    let (prepared, mut signals) = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
     if let Some(dir) = state_dir {
         housekeeping::begin(dir);
     }

@@ -164,15 +164,18 @@ fn after_a_kill_while_outputs_were_collected_nothing_of_them_is_left() {
     let lines = ["outputs: [{ name: o, path: out }]"];
     let endless = Flow::new().step_with("make", "mkdir out; truncate -s 4T out/hole", &lines);
     let run = env.run(&endless).start();
-    let staged = env.work().join("context/make/.collecting/o/hole");
-    env.wait_for("half an artifact", || staged.exists().then_some(()));
+    let staging = env.wait_for("half an artifact", || {
+        let id = env.runs().last()?.dir.file_name()?.to_str()?.to_owned();
+        let staging = env.work().join(format!("context/make/.collecting-{id}"));
+        staging.join("o/hole").exists().then_some(staging)
+    });
     run.signal(SIGKILL);
     let _ = run.wait().signal(SIGKILL);
     env.wait_until_nothing_is_left();
     assert!(!env.work().join("context/make/o").exists());
     let _ = env.run(&Flow::new().step("make", "true")).output().code(0);
     expect_context_of(&env, &last(&env));
-    assert!(!env.work().join("context/make/.collecting").exists());
+    assert!(!staging.exists());
 }
 
 #[test]
@@ -189,6 +192,39 @@ fn what_was_placed_is_taken_back_and_what_was_changed_stays() {
     let other = Flow::new().step("other", "ls");
     let _ = env.run(&other).output().code(0);
     assert!(!env.work().join("file").exists() && env.work().join("tree/mine").exists());
+}
+
+#[test]
+fn what_was_placed_is_taken_back_from_a_step_that_takes_nothing_any_more() {
+    let env = TestEnv::new();
+    let _ = env.run(&handing_on(MAKE, &[])).output().code(0);
+    assert!(env.work().join("file").exists() && env.work().join("tree/leaf").exists());
+    let lines = ["outputs: [{ name: file, path: out/file }]"];
+    let apart =
+        Flow::new().step_with("make", MAKE, &lines).step_with("take", "true", &["depends_on: [make]"]);
+    let _ = env.run(&apart).output().code(0);
+    assert!(!env.work().join("file").exists() && !env.work().join("tree").exists());
+}
+
+#[test]
+fn a_run_neither_removes_nor_replaces_what_no_run_put_there() {
+    let env = TestEnv::new();
+    env.write("docs/api/index.md", "mine\n");
+    env.write("docs/guide.md", "mine\n");
+    let lines = ["outputs: [{ name: api, path: made }]"];
+    let flow = Flow::new().with("context_dir: .").step_with("docs", "echo x > made", &lines);
+    // Twice: the first one leaves nothing that the second one takes for a sign.
+    for _ in 0..2 {
+        let refused = env.run(&flow).output().code(3).stderr;
+        assert!(refused.contains("docs/api was not put there by a run"), "{refused}");
+        assert_eq!(env.read("docs/api/index.md"), "mine\n");
+    }
+    fs::rename(env.work().join("docs/api"), env.work().join("docs/old")).unwrap();
+    for _ in 0..2 {
+        let _ = env.run(&flow).output().code(0);
+        assert_eq!(env.read("docs/api/made"), "x\n");
+        assert_eq!(env.read("docs/old/index.md") + &env.read("docs/guide.md"), "mine\nmine\n");
+    }
 }
 
 #[test]

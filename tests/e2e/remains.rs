@@ -35,8 +35,9 @@ pub(crate) fn leave_remains(env: &TestEnv, flow: &Flow) {
             fs::create_dir_all(context.join(step).join(output)).unwrap();
             fs::write(context.join(step).join(output).join(MARK), MARK).unwrap();
         }
-        fs::create_dir_all(context.join(step).join(".collecting")).unwrap();
-        fs::write(context.join(step).join(".collecting").join(MARK), MARK).unwrap();
+        let staging = context.join(step).join(format!(".collecting-{MARK}"));
+        fs::create_dir_all(&staging).unwrap();
+        fs::write(staging.join(MARK), MARK).unwrap();
         let meta = json!({ "stepId": step, "status": "SUCCEEDED", "workerKind": MARK }).to_string();
         fs::write(context.join(step).join("_meta.json"), &meta).unwrap();
         fs::write(context.join(step).join("_resolved.json"), &meta).unwrap();

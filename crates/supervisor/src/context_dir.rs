@@ -4,14 +4,14 @@
 //! the workspace or the context directory (`beneath`, `find`), and copying stops when a worker would have to
 //! ([`Limits`]).
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roboppi_run::{StepId, TakenInput};
+use roboppi_run::{RunId, StepId, TakenInput};
 use roboppi_workflow::{InputRef, OutputSpec, Step, Workflow};
 use rustix::fs::FileType;
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub(crate) use stop::{Limits, Stop};
 pub(crate) struct ContextDir {
     root: Arc<Root>,
     writer: Mutex<MetadataWriter>,
+    /// Where this run has the outputs of a step until all of them are there.
+    staging: OsString,
 }
 
 /// An artifact that was collected.
@@ -90,9 +92,9 @@ pub(crate) fn hash_of(context_dir: &Path, step: &StepId, artifact: &str) -> io::
 }
 
 impl ContextDir {
-    /// Makes the directory if it is not there, which may be a link only if somebody `chose` it. Also says which run is
-    /// using it already, if one is.
-    pub(crate) fn open(path: PathBuf, chosen: bool) -> io::Result<(Self, Option<String>)> {
+    /// Makes the directory for a run if it is not there, which may be a link only if somebody `chose` it. Also says which
+    /// other run is using it already, if one is.
+    pub(crate) fn open(path: PathBuf, chosen: bool, run: &RunId) -> io::Result<(Self, Option<String>)> {
         let root = Arc::new(Root::open(path, chosen)?);
         let other = if root.is_ours() {
             None
@@ -100,7 +102,8 @@ impl ContextDir {
             Some(remains::earlier(&*root.dir()?).id.unwrap_or_else(|| "unknown".to_owned()))
         };
         let writer = Mutex::new(MetadataWriter::start(Arc::clone(&root)));
-        Ok((Self { root, writer }, other))
+        let staging = format!("{STAGING}-{}", run.as_str()).into();
+        Ok((Self { root, writer, staging }, other))
     }
 
     /// As it was named.
@@ -113,18 +116,37 @@ impl ContextDir {
         Ok(self.root.prepare(steps.cloned().collect())?)
     }
 
-    /// Removes what an earlier run left in the places of a workflow. What cannot be removed is said.
-    pub(crate) fn clear(&self, workspace: &Path, workflow: &Workflow) -> Vec<String> {
+    /// Removes what an earlier run left in the places of a workflow. What cannot be removed is said. An error when one of
+    /// them holds what no run has put there. Only for a run that no other one shares the directory with.
+    pub(crate) fn clear(&self, workspace: &Path, workflow: &Workflow) -> io::Result<Vec<String>> {
         let workspace = fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_owned());
         match self.root.dir() {
-            Ok(dir) => remains::remove(&dir, &workspace, workflow),
-            Err(error) => vec![error.to_string()],
+            Ok(dir) => Ok(remains::remove(&dir, &workspace, workflow)?),
+            Err(error) => Ok(vec![error.to_string()]),
         }
     }
 
-    /// Removes artifacts of an earlier run and the metadata of their steps. What cannot be removed is said.
-    pub(crate) fn remove(&self, stale: &[ArtifactName]) -> Vec<String> {
+    /// Removes artifacts of the run this one goes on with, the metadata of their steps, what was placed for steps that take
+    /// nothing now, and what was half collected. What cannot be removed is said. Only for a run that no other one shares
+    /// the directory with.
+    pub(crate) fn remove(
+        &self,
+        workspace: &Path,
+        workflow: &Workflow,
+        stale: &[ArtifactName],
+    ) -> Vec<String> {
+        let workspace = fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_owned());
         let mut problems = Vec::new();
+        let steps: BTreeSet<_> = workflow.steps.keys().chain(stale.iter().map(|(step, _)| step)).collect();
+        for step in steps {
+            if let Ok(dir) = self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
+                if remains::takes_nothing(workflow, step.as_str()) {
+                    take_back(&dir, &workspace);
+                }
+                problems
+                    .extend(remains::remove_names(&dir, remains::staged(&dir).iter().map(String::as_str)));
+            }
+        }
         for (step, name) in stale {
             // Otherwise nothing was left, or what is there is refused when the directories of the steps are made.
             if let Ok(dir) = self.root.dir().and_then(|root| root.enter(OsStr::new(step.as_str()))) {
@@ -145,15 +167,16 @@ impl ContextDir {
         limits: &Limits,
     ) -> Result<Copied<TakenInput>, String> {
         let mut copied = Copied { done: Vec::with_capacity(step.inputs.len()), notices: Vec::new() };
-        let noted = || -> Result<(PathBuf, Placed), TreeError> {
+        let noted = || -> Result<(PathBuf, Option<Placed>), TreeError> {
             let workspace = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
-            let dir = self.root.step(id)?;
-            // What another run placed that is still under way is not of before.
-            if self.root.is_ours() {
-                take_back(&dir, &workspace);
+            // What another run placed that is still under way is not of before, and its notes are not ours.
+            if !self.root.is_ours() {
+                return Ok((workspace, None));
             }
+            let dir = self.root.step(id)?;
+            take_back(&dir, &workspace);
             let placed = Placed::begin(&dir, &workspace)?;
-            Ok((workspace, placed))
+            Ok((workspace, Some(placed)))
         };
         let (workspace, mut placed) = noted().map_err(|error| format!("the inputs: {error}"))?;
         for input in &step.inputs {
@@ -164,7 +187,8 @@ impl ContextDir {
                     let gone = if error.is_absence() { ", it was removed since" } else { "" };
                     format!("the input `{artifact}` of `{from}`: {error}{gone}")
                 };
-                let (hash, left_out) = self.place(&workspace, input, limits, &mut placed).map_err(about)?;
+                let (hash, left_out) =
+                    self.place(&workspace, input, limits, placed.as_mut()).map_err(about)?;
                 sha256 = Some(hash);
                 copied
                     .notices
@@ -182,12 +206,15 @@ impl ContextDir {
         workspace: &Path,
         input: &InputRef,
         limits: &Limits,
-        placed: &mut Placed,
+        placed: Option<&mut Placed>,
     ) -> Result<(String, Vec<String>), TreeError> {
         let (from, artifact, target) = (&input.from, &input.artifact, input.target());
         let source = self.root.dir()?.enter(OsStr::new(from.as_str()))?.enter(OsStr::new(artifact))?;
         let to = Dir::anchor(workspace)?.make(OsStr::new(target))?;
-        let mut transfer = Transfer::new(limits, Some(to.id()?)).noting(placed);
+        let mut transfer = Transfer::new(limits, Some(to.id()?));
+        if let Some(placed) = placed {
+            transfer = transfer.noting(placed);
+        }
         transfer.directory(&source, Some(&to))?;
         Ok(transfer.finish())
     }
@@ -204,7 +231,7 @@ impl ContextDir {
         let step = self.root.step(id).map_err(|error| error.to_string())?;
         let collected = self.collect_into(&step, workspace, outputs, limits);
         // Whatever came of it, nothing half done stays.
-        let cleared = step.remove(OsStr::new(STAGING));
+        let cleared = step.remove(&self.staging);
         let mut copied = collected?;
         copied.notices.extend(cleared.err().map(|error| error.to_string()));
         for artifact in &mut copied.done {
@@ -225,8 +252,8 @@ impl ContextDir {
         limits: &Limits,
     ) -> Result<Copied<Collected>, String> {
         let plain = |error: TreeError| error.to_string();
-        step.remove(OsStr::new(STAGING)).map_err(plain)?;
-        let stage = step.make(OsStr::new(STAGING)).map_err(plain)?;
+        step.remove(&self.staging).map_err(plain)?;
+        let stage = step.make(&self.staging).map_err(plain)?;
         let mut copied = Copied { done: Vec::with_capacity(outputs.len()), notices: Vec::new() };
         for output in outputs {
             let about = |error: TreeError| format!("the output `{}`: {error}", output.name);
@@ -332,6 +359,10 @@ mod tests {
 
     use super::*;
 
+    fn open(path: &Path, run: &str) -> io::Result<(ContextDir, Option<String>)> {
+        ContextDir::open(path.to_owned(), false, &RunId::parse(run).unwrap())
+    }
+
     const WORKFLOW: &str = r#"
 name: copies
 version: "1"
@@ -358,7 +389,7 @@ steps:
         fs::write(workspace.path().join("out/a.txt"), "a").unwrap();
         fs::write(workspace.path().join("out/deep/b.txt"), "b").unwrap();
         std::os::unix::fs::symlink("a.txt", workspace.path().join("out/link")).unwrap();
-        let (context, other) = ContextDir::open(workspace.path().join("context"), false).unwrap();
+        let (context, other) = open(&workspace.path().join("context"), "run-1").unwrap();
         assert_eq!(other, None);
         context.prepare(workflow.steps.keys()).unwrap();
 
@@ -389,7 +420,11 @@ steps:
         // What is collected again is in the place of what was there.
         fs::remove_file(workspace.path().join("out/deep/b.txt")).unwrap();
         context.collect_outputs(workspace.path(), &make, outputs, &limits).unwrap();
-        assert!(path("tree/deep").exists() && !path("tree/deep/b.txt").exists() && !path(STAGING).exists());
+        assert!(
+            path("tree/deep").exists()
+                && !path("tree/deep/b.txt").exists()
+                && !path(".collecting-run-1").exists()
+        );
 
         fs::remove_dir_all(path("tree")).unwrap();
         let error = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap_err();
@@ -400,9 +435,59 @@ steps:
     }
 
     #[test]
+    fn what_is_left_of_a_run_that_is_gone_on_with_is_only_what_counts() {
+        let workflow = parse(WORKFLOW).workflow.unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let (context, _) = open(&work.path().join("context"), "run-2").unwrap();
+        context.prepare(workflow.steps.keys()).unwrap();
+        let real = fs::canonicalize(work.path()).unwrap();
+        let root = Dir::open(&real).unwrap();
+        // `make` took something before, and `take` still does.
+        for step in ["make", "take"] {
+            let step = context.root.step(&step.into()).unwrap();
+            let name = step.path().file_name().unwrap().to_owned();
+            drop(root.create(&name, rustix::fs::Mode::RWXU).unwrap());
+            Placed::begin(&step, &real).unwrap().note(&root, &name).unwrap();
+            step.make(".collecting-run-1".as_ref()).unwrap();
+        }
+        assert_eq!(context.remove(work.path(), &workflow, &[]), Vec::<String>::new());
+        assert!(!real.join("make").exists() && real.join("take").exists());
+        for step in ["make", "take"] {
+            assert!(!context.path().join(step).join(".collecting-run-1").exists());
+        }
+        assert!(context.path().join("take/.placed").exists());
+    }
+
+    #[test]
+    fn a_run_that_shares_the_directory_leaves_what_the_other_one_does() {
+        let workflow = parse(WORKFLOW).workflow.unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let path = work.path().join("context");
+        let (first, _) = open(&path, "run-1").unwrap();
+        let (second, other) = open(&path, "run-2").unwrap();
+        assert!(other.is_some());
+        first.prepare(workflow.steps.keys()).unwrap();
+        fs::create_dir_all(work.path().join("out")).unwrap();
+        fs::write(work.path().join("out/a.txt"), "a").unwrap();
+        let (make, take, limits) = (StepId::from("make"), StepId::from("take"), Limits::default());
+        fs::create_dir(path.join("make/.collecting-run-1")).unwrap();
+        second.collect_outputs(work.path(), &make, &workflow.steps[&make].outputs, &limits).unwrap();
+        assert!(path.join("make/.collecting-run-1").exists() && path.join("make/tree/a.txt").exists());
+        let made = HashSet::from([(make.clone(), "tree".to_owned())]);
+        let placing = |context: &ContextDir| {
+            context.place_inputs(work.path(), &take, &workflow.steps[&take], &made, &limits).unwrap()
+        };
+        placing(&first);
+        let notes = fs::read(path.join("take/.placed")).unwrap();
+        placing(&second);
+        assert_eq!(fs::read(path.join("take/.placed")).unwrap(), notes);
+        assert!(work.path().join("taken/a.txt").exists());
+    }
+
+    #[test]
     fn an_output_that_holds_the_context_directory_is_refused() {
         let workspace = tempfile::tempdir().unwrap();
-        let (context, _) = ContextDir::open(workspace.path().join("context"), false).unwrap();
+        let (context, _) = open(&workspace.path().join("context"), "run-1").unwrap();
         let outputs = [OutputSpec { name: "all".into(), path: ".".into(), kind: None }];
         let error =
             context.collect_outputs(workspace.path(), &"s".into(), &outputs, &Limits::default()).unwrap_err();
@@ -412,10 +497,10 @@ steps:
     #[test]
     fn a_second_run_learns_who_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        let (_first, other) = ContextDir::open(dir.path().to_owned(), true).unwrap();
+        let (_first, other) = open(dir.path(), "run-1").unwrap();
         assert_eq!(other, None);
         fs::write(dir.path().join("_workflow.json"), r#"{"id":"run-7"}"#).unwrap();
-        let (_second, other) = ContextDir::open(dir.path().to_owned(), true).unwrap();
+        let (_second, other) = open(dir.path(), "run-2").unwrap();
         assert_eq!(other.as_deref(), Some("run-7"));
     }
 }

@@ -57,11 +57,13 @@ pub struct RunEnd {
 }
 
 impl PreparedRun {
-    /// Makes the run directory, and writes down what is to be run.
+    /// Makes the run directory, and writes down what is to be run. From then on signals are heard; before that they end
+    /// the process by themselves, as removing what earlier runs left may take long.
     ///
     /// # Errors
-    /// When the workspace or the context directory cannot be used, or there is no place for a record.
-    pub fn new(settings: RunSettings) -> Result<Self, StartError> {
+    /// When the workspace or the context directory cannot be used, there is no place for a record, or the system does not
+    /// let us hear signals.
+    pub fn new(settings: RunSettings) -> Result<(Self, Signals), StartError> {
         let workspace = &settings.workspace;
         let unusable = |source| StartError::Workspace { path: workspace.clone(), source };
         if workspace.metadata().is_ok_and(|there| !there.is_dir()) {
@@ -71,19 +73,22 @@ impl PreparedRun {
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
         let workflow = &settings.workflow.workflow;
         let chosen = workflow.context_dir.is_some();
-        let (context, other_run) = ContextDir::open(settings.context_dir(), chosen).map_err(context_error)?;
+        let run_id = RunId::from_uuid(Uuid::now_v7());
+        let (context, other_run) =
+            ContextDir::open(settings.context_dir(), chosen, &run_id).map_err(context_error)?;
         let mut left = Vec::new();
         if let Some(resume) = &settings.resume {
             if let Some(run) = other_run.clone() {
                 return Err(StartError::ContextInUse { path: settings.context_dir(), run });
             }
-            left = context.remove(&resume.stale);
+            left = context.remove(workspace, workflow, &resume.stale);
         } else if other_run.is_none() {
-            left = context.clear(workspace, workflow);
+            left = context.clear(workspace, workflow).map_err(context_error)?;
         }
         context.prepare(workflow.steps.keys()).map_err(context_error)?;
 
-        let run_id = RunId::from_uuid(Uuid::now_v7());
+        // A record that is begun must not be left without an end.
+        let signals = Signals::listen().map_err(StartError::Signals)?;
         let started_at = clock::now();
         let control = ControlPlace::bind(&run_id, |name| std::env::var_os(name));
         let socket = control.as_ref().ok().map(ControlPlace::path);
@@ -132,7 +137,9 @@ impl PreparedRun {
             );
         }
         let control = control.ok();
-        Ok(Self { settings, run_id, run_dir, life, context, recorder, wishes, control, started_at, source })
+        let run =
+            Self { settings, run_id, run_dir, life, context, recorder, wishes, control, started_at, source };
+        Ok((run, signals))
     }
 
     /// Where it can be followed, from any thread.

@@ -60,6 +60,7 @@ impl Resume {
         let places = Places { workspace: &workspace, context_dir: &context };
         let earlier = earlier(settings, dir, view)?;
         let plan = plan_resume(workflow, places, &earlier, again);
+        let before = dir.workflow_text().ok().and_then(|text| parse(&text).workflow);
         let mut resume = Self {
             resumed: Resumed { run: run.clone(), kept: Vec::new() },
             kept: HashMap::new(),
@@ -79,7 +80,7 @@ impl Resume {
                     });
                     resume.kept.insert(id.clone(), KeptFacts { result: result.clone(), ..facts });
                 }
-                (_, step) => resume.stale.extend(stale(settings, id, step)),
+                (_, step) => resume.stale.extend(stale(before.as_ref(), id, step)),
             }
         }
         Ok((plan, resume))
@@ -159,11 +160,12 @@ fn still_there(step: &StepView, known: &EarlierStep) -> Vec<KeptArtifact> {
     kept.collect()
 }
 
-/// What a step left that is done again. Whoever takes an artifact must not find one of the earlier run.
-fn stale(settings: &RunSettings, id: &StepId, step: Option<&StepView>) -> Vec<ArtifactName> {
+/// What a step left that is done again: what it is known to have made, and what it was to make by the workflow as it was
+/// then. What the workflow names only now may be the user's.
+fn stale(before: Option<&Workflow>, id: &StepId, step: Option<&StepView>) -> Vec<ArtifactName> {
     let made = step.into_iter().flat_map(|step| step.artifacts.iter().map(|artifact| artifact.name.clone()));
-    let now = settings.workflow.workflow.steps.get(id);
-    let makes = now.into_iter().flat_map(|step| step.outputs.iter().map(|output| output.name.clone()));
+    let then = before.and_then(|workflow| workflow.steps.get(id));
+    let makes = then.into_iter().flat_map(|step| step.outputs.iter().map(|output| output.name.clone()));
     let metadata = ["_meta.json", "_resolved.json"].map(str::to_owned);
     let names: HashSet<_> = made.chain(makes).chain(metadata).collect();
     names.into_iter().map(|name| (id.clone(), name)).collect()

@@ -25,6 +25,14 @@ pub(super) struct Dir {
 /// Which directory it is, whatever its name.
 pub(super) type DirId = (u64, u64);
 
+/// A directory that is left for one in it, to come back to.
+struct Above {
+    id: DirId,
+    /// The one in it.
+    name: OsString,
+    rest: Vec<Named>,
+}
+
 impl Dir {
     /// Opens a directory by its path. Links in that are followed: only for paths no worker can have made.
     pub(super) fn open(path: &Path) -> Result<Self, TreeError> {
@@ -164,14 +172,64 @@ impl Dir {
 
     /// Removes what is at a name, with everything in it. That nothing is there is fine.
     pub(super) fn remove(&self, name: &OsStr) -> Result<(), TreeError> {
+        if !self.stays_full(name)? {
+            return Ok(());
+        }
+        // Workers decide how deep it is: one directory is open at a time, and nothing calls itself.
+        let mut here = self.enter(name)?;
+        let mut rest = here.list()?;
+        let mut above: Vec<Above> = Vec::new();
+        loop {
+            if let Some((name, _)) = rest.pop() {
+                if here.stays_full(&name)? {
+                    let id = here.id()?;
+                    here.descend(&name)?;
+                    above.push(Above { id, name, rest });
+                    rest = here.list()?;
+                }
+            } else if let Some(Above { id, name, rest: more }) = above.pop() {
+                here.ascend(id)?;
+                here.remove_empty(&name)?;
+                rest = more;
+            } else {
+                return self.remove_empty(name);
+            }
+        }
+    }
+
+    /// Removes what is at a name unless it is a directory that holds something. Whether it is.
+    fn stays_full(&self, name: &OsStr) -> Result<bool, TreeError> {
         if self.kind(name)? != Some(FileType::Directory) {
-            return self.unlink(name);
+            return self.unlink(name).map(|()| false);
         }
-        let inner = self.enter(name)?;
-        for (name, _) in inner.list()? {
-            inner.remove(&name)?;
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(false),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(true),
+            Err(errno) => Err(TreeError::of(self.at(name))(errno)),
         }
-        self.remove_empty(name)
+    }
+
+    /// Becomes the directory of a name.
+    fn descend(&mut self, name: &OsStr) -> Result<(), TreeError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())
+            .map_err(|errno| TreeError::of(self.at(name))(errno))?;
+        self.path.push(name);
+        Ok(())
+    }
+
+    /// Becomes the directory this one is in, which must be the one it was entered from: somebody may have moved it.
+    fn ascend(&mut self, to: DirId) -> Result<(), TreeError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let up = rustix::fs::openat(&self.fd, "..", flags, Mode::empty())
+            .map_err(|errno| TreeError::of(&self.path)(errno))?;
+        let stat = rustix::fs::fstat(&up).map_err(TreeError::of(&self.path))?;
+        if id_of(&stat) != to {
+            return Err(TreeError::Moved { path: self.path.clone() });
+        }
+        self.fd = up;
+        self.path.pop();
+        Ok(())
     }
 
     /// Removes an empty directory.
@@ -232,5 +290,36 @@ mod tests {
         dir.remove("dir".as_ref()).unwrap();
         assert!(!inside.join("dir").exists());
         assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "kept");
+    }
+
+    #[test]
+    fn what_is_nested_deeply_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let root = Dir::open(place.path()).unwrap();
+        let mut dir = root.make("top".as_ref()).unwrap();
+        for level in 0..5_000 {
+            if level % 1_000 == 0 {
+                drop(dir.create("file".as_ref(), Mode::RWXU).unwrap());
+                drop(dir.make("z".as_ref()).unwrap().create("file".as_ref(), Mode::RWXU).unwrap());
+            }
+            dir = dir.make("d".as_ref()).unwrap();
+        }
+        drop(dir);
+        let removing = move || root.remove("top".as_ref()).map_err(|error| error.to_string());
+        let thread = std::thread::Builder::new().stack_size(128 * 1024).spawn(removing).unwrap();
+        assert_eq!(thread.join().unwrap(), Ok(()));
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nobody_leads_a_removal_elsewhere_by_moving_a_directory() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir_all(place.path().join("a/b")).unwrap();
+        let mut dir = Dir::open(&place.path().join("a")).unwrap();
+        let id = dir.id().unwrap();
+        dir.descend("b".as_ref()).unwrap();
+        fs::rename(place.path().join("a/b"), place.path().join("moved")).unwrap();
+        let error = dir.ascend(id).unwrap_err();
+        assert!(matches!(&error, TreeError::Moved { path } if path.ends_with("a/b")), "{error}");
     }
 }

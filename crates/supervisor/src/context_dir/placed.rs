@@ -59,7 +59,11 @@ impl Placed {
 pub(super) fn take_back(step: &Dir, workspace: &Path) {
     let Ok(file) = step.read(OsStr::new(PLACED)) else { return };
     let mut records = BufReader::new(file).split(0).map_while(Result::ok);
-    let of_this_workspace = records.next().is_some_and(|first| first == workspace.as_os_str().as_bytes());
+    let Some(of) = records.next().filter(|first| first.starts_with(b"/")) else {
+        // Another file of this name.
+        return;
+    };
+    let of_this_workspace = of == workspace.as_os_str().as_bytes();
     let root = Dir::anchor(workspace).ok().filter(|_| of_this_workspace);
     let mut emptied = BTreeSet::new();
     // Files of a directory come one after another.

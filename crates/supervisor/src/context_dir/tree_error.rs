@@ -24,6 +24,10 @@ pub(crate) enum TreeError {
     HoldsContext { path: PathBuf },
     #[error("{} is nested more than {most} directories deep", path.display())]
     TooDeep { path: PathBuf, most: usize },
+    #[error("{} was moved while it was being removed", path.display())]
+    Moved { path: PathBuf },
+    #[error("{} was not put there by a run, and none may replace it: move it, or rename the step or the output", path.display())]
+    Foreign { path: PathBuf },
     #[error(transparent)]
     NoRoom(#[from] RecordError),
     #[error("stopped at {}", path.display())]

@@ -15,7 +15,9 @@ const RESERVED_STEPS: &[&str] = &[
     "_agents",
 ];
 const RESERVED_ARTIFACTS: &[&str] =
-    &["_meta.json", "_resolved.json", "_convergence", "_stall", "_management", ".collecting", ".placed"];
+    &["_meta.json", "_resolved.json", "_convergence", "_stall", "_management", ".placed"];
+/// What the names of directories begin with where artifacts are until all are there.
+const RESERVED_ARTIFACT_PREFIX: &str = ".collecting";
 /// What a directory entry may be long on every file system.
 const LONGEST: usize = 255;
 
@@ -36,13 +38,19 @@ fn problem(name: &str) -> Option<&'static str> {
     }
 }
 
-fn check(what: &str, name: &str, reserved: &[&str], span: Span, sink: &mut Sink<'_>) -> bool {
+fn check(
+    what: &str,
+    name: &str,
+    (reserved, prefix): (&[&str], Option<&str>),
+    span: Span,
+    sink: &mut Sink<'_>,
+) -> bool {
     let hint = "it names a directory; use letters, digits, `-`, `_` and single dots";
     if let Some(problem) = problem(name) {
         sink.error(span, format!("{what} {} {problem}", quote(name)), Some(hint.to_owned()));
         return false;
     }
-    if reserved.contains(&name) {
+    if reserved.contains(&name) || prefix.is_some_and(|prefix| name.starts_with(prefix)) {
         let message = format!("{what} {} is reserved for roboppi's own files", quote(name));
         sink.error(span, message, Some("choose another name".to_owned()));
         return false;
@@ -52,11 +60,12 @@ fn check(what: &str, name: &str, reserved: &[&str], span: Span, sink: &mut Sink<
 
 /// Reports a step name that cannot be used.
 pub(super) fn step(name: &str, span: Span, sink: &mut Sink<'_>) {
-    check("step name", name, RESERVED_STEPS, span, sink);
+    check("step name", name, (RESERVED_STEPS, None), span, sink);
 }
 
 /// The name of an artifact.
 pub(super) fn artifact(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<String>> {
     let name = value::text(at, sink)?;
-    check("artifact name", &name.value, RESERVED_ARTIFACTS, name.span, sink).then_some(name)
+    let reserved = (RESERVED_ARTIFACTS, Some(RESERVED_ARTIFACT_PREFIX));
+    check("artifact name", &name.value, reserved, name.span, sink).then_some(name)
 }
