@@ -10,7 +10,7 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use roboppi_attach::RunFollower;
-use roboppi_journal::{RunDir, StateRoot};
+use roboppi_record::{RunDir, StateRoot};
 
 use crate::cli::Cli;
 

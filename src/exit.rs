@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use roboppi_journal::RecordError;
+use roboppi_record::RecordError;
 
 /// A step failed; or a run was asked for something and refuses it.
 pub(crate) const REFUSED: u8 = 1;

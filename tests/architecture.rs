@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["roboppi-run"],
     &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact"],
     &["roboppi-process"],
-    &["roboppi-journal"],
+    &["roboppi-record"],
     &["roboppi-attach"],
     &["roboppi-core", "roboppi-supervisor", "roboppi-tui"],
     &["roboppi"],

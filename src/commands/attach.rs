@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use roboppi_attach::{FileSource, RunSource};
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_supervisor::sinks::{jsonl, plain};
 use roboppi_tui::{Role, TuiSettings};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use roboppi_attach::{RunFollower, Standing};
-use roboppi_journal::{PortableHead, RecordError, RunDir};
+use roboppi_record::{PortableHead, RecordError, RunDir};
 use roboppi_run::{RunId, RunView, TimelineBuilder};
 
 use crate::cli::{ExportArgs, ExportFormat};

@@ -9,7 +9,7 @@ use std::{io, thread};
 
 use roboppi_attach::RunSummary;
 use roboppi_ipc::RecordLimits;
-use roboppi_journal::{DiskWatch, Packing, Retention, StateRoot};
+use roboppi_record::{DiskWatch, Packing, Retention, StateRoot};
 
 use crate::commands::record;
 use crate::commands::runs::expired;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use roboppi_journal::{ImportLimits, RecordError};
+use roboppi_record::{ImportLimits, RecordError};
 use roboppi_run::RunId;
 
 use crate::cli::ImportArgs;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{JournalFold, LogPiece, LogReader, RecordError, RunDir, StateRoot};
+use roboppi_record::{JournalFold, LogPiece, LogReader, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptView, RunView, StepId, StepView};
 
 use crate::cli::{Color, LogsArgs, Since};

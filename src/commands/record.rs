@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use nix::unistd::{User, getuid};
 use roboppi_attach::{RunFollower, Standing};
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{AttemptFiles, RecordError, RunDir, StateRoot};
+use roboppi_record::{AttemptFiles, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptStatus, AttemptView, RunView};
 
 use crate::exit::Failure;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use roboppi_attach::RunSummary;
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{Kept, Reason, RecordError, Retention, StateRoot};
+use roboppi_record::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;
 use serde_json::json;

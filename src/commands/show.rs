@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use roboppi_attach::Standing;
-use roboppi_journal::{LogReader, RunDir, UNKNOWN_LOSS};
+use roboppi_record::{LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_run::{
     ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
     spent_words,
@@ -304,7 +304,7 @@ fn why(step: &StepView) -> String {
     step.detail.clone().or(error).or_else(exit).unwrap_or_default()
 }
 
-fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_journal::RecordError> {
+fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, roboppi_record::RecordError> {
     log.set_line_cap(1_000);
     let lines = log.tail(TAIL)?;
     Ok(lines

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use roboppi_attach::{Answer, AskError, RunFollower, ask};
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::Wish;
 
 use crate::cli::{CancelArgs, StepArgs};

@@ -127,9 +127,9 @@ fn of_a_damaged_packed_log_the_rest_is_printed() {
     let log = env.the_run().log_path("work", 1);
     let whole = fs::read(&log).unwrap();
     // As a later run would pack it, but at once.
-    let run = roboppi_journal::RunDir::at(env.the_run().dir);
+    let run = roboppi_record::RunDir::at(env.the_run().dir);
     let quiet_since = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
-    let packing = roboppi_journal::Packing { least: 0, quiet_since };
+    let packing = roboppi_record::Packing { least: 0, quiet_since };
     assert_eq!(run.pack_logs(&packing, &mut || std::ops::ControlFlow::Continue(())).unwrap().logs, 1);
     let packed = log.with_extension("log.zst");
     let logs = env.roboppi(["logs", "-1", "work"]).output().code(0);

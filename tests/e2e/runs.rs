@@ -148,8 +148,8 @@ fn what_is_shown_is_the_same_with_a_snapshot_without_one_and_with_a_damaged_one(
         (env.roboppi(["runs", "--json"]).output().code(0).text(), logs)
     };
     let without = shown();
-    let record = roboppi_journal::RunDir::at(run.dir.clone());
-    assert!(roboppi_journal::SnapshotWriter::new(record.clone()).every(1).look().unwrap());
+    let record = roboppi_record::RunDir::at(run.dir.clone());
+    assert!(roboppi_record::SnapshotWriter::new(record.clone()).every(1).look().unwrap());
     let seq = record.view().unwrap().from_snapshot().expect("it begins with the snapshot");
     assert_eq!(shown(), without);
     let snapshot = run.dir.join(format!("snapshots/{seq}.json"));

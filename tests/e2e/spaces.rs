@@ -242,7 +242,7 @@ fn everything(dir: &Path) -> Vec<String> {
     let line = |path: &Path| {
         let meta = fs::symlink_metadata(path).unwrap();
         let content = if meta.is_file() { fs::read(path).unwrap() } else { Vec::new() };
-        let hash = roboppi_journal::fingerprint(&content);
+        let hash = roboppi_record::fingerprint(&content);
         format!("{} {} {:o} {hash}", path.display(), meta.uid(), meta.permissions().mode())
     };
     places.iter().map(|path| line(path)).collect()

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use roboppi_ipc::{UnknownTagged, decode_tagged_by};
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{Manifest, RunId, Wish};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -86,7 +86,7 @@ pub enum AskError {
     },
     /// What the run is cannot be read.
     #[error("{0}")]
-    Record(#[from] roboppi_journal::RecordError),
+    Record(#[from] roboppi_record::RecordError),
     /// The owner has no socket.
     #[error("its owner (pid {pid}) takes no wishes from other processes; a signal ends the run: kill {pid}")]
     NoSocket {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{Imported, RecordError, RunDir, StateRoot};
+use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::{io, thread};
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepState};
 
 use tokio::sync::oneshot;

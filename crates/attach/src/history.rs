@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{RunId, RunStatus, RunView, StepId, StepState};
 
 use crate::SameFile;

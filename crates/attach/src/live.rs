@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 

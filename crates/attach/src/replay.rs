@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use roboppi_ipc::{Mono, UtcMillis};
-use roboppi_journal::{LogReader, RecordError, RunDir};
+use roboppi_record::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunView};
 use tokio::sync::oneshot;
 

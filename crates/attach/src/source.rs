@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use roboppi_journal::{LogReader, RecordError, RunDir};
+use roboppi_record::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunRecord, RunView, Wish};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};

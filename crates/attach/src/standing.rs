@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{LockProbe, LockState, RecordError, RunDir};
+use roboppi_record::{LockProbe, LockState, RecordError, RunDir};
 use roboppi_run::{Manifest, RunOutcome};
 
 /// Where a run is, as a process sees it that does not own it.

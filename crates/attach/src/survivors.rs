@@ -1,7 +1,7 @@
 //! What of a run is still alive.
 
 use roboppi_ipc::ProcessIdentity;
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::RunView;
 
 use crate::standing::{same_kernel, same_pids};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use roboppi_journal::RecordError;
+use roboppi_record::RecordError;
 use thiserror::Error;
 
 /// Why a run could not begin. Nothing was started.

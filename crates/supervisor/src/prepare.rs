@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish, pid_namespace};
 use roboppi_ipc::{HexBytes, UtcMillis};
-use roboppi_journal::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
 use roboppi_process::inherited;
+use roboppi_record::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;

@@ -5,7 +5,7 @@ use std::path::Path;
 use roboppi_ipc::{
     FreeText, Gap, JobEvent, LOGS_TRUNCATED, OutputStream, RecordLimits, UtcMillis, WorkerEvent, WorkerOutput,
 };
-use roboppi_journal::{EventFileWriter, LogLimits, RecordError, SpoolWriter};
+use roboppi_record::{EventFileWriter, LogLimits, RecordError, SpoolWriter};
 use roboppi_redact::Secrets;
 use roboppi_run::AttemptRecord;
 
@@ -141,7 +141,7 @@ impl ReceivedRecord {
 mod tests {
     use super::*;
     use roboppi_ipc::Progress;
-    use roboppi_journal::{LogPiece, RunDir};
+    use roboppi_record::{LogPiece, RunDir};
 
     fn event(seq: u64, event: WorkerEvent) -> JobEvent {
         JobEvent { job_id: "j".into(), ts: UtcMillis(5), seq, at: None, event }

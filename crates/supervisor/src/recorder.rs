@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use roboppi_attach::LiveFeed;
 use roboppi_ipc::FreeText;
-use roboppi_journal::{JournalSync, JournalWriter, RecordError, SnapshotWriter, Unwritten};
+use roboppi_record::{JournalSync, JournalWriter, RecordError, SnapshotWriter, Unwritten};
 use roboppi_redact::Secrets;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
 

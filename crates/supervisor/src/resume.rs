@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult, WorkerStatus};
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepId, StepState, StepView,
 };

@@ -9,7 +9,7 @@ use roboppi_attach::{Answer, Wish};
 use roboppi_ipc::{
     CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity,
 };
-use roboppi_journal::CoreStderrWriter;
+use roboppi_record::CoreStderrWriter;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{oneshot, watch};

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use roboppi_journal::OwnerLock;
+use roboppi_record::OwnerLock;
 
 /// Time between two signs.
 const BETWEEN: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{Builder, JoinHandle};
 
-use roboppi_journal::SnapshotWriter;
+use roboppi_record::SnapshotWriter;
 
 /// The thread that writes snapshots. Without a thread there are none, and the record is whole all the same.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Snapshots {
 #[cfg(test)]
 mod tests {
     use roboppi_ipc::UtcMillis;
-    use roboppi_journal::{JournalWriter, RunDir};
+    use roboppi_record::{JournalWriter, RunDir};
     use roboppi_run::RunEvent;
 
     use super::*;

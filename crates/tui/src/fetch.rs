@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use roboppi_attach::RunSource;
-use roboppi_journal::{RecordError, RunDir};
+use roboppi_record::{RecordError, RunDir};
 use roboppi_run::{Activity, Earlier};
 use tokio::sync::oneshot;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 use roboppi_attach::Wish;
 use roboppi_ipc::WorkerEvent;
-use roboppi_journal::AttemptFiles;
+use roboppi_record::AttemptFiles;
 use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus};
 
 use crate::fetch::Wanted;

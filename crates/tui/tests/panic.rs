@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_attach::{Following, LiveFeed, RunSource, Wish};
-use roboppi_journal::{LogReader, RecordError};
+use roboppi_record::{LogReader, RecordError};
 use roboppi_run::AttemptRef;
 use roboppi_terminal::{Spec, Terminal};
 use roboppi_tui::{Colours, Editor, Places, Programs, Role, TuiHandle, TuiSettings};

@@ -5,7 +5,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use roboppi_attach::Standing;
 use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
-use roboppi_journal::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
+use roboppi_record::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_run::{AttemptStatus, AttemptView, StepView, missing_words};
 use roboppi_supervisor::sinks::untrusted;
 use serde::Serialize;

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use roboppi_journal::DiskWatch;
+use roboppi_record::DiskWatch;
 use tempfile::NamedTempFile;
 
 /// Bytes that are written before the disk is looked at: what is small does no harm.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{LogLine, LogReader, RecordError};
+use roboppi_record::{LogLine, LogReader, RecordError};
 
 use roboppi_supervisor::sinks::unfinished::Unfinished;
 use roboppi_supervisor::sinks::untrusted;

@@ -1,6 +1,6 @@
 //! Says what of a log is not there.
 
-use roboppi_journal::{LogDamage, UNKNOWN_LOSS};
+use roboppi_record::{LogDamage, UNKNOWN_LOSS};
 use roboppi_run::{AttemptRef, missing_words};
 
 use crate::terminal;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use roboppi_journal::{LogLine, LogPiece, LogReader, RunDir};
+use roboppi_record::{LogLine, LogPiece, LogReader, RunDir};
 use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunView, StepId, StepView};
 
 use super::lines::{Filter, LineCursor, Part};

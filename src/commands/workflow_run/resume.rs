@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use roboppi_attach::{SameFile, Standing, survivors};
-use roboppi_journal::{RunDir, StateRoot};
+use roboppi_record::{RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
 use roboppi_workflow::{Decision, ResumePlan, Why};

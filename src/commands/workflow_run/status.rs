@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use roboppi_attach::RunSource;
-use roboppi_journal::LogPiece;
+use roboppi_record::LogPiece;
 use roboppi_run::{AttemptView, RunView, StepView};
 use roboppi_supervisor::sinks::style::duration;
 use roboppi_supervisor::sinks::untrusted;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use roboppi_journal::{RecordError, RunDir, StateRoot};
+use roboppi_record::{RecordError, RunDir, StateRoot};
 use roboppi_run::RunId;
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,7 @@ fn look_at(dir: &RunDir, known: Option<&Remembered>) -> Found {
 #[cfg(test)]
 mod tests {
     use roboppi_ipc::UtcMillis;
-    use roboppi_journal::JournalWriter;
+    use roboppi_record::JournalWriter;
     use roboppi_run::RunEvent;
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use roboppi_journal::{LockProbe, RecordError, RunDir};
+use roboppi_record::{LockProbe, RecordError, RunDir};
 use roboppi_run::{Manifest, RunRecord, RunView};
 
 use super::reader::RunReader;

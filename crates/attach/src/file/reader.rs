@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
-use roboppi_journal::{AttemptFiles as Recorded, EventReader, JournalReader, RecordError, RunDir};
+use roboppi_record::{AttemptFiles as Recorded, EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{
     AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
 };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use roboppi_ipc::{OutputStream, Progress, UtcMillis, WorkerEvent, WorkerKind, WorkerResult};
-use roboppi_journal::{EventFileWriter, JournalWriter, SpoolWriter};
+use roboppi_record::{EventFileWriter, JournalWriter, SpoolWriter};
 use roboppi_run::{
     AttemptRecord, AttemptRef, MANIFEST_FORMAT, Manifest, RecordKind, RunId, RunMode, RunStatus, StepPlan,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use roboppi_journal::{EventReader, JournalReader, RecordError, RunDir};
+use roboppi_record::{EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{AttemptRecord, RunRecord, RunView};
 
 use super::Shared;

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use roboppi_journal::JournalWriter;
+use roboppi_record::JournalWriter;
 use roboppi_run::{RunOutcome, RunStatus, StepState};
 
 use super::*;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::UtcMillis;
-use roboppi_journal::{AttemptFiles, RecordError, RunDir};
+use roboppi_record::{AttemptFiles, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunEvent};
 
 /// Shortest time between two looks at how long a log had become.

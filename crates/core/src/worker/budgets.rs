@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use roboppi_journal::{RunDir, RunUsage};
+use roboppi_record::{RunDir, RunUsage};
 
 /// Runs that are known at a time. A core serves one, unless its supervisor is of an odd kind.
 const RUNS: usize = 16;

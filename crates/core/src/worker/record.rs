@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
-use roboppi_journal::{
+use roboppi_record::{
     AppendedEvent, BlobWriter, Bound, EventFileWriter, GivenUpEvents, LogLimits, RecordError, RunDir,
     RunUsage, SpoolWriter,
 };

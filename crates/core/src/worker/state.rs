@@ -9,9 +9,9 @@ use roboppi_ipc::{
     CancelReason, EndingPhase, FreeText, JobId, Leaked, Mono, OutputStream, OverLimit, ProcessIdentity,
     RecordLimits, ResultDetails, WorkerEvent, WorkerResult,
 };
-use roboppi_journal::Bound;
 use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
+use roboppi_record::Bound;
 use roboppi_redact::{MOST_BYTES, MOST_VALUES, Redactor};
 use roboppi_run::AttemptRecord;
 use roboppi_worker_adapters::{

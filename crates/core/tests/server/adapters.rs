@@ -13,8 +13,8 @@ use roboppi_ipc::{
     AgentText, CancelReason, Job, JobId, Mono, RecordLimits, RecordTarget, ToolResult, Waiting, WorkerEvent,
     WorkerKind, WorkerStatus, WorkerTask,
 };
-use roboppi_journal::RunDir;
 use roboppi_process::is_alive;
+use roboppi_record::RunDir;
 use roboppi_worker_adapters::{
     Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
     StdinPlan, StreamPlan, TempFile, TimerId, WorkerAdapter, WorkerSession, verdict,

@@ -2,7 +2,7 @@
 
 use roboppi_core::CoreSettings;
 use roboppi_ipc::WorkerEvent;
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use serde_json::{Value, json};
 
 use crate::client::{Client, job, run, text};

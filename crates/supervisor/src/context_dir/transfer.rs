@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use roboppi_journal::DiskWatch;
+use roboppi_record::DiskWatch;
 use rustix::fs::{FileType, Mode, SeekFrom};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};

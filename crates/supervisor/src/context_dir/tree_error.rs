@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use roboppi_journal::RecordError;
+use roboppi_record::RecordError;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use thiserror::Error;

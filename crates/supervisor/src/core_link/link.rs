@@ -12,9 +12,9 @@ use roboppi_ipc::{
     Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono, Observation,
     WorkerResult, WorkerStatus,
 };
-use roboppi_journal::CoreStderrWriter;
 use roboppi_process::guard::{EndReport, GuardReport, cannot_be_ended, end_adopted, pid_of_left};
 use roboppi_process::{aside, descendants};
+use roboppi_record::CoreStderrWriter;
 use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use roboppi_ipc::{Frame, LineFramer};
-use roboppi_journal::CoreStderrWriter;
 use roboppi_process::guard::GuardReport;
+use roboppi_record::CoreStderrWriter;
 use roboppi_redact::{Redactor, Secrets};
 use tokio::io::{AsyncRead, AsyncReadExt};
 

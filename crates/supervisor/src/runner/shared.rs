@@ -14,7 +14,7 @@ use roboppi_ipc::{
     Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, SecretText, UtcMillis,
     WorkerResult,
 };
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;

@@ -8,7 +8,7 @@ use roboppi_ipc::{
     ErrorClass, OutputStream, ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
     WorkerStatus,
 };
-use roboppi_journal::{EventFileWriter, JournalWriter, RunDir, SpoolWriter, StateRoot};
+use roboppi_record::{EventFileWriter, JournalWriter, RunDir, SpoolWriter, StateRoot};
 use roboppi_run::{
     AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
     StepId, StepPlan, StepState,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_attach::{Following, Next, Records, RunSource};
-use roboppi_journal::{JournalReader, RecordError, RunDir};
+use roboppi_record::{JournalReader, RecordError, RunDir};
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, RunView};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
-use roboppi_journal::{EventPosition, EventReader, RecordError, RunDir};
+use roboppi_record::{EventPosition, EventReader, RecordError, RunDir};
 use roboppi_run::{Activity, AttemptRecord, AttemptRef};
 
 /// What was handed out of the recorded events of an attempt, or said to be missing.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::OutputStream;
-use roboppi_journal::{LogReader, Needle, RecordError};
+use roboppi_record::{LogReader, Needle, RecordError};
 use roboppi_run::AttemptRef;
 
 use super::copy;

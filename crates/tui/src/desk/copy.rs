@@ -1,6 +1,6 @@
 //! Text that is to be copied.
 
-use roboppi_journal::RecordError;
+use roboppi_record::RecordError;
 
 use super::sheet::Sheet;
 use crate::log_pane::{Copied, Copy};

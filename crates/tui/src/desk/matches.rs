@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use roboppi_ipc::OutputStream;
-use roboppi_journal::{ChunkKind, FoundLine, LogChunk, LogReader, Needle, RecordError, SearchPosition};
+use roboppi_record::{ChunkKind, FoundLine, LogChunk, LogReader, Needle, RecordError, SearchPosition};
 
 /// Marks that are kept. When there are more, every other one is forgotten.
 const MARKS: usize = 4096;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use roboppi_journal::{LogReader, RecordError, SearchPosition};
+use roboppi_record::{LogReader, RecordError, SearchPosition};
 
 use super::clerk::SLICE;
 use super::matches::Test;

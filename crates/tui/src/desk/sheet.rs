@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use roboppi_journal::{LogLine, LogPiece, LogReader, Needle, RecordError};
+use roboppi_record::{LogLine, LogPiece, LogReader, Needle, RecordError};
 
 use super::matches::Matches;
 use crate::log_pane::{Anchor, Layout, LogRequest, LogRow, LogWindow, Place};

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use ratatui::layout::Size;
 use roboppi_attach::{LiveFeed, LiveSource, Wish};
 use roboppi_ipc::{ToolCall, WorkerEvent, WorkerKind, WorkerOutput, WorkerStatus};
-use roboppi_journal::RunDir;
+use roboppi_record::RunDir;
 use roboppi_run::{RunOutcome, RunRecord};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};

@@ -1,6 +1,6 @@
 //! What is looked for in a log.
 
-use roboppi_journal::Needle;
+use roboppi_record::Needle;
 
 /// What a person looks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ratatui::style::Style;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::AttemptFiles;
+use roboppi_record::AttemptFiles;
 use roboppi_run::AttemptRef;
 
 use super::find::Query;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_ipc::OutputStream;
-use roboppi_journal::UNKNOWN_LOSS;
+use roboppi_record::UNKNOWN_LOSS;
 use roboppi_run::{AttemptView, missing_words};
 
 use super::{put, wording};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{ChunkKind, LogDamage, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
+use roboppi_record::{ChunkKind, LogDamage, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
 use roboppi_run::{AttemptRef, missing_words};
 
 use super::cut::{CutLine, LineCutter};

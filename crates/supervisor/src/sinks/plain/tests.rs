@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, Leaked, ProcessIdentity, UtcMillis, Waiting, WorkerEvent};
-use roboppi_journal::RecordError;
+use roboppi_record::RecordError;
 use roboppi_run::{
     AttemptPhase, AttemptRecord, AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState,
 };

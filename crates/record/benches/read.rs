@@ -1,4 +1,4 @@
-//! What reading a record costs: `cargo bench -p roboppi-journal --bench read`. Prints numbers, judges nothing. Each
+//! What reading a record costs: `cargo bench -p roboppi-record --bench read`. Prints numbers, judges nothing. Each
 //! figure has beside it what the plainest program would need for the same bytes, measured in turn with it.
 
 #![expect(
@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 
 use memchr::{memchr_iter, memmem};
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{
-    JournalWriter, LogReader, Needle, RunDir, SearchPosition, SnapshotWriter, SpoolWriter,
-};
+use roboppi_record::{JournalWriter, LogReader, Needle, RunDir, SearchPosition, SnapshotWriter, SpoolWriter};
 use roboppi_run::{RunEvent, RunView};
 
 const ROUNDS: usize = 5;
@@ -176,7 +174,7 @@ fn journal_reopened(run: &RunDir) {
     run.journal().expect("a journal").flatten().for_each(|record| whole.apply_journal(&record));
     let folded = start.elapsed();
     let (ours, _) = best(|| assert_eq!(run.view().expect("a view").view(), &whole), || {});
-    let position = |fold: roboppi_journal::JournalFold| fold.from_snapshot().map_or(0, |seq| at - seq);
+    let position = |fold: roboppi_record::JournalFold| fold.from_snapshot().map_or(0, |seq| at - seq);
     println!(
         "journal of {len} bytes, {at} events: opened from its last snapshot {ours:?} ({} events behind it), folded \
          whole {folded:?}; {count} snapshots took {spent:?}",

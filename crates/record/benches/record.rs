@@ -1,4 +1,4 @@
-//! What recording costs: `cargo bench -p roboppi-journal`. Prints numbers, judges nothing.
+//! What recording costs: `cargo bench -p roboppi-record`. Prints numbers, judges nothing.
 
 #![expect(
     clippy::expect_used,
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{JournalWriter, RunDir, SpoolWriter};
+use roboppi_record::{JournalWriter, RunDir, SpoolWriter};
 use roboppi_run::RunEvent;
 
 const TOTAL: usize = 512 * 1024 * 1024;

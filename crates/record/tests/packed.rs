@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{
+use roboppi_record::{
     FoundLine, LogChunk, LogLine, LogPiece, LogReader, Needle, PackedLogs, Packing, RecordError, RunDir,
     SearchPosition, SpoolWriter,
 };
@@ -38,7 +38,7 @@ fn in_step(run: &RunDir) -> Vec<String> {
 }
 
 fn spool(run: &Path, limit: u64, pieces: impl IntoIterator<Item = (OutputStream, Vec<u8>)>) {
-    let limits = roboppi_journal::LogLimits { bytes: limit, min_free: 0 };
+    let limits = roboppi_record::LogLimits { bytes: limit, min_free: 0 };
     let mut spool = SpoolWriter::within(run, BASE, limits, None).unwrap();
     for ((stream, bytes), at) in pieces.into_iter().zip(0..) {
         spool.append(stream, &bytes, UtcMillis(at * 7)).unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use roboppi_journal::{RecordError, StateRoot};
+use roboppi_record::{RecordError, StateRoot};
 use roboppi_run::RunId;
 
 fn id(text: &str) -> RunId {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use roboppi_ipc::{CancelReason, CoreEvent, UtcMillis};
-use roboppi_journal::{JournalWriter, RunDir, SnapshotWriter};
+use roboppi_record::{JournalWriter, RunDir, SnapshotWriter};
 use roboppi_run::{
     AttemptPhase, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunView, StepId, StepPlan,
     StepState,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, Patch, UtcMillis, WorkerEvent};
-use roboppi_journal::{
+use roboppi_record::{
     ChunkKind, EventFileWriter, LogLimits, LogPiece, LogReader, RecordError, RunDir, RunUsage, SpoolWriter,
 };
 use roboppi_run::AttemptRecord;

@@ -10,9 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{
-    AttemptFiles, LogDamage, LogLimits, LogPiece, LogReader, Packing, RunDir, SpoolWriter,
-};
+use roboppi_record::{AttemptFiles, LogDamage, LogLimits, LogPiece, LogReader, Packing, RunDir, SpoolWriter};
 use tempfile::TempDir;
 
 const BASE: &str = "steps/a/i1-a1";

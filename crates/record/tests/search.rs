@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{FoundLine, LogLimits, LogReader, Needle, RunDir, SearchPosition, SpoolWriter};
+use roboppi_record::{FoundLine, LogLimits, LogReader, Needle, RunDir, SearchPosition, SpoolWriter};
 
 const BASE: &str = "steps/s/i1-a1";
 

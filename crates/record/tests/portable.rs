@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, Patch, UtcMillis, WorkerEvent};
-use roboppi_journal::{
+use roboppi_record::{
     EventFileWriter, ImportLimits, JournalWriter, LogLimits, LogPiece, PortableHead, RecordError, RunDir,
     SpoolWriter, StateRoot,
 };

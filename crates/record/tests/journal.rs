@@ -9,7 +9,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use roboppi_ipc::{Patch, ProcessIdentity, Progress, UtcMillis, WorkerEvent};
-use roboppi_journal::{CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RunDir, StateRoot};
+use roboppi_record::{CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptRecord, JournalRecord, Manifest, RecordKind, RunEvent, RunId, RunMode};
 
 struct Place {
@@ -55,7 +55,7 @@ fn manifest() -> Manifest {
         run_id: RunId::parse("r1").unwrap(),
         name: "demo".into(),
         workflow: "/w/demo.yaml".into(),
-        workflow_sha256: roboppi_journal::fingerprint(b"name: demo\n"),
+        workflow_sha256: roboppi_record::fingerprint(b"name: demo\n"),
         arguments: vec!["run".into(), "demo.yaml".into()],
         workspace: "/w".into(),
         context_dir: "/w/context".into(),
@@ -220,7 +220,7 @@ fn hostile_paths_are_refused_everywhere() {
         assert!(matches!(run.log_path(base), Err(RecordError::BadBase { .. })));
         assert!(matches!(run.events(base), Err(RecordError::BadBase { .. })));
         assert!(matches!(EventFileWriter::new(run.path(), base), Err(RecordError::BadBase { .. })));
-        let spool = roboppi_journal::SpoolWriter::new(run.path(), base);
+        let spool = roboppi_record::SpoolWriter::new(run.path(), base);
         assert!(matches!(spool, Err(RecordError::BadBase { .. })));
     }
 }

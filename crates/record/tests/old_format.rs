@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use roboppi_ipc::{OutputStream, UtcMillis, WorkerEvent};
-use roboppi_journal::{ChunkKind, LogPiece, RunDir, fingerprint};
+use roboppi_record::{ChunkKind, LogPiece, RunDir, fingerprint};
 use roboppi_run::{RunEvent, RunOutcome, RunStatus, RunView, StepId, StepState};
 
 fn run() -> RunDir {

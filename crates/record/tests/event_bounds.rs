@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use roboppi_ipc::{Gap, Patch, UtcMillis, WorkerEvent};
-use roboppi_journal::{Bound, EventFileWriter, EventReader, LogLimits, RunDir, RunUsage};
+use roboppi_record::{Bound, EventFileWriter, EventReader, LogLimits, RunDir, RunUsage};
 use roboppi_run::AttemptRecord;
 
 const BASE: &str = "steps/s/i1-a1";

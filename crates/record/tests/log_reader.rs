@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_journal::{ChunkKind, LogLine, LogPiece, LogReader, RunDir, SpoolWriter};
+use roboppi_record::{ChunkKind, LogLine, LogPiece, LogReader, RunDir, SpoolWriter};
 
 const BASE: &str = "steps/s/i1-a1";
 
