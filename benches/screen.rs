@@ -20,7 +20,7 @@ const ROBOPPI: &str = env!("CARGO_BIN_EXE_roboppi");
 /// Reached only when something is broken.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Told to this program, it is a worker that prints.
+/// With this argument, this program is a worker that prints.
 const PRINTS: &str = "print-lines-at";
 
 fn main() {
@@ -50,12 +50,12 @@ fn main() {
 type Key = (&'static str, fn(&Screen) -> bool);
 
 /// A run on a screen.
-struct Shown {
+struct RunScreen {
     terminal: Terminal,
     dir: tempfile::TempDir,
 }
 
-impl Shown {
+impl RunScreen {
     fn start(steps: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_flow(&dir, steps);
@@ -174,7 +174,7 @@ fn idle() {
     for (what, script, shown, draws) in
         [("over", "true", "press q to leave", 0.0), ("running", "sleep 1000", "Attempt     running", 11.0)]
     {
-        let screen = Shown::start(&step("work", script, ""));
+        let screen = RunScreen::start(&step("work", script, ""));
         screen.wait(shown);
         thread::sleep(Duration::from_secs(1));
         let (drawn, processor, since) = (screen.drawn(), screen.processor(), Instant::now());
@@ -197,7 +197,7 @@ fn second_is_selected(screen: &Screen) -> bool {
 /// From a key to the terminal, when nothing else happens.
 fn keys_idle() {
     let steps = step("first", "sleep 1000", "") + &step("second", "sleep 1000", "");
-    let mut screen = Shown::start(&steps);
+    let mut screen = RunScreen::start(&steps);
     screen.wait("second");
     let times = screen.keys(200, [("j", second_is_selected), ("k", first_is_selected)]);
     judge_times("key to screen", times, 16.0);
@@ -207,7 +207,7 @@ fn keys_idle() {
 /// The same beside a step that prints as fast as it can, and whose log is shown.
 fn keys_flood() {
     let steps = step("first", "yes it goes on and on", "") + &step("second", "sleep 1000", "");
-    let mut screen = Shown::start(&steps);
+    let mut screen = RunScreen::start(&steps);
     screen.wait("second");
     screen.terminal.press("2").unwrap();
     screen.wait("goes on and on");
@@ -220,12 +220,13 @@ fn keys_flood() {
 fn many_lines() {
     const RATE: u32 = 10_000;
     let this = std::env::current_exe().unwrap();
-    let mut screen = Shown::start(&step("first", &format!("exec {} {PRINTS} {RATE}", this.display()), ""));
+    let mut screen =
+        RunScreen::start(&step("first", &format!("exec {} {PRINTS} {RATE}", this.display()), ""));
     screen.wait("first");
     screen.terminal.press("2").unwrap();
     screen.wait("following");
     thread::sleep(Duration::from_secs(1));
-    let lines = |screen: &Shown| screen.terminal.look(last_number);
+    let lines = |screen: &RunScreen| screen.terminal.look(last_number);
     let before =
         (screen.threads(), screen.drawing(), screen.drawn(), screen.terminal.written().len(), lines(&screen));
     let since = Instant::now();
@@ -290,7 +291,7 @@ fn memory() {
             .stdout(std::process::Stdio::null())
             .status();
         assert!(status.unwrap().success(), "the run to look at");
-        let mut screen = Shown::of(dir, &["attach", "--tui"]);
+        let mut screen = RunScreen::of(dir, &["attach", "--tui"]);
         screen.wait("1 Overview");
         screen.terminal.press("2").unwrap();
         screen.wait("the last line");
@@ -339,7 +340,7 @@ fn many_steps() {
         let before = if number < 10 { "first".to_owned() } else { format!("s{}", number - 10) };
         steps += &step(&format!("s{number}"), "true", &format!("    depends_on: [{before}, second]\n"));
     }
-    let mut screen = Shown::start(&steps);
+    let mut screen = RunScreen::start(&steps);
     screen.wait("second");
     thread::sleep(Duration::from_secs(1));
     for (tab, shown) in [("1", "1 Overview"), ("6", "6 Timeline")] {

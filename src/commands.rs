@@ -3,6 +3,7 @@
 pub(crate) mod agent_run;
 pub(crate) mod attach;
 pub(crate) mod completions;
+pub(crate) mod control;
 pub(crate) mod core;
 pub(crate) mod events;
 pub(crate) mod export;
@@ -19,7 +20,6 @@ pub(crate) mod replay;
 pub(crate) mod runs;
 mod screen;
 pub(crate) mod show;
-pub(crate) mod wish;
 pub(crate) mod workers;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;

@@ -78,7 +78,7 @@ fn generated(name: &str) -> String {
         "keys of environment" => supported(Section::Environment),
         "keys that are not supported yet" => refused(),
         "keys of the screen" => screen_keys(Role::Owner),
-        "keys of an attached screen" => screen_keys(Role::Visitor),
+        "keys of an attached screen" => screen_keys(Role::Viewer),
         "keys of a replay" => screen_keys(Role::Replay),
         name if name == "roboppi" || name.starts_with("roboppi ") => {
             help(&name.split(' ').skip(1).collect::<Vec<_>>())

@@ -120,7 +120,7 @@ pub(crate) fn unread_answers(place: &Place) -> Peaks {
 }
 
 /// Very many very short lines that are no messages.
-pub(crate) fn unread_rubbish(place: &Place) -> Peaks {
+pub(crate) fn unread_malformed(place: &Place) -> Peaks {
     let mut core = Core::start(place, Some(HELLO));
     let lines = b"7\n".repeat(64 * 1024);
     for _ in 0..64 {

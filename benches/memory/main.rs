@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         ("line of 20 MiB from a core of protocol 1", runs::line_from_old_core),
         ("line of 20 MiB from a core of protocol 2", runs::line_from_core),
         ("requests to a core whose answers nobody reads", core::unread_answers),
-        ("rubbish to a core that nobody listens to", core::unread_rubbish),
+        ("malformed input to a core that nobody listens to", core::unread_malformed),
         ("256 MiB from a worker that nobody reads, protocol 1", |place| core::unread_flood(place, None)),
         ("256 MiB from a worker that nobody reads, protocol 2", |place| {
             core::unread_flood(place, Some(core::HELLO))

@@ -20,12 +20,12 @@ pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
     let source = FileSource::open(run.clone()).map_err(Failure::own)?;
-    let elsewhere = record::elsewhere(&run, source.standing());
+    let elsewhere = record::elsewhere(&run, source.liveness());
     let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let source = Arc::new(source);
     let elsewhere = elsewhere.is_some();
     let view = terminal::choose_view(&args.watch.view)?;
-    show(&Watched { source, role: Role::Visitor, title, elsewhere, problems }, &args.watch, view)
+    show(&Watched { source, role: Role::Viewer, title, elsewhere, problems }, &args.watch, view)
 }
 
 /// A run, and who watches it.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use roboppi_attach::{RunFollower, Standing};
+use roboppi_attach::{Liveness, RunFollower};
 use roboppi_ipc::WorkerEvent;
 use roboppi_run::{RunEvent, RunRecord};
 use roboppi_supervisor::sinks::untrusted;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
     let (mut kinds, mut found) = (BTreeSet::new(), args.kind.is_empty());
     loop {
         let mut written = Ok(());
-        let standing = follower.read(|record| {
+        let liveness = follower.read(|record| {
             if !found {
                 kinds.insert(kind(&record));
             }
@@ -49,18 +49,18 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
         let problems = follower.problems();
         record::warn(&problems[warned.min(problems.len())..]);
         warned = problems.len();
-        if standing == Standing::Lost && args.follow {
+        if liveness == Liveness::Lost && args.follow {
             terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
         }
-        if !standing.may_live() || !args.follow || out::is_deserted() {
-            if args.kind.iter().any(|wanted| !kinds.contains(wanted)) && !found {
+        if !liveness.may_live() || !args.follow || out::is_deserted() {
+            if args.kind.iter().any(|wanted| !kinds.contains(current_name(wanted))) && !found {
                 let kinds: Vec<_> = kinds.into_iter().collect();
                 let there = plain(&kinds.join(", "));
                 terminal::say(&format!("roboppi: nothing of that kind is recorded; what there is: {there}"));
             }
             return Ok(ExitCode::SUCCESS);
         }
-        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, standing) {
+        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, liveness) {
             said_elsewhere = true;
             terminal::say(&format!("roboppi: {elsewhere}; {STILL_FOLLOWED}"));
         }
@@ -77,7 +77,12 @@ fn is_wanted(record: &RunRecord, args: &EventsArgs) -> bool {
             event => event.is_recorded(),
         },
     };
-    is_new && (args.kind.is_empty() || args.kind.contains(&kind(record)))
+    is_new && (args.kind.is_empty() || args.kind.iter().any(|wanted| current_name(wanted) == kind(record)))
+}
+
+/// The name of a kind today, for a name of earlier versions.
+fn current_name(kind: &str) -> &str {
+    if kind == "wish" { "command" } else { kind }
 }
 
 /// The word that says what happened, as it is in JSON.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use roboppi_attach::{RunFollower, Standing};
+use roboppi_attach::{Liveness, RunFollower};
 use roboppi_record::{PortableHead, RecordError, RunDir};
 use roboppi_run::{RunId, RunView, TimelineBuilder};
 
@@ -70,8 +70,8 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
         return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
     }
     let id = dir.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
-    let (view, standing) = record::view_of(dir);
-    let live = standing.may_live();
+    let (view, liveness) = record::view_of(dir);
+    let live = liveness.may_live();
     let head = head(dir, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
@@ -85,10 +85,10 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
         Ok(())
     })?;
     if let Some(exported) = exported {
-        let going_on = match standing {
-            Standing::Live => "; it goes on, and this is how it was",
-            Standing::Elsewhere { .. } => "; it may go on elsewhere, and this is how it was",
-            Standing::Finished(_) | Standing::Lost => "",
+        let going_on = match liveness {
+            Liveness::Live => "; it goes on, and this is how it was",
+            Liveness::Elsewhere { .. } => "; it may go on elsewhere, and this is how it was",
+            Liveness::Finished(_) | Liveness::Lost => "",
         };
         let (files, size) = (exported.files, record::bytes(exported.bytes));
         terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));

@@ -91,7 +91,7 @@ fn pack(root: &StateRoot) {
     let Ok(disk) = File::open(root.path()) else { return };
     let mut room = DiskWatch::new(RecordLimits::default().min_free_bytes);
     for run in RunSummary::all(root, record::now()).unwrap_or_default() {
-        if run.standing.may_live() || !run.dir.is_of_this_user() {
+        if run.liveness.may_live() || !run.dir.is_of_this_user() {
             continue;
         }
         let mut worked = Instant::now();
@@ -99,7 +99,7 @@ fn pack(root: &StateRoot) {
         let _ = run.dir.pack_logs(&packing, &mut || {
             thread::sleep(worked.elapsed().saturating_mul(REST));
             worked = Instant::now();
-            match room.look(&disk, root.path(), PIECE) {
+            match room.check(&disk, root.path(), PIECE) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }

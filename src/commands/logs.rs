@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use regex::bytes::Regex;
-use roboppi_attach::{RunFollower, Standing};
+use roboppi_attach::{Liveness, RunFollower};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{JournalFold, LogPiece, LogReader, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptView, RunView, StepId, StepView};
@@ -86,11 +86,11 @@ fn print_chosen(
     let mut view = follower.begin();
     let mut warned = 0;
     loop {
-        let standing = follower.read(|record| view.apply(&record));
+        let liveness = follower.read(|record| view.apply(&record));
         let problems = follower.problems();
         record::warn(&problems[warned.min(problems.len())..]);
         warned = problems.len();
-        let over = !standing.may_live() || !args.follow;
+        let over = !liveness.may_live() || !args.follow;
         if let Some(name) = &step
             && (over || view.head.is_some())
         {
@@ -113,7 +113,7 @@ fn print_chosen(
         }
         if over {
             let code = printer.finish();
-            if args.follow && standing == Standing::Lost {
+            if args.follow && liveness == Liveness::Lost {
                 terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
             }
             return Ok(code);
@@ -121,7 +121,7 @@ fn print_chosen(
         if out::is_deserted() {
             return Ok(ExitCode::SUCCESS);
         }
-        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, standing) {
+        if !said_elsewhere && let Some(elsewhere) = record::elsewhere(&dir, liveness) {
             said_elsewhere = true;
             terminal::say(&format!("roboppi: {elsewhere}; {STILL_FOLLOWED}"));
         }

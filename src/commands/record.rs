@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use nix::unistd::{User, getuid};
-use roboppi_attach::{RunFollower, Standing};
+use roboppi_attach::{Liveness, RunFollower};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{AttemptFiles, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptStatus, AttemptView, RunView};
@@ -60,20 +60,20 @@ pub(crate) fn unknown(root: &StateRoot, error: &RecordError) -> Failure {
 }
 
 /// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.
-pub(crate) fn view_of(run: &RunDir) -> (RunView, Standing) {
+pub(crate) fn view_of(run: &RunDir) -> (RunView, Liveness) {
     fold(RunFollower::of_journal(run.clone()))
 }
 
 /// The same with what the workers did.
-pub(crate) fn whole_view_of(run: &RunDir) -> (RunView, Standing) {
+pub(crate) fn whole_view_of(run: &RunDir) -> (RunView, Liveness) {
     fold(RunFollower::new(run.clone()))
 }
 
-fn fold(mut follower: RunFollower) -> (RunView, Standing) {
+fn fold(mut follower: RunFollower) -> (RunView, Liveness) {
     let mut view = follower.begin();
-    let standing = follower.read(|record| view.apply(&record));
+    let liveness = follower.read(|record| view.apply(&record));
     warn(&follower.problems());
-    (view, standing)
+    (view, liveness)
 }
 
 /// What the journal says of the files of an attempt, once it has ended.
@@ -92,8 +92,8 @@ pub(crate) fn warn(problems: &[String]) {
 }
 
 /// Says of a run that is elsewhere what is known of it; `None` of any other one.
-pub(crate) fn elsewhere(run: &RunDir, standing: Standing) -> Option<String> {
-    let Standing::Elsewhere { last_sign } = standing else { return None };
+pub(crate) fn elsewhere(run: &RunDir, liveness: Liveness) -> Option<String> {
+    let Liveness::Elsewhere { last_sign } = liveness else { return None };
     let manifest = run.manifest().ok();
     let owner = manifest.map_or_else(String::new, |manifest| {
         format!(" (pid {} on {})", manifest.owner.pid, terminal::plain(&manifest.host))

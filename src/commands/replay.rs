@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use roboppi_attach::{AtEnd, ReplaySource, RunFollower, Standing};
+use roboppi_attach::{AtEnd, Liveness, ReplaySource, RunFollower};
 use roboppi_tui::Role;
 
 use crate::cli::ReplayArgs;
@@ -15,8 +15,8 @@ use crate::terminal::{self, View};
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    let standing = RunFollower::of_journal(run.clone()).standing();
-    if standing == Standing::Live {
+    let liveness = RunFollower::of_journal(run.clone()).liveness();
+    if liveness == Liveness::Live {
         return Err(Failure::refused(format!("the run goes on\nhint: roboppi attach {title} shows it")));
     }
     // On a screen one may want to see something again.
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     };
     let dir = run.clone();
     let source = ReplaySource::open(run, args.speed, at_end).map_err(Failure::own)?;
-    let elsewhere = record::elsewhere(&dir, standing);
+    let elsewhere = record::elsewhere(&dir, liveness);
     let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let elsewhere = elsewhere.is_some();
     show(

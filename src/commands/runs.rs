@@ -41,8 +41,8 @@ fn as_array(runs: &[RunSummary]) -> String {
             json!({
                 "id": run.id,
                 "name": manifest.map(|manifest| &manifest.name),
-                "state": run.standing.name(),
-                "lastSignAt": run.standing.last_sign(),
+                "state": run.liveness.name(),
+                "lastSignAt": run.liveness.last_sign(),
                 "startedAt": manifest.map(|manifest| manifest.started_at),
                 "durationMs": run.duration_ms,
                 "stepsDone": run.steps.0,
@@ -70,11 +70,11 @@ fn as_table(runs: &[RunSummary], now: UtcMillis) -> String {
         let started = manifest.map(|manifest| manifest.started_at);
         let pinned = if run.pinned { ", pinned" } else { "" };
         let imported = if run.imported.is_some() { ", imported" } else { "" };
-        let sign = run.standing.last_sign();
+        let sign = run.liveness.last_sign();
         let sign = sign.map_or_else(String::new, |sign| {
             format!(", last sign of life {} ago", record::ago(now.0.saturating_sub(sign.0)))
         });
-        let state = format!("{}{sign}{imported}{pinned}", run.standing.name());
+        let state = format!("{}{sign}{imported}{pinned}", run.liveness.name());
         [
             run.id.to_string(),
             manifest.map_or_else(|| "?".to_owned(), |manifest| terminal::plain(&manifest.name)),
@@ -141,7 +141,7 @@ pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Expired
     let kept = own.into_iter().map(|run| Kept {
         began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
         bytes: run.dir.on_disk().unwrap_or_default(),
-        stays: run.pinned || run.standing.may_live(),
+        stays: run.pinned || run.liveness.may_live(),
         id: run.id,
         needs: run.origins,
     });

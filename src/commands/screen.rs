@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use roboppi_attach::RunSource;
 use roboppi_supervisor::sinks::plain;
-use roboppi_supervisor::{Asked, Signalled, Signals};
+use roboppi_supervisor::{ShutdownRequest, SignalEvent, Signals};
 use roboppi_tui::{LineView, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -53,8 +53,8 @@ pub(crate) fn show(
                     Err(_) => Err(Failure::own("the screen ended unexpectedly; the run did not")),
                 },
                 signalled = signals.next() => match signalled {
-                    Signalled::Suspend => signals.stand_still(),
-                    Signalled::End(asked) => {
+                    SignalEvent::Suspend => signals.suspend(),
+                    SignalEvent::End(asked) => {
                         handle.stop();
                         if timeout(PATIENCE, &mut ended).await.is_err() {
                             roboppi_tui::restore_terminal();
@@ -68,11 +68,11 @@ pub(crate) fn show(
 }
 
 /// The exit code of a program that a signal ended.
-const fn code(asked: Asked) -> u8 {
+const fn code(asked: ShutdownRequest) -> u8 {
     match asked {
-        Asked::Terminate => 143,
-        Asked::Hangup => 129,
-        Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => 130,
+        ShutdownRequest::Terminate => 143,
+        ShutdownRequest::Hangup => 129,
+        ShutdownRequest::Interrupt | ShutdownRequest::Command { .. } | ShutdownRequest::Leave => 130,
     }
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn lines(source: Arc<dyn RunSource>, settings: &plain::PlainSettings)
         let mut out = stdio::stdout();
         writeln!(out, "--- the run from here on; s shows the screen again ---")?;
         let left = plain::run_from_now(Arc::clone(&source), settings.clone(), stdio::stdout(), stop)?;
-        if left == plain::Left::Over {
+        if left == plain::Outcome::Over {
             writeln!(out, "--- the run is over; s shows the screen again, where q leaves ---")?;
         }
         Ok(())

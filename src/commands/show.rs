@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use roboppi_attach::Standing;
+use roboppi_attach::Liveness;
 use roboppi_record::{LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_run::{
     ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
@@ -30,13 +30,13 @@ const WARNINGS: usize = 10;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
-    let (mut view, mut standing) = record::view_of(&run);
+    let (mut view, mut liveness) = record::view_of(&run);
     if view.steps.iter().any(|step| step.plan.worker.is_agent()) {
-        (view, standing) = record::whole_view_of(&run);
+        (view, liveness) = record::whole_view_of(&run);
     }
     say_damage(&run, &view);
     let page =
-        Page { id: run.id().map_or_else(|| args.run.clone(), |id| id.to_string()), run, view, standing };
+        Page { id: run.id().map_or_else(|| args.run.clone(), |id| id.to_string()), run, view, liveness };
     out::print(&page.text())
 }
 
@@ -55,7 +55,7 @@ struct Page {
     id: String,
     run: RunDir,
     view: RunView,
-    standing: Standing,
+    liveness: Liveness,
 }
 
 impl Page {
@@ -83,12 +83,12 @@ impl Page {
             }
             RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => self.since_start(),
         };
-        format!("Run {} of {name}: {}{took}\n", self.id, self.standing.name())
+        format!("Run {} of {name}: {}{took}\n", self.id, self.liveness.name())
     }
 
     fn since_start(&self) -> String {
         let started = self.view.head.as_ref().map(|head| head.started_at);
-        started.filter(|_| self.standing == Standing::Live).map_or_else(String::new, |started| {
+        started.filter(|_| self.liveness == Liveness::Live).map_or_else(String::new, |started| {
             format!(" for {}", duration(record::now().0.saturating_sub(started.0)))
         })
     }
@@ -97,7 +97,7 @@ impl Page {
     fn trouble(&self) -> String {
         let mut text = String::new();
         match &self.view.status {
-            _ if self.standing == Standing::Lost && self.run.is_imported() => {
+            _ if self.liveness == Liveness::Lost && self.run.is_imported() => {
                 let live = self.run.imported().is_some_and(|imported| imported.from.live);
                 text += if live {
                     "\nIt was going on when it was exported. What came of it is on the host it is from.\n"
@@ -105,10 +105,10 @@ impl Page {
                     "\nIts owner was gone when it was exported, and did not say how it ended.\n"
                 };
             }
-            _ if let Some(elsewhere) = record::elsewhere(&self.run, self.standing) => {
+            _ if let Some(elsewhere) = record::elsewhere(&self.run, self.liveness) => {
                 text += &format!("\nWhat is known: {elsewhere}.\n");
             }
-            _ if self.standing == Standing::Lost => {
+            _ if self.liveness == Liveness::Lost => {
                 let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
                 let owner = owner.unwrap_or_default();
                 text += &format!("\nIts owner{owner} is gone and did not say how it ended.\n");
@@ -175,7 +175,7 @@ impl Page {
     /// The state, as far as it can still be true.
     fn state<'a>(&self, step: &'a StepView) -> &'a str {
         let unfinished = step.state.is_active() || step.state == StepState::Retrying;
-        if unfinished && self.standing == Standing::Lost { "lost" } else { step.state.name() }
+        if unfinished && self.liveness == Liveness::Lost { "lost" } else { step.state.name() }
     }
 
     /// What agents said, and what it took.
@@ -286,7 +286,7 @@ impl Page {
 
     /// How to go on with it.
     fn resume(&self) -> String {
-        let lost = self.view.head.as_ref().filter(|_| self.standing == Standing::Lost);
+        let lost = self.view.head.as_ref().filter(|_| self.liveness == Liveness::Lost);
         let command = self.view.resume_command().or_else(|| lost?.resume_command());
         let command = command.filter(|_| !self.run.is_imported());
         command.map_or_else(String::new, |command| format!("Go on with it: {}\n", plain(&command)))

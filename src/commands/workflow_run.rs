@@ -217,7 +217,7 @@ fn settings(
         workflow.workflow.name = hidden.chars().take(LONGEST_NAME).collect();
     }
     Ok(RunSettings {
-        workflow,
+        source: workflow,
         workspace,
         // For people; what is no text is shown as such.
         arguments: env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),

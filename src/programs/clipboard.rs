@@ -20,13 +20,13 @@ type Words = &'static [&'static str];
 /// Puts texts on the clipboard on a thread of its own. The newest replaces one that waits. Dropping it ends what it
 /// started.
 pub(super) struct Clipboard {
-    desk: Arc<Desk>,
+    desk: Arc<Desktop>,
     commands: Vec<Words>,
     thread: Mutex<bool>,
 }
 
 #[derive(Default)]
-struct Desk {
+struct Desktop {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -113,7 +113,7 @@ impl Drop for Clipboard {
     }
 }
 
-impl Desk {
+impl Desktop {
     fn lock(&self) -> MutexGuard<'_, State> {
         // What is inside is whole at any time.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -103,12 +103,12 @@ fn a_run_that_is_half_written() {
 }
 
 #[test]
-fn a_run_with_a_line_of_rubbish() {
+fn a_run_with_a_line_of_malformed_input() {
     let env = TestEnv::new();
     let journal = killed(&env).join("journal.jsonl");
     let text = fs::read_to_string(&journal).unwrap();
     let mut lines: Vec<_> = text.lines().collect();
-    lines.insert(2, "\u{1b}[31mrubbish");
+    lines.insert(2, "\u{1b}[31mmalformed_input");
     fs::write(&journal, lines.join("\n") + "\n").unwrap();
     says(&env, "journal.jsonl:3: ");
 }

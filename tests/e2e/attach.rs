@@ -18,10 +18,10 @@ fn waits_for(file: &str) -> String {
     format!("{WAIT} wait_for {file}")
 }
 
-/// The kinds and details of everything that was wished.
-fn wishes(env: &TestEnv) -> Vec<String> {
-    let text = env.roboppi(["events", "--kind", "wish"]).output().code(0).text();
-    text.lines().map(|line| line.split_once("wish").unwrap().1.trim().to_owned()).collect()
+/// The kinds and details of everything that was requested.
+fn commands(env: &TestEnv) -> Vec<String> {
+    let text = env.roboppi(["events", "--kind", "command"]).output().code(0).text();
+    text.lines().map(|line| line.split_once("command").unwrap().1.trim().to_owned()).collect()
 }
 
 /// Where the owner of the only run listens.
@@ -72,9 +72,9 @@ fn steps_are_tried_again_and_left_out_while_the_run_goes_on() {
             "{printed}"
         );
         assert_eq!(env.the_run().outcome().as_deref(), Some("succeeded"));
-        let wishes = wishes(&env);
-        assert_eq!(wishes.len(), 4, "{wishes:?}");
-        assert!(wishes[0].starts_with("to try `flaky` again, asked by process "), "{wishes:?}");
+        let commands = commands(&env);
+        assert_eq!(commands.len(), 4, "{commands:?}");
+        assert!(commands[0].starts_with("to try `flaky` again, asked by process "), "{commands:?}");
         let late = env.roboppi(["retry", "-1", "flaky"]).output().code(1).all();
         assert!(late.contains("the run is over: succeeded"), "{late}");
     }
@@ -114,7 +114,7 @@ fn nobody_is_left_to_ask_when_the_owner_was_killed() {
 }
 
 #[test]
-fn floods_and_rubbish_at_the_socket_do_not_hurt_the_run() {
+fn floods_and_malformed_input_at_the_socket_do_not_hurt_the_run() {
     let env = TestEnv::new();
     let run = env.run(&Flow::of(&waits_for("go"))).start();
     state(&env, "work", "running");
@@ -129,10 +129,11 @@ fn floods_and_rubbish_at_the_socket_do_not_hurt_the_run() {
         let _ = stream.read_to_string(&mut answer);
         answer
     };
-    let other = br#"{"runId":"other","wish":{"type":"cancel_run","force":true}}"#;
-    for rubbish in [&b""[..], b"\n", b"{}\n", b"\xff\xfe\n", &[other, &b"\n"[..]].concat(), &[b'x'; 1 << 20]]
+    let other = br#"{"runId":"other","command":{"type":"cancel_run","force":true}}"#;
+    for malformed in
+        [&b""[..], b"\n", b"{}\n", b"\xff\xfe\n", &[other, &b"\n"[..]].concat(), &[b'x'; 1 << 20]]
     {
-        let answer = say(rubbish);
+        let answer = say(malformed);
         assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
     }
     let mut silent = Vec::new();
@@ -206,7 +207,7 @@ fn a_run_is_ended_from_an_attached_screen_after_a_question() {
     screen.wait_for_text("cancelled");
     screen.press("q");
     screen.expect_code(0);
-    assert_eq!(wishes(&env).len(), 2);
+    assert_eq!(commands(&env).len(), 2);
 }
 
 #[test]

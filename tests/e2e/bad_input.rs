@@ -1,4 +1,4 @@
-//! Rubbish on the wire, in both directions, and jobs that make no sense. Whoever reads it stays healthy: what comes
+//! Malformed input on the wire, in both directions, and jobs that make no sense. Whoever reads it stays healthy: what comes
 //! next is done, and what can be answered is.
 
 mod from_core;
@@ -44,7 +44,7 @@ fn expect_healthy(env: &TestEnv, wire: &mut WirePeer, after: &str) {
 }
 
 /// Bytes that are no message, by name, and whether somebody can be told so.
-fn rubbish() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
+fn malformed() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
     let long = |text: &str, end: &str| [" ".repeat(20 * MIB).as_str(), text, end].concat().into_bytes();
     let mut deep = b"{\"type\":\"submit_job\",\"requestId\":\"deep\",\"job\":".to_vec();
     deep.extend(std::iter::repeat_n(b'[', 100_000));
@@ -77,11 +77,11 @@ fn rubbish() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
 }
 
 #[test]
-fn a_core_survives_rubbish_and_answers_what_can_be_answered() {
+fn a_core_survives_malformed_input_and_answers_what_can_be_answered() {
     for dialect in [Dialect::V1, Dialect::V2] {
         let env = TestEnv::new();
         let (core, mut wire) = core(&env, dialect);
-        for (name, bytes, waits) in rubbish() {
+        for (name, bytes, waits) in malformed() {
             wire.say_bytes(&bytes);
             if let (Dialect::V2, Some(request)) = (dialect, waits) {
                 let error = wire.next(name, |message| message["requestId"] == request);
@@ -303,19 +303,19 @@ fn output_is_recorded_as_it_is_whatever_it_is() {
     assert!(line.iter().all(|byte| *byte == b'x'));
 }
 
-/// Our core, with rubbish behind each of the first things it says.
+/// Our core, with malformed input behind each of the first things it says.
 const RUDE_CORE: &str = r#"#!/bin/bash
 "$ROBOPPI_REAL" core | while IFS= read -r line; do
   printf '%s\n' "$line"
-  [ $((n++)) -lt 4 ] && cat rubbish
+  [ $((n++)) -lt 4 ] && cat malformed
 done
 "#;
 
 #[test]
-fn a_supervisor_survives_rubbish() {
+fn a_supervisor_survives_malformed_input() {
     let env = TestEnv::new();
     let mut all = Vec::new();
-    for (_, bytes, _) in rubbish() {
+    for (_, bytes, _) in malformed() {
         all.extend(bytes);
     }
     let late = [
@@ -328,7 +328,7 @@ fn a_supervisor_survives_rubbish() {
     for message in late {
         all.extend(format!("{message}\n").into_bytes());
     }
-    fs::write(env.work().join("rubbish"), &all).unwrap();
+    fs::write(env.work().join("malformed"), &all).unwrap();
     let core = env.write("rude", RUDE_CORE);
     fs::set_permissions(&core, fs::Permissions::from_mode(0o700)).unwrap();
     let flow = Flow::of("echo fine").step_with("after", "echo after", &["depends_on: [work]"]);

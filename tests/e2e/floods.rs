@@ -55,13 +55,13 @@ fn flood<'e>(env: &'e TestEnv, arguments: &[&str]) -> Invocation<'e> {
 
 /// What was told of an agent: its calls that have a line, and events that are said to be missing.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+struct Printed {
     calls: u64,
     missing: u64,
     gaps: u64,
 }
 
-impl Told {
+impl Printed {
     /// Of lines for people.
     fn in_lines(text: &str) -> Self {
         let mut told = Self { calls: 0, missing: 0, gaps: 0 };
@@ -111,29 +111,29 @@ impl Told {
 }
 
 /// The last run, seen by those who come when it is over.
-fn afterwards(env: &TestEnv) -> [(&'static str, Told); 3] {
+fn afterwards(env: &TestEnv) -> [(&'static str, Printed); 3] {
     let events = env.roboppi(["events", "--workers", "--json"]).output().code(0).text();
     let lines = env.roboppi(["replay", "--speed", "max", "--no-tui"]).output().code(0).text();
     let json = env.roboppi(["replay", "--speed", "max", "--output", "json"]).output().code(0).text();
     [
-        ("events", Told::in_json(&events)),
-        ("replay", Told::in_lines(&lines)),
-        ("replay as JSON", Told::in_json(&json)),
+        ("events", Printed::in_json(&events)),
+        ("replay", Printed::in_lines(&lines)),
+        ("replay as JSON", Printed::in_json(&json)),
     ]
 }
 
 #[test]
 fn no_call_of_a_fast_agent_is_left_out() {
-    let whole = Told { calls: CALLS, missing: 0, gaps: 0 };
+    let whole = Printed { calls: CALLS, missing: 0, gaps: 0 };
     for arguments in [&["--no-tui"][..], &["--stream"], &["--no-tui", "--direct"]] {
         let env = place();
         let lines = flood(&env, arguments).output().code(0).text();
-        assert_eq!(Told::in_lines(&lines), whole, "{arguments:?}");
+        assert_eq!(Printed::in_lines(&lines), whole, "{arguments:?}");
     }
     let env = place();
     let json = flood(&env, &["--output", "json"]).output().code(0).text();
-    assert_eq!(Told::in_json(&json), whole);
-    assert_eq!(Told::in_lines(&env.roboppi(["attach", "--no-tui"]).output().code(0).text()), whole);
+    assert_eq!(Printed::in_json(&json), whole);
+    assert_eq!(Printed::in_lines(&env.roboppi(["attach", "--no-tui"]).output().code(0).text()), whole);
     for (of, told) in afterwards(&env) {
         assert_eq!(told, whole, "{of}");
     }
@@ -150,9 +150,9 @@ fn screens_and_those_who_attach_see_every_call_of_a_fast_agent() {
     let attached = env.roboppi(["attach", "--no-tui"]).start();
     let followed = env.roboppi(["events", "--follow", "--workers", "--json"]).start();
     screens.push(env.roboppi(["attach", "--tui"]).start_in_terminal(40, 120));
-    let whole = Told { calls: CALLS, missing: 0, gaps: 0 };
-    assert_eq!(Told::in_lines(&attached.wait().code(0).text()), whole);
-    assert_eq!(Told::in_json(&followed.wait().code(0).text()), whole);
+    let whole = Printed { calls: CALLS, missing: 0, gaps: 0 };
+    assert_eq!(Printed::in_lines(&attached.wait().code(0).text()), whole);
+    assert_eq!(Printed::in_json(&followed.wait().code(0).text()), whole);
     for mut on_screen in screens {
         on_screen.wait_for_text("press q to leave");
         on_screen.press("5");
@@ -166,7 +166,7 @@ fn screens_and_those_who_attach_see_every_call_of_a_fast_agent() {
 fn what_the_record_could_not_keep_is_counted_everywhere() {
     let env = place();
     let lines = flood(&env, &["--no-tui", "--log-limit", "1MiB"]).output().code(0).text();
-    Told::in_lines(&lines).is_all("lines");
+    Printed::in_lines(&lines).is_all("lines");
     let warning = "its events have reached 128 KiB, the part for events of the 1 MiB of its log: only the beginning and \
                    the end of that are kept";
     assert_eq!(lines.matches(warning).count(), 1, "{lines}");
@@ -175,7 +175,7 @@ fn what_the_record_could_not_keep_is_counted_everywhere() {
     assert!(events.missing > CALLS, "{events:?}");
     events.is_all("events");
     let attached = env.roboppi(["attach", "--no-tui"]).output().code(0).text();
-    for (of, told) in others.into_iter().chain([("attach", Told::in_lines(&attached))]) {
+    for (of, told) in others.into_iter().chain([("attach", Printed::in_lines(&attached))]) {
         assert_eq!((told.missing, told.gaps), (events.missing, events.gaps), "{of}");
         // Of a call and its result one may be missing, and lines are of results.
         assert!(told.calls.abs_diff(events.calls) <= events.gaps, "{of}: {told:?} {events:?}");
@@ -185,7 +185,7 @@ fn what_the_record_could_not_keep_is_counted_everywhere() {
         assert!(recorded.contains(&format!("\"command\":\"echo {end}\"")), "the call {end}");
     }
     let page = env.roboppi(["show"]).output().code(0).text();
-    let Told { calls, missing, .. } = events;
+    let Printed { calls, missing, .. } = events;
     for words in [
         format!("at least {calls} calls, 0 of them failed"),
         format!("{missing} events are not in the record"),
@@ -201,5 +201,5 @@ fn what_the_record_could_not_keep_is_counted_everywhere() {
     on_screen.expect_code(0);
 
     let json = flood(&env, &["--output", "json", "--log-limit", "1MiB"]).output().code(0).text();
-    Told::in_json(&json).is_all("JSON");
+    Printed::in_json(&json).is_all("JSON");
 }

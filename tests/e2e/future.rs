@@ -72,7 +72,7 @@ fn make_later(run: &RunFiles) {
                 event["result"]["details"]["cancelReason"] = "quota".into();
             }
             "run_finished" => {
-                before(json!({"type": "wish", "wish": {"type": "pause", "for": "the night"}}));
+                before(json!({"type": "command", "command": {"type": "pause", "for": "the night"}}));
                 before(json!({"type": "run_ending", "reason": "curfew", "force": false}));
                 event["outcome"] = "paused".into();
             }
@@ -118,8 +118,8 @@ fn every_command_reads_a_record_of_a_later_version() {
     let records = lines(&text);
     let phase = records.iter().find(|line| line["event"]["phase"]["name"] == "suspending").unwrap();
     assert_eq!(phase["event"]["phase"]["until"], 7, "what is not known is passed on: {phase}");
-    let wish = records.iter().find(|line| line["event"]["type"] == "wish").unwrap();
-    assert_eq!(wish["event"]["wish"], json!({"type": "pause", "for": "the night"}));
+    let command = records.iter().find(|line| line["event"]["type"] == "command").unwrap();
+    assert_eq!(command["event"]["command"], json!({"type": "pause", "for": "the night"}));
 
     assert_eq!(env.roboppi(["logs", "-1", "build"]).output().code(0).text(), "built\n");
     shows(&env, &["logs", "--all"], &["built", "tested"]);
@@ -180,7 +180,7 @@ fn an_owner_refuses_a_request_it_does_not_know() {
     let manifest = fs::read_to_string(env.the_run().dir.join("run.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
     let mut stream = UnixStream::connect(manifest["control"].as_str().unwrap()).unwrap();
-    let request = json!({"runId": manifest["runId"], "wish": {"type": "pause", "for": "the night"}});
+    let request = json!({"runId": manifest["runId"], "command": {"type": "pause", "for": "the night"}});
     stream.write_all(format!("{request}\n").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -75,8 +75,8 @@ fn what_is_not_there_is_said() {
     assert!(absent.contains("no step of that name") && absent.contains("it has work"), "{absent}");
     let far = env.roboppi(["show", "-9"]).output().code(2).stderr;
     assert!(far.contains("`roboppi runs` lists the runs"), "{far}");
-    let wished = env.roboppi(["retry", "-1", "absent"]).output().code(2).stderr;
-    assert!(wished.contains("it has work"), "{wished}");
+    let requested = env.roboppi(["retry", "-1", "absent"]).output().code(2).stderr;
+    assert!(requested.contains("it has work"), "{requested}");
     for arguments in [&["absent"][..], &["-1", "absent"], &["work", "--attempt", "7"], &["-9", "work"]] {
         let printed = env.roboppi(["logs"]).args(arguments).output().code(2);
         assert!(printed.stdout.is_empty() && !printed.stderr.is_empty(), "{arguments:?}");

@@ -149,7 +149,7 @@ fn what_is_shown_is_the_same_with_a_snapshot_without_one_and_with_a_damaged_one(
     };
     let without = shown();
     let record = roboppi_record::RunDir::at(run.dir.clone());
-    assert!(roboppi_record::SnapshotWriter::new(record.clone()).every(1).look().unwrap());
+    assert!(roboppi_record::SnapshotWriter::new(record.clone()).every(1).check().unwrap());
     let seq = record.view().unwrap().from_snapshot().expect("it begins with the snapshot");
     assert_eq!(shown(), without);
     let snapshot = run.dir.join(format!("snapshots/{seq}.json"));

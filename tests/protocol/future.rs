@@ -26,7 +26,7 @@ const NO_WORDS: [&str; 11] = [
     "CoreEvent",
     "RunEvent",
     "WorkerEvent",
-    // How `Wish` looks in JSON.
+    // How `RunCommand` looks in JSON.
     "Tagged",
     // Of snapshots, which say nothing that the journal does not say.
     "Act",
@@ -38,7 +38,7 @@ const NO_WORDS: [&str; 11] = [
 ];
 
 /// Tagged enums that are written back as they came.
-const KEPT_WHOLE: [&str; 3] = ["Answer", "AttemptPhase", "Wish"];
+const KEPT_WHOLE: [&str; 3] = ["Answer", "AttemptPhase", "RunCommand"];
 
 /// Reads a line and writes it: it must be the same. Returns what was understood.
 fn there_and_back<T: DeserializeOwned + Serialize + Debug>(place: &str, line: &str) -> (T, String) {
@@ -182,5 +182,5 @@ fn what_is_around_a_word_of_tomorrow_is_read() {
     assert_eq!((step.plan.worker.name(), step.attempts.len()), ("WorkerKind_OF_TOMORROW", 1));
     assert_eq!(view.counts().unknown, 1);
     assert!(view.is_finished() && view.resume_command().is_some(), "{:?}", view.status);
-    assert_eq!(view.wishes[0].wish.in_words(), "`Wish_of_tomorrow`, which this version does not know");
+    assert_eq!(view.commands[0].command.in_words(), "`Wish_of_tomorrow`, which this version does not know");
 }

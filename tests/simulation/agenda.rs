@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use roboppi_ipc::Message;
 use roboppi_process::machine::Input;
-use roboppi_supervisor::Asked;
+use roboppi_supervisor::ShutdownRequest;
 use roboppi_supervisor::attempt_machine::AttemptEpoch;
 use roboppi_workflow::RunTimer;
 
@@ -21,7 +21,7 @@ pub(crate) enum Event {
     CompletionHeard(usize),
     OutputsCollected(usize),
     RunTimer(RunTimer),
-    Asked(Asked),
+    ShutdownRequest(ShutdownRequest),
     CancelStep(usize),
     RetryStep(usize),
     SkipStep(usize),

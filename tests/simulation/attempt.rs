@@ -214,7 +214,7 @@ impl World {
             _ => PermitAnswer::Granted,
         };
         let input = match asking {
-            Asking::First => AttemptInput::Asked(Ok(()), permit()),
+            Asking::First => AttemptInput::ShutdownRequest(Ok(()), permit()),
             Asking::Permit => AttemptInput::Permit(permit()),
             Asking::Cancel => AttemptInput::CancelAnswered,
             Asking::Other => return,
@@ -223,7 +223,7 @@ impl World {
         if attempt.end.is_none() {
             let denied = matches!(
                 input,
-                AttemptInput::Asked(_, PermitAnswer::Denied(_))
+                AttemptInput::ShutdownRequest(_, PermitAnswer::Denied(_))
                     | AttemptInput::Permit(PermitAnswer::Denied(_))
             );
             attempt.refused |= denied;

@@ -20,8 +20,8 @@ use crate::world::World;
 pub(crate) struct RunBook {
     steps: Vec<StepBook>,
     ending: Option<(CancelReason, bool)>,
-    /// The step somebody has just wished to be tried again, or to be skipped.
-    pub(crate) wished: Option<(usize, bool)>,
+    /// The step a person has just asked for to be tried again, or to be skipped.
+    pub(crate) requested: Option<(usize, bool)>,
     /// The latest timer of each subject.
     timers: HashMap<RunTimerSubject, u64>,
     /// When a timer is due, on the clock of the run.
@@ -36,7 +36,7 @@ pub(crate) struct StepBook {
     excused: bool,
     /// Attempts it was given beyond those of its plan, by people.
     more: u32,
-    /// It is to be tried again because somebody wishes it, and has not started since.
+    /// It is to be tried again because a person asked for it, and has not started since.
     again: bool,
     pub(crate) cancelled: bool,
     pub(crate) uncollected: bool,
@@ -47,7 +47,7 @@ impl RunBook {
         Self {
             steps: vec![StepBook::default(); steps],
             ending: None,
-            wished: None,
+            requested: None,
             timers: HashMap::new(),
             due: HashMap::new(),
         }
@@ -106,7 +106,7 @@ impl World {
     }
 
     fn check_answer(&mut self, refused: bool) {
-        let Some((index, again)) = self.supervisor.book.wished.take() else { return };
+        let Some((index, again)) = self.supervisor.book.requested.take() else { return };
         let book = &self.supervisor.book;
         let over = self.supervisor.outcome.is_some() || book.ending.is_some();
         let step = &book.steps[index];

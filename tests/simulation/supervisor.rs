@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, Mono, RequestId};
 use roboppi_run::{AttemptRef, RunOutcome};
-use roboppi_supervisor::{Asked, Loss, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine};
+use roboppi_supervisor::{Loss, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine, ShutdownRequest};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject};
 
 use crate::agenda::{Event, Owed};
@@ -34,7 +34,7 @@ pub(crate) struct Supervisor {
     /// Somebody did not want to wait for the end.
     pub(crate) left: bool,
     pub(crate) stopped_until: u64,
-    stood_still: u64,
+    suspended_for: u64,
     shutdown: ShutdownMachine,
     terminated_at: Option<Mono>,
     severity: u8,
@@ -69,7 +69,7 @@ impl Supervisor {
             outcome: None,
             left: false,
             stopped_until: 0,
-            stood_still: 0,
+            suspended_for: 0,
             shutdown: ShutdownMachine::default(),
             terminated_at: None,
             severity: 0,
@@ -85,12 +85,12 @@ impl Supervisor {
 
     /// Time without that in which it stood still.
     pub(crate) const fn clock(&self, now: u64) -> u64 {
-        now - self.stood_still
+        now - self.suspended_for
     }
 
     /// How long it has stood still until now.
     pub(crate) const fn stood_still_by(&self, now: u64) -> u64 {
-        self.stood_still - self.stopped_until.saturating_sub(now)
+        self.suspended_for - self.stopped_until.saturating_sub(now)
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -106,18 +106,18 @@ impl World {
     /// What people do, and when.
     pub(crate) fn people_ask(&mut self) {
         let asks = [
-            Asked::Interrupt,
-            Asked::Interrupt,
-            Asked::Terminate,
-            Asked::Hangup,
-            Asked::Wish { force: false },
-            Asked::Wish { force: true },
-            Asked::Leave,
+            ShutdownRequest::Interrupt,
+            ShutdownRequest::Interrupt,
+            ShutdownRequest::Terminate,
+            ShutdownRequest::Hangup,
+            ShutdownRequest::Command { force: false },
+            ShutdownRequest::Command { force: true },
+            ShutdownRequest::Leave,
         ];
         if self.weather.has(Fault::PeopleAsk) {
             for _ in 0..self.rng.between(1, 3) {
                 let asked = self.rng.pick(&asks);
-                self.within(4_000, Event::Asked(asked));
+                self.within(4_000, Event::ShutdownRequest(asked));
             }
         }
         if self.weather.has(Fault::StepCancelled) {
@@ -129,8 +129,9 @@ impl World {
         if self.weather.has(Fault::StepsWished) {
             for _ in 0..self.rng.between(1, 6) {
                 let step = self.rng.index(self.plan.workflow.steps.len());
-                let wish = if self.rng.chance(70) { Event::RetryStep(step) } else { Event::SkipStep(step) };
-                self.within(4_000, wish);
+                let command =
+                    if self.rng.chance(70) { Event::RetryStep(step) } else { Event::SkipStep(step) };
+                self.within(4_000, command);
             }
         }
         if self.weather.has(Fault::Paused) {
@@ -288,7 +289,7 @@ impl World {
         self.saw(Seen::StoodStill);
         self.pause_all(true);
         self.supervisor.stopped_until = self.now + millis;
-        self.supervisor.stood_still += millis;
+        self.supervisor.suspended_for += millis;
         self.in_ms(millis, Event::Continue);
     }
 
@@ -317,7 +318,7 @@ impl World {
         }
     }
 
-    pub(crate) fn asked(&mut self, asked: Asked) {
+    pub(crate) fn asked(&mut self, asked: ShutdownRequest) {
         if self.supervisor.is_over() {
             return;
         }
@@ -325,8 +326,8 @@ impl World {
         let now = self.run_clock();
         let effect = self.supervisor.shutdown.handle(now, asked);
         let recent = |before: Mono| now.since(before) < ShutdownMachine::SAME_SIGNAL;
-        let again = asked == Asked::Terminate && self.supervisor.terminated_at.is_some_and(recent);
-        if asked == Asked::Terminate && !again {
+        let again = asked == ShutdownRequest::Terminate && self.supervisor.terminated_at.is_some_and(recent);
+        if asked == ShutdownRequest::Terminate && !again {
             self.supervisor.terminated_at = Some(now);
         }
         let severity = match effect {
@@ -336,12 +337,12 @@ impl World {
         };
         let before = self.supervisor.severity;
         self.supervisor.severity = before.max(severity);
-        // A terminal hangs up once, however many notice it, a wish goes as far as it says, and a signal may come by two ways.
+        // A terminal hangs up once, however many notice it, a command goes as far as it says, and a signal may come by two ways.
         let silent = effect.is_none()
             && match asked {
-                Asked::Hangup => before > 0,
-                Asked::Wish { force } => before > u8::from(force),
-                Asked::Terminate => again,
+                ShutdownRequest::Hangup => before > 0,
+                ShutdownRequest::Command { force } => before > u8::from(force),
+                ShutdownRequest::Terminate => again,
                 _ => false,
             };
         self.must(severity > before || silent, Promise::OnlyMoreSevere, || {
@@ -372,14 +373,14 @@ impl World {
 
     pub(crate) fn retry_step(&mut self, step: usize) {
         if !self.supervisor.is_over() {
-            self.supervisor.book.wished = Some((step, true));
+            self.supervisor.book.requested = Some((step, true));
             self.feed(RunInput::RetryStep { step: step_name(step as u64) });
         }
     }
 
     pub(crate) fn skip_step(&mut self, step: usize) {
         if !self.supervisor.is_over() {
-            self.supervisor.book.wished = Some((step, false));
+            self.supervisor.book.requested = Some((step, false));
             self.feed(RunInput::SkipStep { step: step_name(step as u64) });
         }
     }
@@ -537,9 +538,9 @@ impl World {
         }
         let now = self.run_clock();
         for _ in 0..3 {
-            let _ = self.supervisor.shutdown.handle(now, Asked::Interrupt);
+            let _ = self.supervisor.shutdown.handle(now, ShutdownRequest::Interrupt);
         }
-        let silent = self.supervisor.shutdown.handle(now, Asked::Terminate).is_none();
+        let silent = self.supervisor.shutdown.handle(now, ShutdownRequest::Terminate).is_none();
         self.must(silent, Promise::ExactlyOnce, || "who has left is asked to leave again".to_owned());
     }
 }

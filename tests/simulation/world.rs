@@ -152,7 +152,7 @@ impl World {
             Event::CompletionHeard(attempt) => self.completion_heard(attempt),
             Event::OutputsCollected(attempt) => self.outputs_collected(attempt),
             Event::RunTimer(timer) => self.run_timer(timer),
-            Event::Asked(asked) => self.asked(asked),
+            Event::ShutdownRequest(asked) => self.asked(asked),
             Event::CancelStep(step) => self.cancel_step(step),
             Event::RetryStep(step) => self.retry_step(step),
             Event::SkipStep(step) => self.skip_step(step),
@@ -285,7 +285,7 @@ const fn is_heard_by_supervisor(event: &Event) -> bool {
             | Event::CompletionHeard(_)
             | Event::OutputsCollected(_)
             | Event::RunTimer(_)
-            | Event::Asked(_)
+            | Event::ShutdownRequest(_)
             | Event::CancelStep(_)
             | Event::RetryStep(_)
             | Event::SkipStep(_)

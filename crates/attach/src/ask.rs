@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use roboppi_ipc::{UnknownTagged, decode_tagged_by};
 use roboppi_record::RunDir;
-use roboppi_run::{Manifest, RunId, Wish};
+use roboppi_run::{Manifest, RunCommand, RunId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::standing::{same_kernel, same_pids};
-use crate::{RunFollower, Standing};
+use crate::liveness::{same_kernel, same_pids};
+use crate::{Liveness, RunFollower};
 
-/// How long an owner may take to answer. One that is flooded with wishes takes them one after the other.
+/// How long an owner may take to answer. One that is flooded with commands takes them one after the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of an answer that are read.
@@ -25,8 +25,9 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 pub struct Request {
     /// `runId`: the run it is meant for.
     pub run_id: RunId,
-    /// `wish`.
-    pub wish: Wish,
+    /// `command`, `wish` for processes of earlier versions.
+    #[serde(alias = "wish")]
+    pub command: RunCommand,
 }
 
 impl Request {
@@ -70,7 +71,7 @@ impl<'de> Deserialize<'de> for Answer {
 pub enum AskError {
     /// Nobody is left to ask.
     #[error("the run is over: {}", .0.name())]
-    Over(Standing),
+    Over(Liveness),
     /// A socket reaches no further than its machine and what of it can be seen from here.
     #[error(
         "it runs elsewhere (host {host}, pid {pid} there), and its socket cannot be reached from here: {why}; ask \
@@ -88,7 +89,9 @@ pub enum AskError {
     #[error("{0}")]
     Record(#[from] roboppi_record::RecordError),
     /// The owner has no socket.
-    #[error("its owner (pid {pid}) takes no wishes from other processes; a signal ends the run: kill {pid}")]
+    #[error(
+        "its owner (pid {pid}) takes no commands from other processes; a signal ends the run: kill {pid}"
+    )]
     NoSocket {
         /// The owner.
         pid: u32,
@@ -105,14 +108,14 @@ pub enum AskError {
     },
 }
 
-/// Brings a wish to the owner of a run and waits ten seconds at the most for its answer.
+/// Brings a command to the owner of a run and waits ten seconds at the most for its answer.
 ///
 /// # Errors
 /// When there is no owner to ask, or it cannot be spoken with.
-pub fn ask(run: &RunDir, wish: Wish) -> Result<Answer, AskError> {
-    let standing = RunFollower::of_journal(run.clone()).standing();
-    if !standing.may_live() {
-        return Err(AskError::Over(standing));
+pub fn ask(run: &RunDir, command: RunCommand) -> Result<Answer, AskError> {
+    let liveness = RunFollower::of_journal(run.clone()).liveness();
+    if !liveness.may_live() {
+        return Err(AskError::Over(liveness));
     }
     let manifest = run.manifest()?;
     let is_here = same_kernel(&manifest) == Some(true) && same_pids(&manifest) != Some(false);
@@ -125,7 +128,7 @@ pub fn ask(run: &RunDir, wish: Wish) -> Result<Answer, AskError> {
             elsewhere("it has none".to_owned())
         });
     };
-    let request = Request { run_id, wish };
+    let request = Request { run_id, command };
     speak(&socket, &request).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused if !is_here => {
             elsewhere(format!("{socket}: {source}"))

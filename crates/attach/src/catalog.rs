@@ -7,9 +7,9 @@ use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::Standing;
+use crate::Liveness;
 use crate::file::RunReader;
-use crate::standing::{Liveness, facts, liveness, lock_state};
+use crate::liveness::{OwnerState, facts, lock_state, owner_state};
 
 mod memory;
 
@@ -25,7 +25,7 @@ pub struct RunSummary {
     /// What was started; absent when `run.json` cannot be read.
     pub manifest: Option<Manifest>,
     /// How it is.
-    pub standing: Standing,
+    pub liveness: Liveness,
     /// Steps that are over, and all there are.
     pub steps: (usize, usize),
     /// Milliseconds it took, or takes so far when it is live.
@@ -87,24 +87,24 @@ impl RunSummary {
 
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
         let Facts { manifest, finished, started_at, steps, origins, mut damage, torn } = facts;
-        let standing = finished.map_or_else(
-            || standing_without_end(&dir, manifest.as_ref()),
-            |(outcome, _)| Standing::Finished(outcome),
+        let liveness = finished.map_or_else(
+            || liveness_without_end(&dir, manifest.as_ref()),
+            |(outcome, _)| Liveness::Finished(outcome),
         );
         let so_far = || started_at.map(|started| now.0.saturating_sub(started.0));
-        let duration_ms = match (standing, finished) {
+        let duration_ms = match (liveness, finished) {
             (_, Some((_, duration_ms))) => Some(duration_ms),
-            (Standing::Live, None) => so_far(),
+            (Liveness::Live, None) => so_far(),
             (_, None) => None,
         };
         // Whoever lives may be writing that line.
-        if torn && !standing.may_live() {
+        if torn && !liveness.may_live() {
             let path = dir.journal_path();
             damage.get_or_insert_with(|| format!("{} ends in the middle of a line", path.display()));
         }
         let (pinned, imported) = (dir.is_pinned(), dir.imported());
         let origins = origins.into_iter().collect();
-        Self { id, dir, manifest, standing, steps, duration_ms, origins, pinned, imported, damage }
+        Self { id, dir, manifest, liveness, steps, duration_ms, origins, pinned, imported, damage }
     }
 
     /// All runs, newest first. What was found out about a run is remembered beside the runs until a file of it changes.
@@ -126,11 +126,11 @@ impl RunSummary {
 }
 
 /// How a run is that does not say that it is over.
-fn standing_without_end(dir: &RunDir, manifest: Option<&Manifest>) -> Standing {
+fn liveness_without_end(dir: &RunDir, manifest: Option<&Manifest>) -> Liveness {
     let lock = lock_state(&dir.lock_probe());
-    match liveness(&facts(dir, manifest, lock, false)) {
-        Liveness::Alive => Standing::Live,
-        Liveness::Gone => Standing::Lost,
-        Liveness::Unknown => Standing::Elsewhere { last_sign: dir.last_sign() },
+    match owner_state(&facts(dir, manifest, lock, false)) {
+        OwnerState::Alive => Liveness::Live,
+        OwnerState::Gone => Liveness::Lost,
+        OwnerState::Unknown => Liveness::Elsewhere { last_sign: dir.last_sign() },
     }
 }

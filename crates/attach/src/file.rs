@@ -10,7 +10,7 @@ use roboppi_run::{JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepS
 
 use tokio::sync::oneshot;
 
-use crate::{Following, LiveFeed, RunSource, Standing, Wish, ask};
+use crate::{Following, LiveFeed, Liveness, RunCommand, RunSource, ask};
 
 mod follower;
 mod reader;
@@ -33,7 +33,7 @@ pub struct FileSource {
     feed: Arc<LiveFeed>,
     run_dir: RunDir,
     problems: Vec<String>,
-    standing: Standing,
+    liveness: Liveness,
     /// Gone when the source is, and with it the thread that feeds it.
     _wanted: Arc<()>,
 }
@@ -51,21 +51,21 @@ impl FileSource {
     fn follow_with(mut follower: RunFollower, run_dir: RunDir) -> io::Result<Self> {
         let feed = Arc::new(LiveFeed::default());
         let wanted = Arc::new(());
-        let standing = advance(&mut follower, &feed);
+        let liveness = advance(&mut follower, &feed);
         let problems = follower.problems();
-        if standing.may_live() {
+        if liveness.may_live() {
             let (feed, wanted) = (Arc::clone(&feed), Arc::downgrade(&wanted));
             thread::Builder::new().name("follower".to_owned()).spawn(move || {
                 keep_up(follower, &feed, &wanted);
             })?;
         }
-        Ok(Self { feed, run_dir, problems, standing, _wanted: wanted })
+        Ok(Self { feed, run_dir, problems, liveness, _wanted: wanted })
     }
 
     /// How the run was when the source was opened.
     #[must_use]
-    pub const fn standing(&self) -> Standing {
-        self.standing
+    pub const fn liveness(&self) -> Liveness {
+        self.liveness
     }
 
     /// What of the record could not be read when the source was opened, for people. The rest is shown.
@@ -75,8 +75,8 @@ impl FileSource {
     }
 
     /// Looks at the view without copying it.
-    pub fn look<T>(&self, look: impl FnOnce(&RunView) -> T) -> T {
-        self.feed.look(look)
+    pub fn with_view<T>(&self, read: impl FnOnce(&RunView) -> T) -> T {
+        self.feed.with_view(read)
     }
 }
 
@@ -91,17 +91,17 @@ fn keep_up(mut follower: RunFollower, feed: &LiveFeed, wanted: &Weak<()>) {
 }
 
 /// Publishes what is new. Says how the run is: unless it may live, nothing more will come.
-fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> Standing {
-    let standing = follower.read(|record| feed.publish(record));
-    if standing == Standing::Lost {
-        for record in feed.look(ending_of_a_lost_run) {
+fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> Liveness {
+    let liveness = follower.read(|record| feed.publish(record));
+    if liveness == Liveness::Lost {
+        for record in feed.with_view(ending_of_a_lost_run) {
             feed.publish(record);
         }
     }
-    if !standing.may_live() {
+    if !liveness.may_live() {
         feed.close();
     }
-    standing
+    liveness
 }
 
 /// What has become of a run whose owner is gone, as what follows its journal. Nothing when the run is over.
@@ -151,17 +151,17 @@ impl RunSource for FileSource {
         self.run_dir.path()
     }
 
-    fn wish(&self, wish: Wish) -> oneshot::Receiver<String> {
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<String> {
         let (say, trouble) = oneshot::channel();
         let run_dir = self.run_dir.clone();
         // An answer is in the record, where everybody sees it.
         let bring = move || {
-            if let Err(error) = ask(&run_dir, wish) {
+            if let Err(error) = ask(&run_dir, command) {
                 let _ = say.send(error.to_string());
             }
         };
         // Without a thread `say` is dropped, which says nothing; then there is no thread for anything.
-        let _ = thread::Builder::new().name("wish".to_owned()).spawn(bring);
+        let _ = thread::Builder::new().name("command".to_owned()).spawn(bring);
         trouble
     }
 }

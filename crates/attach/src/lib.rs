@@ -1,19 +1,19 @@
 //! Reach a run and follow it.
 //!
 //! A viewer gets everything through [`RunSource`]: a view and what comes after it, the logs, and a way to
-//! tell the owner what it wishes. It cannot tell whether the run is in its own process, in another one or
+//! tell the owner what it commands. It cannot tell whether the run is in its own process, in another one or
 //! over. [`LiveFeed`] is the source inside the process that owns the run, [`FileSource`] the one of every other
-//! process, [`ReplaySource`] plays one that is over, [`ask`] brings a wish to the owner of a run, and [`RunSummary`] says what runs there are.
+//! process, [`ReplaySource`] plays one that is over, [`ask`] brings a command to the owner of a run, and [`RunSummary`] says what runs there are.
 
 mod ask;
 mod catalog;
 mod file;
 mod history;
 mod live;
+mod liveness;
 mod replay;
 mod same_file;
 mod source;
-mod standing;
 mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
@@ -21,9 +21,9 @@ pub use catalog::RunSummary;
 pub use file::{FileSource, RunFollower};
 pub use history::History;
 pub use live::{LiveFeed, LiveSource};
+pub use liveness::{Liveness, pid_namespace};
 pub use replay::{AtEnd, InvalidSpeed, PlayInput, Playback, Position, ReplaySource, Speed};
-pub use roboppi_run::Wish;
+pub use roboppi_run::RunCommand;
 pub use same_file::SameFile;
 pub use source::{Following, Next, Records, RunSource};
-pub use standing::{Standing, pid_namespace};
 pub use survivors::survivors;

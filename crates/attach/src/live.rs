@@ -7,7 +7,7 @@ use roboppi_record::RunDir;
 use roboppi_run::{RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{Following, Records, RunSource, Wish};
+use crate::{Following, Records, RunCommand, RunSource};
 
 /// Records a follower may be behind before it is told to start afresh. An event is at most one batch of
 /// output (16 KiB) unless it is a patch or a result, so followers hold a few MiB at the most.
@@ -67,8 +67,8 @@ impl LiveFeed {
     }
 
     /// Looks at the view without copying it.
-    pub fn look<T>(&self, look: impl FnOnce(&RunView) -> T) -> T {
-        look(&self.lock().view)
+    pub fn with_view<T>(&self, read: impl FnOnce(&RunView) -> T) -> T {
+        read(&self.lock().view)
     }
 
     /// Nothing more will come. Followers see the end after what they have not read yet.
@@ -87,15 +87,15 @@ impl LiveFeed {
 pub struct LiveSource {
     feed: Arc<LiveFeed>,
     run_dir: RunDir,
-    wishes: mpsc::Sender<Wish>,
+    commands: mpsc::Sender<RunCommand>,
 }
 
 impl LiveSource {
-    /// A source over `feed`. Wishes beyond the bound of `wishes` are dropped: the owner has enough to do
+    /// A source over `feed`. Commands beyond the bound of `commands` are dropped: the owner has enough to do
     /// already, and a person asks again.
     #[must_use]
-    pub const fn new(feed: Arc<LiveFeed>, run_dir: RunDir, wishes: mpsc::Sender<Wish>) -> Self {
-        Self { feed, run_dir, wishes }
+    pub const fn new(feed: Arc<LiveFeed>, run_dir: RunDir, commands: mpsc::Sender<RunCommand>) -> Self {
+        Self { feed, run_dir, commands }
     }
 }
 
@@ -108,9 +108,9 @@ impl RunSource for LiveSource {
         self.run_dir.path()
     }
 
-    fn wish(&self, wish: Wish) -> oneshot::Receiver<String> {
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<String> {
         let (say, trouble) = oneshot::channel();
-        if self.wishes.try_send(wish).is_err() {
+        if self.commands.try_send(command).is_err() {
             let _ = say.send("the run is busy, or over".to_owned());
         }
         trouble

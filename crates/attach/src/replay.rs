@@ -12,7 +12,7 @@ use roboppi_record::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunView};
 use tokio::sync::oneshot;
 
-use crate::{Following, LiveFeed, RunSource, Wish};
+use crate::{Following, LiveFeed, RunCommand, RunSource};
 
 mod pacer;
 mod player;
@@ -50,16 +50,16 @@ pub enum AtEnd {
 /// to 50 ms.
 #[derive(Debug)]
 pub struct ReplaySource {
-    shared: Arc<Shared>,
+    shared: Arc<PlayerState>,
     run_dir: RunDir,
     problems: Vec<String>,
 }
 
 /// What the thread that plays and those who watch share.
 #[derive(Debug)]
-struct Shared {
+struct PlayerState {
     feed: LiveFeed,
-    desk: Mutex<Desk>,
+    controls: Mutex<Controls>,
     /// There is an input, or nobody watches any more.
     called: Condvar,
     began: UtcMillis,
@@ -69,7 +69,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
-struct Desk {
+struct Controls {
     pacer: Pacer,
     /// Where to go, whatever was to be told before.
     jump: Option<u64>,
@@ -86,9 +86,9 @@ impl ReplaySource {
         let problems = std::mem::take(&mut timeline.problems);
         let origin = Instant::now();
         let pacer = Pacer::new(Mono::ZERO, timeline.end(), speed);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PlayerState {
             feed: LiveFeed::default(),
-            desk: Mutex::new(Desk { pacer, jump: None, abandoned: false }),
+            controls: Mutex::new(Controls { pacer, jump: None, abandoned: false }),
             called: Condvar::new(),
             began: timeline.began,
             origin,
@@ -109,14 +109,14 @@ impl ReplaySource {
 
 impl Drop for ReplaySource {
     fn drop(&mut self) {
-        self.shared.desk().abandoned = true;
+        self.shared.controls().abandoned = true;
         self.shared.called.notify_all();
     }
 }
 
-impl Shared {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+impl PlayerState {
+    fn controls(&self) -> MutexGuard<'_, Controls> {
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Mono {
@@ -139,35 +139,35 @@ impl Shared {
 
     fn play(&self, mut player: Player, at_end: AtEnd) {
         loop {
-            let mut desk = self.desk();
-            desk.handle(self.now(), PlayInput::Woken);
-            let effect = desk.next_effect();
-            drop(desk);
+            let mut controls = self.controls();
+            controls.handle(self.now(), PlayInput::Woken);
+            let effect = controls.next_effect();
+            drop(controls);
             player.perform(self, effect);
             if player.is_at_end() && at_end == AtEnd::Close {
                 return self.feed.close();
             }
-            let mut desk = self.desk();
-            while desk.jump.is_none() && !desk.abandoned {
-                let idle = desk.pacer.idle(self.now(), player.next_at());
+            let mut controls = self.controls();
+            while controls.jump.is_none() && !controls.abandoned {
+                let idle = controls.pacer.idle(self.now(), player.next_at());
                 if idle == Some(Duration::ZERO) {
                     break;
                 }
-                let waited = self.called.wait_timeout(desk, idle.unwrap_or(Duration::MAX));
+                let waited = self.called.wait_timeout(controls, idle.unwrap_or(Duration::MAX));
                 let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                desk = woken;
+                controls = woken;
                 if timeout.timed_out() {
                     break;
                 }
             }
-            if desk.abandoned {
+            if controls.abandoned {
                 return;
             }
         }
     }
 
     fn is_abandoned(&self) -> bool {
-        self.desk().abandoned
+        self.controls().abandoned
     }
 }
 
@@ -178,7 +178,7 @@ impl RunSource for ReplaySource {
 
     fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
         let end = self.shared.log_end(of);
-        self.shared.feed.look(|view| {
+        self.shared.feed.with_view(|view| {
             let shown = view.attempt(of).map_or(0, |attempt| attempt.activity.log_bytes);
             end.store(shown, Ordering::Relaxed);
         });
@@ -191,25 +191,25 @@ impl RunSource for ReplaySource {
         self.run_dir.path()
     }
 
-    fn wish(&self, wish: Wish) -> oneshot::Receiver<String> {
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<String> {
         let (say, trouble) = oneshot::channel();
-        let _ = say.send(format!("cannot {}: this is a replay", wish.in_words()));
+        let _ = say.send(format!("cannot {}: this is a replay", command.in_words()));
         trouble
     }
 
     fn playback(&self) -> Option<Playback> {
-        let position = self.shared.desk().pacer.position(self.shared.now());
+        let position = self.shared.controls().pacer.position(self.shared.now());
         Some(Playback { position, now: UtcMillis(self.shared.began.0.saturating_add(position.at)) })
     }
 
     fn play(&self, input: PlayInput) {
-        let mut desk = self.shared.desk();
-        desk.handle(self.shared.now(), input);
+        let mut controls = self.shared.controls();
+        controls.handle(self.shared.now(), input);
         self.shared.called.notify_all();
     }
 }
 
-impl Desk {
+impl Controls {
     fn handle(&mut self, now: Mono, input: PlayInput) {
         let mut effects = Vec::new();
         self.pacer.handle(now, input, &mut effects);

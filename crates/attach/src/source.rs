@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roboppi_record::{LogReader, RecordError, RunDir};
-use roboppi_run::{AttemptRef, RunRecord, RunView, Wish};
+use roboppi_run::{AttemptRef, RunCommand, RunRecord, RunView};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};
 
@@ -38,9 +38,9 @@ pub trait RunSource: Send + Sync {
     /// The run directory.
     fn run_dir(&self) -> &Path;
 
-    /// Tells the owner of the run what a person wishes. Does not wait; what comes of it is seen in the view. When the
-    /// wish cannot be brought to the owner, what is given back says why; otherwise it closes without a word.
-    fn wish(&self, wish: Wish) -> oneshot::Receiver<String>;
+    /// Tells the owner of the run what a person commands. Does not wait; what comes of it is seen in the view. When the
+    /// command cannot be brought to the owner, what is given back says why; otherwise it closes without a word.
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<String>;
 
     /// Where a replay is; `None` when this is none.
     fn playback(&self) -> Option<Playback> {

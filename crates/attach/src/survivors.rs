@@ -4,7 +4,7 @@ use roboppi_ipc::ProcessIdentity;
 use roboppi_record::RunDir;
 use roboppi_run::RunView;
 
-use crate::standing::{same_kernel, same_pids};
+use crate::liveness::{same_kernel, same_pids};
 
 /// Processes of a run that are still there although it may not look so: its owner, its core, and workers whose end it did
 /// not record. Of another machine, of this one before it was started anew, and of another space of pids nothing is known

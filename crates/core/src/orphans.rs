@@ -20,7 +20,7 @@ use roboppi_process::guard::has_been_told;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
-use ledger::{Due, JobKey, JobLedger, Owner};
+use ledger::{DueKill, JobKey, JobLedger, Owner};
 
 /// Variable in the environment of every worker: the id of its job.
 pub(crate) const MARKER: &str = "ROBOPPI_JOB_ID";
@@ -53,7 +53,7 @@ pub struct Orphans {
 
 /// What was found when something ended.
 #[derive(Debug, Default)]
-pub(crate) struct Left {
+pub(crate) struct Leftovers {
     /// What belonged to it, and was ended.
     pub(crate) own: Vec<Leaked>,
     /// What was ended with it: of another job, or of one of several.
@@ -62,7 +62,7 @@ pub(crate) struct Left {
     pub(crate) unkillable: Vec<Leaked>,
 }
 
-impl Left {
+impl Leftovers {
     /// These live nevertheless.
     fn give_up(&mut self, living: Vec<Leaked>) {
         let lives = |leaked: &Leaked| living.iter().any(|one| one.process == leaked.process);
@@ -100,7 +100,7 @@ impl Orphans {
     }
 
     /// Ends all that are left. To be called when there are no jobs any more.
-    pub(crate) async fn end_all(&self) -> Left {
+    pub(crate) async fn end_all(&self) -> Leftovers {
         self.end(None).await
     }
 
@@ -118,8 +118,8 @@ impl Orphans {
         }
     }
 
-    async fn end(&self, asking: Option<JobKey>) -> Left {
-        let mut left = Left::default();
+    async fn end(&self, asking: Option<JobKey>) -> Leftovers {
+        let mut left = Leftovers::default();
         if !self.comes_any {
             return left;
         }
@@ -147,7 +147,7 @@ impl Orphans {
     }
 
     /// Reaps who has ended, and says who is to be ended now.
-    fn due(&self, asking: Option<JobKey>) -> Vec<Due> {
+    fn due(&self, asking: Option<JobKey>) -> Vec<DueKill> {
         let mut ledger = self.ledger.borrow_mut();
         if let Some(key) = asking {
             ledger.end(key, ticks());
@@ -177,7 +177,7 @@ impl Orphans {
     }
 
     /// Kills them and all below, and says who lived.
-    fn kill(&self, dues: &[Due], left: &mut Left) -> Vec<Leaked> {
+    fn kill(&self, dues: &[DueKill], left: &mut Leftovers) -> Vec<Leaked> {
         let mut living = Vec::new();
         for due in dues {
             for process in kill_trees(&due.processes) {
@@ -233,7 +233,7 @@ pub(crate) struct WatchedJob {
 
 impl WatchedJob {
     /// The worker has ended: ends what it left, and waits until that is gone.
-    pub(crate) async fn end(self) -> Left {
+    pub(crate) async fn end(self) -> Leftovers {
         self.orphans.end(Some(self.key)).await
     }
 }

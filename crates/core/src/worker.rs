@@ -3,19 +3,19 @@
 //! [`start_worker`] starts one and gives its [`WorkerHandle`]: the events while it runs, the ways to end
 //! it, and its result. The server of the core uses the same handle.
 
+mod activity_probe;
 mod budgets;
 mod command;
 mod drive;
-mod holders;
+mod event_redaction;
 mod idle;
-mod look;
+mod pipe_holders;
 mod private;
 mod record;
 mod repetition;
 mod room;
 mod state;
-mod unspoken;
-mod whole;
+mod truncate;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -170,7 +170,7 @@ fn secrets_of_environment() -> Secrets {
 /// A worker. Cheap to clone; the worker is killed when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct WorkerHandle {
-    shared: Rc<Shared>,
+    shared: Rc<WorkerShared>,
     _task: Rc<AbortOnDrop>,
 }
 
@@ -185,7 +185,7 @@ impl Drop for AbortOnDrop {
 
 /// What the handle and the driver of a worker have in common.
 #[derive(Debug)]
-struct Shared {
+struct WorkerShared {
     state: RefCell<State>,
     host: WorkerHost,
     /// Something can be taken: an event, a notice, or the outcome.
@@ -209,7 +209,7 @@ pub fn start_worker(
     options: WorkerOptions,
     news: Rc<Notify>,
 ) -> WorkerHandle {
-    let shared = Rc::new(Shared {
+    let shared = Rc::new(WorkerShared {
         state: RefCell::new(State::new(job_id, &options, host)),
         host: host.clone(),
         news,

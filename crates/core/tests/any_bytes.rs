@@ -14,7 +14,7 @@ const FIXTURES: [&str; 2] = [
     include_str!("../../../tests/protocol/fixtures/protocol-2.jsonl"),
 ];
 
-/// Messages, some of them damaged, and rubbish between them.
+/// Messages, some of them damaged, and malformed between them.
 fn conversation() -> impl Strategy<Value = Vec<u8>> {
     let lines: Vec<&str> = FIXTURES.iter().flat_map(|text| text.lines()).collect();
     let message = prop::sample::select(lines).prop_map(|line| line.as_bytes().to_vec());
@@ -28,8 +28,8 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
             line
         },
     );
-    let rubbish = prop::collection::vec(any::<u8>(), 0..40);
-    let line = prop_oneof![6 => message, 3 => damaged, 1 => rubbish];
+    let malformed = prop::collection::vec(any::<u8>(), 0..40);
+    let line = prop_oneof![6 => message, 3 => damaged, 1 => malformed];
     (prop::collection::vec(line, 0..20), any::<bool>()).prop_map(|(lines, ended)| {
         let mut bytes = lines.join(&b'\n');
         if ended {

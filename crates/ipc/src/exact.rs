@@ -74,13 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_back_and_rubbish_is_an_error() {
+    fn bytes_round_trip_and_anything_else_is_an_error() {
         let bytes = HexBytes::unless_text(b"caf\xe9").unwrap();
         let json = serde_json::to_string(&bytes).unwrap();
         assert_eq!(json, r#""636166e9""#);
         assert_eq!(serde_json::from_str::<HexBytes>(&json).unwrap().bytes(), b"caf\xe9");
-        for rubbish in [r#""6""#, r#""6g""#, r#""\u00e9""#, "7", "null"] {
-            assert!(serde_json::from_str::<HexBytes>(rubbish).is_err(), "{rubbish}");
+        for malformed in [r#""6""#, r#""6g""#, r#""\u00e9""#, "7", "null"] {
+            assert!(serde_json::from_str::<HexBytes>(malformed).is_err(), "{malformed}");
         }
         assert_eq!(HexBytes::unless_text("café".as_bytes()), None);
     }

@@ -91,7 +91,7 @@ pub async fn run<W: ChildWatch>(
     // What was asked already may spare the start.
     let mut owned = loop {
         match control.try_recv() {
-            Ok(wish) => driver.control(wish),
+            Ok(control) => driver.control(control),
             Err(TryRecvError::Empty) => break true,
             Err(TryRecvError::Disconnected) => {
                 driver.feed(Input::OwnerGone);
@@ -116,14 +116,14 @@ pub async fn run<W: ChildWatch>(
         }
         let event = tokio::select! {
             biased;
-            wish = control.recv(), if owned => Event::Control(wish),
+            control = control.recv(), if owned => Event::Control(control),
             () = sleep.as_mut(), if driver.timer.is_some() => Event::Time,
             exit = life.exit_watch.wait(&life.leader), if !life.exited => Event::Exit(exit),
             () = life.outputs.readable() => Event::Output,
             () = driver.stdin.writable() => Event::Stdin,
         };
         match event {
-            Event::Control(Some(wish)) => driver.control(wish),
+            Event::Control(Some(control)) => driver.control(control),
             Event::Control(None) => {
                 owned = false;
                 driver.feed(Input::OwnerGone);
@@ -159,11 +159,11 @@ struct Driver<'w, W> {
     timer: Option<Timer>,
     stdin: Stdin,
     /// From its start on, until it is reaped.
-    life: Option<Life>,
+    life: Option<ChildRuntime>,
     end: Option<Result<ChildReport, SpawnError>>,
 }
 
-struct Life {
+struct ChildRuntime {
     leader: Leader,
     process: ProcessIdentity,
     exit_watch: ExitWatch,
@@ -195,8 +195,8 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
         }
     }
 
-    fn control(&mut self, wish: Control) {
-        match wish {
+    fn control(&mut self, control: Control) {
+        match control {
             Control::Cancel(reason) => self.feed(Input::Cancel(reason)),
             Control::Kill(reason) => self.feed(Input::Kill(reason)),
             Control::Pause => self.feed(Input::Pause),
@@ -306,20 +306,20 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
         }
     }
 
-    fn start(&mut self) -> io::Result<Life> {
+    fn start(&mut self) -> io::Result<ChildRuntime> {
         let started = start(&self.spawn)?;
         // It ran, so this is not a start that may be tried again.
         self.look_after(started).map_err(|error| io::Error::other(format!("it was ended again: {error}")))
     }
 
-    fn look_after(&mut self, started: Started) -> io::Result<Life> {
+    fn look_after(&mut self, started: Started) -> io::Result<ChildRuntime> {
         let exit_watch = ExitWatch::new(&started.leader)?;
         if let Some(pipe) = started.stdin {
             self.stdin.open(pipe)?;
         } else {
             self.stdin.close();
         }
-        Ok(Life {
+        Ok(ChildRuntime {
             process: started.leader.identity(),
             leader: started.leader,
             exit_watch,

@@ -169,8 +169,8 @@ pub struct ChildMachine {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Idle(Wishes),
-    Spawning(Wishes),
+    Idle(Requests),
+    Spawning(Requests),
     Running {
         /// End of the time the child may run.
         deadline: Option<Mono>,
@@ -200,7 +200,7 @@ struct Exit {
 
 /// What was asked of a child that does not run yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Wishes {
+struct Requests {
     end: Option<Force>,
     paused: bool,
 }
@@ -217,7 +217,7 @@ impl ChildMachine {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            state: State::Idle(Wishes::default()),
+            state: State::Idle(Requests::default()),
             epoch: Epoch::default(),
             reason: None,
             killed: false,
@@ -229,8 +229,8 @@ impl ChildMachine {
     /// Takes one input at time `now` and appends what is to be done to `out`.
     pub fn handle(&mut self, now: Mono, input: Input, out: &mut Vec<Effect>) {
         match self.state {
-            State::Idle(wishes) => self.idle(wishes, input, out),
-            State::Spawning(wishes) => self.spawning(now, wishes, input, out),
+            State::Idle(requests) => self.idle(requests, input, out),
+            State::Spawning(requests) => self.spawning(now, requests, input, out),
             State::Running { deadline } => self.running(now, deadline, input, out),
             State::Paused { left } => self.paused(now, left, input, out),
             State::Terminating { until } => self.terminating(now, until, input, out),

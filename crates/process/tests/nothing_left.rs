@@ -29,8 +29,8 @@ async fn child(program: &str, script: &str) {
         env: Environment::default(),
         stdin: StdinMode::Piped,
     };
-    let (control, wishes) = mpsc::channel(4);
-    let ended = run(spawn, limits, wishes, &mut Impatient(control)).await;
+    let (control, commands) = mpsc::channel(4);
+    let ended = run(spawn, limits, commands, &mut Impatient(control)).await;
     assert_eq!(ended.is_ok(), program == "bash");
 }
 

@@ -165,7 +165,7 @@ fn journal_reopened(run: &RunDir) {
             journal.append(UtcMillis(at), warning()).expect("room on the disk");
         }
         let start = Instant::now();
-        count += u32::from(snapshots.look().expect("a snapshot"));
+        count += u32::from(snapshots.check().expect("a snapshot"));
         spent += start.elapsed();
         len = std::fs::metadata(run.journal_path()).expect("the journal is there").len();
     }

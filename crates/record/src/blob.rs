@@ -54,7 +54,7 @@ impl BlobWriter {
         }
         files::ensure_dir_in_run(&self.dir)?;
         let dir = File::open(&self.dir).map_err(RecordError::io("open", &self.dir))?;
-        self.disk.look(&dir, &path, len)?;
+        self.disk.check(&dir, &path, len)?;
         files::place(&path, content)?;
         self.written += len;
         if let Some(usage) = &self.usage {

@@ -37,7 +37,7 @@ impl DiskWatch {
     ///
     /// # Errors
     /// [`RecordError::DiskFull`], and when the system does not say how much is free.
-    pub fn look(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
+    pub fn check(&mut self, file: &File, path: &Path, more: u64) -> Result<(), RecordError> {
         /// Bytes between two looks.
         const FAR: u64 = 16 * 1024 * 1024;
 

@@ -144,7 +144,7 @@ impl EventFileWriter {
             return Ok(());
         }
         if let Some(lines) = &self.lines {
-            self.disk.look(lines.file(), lines.path(), LONGEST_GAP)?;
+            self.disk.check(lines.file(), lines.path(), LONGEST_GAP)?;
         }
         self.tell_left_out(LineFile::write_encoded)
     }
@@ -168,7 +168,7 @@ impl EventFileWriter {
             return Ok(AppendedEvent { offset: None, len, before });
         }
         if let Some(lines) = &self.lines {
-            self.disk.look(lines.file(), lines.path(), len)?;
+            self.disk.check(lines.file(), lines.path(), len)?;
         }
         self.tell_left_out(LineFile::write_encoded)?;
         let lines = self.open()?;

@@ -160,7 +160,7 @@ impl SpoolWriter {
     fn append_piece(&mut self, stream: OutputStream, piece: &[u8], ts: UtcMillis) -> Result<(), RecordError> {
         self.open()?;
         if let Some(log) = &self.log {
-            self.disk.look(log, &self.path, piece.len() as u64)?;
+            self.disk.check(log, &self.path, piece.len() as u64)?;
         }
         if let (Some(log), Some(_)) = (&self.log, &self.hole) {
             // Else each try would begin and end a gap in the index, for which there is little room.

@@ -399,14 +399,14 @@ fn what_is_no_whole_run_is_refused_and_what_does_not_fit_is_said() {
     );
     let journal = format!(
         "{finished}
-rubbish
+malformed
 "
     );
     let forged = Forgery::begun()
         .file("run-1/journal.jsonl", journal.as_bytes())
         .file(&blob, b"something else")
         .file("run-1/steps/a/i1-a1.log", b"hel")
-        .file("run-1/steps/a/i1-a1.idx", b"rubbish");
+        .file("run-1/steps/a/i1-a1.idx", b"malformed");
     let taken = place.root().import(&forged.packed()[..], Path::new("it.tar.zst"), None, NOW, usual);
     let (id, _, notes) = taken.unwrap();
     let all = notes.join(

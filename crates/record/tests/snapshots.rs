@@ -109,7 +109,7 @@ fn run_with(events: Vec<RunEvent>, every: u64) -> (tempfile::TempDir, RunDir) {
     let mut snapshots = SnapshotWriter::new(run.clone()).every(every);
     for (event, at) in std::iter::once(started()).chain(events).zip(1..) {
         journal.append(UtcMillis(at), event).unwrap();
-        snapshots.look().unwrap();
+        snapshots.check().unwrap();
     }
     (dir, run)
 }

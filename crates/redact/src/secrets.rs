@@ -38,11 +38,11 @@ pub enum Taken {
 /// windows of eight bytes that the searcher copies. `Debug` shows names and counts, never values.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    shared: Arc<Shared>,
+    shared: Arc<Inner>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Inner {
     /// Counts the growth of the set, so that a stream sees without a lock that nothing changed.
     version: AtomicU64,
     set: RwLock<Set>,
@@ -106,7 +106,7 @@ impl Secrets {
             let _taken = set.take(name.as_ref(), value.as_ref());
         }
         set.compile(set.values.len());
-        let shared = Shared { version: AtomicU64::new(0), set: RwLock::new(set) };
+        let shared = Inner { version: AtomicU64::new(0), set: RwLock::new(set) };
         Self { shared: Arc::new(shared) }
     }
 

@@ -6,7 +6,7 @@ use roboppi_ipc::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AttemptRef, Resumed, RunId, RunOutcome, StepFingerprint, StepId, StepState, Wish};
+use crate::{AttemptRef, Resumed, RunCommand, RunId, RunOutcome, StepFingerprint, StepId, StepState};
 
 /// One fact about a run, tagged by `type` in JSON.
 ///
@@ -126,10 +126,12 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
     },
-    /// A person wished something, and this is what came of it.
-    Wish {
-        /// `wish`.
-        wish: Wish,
+    /// A command of a person, with its outcome; `wish` in records of earlier versions.
+    #[serde(alias = "wish")]
+    Command {
+        /// `command`, in records of earlier versions `wish`.
+        #[serde(alias = "wish")]
+        command: RunCommand,
         /// `by`: the process that brought it; absent when it is the one that owns the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ProcessIdentity>,
@@ -174,7 +176,7 @@ pub enum RunEvent {
     },
 }
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "run_started",
     "core_started",
     "core_lost",
@@ -184,6 +186,7 @@ const KINDS: [&str; 14] = [
     "attempt_phase",
     "attempt_finished",
     "artifact_collected",
+    "command",
     "wish",
     "run_ending",
     "run_finished",
@@ -374,8 +377,8 @@ mod tests {
                 path: "/p".into(),
                 sha256: Some("c".into()),
             },
-            RunEvent::Wish {
-                wish: Wish::RetryStep("build".into()),
+            RunEvent::Command {
+                command: RunCommand::RetryStep("build".into()),
                 by: Some(ProcessIdentity { pid: 2, start_time: 3 }),
                 refused: Some("`build` succeeded".into()),
             },

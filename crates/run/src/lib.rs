@@ -5,6 +5,7 @@
 //! what one sees of a run, and [`RunView::apply`] is the only place that works it out: a live screen, an
 //! attached one and a finished run read later show the same because they fold the same records.
 
+mod command;
 mod event;
 mod id;
 mod kept;
@@ -16,9 +17,9 @@ mod text;
 mod timeline;
 mod view;
 mod visible;
-mod wish;
 mod wording;
 
+pub use command::RunCommand;
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
 pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
 pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
@@ -28,12 +29,11 @@ pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use state::{RunOutcome, StepState};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
-    Act, Activity, ActivityItem, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, Earlier,
-    FileChange, KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent, StepCounts, StepView,
-    Stretch, ToolOutcome, ToolUse, Wait, WarningView, WishView,
+    Act, Activity, ActivityItem, ArtifactView, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView,
+    FileChange, HistoryPage, KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent,
+    StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait, WarningView,
 };
 pub use visible::is_visible;
-pub use wish::Wish;
 pub use wording::{
     dollars, ending_words, missing_words, shell_word, spent_words, tokens, tool_summary, tool_words,
 };

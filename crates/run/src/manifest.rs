@@ -51,7 +51,7 @@ pub struct Manifest {
     /// that sees it is told whether it is held. Not in records of versions that had no such lock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owner_lock: bool,
-    /// `control`: absolute path of the socket where the owner takes wishes, when it has one.
+    /// `control`: absolute path of the socket where the owner takes commands, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<String>,
     /// `mode`.

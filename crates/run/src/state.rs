@@ -31,7 +31,7 @@ value_enum! {
 }
 
 impl StepState {
-    /// Whether it is known to be over. It changes again only when a person wishes the step to be tried again.
+    /// Whether it is known to be over. It changes again only when a person asks for the step to be tried again.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled | Self::Lost)

@@ -186,7 +186,7 @@ impl TimelineBuilder {
             RunEvent::RunFinished { outcome, .. } => self.ended = Some((ts, outcome.name().to_owned())),
             RunEvent::CoreReport { .. }
             | RunEvent::StepChanged { .. }
-            | RunEvent::Wish { .. }
+            | RunEvent::Command { .. }
             | RunEvent::Unknown { .. } => {}
         }
     }

@@ -7,7 +7,8 @@ use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, Wo
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptPhase, AttemptRef, RunId, RunMode, RunOutcome, StepFingerprint, StepId, StepPlan, StepState, Wish,
+    AttemptPhase, AttemptRef, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepId, StepPlan,
+    StepState,
 };
 
 mod activity;
@@ -19,7 +20,7 @@ mod spent;
 mod tests;
 
 pub use activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
-pub use earlier::{Earlier, Stretch};
+pub use earlier::{HistoryPage, Stretch};
 pub use spent::Spent;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.
@@ -37,9 +38,9 @@ pub struct RunView {
     pub warnings: Vec<WarningView>,
     /// Warnings there were in all.
     pub warnings_total: u64,
-    /// The latest wishes of people and what came of them, oldest first, at most [`RunView::WISHES`].
-    #[serde(default)]
-    pub wishes: Vec<WishView>,
+    /// The latest commands of people and what came of them, oldest first, at most [`RunView::COMMANDS`].
+    #[serde(default, alias = "wishes")]
+    pub commands: Vec<CommandView>,
     /// Records folded so far.
     pub position: RunPosition,
     index: HashMap<StepId, usize>,
@@ -270,13 +271,14 @@ pub struct WarningView {
     pub step: Option<StepId>,
 }
 
-/// What a person wished of a run.
+/// A command of a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WishView {
+pub struct CommandView {
     /// When it was answered.
     pub ts: UtcMillis,
     /// What.
-    pub wish: Wish,
+    #[serde(alias = "wish")]
+    pub command: RunCommand,
     /// The process that brought it; `None` when it is the one that owns the run.
     pub by: Option<ProcessIdentity>,
     /// Why nothing came of it.
@@ -313,8 +315,8 @@ impl RunView {
     /// Warnings kept.
     pub const WARNINGS: usize = 200;
 
-    /// Wishes kept.
-    pub const WISHES: usize = 50;
+    /// Commands kept.
+    pub const COMMANDS: usize = 50;
 
     /// The step of a name.
     #[must_use]

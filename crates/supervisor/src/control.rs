@@ -1,4 +1,4 @@
-//! The socket where other processes bring wishes for a run.
+//! The socket where other processes bring commands for a run.
 //!
 //! It is for the user alone: in a directory that nobody else can enter, and whoever connects must be a process of the
 //! same user. What comes in is bounded: so many visitors at a time and so many a second, one short line from each, and
@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
-use roboppi_attach::{Answer, Request, Wish};
+use roboppi_attach::{Answer, Request, RunCommand};
 use roboppi_ipc::{ProcessIdentity, UnknownTagged};
 use roboppi_run::RunId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -27,16 +27,16 @@ const VISITORS: usize = 8;
 /// Time between two visitors.
 const PACE: Duration = Duration::from_millis(10);
 
-/// Time a visitor has to say what it wishes, and then to listen to the answer: it knows what it came for.
+/// Time a visitor has to say what it commands, and then to listen to the answer: it knows what it came for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Time after which it is tried again when the system has no room for a connection.
 const NO_ROOM: Duration = Duration::from_secs(1);
 
-/// A wish of another process.
+/// A command of another process.
 #[derive(Debug)]
-pub(crate) struct Brought {
-    pub(crate) wish: Wish,
+pub(crate) struct ControlRequest {
+    pub(crate) command: RunCommand,
     /// Who brought it, where the system tells.
     pub(crate) by: Option<ProcessIdentity>,
     /// Dropped without an answer, it says that the run is over.
@@ -51,11 +51,11 @@ pub(crate) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Lets visitors in from now on, on the current `LocalSet`. What they wish comes out of the receiver.
+    /// Lets visitors in from now on, on the current `LocalSet`. What they command comes out of the receiver.
     pub(crate) fn open(
         mut place: ControlPlace,
         run_id: RunId,
-    ) -> io::Result<(Self, mpsc::Receiver<Brought>)> {
+    ) -> io::Result<(Self, mpsc::Receiver<ControlRequest>)> {
         let listener = UnixListener::from_std(place.listener()?)?;
         let (bring, brought) = mpsc::channel(VISITORS);
         let mut visits = JoinSet::new();
@@ -64,7 +64,7 @@ impl ControlSocket {
     }
 }
 
-async fn receive(listener: UnixListener, run_id: RunId, bring: mpsc::Sender<Brought>) {
+async fn receive(listener: UnixListener, run_id: RunId, bring: mpsc::Sender<ControlRequest>) {
     let mut visits = JoinSet::new();
     loop {
         tokio::select! {
@@ -84,7 +84,11 @@ async fn receive(listener: UnixListener, run_id: RunId, bring: mpsc::Sender<Brou
     }
 }
 
-async fn visit(mut stream: UnixStream, run_id: &RunId, bring: &mpsc::Sender<Brought>) -> io::Result<()> {
+async fn visit(
+    mut stream: UnixStream,
+    run_id: &RunId,
+    bring: &mpsc::Sender<ControlRequest>,
+) -> io::Result<()> {
     let visitor = stream.peer_cred()?;
     if visitor.uid() != geteuid().as_raw() {
         return Ok(());
@@ -97,9 +101,9 @@ async fn visit(mut stream: UnixStream, run_id: &RunId, bring: &mpsc::Sender<Brou
     timeout(PATIENCE, request.read_until(b'\n', &mut line)).await??;
     let answer = match understood(&line, run_id) {
         Err(why) => Answer::Refused { why },
-        Ok(wish) => {
+        Ok(command) => {
             let (answer, answered) = oneshot::channel();
-            let asked = bring.send(Brought { wish, by, answer }).await.is_ok();
+            let asked = bring.send(ControlRequest { command, by, answer }).await.is_ok();
             match answered.await {
                 Ok(answer) if asked => answer,
                 _ => Answer::Refused { why: "the run is over".to_owned() },
@@ -111,8 +115,8 @@ async fn visit(mut stream: UnixStream, run_id: &RunId, bring: &mpsc::Sender<Brou
     timeout(PATIENCE, stream.write_all(&text)).await?
 }
 
-/// The wish in a line, or why there is none that could be granted.
-fn understood(line: &[u8], run_id: &RunId) -> Result<Wish, String> {
+/// The command in a line, or why there is none that could be granted.
+fn understood(line: &[u8], run_id: &RunId) -> Result<RunCommand, String> {
     if !line.ends_with(b"\n") {
         return Err(format!("a request is one line of at most {} bytes", Request::LONGEST));
     }
@@ -120,14 +124,15 @@ fn understood(line: &[u8], run_id: &RunId) -> Result<Wish, String> {
     if request.run_id != *run_id {
         return Err(format!("this is the run {run_id}, not {}", request.run_id));
     }
-    match request.wish {
-        Wish::HangUp | Wish::LeaveNow => {
-            Err("only the terminal in which the run was started can wish that".to_owned())
+    match request.command {
+        RunCommand::HangUp | RunCommand::LeaveNow => {
+            Err("only the terminal in which the run was started can command that".to_owned())
         }
-        Wish::Unknown(other) => Err(not_known(&other)),
-        wish @ (Wish::CancelRun { .. } | Wish::CancelStep(_) | Wish::RetryStep(_) | Wish::SkipStep(_)) => {
-            Ok(wish)
-        }
+        RunCommand::Unknown(other) => Err(not_known(&other)),
+        command @ (RunCommand::CancelRun { .. }
+        | RunCommand::CancelStep(_)
+        | RunCommand::RetryStep(_)
+        | RunCommand::SkipStep(_)) => Ok(command),
     }
 }
 

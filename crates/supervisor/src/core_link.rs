@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 mod events;
 mod heartbeat;
 mod link;
+mod peer_check;
 mod process;
 mod restart;
 mod stderr;
 mod transport;
-mod visitor;
 
 pub(crate) use events::{LinkEvent, LinkReceiver, LinkSender, link_events};
 pub use heartbeat::HeartbeatSettings;

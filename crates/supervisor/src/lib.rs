@@ -36,5 +36,5 @@ pub use resume::Resume;
 pub use runner::attempt_machine;
 pub use secrets::RunSecrets;
 pub use settings::{RunSettings, WorkflowFile};
-pub use shutdown::{Asked, ShutdownEffect, ShutdownMachine};
-pub use signals::{Signalled, Signals};
+pub use shutdown::{ShutdownEffect, ShutdownMachine, ShutdownRequest};
+pub use signals::{SignalEvent, Signals};

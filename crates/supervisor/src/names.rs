@@ -40,7 +40,7 @@ enum Naming {
 
 impl OpenNames {
     pub(crate) fn of(settings: &RunSettings) -> Self {
-        let workflow = &settings.workflow.workflow;
+        let workflow = &settings.source.workflow;
         let mut names = BTreeSet::from([("workflow", workflow.name.clone())]);
         for (id, step) in &workflow.steps {
             names.insert(("step", id.as_str().to_owned()));
@@ -48,7 +48,7 @@ impl OpenNames {
             names.extend(step.inputs.iter().filter_map(|input| Some(("artifact", input.rename.clone()?))));
         }
         let context_dir = settings.context_dir();
-        let paths = [&settings.workflow.path, &settings.workspace, &context_dir];
+        let paths = [&settings.source.path, &settings.workspace, &context_dir];
         let paths = paths.into_iter().chain(&settings.state_dir).map(|path| text(path));
         let paths = paths.filter(|path| path.len() > 1).collect();
         Self { names, paths, exposed: Exposed::default() }

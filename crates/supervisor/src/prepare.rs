@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use roboppi_attach::{LiveFeed, LiveSource, RunSource, Wish, pid_namespace};
+use roboppi_attach::{LiveFeed, LiveSource, RunCommand, RunSource, pid_namespace};
 use roboppi_ipc::{HexBytes, UtcMillis};
 use roboppi_process::inherited;
 use roboppi_record::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
@@ -28,8 +28,8 @@ use crate::settings::RunSettings;
 use crate::sign_of_life::SignOfLife;
 use crate::signals::Signals;
 
-/// Wishes that may wait. They come from keys people press.
-const WISHES: usize = 32;
+/// Commands that may wait. They come from keys people press.
+const COMMANDS: usize = 32;
 
 /// A run that can be followed and has not begun.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct PreparedRun {
     pub(crate) life: SignOfLife,
     pub(crate) context: ContextDir,
     pub(crate) recorder: Recorder,
-    pub(crate) wishes: mpsc::Receiver<Wish>,
+    pub(crate) commands: mpsc::Receiver<RunCommand>,
     pub(crate) control: Option<ControlPlace>,
     pub(crate) started_at: UtcMillis,
     source: LiveSource,
@@ -71,7 +71,7 @@ impl PreparedRun {
         }
         fs::create_dir_all(workspace).map_err(unusable)?;
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
-        let workflow = &settings.workflow.workflow;
+        let workflow = &settings.source.workflow;
         let chosen = workflow.context_dir.is_some();
         let run_id = RunId::from_uuid(Uuid::now_v7());
         let (context, other_run) =
@@ -96,8 +96,8 @@ impl PreparedRun {
         let Record { run_dir, lock, journal, of_other_user } = record;
         let life = SignOfLife::start(lock);
         let feed = Arc::new(LiveFeed::default());
-        let (wish, wishes) = mpsc::channel(WISHES);
-        let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), wish);
+        let (command, commands) = mpsc::channel(COMMANDS);
+        let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), command);
         let names = OpenNames::of(&settings);
         let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone(), names);
         recorder.event(run_started(&settings, &run_id));
@@ -137,8 +137,18 @@ impl PreparedRun {
             );
         }
         let control = control.ok();
-        let run =
-            Self { settings, run_id, run_dir, life, context, recorder, wishes, control, started_at, source };
+        let run = Self {
+            settings,
+            run_id,
+            run_dir,
+            life,
+            context,
+            recorder,
+            commands,
+            control,
+            started_at,
+            source,
+        };
         Ok((run, signals))
     }
 
@@ -196,7 +206,7 @@ fn write_record(
     let write = || {
         run_dir.write_manifest(manifest)?;
         let workflow =
-            OpenNames::of(settings).hide_in_source(&settings.secrets.hidden, &settings.workflow.text);
+            OpenNames::of(settings).hide_in_source(&settings.secrets.hidden, &settings.source.text);
         run_dir.write_workflow(&workflow)?;
         JournalWriter::create(&run_dir)
     };
@@ -218,14 +228,14 @@ fn manifest(
     started_at: UtcMillis,
     control: Option<&Path>,
 ) -> Manifest {
-    let fingerprint = Sha256::digest(settings.workflow.text.as_bytes());
+    let fingerprint = Sha256::digest(settings.source.text.as_bytes());
     let mut names = OpenNames::of(settings);
     let pid = std::process::id();
     Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.clone(),
-        name: settings.workflow.workflow.name.clone(),
-        workflow: text(&settings.workflow.path),
+        name: settings.source.workflow.name.clone(),
+        workflow: text(&settings.source.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
         arguments: settings
             .arguments
@@ -246,17 +256,17 @@ fn manifest(
         mode: settings.mode,
         record: RecordKind::Full,
         started_at,
-        workflow_bytes: HexBytes::unless_text(settings.workflow.path.as_os_str().as_bytes()),
+        workflow_bytes: HexBytes::unless_text(settings.source.path.as_os_str().as_bytes()),
         workspace_bytes: HexBytes::unless_text(settings.workspace.as_os_str().as_bytes()),
     }
 }
 
 fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
-    let workflow = &settings.workflow.workflow;
+    let workflow = &settings.source.workflow;
     RunEvent::RunStarted {
         run_id: run_id.clone(),
         name: workflow.name.clone(),
-        workflow: text(&settings.workflow.path),
+        workflow: text(&settings.source.path),
         workspace: text(&settings.workspace),
         context_dir: text(&settings.context_dir()),
         mode: settings.mode,
@@ -268,7 +278,7 @@ fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
     }
 }
 
-/// The commit the workspace is at. Asked only when the workspace lies in a repository.
+/// The commit the workspace is at. ShutdownRequest only when the workspace lies in a repository.
 fn git_commit(workspace: &Path) -> Option<String> {
     workspace.ancestors().find(|dir| dir.join(".git").exists())?;
     let mut git = Command::new("git");

@@ -161,7 +161,7 @@ impl Syncer {
                 taken.store(false, Ordering::SeqCst);
                 // A flush that fails is not worth a word here: the next write says it.
                 let _ = sync.sync();
-                snapshots.look();
+                snapshots.check();
             }
             snapshots.finish();
         };

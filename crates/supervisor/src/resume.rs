@@ -10,7 +10,7 @@ use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepId, StepState, StepView,
 };
 use roboppi_workflow::{
-    Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Workflow, parse, plan_resume,
+    Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Workflow, parse, plan_resume,
 };
 
 use crate::context_dir::{ArtifactName, hash_of};
@@ -55,7 +55,7 @@ impl Resume {
         view: &RunView,
         again: &HashSet<StepId>,
     ) -> io::Result<(ResumePlan, Self)> {
-        let workflow = &settings.workflow.workflow;
+        let workflow = &settings.source.workflow;
         let (workspace, context) = (text(&settings.workspace), text(&settings.context_dir()));
         let places = Places { workspace: &workspace, context_dir: &context };
         let earlier = earlier(settings, dir, view)?;
@@ -88,7 +88,7 @@ impl Resume {
 }
 
 /// What is known of the earlier run, and what is there of it now.
-fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<Earlier> {
+fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<PreviousRun> {
     let workflow = dir.workflow_text().ok().and_then(|text| parse(&text).workflow);
     let mut steps = HashMap::new();
     for step in &view.steps {
@@ -101,10 +101,10 @@ fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<E
             artifacts.push(EarlierArtifact { name, recorded, found });
         }
         let fingerprint = step.fingerprint.as_deref().cloned();
-        steps.insert(id.clone(), EarlierStep { state: step.state, succeeded, fingerprint, artifacts });
+        steps.insert(id.clone(), PreviousStep { state: step.state, succeeded, fingerprint, artifacts });
     }
     let place = |place: fn(&roboppi_run::RunHead) -> &String| view.head.as_ref().map(place).cloned();
-    Ok(Earlier {
+    Ok(PreviousRun {
         steps,
         workspace: place(|head| &head.workspace).unwrap_or_default(),
         context_dir: place(|head| &head.context_dir).unwrap_or_default(),
@@ -151,7 +151,7 @@ fn origin(run: &RunId, dir: &RunDir, step: &StepView) -> ((RunId, AttemptRef), K
     ((run, attempt), facts)
 }
 
-fn still_there(step: &StepView, known: &EarlierStep) -> Vec<KeptArtifact> {
+fn still_there(step: &StepView, known: &PreviousStep) -> Vec<KeptArtifact> {
     let artifacts = step.artifacts.iter().zip(&known.artifacts);
     let kept = artifacts.filter_map(|(artifact, known)| {
         let (name, path) = (artifact.name.clone(), artifact.path.clone());

@@ -10,21 +10,21 @@ use tokio::time::{Instant, sleep};
 #[derive(Debug)]
 pub(crate) struct RunClock {
     origin: Instant,
-    stood_still: Cell<Duration>,
+    suspended_for: Cell<Duration>,
 }
 
 impl RunClock {
     pub(crate) fn start() -> Self {
-        Self { origin: Instant::now(), stood_still: Cell::new(Duration::ZERO) }
+        Self { origin: Instant::now(), suspended_for: Cell::new(Duration::ZERO) }
     }
 
     pub(crate) fn now(&self) -> Mono {
-        Mono::from_origin(self.origin.elapsed().saturating_sub(self.stood_still.get()))
+        Mono::from_origin(self.origin.elapsed().saturating_sub(self.suspended_for.get()))
     }
 
     /// The run stood still for this long.
-    pub(crate) fn stood_still(&self, time: Duration) {
-        self.stood_still.set(self.stood_still.get() + time);
+    pub(crate) fn suspended_for(&self, time: Duration) {
+        self.suspended_for.set(self.suspended_for.get() + time);
     }
 
     /// Waits for this long, not counting time in which the run stands still.
@@ -53,7 +53,7 @@ mod tests {
         };
         let stopped = async {
             sleep(Duration::from_secs(4)).await;
-            clock.stood_still(Duration::from_secs(3));
+            clock.suspended_for(Duration::from_secs(3));
         };
         let (now, ()) = tokio::join!(waited, stopped);
         assert_eq!(now.since_origin(), Duration::from_secs(10));

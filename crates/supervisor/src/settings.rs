@@ -15,7 +15,7 @@ use crate::{HeartbeatSettings, Resume, RunSecrets};
 #[derive(Clone, Debug)]
 pub struct RunSettings {
     /// What to run.
-    pub workflow: WorkflowFile,
+    pub source: WorkflowFile,
     /// Where its steps work; absolute.
     pub workspace: PathBuf,
     /// The command line, for the record.
@@ -64,13 +64,13 @@ impl RunSettings {
     /// Attempts at a time.
     #[must_use]
     pub fn concurrency(&self) -> u32 {
-        self.workflow.workflow.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
+        self.source.workflow.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
     }
 
     /// The longest time any worker has between TERM and KILL.
     #[must_use]
     pub fn longest_grace(&self) -> Duration {
-        self.workflow.workflow.steps.values().filter_map(|step| step.grace).fold(self.grace, Duration::max)
+        self.source.workflow.steps.values().filter_map(|step| step.grace).fold(self.grace, Duration::max)
     }
 
     /// Says which names and paths of the run hold a secret: those are not hidden.
@@ -82,6 +82,6 @@ impl RunSettings {
     /// Where artifacts and metadata go: absolute.
     #[must_use]
     pub fn context_dir(&self) -> PathBuf {
-        self.workspace.join(self.workflow.workflow.context_dir.as_deref().unwrap_or("context"))
+        self.workspace.join(self.source.workflow.context_dir.as_deref().unwrap_or("context"))
     }
 }

@@ -6,19 +6,19 @@ use roboppi_ipc::{CancelReason, Mono};
 
 /// Someone asks the run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ShutdownRequest {
     /// SIGINT, or the key that means it.
     Interrupt,
     /// SIGTERM.
     Terminate,
     /// SIGHUP, or the terminal is gone.
     Hangup,
-    /// A viewer wishes it.
-    Wish {
+    /// A viewer commands it.
+    Command {
         /// Kill at once.
         force: bool,
     },
-    /// A viewer wishes to leave without waiting for anything.
+    /// A viewer commands to leave without waiting for anything.
     Leave,
 }
 
@@ -37,7 +37,7 @@ pub enum ShutdownEffect {
 }
 
 /// Decides what repeated requests to end mean: the first ends workers politely, the second kills them,
-/// the third leaves at once. A hang-up counts as a first request only, and a wish as what it asks for. Only ever gets
+/// the third leaves at once. A hang-up counts as a first request only, and a command as what it asks for. Only ever gets
 /// more severe.
 ///
 /// A SIGTERM within [`SAME_SIGNAL`](Self::SAME_SIGNAL) of another is the same request: what signals a process and then its
@@ -57,7 +57,7 @@ enum Stage {
     Running,
     Terminating,
     Killing,
-    Left,
+    Exited,
 }
 
 impl ShutdownMachine {
@@ -65,36 +65,41 @@ impl ShutdownMachine {
     pub const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
     /// Takes a request and says what it leads to, if anything.
-    pub fn handle(&mut self, now: Mono, asked: Asked) -> Option<ShutdownEffect> {
-        if asked == Asked::Terminate {
+    pub fn handle(&mut self, now: Mono, asked: ShutdownRequest) -> Option<ShutdownEffect> {
+        if asked == ShutdownRequest::Terminate {
             if self.terminated_at.is_some_and(|before| now.since(before) < Self::SAME_SIGNAL) {
                 return None;
             }
             self.terminated_at = Some(now);
         }
         let (reason, code) = match asked {
-            Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => (CancelReason::User, 130),
-            Asked::Terminate => (CancelReason::Parent, 143),
-            Asked::Hangup => (CancelReason::Parent, 129),
+            ShutdownRequest::Interrupt | ShutdownRequest::Command { .. } | ShutdownRequest::Leave => {
+                (CancelReason::User, 130)
+            }
+            ShutdownRequest::Terminate => (CancelReason::Parent, 143),
+            ShutdownRequest::Hangup => (CancelReason::Parent, 129),
         };
         if self.exit_code.is_none() {
             self.exit_code = Some(code);
             self.signal = match asked {
-                Asked::Terminate => Some("SIGTERM"),
-                Asked::Hangup => Some("SIGHUP"),
-                Asked::Interrupt | Asked::Wish { .. } | Asked::Leave => None,
+                ShutdownRequest::Terminate => Some("SIGTERM"),
+                ShutdownRequest::Hangup => Some("SIGHUP"),
+                ShutdownRequest::Interrupt | ShutdownRequest::Command { .. } | ShutdownRequest::Leave => None,
             };
         }
         let next = match (self.stage, asked) {
-            (Stage::Left, _) => return None,
+            (Stage::Exited, _) => return None,
             // A terminal hangs up once, however many notice it, and insists on nothing.
-            (Stage::Terminating | Stage::Killing, Asked::Hangup) => return None,
-            // A wish says how far it goes. Any number of viewers may have the same one.
-            (Stage::Terminating, Asked::Wish { force: false }) | (Stage::Killing, Asked::Wish { .. }) => {
+            (Stage::Terminating | Stage::Killing, ShutdownRequest::Hangup) => return None,
+            // A command says how far it goes. Any number of viewers may have the same one.
+            (Stage::Terminating, ShutdownRequest::Command { force: false })
+            | (Stage::Killing, ShutdownRequest::Command { .. }) => {
                 return None;
             }
-            (_, Asked::Leave) | (Stage::Killing, _) => Stage::Left,
-            (Stage::Running, Asked::Wish { force: true }) | (Stage::Terminating, _) => Stage::Killing,
+            (_, ShutdownRequest::Leave) | (Stage::Killing, _) => Stage::Exited,
+            (Stage::Running, ShutdownRequest::Command { force: true }) | (Stage::Terminating, _) => {
+                Stage::Killing
+            }
             (Stage::Running, _) => Stage::Terminating,
         };
         self.stage = next;
@@ -102,7 +107,7 @@ impl ShutdownMachine {
             Stage::Running => None,
             Stage::Terminating => Some(ShutdownEffect::Cancel { reason, force: false }),
             Stage::Killing => Some(ShutdownEffect::Cancel { reason, force: true }),
-            Stage::Left => Some(ShutdownEffect::Leave),
+            Stage::Exited => Some(ShutdownEffect::Leave),
         }
     }
 
@@ -125,13 +130,13 @@ impl ShutdownMachine {
 mod tests {
     use super::*;
 
-    const ALL: [Asked; 6] = [
-        Asked::Interrupt,
-        Asked::Terminate,
-        Asked::Hangup,
-        Asked::Wish { force: false },
-        Asked::Wish { force: true },
-        Asked::Leave,
+    const ALL: [ShutdownRequest; 6] = [
+        ShutdownRequest::Interrupt,
+        ShutdownRequest::Terminate,
+        ShutdownRequest::Hangup,
+        ShutdownRequest::Command { force: false },
+        ShutdownRequest::Command { force: true },
+        ShutdownRequest::Leave,
     ];
 
     #[test]
@@ -140,12 +145,12 @@ mod tests {
         let mut machine = ShutdownMachine::default();
         let ends = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: false });
         let kills = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: true });
-        assert_eq!(machine.handle(at(0), Asked::Terminate), ends);
-        assert_eq!(machine.handle(at(3), Asked::Terminate), None);
-        assert_eq!(machine.handle(at(400), Asked::Terminate), None);
-        assert_eq!(machine.handle(at(503), Asked::Terminate), kills);
+        assert_eq!(machine.handle(at(0), ShutdownRequest::Terminate), ends);
+        assert_eq!(machine.handle(at(3), ShutdownRequest::Terminate), None);
+        assert_eq!(machine.handle(at(400), ShutdownRequest::Terminate), None);
+        assert_eq!(machine.handle(at(503), ShutdownRequest::Terminate), kills);
         // A person at the terminal may be as quick as they like.
-        assert_eq!(machine.handle(at(504), Asked::Interrupt), Some(ShutdownEffect::Leave));
+        assert_eq!(machine.handle(at(504), ShutdownRequest::Interrupt), Some(ShutdownEffect::Leave));
     }
 
     #[test]
@@ -164,7 +169,7 @@ mod tests {
                     }
                     Some(ShutdownEffect::Leave) => "leave".to_owned(),
                 };
-                let steps: Vec<String> = [(0, first), (1, second), (2, Asked::Interrupt)]
+                let steps: Vec<String> = [(0, first), (1, second), (2, ShutdownRequest::Interrupt)]
                     .map(|(second, asked)| {
                         short(machine.handle(Mono::from_origin(Duration::from_secs(second)), asked))
                     })
@@ -177,38 +182,38 @@ mod tests {
         Interrupt, Interrupt: end(user) kill(user) leave exit 130
         Interrupt, Terminate: end(user) kill(parent) leave exit 130
         Interrupt, Hangup: end(user) - kill(user) exit 130
-        Interrupt, Wish { force: false }: end(user) - kill(user) exit 130
-        Interrupt, Wish { force: true }: end(user) kill(user) leave exit 130
+        Interrupt, RunCommand { force: false }: end(user) - kill(user) exit 130
+        Interrupt, RunCommand { force: true }: end(user) kill(user) leave exit 130
         Interrupt, Leave: end(user) leave - exit 130
         Terminate, Interrupt: end(parent) kill(user) leave exit 143
         Terminate, Terminate: end(parent) kill(parent) leave exit 143
         Terminate, Hangup: end(parent) - kill(user) exit 143
-        Terminate, Wish { force: false }: end(parent) - kill(user) exit 143
-        Terminate, Wish { force: true }: end(parent) kill(user) leave exit 143
+        Terminate, RunCommand { force: false }: end(parent) - kill(user) exit 143
+        Terminate, RunCommand { force: true }: end(parent) kill(user) leave exit 143
         Terminate, Leave: end(parent) leave - exit 143
         Hangup, Interrupt: end(parent) kill(user) leave exit 129
         Hangup, Terminate: end(parent) kill(parent) leave exit 129
         Hangup, Hangup: end(parent) - kill(user) exit 129
-        Hangup, Wish { force: false }: end(parent) - kill(user) exit 129
-        Hangup, Wish { force: true }: end(parent) kill(user) leave exit 129
+        Hangup, RunCommand { force: false }: end(parent) - kill(user) exit 129
+        Hangup, RunCommand { force: true }: end(parent) kill(user) leave exit 129
         Hangup, Leave: end(parent) leave - exit 129
-        Wish { force: false }, Interrupt: end(user) kill(user) leave exit 130
-        Wish { force: false }, Terminate: end(user) kill(parent) leave exit 130
-        Wish { force: false }, Hangup: end(user) - kill(user) exit 130
-        Wish { force: false }, Wish { force: false }: end(user) - kill(user) exit 130
-        Wish { force: false }, Wish { force: true }: end(user) kill(user) leave exit 130
-        Wish { force: false }, Leave: end(user) leave - exit 130
-        Wish { force: true }, Interrupt: kill(user) leave - exit 130
-        Wish { force: true }, Terminate: kill(user) leave - exit 130
-        Wish { force: true }, Hangup: kill(user) - leave exit 130
-        Wish { force: true }, Wish { force: false }: kill(user) - leave exit 130
-        Wish { force: true }, Wish { force: true }: kill(user) - leave exit 130
-        Wish { force: true }, Leave: kill(user) leave - exit 130
+        Command { force: false }, Interrupt: end(user) kill(user) leave exit 130
+        Command { force: false }, Terminate: end(user) kill(parent) leave exit 130
+        Command { force: false }, Hangup: end(user) - kill(user) exit 130
+        Command { force: false }, RunCommand { force: false }: end(user) - kill(user) exit 130
+        Command { force: false }, RunCommand { force: true }: end(user) kill(user) leave exit 130
+        Command { force: false }, Leave: end(user) leave - exit 130
+        Command { force: true }, Interrupt: kill(user) leave - exit 130
+        Command { force: true }, Terminate: kill(user) leave - exit 130
+        Command { force: true }, Hangup: kill(user) - leave exit 130
+        Command { force: true }, RunCommand { force: false }: kill(user) - leave exit 130
+        Command { force: true }, RunCommand { force: true }: kill(user) - leave exit 130
+        Command { force: true }, Leave: kill(user) leave - exit 130
         Leave, Interrupt: leave - - exit 130
         Leave, Terminate: leave - - exit 130
         Leave, Hangup: leave - - exit 130
-        Leave, Wish { force: false }: leave - - exit 130
-        Leave, Wish { force: true }: leave - - exit 130
+        Leave, RunCommand { force: false }: leave - - exit 130
+        Leave, RunCommand { force: true }: leave - - exit 130
         Leave, Leave: leave - - exit 130
         ");
     }

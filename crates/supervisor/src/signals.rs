@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal as NixSignal, raise};
 use roboppi_process::HeardSignal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::Asked;
+use crate::ShutdownRequest;
 
 /// Listens for the signals that ask this process to end or to stand still.
 pub struct Signals {
@@ -24,9 +24,9 @@ pub struct Signals {
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signalled {
+pub enum SignalEvent {
     /// To end.
-    End(Asked),
+    End(ShutdownRequest),
     /// To stand still until it is continued (SIGTSTP: Ctrl-Z).
     Suspend,
 }
@@ -51,17 +51,17 @@ impl Signals {
     }
 
     /// Waits for the next one. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Signalled {
+    pub async fn next(&mut self) -> SignalEvent {
         loop {
             return tokio::select! {
                 biased;
-                _ = self.terminate.recv() => Signalled::End(Asked::Terminate),
-                () = self.hangup.recv() => Signalled::End(Asked::Hangup),
+                _ = self.terminate.recv() => SignalEvent::End(ShutdownRequest::Terminate),
+                () = self.hangup.recv() => SignalEvent::End(ShutdownRequest::Hangup),
                 () = self.interrupt.recv() => match &self.interrupt_is_for_others {
                     Some(is_for_others) if is_for_others() => continue,
-                    _ => Signalled::End(Asked::Interrupt),
+                    _ => SignalEvent::End(ShutdownRequest::Interrupt),
                 },
-                _ = self.stop.recv() => Signalled::Suspend,
+                _ = self.stop.recv() => SignalEvent::Suspend,
                 _ = self.status.recv() => {
                     if let Some(show) = &self.show_status {
                         show();
@@ -88,7 +88,7 @@ impl Signals {
     }
 
     /// Stops this process as SIGTSTP would have. Returns when it is continued.
-    pub fn stand_still(&self) {
+    pub fn suspend(&self) {
         if let Some(act) = &self.before_standing_still {
             act();
         }

@@ -16,7 +16,7 @@ impl Snapshots {
         let looks = move || {
             while wakes.recv().is_ok() {
                 // One that cannot be written is missed by nobody but the patience of a reader.
-                let _ = writer.look();
+                let _ = writer.check();
             }
         };
         let thread = Builder::new().name("journal-snapshots".to_owned()).spawn(looks);
@@ -24,7 +24,7 @@ impl Snapshots {
     }
 
     /// The journal may have grown. Never waits.
-    pub(crate) fn look(&self) {
+    pub(crate) fn check(&self) {
         if let Some((wake, _)) = &self.0 {
             let _ = wake.try_send(());
         }
@@ -57,7 +57,7 @@ mod tests {
             let warning = RunEvent::Warning { message: "again".into(), step: None };
             journal.append(UtcMillis(at), warning).unwrap();
         }
-        snapshots.look();
+        snapshots.check();
         snapshots.finish();
         assert_eq!(run.view().unwrap().from_snapshot(), Some(100));
     }

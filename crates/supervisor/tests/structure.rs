@@ -118,7 +118,7 @@ fn run_events() -> Vec<Value> {
         json!({"name": "killing", "reason": "budget"}),
         json!({"name": "draining", "limitMs": N}),
     ];
-    let wishes = [
+    let commands = [
         json!({"type": "cancel_run", "force": true}),
         json!({"type": "cancel_step", "step": "run-postgres"}),
         json!({"type": "retry_step", "step": "run-postgres"}),
@@ -140,7 +140,10 @@ fn run_events() -> Vec<Value> {
         json!({"type": "unknown", "raw": free}),
     ];
     events.extend(phases.map(|phase| json!({"type": "attempt_phase", "of": of, "phase": phase})));
-    events.extend(wishes.map(|wish| json!({"type": "wish", "wish": wish, "by": process(), "refused": free})));
+    events.extend(
+        commands
+            .map(|command| json!({"type": "command", "command": command, "by": process(), "refused": free})),
+    );
     events.extend(core_events().into_iter().map(|event| json!({"type": "core_report", "event": event})));
     events
 }
@@ -291,7 +294,7 @@ fn kind_of_run_event(event: &RunEvent) -> usize {
         },
         RunEvent::AttemptFinished { .. } => 11,
         RunEvent::ArtifactCollected { .. } => 12,
-        RunEvent::Wish { .. } => 13,
+        RunEvent::Command { .. } => 13,
         RunEvent::RunEnding { .. } => 14,
         RunEvent::RunFinished { .. } => 15,
         RunEvent::Warning { .. } => 16,

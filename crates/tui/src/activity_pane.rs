@@ -9,7 +9,7 @@ use roboppi_run::{Act, Activity, ActivityItem, AttemptRef, PartialText, PartialT
 
 mod earlier;
 
-pub(crate) use earlier::{Earlier, EarlierRead, EarlierRequest, Onward};
+pub(crate) use earlier::{EarlierRead, EarlierRequest, HistoryPane, Onward};
 
 /// The state of the tab.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct ActivityPane {
     /// The whole of what the chosen item shows the beginning of: names in the record, and the texts. At most two.
     whole: Vec<(String, String)>,
     /// Where it is among all things, of which only the latest are kept.
-    pub(crate) earlier: Earlier,
+    pub(crate) earlier: HistoryPane,
 }
 
 /// Lines of one item, and what they were made from.

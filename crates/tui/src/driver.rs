@@ -16,11 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::clipboard::osc52;
-use crate::desk::Desk;
 use crate::fetch::{Fetcher, Reading};
 use crate::input::{Decoder, Input};
 use crate::lines::{LineView, Lines};
 use crate::log_pane::LogRequest;
+use crate::log_service::LogService;
 use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
 use crate::programs::{Editor, Places, Programs};
@@ -84,10 +84,10 @@ pub(crate) trait Display {
 
     /// Uses the terminal for `hold` from here on, whatever is on it; not while this process is in the
     /// background.
-    fn take(&mut self, hold: Hold) -> io::Result<()>;
+    fn take(&mut self, hold: TerminalMode) -> io::Result<()>;
 
     /// What the terminal is used for; `None` once it was given back.
-    fn hold(&self) -> Option<Hold>;
+    fn hold(&self) -> Option<TerminalMode>;
 
     /// Takes the mouse, or gives it back to the terminal.
     fn take_mouse(&mut self, mouse: bool) -> io::Result<()>;
@@ -101,7 +101,7 @@ pub(crate) trait Display {
 
 /// What the terminal is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hold {
+pub(crate) enum TerminalMode {
     /// The full screen.
     Screen,
     /// Plain lines, which others write.
@@ -112,7 +112,7 @@ pub(crate) enum Hold {
     Editor,
 }
 
-impl Hold {
+impl TerminalMode {
     /// Whether somebody else uses the terminal.
     pub(crate) const fn is_away(self) -> bool {
         matches!(self, Self::Lent | Self::Editor)
@@ -175,14 +175,14 @@ struct Driver<D> {
     display: D,
     source: Arc<dyn RunSource>,
     clock: Clock,
-    desk: Desk,
-    /// What the desk was asked for last.
+    log_service: LogService,
+    /// What the log_service was asked for last.
     asked: Option<LogRequest>,
     fetcher: Fetcher,
     reading: Reading,
     decoder: Decoder,
-    /// Wishes under way, one for each key that made one.
-    wishes: JoinSet<Option<String>>,
+    /// Commands under way, one for each key that made one.
+    commands: JoinSet<Option<String>>,
     lines: Lines,
     programs: Arc<dyn Programs>,
     editor: Option<Box<dyn Editor>>,
@@ -190,7 +190,7 @@ struct Driver<D> {
     leaves: bool,
     next_pull: Instant,
     /// What the person wants the terminal to be used for.
-    wanted: Hold,
+    wanted: TerminalMode,
     /// The process is in the background; the terminal is taken once it is in front.
     behind: bool,
     next_frame: Instant,
@@ -208,14 +208,14 @@ impl<D: Display> Driver<D> {
         programs: Arc<dyn Programs>,
         clock: Clock,
     ) -> Result<Self, TuiError> {
-        let behind = display.hold() == Some(Hold::Lent);
-        let desk = Desk::open(Arc::clone(&source)).map_err(TuiError::Setup)?;
+        let behind = display.hold() == Some(TerminalMode::Lent);
+        let log_service = LogService::open(Arc::clone(&source)).map_err(TuiError::Setup)?;
         Ok(Self {
             model,
             display,
             source,
             clock,
-            desk,
+            log_service,
             asked: None,
             fetcher: Fetcher::default(),
             reading: Reading::default(),
@@ -225,12 +225,12 @@ impl<D: Display> Driver<D> {
             editor: None,
             leaves: false,
             next_pull: Instant::now(),
-            wanted: Hold::Screen,
+            wanted: TerminalMode::Screen,
             behind,
             next_frame: Instant::now(),
             next_key_frame: Instant::now(),
             key_waits: false,
-            wishes: JoinSet::new(),
+            commands: JoinSet::new(),
         })
     }
 
@@ -266,14 +266,14 @@ impl<D: Display> Driver<D> {
                     let flow = self.tell(Message::Edited(ended.err()))?;
                     if self.leaves { Flow::Leave } else { flow }
                 }
-                reply = self.desk.next() => self.tell(Message::Log(reply))?,
+                reply = self.log_service.next() => self.tell(Message::Log(reply))?,
                 read = self.reading.next() => self.tell(read)?,
                 known = &mut history, if !history_is_read => {
                     history_is_read = true;
                     self.tell(Message::History(known))?
                 }
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
-                Some(brought) = self.wishes.join_next(), if !self.wishes.is_empty() => match brought {
+                Some(brought) = self.commands.join_next(), if !self.commands.is_empty() => match brought {
                     Ok(Some(trouble)) => self.tell(Message::WishLost(trouble))?,
                     Ok(None) | Err(_) => Flow::On,
                 },
@@ -290,7 +290,7 @@ impl<D: Display> Driver<D> {
         if let Some(editor) = self.editor.take() {
             editor.end().await;
             // Whatever it left of the terminal, it is ours to give back.
-            let _ = self.display.take(Hold::Screen);
+            let _ = self.display.take(TerminalMode::Screen);
         }
         self.lines.stop().map_err(TuiError::Gone)
     }
@@ -300,7 +300,7 @@ impl<D: Display> Driver<D> {
         if !self.model.dirty {
             return Ok(false);
         }
-        self.display.hold().map(|hold| hold == Hold::Screen).ok_or(TuiError::Restored)
+        self.display.hold().map(|hold| hold == TerminalMode::Screen).ok_or(TuiError::Restored)
     }
 
     fn tick(&mut self) -> Result<Flow, TuiError> {
@@ -316,20 +316,20 @@ impl<D: Display> Driver<D> {
             return Ok(());
         }
         self.display.take(self.wanted).map_err(TuiError::Gone)?;
-        self.behind = self.display.hold() == Some(Hold::Lent);
+        self.behind = self.display.hold() == Some(TerminalMode::Lent);
         self.model.dirty = true;
         Ok(())
     }
 
     /// Changes between the screen and plain lines.
-    fn use_for(&mut self, hold: Hold) -> Result<(), TuiError> {
+    fn use_for(&mut self, hold: TerminalMode) -> Result<(), TuiError> {
         self.wanted = hold;
         match hold {
-            Hold::Lines => {
+            TerminalMode::Lines => {
                 self.display.take(hold).map_err(TuiError::Gone)?;
                 self.lines.start().map_err(TuiError::Setup)
             }
-            Hold::Screen | Hold::Lent | Hold::Editor => {
+            TerminalMode::Screen | TerminalMode::Lent | TerminalMode::Editor => {
                 self.lines.stop().map_err(TuiError::Gone)?;
                 self.display.take(hold).map_err(TuiError::Gone)
             }
@@ -415,7 +415,7 @@ impl<D: Display> Driver<D> {
         if !self.ask_for_log() {
             return Ok(());
         }
-        if let Ok(reply) = timeout(LOG_WAITS, self.desk.next()).await {
+        if let Ok(reply) = timeout(LOG_WAITS, self.log_service.next()).await {
             self.tell(Message::Log(reply))?;
         }
         Ok(())
@@ -426,7 +426,7 @@ impl<D: Display> Driver<D> {
         let request = log_request(&self.model);
         if let Some(request) = &request {
             // Also when it is the same: the log may have grown.
-            self.desk.ask(request.clone());
+            self.log_service.ask(request.clone());
         }
         let is_new = request.is_some() && request != self.asked;
         self.asked = request;
@@ -447,9 +447,9 @@ impl<D: Display> Driver<D> {
                 Action::Edit(places) => self.edit(&places)?,
                 Action::Notify(bytes) => self.display.say(&bytes).map_err(TuiError::Gone)?,
                 Action::Suspend => self.display.suspend(),
-                Action::Wish(wish) => {
-                    let trouble = self.source.wish(wish);
-                    self.wishes.spawn(async { trouble.await.ok() });
+                Action::Request(command) => {
+                    let trouble = self.source.request(command);
+                    self.commands.spawn(async { trouble.await.ok() });
                 }
                 Action::Play(input) => self.source.play(input),
                 Action::Leave if self.editor.is_some() => self.leaves = true,
@@ -461,10 +461,10 @@ impl<D: Display> Driver<D> {
 
     /// Gives the terminal to the editor, until that has ended.
     fn edit(&mut self, places: &Places) -> Result<(), TuiError> {
-        if self.editor.is_some() || self.wanted != Hold::Screen {
+        if self.editor.is_some() || self.wanted != TerminalMode::Screen {
             return Ok(());
         }
-        self.display.take(Hold::Editor).map_err(TuiError::Gone)?;
+        self.display.take(TerminalMode::Editor).map_err(TuiError::Gone)?;
         match self.programs.edit(places) {
             Ok(editor) => self.editor = Some(editor),
             Err(trouble) => {

@@ -8,7 +8,7 @@ use std::thread;
 
 use roboppi_attach::RunSource;
 use roboppi_record::{RecordError, RunDir};
-use roboppi_run::{Activity, Earlier};
+use roboppi_run::{Activity, HistoryPage};
 use tokio::sync::oneshot;
 
 use crate::activity_pane::{EarlierRead, EarlierRequest};
@@ -124,7 +124,7 @@ fn whole(run_dir: &RunDir, name: &str) -> String {
 /// Works a stretch out of the event file of an attempt.
 fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, RecordError> {
     let mut events = run_dir.events(&request.base)?;
-    let mut earlier = Earlier::new(request.stretch);
+    let mut earlier = HistoryPage::new(request.stretch);
     loop {
         let record = match events.next() {
             None => break,

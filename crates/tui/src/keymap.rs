@@ -142,7 +142,7 @@ pub(crate) struct Binding {
 pub(crate) fn bindings(role: Role) -> impl Iterator<Item = &'static Binding> {
     let ending = match role {
         Role::Owner => table::OWNER,
-        Role::Visitor => table::VISITOR,
+        Role::Viewer => table::VIEWER,
         Role::Replay => table::REPLAY,
     };
     let asks_nobody = role == Role::Replay;
@@ -202,7 +202,7 @@ mod tests {
             Context {
                 put_away: false,
                 stage: (bits >> 9 & 3) as u8,
-                role: [Role::Owner, Role::Visitor, Role::Replay][(bits >> 11) as usize],
+                role: [Role::Owner, Role::Viewer, Role::Replay][(bits >> 11) as usize],
                 step_waits: bit(7) && !bit(3),
                 step_unsuccessful: bit(8) && !bit(3) && !bit(7),
                 asking: bit(0),
@@ -240,7 +240,7 @@ mod tests {
             let (interrupt, quit) = (command(Key::Ctrl('c'), &now), command(Key::Char('q'), &now));
             let (interrupts, quits) = match now.role {
                 Role::Owner => (Command::Interrupt, Command::Quit),
-                Role::Visitor | Role::Replay => (Command::Leave, Command::Leave),
+                Role::Viewer | Role::Replay => (Command::Leave, Command::Leave),
             };
             assert_eq!(interrupt, Some(interrupts), "{now:?}");
             assert_eq!(quit, Some(if now.asking { Command::Refuse } else { quits }), "{now:?}");

@@ -2,7 +2,7 @@
 //!
 //! [`run`] draws one run until the person in front of it leaves. It reads through
 //! [`RunSource`](roboppi_attach::RunSource) alone and cannot tell whether the run is in this process, in
-//! another one or over; what a person wants done goes out as a [`Wish`](roboppi_attach::Wish).
+//! another one or over; what a person wants done goes out as a [`RunCommand`](roboppi_attach::RunCommand).
 //!
 //! Inside, a `model` is changed by `update`, one message at a time, and drawn by `view`. Both are plain
 //! functions. The `driver` is the only part that waits, reads and writes; it draws at most one frame in 33 ms
@@ -12,7 +12,6 @@
 mod activity_pane;
 mod clipboard;
 mod control;
-mod desk;
 mod diff_pane;
 mod driver;
 mod error;
@@ -25,6 +24,7 @@ mod layout;
 mod lines;
 mod location;
 mod log_pane;
+mod log_service;
 mod mark;
 mod markdown;
 mod message;

@@ -1,7 +1,7 @@
 //! The stretch of a log that is on screen.
 //!
 //! Only rows that are visible are read. What to read follows from the model ([`LogPane`] says where it is, [`LogRequest`]
-//! what it needs), the desk reads, and what it found comes back as a message.
+//! what it needs), the log_service reads, and what it found comes back as a message.
 
 mod find;
 mod pane;
@@ -13,7 +13,7 @@ pub(crate) use pane::LogPane;
 pub(crate) use prompt::{Prompt, Purpose, Wanted};
 pub(crate) use request::{
     Anchor, Copied, Copy, Direction, Found, Layout, LogReply, LogRequest, LogRow, LogWindow, MatchCount,
-    Place, Seek, Sought, Spot,
+    RowPos, Seek, Sought, TextPos,
 };
 
 /// The end of what the core said.

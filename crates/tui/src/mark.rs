@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect};
 use roboppi_run::AttemptRef;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::log_pane::Spot;
+use crate::log_pane::TextPos;
 use crate::tab::Tab;
 use crate::text;
 
@@ -20,8 +20,8 @@ pub(crate) struct Mark {
     pub(crate) of: (Tab, Option<AttemptRef>),
     unit: Unit,
     /// Where the button went down, and where the pointer was last.
-    origin: Range<Spot>,
-    head: Range<Spot>,
+    origin: Range<TextPos>,
+    head: Range<TextPos>,
     /// The button is down, and the pointer is there.
     pub(crate) held: Option<Position>,
     /// The pointer was moved since the button went down.
@@ -52,27 +52,27 @@ impl Unit {
 pub(crate) struct TextRow {
     pub(crate) area: Rect,
     /// Its line, and the column of it at the left edge.
-    pub(crate) start: Spot,
+    pub(crate) start: TextPos,
     pub(crate) text: String,
 }
 
 impl TextRow {
     /// What is at a column of the screen, or nearest to it.
-    pub(crate) fn unit_at(&self, x: u16, unit: Unit) -> Range<Spot> {
-        let spot = |column: usize| Spot { line: self.start.line, column };
+    pub(crate) fn unit_at(&self, x: u16, unit: Unit) -> Range<TextPos> {
+        let pos = |column: usize| TextPos { line: self.start.line, column };
         if unit == Unit::Line {
-            return spot(0)..spot(usize::MAX);
+            return pos(0)..pos(usize::MAX);
         }
         let found = columns_of_unit(&self.text, usize::from(x.saturating_sub(self.area.x)), unit);
-        spot(self.start.column + found.start)..spot(self.start.column + found.end)
+        pos(self.start.column + found.start)..pos(self.start.column + found.end)
     }
 
     /// Columns of the screen that are marked.
-    pub(crate) fn marked(&self, marked: &Range<Spot>) -> Range<u16> {
+    pub(crate) fn marked(&self, marked: &Range<TextPos>) -> Range<u16> {
         let columns = text::width(&self.text);
-        let on_screen = |spot: Spot, other: usize| {
-            if spot.line == self.start.line {
-                spot.column.saturating_sub(self.start.column).min(columns)
+        let on_screen = |pos: TextPos, other: usize| {
+            if pos.line == self.start.line {
+                pos.column.saturating_sub(self.start.column).min(columns)
             } else {
                 other
             }
@@ -92,7 +92,7 @@ impl Mark {
     pub(crate) fn begin(
         of: (Tab, Option<AttemptRef>),
         unit: Unit,
-        at: Range<Spot>,
+        at: Range<TextPos>,
         pointer: Position,
     ) -> Self {
         Self { of, unit, origin: at.clone(), head: at, held: Some(pointer), moved: false }
@@ -103,13 +103,13 @@ impl Mark {
     }
 
     /// The pointer is somewhere else.
-    pub(crate) fn reach(&mut self, at: Range<Spot>) {
+    pub(crate) fn reach(&mut self, at: Range<TextPos>) {
         self.moved |= at != self.head;
         self.head = at;
     }
 
     /// The marked text, from its first character to behind its last; `None` when nothing is.
-    pub(crate) fn range(&self) -> Option<Range<Spot>> {
+    pub(crate) fn range(&self) -> Option<Range<TextPos>> {
         let range = self.origin.start.min(self.head.start)..self.origin.end.max(self.head.end);
         let chosen = self.moved || self.unit != Unit::Character;
         (chosen && range.start < range.end).then_some(range)
@@ -161,11 +161,15 @@ mod tests {
     use super::*;
 
     fn row(text: &str) -> TextRow {
-        TextRow { area: Rect::new(10, 5, 40, 1), start: Spot { line: 7, column: 100 }, text: text.to_owned() }
+        TextRow {
+            area: Rect::new(10, 5, 40, 1),
+            start: TextPos { line: 7, column: 100 },
+            text: text.to_owned(),
+        }
     }
 
-    fn spot(line: u64, column: usize) -> Spot {
-        Spot { line, column }
+    fn pos(line: u64, column: usize) -> TextPos {
+        TextPos { line, column }
     }
 
     #[test]
@@ -210,11 +214,11 @@ mod tests {
         );
         assert_eq!(mark.range(), None, "a click marks nothing");
         mark.reach(row.unit_at(16, Unit::Character));
-        assert_eq!(mark.range(), Some(spot(7, 104)..spot(7, 107)));
+        assert_eq!(mark.range(), Some(pos(7, 104)..pos(7, 107)));
         mark.reach(row.unit_at(10, Unit::Character));
-        assert_eq!(mark.range(), Some(spot(7, 100)..spot(7, 105)), "backwards");
+        assert_eq!(mark.range(), Some(pos(7, 100)..pos(7, 105)), "backwards");
         mark.reach(row.unit_at(14, Unit::Character));
-        assert_eq!(mark.range(), Some(spot(7, 104)..spot(7, 105)), "and back to a single character");
+        assert_eq!(mark.range(), Some(pos(7, 104)..pos(7, 105)), "and back to a single character");
     }
 
     #[test]
@@ -222,19 +226,19 @@ mod tests {
         let row = row("one two three");
         let mut mark =
             Mark::begin((Tab::Logs, None), Unit::Word, row.unit_at(15, Unit::Word), Position::new(15, 5));
-        assert_eq!(mark.range(), Some(spot(7, 104)..spot(7, 107)));
+        assert_eq!(mark.range(), Some(pos(7, 104)..pos(7, 107)));
         mark.reach(row.unit_at(10, Unit::Word));
-        assert_eq!(mark.range(), Some(spot(7, 100)..spot(7, 107)));
+        assert_eq!(mark.range(), Some(pos(7, 100)..pos(7, 107)));
     }
 
     #[test]
     fn marked_cells_of_a_row() {
         let row = row("hello");
-        assert_eq!(row.marked(&(spot(7, 101)..spot(7, 103))), 11..13);
-        assert_eq!(row.marked(&(spot(6, 900)..spot(8, 0))), 10..15);
-        assert_eq!(row.marked(&(spot(7, 0)..spot(7, usize::MAX))), 10..15);
-        assert_eq!(row.marked(&(spot(8, 0)..spot(9, 5))), 0..0);
+        assert_eq!(row.marked(&(pos(7, 101)..pos(7, 103))), 11..13);
+        assert_eq!(row.marked(&(pos(6, 900)..pos(8, 0))), 10..15);
+        assert_eq!(row.marked(&(pos(7, 0)..pos(7, usize::MAX))), 10..15);
+        assert_eq!(row.marked(&(pos(8, 0)..pos(9, 5))), 0..0);
         let empty = TextRow { text: String::new(), ..row };
-        assert_eq!(empty.marked(&(spot(6, 0)..spot(8, 1))), 10..11, "an empty line");
+        assert_eq!(empty.marked(&(pos(6, 0)..pos(8, 1))), 10..11, "an empty line");
     }
 }

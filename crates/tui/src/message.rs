@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ratatui::layout::Size;
-use roboppi_attach::{History, PlayInput, Wish};
+use roboppi_attach::{History, PlayInput, RunCommand};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{RunRecord, RunView};
 
 use crate::activity_pane::EarlierRead;
-use crate::driver::Hold;
+use crate::driver::TerminalMode;
 use crate::keymap::Key;
 use crate::log_pane::{CoreTail, LogReply};
 use crate::mouse::Mouse;
@@ -32,7 +32,7 @@ pub(crate) enum Message {
     Ended,
     /// The editor has ended; what went wrong with it.
     Edited(Option<String>),
-    /// A wish did not reach the owner of the run, and why.
+    /// A command did not reach the owner of the run, and why.
     WishLost(String),
     /// What earlier runs tell.
     History(History),
@@ -47,11 +47,11 @@ pub(crate) enum Message {
 /// Something the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    Wish(Wish),
+    Request(RunCommand),
     /// Move the replay.
     Play(PlayInput),
     /// Use the terminal for the screen or for plain lines.
-    Use(Hold),
+    Use(TerminalMode),
     /// Stand still, as for Ctrl-Z.
     Suspend,
     /// Put a text on the clipboard.

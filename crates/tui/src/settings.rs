@@ -32,7 +32,7 @@ pub enum Role {
     #[default]
     Owner,
     /// It is in another one, or over: leaving means nothing to it.
-    Visitor,
+    Viewer,
     /// It is told once more. Nobody can be asked for anything.
     Replay,
 }

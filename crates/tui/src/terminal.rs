@@ -19,7 +19,7 @@ use rustix::termios::{
 };
 
 use crate::TuiError;
-use crate::driver::{Display, Hold};
+use crate::driver::{Display, TerminalMode};
 use crate::model::Model;
 use crate::painter::Painter;
 
@@ -45,7 +45,7 @@ struct Taken {
     input: OwnedFd,
     output: OwnedFd,
     before: Termios,
-    hold: Hold,
+    hold: TerminalMode,
     /// When an editor gave it back.
     edited: Option<Instant>,
 }
@@ -57,7 +57,7 @@ impl Taken {
             return;
         }
         let _ = tcsetattr(&self.input, OptionalActions::Now, &self.before);
-        if self.hold == Hold::Screen && is_writable(&self.output) {
+        if self.hold == TerminalMode::Screen && is_writable(&self.output) {
             let _ = write_all(&self.output, LEAVE);
         }
     }
@@ -68,9 +68,9 @@ impl Taken {
 pub fn restore_terminal() {
     let _quiet = quiet();
     if let Some(mut taken) = lock().take() {
-        if taken.hold == Hold::Editor {
+        if taken.hold == TerminalMode::Editor {
             // One that is still there is about to be ended, and may have left anything.
-            taken.hold = Hold::Screen;
+            taken.hold = TerminalMode::Screen;
         }
         taken.put_back();
     }
@@ -81,9 +81,9 @@ pub fn restore_terminal() {
 /// the foreground.
 pub fn lend_terminal() {
     let _quiet = quiet();
-    if let Some(taken) = lock().as_mut().filter(|taken| taken.hold != Hold::Editor) {
+    if let Some(taken) = lock().as_mut().filter(|taken| taken.hold != TerminalMode::Editor) {
         taken.put_back();
-        taken.hold = Hold::Lent;
+        taken.hold = TerminalMode::Lent;
     }
 }
 
@@ -93,12 +93,12 @@ pub fn lend_terminal() {
 pub fn interrupt_is_for_editor() -> bool {
     const MOMENT: Duration = Duration::from_millis(500);
     let was_just_there = |taken: &Taken| taken.edited.is_some_and(|then| then.elapsed() < MOMENT);
-    lock().as_ref().is_some_and(|taken| taken.hold == Hold::Editor || was_just_there(taken))
+    lock().as_ref().is_some_and(|taken| taken.hold == TerminalMode::Editor || was_just_there(taken))
 }
 
 /// Whether keys are for the person's editor.
 fn editor_has_terminal() -> bool {
-    lock().as_ref().is_some_and(|taken| taken.hold == Hold::Editor)
+    lock().as_ref().is_some_and(|taken| taken.hold == TerminalMode::Editor)
 }
 
 fn lock() -> MutexGuard<'static, Option<Taken>> {
@@ -160,13 +160,18 @@ impl Screen {
         let before = tcgetattr(&input).map_err(|error| TuiError::NoTerminal(error.into()))?;
 
         let copy = |fd: &OwnedFd| fd.try_clone().map_err(TuiError::Setup);
-        let taken =
-            Taken { input: copy(&input)?, output: copy(&output)?, before, hold: Hold::Lent, edited: None };
+        let taken = Taken {
+            input: copy(&input)?,
+            output: copy(&output)?,
+            before,
+            hold: TerminalMode::Lent,
+            edited: None,
+        };
         restore_on_panic();
         *lock() = Some(taken);
         let painter = Painter::new(size_of(&output).unwrap_or_default());
         let mut screen = Self { painter, input, output, mouse };
-        screen.take(Hold::Screen).map_err(TuiError::Setup)?;
+        screen.take(TerminalMode::Screen).map_err(TuiError::Setup)?;
         Ok(screen)
     }
 
@@ -190,18 +195,18 @@ impl Display for Screen {
         self.painter.resize(size);
     }
 
-    fn take(&mut self, hold: Hold) -> io::Result<()> {
+    fn take(&mut self, hold: TerminalMode) -> io::Result<()> {
         if !is_in_front(&self.input) {
             // Whoever stopped us with SIGSTOP did not let us lend it.
             if let Some(taken) = lock().as_mut() {
-                taken.hold = Hold::Lent;
+                taken.hold = TerminalMode::Lent;
             }
             return Ok(());
         }
         let (was, mut modes) = match lock().as_mut() {
             Some(taken) => {
                 let was = std::mem::replace(&mut taken.hold, hold);
-                if was == Hold::Editor {
+                if was == TerminalMode::Editor {
                     taken.edited = Some(Instant::now());
                 }
                 (was, taken.before.clone())
@@ -209,20 +214,20 @@ impl Display for Screen {
             None => return Ok(()),
         };
         match hold {
-            Hold::Lent | Hold::Editor => {}
-            Hold::Screen => modes.make_raw(),
+            TerminalMode::Lent | TerminalMode::Editor => {}
+            TerminalMode::Screen => modes.make_raw(),
             // Lines are written as without a screen, and the keys that are signals are.
-            Hold::Lines => modes.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO),
+            TerminalMode::Lines => modes.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO),
         }
         let change: &[u8] = match (was, hold) {
-            (_, Hold::Screen) => ENTER,
-            (Hold::Screen, _) => LEAVE,
-            (Hold::Lines | Hold::Lent | Hold::Editor, _) => &[],
+            (_, TerminalMode::Screen) => ENTER,
+            (TerminalMode::Screen, _) => LEAVE,
+            (TerminalMode::Lines | TerminalMode::Lent | TerminalMode::Editor, _) => &[],
         };
         self.painter.forget();
         tcsetattr(&self.input, OptionalActions::Now, &modes)?;
         write(&self.output, change)?;
-        if hold == Hold::Screen && self.mouse {
+        if hold == TerminalMode::Screen && self.mouse {
             write(&self.output, TAKE_MOUSE)?;
         }
         Ok(())
@@ -233,7 +238,7 @@ impl Display for Screen {
         write(&self.output, if mouse { TAKE_MOUSE } else { LEAVE_MOUSE })
     }
 
-    fn hold(&self) -> Option<Hold> {
+    fn hold(&self) -> Option<TerminalMode> {
         lock().as_ref().map(|taken| taken.hold)
     }
 
@@ -261,7 +266,7 @@ fn size_of(output: impl AsFd) -> Option<Size> {
 
 /// Writes all of it, unless the terminal is given away meanwhile.
 fn write(output: &OwnedFd, mut rest: &[u8]) -> io::Result<()> {
-    let is_ours = || lock().as_ref().is_some_and(|taken| taken.hold != Hold::Lent);
+    let is_ours = || lock().as_ref().is_some_and(|taken| taken.hold != TerminalMode::Lent);
     while !rest.is_empty() {
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_ours() {

@@ -15,7 +15,7 @@ use roboppi_run::{
 };
 
 use crate::keymap::Key;
-use crate::log_pane::{Anchor, LogReply, LogRow, LogWindow, Place};
+use crate::log_pane::{Anchor, LogReply, LogRow, LogWindow, RowPos};
 use crate::message::{Action, Message};
 use crate::model::Model;
 use crate::update::{log_request, prepare, update};
@@ -355,7 +355,7 @@ pub(crate) fn serve_log(model: &mut Model, log: &[LogRow]) {
         of: Some(request.of),
         epoch: request.epoch,
         delta,
-        top: Place { line: first as u64, part: 0 },
+        top: RowPos { line: first as u64, part: 0 },
         at_end: first == last,
         total: log.len() as u64,
         rows,

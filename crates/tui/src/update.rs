@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ratatui::layout::Size;
-use roboppi_attach::Wish;
+use roboppi_attach::RunCommand;
 use roboppi_ipc::WorkerEvent;
 use roboppi_record::AttemptFiles;
 use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus};
@@ -76,9 +76,9 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.dirty |= is_visible(model, &record);
             model.view.apply(&record);
             take_in_activity(model, &record);
-            // Our own wishes name nobody who brought them.
+            // Our own commands name nobody who brought them.
             if let RunRecord::Journal(record) = &*record
-                && let RunEvent::Wish { by: None, refused: Some(refused), .. } = &record.event
+                && let RunEvent::Command { by: None, refused: Some(refused), .. } = &record.event
             {
                 ending::answered(model, refused);
             }
@@ -280,9 +280,9 @@ fn close_stale_question(model: &mut Model) {
     }
 }
 
-/// Ends with a wish.
-fn wish(wish: Wish, actions: &mut Vec<Action>) {
-    actions.push(Action::Wish(wish));
+/// Ends with a command.
+fn command(command: RunCommand, actions: &mut Vec<Action>) {
+    actions.push(Action::Request(command));
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_attach::{Following, LiveFeed, RunSource, Wish};
+use roboppi_attach::{Following, LiveFeed, RunCommand, RunSource};
 use roboppi_record::{LogReader, RecordError};
 use roboppi_run::AttemptRef;
 use roboppi_terminal::{Spec, Terminal};
@@ -40,7 +40,7 @@ impl RunSource for Fragile {
         Path::new("/nonexistent")
     }
 
-    fn wish(&self, _wish: Wish) -> tokio::sync::oneshot::Receiver<String> {
+    fn request(&self, _wish: RunCommand) -> tokio::sync::oneshot::Receiver<String> {
         panic!("the roof falls in");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A command as an adapter wishes it. The core finds the program, makes the files, sets the working
+/// A command as an adapter describes it. The core finds the program, makes the files, sets the working
 /// directory to the task's workspace and adds the task's environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandSpec {
@@ -25,7 +25,7 @@ pub struct CommandSpec {
     pub stderr: StreamPlan,
     /// Time the session is given to end its worker politely after a cancel, before TERM is sent. Taken
     /// from the grace time, never added to it.
-    pub polite: Duration,
+    pub soft_stop: Duration,
     /// What of the task was understood differently from how it is written, one sentence each: shown to the user.
     pub warnings: Vec<String>,
 }
@@ -42,7 +42,7 @@ impl CommandSpec {
             files: Vec::new(),
             stdout: StreamPlan::FOR_PEOPLE,
             stderr: StreamPlan::FOR_PEOPLE,
-            polite: Duration::ZERO,
+            soft_stop: Duration::ZERO,
             warnings: Vec::new(),
         }
     }

@@ -28,7 +28,7 @@ pub enum SessionInput<'a> {
     LongLine(OutputStream),
     /// A timer the session set has run out.
     Timer(TimerId),
-    /// The worker is to end; the ladder begins after [`CommandSpec::polite`](crate::CommandSpec::polite).
+    /// The worker is to end; the ladder begins after [`CommandSpec::soft_stop`](crate::CommandSpec::soft_stop).
     Cancel(CancelReason),
     /// The answer to a question of the session.
     Reply(HostReply),

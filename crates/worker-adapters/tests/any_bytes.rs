@@ -21,7 +21,7 @@ fn lines(agent: &str) -> Vec<Vec<u8>> {
     texts.flat_map(|text| text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()).collect()
 }
 
-/// Lines in any order, some of them damaged, and rubbish between them.
+/// Lines in any order, some of them damaged, and malformed between them.
 fn output(agent: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let line = prop::sample::select(lines(agent));
     let damaged = (line.clone(), any::<prop::sample::Index>(), any::<u8>(), any::<bool>()).prop_map(
@@ -36,8 +36,8 @@ fn output(agent: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
             line
         },
     );
-    let rubbish = prop::collection::vec(any::<u8>(), 0..40);
-    let line = prop_oneof![6 => line, 3 => damaged, 1 => rubbish];
+    let malformed = prop::collection::vec(any::<u8>(), 0..40);
+    let line = prop_oneof![6 => line, 3 => damaged, 1 => malformed];
     (any::<u8>(), prop::collection::vec(line, 0..25), any::<bool>()).prop_map(|(choice, lines, ended)| {
         let mut bytes = vec![choice];
         bytes.extend(lines.join(&b'\n'));

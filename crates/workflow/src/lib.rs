@@ -20,8 +20,8 @@ pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
 pub use resume::{
-    Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Why, definition_hash, plan_resume,
-    result_hash,
+    Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Why, definition_hash,
+    plan_resume, result_hash,
 };
 pub use run_machine::{
     AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, retry_delay,

@@ -17,7 +17,7 @@ pub use why::Why;
 
 /// What is known of a step of the earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EarlierStep {
+pub struct PreviousStep {
     /// Where it was when that run ended.
     pub state: StepState,
     /// Whether it did what it was to do.
@@ -41,9 +41,9 @@ pub struct EarlierArtifact {
 
 /// The earlier run.
 #[derive(Clone, Debug, Default)]
-pub struct Earlier {
+pub struct PreviousRun {
     /// Its steps.
-    pub steps: HashMap<StepId, EarlierStep>,
+    pub steps: HashMap<StepId, PreviousStep>,
     /// Where its steps worked; absolute.
     pub workspace: String,
     /// Where its artifacts went; absolute.
@@ -108,7 +108,7 @@ impl ResumePlan {
 pub fn plan_resume(
     workflow: &Workflow,
     places: Places<'_>,
-    earlier: &Earlier,
+    earlier: &PreviousRun,
     again: &HashSet<StepId>,
 ) -> ResumePlan {
     let planner = Planner { workflow, places, earlier, again };
@@ -130,7 +130,7 @@ pub fn plan_resume(
 struct Planner<'a> {
     workflow: &'a Workflow,
     places: Places<'a>,
-    earlier: &'a Earlier,
+    earlier: &'a PreviousRun,
     again: &'a HashSet<StepId>,
 }
 
@@ -142,7 +142,7 @@ impl Planner<'_> {
             return Decision::Run(Why::DidNotSucceed(step.state));
         }
         if self.again.contains(id) {
-            return Decision::Run(Why::Asked);
+            return Decision::Run(Why::Requested);
         }
         let Some(fingerprint) = &step.fingerprint else { return Decision::Run(Why::NotRecorded) };
         if definition_hash(self.workflow, id, self.places) != fingerprint.definition {
@@ -184,7 +184,7 @@ impl Planner<'_> {
     /// What is not as it was, of what a step took and of what it made.
     fn evidence(
         &self,
-        step: &EarlierStep,
+        step: &PreviousStep,
         fingerprint: &StepFingerprint,
         decided: &HashMap<StepId, Decision>,
     ) -> Option<Why> {

@@ -3,9 +3,9 @@
 mod attempt_end;
 mod ending;
 mod outcome;
+mod requested;
 mod schedule;
 mod step;
-mod wished;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use roboppi_ipc::{CancelReason, Mono};
 use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
 
 use crate::definition::Workflow;
-use step::{Life, RunStep};
+use step::{RunStep, StepPhase};
 
 pub use attempt_end::AttemptEnd;
 pub use outcome::exit_code;
@@ -95,7 +95,7 @@ pub enum RunEffect {
         of: AttemptRef,
     },
     /// The attempt succeeded: put what it made into the context directory. Answered by
-    /// [`RunInput::OutputsCollected`]. Asked for steps without outputs as well.
+    /// [`RunInput::OutputsCollected`]. CancelRequest for steps without outputs as well.
     CollectOutputs {
         /// Which attempt.
         of: AttemptRef,
@@ -129,7 +129,7 @@ pub enum RunEffect {
         /// Of all attempts and waits; on final states of steps that started.
         duration: Option<Duration>,
     },
-    /// What comes of a wish for one step: once for each, before everything it leads to, in every state.
+    /// The outcome of a command for one step: once for each, before everything it leads to, in every state.
     Answered {
         /// Why nothing comes of it, one line; absent when it is done.
         refused: Option<String>,
@@ -142,7 +142,7 @@ pub enum RunEffect {
         force: bool,
     },
     /// The run is over: every step is in a final state and no attempt is under way. Exactly once, the last effect but
-    /// for answers to wishes that come too late.
+    /// for answers to commands that come too late.
     Finish {
         /// How it ended.
         outcome: RunOutcome,
@@ -176,7 +176,7 @@ pub enum RunTimerSubject {
 /// Decides the life of one run. Does no I/O and reads no clock.
 ///
 /// Promises: never more attempts under way than `concurrency`; no attempt starts once the run is being
-/// ended; every step reaches one final state, and leaves it only when a person wishes it to be tried again;
+/// ended; every step reaches one final state, and leaves it only when a person asks for it to be tried again;
 /// [`RunEffect::Finish`] exactly once.
 #[derive(Clone, Debug)]
 pub struct RunMachine {
@@ -241,7 +241,7 @@ impl RunMachine {
         for index in &self.kept {
             self.open -= 1;
             self.steps[*index].life =
-                Life::Over { state: StepState::Succeeded, excused: false, satisfies: true };
+                StepPhase::Over { state: StepState::Succeeded, excused: false, satisfies: true };
             for dependent in self.steps[*index].dependents.clone() {
                 self.steps[dependent].blockers -= 1;
             }
@@ -250,7 +250,7 @@ impl RunMachine {
     }
 
     /// Takes one input in and appends what is to be done. Inputs that come late or make no sense
-    /// change nothing; a wish is told so.
+    /// change nothing; a command is told so.
     pub fn handle(&mut self, now: Mono, input: RunInput, out: &mut Vec<RunEffect>) {
         match input {
             RunInput::Begin => self.begin(now, out),
@@ -301,7 +301,7 @@ impl RunMachine {
             }
             RunTimerSubject::Retry(step) => {
                 if let Some(index) = self.index.get(step).copied()
-                    && self.steps[index].life == (Life::Retrying { epoch: timer.epoch })
+                    && self.steps[index].life == (StepPhase::Retrying { epoch: timer.epoch })
                 {
                     self.retrying -= 1;
                     self.make_ready(index);

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use roboppi_run::{StepFingerprint, StepId, StepState, TakenInput, UpstreamResult};
 use roboppi_workflow::{
-    Decision, Earlier, EarlierArtifact, EarlierStep, Places, ResumePlan, Workflow, definition_hash, parse,
-    plan_resume, result_hash,
+    Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Workflow, definition_hash,
+    parse, plan_resume, result_hash,
 };
 
 const PLACES: Places<'_> = Places { workspace: "/w", context_dir: "/w/context" };
@@ -34,12 +34,12 @@ fn with(step: &str, keys: &str) -> Workflow {
 }
 
 /// A run of `workflow` in which every step succeeded, as it would be recorded.
-fn succeeded(workflow: &Workflow) -> Earlier {
-    let mut earlier = Earlier {
+fn succeeded(workflow: &Workflow) -> PreviousRun {
+    let mut earlier = PreviousRun {
         workspace: PLACES.workspace.to_owned(),
         context_dir: PLACES.context_dir.to_owned(),
         workflow: Some(workflow.clone()),
-        ..Earlier::default()
+        ..PreviousRun::default()
     };
     let mut results = std::collections::HashMap::new();
     // Those of the samples are in an order that fits.
@@ -75,7 +75,7 @@ fn succeeded(workflow: &Workflow) -> Earlier {
         results.insert(id.clone(), result_hash(&fingerprint, hashes));
         let state = StepState::Succeeded;
         let fingerprint = Some(fingerprint);
-        earlier.steps.insert(id.clone(), EarlierStep { state, succeeded: true, fingerprint, artifacts });
+        earlier.steps.insert(id.clone(), PreviousStep { state, succeeded: true, fingerprint, artifacts });
     }
     earlier
 }
@@ -85,7 +85,7 @@ impl Fixture {
         Self { earlier: succeeded(&workflow(STEPS)), again: HashSet::new() }
     }
 
-    fn step(&mut self, step: &str) -> &mut EarlierStep {
+    fn step(&mut self, step: &str) -> &mut PreviousStep {
         self.earlier.steps.get_mut(&StepId::from(step)).unwrap()
     }
 
@@ -106,7 +106,7 @@ impl Fixture {
 }
 
 struct Fixture {
-    earlier: Earlier,
+    earlier: PreviousRun,
     again: HashSet<StepId>,
 }
 

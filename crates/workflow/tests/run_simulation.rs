@@ -71,9 +71,9 @@ struct Seen {
     fatal: bool,
     /// An attempt of it was asked to end.
     asked: bool,
-    /// Attempts it had when a person last wished it to be tried again.
+    /// Attempts it had when a person last asks for it to be tried again.
     before: u32,
-    /// That was wished, and it has not started since.
+    /// That was requested, and it has not started since.
     again: bool,
     /// The timer it must wait for.
     waits_for: Option<u64>,
@@ -144,7 +144,7 @@ impl World {
                 assert!(refused.is_none() || out.len() == 1, "refused, and yet {out:?}");
                 self.check_answer(&input, refused.as_deref());
             }
-            _ => assert_eq!(answers, 0, "nobody wished anything"),
+            _ => assert_eq!(answers, 0, "nobody requested anything"),
         }
         self.history.push(input);
         for effect in out {
@@ -153,7 +153,7 @@ impl World {
         self.check_rest();
     }
 
-    /// A wish is granted exactly when it can be.
+    /// A command is granted exactly when it can be.
     fn check_answer(&mut self, input: &RunInput, refused: Option<&str>) {
         let over = self.outcome.is_some();
         match input {

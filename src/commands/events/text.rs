@@ -61,10 +61,10 @@ fn journal(event: &RunEvent) -> String {
             format!("{of} {status} after {took}{exit}, {log_bytes} bytes of log")
         }
         RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
-        RunEvent::Wish { wish, by, refused } => {
+        RunEvent::Command { command, by, refused } => {
             let by = by.map_or_else(String::new, |by| format!(", asked by process {}", by.pid));
             let refused = refused.as_ref().map_or_else(String::new, |why| format!(": refused, {why}"));
-            format!("to {}{by}{refused}", wish.in_words())
+            format!("to {}{by}{refused}", command.in_words())
         }
         RunEvent::RunEnding { reason, force, signal } => {
             let signal = signal.as_ref().map_or_else(String::new, |signal| format!(" ({signal})"));

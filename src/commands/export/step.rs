@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use roboppi_attach::Standing;
+use roboppi_attach::Liveness;
 use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
 use roboppi_record::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_run::{AttemptStatus, AttemptView, StepView, missing_words};
@@ -67,7 +67,7 @@ impl End {
 
 impl StepOutput {
     pub(super) fn find(dir: &RunDir, name: &str, number: Option<u32>) -> Result<Self, Failure> {
-        let (view, standing) = record::view_of(dir);
+        let (view, liveness) = record::view_of(dir);
         let step = logs::find_step(&view, name)?;
         let attempt = match number {
             Some(number) => step.attempts.iter().rev().find(|attempt| attempt.of.attempt == number),
@@ -86,7 +86,7 @@ impl StepOutput {
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
         let log = logs::open_log(dir, attempt).map_err(Failure::record)?;
-        Ok(Self { head, end: end(attempt, standing), log })
+        Ok(Self { head, end: end(attempt, liveness), log })
     }
 
     /// Says what is wrong with what was written, and whether anything is.
@@ -218,7 +218,7 @@ fn command(dir: &RunDir, step: &StepView) -> String {
     told.unwrap_or_else(|| name.to_string())
 }
 
-fn end(attempt: &AttemptView, standing: Standing) -> End {
+fn end(attempt: &AttemptView, liveness: Liveness) -> End {
     match &attempt.status {
         AttemptStatus::Finished { result, .. } => End::Over {
             at: attempt.finished_at.unwrap_or(attempt.status_at),
@@ -226,7 +226,7 @@ fn end(attempt: &AttemptView, standing: Standing) -> End {
             signal: result.details.as_ref().and_then(|details| details.signal),
             status: result.status.name().to_lowercase(),
         },
-        _ if standing.may_live() => End::Open,
+        _ if liveness.may_live() => End::Open,
         _ => End::Lost,
     }
 }

@@ -62,7 +62,7 @@ impl Write for Unfinished {
             Half::Nameless(file) => file,
             Half::Named(file) => file.as_file(),
         };
-        self.disk.look(file, &self.place, bytes.len() as u64).map_err(io::Error::other)?;
+        self.disk.check(file, &self.place, bytes.len() as u64).map_err(io::Error::other)?;
         self.file().write(bytes)
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use roboppi_attach::{SameFile, Standing, survivors};
+use roboppi_attach::{Liveness, SameFile, survivors};
 use roboppi_record::{RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
@@ -22,7 +22,7 @@ pub(super) struct EarlierRun {
     id: RunId,
     dir: RunDir,
     view: RunView,
-    standing: Standing,
+    liveness: Liveness,
     /// Where its steps worked.
     pub(super) workspace: PathBuf,
 }
@@ -42,8 +42,8 @@ impl EarlierRun {
         };
         let dir = root.open_run(&id).map_err(Failure::usage)?;
         let manifest = dir.manifest().map_err(Failure::usage)?;
-        let (view, standing) = record::view_of(&dir);
-        let run = Self { id, dir, view, standing, workspace: manifest.workspace_path() };
+        let (view, liveness) = record::view_of(&dir);
+        let run = Self { id, dir, view, liveness, workspace: manifest.workspace_path() };
         run.may_be_resumed(&manifest, args.resume.force)?;
         Ok(Some(run))
     }
@@ -57,14 +57,14 @@ impl EarlierRun {
                 "run {id} came from {host}; what its steps made is there, so it can be resumed there only"
             )));
         }
-        if self.standing == Standing::Live {
+        if self.liveness == Liveness::Live {
             return Err(Failure::usage(format!(
                 "run {id} is going on (pid {} on {}); it can be resumed when it is over",
                 manifest.owner.pid,
                 plain(&manifest.host)
             )));
         }
-        if let Some(elsewhere) = record::elsewhere(&self.dir, self.standing) {
+        if let Some(elsewhere) = record::elsewhere(&self.dir, self.liveness) {
             if !force {
                 return Err(Failure::usage(format!(
                     "run {id} may not be over: {elsewhere}\n\
@@ -100,7 +100,7 @@ impl EarlierRun {
             let message = format!(
                 "run {} has none of the steps of {}; is it a run of another workflow?",
                 self.id,
-                plain(&settings.workflow.path.display().to_string())
+                plain(&settings.source.path.display().to_string())
             );
             return Err(Failure::usage(message));
         }
@@ -126,7 +126,7 @@ impl EarlierRun {
             terminal::say(&format!("roboppi: what had succeeded and runs again:{changes}"));
         }
         let nothing = plan.kept().count() == plan.steps.len();
-        if nothing && self.standing == Standing::Finished(RunOutcome::Succeeded) {
+        if nothing && self.liveness == Liveness::Finished(RunOutcome::Succeeded) {
             terminal::say(&format!(
                 "roboppi: nothing to run: every step succeeded in run {}, and nothing has changed",
                 self.id
@@ -147,7 +147,7 @@ impl EarlierRun {
             };
             [plain(step.as_str()), what.to_owned(), plain(&why)]
         }));
-        let mut text = format!("Run {}: {}\n\n{}", self.id, self.standing.name(), terminal::table(&rows));
+        let mut text = format!("Run {}: {}\n\n{}", self.id, self.liveness.name(), terminal::table(&rows));
         for step in &plan.gone {
             let _ = writeln!(text, "{} is not in the workflow any more", plain(step.as_str()));
         }
@@ -168,14 +168,14 @@ impl EarlierRun {
                 }
             })
             .collect();
-        let state = self.standing.name();
+        let state = self.liveness.name();
         format!("{:#}\n", json!({"run": self.id, "state": state, "steps": steps, "gone": plan.gone}))
     }
 }
 
 /// The steps that are asked for.
 fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepId>, Failure> {
-    let known = &settings.workflow.workflow.steps;
+    let known = &settings.source.workflow.steps;
     let asked = args.from.iter().map(|name| {
         let step = StepId::new(name);
         if known.contains_key(&step) {

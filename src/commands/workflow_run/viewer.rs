@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal::SIGHUP;
-use roboppi_attach::{RunSource, Wish};
+use roboppi_attach::{RunCommand, RunSource};
 use roboppi_process::inherited;
 use roboppi_supervisor::sinks::{jsonl, plain};
-use roboppi_supervisor::{Signalled, Signals};
+use roboppi_supervisor::{SignalEvent, Signals};
 use roboppi_tui::{Role, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -73,7 +73,7 @@ impl Viewer {
                             .map_err(|error| error.to_string());
                     if shown.is_err() && !inherited::is_ignored(SIGHUP) {
                         // The terminal is gone, and with it the person. The signal that says so may come as well.
-                        drop(from.wish(Wish::HangUp));
+                        drop(from.request(RunCommand::HangUp));
                     }
                     shown
                 };
@@ -110,8 +110,8 @@ impl Viewer {
     pub(super) async fn finish(mut self, hurried: bool, signals: &mut Signals) {
         let hurried = hurried && self.screen.is_some();
         let hurry = async {
-            while !hurried && signals.next().await == Signalled::Suspend {
-                signals.stand_still();
+            while !hurried && signals.next().await == SignalEvent::Suspend {
+                signals.suspend();
             }
         };
         let shown = tokio::select! {

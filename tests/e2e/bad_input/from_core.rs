@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
 
-use super::rubbish;
+use super::malformed;
 use crate::env::{Invocation, TestEnv};
 use crate::flow::Flow;
 
@@ -41,7 +41,7 @@ done
 /// Behaviour that harms no run.
 const HARMLESS: &[(&str, &str)] = &[
     ("nothing", ""),
-    ("rubbish", "on_permit() { grant; cat rubbish; event 1 0 '{\"type\":\"stdout\",\"data\":\"fine\"}'; complete succeeded; }"),
+    ("malformed", "on_permit() { grant; cat malformed; event 1 0 '{\"type\":\"stdout\",\"data\":\"fine\"}'; complete succeeded; }"),
     ("a flood", "flood &"),
     (
         "answers of another type before the right one",
@@ -123,8 +123,8 @@ fn run(env: &TestEnv, behaviour: &str, flow: &Flow, code: i32) -> String {
 fn what_a_core_says_out_of_turn_harms_no_run() {
     for (name, behaviour) in HARMLESS {
         let env = TestEnv::new();
-        let all: Vec<u8> = rubbish().into_iter().flat_map(|(_, bytes, _)| bytes).collect();
-        fs::write(env.work().join("rubbish"), all).unwrap();
+        let all: Vec<u8> = malformed().into_iter().flat_map(|(_, bytes, _)| bytes).collect();
+        fs::write(env.work().join("malformed"), all).unwrap();
         // More than fits into a pipe.
         let long = format!(": {}", "x".repeat(100_000));
         let flow = Flow::new().step_with("work", &long, &["on_failure: retry", "max_retries: 1"]).step_with(
@@ -144,7 +144,7 @@ fn what_a_core_says_out_of_turn_harms_no_run() {
         let warned = printed.matches("the core says things that are no messages").count();
         assert_eq!(
             warned,
-            usize::from(["rubbish", "numbers that make no sense"].contains(name)),
+            usize::from(["malformed", "numbers that make no sense"].contains(name)),
             "{name}: {printed}"
         );
         env.wait_until_nothing_is_left();

@@ -255,8 +255,8 @@ impl Shared {
     fn read_all(&self, mut from: File, stop: &FileDescriptor) {
         let mut buffer = vec![0; 16 * 1024];
         loop {
-            let wish = |fd| pollfd { fd, events: POLLIN, revents: 0 };
-            let mut ready = [wish(from.as_raw_fd()), wish(stop.as_raw_fd())];
+            let poll = |fd| pollfd { fd, events: POLLIN, revents: 0 };
+            let mut ready = [poll(from.as_raw_fd()), poll(stop.as_raw_fd())];
             if filedescriptor::poll(&mut ready, None).is_err() || ready[1].revents != 0 {
                 break;
             }
@@ -273,8 +273,8 @@ impl Shared {
 }
 
 fn is_readable(number: RawFd) -> bool {
-    let mut wish = [pollfd { fd: number, events: POLLIN, revents: 0 }];
-    filedescriptor::poll(&mut wish, Some(Duration::ZERO)).is_ok() && wish[0].revents & POLLIN != 0
+    let mut polled = [pollfd { fd: number, events: POLLIN, revents: 0 }];
+    filedescriptor::poll(&mut polled, Some(Duration::ZERO)).is_ok() && polled[0].revents & POLLIN != 0
 }
 
 fn at_least_one(size: u16) -> NonZeroU16 {

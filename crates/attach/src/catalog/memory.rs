@@ -175,7 +175,7 @@ mod tests {
 
     fn list(root: &StateRoot) -> Vec<String> {
         let runs = RunSummary::all(root, UtcMillis(9)).unwrap();
-        runs.iter().map(|run| format!("{} {:?} {:?}", run.id, run.standing, run.damage)).collect()
+        runs.iter().map(|run| format!("{} {:?} {:?}", run.id, run.liveness, run.damage)).collect()
     }
 
     #[test]
@@ -195,16 +195,17 @@ mod tests {
         assert_eq!(list(&root), first);
         assert_eq!(fs::metadata(&cache).unwrap().ino(), written, "nothing new is not written");
 
-        // A run that changes, one that is gone, one that is damaged, and a memory that is rubbish.
+        // A run that changes, one that is gone, one that is damaged, and a cache that is malformed.
         let mut journal = fs::OpenOptions::new().append(true).open(made[5].journal_path()).unwrap();
-        std::io::Write::write_all(&mut journal, b"rubbish\n").unwrap();
+        std::io::Write::write_all(&mut journal, b"malformed\n").unwrap();
         assert!(list(&root).iter().any(|run| run.contains("run-0005") && run.contains("journal.jsonl:3")));
         root.remove(&RunId::parse("run-0006").unwrap()).unwrap();
         fs::write(made[7].manifest_path(), "{").unwrap();
         assert_eq!(list(&root), forgotten());
         assert_eq!(list(&root).len(), made.len() - 1);
-        for rubbish in ["", "{", "[]", "{\"format\":7,\"runs\":{}}", "{\"format\":2,\"runs\":{\"../x\":1}}"] {
-            fs::write(&cache, rubbish).unwrap();
+        for malformed in ["", "{", "[]", "{\"format\":7,\"runs\":{}}", "{\"format\":2,\"runs\":{\"../x\":1}}"]
+        {
+            fs::write(&cache, malformed).unwrap();
             assert_eq!(list(&root), forgotten());
         }
     }

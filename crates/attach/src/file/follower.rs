@@ -8,8 +8,8 @@ use roboppi_run::{Manifest, RunRecord, RunView};
 
 use super::reader::RunReader;
 use super::watch::Watch;
-use crate::Standing;
-use crate::standing::{Liveness, facts, liveness, lock_state};
+use crate::Liveness;
+use crate::liveness::{OwnerState, facts, lock_state, owner_state};
 
 /// How often somebody looks whether the owner lives.
 const OWNER: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub struct RunFollower {
     watch: Watch,
     opened: Instant,
     /// When somebody looked last and found a run that may go on, and how it was.
-    owner_seen: Option<(Instant, Standing)>,
+    owner_seen: Option<(Instant, Liveness)>,
     /// What the lock of the owner is looked at through; it tells also when the record is taken away.
     lock: Result<Option<LockProbe>, RecordError>,
     /// What was started, as it was read last: it says whose run it is when the record is taken away.
@@ -68,15 +68,15 @@ impl RunFollower {
 
     /// Hands everything that was recorded since the last time to `take` and says how the run is. Unless it may live,
     /// nothing more will come.
-    pub fn read(&mut self, mut take: impl FnMut(RunRecord)) -> Standing {
+    pub fn read(&mut self, mut take: impl FnMut(RunRecord)) -> Liveness {
         // First the owner: what a dead one has written is read after that.
-        let without_end = self.standing_without_end();
+        let without_end = self.liveness_without_end();
         self.reader.read(&mut take);
-        self.reader.outcome().map_or(without_end, Standing::Finished)
+        self.reader.outcome().map_or(without_end, Liveness::Finished)
     }
 
     /// How the run is. Reads what was recorded since the last time and passes over it.
-    pub fn standing(&mut self) -> Standing {
+    pub fn liveness(&mut self) -> Liveness {
         self.begin();
         self.read(drop)
     }
@@ -98,11 +98,11 @@ impl RunFollower {
     }
 
     /// How the run is as long as its journal does not say that it is over.
-    fn standing_without_end(&mut self) -> Standing {
-        if let Some((seen, standing)) = self.owner_seen
+    fn liveness_without_end(&mut self) -> Liveness {
+        if let Some((seen, liveness)) = self.owner_seen
             && seen.elapsed() < OWNER
         {
-            return standing;
+            return liveness;
         }
         if let Ok(manifest) = self.dir.manifest() {
             self.manifest = Some(manifest);
@@ -112,13 +112,13 @@ impl RunFollower {
         }
         let lock = lock_state(&self.lock);
         let facts = facts(&self.dir, self.manifest.as_ref(), lock, self.is_being_made());
-        let standing = match liveness(&facts) {
-            Liveness::Alive => Standing::Live,
-            Liveness::Gone => Standing::Lost,
-            Liveness::Unknown => Standing::Elsewhere { last_sign: self.dir.last_sign() },
+        let liveness = match owner_state(&facts) {
+            OwnerState::Alive => Liveness::Live,
+            OwnerState::Gone => Liveness::Lost,
+            OwnerState::Unknown => Liveness::Elsewhere { last_sign: self.dir.last_sign() },
         };
-        self.owner_seen = standing.may_live().then(|| (Instant::now(), standing));
-        standing
+        self.owner_seen = liveness.may_live().then(|| (Instant::now(), liveness));
+        liveness
     }
 
     /// Whether what was started may be about to be written.

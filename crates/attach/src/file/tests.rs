@@ -227,7 +227,7 @@ fn at_random_moments_the_view_is_the_fold_of_the_record() {
             let moments = if polling { 5 } else { 100 };
             while views.len() < moments {
                 assert!(began.elapsed() < LIMIT, "{} views", views.len());
-                let position = source.look(|view| view.position.journal_seq);
+                let position = source.with_view(|view| view.position.journal_seq);
                 if position > seen {
                     seen = position;
                     views.push(source.follow().view);
@@ -270,7 +270,7 @@ fn a_run_whose_owner_is_gone_is_lost_and_so_are_its_steps() {
         journal.append(UtcMillis(7), event).unwrap();
     }
     let source = FileSource::open(place.run.clone()).unwrap();
-    assert_eq!(source.look(|view| view.status.clone()), RunStatus::Running);
+    assert_eq!(source.with_view(|view| view.status.clone()), RunStatus::Running);
     // From now on the owner is a process that was there before.
     let me = roboppi_process::identity(std::process::id()).unwrap();
     let gone = roboppi_ipc::ProcessIdentity { start_time: me.start_time + 1, ..me };
@@ -299,7 +299,7 @@ fn what_cannot_be_read_is_said_and_the_rest_is_shown() {
     journal.append(UtcMillis(2), FINISHED).unwrap();
     file.write_all(b"half a line").unwrap();
     let source = FileSource::open(run).unwrap();
-    assert!(source.look(RunView::is_finished));
+    assert!(source.with_view(RunView::is_finished));
     let problems = source.problems().join("\n");
     assert!(problems.contains("journal.jsonl:2: "), "{problems}");
     assert_eq!(source.follow().records.blocking_next(), Next::Ended);
@@ -311,7 +311,7 @@ fn an_absent_record_is_a_lost_run() {
     fs::write(dir.path().join("run.json"), "{").unwrap();
     let source = FileSource::open(RunDir::at(dir.path().to_owned())).unwrap();
     assert!(matches!(
-        source.look(|view| view.status.clone()),
+        source.with_view(|view| view.status.clone()),
         RunStatus::Finished { outcome: RunOutcome::Lost, .. }
     ));
 }
@@ -322,11 +322,11 @@ fn a_run_whose_record_is_taken_away_is_not_lost_while_its_owner_lives() {
     let mut journal = JournalWriter::create(&place.run).unwrap();
     journal.append(UtcMillis(1), started(1)).unwrap();
     let mut follower = RunFollower::new(place.run.clone());
-    assert_eq!(follower.standing(), Standing::Live);
+    assert_eq!(follower.liveness(), Liveness::Live);
     fs::rename(place.run.path(), place.run.path().with_file_name("elsewhere")).unwrap();
     follower.look_for_the_owner();
-    assert_eq!(follower.standing(), Standing::Live);
+    assert_eq!(follower.liveness(), Liveness::Live);
     journal.append(UtcMillis(2), FINISHED).unwrap();
     follower.look_for_the_owner();
-    assert_eq!(follower.standing(), Standing::Finished(RunOutcome::Succeeded));
+    assert_eq!(follower.liveness(), Liveness::Finished(RunOutcome::Succeeded));
 }

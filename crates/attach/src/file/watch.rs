@@ -60,7 +60,7 @@ impl Watch {
             self.seen = files.into_iter().map(|path| (path, None)).collect();
         }
         let until = self.now() + limit;
-        let mut next = self.rhythm.handle(self.now(), Input::Asked);
+        let mut next = self.rhythm.handle(self.now(), Input::Requested);
         loop {
             let input = match next {
                 Next::Tell => return,
@@ -69,7 +69,7 @@ impl Watch {
                     if time > until {
                         return;
                     }
-                    Input::Looked { changed: self.look() }
+                    Input::Looked { changed: self.has_changed() }
                 }
                 Next::Arm => {
                     let granted = self.notices.as_ref().is_some_and(|notices| notices.arm(&dirs).is_ok());
@@ -80,7 +80,7 @@ impl Watch {
                     if !self.notices.as_ref().is_some_and(|notices| notices.wait(limit)) {
                         return;
                     }
-                    Input::Noticed
+                    Input::LinkState
                 }
             };
             next = self.rhythm.handle(self.now(), input);
@@ -88,7 +88,7 @@ impl Watch {
     }
 
     /// Looks at all files. Says whether one is not as it was.
-    fn look(&mut self) -> bool {
+    fn has_changed(&mut self) -> bool {
         let mut changed = false;
         for (path, seen) in &mut self.seen {
             let stamp = fs::metadata(path).ok().map(|meta| (meta.len(), meta.mtime(), meta.mtime_nsec()));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use roboppi_record::{EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{AttemptRecord, RunRecord, RunView};
 
-use super::Shared;
+use super::PlayerState;
 use super::pacer::PlayEffect;
 use super::timeline::{Timeline, What, skips};
 use crate::file::{ending_of_a_lost_run, log_growth};
@@ -55,14 +55,14 @@ impl Player {
         self.ended
     }
 
-    pub(super) fn perform(&mut self, shared: &Shared, effect: PlayEffect) {
+    pub(super) fn perform(&mut self, shared: &PlayerState, effect: PlayEffect) {
         match effect {
             PlayEffect::PlayTo(at) => self.play_to(shared, at),
             PlayEffect::JumpTo(at) => self.jump_to(shared, at),
         }
     }
 
-    fn play_to(&mut self, shared: &Shared, at: u64) {
+    fn play_to(&mut self, shared: &PlayerState, at: u64) {
         let mut told = 0;
         while let Some(record) = self.next(at) {
             if let RunRecord::Attempt(of, AttemptRecord { at, .. }) = &record {
@@ -75,7 +75,7 @@ impl Player {
             }
         }
         if self.is_due_to_end(at) {
-            for record in shared.feed.look(ending_of_a_lost_run) {
+            for record in shared.feed.with_view(ending_of_a_lost_run) {
                 shared.feed.publish(record);
             }
             self.ended = true;
@@ -83,9 +83,10 @@ impl Player {
     }
 
     /// Works the view of another moment out without telling what lies between.
-    fn jump_to(&mut self, shared: &Shared, at: u64) {
+    fn jump_to(&mut self, shared: &PlayerState, at: u64) {
         let back = self.cursor > 0 && self.timeline.entries[self.cursor - 1].at > at;
-        let mut view = if back || self.ended { RunView::default() } else { shared.feed.look(RunView::clone) };
+        let mut view =
+            if back || self.ended { RunView::default() } else { shared.feed.with_view(RunView::clone) };
         if back || self.ended {
             self.rewind();
         }

@@ -29,10 +29,10 @@ fn busy(seed: u64) -> Place {
     place
 }
 
-fn shared(timeline: &Timeline) -> Shared {
-    Shared {
+fn shared(timeline: &Timeline) -> PlayerState {
+    PlayerState {
         feed: LiveFeed::default(),
-        desk: Mutex::new(Desk {
+        controls: Mutex::new(Controls {
             pacer: Pacer::new(Mono::ZERO, timeline.end(), Speed::NORMAL),
             jump: None,
             abandoned: false,

@@ -1,7 +1,7 @@
 //! In which order, and when, things of a record are told.
 //!
 //! Nothing says it across files. Times order what files leave open, and no file is told out of its own order: times
-//! that go back count as standing still, and what an attempt did lies between its start and its end.
+//! that go back count as liveness still, and what an attempt did lies between its start and its end.
 
 use std::collections::HashMap;
 

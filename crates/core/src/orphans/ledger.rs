@@ -28,7 +28,7 @@ struct Entry {
 
 /// Orphans to be ended now, and whose they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Due {
+pub(crate) struct DueKill {
     pub(crate) owner: Owner,
     pub(crate) processes: Vec<ProcessIdentity>,
 }
@@ -87,8 +87,8 @@ impl JobLedger {
         table: &[Process],
         asking: Option<JobKey>,
         marker: &mut dyn FnMut(&Process) -> Option<String>,
-    ) -> Vec<Due> {
-        let mut dues: Vec<Due> = Vec::new();
+    ) -> Vec<DueKill> {
+        let mut dues: Vec<DueKill> = Vec::new();
         for place in ready_to_end(table, &self.spans, marker) {
             let process = &table[place];
             let owner = match *owners(process, table, &self.spans, marker) {
@@ -106,7 +106,7 @@ impl JobLedger {
             };
             match dues.iter_mut().find(|due| due.owner == owner) {
                 Some(due) => due.processes.push(process.identity),
-                None => dues.push(Due { owner, processes: vec![process.identity] }),
+                None => dues.push(DueKill { owner, processes: vec![process.identity] }),
             }
         }
         dues
@@ -161,7 +161,8 @@ mod tests {
             found.map(|(_, marker)| (*marker).to_owned())
         };
         let dues = ledger.due(&table, asking, &mut marker);
-        let pids = |due: &Due| due.processes.iter().map(|p| p.pid.to_string()).collect::<Vec<_>>().join(" ");
+        let pids =
+            |due: &DueKill| due.processes.iter().map(|p| p.pid.to_string()).collect::<Vec<_>>().join(" ");
         let owner = |owner: &Owner| match owner {
             Owner::Asking => "asking".to_owned(),
             Owner::Other(id) => id.to_string(),

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::outbox::Outbox;
 use super::{Served, StopRequest};
 use crate::job::not_found;
-use crate::orphans::Left;
+use crate::orphans::Leftovers;
 use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
 use crate::{Clock, CoreSettings, JobEffect, JobInput, JobMachine, Orphans, PermitGate, WorkerOutcome};
 
@@ -42,7 +42,7 @@ pub(super) struct CoreState {
     news: Rc<Notify>,
     /// `ROBOPPI_TUI_STREAM_STDIO`: whether output may be streamed at all.
     stream_stdio: bool,
-    told_of_rubbish: bool,
+    malformed_reported: bool,
     said_hello: bool,
     /// The supervisor wants to know of values that are hidden on the way.
     tells_secrets: bool,
@@ -76,7 +76,7 @@ impl CoreState {
             outbox: Outbox::new(),
             news,
             stream_stdio: std::env::var("ROBOPPI_TUI_STREAM_STDIO").map_or(true, |value| !is_no(&value)),
-            told_of_rubbish: false,
+            malformed_reported: false,
             said_hello: false,
         }
     }
@@ -133,7 +133,7 @@ impl CoreState {
     fn dropped(&mut self, why: &str) {
         if self.dialect == Some(Dialect::V2) {
             self.warn(format!("a line of the supervisor was dropped: {why}"));
-        } else if !std::mem::replace(&mut self.told_of_rubbish, true) {
+        } else if !std::mem::replace(&mut self.malformed_reported, true) {
             let _ = writeln!(
                 io::stderr().lock(),
                 "a line of the runner was dropped: {why}; what follows of this kind is not told"
@@ -212,8 +212,8 @@ impl CoreState {
     }
 
     /// Tells what was found when all jobs had ended.
-    pub(super) fn left_at_the_end(&mut self, left: Left) {
-        let Left { own, others, unkillable } = left;
+    pub(super) fn left_at_the_end(&mut self, left: Leftovers) {
+        let Leftovers { own, others, unkillable } = left;
         for (job_id, leaked) in own.into_iter().map(|leaked| (None, leaked)).chain(others) {
             self.leaked(job_id, leaked);
         }

@@ -1,4 +1,4 @@
-//! From the command an adapter wishes to the process that is started.
+//! From the command an adapter commands to the process that is started.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -60,7 +60,7 @@ pub(super) struct Prepared {
 
 /// Where a worker is started.
 #[derive(Debug)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct SpawnContext<'a> {
     pub(super) job_id: &'a JobId,
     pub(super) socket: Option<&'a Path>,
     pub(super) variables: &'a VariablePolicy,
@@ -68,7 +68,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) ours: BTreeMap<OsString, OsString>,
 }
 
-impl Surroundings<'_> {
+impl SpawnContext<'_> {
     /// A variable of ours, if the worker is given it.
     fn given(&self, name: &str) -> Option<OsString> {
         self.ours.get(OsStr::new(name)).filter(|_| self.variables.gives(name)).cloned()
@@ -85,7 +85,7 @@ impl Surroundings<'_> {
 pub(super) fn prepare(
     spec: &CommandSpec,
     task: &WorkerTask,
-    around: &Surroundings<'_>,
+    around: &SpawnContext<'_>,
 ) -> Result<Prepared, String> {
     let is_agent = task.worker_kind.is_agent();
     let files = make_files(&spec.files, is_agent)
@@ -146,7 +146,7 @@ pub(super) fn prepare(
 fn variables(
     spec: &CommandSpec,
     task: &WorkerTask,
-    around: &Surroundings<'_>,
+    around: &SpawnContext<'_>,
     temporary: Option<&Path>,
 ) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
@@ -239,7 +239,7 @@ mod tests {
     ) -> Result<Prepared, String> {
         let ours = [("PATH", "/no/such/dir:/usr/bin:/bin"), ("AWS_KEY", "x"), ("EDITOR", "vi")];
         let ours = ours.map(|(name, value)| (name.into(), value.into())).into();
-        prepare(spec, task, &Surroundings { job_id: &JobId::new("a"), socket, variables, ours })
+        prepare(spec, task, &SpawnContext { job_id: &JobId::new("a"), socket, variables, ours })
     }
 
     fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Result<Prepared, String> {

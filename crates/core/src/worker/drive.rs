@@ -16,13 +16,13 @@ use roboppi_worker_adapters::{Program, Translation, WorkerAdapter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::command::{Prepared, Surroundings, prepare};
+use super::activity_probe::sample;
+use super::command::{Prepared, SpawnContext, prepare};
 use super::idle::Sample;
-use super::look::look;
 use super::record::Recorder;
 use super::room::{self, Place, wait_for_descriptors};
 use super::state::Watch;
-use super::{Shared, WorkerOptions};
+use super::{WorkerOptions, WorkerShared};
 use crate::mask::MaskSocket;
 use crate::{WorkerControl, WorkerOutcome};
 
@@ -31,7 +31,7 @@ const CONTROLS: usize = 8;
 
 /// Runs one worker. The outcome is in the state when this returns.
 pub(super) async fn drive(
-    shared: Rc<Shared>,
+    shared: Rc<WorkerShared>,
     adapter: Option<Arc<dyn WorkerAdapter>>,
     task: WorkerTask,
     options: WorkerOptions,
@@ -47,14 +47,14 @@ pub(super) async fn drive(
     let kind = task.worker_kind;
     match prepare_worker(adapter, task, &job_id, &options.variables, socket.as_ref().map(MaskSocket::path)) {
         Err(problem) => end_without_report(&shared, problem, None),
-        Ok(Ready { command, polite, translation, warnings }) => {
+        Ok(Ready { command, soft_stop, translation, warnings }) => {
             warnings.into_iter().for_each(|warning| shared.state.borrow_mut().warn(warning));
-            let polite = polite.min(options.grace);
+            let soft_stop = soft_stop.min(options.grace);
             let (record, exact) = (options.record.as_ref(), options.record_dir.as_deref());
             let recorder = Recorder::open(record, exact, &shared.host.budgets);
-            shared.state.borrow_mut().begin(recorder, translation, polite);
+            shared.state.borrow_mut().begin(recorder, translation, soft_stop);
             let limits =
-                Limits { grace: options.grace - polite, drain: options.drain, timeout: options.timeout };
+                Limits { grace: options.grace - soft_stop, drain: options.drain, timeout: options.timeout };
             let start = Start { limits, deadline, waited };
             let ran = run_in_room(&shared, &command.spawn, start, place).await;
             end_orphans(&shared, ran.as_ref().is_ok_and(|report| report.pipes_left_open)).await;
@@ -90,7 +90,7 @@ struct Start {
 
 /// Runs the process as soon as the system has room for it.
 async fn run_in_room(
-    shared: &Shared,
+    shared: &WorkerShared,
     spawn: &Spawn,
     start: Start,
     mut place: Place,
@@ -119,7 +119,7 @@ async fn run_in_room(
 }
 
 /// Sees to it that there is an outcome, whatever happens: an adapter is somebody else's code and may panic.
-struct Unfinished<'a>(&'a Shared);
+struct Unfinished<'a>(&'a WorkerShared);
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
@@ -132,8 +132,8 @@ impl Drop for Unfinished<'_> {
 }
 
 /// The socket of the attempt, which is there until the attempt has ended. A worker can do without.
-fn open_socket(shared: &Rc<Shared>) -> Option<MaskSocket> {
-    let Shared { state, host, news, .. } = &**shared;
+fn open_socket(shared: &Rc<WorkerShared>) -> Option<MaskSocket> {
+    let WorkerShared { state, host, news, .. } = &**shared;
     let of = Rc::downgrade(shared);
     let full = move || {
         if let Some(shared) = of.upgrade() {
@@ -148,7 +148,7 @@ fn open_socket(shared: &Rc<Shared>) -> Option<MaskSocket> {
 
 struct Ready {
     command: Prepared,
-    polite: Duration,
+    soft_stop: Duration,
     translation: Translation,
     warnings: Vec<String>,
 }
@@ -163,15 +163,15 @@ fn prepare_worker(
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
     let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let surroundings = Surroundings { job_id, socket, variables, ours: std::env::vars_os().collect() };
+    let surroundings = SpawnContext { job_id, socket, variables, ours: std::env::vars_os().collect() };
     let command = prepare(&spec, &task, &surroundings)?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);
-    Ok(Ready { command, polite: spec.polite, translation, warnings: spec.warnings })
+    Ok(Ready { command, soft_stop: spec.soft_stop, translation, warnings: spec.warnings })
 }
 
 /// Runs the process while controls and timers are served.
-async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<ChildReport, SpawnError> {
+async fn run_process(shared: &WorkerShared, spawn: Spawn, limits: Limits) -> Result<ChildReport, SpawnError> {
     let (controls, control) = mpsc::channel(CONTROLS);
     let mut watch = Watch(shared);
     let workspace = spawn.cwd.clone();
@@ -211,7 +211,7 @@ async fn run_process(shared: &Shared, spawn: Spawn, limits: Limits) -> Result<Ch
                 let is_due = state.look_due().is_some_and(|due| due <= shared.host.clock.now());
                 if let Some(process) = state.process.filter(|_| is_due) {
                     let workspace = workspace.clone();
-                    looking = Some(aside(move || look(process, &workspace)));
+                    looking = Some(aside(move || sample(process, &workspace)));
                 }
             }
         }
@@ -226,14 +226,14 @@ async fn finished(looking: &mut Option<oneshot::Receiver<Sample>>) -> Option<Sam
 }
 
 /// Ends what the worker has left behind, whatever became of itself.
-async fn end_orphans(shared: &Shared, pipes_left_open: bool) {
+async fn end_orphans(shared: &WorkerShared, pipes_left_open: bool) {
     let Some(job) = shared.state.borrow_mut().watched.take() else { return };
     let left = job.end().await;
     shared.state.borrow_mut().left_behind(left, pipes_left_open);
 }
 
 /// The outcome of a worker of which there is no report.
-fn end_without_report(shared: &Shared, problem: String, cancelled: Option<CancelReason>) {
+fn end_without_report(shared: &WorkerShared, problem: String, cancelled: Option<CancelReason>) {
     let (status, class) = match cancelled {
         None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
         Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),

@@ -22,7 +22,7 @@ const PRIVATE_BASE: &str = "steps/worker/i1-a1";
 
 /// A file that has reached a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outgrown {
+pub(super) struct LimitReached {
     pub(super) what: Kept,
     pub(super) bound: Bound,
     /// Its beginning and its end are kept, and not only its beginning.
@@ -129,15 +129,15 @@ impl Recorder {
     }
 
     /// What has become too large, each of them once.
-    pub(super) fn take_outgrown(&mut self) -> Option<Outgrown> {
+    pub(super) fn take_outgrown(&mut self) -> Option<LimitReached> {
         let (spool, events) = self.files.as_ref()?;
         // One that is kept whole has outgrown its limit too.
         let is_log_over = spool.len() - spool.lost() > self.limits.log_bytes;
         let log = spool.bound().or(is_log_over.then_some(Bound::File(self.limits.log_bytes)));
-        let log = log.map(|bound| Outgrown { what: Kept::Log, bound, keeps_end: spool.given_up() > 0 });
-        let of_events = |bound| Outgrown { what: Kept::Events, bound, keeps_end: events.keeps_its_end() };
+        let log = log.map(|bound| LimitReached { what: Kept::Log, bound, keeps_end: spool.given_up() > 0 });
+        let of_events = |bound| LimitReached { what: Kept::Events, bound, keeps_end: events.keeps_its_end() };
         let of_events = events.bound().map(of_events);
-        let new = |found: &Outgrown| !self.outgrown.contains(&found.what);
+        let new = |found: &LimitReached| !self.outgrown.contains(&found.what);
         let found = [log, of_events].into_iter().flatten().find(new)?;
         self.outgrown.push(found.what);
         Some(found)

@@ -42,7 +42,7 @@ enum State {
     /// For `bytes` by now everything was as it was `distance` before. The block is known once it matters.
     Following { distance: usize, bytes: u64, block: Option<usize>, wait: u64 },
     /// Once is enough.
-    Told,
+    Reported,
 }
 
 /// What is repeated.
@@ -63,7 +63,7 @@ impl Repetition {
     /// Takes the next bytes of the stream. Says, once, that it has repeated itself for long enough.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Repeated> {
         match &mut self.state {
-            State::Told => return None,
+            State::Reported => return None,
             State::Following { distance, bytes: same, wait, .. } => {
                 if repeats(&self.recent, bytes, *distance) {
                     *same += bytes.len() as u64;
@@ -74,7 +74,7 @@ impl Repetition {
                 self.remember(bytes);
                 let repeated = self.judge();
                 if repeated.is_some() {
-                    *self = Self { recent: Vec::new(), state: State::Told };
+                    *self = Self { recent: Vec::new(), state: State::Reported };
                 }
                 return repeated;
             }

@@ -13,7 +13,7 @@ use roboppi_process::Control;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Shared;
+use super::WorkerShared;
 use crate::WorkerControl;
 
 /// Descriptors that have to be free before a worker starts: its pipes, its record, its socket, and some for all else
@@ -78,7 +78,7 @@ const fn next(others: usize, asked_to_end: bool, time_is_over: bool) -> Next {
 }
 
 /// Waits until there is room for the files of a worker, as long as that makes sense. Says whether it had to.
-pub(super) async fn wait_for_descriptors(shared: &Shared, deadline: Option<Instant>) -> bool {
+pub(super) async fn wait_for_descriptors(shared: &WorkerShared, deadline: Option<Instant>) -> bool {
     let mut waited = false;
     while let Err(error) = try_descriptors(shared.host.room.taken.get()) {
         if !wait(shared, deadline, &error).await {
@@ -90,8 +90,8 @@ pub(super) async fn wait_for_descriptors(shared: &Shared, deadline: Option<Insta
 }
 
 /// Waits for the end of another worker after `error`. `false` when there is nothing to wait for, or no time.
-pub(super) async fn wait(shared: &Shared, deadline: Option<Instant>, error: &io::Error) -> bool {
-    let Shared { state, host, driver, .. } = shared;
+pub(super) async fn wait(shared: &WorkerShared, deadline: Option<Instant>, error: &io::Error) -> bool {
+    let WorkerShared { state, host, driver, .. } = shared;
     let asked = state
         .borrow()
         .controls

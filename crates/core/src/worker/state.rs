@@ -18,15 +18,15 @@ use roboppi_worker_adapters::{
     ExitKind, HostAnswer, HostReply, SessionEffect, TimerId, Translation, WorkerEnd,
 };
 
-use super::holders::Holders;
+use super::event_redaction::Unspoken;
 use super::idle::{IdleWatch, Sample};
-use super::record::{Kept, Outgrown, Recorder};
+use super::pipe_holders::Holders;
+use super::record::{Kept, LimitReached, Recorder};
 use super::repetition::Repetition;
-use super::unspoken::Unspoken;
-use super::whole::{shorten, shorten_result};
-use super::{Shared, WorkerHost, WorkerNotice, WorkerOptions};
+use super::truncate::{shorten, shorten_result};
+use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};
 use crate::live::{LiveEvent, LiveQueue, ProgressThinner};
-use crate::orphans::{Left, WatchedJob};
+use crate::orphans::{Leftovers, WatchedJob};
 use crate::{WorkerControl, WorkerOutcome};
 
 /// Said when the drain time was over and none of those who hold the pipes was found.
@@ -72,8 +72,8 @@ pub(super) struct State {
     holders: Holders,
     leaked: Vec<Leaked>,
     /// Time a session has to end its worker politely.
-    polite: Duration,
-    polite_until: Option<(Mono, CancelReason)>,
+    soft_stop: Duration,
+    soft_stop_until: Option<(Mono, CancelReason)>,
     told_to_end: Option<CancelReason>,
     /// The session said that the work is done, so the end that follows is not a cancellation.
     done: bool,
@@ -119,18 +119,18 @@ impl State {
             process: None,
             holders: Holders::default(),
             leaked: Vec::new(),
-            polite: Duration::ZERO,
-            polite_until: None,
+            soft_stop: Duration::ZERO,
+            soft_stop_until: None,
             told_to_end: None,
             done: false,
             waited_for_room: false,
         }
     }
 
-    pub(super) fn begin(&mut self, recorder: Recorder, translation: Translation, polite: Duration) {
+    pub(super) fn begin(&mut self, recorder: Recorder, translation: Translation, soft_stop: Duration) {
         self.recorder = recorder;
         self.translation = Some(translation);
-        self.polite = polite;
+        self.soft_stop = soft_stop;
     }
 
     pub(super) fn control(&mut self, now: Mono, control: WorkerControl) {
@@ -144,17 +144,17 @@ impl State {
                 self.controls.push_back(Control::Resume);
             }
             WorkerControl::Kill(reason) => {
-                self.polite_until = None;
+                self.soft_stop_until = None;
                 self.holders.look(&self.host.orphans);
                 self.controls.push_back(Control::Kill(reason));
             }
             WorkerControl::Cancel(reason) => {
                 self.tell_to_end(now, reason);
-                if self.polite.is_zero() || !self.is_running {
+                if self.soft_stop.is_zero() || !self.is_running {
                     self.controls.push_back(Control::Cancel(reason));
                 } else {
-                    let until = self.polite_until.map_or(now + self.polite, |(until, _)| until);
-                    self.polite_until = Some((until, reason));
+                    let until = self.soft_stop_until.map_or(now + self.soft_stop, |(until, _)| until);
+                    self.soft_stop_until = Some((until, reason));
                 }
             }
         }
@@ -181,17 +181,17 @@ impl State {
 
     /// The next time [`time_passed`](Self::time_passed) has something to do.
     pub(super) fn next_due(&self) -> Option<Mono> {
-        let polite = self.polite_until.map(|(until, _)| until);
+        let soft_stop = self.soft_stop_until.map(|(until, _)| until);
         let asked = (!self.replies.is_empty()).then_some(Mono::ZERO);
         let timer = self.timers.values().min().copied();
-        [timer, self.progress.due(), polite, asked, self.holders.due()].into_iter().flatten().min()
+        [timer, self.progress.due(), soft_stop, asked, self.holders.due()].into_iter().flatten().min()
     }
 
     pub(super) fn time_passed(&mut self, now: Mono) {
-        if let Some((until, reason)) = self.polite_until
+        if let Some((until, reason)) = self.soft_stop_until
             && until <= now
         {
-            self.polite_until = None;
+            self.soft_stop_until = None;
             self.controls.push_back(Control::Cancel(reason));
         }
         if self.holders.due().is_some_and(|due| due <= now) {
@@ -326,8 +326,8 @@ impl State {
     }
 
     /// What was found when the process had ended.
-    pub(super) fn left_behind(&mut self, left: Left, pipes_left_open: bool) {
-        let Left { mut own, others, unkillable } = left;
+    pub(super) fn left_behind(&mut self, left: Leftovers, pipes_left_open: bool) {
+        let Leftovers { mut own, others, unkillable } = left;
         if pipes_left_open {
             // They were seen when they still had a command line.
             let mut seen = self.holders.take();
@@ -499,8 +499,8 @@ fn idle_words(limit: Duration) -> String {
 }
 
 /// Which limit was reached, and what that means.
-fn outgrown_words(outgrown: Outgrown, log_bytes: u64, over: OverLimit) -> String {
-    let Outgrown { what, bound, keeps_end } = outgrown;
+fn outgrown_words(outgrown: LimitReached, log_bytes: u64, over: OverLimit) -> String {
+    let LimitReached { what, bound, keeps_end } = outgrown;
     let whose = match what {
         Kept::Log => "output has",
         Kept::Events => "events have",
@@ -538,7 +538,7 @@ fn limit_words(bytes: u64) -> String {
 }
 
 /// Connects a process with the state of its worker.
-pub(super) struct Watch<'a>(pub(super) &'a Shared);
+pub(super) struct Watch<'a>(pub(super) &'a WorkerShared);
 
 impl Watch<'_> {
     fn with(&self, change: impl FnOnce(&mut State, Mono)) {

@@ -287,10 +287,11 @@ fn a_session_can_cut_its_worker_short() {
 #[test]
 fn a_polite_session_may_ask_before_the_ladder() {
     run(|| async {
-        let polite = |spec| CommandSpec { stdin: StdinPlan::Piped, polite: Duration::from_secs(4), ..spec };
+        let soft_stop =
+            |spec| CommandSpec { stdin: StdinPlan::Piped, soft_stop: Duration::from_secs(4), ..spec };
         let handle = start(
             "trap 'echo term' TERM; echo ready; read -r word; echo \"$word\"; exit 3",
-            polite,
+            soft_stop,
             |input, out| match input {
                 SessionInput::Cancel(reason) => {
                     out.push(SessionEffect::Stdin(format!("please {}\n", reason.name()).into_bytes()));

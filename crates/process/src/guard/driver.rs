@@ -16,8 +16,8 @@ use super::above::Above;
 use super::descriptors::{release, release_stdin};
 use super::end::{Survivors, living};
 use super::machine::{Effect, Epoch, Forward, GuardMachine, Input};
+use super::reporter::Reporter;
 use super::signals::{Heard, Held, Listener};
-use super::tell::Teller;
 use super::terminal::Terminal;
 use super::{GuardKind, GuardSettings, told};
 use crate::ExitKind;
@@ -65,7 +65,7 @@ pub(super) fn guard(
         watch_input: settings.kind == GuardKind::Core,
         survivors: Survivors::default(),
         unkillable: Vec::new(),
-        teller: Teller::new(settings.kind),
+        teller: Reporter::new(settings.kind),
         code: None,
     };
     driver.run(&signals)
@@ -88,7 +88,7 @@ struct Driver<'t> {
     watch_input: bool,
     survivors: Survivors,
     unkillable: Vec<Leaked>,
-    teller: Teller,
+    teller: Reporter,
     code: Option<u8>,
 }
 
@@ -102,7 +102,7 @@ impl Driver<'_> {
             for heard in signals.take() {
                 match heard {
                     Heard::Children => {}
-                    Heard::Request { request, .. } => self.feed(Input::Asked(request)),
+                    Heard::Request { request, .. } => self.feed(Input::Requested(request)),
                 }
             }
             // One look serves any number of ended children, and one too many costs nothing.
@@ -152,7 +152,7 @@ impl Driver<'_> {
     fn look_up(&mut self) {
         let (requests, gone) = self.above.news();
         for request in requests {
-            self.feed(Input::Asked(request));
+            self.feed(Input::Requested(request));
         }
         if gone {
             self.watch_above = false;
@@ -227,12 +227,12 @@ impl Driver<'_> {
             Effect::ReportExit(exit) => self.teller.exited(exit),
             Effect::AskAll => {
                 let refused = self.survivors.ask(&left_behind(None));
-                self.inputs.push_back(Input::Signalled { refused });
+                self.inputs.push_back(Input::SignalEvent { refused });
             }
             Effect::KillAll => {
                 let child = self.has_child.then_some(self.child);
                 let refused = self.survivors.kill(&left_behind(child));
-                self.inputs.push_back(Input::Signalled { refused });
+                self.inputs.push_back(Input::SignalEvent { refused });
             }
             Effect::GiveUp => self.unkillable = living(&left_behind(None)),
             Effect::Finish(code) => {

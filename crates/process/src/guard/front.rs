@@ -20,8 +20,8 @@ use super::above::Above;
 use super::descriptors::{release, release_stdin};
 use super::end::end_all_descendants;
 use super::machine::Request;
+use super::reporter::Reporter;
 use super::signals::{Heard, Held, leave_out};
-use super::tell::Teller;
 use super::terminal::Terminal;
 use super::{GuardKind, GuardSettings, Role, fork_alone, split};
 
@@ -86,7 +86,7 @@ fn wait(guard: Pid, signals: Held, passes_on: &OwnedFd, terminal: Option<&Termin
                 if let Some(terminal) = terminal {
                     terminal.restore(None);
                 }
-                Teller::new(GuardKind::Direct).guard_killed(report.unkillable);
+                Reporter::new(GuardKind::Direct).guard_killed(report.unkillable);
                 GUARD_KILLED
             });
         }

@@ -1,7 +1,7 @@
 //! Decides the life of a guard. Does no I/O and reads no clock.
 //!
 //! ```text
-//!             Asked, hang-up          deadline                    somebody is left
+//!             Requested, hang-up      deadline                    somebody is left
 //!   Guarding ───────────────► Ending ──────────► Killing        ┌─────────────────┐
 //!      │ child ended             │ child ended       │ ended    ▼    ladder steps │
 //!      └─────────────────────────┴───────────────────┴──────► Sweeping ───────────┘
@@ -71,7 +71,7 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A signal came that did not reach the child.
-    Asked(Request),
+    Requested(Request),
     /// Nobody holds the other end of fd 0 any more.
     HangUp,
     /// Whoever started the guard has ended: the supervisor, or the front process.
@@ -88,7 +88,7 @@ pub enum Input {
         left: bool,
     },
     /// What came of [`Effect::AskAll`] or [`Effect::KillAll`].
-    Signalled {
+    SignalEvent {
         /// There is somebody, and none of them may be signalled.
         refused: bool,
     },
@@ -216,7 +216,7 @@ impl GuardMachine {
     /// While the child lives and may go on living, at most until `deadline`.
     fn with_child(&mut self, now: Mono, input: Input, deadline: Option<Mono>, out: &mut Vec<Effect>) {
         match input {
-            Input::Asked(request) => {
+            Input::Requested(request) => {
                 self.forward(request, out);
                 if deadline.is_none() && self.is_final(request) {
                     self.end(now, out);
@@ -250,7 +250,7 @@ impl GuardMachine {
             Input::Reaped { left: false } => self.lose(out),
             Input::ChildStopped
             | Input::ChildContinued
-            | Input::Signalled { .. }
+            | Input::SignalEvent { .. }
             | Input::Timer(_)
             | Input::Reaped { left: true } => {}
         }
@@ -269,12 +269,12 @@ impl GuardMachine {
                 }
             }
             // It is killed already.
-            Input::Asked(_)
+            Input::Requested(_)
             | Input::HangUp
             | Input::ParentExited
             | Input::ChildStopped
             | Input::ChildContinued
-            | Input::Signalled { .. }
+            | Input::SignalEvent { .. }
             | Input::Reaped { left: true }
             | Input::Timer(_) => {}
             Input::Reaped { left: false } => self.lose(out),
@@ -288,7 +288,7 @@ impl GuardMachine {
             }
             Input::Reaped { left: true } => self.climb(now, ladder, code, out),
             Input::Timer(epoch) if epoch == self.epoch => self.climb(now, ladder, code, out),
-            Input::Asked(request) if self.is_final(request) => {
+            Input::Requested(request) if self.is_final(request) => {
                 if self.asked.replace(now).is_some() {
                     ladder.hurry(now);
                     self.climb(now, ladder, code, out);
@@ -298,12 +298,12 @@ impl GuardMachine {
                 ladder.hurry(now);
                 self.climb(now, ladder, code, out);
             }
-            Input::Signalled { refused } => {
+            Input::SignalEvent { refused } => {
                 if ladder.signalled(now, refused) {
                     self.climb(now, ladder, code, out);
                 }
             }
-            Input::Asked(_)
+            Input::Requested(_)
             | Input::HangUp
             | Input::ChildStopped
             | Input::ChildContinued

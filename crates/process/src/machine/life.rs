@@ -5,39 +5,39 @@ use std::time::Duration;
 use roboppi_ipc::{CancelReason, EndingPhase, Mono};
 
 use super::{
-    ChildEnd, ChildMachine, Effect, Ended, Epoch, Exit, Force, Input, SWEEP_TIME, Signal, State, Wishes,
+    ChildEnd, ChildMachine, Effect, Ended, Epoch, Exit, Force, Input, Requests, SWEEP_TIME, Signal, State,
 };
 use crate::ExitKind;
 
 impl ChildMachine {
-    pub(super) fn idle(&mut self, wishes: Wishes, input: Input, out: &mut Vec<Effect>) {
+    pub(super) fn idle(&mut self, requests: Requests, input: Input, out: &mut Vec<Effect>) {
         match input {
             Input::Start => {
                 if let Some(reason) = self.reason {
                     self.enter(State::Done);
                     out.push(Effect::Finish(ChildEnd::NeverStarted(reason)));
                 } else {
-                    self.enter(State::Spawning(wishes));
+                    self.enter(State::Spawning(requests));
                     out.push(Effect::Spawn);
                 }
             }
             Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
-                self.state = State::Idle(self.remember(wishes, input));
+                self.state = State::Idle(self.remember(requests, input));
             }
             Input::Spawned | Input::SpawnFailed | Input::Exited(_) | Input::PipesClosed | Input::Timer(_) => {
             }
         }
     }
 
-    pub(super) fn spawning(&mut self, now: Mono, wishes: Wishes, input: Input, out: &mut Vec<Effect>) {
+    pub(super) fn spawning(&mut self, now: Mono, requests: Requests, input: Input, out: &mut Vec<Effect>) {
         match input {
             Input::Spawned => {
                 self.started = now;
                 out.push(Effect::Started);
-                match wishes.end {
+                match requests.end {
                     Some(Force::Grace) => self.terminate(now, out),
                     Some(Force::Now) => self.kill(out),
-                    None if wishes.paused => {
+                    None if requests.paused => {
                         self.enter(State::Paused { left: self.limits.timeout });
                         out.push(Effect::Signal(Signal::Stop));
                     }
@@ -49,7 +49,7 @@ impl ChildMachine {
                 out.push(Effect::Finish(ChildEnd::SpawnFailed));
             }
             Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
-                self.state = State::Spawning(self.remember(wishes, input));
+                self.state = State::Spawning(self.remember(requests, input));
             }
             Input::Start | Input::Exited(_) | Input::PipesClosed | Input::Timer(_) => {}
         }
@@ -211,22 +211,22 @@ impl ChildMachine {
         out.push(Effect::SetTimer { epoch: self.epoch, after });
     }
 
-    fn remember(&mut self, mut wishes: Wishes, input: Input) -> Wishes {
+    fn remember(&mut self, mut requests: Requests, input: Input) -> Requests {
         match input {
             Input::Cancel(reason) => {
                 self.raise(reason);
-                wishes.end = wishes.end.max(Some(Force::Grace));
+                requests.end = requests.end.max(Some(Force::Grace));
             }
             Input::OwnerGone => {
                 self.raise(CancelReason::Parent);
-                wishes.end = wishes.end.max(Some(Force::Grace));
+                requests.end = requests.end.max(Some(Force::Grace));
             }
             Input::Kill(reason) => {
                 self.raise(reason);
-                wishes.end = Some(Force::Now);
+                requests.end = Some(Force::Now);
             }
-            Input::Pause => wishes.paused = true,
-            Input::Resume => wishes.paused = false,
+            Input::Pause => requests.paused = true,
+            Input::Resume => requests.paused = false,
             Input::Start
             | Input::Spawned
             | Input::SpawnFailed
@@ -234,7 +234,7 @@ impl ChildMachine {
             | Input::PipesClosed
             | Input::Timer(_) => {}
         }
-        wishes
+        requests
     }
 
     /// Keeps the more severe of the two reasons.

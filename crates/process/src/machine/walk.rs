@@ -107,7 +107,7 @@ fn world() -> impl Strategy<Value = World> {
 /// What is to happen at a time of the simulated clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Happens {
-    Told(Input),
+    Input(Input),
     /// The child ends by itself.
     OwnEnd,
     TermHeeded,
@@ -133,8 +133,8 @@ fn live(world: &World) -> Story {
     let mut machine = ChildMachine::new(world.limits);
     let mut story = Story::default();
     let mut agenda: Vec<(u64, Happens)> =
-        world.asks.iter().map(|&(time, input)| (time, Happens::Told(input))).collect();
-    agenda.push((0, Happens::Told(Input::Start)));
+        world.asks.iter().map(|&(time, input)| (time, Happens::Input(input))).collect();
+    agenda.push((0, Happens::Input(Input::Start)));
     let mut effects = Vec::new();
     let mut steps = 0;
 
@@ -144,7 +144,7 @@ fn live(world: &World) -> Story {
         let next = (0..agenda.len()).min_by_key(|&index| agenda[index].0).expect("there is something to do");
         let (now, happens) = agenda.remove(next);
         let input = match happens {
-            Happens::Told(input) => Some(input),
+            Happens::Input(input) => Some(input),
             Happens::ClosesPipes if !story.exited && !story.pipes_closed => {
                 story.pipes_closed = true;
                 Some(Input::PipesClosed)
@@ -196,11 +196,11 @@ fn perform(world: &World, story: &mut Story, agenda: &mut Vec<(u64, Happens)>, n
     let whole = |duration: Duration| u64::try_from(duration.as_millis()).expect("short");
     match effect {
         Effect::Spawn if nature.spawn_fails => {
-            agenda.push((now + nature.spawn_takes, Happens::Told(Input::SpawnFailed)));
+            agenda.push((now + nature.spawn_takes, Happens::Input(Input::SpawnFailed)));
         }
         Effect::Spawn => {
             let runs = now + nature.spawn_takes;
-            agenda.push((runs, Happens::Told(Input::Spawned)));
+            agenda.push((runs, Happens::Input(Input::Spawned)));
             if let Some(lives) = nature.lives {
                 agenda.push((runs + lives, Happens::OwnEnd));
             }
@@ -223,7 +223,7 @@ fn perform(world: &World, story: &mut Story, agenda: &mut Vec<(u64, Happens)>, n
             }
         }
         Effect::SetTimer { epoch, after } => {
-            agenda.push((now + whole(after), Happens::Told(Input::Timer(epoch))));
+            agenda.push((now + whole(after), Happens::Input(Input::Timer(epoch))));
         }
         Effect::SweepGroup | Effect::LeaveGroup => {
             assert!(story.exited, "a sweep while the child lives");

@@ -154,9 +154,9 @@ async fn what_was_cancelled_before_is_not_started() {
         fn output(&mut self, _: roboppi_ipc::OutputStream, _: &[u8]) {}
         fn ending(&mut self, _: EndingPhase, _: Option<CancelReason>, _: Duration) {}
     }
-    let (control, wishes) = mpsc::channel(4);
+    let (control, commands) = mpsc::channel(4);
     control.send(Control::Cancel(CancelReason::User)).await.unwrap();
-    let error = run(bash("true"), patient(), wishes, &mut Nobody).await.unwrap_err();
+    let error = run(bash("true"), patient(), commands, &mut Nobody).await.unwrap_err();
     assert!(matches!(error.kind, SpawnErrorKind::Cancelled(CancelReason::User)));
 }
 

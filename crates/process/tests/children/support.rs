@@ -86,17 +86,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(spawn: Spawn, limits: Limits) -> Self {
-        let (control, wishes) = mpsc::channel(16);
+        let (control, commands) = mpsc::channel(16);
         let (recorder, seen) = watch::channel(Seen::default());
         let task = tokio::spawn(async move {
             let mut recorder = Recorder { seen: recorder };
-            run(spawn, limits, wishes, &mut recorder).await
+            run(spawn, limits, commands, &mut recorder).await
         });
         Self { control, seen, task }
     }
 
-    pub(crate) async fn tell(&self, wish: Control) {
-        self.control.send(wish).await.unwrap();
+    pub(crate) async fn tell(&self, command: Control) {
+        self.control.send(command).await.unwrap();
     }
 
     /// Waits until what was seen fits.

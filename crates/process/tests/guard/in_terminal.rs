@@ -16,14 +16,14 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-struct Shown {
+struct TerminalRun {
     mark: Mark,
     terminal: Terminal,
     guarded: u32,
     guard: u32,
 }
 
-impl Shown {
+impl TerminalRun {
     /// A shell that runs `$GUARDED` once in this script.
     fn start(script: &str, mood: &str, workers: &[&str]) -> Self {
         let mark = Mark::new();
@@ -67,7 +67,7 @@ impl Shown {
 
 fn a_killed_screen_is_left() {
     let script = "$GUARDED; code=$?; stty -a | grep -q -- '-icanon' && echo raw $code || echo cooked $code";
-    let mut shown = Shown::start(script, "screen", &["setsid-escapee"]);
+    let mut shown = TerminalRun::start(script, "screen", &["setsid-escapee"]);
     shown
         .terminal
         .wait_until("screen", LIMIT, |screen| screen.alternate_screen() && screen.hide_cursor())
@@ -81,8 +81,11 @@ fn a_killed_screen_is_left() {
 }
 
 fn a_key_is_no_request_to_the_guard() {
-    let mut shown =
-        Shown::start("trap '' INT; (trap - INT; exec $GUARDED); echo code $?", "keys", &["ignores-term"]);
+    let mut shown = TerminalRun::start(
+        "trap '' INT; (trap - INT; exec $GUARDED); echo code $?",
+        "keys",
+        &["ignores-term"],
+    );
     for count in 1..=5 {
         shown.terminal.press(b"\x03").unwrap();
         shown.wait(&format!("int {count}"));
@@ -97,7 +100,7 @@ fn a_key_is_no_request_to_the_guard() {
 }
 
 fn both_stop_and_go_on() {
-    let mut shown = Shown::start(
+    let mut shown = TerminalRun::start(
         "set -m; $GUARDED; echo code $?; fg; echo then $?; fg; echo last $?",
         "keys",
         &["plain"],
@@ -120,7 +123,7 @@ fn both_stop_and_go_on() {
 
 fn nobody_survives_its_end() {
     for mood in ["keys", "screen", "lively", "deaf"] {
-        let mut shown = Shown::start("$GUARDED; echo", mood, &["setsid-escapee", "ignores-term"]);
+        let mut shown = TerminalRun::start("$GUARDED; echo", mood, &["setsid-escapee", "ignores-term"]);
         shown.terminal.hang_up();
         until("all are gone", || shown.mark.bearers().is_empty());
         until("the guard is gone", || state(shown.guard).is_none_or(|state| state == 'Z'));

@@ -42,7 +42,7 @@ impl SnapshotWriter {
     ///
     /// # Errors
     /// When the journal cannot be read or the snapshot cannot be written. The run is not the worse for it.
-    pub fn look(&mut self) -> Result<bool, RecordError> {
+    pub fn check(&mut self) -> Result<bool, RecordError> {
         let path = self.run.journal_path();
         let len = fs::metadata(&path).map_err(RecordError::io("read", &path))?.len();
         if len < self.due {

@@ -41,7 +41,7 @@ pub struct Activity {
     pub items: VecDeque<Arc<ActivityItem>>,
     /// Items there were in all; those that are not in `items` were given up.
     pub items_total: u64,
-    /// Number of the latest item that was given up. All before it are, except calls that ran then; [`Earlier`](super::Earlier)
+    /// Number of the latest item that was given up. All before it are, except calls that ran then; [`HistoryPage`](super::HistoryPage)
     /// reads them again.
     pub last_given_up: Option<u64>,
     /// Tool calls so far.

@@ -33,14 +33,14 @@ impl Stretch {
 
 /// Works a stretch out of all records of an attempt. Takes no more memory than a view, however many there are.
 #[derive(Debug)]
-pub struct Earlier {
+pub struct HistoryPage {
     stretch: Stretch,
     activity: Activity,
     /// All items are there; only results of them are wanted.
     complete: bool,
 }
 
-impl Earlier {
+impl HistoryPage {
     /// Begins with nothing.
     #[must_use]
     pub fn new(stretch: Stretch) -> Self {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use roboppi_ipc::{CoreEvent, EndingPhase, UnknownTagged, UtcMillis};
 
 use super::{
-    Activity, ArtifactView, AttemptStatus, AttemptView, CoreStatus, CoreView, KeptFrom, RunHead, RunStatus,
-    RunView, StepView, WarningView, WishView,
+    Activity, ArtifactView, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView, KeptFrom, RunHead,
+    RunStatus, RunView, StepView, WarningView,
 };
 use crate::{
     AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, KeptStep, RunEvent, RunRecord, StepState,
@@ -128,11 +128,16 @@ impl RunView {
                     });
                 }
             }
-            RunEvent::Wish { wish, by, refused } => {
-                if self.wishes.len() == Self::WISHES {
-                    self.wishes.remove(0);
+            RunEvent::Command { command, by, refused } => {
+                if self.commands.len() == Self::COMMANDS {
+                    self.commands.remove(0);
                 }
-                self.wishes.push(WishView { ts, wish: wish.clone(), by: *by, refused: refused.clone() });
+                self.commands.push(CommandView {
+                    ts,
+                    command: command.clone(),
+                    by: *by,
+                    refused: refused.clone(),
+                });
             }
             RunEvent::RunEnding { reason, force, signal } => {
                 self.status = RunStatus::Ending { reason: *reason, force: *force, signal: signal.clone() };

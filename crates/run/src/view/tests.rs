@@ -303,7 +303,7 @@ fn that_output_is_left_out_is_no_progress() {
 
 /// The items of a stretch.
 fn stretch(records: &[AttemptRecord], stretch: Stretch) -> Activity {
-    let mut earlier = Earlier::new(stretch);
+    let mut earlier = HistoryPage::new(stretch);
     let _ = records.iter().try_for_each(|record| match earlier.take(record) {
         std::ops::ControlFlow::Continue(()) => Ok(()),
         std::ops::ControlFlow::Break(()) => Err(()),

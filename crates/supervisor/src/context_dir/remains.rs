@@ -42,7 +42,7 @@ pub(super) struct EarlierWorkflow {
 /// What `_meta.json` says of an earlier step.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct EarlierStep {
+struct PreviousStep {
     step_id: String,
     artifacts: Vec<EarlierArtifact>,
 }
@@ -128,7 +128,7 @@ fn places(earlier: EarlierWorkflow, workflow: &Workflow) -> BTreeMap<String, (bo
 /// Adds the names of all other things that runs put into the directory of a step. They did if it is `known`, or its
 /// metadata is there: others have files called `_meta.json` as well.
 fn of_runs(dir: &Dir, step: &str, known: bool, names: &mut BTreeSet<String>) {
-    let told = [META, RESOLVED].map(|name| json::<EarlierStep>(dir, name));
+    let told = [META, RESOLVED].map(|name| json::<PreviousStep>(dir, name));
     let mut told = told.into_iter().filter(|told| told.step_id == step).peekable();
     if !known && told.peek().is_none() {
         return;

@@ -16,7 +16,7 @@ impl Stop {
     }
 
     /// An error when it was told to stop.
-    pub(super) fn look(&self, path: &Path) -> Result<(), TreeError> {
+    pub(super) fn check(&self, path: &Path) -> Result<(), TreeError> {
         if self.0.load(Ordering::Relaxed) {
             return Err(TreeError::Stopped { path: path.to_owned() });
         }

@@ -127,7 +127,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn entry(&mut self, from: &Dir, name: &OsStr, to: Option<(&Dir, &OsStr)>) -> Result<(), TreeError> {
-        self.limits.stop.look(&from.at(name))?;
+        self.limits.stop.check(&from.at(name))?;
         match from.kind(name)? {
             Some(FileType::Directory) => {
                 let source = from.enter(name)?;
@@ -205,7 +205,7 @@ impl<'a> Transfer<'a> {
     ) -> Result<(u64, bool), TreeError> {
         let mut at = range.start;
         while at < range.end {
-            self.limits.stop.look(path)?;
+            self.limits.stop.check(path)?;
             let most = usize::try_from(range.end - at).map_or(BLOCK, |left| left.min(BLOCK));
             let read = match source.read_at(&mut self.block[..most], at) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -217,7 +217,7 @@ impl<'a> Transfer<'a> {
             let bytes = &self.block[..read];
             self.hash.update(bytes);
             if let Some((to, copied)) = to {
-                self.disk.look(to, copied, read as u64)?;
+                self.disk.check(to, copied, read as u64)?;
                 to.write_all_at(bytes, at).map_err(TreeError::io(copied))?;
             }
             at += read as u64;
@@ -229,7 +229,7 @@ impl<'a> Transfer<'a> {
     fn zeros(&mut self, mut len: u64, path: &Path) -> Result<(), TreeError> {
         static ZEROS: [u8; BLOCK] = [0; BLOCK];
         while len > 0 {
-            self.limits.stop.look(path)?;
+            self.limits.stop.check(path)?;
             let some = usize::try_from(len).map_or(BLOCK, |len| len.min(BLOCK));
             self.hash.update(&ZEROS[..some]);
             len -= some as u64;

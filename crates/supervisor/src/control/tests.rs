@@ -4,23 +4,23 @@ use tokio::task::LocalSet;
 
 use super::*;
 
-fn request(run: &str, wish: Wish) -> String {
+fn request(run: &str, command: RunCommand) -> String {
     let run_id = RunId::parse(run).unwrap();
-    serde_json::to_string(&Request { run_id, wish }).unwrap() + "\n"
+    serde_json::to_string(&Request { run_id, command }).unwrap() + "\n"
 }
 
 #[test]
 fn only_wishes_that_a_visitor_may_have_are_understood() {
     let run = RunId::parse("r1").unwrap();
-    let retry = Wish::RetryStep("build".into());
+    let retry = RunCommand::RetryStep("build".into());
     assert_eq!(understood(request("r1", retry.clone()).as_bytes(), &run), Ok(retry));
     for (line, why) in [
-        (request("r2", Wish::CancelRun { force: true }), "this is the run r1"),
-        (request("r1", Wish::LeaveNow), "only the terminal"),
-        (request("r1", Wish::HangUp), "only the terminal"),
+        (request("r2", RunCommand::CancelRun { force: true }), "this is the run r1"),
+        (request("r1", RunCommand::LeaveNow), "only the terminal"),
+        (request("r1", RunCommand::HangUp), "only the terminal"),
         ("{}\n".to_owned(), "not a request"),
         (
-            "{\"runId\":\"r1\",\"wish\":{\"type\":\"pause\"}}\n".to_owned(),
+            "{\"runId\":\"r1\",\"command\":{\"type\":\"pause\"}}\n".to_owned(),
             "does not know the request `pause`",
         ),
         (String::new(), "one line"),
@@ -52,9 +52,9 @@ async fn visitors_that_say_nothing_keep_nobody_out_for_long_and_the_socket_goes(
                 silent.push(UnixStream::connect(&path).await.unwrap());
             }
             let mut visitor = UnixStream::connect(&path).await.unwrap();
-            visitor.write_all(request("r1", Wish::CancelStep("a".into())).as_bytes()).await.unwrap();
-            let Brought { wish, by, answer } = brought.recv().await.unwrap();
-            assert_eq!(wish, Wish::CancelStep("a".into()));
+            visitor.write_all(request("r1", RunCommand::CancelStep("a".into())).as_bytes()).await.unwrap();
+            let ControlRequest { command, by, answer } = brought.recv().await.unwrap();
+            assert_eq!(command, RunCommand::CancelStep("a".into()));
             assert_eq!(by.map(|by| by.pid), Some(std::process::id()));
             answer.send(Answer::Refused { why: "no".to_owned() }).unwrap();
             let mut said = String::new();

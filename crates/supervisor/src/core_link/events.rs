@@ -26,7 +26,7 @@ pub(crate) enum LinkEvent {
     /// Something that answers no request and is not a `job_event`.
     Message(Message),
     /// The core said something that is no message, for the first time. It is ignored, like all that follow.
-    Rubbish { detail: String },
+    Malformed { detail: String },
     /// The core can be told nothing more. It may still live.
     WireClosed,
     /// The core is gone, or of no use.
@@ -128,7 +128,7 @@ mod tests {
                 let reader = tokio::task::spawn_local(async move {
                     let reading = async {
                         for number in 0..ALL {
-                            sender.send(LinkEvent::Rubbish { detail: number.to_string() });
+                            sender.send(LinkEvent::Malformed { detail: number.to_string() });
                             if number % AT_ONCE == 0 {
                                 yield_now().await;
                             }
@@ -142,7 +142,7 @@ mod tests {
                 }
                 assert!(receiver.waiting.entries.get() <= MOST + AT_ONCE, "{:?}", receiver.waiting);
                 let mut told = VecDeque::new();
-                while let Some(LinkEvent::Rubbish { detail }) = receiver.recv().await {
+                while let Some(LinkEvent::Malformed { detail }) = receiver.recv().await {
                     told.push_back(detail);
                     assert!(receiver.waiting.entries.get() <= MOST + AT_ONCE);
                 }

@@ -27,7 +27,7 @@ use super::events::{LinkEvent, LinkSender};
 use super::heartbeat::{Beat, Heartbeat};
 use super::restart::Loss;
 use super::stderr::StderrTail;
-use super::transport::{Absence, Place, awaited};
+use super::transport::{ConnectFailure, Endpoint, accept_core};
 use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, process};
 use crate::clock;
 
@@ -97,14 +97,14 @@ pub(crate) fn connect(
 fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Option<CoreProcess>), String> {
     let CoreProgram { program, args, ends_at_eof, transport } = core;
     let place =
-        Place::open(*transport).map_err(|error| format!("the core has no way to connect: {error}"))?;
-    let variables = place.as_ref().map(Place::variables).unwrap_or_default();
+        Endpoint::open(*transport).map_err(|error| format!("the core has no way to connect: {error}"))?;
+    let variables = place.as_ref().map(Endpoint::variables).unwrap_or_default();
     let mut child = process::start(program, args, variables)
         .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
     if let Some(trace) = &settings.trace {
         let pid = child.id().unwrap_or_default();
         let cmd = program.display();
-        let (transport_name, address) = Place::describe(place.as_ref());
+        let (transport_name, address) = Endpoint::describe(place.as_ref());
         if *transport == CoreTransport::Socket && transport_name != "socket" {
             trace.note("fallback", &format!("there can be no socket here: transport={transport_name}"));
         }
@@ -125,14 +125,14 @@ fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Op
         return Err("the core has no pipes".to_owned());
     };
     let mut process =
-        CoreProcess { child, ends_at_eof: *ends_at_eof, carrying: None, absence: Absence::default() };
+        CoreProcess { child, ends_at_eof: *ends_at_eof, carrying: None, absence: ConnectFailure::default() };
     let Some(place) = place else {
         return Ok((CoreStreams { reader: Box::new(stdout), writer: Box::new(stdin) }, Some(process)));
     };
     let limit = settings.request_timeout.min(CONNECT_TIME);
     // One that has ended already will not come.
     let core = process.child.id().unwrap_or_default();
-    let (streams, carrying) = awaited(place, core, limit, Rc::clone(&process.absence));
+    let (streams, carrying) = accept_core(place, core, limit, Rc::clone(&process.absence));
     // As long as its pipes are open the core, and its guard, know that we are there.
     process.carrying = Some(AbortOnDrop(
         spawn_local(async move {
@@ -150,7 +150,7 @@ struct CoreProcess {
     /// Carries the bytes to and from its socket.
     carrying: Option<AbortOnDrop>,
     /// Why it never connected.
-    absence: Absence,
+    absence: ConnectFailure,
 }
 
 struct AbortOnDrop(AbortHandle);
@@ -162,20 +162,20 @@ impl Drop for AbortOnDrop {
 }
 
 /// What the reading side noticed, shared with the loop that beats.
-struct Noticed {
+struct LinkState {
     heartbeat: Heartbeat,
     greeted: bool,
-    rubbish: bool,
+    malformed: bool,
     /// Why there is nothing to be said to such a core.
     unfit: Option<String>,
     /// Processes of which the core has said that they cannot be ended.
     left: HashSet<u32>,
 }
 
-impl Noticed {
-    fn rubbish(&mut self, events: &LinkSender, detail: impl FnOnce() -> String) {
-        if !std::mem::replace(&mut self.rubbish, true) {
-            events.send(LinkEvent::Rubbish { detail: detail() });
+impl LinkState {
+    fn malformed(&mut self, events: &LinkSender, detail: impl FnOnce() -> String) {
+        if !std::mem::replace(&mut self.malformed, true) {
+            events.send(LinkEvent::Malformed { detail: detail() });
         }
     }
 }
@@ -200,10 +200,10 @@ async fn live<R, W>(
         spawn_local(tail.clone().keep(stderr, settings.stderr.take(), settings.secrets.clone()))
     });
 
-    let noticed = Rc::new(RefCell::new(Noticed {
+    let noticed = Rc::new(RefCell::new(LinkState {
         heartbeat: Heartbeat::new(settings.heartbeat, Mono::ZERO),
         greeted: false,
-        rubbish: false,
+        malformed: false,
         unfit: None,
         left: HashSet::new(),
     }));
@@ -221,7 +221,7 @@ async fn live<R, W>(
         let message = match event {
             PeerEvent::Message(message) => message,
             PeerEvent::Bad(error) => {
-                noticed.rubbish(&sender, || error.to_string());
+                noticed.malformed(&sender, || error.to_string());
                 // Nobody would say again that this job has ended.
                 if let Some(ended) = unreadable_end(&error) {
                     sender.send(LinkEvent::Message(Message::JobCompleted(ended)));
@@ -229,7 +229,7 @@ async fn live<R, W>(
                 return;
             }
             PeerEvent::TooLong(limit) => {
-                return noticed.rubbish(&sender, || format!("a line longer than {limit} bytes"));
+                return noticed.malformed(&sender, || format!("a line longer than {limit} bytes"));
             }
         };
         if !noticed.greeted {

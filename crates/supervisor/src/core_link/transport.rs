@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::time::timeout;
 
 use super::CoreStreams;
-use super::visitor::{is_core_at_port, is_core_at_socket};
+use super::peer_check::{is_core_at_port, is_core_at_socket};
 
 /// Bytes that may wait on their way to or from the socket.
 const PIPE: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl CoreTransport {
 
 /// A place where one core may connect, once.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Endpoint {
     /// The directory goes with the value.
     Unix {
         listener: UnixListener,
@@ -61,7 +61,7 @@ pub(super) enum Place {
     },
 }
 
-impl Place {
+impl Endpoint {
     /// A place for this transport; `None` when it needs none, or when there can be none here.
     pub(super) fn open(transport: CoreTransport) -> io::Result<Option<Self>> {
         match transport {
@@ -162,15 +162,15 @@ fn has_no_sockets(error: &io::Error) -> bool {
 }
 
 /// Why nobody came, should nobody come.
-pub(super) type Absence = Rc<RefCell<Option<String>>>;
+pub(super) type ConnectFailure = Rc<RefCell<Option<String>>>;
 
 /// A connection that will be there when the process `core` has come to `place` within `limit`, and else closes.
 /// The future carries the bytes, and must run for as long.
-pub(super) fn awaited(
-    place: Place,
+pub(super) fn accept_core(
+    place: Endpoint,
     core: u32,
     limit: Duration,
-    absence: Absence,
+    absence: ConnectFailure,
 ) -> (CoreStreams, impl Future<Output = ()>) {
     let (near, mut far) = duplex(PIPE);
     let (reader, writer) = split(near);
@@ -208,13 +208,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_is_for_its_owner_and_goes_with_its_place() {
-        let Some(Place::Unix { listener, dir }) = Place::open(CoreTransport::Socket).unwrap() else {
+        let Some(Endpoint::Unix { listener, dir }) = Endpoint::open(CoreTransport::Socket).unwrap() else {
             panic!("there are sockets here");
         };
         let path = dir.path().to_owned();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        drop(Place::Unix { listener, dir });
+        drop(Endpoint::Unix { listener, dir });
         assert!(!path.exists());
     }
 }

@@ -10,21 +10,21 @@ use roboppi_run::{AttemptRef, RunEvent, StepId, StepState, TakenInput};
 use tokio::sync::watch;
 
 use super::attempt::machine::AttemptStop;
-use super::{CancelOrder, Shared};
+use super::{CancelOrder, RunContext};
 use crate::context_dir::{ArtifactName, Collected, Copied, Limits, Stop};
 use crate::prepare::text;
 
 /// Placing inputs that takes no longer is not worth a word.
 const LONG: Duration = Duration::from_secs(1);
 
-impl Shared {
+impl RunContext {
     /// Copies what a step made into the context directory, until it is told to stop.
     pub(super) async fn collect_outputs(
         &self,
         of: &AttemptRef,
         stop: Stop,
     ) -> Result<Copied<Collected>, String> {
-        let outputs = self.settings.workflow.workflow.steps.get(&of.step).map(|step| step.outputs.clone());
+        let outputs = self.settings.source.workflow.steps.get(&of.step).map(|step| step.outputs.clone());
         let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
             return Ok(Copied { done: Vec::new(), notices: Vec::new() });
         };
@@ -42,7 +42,7 @@ impl Shared {
         of: &AttemptRef,
         orders: &mut watch::Receiver<CancelOrder>,
     ) -> Result<Vec<TakenInput>, AttemptStop> {
-        let Some(step) = self.settings.workflow.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
+        let Some(step) = self.settings.source.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
         if step.inputs.is_empty() {
             return Ok(Vec::new());
         }

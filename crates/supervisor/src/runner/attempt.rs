@@ -22,34 +22,34 @@ use self::job::AttemptJob;
 use self::machine::{
     AttemptEffect, AttemptEpoch, AttemptFinish, AttemptInput, AttemptMachine, AttemptStop, PermitAnswer,
 };
-use super::shared::CoreInUse;
-use super::{CancelOrder, Shared};
+use super::context::ActiveCore;
+use super::{CancelOrder, RunContext};
 use crate::clock;
 
 pub(super) use done::AttemptDone;
 
 /// Runs one attempt to its end. Ends early, but never before its worker, when `orders` says so.
 pub(super) async fn run(
-    shared: &Shared,
+    context: &RunContext,
     of: &AttemptRef,
     mut orders: watch::Receiver<CancelOrder>,
 ) -> AttemptDone {
     {
-        let mut facts = shared.facts.borrow_mut();
+        let mut facts = context.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
         facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
     }
     let stopped = |stop| AttemptDone::of(AttemptFinish::Stopped(stop), false);
-    let inputs = match shared.place_inputs(of, &mut orders).await {
+    let inputs = match context.place_inputs(of, &mut orders).await {
         Ok(inputs) => inputs,
         Err(stop) => return stopped(stop),
     };
-    let Some(step) = shared.settings.workflow.workflow.steps.get(&of.step) else {
+    let Some(step) = context.settings.source.workflow.steps.get(&of.step) else {
         let detail = "the step is not in the workflow".to_owned();
         return stopped(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
     };
-    let job = AttemptJob { shared, of, step, id: JobId::new(Uuid::new_v4().to_string()) };
+    let job = AttemptJob { context, of, step, id: JobId::new(Uuid::new_v4().to_string()) };
     let attempt =
         Attempt { job, core: None, completed: None, pending: FuturesUnordered::new(), timer: None, orders };
     attempt.drive(inputs).await
@@ -61,7 +61,7 @@ type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 struct Attempt<'a> {
     job: AttemptJob<'a>,
     /// The core it was handed to.
-    core: Option<CoreInUse>,
+    core: Option<ActiveCore>,
     completed: Option<oneshot::Receiver<JobCompleted>>,
     /// Requests that the core has not answered. One that the core takes with it into its grave has no answer.
     pending: FuturesUnordered<Pending<Option<AttemptInput>>>,
@@ -70,9 +70,9 @@ struct Attempt<'a> {
 }
 
 /// What an attempt waited for.
-enum Happened {
+enum Event {
     Input(AttemptInput),
-    Core(CoreInUse),
+    Core(ActiveCore),
     Nothing,
 }
 
@@ -83,9 +83,9 @@ impl Attempt<'_> {
         let mut inputs = Some(inputs);
         let finish = loop {
             let input = match self.next(&machine).await {
-                Happened::Nothing => continue,
-                Happened::Input(input) => input,
-                Happened::Core(core) => {
+                Event::Nothing => continue,
+                Event::Input(input) => input,
+                Event::Core(core) => {
                     let (dialect, takes_bytes) = (core.dialect, core.takes_bytes);
                     self.hand_to(core, inputs.take().unwrap_or_default());
                     if dialect == Dialect::V1
@@ -120,56 +120,56 @@ impl Attempt<'_> {
             }
         };
         if self.core.is_some() {
-            self.job.shared.forget_job(&self.job.id);
+            self.job.context.forget_job(&self.job.id);
         }
         AttemptDone::of(finish, self.core.is_some())
     }
 
     /// Waits for the next thing to happen. What the core said before its end comes before that.
-    async fn next(&mut self, machine: &AttemptMachine) -> Happened {
-        let shared = self.job.shared;
+    async fn next(&mut self, machine: &AttemptMachine) -> Event {
+        let context = self.job.context;
         let incarnation = self.core.as_ref().map(|core| core.incarnation);
         tokio::select! {
             biased;
-            Some(answer) = self.pending.next() => answer.map_or(Happened::Nothing, Happened::Input),
+            Some(answer) = self.pending.next() => answer.map_or(Event::Nothing, Event::Input),
             completed = completion(&mut self.completed) => {
                 self.completed = None;
-                Happened::Input(AttemptInput::Completed(Box::new(completed)))
+                Event::Input(AttemptInput::Completed(Box::new(completed)))
             }
-            detail = shared.loss_of(incarnation.unwrap_or_default()), if incarnation.is_some() => {
-                Happened::Input(AttemptInput::CoreGone(detail))
+            detail = context.loss_of(incarnation.unwrap_or_default()), if incarnation.is_some() => {
+                Event::Input(AttemptInput::CoreGone(detail))
             }
             Ok(()) = self.orders.changed() => match *self.orders.borrow_and_update() {
-                Some((reason, force)) => Happened::Input(AttemptInput::Order(reason, force)),
-                None => Happened::Nothing,
+                Some((reason, force)) => Event::Input(AttemptInput::Order(reason, force)),
+                None => Event::Nothing,
             },
-            core = shared.core(), if machine.awaits_core() => match core {
-                Ok(core) => Happened::Core(core),
-                Err(detail) => Happened::Input(AttemptInput::NoCore(detail)),
+            core = context.core(), if machine.awaits_core() => match core {
+                Ok(core) => Event::Core(core),
+                Err(detail) => Event::Input(AttemptInput::NoCore(detail)),
             },
-            () = shared.permit_freed.notified(), if machine.waits_for_permit() => {
-                Happened::Input(AttemptInput::PermitFreed)
+            () = context.permit_freed.notified(), if machine.waits_for_permit() => {
+                Event::Input(AttemptInput::PermitFreed)
             }
             epoch = time(&mut self.timer) => {
                 self.timer = None;
-                Happened::Input(AttemptInput::Timer(epoch))
+                Event::Input(AttemptInput::Timer(epoch))
             }
         }
     }
 
-    fn hand_to(&mut self, core: CoreInUse, inputs: Vec<TakenInput>) {
-        let AttemptJob { shared, of, id, .. } = &self.job;
-        self.completed = Some(shared.expect_job(id, of, core.dialect));
+    fn hand_to(&mut self, core: ActiveCore, inputs: Vec<TakenInput>) {
+        let AttemptJob { context, of, id, .. } = &self.job;
+        self.completed = Some(context.expect_job(id, of, core.dialect));
         self.core = Some(core);
-        let fingerprint = Some(Box::new(shared.fingerprint(of, inputs)));
+        let fingerprint = Some(Box::new(context.fingerprint(of, inputs)));
         let event =
             RunEvent::AttemptStarted { of: (*of).clone(), job_id: id.clone(), base: of.base(), fingerprint };
-        shared.recorder().event(event);
+        context.recorder().event(event);
     }
 
     async fn perform(&mut self, effect: AttemptEffect) {
-        let Some(CoreInUse { peer, dialect, .. }) = self.core.clone() else { return };
-        let AttemptJob { shared, of, id, .. } = &self.job;
+        let Some(ActiveCore { peer, dialect, .. }) = self.core.clone() else { return };
+        let AttemptJob { context, of, id, .. } = &self.job;
         match effect {
             AttemptEffect::Submit => {
                 let submitted = ask(peer, id.clone(), self.submit());
@@ -182,7 +182,7 @@ impl Attempt<'_> {
                 let permit = ask(peer, id.clone(), self.request_permit());
                 self.pending.push(Box::pin(async {
                     let (submitted, permit) = tokio::join!(submitted, permit);
-                    Some(AttemptInput::Asked(submitted?.map(drop), permit_answer(permit?)))
+                    Some(AttemptInput::ShutdownRequest(submitted?.map(drop), permit_answer(permit?)))
                 }));
             }
             AttemptEffect::AskPermit => {
@@ -192,9 +192,9 @@ impl Attempt<'_> {
             }
             AttemptEffect::SayWaiting(detail) => {
                 let phase = AttemptPhase::WaitingPermit { detail };
-                shared.recorder().event(RunEvent::AttemptPhase { of: (*of).clone(), phase });
+                context.recorder().event(RunEvent::AttemptPhase { of: (*of).clone(), phase });
             }
-            AttemptEffect::SayGranted => shared.granted(of),
+            AttemptEffect::SayGranted => context.granted(of),
             AttemptEffect::Cancel(reason, force) => {
                 let cancel = self.cancel_job(reason, force && dialect == Dialect::V2);
                 self.pending.push(Box::pin(async move {
@@ -213,7 +213,7 @@ impl Attempt<'_> {
     }
 
     fn set_timer(&mut self, epoch: AttemptEpoch, time: Duration) {
-        let clock = Rc::clone(&self.job.shared.clock);
+        let clock = Rc::clone(&self.job.context.clock);
         self.timer = Some((epoch, Box::pin(async move { clock.wait(time).await })));
     }
 

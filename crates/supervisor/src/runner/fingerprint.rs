@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use roboppi_run::{AttemptRef, StepFingerprint, StepId, TakenInput, UpstreamResult};
 use roboppi_workflow::{Places, definition_hash, result_hash};
 
-use super::Shared;
-use super::shared::StepFacts;
+use super::RunContext;
+use super::context::StepFacts;
 use crate::context_dir::Collected;
 use crate::prepare::text;
 use crate::settings::RunSettings;
 
-impl Shared {
+impl RunContext {
     /// What an attempt is made of that has taken `inputs`.
     pub(super) fn fingerprint(&self, of: &AttemptRef, inputs: Vec<TakenInput>) -> StepFingerprint {
-        let workflow = &self.settings.workflow.workflow;
+        let workflow = &self.settings.source.workflow;
         let (workspace, context_dir) = (text(&self.settings.workspace), text(self.context.path()));
         let places = Places { workspace: &workspace, context_dir: &context_dir };
         let mut facts = self.facts.borrow_mut();
@@ -52,7 +52,7 @@ pub(super) fn of_kept(settings: &RunSettings) -> HashMap<StepId, StepFacts> {
     let Some(resume) = &settings.resume else { return HashMap::new() };
     let facts = resume.resumed.kept.iter().map(|kept| {
         let known = resume.kept.get(&kept.step);
-        let outputs = settings.workflow.workflow.steps.get(&kept.step).map(|step| &step.outputs);
+        let outputs = settings.source.workflow.steps.get(&kept.step).map(|step| &step.outputs);
         let artifacts = kept.artifacts.iter().map(|artifact| Collected {
             name: artifact.name.clone(),
             path: artifact.path.clone().into(),

@@ -2,7 +2,7 @@
 
 use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
 
-use super::{Shared, step_workspace};
+use super::{RunContext, step_workspace};
 use crate::clock;
 use crate::context_dir::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
@@ -12,10 +12,10 @@ use crate::prepare::{millis, text};
 /// Time an attempt may take when its step does not say: a day.
 pub(super) const DEFAULT_STEP_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1_000;
 
-impl Shared {
+impl RunContext {
     /// Writes `_workflow.json`: at the start, and with its outcome at the end.
     pub(super) fn write_workflow_meta(&self, outcome: Option<RunOutcome>) {
-        let workflow = &self.settings.workflow.workflow;
+        let workflow = &self.settings.source.workflow;
         self.context.write_workflow(&WorkflowMeta {
             id: self.run_id.as_str(),
             name: &workflow.name,
@@ -61,7 +61,7 @@ impl Shared {
     ) {
         let mut error = detail.filter(|_| state != StepState::Succeeded).map(str::to_owned);
         error.iter_mut().for_each(|error| self.recorder().hide(error));
-        let Some(step) = self.settings.workflow.workflow.steps.get(id) else { return };
+        let Some(step) = self.settings.source.workflow.steps.get(id) else { return };
         let facts = self.facts.borrow();
         let Some(facts) = facts.get(id) else { return };
         let last = AttemptRef { step: id.clone(), iteration: 1, attempt: facts.attempts.max(1) };

@@ -157,8 +157,8 @@ impl LiveRun {
     }
 
     pub(super) fn source(&self) -> Arc<dyn RunSource> {
-        let (wishes, _) = mpsc::channel(1);
-        Arc::new(LiveSource::new(Arc::clone(&self.feed), self.run_dir.clone(), wishes))
+        let (commands, _) = mpsc::channel(1);
+        Arc::new(LiveSource::new(Arc::clone(&self.feed), self.run_dir.clone(), commands))
     }
 
     /// From here on events are published and not written down.

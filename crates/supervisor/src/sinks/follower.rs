@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::recorded::{Filling, Known, Told};
+use super::recorded::{EmittedUpTo, Filling, Known};
 
 /// The records of a run, from the very first.
 ///
@@ -27,7 +27,7 @@ pub(super) struct Follower {
     seq: u64,
     journal: Option<JournalReader>,
     /// What was handed out of the attempts under way.
-    attempts: HashMap<AttemptRef, Told>,
+    attempts: HashMap<AttemptRef, EmittedUpTo>,
     /// What is being read of the event file of an attempt.
     filling: Option<Filling>,
     /// Attempts under way whose event files are still to be read, before all is caught up.
@@ -54,7 +54,7 @@ impl Stop {
     /// Waits until it is told.
     async fn told(&mut self) {
         match &mut self.0 {
-            // Told either way.
+            // EmittedUpTo either way.
             Some(stop) => drop(stop.await),
             None => std::future::pending().await,
         }
@@ -116,7 +116,7 @@ impl Follower {
         if let State::CatchingUp(following) = &follower.state {
             follower.seq = following.view.position.journal_seq;
             for attempt in following.view.steps.iter().flat_map(|step| &step.attempts) {
-                follower.attempts.insert(attempt.of.clone(), Told::all_of(&attempt.activity));
+                follower.attempts.insert(attempt.of.clone(), EmittedUpTo::all_of(&attempt.activity));
             }
         }
         follower.stop = stop;

@@ -29,7 +29,7 @@ use super::follower::{Follower, Item};
 mod hole;
 mod line;
 
-use hole::Told;
+use hole::EmittedUpTo;
 use line::{attempt_line, journal_line, missing_line};
 
 /// Writes the run of `source` to `out` until the run is over and everything is written. Blocks, so it needs
@@ -47,7 +47,7 @@ struct JsonSink<W: Write> {
     /// Number of the last journal record written.
     seq: u64,
     /// What was told of attempts; `None` for those that are over.
-    attempts: HashMap<AttemptRef, Option<Told>>,
+    attempts: HashMap<AttemptRef, Option<EmittedUpTo>>,
 }
 
 impl<W: Write> JsonSink<W> {
@@ -114,7 +114,7 @@ impl<W: Write> JsonSink<W> {
             // Which bytes were not told is said at the end.
             return Ok(());
         }
-        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
+        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
         let Some(told) = told else { return Ok(()) };
         let hole = told.live(record);
         if let Some(hole) = hole {
@@ -130,7 +130,8 @@ impl<W: Write> JsonSink<W> {
         self.seq = self.seq.max(until);
         for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
             let over = attempt.finished_at.is_some();
-            let told = self.attempts.entry(attempt.of.clone()).or_insert_with(|| Some(Told::default()));
+            let told =
+                self.attempts.entry(attempt.of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
             match (told, over) {
                 (Some(told), false) => told.missed(),
                 (Some(_), true) => {
@@ -152,7 +153,7 @@ impl<W: Write> JsonSink<W> {
         log_bytes: u64,
         ended: UtcMillis,
     ) -> io::Result<()> {
-        self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
+        self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
         let hole = match self.attempts.insert(of.clone(), None) {
             Some(Some(mut told)) => told.end(last_seq, log_bytes, ended),
             Some(None) | None => None,
@@ -165,7 +166,7 @@ impl<W: Write> JsonSink<W> {
 
     /// Writes a recorded event that was not seen live.
     fn recorded(&mut self, of: &AttemptRef, record: &AttemptRecord) -> io::Result<()> {
-        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(Told::default()));
+        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
         let Some(told) = told else { return Ok(()) };
         told.recorded(record);
         self.write(&attempt_line(of, record)?)

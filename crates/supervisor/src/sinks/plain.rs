@@ -76,7 +76,7 @@ pub fn run(source: Arc<dyn RunSource>, settings: PlainSettings, out: impl Write)
 
 /// How [`run_from_now`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum Outcome {
     /// Nobody wanted more.
     Stopped,
     /// The run is over.
@@ -93,11 +93,11 @@ pub fn run_from_now(
     settings: PlainSettings,
     out: impl Write,
     stop: oneshot::Receiver<()>,
-) -> io::Result<Left> {
+) -> io::Result<Outcome> {
     let follower = Follower::from_now(Arc::clone(&source), Stop::on(stop))?;
     let mut sink = PlainSink::new(source, settings, out, follower);
     sink.begin = Begin::Now;
-    let mut left = Left::Over;
+    let mut left = Outcome::Over;
     detached(sink.run().map(|how| left = how))?;
     Ok(left)
 }
@@ -173,7 +173,7 @@ impl<W: Write> PlainSink<W> {
         }
     }
 
-    fn run(&mut self) -> io::Result<Left> {
+    fn run(&mut self) -> io::Result<Outcome> {
         let mut together = 0;
         loop {
             let ready = if together < TOGETHER { self.follower.try_next() } else { None };
@@ -215,14 +215,14 @@ impl<W: Write> PlainSink<W> {
                 Item::Recorded(of, record) => self.printer.record(&RunRecord::Attempt(of, record)),
                 Item::CaughtUp(view) => self.caught_up(*view)?,
                 Item::Ended => break,
-                Item::Stopped => return self.write().map(|()| Left::Stopped),
+                Item::Stopped => return self.write().map(|()| Outcome::Stopped),
             }
         }
         let left: Vec<_> = self.streams.keys().cloned().chain(self.grown.iter().cloned()).collect();
         for of in left {
             self.stream_end(&of)?;
         }
-        self.write().map(|()| Left::Over)
+        self.write().map(|()| Outcome::Over)
     }
 
     /// Says how it all ended.

@@ -8,7 +8,7 @@ use roboppi_run::{Activity, AttemptRecord, AttemptRef};
 
 /// What was handed out of the recorded events of an attempt, or said to be missing.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct EmittedUpTo {
     last: Option<u64>,
     events: u64,
     /// Where its event file was read to.
@@ -38,7 +38,7 @@ impl Known {
     }
 }
 
-impl Told {
+impl EmittedUpTo {
     /// Everything that is known now counts as handed out.
     pub(super) fn all_of(activity: &Activity) -> Self {
         let Known { last, events, .. } = Known::of(activity);
@@ -73,7 +73,7 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    pub(super) fn begin(run_dir: &Path, of: AttemptRef, told: &Told, known: Known) -> Self {
+    pub(super) fn begin(run_dir: &Path, of: AttemptRef, told: &EmittedUpTo, known: Known) -> Self {
         // Without the file all is missing, which is said.
         let mut file = RunDir::at(run_dir.to_owned()).events(&of.base()).ok();
         if let Some(file) = &mut file {
@@ -87,7 +87,7 @@ impl Filling {
     }
 
     /// The next event that was not told, or what is missing; `None` when all that is known was told.
-    pub(super) fn next(&mut self, told: &mut Told) -> Option<AttemptRecord> {
+    pub(super) fn next(&mut self, told: &mut EmittedUpTo) -> Option<AttemptRecord> {
         if !told.lacks(self.known) {
             return None;
         }
@@ -131,7 +131,7 @@ impl Filling {
     /// A gap from what was told up to the number `last`, up to which there are `events`.
     fn missing(
         &self,
-        told: &mut Told,
+        told: &mut EmittedUpTo,
         last: u64,
         events: u64,
         at_least: bool,

@@ -24,7 +24,7 @@ pub(crate) struct EarlierRead {
 
 /// Where the tab is among all things.
 #[derive(Debug, Default)]
-pub(crate) struct Earlier {
+pub(crate) struct HistoryPane {
     /// The stretch that is shown; `None` for the latest things.
     shown: Option<Arc<Activity>>,
     wanted: Option<EarlierRequest>,
@@ -41,7 +41,7 @@ pub(crate) enum Onward {
     Latest,
 }
 
-impl Earlier {
+impl HistoryPane {
     pub(crate) const fn shown(&self) -> Option<&Arc<Activity>> {
         self.shown.as_ref()
     }

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use futures::future::BoxFuture;
 use ratatui::layout::Size;
-use roboppi_attach::{LiveFeed, LiveSource, Wish};
+use roboppi_attach::{LiveFeed, LiveSource, RunCommand};
 use roboppi_ipc::{ToolCall, WorkerEvent, WorkerKind, WorkerOutput, WorkerStatus};
 use roboppi_record::RunDir;
 use roboppi_run::{RunOutcome, RunRecord};
@@ -25,7 +25,7 @@ use crate::{Location, Notify, NotifyBy, TuiHandle};
 #[derive(Clone, Default)]
 struct Paper {
     frames: Rc<RefCell<Vec<String>>>,
-    hold: Rc<RefCell<Option<Hold>>>,
+    hold: Rc<RefCell<Option<TerminalMode>>>,
     said: Rc<RefCell<Vec<u8>>>,
     mouse: Rc<RefCell<bool>>,
     fails: Rc<RefCell<bool>>,
@@ -42,12 +42,12 @@ impl Display for Paper {
 
     fn resize(&mut self, _size: Size) {}
 
-    fn take(&mut self, hold: Hold) -> io::Result<()> {
+    fn take(&mut self, hold: TerminalMode) -> io::Result<()> {
         *self.hold.borrow_mut() = Some(hold);
         Ok(())
     }
 
-    fn hold(&self) -> Option<Hold> {
+    fn hold(&self) -> Option<TerminalMode> {
         *self.hold.borrow()
     }
 
@@ -57,7 +57,7 @@ impl Display for Paper {
     }
 
     fn suspend(&mut self) {
-        *self.hold.borrow_mut() = Some(Hold::Lent);
+        *self.hold.borrow_mut() = Some(TerminalMode::Lent);
     }
 
     fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -107,7 +107,7 @@ struct Stage {
     run: TestRun,
     published: usize,
     feed: Arc<LiveFeed>,
-    wishes: mpsc::Receiver<Wish>,
+    commands: mpsc::Receiver<RunCommand>,
     terminal: mpsc::Sender<TerminalEvent>,
     handle: TuiHandle,
     paper: Paper,
@@ -135,7 +135,7 @@ impl Stage {
         self.paper.frames.borrow().len()
     }
 
-    async fn until_held(&self, hold: Option<Hold>) {
+    async fn until_held(&self, hold: Option<TerminalMode>) {
         self.until(&format!("{hold:?}"), |_| *self.paper.hold.borrow() == hold).await;
     }
 
@@ -158,12 +158,12 @@ async fn play<F: Future<Output = Stage>>(
 ) -> (Result<(), TuiError>, Stage) {
     let dir = tempfile::tempdir().unwrap();
     let feed = Arc::new(LiveFeed::default());
-    let (wish, wishes) = mpsc::channel(8);
-    let source = LiveSource::new(Arc::clone(&feed), RunDir::at(dir.path().to_owned()), wish);
+    let (command, commands) = mpsc::channel(8);
+    let source = LiveSource::new(Arc::clone(&feed), RunDir::at(dir.path().to_owned()), command);
     let (terminal, events) = mpsc::channel(8);
     let (handle, control) = TuiHandle::new();
     let paper = Paper::default();
-    *paper.hold.borrow_mut() = Some(Hold::Screen);
+    *paper.hold.borrow_mut() = Some(TerminalMode::Screen);
     let clock = Clock::starting_at(UNIX_EPOCH + Duration::from_millis(START));
     let notify = Notify { after: Duration::from_secs(30), by: NotifyBy::Osc9 };
     let settings = TuiSettings { notify: Some(notify), ..settings() };
@@ -177,7 +177,7 @@ async fn play<F: Future<Output = Stage>>(
     let programs = Arc::new(Arc::clone(&desktop));
     let source = Arc::new(source);
     let driver = Driver::new(model, paper.clone(), source, Lines::new(lines), programs, clock).unwrap();
-    let mut stage = Stage { run, published: 0, feed, wishes, terminal, handle, paper, desktop, dir };
+    let mut stage = Stage { run, published: 0, feed, commands, terminal, handle, paper, desktop, dir };
     stage.say();
     tokio::join!(driver.drive(TerminalEvents::scripted(events), control), script(stage))
 }
@@ -189,7 +189,7 @@ async fn a_run_is_shown_ended_and_left() {
         stage.type_in(b"q").await;
         stage.until("the question", |screen| screen.contains("End the run?")).await;
         stage.type_in(b"y").await;
-        assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: false }));
+        assert_eq!(stage.commands.recv().await, Some(RunCommand::CancelRun { force: false }));
         stage.until("an answer", |screen| screen.contains("asked the run to end")).await;
         stage.run.finished(RunOutcome::Cancelled, 130);
         stage.say();
@@ -368,10 +368,10 @@ async fn escape_is_told_from_the_beginning_of_a_sequence() {
 async fn interrupts_go_a_stage_further_each_time() {
     let (ended, _) = play(running(), |mut stage| async {
         stage.type_in(b"\x03\x03").await;
-        assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: false }));
-        assert_eq!(stage.wishes.recv().await, Some(Wish::CancelRun { force: true }));
+        assert_eq!(stage.commands.recv().await, Some(RunCommand::CancelRun { force: false }));
+        assert_eq!(stage.commands.recv().await, Some(RunCommand::CancelRun { force: true }));
         stage.type_in(b"\x03").await;
-        assert_eq!(stage.wishes.recv().await, Some(Wish::LeaveNow));
+        assert_eq!(stage.commands.recv().await, Some(RunCommand::LeaveNow));
         stage
     })
     .await;
@@ -442,14 +442,14 @@ async fn the_screen_is_put_away_for_lines_and_comes_back() {
     let (ended, _) = play(running(), |stage| async {
         stage.until("the run", |screen| screen.contains("publish")).await;
         stage.type_in(b"s").await;
-        stage.until_held(Some(Hold::Lines)).await;
+        stage.until_held(Some(TerminalMode::Lines)).await;
         let before = stage.frames();
         // Keys that one cannot see the effect of have none.
         stage.type_in(b"xy3").await;
         sleep(Duration::from_secs(10)).await;
         assert_eq!(stage.frames(), before);
         stage.type_in(b"s").await;
-        stage.until_held(Some(Hold::Screen)).await;
+        stage.until_held(Some(TerminalMode::Screen)).await;
         stage.until("the screen as it was", |screen| screen.contains("Overview")).await;
         assert!(stage.frames() > before);
         stage.handle.stop();
@@ -464,12 +464,12 @@ async fn a_terminal_that_is_lent_is_left_alone_until_the_process_goes_on() {
     let (ended, _) = play(running(), |stage| async {
         stage.until("the run", |screen| screen.contains("publish")).await;
         stage.type_in(b"\x1a").await;
-        stage.until_held(Some(Hold::Lent)).await;
+        stage.until_held(Some(TerminalMode::Lent)).await;
         let before = stage.frames();
         sleep(Duration::from_secs(10)).await;
         assert_eq!(stage.frames(), before);
         stage.terminal.send(TerminalEvent::Continued).await.unwrap();
-        stage.until_held(Some(Hold::Screen)).await;
+        stage.until_held(Some(TerminalMode::Screen)).await;
         sleep(Duration::from_millis(100)).await;
         assert!(stage.frames() > before);
         stage.handle.stop();
@@ -508,21 +508,21 @@ async fn an_editor_has_the_terminal_until_it_ends() {
         stage.type_in(b"2\r").await;
         stage.until("the line", |screen| screen.contains("src/main.rs:12")).await;
         stage.type_in(b"v").await;
-        stage.until_held(Some(Hold::Editor)).await;
+        stage.until_held(Some(TerminalMode::Editor)).await;
         let place = Location { path: "src/main.rs".to_owned(), line: 12, column: Some(5) };
         assert_eq!(stage.desktop.opened.lock().unwrap()[0].places, [place]);
         // That it was stopped and goes on gives nobody the terminal but the editor.
         stage.terminal.send(TerminalEvent::Continued).await.unwrap();
         let taken = || stage.terminal.capacity() == stage.terminal.max_capacity();
         stage.until("it to be taken in", |_| taken()).await;
-        assert_eq!(*stage.paper.hold.borrow(), Some(Hold::Editor));
+        assert_eq!(*stage.paper.hold.borrow(), Some(TerminalMode::Editor));
         stage.desktop.close.notify_one();
-        stage.until_held(Some(Hold::Screen)).await;
+        stage.until_held(Some(TerminalMode::Screen)).await;
         stage.until("what became of it", |screen| screen.contains("vi ended with exit code 1")).await;
         assert!(!stage.screen().contains("ending"));
 
         stage.type_in(b"v").await;
-        stage.until_held(Some(Hold::Editor)).await;
+        stage.until_held(Some(TerminalMode::Editor)).await;
         stage.handle.stop();
         stage
     })

@@ -44,7 +44,7 @@ pub(super) const OWNER: &[Binding] = &[
 ];
 
 /// What beside leaving somebody can do about the end of a run of another process.
-pub(super) const VISITOR: &[Binding] = &[
+pub(super) const VIEWER: &[Binding] = &[
     leave("leave; the run goes on", |now| !now.asking && !now.over),
     leave("leave", |now| !now.asking && now.over),
     Binding {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use roboppi_ipc::{OutputStream, UtcMillis};
 
-use super::{Anchor, Copy, Direction, Found, LogWindow, Place, Prompt, Query, Seek, Sought, Spot};
+use super::{Anchor, Copy, Direction, Found, LogWindow, Prompt, Query, RowPos, Seek, Sought, TextPos};
 
 /// Where the pane is, what it shows of the log, and what was read for it.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct LogPane {
     /// Which way it was looked for.
     pub(crate) direction: Direction,
     /// The match at which the person is.
-    pub(crate) current: Option<Spot>,
+    pub(crate) current: Option<TextPos>,
     /// The line that is looked for.
     pub(crate) seek: Option<Seek>,
     /// Lines that were looked for so far.
@@ -99,7 +99,7 @@ impl LogPane {
     /// Shows a line, a third of the way down.
     pub(crate) fn show_line(&mut self, line: u64, rows: u16) {
         let delta = -(rows / 3).cast_signed();
-        self.put(Anchor::At { place: Place { line, part: 0 }, delta: isize::from(delta) });
+        self.put(Anchor::At { place: RowPos { line, part: 0 }, delta: isize::from(delta) });
     }
 
     /// What was read comes in. Who scrolls to the end follows it again.
@@ -141,15 +141,15 @@ impl LogPane {
     }
 
     /// What is on screen.
-    pub(crate) fn visible(&self) -> Option<Range<Spot>> {
+    pub(crate) fn visible(&self) -> Option<Range<TextPos>> {
         let (first, last) = (self.window.rows.first()?, self.window.rows.last()?);
-        let from = Spot { line: first.place.line, column: first.column };
-        let to = Spot { line: last.place.line, column: last.column + crate::text::width(&last.text()) };
+        let from = TextPos { line: first.place.line, column: first.column };
+        let to = TextPos { line: last.place.line, column: last.column + crate::text::width(&last.text()) };
         Some(from..to)
     }
 
     /// Asks for a stretch of text that is to be copied.
-    pub(crate) fn copy(&mut self, range: Range<Spot>) {
+    pub(crate) fn copy(&mut self, range: Range<TextPos>) {
         self.copies += 1;
         self.copy = Some(Copy { number: self.copies, from: range.start, to: range.end });
     }

@@ -11,7 +11,7 @@ use super::find::Query;
 
 /// A row of a log: a line, and which of its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct RowPos {
     /// Number of the line, from 0.
     pub(crate) line: u64,
     /// Row within the line, from 0; always 0 unless lines are wrapped.
@@ -26,7 +26,7 @@ pub(crate) enum Anchor {
     /// So many rows behind a place, or before it.
     At {
         /// The place.
-        place: Place,
+        place: RowPos,
         /// Rows to go from there.
         delta: isize,
     },
@@ -99,13 +99,13 @@ pub(crate) enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Copy {
     pub(crate) number: u64,
-    pub(crate) from: Spot,
-    pub(crate) to: Spot,
+    pub(crate) from: TextPos,
+    pub(crate) to: TextPos,
 }
 
 /// A column of a line of a log, both from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Spot {
+pub(crate) struct TextPos {
     pub(crate) line: u64,
     pub(crate) column: usize,
 }
@@ -128,7 +128,7 @@ pub(crate) struct LogWindow {
     /// Rows of the request's delta that were gone.
     pub(crate) delta: isize,
     /// The first row shown.
-    pub(crate) top: Place,
+    pub(crate) top: RowPos,
     /// Nothing comes behind the last row shown.
     pub(crate) at_end: bool,
     /// Lines the log has.
@@ -158,7 +158,7 @@ pub(crate) struct MatchCount {
 /// One row, ready to be drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LogRow {
-    pub(crate) place: Place,
+    pub(crate) place: RowPos,
     pub(crate) stream: OutputStream,
     /// When its line came.
     pub(crate) ts: Option<UtcMillis>,
@@ -185,7 +185,7 @@ impl LogRow {
 pub(crate) struct Found {
     pub(crate) number: u64,
     /// Line and column; `None` when there is none.
-    pub(crate) at: Option<Spot>,
+    pub(crate) at: Option<TextPos>,
     /// The search went over the end and on from the beginning, or the other way round.
     pub(crate) wrapped: bool,
     /// Why it could not be done.

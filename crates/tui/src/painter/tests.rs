@@ -7,7 +7,7 @@ use ratatui::layout::Size;
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 use super::Painter;
-use crate::log_pane::{LogRow, Place};
+use crate::log_pane::{LogRow, RowPos};
 use crate::message::Message;
 use crate::model::Model;
 use crate::sanitise::styled_line;
@@ -51,7 +51,7 @@ fn nothing_is_left_of_signs_whose_width_terminals_disagree_about() {
     press(&mut model, "2");
     let rows = |text: &str| {
         let row = |line| LogRow {
-            place: Place { line, part: 0 },
+            place: RowPos { line, part: 0 },
             stream: OutputStream::Stdout,
             ts: None,
             column: 0,

@@ -1,9 +1,9 @@
 //! What is done to the run, to a step, and to the screen.
 
-use roboppi_attach::Wish;
+use roboppi_attach::RunCommand;
 use roboppi_run::RunStatus;
 
-use super::wish;
+use super::command;
 use crate::message::Action;
 use crate::model::{Model, Question, can_be_ended, can_be_retried, can_be_skipped};
 use crate::{Role, notify, text};
@@ -18,14 +18,14 @@ pub(super) fn interrupt(model: &mut Model, actions: &mut Vec<Action>) {
     match model.stage() {
         0 => {
             model.asked = 1;
-            wish(Wish::CancelRun { force: false }, actions);
+            command(RunCommand::CancelRun { force: false }, actions);
         }
         1 => {
             model.asked = 2;
-            wish(Wish::CancelRun { force: true }, actions);
+            command(RunCommand::CancelRun { force: true }, actions);
         }
         _ => {
-            wish(Wish::LeaveNow, actions);
+            command(RunCommand::LeaveNow, actions);
             actions.push(Action::Leave);
         }
     }
@@ -73,10 +73,10 @@ pub(super) fn retry_step(model: &mut Model, actions: &mut Vec<Action>) {
     }
     let step = step.plan.step.clone();
     model.notice = Some(format!("asked to try {step} again"));
-    wish(Wish::RetryStep(step), actions);
+    command(RunCommand::RetryStep(step), actions);
 }
 
-/// What came of a wish, when that is nothing.
+/// A command that was refused.
 pub(super) fn answered(model: &mut Model, refused: &str) {
     model.notice = Some(format!("not done: {refused}"));
 }
@@ -90,16 +90,16 @@ pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
             if model.settings.role == Role::Owner {
                 model.asked = model.asked.max(1);
             }
-            wish(Wish::CancelRun { force: false }, actions);
+            command(RunCommand::CancelRun { force: false }, actions);
         }
-        Some(Question::KillRun) => wish(Wish::CancelRun { force: true }, actions),
+        Some(Question::KillRun) => command(RunCommand::CancelRun { force: true }, actions),
         Some(Question::EndStep(step)) => {
             model.notice = Some(format!("asked to end {step}"));
-            wish(Wish::CancelStep(step), actions);
+            command(RunCommand::CancelStep(step), actions);
         }
         Some(Question::SkipStep(step)) => {
             model.notice = Some(format!("asked to skip {step}"));
-            wish(Wish::SkipStep(step), actions);
+            command(RunCommand::SkipStep(step), actions);
         }
     }
 }

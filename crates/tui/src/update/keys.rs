@@ -2,10 +2,10 @@
 
 use super::scroll::{self, Move};
 use super::{editor, ending, log, mouse, selection};
-use crate::driver::Hold;
+use crate::driver::TerminalMode;
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
-use crate::log_pane::{Direction, Purpose, Spot};
+use crate::log_pane::{Direction, Purpose, TextPos};
 use crate::message::Action;
 use crate::model::{Focus, Model};
 use crate::tab::Tab;
@@ -77,7 +77,11 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Refuse => model.question = None,
         Command::Lines => {
             model.put_away = !model.put_away;
-            actions.push(Action::Use(if model.put_away { Hold::Lines } else { Hold::Screen }));
+            actions.push(Action::Use(if model.put_away {
+                TerminalMode::Lines
+            } else {
+                TerminalMode::Screen
+            }));
         }
         Command::Suspend => actions.push(Action::Suspend),
     }
@@ -125,7 +129,7 @@ fn copy_visible(model: &mut Model, actions: &mut Vec<Action>) {
     } else {
         let rows = view::rows(model);
         let (first, last) = (rows.first(), rows.last());
-        first.zip(last).map(|(first, last)| first.start..Spot { column: usize::MAX, ..last.start })
+        first.zip(last).map(|(first, last)| first.start..TextPos { column: usize::MAX, ..last.start })
     };
     match visible {
         None => model.notice = Some("there is nothing to copy".to_owned()),

@@ -5,7 +5,7 @@ use roboppi_ipc::OutputStream;
 use super::mouse;
 use crate::keymap::Key;
 use crate::layout::{Areas, log_parts, log_text};
-use crate::log_pane::{Anchor, Direction, LogReply, Place, Prompt, Purpose, Sought, Wanted};
+use crate::log_pane::{Anchor, Direction, LogReply, Prompt, Purpose, RowPos, Sought, Wanted};
 use crate::message::Action;
 use crate::model::Model;
 
@@ -109,7 +109,7 @@ pub(super) fn next_error(model: &mut Model, direction: Direction) {
     model.follow = false;
     // The first one of all explains the others.
     if model.log.current.is_none() && direction == Direction::Forward && model.log.follows() {
-        model.log.put(Anchor::At { place: Place::default(), delta: 0 });
+        model.log.put(Anchor::At { place: RowPos::default(), delta: 0 });
         model.log.window.rows.clear();
     }
     model.log.look_for(Sought::Error, direction);
@@ -155,7 +155,7 @@ pub(super) fn toggle_wrap(model: &mut Model) {
     model.log.left = 0;
     if !model.log.follows() {
         let line = model.log.window.top.line;
-        model.log.put(Anchor::At { place: Place { line, part: 0 }, delta: 0 });
+        model.log.put(Anchor::At { place: RowPos { line, part: 0 }, delta: 0 });
     }
 }
 
@@ -171,7 +171,7 @@ pub(super) fn copy_path(model: &mut Model, actions: &mut Vec<Action>) {
     actions.push(Action::Copy(path));
 }
 
-/// What the desk answered.
+/// What the log_service answered.
 pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Action>) {
     match reply {
         LogReply::Window(window) => {

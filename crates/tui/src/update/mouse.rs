@@ -8,7 +8,7 @@ use roboppi_ipc::UtcMillis;
 use super::scroll::{self, Move};
 use super::{editor, keys, log, selection};
 use crate::layout::{Areas, log_parts};
-use crate::log_pane::{Anchor, Spot};
+use crate::log_pane::{Anchor, TextPos};
 use crate::mark::{Mark, TextRow, Unit};
 use crate::message::Action;
 use crate::model::{Focus, Model};
@@ -120,7 +120,7 @@ pub(super) fn copy_marked(model: &mut Model, actions: &mut Vec<Action>) -> bool 
 }
 
 /// Copies a part of a page.
-pub(super) fn copy_page(model: &mut Model, range: &Range<Spot>, actions: &mut Vec<Action>) {
+pub(super) fn copy_page(model: &mut Model, range: &Range<TextPos>, actions: &mut Vec<Action>) {
     let copied = view::page_text(model, range);
     model.notice = Some(copied_in_words(&copied));
     actions.push(Action::Copy(copied));
@@ -166,7 +166,7 @@ pub(super) fn reach_pointer(model: &mut Model) {
 }
 
 /// What is at a cell, or at the end of the text that is nearest to it.
-fn unit_at(rows: &[TextRow], at: Position, unit: Unit) -> Option<Range<Spot>> {
+fn unit_at(rows: &[TextRow], at: Position, unit: Unit) -> Option<Range<TextPos>> {
     let (first, last) = (rows.first()?, rows.last()?);
     if at.y < first.area.y {
         return Some(first.unit_at(0, unit));

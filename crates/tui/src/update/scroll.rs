@@ -1,7 +1,7 @@
 //! Scrolling the pane.
 
 use crate::layout::{Areas, log_parts};
-use crate::log_pane::{Anchor, Place};
+use crate::log_pane::{Anchor, RowPos};
 use crate::model::Model;
 use crate::tab::Tab;
 use crate::view;
@@ -57,7 +57,7 @@ fn log(model: &mut Model, to: Move) {
         Move::Rows(rows) => walk(model, rows),
         Move::Pages(pages) => walk(model, page.saturating_mul(pages)),
         Move::HalfPages(halves) => walk(model, (page / 2).max(1).saturating_mul(halves)),
-        Move::First => model.log.put(Anchor::At { place: Place::default(), delta: 0 }),
+        Move::First => model.log.put(Anchor::At { place: RowPos::default(), delta: 0 }),
         Move::Last => model.log.put(Anchor::End),
     }
 }

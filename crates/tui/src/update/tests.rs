@@ -5,7 +5,7 @@ mod any;
 use std::sync::Arc;
 
 use ratatui::layout::Size;
-use roboppi_attach::Wish;
+use roboppi_attach::RunCommand;
 use roboppi_ipc::{CancelReason, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
 use roboppi_run::{RunEvent, RunOutcome, StepId, StepState};
 
@@ -21,8 +21,8 @@ fn selected(model: &Model) -> &str {
     model.selected.as_ref().map_or("", StepId::as_str)
 }
 
-fn wish(wish: Wish) -> Vec<Action> {
-    vec![Action::Wish(wish)]
+fn command(command: RunCommand) -> Vec<Action> {
+    vec![Action::Request(command)]
 }
 
 /// Without a question, `y` copies and does nothing else.
@@ -48,34 +48,34 @@ fn quitting_a_running_run_asks_first() {
     assert_eq!(press(&mut model, "n"), []);
     assert_eq!(model.question, None);
     assert_eq!(press(&mut model, "q Enter j q"), [], "neither Enter nor the same key is a yes");
-    assert_eq!(press(&mut model, "q y"), wish(Wish::CancelRun { force: false }));
+    assert_eq!(press(&mut model, "q y"), command(RunCommand::CancelRun { force: false }));
     assert!(only_copies(&press(&mut model, "q y")), "it is being ended already");
 }
 
 #[test]
 fn an_interrupt_goes_a_stage_further_each_time() {
     let mut model = running().model(80, 24);
-    assert_eq!(press(&mut model, "C-c"), wish(Wish::CancelRun { force: false }));
+    assert_eq!(press(&mut model, "C-c"), command(RunCommand::CancelRun { force: false }));
     assert!(screen(&model).contains("Ctrl-C again kills now"));
-    assert_eq!(press(&mut model, "C-c"), wish(Wish::CancelRun { force: true }));
+    assert_eq!(press(&mut model, "C-c"), command(RunCommand::CancelRun { force: true }));
     assert!(screen(&model).contains("Ctrl-C again leaves at once"));
-    assert_eq!(press(&mut model, "C-c"), [Action::Wish(Wish::LeaveNow), Action::Leave]);
+    assert_eq!(press(&mut model, "C-c"), [Action::Request(RunCommand::LeaveNow), Action::Leave]);
 }
 
 #[test]
 fn a_run_that_is_ended_by_something_else_is_a_stage_further() {
     let mut model = ending().model(80, 24);
-    assert_eq!(press(&mut model, "C-c"), wish(Wish::CancelRun { force: true }));
+    assert_eq!(press(&mut model, "C-c"), command(RunCommand::CancelRun { force: true }));
     let mut run = ending();
     run.journal(RunEvent::RunEnding { reason: CancelReason::Timeout, force: true, signal: None });
     let mut model = run.model(80, 24);
-    assert_eq!(press(&mut model, "C-c"), [Action::Wish(Wish::LeaveNow), Action::Leave]);
+    assert_eq!(press(&mut model, "C-c"), [Action::Request(RunCommand::LeaveNow), Action::Leave]);
 }
 
 #[test]
 fn an_interrupt_is_heard_while_a_question_is_open() {
     let mut model = running().model(80, 24);
-    assert_eq!(press(&mut model, "x C-c"), wish(Wish::CancelRun { force: false }));
+    assert_eq!(press(&mut model, "x C-c"), command(RunCommand::CancelRun { force: false }));
     assert_eq!(model.question, None);
 }
 
@@ -109,7 +109,7 @@ fn when_nobody_stays_the_end_leaves() {
 #[test]
 fn one_step_is_ended_after_a_question() {
     let mut model = running().model(80, 24);
-    assert_eq!(press(&mut model, "x y"), wish(Wish::CancelStep(StepId::from("build"))));
+    assert_eq!(press(&mut model, "x y"), command(RunCommand::CancelStep(StepId::from("build"))));
     assert!(only_copies(&press(&mut model, "g x y")), "fetch is over");
 }
 
@@ -345,7 +345,7 @@ fn a_step_that_has_not_started_is_left_out_after_a_question() {
     let mut model = running().model(80, 24);
     assert_eq!(press(&mut model, "G x"), []);
     assert_eq!(model.question, Some(Question::SkipStep(StepId::from("publish"))));
-    assert_eq!(press(&mut model, "n x y"), wish(Wish::SkipStep(StepId::from("publish"))));
+    assert_eq!(press(&mut model, "n x y"), command(RunCommand::SkipStep(StepId::from("publish"))));
     assert!(screen(&model).contains("asked to skip publish"));
 }
 
@@ -356,12 +356,12 @@ fn a_step_without_success_is_tried_again_while_the_run_goes_on() {
     run.done("build", 1, result(WorkerStatus::Failed, Some(1)));
     let mut model = run.model(80, 24);
     assert_eq!(press(&mut model, "g r"), [], "fetch succeeded");
-    assert_eq!(press(&mut model, "j r"), wish(Wish::RetryStep(StepId::from("build"))));
+    assert_eq!(press(&mut model, "j r"), command(RunCommand::RetryStep(StepId::from("build"))));
 
     // Why nothing came of it.
     let before = run.records.len();
     let refused = Some("`build` needs `fetch`".to_owned());
-    run.journal(RunEvent::Wish { wish: Wish::RetryStep("build".into()), by: None, refused });
+    run.journal(RunEvent::Command { command: RunCommand::RetryStep("build".into()), by: None, refused });
     tell(&mut model, &run, before);
     assert!(screen(&model).contains("not done: `build` needs `fetch`"));
 

@@ -7,7 +7,7 @@ use roboppi_ipc::{
     AgentDelta, AgentText, ChangeKind, Patch, PlanItem, PlanStatus, SessionInfo, ToolCall, ToolResult, Usage,
     WaitCause, Waiting, WorkerEvent, WorkerKind,
 };
-use roboppi_run::{Activity, Earlier, RunRecord, Stretch};
+use roboppi_run::{Activity, HistoryPage, RunRecord, Stretch};
 use serde_json::json;
 
 use super::tests::at_all_sizes;
@@ -182,7 +182,7 @@ fn a_key_between_what_came_before_and_its_frame_goes_one_page() {
             break request;
         }
     };
-    let mut earlier = Earlier::new(request.stretch);
+    let mut earlier = HistoryPage::new(request.stretch);
     for record in &run.records {
         if let RunRecord::Attempt(_, record) = &**record
             && earlier.take(record).is_break()

@@ -248,9 +248,9 @@ fn next_interrupt(model: &Model, columns: usize) -> &'static str {
         (Role::Owner, 0 | 1, false) => " — Ctrl-C kills",
         (Role::Owner, _, true) => " — Ctrl-C again leaves at once",
         (Role::Owner, _, false) => " — Ctrl-C leaves",
-        (Role::Visitor, 0 | 1, true) => " — X kills its workers",
-        (Role::Visitor, 0 | 1, false) => " — X kills",
-        (Role::Visitor | Role::Replay, _, _) => "",
+        (Role::Viewer, 0 | 1, true) => " — X kills its workers",
+        (Role::Viewer, 0 | 1, false) => " — X kills",
+        (Role::Viewer | Role::Replay, _, _) => "",
     }
 }
 

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::Extent;
 use crate::layout::{Areas, log_parts, log_text};
-use crate::log_pane::Spot;
+use crate::log_pane::TextPos;
 use crate::mark::TextRow;
 use crate::model::{Model, Scroll};
 use crate::tab::Tab;
@@ -37,7 +37,7 @@ pub(crate) fn rows(model: &Model) -> Vec<TextRow> {
 }
 
 /// The text of rows of a page, as it would be seen there.
-pub(crate) fn page_text(model: &mut Model, wanted: &Range<Spot>) -> String {
+pub(crate) fn page_text(model: &mut Model, wanted: &Range<TextPos>) -> String {
     let pane = Areas::of(model.size, model.focus).pane;
     let before = model.scroll[model.tab.index()];
     let mut text = String::new();
@@ -80,7 +80,7 @@ fn rows_in(model: &Model, pane: Rect, extent: Extent, buffer: &Buffer) -> Vec<Te
     let rows = pane.rows().enumerate().take(staying + extent.len.saturating_sub(top));
     rows.map(|(index, area)| {
         let line = if index < staying { index } else { index + top };
-        TextRow { area, start: Spot { line: line as u64, column: 0 }, text: row_text(buffer, area) }
+        TextRow { area, start: TextPos { line: line as u64, column: 0 }, text: row_text(buffer, area) }
     })
     .collect()
 }
@@ -90,7 +90,7 @@ fn log_rows(model: &Model, pane: Rect) -> Vec<TextRow> {
     let texts = log_text(body, model.log.times);
     let rows = texts.rows().zip(&model.log.window.rows);
     rows.map(|(area, row)| {
-        let start = Spot { line: row.place.line, column: row.column };
+        let start = TextPos { line: row.place.line, column: row.column };
         TextRow { area, start, text: row.text() }
     })
     .collect()

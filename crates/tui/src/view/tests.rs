@@ -5,7 +5,7 @@ use ratatui::style::{Color, Style};
 use roboppi_ipc::{OutputStream, UtcMillis, WorkerStatus};
 use roboppi_run::{RunOutcome, StepState};
 
-use crate::log_pane::{CoreTail, Found, LogReply, LogRow, MatchCount, Place, Spot};
+use crate::log_pane::{CoreTail, Found, LogReply, LogRow, MatchCount, RowPos, TextPos};
 use crate::message::Message;
 use crate::model::Model;
 use crate::sanitise::styled_line;
@@ -116,12 +116,12 @@ fn every_question_at_every_size() {
     assert_snapshot!("all_sizes_end_a_step", at_all_sizes(&running(), "x"));
     assert_snapshot!("all_sizes_skip_a_step", at_all_sizes(&running(), "G x"));
     assert_snapshot!("all_sizes_waiting_for_the_end", at_all_sizes(&ending(), "k"));
-    let visitor = |run: &TestRun, keys: &str| at_all_sizes_as(Role::Visitor, run, keys);
-    assert_snapshot!("all_sizes_visitor", visitor(&running(), "k"));
-    assert_snapshot!("all_sizes_visitor_ends_the_run", visitor(&running(), "X"));
-    assert_snapshot!("all_sizes_visitor_kills_the_run", visitor(&ending(), "X"));
-    assert_snapshot!("all_sizes_visitor_ends_a_step", visitor(&running(), "x"));
-    assert_snapshot!("all_sizes_visitor_skips_a_step", visitor(&running(), "G x"));
+    let viewer = |run: &TestRun, keys: &str| at_all_sizes_as(Role::Viewer, run, keys);
+    assert_snapshot!("all_sizes_visitor", viewer(&running(), "k"));
+    assert_snapshot!("all_sizes_visitor_ends_the_run", viewer(&running(), "X"));
+    assert_snapshot!("all_sizes_visitor_kills_the_run", viewer(&ending(), "X"));
+    assert_snapshot!("all_sizes_visitor_ends_a_step", viewer(&running(), "x"));
+    assert_snapshot!("all_sizes_visitor_skips_a_step", viewer(&running(), "G x"));
     assert_snapshot!("all_sizes_replay", at_all_sizes_as(Role::Replay, &succeeded(), "k"));
 }
 
@@ -194,7 +194,7 @@ fn log() -> Vec<LogRow> {
         let line = styled_line(bytes, 53, true);
         let lost = if number == 57 { 2_048 } else { 0 };
         log.push(LogRow {
-            place: Place { line: number, part: 0 },
+            place: RowPos { line: number, part: 0 },
             stream: *stream,
             ts: None,
             column: 0,
@@ -232,7 +232,8 @@ fn searched(model: &mut Model) {
     }
     serve_log(model, &rows);
     let seek = model.log.seek.as_ref().map_or(0, |seek| seek.number);
-    let found = Found { number: seek, at: Some(Spot { line: 43, column: 0 }), wrapped: false, error: None };
+    let found =
+        Found { number: seek, at: Some(TextPos { line: 43, column: 0 }), wrapped: false, error: None };
     update(model, Message::Log(LogReply::Sought(found)));
     serve_log(model, &rows);
     model.log.window.matches = Some(MatchCount { lines: 8, current: Some(6), percent: Some(41), lost: 0 });
@@ -295,10 +296,10 @@ fn hostile_names_stay_in_their_place() {
 fn without_colour_there_is_none() {
     let owner = ["1", "2", "3", "4", "5", "6", "7", "q", "x", "G x", "2 Enter /", "2 Enter :"];
     let looks = owner.map(|keys| (Role::Owner, keys)).into_iter().chain([
-        (Role::Visitor, "k"),
-        (Role::Visitor, "X"),
-        (Role::Visitor, "x"),
-        (Role::Visitor, "G x"),
+        (Role::Viewer, "k"),
+        (Role::Viewer, "X"),
+        (Role::Viewer, "x"),
+        (Role::Viewer, "G x"),
         (Role::Replay, "k"),
     ]);
     for ((role, keys), size) in looks.flat_map(|look| SIZES.map(|size| (look, size))) {

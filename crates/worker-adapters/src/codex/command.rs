@@ -69,15 +69,15 @@ fn sandbox(task: &WorkerTask, given: &mut Arguments, warnings: &mut Vec<String>)
         given.take_value(&["--sandbox", "-s"]);
         return vec![BYPASS.to_owned()];
     }
-    let wish = given.take_value(&["--sandbox", "-s"]).unwrap_or_else(|| {
+    let sandbox = given.take_value(&["--sandbox", "-s"]).unwrap_or_else(|| {
         let may_edit = full_auto || task.capabilities.contains(&Capability::Edit);
         if may_edit { "workspace-write" } else { "read-only" }.to_owned()
     });
     if is_resumed(task) {
         // `resume` knows no `--sandbox`; the setting behind it is the same.
-        vec!["-c".to_owned(), format!("sandbox_mode={}", toml_text(&wish))]
+        vec!["-c".to_owned(), format!("sandbox_mode={}", toml_text(&sandbox))]
     } else {
-        vec!["--sandbox".to_owned(), wish]
+        vec!["--sandbox".to_owned(), sandbox]
     }
 }
 

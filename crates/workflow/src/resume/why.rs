@@ -10,7 +10,7 @@ pub enum Why {
     /// It did not succeed there.
     DidNotSucceed(StepState),
     /// Somebody asked for it.
-    Asked,
+    Requested,
     /// What it depends on is done again.
     After(StepId),
     /// The workflow says something else of it: these keys, as far as that can be told.
@@ -37,7 +37,7 @@ impl Why {
     #[must_use]
     pub const fn is_change(&self) -> bool {
         match self {
-            Self::New | Self::DidNotSucceed(_) | Self::Asked | Self::After(_) => false,
+            Self::New | Self::DidNotSucceed(_) | Self::Requested | Self::After(_) => false,
             Self::Changed(_)
             | Self::UpstreamChanged(_)
             | Self::InputChanged { .. }
@@ -61,7 +61,7 @@ impl Why {
                 format!("it was `{state}`, which is not known here")
             }
             Self::DidNotSucceed(_) => "it was not over".to_owned(),
-            Self::Asked => "it was asked for".to_owned(),
+            Self::Requested => "it was asked for".to_owned(),
             Self::After(step) => format!("it depends on `{step}`"),
             Self::Changed(keys) if keys.is_empty() => "its definition has changed".to_owned(),
             Self::Changed(keys) => format!("its definition has changed: {}", keys.join(", ")),

@@ -3,9 +3,9 @@
 use roboppi_ipc::{CancelReason, Mono};
 use roboppi_run::{StepId, StepState};
 
+use super::requested::{grant, refuse};
 use super::schedule::{Verdict, past};
-use super::step::{Asked, Life, Shown};
-use super::wished::{grant, refuse};
+use super::step::{CancelRequest, StepPhase, VisiblePhase};
 use super::{Phase, RunEffect, RunMachine};
 
 impl RunMachine {
@@ -26,7 +26,7 @@ impl RunMachine {
         self.begin_ending(now, CancelReason::Lost, false, out);
         for index in 0..self.steps.len() {
             // Outputs are collected without the core, so a step that is that far is waited for.
-            if matches!(self.steps[index].life, Life::Active { .. }) {
+            if matches!(self.steps[index].life, StepPhase::Active { .. }) {
                 self.active -= 1;
                 self.over(now, index, StepState::Lost, false, Some(detail.to_owned()), out);
             }
@@ -34,24 +34,27 @@ impl RunMachine {
     }
 
     pub(super) fn cancel_step(&mut self, now: Mono, step: &StepId, force: bool, out: &mut Vec<RunEffect>) {
-        let Some(index) = self.wished(step, out) else { return };
+        let Some(index) = self.requested(step, out) else { return };
         match self.steps[index].life {
-            Life::Active { asked: Some(asked), .. } | Life::Collecting { asked: Some(asked), .. }
+            StepPhase::Active { asked: Some(asked), .. }
+            | StepPhase::Collecting { asked: Some(asked), .. }
                 if asked.force || !force =>
             {
                 refuse(format!("`{step}` is being ended already"), out);
             }
-            Life::Active { .. } => {
+            StepPhase::Active { .. } => {
                 grant(out);
                 self.ask(index, CancelReason::User, force, out);
             }
-            Life::Collecting { .. } if self.steps[index].collects => {
+            StepPhase::Collecting { .. } if self.steps[index].collects => {
                 grant(out);
                 self.ask(index, CancelReason::User, force, out);
             }
-            Life::Collecting { .. } => refuse(format!("the worker of `{step}` has succeeded already"), out),
-            Life::Over { state, .. } => refuse(format!("`{step}` is over: it {}", past(state)), out),
-            Life::Waiting | Life::Ready | Life::Retrying { .. } => {
+            StepPhase::Collecting { .. } => {
+                refuse(format!("the worker of `{step}` has succeeded already"), out)
+            }
+            StepPhase::Over { state, .. } => refuse(format!("`{step}` is over: it {}", past(state)), out),
+            StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. } => {
                 grant(out);
                 self.leave_queue(index);
                 let detail = Some("cancelled by the user".to_owned());
@@ -91,12 +94,16 @@ impl RunMachine {
             for index in 0..self.steps.len() {
                 let step = &self.steps[index];
                 let (state, detail) = match step.life {
-                    Life::Active { .. } | Life::Collecting { .. } | Life::Over { .. } => continue,
-                    Life::Waiting | Life::Ready | Life::Retrying { .. } if step.attempt == 0 => {
+                    StepPhase::Active { .. } | StepPhase::Collecting { .. } | StepPhase::Over { .. } => {
+                        continue;
+                    }
+                    StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. }
+                        if step.attempt == 0 =>
+                    {
                         (StepState::Skipped, "the run was ended before it started")
                     }
                     // It did start, so it is not skipped.
-                    Life::Waiting | Life::Ready | Life::Retrying { .. } => {
+                    StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. } => {
                         (StepState::Cancelled, "the run was ended before its next attempt")
                     }
                 };
@@ -110,7 +117,7 @@ impl RunMachine {
     /// Asks steps to stop that collect their outputs and were not asked before.
     pub(super) fn stop_collecting(&mut self, reason: CancelReason, out: &mut Vec<RunEffect>) {
         for index in 0..self.steps.len() {
-            if matches!(self.steps[index].life, Life::Collecting { asked: None, .. }) {
+            if matches!(self.steps[index].life, StepPhase::Collecting { asked: None, .. }) {
                 self.ask(index, reason, false, out);
             }
         }
@@ -119,7 +126,7 @@ impl RunMachine {
     /// The time of an attempt is over while its outputs are collected.
     pub(super) fn collecting_overdue(&mut self, index: usize, epoch: u64, out: &mut Vec<RunEffect>) {
         match &mut self.steps[index].life {
-            Life::Collecting { asked: None, deadline, overdue, .. } if *deadline == Some(epoch) => {
+            StepPhase::Collecting { asked: None, deadline, overdue, .. } if *deadline == Some(epoch) => {
                 *overdue = true;
             }
             _ => return,
@@ -131,20 +138,22 @@ impl RunMachine {
     fn ask(&mut self, index: usize, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
         let collects = self.steps[index].collects;
         let (shown, asked) = match &mut self.steps[index].life {
-            Life::Active { shown, asked } => (shown, asked),
-            Life::Collecting { shown, asked, .. } if collects => (shown, asked),
+            StepPhase::Active { shown, asked } => (shown, asked),
+            StepPhase::Collecting { shown, asked, .. } if collects => (shown, asked),
             _ => return,
         };
         let next = match *asked {
-            None => Asked { reason, force },
-            Some(earlier) => Asked { reason: reason.max(earlier.reason), force: force || earlier.force },
+            None => CancelRequest { reason, force },
+            Some(earlier) => {
+                CancelRequest { reason: reason.max(earlier.reason), force: force || earlier.force }
+            }
         };
         if *asked == Some(next) {
             return;
         }
         *asked = Some(next);
-        let visible = *shown != Shown::Ending;
-        *shown = Shown::Ending;
+        let visible = *shown != VisiblePhase::Ending;
+        *shown = VisiblePhase::Ending;
         if visible {
             self.change(index, StepState::Ending, Some(format!("asked to end: {}", next.reason.name())), out);
         }

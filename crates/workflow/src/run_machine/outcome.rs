@@ -3,7 +3,7 @@
 use roboppi_ipc::CancelReason;
 use roboppi_run::{RunOutcome, StepState};
 
-use super::step::Life;
+use super::step::StepPhase;
 use super::{Phase, RunMachine};
 
 /// The exit code of a run. `signal` is the number of the signal that ended it, when it was one. An outcome that is not known
@@ -27,7 +27,7 @@ impl RunMachine {
     pub(super) fn outcome(&self) -> (RunOutcome, Option<String>) {
         let names = |wanted: &[StepState]| {
             let matches = self.steps.iter().filter(|step| match step.life {
-                Life::Over { state, excused, .. } => !excused && wanted.contains(&state),
+                StepPhase::Over { state, excused, .. } => !excused && wanted.contains(&state),
                 _ => false,
             });
             matches.map(|step| step.id.as_str()).collect::<Vec<_>>()

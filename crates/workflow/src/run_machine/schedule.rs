@@ -5,7 +5,7 @@ use std::time::Duration;
 use roboppi_ipc::{CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, StepState};
 
-use super::step::{Asked, Life, Shown};
+use super::step::{CancelRequest, StepPhase, VisiblePhase};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
 use crate::definition::OnFailure;
 
@@ -50,13 +50,13 @@ impl RunMachine {
     /// Lets a step start that waits and has nothing left to wait for.
     pub(super) fn make_ready_if_free(&mut self, index: usize) {
         let step = &self.steps[index];
-        if step.blockers == 0 && step.life == Life::Waiting && self.phase == Phase::Running {
+        if step.blockers == 0 && step.life == StepPhase::Waiting && self.phase == Phase::Running {
             self.make_ready(index);
         }
     }
 
     pub(super) fn make_ready(&mut self, index: usize) {
-        self.steps[index].life = Life::Ready;
+        self.steps[index].life = StepPhase::Ready;
         self.ready.insert(index);
         self.unannounced.insert(index);
     }
@@ -76,7 +76,7 @@ impl RunMachine {
             // Cannot happen to a checked workflow. One that waits for itself must still come to an end.
             if self.active == 0 && self.retrying == 0 && self.ready.is_empty() {
                 for index in 0..self.steps.len() {
-                    if self.steps[index].life == Life::Waiting {
+                    if self.steps[index].life == StepPhase::Waiting {
                         let detail = "what it depends on can never be over".to_owned();
                         let state = self.steps[index].state_without_a_start();
                         self.over(now, index, state, false, Some(detail), out);
@@ -99,7 +99,7 @@ impl RunMachine {
         step.attempt += 1;
         step.started_at.get_or_insert(now);
         step.attempt_began = now;
-        step.life = Life::Active { shown: Shown::Starting, asked: None };
+        step.life = StepPhase::Active { shown: VisiblePhase::Starting, asked: None };
         let of = step.of();
         self.change(index, StepState::Starting, None, out);
         out.push(RunEffect::StartAttempt { of });
@@ -114,12 +114,12 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         let Some(index) = self.current(of) else { return };
-        let further = if state == StepState::Ending { Shown::Ending } else { Shown::Running };
-        if let Life::Active { shown, .. } = &mut self.steps[index].life
+        let further = if state == StepState::Ending { VisiblePhase::Ending } else { VisiblePhase::Running };
+        if let StepPhase::Active { shown, .. } = &mut self.steps[index].life
             && *shown < further
         {
             *shown = further;
-            if further == Shown::Running {
+            if further == VisiblePhase::Running {
                 self.steps[index].attempt_began = now;
             }
             self.change(index, state, None, out);
@@ -134,7 +134,7 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         let Some(index) = self.current(of) else { return };
-        let Life::Active { shown, asked } = self.steps[index].life else { return };
+        let StepPhase::Active { shown, asked } = self.steps[index].life else { return };
         if end == AttemptEnd::Succeeded {
             return self.collect(now, index, shown, asked, out);
         }
@@ -149,7 +149,7 @@ impl RunMachine {
             AttemptEnd::Lost { detail } | AttemptEnd::Cancelled { reason: CancelReason::Lost, detail } => {
                 self.failed(now, index, StepState::Lost, transient, may_retry, detail, out);
             }
-            // Asked to end, and ended by force of that: whose clock was faster does not matter.
+            // CancelRequest to end, and ended by force of that: whose clock was faster does not matter.
             AttemptEnd::Cancelled { detail, .. } | AttemptEnd::TimedOut { detail } if asked.is_some() => {
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
@@ -185,8 +185,8 @@ impl RunMachine {
         &mut self,
         now: Mono,
         index: usize,
-        shown: Shown,
-        asked: Option<Asked>,
+        shown: VisiblePhase,
+        asked: Option<CancelRequest>,
         out: &mut Vec<RunEffect>,
     ) {
         let step = &self.steps[index];
@@ -204,7 +204,7 @@ impl RunMachine {
             self.change(index, shown.state(), Some("collecting its outputs".to_owned()), out);
             deadline = left.map(|left| self.set_timer(subject, left, out));
         }
-        self.steps[index].life = Life::Collecting { shown, asked, deadline, overdue: false };
+        self.steps[index].life = StepPhase::Collecting { shown, asked, deadline, overdue: false };
         out.push(RunEffect::CollectOutputs { of });
     }
 
@@ -216,7 +216,7 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         let Some(index) = self.current(of) else { return };
-        let Life::Collecting { asked, overdue, .. } = self.steps[index].life else { return };
+        let StepPhase::Collecting { asked, overdue, .. } = self.steps[index].life else { return };
         self.active -= 1;
         match result {
             Ok(()) => {
@@ -228,7 +228,7 @@ impl RunMachine {
                 let detail =
                     format!("out of time after {limit:?}, while its outputs were collected: {problem}");
                 let transient = Some(ErrorClass::RetryableTransient);
-                // Somebody who forced its end does not wish for another attempt.
+                // Somebody who forced its end does not command for another attempt.
                 let may_retry = asked.is_none_or(|asked| !asked.force);
                 self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
             }
@@ -264,7 +264,7 @@ impl RunMachine {
             let after = retry_delay(attempt);
             let epoch = self.set_timer(RunTimerSubject::Retry(step.id.clone()), after, out);
             self.retrying += 1;
-            self.steps[index].life = Life::Retrying { epoch };
+            self.steps[index].life = StepPhase::Retrying { epoch };
             let detail = format!("attempt {attempt} of {most}: {detail}");
             self.change(index, StepState::Retrying, Some(detail), out);
             return;
@@ -279,7 +279,7 @@ impl RunMachine {
     /// Tells the steps that wait for this one.
     pub(super) fn release(&mut self, now: Mono, index: usize, verdict: Verdict, out: &mut Vec<RunEffect>) {
         if verdict == Verdict::Satisfies {
-            if let Life::Over { satisfies, .. } = &mut self.steps[index].life {
+            if let StepPhase::Over { satisfies, .. } = &mut self.steps[index].life {
                 *satisfies = true;
             }
             for dependent in self.steps[index].dependents.clone() {
@@ -293,7 +293,7 @@ impl RunMachine {
             let step = &self.steps[index];
             let why = format!("`{}` {}", step.id, past(step.life.state()));
             for dependent in step.dependents.clone() {
-                if self.steps[dependent].life == Life::Waiting {
+                if self.steps[dependent].life == StepPhase::Waiting {
                     let state = self.steps[dependent].state_without_a_start();
                     self.over(now, dependent, state, false, Some(why.clone()), out);
                     blocked.push(dependent);
@@ -314,7 +314,7 @@ impl RunMachine {
     ) {
         self.open -= 1;
         let step = &mut self.steps[index];
-        step.life = Life::Over { state, excused, satisfies: false };
+        step.life = StepPhase::Over { state, excused, satisfies: false };
         out.push(RunEffect::StepChanged {
             step: step.id.clone(),
             state,

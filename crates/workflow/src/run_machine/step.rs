@@ -18,11 +18,11 @@ pub(super) struct RunStep {
     /// How many of them do not let it go on, or not yet.
     pub(super) blockers: usize,
     pub(super) max_attempts: u32,
-    /// Attempts it may have in all. More than `max_attempts` when a person wished for more.
+    /// Attempts it may have in all. More than `max_attempts` when a person requested for more.
     pub(super) attempts_allowed: u32,
     pub(super) on_failure: OnFailure,
     pub(super) continue_on_error: bool,
-    pub(super) life: Life,
+    pub(super) life: StepPhase,
     /// Attempts started so far.
     pub(super) attempt: u32,
     pub(super) started_at: Option<Mono>,
@@ -35,17 +35,17 @@ pub(super) struct RunStep {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum StepPhase {
     /// A dependency is not over.
     Waiting,
     /// May start, has no slot.
     Ready,
     /// An attempt is under way.
-    Active { shown: Shown, asked: Option<Asked> },
+    Active { shown: VisiblePhase, asked: Option<CancelRequest> },
     /// The attempt succeeded, its outputs are being collected.
     ///
     /// `deadline` is the timer of what is left of the attempt's time, `overdue` says that it has run out.
-    Collecting { shown: Shown, asked: Option<Asked>, deadline: Option<u64>, overdue: bool },
+    Collecting { shown: VisiblePhase, asked: Option<CancelRequest>, deadline: Option<u64>, overdue: bool },
     /// Waits for its next attempt.
     Retrying { epoch: u64 },
     /// Over. `excused`: it did not succeed, and the run counts it as success. `satisfies`: the steps after it go on.
@@ -54,7 +54,7 @@ pub(super) enum Life {
 
 /// What an attempt looks like from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Shown {
+pub(super) enum VisiblePhase {
     Starting,
     Running,
     Ending,
@@ -62,12 +62,12 @@ pub(super) enum Shown {
 
 /// The attempt was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct CancelRequest {
     pub(super) reason: CancelReason,
     pub(super) force: bool,
 }
 
-impl Shown {
+impl VisiblePhase {
     pub(super) const fn state(self) -> StepState {
         match self {
             Self::Starting => StepState::Starting,
@@ -77,7 +77,7 @@ impl Shown {
     }
 }
 
-impl Life {
+impl StepPhase {
     pub(super) const fn state(&self) -> StepState {
         match self {
             Self::Waiting => StepState::Pending,
@@ -90,7 +90,7 @@ impl Life {
 }
 
 impl RunStep {
-    /// Whether no attempt was made yet, or none since a person wished it to be tried again.
+    /// Whether no attempt was made yet, or none since a person asks for it to be tried again.
     pub(super) const fn is_unstarted(&self) -> bool {
         self.attempt + self.max_attempts == self.attempts_allowed
     }
@@ -122,7 +122,7 @@ pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepId, usize>
             attempts_allowed: step.max_attempts(),
             on_failure: step.on_failure,
             continue_on_error: step.continue_on_error,
-            life: Life::Waiting,
+            life: StepPhase::Waiting,
             attempt: 0,
             started_at: None,
             collects: !step.outputs.is_empty(),

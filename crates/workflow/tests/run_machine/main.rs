@@ -7,7 +7,7 @@ use roboppi_workflow::{
 };
 
 mod bench;
-mod wishes;
+mod commands;
 
 use bench::{attempt, bench, fails, workflow};
 

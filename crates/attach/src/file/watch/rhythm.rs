@@ -50,7 +50,7 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     /// Somebody wants to be told of a change.
-    Asked,
+    Requested,
     /// Files were looked at.
     Looked {
         /// They are not as they were the last time.
@@ -62,7 +62,7 @@ pub(super) enum Input {
         granted: bool,
     },
     /// A notice came.
-    Noticed,
+    LinkState,
 }
 
 /// What is to be done next.
@@ -103,7 +103,7 @@ impl Rhythm {
             (State::Arming | State::Resting, Input::Looked { changed: false }) => {
                 (State::Resting, Next::Rest)
             }
-            (State::Resting, Input::Noticed) => {
+            (State::Resting, Input::LinkState) => {
                 (State::Busy { changed: now, pace: SOON }, Next::LookAt(now + SOON))
             }
             (State::Polling, _) => (State::Polling, self.look_after(POLLING)),
@@ -155,7 +155,8 @@ mod tests {
             let mut rhythm = Rhythm::new(true);
             let mut last = at(0);
             for number in 1..1_000 {
-                let Next::LookAt(time) = rhythm.handle(last + Duration::from_millis(3), Input::Asked) else {
+                let Next::LookAt(time) = rhythm.handle(last + Duration::from_millis(3), Input::Requested)
+                else {
                     panic!("{rhythm:?}");
                 };
                 assert_eq!(time, last + BUSY, "{rhythm:?}");
@@ -174,20 +175,20 @@ mod tests {
         check(
             true,
             &[
-                (0, Input::Asked, look(40)),
+                (0, Input::Requested, look(40)),
                 (40, CHANGED, Next::Tell),
-                (43, Input::Asked, look(80)),
+                (43, Input::Requested, look(80)),
                 (80, SAME, look(120)),
                 (1_039, SAME, look(1_079)),
                 (1_079, SAME, Next::Arm),
                 (1_080, GRANTED, look(1_080)),
                 (1_080, SAME, Next::Rest),
                 // Nothing came within the limit of whoever asked.
-                (2_080, Input::Asked, look(1_120)),
+                (2_080, Input::Requested, look(1_120)),
                 (2_080, SAME, Next::Rest),
-                (2_500, Input::Noticed, look(2_501)),
+                (2_500, Input::LinkState, look(2_501)),
                 (2_501, CHANGED, Next::Tell),
-                (2_502, Input::Asked, look(2_541)),
+                (2_502, Input::Requested, look(2_541)),
             ],
         );
     }
@@ -201,7 +202,7 @@ mod tests {
                 (2_001, GRANTED, look(2_001)),
                 (2_001, CHANGED, Next::Tell),
                 // The notice of that comes later, and harms nobody.
-                (2_002, Input::Asked, look(2_041)),
+                (2_002, Input::Requested, look(2_041)),
                 (2_041, SAME, look(2_081)),
             ],
         );
@@ -215,7 +216,7 @@ mod tests {
                 (2_000, SAME, Next::Arm),
                 (2_000, GRANTED, look(2_000)),
                 (2_000, SAME, Next::Rest),
-                (2_010, Input::Noticed, look(2_011)),
+                (2_010, Input::LinkState, look(2_011)),
                 (2_011, SAME, look(2_013)),
                 (2_013, SAME, look(2_017)),
                 (2_017, SAME, look(2_025)),
@@ -234,11 +235,11 @@ mod tests {
         check(
             false,
             &[
-                (0, Input::Asked, look(100)),
+                (0, Input::Requested, look(100)),
                 (100, SAME, Next::Tell),
-                (130, Input::Asked, look(200)),
+                (130, Input::Requested, look(200)),
                 (200, CHANGED, Next::Tell),
-                (9_000, Input::Asked, look(300)),
+                (9_000, Input::Requested, look(300)),
                 (9_000, SAME, Next::Tell),
             ],
         );
@@ -248,7 +249,7 @@ mod tests {
                 (2_000, SAME, Next::Arm),
                 (2_000, REFUSED, look(2_100)),
                 (2_100, SAME, Next::Tell),
-                (2_100, Input::Asked, look(2_200)),
+                (2_100, Input::Requested, look(2_200)),
             ],
         );
     }

@@ -84,7 +84,7 @@ fn show(effect: &Effect) -> String {
     }
 }
 
-const TERM: Input = Input::Asked(Request::Term);
+const TERM: Input = Input::Requested(Request::Term);
 const EXIT: Input = Input::ChildExited(ExitKind::Code(0));
 const KILLED: Input = Input::ChildExited(ExitKind::Signal(9));
 const LEFT: Input = Input::Reaped { left: true };
@@ -102,15 +102,15 @@ fn direct(inputs: &[(u64, Input)]) -> Script {
 fn every_state_answers_every_input() {
     let inputs = [
         ("TERM", TERM),
-        ("INT", Input::Asked(Request::Int)),
-        ("TSTP", Input::Asked(Request::Suspend)),
-        ("CONT", Input::Asked(Request::Continue)),
+        ("INT", Input::Requested(Request::Int)),
+        ("TSTP", Input::Requested(Request::Suspend)),
+        ("CONT", Input::Requested(Request::Continue)),
         ("hang-up", Input::HangUp),
         ("parent gone", Input::ParentExited),
         ("child stopped", Input::ChildStopped),
         ("child continued", Input::ChildContinued),
-        ("signalled", Input::Signalled { refused: false }),
-        ("refused", Input::Signalled { refused: true }),
+        ("signalled", Input::SignalEvent { refused: false }),
+        ("refused", Input::SignalEvent { refused: true }),
         ("exit", EXIT),
         ("killed", KILLED),
         ("some left", LEFT),
@@ -273,7 +273,7 @@ fn what_is_below_a_child_that_survives_kill_is_killed_again_and_again() {
     assert_eq!(script.timer(8_000), "KILL, timer 500ms");
     let mut now = 8_500;
     while script.timer(now) == "kill all, timer 500ms" {
-        assert_eq!(script.then(now, Input::Signalled { refused: false }), "");
+        assert_eq!(script.then(now, Input::SignalEvent { refused: false }), "");
         assert_eq!(script.then(now, LEFT), "");
         now += 500;
     }
@@ -335,8 +335,8 @@ fn a_program_whose_front_process_was_killed_is_asked_to_end() {
 fn those_that_may_not_be_signalled_get_no_grace_time_and_are_given_up_soon() {
     let mut script = core(&[(0, EXIT)]);
     assert_eq!(script.then(0, LEFT), "ask all, timer 5s");
-    assert_eq!(script.then(0, Input::Signalled { refused: true }), "kill all, timer 10ms");
-    assert_eq!(script.then(0, Input::Signalled { refused: true }), "");
+    assert_eq!(script.then(0, Input::SignalEvent { refused: true }), "kill all, timer 10ms");
+    assert_eq!(script.then(0, Input::SignalEvent { refused: true }), "");
     assert_eq!(script.timer(499), "kill all, timer 10ms");
     assert_eq!(script.timer(500), "give up, FINISH 0");
 }
@@ -352,10 +352,10 @@ fn an_old_timer_is_not_obeyed() {
 #[test]
 fn in_a_terminal_a_signal_is_passed_on_as_it_is() {
     let mut script = direct(&[]);
-    assert_eq!(script.then(0, Input::Asked(Request::Int)), "INT, CONT");
-    assert_eq!(script.then(0, Input::Asked(Request::Quit)), "QUIT, CONT");
-    assert_eq!(script.then(0, Input::Asked(Request::Suspend)), "TSTP");
-    assert_eq!(script.then(0, Input::Asked(Request::Hup)), "HUP, CONT, timer 8s");
+    assert_eq!(script.then(0, Input::Requested(Request::Int)), "INT, CONT");
+    assert_eq!(script.then(0, Input::Requested(Request::Quit)), "QUIT, CONT");
+    assert_eq!(script.then(0, Input::Requested(Request::Suspend)), "TSTP");
+    assert_eq!(script.then(0, Input::Requested(Request::Hup)), "HUP, CONT, timer 8s");
     assert_eq!(script.then(0, TERM), "TERM, CONT");
 }
 
@@ -363,10 +363,10 @@ fn in_a_terminal_a_signal_is_passed_on_as_it_is() {
 fn in_a_terminal_the_front_process_stops_and_goes_on_with_the_child() {
     let mut script = direct(&[]);
     assert_eq!(script.then(0, Input::ChildStopped), "stop front");
-    assert_eq!(script.then(0, Input::Asked(Request::Suspend)), "", "it has stopped");
-    assert_eq!(script.then(90_000, Input::Asked(Request::Continue)), "CONT");
+    assert_eq!(script.then(0, Input::Requested(Request::Suspend)), "", "it has stopped");
+    assert_eq!(script.then(90_000, Input::Requested(Request::Continue)), "CONT");
     assert_eq!(script.then(90_000, Input::ChildContinued), "continue front");
-    assert_eq!(script.then(90_000, Input::Asked(Request::Continue)), "", "it goes on already");
+    assert_eq!(script.then(90_000, Input::Requested(Request::Continue)), "", "it goes on already");
     // With a deadline as well: the guard itself stays awake.
     script.then(90_000, TERM);
     assert_eq!(script.then(90_001, Input::ChildStopped), "stop front");

@@ -14,14 +14,14 @@ use roboppi_run::AttemptRef;
 use roboppi_workflow::Step;
 
 use super::super::metadata::DEFAULT_STEP_TIMEOUT_MS;
-use super::super::{STOP_MARGIN, Shared};
+use super::super::{RunContext, STOP_MARGIN};
 use super::machine::{AttemptLimits, AttemptStop};
 use crate::clock;
 use crate::prepare::{millis, text};
 
 /// A step that is tried, and the job that it is for a core.
 pub(super) struct AttemptJob<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) context: &'a RunContext,
     pub(super) of: &'a AttemptRef,
     pub(super) step: &'a Step,
     pub(super) id: JobId,
@@ -31,12 +31,12 @@ impl AttemptJob<'_> {
     /// The job, as if it began now.
     pub(super) fn job(&self) -> Result<Job, AttemptStop> {
         let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis);
-        let settings = &self.shared.settings;
-        let (agent, environment) = (&self.step.agent, &settings.workflow.workflow.environment);
+        let settings = &self.context.settings;
+        let (agent, environment) = (&self.step.agent, &settings.source.workflow.environment);
         let task = WorkerTask {
             worker_task_id: self.id.as_str().to_owned(),
             worker_kind: self.step.worker,
-            workspace_ref: text(&self.shared.workspace_of(self.of)),
+            workspace_ref: text(&self.context.workspace_of(self.of)),
             instructions: self.step.instructions.clone(),
             default_args: agent.default_args.clone(),
             model: agent.model.clone(),
@@ -52,12 +52,12 @@ impl AttemptJob<'_> {
             env: self.environment(),
             roboppi: Some(JobOptions {
                 record: Some(RecordTarget {
-                    dir: text(self.shared.run_dir.path()),
+                    dir: text(self.context.run_dir.path()),
                     base: self.of.base(),
                     limits: Some(settings.record_limits),
                 }),
                 stdio: Some(settings.stream_stdio),
-                redact: self.shared.values_to_hide(),
+                redact: self.context.values_to_hide(),
                 timeout_ms: Some(timeout_ms),
                 environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
                 resume: agent.resume.clone(),
@@ -87,7 +87,7 @@ impl AttemptJob<'_> {
                 retry_budget_ms: None,
             },
             context: JobContext {
-                trace_id: self.shared.run_id.as_str().to_owned(),
+                trace_id: self.context.run_id.as_str().to_owned(),
                 correlation_id: self.of.to_string(),
                 user_id: None,
                 session_id: None,
@@ -97,9 +97,9 @@ impl AttemptJob<'_> {
 
     /// What a worker can know about where it is.
     fn environment(&self) -> BTreeMap<String, String> {
-        let shared = self.shared;
+        let context = self.context;
         let known = [
-            ("ROBOPPI_RUN_ID", shared.run_id.as_str().to_owned()),
+            ("ROBOPPI_RUN_ID", context.run_id.as_str().to_owned()),
             ("ROBOPPI_STEP_ID", self.of.step.as_str().to_owned()),
             ("ROBOPPI_ATTEMPT", self.of.attempt.to_string()),
         ];
@@ -109,8 +109,8 @@ impl AttemptJob<'_> {
 
     /// Variables of a worker that are directories.
     fn directories(&self) -> [(&'static str, &Path); 2] {
-        let shared = self.shared;
-        [("ROBOPPI_CONTEXT_DIR", shared.context.path()), ("ROBOPPI_WORKSPACE", &shared.settings.workspace)]
+        let context = self.context;
+        [("ROBOPPI_CONTEXT_DIR", context.context.path()), ("ROBOPPI_WORKSPACE", &context.settings.workspace)]
     }
 
     /// What the text of a path does not say.
@@ -118,16 +118,16 @@ impl AttemptJob<'_> {
         let bytes = |path: &Path| HexBytes::unless_text(path.as_os_str().as_bytes());
         let of_variable = |(name, path): (&str, &Path)| Some((name.to_owned(), bytes(path)?));
         ExactValues {
-            workspace_ref: bytes(&self.shared.workspace_of(self.of)),
-            record_dir: bytes(self.shared.run_dir.path()),
+            workspace_ref: bytes(&self.context.workspace_of(self.of)),
+            record_dir: bytes(self.context.run_dir.path()),
             env: self.directories().into_iter().filter_map(of_variable).collect(),
         }
     }
 
     /// A path that a core has to know and that is not UTF-8.
     pub(super) fn path_that_is_no_text(&self) -> Option<PathBuf> {
-        let workspace = self.shared.workspace_of(self.of);
-        let all = [&*workspace, self.shared.run_dir.path(), self.shared.context.path()];
+        let workspace = self.context.workspace_of(self.of);
+        let all = [&*workspace, self.context.run_dir.path(), self.context.context.path()];
         all.into_iter().find(|path| path.to_str().is_none()).map(Path::to_owned)
     }
 
@@ -135,7 +135,7 @@ impl AttemptJob<'_> {
     pub(super) fn beyond_protocol_1(&self) -> Option<&'static str> {
         if self.step.worker == WorkerKind::Gemini {
             Some("does not know GEMINI workers")
-        } else if self.shared.settings.workflow.workflow.environment != VariablePolicy::default() {
+        } else if self.context.settings.source.workflow.environment != VariablePolicy::default() {
             Some("cannot keep variables from workers, as `environment` says")
         } else {
             None
@@ -145,7 +145,7 @@ impl AttemptJob<'_> {
     /// How long it may take with a core.
     pub(super) fn limits(&self, dialect: Dialect) -> AttemptLimits {
         let timeout = self.step.timeout.unwrap_or(Duration::from_millis(DEFAULT_STEP_TIMEOUT_MS));
-        let patience = self.grace() + self.shared.settings.drain + STOP_MARGIN;
+        let patience = self.grace() + self.context.settings.drain + STOP_MARGIN;
         let time = match dialect {
             Dialect::V1 => timeout,
             Dialect::V2 => timeout.saturating_add(patience),
@@ -154,6 +154,6 @@ impl AttemptJob<'_> {
     }
 
     fn grace(&self) -> Duration {
-        self.step.grace.unwrap_or(self.shared.settings.grace)
+        self.step.grace.unwrap_or(self.context.settings.grace)
     }
 }

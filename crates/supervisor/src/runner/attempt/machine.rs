@@ -52,7 +52,7 @@ pub enum AttemptInput {
     /// The core answered the submission; of protocol 1, which is asked for a permit after that.
     Submitted(Result<(), AttemptStop>),
     /// The core answered the submission and the request for a permit.
-    Asked(Result<(), AttemptStop>, PermitAnswer),
+    ShutdownRequest(Result<(), AttemptStop>, PermitAnswer),
     /// The core answered another request for a permit.
     Permit(PermitAnswer),
     /// Others gave permits back.
@@ -87,7 +87,7 @@ pub enum PermitAnswer {
 pub enum AttemptEffect {
     /// Submit the job, then [`AttemptInput::Submitted`].
     Submit,
-    /// Submit the job and ask for its permit at once, then [`AttemptInput::Asked`].
+    /// Submit the job and ask for its permit at once, then [`AttemptInput::ShutdownRequest`].
     SubmitAndAsk,
     /// Ask for the permit, then [`AttemptInput::Permit`].
     AskPermit,
@@ -222,13 +222,13 @@ impl AttemptMachine {
             // A permit is a permit: its worker runs, whatever was said of the submission.
             (
                 State::Asking(refusals),
-                AttemptInput::Asked(Ok(()), answer)
-                | AttemptInput::Asked(Err(_), answer @ PermitAnswer::Granted)
+                AttemptInput::ShutdownRequest(Ok(()), answer)
+                | AttemptInput::ShutdownRequest(Err(_), answer @ PermitAnswer::Granted)
                 | AttemptInput::Permit(answer),
             ) => {
                 self.permit(refusals, answer, out);
             }
-            (State::Asking(_), AttemptInput::Asked(Err(stop), answer)) => {
+            (State::Asking(_), AttemptInput::ShutdownRequest(Err(stop), answer)) => {
                 abandon_unless_asked(&answer, out);
                 self.stop(stop, out);
             }

@@ -5,7 +5,7 @@ use roboppi_run::AttemptRecord;
 
 /// How far an attempt was told.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct EmittedUpTo {
     /// First number that was neither told nor said to be missing.
     next: u64,
     /// Recorded events from there on that were told already, or said to be missing: their numbers, and how many they are.
@@ -18,7 +18,7 @@ pub(super) struct Told {
     ts: UtcMillis,
 }
 
-impl Told {
+impl EmittedUpTo {
     /// Live events were missed: the next one shows how many.
     pub(super) fn missed(&mut self) {
         self.missed = true;

@@ -11,7 +11,7 @@ const TEXT_LINES: usize = 40;
 
 /// A line, and whether it is a part of what the agent says rather than what is said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum ActivityLine {
     /// Of the agent's own text.
     Text(String),
     /// About it.
@@ -25,7 +25,7 @@ pub(super) fn event(
     step: &StepId,
     verbose: bool,
     colour: bool,
-) -> Vec<Told> {
+) -> Vec<ActivityLine> {
     match &record.event {
         WorkerEvent::ToolResult(result) => {
             match activity.items.iter().rev().find(|item| ends(item, result)) {
@@ -35,7 +35,7 @@ pub(super) fn event(
         }
         WorkerEvent::ToolCall(call) if verbose => {
             let call = words(&tool_words(&call.name, &call.input));
-            vec![Told::Line(format!("{}  {call} …", words(step.as_str())))]
+            vec![ActivityLine::Line(format!("{}  {call} …", words(step.as_str())))]
         }
         WorkerEvent::Text(_)
         | WorkerEvent::Thinking(_)
@@ -62,20 +62,24 @@ fn ends(item: &ActivityItem, result: &ToolResult) -> bool {
 }
 
 /// What is to be said about a thing that is over, or just happened.
-pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: bool) -> Vec<Told> {
+pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: bool) -> Vec<ActivityLine> {
     let name = words(step.as_str());
     let within = if item.parent.is_some() { "↳ " } else { "" };
-    let one = |text: String| vec![Told::Line(format!("{name}  {within}{text}"))];
+    let one = |text: String| vec![ActivityLine::Line(format!("{name}  {within}{text}"))];
     match &item.what {
         // What sub-agents say is for the agent that sent them.
         Act::Text(_) if item.parent.is_some() && !verbose => Vec::new(),
         Act::Text(text) => {
-            let mut lines: Vec<_> =
-                text.text.trim_end().lines().map(|text| Told::Text(line(text.as_bytes(), colour))).collect();
+            let mut lines: Vec<_> = text
+                .text
+                .trim_end()
+                .lines()
+                .map(|text| ActivityLine::Text(line(text.as_bytes(), colour)))
+                .collect();
             let more = lines.len().saturating_sub(TEXT_LINES);
             if more > 0 {
                 lines.truncate(TEXT_LINES);
-                lines.push(Told::Text(format!("… {more} more lines")));
+                lines.push(ActivityLine::Text(format!("… {more} more lines")));
             }
             lines
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
 use roboppi_run::{
-    AttemptPhase, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, Wish, ending_words,
-    spent_words,
+    AttemptPhase, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepState, StepView,
+    ending_words, spent_words,
 };
 use roboppi_workflow::retry_delay;
 
@@ -145,10 +145,15 @@ pub(super) fn warning(step: Option<&str>, message: &str, colour: bool) -> String
     format!("{} {step}{}", Ink::Caution.paint(colour, "!"), words(message))
 }
 
-/// What somebody wished, and what came of it.
-pub(super) fn wish(wish: &Wish, by: Option<ProcessIdentity>, refused: Option<&str>, colour: bool) -> String {
+/// A command and its outcome.
+pub(super) fn command(
+    command: &RunCommand,
+    by: Option<ProcessIdentity>,
+    refused: Option<&str>,
+    colour: bool,
+) -> String {
     let by = by.map_or_else(String::new, |by| format!(" by process {}", by.pid));
-    let asked = format!("asked{by} to {}", words(&wish.in_words()));
+    let asked = format!("asked{by} to {}", words(&command.in_words()));
     match refused {
         None => asked,
         Some(why) => format!("{} {asked}: refused, {}", Ink::Caution.paint(colour, "!"), words(why)),

@@ -9,7 +9,7 @@ use roboppi_run::{
     StepState, StepView,
 };
 
-use super::activity::{self, Told};
+use super::activity::{self, ActivityLine};
 use super::cut::CutLine;
 use super::log::Logs;
 use super::{PlainSettings, heartbeat, lines, summary};
@@ -75,7 +75,7 @@ impl PlainPrinter {
     }
 
     /// What agents did that `old` does not know.
-    fn done_in_view(&self, old: &RunView) -> Vec<(UtcMillis, StepId, Vec<Told>)> {
+    fn done_in_view(&self, old: &RunView) -> Vec<(UtcMillis, StepId, Vec<ActivityLine>)> {
         let mut done = Vec::new();
         for attempt in self.view.steps.iter().flat_map(|step| &step.attempts) {
             let known = old.attempt(&attempt.of).and_then(|attempt| attempt.activity.last_seq);
@@ -90,12 +90,12 @@ impl PlainPrinter {
         done
     }
 
-    fn tell(&mut self, ts: UtcMillis, step: &StepId, told: Vec<Told>) {
+    fn tell(&mut self, ts: UtcMillis, step: &StepId, told: Vec<ActivityLine>) {
         let name = Ink::Strong.paint(self.settings.colour, &first_words(step.as_str()));
         for told in told {
             match told {
-                Told::Line(text) => self.say(ts, &text),
-                Told::Text(text) => {
+                ActivityLine::Line(text) => self.say(ts, &text),
+                ActivityLine::Text(text) => {
                     let _ = writeln!(self.text, "{name} | {text}");
                 }
             }
@@ -175,7 +175,9 @@ impl PlainPrinter {
             RunEvent::ArtifactCollected { step, name, path, .. } if verbose => {
                 Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
             }
-            RunEvent::Wish { wish, by, refused } => Some(lines::wish(wish, *by, refused.as_deref(), colour)),
+            RunEvent::Command { command, by, refused } => {
+                Some(lines::command(command, *by, refused.as_deref(), colour))
+            }
             RunEvent::RunEnding { reason, force, signal } => {
                 Some(lines::ending(&self.view, *reason, *force, signal.as_deref(), colour))
             }

@@ -9,7 +9,7 @@ use roboppi_run::{
 };
 
 use super::PlainSettings;
-use super::activity::{self, Told};
+use super::activity::{self, ActivityLine};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
 use crate::sinks::style::{Ink, duration};
@@ -160,7 +160,7 @@ fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &
     let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
     for told in &told[told.len().saturating_sub(lines)..] {
         match told {
-            Told::Text(line) | Told::Line(line) => {
+            ActivityLine::Text(line) | ActivityLine::Line(line) => {
                 let _ = writeln!(text, "  | {line}");
             }
         }

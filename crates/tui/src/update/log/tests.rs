@@ -1,13 +1,15 @@
 //! Scripts of reading a log: what was pressed, what came of it.
 
 use ratatui::style::Style;
-use roboppi_attach::Wish;
+use roboppi_attach::RunCommand;
 use roboppi_ipc::{JobId, OutputStream};
 use roboppi_run::{AttemptRef, RunEvent};
 
 use super::super::{log_request, update};
 use crate::keymap::Key;
-use crate::log_pane::{Anchor, Copied, Direction, Found, LogReply, LogRow, LogWindow, Place, Sought, Spot};
+use crate::log_pane::{
+    Anchor, Copied, Direction, Found, LogReply, LogRow, LogWindow, RowPos, Sought, TextPos,
+};
 use crate::message::{Action, Message};
 use crate::model::{Focus, Model};
 use crate::tab::Tab;
@@ -17,7 +19,7 @@ use crate::test_run::{TestRun, of, plan, press, running, serve_log};
 fn a_log_is_followed_until_it_is_scrolled_and_again_at_its_end() {
     let log: Vec<_> = (0..100)
         .map(|number| LogRow {
-            place: Place { line: number, part: 0 },
+            place: RowPos { line: number, part: 0 },
             stream: OutputStream::Stdout,
             ts: None,
             column: 0,
@@ -61,7 +63,7 @@ fn a_log_is_followed_until_it_is_scrolled_and_again_at_its_end() {
 /// A log of a hundred lines, the second attempt of `build` in front.
 pub(in crate::update) fn reading() -> (Model, Vec<LogRow>) {
     let rows = (0..100).map(|number| LogRow {
-        place: Place { line: number, part: 0 },
+        place: RowPos { line: number, part: 0 },
         stream: OutputStream::Stdout,
         ts: None,
         column: 0,
@@ -82,10 +84,10 @@ fn sought(model: &Model) -> Option<(Direction, u64)> {
     Some((seek.direction, seek.from))
 }
 
-/// The desk has found a line.
+/// The log_service has found a line.
 fn find(model: &mut Model, line: Option<u64>, wrapped: bool) {
     let number = model.log.seek.as_ref().unwrap().number;
-    let at = line.map(|line| Spot { line, column: 5 });
+    let at = line.map(|line| TextPos { line, column: 5 });
     update(model, Message::Log(LogReply::Sought(Found { number, at, wrapped, error: None })));
 }
 
@@ -132,7 +134,7 @@ fn rows_that_were_asked_for_twice_are_gone_once() {
     let before = log_request(&model).unwrap().anchor;
     update(&mut model, Message::Log(LogReply::Window(answer)));
     assert_eq!(log_request(&model).unwrap().anchor, before);
-    assert_eq!(before, Anchor::At { place: Place { line: 18, part: 0 }, delta: 0 });
+    assert_eq!(before, Anchor::At { place: RowPos { line: 18, part: 0 }, delta: 0 });
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn what_is_typed_goes_to_the_prompt_and_nowhere_else() {
     assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("not a regular expression")));
     press(&mut model, "/ a");
     assert!(
-        press(&mut model, "C-c").contains(&Action::Wish(Wish::CancelRun { force: false })),
+        press(&mut model, "C-c").contains(&Action::Request(RunCommand::CancelRun { force: false })),
         "never out of place"
     );
 }
@@ -212,7 +214,7 @@ fn a_copy_is_of_what_is_on_screen() {
     let (mut model, _) = reading();
     press(&mut model, "y");
     let copy = log_request(&model).unwrap().copy.unwrap();
-    assert_eq!((copy.from, copy.to), (Spot { line: 81, column: 0 }, Spot { line: 99, column: 7 }));
+    assert_eq!((copy.from, copy.to), (TextPos { line: 81, column: 0 }, TextPos { line: 99, column: 7 }));
     let copied = Copied { number: copy.number, text: "line 81".into(), cut: false };
     let actions = update(&mut model, Message::Log(LogReply::Copied(copied.clone())));
     assert_eq!(actions, [Action::Copy("line 81".into())]);

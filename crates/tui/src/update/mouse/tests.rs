@@ -8,7 +8,7 @@ use roboppi_ipc::UtcMillis;
 use super::super::log::tests::reading;
 use super::super::{log_request, pulls, update};
 use crate::Colours;
-use crate::log_pane::{Anchor, Copied, LogReply, Spot};
+use crate::log_pane::{Anchor, Copied, LogReply, TextPos};
 use crate::message::{Action, Message};
 use crate::model::{Focus, Model};
 use crate::mouse::{Mouse, MouseAction};
@@ -29,12 +29,12 @@ fn click(model: &mut Model, x: u16, y: u16) -> Vec<Action> {
 }
 
 /// What was asked to be copied of the log.
-fn copied(model: &Model) -> Option<(Spot, Spot)> {
+fn copied(model: &Model) -> Option<(TextPos, TextPos)> {
     log_request(model)?.copy.map(|copy| (copy.from, copy.to))
 }
 
-fn spot(line: u64, column: usize) -> Spot {
-    Spot { line, column }
+fn pos(line: u64, column: usize) -> TextPos {
+    TextPos { line, column }
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn text_that_is_dragged_over_is_marked_and_copied() {
     let expected = [vec![], (2..7).collect(), (0..7).collect(), (0..4).collect(), vec![]];
     assert_eq!(marked(&model), expected);
     at(&mut model, MouseAction::Release, 30, 6);
-    assert_eq!(copied(&model), Some((spot(82, 2), spot(84, 4))));
+    assert_eq!(copied(&model), Some((pos(82, 2), pos(84, 4))));
     assert_eq!(marked(&model), expected, "it stays marked");
     let reply = Copied { number: 1, text: "one\ntwo".to_owned(), cut: false };
     let actions = update(&mut model, Message::Log(LogReply::Copied(reply)));
@@ -78,7 +78,7 @@ fn what_is_marked_does_not_run_away() {
     assert_eq!(model.log.window.top.line, 81, "the log is not followed while something is marked");
     // The pointer is where it was, and what is below it is the same.
     at(&mut model, MouseAction::Release, 28, 4);
-    assert_eq!(copied(&model), Some((spot(82, 0), spot(82, 2))));
+    assert_eq!(copied(&model), Some((pos(82, 0), pos(82, 2))));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn who_pulls_at_an_edge_marks_what_is_beyond_it() {
     assert_eq!(model.log.window.top.line, 0);
     at(&mut model, MouseAction::Release, 30, 1);
     assert!(!pulls(&model), "only while the button is down");
-    assert_eq!(copied(&model), Some((spot(0, 0), spot(88, 4))));
+    assert_eq!(copied(&model), Some((pos(0, 0), pos(88, 4))));
 
     at(&mut model, MouseAction::Press, 27, 3);
     at(&mut model, MouseAction::Drag, 27, 23);
@@ -104,7 +104,7 @@ fn who_pulls_at_an_edge_marks_what_is_beyond_it() {
         serve_log(&mut model, &rows);
     }
     at(&mut model, MouseAction::Release, 27, 23);
-    assert_eq!(copied(&model), Some((spot(0, 0), spot(99, 7))));
+    assert_eq!(copied(&model), Some((pos(0, 0), pos(99, 7))));
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn clicks_take_words_and_lines() {
     click(&mut model, 28, 5);
     assert_eq!(copied(&model), None, "a click copies nothing");
     click(&mut model, 28, 5);
-    assert_eq!(copied(&model), Some((spot(83, 0), spot(83, 4))));
+    assert_eq!(copied(&model), Some((pos(83, 0), pos(83, 4))));
     click(&mut model, 28, 5);
-    assert_eq!(copied(&model), Some((spot(83, 0), spot(83, usize::MAX))));
+    assert_eq!(copied(&model), Some((pos(83, 0), pos(83, usize::MAX))));
     click(&mut model, 28, 5);
     assert!(model.mark.is_none(), "and a fourth begins anew");
 }
@@ -212,7 +212,7 @@ fn the_file_of_the_current_line_is_opened() {
     rows[95].runs[0].0 = "c.rs:3".to_owned();
     serve_log(&mut model, &rows);
     assert_eq!(named(press(&mut model, "v")), "a.rs:1 b.rs:2 c.rs:3");
-    model.log.current = Some(spot(93, 0));
+    model.log.current = Some(pos(93, 0));
     assert_eq!(named(press(&mut model, "v")), "c.rs:3");
     let mouse = Mouse { action: MouseAction::Press, at: Position::new(39, 12), ctrl: true };
     let actions = update(&mut model, Message::Mouse(mouse, UtcMillis(0)));

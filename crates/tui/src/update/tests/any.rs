@@ -9,7 +9,7 @@ use roboppi_run::{RunEvent, RunRecord, RunView, StepId, StepState};
 
 use super::super::{prepare, update};
 use crate::keymap::Key;
-use crate::log_pane::{CoreTail, LogRow, Place};
+use crate::log_pane::{CoreTail, LogRow, RowPos};
 use crate::message::Message;
 use crate::model::Model;
 use crate::mouse::Mouse;
@@ -95,7 +95,7 @@ fn perform(model: &mut Model, op: &Op, runs: &[TestRun], hostile: &str) {
             let styled = crate::sanitise::styled_line(hostile.as_bytes(), 60, true);
             let log: Vec<_> = (0..u64::from(*lines))
                 .map(|number| LogRow {
-                    place: Place { line: number, part: 0 },
+                    place: RowPos { line: number, part: 0 },
                     stream: OutputStream::Stderr,
                     ts: None,
                     column: 0,

@@ -22,7 +22,7 @@ fn failed() -> AttemptStop {
 }
 
 fn asked(answer: PermitAnswer) -> AttemptInput {
-    AttemptInput::Asked(Ok(()), answer)
+    AttemptInput::ShutdownRequest(Ok(()), answer)
 }
 
 fn refused() -> PermitAnswer {
@@ -131,10 +131,13 @@ fn inputs() -> Vec<(&'static str, AttemptInput)> {
         ("NoCore", AttemptInput::NoCore(String::new())),
         ("Submitted", AttemptInput::Submitted(Ok(()))),
         ("Submitted: no", AttemptInput::Submitted(Err(failed()))),
-        ("Asked: granted", asked(PermitAnswer::Granted)),
-        ("Asked: no, granted", AttemptInput::Asked(Err(failed()), PermitAnswer::Granted)),
-        ("Asked: no, refused", AttemptInput::Asked(Err(failed()), refused())),
-        ("Asked: no, no", AttemptInput::Asked(Err(failed()), PermitAnswer::Failed(failed()))),
+        ("ShutdownRequest: granted", asked(PermitAnswer::Granted)),
+        ("ShutdownRequest: no, granted", AttemptInput::ShutdownRequest(Err(failed()), PermitAnswer::Granted)),
+        ("ShutdownRequest: no, refused", AttemptInput::ShutdownRequest(Err(failed()), refused())),
+        (
+            "ShutdownRequest: no, no",
+            AttemptInput::ShutdownRequest(Err(failed()), PermitAnswer::Failed(failed())),
+        ),
         ("Permit: granted", AttemptInput::Permit(PermitAnswer::Granted)),
         ("Permit: refused", AttemptInput::Permit(refused())),
         ("Permit: denied", AttemptInput::Permit(PermitAnswer::Denied(String::new()))),

@@ -15,7 +15,7 @@ use super::idle::Sample;
 const ENTRIES: usize = 4000;
 
 /// One look. It reads directories and may take milliseconds.
-pub(super) fn look(worker: ProcessIdentity, workspace: &Path) -> Sample {
+pub(super) fn sample(worker: ProcessIdentity, workspace: &Path) -> Sample {
     Sample { processor: processor_time(worker), written: last_written(workspace) }
 }
 

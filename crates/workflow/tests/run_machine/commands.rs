@@ -1,4 +1,4 @@
-//! What people wish for one step: its end, another try, that it is left out.
+//! What people command for one step: its end, another try, that it is left out.
 
 use roboppi_ipc::{CancelReason, ErrorClass};
 use roboppi_workflow::{AttemptEnd, RunInput};

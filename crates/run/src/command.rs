@@ -7,7 +7,7 @@ use crate::StepId;
 
 /// What a person asks of the owner of a run, tagged by `type` in JSON: `{"type":"retry_step","step":"build"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum RunCommand {
     /// `cancel_run`: end the run.
     CancelRun {
         /// `force`: its workers are killed at once.
@@ -50,7 +50,7 @@ enum Tagged {
 
 const TYPES: [&str; 6] = ["cancel_run", "cancel_step", "retry_step", "skip_step", "hang_up", "leave_now"];
 
-impl From<Tagged> for Wish {
+impl From<Tagged> for RunCommand {
     fn from(tagged: Tagged) -> Self {
         match tagged {
             Tagged::CancelRun { force } => Self::CancelRun { force },
@@ -63,7 +63,7 @@ impl From<Tagged> for Wish {
     }
 }
 
-impl Serialize for Wish {
+impl Serialize for RunCommand {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tagged = match self.clone() {
             Self::CancelRun { force } => Tagged::CancelRun { force },
@@ -78,14 +78,14 @@ impl Serialize for Wish {
     }
 }
 
-impl<'de> Deserialize<'de> for Wish {
+impl<'de> Deserialize<'de> for RunCommand {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let known = |object| Tagged::deserialize(object).map(Self::from);
         decode_tagged_by("type", deserializer, &TYPES, known, Self::Unknown)
     }
 }
 
-impl Wish {
+impl RunCommand {
     /// What is asked for, in words that follow "to": `try build again`.
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -118,27 +118,27 @@ mod tests {
     #[test]
     fn every_wish_is_read_back_as_it_was_written() {
         let step = || StepId::from("build");
-        for (wish, text) in [
-            (Wish::CancelRun { force: true }, r#"{"type":"cancel_run","force":true}"#),
-            (Wish::CancelStep(step()), r#"{"type":"cancel_step","step":"build"}"#),
-            (Wish::RetryStep(step()), r#"{"type":"retry_step","step":"build"}"#),
-            (Wish::SkipStep(step()), r#"{"type":"skip_step","step":"build"}"#),
-            (Wish::HangUp, r#"{"type":"hang_up"}"#),
-            (Wish::LeaveNow, r#"{"type":"leave_now"}"#),
+        for (command, text) in [
+            (RunCommand::CancelRun { force: true }, r#"{"type":"cancel_run","force":true}"#),
+            (RunCommand::CancelStep(step()), r#"{"type":"cancel_step","step":"build"}"#),
+            (RunCommand::RetryStep(step()), r#"{"type":"retry_step","step":"build"}"#),
+            (RunCommand::SkipStep(step()), r#"{"type":"skip_step","step":"build"}"#),
+            (RunCommand::HangUp, r#"{"type":"hang_up"}"#),
+            (RunCommand::LeaveNow, r#"{"type":"leave_now"}"#),
         ] {
-            assert_eq!(serde_json::to_string(&wish).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Wish>(text).unwrap(), wish);
+            assert_eq!(serde_json::to_string(&command).unwrap(), text);
+            assert_eq!(serde_json::from_str::<RunCommand>(text).unwrap(), command);
         }
     }
 
     #[test]
     fn a_request_of_a_newer_version_is_kept_whole() {
         let text = r#"{"by":{"name":"ann"},"type":"pause"}"#;
-        let wish: Wish = serde_json::from_str(text).unwrap();
-        assert_eq!(wish.in_words(), "`pause`, which this version does not know");
-        assert_eq!(serde_json::to_string(&wish).unwrap(), text);
+        let command: RunCommand = serde_json::from_str(text).unwrap();
+        assert_eq!(command.in_words(), "`pause`, which this version does not know");
+        assert_eq!(serde_json::to_string(&command).unwrap(), text);
         for bad in [r#"{"type":"cancel_step"}"#, r#"{"step":"a"}"#, r#""pause""#] {
-            assert!(serde_json::from_str::<Wish>(bad).is_err(), "{bad}");
+            assert!(serde_json::from_str::<RunCommand>(bad).is_err(), "{bad}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use roboppi_record::{LogLine, LogPiece, LogReader, Needle, RecordError};
 
 use super::matches::Matches;
-use crate::log_pane::{Anchor, Layout, LogRequest, LogRow, LogWindow, Place};
+use crate::log_pane::{Anchor, Layout, LogRequest, LogRow, LogWindow, RowPos};
 use crate::sanitise::{self, FarLine, Row, StyledLine};
 
 /// Bytes up to which a line is laid out as a whole. Of longer ones only what is on screen is.
@@ -28,7 +28,7 @@ const BATCH: u64 = 64;
 type Marked = (Row, Vec<Range<usize>>);
 
 /// Reads a log as rows.
-pub(super) struct Sheet<'a> {
+pub(super) struct LogLayout<'a> {
     log: &'a mut LogReader,
     measured: &'a mut HashMap<(u64, usize), usize>,
     /// The lines that are shown, when not all are.
@@ -43,7 +43,7 @@ pub(super) struct Sheet<'a> {
     whole: Option<(u64, Vec<u8>)>,
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> LogLayout<'a> {
     pub(super) fn new(
         log: &'a mut LogReader,
         measured: &'a mut HashMap<(u64, usize), usize>,
@@ -130,25 +130,25 @@ impl<'a> Sheet<'a> {
     }
 
     /// The first row of the last screen; `None` when no line is shown.
-    fn end(&mut self) -> Result<Option<Place>, RecordError> {
+    fn end(&mut self) -> Result<Option<RowPos>, RecordError> {
         let Some(mut line) = self.at_or_behind(u64::MAX)? else { return Ok(None) };
         let mut missing = usize::from(self.request.rows).max(1);
         loop {
             let count = self.count(line, false)?;
             if count >= missing {
-                return Ok(Some(Place { line, part: count - missing }));
+                return Ok(Some(RowPos { line, part: count - missing }));
             }
             missing -= count;
             match self.before(line)? {
                 Some(before) => line = before,
-                None => return Ok(Some(Place { line, part: 0 })),
+                None => return Ok(Some(RowPos { line, part: 0 })),
             }
         }
     }
 
     /// The place so many rows behind another, as far as there are rows.
-    fn walk(&mut self, from: Place, delta: isize) -> Result<Place, RecordError> {
-        let Some(mut line) = self.at_or_behind(from.line)? else { return Ok(Place::default()) };
+    fn walk(&mut self, from: RowPos, delta: isize) -> Result<RowPos, RecordError> {
+        let Some(mut line) = self.at_or_behind(from.line)? else { return Ok(RowPos::default()) };
         let mut part = if line == from.line { from.part } else { 0 };
         if part > 0 {
             part = part.min(self.count(line, true)? - 1);
@@ -158,16 +158,16 @@ impl<'a> Sheet<'a> {
             if delta > 0 {
                 let count = self.count(line, true)?;
                 if left < count - part {
-                    return Ok(Place { line, part: part + left });
+                    return Ok(RowPos { line, part: part + left });
                 }
                 left -= count - part;
                 match self.behind(line)? {
                     Some(behind) => (line, part) = (behind, 0),
-                    None => return Ok(Place { line, part: count - 1 }),
+                    None => return Ok(RowPos { line, part: count - 1 }),
                 }
             } else {
                 if left <= part {
-                    return Ok(Place { line, part: part - left });
+                    return Ok(RowPos { line, part: part - left });
                 }
                 left -= part + 1;
                 match self.before(line)? {
@@ -175,11 +175,11 @@ impl<'a> Sheet<'a> {
                         line = before;
                         part = self.count(line, false)? - 1;
                     }
-                    None => return Ok(Place { line, part: 0 }),
+                    None => return Ok(RowPos { line, part: 0 }),
                 }
             }
         }
-        Ok(Place { line, part })
+        Ok(RowPos { line, part })
     }
 
     /// Rows of a line, at least one.
@@ -198,7 +198,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// The rows from a place on that fit.
-    fn rows(&mut self, from: Place) -> Result<Vec<LogRow>, RecordError> {
+    fn rows(&mut self, from: RowPos) -> Result<Vec<LogRow>, RecordError> {
         let most = usize::from(self.request.rows);
         let mut rows = Vec::with_capacity(most);
         let (mut line, mut skip) = (Some(from.line), from.part);
@@ -212,7 +212,7 @@ impl<'a> Sheet<'a> {
                 for row in self.lay_out(entry, wanted.clone())?.into_iter().zip(wanted) {
                     let (row, at) = (row.0, part + row.1);
                     let lost = if at + 1 == part + count { entry.lost } else { 0 };
-                    rows.push(self.row(entry, Place { line: number, part: at }, row, lost));
+                    rows.push(self.row(entry, RowPos { line: number, part: at }, row, lost));
                 }
                 skip -= skip.min(count);
                 part += count;
@@ -225,7 +225,7 @@ impl<'a> Sheet<'a> {
         Ok(rows)
     }
 
-    fn row(&self, line: &LogLine, place: Place, row: Marked, lost: u64) -> LogRow {
+    fn row(&self, line: &LogLine, place: RowPos, row: Marked, lost: u64) -> LogRow {
         let (row, hits) = row;
         LogRow {
             place,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_attach::Wish;
+use roboppi_attach::RunCommand;
 use roboppi_ipc::io::Peer;
 use roboppi_ipc::{
     Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, SecretText, UtcMillis,
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{AttemptDone, Router, fingerprint, step_workspace};
 use crate::context_dir::{Collected, ContextDir};
-use crate::control::{Brought, ControlSocket};
+use crate::control::{ControlRequest, ControlSocket};
 use crate::prepare::PreparedRun;
 use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
@@ -34,7 +34,7 @@ use crate::sign_of_life::SignOfLife;
 /// How long a core may take to stop its workers.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) struct Shared {
+pub(super) struct RunContext {
     pub(super) settings: RunSettings,
     pub(super) run_id: RunId,
     pub(super) run_dir: RunDir,
@@ -63,13 +63,13 @@ pub(super) struct Shared {
 /// The core as attempts see it.
 enum Core {
     Awaited,
-    Ready(CoreInUse),
+    Ready(ActiveCore),
     Lost(String),
 }
 
 /// A core that answers.
 #[derive(Clone)]
-pub(super) struct CoreInUse {
+pub(super) struct ActiveCore {
     pub(super) dialect: Dialect,
     pub(super) peer: Peer,
     /// Which core of the run it is, from 1.
@@ -80,10 +80,10 @@ pub(super) struct CoreInUse {
 
 /// What the runner is told by others than the core.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) wishes: mpsc::Receiver<Wish>,
-    /// Wishes of other processes.
-    pub(super) brought: mpsc::Receiver<Brought>,
+pub(super) struct Inbox {
+    pub(super) commands: mpsc::Receiver<RunCommand>,
+    /// Commands of other processes.
+    pub(super) brought: mpsc::Receiver<ControlRequest>,
     /// Open as long as somebody listens to `brought`.
     _control: Option<ControlSocket>,
     /// Attempts whose worker is alive as far as a core of protocol 1 lets us know.
@@ -107,8 +107,8 @@ pub(super) struct StepFacts {
     pub(super) log: Option<PathBuf>,
 }
 
-impl Shared {
-    pub(super) fn new(prepared: PreparedRun) -> (Self, Told) {
+impl RunContext {
+    pub(super) fn new(prepared: PreparedRun) -> (Self, Inbox) {
         let (live, granted) = mpsc::unbounded_channel();
         let control = prepared.control.map(|place| ControlSocket::open(place, prepared.run_id.clone()));
         // A socket that cannot be listened at is closed: whoever comes is told at once that nobody is there.
@@ -117,7 +117,7 @@ impl Shared {
             Some(Err(_)) | None => (None, mpsc::channel(1).1),
         };
         let facts = RefCell::new(fingerprint::of_kept(&prepared.settings));
-        let shared = Self {
+        let context = Self {
             live,
             settings: prepared.settings,
             run_id: prepared.run_id,
@@ -136,7 +136,7 @@ impl Shared {
             clock: Rc::new(RunClock::start()),
             _life: prepared.life,
         };
-        (shared, Told { wishes: prepared.wishes, brought, _control: control, granted })
+        (context, Inbox { commands: prepared.commands, brought, _control: control, granted })
     }
 
     /// An attempt has its permit, from a core that says no more than that.
@@ -162,7 +162,7 @@ impl Shared {
         self.recorder.borrow_mut()
     }
 
-    pub(super) fn core_ready(&self, core: CoreInUse) {
+    pub(super) fn core_ready(&self, core: ActiveCore) {
         *self.core.borrow_mut() = Core::Ready(core);
         self.core_news.notify_waiters();
     }
@@ -194,7 +194,7 @@ impl Shared {
     }
 
     /// How to speak with the core, as soon as there is one, or why there will be none.
-    pub(super) async fn core(&self) -> Result<CoreInUse, String> {
+    pub(super) async fn core(&self) -> Result<ActiveCore, String> {
         loop {
             let news = self.core_news.notified();
             match &*self.core.borrow() {
@@ -311,7 +311,7 @@ impl Shared {
 
     /// Where the steps of an attempt work.
     pub(super) fn workspace_of(&self, of: &AttemptRef) -> std::path::PathBuf {
-        let step = self.settings.workflow.workflow.steps.get(&of.step);
+        let step = self.settings.source.workflow.steps.get(&of.step);
         step.map_or_else(
             || self.settings.workspace.clone(),
             |step| step_workspace(&self.settings.workspace, step),
@@ -319,7 +319,7 @@ impl Shared {
     }
 
     /// Asks the core to stop all workers and their timers, or to let them go on. A core that cannot, or that
-    /// does not answer soon, is not waited for: standing still is a wish of the terminal.
+    /// does not answer soon, is not waited for: liveness still is a command of the terminal.
     pub(super) async fn stop_workers(&self, stop: bool) {
         let peer = match &*self.core.borrow() {
             Core::Ready(core) if core.dialect == Dialect::V2 => core.peer.clone(),

@@ -9,7 +9,7 @@ use roboppi_run::{Manifest, RunOutcome};
 
 /// Where a run is, as a process sees it that does not own it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Liveness {
     /// Its owner lives.
     Live,
     /// It is over.
@@ -24,7 +24,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl Liveness {
     /// The word for people and programs.
     #[must_use]
     pub const fn name(&self) -> &str {
@@ -84,7 +84,7 @@ pub(crate) struct NamedOwner {
 
 /// What follows from facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Liveness {
+pub(crate) enum OwnerState {
     Alive,
     Gone,
     /// Nobody here can tell.
@@ -93,39 +93,39 @@ pub(crate) enum Liveness {
 
 /// Decides whether the owner of a run lives. What is not known for sure is unknown: a run is not called lost that may
 /// live, nor running that may be over.
-pub(crate) const fn liveness(facts: &OwnerFacts) -> Liveness {
+pub(crate) const fn owner_state(facts: &OwnerFacts) -> OwnerState {
     if facts.imported {
-        return Liveness::Gone;
+        return OwnerState::Gone;
     }
     if matches!(facts.lock, Some(LockState::Held)) {
-        return Liveness::Alive;
+        return OwnerState::Alive;
     }
     let free = matches!(facts.lock, Some(LockState::Free) | None);
     let Some(owner) = facts.named else {
         return match (facts.is_being_made, free) {
-            (true, _) => Liveness::Alive,
-            (false, true) => Liveness::Gone,
-            (false, false) => Liveness::Unknown,
+            (true, _) => OwnerState::Alive,
+            (false, true) => OwnerState::Gone,
+            (false, false) => OwnerState::Unknown,
         };
     };
     if free && owner.lock_tells {
-        return Liveness::Gone;
+        return OwnerState::Gone;
     }
     if let (Some(true), Some(true)) = (owner.same_kernel, owner.same_pids) {
-        return if owner.process_is_there { Liveness::Alive } else { Liveness::Gone };
+        return if owner.process_is_there { OwnerState::Alive } else { OwnerState::Gone };
     }
     if owner.is_earlier {
         // Whoever has the pid and the start time to the tick is the owner, in whatever space it was named.
         if owner.process_is_there && owner.same_host && !matches!(owner.same_kernel, Some(false)) {
-            return Liveness::Alive;
+            return OwnerState::Alive;
         }
         // Its lock is on the journal, on this kernel, or it was on one that is gone with its boot.
         let here = matches!(owner.same_kernel, Some(true)) || owner.same_host;
         if free && here {
-            return Liveness::Gone;
+            return OwnerState::Gone;
         }
     }
-    Liveness::Unknown
+    OwnerState::Unknown
 }
 
 /// Collects what is known of the owner of a run here and now.
@@ -208,8 +208,13 @@ mod tests {
 
     const EARLIER: NamedOwner = NamedOwner { lock_tells: false, is_earlier: true, same_pids: None, ..HERE };
 
-    fn told(lock: LockState, named: NamedOwner) -> Liveness {
-        liveness(&OwnerFacts { imported: false, lock: Some(lock), named: Some(named), is_being_made: false })
+    fn told(lock: LockState, named: NamedOwner) -> OwnerState {
+        owner_state(&OwnerFacts {
+            imported: false,
+            lock: Some(lock),
+            named: Some(named),
+            is_being_made: false,
+        })
     }
 
     #[test]
@@ -222,12 +227,12 @@ mod tests {
             ..HERE
         };
         for named in [HERE, elsewhere, NamedOwner { process_is_there: false, ..EARLIER }] {
-            assert_eq!(told(LockState::Held, named), Liveness::Alive);
+            assert_eq!(told(LockState::Held, named), OwnerState::Alive);
         }
         let nameless =
             OwnerFacts { imported: false, lock: Some(LockState::Held), named: None, is_being_made: false };
-        assert_eq!(liveness(&nameless), Liveness::Alive);
-        assert_eq!(liveness(&OwnerFacts { imported: true, ..nameless }), Liveness::Gone);
+        assert_eq!(owner_state(&nameless), OwnerState::Alive);
+        assert_eq!(owner_state(&OwnerFacts { imported: true, ..nameless }), OwnerState::Gone);
     }
 
     #[test]
@@ -239,26 +244,26 @@ mod tests {
             process_is_there: true,
             ..HERE
         };
-        assert_eq!(told(LockState::Free, other_container), Liveness::Gone);
+        assert_eq!(told(LockState::Free, other_container), OwnerState::Gone);
         let after_a_boot = NamedOwner { same_kernel: Some(false), ..other_container };
-        assert_eq!(told(LockState::Free, after_a_boot), Liveness::Gone);
+        assert_eq!(told(LockState::Free, after_a_boot), OwnerState::Gone);
         // Its owner saw that others might be concerned.
         for named in [other_container, after_a_boot] {
-            assert_eq!(told(LockState::Free, NamedOwner { lock_tells: false, ..named }), Liveness::Unknown);
+            assert_eq!(told(LockState::Free, NamedOwner { lock_tells: false, ..named }), OwnerState::Unknown);
         }
     }
 
     #[test]
     fn without_a_lock_that_tells_only_a_pid_of_this_space_does() {
         let gone = NamedOwner { process_is_there: false, ..HERE };
-        assert_eq!(told(LockState::Unknown, HERE), Liveness::Alive);
-        assert_eq!(told(LockState::Unknown, gone), Liveness::Gone);
+        assert_eq!(told(LockState::Unknown, HERE), OwnerState::Alive);
+        assert_eq!(told(LockState::Unknown, gone), OwnerState::Gone);
         for (same_kernel, same_pids) in
             [(Some(true), Some(false)), (Some(true), None), (Some(false), Some(true)), (None, Some(true))]
         {
             assert_eq!(
                 told(LockState::Unknown, NamedOwner { same_kernel, same_pids, ..gone }),
-                Liveness::Unknown
+                OwnerState::Unknown
             );
         }
     }
@@ -266,24 +271,24 @@ mod tests {
     #[test]
     fn of_an_earlier_version_the_lock_on_the_journal_tells_on_its_kernel() {
         let gone = NamedOwner { process_is_there: false, ..EARLIER };
-        assert_eq!(told(LockState::Free, gone), Liveness::Gone);
-        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..gone }), Liveness::Gone);
+        assert_eq!(told(LockState::Free, gone), OwnerState::Gone);
+        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..gone }), OwnerState::Gone);
         let rebooted = NamedOwner { same_kernel: Some(false), ..gone };
-        assert_eq!(told(LockState::Free, rebooted), Liveness::Gone);
-        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..rebooted }), Liveness::Unknown);
+        assert_eq!(told(LockState::Free, rebooted), OwnerState::Gone);
+        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..rebooted }), OwnerState::Unknown);
         for named in [gone, rebooted, NamedOwner { same_host: false, ..gone }] {
-            assert_eq!(told(LockState::Unknown, named), Liveness::Unknown);
+            assert_eq!(told(LockState::Unknown, named), OwnerState::Unknown);
         }
-        assert_eq!(told(LockState::Unknown, EARLIER), Liveness::Alive);
+        assert_eq!(told(LockState::Unknown, EARLIER), OwnerState::Alive);
     }
 
     #[test]
     fn a_run_without_a_name_is_being_made_or_gone() {
         let young = OwnerFacts { imported: false, lock: None, named: None, is_being_made: true };
-        assert_eq!(liveness(&young), Liveness::Alive);
+        assert_eq!(owner_state(&young), OwnerState::Alive);
         let old = OwnerFacts { is_being_made: false, ..young };
-        assert_eq!(liveness(&old), Liveness::Gone);
-        assert_eq!(liveness(&OwnerFacts { lock: Some(LockState::Free), ..old }), Liveness::Gone);
-        assert_eq!(liveness(&OwnerFacts { lock: Some(LockState::Unknown), ..old }), Liveness::Unknown);
+        assert_eq!(owner_state(&old), OwnerState::Gone);
+        assert_eq!(owner_state(&OwnerFacts { lock: Some(LockState::Free), ..old }), OwnerState::Gone);
+        assert_eq!(owner_state(&OwnerFacts { lock: Some(LockState::Unknown), ..old }), OwnerState::Unknown);
     }
 }

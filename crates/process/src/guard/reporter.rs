@@ -18,11 +18,11 @@ const ROOM: usize = 4096;
 
 /// Says what a guard does: in lines for a program, or for people and then only what they have to know.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(super) struct Reporter {
     kind: GuardKind,
 }
 
-impl Teller {
+impl Reporter {
     pub(super) const fn new(kind: GuardKind) -> Self {
         Self { kind }
     }

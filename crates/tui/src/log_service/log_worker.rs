@@ -1,4 +1,4 @@
-//! Does what is asked at the desk, one piece after another.
+//! Does what is asked at the log_service, one piece after another.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,22 +11,22 @@ use roboppi_record::{LogReader, Needle, RecordError};
 use roboppi_run::AttemptRef;
 
 use super::copy;
+use super::log_layout::{LogLayout, SHORT};
 use super::matches::{Matches, Test};
 use super::seek::Search;
-use super::sheet::{SHORT, Sheet};
 use crate::log_pane::{
-    Direction, Found, LogReply, LogRequest, LogWindow, MatchCount, Query, Seek, Sought, Spot, errors,
+    Direction, Found, LogReply, LogRequest, LogWindow, MatchCount, Query, Seek, Sought, TextPos, errors,
 };
 use crate::sanitise;
 
-/// Bytes searched before the desk looks at what came in.
+/// Bytes searched before the log_service looks at what came in.
 pub(super) const SLICE: u64 = 1024 * 1024;
 
 /// Time between two words about how far a search is.
 const WORD: Duration = Duration::from_millis(100);
 
 /// Reads the log of one attempt at a time.
-pub(super) struct Clerk {
+pub(super) struct LogWorker {
     source: Arc<dyn RunSource>,
     open: Option<Open>,
     request: Option<LogRequest>,
@@ -57,7 +57,7 @@ struct Choice {
     stream: Option<OutputStream>,
 }
 
-impl Clerk {
+impl LogWorker {
     pub(super) fn new(source: Arc<dyn RunSource>) -> Self {
         Self {
             source,
@@ -150,8 +150,8 @@ impl Clerk {
         }
         if let Some(wanted) = request.copy.filter(|copy| copy.number > self.copied) {
             self.copied = wanted.number;
-            if let Some(mut sheet) = self.sheet(request) {
-                replies.push(LogReply::Copied(copy::copy(&mut sheet, &wanted)?));
+            if let Some(mut log_layout) = self.log_layout(request) {
+                replies.push(LogReply::Copied(copy::copy(&mut log_layout, &wanted)?));
             }
         }
         self.show(request, replies)
@@ -195,7 +195,7 @@ impl Clerk {
             Sought::Error => Ok(errors()),
             Sought::Time(time) => {
                 let line = open.log.line_at(*time)?;
-                replies.push(found(line.map(|line| Spot { line, column: 0 }), None));
+                replies.push(found(line.map(|line| TextPos { line, column: 0 }), None));
                 return Ok(());
             }
         };
@@ -216,8 +216,8 @@ impl Clerk {
     fn show(&mut self, request: &LogRequest, replies: &mut Vec<LogReply>) -> Result<(), RecordError> {
         self.last_word = Instant::now();
         let count = self.open.as_mut().map(|open| open.count(request)).transpose()?.flatten();
-        let Some(mut sheet) = self.sheet(request) else { return Ok(()) };
-        let mut window = sheet.window()?;
+        let Some(mut log_layout) = self.log_layout(request) else { return Ok(()) };
+        let mut window = log_layout.window()?;
         window.matches = count;
         if let Some(open) = &mut self.open {
             window.damage = open.log.damage()?.first().map(ToString::to_string);
@@ -233,12 +233,12 @@ impl Clerk {
         }
     }
 
-    fn sheet<'a>(&'a mut self, request: &'a LogRequest) -> Option<Sheet<'a>> {
+    fn log_layout<'a>(&'a mut self, request: &'a LogRequest) -> Option<LogLayout<'a>> {
         let open = self.open.as_mut()?;
         let needle = request.query.as_ref().and_then(|query| query.needle().ok());
         let filtered = request.stream.is_some() || (request.filter && needle.is_some());
         let matches = open.matches.as_mut().map(|(_, matches)| matches).filter(|_| filtered);
-        Some(Sheet::new(&mut open.log, &mut open.measured, matches, needle, request))
+        Some(LogLayout::new(&mut open.log, &mut open.measured, matches, needle, request))
     }
 }
 
@@ -277,10 +277,10 @@ impl Open {
 }
 
 /// Where in a line that matches the match is.
-fn spot(log: &mut LogReader, line: u64, needle: &Needle, colour: bool) -> Result<Spot, RecordError> {
+fn spot(log: &mut LogReader, line: u64, needle: &Needle, colour: bool) -> Result<TextPos, RecordError> {
     let column = match log.line(line)? {
         Some(found) if found.truncated => {
-            let bytes = super::sheet::whole(log, &found)?;
+            let bytes = super::log_layout::whole(log, &found)?;
             let text = String::from_utf8_lossy(&bytes);
             needle.find_in(&text, 0).map_or(0, |range| sanitise::measure(&text.as_bytes()[..range.start]))
         }
@@ -291,5 +291,5 @@ fn spot(log: &mut LogReader, line: u64, needle: &Needle, colour: bool) -> Result
         }
         None => 0,
     };
-    Ok(Spot { line, column })
+    Ok(TextPos { line, column })
 }

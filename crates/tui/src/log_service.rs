@@ -1,8 +1,8 @@
 //! Reads logs on a thread of its own, so that no key waits for a disk or for a search.
 //!
-//! The desk is asked for what the pane needs and answers when it has it. Only the latest request counts: one that
+//! The log_service is asked for what the pane needs and answers when it has it. Only the latest request counts: one that
 //! was not begun is replaced. A search goes on between requests, a stretch at a time, and is given up when
-//! nothing is looked for any more. Answers wait in a short queue; the desk waits while it is full.
+//! nothing is looked for any more. Answers wait in a short queue; the log_service waits while it is full.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -11,27 +11,27 @@ use tokio::sync::mpsc;
 
 use crate::log_pane::{LogReply, LogRequest};
 
-mod clerk;
 mod copy;
+mod log_layout;
+mod log_worker;
 mod matches;
 mod seek;
-mod sheet;
 
-use clerk::Clerk;
+use log_worker::LogWorker;
 
 /// Answers that may wait.
 const WAITING: usize = 4;
 
 /// Where logs are asked for. Dropping it ends the thread.
 #[derive(Debug)]
-pub(crate) struct Desk {
-    tray: Arc<Tray>,
+pub(crate) struct LogService {
+    mailbox: Arc<Mailbox>,
     replies: mpsc::Receiver<LogReply>,
 }
 
 /// Where requests are put.
 #[derive(Debug, Default)]
-struct Tray {
+struct Mailbox {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -49,26 +49,26 @@ enum Job {
     Stop,
 }
 
-impl Desk {
-    /// Opens a desk for the logs of a run.
+impl LogService {
+    /// Opens a log_service for the logs of a run.
     ///
     /// # Errors
     /// When there is no thread to be had.
     pub(crate) fn open(source: Arc<dyn RunSource>) -> std::io::Result<Self> {
-        let tray = Arc::new(Tray::default());
+        let mailbox = Arc::new(Mailbox::default());
         let (answers, replies) = mpsc::channel(WAITING);
-        let clerk = Clerk::new(source);
-        let theirs = Arc::clone(&tray);
+        let log_worker = LogWorker::new(source);
+        let theirs = Arc::clone(&mailbox);
         std::thread::Builder::new()
             .name("tui-logs".to_owned())
-            .spawn(move || serve(clerk, &theirs, &answers))?;
-        Ok(Self { tray, replies })
+            .spawn(move || serve(log_worker, &theirs, &answers))?;
+        Ok(Self { mailbox, replies })
     }
 
     /// Asks for what the pane needs. What was asked for before and not begun is forgotten.
     pub(crate) fn ask(&self, request: LogRequest) {
-        self.tray.lock().request = Some(request);
-        self.tray.changed.notify_one();
+        self.mailbox.lock().request = Some(request);
+        self.mailbox.changed.notify_one();
     }
 
     /// Waits for the next answer. Dropping the future loses nothing.
@@ -81,14 +81,14 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for LogService {
     fn drop(&mut self) {
-        self.tray.lock().closed = true;
-        self.tray.changed.notify_one();
+        self.mailbox.lock().closed = true;
+        self.mailbox.changed.notify_one();
     }
 }
 
-impl Tray {
+impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, State> {
         // What is inside is whole at any time.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -112,12 +112,12 @@ impl Tray {
     }
 }
 
-fn serve(mut clerk: Clerk, tray: &Tray, answers: &mpsc::Sender<LogReply>) {
+fn serve(mut log_worker: LogWorker, mailbox: &Mailbox, answers: &mpsc::Sender<LogReply>) {
     let mut replies = Vec::new();
     loop {
-        match tray.next(clerk.is_busy()) {
-            Job::Serve(request) => clerk.serve(*request, &mut replies),
-            Job::Work => clerk.work(&mut replies),
+        match mailbox.next(log_worker.is_busy()) {
+            Job::Serve(request) => log_worker.serve(*request, &mut replies),
+            Job::Work => log_worker.work(&mut replies),
             Job::Stop => return,
         }
         for reply in replies.drain(..) {

@@ -1,11 +1,11 @@
-//! `roboppi cancel`, `retry` and `skip`: what is wished of a run that another process owns.
+//! `roboppi cancel`, `retry` and `skip`: what is requested of a run that another process owns.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use roboppi_attach::{Answer, AskError, RunFollower, ask};
 use roboppi_record::RunDir;
-use roboppi_run::Wish;
+use roboppi_run::RunCommand;
 
 use crate::cli::{CancelArgs, StepArgs};
 use crate::commands::{logs, out, record};
@@ -14,20 +14,20 @@ use crate::terminal;
 
 pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
-    let wish = match &args.step {
-        Some(step) => Wish::CancelStep(step.as_str().into()),
-        None => Wish::CancelRun { force: args.force },
+    let command = match &args.step {
+        Some(step) => RunCommand::CancelStep(step.as_str().into()),
+        None => RunCommand::CancelRun { force: args.force },
     };
-    bring(&run, wish)?;
+    bring(&run, command)?;
     if args.wait {
         let mut follower = RunFollower::of_journal(run.clone());
         let mut said = false;
         loop {
-            let standing = follower.standing();
-            if !standing.may_live() {
+            let liveness = follower.liveness();
+            if !liveness.may_live() {
                 break;
             }
-            if let Some(elsewhere) = record::elsewhere(&run, standing).filter(|_| !said) {
+            if let Some(elsewhere) = record::elsewhere(&run, liveness).filter(|_| !said) {
                 said = true;
                 terminal::say(&format!(
                     "roboppi: {elsewhere}; this waits until its record says that it is over"
@@ -40,22 +40,22 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn retry(args: &StepArgs) -> Result<ExitCode, Failure> {
-    bring(&record::find(&args.run)?, Wish::RetryStep(args.step.as_str().into()))
+    bring(&record::find(&args.run)?, RunCommand::RetryStep(args.step.as_str().into()))
 }
 
 pub(crate) fn skip(args: &StepArgs) -> Result<ExitCode, Failure> {
-    bring(&record::find(&args.run)?, Wish::SkipStep(args.step.as_str().into()))
+    bring(&record::find(&args.run)?, RunCommand::SkipStep(args.step.as_str().into()))
 }
 
-fn bring(run: &RunDir, wish: Wish) -> Result<ExitCode, Failure> {
+fn bring(run: &RunDir, command: RunCommand) -> Result<ExitCode, Failure> {
     let (view, _) = record::view_of(run);
-    if let Wish::CancelStep(step) | Wish::RetryStep(step) | Wish::SkipStep(step) = &wish
+    if let RunCommand::CancelStep(step) | RunCommand::RetryStep(step) | RunCommand::SkipStep(step) = &command
         && view.head.is_some()
     {
         logs::find_step(&view, step.as_str())?;
     }
-    let words = wish.in_words();
-    match ask(run, wish) {
+    let words = command.in_words();
+    match ask(run, command) {
         Ok(Answer::Granted) => {
             let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
             out::print(&format!("asked {id} to {words}\n"))

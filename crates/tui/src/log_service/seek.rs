@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use roboppi_record::{LogReader, RecordError, SearchPosition};
 
-use super::clerk::SLICE;
+use super::log_worker::SLICE;
 use super::matches::Test;
 use crate::log_pane::Direction;
 

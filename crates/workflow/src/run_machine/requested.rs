@@ -1,15 +1,15 @@
-//! What people wish for one step beside its end.
+//! What people command for one step beside its end.
 
 use roboppi_ipc::Mono;
 use roboppi_run::{StepId, StepState};
 
 use super::schedule::{Verdict, past};
-use super::step::Life;
+use super::step::StepPhase;
 use super::{Phase, RunEffect, RunMachine};
 
 impl RunMachine {
     pub(super) fn retry_step(&mut self, step: &StepId, out: &mut Vec<RunEffect>) {
-        let Some(index) = self.wished(step, out) else { return };
+        let Some(index) = self.requested(step, out) else { return };
         if let Err(why) = self.may_be_retried(index) {
             return refuse(why, out);
         }
@@ -22,11 +22,13 @@ impl RunMachine {
     }
 
     pub(super) fn skip_step(&mut self, now: Mono, step: &StepId, out: &mut Vec<RunEffect>) {
-        let Some(index) = self.wished(step, out) else { return };
+        let Some(index) = self.requested(step, out) else { return };
         let skipped = &self.steps[index];
         match skipped.life {
-            Life::Waiting | Life::Ready if skipped.attempt == 0 => {}
-            Life::Over { state, .. } => return refuse(format!("`{step}` is over: it {}", past(state)), out),
+            StepPhase::Waiting | StepPhase::Ready if skipped.attempt == 0 => {}
+            StepPhase::Over { state, .. } => {
+                return refuse(format!("`{step}` is over: it {}", past(state)), out);
+            }
             _ => return refuse(format!("`{step}` has started: it can be cancelled, not skipped"), out),
         }
         grant(out);
@@ -36,8 +38,8 @@ impl RunMachine {
         self.release(now, index, Verdict::Satisfies, out);
     }
 
-    /// The step a wish is for. Wishes that no step can be granted are refused here.
-    pub(super) fn wished(&self, step: &StepId, out: &mut Vec<RunEffect>) -> Option<usize> {
+    /// The step a command is for. Commands that no step can be granted are refused here.
+    pub(super) fn requested(&self, step: &StepId, out: &mut Vec<RunEffect>) -> Option<usize> {
         if self.phase == Phase::Finished {
             refuse("the run is over".to_owned(), out);
             return None;
@@ -53,7 +55,7 @@ impl RunMachine {
     pub(super) fn leave_queue(&mut self, index: usize) {
         self.ready.remove(&index);
         self.unannounced.remove(&index);
-        if matches!(self.steps[index].life, Life::Retrying { .. }) {
+        if matches!(self.steps[index].life, StepPhase::Retrying { .. }) {
             self.retrying -= 1;
         }
     }
@@ -65,11 +67,13 @@ impl RunMachine {
             return Err("the run is being ended: nothing new starts".to_owned());
         }
         match step.life {
-            Life::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),
-            Life::Over { .. } => {}
-            Life::Waiting | Life::Ready => return Err(format!("`{id}` is about to start anyway")),
-            Life::Retrying { .. } => return Err(format!("`{id}` is about to be tried again anyway")),
-            Life::Active { .. } | Life::Collecting { .. } => return Err(format!("`{id}` is under way")),
+            StepPhase::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),
+            StepPhase::Over { .. } => {}
+            StepPhase::Waiting | StepPhase::Ready => return Err(format!("`{id}` is about to start anyway")),
+            StepPhase::Retrying { .. } => return Err(format!("`{id}` is about to be tried again anyway")),
+            StepPhase::Active { .. } | StepPhase::Collecting { .. } => {
+                return Err(format!("`{id}` is under way"));
+            }
         }
         match step.dependencies.iter().find(|dependency| self.blocks(**dependency)) {
             Some(dependency) => {
@@ -83,13 +87,13 @@ impl RunMachine {
 
     /// Whether a step is over and keeps those after it from starting.
     fn blocks(&self, index: usize) -> bool {
-        matches!(self.steps[index].life, Life::Over { satisfies: false, .. })
+        matches!(self.steps[index].life, StepPhase::Over { satisfies: false, .. })
     }
 
     /// Gives a step that is over its life back.
     fn wait_again(&mut self, index: usize, why: &str, out: &mut Vec<RunEffect>) {
         let satisfied = !self.blocks(index);
-        self.steps[index].life = Life::Waiting;
+        self.steps[index].life = StepPhase::Waiting;
         self.open += 1;
         self.change(index, StepState::Pending, Some(why.to_owned()), out);
         if !satisfied {
@@ -98,9 +102,9 @@ impl RunMachine {
         // What has started on the strength of it goes on; the others wait for it once more.
         for dependent in self.steps[index].dependents.clone() {
             self.steps[dependent].blockers += 1;
-            if self.steps[dependent].life == Life::Ready && self.steps[dependent].is_unstarted() {
+            if self.steps[dependent].life == StepPhase::Ready && self.steps[dependent].is_unstarted() {
                 self.leave_queue(dependent);
-                self.steps[dependent].life = Life::Waiting;
+                self.steps[dependent].life = StepPhase::Waiting;
                 self.change(dependent, StepState::Pending, None, out);
             }
         }
@@ -114,7 +118,7 @@ impl RunMachine {
             for dependent in self.steps[index].dependents.clone() {
                 let step = &self.steps[dependent];
                 let skipped =
-                    matches!(step.life, Life::Over { state: StepState::Skipped, satisfies: false, .. });
+                    matches!(step.life, StepPhase::Over { state: StepState::Skipped, satisfies: false, .. });
                 if skipped && !step.dependencies.iter().any(|other| self.blocks(*other)) {
                     self.wait_again(dependent, &why, out);
                     looked_at.push(dependent);

@@ -187,7 +187,7 @@ impl Matches {
         let mut next = from;
         while at.offset() < log.len() {
             let mut batch: Vec<FoundLine> = Vec::new();
-            let reached = log.search(&self.test.needle, at, super::clerk::SLICE, |line| {
+            let reached = log.search(&self.test.needle, at, super::log_worker::SLICE, |line| {
                 batch.push(line);
                 if batch.len() < 64 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
