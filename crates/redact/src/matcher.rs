@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, Span, packed};
 use zeroize::Zeroizing;
 
-use crate::walk::{Repeats, Walks, same};
+use crate::walk::{Pattern, Walks, same};
 
 /// Length of the windows that are searched for. Every pattern has one: the shortest value has as many bytes.
 const WINDOW: usize = crate::SHORTEST;
@@ -22,9 +22,6 @@ const GROUP: usize = 64;
 /// Windows that may begin with the same [`HEAD`] bytes before they are searched for with an automaton: a packed searcher
 /// looks at all of them wherever those bytes are.
 const CROWD: usize = 8;
-
-/// Bytes of a pattern up to which comparing it anew at every place is cheap.
-const LONG: usize = 256;
 
 /// Bytes of a beginning that are looked at before anything else is compared.
 const START: usize = 8;
@@ -93,7 +90,7 @@ impl Matchers {
 struct Matcher {
     /// In order, so that all with one beginning are neighbours.
     patterns: Vec<Pattern>,
-    /// Those of up to [`LONG`] bytes, in order.
+    /// Those of up to [`LONG`](crate::walk::LONG) bytes, in order.
     short: Vec<usize>,
     windows: Vec<Group<Vec<Family>>>,
     /// Of short patterns.
@@ -102,22 +99,6 @@ struct Matcher {
     long_heads: Vec<Group<Vec<usize>>>,
     longest: usize,
     longest_short: usize,
-}
-
-pub(crate) struct Pattern {
-    pub(crate) bytes: Zeroizing<Vec<u8>>,
-    /// Of a long one, once it was needed.
-    pub(crate) repeats: OnceLock<Repeats>,
-}
-
-impl Pattern {
-    fn is_long(&self) -> bool {
-        self.bytes.len() > LONG
-    }
-
-    fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Patterns whose window lies at the same place in them.

@@ -4,8 +4,29 @@
 //! that overlaps it, from how the pattern repeats itself.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use super::matcher::Pattern;
+use zeroize::Zeroizing;
+
+/// Bytes of a pattern up to which comparing it anew at every place is cheap.
+pub(crate) const LONG: usize = 256;
+
+/// Bytes to find, and how they repeat themselves.
+pub(crate) struct Pattern {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// Of a long one, once it was needed.
+    pub(crate) repeats: OnceLock<Repeats>,
+}
+
+impl Pattern {
+    pub(crate) fn is_long(&self) -> bool {
+        self.bytes.len() > LONG
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
 
 /// For each place in a pattern, how many bytes from there on are those of its beginning.
 pub(crate) struct Repeats(Box<[u32]>);
@@ -81,10 +102,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
-
     use proptest::prelude::*;
-    use zeroize::Zeroizing;
 
     use super::*;
 

@@ -12,6 +12,7 @@ mod kept;
 mod manifest;
 mod partial;
 mod record;
+mod shell;
 mod state;
 mod text;
 mod timeline;
@@ -26,6 +27,7 @@ pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, Ups
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use partial::{PartialText, PartialTexts};
 pub use record::{AttemptRecord, JournalRecord, RunRecord};
+pub use shell::shell_word;
 pub use state::{RunOutcome, StepState};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
@@ -34,6 +36,4 @@ pub use view::{
     StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait, WarningView,
 };
 pub use visible::is_visible;
-pub use wording::{
-    dollars, ending_words, missing_words, shell_word, spent_words, tokens, tool_summary, tool_words,
-};
+pub use wording::{dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words};

@@ -24,17 +24,6 @@ const TELLING: [&str; 12] = [
 /// Longest summary, in characters.
 const LONGEST: usize = 200;
 
-/// A shell word that means `text`.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 /// Words for events that are missing in their place: how many, and why.
 #[must_use]
 pub fn missing_words(events: u64, at_least: bool) -> String {
@@ -157,15 +146,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(shell_word("build-1"), "build-1");
-        assert_eq!(shell_word("run all"), "'run all'");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
-        assert_eq!(shell_word("-x"), "'-x'");
-        assert_eq!(shell_word(""), "''");
-    }
 
     #[test]
     fn a_call_is_told_by_its_name_and_what_it_is_about() {

@@ -5,8 +5,18 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use nix::unistd::{Pid, getppid};
 use rustix::event::PollFlags;
 
-use super::front::REQUESTS;
 use super::machine::Request;
+
+/// What is passed on, by its place.
+pub(super) const REQUESTS: [Request; 7] = [
+    Request::Term,
+    Request::Int,
+    Request::Hup,
+    Request::Quit,
+    Request::Suspend,
+    Request::Continue,
+    Request::Status,
+];
 
 /// The process that started a guard.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitOptions, waitpid};
 
-use super::above::Above;
+use super::above::{Above, REQUESTS};
 use super::descriptors::{release, release_stdin};
 use super::end::end_all_descendants;
 use super::machine::Request;
@@ -24,17 +24,6 @@ use super::reporter::Reporter;
 use super::signals::{Heard, Held, leave_out};
 use super::terminal::Terminal;
 use super::{GuardKind, GuardSettings, Role, fork_alone, split};
-
-/// What is passed on, by its place.
-pub(super) const REQUESTS: [Request; 7] = [
-    Request::Term,
-    Request::Int,
-    Request::Hup,
-    Request::Quit,
-    Request::Suspend,
-    Request::Continue,
-    Request::Status,
-];
 
 /// Exit code of a run whose guard was killed.
 const GUARD_KILLED: u8 = 128 + 9;
