@@ -30,11 +30,12 @@ mod lines;
 mod opencode;
 mod outcome;
 mod programs;
+mod registry;
 mod scanner;
 mod session;
 mod translation;
 
-pub use adapter::{Adapters, PlanError, WorkerAdapter};
+pub use adapter::{PlanError, WorkerAdapter};
 pub use claude::ClaudeAdapter;
 pub use codex::CodexAdapter;
 pub use command::{Arg, CommandSpec, LineFilter, StdinPlan, StreamPlan, TempFile};
@@ -45,8 +46,10 @@ pub use lines::{LineSession, LineTranslator};
 pub use opencode::OpenCodeAdapter;
 pub use outcome::{classify_output, excerpt, stderr_observation, verdict};
 pub use programs::Program;
+pub use registry::Adapters;
+pub use scanner::LINE_LIMIT;
 pub use session::{
     AskId, ExitKind, HostAnswer, HostQuestion, HostReply, HostRequest, SessionEffect, SessionInput, TimerId,
     WorkerEnd, WorkerSession,
 };
-pub use translation::{LINE_LIMIT, Translation};
+pub use translation::Translation;

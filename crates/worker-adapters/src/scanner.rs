@@ -3,7 +3,10 @@
 use memchr::{memchr, memmem, memrchr};
 use roboppi_ipc::{Frame, LineFramer};
 
-use crate::{LINE_LIMIT, LineFilter};
+use crate::LineFilter;
+
+/// Longest line a session is given: 10 MiB. Agents print answers of some megabytes in one line.
+pub const LINE_LIMIT: usize = 10 * 1024 * 1024;
 
 /// Cuts a stream into the lines a filter lets through.
 #[derive(Debug)]

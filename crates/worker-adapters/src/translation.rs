@@ -8,9 +8,6 @@ use crate::{
     WorkerSession, verdict,
 };
 
-/// Longest line a session is given: 10 MiB. Agents print answers of some megabytes in one line.
-pub const LINE_LIMIT: usize = 10 * 1024 * 1024;
-
 /// One worker's session with what it needs around it: its lines, its digest and its promises kept.
 ///
 /// A session that breaks a promise harms nobody: what it says after its result is dropped, and a result
