@@ -8,7 +8,6 @@
 mod definition;
 mod diagnostic;
 mod duration;
-mod graph;
 mod keys;
 mod lower;
 mod resume;

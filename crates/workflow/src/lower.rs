@@ -1,8 +1,10 @@
 //! From the tree to a draft of the workflow. Collects every mistake instead of stopping at the first.
 
 mod agent;
+mod describe;
 mod environment;
 mod fields;
+mod graph;
 mod names;
 mod secrets;
 mod step;
@@ -14,13 +16,10 @@ use indexmap::IndexMap;
 
 use crate::definition::Workflow;
 use crate::diagnostic::{Sink, Span, quote};
-use crate::graph;
 use crate::keys::Section;
 use crate::source::{Node, Value};
 use fields::Fields;
 use step::DraftStep;
-
-pub(crate) use step::{DraftInput, DraftOutput};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -28,8 +27,6 @@ pub(crate) struct Located<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
-
-pub(crate) type Draft = DraftStep;
 
 /// The workflow a tree describes; `None` when `sink` has been told of an error.
 pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {

@@ -58,7 +58,7 @@ impl<'n> Fields<'n> {
             let what = if path.is_empty() { "the file".to_owned() } else { quote(path) };
             let span = if node.span.start == node.span.end { at } else { node.span };
             if !matches!(node.value, Value::Invalid) {
-                let found = super::value::found(node);
+                let found = super::describe::found(node);
                 sink.error(span, format!("{what} must be a map, found {found}"), None);
             }
             return None;

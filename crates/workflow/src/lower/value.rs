@@ -4,28 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Located;
+use super::describe::found;
 use super::fields::Field;
 use crate::diagnostic::{Sink, nearest, quote};
 use crate::duration::{DurationError, parse_duration};
 use crate::source::{Node, Value};
-
-/// What a node is, for "expected …, found …".
-pub(super) fn found(node: &Node) -> String {
-    match &node.value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(value) => format!("the boolean {}", quote(&written(node, value))),
-        Value::Number(value) => format!("the number {}", quote(&written(node, value))),
-        Value::Text(text) => format!("the text {}", quote(text)),
-        Value::List(_) => "a list".to_owned(),
-        Value::Map(_) => "a map".to_owned(),
-        Value::Invalid => "an invalid value".to_owned(),
-    }
-}
-
-/// A scalar as the file has it: `3.10` is not `3.1`.
-fn written(node: &Node, value: &impl ToString) -> String {
-    node.written.as_deref().map_or_else(|| value.to_string(), str::to_owned)
-}
 
 /// Reports a value of the wrong kind.
 pub(super) fn mismatch(at: &Field<'_>, expected: &str, hint: Option<String>, sink: &mut Sink<'_>) {

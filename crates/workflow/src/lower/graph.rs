@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use roboppi_run::StepId;
 
+use super::step::{DraftInput, DraftOutput, DraftStep};
 use crate::diagnostic::{Sink, nearest, quote};
-use crate::lower::{Draft, DraftInput, DraftOutput};
 
 /// Reports references that lead nowhere, clashes, and cycles.
-pub(crate) fn check(steps: &[Draft], sink: &mut Sink<'_>) {
+pub(crate) fn check(steps: &[DraftStep], sink: &mut Sink<'_>) {
     let index: HashMap<&StepId, usize> =
         steps.iter().enumerate().map(|(index, step)| (&step.id.value, index)).collect();
     let made = steps
@@ -34,14 +34,14 @@ pub(crate) fn check(steps: &[Draft], sink: &mut Sink<'_>) {
 type Edge = (usize, usize);
 
 struct Graph<'d> {
-    steps: &'d [Draft],
+    steps: &'d [DraftStep],
     index: HashMap<&'d StepId, usize>,
     /// Names of what each step makes.
     made: Vec<HashSet<&'d str>>,
 }
 
 impl Graph<'_> {
-    fn dependencies(&self, step: &Draft, sink: &mut Sink<'_>) -> Vec<Edge> {
+    fn dependencies(&self, step: &DraftStep, sink: &mut Sink<'_>) -> Vec<Edge> {
         let mut seen = HashSet::new();
         let mut edges = Vec::new();
         for (entry, dependency) in step.depends_on.iter().enumerate() {
@@ -61,7 +61,7 @@ impl Graph<'_> {
         edges
     }
 
-    fn meant(&self, asking: &Draft, name: &StepId, sink: &Sink<'_>) -> Option<String> {
+    fn meant(&self, asking: &DraftStep, name: &StepId, sink: &Sink<'_>) -> Option<String> {
         if sink.errors_full() {
             return None;
         }
@@ -70,7 +70,7 @@ impl Graph<'_> {
         nearest(name.as_str(), others).map(|other| format!("did you mean {}?", quote(other)))
     }
 
-    fn input(&self, step: &Draft, named: &HashSet<&StepId>, input: &DraftInput, sink: &mut Sink<'_>) {
+    fn input(&self, step: &DraftStep, named: &HashSet<&StepId>, input: &DraftInput, sink: &mut Sink<'_>) {
         let Some(from) = &input.from else { return };
         let name = quote(from.value.as_str());
         if from.value == step.id.value {
@@ -129,7 +129,7 @@ fn outputs(outputs: &[DraftOutput], sink: &mut Sink<'_>) {
 }
 
 /// Reports every way back that a walk along the dependencies finds, without recursion.
-fn cycles(steps: &[Draft], edges: &[Vec<Edge>], sink: &mut Sink<'_>) {
+fn cycles(steps: &[DraftStep], edges: &[Vec<Edge>], sink: &mut Sink<'_>) {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
