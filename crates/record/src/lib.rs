@@ -38,6 +38,7 @@ mod log;
 mod owner_lock;
 mod packed;
 mod portable;
+mod readers;
 mod record_reader;
 mod retention;
 mod root;

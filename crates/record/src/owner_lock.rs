@@ -12,13 +12,11 @@ use std::path::Path;
 use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
 
+use crate::run_dir::OWNER_LOCK;
 use crate::{RecordError, RunDir, files};
 
 mod file_system;
 mod range;
-
-/// Name of the file.
-pub(crate) const NAME: &str = "lock";
 
 /// What a lock says of the owner of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub struct OwnerLock {
 impl OwnerLock {
     /// Makes the file in a directory that no reader knows yet, and takes the lock.
     pub(crate) fn take(run_dir: &Path) -> Result<Self, RecordError> {
-        let file = files::create_write(&run_dir.join(NAME))?;
+        let file = files::create_write(&run_dir.join(OWNER_LOCK))?;
         let tells = range::lock(&file).is_ok() && file_system::is_of_this_kernel(&file);
         Ok(Self { file, tells })
     }
@@ -88,7 +86,7 @@ impl RunDir {
     /// # Errors
     /// When the file cannot be opened, so that nothing is known.
     pub fn lock_probe(&self) -> Result<Option<LockProbe>, RecordError> {
-        if let Some(file) = files::open_read(&self.path().join(NAME))? {
+        if let Some(file) = files::open_read(&self.path().join(OWNER_LOCK))? {
             return Ok(Some(LockProbe { file, on_journal: false }));
         }
         let journal = files::open_read(&self.journal_path())?;
@@ -98,7 +96,7 @@ impl RunDir {
     /// Whether the owner of the run made the file of its lock. Owners of earlier versions did not.
     #[must_use]
     pub fn has_lock(&self) -> bool {
-        self.path().join(NAME).symlink_metadata().is_ok()
+        self.path().join(OWNER_LOCK).symlink_metadata().is_ok()
     }
 }
 

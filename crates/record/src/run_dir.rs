@@ -10,8 +10,10 @@ use roboppi_run::{MANIFEST_FORMAT, Manifest, RunId};
 use serde::Deserialize;
 
 use crate::base::Base;
-use crate::{EventReader, JournalFold, JournalReader, LogReader, RecordError, RecordReader, files};
-use crate::{blob, owner_lock};
+use crate::{RecordError, blob, files};
+
+/// Name of the file on which the owner of a run holds a lock.
+pub(crate) const OWNER_LOCK: &str = "lock";
 
 /// The directory of one run: knows where each file is, and reads and writes the small ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl RunDir {
             let millis = found.mtime().checked_mul(1_000)?.checked_add(found.mtime_nsec() / 1_000_000)?;
             u64::try_from(millis).ok().map(UtcMillis)
         };
-        let paths = [self.path.join(owner_lock::NAME), self.journal_path(), self.manifest_path()];
+        let paths = [self.path.join(OWNER_LOCK), self.journal_path(), self.manifest_path()];
         paths.into_iter().filter_map(changed).max()
     }
 
@@ -215,46 +217,6 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_workflow(&self, text: &str) -> Result<(), RecordError> {
         files::replace(&self.workflow_path(), text.as_bytes())
-    }
-
-    /// The log of an attempt; empty as long as its file is not there.
-    ///
-    /// # Errors
-    /// When `base` is not of the allowed form, or the file cannot be read.
-    pub fn log(&self, base: &str) -> Result<LogReader, RecordError> {
-        LogReader::open(&self.path, base)
-    }
-
-    /// The recorded events of an attempt; empty as long as their file is not there.
-    ///
-    /// # Errors
-    /// When `base` is not of the allowed form, or the file cannot be read.
-    pub fn events(&self, base: &str) -> Result<EventReader, RecordError> {
-        EventReader::open(self, base)
-    }
-
-    /// The journal; empty as long as its file is not there.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn journal(&self) -> Result<JournalReader, RecordError> {
-        RecordReader::open(self.journal_path())
-    }
-
-    /// The view of the run from its journal, without what its workers did; empty as long as there is no journal.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn view(&self) -> Result<JournalFold, RecordError> {
-        JournalFold::open(self)
-    }
-
-    /// The view as the newest snapshot has it, and nothing of what follows; empty when there is none.
-    ///
-    /// # Errors
-    /// When the journal cannot be opened.
-    pub fn snapshot(&self) -> Result<JournalFold, RecordError> {
-        JournalFold::at_snapshot(self)
     }
 }
 
