@@ -8,7 +8,7 @@ use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::Liveness;
-use crate::file::RunReader;
+use crate::follower::RunReader;
 use crate::liveness::{OwnerState, facts, lock_state, owner_state};
 
 mod memory;

@@ -10,16 +10,10 @@ use roboppi_run::{JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepS
 
 use tokio::sync::oneshot;
 
-use crate::{Following, LiveFeed, Liveness, RunCommand, RunSource, ask};
+use crate::{Following, LiveFeed, Liveness, RunCommand, RunFollower, RunSource, ask};
 
-mod follower;
-mod reader;
 #[cfg(test)]
 pub(crate) mod tests;
-mod watch;
-
-pub use follower::RunFollower;
-pub(crate) use reader::{RunReader, log_growth};
 
 /// The exit code of a run that says nothing about its end.
 const LOST: u8 = 3;

@@ -8,9 +8,11 @@
 mod ask;
 mod catalog;
 mod file;
+mod follower;
 mod history;
 mod live;
 mod liveness;
+mod playback;
 mod replay;
 mod same_file;
 mod source;
@@ -18,11 +20,13 @@ mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::RunSummary;
-pub use file::{FileSource, RunFollower};
+pub use file::FileSource;
+pub use follower::RunFollower;
 pub use history::History;
 pub use live::{LiveFeed, LiveSource};
 pub use liveness::{Liveness, pid_namespace};
-pub use replay::{AtEnd, InvalidSpeed, PlayInput, Playback, Position, ReplaySource, Speed};
+pub use playback::{InvalidSpeed, PlayInput, Playback, Position, Speed};
+pub use replay::{AtEnd, ReplaySource};
 pub use roboppi_run::RunCommand;
 pub use same_file::SameFile;
 pub use source::{Following, Next, Records, RunSource};

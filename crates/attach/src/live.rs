@@ -7,6 +7,7 @@ use roboppi_record::RunDir;
 use roboppi_run::{RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::source::Published;
 use crate::{Following, Records, RunCommand, RunSource};
 
 /// Records a follower may be behind before it is told to start afresh. An event is at most one batch of
@@ -18,9 +19,6 @@ const BEHIND: usize = 256;
 pub struct LiveFeed {
     inner: Mutex<Inner>,
 }
-
-/// A record, or `None`: the view is another one now, and followers start afresh from it.
-pub(crate) type Published = Option<Arc<RunRecord>>;
 
 #[derive(Debug)]
 struct Inner {

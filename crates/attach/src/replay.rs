@@ -12,7 +12,7 @@ use roboppi_record::{LogReader, RecordError, RunDir};
 use roboppi_run::{AttemptRef, RunView};
 use tokio::sync::oneshot;
 
-use crate::{Following, LiveFeed, RunCommand, RunSource};
+use crate::{Following, LiveFeed, PlayInput, Playback, RunCommand, RunSource, Speed};
 
 mod pacer;
 mod player;
@@ -20,20 +20,9 @@ mod player;
 mod tests;
 mod timeline;
 
-pub use pacer::{InvalidSpeed, PlayInput, Position, Speed};
-
 use pacer::{Pacer, PlayEffect};
 use player::Player;
 use timeline::Timeline;
-
-/// Where a replay is, as somebody sees it who watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Playback {
-    /// Where.
-    pub position: Position,
-    /// The time it was when that happened.
-    pub now: UtcMillis,
-}
 
 /// What becomes of a replay that has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

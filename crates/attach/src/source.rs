@@ -8,7 +8,6 @@ use roboppi_run::{AttemptRef, RunCommand, RunRecord, RunView};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::live::Published;
 use crate::{PlayInput, Playback};
 
 /// One run, wherever it is.
@@ -59,6 +58,9 @@ pub struct Following {
     /// What comes after.
     pub records: Records,
 }
+
+/// A record, or `None`: the view is another one now, and followers start afresh from it.
+pub(crate) type Published = Option<Arc<RunRecord>>;
 
 /// Records as they happen. Bounded: a follower that is too slow is told so and starts afresh from a new
 /// view; it never makes the run wait.

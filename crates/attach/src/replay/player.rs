@@ -8,7 +8,8 @@ use roboppi_run::{AttemptRecord, RunRecord, RunView};
 use super::PlayerState;
 use super::pacer::PlayEffect;
 use super::timeline::{Timeline, What, skips};
-use crate::file::{ending_of_a_lost_run, log_growth};
+use crate::file::ending_of_a_lost_run;
+use crate::follower::log_growth;
 
 /// Records between two looks whether anybody still watches.
 const LOOK: usize = 512;

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 use roboppi_record::{LockProbe, RecordError, RunDir};
 use roboppi_run::{Manifest, RunRecord, RunView};
 
-use super::reader::RunReader;
-use super::watch::Watch;
 use crate::Liveness;
 use crate::liveness::{OwnerState, facts, lock_state, owner_state};
+
+mod reader;
+mod watch;
+
+pub(crate) use reader::{RunReader, log_growth};
+use watch::Watch;
 
 /// How often somebody looks whether the owner lives.
 const OWNER: Duration = Duration::from_secs(1);
@@ -50,13 +54,13 @@ impl RunFollower {
     }
 
     #[cfg(test)]
-    pub(super) fn polling(dir: RunDir) -> Self {
+    pub(crate) fn polling(dir: RunDir) -> Self {
         Self { watch: Watch::polling(), ..Self::new(dir) }
     }
 
     /// As if it was long ago that somebody looked.
     #[cfg(test)]
-    pub(super) const fn look_for_the_owner(&mut self) {
+    pub(crate) const fn look_for_the_owner(&mut self) {
         self.owner_seen = None;
     }
 
