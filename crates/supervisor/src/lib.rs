@@ -10,8 +10,10 @@
 mod clock;
 mod context_dir;
 mod control;
+mod convert;
 mod core_link;
 mod error;
+mod kept;
 mod names;
 mod prepare;
 mod received;
@@ -31,9 +33,9 @@ pub use core_link::{
     CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Loss, Restart, RestartPolicy,
 };
 pub use error::StartError;
-pub use prepare::{PreparedRun, RunEnd};
-pub use resume::Resume;
-pub use runner::attempt_machine;
+pub use kept::Resume;
+pub use prepare::PreparedRun;
+pub use runner::{RunEnd, attempt_machine};
 pub use secrets::RunSecrets;
 pub use settings::{RunSettings, WorkflowFile};
 pub use shutdown::{ShutdownEffect, ShutdownMachine, ShutdownRequest};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use roboppi_redact::Secrets;
 
-use crate::prepare::text;
+use crate::convert::path_text;
 use crate::settings::RunSettings;
 
 /// Names that a warning lists. More are counted.
@@ -29,6 +29,14 @@ struct Exposed {
     paths: Vec<String>,
 }
 
+impl RunSettings {
+    /// Says which names and paths of the run hold a secret: those are not hidden.
+    #[must_use]
+    pub fn name_warning(&self) -> Option<String> {
+        OpenNames::of(self).warning(&self.secrets.hidden)
+    }
+}
+
 /// Where a name counts as one.
 #[derive(Clone, Copy)]
 enum Naming {
@@ -49,7 +57,7 @@ impl OpenNames {
         }
         let context_dir = settings.context_dir();
         let paths = [&settings.source.path, &settings.workspace, &context_dir];
-        let paths = paths.into_iter().chain(&settings.state_dir).map(|path| text(path));
+        let paths = paths.into_iter().chain(&settings.state_dir).map(|path| path_text(path));
         let paths = paths.filter(|path| path.len() > 1).collect();
         Self { names, paths, exposed: Exposed::default() }
     }

@@ -11,7 +11,7 @@ use roboppi_attach::{LiveFeed, LiveSource, RunCommand, RunSource, pid_namespace}
 use roboppi_ipc::{HexBytes, UtcMillis};
 use roboppi_process::inherited;
 use roboppi_record::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
-use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunOutcome};
+use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -19,11 +19,10 @@ use uuid::Uuid;
 use crate::clock;
 use crate::context_dir::ContextDir;
 use crate::control::ControlPlace;
-use crate::core_link::CoreLaunch;
+use crate::convert::{duration_ms, path_text};
 use crate::error::StartError;
 use crate::names::OpenNames;
 use crate::recorder::Recorder;
-use crate::runner::Runner;
 use crate::settings::RunSettings;
 use crate::sign_of_life::SignOfLife;
 use crate::signals::Signals;
@@ -45,15 +44,6 @@ pub struct PreparedRun {
     pub(crate) control: Option<ControlPlace>,
     pub(crate) started_at: UtcMillis,
     source: LiveSource,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunEnd {
-    /// How.
-    pub outcome: RunOutcome,
-    /// Exit code of the command.
-    pub exit_code: u8,
 }
 
 impl PreparedRun {
@@ -163,12 +153,6 @@ impl PreparedRun {
     pub const fn run_id(&self) -> &RunId {
         &self.run_id
     }
-
-    /// Runs it to its end. When this returns the core has ended too, unless someone asked three times to
-    /// leave. Must be called within a `LocalSet` of a current-thread runtime.
-    pub async fn execute(self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
-        Runner::new(self).run(launch, signals).await
-    }
 }
 
 /// The record of a run that has not begun.
@@ -235,15 +219,15 @@ fn manifest(
         format: MANIFEST_FORMAT,
         run_id: run_id.clone(),
         name: settings.source.workflow.name.clone(),
-        workflow: text(&settings.source.path),
+        workflow: path_text(&settings.source.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
         arguments: settings
             .arguments
             .iter()
             .map(|argument| names.hide_in_source(&settings.secrets.hidden, argument))
             .collect(),
-        workspace: text(&settings.workspace),
-        context_dir: text(&settings.context_dir()),
+        workspace: path_text(&settings.workspace),
+        context_dir: path_text(&settings.context_dir()),
         git_commit: git_commit(&settings.workspace),
         version: settings.version.clone(),
         host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -252,7 +236,7 @@ fn manifest(
         pid_namespace: pid_namespace(),
         // Known once there is a directory.
         owner_lock: false,
-        control: control.map(text),
+        control: control.map(path_text),
         mode: settings.mode,
         record: RecordKind::Full,
         started_at,
@@ -266,11 +250,11 @@ fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
     RunEvent::RunStarted {
         run_id: run_id.clone(),
         name: workflow.name.clone(),
-        workflow: text(&settings.source.path),
-        workspace: text(&settings.workspace),
-        context_dir: text(&settings.context_dir()),
+        workflow: path_text(&settings.source.path),
+        workspace: path_text(&settings.workspace),
+        context_dir: path_text(&settings.context_dir()),
         mode: settings.mode,
-        timeout_ms: millis(workflow.timeout),
+        timeout_ms: duration_ms(workflow.timeout),
         concurrency: settings.concurrency(),
         stream_stdio: settings.stream_stdio,
         steps: workflow.plans(),
@@ -286,12 +270,4 @@ fn git_commit(workspace: &Path) -> Option<String> {
     inherited::give_back(&mut git);
     let output = git.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-pub(crate) fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-pub(crate) fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,9 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
 
-use roboppi_ipc::{UtcMillis, WorkerResult, WorkerStatus};
+use roboppi_ipc::{WorkerResult, WorkerStatus};
 use roboppi_record::RunDir;
 use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepId, StepState, StepView,
@@ -14,33 +13,9 @@ use roboppi_workflow::{
 };
 
 use crate::context_dir::{ArtifactName, hash_of};
-use crate::prepare::text;
+use crate::convert::path_text;
+use crate::kept::{KeptFacts, Resume};
 use crate::settings::RunSettings;
-
-/// What a run takes over from an earlier one.
-#[derive(Clone, Debug)]
-pub struct Resume {
-    /// The run, and the steps that are kept.
-    pub(crate) resumed: Resumed,
-    /// What is known of kept steps besides.
-    pub(crate) kept: HashMap<StepId, KeptFacts>,
-    /// Artifacts of steps that are done again.
-    pub(crate) stale: Vec<ArtifactName>,
-}
-
-/// What is known of a kept step.
-#[derive(Clone, Debug)]
-pub(crate) struct KeptFacts {
-    /// The hash of what came of it.
-    pub(crate) result: String,
-    /// Its log.
-    pub(crate) log: PathBuf,
-    pub(crate) attempts: u32,
-    pub(crate) started_at: Option<UtcMillis>,
-    pub(crate) ended_at: UtcMillis,
-    pub(crate) took_ms: u64,
-    pub(crate) worker_result: Option<WorkerResult>,
-}
 
 impl Resume {
     /// Looks at what the earlier run `run` left and decides what of it counts. Steps in `again` are done again whatever
@@ -56,7 +31,7 @@ impl Resume {
         again: &HashSet<StepId>,
     ) -> io::Result<(ResumePlan, Self)> {
         let workflow = &settings.source.workflow;
-        let (workspace, context) = (text(&settings.workspace), text(&settings.context_dir()));
+        let (workspace, context) = (path_text(&settings.workspace), path_text(&settings.context_dir()));
         let places = Places { workspace: &workspace, context_dir: &context };
         let earlier = earlier(settings, dir, view)?;
         let plan = plan_resume(workflow, places, &earlier, again);

@@ -18,29 +18,48 @@ use tokio::time::{Instant, sleep};
 
 use crate::context_dir::{Collected, Copied, Stop};
 use crate::control::ControlRequest;
+use crate::convert::duration_ms;
 use crate::core_link::{
     self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Loss,
     Restart, RestartPolicy, link_events,
 };
-use crate::prepare::{PreparedRun, RunEnd, millis};
+use crate::prepare::PreparedRun;
 use crate::shutdown::{ShutdownEffect, ShutdownMachine, ShutdownRequest};
 use crate::signals::{SignalEvent, Signals};
 
 mod artifacts;
 mod attempt;
 mod context;
+mod facts;
 mod fingerprint;
 mod metadata;
 mod router;
 
 pub use attempt::machine as attempt_machine;
 
-use attempt::AttemptDone;
 use context::{ActiveCore, Inbox, RunContext};
+use facts::AttemptDone;
 use router::Router;
 
 /// Time a core may need beyond grace and drain to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// How.
+    pub outcome: RunOutcome,
+    /// Exit code of the command.
+    pub exit_code: u8,
+}
+
+impl PreparedRun {
+    /// Runs it to its end. When this returns the core has ended too, unless someone asked three times to
+    /// leave. Must be called within a `LocalSet` of a current-thread runtime.
+    pub async fn execute(self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
+        Runner::new(self).run(launch, signals).await
+    }
+}
 
 /// Everything that can happen to a run. A closed list: one loop takes them one by one.
 enum Event {
@@ -93,7 +112,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(prepared: PreparedRun) -> Self {
+    fn new(prepared: PreparedRun) -> Self {
         let settings = &prepared.settings;
         let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
         let machine = RunMachine::new(&settings.source.workflow, settings.concurrency()).keeping(kept);
@@ -120,7 +139,7 @@ impl Runner {
         }
     }
 
-    pub(crate) async fn run(mut self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
+    async fn run(mut self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
         self.context.write_workflow_meta(None);
         if let CoreLaunch::Program(program) = &launch {
             self.successor = Some(program.clone());
@@ -451,7 +470,7 @@ impl Runner {
                 });
             }
             RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
-                let duration_ms = duration.map(millis);
+                let duration_ms = duration.map(duration_ms);
                 let kept = self.context.kept_from(&step).map(|run| format!("kept from run {run}"));
                 if state == StepState::Succeeded && kept.is_none() {
                     self.context.step_succeeded(&step);
@@ -498,7 +517,7 @@ impl Runner {
         self.context.recorder().event(RunEvent::RunFinished {
             outcome,
             exit_code,
-            duration_ms: millis(duration),
+            duration_ms: duration_ms(duration),
             detail,
         });
         self.context.finish();

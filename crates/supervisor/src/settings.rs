@@ -8,7 +8,6 @@ use roboppi_ipc::io::Trace;
 use roboppi_run::RunMode;
 use roboppi_workflow::Workflow;
 
-use crate::names::OpenNames;
 use crate::{HeartbeatSettings, Resume, RunSecrets};
 
 /// Everything a run is started with.
@@ -71,12 +70,6 @@ impl RunSettings {
     #[must_use]
     pub fn longest_grace(&self) -> Duration {
         self.source.workflow.steps.values().filter_map(|step| step.grace).fold(self.grace, Duration::max)
-    }
-
-    /// Says which names and paths of the run hold a secret: those are not hidden.
-    #[must_use]
-    pub fn name_warning(&self) -> Option<String> {
-        OpenNames::of(self).warning(&self.secrets.hidden)
     }
 
     /// Where artifacts and metadata go: absolute.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::attempt::machine::AttemptStop;
 use super::{CancelOrder, RunContext};
 use crate::context_dir::{ArtifactName, Collected, Copied, Limits, Stop};
-use crate::prepare::text;
+use crate::convert::path_text;
 
 /// Placing inputs that takes no longer is not worth a word.
 const LONG: Duration = Duration::from_secs(1);
@@ -106,7 +106,7 @@ impl RunContext {
             self.recorder().event(RunEvent::ArtifactCollected {
                 step: of.step.clone(),
                 name: artifact.name.clone(),
-                path: text(&artifact.path),
+                path: path_text(&artifact.path),
                 sha256: artifact.sha256.clone(),
             });
         }

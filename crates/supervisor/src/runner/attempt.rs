@@ -23,10 +23,9 @@ use self::machine::{
     AttemptEffect, AttemptEpoch, AttemptFinish, AttemptInput, AttemptMachine, AttemptStop, PermitAnswer,
 };
 use super::context::ActiveCore;
+use super::facts::AttemptDone;
 use super::{CancelOrder, RunContext};
 use crate::clock;
-
-pub(super) use done::AttemptDone;
 
 /// Runs one attempt to its end. Ends early, but never before its worker, when `orders` says so.
 pub(super) async fn run(

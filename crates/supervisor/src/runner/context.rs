@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +11,17 @@ use roboppi_attach::RunCommand;
 use roboppi_ipc::io::Peer;
 use roboppi_ipc::{
     Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, SecretText, UtcMillis,
-    WorkerResult,
 };
 use roboppi_record::RunDir;
-use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepFingerprint, StepId};
+use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{AttemptDone, Router, fingerprint, step_workspace};
-use crate::context_dir::{Collected, ContextDir};
+use super::facts::{AttemptDone, StepFacts, facts_of_kept};
+use super::{Router, step_workspace};
+use crate::context_dir::ContextDir;
 use crate::control::{ControlRequest, ControlSocket};
 use crate::prepare::PreparedRun;
 use crate::received::ReceivedRecord;
@@ -90,23 +89,6 @@ pub(super) struct Inbox {
     pub(super) granted: mpsc::UnboundedReceiver<AttemptRef>,
 }
 
-/// What is known of a step beyond what the machine needs.
-#[derive(Debug, Default)]
-pub(super) struct StepFacts {
-    pub(super) started_at: Option<UtcMillis>,
-    pub(super) attempts: u32,
-    pub(super) result: Option<WorkerResult>,
-    pub(super) artifacts: Vec<Collected>,
-    /// What its last attempt was made of.
-    pub(super) fingerprint: Option<StepFingerprint>,
-    /// The hash of what came of it, once it has succeeded.
-    pub(super) outcome: Option<String>,
-    /// When it ended and how long it took, of a step that is kept.
-    pub(super) ended: Option<(UtcMillis, u64)>,
-    /// Its log, of a step that is kept.
-    pub(super) log: Option<PathBuf>,
-}
-
 impl RunContext {
     pub(super) fn new(prepared: PreparedRun) -> (Self, Inbox) {
         let (live, granted) = mpsc::unbounded_channel();
@@ -116,7 +98,7 @@ impl RunContext {
             Some(Ok((control, brought))) => (Some(control), brought),
             Some(Err(_)) | None => (None, mpsc::channel(1).1),
         };
-        let facts = RefCell::new(fingerprint::of_kept(&prepared.settings));
+        let facts = RefCell::new(facts_of_kept(&prepared.settings));
         let context = Self {
             live,
             settings: prepared.settings,

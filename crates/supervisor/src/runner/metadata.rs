@@ -7,7 +7,7 @@ use crate::clock;
 use crate::context_dir::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
 };
-use crate::prepare::{millis, text};
+use crate::convert::{duration_ms, path_text};
 
 /// Time an attempt may take when its step does not say: a day.
 pub(super) const DEFAULT_STEP_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -29,7 +29,7 @@ impl RunContext {
             },
             completed_at: outcome.map(|_| clock::now()),
             resolved: WorkflowLimits {
-                timeout_ms: millis(workflow.timeout),
+                timeout_ms: duration_ms(workflow.timeout),
                 concurrency: workflow.concurrency,
             },
             abort_reason: match outcome {
@@ -96,7 +96,7 @@ impl RunContext {
                 .iter()
                 .map(|artifact| StepMetaArtifact {
                     name: artifact.name.clone(),
-                    path: text(&artifact.path),
+                    path: path_text(&artifact.path),
                     kind: artifact.kind.clone(),
                 })
                 .collect(),
@@ -108,7 +108,7 @@ impl RunContext {
         };
         let workspace = step_workspace(&self.settings.workspace, step);
         let resolved = ResolvedLimits {
-            timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis),
+            timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, duration_ms),
             workspace_ref: &workspace,
             worker_kind: step.worker.name(),
             capabilities: step.capabilities.iter().map(roboppi_ipc::Capability::name).collect(),

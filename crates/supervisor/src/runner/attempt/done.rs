@@ -7,15 +7,7 @@ use roboppi_ipc::{
 use roboppi_workflow::AttemptEnd;
 
 use super::machine::{AttemptFinish, AttemptStop};
-
-/// What became of an attempt.
-#[derive(Debug)]
-pub(in crate::runner) struct AttemptDone {
-    pub(in crate::runner) end: AttemptEnd,
-    pub(in crate::runner) result: WorkerResult,
-    /// It was handed to the core, so the journal has its start.
-    pub(in crate::runner) started: bool,
-}
+use crate::runner::facts::AttemptDone;
 
 impl AttemptDone {
     pub(super) fn of(finish: AttemptFinish, started: bool) -> Self {

@@ -17,7 +17,7 @@ use super::super::metadata::DEFAULT_STEP_TIMEOUT_MS;
 use super::super::{RunContext, STOP_MARGIN};
 use super::machine::{AttemptLimits, AttemptStop};
 use crate::clock;
-use crate::prepare::{millis, text};
+use crate::convert::{duration_ms, path_text};
 
 /// A step that is tried, and the job that it is for a core.
 pub(super) struct AttemptJob<'a> {
@@ -30,13 +30,13 @@ pub(super) struct AttemptJob<'a> {
 impl AttemptJob<'_> {
     /// The job, as if it began now.
     pub(super) fn job(&self) -> Result<Job, AttemptStop> {
-        let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, millis);
+        let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, duration_ms);
         let settings = &self.context.settings;
         let (agent, environment) = (&self.step.agent, &settings.source.workflow.environment);
         let task = WorkerTask {
             worker_task_id: self.id.as_str().to_owned(),
             worker_kind: self.step.worker,
-            workspace_ref: text(&self.context.workspace_of(self.of)),
+            workspace_ref: path_text(&self.context.workspace_of(self.of)),
             instructions: self.step.instructions.clone(),
             default_args: agent.default_args.clone(),
             model: agent.model.clone(),
@@ -47,12 +47,12 @@ impl AttemptJob<'_> {
                 deadline_at: UtcMillis(clock::now().0.saturating_add(timeout_ms)),
                 max_steps: agent.max_steps.map(f64::from),
                 #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
-                max_command_time_ms: agent.max_command_time.map(|time| millis(time) as f64),
+                max_command_time_ms: agent.max_command_time.map(|time| duration_ms(time) as f64),
             },
             env: self.environment(),
             roboppi: Some(JobOptions {
                 record: Some(RecordTarget {
-                    dir: text(self.context.run_dir.path()),
+                    dir: path_text(self.context.run_dir.path()),
                     base: self.of.base(),
                     limits: Some(settings.record_limits),
                 }),
@@ -61,9 +61,9 @@ impl AttemptJob<'_> {
                 timeout_ms: Some(timeout_ms),
                 environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
                 resume: agent.resume.clone(),
-                idle_ms: self.step.idle.map(millis),
-                grace_ms: Some(millis(self.grace())),
-                drain_ms: Some(millis(settings.drain)),
+                idle_ms: self.step.idle.map(duration_ms),
+                grace_ms: Some(duration_ms(self.grace())),
+                drain_ms: Some(duration_ms(settings.drain)),
                 exact: Some(self.exact()).filter(|exact| !exact.is_empty()),
             }),
         };
@@ -103,7 +103,7 @@ impl AttemptJob<'_> {
             ("ROBOPPI_STEP_ID", self.of.step.as_str().to_owned()),
             ("ROBOPPI_ATTEMPT", self.of.attempt.to_string()),
         ];
-        let paths = self.directories().map(|(name, path)| (name, text(path)));
+        let paths = self.directories().map(|(name, path)| (name, path_text(path)));
         known.into_iter().chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 

@@ -1,0 +1,65 @@
+//! What is known of steps and attempts beyond what the machine needs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use roboppi_ipc::{UtcMillis, WorkerResult};
+use roboppi_run::{StepFingerprint, StepId};
+use roboppi_workflow::AttemptEnd;
+
+use crate::context_dir::Collected;
+use crate::settings::RunSettings;
+
+/// What is known of a step.
+#[derive(Debug, Default)]
+pub(super) struct StepFacts {
+    pub(super) started_at: Option<UtcMillis>,
+    pub(super) attempts: u32,
+    pub(super) result: Option<WorkerResult>,
+    pub(super) artifacts: Vec<Collected>,
+    /// What its last attempt was made of.
+    pub(super) fingerprint: Option<StepFingerprint>,
+    /// The hash of what came of it, once it has succeeded.
+    pub(super) outcome: Option<String>,
+    /// When it ended and how long it took, of a step that is kept.
+    pub(super) ended: Option<(UtcMillis, u64)>,
+    /// Its log, of a step that is kept.
+    pub(super) log: Option<PathBuf>,
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) struct AttemptDone {
+    pub(super) end: AttemptEnd,
+    pub(super) result: WorkerResult,
+    /// It was handed to the core, so the journal has its start.
+    pub(super) started: bool,
+}
+
+/// What is known of steps that are kept, before anything happens.
+pub(super) fn facts_of_kept(settings: &RunSettings) -> HashMap<StepId, StepFacts> {
+    let Some(resume) = &settings.resume else { return HashMap::new() };
+    let facts = resume.resumed.kept.iter().map(|kept| {
+        let known = resume.kept.get(&kept.step);
+        let outputs = settings.source.workflow.steps.get(&kept.step).map(|step| &step.outputs);
+        let artifacts = kept.artifacts.iter().map(|artifact| Collected {
+            name: artifact.name.clone(),
+            path: artifact.path.clone().into(),
+            kind: outputs
+                .and_then(|outputs| outputs.iter().find(|output| output.name == artifact.name)?.kind.clone()),
+            sha256: Some(artifact.sha256.clone()),
+        });
+        let facts = StepFacts {
+            started_at: known.and_then(|known| known.started_at),
+            ended: known.map(|known| (known.ended_at, known.took_ms)),
+            attempts: known.map_or(1, |known| known.attempts),
+            result: known.and_then(|known| known.worker_result.clone()),
+            artifacts: artifacts.collect(),
+            fingerprint: Some(kept.fingerprint.clone()),
+            outcome: known.map(|known| known.result.clone()),
+            log: known.map(|known| known.log.clone()),
+        };
+        (kept.step.clone(), facts)
+    });
+    facts.collect()
+}
