@@ -11,6 +11,9 @@ mod earlier;
 
 pub(crate) use earlier::{EarlierRead, EarlierRequest, HistoryPane, Onward};
 
+/// Rows of a text that are shown of a folded one.
+pub(crate) const TEXT_ROWS: usize = 24;
+
 /// The state of the tab.
 #[derive(Debug, Default)]
 pub(crate) struct ActivityPane {
@@ -247,7 +250,7 @@ fn can_be_folded(item: &ActivityItem) -> bool {
     match &item.what {
         Act::Thought(_) | Act::Unknown { .. } | Act::Tool(_) => true,
         Act::File(change) => change.patch.is_some(),
-        Act::Text(text) => text.blob.is_some() || text.text.lines().count() > super::view::TEXT_ROWS,
+        Act::Text(text) => text.blob.is_some() || text.text.lines().count() > TEXT_ROWS,
         Act::Wait(_) | Act::Missing { .. } => false,
     }
 }

@@ -1,6 +1,5 @@
 //! The loop that waits, updates and draws.
 
-use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +7,6 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
-use ratatui::layout::Size;
 use roboppi_attach::{History, Next, Records, RunSource};
 use roboppi_ipc::UtcMillis;
 use tokio::sync::oneshot;
@@ -24,7 +22,7 @@ use crate::log_service::LogService;
 use crate::message::{Action, Message};
 use crate::model::{Model, TICK};
 use crate::programs::{Editor, Places, Programs};
-use crate::terminal::{Screen, TerminalEvent, TerminalEvents};
+use crate::terminal::{Display, Screen, TerminalEvent, TerminalEvents, TerminalMode};
 use crate::update::{log_request, prepare, pulls, update, wanted_of_record, wants_core_tail};
 use crate::{TuiControl, TuiError, TuiSettings};
 
@@ -74,49 +72,6 @@ pub fn run(
         model.run_dir = source.run_dir().display().to_string();
         Driver::new(model, screen, source, Lines::new(lines), programs, clock)?.drive(events, control).await
     })
-}
-
-/// What frames are drawn on.
-pub(crate) trait Display {
-    fn draw(&mut self, model: &Model) -> io::Result<()>;
-
-    fn resize(&mut self, size: Size);
-
-    /// Uses the terminal for `hold` from here on, whatever is on it; not while this process is in the
-    /// background.
-    fn take(&mut self, hold: TerminalMode) -> io::Result<()>;
-
-    /// What the terminal is used for; `None` once it was given back.
-    fn hold(&self) -> Option<TerminalMode>;
-
-    /// Takes the mouse, or gives it back to the terminal.
-    fn take_mouse(&mut self, mouse: bool) -> io::Result<()>;
-
-    /// Asks this process, and whoever started it, to stand still.
-    fn suspend(&mut self);
-
-    /// Writes what is no part of a frame.
-    fn say(&mut self, bytes: &[u8]) -> io::Result<()>;
-}
-
-/// What the terminal is used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TerminalMode {
-    /// The full screen.
-    Screen,
-    /// Plain lines, which others write.
-    Lines,
-    /// It is somebody else's while this process stands still or is in the background.
-    Lent,
-    /// It is the editor's.
-    Editor,
-}
-
-impl TerminalMode {
-    /// Whether somebody else uses the terminal.
-    pub(crate) const fn is_away(self) -> bool {
-        matches!(self, Self::Lent | Self::Editor)
-    }
 }
 
 /// UTC that does not jump: the time at the start and what has gone by since.

@@ -7,7 +7,41 @@ use std::fmt;
 use roboppi_attach::PlayInput;
 
 use crate::Role;
-use crate::model::Context;
+
+/// Circumstances that decide what keys mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// The screen is put away.
+    pub(crate) put_away: bool,
+    pub(crate) asking: bool,
+    pub(crate) over: bool,
+    /// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
+    pub(crate) stage: u8,
+    pub(crate) in_pane: bool,
+    pub(crate) step_active: bool,
+    /// The step has not started, and could be left out.
+    pub(crate) step_waits: bool,
+    /// The step is over without success.
+    pub(crate) step_unsuccessful: bool,
+    /// The step has more than one attempt.
+    pub(crate) attempts: bool,
+    /// There is something to go to and to fold: changes, or what an agent did.
+    pub(crate) patches: bool,
+    /// A log is not shown because streaming is off.
+    pub(crate) log_closed: bool,
+    /// Text is marked with the mouse.
+    pub(crate) marked: bool,
+    /// A log is shown.
+    pub(crate) log: bool,
+    /// Something is looked for in it.
+    pub(crate) log_query: bool,
+    /// Its lines are cut at the edge, and the log is where the arrow keys go.
+    pub(crate) log_wide: bool,
+    /// It is scrolled to the side.
+    pub(crate) log_aside: bool,
+    /// What the person is to the run.
+    pub(crate) role: Role,
+}
 
 /// A key as it was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,12 +2,18 @@
 
 use ratatui::layout::{Rect, Size};
 
-use crate::model::Focus;
-
 /// Columns from which the list has a place of its own beside the pane.
 const WIDE: u16 = 80;
 /// Rows from which the list has a place of its own above the pane.
 const TALL: u16 = 20;
+
+/// Which side takes the arrow keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Focus {
+    #[default]
+    Steps,
+    Pane,
+}
 
 /// The parts of a screen. A part without room is an empty rectangle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{RunRecord, RunView};
 
 use crate::activity_pane::EarlierRead;
-use crate::driver::TerminalMode;
 use crate::keymap::Key;
 use crate::log_pane::{CoreTail, LogReply};
 use crate::mouse::Mouse;
 use crate::programs::Places;
+use crate::terminal::TerminalMode;
 
 /// Something that happened.
 #[derive(Clone, Debug)]

@@ -11,6 +11,8 @@ use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunStatus, RunView, St
 use crate::activity_pane::ActivityPane;
 use crate::diff_pane::DiffPane;
 use crate::forecast::Forecast;
+use crate::keymap::Context;
+use crate::layout::Focus;
 use crate::log_pane::{CoreTail, LogPane};
 use crate::mark::Mark;
 use crate::mouse::Clicks;
@@ -75,14 +77,6 @@ pub(crate) struct Model {
     pub(crate) dirty: bool,
 }
 
-/// Which side takes the arrow keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Focus {
-    #[default]
-    Steps,
-    Pane,
-}
-
 /// How far a pane is scrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scroll {
@@ -100,41 +94,6 @@ pub(crate) enum Question {
     KillRun,
     EndStep(StepId),
     SkipStep(StepId),
-}
-
-/// Circumstances that decide what keys mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Context {
-    /// The screen is put away.
-    pub(crate) put_away: bool,
-    pub(crate) asking: bool,
-    pub(crate) over: bool,
-    /// How far the ending of the run is: 0 not asked, 1 asked, 2 forced.
-    pub(crate) stage: u8,
-    pub(crate) in_pane: bool,
-    pub(crate) step_active: bool,
-    /// The step has not started, and could be left out.
-    pub(crate) step_waits: bool,
-    /// The step is over without success.
-    pub(crate) step_unsuccessful: bool,
-    /// The step has more than one attempt.
-    pub(crate) attempts: bool,
-    /// There is something to go to and to fold: changes, or what an agent did.
-    pub(crate) patches: bool,
-    /// A log is not shown because streaming is off.
-    pub(crate) log_closed: bool,
-    /// Text is marked with the mouse.
-    pub(crate) marked: bool,
-    /// A log is shown.
-    pub(crate) log: bool,
-    /// Something is looked for in it.
-    pub(crate) log_query: bool,
-    /// Its lines are cut at the edge, and the log is where the arrow keys go.
-    pub(crate) log_wide: bool,
-    /// It is scrolled to the side.
-    pub(crate) log_aside: bool,
-    /// What the person is to the run.
-    pub(crate) role: Role,
 }
 
 impl Model {

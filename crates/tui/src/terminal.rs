@@ -19,13 +19,55 @@ use rustix::termios::{
 };
 
 use crate::TuiError;
-use crate::driver::{Display, TerminalMode};
 use crate::model::Model;
 use crate::painter::Painter;
 
 mod events;
 
 pub(crate) use events::{TerminalEvent, TerminalEvents};
+
+/// What frames are drawn on.
+pub(crate) trait Display {
+    fn draw(&mut self, model: &Model) -> io::Result<()>;
+
+    fn resize(&mut self, size: Size);
+
+    /// Uses the terminal for `hold` from here on, whatever is on it; not while this process is in the
+    /// background.
+    fn take(&mut self, hold: TerminalMode) -> io::Result<()>;
+
+    /// What the terminal is used for; `None` once it was given back.
+    fn hold(&self) -> Option<TerminalMode>;
+
+    /// Takes the mouse, or gives it back to the terminal.
+    fn take_mouse(&mut self, mouse: bool) -> io::Result<()>;
+
+    /// Asks this process, and whoever started it, to stand still.
+    fn suspend(&mut self);
+
+    /// Writes what is no part of a frame.
+    fn say(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// What the terminal is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TerminalMode {
+    /// The full screen.
+    Screen,
+    /// Plain lines, which others write.
+    Lines,
+    /// It is somebody else's while this process stands still or is in the background.
+    Lent,
+    /// It is the editor's.
+    Editor,
+}
+
+impl TerminalMode {
+    /// Whether somebody else uses the terminal.
+    pub(crate) const fn is_away(self) -> bool {
+        matches!(self, Self::Lent | Self::Editor)
+    }
+}
 
 /// Alternate screen, no cursor, pasted text marked as such.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h";

@@ -22,6 +22,8 @@ mod editor;
 mod ending;
 mod keys;
 mod log;
+mod marking;
+mod motion;
 mod mouse;
 mod scroll;
 mod selection;

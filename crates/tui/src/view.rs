@@ -35,11 +35,10 @@ pub(crate) struct Extent {
     pub(crate) rows: usize,
 }
 
-pub(crate) use activity::{TEXT_ROWS, item as activity_item};
+pub(crate) use activity::item as activity_item;
 #[cfg(test)]
 pub(crate) use mark::row_text;
 pub(crate) use mark::{page_text, rows};
-pub(crate) use page::top;
 pub(crate) use tabs::tab_at;
 
 /// Draws a frame.
@@ -89,6 +88,16 @@ fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         Tab::Help => help::lines(model, columns),
         Tab::Activity | Tab::Logs | Tab::Diffs | Tab::Core | Tab::Timeline => Vec::new(),
     }
+}
+
+/// First row shown of a pane of `len` rows of which `rows` fit.
+pub(crate) fn top(model: &Model, len: usize, rows: usize) -> usize {
+    let most = len.saturating_sub(rows);
+    let scroll = model.scroll[model.tab.index()];
+    if model.tab == Tab::Diffs && !model.diffs.is_scrolled() {
+        return diffs::latest(model).min(most);
+    }
+    if scroll.stick { most } else { scroll.top.min(most) }
 }
 
 /// How long the pane's text is, for scrolling. Logs have a measure of their own.

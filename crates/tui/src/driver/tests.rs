@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
 use std::future::Future;
-use std::io::Write;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Mutex;
 

@@ -2,8 +2,8 @@
 
 use roboppi_attach::PlayInput;
 
+use super::Context;
 use super::{Binding, Command, Key};
-use crate::model::Context;
 
 pub(super) const ANSWERS: &[Binding] = &[
     Binding {

@@ -12,15 +12,12 @@ use roboppi_run::AttemptRef;
 
 use super::copy;
 use super::log_layout::{LogLayout, SHORT};
-use super::matches::{Matches, Test};
+use super::matches::{Matches, SLICE, Test};
 use super::seek::Search;
 use crate::log_pane::{
     Direction, Found, LogReply, LogRequest, LogWindow, MatchCount, Query, Seek, Sought, TextPos, errors,
 };
 use crate::sanitise;
-
-/// Bytes searched before the log_service looks at what came in.
-pub(super) const SLICE: u64 = 1024 * 1024;
 
 /// Time between two words about how far a search is.
 const WORD: Duration = Duration::from_millis(100);

@@ -5,6 +5,9 @@ use std::ops::{ControlFlow, Range};
 use roboppi_ipc::OutputStream;
 use roboppi_record::{ChunkKind, FoundLine, LogChunk, LogReader, Needle, RecordError, SearchPosition};
 
+/// Bytes searched before the log_service looks at what came in.
+pub(super) const SLICE: u64 = 1024 * 1024;
+
 /// Marks that are kept. When there are more, every other one is forgotten.
 const MARKS: usize = 4096;
 
@@ -187,7 +190,7 @@ impl Matches {
         let mut next = from;
         while at.offset() < log.len() {
             let mut batch: Vec<FoundLine> = Vec::new();
-            let reached = log.search(&self.test.needle, at, super::log_worker::SLICE, |line| {
+            let reached = log.search(&self.test.needle, at, SLICE, |line| {
                 batch.push(line);
                 if batch.len() < 64 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;

@@ -4,8 +4,7 @@ use std::ops::ControlFlow;
 
 use roboppi_record::{LogReader, RecordError, SearchPosition};
 
-use super::log_worker::SLICE;
-use super::matches::Test;
+use super::matches::{SLICE, Test};
 use crate::log_pane::Direction;
 
 /// A search for one line that goes around the end of the log, or its beginning, once.

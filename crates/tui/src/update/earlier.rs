@@ -2,7 +2,7 @@
 
 use roboppi_run::Stretch;
 
-use super::scroll::Move;
+use super::motion::Move;
 use crate::activity_pane::{EarlierRead, Onward};
 use crate::model::{Model, Scroll};
 use crate::tab::Tab;

@@ -1,14 +1,16 @@
 //! What keys do.
 
-use super::scroll::{self, Move};
-use super::{editor, ending, log, mouse, selection};
-use crate::driver::TerminalMode;
+use super::motion::Move;
+use super::scroll;
+use super::{editor, ending, log, marking, selection};
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
+use crate::layout::Focus;
 use crate::log_pane::{Direction, Purpose, TextPos};
 use crate::message::Action;
-use crate::model::{Focus, Model};
+use crate::model::Model;
 use crate::tab::Tab;
+use crate::terminal::TerminalMode;
 use crate::view;
 
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
@@ -32,12 +34,12 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
             if let Key::Char(digit) = key
                 && let Some(tab) = digit.to_digit(10).and_then(|number| model.tab_of_number(number as usize))
             {
-                show(model, tab);
+                selection::show_tab(model, tab);
             }
         }
         Command::Help => help(model),
-        Command::NextTab => show(model, neighbour(model, 1)),
-        Command::PreviousTab => show(model, neighbour(model, model.tabs().len() - 1)),
+        Command::NextTab => selection::show_tab(model, neighbour(model, 1)),
+        Command::PreviousTab => selection::show_tab(model, neighbour(model, model.tabs().len() - 1)),
         Command::Follow => selection::toggle_follow(model),
         Command::PreviousAttempt => selection::attempt_by(model, -1),
         Command::NextAttempt => selection::attempt_by(model, 1),
@@ -121,7 +123,7 @@ fn turn(model: &mut Model, to: Move) {
 
 /// Copies what is marked, or else what is to be seen.
 fn copy_visible(model: &mut Model, actions: &mut Vec<Action>) {
-    if mouse::copy_marked(model, actions) {
+    if marking::copy_marked(model, actions) {
         return;
     }
     let visible = if model.tab == Tab::Logs {
@@ -134,7 +136,7 @@ fn copy_visible(model: &mut Model, actions: &mut Vec<Action>) {
     match visible {
         None => model.notice = Some("there is nothing to copy".to_owned()),
         Some(visible) if model.tab == Tab::Logs => model.log.copy(visible),
-        Some(visible) => mouse::copy_page(model, &visible, actions),
+        Some(visible) => marking::copy_page(model, &visible, actions),
     }
 }
 
@@ -153,7 +155,7 @@ fn help(model: &mut Model) {
         return back(model);
     }
     let before = (model.wanted_tab, model.focus);
-    show(model, Tab::Help);
+    selection::show_tab(model, Tab::Help);
     model.focus = Focus::Pane;
     model.before_help = Some(before);
 }
@@ -166,16 +168,6 @@ fn back(model: &mut Model) {
     {
         (model.wanted_tab, model.focus) = (tab, focus);
         model.fit_tab();
-    }
-}
-
-/// Shows a tab; on a small screen that means going there.
-pub(super) fn show(model: &mut Model, tab: Tab) {
-    model.wanted_tab = Some(tab);
-    model.before_help = None;
-    model.fit_tab();
-    if Areas::of(model.size, model.focus).pane.area() == 0 {
-        model.focus = Focus::Pane;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use roboppi_ipc::OutputStream;
 
-use super::mouse;
+use super::marking;
 use crate::keymap::Key;
 use crate::layout::{Areas, log_parts, log_text};
 use crate::log_pane::{Anchor, Direction, LogReply, Prompt, Purpose, RowPos, Sought, Wanted};
@@ -176,7 +176,7 @@ pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Act
     match reply {
         LogReply::Window(window) => {
             model.log.take_in(window);
-            mouse::reach_pointer(model);
+            marking::reach_pointer(model);
         }
         LogReply::Sought(found) => {
             let (rows, columns) = extent(model);
@@ -189,7 +189,7 @@ pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Act
                 return;
             }
             let more = if copied.cut { ", there is more than fits" } else { "" };
-            model.notice = Some(mouse::copied_in_words(&copied.text) + more);
+            model.notice = Some(marking::copied_in_words(&copied.text) + more);
             actions.push(Action::Copy(copied.text));
         }
     }

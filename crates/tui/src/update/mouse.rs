@@ -1,20 +1,20 @@
 //! What the mouse does.
 
-use std::ops::Range;
-
 use ratatui::layout::Position;
 use roboppi_ipc::UtcMillis;
 
-use super::scroll::{self, Move};
-use super::{editor, keys, log, selection};
+use super::motion::Move;
+use super::scroll;
+use super::{editor, log, marking, selection};
+use crate::layout::Focus;
 use crate::layout::{Areas, log_parts};
-use crate::log_pane::{Anchor, TextPos};
-use crate::mark::{Mark, TextRow, Unit};
+use crate::log_pane::Anchor;
+use crate::mark::{Mark, Unit};
 use crate::message::Action;
-use crate::model::{Focus, Model};
+use crate::model::Model;
 use crate::mouse::{Mouse, MouseAction};
 use crate::tab::Tab;
-use crate::{text, view};
+use crate::view;
 
 /// Rows that a notch of the wheel scrolls.
 const NOTCH: isize = 3;
@@ -44,7 +44,7 @@ fn wheel(model: &mut Model, at: Position, notches: isize) {
         selection::step_by(model, notches);
     } else {
         scroll::pane(model, Move::Rows(notches * NOTCH));
-        reach_pointer(model);
+        marking::reach_pointer(model);
     }
 }
 
@@ -67,7 +67,7 @@ fn press(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Acti
         }
     } else if areas.tabs.contains(mouse.at) {
         if let Some(tab) = view::tab_at(model, areas.tabs, mouse.at.x) {
-            keys::show(model, tab);
+            selection::show_tab(model, tab);
         }
     } else if areas.pane.contains(mouse.at) {
         model.focus = Focus::Pane;
@@ -76,7 +76,7 @@ fn press(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Acti
             return editor::open_at(model, &rows, mouse.at, actions);
         }
         let unit = Unit::of_click(clicks);
-        if let Some(found) = unit_at(&rows, mouse.at, unit) {
+        if let Some(found) = marking::unit_at(&rows, mouse.at, unit) {
             model.mark = Some(Mark::begin(model.shown_text(), unit, found, mouse.at));
         }
     }
@@ -93,7 +93,7 @@ fn drag(model: &mut Model, at: Position) {
     } else if model.tab != Tab::Logs {
         scroll::pane(model, Move::Rows(0));
     }
-    reach_pointer(model);
+    marking::reach_pointer(model);
 }
 
 fn release(model: &mut Model, actions: &mut Vec<Action>) {
@@ -105,40 +105,14 @@ fn release(model: &mut Model, actions: &mut Vec<Action>) {
         model.mark = None;
         return;
     }
-    copy_marked(model, actions);
-}
-
-/// Copies what is marked. `false` when nothing is.
-pub(super) fn copy_marked(model: &mut Model, actions: &mut Vec<Action>) -> bool {
-    let Some(range) = model.mark().and_then(Mark::range) else { return false };
-    if model.tab == Tab::Logs {
-        model.log.copy(range);
-    } else {
-        copy_page(model, &range, actions);
-    }
-    true
-}
-
-/// Copies a part of a page.
-pub(super) fn copy_page(model: &mut Model, range: &Range<TextPos>, actions: &mut Vec<Action>) {
-    let copied = view::page_text(model, range);
-    model.notice = Some(copied_in_words(&copied));
-    actions.push(Action::Copy(copied));
-}
-
-/// `copied 3 lines`, or what was copied when that is short.
-pub(super) fn copied_in_words(copied: &str) -> String {
-    match copied.lines().count() {
-        1 => format!("copied {}", text::fit(copied.trim(), 60)),
-        lines => format!("copied {}", text::count(lines, "line")),
-    }
+    marking::copy_marked(model, actions);
 }
 
 /// The pointer pulls at an edge of the pane, and some time went by.
 pub(super) fn pull(model: &mut Model) {
     let Some(by) = pulled(model) else { return };
     scroll::pane(model, Move::Rows(by.clamp(-PULL, PULL)));
-    reach_pointer(model);
+    marking::reach_pointer(model);
 }
 
 /// Rows that the pointer is beyond an edge of the text while the button is down.
@@ -151,29 +125,6 @@ pub(super) fn pulled(model: &Model) -> Option<isize> {
         above if above < top => Some(above - top),
         below if below >= bottom => Some(below - bottom + 1),
         _ => None,
-    }
-}
-
-/// What is marked reaches to the pointer, wherever the text is now.
-pub(super) fn reach_pointer(model: &mut Model) {
-    let Some((at, unit)) = model.mark().and_then(|mark| Some((mark.held?, mark.unit()))) else { return };
-    let rows = view::rows(model);
-    if let Some(found) = unit_at(&rows, at, unit)
-        && let Some(mark) = &mut model.mark
-    {
-        mark.reach(found);
-    }
-}
-
-/// What is at a cell, or at the end of the text that is nearest to it.
-fn unit_at(rows: &[TextRow], at: Position, unit: Unit) -> Option<Range<TextPos>> {
-    let (first, last) = (rows.first()?, rows.last()?);
-    if at.y < first.area.y {
-        return Some(first.unit_at(0, unit));
-    }
-    match rows.iter().find(|row| row.area.y == at.y) {
-        Some(row) => Some(row.unit_at(at.x, unit)),
-        None => Some(last.unit_at(u16::MAX, unit)),
     }
 }
 

@@ -7,16 +7,7 @@ use crate::tab::Tab;
 use crate::view;
 
 use super::earlier;
-
-/// How far to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Move {
-    Rows(isize),
-    Pages(isize),
-    HalfPages(isize),
-    First,
-    Last,
-}
+use super::motion::Move;
 
 /// Scrolls the pane that is shown.
 pub(super) fn pane(model: &mut Model, to: Move) {

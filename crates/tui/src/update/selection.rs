@@ -3,11 +3,12 @@
 use roboppi_run::{AttemptRef, RunOutcome, RunStatus, StepId, StepState, StepView};
 
 use crate::diff_pane::{Diffs, Heading};
+use crate::layout::{Areas, Focus};
 use crate::model::{Model, Scroll};
 use crate::tab::Tab;
 
 use super::earlier;
-use super::scroll::Move;
+use super::motion::Move;
 
 /// Makes sure something is selected and, when the selection follows the run, that it is the right thing.
 /// `just_over` says that the run ended with this message.
@@ -208,4 +209,14 @@ pub(super) fn keep_in_sight(model: &mut Model, rows: usize) {
     let most = model.view.steps.len().saturating_sub(rows);
     let lowest = (selected + 1).saturating_sub(rows);
     model.list_top = model.list_top.clamp(lowest.min(selected), selected).min(most.max(lowest));
+}
+
+/// Shows a tab; on a small screen that means going there.
+pub(super) fn show_tab(model: &mut Model, tab: Tab) {
+    model.wanted_tab = Some(tab);
+    model.before_help = None;
+    model.fit_tab();
+    if Areas::of(model.size, model.focus).pane.area() == 0 {
+        model.focus = Focus::Pane;
+    }
 }

@@ -10,8 +10,9 @@ use roboppi_ipc::{CancelReason, UtcMillis, WorkerEvent, WorkerOutput, WorkerStat
 use roboppi_run::{RunEvent, RunOutcome, StepId, StepState};
 
 use super::{log_request, prepare, update};
+use crate::layout::Focus;
 use crate::message::{Action, Message};
-use crate::model::{Focus, Model, Question};
+use crate::model::{Model, Question};
 use crate::tab::Tab;
 use crate::test_run::{
     TestRun, empty, ending, failed, of, plan, press, result, running, screen, settings, succeeded,

@@ -10,13 +10,11 @@ use roboppi_run::{
 };
 use serde_json::Value;
 
-use super::{Extent, page, put};
-use crate::activity_pane::{ActivityPane, Look};
+use super::{Extent, put};
+use crate::activity_pane::{ActivityPane, Look, TEXT_ROWS};
 use crate::model::Model;
 use crate::{markdown, sanitise, text, theme};
 
-/// Rows of a text that are shown of a folded one.
-pub(crate) const TEXT_ROWS: usize = 24;
 /// Rows of a diff, and of what a call that failed returned, that are shown of folded ones.
 const FEW: usize = 8;
 /// Bytes of one text that are looked at. All of it is in the record.
@@ -37,7 +35,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let rest = partial(model, attempt, body.width);
     let len = rendered(model) + rest.len();
-    let from = page::top(model, len, usize::from(body.height));
+    let from = super::top(model, len, usize::from(body.height));
     let current = model.activity.current();
     let items = model.activity.rendered().iter().flat_map(|one| {
         let is_current = Some(one.item.seq) == current;

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_run::AttemptView;
 
-use super::{Extent, page, put};
+use super::{Extent, put};
 use crate::diff_pane::{DiffRow, Diffs, FileDiff, Heading, Hunk, Kinds, LineKind, heading_of};
 use crate::model::Model;
 use crate::{sanitise, text};
@@ -38,7 +38,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let mark = if top + index == file { "› " } else { "  " };
         put(buffer, row, &file_line(model, shown, mark, top + index == file, usize::from(row.width)));
     }
-    let top = page::top(model, diffs.len(), usize::from(body.height));
+    let top = super::top(model, diffs.len(), usize::from(body.height));
     let mut lines = HunkLines::default();
     for (row, shown) in body.rows().zip(diffs.from(top)) {
         let is_current = heading_of(&shown).is_some_and(|heading| Some(&heading) == current.as_ref());

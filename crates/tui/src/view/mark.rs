@@ -76,7 +76,7 @@ fn rows_in(model: &Model, pane: Rect, extent: Extent, buffer: &Buffer) -> Vec<Te
     }
     // Rows that stay at the top, and behind them those that are scrolled.
     let staying = usize::from(pane.height).saturating_sub(extent.rows);
-    let top = super::page::top(model, extent.len, extent.rows);
+    let top = super::top(model, extent.len, extent.rows);
     let rows = pane.rows().enumerate().take(staying + extent.len.saturating_sub(top));
     rows.map(|(index, area)| {
         let line = if index < staying { index } else { index + top };

@@ -6,7 +6,6 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::model::Model;
-use crate::tab::Tab;
 use crate::theme::Theme;
 use crate::{sanitise, text};
 
@@ -105,18 +104,8 @@ impl Page {
 
 /// Draws a page where the person scrolled to.
 pub(super) fn draw(model: &Model, lines: &[Line<'_>], area: Rect, buffer: &mut Buffer) {
-    let top = top(model, lines.len(), usize::from(area.height));
+    let top = super::top(model, lines.len(), usize::from(area.height));
     for (row, line) in area.rows().zip(lines.iter().skip(top)) {
         super::put(buffer, row, line);
     }
-}
-
-/// First row shown of a pane of `len` rows of which `rows` fit.
-pub(crate) fn top(model: &Model, len: usize, rows: usize) -> usize {
-    let most = len.saturating_sub(rows);
-    let scroll = model.scroll[model.tab.index()];
-    if model.tab == Tab::Diffs && !model.diffs.is_scrolled() {
-        return super::diffs::latest(model).min(most);
-    }
-    if scroll.stick { most } else { scroll.top.min(most) }
 }

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use roboppi_run::{StepState, StepView};
 
-use crate::model::{Focus, Model};
+use crate::layout::Focus;
+use crate::model::Model;
 use crate::{sanitise, text, theme};
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {

@@ -6,7 +6,8 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use super::Extent;
-use crate::model::{Focus, Model};
+use crate::layout::Focus;
+use crate::model::Model;
 use crate::tab::Tab;
 use crate::text;
 
@@ -87,7 +88,7 @@ fn position(model: &Model, area: Rect, extent: Extent, used: usize, buffer: &mut
     if extent.len <= extent.rows {
         return;
     }
-    let top = super::page::top(model, extent.len, extent.rows);
+    let top = super::top(model, extent.len, extent.rows);
     let words = format!("{}–{}/{}", top + 1, (top + extent.rows).min(extent.len), extent.len);
     let width = text::width(&words);
     if used + 2 + width <= usize::from(area.width) {

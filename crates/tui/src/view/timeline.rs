@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use roboppi_run::{AttemptView, StepView};
 
-use super::{Extent, page, put, wording};
+use super::{Extent, put, wording};
 use crate::model::Model;
 use crate::{sanitise, text};
 
@@ -26,7 +26,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let columns = Columns::of(&attempts, usize::from(area.width), last);
     let (head, body) = parts(area);
     put(buffer, head, &columns.axis(model));
-    let top = page::top(model, attempts.len(), usize::from(body.height));
+    let top = super::top(model, attempts.len(), usize::from(body.height));
     for (row, (step, attempt)) in body.rows().zip(attempts.iter().skip(top)) {
         put(buffer, row, &columns.row(model, step, attempt, start));
     }

@@ -7,11 +7,12 @@ use roboppi_run::{AttemptRef, RunEvent};
 
 use super::super::{log_request, update};
 use crate::keymap::Key;
+use crate::layout::Focus;
 use crate::log_pane::{
     Anchor, Copied, Direction, Found, LogReply, LogRow, LogWindow, RowPos, Sought, TextPos,
 };
 use crate::message::{Action, Message};
-use crate::model::{Focus, Model};
+use crate::model::Model;
 use crate::tab::Tab;
 use crate::test_run::{TestRun, of, plan, press, running, serve_log};
 
