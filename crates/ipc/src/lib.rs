@@ -13,6 +13,7 @@
 #[macro_use]
 mod value;
 
+mod cancel;
 mod decode;
 mod event;
 mod exact;
@@ -31,6 +32,7 @@ mod tagged;
 mod text;
 mod time;
 
+pub use cancel::Cancel;
 pub use decode::{DecodeError, DecodeErrorKind, decode};
 pub use event::{
     AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, OutputStream, Patch, PlanItem, PlanStatus,
