@@ -46,6 +46,35 @@ pub struct EventPosition {
 }
 
 impl EventPosition {
+    /// A position `offset` bytes or records into the events, before which there are `events` of them, with those that are
+    /// missing. The event before it ended with the number `next_seq` and at `log_bytes` of the log.
+    #[must_use]
+    pub const fn new(offset: u64, events: u64, next_seq: u64, log_bytes: u64) -> Self {
+        Self { offset, events, after: (next_seq, log_bytes) }
+    }
+
+    /// Bytes or records before it, whatever its reader counts.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The position behind a record, `offset` into the events.
+    pub(crate) fn behind(mut self, record: &AttemptRecord, offset: u64) -> Self {
+        self.offset = offset;
+        match &record.event {
+            WorkerEvent::Gap(gap) => {
+                self.events += gap.events;
+                self.after = (self.after.0.max(gap.to_seq), self.after.1.max(gap.to_offset));
+            }
+            _ => {
+                self.events += 1;
+                self.after = (record.seq + 1, record.at);
+            }
+        }
+        self
+    }
+
     /// Events before it, with those that are missing.
     #[must_use]
     pub const fn events_before(&self) -> u64 {
@@ -67,7 +96,7 @@ impl EventReader {
         })
     }
 
-    /// Goes on at a place that [`place`](Self::place) gave for the same file. Line numbers in errors count from there.
+    /// Goes on at a place that [`resume_point`](Self::resume_point) gave for the same file. Line numbers in errors count from there.
     pub fn resume(&mut self, position: EventPosition) {
         self.records.seek(position.offset);
         (self.events, self.after) = (position.events, position.after);
@@ -75,9 +104,9 @@ impl EventReader {
         self.held = None;
     }
 
-    /// The place of the next record.
+    /// The position of the next record.
     #[must_use]
-    pub fn place(&self) -> EventPosition {
+    pub fn resume_point(&self) -> EventPosition {
         match &self.held {
             Some(held) => held.position,
             None => self.here(),
@@ -134,16 +163,8 @@ impl EventReader {
 
     /// Takes a record into account.
     fn passed(&mut self, record: &AttemptRecord) {
-        match &record.event {
-            WorkerEvent::Gap(gap) => {
-                self.events += gap.events;
-                self.after = (self.after.0.max(gap.to_seq), self.after.1.max(gap.to_offset));
-            }
-            _ => {
-                self.events += 1;
-                self.after = (record.seq + 1, record.at);
-            }
-        }
+        let here = self.here();
+        EventPosition { events: self.events, after: self.after, .. } = here.behind(record, here.offset);
     }
 }
 

@@ -77,14 +77,20 @@ impl HoleWriter {
 /// Knows where the hole of a log is, while it grows.
 #[derive(Debug)]
 pub(crate) struct HoleReader {
-    path: PathBuf,
+    /// `None` when there can be none.
+    path: Option<PathBuf>,
     file: Option<File>,
     hole: Option<Hole>,
 }
 
 impl HoleReader {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, hole: None }
+        Self { path: Some(path), file: None, hole: None }
+    }
+
+    /// Of a log of which nothing is given up.
+    pub(crate) const fn without() -> Self {
+        Self { path: None, file: None, hole: None }
     }
 
     /// Looks again: whether there is another hole than was known, or a first one.
@@ -92,13 +98,14 @@ impl HoleReader {
         /// A writer may be in the midst of its 36 bytes.
         const TRIES: u32 = 100;
 
+        let Some(path) = &self.path else { return Ok(false) };
         if self.file.is_none() {
-            self.file = files::open_read(&self.path)?;
+            self.file = files::open_read(path)?;
         }
         let Some(file) = &self.file else { return Ok(false) };
         for _ in 0..TRIES {
             let mut bytes = [0; LEN];
-            read_full_at(file, &mut bytes, 0).map_err(RecordError::io("read", &self.path))?;
+            read_full_at(file, &mut bytes, 0).map_err(RecordError::io("read", path))?;
             if let Some(found) = Hole::decode(&bytes) {
                 return Ok(self.hole.replace(found) != Some(found));
             }

@@ -36,7 +36,7 @@ pub(crate) const LONGEST_STRETCH: u64 = 256 * 1024;
 
 const HEADER_LEN: usize = 16;
 const ENTRY_LEN: usize = 32;
-const HEADER: [u8; HEADER_LEN] = *b"rbpidx\r\n\x01\0\0\0\x20\0\0\0";
+pub(crate) const HEADER: [u8; HEADER_LEN] = *b"rbpidx\r\n\x01\0\0\0\x20\0\0\0";
 
 /// What a stretch of the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Sum {
 }
 
 impl Entry {
-    fn encode(&self) -> [u8; ENTRY_LEN] {
+    pub(crate) fn encode(&self) -> [u8; ENTRY_LEN] {
         let mut bytes = [0; ENTRY_LEN];
         bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.line.to_le_bytes());

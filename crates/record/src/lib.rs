@@ -13,7 +13,10 @@
 //! | `blobs/<hash>` | [`BlobWriter`] | [`RunDir::blob`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
-//! | `core.stderr` | [`CoreStderrWriter`] | anyone |
+//! | `core.stderr` | [`CoreStderrWriter`] | [`RecordStore::core_log`] |
+//!
+//! Views read none of these files: they read a [`RecordStore`], its [`Journal`], [`Events`] and [`Log`]s, which need no
+//! directory. [`RunDir`] is one over files, [`MemoryRecord`] one in memory.
 //!
 //! Writers of a run only append, and what they returned from survives the death of the process. Readers never
 //! write: they ignore an incomplete last line, take an absent file for an empty one, and do without an
@@ -27,6 +30,7 @@ mod disk;
 mod error;
 mod event_file;
 mod event_reader;
+mod file_record;
 mod files;
 mod fingerprint;
 mod hole;
@@ -35,9 +39,11 @@ mod journal;
 mod limits;
 mod line_file;
 mod log;
+mod memory;
 mod owner_lock;
 mod packed;
 mod portable;
+mod read_at;
 mod readers;
 mod record_reader;
 mod retention;
@@ -46,6 +52,7 @@ mod rotation;
 mod run_dir;
 mod snapshot;
 mod spool;
+mod store;
 
 pub use blob::BlobWriter;
 pub use core_stderr::CoreStderrWriter;
@@ -58,9 +65,10 @@ pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Unwritten};
 pub use limits::{Bound, LogLimits, RunUsage};
 pub use log::{
-    ChunkKind, Chunks, FoundLine, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle, SearchPosition,
-    UNKNOWN_LOSS,
+    ChunkKind, Chunks, FoundLine, Log, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle,
+    SearchPosition, UNKNOWN_LOSS,
 };
+pub use memory::MemoryRecord;
 pub use owner_lock::{LockProbe, LockState, OwnerLock};
 pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};
@@ -70,3 +78,4 @@ pub use root::StateRoot;
 pub use run_dir::RunDir;
 pub use snapshot::{JournalFold, SnapshotWriter};
 pub use spool::{Appended, SpoolWriter};
+pub use store::{CoreLog, Events, Journal, RecordPart, RecordStore};

@@ -11,7 +11,9 @@ use crate::RecordError;
 use crate::base::Base;
 use crate::hole::{Hole, HoleReader};
 use crate::index::IndexReader;
+use crate::read_at::{MemoryFile, ReadAt};
 
+mod access;
 mod chunks;
 mod damage;
 mod escapes;
@@ -20,6 +22,7 @@ mod line_map;
 mod lines;
 mod search;
 
+pub use access::Log;
 pub use chunks::Chunks;
 pub use damage::LogDamage;
 use damage::{Checked, Expected};
@@ -122,13 +125,34 @@ impl LogReader {
 
     pub(crate) fn open(run_dir: &Path, base: &str) -> Result<Self, RecordError> {
         let base = Base::parse(run_dir, base)?;
-        let mut reader = Self {
-            plain: base.log(),
-            path: base.log(),
+        let (index, hole) = (IndexReader::new(base.index()), HoleReader::new(base.hole()));
+        let mut reader = Self::closed(base.log(), index, hole);
+        reader.refresh()?;
+        Ok(reader)
+    }
+
+    /// A log that is in no file, with its index. `location` is where people are told that it is.
+    pub(crate) fn in_memory(
+        bytes: MemoryFile,
+        index: MemoryFile,
+        location: Option<PathBuf>,
+    ) -> Result<Self, RecordError> {
+        let location = location.unwrap_or_default();
+        let mut reader = Self::closed(location, IndexReader::in_memory(index), HoleReader::without());
+        reader.log = Some(LogFile::Plain(ReadAt::Memory(bytes)));
+        reader.refresh()?;
+        Ok(reader)
+    }
+
+    /// A reader that has opened nothing yet.
+    fn closed(path: PathBuf, index: IndexReader, hole: HoleReader) -> Self {
+        Self {
+            plain: path.clone(),
+            path,
             log: None,
             len: 0,
-            index: IndexReader::new(base.index()),
-            hole: HoleReader::new(base.hole()),
+            index,
+            hole,
             marks: Vec::new(),
             end: None,
             line_cap: Self::LINE_CAP,
@@ -136,9 +160,7 @@ impl LogReader {
             file_len: 0,
             expected: None,
             checked: Checked::default(),
-        };
-        reader.refresh()?;
-        Ok(reader)
+        }
     }
 
     /// Looks how long the log is now. Returns whether that has changed.
@@ -233,6 +255,11 @@ impl LogReader {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same for people; `None` when it is in memory and has no place.
+    fn location(&self) -> Option<&Path> {
+        (!self.path.as_os_str().is_empty()).then_some(&self.path)
     }
 
     /// Up to `max` bytes from `offset` on, or the gap that is there. Fewer bytes when the log or the next gap

@@ -69,11 +69,23 @@ struct Hole {
     noted: bool,
 }
 
+/// What an entry of the index speaks for.
 #[derive(Debug)]
-struct Stretch {
-    stream: OutputStream,
-    ts: UtcMillis,
-    offset: u64,
+pub(crate) struct Stretch {
+    pub(crate) stream: OutputStream,
+    /// Time of its first byte.
+    pub(crate) ts: UtcMillis,
+    /// Offset of its first byte.
+    pub(crate) offset: u64,
+}
+
+impl Stretch {
+    /// Whether bytes up to the offset `end` that come from `stream` at `ts` may belong to it.
+    pub(crate) fn covers(&self, stream: OutputStream, ts: UtcMillis, end: u64) -> bool {
+        self.stream == stream
+            && ts.0.checked_sub(self.ts.0).is_some_and(|passed| passed < SAME_TIME_MS)
+            && end - self.offset <= LONGEST_STRETCH
+    }
 }
 
 /// Where bytes went.
@@ -259,12 +271,8 @@ impl SpoolWriter {
 
     /// Writes an entry for what comes next, unless the last one can speak for it too.
     fn begin_stretch(&mut self, stream: OutputStream, len: u64, ts: UtcMillis) {
-        let goes_on = self.stretch.as_ref().is_some_and(|stretch| {
-            stretch.stream == stream
-                && ts.0.checked_sub(stretch.ts.0).is_some_and(|passed| passed < SAME_TIME_MS)
-                && self.on_disk + len - stretch.offset <= LONGEST_STRETCH
-        });
-        if goes_on {
+        let end = self.on_disk + len;
+        if self.stretch.as_ref().is_some_and(|stretch| stretch.covers(stream, ts, end)) {
             return;
         }
         // Who writes byte by byte to both streams in turn has more index than log. At some point it is no

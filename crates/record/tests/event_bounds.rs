@@ -104,8 +104,8 @@ fn a_place_is_found_again_also_when_it_was_given_up() {
             let mut reader = run.events(BASE).unwrap();
             reader.resume(place.unwrap_or_default());
             reading.on(&mut reader);
-            place = Some(reader.place());
-            assert_eq!(reader.place().events_before(), reading.events);
+            place = Some(reader.resume_point());
+            assert_eq!(reader.resume_point().events_before(), reading.events);
         }
     }
     assert!(reading.missing > 0 && reading.events == 4_901);

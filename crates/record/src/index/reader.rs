@@ -1,9 +1,9 @@
 //! Reads the index of a log without loading it.
 
-use std::fs::File;
 use std::path::PathBuf;
 
-use super::{ENTRY_LEN, Entry, EntryKind, HEADER, HEADER_LEN, Sum, read_full_at};
+use super::{ENTRY_LEN, Entry, EntryKind, HEADER, HEADER_LEN, Sum};
+use crate::read_at::{MemoryFile, ReadAt};
 use crate::{RecordError, files};
 
 /// Entries read at once.
@@ -35,7 +35,7 @@ pub(crate) enum Problem {
 #[derive(Debug)]
 pub(crate) struct IndexReader {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<ReadAt>,
     /// The header was read and is ours.
     ours: bool,
     /// Whole entries there are.
@@ -69,16 +69,21 @@ impl IndexReader {
         }
     }
 
+    /// An index that is in no file.
+    pub(crate) fn in_memory(index: MemoryFile) -> Self {
+        Self { file: Some(ReadAt::Memory(index)), ..Self::new(PathBuf::new()) }
+    }
+
     /// Looks how many entries there are now.
     pub(crate) fn refresh(&mut self) -> Result<(), RecordError> {
         if self.file.is_none() {
-            self.file = files::open_read(&self.path)?;
+            self.file = files::open_read(&self.path)?.map(ReadAt::Disk);
         }
         let Some(file) = &self.file else { return Ok(()) };
-        let len = file.metadata().map_err(RecordError::io("read", &self.path))?.len();
+        let len = file.len().map_err(RecordError::io("read", &self.path))?;
         if !self.ours {
             let mut header = [0; HEADER_LEN];
-            read_full_at(file, &mut header, 0).map_err(RecordError::io("read", &self.path))?;
+            file.read_full_at(&mut header, 0).map_err(RecordError::io("read", &self.path))?;
             self.ours = header == HEADER;
         }
         let entries = len.saturating_sub(HEADER_LEN as u64) / ENTRY_LEN as u64;
@@ -226,7 +231,7 @@ impl IndexReader {
         self.block_start = number - number % BLOCK_ENTRIES;
         let at = HEADER_LEN as u64 + self.block_start * ENTRY_LEN as u64;
         self.block.resize(BLOCK_ENTRIES as usize * ENTRY_LEN, 0);
-        let read = read_full_at(file, &mut self.block, at);
+        let read = file.read_full_at(&mut self.block, at);
         self.block.truncate(read.as_ref().map_or(0, |read| read - read % ENTRY_LEN));
         read.map_err(RecordError::io("read", &self.path))?;
         Ok(self.cached(number).and_then(Entry::decode))

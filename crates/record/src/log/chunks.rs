@@ -1,6 +1,6 @@
 //! Which stretch of a log came from where.
 
-use super::{ChunkKind, LogChunk, LogReader};
+use super::{ChunkKind, Log, LogChunk, LogReader};
 use crate::RecordError;
 use crate::index::{Entry, EntryKind, LONGEST_STRETCH};
 
@@ -52,12 +52,13 @@ fn stretch(entry: Option<Entry>, offset: u64, end: u64) -> LogChunk {
 /// The stretches of a log, in order. Together they cover it without holes.
 #[derive(Debug)]
 pub struct Chunks<'a> {
-    log: &'a mut LogReader,
+    log: &'a mut dyn Log,
     offset: u64,
 }
 
 impl<'a> Chunks<'a> {
-    pub(super) fn new(log: &'a mut LogReader, offset: u64) -> Self {
+    /// Those from the stretch on that holds the byte at `offset`.
+    pub fn new(log: &'a mut dyn Log, offset: u64) -> Self {
         Self { log, offset }
     }
 }

@@ -134,10 +134,22 @@ pub struct SearchPosition {
 }
 
 impl SearchPosition {
+    /// The position of the line of number `line`, from 0, that begins at `offset`.
+    #[must_use]
+    pub const fn new(offset: u64, line: u64) -> Self {
+        Self { mark: Mark { offset, line } }
+    }
+
     /// Offset up to which everything was searched.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.mark.offset
+    }
+
+    /// Number of the line there, from 0.
+    #[must_use]
+    pub const fn line(&self) -> u64 {
+        self.mark.line
     }
 }
 

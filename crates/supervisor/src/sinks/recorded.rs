@@ -92,7 +92,7 @@ impl Filling {
             return None;
         }
         while let Some(file) = &mut self.file {
-            told.position = file.place();
+            told.position = file.resume_point();
             let record = match file.next() {
                 Some(Ok(record)) => record,
                 Some(Err(RecordError::BadJson { .. })) => continue,
@@ -109,7 +109,7 @@ impl Filling {
                 // Behind what is known: it will come live.
                 break;
             }
-            let before = file.place().events_before();
+            let before = file.resume_point().events_before();
             let WorkerEvent::Gap(gap) = record.event else {
                 // Damaged lines before it are missing.
                 told.last = Some(end);
