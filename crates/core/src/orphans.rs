@@ -16,7 +16,7 @@ use roboppi_ipc::{JobId, Leaked, ProcessIdentity};
 use roboppi_process::descendants::{
     Process, adopted, environment_variable, kill_trees, now_ticks, reap_adopted,
 };
-use roboppi_process::guard::has_been_told;
+use roboppi_process::guard::mark_reported;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -134,7 +134,7 @@ impl Orphans {
                 let living = self.kill(&dues, &mut left);
                 if begin.elapsed() >= PATIENCE {
                     for one in &living {
-                        has_been_told(one.process);
+                        mark_reported(one.process);
                         self.given_up.borrow_mut().insert(one.process);
                     }
                     left.give_up(living);

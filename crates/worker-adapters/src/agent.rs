@@ -17,7 +17,7 @@ mod totals;
 pub use arguments::Arguments;
 pub use calls::Calls;
 pub use diff::{Hunk, created_file_diff, unified_diff};
-pub use end::{AgentError, EndSaid, class_of_http_status};
+pub use end::{AgentError, ReportedEnd, class_of_http_status};
 pub use facts::Agent;
 pub use json::with_repaired_text;
 pub use session::{AFTER_END, AgentSession, AgentTranslator};

@@ -62,10 +62,10 @@ fn judge(end: &WorkerEnd<'_>) -> (WorkerStatus, Option<ErrorClass>) {
 #[must_use]
 pub fn classify_output(stdout: &StreamDigest) -> ErrorClass {
     let text = stdout.text().to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&RATE_LIMIT_WORDS) {
+    let mentions = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if mentions(&RATE_LIMIT_WORDS) {
         ErrorClass::RetryableRateLimit
-    } else if says(&NETWORK_WORDS) {
+    } else if mentions(&NETWORK_WORDS) {
         ErrorClass::RetryableNetwork
     } else {
         ErrorClass::NonRetryable

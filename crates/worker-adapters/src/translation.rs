@@ -67,7 +67,7 @@ impl Translation {
 
     /// The worker is alive.
     pub fn started(&mut self, now: Mono, out: &mut Vec<SessionEffect>) {
-        self.tell(now, SessionInput::Started, out);
+        self.handle(now, SessionInput::Started, out);
     }
 
     /// The worker printed `bytes`, and people may see all of it.
@@ -105,17 +105,17 @@ impl Translation {
 
     /// A timer of the session has run out.
     pub fn timer(&mut self, now: Mono, timer: TimerId, out: &mut Vec<SessionEffect>) {
-        self.tell(now, SessionInput::Timer(timer), out);
+        self.handle(now, SessionInput::Timer(timer), out);
     }
 
     /// The worker is to end.
     pub fn cancel(&mut self, now: Mono, reason: CancelReason, out: &mut Vec<SessionEffect>) {
-        self.tell(now, SessionInput::Cancel(reason), out);
+        self.handle(now, SessionInput::Cancel(reason), out);
     }
 
     /// The host answers.
     pub fn reply(&mut self, now: Mono, reply: HostReply, out: &mut Vec<SessionEffect>) {
-        self.tell(now, SessionInput::Reply(reply), out);
+        self.handle(now, SessionInput::Reply(reply), out);
     }
 
     /// The worker has ended, and all its output was given. `end` gets the digest to put into it.
@@ -146,7 +146,7 @@ impl Translation {
         }
     }
 
-    fn tell(&mut self, now: Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
+    fn handle(&mut self, now: Mono, input: SessionInput<'_>, out: &mut Vec<SessionEffect>) {
         let first = out.len();
         self.session.handle(now, input, out);
         self.keep_promises(first, out);

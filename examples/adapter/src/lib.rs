@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use roboppi_ipc::{ErrorClass, ToolCall, Usage, WorkerKind, WorkerTask};
 use roboppi_worker_adapters::agent::lenient::{count, flag, text};
-use roboppi_worker_adapters::agent::{Agent, AgentError, AgentSession, AgentTranslator, EndSaid};
+use roboppi_worker_adapters::agent::{Agent, AgentError, AgentSession, AgentTranslator, ReportedEnd};
 use roboppi_worker_adapters::{CommandSpec, PlanError, StdinPlan, StreamPlan, WorkerAdapter, WorkerSession};
 use serde::Deserialize;
 use serde_json::json;
@@ -109,11 +109,11 @@ impl AgentTranslator for Scribe {
             }),
             (Some("bye"), _) => {
                 self.is_done = true;
-                agent.says_end(if line.ok {
-                    EndSaid::Done
+                agent.report_end(if line.ok {
+                    ReportedEnd::Done
                 } else {
                     let why = line.why.as_deref().unwrap_or("it did not say why");
-                    EndSaid::Failed(AgentError::new(ErrorClass::NonRetryable, "gave_up", why))
+                    ReportedEnd::Failed(AgentError::new(ErrorClass::NonRetryable, "gave_up", why))
                 });
             }
             // Shown as it is, and counted: a newer scribe may say more.

@@ -6,7 +6,7 @@ use crate::{ExitKind, WorkerEnd};
 
 /// What an agent itself said about its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum EndSaid {
+pub enum ReportedEnd {
     /// Nothing: the line that says so did not come.
     #[default]
     Nothing,
@@ -48,7 +48,7 @@ pub const fn class_of_http_status(status: u64) -> ErrorClass {
 /// What is known when an agent has ended.
 pub(super) struct Ending<'a> {
     pub(super) end: &'a WorkerEnd<'a>,
-    pub(super) said: EndSaid,
+    pub(super) reported: ReportedEnd,
     /// Why the session itself had it ended, when it did.
     pub(super) stopped: Option<AgentError>,
     /// It had said that it was done, and was then ended because it did not leave.
@@ -79,7 +79,7 @@ pub(super) struct Ending<'a> {
 pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
     use roboppi_ipc::CancelReason::Timeout;
 
-    let Ending { end, said, stopped, let_go, broken } = ending;
+    let Ending { end, reported, stopped, let_go, broken } = ending;
     let failed = |error| (WorkerStatus::Failed, Some(error));
     if let Some(limit) = stopped {
         return failed(limit);
@@ -92,17 +92,17 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
     let transient =
         |kind: &str, message: String| AgentError::new(ErrorClass::RetryableTransient, kind, message);
     let lost = || transient("lost_output", "its output broke off in the middle of a line".to_owned());
-    match said {
-        EndSaid::Failed(error) => failed(error),
-        EndSaid::Done | EndSaid::Nothing if broken && end.exit == ExitKind::Code(0) => failed(lost()),
-        EndSaid::Done if end.exit == ExitKind::Code(0) => (WorkerStatus::Succeeded, None),
-        EndSaid::Done if let_go && was_ended(end) => (WorkerStatus::Succeeded, None),
-        EndSaid::Nothing if end.exit == ExitKind::Code(0) => failed(transient(
+    match reported {
+        ReportedEnd::Failed(error) => failed(error),
+        ReportedEnd::Done | ReportedEnd::Nothing if broken && end.exit == ExitKind::Code(0) => failed(lost()),
+        ReportedEnd::Done if end.exit == ExitKind::Code(0) => (WorkerStatus::Succeeded, None),
+        ReportedEnd::Done if let_go && was_ended(end) => (WorkerStatus::Succeeded, None),
+        ReportedEnd::Nothing if end.exit == ExitKind::Code(0) => failed(transient(
             "no_end",
             "it exited with code 0 without a word about how its work ended".to_owned(),
         )),
-        said => {
-            let then = if said == EndSaid::Done { "it said it was done, but " } else { "" };
+        reported => {
+            let then = if reported == ReportedEnd::Done { "it said it was done, but " } else { "" };
             if let Some(signal) = signal {
                 return failed(transient("signal", format!("{then}it was ended by signal {signal}")));
             }

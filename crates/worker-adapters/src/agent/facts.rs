@@ -9,7 +9,7 @@ use roboppi_ipc::{
 };
 
 use super::end::{Ending, judge, was_ended};
-use super::{AgentError, Calls, EndSaid, UsageTotals};
+use super::{AgentError, Calls, ReportedEnd, UsageTotals};
 use crate::{SessionEffect, WorkerEnd, stderr_observation, verdict};
 
 /// Lines nobody understands that become events. More are counted.
@@ -31,7 +31,7 @@ pub(super) struct Facts {
     plan: Vec<PlanItem>,
     unknown: u64,
     pub(super) too_long: u64,
-    pub(super) said: EndSaid,
+    pub(super) reported: ReportedEnd,
     pub(super) stopped: Option<AgentError>,
     pub(super) let_go: bool,
     /// The last line of standard output is JSON that broke off.
@@ -207,8 +207,8 @@ impl Agent<'_> {
     }
 
     /// What the agent says about its end. It may still take it back, by saying something else or by going on.
-    pub fn says_end(&mut self, said: EndSaid) {
-        self.facts.said = said;
+    pub fn report_end(&mut self, reported: ReportedEnd) {
+        self.facts.reported = reported;
     }
 
     /// Ends the agent because of a limit that it does not keep itself.
@@ -223,9 +223,9 @@ impl Agent<'_> {
 impl Facts {
     pub(super) fn result(&mut self, end: &WorkerEnd<'_>) -> WorkerResult {
         let mut result = verdict(end);
-        let said = std::mem::take(&mut self.said);
+        let reported = std::mem::take(&mut self.reported);
         let ending =
-            Ending { end, said, stopped: self.stopped.take(), let_go: self.let_go, broken: self.broken };
+            Ending { end, reported, stopped: self.stopped.take(), let_go: self.let_go, broken: self.broken };
         let (status, error) = judge(ending);
         result.status = status;
         result.error_class = match (&error, status) {
@@ -256,24 +256,24 @@ impl Facts {
     }
 
     fn observe(&self, end: &WorkerEnd<'_>, error: Option<&AgentError>, observations: &mut Vec<Observation>) {
-        let mut say = |text: String| observations.push(Observation::text(text));
+        let mut observe = |text: String| observations.push(Observation::text(text));
         if let Some(answer) = self.answer.as_deref().filter(|answer| !answer.is_empty()) {
-            say(answer.to_owned());
+            observe(answer.to_owned());
         }
         if let Some(error) = error {
-            say(format!("[{}] {}", error.kind, error.message));
+            observe(format!("[{}] {}", error.kind, error.message));
         }
         for note in &self.notes {
-            say(note.clone());
+            observe(note.clone());
         }
         if self.let_go && was_ended(end) {
-            say("it did not leave after its work was done, and was ended".to_owned());
+            observe("it did not leave after its work was done, and was ended".to_owned());
         }
         if self.unknown > 0 {
-            say(format!("{} of its lines were not understood; they are in the log", self.unknown));
+            observe(format!("{} of its lines were not understood; they are in the log", self.unknown));
         }
         if self.too_long > 0 {
-            say(format!("{} of its lines were too long to be read; they are in the log", self.too_long));
+            observe(format!("{} of its lines were too long to be read; they are in the log", self.too_long));
         }
         observations.extend(stderr_observation(&end.output.stderr));
     }

@@ -7,7 +7,7 @@ use roboppi_ipc::Usage;
 pub struct UsageTotals {
     total: Usage,
     known: bool,
-    told: Option<Usage>,
+    reported: Option<Usage>,
 }
 
 impl UsageTotals {
@@ -32,7 +32,7 @@ impl UsageTotals {
     /// The totals, when they are others than when this was asked last.
     pub fn news(&mut self) -> Option<Usage> {
         let total = self.total()?;
-        (self.told.replace(total) != Some(total)).then_some(total)
+        (self.reported.replace(total) != Some(total)).then_some(total)
     }
 }
 

@@ -3,7 +3,7 @@
 use roboppi_ipc::ErrorClass;
 
 use super::wire::Line;
-use crate::agent::{AgentError, EndSaid, class_of_http_status};
+use crate::agent::{AgentError, ReportedEnd, class_of_http_status};
 
 /// What is known of a failed request from lines before the `result`.
 #[derive(Clone, Debug, Default)]
@@ -15,10 +15,10 @@ pub(super) struct Trouble {
 }
 
 /// Reads a `result`. Its `subtype` may be `success` although it failed.
-pub(super) fn end_said(line: &Line<'_>, trouble: &Trouble) -> EndSaid {
+pub(super) fn reported_end(line: &Line<'_>, trouble: &Trouble) -> ReportedEnd {
     let subtype = line.subtype.as_deref().unwrap_or_default();
     if !line.is_error && subtype == "success" {
-        return EndSaid::Done;
+        return ReportedEnd::Done;
     }
     let message = line.result.as_deref().or(line.errors.first().map(String::as_str)).unwrap_or_default();
     let reason = line.terminal_reason.as_deref();
@@ -38,7 +38,7 @@ pub(super) fn end_said(line: &Line<'_>, trouble: &Trouble) -> EndSaid {
         ("", kind) => kind,
         (message, _) => message,
     };
-    EndSaid::Failed(AgentError::new(class, kind, message))
+    ReportedEnd::Failed(AgentError::new(class, kind, message))
 }
 
 fn kind_of_request<'a>(line: &'a Line<'_>, trouble: &'a Trouble) -> &'a str {

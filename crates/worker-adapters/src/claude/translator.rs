@@ -7,12 +7,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::messages::{Messages, PartKind};
-use super::outcome::{Trouble, end_said};
+use super::outcome::{Trouble, reported_end};
 use super::tasks::Tasks;
 use super::usage::ClaudeUsage;
 use super::wire::{Block, FileChange, Line, Message, PatchHunk, StreamEvent};
 use crate::agent::lenient::{Content, TextOr};
-use crate::agent::{Agent, AgentTranslator, EndSaid, Hunk, created_file_diff, unified_diff};
+use crate::agent::{Agent, AgentTranslator, Hunk, ReportedEnd, created_file_diff, unified_diff};
 
 /// The model of messages that Claude Code writes itself.
 const SYNTHETIC: &str = "<synthetic>";
@@ -95,7 +95,7 @@ impl ClaudeTranslator {
 
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
         self.is_done = false;
-        agent.says_end(EndSaid::Nothing);
+        agent.report_end(ReportedEnd::Nothing);
     }
 
     fn retry(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
@@ -152,7 +152,7 @@ impl ClaudeTranslator {
             }
             Content::Blocks(blocks) => {
                 for block in blocks {
-                    self.said(id, block, parent, agent);
+                    self.handle_block(id, block, parent, agent);
                 }
             }
         }
@@ -161,7 +161,13 @@ impl ClaudeTranslator {
         }
     }
 
-    fn said(&mut self, message: &str, block: &Block<'_>, parent: Option<&str>, agent: &mut Agent<'_>) {
+    fn handle_block(
+        &mut self,
+        message: &str,
+        block: &Block<'_>,
+        parent: Option<&str>,
+        agent: &mut Agent<'_>,
+    ) {
         let kind = block.kind.as_deref().unwrap_or_default();
         match kind {
             "text" => {
@@ -217,15 +223,15 @@ impl ClaudeTranslator {
             self.denied(denial.tool_use_id.as_deref(), denial.tool_name.as_deref(), "not allowed", agent);
         }
         agent.usage(self.usage.result(line));
-        let said = end_said(line, &self.trouble);
-        if said == EndSaid::Done
+        let end = reported_end(line, &self.trouble);
+        if end == ReportedEnd::Done
             && let Some(answer) = &line.result
         {
             agent.answer(answer);
         }
         self.open_turns = self.open_turns.saturating_sub(1);
         let is_last = self.open_turns == 0 && line.queued_turn_count.unwrap_or(0) == 0;
-        agent.says_end(if is_last || said != EndSaid::Done { said } else { EndSaid::Nothing });
+        agent.report_end(if is_last || end != ReportedEnd::Done { end } else { ReportedEnd::Nothing });
         self.is_done = is_last && self.background.is_empty();
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::trouble::trouble;
 use super::wire::{Item, Line, Tokens};
-use crate::agent::{Agent, AgentError, AgentTranslator, EndSaid};
+use crate::agent::{Agent, AgentError, AgentTranslator, ReportedEnd};
 
 /// What a notice about a request that is made again begins with.
 const RETRY: &str = "Reconnecting... ";
@@ -74,7 +74,7 @@ impl CodexTranslator {
 
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
         self.is_done = false;
-        agent.says_end(EndSaid::Nothing);
+        agent.report_end(ReportedEnd::Nothing);
     }
 }
 
@@ -100,13 +100,13 @@ impl AgentTranslator for CodexTranslator {
                 if let Some(tokens) = line.usage.filter(|_| !self.is_resumed) {
                     agent.usage(usage(tokens));
                 }
-                agent.says_end(EndSaid::Done);
+                agent.report_end(ReportedEnd::Done);
                 self.is_done = true;
             }
             (Some("turn.failed"), _) => {
                 let message = line.error.as_ref().and_then(|error| error.message.as_deref());
                 let message = message.or(self.last_error.as_deref());
-                agent.says_end(EndSaid::Failed(trouble(message.unwrap_or_default())));
+                agent.report_end(ReportedEnd::Failed(trouble(message.unwrap_or_default())));
                 self.is_done = true;
             }
             (Some("error"), _) => {

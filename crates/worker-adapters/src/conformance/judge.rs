@@ -71,13 +71,13 @@ fn rising(
     events: &[WorkerEvent],
     result: &WorkerResult,
 ) -> Result<(), Violation> {
-    let told = events.iter().filter_map(|event| match event {
+    let reported = events.iter().filter_map(|event| match event {
         WorkerEvent::Usage(usage) => Some(*usage),
         _ => None,
     });
     let last = result.details.as_ref().and_then(|details| details.usage);
     let mut before = Usage::default();
-    for usage in told.chain(last) {
+    for usage in reported.chain(last) {
         for ((total, from), (_, to)) in totals(&before).into_iter().zip(totals(&usage)) {
             if to < from {
                 return Err(Violation::TotalFell { scenario: scenario(), total, from, to });

@@ -39,7 +39,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn tell(&mut self, input: SessionInput<'_>) {
+    fn feed(&mut self, input: SessionInput<'_>) {
         self.now = self.now + Duration::from_millis(1);
         let first = self.effects.len();
         self.session.handle(self.now, input, &mut self.effects);
@@ -61,24 +61,24 @@ impl Rehearsal<'_> {
         };
         let mut digest = OutputDigest::default();
         let mut scanners = [Scanner::new(&self.spec.stdout.lines), Scanner::new(&self.spec.stderr.lines)];
-        talk.tell(SessionInput::Started);
+        talk.feed(SessionInput::Started);
         for (index, (stream, bytes)) in chunks.iter().enumerate() {
             cancel_at(&mut talk, ending, index);
             digest.push(*stream, bytes);
             scanners[*stream as usize].push(bytes, |frame| match frame {
-                Frame::Line(line) => talk.tell(SessionInput::Line(*stream, line)),
-                Frame::TooLong { .. } => talk.tell(SessionInput::LongLine(*stream)),
+                Frame::Line(line) => talk.feed(SessionInput::Line(*stream, line)),
+                Frame::TooLong { .. } => talk.feed(SessionInput::LongLine(*stream)),
             });
         }
         cancel_at(&mut talk, ending, chunks.len());
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             if let Some(line) = scanners[stream as usize].finish() {
-                talk.tell(SessionInput::Line(stream, &line));
+                talk.feed(SessionInput::Line(stream, &line));
             }
         }
         if let Ending::LateExit(_) = ending {
             for timer in std::mem::take(&mut talk.timers) {
-                talk.tell(SessionInput::Timer(timer));
+                talk.feed(SessionInput::Timer(timer));
             }
         }
         let (exit, cancelled) = match ending {
@@ -86,7 +86,7 @@ impl Rehearsal<'_> {
             Ending::Cancel { reason, .. } => (ExitKind::Signal(15), Some(reason)),
         };
         let duration = Duration::from_secs(1);
-        talk.tell(SessionInput::Exit(WorkerEnd {
+        talk.feed(SessionInput::Exit(WorkerEnd {
             exit,
             output: &digest,
             cancelled,
@@ -101,6 +101,6 @@ fn cancel_at(talk: &mut Talk, ending: Ending, index: usize) {
     if let Ending::Cancel { at, reason } = ending
         && at == index
     {
-        talk.tell(SessionInput::Cancel(reason));
+        talk.feed(SessionInput::Cancel(reason));
     }
 }

@@ -35,20 +35,22 @@ impl Speech {
         };
         self.last = now.or(self.last);
         if paused && self.may_begin_anew(piece) {
-            let said = std::mem::take(&mut self.text);
-            self.before.get_or_insert(said);
+            let earlier = std::mem::take(&mut self.text);
+            self.before.get_or_insert(earlier);
             self.text.push_str(piece);
-            self.say(piece, true, agent);
+            self.add(piece, true, agent);
         } else {
             self.text.push_str(piece);
-            self.say(piece, false, agent);
+            self.add(piece, false, agent);
         }
         self.doubt(agent);
     }
 
     fn may_begin_anew(&self, piece: &str) -> bool {
-        let said = self.before.as_ref().unwrap_or(&self.text);
-        !piece.is_empty() && !said.is_empty() && (said.starts_with(piece) || piece.starts_with(said.as_str()))
+        let earlier = self.before.as_ref().unwrap_or(&self.text);
+        !piece.is_empty()
+            && !earlier.is_empty()
+            && (earlier.starts_with(piece) || piece.starts_with(earlier.as_str()))
     }
 
     /// It began anew if it says all again that it had said; it did not if it says anything else.
@@ -66,7 +68,7 @@ impl Speech {
         if let Some(before) = self.before.take() {
             self.text.insert_str(0, &before);
             let text = std::mem::take(&mut self.text);
-            self.say(&text, true, agent);
+            self.add(&text, true, agent);
             self.text = text;
         }
     }
@@ -83,7 +85,7 @@ impl Speech {
         self.parts += 1;
     }
 
-    fn say(&self, piece: &str, restart: bool, agent: &mut Agent<'_>) {
+    fn add(&self, piece: &str, restart: bool, agent: &mut Agent<'_>) {
         let delta = piece.to_owned();
         agent.event(WorkerEvent::TextDelta(AgentDelta { id: Some(self.id()), delta, parent: None, restart }));
     }
@@ -120,10 +122,10 @@ mod tests {
         for (at, text) in pieces {
             let time = format!("2026-01-01T00:00:{:02}.{:03}Z", at / 1000, at % 1000);
             heard
-                .tell(&json!({ "type": "message", "role": "assistant", "timestamp": time, "content": text }));
+                .feed(&json!({ "type": "message", "role": "assistant", "timestamp": time, "content": text }));
         }
         let live = std::mem::take(&mut heard.live);
-        heard.tell(&json!({ "type": "result", "status": "success" }));
+        heard.feed(&json!({ "type": "result", "status": "success" }));
         (live, heard.whole)
     }
 
@@ -141,7 +143,7 @@ mod tests {
     }
 
     impl Heard {
-        fn tell(&mut self, line: &serde_json::Value) {
+        fn feed(&mut self, line: &serde_json::Value) {
             let (line, mut out) = (line.to_string(), Vec::new());
             let input = SessionInput::Line(OutputStream::Stdout, line.as_bytes());
             self.session.handle(Mono::ZERO, input, &mut out);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::outcome::{of_error_line, of_exit, of_result};
 use super::speech::Speech;
 use super::wire::{Failure, Line, Stats};
-use crate::agent::{Agent, AgentError, AgentTranslator, EndSaid};
+use crate::agent::{Agent, AgentError, AgentTranslator, ReportedEnd};
 use crate::{ExitKind, WorkerEnd};
 
 /// What a line on standard error begins with that tells of a request that is made again.
@@ -56,7 +56,7 @@ impl GeminiTranslator {
     /// The model says something. Its turns are not told: one begins with what it says after all calls have returned.
     fn speaks(&mut self, agent: &mut Agent<'_>) {
         self.result = None;
-        agent.says_end(EndSaid::Nothing);
+        agent.report_end(ReportedEnd::Nothing);
         if std::mem::replace(&mut self.in_turn, true) {
             return;
         }
@@ -91,12 +91,12 @@ impl GeminiTranslator {
         let Some(id) = line.tool_id.as_deref() else { return };
         let Some(tool) = agent.open_tool(id).map(str::to_owned) else { return };
         let failure = line.error.as_ref();
-        let said = failure.and_then(|failure| failure.message.as_deref());
+        let message = failure.and_then(|failure| failure.message.as_deref());
         let ok = line.status.as_deref() == Some("success");
-        let content = line.output.as_deref().or(said).unwrap_or_default();
+        let content = line.output.as_deref().or(message).unwrap_or_default();
         agent.tool_result(id, ok, content.to_owned(), None);
         if failure.and_then(|failure| failure.kind.as_deref()).is_some_and(is_denial) {
-            agent.denied(&tool, said.unwrap_or_default());
+            agent.denied(&tool, message.unwrap_or_default());
         }
         let change = self.open.iter().position(|(open, _)| open == id).map(|at| self.open.swap_remove(at).1);
         match change.filter(|_| ok) {
@@ -124,7 +124,7 @@ impl GeminiTranslator {
             Err(error.map(|error| (text(error.kind.as_deref()), text(error.message.as_deref()))))
         };
         if ended.is_ok() {
-            agent.says_end(EndSaid::Done);
+            agent.report_end(ReportedEnd::Done);
         }
         self.result = Some(ended);
     }
@@ -190,7 +190,7 @@ impl AgentTranslator for GeminiTranslator {
             (None, Some(Ok(())) | None) => None,
         };
         if let Some(error) = failed {
-            agent.says_end(EndSaid::Failed(error));
+            agent.report_end(ReportedEnd::Failed(error));
         }
     }
 }

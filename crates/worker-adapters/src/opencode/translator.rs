@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::wire::{Failure, Line, Part, State};
 use crate::agent::{
-    Agent, AgentError, AgentTranslator, EndSaid, class_of_http_status, created_file_diff, sum_of_usage,
+    Agent, AgentError, AgentTranslator, ReportedEnd, class_of_http_status, created_file_diff, sum_of_usage,
 };
 use crate::{ExitKind, WorkerEnd};
 
@@ -52,7 +52,7 @@ impl OpenCodeTranslator {
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
         self.stopped = None;
         if !self.has_failed {
-            agent.says_end(EndSaid::Nothing);
+            agent.report_end(ReportedEnd::Nothing);
         }
     }
 
@@ -122,7 +122,7 @@ impl OpenCodeTranslator {
         let reason = part.reason.as_deref().unwrap_or("unknown");
         self.stopped = Some(reason.to_owned());
         if self.is_done() {
-            agent.says_end(EndSaid::Done);
+            agent.report_end(ReportedEnd::Done);
         }
         if reason == "unknown" {
             self.broken_off = self.last_text.take();
@@ -139,7 +139,7 @@ impl OpenCodeTranslator {
     fn failed(&mut self, failure: &Failure<'_>, agent: &mut Agent<'_>) {
         if !self.has_failed {
             self.has_failed = true;
-            agent.says_end(EndSaid::Failed(error(failure)));
+            agent.report_end(ReportedEnd::Failed(error(failure)));
         }
     }
 }
@@ -186,7 +186,7 @@ impl AgentTranslator for OpenCodeTranslator {
             return;
         }
         if let Some(error) = self.stopped.as_deref().and_then(stopped_for) {
-            agent.says_end(EndSaid::Failed(error));
+            agent.report_end(ReportedEnd::Failed(error));
         }
     }
 }
