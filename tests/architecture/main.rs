@@ -1,5 +1,5 @@
-//! Holds the shape of the workspace: who may use whom, what a pure crate may touch, how large a file may get,
-//! and that links in the pages lead somewhere.
+//! Holds the shape of the workspace: which crate may use which, what a pure crate may touch, that the modules of a
+//! crate form no circle, how large a file and a function may get, and that links in the pages lead somewhere.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::collections::BTreeMap;
@@ -8,6 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+
+mod circles;
+mod modules;
+mod pages;
+mod sizes;
+mod tokens;
 
 /// The crates from the bottom up. A crate may use those of lower layers, never one of its own.
 const LAYERS: &[&[&str]] = &[
@@ -31,12 +37,9 @@ const ACTING: &[&str] = &["tokio", "tokio-util", "nix", "rustix", "libc", "tempf
 /// Tools of the repository. Nothing that is released uses them.
 const TOOLS: &[&str] = &["xtask", "roboppi-terminal", "roboppi-real-agents"];
 
-/// Lines a file may have without its tests.
-const LONGEST_FILE: usize = 700;
-
-struct Package {
+pub(crate) struct Package {
     name: String,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     dependencies: Vec<Dependency>,
 }
 
@@ -46,11 +49,11 @@ struct Dependency {
     optional: bool,
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn packages() -> BTreeMap<String, Package> {
+pub(crate) fn packages() -> BTreeMap<String, Package> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--offline", "--locked", "--no-deps", "--format-version", "1"])
         .current_dir(root())
@@ -77,8 +80,8 @@ fn layer(name: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&name))
 }
 
-/// Files below `dir` with one of the extensions, what is built left out.
-fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+/// Files below `dir` with the extension, without build output.
+pub(crate) fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -168,77 +171,4 @@ fn every_crate_says_what_it_is() {
         let manifest = fs::read_to_string(package.dir.join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
     }
-}
-
-/// Lines up to the first test module.
-fn lines_without_tests(text: &str) -> usize {
-    let lines: Vec<_> = text.lines().collect();
-    let is_tests = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ");
-    lines.windows(2).position(|pair| is_tests(pair) && pair[1].ends_with('{')).unwrap_or(lines.len())
-}
-
-#[test]
-fn files_have_one_subject() {
-    assert_eq!(lines_without_tests("a\nb\n\n#[cfg(test)]\nmod tests {\n}\n"), 3);
-    let mut too_long = Vec::new();
-    for path in files(root(), "rs") {
-        let shown = path.strip_prefix(root()).unwrap();
-        let is_test = shown.components().any(|part| part.as_os_str() == "tests")
-            || shown.file_stem().is_some_and(|stem| stem == "tests");
-        let lines = lines_without_tests(&fs::read_to_string(&path).unwrap());
-        if !is_test && lines > LONGEST_FILE {
-            too_long.push(format!("{}: {lines} lines", shown.display()));
-        }
-    }
-    assert!(too_long.is_empty(), "longer than {LONGEST_FILE} lines:\n{}", too_long.join("\n"));
-}
-
-/// What `[…](target)` names in a page, code left out.
-fn links(page: &str) -> Vec<String> {
-    let mut fenced = false;
-    let prose = page.lines().filter(|line| {
-        fenced ^= line.trim_start().starts_with("```");
-        !fenced
-    });
-    let mut found = Vec::new();
-    for line in prose {
-        let without_code: String = line.split('`').step_by(2).collect();
-        for part in without_code.split("](").skip(1) {
-            found.extend(part.split(')').next().map(|target| target.trim().to_owned()));
-        }
-    }
-    found
-}
-
-/// The names under which headings can be reached.
-fn anchors(page: &str) -> Vec<String> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-    page.lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| {
-            line.trim_start_matches('#').trim().to_lowercase().chars().filter(|c| plain(*c)).collect()
-        })
-        .map(|heading: String| heading.replace(' ', "-"))
-        .collect()
-}
-
-#[test]
-fn links_in_pages_lead_somewhere() {
-    assert_eq!(links("[a](b.md) `[x](y)` [c](d#e)\n```\n[f](g)\n```\n"), ["b.md", "d#e"]);
-    let mut broken = Vec::new();
-    for path in files(root(), "md") {
-        let page = fs::read_to_string(&path).unwrap();
-        for link in links(&page).into_iter().filter(|link| !link.contains("://")) {
-            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
-            let reached = target.exists()
-                && (anchor.is_empty()
-                    || anchors(&fs::read_to_string(&target).unwrap()).iter().any(|found| found == anchor));
-            if !reached {
-                broken.push(format!("{}: {link}", path.strip_prefix(root()).unwrap().display()));
-            }
-        }
-    }
-    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
-    assert!(files(root(), "md").iter().any(|path| path.ends_with("README.md")));
 }

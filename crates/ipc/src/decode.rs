@@ -102,12 +102,12 @@ fn decode_line(line: &[u8]) -> Result<Message, DecodeError> {
 fn short(error: &serde_json::Error) -> String {
     const HEAD: usize = 160;
     const TAIL: usize = 40;
-    let said = error.to_string();
-    if said.len() <= HEAD + TAIL {
-        return said;
+    let message = error.to_string();
+    if message.len() <= HEAD + TAIL {
+        return message;
     }
-    let (head, tail) = (said.floor_char_boundary(HEAD), said.ceil_char_boundary(said.len() - TAIL));
-    format!("{}...{}", &said[..head], &said[tail..])
+    let (head, tail) = (message.floor_char_boundary(HEAD), message.ceil_char_boundary(message.len() - TAIL));
+    format!("{}...{}", &message[..head], &message[tail..])
 }
 
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, serde_json::Error> {
@@ -157,9 +157,9 @@ mod tests {
     #[test]
     fn a_long_value_is_not_quoted_in_full() {
         let long = "\u{e9}".repeat(1_000_000);
-        let said = error_of(&format!(r#"{{"type":"heartbeat","timestamp":"{long}"}}"#));
-        assert!(said.starts_with("bad heartbeat: invalid type: string \"\u{e9}"), "{said}");
-        assert!(said.len() < 300 && said.contains(" at line 1 column "), "{said}");
+        let message = error_of(&format!(r#"{{"type":"heartbeat","timestamp":"{long}"}}"#));
+        assert!(message.starts_with("bad heartbeat: invalid type: string \"\u{e9}"), "{message}");
+        assert!(message.len() < 300 && message.contains(" at line 1 column "), "{message}");
     }
 
     #[test]

@@ -37,8 +37,8 @@ impl FreeText for WorkerEvent {
                 visit(file_path);
                 visit(diff);
             }
-            Self::Text(said) | Self::Thinking(said) => {
-                let AgentText { id: _, text, parent: _, blob: _ } = said;
+            Self::Text(text_of_agent) | Self::Thinking(text_of_agent) => {
+                let AgentText { id: _, text, parent: _, blob: _ } = text_of_agent;
                 visit(text);
             }
             Self::TextDelta(piece) | Self::ThinkingDelta(piece) => {

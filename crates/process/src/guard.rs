@@ -33,11 +33,11 @@ mod front;
 mod ladder;
 pub mod machine;
 mod report;
+mod reported;
 mod reporter;
 mod signals;
 mod terminal;
 mod title;
-mod told;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub use end::{EndReport, end_adopted, end_all_descendants};
 pub use ladder::GIVE_UP;
 pub use machine::FINISH;
 pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
-pub use told::has_been_told;
+pub use reported::mark_reported;
 
 use crate::spawn::keep_ended_children;
 use above::Above;
@@ -145,17 +145,17 @@ fn split(
     let guard = crate::identity(std::process::id())?;
     // Before there is a child: at no time do both of them have the name by which one may be killed.
     let title = title::Title::replace();
-    let (told, tells) = told::pipe()?;
+    let (reported, reporting) = reported::pipe()?;
     match fork_alone()? {
         ForkResult::Parent { child } => {
-            drop(tells);
-            Ok(Role::Guard(driver::guard(child, settings, signals, &above, terminal.as_ref(), &told)))
+            drop(reporting);
+            Ok(Role::Guard(driver::guard(child, settings, signals, &above, terminal.as_ref(), &reported)))
         }
         ForkResult::Child => {
             title.put_back();
-            drop(told);
+            drop(reported);
             if settings.kind == GuardKind::Direct {
-                told::keep(tells);
+                reported::keep(reporting);
             }
             // The pipe from the front process is the guard's alone: its end has to be seen.
             drop((above, terminal));

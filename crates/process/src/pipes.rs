@@ -69,21 +69,21 @@ impl Outputs {
     }
 
     /// Hands on what there is, the streams by turns, up to the share of one turn.
-    pub(crate) fn pump(&mut self, tell: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
-        self.read(TURN, Stream::read_when_ready, tell)
+    pub(crate) fn pump(&mut self, emit: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
+        self.read(TURN, Stream::read_when_ready, emit)
     }
 
     /// Hands on what there is without waiting to be told that there is something: for the end, when
     /// the runtime may not have heard yet of the last bytes.
-    pub(crate) fn empty(&mut self, tell: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
-        self.read(EMPTYING, Stream::read_now, tell)
+    pub(crate) fn empty(&mut self, emit: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
+        self.read(EMPTYING, Stream::read_now, emit)
     }
 
     fn read(
         &mut self,
         rounds: usize,
         read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>,
-        tell: &mut impl FnMut(OutputStream, &[u8]),
+        emit: &mut impl FnMut(OutputStream, &[u8]),
     ) -> Pumped {
         let mut buffer = BUFFER.take();
         buffer.resize(READ_SIZE, 0);
@@ -92,7 +92,7 @@ impl Outputs {
             let mut any = false;
             for stream in &mut self.streams {
                 if let Some(length) = stream.step(&read, &mut buffer) {
-                    tell(stream.name, &buffer[..length]);
+                    emit(stream.name, &buffer[..length]);
                     any = true;
                 }
             }

@@ -89,8 +89,8 @@ impl RunDir {
                 Err(error) => return Err(error),
             };
             // Records that there was no room for are missing by intent: a warning that says so stands behind them.
-            let is_said = record.seq > last && matches!(record.event, RunEvent::Warning { .. });
-            if record.seq != last + 1 && !is_said {
+            let is_stated = record.seq > last && matches!(record.event, RunEvent::Warning { .. });
+            if record.seq != last + 1 && !is_stated {
                 found.push(format!(
                     "{} is damaged: record {} follows record {last}",
                     path.display(),

@@ -146,7 +146,7 @@ impl EventFileWriter {
         if let Some(lines) = &self.lines {
             self.disk.check(lines.file(), lines.path(), LONGEST_GAP)?;
         }
-        self.tell_left_out(LineFile::write_encoded)
+        self.write_missing(LineFile::write_encoded)
     }
 
     fn open(&mut self) -> Result<&mut LineFile, RecordError> {
@@ -170,7 +170,7 @@ impl EventFileWriter {
         if let Some(lines) = &self.lines {
             self.disk.check(lines.file(), lines.path(), len)?;
         }
-        self.tell_left_out(LineFile::write_encoded)?;
+        self.write_missing(LineFile::write_encoded)?;
         let lines = self.open()?;
         let offset = Some(lines.len());
         lines.append(record)?;
@@ -240,7 +240,7 @@ impl EventFileWriter {
     }
 
     /// Says in the file what is missing there.
-    fn tell_left_out(
+    fn write_missing(
         &mut self,
         write: impl FnOnce(&mut LineFile) -> Result<(), RecordError>,
     ) -> Result<(), RecordError> {
@@ -291,7 +291,7 @@ impl EventFileWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), RecordError> {
-        self.tell_left_out(LineFile::write_end)
+        self.write_missing(LineFile::write_end)
     }
 
     /// Length of the file in bytes, what was given up included.

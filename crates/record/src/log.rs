@@ -51,7 +51,7 @@ pub struct LogReader {
     end: Option<Mark>,
     line_cap: usize,
     /// Where it is said to end, whatever its file has.
-    said_end: Option<Arc<AtomicU64>>,
+    recorded_end: Option<Arc<AtomicU64>>,
     /// Length of the log in its file, which may be shorter or longer than what is known of it.
     file_len: u64,
     expected: Option<Expected>,
@@ -156,7 +156,7 @@ impl LogReader {
             marks: Vec::new(),
             end: None,
             line_cap: Self::LINE_CAP,
-            said_end: None,
+            recorded_end: None,
             file_len: 0,
             expected: None,
             checked: Checked::default(),
@@ -184,7 +184,7 @@ impl LogReader {
         }
         self.file_len = file_len;
         let mut len = self.known_len(file_len);
-        if let Some(end) = &self.said_end {
+        if let Some(end) = &self.recorded_end {
             len = len.min(end.load(Ordering::Relaxed));
         }
         self.hole.look_again()?;
@@ -215,7 +215,7 @@ impl LogReader {
     /// # Errors
     /// When a file cannot be read.
     pub fn end_at(&mut self, end: Arc<AtomicU64>) -> Result<(), RecordError> {
-        self.said_end = Some(end);
+        self.recorded_end = Some(end);
         self.refresh().map(drop)
     }
 

@@ -33,21 +33,21 @@ pub enum LockState {
 #[derive(Debug)]
 pub struct OwnerLock {
     file: File,
-    tells: bool,
+    is_conclusive: bool,
 }
 
 impl OwnerLock {
     /// Makes the file in a directory that no reader knows yet, and takes the lock.
     pub(crate) fn take(run_dir: &Path) -> Result<Self, RecordError> {
         let file = files::create_write(&run_dir.join(OWNER_LOCK))?;
-        let tells = range::lock(&file).is_ok() && file_system::is_of_this_kernel(&file);
-        Ok(Self { file, tells })
+        let is_conclusive = range::lock(&file).is_ok() && file_system::is_of_this_kernel(&file);
+        Ok(Self { file, is_conclusive })
     }
 
     /// Whether that it is free means that the owner is gone, for every process that sees the file.
     #[must_use]
-    pub const fn tells(&self) -> bool {
-        self.tells
+    pub const fn is_conclusive(&self) -> bool {
+        self.is_conclusive
     }
 
     /// Leaves a sign of life, the time of change of the file, for those to whom the lock says nothing.
@@ -126,7 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = StateRoot::at(dir.path().to_owned());
         let (run, lock) = root.begin_run(&RunId::parse("r1").unwrap()).unwrap();
-        assert!(lock.tells(), "the directory for temporary files is a local one");
+        assert!(lock.is_conclusive(), "the directory for temporary files is a local one");
         let probe = run.lock_probe().unwrap().unwrap();
         assert_eq!(probe.state(), LockState::Held);
         assert_eq!(probe.state(), LockState::Held, "looking changes nothing");

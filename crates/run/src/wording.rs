@@ -55,8 +55,8 @@ pub fn tool_words(name: &str, input: &Value) -> String {
         Value::String(text) => Some(text.clone()),
         Value::Object(fields) => {
             TELLING.iter().find_map(|name| fields.get(*name)).and_then(words_of).or_else(|| {
-                let said = fields.values().find_map(words_of);
-                said.filter(|_| fields.len() == 1)
+                let words = fields.values().find_map(words_of);
+                words.filter(|_| fields.len() == 1)
             })
         }
         _ => None,

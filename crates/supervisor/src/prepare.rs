@@ -186,7 +186,7 @@ fn write_record(
     manifest: &mut Manifest,
 ) -> Result<Record, RecordError> {
     let (run_dir, lock) = root.begin_run(&manifest.run_id)?;
-    manifest.owner_lock = lock.tells();
+    manifest.owner_lock = lock.is_conclusive();
     let write = || {
         run_dir.write_manifest(manifest)?;
         let workflow =

@@ -69,7 +69,7 @@ impl ActivityPane {
     }
 
     /// Takes an event in, and says whether what is being said has changed.
-    pub(crate) fn take_in(&mut self, of: &AttemptRef, event: &WorkerEvent) -> bool {
+    pub(crate) fn ingest(&mut self, of: &AttemptRef, event: &WorkerEvent) -> bool {
         match event {
             WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {
                 self.partial.entry(of.clone()).or_default().apply(event)

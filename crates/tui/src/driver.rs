@@ -209,27 +209,27 @@ impl<D: Display> Driver<D> {
                 () = sleep_until(last_input + patience.unwrap_or_default()), if patience.is_some() => {
                     let mut inputs = Vec::new();
                     self.decoder.settle(&mut inputs);
-                    self.take_in(inputs).await?
+                    self.ingest(inputs).await?
                 }
                 () = sleep_until(next_pull), if pulls(&self.model) => {
                     self.next_pull = Instant::now() + PULL;
-                    self.tell(Message::Pull)?
+                    self.handle(Message::Pull)?
                 }
                 ended = ended(&mut self.editor), if self.editor.is_some() => {
                     self.editor = None;
                     self.come_back()?;
-                    let flow = self.tell(Message::Edited(ended.err()))?;
+                    let flow = self.handle(Message::Edited(ended.err()))?;
                     if self.leaves { Flow::Leave } else { flow }
                 }
-                reply = self.log_service.next() => self.tell(Message::Log(reply))?,
-                read = self.reading.next() => self.tell(read)?,
+                reply = self.log_service.next() => self.handle(Message::Log(reply))?,
+                read = self.reading.next() => self.handle(read)?,
                 known = &mut history, if !history_is_read => {
                     history_is_read = true;
-                    self.tell(Message::History(known))?
+                    self.handle(Message::History(known))?
                 }
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
                 Some(brought) = self.commands.join_next(), if !self.commands.is_empty() => match brought {
-                    Ok(Some(trouble)) => self.tell(Message::WishLost(trouble))?,
+                    Ok(Some(trouble)) => self.handle(Message::RequestLost(trouble))?,
                     Ok(None) | Err(_) => Flow::On,
                 },
                 _ = tick.tick(), if self.model.is_alive() || self.behind => self.tick()?,
@@ -262,7 +262,7 @@ impl<D: Display> Driver<D> {
         if self.behind {
             self.come_back()?;
         }
-        if self.model.is_alive() { self.tell(Message::Tick(self.now())) } else { Ok(Flow::On) }
+        if self.model.is_alive() { self.handle(Message::Tick(self.now())) } else { Ok(Flow::On) }
     }
 
     /// Takes the terminal again after the process stood still, if it is in front.
@@ -293,7 +293,7 @@ impl<D: Display> Driver<D> {
 
     fn follow(&mut self) -> Result<Records, TuiError> {
         let following = self.source.follow();
-        self.tell(Message::Follow(Box::new(following.view)))?;
+        self.handle(Message::Follow(Box::new(following.view)))?;
         Ok(following.records)
     }
 
@@ -302,13 +302,13 @@ impl<D: Display> Driver<D> {
         let mut room = RECORDS_AT_ONCE;
         loop {
             let flow = match next {
-                Next::Record(record) => self.tell(Message::Record(record))?,
+                Next::Record(record) => self.handle(Message::Record(record))?,
                 Next::Lagged => {
                     let following = self.source.follow();
                     *records = following.records;
-                    self.tell(Message::Follow(Box::new(following.view)))?
+                    self.handle(Message::Follow(Box::new(following.view)))?
                 }
-                Next::Ended => return self.tell(Message::Ended),
+                Next::Ended => return self.handle(Message::Ended),
             };
             room -= 1;
             // What is taken from the queue is told; nothing is taken that has no room here.
@@ -327,11 +327,11 @@ impl<D: Display> Driver<D> {
             TerminalEvent::Input(bytes) => {
                 let mut inputs = Vec::new();
                 self.decoder.feed(&bytes, &mut inputs);
-                self.take_in(inputs).await
+                self.ingest(inputs).await
             }
             TerminalEvent::Resize(size) => {
                 self.display.resize(size);
-                self.tell(Message::Resize(size))
+                self.handle(Message::Resize(size))
             }
             TerminalEvent::Continued => {
                 self.come_back()?;
@@ -343,13 +343,13 @@ impl<D: Display> Driver<D> {
 
     /// Takes keys and the mouse in. What comes of them is on the screen when this returns, unless they come faster than
     /// one can look.
-    async fn take_in(&mut self, inputs: Vec<Input>) -> Result<Flow, TuiError> {
+    async fn ingest(&mut self, inputs: Vec<Input>) -> Result<Flow, TuiError> {
         for input in inputs {
             let message = match input {
                 Input::Key(key) => Message::Key(key),
                 Input::Mouse(mouse) => Message::Mouse(mouse, self.clock.now()),
             };
-            if self.tell(message)? == Flow::Leave {
+            if self.handle(message)? == Flow::Leave {
                 return Ok(Flow::Leave);
             }
         }
@@ -371,7 +371,7 @@ impl<D: Display> Driver<D> {
             return Ok(());
         }
         if let Ok(reply) = timeout(LOG_WAITS, self.log_service.next()).await {
-            self.tell(Message::Log(reply))?;
+            self.handle(Message::Log(reply))?;
         }
         Ok(())
     }
@@ -389,18 +389,18 @@ impl<D: Display> Driver<D> {
     }
 
     /// Updates the model and does what it asks for.
-    fn tell(&mut self, message: Message) -> Result<Flow, TuiError> {
+    fn handle(&mut self, message: Message) -> Result<Flow, TuiError> {
         let mut flow = Flow::On;
         for action in update(&mut self.model, message) {
             match action {
                 Action::Use(hold) => self.use_for(hold)?,
                 Action::Copy(text) => {
                     self.programs.copy(&text);
-                    self.display.say(&osc52(&text)).map_err(TuiError::Gone)?;
+                    self.display.write(&osc52(&text)).map_err(TuiError::Gone)?;
                 }
                 Action::Mouse(taken) => self.display.take_mouse(taken).map_err(TuiError::Gone)?,
                 Action::Edit(places) => self.edit(&places)?,
-                Action::Notify(bytes) => self.display.say(&bytes).map_err(TuiError::Gone)?,
+                Action::Notify(bytes) => self.display.write(&bytes).map_err(TuiError::Gone)?,
                 Action::Suspend => self.display.suspend(),
                 Action::Request(command) => {
                     let trouble = self.source.request(command);
@@ -446,7 +446,7 @@ impl<D: Display> Driver<D> {
         if wants_core_tail(&self.model)
             && let Some(tail) = self.fetcher.core_tail(&self.source.core_stderr())
         {
-            self.tell(Message::CoreTail(tail))?;
+            self.handle(Message::CoreTail(tail))?;
         }
         if let Some(wanted) = wanted_of_record(&self.model) {
             self.reading.begin(&self.source, wanted);

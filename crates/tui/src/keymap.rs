@@ -153,7 +153,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Whether it asks the run for something.
-    const fn is_a_wish(self) -> bool {
+    const fn is_a_request(self) -> bool {
         matches!(self, Self::CancelStep | Self::SkipStep | Self::RetryStep)
     }
 }
@@ -181,7 +181,7 @@ pub(crate) fn bindings(role: Role) -> impl Iterator<Item = &'static Binding> {
     };
     let asks_nobody = role == Role::Replay;
     let rows = table::ANSWERS.iter().chain(ending).chain(table::COMMON);
-    rows.filter(move |row| !(asks_nobody && row.command.is_a_wish()))
+    rows.filter(move |row| !(asks_nobody && row.command.is_a_request()))
 }
 
 impl Binding {

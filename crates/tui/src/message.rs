@@ -33,7 +33,7 @@ pub(crate) enum Message {
     /// The editor has ended; what went wrong with it.
     Edited(Option<String>),
     /// A command did not reach the owner of the run, and why.
-    WishLost(String),
+    RequestLost(String),
     /// What earlier runs tell.
     History(History),
     Log(LogReply),

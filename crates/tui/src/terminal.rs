@@ -46,7 +46,7 @@ pub(crate) trait Display {
     fn suspend(&mut self);
 
     /// Writes what is no part of a frame.
-    fn say(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// What the terminal is used for.
@@ -290,7 +290,7 @@ impl Display for Screen {
         let _ = kill_current_process_group(Signal::TSTP);
     }
 
-    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         write(&self.output, bytes)
     }
 }

@@ -99,7 +99,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.dirty = true;
             leave_if_nobody_stays(model, &mut actions);
         }
-        Message::WishLost(why) => {
+        Message::RequestLost(why) => {
             model.notice = Some(why);
             model.dirty = true;
         }
@@ -158,7 +158,7 @@ fn make_rows(model: &mut Model) {
     if model.tab == Tab::Diffs {
         let mut diffs = std::mem::take(&mut model.diffs);
         if let Some(attempt) = model.shown_attempt() {
-            diffs.index.take_in(attempt);
+            diffs.index.ingest(attempt);
         }
         model.diffs = diffs;
     }
@@ -168,7 +168,7 @@ fn make_rows(model: &mut Model) {
 fn take_in_activity(model: &mut Model, record: &RunRecord) {
     match record {
         RunRecord::Attempt(of, record) => {
-            model.activity.take_in(of, &record.event);
+            model.activity.ingest(of, &record.event);
         }
         RunRecord::Journal(record) => {
             if let RunEvent::AttemptFinished { of, .. } = &record.event {

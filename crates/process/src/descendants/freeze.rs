@@ -17,7 +17,7 @@ const LOOKS: usize = 100;
 
 /// Stops and kills all that `list` finds. Tells of each living process once, before it is killed. Says whether
 /// there were any, and none of them may be signalled.
-pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut(&Node)) -> bool {
+pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, notify: &mut dyn FnMut(&Node)) -> bool {
     let mut met = HashSet::new();
     let mut nodes = Vec::new();
     for _ in 0..LOOKS {
@@ -25,7 +25,7 @@ pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, tell: &mut dyn FnMut
         let mut quiet = true;
         for node in nodes.iter().filter(|node| !node.stat.ended()) {
             if met.insert(node.identity) {
-                tell(node);
+                notify(node);
                 // Who may not be signalled is met again by the caller.
                 let _ = signal(node.identity, Signal::Stop);
                 quiet = false;

@@ -19,7 +19,7 @@ use super::machine::{Effect, Epoch, Forward, GuardMachine, Input};
 use super::reporter::Reporter;
 use super::signals::{Heard, Held, Listener};
 use super::terminal::Terminal;
-use super::{GuardKind, GuardSettings, told};
+use super::{GuardKind, GuardSettings, reported};
 use crate::ExitKind;
 use crate::descendants::{Node, walk};
 
@@ -36,7 +36,7 @@ pub(super) fn guard(
     signals: Held,
     above: &Above,
     terminal: Option<&Terminal>,
-    told: &OwnedFd,
+    reported: &OwnedFd,
 ) -> u8 {
     if settings.kind == GuardKind::Direct {
         // This process was just forked, so it leads no group and cannot be refused. The child stays in the job.
@@ -46,7 +46,7 @@ pub(super) fn guard(
     let mut keep = signals.raw().to_vec();
     keep.extend(above.raw());
     keep.extend(terminal.map(Terminal::raw));
-    keep.push(told.as_raw_fd());
+    keep.push(reported.as_raw_fd());
     release(&keep);
     if settings.kind == GuardKind::Direct {
         release_stdin();
@@ -57,7 +57,7 @@ pub(super) fn guard(
         above,
         watch_above: above.is_seen(),
         terminal,
-        told,
+        reported,
         machine: GuardMachine::new(settings),
         inputs: VecDeque::new(),
         origin: Instant::now(),
@@ -65,7 +65,7 @@ pub(super) fn guard(
         watch_input: settings.kind == GuardKind::Core,
         survivors: Survivors::default(),
         unkillable: Vec::new(),
-        teller: Reporter::new(settings.kind),
+        reporter: Reporter::new(settings.kind),
         code: None,
     };
     driver.run(&signals)
@@ -79,7 +79,7 @@ struct Driver<'t> {
     /// Whoever is above was not seen to go yet.
     watch_above: bool,
     terminal: Option<&'t Terminal>,
-    told: &'t OwnedFd,
+    reported: &'t OwnedFd,
     machine: GuardMachine,
     inputs: VecDeque<Input>,
     origin: Instant,
@@ -88,7 +88,7 @@ struct Driver<'t> {
     watch_input: bool,
     survivors: Survivors,
     unkillable: Vec<Leaked>,
-    teller: Reporter,
+    reporter: Reporter,
     code: Option<u8>,
 }
 
@@ -224,7 +224,7 @@ impl Driver<'_> {
                     terminal.restore(self.above.front().map(|front| front.as_raw().cast_unsigned()));
                 }
             }
-            Effect::ReportExit(exit) => self.teller.exited(exit),
+            Effect::ReportExit(exit) => self.reporter.exited(exit),
             Effect::AskAll => {
                 let refused = self.survivors.ask(&left_behind(None));
                 self.inputs.push_back(Input::SignalEvent { refused });
@@ -238,11 +238,11 @@ impl Driver<'_> {
             Effect::Finish(code) => {
                 self.code = Some(code);
                 for ended in self.survivors.ended(&self.unkillable) {
-                    self.teller.ended(ended);
+                    self.reporter.ended(ended);
                 }
-                let told = told::read(self.told);
-                self.unkillable.retain(|left| !told.contains(&left.process));
-                self.teller.done(self.survivors.count(), std::mem::take(&mut self.unkillable));
+                let reported = reported::read(self.reported);
+                self.unkillable.retain(|left| !reported.contains(&left.process));
+                self.reporter.done(self.survivors.count(), std::mem::take(&mut self.unkillable));
             }
         }
     }

@@ -41,7 +41,7 @@ impl Reporter {
         match self.kind {
             GuardKind::Core => report(&GuardReport::Ended { process, command }),
             GuardKind::Direct => {
-                say(&format!(
+                print(&format!(
                     "roboppi: ended a process that was left: {} {}\n",
                     process.pid,
                     plain(&command)
@@ -52,7 +52,9 @@ impl Reporter {
 
     /// The guard was killed, and everything it guarded was ended.
     pub(super) fn guard_killed(&self, unkillable: Vec<Leaked>) {
-        say("roboppi: the guard of this run was killed, so everything that was started was ended at once\n");
+        print(
+            "roboppi: the guard of this run was killed, so everything that was started was ended at once\n",
+        );
         self.done(0, unkillable);
     }
 
@@ -64,7 +66,7 @@ impl Reporter {
             }
             GuardKind::Direct => {
                 for left in unkillable {
-                    say(&format!("roboppi: {}\n", plain(&cannot_be_ended(&left))));
+                    print(&format!("roboppi: {}\n", plain(&cannot_be_ended(&left))));
                 }
             }
         }
@@ -76,13 +78,13 @@ fn report_done(ended: u32, mut unkillable: Vec<Leaked>) {
     loop {
         let line = GuardReport::Done { ended, unkillable: unkillable.clone() }.to_line();
         if line.len() <= ROOM || unkillable.pop().is_none() {
-            return say(&line);
+            return print(&line);
         }
     }
 }
 
 fn report(report: &GuardReport) {
-    say(&report.to_line());
+    print(&report.to_line());
 }
 
 /// No command line may draw on a terminal.
@@ -90,7 +92,7 @@ fn plain(command: &str) -> String {
     command.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }
 
-fn say(line: &str) {
+fn print(line: &str) {
     let stderr = io::stderr();
     let patience = Timespec { tv_sec: 0, tv_nsec: PATIENCE.subsec_nanos().into() };
     let mut room = [PollFd::new(&stderr, PollFlags::OUT)];

@@ -19,7 +19,7 @@ pub(super) struct Waiting {
     given_up: u64,
     last: Option<(u64, UtcMillis)>,
     /// The warning that counts them is in its place.
-    is_told: bool,
+    is_reported: bool,
 }
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Waiting {
             self.bytes -= line.text.len();
             self.given_up += 1;
             self.last = Some((line.seq, line.ts));
-            self.is_told = false;
+            self.is_reported = false;
         }
     }
 
@@ -58,8 +58,8 @@ impl Waiting {
 
     /// What was to be written next is written.
     pub(super) fn written(&mut self) {
-        if self.given_up > 0 && !self.is_told {
-            self.is_told = true;
+        if self.given_up > 0 && !self.is_reported {
+            self.is_reported = true;
         } else if let Some(line) = self.lines.pop_front() {
             self.bytes -= line.text.len();
         }
@@ -67,7 +67,7 @@ impl Waiting {
 
     /// Says what was given up, with the number of the last record of it.
     fn warning(&self) -> Result<Option<Vec<u8>>, RecordError> {
-        let Some((seq, ts)) = self.last.filter(|_| !self.is_told) else { return Ok(None) };
+        let Some((seq, ts)) = self.last.filter(|_| !self.is_reported) else { return Ok(None) };
         let message =
             format!("{} events before this one could not be recorded: the disk was full", self.given_up);
         let record = JournalRecord { seq, ts, event: RunEvent::Warning { message, step: None } };

@@ -58,8 +58,8 @@ impl Activity {
             WorkerEvent::Plan { items } => self.plan(items),
             WorkerEvent::Usage(usage) => self.usage = Some(*usage),
             WorkerEvent::Session(session) => self.session = Some(session.clone()),
-            WorkerEvent::Text(text) => self.say(record, text, Act::Text),
-            WorkerEvent::Thinking(text) => self.say(record, text, Act::Thought),
+            WorkerEvent::Text(text) => self.add_text(record, text, Act::Text),
+            WorkerEvent::Thinking(text) => self.add_text(record, text, Act::Thought),
             WorkerEvent::ToolCall(call) => self.call(record, call),
             WorkerEvent::ToolResult(result) => self.result(record, result),
             WorkerEvent::FileChanged { path, action, by } => {
@@ -80,7 +80,7 @@ impl Activity {
         }
     }
 
-    fn say(&mut self, record: &AttemptRecord, text: &AgentText, as_what: fn(AgentText) -> Act) {
+    fn add_text(&mut self, record: &AttemptRecord, text: &AgentText, as_what: fn(AgentText) -> Act) {
         // A stream that broke off is asked for again, and the same part then comes as a whole.
         let what = as_what(text.clone());
         if let Some(last) = self.items.back_mut()

@@ -83,7 +83,7 @@ impl HistoryPane {
     }
 
     /// Takes in what was read, when it is still wanted: what it was, or why there is nothing.
-    pub(crate) fn take_in(&mut self, read: EarlierRead) -> Option<Result<Stretch, String>> {
+    pub(crate) fn ingest(&mut self, read: EarlierRead) -> Option<Result<Stretch, String>> {
         let request = self.wanted.take_if(|wanted| *wanted == read.request)?;
         Some(match read.found {
             Ok(found) if found.items.is_empty() => Err("what came before is not in the record".to_owned()),

@@ -40,7 +40,7 @@ static NOTHING: PatchIndex = PatchIndex { added: 0, removed: 0, hunks: Vec::new(
 
 impl DiffIndex {
     /// Looks at the patches that were not looked at before.
-    pub(crate) fn take_in(&mut self, attempt: &AttemptView) {
+    pub(crate) fn ingest(&mut self, attempt: &AttemptView) {
         if self.of.as_ref() != Some(&attempt.of) {
             self.of = Some(attempt.of.clone());
             self.patches.clear();

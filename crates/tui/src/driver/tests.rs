@@ -60,7 +60,7 @@ impl Display for Paper {
         *self.hold.borrow_mut() = Some(TerminalMode::Lent);
     }
 
-    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.said.borrow_mut().extend_from_slice(bytes);
         Ok(())
     }
@@ -116,7 +116,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn say(&mut self) {
+    fn write(&mut self) {
         for record in &self.run.records[self.published..] {
             self.feed.publish(RunRecord::clone(record));
         }

@@ -103,7 +103,7 @@ impl LogPane {
     }
 
     /// What was read comes in. Who scrolls to the end follows it again.
-    pub(crate) fn take_in(&mut self, window: LogWindow) {
+    pub(crate) fn ingest(&mut self, window: LogWindow) {
         if let Anchor::At { delta, .. } = self.anchor
             && window.epoch == self.epoch
             && window.error.is_none()

@@ -37,7 +37,7 @@ pub(super) fn go(model: &mut Model, to: Move, at: usize, most: usize) -> bool {
 
 /// A stretch was read.
 pub(super) fn arrived(model: &mut Model, read: EarlierRead) {
-    match model.activity.earlier.take_in(read) {
+    match model.activity.earlier.ingest(read) {
         Some(Ok(stretch)) => {
             model.activity.turn();
             let top = match stretch {

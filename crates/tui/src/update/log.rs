@@ -175,7 +175,7 @@ pub(super) fn copy_path(model: &mut Model, actions: &mut Vec<Action>) {
 pub(super) fn answered(model: &mut Model, reply: LogReply, actions: &mut Vec<Action>) {
     match reply {
         LogReply::Window(window) => {
-            model.log.take_in(window);
+            model.log.ingest(window);
             marking::reach_pointer(model);
         }
         LogReply::Sought(found) => {

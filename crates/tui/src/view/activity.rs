@@ -172,10 +172,10 @@ pub(crate) fn item(
     let depth = depth(activity, item);
     let inner = columns.saturating_sub(depth * INDENT).max(4);
     let mut lines = match &item.what {
-        Act::Text(said) => {
-            let whole = pane.whole(said.blob.as_deref()).filter(|_| !folded);
-            let is_cut = whole.is_none() && said.blob.is_some();
-            said_lines(model, whole.unwrap_or(&said.text), inner, folded, is_cut)
+        Act::Text(text_of_agent) => {
+            let whole = pane.whole(text_of_agent.blob.as_deref()).filter(|_| !folded);
+            let is_cut = whole.is_none() && text_of_agent.blob.is_some();
+            text_lines(model, whole.unwrap_or(&text_of_agent.text), inner, folded, is_cut)
         }
         Act::Thought(thought) => {
             let whole = pane.whole(thought.blob.as_deref()).filter(|_| !folded);
@@ -249,8 +249,14 @@ fn depth(activity: &Activity, item: &ActivityItem) -> usize {
     depth
 }
 
-fn said_lines(model: &Model, said: &str, columns: usize, folded: bool, is_cut: bool) -> Vec<Line<'static>> {
-    let (shown, left_off) = if folded { text::beginning(said, LONGEST) } else { (said, 0) };
+fn text_lines(
+    model: &Model,
+    text_of_agent: &str,
+    columns: usize,
+    folded: bool,
+    is_cut: bool,
+) -> Vec<Line<'static>> {
+    let (shown, left_off) = if folded { text::beginning(text_of_agent, LONGEST) } else { (text_of_agent, 0) };
     let mut lines = markdown::lines(shown, columns, model.theme);
     if folded && lines.len() > TEXT_ROWS + 1 {
         let more = lines.len() - TEXT_ROWS;
@@ -368,12 +374,14 @@ fn input_lines(
         other => vec![("", other)],
     };
     for (name, value) in fields {
-        let said = match value {
+        let text_of_agent = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
-        for (index, line) in sanitise::lines(&format!("{name}{}", said.trim_end())).iter().enumerate() {
+        for (index, line) in
+            sanitise::lines(&format!("{name}{}", text_of_agent.trim_end())).iter().enumerate()
+        {
             for (part, row) in text::wrap(line, columns.saturating_sub(4)).into_iter().enumerate() {
                 let sign = if (index, part) == (0, 0) { ">" } else { " " };
                 lines.push(Line::from(format!("  {sign} {row}")));

@@ -17,12 +17,12 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     for (row, line) in head.rows().zip(&facts) {
         super::put(buffer, row, line);
     }
-    page::draw(model, &said(model, area.width), body, buffer);
+    page::draw(model, &stderr_lines(model, area.width), body, buffer);
 }
 
 pub(super) fn extent(model: &Model, area: Rect) -> Extent {
     let (_, body) = parts(&facts(model, area.width), area);
-    Extent { len: said(model, area.width).len(), rows: usize::from(body.height) }
+    Extent { len: stderr_lines(model, area.width).len(), rows: usize::from(body.height) }
 }
 
 /// The facts stay; what is below is scrolled. On a small screen the facts get at most half.
@@ -101,7 +101,7 @@ fn queue(model: &Model) -> Option<String> {
 }
 
 /// Reports, then the end of its standard error.
-fn said(model: &Model, columns: u16) -> Vec<Line<'static>> {
+fn stderr_lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
     if !model.view.core.reports.is_empty() {
         page.heading("Reports");

@@ -198,13 +198,13 @@ fn cost(model: &Model) -> Option<f64> {
     let attempts = model.view.steps.iter().flat_map(|step| &step.attempts);
     attempts
         .filter_map(|attempt| {
-            let told = match &attempt.status {
+            let reported = match &attempt.status {
                 AttemptStatus::Finished { result, .. } => {
                     result.details.as_ref().and_then(|details| details.usage?.cost_usd)
                 }
                 AttemptStatus::Started | AttemptStatus::Phase(_) => None,
             };
-            told.or_else(|| attempt.activity.usage?.cost_usd).filter(|cost| cost.is_finite())
+            reported.or_else(|| attempt.activity.usage?.cost_usd).filter(|cost| cost.is_finite())
         })
         .reduce(|sum, cost| sum + cost)
 }

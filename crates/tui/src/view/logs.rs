@@ -25,7 +25,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
             }
             None => "No attempt was made yet, so there is no log.".to_owned(),
         };
-        return say(model, body, &words, buffer);
+        return put_note(model, body, &words, buffer);
     };
     let window = &model.log.window;
     if model.log_is_closed() {
@@ -34,13 +34,13 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
             "Press o to open the log here: output is not streamed (stdio streaming is off). All of it is in {}.",
             sanitise::text(&path)
         );
-        return say(model, area, &words, buffer);
+        return put_note(model, area, &words, buffer);
     }
     if window.of.as_ref() != Some(&attempt.of) {
-        return say(model, body, "Reading the log …", buffer);
+        return put_note(model, body, "Reading the log …", buffer);
     }
     if let Some(error) = &window.error {
-        say(model, body, &sanitise::text(error), buffer);
+        put_note(model, body, &sanitise::text(error), buffer);
     } else if window.rows.is_empty() {
         let words = if window.total > 0 {
             "No line is shown: none matches."
@@ -49,7 +49,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         } else {
             "It has printed nothing yet."
         };
-        say(model, body, words, buffer);
+        put_note(model, body, words, buffer);
     }
     let texts = log_text(body, model.log.times);
     for (row, line) in texts.rows().zip(&window.rows) {
@@ -66,7 +66,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn say(model: &Model, area: Rect, words: &str, buffer: &mut Buffer) {
+fn put_note(model: &Model, area: Rect, words: &str, buffer: &mut Buffer) {
     for (row, line) in area.rows().zip(text::wrap(words, usize::from(area.width))) {
         put(buffer, row, &Line::styled(line, model.theme.faint()));
     }
@@ -164,8 +164,8 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
     let mut spans = vec![Span::styled(words, model.theme.note())];
     const LABEL: &str = " · log: ";
     if let Some(damage) = &window.damage {
-        let told = text::fit(&format!(" · damaged: {}", sanitise::text(damage)), room);
-        spans.push(Span::styled(told, model.theme.bad()));
+        let note = text::fit(&format!(" · damaged: {}", sanitise::text(damage)), room);
+        spans.push(Span::styled(note, model.theme.bad()));
     } else if room > LABEL.len() + 8 {
         let path = text::fit_end(&sanitise::text(&model.log_path(attempt)), room - LABEL.len() + 1);
         spans.push(Span::styled(format!("{LABEL}{path}"), model.theme.faint()));

@@ -16,7 +16,7 @@ static WRITER: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Has the guard of this process, if it speaks to people, not name this process among those that cannot be ended:
 /// that was told already.
-pub fn has_been_told(process: ProcessIdentity) {
+pub fn mark_reported(process: ProcessIdentity) {
     if let Some(writer) = WRITER.get() {
         let mut bytes = [0; LENGTH];
         bytes[..4].copy_from_slice(&process.pid.to_le_bytes());
@@ -38,15 +38,15 @@ pub(super) fn keep(writer: OwnedFd) {
 
 /// What was told. Does not wait.
 pub(super) fn read(reader: &OwnedFd) -> HashSet<ProcessIdentity> {
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     let mut bytes = [0; LENGTH];
     // Each was written at once, so it is read as a whole.
     while rustix::io::read(reader, &mut bytes) == Ok(LENGTH) {
         let (pid, start_time) = bytes.split_at(4);
         if let (Ok(pid), Ok(start_time)) = (pid.try_into(), start_time.try_into()) {
             let (pid, start_time) = (u32::from_le_bytes(pid), u64::from_le_bytes(start_time));
-            told.insert(ProcessIdentity { pid, start_time });
+            reported.insert(ProcessIdentity { pid, start_time });
         }
     }
-    told
+    reported
 }
