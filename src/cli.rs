@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// List the runs, newest first, and keep them in order
     #[command(visible_alias = "ls")]
     Runs(RunsArgs),
-    /// Hide a value from now on, in everything that comes of the run: for steps, reads it from stdin
+    /// Mask a value from stdin, from now on and everywhere in the run; for use in steps
     Mask(MaskArgs),
     /// Write a run into one file, or what a step of it wrote, or a trace
     Export(ExportArgs),

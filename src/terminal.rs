@@ -59,7 +59,7 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
         ViewArgs { no_tui: true, .. } => Ok(View::Plain),
         ViewArgs { stream: true, tui: false, .. } => Ok(View::Plain),
         ViewArgs { tui: true, .. } if !terminal => Err(Failure::usage(
-            "--tui needs a terminal for stdin and stdout\nhint: leave it out, or say --no-tui",
+            "--tui needs a terminal for stdin and stdout\nhint: leave it out, or use --no-tui",
         )),
         ViewArgs { tui: true, .. } if dumb => Err(Failure::usage(
             "--tui needs a terminal that can move its cursor, TERM says it cannot\nhint: use --no-tui",

@@ -11,7 +11,7 @@ pub(crate) struct ResumeArgs {
     /// Go on with the last run of this workflow: run what did not succeed, and what depends on it
     #[arg(long, conflicts_with = "resume")]
     pub(crate) rerun_failed: bool,
-    /// Run this step and what depends on it, whatever became of them; of the last run of this workflow unless --resume says
+    /// Run this step and what depends on it, whatever their state; of the last run of this workflow unless --resume says
     /// which. May be given several times
     #[arg(long, value_name = "STEP")]
     pub(crate) from: Vec<String>,

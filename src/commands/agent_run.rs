@@ -44,7 +44,7 @@ fn instructions(args: &AgentArgs) -> Result<String, Failure> {
     let mut text = args.instructions.join(" ");
     if is_workflow_name(&text) && Path::new(&text).is_file() {
         return Err(Failure::usage(format!(
-            "{text} is a file, and its name alone tells an agent nothing\nhint: to run a workflow: roboppi workflow run {}",
+            "{text} is a file, and its name alone is no instruction\nhint: to run a workflow: roboppi workflow run {}",
             shell_word(&text)
         )));
     }

@@ -29,9 +29,7 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
             }
             if let Some(elsewhere) = record::elsewhere(&run, liveness).filter(|_| !said) {
                 said = true;
-                terminal::say(&format!(
-                    "roboppi: {elsewhere}; this waits until its record says that it is over"
-                ));
+                terminal::say(&format!("roboppi: {elsewhere}; this waits until its record ends"));
             }
             follower.wait(Duration::MAX);
         }
@@ -58,10 +56,10 @@ fn bring(run: &RunDir, command: RunCommand) -> Result<ExitCode, Failure> {
     match ask(run, command) {
         Ok(Answer::Granted) => {
             let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
-            out::print(&format!("asked {id} to {words}\n"))
+            out::print(&format!("requested {id} to {words}\n"))
         }
         Ok(Answer::Unknown(other)) => Err(Failure::infrastructure(format!(
-            "asked to {words}, and the owner of the run answers `{}`, which this version does not know: see what comes of it",
+            "asked to {words}, and the owner of the run answers `{}`, which this version does not know: watch the run for the outcome",
             other.tag
         ))),
         Ok(Answer::Refused { why }) => Err(Failure::refused(format!("cannot {words}: {why}"))),

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
         record::warn(&problems[warned.min(problems.len())..]);
         warned = problems.len();
         if liveness == Liveness::Lost && args.follow {
-            terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
+            terminal::say("roboppi: the run is lost: its owner is gone and recorded no end");
         }
         if !liveness.may_live() || !args.follow || out::is_deserted() {
             if args.kind.iter().any(|wanted| !kinds.contains(current_name(wanted))) && !found {

@@ -86,8 +86,8 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
     })?;
     if let Some(exported) = exported {
         let going_on = match liveness {
-            Liveness::Live => "; it goes on, and this is how it was",
-            Liveness::Elsewhere { .. } => "; it may go on elsewhere, and this is how it was",
+            Liveness::Live => "; it is still going on, and this is its present state",
+            Liveness::Elsewhere { .. } => "; it may be going on elsewhere, and this is its present state",
             Liveness::Finished(_) | Liveness::Lost => "",
         };
         let (files, size) = (exported.files, record::bytes(exported.bytes));

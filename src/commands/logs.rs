@@ -30,8 +30,7 @@ use printer::{Printer, Settings, Which};
 const PIECE: usize = 256 * 1024;
 
 /// What is done about a run that is elsewhere.
-pub(crate) const STILL_FOLLOWED: &str =
-    "what it writes is shown, until its record says that it is over or Ctrl-C ends this";
+pub(crate) const STILL_FOLLOWED: &str = "its output is shown until its record ends, or until Ctrl-C";
 
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
@@ -114,7 +113,7 @@ fn print_chosen(
         if over {
             let code = printer.finish();
             if args.follow && liveness == Liveness::Lost {
-                terminal::say("roboppi: the run is lost: its owner is gone and did not say how it ended");
+                terminal::say("roboppi: the run is lost: its owner is gone and recorded no end");
             }
             return Ok(code);
         }

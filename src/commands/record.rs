@@ -99,7 +99,9 @@ pub(crate) fn elsewhere(run: &RunDir, liveness: Liveness) -> Option<String> {
         format!(" (pid {} on {})", manifest.owner.pid, terminal::plain(&manifest.host))
     });
     let sign = last_sign.map_or_else(String::new, |sign| format!("; last sign of life {} ago", since(sign)));
-    Some(format!("the run is elsewhere: whether its owner{owner} still lives cannot be told from here{sign}"))
+    Some(format!(
+        "the run is elsewhere: whether its owner{owner} is still alive cannot be determined here{sign}"
+    ))
 }
 
 /// How long ago something was, in one unit.

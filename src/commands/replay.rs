@@ -17,7 +17,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let title = title(&run, &args.run);
     let liveness = RunFollower::of_journal(run.clone()).liveness();
     if liveness == Liveness::Live {
-        return Err(Failure::refused(format!("the run goes on\nhint: roboppi attach {title} shows it")));
+        return Err(Failure::refused(format!(
+            "the run is still going on\nhint: roboppi attach {title} shows it"
+        )));
     }
     // On a screen one may want to see something again.
     let view = terminal::choose_view(&args.watch.view)?;

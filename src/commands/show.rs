@@ -100,9 +100,9 @@ impl Page {
             _ if self.liveness == Liveness::Lost && self.run.is_imported() => {
                 let live = self.run.imported().is_some_and(|imported| imported.from.live);
                 text += if live {
-                    "\nIt was going on when it was exported. What came of it is on the host it is from.\n"
+                    "\nIt was going on when it was exported. Its outcome is on the host it came from.\n"
                 } else {
-                    "\nIts owner was gone when it was exported, and did not say how it ended.\n"
+                    "\nIts owner was gone when it was exported, and recorded no end.\n"
                 };
             }
             _ if let Some(elsewhere) = record::elsewhere(&self.run, self.liveness) => {
@@ -111,7 +111,7 @@ impl Page {
             _ if self.liveness == Liveness::Lost => {
                 let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
                 let owner = owner.unwrap_or_default();
-                text += &format!("\nIts owner{owner} is gone and did not say how it ended.\n");
+                text += &format!("\nIts owner{owner} is gone and recorded no end.\n");
             }
             RunStatus::Finished { detail: Some(detail), .. } => text += &format!("\n{}\n", plain(detail)),
             RunStatus::Finished { .. }

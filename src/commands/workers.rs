@@ -111,7 +111,7 @@ fn as_table(found: &[Found]) -> String {
         );
         let version = match (path, version) {
             (None, _) => "-".to_owned(),
-            (Some(_), None) => "says none".to_owned(),
+            (Some(_), None) => "none".to_owned(),
             (Some(_), Some(version)) => version.clone(),
         };
         rows.push([program.word.to_owned(), program.kind.name().to_owned(), version, place]);

@@ -324,7 +324,7 @@ fn workers_are_listed_with_what_to_do_about_those_that_are_missing() {
     let table = list(&[]);
     let claude = table.lines().find(|line| line.starts_with("claude-code")).unwrap();
     assert!(claude.contains("2.1.329") && claude.contains("bin/claude"), "{table}");
-    for (worker, version) in [("codex", "codex-cli 1.2.3"), ("gemini", "4.5.6"), ("opencode", "says none")] {
+    for (worker, version) in [("codex", "codex-cli 1.2.3"), ("gemini", "4.5.6"), ("opencode", "none")] {
         let line = table.lines().find(|line| line.starts_with(worker)).unwrap();
         assert!(line.contains(version), "{table}");
     }

@@ -138,7 +138,7 @@ fn a_run_of_which_nothing_is_recorded() {
         // Of a run that was made a moment ago more may be about to be written.
         env.wait_for("the end of its first second", || {
             let said = env.roboppi(["replay", "-1", "--no-tui", "--speed", "max"]).output().to_string();
-            (!said.contains("the run goes on")).then_some(())
+            (!said.contains("the run is still going on")).then_some(())
         });
         let listed = env.roboppi(["runs"]).output().code(0).text();
         assert!(listed.contains("lost"), "{left:?}: {listed}");

@@ -336,7 +336,7 @@ fn a_supervisor_survives_malformed_input() {
     let printed = run.output().code(0).all();
     let run = env.the_run();
     assert_eq!((run.text("work", 1), run.text("after", 1)), ("fine\n".into(), "after\n".into()));
-    assert_eq!(printed.matches("the core says things that are no messages").count(), 1, "{printed}");
+    assert_eq!(printed.matches("the core sends lines that are not messages").count(), 1, "{printed}");
 }
 
 #[test]

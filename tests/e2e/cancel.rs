@@ -70,7 +70,7 @@ fn a_run_stands_still_and_goes_on() {
         env.write("go", "");
         running.signal(SIGCONT);
         let printed = running.wait().code(0).all();
-        assert!(printed.contains("stood still"), "{mode}: {printed}");
+        assert!(printed.contains("was suspended"), "{mode}: {printed}");
         assert_eq!(env.the_run().text("work", 1), "went on\n", "{mode}");
     }
 }

@@ -106,7 +106,7 @@ fn a_live_run_is_exported_as_it_stands_and_never_counts_as_live_elsewhere() {
     let journal = fs::read(here.the_run().dir.join("journal.jsonl")).unwrap();
     let file = here.path("live.tar.zst");
     let said = here.roboppi(["export", "-1", "-o"]).arg(&file).output().code(0);
-    assert!(said.stderr.contains("it goes on"), "{}", said.stderr);
+    assert!(said.stderr.contains("still going on"), "{}", said.stderr);
     assert!(fs::read(here.the_run().dir.join("journal.jsonl")).unwrap().starts_with(&journal));
     let _ = there.roboppi(["import"]).arg(&file).output().code(0);
     let listed = json(&there.roboppi(["runs", "--json"]).output().code(0).text());

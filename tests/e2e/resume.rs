@@ -146,7 +146,7 @@ fn what_had_succeeded_and_has_changed_is_said_first() {
     fs::set_permissions(&app, fs::Permissions::from_mode(0o755)).unwrap();
     refused("a program", "build: its artifact `app` was changed since");
     fs::remove_dir_all(app.parent().unwrap()).unwrap();
-    refused("an artifact that is gone", "build: its artifact `app` is not there any more");
+    refused("an artifact that is gone", "build: its artifact `app` is missing");
 
     let other = resume(&env, &["--rerun-failed", "--workspace", "elsewhere"]).output().code(2).stderr;
     assert!(other.contains("no run of"), "{other}");

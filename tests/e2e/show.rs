@@ -64,7 +64,7 @@ fn a_live_and_a_lost_run_are_told_apart() {
     let _ = run.wait().signal(SIGKILL);
     env.wait_until_nothing_is_left();
     let page = show(&env, &[]);
-    assert!(page.contains("flow: lost") && page.contains("is gone and did not say how it ended"), "{page}");
+    assert!(page.contains("flow: lost") && page.contains("is gone and recorded no end"), "{page}");
     assert!(!page.contains("running"), "{page}");
     let again = env.run(&Flow::of("echo > up-again; sleep 1000")).start();
     env.wait_for_file("up-again");

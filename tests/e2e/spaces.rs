@@ -177,7 +177,7 @@ fn where_nothing_tells_a_run_is_elsewhere_and_left_alone() {
 
         for command in ["logs", "events"] {
             let followed = env.roboppi([command, "-f", "-1"]).start();
-            followed.wait_for_text("until its record says that it is over");
+            followed.wait_for_text("until its record ends");
             followed.signal(SIGINT);
             let said = followed.wait().signal(SIGINT);
             assert_eq!(said.stderr.matches("the run is elsewhere").count(), 1, "{command}: {}", said.stderr);

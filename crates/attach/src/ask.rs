@@ -140,7 +140,7 @@ pub fn ask(run: &RunDir, command: RunCommand) -> Result<Answer, AskError> {
 fn speak(socket: &str, request: &Request) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     if !is_ours(&stream) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket is somebody else's"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket belongs to another user"));
     }
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

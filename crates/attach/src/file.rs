@@ -118,7 +118,7 @@ pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
         outcome: RunOutcome::Lost,
         exit_code: LOST,
         duration_ms: last_sign(view).0.saturating_sub(started.0),
-        detail: Some("its owner is gone and did not say how it ended".to_owned()),
+        detail: Some("its owner is gone and recorded no end".to_owned()),
     };
     let ts = last_sign(view);
     // Of a damaged record the number may be the greatest there is.

@@ -12,7 +12,7 @@ use crate::{JobId, Message, RequestId};
 pub struct DecodeError {
     /// What is wrong.
     pub kind: DecodeErrorKind,
-    /// `requestId` of the line, when one could be read: who waits for an answer.
+    /// `requestId` of the line, when one could be read: the request that waits for a reply.
     pub request_id: Option<RequestId>,
     /// `jobId` of the line, when one could be read: whom it is about.
     pub job_id: Option<JobId>,

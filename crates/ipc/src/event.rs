@@ -212,7 +212,7 @@ pub struct AgentDelta {
     /// `parent`: id of the tool call (sub-agent) it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// `restart`: all pieces of this id before this one are void, the agent began it anew.
+    /// `restart`: all earlier fragments with this id are void: the agent started the text again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restart: bool,
 }
@@ -367,7 +367,7 @@ value_enum! {
         Retry = "retry",
         /// `rate_limit`: the service takes no more requests for now.
         RateLimit = "rate_limit",
-        /// `permission`: somebody must allow something.
+        /// `permission`: a permission is required.
         Permission = "permission",
         /// `other`: something else.
         Other = "other",
@@ -395,7 +395,7 @@ pub struct Gap {
     /// these missing, whatever is counted from the others is a lower bound.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub recorded: u64,
-    /// `atLeast`: the numbers are lower bounds, because whoever left something out did not say how much.
+    /// `atLeast`: the numbers are lower bounds: the sender did not report how much it left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
 }

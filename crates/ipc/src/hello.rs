@@ -16,14 +16,14 @@ pub const CAPABILITY_MASK: &str = "mask";
 pub struct Hello {
     /// `protocol`: versions it understands.
     pub protocol: ProtocolRange,
-    /// `capabilities`: names of optional abilities. A supervisor that says `mask` is told values by `mask`; a
-    /// core that says `exact` takes what is not UTF-8 byte for byte.
+    /// `capabilities`: names of optional abilities. A supervisor with `mask` receives values by `mask`; a core with
+    /// `exact` reads values that are not UTF-8 as bytes.
     #[serde(default)]
     pub capabilities: Vec<String>,
     /// `version` of the program.
     #[serde(default)]
     pub version: String,
-    /// `process`: who says it, so that it can be ended if its guard cannot.
+    /// `process`: the process of the sender, so that it can be terminated if its guard cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessIdentity>,
     /// `limits` of a core.

@@ -29,7 +29,7 @@ pub struct Job {
     pub payload: Value,
     /// `limits`: how long, how often, how dear.
     pub limits: JobLimits,
-    /// `context`: who asked.
+    /// `context`: the origin of the job.
     pub context: JobContext,
 }
 
@@ -66,16 +66,16 @@ pub struct Priority {
     /// `value`: higher runs first in schedulers.
     #[serde(serialize_with = "crate::number::plain")]
     pub value: f64,
-    /// `class`: whether somebody waits for it.
+    /// `class`: whether a person waits for it.
     pub class: PriorityClass,
 }
 
 value_enum! {
     /// `class` of a priority.
     pub enum PriorityClass {
-        /// `INTERACTIVE`: somebody waits for it.
+        /// `INTERACTIVE`: a person waits for it.
         Interactive = "INTERACTIVE",
-        /// `BATCH`: nobody does; such jobs wait first when the core is loaded.
+        /// `BATCH`: no person waits for it; such jobs are delayed first when the core is loaded.
         Batch = "BATCH",
     }
 }
@@ -101,7 +101,7 @@ pub struct JobLimits {
     pub retry_budget_ms: Option<f64>,
 }
 
-/// `context` of a job: who asked, for tracing.
+/// `context` of a job: its origin, for tracing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

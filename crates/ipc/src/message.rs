@@ -56,9 +56,9 @@ pub enum Message {
     Escalation(Escalation),
     /// Supervisor → core: how long its queue is.
     ReportQueueMetrics(QueueMetrics),
-    /// Supervisor → core: are you there?
+    /// Supervisor → core: a check whether the core is alive.
     Heartbeat(Heartbeat),
-    /// Core → supervisor: I am.
+    /// Core → supervisor: the reply to `heartbeat`.
     HeartbeatAck(Heartbeat),
     /// Core → supervisor: a request failed.
     Error(ErrorReply),
@@ -418,7 +418,7 @@ pub struct QueueMetrics {
     pub backlog_count: f64,
 }
 
-/// A sign of life (`heartbeat`, `heartbeat_ack`). Each side tells its own clock.
+/// A sign of life (`heartbeat`, `heartbeat_ack`). Each side sends its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Heartbeat {

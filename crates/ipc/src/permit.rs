@@ -67,7 +67,7 @@ pub struct PermitRejection {
 value_enum! {
     /// `reason` of a rejection.
     pub enum RejectionReason {
-        /// `QUEUE_STALL`: queues stand still. Our core does not say it.
+        /// `QUEUE_STALL`: queues do not move. roboppi's core does not send it.
         QueueStall = "QUEUE_STALL",
         /// `CIRCUIT_OPEN`: the provider failed too often.
         CircuitOpen = "CIRCUIT_OPEN",
@@ -89,7 +89,7 @@ value_enum! {
 }
 
 impl RejectionReason {
-    /// Whether asking again can never help. Of a reason that is not known nobody can say so.
+    /// Whether asking again can never help. Of an unknown reason that cannot be known.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::BudgetExhausted | Self::FatalMode | Self::DuplicatePermit)

@@ -154,7 +154,7 @@ value_enum! {
         Timeout = "timeout",
         /// `budget`: its bytes or its money were used up.
         Budget = "budget",
-        /// `parent`: what owns it went away or was told to end.
+        /// `parent`: the owner is gone or was asked to end.
         Parent = "parent",
         /// `lost`: the core died; the outcome is unknown.
         Lost = "lost",

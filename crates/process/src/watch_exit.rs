@@ -48,7 +48,7 @@ impl ExitWatch {
             },
             Self::AnyChild { signal, looked } => loop {
                 if std::mem::replace(looked, true) {
-                    signal.recv().await.ok_or_else(|| io::Error::other("CHLD is no longer told"))?;
+                    signal.recv().await.ok_or_else(|| io::Error::other("CHLD is no longer delivered"))?;
                 }
                 if let Some(exit) = leader.exit()? {
                     return Ok(exit);

@@ -111,7 +111,7 @@ pub enum RecordError {
         id: RunId,
     },
     /// A file that is no run somebody exported, or one that cannot be taken in.
-    #[error("{} was not taken in: {problem}", path.display())]
+    #[error("{} was not imported: {problem}", path.display())]
     BadExport {
         /// The file.
         path: PathBuf,

@@ -28,7 +28,7 @@ const LONGEST: usize = 200;
 #[must_use]
 pub fn missing_words(events: u64, at_least: bool) -> String {
     if at_least {
-        return "output is missing here: the core left it out and did not say how much".to_owned();
+        return "output is missing here: the core left out an unknown amount".to_owned();
     }
     let (noun, verb) = if events == 1 { ("event", "is") } else { ("events", "are") };
     format!("{events} {noun} {verb} not in the record")
@@ -95,10 +95,10 @@ pub fn ending_words(reason: CancelReason, signal: Option<&str>) -> String {
     let words = match (&reason, signal) {
         (_, Some("SIGHUP")) => "it was hung up (SIGHUP)",
         (_, Some(signal)) => return format!("it received {signal}"),
-        (CancelReason::User, None) => "the user asked",
+        (CancelReason::User, None) => "requested by the user",
         (CancelReason::Timeout, None) => "its time is over",
         (CancelReason::Budget, None) => "its budget is used up",
-        (CancelReason::Parent, None) => "it was told to end",
+        (CancelReason::Parent, None) => "its parent requested it",
         (CancelReason::Lost, None) => "the core is lost",
         (CancelReason::Unknown(word), None) => word.as_str(),
     };

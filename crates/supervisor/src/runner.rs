@@ -303,7 +303,7 @@ impl Runner {
         let suspended_for = since.elapsed();
         self.context.clock.suspended_for(suspended_for);
         let message = format!(
-            "the run stood still for {:.1} s: its workers and timers did not go on",
+            "the run was suspended for {:.1} s, with its workers and timers",
             suspended_for.as_secs_f64()
         );
         self.context.recorder().warn(message, None);
@@ -317,7 +317,7 @@ impl Runner {
             LinkEvent::Message(message) => self.message(message),
             LinkEvent::Malformed { detail } => {
                 let message = format!(
-                    "the core says things that are no messages, which are ignored; the first: {detail}"
+                    "the core sends lines that are not messages, which are ignored; the first: {detail}"
                 );
                 self.context.recorder().warn(message, None);
             }

@@ -228,7 +228,7 @@ impl<D: Display> Driver<D> {
                     self.handle(Message::History(known))?
                 }
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
-                Some(brought) = self.commands.join_next(), if !self.commands.is_empty() => match brought {
+                Some(sent) = self.commands.join_next(), if !self.commands.is_empty() => match sent {
                     Ok(Some(trouble)) => self.handle(Message::RequestLost(trouble))?,
                     Ok(None) | Err(_) => Flow::On,
                 },

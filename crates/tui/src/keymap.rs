@@ -179,9 +179,9 @@ pub(crate) fn bindings(role: Role) -> impl Iterator<Item = &'static Binding> {
         Role::Viewer => table::VIEWER,
         Role::Replay => table::REPLAY,
     };
-    let asks_nobody = role == Role::Replay;
+    let asks_no_question = role == Role::Replay;
     let rows = table::ANSWERS.iter().chain(ending).chain(table::COMMON);
-    rows.filter(move |row| !(asks_nobody && row.command.is_a_request()))
+    rows.filter(move |row| !(asks_no_question && row.command.is_a_request()))
 }
 
 impl Binding {

@@ -66,7 +66,7 @@ impl Tab {
     /// What it shows, for the help.
     pub(crate) const fn about(self) -> &'static str {
         match self {
-            Self::Activity => "what the agent says and does",
+            Self::Activity => "messages and tool calls of the agent",
             Self::Overview => "the step, the graph of all steps, the run",
             Self::Logs => "what the worker printed",
             Self::Diffs => "what the worker changed",

@@ -72,7 +72,7 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             if just_over && was_known {
                 ending::notify(model, &mut actions);
             }
-            leave_if_nobody_stays(model, &mut actions);
+            leave_if_not_staying(model, &mut actions);
         }
         Message::Record(record) => {
             model.dirty |= is_visible(model, &record);
@@ -91,13 +91,13 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
                 if just_over {
                     ending::notify(model, &mut actions);
                 }
-                leave_if_nobody_stays(model, &mut actions);
+                leave_if_not_staying(model, &mut actions);
             }
         }
         Message::Ended => {
             model.ended = true;
             model.dirty = true;
-            leave_if_nobody_stays(model, &mut actions);
+            leave_if_not_staying(model, &mut actions);
         }
         Message::RequestLost(why) => {
             model.notice = Some(why);
@@ -257,7 +257,7 @@ const fn changes_steps(record: &RunRecord) -> bool {
     matches!(record, RunRecord::Journal(_))
 }
 
-fn leave_if_nobody_stays(model: &Model, actions: &mut Vec<Action>) {
+fn leave_if_not_staying(model: &Model, actions: &mut Vec<Action>) {
     if model.is_over() && !model.settings.stay {
         actions.push(Action::Leave);
     }

@@ -82,7 +82,7 @@ fn opencode() {
     OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking --model anthropic/claude --variant xhigh
     OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking
       ! `--format default` is left out: opencode is always run with json, and shown readably
-      ! `--interactive` is left out: nobody is at a step's keyboard
+      ! `--interactive` is left out: a step has no keyboard
     cannot plan: its instructions are empty, and opencode does nothing without any
     "#);
 }
@@ -184,7 +184,7 @@ fn codex() {
     codex exec --sandbox read-only --cd /ws --json --skip-git-repo-check -
     codex exec --sandbox read-only --cd /ws --json --skip-git-repo-check -
     codex exec --sandbox workspace-write --cd /ws --json --skip-git-repo-check -
-      ! Codex has no `--full-auto` any more: it is taken for `--sandbox workspace-write`
+      ! Codex no longer has `--full-auto`: it is taken for `--sandbox workspace-write`
     codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
       ! Codex has no `--ask-for-approval` any more: `never` is taken for --dangerously-bypass-approvals-and-sandbox
     codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -

@@ -203,10 +203,9 @@ fn what_was_changed_is_named() {
 fn artifacts_must_be_what_they_were() {
     let now = workflow(STEPS);
     let depends = ["lint: keep", "test: run, it depends on `build`", "ship: run, it depends on `test`"];
-    for (found, why) in [
-        (Some("another"), "its artifact `bin` was changed since"),
-        (None, "its artifact `bin` is not there any more"),
-    ] {
+    for (found, why) in
+        [(Some("another"), "its artifact `bin` was changed since"), (None, "its artifact `bin` is missing")]
+    {
         let mut run = Fixture::new();
         run.step("build").artifacts[0].found = found.map(str::to_owned);
         let lines = run.lines(&now);
@@ -238,8 +237,8 @@ fn what_is_not_known_does_not_count() {
     run.step("lint").fingerprint = None;
     run.step("build").artifacts[0].recorded = None;
     let lines = run.lines(&now);
-    assert_eq!(lines[0], "build: again, the record does not say what it was made of");
-    assert_eq!(lines[1], "lint: again, the record does not say what it was made of");
+    assert_eq!(lines[0], "build: again, the record has no fingerprint of it");
+    assert_eq!(lines[1], "lint: again, the record has no fingerprint of it");
 }
 
 #[test]
@@ -255,7 +254,7 @@ fn steps_come_and_go_and_are_asked_for() {
         run.lines(&now),
         [
             "build: keep",
-            "test: run, it was asked for",
+            "test: run, it was requested",
             "ship: again, its definition has changed: depends_on",
             "tell: run, it is new"
         ]

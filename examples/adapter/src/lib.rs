@@ -112,7 +112,7 @@ impl AgentTranslator for Scribe {
                 agent.report_end(if line.ok {
                     ReportedEnd::Done
                 } else {
-                    let why = line.why.as_deref().unwrap_or("it did not say why");
+                    let why = line.why.as_deref().unwrap_or("no reason was given");
                     ReportedEnd::Failed(AgentError::new(ErrorClass::NonRetryable, "gave_up", why))
                 });
             }

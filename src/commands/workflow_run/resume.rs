@@ -68,7 +68,7 @@ impl EarlierRun {
             if !force {
                 return Err(Failure::usage(format!(
                     "run {id} may not be over: {elsewhere}\n\
-                     hint: --force goes on with it all the same; if it lives, both write the same context directory, and \
+                     hint: --force resumes it nevertheless; if it is alive, both write the same context directory, and \
                      steps are done twice"
                 )));
             }
@@ -149,7 +149,7 @@ impl EarlierRun {
         }));
         let mut text = format!("Run {}: {}\n\n{}", self.id, self.liveness.name(), terminal::table(&rows));
         for step in &plan.gone {
-            let _ = writeln!(text, "{} is not in the workflow any more", plain(step.as_str()));
+            let _ = writeln!(text, "{} is no longer in the workflow", plain(step.as_str()));
         }
         if plan.changes().next().is_some() {
             text.push_str("\nWhat runs again had succeeded: this needs --accept-changes.\n");
@@ -212,10 +212,7 @@ fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> R
     };
     let runs = root.runs().map_err(Failure::own)?;
     runs.into_iter().find(is_it).ok_or_else(|| {
-        Failure::usage(format!(
-            "there is no run of {} to go on with",
-            plain(&file.path.display().to_string())
-        ))
+        Failure::usage(format!("there is no run of {} to resume", plain(&file.path.display().to_string())))
     })
 }
 

@@ -99,7 +99,7 @@ const HARMFUL: &[(&str, &str, &str)] = &[
     (
         "an end that cannot be read",
         "on_permit() { grant; printf '{\"type\":\"job_completed\",\"jobId\":\"%s\"}\\n' \"$job\"; }",
-        "the core does not say legibly how the job ended: bad job_completed",
+        "the core's report of the end of the job cannot be read: bad job_completed",
     ),
     (
         "an error for an answer",
@@ -141,7 +141,7 @@ fn what_a_core_says_out_of_turn_harms_no_run() {
         );
         let tries = run.events("attempt_finished").len();
         assert_eq!(tries, if name.ends_with("once") { 3 } else { 2 }, "{name}: {printed}");
-        let warned = printed.matches("the core says things that are no messages").count();
+        let warned = printed.matches("the core sends lines that are not messages").count();
         assert_eq!(
             warned,
             usize::from(["malformed", "numbers that make no sense"].contains(name)),

@@ -136,7 +136,7 @@ impl CoreState {
         } else if !std::mem::replace(&mut self.malformed_reported, true) {
             let _ = writeln!(
                 io::stderr().lock(),
-                "a line of the runner was dropped: {why}; what follows of this kind is not told"
+                "a line of the runner was dropped: {why}; further ones are not reported"
             );
         }
     }

@@ -223,7 +223,7 @@ impl Recorder {
     }
 
     fn fail(&mut self, error: &RecordError) {
-        self.note(format!("the record of a worker is incomplete, which is told once: {error}"));
+        self.note(format!("the record of a worker is incomplete (reported once): {error}"));
     }
 
     fn note(&mut self, trouble: String) {

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn who_works_uses_processor_time_and_who_sleeps_does_not() {
+    fn processor_time_is_that_of_processes_that_work() {
         let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo; exec sleep 1000";
         let mut child =
             Command::new("bash").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("bash is there");

@@ -36,7 +36,7 @@ fn nothing() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/null")
 }
 
-#[expect(unsafe_code, reason = "closing what nobody here owns as a value")]
+#[expect(unsafe_code, reason = "closing descriptors that no value owns")]
 fn close(descriptor: RawFd) {
     // SAFETY: nothing was opened before the fork but what is kept, so these are descriptors that the
     // program was started with and that no value in it owns. Closing one that is closed is only refused.

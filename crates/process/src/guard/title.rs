@@ -55,7 +55,7 @@ fn overwrite_command_line() -> std::io::Result<(u64, Vec<u8>)> {
     let (start, end) = fs::read("/proc/self/stat")
         .ok()
         .and_then(|line| place_of_arguments(&line))
-        .ok_or_else(|| io::Error::other("the place of the arguments is not told"))?;
+        .ok_or_else(|| io::Error::other("the location of the arguments is not known"))?;
     let length = usize::try_from(end - start).map_err(io::Error::other)?;
     // The last byte stays zero: otherwise the system takes the environment for a part of the title.
     let mut title = vec![0; length];

@@ -105,7 +105,7 @@ impl StateRoot {
         checked.map_err(|refused| match refused {
             Refused::Record(error) => error,
             Refused::Problem(_) if allowance.is_used_up() => bad(format!(
-                "it holds more than {} bytes; --max-size allows more, if you trust who made it",
+                "it holds more than {} bytes; --max-size allows more, if you trust its origin",
                 limits.bytes
             )),
             Refused::Problem(problem) => bad(problem),
@@ -270,7 +270,7 @@ impl Import<'_> {
         file.set_len(layout.len).map_err(unwritten)?;
         if sum.is_some_and(|(hash, sum)| hex(&sum.finalize()) != hash) {
             // Nobody would be shown it.
-            self.notes.push(format!("{name} is not what its name says, and was left out"));
+            self.notes.push(format!("{name} does not match its name, and was left out"));
             fs::remove_file(&path).map_err(unwritten)?;
         }
         Ok(())

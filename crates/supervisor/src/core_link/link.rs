@@ -332,7 +332,7 @@ async fn live<R, W>(
             let _ = write!(detail, "; it {}", process::describe(status, &reports));
         }
         if let Some(words) = tail.last_words() {
-            let _ = write!(detail, "; it last said:\n{words}");
+            let _ = write!(detail, "; its last words:\n{words}");
         }
         events.send(LinkEvent::Lost { detail, loss });
     }
@@ -342,7 +342,7 @@ async fn live<R, W>(
 fn unreadable_end(error: &DecodeError) -> Option<JobCompleted> {
     let DecodeErrorKind::BadMessage { message_type, .. } = &error.kind else { return None };
     let job_id = error.job_id.clone().filter(|_| message_type == "job_completed")?;
-    let said = format!("the core does not say legibly how the job ended: {error}");
+    let said = format!("the core's report of the end of the job cannot be read: {error}");
     let result = WorkerResult {
         observations: vec![Observation::text(said)],
         error_class: Some(ErrorClass::NonRetryable),

@@ -245,7 +245,7 @@ impl RunContext {
         if let Some(error) = received.trouble
             && !self.told_of_holes.replace(true)
         {
-            let message = format!("the record of a worker is incomplete, which is told once: {error}");
+            let message = format!("the record of a worker is incomplete (reported once): {error}");
             self.recorder().warn(message, Some(of.step.clone()));
         }
         for record in received.gap.into_iter().chain(received.record) {
@@ -261,7 +261,7 @@ impl RunContext {
         });
         let partial = "the core is of protocol 1 and keeps no record: logs are what it sends, and it may leave \
                        out some of what workers write";
-        let problem = said.err().map(|error| format!("; run.json cannot say so: {error}"));
+        let problem = said.err().map(|error| format!("; run.json cannot be updated: {error}"));
         self.recorder().warn(format!("{partial}{}", problem.unwrap_or_default()), None);
     }
 

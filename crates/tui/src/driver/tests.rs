@@ -116,7 +116,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn write(&mut self) {
+    fn emit(&mut self) {
         for record in &self.run.records[self.published..] {
             self.feed.publish(RunRecord::clone(record));
         }
@@ -178,7 +178,7 @@ async fn play<F: Future<Output = Stage>>(
     let source = Arc::new(source);
     let driver = Driver::new(model, paper.clone(), source, Lines::new(lines), programs, clock).unwrap();
     let mut stage = Stage { run, published: 0, feed, commands, terminal, handle, paper, desktop, dir };
-    stage.say();
+    stage.emit();
     tokio::join!(driver.drive(TerminalEvents::scripted(events), control), script(stage))
 }
 
@@ -190,9 +190,9 @@ async fn a_run_is_shown_ended_and_left() {
         stage.until("the question", |screen| screen.contains("End the run?")).await;
         stage.type_in(b"y").await;
         assert_eq!(stage.commands.recv().await, Some(RunCommand::CancelRun { force: false }));
-        stage.until("an answer", |screen| screen.contains("asked the run to end")).await;
+        stage.until("an answer", |screen| screen.contains("requested the end of the run")).await;
         stage.run.finished(RunOutcome::Cancelled, 130);
-        stage.say();
+        stage.emit();
         stage.feed.close();
         stage.until("the end", |screen| screen.contains("press q to leave")).await;
         stage.type_in(b"q").await;
@@ -216,11 +216,11 @@ async fn of_a_burst_nothing_is_lost() {
             let call = ToolCall { id, name, input, blob, parent };
             stage.run.event(&of("fix", 1), WorkerEvent::ToolCall(call));
         }
-        stage.say();
+        stage.emit();
         let all = format!("{} calls", 3 * RECORDS_AT_ONCE);
         stage.until("all calls", |screen| screen.contains(&all)).await;
         stage.run.finished(RunOutcome::Succeeded, 0);
-        stage.say();
+        stage.emit();
         stage.feed.close();
         stage.until("the end", |screen| screen.contains("succeeded in")).await;
         stage.type_in(b"q").await;
@@ -239,7 +239,7 @@ async fn a_burst_is_folded_into_few_frames_and_silence_into_none() {
         let before = stage.frames();
         for number in 0..200 {
             stage.run.progress(&of("build", 1), f64::from(number) / 2.0, "compile", "file");
-            stage.say();
+            stage.emit();
             sleep(Duration::from_millis(1)).await;
         }
         stage.until("the last progress", |screen| screen.contains("100%")).await;
@@ -252,7 +252,7 @@ async fn a_burst_is_folded_into_few_frames_and_silence_into_none() {
         assert!((9..=11).contains(&frames), "{frames} frames while only the clock went on");
 
         stage.run.finished(RunOutcome::Succeeded, 0);
-        stage.say();
+        stage.emit();
         stage.feed.close();
         stage.until("the end", |screen| screen.contains("succeeded in")).await;
         sleep(Duration::from_secs(1)).await;
@@ -277,7 +277,7 @@ async fn who_falls_behind_starts_afresh() {
         }
         stage.run.ended(&of("fetch", 1), result(WorkerStatus::Succeeded, Some(0)));
         stage.run.finished(RunOutcome::Succeeded, 0);
-        stage.say();
+        stage.emit();
         stage.until("the end", |screen| screen.contains("succeeded in")).await;
         stage.handle.stop();
         stage
@@ -485,7 +485,7 @@ async fn the_end_of_a_long_run_is_told_once_and_that_of_a_short_one_is_not() {
         let (ended, stage) = play(TestRun::release(), |mut stage| async move {
             stage.until("the run", |screen| screen.contains("publish")).await;
             stage.run.after(took).finished(RunOutcome::Failed, 1);
-            stage.say();
+            stage.emit();
             stage.feed.close();
             stage.until("the end", |screen| screen.contains("press q to leave")).await;
             stage.type_in(b"q").await;

@@ -67,12 +67,12 @@ pub(super) fn retry_step(model: &mut Model, actions: &mut Vec<Action>) {
     if model.is_over() {
         model.notice = Some(match model.view.resume_command() {
             Some(command) => format!("the run is over: {command}"),
-            None => "the run is over, and there is no workflow file to go on with".to_owned(),
+            None => "the run is over, and there is no workflow file to resume with".to_owned(),
         });
         return;
     }
     let step = step.plan.step.clone();
-    model.notice = Some(format!("asked to try {step} again"));
+    model.notice = Some(format!("requested a retry of {step}"));
     command(RunCommand::RetryStep(step), actions);
 }
 
@@ -94,11 +94,11 @@ pub(super) fn confirm(model: &mut Model, actions: &mut Vec<Action>) {
         }
         Some(Question::KillRun) => command(RunCommand::CancelRun { force: true }, actions),
         Some(Question::EndStep(step)) => {
-            model.notice = Some(format!("asked to end {step}"));
+            model.notice = Some(format!("requested the end of {step}"));
             command(RunCommand::CancelStep(step), actions);
         }
         Some(Question::SkipStep(step)) => {
-            model.notice = Some(format!("asked to skip {step}"));
+            model.notice = Some(format!("requested to skip {step}"));
             command(RunCommand::SkipStep(step), actions);
         }
     }

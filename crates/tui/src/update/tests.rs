@@ -347,7 +347,7 @@ fn a_step_that_has_not_started_is_left_out_after_a_question() {
     assert_eq!(press(&mut model, "G x"), []);
     assert_eq!(model.question, Some(Question::SkipStep(StepId::from("publish"))));
     assert_eq!(press(&mut model, "n x y"), command(RunCommand::SkipStep(StepId::from("publish"))));
-    assert!(screen(&model).contains("asked to skip publish"));
+    assert!(screen(&model).contains("requested to skip publish"));
 }
 
 #[test]

@@ -49,8 +49,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
     }
     if len == 0 {
-        let words =
-            if model.is_over() { "It said and did nothing." } else { "It has said and done nothing yet." };
+        let words = if model.is_over() { "No activity." } else { "No activity yet." };
         put(buffer, body, &Line::styled(text::fit(words, body.width.into()), model.theme.faint()));
     }
 }

@@ -114,7 +114,7 @@ fn stderr_lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     if let Some(error) = &tail.error {
         page.text(error, model.theme.bad());
     } else if tail.lines.is_empty() {
-        page.text("It said nothing.", model.theme.faint());
+        page.text("No output.", model.theme.faint());
     }
     if tail.skipped > 0 {
         let words = format!("… {} before this are in {}", text::bytes(tail.skipped), tail.path);

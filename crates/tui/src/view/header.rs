@@ -228,12 +228,12 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
             let start = format!("{word} ({})", signal.as_deref().unwrap_or(reason.name()));
             let hint = next_interrupt(model, columns);
             let room = columns.saturating_sub(text::width(hint));
-            let words = [awaited(model), awaited_in_short(model)].map(|who| format!("{start}: {who}"));
+            let words = [awaited(model), awaited_in_short(model)].map(|steps| format!("{start}: {steps}"));
             let fitting = words.iter().find(|words| text::width(words) <= room).unwrap_or(&words[1]);
             Some(with_hint(fitting, hint, model.theme.busy(), columns))
         }
         RunStatus::Unknown | RunStatus::Running if model.asked > 0 => Some(with_hint(
-            "asked the run to end",
+            "requested the end of the run",
             next_interrupt(model, columns),
             model.theme.busy(),
             columns,
@@ -271,7 +271,7 @@ fn under_way(model: &Model) -> impl Iterator<Item = (&StepView, &AttemptView)> {
     })
 }
 
-const NOBODY: &str = "its workers have ended";
+const NO_STEP: &str = "its workers have ended";
 
 /// Who an ending run waits for, and what each was told.
 fn awaited(model: &Model) -> String {
@@ -282,7 +282,7 @@ fn awaited(model: &Model) -> String {
             format!("{name} ({pid}{})", wording::attempt_status(model, attempt))
         })
         .collect();
-    if waiting.is_empty() { NOBODY.to_owned() } else { format!("waiting for {}", waiting.join(", ")) }
+    if waiting.is_empty() { NO_STEP.to_owned() } else { format!("waiting for {}", waiting.join(", ")) }
 }
 
 /// The same where there is little room: names first, because they say most.
@@ -293,7 +293,7 @@ fn awaited_in_short(model: &Model) -> String {
             format!("{name} {}", wording::ending_in_short(model, attempt)).trim_end().to_owned()
         })
         .collect();
-    if waiting.is_empty() { NOBODY.to_owned() } else { waiting.join(", ") }
+    if waiting.is_empty() { NO_STEP.to_owned() } else { waiting.join(", ") }
 }
 
 /// `failed: step test: exit 1`.

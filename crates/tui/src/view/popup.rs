@@ -24,7 +24,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
         }
         Question::SkipStep(step) => (
             format!("Skip step {}?", sanitise::text(step.as_str())),
-            "It will not run. The steps after it go on as if it had succeeded.".to_owned(),
+            "It will not run. Dependent steps continue as if it had succeeded.".to_owned(),
         ),
         Question::EndStep(step) => {
             (format!("End step {}?", sanitise::text(step.as_str())), "Its worker will be stopped.".to_owned())

@@ -15,7 +15,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         page.heading("This attempt");
         match attempt.usage() {
             Some(usage) => facts(&usage, "", &mut page),
-            None => page.text("Its worker has not said what it used.", model.theme.faint()),
+            None => page.text("Its worker has not reported its usage.", model.theme.faint()),
         }
         let activity = &attempt.activity;
         page.fact("Time", &text::duration(model.attempt_ms(attempt)));
@@ -42,14 +42,14 @@ fn total(heading: &str, spent: &Spent, page: &mut Page) {
     facts(&spent.usage, at_least, page);
     if spent.without_cost > 0 {
         let attempts = text::count(spent.without_cost as usize, "attempt");
-        page.fact("Not told", &format!("the cost of {attempts}"));
+        page.fact("Unknown", &format!("the cost of {attempts}"));
     }
 }
 
 fn facts(usage: &Usage, at_least: &str, page: &mut Page) {
     let cost =
         usage.cost_usd.filter(|cost| cost.is_finite()).map(|cost| format!("{at_least}{}", dollars(cost)));
-    page.fact("Cost", cost.as_deref().unwrap_or("not told"));
+    page.fact("Cost", cost.as_deref().unwrap_or("not reported"));
     for (label, tokens) in [
         ("Read", usage.input_tokens),
         ("Written", usage.output_tokens),

@@ -102,7 +102,7 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
             "it exited with code 0 without a word about how its work ended".to_owned(),
         )),
         reported => {
-            let then = if reported == ReportedEnd::Done { "it said it was done, but " } else { "" };
+            let then = if reported == ReportedEnd::Done { "it reported success, but " } else { "" };
             if let Some(signal) = signal {
                 return failed(transient("signal", format!("{then}it was ended by signal {signal}")));
             }

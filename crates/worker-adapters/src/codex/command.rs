@@ -57,12 +57,12 @@ fn sandbox(task: &WorkerTask, given: &mut Arguments, warnings: &mut Vec<String>)
     if let Some(approval) = &approval {
         let instead = if approval == "never" { BYPASS } else { "its sandbox" };
         warnings
-            .push(format!("Codex has no `--ask-for-approval` any more: `{approval}` is taken for {instead}"));
+            .push(format!("Codex no longer has `--ask-for-approval`: `{approval}` is taken for {instead}"));
     }
     let full_auto = given.take_flag(&["--full-auto"]);
     if full_auto {
         warnings.push(
-            "Codex has no `--full-auto` any more: it is taken for `--sandbox workspace-write`".to_owned(),
+            "Codex no longer has `--full-auto`: it is taken for `--sandbox workspace-write`".to_owned(),
         );
     }
     if given.take_flag(&[BYPASS]) || approval.as_deref() == Some("never") {

@@ -45,7 +45,7 @@ pub(super) fn trouble(message: &str) -> AgentError {
     let known = MEANINGS.iter().find(|(words, ..)| message.contains(words));
     let (class, kind) =
         known.map_or((ErrorClass::NonRetryable, "turn_failed"), |(_, class, kind)| (*class, *kind));
-    let message = if message.is_empty() { "its turn failed, and it did not say why" } else { message };
+    let message = if message.is_empty() { "its turn failed without a reason" } else { message };
     AgentError::new(class, kind, message)
 }
 

@@ -52,7 +52,9 @@ pub enum Violation {
         scenario: String,
     },
     /// A worker whose output or exit says otherwise was called a success.
-    #[error("{scenario}: it has succeeded, though exit code and the worker's own end do not both say so")]
+    #[error(
+        "{scenario}: it has succeeded, though exit code and the worker's own end do not both report success"
+    )]
     CutSucceeded {
         /// What was being done.
         scenario: String,

@@ -68,7 +68,7 @@ fn drop_old(given: &mut Arguments, warnings: &mut Vec<String>) {
         ));
     }
     if given.take_flag(&["--interactive", "-i"]) {
-        warnings.push("`--interactive` is left out: nobody is at a step's keyboard".to_owned());
+        warnings.push("`--interactive` is left out: a step has no keyboard".to_owned());
     }
     given.take_flag(&["--thinking"]);
 }

@@ -131,7 +131,7 @@ impl OpenCodeTranslator {
             && let Some(most) = self.most_turns
             && self.turns >= most
         {
-            let message = format!("it used all the {most} turns it was given, and wanted to go on");
+            let message = format!("it used all of its {most} turns, and wanted to continue");
             agent.stop(AgentError::new(ErrorClass::NonRetryable, "max_turns", message));
         }
     }

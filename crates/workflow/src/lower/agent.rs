@@ -16,7 +16,7 @@ const OF_AGENTS: [&str; 5] = ["model", "variant", "max_steps", "max_command_time
 pub(super) fn agent(fields: &Fields<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> AgentOptions {
     if worker == Some(WorkerKind::Custom) {
         for at in OF_AGENTS.into_iter().filter_map(|name| fields.get(name)) {
-            let message = format!("{} says nothing to a `CUSTOM` worker", quote(&at.path));
+            let message = format!("{} has no effect on a `CUSTOM` worker", quote(&at.path));
             let hint = "it is for agents; take it out, or name an agent as `worker`";
             sink.error(at.key_span, message, Some(hint.to_owned()));
         }

@@ -61,7 +61,7 @@ impl Why {
                 format!("it was `{state}`, which is not known here")
             }
             Self::DidNotSucceed(_) => "it was not over".to_owned(),
-            Self::Requested => "it was asked for".to_owned(),
+            Self::Requested => "it was requested".to_owned(),
             Self::After(step) => format!("it depends on `{step}`"),
             Self::Changed(keys) if keys.is_empty() => "its definition has changed".to_owned(),
             Self::Changed(keys) => format!("its definition has changed: {}", keys.join(", ")),
@@ -70,8 +70,8 @@ impl Why {
                 format!("the artifact `{artifact}` of `{from}` is not what it took")
             }
             Self::ArtifactChanged(name) => format!("its artifact `{name}` was changed since"),
-            Self::ArtifactMissing(name) => format!("its artifact `{name}` is not there any more"),
-            Self::NotRecorded => "the record does not say what it was made of".to_owned(),
+            Self::ArtifactMissing(name) => format!("its artifact `{name}` is missing"),
+            Self::NotRecorded => "the record has no fingerprint of it".to_owned(),
         }
     }
 }

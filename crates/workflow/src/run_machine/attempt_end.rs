@@ -46,7 +46,8 @@ impl From<&WorkerResult> for AttemptEnd {
             }
             (WorkerStatus::Failed, _) => Self::Failed { class: result.error_class, detail },
             (WorkerStatus::Unknown(status), _) => {
-                let detail = format!("its core says `{status}`, which this version does not know ({detail})");
+                let detail =
+                    format!("its core reports `{status}`, which this version does not know ({detail})");
                 Self::Failed { class: result.error_class, detail }
             }
         }
@@ -116,7 +117,7 @@ mod tests {
                 AttemptEnd::Failed {
                     class: Some(ErrorClass::NonRetryable),
                     detail: format!(
-                        "its core says `SHELVED`, which this version does not know ({})",
+                        "its core reports `SHELVED`, which this version does not know ({})",
                         detail()
                     ),
                 },

@@ -52,9 +52,11 @@ impl RunMachine {
             Some(CancelReason::Budget) => {
                 return (RunOutcome::Failed, Some("the budget of the run was used up".to_owned()));
             }
-            Some(CancelReason::User) => return (RunOutcome::Cancelled, Some("someone asked".to_owned())),
+            Some(CancelReason::User) => {
+                return (RunOutcome::Cancelled, Some("requested by the user".to_owned()));
+            }
             Some(CancelReason::Parent | CancelReason::Lost) => {
-                let detail = "roboppi was told to end by a signal, or its terminal closed";
+                let detail = "a signal, or the terminal was closed";
                 return (RunOutcome::Cancelled, Some(detail.to_owned()));
             }
             Some(CancelReason::Unknown(reason)) => {

@@ -302,7 +302,7 @@ fn wishes_that_cannot_be_granted_are_told_why() {
         refused: `under` is being ended already
         under is cancelled after 24s: signal 15
         ready is cancelled after 24s: signal 15
-        finished cancelled after 25s: someone asked
+        finished cancelled after 25s: requested by the user
         refused: the run is over
         refused: the run is over
     ");

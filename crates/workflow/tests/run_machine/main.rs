@@ -222,7 +222,7 @@ fn a_cancelled_run_starts_nothing_new_and_waits_for_what_is_under_way() {
         -- only collecting is left
         full is succeeded after 10s
         b is succeeded after 13s
-        finished cancelled after 13s: roboppi was told to end by a signal, or its terminal closed
+        finished cancelled after 13s: a signal, or the terminal was closed
     ");
 }
 
@@ -359,7 +359,7 @@ fn collecting_is_told_of_and_stops_when_it_is_asked_to() {
         kill late (user)
         late is cancelled after 8s: asked to end before its outputs were collected
         a is cancelled after 9s: ended while its outputs were collected: stopped
-        finished cancelled after 9s: someone asked
+        finished cancelled after 9s: requested by the user
     ");
 }
 

@@ -136,7 +136,7 @@ impl AttemptJob<'_> {
         if self.step.worker == WorkerKind::Gemini {
             Some("does not know GEMINI workers")
         } else if self.context.settings.source.workflow.environment != VariablePolicy::default() {
-            Some("cannot keep variables from workers, as `environment` says")
+            Some("cannot keep variables from workers, as `environment` requires")
         } else {
             None
         }

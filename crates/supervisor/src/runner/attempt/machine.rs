@@ -333,7 +333,7 @@ impl AttemptMachine {
             State::Ending => {
                 let seconds = self.limits.patience.as_secs();
                 let detail =
-                    format!("the core did not say within {seconds} s how the cancelled worker ended");
+                    format!("the core did not report the end of the cancelled worker within {seconds} s");
                 self.stop(AttemptStop::Lost(detail), out);
             }
             State::AwaitingCore | State::Over => {}

@@ -105,7 +105,9 @@ pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: b
         Act::Missing { events, at_least } => {
             one(Ink::Caution.paint(colour, &format!("… {}", missing_words(*events, *at_least))))
         }
-        Act::Unknown { raw } if verbose => one(format!("says what is not understood: {}", words(raw))),
+        Act::Unknown { raw } if verbose => {
+            one(format!("prints a line that is not understood: {}", words(raw)))
+        }
         Act::Thought(_) | Act::File(_) | Act::Wait(_) | Act::Unknown { .. } => Vec::new(),
     }
 }

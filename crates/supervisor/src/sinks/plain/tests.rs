@@ -293,10 +293,10 @@ fn a_cancelled_run() {
 
        0.4s  build  started
        0.8s  test  started
-       0.9s  ■ ending the run: the user asked; waiting for build, test
+       0.9s  ■ ending the run: requested by the user; waiting for build, test
        1.0s  - deploy  skipped: the run was ended before it started
        1.4s  ■ build  cancelled: exit code 143  1.0s
-       1.5s  ■ ending the run: the user asked, killing what is left; waiting for test
+       1.5s  ■ ending the run: requested by the user, killing what is left; waiting for test
        1.7s  ■ test  cancelled: exit code 137  1.0s
 
     Step    State        Duration  Attempts  Why
