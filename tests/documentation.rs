@@ -58,17 +58,131 @@ fn screen_keys(role: Role) -> String {
     table
 }
 
-/// What the program says when it is asked for help.
+/// The help of a command, without its program's last newline.
 fn help(words: &[&str]) -> String {
     let output =
         Command::new(env!("CARGO_BIN_EXE_roboppi")).args(words).arg("--help").env_clear().output().unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> = text.trim_end().lines().map(str::trim_end).collect();
-    format!("```text\n{}\n```\n", lines.join("\n"))
+    text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn generated(name: &str) -> String {
+/// An option in the help of a command.
+#[derive(Clone, PartialEq, Eq)]
+struct HelpOption {
+    /// How it is written: `-w, --workspace <DIR>`.
+    written: String,
+    /// The lines about it.
+    about: Vec<String>,
+    /// The lines of the help as they are.
+    lines: Vec<String>,
+}
+
+impl HelpOption {
+    fn is_same(&self, other: &Self) -> bool {
+        // clap words the help of --help by whether there is a longer one.
+        self.written == other.written && (self.about == other.about || self.written == "-h, --help")
+    }
+
+    /// `--workspace` of `-w, --workspace <DIR>`.
+    fn name(&self) -> &str {
+        let long = self.written.split_whitespace().find(|word| word.starts_with("--"));
+        long.unwrap_or(&self.written).trim_end_matches(',')
+    }
+}
+
+/// A help text in parts: what comes before its options, the options, and what comes after them.
+fn parts(help: &str) -> (String, Vec<HelpOption>, String) {
+    let Some((before, rest)) = help.split_once("\nOptions:\n") else {
+        return (help.to_owned(), Vec::new(), String::new());
+    };
+    let end = rest.find("\n\n").into_iter().chain(rest.match_indices("\n\n").map(|(at, _)| at));
+    let end = end.filter(|at| !rest[at + 2..].starts_with(' ')).min().unwrap_or(rest.len());
+    let mut options: Vec<HelpOption> = Vec::new();
+    for line in rest[..end].lines() {
+        let text = line.trim_start();
+        if text.starts_with('-') && line.len() - text.len() <= 6 {
+            let (written, about) = text.split_once("  ").unwrap_or((text, ""));
+            let about = Some(about.trim().to_owned()).filter(|about| !about.is_empty());
+            options.push(HelpOption {
+                written: written.to_owned(),
+                about: about.into_iter().collect(),
+                lines: vec![line.to_owned()],
+            });
+        } else if let Some(option) = options.last_mut() {
+            option.about.push(line.strip_prefix("          ").unwrap_or(line).to_owned());
+            option.lines.push(line.to_owned());
+        }
+    }
+    for option in &mut options {
+        for lines in [&mut option.about, &mut option.lines] {
+            while lines.pop_if(|last| last.is_empty()).is_some() {}
+        }
+    }
+    (before.to_owned(), options, rest[end..].to_owned())
+}
+
+/// Options that mean the same in several commands of a page, in the order in which they come there.
+fn shared(page: &str) -> Vec<HelpOption> {
+    let commands = page.split("<!-- generated: ").filter_map(|part| Some(part.split_once(" -->")?.0));
+    let commands = commands.filter(|name| name.starts_with("roboppi"));
+    let all: Vec<_> = commands.flat_map(|name| parts(&help(&words_of(name))).1).collect();
+    let mut found: Vec<HelpOption> = Vec::new();
+    for option in &all {
+        let times = all.iter().filter(|other| other.is_same(option)).count();
+        if times > 1 && !found.iter().any(|known| known.is_same(option)) {
+            found.push(option.clone());
+        }
+    }
+    found
+}
+
+fn words_of(command: &str) -> Vec<&str> {
+    command.split(' ').skip(1).collect()
+}
+
+/// A block with the help of a command. Options it shares with other commands are named after it.
+fn command_help(command: &str, shared: &[HelpOption]) -> String {
+    let (before, options, after) = parts(&help(&words_of(command)));
+    let (common, own): (Vec<_>, Vec<_>) =
+        options.into_iter().partition(|option| shared.iter().any(|shared| shared.is_same(option)));
+    let is_long = own.iter().any(|option| option.lines.len() > 1);
+    let own: Vec<_> = own.iter().map(|option| option.lines.join("\n")).collect();
+    let own = own.join(if is_long { "\n\n" } else { "\n" });
+    let own = if own.is_empty() { own } else { format!("\nOptions:\n{own}") };
+    let mut text = format!("```text\n{}\n```\n", format!("{before}{own}{after}").trim_end());
+    let names: Vec<_> = common.iter().map(|option| format!("`{}`", option.name())).collect();
+    if !names.is_empty() {
+        let _ = write!(text, "\n[Shared options](#shared-options): {}\n", names.join(", "));
+    }
+    text
+}
+
+/// A block with the options that several commands share.
+fn shared_help(shared: &[HelpOption]) -> String {
+    let about = |line: &String| if line.is_empty() { String::new() } else { format!("          {line}") };
+    let option = |option: &HelpOption| {
+        let indent = if option.written.starts_with("--") { 6 } else { 2 };
+        let about: Vec<_> = option.about.iter().map(about).collect();
+        format!("{}{}\n{}", " ".repeat(indent), option.written, about.join("\n"))
+    };
+    let options: Vec<_> = shared.iter().map(option).collect();
+    format!("```text\n{}\n```\n", options.join("\n\n"))
+}
+
+#[test]
+fn shared_options_are_told_apart_from_others() {
+    let long = "Run\n\nUsage: x\n\nOptions:\n  -w, --work <DIR>\n          Where\n\n          [default: .]\n\n      --own\n          \
+                Own\n\nExamples:\n  x";
+    let (before, options, after) = parts(long);
+    assert_eq!((before.as_str(), after.as_str()), ("Run\n\nUsage: x\n", "\n\nExamples:\n  x"));
+    assert_eq!(options[0].about, ["Where", "", "[default: .]"]);
+    assert_eq!((options[0].name(), options[1].name()), ("--work", "--own"));
+    let (_, short, _) = parts("Usage: x\n\nOptions:\n      --own     Own\n  -h, --help  Print help");
+    assert!(short[0].is_same(&options[1]), "{:?}", short[0].about);
+}
+
+fn generated(name: &str, page: &str) -> String {
     match name {
         "keys of a workflow" => supported(Section::Workflow),
         "keys of a step" => supported(Section::Step),
@@ -80,10 +194,9 @@ fn generated(name: &str) -> String {
         "keys of the screen" => screen_keys(Role::Owner),
         "keys of an attached screen" => screen_keys(Role::Viewer),
         "keys of a replay" => screen_keys(Role::Replay),
-        name if name == "roboppi" || name.starts_with("roboppi ") => {
-            help(&name.split(' ').skip(1).collect::<Vec<_>>())
-        }
-        other => panic!("nobody generates {other:?}"),
+        "shared options" => shared_help(&shared(page)),
+        name if name == "roboppi" || name.starts_with("roboppi ") => command_help(name, &shared(page)),
+        other => panic!("no generator for {other:?}"),
     }
 }
 
@@ -95,7 +208,7 @@ fn renewed(page: &str) -> String {
     for part in parts {
         let (name, rest) = part.split_once(" -->\n").expect("a name");
         let (_, rest) = rest.split_once(end).expect("an end");
-        let _ = write!(made, "{begin}{name} -->\n\n{}\n{end}{rest}", generated(name));
+        let _ = write!(made, "{begin}{name} -->\n\n{}\n{end}{rest}", generated(name, page));
     }
     made
 }
@@ -129,5 +242,5 @@ fn the_keys_of_the_screen_are_described() {
 
 #[test]
 fn the_command_line_is_described() {
-    hold("command-line.md", 20);
+    hold("command-line.md", 21);
 }

@@ -15,12 +15,12 @@ use crate::workers::WORKERS;
 
 const HEAD: &str = "# Kill matrix
 
-Whoever of roboppi is killed, in whatever way: nothing that a run has started is left. Each row of these tables is played
-against each kind of worker below, by `tests/kill_matrix`; **no process survived any of them**. What cannot be
-ended is in [Stopping](stopping.md#what-cannot-be-ended).
+Whichever roboppi process is killed, and in whichever way, no process started by a run survives. `tests/kill_matrix` plays each
+row of these tables against each kind of worker below; **no process survived any of them**. [Stopping](stopping.md#known-limits)
+lists the known limits.
 
-The worst time is that from the blow until nobody was left, over all kinds of workers, with a grace time of 200 ms unless the
-row says otherwise, as measured on the machine that wrote this page.
+The worst time is the time from the blow until no process was left, over all kinds of workers, with a grace period of 200 ms
+unless the row says otherwise, as measured on the machine that wrote this page.
 ";
 
 /// Whether the page says what is played.
@@ -58,14 +58,17 @@ fn path() -> PathBuf {
 fn text(times: &BTreeMap<String, String>) -> String {
     let mut text = HEAD.to_owned();
     for mode in [Mode::Supervised, Mode::Direct] {
-        let who = match mode {
-            Mode::Supervised => "## By default\n\nThe supervisor, below it the guard, below that the core.",
+        let heading = match mode {
+            Mode::Supervised => {
+                "## By default\n\nThe supervisor, its child the guard, and its grandchild the core."
+            }
             Mode::Direct => {
-                "## With `--direct`\n\nThe front process that the shell knows, below it the guard, below that the \
-                 supervisor, which is the core as well."
+                "## With `--direct`\n\nThe front process that the shell started, its child the guard, and its grandchild the \
+                 supervisor, which contains the core."
             }
         };
-        let _ = writeln!(text, "\n{who}\n\n| blow | the run | survivors | worst time |\n|---|---|---|---|");
+        let _ =
+            writeln!(text, "\n{heading}\n\n| blow | the run | survivors | worst time |\n|---|---|---|---|");
         for blow in Blow::all(mode) {
             let time = times.get(&row(mode, blow)).map_or("–", String::as_str);
             let _ = writeln!(text, "| {blow} | {} | 0 | {time} |", blow.end(mode));
@@ -76,8 +79,8 @@ fn text(times: &BTreeMap<String, String>) -> String {
         let _ = writeln!(text, "* {}", worker.name);
     }
     text.push_str(
-        "\nBesides these tables: cores that hang, are traced, or die again and again, guards that stand still, workers \
-         that take\ntoo long, and anybody at random moments.\n",
+        "\nFurther tests cover cores that hang, are traced, or die repeatedly, stopped guards, slow workers, and kills of \
+         any\nprocess at random moments.\n",
     );
     text
 }
