@@ -1,6 +1,7 @@
-//! Links in the pages lead somewhere.
+//! Links in the pages lead somewhere, and so do the files and commits that the recipes name.
 
 use std::fs;
+use std::process::Command;
 
 use crate::{files, root};
 
@@ -52,4 +53,39 @@ fn links_in_pages_lead_somewhere() {
     }
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
     assert!(files(root(), "md").iter().any(|path| path.ends_with("README.md")));
+}
+
+/// The page for newcomers.
+const RECIPES: &str = "docs/contributing/recipes.md";
+
+#[test]
+fn recipes_name_files_that_are_there() {
+    let page = fs::read_to_string(root().join(RECIPES)).unwrap();
+    let paths = page.split('`').skip(1).step_by(2).filter(|code| {
+        let is_path = ["crates/", "docs/", "src/", "tests/"].iter().any(|start| code.starts_with(start));
+        is_path && !code.contains(['<', '*', ' '])
+    });
+    let missing: Vec<_> = paths.clone().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "{RECIPES} names what is not there: {missing:?}");
+    assert!(paths.count() > 20);
+}
+
+#[test]
+fn recipes_name_commits_of_the_history() {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(root()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let page = fs::read_to_string(root().join(RECIPES)).unwrap();
+    let commits: Vec<_> =
+        page.lines().filter_map(|line| line.strip_prefix("Commit: `")?.split_once("` ")).collect();
+    assert_eq!(commits.len(), 5, "one commit for each recipe");
+    if git(&["rev-parse", "--is-shallow-repository"]).as_deref() != Some("false") {
+        // An archive of the sources, or a clone without its history.
+        return;
+    }
+    for (hash, subject) in commits {
+        let found = git(&["log", "-1", "--format=%s", hash, "--"]);
+        assert_eq!(found.as_deref(), Some(subject), "{RECIPES}: {hash}");
+    }
 }
