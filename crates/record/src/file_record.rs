@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use roboppi_run::{AttemptRef, Manifest, RunView};
 
-use crate::index::read_full_at;
+use crate::read_at::read_full_at;
 use crate::{
-    AttemptFiles, CoreLog, EventPosition, EventReader, Events, Imported, Journal, JournalFold, JournalReader, Log,
-    RecordError, RecordPart, RecordStore, RunDir,
+    AttemptFiles, CoreLog, EventPosition, EventReader, Events, Imported, Journal, JournalFold, JournalReader,
+    Log, RecordError, RecordPart, RecordStore, RunDir,
 };
 
 impl RecordStore for RunDir {

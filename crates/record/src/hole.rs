@@ -9,7 +9,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use crate::index::{checksum, read_full_at};
+use crate::index::checksum;
+use crate::read_at::read_full_at;
 use crate::{RecordError, files};
 
 const MAGIC: [u8; 8] = *b"rbphole\x01";

@@ -19,10 +19,6 @@
 //! before the first entry: its sum is [`Sum::FIRST`] when the writer makes sums and an end, and 0 when it is of a version
 //! that made neither. Such a version reads the entries of this one: it ignores the sums, and an end is behind all bytes.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-
 use roboppi_ipc::{OutputStream, UtcMillis};
 
 mod reader;
@@ -119,18 +115,4 @@ impl Entry {
 /// FNV-1a. Finds torn and overwritten entries, zeros included; nobody is kept from forging one.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
-/// Reads until `buffer` is full or the file ends. Returns how much was read.
-pub(crate) fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
 }

@@ -2,9 +2,8 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, PoisonError, RwLock};
-
-use crate::index::read_full_at;
 
 /// Where the bytes of a file of the record come from.
 #[derive(Debug)]
@@ -52,4 +51,18 @@ impl MemoryFile {
         buffer[..count].copy_from_slice(&rest[..count]);
         count
     }
+}
+
+/// Reads until `buffer` is full or the file ends. Returns how much was read.
+pub(crate) fn read_full_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }

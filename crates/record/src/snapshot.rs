@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::fingerprint::hex;
-use crate::index::read_full_at;
+use crate::read_at::read_full_at;
 use crate::{RecordError, files};
 
 mod fold;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::{ENTRY, FRAME, SEEKABLE, SKIPPABLE, TABLE_FOOT, TABLE_HEAD};
-use crate::index::read_full_at;
+use crate::read_at::read_full_at;
 
 /// Bytes a frame of another writer may hold.
 const LARGEST: u32 = 16 * 1024 * 1024;

@@ -11,7 +11,7 @@ use zstd_safe::{CCtx, CParameter};
 
 use super::{ENTRY, FRAME, PackedReader, SEEKABLE, SKIPPABLE, TABLE_FOOT, packed_path};
 use crate::hole::{Hole, HoleReader};
-use crate::index::read_full_at;
+use crate::read_at::read_full_at;
 use crate::{RecordError, RunDir, files};
 
 /// Which logs are packed.
