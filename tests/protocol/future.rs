@@ -42,7 +42,8 @@ const KEPT_WHOLE: [&str; 3] = ["Answer", "AttemptPhase", "RunCommand"];
 
 /// A line with today's names for names of earlier versions.
 fn with_current_names(line: &str) -> String {
-    line.replace(r#""type":"wish","wish":"#, r#""type":"command","command":"#).replace(r#","wish":"#, r#","command":"#)
+    line.replace(r#""type":"wish","wish":"#, r#""type":"command","command":"#)
+        .replace(r#","wish":"#, r#","command":"#)
 }
 
 /// Reads a line and writes it: it must be the same. Returns what was understood.

@@ -309,10 +309,10 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
     fn start(&mut self) -> io::Result<ChildRuntime> {
         let started = start(&self.spawn)?;
         // It ran, so this is not a start that may be tried again.
-        self.look_after(started).map_err(|error| io::Error::other(format!("it was ended again: {error}")))
+        self.track(started).map_err(|error| io::Error::other(format!("it was ended again: {error}")))
     }
 
-    fn look_after(&mut self, started: Started) -> io::Result<ChildRuntime> {
+    fn track(&mut self, started: Started) -> io::Result<ChildRuntime> {
         let exit_watch = ExitWatch::new(&started.leader)?;
         if let Some(pipe) = started.stdin {
             self.stdin.open(pipe)?;

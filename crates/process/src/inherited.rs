@@ -56,7 +56,7 @@ static LOWERED: Mutex<()> = Mutex::new(());
 /// Looks at what a parent set and puts it in order. To be called once, at the beginning of `main`.
 pub fn settle() {
     INHERITED.get_or_init(|| {
-        let mut inherited = look();
+        let mut inherited = inspect();
         if let Some(files) = inherited.files.as_mut().filter(|files| files.soft < files.hard) {
             // Where the system has a lower bound of its own the limit stays as it is.
             files.raised = setrlimit(Resource::RLIMIT_NOFILE, files.hard, files.hard).is_ok();
@@ -138,10 +138,10 @@ pub(crate) fn with_limit_of_parent<T>(highest: RawFd, act: impl FnOnce() -> T) -
 }
 
 fn inherited() -> Inherited {
-    *INHERITED.get_or_init(look)
+    *INHERITED.get_or_init(inspect)
 }
 
-fn look() -> Inherited {
+fn inspect() -> Inherited {
     let files = getrlimit(Resource::RLIMIT_NOFILE).ok();
     Inherited {
         ignored: KEPT.map(is_ignored_now),

@@ -94,8 +94,8 @@ impl Leader {
 
     /// How it ended, if it did. Leaves it unreaped.
     pub(crate) fn exit(&self) -> io::Result<Option<ExitKind>> {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let status = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), look))?;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), options))?;
         Ok(status.and_then(|status| {
             let code = status.exit_status().map(ExitKind::Code);
             code.or_else(|| status.terminating_signal().map(ExitKind::Signal))

@@ -19,7 +19,7 @@ pub(crate) enum ExitWatch {
     AnyChild {
         signal: Signal,
         /// The end may lie before the first signal that was listened for.
-        looked: bool,
+        checked: bool,
     },
 }
 
@@ -33,7 +33,7 @@ impl ExitWatch {
     }
 
     fn any_child() -> io::Result<Self> {
-        Ok(Self::AnyChild { signal: signal(SignalKind::child())?, looked: false })
+        Ok(Self::AnyChild { signal: signal(SignalKind::child())?, checked: false })
     }
 
     /// Waits for the end of `leader`. May be dropped and called again.
@@ -46,8 +46,8 @@ impl ExitWatch {
                 }
                 ready.clear_ready();
             },
-            Self::AnyChild { signal, looked } => loop {
-                if std::mem::replace(looked, true) {
+            Self::AnyChild { signal, checked } => loop {
+                if std::mem::replace(checked, true) {
                     signal.recv().await.ok_or_else(|| io::Error::other("CHLD is no longer delivered"))?;
                 }
                 if let Some(exit) = leader.exit()? {

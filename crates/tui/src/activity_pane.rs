@@ -36,7 +36,7 @@ pub(crate) struct ActivityPane {
 pub(crate) struct Rendered {
     pub(crate) item: Arc<ActivityItem>,
     pub(crate) columns: usize,
-    pub(crate) look: Look,
+    pub(crate) layout: ItemLayout,
     pub(crate) lines: Vec<Line<'static>>,
     /// There is more to show than there was.
     is_stale: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Rendered {
 
 /// What decides, beside the item, how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct ItemLayout {
     pub(crate) folded: bool,
     /// The item before it is something that was said, which ends with an empty line.
     pub(crate) after_text: bool,
@@ -100,7 +100,7 @@ impl ActivityPane {
     /// The name of a recorded value that is to be shown and not there yet.
     pub(crate) fn wanted(&self) -> Option<&str> {
         let current =
-            self.rendered.iter().find(|one| Some(one.item.seq) == self.current && !one.look.folded)?;
+            self.rendered.iter().find(|one| Some(one.item.seq) == self.current && !one.layout.folded)?;
         wholes(&current.item).into_iter().flatten().find(|name| self.whole(Some(name)).is_none())
     }
 
@@ -134,27 +134,27 @@ impl ActivityPane {
         &mut self,
         activity: &Activity,
         columns: usize,
-        draw: impl Fn(&ActivityItem, Look, &Self) -> Vec<Line<'static>>,
+        draw: impl Fn(&ActivityItem, ItemLayout, &Self) -> Vec<Line<'static>>,
     ) {
         let mut known: HashMap<u64, Rendered> =
             std::mem::take(&mut self.rendered).into_iter().map(|one| (one.item.seq, one)).collect();
         let mut after_text = false;
         for item in &activity.items {
-            let look = Look { folded: self.is_folded(item), after_text };
+            let layout = ItemLayout { folded: self.is_folded(item), after_text };
             after_text = matches!(item.what, Act::Text(_));
             let same = known.remove(&item.seq).filter(|one| {
                 Arc::ptr_eq(&one.item, item)
                     && one.columns == columns
-                    && one.look == look
+                    && one.layout == layout
                     && !one.is_stale
                     // How long it takes changes by itself.
                     && !item.is_running()
             });
             let rendered = same.unwrap_or_else(|| Rendered {
-                lines: draw(item, look, self),
+                lines: draw(item, layout, self),
                 item: Arc::clone(item),
                 columns,
-                look,
+                layout,
                 is_stale: false,
             });
             self.rendered.push(rendered);

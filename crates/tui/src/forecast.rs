@@ -157,7 +157,7 @@ mod tests {
         forecast.path.iter().map(|index| view.steps[*index].plan.step.to_string()).collect()
     }
 
-    fn look(run: &TestRun, history: &History) -> Forecast {
+    fn forecast_of(run: &TestRun, history: &History) -> Forecast {
         let model = run.model(80, 24);
         forecast(&model.view, history, |step| model.step_ms(step))
     }
@@ -165,12 +165,13 @@ mod tests {
     #[test]
     fn nothing_is_invented() {
         let mut run = TestRun::release();
-        assert_eq!(look(&run, &History::default()), Forecast::default());
+        assert_eq!(forecast_of(&run, &History::default()), Forecast::default());
         run.done("fetch", 1, result(WorkerStatus::Succeeded, Some(0))).running("build", 1, 7).after(2_000);
-        let seen = look(&run, &History::default());
+        let seen = forecast_of(&run, &History::default());
         assert_eq!((names(&run, &seen).join(" ").as_str(), seen.path_ms), ("fetch build", 6_200));
         assert_eq!((seen.left_ms, seen.path_is_expected), (None, false));
-        let seen = look(&run, &history(&[("fetch", 1), ("build", 9_000), ("test", 100), ("publish", 5)]));
+        let seen =
+            forecast_of(&run, &history(&[("fetch", 1), ("build", 9_000), ("test", 100), ("publish", 5)]));
         assert_eq!(seen.left_ms, None, "nobody knows about lint");
         assert!(seen.path_is_expected, "and yet some of the path is to come");
     }
@@ -185,19 +186,19 @@ mod tests {
             ("publish", 1_000),
         ]);
         let mut run = TestRun::release();
-        assert_eq!(look(&run, &known).left_ms, Some(22_000));
+        assert_eq!(forecast_of(&run, &known).left_ms, Some(22_000));
         run.done("fetch", 1, result(WorkerStatus::Succeeded, Some(0))).running("build", 1, 7).after(4_000);
-        let seen = look(&run, &known);
+        let seen = forecast_of(&run, &known);
         assert_eq!(names(&run, &seen), ["fetch", "build", "lint", "publish"]);
         assert_eq!((seen.path_ms, seen.left_ms), (22_200, Some(14_000)));
         // It takes longer than ever: only what comes after it is known.
-        assert_eq!(look(run.after(60_000), &known).left_ms, Some(8_000));
+        assert_eq!(forecast_of(run.after(60_000), &known).left_ms, Some(8_000));
     }
 
     #[test]
     fn a_circle_is_no_end_of_the_world() {
         let run = TestRun::with(vec![plan("a", &["b"]), plan("b", &["a"]), plan("c", &["a"])], true);
         assert_eq!(Dependencies::of(&run.view().steps).order.len(), 3);
-        let _ = look(&run, &history(&[("a", 5), ("b", 5), ("c", 5)]));
+        let _ = forecast_of(&run, &history(&[("a", 5), ("b", 5), ("c", 5)]));
     }
 }

@@ -62,7 +62,7 @@ fn block(line: &str, theme: Theme) -> (&'static str, &str, Style) {
 /// A line without its `**strong**` and `` `code` `` marks, and how each of its characters looks. A mark without its other
 /// end is as it was written, and so is all after it.
 fn inline(line: &str, style: Style, theme: Theme) -> (String, Vec<(char, Style)>) {
-    let mut looks = Vec::new();
+    let mut emphases = Vec::new();
     let mut rest = line;
     while !rest.is_empty() {
         let next = ["**", "`"].into_iter().filter_map(|mark| Some((rest.find(mark)?, mark))).min();
@@ -73,29 +73,30 @@ fn inline(line: &str, style: Style, theme: Theme) -> (String, Vec<(char, Style)>
         });
         let (before, marked, after) = match found {
             Some((at, mark, inner, after)) => {
-                let look = if mark == "`" { theme.note() } else { theme.strong() };
-                (&rest[..at], Some((inner, style.patch(look))), after)
+                let emphasis = if mark == "`" { theme.note() } else { theme.strong() };
+                (&rest[..at], Some((inner, style.patch(emphasis))), after)
             }
             None => (rest, None, ""),
         };
-        looks.extend(before.chars().map(|char| (char, style)));
-        if let Some((inner, look)) = marked {
-            looks.extend(inner.chars().map(|char| (char, look)));
+        emphases.extend(before.chars().map(|char| (char, style)));
+        if let Some((inner, emphasis)) = marked {
+            emphases.extend(inner.chars().map(|char| (char, emphasis)));
         }
         rest = after;
     }
-    (looks.iter().map(|(char, _)| char).collect(), looks)
+    (emphases.iter().map(|(char, _)| char).collect(), emphases)
 }
 
 /// Gives a wrapped line its looks. Wrapping leaves out white space and nothing else.
-fn dress(line: &str, looks: &mut impl Iterator<Item = (char, Style)>, spans: &mut Vec<Span<'static>>) {
+fn dress(line: &str, emphases: &mut impl Iterator<Item = (char, Style)>, spans: &mut Vec<Span<'static>>) {
     let mut run = (String::new(), Style::new());
     for char in line.chars() {
-        let look = looks.by_ref().find(|(known, _)| *known == char).map_or(run.1, |(_, look)| look);
-        if look != run.1 && !run.0.is_empty() {
+        let emphasis =
+            emphases.by_ref().find(|(known, _)| *known == char).map_or(run.1, |(_, emphasis)| emphasis);
+        if emphasis != run.1 && !run.0.is_empty() {
             spans.push(Span::styled(std::mem::take(&mut run.0), run.1));
         }
-        run.1 = look;
+        run.1 = emphasis;
         run.0.push(char);
     }
     if !run.0.is_empty() {
@@ -131,8 +132,8 @@ mod tests {
         );
         let styled = lines("a **b** `c`", 20, Theme::new(Colours::Dark));
         let theme = Theme::new(Colours::Dark);
-        let looks: Vec<_> = styled[0].spans[1..].iter().map(|span| span.style).collect();
-        assert_eq!(looks, [Style::new(), theme.strong(), Style::new(), theme.note()]);
+        let emphases: Vec<_> = styled[0].spans[1..].iter().map(|span| span.style).collect();
+        assert_eq!(emphases, [Style::new(), theme.strong(), Style::new(), theme.note()]);
     }
 
     #[test]

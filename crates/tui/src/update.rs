@@ -146,8 +146,8 @@ fn make_rows(model: &mut Model) {
         if let Some(attempt) = model.shown_attempt() {
             let earlier = pane.earlier.shown().map(Arc::clone);
             let activity = earlier.as_deref().unwrap_or(&attempt.activity);
-            pane.render(activity, columns, |item, look, pane| {
-                view::activity_item(model, pane, activity, item, look)
+            pane.render(activity, columns, |item, layout, pane| {
+                view::activity_item(model, pane, activity, item, layout)
             });
         }
         if let Some(first) = first {

@@ -59,7 +59,7 @@ pub fn check(adapter: &dyn WorkerAdapter, transcript: &Transcript) -> Result<Out
     if adapter.plan(&transcript.task)? != spec {
         return Err(Violation::PlanDiffers);
     }
-    secrets::look_for(adapter, transcript)?;
+    secrets::search_for(adapter, transcript)?;
 
     let rehearsal = Rehearsal { adapter, spec: &spec, transcript };
     let outcome = rehearsal.run("as recorded", &transcript.chunks, Ending::Exit(transcript.exit))?;

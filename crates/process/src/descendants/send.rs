@@ -33,7 +33,7 @@ pub(crate) const fn number(signal: Signal) -> Number {
 }
 
 /// Looks, then sends. Between the two the number could change hands: only where there is nothing better.
-fn look_and_send(process: ProcessIdentity, pid: Pid, signal: Number) -> io::Result<()> {
+fn verify_and_send(process: ProcessIdentity, pid: Pid, signal: Number) -> io::Result<()> {
     if !stat(process.pid)?.is(process) {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -55,7 +55,7 @@ mod system {
             Ok(descriptor) => descriptor,
             Err(Errno::SRCH) => return Err(io::ErrorKind::NotFound.into()),
             // An old system, or no descriptor to spare.
-            Err(_) => return super::look_and_send(process, pid, signal),
+            Err(_) => return super::verify_and_send(process, pid, signal),
         };
         // Whoever was taken hold of either still has the number, then this look is at it, or has lost it,
         // then the signal goes nowhere.
@@ -63,7 +63,7 @@ mod system {
             return Err(io::ErrorKind::NotFound.into());
         }
         match pidfd_send_signal(&descriptor, signal) {
-            Err(Errno::NOSYS | Errno::PERM) => super::look_and_send(process, pid, signal),
+            Err(Errno::NOSYS | Errno::PERM) => super::verify_and_send(process, pid, signal),
             sent => Ok(sent?),
         }
     }
@@ -71,7 +71,7 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    pub(super) use super::look_and_send as send;
+    pub(super) use super::verify_and_send as send;
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -85,7 +85,7 @@ mod tests {
         let process = crate::identity(sleeper.id()).unwrap();
         let other = ProcessIdentity { start_time: process.start_time + 1, ..process };
         assert!(!signal(other, Signal::Kill).unwrap());
-        assert!(look_and_send(other, Pid::from_child(&sleeper), Number::KILL).is_err());
+        assert!(verify_and_send(other, Pid::from_child(&sleeper), Number::KILL).is_err());
         assert!(sleeper.try_wait().unwrap().is_none());
 
         assert!(signal(process, Signal::Kill).unwrap());

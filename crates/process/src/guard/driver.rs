@@ -27,7 +27,7 @@ use crate::descendants::{Node, walk};
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Time after which it is looked whether the supervisor has gone, where the system does not tell.
-const LOOK_UP: Duration = Duration::from_millis(250);
+const PARENT_CHECK: Duration = Duration::from_millis(250);
 
 /// Guards until everything is over. The answer is the exit code.
 pub(super) fn guard(
@@ -119,10 +119,10 @@ impl Driver<'_> {
     /// Waits for a signal, the end of the wire, news from above, or the time.
     fn wait(&mut self, signals: &Listener) {
         let above = self.above.descriptor().filter(|_| self.watch_above);
-        let look_up = self.watch_above && above.is_none();
+        let polls_parent = self.watch_above && above.is_none();
         let left = self.timer.map(|(_, due)| due.saturating_duration_since(Instant::now()));
-        let longest = if look_up { LOOK_UP } else { LONGEST_WAIT };
-        let timeout = left.or(look_up.then_some(LOOK_UP)).map(|left| timespec(left.min(longest)));
+        let longest = if polls_parent { PARENT_CHECK } else { LONGEST_WAIT };
+        let timeout = left.or(polls_parent.then_some(PARENT_CHECK)).map(|left| timespec(left.min(longest)));
         let input = io::stdin();
         let mut watched = vec![PollFd::from_borrowed_fd(signals.descriptor(), PollFlags::IN)];
         let mut places = [None; 2];
@@ -139,8 +139,8 @@ impl Driver<'_> {
         }
         let [input, above] =
             places.map(|place| place.is_some_and(|place| !watched[place].revents().is_empty()));
-        if above || look_up {
-            self.look_up();
+        if above || polls_parent {
+            self.check_parent();
         }
         if input {
             self.watch_input = false;
@@ -149,7 +149,7 @@ impl Driver<'_> {
     }
 
     /// Takes what was passed on from above, and notices that there is nobody any more.
-    fn look_up(&mut self) {
+    fn check_parent(&mut self) {
         let (requests, gone) = self.above.news();
         for request in requests {
             self.feed(Input::Requested(request));

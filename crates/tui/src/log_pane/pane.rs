@@ -123,7 +123,7 @@ impl LogPane {
     }
 
     /// Looks for a line, from the match the person is at, or else from what is on screen.
-    pub(crate) fn look_for(&mut self, what: Sought, direction: Direction) {
+    pub(crate) fn search_for(&mut self, what: Sought, direction: Direction) {
         let shown = |row: Option<&super::LogRow>| row.map(|row| row.place.line);
         let from = match (self.current, direction) {
             (Some(at), Direction::Forward) => at.line + 1,
@@ -136,8 +136,8 @@ impl LogPane {
     }
 
     /// Looks for the first line from a time on.
-    pub(crate) fn look_for_time(&mut self, time: UtcMillis) {
-        self.look_for(Sought::Time(time), Direction::Forward);
+    pub(crate) fn search_for_time(&mut self, time: UtcMillis) {
+        self.search_for(Sought::Time(time), Direction::Forward);
     }
 
     /// What is on screen.

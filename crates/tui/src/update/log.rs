@@ -73,7 +73,7 @@ fn submit(model: &mut Model, prompt: &Prompt) {
     model.log.current = None;
     model.log.direction = prompt.direction();
     model.log.query = Some(query.clone());
-    model.log.look_for(Sought::Match(query), prompt.direction());
+    model.log.search_for(Sought::Match(query), prompt.direction());
 }
 
 fn go_to(model: &mut Model, text: &str) {
@@ -84,7 +84,7 @@ fn go_to(model: &mut Model, text: &str) {
             let (rows, _) = extent(model);
             model.log.show_line(line, rows);
         }
-        Ok(Wanted::Time(time)) => model.log.look_for_time(time),
+        Ok(Wanted::Time(time)) => model.log.search_for_time(time),
         Ok(Wanted::Attempt { iteration, attempt }) => {
             if let Err(error) = selection::show_attempt(model, iteration, attempt) {
                 model.notice = Some(error);
@@ -102,7 +102,7 @@ pub(super) fn next_match(model: &mut Model, against: bool) {
         (Direction::Forward, true) | (Direction::Backward, false) => Direction::Backward,
     };
     model.follow = false;
-    model.log.look_for(Sought::Match(query), direction);
+    model.log.search_for(Sought::Match(query), direction);
 }
 
 pub(super) fn next_error(model: &mut Model, direction: Direction) {
@@ -112,7 +112,7 @@ pub(super) fn next_error(model: &mut Model, direction: Direction) {
         model.log.put(Anchor::At { place: RowPos::default(), delta: 0 });
         model.log.window.rows.clear();
     }
-    model.log.look_for(Sought::Error, direction);
+    model.log.search_for(Sought::Error, direction);
 }
 
 pub(super) fn toggle_filter(model: &mut Model) {

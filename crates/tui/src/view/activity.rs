@@ -11,7 +11,7 @@ use roboppi_run::{
 use serde_json::Value;
 
 use super::{Extent, put};
-use crate::activity_pane::{ActivityPane, Look, TEXT_ROWS};
+use crate::activity_pane::{ActivityPane, ItemLayout, TEXT_ROWS};
 use crate::model::Model;
 use crate::{markdown, sanitise, text, theme};
 
@@ -164,9 +164,9 @@ pub(crate) fn item(
     pane: &ActivityPane,
     activity: &Activity,
     item: &ActivityItem,
-    look: Look,
+    layout: ItemLayout,
 ) -> Vec<Line<'static>> {
-    let folded = look.folded;
+    let folded = layout.folded;
     let columns = usize::from(crate::layout::Areas::of(model.size, model.focus).pane.width).max(4);
     let depth = depth(activity, item);
     let inner = columns.saturating_sub(depth * INDENT).max(4);
@@ -228,7 +228,7 @@ pub(crate) fn item(
     }
     // What it says is set apart from what it does.
     if matches!(item.what, Act::Text(_)) {
-        if !look.after_text {
+        if !layout.after_text {
             lines.insert(0, Line::default());
         }
         lines.push(Line::default());

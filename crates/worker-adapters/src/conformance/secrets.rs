@@ -12,7 +12,7 @@ const PROMPT: &str = "kit-prompt-7f21 of some words";
 
 /// Plans a task whose secrets and prompt are marked, and looks for the marks among the arguments. A plan that refuses
 /// such a task shows nothing.
-pub(super) fn look_for(adapter: &dyn WorkerAdapter, transcript: &Transcript) -> Result<(), Violation> {
+pub(super) fn search_for(adapter: &dyn WorkerAdapter, transcript: &Transcript) -> Result<(), Violation> {
     let mut task = transcript.task.clone();
     plant(&mut task);
     if let Some(argument) = find(adapter, &task, MARK) {
