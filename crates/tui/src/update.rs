@@ -6,7 +6,7 @@ use ratatui::layout::Size;
 use roboppi_attach::RunCommand;
 use roboppi_ipc::WorkerEvent;
 use roboppi_record::AttemptFiles;
-use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus};
+use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus, RunView};
 
 use crate::fetch::Wanted;
 use crate::forecast::forecast;
@@ -60,40 +60,8 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.frame = model.frame.wrapping_add(1);
             model.dirty = true;
         }
-        Message::Follow(view) => {
-            let was_over = model.is_over();
-            let was_known = model.view.head.is_some();
-            model.view = *view;
-            model.activity.read_anew(&model.view);
-            model.fit_tab();
-            model.dirty = true;
-            let just_over = !was_over && model.is_over();
-            selection::settle(model, just_over);
-            if just_over && was_known {
-                ending::notify(model, &mut actions);
-            }
-            leave_if_not_staying(model, &mut actions);
-        }
-        Message::Record(record) => {
-            model.dirty |= is_visible(model, &record);
-            model.view.apply(&record);
-            take_in_activity(model, &record);
-            // Our own commands name nobody who brought them.
-            if let RunRecord::Journal(record) = &*record
-                && let RunEvent::Command { by: None, refused: Some(refused), .. } = &record.event
-            {
-                ending::answered(model, refused);
-            }
-            if changes_steps(&record) {
-                let just_over = matches!(&*record, RunRecord::Journal(record)
-                    if matches!(record.event, RunEvent::RunFinished { .. }));
-                selection::settle(model, just_over);
-                if just_over {
-                    ending::notify(model, &mut actions);
-                }
-                leave_if_not_staying(model, &mut actions);
-            }
-        }
+        Message::Follow(view) => follow(model, *view, &mut actions),
+        Message::Record(record) => ingest_record(model, &record, &mut actions),
         Message::Ended => {
             model.ended = true;
             model.dirty = true;
@@ -124,6 +92,43 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
     }
     close_stale_question(model);
     actions
+}
+
+/// Another view to begin with.
+fn follow(model: &mut Model, view: RunView, actions: &mut Vec<Action>) {
+    let was_over = model.is_over();
+    let was_known = model.view.head.is_some();
+    model.view = view;
+    model.activity.read_anew(&model.view);
+    model.fit_tab();
+    model.dirty = true;
+    let just_over = !was_over && model.is_over();
+    selection::settle(model, just_over);
+    if just_over && was_known {
+        ending::notify(model, actions);
+    }
+    leave_if_not_staying(model, actions);
+}
+
+fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action>) {
+    model.dirty |= is_visible(model, record);
+    model.view.apply(record);
+    ingest_activity(model, record);
+    // A command without a sender is one of this screen.
+    if let RunRecord::Journal(record) = record
+        && let RunEvent::Command { by: None, refused: Some(refused), .. } = &record.event
+    {
+        ending::answered(model, refused);
+    }
+    if changes_steps(record) {
+        let just_over = matches!(record, RunRecord::Journal(record)
+            if matches!(record.event, RunEvent::RunFinished { .. }));
+        selection::settle(model, just_over);
+        if just_over {
+            ending::notify(model, actions);
+        }
+        leave_if_not_staying(model, actions);
+    }
 }
 
 /// Brings up to date what a frame needs and no message changes by itself. To be called before each frame.
@@ -164,8 +169,8 @@ fn make_rows(model: &mut Model) {
     }
 }
 
-/// What is being said is no part of the view.
-fn take_in_activity(model: &mut Model, record: &RunRecord) {
+/// Texts that are still being written are not part of the view.
+fn ingest_activity(model: &mut Model, record: &RunRecord) {
     match record {
         RunRecord::Attempt(of, record) => {
             model.activity.ingest(of, &record.event);
