@@ -300,7 +300,7 @@ fn damage_and_nonsense_are_said() {
     for damaged in ["cut", "longer"] {
         let nobody = TestEnv::new();
         let refused = nobody.roboppi(["import"]).arg(env.work().join(damaged)).output().code(2).stderr;
-        assert!(refused.contains("was not taken in: it is damaged at its end"), "{refused}");
+        assert!(refused.contains("was not imported: it is damaged at its end"), "{refused}");
         assert_eq!(nobody.runs().len(), 0);
     }
     let absent = env.roboppi(["import", "absent"]).output().code(2).stderr;
