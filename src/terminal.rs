@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use nix::unistd::{getpgrp, tcgetpgrp};
-use roboppi_supervisor::sinks::untrusted;
+use roboppi_report::untrusted;
 use roboppi_tui::{Colours, Notify, NotifyBy};
 use unicode_width::UnicodeWidthStr;
 

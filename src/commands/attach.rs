@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use roboppi_attach::{FileSource, RunSource};
 use roboppi_record::RunDir;
-use roboppi_supervisor::sinks::{jsonl, plain};
+use roboppi_report::{jsonl, plain};
 use roboppi_tui::{Role, TuiSettings};
 
 use crate::cli::{AttachArgs, WatchArgs};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use roboppi_attach::RunSummary;
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Kept, Reason, RecordError, Retention, StateRoot};
-use roboppi_supervisor::sinks::style::duration;
-use roboppi_supervisor::sinks::untrusted;
+use roboppi_report::style::duration;
+use roboppi_report::untrusted;
 use serde_json::json;
 
 use crate::cli::{PruneArgs, RunsArgs, RunsCommand};

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use roboppi_attach::RunSource;
-use roboppi_supervisor::sinks::plain;
+use roboppi_report::plain;
 use roboppi_supervisor::{ShutdownRequest, SignalEvent, Signals};
 use roboppi_tui::{LineView, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;

@@ -54,7 +54,7 @@ pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFi
 
 /// Whether to use colours on a stream.
 pub(crate) fn use_colour(color: Color, is_terminal: bool) -> bool {
-    use roboppi_supervisor::sinks::style::{self, ColourChoice, ColourVariables};
+    use roboppi_report::style::{self, ColourChoice, ColourVariables};
 
     let choice = match color {
         Color::Auto => ColourChoice::Auto,

@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["roboppi-process"],
     &["roboppi-record"],
     &["roboppi-attach"],
+    &["roboppi-report"],
     &["roboppi-core", "roboppi-supervisor", "roboppi-tui"],
     &["roboppi"],
 ];
@@ -130,12 +131,14 @@ fn crates_use_only_those_of_lower_layers() {
 #[test]
 fn views_do_not_see_the_processes_they_show() {
     let packages = packages();
-    for used in &packages["roboppi-tui"].dependencies {
-        assert!(
-            !["roboppi-supervisor", "roboppi-core", "roboppi-process"].contains(&used.name.as_str()),
-            "roboppi-tui uses {}; a view reads a run through roboppi-attach",
-            used.name
-        );
+    for view in ["roboppi-tui", "roboppi-report"] {
+        for used in &packages[view].dependencies {
+            assert!(
+                !["roboppi-supervisor", "roboppi-core", "roboppi-process"].contains(&used.name.as_str()),
+                "{view} uses {}; a view reads a run through roboppi-attach",
+                used.name
+            );
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! [`PreparedRun`] sets up the record of a run, so that viewers can follow before anything happens, and
 //! [`PreparedRun::execute`] runs it: `runner` drives the run machine, `core_link` speaks with the core,
-//! `recorder` writes every event down before it is published. [`sinks`] turn what is published into text.
+//! `recorder` writes every event down before it is published. Viewers follow what is published through
+//! [`PreparedRun::source`]; this crate knows no terminal and no text view.
 //!
-//! Everything acting runs on one current-thread runtime; sinks have threads of their own, so that a slow
-//! terminal or pipe makes nobody wait.
+//! Everything acting runs on one current-thread runtime.
 
 mod clock;
 mod context_dir;
@@ -26,7 +26,6 @@ mod settings;
 mod shutdown;
 mod sign_of_life;
 mod signals;
-pub mod sinks;
 mod snapshots;
 
 pub use core_link::{

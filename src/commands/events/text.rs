@@ -1,7 +1,7 @@
 //! What happened, in one line for people.
 
+use roboppi_report::style::duration;
 use roboppi_run::{AttemptPhase, RunEvent, RunRecord};
-use roboppi_supervisor::sinks::style::duration;
 
 use crate::commands::record;
 use crate::terminal::plain;

@@ -7,8 +7,8 @@ use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::{LogLine, LogReader, RecordError};
 
-use roboppi_supervisor::sinks::unfinished::Unfinished;
-use roboppi_supervisor::sinks::untrusted;
+use roboppi_report::unfinished::Unfinished;
+use roboppi_report::untrusted;
 
 use crate::commands::record;
 

@@ -7,9 +7,9 @@ use std::thread;
 
 use roboppi_attach::RunSource;
 use roboppi_record::LogPiece;
+use roboppi_report::style::duration;
+use roboppi_report::untrusted;
 use roboppi_run::{AttemptView, RunView, StepView};
-use roboppi_supervisor::sinks::style::duration;
-use roboppi_supervisor::sinks::untrusted;
 
 use crate::commands::record;
 use crate::stdio;

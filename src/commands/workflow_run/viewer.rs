@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal::SIGHUP;
 use roboppi_attach::{RunCommand, RunSource};
 use roboppi_process::inherited;
-use roboppi_supervisor::sinks::{jsonl, plain};
+use roboppi_report::{jsonl, plain};
 use roboppi_supervisor::{SignalEvent, Signals};
 use roboppi_tui::{Role, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;

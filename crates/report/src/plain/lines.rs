@@ -9,8 +9,8 @@ use roboppi_run::{
 };
 use roboppi_workflow::retry_delay;
 
-use crate::sinks::style::{Ink, duration};
-use crate::sinks::untrusted::words;
+use crate::style::{Ink, duration};
+use crate::untrusted::words;
 
 /// The sign and ink of a state. Signs differ, so nothing depends on colour.
 pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {

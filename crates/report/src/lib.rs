@@ -1,6 +1,6 @@
-//! What turns a run into text.
+//! Text views of a run.
 //!
-//! A sink reads a run through [`RunSource`](roboppi_attach::RunSource) only, on a thread of its own, and
+//! A view that follows a run is a sink. It reads a run through [`RunSource`](roboppi_attach::RunSource) only, on a thread of its own, and
 //! writes to whatever it was given. A writer that blocks makes nobody else wait: the sink falls behind, is
 //! told so, and catches up from the record. A sink never changes the outcome of a run. When its reader goes
 //! away it ends quietly; any other trouble with writing is one error, which the caller shows as a warning.
@@ -13,6 +13,7 @@
 
 use std::io;
 
+mod clock;
 mod follower;
 pub mod jsonl;
 pub mod plain;

@@ -3,8 +3,8 @@
 use roboppi_ipc::{ChangeKind, ToolResult, WorkerEvent};
 use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepId, ToolUse, missing_words, tool_words};
 
-use crate::sinks::style::{Ink, duration};
-use crate::sinks::untrusted::{line, words};
+use crate::style::{Ink, duration};
+use crate::untrusted::{line, words};
 
 /// Lines of one text that are shown.
 const TEXT_LINES: usize = 40;

@@ -4,8 +4,8 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView};
 
 use super::log::Logs;
-use crate::sinks::style::age;
-use crate::sinks::untrusted::{line, words};
+use crate::style::age;
+use crate::untrusted::{line, words};
 
 /// Steps that are described; the others are counted.
 const SHOWN: usize = 5;

@@ -13,8 +13,8 @@ use super::activity::{self, ActivityLine};
 use super::cut::CutLine;
 use super::log::Logs;
 use super::{PlainSettings, heartbeat, lines, summary};
-use crate::sinks::style::{Ink, duration};
-use crate::sinks::untrusted::{first_words, line, words};
+use crate::style::{Ink, duration};
+use crate::untrusted::{first_words, line, words};
 
 /// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].
 pub(super) struct PlainPrinter {

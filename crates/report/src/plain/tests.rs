@@ -12,7 +12,7 @@ use roboppi_run::{
 use super::log::{LogTail, Logs};
 use super::printer::PlainPrinter;
 use super::*;
-use crate::sinks::fixtures::{
+use crate::fixtures::{
     START, attempt, attempt_finished, attempt_running, attempt_started, changed, ended, journal,
     run_finished, run_started, whole_step,
 };

@@ -6,7 +6,7 @@ use roboppi_run::{RunOutcome, StepState};
 use serde_json::Value;
 
 use super::*;
-use crate::sinks::fixtures::{LiveRun, attempt, changed, run_finished, run_started};
+use crate::fixtures::{LiveRun, attempt, changed, run_finished, run_started};
 
 const OUT: OutputStream = OutputStream::Stdout;
 

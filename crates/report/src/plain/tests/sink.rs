@@ -10,8 +10,8 @@ use roboppi_ipc::{Gap, OutputStream};
 use roboppi_run::{AttemptRef, RunEvent, RunOutcome, StepState};
 
 use super::eventful;
-use crate::sinks::fixtures::{LiveRun, attempt, changed, run_finished, run_started};
-use crate::sinks::plain::{PlainSettings, run};
+use crate::fixtures::{LiveRun, attempt, changed, run_finished, run_started};
+use crate::plain::{PlainSettings, run};
 
 const OUT: OutputStream = OutputStream::Stdout;
 const ERR: OutputStream = OutputStream::Stderr;

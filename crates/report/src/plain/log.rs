@@ -10,7 +10,7 @@ use roboppi_record::{ChunkKind, LogDamage, LogPiece, LogReader, RecordError, UNK
 use roboppi_run::{AttemptRef, missing_words};
 
 use super::cut::{CutLine, LineCutter};
-use crate::sinks::unfinished::Unfinished;
+use crate::unfinished::Unfinished;
 
 /// Longest piece of a line that is held in memory.
 const LONGEST_LINE: usize = 1024 * 1024;
