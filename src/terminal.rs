@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use nix::unistd::{getpgrp, tcgetpgrp};
-use roboppi_report::untrusted;
 use roboppi_tui::{Colours, Notify, NotifyBy};
+use roboppi_untrusted as untrusted;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Theme, ViewArgs};

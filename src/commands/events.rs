@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use roboppi_attach::{Liveness, RunFollower};
 use roboppi_ipc::WorkerEvent;
-use roboppi_report::untrusted;
 use roboppi_run::{RunEvent, RunRecord};
+use roboppi_untrusted as untrusted;
 use serde_json::Value;
 
 use crate::cli::EventsArgs;

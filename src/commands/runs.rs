@@ -8,7 +8,7 @@ use roboppi_attach::RunSummary;
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_report::style::duration;
-use roboppi_report::untrusted;
+use roboppi_untrusted as untrusted;
 use serde_json::json;
 
 use crate::cli::{PruneArgs, RunsArgs, RunsCommand};

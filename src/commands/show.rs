@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use roboppi_attach::Liveness;
 use roboppi_record::{LogReader, RunDir, UNKNOWN_LOSS};
 use roboppi_report::style::duration;
-use roboppi_report::untrusted;
 use roboppi_run::{
     ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
     spent_words,
 };
+use roboppi_untrusted as untrusted;
 
 use crate::cli::ShowArgs;
 use crate::commands::{out, record};

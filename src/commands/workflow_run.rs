@@ -12,9 +12,9 @@ use roboppi_core::mask::SocketPlace;
 use roboppi_core::worker::remove_abandoned;
 use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
-use roboppi_report::untrusted;
 use roboppi_run::{AttemptStatus, RunMode};
 use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, WorkflowFile};
+use roboppi_untrusted as untrusted;
 use roboppi_workflow::parse_duration;
 use tokio::task::LocalSet;
 

@@ -18,7 +18,7 @@ mod words;
 
 /// The crates from the bottom up. A crate may use those of lower layers, never one of its own.
 const LAYERS: &[&[&str]] = &[
-    &["roboppi-ipc"],
+    &["roboppi-ipc", "roboppi-untrusted"],
     &["roboppi-run"],
     &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact"],
     &["roboppi-process"],
@@ -30,8 +30,14 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Crates that do no I/O and read no clock.
-const PURE: &[&str] =
-    &["roboppi-ipc", "roboppi-redact", "roboppi-run", "roboppi-workflow", "roboppi-worker-adapters"];
+const PURE: &[&str] = &[
+    "roboppi-ipc",
+    "roboppi-redact",
+    "roboppi-run",
+    "roboppi-untrusted",
+    "roboppi-workflow",
+    "roboppi-worker-adapters",
+];
 
 /// What a pure crate has no use for.
 const ACTING: &[&str] = &["tokio", "tokio-util", "nix", "rustix", "libc", "tempfile", "crossterm", "jiff"];

@@ -16,7 +16,6 @@ use crate::read_at::{MemoryFile, ReadAt};
 mod access;
 mod chunks;
 mod damage;
-mod escapes;
 mod file;
 mod line_map;
 mod lines;

@@ -9,7 +9,8 @@
 //! * [`jsonl`]: for programs, one JSON object a line.
 //! * [`style`]: whether to use colour, and how times are written.
 //! * [`unfinished`]: when a line without an end is shown.
-//! * [`untrusted`]: how texts of others are written, whatever is in them.
+//!
+//! What comes from others is written as [`roboppi_untrusted`] gives it.
 
 use std::io;
 
@@ -20,7 +21,6 @@ pub mod plain;
 mod recorded;
 pub mod style;
 pub mod unfinished;
-pub mod untrusted;
 
 #[cfg(test)]
 mod fixtures;

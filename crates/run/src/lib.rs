@@ -17,7 +17,6 @@ mod state;
 mod text;
 mod timeline;
 mod view;
-mod visible;
 mod wording;
 
 pub use command::RunCommand;
@@ -35,5 +34,4 @@ pub use view::{
     FileChange, HistoryPage, KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent,
     StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait, WarningView,
 };
-pub use visible::is_visible;
 pub use wording::{dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words};

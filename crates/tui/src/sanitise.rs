@@ -1,5 +1,7 @@
 //! Makes foreign text safe and right on a terminal.
 //!
+//! `roboppi_untrusted` takes the text apart; here its pieces become cells.
+//!
 //! Everything that is drawn and was not written in this crate comes through here: names, details, paths,
 //! output of workers. What survives is printable text; colours of workers survive as styles, never as
 //! bytes. Besides control characters, characters that reorder or hide other text are taken out, because a
@@ -50,7 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use roboppi_run::is_visible;
+    use roboppi_untrusted::is_visible;
 
     #[test]
     fn sequences_vanish_and_text_stays() {

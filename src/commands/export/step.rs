@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use roboppi_attach::Liveness;
 use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
 use roboppi_record::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
-use roboppi_report::untrusted;
 use roboppi_run::{AttemptStatus, AttemptView, StepView, missing_words};
+use roboppi_untrusted as untrusted;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::{LogLine, LogReader, RecordError};
 
 use roboppi_report::unfinished::Unfinished;
-use roboppi_report::untrusted;
+use roboppi_untrusted as untrusted;
 
 use crate::commands::record;
 

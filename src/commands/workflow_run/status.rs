@@ -8,8 +8,8 @@ use std::thread;
 use roboppi_attach::RunSource;
 use roboppi_record::LogPiece;
 use roboppi_report::style::duration;
-use roboppi_report::untrusted;
 use roboppi_run::{AttemptView, RunView, StepView};
+use roboppi_untrusted as untrusted;
 
 use crate::commands::record;
 use crate::stdio;

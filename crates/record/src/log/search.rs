@@ -5,8 +5,9 @@ use std::ops::{ControlFlow, Range};
 
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
+use roboppi_untrusted::without_escapes;
 
-use super::{LogReader, Mark, escapes};
+use super::{LogReader, Mark};
 use crate::RecordError;
 
 /// Bytes read at a time. A line longer than this is searched in pieces.
@@ -197,7 +198,7 @@ impl LogReader {
             let is_last = at.offset + block.len() as u64 == end;
             let whole = memrchr(b'\n', &block).map_or(0, |newline| newline + 1);
             let searched = if is_last || whole == 0 { block.len() } else { whole };
-            let visible = escapes::taken_out(&block[..searched]);
+            let visible = without_escapes(&block[..searched]);
             let mut lines = Lines::new(&visible, &block[..searched], at.line);
             let mut next = 0;
             while next < visible.len()

@@ -8,7 +8,7 @@ use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::untrusted;
+use roboppi_untrusted as untrusted;
 
 const VERSION: u32 = 1;
 

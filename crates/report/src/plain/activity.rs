@@ -4,7 +4,7 @@ use roboppi_ipc::{ChangeKind, ToolResult, WorkerEvent};
 use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepId, ToolUse, missing_words, tool_words};
 
 use crate::style::{Ink, duration};
-use crate::untrusted::{line, words};
+use roboppi_untrusted::{line, words};
 
 /// Lines of one text that are shown.
 const TEXT_LINES: usize = 40;

@@ -2,7 +2,7 @@
 
 use roboppi_ipc::OutputStream;
 
-use crate::untrusted::last_state_start;
+use roboppi_untrusted::last_state_start;
 
 /// A line of a log, without its newline.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepState, Ste
 
 use super::log::Logs;
 use crate::style::age;
-use crate::untrusted::{line, words};
+use roboppi_untrusted::{line, words};
 
 /// Steps that are described; the others are counted.
 const SHOWN: usize = 5;

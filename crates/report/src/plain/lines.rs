@@ -10,7 +10,7 @@ use roboppi_run::{
 use roboppi_workflow::retry_delay;
 
 use crate::style::{Ink, duration};
-use crate::untrusted::words;
+use roboppi_untrusted::words;
 
 /// The sign and ink of a state. Signs differ, so nothing depends on colour.
 pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {

@@ -14,7 +14,7 @@ use super::cut::CutLine;
 use super::log::Logs;
 use super::{PlainSettings, heartbeat, lines, summary};
 use crate::style::{Ink, duration};
-use crate::untrusted::{first_words, line, words};
+use roboppi_untrusted::{first_words, line, words};
 
 /// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].
 pub(super) struct PlainPrinter {

@@ -13,7 +13,7 @@ use super::activity::{self, ActivityLine};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
 use crate::style::{Ink, duration};
-use crate::untrusted::{first_words, line, words};
+use roboppi_untrusted::{first_words, line, words};
 
 /// Lines of a step whose failure does not count, or that did not end by itself.
 const SHORT_TAIL: usize = 10;

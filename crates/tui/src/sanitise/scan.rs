@@ -1,8 +1,6 @@
-//! Takes text with escape sequences apart.
+//! What of foreign text matters to cells.
 
-use std::str::Chars;
-
-use roboppi_run::is_visible;
+use roboppi_untrusted as untrusted;
 use unicode_width::UnicodeWidthChar;
 
 use super::sgr::Params;
@@ -30,100 +28,57 @@ const MARKS: u8 = 8;
 
 /// Iterates over the tokens of a text and skips everything that must not reach a terminal.
 pub(super) struct Scanner<'a> {
-    chars: Chars<'a>,
+    inner: untrusted::Scanner<'a>,
     marks: u8,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { chars: text.chars(), marks: MARKS }
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self { inner: untrusted::Scanner::new(text), marks: MARKS }
     }
 
-    /// Bytes that were not looked at yet.
-    pub(super) fn left(&self) -> usize {
-        self.chars.as_str().len()
+    /// What was not looked at yet.
+    pub(super) const fn rest(&self) -> &'a str {
+        self.inner.rest()
     }
 
-    fn peek(&self) -> Option<char> {
-        self.chars.clone().next()
+    /// Passes over so many bytes of the rest.
+    pub(super) fn pass_over(&mut self, bytes: usize) {
+        self.inner.pass_over(bytes);
     }
 
-    /// After ESC.
-    fn escape(&mut self) -> Option<Token> {
-        match self.peek()? {
-            '[' => {
-                self.chars.next();
-                self.csi()
-            }
-            ']' | 'P' | 'X' | '^' | '_' => {
-                self.chars.next();
-                self.skip_string();
-                None
-            }
-            ' '..='/' => {
-                while matches!(self.peek(), Some(' '..='/')) {
-                    self.chars.next();
-                }
-                if matches!(self.peek(), Some('0'..='~')) {
-                    self.chars.next();
-                }
-                None
-            }
-            '0'..='~' => {
-                self.chars.next();
-                None
-            }
-            _ => None,
-        }
+    /// Takes the next marks for the first ones of their character.
+    pub(super) const fn forget_marks(&mut self) {
+        self.marks = 0;
     }
 
-    /// After CSI. A character that cannot belong to the sequence ends it and is looked at afresh.
-    fn csi(&mut self) -> Option<Token> {
-        let mut params = Params::default();
-        let mut private = false;
-        loop {
-            match self.peek()? {
-                char @ ('0'..='9' | ';' | ':') => params.push(char),
-                '<'..='?' | ' '..='/' => private = true,
-                char @ '@'..='~' => {
-                    self.chars.next();
-                    let first = params.first();
-                    return match char {
-                        _ if private => None,
-                        'm' => Some(Token::Sgr(params)),
-                        'K' => Some(Token::EraseLine(first.unwrap_or(0))),
-                        'G' => Some(Token::Column(first.unwrap_or(1).saturating_sub(1))),
-                        _ => None,
-                    };
-                }
-                _ => return None,
-            }
-            self.chars.next();
-        }
-    }
-
-    /// After the introducer of a string: skips to its terminator, or to the end of the text. A line break
-    /// ends it too, so that one broken sequence hides one line at most.
+    /// A title, a link or a picture is not drawn, nor is what one without an end would swallow: a line that was cut, or is not
+    /// written to its end yet, ends in the middle of one.
     fn skip_string(&mut self) {
-        while let Some(char) = self.peek() {
-            match char {
-                '\n' => return,
-                '\x07' | '\u{9c}' => {
-                    self.chars.next();
-                    return;
-                }
-                '\x1b' => {
-                    self.chars.next();
-                    if self.peek() == Some('\\') {
-                        self.chars.next();
-                    }
-                    return;
-                }
-                _ => {
-                    self.chars.next();
-                }
-            }
+        if !self.inner.skip_string() {
+            self.inner.skip_endless_string();
         }
+    }
+
+    fn may_be_drawn(&mut self, char: char) -> bool {
+        if char.width() == Some(0) {
+            self.marks = self.marks.saturating_add(1);
+            return self.marks <= MARKS;
+        }
+        self.marks = 0;
+        true
+    }
+}
+
+/// What a control sequence does within a line; nothing for most.
+fn control(control: untrusted::Control<'_>) -> Option<Token> {
+    let params = Params::parse(control.parameters);
+    let first = params.first();
+    match control.action {
+        'm' => Some(Token::Sgr(params)),
+        'K' => Some(Token::EraseLine(first.unwrap_or(0))),
+        'G' => Some(Token::Column(first.unwrap_or(1).saturating_sub(1))),
+        _ => None,
     }
 }
 
@@ -132,26 +87,16 @@ impl Iterator for Scanner<'_> {
 
     fn next(&mut self) -> Option<Token> {
         loop {
-            let char = self.chars.next()?;
-            let token = match char {
-                '\x1b' => self.escape(),
-                '\u{9b}' => self.csi(),
-                '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => {
+            let token = match self.inner.next()? {
+                untrusted::Token::Char(char) => self.may_be_drawn(char).then_some(Token::Char(char)),
+                untrusted::Token::Break(_) => Some(Token::Break),
+                untrusted::Token::Tab => Some(Token::Tab),
+                untrusted::Token::CarriageReturn => Some(Token::CarriageReturn),
+                untrusted::Token::Backspace => Some(Token::Backspace),
+                untrusted::Token::Control(found) => control(found),
+                untrusted::Token::String(_) => {
                     self.skip_string();
                     None
-                }
-                '\n' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(Token::Break),
-                '\t' => Some(Token::Tab),
-                '\r' => Some(Token::CarriageReturn),
-                '\x08' => Some(Token::Backspace),
-                char if !is_visible(char) => None,
-                char if char.width() == Some(0) => {
-                    self.marks = self.marks.saturating_add(1);
-                    (self.marks <= MARKS).then_some(Token::Char(char))
-                }
-                char => {
-                    self.marks = 0;
-                    Some(Token::Char(char))
                 }
             };
             if token.is_some() {

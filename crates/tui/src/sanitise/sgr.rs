@@ -13,7 +13,13 @@ pub(super) struct Params {
 const LONGEST: usize = 32;
 
 impl Params {
-    pub(super) fn push(&mut self, char: char) {
+    pub(super) fn parse(text: &str) -> Self {
+        let mut params = Self::default();
+        text.chars().for_each(|char| params.push(char));
+        params
+    }
+
+    fn push(&mut self, char: char) {
         if self.values.is_empty() {
             self.values.push((None, false));
         }
@@ -121,9 +127,7 @@ mod tests {
     use super::*;
 
     fn after(text: &str, colour: bool) -> Style {
-        let mut params = Params::default();
-        text.chars().for_each(|char| params.push(char));
-        apply(Style::new().bold(), &params, colour)
+        apply(Style::new().bold(), &Params::parse(text), colour)
     }
 
     #[test]

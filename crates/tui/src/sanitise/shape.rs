@@ -116,20 +116,22 @@ fn pass(bytes: &[u8], from: (usize, usize), limit: usize) -> (usize, usize) {
     let (mut at, mut column) = from;
     for chunk in bytes[at..].utf8_chunks() {
         let text = chunk.valid();
-        let mut done = 0;
-        while done < text.len() {
-            let plain = plain_start(&text.as_bytes()[done..]);
+        let mut scanner = Scanner::new(text);
+        loop {
+            let done = text.len() - scanner.rest().len();
+            let plain = plain_start(scanner.rest().as_bytes());
             if plain > 0 {
                 let taken = plain.min(limit - column);
-                (done, column) = (done + taken, column + taken);
+                scanner.pass_over(taken);
+                column += taken;
                 if column == limit {
-                    return (at + done, column);
+                    return (at + done + taken, column);
                 }
                 continue;
             }
-            let mut scanner = Scanner::new(&text[done..]);
+            scanner.forget_marks();
             let width = match scanner.next() {
-                None => 0,
+                None => break,
                 Some(Token::Char(char)) => unicode_width::UnicodeWidthChar::width(char).unwrap_or(0),
                 Some(Token::Tab) => TAB - column % TAB,
                 Some(Token::Break) => 1,
@@ -139,7 +141,6 @@ fn pass(bytes: &[u8], from: (usize, usize), limit: usize) -> (usize, usize) {
                 return (at + done, column);
             }
             column += width;
-            done = text.len() - scanner.left();
         }
         at += text.len();
         if !chunk.invalid().is_empty() {

@@ -1,0 +1,167 @@
+//! Text for lines.
+
+use crate::without_commands;
+use crate::{Control, Introducer, Scanner, Token};
+
+/// Bytes of the longest sequence that is a colour.
+const LONGEST_COLOUR: usize = 64;
+
+/// One line of output: what it shows in the end, when carriage returns overwrote parts of it. With `colour` its colours stay.
+#[must_use]
+pub fn line(bytes: &[u8], colour: bool) -> String {
+    clean(&String::from_utf8_lossy(last_state(bytes)), colour)
+}
+
+/// A text that must be one line without colour: names, reasons, messages. Line breaks are spaces.
+#[must_use]
+pub fn words(text: &str) -> String {
+    clean(text.trim(), false)
+}
+
+/// The same for a text that may stand at the beginning of a line, where GitHub looks for its commands.
+#[must_use]
+pub fn first_words(text: &str) -> String {
+    let mut clean = words(text);
+    if clean.starts_with("::") {
+        clean.insert(1, ' ');
+    }
+    clean
+}
+
+/// The beginning of what counts of a line that carriage returns overwrote.
+#[must_use]
+pub fn last_state_start(bytes: &[u8]) -> usize {
+    let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+    bytes[..end].iter().rposition(|byte| *byte == b'\r').map_or(0, |before| before + 1)
+}
+
+fn last_state(bytes: &[u8]) -> &[u8] {
+    let state = &bytes[last_state_start(bytes)..];
+    let end = state.iter().position(|byte| *byte == b'\r').unwrap_or(state.len());
+    &state[..end]
+}
+
+fn clean(text: &str, colour: bool) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut coloured = false;
+    let mut scanner = Scanner::new(text);
+    while let Some(token) = scanner.next() {
+        match token {
+            Token::Char(char) => clean.push(char),
+            Token::Tab => clean.push('\t'),
+            Token::Break('\n' | '\u{2028}' | '\u{2029}') | Token::CarriageReturn => clean.push(' '),
+            Token::Control(control) if colour && is_colour(&control) => {
+                clean.extend(["\x1b[", control.parameters, "m"]);
+                coloured = true;
+            }
+            // What a string without an end would swallow is shown.
+            Token::String(Introducer::Escape) => _ = scanner.skip_string(),
+            // One character alone is more likely a mistake of who decoded the text.
+            Token::String(Introducer::Single) => {}
+            Token::Break(_) | Token::Backspace | Token::Control(_) => {}
+        }
+    }
+    if coloured {
+        clean.push_str("\x1b[0m");
+    }
+    without_commands(clean)
+}
+
+/// Whether a sequence sets colours and nothing else, and is of a length that makes sense.
+const fn is_colour(control: &Control<'_>) -> bool {
+    let len = "\x1b[m".len() + control.parameters.len();
+    matches!(control.introducer, Introducer::Escape) && control.action == 'm' && len <= LONGEST_COLOUR
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn commands_of_ci_systems_are_broken() {
+        let cases = [
+            ("##[error]boo", "## [error]boo"),
+            ("some text ##[add-mask]x", "some text ## [add-mask]x"),
+            ("###[group]x", "### [group]x"),
+            ("##vso[task.setvariable variable=a]b", "## vso[task.setvariable variable=a]b"),
+            ("##VSO[task.complete]", "## VSO[task.complete]"),
+            ("##teamcity[buildProblem description='x']", "## teamcity[buildProblem description='x']"),
+            ("##[a]##vso[b]", "## [a]## vso[b]"),
+            ("#\u{0}#[error]hidden", "## [error]hidden"),
+            ("#\x1b[31m#[error]hidden", "## [error]hidden"),
+            ("##\x1b[0mvso[x]", "## vso[x]"),
+            ("## heading", "## heading"),
+            ("a ## b [c]", "a ## b [c]"),
+            ("section_start:1:x\r\x1b[0Khidden", "hidden"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(line(given.as_bytes(), false), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn control_characters_go_and_colours_stay_where_colour_is_on() {
+        let cases: &[(&[u8], &str, &str)] = &[
+            (b"plain\ttext", "plain\ttext", "plain\ttext"),
+            (b"\x1b[31mred\x1b[0m", "red", "\x1b[31mred\x1b[0m\x1b[0m"),
+            (b"\x1b[1;38:5:9mx", "x", "\x1b[1;38:5:9mx\x1b[0m"),
+            (b"\x1b[2J\x1b[H\x1b[?25lx", "x", "x"),
+            (b"\x1b]0;title\x07x", "x", "x"),
+            (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link", "link"),
+            (b"\x1b]0;never ends", "0;never ends", "0;never ends"),
+            (b"\x1bPq\x1b\\x\x1b(By\x1b7z\x1b", "xyz", "xyz"),
+            (b"a\xc2\x9b31mb\x08\x7f\x00c", "abc", "abc"),
+            (b"safe\xe2\x80\xaetxt.exe", "safetxt.exe", "safetxt.exe"),
+            (b"10%\r50%\r100%\r", "100%", "100%"),
+            (b"windows\r", "windows", "windows"),
+            (b"\r\r", "", ""),
+            (b"\xff\xfe", "\u{fffd}\u{fffd}", "\u{fffd}\u{fffd}"),
+            ("日本 e\u{301}".as_bytes(), "日本 e\u{301}", "日本 e\u{301}"),
+        ];
+        for (given, plain, coloured) in cases {
+            assert_eq!(line(given, false), *plain, "{given:?}");
+            assert_eq!(line(given, true), *coloured, "{given:?}");
+        }
+        assert_eq!(words(" two\nlines\r "), "two lines");
+    }
+
+    #[test]
+    fn no_command_stands_at_the_beginning_of_a_line() {
+        assert_eq!(first_words(" ::error::boo"), ": :error::boo");
+        assert_eq!(first_words("\u{0}::error::boo"), ": :error::boo");
+        assert_eq!(first_words("a::b"), "a::b");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_survives(parts in prop::collection::vec(prop_oneof![
+            Just("\x1b"), Just("["), Just("]"), Just("#"), Just("##"), Just("vso"), Just("0;31"), Just("m"),
+            Just("\x07"), Just("\x1b\\"), Just("\u{9b}"), Just("\r"), Just("::"), Just("error"), Just("漢"),
+            Just("\u{202e}"), Just("\t"), Just("\u{0}"), Just("P"),
+        ], 0..40)) {
+            let given = parts.concat();
+            let plain = line(given.as_bytes(), false);
+            prop_assert!(plain.chars().all(|char| char == '\t' || !char.is_control()), "{plain:?}");
+            for command in ["##[", "##vso[", "##error[", "##P["] {
+                prop_assert!(!plain.contains(command), "{plain:?}");
+            }
+            let coloured = line(given.as_bytes(), true);
+            let mut sequences = coloured.split('\x1b');
+            sequences.next();
+            for sequence in sequences {
+                let colour = sequence.strip_prefix('[').and_then(|text| text.split_once('m'));
+                let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || b":;".contains(&byte));
+                prop_assert!(colour.is_some_and(|(codes, _)| digits(codes)), "{coloured:?}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_safe(given in prop::collection::vec(any::<u8>(), 0..80)) {
+            let plain = line(&given, false);
+            prop_assert!(plain.chars().all(|char| char == '\t' || !char.is_control()));
+            let _ = line(&given, true);
+        }
+    }
+}
