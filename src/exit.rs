@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use roboppi_record::RecordError;
+use roboppi_report::ReportError;
+use roboppi_report::select::NotThere;
 
 /// A step failed; or a run was asked for something and refuses it.
 pub(crate) const REFUSED: u8 = 1;
@@ -50,9 +52,24 @@ impl Failure {
         if error.is_damage() { Self::infrastructure(error) } else { Self::own(error) }
     }
 
+    /// Why a view was not written.
+    pub(crate) fn report_error(error: ReportError) -> Self {
+        match error {
+            ReportError::Out(error) => Self::own(error),
+            ReportError::Record(error) => Self::record(error),
+            ReportError::NotThere(error) => error.into(),
+        }
+    }
+
     /// Says it on stderr and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         crate::terminal::say(&format!("error: {}", self.message));
         ExitCode::from(self.code)
+    }
+}
+
+impl From<NotThere> for Failure {
+    fn from(error: NotThere) -> Self {
+        Self::usage(error)
     }
 }

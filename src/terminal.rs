@@ -7,7 +7,6 @@ use std::os::fd::AsFd;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use roboppi_tui::{Colours, Notify, NotifyBy};
 use roboppi_untrusted as untrusted;
-use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Theme, ViewArgs};
 use crate::exit::Failure;
@@ -149,21 +148,4 @@ pub(crate) fn notify(args: &ViewArgs) -> Option<Notify> {
 /// A text of somebody else on one line, without what a terminal or a CI system would obey.
 pub(crate) fn plain(text: &str) -> String {
     untrusted::first_words(text)
-}
-
-/// Rows of cells in columns.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: [usize; N] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or_default());
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width - cell.width() + 2));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use roboppi_attach::{Answer, AskError, RunFollower, ask};
 use roboppi_record::RunDir;
+use roboppi_report::select;
 use roboppi_run::RunCommand;
 
 use crate::cli::{CancelArgs, StepArgs};
-use crate::commands::{logs, out, record};
+use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -50,7 +51,7 @@ fn bring(run: &RunDir, command: RunCommand) -> Result<ExitCode, Failure> {
     if let RunCommand::CancelStep(step) | RunCommand::RetryStep(step) | RunCommand::SkipStep(step) = &command
         && view.head.is_some()
     {
-        logs::find_step(&view, step.as_str())?;
+        select::step(&view, step.as_str())?;
     }
     let words = command.in_words();
     match ask(run, command) {

@@ -8,6 +8,9 @@ use std::process::ExitCode;
 
 use roboppi_attach::{Liveness, RunFollower};
 use roboppi_record::{PortableHead, RecordError, RunDir};
+use roboppi_report::ReportError;
+use roboppi_report::export::{StepOutput, Trace};
+use roboppi_report::units::bytes;
 use roboppi_run::{RunId, RunView, TimelineBuilder};
 
 use crate::cli::{ExportArgs, ExportFormat};
@@ -16,8 +19,6 @@ use crate::exit::{self, Failure};
 use crate::stdio;
 use crate::terminal::{self, plain};
 
-mod step;
-mod trace;
 mod unfinished;
 
 use unfinished::Unfinished;
@@ -36,16 +37,11 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         (ExportFormat::Archive, None) => archive(&dir, target, args.min_free),
         (ExportFormat::Perfetto, None) => {
             let trace = trace_of(&dir);
-            to(target, args.min_free, |out| trace.write(out).map_err(Broken::Out))
+            to(target, args.min_free, |out| trace.write(out).map_err(ReportError::Out))
         }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let dir = logs::origin(&record::root()?, dir, name)?;
-            let mut output = step::StepOutput::find(&dir, name, args.attempt)?;
-            let code = to(target, args.min_free, |out| match format {
-                ExportFormat::Json => output.write_json(out),
-                _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
-            })?;
-            Ok(if output.say_damage()? { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
+            step(&dir, name, args, format, target)
         }
         (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
@@ -59,10 +55,31 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
 /// Bytes that are written at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Why something was not written to its end.
-enum Broken {
-    Out(io::Error),
-    Own(Failure),
+/// What one step wrote.
+fn step(
+    dir: &RunDir,
+    name: &str,
+    args: &ExportArgs,
+    format: ExportFormat,
+    target: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let (view, liveness) = record::view_of(dir);
+    let mut output =
+        StepOutput::find(dir, &view, liveness, name, args.attempt).map_err(Failure::report_error)?;
+    let code = to(target, args.min_free, |out| match format {
+        ExportFormat::Json => output.write_json(out),
+        _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
+    })?;
+    let damage = output.damage().map_err(Failure::report_error)?;
+    Ok(if say_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
+}
+
+/// Says what is wrong, and whether anything is.
+fn say_damage(damage: &[String]) -> bool {
+    for one in damage {
+        terminal::say(&format!("error: {one}"));
+    }
+    !damage.is_empty()
 }
 
 fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCode, Failure> {
@@ -78,9 +95,9 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
     let code = to(target, min_free, |out| {
         exported = Some(dir.export(&head, out, &name).map_err(|error| match error {
             RecordError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
-                Broken::Out(source)
+                ReportError::Out(source)
             }
-            error => Broken::Own(Failure::record(error)),
+            error => ReportError::Record(error),
         })?);
         Ok(())
     })?;
@@ -90,7 +107,7 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
             Liveness::Elsewhere { .. } => "; it may be going on elsewhere, and this is its present state",
             Liveness::Finished(_) | Liveness::Lost => "",
         };
-        let (files, size) = (exported.files, record::bytes(exported.bytes));
+        let (files, size) = (exported.files, bytes(exported.bytes));
         terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
         for path in exported.left_out {
             let path = plain(&path.display().to_string());
@@ -102,10 +119,8 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
     }
     // All of it was read, so it costs little to look at all of it.
     let damage = dir.damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
-    for one in &damage {
-        terminal::say(&format!("error: {}", plain(one)));
-    }
-    Ok(if damage.is_empty() { code } else { ExitCode::from(exit::INFRASTRUCTURE) })
+    let damage: Vec<_> = damage.iter().map(|one| plain(one)).collect();
+    Ok(if say_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
 }
 
 /// Says which steps an export has no logs of, because another run did them, and how to get those.
@@ -133,19 +148,19 @@ fn head(dir: &RunDir, id: RunId, live: bool) -> PortableHead {
     PortableHead::new(id, host, env!("CARGO_PKG_VERSION").to_owned(), record::now(), live)
 }
 
-fn trace_of(dir: &RunDir) -> trace::Trace {
+fn trace_of(dir: &RunDir) -> Trace {
     let mut follower = RunFollower::new(dir.clone());
     let mut timeline = TimelineBuilder::default();
     follower.read(|record| timeline.record(&record));
     record::warn(&follower.problems());
-    trace::Trace::new(timeline.finish(), dir.id().map(|id| id.to_string()).unwrap_or_default())
+    Trace::new(timeline.finish(), dir.id().map(|id| id.to_string()).unwrap_or_default())
 }
 
 /// Writes a file, whole or not at all, or else stdout, a pipe or a device.
 fn to(
     target: Option<&Path>,
     min_free: u64,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,
 ) -> Result<ExitCode, Failure> {
     let Some(target) = target else { return stream(stdio::stdout(), "stdout", write) };
     let name = plain(&target.display().to_string());
@@ -171,8 +186,8 @@ fn to(
         Unfinished::begin(dir, place.clone(), min_free).map_err(|error| unwritable(error.kind().into()))?;
     let mut buffered = BufWriter::with_capacity(BUFFER, file);
     write(&mut buffered).map_err(|broken| match broken {
-        Broken::Own(failure) => failure,
-        Broken::Out(error) => unwritable(error),
+        ReportError::Out(error) => unwritable(error),
+        error => Failure::report_error(error),
     })?;
     let file = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
     file.finish().map_err(unwritable)?;
@@ -183,14 +198,14 @@ fn to(
 fn stream(
     out: impl Write,
     name: &str,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,
 ) -> Result<ExitCode, Failure> {
     let mut out = BufWriter::new(out);
-    match write(&mut out).and_then(|()| out.flush().map_err(Broken::Out)) {
-        Err(Broken::Own(failure)) => Err(failure),
-        Err(Broken::Out(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+    match write(&mut out).and_then(|()| out.flush().map_err(ReportError::Out)) {
+        Err(ReportError::Out(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::own(format!("cannot write {name}: {error}")))
         }
-        Ok(()) | Err(Broken::Out(_)) => Ok(ExitCode::SUCCESS),
+        Ok(()) | Err(ReportError::Out(_)) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::report_error(error)),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use roboppi_record::{ImportLimits, RecordError};
+use roboppi_report::units::time;
 use roboppi_run::RunId;
 
 use crate::cli::ImportArgs;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         _ => Failure::own(error),
     })?;
     record::warn(&notes);
-    let (host, when) = (plain(&imported.from.host), record::time(imported.from.exported_at));
+    let (host, when) = (plain(&imported.from.host), time(imported.from.exported_at));
     let live = if imported.from.live { ", when it was going on" } else { "" };
     out::print(&format!("{id} from {host}, as it was at {when}{live}\n"))
 }

@@ -5,9 +5,11 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use roboppi_report::{Audience, ReportError};
 
 use crate::exit::Failure;
 use crate::stdio;
+use crate::terminal;
 
 /// Prints a text. Who reads no further has seen enough.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
@@ -25,8 +27,21 @@ pub(crate) fn ended(written: io::Result<()>) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Whether nobody reads stdout any more. A command that waits asks, because it writes nothing that would tell.
-pub(crate) fn is_deserted() -> bool {
+/// What comes of a command whose view was not written to its end.
+pub(crate) fn unfinished(error: ReportError) -> Result<ExitCode, Failure> {
+    match error {
+        ReportError::Out(error) => ended(Err(error)),
+        error => Err(Failure::report_error(error)),
+    }
+}
+
+/// Those who read stdout and stderr of this process.
+pub(crate) fn audience() -> Audience<'static> {
+    Audience { note: &terminal::say, is_gone: &is_deserted }
+}
+
+/// Whether nobody reads stdout any more.
+fn is_deserted() -> bool {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO).is_ok_and(|found| found > 0)

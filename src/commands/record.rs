@@ -5,12 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
 use nix::unistd::{User, getuid};
 use roboppi_attach::{Liveness, RunFollower};
 use roboppi_ipc::UtcMillis;
-use roboppi_record::{AttemptFiles, RecordError, RunDir, StateRoot};
-use roboppi_run::{AttemptStatus, AttemptView, RunView};
+use roboppi_record::{RecordError, RunDir, StateRoot};
+use roboppi_run::RunView;
 
 use crate::exit::Failure;
 use crate::terminal;
@@ -76,14 +75,6 @@ fn fold(mut follower: RunFollower) -> (RunView, Liveness) {
     (view, liveness)
 }
 
-/// What the journal says of the files of an attempt, once it has ended.
-pub(crate) fn recorded_files(attempt: &AttemptView) -> Option<AttemptFiles> {
-    match &attempt.status {
-        AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
-        AttemptStatus::Started | AttemptStatus::Phase(_) => None,
-    }
-}
-
 /// Says on stderr what cannot be read.
 pub(crate) fn warn(problems: &[String]) {
     for problem in problems {
@@ -91,56 +82,14 @@ pub(crate) fn warn(problems: &[String]) {
     }
 }
 
-/// Says of a run that is elsewhere what is known of it; `None` of any other one.
+/// What a person should know of a run that is elsewhere; `None` of any other one.
 pub(crate) fn elsewhere(run: &RunDir, liveness: Liveness) -> Option<String> {
-    let Liveness::Elsewhere { last_sign } = liveness else { return None };
-    let manifest = run.manifest().ok();
-    let owner = manifest.map_or_else(String::new, |manifest| {
-        format!(" (pid {} on {})", manifest.owner.pid, terminal::plain(&manifest.host))
-    });
-    let sign = last_sign.map_or_else(String::new, |sign| format!("; last sign of life {} ago", since(sign)));
-    Some(format!(
-        "the run is elsewhere: whether its owner{owner} is still alive cannot be determined here{sign}"
-    ))
-}
-
-/// How long ago something was, in one unit.
-pub(crate) fn since(time: UtcMillis) -> String {
-    ago(now().0.saturating_sub(time.0))
-}
-
-/// A time in one unit.
-pub(crate) fn ago(millis: u64) -> String {
-    let seconds = millis / 1_000;
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    roboppi_report::elsewhere(run, liveness, now())
 }
 
 pub(crate) fn now() -> UtcMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A time as `2026-01-31T12:00:00.000Z`.
-pub(crate) fn time(ts: UtcMillis) -> String {
-    let time = i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok());
-    time.map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
-}
-
-/// A size in one unit.
-pub(crate) fn bytes(count: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown to one digit")]
-    let count = count as f64;
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let power = (0..units.len() - 1)
-        .find(|power| count < 1024_f64.powi(*power as i32 + 1))
-        .unwrap_or(units.len() - 1);
-    let digits = usize::from(power > 0);
-    format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! A full screen in a process that owns no run, and lines for who puts a screen away.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -76,17 +75,17 @@ const fn code(asked: ShutdownRequest) -> u8 {
     }
 }
 
+/// What is said around the lines, with the keys of the screen.
+const FRAME: plain::Frame = plain::Frame {
+    begin: "--- the run from here on; s shows the screen again ---",
+    over: "--- the run is over; s shows the screen again, where q leaves ---",
+};
+
 /// The run as lines while its screen is put away. Whoever wants lines wants to see what workers write.
 pub(crate) fn lines(source: Arc<dyn RunSource>, settings: &plain::PlainSettings) -> LineView {
     let stream = source.follow().view.head.is_none_or(|head| head.stream_stdio);
     let settings = plain::PlainSettings { stream, ..settings.clone() };
     Arc::new(move |stop| {
-        let mut out = stdio::stdout();
-        writeln!(out, "--- the run from here on; s shows the screen again ---")?;
-        let left = plain::run_from_now(Arc::clone(&source), settings.clone(), stdio::stdout(), stop)?;
-        if left == plain::Outcome::Over {
-            writeln!(out, "--- the run is over; s shows the screen again, where q leaves ---")?;
-        }
-        Ok(())
+        plain::run_from_now(Arc::clone(&source), settings.clone(), FRAME, stdio::stdout(), stop)
     })
 }

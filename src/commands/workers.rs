@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use roboppi_process::guard::become_subreaper;
 use roboppi_process::{descendants, identity, is_program, lead_a_session};
+use roboppi_report::workers::{self, WorkerProgram};
 use roboppi_worker_adapters::{Adapters, Program};
-use serde_json::json;
 
 use crate::cli::WorkersArgs;
 use crate::commands::out;
 use crate::exit::Failure;
-use crate::terminal::{plain, table};
+use crate::terminal::plain;
 
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,13 +27,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Characters of a version that are shown.
 const LONGEST: usize = 80;
 
-/// What is known of a program.
-struct Found {
-    program: &'static Program,
-    path: Option<PathBuf>,
-    version: Option<String>,
-}
-
 pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     let supported: Vec<_> = Adapters::builtin().kinds().collect();
     let programs = Program::all().iter().filter(|program| supported.contains(&program.kind));
@@ -42,20 +35,28 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     // They are slow to start, so all of them at once.
     let ask = |program| thread::Builder::new().name("program".to_owned()).spawn(move || look(program));
     let asked: Vec<_> = programs.map(|program| (program, ask(program))).collect();
-    let answer = |(program, thread): (_, io::Result<thread::JoinHandle<Found>>)| match thread {
+    let answer = |(program, thread): (_, io::Result<thread::JoinHandle<WorkerProgram>>)| match thread {
         Ok(thread) => thread.join().ok(),
         Err(_) => Some(look(program)),
     };
-    let found: Vec<Found> = asked.into_iter().filter_map(answer).collect();
+    let found: Vec<WorkerProgram> = asked.into_iter().filter_map(answer).collect();
     sweep();
-    let text = if args.json { as_json(&found) } else { as_table(&found) };
+    let text = if args.json { workers::array(&found) } else { workers::list(&found) };
     out::print(&text)
 }
 
-fn look(program: &'static Program) -> Found {
+fn look(program: &'static Program) -> WorkerProgram {
     let path = find(program.command);
     let version = path.as_deref().and_then(version);
-    Found { program, path, version }
+    WorkerProgram {
+        word: program.word.to_owned(),
+        kind: program.kind.name().to_owned(),
+        name: program.name.to_owned(),
+        command: program.command.to_owned(),
+        install: program.install(),
+        path,
+        version,
+    }
 }
 
 fn find(command: &str) -> Option<PathBuf> {
@@ -100,38 +101,4 @@ fn sweep() {
     let left: Vec<_> =
         descendants::of(std::process::id()).into_iter().map(|process| process.identity).collect();
     let _ended = descendants::kill_trees(&left);
-}
-
-fn as_table(found: &[Found]) -> String {
-    let mut rows = vec![["WORKER", "KIND", "VERSION", "PATH"].map(str::to_owned)];
-    for Found { program, path, version } in found {
-        let place = path.as_ref().map_or_else(
-            || format!("not found; {}", program.install()),
-            |path| plain(&path.display().to_string()),
-        );
-        let version = match (path, version) {
-            (None, _) => "-".to_owned(),
-            (Some(_), None) => "none".to_owned(),
-            (Some(_), Some(version)) => version.clone(),
-        };
-        rows.push([program.word.to_owned(), program.kind.name().to_owned(), version, place]);
-    }
-    table(&rows)
-}
-
-fn as_json(found: &[Found]) -> String {
-    let entry = |Found { program, path, version }: &Found| {
-        json!({
-            "worker": program.word,
-            "kind": program.kind.name(),
-            "name": program.name,
-            "command": program.command,
-            "found": path.is_some(),
-            "path": path.as_ref().map(|path| path.display().to_string()),
-            "version": version,
-            "install": program.install(),
-        })
-    };
-    let entries: Vec<_> = found.iter().map(entry).collect();
-    format!("{:#}\n", json!(entries))
 }

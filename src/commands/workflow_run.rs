@@ -10,11 +10,11 @@ use std::time::Duration;
 use roboppi_attach::{RunSource, SameFile};
 use roboppi_core::mask::SocketPlace;
 use roboppi_core::worker::remove_abandoned;
-use roboppi_ipc::{OverLimit, RecordLimits, WorkerStatus};
+use roboppi_ipc::{OverLimit, RecordLimits};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
-use roboppi_run::{AttemptStatus, RunMode};
+use roboppi_report::answer;
+use roboppi_run::RunMode;
 use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, WorkflowFile};
-use roboppi_untrusted as untrusted;
 use roboppi_workflow::parse_duration;
 use tokio::task::LocalSet;
 
@@ -158,26 +158,13 @@ async fn supervise(
     Ok(end)
 }
 
-/// The last word of an agent that succeeded; what another one said last is told with its failure. That nobody reads it is not an error.
+/// Prints the last word of an agent that succeeded. That nobody reads it is not an error.
 fn print_answer(source: &dyn RunSource) -> Result<(), Failure> {
     let view = source.follow().view;
-    let attempt = view.steps.first().and_then(|step| step.attempts.last());
-    let answer = attempt.and_then(|attempt| match &attempt.status {
-        AttemptStatus::Finished { result, .. } if result.status == WorkerStatus::Succeeded => {
-            result.details.as_ref()?.answer.clone()
-        }
-        AttemptStatus::Finished { .. } | AttemptStatus::Started | AttemptStatus::Phase(_) => None,
-    });
-    let Some(answer) = answer else { return Ok(()) };
+    let Some(answer) = answer::answer(&view) else { return Ok(()) };
+    let text = answer::printed(answer, io::stdout().is_terminal());
     let mut out = stdio::stdout();
-    let answer = if io::stdout().is_terminal() {
-        // A pipe is given every byte; a terminal must not obey them.
-        answer.lines().map(|line| untrusted::line(line.as_bytes(), false)).collect::<Vec<_>>().join("\n")
-    } else {
-        answer
-    };
-    let end = if answer.ends_with('\n') { "" } else { "\n" };
-    match write!(out, "{answer}{end}").and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::own(format!("the answer cannot be written: {error}")))
         }

@@ -14,6 +14,7 @@ mod modules;
 mod pages;
 mod sizes;
 mod tokens;
+mod views;
 mod words;
 
 /// The crates from the bottom up. A crate may use those of lower layers, never one of its own.

@@ -27,7 +27,7 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Paths and texts of the files that make what is released.
-fn product() -> Vec<(String, String)> {
+pub(crate) fn product() -> Vec<(String, String)> {
     let packages = packages();
     let entries = packages.values().flat_map(|package| {
         ["src/lib.rs", "src/main.rs"]
@@ -45,7 +45,7 @@ fn product() -> Vec<(String, String)> {
 }
 
 /// Lines up to the first test module.
-fn lines_without_tests(text: &str) -> usize {
+pub(crate) fn lines_without_tests(text: &str) -> usize {
     let lines: Vec<_> = text.lines().collect();
     let is_tests = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ");
     lines.windows(2).position(|pair| is_tests(pair) && pair[1].ends_with('{')).unwrap_or(lines.len())

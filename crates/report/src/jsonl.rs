@@ -30,7 +30,8 @@ mod hole;
 mod line;
 
 use hole::EmittedUpTo;
-use line::{attempt_line, journal_line, missing_line};
+use line::missing_line;
+pub(crate) use line::{attempt_line, journal_line};
 
 /// Writes the run of `source` to `out` until the run is over and everything is written. Blocks, so it needs
 /// a thread of its own, which must not be one of an async runtime.

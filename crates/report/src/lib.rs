@@ -1,26 +1,48 @@
 //! Text views of a run.
 //!
-//! A view that follows a run is a sink. It reads a run through [`RunSource`](roboppi_attach::RunSource) only, on a thread of its own, and
-//! writes to whatever it was given. A writer that blocks makes nobody else wait: the sink falls behind, is
+//! A view that follows a run is a sink. It reads a run through [`RunSource`](roboppi_attach::RunSource) only, on a thread
+//! of its own, and writes to whatever it was given. A writer that blocks makes nobody else wait: the sink falls behind, is
 //! told so, and catches up from the record. A sink never changes the outcome of a run. When its reader goes
 //! away it ends quietly; any other trouble with writing is one error, which the caller shows as a warning.
 //!
 //! * [`plain`]: for people, in CI logs and pipes.
 //! * [`jsonl`]: for programs, one JSON object a line.
-//! * [`style`]: whether to use colour, and how times are written.
-//! * [`unfinished`]: when a line without an end is shown.
 //!
-//! What comes from others is written as [`roboppi_untrusted`] gives it.
+//! The others print what there is, or what comes until the run is over: [`page`], [`events`], [`logs`], [`status`], [`answer`],
+//! [`export`]; [`runs`] and [`workers`] are lists, [`resume`] says what would be done. They take what they print as values and
+//! give text, or write it to what they are given; what is to be said beside it goes to their [`Audience`].
+//!
+//! Whatever comes from others is written as [`roboppi_untrusted`] gives it.
 
 use std::io;
 
+pub mod answer;
 mod clock;
+mod error;
+pub mod events;
+pub mod export;
+mod follow;
 mod follower;
 pub mod jsonl;
+mod liveness;
+pub mod logs;
+pub mod page;
 pub mod plain;
 mod recorded;
+pub mod resume;
+pub mod runs;
+pub mod select;
+pub mod status;
 pub mod style;
-pub mod unfinished;
+mod table;
+mod unfinished;
+pub mod units;
+pub mod workers;
+
+pub use error::ReportError;
+pub use follow::Audience;
+pub use liveness::elsewhere;
+pub use table::table;
 
 #[cfg(test)]
 mod fixtures;

@@ -74,9 +74,18 @@ pub fn run(source: Arc<dyn RunSource>, settings: PlainSettings, out: impl Write)
     detached(sink.run().and_then(|_| sink.finish()))
 }
 
-/// How [`run_from_now`] ended.
+/// Lines around those of [`run_from_now`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub struct Frame {
+    /// Before the first one.
+    pub begin: &'static str,
+    /// Behind the last one, when the run is over.
+    pub over: &'static str,
+}
+
+/// How following a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
     /// Nobody wanted more.
     Stopped,
     /// The run is over.
@@ -91,15 +100,20 @@ pub enum Outcome {
 pub fn run_from_now(
     source: Arc<dyn RunSource>,
     settings: PlainSettings,
-    out: impl Write,
+    frame: Frame,
+    mut out: impl Write,
     stop: oneshot::Receiver<()>,
-) -> io::Result<Outcome> {
+) -> io::Result<()> {
+    writeln!(out, "{}", frame.begin)?;
     let follower = Follower::from_now(Arc::clone(&source), Stop::on(stop))?;
-    let mut sink = PlainSink::new(source, settings, out, follower);
+    let mut sink = PlainSink::new(source, settings, &mut out, follower);
     sink.begin = Begin::Now;
-    let mut left = Outcome::Over;
-    detached(sink.run().map(|how| left = how))?;
-    Ok(left)
+    let mut outcome = Outcome::Over;
+    detached(sink.run().map(|how| outcome = how))?;
+    match outcome {
+        Outcome::Over => writeln!(out, "{}", frame.over),
+        Outcome::Stopped => Ok(()),
+    }
 }
 
 /// Writes how a run ended, no longer than a screen, for somebody who has watched it.

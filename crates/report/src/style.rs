@@ -1,4 +1,4 @@
-//! Whether to use colour, and how times are written.
+//! Whether to use colour, and what it means.
 
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,25 +61,6 @@ pub fn use_colour(choice: ColourChoice, variables: &ColourVariables, is_terminal
         return true;
     }
     variables.clicolor.as_deref() != Some("0") && is_terminal && variables.term.as_deref() != Some("dumb")
-}
-
-/// A length of time: `4.2s`, `1m03s`, `2h05m`. Cut, not rounded, so it never says more than was.
-#[must_use]
-pub fn duration(ms: u64) -> String {
-    match ms / 1_000 {
-        seconds @ 0..60 => format!("{seconds}.{}s", ms % 1_000 / 100),
-        seconds => age(seconds * 1_000),
-    }
-}
-
-/// A length of time to the second: `4s`, `1m03s`, `2h05m`.
-#[must_use]
-pub fn age(ms: u64) -> String {
-    match ms / 1_000 {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds @ 60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        seconds => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
-    }
 }
 
 /// What a stretch of text means. Colour only repeats what words and signs say already.
@@ -153,24 +134,5 @@ mod tests {
             let got = use_colour(*choice, &ColourVariables::read(look), *terminal);
             assert_eq!(got, *expected, "{variables:?} {choice:?} terminal: {terminal}");
         }
-    }
-
-    #[test]
-    fn times_are_short_and_never_say_more_than_was() {
-        let cases = [
-            (0, "0.0s", "0s"),
-            (99, "0.0s", "0s"),
-            (4_250, "4.2s", "4s"),
-            (59_999, "59.9s", "59s"),
-            (60_000, "1m00s", "1m00s"),
-            (63_900, "1m03s", "1m03s"),
-            (3_599_999, "59m59s", "59m59s"),
-            (7_500_000, "2h05m", "2h05m"),
-            (360_000_000, "100h00m", "100h00m"),
-        ];
-        for (ms, exact, rough) in cases {
-            assert_eq!((duration(ms).as_str(), age(ms).as_str()), (exact, rough), "{ms}");
-        }
-        assert!(duration(u64::MAX).ends_with('m'));
     }
 }

@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(32);
 
 /// The unfinished last line of one log.
 #[derive(Debug)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// Bytes of it that were not shown.
     held: usize,
     /// When the last of them came.
@@ -20,13 +20,12 @@ pub struct Unfinished {
 
 impl Unfinished {
     /// None, at this time.
-    #[must_use]
-    pub const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self { held: 0, since: now, wait: FIRST }
     }
 
     /// Takes note of how many bytes are held back now. `ended` says that a line ended since.
-    pub fn holds(&mut self, now: Instant, held: usize, ended: bool) {
+    pub(crate) fn holds(&mut self, now: Instant, held: usize, ended: bool) {
         if ended {
             self.wait = FIRST;
         }
@@ -37,13 +36,12 @@ impl Unfinished {
     }
 
     /// When it is to be shown, if nothing else comes. `None` when there is none.
-    #[must_use]
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         (self.held > 0).then(|| self.since + self.wait)
     }
 
     /// It was shown. What follows of the same line is waited for twice as long.
-    pub fn shown(&mut self, now: Instant) {
+    pub(crate) fn shown(&mut self, now: Instant) {
         (self.held, self.since) = (0, now);
         self.wait = (self.wait * 2).min(LONGEST);
     }

@@ -1,16 +1,15 @@
 //! Finds the run to go on with, and says what of it counts.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use roboppi_attach::{Liveness, SameFile, survivors};
 use roboppi_record::{RunDir, StateRoot};
+use roboppi_report::resume;
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
-use roboppi_workflow::{Decision, ResumePlan, Why};
-use serde_json::json;
+use roboppi_workflow::{Decision, Why};
 
 use crate::cli::{Output, ResumeArgs, RunArgs};
 use crate::commands::{out, record};
@@ -108,14 +107,14 @@ impl EarlierRun {
             if let Some(warning) = settings.name_warning() {
                 terminal::say(&format!("roboppi: warning: {}", plain(&warning)));
             }
-            let text =
-                if args.how.view.output == Output::Json { self.as_json(&plan) } else { self.as_text(&plan) };
+            let text = match args.how.view.output {
+                Output::Json => resume::object(&self.id, self.liveness, &plan),
+                Output::Text => resume::text(&self.id, self.liveness, &plan),
+            };
             return out::print(&text).map(Some);
         }
-        let changes: Vec<_> =
-            plan.changes().map(|(step, why)| format!("\n  {step}: {}", why.text())).collect();
+        let changes = resume::changes(&plan);
         if !changes.is_empty() {
-            let changes = plain_lines(&changes.concat());
             if !args.resume.accept_changes {
                 return Err(Failure::usage(format!(
                     "steps that had succeeded in run {} are not what they were:{changes}\n\
@@ -135,41 +134,6 @@ impl EarlierRun {
         }
         settings.resume = Some(resume);
         Ok(None)
-    }
-
-    fn as_text(&self, plan: &ResumePlan) -> String {
-        let mut rows = vec![["STEP", "WHAT", "WHY"].map(str::to_owned)];
-        rows.extend(plan.steps.iter().map(|(step, decision)| {
-            let (what, why) = match decision {
-                Decision::Keep { .. } => ("keep", String::new()),
-                Decision::Run(why) if why.is_change() => ("run again", why.text()),
-                Decision::Run(why) => ("run", why.text()),
-            };
-            [plain(step.as_str()), what.to_owned(), plain(&why)]
-        }));
-        let mut text = format!("Run {}: {}\n\n{}", self.id, self.liveness.name(), terminal::table(&rows));
-        for step in &plan.gone {
-            let _ = writeln!(text, "{} is no longer in the workflow", plain(step.as_str()));
-        }
-        if plan.changes().next().is_some() {
-            text.push_str("\nWhat runs again had succeeded: this needs --accept-changes.\n");
-        }
-        text
-    }
-
-    fn as_json(&self, plan: &ResumePlan) -> String {
-        let steps: Vec<_> = plan
-            .steps
-            .iter()
-            .map(|(step, decision)| match decision {
-                Decision::Keep { .. } => json!({"step": step, "keep": true}),
-                Decision::Run(why) => {
-                    json!({"step": step, "keep": false, "why": why.text(), "changed": why.is_change()})
-                }
-            })
-            .collect();
-        let state = self.liveness.name();
-        format!("{:#}\n", json!({"run": self.id, "state": state, "steps": steps, "gone": plan.gone}))
     }
 }
 
@@ -214,9 +178,4 @@ fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> R
     runs.into_iter().find(is_it).ok_or_else(|| {
         Failure::usage(format!("there is no run of {} to resume", plain(&file.path.display().to_string())))
     })
-}
-
-/// Safe for a terminal, with its lines.
-fn plain_lines(text: &str) -> String {
-    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! The status of a run, printed when SIGUSR1 asks for it.
+//! Prints the status of a run when SIGUSR1 asks for it.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -6,20 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use roboppi_attach::RunSource;
-use roboppi_record::LogPiece;
-use roboppi_report::style::duration;
-use roboppi_run::{AttemptView, RunView, StepView};
-use roboppi_untrusted as untrusted;
+use roboppi_report::status::status;
 
 use crate::commands::record;
 use crate::stdio;
-use crate::terminal::{View, plain, table};
-
-/// Last lines of output that are shown of a step.
-const LINES: usize = 3;
-
-/// Bytes in which they are looked for.
-const TAIL: u64 = 4096;
+use crate::terminal::View;
 
 /// What prints the status of a run on stderr. It waits for nobody: the printing is done by a thread, one at a time. The
 /// full screen shows the same and more, so a terminal that belongs to one gets nothing.
@@ -31,7 +22,7 @@ pub(super) fn printer(source: Arc<dyn RunSource>, view: View) -> impl Fn() {
         }
         let (source, done) = (Arc::clone(&source), Arc::clone(&printing));
         let print = move || {
-            let text = text(source.as_ref());
+            let text = status(source.as_ref(), record::now());
             // Who does not read it did not ask.
             let _ = stdio::stderr().write_all(text.as_bytes());
             done.store(false, Ordering::Relaxed);
@@ -40,67 +31,4 @@ pub(super) fn printer(source: Arc<dyn RunSource>, view: View) -> impl Fn() {
             printing.store(false, Ordering::Relaxed);
         }
     }
-}
-
-fn text(source: &dyn RunSource) -> String {
-    let view = source.follow().view;
-    let now = record::now().0;
-    let mut text = head(&view, now);
-    let rows: Vec<_> = view.steps.iter().map(|step| row(step, now)).collect();
-    let rows = table(&rows);
-    for (step, row) in view.steps.iter().zip(rows.lines()) {
-        text += &format!("  {row}\n");
-        if let Some(attempt) = step.attempts.last().filter(|_| step.state.is_active()) {
-            for line in last_lines(source, attempt) {
-                text += format!("    | {}", untrusted::line(&line, false)).trim_end();
-                text.push('\n');
-            }
-        }
-    }
-    text
-}
-
-fn head(view: &RunView, now: u64) -> String {
-    let Some(head) = &view.head else { return "roboppi: the run has not begun\n".to_owned() };
-    let over = view.steps.iter().filter(|step| step.state.is_final()).count();
-    let since = duration(now.saturating_sub(head.started_at.0));
-    format!("roboppi: run {}, for {since}, {over} of {} steps are over\n", head.run_id, view.steps.len())
-}
-
-fn row(step: &StepView, now: u64) -> [String; 4] {
-    let process = step.attempts.last().filter(|_| step.state.is_active()).and_then(|attempt| attempt.process);
-    let since = step.started_at.map(|since| duration(now.saturating_sub(since.0)));
-    [
-        plain(step.plan.step.as_str()),
-        step.state.name().to_owned(),
-        step.duration_ms.map(duration).or(since).unwrap_or_default(),
-        process.map_or_else(String::new, |process| format!("pid {}", process.pid)),
-    ]
-}
-
-/// The last lines of a log that are in its last bytes; none when it cannot be read.
-fn last_lines(source: &dyn RunSource, attempt: &AttemptView) -> Vec<Vec<u8>> {
-    let Ok(mut log) = source.log(&attempt.of) else { return Vec::new() };
-    let start = log.len().saturating_sub(TAIL);
-    let (mut at, mut tail) = (start, Vec::new());
-    while at < log.len() {
-        match log.read(at, usize::try_from(log.len() - at).unwrap_or(usize::MAX)) {
-            Ok(LogPiece::Bytes(bytes)) if !bytes.is_empty() => {
-                at += bytes.len() as u64;
-                tail.extend(bytes);
-            }
-            Ok(LogPiece::Lost { len }) => at += len,
-            Ok(LogPiece::Bytes(_)) | Err(_) => break,
-        }
-    }
-    let mut lines: Vec<_> = tail.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    if lines.last().is_some_and(Vec::is_empty) {
-        lines.pop();
-    }
-    // The first of them may be only the end of a line.
-    if start > 0 && lines.len() > 1 {
-        lines.remove(0);
-    }
-    lines.drain(..lines.len().saturating_sub(LINES));
-    lines
 }

@@ -13,7 +13,7 @@ use roboppi_untrusted as untrusted;
 const VERSION: u32 = 1;
 
 /// A record of the journal.
-pub(super) fn journal_line(record: &JournalRecord) -> io::Result<String> {
+pub(crate) fn journal_line(record: &JournalRecord) -> io::Result<String> {
     #[derive(Serialize)]
     struct Line<'a> {
         v: u32,
@@ -27,7 +27,7 @@ pub(super) fn journal_line(record: &JournalRecord) -> io::Result<String> {
 }
 
 /// An event of an attempt.
-pub(super) fn attempt_line(of: &AttemptRef, record: &AttemptRecord) -> io::Result<String> {
+pub(crate) fn attempt_line(of: &AttemptRef, record: &AttemptRecord) -> io::Result<String> {
     #[derive(Serialize)]
     struct Line<'a> {
         v: u32,

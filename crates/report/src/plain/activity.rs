@@ -3,7 +3,8 @@
 use roboppi_ipc::{ChangeKind, ToolResult, WorkerEvent};
 use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepId, ToolUse, missing_words, tool_words};
 
-use crate::style::{Ink, duration};
+use crate::style::Ink;
+use crate::units::duration;
 use roboppi_untrusted::{line, words};
 
 /// Lines of one text that are shown.

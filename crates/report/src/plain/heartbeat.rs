@@ -4,7 +4,7 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView};
 
 use super::log::Logs;
-use crate::style::age;
+use crate::units::age;
 use roboppi_untrusted::{line, words};
 
 /// Steps that are described; the others are counted.

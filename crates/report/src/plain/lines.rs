@@ -9,7 +9,8 @@ use roboppi_run::{
 };
 use roboppi_workflow::retry_delay;
 
-use crate::style::{Ink, duration};
+use crate::style::Ink;
+use crate::units::duration;
 use roboppi_untrusted::words;
 
 /// The sign and ink of a state. Signs differ, so nothing depends on colour.

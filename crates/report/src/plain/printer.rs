@@ -13,7 +13,8 @@ use super::activity::{self, ActivityLine};
 use super::cut::CutLine;
 use super::log::Logs;
 use super::{PlainSettings, heartbeat, lines, summary};
-use crate::style::{Ink, duration};
+use crate::style::Ink;
+use crate::units::duration;
 use roboppi_untrusted::{first_words, line, words};
 
 /// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].

@@ -12,7 +12,8 @@ use super::PlainSettings;
 use super::activity::{self, ActivityLine};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
-use crate::style::{Ink, duration};
+use crate::style::Ink;
+use crate::units::duration;
 use roboppi_untrusted::{first_words, line, words};
 
 /// Lines of a step whose failure does not count, or that did not end by itself.

@@ -2,22 +2,22 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use roboppi_attach::RunFollower;
 use roboppi_record::{LogLine, LogPiece, LogReader, RunDir};
-use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunView, StepId, StepView};
+use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunRecord, RunView, StepId, StepView};
+use roboppi_untrusted::first_words;
 
-use super::lines::{Filter, LineCursor, Part};
+use super::lines::{LineCursor, LineFilter, Part};
 use super::missing::{self, Missing};
-use super::{PIECE, Print, open_log};
-use crate::commands::record;
-use crate::exit;
-use crate::terminal;
+use super::{PIECE, open, recorded_files};
+use crate::follow::{Ended, Printer, follow};
+use crate::{Audience, ReportError, select};
 
 /// Which attempts are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub enum Which {
     /// The last one there is, and those that come.
     Last,
     /// All.
@@ -26,20 +26,56 @@ pub(super) enum Which {
     Number(u32),
 }
 
-pub(super) struct Settings {
-    pub(super) step: Option<StepId>,
-    pub(super) which: Which,
-    pub(super) filter: Filter,
+impl Which {
+    const fn number(self) -> Option<u32> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Last | Self::All => None,
+        }
+    }
+}
+
+/// What of the logs of a run is printed, and how.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// Only of this step.
+    pub step: Option<StepId>,
+    /// Of which attempts.
+    pub which: Which,
+    /// Which lines.
+    pub filter: LineFilter,
     /// Begin with so many lines of each log.
-    pub(super) tail: Option<usize>,
-    pub(super) follow: bool,
+    pub tail: Option<usize>,
+    /// Go on until the run is over.
+    pub follow: bool,
+}
+
+/// Prints some lines of the logs of a run, or goes on printing until the run is over. What the record has lost is noted beside
+/// them, and so is damage, of which it is returned whether there is any.
+///
+/// # Errors
+/// When `out` cannot be written, or the run has no such step or attempt.
+pub fn print(
+    run: &RunDir,
+    settings: LogSettings,
+    out: impl Write,
+    audience: Audience<'_>,
+) -> Result<bool, ReportError> {
+    let mut follower = RunFollower::of_journal(run.clone());
+    let view = follower.begin();
+    let until_over = settings.follow;
+    let mut printer = LogPrinter::new(run.clone(), view, settings, out, audience);
+    let ended = follow(follower, run, until_over, &mut printer, audience)?;
+    Ok(ended == Ended::Over && printer.is_damaged)
 }
 
 /// Prints what the logs of a run have gained, attempt by attempt.
-pub(super) struct Printer<W> {
+struct LogPrinter<'a, W> {
     run: RunDir,
-    settings: Settings,
+    view: RunView,
+    settings: LogSettings,
     out: W,
+    audience: Audience<'a>,
     /// The first attempt shown of each step that is known.
     first: HashMap<StepId, usize>,
     logs: HashMap<AttemptRef, Option<Cursor>>,
@@ -57,12 +93,36 @@ enum Cursor {
     Lines(LineCursor),
 }
 
-impl<W: Write> Printer<W> {
-    pub(super) fn new(run: RunDir, settings: Settings, out: W) -> Self {
+impl<W: Write> Printer for LogPrinter<'_, W> {
+    fn record(&mut self, record: RunRecord) {
+        self.view.apply(&record);
+    }
+
+    fn advance(&mut self, is_over: bool) -> Result<(), ReportError> {
+        let view = std::mem::take(&mut self.view);
+        let printed = self.check(&view, is_over).and_then(|()| self.print_all(&view, is_over));
+        self.view = view;
+        printed
+    }
+
+    /// Time until a line that has not ended is to be shown.
+    fn patience(&self) -> Duration {
+        let due = self.logs.values().flatten().filter_map(|cursor| match cursor {
+            Cursor::Lines(lines) => lines.due(),
+            Cursor::Bytes(..) => None,
+        });
+        due.min().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl<'a, W: Write> LogPrinter<'a, W> {
+    fn new(run: RunDir, view: RunView, settings: LogSettings, out: W, audience: Audience<'a>) -> Self {
         Self {
             run,
+            view,
             settings,
             out,
+            audience,
             first: HashMap::new(),
             logs: HashMap::new(),
             begun: false,
@@ -73,8 +133,20 @@ impl<W: Write> Printer<W> {
         }
     }
 
-    /// Prints what is new. With `is_over` nothing more will come.
-    pub(super) fn advance(&mut self, view: &RunView, is_over: bool) -> Result<(), Print> {
+    /// Whether there is what was asked for, as far as that is known.
+    fn check(&self, view: &RunView, is_over: bool) -> Result<(), ReportError> {
+        let step = self.settings.step.as_ref().map(StepId::as_str);
+        if is_over {
+            select::attempts(view, step, self.settings.which.number())?;
+        } else if let Some(name) = step
+            && view.head.is_some()
+        {
+            select::step(view, name)?;
+        }
+        Ok(())
+    }
+
+    fn print_all(&mut self, view: &RunView, is_over: bool) -> Result<(), ReportError> {
         let mut shown = Vec::new();
         for step in &view.steps {
             if self.settings.step.as_ref().is_none_or(|wanted| *wanted == step.plan.step) {
@@ -87,29 +159,19 @@ impl<W: Write> Printer<W> {
         }
         for attempt in shown {
             let ended = is_over || matches!(attempt.status, AttemptStatus::Finished { .. });
-            if let Err(error) = self.print(attempt, ended) {
-                match error {
-                    Print::Out(_) => return Err(error),
-                    // The other logs can still be read.
-                    Print::Record(error) => {
-                        self.say(&format!("error: {error}"));
-                        self.is_damaged = true;
-                        self.logs.insert(attempt.of.clone(), None);
-                    }
+            match self.print(attempt, ended) {
+                Ok(()) => {}
+                // The other logs can still be read.
+                Err(ReportError::Record(error)) => {
+                    self.note(&format!("error: {error}"));
+                    self.is_damaged = true;
+                    self.logs.insert(attempt.of.clone(), None);
                 }
+                Err(error) => return Err(error),
             }
         }
         self.begun = true;
-        self.out.flush().map_err(Print::Out)
-    }
-
-    /// Time until a line that has not ended is to be shown.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        let due = self.logs.values().flatten().filter_map(|cursor| match cursor {
-            Cursor::Lines(lines) => lines.due(),
-            Cursor::Bytes(..) => None,
-        });
-        due.min().map(|due| due.saturating_duration_since(Instant::now()))
+        self.out.flush().map_err(ReportError::Out)
     }
 
     fn attempts_of<'v>(&mut self, step: &'v StepView) -> Vec<&'v AttemptView> {
@@ -129,7 +191,7 @@ impl<W: Write> Printer<W> {
         step.attempts.iter().skip(first).filter(wanted).collect()
     }
 
-    fn print(&mut self, attempt: &AttemptView, ended: bool) -> Result<(), Print> {
+    fn print(&mut self, attempt: &AttemptView, ended: bool) -> Result<(), ReportError> {
         let of = &attempt.of;
         let known = self.logs.remove(of);
         let is_new = known.is_none();
@@ -157,57 +219,57 @@ impl<W: Write> Printer<W> {
     }
 
     /// Nothing more comes of a log.
-    fn end(&mut self, attempt: &AttemptView, cursor: &mut Cursor) -> Result<(), Print> {
+    fn end(&mut self, attempt: &AttemptView, cursor: &mut Cursor) -> Result<(), ReportError> {
         let of = &attempt.of;
         if let Some(missing) = self.missing.remove(of) {
-            missing.finish(of, |text| self.say(text));
+            missing.finish(of, |text| self.note(text));
         }
         let log = match cursor {
             Cursor::Bytes(log, _) => log,
             Cursor::Lines(lines) => lines.log(),
         };
-        if let Some(files) = record::recorded_files(attempt) {
-            log.expect(files.log_bytes, files.closed).map_err(Print::Record)?;
+        if let Some(files) = recorded_files(attempt) {
+            log.expect(files.log_bytes, files.closed).map_err(ReportError::Record)?;
         }
-        let damage = log.damage().map_err(Print::Record)?;
+        let damage = log.damage().map_err(ReportError::Record)?;
         // Behind what was printed before; the next write meets the same error.
         let _ = self.out.flush();
-        missing::say_damage(of, &damage);
+        missing::note_damage(of, &damage, self.audience.note);
         self.is_damaged |= !damage.is_empty();
         Ok(())
     }
 
-    /// The exit code, when nothing more will come.
-    pub(super) fn finish(&self) -> ExitCode {
-        if self.is_damaged { ExitCode::from(exit::INFRASTRUCTURE) } else { ExitCode::SUCCESS }
-    }
-
-    fn open(&self, attempt: &AttemptView) -> Result<Cursor, Print> {
-        let log = open_log(&self.run, attempt).map_err(Print::Record)?;
+    fn open(&self, attempt: &AttemptView) -> Result<Cursor, ReportError> {
+        let log = open(&self.run, attempt).map_err(ReportError::Record)?;
         let one = self.settings.step.is_some();
         if one && self.settings.filter.is_plain() && self.settings.tail.is_none() {
             return Ok(Cursor::Bytes(log, 0));
         }
         let mut lines = LineCursor::new(log, Instant::now());
         if let Some(count) = self.settings.tail.filter(|_| self.settings.filter.is_plain() && !self.begun) {
-            lines.skip_to_tail(count as u64).map_err(Print::Record)?;
+            lines.skip_to_tail(count as u64).map_err(ReportError::Record)?;
         }
         Ok(Cursor::Lines(lines))
     }
 
-    fn print_bytes(&mut self, of: &AttemptRef, log: &mut LogReader, offset: &mut u64) -> Result<(), Print> {
-        log.refresh().map_err(Print::Record)?;
+    fn print_bytes(
+        &mut self,
+        of: &AttemptRef,
+        log: &mut LogReader,
+        offset: &mut u64,
+    ) -> Result<(), ReportError> {
+        log.refresh().map_err(ReportError::Record)?;
         while *offset < log.len() {
-            match log.read(*offset, PIECE).map_err(Print::Record)? {
+            match log.read(*offset, PIECE).map_err(ReportError::Record)? {
                 LogPiece::Bytes(bytes) if bytes.is_empty() => break,
                 LogPiece::Bytes(bytes) => {
-                    self.head(of).map_err(Print::Out)?;
-                    self.out.write_all(&bytes).map_err(Print::Out)?;
+                    self.head(of).map_err(ReportError::Out)?;
+                    self.out.write_all(&bytes).map_err(ReportError::Out)?;
                     self.last = Some((of.clone(), bytes.ends_with(b"\n")));
                     *offset += bytes.len() as u64;
                 }
                 LogPiece::Lost { len } => {
-                    self.say_lost(of, len);
+                    self.note_lost(of, len);
                     *offset += len;
                 }
             }
@@ -221,17 +283,17 @@ impl<W: Write> Printer<W> {
         lines: &mut LineCursor,
         tail: Option<usize>,
         ended: bool,
-    ) -> Result<(), Print> {
+    ) -> Result<(), ReportError> {
         let mut kept: VecDeque<LogLine> = VecDeque::new();
-        lines.refresh().map_err(Print::Record)?;
+        lines.refresh().map_err(ReportError::Record)?;
         loop {
-            let batch = lines.read(ended).map_err(Print::Record)?;
+            let batch = lines.read(ended).map_err(ReportError::Record)?;
             if batch.is_empty() {
                 break;
             }
             for line in batch {
                 if line.lost > 0 {
-                    self.say_lost(of, line.lost);
+                    self.note_lost(of, line.lost);
                 }
                 let is_gap = line.bytes.is_empty() && line.lost > 0;
                 if is_gap {
@@ -239,22 +301,22 @@ impl<W: Write> Printer<W> {
                 }
                 // A line that is kept for later waits as it was read: many long ones together would be too much.
                 let later = tail.is_some().then(|| line.clone());
-                let line = lines.whole(line).map_err(Print::Record)?;
+                let line = lines.whole(line).map_err(ReportError::Record)?;
                 let part = lines.part(&line);
                 if !self.settings.filter.keeps(&line) {
                     if part.from > 0 {
                         // Its beginning was a match, and is shown.
-                        self.end_line(of).map_err(Print::Out)?;
+                        self.end_line(of).map_err(ReportError::Out)?;
                     }
                     if line.truncated && self.settings.filter.grep.is_some() {
-                        self.say(&format!(
+                        self.note(&format!(
                             "roboppi: a line of {of} is longer than 64 MiB; the rest was not searched"
                         ));
                     }
                     continue;
                 }
                 match tail {
-                    None => self.print_line(of, &line, part).map_err(Print::Out)?,
+                    None => self.print_line(of, &line, part).map_err(ReportError::Out)?,
                     Some(count) => {
                         kept.extend(later);
                         if kept.len() > count {
@@ -265,15 +327,15 @@ impl<W: Write> Printer<W> {
             }
         }
         for line in kept {
-            let line = lines.whole(line).map_err(Print::Record)?;
-            self.print_line(of, &line, Part::default()).map_err(Print::Out)?;
+            let line = lines.whole(line).map_err(ReportError::Record)?;
+            self.print_line(of, &line, Part::default()).map_err(ReportError::Out)?;
         }
-        if let Some(line) = lines.take_due(Instant::now()).map_err(Print::Record)?
+        if let Some(line) = lines.take_due(Instant::now()).map_err(ReportError::Record)?
             && !line.complete
             && self.settings.filter.keeps(&line)
         {
             let part = Part { open: true, ..lines.part(&line) };
-            self.print_line(of, &line, part).map_err(Print::Out)?;
+            self.print_line(of, &line, part).map_err(ReportError::Out)?;
             lines.has_shown(&line);
         }
         Ok(())
@@ -281,7 +343,7 @@ impl<W: Write> Printer<W> {
 
     fn print_line(&mut self, of: &AttemptRef, line: &LogLine, part: Part) -> io::Result<()> {
         if line.truncated {
-            self.say(&format!("roboppi: a line of {of} is longer than 64 MiB; the rest is not shown"));
+            self.note(&format!("roboppi: a line of {of} is longer than 64 MiB; the rest is not shown"));
         }
         self.head(of)?;
         self.settings.filter.write(line, part, &mut self.out)?;
@@ -306,19 +368,19 @@ impl<W: Write> Printer<W> {
             Some((_, false)) => writeln!(self.out)?,
             Some(_) | None => {}
         }
-        writeln!(self.out, "==> {} <==", terminal::plain(&of.to_string()))
+        writeln!(self.out, "==> {} <==", first_words(&of.to_string()))
     }
 
-    fn say_lost(&mut self, of: &AttemptRef, len: u64) {
+    fn note_lost(&mut self, of: &AttemptRef, len: u64) {
         let mut missing = self.missing.remove(of).unwrap_or_default();
-        missing.add(of, len, |text| self.say(text));
+        missing.add(of, len, |text| self.note(text));
         self.missing.insert(of.clone(), missing);
     }
 
     /// Says it behind what was printed before.
-    fn say(&mut self, text: &str) {
+    fn note(&mut self, text: &str) {
         // The next write meets the same error.
         let _ = self.out.flush();
-        terminal::say(text);
+        (self.audience.note)(text);
     }
 }

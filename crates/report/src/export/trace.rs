@@ -6,13 +6,14 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{Slice, Timeline};
 use serde_json::{Value, json};
 
-use crate::commands::record;
+use crate::units::time;
 
 /// Every track is a thread of this process.
 const PROCESS: u32 = 1;
 
 /// A trace, ready to be written.
-pub(super) struct Trace {
+#[derive(Debug)]
+pub struct Trace {
     run: String,
     began: UtcMillis,
     name: String,
@@ -21,7 +22,9 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    pub(super) fn new(timeline: Timeline, run: String) -> Self {
+    /// The trace of a timeline of the run called `run`.
+    #[must_use]
+    pub fn new(timeline: Timeline, run: String) -> Self {
         let began = timeline.tracks.iter().flat_map(|track| &track.slices).map(|slice| slice.from).min();
         let began = began.unwrap_or(UtcMillis(0));
         let mut named = vec![json!({
@@ -54,8 +57,11 @@ impl Trace {
     }
 
     /// Writes one event a line.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let about = json!({"run": self.run, "workflow": self.name, "began": record::time(self.began)});
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let about = json!({"run": self.run, "workflow": self.name, "began": time(self.began)});
         write!(out, "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[")?;
         for (number, event) in self.events.iter().enumerate() {
             let separator = if number == 0 { "" } else { "," };

@@ -6,11 +6,10 @@ use std::time::Instant;
 use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::{LogLine, LogReader, RecordError};
-
-use roboppi_report::unfinished::Unfinished;
 use roboppi_untrusted as untrusted;
 
-use crate::commands::record;
+use crate::unfinished::Unfinished;
+use crate::units::time;
 
 /// Lines read at a time. Each is 1 MiB at the most; a longer one is read again by itself.
 const BATCH: u64 = 64;
@@ -18,22 +17,25 @@ const BATCH: u64 = 64;
 /// Bytes of the longest line that is searched and shown whole.
 pub(crate) const LONGEST: usize = 64 * 1024 * 1024;
 
-/// What is asked of lines.
+/// Which lines are shown, and how.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
+pub struct LineFilter {
     /// Nothing older. A line whose time is not known is shown.
-    pub(super) since: Option<UtcMillis>,
-    pub(super) stream: Option<OutputStream>,
-    pub(super) grep: Option<Regex>,
+    pub since: Option<UtcMillis>,
+    /// Only lines of this stream.
+    pub stream: Option<OutputStream>,
+    /// Only lines that match.
+    pub grep: Option<Regex>,
     /// Begin each line with its time.
-    pub(super) timestamps: bool,
+    pub timestamps: bool,
     /// Lines go to a terminal, which must not obey them; whether it has colours.
-    pub(super) terminal: Option<bool>,
+    pub terminal: Option<bool>,
 }
 
-impl Filter {
-    /// Whether every byte is shown as it is.
-    pub(super) const fn is_plain(&self) -> bool {
+impl LineFilter {
+    /// Whether every byte of a log is shown as it is.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
         self.since.is_none()
             && self.stream.is_none()
             && self.grep.is_none()
@@ -50,7 +52,7 @@ impl Filter {
     /// Writes a line, or a part of one, and its end.
     pub(super) fn write(&self, line: &LogLine, part: Part, out: &mut impl Write) -> io::Result<()> {
         if self.timestamps && part.from == 0 {
-            write!(out, "{} ", record::time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
+            write!(out, "{} ", time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
         }
         let bytes = line.bytes.get(part.from..).unwrap_or_default();
         match self.terminal {

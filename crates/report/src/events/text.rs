@@ -1,10 +1,10 @@
 //! What happened, in one line for people.
 
-use roboppi_report::style::duration;
 use roboppi_run::{AttemptPhase, RunEvent, RunRecord};
 
-use crate::commands::record;
-use crate::terminal::plain;
+use roboppi_untrusted::first_words;
+
+use crate::units::{duration, time};
 
 /// Letters of an event of a worker that are shown.
 const LONGEST: usize = 200;
@@ -15,7 +15,7 @@ pub(super) fn head(record: &RunRecord, kind: &str) -> String {
         RunRecord::Journal(record) => (record.seq.to_string(), record.ts),
         RunRecord::Attempt(_, record) => ("·".to_owned(), record.ts),
     };
-    format!("{seq:>5}  {}  {:<18}", record::time(ts), plain(kind))
+    format!("{seq:>5}  {}  {:<18}", time(ts), first_words(kind))
 }
 
 pub(super) fn of(record: &RunRecord) -> String {
@@ -26,7 +26,7 @@ pub(super) fn of(record: &RunRecord) -> String {
             format!("{of}: {event}")
         }
     };
-    let mut shown = plain(&text);
+    let mut shown = first_words(&text);
     if let Some((cut, _)) = shown.char_indices().nth(LONGEST) {
         shown.truncate(cut);
         shown.push('…');

@@ -2,33 +2,31 @@
 
 use std::io::Write;
 
-use jiff::Timestamp;
 use roboppi_attach::Liveness;
 use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
 use roboppi_record::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
-use roboppi_run::{AttemptStatus, AttemptView, StepView, missing_words};
-use roboppi_untrusted as untrusted;
+use roboppi_run::{AttemptStatus, AttemptView, RunView, StepView, missing_words};
+use roboppi_untrusted::{first_words, line};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Broken;
-use crate::commands::logs::LONGEST;
-use crate::commands::{logs, record};
-use crate::exit::Failure;
-use crate::terminal;
+use crate::logs::{self, LONGEST};
+use crate::units::{clock, time, time_to_second};
+use crate::{ReportError, select};
 
 /// Lines read at a time. Each is 1 MiB at the most.
 const BATCH: u64 = 64;
 
 /// The output of one attempt and what is known of it.
-pub(super) struct StepOutput {
+#[derive(Debug)]
+pub struct StepOutput {
     head: Head,
     end: End,
     log: LogReader,
 }
 
 /// What was started.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Head {
     command: String,
     started: String,
@@ -41,6 +39,7 @@ struct Head {
 }
 
 /// How it ended.
+#[derive(Debug)]
 enum End {
     /// It has not.
     Open,
@@ -66,18 +65,23 @@ impl End {
 }
 
 impl StepOutput {
-    pub(super) fn find(dir: &RunDir, name: &str, number: Option<u32>) -> Result<Self, Failure> {
-        let (view, liveness) = record::view_of(dir);
-        let step = logs::find_step(&view, name)?;
-        let attempt = match number {
-            Some(number) => step.attempts.iter().rev().find(|attempt| attempt.of.attempt == number),
-            None => step.attempts.last(),
-        };
-        let attempt = attempt.ok_or_else(|| logs::no_attempt(step, number))?;
+    /// What the step `name` of a run wrote in its attempt of this number, or in its last one.
+    ///
+    /// # Errors
+    /// When the run has no such step or attempt, or its log cannot be read.
+    pub fn find(
+        dir: &RunDir,
+        view: &RunView,
+        liveness: Liveness,
+        name: &str,
+        number: Option<u32>,
+    ) -> Result<Self, ReportError> {
+        let step = select::step(view, name)?;
+        let attempt = select::attempt(step, number)?;
         let manifest = dir.manifest().ok();
         let head = Head {
             command: command(dir, step),
-            started: iso(attempt.started_at),
+            started: time_to_second(attempt.started_at),
             host: manifest.map(|manifest| manifest.host).unwrap_or_default(),
             run: dir.id().map(|id| id.to_string()).unwrap_or_default(),
             step: name.to_owned(),
@@ -85,34 +89,37 @@ impl StepOutput {
             worker: step.plan.worker.to_string(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
-        let log = logs::open_log(dir, attempt).map_err(Failure::record)?;
+        let log = logs::open(dir, attempt).map_err(ReportError::Record)?;
         Ok(Self { head, end: end(attempt, liveness), log })
     }
 
-    /// Says what is wrong with what was written, and whether anything is.
-    pub(super) fn say_damage(&mut self) -> Result<bool, Failure> {
-        let damage = self.log.damage().map_err(Failure::record)?;
-        for one in &damage {
-            let name = terminal::plain(&self.head.step);
-            terminal::say(&format!("error: the log of {name} is damaged: {one}"));
-        }
-        Ok(!damage.is_empty())
+    /// What is wrong with what was written.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn damage(&mut self) -> Result<Vec<String>, ReportError> {
+        let damage = self.log.damage().map_err(ReportError::Record)?;
+        let name = first_words(&self.head.step);
+        Ok(damage.iter().map(|one| format!("the log of {name} is damaged: {one}")).collect())
     }
 
-    /// A header, a line for each line, and a footer.
-    /// A `terminal` must not obey what it is shown.
-    pub(super) fn write_text(&mut self, out: &mut dyn Write, terminal: bool) -> Result<(), Broken> {
+    /// Writes a header, a line for each line, and a footer. A `terminal` must not obey what it is shown.
+    ///
+    /// # Errors
+    /// When `out` cannot be written or the log cannot be read.
+    pub fn write_text(&mut self, out: &mut dyn Write, terminal: bool) -> Result<(), ReportError> {
         let shown = |bytes: &[u8]| {
-            if terminal { untrusted::line(bytes, false).into_bytes() } else { bytes.to_owned() }
+            if terminal { line(bytes, false).into_bytes() } else { bytes.to_owned() }
         };
         let Head { command, started, host, .. } = &self.head;
         let mut lines = command.lines().filter(|line| !line.trim().is_empty());
         let first = shown(lines.next().unwrap_or_default().trim().as_bytes());
         let first = String::from_utf8_lossy(&first);
         let more = if lines.next().is_some() { " …" } else { "" };
-        write!(out, "Command: {first}{more}\nStarted: {started}\nHost: {host}\n\n").map_err(Broken::Out)?;
+        write!(out, "Command: {first}{more}\nStarted: {started}\nHost: {host}\n\n")
+            .map_err(ReportError::Out)?;
         self.lines(|line| {
-            let time = line.ts.and_then(timestamp).map_or_else(|| "??:??:??".to_owned(), clock);
+            let time = clock(line.ts);
             let mark = if line.stream == OutputStream::Stderr { "[ERR] " } else { "" };
             if line.lost > 0 {
                 match line.lost {
@@ -135,24 +142,27 @@ impl StepOutput {
             End::Lost => "Completed: unknown, its owner died\nExit code: unknown\n".to_owned(),
             End::Over { at, exit_code: Some(code), .. } => {
                 let signal = self.end.signal_line();
-                format!("Completed: {}\nExit code: {code}\n{signal}", iso(*at))
+                format!("Completed: {}\nExit code: {code}\n{signal}", time_to_second(*at))
             }
             End::Over { at, exit_code: None, status, .. } => {
-                format!("Completed: {}\nExit code: none ({status})\n", iso(*at))
+                format!("Completed: {}\nExit code: none ({status})\n", time_to_second(*at))
             }
         };
-        write!(out, "\n{footer}").map_err(Broken::Out)
+        write!(out, "\n{footer}").map_err(ReportError::Out)
     }
 
-    /// One object, with a line of its own for each line.
-    pub(super) fn write_json(&mut self, out: &mut dyn Write) -> Result<(), Broken> {
-        let head = serde_json::to_string(&self.head).map_err(|error| Broken::Own(Failure::own(error)))?;
+    /// Writes one object, with a line of its own for each line.
+    ///
+    /// # Errors
+    /// When `out` cannot be written or the log cannot be read.
+    pub fn write_json(&mut self, out: &mut dyn Write) -> Result<(), ReportError> {
+        let head = serde_json::to_string(&self.head).map_err(|error| ReportError::Out(error.into()))?;
         let head = head.trim_end_matches('}');
-        write!(out, "{head},\"lines\":[").map_err(Broken::Out)?;
+        write!(out, "{head},\"lines\":[").map_err(ReportError::Out)?;
         let mut separator = "";
         self.lines(|line| {
             let mut object = json!({
-                "time": line.ts.map(record::time),
+                "time": line.ts.map(time),
                 "stream": line.stream.name(),
                 "text": String::from_utf8_lossy(&line.bytes),
             });
@@ -173,7 +183,7 @@ impl StepOutput {
             End::Open => (Value::Null, Value::Null, "running"),
             End::Lost => (Value::Null, Value::Null, "lost"),
             End::Over { at, exit_code, status, .. } => {
-                (iso(*at).into(), (*exit_code).into(), status.as_str())
+                (time_to_second(*at).into(), (*exit_code).into(), status.as_str())
             }
         };
         let signal = match &self.end {
@@ -184,26 +194,26 @@ impl StepOutput {
             out,
             "\n],\"completed\":{completed},\"exitCode\":{exit_code}{signal},\"status\":\"{status}\"}}"
         )
-        .map_err(Broken::Out)
+        .map_err(ReportError::Out)
     }
 
     /// Gives every line, whole but for what it has beyond [`LONGEST`] bytes, to `take`.
-    fn lines(&mut self, mut take: impl FnMut(&LogLine) -> std::io::Result<()>) -> Result<(), Broken> {
+    fn lines(&mut self, mut take: impl FnMut(&LogLine) -> std::io::Result<()>) -> Result<(), ReportError> {
         let mut next = 0;
         loop {
             let lines = self.log.lines(next..next + BATCH);
-            let lines = lines.map_err(|error| Broken::Own(Failure::record(error)))?;
+            let lines = lines.map_err(ReportError::Record)?;
             let Some(last) = lines.last() else { return Ok(()) };
             // The lines that were in a gap are counted, but are not there.
             next = if last.bytes.is_empty() && last.lost > 0 {
                 let after = self.log.line_of(last.offset + last.lost);
-                after.map_err(|error| Broken::Own(Failure::record(error)))?.max(last.number + 1)
+                after.map_err(ReportError::Record)?.max(last.number + 1)
             } else {
                 last.number + 1
             };
             for line in lines {
                 let line = self.log.whole_line(line, LONGEST);
-                take(&line.map_err(|error| Broken::Own(Failure::record(error)))?).map_err(Broken::Out)?;
+                take(&line.map_err(ReportError::Record)?).map_err(ReportError::Out)?;
             }
         }
     }
@@ -214,8 +224,9 @@ fn command(dir: &RunDir, step: &StepView) -> String {
     let name = &step.plan.step;
     let text = dir.workflow_text().unwrap_or_default();
     let workflow = roboppi_workflow::parse(&text).workflow;
-    let told = workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));
-    told.unwrap_or_else(|| name.to_string())
+    let instructions =
+        workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));
+    instructions.unwrap_or_else(|| name.to_string())
 }
 
 fn end(attempt: &AttemptView, liveness: Liveness) -> End {
@@ -229,17 +240,4 @@ fn end(attempt: &AttemptView, liveness: Liveness) -> End {
         _ if liveness.may_live() => End::Open,
         _ => End::Lost,
     }
-}
-
-/// A time to the second.
-fn iso(ts: UtcMillis) -> String {
-    timestamp(ts).map_or_else(|| record::time(ts), |time| format!("{time:.0}"))
-}
-
-fn clock(time: Timestamp) -> String {
-    time.strftime("%H:%M:%S").to_string()
-}
-
-fn timestamp(ts: UtcMillis) -> Option<Timestamp> {
-    i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok())
 }

@@ -1,0 +1,324 @@
+//! One page about a run.
+
+use roboppi_attach::Liveness;
+use roboppi_ipc::UtcMillis;
+use roboppi_record::{LogReader, RecordError, RunDir, UNKNOWN_LOSS};
+use roboppi_run::{
+    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
+    spent_words,
+};
+use roboppi_untrusted::{first_words, line};
+
+use crate::logs::recorded_files;
+use crate::units::{duration, time};
+use crate::{elsewhere, table};
+
+/// Lines of a log that are shown where it went wrong.
+const TAIL: u64 = 20;
+
+/// Lines of an agent's answer that are shown.
+const ANSWER: usize = 40;
+
+/// Bytes of logs that are compared with their sums.
+const CHECKED: u64 = 32 * 1024 * 1024;
+
+/// Warnings that are shown.
+const WARNINGS: usize = 10;
+
+/// What is wrong with logs: the lengths of all, and of what was written as much as can be looked at without keeping the reader
+/// waiting.
+#[must_use]
+pub fn log_damage(run: &RunDir, view: &RunView) -> Vec<String> {
+    let (mut damage, mut budget) = (Vec::new(), CHECKED);
+    for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
+        let Some(files) = recorded_files(attempt) else { continue };
+        damage.extend(run.attempt_damage(&attempt.base, files, budget));
+        budget = budget.saturating_sub(files.log_bytes);
+    }
+    damage
+}
+
+/// A run, as far as a page tells of it.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// What the run is called.
+    pub id: String,
+    /// Its directory.
+    pub run: &'a RunDir,
+    /// What is known of it.
+    pub view: &'a RunView,
+    /// Whether it lives.
+    pub liveness: Liveness,
+    /// When the page is read.
+    pub now: UtcMillis,
+}
+
+impl Page<'_> {
+    /// What failed and why, the steps, what agents said, times and files.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let parts = [
+            self.head(),
+            self.trouble(),
+            self.steps(),
+            self.agents(),
+            self.warnings(),
+            self.times(),
+            self.files(),
+            self.resume(),
+        ];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("\n")
+    }
+
+    /// What it is and how it stands.
+    fn head(&self) -> String {
+        let name = self.view.head.as_ref().map_or_else(|| "?".to_owned(), |head| first_words(&head.name));
+        let took = match &self.view.status {
+            RunStatus::Finished { duration_ms, exit_code, .. } => {
+                format!(" in {}, exit code {exit_code}", duration(*duration_ms))
+            }
+            RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => self.since_start(),
+        };
+        format!("Run {} of {name}: {}{took}\n", self.id, self.liveness.name())
+    }
+
+    fn since_start(&self) -> String {
+        let started = self.view.head.as_ref().map(|head| head.started_at);
+        started.filter(|_| self.liveness == Liveness::Live).map_or_else(String::new, |started| {
+            format!(" for {}", duration(self.now.0.saturating_sub(started.0)))
+        })
+    }
+
+    /// What failed, and why.
+    fn trouble(&self) -> String {
+        let mut text = String::new();
+        match &self.view.status {
+            _ if self.liveness == Liveness::Lost && self.run.is_imported() => {
+                let live = self.run.imported().is_some_and(|imported| imported.from.live);
+                text += if live {
+                    "\nIt was going on when it was exported. Its outcome is on the host it came from.\n"
+                } else {
+                    "\nIts owner was gone when it was exported, and recorded no end.\n"
+                };
+            }
+            _ if let Some(elsewhere) = elsewhere(self.run, self.liveness, self.now) => {
+                text += &format!("\nWhat is known: {elsewhere}.\n");
+            }
+            _ if self.liveness == Liveness::Lost => {
+                let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
+                let owner = owner.unwrap_or_default();
+                text += &format!("\nIts owner{owner} is gone and recorded no end.\n");
+            }
+            RunStatus::Finished { detail: Some(detail), .. } => {
+                text += &format!("\n{}\n", first_words(detail))
+            }
+            RunStatus::Finished { .. }
+            | RunStatus::Unknown
+            | RunStatus::Running
+            | RunStatus::Ending { .. } => {}
+        }
+        // What failed the run first, then what it could do without.
+        let bad = |step: &&StepView| matches!(self.state(step), "failed" | "lost" | "cancelled");
+        for step in self.view.steps.iter().filter(bad).filter(|step| !step.allowed_to_fail) {
+            self.failure(step, &mut text);
+        }
+        for step in self.view.steps.iter().filter(bad).filter(|step| step.allowed_to_fail) {
+            self.failure(step, &mut text);
+        }
+        text.trim_start_matches('\n').to_owned()
+    }
+
+    fn failure(&self, step: &StepView, text: &mut String) {
+        let name = first_words(step.plan.step.as_str());
+        let allowed = if step.allowed_to_fail { " (it was allowed to)" } else { "" };
+        let why = why(step);
+        let why = if why.is_empty() { String::new() } else { format!(": {}", first_words(&why)) };
+        text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
+        let Some(attempt) = step.attempts.last() else { return };
+        // The log of an agent is for programs; what it said comes below.
+        if step.plan.worker.is_agent() {
+            return;
+        }
+        match self.run.log(&attempt.base).and_then(|mut log| last_lines(&mut log)) {
+            Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
+            Ok(lines) => {
+                for bytes in lines {
+                    text.push_str(format!("  | {}", line(&bytes, false)).trim_end());
+                    text.push('\n');
+                }
+                text.push_str(&format!("  all of it: roboppi logs {} {}\n", self.id, shell_word(&name)));
+            }
+            Err(error) => text.push_str(&format!("  {}\n", first_words(&error.to_string()))),
+        }
+    }
+
+    fn steps(&self) -> String {
+        if self.view.steps.is_empty() {
+            return "No step is recorded.\n".to_owned();
+        }
+        let mut rows = vec![["STEP", "STATE", "TOOK", "ATTEMPTS", "STARTED", "WHY"].map(str::to_owned)];
+        rows.extend(self.view.steps.iter().map(|step| {
+            [
+                first_words(step.plan.step.as_str()),
+                self.state(step).to_owned(),
+                step.duration_ms.map_or_else(|| "–".to_owned(), duration),
+                step.attempts.len().to_string(),
+                step.started_at.map_or_else(|| "–".to_owned(), time),
+                first_words(&why(step)),
+            ]
+        }));
+        table(&rows)
+    }
+
+    /// The state, as far as it can still be true.
+    fn state<'a>(&self, step: &'a StepView) -> &'a str {
+        let unfinished = step.state.is_active() || step.state == StepState::Retrying;
+        if unfinished && self.liveness == Liveness::Lost { "lost" } else { step.state.name() }
+    }
+
+    /// What agents said, and what it took.
+    fn agents(&self) -> String {
+        let mut text = String::new();
+        for step in self.view.steps.iter().filter(|step| step.plan.worker.is_agent()) {
+            let Some(attempt) = step.attempts.last() else { continue };
+            let result = match &attempt.status {
+                AttemptStatus::Finished { result, .. } => result.details.as_deref(),
+                AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+            };
+            let activity = &attempt.activity;
+            let session = activity.session.as_ref();
+            let mut rows = Vec::new();
+            let mut row = |name: &str, value: Option<String>| {
+                rows.extend(value.map(|value| [format!("  {name}"), first_words(&value)]));
+            };
+            row("agent", Some(step.plan.worker.name().to_owned()));
+            row("model", result.and_then(|result| result.model.clone()).or_else(|| session?.model.clone()));
+            row(
+                "session",
+                result.and_then(|result| result.session_id.clone()).or_else(|| Some(session?.id.clone())),
+            );
+            row("used", step.spent().map(|spent| spent_words(&spent)));
+            let (calls, failed) = (activity.tool_calls, activity.tool_failures);
+            let calls_words = || format!("{} calls, {failed} of them failed", activity.counted(calls));
+            row("tools", (calls > 0).then(calls_words));
+            let missing = activity.events_missing;
+            row("missing", (missing > 0).then(|| missing_words(missing, false)));
+            row("plan", activity.plan_done().map(|(done, all)| format!("{done} of {all} steps done")));
+            for denial in result.into_iter().flat_map(|result| &result.denials) {
+                row("refused", Some(denial.clone()));
+            }
+            text += &format!("{}\n{}", first_words(step.plan.step.as_str()), table(&rows));
+            if let Some(answer) = result.and_then(|result| result.answer.as_deref()) {
+                let lines: Vec<_> = answer.trim_end().lines().collect();
+                for answer in lines.iter().take(ANSWER) {
+                    text += &format!("  | {}", line(answer.as_bytes(), false));
+                    text.push('\n');
+                }
+                if let Some(more) = lines.len().checked_sub(ANSWER).filter(|more| *more > 0) {
+                    text += &format!("  … {more} more lines\n");
+                }
+            }
+        }
+        text
+    }
+
+    fn warnings(&self) -> String {
+        let warnings = &self.view.warnings;
+        let shown = &warnings[warnings.len().saturating_sub(WARNINGS)..];
+        let mut text = String::new();
+        let more = self.view.warnings_total - shown.len() as u64;
+        if more > 0 {
+            text.push_str(&format!("{more} earlier warnings\n"));
+        }
+        for warning in shown {
+            let step = warning.step.as_ref().map_or_else(String::new, |step| format!("{step}: "));
+            text.push_str(&format!("warning: {}\n", first_words(&format!("{step}{}", warning.message))));
+        }
+        text
+    }
+
+    fn times(&self) -> String {
+        let mut rows = Vec::new();
+        if let Some(head) = &self.view.head {
+            rows.push(["began".to_owned(), time(head.started_at)]);
+            rows.extend(head.resumes.as_ref().map(|run| ["goes on with".to_owned(), run.to_string()]));
+        }
+        if let RunStatus::Finished { at, duration_ms, .. } = &self.view.status {
+            rows.push(["ended".to_owned(), time(*at)]);
+            rows.push(["took".to_owned(), duration(*duration_ms)]);
+        }
+        if let Some(imported) = self.run.imported() {
+            let (host, exported) = (first_words(&imported.from.host), time(imported.from.exported_at));
+            rows.push(["from".to_owned(), format!("{host}, as it was at {exported}")]);
+        }
+        table(&rows)
+    }
+
+    fn files(&self) -> String {
+        let mut rows = Vec::new();
+        let mut row = |name: &str, path: &str| rows.push([name.to_owned(), first_words(path)]);
+        if let Some(head) = &self.view.head {
+            if head.has_file() {
+                row("workflow", &head.workflow);
+            }
+            row("workspace", &head.workspace);
+            if head.has_file() {
+                row("context", &head.context_dir);
+            }
+        }
+        row("record", &self.run.path().display().to_string());
+        for step in &self.view.steps {
+            for ArtifactView { name, path, .. } in &step.artifacts {
+                row(&format!("artifact {}", first_words(name)), path);
+            }
+            if let Some(kept) = &step.kept {
+                let log = format!("{}.log of run {}", kept.attempt.base(), kept.run);
+                row(&format!("log of {}", first_words(step.plan.step.as_str())), &log);
+            }
+            for attempt in &step.attempts {
+                row(
+                    &format!("log of {}", first_words(&attempt.of.to_string())),
+                    &format!("{}.log", attempt.base),
+                );
+            }
+        }
+        table(&rows)
+    }
+
+    /// How to go on with it.
+    fn resume(&self) -> String {
+        let lost = self.view.head.as_ref().filter(|_| self.liveness == Liveness::Lost);
+        let command = self.view.resume_command().or_else(|| lost?.resume_command());
+        let command = command.filter(|_| !self.run.is_imported());
+        command.map_or_else(String::new, |command| format!("Go on with it: {}\n", first_words(&command)))
+    }
+}
+
+/// Why a step is as it is.
+fn why(step: &StepView) -> String {
+    let result = match step.attempts.last().map(|attempt| &attempt.status) {
+        Some(AttemptStatus::Finished { result, .. }) => Some(result),
+        Some(AttemptStatus::Started | AttemptStatus::Phase(_)) | None => None,
+    };
+    let error = result.and_then(|result| result.details.as_ref()?.error.clone());
+    let exit = || result.filter(|_| step.state == StepState::Failed)?.exit_words();
+    step.detail.clone().or(error).or_else(exit).unwrap_or_default()
+}
+
+fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, RecordError> {
+    log.set_line_cap(1_000);
+    let lines = log.tail(TAIL)?;
+    Ok(lines
+        .iter()
+        .map(|line| {
+            let cut = if line.truncated { "…" } else { "" };
+            let lost = match line.lost {
+                0 => String::new(),
+                UNKNOWN_LOSS => format!("[{}]", missing_words(line.lost, true)),
+                lost => format!("[{lost} bytes are lost]"),
+            };
+            [&line.bytes, cut.as_bytes(), lost.as_bytes()].concat()
+        })
+        .collect())
+}

@@ -1,0 +1,156 @@
+//! Finds steps and attempts of a run by what a person calls them.
+
+use std::fmt::{self, Display, Formatter};
+
+use roboppi_run::{AttemptView, RunView, StepState, StepView};
+
+/// What a person asked for and the run does not have. Names what it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotThere {
+    /// No step has this name.
+    Step {
+        /// The name.
+        name: String,
+        /// Those there are; see [`steps_in_words`].
+        steps: String,
+    },
+    /// The step has no attempt of this number.
+    Attempt {
+        /// The step.
+        step: String,
+        /// The number.
+        number: u32,
+        /// How many it had.
+        attempts: usize,
+    },
+    /// No step has an attempt of this number.
+    AnyAttempt {
+        /// The number.
+        number: u32,
+    },
+    /// The step had no attempt at all.
+    NeverStarted {
+        /// The step.
+        step: String,
+        /// How it is instead.
+        state: StepState,
+    },
+}
+
+impl Display for NotThere {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step { name, steps } => write!(f, "the run has no step `{name}`\nhint: {steps}"),
+            Self::Attempt { step, number, attempts } => {
+                write!(f, "`{step}` has no attempt {number}\nhint: it had {attempts}")
+            }
+            Self::AnyAttempt { number } => write!(f, "no step of the run has an attempt {number}"),
+            Self::NeverStarted { step, state } => {
+                write!(f, "`{step}` never started, so it wrote nothing ({})", state.name())
+            }
+        }
+    }
+}
+
+impl std::error::Error for NotThere {}
+
+/// A step of a run by its name.
+///
+/// # Errors
+/// When the run has no step of that name.
+pub fn step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, NotThere> {
+    let unknown = || NotThere::Step { name: name.to_owned(), steps: steps_in_words(view) };
+    view.step(&name.into()).ok_or_else(unknown)
+}
+
+/// The names of the steps of a run: `it has build, test`.
+#[must_use]
+pub fn steps_in_words(view: &RunView) -> String {
+    let names: Vec<&str> = view.steps.iter().map(|step| step.plan.step.as_str()).collect();
+    format!("it has {}", if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") })
+}
+
+/// The attempt of a step that has this number, or else its last one.
+///
+/// # Errors
+/// When the step has no such attempt.
+pub fn attempt(step: &StepView, number: Option<u32>) -> Result<&AttemptView, NotThere> {
+    find_attempt(step, number).ok_or_else(|| no_attempt(step, number))
+}
+
+pub(crate) fn find_attempt(step: &StepView, number: Option<u32>) -> Option<&AttemptView> {
+    match number {
+        Some(number) => step.attempts.iter().rev().find(|attempt| attempt.of.attempt == number),
+        None => step.attempts.last(),
+    }
+}
+
+fn no_attempt(step: &StepView, number: Option<u32>) -> NotThere {
+    let name = step.plan.step.to_string();
+    match number {
+        Some(number) => NotThere::Attempt { step: name, number, attempts: step.attempts.len() },
+        None => NotThere::NeverStarted { step: name, state: step.state },
+    }
+}
+
+/// The attempts a person means: those of one step, or of every step that has one.
+///
+/// # Errors
+/// When there is no such step or attempt.
+pub fn attempts<'a>(
+    view: &'a RunView,
+    name: Option<&str>,
+    number: Option<u32>,
+) -> Result<Vec<&'a AttemptView>, NotThere> {
+    if let Some(name) = name {
+        return Ok(vec![attempt(step(view, name)?, number)?]);
+    }
+    let found: Vec<_> = view.steps.iter().filter_map(|step| find_attempt(step, number)).collect();
+    match number {
+        Some(number) if found.is_empty() => Err(NotThere::AnyAttempt { number }),
+        _ => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::UtcMillis;
+    use roboppi_run::{JournalRecord, RunRecord};
+
+    use super::*;
+    use crate::fixtures::{attempt as attempt_of, attempt_started, run_started};
+
+    fn run() -> RunView {
+        let mut view = RunView::default();
+        let started = [1, 2].map(|number| attempt_started(&attempt_of("build", number)));
+        for (seq, event) in [run_started(&[("build", 2), ("test", 1)])].into_iter().chain(started).enumerate()
+        {
+            let record = JournalRecord { seq: seq as u64 + 1, ts: UtcMillis(0), event };
+            view.apply(&RunRecord::Journal(record));
+        }
+        view
+    }
+
+    #[test]
+    fn the_last_attempt_is_meant_unless_a_number_is_given() {
+        let view = run();
+        let numbers = |name, number| {
+            attempts(&view, name, number)
+                .map(|found| found.iter().map(|one| one.of.attempt).collect::<Vec<_>>())
+        };
+        assert_eq!(numbers(Some("build"), None), Ok(vec![2]));
+        assert_eq!(numbers(Some("build"), Some(1)), Ok(vec![1]));
+        assert_eq!(numbers(None, None), Ok(vec![2]));
+        assert_eq!(attempts(&RunView::default(), None, None), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_what_is() {
+        let view = run();
+        let missing = |name, number| attempts(&view, name, number).unwrap_err().to_string();
+        assert_eq!(missing(Some("b"), None), "the run has no step `b`\nhint: it has build, test");
+        assert_eq!(missing(Some("build"), Some(3)), "`build` has no attempt 3\nhint: it had 2");
+        assert_eq!(missing(Some("test"), None), "`test` never started, so it wrote nothing (pending)");
+        assert_eq!(missing(None, Some(3)), "no step of the run has an attempt 3");
+    }
+}

@@ -1,0 +1,108 @@
+//! How times and sizes are written.
+
+use jiff::Timestamp;
+use roboppi_ipc::UtcMillis;
+
+/// A length of time: `4.2s`, `1m03s`, `2h05m`. Cut, not rounded, so it never says more than was.
+#[must_use]
+pub fn duration(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ 0..60 => format!("{seconds}.{}s", ms % 1_000 / 100),
+        seconds => age(seconds * 1_000),
+    }
+}
+
+/// A length of time to the second: `4s`, `1m03s`, `2h05m`.
+#[must_use]
+pub fn age(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        seconds => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+/// How long ago `then` was, in one unit: `90s`, `5m`, `3h`, `2d`.
+#[must_use]
+pub fn ago(now: UtcMillis, then: UtcMillis) -> String {
+    let seconds = now.0.saturating_sub(then.0) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A time in UTC: `2026-01-31T12:00:00.000Z`.
+#[must_use]
+pub fn time(ts: UtcMillis) -> String {
+    timestamp(ts).map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
+}
+
+/// A time in UTC to the second.
+pub(crate) fn time_to_second(ts: UtcMillis) -> String {
+    timestamp(ts).map_or_else(|| time(ts), |time| format!("{time:.0}"))
+}
+
+/// A time of day in UTC: `12:00:00`.
+pub(crate) fn clock(ts: Option<UtcMillis>) -> String {
+    let time = ts.and_then(timestamp);
+    time.map_or_else(|| "??:??:??".to_owned(), |time| time.strftime("%H:%M:%S").to_string())
+}
+
+fn timestamp(ts: UtcMillis) -> Option<Timestamp> {
+    i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok())
+}
+
+/// A size in one unit: `12 bytes`, `1.5 MiB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown to one digit")]
+    let count = count as f64;
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..units.len() - 1)
+        .find(|power| count < 1024_f64.powi(*power as i32 + 1))
+        .unwrap_or(units.len() - 1);
+    let digits = usize::from(power > 0);
+    format!("{:.digits$} {}", count / 1024_f64.powi(power as i32), units[power])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short_and_never_say_more_than_was() {
+        let cases = [
+            (0, "0.0s", "0s"),
+            (99, "0.0s", "0s"),
+            (4_250, "4.2s", "4s"),
+            (59_999, "59.9s", "59s"),
+            (60_000, "1m00s", "1m00s"),
+            (63_900, "1m03s", "1m03s"),
+            (3_599_999, "59m59s", "59m59s"),
+            (7_500_000, "2h05m", "2h05m"),
+            (360_000_000, "100h00m", "100h00m"),
+        ];
+        for (ms, exact, rough) in cases {
+            assert_eq!((duration(ms).as_str(), age(ms).as_str()), (exact, rough), "{ms}");
+        }
+        assert!(duration(u64::MAX).ends_with('m'));
+    }
+
+    #[test]
+    fn sizes_have_one_unit() {
+        let cases = [(0, "0 bytes"), (1_023, "1023 bytes"), (1_536, "1.5 KiB"), (u64::MAX, "16777216.0 TiB")];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected);
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_written_as_such() {
+        assert_eq!(time(UtcMillis(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(UtcMillis(u64::MAX)), "????-??-??T??:??:??.???Z");
+        assert_eq!(clock(None), "??:??:??");
+    }
+}

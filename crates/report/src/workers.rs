@@ -1,0 +1,64 @@
+//! Lists of the programs that do the work.
+
+use std::path::PathBuf;
+
+use roboppi_untrusted::first_words;
+use serde_json::json;
+
+use crate::table;
+
+/// A kind of worker, and what is found of its program here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerProgram {
+    /// What a person calls it on the command line.
+    pub word: String,
+    /// The kind, as in a workflow.
+    pub kind: String,
+    /// The name of the product.
+    pub name: String,
+    /// The program.
+    pub command: String,
+    /// How to get it.
+    pub install: String,
+    /// Where it is, if it was found.
+    pub path: Option<PathBuf>,
+    /// What it says of its version, one line.
+    pub version: Option<String>,
+}
+
+/// The programs as a table.
+#[must_use]
+pub fn list(programs: &[WorkerProgram]) -> String {
+    let mut rows = vec![["WORKER", "KIND", "VERSION", "PATH"].map(str::to_owned)];
+    for WorkerProgram { word, kind, install, path, version, .. } in programs {
+        let place = path
+            .as_ref()
+            .map_or_else(|| format!("not found; {install}"), |path| first_words(&path.display().to_string()));
+        let version = match (path, version) {
+            (None, _) => "-".to_owned(),
+            (Some(_), None) => "none".to_owned(),
+            (Some(_), Some(version)) => version.clone(),
+        };
+        rows.push([word.clone(), kind.clone(), version, place]);
+    }
+    table(&rows)
+}
+
+/// The programs as a JSON array.
+#[must_use]
+pub fn array(programs: &[WorkerProgram]) -> String {
+    let entry = |program: &WorkerProgram| {
+        json!({
+            "worker": program.word,
+            "kind": program.kind,
+            "name": program.name,
+            "command": program.command,
+            "found": program.path.is_some(),
+            "path": program.path.as_ref().map(|path| path.display().to_string()),
+            "version": program.version,
+            "install": program.install,
+        })
+    };
+    let entries: Vec<_> = programs.iter().map(entry).collect();
+    format!("{:#}\n", json!(entries))
+}
