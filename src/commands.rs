@@ -2,6 +2,7 @@
 
 pub(crate) mod agent_run;
 pub(crate) mod attach;
+pub(crate) mod completion;
 pub(crate) mod completions;
 pub(crate) mod control;
 pub(crate) mod core;

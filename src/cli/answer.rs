@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use roboppi_run::shell_word;
 
-use crate::cli::Color;
 use crate::cli::meant;
 use crate::commands::out;
 use crate::commands::workflow_file::use_colour;
 use crate::exit::{Failure, USAGE};
+use crate::options::Color;
 use crate::stdio;
 use crate::terminal;
 

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use crate::commands::workflow_file::is_workflow_name;
+
 /// The workflow file that was given in the place of a command, or to `roboppi run`.
 pub(super) fn workflow(error: &clap::Error, args: &[OsString]) -> Option<String> {
     use clap::error::ErrorKind::{InvalidSubcommand, MissingRequiredArgument, UnknownArgument};
@@ -15,9 +17,4 @@ pub(super) fn workflow(error: &clap::Error, args: &[OsString]) -> Option<String>
         _ => None,
     }
     .map(str::to_owned)
-}
-
-/// Whether a word looks like the name of a workflow file.
-pub(crate) fn is_workflow_name(word: &str) -> bool {
-    [".yaml", ".yml"].iter().any(|ending| word.len() > ending.len() && word.ends_with(ending))
 }

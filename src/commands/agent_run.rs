@@ -11,11 +11,16 @@ use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::parse;
 use serde_json::json;
 
-use crate::cli::{AgentArgs, is_workflow_name};
+use crate::commands::workflow_file::is_workflow_name;
 use crate::commands::workflow_run::{self, Purpose};
 use crate::exit::Failure;
 use crate::stdio;
 use crate::terminal;
+use crate::view;
+
+mod args;
+
+pub(crate) use args::AgentArgs;
 
 /// Longest instructions that are read.
 const LONGEST: u64 = 4 * 1024 * 1024;
@@ -27,7 +32,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 const STEP: &str = "agent";
 
 pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
-    let view = terminal::choose_view(&args.how.view)?;
+    let view = view::choose_view(&args.how.view)?;
     let kind = WorkerKind::from(args.worker);
     let instructions = instructions(args)?;
     let title = format!("{} {}", kind.name(), first_line(&instructions));

@@ -4,17 +4,29 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{FileSource, RunSource};
 use roboppi_record::RunDir;
 use roboppi_report::{jsonl, plain};
 use roboppi_tui::{Role, TuiSettings};
 
-use crate::cli::{AttachArgs, WatchArgs};
+use crate::commands::completion::runs;
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{record, screen};
 use crate::exit::Failure;
+use crate::options::WatchArgs;
 use crate::stdio;
-use crate::terminal::{self, View};
+use crate::view::{self, View};
+
+#[derive(Debug, Args)]
+pub(crate) struct AttachArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+}
 
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
@@ -24,7 +36,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let source = Arc::new(source);
     let elsewhere = elsewhere.is_some();
-    let view = terminal::choose_view(&args.watch.view)?;
+    let view = view::choose_view(&args.watch.view)?;
     show(&Watched { source, role: Role::Viewer, title, elsewhere, problems }, &args.watch, view)
 }
 
@@ -56,12 +68,12 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<Ex
     let source = Arc::clone(&watched.source);
     if view == View::Tui {
         let settings = TuiSettings {
-            colours: terminal::colours(&args.view, colour),
-            ascii: terminal::ascii_only(),
+            colours: view::colours(&args.view, colour),
+            ascii: view::ascii_only(),
             role: watched.role,
-            mouse: terminal::mouse(),
+            mouse: view::mouse(),
             stay: true,
-            notify: terminal::notify(&args.view),
+            notify: view::notify(&args.view),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             title: watched.title.clone(),
             elsewhere: watched.elsewhere,

@@ -3,15 +3,43 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{Answer, AskError, RunFollower, ask};
 use roboppi_record::RunDir;
 use roboppi_report::select;
 use roboppi_run::RunCommand;
 
-use crate::cli::{CancelArgs, StepArgs};
+use crate::commands::completion::{runs, steps};
 use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::terminal;
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    pub(crate) run: String,
+    /// The step [default: the whole run]
+    #[arg(add = ArgValueCompleter::new(steps))]
+    pub(crate) step: Option<String>,
+    /// Kill its workers at once
+    #[arg(long, conflicts_with = "step")]
+    pub(crate) force: bool,
+    /// Wait until the run is over
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StepArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    pub(crate) run: String,
+    /// The step
+    #[arg(add = ArgValueCompleter::new(steps))]
+    pub(crate) step: String,
+}
 
 pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;

@@ -4,19 +4,73 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use roboppi_core::server::Transport;
 use roboppi_core::{BreakerSettings, CoreSettings, GateSettings, PressureSettings};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_worker_adapters::Adapters;
 use tokio::task::LocalSet;
 
-use crate::cli::CoreArgs;
 use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::exit::Failure;
+use crate::options::values::{duration, non_negative};
 use crate::runtime;
 use crate::terminal;
+
+#[derive(Debug, Args)]
+pub(crate) struct CoreArgs {
+    /// Workers at a time
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: u32,
+    /// Agent workers that may start within a second; plain commands are bounded by --concurrency alone
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) rps: u32,
+    /// What agent workers may cost in all, in US dollars [default: no bound]
+    #[arg(long, value_name = "USD", value_parser = non_negative)]
+    pub(crate) max_cost: Option<f64>,
+    /// Load from which permits are refused; 1 is full
+    #[arg(long, value_name = "LOAD", default_value_t = 1.0, value_parser = non_negative)]
+    pub(crate) bp_reject: f64,
+    /// Load from which permits are put off
+    #[arg(long, value_name = "LOAD", default_value_t = 0.75, value_parser = non_negative)]
+    pub(crate) bp_defer: f64,
+    /// Load from which a permit grants half of the cost its job asks for
+    #[arg(long, value_name = "LOAD", default_value_t = 0.5, value_parser = non_negative)]
+    pub(crate) bp_degrade: f64,
+    /// Failures in a row after which workers of a kind get no permits
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) cb_threshold: u32,
+    /// Milliseconds until one of them is tried again
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    pub(crate) cb_reset_ms: u64,
+    /// Tries that may fail before they get no permits again
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) cb_half_open: u32,
+    /// Time a worker has between being asked to end and being killed, unless its job says otherwise
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Time the pipes of an ended worker may stay open
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// Say hello only after the supervisor did, as when it was started without `core`
+    #[arg(long, hide = true)]
+    pub(crate) await_hello: bool,
+    #[command(flatten)]
+    pub(crate) old: OldCoreArgs,
+}
+
+/// Options of the existing program. Here a core has no screen, and no levels of what it says.
+#[derive(Debug, Args)]
+pub(crate) struct OldCoreArgs {
+    #[arg(long, hide = true, overrides_with = "no_tui")]
+    pub(crate) tui: bool,
+    #[arg(long, hide = true, alias = "plain", overrides_with = "tui")]
+    no_tui: bool,
+    #[arg(long, hide = true, value_parser = ["debug", "info", "warn", "error", "fatal"])]
+    log_level: Option<String>,
+}
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     if args.old.tui {

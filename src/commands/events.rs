@@ -3,12 +3,36 @@
 use std::io::BufWriter;
 use std::process::ExitCode;
 
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use roboppi_report::events::{self, EventSettings};
 
-use crate::cli::EventsArgs;
+use crate::commands::completion::runs;
 use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::stdio;
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    pub(crate) run: String,
+    /// Go on until the run is over
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only events of this kind, as `step_changed`; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Vec<String>,
+    /// Only events with a greater number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+    /// What the workers did too: tool calls, usage, patches. They are numbered for each attempt
+    #[arg(long, conflicts_with = "after")]
+    pub(crate) workers: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;

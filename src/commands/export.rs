@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Args, ValueEnum};
 use roboppi_attach::{Liveness, RunFollower};
 use roboppi_record::{PortableHead, RecordError, RunDir};
 use roboppi_report::ReportError;
@@ -13,15 +14,48 @@ use roboppi_report::export::{StepOutput, Trace};
 use roboppi_report::units::bytes;
 use roboppi_run::{RunId, RunView, TimelineBuilder};
 
-use crate::cli::{ExportArgs, ExportFormat};
 use crate::commands::{logs, record};
 use crate::exit::{self, Failure};
+use crate::options::values::size;
 use crate::stdio;
 use crate::terminal::{self, plain};
 
 mod unfinished;
 
 use unfinished::Unfinished;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) run: String,
+    /// The step whose output is wanted, with --format txt or json
+    pub(crate) step: Option<String>,
+    /// The file to write; one that is there is replaced [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What is written [default: archive, and txt for a step]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<ExportFormat>,
+    /// The attempt of the step, from 1 [default: the last one]
+    #[arg(long, value_name = "N", requires = "step", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempt: Option<u32>,
+    /// Room that must stay free on the disk of FILE; 0 for no limit
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub(crate) min_free: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// The whole run, for `roboppi import` on another machine: tar, packed with zstd
+    Archive,
+    /// What a step wrote, each line with its time, between what was started and how it ended
+    Txt,
+    /// The same as one JSON object
+    Json,
+    /// When everything happened, as a trace for ui.perfetto.dev or chrome://tracing
+    Perfetto,
+}
 
 /// What is wrong with a run is said so often.
 const DAMAGE: usize = 20;

@@ -1,13 +1,29 @@
 //! `roboppi guard`: runs a core of somebody else, of which nothing may be left either.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
+use clap::Args;
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_process::inherited;
 
-use crate::cli::GuardArgs;
 use crate::exit::Failure;
+use crate::options::values::duration;
+
+#[derive(Debug, Args)]
+pub(crate) struct GuardArgs {
+    /// Time what is left has between being asked to end and being killed
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Time for what is still to be read after that
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
 
 pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, Failure> {
     let settings = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };

@@ -2,18 +2,31 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
 use roboppi_record::{ImportLimits, RecordError};
 use roboppi_report::units::time;
 use roboppi_run::RunId;
 
-use crate::cli::ImportArgs;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::options::values::size;
 use crate::stdio;
 use crate::terminal::plain;
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// What `roboppi export` wrote; - reads stdin
+    pub(crate) file: PathBuf,
+    /// Another id for it [default: the one it had]
+    #[arg(long = "as", value_name = "ID")]
+    pub(crate) as_id: Option<String>,
+    /// How much it may unpack to
+    #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = size)]
+    pub(crate) max_size: u64,
+}
 
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;

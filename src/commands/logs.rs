@@ -2,21 +2,107 @@
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 use roboppi_attach::RunFollower;
-use roboppi_ipc::UtcMillis;
+use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::{JournalFold, RunDir, StateRoot};
 use roboppi_report::logs::{self, LineFilter, LogSettings, Which};
 use roboppi_report::{ReportError, select};
 use roboppi_run::StepId;
+use roboppi_workflow::parse_duration;
 
-use crate::cli::{Color, LogsArgs, Since};
+use crate::commands::completion::{runs_or_steps, steps};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{out, record};
 use crate::exit::{self, Failure};
+use crate::options::Color;
 use crate::stdio;
 use crate::terminal;
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
+    pub(crate) run: String,
+    /// The step [default: every step that wrote something]
+    #[arg(add = ArgValueCompleter::new(steps))]
+    pub(crate) step: Option<String>,
+    /// The attempt, from 1 [default: the last one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempt: Option<u32>,
+    /// Print where the log is instead of what is in it
+    #[arg(long, conflicts_with_all = ["follow", "all", "since", "tail", "stream", "timestamps", "grep"])]
+    pub(crate) path: bool,
+    /// Go on until the run is over, through every attempt that is still to come
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Every attempt, not only the last one
+    #[arg(long, conflicts_with = "attempt")]
+    pub(crate) all: bool,
+    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31` or `2026-01-31T12:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// Begin with the last N lines of each log
+    #[arg(long, value_name = "N")]
+    pub(crate) tail: Option<usize>,
+    /// Only lines of this stream
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: Option<Stream>,
+    /// Begin each line with the time it came
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) grep: Option<String>,
+}
+
+/// From when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    Ago(Duration),
+    At(UtcMillis),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(time) = parse_duration(text) {
+        return Ok(Since::Ago(time));
+    }
+    let time: Timestamp =
+        match text.parse() {
+            Ok(time) => time,
+            // A date, and a time without a zone, are those of the clock on the wall here.
+            Err(_) => text
+                .parse::<DateTime>()
+                .ok()
+                .and_then(|time| time.to_zoned(TimeZone::system()).ok())
+                .map(|zoned| zoned.timestamp())
+                .ok_or("neither so long ago, as `10m`, nor a time, as `2026-01-31`, `2026-01-31T12:00` or `2026-01-31T12:00:00Z`")?,
+        };
+    Ok(Since::At(UtcMillis(u64::try_from(time.as_millisecond()).unwrap_or_default())))
+}
+
+/// What a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl From<Stream> for OutputStream {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Stdout => Self::Stdout,
+            Stream::Stderr => Self::Stderr,
+        }
+    }
+}
 
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;

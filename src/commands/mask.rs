@@ -1,16 +1,27 @@
 //! `roboppi mask`: hides a value of the step it is called in.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Args;
 use roboppi_core::mask::{LONGEST_VALUE, SOCKET, SocketPlace, Verdict, mask};
 use zeroize::Zeroizing;
 
-use crate::cli::MaskArgs;
 use crate::exit::Failure;
 use crate::stdio;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  printf %s \"$TOKEN\" | roboppi mask
+  roboppi mask < key.pem")]
+pub(crate) struct MaskArgs {
+    /// Taken so that it can be refused without being repeated
+    #[arg(hide = true, num_args = 0.., allow_hyphen_values = true)]
+    pub(crate) value: Option<Vec<OsString>>,
+}
 
 pub(crate) fn run(args: &MaskArgs) -> Result<ExitCode, Failure> {
     if args.value.is_some() {

@@ -3,14 +3,29 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use roboppi_attach::{AtEnd, Liveness, ReplaySource, RunFollower};
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
+use roboppi_attach::{AtEnd, Liveness, ReplaySource, RunFollower, Speed};
 use roboppi_tui::Role;
 
-use crate::cli::ReplayArgs;
 use crate::commands::attach::{Watched, show, title};
+use crate::commands::completion::runs;
 use crate::commands::record;
 use crate::exit::Failure;
-use crate::terminal::{self, View};
+use crate::options::WatchArgs;
+use crate::view::{self, View};
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    pub(crate) run: String,
+    /// How fast: so many times as it went, as `4x` or `0.5x`, or `max`
+    #[arg(long, value_name = "SPEED", default_value = "1x")]
+    pub(crate) speed: Speed,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+}
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
@@ -22,7 +37,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         )));
     }
     // On a screen one may want to see something again.
-    let view = terminal::choose_view(&args.watch.view)?;
+    let view = view::choose_view(&args.watch.view)?;
     let at_end = match view {
         View::Tui => AtEnd::Stay,
         View::Plain | View::Json => AtEnd::Close,

@@ -3,13 +3,60 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::RunSummary;
 use roboppi_record::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_report::runs::{self, Pruned};
 
-use crate::cli::{PruneArgs, RunsArgs, RunsCommand};
+use crate::commands::completion;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::options::values::size;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Remove runs that are too old, too many, or too large together; never a live or a pinned one
+    Prune(PruneArgs),
+    /// Keep a run for good
+    Pin {
+        /// Its id, the beginning of it, or -1 for the last run
+        #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(completion::runs))]
+        run: String,
+    },
+    /// Let a run that was pinned be removed when its time comes
+    Unpin {
+        /// Its id, the beginning of it, or -1 for the last run
+        #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(completion::runs))]
+        run: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Days a run is kept
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub(crate) days: u32,
+    /// Runs that are kept
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) count: usize,
+    /// What all runs may take together
+    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = size)]
+    pub(crate) size: u64,
+}
 
 pub(crate) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;

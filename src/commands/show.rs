@@ -2,11 +2,20 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use roboppi_report::page::{Page, log_damage};
 
-use crate::cli::ShowArgs;
+use crate::commands::completion::runs;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    pub(crate) run: String,
+}
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;

@@ -8,15 +8,22 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use roboppi_process::guard::become_subreaper;
 use roboppi_process::{descendants, identity, is_program, lead_a_session};
 use roboppi_report::workers::{self, WorkerProgram};
 use roboppi_worker_adapters::{Adapters, Program};
 
-use crate::cli::WorkersArgs;
 use crate::commands::out;
 use crate::exit::Failure;
 use crate::terminal::plain;
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkersArgs {
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(10);

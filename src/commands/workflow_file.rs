@@ -7,8 +7,8 @@ use std::path::Path;
 use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::{MAX_BYTES, parse};
 
-use crate::cli::Color;
 use crate::exit::Failure;
+use crate::options::Color;
 use crate::terminal;
 
 /// Reads a workflow; every mistake and warning goes to stderr.
@@ -50,6 +50,11 @@ pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFi
         Some(workflow) => Ok(WorkflowFile { path: absolute, text, workflow }),
         None => Err(Failure::usage(format!("{} is not a workflow that can run", path.display()))),
     }
+}
+
+/// Whether a word looks like the name of a workflow file.
+pub(crate) fn is_workflow_name(word: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|ending| word.len() > ending.len() && word.ends_with(ending))
 }
 
 /// Whether to use colours on a stream.

@@ -18,21 +18,24 @@ use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, Run
 use roboppi_workflow::parse_duration;
 use tokio::task::LocalSet;
 
-use crate::cli::{HowArgs, Over, RunArgs, Switch};
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::commands::{guarded, housekeeping, record};
 use crate::exit::{self, Failure};
+use crate::options::{HowArgs, Over, Switch};
 use crate::runtime;
 use crate::stdio;
-use crate::terminal::{self, View};
+use crate::terminal;
+use crate::view::{self, View};
 
+mod args;
 mod launch;
 mod resume;
 mod status;
 mod viewer;
 
+pub(crate) use args::RunArgs;
 use launch::launch;
 use resume::EarlierRun;
 use viewer::Viewer;
@@ -44,7 +47,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 const LONGEST_NAME: usize = 60;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let view = terminal::choose_view(&args.how.view)?;
+    let view = view::choose_view(&args.how.view)?;
     let file = workflow_file::read(&args.file, args.strict, args.how.view.color)?;
     let earlier = EarlierRun::find(args, &file)?;
     let workspace = earlier.as_ref().map(|run| run.workspace.clone());

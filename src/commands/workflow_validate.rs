@@ -1,11 +1,26 @@
 //! `roboppi workflow validate`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::ValidateArgs;
+use clap::Args;
+
 use crate::commands::{out, workflow_file};
 use crate::exit::Failure;
+use crate::options::Color;
 use crate::terminal::plain;
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<ExitCode, Failure> {
     let file = workflow_file::read(&args.file, args.strict, args.color)?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use roboppi_ipc::{Capability, WorkerKind};
 
-use super::{HowArgs, duration, non_negative};
+use crate::options::HowArgs;
+use crate::options::values::{duration, non_negative};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -76,13 +77,6 @@ pub(crate) struct OldArgs {
     cb_half_open: Option<f64>,
     #[arg(long, hide = true, value_parser = ["debug", "info", "warn", "error", "fatal"])]
     log_level: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WorkersArgs {
-    /// Print a JSON array
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// An agent, as people name it.

@@ -12,7 +12,7 @@ use roboppi_supervisor::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, Ru
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::mpsc;
 
-use crate::cli::HowArgs;
+use crate::options::HowArgs;
 
 /// Bytes that may wait between the two halves of a process with `--direct`.
 const PIPE: usize = 64 * 1024;

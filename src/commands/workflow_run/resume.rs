@@ -11,9 +11,10 @@ use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
 use roboppi_workflow::{Decision, Why};
 
-use crate::cli::{Output, ResumeArgs, RunArgs};
+use super::args::{ResumeArgs, RunArgs};
 use crate::commands::{out, record};
 use crate::exit::{Failure, NOTHING_TO_RUN};
+use crate::options::Output;
 use crate::terminal::{self, plain};
 
 /// A run that is over, one way or another.

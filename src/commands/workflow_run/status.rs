@@ -10,7 +10,7 @@ use roboppi_report::status::status;
 
 use crate::commands::record;
 use crate::stdio;
-use crate::terminal::View;
+use crate::view::View;
 
 /// What prints the status of a run on stderr. It waits for nobody: the printing is done by a thread, one at a time. The
 /// full screen shows the same and more, so a terminal that belongs to one gets nothing.

@@ -14,12 +14,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Purpose;
-use crate::cli::HowArgs;
 use crate::commands::screen::lines;
 use crate::exit::Failure;
+use crate::options::HowArgs;
 use crate::programs;
 use crate::stdio;
-use crate::terminal::{self, View};
+use crate::terminal;
+use crate::view::{self, View};
 
 /// How long a terminal may take for what it is given at the very end.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -57,12 +58,12 @@ impl Viewer {
                 let from = Arc::clone(&source);
                 let lines = lines(Arc::clone(&source), &settings);
                 let screen = TuiSettings {
-                    colours: terminal::colours(&args.view, colour),
-                    ascii: terminal::ascii_only(),
+                    colours: view::colours(&args.view, colour),
+                    ascii: view::ascii_only(),
                     role: Role::Owner,
-                    mouse: terminal::mouse(),
+                    mouse: view::mouse(),
                     stay: !purpose.answer,
-                    notify: terminal::notify(&args.view),
+                    notify: view::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     title: purpose.title.clone(),
                     elsewhere: false,

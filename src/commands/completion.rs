@@ -5,14 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use roboppi_attach::RunFollower;
 use roboppi_record::{RunDir, StateRoot};
-
-use crate::cli::Cli;
 
 /// Set by the script of a shell that asks what may come next.
 const VARIABLE: &str = "ROBOPPI_COMPLETE";
@@ -20,9 +18,10 @@ const VARIABLE: &str = "ROBOPPI_COMPLETE";
 /// Runs that are offered: one that is older has to be looked up in the list.
 const RUNS: usize = 50;
 
-/// Answers a shell that asks, and ends the process. Otherwise this is a command like any other.
-pub(crate) fn answer_shell() {
-    let complete = CompleteEnv::with_factory(Cli::command).var(VARIABLE);
+/// Answers a shell that asks what may come next in a `command`, and ends the process. Otherwise this is a command like any
+/// other.
+pub(crate) fn answer_shell(command: fn() -> Command) {
+    let complete = CompleteEnv::with_factory(command).var(VARIABLE);
     match complete.try_complete(understandable(env::args_os().collect()), env::current_dir().ok().as_deref())
     {
         Ok(false) => {}

@@ -1,6 +1,23 @@
-//! How a run goes on with an earlier one.
+//! What `roboppi workflow run` is told.
+
+use std::path::PathBuf;
 
 use clap::Args;
+
+use crate::options::HowArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// Treat warnings about the workflow file as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) resume: ResumeArgs,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {

@@ -1,0 +1,124 @@
+//! Which view fits the streams of this process, and how it is drawn there.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+
+use nix::unistd::{getpgrp, tcgetpgrp};
+use roboppi_tui::{Colours, Notify, NotifyBy};
+
+use crate::exit::Failure;
+use crate::options::{Output, Theme, ViewArgs};
+use crate::terminal::{env_flag, say};
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Full screen.
+    Tui,
+    /// Lines of text.
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Chooses the view: what was asked for, else `ROBOPPI_TUI`, else the full screen where there is one that is ours.
+pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let in_front = is_in_front(io::stdin()) && is_in_front(io::stdout());
+    let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
+    match args {
+        ViewArgs { output: Output::Json, tui: true, .. } => {
+            Err(Failure::usage("--output json and --tui exclude each other: JSON goes to stdout"))
+        }
+        ViewArgs { output: Output::Json, .. } => Ok(View::Json),
+        ViewArgs { no_tui: true, .. } => Ok(View::Plain),
+        ViewArgs { stream: true, tui: false, .. } => Ok(View::Plain),
+        ViewArgs { tui: true, .. } if !terminal => Err(Failure::usage(
+            "--tui needs a terminal for stdin and stdout\nhint: leave it out, or use --no-tui",
+        )),
+        ViewArgs { tui: true, .. } if dumb => Err(Failure::usage(
+            "--tui needs a terminal that can move its cursor, TERM says it cannot\nhint: use --no-tui",
+        )),
+        ViewArgs { tui: true, .. } if !in_front => {
+            say(
+                "roboppi: --tui: the terminal belongs to another job, and this one is in the background; it is shown as lines",
+            );
+            Ok(View::Plain)
+        }
+        ViewArgs { tui: true, .. } => Ok(View::Tui),
+        _ if !terminal || !in_front || dumb || ci => Ok(View::Plain),
+        _ if env_flag("ROBOPPI_TUI") == Some(false) => Ok(View::Plain),
+        _ => Ok(View::Tui),
+    }
+}
+
+/// Whether this process may use a terminal: one whose group is in the background is stopped when it tries, and nobody
+/// sees its screen.
+fn is_in_front(terminal: impl AsFd) -> bool {
+    // One that is nobody's controlling terminal is free for all.
+    tcgetpgrp(terminal).map_or(true, |front| front == getpgrp())
+}
+
+/// The colours of the full screen, where there are to be `any`.
+pub(crate) fn colours(args: &ViewArgs, any: bool) -> Colours {
+    if !any {
+        return Colours::None;
+    }
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let said = match variable("ROBOPPI_THEME").trim().to_ascii_lowercase().as_str() {
+        "light" => Some(Theme::Light),
+        "dark" => Some(Theme::Dark),
+        _ => None,
+    };
+    match args.theme.or(said) {
+        Some(Theme::Light) => Colours::Light,
+        Some(Theme::Dark) => Colours::Dark,
+        // `foreground;background`, some with a word between the two.
+        None => match variable("COLORFGBG").rsplit(';').next().and_then(|last| last.trim().parse().ok()) {
+            Some(7u8 | 15) => Colours::Light,
+            Some(_) | None => Colours::Dark,
+        },
+    }
+}
+
+/// Whether the terminal shows ASCII characters only: the Linux console has a small font, and a locale may
+/// have another encoding.
+pub(crate) fn ascii_only() -> bool {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    let utf8 = |locale: &str| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    };
+    // Nothing said is nothing known; most terminals of today show Unicode.
+    variable("TERM").as_deref() == Some("linux") || locale.is_some_and(|locale| !utf8(&locale))
+}
+
+/// Whether the full screen takes the mouse at once.
+pub(crate) fn mouse() -> bool {
+    env_flag("ROBOPPI_MOUSE") != Some(false)
+}
+
+/// Whether and how the terminal tells of the end of a run.
+pub(crate) fn notify(args: &ViewArgs) -> Option<Notify> {
+    if args.no_notify || env_flag("ROBOPPI_NOTIFY") == Some(false) {
+        return None;
+    }
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let (term, program) = (variable("TERM"), variable("TERM_PROGRAM"));
+    let by = if env::var_os("TMUX").is_some() || term.starts_with("screen") {
+        // They keep sequences for themselves and pass the bell on.
+        NotifyBy::Bell
+    } else if ["iTerm.app", "WezTerm", "ghostty"].contains(&program.as_str())
+        || ["xterm-kitty", "xterm-ghostty"].contains(&term.as_str())
+    {
+        NotifyBy::Osc9
+    } else if term.starts_with("foot") || term.starts_with("rxvt") || env::var_os("VTE_VERSION").is_some() {
+        NotifyBy::Osc777
+    } else {
+        NotifyBy::Bell
+    };
+    Some(Notify { after: args.notify_after, by })
+}
