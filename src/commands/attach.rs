@@ -31,7 +31,7 @@ pub(crate) struct AttachArgs {
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    let source = FileSource::open(run.clone()).map_err(Failure::own)?;
+    let source = FileSource::open(&run.clone().into()).map_err(Failure::own)?;
     let elsewhere = record::elsewhere(&run, source.liveness());
     let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let source = Arc::new(source);

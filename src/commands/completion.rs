@@ -95,7 +95,7 @@ fn open(root: &StateRoot, run: &str) -> Option<RunDir> {
 
 fn steps_of(run: &RunDir, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
-    let mut follower = RunFollower::of_journal(run.clone());
+    let mut follower = RunFollower::of_journal(&run.clone().into());
     let mut view = follower.begin();
     follower.read(|record| view.apply(&record));
     let names = view.steps.iter().map(|step| step.plan.step.as_str()).filter(|name| name.starts_with(typed));

@@ -49,7 +49,7 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     };
     bring(&run, command)?;
     if args.wait {
-        let mut follower = RunFollower::of_journal(run.clone());
+        let mut follower = RunFollower::of_journal(&run.clone().into());
         let mut said = false;
         loop {
             let liveness = follower.liveness();
@@ -82,7 +82,7 @@ fn bring(run: &RunDir, command: RunCommand) -> Result<ExitCode, Failure> {
         select::step(&view, step.as_str())?;
     }
     let words = command.in_words();
-    match ask(run, command) {
+    match ask(&run.clone().into(), command) {
         Ok(Answer::Granted) => {
             let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
             out::print(&format!("requested {id} to {words}\n"))

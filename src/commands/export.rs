@@ -183,7 +183,7 @@ fn head(dir: &RunDir, id: RunId, live: bool) -> PortableHead {
 }
 
 fn trace_of(dir: &RunDir) -> Trace {
-    let mut follower = RunFollower::new(dir.clone());
+    let mut follower = RunFollower::new(&dir.clone().into());
     let mut timeline = TimelineBuilder::default();
     follower.read(|record| timeline.record(&record));
     record::warn(&follower.problems());

@@ -91,12 +91,12 @@ fn pack(root: &StateRoot) {
     let Ok(disk) = File::open(root.path()) else { return };
     let mut room = DiskWatch::new(RecordLimits::default().min_free_bytes);
     for run in RunSummary::all(root, record::now()).unwrap_or_default() {
-        if run.liveness.may_live() || !run.dir.is_of_this_user() {
+        if run.liveness.may_live() || !run.local.run_dir().is_of_this_user() {
             continue;
         }
         let mut worked = Instant::now();
         // What cannot be packed stays as it is, and is read all the same.
-        let _ = run.dir.pack_logs(&packing, &mut || {
+        let _ = run.local.run_dir().pack_logs(&packing, &mut || {
             thread::sleep(worked.elapsed().saturating_mul(REST));
             worked = Instant::now();
             match room.check(&disk, root.path(), PIECE) {

@@ -175,7 +175,7 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
         Ok(run) => Ok(Target { run, step: args.step.clone() }),
         Err(error) if args.step.is_none() => {
             let last = open("-1").map_err(|_| record::unknown(root, &error))?;
-            let mut follower = RunFollower::of_journal(last.clone());
+            let mut follower = RunFollower::of_journal(&last.clone().into());
             let mut view = follower.begin();
             follower.read(|record| view.apply(&record));
             match view.step(&args.run.as_str().into()) {

@@ -60,12 +60,12 @@ pub(crate) fn unknown(root: &StateRoot, error: &RecordError) -> Failure {
 
 /// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.
 pub(crate) fn view_of(run: &RunDir) -> (RunView, Liveness) {
-    fold(RunFollower::of_journal(run.clone()))
+    fold(RunFollower::of_journal(&run.clone().into()))
 }
 
 /// The same with what the workers did.
 pub(crate) fn whole_view_of(run: &RunDir) -> (RunView, Liveness) {
-    fold(RunFollower::new(run.clone()))
+    fold(RunFollower::new(&run.clone().into()))
 }
 
 fn fold(mut follower: RunFollower) -> (RunView, Liveness) {

@@ -108,10 +108,10 @@ pub(crate) struct Expired {
 pub(crate) fn expired(root: &StateRoot, retention: &Retention) -> Result<Expired, RecordError> {
     let now = record::now();
     let (own, others): (Vec<_>, Vec<_>) =
-        RunSummary::all(root, now)?.into_iter().partition(|run| run.dir.is_of_this_user());
+        RunSummary::all(root, now)?.into_iter().partition(|run| run.local.run_dir().is_of_this_user());
     let kept = own.into_iter().map(|run| Kept {
         began: run.manifest.as_ref().map_or(now, |manifest| manifest.started_at),
-        bytes: run.dir.on_disk().unwrap_or_default(),
+        bytes: run.local.run_dir().on_disk().unwrap_or_default(),
         stays: run.pinned || run.liveness.may_live(),
         id: run.id,
         needs: run.origins,

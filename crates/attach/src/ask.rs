@@ -5,13 +5,12 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use roboppi_ipc::{UnknownTagged, decode_tagged_by};
-use roboppi_record::RunDir;
 use roboppi_run::{Manifest, RunCommand, RunId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::liveness::{same_kernel, same_pids};
-use crate::{Liveness, RunFollower};
+use crate::{Liveness, LocalRun, RunFollower};
 
 /// How long an owner may take to answer. One that is flooded with commands takes them one after the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -112,12 +111,12 @@ pub enum AskError {
 ///
 /// # Errors
 /// When there is no owner to ask, or it cannot be spoken with.
-pub fn ask(run: &RunDir, command: RunCommand) -> Result<Answer, AskError> {
-    let liveness = RunFollower::of_journal(run.clone()).liveness();
+pub fn ask(run: &LocalRun, command: RunCommand) -> Result<Answer, AskError> {
+    let liveness = RunFollower::of_journal(run).liveness();
     if !liveness.may_live() {
         return Err(AskError::Over(liveness));
     }
-    let manifest = run.manifest()?;
+    let manifest = run.run_dir().manifest()?;
     let is_here = same_kernel(&manifest) == Some(true) && same_pids(&manifest) != Some(false);
     let Manifest { control, owner, run_id, host, .. } = manifest;
     let elsewhere = |why: String| AskError::Elsewhere { host, pid: owner.pid, why };

@@ -7,9 +7,9 @@ use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::Liveness;
 use crate::follower::RunReader;
 use crate::liveness::{OwnerState, facts, lock_state, owner_state};
+use crate::{Liveness, LocalRun};
 
 mod memory;
 
@@ -20,8 +20,8 @@ use memory::Memory;
 pub struct RunSummary {
     /// Which one.
     pub id: RunId,
-    /// Where it is.
-    pub dir: RunDir,
+    /// The way to its record.
+    pub local: LocalRun,
     /// What was started; absent when `run.json` cannot be read.
     pub manifest: Option<Manifest>,
     /// How it is.
@@ -78,13 +78,6 @@ impl Facts {
 }
 
 impl RunSummary {
-    /// Looks at one run. `now` is for the duration of a live one.
-    #[must_use]
-    pub fn of(dir: RunDir, id: RunId, now: UtcMillis) -> Self {
-        let facts = Facts::of(&dir);
-        Self::from_facts(dir, id, facts, now)
-    }
-
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
         let Facts { manifest, finished, started_at, steps, origins, mut damage, torn } = facts;
         let liveness = finished.map_or_else(
@@ -104,7 +97,18 @@ impl RunSummary {
         }
         let (pinned, imported) = (dir.is_pinned(), dir.imported());
         let origins = origins.into_iter().collect();
-        Self { id, dir, manifest, liveness, steps, duration_ms, origins, pinned, imported, damage }
+        Self {
+            id,
+            local: dir.into(),
+            manifest,
+            liveness,
+            steps,
+            duration_ms,
+            origins,
+            pinned,
+            imported,
+            damage,
+        }
     }
 
     /// All runs, newest first. What was found out about a run is remembered beside the runs until a file of it changes.

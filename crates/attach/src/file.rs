@@ -1,16 +1,18 @@
 //! A run of another process, from its files.
 
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::{io, thread};
 
 use roboppi_ipc::UtcMillis;
-use roboppi_record::RunDir;
+use roboppi_record::{RecordStore, RunDir};
 use roboppi_run::{JournalRecord, RunEvent, RunOutcome, RunRecord, RunView, StepState};
 
 use tokio::sync::oneshot;
 
-use crate::{Following, LiveFeed, Liveness, RunCommand, RunFollower, RunSource, ask};
+use crate::follower::FollowOptions;
+use crate::{
+    Following, History, LiveFeed, Liveness, LocalRun, RequestError, RunCommand, RunFollower, RunSource, ask,
+};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -38,11 +40,12 @@ impl FileSource {
     ///
     /// # Errors
     /// When the thread cannot start. A record that cannot be read is none: see [`FileSource::problems`].
-    pub fn open(run_dir: RunDir) -> io::Result<Self> {
-        Self::follow_with(RunFollower::new(run_dir.clone()), run_dir)
+    pub fn open(run: &LocalRun) -> io::Result<Self> {
+        Self::with(run.run_dir().clone(), FollowOptions::default())
     }
 
-    fn follow_with(mut follower: RunFollower, run_dir: RunDir) -> io::Result<Self> {
+    fn with(run_dir: RunDir, options: FollowOptions) -> io::Result<Self> {
+        let mut follower = RunFollower::with(run_dir.clone(), options);
         let feed = Arc::new(LiveFeed::default());
         let wanted = Arc::new(());
         let liveness = advance(&mut follower, &feed);
@@ -141,17 +144,21 @@ impl RunSource for FileSource {
         self.feed.follow()
     }
 
-    fn run_dir(&self) -> &Path {
-        self.run_dir.path()
+    fn record(&self) -> &dyn RecordStore {
+        &self.run_dir
     }
 
-    fn request(&self, command: RunCommand) -> oneshot::Receiver<String> {
+    fn history(&self) -> History {
+        History::before(&self.run_dir)
+    }
+
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {
         let (say, trouble) = oneshot::channel();
         let run_dir = self.run_dir.clone();
         // An answer is in the record, where everybody sees it.
         let bring = move || {
-            if let Err(error) = ask(&run_dir, command) {
-                let _ = say.send(error.to_string());
+            if let Err(error) = ask(&run_dir.into(), command) {
+                let _ = say.send(error.into());
             }
         };
         // Without a thread `say` is dropped, which says nothing; then there is no thread for anything.

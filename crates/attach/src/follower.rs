@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use roboppi_record::{LockProbe, RecordError, RunDir};
 use roboppi_run::{Manifest, RunRecord, RunView};
 
-use crate::Liveness;
 use crate::liveness::{OwnerState, facts, lock_state, owner_state};
+use crate::{Liveness, LocalRun};
 
 mod reader;
 mod watch;
 
 pub(crate) use reader::{RunReader, log_growth};
-use watch::Watch;
+use watch::{Watch, polls_by_environment};
 
-/// How often somebody looks whether the owner lives.
+/// Time between two checks whether the owner lives, and the time a run may take to say who that is.
 const OWNER: Duration = Duration::from_secs(1);
 
 /// Follows a run that this process does not own, from the first record to the last.
@@ -27,6 +27,7 @@ pub struct RunFollower {
     reader: RunReader,
     watch: Watch,
     opened: Instant,
+    owner_check: Duration,
     /// When somebody looked last and found a run that may go on, and how it was.
     owner_seen: Option<(Instant, Liveness)>,
     /// What the lock of the owner is looked at through; it tells also when the record is taken away.
@@ -35,33 +36,45 @@ pub struct RunFollower {
     manifest: Option<Manifest>,
 }
 
+/// How a run is followed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FollowOptions {
+    /// What workers do is read too, and not the journal alone.
+    pub(crate) workers: bool,
+    /// Files are polled, also where the system could report changes.
+    pub(crate) polls: bool,
+    /// Time for which an owner that lived is taken to live.
+    pub(crate) owner_check: Duration,
+}
+
+impl Default for FollowOptions {
+    fn default() -> Self {
+        Self { workers: true, polls: polls_by_environment(), owner_check: OWNER }
+    }
+}
+
 impl RunFollower {
     /// A follower before the first record.
     #[must_use]
-    pub fn new(dir: RunDir) -> Self {
-        let watch = Watch::new(dir.path());
-        let reader = RunReader::new(dir.clone());
-        let opened = Instant::now();
-        Self { dir, reader, watch, opened, owner_seen: None, lock: Ok(None), manifest: None }
+    pub fn new(run: &LocalRun) -> Self {
+        Self::with(run.run_dir().clone(), FollowOptions::default())
     }
 
     /// The same without what workers did: cheaper, and enough for those who read logs themselves.
     #[must_use]
-    pub fn of_journal(dir: RunDir) -> Self {
-        let mut follower = Self::new(dir);
-        follower.reader.only_the_journal();
-        follower
+    pub fn of_journal(run: &LocalRun) -> Self {
+        Self::with(run.run_dir().clone(), FollowOptions { workers: false, ..FollowOptions::default() })
     }
 
-    #[cfg(test)]
-    pub(crate) fn polling(dir: RunDir) -> Self {
-        Self { watch: Watch::polling(), ..Self::new(dir) }
-    }
-
-    /// As if it was long ago that somebody looked.
-    #[cfg(test)]
-    pub(crate) const fn look_for_the_owner(&mut self) {
-        self.owner_seen = None;
+    pub(crate) fn with(dir: RunDir, options: FollowOptions) -> Self {
+        let mut reader = RunReader::new(dir.clone());
+        if !options.workers {
+            reader.only_the_journal();
+        }
+        let watch = Watch::new(dir.path(), options.polls);
+        let owner_check = options.owner_check;
+        let opened = Instant::now();
+        Self { dir, reader, watch, opened, owner_check, owner_seen: None, lock: Ok(None), manifest: None }
     }
 
     /// The view to fold into what [`RunFollower::read`] will hand over. That of a journal of which a part is in a snapshot
@@ -87,7 +100,7 @@ impl RunFollower {
 
     /// Waits until there may be more to read, at most `limit`.
     pub fn wait(&mut self, limit: Duration) {
-        self.watch.wait(self.reader.growing(), limit.min(OWNER));
+        self.watch.wait(self.reader.growing(), limit.min(self.owner_check));
     }
 
     /// What of the record cannot be read, for people, 20 texts at the most. The rest was handed over.
@@ -104,7 +117,7 @@ impl RunFollower {
     /// How the run is as long as its journal does not say that it is over.
     fn liveness_without_end(&mut self) -> Liveness {
         if let Some((seen, liveness)) = self.owner_seen
-            && seen.elapsed() < OWNER
+            && seen.elapsed() < self.owner_check
         {
             return liveness;
         }

@@ -22,12 +22,14 @@ pub struct History {
 }
 
 impl History {
-    /// What the runs before the one in `run_dir` tell: those of the same workflow file that came to an end,
+    /// What the runs before `run` tell: those of the same workflow file that came to an end,
     /// the latest five. Reads files; that nothing can be read is nothing known.
     #[must_use]
-    pub fn before(run_dir: &Path) -> Self {
-        let Some((id, runs)) = run_dir.file_name().zip(run_dir.parent()) else { return Self::default() };
-        let Ok(manifest) = RunDir::at(run_dir.to_owned()).manifest() else { return Self::default() };
+    pub fn before(run: &RunDir) -> Self {
+        let Some((id, runs)) = run.path().file_name().zip(run.path().parent()) else {
+            return Self::default();
+        };
+        let Ok(manifest) = run.manifest() else { return Self::default() };
         if manifest.workflow.is_empty() {
             // What was asked before tells nothing of what is asked now.
             return Self::default();

@@ -1,14 +1,13 @@
 //! A run in this process.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roboppi_record::RunDir;
+use roboppi_record::{RecordStore, RunDir};
 use roboppi_run::{RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::source::Published;
-use crate::{Following, Records, RunCommand, RunSource};
+use crate::{Following, History, Records, RequestError, RunCommand, RunSource};
 
 /// Records a follower may be behind before it is told to start afresh. An event is at most one batch of
 /// output (16 KiB) unless it is a patch or a result, so followers hold a few MiB at the most.
@@ -84,16 +83,28 @@ impl LiveFeed {
 #[derive(Clone, Debug)]
 pub struct LiveSource {
     feed: Arc<LiveFeed>,
-    run_dir: RunDir,
+    record: Arc<dyn RecordStore>,
+    /// Where the record is, when earlier runs are beside it.
+    run_dir: Option<RunDir>,
     commands: mpsc::Sender<RunCommand>,
 }
 
 impl LiveSource {
-    /// A source over `feed`. Commands beyond the bound of `commands` are dropped: the owner has enough to do
+    /// A source over `feed` with its record in a directory. Commands beyond the bound of `commands` are dropped: the owner has enough to do
     /// already, and a person asks again.
     #[must_use]
-    pub const fn new(feed: Arc<LiveFeed>, run_dir: RunDir, commands: mpsc::Sender<RunCommand>) -> Self {
-        Self { feed, run_dir, commands }
+    pub fn new(feed: Arc<LiveFeed>, run_dir: RunDir, commands: mpsc::Sender<RunCommand>) -> Self {
+        Self { feed, record: Arc::new(run_dir.clone()), run_dir: Some(run_dir), commands }
+    }
+
+    /// A source over `feed` with its record anywhere. Commands as with [`new`](Self::new).
+    #[must_use]
+    pub fn with_record(
+        feed: Arc<LiveFeed>,
+        record: Arc<dyn RecordStore>,
+        commands: mpsc::Sender<RunCommand>,
+    ) -> Self {
+        Self { feed, record, run_dir: None, commands }
     }
 }
 
@@ -102,14 +113,18 @@ impl RunSource for LiveSource {
         self.feed.follow()
     }
 
-    fn run_dir(&self) -> &Path {
-        self.run_dir.path()
+    fn record(&self) -> &dyn RecordStore {
+        self.record.as_ref()
     }
 
-    fn request(&self, command: RunCommand) -> oneshot::Receiver<String> {
+    fn history(&self) -> History {
+        self.run_dir.as_ref().map_or_else(History::default, History::before)
+    }
+
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {
         let (say, trouble) = oneshot::channel();
         if self.commands.try_send(command).is_err() {
-            let _ = say.send("the run is busy, or over".to_owned());
+            let _ = say.send(RequestError::NotTaken);
         }
         trouble
     }

@@ -1,27 +1,30 @@
 //! A run that is over, told again as it went on.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use roboppi_ipc::{Mono, UtcMillis};
-use roboppi_record::{LogReader, RecordError, RunDir};
+use roboppi_record::{RecordStore, RunDir};
 use roboppi_run::{AttemptRef, RunView};
 use tokio::sync::oneshot;
 
-use crate::{Following, LiveFeed, PlayInput, Playback, RunCommand, RunSource, Speed};
+use crate::{
+    Following, History, LiveFeed, LocalRun, PlayInput, Playback, RequestError, RunCommand, RunSource, Speed,
+};
 
 mod pacer;
 mod player;
+mod record;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
 use pacer::{Pacer, PlayEffect};
 use player::Player;
+use record::ReplayRecord;
 use timeline::Timeline;
 
 /// What becomes of a replay that has come to its end.
@@ -40,7 +43,9 @@ pub enum AtEnd {
 #[derive(Debug)]
 pub struct ReplaySource {
     shared: Arc<PlayerState>,
-    run_dir: RunDir,
+    record: ReplayRecord,
+    /// Where the record is, when earlier runs are beside it.
+    run_dir: Option<RunDir>,
     problems: Vec<String>,
 }
 
@@ -70,8 +75,18 @@ impl ReplaySource {
     ///
     /// # Errors
     /// When the thread cannot start. A record that cannot be read is none: see [`ReplaySource::problems`].
-    pub fn open(run_dir: RunDir, speed: Speed, at_end: AtEnd) -> io::Result<Self> {
-        let mut timeline = Timeline::of(&run_dir);
+    pub fn open(run: &LocalRun, speed: Speed, at_end: AtEnd) -> io::Result<Self> {
+        let mut source = Self::with_record(run.record(), speed, at_end)?;
+        source.run_dir = Some(run.run_dir().clone());
+        Ok(source)
+    }
+
+    /// The same with a record anywhere.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_record(record: Arc<dyn RecordStore>, speed: Speed, at_end: AtEnd) -> io::Result<Self> {
+        let mut timeline = Timeline::of(record.as_ref());
         let problems = std::mem::take(&mut timeline.problems);
         let origin = Instant::now();
         let pacer = Pacer::new(Mono::ZERO, timeline.end(), speed);
@@ -83,10 +98,11 @@ impl ReplaySource {
             origin,
             logs: Mutex::default(),
         });
-        let player = Player::new(run_dir.clone(), timeline);
+        let player = Player::new(Arc::clone(&record), timeline);
         let played = Arc::clone(&shared);
         thread::Builder::new().name("replay".to_owned()).spawn(move || played.play(player, at_end))?;
-        Ok(Self { shared, run_dir, problems })
+        let record = ReplayRecord { record, state: Arc::clone(&shared) };
+        Ok(Self { shared, record, run_dir: None, problems })
     }
 
     /// What of the record could not be read, for people. The rest is played.
@@ -165,25 +181,18 @@ impl RunSource for ReplaySource {
         self.shared.feed.follow()
     }
 
-    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
-        let end = self.shared.log_end(of);
-        self.shared.feed.with_view(|view| {
-            let shown = view.attempt(of).map_or(0, |attempt| attempt.activity.log_bytes);
-            end.store(shown, Ordering::Relaxed);
-        });
-        let mut log = self.run_dir.log(&of.base())?;
-        log.end_at(end)?;
-        Ok(log)
+    fn record(&self) -> &dyn RecordStore {
+        &self.record
     }
 
-    fn run_dir(&self) -> &Path {
-        self.run_dir.path()
+    fn history(&self) -> History {
+        self.run_dir.as_ref().map_or_else(History::default, History::before)
     }
 
-    fn request(&self, command: RunCommand) -> oneshot::Receiver<String> {
-        let (say, trouble) = oneshot::channel();
-        let _ = say.send(format!("cannot {}: this is a replay", command.in_words()));
-        trouble
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {
+        let (refuse, refused) = oneshot::channel();
+        let _ = refuse.send(RequestError::Replay(command));
+        refused
     }
 
     fn playback(&self) -> Option<Playback> {

@@ -1,53 +1,54 @@
 //! What a viewer can ask of a run.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use roboppi_record::{LogReader, RecordError, RunDir};
-use roboppi_run::{AttemptRef, RunCommand, RunRecord, RunView};
+use roboppi_record::RecordStore;
+use roboppi_run::{RunCommand, RunRecord, RunView};
+use thiserror::Error;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::{PlayInput, Playback};
+use crate::{AskError, History, PlayInput, Playback};
 
-/// One run, wherever it is.
+/// One run, wherever it is: in this process, in another one on this machine, over, or in memory only.
 pub trait RunSource: Send + Sync {
     /// What the run looks like now, and everything that happens to it from here on.
     fn follow(&self) -> Following;
 
-    /// The log of an attempt. One that has written nothing has an empty log.
-    ///
-    /// # Errors
-    /// When the log is there and cannot be read.
-    fn log(&self, of: &AttemptRef) -> Result<LogReader, RecordError> {
-        RunDir::at(self.run_dir().to_owned()).log(&of.base())
+    /// The record of the run, as far as it is told: in a replay a log ends where it ended at the time that is shown.
+    fn record(&self) -> &dyn RecordStore;
+
+    /// Requests something of the owner of the run. Does not wait; what happens then is seen in the view. When the request
+    /// cannot be brought to the owner, the receiver gets the reason; otherwise it is closed without one.
+    fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError>;
+
+    /// What earlier runs of the same workflow tell about this one. Reads their records, so it is not for a thread that must
+    /// not wait.
+    fn history(&self) -> History {
+        History::default()
     }
-
-    /// Where the log of an attempt is, for people.
-    fn log_path(&self, of: &AttemptRef) -> PathBuf {
-        let log = self.log(of).map(|log| log.path().to_owned());
-        log.unwrap_or_else(|_| self.run_dir().join(of.base() + ".log"))
-    }
-
-    /// Where the core's own words are.
-    fn core_stderr(&self) -> PathBuf {
-        RunDir::at(self.run_dir().to_owned()).core_stderr_path()
-    }
-
-    /// The run directory.
-    fn run_dir(&self) -> &Path;
-
-    /// Tells the owner of the run what a person commands. Does not wait; what comes of it is seen in the view. When the
-    /// command cannot be brought to the owner, what is given back says why; otherwise it closes without a word.
-    fn request(&self, command: RunCommand) -> oneshot::Receiver<String>;
 
     /// Where a replay is; `None` when this is none.
     fn playback(&self) -> Option<Playback> {
         None
     }
 
-    /// Asks something of a replay. Does not wait.
+    /// Controls a replay. Does not wait.
     fn play(&self, _input: PlayInput) {}
+}
+
+/// Why a request did not reach the owner of a run.
+#[derive(Debug, Error)]
+pub enum RequestError {
+    /// The owner has as many requests as it takes, or none is left to take them.
+    #[error("the run is busy, or over")]
+    NotTaken,
+    /// A replay has no owner.
+    #[error("cannot {}: this is a replay", .0.in_words())]
+    Replay(RunCommand),
+    /// The process that owns the run could not be asked.
+    #[error(transparent)]
+    Owner(#[from] AskError),
 }
 
 /// A view and what comes after it, without a hole or an overlap between the two.

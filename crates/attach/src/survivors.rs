@@ -1,16 +1,17 @@
 //! What of a run is still alive.
 
 use roboppi_ipc::ProcessIdentity;
-use roboppi_record::RunDir;
 use roboppi_run::RunView;
 
+use crate::LocalRun;
 use crate::liveness::{same_kernel, same_pids};
 
 /// Processes of a run that are still there although it may not look so: its owner, its core, and workers whose end it did
 /// not record. Of another machine, of this one before it was started anew, and of another space of pids nothing is known
 /// and nothing is listed.
 #[must_use]
-pub fn survivors(dir: &RunDir, view: &RunView) -> Vec<ProcessIdentity> {
+pub fn survivors(run: &LocalRun, view: &RunView) -> Vec<ProcessIdentity> {
+    let dir = run.run_dir();
     let Ok(manifest) = dir.manifest() else { return Vec::new() };
     if dir.is_imported() || same_kernel(&manifest) != Some(true) || same_pids(&manifest) == Some(false) {
         return Vec::new();

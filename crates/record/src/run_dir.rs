@@ -115,7 +115,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open_core_stderr(&self) -> Result<Option<fs::File>, RecordError> {
+    pub(crate) fn open_core_stderr(&self) -> Result<Option<fs::File>, RecordError> {
         files::open_read(&self.core_stderr_path())
     }
 

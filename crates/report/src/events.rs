@@ -40,8 +40,9 @@ pub fn print(
     out: impl Write,
     audience: Audience<'_>,
 ) -> Result<(), ReportError> {
-    let dir = run.clone();
-    let follower = if settings.workers { RunFollower::new(dir) } else { RunFollower::of_journal(dir) };
+    let local = run.clone().into();
+    let follower =
+        if settings.workers { RunFollower::new(&local) } else { RunFollower::of_journal(&local) };
     let until_over = settings.follow;
     let found = settings.kinds.is_empty();
     let mut printer = EventPrinter { settings, out, kinds: BTreeSet::new(), found, written: Ok(()) };

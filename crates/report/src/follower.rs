@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_attach::{Following, Next, Records, RunSource};
-use roboppi_record::{JournalReader, RecordError, RunDir};
+use roboppi_record::{Journal, RecordError};
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, RunView};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -25,7 +25,9 @@ pub(super) struct Follower {
     state: State,
     /// Number of the last journal record that was handed out.
     seq: u64,
-    journal: Option<JournalReader>,
+    journal: Option<Box<dyn Journal>>,
+    /// A record of the journal that was read and is behind the ones that were wanted.
+    read_ahead: Option<JournalRecord>,
     /// What was handed out of the attempts under way.
     attempts: HashMap<AttemptRef, EmittedUpTo>,
     /// What is being read of the event file of an attempt.
@@ -99,6 +101,7 @@ impl Follower {
             state,
             seq: 0,
             journal: None,
+            read_ahead: None,
             attempts: HashMap::new(),
             filling: None,
             behind: None,
@@ -249,7 +252,7 @@ impl Follower {
         let known = Known::of(&attempt.activity);
         let told = self.attempts.entry(of.clone()).or_default();
         if told.lacks(known) {
-            self.filling = Some(Filling::begin(self.source.run_dir(), of, told, known));
+            self.filling = Some(Filling::begin(self.source.record(), of, told, known));
         }
     }
 
@@ -257,15 +260,14 @@ impl Follower {
     /// when its journal cannot be written any more, and so do those who look at it.
     fn read_journal(&mut self, until: u64) -> Option<JournalRecord> {
         if self.journal.is_none() {
-            self.journal = RunDir::at(self.source.run_dir().to_owned()).journal().ok();
+            self.journal = self.source.record().journal().ok();
         }
         let journal = self.journal.as_mut()?;
         loop {
-            let position = JournalReader::position(journal);
-            match journal.next()? {
+            match self.read_ahead.take().map_or_else(|| journal.next(), |record| Some(Ok(record)))? {
                 Ok(record) if record.seq <= self.seq => {}
                 Ok(record) if record.seq > until => {
-                    journal.seek(position);
+                    self.read_ahead = Some(record);
                     return None;
                 }
                 Ok(record) => return Some(record),

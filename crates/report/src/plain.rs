@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::WorkerEvent;
+use roboppi_record::RecordPart;
 use roboppi_run::{AttemptRef, RunEvent, RunRecord, RunView};
 use tokio::sync::oneshot;
 
@@ -122,7 +123,7 @@ pub fn run_from_now(
 /// When `out` cannot be written, except that a reader that went away is no error.
 pub fn run_in_short(source: &dyn RunSource, settings: &PlainSettings, mut out: impl Write) -> io::Result<()> {
     let view = source.follow().view;
-    let text = summary::short(&view, settings, source.run_dir());
+    let text = summary::short(&view, settings, source.record().location(RecordPart::Run).as_deref());
     detached(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
@@ -177,7 +178,7 @@ impl<W: Write> PlainSink<W> {
         Self {
             follower,
             logs: SourceLogs(Arc::clone(&source)),
-            printer: PlainPrinter::new(settings.clone(), source.run_dir().to_owned()),
+            printer: PlainPrinter::new(settings.clone(), source.record().location(RecordPart::Run)),
             source,
             out: Output { out, wrote_at: Instant::now() },
             settings,
@@ -293,7 +294,8 @@ impl<W: Write> PlainSink<W> {
             if attempt.finished_at.is_some() {
                 self.streams.insert(of.clone(), None);
             } else if self.settings.stream {
-                let opened = self.source.log(of).and_then(|log| LogStream::near_the_end(log, BEFORE_NOW));
+                let opened =
+                    self.source.record().log(of).and_then(|log| LogStream::near_the_end(log, BEFORE_NOW));
                 let opened = opened.map_err(|error| self.printer.note(of, &error.to_string())).ok();
                 self.streams.insert(of.clone(), opened);
                 self.grown.insert(of.clone());
@@ -331,7 +333,7 @@ impl<W: Write> PlainSink<W> {
             return Ok(());
         }
         if !self.streams.contains_key(of) {
-            let opened = self.source.log(of).map(LogStream::new);
+            let opened = self.source.record().log(of).map(LogStream::new);
             let opened = opened.map_err(|error| self.printer.note(of, &error.to_string())).ok();
             self.streams.insert(of.clone(), opened);
         }

@@ -1,9 +1,7 @@
 //! What of an attempt is recorded and was not seen live.
 
-use std::path::Path;
-
 use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
-use roboppi_record::{EventPosition, EventReader, RecordError, RunDir};
+use roboppi_record::{EventPosition, Events, RecordError, RecordStore};
 use roboppi_run::{Activity, AttemptRecord, AttemptRef};
 
 /// What was handed out of the recorded events of an attempt, or said to be missing.
@@ -68,14 +66,14 @@ impl EmittedUpTo {
 #[derive(Debug)]
 pub(super) struct Filling {
     of: AttemptRef,
-    file: Option<EventReader>,
+    file: Option<Box<dyn Events>>,
     known: Known,
 }
 
 impl Filling {
-    pub(super) fn begin(run_dir: &Path, of: AttemptRef, told: &EmittedUpTo, known: Known) -> Self {
+    pub(super) fn begin(record: &dyn RecordStore, of: AttemptRef, told: &EmittedUpTo, known: Known) -> Self {
         // Without the file all is missing, which is said.
-        let mut file = RunDir::at(run_dir.to_owned()).events(&of.base()).ok();
+        let mut file = record.events(&of).ok();
         if let Some(file) = &mut file {
             file.resume(told.position);
         }

@@ -30,7 +30,7 @@ pub fn array(runs: &[RunSummary]) -> String {
                 "workflow": manifest.map(|manifest| &manifest.workflow),
                 "pinned": run.pinned,
                 "importedFrom": run.imported.as_ref().map(|imported| &imported.from.host),
-                "record": run.dir.path(),
+                "record": run.local.run_dir().path(),
                 "damage": run.damage,
             })
         })

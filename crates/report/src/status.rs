@@ -54,7 +54,7 @@ fn row(step: &StepView, now: u64) -> [String; 4] {
 
 /// The last lines of a log that are in its last bytes; none when it cannot be read.
 fn last_lines(source: &dyn RunSource, attempt: &AttemptView) -> Vec<Vec<u8>> {
-    let Ok(mut log) = source.log(&attempt.of) else { return Vec::new() };
+    let Ok(mut log) = source.record().log(&attempt.of) else { return Vec::new() };
     let start = log.len().saturating_sub(TAIL);
     let (mut at, mut tail) = (start, Vec::new());
     while at < log.len() {

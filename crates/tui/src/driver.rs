@@ -1,14 +1,14 @@
 //! The loop that waits, updates and draws.
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
-use roboppi_attach::{History, Next, Records, RunSource};
+use roboppi_attach::{History, Next, Records, RequestError, RunSource};
 use roboppi_ipc::UtcMillis;
+use roboppi_record::RecordPart;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -69,7 +69,8 @@ pub fn run(
         let events = screen.events().map_err(TuiError::Setup)?;
         let clock = Clock::starting_at(SystemTime::now());
         let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
-        model.run_dir = source.run_dir().display().to_string();
+        let place = source.record().location(RecordPart::Run);
+        model.run_dir = place.map_or_else(String::new, |place| place.display().to_string());
         Driver::new(model, screen, source, Lines::new(lines), programs, clock)?.drive(events, control).await
     })
 }
@@ -97,11 +98,11 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// Reads what earlier runs tell, on a thread of its own: there may be many, and a slow disk.
-async fn read_history(run_dir: PathBuf) -> History {
+async fn read_history(source: Arc<dyn RunSource>) -> History {
     let (known, read) = oneshot::channel();
     let reading = move || {
         // Nobody wants it when the screen is gone.
-        let _ = known.send(History::before(&run_dir));
+        let _ = known.send(source.history());
     };
     match thread::Builder::new().name("tui-history".to_owned()).spawn(reading) {
         Ok(_) => read.await.unwrap_or_default(),
@@ -137,7 +138,7 @@ struct Driver<D> {
     reading: Reading,
     decoder: Decoder,
     /// Commands under way, one for each key that made one.
-    commands: JoinSet<Option<String>>,
+    commands: JoinSet<Option<RequestError>>,
     lines: Lines,
     programs: Arc<dyn Programs>,
     editor: Option<Box<dyn Editor>>,
@@ -191,7 +192,7 @@ impl<D: Display> Driver<D> {
 
     async fn drive(mut self, mut events: TerminalEvents, mut control: TuiControl) -> Result<(), TuiError> {
         let mut records = self.follow()?;
-        let mut history = pin!(read_history(self.source.run_dir().to_owned()));
+        let mut history = pin!(read_history(Arc::clone(&self.source)));
         let mut history_is_read = false;
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -229,7 +230,7 @@ impl<D: Display> Driver<D> {
                 }
                 next = records.next(), if !self.model.ended => self.take(&mut records, next)?,
                 Some(sent) = self.commands.join_next(), if !self.commands.is_empty() => match sent {
-                    Ok(Some(trouble)) => self.handle(Message::RequestLost(trouble))?,
+                    Ok(Some(trouble)) => self.handle(Message::RequestLost(trouble.to_string()))?,
                     Ok(None) | Err(_) => Flow::On,
                 },
                 _ = tick.tick(), if self.model.is_alive() || self.behind => self.tick()?,
@@ -444,7 +445,7 @@ impl<D: Display> Driver<D> {
         prepare(&mut self.model);
         self.ask_for_log();
         if wants_core_tail(&self.model)
-            && let Some(tail) = self.fetcher.core_tail(&self.source.core_stderr())
+            && let Some(tail) = self.fetcher.core_tail(self.source.record())
         {
             self.handle(Message::CoreTail(tail))?;
         }

@@ -1,13 +1,10 @@
 //! Reads what the screen shows of the record, beside logs.
 
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use roboppi_attach::RunSource;
-use roboppi_record::{RecordError, RunDir};
+use roboppi_record::{CoreLog, RecordError, RecordPart, RecordStore};
 use roboppi_run::{Activity, HistoryPage};
 use tokio::sync::oneshot;
 
@@ -30,23 +27,34 @@ pub(crate) struct Fetcher {
 
 impl Fetcher {
     /// The end of what the core said; `None` when it is what was given last.
-    pub(crate) fn core_tail(&mut self, path: &Path) -> Option<CoreTail> {
-        let shown = path.display().to_string();
-        match core_tail(path, self.core) {
-            Ok(None) => None,
-            Ok(Some((len, skipped, lines))) => {
+    pub(crate) fn core_tail(&mut self, record: &dyn RecordStore) -> Option<CoreTail> {
+        let path = record.location(RecordPart::CoreLog).map(|path| path.display().to_string());
+        let path = path.unwrap_or_default();
+        match record.core_log(CORE_TAIL, self.core) {
+            Ok(CoreLog::Unchanged) => None,
+            Ok(CoreLog::Absent) => Some(CoreTail::default()),
+            Ok(CoreLog::Read { len, tail }) => {
                 self.core = Some(len);
-                Some(CoreTail { lines, skipped, path: shown, error: None })
+                let (skipped, lines) = whole_lines(&tail, len);
+                Some(CoreTail { lines, skipped, path, error: None })
             }
-            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Some(CoreTail::default())
-            }
-            Err(error) => {
-                let error = Some(error.to_string());
-                Some(CoreTail { path: shown, error, ..CoreTail::default() })
-            }
+            Err(error) => Some(CoreTail { path, error: Some(error.to_string()), ..CoreTail::default() }),
         }
     }
+}
+
+/// The bytes of a text of `len` bytes that are not shown of it, and the lines of its end that are whole.
+fn whole_lines(tail: &[u8], len: u64) -> (u64, Vec<String>) {
+    let mut skipped = len - tail.len() as u64;
+    let mut bytes = tail;
+    if skipped > 0 {
+        // The first line is most likely not whole.
+        let whole = memchr::memchr(b'\n', bytes).map_or(0, |at| at + 1);
+        bytes = &bytes[whole..];
+        skipped += whole as u64;
+    }
+    let text = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(bytes)).into_owned();
+    (skipped, if text.is_empty() { Vec::new() } else { sanitise::lines(&text) })
 }
 
 /// Something of the record that may take a moment to read.
@@ -71,10 +79,10 @@ impl Reading {
             return;
         }
         let (known, answer) = oneshot::channel();
-        let run_dir = RunDir::at(source.run_dir().to_owned());
+        let source = Arc::clone(source);
         let read = move || {
             // Nobody wants it when the screen is gone.
-            let _ = known.send(read(&run_dir, wanted));
+            let _ = known.send(read(source.record(), wanted));
         };
         if thread::Builder::new().name("tui-record".to_owned()).spawn(read).is_ok() {
             self.answer = Some(answer);
@@ -94,26 +102,27 @@ impl Reading {
     }
 }
 
-fn read(run_dir: &RunDir, wanted: Wanted) -> Message {
+fn read(record: &dyn RecordStore, wanted: Wanted) -> Message {
     match wanted {
         Wanted::Whole(name) => {
-            let text = whole(run_dir, &name);
+            let text = whole(record, &name);
             Message::Whole(name, text)
         }
         Wanted::Earlier(request) => {
-            let found = earlier(run_dir, &request).map_err(|error| format!("it cannot be read: {error}"));
+            let found = earlier(record, &request).map_err(|error| format!("it cannot be read: {error}"));
             Message::Earlier(EarlierRead { request, found: found.map(Arc::new) })
         }
     }
 }
 
 /// A large value of the record, as much of it as anybody reads on a screen.
-fn whole(run_dir: &RunDir, name: &str) -> String {
-    match run_dir.blob(name) {
+fn whole(record: &dyn RecordStore, name: &str) -> String {
+    match record.blob(name) {
         Ok(Some(bytes)) if bytes.len() > WHOLE => {
-            let path = run_dir.blob_path(name).display().to_string();
+            let path = record.location(RecordPart::Blob(name));
+            let path = path.map_or_else(String::new, |path| format!(" in {}", path.display()));
             let text = String::from_utf8_lossy(&bytes[..WHOLE]);
-            format!("{text}\n… {} more in {path}", text::bytes((bytes.len() - WHOLE) as u64))
+            format!("{text}\n… {} more{path}", text::bytes((bytes.len() - WHOLE) as u64))
         }
         Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(None) => "The rest is not in the record.".to_owned(),
@@ -122,8 +131,8 @@ fn whole(run_dir: &RunDir, name: &str) -> String {
 }
 
 /// Works a stretch out of the event file of an attempt.
-fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, RecordError> {
-    let mut events = run_dir.events(&request.base)?;
+fn earlier(record: &dyn RecordStore, request: &EarlierRequest) -> Result<Activity, RecordError> {
+    let mut events = record.events(&request.of)?;
     let mut earlier = HistoryPage::new(request.stretch);
     loop {
         let record = match events.next() {
@@ -141,47 +150,26 @@ fn earlier(run_dir: &RunDir, request: &EarlierRequest) -> Result<Activity, Recor
     Ok(earlier.finish())
 }
 
-/// Length of the file, bytes that are not shown, lines; `None` when the length is still `known`.
-fn core_tail(path: &Path, known: Option<u64>) -> Result<Option<(u64, u64, Vec<String>)>, RecordError> {
-    let run = RunDir::at(path.parent().unwrap_or_else(|| Path::new(".")).to_owned());
-    let unreadable = |source| RecordError::Io { action: "read", path: path.to_owned(), source };
-    let file = run.open_core_stderr()?.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
-    let len = file.metadata().map_err(unreadable)?.len();
-    if known == Some(len) {
-        return Ok(None);
-    }
-    let mut from = len.saturating_sub(CORE_TAIL);
-    let mut bytes = vec![0; usize::try_from(len - from).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
-    if from > 0 {
-        // The first line is most likely not whole.
-        let whole = memchr::memchr(b'\n', &bytes).map_or(0, |at| at + 1);
-        bytes.drain(..whole);
-        from += whole as u64;
-    }
-    let text = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned();
-    let lines = if text.is_empty() { Vec::new() } else { sanitise::lines(&text) };
-    Ok(Some((len, from, lines)))
-}
-
 #[cfg(test)]
 mod tests {
+    use roboppi_record::MemoryRecord;
+
     use super::*;
 
     #[test]
     fn the_end_of_a_long_file_begins_with_a_whole_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("core.stderr");
+        let record = MemoryRecord::default();
         let mut fetcher = Fetcher::default();
-        assert_eq!(fetcher.core_tail(&path), Some(CoreTail::default()));
+        assert_eq!(fetcher.core_tail(&record), Some(CoreTail::default()));
 
-        std::fs::write(&path, "a\x1b[31mb\nc\n").unwrap();
-        assert_eq!(fetcher.core_tail(&path).unwrap().lines, ["ab", "c"]);
-        assert_eq!(fetcher.core_tail(&path), None);
+        record.add_core_log(b"a\x1b[31mb\nc\n");
+        assert_eq!(fetcher.core_tail(&record).unwrap().lines, ["ab", "c"]);
+        assert_eq!(fetcher.core_tail(&record), None);
 
+        let record = MemoryRecord::default();
         let line = format!("{}\n", "x".repeat(999));
-        std::fs::write(&path, line.repeat(100)).unwrap();
-        let tail = fetcher.core_tail(&path).unwrap();
+        record.add_core_log(line.repeat(100).as_bytes());
+        let tail = fetcher.core_tail(&record).unwrap();
         assert_eq!(tail.lines.len(), 65);
         assert!(tail.lines.iter().all(|line| line.len() == 999));
         assert_eq!(tail.skipped, 35_000);

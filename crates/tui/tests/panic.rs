@@ -1,12 +1,10 @@
 //! A screen that panics, in a real terminal.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_attach::{Following, LiveFeed, RunCommand, RunSource};
-use roboppi_record::{LogReader, RecordError};
-use roboppi_run::AttemptRef;
+use roboppi_attach::{Following, LiveFeed, RequestError, RunCommand, RunSource};
+use roboppi_record::{MemoryRecord, RecordStore};
 use roboppi_terminal::{Spec, Terminal};
 use roboppi_tui::{Colours, Editor, Places, Programs, Role, TuiHandle, TuiSettings};
 
@@ -17,30 +15,21 @@ const INSIDE: &str = "ROBOPPI_TEST_INSIDE_TERMINAL";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A run that cannot be told anything.
-struct Fragile(LiveFeed);
+struct Fragile {
+    feed: LiveFeed,
+    record: MemoryRecord,
+}
 
 impl RunSource for Fragile {
     fn follow(&self) -> Following {
-        self.0.follow()
+        self.feed.follow()
     }
 
-    fn log(&self, _of: &AttemptRef) -> Result<LogReader, RecordError> {
-        unreachable!("no log is shown")
+    fn record(&self) -> &dyn RecordStore {
+        &self.record
     }
 
-    fn log_path(&self, _of: &AttemptRef) -> PathBuf {
-        PathBuf::new()
-    }
-
-    fn core_stderr(&self) -> PathBuf {
-        PathBuf::new()
-    }
-
-    fn run_dir(&self) -> &Path {
-        Path::new("/nonexistent")
-    }
-
-    fn request(&self, _wish: RunCommand) -> tokio::sync::oneshot::Receiver<String> {
+    fn request(&self, _command: RunCommand) -> tokio::sync::oneshot::Receiver<RequestError> {
         panic!("the roof falls in");
     }
 }
@@ -77,7 +66,7 @@ fn inside() {
     let lines = Arc::new(|_| Ok(()));
     // The panic is what is to be seen.
     let _ = roboppi_tui::run(
-        Arc::new(Fragile(LiveFeed::default())),
+        Arc::new(Fragile { feed: LiveFeed::default(), record: MemoryRecord::default() }),
         settings,
         lines,
         Arc::new(NoPrograms),

@@ -74,7 +74,7 @@ impl EarlierRun {
             }
             terminal::say(&format!("roboppi: {elsewhere}; it is gone on with because of --force"));
         }
-        let left = survivors(&self.dir, &self.view);
+        let left = survivors(&self.dir.clone().into(), &self.view);
         if left.is_empty() {
             return Ok(());
         }

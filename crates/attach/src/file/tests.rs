@@ -220,8 +220,8 @@ fn at_random_moments_the_view_is_the_fold_of_the_record() {
             scope.spawn(|| keep_busy(&run, seed, &enough));
             // Also when this thread panics the writer must end.
             let ending = EndOnDrop(&enough);
-            let follower = if polling { RunFollower::polling } else { RunFollower::new }(run.clone());
-            let source = FileSource::follow_with(follower, run.clone()).unwrap();
+            let options = FollowOptions { polls: polling, ..FollowOptions::default() };
+            let source = FileSource::with(run.clone(), options).unwrap();
             let (mut views, mut seen) = (Vec::new(), 0);
             let began = Instant::now();
             let moments = if polling { 5 } else { 100 };
@@ -269,7 +269,7 @@ fn a_run_whose_owner_is_gone_is_lost_and_so_are_its_steps() {
     for event in [started(2), changed(0, StepState::Running)] {
         journal.append(UtcMillis(7), event).unwrap();
     }
-    let source = FileSource::open(place.run.clone()).unwrap();
+    let source = FileSource::open(&place.run.clone().into()).unwrap();
     assert_eq!(source.with_view(|view| view.status.clone()), RunStatus::Running);
     // From now on the owner is a process that was there before.
     let me = roboppi_process::identity(std::process::id()).unwrap();
@@ -298,7 +298,7 @@ fn what_cannot_be_read_is_said_and_the_rest_is_shown() {
     file.write_all(b"{\"no\":\"record\"}\n").unwrap();
     journal.append(UtcMillis(2), FINISHED).unwrap();
     file.write_all(b"half a line").unwrap();
-    let source = FileSource::open(run).unwrap();
+    let source = FileSource::open(&run.into()).unwrap();
     assert!(source.with_view(RunView::is_finished));
     let problems = source.problems().join("\n");
     assert!(problems.contains("journal.jsonl:2: "), "{problems}");
@@ -309,7 +309,7 @@ fn what_cannot_be_read_is_said_and_the_rest_is_shown() {
 fn an_absent_record_is_a_lost_run() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("run.json"), "{").unwrap();
-    let source = FileSource::open(RunDir::at(dir.path().to_owned())).unwrap();
+    let source = FileSource::open(&RunDir::at(dir.path().to_owned()).into()).unwrap();
     assert!(matches!(
         source.with_view(|view| view.status.clone()),
         RunStatus::Finished { outcome: RunOutcome::Lost, .. }
@@ -321,12 +321,11 @@ fn a_run_whose_record_is_taken_away_is_not_lost_while_its_owner_lives() {
     let place = place();
     let mut journal = JournalWriter::create(&place.run).unwrap();
     journal.append(UtcMillis(1), started(1)).unwrap();
-    let mut follower = RunFollower::new(place.run.clone());
+    let options = FollowOptions { owner_check: Duration::ZERO, ..FollowOptions::default() };
+    let mut follower = RunFollower::with(place.run.clone(), options);
     assert_eq!(follower.liveness(), Liveness::Live);
     fs::rename(place.run.path(), place.run.path().with_file_name("elsewhere")).unwrap();
-    follower.look_for_the_owner();
     assert_eq!(follower.liveness(), Liveness::Live);
     journal.append(UtcMillis(2), FINISHED).unwrap();
-    follower.look_for_the_owner();
     assert_eq!(follower.liveness(), Liveness::Finished(RunOutcome::Succeeded));
 }

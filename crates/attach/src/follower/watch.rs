@@ -37,15 +37,10 @@ pub(crate) struct Watch {
 type Stamp = (u64, i64, i64);
 
 impl Watch {
-    /// Has seen nothing yet. `place` is on the file system in question.
-    pub(crate) fn new(place: &Path) -> Self {
-        Self::with(if is_told_to_poll() { None } else { Notices::new(place) })
-    }
-
-    /// A watch that only looks again and again.
-    #[cfg(test)]
-    pub(crate) fn polling() -> Self {
-        Self::with(None)
+    /// Has seen nothing yet. `place` is on the file system in question. With `polls` it looks again and again, also where
+    /// the system could report changes.
+    pub(crate) fn new(place: &Path, polls: bool) -> Self {
+        Self::with(if polls { None } else { Notices::new(place) })
     }
 
     fn with(notices: Option<Notices>) -> Self {
@@ -104,7 +99,7 @@ impl Watch {
 }
 
 /// Somebody knows of a file system that tells nobody here what is changed elsewhere.
-fn is_told_to_poll() -> bool {
+pub(crate) fn polls_by_environment() -> bool {
     std::env::var_os("ROBOPPI_POLL").is_some_and(|value| !value.is_empty() && value != "0")
 }
 

@@ -1,8 +1,9 @@
 //! Reads what is to be told, and tells it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use roboppi_record::{EventReader, JournalReader, RecordError, RunDir};
+use roboppi_record::{Events, Journal, RecordError, RecordStore};
 use roboppi_run::{AttemptRecord, RunRecord, RunView};
 
 use super::PlayerState;
@@ -17,19 +18,19 @@ const LOOK: usize = 512;
 /// Plays a timeline. Holds one open file for the journal and one for each attempt it is in the middle of.
 #[derive(Debug)]
 pub(super) struct Player {
-    run: RunDir,
+    run: Arc<dyn RecordStore>,
     timeline: Timeline,
     /// The next entry.
     cursor: usize,
-    journal: Option<JournalReader>,
-    events: HashMap<u32, EventReader>,
+    journal: Option<Box<dyn Journal>>,
+    events: HashMap<u32, Box<dyn Events>>,
     logs: HashMap<u32, u64>,
     /// What the end of a run was that does not say it.
     ended: bool,
 }
 
 impl Player {
-    pub(super) fn new(run: RunDir, timeline: Timeline) -> Self {
+    pub(super) fn new(run: Arc<dyn RecordStore>, timeline: Timeline) -> Self {
         let mut player = Self {
             run,
             timeline,
@@ -142,7 +143,7 @@ impl Player {
     fn next_event(&mut self, number: u32) -> Option<RunRecord> {
         let of = self.timeline.attempts.get(number as usize)?.clone();
         if !self.events.contains_key(&number) {
-            self.events.insert(number, self.run.events(&of.base()).ok()?);
+            self.events.insert(number, self.run.events(&of).ok()?);
         }
         let record = next_of(self.events.get_mut(&number))?;
         Some(RunRecord::Attempt(of, record))

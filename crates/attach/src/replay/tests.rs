@@ -58,8 +58,8 @@ fn to_the_end(source: &dyn RunSource) -> RunView {
 #[test]
 fn at_full_speed_it_ends_as_the_run_did() {
     let Place { run, _dir } = busy(seed());
-    let live = to_the_end(&FileSource::open(run.clone()).unwrap());
-    let source = ReplaySource::open(run.clone(), Speed::Max, AtEnd::Close).unwrap();
+    let live = to_the_end(&FileSource::open(&run.clone().into()).unwrap());
+    let source = ReplaySource::open(&run.clone().into(), Speed::Max, AtEnd::Close).unwrap();
     let replayed = to_the_end(&source);
     assert!(replayed.is_finished());
     assert_eq!(replayed, fold_up_to(&replayed, &run));
@@ -68,7 +68,10 @@ fn at_full_speed_it_ends_as_the_run_did() {
             if attempt.finished_at.is_some() {
                 assert_eq!(attempt, there);
             }
-            assert_eq!(source.log(&attempt.of).unwrap().len(), run.log(&attempt.base).unwrap().len());
+            assert_eq!(
+                source.record().log(&attempt.of).unwrap().len(),
+                run.log(&attempt.base).unwrap().len()
+            );
         }
     }
     assert_eq!((&replayed.status, replayed.position), (&live.status, live.position));
@@ -80,7 +83,7 @@ fn wherever_one_jumps_the_view_is_the_one_of_that_time() {
     let Place { run, _dir } = busy(seed);
     let mut chance = Chance(seed);
     let (jumping, played) = (shared(&Timeline::of(&run)), shared(&Timeline::of(&run)));
-    let mut jumper = Player::new(run.clone(), Timeline::of(&run));
+    let mut jumper = Player::new(Arc::new(run.clone()), Timeline::of(&run));
     let end = Timeline::of(&run).end();
     for _ in 0..40 {
         let at = chance.below(end + 2);
@@ -89,19 +92,21 @@ fn wherever_one_jumps_the_view_is_the_one_of_that_time() {
         let view = jumping.feed.follow().view;
         assert_eq!(view, fold_up_to(&view, &run));
         if effect == PlayEffect::JumpTo(at) {
-            let mut player = Player::new(run.clone(), Timeline::of(&run));
+            let mut player = Player::new(Arc::new(run.clone()), Timeline::of(&run));
             let from_the_start = shared(&Timeline::of(&run));
             player.perform(&from_the_start, PlayEffect::PlayTo(at));
             assert_eq!(view, from_the_start.feed.follow().view, "at {at} of {end}");
         }
     }
     // A log ends where it ended then.
-    let mut player = Player::new(run.clone(), Timeline::of(&run));
+    let mut player = Player::new(Arc::new(run.clone()), Timeline::of(&run));
     player.perform(&played, PlayEffect::PlayTo(end / 2));
     let view = played.feed.follow().view;
-    let source = ReplaySource { shared: Arc::new(played), run_dir: run.clone(), problems: Vec::new() };
+    let shared = Arc::new(played);
+    let record = ReplayRecord { record: Arc::new(run.clone()), state: Arc::clone(&shared) };
+    let source = ReplaySource { shared, record, run_dir: None, problems: Vec::new() };
     for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
-        let mut log = source.log(&attempt.of).unwrap();
+        let mut log = source.record().log(&attempt.of).unwrap();
         assert_eq!(log.len(), attempt.activity.log_bytes);
         assert_eq!(log.line_count().unwrap(), attempt.activity.log_bytes / "something\n".len() as u64);
     }
@@ -113,7 +118,7 @@ fn a_run_that_did_not_say_how_it_ended_is_lost_at_the_end() {
     let mut journal = JournalWriter::create(&place.run).unwrap();
     journal.append(UtcMillis(5), started(2)).unwrap();
     journal.append(UtcMillis(7), changed(0, StepState::Running)).unwrap();
-    let source = ReplaySource::open(place.run.clone(), Speed::Max, AtEnd::Close).unwrap();
+    let source = ReplaySource::open(&place.run.clone().into(), Speed::Max, AtEnd::Close).unwrap();
     let view = to_the_end(&source);
     assert!(
         matches!(view.status, RunStatus::Finished { outcome: RunOutcome::Lost, .. }),
@@ -129,14 +134,14 @@ fn a_run_that_did_not_say_how_it_ended_is_lost_at_the_end() {
 fn an_empty_record_comes_to_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let run = RunDir::at(dir.path().to_owned());
-    let view = to_the_end(&ReplaySource::open(run, Speed::NORMAL, AtEnd::Close).unwrap());
+    let view = to_the_end(&ReplaySource::open(&run.into(), Speed::NORMAL, AtEnd::Close).unwrap());
     assert!(view.is_finished());
 }
 
 #[test]
 fn who_stays_can_begin_again() {
     let Place { run, _dir } = busy(seed());
-    let source = ReplaySource::open(run, Speed::Max, AtEnd::Stay).unwrap();
+    let source = ReplaySource::open(&run.into(), Speed::Max, AtEnd::Stay).unwrap();
     let mut following = source.follow();
     let until = |following: &mut Following, finished: bool| {
         while following.view.is_finished() != finished {
@@ -221,8 +226,8 @@ fn no_damage_stops_a_viewer_or_lets_it_wait_for_ever() {
         let (done, end) = std::sync::mpsc::channel();
         let run = run.clone();
         let viewer = thread::spawn(move || {
-            let _ = to_the_end(&FileSource::open(run.clone()).unwrap());
-            let _ = to_the_end(&ReplaySource::open(run, Speed::Max, AtEnd::Close).unwrap());
+            let _ = to_the_end(&FileSource::open(&run.clone().into()).unwrap());
+            let _ = to_the_end(&ReplaySource::open(&run.into(), Speed::Max, AtEnd::Close).unwrap());
             let _ = done.send(());
         });
         let ended = end.recv_timeout(LIMIT);

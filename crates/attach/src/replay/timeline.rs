@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::UtcMillis;
-use roboppi_record::{AttemptFiles, RecordError, RunDir};
+use roboppi_record::{AttemptFiles, Chunks, RecordError, RecordPart, RecordStore};
 use roboppi_run::{AttemptRef, RunEvent};
 
 /// Shortest time between two looks at how long a log had become.
@@ -44,7 +44,7 @@ pub(super) struct Timeline {
 
 /// Where an attempt is in the journal.
 struct Span {
-    base: String,
+    of: AttemptRef,
     from: usize,
     /// The record that ends it.
     to: Option<usize>,
@@ -52,7 +52,7 @@ struct Span {
 
 impl Timeline {
     /// Reads through a record once.
-    pub(super) fn of(run: &RunDir) -> Self {
+    pub(super) fn of(run: &dyn RecordStore) -> Self {
         let mut timeline = Self::default();
         let mut times: Vec<u64> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
@@ -77,14 +77,14 @@ impl Timeline {
             let index = times.len();
             times.push(times.last().map_or(0, |last| at.max(*last)));
             match record.event {
-                RunEvent::AttemptStarted { of, base, .. } if !known.contains_key(&of) => {
+                RunEvent::AttemptStarted { of, .. } if !known.contains_key(&of) => {
                     known.insert(of.clone(), spans.len());
-                    spans.push(Span { base, from: index, to: None });
+                    spans.push(Span { of: of.clone(), from: index, to: None });
                     timeline.attempts.push(of);
                 }
                 RunEvent::AttemptFinished { of, result, log_bytes, events_bytes, .. } => {
                     let files = AttemptFiles::of(&result, log_bytes, events_bytes);
-                    for damage in run.attempt_damage(&of.base(), files, 0) {
+                    for damage in run.attempt_damage(&of, files, 0) {
                         timeline.note(damage);
                     }
                     if let Some(span) = known.get(&of) {
@@ -95,10 +95,9 @@ impl Timeline {
             }
         }
         if journal.is_some_and(|journal| journal.torn()) {
-            let path = run.journal_path();
-            timeline
-                .problems
-                .push(format!("{} ends in the middle of a line; it was ignored", path.display()));
+            let path = run.location(RecordPart::Journal);
+            let name = path.map_or_else(|| "the journal".to_owned(), |path| path.display().to_string());
+            timeline.problems.push(format!("{name} ends in the middle of a line; it was ignored"));
         }
         // Each is told behind one record of the journal, in the order of their times.
         let mut told: Vec<(usize, bool, Entry)> = times
@@ -124,8 +123,8 @@ impl Timeline {
         timeline
     }
 
-    fn events(&mut self, run: &RunDir, span: &Span, number: u32, tell: &mut impl FnMut(u64, What)) {
-        let events = run.events(&span.base).map_err(|error| self.complain(&error)).ok();
+    fn events(&mut self, run: &dyn RecordStore, span: &Span, number: u32, tell: &mut impl FnMut(u64, What)) {
+        let events = run.events(&span.of).map_err(|error| self.complain(&error)).ok();
         let mut last = 0;
         for event in events.into_iter().flatten() {
             match event {
@@ -139,11 +138,11 @@ impl Timeline {
         }
     }
 
-    fn growth(&mut self, run: &RunDir, span: &Span, number: u32, tell: &mut impl FnMut(u64, What)) {
-        let Some(mut log) = run.log(&span.base).map_err(|error| self.complain(&error)).ok() else { return };
+    fn growth(&mut self, run: &dyn RecordStore, span: &Span, number: u32, tell: &mut impl FnMut(u64, What)) {
+        let Some(mut log) = run.log(&span.of).map_err(|error| self.complain(&error)).ok() else { return };
         let len = log.len();
         let (mut last, mut waits) = (0, None);
-        for chunk in log.chunks(0) {
+        for chunk in Chunks::new(log.as_mut(), 0) {
             let chunk = match chunk {
                 Ok(chunk) => chunk,
                 Err(error) => {

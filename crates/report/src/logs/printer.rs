@@ -61,7 +61,7 @@ pub fn print(
     out: impl Write,
     audience: Audience<'_>,
 ) -> Result<bool, ReportError> {
-    let mut follower = RunFollower::of_journal(run.clone());
+    let mut follower = RunFollower::of_journal(&run.clone().into());
     let view = follower.begin();
     let until_over = settings.follow;
     let mut printer = LogPrinter::new(run.clone(), view, settings, out, audience);

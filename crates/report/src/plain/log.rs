@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_record::{ChunkKind, LogDamage, LogPiece, LogReader, RecordError, UNKNOWN_LOSS};
+use roboppi_record::{ChunkKind, Log, LogDamage, LogPiece, RecordError, RecordPart, UNKNOWN_LOSS};
 use roboppi_run::{AttemptRef, missing_words};
 
 use super::cut::{CutLine, LineCutter};
@@ -45,15 +45,16 @@ pub(super) struct SourceLogs(pub(super) Arc<dyn RunSource>);
 
 impl Logs for SourceLogs {
     fn tail(&mut self, of: &AttemptRef, lines: usize, bytes: u64) -> Result<LogTail, RecordError> {
-        tail(&mut self.0.log(of)?, lines, bytes)
+        tail(self.0.record().log(of)?.as_mut(), lines, bytes)
     }
 
     fn path(&self, of: &AttemptRef) -> PathBuf {
-        self.0.log_path(of)
+        let location = self.0.record().location(RecordPart::Log(of));
+        location.unwrap_or_else(|| PathBuf::from(of.base() + ".log"))
     }
 }
 
-fn tail(log: &mut LogReader, lines: usize, bytes: u64) -> Result<LogTail, RecordError> {
+fn tail(log: &mut dyn Log, lines: usize, bytes: u64) -> Result<LogTail, RecordError> {
     let total = log.line_count()?;
     let len = log.len();
     let start = len.saturating_sub(bytes);
@@ -87,7 +88,7 @@ fn tail(log: &mut LogReader, lines: usize, bytes: u64) -> Result<LogTail, Record
 
 /// Cuts what is at `at`; returns the offset behind it.
 fn read_piece(
-    log: &mut LogReader,
+    log: &mut dyn Log,
     cutter: &mut LineCutter,
     at: u64,
     line: impl FnMut(CutLine),
@@ -120,20 +121,20 @@ fn read_piece(
 /// They come from the record, which has every byte; live events only tell that there is more. A line
 /// longer than 1 MiB comes in pieces, each as a line of its own.
 pub(super) struct LogStream {
-    log: LogReader,
+    log: Box<dyn Log>,
     cutter: LineCutter,
     at: u64,
     unfinished: Unfinished,
 }
 
 impl LogStream {
-    pub(super) fn new(log: LogReader) -> Self {
+    pub(super) fn new(log: Box<dyn Log>) -> Self {
         let unfinished = Unfinished::new(Instant::now());
         Self { log, cutter: LineCutter::new(LONGEST_LINE), at: 0, unfinished }
     }
 
     /// One that begins `lines` lines before the end.
-    pub(super) fn near_the_end(mut log: LogReader, lines: u64) -> Result<Self, RecordError> {
+    pub(super) fn near_the_end(mut log: Box<dyn Log>, lines: u64) -> Result<Self, RecordError> {
         let first = log.line_count()?.saturating_sub(lines);
         let at = log.line_start(first)?.unwrap_or(0);
         Ok(Self { at, ..Self::new(log) })
@@ -153,7 +154,7 @@ impl LogStream {
         let mut lines = Vec::new();
         let end = self.at.saturating_add(BLOCK as u64).min(self.log.len());
         while self.at < end {
-            self.at = read_piece(&mut self.log, &mut self.cutter, self.at, |line| lines.push(line))?;
+            self.at = read_piece(self.log.as_mut(), &mut self.cutter, self.at, |line| lines.push(line))?;
         }
         self.unfinished.holds(Instant::now(), self.cutter.held(), !lines.is_empty());
         Ok(Some(lines))

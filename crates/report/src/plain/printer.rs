@@ -20,14 +20,15 @@ use roboppi_untrusted::{first_words, line, words};
 /// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].
 pub(super) struct PlainPrinter {
     settings: PlainSettings,
-    run_dir: PathBuf,
+    /// Where the record is, for people.
+    location: Option<PathBuf>,
     view: RunView,
     text: String,
 }
 
 impl PlainPrinter {
-    pub(super) fn new(settings: PlainSettings, run_dir: PathBuf) -> Self {
-        Self { settings, run_dir, view: RunView::default(), text: String::new() }
+    pub(super) fn new(settings: PlainSettings, location: Option<PathBuf>) -> Self {
+        Self { settings, location, view: RunView::default(), text: String::new() }
     }
 
     /// The text since the last call.
@@ -142,7 +143,7 @@ impl PlainPrinter {
 
     /// Nothing more comes.
     pub(super) fn finish(&mut self, logs: &mut dyn Logs) {
-        self.text.push_str(&summary::end(&self.view, &self.settings, &self.run_dir, logs));
+        self.text.push_str(&summary::end(&self.view, &self.settings, self.location.as_deref(), logs));
     }
 
     fn event(&mut self, ts: UtcMillis, event: &RunEvent) {
@@ -271,7 +272,7 @@ impl PlainPrinter {
     fn head(&mut self) {
         if let Some(head) = &self.view.head {
             let steps = self.view.steps.len();
-            self.text.push_str(&summary::head(head, steps, &self.run_dir, self.settings.colour));
+            self.text.push_str(&summary::head(head, steps, self.location.as_deref(), self.settings.colour));
         }
     }
 

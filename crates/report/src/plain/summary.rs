@@ -20,19 +20,28 @@ use roboppi_untrusted::{first_words, line, words};
 const SHORT_TAIL: usize = 10;
 
 /// What was started and where its record is.
-pub(super) fn head(head: &RunHead, steps: usize, run_dir: &Path, colour: bool) -> String {
+pub(super) fn head(head: &RunHead, steps: usize, record: Option<&Path>, colour: bool) -> String {
     let name = Ink::Strong.paint(colour, &words(&head.name));
-    format!(
-        "Workflow {name}: {}\n  run        {}\n  workspace  {}\n  record     {}\n\n",
+    let mut text = format!(
+        "Workflow {name}: {}\n  run        {}\n  workspace  {}\n",
         counted(steps, "step"),
         head.run_id,
         words(&head.workspace),
-        words(&run_dir.to_string_lossy()),
-    )
+    );
+    if let Some(record) = record {
+        let _ = writeln!(text, "  record     {}", words(&record.to_string_lossy()));
+    }
+    text.push('\n');
+    text
 }
 
 /// Everything that comes after the last step: output of failed steps, then a table, then how it ended.
-pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs: &mut dyn Logs) -> String {
+pub(super) fn end(
+    view: &RunView,
+    settings: &PlainSettings,
+    record: Option<&Path>,
+    logs: &mut dyn Logs,
+) -> String {
     let mut text = String::new();
     let timed_out = matches!(view.status, RunStatus::Finished { outcome: RunOutcome::TimedOut, .. });
     let counts = |step: &&StepView| step.state == StepState::Failed && !step.allowed_to_fail;
@@ -56,7 +65,9 @@ pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs
     if let Some(head) = view.head.as_ref().filter(|head| head.has_file()) {
         let _ = writeln!(text, "  context  {}", words(&head.context_dir));
     }
-    let _ = writeln!(text, "  record   {}", words(&run_dir.to_string_lossy()));
+    if let Some(record) = record {
+        let _ = writeln!(text, "  record   {}", words(&record.to_string_lossy()));
+    }
     if let Some(command) = view.resume_command() {
         let _ = writeln!(text, "  resume   {}", words(&command));
     }
@@ -67,7 +78,7 @@ pub(super) fn end(view: &RunView, settings: &PlainSettings, run_dir: &Path, logs
 const NAMED: usize = 20;
 
 /// The same without what steps wrote, and no longer than a screen: for somebody who has seen it all.
-pub(super) fn short(view: &RunView, settings: &PlainSettings, run_dir: &Path) -> String {
+pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Path>) -> String {
     let mut text = String::new();
     let steps: Vec<&StepView> = if view.steps.len() <= NAMED {
         view.steps.iter().collect()
@@ -93,7 +104,9 @@ pub(super) fn short(view: &RunView, settings: &PlainSettings, run_dir: &Path) ->
             let _ = writeln!(text, "  output   {}", read_command(view, &attempt.of));
         }
     }
-    let _ = writeln!(text, "  record   {}", words(&run_dir.to_string_lossy()));
+    if let Some(record) = record {
+        let _ = writeln!(text, "  record   {}", words(&record.to_string_lossy()));
+    }
     text
 }
 

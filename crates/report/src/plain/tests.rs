@@ -46,7 +46,7 @@ impl Logs for FakeLogs {
 }
 
 fn printer(settings: PlainSettings) -> PlainPrinter {
-    PlainPrinter::new(settings, PathBuf::from("/runs/0194-demo"))
+    PlainPrinter::new(settings, Some(PathBuf::from("/runs/0194-demo")))
 }
 
 fn printed_with(settings: PlainSettings, events: Vec<RunEvent>, mut logs: FakeLogs) -> String {

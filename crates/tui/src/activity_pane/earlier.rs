@@ -8,8 +8,6 @@ use roboppi_run::{Activity, AttemptRef, AttemptView, Stretch};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EarlierRequest {
     pub(crate) of: AttemptRef,
-    /// Path of its files in the run directory.
-    pub(crate) base: String,
     pub(crate) stretch: Stretch,
     /// Number of the last event that is known; what a replay has not come to is not read.
     pub(crate) known: Option<u64>,
@@ -100,12 +98,8 @@ impl HistoryPane {
     }
 
     fn want(&mut self, attempt: &AttemptView, stretch: Stretch) -> Onward {
-        self.wanted = Some(EarlierRequest {
-            of: attempt.of.clone(),
-            base: attempt.base.clone(),
-            stretch,
-            known: attempt.activity.last_seq,
-        });
+        self.wanted =
+            Some(EarlierRequest { of: attempt.of.clone(), stretch, known: attempt.activity.last_seq });
         Onward::Reading
     }
 }

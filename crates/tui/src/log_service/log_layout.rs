@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use roboppi_record::{LogLine, LogPiece, LogReader, Needle, RecordError};
+use roboppi_record::{Log, LogLine, LogPiece, Needle, RecordError};
 
 use super::matches::Matches;
 use crate::log_pane::{Anchor, Layout, LogRequest, LogRow, LogWindow, RowPos};
@@ -29,7 +29,7 @@ type Marked = (Row, Vec<Range<usize>>);
 
 /// Reads a log as rows.
 pub(super) struct LogLayout<'a> {
-    log: &'a mut LogReader,
+    log: &'a mut dyn Log,
     measured: &'a mut HashMap<(u64, usize), usize>,
     /// The lines that are shown, when not all are.
     matches: Option<&'a mut Matches>,
@@ -45,7 +45,7 @@ pub(super) struct LogLayout<'a> {
 
 impl<'a> LogLayout<'a> {
     pub(super) fn new(
-        log: &'a mut LogReader,
+        log: &'a mut dyn Log,
         measured: &'a mut HashMap<(u64, usize), usize>,
         matches: Option<&'a mut Matches>,
         needle: Option<Needle>,
@@ -398,7 +398,7 @@ impl<'a> LogLayout<'a> {
 }
 
 /// All of a line, as far as it can be seen, without its newline.
-pub(super) fn whole(log: &mut LogReader, line: &LogLine) -> Result<Vec<u8>, RecordError> {
+pub(super) fn whole(log: &mut dyn Log, line: &LogLine) -> Result<Vec<u8>, RecordError> {
     let end = log.line_start(line.number + 1)?.unwrap_or(log.len());
     let len = usize::try_from(end - line.offset).unwrap_or(usize::MAX).min(LONGEST);
     let mut bytes = Vec::new();
@@ -415,7 +415,7 @@ pub(super) fn whole(log: &mut LogReader, line: &LogLine) -> Result<Vec<u8>, Reco
 }
 
 /// The end of a line of which only the beginning was read.
-fn ending(log: &mut LogReader, line: &LogLine) -> Result<Vec<u8>, RecordError> {
+fn ending(log: &mut dyn Log, line: &LogLine) -> Result<Vec<u8>, RecordError> {
     let end = log.line_start(line.number + 1)?.unwrap_or(log.len());
     let from = end.saturating_sub(ENDING as u64).max(line.offset);
     Ok(match log.read(from, usize::try_from(end - from).unwrap_or(ENDING))? {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::OutputStream;
-use roboppi_record::{LogReader, Needle, RecordError};
+use roboppi_record::{Log, Needle, RecordError};
 use roboppi_run::AttemptRef;
 
 use super::copy;
@@ -39,7 +39,7 @@ pub(super) struct LogWorker {
 /// The log that is read, and what is known of it.
 pub(super) struct Open {
     of: AttemptRef,
-    pub(super) log: LogReader,
+    pub(super) log: Box<dyn Log>,
     /// Its reader knows how long it is to be.
     has_ended: bool,
     matches: Option<(Choice, Matches)>,
@@ -112,7 +112,7 @@ impl LogWorker {
     fn try_serve(&mut self, request: &LogRequest, replies: &mut Vec<LogReply>) -> Result<(), RecordError> {
         if self.open.as_ref().is_none_or(|open| open.of != request.of) {
             self.seek = None;
-            let mut log = self.source.log(&request.of)?;
+            let mut log = self.source.record().log(&request.of)?;
             log.set_line_cap(SHORT);
             self.open = Some(Open {
                 of: request.of.clone(),
@@ -134,7 +134,7 @@ impl LogWorker {
                 matches.go_on();
             }
             if !matches.is_done() {
-                matches.advance(&mut open.log, SLICE)?;
+                matches.advance(open.log.as_mut(), SLICE)?;
             }
         }
         if request.seek.is_none() {
@@ -157,11 +157,11 @@ impl LogWorker {
     fn try_work(&mut self, request: &LogRequest, replies: &mut Vec<LogReply>) -> Result<(), RecordError> {
         if let Some((number, search)) = &mut self.seek
             && let Some(open) = &mut self.open
-            && let ControlFlow::Break(line) = search.advance(&mut open.log)?
+            && let ControlFlow::Break(line) = search.advance(open.log.as_mut())?
         {
             let (number, wrapped) = (*number, search.wrapped);
             let at = match line {
-                Some(line) => Some(spot(&mut open.log, line, &search.test.needle, request.colour)?),
+                Some(line) => Some(spot(open.log.as_mut(), line, &search.test.needle, request.colour)?),
                 None => None,
             };
             self.seek = None;
@@ -171,7 +171,7 @@ impl LogWorker {
             && let Some((_, matches)) = &mut open.matches
             && !matches.is_done()
         {
-            matches.advance(&mut open.log, SLICE)?;
+            matches.advance(open.log.as_mut(), SLICE)?;
             if matches.is_done() || self.last_word.elapsed() >= WORD {
                 self.show(request, replies)?;
             }
@@ -235,7 +235,7 @@ impl LogWorker {
         let needle = request.query.as_ref().and_then(|query| query.needle().ok());
         let filtered = request.stream.is_some() || (request.filter && needle.is_some());
         let matches = open.matches.as_mut().map(|(_, matches)| matches).filter(|_| filtered);
-        Some(LogLayout::new(&mut open.log, &mut open.measured, matches, needle, request))
+        Some(LogLayout::new(open.log.as_mut(), &mut open.measured, matches, needle, request))
     }
 }
 
@@ -263,8 +263,8 @@ impl Open {
         });
         let current = match request.current {
             Some(line) => {
-                let before = matches.before(&mut self.log, line)?;
-                let it = matches.lines(&mut self.log, before..before + 1)?;
+                let before = matches.before(self.log.as_mut(), line)?;
+                let it = matches.lines(self.log.as_mut(), before..before + 1)?;
                 (it.first() == Some(&line)).then_some(before + 1)
             }
             None => None,
@@ -274,7 +274,7 @@ impl Open {
 }
 
 /// Where in a line that matches the match is.
-fn spot(log: &mut LogReader, line: u64, needle: &Needle, colour: bool) -> Result<TextPos, RecordError> {
+fn spot(log: &mut dyn Log, line: u64, needle: &Needle, colour: bool) -> Result<TextPos, RecordError> {
     let column = match log.line(line)? {
         Some(found) if found.truncated => {
             let bytes = super::log_layout::whole(log, &found)?;

@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use roboppi_ipc::OutputStream;
-use roboppi_record::{ChunkKind, FoundLine, LogChunk, LogReader, Needle, RecordError, SearchPosition};
+use roboppi_record::{ChunkKind, FoundLine, Log, LogChunk, Needle, RecordError, SearchPosition};
 
 /// Bytes searched before the log_service looks at what came in.
 pub(super) const SLICE: u64 = 1024 * 1024;
@@ -45,7 +45,7 @@ impl Test {
     }
 
     /// Whether the line that begins at `offset`, which matches, is of the stream.
-    pub(super) fn holds(&mut self, log: &mut LogReader, offset: u64) -> Result<bool, RecordError> {
+    pub(super) fn holds(&mut self, log: &mut dyn Log, offset: u64) -> Result<bool, RecordError> {
         let Some(stream) = self.stream else { return Ok(true) };
         let covers = |chunk: &LogChunk| (chunk.offset..chunk.offset + chunk.len).contains(&offset);
         if !self.chunk.as_ref().is_some_and(covers) {
@@ -93,9 +93,9 @@ impl Matches {
     }
 
     /// Searches about `budget` bytes more.
-    pub(super) fn advance(&mut self, log: &mut LogReader, budget: u64) -> Result<(), RecordError> {
+    pub(super) fn advance(&mut self, log: &mut dyn Log, budget: u64) -> Result<(), RecordError> {
         let mut batch: Vec<FoundLine> = Vec::new();
-        let reached = log.search(&self.test.needle, self.position, budget, |line| {
+        let reached = log.search(&self.test.needle, self.position, budget, &mut |line| {
             batch.push(line);
             if batch.len() < BATCH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
@@ -129,7 +129,7 @@ impl Matches {
     }
 
     /// How many of the lines found come before a line.
-    pub(super) fn before(&mut self, log: &mut LogReader, line: u64) -> Result<u64, RecordError> {
+    pub(super) fn before(&mut self, log: &mut dyn Log, line: u64) -> Result<u64, RecordError> {
         let Some(mark) = self.marks.partition_point(|mark| *mark < line).checked_sub(1) else { return Ok(0) };
         let known = mark as u64 * self.every;
         if self.last.is_some_and(|last| last < line) {
@@ -150,11 +150,7 @@ impl Matches {
     }
 
     /// The lines with these ordinals among those found, from 0.
-    pub(super) fn lines(
-        &mut self,
-        log: &mut LogReader,
-        ordinals: Range<u64>,
-    ) -> Result<Vec<u64>, RecordError> {
+    pub(super) fn lines(&mut self, log: &mut dyn Log, ordinals: Range<u64>) -> Result<Vec<u64>, RecordError> {
         let end = ordinals.end.min(self.count);
         let mut lines = Vec::new();
         let mark = ordinals.start / self.every;
@@ -182,7 +178,7 @@ impl Matches {
     /// Goes over the lines found again, from one of them on.
     fn visit(
         &mut self,
-        log: &mut LogReader,
+        log: &mut dyn Log,
         from: u64,
         mut visit: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<(), RecordError> {
@@ -190,7 +186,7 @@ impl Matches {
         let mut next = from;
         while at.offset() < log.len() {
             let mut batch: Vec<FoundLine> = Vec::new();
-            let reached = log.search(&self.test.needle, at, SLICE, |line| {
+            let reached = log.search(&self.test.needle, at, SLICE, &mut |line| {
                 batch.push(line);
                 if batch.len() < 64 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;

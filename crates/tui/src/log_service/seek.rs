@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use roboppi_record::{LogReader, RecordError, SearchPosition};
+use roboppi_record::{Log, RecordError, SearchPosition};
 
 use super::matches::{SLICE, Test};
 use crate::log_pane::Direction;
@@ -31,14 +31,14 @@ impl Search {
     }
 
     /// Searches a stretch: the line, or `None` when there is none at all. `Continue` when it is not known yet.
-    pub(super) fn advance(&mut self, log: &mut LogReader) -> Result<ControlFlow<Option<u64>>, RecordError> {
+    pub(super) fn advance(&mut self, log: &mut dyn Log) -> Result<ControlFlow<Option<u64>>, RecordError> {
         match (&self.state, self.direction) {
             (State::Begin(line), Direction::Forward) => self.state = State::Forward(log.search_from(*line)?),
             (State::Begin(line), Direction::Backward) => self.state = State::Backward(*line),
             (State::Forward(at), _) => {
                 let at = *at;
                 let mut found = None;
-                let reached = log.search(&self.test.needle, at, SLICE, |line| {
+                let reached = log.search(&self.test.needle, at, SLICE, &mut |line| {
                     found = Some(line);
                     ControlFlow::Break(())
                 })?;
