@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use roboppi_attach::{FileSource, RunSource};
-use roboppi_record::RunDir;
+use roboppi_attach::{FileSource, LocalRun, RunSource};
 use roboppi_report::{jsonl, plain};
 use roboppi_tui::{Role, TuiSettings};
 
@@ -31,7 +30,7 @@ pub(crate) struct AttachArgs {
 pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    let source = FileSource::open(&run.clone().into()).map_err(Failure::own)?;
+    let source = FileSource::open(&run).map_err(Failure::own)?;
     let elsewhere = record::elsewhere(&run, source.liveness());
     let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let source = Arc::new(source);
@@ -52,7 +51,7 @@ pub(super) struct Watched {
 }
 
 /// The name of a run until it says its own.
-pub(super) fn title(run: &RunDir, typed: &str) -> String {
+pub(super) fn title(run: &LocalRun, typed: &str) -> String {
     run.id().map_or_else(|| typed.to_owned(), |id| id.to_string())
 }
 

@@ -9,8 +9,8 @@ use clap::Command;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
-use roboppi_attach::RunFollower;
-use roboppi_record::{RunDir, StateRoot};
+use roboppi_attach::{LocalRun, RunFollower};
+use roboppi_record::StateRoot;
 
 /// Set by the script of a shell that asks what may come next.
 const VARIABLE: &str = "ROBOPPI_COMPLETE";
@@ -89,13 +89,13 @@ fn root() -> Option<StateRoot> {
     crate::commands::record::state_root()
 }
 
-fn open(root: &StateRoot, run: &str) -> Option<RunDir> {
-    root.open_run(&root.resolve(run).ok()?).ok()
+fn open(root: &StateRoot, run: &str) -> Option<LocalRun> {
+    LocalRun::find(root, run).ok()
 }
 
-fn steps_of(run: &RunDir, typed: &OsStr) -> Vec<CompletionCandidate> {
+fn steps_of(run: &LocalRun, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
-    let mut follower = RunFollower::of_journal(&run.clone().into());
+    let mut follower = RunFollower::of_journal(run);
     let mut view = follower.begin();
     follower.read(|record| view.apply(&record));
     let names = view.steps.iter().map(|step| step.plan.step.as_str()).filter(|name| name.starts_with(typed));

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use roboppi_attach::{Answer, AskError, RunFollower, ask};
-use roboppi_record::RunDir;
+use roboppi_attach::{Answer, AskError, LocalRun, RunFollower, ask};
 use roboppi_report::select;
 use roboppi_run::RunCommand;
 
@@ -49,7 +48,7 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     };
     bring(&run, command)?;
     if args.wait {
-        let mut follower = RunFollower::of_journal(&run.clone().into());
+        let mut follower = RunFollower::of_journal(&run);
         let mut said = false;
         loop {
             let liveness = follower.liveness();
@@ -74,7 +73,7 @@ pub(crate) fn skip(args: &StepArgs) -> Result<ExitCode, Failure> {
     bring(&record::find(&args.run)?, RunCommand::SkipStep(args.step.as_str().into()))
 }
 
-fn bring(run: &RunDir, command: RunCommand) -> Result<ExitCode, Failure> {
+fn bring(run: &LocalRun, command: RunCommand) -> Result<ExitCode, Failure> {
     let (view, _) = record::view_of(run);
     if let RunCommand::CancelStep(step) | RunCommand::RetryStep(step) | RunCommand::SkipStep(step) = &command
         && view.head.is_some()
@@ -82,11 +81,8 @@ fn bring(run: &RunDir, command: RunCommand) -> Result<ExitCode, Failure> {
         select::step(&view, step.as_str())?;
     }
     let words = command.in_words();
-    match ask(&run.clone().into(), command) {
-        Ok(Answer::Granted) => {
-            let id = run.id().map_or_else(|| run.path().display().to_string(), |id| id.to_string());
-            out::print(&format!("requested {id} to {words}\n"))
-        }
+    match ask(run, command) {
+        Ok(Answer::Granted) => out::print(&format!("requested {} to {words}\n", run.name())),
         Ok(Answer::Unknown(other)) => Err(Failure::infrastructure(format!(
             "asked to {words}, and the owner of the run answers `{}`, which this version does not know: watch the run for the outcome",
             other.tag

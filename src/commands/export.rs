@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use roboppi_attach::{Liveness, RunFollower};
-use roboppi_record::{PortableHead, RecordError, RunDir};
+use roboppi_attach::{Liveness, LocalRun, RunFollower};
+use roboppi_record::{PortableHead, RecordError};
 use roboppi_report::ReportError;
 use roboppi_report::export::{StepOutput, Trace};
 use roboppi_report::units::bytes;
@@ -65,17 +65,17 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         Some(_) => ExportFormat::Txt,
         None => ExportFormat::Archive,
     });
-    let dir = record::find(&args.run)?;
+    let run = record::find(&args.run)?;
     let target = args.output.as_deref().filter(|path| *path != Path::new("-"));
     match (format, &args.step) {
-        (ExportFormat::Archive, None) => archive(&dir, target, args.min_free),
+        (ExportFormat::Archive, None) => archive(&run, target, args.min_free),
         (ExportFormat::Perfetto, None) => {
-            let trace = trace_of(&dir);
+            let trace = trace_of(&run);
             to(target, args.min_free, |out| trace.write(out).map_err(ReportError::Out))
         }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
-            let dir = logs::origin(&record::root()?, dir, name)?;
-            step(&dir, name, args, format, target)
+            let run = logs::origin(&record::root()?, run, name)?;
+            step(&run, name, args, format, target)
         }
         (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
@@ -91,15 +91,16 @@ const BUFFER: usize = 64 * 1024;
 
 /// What one step wrote.
 fn step(
-    dir: &RunDir,
+    run: &LocalRun,
     name: &str,
     args: &ExportArgs,
     format: ExportFormat,
     target: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
-    let (view, liveness) = record::view_of(dir);
-    let mut output =
-        StepOutput::find(dir, &view, liveness, name, args.attempt).map_err(Failure::report_error)?;
+    let (view, liveness) = record::view_of(run);
+    let record = run.record();
+    let mut output = StepOutput::find(run.id(), record.as_ref(), &view, liveness, name, args.attempt)
+        .map_err(Failure::report_error)?;
     let code = to(target, args.min_free, |out| match format {
         ExportFormat::Json => output.write_json(out),
         _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
@@ -116,18 +117,18 @@ fn say_damage(damage: &[String]) -> bool {
     !damage.is_empty()
 }
 
-fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCode, Failure> {
+fn archive(run: &LocalRun, target: Option<&Path>, min_free: u64) -> Result<ExitCode, Failure> {
     if target.is_none() && io::stdout().is_terminal() {
         return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
     }
-    let id = dir.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
-    let (view, liveness) = record::view_of(dir);
+    let id = run.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
+    let (view, liveness) = record::view_of(run);
     let live = liveness.may_live();
-    let head = head(dir, id.clone(), live);
+    let head = head(run, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
     let code = to(target, min_free, |out| {
-        exported = Some(dir.export(&head, out, &name).map_err(|error| match error {
+        exported = Some(run.run_dir().export(&head, out, &name).map_err(|error| match error {
             RecordError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 ReportError::Out(source)
             }
@@ -152,7 +153,7 @@ fn archive(dir: &RunDir, target: Option<&Path>, min_free: u64) -> Result<ExitCod
         tell_what_is_elsewhere(&view);
     }
     // All of it was read, so it costs little to look at all of it.
-    let damage = dir.damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
+    let damage = run.run_dir().damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
     let damage: Vec<_> = damage.iter().map(|one| plain(one)).collect();
     Ok(if say_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
 }
@@ -174,20 +175,21 @@ fn tell_what_is_elsewhere(view: &RunView) {
 }
 
 /// What the archive says of itself. A run that came from elsewhere keeps the host it is from.
-fn head(dir: &RunDir, id: RunId, live: bool) -> PortableHead {
-    let known = dir.manifest().map(|manifest| manifest.host).ok();
-    let known = known.or_else(|| dir.imported().map(|imported| imported.from.host));
+fn head(run: &LocalRun, id: RunId, live: bool) -> PortableHead {
+    let record = run.record();
+    let known = record.manifest().map(|manifest| manifest.host).ok();
+    let known = known.or_else(|| record.imported().map(|imported| imported.from.host));
     let here = || nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     let host = known.unwrap_or_else(here);
     PortableHead::new(id, host, env!("CARGO_PKG_VERSION").to_owned(), record::now(), live)
 }
 
-fn trace_of(dir: &RunDir) -> Trace {
-    let mut follower = RunFollower::new(&dir.clone().into());
+fn trace_of(run: &LocalRun) -> Trace {
+    let mut follower = RunFollower::new(run);
     let mut timeline = TimelineBuilder::default();
     follower.read(|record| timeline.record(&record));
     record::warn(&follower.problems());
-    Trace::new(timeline.finish(), dir.id().map(|id| id.to_string()).unwrap_or_default())
+    Trace::new(timeline.finish(), run.id().map(|id| id.to_string()).unwrap_or_default())
 }
 
 /// Writes a file, whole or not at all, or else stdout, a pipe or a device.

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use regex::bytes::Regex;
-use roboppi_attach::RunFollower;
+use roboppi_attach::{LocalRun, RunFollower};
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_record::{JournalFold, RunDir, StateRoot};
+use roboppi_record::StateRoot;
 use roboppi_report::logs::{self, LineFilter, LogSettings, Which};
 use roboppi_report::{ReportError, select};
 use roboppi_run::StepId;
@@ -152,30 +152,29 @@ fn settings(args: &LogsArgs, filter: LineFilter, step: Option<String>) -> LogSet
 }
 
 /// Prints the last attempt, or the one that was asked for, byte for byte: not to a terminal.
-fn print_last(args: &LogsArgs, run: &RunDir, step: Option<&str>) -> Result<bool, ReportError> {
+fn print_last(args: &LogsArgs, run: &LocalRun, step: Option<&str>) -> Result<bool, ReportError> {
     let (view, _) = record::view_of(run);
     let attempts = select::attempts(&view, step, args.attempt)?;
     if args.path {
-        return logs::paths(run, &attempts, stdio::stdout(), out::audience());
+        return logs::paths(run.record().as_ref(), &attempts, stdio::stdout(), out::audience());
     }
     let headed = step.is_none() && attempts.len() > 1;
-    logs::copy(run, &attempts, headed, stdio::stdout(), out::audience())
+    logs::copy(run.record().as_ref(), &attempts, headed, stdio::stdout(), out::audience())
 }
 
 /// What is meant: which run, and which step of it.
 struct Target {
-    run: RunDir,
+    run: LocalRun,
     step: Option<String>,
 }
 
 /// Finds what is meant. The run may be left out: `roboppi logs build` is the step `build` of the last run.
 fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
-    let open = |text: &str| root.resolve(text).and_then(|id| root.open_run(&id));
-    match open(&args.run) {
+    match LocalRun::find(root, &args.run) {
         Ok(run) => Ok(Target { run, step: args.step.clone() }),
         Err(error) if args.step.is_none() => {
-            let last = open("-1").map_err(|_| record::unknown(root, &error))?;
-            let mut follower = RunFollower::of_journal(&last.clone().into());
+            let last = LocalRun::find(root, "-1").map_err(|_| record::unknown(root, &error))?;
+            let mut follower = RunFollower::of_journal(&last);
             let mut view = follower.begin();
             follower.read(|record| view.apply(&record));
             match view.step(&args.run.as_str().into()) {
@@ -191,11 +190,11 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
 }
 
 /// The run that has the log of a step: an earlier one when that did it and this one kept it.
-pub(crate) fn origin(root: &StateRoot, run: RunDir, step: &str) -> Result<RunDir, Failure> {
+pub(crate) fn origin(root: &StateRoot, run: LocalRun, step: &str) -> Result<LocalRun, Failure> {
     // What of the record is damaged is said by whoever reads it next.
-    let view = run.view().map(JournalFold::into_view).unwrap_or_default();
+    let view = run.record().view().unwrap_or_default();
     let Some(kept) = view.step(&step.into()).and_then(|step| step.kept.as_ref()) else { return Ok(run) };
-    let origin = root.open_run(&kept.run).map_err(|error| {
+    let origin = LocalRun::open(root, &kept.run).map_err(|error| {
         Failure::usage(format!("`{step}` was done by run {}, and its log was there: {error}", kept.run))
     })?;
     terminal::say(&format!("roboppi: {} was done by run {} and kept", terminal::plain(step), kept.run));

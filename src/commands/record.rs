@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{User, getuid};
-use roboppi_attach::{Liveness, RunFollower};
+use roboppi_attach::{Liveness, LocalRun, RunFollower};
 use roboppi_ipc::UtcMillis;
-use roboppi_record::{RecordError, RunDir, StateRoot};
+use roboppi_record::{RecordError, StateRoot};
 use roboppi_run::RunView;
 
 use crate::exit::Failure;
@@ -40,9 +40,9 @@ fn home_of_user() -> Option<PathBuf> {
 }
 
 /// The run a person means.
-pub(crate) fn find(text: &str) -> Result<RunDir, Failure> {
+pub(crate) fn find(text: &str) -> Result<LocalRun, Failure> {
     let root = root()?;
-    root.resolve(text).and_then(|id| root.open_run(&id)).map_err(|error| unknown(&root, &error))
+    LocalRun::find(&root, text).map_err(|error| unknown(&root, &error))
 }
 
 /// Says that a run cannot be found, and what to do.
@@ -59,13 +59,13 @@ pub(crate) fn unknown(root: &StateRoot, error: &RecordError) -> Failure {
 }
 
 /// The view of a run, without what its workers did, and how it is. What cannot be read is said on stderr, and the rest is in the view.
-pub(crate) fn view_of(run: &RunDir) -> (RunView, Liveness) {
-    fold(RunFollower::of_journal(&run.clone().into()))
+pub(crate) fn view_of(run: &LocalRun) -> (RunView, Liveness) {
+    fold(RunFollower::of_journal(run))
 }
 
 /// The same with what the workers did.
-pub(crate) fn whole_view_of(run: &RunDir) -> (RunView, Liveness) {
-    fold(RunFollower::new(&run.clone().into()))
+pub(crate) fn whole_view_of(run: &LocalRun) -> (RunView, Liveness) {
+    fold(RunFollower::new(run))
 }
 
 fn fold(mut follower: RunFollower) -> (RunView, Liveness) {
@@ -83,8 +83,8 @@ pub(crate) fn warn(problems: &[String]) {
 }
 
 /// What a person should know of a run that is elsewhere; `None` of any other one.
-pub(crate) fn elsewhere(run: &RunDir, liveness: Liveness) -> Option<String> {
-    roboppi_report::elsewhere(run, liveness, now())
+pub(crate) fn elsewhere(run: &LocalRun, liveness: Liveness) -> Option<String> {
+    roboppi_report::elsewhere(run.record().as_ref(), liveness, now())
 }
 
 pub(crate) fn now() -> UtcMillis {

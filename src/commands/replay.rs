@@ -30,7 +30,7 @@ pub(crate) struct ReplayArgs {
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let title = title(&run, &args.run);
-    let liveness = RunFollower::of_journal(&run.clone().into()).liveness();
+    let liveness = RunFollower::of_journal(&run).liveness();
     if liveness == Liveness::Live {
         return Err(Failure::refused(format!(
             "the run is still going on\nhint: roboppi attach {title} shows it"
@@ -42,9 +42,8 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
         View::Tui => AtEnd::Stay,
         View::Plain | View::Json => AtEnd::Close,
     };
-    let dir = run.clone();
-    let source = ReplaySource::open(&run.into(), args.speed, at_end).map_err(Failure::own)?;
-    let elsewhere = record::elsewhere(&dir, liveness);
+    let source = ReplaySource::open(&run, args.speed, at_end).map_err(Failure::own)?;
+    let elsewhere = record::elsewhere(&run, liveness);
     let problems = elsewhere.iter().chain(source.problems()).cloned().collect();
     let elsewhere = elsewhere.is_some();
     show(

@@ -23,8 +23,9 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     if view.steps.iter().any(|step| step.plan.worker.is_agent()) {
         (view, liveness) = record::whole_view_of(&run);
     }
-    record::warn(&log_damage(&run, &view));
+    record::warn(&log_damage(run.record().as_ref(), &view));
     let id = run.id().map_or_else(|| args.run.clone(), |id| id.to_string());
-    let page = Page { id, run: &run, view: &view, liveness, now: record::now() };
+    let record = run.record();
+    let page = Page { id, record: record.as_ref(), view: &view, liveness, now: record::now() };
     out::print(&page.text())
 }

@@ -35,6 +35,12 @@ impl LocalRun {
         self.dir.id()
     }
 
+    /// Its id, or else its directory, for people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.id().map_or_else(|| self.dir.path().display().to_string(), |id| id.to_string())
+    }
+
     /// Its record.
     #[must_use]
     pub fn record(&self) -> Arc<dyn RecordStore> {

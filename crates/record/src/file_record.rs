@@ -23,6 +23,10 @@ impl RecordStore for RunDir {
         Self::imported(self)
     }
 
+    fn is_imported(&self) -> bool {
+        Self::is_imported(self)
+    }
+
     fn journal(&self) -> Result<Box<dyn Journal>, RecordError> {
         Ok(Box::new(Self::journal(self)?))
     }

@@ -30,6 +30,11 @@ pub trait RecordStore: Debug + Send + Sync {
     /// Where the run came from when it was imported from another machine; `None` when it was not.
     fn imported(&self) -> Option<Imported>;
 
+    /// Whether the run came from another machine, so that nobody here owns it.
+    fn is_imported(&self) -> bool {
+        self.imported().is_some()
+    }
+
     /// The journal from its first record on.
     ///
     /// # Errors

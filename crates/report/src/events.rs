@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use roboppi_attach::RunFollower;
+use roboppi_attach::{LocalRun, RunFollower};
 use roboppi_ipc::WorkerEvent;
-use roboppi_record::RunDir;
 use roboppi_run::{RunEvent, RunRecord};
 use roboppi_untrusted::first_words;
 
@@ -35,18 +34,16 @@ pub struct EventSettings {
 /// # Errors
 /// When `out` cannot be written.
 pub fn print(
-    run: &RunDir,
+    run: &LocalRun,
     settings: EventSettings,
     out: impl Write,
     audience: Audience<'_>,
 ) -> Result<(), ReportError> {
-    let local = run.clone().into();
-    let follower =
-        if settings.workers { RunFollower::new(&local) } else { RunFollower::of_journal(&local) };
+    let follower = if settings.workers { RunFollower::new(run) } else { RunFollower::of_journal(run) };
     let until_over = settings.follow;
     let found = settings.kinds.is_empty();
     let mut printer = EventPrinter { settings, out, kinds: BTreeSet::new(), found, written: Ok(()) };
-    follow(follower, run, until_over, &mut printer, audience)?;
+    follow(follower, run.record().as_ref(), until_over, &mut printer, audience)?;
     if let Some(there) = printer.kinds_instead() {
         (audience.note)(&format!("roboppi: nothing of that kind is recorded; what there is: {there}"));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roboppi_attach::{Liveness, RunFollower};
-use roboppi_record::RunDir;
+use roboppi_record::RecordStore;
 use roboppi_run::RunRecord;
 use roboppi_untrusted::first_words;
 
@@ -50,7 +50,7 @@ pub(crate) enum Ended {
 /// Prints a run as it is, or until it is over. What of the record cannot be read is noted, and the rest is printed.
 pub(crate) fn follow(
     mut follower: RunFollower,
-    run: &RunDir,
+    record: &dyn RecordStore,
     until_over: bool,
     printer: &mut impl Printer,
     audience: Audience<'_>,
@@ -72,7 +72,7 @@ pub(crate) fn follow(
         if (audience.is_gone)() {
             return Ok(Ended::Deserted);
         }
-        if !noted_elsewhere && let Some(elsewhere) = elsewhere(run, liveness, clock::now()) {
+        if !noted_elsewhere && let Some(elsewhere) = elsewhere(record, liveness, clock::now()) {
             noted_elsewhere = true;
             (audience.note)(&format!(
                 "roboppi: {elsewhere}; its output is shown until its record ends, or until Ctrl-C"

@@ -1,6 +1,6 @@
 //! What the steps of a run wrote.
 
-use roboppi_record::{AttemptFiles, LogReader, RecordError, RunDir};
+use roboppi_record::{AttemptFiles, Log, RecordError, RecordStore};
 use roboppi_run::{AttemptStatus, AttemptView};
 
 mod copy;
@@ -17,10 +17,10 @@ pub use printer::{LogSettings, Which, print};
 const PIECE: usize = 256 * 1024;
 
 /// The log of an attempt, which is compared with what the journal says when the attempt has ended.
-pub(crate) fn open(run: &RunDir, attempt: &AttemptView) -> Result<LogReader, RecordError> {
+pub(crate) fn open(record: &dyn RecordStore, attempt: &AttemptView) -> Result<Box<dyn Log>, RecordError> {
     match recorded_files(attempt) {
-        Some(files) => run.finished_log(&attempt.base, files),
-        None => run.log(&attempt.base),
+        Some(files) => record.finished_log(&attempt.of, files),
+        None => record.log(&attempt.of),
     }
 }
 

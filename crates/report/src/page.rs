@@ -2,7 +2,7 @@
 
 use roboppi_attach::Liveness;
 use roboppi_ipc::UtcMillis;
-use roboppi_record::{LogReader, RecordError, RunDir, UNKNOWN_LOSS};
+use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
     ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
     spent_words,
@@ -28,11 +28,11 @@ const WARNINGS: usize = 10;
 /// What is wrong with logs: the lengths of all, and of what was written as much as can be looked at without keeping the reader
 /// waiting.
 #[must_use]
-pub fn log_damage(run: &RunDir, view: &RunView) -> Vec<String> {
+pub fn log_damage(record: &dyn RecordStore, view: &RunView) -> Vec<String> {
     let (mut damage, mut budget) = (Vec::new(), CHECKED);
     for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
         let Some(files) = recorded_files(attempt) else { continue };
-        damage.extend(run.attempt_damage(&attempt.base, files, budget));
+        damage.extend(record.attempt_damage(&attempt.of, files, budget));
         budget = budget.saturating_sub(files.log_bytes);
     }
     damage
@@ -43,8 +43,8 @@ pub fn log_damage(run: &RunDir, view: &RunView) -> Vec<String> {
 pub struct Page<'a> {
     /// What the run is called.
     pub id: String,
-    /// Its directory.
-    pub run: &'a RunDir,
+    /// Its record.
+    pub record: &'a dyn RecordStore,
     /// What is known of it.
     pub view: &'a RunView,
     /// Whether it lives.
@@ -94,19 +94,19 @@ impl Page<'_> {
     fn trouble(&self) -> String {
         let mut text = String::new();
         match &self.view.status {
-            _ if self.liveness == Liveness::Lost && self.run.is_imported() => {
-                let live = self.run.imported().is_some_and(|imported| imported.from.live);
+            _ if self.liveness == Liveness::Lost && self.record.is_imported() => {
+                let live = self.record.imported().is_some_and(|imported| imported.from.live);
                 text += if live {
                     "\nIt was going on when it was exported. Its outcome is on the host it came from.\n"
                 } else {
                     "\nIts owner was gone when it was exported, and recorded no end.\n"
                 };
             }
-            _ if let Some(elsewhere) = elsewhere(self.run, self.liveness, self.now) => {
+            _ if let Some(elsewhere) = elsewhere(self.record, self.liveness, self.now) => {
                 text += &format!("\nWhat is known: {elsewhere}.\n");
             }
             _ if self.liveness == Liveness::Lost => {
-                let owner = self.run.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
+                let owner = self.record.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
                 let owner = owner.unwrap_or_default();
                 text += &format!("\nIts owner{owner} is gone and recorded no end.\n");
             }
@@ -140,7 +140,7 @@ impl Page<'_> {
         if step.plan.worker.is_agent() {
             return;
         }
-        match self.run.log(&attempt.base).and_then(|mut log| last_lines(&mut log)) {
+        match self.record.log(&attempt.of).and_then(|mut log| last_lines(log.as_mut())) {
             Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
             Ok(lines) => {
                 for bytes in lines {
@@ -248,7 +248,7 @@ impl Page<'_> {
             rows.push(["ended".to_owned(), time(*at)]);
             rows.push(["took".to_owned(), duration(*duration_ms)]);
         }
-        if let Some(imported) = self.run.imported() {
+        if let Some(imported) = self.record.imported() {
             let (host, exported) = (first_words(&imported.from.host), time(imported.from.exported_at));
             rows.push(["from".to_owned(), format!("{host}, as it was at {exported}")]);
         }
@@ -267,7 +267,9 @@ impl Page<'_> {
                 row("context", &head.context_dir);
             }
         }
-        row("record", &self.run.path().display().to_string());
+        if let Some(place) = self.record.location(RecordPart::Run) {
+            row("record", &place.display().to_string());
+        }
         for step in &self.view.steps {
             for ArtifactView { name, path, .. } in &step.artifacts {
                 row(&format!("artifact {}", first_words(name)), path);
@@ -290,7 +292,7 @@ impl Page<'_> {
     fn resume(&self) -> String {
         let lost = self.view.head.as_ref().filter(|_| self.liveness == Liveness::Lost);
         let command = self.view.resume_command().or_else(|| lost?.resume_command());
-        let command = command.filter(|_| !self.run.is_imported());
+        let command = command.filter(|_| !self.record.is_imported());
         command.map_or_else(String::new, |command| format!("Go on with it: {}\n", first_words(&command)))
     }
 }
@@ -306,7 +308,7 @@ fn why(step: &StepView) -> String {
     step.detail.clone().or(error).or_else(exit).unwrap_or_default()
 }
 
-fn last_lines(log: &mut LogReader) -> Result<Vec<Vec<u8>>, RecordError> {
+fn last_lines(log: &mut dyn Log) -> Result<Vec<Vec<u8>>, RecordError> {
     log.set_line_cap(1_000);
     let lines = log.tail(TAIL)?;
     Ok(lines

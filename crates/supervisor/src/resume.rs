@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 
 use roboppi_ipc::{WorkerResult, WorkerStatus};
-use roboppi_record::RunDir;
+use roboppi_record::{RecordPart, RecordStore};
 use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepId, StepState, StepView,
 };
@@ -26,16 +26,16 @@ impl Resume {
     pub fn plan(
         settings: &RunSettings,
         run: &RunId,
-        dir: &RunDir,
+        record: &dyn RecordStore,
         view: &RunView,
         again: &HashSet<StepId>,
     ) -> io::Result<(ResumePlan, Self)> {
         let workflow = &settings.source.workflow;
         let (workspace, context) = (path_text(&settings.workspace), path_text(&settings.context_dir()));
         let places = Places { workspace: &workspace, context_dir: &context };
-        let earlier = earlier(settings, dir, view)?;
+        let earlier = earlier(settings, record, view)?;
         let plan = plan_resume(workflow, places, &earlier, again);
-        let before = dir.workflow_text().ok().and_then(|text| parse(&text).workflow);
+        let before = record.workflow_text().ok().and_then(|text| parse(&text).workflow);
         let mut resume = Self {
             resumed: Resumed { run: run.clone(), kept: Vec::new() },
             kept: HashMap::new(),
@@ -45,7 +45,7 @@ impl Resume {
             match (decision, view.step(id)) {
                 (Decision::Keep { fingerprint, result }, Some(step)) => {
                     let known = earlier.steps.get(id);
-                    let (kept, facts) = origin(run, dir, step);
+                    let (kept, facts) = origin(run, record, step);
                     resume.resumed.kept.push(KeptStep {
                         step: id.clone(),
                         run: kept.0,
@@ -63,8 +63,8 @@ impl Resume {
 }
 
 /// What is known of the earlier run, and what is there of it now.
-fn earlier(settings: &RunSettings, dir: &RunDir, view: &RunView) -> io::Result<PreviousRun> {
-    let workflow = dir.workflow_text().ok().and_then(|text| parse(&text).workflow);
+fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> io::Result<PreviousRun> {
+    let workflow = record.workflow_text().ok().and_then(|text| parse(&text).workflow);
     let mut steps = HashMap::new();
     for step in &view.steps {
         let id = &step.plan.step;
@@ -106,14 +106,15 @@ fn result(step: &StepView) -> Option<&WorkerResult> {
 }
 
 /// Where a step was really done, and what is known of that. The result is filled in by the caller.
-fn origin(run: &RunId, dir: &RunDir, step: &StepView) -> ((RunId, AttemptRef), KeptFacts) {
+fn origin(run: &RunId, record: &dyn RecordStore, step: &StepView) -> ((RunId, AttemptRef), KeptFacts) {
     let (run, attempt) = match (&step.kept, step.attempts.last()) {
         (_, Some(attempt)) => (run.clone(), attempt.of.clone()),
         (Some(kept), None) => (kept.run.clone(), kept.attempt.clone()),
         (None, None) => (run.clone(), AttemptRef::first(step.plan.step.clone())),
     };
     // Runs are beside each other.
-    let log = dir.path().with_file_name(run.as_str()).join(attempt.base() + ".log");
+    let place = record.location(RecordPart::Run).unwrap_or_default();
+    let log = place.with_file_name(run.as_str()).join(attempt.base() + ".log");
     let facts = KeptFacts {
         result: String::new(),
         log,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use roboppi_attach::{Liveness, SameFile, survivors};
-use roboppi_record::{RunDir, StateRoot};
+use roboppi_attach::{Liveness, LocalRun, SameFile, survivors};
+use roboppi_record::StateRoot;
 use roboppi_report::resume;
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
@@ -20,7 +20,7 @@ use crate::terminal::{self, plain};
 /// A run that is over, one way or another.
 pub(super) struct EarlierRun {
     id: RunId,
-    dir: RunDir,
+    run: LocalRun,
     view: RunView,
     liveness: Liveness,
     /// Where its steps worked.
@@ -40,18 +40,18 @@ impl EarlierRun {
             Some(text) => root.resolve(text).map_err(Failure::usage)?,
             None => last_of(&root, file, args.how.workspace.as_deref())?,
         };
-        let dir = root.open_run(&id).map_err(Failure::usage)?;
-        let manifest = dir.manifest().map_err(Failure::usage)?;
-        let (view, liveness) = record::view_of(&dir);
-        let run = Self { id, dir, view, liveness, workspace: manifest.workspace_path() };
-        run.may_be_resumed(&manifest, args.resume.force)?;
-        Ok(Some(run))
+        let run = LocalRun::open(&root, &id).map_err(Failure::usage)?;
+        let manifest = run.record().manifest().map_err(Failure::usage)?;
+        let (view, liveness) = record::view_of(&run);
+        let earlier = Self { id, run, view, liveness, workspace: manifest.workspace_path() };
+        earlier.may_be_resumed(&manifest, args.resume.force)?;
+        Ok(Some(earlier))
     }
 
     /// Nobody may write any more what this one goes on with.
     fn may_be_resumed(&self, manifest: &Manifest, force: bool) -> Result<(), Failure> {
         let id = &self.id;
-        if self.dir.is_imported() {
+        if self.run.record().is_imported() {
             let host = plain(&manifest.host);
             return Err(Failure::usage(format!(
                 "run {id} came from {host}; what its steps made is there, so it can be resumed there only"
@@ -64,7 +64,7 @@ impl EarlierRun {
                 plain(&manifest.host)
             )));
         }
-        if let Some(elsewhere) = record::elsewhere(&self.dir, self.liveness) {
+        if let Some(elsewhere) = record::elsewhere(&self.run, self.liveness) {
             if !force {
                 return Err(Failure::usage(format!(
                     "run {id} may not be over: {elsewhere}\n\
@@ -74,7 +74,7 @@ impl EarlierRun {
             }
             terminal::say(&format!("roboppi: {elsewhere}; it is gone on with because of --force"));
         }
-        let left = survivors(&self.dir.clone().into(), &self.view);
+        let left = survivors(&self.run, &self.view);
         if left.is_empty() {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl EarlierRun {
         settings: &mut RunSettings,
     ) -> Result<Option<ExitCode>, Failure> {
         let again = again(&args.resume, settings)?;
-        let planned = Resume::plan(settings, &self.id, &self.dir, &self.view, &again);
+        let planned = Resume::plan(settings, &self.id, self.run.record().as_ref(), &self.view, &again);
         let (plan, resume) = planned
             .map_err(|error| Failure::infrastructure(format!("an artifact cannot be read: {error}")))?;
         let is_new = |decision: &Decision| *decision == Decision::Run(Why::New);
@@ -169,8 +169,9 @@ fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> R
     let workspace = workspace.as_deref().map(SameFile::as_file);
     let path = SameFile::as_file(&file.path);
     let is_it = |id: &RunId| {
-        let dir = root.open_run(id).ok().filter(|dir| !dir.is_imported());
-        dir.and_then(|dir| dir.manifest().ok()).is_some_and(|manifest| {
+        let record = LocalRun::open(root, id).ok().map(|run| run.record());
+        let record = record.filter(|record| !record.is_imported());
+        record.and_then(|record| record.manifest().ok()).is_some_and(|manifest| {
             let here = workspace.as_ref().is_none_or(|dir| dir.is(&manifest.workspace_path()));
             !manifest.workflow.is_empty() && path.is(&manifest.workflow_path()) && here
         })

@@ -31,6 +31,10 @@ impl RecordStore for ReplayRecord {
         self.record.imported()
     }
 
+    fn is_imported(&self) -> bool {
+        self.record.is_imported()
+    }
+
     fn journal(&self) -> Result<Box<dyn Journal>, RecordError> {
         self.record.journal()
     }

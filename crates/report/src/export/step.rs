@@ -4,8 +4,8 @@ use std::io::Write;
 
 use roboppi_attach::Liveness;
 use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
-use roboppi_record::{LogLine, LogReader, RunDir, UNKNOWN_LOSS};
-use roboppi_run::{AttemptStatus, AttemptView, RunView, StepView, missing_words};
+use roboppi_record::{Log, LogLine, RecordStore, UNKNOWN_LOSS};
+use roboppi_run::{AttemptStatus, AttemptView, RunId, RunView, StepView, missing_words};
 use roboppi_untrusted::{first_words, line};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ const BATCH: u64 = 64;
 pub struct StepOutput {
     head: Head,
     end: End,
-    log: LogReader,
+    log: Box<dyn Log>,
 }
 
 /// What was started.
@@ -70,7 +70,8 @@ impl StepOutput {
     /// # Errors
     /// When the run has no such step or attempt, or its log cannot be read.
     pub fn find(
-        dir: &RunDir,
+        run: Option<RunId>,
+        record: &dyn RecordStore,
         view: &RunView,
         liveness: Liveness,
         name: &str,
@@ -78,18 +79,18 @@ impl StepOutput {
     ) -> Result<Self, ReportError> {
         let step = select::step(view, name)?;
         let attempt = select::attempt(step, number)?;
-        let manifest = dir.manifest().ok();
+        let manifest = record.manifest().ok();
         let head = Head {
-            command: command(dir, step),
+            command: command(record, step),
             started: time_to_second(attempt.started_at),
             host: manifest.map(|manifest| manifest.host).unwrap_or_default(),
-            run: dir.id().map(|id| id.to_string()).unwrap_or_default(),
+            run: run.map(|id| id.to_string()).unwrap_or_default(),
             step: name.to_owned(),
             attempt: attempt.of.attempt,
             worker: step.plan.worker.to_string(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
-        let log = logs::open(dir, attempt).map_err(ReportError::Record)?;
+        let log = logs::open(record, attempt).map_err(ReportError::Record)?;
         Ok(Self { head, end: end(attempt, liveness), log })
     }
 
@@ -220,9 +221,9 @@ impl StepOutput {
 }
 
 /// What the worker was told, as the recorded workflow has it; the name of the step when that cannot be read.
-fn command(dir: &RunDir, step: &StepView) -> String {
+fn command(record: &dyn RecordStore, step: &StepView) -> String {
     let name = &step.plan.step;
-    let text = dir.workflow_text().unwrap_or_default();
+    let text = record.workflow_text().unwrap_or_default();
     let workflow = roboppi_workflow::parse(&text).workflow;
     let instructions =
         workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));

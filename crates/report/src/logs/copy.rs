@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use roboppi_record::{LogPiece, RunDir};
+use roboppi_record::{LogPiece, RecordStore};
 use roboppi_run::AttemptView;
 use roboppi_untrusted::first_words;
 
@@ -16,13 +16,13 @@ use crate::{Audience, ReportError};
 /// # Errors
 /// When `out` cannot be written. A log that cannot be read counts as damaged, and the others are printed.
 pub fn copy(
-    run: &RunDir,
+    record: &dyn RecordStore,
     attempts: &[&AttemptView],
     headed: bool,
     mut out: impl Write,
     audience: Audience<'_>,
 ) -> Result<bool, ReportError> {
-    each(attempts, audience, |attempt| copy_one(run, attempt, headed, &mut out, audience))
+    each(attempts, audience, |attempt| copy_one(record, attempt, headed, &mut out, audience))
 }
 
 /// Prints where the logs of attempts are. Returns whether one of them cannot be read.
@@ -30,14 +30,16 @@ pub fn copy(
 /// # Errors
 /// When `out` cannot be written.
 pub fn paths(
-    run: &RunDir,
+    record: &dyn RecordStore,
     attempts: &[&AttemptView],
     mut out: impl Write,
     audience: Audience<'_>,
 ) -> Result<bool, ReportError> {
     each(attempts, audience, |attempt| {
-        let log = run.log(&attempt.base).map_err(ReportError::Record)?;
-        writeln!(out, "{}", log.path().display()).map_err(ReportError::Out)?;
+        let log = record.log(&attempt.of).map_err(ReportError::Record)?;
+        let place = log.location().map(|path| path.display().to_string());
+        let place = place.unwrap_or_else(|| format!("{}.log", attempt.base));
+        writeln!(out, "{place}").map_err(ReportError::Out)?;
         Ok(false)
     })
 }
@@ -64,13 +66,13 @@ fn each(
 }
 
 fn copy_one(
-    run: &RunDir,
+    record: &dyn RecordStore,
     attempt: &AttemptView,
     headed: bool,
     out: &mut impl Write,
     audience: Audience<'_>,
 ) -> Result<bool, ReportError> {
-    let mut log = open(run, attempt).map_err(ReportError::Record)?;
+    let mut log = open(record, attempt).map_err(ReportError::Record)?;
     let mut missing = Missing::default();
     if headed && !log.is_empty() {
         writeln!(out, "==> {} <==", first_words(&attempt.of.to_string())).map_err(ReportError::Out)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_record::{LogLine, LogReader, RecordError};
+use roboppi_record::{Log, LogLine, RecordError};
 use roboppi_untrusted as untrusted;
 
 use crate::unfinished::Unfinished;
@@ -66,7 +66,7 @@ impl LineFilter {
 /// Reads the lines of a log that grows.
 #[derive(Debug)]
 pub(super) struct LineCursor {
-    log: LogReader,
+    log: Box<dyn Log>,
     /// Number of the next line.
     next: u64,
     /// Length of the log of which every line was read that is not going to be continued.
@@ -86,7 +86,7 @@ pub(super) struct Part {
 }
 
 impl LineCursor {
-    pub(super) const fn new(log: LogReader, now: Instant) -> Self {
+    pub(super) const fn new(log: Box<dyn Log>, now: Instant) -> Self {
         Self { log, next: 0, done: 0, unfinished: Unfinished::new(now), shown: None }
     }
 
@@ -130,8 +130,8 @@ impl LineCursor {
     }
 
     /// The log.
-    pub(super) const fn log(&mut self) -> &mut LogReader {
-        &mut self.log
+    pub(super) fn log(&mut self) -> &mut dyn Log {
+        self.log.as_mut()
     }
 
     /// Looks how long the log is now.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use roboppi_attach::RunFollower;
-use roboppi_record::{LogLine, LogPiece, LogReader, RunDir};
+use roboppi_attach::{LocalRun, RunFollower};
+use roboppi_record::{Log, LogLine, LogPiece, RecordStore};
 use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunRecord, RunView, StepId, StepView};
 use roboppi_untrusted::first_words;
 
@@ -56,22 +56,23 @@ pub struct LogSettings {
 /// # Errors
 /// When `out` cannot be written, or the run has no such step or attempt.
 pub fn print(
-    run: &RunDir,
+    run: &LocalRun,
     settings: LogSettings,
     out: impl Write,
     audience: Audience<'_>,
 ) -> Result<bool, ReportError> {
-    let mut follower = RunFollower::of_journal(&run.clone().into());
+    let mut follower = RunFollower::of_journal(run);
     let view = follower.begin();
     let until_over = settings.follow;
-    let mut printer = LogPrinter::new(run.clone(), view, settings, out, audience);
-    let ended = follow(follower, run, until_over, &mut printer, audience)?;
+    let record = run.record();
+    let mut printer = LogPrinter::new(record.as_ref(), view, settings, out, audience);
+    let ended = follow(follower, record.as_ref(), until_over, &mut printer, audience)?;
     Ok(ended == Ended::Over && printer.is_damaged)
 }
 
 /// Prints what the logs of a run have gained, attempt by attempt.
 struct LogPrinter<'a, W> {
-    run: RunDir,
+    record: &'a dyn RecordStore,
     view: RunView,
     settings: LogSettings,
     out: W,
@@ -89,7 +90,7 @@ struct LogPrinter<'a, W> {
 
 enum Cursor {
     /// As it is, from an offset on.
-    Bytes(LogReader, u64),
+    Bytes(Box<dyn Log>, u64),
     Lines(LineCursor),
 }
 
@@ -116,9 +117,15 @@ impl<W: Write> Printer for LogPrinter<'_, W> {
 }
 
 impl<'a, W: Write> LogPrinter<'a, W> {
-    fn new(run: RunDir, view: RunView, settings: LogSettings, out: W, audience: Audience<'a>) -> Self {
+    fn new(
+        record: &'a dyn RecordStore,
+        view: RunView,
+        settings: LogSettings,
+        out: W,
+        audience: Audience<'a>,
+    ) -> Self {
         Self {
-            run,
+            record,
             view,
             settings,
             out,
@@ -204,7 +211,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
             None => self.open(attempt)?,
         };
         match &mut cursor {
-            Cursor::Bytes(log, offset) => self.print_bytes(of, log, offset)?,
+            Cursor::Bytes(log, offset) => self.print_bytes(of, log.as_mut(), offset)?,
             Cursor::Lines(lines) => {
                 // The last lines of what was there at the beginning, and everything that came later.
                 let tail = self.settings.tail.filter(|_| is_new && !self.begun);
@@ -224,8 +231,8 @@ impl<'a, W: Write> LogPrinter<'a, W> {
         if let Some(missing) = self.missing.remove(of) {
             missing.finish(of, |text| self.note(text));
         }
-        let log = match cursor {
-            Cursor::Bytes(log, _) => log,
+        let log: &mut dyn Log = match cursor {
+            Cursor::Bytes(log, _) => log.as_mut(),
             Cursor::Lines(lines) => lines.log(),
         };
         if let Some(files) = recorded_files(attempt) {
@@ -240,7 +247,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
     }
 
     fn open(&self, attempt: &AttemptView) -> Result<Cursor, ReportError> {
-        let log = open(&self.run, attempt).map_err(ReportError::Record)?;
+        let log = open(self.record, attempt).map_err(ReportError::Record)?;
         let one = self.settings.step.is_some();
         if one && self.settings.filter.is_plain() && self.settings.tail.is_none() {
             return Ok(Cursor::Bytes(log, 0));
@@ -255,7 +262,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
     fn print_bytes(
         &mut self,
         of: &AttemptRef,
-        log: &mut LogReader,
+        log: &mut dyn Log,
         offset: &mut u64,
     ) -> Result<(), ReportError> {
         log.refresh().map_err(ReportError::Record)?;
