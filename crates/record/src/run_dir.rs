@@ -80,6 +80,18 @@ impl RunDir {
         Ok(Base::parse(&self.path, base)?.events())
     }
 
+    /// Length of the log of an attempt in its file in bytes; 0 when there is none.
+    #[must_use]
+    pub fn log_len(&self, base: &str) -> u64 {
+        self.log_path(base).map_or(0, |path| len_of(&path))
+    }
+
+    /// Length of the event file of an attempt in bytes; 0 when there is none.
+    #[must_use]
+    pub fn events_len(&self, base: &str) -> u64 {
+        self.events_path(base).map_or(0, |path| len_of(&path))
+    }
+
     /// Whether the directory belongs to this user.
     #[must_use]
     pub fn is_of_this_user(&self) -> bool {
@@ -218,6 +230,10 @@ impl RunDir {
     pub fn write_workflow(&self, text: &str) -> Result<(), RecordError> {
         files::replace(&self.workflow_path(), text.as_bytes())
     }
+}
+
+fn len_of(path: &Path) -> u64 {
+    path.symlink_metadata().map_or(0, |file| file.len())
 }
 
 /// What the files below a directory take on the disk.

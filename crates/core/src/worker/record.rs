@@ -1,14 +1,12 @@
 //! The record of one attempt. It comes before anything is shown, and its failure stops nothing.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
 use roboppi_record::{
-    AppendedEvent, BlobWriter, Bound, EventFileWriter, GivenUpEvents, LogLimits, RecordError, RunDir,
+    AppendedEvent, BlobWriter, Bound, EventFileWriter, EventReadBack, GivenUpEvents, LogLimits, RecordError,
     RunUsage, SpoolWriter,
 };
 use roboppi_run::AttemptRecord;
@@ -41,13 +39,12 @@ pub(super) enum Kept {
 pub(super) struct Recorder {
     files: Option<(SpoolWriter, EventFileWriter)>,
     blobs: Option<BlobWriter>,
-    /// The event file, and its length when it was closed.
-    events_path: Option<PathBuf>,
+    /// Reads events back that had no room on the wire.
+    read_back: Option<EventReadBack>,
+    /// Length of the event file when it was closed.
     events_len: u64,
     /// What of the event file is not there any more.
     events_given_up: Option<GivenUpEvents>,
-    /// Open while events are read back.
-    reader: Option<BufReader<File>>,
     /// Length of the log; goes on when nothing can be written.
     len: u64,
     trouble: Option<String>,
@@ -87,7 +84,7 @@ impl Recorder {
         let spool = SpoolWriter::within(dir, base, limits, usage.clone())?;
         self.blobs = Some(BlobWriter::within(dir, limits, usage.clone()));
         self.files = Some((spool, EventFileWriter::within(dir, base, limits, usage)?));
-        self.events_path = Some(RunDir::at(dir.to_owned()).events_path(base)?);
+        self.read_back = Some(EventReadBack::new(dir, base)?);
         Ok(())
     }
 
@@ -174,15 +171,7 @@ impl Recorder {
         if start >= range.end {
             return None;
         }
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            closed => closed.insert(BufReader::new(File::open(self.events_path.as_ref()?).ok()?)),
-        };
-        let here = reader.stream_position().ok()?;
-        reader.seek_relative(start.cast_signed() - here.cast_signed()).ok()?;
-        let mut line = Vec::new();
-        let length = reader.read_until(b'\n', &mut line).ok()? as u64;
-        let AttemptRecord { seq, ts, at, event } = serde_json::from_slice(&line).ok()?;
+        let (AttemptRecord { seq, ts, at, event }, length) = self.read_back.as_mut()?.read_at(start)?;
         Some(ReadBack { event: LiveEvent { seq, ts, at, event }, next: start + length, skipped })
     }
 

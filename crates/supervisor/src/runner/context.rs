@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
-use std::fs;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -273,20 +272,20 @@ impl RunContext {
             return;
         }
         let details = done.result.details.as_deref();
-        let size = |extension: &str, said: Option<u64>| {
-            said.unwrap_or_else(|| {
-                let path = self.run_dir.path().join(of.base() + extension);
-                fs::metadata(path).map_or(0, |file| file.len())
-            })
-        };
         // What a core says of its own files holds; for a core that cannot say it any more they are measured.
         let said = details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
+        let measured = || {
+            let base = of.base();
+            (self.run_dir.log_len(&base), self.run_dir.events_len(&base))
+        };
+        let (log_bytes, events_bytes) =
+            said.map_or_else(measured, |details| (details.log_bytes, details.events_bytes));
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
             result: done.result.clone(),
             last_seq: details.and_then(|details| details.last_seq),
-            log_bytes: size(".log", said.map(|details| details.log_bytes)),
-            events_bytes: size(".events.jsonl", said.map(|details| details.events_bytes)),
+            log_bytes,
+            events_bytes,
         };
         self.recorder().event(event);
     }
