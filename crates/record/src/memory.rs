@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, Manifest, RunRecord};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, Manifest, RunEvent, RunRecord};
 
 use crate::{
     Appended, CoreLog, EventPosition, Events, Imported, Journal, Log, LogReader, RecordError, RecordPart,
@@ -61,11 +61,16 @@ impl MemoryRecord {
     }
 
     /// Adds a record of the journal, or an event of an attempt. As in files, of events only those are kept that are
-    /// [recorded](roboppi_ipc::WorkerEvent::is_recorded); output belongs into the log, to which [`output`](Self::output) adds it.
+    /// [recorded](roboppi_ipc::WorkerEvent::is_recorded); output belongs into the log, to which [`output`](Self::output) adds it. The end of an attempt closes its log.
     pub fn add(&self, record: &RunRecord) {
         let mut state = self.state();
         match record {
-            RunRecord::Journal(record) => state.journal.push(record.clone()),
+            RunRecord::Journal(record) => {
+                if let RunEvent::AttemptFinished { of, .. } = &record.event {
+                    state.attempts.entry(of.clone()).or_default().log.close(record.ts);
+                }
+                state.journal.push(record.clone());
+            }
             RunRecord::Attempt(of, record) if record.event.is_recorded() => {
                 state.attempts.entry(of.clone()).or_default().events.push(record.clone());
             }

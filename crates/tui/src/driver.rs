@@ -69,10 +69,15 @@ pub fn run(
         let events = screen.events().map_err(TuiError::Setup)?;
         let clock = Clock::starting_at(SystemTime::now());
         let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
-        let place = source.record().location(RecordPart::Run);
-        model.run_dir = place.map_or_else(String::new, |place| place.display().to_string());
+        model.run_dir = location_of(source.as_ref());
         Driver::new(model, screen, source, Lines::new(lines), programs, clock)?.drive(events, control).await
     })
+}
+
+/// Where the record of a run is, to show to a person; empty when it is in no such place.
+fn location_of(source: &dyn RunSource) -> String {
+    let location = source.record().location(RecordPart::Run);
+    location.map_or_else(String::new, |location| location.display().to_string())
 }
 
 /// UTC that does not jump: the time at the start and what has gone by since.

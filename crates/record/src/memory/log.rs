@@ -38,6 +38,13 @@ impl MemoryLog {
         self.bytes.append(&vec![0; usize::try_from(len).unwrap_or(0)]);
     }
 
+    /// Records that nothing more comes.
+    pub(super) fn close(&self, ts: UtcMillis) {
+        if self.bytes.len() > 0 {
+            self.note(EntryKind::End, ts);
+        }
+    }
+
     pub(super) fn bytes(&self) -> MemoryFile {
         self.bytes.clone()
     }

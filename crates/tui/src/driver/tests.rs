@@ -21,6 +21,8 @@ use super::*;
 use crate::test_run::{START, TestRun, of, plan, result, running, screen, settings};
 use crate::{Location, Notify, NotifyBy, TuiHandle};
 
+mod memory;
+
 /// A screen whose frames are kept as texts.
 #[derive(Clone, Default)]
 struct Paper {
@@ -151,7 +153,7 @@ impl Stage {
     }
 }
 
-/// Runs a screen and `script` beside it, until the screen ends.
+/// Runs a screen and `script` beside it, until the screen ends. The record is in a directory.
 async fn play<F: Future<Output = Stage>>(
     run: TestRun,
     script: impl FnOnce(Stage) -> F,
@@ -160,6 +162,24 @@ async fn play<F: Future<Output = Stage>>(
     let feed = Arc::new(LiveFeed::default());
     let (command, commands) = mpsc::channel(8);
     let source = LiveSource::new(Arc::clone(&feed), RunDir::at(dir.path().to_owned()), command);
+    play_source(run, Origin { source, feed, commands, dir }, script).await
+}
+
+/// Where a screen has its run from.
+struct Origin {
+    source: LiveSource,
+    feed: Arc<LiveFeed>,
+    commands: mpsc::Receiver<RunCommand>,
+    dir: TempDir,
+}
+
+/// The same with a record anywhere.
+async fn play_source<F: Future<Output = Stage>>(
+    run: TestRun,
+    origin: Origin,
+    script: impl FnOnce(Stage) -> F,
+) -> (Result<(), TuiError>, Stage) {
+    let Origin { source, feed, commands, dir } = origin;
     let (terminal, events) = mpsc::channel(8);
     let (handle, control) = TuiHandle::new();
     let paper = Paper::default();
@@ -168,7 +188,7 @@ async fn play<F: Future<Output = Stage>>(
     let notify = Notify { after: Duration::from_secs(30), by: NotifyBy::Osc9 };
     let settings = TuiSettings { notify: Some(notify), ..settings() };
     let mut model = Model::new(settings, TimeZone::UTC, Size::new(80, 24), clock.now());
-    model.run_dir = dir.path().display().to_string();
+    model.run_dir = location_of(&source);
     let lines = Arc::new(|stop: oneshot::Receiver<()>| {
         let _ = stop.blocking_recv();
         Ok(())
