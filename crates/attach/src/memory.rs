@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use roboppi_ipc::{OutputStream, UtcMillis, WorkerEvent, WorkerOutput};
-use roboppi_record::{Appended, MemoryRecord};
-use roboppi_run::{AttemptRecord, AttemptRef, RunCommand, RunRecord};
+use roboppi_record::MemoryRecord;
+use roboppi_run::{RunCommand, RunRecord};
 use tokio::sync::mpsc;
 
 use crate::{LiveFeed, LiveSource};
@@ -38,31 +37,12 @@ impl MemoryRun {
         self.feed.publish(record);
     }
 
-    /// Adds output of an attempt to its log and shows it as the event number `seq` of the attempt.
-    pub fn output(
-        &self,
-        of: &AttemptRef,
-        seq: u64,
-        stream: OutputStream,
-        bytes: &[u8],
-        ts: UtcMillis,
-    ) -> Appended {
-        let appended = self.record.output(of, stream, bytes, ts);
-        let data = String::from_utf8_lossy(bytes).into_owned();
-        let (offset, len) = (Some(appended.offset), Some(appended.len));
-        let output = WorkerOutput { data, offset, len, partial: !bytes.ends_with(b"\n") };
-        let at = appended.offset + appended.len;
-        let event = WorkerEvent::output(stream, output);
-        self.feed.publish(RunRecord::Attempt(of.clone(), AttemptRecord { seq, ts, at, event }));
-        appended
-    }
-
     /// Nothing more comes.
     pub fn close(&self) {
         self.feed.close();
     }
 
-    /// Its record, to add what is in no event.
+    /// Its record, to add what is in no event, as the output of workers.
     #[must_use]
     pub const fn record(&self) -> &MemoryRecord {
         &self.record
