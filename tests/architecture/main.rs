@@ -12,6 +12,7 @@ use serde_json::Value;
 mod circles;
 mod modules;
 mod pages;
+mod run_files;
 mod sizes;
 mod tokens;
 mod views;

@@ -106,7 +106,8 @@ impl Page<'_> {
                 text += &format!("\nWhat is known: {elsewhere}.\n");
             }
             _ if self.liveness == Liveness::Lost => {
-                let owner = self.record.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
+                let owner =
+                    self.record.manifest().ok().map(|manifest| format!(" (pid {})", manifest.owner.pid));
                 let owner = owner.unwrap_or_default();
                 text += &format!("\nIts owner{owner} is gone and recorded no end.\n");
             }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use roboppi_attach::RunSummary;
 use roboppi_ipc::UtcMillis;
-use roboppi_record::{Kept, Reason};
+use roboppi_record::{Kept, Reason, RecordPart};
 use roboppi_untrusted::{first_words, json};
 
 use crate::table;
@@ -30,7 +30,7 @@ pub fn array(runs: &[RunSummary]) -> String {
                 "workflow": manifest.map(|manifest| &manifest.workflow),
                 "pinned": run.pinned,
                 "importedFrom": run.imported.as_ref().map(|imported| &imported.from.host),
-                "record": run.local.run_dir().path(),
+                "record": run.local.record().location(RecordPart::Run),
                 "damage": run.damage,
             })
         })

@@ -316,7 +316,10 @@ fn every_view_of_a_run_in_memory_is_the_one_of_the_same_run_in_a_directory() {
 fn a_record_in_no_place_is_printed_without_one() {
     let (shown, _) = in_memory(None);
     let (lines, page) = (&shown[0], &shown[5]);
-    assert!(lines.starts_with("Workflow demo: 2 steps\n  run        0194-demo\n  workspace  /w\n\n"), "{lines}");
+    assert!(
+        lines.starts_with("Workflow demo: 2 steps\n  run        0194-demo\n  workspace  /w\n\n"),
+        "{lines}"
+    );
     assert!(lines.contains("whole log: steps/build/i1-a1.log"), "{lines}");
     assert!(!lines.contains("record") && !page.contains("record"), "{lines}{page}");
     let (run, _requested) = MemoryRun::new(None);
