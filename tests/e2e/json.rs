@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::agents::{finding, with_claude};
 use crate::env::TestEnv;
 use crate::flow::Flow;
 
@@ -58,4 +59,63 @@ fn output_is_told_when_it_is_streamed() {
         .map(|object| object["event"]["data"].as_str().unwrap())
         .collect();
     assert_eq!(data, env.the_run().text("work", 1));
+}
+
+#[test]
+fn every_byte_of_both_streams_is_told_in_the_order_of_the_log() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let script = "i=0; while [ $i -lt 300 ]; do echo \"out $i €\"; echo \"err $i\" >&2; i=$((i + 1)); done; \
+                      echo ::progress::done; printf 'no end \\303\\251 \\303'";
+        let printed = env.run(&Flow::of(script)).args(["--output", "json", mode]).output().code(0);
+        let (mut reached, mut text) = (0, String::new());
+        let (mut streams, mut numbers) = ([String::new(), String::new()], Vec::new());
+        for object in objects(&printed.text()).iter().filter(|object| object.get("attempt").is_some()) {
+            numbers.push(object["seq"].as_u64().unwrap());
+            let event = &object["event"];
+            let stream = match kind(object) {
+                "stdout" => 0,
+                "stderr" => 1,
+                "progress" => continue,
+                other => panic!("{other}: {object}"),
+            };
+            assert_eq!(event["offset"], reached, "{object}");
+            reached += event["len"].as_u64().unwrap();
+            let data = event["data"].as_str().unwrap();
+            text.push_str(data);
+            streams[stream].push_str(data);
+        }
+        assert!(numbers.is_sorted(), "{numbers:?}");
+        let log = env.the_run().log("work", 1);
+        assert_eq!(reached, log.len() as u64, "{mode}");
+        // What is no character is told when it cannot become one any more.
+        assert_eq!(
+            text.replace('\u{fffd}', ""),
+            String::from_utf8_lossy(&log).replace('\u{fffd}', ""),
+            "{mode}"
+        );
+        assert!(streams[0].ends_with("no end é \u{fffd}"), "{mode}: {}", streams[0]);
+        assert_eq!(streams[1].lines().count(), 300, "{mode}");
+    }
+}
+
+#[test]
+fn of_an_agent_only_what_is_text_is_told_as_output() {
+    let env = with_claude();
+    let program = env.path("bin/claude");
+    let fake = std::fs::read_to_string(&program).unwrap();
+    std::fs::write(&program, fake.replacen('\n', "\necho words for people >&2\n", 1)).unwrap();
+    let flow = "name: agents\nversion: \"1\"\ntimeout: 5m\nsteps:\n  fix:\n    worker: CLAUDE_CODE\n    \
+        capabilities: [READ, EDIT, RUN_TESTS]\n    instructions: fix it\n";
+    env.write("flow.yaml", flow);
+    let run = env.roboppi(["workflow", "run", "flow.yaml", "--output", "json"]);
+    let objects = objects(&finding(&env, run).output().code(0).text());
+    let of = |stream: &str| -> String {
+        let told = objects.iter().filter(|object| kind(object) == stream);
+        told.map(|object| object["event"]["data"].as_str().unwrap()).collect()
+    };
+    assert!(of("stdout").is_empty(), "{}", of("stdout"));
+    assert!(of("stderr").contains("words for people"), "{objects:?}");
+    assert!(!objects.iter().any(|object| ["log_grew", "gap"].contains(&kind(object))), "{objects:?}");
+    assert!(String::from_utf8_lossy(&env.the_run().log("fix", 1)).contains("\"type\""));
 }

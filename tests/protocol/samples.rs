@@ -6,12 +6,12 @@ use roboppi_ipc::{
     Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
     CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation,
     ExactValues, Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent,
-    JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, Mask, Message, Observation, OutputMode,
-    Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
-    PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
-    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
-    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput,
-    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation,
+    OutputMode, Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus,
+    Priority, PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget,
+    RejectionReason, RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens,
+    ToolCall, ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind,
+    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -223,6 +223,7 @@ fn worker_events() -> Vec<WorkerEvent> {
             recorded: 15,
             at_least: true,
         }),
+        WorkerEvent::LogGrew(LogGrew { offset: 112, len: 4_096, stdout: true, stderr: true }),
     ]
 }
 
@@ -392,8 +393,9 @@ fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static st
         | WorkerEvent::Usage(_)
         | WorkerEvent::Session(_)
         | WorkerEvent::Waiting(_)
+        | WorkerEvent::LogGrew(_)
         | WorkerEvent::Gap(_)
-        | WorkerEvent::Unknown { .. } => 17,
+        | WorkerEvent::Unknown { .. } => 18,
     };
     let of_cores = match core_event {
         CoreEvent::WorkerStarted { .. }

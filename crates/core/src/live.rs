@@ -5,10 +5,10 @@
 
 mod batch;
 mod dialect;
+mod growth;
 mod line_tail;
 mod progress;
 mod queue;
-mod utf8;
 
 use std::time::Duration;
 

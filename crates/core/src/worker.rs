@@ -66,6 +66,8 @@ pub struct WorkerOptions {
     pub live: bool,
     /// Whether its output is among them.
     pub stdio: bool,
+    /// Whether output is told by its place in the log, as long as that is written where `record` says.
+    pub log_grew: bool,
     /// Bounds of what waits to be read.
     pub limits: LiveLimits,
 }
@@ -91,6 +93,7 @@ impl WorkerOptions {
             record_dir: record_dir.map(|dir| OsString::from_vec(dir.bytes().to_owned()).into()),
             live: task.output_mode == OutputMode::Stream,
             stdio: stdio.unwrap_or(true),
+            log_grew: false,
             limits: settings.live,
         }
     }

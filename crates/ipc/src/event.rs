@@ -37,6 +37,8 @@ pub enum WorkerEvent {
     Stdout(WorkerOutput),
     /// Text on standard error.
     Stderr(WorkerOutput),
+    /// The log of the attempt has grown. Replaces `stdout` and `stderr` for readers of the log.
+    LogGrew(LogGrew),
     /// How far the worker is, in its own words.
     Progress(Progress),
     /// A change of one file, as a unified diff.
@@ -84,9 +86,10 @@ pub enum WorkerEvent {
 }
 
 /// Kinds in the spelling of the wire; anything else decodes to [`WorkerEvent::Unknown`].
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
     "stdout",
     "stderr",
+    "log_grew",
     "progress",
     "patch",
     "text",
@@ -124,7 +127,7 @@ impl WorkerEvent {
     /// absence of some.
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
-        !self.may_be_shed() && !matches!(self, Self::Gap(_))
+        !self.may_be_shed() && !matches!(self, Self::LogGrew(_) | Self::Gap(_))
     }
 }
 
@@ -156,6 +159,40 @@ pub struct WorkerOutput {
     /// `partial`: the last line is not complete yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+}
+
+/// A range of the attempt's log that is available now. The ranges of an attempt are contiguous.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LogGrew {
+    /// `offset` of its first byte.
+    pub offset: u64,
+    /// `len` in bytes.
+    pub len: u64,
+    /// `stdout`: standard output in the range is text for people. Lines that an adapter translates into events are in the
+    /// log too, and are not. With neither flag it is unknown which streams are text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stdout: bool,
+    /// `stderr`: standard error in the range is text for people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stderr: bool,
+}
+
+impl LogGrew {
+    /// Offset after its last byte.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.len)
+    }
+
+    /// Whether `stream` in the range is text for people.
+    #[must_use]
+    pub const fn shows(&self, stream: OutputStream) -> bool {
+        match stream {
+            OutputStream::Stdout => self.stdout,
+            OutputStream::Stderr => self.stderr,
+        }
+    }
 }
 
 /// How far a worker is.

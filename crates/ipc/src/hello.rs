@@ -10,14 +10,18 @@ pub const PROTOCOL_MAX: u32 = 2;
 /// The ability of a supervisor to be told of values that are hidden on the way (`mask`).
 pub const CAPABILITY_MASK: &str = "mask";
 
+/// The ability to refer to output by its range in the log (`log_grew`): of a supervisor that reads the logs of its jobs, and
+/// of a core that writes them.
+pub const CAPABILITY_LOG_GREW: &str = "log_grew";
+
 /// `hello`: sent first, never answered. A peer whose first line is something else speaks protocol 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// `protocol`: versions it understands.
     pub protocol: ProtocolRange,
-    /// `capabilities`: names of optional abilities. A supervisor with `mask` receives values by `mask`; a core with
-    /// `exact` reads values that are not UTF-8 as bytes.
+    /// `capabilities`: names of optional abilities. A supervisor with `mask` receives values by `mask`; one with `log_grew`
+    /// receives `log_grew` instead of output; a core with `exact` reads values that are not UTF-8 as bytes.
     #[serde(default)]
     pub capabilities: Vec<String>,
     /// `version` of the program.

@@ -31,17 +31,20 @@ mod result;
 mod tagged;
 mod text;
 mod time;
+pub mod utf8;
 
 pub use cancel::Cancel;
 pub use decode::{DecodeError, DecodeErrorKind, decode};
 pub use event::{
-    AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, OutputStream, Patch, PlanItem, PlanStatus,
-    Progress, SessionInfo, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerOutput,
+    AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, LogGrew, OutputStream, Patch, PlanItem,
+    PlanStatus, Progress, SessionInfo, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent,
+    WorkerOutput,
 };
 pub use exact::{CAPABILITY_EXACT, ExactValues, HexBytes};
 pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
 pub use hello::{
-    CAPABILITY_MASK, CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN, ProcessIdentity, ProtocolRange,
+    CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN,
+    ProcessIdentity, ProtocolRange,
 };
 pub use id::{JobId, PermitId, RequestId};
 pub use job::{

@@ -59,7 +59,7 @@ impl FreeText for WorkerEvent {
                 visit(preview);
             }
             Self::FileChanged { path, action: _, by: _ } => visit(path),
-            Self::Usage(_) | Self::Gap(_) => {}
+            Self::LogGrew(_) | Self::Usage(_) | Self::Gap(_) => {}
             Self::Session(session) => {
                 let SessionInfo { id: _, model: _, version: _ } = session;
             }

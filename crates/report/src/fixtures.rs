@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use roboppi_attach::{LiveFeed, LiveSource, RunSource};
 use roboppi_ipc::{
-    ErrorClass, OutputStream, ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerOutput, WorkerResult,
-    WorkerStatus,
+    ErrorClass, LogGrew, OutputStream, ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerOutput,
+    WorkerResult, WorkerStatus,
 };
 use roboppi_record::{EventFileWriter, JournalWriter, RunDir, SpoolWriter, StateRoot};
 use roboppi_run::{
@@ -202,6 +202,24 @@ impl LiveRun {
             let record = AttemptRecord { seq, ts, at, event: WorkerEvent::output(stream, output) };
             self.feed.publish(RunRecord::Attempt(of.clone(), record));
         }
+    }
+
+    /// The worker writes to a reader that is told where in the log that is.
+    pub(super) fn grows(&mut self, of: &AttemptRef, pieces: &[(OutputStream, &[u8])]) {
+        let ts = UtcMillis(self.now);
+        let attempt = self.attempt(of);
+        let mut grew = LogGrew { offset: attempt.spool.len(), ..LogGrew::default() };
+        for (stream, bytes) in pieces {
+            grew.len += attempt.spool.append(*stream, bytes, ts).unwrap().len;
+            match stream {
+                OutputStream::Stdout => grew.stdout = true,
+                OutputStream::Stderr => grew.stderr = true,
+            }
+        }
+        let seq = attempt.next_seq;
+        attempt.next_seq += 1;
+        let record = AttemptRecord { seq, ts, at: grew.end(), event: WorkerEvent::LogGrew(grew) };
+        self.feed.publish(RunRecord::Attempt(of.clone(), record));
     }
 
     /// The worker does something else than writing.

@@ -10,17 +10,19 @@
 //!   its place, whose `recorded` counts them, and counts made of the others are lower bounds. Output and partial
 //!   text are sent as they come and may be shed when the reader is slow; the hole is said with a `gap` event,
 //!   whose offsets tell which bytes of the attempt's log in the run directory hold the rest. Holes of different
-//!   cause may overlap.
+//!   cause may overlap. An event of output has text of one stream, of at most 16 KiB; output that was announced
+//!   together has one number, and its events follow each other in the log.
 //!
 //! `ts` is UTC in milliseconds. Only when the journal itself cannot be read there is a third kind,
 //! `{"v":1,"missing":{"fromSeq":…,"toSeq":…}}` (half open), where records of it should be.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use roboppi_attach::RunSource;
-use roboppi_ipc::UtcMillis;
+use roboppi_ipc::{LogGrew, UtcMillis, WorkerEvent};
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunView};
 
 use super::detached;
@@ -28,10 +30,12 @@ use super::follower::{Follower, Item};
 
 mod hole;
 mod line;
+mod text;
 
 use hole::EmittedUpTo;
 use line::missing_line;
 pub(crate) use line::{attempt_line, journal_line};
+use text::AnnouncedText;
 
 /// Writes the run of `source` to `out` until the run is over and everything is written. Blocks, so it needs
 /// a thread of its own, which must not be one of an async runtime.
@@ -43,21 +47,26 @@ pub fn run(source: Arc<dyn RunSource>, out: impl Write) -> io::Result<()> {
 }
 
 struct JsonSink<W: Write> {
+    source: Arc<dyn RunSource>,
     follower: Follower,
     out: BufWriter<W>,
     /// Number of the last journal record written.
     seq: u64,
     /// What was told of attempts; `None` for those that are over.
     attempts: HashMap<AttemptRef, Option<EmittedUpTo>>,
+    /// Logs of attempts under way whose output is announced.
+    texts: HashMap<AttemptRef, AnnouncedText>,
 }
 
 impl<W: Write> JsonSink<W> {
     fn new(source: Arc<dyn RunSource>, out: W) -> io::Result<Self> {
         Ok(Self {
-            follower: Follower::new(source)?,
+            follower: Follower::new(Arc::clone(&source))?,
+            source,
             out: BufWriter::new(out),
             seq: 0,
             attempts: HashMap::new(),
+            texts: HashMap::new(),
         })
     }
 
@@ -111,8 +120,12 @@ impl<W: Write> JsonSink<W> {
     }
 
     fn attempt(&mut self, of: &AttemptRef, record: &AttemptRecord) -> io::Result<()> {
-        if record.is_growth() {
-            // Which bytes were not told is said at the end.
+        let grew = match record.event {
+            WorkerEvent::LogGrew(grew) => Some(grew),
+            _ => None,
+        };
+        if grew.is_some_and(|grew| !grew.stdout && !grew.stderr) {
+            // Files do not say what of them is text for people. The gap at the end has these bytes.
             return Ok(());
         }
         let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
@@ -121,7 +134,32 @@ impl<W: Write> JsonSink<W> {
         if let Some(hole) = hole {
             self.write(&attempt_line(of, &hole)?)?;
         }
-        self.write(&attempt_line(of, record)?)
+        match grew {
+            Some(grew) => self.announced(of, record, grew),
+            None => self.write(&attempt_line(of, record)?),
+        }
+    }
+
+    /// Writes the output that is in the log, as `record` says.
+    fn announced(&mut self, of: &AttemptRef, record: &AttemptRecord, grew: LogGrew) -> io::Result<()> {
+        let opened = match self.texts.entry(of.clone()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => self.source.record().log(of).map(|log| new.insert(AnnouncedText::new(log))),
+        };
+        let Ok(text) = opened else {
+            let hole = text::missing(record, grew.offset, grew.end());
+            return self.write(&attempt_line(of, &hole)?);
+        };
+        if text.announced(grew).is_ok() {
+            while let Ok(Some(output)) = text.next(record) {
+                writeln_to(&mut self.out, &attempt_line(of, &output)?)?;
+            }
+        }
+        // What cannot be read is a hole as well.
+        match text.rest(record) {
+            Some(hole) => self.write(&attempt_line(of, &hole)?),
+            None => Ok(()),
+        }
     }
 
     /// What attempts under way did while records were missed.
@@ -154,6 +192,10 @@ impl<W: Write> JsonSink<W> {
         log_bytes: u64,
         ended: UtcMillis,
     ) -> io::Result<()> {
+        let text = self.texts.remove(of);
+        for left in text.into_iter().flat_map(|text| text.finish(last_seq.unwrap_or_default(), ended)) {
+            self.write(&attempt_line(of, &left)?)?;
+        }
         self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
         let hole = match self.attempts.insert(of.clone(), None) {
             Some(Some(mut told)) => told.end(last_seq, log_bytes, ended),

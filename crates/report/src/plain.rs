@@ -220,7 +220,10 @@ impl<W: Write> PlainSink<W> {
                 Item::Attempt(of, record) => {
                     let grows = matches!(
                         record.event,
-                        WorkerEvent::Stdout(_) | WorkerEvent::Stderr(_) | WorkerEvent::Gap(_)
+                        WorkerEvent::Stdout(_)
+                            | WorkerEvent::Stderr(_)
+                            | WorkerEvent::LogGrew(_)
+                            | WorkerEvent::Gap(_)
                     );
                     if grows {
                         self.grown.insert(of.clone());

@@ -33,15 +33,6 @@ pub struct AttemptRecord {
     pub event: WorkerEvent,
 }
 
-impl AttemptRecord {
-    /// Whether it says no more than that a log is longer now: made by who reads files, and sent by no core.
-    #[must_use]
-    pub fn is_growth(&self) -> bool {
-        self.ts == UtcMillis(0)
-            && matches!(&self.event, WorkerEvent::Stdout(output) if output.data.is_empty())
-    }
-}
-
 /// A number of a record or a length. Nobody counts to 2^53; who finds more in a file has found damage, and one such number
 /// would hide all that comes after it.
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {

@@ -203,6 +203,7 @@ fn worker_events() -> Vec<Value> {
         waiting("permission"),
         waiting("other"),
         json!({"type": "gap", "fromSeq": N, "toSeq": N, "fromOffset": N, "toOffset": N, "events": N, "bytes": N}),
+        json!({"type": "log_grew", "offset": N, "len": N, "stdout": true, "stderr": true}),
         json!({"type": "unknown", "raw": "free text 1"}),
         json!({"type": "unknown", "raw": unknown}),
     ]
@@ -332,6 +333,7 @@ fn kind_of_worker_event(event: &WorkerEvent) -> usize {
         WorkerEvent::Waiting(_) => 14,
         WorkerEvent::Gap(_) => 15,
         WorkerEvent::Unknown { .. } => 16,
+        WorkerEvent::LogGrew(_) => 17,
     }
 }
 
@@ -348,5 +350,5 @@ fn kinds<T: DeserializeOwned>(samples: Vec<Value>, kind: fn(&T) -> usize) -> BTr
 fn kinds_are_complete() {
     assert!(kinds(run_events(), kind_of_run_event).into_keys().eq(0..18));
     assert!(kinds(core_events(), kind_of_core_event).into_keys().eq(0..6));
-    assert!(kinds(worker_events(), kind_of_worker_event).into_keys().eq(0..17));
+    assert!(kinds(worker_events(), kind_of_worker_event).into_keys().eq(0..18));
 }

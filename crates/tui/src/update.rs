@@ -246,6 +246,7 @@ fn is_visible(model: &Model, record: &RunRecord) -> bool {
         RunRecord::Attempt(of, record) => match record.event {
             WorkerEvent::Stdout(_)
             | WorkerEvent::Stderr(_)
+            | WorkerEvent::LogGrew(_)
             | WorkerEvent::TextDelta(_)
             | WorkerEvent::ThinkingDelta(_)
             | WorkerEvent::Gap(_) => {

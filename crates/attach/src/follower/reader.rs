@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerOutput};
+use roboppi_ipc::{LogGrew, UtcMillis, WorkerEvent};
 use roboppi_record::{AttemptFiles as Recorded, EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{
     AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
@@ -16,8 +16,7 @@ const PROBLEMS: usize = 20;
 
 /// Reads the journal of a run and the event files of its attempts, each record once and in the order of its file.
 ///
-/// An attempt's events come between its start and its end. That a log has grown is said by an output event without
-/// text, which tells where the log ends now.
+/// An attempt's events come between its start and its end. That a log has grown is said by [`WorkerEvent::LogGrew`].
 #[derive(Debug)]
 pub(crate) struct RunReader {
     dir: RunDir,
@@ -200,9 +199,9 @@ impl AttemptFiles {
     }
 }
 
-/// That the log of an attempt has grown: an output event without text, which tells where the log ends now.
+/// That the log of an attempt has grown. Which of it is text for people the files do not say.
 pub(crate) fn log_growth(of: AttemptRef, from: u64, to: u64) -> RunRecord {
-    let (offset, len) = (Some(from), Some(to.saturating_sub(from)));
-    let event = WorkerEvent::Stdout(WorkerOutput { offset, len, ..WorkerOutput::default() });
+    let grew = LogGrew { offset: from, len: to.saturating_sub(from), ..LogGrew::default() };
+    let event = WorkerEvent::LogGrew(grew);
     RunRecord::Attempt(of, AttemptRecord { seq: 0, ts: UtcMillis(0), at: to, event })
 }

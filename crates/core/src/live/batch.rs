@@ -1,9 +1,8 @@
 //! Output on its way to become one event.
 
 use memchr::memrchr;
+use roboppi_ipc::utf8::incomplete_suffix;
 use roboppi_ipc::{OutputStream, UtcMillis};
-
-use super::utf8::incomplete_suffix;
 
 /// A stretch of one stream, contiguous in the log.
 #[derive(Debug)]

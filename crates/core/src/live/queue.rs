@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use memchr::memchr;
+use roboppi_ipc::utf8::{incomplete_suffix, text};
 use roboppi_ipc::{Gap, LOGS_TRUNCATED, Mono, OutputStream, Progress, UtcMillis, WorkerEvent, WorkerOutput};
 
 use super::batch::Batch;
+use super::growth::{LogGrowth, Stretch};
 use super::line_tail::LineTail;
-use super::utf8::{incomplete_suffix, text};
 use super::{LiveEvent, LiveLimits};
 
 /// Numbers the events of one job, batches its output, and sheds output when nobody reads. Does no I/O
@@ -23,6 +24,8 @@ use super::{LiveEvent, LiveLimits};
 /// * Everything else is never dropped and never reordered. What does not fit into
 ///   [`LiveLimits::state_bytes`] waits in the event file of the attempt, where it is anyway, and is read
 ///   from there when its turn comes. What was given up of that file by then is a gap.
+/// * A reader that has the log is told how far it reaches and not what is in it
+///   ([`announce_growth`](Self::announce_growth)): growth is merged while it waits and never dropped.
 /// * With [`LiveLimits::by_line`] every line is an event of its own when it ends, and nothing waits for more.
 ///   When the bounds are reached the *oldest* output goes, and a gap takes its place.
 #[derive(Debug)]
@@ -43,15 +46,21 @@ pub struct LiveQueue {
     hole: Option<Hole>,
     /// Output that waits, by line.
     lines: LineTail,
+    /// Output that waits, for a reader that has the log.
+    growth: LogGrowth,
+    /// Whether output is growth of the log.
+    announces_growth: bool,
 }
 
 #[derive(Debug)]
 enum Waiting {
     Event { event: LiveEvent, bytes: usize },
+    Growth { seq: u64, stretch: Stretch },
     Stored(Stored),
 }
 
-/// Events that wait in the event file. All output between them is shed.
+/// Events that wait in the event file. All output between them is shed; growth of the log between them is seen in their
+/// numbers.
 #[derive(Debug)]
 struct Stored {
     range: StoredRange,
@@ -108,6 +117,17 @@ impl LiveQueue {
             shedding: false,
             hole: None,
             lines: LineTail::default(),
+            growth: LogGrowth::default(),
+            announces_growth: false,
+        }
+    }
+
+    /// Whether output from here on is told by its place in the log: for a reader that can read the log, as long as that is
+    /// written.
+    pub fn announce_growth(&mut self, now: Mono, whether: bool) {
+        let whether = whether && !self.limits.by_line;
+        if std::mem::replace(&mut self.announces_growth, whether) && !whether {
+            self.seal_growth(now);
         }
     }
 
@@ -119,6 +139,9 @@ impl LiveQueue {
 
     /// Offers bytes that were recorded at `offset` of the log.
     pub fn output(&mut self, now: Mono, ts: UtcMillis, stream: OutputStream, offset: u64, bytes: &[u8]) {
+        if self.announces_growth {
+            return self.growth.add(ts, stream, offset + bytes.len() as u64);
+        }
         if !self.batch.continues(stream, offset) {
             self.cut(now, self.batch.len());
         }
@@ -152,6 +175,7 @@ impl LiveQueue {
     /// offered before it is put before it.
     pub fn number(&mut self, now: Mono) -> u64 {
         self.cut(now, self.batch.len());
+        self.seal_growth(now);
         self.last_offer = Some(now);
         self.next_seq += 1;
         self.next_seq - 1
@@ -196,6 +220,7 @@ impl LiveQueue {
         self.cut_into(now, self.batch.len(), true);
         self.close_hole();
         self.shedding = false;
+        self.seal_growth(now);
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             // What was the beginning of a character is none now.
             if !std::mem::take(&mut self.carry[index(stream)]).is_empty() {
@@ -217,8 +242,10 @@ impl LiveQueue {
         }
         if self.due().is_some_and(|due| due <= now) {
             self.cut(now, self.batch.whole_characters());
+            self.seal_growth(now);
         }
         let event = match self.waiting.pop_front()? {
+            Waiting::Growth { seq, stretch } => self.growth.announce(seq, stretch),
             Waiting::Event { event, bytes } => {
                 self.waiting_bytes -= bytes;
                 event
@@ -244,7 +271,7 @@ impl LiveQueue {
         }
         let other = match self.waiting.front() {
             Some(Waiting::Event { event, .. }) => Some(event.seq),
-            Some(Waiting::Stored(_)) | None => None,
+            Some(Waiting::Growth { .. } | Waiting::Stored(_)) | None => None,
         };
         let is_line = self.lines.next_seq().is_some_and(|line| other.is_none_or(|other| line <= other));
         if is_line {
@@ -255,7 +282,7 @@ impl LiveQueue {
                 self.waiting_bytes -= bytes;
                 Some(event)
             }
-            Waiting::Stored(_) => None,
+            Waiting::Growth { .. } | Waiting::Stored(_) => None,
         }
     }
 
@@ -267,7 +294,8 @@ impl LiveQueue {
         let from = stored.from;
         let Some(ReadBack { event, next, skipped }) = read(stored.range) else {
             // The record is gone. What it said is missing, and that is said.
-            return missing(stored.ts, from, stored.to, stored.events);
+            let to = if self.announces_growth { (stored.to.0, from.1) } else { stored.to };
+            return missing(stored.ts, from, to, stored.events);
         };
         let before = (event.seq, event.at);
         let read = skipped + 1;
@@ -277,6 +305,9 @@ impl LiveQueue {
         if next < stored.range.end {
             self.waiting.push_front(Waiting::Stored(stored));
         }
+        if self.announces_growth && before.0 > from.0 {
+            return self.before_stored(event, from, skipped);
+        }
         // By line, output between events waits elsewhere.
         if skipped > 0 || (before.0 > from.0 && !self.limits.by_line) {
             let gap = missing(event.ts, from, before, skipped);
@@ -284,6 +315,22 @@ impl LiveQueue {
             return gap;
         }
         event
+    }
+
+    /// What comes between an event of the event file and the one before it, whose numbers do not follow each other.
+    fn before_stored(&mut self, event: LiveEvent, from: (u64, u64), skipped: u64) -> LiveEvent {
+        let (ts, mut to) = (event.ts, event.seq);
+        let grown = if skipped == 0 { self.growth.until(ts, event.at) } else { None };
+        self.waiting.push_front(Waiting::Event { event, bytes: 0 });
+        if let Some(stretch) = grown {
+            // It was sealed right before the event. Other numbers are those of partial text.
+            to -= 1;
+            if to == from.0 {
+                return self.growth.announce(to, stretch);
+            }
+            self.waiting.push_front(Waiting::Growth { seq: to, stretch });
+        }
+        missing(ts, from, (to, from.1), skipped)
     }
 
     /// Whether [`take`](Self::take) has something now.
@@ -295,6 +342,9 @@ impl LiveQueue {
     /// When output that waits for more becomes an event, should no more come.
     #[must_use]
     pub fn due(&self) -> Option<Mono> {
+        if self.growth.is_pending() {
+            return Some(self.last_offer.map_or(Mono::ZERO, |last| last + self.limits.batch_time));
+        }
         if self.limits.by_line || self.batch.whole_characters() == 0 {
             return None;
         }
@@ -344,6 +394,20 @@ impl LiveQueue {
         self.next_seq += 1;
     }
 
+    /// Gives growth of the log its place among the events. Behind a hole it waits until that is closed.
+    fn seal_growth(&mut self, now: Mono) {
+        if self.hole.is_some() {
+            return;
+        }
+        let Some(stretch) = self.growth.take_pending() else { return };
+        self.last_offer = Some(now);
+        if let Some(Waiting::Growth { stretch: last, .. }) = self.waiting.back_mut() {
+            return last.merge(stretch);
+        }
+        self.waiting.push_back(Waiting::Growth { seq: self.next_seq, stretch });
+        self.next_seq += 1;
+    }
+
     fn wait(&mut self, event: LiveEvent, bytes: usize) {
         self.waiting_bytes += bytes;
         self.waiting.push_back(Waiting::Event { event, bytes });
@@ -357,6 +421,13 @@ impl LiveQueue {
             .hole
             .take()
             .map_or((event.seq, event.at), |Hole { gap, .. }| (gap.from_seq, gap.from_offset));
+        let before = self.waiting.len().checked_sub(2).map(|index| &self.waiting[index]);
+        if let (Some(Waiting::Stored(before)), Some(Waiting::Growth { .. })) = (before, self.waiting.back())
+            && before.range.end == range.start
+        {
+            // Seen in the numbers, as what was shed.
+            self.waiting.pop_back();
+        }
         match self.waiting.back_mut() {
             Some(Waiting::Stored(stored)) if stored.range.end == range.start => {
                 stored.range.end = range.end;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use roboppi_ipc::{AgentDelta, AgentText};
+use roboppi_ipc::{AgentDelta, AgentText, LogGrew};
 
 use super::*;
 
@@ -89,6 +89,10 @@ fn show(event: &LiveEvent) -> String {
             o.len.unwrap(),
             if o.partial { " partial" } else { "" }
         ),
+        WorkerEvent::LogGrew(LogGrew { offset, len, stdout, stderr }) => {
+            let of = |name, shows| if shows { name } else { "" };
+            format!("grew @{offset}+{len}{}{}", of(" stdout", *stdout), of(" stderr", *stderr))
+        }
         WorkerEvent::Text(AgentText { text, .. }) => text.clone(),
         WorkerEvent::TextDelta(AgentDelta { delta, .. }) => format!("~{delta}"),
         WorkerEvent::Progress(progress) => progress.message.clone(),
@@ -373,6 +377,65 @@ fn a_flood_is_not_copied() {
     assert!(rig.queue.batch.is_empty());
 }
 
+/// A queue for a reader that has the log.
+fn growing(limits: LiveLimits) -> Rig {
+    let mut rig = Rig::new(limits);
+    rig.queue.announce_growth(at(0), true);
+    rig
+}
+
+#[test]
+fn a_reader_that_has_the_log_is_told_how_far_it_reaches() {
+    let mut rig = growing(LiveLimits::default());
+    rig.stdout("one\n");
+    assert_eq!(rig.queue.due(), Some(Mono::ZERO));
+    assert_eq!(rig.taken(), ["#0 grew @0+4 stdout"]);
+    rig.stdout("two\n");
+    rig.output(OutputStream::Stderr, b"three\n");
+    rig.now = 10;
+    assert!(rig.taken().is_empty());
+    assert_eq!(rig.queue.due(), Some(at(16)));
+    rig.now = 16;
+    assert_eq!(rig.taken(), ["#1 grew @4+10 stdout stderr"]);
+    assert_eq!(rig.queue.due(), None);
+    rig.output(OutputStream::Stderr, b"four\n");
+    rig.tool("call");
+    rig.stdout("five");
+    rig.queue.finish(at(17));
+    assert_eq!(rig.taken(), ["#2 grew @14+5 stderr", "#3 call", "#4 grew @19+4 stdout"]);
+    assert_eq!(rig.queue.last_seq(), Some(4));
+}
+
+#[test]
+fn growth_that_nobody_reads_waits_as_a_few_numbers_and_nothing_of_it_is_left_out() {
+    let mut rig = growing(small());
+    for number in 0..200 {
+        rig.stdout("some output\n");
+        if number % 10 == 0 {
+            rig.tool(&format!("call {number}"));
+            rig.now += 16;
+        }
+    }
+    assert!(rig.queue.waiting.len() <= 45, "{}", rig.queue.waiting.len());
+    let taken = rig.taken();
+    assert!(!taken.iter().any(|event| event.contains("gap")), "{taken:?}");
+    let calls: Vec<_> = taken.iter().filter(|event| event.contains("call")).collect();
+    assert_eq!(calls.len(), 20);
+    // Before each of them there is all output before it.
+    assert_eq!(taken[..4], ["#0 grew @0+12 stdout", "#1 call 0", "#2 grew @12+120 stdout", "#3 call 10"]);
+    assert_eq!(taken[taken.len() - 2..], ["#39 call 190", "#40 grew @2292+108 stdout"]);
+}
+
+#[test]
+fn text_follows_the_growth_before_it_when_the_log_cannot_be_written_any_more() {
+    let mut rig = growing(LiveLimits::default());
+    rig.stdout("kept\n");
+    rig.queue.announce_growth(at(0), false);
+    rig.stdout("lost\n");
+    rig.queue.finish(at(1));
+    assert_eq!(rig.taken(), ["#0 grew @0+5 stdout", "#1 \"lost\\n\"@5+5"]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Output(OutputStream, Vec<u8>),
@@ -495,6 +558,54 @@ proptest! {
         prop_assert_eq!(reader.next_offset, rig.log.len() as u64, "the log is covered");
         prop_assert_eq!(Some(reader.next_seq), rig.queue.last_seq().map(|last| last + 1).or(Some(0)));
         prop_assert_eq!(reader.tools, rig.offered);
+    }
+
+    #[test]
+    fn growth_covers_the_log_and_comes_before_what_came_after_it(
+        steps in proptest::collection::vec(step(), 0..120),
+    ) {
+        let mut rig = growing(small());
+        let (mut tools, mut reached, mut is_behind_gap) = (Vec::new(), 0, false);
+        let mut read = |event: LiveEvent| {
+            let is_gap = matches!(event.event, WorkerEvent::Gap(_));
+            match event.event {
+                WorkerEvent::LogGrew(grew) => {
+                    prop_assert_eq!(grew.offset, reached, "stretches follow each other");
+                    prop_assert!(grew.stdout || grew.stderr);
+                    reached = grew.end();
+                }
+                WorkerEvent::Text(AgentText { text, .. }) => {
+                    prop_assert!(event.at <= reached || is_behind_gap, "{} of {}", reached, event.at);
+                    tools.push(text);
+                }
+                WorkerEvent::Gap(gap) => prop_assert_eq!(gap.bytes, 0, "output is never missing"),
+                WorkerEvent::Stdout(_) | WorkerEvent::Stderr(_) => prop_assert!(false, "text"),
+                _ => {}
+            }
+            is_behind_gap = is_gap;
+            Ok(())
+        };
+        for step in steps {
+            match step {
+                Step::Output(stream, bytes) => rig.output(stream, &bytes),
+                Step::Tool => rig.tool(&format!("tool {}", rig.offered.len())),
+                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta { delta: "d".into(), ..AgentDelta::default() })),
+                Step::Wait(ms) => rig.now += ms,
+                Step::Take(count) => {
+                    for _ in 0..count {
+                        let Some(event) = rig.take() else { break };
+                        read(event)?;
+                    }
+                }
+            }
+            prop_assert!(rig.queue.waiting.len() <= 60, "bounded: {:?}", rig.queue.waiting);
+        }
+        rig.queue.finish(at(rig.now));
+        while let Some(event) = rig.take() {
+            read(event)?;
+        }
+        prop_assert_eq!(reached, rig.log.len() as u64, "the log is covered");
+        prop_assert_eq!(tools, rig.offered);
     }
 
     #[test]

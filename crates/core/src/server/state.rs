@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CAPABILITY_EXACT, CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect, ErrorReply, Escalation,
-    FreeText, Heartbeat, Hello, Job, JobId, Leaked, Mask, Message, PermitRejected, PermitRejection,
-    RejectionReason, RequestId, SecretText, WorkerTask, error_code,
+    CAPABILITY_EXACT, CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreEvent, CoreLimits, DecodeError, Dialect,
+    ErrorReply, Escalation, FreeText, Heartbeat, Hello, Job, JobId, Leaked, Mask, Message, PermitRejected,
+    PermitRejection, RejectionReason, RequestId, SecretText, WorkerTask, error_code,
 };
 use roboppi_process::guard::cannot_be_ended;
 use roboppi_redact::looks_secret;
@@ -46,6 +46,8 @@ pub(super) struct CoreState {
     said_hello: bool,
     /// The supervisor wants to know of values that are hidden on the way.
     tells_secrets: bool,
+    /// The supervisor reads the logs of its jobs.
+    reads_logs: bool,
     /// Values that it knows of.
     told_secrets: usize,
 }
@@ -71,6 +73,7 @@ impl CoreState {
             told_secrets: host.secrets.len(),
             host,
             tells_secrets: false,
+            reads_logs: false,
             dialect: None,
             jobs: HashMap::new(),
             outbox: Outbox::new(),
@@ -97,7 +100,7 @@ impl CoreState {
             return;
         }
         let mut hello = Hello::ours(&self.settings.version);
-        hello.capabilities.push(CAPABILITY_EXACT.to_owned());
+        hello.capabilities.extend([CAPABILITY_EXACT, CAPABILITY_LOG_GREW].map(str::to_owned));
         hello.process = roboppi_process::identity(std::process::id()).ok();
         hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });
         self.outbox.answer(Message::Hello(hello));
@@ -253,8 +256,10 @@ impl CoreState {
                 self.say_hello();
             }
             self.fix_dialect(Dialect::agree(hello.protocol).unwrap_or(Dialect::V1));
-            self.tells_secrets = self.dialect == Some(Dialect::V2)
-                && hello.capabilities.iter().any(|name| name == CAPABILITY_MASK);
+            let is_able = |ability| {
+                self.dialect == Some(Dialect::V2) && hello.capabilities.iter().any(|name| name == ability)
+            };
+            (self.tells_secrets, self.reads_logs) = (is_able(CAPABILITY_MASK), is_able(CAPABILITY_LOG_GREW));
         }
         self.fix_dialect(Dialect::V1);
         match message {
@@ -425,6 +430,7 @@ impl CoreState {
         // These it knows.
         self.told_secrets = self.host.secrets.len();
         options.stdio &= self.stream_stdio;
+        options.log_grew = self.reads_logs;
         options.limits.by_line = self.dialect == Some(Dialect::V1);
         let adapter = self.adapters.get(task.worker_kind);
         let news = Rc::clone(&self.news);

@@ -48,6 +48,8 @@ pub(super) struct Recorder {
     /// Length of the log; goes on when nothing can be written.
     len: u64,
     trouble: Option<String>,
+    /// Something could not be written.
+    failed: bool,
     /// The user knows that the record has holes.
     told: Rc<Cell<bool>>,
     limits: RecordLimits,
@@ -211,7 +213,13 @@ impl Recorder {
         self.blobs = None;
     }
 
+    /// Whether everything so far is where it was asked to be.
+    pub(super) const fn is_readable(&self) -> bool {
+        self.files.is_some() && self.private.is_none() && !self.failed
+    }
+
     fn fail(&mut self, error: &RecordError) {
+        self.failed = true;
         self.note(format!("the record of a worker is incomplete (reported once): {error}"));
     }
 

@@ -63,6 +63,8 @@ pub(super) struct State {
     result: Option<WorkerResult>,
     show_events: bool,
     show_output: bool,
+    /// Output is told by its place in the log.
+    announces_growth: bool,
     /// There was a process.
     pub(super) is_running: bool,
     /// Its leader, as long as what it leaves behind was not looked after.
@@ -113,6 +115,7 @@ impl State {
             result: None,
             show_events: options.live,
             show_output: options.live && options.stdio,
+            announces_growth: options.log_grew,
             is_running: false,
             watched: None,
             leader: 0,
@@ -129,6 +132,7 @@ impl State {
 
     pub(super) fn begin(&mut self, recorder: Recorder, translation: Translation, soft_stop: Duration) {
         self.recorder = recorder;
+        self.keep_form_of_output(self.host.clock.now());
         self.translation = Some(translation);
         self.soft_stop = soft_stop;
     }
@@ -281,6 +285,7 @@ impl State {
     fn record(&mut self, now: Mono, stream: OutputStream, bytes: &[u8]) {
         let ts = self.host.clock.utc();
         let offset = self.recorder.output(stream, bytes, ts);
+        self.keep_form_of_output(now);
         self.pass_on_trouble();
         self.keep_within_limit(now);
         if let Some(repeated) = self.repetitions[stream as usize].push(bytes) {
@@ -290,6 +295,12 @@ impl State {
         if self.show_output && is_raw {
             self.live.output(now, ts, stream, offset, bytes);
         }
+    }
+
+    /// Output is told by its place in the log only as long as all of it is there.
+    fn keep_form_of_output(&mut self, now: Mono) {
+        self.announces_growth &= self.recorder.is_readable();
+        self.live.announce_growth(now, self.announces_growth);
     }
 
     /// Says that the record has become too large, and ends the worker when that was asked for.

@@ -72,6 +72,64 @@ fn typed_events_are_in_the_event_file_with_their_numbers() {
     });
 }
 
+/// A client that reads logs, and says so.
+async fn log_reader() -> Client {
+    let mut client = Client::connect_old(CoreSettings::default()).await;
+    let hello = json!({
+        "type": "hello", "protocol": {"min": 1, "max": 2}, "capabilities": ["log_grew"], "version": "test",
+    });
+    client.send(hello).await;
+    client
+}
+
+#[test]
+fn who_reads_logs_is_told_how_far_they_reach_and_not_what_is_in_them() {
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut client = log_reader().await;
+        let script = "echo one; echo two >&2; echo ::progress::half; seq 100000; echo end";
+        client.start(&recorded("a", script, dir.path())).await;
+        let said = client.until_completed("a").await;
+        let log = RunDir::at(dir.path().to_owned()).log("steps/a/i1-a1").unwrap();
+        let (mut reached, mut next, mut streams) = (0, 0, [false; 2]);
+        for message in said.iter().filter(|message| message["type"] == "job_event") {
+            assert_eq!(message["seq"], json!(next));
+            next += 1;
+            let event = &message["event"];
+            match event["type"].as_str().unwrap() {
+                "log_grew" => {
+                    assert_eq!(event["offset"], json!(reached));
+                    reached += event["len"].as_u64().unwrap();
+                    assert_eq!(message["at"], json!(reached));
+                    streams[0] |= event["stdout"] == true;
+                    streams[1] |= event["stderr"] == true;
+                }
+                // All output before it is announced.
+                "progress" => assert_eq!(message["at"], json!(reached)),
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!((reached, streams), (log.len(), [true; 2]));
+        assert_eq!(said.last().unwrap()["result"]["details"]["lastSeq"], json!(next - 1));
+        client.done().await;
+    });
+}
+
+#[test]
+fn without_a_log_to_read_there_is_text() {
+    run(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let not_a_dir = dir.path().join("file");
+        std::fs::write(&not_a_dir, "").unwrap();
+        let mut client = log_reader().await;
+        client.start(&job("nowhere", "echo text")).await;
+        assert_eq!(text(&client.until_completed("nowhere").await, "stdout"), "text\n");
+        client.start(&recorded("unwritable", "echo text", &not_a_dir)).await;
+        assert_eq!(text(&client.until_completed("unwritable").await, "stdout"), "text\n");
+        client.done().await;
+    });
+}
+
 #[test]
 fn a_record_that_cannot_be_written_is_told_once_and_the_job_goes_on() {
     run(|| async {

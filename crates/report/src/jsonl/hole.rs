@@ -38,6 +38,7 @@ impl EmittedUpTo {
                 let start = output.offset.unwrap_or(record.at);
                 (start, start + output.len.unwrap_or(0))
             }
+            WorkerEvent::LogGrew(grew) => (grew.offset, grew.end()),
             _ => (record.at, record.at),
         };
         let missed = std::mem::take(&mut self.missed);

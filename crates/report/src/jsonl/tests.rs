@@ -112,6 +112,94 @@ fn a_run_as_lines() {
     );
 }
 
+/// Text that was told of a stream, and the stretches of the log it came from.
+fn told(lines: &[Value], stream: &str) -> (String, Vec<(u64, u64)>) {
+    let events: Vec<_> =
+        lines.iter().map(|line| &line["event"]).filter(|event| event["type"] == stream).collect();
+    let number = |event: &Value, key: &str| event[key].as_u64().unwrap();
+    let text = events.iter().map(|event| event["data"].as_str().unwrap()).collect();
+    (text, events.iter().map(|event| (number(event, "offset"), number(event, "len"))).collect())
+}
+
+#[test]
+fn output_that_is_announced_is_read_from_its_log() {
+    const ERR: OutputStream = OutputStream::Stderr;
+
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let out = Shared::default();
+    let mut sink = JsonSink::new(live.source(), out.clone()).unwrap();
+    take_what_is_there(&mut sink);
+    live.grows(&of, &[(OUT, b"one\n"), (ERR, b"two\n"), (OUT, "three \u{20ac}".as_bytes())]);
+    live.does(&of, tool("t1"));
+    let euro = "\u{20ac}".as_bytes();
+    live.grows(&of, &[(OUT, &euro[..2])]);
+    live.grows(&of, &[(OUT, &euro[2..]), (OUT, b"\n\xff\xe2")]);
+    live.finish(&of, 0);
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    sink.run().unwrap();
+
+    let lines = lines(&out);
+    assert_eq!(
+        attempt_events(&lines),
+        ["0 stdout", "0 stderr", "0 stdout", "1 tool_call", "2 stdout", "3 stdout", "3 stdout"]
+    );
+    let (stdout, stretches) = told(&lines, "stdout");
+    assert_eq!(stdout, "one\nthree \u{20ac}\u{20ac}\n\u{fffd}\u{fffd}");
+    assert_eq!(stretches, [(0, 4), (8, 9), (17, 2), (19, 4), (23, 0)]);
+    assert_eq!(told(&lines, "stderr"), ("two\n".to_owned(), vec![(4, 4)]));
+}
+
+#[test]
+fn what_is_no_text_for_people_is_passed_over_and_much_comes_in_pieces() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let out = Shared::default();
+    let mut sink = JsonSink::new(live.source(), out.clone()).unwrap();
+    take_what_is_there(&mut sink);
+    let line = "x".repeat(99) + "\n";
+    live.grows(&of, &[(OUT, line.repeat(1_000).as_bytes())]);
+    live.output(&of, OutputStream::Stderr, b"said by the agent\n", false);
+    live.grows(&of, &[(OUT, b"end\n")]);
+    live.grows(&of, &[]);
+    live.finish(&of, 0);
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    sink.run().unwrap();
+
+    let lines = lines(&out);
+    let (stdout, stretches) = told(&lines, "stdout");
+    assert_eq!(stdout, line.repeat(1_000) + "end\n");
+    assert!(
+        stretches.iter().all(|(_, len)| *len <= 16 * 1024 && (len % 100 == 0 || *len == 4)),
+        "{stretches:?}"
+    );
+    assert_eq!(told(&lines, "stderr").0, "");
+}
+
+#[test]
+fn announced_output_that_cannot_be_read_is_a_hole() {
+    let mut live = LiveRun::new();
+    let of = attempt("build", 1);
+    live.event(run_started(&[("build", 1)]));
+    live.start(&of);
+    let out = Shared::default();
+    let mut sink = JsonSink::new(live.source(), out.clone()).unwrap();
+    take_what_is_there(&mut sink);
+    live.grows(&of, &[(OUT, b"gone\n")]);
+    std::fs::remove_file(live.run_dir.log_path(&of.base()).unwrap()).unwrap();
+    live.finish(&of, 0);
+    live.event(run_finished(RunOutcome::Succeeded, 1_000, ""));
+    live.close();
+    sink.run().unwrap();
+    assert_eq!(attempt_events(&lines(&out)), ["gap 0..1 bytes 0..5: 0 events"]);
+}
+
 #[test]
 fn whoever_comes_late_gets_the_journal_and_what_was_recorded() {
     let mut live = LiveRun::new();

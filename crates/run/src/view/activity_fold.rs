@@ -19,6 +19,7 @@ impl Activity {
                 let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
                 self.log_bytes = self.log_bytes.max(end).max(record.at);
             }
+            WorkerEvent::LogGrew(grew) => self.log_bytes = self.log_bytes.max(grew.end()),
             WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
             WorkerEvent::Gap(gap) => {
                 self.log_bytes = self.log_bytes.max(gap.to_offset);
@@ -74,6 +75,7 @@ impl Activity {
             }
             WorkerEvent::Stdout(_)
             | WorkerEvent::Stderr(_)
+            | WorkerEvent::LogGrew(_)
             | WorkerEvent::TextDelta(_)
             | WorkerEvent::ThinkingDelta(_)
             | WorkerEvent::Gap(_) => {}

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions, Trace};
 use roboppi_ipc::{
-    CAPABILITY_MASK, CoreEvent, CoreEventMessage, DecodeError, DecodeErrorKind, Dialect, ErrorClass,
-    Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono, Observation,
-    WorkerResult, WorkerStatus,
+    CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreEvent, CoreEventMessage, DecodeError, DecodeErrorKind, Dialect,
+    ErrorClass, Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono,
+    Observation, WorkerResult, WorkerStatus,
 };
 use roboppi_process::guard::{EndReport, GuardReport, cannot_be_ended, end_adopted, pid_of_left};
 use roboppi_process::{aside, descendants};
@@ -209,7 +209,7 @@ async fn live<R, W>(
     }));
     let unfit = Rc::new(Notify::new());
     let mut hello = Hello::ours(&settings.version);
-    hello.capabilities.push(CAPABILITY_MASK.to_owned());
+    hello.capabilities.extend([CAPABILITY_MASK, CAPABILITY_LOG_GREW].map(str::to_owned));
     peer.send(Message::Hello(hello)).await;
     // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
     peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;

@@ -124,11 +124,12 @@ pub(super) fn facts(result: &WorkerResult) -> impl PartialEq + '_ {
     })
 }
 
-/// Text the core shows by itself, and gaps, which only the live plane makes.
+/// Text the core shows by itself, and growth and gaps, which only the live plane makes.
 fn shown_twice(event: &WorkerEvent, stdout: &StreamPlan, stderr: &StreamPlan) -> Option<&'static str> {
     match event {
         WorkerEvent::Stdout(_) if stdout.raw => Some("stdout"),
         WorkerEvent::Stderr(_) if stderr.raw => Some("stderr"),
+        WorkerEvent::LogGrew(_) => Some("log_grew"),
         WorkerEvent::Gap(_) => Some("gap"),
         _ => None,
     }

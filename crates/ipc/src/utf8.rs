@@ -1,8 +1,9 @@
-//! Where a piece of text may be cut.
+//! Where bytes that become text may be cut.
 
 /// Length of the incomplete character at the end of `bytes`: 0 to 3. Bytes that can never become a
 /// character are not incomplete.
-pub(crate) fn incomplete_suffix(bytes: &[u8]) -> usize {
+#[must_use]
+pub fn incomplete_suffix(bytes: &[u8]) -> usize {
     for back in 1..=bytes.len().min(3) {
         let byte = bytes[bytes.len() - back];
         let needed = match byte {
@@ -18,7 +19,8 @@ pub(crate) fn incomplete_suffix(bytes: &[u8]) -> usize {
 }
 
 /// Bytes as text, without a copy when they are text already. What is not UTF-8 becomes U+FFFD.
-pub(crate) fn text(bytes: Vec<u8>) -> String {
+#[must_use]
+pub fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
