@@ -15,7 +15,7 @@ use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::StateRoot;
 use roboppi_report::logs::{self, LineFilter, LogSettings, Which};
 use roboppi_report::{ReportError, select};
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 use roboppi_workflow::parse_duration;
 
 use crate::commands::completion::{runs_or_steps, steps};
@@ -148,7 +148,7 @@ fn settings(args: &LogsArgs, filter: LineFilter, step: Option<String>) -> LogSet
         None if args.all => Which::All,
         None => Which::Last,
     };
-    LogSettings { step: step.map(StepId::new), which, filter, tail: args.tail, follow: args.follow }
+    LogSettings { step: step.map(StepPath::new), which, filter, tail: args.tail, follow: args.follow }
 }
 
 /// Prints the last attempt, or the one that was asked for, byte for byte: not to a terminal.

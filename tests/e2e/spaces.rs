@@ -168,7 +168,10 @@ fn where_nothing_tells_a_run_is_elsewhere_and_left_alone() {
         let table = env.roboppi(["runs"]).output().code(0).text();
         assert!(table.contains("elsewhere, last sign of life "), "{table}");
         let page = env.roboppi(["show", "-1"]).output().code(0).text();
-        assert!(page.contains("elsewhere") && page.contains("on far) is still alive cannot be determined"), "{page}");
+        assert!(
+            page.contains("elsewhere") && page.contains("on far) is still alive cannot be determined"),
+            "{page}"
+        );
 
         let pruned = env.roboppi(["runs", "prune", "--days", "0", "--count", "0"]).output().code(0).text();
         assert!(pruned.contains("0 runs removed"), "{pruned}");

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use roboppi_ipc::{Capability, Job, JobId, WorkerKind};
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 use roboppi_workflow::{OnFailure, Step, Workflow};
 use serde_json::{Value, json};
 
@@ -134,8 +134,8 @@ impl Plan {
     }
 }
 
-pub(crate) fn step_name(index: u64) -> StepId {
-    StepId::new(format!("s{index}"))
+pub(crate) fn step_name(index: u64) -> StepPath {
+    StepPath::new(format!("s{index}"))
 }
 
 fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use roboppi_ipc::Mono;
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 
 use crate::agenda::{Agenda, Event};
 use crate::child::Worker;
@@ -258,7 +258,7 @@ impl World {
             self.plan.workflow.timeout
         );
         for (id, step) in &self.plan.workflow.steps {
-            let after: Vec<_> = step.depends_on.iter().map(StepId::as_str).collect();
+            let after: Vec<_> = step.depends_on.iter().map(StepPath::as_str).collect();
             let _ = write!(
                 text,
                 "\n{INDENT}{id} after {after:?}: {:?}, {} attempts, excused {}, timeout {:?}, grace {:?}",

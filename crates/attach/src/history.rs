@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use roboppi_record::RunDir;
-use roboppi_run::{RunId, RunStatus, RunView, StepId, StepState};
+use roboppi_run::{RunId, RunStatus, RunView, StepPath, StepState};
 
 use crate::SameFile;
 
@@ -18,7 +18,7 @@ const READ: usize = 5;
 /// How long the steps of a workflow took in its latest runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    steps: HashMap<StepId, u64>,
+    steps: HashMap<StepPath, u64>,
 }
 
 impl History {
@@ -53,7 +53,7 @@ impl History {
 
     /// The median of what each step took where it succeeded.
     pub fn of(views: impl IntoIterator<Item = RunView>) -> Self {
-        let mut all: HashMap<StepId, Vec<u64>> = HashMap::new();
+        let mut all: HashMap<StepPath, Vec<u64>> = HashMap::new();
         for view in views {
             for step in view.steps.iter().filter(|step| step.state == StepState::Succeeded) {
                 if let Some(ms) = step.duration_ms {
@@ -70,7 +70,7 @@ impl History {
 
     /// Milliseconds a step may take; `None` when it never succeeded before.
     #[must_use]
-    pub fn step_ms(&self, step: &StepId) -> Option<u64> {
+    pub fn step_ms(&self, step: &StepPath) -> Option<u64> {
         self.steps.get(step).copied()
     }
 }

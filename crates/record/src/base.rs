@@ -68,7 +68,7 @@ fn is_plain(segment: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use roboppi_run::{AttemptRef, StepId};
+    use roboppi_run::{AttemptRef, StepPath};
 
     use super::*;
 
@@ -113,7 +113,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_attempt_has_files(name in ".{1,120}", iteration in 1u32.., attempt in 1u32..) {
-            let of = AttemptRef { step: StepId::new(name), iteration, attempt };
+            let of = AttemptRef { step: StepPath::new(name), iteration, attempt };
             prop_assert!(Base::parse(Path::new("/run"), &of.base()).is_ok());
         }
 

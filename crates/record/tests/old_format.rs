@@ -6,7 +6,7 @@ use std::path::Path;
 
 use roboppi_ipc::{OutputStream, UtcMillis, WorkerEvent};
 use roboppi_record::{ChunkKind, LogPiece, RunDir, fingerprint};
-use roboppi_run::{RunEvent, RunOutcome, RunStatus, RunView, StepId, StepState};
+use roboppi_run::{RunEvent, RunOutcome, RunStatus, RunView, StepPath, StepState};
 
 fn run() -> RunDir {
     RunDir::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/run-v1"))
@@ -44,8 +44,8 @@ fn the_journal_and_the_events_fold_into_the_same_view() {
     }
 
     assert!(matches!(view.status, RunStatus::Finished { outcome: RunOutcome::Failed, exit_code: 1, .. }));
-    assert_eq!(view.step(&StepId::from("build all")).unwrap().state, StepState::Failed);
-    assert_eq!(view.step(&StepId::from("test")).unwrap().state, StepState::Skipped);
+    assert_eq!(view.step(&StepPath::from("build all")).unwrap().state, StepState::Failed);
+    assert_eq!(view.step(&StepPath::from("test")).unwrap().state, StepState::Skipped);
     let attempt = view.attempt(of).unwrap();
     assert_eq!(attempt.log_bytes(), run().log(base).unwrap().len());
     assert_eq!(attempt.activity.patches_total, 1);

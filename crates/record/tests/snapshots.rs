@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use roboppi_ipc::{CancelReason, CoreEvent, UtcMillis};
 use roboppi_record::{JournalWriter, RunDir, SnapshotWriter};
 use roboppi_run::{
-    AttemptPhase, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunView, StepId, StepPlan,
-    StepState,
+    AttemptPhase, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunView, StepPath,
+    StepPlan, StepState,
 };
 
 const STEPS: [&str; 3] = ["build", "prüfen \"x\"", "a/b"];
@@ -36,12 +36,12 @@ fn started() -> RunEvent {
     }
 }
 
-fn attempt(step: StepId, number: u32) -> AttemptRef {
+fn attempt(step: StepPath, number: u32) -> AttemptRef {
     AttemptRef { step, iteration: 1, attempt: number }
 }
 
 fn events() -> impl Strategy<Value = Vec<RunEvent>> {
-    let step = prop::sample::select(STEPS.to_vec()).prop_map(StepId::from);
+    let step = prop::sample::select(STEPS.to_vec()).prop_map(StepPath::from);
     let of = (step.clone(), 1..4_u32).prop_map(|(step, number)| attempt(step, number));
     let event = prop_oneof![
         (".{0,30}", prop::option::of(step.clone()))

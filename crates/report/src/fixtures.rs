@@ -11,7 +11,7 @@ use roboppi_ipc::{
 use roboppi_record::{EventFileWriter, JournalWriter, RunDir, SpoolWriter, StateRoot};
 use roboppi_run::{
     AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
-    StepId, StepPlan, StepState,
+    StepPath, StepPlan, StepState,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ pub(super) const START: u64 = 1_000_000;
 
 pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
     let plan = |(name, max_attempts): &(&str, u32)| StepPlan {
-        step: StepId::from(*name),
+        step: StepPath::from(*name),
         worker: WorkerKind::Custom,
         depends_on: Vec::new(),
         description: None,
@@ -44,12 +44,12 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
 }
 
 pub(super) fn attempt(step: &str, attempt: u32) -> AttemptRef {
-    AttemptRef { attempt, ..AttemptRef::first(StepId::from(step)) }
+    AttemptRef { attempt, ..AttemptRef::first(StepPath::from(step)) }
 }
 
 pub(super) fn changed(step: &str, state: StepState, detail: &str) -> RunEvent {
     RunEvent::StepChanged {
-        step: StepId::from(step),
+        step: StepPath::from(step),
         state,
         detail: (!detail.is_empty()).then(|| detail.to_owned()),
         duration_ms: None,

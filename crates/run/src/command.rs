@@ -3,7 +3,7 @@
 use roboppi_ipc::{UnknownTagged, decode_tagged_by};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::StepId;
+use crate::StepPath;
 
 /// What a person asks of the owner of a run, tagged by `type` in JSON: `{"type":"retry_step","step":"build"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +14,11 @@ pub enum RunCommand {
         force: bool,
     },
     /// `cancel_step`: end one step.
-    CancelStep(StepId),
+    CancelStep(StepPath),
     /// `retry_step`: try a step again that is over without success. What was skipped because of it waits for it again.
-    RetryStep(StepId),
+    RetryStep(StepPath),
     /// `skip_step`: leave a step out that has not started. The steps after it go on as if it had succeeded.
-    SkipStep(StepId),
+    SkipStep(StepPath),
     /// `hang_up`: the terminal the run is shown on is gone.
     HangUp,
     /// `leave_now`: kill everything and do not wait for anything else.
@@ -36,13 +36,13 @@ enum Tagged {
         force: bool,
     },
     CancelStep {
-        step: StepId,
+        step: StepPath,
     },
     RetryStep {
-        step: StepId,
+        step: StepPath,
     },
     SkipStep {
-        step: StepId,
+        step: StepPath,
     },
     HangUp,
     LeaveNow,
@@ -103,7 +103,7 @@ impl RunCommand {
 
     /// The step it is about.
     #[must_use]
-    pub const fn step(&self) -> Option<&StepId> {
+    pub const fn step(&self) -> Option<&StepPath> {
         match self {
             Self::CancelStep(step) | Self::RetryStep(step) | Self::SkipStep(step) => Some(step),
             Self::CancelRun { .. } | Self::HangUp | Self::LeaveNow | Self::Unknown(_) => None,
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_wish_is_read_back_as_it_was_written() {
-        let step = || StepId::from("build");
+        let step = || StepPath::from("build");
         for (command, text) in [
             (RunCommand::CancelRun { force: true }, r#"{"type":"cancel_run","force":true}"#),
             (RunCommand::CancelStep(step()), r#"{"type":"cancel_step","step":"build"}"#),

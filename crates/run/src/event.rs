@@ -6,7 +6,7 @@ use roboppi_ipc::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AttemptRef, Resumed, RunCommand, RunId, RunOutcome, StepFingerprint, StepId, StepState};
+use crate::{AttemptRef, Resumed, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState};
 
 /// One fact about a run, tagged by `type` in JSON.
 ///
@@ -68,7 +68,7 @@ pub enum RunEvent {
     /// A step changed its state.
     StepChanged {
         /// `step`.
-        step: StepId,
+        step: StepPath,
         /// `state`.
         state: StepState,
         /// `detail`: why, for people; absent when the state says it all.
@@ -117,7 +117,7 @@ pub enum RunEvent {
     /// An artifact was put into the context directory.
     ArtifactCollected {
         /// `step` that made it.
-        step: StepId,
+        step: StepPath,
         /// `name`.
         name: String,
         /// `path` where it is now.
@@ -167,7 +167,7 @@ pub enum RunEvent {
         message: String,
         /// `step` it is about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        step: Option<StepId>,
+        step: Option<StepPath>,
     },
     /// A kind of a newer version.
     Unknown {
@@ -221,12 +221,12 @@ value_enum! {
 #[serde(rename_all = "camelCase")]
 pub struct StepPlan {
     /// `step`.
-    pub step: StepId,
+    pub step: StepPath,
     /// `worker`.
     pub worker: WorkerKind,
     /// `dependsOn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub depends_on: Vec<StepId>,
+    pub depends_on: Vec<StepPath>,
     /// `description`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -67,9 +67,9 @@ impl fmt::Display for RunId {
 /// A step, by the name it has in the workflow file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct StepId(String);
+pub struct StepPath(String);
 
-impl StepId {
+impl StepPath {
     /// Wraps a name. The workflow language decides which names are allowed.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
@@ -112,13 +112,13 @@ fn fnv128(bytes: &[u8]) -> u128 {
     bytes.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }
 
-impl fmt::Display for StepId {
+impl fmt::Display for StepPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl From<&str> for StepId {
+impl From<&str> for StepPath {
     fn from(name: &str) -> Self {
         Self(name.to_owned())
     }
@@ -128,7 +128,7 @@ impl From<&str> for StepId {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttemptRef {
     /// `step`.
-    pub step: StepId,
+    pub step: StepPath,
     /// `iteration` of a completion-check loop, from 1.
     pub iteration: u32,
     /// `attempt` within the iteration, from 1.
@@ -138,7 +138,7 @@ pub struct AttemptRef {
 impl AttemptRef {
     /// The first attempt of a step.
     #[must_use]
-    pub const fn first(step: StepId) -> Self {
+    pub const fn first(step: StepPath) -> Self {
         Self { step, iteration: 1, attempt: 1 }
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn step_names_become_one_path_segment() {
-        let segment = |name: &str| StepId::from(name).path_segment();
+        let segment = |name: &str| StepPath::from(name).path_segment();
         assert_eq!(segment("build-1_a.b"), "build-1_a.b");
         assert_eq!(segment("Größe ok"), "Gr%C3%B6%C3%9Fe%20ok");
         assert_eq!(segment(".."), "%2E.");
@@ -191,7 +191,7 @@ mod tests {
         #[test]
         fn different_names_give_different_segments(a in ".{0,80}", b in ".{0,80}") {
             prop_assume!(a != b);
-            let (a, b) = (StepId::new(a).path_segment(), StepId::new(b).path_segment());
+            let (a, b) = (StepPath::new(a).path_segment(), StepPath::new(b).path_segment());
             prop_assert_ne!(&a, &b);
             prop_assert!(!a.contains('/') && a != ".." && a != ".");
         }

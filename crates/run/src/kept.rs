@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptRef, RunId, StepId};
+use crate::{AttemptRef, RunId, StepPath};
 
 /// What an attempt was made of, as far as that decides what comes of it. Hashes are SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct StepFingerprint {
 #[serde(rename_all = "camelCase")]
 pub struct TakenInput {
     /// `from`: the step that made it.
-    pub from: StepId,
+    pub from: StepPath,
     /// `artifact`: its name there.
     pub artifact: String,
     /// `sha256` of it with everything in it; absent when it was not there.
@@ -36,7 +36,7 @@ pub struct TakenInput {
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamResult {
     /// `step`.
-    pub step: StepId,
+    pub step: StepPath,
     /// `sha256` of its fingerprint and its artifacts; absent when it had not succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
@@ -58,7 +58,7 @@ pub struct Resumed {
 #[serde(rename_all = "camelCase")]
 pub struct KeptStep {
     /// `step`.
-    pub step: StepId,
+    pub step: StepPath,
     /// `run` that did it: the one that was resumed, or one that it had resumed.
     pub run: RunId,
     /// `attempt` that succeeded there; its log is in the directory of that run.

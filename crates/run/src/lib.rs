@@ -21,7 +21,7 @@ mod wording;
 
 pub use command::RunCommand;
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
-pub use id::{AttemptRef, InvalidRunId, RunId, StepId};
+pub use id::{AttemptRef, InvalidRunId, RunId, StepPath};
 pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use partial::{PartialText, PartialTexts};

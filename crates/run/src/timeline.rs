@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerStatus};
 
 use crate::{
-    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId, missing_words,
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepPath, missing_words,
 };
 
 mod lanes;
@@ -98,12 +98,12 @@ pub struct TimelineBuilder {
     last: UtcMillis,
     marks: Vec<Mark>,
     steps: Vec<Step>,
-    index: HashMap<StepId, usize>,
+    index: HashMap<StepPath, usize>,
 }
 
 #[derive(Clone, Debug)]
 struct Step {
-    name: StepId,
+    name: StepPath,
     attempts: Vec<Attempt>,
     marks: Vec<Mark>,
 }
@@ -207,7 +207,7 @@ impl TimelineBuilder {
         }
     }
 
-    fn mark(&mut self, step: Option<&StepId>, name: String, at: UtcMillis) {
+    fn mark(&mut self, step: Option<&StepPath>, name: String, at: UtcMillis) {
         let mark = Mark { name, at };
         match step.and_then(|step| self.step(step)) {
             Some(step) => step.marks.push(mark),
@@ -215,7 +215,7 @@ impl TimelineBuilder {
         }
     }
 
-    fn step(&mut self, step: &StepId) -> Option<&mut Step> {
+    fn step(&mut self, step: &StepPath) -> Option<&mut Step> {
         self.index.get(step).and_then(|index| self.steps.get_mut(*index))
     }
 

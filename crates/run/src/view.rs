@@ -7,7 +7,7 @@ use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, Wo
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptPhase, AttemptRef, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepId, StepPlan,
+    AttemptPhase, AttemptRef, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepPath, StepPlan,
     StepState,
 };
 
@@ -43,7 +43,7 @@ pub struct RunView {
     pub commands: Vec<CommandView>,
     /// Records folded so far.
     pub position: RunPosition,
-    index: HashMap<StepId, usize>,
+    index: HashMap<StepPath, usize>,
     jobs: HashMap<JobId, AttemptRef>,
 }
 
@@ -268,7 +268,7 @@ pub struct WarningView {
     /// What.
     pub message: String,
     /// Step it is about.
-    pub step: Option<StepId>,
+    pub step: Option<StepPath>,
 }
 
 /// A command of a person.
@@ -320,7 +320,7 @@ impl RunView {
 
     /// The step of a name.
     #[must_use]
-    pub fn step(&self, step: &StepId) -> Option<&StepView> {
+    pub fn step(&self, step: &StepPath) -> Option<&StepView> {
         self.index.get(step).and_then(|index| self.steps.get(*index))
     }
 

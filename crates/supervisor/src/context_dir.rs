@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roboppi_run::{RunId, StepId, TakenInput};
+use roboppi_run::{RunId, StepPath, TakenInput};
 use roboppi_workflow::{InputRef, OutputSpec, Step, Workflow};
 use rustix::fs::FileType;
 use serde::Serialize;
@@ -68,10 +68,10 @@ pub(crate) struct Copied<T> {
 }
 
 /// An artifact of a step, by their names.
-pub(crate) type ArtifactName = (StepId, String);
+pub(crate) type ArtifactName = (StepPath, String);
 
 /// The hash of an artifact as it is now; `None` when there is none. For files no worker writes at the moment.
-pub(crate) fn hash_of(context_dir: &Path, step: &StepId, artifact: &str) -> io::Result<Option<String>> {
+pub(crate) fn hash_of(context_dir: &Path, step: &StepPath, artifact: &str) -> io::Result<Option<String>> {
     let open = || -> Result<Dir, TreeError> {
         Dir::open(context_dir)?.enter(OsStr::new(step.as_str()))?.enter(OsStr::new(artifact))
     };
@@ -112,7 +112,7 @@ impl ContextDir {
     }
 
     /// An empty directory for every step, so that scripts find one for those that never started as well.
-    pub(crate) fn prepare<'a>(&self, steps: impl Iterator<Item = &'a StepId>) -> io::Result<()> {
+    pub(crate) fn prepare<'a>(&self, steps: impl Iterator<Item = &'a StepPath>) -> io::Result<()> {
         Ok(self.root.prepare(steps.cloned().collect())?)
     }
 
@@ -161,7 +161,7 @@ impl ContextDir {
     pub(crate) fn place_inputs(
         &self,
         workspace: &Path,
-        id: &StepId,
+        id: &StepPath,
         step: &Step,
         made: &HashSet<ArtifactName>,
         limits: &Limits,
@@ -224,7 +224,7 @@ impl ContextDir {
     pub(crate) fn collect_outputs(
         &self,
         workspace: &Path,
-        id: &StepId,
+        id: &StepPath,
         outputs: &[OutputSpec],
         limits: &Limits,
     ) -> Result<Copied<Collected>, String> {
@@ -320,7 +320,7 @@ impl ContextDir {
     }
 
     /// Writes `_meta.json` of a step, and `_resolved.json` with what was in force for it.
-    pub(crate) fn write_step(&self, step: &StepId, meta: &StepMeta<'_>, resolved: &ResolvedLimits<'_>) {
+    pub(crate) fn write_step(&self, step: &StepPath, meta: &StepMeta<'_>, resolved: &ResolvedLimits<'_>) {
         self.write(Some(step), metadata::META, meta);
         self.write(Some(step), metadata::RESOLVED, &metadata::Resolved { meta, resolved });
     }
@@ -330,7 +330,7 @@ impl ContextDir {
         self.writer().finish()
     }
 
-    fn write(&self, step: Option<&StepId>, name: &'static str, value: &impl Serialize) {
+    fn write(&self, step: Option<&StepPath>, name: &'static str, value: &impl Serialize) {
         // Every type of `metadata` has a JSON form.
         if let Ok(mut text) = serde_json::to_vec_pretty(value) {
             text.push(b'\n');
@@ -393,7 +393,7 @@ steps:
         assert_eq!(other, None);
         context.prepare(workflow.steps.keys()).unwrap();
 
-        let (make, limits) = (StepId::from("make"), Limits::default());
+        let (make, limits) = (StepPath::from("make"), Limits::default());
         let outputs = &workflow.steps[&make].outputs;
         let collected = context.collect_outputs(workspace.path(), &make, outputs, &limits).unwrap();
         assert_eq!(collected.notices, ["output `absent`: nothing at nothing"]);
@@ -409,7 +409,7 @@ steps:
         // What only lies there is not handed over.
         fs::create_dir(path("absent")).unwrap();
 
-        let take = &workflow.steps[&StepId::from("take")];
+        let take = &workflow.steps[&StepPath::from("take")];
         let placed = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap();
         assert_eq!(placed.notices, ["input `absent` of `make`: it was not produced"]);
         assert_eq!(placed.done.iter().map(|taken| taken.sha256.is_some()).collect::<Vec<_>>(), [true, false]);
@@ -469,7 +469,7 @@ steps:
         first.prepare(workflow.steps.keys()).unwrap();
         fs::create_dir_all(work.path().join("out")).unwrap();
         fs::write(work.path().join("out/a.txt"), "a").unwrap();
-        let (make, take, limits) = (StepId::from("make"), StepId::from("take"), Limits::default());
+        let (make, take, limits) = (StepPath::from("make"), StepPath::from("take"), Limits::default());
         fs::create_dir(path.join("make/.collecting-run-1")).unwrap();
         second.collect_outputs(work.path(), &make, &workflow.steps[&make].outputs, &limits).unwrap();
         assert!(path.join("make/.collecting-run-1").exists() && path.join("make/tree/a.txt").exists());

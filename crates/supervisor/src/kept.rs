@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
-use roboppi_run::{Resumed, StepId};
+use roboppi_run::{Resumed, StepPath};
 
 use crate::context_dir::ArtifactName;
 
@@ -14,7 +14,7 @@ pub struct Resume {
     /// The run, and the steps that are kept.
     pub(crate) resumed: Resumed,
     /// What is known of kept steps besides.
-    pub(crate) kept: HashMap<StepId, KeptFacts>,
+    pub(crate) kept: HashMap<StepPath, KeptFacts>,
     /// Artifacts of steps that are done again.
     pub(crate) stale: Vec<ArtifactName>,
 }

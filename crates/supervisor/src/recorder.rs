@@ -10,7 +10,7 @@ use roboppi_attach::LiveFeed;
 use roboppi_ipc::FreeText;
 use roboppi_record::{JournalSync, JournalWriter, RecordError, SnapshotWriter, Unwritten};
 use roboppi_redact::Secrets;
-use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepId};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepPath};
 
 use crate::clock;
 use crate::names::OpenNames;
@@ -108,7 +108,7 @@ impl Recorder {
         self.feed.publish(RunRecord::Attempt(of, record));
     }
 
-    pub(crate) fn warn(&mut self, message: String, step: Option<StepId>) {
+    pub(crate) fn warn(&mut self, message: String, step: Option<StepPath>) {
         self.event(RunEvent::Warning { message, step });
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use roboppi_ipc::{WorkerResult, WorkerStatus};
 use roboppi_record::{RecordPart, RecordStore};
 use roboppi_run::{
-    AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepId, StepState, StepView,
+    AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepPath, StepState, StepView,
 };
 use roboppi_workflow::{
     Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Workflow, parse, plan_resume,
@@ -28,7 +28,7 @@ impl Resume {
         run: &RunId,
         record: &dyn RecordStore,
         view: &RunView,
-        again: &HashSet<StepId>,
+        again: &HashSet<StepPath>,
     ) -> io::Result<(ResumePlan, Self)> {
         let workflow = &settings.source.workflow;
         let (workspace, context) = (path_text(&settings.workspace), path_text(&settings.context_dir()));
@@ -138,7 +138,7 @@ fn still_there(step: &StepView, known: &PreviousStep) -> Vec<KeptArtifact> {
 
 /// What a step left that is done again: what it is known to have made, and what it was to make by the workflow as it was
 /// then. What the workflow names only now may be the user's.
-fn stale(before: Option<&Workflow>, id: &StepId, step: Option<&StepView>) -> Vec<ArtifactName> {
+fn stale(before: Option<&Workflow>, id: &StepPath, step: Option<&StepView>) -> Vec<ArtifactName> {
     let made = step.into_iter().flat_map(|step| step.artifacts.iter().map(|artifact| artifact.name.clone()));
     let then = before.and_then(|workflow| workflow.steps.get(id));
     let makes = then.into_iter().flat_map(|step| step.outputs.iter().map(|output| output.name.clone()));

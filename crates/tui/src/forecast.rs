@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use roboppi_attach::History;
-use roboppi_run::{RunView, StepId, StepView};
+use roboppi_run::{RunView, StepPath, StepView};
 
 /// What can be said of the rest of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) struct Dependencies {
 
 impl Dependencies {
     pub(crate) fn of(steps: &[StepView]) -> Self {
-        let index: HashMap<&StepId, usize> =
+        let index: HashMap<&StepPath, usize> =
             steps.iter().enumerate().map(|(index, step)| (&step.plan.step, index)).collect();
         let before: Vec<Vec<usize>> = steps
             .iter()

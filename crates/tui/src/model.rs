@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 use roboppi_attach::{History, Position};
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunStatus, RunView, StepId, StepState, StepView};
+use roboppi_run::{
+    AttemptRef, AttemptStatus, AttemptView, RunStatus, RunView, StepPath, StepState, StepView,
+};
 
 use crate::activity_pane::ActivityPane;
 use crate::diff_pane::DiffPane;
@@ -33,7 +35,7 @@ pub(crate) struct Model {
     pub(crate) now: UtcMillis,
     /// Frame of the spinner.
     pub(crate) frame: usize,
-    pub(crate) selected: Option<StepId>,
+    pub(crate) selected: Option<StepPath>,
     /// First row of the list that is shown.
     pub(crate) list_top: usize,
     /// The selection goes with the run until the person moves it.
@@ -92,8 +94,8 @@ pub(crate) enum Question {
     EndRun,
     /// The run is being ended already.
     KillRun,
-    EndStep(StepId),
-    SkipStep(StepId),
+    EndStep(StepPath),
+    SkipStep(StepPath),
 }
 
 impl Model {

@@ -11,7 +11,7 @@ use roboppi_ipc::{
 };
 use roboppi_run::{
     AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
-    RunView, StepId, StepPlan, StepState,
+    RunView, StepPath, StepPlan, StepState,
 };
 
 use crate::keymap::Key;
@@ -35,14 +35,14 @@ pub(crate) struct TestRun {
 }
 
 pub(crate) fn of(step: &str, attempt: u32) -> AttemptRef {
-    AttemptRef { step: StepId::from(step), iteration: 1, attempt }
+    AttemptRef { step: StepPath::from(step), iteration: 1, attempt }
 }
 
 pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
     StepPlan {
-        step: StepId::from(step),
+        step: StepPath::from(step),
         worker: WorkerKind::Custom,
-        depends_on: depends_on.iter().map(|step| StepId::from(*step)).collect(),
+        depends_on: depends_on.iter().map(|step| StepPath::from(*step)).collect(),
         description: None,
         timeout_ms: None,
         max_attempts: 1,
@@ -117,7 +117,7 @@ impl TestRun {
     pub(crate) fn state_because(&mut self, step: &str, state: StepState, detail: Option<&str>) -> &mut Self {
         let duration_ms = (state.is_final() && state != StepState::Skipped).then_some(4_200);
         self.journal(RunEvent::StepChanged {
-            step: StepId::from(step),
+            step: StepPath::from(step),
             state,
             detail: detail.map(str::to_owned),
             duration_ms,
@@ -257,7 +257,7 @@ pub(crate) fn running() -> TestRun {
     run.progress(&of("build", 2), 45.0, "compile", "12/30 crates").after(61_000);
     run.journal(RunEvent::Warning {
         message: "the disk is almost full".to_owned(),
-        step: Some(StepId::from("build")),
+        step: Some(StepPath::from("build")),
     });
     run.state("lint", StepState::Ready);
     run

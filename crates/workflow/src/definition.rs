@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
-use roboppi_run::{StepId, StepPlan};
+use roboppi_run::{StepPath, StepPlan};
 
 /// A checked workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Workflow {
     /// Which variables of our environment workers are given.
     pub environment: VariablePolicy,
     /// The steps, in the order in which those that are ready start.
-    pub steps: IndexMap<StepId, Step>,
+    pub steps: IndexMap<StepPath, Step>,
 }
 
 /// One step of a workflow.
@@ -43,7 +43,7 @@ pub struct Step {
     /// Where it works, relative to the workspace of the run or absolute.
     pub workspace: Option<String>,
     /// Steps that must allow it to start; no duplicates.
-    pub depends_on: Vec<StepId>,
+    pub depends_on: Vec<StepPath>,
     /// Artifacts put into its workspace before it starts.
     pub inputs: Vec<InputRef>,
     /// Artifacts collected after it succeeded; names are unique.
@@ -96,7 +96,7 @@ pub enum SecretSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputRef {
     /// The step that makes it.
-    pub from: StepId,
+    pub from: StepPath,
     /// Its name there.
     pub artifact: String,
     /// Its name here, when that is another one (`as`).

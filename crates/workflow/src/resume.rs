@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use roboppi_run::{StepFingerprint, StepId, StepState, UpstreamResult};
+use roboppi_run::{StepFingerprint, StepPath, StepState, UpstreamResult};
 
 use crate::definition::Workflow;
 
@@ -43,7 +43,7 @@ pub struct EarlierArtifact {
 #[derive(Clone, Debug, Default)]
 pub struct PreviousRun {
     /// Its steps.
-    pub steps: HashMap<StepId, PreviousStep>,
+    pub steps: HashMap<StepPath, PreviousStep>,
     /// Where its steps worked; absolute.
     pub workspace: String,
     /// Where its artifacts went; absolute.
@@ -66,9 +66,9 @@ pub struct Places<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResumePlan {
     /// Every step, in the order of the workflow.
-    pub steps: Vec<(StepId, Decision)>,
+    pub steps: Vec<(StepPath, Decision)>,
     /// Steps of the earlier run that the workflow has no more, in the order of their names.
-    pub gone: Vec<StepId>,
+    pub gone: Vec<StepPath>,
 }
 
 /// What is done with a step.
@@ -87,7 +87,7 @@ pub enum Decision {
 
 impl ResumePlan {
     /// Steps that are kept.
-    pub fn kept(&self) -> impl Iterator<Item = &StepId> {
+    pub fn kept(&self) -> impl Iterator<Item = &StepPath> {
         self.steps
             .iter()
             .filter(|(_, decision)| matches!(decision, Decision::Keep { .. }))
@@ -95,7 +95,7 @@ impl ResumePlan {
     }
 
     /// Steps that had succeeded and are done again because something has changed, which nobody may have noticed.
-    pub fn changes(&self) -> impl Iterator<Item = (&StepId, &Why)> {
+    pub fn changes(&self) -> impl Iterator<Item = (&StepPath, &Why)> {
         self.steps.iter().filter_map(|(step, decision)| match decision {
             Decision::Run(why) if why.is_change() => Some((step, why)),
             Decision::Run(_) | Decision::Keep { .. } => None,
@@ -109,10 +109,10 @@ pub fn plan_resume(
     workflow: &Workflow,
     places: Places<'_>,
     earlier: &PreviousRun,
-    again: &HashSet<StepId>,
+    again: &HashSet<StepPath>,
 ) -> ResumePlan {
     let planner = Planner { workflow, places, earlier, again };
-    let mut decided: HashMap<StepId, Decision> = HashMap::new();
+    let mut decided: HashMap<StepPath, Decision> = HashMap::new();
     for step in in_order(workflow) {
         let decision = planner.decide(step, &decided);
         decided.insert(step.clone(), decision);
@@ -131,12 +131,12 @@ struct Planner<'a> {
     workflow: &'a Workflow,
     places: Places<'a>,
     earlier: &'a PreviousRun,
-    again: &'a HashSet<StepId>,
+    again: &'a HashSet<StepPath>,
 }
 
 impl Planner<'_> {
     /// What is done with a step, when that is decided of all it depends on.
-    fn decide(&self, id: &StepId, decided: &HashMap<StepId, Decision>) -> Decision {
+    fn decide(&self, id: &StepPath, decided: &HashMap<StepPath, Decision>) -> Decision {
         let Some(step) = self.earlier.steps.get(id) else { return Decision::Run(Why::New) };
         if !step.succeeded {
             return Decision::Run(Why::DidNotSucceed(step.state));
@@ -168,7 +168,7 @@ impl Planner<'_> {
     }
 
     /// What of a definition has changed, as far as that can be told.
-    fn differences(&self, id: &StepId) -> Vec<&'static str> {
+    fn differences(&self, id: &StepPath) -> Vec<&'static str> {
         let then = self.earlier.workflow.as_ref();
         let mut what =
             then.map_or_else(Vec::new, |then| definition_hash::differences(then, self.workflow, id));
@@ -186,7 +186,7 @@ impl Planner<'_> {
         &self,
         step: &PreviousStep,
         fingerprint: &StepFingerprint,
-        decided: &HashMap<StepId, Decision>,
+        decided: &HashMap<StepPath, Decision>,
     ) -> Option<Why> {
         let as_then = |UpstreamResult { step, sha256 }: &UpstreamResult| match decided.get(step) {
             Some(Decision::Keep { result, .. }) => sha256.as_ref() == Some(result),
@@ -216,8 +216,8 @@ impl Planner<'_> {
 }
 
 /// The steps, each behind those it depends on.
-fn in_order(workflow: &Workflow) -> Vec<&StepId> {
-    let mut done: HashSet<&StepId> = HashSet::new();
+fn in_order(workflow: &Workflow) -> Vec<&StepPath> {
+    let mut done: HashSet<&StepPath> = HashSet::new();
     let mut order = Vec::with_capacity(workflow.steps.len());
     // A checked workflow has no circles, so each round finds a step; without recursion, whatever the depth.
     for first in workflow.steps.keys() {

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, Mono};
-use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
+use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 
 use crate::definition::Workflow;
 use step::{RunStep, StepPhase};
@@ -63,7 +63,7 @@ pub enum RunInput {
     /// One step shall end; it counts as failed. Answered by [`RunEffect::Answered`].
     CancelStep {
         /// Which step.
-        step: StepId,
+        step: StepPath,
         /// Its worker is killed at once.
         force: bool,
     },
@@ -71,13 +71,13 @@ pub enum RunInput {
     /// skipped because of it waits for it again. Answered by [`RunEffect::Answered`].
     RetryStep {
         /// Which step.
-        step: StepId,
+        step: StepPath,
     },
     /// A step that has not started shall be left out; the steps after it go on as if it had succeeded. Answered by
     /// [`RunEffect::Answered`].
     SkipStep {
         /// Which step.
-        step: StepId,
+        step: StepPath,
     },
     /// The core is gone, and with it every attempt that was under way.
     CoreLost {
@@ -119,7 +119,7 @@ pub enum RunEffect {
     /// A step changed its state.
     StepChanged {
         /// Which step.
-        step: StepId,
+        step: StepPath,
         /// Its new state.
         state: StepState,
         /// Why, for people.
@@ -168,9 +168,9 @@ pub enum RunTimerSubject {
     /// The time of the whole run.
     Deadline,
     /// The wait before the next attempt of a step.
-    Retry(StepId),
+    Retry(StepPath),
     /// What is left of an attempt's time while its outputs are collected.
-    Collecting(StepId),
+    Collecting(StepPath),
 }
 
 /// Decides the life of one run. Does no I/O and reads no clock.
@@ -187,7 +187,7 @@ pub struct RunMachine {
     /// Epoch of the timer for the whole run.
     deadline: Option<u64>,
     steps: Vec<RunStep>,
-    index: HashMap<StepId, usize>,
+    index: HashMap<StepPath, usize>,
     /// Steps that have succeeded before the run starts.
     kept: BTreeSet<usize>,
     /// Steps that may start, in the order of the definition.
@@ -236,7 +236,7 @@ impl RunMachine {
 
     /// The same with steps that need not be done: they have succeeded, without an attempt, before the run starts.
     #[must_use]
-    pub fn keeping<'a>(mut self, kept: impl IntoIterator<Item = &'a StepId>) -> Self {
+    pub fn keeping<'a>(mut self, kept: impl IntoIterator<Item = &'a StepPath>) -> Self {
         self.kept = kept.into_iter().filter_map(|step| self.index.get(step).copied()).collect();
         for index in &self.kept {
             self.open -= 1;
@@ -283,7 +283,7 @@ impl RunMachine {
 
     /// Where a step is; `None` for a name the workflow does not have.
     #[must_use]
-    pub fn state(&self, step: &StepId) -> Option<StepState> {
+    pub fn state(&self, step: &StepPath) -> Option<StepState> {
         self.index.get(step).map(|index| self.steps[*index].life.state())
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roboppi_ipc::{VariablePolicy, WorkerKind};
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 use roboppi_workflow::{AgentOptions, KEYS, KeyStatus, OnFailure, Severity, Workflow, parse};
 
 fn read(text: &str) -> Workflow {
@@ -24,7 +24,8 @@ fn a_reference_is_the_text_of_its_scalar_as_a_name_is() {
         names.join(", ")
     );
     let workflow = read(&text);
-    let all: Vec<_> = workflow.steps[&StepId::from("all")].depends_on.iter().map(StepId::as_str).collect();
+    let all: Vec<_> =
+        workflow.steps[&StepPath::from("all")].depends_on.iter().map(StepPath::as_str).collect();
     assert_eq!(all, names);
 }
 
@@ -88,7 +89,7 @@ steps:
                 block: [],
             },
             steps: {
-                StepId(
+                StepPath(
                     "build",
                 ): Step {
                     description: Some(
@@ -142,7 +143,7 @@ steps:
                         ),
                     ],
                 },
-                StepId(
+                StepPath(
                     "test",
                 ): Step {
                     description: None,
@@ -161,13 +162,13 @@ steps:
                     },
                     workspace: None,
                     depends_on: [
-                        StepId(
+                        StepPath(
                             "build",
                         ),
                     ],
                     inputs: [
                         InputRef {
-                            from: StepId(
+                            from: StepPath(
                                 "build",
                             ),
                             artifact: "report",
@@ -191,7 +192,7 @@ steps:
     insta::assert_debug_snapshot!(workflow.plans(), @r#"
         [
             StepPlan {
-                step: StepId(
+                step: StepPath(
                     "build",
                 ),
                 worker: Custom,
@@ -205,12 +206,12 @@ steps:
                 max_attempts: 3,
             },
             StepPlan {
-                step: StepId(
+                step: StepPath(
                     "test",
                 ),
                 worker: Custom,
                 depends_on: [
-                    StepId(
+                    StepPath(
                         "build",
                     ),
                 ],
@@ -235,7 +236,7 @@ fn with_steps(steps: &str) -> String {
 fn steps_keep_their_order_but_array_indices_come_first() {
     let steps = ["zeta", "10", "alpha", "2", "02", "\"3\"", "-1"].map(|id| step(id, ""));
     let workflow = read(&with_steps(&steps.concat()));
-    let order: Vec<_> = workflow.steps.keys().map(StepId::as_str).collect();
+    let order: Vec<_> = workflow.steps.keys().map(StepPath::as_str).collect();
     assert_eq!(order, ["2", "3", "10", "zeta", "alpha", "02", "-1"]);
 }
 

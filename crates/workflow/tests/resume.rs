@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use roboppi_run::{StepFingerprint, StepId, StepState, TakenInput, UpstreamResult};
+use roboppi_run::{StepFingerprint, StepPath, StepState, TakenInput, UpstreamResult};
 use roboppi_workflow::{
     Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Workflow, definition_hash,
     parse, plan_resume, result_hash,
@@ -86,7 +86,7 @@ impl Fixture {
     }
 
     fn step(&mut self, step: &str) -> &mut PreviousStep {
-        self.earlier.steps.get_mut(&StepId::from(step)).unwrap()
+        self.earlier.steps.get_mut(&StepPath::from(step)).unwrap()
     }
 
     fn ended(&mut self, step: &str, state: StepState) -> &mut Self {
@@ -107,10 +107,10 @@ impl Fixture {
 
 struct Fixture {
     earlier: PreviousRun,
-    again: HashSet<StepId>,
+    again: HashSet<StepPath>,
 }
 
-fn line((step, decision): &(StepId, Decision)) -> String {
+fn line((step, decision): &(StepPath, Decision)) -> String {
     match decision {
         Decision::Keep { .. } => format!("{step}: keep"),
         Decision::Run(why) if why.is_change() => format!("{step}: again, {}", why.text()),
@@ -259,7 +259,7 @@ fn steps_come_and_go_and_are_asked_for() {
             "tell: run, it is new"
         ]
     );
-    assert_eq!(run.plan(&now).gone, [StepId::from("lint")]);
+    assert_eq!(run.plan(&now).gone, [StepPath::from("lint")]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
-use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
+use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
     AgentOptions, AttemptEnd, OnFailure, OutputSpec, RunEffect, RunInput, RunMachine, RunTimer,
     RunTimerSubject, Step, Workflow, retry_delay,
@@ -57,8 +57,8 @@ fn output() -> OutputSpec {
     OutputSpec { name: "made".to_owned(), path: "out".to_owned(), kind: None }
 }
 
-fn name(index: usize) -> StepId {
-    StepId::new(format!("s{index}"))
+fn name(index: usize) -> StepPath {
+    StepPath::new(format!("s{index}"))
 }
 
 /// What is known of one step from effects alone.
@@ -91,7 +91,7 @@ struct World {
     machine: RunMachine,
     concurrency: usize,
     now: Mono,
-    seen: IndexMap<StepId, Seen>,
+    seen: IndexMap<StepPath, Seen>,
     jobs: BTreeMap<AttemptRef, Job>,
     timers: Vec<(Mono, RunTimer)>,
     epochs: BTreeSet<u64>,
@@ -191,7 +191,7 @@ impl World {
     }
 
     /// Whether the steps after one may start; `None` while that is not known.
-    fn goes_on(&self, step: &StepId) -> Option<bool> {
+    fn goes_on(&self, step: &StepPath) -> Option<bool> {
         let (seen, policy) = (&self.seen[step], &self.workflow.steps[step]);
         let state = seen.state.filter(|state| state.is_final())?;
         Some(match state {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use roboppi_attach::{Liveness, LocalRun, SameFile, survivors};
 use roboppi_record::StateRoot;
 use roboppi_report::resume;
-use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepId};
+use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepPath};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
 use roboppi_workflow::{Decision, Why};
 
@@ -139,14 +139,14 @@ impl EarlierRun {
 }
 
 /// The steps that are asked for.
-fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepId>, Failure> {
+fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepPath>, Failure> {
     let known = &settings.source.workflow.steps;
     let asked = args.from.iter().map(|name| {
-        let step = StepId::new(name);
+        let step = StepPath::new(name);
         if known.contains_key(&step) {
             return Ok(step);
         }
-        let names: Vec<_> = known.keys().map(StepId::as_str).collect();
+        let names: Vec<_> = known.keys().map(StepPath::as_str).collect();
         Err(Failure::usage(format!(
             "--from: the workflow has no step `{}`\nhint: it has {}",
             plain(name),

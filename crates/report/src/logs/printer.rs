@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use roboppi_attach::{LocalRun, RunFollower};
 use roboppi_record::{Log, LogLine, LogPiece, RecordStore};
-use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunRecord, RunView, StepId, StepView};
+use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunRecord, RunView, StepPath, StepView};
 use roboppi_untrusted::first_words;
 
 use super::lines::{LineCursor, LineFilter, Part};
@@ -39,7 +39,7 @@ impl Which {
 #[derive(Clone, Debug)]
 pub struct LogSettings {
     /// Only of this step.
-    pub step: Option<StepId>,
+    pub step: Option<StepPath>,
     /// Of which attempts.
     pub which: Which,
     /// Which lines.
@@ -78,7 +78,7 @@ struct LogPrinter<'a, W> {
     out: W,
     audience: Audience<'a>,
     /// The first attempt shown of each step that is known.
-    first: HashMap<StepId, usize>,
+    first: HashMap<StepPath, usize>,
     logs: HashMap<AttemptRef, Option<Cursor>>,
     begun: bool,
     headed: bool,
@@ -142,7 +142,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
 
     /// Whether there is what was asked for, as far as that is known.
     fn check(&self, view: &RunView, is_over: bool) -> Result<(), ReportError> {
-        let step = self.settings.step.as_ref().map(StepId::as_str);
+        let step = self.settings.step.as_ref().map(StepPath::as_str);
         if is_over {
             select::attempts(view, step, self.settings.which.number())?;
         } else if let Some(name) = step

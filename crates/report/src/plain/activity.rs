@@ -1,7 +1,7 @@
 //! The lines about what agents do.
 
 use roboppi_ipc::{ChangeKind, ToolResult, WorkerEvent};
-use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepId, ToolUse, missing_words, tool_words};
+use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepPath, ToolUse, missing_words, tool_words};
 
 use crate::style::Ink;
 use crate::units::duration;
@@ -23,7 +23,7 @@ pub(super) enum ActivityLine {
 pub(super) fn event(
     activity: &Activity,
     record: &AttemptRecord,
-    step: &StepId,
+    step: &StepPath,
     verbose: bool,
     colour: bool,
 ) -> Vec<ActivityLine> {
@@ -63,7 +63,7 @@ fn ends(item: &ActivityItem, result: &ToolResult) -> bool {
 }
 
 /// What is to be said about a thing that is over, or just happened.
-pub(super) fn about(item: &ActivityItem, step: &StepId, verbose: bool, colour: bool) -> Vec<ActivityLine> {
+pub(super) fn about(item: &ActivityItem, step: &StepPath, verbose: bool, colour: bool) -> Vec<ActivityLine> {
     let name = words(step.as_str());
     let within = if item.parent.is_some() { "↳ " } else { "" };
     let one = |text: String| vec![ActivityLine::Line(format!("{name}  {within}{text}"))];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use roboppi_ipc::{CoreEvent, OutputStream, UtcMillis};
 use roboppi_run::{
-    AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepId,
+    AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepPath,
     StepState, StepView,
 };
 
@@ -77,7 +77,7 @@ impl PlainPrinter {
     }
 
     /// What agents did that `old` does not know.
-    fn done_in_view(&self, old: &RunView) -> Vec<(UtcMillis, StepId, Vec<ActivityLine>)> {
+    fn done_in_view(&self, old: &RunView) -> Vec<(UtcMillis, StepPath, Vec<ActivityLine>)> {
         let mut done = Vec::new();
         for attempt in self.view.steps.iter().flat_map(|step| &step.attempts) {
             let known = old.attempt(&attempt.of).and_then(|attempt| attempt.activity.last_seq);
@@ -92,7 +92,7 @@ impl PlainPrinter {
         done
     }
 
-    fn tell(&mut self, ts: UtcMillis, step: &StepId, told: Vec<ActivityLine>) {
+    fn tell(&mut self, ts: UtcMillis, step: &StepPath, told: Vec<ActivityLine>) {
         let name = Ink::Strong.paint(self.settings.colour, &first_words(step.as_str()));
         for told in told {
             match told {
@@ -184,7 +184,7 @@ impl PlainPrinter {
                 Some(lines::ending(&self.view, *reason, *force, signal.as_deref(), colour))
             }
             RunEvent::Warning { message, step } => {
-                Some(lines::warning(step.as_ref().map(StepId::as_str), message, colour))
+                Some(lines::warning(step.as_ref().map(StepPath::as_str), message, colour))
             }
             RunEvent::CoreStarted { .. }
             | RunEvent::AttemptStarted { .. }
@@ -235,7 +235,7 @@ impl PlainPrinter {
             said.push((first.ts, lines::warning(None, &message, colour)));
         }
         for warning in latest {
-            let step = warning.step.as_ref().map(StepId::as_str);
+            let step = warning.step.as_ref().map(StepPath::as_str);
             said.push((warning.ts, lines::warning(step, &warning.message, colour)));
         }
         // Neither has a time of its own in the view; both come after whatever led to them.

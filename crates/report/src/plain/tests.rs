@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, Leaked, ProcessIdentity, UtcMillis, Waiting, WorkerEvent};
 use roboppi_record::RecordError;
 use roboppi_run::{
-    AttemptPhase, AttemptRecord, AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepId, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepPath, StepState,
 };
 
 use super::log::{LogTail, Logs};
@@ -375,7 +375,7 @@ fn warnings_leaks_and_what_verbose_adds() {
         phase(AttemptPhase::WaitingPermit { detail: "2 of 2 in use".to_owned() }),
         phase(AttemptPhase::Running { process: Some(process) }),
         changed("build", StepState::Running, ""),
-        RunEvent::Warning { message: "##[error]odd".to_owned(), step: Some(StepId::from("build")) },
+        RunEvent::Warning { message: "##[error]odd".to_owned(), step: Some(StepPath::from("build")) },
         changed("build", StepState::Ending, "asked to end: user"),
         phase(AttemptPhase::Terminating { reason: Some(CancelReason::User), limit_ms: 5_000 }),
         phase(AttemptPhase::Killing { reason: None }),
@@ -536,7 +536,7 @@ fn eventful() -> Vec<RunEvent> {
     events.extend(whole_step("build", StepState::Succeeded, ""));
     events.push(RunEvent::Warning { message: "first".to_owned(), step: None });
     events.extend(retried(StepState::Failed));
-    events.push(RunEvent::Warning { message: "second".to_owned(), step: Some(StepId::from("lint")) });
+    events.push(RunEvent::Warning { message: "second".to_owned(), step: Some(StepPath::from("lint")) });
     events.extend(whole_step("lint", StepState::Failed, "exit code 1").into_iter().map(allowed));
     events.push(RunEvent::CoreLost { incarnation: 1, detail: "gone".to_owned() });
     events.push(RunEvent::RunEnding { reason: CancelReason::Lost, force: false, signal: None });

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 use roboppi_workflow::Workflow;
 use rustix::fs::FileType;
 use serde::Deserialize;
@@ -85,7 +85,7 @@ pub(super) fn remove(root: &Dir, workspace: &Path, workflow: &Workflow) -> Resul
             take_back(&dir, workspace);
         }
         problems.extend(remove_names(&dir, names.iter().map(String::as_str)));
-        if !workflow.steps.contains_key(&StepId::from(step.as_str())) {
+        if !workflow.steps.contains_key(&StepPath::from(step.as_str())) {
             // What else is in it belongs to somebody.
             let _ = root.remove_empty(OsStr::new(&step));
         }
@@ -95,7 +95,7 @@ pub(super) fn remove(root: &Dir, workspace: &Path, workflow: &Workflow) -> Resul
 
 /// Whether a step is not given any inputs, so that what it was given before would stay.
 pub(super) fn takes_nothing(workflow: &Workflow, step: &str) -> bool {
-    workflow.steps.get(&StepId::from(step)).is_none_or(|step| step.inputs.is_empty())
+    workflow.steps.get(&StepPath::from(step)).is_none_or(|step| step.inputs.is_empty())
 }
 
 /// Steps whose directories may hold something: whether the `earlier` run had them, and names of artifacts it may have
@@ -146,7 +146,7 @@ fn refuse_others(
     names: &BTreeSet<String>,
     workflow: &Workflow,
 ) -> Result<(), TreeError> {
-    let Some(step) = workflow.steps.get(&StepId::from(step)) else { return Ok(()) };
+    let Some(step) = workflow.steps.get(&StepPath::from(step)) else { return Ok(()) };
     let used = step.outputs.iter().map(|output| output.name.as_str()).chain([META, RESOLVED]);
     for name in used.filter(|name| !names.contains(*name)) {
         if let Ok(Some(_)) = dir.kind(OsStr::new(name)) {

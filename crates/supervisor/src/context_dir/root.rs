@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 
 use super::beneath::{Dir, DirId};
 use super::tree_error::TreeError;
@@ -21,7 +21,7 @@ pub(super) struct Root {
     parent: Dir,
     name: OsString,
     /// Each has a directory of its own.
-    steps: OnceLock<Vec<StepId>>,
+    steps: OnceLock<Vec<StepPath>>,
     held: Mutex<Held>,
     made_again: AtomicBool,
 }
@@ -62,7 +62,7 @@ impl Root {
     }
 
     /// Makes the directories of steps, now and whenever it is made again.
-    pub(super) fn prepare(&self, steps: Vec<StepId>) -> Result<(), TreeError> {
+    pub(super) fn prepare(&self, steps: Vec<StepPath>) -> Result<(), TreeError> {
         let dir = self.dir()?;
         for step in self.steps.get_or_init(|| steps) {
             dir.make(step.as_str().as_ref())?;
@@ -85,7 +85,7 @@ impl Root {
     }
 
     /// The directory of a step.
-    pub(super) fn step(&self, step: &StepId) -> Result<Dir, TreeError> {
+    pub(super) fn step(&self, step: &StepPath) -> Result<Dir, TreeError> {
         self.dir()?.make(OsStr::new(step.as_str()))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 use rustix::fs::Mode;
 
 use super::root::Root;
@@ -26,7 +26,7 @@ pub(super) struct MetadataWriter {
 #[derive(Debug)]
 struct Unwritten {
     /// The step in whose directory it is; in the context directory itself without one.
-    step: Option<StepId>,
+    step: Option<StepPath>,
     name: &'static str,
     text: Vec<u8>,
 }
@@ -40,7 +40,7 @@ impl MetadataWriter {
         Self { root, thread: thread.map(|thread| (sender, thread)), problems: Vec::new() }
     }
 
-    pub(super) fn write(&mut self, step: Option<&StepId>, name: &'static str, text: Vec<u8>) {
+    pub(super) fn write(&mut self, step: Option<&StepPath>, name: &'static str, text: Vec<u8>) {
         let file = Unwritten { step: step.cloned(), name, text };
         let left = match &self.thread {
             Some((sender, _)) => sender.send(file).err().map(|unsent| unsent.0),

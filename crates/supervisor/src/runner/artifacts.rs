@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use roboppi_ipc::CancelReason;
 use roboppi_process::aside;
-use roboppi_run::{AttemptRef, RunEvent, StepId, StepState, TakenInput};
+use roboppi_run::{AttemptRef, RunEvent, StepPath, StepState, TakenInput};
 use tokio::sync::watch;
 
 use super::attempt::machine::AttemptStop;
@@ -93,7 +93,7 @@ impl RunContext {
     }
 
     /// What a step does before its worker starts.
-    fn starting(&self, step: &StepId, detail: Option<&str>) {
+    fn starting(&self, step: &StepPath, detail: Option<&str>) {
         let (step, detail) = (step.clone(), detail.map(str::to_owned));
         let state = StepState::Starting;
         let event = RunEvent::StepChanged { step, state, detail, duration_ms: None, allowed_to_fail: false };
@@ -115,13 +115,13 @@ impl RunContext {
     }
 
     /// What had to be done to the context directory itself, if anything.
-    pub(super) fn context_notice(&self, step: Option<&StepId>) {
+    pub(super) fn context_notice(&self, step: Option<&StepPath>) {
         if let Some(notice) = self.context.notice() {
             self.recorder().warn(notice, step.cloned());
         }
     }
 
-    fn notices(&self, step: &StepId, notices: Vec<String>) {
+    fn notices(&self, step: &StepPath, notices: Vec<String>) {
         for notice in notices {
             self.recorder().warn(notice, Some(step.clone()));
         }
@@ -130,7 +130,7 @@ impl RunContext {
     /// What this run has of the artifacts a step takes: what it collected, or kept from an earlier one.
     fn made(&self, step: &roboppi_workflow::Step) -> HashSet<ArtifactName> {
         let facts = self.facts.borrow();
-        let of_step = |from: &StepId| {
+        let of_step = |from: &StepPath| {
             let made = facts.get(from).into_iter().flat_map(|facts| &facts.artifacts);
             made.map(|artifact| (from.clone(), artifact.name.clone())).collect::<Vec<_>>()
         };

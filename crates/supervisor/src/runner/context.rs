@@ -12,7 +12,7 @@ use roboppi_ipc::{
     Dialect, JobCompleted, JobEvent, JobId, JobRequest, Message, RequestId, SecretText, UtcMillis,
 };
 use roboppi_record::RunDir;
-use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepId};
+use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepPath};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -40,7 +40,7 @@ pub(super) struct RunContext {
     pub(super) context: Arc<ContextDir>,
     /// A job has ended: a permit may be free.
     pub(super) permit_freed: Notify,
-    pub(super) facts: RefCell<HashMap<StepId, StepFacts>>,
+    pub(super) facts: RefCell<HashMap<StepPath, StepFacts>>,
     recorder: RefCell<Recorder>,
     router: RefCell<Router>,
     core: RefCell<Core>,

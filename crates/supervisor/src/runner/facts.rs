@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
-use roboppi_run::{StepFingerprint, StepId};
+use roboppi_run::{StepFingerprint, StepPath};
 use roboppi_workflow::AttemptEnd;
 
 use crate::context_dir::Collected;
@@ -37,7 +37,7 @@ pub(super) struct AttemptDone {
 }
 
 /// What is known of steps that are kept, before anything happens.
-pub(super) fn facts_of_kept(settings: &RunSettings) -> HashMap<StepId, StepFacts> {
+pub(super) fn facts_of_kept(settings: &RunSettings) -> HashMap<StepPath, StepFacts> {
     let Some(resume) = &settings.resume else { return HashMap::new() };
     let facts = resume.resumed.kept.iter().map(|kept| {
         let known = resume.kept.get(&kept.step);

@@ -1,6 +1,6 @@
 //! Knows what attempts are made of, so that a later run can tell whether a step need not be done again.
 
-use roboppi_run::{AttemptRef, StepFingerprint, StepId, TakenInput, UpstreamResult};
+use roboppi_run::{AttemptRef, StepFingerprint, StepPath, TakenInput, UpstreamResult};
 use roboppi_workflow::{Places, definition_hash, result_hash};
 
 use super::RunContext;
@@ -25,7 +25,7 @@ impl RunContext {
     }
 
     /// A step has succeeded: from here on others may be made of what came of it.
-    pub(super) fn step_succeeded(&self, step: &StepId) {
+    pub(super) fn step_succeeded(&self, step: &StepPath) {
         if let Some(facts) = self.facts.borrow_mut().get_mut(step)
             && let Some(fingerprint) = &facts.fingerprint
         {
@@ -36,7 +36,7 @@ impl RunContext {
     }
 
     /// The run that did a step which is kept.
-    pub(super) fn kept_from(&self, step: &StepId) -> Option<String> {
+    pub(super) fn kept_from(&self, step: &StepPath) -> Option<String> {
         let resumed = &self.settings.resume.as_ref()?.resumed;
         resumed.kept.iter().find(|kept| kept.step == *step).map(|kept| kept.run.to_string())
     }

@@ -1,6 +1,6 @@
 //! Writes the metadata of the context directory as the run goes on.
 
-use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
+use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 
 use super::{RunContext, step_workspace};
 use crate::clock;
@@ -54,7 +54,7 @@ impl RunContext {
     /// Writes `_meta.json` and `_resolved.json` of a step that has ended.
     pub(super) fn write_step_meta(
         &self,
-        id: &StepId,
+        id: &StepPath,
         state: StepState,
         detail: Option<&str>,
         wall_time_ms: u64,

@@ -1,6 +1,6 @@
 //! Which step is selected.
 
-use roboppi_run::{AttemptRef, RunOutcome, RunStatus, StepId, StepState, StepView};
+use roboppi_run::{AttemptRef, RunOutcome, RunStatus, StepPath, StepState, StepView};
 
 use crate::diff_pane::{Diffs, Heading};
 use crate::layout::{Areas, Focus};
@@ -30,7 +30,7 @@ pub(super) fn settle(model: &mut Model, just_over: bool) {
 }
 
 /// The step that is at work: the selected one as long as it is, else the first one.
-fn running(model: &Model) -> Option<StepId> {
+fn running(model: &Model) -> Option<StepPath> {
     if model.is_over() || model.shown_step().is_some_and(|step| step.state.is_active()) {
         return None;
     }
@@ -39,7 +39,7 @@ fn running(model: &Model) -> Option<StepId> {
 }
 
 /// The step because of which the run did not succeed.
-fn culprit(model: &Model) -> Option<StepId> {
+fn culprit(model: &Model) -> Option<StepPath> {
     let RunStatus::Finished { outcome, .. } = &model.view.status else { return None };
     if *outcome == RunOutcome::Succeeded {
         return None;
@@ -52,7 +52,7 @@ fn culprit(model: &Model) -> Option<StepId> {
 }
 
 /// Selects a step and forgets what was chosen of another one.
-pub(super) fn select(model: &mut Model, step: Option<StepId>) {
+pub(super) fn select(model: &mut Model, step: Option<StepPath>) {
     if model.selected == step {
         return;
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ratatui::layout::Size;
 use roboppi_attach::RunCommand;
 use roboppi_ipc::{CancelReason, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
-use roboppi_run::{RunEvent, RunOutcome, StepId, StepState};
+use roboppi_run::{RunEvent, RunOutcome, StepPath, StepState};
 
 use super::{log_request, prepare, update};
 use crate::layout::Focus;
@@ -19,7 +19,7 @@ use crate::test_run::{
 };
 
 fn selected(model: &Model) -> &str {
-    model.selected.as_ref().map_or("", StepId::as_str)
+    model.selected.as_ref().map_or("", StepPath::as_str)
 }
 
 fn command(command: RunCommand) -> Vec<Action> {
@@ -110,7 +110,7 @@ fn when_nobody_stays_the_end_leaves() {
 #[test]
 fn one_step_is_ended_after_a_question() {
     let mut model = running().model(80, 24);
-    assert_eq!(press(&mut model, "x y"), command(RunCommand::CancelStep(StepId::from("build"))));
+    assert_eq!(press(&mut model, "x y"), command(RunCommand::CancelStep(StepPath::from("build"))));
     assert!(only_copies(&press(&mut model, "g x y")), "fetch is over");
 }
 
@@ -345,8 +345,8 @@ fn output_of_what_is_not_shown_draws_nothing() {
 fn a_step_that_has_not_started_is_left_out_after_a_question() {
     let mut model = running().model(80, 24);
     assert_eq!(press(&mut model, "G x"), []);
-    assert_eq!(model.question, Some(Question::SkipStep(StepId::from("publish"))));
-    assert_eq!(press(&mut model, "n x y"), command(RunCommand::SkipStep(StepId::from("publish"))));
+    assert_eq!(model.question, Some(Question::SkipStep(StepPath::from("publish"))));
+    assert_eq!(press(&mut model, "n x y"), command(RunCommand::SkipStep(StepPath::from("publish"))));
     assert!(screen(&model).contains("requested to skip publish"));
 }
 
@@ -357,7 +357,7 @@ fn a_step_without_success_is_tried_again_while_the_run_goes_on() {
     run.done("build", 1, result(WorkerStatus::Failed, Some(1)));
     let mut model = run.model(80, 24);
     assert_eq!(press(&mut model, "g r"), [], "fetch succeeded");
-    assert_eq!(press(&mut model, "j r"), command(RunCommand::RetryStep(StepId::from("build"))));
+    assert_eq!(press(&mut model, "j r"), command(RunCommand::RetryStep(StepPath::from("build"))));
 
     // Why nothing came of it.
     let before = run.records.len();

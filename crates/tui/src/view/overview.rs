@@ -49,7 +49,7 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     }
     page.gap();
     page.fact("Worker", step.plan.worker.name());
-    let depends: Vec<_> = step.plan.depends_on.iter().map(roboppi_run::StepId::as_str).collect();
+    let depends: Vec<_> = step.plan.depends_on.iter().map(roboppi_run::StepPath::as_str).collect();
     page.fact_if("Depends on", Some(&depends.join(", ")));
     if let Some(ms) = model.step_ms(step) {
         let limit = step.plan.timeout_ms.map(|limit| format!(" of at most {}", text::duration(limit)));

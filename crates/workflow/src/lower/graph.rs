@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 
 use super::step::{DraftInput, DraftOutput, DraftStep};
 use crate::diagnostic::{Sink, nearest, quote};
 
 /// Reports references that lead nowhere, clashes, and cycles.
 pub(crate) fn check(steps: &[DraftStep], sink: &mut Sink<'_>) {
-    let index: HashMap<&StepId, usize> =
+    let index: HashMap<&StepPath, usize> =
         steps.iter().enumerate().map(|(index, step)| (&step.id.value, index)).collect();
     let made = steps
         .iter()
@@ -22,7 +22,7 @@ pub(crate) fn check(steps: &[DraftStep], sink: &mut Sink<'_>) {
     for step in steps {
         edges.push(graph.dependencies(step, sink));
         outputs(&step.outputs, sink);
-        let named: HashSet<&StepId> = step.depends_on.iter().map(|dependency| &dependency.value).collect();
+        let named: HashSet<&StepPath> = step.depends_on.iter().map(|dependency| &dependency.value).collect();
         for input in &step.inputs {
             graph.input(step, &named, input, sink);
         }
@@ -35,7 +35,7 @@ type Edge = (usize, usize);
 
 struct Graph<'d> {
     steps: &'d [DraftStep],
-    index: HashMap<&'d StepId, usize>,
+    index: HashMap<&'d StepPath, usize>,
     /// Names of what each step makes.
     made: Vec<HashSet<&'d str>>,
 }
@@ -61,7 +61,7 @@ impl Graph<'_> {
         edges
     }
 
-    fn meant(&self, asking: &DraftStep, name: &StepId, sink: &Sink<'_>) -> Option<String> {
+    fn meant(&self, asking: &DraftStep, name: &StepPath, sink: &Sink<'_>) -> Option<String> {
         if sink.errors_full() {
             return None;
         }
@@ -70,7 +70,7 @@ impl Graph<'_> {
         nearest(name.as_str(), others).map(|other| format!("did you mean {}?", quote(other)))
     }
 
-    fn input(&self, step: &DraftStep, named: &HashSet<&StepId>, input: &DraftInput, sink: &mut Sink<'_>) {
+    fn input(&self, step: &DraftStep, named: &HashSet<&StepPath>, input: &DraftInput, sink: &mut Sink<'_>) {
         let Some(from) = &input.from else { return };
         let name = quote(from.value.as_str());
         if from.value == step.id.value {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexSet;
 use roboppi_ipc::{Capability, WorkerKind};
-use roboppi_run::StepId;
+use roboppi_run::StepPath;
 
 use super::fields::{Field, Fields};
 use super::secrets::secrets;
@@ -16,8 +16,8 @@ use crate::source::Entry;
 
 /// A step as far as it could be read. What is missing was reported.
 pub(crate) struct DraftStep {
-    pub(crate) id: Located<StepId>,
-    pub(crate) depends_on: Vec<Located<StepId>>,
+    pub(crate) id: Located<StepPath>,
+    pub(crate) depends_on: Vec<Located<StepPath>>,
     pub(crate) inputs: Vec<DraftInput>,
     pub(crate) outputs: Vec<DraftOutput>,
     /// Whether `outputs` is all this step makes.
@@ -39,7 +39,7 @@ pub(crate) struct DraftStep {
 
 /// An entry of `inputs` as far as it could be read.
 pub(crate) struct DraftInput {
-    pub(crate) from: Option<Located<StepId>>,
+    pub(crate) from: Option<Located<StepPath>>,
     pub(crate) artifact: Option<Located<String>>,
     rename: Option<String>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct DraftOutput {
 }
 
 impl DraftStep {
-    fn empty(id: Located<StepId>) -> Self {
+    fn empty(id: Located<StepPath>) -> Self {
         Self {
             id,
             depends_on: Vec::new(),
@@ -76,14 +76,14 @@ impl DraftStep {
     }
 
     /// The step, when nothing of it is missing.
-    pub(super) fn finish(self) -> Option<(StepId, Step)> {
+    pub(super) fn finish(self) -> Option<(StepPath, Step)> {
         let inputs = self.inputs.into_iter().map(|input| {
             Some(InputRef { from: input.from?.value, artifact: input.artifact?.value, rename: input.rename })
         });
         let outputs = self.outputs.into_iter().map(|output| {
             Some(OutputSpec { name: output.name?.value, path: output.path?.value, kind: output.kind })
         });
-        let depends_on: IndexSet<StepId> =
+        let depends_on: IndexSet<StepPath> =
             self.depends_on.into_iter().map(|dependency| dependency.value).collect();
         let step = Step {
             description: self.description,
@@ -108,7 +108,7 @@ impl DraftStep {
 }
 
 pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
-    let id = Located { value: StepId::new(&*entry.key), span: entry.key_span };
+    let id = Located { value: StepPath::new(&*entry.key), span: entry.key_span };
     names::step(&entry.key, entry.key_span, sink);
     let mut draft = DraftStep::empty(id);
     let path = format!("steps.{}", entry.key);
@@ -183,18 +183,18 @@ fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {
     capabilities
 }
 
-fn depends_on(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Located<StepId>> {
+fn depends_on(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Located<StepPath>> {
     let items = value::list(at, "step names", sink);
     items.into_iter().flatten().filter_map(|item| step_name(&item, sink)).collect()
 }
 
 /// The name of a step, as a reference to it: the text of the scalar, because that is what a key is. So `2.0` means
 /// the step `2.0` and not `2`.
-fn step_name(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<StepId>> {
+fn step_name(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<StepPath>> {
     if let Some(written) = &at.node.written {
-        return Some(Located { value: StepId::new(written.to_string()), span: at.place() });
+        return Some(Located { value: StepPath::new(written.to_string()), span: at.place() });
     }
-    value::text(at, sink).map(|name| Located { value: StepId::new(name.value), span: name.span })
+    value::text(at, sink).map(|name| Located { value: StepPath::new(name.value), span: name.span })
 }
 
 fn inputs(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<DraftInput> {

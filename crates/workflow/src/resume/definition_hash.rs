@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use roboppi_run::{StepFingerprint, StepId};
+use roboppi_run::{StepFingerprint, StepPath};
 use sha2::{Digest, Sha256};
 
 use super::Places;
@@ -15,7 +15,7 @@ const VERSION: &str = "1";
 /// what it depends on. How long it may take and how often it is tried is not part of it. Empty for a step that the
 /// workflow does not have.
 #[must_use]
-pub fn definition_hash(workflow: &Workflow, id: &StepId, places: Places<'_>) -> String {
+pub fn definition_hash(workflow: &Workflow, id: &StepPath, places: Places<'_>) -> String {
     let Some(step) = workflow.steps.get(id) else { return String::new() };
     let mut hash = Hash::new("definition");
     hash.text(places.workspace);
@@ -55,7 +55,7 @@ pub fn result_hash<'a>(
 }
 
 /// Keys of which a step says something else than then.
-pub(super) fn differences(then: &Workflow, now: &Workflow, id: &StepId) -> Vec<&'static str> {
+pub(super) fn differences(then: &Workflow, now: &Workflow, id: &StepPath) -> Vec<&'static str> {
     let (Some(then), Some(now)) = (then.steps.get(id), now.steps.get(id)) else { return Vec::new() };
     let pairs = parts(then).into_iter().zip(parts(now));
     pairs.filter(|(then, now)| then != now).map(|((key, _), _)| key).collect()
@@ -84,7 +84,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         secrets: _,
     } = step;
     let AgentOptions { model, variant, max_steps, max_command_time: _, default_args, resume } = agent;
-    let mut depends_on: Vec<_> = depends_on.iter().map(StepId::as_str).collect();
+    let mut depends_on: Vec<_> = depends_on.iter().map(StepPath::as_str).collect();
     depends_on.sort_unstable();
     let mut capabilities: Vec<_> = capabilities.iter().map(roboppi_ipc::Capability::name).collect();
     capabilities.sort_unstable();

@@ -1,6 +1,6 @@
 //! Why a step is done, or done again.
 
-use roboppi_run::{StepId, StepState};
+use roboppi_run::{StepPath, StepState};
 
 /// Why a step of a run that goes on with an earlier one is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,15 +12,15 @@ pub enum Why {
     /// Somebody asked for it.
     Requested,
     /// What it depends on is done again.
-    After(StepId),
+    After(StepPath),
     /// The workflow says something else of it: these keys, as far as that can be told.
     Changed(Vec<&'static str>),
     /// What came of a step it depends on is not what came of it then.
-    UpstreamChanged(StepId),
+    UpstreamChanged(StepPath),
     /// What it took is not what is there now.
     InputChanged {
         /// Who made it.
-        from: StepId,
+        from: StepPath,
         /// What.
         artifact: String,
     },

@@ -1,7 +1,7 @@
 //! Ending a run, or one step of it, before its own end.
 
 use roboppi_ipc::{CancelReason, Mono};
-use roboppi_run::{StepId, StepState};
+use roboppi_run::{StepPath, StepState};
 
 use super::requested::{grant, refuse};
 use super::schedule::{Verdict, past};
@@ -33,7 +33,7 @@ impl RunMachine {
         }
     }
 
-    pub(super) fn cancel_step(&mut self, now: Mono, step: &StepId, force: bool, out: &mut Vec<RunEffect>) {
+    pub(super) fn cancel_step(&mut self, now: Mono, step: &StepPath, force: bool, out: &mut Vec<RunEffect>) {
         let Some(index) = self.requested(step, out) else { return };
         match self.steps[index].life {
             StepPhase::Active { asked: Some(asked), .. }

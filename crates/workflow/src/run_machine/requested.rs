@@ -1,14 +1,14 @@
 //! What people command for one step beside its end.
 
 use roboppi_ipc::Mono;
-use roboppi_run::{StepId, StepState};
+use roboppi_run::{StepPath, StepState};
 
 use super::schedule::{Verdict, past};
 use super::step::StepPhase;
 use super::{Phase, RunEffect, RunMachine};
 
 impl RunMachine {
-    pub(super) fn retry_step(&mut self, step: &StepId, out: &mut Vec<RunEffect>) {
+    pub(super) fn retry_step(&mut self, step: &StepPath, out: &mut Vec<RunEffect>) {
         let Some(index) = self.requested(step, out) else { return };
         if let Err(why) = self.may_be_retried(index) {
             return refuse(why, out);
@@ -21,7 +21,7 @@ impl RunMachine {
         self.make_ready_if_free(index);
     }
 
-    pub(super) fn skip_step(&mut self, now: Mono, step: &StepId, out: &mut Vec<RunEffect>) {
+    pub(super) fn skip_step(&mut self, now: Mono, step: &StepPath, out: &mut Vec<RunEffect>) {
         let Some(index) = self.requested(step, out) else { return };
         let skipped = &self.steps[index];
         match skipped.life {
@@ -39,7 +39,7 @@ impl RunMachine {
     }
 
     /// The step a command is for. Commands that no step can be granted are refused here.
-    pub(super) fn requested(&self, step: &StepId, out: &mut Vec<RunEffect>) -> Option<usize> {
+    pub(super) fn requested(&self, step: &StepPath, out: &mut Vec<RunEffect>) -> Option<usize> {
         if self.phase == Phase::Finished {
             refuse("the run is over".to_owned(), out);
             return None;

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, Mono};
-use roboppi_run::{AttemptRef, StepId, StepState};
+use roboppi_run::{AttemptRef, StepPath, StepState};
 
 use crate::definition::{OnFailure, Workflow};
 
 #[derive(Clone, Debug)]
 pub(super) struct RunStep {
-    pub(super) id: StepId,
+    pub(super) id: StepPath,
     /// Steps that wait for this one.
     pub(super) dependents: Vec<usize>,
     /// Steps this one waits for.
@@ -107,8 +107,8 @@ impl RunStep {
 }
 
 /// The steps of a workflow, linked both ways.
-pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepId, usize>) {
-    let index: HashMap<StepId, usize> =
+pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepPath, usize>) {
+    let index: HashMap<StepPath, usize> =
         workflow.steps.keys().enumerate().map(|(index, id)| (id.clone(), index)).collect();
     let mut steps: Vec<RunStep> = workflow
         .steps

@@ -1,7 +1,7 @@
 //! Lifecycles of runs, told as what the machine asks for.
 
 use roboppi_ipc::{CancelReason, ErrorClass, Mono};
-use roboppi_run::{AttemptRef, RunOutcome, StepId, StepState};
+use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
     AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, retry_delay,
 };
@@ -516,7 +516,7 @@ fn a_workflow_that_waits_for_itself_still_ends() {
     let mut out = Vec::new();
     let mut machine = RunMachine::new(&circular, 0);
     machine.handle(Mono::ZERO, RunInput::Start, &mut out);
-    let of = AttemptRef::first(StepId::from("free"));
+    let of = AttemptRef::first(StepPath::from("free"));
     machine.handle(
         Mono::ZERO,
         RunInput::AttemptFinished { of: of.clone(), end: AttemptEnd::Succeeded },
@@ -560,7 +560,7 @@ fn kept_steps_have_succeeded_before_anything_starts() {
         ("e", "depends_on: [b]"),
     ];
     let keeping = |kept: &[&str]| {
-        let kept: Vec<_> = kept.iter().map(|step| StepId::from(*step)).collect();
+        let kept: Vec<_> = kept.iter().map(|step| StepPath::from(*step)).collect();
         let mut bench = bench(&steps, 1);
         bench.machine = RunMachine::new(&workflow(&steps), 1).keeping(&kept);
         bench

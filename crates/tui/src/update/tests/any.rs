@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use ratatui::layout::Size;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_run::{RunEvent, RunRecord, RunView, StepId, StepState};
+use roboppi_run::{RunEvent, RunRecord, RunView, StepPath, StepState};
 
 use super::super::{prepare, update};
 use crate::keymap::Key;
@@ -65,7 +65,7 @@ fn runs(hostile: &str) -> Vec<TestRun> {
     let mut evil = TestRun::with(vec![plan(hostile, &[hostile]), plan("b", &[])], false);
     evil.running(hostile, 1, 1).patch(&of(hostile, 1), hostile, hostile);
     evil.progress(&of(hostile, 1), f64::NAN, hostile, hostile);
-    evil.journal(RunEvent::Warning { message: hostile.to_owned(), step: Some(StepId::from(hostile)) });
+    evil.journal(RunEvent::Warning { message: hostile.to_owned(), step: Some(StepPath::from(hostile)) });
     evil.journal(RunEvent::CoreLost { incarnation: 1, detail: hostile.to_owned() });
     evil.state_because(hostile, StepState::Lost, Some(hostile));
     vec![running(), ending(), failed(), succeeded(), evil, TestRun::with(Vec::new(), true)]
