@@ -187,6 +187,13 @@ fn what_is_around_a_word_of_tomorrow_is_read() {
     assert_eq!((step.state.name(), step.state.is_final()), ("StepState_of_tomorrow", false));
     assert_eq!((step.plan.worker.name(), step.attempts.len()), ("WorkerKind_OF_TOMORROW", 1));
     assert_eq!(view.counts().unknown, 1);
+    let added = &view.steps[1];
+    assert_eq!((added.plan.role.name(), added.iteration()), ("Role_of_tomorrow", 2));
+    let attempt = &added.attempts[0].of;
+    assert_eq!(
+        (attempt.role.name(), attempt.base().as_str()),
+        ("Role_of_tomorrow", added.attempts[0].base.as_str())
+    );
     assert!(view.is_finished() && view.resume_command().is_some(), "{:?}", view.status);
     assert_eq!(view.commands[0].command.in_words(), "`Wish_of_tomorrow`, which this version does not know");
 }

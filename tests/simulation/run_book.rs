@@ -101,7 +101,12 @@ impl World {
             }
             RunEffect::Answered { refused } => self.check_answer(refused.is_some()),
             RunEffect::Finish { outcome, .. } => self.check_finish(*outcome),
-            RunEffect::CollectOutputs { .. } | RunEffect::SetTimer { .. } => {}
+            RunEffect::CollectOutputs { .. }
+            | RunEffect::SetTimer { .. }
+            | RunEffect::DecideIteration { .. }
+            | RunEffect::IterationStarted { .. }
+            | RunEffect::PlanExtended { .. }
+            | RunEffect::ExtensionRefused { .. } => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, Mono, RequestId};
 use roboppi_run::{AttemptRef, RunOutcome};
 use roboppi_supervisor::{Loss, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine, ShutdownRequest};
-use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject};
+use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, expand};
 
 use crate::agenda::{Event, Owed};
 use crate::attempt::Asking;
@@ -59,7 +59,7 @@ pub(crate) enum CoreView {
 impl Supervisor {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            machine: RunMachine::new(&plan.workflow, plan.concurrency),
+            machine: RunMachine::new(&expand(&plan.workflow), plan.concurrency),
             book: RunBook::new(plan.workflow.steps.len()),
             active: BTreeMap::new(),
             core: CoreView::Awaited,
@@ -485,6 +485,10 @@ impl World {
                 let late = self.rng.up_to(5);
                 self.in_ms(whole(after) + late, Event::RunTimer(timer));
             }
+            RunEffect::DecideIteration { .. }
+            | RunEffect::IterationStarted { .. }
+            | RunEffect::PlanExtended { .. }
+            | RunEffect::ExtensionRefused { .. } => unreachable!("no workflow asks for that"),
             RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } | RunEffect::Answered { .. } => {}
             RunEffect::Finish { outcome, duration, .. } => {
                 // Whether it ever had a core or not.

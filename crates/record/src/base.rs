@@ -68,7 +68,7 @@ fn is_plain(segment: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use roboppi_run::{AttemptRef, StepPath};
+    use roboppi_run::{AttemptRef, Role, StepPath};
 
     use super::*;
 
@@ -112,8 +112,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_attempt_has_files(name in ".{1,120}", iteration in 1u32.., attempt in 1u32..) {
-            let of = AttemptRef { step: StepPath::new(name), iteration, attempt };
+        fn every_attempt_has_files(name in ".{1,120}", iteration in 1u32.., role in ".{1,120}", attempt in 1u32..) {
+            let of = AttemptRef { step: StepPath::new(name), iteration, role: Role::from_name(&role), attempt };
             prop_assert!(Base::parse(Path::new("/run"), &of.base()).is_ok());
         }
 

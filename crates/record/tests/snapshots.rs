@@ -37,7 +37,7 @@ fn started() -> RunEvent {
 }
 
 fn attempt(step: StepPath, number: u32) -> AttemptRef {
-    AttemptRef { step, iteration: 1, attempt: number }
+    AttemptRef { attempt: number, ..AttemptRef::first(step) }
 }
 
 fn events() -> impl Strategy<Value = Vec<RunEvent>> {

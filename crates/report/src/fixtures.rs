@@ -27,6 +27,8 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
         description: None,
         timeout_ms: None,
         max_attempts: *max_attempts,
+        max_iterations: None,
+        role: roboppi_run::Role::Work,
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),

@@ -82,6 +82,8 @@ fn plan(step: &str, worker: WorkerKind) -> StepPlan {
         description: None,
         timeout_ms: None,
         max_attempts: 1,
+        max_iterations: None,
+        role: roboppi_run::Role::Work,
     }
 }
 

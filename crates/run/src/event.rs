@@ -6,7 +6,7 @@ use roboppi_ipc::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AttemptRef, Resumed, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState};
+use crate::{AttemptRef, Resumed, Role, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState};
 
 /// One fact about a run, tagged by `type` in JSON.
 ///
@@ -80,6 +80,24 @@ pub enum RunEvent {
         /// `allowedToFail`: it failed or was skipped by a person, and the run counts it as success.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         allowed_to_fail: bool,
+    },
+    /// The plan grew while the run was going on: these steps are now part of it.
+    PlanExtended {
+        /// `nodes`: the new steps, in the order in which they are shown, behind those there are.
+        nodes: Vec<StepPlan>,
+    },
+    /// The next iteration of a step begins. The first one begins with its first attempt and has no event.
+    IterationStarted {
+        /// `step`.
+        step: StepPath,
+        /// `iteration`, from 2.
+        iteration: u32,
+        /// `maxIterations` the step may have; absent without a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_iterations: Option<u32>,
+        /// `detail`: why the one before was not enough, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     /// An attempt is about to be handed to the core. From here on its files may exist.
     AttemptStarted {
@@ -176,12 +194,14 @@ pub enum RunEvent {
     },
 }
 
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 17] = [
     "run_started",
     "core_started",
     "core_lost",
     "core_report",
     "step_changed",
+    "plan_extended",
+    "iteration_started",
     "attempt_started",
     "attempt_phase",
     "attempt_finished",
@@ -235,6 +255,12 @@ pub struct StepPlan {
     pub timeout_ms: Option<u64>,
     /// `maxAttempts` an iteration may have.
     pub max_attempts: u32,
+    /// `maxIterations`: absent when the step has one only, or no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_iterations: Option<u32>,
+    /// `role` of the step in the plan; absent when it is `work`.
+    #[serde(default, skip_serializing_if = "Role::is_work")]
+    pub role: Role,
 }
 
 /// A stage of an attempt, tagged by `name` in JSON.
@@ -312,7 +338,10 @@ mod tests {
             description: Some("makes it".into()),
             timeout_ms: Some(5),
             max_attempts: 2,
+            max_iterations: None,
+            role: Role::Work,
         };
+        let check = StepPlan { role: Role::Check, max_iterations: Some(3), ..plan.clone() };
         let fingerprint = StepFingerprint {
             definition: "a".into(),
             inputs: vec![TakenInput { from: "prepare".into(), artifact: "x".into(), sha256: None }],
@@ -360,6 +389,13 @@ mod tests {
                 duration_ms: Some(4),
                 allowed_to_fail: true,
             },
+            RunEvent::PlanExtended { nodes: vec![check] },
+            RunEvent::IterationStarted {
+                step: "build".into(),
+                iteration: 2,
+                max_iterations: Some(3),
+                detail: Some("two tests fail".into()),
+            },
             RunEvent::AttemptStarted {
                 of: of.clone(),
                 job_id: "j".into(),
@@ -397,7 +433,8 @@ mod tests {
     #[test]
     fn every_kind_is_read_back_as_it_was_written() {
         let events = one_of_each();
-        assert_eq!(events.len(), KINDS.len());
+        // `wish` is an earlier name of `command`.
+        assert_eq!(events.len() + 1, KINDS.len());
         for event in events {
             let text = serde_json::to_string(&event).unwrap();
             assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event, "{text}");

@@ -5,6 +5,7 @@
 //! what one sees of a run, and [`RunView::apply`] is the only place that works it out: a live screen, an
 //! attached one and a finished run read later show the same because they fold the same records.
 
+mod attempt_ref;
 mod command;
 mod event;
 mod id;
@@ -14,24 +15,27 @@ mod partial;
 mod record;
 mod shell;
 mod state;
+mod step_path;
 mod text;
 mod timeline;
 mod view;
 mod wording;
 
+pub use attempt_ref::{AttemptRef, Role};
 pub use command::RunCommand;
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
-pub use id::{AttemptRef, InvalidRunId, RunId, StepPath};
+pub use id::{InvalidRunId, RunId};
 pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use partial::{PartialText, PartialTexts};
 pub use record::{AttemptRecord, JournalRecord, RunRecord};
 pub use shell::shell_word;
 pub use state::{RunOutcome, StepState};
+pub use step_path::{InvalidStepPath, PathSegment, StepPath};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
-    Act, Activity, ActivityItem, ArtifactView, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView,
-    FileChange, HistoryPage, KeptFrom, PatchView, RunHead, RunPosition, RunStatus, RunView, Spent,
-    StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait, WarningView,
+    Act, Activity, ActivityItem, ArtifactView, AttemptFilter, AttemptStatus, AttemptView, CommandView,
+    CoreStatus, CoreView, FileChange, HistoryPage, IterationView, KeptFrom, PatchView, RunHead, RunPosition,
+    RunStatus, RunView, Spent, StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait, WarningView,
 };
 pub use wording::{dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words};

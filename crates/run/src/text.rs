@@ -20,18 +20,9 @@ impl FreeText for RunEvent {
                 steps,
                 resumes: _,
             } => {
-                for StepPlan {
-                    step: _,
-                    worker: _,
-                    depends_on: _,
-                    description,
-                    timeout_ms: _,
-                    max_attempts: _,
-                } in steps
-                {
-                    description.iter_mut().for_each(&mut *visit);
-                }
+                visit_plans(steps, visit);
             }
+            Self::PlanExtended { nodes } => visit_plans(nodes, visit),
             Self::CoreStarted { incarnation: _, process: _, protocol: _, version: _ }
             | Self::AttemptStarted { of: _, job_id: _, base: _, fingerprint: _ }
             | Self::ArtifactCollected { step: _, name: _, path: _, sha256: _ }
@@ -40,6 +31,9 @@ impl FreeText for RunEvent {
             Self::CoreReport { event } => event.visit_text(visit),
             Self::StepChanged { step: _, state: _, detail, duration_ms: _, allowed_to_fail: _ }
             | Self::RunFinished { outcome: _, exit_code: _, duration_ms: _, detail } => {
+                detail.iter_mut().for_each(visit);
+            }
+            Self::IterationStarted { step: _, iteration: _, max_iterations: _, detail } => {
                 detail.iter_mut().for_each(visit);
             }
             Self::AttemptPhase { of: _, phase } => phase.visit_text(visit),
@@ -51,6 +45,22 @@ impl FreeText for RunEvent {
             // Only read, never written by this version: nothing of it is known to be structure.
             Self::Unknown { raw } => visit(raw),
         }
+    }
+}
+
+fn visit_plans(plans: &mut [StepPlan], visit: &mut dyn FnMut(&mut String)) {
+    for StepPlan {
+        step: _,
+        worker: _,
+        depends_on: _,
+        description,
+        timeout_ms: _,
+        max_attempts: _,
+        max_iterations: _,
+        role: _,
+    } in plans
+    {
+        description.iter_mut().for_each(&mut *visit);
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerStatus};
 
 use crate::{
-    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepPath, missing_words,
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepPath, StepPlan,
+    missing_words,
 };
 
 mod lanes;
@@ -139,16 +140,11 @@ impl TimelineBuilder {
             RunEvent::RunStarted { name, steps, .. } => {
                 self.name.clone_from(name);
                 self.started = Some(ts);
-                for plan in steps {
-                    self.index.entry(plan.step.clone()).or_insert_with(|| {
-                        self.steps.push(Step {
-                            name: plan.step.clone(),
-                            attempts: Vec::new(),
-                            marks: Vec::new(),
-                        });
-                        self.steps.len() - 1
-                    });
-                }
+                self.plan(steps);
+            }
+            RunEvent::PlanExtended { nodes } => self.plan(nodes),
+            RunEvent::IterationStarted { step, iteration, .. } => {
+                self.mark(Some(step), format!("iteration {iteration}"), ts);
             }
             RunEvent::AttemptStarted { of, .. } => {
                 if let Some(step) = self.step(&of.step) {
@@ -188,6 +184,15 @@ impl TimelineBuilder {
             | RunEvent::StepChanged { .. }
             | RunEvent::Command { .. }
             | RunEvent::Unknown { .. } => {}
+        }
+    }
+
+    fn plan(&mut self, steps: &[StepPlan]) {
+        for plan in steps {
+            self.index.entry(plan.step.clone()).or_insert_with(|| {
+                self.steps.push(Step { name: plan.step.clone(), attempts: Vec::new(), marks: Vec::new() });
+                self.steps.len() - 1
+            });
         }
     }
 

@@ -15,12 +15,14 @@ mod activity;
 mod activity_fold;
 mod earlier;
 mod fold;
+mod reference;
 mod spent;
 #[cfg(test)]
 mod tests;
 
 pub use activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
 pub use earlier::{HistoryPage, Stretch};
+pub use reference::{AttemptFilter, IterationView};
 pub use spent::Spent;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.
@@ -146,7 +148,10 @@ pub struct StepView {
     pub changed_at: UtcMillis,
     /// Milliseconds it took, once it is over.
     pub duration_ms: Option<u64>,
-    /// Its attempts, oldest first.
+    /// Its iterations behind the first one, oldest first, at most [`StepView::ITERATIONS`].
+    #[serde(default)]
+    pub iterations: Vec<IterationView>,
+    /// Its attempts by iteration, role and number.
     pub attempts: Vec<AttemptView>,
     /// Artifacts it put into the context directory.
     pub artifacts: Vec<ArtifactView>,

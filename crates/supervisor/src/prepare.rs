@@ -12,6 +12,7 @@ use roboppi_ipc::{HexBytes, UtcMillis};
 use roboppi_process::inherited;
 use roboppi_record::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId};
+use roboppi_workflow::{Plan, expand};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -34,6 +35,8 @@ const COMMANDS: usize = 32;
 #[derive(Debug)]
 pub struct PreparedRun {
     pub(crate) settings: RunSettings,
+    /// What the workflow is expanded to.
+    pub(crate) plan: Plan,
     pub(crate) run_id: RunId,
     pub(crate) run_dir: RunDir,
     /// Says to everybody that this process lives.
@@ -90,7 +93,8 @@ impl PreparedRun {
         let source = LiveSource::new(Arc::clone(&feed), run_dir.clone(), command);
         let names = OpenNames::of(&settings);
         let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone(), names);
-        recorder.event(run_started(&settings, &run_id));
+        let plan = expand(workflow);
+        recorder.event(run_started(&settings, &plan, &run_id));
         if let Some(warning) = settings.name_warning() {
             recorder.warn(warning, None);
         }
@@ -129,6 +133,7 @@ impl PreparedRun {
         let control = control.ok();
         let run = Self {
             settings,
+            plan,
             run_id,
             run_dir,
             life,
@@ -245,7 +250,7 @@ fn manifest(
     }
 }
 
-fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
+fn run_started(settings: &RunSettings, plan: &Plan, run_id: &RunId) -> RunEvent {
     let workflow = &settings.source.workflow;
     RunEvent::RunStarted {
         run_id: run_id.clone(),
@@ -255,9 +260,9 @@ fn run_started(settings: &RunSettings, run_id: &RunId) -> RunEvent {
         context_dir: path_text(&settings.context_dir()),
         mode: settings.mode,
         timeout_ms: duration_ms(workflow.timeout),
-        concurrency: settings.concurrency(),
+        concurrency: plan.concurrency,
         stream_stdio: settings.stream_stdio,
-        steps: workflow.plans(),
+        steps: plan.step_plans(),
         resumes: settings.resume.as_ref().map(|resume| Box::new(resume.resumed.clone())),
     }
 }

@@ -9,7 +9,8 @@ use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepPath, StepState, StepView,
 };
 use roboppi_workflow::{
-    Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Workflow, parse, plan_resume,
+    Decision, EarlierArtifact, Places, Plan, PreviousRun, PreviousStep, ResumePlan, expand, parse,
+    plan_resume,
 };
 
 use crate::context_dir::{ArtifactName, hash_of};
@@ -30,12 +31,10 @@ impl Resume {
         view: &RunView,
         again: &HashSet<StepPath>,
     ) -> io::Result<(ResumePlan, Self)> {
-        let workflow = &settings.source.workflow;
         let (workspace, context) = (path_text(&settings.workspace), path_text(&settings.context_dir()));
         let places = Places { workspace: &workspace, context_dir: &context };
         let earlier = earlier(settings, record, view)?;
-        let plan = plan_resume(workflow, places, &earlier, again);
-        let before = record.workflow_text().ok().and_then(|text| parse(&text).workflow);
+        let plan = plan_resume(&expand(&settings.source.workflow), places, &earlier, again);
         let mut resume = Self {
             resumed: Resumed { run: run.clone(), kept: Vec::new() },
             kept: HashMap::new(),
@@ -55,7 +54,7 @@ impl Resume {
                     });
                     resume.kept.insert(id.clone(), KeptFacts { result: result.clone(), ..facts });
                 }
-                (_, step) => resume.stale.extend(stale(before.as_ref(), id, step)),
+                (_, step) => resume.stale.extend(stale(earlier.plan.as_ref(), id, step)),
             }
         }
         Ok((plan, resume))
@@ -64,11 +63,12 @@ impl Resume {
 
 /// What is known of the earlier run, and what is there of it now.
 fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> io::Result<PreviousRun> {
-    let workflow = record.workflow_text().ok().and_then(|text| parse(&text).workflow);
+    let plan =
+        record.workflow_text().ok().and_then(|text| parse(&text).workflow).map(|workflow| expand(&workflow));
     let mut steps = HashMap::new();
     for step in &view.steps {
         let id = &step.plan.step;
-        let succeeded = step.state == StepState::Succeeded || has_succeeded(step, workflow.as_ref());
+        let succeeded = step.state == StepState::Succeeded || has_succeeded(step, plan.as_ref());
         let mut artifacts = Vec::new();
         for artifact in step.artifacts.iter().filter(|_| succeeded) {
             let (name, recorded) = (artifact.name.clone(), artifact.sha256.clone());
@@ -83,23 +83,24 @@ fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> 
         steps,
         workspace: place(|head| &head.workspace).unwrap_or_default(),
         context_dir: place(|head| &head.context_dir).unwrap_or_default(),
-        workflow,
+        plan,
     })
 }
 
 /// Whether a step did what it was to do although the run did not come to say so: its worker succeeded, and there was
 /// nothing to collect.
-fn has_succeeded(step: &StepView, workflow: Option<&Workflow>) -> bool {
-    let makes_nothing = workflow
-        .and_then(|workflow| workflow.steps.get(&step.plan.step))
-        .is_some_and(|step| step.outputs.is_empty());
+fn has_succeeded(step: &StepView, plan: Option<&Plan>) -> bool {
+    // Whether the work of a step that is repeated was complete only its end says.
+    let makes_nothing = plan
+        .and_then(|plan| plan.node(&step.plan.step))
+        .is_some_and(|node| node.step.outputs.is_empty() && node.repeat.is_none());
     !step.state.is_final()
         && makes_nothing
         && result(step).is_some_and(|result| result.status == WorkerStatus::Succeeded)
 }
 
 fn result(step: &StepView) -> Option<&WorkerResult> {
-    match &step.attempts.last()?.status {
+    match &step.last_work()?.status {
         AttemptStatus::Finished { result, .. } => Some(result),
         AttemptStatus::Started | AttemptStatus::Phase(_) => None,
     }
@@ -107,7 +108,7 @@ fn result(step: &StepView) -> Option<&WorkerResult> {
 
 /// Where a step was really done, and what is known of that. The result is filled in by the caller.
 fn origin(run: &RunId, record: &dyn RecordStore, step: &StepView) -> ((RunId, AttemptRef), KeptFacts) {
-    let (run, attempt) = match (&step.kept, step.attempts.last()) {
+    let (run, attempt) = match (&step.kept, step.last_work()) {
         (_, Some(attempt)) => (run.clone(), attempt.of.clone()),
         (Some(kept), None) => (kept.run.clone(), kept.attempt.clone()),
         (None, None) => (run.clone(), AttemptRef::first(step.plan.step.clone())),
@@ -138,10 +139,10 @@ fn still_there(step: &StepView, known: &PreviousStep) -> Vec<KeptArtifact> {
 
 /// What a step left that is done again: what it is known to have made, and what it was to make by the workflow as it was
 /// then. What the workflow names only now may be the user's.
-fn stale(before: Option<&Workflow>, id: &StepPath, step: Option<&StepView>) -> Vec<ArtifactName> {
+fn stale(before: Option<&Plan>, id: &StepPath, step: Option<&StepView>) -> Vec<ArtifactName> {
     let made = step.into_iter().flat_map(|step| step.artifacts.iter().map(|artifact| artifact.name.clone()));
-    let then = before.and_then(|workflow| workflow.steps.get(id));
-    let makes = then.into_iter().flat_map(|step| step.outputs.iter().map(|output| output.name.clone()));
+    let then = before.and_then(|plan| plan.node(id));
+    let makes = then.into_iter().flat_map(|node| node.step.outputs.iter().map(|output| output.name.clone()));
     let metadata = ["_meta.json", "_resolved.json"].map(str::to_owned);
     let names: HashSet<_> = made.chain(makes).chain(metadata).collect();
     names.into_iter().map(|name| (id.clone(), name)).collect()

@@ -11,7 +11,7 @@ use roboppi_ipc::{
 };
 use roboppi_record::CoreStderrWriter;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
-use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
+use roboppi_workflow::{AttemptEnd, IterationDecision, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -115,7 +115,7 @@ impl Runner {
     fn new(prepared: PreparedRun) -> Self {
         let settings = &prepared.settings;
         let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
-        let machine = RunMachine::new(&settings.source.workflow, settings.concurrency()).keeping(kept);
+        let machine = RunMachine::new(&prepared.plan, prepared.plan.concurrency).keeping(kept);
         let (context, inbox) = RunContext::new(prepared);
         let (events, link_events) = link_events();
         Self {
@@ -461,6 +461,19 @@ impl Runner {
                     let collected = context.collect_outputs(&of, stop).await;
                     Event::Collected(of, collected)
                 });
+            }
+            RunEffect::DecideIteration { of } => {
+                // No workflow of this version has a step that is repeated.
+                let detail = "this version has no decisions".to_owned();
+                self.feed(RunInput::IterationDecided { of, decision: IterationDecision::Unknown { detail } });
+            }
+            RunEffect::IterationStarted { step, iteration, max_iterations, detail } => {
+                let event = RunEvent::IterationStarted { step, iteration, max_iterations, detail };
+                self.context.recorder().event(event);
+            }
+            RunEffect::PlanExtended { nodes } => self.context.plan_extended(nodes),
+            RunEffect::ExtensionRefused { why } => {
+                self.context.recorder().warn(format!("the plan could not be extended: {why}"), None);
             }
             RunEffect::SetTimer { timer, after } => {
                 let clock = Rc::clone(&self.context.clock);

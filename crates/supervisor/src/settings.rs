@@ -56,14 +56,11 @@ pub struct WorkflowFile {
     pub workflow: Workflow,
 }
 
-/// Attempts at a time when the workflow does not say; what the core of the existing program allows.
-const DEFAULT_CONCURRENCY: u32 = 10;
-
 impl RunSettings {
     /// Attempts at a time.
     #[must_use]
     pub fn concurrency(&self) -> u32 {
-        self.source.workflow.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
+        self.source.workflow.attempts_at_a_time()
     }
 
     /// The longest time any worker has between TERM and KILL.

@@ -22,7 +22,7 @@ const FREE: &str = "free text ";
 const N: u64 = 12_345_678;
 
 fn attempt() -> Value {
-    json!({"step": "run-postgres", "iteration": N, "attempt": N})
+    json!({"step": "run-postgres", "iteration": N, "role": "cleanup", "attempt": N})
 }
 
 fn process() -> Value {
@@ -77,15 +77,20 @@ fn fingerprint() -> Value {
     })
 }
 
-fn run_started() -> Value {
-    let plan = json!({
+fn plan() -> Value {
+    json!({
         "step": "run-postgres",
         "worker": "CLAUDE_CODE",
         "dependsOn": ["database"],
         "description": "free text 1",
         "timeoutMs": N,
         "maxAttempts": N,
-    });
+        "maxIterations": N,
+        "role": "check",
+    })
+}
+
+fn run_started() -> Value {
     let kept = json!({
         "step": "database",
         "run": "0192aaaa-bbbb",
@@ -104,7 +109,7 @@ fn run_started() -> Value {
         "timeoutMs": N,
         "concurrency": N,
         "streamStdio": true,
-        "steps": [plan],
+        "steps": [plan()],
         "resumes": {"run": "0193aaaa-bbbb", "kept": [kept]},
     })
 }
@@ -131,6 +136,8 @@ fn run_events() -> Vec<Value> {
         json!({"type": "core_started", "incarnation": N, "process": process(), "protocol": 2, "version": "version-1.2.3"}),
         json!({"type": "core_lost", "incarnation": N, "detail": free}),
         json!({"type": "step_changed", "step": "run-postgres", "state": "succeeded", "detail": free, "durationMs": N, "allowedToFail": true}),
+        json!({"type": "plan_extended", "nodes": [plan()]}),
+        json!({"type": "iteration_started", "step": "run-postgres", "iteration": N, "maxIterations": N, "detail": free}),
         json!({"type": "attempt_started", "of": of, "jobId": "job-postgres", "base": "steps/run-postgres/i1-a1", "fingerprint": fingerprint()}),
         json!({"type": "attempt_finished", "of": of, "result": result(), "lastSeq": N, "logBytes": N, "eventsBytes": N}),
         json!({"type": "artifact_collected", "step": "run-postgres", "name": "artifact-out", "path": "/workspace/context/x/artifact-out", "sha256": "fedcba9876543210"}),
@@ -300,6 +307,8 @@ fn kind_of_run_event(event: &RunEvent) -> usize {
         RunEvent::RunFinished { .. } => 15,
         RunEvent::Warning { .. } => 16,
         RunEvent::Unknown { .. } => 17,
+        RunEvent::PlanExtended { .. } => 18,
+        RunEvent::IterationStarted { .. } => 19,
     }
 }
 
@@ -348,7 +357,7 @@ fn kinds<T: DeserializeOwned>(samples: Vec<Value>, kind: fn(&T) -> usize) -> BTr
 /// A kind that is new has to be named above, and to be given a sample.
 #[test]
 fn kinds_are_complete() {
-    assert!(kinds(run_events(), kind_of_run_event).into_keys().eq(0..18));
+    assert!(kinds(run_events(), kind_of_run_event).into_keys().eq(0..20));
     assert!(kinds(core_events(), kind_of_core_event).into_keys().eq(0..6));
     assert!(kinds(worker_events(), kind_of_worker_event).into_keys().eq(0..18));
 }

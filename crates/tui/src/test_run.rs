@@ -35,7 +35,7 @@ pub(crate) struct TestRun {
 }
 
 pub(crate) fn of(step: &str, attempt: u32) -> AttemptRef {
-    AttemptRef { step: StepPath::from(step), iteration: 1, attempt }
+    AttemptRef { attempt, ..AttemptRef::first(StepPath::from(step)) }
 }
 
 pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
@@ -46,6 +46,8 @@ pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
         description: None,
         timeout_ms: None,
         max_attempts: 1,
+        max_iterations: None,
+        role: roboppi_run::Role::Work,
     }
 }
 

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
-use roboppi_run::{StepPath, StepPlan};
+use roboppi_run::StepPath;
+
+/// Attempts at a time when a workflow does not say; what the core of the existing program allows.
+const DEFAULT_CONCURRENCY: u32 = 10;
+
+/// Time an attempt may take when its step does not say: a day.
+const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// A checked workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +21,7 @@ pub struct Workflow {
     pub description: Option<String>,
     /// How long a run may take.
     pub timeout: Duration,
-    /// Steps at a time, at least 1; `None` means as many as are ready.
+    /// Steps at a time, at least 1; `None` when the file does not say: see [`Workflow::attempts_at_a_time`].
     pub concurrency: Option<u32>,
     /// Where artifacts go, relative to the workspace or absolute.
     pub context_dir: Option<String>,
@@ -150,25 +156,20 @@ impl OnFailure {
 }
 
 impl Workflow {
-    /// What is known of each step before it runs.
+    /// Attempts at a time.
     #[must_use]
-    pub fn plans(&self) -> Vec<StepPlan> {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.steps
-            .iter()
-            .map(|(id, step)| StepPlan {
-                step: id.clone(),
-                worker: step.worker,
-                depends_on: step.depends_on.clone(),
-                description: step.description.clone(),
-                timeout_ms: step.timeout.map(millis),
-                max_attempts: step.max_attempts(),
-            })
-            .collect()
+    pub fn attempts_at_a_time(&self) -> u32 {
+        self.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
     }
 }
 
 impl Step {
+    /// How long one attempt may take.
+    #[must_use]
+    pub fn time_limit(&self) -> Duration {
+        self.timeout.unwrap_or(DEFAULT_STEP_TIMEOUT)
+    }
+
     /// Attempts it may have: 1, and its retries when failure means `retry`.
     #[must_use]
     pub const fn max_attempts(&self) -> u32 {

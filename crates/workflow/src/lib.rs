@@ -10,6 +10,7 @@ mod diagnostic;
 mod duration;
 mod keys;
 mod lower;
+mod plan;
 mod resume;
 mod run_machine;
 mod source;
@@ -18,12 +19,14 @@ pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
+pub use plan::{Node, Plan, Repeat, expand};
 pub use resume::{
     Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Why, definition_hash,
     plan_resume, result_hash,
 };
 pub use run_machine::{
-    AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, retry_delay,
+    AttemptEnd, IterationDecision, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code,
+    retry_delay,
 };
 pub use source::MAX_BYTES;
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use roboppi_run::{StepFingerprint, StepPath, StepState, UpstreamResult};
 
-use crate::definition::Workflow;
+use crate::plan::{Node, Plan};
 
 mod definition_hash;
 mod why;
@@ -48,9 +48,9 @@ pub struct PreviousRun {
     pub workspace: String,
     /// Where its artifacts went; absolute.
     pub context_dir: String,
-    /// Its workflow as it was recorded, with secrets taken out: good for saying what has changed, not for finding out
-    /// whether something has.
-    pub workflow: Option<Workflow>,
+    /// Its plan by the workflow as it was recorded, with secrets taken out: good for saying what has changed, not for finding
+    /// out whether something has.
+    pub plan: Option<Plan>,
 }
 
 /// Which directories a workflow works in.
@@ -65,9 +65,9 @@ pub struct Places<'a> {
 /// What is done with each step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResumePlan {
-    /// Every step, in the order of the workflow.
+    /// Every step, in the order of the plan.
     pub steps: Vec<(StepPath, Decision)>,
-    /// Steps of the earlier run that the workflow has no more, in the order of their names.
+    /// Steps of the earlier run that the plan has no more, in the order of their names.
     pub gone: Vec<StepPath>,
 }
 
@@ -103,32 +103,29 @@ impl ResumePlan {
     }
 }
 
-/// Decides for every step of `workflow`. Steps in `again` are done whatever is known of them.
+/// Decides for every step of `plan`. Steps in `again` are done whatever is known of them.
 #[must_use]
 pub fn plan_resume(
-    workflow: &Workflow,
+    plan: &Plan,
     places: Places<'_>,
     earlier: &PreviousRun,
     again: &HashSet<StepPath>,
 ) -> ResumePlan {
-    let planner = Planner { workflow, places, earlier, again };
+    let planner = Planner { places, earlier, again };
     let mut decided: HashMap<StepPath, Decision> = HashMap::new();
-    for step in in_order(workflow) {
-        let decision = planner.decide(step, &decided);
-        decided.insert(step.clone(), decision);
+    for node in in_order(plan) {
+        let decision = planner.decide(node, &decided);
+        decided.insert(node.path.clone(), decision);
     }
-    let steps = workflow
-        .steps
-        .keys()
-        .filter_map(|step| decided.remove(step).map(|decision| (step.clone(), decision)));
-    let mut gone: Vec<_> =
-        earlier.steps.keys().filter(|step| !workflow.steps.contains_key(*step)).cloned().collect();
+    let steps = plan
+        .nodes()
+        .filter_map(|node| decided.remove(&node.path).map(|decision| (node.path.clone(), decision)));
+    let mut gone: Vec<_> = earlier.steps.keys().filter(|step| plan.node(step).is_none()).cloned().collect();
     gone.sort_unstable();
     ResumePlan { steps: steps.collect(), gone }
 }
 
 struct Planner<'a> {
-    workflow: &'a Workflow,
     places: Places<'a>,
     earlier: &'a PreviousRun,
     again: &'a HashSet<StepPath>,
@@ -136,19 +133,20 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// What is done with a step, when that is decided of all it depends on.
-    fn decide(&self, id: &StepPath, decided: &HashMap<StepPath, Decision>) -> Decision {
-        let Some(step) = self.earlier.steps.get(id) else { return Decision::Run(Why::New) };
+    fn decide(&self, node: &Node, decided: &HashMap<StepPath, Decision>) -> Decision {
+        let Some(step) = self.earlier.steps.get(&node.path) else { return Decision::Run(Why::New) };
         if !step.succeeded {
             return Decision::Run(Why::DidNotSucceed(step.state));
         }
-        if self.again.contains(id) {
+        if self.again.contains(&node.path) {
             return Decision::Run(Why::Requested);
         }
         let Some(fingerprint) = &step.fingerprint else { return Decision::Run(Why::NotRecorded) };
-        if definition_hash(self.workflow, id, self.places) != fingerprint.definition {
-            return Decision::Run(Why::Changed(self.differences(id)));
+        if definition_hash(node, self.places) != fingerprint.definition {
+            return Decision::Run(Why::Changed(self.differences(node)));
         }
-        let after = self.workflow.steps[id]
+        let after = node
+            .step
             .depends_on
             .iter()
             .find(|dependency| matches!(decided.get(*dependency), None | Some(Decision::Run(_))));
@@ -168,10 +166,9 @@ impl Planner<'_> {
     }
 
     /// What of a definition has changed, as far as that can be told.
-    fn differences(&self, id: &StepPath) -> Vec<&'static str> {
-        let then = self.earlier.workflow.as_ref();
-        let mut what =
-            then.map_or_else(Vec::new, |then| definition_hash::differences(then, self.workflow, id));
+    fn differences(&self, node: &Node) -> Vec<&'static str> {
+        let then = self.earlier.plan.as_ref().and_then(|plan| plan.node(&node.path));
+        let mut what = then.map_or_else(Vec::new, |then| definition_hash::differences(then, node));
         if self.earlier.workspace != self.places.workspace {
             what.push("the workspace of the run");
         }
@@ -215,21 +212,21 @@ impl Planner<'_> {
     }
 }
 
-/// The steps, each behind those it depends on.
-fn in_order(workflow: &Workflow) -> Vec<&StepPath> {
+/// The nodes, each behind those it depends on.
+fn in_order(plan: &Plan) -> Vec<&Node> {
     let mut done: HashSet<&StepPath> = HashSet::new();
-    let mut order = Vec::with_capacity(workflow.steps.len());
-    // A checked workflow has no circles, so each round finds a step; without recursion, whatever the depth.
-    for first in workflow.steps.keys() {
-        let mut path = vec![first];
-        while let Some(step) = path.last().copied() {
-            let depends_on = workflow.steps.get(step).map_or(&[][..], |step| step.depends_on.as_slice());
-            match depends_on.iter().find(|dependency| !done.contains(*dependency)) {
-                Some(dependency) if path.len() <= workflow.steps.len() => path.push(dependency),
+    let mut order = Vec::with_capacity(plan.nodes().len());
+    // A checked plan has no circles, so each round finds a node; without recursion, whatever the depth.
+    for first in plan.nodes() {
+        let mut path: Vec<&Node> = vec![first];
+        while let Some(node) = path.last().copied() {
+            let mut before = node.step.depends_on.iter().filter_map(|before| plan.node(before));
+            match before.find(|before| !done.contains(&before.path)) {
+                Some(before) if path.len() <= plan.nodes().len() => path.push(before),
                 _ => {
                     path.pop();
-                    if done.insert(step) {
-                        order.push(step);
+                    if done.insert(&node.path) {
+                        order.push(node);
                     }
                 }
             }

@@ -2,18 +2,22 @@
 
 mod attempt_end;
 mod ending;
+mod extend;
+mod iterate;
 mod outcome;
+mod policy;
 mod requested;
 mod schedule;
 mod step;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, Mono};
 use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 
-use crate::definition::Workflow;
+use crate::plan::{Node, Plan};
 use step::{RunStep, StepPhase};
 
 pub use attempt_end::AttemptEnd;
@@ -50,6 +54,20 @@ pub enum RunInput {
         of: AttemptRef,
         /// What went wrong, one line.
         result: Result<(), String>,
+    },
+    /// What [`RunEffect::DecideIteration`] asked for is decided.
+    IterationDecided {
+        /// Which attempt.
+        of: AttemptRef,
+        /// What follows.
+        decision: IterationDecision,
+    },
+    /// The plan grows by these nodes, which depend on each other and on what there is. All of them or none: answered by
+    /// [`RunEffect::PlanExtended`] or [`RunEffect::ExtensionRefused`]. A run is over when all its steps are, so who
+    /// extends the plan does it before the step is over on whose behalf that is.
+    ExtendPlan {
+        /// The new nodes, in the order in which those that are ready start.
+        nodes: Vec<Arc<Node>>,
     },
     /// A timer has run out.
     Timer(RunTimer),
@@ -99,6 +117,33 @@ pub enum RunEffect {
     CollectOutputs {
         /// Which attempt.
         of: AttemptRef,
+    },
+    /// The work of an iteration is done, and checked where there is a check: decide whether it is complete. Answered by
+    /// [`RunInput::IterationDecided`].
+    DecideIteration {
+        /// The attempt that was the last one of the iteration.
+        of: AttemptRef,
+    },
+    /// The next iteration of a step begins.
+    IterationStarted {
+        /// Which step.
+        step: StepPath,
+        /// Its number, from 2.
+        iteration: u32,
+        /// How many there may be; `None` without a limit.
+        max_iterations: Option<u32>,
+        /// Why the one before was not enough, for people.
+        detail: Option<String>,
+    },
+    /// The nodes of [`RunInput::ExtendPlan`] are part of the plan from here on.
+    PlanExtended {
+        /// The new nodes.
+        nodes: Vec<Arc<Node>>,
+    },
+    /// The nodes of [`RunInput::ExtendPlan`] are not part of the plan.
+    ExtensionRefused {
+        /// Why, one line.
+        why: String,
     },
     /// End an attempt, or the collecting of its outputs. May come again with a more severe reason or with force.
     CancelAttempt {
@@ -150,6 +195,23 @@ pub enum RunEffect {
         detail: Option<String>,
         /// From its beginning; zero when it never began.
         duration: Duration,
+    },
+}
+
+/// Whether the work of an iteration is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IterationDecision {
+    /// It is: the step has succeeded.
+    Complete,
+    /// It is not: another iteration, when one is left.
+    Incomplete {
+        /// Why, one line.
+        detail: Option<String>,
+    },
+    /// Nobody can say: the step fails.
+    Unknown {
+        /// Why, one line.
+        detail: String,
     },
 }
 
@@ -214,24 +276,25 @@ enum Phase {
 impl RunMachine {
     /// A run that has not begun. `concurrency` is attempts at a time, at least 1.
     #[must_use]
-    pub fn new(workflow: &Workflow, concurrency: u32) -> Self {
-        let (steps, index) = step::link(workflow);
-        Self {
+    pub fn new(plan: &Plan, concurrency: u32) -> Self {
+        let mut machine = Self {
             concurrency: usize::try_from(concurrency.max(1)).unwrap_or(usize::MAX),
-            timeout: workflow.timeout,
+            timeout: plan.timeout,
             phase: Phase::Idle,
             began_at: None,
             deadline: None,
-            open: steps.len(),
-            steps,
-            index,
+            open: 0,
+            steps: Vec::new(),
+            index: HashMap::new(),
             kept: BTreeSet::new(),
             ready: BTreeSet::new(),
             unannounced: BTreeSet::new(),
             active: 0,
             retrying: 0,
             last_epoch: 0,
-        }
+        };
+        machine.add(plan.nodes());
+        machine
     }
 
     /// The same with steps that need not be done: they have succeeded, without an attempt, before the run starts.
@@ -259,6 +322,8 @@ impl RunMachine {
             RunInput::AttemptEnding { of } => self.attempt_shown(now, &of, StepState::Ending, out),
             RunInput::AttemptFinished { of, end } => self.attempt_finished(now, &of, end, out),
             RunInput::OutputsCollected { of, result } => self.outputs_collected(now, &of, result, out),
+            RunInput::IterationDecided { of, decision } => self.decided(now, &of, decision, out),
+            RunInput::ExtendPlan { nodes } => self.extend_plan(now, nodes, out),
             RunInput::Timer(timer) => self.timer(now, &timer, out),
             RunInput::Cancel { reason, force } => self.cancel(now, reason, force, out),
             RunInput::CancelStep { step, force } => self.cancel_step(now, &step, force, out),
@@ -275,13 +340,14 @@ impl RunMachine {
         matches!(self.phase, Phase::Finished)
     }
 
-    /// Steps that hold a slot: an attempt is under way, or its outputs are being collected.
+    /// Steps that hold a slot: an attempt is under way, its outputs are being collected, or it is being decided whether it is
+    /// complete.
     #[must_use]
     pub const fn active(&self) -> usize {
         self.active
     }
 
-    /// Where a step is; `None` for a name the workflow does not have.
+    /// Where a step is; `None` for a path the plan does not have.
     #[must_use]
     pub fn state(&self, step: &StepPath) -> Option<StepState> {
         self.index.get(step).map(|index| self.steps[*index].life.state())
@@ -324,6 +390,6 @@ impl RunMachine {
     /// The step an attempt belongs to, when it is that step's current one.
     fn current(&self, of: &AttemptRef) -> Option<usize> {
         let index = self.index.get(&of.step).copied()?;
-        (of.iteration == 1 && self.steps[index].attempt == of.attempt).then_some(index)
+        (self.steps[index].of() == *of).then_some(index)
     }
 }

@@ -189,7 +189,7 @@ steps:
             },
         }
     "#);
-    insta::assert_debug_snapshot!(workflow.plans(), @r#"
+    insta::assert_debug_snapshot!(roboppi_workflow::expand(&workflow).step_plans(), @r#"
         [
             StepPlan {
                 step: StepPath(
@@ -204,6 +204,8 @@ steps:
                     5400000,
                 ),
                 max_attempts: 3,
+                max_iterations: None,
+                role: Work,
             },
             StepPlan {
                 step: StepPath(
@@ -218,6 +220,8 @@ steps:
                 description: None,
                 timeout_ms: None,
                 max_attempts: 1,
+                max_iterations: None,
+                role: Work,
             },
         ]
     "#);

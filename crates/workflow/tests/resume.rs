@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use roboppi_run::{StepFingerprint, StepPath, StepState, TakenInput, UpstreamResult};
 use roboppi_workflow::{
-    Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Workflow, definition_hash,
+    Decision, EarlierArtifact, Places, Plan, PreviousRun, PreviousStep, ResumePlan, definition_hash, expand,
     parse, plan_resume, result_hash,
 };
 
@@ -19,34 +19,36 @@ const STEPS: &[(&str, &str)] = &[
     ("ship", "instructions: ship, depends_on: [test, lint]"),
 ];
 
-fn workflow(steps: &[(&str, &str)]) -> Workflow {
+fn plan(steps: &[(&str, &str)]) -> Plan {
     let mut text = "name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n".to_owned();
     for (id, more) in steps {
         text += &format!("  {id}: {{ worker: CUSTOM, capabilities: [READ], {more} }}\n");
     }
-    parse(&text).workflow.unwrap_or_else(|| panic!("{}", parse(&text).render("flow.yaml", &text, false)))
+    let workflow = parse(&text).workflow;
+    expand(&workflow.unwrap_or_else(|| panic!("{}", parse(&text).render("flow.yaml", &text, false))))
 }
 
 /// [`STEPS`] with other keys for one of them.
-fn with(step: &str, keys: &str) -> Workflow {
+fn with(step: &str, keys: &str) -> Plan {
     let steps: Vec<_> = STEPS.iter().map(|(id, old)| (*id, if *id == step { keys } else { *old })).collect();
-    workflow(&steps)
+    plan(&steps)
 }
 
-/// A run of `workflow` in which every step succeeded, as it would be recorded.
-fn succeeded(workflow: &Workflow) -> PreviousRun {
+/// A run of `plan` in which every step succeeded, as it would be recorded.
+fn succeeded(plan: &Plan) -> PreviousRun {
     let mut earlier = PreviousRun {
         workspace: PLACES.workspace.to_owned(),
         context_dir: PLACES.context_dir.to_owned(),
-        workflow: Some(workflow.clone()),
+        plan: Some(plan.clone()),
         ..PreviousRun::default()
     };
     let mut results = std::collections::HashMap::new();
     // Those of the samples are in an order that fits.
-    for (id, step) in &workflow.steps {
+    for node in plan.nodes() {
+        let (id, step) = (&node.path, &node.step);
         let made = |name: &str| format!("hash of {name}");
         let fingerprint = StepFingerprint {
-            definition: definition_hash(workflow, id, PLACES),
+            definition: definition_hash(node, PLACES),
             inputs: step
                 .inputs
                 .iter()
@@ -82,7 +84,7 @@ fn succeeded(workflow: &Workflow) -> PreviousRun {
 
 impl Fixture {
     fn new() -> Self {
-        Self { earlier: succeeded(&workflow(STEPS)), again: HashSet::new() }
+        Self { earlier: succeeded(&plan(STEPS)), again: HashSet::new() }
     }
 
     fn step(&mut self, step: &str) -> &mut PreviousStep {
@@ -95,12 +97,12 @@ impl Fixture {
         self
     }
 
-    fn plan(&self, now: &Workflow) -> ResumePlan {
+    fn plan(&self, now: &Plan) -> ResumePlan {
         plan_resume(now, PLACES, &self.earlier, &self.again)
     }
 
     /// A line for each step.
-    fn lines(&self, now: &Workflow) -> Vec<String> {
+    fn lines(&self, now: &Plan) -> Vec<String> {
         self.plan(now).steps.iter().map(line).collect()
     }
 }
@@ -121,7 +123,7 @@ fn line((step, decision): &(StepPath, Decision)) -> String {
 #[test]
 fn what_succeeded_and_is_as_it_was_is_kept() {
     let all = ["build: keep", "lint: keep", "test: keep", "ship: keep"];
-    assert_eq!(Fixture::new().lines(&workflow(STEPS)), all);
+    assert_eq!(Fixture::new().lines(&plan(STEPS)), all);
     // Nothing of this changes what comes of a step.
     let same = with(
         "build",
@@ -131,14 +133,14 @@ fn what_succeeded_and_is_as_it_was_is_kept() {
     assert_eq!(Fixture::new().lines(&same), all);
     let mut shuffled = STEPS.to_vec();
     shuffled.reverse();
-    let mut kept = Fixture::new().lines(&workflow(&shuffled));
+    let mut kept = Fixture::new().lines(&plan(&shuffled));
     kept.reverse();
     assert_eq!(kept, all);
 }
 
 #[test]
 fn what_did_not_succeed_runs_and_what_depends_on_it() {
-    let now = workflow(STEPS);
+    let now = plan(STEPS);
     for (state, why) in [
         (StepState::Failed, "it failed"),
         (StepState::Skipped, "it was skipped"),
@@ -188,7 +190,7 @@ fn what_was_changed_is_named() {
         run.step(id).fingerprint.as_mut().unwrap().definition = "of another place".to_owned();
     }
     assert_eq!(
-        run.lines(&workflow(STEPS))[1],
+        run.lines(&plan(STEPS))[1],
         "lint: again, its definition has changed: the workspace of the run"
     );
     // A step that runs anyway may be changed: that is what people resume for.
@@ -201,7 +203,7 @@ fn what_was_changed_is_named() {
 
 #[test]
 fn artifacts_must_be_what_they_were() {
-    let now = workflow(STEPS);
+    let now = plan(STEPS);
     let depends = ["lint: keep", "test: run, it depends on `build`", "ship: run, it depends on `test`"];
     for (found, why) in
         [(Some("another"), "its artifact `bin` was changed since"), (None, "its artifact `bin` is missing")]
@@ -232,7 +234,7 @@ fn artifacts_must_be_what_they_were() {
 
 #[test]
 fn what_is_not_known_does_not_count() {
-    let now = workflow(STEPS);
+    let now = plan(STEPS);
     let mut run = Fixture::new();
     run.step("lint").fingerprint = None;
     run.step("build").artifacts[0].recorded = None;
@@ -249,7 +251,7 @@ fn steps_come_and_go_and_are_asked_for() {
     steps.remove(1);
     steps[2] = ("ship", "instructions: ship, depends_on: [test]");
     steps.push(("tell", "instructions: tell, depends_on: [build]"));
-    let now = workflow(&steps);
+    let now = plan(&steps);
     assert_eq!(
         run.lines(&now),
         [
@@ -269,13 +271,13 @@ fn long_chains_are_no_trouble() {
         steps.push((format!("s{number}"), format!("instructions: x, depends_on: [s{}]", number - 1)));
     }
     let steps: Vec<_> = steps.iter().map(|(id, keys)| (id.as_str(), keys.as_str())).collect();
-    let ordered = workflow(&steps);
+    let ordered = plan(&steps);
     let mut reversed = steps.clone();
     reversed.reverse();
     let mut run = Fixture { earlier: succeeded(&ordered), again: HashSet::new() };
-    assert_eq!(run.plan(&workflow(&reversed)).kept().count(), 800);
+    assert_eq!(run.plan(&plan(&reversed)).kept().count(), 800);
     run.ended("s400", StepState::Failed);
-    assert_eq!(run.plan(&workflow(&reversed)).kept().count(), 400);
+    assert_eq!(run.plan(&plan(&reversed)).kept().count(), 400);
 }
 
 proptest! {
@@ -292,7 +294,7 @@ proptest! {
             })
             .collect();
         let steps: Vec<_> = steps.iter().map(|(id, keys)| (id.as_str(), keys.as_str())).collect();
-        let now = workflow(&steps);
+        let now = plan(&steps);
         let mut run = Fixture { earlier: succeeded(&now), again: HashSet::new() };
         for (number, fate) in fates.into_iter().enumerate() {
             let id = format!("s{number}");
@@ -307,8 +309,8 @@ proptest! {
         let kept: HashSet<_> = plan.kept().collect();
         for step in &kept {
             prop_assert!(run.earlier.steps[*step].succeeded);
-            prop_assert!(now.steps[*step].depends_on.iter().all(|on| kept.contains(on)));
+            prop_assert!(now.node(step).unwrap().step.depends_on.iter().all(|on| kept.contains(on)));
         }
-        prop_assert_eq!(plan.steps.len(), now.steps.len());
+        prop_assert_eq!(plan.steps.len(), now.nodes().len());
     }
 }

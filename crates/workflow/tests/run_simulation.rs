@@ -1,15 +1,16 @@
 //! Random workflows with random fates, and what must hold in all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
-use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
+use roboppi_run::{AttemptRef, Role, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
-    AgentOptions, AttemptEnd, OnFailure, OutputSpec, RunEffect, RunInput, RunMachine, RunTimer,
-    RunTimerSubject, Step, Workflow, retry_delay,
+    AgentOptions, AttemptEnd, IterationDecision, Node, OnFailure, OutputSpec, Plan, Repeat, RunEffect,
+    RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow, expand, retry_delay,
 };
 
 fn any_step(index: usize) -> impl Strategy<Value = Step> {
@@ -53,6 +54,14 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
     })
 }
 
+/// Which steps are done until they are complete.
+fn any_repeats() -> impl Strategy<Value = Vec<Option<Repeat>>> {
+    let most = prop_oneof![Just(None), (1..4_u32).prop_map(Some)];
+    let repeat =
+        (most, any::<bool>()).prop_map(|(max_iterations, checked)| Repeat { max_iterations, checked });
+    proptest::collection::vec(proptest::option::weighted(0.3, repeat), 9)
+}
+
 fn output() -> OutputSpec {
     OutputSpec { name: "made".to_owned(), path: "out".to_owned(), kind: None }
 }
@@ -75,6 +84,14 @@ struct Seen {
     before: u32,
     /// That was requested, and it has not started since.
     again: bool,
+    /// Iterations after the first one.
+    more: u32,
+    /// The work of its iteration is to be checked next.
+    checks: bool,
+    /// Attempts by iteration and role.
+    numbers: BTreeMap<(u32, Role), u32>,
+    /// Attempts since its role or iteration began, or a person asked for more.
+    since: u32,
     /// The timer it must wait for.
     waits_for: Option<u64>,
 }
@@ -83,11 +100,27 @@ struct Seen {
 struct Job {
     of: AttemptRef,
     collecting: bool,
+    deciding: bool,
     asked: Option<(CancelReason, bool)>,
 }
 
+impl Seen {
+    /// Where its next or latest attempt belongs.
+    fn place(&self) -> (u32, Role) {
+        (1 + self.more, if self.checks { Role::Check } else { Role::Work })
+    }
+
+    /// The number of its latest attempt there.
+    fn number(&self) -> u32 {
+        self.numbers.get(&self.place()).copied().unwrap_or_default()
+    }
+}
+
 struct World {
+    /// What is known of steps, those included that came later.
     workflow: Workflow,
+    repeats: BTreeMap<StepPath, Repeat>,
+    extensions: u32,
     machine: RunMachine,
     concurrency: usize,
     now: Mono,
@@ -106,9 +139,15 @@ struct World {
 }
 
 impl World {
-    fn new(workflow: Workflow, concurrency: u32) -> Self {
+    fn new(workflow: Workflow, repeats: Vec<Option<Repeat>>, concurrency: u32) -> Self {
+        let once = expand(&workflow);
+        let nodes = once.nodes().zip(repeats).map(|(node, repeat)| Node { repeat, ..Node::clone(node) });
+        let plan = Plan::new(once.timeout, concurrency, nodes);
+        let repeats = plan.nodes().filter_map(|node| Some((node.path.clone(), node.repeat?)));
         Self {
-            machine: RunMachine::new(&workflow, concurrency),
+            repeats: repeats.collect(),
+            extensions: 0,
+            machine: RunMachine::new(&plan, concurrency),
             concurrency: concurrency as usize,
             now: Mono::ZERO,
             seen: workflow.steps.keys().map(|id| (id.clone(), Seen::default())).collect(),
@@ -175,6 +214,8 @@ impl World {
                         attempts: seen.attempts,
                         before: seen.attempts,
                         again: true,
+                        more: seen.more,
+                        numbers: std::mem::take(&mut seen.numbers),
                         ..Seen::default()
                     };
                 }
@@ -204,7 +245,8 @@ impl World {
     }
 
     fn check(&mut self, effect: RunEffect) {
-        let late_answer = matches!(effect, RunEffect::Answered { refused: Some(_) });
+        let late_answer =
+            matches!(effect, RunEffect::Answered { refused: Some(_) } | RunEffect::ExtensionRefused { .. });
         assert!(self.outcome.is_none() || late_answer, "nothing after the end: {effect:?}");
         match effect {
             RunEffect::StartAttempt { of } => self.check_start(of),
@@ -213,8 +255,33 @@ impl World {
                 assert!(!job.collecting, "collected once");
                 job.collecting = true;
             }
+            RunEffect::DecideIteration { of } => {
+                assert!(self.repeats.contains_key(&of.step), "{of} is done once");
+                assert_eq!(self.ending, None);
+                assert!(!self.seen[&of.step].asked, "{of} was asked to end");
+                let job = Job { of: of.clone(), collecting: false, deciding: true, asked: None };
+                assert!(self.jobs.insert(of, job).is_none());
+            }
+            RunEffect::IterationStarted { step, iteration, max_iterations, .. } => {
+                assert_eq!(max_iterations, self.repeats[&step].max_iterations);
+                assert!(max_iterations.is_none_or(|most| iteration <= most), "{step} does too much");
+                let seen = &mut self.seen[&step];
+                seen.more += 1;
+                assert_eq!(iteration, 1 + seen.more);
+                (seen.checks, seen.since) = (false, 0);
+            }
+            RunEffect::PlanExtended { nodes } => {
+                assert_eq!(self.ending, None);
+                for node in nodes {
+                    assert!(self.seen.insert(node.path.clone(), Seen::default()).is_none());
+                    self.repeats.extend(node.repeat.map(|repeat| (node.path.clone(), repeat)));
+                    self.workflow.steps.insert(node.path.clone(), node.step.clone());
+                }
+            }
+            RunEffect::ExtensionRefused { .. } => {}
             RunEffect::CancelAttempt { of, reason, force } => {
                 let job = self.jobs.get_mut(&of).expect("only what runs is cancelled");
+                assert!(!job.deciding, "nothing of {of} runs");
                 let collects = !self.workflow.steps[&of.step].outputs.is_empty();
                 assert!(collects || !job.collecting, "nothing takes time that could be stopped");
                 assert!(Some((reason, force)) > job.asked, "asked harder each time");
@@ -226,7 +293,7 @@ impl World {
             RunEffect::SetTimer { timer, after } => {
                 assert!(self.epochs.insert(timer.epoch), "every timer has its own number");
                 if let RunTimerSubject::Retry(step) = &timer.subject {
-                    assert_eq!(after, retry_delay(self.seen[step].attempts));
+                    assert_eq!(after, retry_delay(self.seen[step].number()));
                     self.seen[step].waits_for = Some(timer.epoch);
                 }
                 self.timers.push((self.now + after, timer));
@@ -247,6 +314,9 @@ impl World {
                 assert!(!allowed_to_fail || policy.continue_on_error || state == StepState::Skipped);
                 seen.state = Some(state);
                 seen.allowed = allowed_to_fail;
+                if state.is_final() {
+                    self.jobs.retain(|of, job| !job.deciding || of.step != step);
+                }
             }
             RunEffect::Answered { .. } => {}
             RunEffect::RunEnding { reason, force } => {
@@ -280,9 +350,13 @@ impl World {
         seen.again = false;
         assert_eq!(seen.state, Some(StepState::Starting));
         assert!(!seen.fatal && !seen.asked, "{} must not be tried again", of.step);
-        assert_eq!((of.iteration, of.attempt), (1, seen.attempts));
-        assert!(seen.attempts <= seen.before + policy.max_attempts());
-        assert!(self.jobs.insert(of.clone(), Job { of, collecting: false, asked: None }).is_none());
+        seen.since += 1;
+        assert!(seen.since <= policy.max_attempts());
+        let number = seen.numbers.entry(seen.place()).or_default();
+        *number += 1;
+        assert_eq!(((of.iteration, of.role), of.attempt), (seen.place(), seen.number()));
+        let job = Job { of: of.clone(), collecting: false, deciding: false, asked: None };
+        assert!(self.jobs.insert(of, job).is_none());
         assert!(self.jobs.len() <= self.concurrency, "more at a time than allowed");
     }
 
@@ -301,6 +375,7 @@ impl World {
             assert!(!waits(StepState::Ready), "a slot is free and a step waits for one");
         }
         if let Some((reason, force)) = self.ending {
+            assert!(self.jobs.values().all(|job| !job.deciding), "nothing is decided any more");
             for job in self.jobs.values().filter(|job| !job.collecting) {
                 let asked = job.asked.expect("whatever is under way was asked to end");
                 assert!(asked.0 >= reason && asked.1 >= force, "{} was not asked hard enough", job.of);
@@ -330,9 +405,11 @@ impl World {
 
     /// One thing happens, chosen by a number. 0 is the fate that leads to success soonest.
     fn happen(&mut self, choice: u32) {
-        let (kind, which) = (choice % 36, (choice / 36) as usize);
+        let (kind, which) = (choice % 37, (choice / 37) as usize);
         self.now = self.now + Duration::from_millis(u64::from(choice % 997));
-        let step = name(which % self.workflow.steps.len());
+        let steps = &self.workflow.steps;
+        let step =
+            steps.get_index(which % steps.len()).map(|(step, _)| step.clone()).expect("there is a step");
         let job = self.jobs.keys().nth(which % self.jobs.len().max(1)).cloned();
         match (kind, job) {
             (24, _) => {
@@ -353,7 +430,11 @@ impl World {
                 self.tell(RunInput::Start);
             }
             (28, _) => {
-                let of = AttemptRef { step, iteration: 1 + choice / 64 % 2, attempt: 1 + choice / 128 % 3 };
+                let of = AttemptRef {
+                    iteration: 1 + choice / 64 % 2,
+                    attempt: 1 + choice / 128 % 3,
+                    ..AttemptRef::first(step)
+                };
                 if !self.jobs.contains_key(&of) {
                     self.tell(RunInput::AttemptFinished { of, end: AttemptEnd::Succeeded });
                 }
@@ -368,9 +449,9 @@ impl World {
             })),
             (30, _) => {
                 let done = |input: &RunInput| match input {
-                    RunInput::AttemptFinished { of, .. } | RunInput::OutputsCollected { of, .. } => {
-                        !self.jobs.contains_key(of)
-                    }
+                    RunInput::AttemptFinished { of, .. }
+                    | RunInput::OutputsCollected { of, .. }
+                    | RunInput::IterationDecided { of, .. } => !self.jobs.contains_key(of),
                     RunInput::Timer(_) => true,
                     _ => false,
                 };
@@ -382,13 +463,55 @@ impl World {
             (31, Some(of)) => self.tell(RunInput::AttemptEnding { of }),
             (32..=34, _) => self.tell(RunInput::RetryStep { step }),
             (35, _) => self.tell(RunInput::SkipStep { step }),
+            (36, _) => self.extend(step, which),
             (20..=23, _) | (_, None) => self.next_timer(kind == 23),
             (kind, Some(of)) => self.job_goes_on(kind, of),
         }
     }
 
+    /// Two more steps, the first of which depends on one there is; or one that is there already.
+    fn extend(&mut self, after: StepPath, which: usize) {
+        self.extensions += 1;
+        let parent = StepPath::new(format!("x{}", self.extensions));
+        let paths = ["a", "b"].map(|name| parent.join(&name.into()));
+        let depends_on = [vec![after.clone()], vec![paths[0].clone()]];
+        let mut nodes: Vec<_> = paths
+            .into_iter()
+            .zip(depends_on)
+            .map(|(path, depends_on)| {
+                let step = Step { depends_on, ..self.workflow.steps[0].clone() };
+                let repeat = (which % 3 == 0).then_some(Repeat { max_iterations: Some(2), checked: true });
+                Arc::new(Node { path, role: Role::Work, step, repeat })
+            })
+            .collect();
+        let fits = which % 5 > 0;
+        if !fits {
+            Arc::make_mut(&mut nodes[1]).path = after;
+        }
+        // What comes when something has failed already is skipped.
+        let (before, possible) = (self.seen.len(), fits && self.ending.is_none() && self.outcome.is_none());
+        self.tell(RunInput::ExtendPlan { nodes });
+        assert_eq!(self.seen.len() - before, if possible { 2 } else { 0 });
+    }
+
+    fn decide(&mut self, kind: u32, of: AttemptRef) {
+        let detail = None;
+        let decision = match kind {
+            0..=9 => IterationDecision::Complete,
+            10..=18 => IterationDecision::Incomplete { detail },
+            _ => IterationDecision::Unknown { detail: String::new() },
+        };
+        self.trouble |= decision != IterationDecision::Complete;
+        self.seen[&of.step].fatal = false;
+        self.jobs.remove(&of);
+        self.tell(RunInput::IterationDecided { of, decision });
+    }
+
     fn job_goes_on(&mut self, kind: u32, of: AttemptRef) {
         let job = &self.jobs[&of];
+        if job.deciding {
+            return self.decide(kind, of);
+        }
         if job.collecting {
             // What was stopped may have been done before it could be.
             let stopped = job.asked.is_some() && kind % 2 == 1;
@@ -396,6 +519,10 @@ impl World {
             self.trouble |= result.is_err();
             self.seen[&of.step].fatal = false;
             self.jobs.remove(&of);
+            if result.is_ok() && self.repeats.get(&of.step).is_some_and(|repeat| repeat.checked) {
+                let seen = &mut self.seen[&of.step];
+                (seen.checks, seen.since) = (true, 0);
+            }
             return self.tell(RunInput::OutputsCollected { of, result });
         }
         let detail = String::new();
@@ -418,7 +545,7 @@ impl World {
         let collects = !self.workflow.steps[&of.step].outputs.is_empty();
         let stopped = collects && self.jobs[&of].asked.is_some();
         self.trouble |= stopped;
-        if end != AttemptEnd::Succeeded || stopped {
+        if end != AttemptEnd::Succeeded || stopped || of.role == Role::Check {
             self.jobs.remove(&of);
         }
         self.tell(RunInput::AttemptFinished { of, end });
@@ -473,11 +600,12 @@ proptest! {
     #[test]
     fn whatever_happens_the_promises_hold(
         workflow in any_workflow(),
+        repeats in any_repeats(),
         concurrency in 1..5_u32,
         fate in proptest::collection::vec(any::<u32>(), 0..60),
         begins: bool,
     ) {
-        let mut world = World::new(workflow, concurrency);
+        let mut world = World::new(workflow, repeats, concurrency);
         if begins {
             world.tell(RunInput::Begin);
         }

@@ -72,6 +72,8 @@ pub(crate) fn started(steps: usize) -> RunEvent {
         description: None,
         timeout_ms: None,
         max_attempts: 3,
+        max_iterations: None,
+        role: roboppi_run::Role::Work,
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("run").unwrap(),
@@ -136,11 +138,8 @@ pub(crate) fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
         match working.get_mut(&step) {
             None => {
                 attempts[step] += 1;
-                let of = AttemptRef {
-                    step: format!("s{step}").as_str().into(),
-                    iteration: 1,
-                    attempt: attempts[step],
-                };
+                let first = AttemptRef::first(format!("s{step}").as_str().into());
+                let of = AttemptRef { attempt: attempts[step], ..first };
                 append(RunEvent::AttemptStarted {
                     of: of.clone(),
                     job_id: of.to_string().as_str().into(),

@@ -52,6 +52,14 @@ fn journal(event: &RunEvent) -> String {
             let allowed = if *allowed_to_fail { " (allowed)" } else { "" };
             format!("{step} {}{allowed}{took}{}", state.name(), because(detail))
         }
+        RunEvent::PlanExtended { nodes } => {
+            let paths: Vec<&str> = nodes.iter().map(|node| node.step.as_str()).collect();
+            format!("{} more steps: {}", paths.len(), paths.join(", "))
+        }
+        RunEvent::IterationStarted { step, iteration, max_iterations, detail } => {
+            let most = max_iterations.map_or_else(String::new, |most| format!(" of {most}"));
+            format!("{step} iteration {iteration}{most}{}", because(detail))
+        }
         RunEvent::AttemptStarted { of, base, .. } => format!("{of} writes to {base}.log"),
         RunEvent::AttemptPhase { of, phase } => format!("{of} {}", self::phase(phase)),
         RunEvent::AttemptFinished { of, result, log_bytes, .. } => {

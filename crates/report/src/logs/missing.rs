@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn many_gaps_are_counted_and_not_listed() {
-        let of = AttemptRef { step: "a".into(), iteration: 1, attempt: 1 };
+        let of = AttemptRef::first("a".into());
         let mut noted = Vec::new();
         let mut missing = Missing::default();
         for _ in 0..300 {

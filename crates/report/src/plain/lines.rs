@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
 use roboppi_run::{
-    AttemptPhase, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepState, StepView,
+    AttemptPhase, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepPath, StepState, StepView,
     ending_words, spent_words,
 };
 use roboppi_workflow::retry_delay;
@@ -186,6 +186,27 @@ pub(super) fn leak(step: Option<&str>, leaked: &Leaked, colour: bool) -> String 
     let what = if step.is_some() { "left a process behind" } else { "a process was left behind" };
     let message = format!("{what}, it was ended: {} (pid {})", leaked.command, leaked.process.pid);
     warning(step, &message, colour)
+}
+
+/// More steps are part of the run.
+pub(super) fn plan_extended<'a>(paths: impl IntoIterator<Item = &'a StepPath>) -> String {
+    let paths: Vec<_> = paths.into_iter().map(StepPath::as_str).collect();
+    let noun = if paths.len() == 1 { "step" } else { "steps" };
+    format!("{} more {noun}: {}", paths.len(), list(&paths))
+}
+
+/// The next iteration of a step begins.
+pub(super) fn iteration(
+    step: &StepPath,
+    iteration: u32,
+    max_iterations: Option<u32>,
+    detail: Option<&str>,
+    colour: bool,
+) -> String {
+    let (sign, ink) = sign(StepState::Retrying);
+    let most = max_iterations.map_or_else(String::new, |most| format!("/{most}"));
+    let why = detail.map_or_else(String::new, |detail| format!(": {}", words(detail)));
+    format!("{} {}  iteration {iteration}{most}{why}", ink.paint(colour, sign), words(step.as_str()))
 }
 
 /// At most five names and how many more.

@@ -165,6 +165,12 @@ impl PlainPrinter {
             RunEvent::StepChanged { step, .. } => {
                 self.view.step(step).and_then(|step| lines::step(&self.view, step, verbose, colour))
             }
+            RunEvent::PlanExtended { nodes } => {
+                Some(lines::plan_extended(nodes.iter().map(|node| &node.step)))
+            }
+            RunEvent::IterationStarted { step, iteration, max_iterations, detail } => {
+                Some(lines::iteration(step, *iteration, *max_iterations, detail.as_deref(), colour))
+            }
             RunEvent::AttemptPhase { of, phase } if verbose => Some(lines::phase(of, phase)),
             RunEvent::AttemptFinished { of, .. } => {
                 let leaks =
@@ -202,8 +208,18 @@ impl PlainPrinter {
     fn new_in_view(&self, old: &RunView) -> Vec<(UtcMillis, String)> {
         let (colour, verbose) = (self.settings.colour, self.settings.verbose);
         let mut said = Vec::new();
+        if old.head.is_some() && old.steps.len() < self.view.steps.len() {
+            let new = &self.view.steps[old.steps.len()..];
+            let since = new.iter().map(|step| step.changed_at).min().unwrap_or_else(|| self.started_at());
+            said.push((since, lines::plan_extended(new.iter().map(|step| &step.plan.step))));
+        }
         for step in &self.view.steps {
             let before = old.step(&step.plan.step);
+            let known = before.map_or(1, StepView::iteration);
+            for begun in step.iterations.iter().filter(|begun| begun.iteration > known) {
+                let (path, most, detail) = (&step.plan.step, begun.max_iterations, begun.detail.as_deref());
+                said.push((begun.started_at, lines::iteration(path, begun.iteration, most, detail, colour)));
+            }
             for attempt in &step.attempts {
                 let Some(finished_at) = attempt.finished_at else { continue };
                 if old.attempt(&attempt.of).is_none_or(|attempt| attempt.finished_at.is_none()) {

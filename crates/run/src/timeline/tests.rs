@@ -21,6 +21,8 @@ fn began() -> RunRecord {
         description: None,
         timeout_ms: None,
         max_attempts: 2,
+        max_iterations: None,
+        role: crate::Role::Work,
     };
     journal(
         1_000,

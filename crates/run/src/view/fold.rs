@@ -5,11 +5,12 @@ use std::sync::Arc;
 use roboppi_ipc::{CoreEvent, EndingPhase, UnknownTagged, UtcMillis};
 
 use super::{
-    Activity, ArtifactView, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView, KeptFrom, RunHead,
-    RunStatus, RunView, StepView, WarningView,
+    Activity, ArtifactView, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView, IterationView,
+    KeptFrom, RunHead, RunStatus, RunView, StepView, WarningView,
 };
 use crate::{
-    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, KeptStep, RunEvent, RunRecord, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, KeptStep, RunEvent, RunRecord, StepPath,
+    StepPlan, StepState,
 };
 
 impl RunView {
@@ -61,9 +62,7 @@ impl RunView {
                     steps.iter().enumerate().map(|(index, plan)| (plan.step.clone(), index)).collect();
                 self.steps = steps.iter().map(|plan| StepView::planned(Arc::new(plan.clone()), ts)).collect();
                 for kept in resumes.iter().flat_map(|resumed| &resumed.kept) {
-                    if let Some(step) =
-                        self.index.get(&kept.step).and_then(|index| self.steps.get_mut(*index))
-                    {
+                    if let Some(step) = self.step_mut(&kept.step) {
                         step.keep(kept);
                     }
                 }
@@ -80,7 +79,7 @@ impl RunView {
             }
             RunEvent::CoreReport { event } => self.core.report(ts, event),
             RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
-                if let Some(step) = self.index.get(step).and_then(|index| self.steps.get_mut(*index)) {
+                if let Some(step) = self.step_mut(step) {
                     step.state = *state;
                     step.detail.clone_from(detail);
                     step.duration_ms = *duration_ms;
@@ -88,9 +87,20 @@ impl RunView {
                     step.changed_at = ts;
                 }
             }
+            RunEvent::PlanExtended { nodes } => self.extend_plan(nodes, ts),
+            RunEvent::IterationStarted { step, iteration, max_iterations, detail } => {
+                if let Some(step) = self.step_mut(step) {
+                    step.begin_iteration(IterationView {
+                        iteration: *iteration,
+                        max_iterations: *max_iterations,
+                        started_at: ts,
+                        detail: detail.clone(),
+                    });
+                }
+            }
             RunEvent::AttemptStarted { of, job_id, base, fingerprint } => {
                 self.jobs.insert(job_id.clone(), of.clone());
-                if let Some(step) = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index)) {
+                if let Some(step) = self.step_mut(&of.step) {
                     step.started_at.get_or_insert(ts);
                     step.fingerprint.clone_from(fingerprint);
                     let attempt = step.attempt_entry(of, ts);
@@ -119,7 +129,7 @@ impl RunView {
                 }
             }
             RunEvent::ArtifactCollected { step, name, path, sha256 } => {
-                if let Some(step) = self.index.get(step).and_then(|index| self.steps.get_mut(*index)) {
+                if let Some(step) = self.step_mut(step) {
                     step.artifacts.retain(|artifact| artifact.name != *name);
                     step.artifacts.push(ArtifactView {
                         name: name.clone(),
@@ -164,19 +174,33 @@ impl RunView {
 
     /// Folds one event of an attempt in. Touches nothing but that attempt's activity.
     pub fn apply_attempt(&mut self, of: &AttemptRef, record: &AttemptRecord) {
-        if let Some(step) = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index)) {
+        if let Some(step) = self.step_mut(&of.step) {
             step.attempt_entry(of, record.ts).activity.apply(record);
         }
     }
 
+    /// Adds steps behind those there are. One that is there already stays what it is.
+    fn extend_plan(&mut self, nodes: &[StepPlan], ts: UtcMillis) {
+        for plan in nodes {
+            if !self.index.contains_key(&plan.step) {
+                self.index.insert(plan.step.clone(), self.steps.len());
+                self.steps.push(StepView::planned(Arc::new(plan.clone()), ts));
+            }
+        }
+    }
+
+    fn step_mut(&mut self, step: &StepPath) -> Option<&mut StepView> {
+        self.index.get(step).and_then(|index| self.steps.get_mut(*index))
+    }
+
     fn attempt_mut(&mut self, of: &AttemptRef) -> Option<&mut AttemptView> {
-        let step = self.index.get(&of.step).and_then(|index| self.steps.get_mut(*index))?;
+        let step = self.step_mut(&of.step)?;
         step.attempts.iter_mut().rev().find(|attempt| attempt.of == *of)
     }
 }
 
 impl StepView {
-    fn planned(plan: Arc<crate::StepPlan>, ts: UtcMillis) -> Self {
+    fn planned(plan: Arc<StepPlan>, ts: UtcMillis) -> Self {
         Self {
             plan,
             state: StepState::Pending,
@@ -185,6 +209,7 @@ impl StepView {
             started_at: None,
             changed_at: ts,
             duration_ms: None,
+            iterations: Vec::new(),
             attempts: Vec::new(),
             artifacts: Vec::new(),
             fingerprint: None,
@@ -203,6 +228,13 @@ impl StepView {
             sha256: Some(artifact.sha256.clone()),
         });
         self.artifacts = artifacts.collect();
+    }
+
+    fn begin_iteration(&mut self, iteration: IterationView) {
+        if self.iterations.len() == Self::ITERATIONS {
+            self.iterations.remove(0);
+        }
+        self.iterations.push(iteration);
     }
 
     /// The attempt of `of`, made when its own events are read before the journal names it.

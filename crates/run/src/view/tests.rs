@@ -19,6 +19,8 @@ fn run() -> RunView {
         description: None,
         timeout_ms: None,
         max_attempts: 2,
+        max_iterations: None,
+        role: crate::Role::Work,
     };
     let mut view = RunView::default();
     let event = RunEvent::RunStarted {

@@ -24,7 +24,7 @@ impl RunContext {
         of: &AttemptRef,
         stop: Stop,
     ) -> Result<Copied<Collected>, String> {
-        let outputs = self.settings.source.workflow.steps.get(&of.step).map(|step| step.outputs.clone());
+        let outputs = self.node(&of.step).map(|node| node.step.outputs.clone());
         let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
             return Ok(Copied { done: Vec::new(), notices: Vec::new() });
         };
@@ -42,7 +42,8 @@ impl RunContext {
         of: &AttemptRef,
         orders: &mut watch::Receiver<CancelOrder>,
     ) -> Result<Vec<TakenInput>, AttemptStop> {
-        let Some(step) = self.settings.source.workflow.steps.get(&of.step) else { return Ok(Vec::new()) };
+        let Some(node) = self.node(&of.step) else { return Ok(Vec::new()) };
+        let step = &node.step;
         if step.inputs.is_empty() {
             return Ok(Vec::new());
         }

@@ -14,7 +14,7 @@ use roboppi_ipc::{
     CancelJob, CancelReason, Dialect, ErrorClass, JobCompleted, JobId, Message, RequestId, RequestPermit,
     SubmitJob,
 };
-use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, TakenInput};
+use roboppi_run::{AttemptPhase, AttemptRef, Role, RunEvent, TakenInput};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -37,6 +37,9 @@ pub(super) async fn run(
         let mut facts = context.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
         facts.attempts = facts.attempts.max(of.attempt);
+        if of.role != Role::Check {
+            facts.last = Some(of.clone());
+        }
         facts.started_at.get_or_insert_with(clock::now);
     }
     let stopped = |stop| AttemptDone::of(AttemptFinish::Stopped(stop), false);
@@ -44,11 +47,12 @@ pub(super) async fn run(
         Ok(inputs) => inputs,
         Err(stop) => return stopped(stop),
     };
-    let Some(step) = context.settings.source.workflow.steps.get(&of.step) else {
-        let detail = "the step is not in the workflow".to_owned();
+    let Some(node) = context.node(&of.step) else {
+        let detail = "the step is not in the plan".to_owned();
         return stopped(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
     };
-    let job = AttemptJob { context, of, step, id: JobId::new(Uuid::new_v4().to_string()) };
+    let job =
+        AttemptJob { context, of, node: &node, step: &node.step, id: JobId::new(Uuid::new_v4().to_string()) };
     let attempt =
         Attempt { job, core: None, completed: None, pending: FuturesUnordered::new(), timer: None, orders };
     attempt.drive(inputs).await
@@ -157,10 +161,10 @@ impl Attempt<'_> {
     }
 
     fn hand_to(&mut self, core: ActiveCore, inputs: Vec<TakenInput>) {
-        let AttemptJob { context, of, id, .. } = &self.job;
+        let AttemptJob { context, of, node, id, .. } = &self.job;
         self.completed = Some(context.expect_job(id, of, core.dialect));
         self.core = Some(core);
-        let fingerprint = Some(Box::new(context.fingerprint(of, inputs)));
+        let fingerprint = Some(Box::new(context.fingerprint(node, inputs)));
         let event =
             RunEvent::AttemptStarted { of: (*of).clone(), job_id: id.clone(), base: of.base(), fingerprint };
         context.recorder().event(event);

@@ -13,6 +13,7 @@ use roboppi_ipc::{
 };
 use roboppi_record::RunDir;
 use roboppi_run::{AttemptRef, Manifest, RecordKind, RunEvent, RunId, StepPath};
+use roboppi_workflow::{Node, Plan};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -34,6 +35,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct RunContext {
     pub(super) settings: RunSettings,
+    plan: RefCell<Plan>,
     pub(super) run_id: RunId,
     pub(super) run_dir: RunDir,
     pub(super) started_at: UtcMillis,
@@ -97,10 +99,11 @@ impl RunContext {
             Some(Ok((control, brought))) => (Some(control), brought),
             Some(Err(_)) | None => (None, mpsc::channel(1).1),
         };
-        let facts = RefCell::new(facts_of_kept(&prepared.settings));
+        let facts = RefCell::new(facts_of_kept(&prepared.settings, &prepared.plan));
         let context = Self {
             live,
             settings: prepared.settings,
+            plan: RefCell::new(prepared.plan),
             run_id: prepared.run_id,
             run_dir: prepared.run_dir,
             started_at: prepared.started_at,
@@ -118,6 +121,18 @@ impl RunContext {
             _life: prepared.life,
         };
         (context, Inbox { commands: prepared.commands, brought, _control: control, granted })
+    }
+
+    /// What a step of the run is.
+    pub(super) fn node(&self, step: &StepPath) -> Option<Arc<Node>> {
+        self.plan.borrow().node(step).cloned()
+    }
+
+    /// The plan has grown by these nodes.
+    pub(super) fn plan_extended(&self, nodes: Vec<Arc<Node>>) {
+        let plans = nodes.iter().map(|node| node.step_plan()).collect();
+        self.plan.borrow_mut().extend(nodes);
+        self.recorder().event(RunEvent::PlanExtended { nodes: plans });
     }
 
     /// An attempt has its permit, from a core that says no more than that.
@@ -292,10 +307,10 @@ impl RunContext {
 
     /// Where the steps of an attempt work.
     pub(super) fn workspace_of(&self, of: &AttemptRef) -> std::path::PathBuf {
-        let step = self.settings.source.workflow.steps.get(&of.step);
-        step.map_or_else(
+        let node = self.node(&of.step);
+        node.map_or_else(
             || self.settings.workspace.clone(),
-            |step| step_workspace(&self.settings.workspace, step),
+            |node| step_workspace(&self.settings.workspace, &node.step),
         )
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
-use roboppi_run::{StepFingerprint, StepPath};
-use roboppi_workflow::AttemptEnd;
+use roboppi_run::{AttemptRef, StepFingerprint, StepPath};
+use roboppi_workflow::{AttemptEnd, Plan};
 
 use crate::context_dir::Collected;
 use crate::settings::RunSettings;
@@ -15,6 +15,8 @@ use crate::settings::RunSettings;
 pub(super) struct StepFacts {
     pub(super) started_at: Option<UtcMillis>,
     pub(super) attempts: u32,
+    /// The last one that did its work.
+    pub(super) last: Option<AttemptRef>,
     pub(super) result: Option<WorkerResult>,
     pub(super) artifacts: Vec<Collected>,
     /// What its last attempt was made of.
@@ -37,11 +39,11 @@ pub(super) struct AttemptDone {
 }
 
 /// What is known of steps that are kept, before anything happens.
-pub(super) fn facts_of_kept(settings: &RunSettings) -> HashMap<StepPath, StepFacts> {
+pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<StepPath, StepFacts> {
     let Some(resume) = &settings.resume else { return HashMap::new() };
     let facts = resume.resumed.kept.iter().map(|kept| {
         let known = resume.kept.get(&kept.step);
-        let outputs = settings.source.workflow.steps.get(&kept.step).map(|step| &step.outputs);
+        let outputs = plan.node(&kept.step).map(|node| &node.step.outputs);
         let artifacts = kept.artifacts.iter().map(|artifact| Collected {
             name: artifact.name.clone(),
             path: artifact.path.clone().into(),
@@ -53,6 +55,7 @@ pub(super) fn facts_of_kept(settings: &RunSettings) -> HashMap<StepPath, StepFac
             started_at: known.and_then(|known| known.started_at),
             ended: known.map(|known| (known.ended_at, known.took_ms)),
             attempts: known.map_or(1, |known| known.attempts),
+            last: Some(kept.attempt.clone()),
             result: known.and_then(|known| known.worker_result.clone()),
             artifacts: artifacts.collect(),
             fingerprint: Some(kept.fingerprint.clone()),

@@ -1,26 +1,24 @@
 //! Knows what attempts are made of, so that a later run can tell whether a step need not be done again.
 
-use roboppi_run::{AttemptRef, StepFingerprint, StepPath, TakenInput, UpstreamResult};
-use roboppi_workflow::{Places, definition_hash, result_hash};
+use roboppi_run::{StepFingerprint, StepPath, TakenInput, UpstreamResult};
+use roboppi_workflow::{Node, Places, definition_hash, result_hash};
 
 use super::RunContext;
 use crate::convert::path_text;
 
 impl RunContext {
     /// What an attempt is made of that has taken `inputs`.
-    pub(super) fn fingerprint(&self, of: &AttemptRef, inputs: Vec<TakenInput>) -> StepFingerprint {
-        let workflow = &self.settings.source.workflow;
+    pub(super) fn fingerprint(&self, node: &Node, inputs: Vec<TakenInput>) -> StepFingerprint {
         let (workspace, context_dir) = (path_text(&self.settings.workspace), path_text(self.context.path()));
         let places = Places { workspace: &workspace, context_dir: &context_dir };
         let mut facts = self.facts.borrow_mut();
-        let depends_on = workflow.steps.get(&of.step).map_or(&[][..], |step| step.depends_on.as_slice());
-        let upstream = depends_on.iter().map(|step| UpstreamResult {
+        let upstream = node.step.depends_on.iter().map(|step| UpstreamResult {
             step: step.clone(),
             sha256: facts.get(step).and_then(|facts| facts.outcome.clone()),
         });
-        let definition = definition_hash(workflow, &of.step, places);
+        let definition = definition_hash(node, places);
         let fingerprint = StepFingerprint { definition, inputs, upstream: upstream.collect() };
-        facts.entry(of.step.clone()).or_default().fingerprint = Some(fingerprint.clone());
+        facts.entry(node.path.clone()).or_default().fingerprint = Some(fingerprint.clone());
         fingerprint
     }
 

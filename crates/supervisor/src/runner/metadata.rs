@@ -9,9 +9,6 @@ use crate::context_dir::{
 };
 use crate::convert::{duration_ms, path_text};
 
-/// Time an attempt may take when its step does not say: a day.
-pub(super) const DEFAULT_STEP_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1_000;
-
 impl RunContext {
     /// Writes `_workflow.json`: at the start, and with its outcome at the end.
     pub(super) fn write_workflow_meta(&self, outcome: Option<RunOutcome>) {
@@ -61,10 +58,11 @@ impl RunContext {
     ) {
         let mut error = detail.filter(|_| state != StepState::Succeeded).map(str::to_owned);
         error.iter_mut().for_each(|error| self.recorder().hide(error));
-        let Some(step) = self.settings.source.workflow.steps.get(id) else { return };
+        let Some(node) = self.node(id) else { return };
+        let step = &node.step;
         let facts = self.facts.borrow();
         let Some(facts) = facts.get(id) else { return };
-        let last = AttemptRef { step: id.clone(), iteration: 1, attempt: facts.attempts.max(1) };
+        let last = facts.last.clone().unwrap_or_else(|| AttemptRef::first(id.clone()));
         let log = facts.log.clone().unwrap_or_else(|| self.run_dir.path().join(last.base() + ".log"));
         let (completed_at, wall_time_ms) = facts.ended.unwrap_or_else(|| (clock::now(), wall_time_ms));
         let meta = StepMeta {
@@ -88,8 +86,8 @@ impl RunContext {
             completed_at: Some(completed_at),
             wall_time_ms,
             attempts: facts.attempts,
-            iterations: 1,
-            max_iterations: 1,
+            iterations: last.iteration,
+            max_iterations: node.repeat.map_or(1, |repeat| repeat.max_iterations.unwrap_or(u32::MAX)),
             worker_kind: step.worker.name(),
             artifacts: facts
                 .artifacts
@@ -108,7 +106,7 @@ impl RunContext {
         };
         let workspace = step_workspace(&self.settings.workspace, step);
         let resolved = ResolvedLimits {
-            timeout_ms: step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, duration_ms),
+            timeout_ms: duration_ms(step.time_limit()),
             workspace_ref: &workspace,
             worker_kind: step.worker.name(),
             capabilities: step.capabilities.iter().map(roboppi_ipc::Capability::name).collect(),

@@ -6,22 +6,21 @@ use roboppi_run::{StepFingerprint, StepPath};
 use sha2::{Digest, Sha256};
 
 use super::Places;
-use crate::definition::{AgentOptions, Step, Workflow};
+use crate::definition::{AgentOptions, Step};
+use crate::plan::Node;
 
 /// Rises when the same definition has another hash than before; then no step of an earlier run is kept.
 const VERSION: &str = "1";
 
 /// The hash of what decides what comes of a step: what its worker is told, where it works, what it takes and makes, and
-/// what it depends on. How long it may take and how often it is tried is not part of it. Empty for a step that the
-/// workflow does not have.
+/// what it depends on. How long it may take and how often it is tried is not part of it.
 #[must_use]
-pub fn definition_hash(workflow: &Workflow, id: &StepPath, places: Places<'_>) -> String {
-    let Some(step) = workflow.steps.get(id) else { return String::new() };
+pub fn definition_hash(node: &Node, places: Places<'_>) -> String {
     let mut hash = Hash::new("definition");
     hash.text(places.workspace);
     hash.text(places.context_dir);
-    hash.text(id.as_str());
-    for (key, value) in parts(step) {
+    hash.text(node.path.as_str());
+    for (key, value) in parts(&node.step) {
         hash.text(key);
         hash.text(&value);
     }
@@ -55,9 +54,8 @@ pub fn result_hash<'a>(
 }
 
 /// Keys of which a step says something else than then.
-pub(super) fn differences(then: &Workflow, now: &Workflow, id: &StepPath) -> Vec<&'static str> {
-    let (Some(then), Some(now)) = (then.steps.get(id), now.steps.get(id)) else { return Vec::new() };
-    let pairs = parts(then).into_iter().zip(parts(now));
+pub(super) fn differences(then: &Node, now: &Node) -> Vec<&'static str> {
+    let pairs = parts(&then.step).into_iter().zip(parts(&now.step));
     pairs.filter(|(then, now)| then != now).map(|((key, _), _)| key).collect()
 }
 

@@ -54,7 +54,10 @@ impl RunMachine {
                 refuse(format!("the worker of `{step}` has succeeded already"), out)
             }
             StepPhase::Over { state, .. } => refuse(format!("`{step}` is over: it {}", past(state)), out),
-            StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. } => {
+            StepPhase::Waiting
+            | StepPhase::Ready
+            | StepPhase::Retrying { .. }
+            | StepPhase::Deciding { .. } => {
                 grant(out);
                 self.leave_queue(index);
                 let detail = Some("cancelled by the user".to_owned());
@@ -98,13 +101,17 @@ impl RunMachine {
                         continue;
                     }
                     StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. }
-                        if step.attempt == 0 =>
+                        if step.started_at.is_none() =>
                     {
                         (StepState::Skipped, "the run was ended before it started")
                     }
                     // It did start, so it is not skipped.
                     StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. } => {
                         (StepState::Cancelled, "the run was ended before its next attempt")
+                    }
+                    StepPhase::Deciding { .. } => {
+                        self.active -= 1;
+                        (StepState::Cancelled, "the run was ended before it was known to be complete")
                     }
                 };
                 let state_detail = Some(detail.to_owned());

@@ -15,7 +15,8 @@ impl RunMachine {
         }
         grant(out);
         let retried = &mut self.steps[index];
-        retried.attempts_allowed = retried.attempt + retried.max_attempts;
+        retried.rounds.begin_again();
+        retried.is_unstarted = true;
         self.wait_again(index, "to be tried again, by the user", out);
         self.unskip(index, out);
         self.make_ready_if_free(index);
@@ -25,7 +26,7 @@ impl RunMachine {
         let Some(index) = self.requested(step, out) else { return };
         let skipped = &self.steps[index];
         match skipped.life {
-            StepPhase::Waiting | StepPhase::Ready if skipped.attempt == 0 => {}
+            StepPhase::Waiting | StepPhase::Ready if skipped.started_at.is_none() => {}
             StepPhase::Over { state, .. } => {
                 return refuse(format!("`{step}` is over: it {}", past(state)), out);
             }
@@ -51,12 +52,14 @@ impl RunMachine {
         index
     }
 
-    /// Takes a step that is not under way out of what waits for a slot or a timer.
+    /// Takes a step without an attempt under way out of what waits for a slot, a timer or a decision.
     pub(super) fn leave_queue(&mut self, index: usize) {
         self.ready.remove(&index);
         self.unannounced.remove(&index);
-        if matches!(self.steps[index].life, StepPhase::Retrying { .. }) {
-            self.retrying -= 1;
+        match self.steps[index].life {
+            StepPhase::Retrying { .. } => self.retrying -= 1,
+            StepPhase::Deciding { .. } => self.active -= 1,
+            _ => {}
         }
     }
 
@@ -71,7 +74,7 @@ impl RunMachine {
             StepPhase::Over { .. } => {}
             StepPhase::Waiting | StepPhase::Ready => return Err(format!("`{id}` is about to start anyway")),
             StepPhase::Retrying { .. } => return Err(format!("`{id}` is about to be tried again anyway")),
-            StepPhase::Active { .. } | StepPhase::Collecting { .. } => {
+            StepPhase::Active { .. } | StepPhase::Collecting { .. } | StepPhase::Deciding { .. } => {
                 return Err(format!("`{id}` is under way"));
             }
         }
@@ -86,7 +89,7 @@ impl RunMachine {
     }
 
     /// Whether a step is over and keeps those after it from starting.
-    fn blocks(&self, index: usize) -> bool {
+    pub(super) fn blocks(&self, index: usize) -> bool {
         matches!(self.steps[index].life, StepPhase::Over { satisfies: false, .. })
     }
 
@@ -102,7 +105,7 @@ impl RunMachine {
         // What has started on the strength of it goes on; the others wait for it once more.
         for dependent in self.steps[index].dependents.clone() {
             self.steps[dependent].blockers += 1;
-            if self.steps[dependent].life == StepPhase::Ready && self.steps[dependent].is_unstarted() {
+            if self.steps[dependent].life == StepPhase::Ready && self.steps[dependent].is_unstarted {
                 self.leave_queue(dependent);
                 self.steps[dependent].life = StepPhase::Waiting;
                 self.change(dependent, StepState::Pending, None, out);

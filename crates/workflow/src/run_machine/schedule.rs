@@ -93,15 +93,17 @@ impl RunMachine {
         }
     }
 
-    fn start_attempt(&mut self, now: Mono, index: usize, out: &mut Vec<RunEffect>) {
+    pub(super) fn start_attempt(&mut self, now: Mono, index: usize, out: &mut Vec<RunEffect>) {
         self.active += 1;
         let step = &mut self.steps[index];
-        step.attempt += 1;
+        step.rounds.start_attempt();
+        step.is_unstarted = false;
         step.started_at.get_or_insert(now);
         step.attempt_began = now;
         step.life = StepPhase::Active { shown: VisiblePhase::Starting, asked: None };
         let of = step.of();
-        self.change(index, StepState::Starting, None, out);
+        let checks = step.rounds.is_checking().then(|| "checking whether it is complete".to_owned());
+        self.change(index, StepState::Starting, checks, out);
         out.push(RunEffect::StartAttempt { of });
     }
 
@@ -135,6 +137,9 @@ impl RunMachine {
     ) {
         let Some(index) = self.current(of) else { return };
         let StepPhase::Active { shown, asked } = self.steps[index].life else { return };
+        if end == AttemptEnd::Succeeded && self.steps[index].rounds.is_checking() {
+            return self.check_done(now, index, shown, asked, out);
+        }
         if end == AttemptEnd::Succeeded {
             return self.collect(now, index, shown, asked, out);
         }
@@ -216,13 +221,16 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         let Some(index) = self.current(of) else { return };
-        let StepPhase::Collecting { asked, overdue, .. } = self.steps[index].life else { return };
+        let StepPhase::Collecting { shown, asked, overdue, .. } = self.steps[index].life else { return };
+        if result.is_ok() {
+            // Whose own time was over, and who was done all the same, goes on.
+            let own_time = |asked: &CancelRequest| overdue && asked.reason == CancelReason::Timeout;
+            let asked = asked.filter(|asked| asked.force || !own_time(asked));
+            return self.work_done(now, index, shown, asked, out);
+        }
         self.active -= 1;
         match result {
-            Ok(()) => {
-                self.over(now, index, StepState::Succeeded, false, None, out);
-                self.release(now, index, Verdict::Satisfies, out);
-            }
+            Ok(()) => {}
             Err(problem) if overdue => {
                 let limit = self.steps[index].timeout.unwrap_or_default();
                 let detail =
@@ -246,7 +254,7 @@ impl RunMachine {
 
     /// An attempt did not succeed: try again, or leave it at `state`.
     #[expect(clippy::too_many_arguments, reason = "one failure is that many facts")]
-    fn failed(
+    pub(super) fn failed(
         &mut self,
         now: Mono,
         index: usize,
@@ -258,9 +266,10 @@ impl RunMachine {
     ) {
         let step = &self.steps[index];
         let fatal = class == Some(ErrorClass::Fatal);
-        let (attempt, most) = (step.attempt, step.attempts_allowed);
+        let attempts = step.rounds.attempts();
+        let (attempt, most) = (attempts.made(), attempts.allowed());
         let running = self.phase == Phase::Running;
-        if running && may_retry && !fatal && attempt < most {
+        if running && may_retry && !fatal && attempts.are_left() {
             let after = retry_delay(attempt);
             let epoch = self.set_timer(RunTimerSubject::Retry(step.id.clone()), after, out);
             self.retrying += 1;
@@ -270,8 +279,8 @@ impl RunMachine {
             return;
         }
         let detail = if attempt > 1 { format!("attempt {attempt} of {most}: {detail}") } else { detail };
-        let excused = step.continue_on_error;
-        let goes_on = excused || (step.on_failure == OnFailure::Continue && !fatal);
+        let excused = step.failure.continue_on_error;
+        let goes_on = excused || (step.failure.on_failure == OnFailure::Continue && !fatal);
         self.over(now, index, state, excused, Some(detail), out);
         self.release(now, index, if goes_on { Verdict::Satisfies } else { Verdict::Blocks }, out);
     }

@@ -1,12 +1,12 @@
 //! One step inside a run.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, Mono};
 use roboppi_run::{AttemptRef, StepPath, StepState};
 
-use crate::definition::{OnFailure, Workflow};
+use super::policy::{FailurePolicy, Rounds};
+use crate::plan::Node;
 
 #[derive(Clone, Debug)]
 pub(super) struct RunStep {
@@ -17,14 +17,11 @@ pub(super) struct RunStep {
     pub(super) dependencies: Vec<usize>,
     /// How many of them do not let it go on, or not yet.
     pub(super) blockers: usize,
-    pub(super) max_attempts: u32,
-    /// Attempts it may have in all. More than `max_attempts` when a person requested for more.
-    pub(super) attempts_allowed: u32,
-    pub(super) on_failure: OnFailure,
-    pub(super) continue_on_error: bool,
+    pub(super) rounds: Rounds,
+    pub(super) failure: FailurePolicy,
     pub(super) life: StepPhase,
-    /// Attempts started so far.
-    pub(super) attempt: u32,
+    /// No attempt was made yet, or none since a person asked for it to be tried again.
+    pub(super) is_unstarted: bool,
     pub(super) started_at: Option<Mono>,
     /// Whether it has outputs, so that collecting them may take time.
     pub(super) collects: bool,
@@ -46,6 +43,8 @@ pub(super) enum StepPhase {
     ///
     /// `deadline` is the timer of what is left of the attempt's time, `overdue` says that it has run out.
     Collecting { shown: VisiblePhase, asked: Option<CancelRequest>, deadline: Option<u64>, overdue: bool },
+    /// The work of an iteration is done: whether it is complete is being decided. Holds its slot.
+    Deciding { shown: VisiblePhase },
     /// Waits for its next attempt.
     Retrying { epoch: u64 },
     /// Over. `excused`: it did not succeed, and the run counts it as success. `satisfies`: the steps after it go on.
@@ -82,7 +81,9 @@ impl StepPhase {
         match self {
             Self::Waiting => StepState::Pending,
             Self::Ready => StepState::Ready,
-            Self::Active { shown, .. } | Self::Collecting { shown, .. } => shown.state(),
+            Self::Active { shown, .. } | Self::Collecting { shown, .. } | Self::Deciding { shown } => {
+                shown.state()
+            }
             Self::Retrying { .. } => StepState::Retrying,
             Self::Over { state, .. } => *state,
         }
@@ -90,53 +91,36 @@ impl StepPhase {
 }
 
 impl RunStep {
-    /// Whether no attempt was made yet, or none since a person asks for it to be tried again.
-    pub(super) const fn is_unstarted(&self) -> bool {
-        self.attempt + self.max_attempts == self.attempts_allowed
-    }
-
-    /// What it is when it is over and its next attempt will not start. Who did start is not skipped.
-    pub(super) const fn state_without_a_start(&self) -> StepState {
-        if self.attempt == 0 { StepState::Skipped } else { StepState::Cancelled }
-    }
-
-    /// The attempt that is under way or was the last one.
-    pub(super) fn of(&self) -> AttemptRef {
-        AttemptRef { step: self.id.clone(), iteration: 1, attempt: self.attempt }
-    }
-}
-
-/// The steps of a workflow, linked both ways.
-pub(super) fn link(workflow: &Workflow) -> (Vec<RunStep>, HashMap<StepPath, usize>) {
-    let index: HashMap<StepPath, usize> =
-        workflow.steps.keys().enumerate().map(|(index, id)| (id.clone(), index)).collect();
-    let mut steps: Vec<RunStep> = workflow
-        .steps
-        .iter()
-        .map(|(id, step)| RunStep {
-            id: id.clone(),
+    pub(super) fn new(node: &Node) -> Self {
+        let step = &node.step;
+        Self {
+            id: node.path.clone(),
             dependents: Vec::new(),
             dependencies: Vec::new(),
-            blockers: step.depends_on.iter().collect::<HashSet<_>>().len(),
-            max_attempts: step.max_attempts(),
-            attempts_allowed: step.max_attempts(),
-            on_failure: step.on_failure,
-            continue_on_error: step.continue_on_error,
+            blockers: 0,
+            rounds: Rounds::new(node),
+            failure: FailurePolicy { on_failure: step.on_failure, continue_on_error: step.continue_on_error },
             life: StepPhase::Waiting,
-            attempt: 0,
+            is_unstarted: true,
             started_at: None,
             collects: !step.outputs.is_empty(),
             timeout: step.timeout,
             attempt_began: Mono::ZERO,
-        })
-        .collect();
-    for (dependent, step) in workflow.steps.values().enumerate() {
-        for dependency in step.depends_on.iter().collect::<HashSet<_>>() {
-            if let Some(dependency) = index.get(dependency) {
-                steps[*dependency].dependents.push(dependent);
-                steps[dependent].dependencies.push(*dependency);
-            }
         }
     }
-    (steps, index)
+
+    /// What it is when it is over and its next attempt will not start. Who did start is not skipped.
+    pub(super) const fn state_without_a_start(&self) -> StepState {
+        if self.started_at.is_none() { StepState::Skipped } else { StepState::Cancelled }
+    }
+
+    /// The attempt that is under way or was the last one.
+    pub(super) fn of(&self) -> AttemptRef {
+        AttemptRef {
+            step: self.id.clone(),
+            iteration: self.rounds.iteration(),
+            role: self.rounds.role(),
+            attempt: self.rounds.attempts().made(),
+        }
+    }
 }

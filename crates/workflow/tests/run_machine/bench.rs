@@ -1,11 +1,13 @@
 //! A run that is told what happens, and tells what the machine asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, ErrorClass, Mono};
-use roboppi_run::AttemptRef;
+use roboppi_run::{AttemptRef, Role, StepPath};
 use roboppi_workflow::{
-    AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Workflow, parse,
+    AttemptEnd, IterationDecision, Node, Plan, Repeat, RunEffect, RunInput, RunMachine, RunTimer,
+    RunTimerSubject, Workflow, expand, parse,
 };
 
 /// A workflow of `(step, its other keys)`.
@@ -26,8 +28,34 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn bench(steps: &[(&str, &str)], concurrency: u32) -> Bench {
+    bench_of(&expand(&workflow(steps)), concurrency)
+}
+
+/// The steps of [`workflow`] as nodes below `parent`, what they depend on included.
+pub(crate) fn below(parent: &str, steps: &[(&str, &str)]) -> Vec<Arc<Node>> {
+    let parent = StepPath::from(parent);
+    let nodes = expand(&workflow(steps));
+    let nodes = nodes.nodes().map(|node| {
+        let mut node = Node::clone(node);
+        node.path = parent.join(&node.path);
+        for before in &mut node.step.depends_on {
+            *before = parent.join(before);
+        }
+        Arc::new(node)
+    });
+    nodes.collect()
+}
+
+/// A step whose work is done until it is complete.
+pub(crate) fn loops(step: &str, more: &str, repeat: Repeat) -> Plan {
+    let once = expand(&workflow(&[(step, more)]));
+    let nodes = once.nodes().map(|node| Node { repeat: Some(repeat), ..Node::clone(node) });
+    Plan::new(once.timeout, once.concurrency, nodes)
+}
+
+pub(crate) fn bench_of(plan: &Plan, concurrency: u32) -> Bench {
     Bench {
-        machine: RunMachine::new(&workflow(steps), concurrency),
+        machine: RunMachine::new(plan, concurrency),
         now: Mono::ZERO,
         told: Vec::new(),
         timers: Vec::new(),
@@ -36,6 +64,14 @@ pub(crate) fn bench(steps: &[(&str, &str)], concurrency: u32) -> Bench {
 
 pub(crate) fn attempt(step: &str, attempt: u32) -> AttemptRef {
     AttemptRef { attempt, ..AttemptRef::first(step.into()) }
+}
+
+pub(crate) fn check(step: &str, iteration: u32, attempt: u32) -> AttemptRef {
+    AttemptRef { iteration, role: Role::Check, attempt, ..AttemptRef::first(step.into()) }
+}
+
+pub(crate) fn incomplete(why: &str) -> IterationDecision {
+    IterationDecision::Incomplete { detail: Some(why.to_owned()) }
 }
 
 pub(crate) fn fails(class: Option<ErrorClass>) -> AttemptEnd {
@@ -81,6 +117,20 @@ impl Bench {
         self.live(step, n).ends(step, n, AttemptEnd::Succeeded).collected(step, n)
     }
 
+    /// The work of an iteration succeeds, and so does its check, if it has one.
+    pub(crate) fn works(&mut self, of: &AttemptRef) -> &mut Self {
+        self.tell(RunInput::AttemptLive { of: of.clone() });
+        self.tell(RunInput::AttemptFinished { of: of.clone(), end: AttemptEnd::Succeeded });
+        if of.role == Role::Work {
+            self.tell(RunInput::OutputsCollected { of: of.clone(), result: Ok(()) });
+        }
+        self
+    }
+
+    pub(crate) fn decides(&mut self, of: &AttemptRef, decision: IterationDecision) -> &mut Self {
+        self.tell(RunInput::IterationDecided { of: of.clone(), decision })
+    }
+
     pub(crate) fn cancelled(&mut self, step: &str, n: u32, reason: CancelReason) -> &mut Self {
         self.ends(step, n, AttemptEnd::Cancelled { reason, detail: "signal 15".to_owned() })
     }
@@ -109,6 +159,16 @@ fn line(effect: &RunEffect) -> String {
     match effect {
         RunEffect::StartAttempt { of } => format!("start {of}"),
         RunEffect::CollectOutputs { of } => format!("collect {of}"),
+        RunEffect::DecideIteration { of } => format!("decide {of}"),
+        RunEffect::IterationStarted { step, iteration, max_iterations, detail } => {
+            let most = max_iterations.map_or_else(String::new, |most| format!(" of {most}"));
+            format!("{step} begins iteration {iteration}{most}: {}", detail.as_deref().unwrap_or("?"))
+        }
+        RunEffect::PlanExtended { nodes } => {
+            let paths: Vec<_> = nodes.iter().map(|node| node.path.as_str()).collect();
+            format!("the plan has {}", paths.join(", "))
+        }
+        RunEffect::ExtensionRefused { why } => format!("the plan stays: {why}"),
         RunEffect::CancelAttempt { of, reason, force } => {
             format!("{} {of} ({})", if *force { "kill" } else { "cancel" }, reason.name())
         }

@@ -3,11 +3,13 @@
 use roboppi_ipc::{CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
-    AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, retry_delay,
+    AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, expand, retry_delay,
 };
 
 mod bench;
 mod commands;
+mod extension;
+mod iterations;
 
 use bench::{attempt, bench, fails, workflow};
 
@@ -514,7 +516,7 @@ fn a_workflow_that_waits_for_itself_still_ends() {
     let mut circular = workflow(&[("a", ""), ("b", "depends_on: [a]"), ("free", "")]);
     circular.steps[0].depends_on = vec!["b".into()];
     let mut out = Vec::new();
-    let mut machine = RunMachine::new(&circular, 0);
+    let mut machine = RunMachine::new(&expand(&circular), 0);
     machine.handle(Mono::ZERO, RunInput::Start, &mut out);
     let of = AttemptRef::first(StepPath::from("free"));
     machine.handle(
@@ -562,7 +564,7 @@ fn kept_steps_have_succeeded_before_anything_starts() {
     let keeping = |kept: &[&str]| {
         let kept: Vec<_> = kept.iter().map(|step| StepPath::from(*step)).collect();
         let mut bench = bench(&steps, 1);
-        bench.machine = RunMachine::new(&workflow(&steps), 1).keeping(&kept);
+        bench.machine = RunMachine::new(&expand(&workflow(&steps)), 1).keeping(&kept);
         bench
     };
     let mut run = keeping(&["a", "b", "gone"]);

@@ -11,9 +11,8 @@ use roboppi_ipc::{
     WorkerTask,
 };
 use roboppi_run::AttemptRef;
-use roboppi_workflow::Step;
+use roboppi_workflow::{Node, Step};
 
-use super::super::metadata::DEFAULT_STEP_TIMEOUT_MS;
 use super::super::{RunContext, STOP_MARGIN};
 use super::machine::{AttemptLimits, AttemptStop};
 use crate::clock;
@@ -23,6 +22,7 @@ use crate::convert::{duration_ms, path_text};
 pub(super) struct AttemptJob<'a> {
     pub(super) context: &'a RunContext,
     pub(super) of: &'a AttemptRef,
+    pub(super) node: &'a Node,
     pub(super) step: &'a Step,
     pub(super) id: JobId,
 }
@@ -30,7 +30,7 @@ pub(super) struct AttemptJob<'a> {
 impl AttemptJob<'_> {
     /// The job, as if it began now.
     pub(super) fn job(&self) -> Result<Job, AttemptStop> {
-        let timeout_ms = self.step.timeout.map_or(DEFAULT_STEP_TIMEOUT_MS, duration_ms);
+        let timeout_ms = duration_ms(self.step.time_limit());
         let settings = &self.context.settings;
         let (agent, environment) = (&self.step.agent, &settings.source.workflow.environment);
         let task = WorkerTask {
@@ -144,7 +144,7 @@ impl AttemptJob<'_> {
 
     /// How long it may take with a core.
     pub(super) fn limits(&self, dialect: Dialect) -> AttemptLimits {
-        let timeout = self.step.timeout.unwrap_or(Duration::from_millis(DEFAULT_STEP_TIMEOUT_MS));
+        let timeout = self.step.time_limit();
         let patience = self.grace() + self.context.settings.drain + STOP_MARGIN;
         let time = match dialect {
             Dialect::V1 => timeout,

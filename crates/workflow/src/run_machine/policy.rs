@@ -1,0 +1,149 @@
+//! The policies of a node, each as a part of its own: how often it is tried, how often it is repeated, and what its
+//! failure means.
+
+use roboppi_run::Role;
+
+use crate::definition::OnFailure;
+use crate::plan::{Node, Repeat};
+
+/// Attempts of one role in one iteration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempts {
+    /// How many there may be, unless a person asks for more.
+    most: u32,
+    /// How many there may be in all.
+    allowed: u32,
+    /// How many were started.
+    made: u32,
+}
+
+impl Attempts {
+    const fn new(most: u32) -> Self {
+        Self { most, allowed: most, made: 0 }
+    }
+
+    pub(super) const fn made(&self) -> u32 {
+        self.made
+    }
+
+    pub(super) const fn allowed(&self) -> u32 {
+        self.allowed
+    }
+
+    pub(super) const fn are_left(&self) -> bool {
+        self.made < self.allowed
+    }
+
+    /// Allows as many more as there were at first.
+    const fn allow_again(&mut self) {
+        self.allowed = self.made.saturating_add(self.most);
+    }
+}
+
+/// Where a node is among its iterations and attempts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounds {
+    repeat: Option<Repeat>,
+    role: Role,
+    iteration: u32,
+    /// Whether the attempt that is under way, or comes next, checks the work.
+    is_checking: bool,
+    work: Attempts,
+    check: Attempts,
+}
+
+/// What follows when the work of an iteration has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterWork {
+    /// The node is done.
+    Done,
+    /// An attempt that checks the work.
+    Check,
+    /// A decision whether the work is complete.
+    Decide,
+}
+
+impl Rounds {
+    pub(super) const fn new(node: &Node) -> Self {
+        let attempts = Attempts::new(node.step.max_attempts());
+        Self {
+            repeat: node.repeat,
+            role: node.role,
+            iteration: 1,
+            is_checking: false,
+            work: attempts,
+            check: attempts,
+        }
+    }
+
+    pub(super) const fn iteration(&self) -> u32 {
+        self.iteration
+    }
+
+    pub(super) const fn most(&self) -> Option<u32> {
+        match self.repeat {
+            Some(repeat) => repeat.max_iterations,
+            None => None,
+        }
+    }
+
+    /// What the attempt that is under way, or comes next, is for.
+    pub(super) const fn role(&self) -> Role {
+        if self.is_checking { Role::Check } else { self.role }
+    }
+
+    pub(super) const fn is_checking(&self) -> bool {
+        self.is_checking
+    }
+
+    /// Attempts of that role in this iteration.
+    pub(super) const fn attempts(&self) -> Attempts {
+        if self.is_checking { self.check } else { self.work }
+    }
+
+    pub(super) const fn start_attempt(&mut self) {
+        let attempts = if self.is_checking { &mut self.check } else { &mut self.work };
+        attempts.made += 1;
+    }
+
+    /// What follows when the work of this iteration has succeeded.
+    pub(super) const fn after_work(&self) -> AfterWork {
+        match self.repeat {
+            None => AfterWork::Done,
+            Some(Repeat { checked: true, .. }) => AfterWork::Check,
+            Some(Repeat { checked: false, .. }) => AfterWork::Decide,
+        }
+    }
+
+    pub(super) const fn begin_check(&mut self) {
+        self.is_checking = true;
+        self.check.allow_again();
+    }
+
+    /// The work of this iteration is done once more.
+    pub(super) const fn begin_again(&mut self) {
+        self.is_checking = false;
+        self.work.allow_again();
+    }
+
+    /// Goes on to the next iteration; `false` when none is left.
+    pub(super) const fn begin_next(&mut self) -> bool {
+        if let Some(most) = self.most()
+            && self.iteration >= most
+        {
+            return false;
+        }
+        self.iteration = self.iteration.saturating_add(1);
+        self.is_checking = false;
+        self.work = Attempts::new(self.work.most);
+        self.check = Attempts::new(self.check.most);
+        true
+    }
+}
+
+/// What the failure of a node means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FailurePolicy {
+    pub(super) on_failure: OnFailure,
+    pub(super) continue_on_error: bool,
+}
