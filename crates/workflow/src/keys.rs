@@ -87,7 +87,7 @@ pub const KEYS: &[KeyDoc] = &[
         Workflow,
         "timeout",
         "duration",
-        "Time limit of the run, from its start; when it is exceeded, all workers are terminated and the run fails with a timeout.",
+        "Time limit of the run, from its start; when it is exceeded, all workers are terminated and the run times out.",
     ),
     KeyDoc::optional(
         Workflow,
