@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::schema::{hold, schema};
 
 const HEAD: &str = "# Messages\n\n\
-    Made from the types of `crates/ipc`; [schema.json](schema.json) says the same to programs. A field that is not required\n\
-    is left out when there is nothing to say, and is never `null`. Fields that are not listed are ignored.\n";
+    Generated from the types of `crates/ipc`; [schema.json](schema.json) is the same for programs. A field that is not\n\
+    required may be absent, and is never `null`. Unknown fields are ignored.\n";
 
 #[test]
 fn the_reference_is_that_of_the_types() {

@@ -39,48 +39,48 @@ pub enum WorkerEvent {
     Stderr(WorkerOutput),
     /// The log of the attempt has grown. Replaces `stdout` and `stderr` for readers of the log.
     LogGrew(LogGrew),
-    /// How far the worker is, in its own words.
+    /// Progress of the worker, as it reports it.
     Progress(Progress),
     /// A change of one file, as a unified diff.
     Patch(Patch),
     /// A finished text of an agent.
     Text(AgentText),
-    /// A piece of a text that is still being written; the whole follows as `text`.
+    /// A fragment of an unfinished text; the complete text follows as `text`.
     TextDelta(AgentDelta),
-    /// What an agent thinks.
+    /// A thought of an agent.
     Thinking(AgentText),
-    /// A piece of a thought that is still going on; the whole follows as `thinking`.
+    /// A fragment of an unfinished thought; the complete thought follows as `thinking`.
     ThinkingDelta(AgentDelta),
-    /// What an agent means to do, whole, each time it changes.
+    /// The complete plan of an agent, each time it changes.
     Plan {
-        /// `items` in its order.
+        /// `items`: the items in order.
         items: Vec<PlanItem>,
     },
     /// An agent calls a tool.
     ToolCall(ToolCall),
     /// A tool call ended.
     ToolResult(ToolResult),
-    /// A file was made, changed or removed.
+    /// A file was created, changed or removed.
     FileChanged {
-        /// `path` as the worker says it.
+        /// `path`: path, as reported by the worker.
         path: String,
-        /// `action`: what happened to it.
+        /// `action`: kind of the change.
         action: ChangeKind,
-        /// `by`: id of the tool call that did it.
+        /// `by`: id of the tool call that changed the file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
-    /// Tokens and money so far.
+    /// Tokens and cost so far.
     Usage(Usage),
-    /// The worker's session became known.
+    /// The session of the worker became known.
     Session(SessionInfo),
-    /// The worker waits for something outside.
+    /// The worker waits for an external condition.
     Waiting(Waiting),
-    /// Events that were left out: of the live ones, which the record may hold, or of the record itself.
+    /// Missing events: of the live ones, which the record may have, or of the record itself.
     Gap(Gap),
-    /// A kind of a newer version, or a line of a worker its adapter does not know.
+    /// A kind of a newer version, or a line of a worker that its adapter does not know.
     Unknown {
-        /// `raw`: the line as it came, or the JSON with its keys in alphabetical order.
+        /// `raw`: the unchanged line, or the JSON with keys in alphabetical order.
         raw: String,
     },
 }
@@ -143,20 +143,20 @@ impl<'de> Deserialize<'de> for WorkerEvent {
     }
 }
 
-/// A stretch of output.
+/// A part of the output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WorkerOutput {
     /// `data`: in protocol 1 one line without its newline, in protocol 2 the bytes as text, newlines
     /// included; bytes that are not UTF-8 are U+FFFD.
     pub data: String,
-    /// `offset` of its first byte in the attempt's log.
+    /// `offset`: offset of the first byte in the attempt's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
-    /// `len` in bytes of the log.
+    /// `len`: length in bytes of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub len: Option<u64>,
-    /// `partial`: the last line is not complete yet.
+    /// `partial`: whether the last line is incomplete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
@@ -195,37 +195,37 @@ impl LogGrew {
     }
 }
 
-/// How far a worker is.
+/// Progress of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Progress {
-    /// `message`: a text for people.
+    /// `message`: readable text.
     pub message: String,
     /// `percent`, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub percent: Option<f64>,
-    /// `phase`: name of what it does now.
+    /// `phase`: name of the present phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// `basis`: what the percentage was worked out from.
+    /// `basis`: basis of the percentage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
 }
 
-/// What an agent says or thinks, whole.
+/// A complete text or thought of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentText {
-    /// `id` of the part; it ends the pieces of that id, and replaces them.
+    /// `id`: id of the text; it replaces the fragments with that id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `text` as the agent wrote it, or its beginning when `blob` names the whole.
+    /// `text`: the text of the agent, or its beginning if `blob` names the complete text.
     pub text: String,
-    /// `parent`: id of the tool call (sub-agent) it belongs to.
+    /// `parent`: id of the tool call (sub-agent) that the text belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// `blob`: name of the recorded whole, when `text` is not all.
+    /// `blob`: name of the complete text in the record, if `text` is shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<String>,
 }
@@ -237,16 +237,16 @@ impl AgentText {
     }
 }
 
-/// A piece of what an agent is saying or thinking.
+/// A fragment of a text or thought of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentDelta {
-    /// `id` of the part the piece belongs to.
+    /// `id`: id of the text that the fragment belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `delta`: what comes next in it.
+    /// `delta`: the next fragment of the text.
     pub delta: String,
-    /// `parent`: id of the tool call (sub-agent) it belongs to.
+    /// `parent`: id of the tool call (sub-agent) that the text belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// `restart`: all earlier fragments with this id are void: the agent started the text again.
@@ -254,24 +254,24 @@ pub struct AgentDelta {
     pub restart: bool,
 }
 
-/// One thing an agent means to do.
+/// An item of an agent's plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanItem {
-    /// `text`: what.
+    /// `text`: text of the item.
     pub text: String,
-    /// `status`: where it is.
+    /// `status`: status of the item.
     pub status: PlanStatus,
 }
 
 value_enum! {
-    /// Where a thing an agent means to do is.
+    /// Status of an item of a plan.
     pub enum PlanStatus {
-        /// `pending`: not begun.
+        /// `pending`: not started.
         Pending = "pending",
-        /// `in_progress`: being done.
+        /// `in_progress`: in progress.
         InProgress = "in_progress",
-        /// `completed`: done, or given up by the agent itself.
+        /// `completed`: done, or abandoned by the agent.
         Completed = "completed",
     }
 }
@@ -281,9 +281,9 @@ value_enum! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Patch {
-    /// `filePath`: which one.
+    /// `filePath`: path of the file.
     pub file_path: String,
-    /// `diff`, unified.
+    /// `diff`: unified diff.
     pub diff: String,
 }
 
@@ -291,18 +291,18 @@ pub struct Patch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ToolCall {
-    /// `id`: pairs it with its result.
+    /// `id`: id that pairs the call with its result.
     pub id: String,
-    /// `name` of the tool.
+    /// `name`: name of the tool.
     pub name: String,
-    /// `input` of the tool. Long texts in it are cut, and when it is long nevertheless it is a text with the beginning
-    /// of its JSON; `blob` then names the whole.
+    /// `input`: input of the tool. Long texts in it are shortened; if it is still too long, it is a text with
+    /// the beginning of its JSON, and `blob` names the complete input.
     #[serde(default)]
     pub input: Value,
-    /// `blob`: name of the recorded whole input, when `input` is not all.
+    /// `blob`: name of the complete input in the record, if `input` is shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<String>,
-    /// `parent`: id of the call (sub-agent) that made it.
+    /// `parent`: id of the call (sub-agent) that made this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
 }
@@ -312,56 +312,56 @@ pub struct ToolCall {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ToolResult {
-    /// `id` of the call.
+    /// `id`: id of the call.
     pub id: String,
-    /// `ok`: whether it did what it was to do.
+    /// `ok`: whether the tool achieved its purpose.
     pub ok: bool,
-    /// `preview`: the beginning of what it returned. A session gives all of it, the core shortens it.
+    /// `preview`: the beginning of the result. A session passes the complete result; the core shortens it.
     pub preview: String,
-    /// `bytes`: length of all it returned. The core fills it in.
+    /// `bytes`: length of the complete result. Set by the core.
     pub bytes: u64,
-    /// `blob`: name of the recorded whole, when the preview is not all.
+    /// `blob`: name of the complete result in the record, if the preview is shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<String>,
-    /// `durationMs`: how long it took, when that is known.
+    /// `durationMs`: duration of the call, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
 }
 
 value_enum! {
-    /// What happened to a file.
+    /// Kind of a file change.
     pub enum ChangeKind {
-        /// `created`: it was not there before.
+        /// `created`: the file is new.
         Created = "created",
-        /// `modified`: it has other content.
+        /// `modified`: its content has changed.
         Modified = "modified",
-        /// `deleted`: it is no longer there.
+        /// `deleted`: the file was removed.
         Deleted = "deleted",
     }
 }
 
-/// Tokens and money. Totals of the attempt so far: they never fall.
+/// Tokens and cost. Totals of the attempt so far, which never fall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// `inputTokens`: read by the model, without what came from its cache.
+    /// `inputTokens`: tokens read by the model, without those from the cache.
     #[serde(default)]
     pub input_tokens: u64,
-    /// `outputTokens`: written by the model.
+    /// `outputTokens`: tokens written by the model.
     #[serde(default)]
     pub output_tokens: u64,
-    /// `cacheReadTokens`: read from its cache.
+    /// `cacheReadTokens`: tokens read from the cache.
     #[serde(default)]
     pub cache_read_tokens: u64,
-    /// `cacheWriteTokens`: put into its cache.
+    /// `cacheWriteTokens`: tokens written to the cache.
     #[serde(default)]
     pub cache_write_tokens: u64,
-    /// `costUsd`, when the worker says it.
+    /// `costUsd`: cost, if the worker reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub cost_usd: Option<f64>,
-    /// `turns`: model round trips, when the worker shows them.
+    /// `turns`: number of model round trips, if the worker reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<u64>,
 }
@@ -370,39 +370,39 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionInfo {
-    /// `id`: the worker's own name for it.
+    /// `id`: id of the session, as the worker names it.
     pub id: String,
-    /// `model` that answers.
+    /// `model`: the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// `version` of the worker program.
+    /// `version`: version of the worker program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 
-/// A worker waits for something outside.
+/// A worker waits for an external condition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
-    /// `why`: a few words for people.
+    /// `why`: readable reason.
     pub why: String,
-    /// `cause`: what it waits for, when that is one of the known ones.
+    /// `cause`: cause of the wait, if it is a known one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<WaitCause>,
-    /// `delayMs`: how long from now, when the worker says it.
+    /// `delayMs`: duration of the wait, if the worker reports it.
     #[serde(rename = "delayMs", default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// `until`, when it is known, UTC milliseconds.
+    /// `until`: end of the wait, if known, in UTC milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UtcMillis>,
 }
 
 value_enum! {
-    /// What a worker waits for.
+    /// Cause of a wait.
     pub enum WaitCause {
-        /// `retry`: a request failed and is made again.
+        /// `retry`: a request failed and is retried.
         Retry = "retry",
-        /// `rate_limit`: the service takes no more requests for now.
+        /// `rate_limit`: the service accepts no more requests at present.
         RateLimit = "rate_limit",
         /// `permission`: a permission is required.
         Permission = "permission",
@@ -411,25 +411,25 @@ value_enum! {
     }
 }
 
-/// What was left out: of the live plane, or of an event file. Both ranges are half open; the log holds the bytes.
+/// Missing events: of the live plane, or of an event file. Both ranges are half open; the log has the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// `fromSeq`: first number that was not sent.
+    /// `fromSeq`: number of the first missing event.
     pub from_seq: u64,
-    /// `toSeq`: first number after the hole.
+    /// `toSeq`: number after the last missing event.
     pub to_seq: u64,
-    /// `fromOffset` in the attempt's log.
+    /// `fromOffset`: offset of the first missing byte in the attempt's log.
     pub from_offset: u64,
-    /// `toOffset` in the attempt's log.
+    /// `toOffset`: offset after the last missing byte.
     pub to_offset: u64,
-    /// `events` that were not sent.
+    /// `events`: number of missing events.
     pub events: u64,
-    /// `bytes` of output that were not sent.
+    /// `bytes`: number of missing bytes of output.
     pub bytes: u64,
-    /// `recorded`: how many of `events` are of kinds that the event file keeps (tool calls, usage, patches …). With any of
-    /// these missing, whatever is counted from the others is a lower bound.
+    /// `recorded`: number of missing events of the kinds that the event file keeps (tool calls, usage,
+    /// patches …). If any of these are missing, counts of such events are lower bounds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub recorded: u64,
     /// `atLeast`: the numbers are lower bounds: the sender did not report how much it left out.

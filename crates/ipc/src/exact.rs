@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 /// The ability of a core to take what is not UTF-8 byte for byte (`payload.roboppi.exact`).
 pub const CAPABILITY_EXACT: &str = "exact";
 
-/// What of a task is not UTF-8, byte for byte (`payload.roboppi.exact`). Where a value is given here, the text at its
-/// usual place is for people only. A core that takes it says `exact` among the capabilities of its hello.
+/// Values of a task that are not UTF-8, as bytes (`payload.roboppi.exact`). If a value is given here, the
+/// text at its usual place is for display only. A core that supports it has the capability `exact`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ExactValues {
-    /// `workspaceRef` of the task.
+    /// `workspaceRef`: `workspaceRef` of the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_ref: Option<HexBytes>,
     /// `recordDir`: `dir` of `record`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_dir: Option<HexBytes>,
-    /// `env`: values of `env` of the task, by their names.
+    /// `env`: values of `env` of the task, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, HexBytes>,
 }
@@ -32,7 +32,7 @@ impl ExactValues {
     }
 }
 
-/// Bytes, in JSON as a string of hexadecimal digits, two a byte.
+/// Bytes, in JSON as a string of hexadecimal digits, two per byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]

@@ -18,19 +18,19 @@ pub const CAPABILITY_LOG_GREW: &str = "log_grew";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
-    /// `protocol`: versions it understands.
+    /// `protocol`: protocol versions that the sender understands.
     pub protocol: ProtocolRange,
     /// `capabilities`: names of optional abilities. A supervisor with `mask` receives values by `mask`; one with `log_grew`
     /// receives `log_grew` instead of output; a core with `exact` reads values that are not UTF-8 as bytes.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// `version` of the program.
+    /// `version`: version of the program.
     #[serde(default)]
     pub version: String,
     /// `process`: the process of the sender, so that it can be terminated if its guard cannot be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessIdentity>,
-    /// `limits` of a core.
+    /// `limits`: limits of a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<CoreLimits>,
 }
@@ -53,28 +53,28 @@ impl Hello {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProtocolRange {
-    /// `min`: the oldest.
+    /// `min`: the oldest version.
     pub min: u32,
-    /// `max`: the newest.
+    /// `max`: the newest version.
     pub max: u32,
 }
 
-/// What a core allows at once (`limits` of its hello).
+/// Limits of a core (`limits` of its hello).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoreLimits {
-    /// `concurrency`: permits at a time.
+    /// `concurrency`: maximum number of permits.
     pub concurrency: u32,
 }
 
-/// A process that cannot be mistaken for a later one with the same pid.
+/// Identity of a process, distinct from a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessIdentity {
-    /// `pid`: its number.
+    /// `pid`: process id.
     pub pid: u32,
-    /// `startTime`: in the kernel's clock ticks since boot.
+    /// `startTime`: start time in the kernel's clock ticks since boot.
     pub start_time: u64,
 }
 

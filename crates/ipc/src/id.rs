@@ -40,7 +40,7 @@ macro_rules! string_id {
 }
 
 string_id! {
-    /// Correlates a request with its answer (`requestId`).
+    /// Correlates a request with its reply (`requestId`).
     RequestId
 }
 string_id! {
@@ -48,6 +48,6 @@ string_id! {
     JobId
 }
 string_id! {
-    /// One leave to run (`permitId`).
+    /// Id of a permit (`permitId`).
     PermitId
 }

@@ -13,21 +13,21 @@ use crate::{ExactValues, JobId, UtcMillis};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
-    /// `jobId`: chosen by the supervisor, one for each try.
+    /// `jobId`: id chosen by the supervisor, one for each attempt.
     pub job_id: JobId,
-    /// `type`: what is to be done.
+    /// `type`: type of the job.
     #[serde(rename = "type")]
     pub job_type: JobType,
-    /// `priority`; carried for old peers, a core does not order by it.
+    /// `priority`: sent for old peers; a core does not order by it.
     pub priority: Priority,
-    /// `key`: idempotency key of schedulers.
+    /// `key`: idempotency key for schedulers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// `payload`: a [`WorkerTask`] when `type` is `WORKER_TASK`. Kept as JSON so that a bad payload is
     /// a failed job, as old runners expect, and not an undecodable message.
     #[serde(default)]
     pub payload: Value,
-    /// `limits`: how long, how often, how dear.
+    /// `limits`: limits of time, attempts and cost.
     pub limits: JobLimits,
     /// `context`: the origin of the job.
     pub context: JobContext,
@@ -46,13 +46,13 @@ impl Job {
 value_enum! {
     /// `type` of a job.
     pub enum JobType {
-        /// `LLM`: a question to a model.
+        /// `LLM`: a request to a model.
         Llm = "LLM",
         /// `TOOL`: a call of a tool.
         Tool = "TOOL",
         /// `WORKER_TASK`: the only type a core executes.
         WorkerTask = "WORKER_TASK",
-        /// `PLUGIN_EVENT`: something for a plugin.
+        /// `PLUGIN_EVENT`: an event for a plugin.
         PluginEvent = "PLUGIN_EVENT",
         /// `MAINTENANCE`: housekeeping.
         Maintenance = "MAINTENANCE",
@@ -88,10 +88,10 @@ pub struct JobLimits {
     /// `timeoutMs`: lifetime of the permit, from the grant.
     #[serde(serialize_with = "crate::number::plain")]
     pub timeout_ms: f64,
-    /// `maxAttempts`: a permit is refused from this attempt index on.
+    /// `maxAttempts`: attempt index from which permits are rejected.
     #[serde(serialize_with = "crate::number::plain")]
     pub max_attempts: f64,
-    /// `costHint`: what the job is expected to cost.
+    /// `costHint`: expected cost of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub cost_hint: Option<f64>,
@@ -108,7 +108,7 @@ pub struct JobLimits {
 pub struct JobContext {
     /// `traceId`: any text.
     pub trace_id: String,
-    /// `correlationId`: any text; ours is the run.
+    /// `correlationId`: any text; roboppi sends the run id.
     pub correlation_id: String,
     /// `userId`: any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,38 +118,38 @@ pub struct JobContext {
     pub session_id: Option<String>,
 }
 
-/// Payload of a `WORKER_TASK` job: what a worker is asked to do.
+/// Payload of a `WORKER_TASK` job: the task of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerTask {
     /// `workerTaskId`: any text.
     pub worker_task_id: String,
-    /// `workerKind`: which program does it.
+    /// `workerKind`: the program that does the work.
     pub worker_kind: WorkerKind,
-    /// `workspaceRef`: absolute path, the worker's working directory.
+    /// `workspaceRef`: working directory of the worker, as an absolute path.
     pub workspace_ref: String,
     /// `instructions`: the prompt of an agent, the script of a command.
     pub instructions: String,
-    /// `defaultArgs`: arguments put before our own.
+    /// `defaultArgs`: arguments placed before the generated ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub default_args: Vec<String>,
-    /// `model` an agent is to use.
+    /// `model`: the model to use.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub model: Option<String>,
-    /// `variant`: reasoning effort or the like.
+    /// `variant`: variant of the model, such as the reasoning effort.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub variant: Option<String>,
-    /// `capabilities`: what the worker may do.
+    /// `capabilities`: permissions of the worker.
     pub capabilities: Vec<Capability>,
     /// `outputMode`: whether events are streamed.
     pub output_mode: OutputMode,
-    /// `budget`: until when, and how much.
+    /// `budget`: limits of the task.
     pub budget: TaskBudget,
-    /// `env`: added to the core's environment.
+    /// `env`: variables added to the core's environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// `roboppi`: our own options, ignored by old cores.
+    /// `roboppi`: roboppi's own options, ignored by old cores.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub roboppi: Option<JobOptions>,
 }
@@ -164,7 +164,7 @@ where
 }
 
 value_enum! {
-    /// Which program does the work (`workerKind`).
+    /// Program that does the work (`workerKind`).
     pub enum WorkerKind {
         /// `CODEX_CLI`: an agent.
         CodexCli = "CODEX_CLI",
@@ -188,7 +188,7 @@ impl WorkerKind {
 }
 
 value_enum! {
-    /// What a worker may do (`capabilities`).
+    /// Permission of a worker (`capabilities`).
     pub enum Capability {
         /// `READ`: read files.
         Read = "READ",
@@ -206,7 +206,7 @@ value_enum! {
 }
 
 value_enum! {
-    /// Whether a worker's events are sent while it runs (`outputMode`).
+    /// Whether events of a worker are sent while it runs (`outputMode`).
     pub enum OutputMode {
         /// `STREAM`: `job_event`s while it runs.
         Stream = "STREAM",
@@ -220,31 +220,31 @@ value_enum! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskBudget {
-    /// `deadlineAt`: when the worker must have ended, UTC milliseconds.
+    /// `deadlineAt`: time by which the worker must have ended, in UTC milliseconds.
     pub deadline_at: UtcMillis,
-    /// `maxSteps`: turns an agent may take.
+    /// `maxSteps`: maximum number of turns of an agent.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub max_steps: Option<f64>,
-    /// `maxCommandTimeMs`: limit for one command of an agent.
+    /// `maxCommandTimeMs`: time limit of a single command of an agent.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub max_command_time_ms: Option<f64>,
 }
 
-/// Our own options for a job (`payload.roboppi`), all optional.
+/// roboppi's options for a job (`payload.roboppi`), all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobOptions {
-    /// `record`: where the core records the attempt. Without it the core keeps a private copy.
+    /// `record`: location of the record of the attempt. Without it the core keeps a private copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordTarget>,
     /// `stdio`: whether stdout and stderr are streamed; default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdio: Option<bool>,
-    /// `timeoutMs`: time the worker may run, measured by the core on its monotonic clock from the start
-    /// of the worker. Wins over `budget.deadlineAt`, which depends on two wall clocks.
+    /// `timeoutMs`: time limit of the worker, measured by the core on its monotonic clock from the start of
+    /// the worker. Takes precedence over `budget.deadlineAt`, which depends on two wall clocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
     /// `graceMs`: time between TERM and KILL.
@@ -254,33 +254,33 @@ pub struct JobOptions {
     /// Keys, kinds, ids and names stay as they are. They are never traced and never recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact: Vec<SecretText>,
-    /// `environment`: which variables of the core's environment the worker is given; absent for all.
+    /// `environment`: variables of the core's environment that the worker inherits; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<VariablePolicy>,
-    /// `resume`: the agent's own session to go on with.
+    /// `resume`: session of the agent to continue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
-    /// `idleMs`: how long an agent may show no activity at all (no output, no processor time, no file written) before it is
-    /// ended; absent for the default of its kind, 0 for no limit.
+    /// `idleMs`: time after which an idle agent (no output, no processor time, no file written) is
+    /// terminated; absent for the default of its kind, 0 for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<u64>,
-    /// `drainMs`: time pipes may stay open after the worker's exit.
+    /// `drainMs`: time that pipes may stay open after the worker's exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_ms: Option<u64>,
-    /// `exact`: what of the task is not UTF-8, byte for byte. Only for cores that say `exact` among their capabilities.
+    /// `exact`: values of the task that are not UTF-8, as bytes. Only for cores with the capability `exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<ExactValues>,
 }
 
-/// Which variables of its environment a core gives to a worker (`payload.roboppi.environment`). What the task itself sets
-/// is given in any case. In a name `*` stands for any letters.
+/// Variables of the core's environment that a worker inherits (`payload.roboppi.environment`). Variables that
+/// the task itself sets are always passed. In a name, `*` matches any characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VariablePolicy {
-    /// `pass`: only these, and the few that every program needs; absent for all.
+    /// `pass`: only these variables, and the few that every program needs; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<Vec<String>>,
-    /// `block`: not these, whatever `pass` says.
+    /// `block`: never these variables, even if `pass` includes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub block: Vec<String>,
 }
@@ -316,7 +316,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     name.ends_with(last)
 }
 
-/// A value that must not be seen; `Debug` does not show it.
+/// A secret value; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -341,7 +341,7 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// Where the files of an attempt are (`payload.roboppi.record`).
+/// Location of the files of an attempt (`payload.roboppi.record`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -350,23 +350,23 @@ pub struct RecordTarget {
     pub dir: String,
     /// `base`: path of the attempt's files inside it, without extension: `steps/build/i1-a2`.
     pub base: String,
-    /// `limits`: how much of the disk may be taken; absent for the defaults.
+    /// `limits`: limits of disk usage; absent for the defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<RecordLimits>,
 }
 
-/// How much of the disk logs may take (`payload.roboppi.record.limits`).
+/// Limits of the disk usage of logs (`payload.roboppi.record.limits`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecordLimits {
-    /// `logBytes`: of the log of one attempt, with its index.
+    /// `logBytes`: maximum size of the log of one attempt, with its index.
     pub log_bytes: u64,
-    /// `runBytes`: of all logs of the run together.
+    /// `runBytes`: maximum total size of all logs of the run.
     pub run_bytes: u64,
-    /// `minFreeBytes`: what must stay free on the disk.
+    /// `minFreeBytes`: disk space to leave free.
     pub min_free_bytes: u64,
-    /// `over`: what is done with more.
+    /// `over`: what to do above the limit.
     pub over: OverLimit,
 }
 
@@ -379,13 +379,13 @@ impl Default for RecordLimits {
 }
 
 value_enum! {
-    /// What is done when a log exceeds its limit (`over`).
+    /// What to do when a log exceeds its limit (`over`).
     pub enum OverLimit {
-        /// `truncate`: its beginning and its end are kept, and what is between them is counted.
+        /// `truncate`: keep its beginning and its end, and count the bytes in between.
         Truncate = "truncate",
-        /// `warn`: it is kept whole, and that is said once.
+        /// `warn`: keep the whole log, with one warning.
         Warn = "warn",
-        /// `kill`: as `truncate`, and the worker is ended.
+        /// `kill`: like `truncate`, and terminate the worker.
         Kill = "kill",
     }
 }

@@ -25,36 +25,36 @@ pub mod error_code {
 pub enum Message {
     /// Both ways: the first line of a side. Protocol 2.
     Hello(Hello),
-    /// Supervisor → core: here is a job.
+    /// Supervisor → core: submits a job.
     SubmitJob(SubmitJob),
-    /// Core → supervisor: it was taken.
+    /// Core → supervisor: acknowledges a request.
     Ack(Ack),
-    /// Supervisor → core: may it run?
+    /// Supervisor → core: requests a permit for a job.
     RequestPermit(RequestPermit),
-    /// Core → supervisor: it runs.
+    /// Core → supervisor: grants a permit.
     PermitGranted(PermitGranted),
-    /// Core → supervisor: it may not.
+    /// Core → supervisor: rejects a permit.
     PermitRejected(PermitRejected),
-    /// Supervisor → core: end it.
+    /// Supervisor → core: cancels a job.
     CancelJob(CancelJob),
-    /// Core → supervisor: it is being ended.
+    /// Core → supervisor: acknowledges a cancel.
     JobCancelled(JobCancelled),
-    /// Supervisor → core: stop it with SIGSTOP, its timers too. Protocol 2.
+    /// Supervisor → core: pauses a job with SIGSTOP, and its timers. Protocol 2.
     PauseJob(JobRequest),
-    /// Supervisor → core: let it go on. Protocol 2.
+    /// Supervisor → core: resumes a job. Protocol 2.
     ResumeJob(JobRequest),
-    /// Core → supervisor, out of band: a worker did something.
+    /// Core → supervisor, unsolicited: an event of a worker.
     JobEvent(JobEvent),
-    /// Core → supervisor, out of band: a worker ended, all its output is recorded.
+    /// Core → supervisor, unsolicited: a worker ended, and all its output is recorded.
     JobCompleted(JobCompleted),
-    /// Core → supervisor, out of band: something happened to the core or its processes. Protocol 2.
+    /// Core → supervisor, unsolicited: an event of the core or its processes. Protocol 2.
     CoreEvent(CoreEventMessage),
     /// Core → supervisor, out of band: a worker has a value hidden from now on. To supervisors with the capability `mask`
     /// only. Protocol 2.
     Mask(Mask),
     /// Core → supervisor: a protection was triggered.
     Escalation(Escalation),
-    /// Supervisor → core: how long its queue is.
+    /// Supervisor → core: reports the length of its queue.
     ReportQueueMetrics(QueueMetrics),
     /// Supervisor → core: a check whether the core is alive.
     Heartbeat(Heartbeat),
@@ -152,20 +152,20 @@ impl Message {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitJob {
-    /// `requestId`: chosen by the asker, unique among what waits for an answer.
+    /// `requestId`: id of the request, chosen by the sender, unique among its pending requests.
     pub request_id: RequestId,
-    /// `job` to be known.
+    /// `job`: the job.
     pub job: Job,
 }
 
-/// `ack`: a `submit_job`, `pause_job` or `resume_job` was taken.
+/// `ack`: a `submit_job`, `pause_job` or `resume_job` was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Ack {
-    /// `requestId` of what it answers.
+    /// `requestId`: id of the answered request.
     pub request_id: RequestId,
-    /// `jobId` of the job it is about.
+    /// `jobId`: id of the job.
     pub job_id: JobId,
 }
 
@@ -174,11 +174,11 @@ pub struct Ack {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RequestPermit {
-    /// `requestId`: chosen by the asker, unique among what waits for an answer.
+    /// `requestId`: id of the request, chosen by the sender, unique among its pending requests.
     pub request_id: RequestId,
-    /// `job` as it is to be executed.
+    /// `job`: the job to execute.
     pub job: Job,
-    /// `attemptIndex`: tries of this job before this one; 0 when every try is a job of its own.
+    /// `attemptIndex`: number of earlier attempts of this job; 0 if every attempt is a separate job.
     #[serde(serialize_with = "crate::number::plain")]
     pub attempt_index: f64,
 }
@@ -188,9 +188,9 @@ pub struct RequestPermit {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PermitGranted {
-    /// `requestId` of what it answers.
+    /// `requestId`: id of the answered request.
     pub request_id: RequestId,
-    /// `permit`: what was granted.
+    /// `permit`: the granted permit.
     pub permit: Permit,
 }
 
@@ -199,38 +199,38 @@ pub struct PermitGranted {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PermitRejected {
-    /// `requestId` of what it answers.
+    /// `requestId`: id of the answered request.
     pub request_id: RequestId,
-    /// `rejection`: why not.
+    /// `rejection`: the reason of the rejection.
     pub rejection: PermitRejection,
 }
 
-/// `cancel_job`. A second one with `force` skips what is left of the grace time.
+/// `cancel_job`. A second one with `force` skips the rest of the grace period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CancelJob {
-    /// `requestId`: chosen by the asker, unique among what waits for an answer.
+    /// `requestId`: id of the request, chosen by the sender, unique among its pending requests.
     pub request_id: RequestId,
-    /// `jobId` of the job it is about.
+    /// `jobId`: id of the job.
     pub job_id: JobId,
-    /// `reason`: a word of [`CancelReason`], or any text of an old runner.
+    /// `reason`: a value of [`CancelReason`], or any text of an old runner.
     pub reason: String,
-    /// `force`: kill now. Protocol 2.
+    /// `force`: kill immediately. Protocol 2.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
 }
 
-/// `job_cancelled`: the worker is being ended; `job_completed` follows when it has.
+/// `job_cancelled`: the worker is being terminated; `job_completed` follows when it has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCancelled {
-    /// `jobId` of the job it is about.
+    /// `jobId`: id of the job.
     pub job_id: JobId,
-    /// `reason` as it was asked.
+    /// `reason`: the reason of the request.
     pub reason: String,
-    /// `requestId` of what it answers.
+    /// `requestId`: id of the answered request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }
@@ -240,9 +240,9 @@ pub struct JobCancelled {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobRequest {
-    /// `requestId`: chosen by the asker, unique among what waits for an answer.
+    /// `requestId`: id of the request, chosen by the sender, unique among its pending requests.
     pub request_id: RequestId,
-    /// `jobId` of the job it is about.
+    /// `jobId`: id of the job.
     pub job_id: JobId,
 }
 
@@ -251,16 +251,17 @@ pub struct JobRequest {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobEvent {
-    /// `jobId` of the job it is about.
+    /// `jobId`: id of the job.
     pub job_id: JobId,
-    /// `ts`: the core's clock.
+    /// `ts`: timestamp by the core's clock.
     pub ts: UtcMillis,
-    /// `seq`: numbers of one job rise by one. A gap carries the number of the first event it stands for.
+    /// `seq`: number of the event, rising by one within a job. A gap has the number of the first missing
+    /// event.
     pub seq: u64,
-    /// `at`: length of the attempt's log when the event was made. Protocol 2.
+    /// `at`: length of the attempt's log at the time of the event. Protocol 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
-    /// `event`: what the worker did.
+    /// `event`: the event.
     pub event: WorkerEvent,
 }
 
@@ -269,14 +270,14 @@ pub struct JobEvent {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobCompleted {
-    /// `jobId` of the job it is about.
+    /// `jobId`: id of the job.
     pub job_id: JobId,
-    /// `outcome`: how it ended.
+    /// `outcome`: outcome of the job.
     pub outcome: JobOutcome,
-    /// `result`: absent when there was no worker.
+    /// `result`: result of the worker; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<WorkerResult>,
-    /// `errorClass`: as in the result; absent on success.
+    /// `errorClass`: error class of the result; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_class: Option<ErrorClass>,
 }
@@ -286,9 +287,9 @@ value_enum! {
     pub enum JobOutcome {
         /// `succeeded`: the work is done.
         Succeeded = "succeeded",
-        /// `failed`: it is not, or there was no worker.
+        /// `failed`: the work is not done, or there was no worker.
         Failed = "failed",
-        /// `cancelled`: ended because it was asked to.
+        /// `cancelled`: ended on request.
         Cancelled = "cancelled",
     }
 }
@@ -297,59 +298,59 @@ value_enum! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoreEventMessage {
-    /// `ts`: the core's clock.
+    /// `ts`: timestamp by the core's clock.
     pub ts: UtcMillis,
-    /// `event`: what happened.
+    /// `event`: the event.
     pub event: CoreEvent,
 }
 
-/// Something that happened to the core or its processes, tagged by `type`.
+/// An event of the core or its processes, tagged by `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", remote = "Self")]
 pub enum CoreEvent {
     /// A worker is alive.
     WorkerStarted {
-        /// `jobId` of its job.
+        /// `jobId`: id of the job.
         job_id: JobId,
         /// `process`: leader of the worker's session.
         process: ProcessIdentity,
     },
-    /// A worker is being ended, or has ended and its pipes are still open.
+    /// A worker is being terminated, or has ended with its pipes still open.
     WorkerEnding {
-        /// `jobId` of its job.
+        /// `jobId`: id of the job.
         job_id: JobId,
-        /// `phase`: where it is on its way out.
+        /// `phase`: phase of the termination.
         phase: EndingPhase,
-        /// `reason`: absent when the worker ended by itself.
+        /// `reason`: reason of the termination; absent if the worker ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<CancelReason>,
-        /// `limitMs`: when the phase ends by force.
+        /// `limitMs`: time after which the phase ends by force.
         limit_ms: u64,
     },
-    /// A worker left a process behind; it was ended.
+    /// A worker left a process behind, which was terminated.
     Leaked {
-        /// `jobId`: absent when it may belong to several jobs.
+        /// `jobId`: id of the job; absent if the process may belong to several jobs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job_id: Option<JobId>,
-        /// `leaked`: what was left.
+        /// `leaked`: the process.
         leaked: Leaked,
     },
     /// Permits changed.
     Permits {
-        /// `active`: in use.
+        /// `active`: number of permits in use.
         active: u32,
-        /// `limit`: at most.
+        /// `limit`: maximum number of permits.
         limit: u32,
     },
-    /// Something a person should know.
+    /// A condition that a user should know.
     Warning {
-        /// `message`: a sentence for people.
+        /// `message`: readable message.
         message: String,
     },
     /// A kind of a newer version.
     Unknown {
-        /// `raw`: the JSON, its keys in alphabetical order.
+        /// `raw`: the JSON, with keys in alphabetical order.
         raw: String,
     },
 }
@@ -373,19 +374,19 @@ impl<'de> Deserialize<'de> for CoreEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mask {
-    /// `value`: must not be seen in any free text the supervisor records or shows from now on; it belongs into `redact`
-    /// of every later job.
+    /// `value`: the value to mask in all free text that the supervisor records or shows from now on, and to
+    /// add to `redact` of every later job.
     pub value: SecretText,
 }
 
 value_enum! {
-    /// Where a worker is on its way out.
+    /// Phase of the termination of a worker.
     pub enum EndingPhase {
-        /// `terminating`: TERM was sent, the grace time runs.
+        /// `terminating`: TERM was sent; the grace period is running.
         Terminating = "terminating",
         /// `killing`: KILL was sent.
         Killing = "killing",
-        /// `draining`: it has ended, something holds its pipes.
+        /// `draining`: the worker has ended; another process holds its pipes.
         Draining = "draining",
     }
 }
@@ -405,15 +406,15 @@ pub struct Escalation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QueueMetrics {
-    /// `requestId`: chosen by the asker, unique among what waits for an answer.
+    /// `requestId`: id of the request, chosen by the sender, unique among its pending requests.
     pub request_id: RequestId,
-    /// `queueDepth`: jobs that wait to be submitted.
+    /// `queueDepth`: number of jobs that wait for submission.
     #[serde(serialize_with = "crate::number::plain")]
     pub queue_depth: f64,
-    /// `oldestJobAgeMs`: how long the first of them has waited.
+    /// `oldestJobAgeMs`: age of the oldest waiting job.
     #[serde(serialize_with = "crate::number::plain")]
     pub oldest_job_age_ms: f64,
-    /// `backlogCount`: all that is left to do; carried for old peers, a core takes no note of it.
+    /// `backlogCount`: number of all remaining jobs; sent for old peers, ignored by a core.
     #[serde(serialize_with = "crate::number::plain")]
     pub backlog_count: f64,
 }
@@ -422,7 +423,7 @@ pub struct QueueMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Heartbeat {
-    /// `timestamp`: the sender's clock; an answer does not repeat that of the question.
+    /// `timestamp`: timestamp by the sender's clock; the reply does not repeat that of the request.
     pub timestamp: UtcMillis,
 }
 
@@ -431,12 +432,12 @@ pub struct Heartbeat {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReply {
-    /// `code`: `JOB_NOT_FOUND` (not known, or has ended), `BAD_MESSAGE` (could not be understood; protocol 2), `OVERLOADED`
-    /// (too many jobs; protocol 2).
+    /// `code`: `JOB_NOT_FOUND` (unknown, or ended), `BAD_MESSAGE` (malformed; protocol 2), `OVERLOADED` (too
+    /// many jobs; protocol 2).
     pub code: String,
-    /// `message`: a sentence for people.
+    /// `message`: readable message.
     pub message: String,
-    /// `requestId` of what it answers.
+    /// `requestId`: id of the answered request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }

@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JobId, PermitId, UtcMillis};
 
-/// Leave to run one job, issued by the core.
+/// Permission to run one job, issued by the core.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Permit {
-    /// `permitId`: chosen by the core.
+    /// `permitId`: id chosen by the core.
     pub permit_id: PermitId,
-    /// `jobId` of the job that may run.
+    /// `jobId`: id of the job that may run.
     pub job_id: JobId,
-    /// `deadlineAt`: when the permit ends, UTC milliseconds.
+    /// `deadlineAt`: end of the permit, in UTC milliseconds.
     pub deadline_at: UtcMillis,
-    /// `attemptIndex` as it was asked for.
+    /// `attemptIndex`: attempt index of the request.
     #[serde(serialize_with = "crate::number::plain")]
     pub attempt_index: f64,
-    /// `tokensGranted`: what it takes from the budgets.
+    /// `tokensGranted`: share of the budgets.
     pub tokens_granted: Tokens,
-    /// `circuitStateSnapshot`: state of each provider's breaker.
+    /// `circuitStateSnapshot`: state of each circuit breaker.
     pub circuit_state_snapshot: BTreeMap<String, CircuitState>,
 }
 
-/// What a permit takes from the budgets (`tokensGranted`).
+/// Share of the budgets of a permit (`tokensGranted`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
-    /// `concurrency`: slots taken.
+    /// `concurrency`: number of slots.
     pub concurrency: u32,
-    /// `rps`: entries in the rate window.
+    /// `rps`: number of entries in the rate window.
     pub rps: u32,
     /// `costBudget`: share of the cost budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,9 +57,9 @@ value_enum! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PermitRejection {
-    /// `reason`: which check failed.
+    /// `reason`: the failed check.
     pub reason: RejectionReason,
-    /// `detail`: a sentence for people.
+    /// `detail`: readable message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -81,7 +81,7 @@ value_enum! {
         BudgetExhausted = "BUDGET_EXHAUSTED",
         /// `CONCURRENCY_LIMIT`: no free slot.
         ConcurrencyLimit = "CONCURRENCY_LIMIT",
-        /// `DUPLICATE_PERMIT`: the job has a permit already.
+        /// `DUPLICATE_PERMIT`: the job already has a permit.
         DuplicatePermit = "DUPLICATE_PERMIT",
         /// `DEFERRED`: busy, ask again.
         Deferred = "DEFERRED",

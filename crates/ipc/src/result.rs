@@ -10,26 +10,26 @@ use crate::{ProcessIdentity, Usage};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerResult {
-    /// `status`: how it ended.
+    /// `status`: status of the worker.
     pub status: WorkerStatus,
-    /// `artifacts`: what the worker says it made.
+    /// `artifacts`: artifacts, as reported by the worker.
     #[serde(default)]
     pub artifacts: Vec<Artifact>,
-    /// `observations`: what is worth reading, output excerpts first.
+    /// `observations`: notable facts, output excerpts first.
     #[serde(default)]
     pub observations: Vec<Observation>,
     /// `cost`: time and tokens.
     pub cost: Cost,
-    /// `durationMs`: from spawn to the end, on the core's monotonic clock.
+    /// `durationMs`: duration from spawn to the end, on the core's monotonic clock.
     #[serde(deserialize_with = "whole")]
     pub duration_ms: u64,
-    /// `exitCode`: of the worker; 128 + n for signal n.
+    /// `exitCode`: exit code of the worker; 128 + n for signal n.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// `errorClass`: absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_class: Option<ErrorClass>,
-    /// `details`: what protocol 1 has no place for.
+    /// `details`: fields that protocol 1 does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<ResultDetails>>,
 }
@@ -113,19 +113,19 @@ pub fn signal_name(number: i32) -> Option<&'static str> {
 value_enum! {
     /// `status` of a result.
     pub enum WorkerStatus {
-        /// `SUCCEEDED`: exit code and the worker's own end agree on success.
+        /// `SUCCEEDED`: exit code and the worker's own final message agree on success.
         Succeeded = "SUCCEEDED",
-        /// `FAILED`: it ended by itself, or by a limit, and did not succeed.
+        /// `FAILED`: the worker ended by itself, or by a limit, without success.
         Failed = "FAILED",
-        /// `CANCELLED`: ended because it was asked to.
+        /// `CANCELLED`: ended on request.
         Cancelled = "CANCELLED",
     }
 }
 
 value_enum! {
-    /// Why a failure happened, as far as retrying is concerned (`errorClass`).
+    /// Class of a failure, which determines whether a retry helps (`errorClass`).
     pub enum ErrorClass {
-        /// `RETRYABLE_TRANSIENT`: trying again may help.
+        /// `RETRYABLE_TRANSIENT`: a retry may help.
         RetryableTransient = "RETRYABLE_TRANSIENT",
         /// `RETRYABLE_RATE_LIMIT`: a service wants fewer requests.
         RetryableRateLimit = "RETRYABLE_RATE_LIMIT",
@@ -139,20 +139,21 @@ value_enum! {
         NonRetryableTest = "NON_RETRYABLE_TEST",
         /// `FATAL`: never retried.
         Fatal = "FATAL",
-        /// `NON_RETRYABLE`: trying again does not help. A class that is not known is taken for this one, and shown as it is.
+        /// `NON_RETRYABLE`: a retry does not help. An unknown class is treated like this one, and shown
+        /// unchanged.
         NonRetryable = "NON_RETRYABLE",
     }
 }
 
 value_enum! {
-    /// Why an attempt or a run was ended before its own end, mildest first. It may only become more severe; a reason that
-    /// is not known gives way to any other.
+    /// Reason for which an attempt or a run was terminated, mildest first. It may only become more severe; an
+    /// unknown reason gives way to any other.
     pub enum CancelReason {
-        /// `user`: a person asked, by key, signal or request.
+        /// `user`: requested by a user, by key, signal or command.
         User = "user",
-        /// `timeout`: its time was over.
+        /// `timeout`: its time limit was exceeded.
         Timeout = "timeout",
-        /// `budget`: its bytes or its money were used up.
+        /// `budget`: its limit of bytes or cost was exceeded.
         Budget = "budget",
         /// `parent`: the owner is gone or was asked to end.
         Parent = "parent",
@@ -174,33 +175,33 @@ impl CancelReason {
     }
 }
 
-/// Something a worker made.
+/// A result of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Artifact {
-    /// `type`: `patch`, `diff`, `file_change`.
+    /// `type`: type of the artifact: `patch`, `diff`, `file_change`.
     #[serde(rename = "type")]
     pub artifact_type: String,
-    /// `ref`: usually a path.
+    /// `ref`: reference, usually a path.
     #[serde(rename = "ref")]
     pub reference: String,
-    /// `content` of it, when it is sent.
+    /// `content`: content of the artifact, if sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
 
-/// Something worth reading about an attempt.
+/// A notable fact about an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
-    /// `summary`: a text.
+    /// `summary`: readable text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// `command` that was run.
+    /// `command`: the executed command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// `filesChanged`: their paths.
+    /// `filesChanged`: paths of changed files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files_changed: Vec<String>,
 }
@@ -217,35 +218,35 @@ impl Observation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// `wallTimeMs`: the same as `durationMs` of the result.
+    /// `wallTimeMs`: same as `durationMs` of the result.
     #[serde(deserialize_with = "whole")]
     pub wall_time_ms: u64,
-    /// `estimatedTokens`: read and written, as a core estimates them; ours says nothing.
+    /// `estimatedTokens`: estimated number of tokens; roboppi's core omits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_tokens: Option<u64>,
-    /// `instructionBytes`: length of the instructions; ours says nothing.
+    /// `instructionBytes`: length of the instructions; roboppi's core omits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction_bytes: Option<u64>,
 }
 
-/// What protocol 2 adds to a result (`details`).
+/// Fields that protocol 2 adds to a result (`details`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResultDetails {
-    /// `cancelReason`: why it was ended before its own end.
+    /// `cancelReason`: reason for which the worker was terminated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_reason: Option<CancelReason>,
     /// `signal`: number of the signal that ended the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// `killed`: the worker had to be forced with KILL.
+    /// `killed`: whether the worker was killed with KILL.
     #[serde(default, skip_serializing_if = "is_false")]
     pub killed: bool,
-    /// `error`: what went wrong, one sentence, when there was no worker to ask.
+    /// `error`: readable error, if there was no worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// `leaked`: processes the worker left behind; they were ended.
+    /// `leaked`: processes that the worker left behind, and that were terminated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaked: Vec<Leaked>,
     /// `logBytes`: logical length of the attempt's log.
@@ -254,28 +255,28 @@ pub struct ResultDetails {
     /// `eventsBytes`: length of the attempt's event file.
     #[serde(default)]
     pub events_bytes: u64,
-    /// `lastSeq`: number of the last event offered, absent when there was none.
+    /// `lastSeq`: number of the last event; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<u64>,
     /// `answer`: an agent's final text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// `sessionId`: an agent's session, for resuming.
+    /// `sessionId`: session of the agent, for resuming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// `model` that answered.
+    /// `model`: the model that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// `turns`: model round trips.
+    /// `turns`: number of model round trips.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<u64>,
-    /// `usage`: tokens and money of the whole attempt.
+    /// `usage`: tokens and cost of the whole attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// `denials`: tool calls that were refused, as `tool: reason`.
+    /// `denials`: denied tool calls, as `tool: reason`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<String>,
-    /// `errorKind`: the worker's own word for its failure.
+    /// `errorKind`: the worker's own error code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<String>,
 }
@@ -285,14 +286,14 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// A process that outlived its worker and was ended.
+/// A process that outlived its worker and was terminated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Leaked {
-    /// `process`: which one.
+    /// `process`: identity of the process.
     pub process: ProcessIdentity,
-    /// `command`: its command line, shortened.
+    /// `command`: command line of the process, shortened.
     pub command: String,
 }
 

@@ -236,7 +236,7 @@ pub fn schema(doc: &[&str], words: &[(&str, &[&str])]) -> schemars::Schema {
     let known = words
         .iter()
         .map(|(word, doc)| serde_json::json!({"type": "string", "const": word, "description": text(doc)}));
-    let other = serde_json::json!({"type": "string", "description": "A word of a later version, or of another program."});
+    let other = serde_json::json!({"type": "string", "description": "A value of a later version, or of another program."});
     let choices: Vec<_> = known.chain([other]).collect();
     schemars::json_schema!({"description": text(doc), "anyOf": choices})
 }
