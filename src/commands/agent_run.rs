@@ -68,7 +68,7 @@ fn instructions(args: &AgentArgs) -> Result<String, Failure> {
     }
     if text.trim().is_empty() {
         return Err(Failure::usage(
-            "there are no instructions\nhint: `roboppi run --worker claude-code \"what to do\"`, or give them on stdin",
+            "no instructions were given\nhint: `roboppi run --worker claude-code \"what to do\"`, or give them on stdin",
         ));
     }
     Ok(text)

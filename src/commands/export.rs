@@ -119,7 +119,7 @@ fn say_damage(damage: &[String]) -> bool {
 
 fn archive(run: &LocalRun, target: Option<&Path>, min_free: u64) -> Result<ExitCode, Failure> {
     if target.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::usage("an archive is nothing to look at; name a file with -o FILE"));
+        return Err(Failure::usage("an archive is not written to a terminal; name a file with -o FILE"));
     }
     let id = run.id().ok_or_else(|| Failure::usage("the directory of the run has no name of a run"))?;
     let (view, liveness) = record::view_of(run);

@@ -195,7 +195,7 @@ pub(crate) fn origin(root: &StateRoot, run: LocalRun, step: &str) -> Result<Loca
     let view = run.record().view().unwrap_or_default();
     let Some(kept) = view.step(&step.into()).and_then(|step| step.kept.as_ref()) else { return Ok(run) };
     let origin = LocalRun::open(root, &kept.run).map_err(|error| {
-        Failure::usage(format!("`{step}` was done by run {}, and its log was there: {error}", kept.run))
+        Failure::usage(format!("`{step}` was executed by run {}, which has its log: {error}", kept.run))
     })?;
     terminal::say(&format!("roboppi: {} was done by run {} and kept", terminal::plain(step), kept.run));
     Ok(origin)

@@ -286,7 +286,7 @@ fn the_answer_goes_to_stdout_and_everything_else_to_stderr() {
     let page = env.roboppi(["show"]).output().code(0).text();
     assert!(!page.contains("workflow ") && !page.contains("context"), "{page}");
     let none = ask(&[]).output().code(2);
-    assert!(none.stderr.contains("there are no instructions"), "{}", none.stderr);
+    assert!(none.stderr.contains("no instructions were given"), "{}", none.stderr);
     let wrong = env.roboppi(["run", "--worker", "clod", "x"]).output().code(2);
     assert!(wrong.stderr.contains("claude-code"), "{}", wrong.stderr);
     let json = ask(&["fix it", "--output", "json"]).output().code(0).text();

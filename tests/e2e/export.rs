@@ -230,7 +230,7 @@ fn a_trace_nests_and_is_in_order_of_time() {
         of_track.map(|slice| slice["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names("run"), ["flow"]);
-    assert_eq!(names("flaky"), ["flaky", "waits to be tried again", "flaky, attempt 2"]);
+    assert_eq!(names("flaky"), ["flaky", "waits for a retry", "flaky, attempt 2"]);
     assert_eq!(names("beside"), ["beside"]);
     let number =
         |event: &Value, field: &str| event[field].as_u64().unwrap_or_else(|| panic!("{field}: {event}"));

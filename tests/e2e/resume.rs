@@ -116,7 +116,7 @@ fn a_screen_says_where_it_was_done() {
     // The logs, of the first step.
     screen.press("2");
     screen.press("kkkk");
-    screen.wait_for_text("It was done by run");
+    screen.wait_for_text("It was executed by run");
     screen.wait_for_text("press q to leave");
     screen.press("q");
     screen.expect_code(0);

@@ -255,7 +255,7 @@ impl Step {
         for attempt in self.attempts {
             let (slice, inner) = attempt.slices(last);
             if let Some(before) = before.filter(|before| *before < slice.from) {
-                let name = "waits to be tried again".to_owned();
+                let name = "waits for a retry".to_owned();
                 let end = Some("over".to_owned());
                 lanes.add(Slice { name, kind: SliceKind::Wait, from: before, to: slice.from, end });
             }

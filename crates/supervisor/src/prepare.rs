@@ -102,7 +102,7 @@ impl PreparedRun {
             recorder.warn(warning.clone(), None);
         }
         if let Err(error) = &control {
-            let message = format!("no other process can ask this run for anything: {error}");
+            let message = format!("no other process can send commands to this run: {error}");
             recorder.warn(message, None);
         }
         for problem in left {

@@ -33,7 +33,7 @@ impl WorkerAdapter for CustomAdapter {
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
         if task.instructions.contains('\0') {
-            return Err(PlanError::new("its script holds a NUL, which no shell can read; take it out"));
+            return Err(PlanError::new("its script holds a NUL, which no shell can read; remove it"));
         }
         let mut spec = CommandSpec::new(["bash", "sh"]).args(["-e"]);
         if task.instructions.len() > LONGEST_ARGUMENT {

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum DurationError {
     /// It is not a row of numbers with units.
-    #[error("it is not a row of numbers with units")]
+    #[error("it is not a sequence of numbers with units")]
     Grammar,
     /// It is no time at all.
     #[error("it is zero")]

@@ -390,8 +390,8 @@ fn what_makes_no_sense_for_a_worker_is_said() {
     insta::assert_snapshot!(listed(&text), @r"
         error 2:10 `environment.pass[0]` must be a name without a value, found `A=b` (write `A`)
         warning 3:3 unknown key `environment.blok`, it has no effect (did you mean `block`?)
-        error 12:5 `steps.s.model` says nothing to a `CUSTOM` worker (it is for agents; take it out, or name an agent as `worker`)
-        error 13:5 `steps.s.max_steps` says nothing to a `CUSTOM` worker (it is for agents; take it out, or name an agent as `worker`)
+        error 12:5 `steps.s.model` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 13:5 `steps.s.max_steps` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
         error 14:11 `steps.s.idle` must be longer than zero: `0s`
     ");
 }
@@ -498,7 +498,7 @@ fn hostile_files_are_refused_quickly() {
         bomb += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
     }
     insta::assert_snapshot!(listed(&bomb), @r"
-        error 5:45 aliases blow the file up to more than 100000 values (write less with anchors, or split the workflow)
+        error 5:45 aliases expand the file to more than 100000 values (write less with anchors, or split the workflow)
     ");
 
     let mut merged = "m0: &m0 { k0: 1 }\n".to_owned();
@@ -506,7 +506,7 @@ fn hostile_files_are_refused_quickly() {
         merged += &format!("m{level}: &m{level} {{ <<: *m{}, k{level}: 1 }}\n", level - 1);
     }
     insta::assert_snapshot!(listed(&merged), @r"
-        error 259:19 aliases blow the file up to more than 100000 values (write less with anchors, or split the workflow)
+        error 259:19 aliases expand the file to more than 100000 values (write less with anchors, or split the workflow)
     ");
 
     let chain: String = (1..200).map(|level| format!("c{level}: &c{level} [*c{}]\n", level - 1)).collect();

@@ -222,14 +222,14 @@ fn artifacts_must_be_what_they_were() {
         [
             "build: keep",
             "lint: keep",
-            "test: again, the artifact `bin` of `build` is not what it took",
+            "test: again, the artifact `bin` of `build` has changed since it was used",
             "ship: run, it depends on `test`"
         ]
     );
     // It ran on the strength of a failure that was allowed, and only then `build` was tried again.
     let mut run = Fixture::new();
     run.step("test").fingerprint.as_mut().unwrap().upstream[0].sha256 = None;
-    assert_eq!(run.lines(&now)[2], "test: again, it ran before `build` came to what it is now");
+    assert_eq!(run.lines(&now)[2], "test: again, it ran before the present result of `build`");
 }
 
 #[test]

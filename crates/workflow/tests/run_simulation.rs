@@ -308,7 +308,7 @@ impl World {
                 assert!(state != StepState::Skipped || seen.attempts == 0, "{step} did start");
                 assert!(state.is_final() || state == StepState::Retrying || seen.waits_for.is_none());
                 assert!(
-                    detail.is_none_or(|detail| !detail.contains("never be over")),
+                    detail.is_none_or(|detail| !detail.contains("can never end")),
                     "{step} was forgotten"
                 );
                 assert!(!allowed_to_fail || policy.continue_on_error || state == StepState::Skipped);

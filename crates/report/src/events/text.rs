@@ -91,7 +91,7 @@ fn journal(event: &RunEvent) -> String {
 
 fn phase(phase: &AttemptPhase) -> String {
     match phase {
-        AttemptPhase::WaitingPermit { detail } => format!("waits for leave to start: {detail}"),
+        AttemptPhase::WaitingPermit { detail } => format!("waits for a permit: {detail}"),
         AttemptPhase::Running { process: Some(process) } => format!("runs, pid {}", process.pid),
         AttemptPhase::Running { process: None } => "runs".to_owned(),
         AttemptPhase::Terminating { limit_ms, .. } => {

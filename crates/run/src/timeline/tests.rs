@@ -141,7 +141,7 @@ fn attempts_hold_what_happened_in_them_and_calls_at_a_time_have_tracks_of_their_
             "build:   Bash 1300-1400 succeeded",
             "build:   a person 1600-1700 over",
             "build:   Edit 1700-1800 …",
-            "build: waits to be tried again 1800-1900 over",
+            "build: waits for a retry 1800-1900 over",
             "build: build, attempt 2 1900-2000 succeeded",
             "build: ! slow 1650",
             "build (2): Read 1350-1500 failed",

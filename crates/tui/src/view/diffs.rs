@@ -19,7 +19,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let words = match model.shown_attempt() {
             None => "No attempt was made yet, so nothing was changed.",
             Some(_) => {
-                "This attempt reported no changes. Commands and some agents change files without saying so."
+                "This attempt reported no changes. Commands and some agents change files without reporting it."
             }
         };
         for (row, line) in area.rows().zip(text::wrap(words, usize::from(area.width))) {

@@ -218,7 +218,7 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
             Some(with_hint(&words, hint, model.theme.outcome(*outcome).patch(model.theme.strong()), columns))
         }
         _ if model.ended => Some(with_hint(
-            "the record stops here; how the run ended is not known",
+            "the record stops here; the outcome of the run is unknown",
             " — press q to leave",
             model.theme.bad(),
             columns,

@@ -21,7 +21,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let words = match step.and_then(|step| Some((step, step.kept.as_ref()?))) {
             Some((step, kept)) => {
                 let command = wording::log_of_kept(step, kept);
-                format!("It was done by run {} and kept; its log is there: {command}", kept.run)
+                format!("It was executed by run {} and kept; that run has its log: {command}", kept.run)
             }
             None => "No attempt was made yet, so there is no log.".to_owned(),
         };

@@ -22,7 +22,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
             page.text(&wording::step_reason(step), faint);
         }
         Some((attempt, AttemptStatus::Started | AttemptStatus::Phase(_))) => {
-            page.text(&format!("{} is under way; its result comes with its end.", attempt.of), faint);
+            page.text(&format!("{} is still running; it has no result yet.", attempt.of), faint);
             page.fact("Now", &wording::attempt_status(model, attempt));
         }
         Some((attempt, AttemptStatus::Finished { result, log_bytes })) => {

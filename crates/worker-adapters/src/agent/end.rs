@@ -99,7 +99,7 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
         ReportedEnd::Done if let_go && was_ended(end) => (WorkerStatus::Succeeded, None),
         ReportedEnd::Nothing if end.exit == ExitKind::Code(0) => failed(transient(
             "no_end",
-            "it exited with code 0 without a word about how its work ended".to_owned(),
+            "it exited with code 0 without reporting the outcome of its work".to_owned(),
         )),
         reported => {
             let then = if reported == ReportedEnd::Done { "it reported success, but " } else { "" };

@@ -267,7 +267,7 @@ impl Facts {
             observe(note.clone());
         }
         if self.let_go && was_ended(end) {
-            observe("it did not leave after its work was done, and was ended".to_owned());
+            observe("it did not exit after its work was done, and was terminated".to_owned());
         }
         if self.unknown > 0 {
             observe(format!("{} of its lines were not understood; they are in the log", self.unknown));

@@ -33,8 +33,8 @@ pub(super) fn reported_end(line: &Line<'_>, trouble: &Trouble) -> ReportedEnd {
         _ => (ErrorClass::NonRetryable, subtype),
     };
     let message = match (message, kind) {
-        (_, "max_turns") => "it used all the turns it was given",
-        (_, "max_budget") => "it used all the money it was given",
+        (_, "max_turns") => "it used up its turns",
+        (_, "max_budget") => "it used up its budget",
         ("", kind) => kind,
         (message, _) => message,
     };

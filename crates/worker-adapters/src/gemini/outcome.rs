@@ -50,9 +50,9 @@ pub(super) fn of_exit(exit: ExitKind) -> Option<AgentError> {
         }
         42 => ("invalid_input", "it did not accept its input, or does not know the session"),
         44 => ("sandbox", "its sandbox failed"),
-        52 => ("configuration", "its settings have a mistake"),
-        53 => ("max_turns", "it used all the turns its settings give it"),
-        54 => ("tool", "a tool failed that it cannot do without"),
+        52 => ("configuration", "its settings are invalid"),
+        53 => ("max_turns", "it used up the turns of its settings"),
+        54 => ("tool", "a required tool failed"),
         55 => ("untrusted_directory", "it does not trust the directory"),
         _ => {
             let status = status_of(exit)?;

@@ -17,7 +17,7 @@ pub(super) fn agent(fields: &Fields<'_>, worker: Option<WorkerKind>, sink: &mut 
     if worker == Some(WorkerKind::Custom) {
         for at in OF_AGENTS.into_iter().filter_map(|name| fields.get(name)) {
             let message = format!("{} has no effect on a `CUSTOM` worker", quote(&at.path));
-            let hint = "it is for agents; take it out, or name an agent as `worker`";
+            let hint = "it is for agents; remove it, or name an agent as `worker`";
             sink.error(at.key_span, message, Some(hint.to_owned()));
         }
         return AgentOptions::default();

@@ -65,9 +65,9 @@ impl Why {
             Self::After(step) => format!("it depends on `{step}`"),
             Self::Changed(keys) if keys.is_empty() => "its definition has changed".to_owned(),
             Self::Changed(keys) => format!("its definition has changed: {}", keys.join(", ")),
-            Self::UpstreamChanged(step) => format!("it ran before `{step}` came to what it is now"),
+            Self::UpstreamChanged(step) => format!("it ran before the present result of `{step}`"),
             Self::InputChanged { from, artifact } => {
-                format!("the artifact `{artifact}` of `{from}` is not what it took")
+                format!("the artifact `{artifact}` of `{from}` has changed since it was used")
             }
             Self::ArtifactChanged(name) => format!("its artifact `{name}` was changed since"),
             Self::ArtifactMissing(name) => format!("its artifact `{name}` is missing"),

@@ -73,7 +73,7 @@ impl RunMachine {
             StepPhase::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),
             StepPhase::Over { .. } => {}
             StepPhase::Waiting | StepPhase::Ready => return Err(format!("`{id}` is about to start anyway")),
-            StepPhase::Retrying { .. } => return Err(format!("`{id}` is about to be tried again anyway")),
+            StepPhase::Retrying { .. } => return Err(format!("`{id}` is about to be retried anyway")),
             StepPhase::Active { .. } | StepPhase::Collecting { .. } | StepPhase::Deciding { .. } => {
                 return Err(format!("`{id}` is under way"));
             }
@@ -82,7 +82,7 @@ impl RunMachine {
             Some(dependency) => {
                 let other = &self.steps[*dependency];
                 let (other, how) = (&other.id, past(other.life.state()));
-                Err(format!("`{id}` needs `{other}`, which {how}: `{other}` is what to try again"))
+                Err(format!("`{id}` needs `{other}`, which {how}: retry `{other}`"))
             }
             None => Ok(()),
         }

@@ -77,7 +77,7 @@ impl RunMachine {
             if self.active == 0 && self.retrying == 0 && self.ready.is_empty() {
                 for index in 0..self.steps.len() {
                     if self.steps[index].life == StepPhase::Waiting {
-                        let detail = "what it depends on can never be over".to_owned();
+                        let detail = "a step it depends on can never end".to_owned();
                         let state = self.steps[index].state_without_a_start();
                         self.over(now, index, state, false, Some(detail), out);
                     }
@@ -198,7 +198,7 @@ impl RunMachine {
         let of = step.of();
         if step.collects && asked.is_some() {
             self.active -= 1;
-            let detail = "asked to end before its outputs were collected".to_owned();
+            let detail = "ended before its outputs were collected".to_owned();
             self.over(now, index, StepState::Cancelled, false, Some(detail), out);
             return self.release(now, index, Verdict::Blocks, out);
         }

@@ -204,7 +204,7 @@ impl Builder<'_, '_> {
         if self.expanded <= MAX_EXPANDED {
             return Ok(());
         }
-        let message = format!("aliases blow the file up to more than {MAX_EXPANDED} values");
+        let message = format!("aliases expand the file to more than {MAX_EXPANDED} values");
         self.sink.error(at, message, Some("write less with anchors, or split the workflow".to_owned()));
         Err(Stop)
     }

@@ -276,10 +276,10 @@ fn wishes_that_cannot_be_granted_are_told_why() {
     bench.cancelled("under", 1, CancelReason::User).cancelled("ready", 1, CancelReason::User);
     bench.tell(retry("under")).tell(skip("under"));
     insta::assert_snapshot!(bench.story(), @r"
-        refused: `blocked` needs `failed`, which failed: `failed` is what to try again
+        refused: `blocked` needs `failed`, which failed: retry `failed`
         refused: `done` succeeded
         refused: `under` is under way
-        refused: `again` is about to be tried again anyway
+        refused: `again` is about to be retried anyway
         refused: `waiting` is about to start anyway
         refused: there is no step `nobody`
         refused: `failed` is over: it failed

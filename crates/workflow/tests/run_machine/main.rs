@@ -359,7 +359,7 @@ fn collecting_is_told_of_and_stops_when_it_is_asked_to() {
         the run ends: user, by force
         kill a (user)
         kill late (user)
-        late is cancelled after 8s: asked to end before its outputs were collected
+        late is cancelled after 8s: ended before its outputs were collected
         a is cancelled after 9s: ended while its outputs were collected: stopped
         finished cancelled after 9s: requested by the user
     ");
