@@ -18,15 +18,15 @@ mod normalise;
 
 use normalise::normalised;
 
-/// Runs coding agents and commands as steps of a workflow, shows what they do, stops them for good, and
-/// keeps the record.
+/// Runs coding agents and commands as steps of a workflow, shows what they do, terminates them reliably, and
+/// records everything.
 #[derive(Debug, Parser)]
 #[command(name = "roboppi", version, disable_help_subcommand = true, arg_required_else_help = true)]
 #[command(after_help = "Examples:
   roboppi workflow run build.yaml             run a workflow, with a live screen in a terminal
   roboppi workflow run build.yaml --no-tui    the same in a CI job
-  roboppi workflow validate build.yaml        show every mistake in a workflow
-  roboppi run --worker claude-code \"…\"        have an agent do one thing, and print its answer
+  roboppi workflow validate build.yaml        show all errors of a workflow
+  roboppi run --worker claude-code \"…\"        run an agent on a single task, and print its answer
   roboppi logs                                output of the last run")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -35,47 +35,47 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run or check a workflow
+    /// Run or validate a workflow
     #[command(visible_alias = "wf", arg_required_else_help = true)]
     Workflow {
         #[command(subcommand)]
         command: WorkflowCommand,
     },
-    /// Have an agent do one thing, and print its answer
+    /// Run an agent on a single task, and print its answer
     #[command(visible_alias = "agent")]
     Run(Box<agent_run::AgentArgs>),
-    /// List the kinds of workers: which are found, where, in which version, and what to do about the others
+    /// List the kinds of workers: path and version of those that are installed, and how to install the others
     Workers(workers::WorkersArgs),
-    /// Watch a run, live or over, as it is seen where it was started
+    /// Attach to a run, live or finished, with the view of its own terminal
     Attach(attach::AttachArgs),
-    /// Watch a run that is over as it went on, faster or slower
+    /// Replay a finished run, at any speed
     Replay(replay::ReplayArgs),
-    /// End a run, or one of its steps
+    /// Cancel a run, or one of its steps
     Cancel(control::CancelArgs),
-    /// Try a step of a live run again that failed
+    /// Retry a failed step of a live run
     Retry(control::StepArgs),
-    /// Leave out a step of a live run that has not started; the steps after it go on
+    /// Skip a step of a live run that has not started; dependent steps continue
     Skip(control::StepArgs),
-    /// Print what the steps of a run wrote
+    /// Print the logs of a run
     Logs(logs::LogsArgs),
-    /// Show one page about a run: what failed and why, its steps, times and files
+    /// Show a summary of a run: failures with their reasons, steps, times and files
     Show(show::ShowArgs),
-    /// Print what happened to a run and its steps, one event a line
+    /// Print the events of a run and its steps, one per line
     Events(events::EventsArgs),
-    /// List the runs, newest first, and keep them in order
+    /// List runs, newest first, and manage them
     #[command(visible_alias = "ls")]
     Runs(runs::RunsArgs),
     /// Mask a value from stdin, from now on and everywhere in the run; for use in steps
     Mask(mask::MaskArgs),
-    /// Write a run into one file, or what a step of it wrote, or a trace
+    /// Export a run as an archive, the log of a step, or a trace
     Export(export::ExportArgs),
-    /// Take in a run that was exported on another machine
+    /// Import a run that was exported on another machine
     Import(import::ImportArgs),
-    /// Print a script that lets a shell complete commands, runs and steps
+    /// Print the completion script for a shell, which completes commands, runs and steps
     Completions(completions::CompletionsArgs),
-    /// Be the core of a supervisor: JSON lines on stdin and stdout
+    /// Run as the core of a supervisor: JSON lines on stdin and stdout
     Core(core::CoreArgs),
-    /// Guard another program as a core of ours guards itself
+    /// Run another program under a guard, like a core
     #[command(hide = true)]
     Guard(guard::GuardArgs),
 }
@@ -84,7 +84,7 @@ pub(crate) enum Command {
 pub(crate) enum WorkflowCommand {
     /// Run a workflow (`roboppi workflow FILE` is short for it)
     Run(Box<workflow_run::RunArgs>),
-    /// Show every mistake in a workflow file and run nothing
+    /// Show all errors of a workflow file, and run nothing
     Validate(workflow_validate::ValidateArgs),
 }
 

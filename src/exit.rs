@@ -63,7 +63,7 @@ impl Failure {
 
     /// Says it on stderr and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        crate::terminal::say(&format!("error: {}", self.message));
+        crate::terminal::note(&format!("error: {}", self.message));
         ExitCode::from(self.code)
     }
 }

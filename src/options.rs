@@ -9,13 +9,13 @@ use values::{duration, size};
 
 pub(crate) mod values;
 
-/// How a run is run.
+/// Options of a run.
 #[derive(Debug, Args)]
 pub(crate) struct HowArgs {
-    /// Directory the steps work in; made when it is not there [default: the current one]
+    /// Directory the steps work in; created if missing [default: the current one]
     #[arg(short, long, short_alias = 'C', value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
-    /// Start workers from a core process of their own (the default)
+    /// Start workers from a separate core process (the default)
     #[arg(long, conflicts_with = "direct")]
     pub(crate) supervised: bool,
     /// Start workers from this process
@@ -23,38 +23,38 @@ pub(crate) struct HowArgs {
     pub(crate) direct: bool,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
-    /// Whether stdout and stderr of workers are shown live [default: on, or ROBOPPI_TUI_STREAM_STDIO]
+    /// Whether to show stdout and stderr of workers live [default: on, or ROBOPPI_TUI_STREAM_STDIO]
     #[arg(long, value_name = "WHEN")]
     pub(crate) stream_stdio: Option<Switch>,
-    /// More about what happens: phases of attempts, processes, permits
+    /// Show more details: phases of attempts, processes, permits
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Time a worker has between being asked to end and being killed, unless its step says otherwise
+    /// Grace period: time between SIGTERM and SIGKILL for a worker, unless its step has its own
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,
     /// Time the pipes of an ended worker may stay open
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
-    /// How large the log of a step may become, as `512MiB` or `2G`
+    /// Maximum size of the log of a step, such as `512MiB` or `2G`
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) log_limit: u64,
-    /// How large all logs of the run may become together
+    /// Maximum total size of all logs of the run
     #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size)]
     pub(crate) run_log_limit: u64,
-    /// What happens to a log above its limit: its beginning and end are kept, all of it is kept, or its worker is
-    /// ended
+    /// What to do with a log above its limit: keep its beginning and end, keep all of it, or terminate its
+    /// worker
     #[arg(long, value_name = "POLICY", default_value = "truncate")]
     pub(crate) log_over: Over,
-    /// How much of the disk logs and artifacts leave free
+    /// Disk space that logs and artifacts leave free
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
-    /// Another core to use, a program or a script [default: this one, or ROBOPPI_CORE_ENTRYPOINT]
+    /// Program or script to use as the core [default: this program, or ROBOPPI_CORE_ENTRYPOINT]
     #[arg(long, alias = "core-entrypoint", value_name = "PATH", conflicts_with = "direct")]
     pub(crate) core: Option<PathBuf>,
-    /// How long the core may take to answer [default: 2m, or ROBOPPI_IPC_REQUEST_TIMEOUT]
+    /// Time limit for a reply of the core [default: 2m, or ROBOPPI_IPC_REQUEST_TIMEOUT]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) ipc_request_timeout: Option<Duration>,
-    /// Time between two questions whether the core is alive
+    /// Time between two heartbeats of the core
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, hide = true)]
     pub(crate) heartbeat: Duration,
     /// Silence after which the core counts as hung
@@ -62,7 +62,7 @@ pub(crate) struct HowArgs {
     pub(crate) heartbeat_limit: Duration,
 }
 
-/// How a run is shown.
+/// Options of a view.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ViewArgs {
     /// Show a full screen (the default in a terminal)
@@ -71,22 +71,22 @@ pub(crate) struct ViewArgs {
     /// Print lines of text (the default elsewhere and with CI set)
     #[arg(long, alias = "plain")]
     pub(crate) no_tui: bool,
-    /// Print what workers write, line by line, as they write it; implies --no-tui
+    /// Print worker output line by line as it is written; implies --no-tui
     #[arg(long, conflicts_with = "tui")]
     pub(crate) stream: bool,
-    /// What goes to stdout
+    /// Format of the output on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Output,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
-    /// The background the full screen is read on [default: what COLORFGBG says, else dark, or ROBOPPI_THEME]
+    /// Background of the terminal [default: ROBOPPI_THEME, or as COLORFGBG indicates, or dark]
     #[arg(long, value_name = "THEME")]
     pub(crate) theme: Option<Theme>,
-    /// Have the terminal tell of the end of a run on the full screen that took this long
+    /// Send a terminal notification when a run on the full screen ends that took at least this long
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) notify_after: Duration,
-    /// Do not have the terminal tell of the end of a run, or ROBOPPI_NOTIFY=off
+    /// Send no terminal notification (also ROBOPPI_NOTIFY=off)
     #[arg(long)]
     pub(crate) no_notify: bool,
 }
@@ -96,16 +96,16 @@ pub(crate) struct ViewArgs {
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) view: ViewArgs,
-    /// More about what happens: phases of attempts, processes, permits
+    /// Show more details: phases of attempts, processes, permits
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people
+    /// Readable text
     Text,
-    /// One event a line, and nothing else
+    /// One event per line, and nothing else
     #[value(alias = "ndjson")]
     Json,
 }
@@ -121,11 +121,11 @@ pub(crate) enum Theme {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// Where the stream is a terminal
+    /// If the stream is a terminal
     Auto,
-    /// Everywhere
+    /// Always
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 

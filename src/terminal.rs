@@ -8,13 +8,13 @@ use roboppi_untrusted as untrusted;
 use crate::stdio;
 
 /// Says something on stderr, which may quote others. That nobody may listen is not an error.
-pub(crate) fn say(message: &str) {
+pub(crate) fn note(message: &str) {
     let lines = message.lines().map(|line| untrusted::line(line.as_bytes(), false) + "\n");
     let _ = stdio::stderr().write_all(lines.collect::<String>().as_bytes());
 }
 
 /// Says what was rendered for a terminal, colours and all.
-pub(crate) fn say_rendered(text: String) {
+pub(crate) fn print_rendered(text: String) {
     let text = untrusted::without_commands(text) + "\n";
     let _ = stdio::stderr().write_all(text.as_bytes());
 }

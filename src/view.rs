@@ -9,9 +9,9 @@ use roboppi_tui::{Colours, Notify, NotifyBy};
 
 use crate::exit::Failure;
 use crate::options::{Output, Theme, ViewArgs};
-use crate::terminal::{env_flag, say};
+use crate::terminal::{env_flag, note};
 
-/// How a run is shown.
+/// Options of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     /// Full screen.
@@ -42,7 +42,7 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
             "--tui needs a terminal that can move its cursor, TERM says it cannot\nhint: use --no-tui",
         )),
         ViewArgs { tui: true, .. } if !in_front => {
-            say(
+            note(
                 "roboppi: --tui: the terminal belongs to another job, and this one is in the background; it is shown as lines",
             );
             Ok(View::Plain)
@@ -67,12 +67,12 @@ pub(crate) fn colours(args: &ViewArgs, any: bool) -> Colours {
         return Colours::None;
     }
     let variable = |name: &str| env::var(name).unwrap_or_default();
-    let said = match variable("ROBOPPI_THEME").trim().to_ascii_lowercase().as_str() {
+    let theme = match variable("ROBOPPI_THEME").trim().to_ascii_lowercase().as_str() {
         "light" => Some(Theme::Light),
         "dark" => Some(Theme::Dark),
         _ => None,
     };
-    match args.theme.or(said) {
+    match args.theme.or(theme) {
         Some(Theme::Light) => Colours::Light,
         Some(Theme::Dark) => Colours::Dark,
         // `foreground;background`, some with a word between the two.

@@ -29,11 +29,11 @@ pub(super) fn instead(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let _ = stdio::stderr().write_all(text.as_bytes());
     if error.kind() == ErrorKind::InvalidUtf8 {
         for arg in args.iter().filter(|arg| arg.to_str().is_none()) {
-            terminal::say(&format!("note: `{}` is not UTF-8", arg.as_encoded_bytes().escape_ascii()));
+            terminal::note(&format!("note: `{}` is not UTF-8", arg.as_encoded_bytes().escape_ascii()));
         }
     }
     if let Some(file) = meant::workflow(error, args) {
-        terminal::say(&format!("hint: to run a workflow: roboppi workflow run {}", shell_word(&file)));
+        terminal::note(&format!("hint: to run a workflow: roboppi workflow run {}", shell_word(&file)));
     }
     ExitCode::from(code)
 }

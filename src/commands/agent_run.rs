@@ -85,7 +85,7 @@ fn read_stdin() -> io::Result<Vec<u8>> {
             && !stdio::has_input_within(time.saturating_duration_since(Instant::now()))
         {
             hint_at = None;
-            terminal::say(
+            terminal::note(
                 "roboppi: waiting for the end of standard input, which is part of the instructions; \
                  if there is none, start with `< /dev/null`",
             );

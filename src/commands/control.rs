@@ -16,7 +16,7 @@ use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// The step [default: the whole run]
@@ -32,7 +32,7 @@ pub(crate) struct CancelArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StepArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// The step
@@ -49,15 +49,15 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
     bring(&run, command)?;
     if args.wait {
         let mut follower = RunFollower::of_journal(&run);
-        let mut said = false;
+        let mut noted = false;
         loop {
             let liveness = follower.liveness();
             if !liveness.may_live() {
                 break;
             }
-            if let Some(elsewhere) = record::elsewhere(&run, liveness).filter(|_| !said) {
-                said = true;
-                terminal::say(&format!("roboppi: {elsewhere}; this waits until its record ends"));
+            if let Some(elsewhere) = record::elsewhere(&run, liveness).filter(|_| !noted) {
+                noted = true;
+                terminal::note(&format!("roboppi: {elsewhere}; this waits until its record ends"));
             }
             follower.wait(Duration::MAX);
         }

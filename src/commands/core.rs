@@ -21,40 +21,40 @@ use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct CoreArgs {
-    /// Workers at a time
+    /// Number of workers that run at the same time
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) concurrency: u32,
     /// Agent workers that may start within a second; plain commands are bounded by --concurrency alone
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) rps: u32,
-    /// What agent workers may cost in all, in US dollars [default: no bound]
+    /// Maximum total cost of agent workers, in US dollars [default: no limit]
     #[arg(long, value_name = "USD", value_parser = non_negative)]
     pub(crate) max_cost: Option<f64>,
-    /// Load from which permits are refused; 1 is full
+    /// Load from which permits are rejected; 1 is full
     #[arg(long, value_name = "LOAD", default_value_t = 1.0, value_parser = non_negative)]
     pub(crate) bp_reject: f64,
-    /// Load from which permits are put off
+    /// Load from which permits are deferred
     #[arg(long, value_name = "LOAD", default_value_t = 0.75, value_parser = non_negative)]
     pub(crate) bp_defer: f64,
-    /// Load from which a permit grants half of the cost its job asks for
+    /// Load from which a permit grants half of the cost its job requests
     #[arg(long, value_name = "LOAD", default_value_t = 0.5, value_parser = non_negative)]
     pub(crate) bp_degrade: f64,
-    /// Failures in a row after which workers of a kind get no permits
+    /// Consecutive failures that open the circuit breaker of a kind of worker
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) cb_threshold: u32,
-    /// Milliseconds until one of them is tried again
+    /// Milliseconds until an open circuit breaker tries one worker
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
     pub(crate) cb_reset_ms: u64,
-    /// Tries that may fail before they get no permits again
+    /// Failed tries after which the circuit breaker opens again
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) cb_half_open: u32,
-    /// Time a worker has between being asked to end and being killed, unless its job says otherwise
+    /// Grace period: time between SIGTERM and SIGKILL for a worker, unless its job has its own
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,
     /// Time the pipes of an ended worker may stay open
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
-    /// Say hello only after the supervisor did, as when it was started without `core`
+    /// Send hello only after the supervisor did, as when started without `core`
     #[arg(long, hide = true)]
     pub(crate) await_hello: bool,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub(crate) struct OldCoreArgs {
 
 pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     if args.old.tui {
-        terminal::say("roboppi: --tui has no effect on a core, which has no screen of its own");
+        terminal::note("roboppi: --tui has no effect on a core, which has no screen of its own");
     }
     let transport =
         Transport::from_env(|name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))?;

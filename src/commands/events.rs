@@ -14,22 +14,22 @@ use crate::stdio;
 
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
-    /// Go on until the run is over
+    /// Follow the run until it ends
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only events of this kind, as `step_changed`; may be given several times
+    /// Only events of this kind, such as `step_changed`; may be repeated
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Vec<String>,
     /// Only events with a greater number
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub(crate) after: u64,
-    /// What the workers did too: tool calls, usage, patches. They are numbered for each attempt
+    /// Include worker events: tool calls, usage, patches. They are numbered per attempt
     #[arg(long, conflicts_with = "after")]
     pub(crate) workers: bool,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -26,34 +26,34 @@ use unfinished::Unfinished;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(allow_negative_numbers = true)]
     pub(crate) run: String,
-    /// The step whose output is wanted, with --format txt or json
+    /// The step to export, with --format txt or json
     pub(crate) step: Option<String>,
-    /// The file to write; one that is there is replaced [default: stdout]
+    /// The file to write; an existing one is replaced [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// What is written [default: archive, and txt for a step]
+    /// Format of the export [default: archive, or txt for a step]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<ExportFormat>,
     /// The attempt of the step, from 1 [default: the last one]
     #[arg(long, value_name = "N", requires = "step", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
-    /// Room that must stay free on the disk of FILE; 0 for no limit
+    /// Space to leave free on the disk of FILE; 0 for no limit
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// The whole run, for `roboppi import` on another machine: tar, packed with zstd
+    /// The whole run, for `roboppi import` on another machine: tar, compressed with zstd
     Archive,
-    /// What a step wrote, each line with its time, between what was started and how it ended
+    /// The log of a step, each line with its time, with a header and the result
     Txt,
     /// The same as one JSON object
     Json,
-    /// When everything happened, as a trace for ui.perfetto.dev or chrome://tracing
+    /// A trace for ui.perfetto.dev or chrome://tracing
     Perfetto,
 }
 
@@ -106,13 +106,13 @@ fn step(
         _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
     })?;
     let damage = output.damage().map_err(Failure::report_error)?;
-    Ok(if say_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
+    Ok(if report_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
 }
 
 /// Says what is wrong, and whether anything is.
-fn say_damage(damage: &[String]) -> bool {
+fn report_damage(damage: &[String]) -> bool {
     for one in damage {
-        terminal::say(&format!("error: {one}"));
+        terminal::note(&format!("error: {one}"));
     }
     !damage.is_empty()
 }
@@ -143,23 +143,23 @@ fn archive(run: &LocalRun, target: Option<&Path>, min_free: u64) -> Result<ExitC
             Liveness::Finished(_) | Liveness::Lost => "",
         };
         let (files, size) = (exported.files, bytes(exported.bytes));
-        terminal::say(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
+        terminal::note(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
         for path in exported.left_out {
             let path = plain(&path.display().to_string());
-            terminal::say(&format!(
+            terminal::note(&format!(
                 "roboppi: not in it: {path}, which is a symbolic link or a special file and no part of a record"
             ));
         }
-        tell_what_is_elsewhere(&view);
+        note_logs_elsewhere(&view);
     }
     // All of it was read, so it costs little to look at all of it.
     let damage = run.run_dir().damage(DAMAGE, u64::MAX).map_err(Failure::record)?;
     let damage: Vec<_> = damage.iter().map(|one| plain(one)).collect();
-    Ok(if say_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
+    Ok(if report_damage(&damage) { ExitCode::from(exit::INFRASTRUCTURE) } else { code })
 }
 
 /// Says which steps an export has no logs of, because another run did them, and how to get those.
-fn tell_what_is_elsewhere(view: &RunView) {
+fn note_logs_elsewhere(view: &RunView) {
     let mut origins: BTreeMap<&RunId, Vec<String>> = BTreeMap::new();
     for step in &view.steps {
         if let Some(kept) = &step.kept {
@@ -168,7 +168,7 @@ fn tell_what_is_elsewhere(view: &RunView) {
     }
     for (run, steps) in origins {
         let steps = steps.join(", ");
-        terminal::say(&format!(
+        terminal::note(&format!(
             "roboppi: not in it: the logs of {steps}, done by run {run} and kept; `roboppi export {run}` has them"
         ));
     }

@@ -14,10 +14,10 @@ use crate::options::values::duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct GuardArgs {
-    /// Time what is left has between being asked to end and being killed
+    /// Time between SIGTERM and SIGKILL for remaining processes
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,
-    /// Time for what is still to be read after that
+    /// Time to read remaining output after that
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) drain: Duration,
     /// The program and its arguments

@@ -18,12 +18,12 @@ use crate::terminal::plain;
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// What `roboppi export` wrote; - reads stdin
+    /// An archive of `roboppi export`; - reads stdin
     pub(crate) file: PathBuf,
-    /// Another id for it [default: the one it had]
+    /// Id of the imported run [default: its original id]
     #[arg(long = "as", value_name = "ID")]
     pub(crate) as_id: Option<String>,
-    /// How much it may unpack to
+    /// Maximum unpacked size
     #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = size)]
     pub(crate) max_size: u64,
 }

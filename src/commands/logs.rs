@@ -28,34 +28,35 @@ use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
     pub(crate) run: String,
-    /// The step [default: every step that wrote something]
+    /// The step [default: all steps with output]
     #[arg(add = ArgValueCompleter::new(steps))]
     pub(crate) step: Option<String>,
     /// The attempt, from 1 [default: the last one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
-    /// Print where the log is instead of what is in it
+    /// Print the path of the log instead of its content
     #[arg(long, conflicts_with_all = ["follow", "all", "since", "tail", "stream", "timestamps", "grep"])]
     pub(crate) path: bool,
-    /// Go on until the run is over, through every attempt that is still to come
+    /// Follow the log through all further attempts until the run ends
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Every attempt, not only the last one
+    /// Print all attempts, not only the last one
     #[arg(long, conflicts_with = "attempt")]
     pub(crate) all: bool,
-    /// Only lines as new as this: so long ago, as `10m`, or a time, as `2026-01-31` or `2026-01-31T12:00:00Z`
+    /// Only lines since a duration ago, such as `10m`, or a time, such as `2026-01-31` or
+    /// `2026-01-31T12:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub(crate) since: Option<Since>,
-    /// Begin with the last N lines of each log
+    /// Start with the last N lines of each log
     #[arg(long, value_name = "N")]
     pub(crate) tail: Option<usize>,
     /// Only lines of this stream
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: Option<Stream>,
-    /// Begin each line with the time it came
+    /// Prefix each line with its time
     #[arg(long)]
     pub(crate) timestamps: bool,
     /// Only lines that match this regular expression
@@ -197,6 +198,6 @@ pub(crate) fn origin(root: &StateRoot, run: LocalRun, step: &str) -> Result<Loca
     let origin = LocalRun::open(root, &kept.run).map_err(|error| {
         Failure::usage(format!("`{step}` was executed by run {}, which has its log: {error}", kept.run))
     })?;
-    terminal::say(&format!("roboppi: {} was done by run {} and kept", terminal::plain(step), kept.run));
+    terminal::note(&format!("roboppi: {} was done by run {} and kept", terminal::plain(step), kept.run));
     Ok(origin)
 }

@@ -37,7 +37,7 @@ pub(crate) fn unfinished(error: ReportError) -> Result<ExitCode, Failure> {
 
 /// Those who read stdout and stderr of this process.
 pub(crate) fn audience() -> Audience<'static> {
-    Audience { note: &terminal::say, is_gone: &is_deserted }
+    Audience { note: &terminal::note, is_gone: &is_deserted }
 }
 
 /// Whether nobody reads stdout any more.

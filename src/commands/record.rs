@@ -78,7 +78,7 @@ fn fold(mut follower: RunFollower) -> (RunView, Liveness) {
 /// Says on stderr what cannot be read.
 pub(crate) fn warn(problems: &[String]) {
     for problem in problems {
-        terminal::say(&format!("warning: {}", terminal::plain(problem)));
+        terminal::note(&format!("warning: {}", terminal::plain(problem)));
     }
 }
 

@@ -17,10 +17,10 @@ use crate::view::{self, View};
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
-    /// How fast: so many times as it went, as `4x` or `0.5x`, or `max`
+    /// Speed relative to the original, such as `4x` or `0.5x`, or `max`
     #[arg(long, value_name = "SPEED", default_value = "1x")]
     pub(crate) speed: Speed,
     #[command(flatten)]

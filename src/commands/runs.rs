@@ -28,15 +28,15 @@ pub(crate) struct RunsArgs {
 pub(crate) enum RunsCommand {
     /// Remove runs that are too old, too many, or too large together; never a live or a pinned one
     Prune(PruneArgs),
-    /// Keep a run for good
+    /// Pin a run, so that it is never removed automatically
     Pin {
-        /// Its id, the beginning of it, or -1 for the last run
+        /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
         #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(completion::runs))]
         run: String,
     },
-    /// Let a run that was pinned be removed when its time comes
+    /// Unpin a run, so that it may be removed automatically
     Unpin {
-        /// Its id, the beginning of it, or -1 for the last run
+        /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
         #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(completion::runs))]
         run: String,
     },
@@ -44,16 +44,16 @@ pub(crate) enum RunsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Say what would be removed, and remove nothing
+    /// Print the runs that would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Days a run is kept
+    /// Number of days to keep a run
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     pub(crate) days: u32,
-    /// Runs that are kept
+    /// Number of runs to keep
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(crate) count: usize,
-    /// What all runs may take together
+    /// Total size of all runs
     #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = size)]
     pub(crate) size: u64,
 }

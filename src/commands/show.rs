@@ -12,7 +12,7 @@ use crate::exit::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The run: its id, the beginning of it, or -1 for the last one, -2 for the one before
+    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
 }

@@ -82,18 +82,18 @@ fn version(path: &Path) -> Option<String> {
     let (answer, answered) = mpsc::channel();
     // Whoever holds the pipe may do so for ever; what is read of it is enough.
     let reading = move || drop(answer.send(first_line(stdout)));
-    let said = match thread::Builder::new().name("version".to_owned()).spawn(reading) {
+    let printed = match thread::Builder::new().name("version".to_owned()).spawn(reading) {
         Ok(_) => answered.recv_timeout(PATIENCE).ok().flatten(),
         Err(_) => None,
     };
     // One that has answered may have something to finish.
-    let finishing = Instant::now() + if said.is_some() { LAST_WORDS } else { Duration::ZERO };
+    let finishing = Instant::now() + if printed.is_some() { LAST_WORDS } else { Duration::ZERO };
     while Instant::now() < finishing && matches!(child.try_wait(), Ok(None)) {
         thread::sleep(Duration::from_millis(20));
     }
     let _ended = program.map(|program| descendants::kill_trees(&[program]));
     let _ = child.wait();
-    let line: String = plain(said?.trim()).chars().take(LONGEST).collect();
+    let line: String = plain(printed?.trim()).chars().take(LONGEST).collect();
     (!line.is_empty()).then_some(line)
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFi
     }
     if !parsed.diagnostics.is_empty() {
         let colour = use_colour(color, io::stderr().is_terminal());
-        terminal::say_rendered(parsed.render(&path.display().to_string(), &text, colour));
+        terminal::print_rendered(parsed.render(&path.display().to_string(), &text, colour));
     }
     match parsed.workflow {
         Some(workflow) => Ok(WorkflowFile { path: absolute, text, workflow }),

@@ -19,33 +19,35 @@ pub(crate) struct AgentArgs {
     /// The agent
     #[arg(long, value_name = "WORKER")]
     pub(crate) worker: AgentKind,
-    /// What it is told [default: what stdin says; with both, stdin follows]
+    /// The prompt [default: read from stdin; if both are given, stdin is appended]
     pub(crate) instructions: Vec<String>,
-    /// Its model, in its own words
+    /// Model, as the agent names it
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
-    /// Reasoning effort or the like, in its own words
+    /// Variant of the model, such as the reasoning effort, as the agent names it
     #[arg(long, value_name = "VARIANT")]
     pub(crate) variant: Option<String>,
-    /// What it may do, separated by commas: READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS
+    /// Permissions of the agent, separated by commas: READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "EDIT", value_parser = capability)]
     pub(crate) capabilities: Vec<Capability>,
-    /// How long it may take, as `10m`; a number alone is milliseconds
+    /// Time limit, such as `10m`; a bare number is milliseconds
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = time)]
     pub(crate) timeout: Duration,
-    /// How long it may do nothing at all: no output, no processor time, no file written; a number alone is milliseconds [default: 15m]
+    /// Idle limit: time without output, processor time or a written file; a bare number is milliseconds
+    /// [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = time)]
     pub(crate) idle: Option<Duration>,
-    /// Turns it may take
+    /// Maximum number of turns
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_steps: Option<u32>,
-    /// Its own session to go on with
+    /// Session of the agent to continue
     #[arg(long, value_name = "SESSION")]
     pub(crate) resume: Option<String>,
-    /// Variables of this environment it is given besides those every program needs; `*` stands for any letters
+    /// Environment variables to pass, in addition to those that every program needs; `*` matches any
+    /// characters
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) env_pass: Option<Vec<String>>,
-    /// Variables of this environment it is not given
+    /// Environment variables not to pass
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) env_block: Vec<String>,
     #[command(flatten)]

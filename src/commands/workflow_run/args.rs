@@ -21,22 +21,22 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// Go on with a run: keep steps that succeeded and are still what they were, run the others. Its id, the beginning of it, or
-    /// -1 for the last run
+    /// Resume a run: keep its unchanged successful steps, and run the others. Its id, a unique prefix of it,
+    /// or -1 for the last run
     #[arg(long, value_name = "RUN", allow_negative_numbers = true)]
     pub(crate) resume: Option<String>,
-    /// Go on with the last run of this workflow: run what did not succeed, and what depends on it
+    /// Resume the last run of this workflow: run the steps that did not succeed, and their dependents
     #[arg(long, conflicts_with = "resume")]
     pub(crate) rerun_failed: bool,
-    /// Run this step and what depends on it, whatever their state; of the last run of this workflow unless --resume says
-    /// which. May be given several times
+    /// Run this step and its dependents, whatever their state; of the last run of this workflow unless
+    /// --resume names another. May be repeated
     #[arg(long, value_name = "STEP")]
     pub(crate) from: Vec<String>,
-    /// Run steps again that had succeeded and are not what they were
+    /// Run successful steps again that have changed
     #[arg(long)]
     pub(crate) accept_changes: bool,
-    /// Go on with a run of which it cannot be told from here whether it still lives. If it does, both runs write the same context
-    /// directory, and steps are done twice
+    /// Resume a run whose liveness cannot be determined here. If it is alive, both runs write the same
+    /// context directory, and steps are executed twice
     #[arg(long)]
     pub(crate) force: bool,
     /// Print which steps would be kept and which would run, and run nothing

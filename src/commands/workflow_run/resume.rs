@@ -72,7 +72,7 @@ impl EarlierRun {
                      steps are done twice"
                 )));
             }
-            terminal::say(&format!("roboppi: {elsewhere}; it is gone on with because of --force"));
+            terminal::note(&format!("roboppi: {elsewhere}; it is gone on with because of --force"));
         }
         let left = survivors(&self.run, &self.view);
         if left.is_empty() {
@@ -106,7 +106,7 @@ impl EarlierRun {
         }
         if args.resume.dry_run {
             if let Some(warning) = settings.name_warning() {
-                terminal::say(&format!("roboppi: warning: {}", plain(&warning)));
+                terminal::note(&format!("roboppi: warning: {}", plain(&warning)));
             }
             let text = match args.how.view.output {
                 Output::Json => resume::object(&self.id, self.liveness, &plan),
@@ -123,11 +123,11 @@ impl EarlierRun {
                     self.id
                 )));
             }
-            terminal::say(&format!("roboppi: what had succeeded and runs again:{changes}"));
+            terminal::note(&format!("roboppi: what had succeeded and runs again:{changes}"));
         }
         let nothing = plan.kept().count() == plan.steps.len();
         if nothing && self.liveness == Liveness::Finished(RunOutcome::Succeeded) {
-            terminal::say(&format!(
+            terminal::note(&format!(
                 "roboppi: nothing to run: every step succeeded in run {}, and nothing has changed",
                 self.id
             ));

@@ -130,9 +130,9 @@ impl Viewer {
         match shown {
             Ok(Ok(())) => self.leave_summary().await,
             Ok(Err(error)) => {
-                terminal::say(&format!("warning: the run could not be shown to its end: {error}"));
+                terminal::note(&format!("warning: the run could not be shown to its end: {error}"));
             }
-            Err(_) => terminal::say("warning: the viewer ended unexpectedly; the run did not"),
+            Err(_) => terminal::note("warning: the viewer ended unexpectedly; the run did not"),
         }
     }
 
