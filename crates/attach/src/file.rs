@@ -153,12 +153,12 @@ impl RunSource for FileSource {
     }
 
     fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {
-        let (say, trouble) = oneshot::channel();
+        let (failed, trouble) = oneshot::channel();
         let run_dir = self.run_dir.clone();
         // An answer is in the record, where everybody sees it.
         let bring = move || {
             if let Err(error) = ask(&run_dir.into(), command) {
-                let _ = say.send(error.into());
+                let _ = failed.send(error.into());
             }
         };
         // Without a thread `say` is dropped, which says nothing; then there is no thread for anything.

@@ -122,9 +122,9 @@ impl RunSource for LiveSource {
     }
 
     fn request(&self, command: RunCommand) -> oneshot::Receiver<RequestError> {
-        let (say, trouble) = oneshot::channel();
+        let (failed, trouble) = oneshot::channel();
         if self.commands.try_send(command).is_err() {
-            let _ = say.send(RequestError::NotTaken);
+            let _ = failed.send(RequestError::NotTaken);
         }
         trouble
     }

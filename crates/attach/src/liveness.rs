@@ -69,7 +69,7 @@ pub(crate) struct OwnerFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NamedOwner {
     /// It said that a lock which is free means that it is gone.
-    pub(crate) lock_tells: bool,
+    pub(crate) lock_is_conclusive: bool,
     /// The record is one of a version without a lock of its own.
     pub(crate) is_earlier: bool,
     /// Its kernel is this one, as it was started; `None` when that is not known.
@@ -108,7 +108,7 @@ pub(crate) const fn owner_state(facts: &OwnerFacts) -> OwnerState {
             (false, false) => OwnerState::Unknown,
         };
     };
-    if free && owner.lock_tells {
+    if free && owner.lock_is_conclusive {
         return OwnerState::Gone;
     }
     if let (Some(true), Some(true)) = (owner.same_kernel, owner.same_pids) {
@@ -139,7 +139,7 @@ pub(crate) fn facts(
         imported: dir.is_imported(),
         lock,
         named: manifest.map(|manifest| NamedOwner {
-            lock_tells: manifest.owner_lock,
+            lock_is_conclusive: manifest.owner_lock,
             is_earlier: manifest.pid_namespace.is_none() && !manifest.owner_lock && !dir.has_lock(),
             same_kernel: same_kernel(manifest),
             same_host: is_of_this_host(manifest),
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     const HERE: NamedOwner = NamedOwner {
-        lock_tells: true,
+        lock_is_conclusive: true,
         is_earlier: false,
         same_kernel: Some(true),
         same_host: true,
@@ -206,9 +206,10 @@ mod tests {
         process_is_there: true,
     };
 
-    const EARLIER: NamedOwner = NamedOwner { lock_tells: false, is_earlier: true, same_pids: None, ..HERE };
+    const EARLIER: NamedOwner =
+        NamedOwner { lock_is_conclusive: false, is_earlier: true, same_pids: None, ..HERE };
 
-    fn told(lock: LockState, named: NamedOwner) -> OwnerState {
+    fn state_of(lock: LockState, named: NamedOwner) -> OwnerState {
         owner_state(&OwnerFacts {
             imported: false,
             lock: Some(lock),
@@ -227,7 +228,7 @@ mod tests {
             ..HERE
         };
         for named in [HERE, elsewhere, NamedOwner { process_is_there: false, ..EARLIER }] {
-            assert_eq!(told(LockState::Held, named), OwnerState::Alive);
+            assert_eq!(state_of(LockState::Held, named), OwnerState::Alive);
         }
         let nameless =
             OwnerFacts { imported: false, lock: Some(LockState::Held), named: None, is_being_made: false };
@@ -244,25 +245,28 @@ mod tests {
             process_is_there: true,
             ..HERE
         };
-        assert_eq!(told(LockState::Free, other_container), OwnerState::Gone);
+        assert_eq!(state_of(LockState::Free, other_container), OwnerState::Gone);
         let after_a_boot = NamedOwner { same_kernel: Some(false), ..other_container };
-        assert_eq!(told(LockState::Free, after_a_boot), OwnerState::Gone);
+        assert_eq!(state_of(LockState::Free, after_a_boot), OwnerState::Gone);
         // Its owner saw that others might be concerned.
         for named in [other_container, after_a_boot] {
-            assert_eq!(told(LockState::Free, NamedOwner { lock_tells: false, ..named }), OwnerState::Unknown);
+            assert_eq!(
+                state_of(LockState::Free, NamedOwner { lock_is_conclusive: false, ..named }),
+                OwnerState::Unknown
+            );
         }
     }
 
     #[test]
     fn without_a_lock_that_tells_only_a_pid_of_this_space_does() {
         let gone = NamedOwner { process_is_there: false, ..HERE };
-        assert_eq!(told(LockState::Unknown, HERE), OwnerState::Alive);
-        assert_eq!(told(LockState::Unknown, gone), OwnerState::Gone);
+        assert_eq!(state_of(LockState::Unknown, HERE), OwnerState::Alive);
+        assert_eq!(state_of(LockState::Unknown, gone), OwnerState::Gone);
         for (same_kernel, same_pids) in
             [(Some(true), Some(false)), (Some(true), None), (Some(false), Some(true)), (None, Some(true))]
         {
             assert_eq!(
-                told(LockState::Unknown, NamedOwner { same_kernel, same_pids, ..gone }),
+                state_of(LockState::Unknown, NamedOwner { same_kernel, same_pids, ..gone }),
                 OwnerState::Unknown
             );
         }
@@ -271,15 +275,18 @@ mod tests {
     #[test]
     fn of_an_earlier_version_the_lock_on_the_journal_tells_on_its_kernel() {
         let gone = NamedOwner { process_is_there: false, ..EARLIER };
-        assert_eq!(told(LockState::Free, gone), OwnerState::Gone);
-        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..gone }), OwnerState::Gone);
+        assert_eq!(state_of(LockState::Free, gone), OwnerState::Gone);
+        assert_eq!(state_of(LockState::Free, NamedOwner { same_host: false, ..gone }), OwnerState::Gone);
         let rebooted = NamedOwner { same_kernel: Some(false), ..gone };
-        assert_eq!(told(LockState::Free, rebooted), OwnerState::Gone);
-        assert_eq!(told(LockState::Free, NamedOwner { same_host: false, ..rebooted }), OwnerState::Unknown);
+        assert_eq!(state_of(LockState::Free, rebooted), OwnerState::Gone);
+        assert_eq!(
+            state_of(LockState::Free, NamedOwner { same_host: false, ..rebooted }),
+            OwnerState::Unknown
+        );
         for named in [gone, rebooted, NamedOwner { same_host: false, ..gone }] {
-            assert_eq!(told(LockState::Unknown, named), OwnerState::Unknown);
+            assert_eq!(state_of(LockState::Unknown, named), OwnerState::Unknown);
         }
-        assert_eq!(told(LockState::Unknown, EARLIER), OwnerState::Alive);
+        assert_eq!(state_of(LockState::Unknown, EARLIER), OwnerState::Alive);
     }
 
     #[test]

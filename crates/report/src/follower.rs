@@ -49,12 +49,12 @@ impl Stop {
         Self(Some(dropped))
     }
 
-    fn is_told(&mut self) -> bool {
+    fn is_requested(&mut self) -> bool {
         self.0.as_mut().is_some_and(|stop| stop.try_recv() != Err(oneshot::error::TryRecvError::Empty))
     }
 
     /// Waits until it is told.
-    async fn told(&mut self) {
+    async fn requested(&mut self) {
         match &mut self.0 {
             // EmittedUpTo either way.
             Some(stop) => drop(stop.await),
@@ -128,7 +128,7 @@ impl Follower {
 
     /// Whether nobody wants more.
     pub(super) fn is_stopped(&mut self) -> bool {
-        self.stop.is_told()
+        self.stop.is_requested()
     }
 
     /// What is there already; `None` when one would have to wait.
@@ -138,8 +138,8 @@ impl Follower {
         }
         loop {
             if let Some(filling) = &mut self.filling {
-                let told = self.attempts.entry(filling.of().clone()).or_default();
-                match filling.next(told) {
+                let emitted = self.attempts.entry(filling.of().clone()).or_default();
+                match filling.next(emitted) {
                     Some(record) => return Some(Item::Recorded(filling.of().clone(), record)),
                     None => self.filling = None,
                 }
@@ -175,7 +175,7 @@ impl Follower {
                 let next = async {
                     tokio::select! {
                         next = records.next() => Some(next),
-                        () = stop.told() => None,
+                        () = stop.requested() => None,
                     }
                 };
                 match patience {
@@ -200,7 +200,7 @@ impl Follower {
                 }
                 RunRecord::Attempt(of, record) => {
                     match self.attempts.get_mut(of) {
-                        Some(told) => told.take(record),
+                        Some(emitted) => emitted.take(record),
                         None => self.attempts.entry(of.clone()).or_default().take(record),
                     }
                     self.waiting = Some(Item::Attempt(of.clone(), record.clone()));
@@ -250,9 +250,9 @@ impl Follower {
         let State::CatchingUp(following) = &self.state else { return };
         let Some(attempt) = following.view.attempt(&of) else { return };
         let known = Known::of(&attempt.activity);
-        let told = self.attempts.entry(of.clone()).or_default();
-        if told.lacks(known) {
-            self.filling = Some(Filling::begin(self.source.record(), of, told, known));
+        let emitted = self.attempts.entry(of.clone()).or_default();
+        if emitted.lacks(known) {
+            self.filling = Some(Filling::begin(self.source.record(), of, emitted, known));
         }
     }
 

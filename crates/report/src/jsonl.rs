@@ -106,13 +106,13 @@ impl<W: Write> JsonSink<W> {
         if let RunEvent::AttemptFinished { of, last_seq, log_bytes, .. } = &record.event {
             self.finish_attempt(of, *last_seq, *log_bytes, record.ts)?;
         }
-        self.say_missing(record.seq)?;
+        self.print_missing(record.seq)?;
         self.seq = record.seq;
         self.write(&journal_line(record)?)
     }
 
     /// Says which records before `next` could not be had.
-    fn say_missing(&mut self, next: u64) -> io::Result<()> {
+    fn print_missing(&mut self, next: u64) -> io::Result<()> {
         if next > self.seq + 1 {
             self.write(&missing_line(self.seq + 1, next)?)?;
         }
@@ -128,9 +128,9 @@ impl<W: Write> JsonSink<W> {
             // Files do not say what of them is text for people. The gap at the end has these bytes.
             return Ok(());
         }
-        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
-        let Some(told) = told else { return Ok(()) };
-        let hole = told.live(record);
+        let emitted = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
+        let Some(emitted) = emitted else { return Ok(()) };
+        let hole = emitted.live(record);
         if let Some(hole) = hole {
             self.write(&attempt_line(of, &hole)?)?;
         }
@@ -165,14 +165,14 @@ impl<W: Write> JsonSink<W> {
     /// What attempts under way did while records were missed.
     fn caught_up(&mut self, view: &RunView) -> io::Result<()> {
         let until = view.position.journal_seq;
-        self.say_missing(until + 1)?;
+        self.print_missing(until + 1)?;
         self.seq = self.seq.max(until);
         for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
             let over = attempt.finished_at.is_some();
-            let told =
+            let emitted =
                 self.attempts.entry(attempt.of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
-            match (told, over) {
-                (Some(told), false) => told.missed(),
+            match (emitted, over) {
+                (Some(emitted), false) => emitted.missed(),
                 (Some(_), true) => {
                     // Its end is among the records that could not be had.
                     let ended = attempt.finished_at.unwrap_or(attempt.status_at);
@@ -198,7 +198,7 @@ impl<W: Write> JsonSink<W> {
         }
         self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
         let hole = match self.attempts.insert(of.clone(), None) {
-            Some(Some(mut told)) => told.end(last_seq, log_bytes, ended),
+            Some(Some(mut emitted)) => emitted.end(last_seq, log_bytes, ended),
             Some(None) | None => None,
         };
         match hole {
@@ -209,9 +209,9 @@ impl<W: Write> JsonSink<W> {
 
     /// Writes a recorded event that was not seen live.
     fn recorded(&mut self, of: &AttemptRef, record: &AttemptRecord) -> io::Result<()> {
-        let told = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
-        let Some(told) = told else { return Ok(()) };
-        told.recorded(record);
+        let emitted = self.attempts.entry(of.clone()).or_insert_with(|| Some(EmittedUpTo::default()));
+        let Some(emitted) = emitted else { return Ok(()) };
+        emitted.recorded(record);
         self.write(&attempt_line(of, record)?)
     }
 

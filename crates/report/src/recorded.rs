@@ -50,7 +50,7 @@ impl EmittedUpTo {
             event if event.is_recorded() => (record.seq, 1),
             _ => return,
         };
-        if self.last.is_none_or(|told| told < last) {
+        if self.last.is_none_or(|emitted| emitted < last) {
             self.last = Some(last);
             self.events += events;
         }
@@ -71,11 +71,16 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    pub(super) fn begin(record: &dyn RecordStore, of: AttemptRef, told: &EmittedUpTo, known: Known) -> Self {
+    pub(super) fn begin(
+        record: &dyn RecordStore,
+        of: AttemptRef,
+        emitted: &EmittedUpTo,
+        known: Known,
+    ) -> Self {
         // Without the file all is missing, which is said.
         let mut file = record.events(&of).ok();
         if let Some(file) = &mut file {
-            file.resume(told.position);
+            file.resume(emitted.position);
         }
         Self { of, file, known }
     }
@@ -85,12 +90,12 @@ impl Filling {
     }
 
     /// The next event that was not told, or what is missing; `None` when all that is known was told.
-    pub(super) fn next(&mut self, told: &mut EmittedUpTo) -> Option<AttemptRecord> {
-        if !told.lacks(self.known) {
+    pub(super) fn next(&mut self, emitted: &mut EmittedUpTo) -> Option<AttemptRecord> {
+        if !emitted.lacks(self.known) {
             return None;
         }
         while let Some(file) = &mut self.file {
-            told.position = file.resume_point();
+            emitted.position = file.resume_point();
             let record = match file.next() {
                 Some(Ok(record)) => record,
                 Some(Err(RecordError::BadJson { .. })) => continue,
@@ -100,7 +105,7 @@ impl Filling {
                 WorkerEvent::Gap(gap) => gap.to_seq.saturating_sub(1),
                 _ => record.seq,
             };
-            if told.last.is_some_and(|last| end <= last) {
+            if emitted.last.is_some_and(|last| end <= last) {
                 continue;
             }
             if Some(record.seq) > self.known.last {
@@ -110,8 +115,8 @@ impl Filling {
             let before = file.resume_point().events_before();
             let WorkerEvent::Gap(gap) = record.event else {
                 // Damaged lines before it are missing.
-                told.last = Some(end);
-                told.events = before.max(told.events + 1);
+                emitted.last = Some(end);
+                emitted.events = before.max(emitted.events + 1);
                 return Some(record);
             };
             let (to, events) = if Some(end) > self.known.last {
@@ -119,24 +124,24 @@ impl Filling {
             } else {
                 (end, before)
             };
-            return Some(self.missing(told, to, events, gap.at_least, record.ts));
+            return Some(self.missing(emitted, to, events, gap.at_least, record.ts));
         }
         self.file = None;
         let (to, at) = (self.known.last?, self.known.at);
-        Some(self.missing(told, to, self.known.events, false, at))
+        Some(self.missing(emitted, to, self.known.events, false, at))
     }
 
     /// A gap from what was told up to the number `last`, up to which there are `events`.
     fn missing(
         &self,
-        told: &mut EmittedUpTo,
+        emitted: &mut EmittedUpTo,
         last: u64,
         events: u64,
         at_least: bool,
         ts: UtcMillis,
     ) -> AttemptRecord {
-        let from_seq = told.last.map_or(0, |last| last + 1);
-        let recorded = events.saturating_sub(told.events).max(1);
+        let from_seq = emitted.last.map_or(0, |last| last + 1);
+        let recorded = events.saturating_sub(emitted.events).max(1);
         let gap = Gap {
             from_seq,
             to_seq: last + 1,
@@ -147,8 +152,8 @@ impl Filling {
             at_least,
             ..Gap::default()
         };
-        told.last = Some(last);
-        told.events = events.max(told.events);
+        emitted.last = Some(last);
+        emitted.events = events.max(emitted.events);
         AttemptRecord { seq: from_seq, ts, at: self.known.log_bytes, event: WorkerEvent::Gap(gap) }
     }
 }

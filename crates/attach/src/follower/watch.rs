@@ -58,7 +58,7 @@ impl Watch {
         let mut next = self.rhythm.handle(self.now(), Input::Requested);
         loop {
             let input = match next {
-                Next::Tell => return,
+                Next::Notify => return,
                 Next::LookAt(time) => {
                     thread::sleep(time.min(until).since(self.now()));
                     if time > until {

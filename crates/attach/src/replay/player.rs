@@ -65,14 +65,14 @@ impl Player {
     }
 
     fn play_to(&mut self, shared: &PlayerState, at: u64) {
-        let mut told = 0;
+        let mut played = 0;
         while let Some(record) = self.next(at) {
             if let RunRecord::Attempt(of, AttemptRecord { at, .. }) = &record {
                 shared.log_end(of).fetch_max(*at, std::sync::atomic::Ordering::Relaxed);
             }
             shared.feed.publish(record);
-            told += 1;
-            if told % LOOK == 0 && shared.is_abandoned() {
+            played += 1;
+            if played % LOOK == 0 && shared.is_abandoned() {
                 return;
             }
         }

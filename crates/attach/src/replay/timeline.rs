@@ -100,37 +100,37 @@ impl Timeline {
             timeline.problems.push(format!("{name} ends in the middle of a line; it was ignored"));
         }
         // Each is told behind one record of the journal, in the order of their times.
-        let mut told: Vec<(usize, bool, Entry)> = times
+        let mut entries: Vec<(usize, bool, Entry)> = times
             .iter()
             .enumerate()
             .map(|(index, at)| (index, false, Entry { at: *at, what: What::Journal }))
             .collect();
         for (number, span) in spans.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let mut tell = |at: u64, what: What| {
+            let mut add = |at: u64, what: What| {
                 let last = span.to.map_or(times.len(), |to| to.max(span.from + 1)) - 1;
                 let behind =
                     times.partition_point(|time| *time <= at).saturating_sub(1).clamp(span.from, last);
                 let until = times.get(behind + 1).copied().unwrap_or(u64::MAX);
-                told.push((behind, true, Entry { at: at.clamp(times[behind], until), what }));
+                entries.push((behind, true, Entry { at: at.clamp(times[behind], until), what }));
             };
-            timeline.events(run, span, number, &mut tell);
-            timeline.growth(run, span, number, &mut tell);
+            timeline.events(run, span, number, &mut add);
+            timeline.growth(run, span, number, &mut add);
         }
         // Stable: what is of one file stays in its order.
-        told.sort_by_key(|(behind, later, entry)| (*behind, *later, entry.at));
-        timeline.entries = told.into_iter().map(|(_, _, entry)| entry).collect();
+        entries.sort_by_key(|(behind, later, entry)| (*behind, *later, entry.at));
+        timeline.entries = entries.into_iter().map(|(_, _, entry)| entry).collect();
         timeline
     }
 
-    fn events(&mut self, run: &dyn RecordStore, span: &Span, number: u32, tell: &mut impl FnMut(u64, What)) {
+    fn events(&mut self, run: &dyn RecordStore, span: &Span, number: u32, add: &mut impl FnMut(u64, What)) {
         let events = run.events(&span.of).map_err(|error| self.complain(&error)).ok();
         let mut last = 0;
         for event in events.into_iter().flatten() {
             match event {
                 Ok(event) => {
                     last = event.ts.0.saturating_sub(self.began.0).max(last);
-                    tell(last, What::Event(number));
+                    add(last, What::Event(number));
                 }
                 Err(error) if skips(&error) => self.complain(&error),
                 Err(error) => return self.complain(&error),
@@ -138,7 +138,7 @@ impl Timeline {
         }
     }
 
-    fn growth(&mut self, run: &dyn RecordStore, span: &Span, number: u32, tell: &mut impl FnMut(u64, What)) {
+    fn growth(&mut self, run: &dyn RecordStore, span: &Span, number: u32, add: &mut impl FnMut(u64, What)) {
         let Some(mut log) = run.log(&span.of).map_err(|error| self.complain(&error)).ok() else { return };
         let len = log.len();
         let (mut last, mut waits) = (0, None);
@@ -153,13 +153,13 @@ impl Timeline {
             let at = chunk.ts.map_or(last, |ts| ts.0.saturating_sub(self.began.0)).max(last);
             // What came since the last look is told when the next one is due.
             if let Some(until) = waits.filter(|_| at >= last + GROWTH) {
-                tell(last, What::Log(number, until));
+                add(last, What::Log(number, until));
                 last = at;
             }
             waits = Some(chunk.offset + chunk.len);
         }
         if len > 0 {
-            tell(last, What::Log(number, len));
+            add(last, What::Log(number, len));
         }
     }
 

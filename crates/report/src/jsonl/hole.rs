@@ -29,7 +29,7 @@ impl EmittedUpTo {
         self.ts = record.ts;
         if let WorkerEvent::Gap(gap) = &record.event {
             // Said by the core; it has no number of its own.
-            self.told_up_to(gap.to_seq);
+            self.emitted_up_to(gap.to_seq);
             self.offset = self.offset.max(gap.to_offset);
             return None;
         }
@@ -44,7 +44,7 @@ impl EmittedUpTo {
         let missed = std::mem::take(&mut self.missed);
         let hole = if missed { self.hole(record.seq, start).filter(|gap| gap.events > 0) } else { None };
         let hole = hole.map(|gap| self.record(gap));
-        self.told_up_to(record.seq + 1);
+        self.emitted_up_to(record.seq + 1);
         self.offset = self.offset.max(end);
         hole
     }
@@ -80,8 +80,8 @@ impl EmittedUpTo {
     fn hole(&self, to: u64, to_offset: u64) -> Option<Gap> {
         let to = to.max(self.next);
         let to_offset = to_offset.max(self.offset);
-        let told: u64 = self.beyond.iter().filter(|(seq, _)| *seq < to).map(|(_, events)| events).sum();
-        let (events, bytes) = ((to - self.next).saturating_sub(told), to_offset - self.offset);
+        let emitted: u64 = self.beyond.iter().filter(|(seq, _)| *seq < to).map(|(_, events)| events).sum();
+        let (events, bytes) = ((to - self.next).saturating_sub(emitted), to_offset - self.offset);
         let (from_seq, from_offset) = (self.next, self.offset);
         let gap = Gap { from_seq, to_seq: to, from_offset, to_offset, events, bytes, ..Gap::default() };
         (events > 0 || bytes > 0).then_some(gap)
@@ -91,7 +91,7 @@ impl EmittedUpTo {
         AttemptRecord { seq: gap.from_seq, ts: self.ts, at: gap.to_offset, event: WorkerEvent::Gap(gap) }
     }
 
-    fn told_up_to(&mut self, next: u64) {
+    fn emitted_up_to(&mut self, next: u64) {
         self.next = self.next.max(next);
         let next = self.next;
         self.beyond.retain(|(seq, _)| *seq >= next);

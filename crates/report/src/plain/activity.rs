@@ -123,9 +123,9 @@ fn call(tool: &ToolUse, item: &ActivityItem, colour: bool) -> String {
             format!("{what} … {}{time}", Ink::Good.paint(colour, "ok"))
         }
         Some(outcome) => {
-            let said = outcome.result.preview.lines().find(|line| !line.trim().is_empty());
-            let said = said.map_or(String::new(), |line| format!(": {}", words(line.trim())));
-            format!("{what} … {}{time}{said}", Ink::Bad.paint(colour, "failed"))
+            let first_line = outcome.result.preview.lines().find(|line| !line.trim().is_empty());
+            let first_line = first_line.map_or(String::new(), |line| format!(": {}", words(line.trim())));
+            format!("{what} … {}{time}{first_line}", Ink::Bad.paint(colour, "failed"))
         }
     }
 }

@@ -220,16 +220,16 @@ pub(super) fn list(names: &[&str]) -> String {
 }
 
 /// `(attempt 2/3)`, when there may be several.
-fn attempts(step: &StepView, said: Option<(u32, u32)>) -> Option<String> {
-    let attempt = attempt_number(step, said)?;
-    let most = said.map_or(step.plan.max_attempts, |(_, most)| most);
+fn attempts(step: &StepView, stated: Option<(u32, u32)>) -> Option<String> {
+    let attempt = attempt_number(step, stated)?;
+    let most = stated.map_or(step.plan.max_attempts, |(_, most)| most);
     let round = last_attempt(step).map_or(1, |last| last.of.iteration);
     let round = if round > 1 { format!("iteration {round}, ") } else { String::new() };
     (most > 1 || attempt > 1 || !round.is_empty()).then(|| format!("({round}attempt {attempt}/{most})"))
 }
 
-fn attempt_number(step: &StepView, said: Option<(u32, u32)>) -> Option<u32> {
-    said.map(|(attempt, _)| attempt).or_else(|| Some(last_attempt(step)?.of.attempt))
+fn attempt_number(step: &StepView, stated: Option<(u32, u32)>) -> Option<u32> {
+    stated.map(|(attempt, _)| attempt).or_else(|| Some(last_attempt(step)?.of.attempt))
 }
 
 fn last_attempt(step: &StepView) -> Option<&AttemptView> {

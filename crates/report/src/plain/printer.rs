@@ -49,8 +49,8 @@ impl PlainPrinter {
             && attempt.activity.last_seq != known
         {
             let (verbose, colour) = (self.settings.verbose, self.settings.colour);
-            let told = activity::event(&attempt.activity, record, &of.step, verbose, colour);
-            self.tell(record.ts, &of.step, told);
+            let reported = activity::event(&attempt.activity, record, &of.step, verbose, colour);
+            self.print_activity(record.ts, &of.step, reported);
         }
         if let RunRecord::Journal(record) = record
             && self.view.position != before
@@ -66,13 +66,13 @@ impl PlainPrinter {
         if old.head.is_none() {
             self.head();
         }
-        let mut said = self.new_in_view(&old);
-        said.sort_by_key(|(ts, _)| *ts);
-        for (ts, text) in said {
-            self.say(ts, &text);
+        let mut printed = self.new_in_view(&old);
+        printed.sort_by_key(|(ts, _)| *ts);
+        for (ts, text) in printed {
+            self.print_at(ts, &text);
         }
-        for (ts, step, told) in self.done_in_view(&old) {
-            self.tell(ts, &step, told);
+        for (ts, step, reported) in self.done_in_view(&old) {
+            self.print_activity(ts, &step, reported);
         }
     }
 
@@ -92,11 +92,11 @@ impl PlainPrinter {
         done
     }
 
-    fn tell(&mut self, ts: UtcMillis, step: &StepPath, told: Vec<ActivityLine>) {
+    fn print_activity(&mut self, ts: UtcMillis, step: &StepPath, reported: Vec<ActivityLine>) {
         let name = Ink::Strong.paint(self.settings.colour, &first_words(step.as_str()));
-        for told in told {
-            match told {
-                ActivityLine::Line(text) => self.say(ts, &text),
+        for reported in reported {
+            match reported {
+                ActivityLine::Line(text) => self.print_at(ts, &text),
                 ActivityLine::Text(text) => {
                     let _ = writeln!(self.text, "{name} | {text}");
                 }
@@ -176,7 +176,7 @@ impl PlainPrinter {
                 let leaks =
                     self.view.attempt(of).map_or_else(Vec::new, |attempt| self.unreported_leaks(attempt));
                 for text in leaks {
-                    self.say(ts, &text);
+                    self.print_at(ts, &text);
                 }
                 None
             }
@@ -200,44 +200,46 @@ impl PlainPrinter {
             | RunEvent::Unknown { .. } => None,
         };
         if let Some(text) = text {
-            self.say(ts, &text);
+            self.print_at(ts, &text);
         }
     }
 
     /// What `self.view` says and `old` did not.
     fn new_in_view(&self, old: &RunView) -> Vec<(UtcMillis, String)> {
         let (colour, verbose) = (self.settings.colour, self.settings.verbose);
-        let mut said = Vec::new();
+        let mut printed = Vec::new();
         if old.head.is_some() && old.steps.len() < self.view.steps.len() {
             let new = &self.view.steps[old.steps.len()..];
             let since = new.iter().map(|step| step.changed_at).min().unwrap_or_else(|| self.started_at());
-            said.push((since, lines::plan_extended(new.iter().map(|step| &step.plan.step))));
+            printed.push((since, lines::plan_extended(new.iter().map(|step| &step.plan.step))));
         }
         for step in &self.view.steps {
             let before = old.step(&step.plan.step);
             let known = before.map_or(1, StepView::iteration);
             for begun in step.iterations.iter().filter(|begun| begun.iteration > known) {
                 let (path, most, detail) = (&step.plan.step, begun.max_iterations, begun.detail.as_deref());
-                said.push((begun.started_at, lines::iteration(path, begun.iteration, most, detail, colour)));
+                printed
+                    .push((begun.started_at, lines::iteration(path, begun.iteration, most, detail, colour)));
             }
             for attempt in &step.attempts {
                 let Some(finished_at) = attempt.finished_at else { continue };
                 if old.attempt(&attempt.of).is_none_or(|attempt| attempt.finished_at.is_none()) {
-                    said.extend(self.unreported_leaks(attempt).into_iter().map(|text| (finished_at, text)));
+                    printed
+                        .extend(self.unreported_leaks(attempt).into_iter().map(|text| (finished_at, text)));
                 }
-                let told = before.is_some_and(|before| {
+                let reported = before.is_some_and(|before| {
                     let retrying = before.state == StepState::Retrying
                         && before.attempts.last().is_some_and(|last| last.of == attempt.of);
                     retrying || was_retried(before, &attempt.of)
                 });
-                if !told && was_retried(step, &attempt.of) {
-                    said.push((finished_at, lines::retried(attempt, colour)));
+                if !reported && was_retried(step, &attempt.of) {
+                    printed.push((finished_at, lines::retried(attempt, colour)));
                 }
             }
             let changed =
                 before.is_none_or(|before| before.state != step.state || begun(before) != begun(step));
             if changed && let Some(text) = lines::step(&self.view, step, verbose, colour) {
-                said.push((step.changed_at, text));
+                printed.push((step.changed_at, text));
             }
         }
         let new = usize::try_from(self.view.warnings_total.saturating_sub(old.warnings_total))
@@ -248,26 +250,26 @@ impl PlainPrinter {
             && let Some(first) = latest.first()
         {
             let message = format!("{} earlier warnings are in the record", new - latest.len());
-            said.push((first.ts, lines::warning(None, &message, colour)));
+            printed.push((first.ts, lines::warning(None, &message, colour)));
         }
         for warning in latest {
             let step = warning.step.as_ref().map(StepPath::as_str);
-            said.push((warning.ts, lines::warning(step, &warning.message, colour)));
+            printed.push((warning.ts, lines::warning(step, &warning.message, colour)));
         }
         // Neither has a time of its own in the view; both come after whatever led to them.
-        let now = said.iter().map(|(ts, _)| *ts).max().unwrap_or_else(|| self.started_at());
+        let now = printed.iter().map(|(ts, _)| *ts).max().unwrap_or_else(|| self.started_at());
         match &self.view.core.status {
             CoreStatus::Lost { detail } if old.core.status != self.view.core.status => {
-                said.push((now, lines::core_lost(detail, colour)));
+                printed.push((now, lines::core_lost(detail, colour)));
             }
             CoreStatus::Absent | CoreStatus::Alive | CoreStatus::Lost { .. } => {}
         }
         if let RunStatus::Ending { reason, force, signal } = &self.view.status
             && old.status != self.view.status
         {
-            said.push((now, lines::ending(&self.view, *reason, *force, signal.as_deref(), colour)));
+            printed.push((now, lines::ending(&self.view, *reason, *force, signal.as_deref(), colour)));
         }
-        said
+        printed
     }
 
     /// Processes an attempt left behind and the core did not report at the time.
@@ -297,7 +299,7 @@ impl PlainPrinter {
     }
 
     /// A line with the time since the run began before it.
-    fn say(&mut self, ts: UtcMillis, text: &str) {
+    fn print_at(&mut self, ts: UtcMillis, text: &str) {
         let time = duration(ts.0.saturating_sub(self.started_at().0));
         let time = Ink::Faint.paint(self.settings.colour, &format!("{time:>7}"));
         let _ = writeln!(self.text, "{time}  {text}");

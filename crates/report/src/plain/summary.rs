@@ -163,17 +163,17 @@ fn output(
 fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &PlainSettings, path: &str) {
     let activity = &attempt.activity;
     let step = &attempt.of.step;
-    let told = activity.items.iter().flat_map(|item| activity::about(item, step, true, settings.colour));
-    let told: Vec<_> = told.collect();
+    let printed = activity.items.iter().flat_map(|item| activity::about(item, step, true, settings.colour));
+    let printed: Vec<_> = printed.collect();
     let name = words(&attempt.of.to_string());
-    if told.is_empty() {
+    if printed.is_empty() {
         let _ = writeln!(text, "\n--- {name} did nothing that was understood; what it wrote: {path} ---");
         return;
     }
     let header = format!("--- what {name} did last (what it wrote: {path}) ---");
     let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
-    for told in &told[told.len().saturating_sub(lines)..] {
-        match told {
+    for printed in &printed[printed.len().saturating_sub(lines)..] {
+        match printed {
             ActivityLine::Text(line) | ActivityLine::Line(line) => {
                 let _ = writeln!(text, "  | {line}");
             }
@@ -215,8 +215,8 @@ fn rows(text: &mut String, steps: &[&StepView], colour: bool) {
 fn row(step: &StepView) -> ([String; 5], Ink) {
     let (sign, ink) = sign(step.state);
     let allowed = if step.allowed_to_fail { " (allowed)" } else { "" };
-    let (said, why) = step.detail.as_deref().map_or((None, String::new()), attempt_of_detail);
-    let attempts = match (said, step.attempts.len()) {
+    let (stated, why) = step.detail.as_deref().map_or((None, String::new()), attempt_of_detail);
+    let attempts = match (stated, step.attempts.len()) {
         (Some((attempt, most)), _) => format!("{attempt}/{most}"),
         (None, 0) => "-".to_owned(),
         (None, made) if step.plan.max_attempts > 1 => format!("{made}/{}", step.plan.max_attempts),
@@ -275,8 +275,8 @@ fn totals(text: &mut String, view: &RunView, colour: bool) {
     let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
     let _ = writeln!(text, "{}: {what}{others}", ink.paint(colour, word));
     // A failure is told by the table already.
-    let told = matches!(outcome, RunOutcome::Succeeded) || (*outcome == RunOutcome::Failed && failed > 0);
-    if let Some(detail) = detail.as_deref().filter(|_| !told) {
+    let printed = matches!(outcome, RunOutcome::Succeeded) || (*outcome == RunOutcome::Failed && failed > 0);
+    if let Some(detail) = detail.as_deref().filter(|_| !printed) {
         let _ = writeln!(text, "  {}", first_words(detail));
     }
 }

@@ -75,7 +75,7 @@ pub(super) enum Next {
     /// Wait for the notice.
     Rest,
     /// Tell whoever asked.
-    Tell,
+    Notify,
 }
 
 impl Rhythm {
@@ -91,8 +91,8 @@ impl Rhythm {
             (State::Arming, Input::Armed { granted: true }) => (State::Arming, Next::LookAt(now)),
             (State::Arming, Input::Armed { granted: false }) => (State::Polling, self.look_after(POLLING)),
             // What a distant file system says of a file may be old; reading it tells more.
-            (State::Polling, Input::Looked { .. }) => (State::Polling, Next::Tell),
-            (_, Input::Looked { changed: true }) => (State::Busy { changed: now, pace: BUSY }, Next::Tell),
+            (State::Polling, Input::Looked { .. }) => (State::Polling, Next::Notify),
+            (_, Input::Looked { changed: true }) => (State::Busy { changed: now, pace: BUSY }, Next::Notify),
             (State::Busy { changed, .. }, Input::Looked { changed: false }) if now.since(changed) >= REST => {
                 (State::Arming, Next::Arm)
             }
@@ -165,7 +165,7 @@ mod tests {
                     assert_eq!(rhythm.handle(last, SAME), Next::LookAt(last + BUSY), "{number}: {rhythm:?}");
                     last = last + BUSY;
                 }
-                assert_eq!(rhythm.handle(last, CHANGED), Next::Tell, "{rhythm:?}");
+                assert_eq!(rhythm.handle(last, CHANGED), Next::Notify, "{rhythm:?}");
             }
         }
     }
@@ -176,7 +176,7 @@ mod tests {
             true,
             &[
                 (0, Input::Requested, look(40)),
-                (40, CHANGED, Next::Tell),
+                (40, CHANGED, Next::Notify),
                 (43, Input::Requested, look(80)),
                 (80, SAME, look(120)),
                 (1_039, SAME, look(1_079)),
@@ -187,7 +187,7 @@ mod tests {
                 (2_080, Input::Requested, look(1_120)),
                 (2_080, SAME, Next::Rest),
                 (2_500, Input::LinkState, look(2_501)),
-                (2_501, CHANGED, Next::Tell),
+                (2_501, CHANGED, Next::Notify),
                 (2_502, Input::Requested, look(2_541)),
             ],
         );
@@ -200,7 +200,7 @@ mod tests {
             &[
                 (2_000, SAME, Next::Arm),
                 (2_001, GRANTED, look(2_001)),
-                (2_001, CHANGED, Next::Tell),
+                (2_001, CHANGED, Next::Notify),
                 // The notice of that comes later, and harms nobody.
                 (2_002, Input::Requested, look(2_041)),
                 (2_041, SAME, look(2_081)),
@@ -236,11 +236,11 @@ mod tests {
             false,
             &[
                 (0, Input::Requested, look(100)),
-                (100, SAME, Next::Tell),
+                (100, SAME, Next::Notify),
                 (130, Input::Requested, look(200)),
-                (200, CHANGED, Next::Tell),
+                (200, CHANGED, Next::Notify),
                 (9_000, Input::Requested, look(300)),
-                (9_000, SAME, Next::Tell),
+                (9_000, SAME, Next::Notify),
             ],
         );
         check(
@@ -248,7 +248,7 @@ mod tests {
             &[
                 (2_000, SAME, Next::Arm),
                 (2_000, REFUSED, look(2_100)),
-                (2_100, SAME, Next::Tell),
+                (2_100, SAME, Next::Notify),
                 (2_100, Input::Requested, look(2_200)),
             ],
         );
