@@ -186,7 +186,7 @@ fn codex() {
     codex exec --sandbox workspace-write --cd /ws --json --skip-git-repo-check -
       ! Codex no longer has `--full-auto`: it is taken for `--sandbox workspace-write`
     codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
-      ! Codex has no `--ask-for-approval` any more: `never` is taken for --dangerously-bypass-approvals-and-sandbox
+      ! Codex no longer has `--ask-for-approval`: `never` is taken for --dangerously-bypass-approvals-and-sandbox
     codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
     codex exec -c x=1 --sandbox workspace-write --model gpt-5 -c model_reasoning_effort="high" --cd /ws --json --skip-git-repo-check -
     codex exec resume -c sandbox_mode="workspace-write" --json --skip-git-repo-check t-1 -
