@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         (ExportFormat::Archive, None) => archive(&run, target, args.min_free),
         (ExportFormat::Perfetto, None) => {
             let trace = trace_of(&run);
-            to(target, args.min_free, |out| trace.write(out).map_err(ReportError::Out))
+            write_to(target, args.min_free, |out| trace.write(out).map_err(ReportError::Out))
         }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let run = logs::origin(&record::root()?, run, name)?;
@@ -101,7 +101,7 @@ fn step(
     let record = run.record();
     let mut output = StepOutput::find(run.id(), record.as_ref(), &view, liveness, name, args.attempt)
         .map_err(Failure::report_error)?;
-    let code = to(target, args.min_free, |out| match format {
+    let code = write_to(target, args.min_free, |out| match format {
         ExportFormat::Json => output.write_json(out),
         _ => output.write_text(out, target.is_none() && io::stdout().is_terminal()),
     })?;
@@ -127,7 +127,7 @@ fn archive(run: &LocalRun, target: Option<&Path>, min_free: u64) -> Result<ExitC
     let head = head(run, id.clone(), live);
     let name = target.unwrap_or_else(|| Path::new("standard output")).to_owned();
     let mut exported = None;
-    let code = to(target, min_free, |out| {
+    let code = write_to(target, min_free, |out| {
         exported = Some(run.run_dir().export(&head, out, &name).map_err(|error| match error {
             RecordError::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
                 ReportError::Out(source)
@@ -193,7 +193,7 @@ fn trace_of(run: &LocalRun) -> Trace {
 }
 
 /// Writes a file, whole or not at all, or else stdout, a pipe or a device.
-fn to(
+fn write_to(
     target: Option<&Path>,
     min_free: u64,
     write: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,

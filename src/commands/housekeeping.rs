@@ -29,7 +29,7 @@ const PIECE: u64 = 256 * 1024;
 
 /// Starts a round if none was for a while. Nobody waits for it: what it has not done when the program ends is done the
 /// next time, a run that is half removed is out of the list, and a log that is half packed is as it was.
-pub(crate) fn begin(state_dir: PathBuf) {
+pub(crate) fn start(state_dir: PathBuf) {
     let work = move || {
         let root = StateRoot::at(state_dir);
         let marker = marker(&root);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use roboppi_record::{ImportLimits, RecordError};
-use roboppi_report::units::time;
+use roboppi_report::units::format_time;
 use roboppi_run::RunId;
 
 use crate::commands::{out, record};
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         _ => Failure::own(error),
     })?;
     record::warn(&notes);
-    let (host, when) = (plain(&imported.from.host), time(imported.from.exported_at));
+    let (host, when) = (plain(&imported.from.host), format_time(imported.from.exported_at));
     let live = if imported.from.live { ", when it was going on" } else { "" };
     out::print(&format!("{id} from {host}, as it was at {when}{live}\n"))
 }

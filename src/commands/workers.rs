@@ -106,6 +106,6 @@ fn first_line(stdout: impl Read) -> Option<String> {
 /// Ends whatever the programs have left behind. Nothing else below this process is there.
 fn sweep() {
     let left: Vec<_> =
-        descendants::of(std::process::id()).into_iter().map(|process| process.identity).collect();
+        descendants::list(std::process::id()).into_iter().map(|process| process.identity).collect();
     let _ended = descendants::kill_trees(&left);
 }

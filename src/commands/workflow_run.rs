@@ -146,7 +146,7 @@ async fn supervise(
     let state_dir = settings.state_dir.clone();
     let (prepared, mut signals) = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
     if let Some(dir) = state_dir {
-        housekeeping::begin(dir);
+        housekeeping::start(dir);
     }
     let on_terminal = if purpose.answer { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let colour = use_colour(args.view.color, on_terminal);

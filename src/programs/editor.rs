@@ -66,7 +66,7 @@ impl Editor for Open {
             // `None` once it was waited for: its number may be another process's by now.
             let Some(pid) = self.child.id() else { return };
             // Those below a wrapper are not its children any more once it has ended.
-            let below: Vec<_> = descendants::of(pid).into_iter().map(|process| process.identity).collect();
+            let below: Vec<_> = descendants::list(pid).into_iter().map(|process| process.identity).collect();
             for process in &below {
                 // One that has ended meanwhile need not be told.
                 let _ = descendants::signal(*process, Signal::Term);

@@ -55,7 +55,7 @@ struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let left: Vec<_> = descendants::of(std::process::id()).iter().map(|found| found.identity).collect();
+        let left: Vec<_> = descendants::list(std::process::id()).iter().map(|found| found.identity).collect();
         let _ = kill_trees(&left);
     }
 }
@@ -65,7 +65,7 @@ fn test(test: impl Future<Output = ()>) {
     let limited = async { tokio::time::timeout(LIMIT, test).await.expect("in time") };
     runtime.block_on(LocalSet::new().run_until(limited));
     descendants::reap_adopted(&[]);
-    assert_eq!(descendants::of(std::process::id()), [], "nothing is left");
+    assert_eq!(descendants::list(std::process::id()), [], "nothing is left");
 }
 
 /// A place for workers, and what they have in common.

@@ -60,7 +60,7 @@ impl Process {
 
 /// All living descendants of a process, parents before their children.
 #[must_use]
-pub fn of(pid: u32) -> Vec<Process> {
+pub fn list(pid: u32) -> Vec<Process> {
     living(&walk(pid))
 }
 

@@ -123,6 +123,6 @@ fn line(record: &RunRecord, as_json: bool) -> std::io::Result<String> {
     match record {
         RunRecord::Journal(record) if as_json => journal_line(record),
         RunRecord::Attempt(of, record) if as_json => attempt_line(of, record),
-        record => Ok(format!("{} {}", text::head(record, &kind(record)), text::of(record))),
+        record => Ok(format!("{} {}", text::head(record, &kind(record)), text::describe(record))),
     }
 }

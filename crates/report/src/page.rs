@@ -10,7 +10,7 @@ use roboppi_run::{
 use roboppi_untrusted::{first_words, line};
 
 use crate::logs::recorded_files;
-use crate::units::{duration, time};
+use crate::units::{duration, format_time};
 use crate::{elsewhere, table};
 
 /// Lines of a log that are shown where it went wrong.
@@ -165,7 +165,7 @@ impl Page<'_> {
                 self.state(step).to_owned(),
                 step.duration_ms.map_or_else(|| "–".to_owned(), duration),
                 step.attempts.len().to_string(),
-                step.started_at.map_or_else(|| "–".to_owned(), time),
+                step.started_at.map_or_else(|| "–".to_owned(), format_time),
                 first_words(&why(step)),
             ]
         }));
@@ -242,15 +242,15 @@ impl Page<'_> {
     fn times(&self) -> String {
         let mut rows = Vec::new();
         if let Some(head) = &self.view.head {
-            rows.push(["began".to_owned(), time(head.started_at)]);
+            rows.push(["began".to_owned(), format_time(head.started_at)]);
             rows.extend(head.resumes.as_ref().map(|run| ["goes on with".to_owned(), run.to_string()]));
         }
         if let RunStatus::Finished { at, duration_ms, .. } = &self.view.status {
-            rows.push(["ended".to_owned(), time(*at)]);
+            rows.push(["ended".to_owned(), format_time(*at)]);
             rows.push(["took".to_owned(), duration(*duration_ms)]);
         }
         if let Some(imported) = self.record.imported() {
-            let (host, exported) = (first_words(&imported.from.host), time(imported.from.exported_at));
+            let (host, exported) = (first_words(&imported.from.host), format_time(imported.from.exported_at));
             rows.push(["from".to_owned(), format!("{host}, as it was at {exported}")]);
         }
         table(&rows)

@@ -36,13 +36,13 @@ pub fn ago(now: UtcMillis, then: UtcMillis) -> String {
 
 /// A time in UTC: `2026-01-31T12:00:00.000Z`.
 #[must_use]
-pub fn time(ts: UtcMillis) -> String {
+pub fn format_time(ts: UtcMillis) -> String {
     timestamp(ts).map_or_else(|| "????-??-??T??:??:??.???Z".to_owned(), |time| format!("{time:.3}"))
 }
 
 /// A time in UTC to the second.
 pub(crate) fn time_to_second(ts: UtcMillis) -> String {
-    timestamp(ts).map_or_else(|| time(ts), |time| format!("{time:.0}"))
+    timestamp(ts).map_or_else(|| format_time(ts), |time| format!("{time:.0}"))
 }
 
 /// A time of day in UTC: `12:00:00`.
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_time_that_is_none_is_written_as_such() {
-        assert_eq!(time(UtcMillis(0)), "1970-01-01T00:00:00.000Z");
-        assert_eq!(time(UtcMillis(u64::MAX)), "????-??-??T??:??:??.???Z");
+        assert_eq!(format_time(UtcMillis(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(format_time(UtcMillis(u64::MAX)), "????-??-??T??:??:??.???Z");
         assert_eq!(clock(None), "??:??:??");
     }
 }

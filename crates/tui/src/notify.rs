@@ -6,7 +6,7 @@ use crate::sanitise;
 /// Bytes that make a terminal notify. Both texts may be anybody's.
 pub(crate) fn bytes(by: NotifyBy, title: &str, text: &str) -> Vec<u8> {
     // What separates fields must not be in one.
-    let field = |text: &str| sanitise::text(text).replace(';', ",");
+    let field = |text: &str| sanitise::clean(text).replace(';', ",");
     let sequence = match by {
         NotifyBy::Bell => "\x07".to_owned(),
         NotifyBy::Osc9 => format!("\x1b]9;{}: {}\x1b\\", field(title), field(text)),

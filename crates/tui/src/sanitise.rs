@@ -18,7 +18,7 @@ pub(crate) use shape::{FarLine, Row, columns_of, measure, scrolled, wrapped};
 
 /// One line of plain text: escape sequences and invisible characters are gone, tabs and line breaks are
 /// single spaces.
-pub(crate) fn text(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for token in Scanner::new(text) {
         match token {
@@ -74,14 +74,14 @@ mod tests {
             ("odd \x1b[3\nnext", "odd next"),
         ];
         for (given, expected) in cases {
-            assert_eq!(text(given), expected, "{given:?}");
+            assert_eq!(clean(given), expected, "{given:?}");
         }
     }
 
     #[test]
     fn a_pile_of_marks_is_cut() {
         let pile = format!("a{}b", "\u{301}".repeat(1_000));
-        assert!(text(&pile).chars().count() < 20);
+        assert!(clean(&pile).chars().count() < 20);
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_but_drawable_characters_survives(given in any::<String>()) {
-            prop_assert!(text(&given).chars().all(is_visible));
+            prop_assert!(clean(&given).chars().all(is_visible));
             prop_assert!(lines(&given).iter().all(|line| line.chars().all(is_visible)));
         }
 
@@ -105,7 +105,7 @@ mod tests {
             ], 0..40))
         {
             let given = parts.concat();
-            prop_assert!(text(&given).chars().all(is_visible));
+            prop_assert!(clean(&given).chars().all(is_visible));
             let styled = styled_line(given.as_bytes(), 40, true);
             prop_assert!(styled.plain().chars().all(is_visible));
         }

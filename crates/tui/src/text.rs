@@ -232,7 +232,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_wider_than_asked(text in any::<String>(), columns in 0usize..40) {
-            let text = crate::sanitise::text(&text);
+            let text = crate::sanitise::clean(&text);
             prop_assert!(width(&fit(&text, columns)) <= columns);
             prop_assert!(width(&fit_end(&text, columns)) <= columns);
             for line in wrap(&text, columns) {

@@ -110,7 +110,7 @@ impl EarlierRun {
             }
             let text = match args.how.view.output {
                 Output::Json => resume::object(&self.id, self.liveness, &plan),
-                Output::Text => resume::text(&self.id, self.liveness, &plan),
+                Output::Text => resume::render(&self.id, self.liveness, &plan),
             };
             return out::print(&text).map(Some);
         }

@@ -80,12 +80,12 @@ fn orphans_are_found_and_reaped_by_pid(mark: &Mark) {
     assert_eq!(orphans[0].session, orphans[0].identity.pid);
     assert_eq!(orphans[1].parent, orphans[0].identity.pid);
     // Everybody below, from the top down: the worker, too.
-    assert_eq!(descendants::of(std::process::id()).len(), 3);
+    assert_eq!(descendants::list(std::process::id()).len(), 3);
 
     assert_eq!(descendants::kill_trees(&[orphans[0].identity]).len(), 2);
     until("the orphans are reaped", || !descendants::reap_adopted(&[worker.id()]));
     assert!(orphans.iter().all(|orphan| !is_alive(orphan.identity)));
-    assert_eq!(commands(&descendants::of(std::process::id()), mark), ["-0 1000"]);
+    assert_eq!(commands(&descendants::list(std::process::id()), mark), ["-0 1000"]);
 
     worker.kill().unwrap();
     worker.wait().unwrap();
@@ -104,14 +104,14 @@ fn orphans_are_ended_and_the_others_stay(mark: &Mark) {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert_eq!(descendants::of(std::process::id()), []);
+    assert_eq!(descendants::list(std::process::id()), []);
 }
 
 fn the_environment_tells_the_job(mark: &Mark) {
     let mut worker = start(r#"echo up; exec -a "$0" sleep 1000"#, mark, true);
     let process = roboppi_process::identity(worker.id()).unwrap();
     let own = std::process::id();
-    let replaced = || commands(&descendants::of(own), mark) == [" 1000"];
+    let replaced = || commands(&descendants::list(own), mark) == [" 1000"];
     until("the program is replaced", replaced);
     assert_eq!(descendants::environment_variable(process, "MARK_OF_JOB").as_deref(), Some("a"));
     assert_eq!(descendants::environment_variable(process, "MARK"), None);

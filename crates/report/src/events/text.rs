@@ -4,7 +4,7 @@ use roboppi_run::{AttemptPhase, RunEvent, RunRecord};
 
 use roboppi_untrusted::first_words;
 
-use crate::units::{duration, time};
+use crate::units::{duration, format_time};
 
 /// Letters of an event of a worker that are shown.
 const LONGEST: usize = 200;
@@ -15,10 +15,10 @@ pub(super) fn head(record: &RunRecord, kind: &str) -> String {
         RunRecord::Journal(record) => (record.seq.to_string(), record.ts),
         RunRecord::Attempt(_, record) => ("·".to_owned(), record.ts),
     };
-    format!("{seq:>5}  {}  {:<18}", time(ts), first_words(kind))
+    format!("{seq:>5}  {}  {:<18}", format_time(ts), first_words(kind))
 }
 
-pub(super) fn of(record: &RunRecord) -> String {
+pub(super) fn describe(record: &RunRecord) -> String {
     let text = match record {
         RunRecord::Journal(record) => journal(&record.event),
         RunRecord::Attempt(of, record) => {

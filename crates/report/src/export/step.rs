@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::logs::{self, LONGEST};
-use crate::units::{clock, time, time_to_second};
+use crate::units::{clock, format_time, time_to_second};
 use crate::{ReportError, select};
 
 /// Lines read at a time. Each is 1 MiB at the most.
@@ -163,7 +163,7 @@ impl StepOutput {
         let mut separator = "";
         self.lines(|line| {
             let mut object = json!({
-                "time": line.ts.map(time),
+                "time": line.ts.map(format_time),
                 "stream": line.stream.name(),
                 "text": String::from_utf8_lossy(&line.bytes),
             });

@@ -6,7 +6,7 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{Slice, Timeline};
 use serde_json::{Value, json};
 
-use crate::units::time;
+use crate::units::format_time;
 
 /// Every track is a thread of this process.
 const PROCESS: u32 = 1;
@@ -61,7 +61,7 @@ impl Trace {
     /// # Errors
     /// When `out` cannot be written.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let about = json!({"run": self.run, "workflow": self.name, "began": time(self.began)});
+        let about = json!({"run": self.run, "workflow": self.name, "began": format_time(self.began)});
         write!(out, "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[")?;
         for (number, event) in self.events.iter().enumerate() {
             let separator = if number == 0 { "" } else { "," };

@@ -23,7 +23,7 @@ pub(crate) fn journal_line(record: &JournalRecord) -> io::Result<String> {
         event: &'a RunEvent,
     }
 
-    text(&Line { v: VERSION, seq: record.seq, ts: record.ts, event: &record.event })
+    to_json(&Line { v: VERSION, seq: record.seq, ts: record.ts, event: &record.event })
 }
 
 /// An event of an attempt.
@@ -37,7 +37,7 @@ pub(crate) fn attempt_line(of: &AttemptRef, record: &AttemptRecord) -> io::Resul
         event: &'a roboppi_ipc::WorkerEvent,
     }
 
-    text(&Line { v: VERSION, attempt: of, seq: record.seq, ts: record.ts, event: &record.event })
+    to_json(&Line { v: VERSION, attempt: of, seq: record.seq, ts: record.ts, event: &record.event })
 }
 
 /// Records of the journal that could not be had: `from` up to, but not including, `to`.
@@ -55,10 +55,10 @@ pub(super) fn missing_line(from: u64, to: u64) -> io::Result<String> {
         missing: Missing,
     }
 
-    text(&Line { v: VERSION, missing: Missing { from_seq: from, to_seq: to } })
+    to_json(&Line { v: VERSION, missing: Missing { from_seq: from, to_seq: to } })
 }
 
-fn text(line: &impl Serialize) -> io::Result<String> {
+fn to_json(line: &impl Serialize) -> io::Result<String> {
     let line = serde_json::to_string(line)?;
     Ok(match untrusted::json(&line) {
         Cow::Owned(safe) => safe,

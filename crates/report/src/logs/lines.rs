@@ -9,7 +9,7 @@ use roboppi_record::{Log, LogLine, RecordError};
 use roboppi_untrusted as untrusted;
 
 use crate::unfinished::Unfinished;
-use crate::units::time;
+use crate::units::format_time;
 
 /// Lines read at a time. Each is 1 MiB at the most; a longer one is read again by itself.
 const BATCH: u64 = 64;
@@ -52,7 +52,7 @@ impl LineFilter {
     /// Writes a line, or a part of one, and its end.
     pub(super) fn write(&self, line: &LogLine, part: Part, out: &mut impl Write) -> io::Result<()> {
         if self.timestamps && part.from == 0 {
-            write!(out, "{} ", time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
+            write!(out, "{} ", format_time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
         }
         let bytes = line.bytes.get(part.from..).unwrap_or_default();
         match self.terminal {

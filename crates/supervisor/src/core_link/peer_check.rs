@@ -59,7 +59,7 @@ fn holds(core: u32, inode: u64) -> io::Result<bool> {
             .any(|entry| fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == target.as_str())))
     };
     let mut found = has(core);
-    for process in descendants::of(core) {
+    for process in descendants::list(core) {
         if matches!(found, Ok(true)) {
             break;
         }
@@ -72,7 +72,7 @@ fn belongs(pid: u32, core: u32) -> bool {
     // It was started as the leader of a session, which holds also what has lost its parent.
     let session = i32::try_from(pid).ok().and_then(|pid| getsid(Some(Pid::from_raw(pid))).ok());
     session.is_some_and(|session| u32::try_from(session.as_raw()) == Ok(core))
-        || descendants::of(core).iter().any(|process| process.identity.pid == pid)
+        || descendants::list(core).iter().any(|process| process.identity.pid == pid)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::tab::Tab;
 
 /// Goes to another stretch when scrolling is at the edge of the one that is shown. `at` is the first row shown, `most` the
 /// last one that can be. `false` when rows are to be scrolled.
-pub(super) fn go(model: &mut Model, to: Move, at: usize, most: usize) -> bool {
+pub(super) fn turn_page(model: &mut Model, to: Move, at: usize, most: usize) -> bool {
     let (back, on) = match to {
         Move::Rows(by) | Move::Pages(by) | Move::HalfPages(by) => (by < 0 && at == 0, by > 0 && at >= most),
         Move::First | Move::Last => (false, false),

@@ -21,7 +21,7 @@ pub(super) fn pane(model: &mut Model, to: Move) {
     if model.tab == Tab::Diffs {
         model.diffs.scroll();
     }
-    if model.tab == Tab::Activity && earlier::go(model, to, at, most) {
+    if model.tab == Tab::Activity && earlier::turn_page(model, to, at, most) {
         return;
     }
     let scroll = &mut model.scroll[model.tab.index()];

@@ -156,7 +156,7 @@ fn no_attempt(step: &StepView, iteration: u32, attempt: Option<u32>) -> String {
 pub(super) fn change_by(model: &mut Model, by: isize) {
     if model.tab == Tab::Activity {
         let at = if by < 0 { 0 } else { usize::MAX };
-        if model.activity.is_at_edge(by) && earlier::go(model, Move::Rows(by), at, 0) {
+        if model.activity.is_at_edge(by) && earlier::turn_page(model, Move::Rows(by), at, 0) {
             model.follow = false;
             return;
         }

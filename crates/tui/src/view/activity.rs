@@ -90,11 +90,11 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
         facts.push(format!("{} {noun}{failed}", activity.counted(tokens(activity.tool_calls))));
     }
     if !facts.is_empty() {
-        let facts = sanitise::text(&facts.join(" · "));
+        let facts = sanitise::clean(&facts.join(" · "));
         lines.push(Line::styled(text::fit(&facts, columns), theme.faint()));
     }
     if let Some(waiting) = activity.waiting.as_ref().filter(|_| attempt.finished_at.is_none()) {
-        let words = format!("◷ waits: {}", sanitise::text(&waiting.why));
+        let words = format!("◷ waits: {}", sanitise::clean(&waiting.why));
         lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
     }
     plan(model, activity, area, &mut lines);
@@ -124,7 +124,7 @@ fn plan(model: &Model, activity: &Activity, area: Rect, lines: &mut Vec<Line<'st
     let Some((done, all)) = activity.plan_done() else { return };
     let (theme, columns) = (model.theme, usize::from(area.width));
     let line = |sign: &str, words: &str, style: Style| {
-        Line::styled(text::fit(&format!("{sign} {}", sanitise::text(words)), columns), style)
+        Line::styled(text::fit(&format!("{sign} {}", sanitise::clean(words)), columns), style)
     };
     if usize::from(area.height) >= 3 * all {
         lines.extend(activity.plan.iter().map(|item| match item.status {
@@ -188,7 +188,7 @@ pub(crate) fn item(
                 Some(ChangeKind::Modified) | None => ("~", "changed"),
                 Some(ChangeKind::Unknown(ref word)) => ("◇", word.as_str()),
             };
-            let head = format!("{sign} {action} {}", sanitise::text(&change.path));
+            let head = format!("{sign} {action} {}", sanitise::clean(&change.path));
             let mut lines = vec![Line::styled(text::fit(&head, inner), model.theme.note())];
             match change.patch.map(|seq| activity.patch(seq)) {
                 Some(Some(patch)) => diff_lines(model, &patch.patch.diff, inner, folded, &mut lines),
@@ -204,7 +204,7 @@ pub(crate) fn item(
             let over = wait.over.map_or(String::new(), |over| {
                 format!(", went on after {}", text::duration(over.0.saturating_sub(item.ts.0)))
             });
-            let words = format!("◷ waited: {}{times}{over}", sanitise::text(&wait.waiting.why));
+            let words = format!("◷ waited: {}{times}{over}", sanitise::clean(&wait.waiting.why));
             vec![Line::styled(text::fit(&words, inner), model.theme.busy())]
         }
         Act::Missing { events, at_least } => {
@@ -213,7 +213,7 @@ pub(crate) fn item(
         }
         Act::Unknown { raw } => {
             let shown = if folded { text::beginning(raw, 500).0 } else { raw };
-            let words = format!("? {}", sanitise::text(shown));
+            let words = format!("? {}", sanitise::clean(shown));
             let rows = text::wrap(&words, inner).into_iter().take(if folded { 1 } else { usize::MAX });
             let mut lines: Vec<_> = rows.map(|line| Line::styled(line, model.theme.faint())).collect();
             if !folded && raw.len() + 4 > Activity::UNKNOWN_BYTES {
@@ -272,7 +272,7 @@ fn thought_lines(model: &Model, thought: &str, columns: usize, folded: bool) -> 
     if folded {
         let first = thought.lines().next().unwrap_or_default();
         let more = if thought.contains('\n') { " …" } else { "" };
-        let words = format!("✻ {}{more}", sanitise::text(first));
+        let words = format!("✻ {}{more}", sanitise::clean(first));
         return vec![Line::styled(text::fit(&words, columns), model.theme.faint())];
     }
     let mut lines = Vec::new();
@@ -316,7 +316,7 @@ fn tool_lines(
         words => words,
     };
     let room = columns.saturating_sub(text::width(sign) + text::width(&state) + 3);
-    let what = text::fit(&sanitise::text(&what), room);
+    let what = text::fit(&sanitise::clean(&what), room);
     let gap = columns.saturating_sub(text::width(sign) + 1 + text::width(&what) + text::width(&state));
     let mut lines = vec![Line::from(vec![
         Span::styled(sign, style),

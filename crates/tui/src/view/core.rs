@@ -94,7 +94,7 @@ fn queue(model: &Model) -> Option<String> {
     let words: Vec<_> = waiting
         .iter()
         .map(|(since, step)| {
-            format!("{} for {}", sanitise::text(step), text::running_duration(model.since(*since)))
+            format!("{} for {}", sanitise::clean(step), text::running_duration(model.since(*since)))
         })
         .collect();
     (!words.is_empty()).then(|| format!("{}: {}", text::count(words.len(), "step"), words.join(", ")))
@@ -106,7 +106,10 @@ fn stderr_lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     if !model.view.core.reports.is_empty() {
         page.heading("Reports");
         for (ts, event) in &model.view.core.reports {
-            page.text(&format!("{} {}", wording::at(model, *ts), wording::report(event)), Style::new());
+            page.text(
+                &format!("{} {}", wording::time_of_day(model, *ts), wording::report(event)),
+                Style::new(),
+            );
         }
     }
     let tail = &model.core_tail;

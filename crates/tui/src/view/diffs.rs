@@ -135,7 +135,7 @@ fn file_line(
 ) -> Line<'static> {
     let (added, removed) = (format!("+{}", file.added), format!("−{}", file.removed));
     let room = columns.saturating_sub(4 + added.len() + text::width(&removed));
-    let path = text::fit_end(&sanitise::text(file.path), room);
+    let path = text::fit_end(&sanitise::clean(file.path), room);
     Line::from(vec![
         Span::raw(mark),
         Span::styled(path, if strong { model.theme.strong() } else { Style::new() }),

@@ -15,7 +15,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = model.theme;
     let columns = usize::from(area.width);
     if let Some(notice) = &model.notice {
-        let line = Line::styled(text::fit(&sanitise::text(notice), columns), theme.note());
+        let line = Line::styled(text::fit(&sanitise::clean(notice), columns), theme.note());
         return super::put(buffer, area, &line);
     }
     let now = model.context();

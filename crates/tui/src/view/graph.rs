@@ -34,7 +34,7 @@ fn lines(model: &Model, page: &mut Page) {
         // The list of steps says as much.
         return;
     }
-    let names: Vec<String> = steps.iter().map(|step| sanitise::text(step.plan.step.as_str())).collect();
+    let names: Vec<String> = steps.iter().map(|step| sanitise::clean(step.plan.step.as_str())).collect();
     let widths: Vec<usize> = names.iter().map(|name| text::width(name)).collect();
     let path: HashSet<usize> = model.forecast.path.iter().copied().collect();
     match graph::place(&dependencies, &widths, page.columns()) {

@@ -58,7 +58,7 @@ fn title(model: &Model, columns: usize) -> Line<'static> {
     if let Some(head) = &model.view.head
         && room > used + 12
     {
-        let workspace = text::fit_end(&sanitise::text(&head.workspace), room - used - 3);
+        let workspace = text::fit_end(&sanitise::clean(&head.workspace), room - used - 3);
         used += 3 + text::width(&workspace);
         spans.push(Span::styled(" · ", theme.faint()));
         spans.push(Span::styled(workspace, theme.faint()));
@@ -84,7 +84,7 @@ fn replay(position: Position) -> String {
 
 fn name(model: &Model) -> String {
     let known = model.view.head.as_ref().map(|head| head.name.as_str()).filter(|name| !name.is_empty());
-    sanitise::text(known.unwrap_or(&model.settings.title))
+    sanitise::clean(known.unwrap_or(&model.settings.title))
 }
 
 /// State of the run in a word, with its icon.
@@ -278,7 +278,7 @@ fn awaited(model: &Model) -> String {
     let waiting: Vec<_> = under_way(model)
         .map(|(step, attempt)| {
             let pid = attempt.process.map_or_else(String::new, |process| format!("pid {}, ", process.pid));
-            let name = sanitise::text(step.plan.step.as_str());
+            let name = sanitise::clean(step.plan.step.as_str());
             format!("{name} ({pid}{})", wording::attempt_status(model, attempt))
         })
         .collect();
@@ -289,7 +289,7 @@ fn awaited(model: &Model) -> String {
 fn awaited_in_short(model: &Model) -> String {
     let waiting: Vec<_> = under_way(model)
         .map(|(step, attempt)| {
-            let name = sanitise::text(step.plan.step.as_str());
+            let name = sanitise::clean(step.plan.step.as_str());
             format!("{name} {}", wording::ending_in_short(model, attempt)).trim_end().to_owned()
         })
         .collect();
@@ -299,7 +299,7 @@ fn awaited_in_short(model: &Model) -> String {
 /// `failed: step test: exit 1`.
 fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Option<&str>) -> String {
     let word = outcome_word(&outcome);
-    let detail = detail.map(sanitise::text).filter(|detail| !detail.is_empty());
+    let detail = detail.map(sanitise::clean).filter(|detail| !detail.is_empty());
     if outcome == RunOutcome::Succeeded {
         let took = text::duration(duration_ms);
         return detail
@@ -310,7 +310,7 @@ fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Opti
     let mut culprits = model.view.steps.iter().filter(failed);
     let reason = match (outcome, culprits.next()) {
         (RunOutcome::Failed, Some(step)) => {
-            let name = sanitise::text(step.plan.step.as_str());
+            let name = sanitise::clean(step.plan.step.as_str());
             let mut reason = format!("step {name}");
             let why = wording::step_reason(step);
             if !why.is_empty() {

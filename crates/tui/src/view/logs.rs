@@ -32,7 +32,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let path = model.log_path(attempt);
         let words = format!(
             "Press o to open the log here: output is not streamed (stdio streaming is off). All of it is in {}.",
-            sanitise::text(&path)
+            sanitise::clean(&path)
         );
         return put_note(model, area, &words, buffer);
     }
@@ -40,7 +40,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         return put_note(model, body, "Reading the log …", buffer);
     }
     if let Some(error) = &window.error {
-        put_note(model, body, &sanitise::text(error), buffer);
+        put_note(model, body, &sanitise::clean(error), buffer);
     } else if window.rows.is_empty() {
         let words = if window.total > 0 {
             "No line is shown: none matches."
@@ -121,7 +121,7 @@ fn draw_line(model: &Model, line: &LogRow, row: Rect, buffer: &mut Buffer) {
 fn draw_prompt(model: &Model, prompt: &Prompt, area: Rect, buffer: &mut Buffer) {
     let label = prompt.label();
     let room = usize::from(area.width).saturating_sub(text::width(label) + 1);
-    let typed = text::fit_end(&sanitise::text(&prompt.text), room);
+    let typed = text::fit_end(&sanitise::clean(&prompt.text), room);
     let spans = vec![
         Span::styled(label, model.theme.strong()),
         Span::raw(typed),
@@ -164,10 +164,10 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
     let mut spans = vec![Span::styled(words, model.theme.note())];
     const LABEL: &str = " · log: ";
     if let Some(damage) = &window.damage {
-        let note = text::fit(&format!(" · damaged: {}", sanitise::text(damage)), room);
+        let note = text::fit(&format!(" · damaged: {}", sanitise::clean(damage)), room);
         spans.push(Span::styled(note, model.theme.bad()));
     } else if room > LABEL.len() + 8 {
-        let path = text::fit_end(&sanitise::text(&model.log_path(attempt)), room - LABEL.len() + 1);
+        let path = text::fit_end(&sanitise::clean(&model.log_path(attempt)), room - LABEL.len() + 1);
         spans.push(Span::styled(format!("{LABEL}{path}"), model.theme.faint()));
     }
     Line::from(spans)
@@ -175,7 +175,7 @@ fn about(model: &Model, attempt: &AttemptView, rows: usize, columns: usize) -> L
 
 /// `"error" 3 of 1200 lines`, and how much of the log was searched while that goes on.
 fn about_search(log: &LogPane) -> Option<String> {
-    let query = sanitise::text(&log.query.as_ref()?.in_words());
+    let query = sanitise::clean(&log.query.as_ref()?.in_words());
     let query = text::fit(&query, 24);
     let only = if log.filter { "only " } else { "" };
     let Some(MatchCount { lines, current, percent, lost }) = log.window.matches else {

@@ -92,7 +92,7 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
         page.fact("Progress", &words);
     }
     if let Some(waiting) = &activity.waiting {
-        let until = waiting.until.map(|until| format!(" until {}", wording::at(model, until)));
+        let until = waiting.until.map(|until| format!(" until {}", wording::time_of_day(model, until)));
         page.styled_fact(
             "Waits for",
             &format!("{}{}", waiting.why, until.unwrap_or_default()),
@@ -171,9 +171,13 @@ fn warnings(model: &Model, page: &mut Page) {
     }
     page.heading(&text::count(usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX), "warning"));
     for warning in warnings.iter().skip(warnings.len().saturating_sub(WARNINGS)) {
-        let about = warning.step.as_ref().map(|step| format!("{}: ", sanitise::text(step.as_str())));
-        let words =
-            format!("{} {}{}", wording::at(model, warning.ts), about.unwrap_or_default(), warning.message);
+        let about = warning.step.as_ref().map(|step| format!("{}: ", sanitise::clean(step.as_str())));
+        let words = format!(
+            "{} {}{}",
+            wording::time_of_day(model, warning.ts),
+            about.unwrap_or_default(),
+            warning.message
+        );
         page.text(&words, model.theme.busy());
     }
 }

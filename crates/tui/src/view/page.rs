@@ -82,7 +82,7 @@ impl Page {
 
     pub(super) fn styled_fact(&mut self, label: &str, value: &str, style: Style) {
         let indent = LABEL.min(self.columns / 3);
-        let value = sanitise::text(text::beginning(value, LONGEST).0);
+        let value = sanitise::clean(text::beginning(value, LONGEST).0);
         for (index, line) in text::wrap(&value, self.columns - indent).into_iter().enumerate() {
             let label = if index == 0 { text::fit(label, indent - 1) } else { String::new() };
             let padding = " ".repeat(indent - text::width(&label));

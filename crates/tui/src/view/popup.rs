@@ -23,12 +23,13 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
             ("Kill the workers of the run?".to_owned(), "It is being ended already.".to_owned())
         }
         Question::SkipStep(step) => (
-            format!("Skip step {}?", sanitise::text(step.as_str())),
+            format!("Skip step {}?", sanitise::clean(step.as_str())),
             "It will not run. Dependent steps continue as if it had succeeded.".to_owned(),
         ),
-        Question::EndStep(step) => {
-            (format!("End step {}?", sanitise::text(step.as_str())), "Its worker will be stopped.".to_owned())
-        }
+        Question::EndStep(step) => (
+            format!("End step {}?", sanitise::clean(step.as_str())),
+            "Its worker will be stopped.".to_owned(),
+        ),
     };
     let answer = "y yes   n no";
     let screen = buffer.area;

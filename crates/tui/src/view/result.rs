@@ -103,7 +103,7 @@ fn made(model: &Model, result: &WorkerResult, page: &mut Page) {
     if !result.artifacts.is_empty() {
         page.heading("Artifacts");
         for artifact in &result.artifacts {
-            page.fact(&crate::sanitise::text(&artifact.artifact_type), &artifact.reference);
+            page.fact(&crate::sanitise::clean(&artifact.artifact_type), &artifact.reference);
         }
     }
     if !result.observations.is_empty() {

@@ -34,7 +34,7 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
     let time = time.unwrap_or_default();
     // Marker, icon and a space; a space before the time.
     let room = columns.saturating_sub(3 + if time.is_empty() { 0 } else { text::width(&time) + 1 });
-    let mut name = sanitise::text(step.plan.step.as_str());
+    let mut name = sanitise::clean(step.plan.step.as_str());
     let mut extras = Vec::new();
     if let Some(attempt) = attempt_count(step) {
         extras.push(attempt);
@@ -93,7 +93,7 @@ fn activity(step: &StepView) -> Option<String> {
     let progress = activity.progress.as_ref()?;
     match (progress.percent, &progress.phase) {
         (Some(percent), _) if percent.is_finite() => Some(format!("{:.0}%", percent.clamp(0.0, 100.0))),
-        (_, Some(phase)) => Some(sanitise::text(phase)),
+        (_, Some(phase)) => Some(sanitise::clean(phase)),
         _ => None,
     }
 }

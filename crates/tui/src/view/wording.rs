@@ -16,7 +16,7 @@ pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
             "waiting for a permit".to_owned()
         }
         AttemptStatus::Phase(AttemptPhase::WaitingPermit { detail }) => {
-            format!("waiting for a permit: {}", sanitise::text(detail))
+            format!("waiting for a permit: {}", sanitise::clean(detail))
         }
         AttemptStatus::Phase(AttemptPhase::Running { .. }) => "running".to_owned(),
         AttemptStatus::Phase(AttemptPhase::Terminating { limit_ms, .. }) => {
@@ -84,7 +84,7 @@ pub(super) fn ending(result: &WorkerResult) -> String {
     }
     if let Some(error) = details.and_then(|details| details.error.as_deref()) {
         words.push_str(": ");
-        words.push_str(&sanitise::text(error));
+        words.push_str(&sanitise::clean(error));
     }
     words
 }
@@ -92,7 +92,7 @@ pub(super) fn ending(result: &WorkerResult) -> String {
 /// Why a step is where it is, in few words; empty when its state says it all.
 pub(super) fn step_reason(step: &StepView) -> String {
     if let Some(detail) = step.detail.as_deref().filter(|detail| !detail.is_empty()) {
-        return sanitise::text(detail);
+        return sanitise::clean(detail);
     }
     match step.attempts.last().map(|attempt| &attempt.status) {
         Some(AttemptStatus::Finished { result, .. }) if result.status != WorkerStatus::Succeeded => {
@@ -104,7 +104,7 @@ pub(super) fn step_reason(step: &StepView) -> String {
 
 /// How to read the log of a step that an earlier run did.
 pub(super) fn log_of_kept(step: &StepView, kept: &KeptFrom) -> String {
-    format!("roboppi logs {} {}", kept.run, sanitise::text(step.plan.step.as_str()))
+    format!("roboppi logs {} {}", kept.run, sanitise::clean(step.plan.step.as_str()))
 }
 
 /// The icon of an attempt.
@@ -146,7 +146,7 @@ pub(super) fn bar(done: f64, columns: usize) -> (String, String) {
 
 /// A report of the core in one line.
 pub(super) fn report(event: &CoreEvent) -> String {
-    let of = |job: &roboppi_ipc::JobId| sanitise::text(job.as_str());
+    let of = |job: &roboppi_ipc::JobId| sanitise::clean(job.as_str());
     match event {
         CoreEvent::WorkerStarted { job_id, process } => {
             format!("worker of job {} started, pid {}", of(job_id), process.pid)
@@ -165,16 +165,16 @@ pub(super) fn report(event: &CoreEvent) -> String {
             format!(
                 "left behind{job} and ended: pid {} {}",
                 leaked.process.pid,
-                sanitise::text(&leaked.command)
+                sanitise::clean(&leaked.command)
             )
         }
         CoreEvent::Permits { active, limit } => format!("permits {active} of {limit}"),
-        CoreEvent::Warning { message } => format!("warning: {}", sanitise::text(message)),
-        CoreEvent::Unknown { raw } => format!("unknown: {}", sanitise::text(raw)),
+        CoreEvent::Warning { message } => format!("warning: {}", sanitise::clean(message)),
+        CoreEvent::Unknown { raw } => format!("unknown: {}", sanitise::clean(raw)),
     }
 }
 
 /// A time of day.
-pub(super) fn at(model: &Model, ts: UtcMillis) -> String {
+pub(super) fn time_of_day(model: &Model, ts: UtcMillis) -> String {
     text::clock(ts, &model.zone)
 }
