@@ -1,9 +1,13 @@
-//! Links in the pages lead somewhere, and so do the files and commits that the recipes name.
+//! Links in the pages lead somewhere, and so do the crates and items of ARCHITECTURE.md and the files and commits of
+//! the recipes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::{files, root};
+use crate::modules::Crate;
+use crate::tokens::tokens;
+use crate::{files, packages, root};
 
 /// What `[…](target)` names in a page, code left out.
 fn links(page: &str) -> Vec<String> {
@@ -88,4 +92,57 @@ fn recipes_name_commits_of_the_history() {
         let found = git(&["log", "-1", "--format=%s", hash, "--"]);
         assert_eq!(found.as_deref(), Some(subject), "{RECIPES}: {hash}");
     }
+}
+
+/// Every name that is declared in the product, modules included.
+fn declared() -> BTreeSet<String> {
+    const DECLARING: &[&str] = &["struct", "enum", "trait", "type", "fn", "mod", "const", "static"];
+    let mut found = BTreeSet::new();
+    for package in packages().values() {
+        for entry in ["src/lib.rs", "src/main.rs"].map(|entry| package.dir.join(entry)) {
+            let files = if entry.exists() { Crate::read(&entry).files().to_vec() } else { Vec::new() };
+            for file in files {
+                let text = fs::read_to_string(file).unwrap();
+                for pair in tokens(&text).windows(3) {
+                    let is_macro = pair[0].is("macro_rules") && pair[1].is("!");
+                    if DECLARING.contains(&pair[0].text) {
+                        found.insert(pair[1].text.to_owned());
+                    } else if is_macro {
+                        found.insert(pair[2].text.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_architecture_names_what_is_there() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let packages = packages();
+    for package in packages.values() {
+        let dir = package.dir.strip_prefix(root()).unwrap().display().to_string();
+        assert!(
+            !dir.starts_with("crates/") || page.contains(&format!("`{dir}`")),
+            "the code map has no row for {dir}"
+        );
+    }
+    let declared = declared();
+    let short: BTreeSet<_> =
+        packages.keys().map(|name| name.strip_prefix("roboppi-").unwrap_or(name)).collect();
+    let (_, section) = page.split_once("\n## Where decisions live\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let places = section
+        .lines()
+        .filter_map(|row| row.trim_end_matches(" |").rsplit_once(" | "))
+        .map(|(_, place)| place);
+    let mut missing = Vec::new();
+    for name in places.flat_map(|place| place.split('`').skip(1).step_by(2)) {
+        let item = name.rsplit("::").next().unwrap_or(name).trim_end_matches('!');
+        if !declared.contains(item) && !short.contains(item) && item != "match" {
+            missing.push(name);
+        }
+    }
+    assert!(missing.is_empty(), "where decisions live: these items are not there any more: {missing:?}");
 }
