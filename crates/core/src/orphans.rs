@@ -46,7 +46,7 @@ pub struct Orphans {
     comes_any: bool,
     ledger: RefCell<JobLedger>,
     /// Those that were told already and are still there.
-    told: RefCell<HashSet<ProcessIdentity>>,
+    reported: RefCell<HashSet<ProcessIdentity>>,
     /// Those that cannot be ended.
     given_up: RefCell<HashSet<ProcessIdentity>>,
 }
@@ -80,7 +80,7 @@ impl Orphans {
         Rc::new(Self {
             comes_any: is_subreaper(),
             ledger: RefCell::default(),
-            told: RefCell::default(),
+            reported: RefCell::default(),
             given_up: RefCell::default(),
         })
     }
@@ -154,13 +154,13 @@ impl Orphans {
         }
         if !reap_adopted(&[]) {
             ledger.no_orphans(asking);
-            self.told.borrow_mut().clear();
+            self.reported.borrow_mut().clear();
             self.given_up.borrow_mut().clear();
             return Vec::new();
         }
         let table = adopted(&[]);
         let is_there = |known: &ProcessIdentity| table.iter().any(|process| process.identity == *known);
-        self.told.borrow_mut().retain(is_there);
+        self.reported.borrow_mut().retain(is_there);
         let mut given_up = self.given_up.borrow_mut();
         given_up.retain(is_there);
         let mut marker = |process: &Process| environment_variable(process.identity, MARKER);
@@ -183,7 +183,7 @@ impl Orphans {
             for process in kill_trees(&due.processes) {
                 let leaked = process.to_leaked();
                 living.push(leaked.clone());
-                if !self.told.borrow_mut().insert(leaked.process) {
+                if !self.reported.borrow_mut().insert(leaked.process) {
                     continue;
                 }
                 match &due.owner {

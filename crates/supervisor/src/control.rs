@@ -22,7 +22,7 @@ mod place;
 pub(crate) use place::ControlPlace;
 
 /// Visitors at a time.
-const VISITORS: usize = 8;
+const CLIENTS: usize = 8;
 
 /// Time between two visitors.
 const PACE: Duration = Duration::from_millis(10);
@@ -57,23 +57,23 @@ impl ControlSocket {
         run_id: RunId,
     ) -> io::Result<(Self, mpsc::Receiver<ControlRequest>)> {
         let listener = UnixListener::from_std(place.listener()?)?;
-        let (bring, brought) = mpsc::channel(VISITORS);
+        let (send, received) = mpsc::channel(CLIENTS);
         let mut visits = JoinSet::new();
-        visits.spawn_local(receive(listener, run_id, bring));
-        Ok((Self { _visits: visits, _place: place }, brought))
+        visits.spawn_local(receive(listener, run_id, send));
+        Ok((Self { _visits: visits, _place: place }, received))
     }
 }
 
-async fn receive(listener: UnixListener, run_id: RunId, bring: mpsc::Sender<ControlRequest>) {
+async fn receive(listener: UnixListener, run_id: RunId, send: mpsc::Sender<ControlRequest>) {
     let mut visits = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if visits.len() < VISITORS => match accepted {
+            accepted = listener.accept(), if visits.len() < CLIENTS => match accepted {
                 Ok((stream, _)) => {
-                    let (run_id, bring) = (run_id.clone(), bring.clone());
+                    let (run_id, send) = (run_id.clone(), send.clone());
                     visits.spawn_local(async move {
                         // A visitor that breaks off is nobody's loss.
-                        let _ = visit(stream, &run_id, &bring).await;
+                        let _ = visit(stream, &run_id, &send).await;
                     });
                     sleep(PACE).await;
                 }
@@ -87,14 +87,14 @@ async fn receive(listener: UnixListener, run_id: RunId, bring: mpsc::Sender<Cont
 async fn visit(
     mut stream: UnixStream,
     run_id: &RunId,
-    bring: &mpsc::Sender<ControlRequest>,
+    send: &mpsc::Sender<ControlRequest>,
 ) -> io::Result<()> {
-    let visitor = stream.peer_cred()?;
-    if visitor.uid() != geteuid().as_raw() {
+    let peer = stream.peer_cred()?;
+    if peer.uid() != geteuid().as_raw() {
         return Ok(());
     }
     // A process that cannot be seen from here has the number 0.
-    let pid = visitor.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
     let by = pid.and_then(|pid| roboppi_process::identity(pid).ok());
     let mut line = Vec::new();
     let mut request = BufReader::new((&mut stream).take(Request::LONGEST as u64));
@@ -103,7 +103,7 @@ async fn visit(
         Err(why) => Answer::Refused { why },
         Ok(command) => {
             let (answer, answered) = oneshot::channel();
-            let asked = bring.send(ControlRequest { command, by, answer }).await.is_ok();
+            let asked = send.send(ControlRequest { command, by, answer }).await.is_ok();
             match answered.await {
                 Ok(answer) if asked => answer,
                 _ => Answer::Refused { why: "the run is over".to_owned() },

@@ -19,11 +19,11 @@ pub(crate) struct ReceivedRecord {
     log: SpoolWriter,
     events: EventFileWriter,
     secrets: Secrets,
-    told: bool,
+    reported: bool,
     /// Number of the next event.
     next_seq: u64,
     /// That something was left out was said.
-    told_of_gap: bool,
+    reported_gap: bool,
 }
 
 /// What became of an event that came over the wire.
@@ -53,7 +53,7 @@ impl ReceivedRecord {
         let limits = LogLimits { bytes: limits.log_bytes, min_free: limits.min_free_bytes };
         let log = SpoolWriter::within(run_dir, base, limits, None)?;
         let events = EventFileWriter::within(run_dir, base, limits, None)?;
-        Ok(Self { log, events, secrets: secrets.clone(), told: false, next_seq: 0, told_of_gap: false })
+        Ok(Self { log, events, secrets: secrets.clone(), reported: false, next_seq: 0, reported_gap: false })
     }
 
     /// Writes an event down, and gives it as a core that records would have sent it. The trouble is the first
@@ -113,11 +113,11 @@ impl ReceivedRecord {
         self.trouble(trouble, received);
         let event = WorkerEvent::Gap(gap);
         received.gap = Some(AttemptRecord { seq: from_seq, ts, at: to_offset, event });
-        received.first_gap |= !std::mem::replace(&mut self.told_of_gap, true);
+        received.first_gap |= !std::mem::replace(&mut self.reported_gap, true);
     }
 
     fn trouble(&mut self, trouble: Option<RecordError>, received: &mut Received) {
-        let first = trouble.filter(|_| !std::mem::replace(&mut self.told, true));
+        let first = trouble.filter(|_| !std::mem::replace(&mut self.reported, true));
         received.trouble = received.trouble.take().or(first);
     }
 

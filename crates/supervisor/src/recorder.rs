@@ -29,13 +29,13 @@ pub(crate) struct Recorder {
     /// The journal lacks events that wait.
     is_behind: bool,
     /// How often that was said.
-    said: u32,
+    warnings: u32,
     feed: Arc<LiveFeed>,
     syncer: Option<Syncer>,
     secrets: Secrets,
     names: OpenNames,
     /// Somebody knows that a value which a worker had hidden is in a name.
-    told_of_names: bool,
+    warned_of_names: bool,
 }
 
 impl Recorder {
@@ -48,7 +48,7 @@ impl Recorder {
         // What they hold by now is told before anything begins.
         names.more_are_exposed(&secrets);
         let syncer = journal.sync_handle().ok().and_then(|sync| Syncer::start(sync, journal.snapshots()));
-        Self { journal, is_behind: false, said: 0, feed, syncer, secrets, names, told_of_names: false }
+        Self { journal, is_behind: false, warnings: 0, feed, syncer, secrets, names, warned_of_names: false }
     }
 
     /// Takes secrets out of a text of the supervisor, and leaves the names in it.
@@ -58,8 +58,8 @@ impl Recorder {
 
     /// A worker has had one more value hidden.
     pub(crate) fn secrets_grew(&mut self) {
-        if !self.told_of_names && self.names.more_are_exposed(&self.secrets) {
-            self.told_of_names = true;
+        if !self.warned_of_names && self.names.more_are_exposed(&self.secrets) {
+            self.warned_of_names = true;
             if let Some(warning) = self.names.warning(&self.secrets) {
                 self.warn(warning, None);
             }
@@ -77,22 +77,22 @@ impl Recorder {
             syncer.wake();
         }
         self.publish(record);
-        self.say_how_it_goes(written);
+        self.warn_of_disk(written);
     }
 
     /// Says when the journal can no longer be written, and when it can again.
-    fn say_how_it_goes(&mut self, written: Result<(), RecordError>) {
+    fn warn_of_disk(&mut self, written: Result<(), RecordError>) {
         /// A disk that is full again and again is known by then.
         const MOST: u32 = 5;
 
         // What is not said to have failed is not said to go on either.
-        if self.is_behind == written.is_err() || (written.is_err() && self.said >= MOST) {
+        if self.is_behind == written.is_err() || (written.is_err() && self.warnings >= MOST) {
             return;
         }
         self.is_behind = written.is_err();
         let message = match written {
             Err(error) => {
-                self.said += 1;
+                self.warnings += 1;
                 format!(
                     "the record is not being written, the run goes on: {error}; what happens is kept in memory and written \
                      when that is possible"

@@ -181,27 +181,27 @@ async fn talk(mut stream: UnixStream, hiding: &Hiding) -> io::Result<()> {
 /// Reads a value. The outer error is that of a client who left too early.
 async fn request(stream: &mut UnixStream) -> io::Result<Result<Zeroizing<Vec<u8>>, Verdict>> {
     // Never grows, so that no copy of the value is left behind.
-    let mut said = Zeroizing::new(Vec::with_capacity(LONGEST_HEAD));
+    let mut head = Zeroizing::new(Vec::with_capacity(LONGEST_HEAD));
     let newline = loop {
-        match stream.read_buf(&mut *said).await? {
+        match stream.read_buf(&mut *head).await? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             _ => {
-                if let Some(at) = said.iter().position(|byte| *byte == b'\n') {
+                if let Some(at) = head.iter().position(|byte| *byte == b'\n') {
                     break at;
                 }
-                if said.len() >= LONGEST_HEAD {
+                if head.len() >= LONGEST_HEAD {
                     return Ok(Err(Verdict::NotUnderstood));
                 }
             }
         }
     };
     let length =
-        said[..newline].strip_prefix(MASK).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+        head[..newline].strip_prefix(MASK).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
     let Some(length) = length else { return Ok(Err(Verdict::NotUnderstood)) };
     if length > LONGEST_VALUE {
         return Ok(Err(Verdict::TooLong));
     }
-    let first = &said[newline + 1..];
+    let first = &head[newline + 1..];
     let mut value = Zeroizing::new(vec![0; length]);
     let have = first.len().min(length);
     value[..have].copy_from_slice(&first[..have]);
@@ -225,20 +225,20 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let secrets = Secrets::default();
         let known = secrets.clone();
-        let said = LocalSet::new().block_on(&runtime, async move {
+        let head = LocalSet::new().block_on(&runtime, async move {
             let place = SocketPlace::make(None).unwrap();
             let sockets = Sockets::new(place.path().to_owned());
             let socket = sockets.open(&known, &Rc::default(), || {}).unwrap();
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(socket.path()), mode(place.path())), (0o600, 0o700));
             let path = socket.path().to_owned();
-            let said = spawn_blocking(move || client(&path)).await.unwrap();
+            let head = spawn_blocking(move || client(&path)).await.unwrap();
             let path = socket.path().to_owned();
             drop(socket);
             assert!(!path.exists());
-            said
+            head
         });
-        (said, secrets)
+        (head, secrets)
     }
 
     /// What is answered to these bytes, which need not be a request.

@@ -14,7 +14,7 @@ const RUNS: usize = 16;
 pub(super) struct RunBudget {
     pub(super) usage: Rc<RunUsage>,
     /// It was said that the record is incomplete. A full disk is no news of every step.
-    pub(super) told: Rc<Cell<bool>>,
+    pub(super) is_reported: Rc<Cell<bool>>,
 }
 
 /// What runs use, as far as this core writes it.
@@ -32,7 +32,7 @@ impl Budgets {
             runs.remove(0);
         }
         let used = RunDir::at(dir.to_owned()).logs_on_disk().unwrap_or_default();
-        let budget = RunBudget { usage: Rc::new(RunUsage::new(limit, used)), told: Rc::default() };
+        let budget = RunBudget { usage: Rc::new(RunUsage::new(limit, used)), is_reported: Rc::default() };
         runs.push((dir.to_owned(), budget.clone()));
         budget
     }

@@ -51,7 +51,7 @@ pub(super) struct Recorder {
     /// Something could not be written.
     failed: bool,
     /// The user knows that the record has holes.
-    told: Rc<Cell<bool>>,
+    is_reported: Rc<Cell<bool>>,
     limits: RecordLimits,
     /// What was found to be too large, and told.
     outgrown: Vec<Kept>,
@@ -66,8 +66,8 @@ impl Recorder {
         let Some(RecordTarget { dir, base, limits }) = target else { return recorder.open_private() };
         let dir = exact.unwrap_or_else(|| Path::new(dir));
         recorder.limits = limits.unwrap_or_default();
-        let RunBudget { usage, told } = budgets.of(dir, recorder.limits.run_bytes);
-        recorder.told = told;
+        let RunBudget { usage, is_reported } = budgets.of(dir, recorder.limits.run_bytes);
+        recorder.is_reported = is_reported;
         match recorder.open_in(dir, base, Some(usage)) {
             Ok(()) => recorder,
             Err(error) => {
@@ -224,7 +224,7 @@ impl Recorder {
     }
 
     fn note(&mut self, trouble: String) {
-        if !self.told.replace(true) {
+        if !self.is_reported.replace(true) {
             self.trouble = Some(trouble);
         }
     }

@@ -128,12 +128,12 @@ fn places(earlier: EarlierWorkflow, workflow: &Workflow) -> BTreeMap<String, (bo
 /// Adds the names of all other things that runs put into the directory of a step. They did if it is `known`, or its
 /// metadata is there: others have files called `_meta.json` as well.
 fn of_runs(dir: &Dir, step: &str, known: bool, names: &mut BTreeSet<String>) {
-    let told = [META, RESOLVED].map(|name| json::<PreviousStep>(dir, name));
-    let mut told = told.into_iter().filter(|told| told.step_id == step).peekable();
-    if !known && told.peek().is_none() {
+    let metadata = [META, RESOLVED].map(|name| json::<PreviousStep>(dir, name));
+    let mut metadata = metadata.into_iter().filter(|metadata| metadata.step_id == step).peekable();
+    if !known && metadata.peek().is_none() {
         return;
     }
-    names.extend(told.flat_map(|told| told.artifacts).map(|made| made.name));
+    names.extend(metadata.flat_map(|metadata| metadata.artifacts).map(|made| made.name));
     names.extend([META, RESOLVED].map(str::to_owned));
     names.extend(unfinished(dir));
     names.extend(staged(dir));

@@ -48,7 +48,7 @@ async fn visitors_that_say_nothing_keep_nobody_out_for_long_and_the_socket_goes(
         .run_until(async {
             let (socket, mut brought) = ControlSocket::open(place, RunId::parse("r1").unwrap()).unwrap();
             let mut silent = Vec::new();
-            for _ in 0..2 * VISITORS {
+            for _ in 0..2 * CLIENTS {
                 silent.push(UnixStream::connect(&path).await.unwrap());
             }
             let mut visitor = UnixStream::connect(&path).await.unwrap();

@@ -20,10 +20,10 @@ const REPORTS: usize = 1_000;
 
 /// What a core said: the end of its own words, and what its guard reported.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StderrTail(Rc<RefCell<Said>>);
+pub(crate) struct StderrTail(Rc<RefCell<Stderr>>);
 
 #[derive(Debug, Default)]
-struct Said {
+struct Stderr {
     tail: Vec<u8>,
     reports: Vec<GuardReport>,
 }
@@ -53,10 +53,10 @@ impl StderrTail {
             if file.as_mut().is_some_and(|file| file.append(bytes).is_err()) {
                 file = None;
             }
-            let mut said = self.0.borrow_mut();
+            let mut stderr = self.0.borrow_mut();
             lines.push(bytes, |frame| {
                 if let Frame::Line(line) = frame {
-                    said.line(line);
+                    stderr.line(line);
                 }
             });
         }
@@ -65,8 +65,8 @@ impl StderrTail {
 
     /// The last words, without the control characters a terminal would act on.
     pub(crate) fn last_words(&self) -> Option<String> {
-        let said = self.0.borrow();
-        let text = String::from_utf8_lossy(&said.tail);
+        let stderr = self.0.borrow();
+        let text = String::from_utf8_lossy(&stderr.tail);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(5)..];
         let words: String = last
@@ -83,7 +83,7 @@ impl StderrTail {
     }
 }
 
-impl Said {
+impl Stderr {
     fn line(&mut self, line: &[u8]) {
         if let Some(report) = std::str::from_utf8(line).ok().and_then(GuardReport::parse_line) {
             if self.reports.len() < REPORTS {
@@ -104,9 +104,9 @@ mod tests {
 
     #[tokio::test]
     async fn words_and_reports_are_told_apart() {
-        let said: &[u8] = b"first\nroboppi-guard: {\"type\":\"core_exited\",\"signal\":9}\n\x1b[31mlast";
+        let stderr: &[u8] = b"first\nroboppi-guard: {\"type\":\"core_exited\",\"signal\":9}\n\x1b[31mlast";
         let tail = StderrTail::default();
-        tail.clone().keep(said, None, Secrets::default()).await;
+        tail.clone().keep(stderr, None, Secrets::default()).await;
         assert_eq!(tail.last_words().as_deref(), Some("first\n[31mlast"));
         assert_eq!(tail.take_reports(), [GuardReport::CoreExited { code: None, signal: Some(9) }]);
         assert!(tail.take_reports().is_empty());

@@ -60,15 +60,15 @@ impl RunContext {
         };
         let long = self.clock.wait(LONG);
         tokio::pin!(time, long);
-        let (mut ended, mut told) = (None, false);
+        let (mut ended, mut announced) = (None, false);
         let placed = loop {
             tokio::select! {
                 biased;
                 placed = &mut placing => break placed,
                 Ok(()) = orders.changed() => ended = orders.borrow_and_update().map(|(reason, _)| reason),
                 () = &mut time, if ended.is_none() => ended = Some(CancelReason::Timeout),
-                () = &mut long, if !told && ended.is_none() => {
-                    told = true;
+                () = &mut long, if !announced && ended.is_none() => {
+                    announced = true;
                     self.starting(&of.step, Some("placing its inputs"));
                 }
             }
@@ -76,7 +76,7 @@ impl RunContext {
                 stop.stop();
             }
         };
-        if told && ended.is_none() && !orders.has_changed().unwrap_or(false) {
+        if announced && ended.is_none() && !orders.has_changed().unwrap_or(false) {
             self.starting(&of.step, None);
         }
         self.context_notice(Some(&of.step));
