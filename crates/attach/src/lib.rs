@@ -1,9 +1,11 @@
 //! Reach a run and follow it.
 //!
-//! A viewer gets everything through [`RunSource`]: a view and what comes after it, the logs, and a way to
-//! tell the owner what it commands. It cannot tell whether the run is in its own process, in another one or
-//! over. [`LiveFeed`] is the source inside the process that owns the run, [`FileSource`] the one of every other
-//! process, [`ReplaySource`] plays one that is over, [`ask`] brings a command to the owner of a run, and [`RunSummary`] says what runs there are.
+//! A viewer gets everything through [`RunSource`]: a view and the records after it, the record, and a way to request
+//! something of the owner. It cannot tell whether the run is in its own process, in another one, over, or in no directory at
+//! all. [`LiveSource`] is the source inside the process that owns the run, [`FileSource`] the one of every other process,
+//! [`ReplaySource`] plays a record again, and [`MemoryRun`] has one of a run in memory. A run on this machine is a
+//! [`LocalRun`]: [`RunFollower`] follows it without a thread, [`ask`] brings a command to its owner, and [`RunSummary`] lists
+//! all of them.
 
 mod ask;
 mod catalog;

@@ -55,3 +55,56 @@ impl MemoryRun {
         LiveSource::with_record(Arc::clone(&self.feed), record, self.commands.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::{OutputStream, UtcMillis};
+    use roboppi_run::{AttemptRef, JournalRecord, RunEvent};
+
+    use super::*;
+    use crate::{AtEnd, Next, ReplaySource, RequestError, RunSource, Speed};
+
+    fn warning(seq: u64) -> RunRecord {
+        let event = RunEvent::Warning { message: seq.to_string(), step: None };
+        RunRecord::Journal(JournalRecord { seq, ts: UtcMillis(seq), event })
+    }
+
+    #[test]
+    fn what_is_published_is_shown_and_in_the_record_before() {
+        let (run, _requested) = MemoryRun::new(None);
+        let source = run.source();
+        let mut following = source.follow();
+        run.publish(warning(1));
+        assert_eq!(following.records.blocking_next(), Next::Record(Arc::new(warning(1))));
+        assert_eq!(source.record().journal().unwrap().map(|record| record.unwrap().seq).last(), Some(1));
+        let of = AttemptRef::first("build".into());
+        let mut log = source.record().log(&of).unwrap();
+        run.record().output(&of, OutputStream::Stdout, b"one\n", UtcMillis(2));
+        assert!(log.refresh().unwrap());
+        assert_eq!(log.line(0).unwrap().unwrap().bytes, b"one");
+        run.close();
+        assert_eq!(following.records.blocking_next(), Next::Ended);
+        assert_eq!(source.history(), crate::History::default());
+    }
+
+    #[test]
+    fn a_request_reaches_the_owner_or_its_reason_comes_back() {
+        let (run, mut requested) = MemoryRun::new(None);
+        let source = run.source();
+        let taken = source.request(RunCommand::LeaveNow);
+        assert_eq!(requested.blocking_recv(), Some(RunCommand::LeaveNow));
+        assert!(taken.blocking_recv().is_err(), "closed without a reason");
+        for _ in 0..COMMANDS {
+            drop(source.request(RunCommand::LeaveNow));
+        }
+        let refused = source.request(RunCommand::LeaveNow).blocking_recv();
+        assert!(matches!(refused, Ok(RequestError::NotTaken)), "{refused:?}");
+        let record = Arc::new(run.record().clone());
+        let replay = ReplaySource::with_record(record, Speed::Max, AtEnd::Close).unwrap();
+        let refused = replay.request(RunCommand::CancelRun { force: false }).blocking_recv();
+        assert!(
+            matches!(refused, Ok(RequestError::Replay(RunCommand::CancelRun { force: false }))),
+            "{refused:?}"
+        );
+    }
+}
