@@ -40,11 +40,11 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     // What one of them leaves behind comes to us, whatever session it is in.
     become_subreaper();
     // They are slow to start, so all of them at once.
-    let ask = |program| thread::Builder::new().name("program".to_owned()).spawn(move || look(program));
+    let ask = |program| thread::Builder::new().name("program".to_owned()).spawn(move || probe(program));
     let asked: Vec<_> = programs.map(|program| (program, ask(program))).collect();
     let answer = |(program, thread): (_, io::Result<thread::JoinHandle<WorkerProgram>>)| match thread {
         Ok(thread) => thread.join().ok(),
-        Err(_) => Some(look(program)),
+        Err(_) => Some(probe(program)),
     };
     let found: Vec<WorkerProgram> = asked.into_iter().filter_map(answer).collect();
     sweep();
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     out::print(&text)
 }
 
-fn look(program: &'static Program) -> WorkerProgram {
+fn probe(program: &'static Program) -> WorkerProgram {
     let path = find(program.command);
     let version = path.as_deref().and_then(version);
     WorkerProgram {

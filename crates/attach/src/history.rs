@@ -10,7 +10,7 @@ use roboppi_run::{RunId, RunStatus, RunView, StepPath, StepState};
 use crate::SameFile;
 
 /// Runs whose manifest is looked at.
-const LOOKED_AT: usize = 200;
+const INSPECTED: usize = 200;
 
 /// Runs that are read.
 const READ: usize = 5;
@@ -42,7 +42,7 @@ impl History {
             .filter(|name| id.to_str().is_some_and(|id| name.as_str() < id) && RunId::parse(name).is_ok())
             .collect();
         earlier.sort_unstable_by(|one, other| other.cmp(one));
-        let views = earlier.into_iter().take(LOOKED_AT).filter_map(|name| {
+        let views = earlier.into_iter().take(INSPECTED).filter_map(|name| {
             let dir = RunDir::at(runs.join(name));
             let same = dir.manifest().is_ok_and(|other| workflow.is(Path::new(&other.workflow)));
             let view = same.then(|| dir.view().ok()).flatten()?.into_view();

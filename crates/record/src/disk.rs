@@ -17,20 +17,20 @@ pub(crate) const MOST_PIECE: u64 = 256 * 1024;
 pub struct DiskWatch {
     least: u64,
     /// Bytes that may be written before the disk is looked at again.
-    until_look: u64,
+    until_check: u64,
 }
 
 impl DiskWatch {
     /// `least` bytes are to stay free; 0 for no limit.
     #[must_use]
     pub const fn new(least: u64) -> Self {
-        Self { least, until_look: 0 }
+        Self { least, until_check: 0 }
     }
 
     /// The same with a first look only after so many bytes.
     #[must_use]
     pub const fn after(self, bytes: u64) -> Self {
-        Self { until_look: bytes, ..self }
+        Self { until_check: bytes, ..self }
     }
 
     /// Refuses `more` bytes for `file`, of which `path` is the name for people, when too little would stay free.
@@ -41,16 +41,16 @@ impl DiskWatch {
         /// Bytes between two looks.
         const FAR: u64 = 16 * 1024 * 1024;
 
-        if self.least == 0 || self.until_look > more {
-            self.until_look = self.until_look.saturating_sub(more);
+        if self.least == 0 || self.until_check > more {
+            self.until_check = self.until_check.saturating_sub(more);
             return Ok(());
         }
         let free = free(file).map_err(RecordError::io("look at the disk of", path))?;
         if free < self.least {
-            self.until_look = 0;
+            self.until_check = 0;
             return Err(RecordError::DiskFull { path: path.to_owned(), free, least: self.least });
         }
-        self.until_look = FAR.min(free - self.least);
+        self.until_check = FAR.min(free - self.least);
         Ok(())
     }
 }

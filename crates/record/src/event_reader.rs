@@ -125,7 +125,7 @@ impl EventReader {
 
     /// Goes behind the part that was given up, when it reaches up to here. Says whether it did.
     fn skip_hole(&mut self) -> Result<bool, RecordError> {
-        self.hole.look_again()?;
+        self.hole.reload()?;
         let here = self.records.position();
         let Some(hole) = self.hole.hole().filter(|hole| hole.from <= here && here < hole.to) else {
             return Ok(false);

@@ -95,7 +95,7 @@ impl HoleReader {
     }
 
     /// Looks again: whether there is another hole than was known, or a first one.
-    pub(crate) fn look_again(&mut self) -> Result<bool, RecordError> {
+    pub(crate) fn reload(&mut self) -> Result<bool, RecordError> {
         /// A writer may be in the midst of its 36 bytes.
         const TRIES: u32 = 100;
 

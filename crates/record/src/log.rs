@@ -186,7 +186,7 @@ impl LogReader {
         if let Some(end) = &self.recorded_end {
             len = len.min(end.load(Ordering::Relaxed));
         }
-        self.hole.look_again()?;
+        self.hole.reload()?;
         let changed = len != self.len;
         if len < self.len {
             // Logs only grow. Somebody cut this one, or looks at an earlier time; what was known of it is void.
@@ -272,7 +272,7 @@ impl LogReader {
         }
         loop {
             let piece = self.read_once(offset, max)?;
-            if !self.hole.look_again()? {
+            if !self.hole.reload()? {
                 return Ok(piece);
             }
         }
@@ -331,7 +331,7 @@ impl LogReader {
     pub fn lines(&mut self, numbers: Range<u64>) -> Result<Vec<LogLine>, RecordError> {
         loop {
             let lines = lines::collect(self, numbers.clone())?;
-            if !self.hole.look_again()? {
+            if !self.hole.reload()? {
                 return Ok(lines);
             }
         }

@@ -13,13 +13,13 @@ impl Snapshots {
     pub(crate) fn start(mut writer: SnapshotWriter) -> Self {
         // One place: a look that is due sees all that came before it.
         let (wake, wakes) = mpsc::sync_channel(1);
-        let looks = move || {
+        let checks = move || {
             while wakes.recv().is_ok() {
                 // One that cannot be written is missed by nobody but the patience of a reader.
                 let _ = writer.check();
             }
         };
-        let thread = Builder::new().name("journal-snapshots".to_owned()).spawn(looks);
+        let thread = Builder::new().name("journal-snapshots".to_owned()).spawn(checks);
         Self(thread.ok().map(|thread| (wake, thread)))
     }
 

@@ -81,7 +81,7 @@ impl Memory {
 
     /// The facts of all runs, remembered or found out.
     pub(super) fn of_all(&mut self, runs: &[(RunDir, RunId)]) -> Vec<Facts> {
-        let found = self.look_at_all(runs);
+        let found = self.inspect_all(runs);
         let before = self.runs.len();
         self.runs.retain(|_, known| known.facts.finished.is_some());
         let mut known = std::mem::take(&mut self.runs);
@@ -109,7 +109,7 @@ impl Memory {
     }
 
     /// Looks at all runs, on several threads when there are many.
-    fn look_at_all(&self, runs: &[(RunDir, RunId)]) -> Vec<Found> {
+    fn inspect_all(&self, runs: &[(RunDir, RunId)]) -> Vec<Found> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = (runs.len() / ALONE).clamp(1, cores.min(THREADS));
         let next = AtomicUsize::new(0);
@@ -118,7 +118,7 @@ impl Memory {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some((dir, id)) = runs.get(index) else { return found };
-                found.push((index, look_at(dir, self.runs.get(id))));
+                found.push((index, inspect(dir, self.runs.get(id))));
             }
         };
         let mut found = thread::scope(|scope| {
@@ -138,7 +138,7 @@ impl Memory {
 }
 
 /// What is known of a run. What may still change has no stamps.
-fn look_at(dir: &RunDir, known: Option<&Remembered>) -> Found {
+fn inspect(dir: &RunDir, known: Option<&Remembered>) -> Found {
     // The stamps first: what changes meanwhile is read again the next time.
     let stamps = Stamps::of(dir);
     if let Some(known) = known.filter(|known| Some(known.stamps) == stamps) {

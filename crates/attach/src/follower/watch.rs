@@ -59,12 +59,12 @@ impl Watch {
         loop {
             let input = match next {
                 Next::Notify => return,
-                Next::LookAt(time) => {
+                Next::PollAt(time) => {
                     thread::sleep(time.min(until).since(self.now()));
                     if time > until {
                         return;
                     }
-                    Input::Looked { changed: self.has_changed() }
+                    Input::Polled { changed: self.has_changed() }
                 }
                 Next::Arm => {
                     let granted = self.notices.as_ref().is_some_and(|notices| notices.arm(&dirs).is_ok());

@@ -13,7 +13,7 @@ use crate::file::ending_of_a_lost_run;
 use crate::follower::log_growth;
 
 /// Records between two looks whether anybody still watches.
-const LOOK: usize = 512;
+const CHECK_EVERY: usize = 512;
 
 /// Plays a timeline. Holds one open file for the journal and one for each attempt it is in the middle of.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Player {
             }
             shared.feed.publish(record);
             played += 1;
-            if played % LOOK == 0 && shared.is_abandoned() {
+            if played % CHECK_EVERY == 0 && shared.is_abandoned() {
                 return;
             }
         }
@@ -96,7 +96,7 @@ impl Player {
         while let Some(record) = self.next(at) {
             view.apply(&record);
             folded += 1;
-            if folded % LOOK == 0 && shared.is_abandoned() {
+            if folded % CHECK_EVERY == 0 && shared.is_abandoned() {
                 return;
             }
         }

@@ -13,14 +13,14 @@ use super::{Node, signal};
 use crate::machine::Signal;
 
 /// Looks after which those that were found are killed, whether or not all of them have stopped.
-const LOOKS: usize = 100;
+const ROUNDS: usize = 100;
 
 /// Stops and kills all that `list` finds. Tells of each living process once, before it is killed. Says whether
 /// there were any, and none of them may be signalled.
 pub(crate) fn freeze_and_kill(list: impl Fn() -> Vec<Node>, notify: &mut dyn FnMut(&Node)) -> bool {
     let mut met = HashSet::new();
     let mut nodes = Vec::new();
-    for _ in 0..LOOKS {
+    for _ in 0..ROUNDS {
         nodes = list();
         let mut quiet = true;
         for node in nodes.iter().filter(|node| !node.stat.ended()) {

@@ -15,7 +15,7 @@ use crate::descendants::{
 use crate::machine::Signal;
 
 /// Looks while those who are asked go on starting others.
-const LOOKS: usize = 10;
+const ROUNDS: usize = 10;
 
 /// Processes that are remembered by their command lines. Of a tree of more the others are counted.
 const NAMES: usize = 1_000;
@@ -143,7 +143,7 @@ impl Survivors {
     /// may be signalled.
     pub(super) fn ask(&mut self, list: &dyn Fn() -> Vec<Node>) -> bool {
         let (mut found, mut reached) = (false, false);
-        for _ in 0..LOOKS {
+        for _ in 0..ROUNDS {
             let mut news = false;
             for node in list().iter().filter(|node| !node.stat.ended()) {
                 if !self.meet(node) {

@@ -236,7 +236,7 @@ impl LogReader {
         }
         // It may have been given up while it was read; that is said before it happens.
         Ok(Sum::of(sum) == next.sum || {
-            self.hole.look_again()?;
+            self.hole.reload()?;
             in_hole(self.hole())
         })
     }

@@ -107,7 +107,7 @@ impl LogReader {
         let stop = self.hole().map(|hole| hole.from).filter(|start| *start > from.offset);
         let limit = limit.min(stop.unwrap_or(limit));
         self.fill_all(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
-        if self.hole.look_again()?
+        if self.hole.reload()?
             && let Some(over) = self.over_the_hole(from, limit)
         {
             // It was given up while it was read.

@@ -191,7 +191,7 @@ impl LogReader {
             let end = hole.map(|hole| hole.from).filter(|from| *from > at.offset).unwrap_or(self.len);
             let count = usize::try_from((end - at.offset).min(BLOCK)).unwrap_or_default();
             self.fill_all(&mut block, at.offset, count)?;
-            if self.hole.look_again()? {
+            if self.hole.reload()? {
                 // Some of it may have been given up while it was read.
                 continue;
             }

@@ -86,22 +86,22 @@ fn pack(
     if plain.try_lock().is_err() {
         return Ok(None);
     }
-    let look = || plain.metadata().map_err(RecordError::io("read", path));
-    let before = look()?;
+    let metadata = || plain.metadata().map_err(RecordError::io("read", path));
+    let before = metadata()?;
     let is_quiet = before.modified().is_ok_and(|modified| modified < packing.quiet_since);
     // No name is left of it when another process has just packed it.
     if before.nlink() == 0 || before.len() < packing.least || !is_quiet {
         return Ok(None);
     }
     let mut hole = HoleReader::new(path.with_extension("hole"));
-    hole.look_again()?;
+    hole.reload()?;
     let part = Part::new(packed_path(path));
     let mut source = Source { plain: &plain, path, len: before.len(), hole: hole.hole(), block: Vec::new() };
     if source.write_packed(&part.path, between)?.is_break() || source.compare(&part.path, between)?.is_break()
     {
         return Ok(None);
     }
-    let after = look()?;
+    let after = metadata()?;
     if (after.len(), after.mtime(), after.mtime_nsec()) != (before.len(), before.mtime(), before.mtime_nsec())
     {
         return Ok(None);

@@ -210,7 +210,7 @@ fn hole_of(path: &Path) -> Result<Option<Hole>, RecordError> {
         return Ok(None);
     }
     let mut hole = HoleReader::new(path.with_extension("hole"));
-    hole.look_again()?;
+    hole.reload()?;
     Ok(hole.hole())
 }
 

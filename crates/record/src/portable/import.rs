@@ -285,7 +285,7 @@ impl Import<'_> {
         }
         for (name, gap) in &self.gaps {
             let mut hole = HoleReader::new(self.dir.join(name).with_extension("hole"));
-            hole.look_again()?;
+            hole.reload()?;
             if hole.hole().is_none_or(|hole| hole.from > gap.start || hole.to < gap.end) {
                 let name = name.escape_debug();
                 return Err(Refused::Problem(format!(

@@ -116,15 +116,15 @@ impl RunMachine {
     /// Lets those wait again that were skipped because of a step, as far as nothing else keeps them from starting.
     fn unskip(&mut self, index: usize, out: &mut Vec<RunEffect>) {
         let why = format!("`{}` is tried again", self.steps[index].id);
-        let mut looked_at = vec![index];
-        while let Some(index) = looked_at.pop() {
+        let mut visited = vec![index];
+        while let Some(index) = visited.pop() {
             for dependent in self.steps[index].dependents.clone() {
                 let step = &self.steps[dependent];
                 let skipped =
                     matches!(step.life, StepPhase::Over { state: StepState::Skipped, satisfies: false, .. });
                 if skipped && !step.dependencies.iter().any(|other| self.blocks(*other)) {
                     self.wait_again(dependent, &why, out);
-                    looked_at.push(dependent);
+                    visited.push(dependent);
                 }
             }
         }

@@ -26,7 +26,7 @@ pub(super) const POLLING: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Rhythm {
     state: State,
-    looked: Mono,
+    polled: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) enum Input {
     /// Somebody wants to be told of a change.
     Requested,
     /// Files were looked at.
-    Looked {
+    Polled {
         /// They are not as they were the last time.
         changed: bool,
     },
@@ -69,7 +69,7 @@ pub(super) enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Look at the files at this time.
-    LookAt(Mono),
+    PollAt(Mono),
     /// Ask for one notice of whatever changes.
     Arm,
     /// Wait for the notice.
@@ -83,43 +83,43 @@ impl Rhythm {
     pub(super) const fn new(notices: bool) -> Self {
         let busy = State::Busy { changed: Mono::ZERO, pace: BUSY };
         let state = if notices { busy } else { State::Polling };
-        Self { state, looked: Mono::ZERO }
+        Self { state, polled: Mono::ZERO }
     }
 
     pub(super) fn handle(&mut self, now: Mono, input: Input) -> Next {
         let (state, next) = match (self.state, input) {
-            (State::Arming, Input::Armed { granted: true }) => (State::Arming, Next::LookAt(now)),
-            (State::Arming, Input::Armed { granted: false }) => (State::Polling, self.look_after(POLLING)),
+            (State::Arming, Input::Armed { granted: true }) => (State::Arming, Next::PollAt(now)),
+            (State::Arming, Input::Armed { granted: false }) => (State::Polling, self.poll_after(POLLING)),
             // What a distant file system says of a file may be old; reading it tells more.
-            (State::Polling, Input::Looked { .. }) => (State::Polling, Next::Notify),
-            (_, Input::Looked { changed: true }) => (State::Busy { changed: now, pace: BUSY }, Next::Notify),
-            (State::Busy { changed, .. }, Input::Looked { changed: false }) if now.since(changed) >= REST => {
+            (State::Polling, Input::Polled { .. }) => (State::Polling, Next::Notify),
+            (_, Input::Polled { changed: true }) => (State::Busy { changed: now, pace: BUSY }, Next::Notify),
+            (State::Busy { changed, .. }, Input::Polled { changed: false }) if now.since(changed) >= REST => {
                 (State::Arming, Next::Arm)
             }
-            (State::Busy { changed, pace }, Input::Looked { changed: false }) => {
+            (State::Busy { changed, pace }, Input::Polled { changed: false }) => {
                 let pace = (pace * 2).min(BUSY);
-                (State::Busy { changed, pace }, Next::LookAt(now + pace))
+                (State::Busy { changed, pace }, Next::PollAt(now + pace))
             }
-            (State::Arming | State::Resting, Input::Looked { changed: false }) => {
+            (State::Arming | State::Resting, Input::Polled { changed: false }) => {
                 (State::Resting, Next::Rest)
             }
             (State::Resting, Input::LinkState) => {
-                (State::Busy { changed: now, pace: SOON }, Next::LookAt(now + SOON))
+                (State::Busy { changed: now, pace: SOON }, Next::PollAt(now + SOON))
             }
-            (State::Polling, _) => (State::Polling, self.look_after(POLLING)),
+            (State::Polling, _) => (State::Polling, self.poll_after(POLLING)),
             (state @ (State::Busy { .. } | State::Arming | State::Resting), _) => {
-                (state, self.look_after(BUSY))
+                (state, self.poll_after(BUSY))
             }
         };
-        if let Input::Looked { .. } = input {
-            self.looked = now;
+        if let Input::Polled { .. } = input {
+            self.polled = now;
         }
         self.state = state;
         next
     }
 
-    fn look_after(&self, time: Duration) -> Next {
-        Next::LookAt(self.looked + time)
+    fn poll_after(&self, time: Duration) -> Next {
+        Next::PollAt(self.polled + time)
     }
 }
 
@@ -127,8 +127,8 @@ impl Rhythm {
 mod tests {
     use super::*;
 
-    const SAME: Input = Input::Looked { changed: false };
-    const CHANGED: Input = Input::Looked { changed: true };
+    const SAME: Input = Input::Polled { changed: false };
+    const CHANGED: Input = Input::Polled { changed: true };
     const GRANTED: Input = Input::Armed { granted: true };
     const REFUSED: Input = Input::Armed { granted: false };
 
@@ -137,7 +137,7 @@ mod tests {
     }
 
     const fn look(ms: u64) -> Next {
-        Next::LookAt(at(ms))
+        Next::PollAt(at(ms))
     }
 
     #[track_caller]
@@ -155,14 +155,14 @@ mod tests {
             let mut rhythm = Rhythm::new(true);
             let mut last = at(0);
             for number in 1..1_000 {
-                let Next::LookAt(time) = rhythm.handle(last + Duration::from_millis(3), Input::Requested)
+                let Next::PollAt(time) = rhythm.handle(last + Duration::from_millis(3), Input::Requested)
                 else {
                     panic!("{rhythm:?}");
                 };
                 assert_eq!(time, last + BUSY, "{rhythm:?}");
                 last = time;
                 for _ in 1..looks {
-                    assert_eq!(rhythm.handle(last, SAME), Next::LookAt(last + BUSY), "{number}: {rhythm:?}");
+                    assert_eq!(rhythm.handle(last, SAME), Next::PollAt(last + BUSY), "{number}: {rhythm:?}");
                     last = last + BUSY;
                 }
                 assert_eq!(rhythm.handle(last, CHANGED), Next::Notify, "{rhythm:?}");
