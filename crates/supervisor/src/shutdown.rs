@@ -182,38 +182,38 @@ mod tests {
         Interrupt, Interrupt: end(user) kill(user) leave exit 130
         Interrupt, Terminate: end(user) kill(parent) leave exit 130
         Interrupt, Hangup: end(user) - kill(user) exit 130
-        Interrupt, RunCommand { force: false }: end(user) - kill(user) exit 130
-        Interrupt, RunCommand { force: true }: end(user) kill(user) leave exit 130
+        Interrupt, Command { force: false }: end(user) - kill(user) exit 130
+        Interrupt, Command { force: true }: end(user) kill(user) leave exit 130
         Interrupt, Leave: end(user) leave - exit 130
         Terminate, Interrupt: end(parent) kill(user) leave exit 143
         Terminate, Terminate: end(parent) kill(parent) leave exit 143
         Terminate, Hangup: end(parent) - kill(user) exit 143
-        Terminate, RunCommand { force: false }: end(parent) - kill(user) exit 143
-        Terminate, RunCommand { force: true }: end(parent) kill(user) leave exit 143
+        Terminate, Command { force: false }: end(parent) - kill(user) exit 143
+        Terminate, Command { force: true }: end(parent) kill(user) leave exit 143
         Terminate, Leave: end(parent) leave - exit 143
         Hangup, Interrupt: end(parent) kill(user) leave exit 129
         Hangup, Terminate: end(parent) kill(parent) leave exit 129
         Hangup, Hangup: end(parent) - kill(user) exit 129
-        Hangup, RunCommand { force: false }: end(parent) - kill(user) exit 129
-        Hangup, RunCommand { force: true }: end(parent) kill(user) leave exit 129
+        Hangup, Command { force: false }: end(parent) - kill(user) exit 129
+        Hangup, Command { force: true }: end(parent) kill(user) leave exit 129
         Hangup, Leave: end(parent) leave - exit 129
         Command { force: false }, Interrupt: end(user) kill(user) leave exit 130
         Command { force: false }, Terminate: end(user) kill(parent) leave exit 130
         Command { force: false }, Hangup: end(user) - kill(user) exit 130
-        Command { force: false }, RunCommand { force: false }: end(user) - kill(user) exit 130
-        Command { force: false }, RunCommand { force: true }: end(user) kill(user) leave exit 130
+        Command { force: false }, Command { force: false }: end(user) - kill(user) exit 130
+        Command { force: false }, Command { force: true }: end(user) kill(user) leave exit 130
         Command { force: false }, Leave: end(user) leave - exit 130
         Command { force: true }, Interrupt: kill(user) leave - exit 130
         Command { force: true }, Terminate: kill(user) leave - exit 130
         Command { force: true }, Hangup: kill(user) - leave exit 130
-        Command { force: true }, RunCommand { force: false }: kill(user) - leave exit 130
-        Command { force: true }, RunCommand { force: true }: kill(user) - leave exit 130
+        Command { force: true }, Command { force: false }: kill(user) - leave exit 130
+        Command { force: true }, Command { force: true }: kill(user) - leave exit 130
         Command { force: true }, Leave: kill(user) leave - exit 130
         Leave, Interrupt: leave - - exit 130
         Leave, Terminate: leave - - exit 130
         Leave, Hangup: leave - - exit 130
-        Leave, RunCommand { force: false }: leave - - exit 130
-        Leave, RunCommand { force: true }: leave - - exit 130
+        Leave, Command { force: false }: leave - - exit 130
+        Leave, Command { force: true }: leave - - exit 130
         Leave, Leave: leave - - exit 130
         ");
     }
