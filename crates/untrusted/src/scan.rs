@@ -1,5 +1,7 @@
 //! Takes text apart.
 
+use std::str::Chars;
+
 use crate::grammar::{Escape, INTRODUCER, StringEnds, control, endless_len, escape};
 use crate::is_visible;
 
@@ -47,44 +49,52 @@ pub enum Introducer {
 /// passed over. Takes time in proportion to the length of the text, whatever is in it.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
-    rest: &'a str,
+    rest: Chars<'a>,
     ends: StringEnds,
 }
 
 impl<'a> Scanner<'a> {
     /// A scanner at the beginning of `text`.
     #[must_use]
-    pub const fn new(text: &'a str) -> Self {
-        Self { rest: text, ends: StringEnds::new() }
+    pub fn new(text: &'a str) -> Self {
+        Self { rest: text.chars(), ends: StringEnds::new() }
     }
 
     /// What was not looked at yet.
     #[must_use]
-    pub const fn rest(&self) -> &'a str {
-        self.rest
+    pub fn rest(&self) -> &'a str {
+        self.rest.as_str()
     }
 
     /// Passes over so many bytes of [`Scanner::rest`], which must end with a whole character.
     pub fn pass_over(&mut self, bytes: usize) {
-        self.rest = &self.rest[bytes..];
+        self.rest = self.rest()[bytes..].chars();
+    }
+
+    /// Takes the printable ASCII characters up to the next one that is none, which is most of a text at once.
+    pub fn take_plain(&mut self) -> &'a str {
+        let rest = self.rest();
+        let end = rest.bytes().position(|byte| !(b' '..=b'~').contains(&byte)).unwrap_or(rest.len());
+        self.pass_over(end);
+        &rest[..end]
     }
 
     /// Passes over the rest of a string behind its introducer, and says whether it had an end: BEL or ST, in the same line.
     /// Of one without an end nothing is passed over.
     pub fn skip_string(&mut self) -> bool {
-        let end = self.ends.find(self.rest.as_bytes());
+        let end = self.ends.find(self.rest().as_bytes());
         self.pass_over(end.unwrap_or(0));
         end.is_some()
     }
 
     /// Passes over what a string without an end would swallow: up to the next ESC, or the end of the line.
     pub fn skip_endless_string(&mut self) {
-        self.pass_over(endless_len(self.rest.as_bytes()));
+        self.pass_over(endless_len(self.rest().as_bytes()));
     }
 
     /// Behind ESC.
     fn escape(&mut self) -> Option<Token<'a>> {
-        match escape(self.rest.as_bytes()) {
+        match escape(self.rest().as_bytes()) {
             Escape::Control => {
                 self.pass_over(INTRODUCER);
                 self.control(Introducer::Escape)
@@ -102,8 +112,8 @@ impl<'a> Scanner<'a> {
 
     /// Behind CSI. A character that cannot belong to the sequence ends it and is looked at afresh.
     fn control(&mut self, introducer: Introducer) -> Option<Token<'a>> {
-        let (len, action) = control(self.rest.as_bytes());
-        let parameters = &self.rest[..len];
+        let (len, action) = control(self.rest().as_bytes());
+        let parameters = &self.rest()[..len];
         self.pass_over(len + usize::from(action.is_some()));
         let action = char::from(action?);
         let is_standard = parameters.bytes().all(|byte| byte.is_ascii_digit() || b";:".contains(&byte));
@@ -116,13 +126,13 @@ impl<'a> Iterator for Scanner<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
-            let char = self.rest.chars().next()?;
-            self.pass_over(char.len_utf8());
-            let token = match char {
+            let token = match self.rest.next()? {
                 '\x1b' => self.escape(),
                 '\u{9b}' => self.control(Introducer::Single),
                 '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => Some(Token::String(Introducer::Single)),
-                '\n' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(Token::Break(char)),
+                char @ ('\n' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}') => {
+                    Some(Token::Break(char))
+                }
                 '\t' => Some(Token::Tab),
                 '\r' => Some(Token::CarriageReturn),
                 '\x08' => Some(Token::Backspace),

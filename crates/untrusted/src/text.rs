@@ -45,7 +45,9 @@ fn clean(text: &str, colour: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut coloured = false;
     let mut scanner = Scanner::new(text);
-    while let Some(token) = scanner.next() {
+    loop {
+        clean.push_str(scanner.take_plain());
+        let Some(token) = scanner.next() else { break };
         match token {
             Token::Char(char) => clean.push(char),
             Token::Tab => clean.push('\t'),

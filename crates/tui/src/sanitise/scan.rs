@@ -33,12 +33,12 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         Self { inner: untrusted::Scanner::new(text), marks: MARKS }
     }
 
     /// What was not looked at yet.
-    pub(super) const fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a str {
         self.inner.rest()
     }
 
