@@ -112,7 +112,7 @@ impl Page<'_> {
                 text += &format!("\nIts owner{owner} is gone and recorded no end.\n");
             }
             RunStatus::Finished { detail: Some(detail), .. } => {
-                text += &format!("\n{}\n", first_words(detail))
+                text += &format!("\n{}\n", first_words(detail));
             }
             RunStatus::Finished { .. }
             | RunStatus::Unknown
