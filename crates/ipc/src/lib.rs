@@ -17,6 +17,7 @@ mod cancel;
 mod decode;
 mod event;
 mod exact;
+mod exit;
 mod framer;
 mod hello;
 mod id;
@@ -41,6 +42,7 @@ pub use event::{
     WorkerOutput,
 };
 pub use exact::{CAPABILITY_EXACT, ExactValues, HexBytes};
+pub use exit::ExitKind;
 pub use framer::{DEFAULT_LINE_LIMIT, Frame, LineFramer};
 pub use hello::{
     CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreLimits, Dialect, Hello, PROTOCOL_MAX, PROTOCOL_MIN,

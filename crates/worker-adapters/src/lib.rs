@@ -47,9 +47,10 @@ pub use opencode::OpenCodeAdapter;
 pub use outcome::{classify_output, excerpt, stderr_observation, verdict};
 pub use programs::Program;
 pub use registry::Adapters;
+pub use roboppi_ipc::ExitKind;
 pub use scanner::LINE_LIMIT;
 pub use session::{
-    AskId, ExitKind, HostAnswer, HostQuestion, HostReply, HostRequest, SessionEffect, SessionInput, TimerId,
-    WorkerEnd, WorkerSession,
+    AskId, HostAnswer, HostQuestion, HostReply, HostRequest, SessionEffect, SessionInput, TimerId, WorkerEnd,
+    WorkerSession,
 };
 pub use translation::Translation;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Mono, OutputStream, WorkerEvent, WorkerResult};
+use roboppi_ipc::{CancelReason, ExitKind, Mono, OutputStream, WorkerEvent, WorkerResult};
 use serde_json::Value;
 
 use crate::OutputDigest;
@@ -122,35 +122,6 @@ pub enum HostAnswer {
     Done,
     /// No, and why.
     Refused(String),
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExitKind {
-    /// By itself, with this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl ExitKind {
-    /// The code a shell would show: 128 + n for signal n.
-    #[must_use]
-    pub const fn code(self) -> i32 {
-        match self {
-            Self::Code(code) => code,
-            Self::Signal(signal) => 128 + signal,
-        }
-    }
-
-    /// The signal, when it was one.
-    #[must_use]
-    pub const fn signal(self) -> Option<i32> {
-        match self {
-            Self::Code(_) => None,
-            Self::Signal(signal) => Some(signal),
-        }
-    }
 }
 
 /// Everything a result is made of.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::signal_name;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitKind {
@@ -20,15 +22,24 @@ impl ExitKind {
             Self::Signal(signal) => 128 + signal,
         }
     }
+
+    /// The signal, when it was one.
+    #[must_use]
+    pub const fn signal(self) -> Option<i32> {
+        match self {
+            Self::Code(_) => None,
+            Self::Signal(signal) => Some(signal),
+        }
+    }
 }
 
 impl fmt::Display for ExitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => match nix::sys::signal::Signal::try_from(*signal) {
-                Ok(name) => write!(f, "signal {signal} ({name})"),
-                Err(_) => write!(f, "signal {signal}"),
+            Self::Signal(signal) => match signal_name(*signal) {
+                Some(name) => write!(f, "signal {signal} ({name})"),
+                None => write!(f, "signal {signal}"),
             },
         }
     }
@@ -42,7 +53,9 @@ mod tests {
     fn says_code_and_signal_as_a_shell_does() {
         assert_eq!(ExitKind::Code(7).code(), 7);
         assert_eq!(ExitKind::Signal(9).code(), 137);
+        assert_eq!((ExitKind::Code(9).signal(), ExitKind::Signal(9).signal()), (None, Some(9)));
         assert_eq!(ExitKind::Signal(9).to_string(), "signal 9 (SIGKILL)");
+        assert_eq!(ExitKind::Signal(40).to_string(), "signal 40");
         assert_eq!(ExitKind::Code(0).to_string(), "exit code 0");
     }
 }
