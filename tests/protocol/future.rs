@@ -19,7 +19,7 @@ use crate::schema::schema;
 
 /// Enums that are read and are no list of words. Tagged ones keep a kind they do not know. The others are never read by
 /// another version: what they are in is made anew when it cannot be read, or comes from the same program.
-const NO_WORDS: [&str; 11] = [
+const NO_WORDS: [&str; 12] = [
     // Tagged, and a kind that is not known becomes `Unknown`.
     "Answer",
     "AttemptPhase",
@@ -33,6 +33,8 @@ const NO_WORDS: [&str; 11] = [
     "AttemptStatus",
     "CoreStatus",
     "RunStatus",
+    // Of a foreign core it may be any JSON, and is kept.
+    "EscalationEvent",
     // A line of stderr that is none of them is one of the core.
     "GuardReport",
 ];

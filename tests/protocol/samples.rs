@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use roboppi_ipc::{
     Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
     CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation,
-    ExactValues, Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent,
-    JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation,
-    OutputMode, Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus,
-    Priority, PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget,
-    RejectionReason, RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens,
-    ToolCall, ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind,
-    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    EscalationAction, EscalationDetails, EscalationEvent, EscalationScope, EscalationSeverity, ExactValues,
+    Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits,
+    JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation, OutputMode,
+    Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
+    PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
+    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
+    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput,
+    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -242,7 +243,8 @@ fn core_events() -> Vec<CoreEvent> {
             leaked: Leaked { process: PROCESS, command: "sleep 1000".into() },
         },
         CoreEvent::Permits { active: 3, limit: 10 },
-        CoreEvent::Warning { message: "the disk is nearly full".into() },
+        CoreEvent::Warning { job_id: None, message: "the disk is nearly full".into() },
+        CoreEvent::Warning { job_id: Some(job_id()), message: "it waits for room to start".into() },
         CoreEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
     ]
 }
@@ -254,9 +256,13 @@ pub(crate) fn samples() -> Vec<Message> {
     let mut hello = Hello::ours("0.1.0");
     hello.process = Some(PROCESS);
     hello.limits = Some(CoreLimits { concurrency: 10 });
-    let escalation = json!({
-        "scope": "WORKER_KIND", "action": "ISOLATE", "target": "CODEX_CLI", "reason": "it fails all the time",
-        "timestamp": now(), "severity": "error",
+    let escalation = EscalationEvent::Described(EscalationDetails {
+        scope: EscalationScope::WorkerKind,
+        action: EscalationAction::Isolate,
+        target: "CODEX_CLI".into(),
+        reason: "it fails all the time".into(),
+        timestamp: now(),
+        severity: EscalationSeverity::Error,
     });
     let mut samples = vec![
         Message::Hello(hello),

@@ -31,6 +31,7 @@ pub(crate) enum Event {
     // A core.
     CoreUp(usize),
     CoreTold(usize),
+    LeftoversEnded(usize),
     CoreExits(usize),
     ToCore(usize),
     Says(usize, Box<Message>),

@@ -1,13 +1,10 @@
 //! The loop around one [`ChildMachine`], as the core runs it, and what must hold at every step of it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use roboppi_core::{JobInput, WorkerControl, WorkerOutcome};
-use roboppi_ipc::{
-    CancelReason, CoreEvent, EndingPhase, ErrorClass, JobId, ProcessIdentity, ResultDetails, WorkerResult,
-    WorkerStatus,
-};
-use roboppi_process::ExitKind;
+use roboppi_core::{CoreInput, WorkerControl, WorkerOutcome};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase, ExitKind, JobId, ProcessIdentity, WorkerResult};
 use roboppi_process::machine::{ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, Signal};
 use roboppi_worker_adapters::{self as adapters, OutputDigest, WorkerEnd};
 
@@ -152,11 +149,8 @@ impl World {
             Effect::Started => {
                 let process = ProcessIdentity { pid: 1_000, start_time: index as u64 };
                 let job_id = self.workers[index].job.clone();
-                self.worker_notice(
-                    index,
-                    JobInput::WorkerStarted,
-                    CoreEvent::WorkerStarted { job_id, process },
-                );
+                let core = self.workers[index].core;
+                self.core_input(core, CoreInput::WorkerStarted { job_id, process });
             }
             Effect::Signal(signal) => self.child_signal(index, signal),
             Effect::SetTimer { epoch, after } => {
@@ -170,7 +164,7 @@ impl World {
             }
             Effect::SweepGroup | Effect::LeaveGroup => self.child_sweep(index),
             Effect::Ending { phase, reason, limit } => {
-                self.child_ending(index, input, phase, reason, whole(limit));
+                self.child_ending(index, input, phase, reason, limit);
             }
             Effect::Finish(end) => self.child_finished(index, end),
         }
@@ -226,7 +220,7 @@ impl World {
         input: Input,
         phase: EndingPhase,
         reason: Option<CancelReason>,
-        limit: u64,
+        limit: Duration,
     ) {
         let now = self.now;
         let worker = &mut self.workers[index];
@@ -247,43 +241,40 @@ impl World {
         self.must(exited == (phase == EndingPhase::Draining), Promise::Truth, || {
             format!("worker {index} is shown as {phase:?} and its leader has exited: {exited}")
         });
-        let job_id = self.workers[index].job.clone();
-        let event = CoreEvent::WorkerEnding { job_id, phase, reason, limit_ms: limit };
-        self.worker_notice(index, JobInput::WorkerEnding, event);
+        let (core, job_id) = (self.workers[index].core, self.workers[index].job.clone());
+        self.core_input(core, CoreInput::WorkerEnding { job_id, phase, reason, limit });
     }
 
     fn child_finished(&mut self, index: usize, end: ChildEnd) {
         self.workers[index].finished = Some(end);
-        let result = match end {
+        let outcome = match end {
             ChildEnd::NeverStarted(reason) => {
                 self.saw(Seen::CancelledBeforeStart);
                 let (process, asked) = (self.workers[index].process, self.workers[index].asked);
                 self.must(process == Process::Unborn && asked == Some(reason), Promise::Truth, || {
                     format!("worker {index} never started for {reason:?}; it is {process:?}, asked {asked:?}")
                 });
-                unstarted(Some(reason))
+                WorkerOutcome::without_report(String::new(), Some(reason), false)
             }
             ChildEnd::SpawnFailed => {
                 let process = self.workers[index].process;
                 self.must(process == Process::NeverWas, Promise::Truth, || {
                     format!("worker {index} is said not to have started; it is {process:?}")
                 });
-                unstarted(None)
+                WorkerOutcome::without_report(String::new(), None, false)
             }
             ChildEnd::Ended(ended) => {
                 self.check_ended(index, ended);
-                self.result_of(ended)
+                WorkerOutcome { result: self.result_of(ended), started: true }
             }
         };
-        let started = matches!(end, ChildEnd::Ended(_));
-        self.worker_ended(index, WorkerOutcome { result, started });
+        self.worker_ended(index, outcome);
     }
 
     fn result_of(&self, ended: Ended) -> WorkerResult {
         let exit = match ended.exit {
-            ExitKind::Signal(_) if self.bug == Some(Bug::ExitInvented) => adapters::ExitKind::Code(0),
-            ExitKind::Code(code) => adapters::ExitKind::Code(code),
-            ExitKind::Signal(signal) => adapters::ExitKind::Signal(signal),
+            ExitKind::Signal(_) if self.bug == Some(Bug::ExitInvented) => ExitKind::Code(0),
+            exit => exit,
         };
         let cancelled = match self.bug {
             Some(Bug::ExitInvented) => None,
@@ -298,29 +289,14 @@ impl World {
 
 const fn input_of(control: WorkerControl) -> Input {
     match control {
-        WorkerControl::Cancel(reason) => Input::Cancel(reason),
-        WorkerControl::Kill(reason) => Input::Kill(reason),
+        WorkerControl::Cancel(cancel) => Input::Cancel(cancel),
         WorkerControl::Pause => Input::Pause,
         WorkerControl::Resume => Input::Resume,
-    }
-}
-
-/// The result of a worker that never was.
-fn unstarted(cancelled: Option<CancelReason>) -> WorkerResult {
-    let (status, class) = match cancelled {
-        None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
-        Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
-        Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
-    };
-    WorkerResult {
-        error_class: Some(class),
-        details: Some(Box::new(ResultDetails { cancel_reason: cancelled, ..ResultDetails::default() })),
-        ..WorkerResult::of_status(status)
     }
 }
 
 /// The time-out of zero is over before anything is started.
 pub(crate) fn first_controls(limits: &Limits) -> VecDeque<WorkerControl> {
     let over = limits.timeout == Some(ms(0));
-    over.then_some(WorkerControl::Cancel(CancelReason::Timeout)).into_iter().collect()
+    over.then_some(WorkerControl::Cancel(Cancel::graceful(CancelReason::Timeout))).into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! What a child machine was told and what it asks for, held against the process it is about.
 
-use roboppi_ipc::CancelReason;
+use roboppi_ipc::Cancel;
 use roboppi_process::ExitKind;
 use roboppi_process::machine::{Ended, Input, SWEEP_TIME};
 
@@ -34,8 +34,7 @@ impl World {
                 self.in_ms(left, Event::Due(Due::Child { worker: index, stopped, why }));
             }
             Input::PipesClosed => worker.told_closed = true,
-            Input::Cancel(reason) => self.child_asked(index, reason, false),
-            Input::Kill(reason) => self.child_asked(index, reason, true),
+            Input::Cancel(cancel) => self.child_asked(index, cancel),
             Input::Timer(epoch) if worker.last_timer != Some(epoch) => self.saw(Seen::StaleChildTimer),
             _ => {}
         }
@@ -56,7 +55,8 @@ impl World {
         self.must(obeys || !lives, Promise::Truth, || format!("worker {index}: {input:?} has no effect"));
     }
 
-    fn child_asked(&mut self, index: usize, reason: CancelReason, force: bool) {
+    fn child_asked(&mut self, index: usize, cancel: Cancel) {
+        let Cancel { reason, force } = cancel;
         let worker = &mut self.workers[index];
         if worker.finished.is_some() {
             return;

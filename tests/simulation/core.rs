@@ -1,14 +1,17 @@
-//! The loop of a core: its permits, its jobs, and the ways in which it ends.
+//! A core: the loop around its [`CoreMachine`], the wire it writes to, and what must hold at every step of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use roboppi_core::worker::WorkerOptions;
-use roboppi_core::{CoreSettings, GateSettings, JobEffect, JobInput, JobMachine, PermitGate, WorkerOutcome};
+use roboppi_core::{
+    CoreEffect, CoreInput, CoreMachine, CoreMachineSettings, CoreSettings, CoreTime, GateSettings,
+    WorkerOutcome,
+};
 use roboppi_ipc::{
-    CancelReason, CoreEvent, CoreEventMessage, ErrorReply, Hello, JobId, Message, RequestId, UtcMillis,
-    WorkerTask, error_code,
+    Cancel, CancelReason, CoreEvent, CoreEventMessage, Dialect, Hello, JobId, Message, RequestId,
+    RequestPermit, UtcMillis, WorkerTask,
 };
 use roboppi_process::machine::{Limits, SWEEP_TIME};
 
@@ -20,6 +23,8 @@ use crate::plan::{HUNG, Nature, OUTBOX, SLACK, whole};
 use crate::promise::Promise;
 use crate::story::Seen;
 use crate::world::World;
+
+static SETTINGS: LazyLock<CoreSettings> = LazyLock::new(CoreSettings::default);
 
 /// One incarnation of the core.
 pub(crate) struct Core {
@@ -35,8 +40,8 @@ pub(crate) struct Core {
     pub(crate) stopped_total: u64,
     /// It was told to end, or its supervisor is gone.
     pub(crate) ending: bool,
-    gate: PermitGate,
-    jobs: BTreeMap<JobId, KnownJob>,
+    machine: CoreMachine,
+    workers: BTreeMap<JobId, usize>,
     granted: BTreeSet<JobId>,
     answered: BTreeSet<RequestId>,
     /// Likely to die of what it does.
@@ -45,13 +50,9 @@ pub(crate) struct Core {
     unsaid: u32,
 }
 
-struct KnownJob {
-    machine: JobMachine,
-    worker: Option<usize>,
-}
-
 impl Core {
     pub(crate) fn new(permits: u32) -> Self {
+        let settings = CoreSettings { gate: GateSettings::with_concurrency(permits), ..SETTINGS.clone() };
         Self {
             to_core: Wire::default(),
             to_supervisor: Wire::default(),
@@ -61,8 +62,8 @@ impl Core {
             stopped_until: 0,
             stopped_total: 0,
             ending: false,
-            gate: PermitGate::new(GateSettings::with_concurrency(permits)),
-            jobs: BTreeMap::new(),
+            machine: CoreMachine::new(CoreMachineSettings::new(&settings, None), 0),
+            workers: BTreeMap::new(),
             granted: BTreeSet::new(),
             answered: BTreeSet::new(),
             frail: false,
@@ -74,7 +75,9 @@ impl Core {
 impl World {
     pub(crate) fn core_up(&mut self, core: usize) {
         self.note(|| format!("core {core} is up"));
-        self.core_says(core, Message::Hello(Hello::ours("0")));
+        self.core_input(core, CoreInput::Start);
+        // The supervisor says it before anything else.
+        self.core_input(core, CoreInput::Message(Box::new(Message::Hello(Hello::ours("0")))));
     }
 
     pub(crate) fn core_says(&mut self, core: usize, message: Message) {
@@ -91,51 +94,44 @@ impl World {
             None => {}
             Some(Packet::End) => {
                 self.note(|| format!("core {core} has lost its supervisor"));
-                self.end_jobs(core);
+                self.core_ends(core, CoreInput::WireClosed);
             }
             Some(Packet::Message(message)) => {
                 self.note(|| format!("core {core} <- {}", brief(&message)));
-                self.core_decides(core, *message);
+                if let Message::CancelJob(cancel) = &*message {
+                    self.check_cancel(&cancel.job_id, CancelReason::from_wire(&cancel.reason), cancel.force);
+                }
+                self.core_input(core, CoreInput::Message(message));
             }
         }
     }
 
-    fn core_decides(&mut self, core: usize, message: Message) {
-        match message {
-            Message::SubmitJob(submit) => {
-                let id = submit.job.job_id;
-                self.know(core, &id);
-                self.tell_job(core, &id, JobInput::Submit { request: submit.request_id });
-            }
-            Message::RequestPermit(ask) => {
-                let id = ask.job.job_id.clone();
-                self.know(core, &id);
-                let (request, attempt_index) = (ask.request_id, ask.attempt_index);
-                self.tell_job(
-                    core,
-                    &id,
-                    JobInput::RequestPermit { request, job: Box::new(ask.job), attempt_index },
-                );
-            }
-            Message::CancelJob(cancel) => {
-                let (request, reason, force) = (cancel.request_id, cancel.reason, cancel.force);
-                self.check_cancel(&cancel.job_id, CancelReason::from_wire(&reason), force);
-                self.tell_known(core, &cancel.job_id, request, |request| JobInput::Cancel {
-                    request,
-                    reason,
-                    force,
-                });
-            }
-            Message::PauseJob(pause) => {
-                self.tell_known(core, &pause.job_id, pause.request_id, |request| JobInput::Pause { request });
-            }
-            Message::ResumeJob(resume) => {
-                self.tell_known(core, &resume.job_id, resume.request_id, |request| JobInput::Resume {
-                    request,
-                });
-            }
-            _ => {}
+    /// Gives one input to the machine of a core and performs what it asks for.
+    pub(crate) fn core_input(&mut self, core: usize, input: CoreInput) {
+        let now = CoreTime { mono: self.mono(), utc: UtcMillis(self.now) };
+        let ended = match &input {
+            CoreInput::WorkerEnded { job_id, .. } => Some(job_id.clone()),
+            _ => None,
+        };
+        let mut effects = Vec::new();
+        self.cores[core].machine.handle(now, input, &mut effects);
+        if let Some(job) = ended.filter(|_| self.bug == Some(Bug::PermitNotReturned)) {
+            self.ask_once_more(core, now, job);
         }
+        for effect in effects {
+            self.core_effect(core, effect);
+        }
+        self.check_permits(core);
+    }
+
+    /// A permit of which nobody hears.
+    fn ask_once_more(&mut self, core: usize, now: CoreTime, job: JobId) {
+        let Some(worker) = self.cores[core].workers.get(&job) else { return };
+        let step = self.attempts[self.workers[*worker].attempt].step;
+        let job = self.plan.job(&job, step);
+        let ask = RequestPermit { request_id: "unheard".into(), job, attempt_index: 0.0 };
+        let input = CoreInput::Message(Box::new(Message::RequestPermit(ask)));
+        self.cores[core].machine.handle(now, input, &mut Vec::new());
     }
 
     /// What a core is asked only gets worse.
@@ -148,50 +144,10 @@ impl World {
         });
     }
 
-    fn know(&mut self, core: usize, id: &JobId) {
-        let new = || KnownJob { machine: JobMachine::new(id.clone()), worker: None };
-        self.cores[core].jobs.entry(id.clone()).or_insert_with(new);
-    }
-
-    fn tell_known(
-        &mut self,
-        core: usize,
-        id: &JobId,
-        request: RequestId,
-        input: impl FnOnce(RequestId) -> JobInput,
-    ) {
-        if self.cores[core].jobs.contains_key(id) {
-            return self.tell_job(core, id, input(request));
-        }
-        let message = format!("Job {id} not found");
-        let code = error_code::JOB_NOT_FOUND.to_owned();
-        let error = ErrorReply { code, message, request_id: Some(request) };
-        self.core_says(core, Message::Error(error));
-    }
-
-    fn tell_job(&mut self, core: usize, id: &JobId, input: JobInput) {
-        let Some(job) = self.cores[core].jobs.get(id).map(|job| job.worker) else { return };
-        let ended = matches!(input, JobInput::WorkerEnded(_));
-        let mut effects = Vec::new();
-        let now = UtcMillis(self.now);
-        let this = &mut self.cores[core];
-        if let Some(job) = this.jobs.get_mut(id) {
-            job.machine.handle(now, &mut this.gate, input, &mut effects);
-        }
-        if ended && self.bug == Some(Bug::PermitNotReturned) {
-            let step = job.map_or(0, |worker| self.attempts[self.workers[worker].attempt].step);
-            let _ = this.gate.ask(now, &self.plan.job(id, step), 0.0);
-        }
-        for effect in effects {
-            self.job_effect(core, id, effect);
-        }
-        self.check_permits(core);
-    }
-
     fn check_permits(&mut self, core: usize) {
         let this = &self.cores[core];
-        let (active, limit, running) = (this.gate.active(), this.gate.limit(), this.granted.len());
-        let active_jobs = this.jobs.values().filter(|job| job.machine.is_active()).count();
+        let ((active, limit), running) = (this.machine.permits(), this.granted.len());
+        let active_jobs = this.machine.active_jobs().count();
         let fine = active as usize == running && running == active_jobs && active <= limit;
         self.must(fine, Promise::Permits, || {
             format!(
@@ -200,19 +156,21 @@ impl World {
         });
     }
 
-    fn job_effect(&mut self, core: usize, id: &JobId, effect: JobEffect) {
+    fn core_effect(&mut self, core: usize, effect: CoreEffect) {
         match effect {
-            JobEffect::Answer(message) => self.answer(core, id, *message),
-            JobEffect::Start { task, lifetime } => self.start_worker(core, id, &task, lifetime),
-            JobEffect::Control(control) => {
-                self.note(|| format!("core {core}    {id}: {control:?}"));
-                if let Some(worker) = self.cores[core].jobs.get(id).and_then(|job| job.worker) {
+            CoreEffect::Answer(message) => self.answer(core, *message),
+            CoreEffect::Report(event) => self.report(core, event),
+            CoreEffect::Start { job_id, task, lifetime } => self.start_worker(core, &job_id, &task, lifetime),
+            CoreEffect::Control { job_id, control } => {
+                self.note(|| format!("core {core}    {job_id}: {control:?}"));
+                if let Some(worker) = self.cores[core].workers.get(&job_id).copied() {
                     self.workers[worker].controls.push_back(control);
                     self.within(2, Event::WorkerControl(worker));
                 }
             }
-            JobEffect::Complete(completion) => {
-                let had = self.cores[core].granted.remove(id);
+            CoreEffect::Complete(completion) => {
+                let id = completion.message.job_id.clone();
+                let had = self.cores[core].granted.remove(&id);
                 self.must(had, Promise::ExactlyOnce, || format!("{id} completes without a permit"));
                 let message = Box::new(Message::JobCompleted(completion.message));
                 match self.bug {
@@ -222,11 +180,31 @@ impl World {
                 }
                 self.say_later(core, message);
             }
-            JobEffect::Refused(why) => self.broken(Promise::Truth, || format!("{id} is refused: {why}")),
-            JobEffect::Forget => {
-                self.cores[core].jobs.remove(id);
+            CoreEffect::EndLeftovers => {
+                let living =
+                    self.cores[core].workers.values().any(|worker| self.workers[*worker].finished.is_none());
+                self.must(!living, Promise::NothingLeft, || format!("core {core} ends before its workers"));
+                self.within(OUTBOX, Event::LeftoversEnded(core));
             }
+            CoreEffect::Close => self.core_exits(core),
+            CoreEffect::Complain(line) => self.broken(Promise::Truth, || format!("core {core}: {line}")),
+            CoreEffect::SetDialect(dialect) => {
+                self.must(dialect == Dialect::V2, Promise::Truth, || {
+                    format!("core {core} speaks {dialect:?}")
+                });
+            }
+            // Of old runners, of secrets, and of a number that is only shown.
+            CoreEffect::SetKillTimer(_)
+            | CoreEffect::ReportSecrets { .. }
+            | CoreEffect::ReportPermits { .. } => {}
         }
+    }
+
+    fn report(&mut self, core: usize, event: CoreEvent) {
+        if let CoreEvent::Warning { job_id, message } = &event {
+            self.broken(Promise::Truth, || format!("{job_id:?}: {message}"));
+        }
+        self.core_says(core, Message::CoreEvent(CoreEventMessage { ts: UtcMillis(self.now), event }));
     }
 
     /// Ends of jobs leave after everything else about the job, which may take a while.
@@ -240,14 +218,15 @@ impl World {
         self.core_says(core, message);
     }
 
-    fn answer(&mut self, core: usize, id: &JobId, message: Message) {
+    fn answer(&mut self, core: usize, message: Message) {
         self.note(|| format!("core {core} -> {}", brief(&message)));
         if let Some(request) = message.request_id().cloned() {
             let first = self.cores[core].answered.insert(request.clone());
             self.must(first, Promise::ExactlyOnce, || format!("{request} is answered again"));
         }
         match &message {
-            Message::PermitGranted(_) => {
+            Message::PermitGranted(granted) => {
+                let id = &granted.permit.job_id;
                 let first = self.cores[core].granted.insert(id.clone());
                 self.must(first, Promise::Permits, || format!("{id} has two permits"));
             }
@@ -258,11 +237,7 @@ impl World {
     }
 
     fn start_worker(&mut self, core: usize, id: &JobId, task: &WorkerTask, lifetime: Duration) {
-        static SETTINGS: LazyLock<CoreSettings> = LazyLock::new(CoreSettings::default);
-        let mut options = WorkerOptions::for_task(task, &SETTINGS, UtcMillis(self.now));
-        if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
-            options.timeout = options.timeout.map(|left| left.min(lifetime));
-        }
+        let options = WorkerOptions::for_permit(task, lifetime, &SETTINGS, UtcMillis(self.now));
         let limits = Limits { grace: options.grace, drain: options.drain, timeout: options.timeout };
         let Some(attempt) = attempt_of(id) else { return };
         let nature = Nature::draw(&mut self.rng, self.weather, &self.plan.longest);
@@ -272,61 +247,43 @@ impl World {
         worker.controls = first_controls(&limits);
         self.workers.push(worker);
         self.attempts[attempt].worker = Some(index);
-        if let Some(job) = self.cores[core].jobs.get_mut(id) {
-            job.worker = Some(index);
-        }
+        self.cores[core].workers.insert(id.clone(), index);
         self.within(3, Event::WorkerBegins(index));
     }
 
-    /// What the loop around a child has to say while it runs.
-    pub(crate) fn worker_notice(&mut self, index: usize, input: JobInput, event: CoreEvent) {
-        let (core, id) = (self.workers[index].core, self.workers[index].job.clone());
-        self.tell_job(core, &id, input);
-        self.core_says(core, Message::CoreEvent(CoreEventMessage { ts: UtcMillis(self.now), event }));
-    }
-
     pub(crate) fn worker_ended(&mut self, index: usize, outcome: WorkerOutcome) {
-        let (core, id) = (self.workers[index].core, self.workers[index].job.clone());
-        self.tell_job(core, &id, JobInput::WorkerEnded(Box::new(outcome)));
-        self.end_core_if_idle(core);
+        let (core, job_id) = (self.workers[index].core, self.workers[index].job.clone());
+        self.core_input(core, CoreInput::WorkerEnded { job_id, outcome: Box::new(outcome) });
     }
 
     /// SIGTERM from somebody else.
     pub(crate) fn core_told(&mut self, core: usize) {
         self.note(|| format!("core {core} is told to end"));
         self.saw(Seen::CoreToldToEnd);
-        self.end_jobs(core);
+        self.core_ends(core, CoreInput::Stop(Cancel::graceful(CancelReason::Parent)));
     }
 
-    /// Ends all jobs; the core goes when they have ended.
-    fn end_jobs(&mut self, core: usize) {
-        let this = &mut self.cores[core];
-        let again = std::mem::replace(&mut this.ending, true);
-        this.gate.close();
-        for id in this.jobs.keys().cloned().collect::<Vec<_>>() {
-            let force = again && self.rng.chance(50);
-            self.tell_job(core, &id, JobInput::CoreStops { force });
-        }
+    /// All its jobs end; it goes when they have ended.
+    fn core_ends(&mut self, core: usize, input: CoreInput) {
+        self.cores[core].ending = true;
+        self.core_input(core, input);
         let longest = &self.plan.longest;
         let limit = longest.grace + longest.spawn + longest.death + self.plan.drain + OUTBOX;
         let limit = limit + whole(SWEEP_TIME) + 3 * SLACK;
         self.in_ms(limit, Event::Due(Due::CoreGone { core }));
-        self.end_core_if_idle(core);
     }
 
-    fn end_core_if_idle(&mut self, core: usize) {
-        let this = &self.cores[core];
-        if this.ending && this.jobs.values().all(|job| job.worker.is_none()) {
-            self.within(OUTBOX, Event::CoreExits(core));
-        }
+    /// What its workers have left behind has ended.
+    pub(crate) fn leftovers_ended(&mut self, core: usize) {
+        self.core_input(core, CoreInput::LeftoversEnded);
     }
 
-    /// All it ran has ended. It goes when everything is said.
+    /// It goes when everything is said.
     pub(crate) fn core_exits(&mut self, core: usize) {
         if self.cores[core].unsaid > 0 {
             return self.in_ms(1, Event::CoreExits(core));
         }
-        let permits = self.cores[core].gate.active();
+        let (permits, _) = self.cores[core].machine.permits();
         self.must(permits == 0, Promise::Permits, || {
             format!("core {core} ends with {permits} permits in use")
         });

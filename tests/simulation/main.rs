@@ -1,5 +1,5 @@
 //! All machines together in simulated worlds: [`RunMachine`](roboppi_workflow::RunMachine),
-//! [`ShutdownMachine`](roboppi_supervisor::ShutdownMachine), [`JobMachine`](roboppi_core::JobMachine) with its
+//! [`ShutdownMachine`](roboppi_supervisor::ShutdownMachine), [`CoreMachine`](roboppi_core::CoreMachine) with its
 //! [`PermitGate`](roboppi_core::PermitGate) and [`ChildMachine`](roboppi_process::machine::ChildMachine).
 //!
 //! A world has a clock of its own, processes that misbehave, a wire that is late and breaks, a core that dies

@@ -1,6 +1,6 @@
 //! The defects that are planted around the machine of a child.
 
-use roboppi_ipc::EndingPhase;
+use roboppi_ipc::{Cancel, EndingPhase};
 use roboppi_process::machine::{Effect, Input};
 
 use crate::faults::Bug;
@@ -14,7 +14,7 @@ impl World {
         let worker = &self.workers[index];
         let latest = worker.last_timer;
         let spawning = worker.begun && worker.process == Process::Spawning;
-        if spawning && matches!(input, Input::Cancel(_) | Input::Kill(_)) {
+        if spawning && matches!(input, Input::Cancel(_)) {
             self.saw(Seen::CancelledWhileSpawning);
             if self.bug == Some(Bug::CancelLostWhileSpawning) {
                 return None;
@@ -22,7 +22,9 @@ impl World {
         }
         match (self.bug, input) {
             (Some(Bug::StaleTimerObeyed), Input::Timer(_)) => latest.map(Input::Timer),
-            (Some(Bug::ForceForgotten), Input::Kill(reason)) => Some(Input::Cancel(reason)),
+            (Some(Bug::ForceForgotten), Input::Cancel(cancel)) => {
+                Some(Input::Cancel(Cancel::graceful(cancel.reason)))
+            }
             _ => Some(input),
         }
     }

@@ -163,6 +163,7 @@ impl World {
             Event::CoreTold(core) => self.core_told(core),
             Event::ToCore(core) => self.core_hears(core),
             Event::Says(core, message) => self.says_at_last(core, *message),
+            Event::LeftoversEnded(core) => self.leftovers_ended(core),
             Event::CoreExits(core) => self.core_exits(core),
             Event::WorkerBegins(worker) => self.worker_begins(worker),
             Event::WorkerControl(worker) => self.worker_control(worker),
@@ -182,6 +183,7 @@ impl World {
         match event {
             Event::CoreUp(core)
             | Event::CoreTold(core)
+            | Event::LeftoversEnded(core)
             | Event::CoreExits(core)
             | Event::ToCore(core)
             | Event::Says(core, _) => Some(*core),

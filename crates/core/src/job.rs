@@ -15,9 +15,9 @@
 use std::time::Duration;
 
 use roboppi_ipc::{
-    Ack, CancelReason, Capability, ErrorClass, ErrorReply, Job, JobCancelled, JobCompleted, JobId,
-    JobOutcome, Message, OutputMode, OverLimit, PermitGranted, PermitRejected, RequestId, UtcMillis,
-    WorkerResult, WorkerStatus, WorkerTask, error_code,
+    Ack, Cancel, CancelReason, Capability, ErrorClass, ErrorReply, Job, JobCancelled, JobCompleted, JobId,
+    JobOutcome, Message, OutputMode, OverLimit, PermitGranted, PermitRejected, RequestId, ResultDetails,
+    UtcMillis, WorkerResult, WorkerStatus, WorkerTask, error_code,
 };
 
 use crate::PermitGate;
@@ -66,10 +66,7 @@ pub enum JobInput {
     /// The worker has ended, or could not be started, and its last byte is recorded.
     WorkerEnded(Box<WorkerOutcome>),
     /// The core ends.
-    CoreStops {
-        /// Kill now.
-        force: bool,
-    },
+    CoreStops(Cancel),
 }
 
 /// What a job asks for.
@@ -97,10 +94,8 @@ pub enum JobEffect {
 /// What a running worker can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerControl {
-    /// End by the ladder.
-    Cancel(CancelReason),
-    /// End at once.
-    Kill(CancelReason),
+    /// End.
+    Cancel(Cancel),
     /// Stop.
     Pause,
     /// Go on.
@@ -114,6 +109,27 @@ pub struct WorkerOutcome {
     pub result: WorkerResult,
     /// Whether there was a process.
     pub started: bool,
+}
+
+impl WorkerOutcome {
+    /// The outcome of a worker without a report of its process: it could not be started, it was `cancelled` before, or it
+    /// was lost. `problem` says what happened.
+    #[must_use]
+    pub fn without_report(problem: String, cancelled: Option<CancelReason>, started: bool) -> Self {
+        let (status, class) = match cancelled {
+            None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
+            Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
+            Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
+        };
+        let details =
+            ResultDetails { cancel_reason: cancelled, error: Some(problem), ..ResultDetails::default() };
+        let result = WorkerResult {
+            error_class: Some(class),
+            details: Some(Box::new(details)),
+            ..WorkerResult::of_status(status)
+        };
+        Self { result, started }
+    }
 }
 
 /// The end of a job.
@@ -189,14 +205,7 @@ impl JobMachine {
                     self.complete(gate, completion(self.id.clone(), *outcome), out);
                 }
             }
-            JobInput::CoreStops { force } => match self.state {
-                State::Submitted => self.forget(out),
-                State::Starting | State::Running | State::Ending => {
-                    self.ends(gate);
-                    out.push(JobEffect::Control(ending(CancelReason::Parent, force)));
-                }
-                State::Completed => {}
-            },
+            JobInput::CoreStops(cancel) => self.end(gate, cancel, out),
         }
     }
 
@@ -225,10 +234,7 @@ impl JobMachine {
                         out.push(JobEffect::Start { task: Box::new(task), lifetime });
                     }
                     Err(problem) => {
-                        out.push(JobEffect::Refused(format!(
-                            "job {} cannot be executed: {problem}",
-                            self.id
-                        )));
+                        out.push(JobEffect::Refused(format!("it cannot be executed: {problem}")));
                         self.complete(gate, refused(self.id.clone()), out);
                     }
                 }
@@ -244,14 +250,18 @@ impl JobMachine {
         force: bool,
         out: &mut Vec<JobEffect>,
     ) {
-        let why = CancelReason::from_wire(&reason);
+        let cancel = Cancel { reason: CancelReason::from_wire(&reason), force };
         let (job_id, request_id) = (self.id.clone(), Some(request));
         out.push(answer(Message::JobCancelled(JobCancelled { job_id, reason, request_id })));
+        self.end(gate, cancel, out);
+    }
+
+    fn end(&mut self, gate: &mut PermitGate, cancel: Cancel, out: &mut Vec<JobEffect>) {
         match self.state {
             State::Submitted => self.forget(out),
             State::Starting | State::Running | State::Ending => {
                 self.ends(gate);
-                out.push(JobEffect::Control(ending(why, force)));
+                out.push(JobEffect::Control(WorkerControl::Cancel(cancel)));
             }
             State::Completed => {}
         }
@@ -269,7 +279,7 @@ impl JobMachine {
             out.push(answer(Message::Ack(Ack { request_id: request, job_id })));
         } else {
             let message = format!("Job {job_id} is not running");
-            out.push(answer(not_found(request, message)));
+            out.push(answer(error_reply(error_code::JOB_NOT_FOUND, request, message)));
         }
     }
 
@@ -290,17 +300,9 @@ fn answer(message: Message) -> JobEffect {
     JobEffect::Answer(Box::new(message))
 }
 
-/// The answer to a request about a job that is not there.
-pub(crate) fn not_found(request: RequestId, message: String) -> Message {
-    Message::Error(ErrorReply {
-        code: error_code::JOB_NOT_FOUND.to_owned(),
-        message,
-        request_id: Some(request),
-    })
-}
-
-const fn ending(reason: CancelReason, force: bool) -> WorkerControl {
-    if force { WorkerControl::Kill(reason) } else { WorkerControl::Cancel(reason) }
+/// An answer that refuses a request.
+pub(crate) fn error_reply(code: &str, request: RequestId, message: String) -> Message {
+    Message::Error(ErrorReply { code: code.to_owned(), message, request_id: Some(request) })
 }
 
 fn executable(job: &Job) -> Result<WorkerTask, String> {

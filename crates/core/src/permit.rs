@@ -309,6 +309,7 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
+    use roboppi_ipc::EscalationAction;
 
     use super::*;
     use crate::fixtures::job;
@@ -384,7 +385,7 @@ mod tests {
             gate.finish(&"a".into(), sick);
         }
         let isolated = &gate.take_alerts()[0].event(UtcMillis(9));
-        assert_eq!((&isolated["target"], &isolated["action"]), (&"CLAUDE_CODE".into(), &"ISOLATE".into()));
+        assert_eq!((isolated.target.as_str(), isolated.action), ("CLAUDE_CODE", EscalationAction::Isolate));
         assert!(gate.take_alerts().is_empty());
         let mut rows = vec![told(&mut gate, &agent("a", None)), told(&mut gate, &job("plain"))];
         gate.advance(at(30));
@@ -466,7 +467,7 @@ mod tests {
         for second in [4, 5, 15, 16] {
             gate.advance(at(second));
             rows.extend(
-                gate.take_alerts().iter().map(|alert| alert.event(UtcMillis(0))["reason"].to_string()),
+                gate.take_alerts().iter().map(|alert| format!("{:?}", alert.event(UtcMillis(0)).reason)),
             );
             for job in [&batch, &agent("b", None), &job("other")] {
                 let told = told(&mut gate, job);
@@ -476,7 +477,7 @@ mod tests {
         }
         gate.finish(&"a".into(), NEVER_RAN);
         gate.advance(at(17));
-        rows.extend(gate.take_alerts().iter().map(|alert| alert.event(UtcMillis(0))["reason"].to_string()));
+        rows.extend(gate.take_alerts().iter().map(|alert| format!("{:?}", alert.event(UtcMillis(0)).reason)));
         insta::assert_snapshot!(rows.join("\n"), @r#"
         4 batch: None {"CLAUDE_CODE": Closed}
         4 b: None {"CLAUDE_CODE": Closed}

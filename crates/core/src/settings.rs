@@ -6,8 +6,8 @@ use std::time::Duration;
 use roboppi_ipc::io::Trace;
 use roboppi_process::Limits;
 
-use crate::GateSettings;
 use crate::live::LiveLimits;
+use crate::{GateSettings, Variables};
 
 /// Settings of a core.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct CoreSettings {
     /// Where the sockets of attempts are made ([`SocketPlace`](crate::mask::SocketPlace)); without it workers have
     /// none.
     pub sockets: Option<PathBuf>,
+    /// The environment of the core, of which workers are given what their jobs allow.
+    pub variables: Variables,
     /// Who is told of every message.
     pub trace: Option<Trace>,
 }
@@ -49,6 +51,7 @@ impl Default for CoreSettings {
             awaits_hello: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sockets: None,
+            variables: Variables::of_this_process(),
             trace: None,
         }
     }

@@ -9,13 +9,14 @@ mod command;
 mod drive;
 mod event_redaction;
 mod idle;
-mod pipe_holders;
+mod machine;
 mod private;
 mod record;
 mod repetition;
 mod room;
 mod state;
 mod truncate;
+mod warning;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -28,8 +29,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::LocalBoxStream;
 use roboppi_ipc::{
-    CancelReason, EndingPhase, JobId, JobOptions, Leaked, Mono, OutputMode, ProcessIdentity, RecordTarget,
-    VariablePolicy, WorkerTask,
+    Cancel, CancelReason, EndingPhase, JobId, JobOptions, Leaked, Mono, OutputMode, ProcessIdentity,
+    RecordTarget, VariablePolicy, WorkerTask,
 };
 use roboppi_redact::{Secrets, looks_secret};
 use roboppi_worker_adapters::WorkerAdapter;
@@ -39,7 +40,7 @@ use tokio::time::sleep_until;
 
 use crate::live::{LiveEvent, LiveLimits};
 use crate::mask::Sockets;
-use crate::{Clock, CoreSettings, Orphans, WorkerControl, WorkerOutcome};
+use crate::{Clock, CoreSettings, Orphans, Variables, WorkerControl, WorkerOutcome};
 use budgets::Budgets;
 pub use private::remove_abandoned;
 use room::Room;
@@ -73,6 +74,21 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// What a job asks for whose permit lasts `lifetime` from `now` on: where it states no time-out of its own, that is one.
+    #[must_use]
+    pub fn for_permit(
+        task: &WorkerTask,
+        lifetime: Duration,
+        settings: &CoreSettings,
+        now: roboppi_ipc::UtcMillis,
+    ) -> Self {
+        let mut options = Self::for_task(task, settings, now);
+        if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
+            options.timeout = options.timeout.map(|left| left.min(lifetime));
+        }
+        options
+    }
+
     /// What a task asks for. `now` is needed for its deadline.
     #[must_use]
     pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
@@ -131,26 +147,29 @@ pub struct WorkerHost {
     pub clock: Clock,
     /// What they leave behind.
     pub orphans: Rc<Orphans>,
+    /// The environment they may be given.
+    pub variables: Variables,
     budgets: Rc<Budgets>,
     /// What must not be seen of what they write.
     pub secrets: Secrets,
     /// Somebody was told that no more can be hidden.
-    told_of_full: Rc<Cell<bool>>,
+    full_reported: Rc<Cell<bool>>,
     /// Where they may tell more of it.
     sockets: Option<Rc<Sockets>>,
     room: Rc<Room>,
 }
 
 impl WorkerHost {
-    /// A host in this process. The values of its variables with a secret-looking name are hidden.
+    /// A host with this environment. The values of variables with a secret-looking name are hidden.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
+    pub fn new(clock: Clock, variables: Variables) -> Self {
         Self {
             clock,
             orphans: Orphans::new(),
             budgets: Rc::default(),
-            secrets: secrets_of_environment(),
-            told_of_full: Rc::default(),
+            secrets: secrets_of(&variables),
+            variables,
+            full_reported: Rc::default(),
             sockets: None,
             room: Rc::default(),
         }
@@ -164,10 +183,10 @@ impl WorkerHost {
     }
 }
 
-fn secrets_of_environment() -> Secrets {
-    let variables =
-        std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.into_vec()));
-    Secrets::new(variables.filter(|(name, _)| looks_secret(name)))
+fn secrets_of(variables: &Variables) -> Secrets {
+    let named =
+        variables.iter().map(|(name, value)| (name.to_string_lossy().into_owned(), value.clone().into_vec()));
+    Secrets::new(named.filter(|(name, _)| looks_secret(name)))
 }
 
 /// A worker. Cheap to clone; the worker is killed when the last clone is dropped.
@@ -232,7 +251,7 @@ impl WorkerHandle {
 
     /// Ends the worker by the ladder.
     pub fn cancel(&self, reason: CancelReason) {
-        self.control(WorkerControl::Cancel(reason));
+        self.control(WorkerControl::Cancel(Cancel::graceful(reason)));
     }
 
     /// The next event, if there is one now.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use roboppi_core::server::serve;
 use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
-use roboppi_core::{Clock, CoreSettings, WorkerOutcome};
+use roboppi_core::{Clock, CoreSettings, Variables, WorkerOutcome};
 use roboppi_ipc::{Job, JobId, Leaked, ProcessIdentity, RecordTarget, WorkerStatus};
 use roboppi_process::descendants::{self, kill_trees};
 use roboppi_process::guard::become_subreaper;
@@ -76,7 +76,10 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        Self { host: WorkerHost::new(Clock::start()), dir: tempfile::tempdir().expect("a directory") }
+        Self {
+            host: WorkerHost::new(Clock::start(), Variables::of_this_process()),
+            dir: tempfile::tempdir().expect("a directory"),
+        }
     }
 
     fn dir(&self) -> &Path {

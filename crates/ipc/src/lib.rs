@@ -14,7 +14,9 @@
 mod value;
 
 mod cancel;
+mod core_warning;
 mod decode;
+mod escalation;
 mod event;
 mod exact;
 mod exit;
@@ -35,7 +37,11 @@ mod time;
 pub mod utf8;
 
 pub use cancel::Cancel;
+pub use core_warning::CAPABILITY_JOB_WARNINGS;
 pub use decode::{DecodeError, DecodeErrorKind, decode};
+pub use escalation::{
+    Escalation, EscalationAction, EscalationDetails, EscalationEvent, EscalationScope, EscalationSeverity,
+};
 pub use event::{
     AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, LogGrew, OutputStream, Patch, PlanItem,
     PlanStatus, Progress, SessionInfo, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent,
@@ -55,9 +61,9 @@ pub use job::{
     WorkerTask,
 };
 pub use message::{
-    Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Escalation, Heartbeat,
-    JobCancelled, JobCompleted, JobEvent, JobOutcome, JobRequest, Mask, Message, PermitGranted,
-    PermitRejected, QueueMetrics, RequestPermit, SubmitJob, error_code,
+    Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Heartbeat, JobCancelled,
+    JobCompleted, JobEvent, JobOutcome, JobRequest, Mask, Message, PermitGranted, PermitRejected,
+    QueueMetrics, RequestPermit, SubmitJob, error_code,
 };
 pub use pending::{PendingRequests, Settled};
 pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens};

@@ -1,11 +1,10 @@
 //! Every message of the wire.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
 use crate::{
-    CancelReason, ErrorClass, Hello, Job, JobId, Leaked, Permit, PermitRejection, ProcessIdentity, RequestId,
-    SecretText, UtcMillis, WorkerEvent, WorkerResult, decode_tagged,
+    CancelReason, ErrorClass, Escalation, Hello, Job, JobId, Leaked, Permit, PermitRejection,
+    ProcessIdentity, RequestId, SecretText, UtcMillis, WorkerEvent, WorkerResult, decode_tagged,
 };
 
 /// Values of `code` in an [`ErrorReply`].
@@ -345,6 +344,9 @@ pub enum CoreEvent {
     },
     /// A condition that a user should know.
     Warning {
+        /// `jobId`: job that the warning is about, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job_id: Option<JobId>,
         /// `message`: readable message.
         message: String,
     },
@@ -389,16 +391,6 @@ value_enum! {
         /// `draining`: the worker has ended; another process holds its pipes.
         Draining = "draining",
     }
-}
-
-/// `escalation`. Its content is passed on as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Escalation {
-    /// `event`: an object with the strings `scope` (`GLOBAL`, `WORKER_KIND`), `action` (`NOTIFY`, `ISOLATE`, `STOP`),
-    /// `target` (a kind of worker, or `system`), `reason` (a sentence), `severity` (`warning`, `error`, `fatal`), and
-    /// `timestamp` in UTC milliseconds.
-    pub event: Value,
 }
 
 /// `report_queue_metrics`: has no answer.

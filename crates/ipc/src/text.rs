@@ -79,7 +79,7 @@ impl FreeText for CoreEvent {
             | Self::WorkerEnding { job_id: _, phase: _, reason: _, limit_ms: _ }
             | Self::Permits { active: _, limit: _ } => {}
             Self::Leaked { job_id: _, leaked } => leaked.visit_text(visit),
-            Self::Warning { message } => visit(message),
+            Self::Warning { job_id: _, message } => visit(message),
             Self::Unknown { raw } => visit_raw(raw, visit),
         }
     }

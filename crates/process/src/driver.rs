@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, EndingPhase, Mono, OutputStream, ProcessIdentity};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase, Mono, OutputStream, ProcessIdentity};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 
@@ -27,10 +27,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a running child can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// End: TERM, the grace time, KILL.
-    Cancel(CancelReason),
-    /// End now: KILL.
-    Kill(CancelReason),
+    /// End.
+    Cancel(Cancel),
     /// Halt, and the timeout with it.
     Pause,
     /// Go on.
@@ -197,15 +195,14 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Cancel(reason) => self.feed(Input::Cancel(reason)),
-            Control::Kill(reason) => self.feed(Input::Kill(reason)),
+            Control::Cancel(cancel) => self.feed(Input::Cancel(cancel)),
             Control::Pause => self.feed(Input::Pause),
             Control::Resume => self.feed(Input::Resume),
             Control::Stdin(bytes) => {
                 let backlog = self.stdin.backlog();
                 if backlog > 0 && backlog.saturating_add(bytes.len()) > STDIN_BACKLOG {
                     self.stdin.close();
-                    self.feed(Input::Cancel(CancelReason::Budget));
+                    self.feed(Input::Cancel(Cancel::graceful(CancelReason::Budget)));
                 } else {
                     self.stdin.push(bytes);
                 }

@@ -26,7 +26,7 @@ mod walk;
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, EndingPhase, Mono};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase, Mono};
 
 use crate::ExitKind;
 
@@ -69,10 +69,8 @@ pub enum Input {
     PipesClosed,
     /// The time of [`Effect::SetTimer`] is over.
     Timer(Epoch),
-    /// End the child, with grace.
-    Cancel(CancelReason),
-    /// End the child now.
-    Kill(CancelReason),
+    /// End the child.
+    Cancel(Cancel),
     /// Stop the child and its clock.
     Pause,
     /// Let the child go on.
@@ -201,14 +199,8 @@ struct Exit {
 /// What was asked of a child that does not run yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Requests {
-    end: Option<Force>,
+    end: Option<Cancel>,
     paused: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Force {
-    Grace,
-    Now,
 }
 
 impl ChildMachine {

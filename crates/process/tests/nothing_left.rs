@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, EndingPhase, OutputStream, ProcessIdentity};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase, OutputStream, ProcessIdentity};
 use roboppi_process::{ChildWatch, Control, Environment, Limits, Spawn, StdinMode, run};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
@@ -15,7 +15,7 @@ struct Impatient(mpsc::Sender<Control>);
 impl ChildWatch for Impatient {
     fn started(&mut self, _: ProcessIdentity) {}
     fn output(&mut self, _: OutputStream, _: &[u8]) {
-        let _ = self.0.try_send(Control::Cancel(CancelReason::User));
+        let _ = self.0.try_send(Control::Cancel(Cancel::graceful(CancelReason::User)));
     }
     fn ending(&mut self, _: EndingPhase, _: Option<CancelReason>, _: Duration) {}
 }

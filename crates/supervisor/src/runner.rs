@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roboppi_attach::{Answer, RunCommand};
 use roboppi_ipc::{
-    CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, Message, ProcessIdentity,
+    CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, JobId, Message, ProcessIdentity,
 };
 use roboppi_record::CoreStderrWriter;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
@@ -378,12 +378,8 @@ impl Runner {
             Message::CoreEvent(report) => self.core_event(report.event),
             Message::Mask(mask) => self.context.mask(mask.value),
             Message::Escalation(escalation) => {
-                let event = escalation.event;
-                let said = match (event["target"].as_str(), event["reason"].as_str()) {
-                    (Some(target), Some(reason)) => format!("{target}: {reason}"),
-                    _ => event.to_string(),
-                };
-                self.context.recorder().warn(format!("the core escalates: {said}"), None);
+                let summary = escalation.event.summary();
+                self.context.recorder().warn(format!("the core escalates: {summary}"), None);
             }
             // Answers that come too late, and requests, which a core does not make.
             _ => {}
@@ -406,18 +402,20 @@ impl Runner {
                     }
                 }
             }
-            CoreEvent::Warning { message } => self.core_warns(message),
+            event @ CoreEvent::Warning { .. } => self.core_warns(event),
             report => self.context.recorder().event(RunEvent::CoreReport { event: report }),
         }
     }
 
     /// A core knows jobs by their numbers, people know steps.
-    fn core_warns(&self, message: String) {
-        let of_job = message.strip_prefix("job ").and_then(|rest| rest.split_once(": "));
-        let known = of_job.and_then(|(job, said)| Some((self.context.attempt_of(&job.into())?, said)));
-        match known {
-            Some((of, said)) => self.context.recorder().warn(said.to_owned(), Some(of.step)),
-            None => self.context.recorder().warn(message, None),
+    fn core_warns(&self, event: CoreEvent) {
+        let attempt_of = |job: &Option<JobId>| job.as_ref().and_then(|job| self.context.attempt_of(job));
+        if let CoreEvent::Warning { job_id, message } = event.clone().with_job_from_text()
+            && let Some(of) = attempt_of(&job_id)
+        {
+            self.context.recorder().warn(message, Some(of.step));
+        } else if let CoreEvent::Warning { message, .. } = event.with_job_in_text() {
+            self.context.recorder().warn(message, None);
         }
     }
 

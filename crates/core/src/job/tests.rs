@@ -38,7 +38,7 @@ fn name(input: &JobInput) -> &'static str {
         JobInput::WorkerStarted => "started",
         JobInput::WorkerEnding => "ending",
         JobInput::WorkerEnded(_) => "ended",
-        JobInput::CoreStops { .. } => "core stops",
+        JobInput::CoreStops(_) => "core stops",
     }
 }
 
@@ -50,6 +50,10 @@ fn show(effect: &JobEffect) -> String {
             other => other.kind().to_owned(),
         },
         JobEffect::Start { task, lifetime } => format!("start {} for {lifetime:?}", task.worker_task_id),
+        JobEffect::Control(WorkerControl::Cancel(Cancel { reason, force })) => match force {
+            false => format!("Cancel({reason:?})"),
+            true => format!("Kill({reason:?})"),
+        },
         JobEffect::Control(control) => format!("{control:?}"),
         JobEffect::Complete(completion) => {
             let JobCompleted { outcome, error_class, result, .. } = &completion.message;
@@ -107,8 +111,8 @@ fn every_input() -> Vec<JobInput> {
         JobInput::WorkerStarted,
         JobInput::WorkerEnding,
         ended(WorkerStatus::Cancelled),
-        JobInput::CoreStops { force: false },
-        JobInput::CoreStops { force: true },
+        JobInput::CoreStops(Cancel::graceful(CancelReason::Parent)),
+        JobInput::CoreStops(Cancel::forced(CancelReason::Parent)),
     ]
 }
 
@@ -209,8 +213,8 @@ fn what_cannot_be_executed_completes_at_once_and_leaks_nothing() {
         })
         .collect();
     insta::assert_snapshot!(rows.join("\n"), @r#"
-    Submitted + permit -> Completed: permit_granted, "job j cannot be executed: only jobs of type WORKER_TASK can be", complete Failed Some(NonRetryable) result=false, forget
-    Submitted + permit -> Completed: permit_granted, "job j cannot be executed: its payload is not a worker task: invalid type: null, expected a string", complete Failed Some(NonRetryable) result=false, forget
+    Submitted + permit -> Completed: permit_granted, "it cannot be executed: only jobs of type WORKER_TASK can be", complete Failed Some(NonRetryable) result=false, forget
+    Submitted + permit -> Completed: permit_granted, "it cannot be executed: its payload is not a worker task: invalid type: null, expected a string", complete Failed Some(NonRetryable) result=false, forget
     "#);
 }
 
@@ -238,7 +242,7 @@ proptest! {
             };
             let is_request = !matches!(
                 input,
-                JobInput::WorkerStarted | JobInput::WorkerEnding | JobInput::WorkerEnded(_) | JobInput::CoreStops { .. }
+                JobInput::WorkerStarted | JobInput::WorkerEnding | JobInput::WorkerEnded(_) | JobInput::CoreStops(_)
             );
             let machine = jobs[index].get_or_insert_with(|| JobMachine::new(ids[index].into()));
             let mut effects = Vec::new();

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use roboppi_ipc::{EscalationAction, EscalationDetails, EscalationScope, EscalationSeverity, UtcMillis};
 
 use super::Alarm;
-use roboppi_ipc::UtcMillis;
 
 /// Something that keeps workers from starting, or has ceased to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,39 +35,35 @@ pub enum Alert {
 impl Alert {
     /// The content of an `escalation`.
     #[must_use]
-    pub fn event(&self, timestamp: UtcMillis) -> Value {
+    pub fn event(&self, timestamp: UtcMillis) -> EscalationDetails {
+        use {EscalationAction as Action, EscalationScope as Scope, EscalationSeverity as Severity};
         let (scope, action, target, severity, reason) = match self {
             Self::Isolated { provider, failures, reset } => {
                 let reason = format!(
                     "its workers failed {failures} times in a row: no new ones for {} s, then one is tried",
                     reset.as_secs()
                 );
-                ("WORKER_KIND", "ISOLATE", provider.as_str(), "error", reason)
+                (Scope::WorkerKind, Action::Isolate, provider.as_str(), Severity::Error, reason)
             }
             Self::ManyIsolated { providers } => {
                 let reason = format!("workers of several kinds fail: {}", providers.join(", "));
-                ("GLOBAL", "NOTIFY", SYSTEM, "fatal", reason)
+                (Scope::Global, Action::Notify, SYSTEM, Severity::Fatal, reason)
             }
             Self::Alarm { alarm, reason } => {
                 let (action, severity, does) = match alarm {
-                    Alarm::Calm => ("NOTIFY", "warning", "all is well again"),
-                    Alarm::Shed => ("NOTIFY", "warning", "agents of batch jobs wait"),
-                    Alarm::Throttle => ("NOTIFY", "error", "one agent a second may start"),
-                    Alarm::CircuitOpen => ("STOP", "error", "no agents start"),
-                    Alarm::Escalation => ("STOP", "fatal", "no agents start, and it needs a person"),
+                    Alarm::Calm => (Action::Notify, Severity::Warning, "all is well again"),
+                    Alarm::Shed => (Action::Notify, Severity::Warning, "agents of batch jobs wait"),
+                    Alarm::Throttle => (Action::Notify, Severity::Error, "one agent a second may start"),
+                    Alarm::CircuitOpen => (Action::Stop, Severity::Error, "no agents start"),
+                    Alarm::Escalation => {
+                        (Action::Stop, Severity::Fatal, "no agents start, and it needs a person")
+                    }
                 };
                 let separator = if reason.is_empty() { "" } else { ": " };
-                ("GLOBAL", action, SYSTEM, severity, format!("{reason}{separator}{does}"))
+                (Scope::Global, action, SYSTEM, severity, format!("{reason}{separator}{does}"))
             }
         };
-        json!({
-            "scope": scope,
-            "action": action,
-            "target": target,
-            "reason": reason,
-            "timestamp": timestamp,
-            "severity": severity,
-        })
+        EscalationDetails { scope, action, target: target.to_owned(), reason, timestamp, severity }
     }
 }
 

@@ -176,7 +176,7 @@ impl Outbox {
         if self.core_events.is_empty() && self.dropped_core_events > 0 {
             let message = format!("{} facts about the core were not sent", self.dropped_core_events);
             self.dropped_core_events = 0;
-            self.core_event(clock, CoreEvent::Warning { message });
+            self.core_event(clock, CoreEvent::Warning { job_id: None, message });
         }
     }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use nix::sys::signal::Signal as NixSignal;
 use nix::unistd::{dup2_stdin, dup2_stdout};
+use roboppi_ipc::{Cancel, CancelReason};
 use roboppi_process::HeardSignal;
 use roboppi_worker_adapters::Adapters;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, duplex};
@@ -18,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::connect::{Connection, Reader, Transport, Writer};
-use super::{StopRequest, serve};
+use super::serve;
 use crate::CoreSettings;
 
 /// Bytes read at a time where reading needs a thread.
@@ -44,12 +45,12 @@ pub async fn serve_process(
         Some(Connection { reader, writer }) => (reader, writer),
         None => (open_reader(input)?, open_writer(output)?),
     };
-    let (tell, stop) = mpsc::channel(2);
+    let (sender, stop) = mpsc::channel(2);
     let mut term = signal(SignalKind::terminate())?;
     let mut int = HeardSignal::unless_ignored(NixSignal::SIGINT)?;
     let mut hup = HeardSignal::unless_ignored(NixSignal::SIGHUP)?;
     let signals = async move {
-        let mut how = StopRequest::Terminate;
+        let mut cancel = Cancel::graceful(CancelReason::Parent);
         loop {
             tokio::select! {
                 _ = term.recv() => {}
@@ -57,8 +58,8 @@ pub async fn serve_process(
                 () = hup.recv() => {}
             }
             // Nobody listens any more, or more than enough was asked: either way there is nothing to do.
-            let _ = tell.try_send(how);
-            how = StopRequest::Kill;
+            let _ = sender.try_send(cancel);
+            cancel.force = true;
         }
     };
     tokio::select! {

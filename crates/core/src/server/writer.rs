@@ -7,8 +7,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep_until;
 
 use super::Served;
+use super::driver::CoreDriver;
 use super::outbox::Next;
-use super::state::CoreState;
 
 /// Buffer kept between writes; a longer one, made by one long line, is given back.
 const KEPT_CAPACITY: usize = 256 * 1024;
@@ -29,8 +29,8 @@ impl<W: AsyncWrite + Unpin> WireWriter<W> {
     /// Runs until nothing will come any more, or the peer does not take it.
     pub(super) async fn run(&mut self) {
         loop {
-            CoreState::take_notices(&self.served);
-            let next = self.served.state.borrow_mut().outbox.fill(self.served.clock, &mut self.buffer);
+            CoreDriver::take_notices(&self.served);
+            let next = self.served.driver.borrow_mut().outbox.fill(self.served.clock, &mut self.buffer);
             match next {
                 Next::Write => {
                     self.served.answered.notify_one();

@@ -12,6 +12,7 @@ use roboppi_process::{Environment, Spawn, StdinMode, is_program};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 
 use super::private::PrivateDir;
+use crate::Variables;
 use crate::mask::SOCKET;
 use crate::orphans::MARKER;
 
@@ -65,7 +66,7 @@ pub(super) struct SpawnContext<'a> {
     pub(super) socket: Option<&'a Path>,
     pub(super) variables: &'a VariablePolicy,
     /// Our own environment.
-    pub(super) ours: BTreeMap<OsString, OsString>,
+    pub(super) ours: &'a Variables,
 }
 
 impl SpawnContext<'_> {
@@ -77,7 +78,7 @@ impl SpawnContext<'_> {
     /// Variables of ours that the worker is not given.
     fn kept_back(&self) -> impl Iterator<Item = OsString> {
         let is_kept = |name: &&OsString| !self.variables.gives(&name.to_string_lossy());
-        self.ours.keys().filter(is_kept).cloned()
+        self.ours.iter().map(|(name, _)| name).filter(is_kept).cloned()
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
         variables: &VariablePolicy,
     ) -> Result<Prepared, String> {
         let ours = [("PATH", "/no/such/dir:/usr/bin:/bin"), ("AWS_KEY", "x"), ("EDITOR", "vi")];
-        let ours = ours.map(|(name, value)| (name.into(), value.into())).into();
+        let ours = &ours.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         prepare(spec, task, &SpawnContext { job_id: &JobId::new("a"), socket, variables, ours })
     }
 

@@ -7,10 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_ipc::{
-    CancelReason, ErrorClass, JobId, Mono, ResultDetails, VariablePolicy, WorkerResult, WorkerStatus,
-    WorkerTask,
-};
+use roboppi_ipc::{Cancel, CancelReason, JobId, Mono, VariablePolicy, WorkerTask};
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, aside, run};
 use roboppi_worker_adapters::{Program, Translation, WorkerAdapter};
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +21,7 @@ use super::room::{self, Place, wait_for_descriptors};
 use super::state::Watch;
 use super::{WorkerOptions, WorkerShared};
 use crate::mask::MaskSocket;
-use crate::{WorkerControl, WorkerOutcome};
+use crate::{Variables, WorkerControl, WorkerOutcome};
 
 /// Controls that wait for the process to take them; more wait in the state of the worker.
 const CONTROLS: usize = 8;
@@ -45,14 +42,17 @@ pub(super) async fn drive(
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
     let socket = open_socket(&shared);
     let kind = task.worker_kind;
-    match prepare_worker(adapter, task, &job_id, &options.variables, socket.as_ref().map(MaskSocket::path)) {
+    let socket_path = socket.as_ref().map(MaskSocket::path);
+    let variables = (&options.variables, &shared.host.variables);
+    match prepare_worker(adapter, task, &job_id, variables, socket_path) {
         Err(problem) => end_without_report(&shared, problem, None),
         Ok(Ready { command, soft_stop, translation, warnings }) => {
             warnings.into_iter().for_each(|warning| shared.state.borrow_mut().warn(warning));
             let soft_stop = soft_stop.min(options.grace);
             let (record, exact) = (options.record.as_ref(), options.record_dir.as_deref());
             let recorder = Recorder::open(record, exact, &shared.host.budgets);
-            shared.state.borrow_mut().begin(recorder, translation, soft_stop);
+            let now = shared.host.clock.now();
+            shared.state.borrow_mut().begin(now, recorder, translation, soft_stop);
             let limits =
                 Limits { grace: options.grace - soft_stop, drain: options.drain, timeout: options.timeout };
             let start = Start { limits, deadline, waited };
@@ -101,7 +101,7 @@ async fn run_in_room(
             limits.timeout = Some(deadline.saturating_duration_since(Instant::now()));
         }
         if limits.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            let timeout = WorkerControl::Cancel(CancelReason::Timeout);
+            let timeout = WorkerControl::Cancel(Cancel::graceful(CancelReason::Timeout));
             shared.state.borrow_mut().control(shared.host.clock.now(), timeout);
         }
         let ran = run_process(shared, spawn.clone(), limits).await;
@@ -157,13 +157,13 @@ fn prepare_worker(
     adapter: Option<Arc<dyn WorkerAdapter>>,
     task: WorkerTask,
     job_id: &JobId,
-    variables: &VariablePolicy,
+    (variables, ours): (&VariablePolicy, &Variables),
     socket: Option<&Path>,
 ) -> Result<Ready, String> {
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
     let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let surroundings = SpawnContext { job_id, socket, variables, ours: std::env::vars_os().collect() };
+    let surroundings = SpawnContext { job_id, socket, variables, ours };
     let command = prepare(&spec, &task, &surroundings)?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);
@@ -176,12 +176,12 @@ async fn run_process(shared: &WorkerShared, spawn: Spawn, limits: Limits) -> Res
     let mut watch = Watch(shared);
     let workspace = spawn.cwd.clone();
     let mut process = pin!(run(spawn, limits, control, &mut watch));
-    // A look reads directories, which nothing else should wait for.
-    let mut looking: Option<oneshot::Receiver<Sample>> = None;
+    // A sample reads directories, which nothing else should wait for.
+    let mut sampling: Option<oneshot::Receiver<Sample>> = None;
     loop {
-        let (has_controls, due, look_due) = {
+        let (has_controls, due, sample_due) = {
             let state = shared.state.borrow();
-            (!state.controls.is_empty(), state.next_due(), state.look_due())
+            (!state.controls.is_empty(), state.next_due(), state.sample_due())
         };
         tokio::select! {
             biased;
@@ -197,30 +197,30 @@ async fn run_process(shared: &WorkerShared, spawn: Spawn, limits: Limits) -> Res
                 shared.state.borrow_mut().time_passed(shared.host.clock.now());
                 shared.news.notify_one();
             }
-            found = finished(&mut looking), if looking.is_some() => {
-                looking = None;
+            found = finished(&mut sampling), if sampling.is_some() => {
+                sampling = None;
                 if let Some(found) = found {
-                    shared.state.borrow_mut().looked(shared.host.clock.now(), found);
+                    shared.state.borrow_mut().sampled(shared.host.clock.now(), found);
                 }
             }
-            () = sleep_until(shared.host.clock.instant(look_due.unwrap_or(Mono::ZERO))),
-                if looking.is_none() && look_due.is_some() =>
+            () = sleep_until(shared.host.clock.instant(sample_due.unwrap_or(Mono::ZERO))),
+                if sampling.is_none() && sample_due.is_some() =>
             {
                 let state = shared.state.borrow();
                 // It may have done something meanwhile.
-                let is_due = state.look_due().is_some_and(|due| due <= shared.host.clock.now());
+                let is_due = state.sample_due().is_some_and(|due| due <= shared.host.clock.now());
                 if let Some(process) = state.process.filter(|_| is_due) {
                     let workspace = workspace.clone();
-                    looking = Some(aside(move || sample(process, &workspace)));
+                    sampling = Some(aside(move || sample(process, &workspace)));
                 }
             }
         }
     }
 }
 
-async fn finished(looking: &mut Option<oneshot::Receiver<Sample>>) -> Option<Sample> {
-    match looking {
-        Some(looking) => looking.await.ok(),
+async fn finished(sampling: &mut Option<oneshot::Receiver<Sample>>) -> Option<Sample> {
+    match sampling {
+        Some(sampling) => sampling.await.ok(),
         None => pending().await,
     }
 }
@@ -234,19 +234,7 @@ async fn end_orphans(shared: &WorkerShared, pipes_left_open: bool) {
 
 /// The outcome of a worker of which there is no report.
 fn end_without_report(shared: &WorkerShared, problem: String, cancelled: Option<CancelReason>) {
-    let (status, class) = match cancelled {
-        None => (WorkerStatus::Failed, ErrorClass::NonRetryable),
-        Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
-        Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
-    };
-    let details =
-        ResultDetails { cancel_reason: cancelled, error: Some(problem), ..ResultDetails::default() };
-    let result = WorkerResult {
-        error_class: Some(class),
-        details: Some(Box::new(details)),
-        ..WorkerResult::of_status(status)
-    };
     let mut state = shared.state.borrow_mut();
-    let started = state.is_running;
-    state.end(shared.host.clock.now(), WorkerOutcome { result, started });
+    let outcome = WorkerOutcome::without_report(problem, cancelled, state.has_started());
+    state.end(shared.host.clock.now(), outcome);
 }

@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit};
-use roboppi_ipc::CancelReason;
-use roboppi_process::Control;
+use roboppi_ipc::{Cancel, CancelReason};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -92,16 +91,12 @@ pub(super) async fn wait_for_descriptors(shared: &WorkerShared, deadline: Option
 /// Waits for the end of another worker after `error`. `false` when there is nothing to wait for, or no time.
 pub(super) async fn wait(shared: &WorkerShared, deadline: Option<Instant>, error: &io::Error) -> bool {
     let WorkerShared { state, host, driver, .. } = shared;
-    let asked = state
-        .borrow()
-        .controls
-        .iter()
-        .any(|control| matches!(control, Control::Cancel(_) | Control::Kill(_)));
+    let asked = state.borrow().is_to_end();
     let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
     match next(host.room.taken.get(), asked, over) {
         Next::Try => return false,
         Next::TimeOut => {
-            let timeout = WorkerControl::Cancel(CancelReason::Timeout);
+            let timeout = WorkerControl::Cancel(Cancel::graceful(CancelReason::Timeout));
             state.borrow_mut().control(host.clock.now(), timeout);
             return false;
         }

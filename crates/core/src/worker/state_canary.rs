@@ -12,7 +12,7 @@ use roboppi_worker_adapters::{Adapters, CommandSpec, SessionInput, StreamPlan, W
 use super::*;
 use crate::fixtures::job;
 use crate::live::LiveEncoder;
-use crate::{Clock, CoreSettings};
+use crate::{Clock, CoreSettings, Variables};
 
 const CANARY: &str = "c4nary/9f+86d0=8 kill\"joy";
 
@@ -70,13 +70,17 @@ struct Attempt {
 impl Attempt {
     fn begin(dir: &Path, base: &str, translation: Translation) -> Self {
         let task = job("a").worker_task().unwrap();
-        let host = WorkerHost::new(Clock::start());
+        let host = WorkerHost::new(Clock::start(), Variables::default());
         assert_eq!(host.secrets.add("CANARY", CANARY.as_bytes()), roboppi_redact::Taken::Added);
         let options = WorkerOptions::for_task(&task, &CoreSettings::default(), UtcMillis(0));
         let mut state = State::new("a".into(), &options, &host);
         let target = RecordTarget { dir: dir.to_str().unwrap().into(), base: base.into(), limits: None };
-        state.begin(Recorder::open(Some(&target), None, &host.budgets), translation, Duration::ZERO);
-        state.is_running = true;
+        state.begin(
+            Mono::ZERO,
+            Recorder::open(Some(&target), None, &host.budgets),
+            translation,
+            Duration::ZERO,
+        );
         let wires =
             [Dialect::V1, Dialect::V2].map(|dialect| (LiveEncoder::new("a".into(), dialect), Vec::new()));
         Self { state, now: Mono::ZERO, wires }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use roboppi_core::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
-use roboppi_core::{Clock, CoreSettings};
+use roboppi_core::{Clock, CoreSettings, Variables};
 use roboppi_ipc::{
     AgentText, CancelReason, Job, JobId, Mono, RecordLimits, RecordTarget, ToolResult, Waiting, WorkerEvent,
     WorkerKind, WorkerStatus, WorkerTask,
@@ -84,7 +84,8 @@ fn start_in(
     let job: Job = serde_json::from_value(job).unwrap();
     let (task, clock) = (job.worker_task().unwrap(), Clock::start());
     let options = options(WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc()));
-    let (host, adapter) = (WorkerHost::new(clock), Arc::new(Scripted { spec, handle }));
+    let (host, adapter) =
+        (WorkerHost::new(clock, Variables::of_this_process()), Arc::new(Scripted { spec, handle }));
     start_worker(&host, JobId::new("a"), Some(adapter), task, options, Rc::new(Notify::new()))
 }
 
@@ -122,7 +123,7 @@ fn a_kind_without_an_adapter_is_said() {
         let task = serde_json::from_value::<Job>(job("a", "true")).unwrap().worker_task().unwrap();
         let clock = Clock::start();
         let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
-        let (host, news) = (WorkerHost::new(clock), Rc::new(Notify::new()));
+        let (host, news) = (WorkerHost::new(clock, Variables::of_this_process()), Rc::new(Notify::new()));
         let result = start_worker(&host, JobId::new("a"), None, task, options, news).result().await.result;
         let error = result.details.unwrap().error.unwrap();
         assert_eq!(error, "this core has no adapter for CUSTOM workers");

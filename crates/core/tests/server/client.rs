@@ -7,8 +7,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use roboppi_core::CoreSettings;
-use roboppi_core::server::{StopRequest, serve};
-use roboppi_ipc::ProcessIdentity;
+use roboppi_core::server::serve;
+use roboppi_ipc::{Cancel, ProcessIdentity};
 use roboppi_process::is_alive;
 use roboppi_worker_adapters::Adapters;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ pub(crate) struct Client {
     unread: VecDeque<Value>,
     running: BTreeSet<String>,
     serving: JoinHandle<std::io::Result<()>>,
-    pub(crate) stop: mpsc::Sender<StopRequest>,
+    pub(crate) stop: mpsc::Sender<Cancel>,
     guard: Guard,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roboppi_core::CoreSettings;
-use roboppi_core::server::StopRequest;
+use roboppi_ipc::{Cancel, CancelReason};
 use roboppi_process::is_alive;
 use serde_json::json;
 
@@ -158,7 +158,7 @@ fn a_core_that_is_told_to_stop_ends_its_workers_and_then_returns() {
         client.start(&job("a", STUBBORN)).await;
         client.output("ready").await;
         let worker = client.worker().await;
-        client.stop.send(StopRequest::Terminate).await.unwrap();
+        client.stop.send(Cancel::graceful(CancelReason::Parent)).await.unwrap();
         let completed = client.next("job_completed").await;
         assert_eq!(completed["result"]["details"]["cancelReason"], "parent");
         assert!(!is_alive(worker));
@@ -173,9 +173,9 @@ fn a_core_that_is_told_twice_kills() {
         let mut client = Client::connect(patient).await;
         client.start(&job("a", STUBBORN)).await;
         client.output("ready").await;
-        client.stop.send(StopRequest::Terminate).await.unwrap();
+        client.stop.send(Cancel::graceful(CancelReason::Parent)).await.unwrap();
         client.find(|message| message["event"]["phase"] == "terminating").await;
-        client.stop.send(StopRequest::Kill).await.unwrap();
+        client.stop.send(Cancel::forced(CancelReason::Parent)).await.unwrap();
         let completed = client.next("job_completed").await;
         assert_eq!(completed["result"]["details"]["killed"], true);
         client.end().await;
@@ -190,11 +190,11 @@ fn a_stopping_core_gives_no_permits() {
         client.start(&job("a", STUBBORN)).await;
         client.output("ready").await;
         let worker = client.worker().await;
-        client.stop.send(StopRequest::Terminate).await.unwrap();
+        client.stop.send(Cancel::graceful(CancelReason::Parent)).await.unwrap();
         client.find(|message| message["event"]["phase"] == "terminating").await;
         client.start(&job("b", "true")).await;
         assert_eq!(client.next("permit_rejected").await["rejection"]["reason"], "FATAL_MODE");
-        client.stop.send(StopRequest::Kill).await.unwrap();
+        client.stop.send(Cancel::forced(CancelReason::Parent)).await.unwrap();
         client.end().await;
         assert!(!is_alive(worker));
     });

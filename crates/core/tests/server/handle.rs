@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use roboppi_core::worker::{WorkerHost, WorkerNotice, WorkerOptions, start_worker};
-use roboppi_core::{Clock, CoreSettings};
+use roboppi_core::{Clock, CoreSettings, Variables};
 use roboppi_ipc::{CancelReason, Job, JobId, WorkerEvent, WorkerStatus, WorkerTask};
 use roboppi_process::is_alive;
 use roboppi_worker_adapters::Adapters;
@@ -21,7 +21,14 @@ fn start(script: &str) -> roboppi_core::worker::WorkerHandle {
     let (task, clock) = (task(script), Clock::start());
     let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
     let adapter = Adapters::builtin().get(task.worker_kind);
-    start_worker(&WorkerHost::new(clock), JobId::new("a"), adapter, task, options, Rc::new(Notify::new()))
+    start_worker(
+        &WorkerHost::new(clock, Variables::of_this_process()),
+        JobId::new("a"),
+        adapter,
+        task,
+        options,
+        Rc::new(Notify::new()),
+    )
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, EndingPhase, Mono};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase, Mono};
 
-use super::{
-    ChildEnd, ChildMachine, Effect, Ended, Epoch, Exit, Force, Input, Requests, SWEEP_TIME, Signal, State,
-};
+use super::{ChildEnd, ChildMachine, Effect, Ended, Epoch, Exit, Input, Requests, SWEEP_TIME, Signal, State};
 use crate::ExitKind;
+
+/// What it means that whoever wanted the child is gone.
+const OWNER_GONE: Cancel = Cancel::graceful(CancelReason::Parent);
 
 impl ChildMachine {
     pub(super) fn idle(&mut self, requests: Requests, input: Input, out: &mut Vec<Effect>) {
@@ -21,7 +22,7 @@ impl ChildMachine {
                     out.push(Effect::Spawn);
                 }
             }
-            Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
+            Input::Cancel(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
                 self.state = State::Idle(self.remember(requests, input));
             }
             Input::Spawned | Input::SpawnFailed | Input::Exited(_) | Input::PipesClosed | Input::Timer(_) => {
@@ -35,8 +36,7 @@ impl ChildMachine {
                 self.started = now;
                 out.push(Effect::Started);
                 match requests.end {
-                    Some(Force::Grace) => self.terminate(now, out),
-                    Some(Force::Now) => self.kill(out),
+                    Some(cancel) => self.end(now, cancel, out),
                     None if requests.paused => {
                         self.enter(State::Paused { left: self.limits.timeout });
                         out.push(Effect::Signal(Signal::Stop));
@@ -48,7 +48,7 @@ impl ChildMachine {
                 self.enter(State::Done);
                 out.push(Effect::Finish(ChildEnd::SpawnFailed));
             }
-            Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
+            Input::Cancel(_) | Input::OwnerGone | Input::Pause | Input::Resume => {
                 self.state = State::Spawning(self.remember(requests, input));
             }
             Input::Start | Input::Exited(_) | Input::PipesClosed | Input::Timer(_) => {}
@@ -63,18 +63,8 @@ impl ChildMachine {
                 self.raise(CancelReason::Timeout);
                 self.terminate(now, out);
             }
-            Input::Cancel(reason) => {
-                self.raise(reason);
-                self.terminate(now, out);
-            }
-            Input::OwnerGone => {
-                self.raise(CancelReason::Parent);
-                self.terminate(now, out);
-            }
-            Input::Kill(reason) => {
-                self.raise(reason);
-                self.kill(out);
-            }
+            Input::Cancel(cancel) => self.end(now, cancel, out),
+            Input::OwnerGone => self.end(now, OWNER_GONE, out),
             Input::Pause => {
                 self.enter(State::Paused { left: deadline.map(|deadline| deadline.since(now)) });
                 out.push(Effect::Signal(Signal::Stop));
@@ -91,18 +81,8 @@ impl ChildMachine {
                 self.exited(now, kind, out);
             }
             Input::PipesClosed => self.pipes_open = false,
-            Input::Cancel(reason) => {
-                self.raise(reason);
-                self.terminate(now, out);
-            }
-            Input::OwnerGone => {
-                self.raise(CancelReason::Parent);
-                self.terminate(now, out);
-            }
-            Input::Kill(reason) => {
-                self.raise(reason);
-                self.kill(out);
-            }
+            Input::Cancel(cancel) => self.end(now, cancel, out),
+            Input::OwnerGone => self.end(now, OWNER_GONE, out),
             Input::Resume => {
                 out.push(Effect::Signal(Signal::Cont));
                 self.go(now, left, out);
@@ -116,11 +96,13 @@ impl ChildMachine {
             Input::Exited(kind) => self.exited(now, kind, out),
             Input::PipesClosed => self.pipes_open = false,
             Input::Timer(epoch) if epoch == self.epoch => self.kill(out),
-            Input::Kill(reason) => {
+            Input::Cancel(Cancel { reason, force: true }) => {
                 self.raise(reason);
                 self.kill(out);
             }
-            Input::Cancel(reason) => self.worsen(EndingPhase::Terminating, reason, until.since(now), out),
+            Input::Cancel(Cancel { reason, force: false }) => {
+                self.worsen(EndingPhase::Terminating, reason, until.since(now), out);
+            }
             Input::OwnerGone => {
                 self.worsen(EndingPhase::Terminating, CancelReason::Parent, until.since(now), out);
             }
@@ -137,8 +119,8 @@ impl ChildMachine {
         match input {
             Input::Exited(kind) => self.exited(now, kind, out),
             Input::PipesClosed => self.pipes_open = false,
-            Input::Cancel(reason) | Input::Kill(reason) => {
-                self.worsen(EndingPhase::Killing, reason, self.limits.drain, out);
+            Input::Cancel(cancel) => {
+                self.worsen(EndingPhase::Killing, cancel.reason, self.limits.drain, out);
             }
             Input::OwnerGone => {
                 self.worsen(EndingPhase::Killing, CancelReason::Parent, self.limits.drain, out);
@@ -167,11 +149,11 @@ impl ChildMachine {
                 self.finish(exit, false, out);
             }
             Input::Timer(epoch) if epoch == self.epoch => self.sweep(exit, out),
-            Input::Kill(reason) => {
+            Input::Cancel(Cancel { reason, force: true }) => {
                 self.raise_asked(reason);
                 self.sweep(exit, out);
             }
-            Input::Cancel(reason) => self.hurry(now, until, reason, out),
+            Input::Cancel(Cancel { reason, force: false }) => self.hurry(now, until, reason, out),
             Input::OwnerGone => self.hurry(now, until, CancelReason::Parent, out),
             Input::Exited(_)
             | Input::Pause
@@ -190,7 +172,7 @@ impl ChildMachine {
                 self.finish(exit, true, out);
             }
             Input::Timer(epoch) if epoch == self.epoch => self.finish(exit, true, out),
-            Input::Cancel(reason) | Input::Kill(reason) => self.raise_asked(reason),
+            Input::Cancel(cancel) => self.raise_asked(cancel.reason),
             Input::OwnerGone => self.raise_asked(CancelReason::Parent),
             Input::Exited(_)
             | Input::Pause
@@ -213,18 +195,8 @@ impl ChildMachine {
 
     fn remember(&mut self, mut requests: Requests, input: Input) -> Requests {
         match input {
-            Input::Cancel(reason) => {
-                self.raise(reason);
-                requests.end = requests.end.max(Some(Force::Grace));
-            }
-            Input::OwnerGone => {
-                self.raise(CancelReason::Parent);
-                requests.end = requests.end.max(Some(Force::Grace));
-            }
-            Input::Kill(reason) => {
-                self.raise(reason);
-                requests.end = Some(Force::Now);
-            }
+            Input::Cancel(cancel) => requests.end = Some(self.escalate(requests.end, cancel)),
+            Input::OwnerGone => requests.end = Some(self.escalate(requests.end, OWNER_GONE)),
             Input::Pause => requests.paused = true,
             Input::Resume => requests.paused = false,
             Input::Start
@@ -235,6 +207,12 @@ impl ChildMachine {
             | Input::Timer(_) => {}
         }
         requests
+    }
+
+    /// What is to be done when the child runs, after another request to end it.
+    fn escalate(&mut self, earlier: Option<Cancel>, cancel: Cancel) -> Cancel {
+        self.raise(cancel.reason);
+        earlier.map_or(cancel, |earlier| earlier.escalate(cancel))
     }
 
     /// Keeps the more severe of the two reasons.
@@ -260,6 +238,15 @@ impl ChildMachine {
         self.enter(State::Running { deadline: left.map(|left| now + left) });
         if let Some(after) = left {
             self.set_timer(after, out);
+        }
+    }
+
+    fn end(&mut self, now: Mono, cancel: Cancel, out: &mut Vec<Effect>) {
+        self.raise(cancel.reason);
+        if cancel.force {
+            self.kill(out);
+        } else {
+            self.terminate(now, out);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Mono};
+use roboppi_ipc::{Cancel, CancelReason, Mono};
 
 use super::{ChildEnd, ChildMachine, Effect, Ended, Epoch, Input, Limits, Signal, State};
 use crate::ExitKind;
@@ -117,17 +117,20 @@ fn states() -> Vec<(&'static str, Script)> {
     sweeping.1.timer(3);
     vec![
         ("Idle", Script::new(&[])),
-        ("Idle, cancelled", Script::new(&[(0, Input::Cancel(user))])),
+        ("Idle, cancelled", Script::new(&[(0, Input::Cancel(Cancel::graceful(user)))])),
         ("Spawning", Script::new(&[(0, Input::Start)])),
-        ("Spawning, cancelled", Script::new(&[(0, Input::Start), (0, Input::Cancel(user))])),
+        (
+            "Spawning, cancelled",
+            Script::new(&[(0, Input::Start), (0, Input::Cancel(Cancel::graceful(user)))]),
+        ),
         ("Spawning, paused", Script::new(&[(0, Input::Start), (0, Input::Pause)])),
         from("Running", &[]),
         from("Running, pipes closed", &[(1, Input::PipesClosed)]),
         from("Paused", &[(10, Input::Pause)]),
-        from("Terminating", &[(0, Input::Cancel(user))]),
-        from("Killing", &[(0, Input::Kill(user))]),
+        from("Terminating", &[(0, Input::Cancel(Cancel::graceful(user)))]),
+        from("Killing", &[(0, Input::Cancel(Cancel::forced(user)))]),
         from("Draining", &[(1, exited)]),
-        from("Draining, cancelled", &[(1, Input::Cancel(user)), (1, exited)]),
+        from("Draining, cancelled", &[(1, Input::Cancel(Cancel::graceful(user))), (1, exited)]),
         sweeping,
         from("Done", &[(1, Input::PipesClosed), (1, exited)]),
     ]
@@ -145,9 +148,9 @@ fn every_state_answers_every_input() {
             ("PipesClosed", Input::PipesClosed),
             ("Timer", Input::Timer(script.machine.epoch)),
             ("stale Timer", Input::Timer(Epoch(script.machine.epoch.0.wrapping_sub(1)))),
-            ("Cancel(user)", Input::Cancel(CancelReason::User)),
-            ("Cancel(budget)", Input::Cancel(CancelReason::Budget)),
-            ("Kill(user)", Input::Kill(CancelReason::User)),
+            ("Cancel(user)", Input::Cancel(Cancel::graceful(CancelReason::User))),
+            ("Cancel(budget)", Input::Cancel(Cancel::graceful(CancelReason::Budget))),
+            ("Kill(user)", Input::Cancel(Cancel::forced(CancelReason::User))),
             ("Pause", Input::Pause),
             ("Resume", Input::Resume),
             ("OwnerGone", Input::OwnerGone),
@@ -283,7 +286,8 @@ fn every_state_answers_every_input() {
 
 #[test]
 fn a_cancel_while_spawning_is_carried_out_when_the_child_runs() {
-    let mut script = Script::new(&[(0, Input::Start), (1, Input::Cancel(CancelReason::User))]);
+    let mut script =
+        Script::new(&[(0, Input::Start), (1, Input::Cancel(Cancel::graceful(CancelReason::User)))]);
     assert_eq!(script.effects, [Effect::Spawn]);
     let did: Vec<_> = script.then(4, Input::Spawned).iter().map(show).collect();
     assert_eq!(did, ["started", "say Terminating/user/5s", "TERM", "CONT", "timer 5s"]);
@@ -292,7 +296,10 @@ fn a_cancel_while_spawning_is_carried_out_when_the_child_runs() {
 #[test]
 fn a_kill_while_spawning_wins_over_a_cancel() {
     for order in [[0, 1], [1, 0]] {
-        let asked = [Input::Cancel(CancelReason::Parent), Input::Kill(CancelReason::User)];
+        let asked = [
+            Input::Cancel(Cancel::graceful(CancelReason::Parent)),
+            Input::Cancel(Cancel::forced(CancelReason::User)),
+        ];
         let mut script = Script::new(&[(0, Input::Start), (1, asked[order[0]]), (1, asked[order[1]])]);
         let did: Vec<_> = script.then(4, Input::Spawned).iter().map(show).collect();
         assert_eq!(did, ["started", "say Killing/parent/2s", "KILL"]);
@@ -301,14 +308,15 @@ fn a_kill_while_spawning_wins_over_a_cancel() {
 
 #[test]
 fn a_cancel_while_spawning_of_a_child_that_does_not_start_is_a_failed_start() {
-    let mut script = Script::new(&[(0, Input::Start), (1, Input::Cancel(CancelReason::User))]);
+    let mut script =
+        Script::new(&[(0, Input::Start), (1, Input::Cancel(Cancel::graceful(CancelReason::User)))]);
     assert_eq!(script.then(4, Input::SpawnFailed), [Effect::Finish(ChildEnd::SpawnFailed)]);
 }
 
 #[test]
 fn the_exit_in_the_grace_time_spares_the_kill() {
     let mut script = running();
-    script.then(1, Input::Cancel(CancelReason::User));
+    script.then(1, Input::Cancel(Cancel::graceful(CancelReason::User)));
     let (grace, _) = script.last_timer();
     script.then(2, Input::Exited(ExitKind::Signal(15)));
     assert_eq!(script.then(6, Input::Timer(grace)), [], "the grace timer is stale");
@@ -326,7 +334,7 @@ fn the_timer_of_another_state_does_nothing() {
     assert_eq!(script.then(60, Input::Timer(timeout)), []);
     script.then(61, Input::Resume);
     assert_eq!(script.then(61, Input::Timer(timeout)), []);
-    script.then(62, Input::Cancel(CancelReason::User));
+    script.then(62, Input::Cancel(Cancel::graceful(CancelReason::User)));
     assert_eq!(script.then(62, Input::Timer(timeout)), []);
     assert_eq!(script.timer(67).len(), 2, "the timer of this state does");
 }
@@ -366,7 +374,8 @@ fn pauses_do_not_add_up() {
 fn a_paused_child_can_be_cancelled() {
     let mut script = running();
     script.then(1, Input::Pause);
-    let did: Vec<_> = script.then(2, Input::Cancel(CancelReason::User)).iter().map(show).collect();
+    let did: Vec<_> =
+        script.then(2, Input::Cancel(Cancel::graceful(CancelReason::User))).iter().map(show).collect();
     assert_eq!(did, ["say Terminating/user/5s", "TERM", "CONT", "timer 5s"]);
 }
 
@@ -378,8 +387,15 @@ fn the_reason_only_gets_more_severe() {
         for second in all {
             for kill in [false, true] {
                 let mut script = running();
-                script.then(1, Input::Cancel(first));
-                let said = script.then(2, if kill { Input::Kill(second) } else { Input::Cancel(second) });
+                script.then(1, Input::Cancel(Cancel::graceful(first)));
+                let said = script.then(
+                    2,
+                    if kill {
+                        Input::Cancel(Cancel::forced(second))
+                    } else {
+                        Input::Cancel(Cancel::graceful(second))
+                    },
+                );
                 assert_eq!(said.is_empty(), !kill && second <= first, "{first:?} then {second:?}");
                 script.then(3, Input::Exited(ExitKind::Signal(15)));
                 script.then(3, Input::PipesClosed);
@@ -392,14 +408,18 @@ fn the_reason_only_gets_more_severe() {
 #[test]
 fn a_second_cancel_does_not_prolong_the_grace_time() {
     let mut script = running();
-    script.then(1, Input::Cancel(CancelReason::User));
+    script.then(1, Input::Cancel(Cancel::graceful(CancelReason::User)));
     let did: Vec<_> = script.then(4, Input::OwnerGone).iter().map(show).collect();
     assert_eq!(did, ["say Terminating/parent/2s"]);
 }
 
 #[test]
 fn a_child_that_ended_by_itself_was_not_cancelled() {
-    for late in [Input::Cancel(CancelReason::User), Input::Kill(CancelReason::User), Input::OwnerGone] {
+    for late in [
+        Input::Cancel(Cancel::graceful(CancelReason::User)),
+        Input::Cancel(Cancel::forced(CancelReason::User)),
+        Input::OwnerGone,
+    ] {
         let mut script = running();
         script.then(1, Input::Exited(ExitKind::Code(0)));
         script.then(2, late);
@@ -428,8 +448,8 @@ fn times_beyond_all_clocks_are_harmless() {
         Input::Spawned,
         Input::Pause,
         Input::Resume,
-        Input::Cancel(CancelReason::User),
-        Input::Cancel(CancelReason::Lost),
+        Input::Cancel(Cancel::graceful(CancelReason::User)),
+        Input::Cancel(Cancel::graceful(CancelReason::Lost)),
         Input::Exited(ExitKind::Code(0)),
         Input::OwnerGone,
         Input::PipesClosed,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use roboppi_ipc::{CancelReason, EndingPhase, Mono};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase, Mono};
 
 use super::{ChildEnd, ChildMachine, Effect, Epoch, Input, Limits, SWEEP_TIME, Signal};
 use crate::ExitKind;
@@ -50,8 +50,8 @@ fn reason() -> impl Strategy<Value = CancelReason> {
 
 fn ask() -> impl Strategy<Value = Input> {
     prop_oneof![
-        3 => reason().prop_map(Input::Cancel),
-        1 => reason().prop_map(Input::Kill),
+        3 => reason().prop_map(|reason| Input::Cancel(Cancel::graceful(reason))),
+        1 => reason().prop_map(|reason| Input::Cancel(Cancel::forced(reason))),
         2 => Just(Input::Pause),
         2 => Just(Input::Resume),
         1 => Just(Input::OwnerGone),
@@ -178,7 +178,7 @@ fn live(world: &World) -> Story {
         if matches!(input, Input::Spawned) {
             story.started = true;
         }
-        if matches!(input, Input::Cancel(_) | Input::Kill(_) | Input::OwnerGone) && !story.exited {
+        if matches!(input, Input::Cancel(_) | Input::OwnerGone) && !story.exited {
             story.asked_at.get_or_insert(now);
         }
         machine.handle(Mono::from_origin(Duration::from_millis(now)), input, &mut effects);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, EndingPhase};
+use roboppi_ipc::{Cancel, CancelReason, EndingPhase};
 use roboppi_process::{Control, ExitKind, Limits, STDIN_BACKLOG, Spawn, SpawnErrorKind, StdinMode, run};
 use tokio::sync::mpsc;
 
@@ -15,7 +15,7 @@ const DEAF: &str = "trap '' TERM; sleep 1000 & echo $$; echo $!; wait; wait; sle
 async fn a_cancel_ends_a_child_that_listens_without_force() {
     let mut running = Running::start(bash("sleep 1000 & echo $$; echo $!; wait"), patient());
     let family: Vec<_> = running.lines(2).await.pids().into_iter().map(who).collect();
-    running.tell(Control::Cancel(CancelReason::User)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::User))).await;
     let (report, seen) = running.end().await;
     assert_eq!(report.exit, ExitKind::Signal(15));
     assert_eq!((report.reason, report.killed), (Some(CancelReason::User), false));
@@ -28,7 +28,7 @@ async fn last_words_of_a_cancelled_child_arrive() {
     let script = "trap 'echo cleaning; exit 9' TERM; echo ready; while :; do sleep 0.01; done";
     let mut running = Running::start(bash(script), patient());
     running.lines(1).await;
-    running.tell(Control::Cancel(CancelReason::Budget)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::Budget))).await;
     let (report, seen) = running.end().await;
     assert_eq!(seen.stdout, b"ready\ncleaning\n");
     assert_eq!((report.exit, report.reason), (ExitKind::Code(9), Some(CancelReason::Budget)));
@@ -38,7 +38,7 @@ async fn last_words_of_a_cancelled_child_arrive() {
 async fn a_child_that_ignores_term_is_killed_after_the_grace_time() {
     let mut running = Running::start(bash(DEAF), impatient());
     let family: Vec<_> = running.lines(2).await.pids().into_iter().map(who).collect();
-    running.tell(Control::Cancel(CancelReason::User)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::User))).await;
     let (report, seen) = running.end().await;
     assert_eq!(report.exit, ExitKind::Signal(9));
     assert_eq!(report.exit.code(), 137);
@@ -57,9 +57,9 @@ async fn a_child_that_ignores_term_is_killed_after_the_grace_time() {
 async fn a_kill_does_not_wait_for_the_grace_time() {
     let mut running = Running::start(bash(DEAF), patient());
     let family: Vec<_> = running.lines(2).await.pids().into_iter().map(who).collect();
-    running.tell(Control::Cancel(CancelReason::User)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::User))).await;
     running.until(|seen| !seen.endings.is_empty()).await;
-    running.tell(Control::Kill(CancelReason::User)).await;
+    running.tell(Control::Cancel(Cancel::forced(CancelReason::User))).await;
     let (report, _) = running.end().await;
     assert!(report.killed);
     all_dead(&family).await;
@@ -100,7 +100,7 @@ async fn a_stopped_child_can_be_cancelled() {
     let mut running = Running::start(bash("echo $$; kill -STOP $$; sleep 1000"), patient());
     let child = who(running.lines(1).await.pids()[0]);
     stopped(child.pid).await;
-    running.tell(Control::Cancel(CancelReason::User)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::User))).await;
     let (report, _) = running.end().await;
     assert_eq!((report.exit, report.killed), (ExitKind::Signal(15), false));
     all_dead(&[child]).await;
@@ -117,7 +117,7 @@ async fn a_paused_child_rests_and_goes_on() {
     wait_until("it goes on", || state(child.pid) != "T").await;
     running.tell(Control::Pause).await;
     stopped(child.pid).await;
-    running.tell(Control::Cancel(CancelReason::User)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::User))).await;
     let (report, _) = running.end().await;
     assert_eq!((report.exit, report.killed), (ExitKind::Signal(15), false));
 }
@@ -126,7 +126,7 @@ async fn a_paused_child_rests_and_goes_on() {
 async fn a_writer_that_never_stops_is_ended() {
     let mut running = Running::start(bash("trap '' TERM; yes"), impatient());
     running.until(|seen| seen.stdout.len() > 1_000_000).await;
-    running.tell(Control::Cancel(CancelReason::Budget)).await;
+    running.tell(Control::Cancel(Cancel::graceful(CancelReason::Budget))).await;
     let (report, seen) = running.end().await;
     assert_eq!(report.reason, Some(CancelReason::Budget));
     assert!(seen.stdout.chunks(2).all(|pair| pair == b"y\n" || pair == b"y"));
@@ -155,7 +155,7 @@ async fn what_was_cancelled_before_is_not_started() {
         fn ending(&mut self, _: EndingPhase, _: Option<CancelReason>, _: Duration) {}
     }
     let (control, commands) = mpsc::channel(4);
-    control.send(Control::Cancel(CancelReason::User)).await.unwrap();
+    control.send(Control::Cancel(Cancel::graceful(CancelReason::User))).await.unwrap();
     let error = run(bash("true"), patient(), commands, &mut Nobody).await.unwrap_err();
     assert!(matches!(error.kind, SpawnErrorKind::Cancelled(CancelReason::User)));
 }

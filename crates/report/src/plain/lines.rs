@@ -173,7 +173,7 @@ pub(super) fn report(view: &RunView, event: &CoreEvent, colour: bool) -> Option<
             let of = job_id.as_ref().and_then(|job| view.attempt_of_job(job));
             Some(leak(of.map(|of| of.step.as_str()), leaked, colour))
         }
-        CoreEvent::Warning { message } => Some(warning(None, message, colour)),
+        CoreEvent::Warning { message, .. } => Some(warning(None, message, colour)),
         CoreEvent::WorkerStarted { .. }
         | CoreEvent::WorkerEnding { .. }
         | CoreEvent::Permits { .. }

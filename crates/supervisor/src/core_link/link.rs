@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, PeerOptions, Trace};
 use roboppi_ipc::{
-    CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreEvent, CoreEventMessage, DecodeError, DecodeErrorKind, Dialect,
-    ErrorClass, Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome, Leaked, Message, Mono,
-    Observation, WorkerResult, WorkerStatus,
+    CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreEvent, CoreEventMessage, DecodeError,
+    DecodeErrorKind, Dialect, ErrorClass, Heartbeat as HeartbeatMessage, Hello, JobCompleted, JobOutcome,
+    Leaked, Message, Mono, Observation, WorkerResult, WorkerStatus,
 };
 use roboppi_process::guard::{EndReport, GuardReport, cannot_be_ended, end_adopted, pid_of_left};
 use roboppi_process::{aside, descendants};
@@ -209,7 +209,9 @@ async fn live<R, W>(
     }));
     let unfit = Rc::new(Notify::new());
     let mut hello = Hello::ours(&settings.version);
-    hello.capabilities.extend([CAPABILITY_MASK, CAPABILITY_LOG_GREW].map(str::to_owned));
+    hello
+        .capabilities
+        .extend([CAPABILITY_MASK, CAPABILITY_LOG_GREW, CAPABILITY_JOB_WARNINGS].map(str::to_owned));
     peer.send(Message::Hello(hello)).await;
     // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
     peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;
@@ -254,7 +256,7 @@ async fn live<R, W>(
         if noticed.unfit.is_some() {
             return;
         }
-        if let Message::CoreEvent(CoreEventMessage { event: CoreEvent::Warning { message }, .. }) = &message {
+        if let Message::CoreEvent(CoreEventMessage { event: CoreEvent::Warning { message, .. }, .. }) = &message {
             noticed.left.extend(pid_of_left(message));
         }
         drop(noticed);
@@ -399,6 +401,6 @@ fn tell_left(reports: &[GuardReport], left: EndReport, told: &HashSet<u32>, even
     }
     let mut told = told.clone();
     for left in unkillable.iter().filter(|left| told.insert(left.process.pid)) {
-        say(CoreEvent::Warning { message: cannot_be_ended(left) });
+        say(CoreEvent::Warning { job_id: None, message: cannot_be_ended(left) });
     }
 }

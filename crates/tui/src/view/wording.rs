@@ -169,7 +169,7 @@ pub(super) fn report(event: &CoreEvent) -> String {
             )
         }
         CoreEvent::Permits { active, limit } => format!("permits {active} of {limit}"),
-        CoreEvent::Warning { message } => format!("warning: {}", sanitise::clean(message)),
+        CoreEvent::Warning { message, .. } => format!("warning: {}", sanitise::clean(message)),
         CoreEvent::Unknown { raw } => format!("unknown: {}", sanitise::clean(raw)),
     }
 }
