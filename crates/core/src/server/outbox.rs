@@ -40,7 +40,7 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct Permits {
     latest: Option<CoreEvent>,
-    told: Option<Mono>,
+    sent: Option<Mono>,
 }
 
 #[derive(Debug, Default)]
@@ -154,7 +154,7 @@ impl Outbox {
 
     fn permits_due(&self) -> Option<Mono> {
         self.permits.latest.as_ref()?;
-        Some(self.permits.told.map_or(Mono::ZERO, |told| told + PERMITS_TIME))
+        Some(self.permits.sent.map_or(Mono::ZERO, |sent| sent + PERMITS_TIME))
     }
 
     fn facts(&mut self, clock: Clock, now: Mono, out: &mut Vec<u8>) {
@@ -165,7 +165,7 @@ impl Outbox {
         if self.permits_due().is_some_and(|due| due <= now)
             && let Some(permits) = self.permits.latest.take()
         {
-            self.permits.told = Some(now);
+            self.permits.sent = Some(now);
             self.core_event(clock, permits);
         }
         while out.len() < WRITE

@@ -163,8 +163,8 @@ fn prepare_worker(
     let kind = task.worker_kind;
     let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
     let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
-    let surroundings = SpawnContext { job_id, socket, variables, ours };
-    let command = prepare(&spec, &task, &surroundings)?;
+    let context = SpawnContext { job_id, socket, variables, ours };
+    let command = prepare(&spec, &task, &context)?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);
     Ok(Ready { command, soft_stop: spec.soft_stop, translation, warnings: spec.warnings })

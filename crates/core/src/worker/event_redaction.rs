@@ -11,7 +11,7 @@ const PARTS: usize = 64;
 
 /// Takes secrets out of the events of one worker.
 #[derive(Debug, Default)]
-pub(super) struct Unspoken {
+pub(super) struct EventRedaction {
     parts: VecDeque<Part>,
 }
 
@@ -23,7 +23,7 @@ struct Part {
     redactor: Redactor,
 }
 
-impl Unspoken {
+impl EventRedaction {
     pub(super) fn clean(&mut self, secrets: &Secrets, event: &mut WorkerEvent) {
         if secrets.is_empty() {
             return;
@@ -69,20 +69,20 @@ mod tests {
     #[test]
     fn a_secret_in_pieces_is_not_shown() {
         let secrets = Secrets::new([("API_KEY", "correct-horse-battery")]);
-        let mut unspoken = Unspoken::default();
+        let mut redaction = EventRedaction::default();
         let mut shown = String::new();
         for piece in ["the key is corr", "ect-horse", "-battery, all right?"] {
             let delta = AgentDelta { id: Some("a".into()), delta: piece.into(), ..AgentDelta::default() };
             let mut event = WorkerEvent::TextDelta(delta);
-            unspoken.clean(&secrets, &mut event);
+            redaction.clean(&secrets, &mut event);
             let WorkerEvent::TextDelta(delta) = event else { panic!() };
             shown.push_str(&delta.delta);
         }
         assert!(!shown.contains("horse"), "{shown}");
         let whole = AgentText { id: Some("a".into()), ..AgentText::new("correct-horse-battery") };
         let mut event = WorkerEvent::Text(whole);
-        unspoken.clean(&secrets, &mut event);
+        redaction.clean(&secrets, &mut event);
         assert!(!format!("{event:?}").contains("horse"));
-        assert!(unspoken.parts.is_empty());
+        assert!(redaction.parts.is_empty());
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Recorder {
     is_reported: Rc<Cell<bool>>,
     limits: RecordLimits,
     /// What was found to be too large, and told.
-    outgrown: Vec<Kept>,
+    reached: Vec<Kept>,
     /// Removed with the recorder.
     private: Option<TempDir>,
 }
@@ -128,7 +128,7 @@ impl Recorder {
     }
 
     /// What has become too large, each of them once.
-    pub(super) fn take_outgrown(&mut self) -> Option<LimitReached> {
+    pub(super) fn take_limit_reached(&mut self) -> Option<LimitReached> {
         let (spool, events) = self.files.as_ref()?;
         // One that is kept whole has outgrown its limit too.
         let is_log_over = spool.len() - spool.lost() > self.limits.log_bytes;
@@ -136,9 +136,9 @@ impl Recorder {
         let log = log.map(|bound| LimitReached { what: Kept::Log, bound, keeps_end: spool.given_up() > 0 });
         let of_events = |bound| LimitReached { what: Kept::Events, bound, keeps_end: events.keeps_its_end() };
         let of_events = events.bound().map(of_events);
-        let new = |found: &LimitReached| !self.outgrown.contains(&found.what);
+        let new = |found: &LimitReached| !self.reached.contains(&found.what);
         let found = [log, of_events].into_iter().flatten().find(new)?;
-        self.outgrown.push(found.what);
+        self.reached.push(found.what);
         Some(found)
     }
 

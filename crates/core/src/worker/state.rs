@@ -19,7 +19,7 @@ use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
 use super::record::Recorder;
 use super::truncate::shorten_result;
-use super::warning::{HELD_BY_NOBODY_KNOWN, idle_words, room_words};
+use super::warning::{HELD_BY_UNKNOWN, idle_words, room_words};
 use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};
 use crate::live::{LiveEvent, LiveQueue};
 use crate::orphans::{Leftovers, WatchedJob};
@@ -160,7 +160,7 @@ impl State {
             seen.append(&mut own);
             own = seen;
             if own.is_empty() {
-                self.warn(HELD_BY_NOBODY_KNOWN.to_owned());
+                self.warn(HELD_BY_UNKNOWN.to_owned());
             }
         }
         let own_notices = own.iter().map(|leaked| (Some(self.job_id.clone()), leaked.clone()));

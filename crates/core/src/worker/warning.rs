@@ -10,7 +10,7 @@ use roboppi_redact::{MOST_BYTES, MOST_VALUES};
 use super::record::{Kept, LimitReached};
 
 /// Said when the drain time was over and none of those who hold the pipes was found.
-pub(super) const HELD_BY_NOBODY_KNOWN: &str = "its output is still held open by a process that is out of reach, or that \
+pub(super) const HELD_BY_UNKNOWN: &str = "its output is still held open by a process that is out of reach, or that \
     may belong to another job; what that one writes is not recorded";
 
 /// Why a start has to wait.

@@ -7,7 +7,7 @@ use roboppi_run::AttemptRecord;
 use super::State;
 use crate::live::{LiveEvent, ProgressThinner};
 use crate::worker::WorkerOptions;
-use crate::worker::event_redaction::Unspoken;
+use crate::worker::event_redaction::EventRedaction;
 use crate::worker::machine::Input;
 use crate::worker::repetition::Repetition;
 use crate::worker::truncate::shorten;
@@ -18,7 +18,7 @@ pub(super) struct OutputState {
     /// Of stdout and stderr.
     redactors: [Redactor; 2],
     repetitions: [Repetition; 2],
-    events: Unspoken,
+    events: EventRedaction,
     pub(super) progress: ProgressThinner,
     show_events: bool,
     show_output: bool,
@@ -34,7 +34,7 @@ impl OutputState {
         Self {
             redactors: [(); 2].map(|()| Redactor::new(secrets).with_masks()),
             repetitions: <[Repetition; 2]>::default(),
-            events: Unspoken::default(),
+            events: EventRedaction::default(),
             progress: ProgressThinner::new(options.limits.progress_time),
             show_events: options.live,
             show_output: options.live && options.stdio,
@@ -118,7 +118,7 @@ impl State {
 
     /// Says that a file of the record has become too large; the machine decides what follows.
     fn keep_within_limit(&mut self, now: Mono) {
-        while let Some(reached) = self.recorder.take_outgrown() {
+        while let Some(reached) = self.recorder.take_limit_reached() {
             let RecordLimits { log_bytes, over, .. } = self.recorder.limits();
             self.warn(limit_words(reached, log_bytes, over));
             self.handle(now, Input::LimitReached(over));
