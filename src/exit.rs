@@ -1,11 +1,12 @@
 //! Exit codes, and errors that have one.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::process::ExitCode;
 
 use roboppi_record::RecordError;
 use roboppi_report::ReportError;
 use roboppi_report::select::NotThere;
+use roboppi_supervisor::StartError;
 
 /// A step failed; or a run was asked for something and refuses it.
 pub(crate) const REFUSED: u8 = 1;
@@ -23,28 +24,35 @@ pub(crate) const fn by_signal(code: u8) -> bool {
     matches!(code, 129 | 143)
 }
 
-/// Why a command failed, with the exit code it has.
+/// Why a command failed, what can be done about it, and the exit code it has.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    message: String,
+    /// What happened, with the errors it comes from.
+    error: Box<dyn Error + Send + Sync>,
+    /// What whoever gave the command can do, in words of the command line.
+    advice: String,
     code: u8,
 }
 
 impl Failure {
-    pub(crate) fn usage(message: impl Display) -> Self {
-        Self { message: message.to_string(), code: USAGE }
+    pub(crate) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::of(USAGE, error)
     }
 
-    pub(crate) fn refused(message: impl Display) -> Self {
-        Self { message: message.to_string(), code: REFUSED }
+    pub(crate) fn refused(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::of(REFUSED, error)
     }
 
-    pub(crate) fn infrastructure(message: impl Display) -> Self {
-        Self { message: message.to_string(), code: INFRASTRUCTURE }
+    pub(crate) fn infrastructure(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::of(INFRASTRUCTURE, error)
     }
 
-    pub(crate) fn own(message: impl Display) -> Self {
-        Self { message: message.to_string(), code: OWN_ERROR }
+    pub(crate) fn own(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::of(OWN_ERROR, error)
+    }
+
+    fn of(code: u8, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error: error.into(), advice: String::new(), code }
     }
 
     /// What failed on a record that cannot be read.
@@ -61,9 +69,51 @@ impl Failure {
         }
     }
 
+    /// What failed when a run was taken in.
+    pub(crate) fn import(error: RecordError) -> Self {
+        match error {
+            RecordError::RunExists { .. } => {
+                Self::usage(error).advise("take this one in under another id with --as ID")
+            }
+            RecordError::ExportTooLarge { .. } => {
+                Self::usage(error).advise("--max-size allows more, if you trust its origin")
+            }
+            RecordError::BadExport { .. } => Self::usage(error),
+            _ => Self::own(error),
+        }
+    }
+
+    /// Why a run could not begin.
+    pub(crate) fn start(error: StartError) -> Self {
+        let hint = match &error {
+            StartError::ContextDir { .. } => {
+                "choose another one with `context_dir:` in the workflow, or another workspace with --workspace"
+            }
+            StartError::ContextInUse { .. } => "wait for its end, or end it, and resume then",
+            StartError::Record(_) | StartError::Temporary(_) => {
+                "set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"
+            }
+            StartError::Workspace { .. } | StartError::Signals(_) => return Self::infrastructure(error),
+        };
+        Self::infrastructure(error).hint(hint)
+    }
+
+    /// Adds what to do to the sentence that says what happened.
+    pub(crate) fn advise(mut self, advice: &str) -> Self {
+        self.advice = format!("{}; {advice}", self.advice);
+        self
+    }
+
+    /// Adds what to do as a line of its own.
+    pub(crate) fn hint(mut self, hint: &str) -> Self {
+        self.advice = format!("{}\nhint: {hint}", self.advice);
+        self
+    }
+
     /// Says it on stderr and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        crate::terminal::note(&format!("error: {}", self.message));
+        tracing::error!(error = &*self.error as &dyn Error, code = self.code, "the command failed");
+        crate::terminal::note(&format!("error: {}{}", self.error, self.advice));
         ExitCode::from(self.code)
     }
 }

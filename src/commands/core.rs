@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use roboppi_core::server::Transport;
-use roboppi_core::{BreakerSettings, CoreSettings, GateSettings, PressureSettings};
+use roboppi_core::worker::secrets_of;
+use roboppi_core::{BreakerSettings, CoreSettings, GateSettings, PressureSettings, Variables};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_worker_adapters::Adapters;
 use tokio::task::LocalSet;
@@ -14,6 +15,7 @@ use tokio::task::LocalSet;
 use crate::commands::guarded;
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
+use crate::diagnostics;
 use crate::exit::Failure;
 use crate::options::values::{duration, non_negative};
 use crate::runtime;
@@ -86,7 +88,13 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         Role::Guard(code) => return Ok(guarded::last_of_all(code)),
         Role::Guarded(guarded) => guarded,
     };
+    let variables = Variables::of_this_process();
+    let secrets = secrets_of(&variables);
+    diagnostics::start()?;
+    diagnostics::write_as_configured(secrets.clone());
     let settings = CoreSettings {
+        variables,
+        secrets: Some(secrets),
         gate: gate(args),
         grace: args.grace,
         drain: args.drain,

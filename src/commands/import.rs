@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use roboppi_record::{ImportLimits, RecordError};
+use roboppi_record::ImportLimits;
 use roboppi_report::units::format_time;
 use roboppi_run::RunId;
 
@@ -40,10 +40,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     };
     let limits = ImportLimits { bytes: args.max_size, ..ImportLimits::default() };
     let taken = root.import(from, &args.file, as_id.as_ref(), record::now(), limits);
-    let (id, imported, notes) = taken.map_err(|error| match error {
-        RecordError::BadExport { .. } | RecordError::RunExists { .. } => Failure::usage(error),
-        _ => Failure::own(error),
-    })?;
+    let (id, imported, notes) = taken.map_err(Failure::import)?;
     record::warn(&notes);
     let (host, when) = (plain(&imported.from.host), format_time(imported.from.exported_at));
     let live = if imported.from.live { ", when it was going on" } else { "" };

@@ -54,7 +54,7 @@ pub(crate) fn unknown(root: &StateRoot, error: &RecordError) -> Failure {
         RecordError::RunNotFound { .. } => {
             Failure::usage(format!("{error}\nhint: `roboppi runs` lists the runs"))
         }
-        error => Failure::usage(error),
+        error => Failure::usage(error.to_string()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::commands::{guarded, housekeeping, record};
+use crate::diagnostics;
 use crate::exit::{self, Failure};
 use crate::options::{HowArgs, Over, Switch};
 use crate::runtime;
@@ -101,6 +102,7 @@ fn perform(
         Some(Role::Guarded(guarded)) => Some(guarded),
         None => None,
     };
+    diagnostics::start()?;
     let runtime =
         runtime::new().map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
     let supervising = async {
@@ -144,7 +146,9 @@ async fn supervise(
 ) -> Result<RunEnd, Failure> {
     let launch = launch(args, &settings, sockets);
     let state_dir = settings.state_dir.clone();
-    let (prepared, mut signals) = PreparedRun::new(settings).map_err(Failure::infrastructure)?;
+    let secrets = settings.secrets.hidden.clone();
+    let (prepared, mut signals) = PreparedRun::new(settings).map_err(Failure::start)?;
+    diagnostics::write_to(prepared.log_path(), secrets);
     if let Some(dir) = state_dir {
         housekeeping::start(dir);
     }

@@ -42,6 +42,7 @@ mod old_core;
 mod old_core_order;
 mod old_runner;
 mod other_agents;
+mod own_log;
 mod permits;
 mod plain;
 mod processes;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use roboppi_ipc::io::Trace;
 use roboppi_process::Limits;
+use roboppi_redact::Secrets;
 
 use crate::live::LiveLimits;
 use crate::{GateSettings, Variables};
@@ -36,6 +37,8 @@ pub struct CoreSettings {
     pub variables: Variables,
     /// Who is told of every message.
     pub trace: Option<Trace>,
+    /// Values to hide; without it those of `variables` ([`secrets_of`](crate::worker::secrets_of)).
+    pub secrets: Option<Secrets>,
 }
 
 impl Default for CoreSettings {
@@ -53,6 +56,7 @@ impl Default for CoreSettings {
             sockets: None,
             variables: Variables::of_this_process(),
             trace: None,
+            secrets: None,
         }
     }
 }

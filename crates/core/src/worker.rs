@@ -10,6 +10,7 @@ mod drive;
 mod event_redaction;
 mod idle;
 mod machine;
+mod prepare_error;
 mod private;
 mod record;
 mod repetition;
@@ -37,6 +38,7 @@ use roboppi_worker_adapters::WorkerAdapter;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
+use tracing::{Instrument, info_span};
 
 use crate::live::{LiveEvent, LiveLimits};
 use crate::mask::Sockets;
@@ -163,11 +165,18 @@ impl WorkerHost {
     /// A host with this environment. The values of variables with a secret-looking name are hidden.
     #[must_use]
     pub fn new(clock: Clock, variables: Variables) -> Self {
+        let secrets = secrets_of(&variables);
+        Self::hiding(clock, variables, secrets)
+    }
+
+    /// A host with this environment, and the values to hide.
+    #[must_use]
+    pub fn hiding(clock: Clock, variables: Variables, secrets: Secrets) -> Self {
         Self {
             clock,
             orphans: Orphans::new(),
             budgets: Rc::default(),
-            secrets: secrets_of(&variables),
+            secrets,
             variables,
             full_reported: Rc::default(),
             sockets: None,
@@ -183,7 +192,9 @@ impl WorkerHost {
     }
 }
 
-fn secrets_of(variables: &Variables) -> Secrets {
+/// The values of variables with a secret-looking name.
+#[must_use]
+pub fn secrets_of(variables: &Variables) -> Secrets {
     let named =
         variables.iter().map(|(name, value)| (name.to_string_lossy().into_owned(), value.clone().into_vec()));
     Secrets::new(named.filter(|(name, _)| looks_secret(name)))
@@ -238,7 +249,9 @@ pub fn start_worker(
         driver: Notify::new(),
         ended: Notify::new(),
     });
-    let driving = tokio::task::spawn_local(drive::drive(Rc::clone(&shared), adapter, task, options));
+    let span = info_span!("job", id = shared.state.borrow().job_id.as_str());
+    let drive = drive::drive(Rc::clone(&shared), adapter, task, options);
+    let driving = tokio::task::spawn_local(drive.instrument(span));
     WorkerHandle { shared, _task: Rc::new(AbortOnDrop(driving.abort_handle())) }
 }
 

@@ -105,7 +105,7 @@ pub enum RecordError {
         source: serde_json::Error,
     },
     /// A run of the same id is there already.
-    #[error("there is a run {id} already; take this one in under another id with --as ID")]
+    #[error("there is a run {id} already")]
     RunExists {
         /// The id.
         id: RunId,
@@ -117,6 +117,14 @@ pub enum RecordError {
         path: PathBuf,
         /// What is wrong with it, and what to do.
         problem: String,
+    },
+    /// An exported run that is larger than is taken in.
+    #[error("{} was not taken in: it holds more than {bytes} bytes", path.display())]
+    ExportTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are taken in, unpacked.
+        bytes: u64,
     },
     /// A path of attempt files that is not `steps/<step>/<name>` in the allowed letters.
     #[error(

@@ -13,7 +13,7 @@
 //! | `blobs/<hash>` | [`BlobWriter`] | [`RunDir::blob`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
-//! | `core.stderr` | [`CoreStderrWriter`] | [`RecordStore::core_log`] |
+//! | `core.stderr`, `roboppi.log`, `core.log` | [`BoundedFile`] | [`RecordStore::core_log`] |
 //!
 //! Views read none of these files: they read a [`RecordStore`], its [`Journal`], [`Events`] and [`Log`]s, which need no
 //! directory. [`RunDir`] is one over files, [`MemoryRecord`] one in memory.
@@ -24,7 +24,7 @@
 
 mod base;
 mod blob;
-mod core_stderr;
+mod bounded_file;
 mod damage;
 mod disk;
 mod error;
@@ -56,7 +56,7 @@ mod spool;
 mod store;
 
 pub use blob::BlobWriter;
-pub use core_stderr::CoreStderrWriter;
+pub use bounded_file::BoundedFile;
 pub use damage::AttemptFiles;
 pub use disk::DiskWatch;
 pub use error::RecordError;
@@ -67,7 +67,7 @@ pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Unwritten};
 pub use limits::{Bound, LogLimits, RunUsage};
 pub use log::{
-    ChunkKind, Chunks, FoundLine, Log, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle,
+    BadPattern, ChunkKind, Chunks, FoundLine, Log, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle,
     SearchPosition, UNKNOWN_LOSS,
 };
 pub use memory::MemoryRecord;

@@ -27,7 +27,7 @@ pub use damage::LogDamage;
 use damage::{Checked, Expected};
 use file::LogFile;
 use line_map::Mark;
-pub use search::{FoundLine, Needle, SearchPosition};
+pub use search::{BadPattern, FoundLine, Needle, SearchPosition};
 
 /// Reads the bytes of one attempt: by offset, by line, from the end.
 ///

@@ -64,6 +64,18 @@ impl RunDir {
         self.path.join("core.stderr")
     }
 
+    /// `roboppi.log`: what the supervisor did, for whoever looks after roboppi itself.
+    #[must_use]
+    pub fn supervisor_log_path(&self) -> PathBuf {
+        self.path.join("roboppi.log")
+    }
+
+    /// `core.log`: what a core with a process of its own did.
+    #[must_use]
+    pub fn core_log_path(&self) -> PathBuf {
+        self.path.join("core.log")
+    }
+
     /// Path of the log of an attempt.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use roboppi_ipc::{Patch, ProcessIdentity, Progress, UtcMillis, WorkerEvent};
-use roboppi_record::{CoreStderrWriter, EventFileWriter, JournalWriter, RecordError, RunDir, StateRoot};
+use roboppi_record::{BoundedFile, EventFileWriter, JournalWriter, RecordError, RunDir, StateRoot};
 use roboppi_run::{AttemptRecord, JournalRecord, Manifest, RecordKind, RunEvent, RunId, RunMode};
 
 struct Place {
@@ -243,8 +243,8 @@ fn the_manifest_is_read_back_and_private() {
     place.run.write_workflow("name: demo\n").unwrap();
     assert_eq!(place.run.manifest().unwrap(), manifest());
     assert_eq!(fs::read_to_string(place.run.workflow_path()).unwrap(), "name: demo\n");
-    CoreStderrWriter::open(&place.run).unwrap().append(b"one\n").unwrap();
-    CoreStderrWriter::open(&place.run).unwrap().append(b"two\n").unwrap();
+    BoundedFile::core_stderr(&place.run).unwrap().append(b"one\n").unwrap();
+    BoundedFile::core_stderr(&place.run).unwrap().append(b"two\n").unwrap();
     assert_eq!(fs::read_to_string(place.run.core_stderr_path()).unwrap(), "one\ntwo\n");
     let paths = [place.run.manifest_path(), place.run.workflow_path(), place.run.core_stderr_path()];
     for path in paths {

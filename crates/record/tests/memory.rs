@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use proptest::prelude::*;
 use roboppi_ipc::{OutputStream, Progress, UtcMillis, WorkerEvent, WorkerResult, WorkerStatus};
 use roboppi_record::{
-    AttemptFiles, Chunks, CoreLog, CoreStderrWriter, EventFileWriter, JournalWriter, Log, MemoryRecord,
-    Needle, RecordError, RecordPart, RecordStore, RunDir, SearchPosition, SpoolWriter,
+    AttemptFiles, BoundedFile, Chunks, CoreLog, EventFileWriter, JournalWriter, Log, MemoryRecord, Needle,
+    RecordError, RecordPart, RecordStore, RunDir, SearchPosition, SpoolWriter,
 };
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord};
 
@@ -170,7 +170,7 @@ fn the_core_log_is_read_from_its_end() {
     for store in stores {
         assert_eq!(store.core_log(4, None).unwrap(), CoreLog::Absent);
     }
-    CoreStderrWriter::open(&files).unwrap().append(b"a long text").unwrap();
+    BoundedFile::core_stderr(&files).unwrap().append(b"a long text").unwrap();
     memory.add_core_log(b"a long text");
     for store in stores {
         assert_eq!(store.core_log(4, None).unwrap(), CoreLog::Read { len: 11, tail: b"text".to_vec() });

@@ -132,7 +132,7 @@ fn a_run_arrives_as_it_was_and_is_marked() {
     // The same run again.
     let refused = there.import(&export(&run, false), None).unwrap_err();
     assert!(matches!(refused, RecordError::RunExists { .. }), "{refused}");
-    assert!(refused.to_string().contains("--as"), "{refused}");
+    assert!(refused.to_string().contains("a run run-1 already"), "{refused}");
     there.import(&export(&run, false), Some(&id("other"))).unwrap();
     assert_eq!(there.root().runs().unwrap(), [id("run-1"), id("other")]);
 }
@@ -320,7 +320,7 @@ fn what_unpacks_to_too_much_is_refused() {
     let few = ImportLimits { bytes: MIB as u64, files: 3 };
     let large = Forgery::begun().file("run-1/journal.jsonl", &vec![b'x'; 20 * MIB]).packed();
     assert!(large.len() < MIB / 10);
-    refused(&large, few, "--max-size");
+    refused(&large, few, "more than");
     let mut many = Forgery::begun();
     for number in 0..3 {
         many = many.file(&format!("run-1/steps/a/i1-a{number}.log"), b"");

@@ -25,6 +25,7 @@ use transfer::Transfer;
 use tree_error::TreeError;
 use writer::MetadataWriter;
 
+mod artifact_error;
 mod beneath;
 mod find;
 mod metadata;
@@ -36,6 +37,7 @@ mod transfer;
 mod tree_error;
 mod writer;
 
+pub(crate) use artifact_error::ArtifactError;
 pub(crate) use metadata::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
 };
@@ -165,7 +167,7 @@ impl ContextDir {
         step: &Step,
         made: &HashSet<ArtifactName>,
         limits: &Limits,
-    ) -> Result<Copied<TakenInput>, String> {
+    ) -> Result<Copied<TakenInput>, ArtifactError> {
         let mut copied = Copied { done: Vec::with_capacity(step.inputs.len()), notices: Vec::new() };
         let noted = || -> Result<(PathBuf, Option<Placed>), TreeError> {
             let workspace = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
@@ -178,15 +180,13 @@ impl ContextDir {
             let placed = Placed::begin(&dir, &workspace)?;
             Ok((workspace, Some(placed)))
         };
-        let (workspace, mut placed) = noted().map_err(|error| format!("the inputs: {error}"))?;
+        let (workspace, mut placed) = noted().map_err(ArtifactError::Inputs)?;
         for input in &step.inputs {
             let (from, artifact) = (&input.from, &input.artifact);
             let mut sha256 = None;
             if made.contains(&(from.clone(), artifact.clone())) {
-                let about = |error: TreeError| {
-                    let gone = if error.is_absence() { ", it was removed since" } else { "" };
-                    format!("the input `{artifact}` of `{from}`: {error}{gone}")
-                };
+                let about =
+                    |source| ArtifactError::Input { artifact: artifact.clone(), from: from.clone(), source };
                 let (hash, left_out) =
                     self.place(&workspace, input, limits, placed.as_mut()).map_err(about)?;
                 sha256 = Some(hash);
@@ -227,8 +227,8 @@ impl ContextDir {
         id: &StepPath,
         outputs: &[OutputSpec],
         limits: &Limits,
-    ) -> Result<Copied<Collected>, String> {
-        let step = self.root.step(id).map_err(|error| error.to_string())?;
+    ) -> Result<Copied<Collected>, ArtifactError> {
+        let step = self.root.step(id)?;
         let collected = self.collect_into(&step, workspace, outputs, limits);
         // Whatever came of it, nothing half done stays.
         let cleared = step.remove(&self.staging);
@@ -250,13 +250,12 @@ impl ContextDir {
         workspace: &Path,
         outputs: &[OutputSpec],
         limits: &Limits,
-    ) -> Result<Copied<Collected>, String> {
-        let plain = |error: TreeError| error.to_string();
-        step.remove(&self.staging).map_err(plain)?;
-        let stage = step.make(&self.staging).map_err(plain)?;
+    ) -> Result<Copied<Collected>, ArtifactError> {
+        step.remove(&self.staging)?;
+        let stage = step.make(&self.staging)?;
         let mut copied = Copied { done: Vec::with_capacity(outputs.len()), notices: Vec::new() };
         for output in outputs {
-            let about = |error: TreeError| format!("the output `{}`: {error}", output.name);
+            let about = |source| ArtifactError::Output { name: output.name.clone(), source };
             let Some(place) = find_output(workspace, &output.path).map_err(about)? else {
                 copied.notices.push(format!("output `{}`: nothing at {}", output.name, output.path));
                 continue;
@@ -275,7 +274,7 @@ impl ContextDir {
         }
         for artifact in &copied.done {
             let name = OsStr::new(&artifact.name);
-            step.remove(name).and_then(|()| stage.rename(name, step, name)).map_err(plain)?;
+            step.remove(name).and_then(|()| stage.rename(name, step, name))?;
         }
         Ok(copied)
     }
@@ -427,7 +426,10 @@ steps:
         );
 
         fs::remove_dir_all(path("tree")).unwrap();
-        let error = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap_err();
+        let error = context
+            .place_inputs(workspace.path(), &"take".into(), take, &made, &limits)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("context/make/tree: No such file") && error.contains("removed since"),
             "{error}"
@@ -489,8 +491,10 @@ steps:
         let workspace = tempfile::tempdir().unwrap();
         let (context, _) = open(&workspace.path().join("context"), "run-1").unwrap();
         let outputs = [OutputSpec { name: "all".into(), path: ".".into(), kind: None }];
-        let error =
-            context.collect_outputs(workspace.path(), &"s".into(), &outputs, &Limits::default()).unwrap_err();
+        let error = context
+            .collect_outputs(workspace.path(), &"s".into(), &outputs, &Limits::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("holds the context directory"), "{error}");
     }
 

@@ -18,10 +18,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The context directory cannot be made or written.
-    #[error(
-        "cannot write to the context directory {}: {source}\nhint: choose another one with `context_dir:` in the workflow, or another workspace with --workspace",
-        path.display()
-    )]
+    #[error("cannot write to the context directory {}: {source}", path.display())]
     ContextDir {
         /// The directory.
         path: PathBuf,
@@ -29,10 +26,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Another run works in the context directory, whose artifacts this one would take over.
-    #[error(
-        "run {run} is using the context directory {}\nhint: wait for its end, or end it, and resume then",
-        path.display()
-    )]
+    #[error("run {run} is using the context directory {}", path.display())]
     ContextInUse {
         /// The directory.
         path: PathBuf,
@@ -40,14 +34,10 @@ pub enum StartError {
         run: String,
     },
     /// There is no place for the record, not even a temporary one.
-    #[error(
-        "cannot keep a record of the run: {0}\nhint: set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"
-    )]
+    #[error("cannot keep a record of the run: {0}")]
     Record(#[from] RecordError),
     /// A temporary directory could not be made.
-    #[error(
-        "cannot keep a record of the run, and no temporary directory can be made: {0}\nhint: set ROBOPPI_STATE_DIR or TMPDIR to a directory you can write to"
-    )]
+    #[error("cannot keep a record of the run, and no temporary directory can be made: {0}")]
     Temporary(#[source] io::Error),
     /// Signals or timers of the system are not available.
     #[error("cannot listen for signals: {0}")]

@@ -27,6 +27,7 @@ mod shutdown;
 mod sign_of_life;
 mod signals;
 mod snapshots;
+mod spans;
 
 pub use core_link::{
     CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Loss, Restart, RestartPolicy,
@@ -35,7 +36,7 @@ pub use error::StartError;
 pub use kept::Resume;
 pub use prepare::PreparedRun;
 pub use runner::{RunEnd, attempt_machine};
-pub use secrets::RunSecrets;
+pub use secrets::{RunSecrets, SecretsError};
 pub use settings::{RunSettings, WorkflowFile};
 pub use shutdown::{ShutdownEffect, ShutdownMachine, ShutdownRequest};
 pub use signals::{SignalEvent, Signals};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -151,6 +151,12 @@ impl PreparedRun {
     #[must_use]
     pub fn source(&self) -> Arc<dyn RunSource> {
         Arc::new(self.source.clone())
+    }
+
+    /// The file for diagnostics of the supervisor.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.run_dir.supervisor_log_path()
     }
 
     /// The run.

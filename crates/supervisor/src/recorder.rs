@@ -11,6 +11,7 @@ use roboppi_ipc::FreeText;
 use roboppi_record::{JournalSync, JournalWriter, RecordError, SnapshotWriter, Unwritten};
 use roboppi_redact::Secrets;
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepPath};
+use tracing::warn;
 
 use crate::clock;
 use crate::names::OpenNames;
@@ -93,6 +94,7 @@ impl Recorder {
         let message = match written {
             Err(error) => {
                 self.warnings += 1;
+                warn!(error = &error as &dyn std::error::Error, "the journal cannot be written");
                 format!(
                     "the record is not being written, the run goes on: {error}; what happens is kept in memory and written \
                      when that is possible"

@@ -9,14 +9,15 @@ use roboppi_attach::{Answer, RunCommand};
 use roboppi_ipc::{
     CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, JobId, Message, ProcessIdentity,
 };
-use roboppi_record::CoreStderrWriter;
+use roboppi_record::BoundedFile;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
 use roboppi_workflow::{AttemptEnd, IterationDecision, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument, info, warn};
 
-use crate::context_dir::{Collected, Copied, Stop};
+use crate::context_dir::{ArtifactError, Collected, Copied, Stop};
 use crate::control::ControlRequest;
 use crate::convert::duration_ms;
 use crate::core_link::{
@@ -26,6 +27,7 @@ use crate::core_link::{
 use crate::prepare::PreparedRun;
 use crate::shutdown::{ShutdownEffect, ShutdownMachine, ShutdownRequest};
 use crate::signals::{SignalEvent, Signals};
+use crate::spans;
 
 mod artifacts;
 mod attempt;
@@ -57,7 +59,8 @@ impl PreparedRun {
     /// Runs it to its end. When this returns the core has ended too, unless someone asked three times to
     /// leave. Must be called within a `LocalSet` of a current-thread runtime.
     pub async fn execute(self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
-        Runner::new(self).run(launch, signals).await
+        let span = spans::run(&self.run_id);
+        Runner::new(self).run(launch, signals).instrument(span).await
     }
 }
 
@@ -65,7 +68,7 @@ impl PreparedRun {
 enum Event {
     Link(LinkEvent),
     Attempt(AttemptRef, AttemptDone),
-    Collected(AttemptRef, Result<Copied<Collected>, String>),
+    Collected(AttemptRef, Result<Copied<Collected>, ArtifactError>),
     Timer(RunTimer),
     ShutdownRequest(ShutdownRequest),
     Command(RunCommand, CommandOrigin),
@@ -140,6 +143,7 @@ impl Runner {
     }
 
     async fn run(mut self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
+        info!(pid = std::process::id(), version = self.context.settings.version, "the run begins");
         self.context.write_workflow_meta(None);
         if let CoreLaunch::Program(program) = &launch {
             self.successor = Some(program.clone());
@@ -192,8 +196,9 @@ impl Runner {
             request_timeout: settings.request_timeout,
             heartbeat: settings.heartbeat,
             stop_patience: grace + settings.drain + STOP_MARGIN,
-            stderr: CoreStderrWriter::open(&self.context.run_dir).ok(),
+            stderr: BoundedFile::core_stderr(&self.context.run_dir).ok(),
             trace: settings.trace.clone(),
+            diagnostics: self.context.run_dir.core_log_path(),
             secrets: settings.secrets.hidden.clone(),
         };
         let context = Rc::clone(&self.context);
@@ -221,6 +226,7 @@ impl Runner {
             Event::Collected(of, result) => {
                 self.collecting.remove(&of);
                 let result = result.map(|collected| self.context.artifacts_collected(&of, collected));
+                let result = result.map_err(|error| error.to_string());
                 self.feed(RunInput::OutputsCollected { of, result });
             }
             Event::Timer(timer) => self.feed(RunInput::Timer(timer)),
@@ -331,6 +337,7 @@ impl Runner {
         let incarnation = self.incarnation;
         let is_able = |hello: &Hello| hello.capabilities.iter().any(|name| name == CAPABILITY_EXACT);
         let takes_bytes = dialect == Dialect::V2 && hello.as_ref().is_some_and(is_able);
+        info!(incarnation, ?dialect, "the core is ready");
         self.context.core_ready(ActiveCore { dialect, peer: link.peer.clone(), incarnation, takes_bytes });
         let (process, version) = hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
         let protocol = match dialect {
@@ -351,6 +358,7 @@ impl Runner {
     fn core_lost(&mut self, detail: String, loss: Loss) {
         self.link = None;
         let incarnation = self.incarnation;
+        warn!(incarnation, ?loss, reason = detail.lines().next(), "the core is lost");
         self.context.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
         let ending = self.shutdown.exit_code().is_some();
         let restart = match self.successor {
@@ -438,11 +446,13 @@ impl Runner {
             RunEffect::StartAttempt { of } => {
                 let (order, orders) = watch::channel(None);
                 self.attempts.insert(of.clone(), order);
-                let context = Rc::clone(&self.context);
-                self.tasks.spawn_local(async move {
+                let (context, span) = (Rc::clone(&self.context), spans::attempt(&of));
+                let attempt = async move {
                     let done = attempt::run(&context, &of, orders).await;
+                    info!(status = done.result.status.name(), "the attempt has ended");
                     Event::Attempt(of, done)
-                });
+                };
+                self.tasks.spawn_local(attempt.instrument(span));
             }
             RunEffect::CancelAttempt { of, reason, force } => {
                 if let Some(order) = self.attempts.get(&of) {
@@ -525,6 +535,7 @@ impl Runner {
         };
         self.context.write_workflow_meta(Some(outcome));
         self.context.finish_metadata();
+        info!(outcome = outcome.name(), exit_code, ?duration, "the run has ended");
         self.context.recorder().event(RunEvent::RunFinished {
             outcome,
             exit_code,

@@ -2,14 +2,45 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 use roboppi_ipc::SecretText;
 use roboppi_process::inherited;
 use roboppi_redact::{MOST_BYTES, MOST_VALUES, Secrets, looks_secret};
 use roboppi_workflow::{SecretSource, Workflow};
+use thiserror::Error;
+
+/// Why it is not known what a run has to hide.
+#[derive(Debug, Error)]
+pub enum SecretsError {
+    /// A file that holds a secret.
+    #[error("the secret in {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A command that prints a secret, and cannot be started.
+    #[error("the secret of `{command}` is not known: {source}")]
+    NotStarted {
+        /// The command.
+        command: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A command that prints a secret, and failed.
+    #[error("the secret of `{command}` is not known: {status}")]
+    Failed {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+}
 
 /// What is hidden in a run, and what of it its core must be told.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +63,7 @@ impl RunSecrets {
         workflow: &Workflow,
         workspace: &Path,
         environment: impl Iterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SecretsError> {
         let environment: Vec<(String, Vec<u8>)> = environment
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.into_vec()))
             .collect();
@@ -71,7 +102,7 @@ impl RunSecrets {
         source: &SecretSource,
         workspace: &Path,
         environment: &[(String, Vec<u8>)],
-    ) -> Result<(), String> {
+    ) -> Result<(), SecretsError> {
         let (name, value) = match source {
             SecretSource::Variable(name) => match environment.iter().find(|(known, _)| known == name) {
                 Some((_, value)) => (name.clone(), value.clone()),
@@ -82,8 +113,8 @@ impl RunSecrets {
             },
             SecretSource::File(path) => {
                 let place = workspace.join(path);
-                let value = fs::read(&place)
-                    .map_err(|error| format!("the secret in {} cannot be read: {error}", place.display()))?;
+                let value =
+                    fs::read(&place).map_err(|source| SecretsError::Unreadable { path: place, source })?;
                 (path.clone(), value)
             }
             SecretSource::Command(command) => (command.clone(), output_of(command, workspace)?),
@@ -96,13 +127,16 @@ impl RunSecrets {
     }
 }
 
-fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, String> {
-    let failed = |why: String| format!("the secret of `{command}` is not known: {why}");
+fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, SecretsError> {
     let mut shell = Command::new("sh");
     shell.args(["-e", "-c", command]).current_dir(workspace).stdin(Stdio::null()).stderr(Stdio::inherit());
     inherited::give_back(&mut shell);
-    let output = shell.output().map_err(|error| failed(error.to_string()))?;
-    if output.status.success() { Ok(output.stdout) } else { Err(failed(output.status.to_string())) }
+    let named = || command.to_owned();
+    let output = shell.output().map_err(|source| SecretsError::NotStarted { command: named(), source })?;
+    if !output.status.success() {
+        return Err(SecretsError::Failed { command: named(), status: output.status });
+    }
+    Ok(output.stdout)
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tracing::{debug, info};
 
 use super::Served;
 use super::outbox::Outbox;
 use crate::orphans::Leftovers;
-use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, start_worker};
+use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, secrets_of, start_worker};
 use crate::{
     Clock, CoreEffect, CoreInput, CoreMachine, CoreMachineSettings, CoreSettings, CoreTime, Orphans,
     WorkerOutcome,
@@ -45,7 +46,9 @@ pub(super) struct CoreDriver {
 
 impl CoreDriver {
     pub(super) fn new(settings: CoreSettings, adapters: Adapters, clock: Clock, news: Rc<Notify>) -> Self {
-        let host = WorkerHost::new(clock, settings.variables.clone());
+        let variables = settings.variables.clone();
+        let secrets = settings.secrets.clone().unwrap_or_else(|| secrets_of(&variables));
+        let host = WorkerHost::hiding(clock, variables, secrets);
         let host = match settings.sockets.clone() {
             Some(dir) => host.with_sockets_in(dir),
             None => host,
@@ -107,8 +110,14 @@ impl CoreDriver {
 
     fn perform(&mut self, served: &Rc<Served>, effect: CoreEffect) {
         match effect {
-            CoreEffect::SetDialect(dialect) => self.outbox.set_dialect(dialect),
-            CoreEffect::Answer(message) => self.outbox.answer(*message),
+            CoreEffect::SetDialect(dialect) => {
+                info!(?dialect, "the supervisor has greeted");
+                self.outbox.set_dialect(dialect);
+            }
+            CoreEffect::Answer(message) => {
+                debug!(kind = message.kind(), "answered");
+                self.outbox.answer(*message);
+            }
             CoreEffect::Report(event) => self.report(event),
             CoreEffect::ReportPermits { active, limit } => self.outbox.permits(active, limit),
             CoreEffect::ReportSecrets { known } => {

@@ -11,6 +11,7 @@ use roboppi_ipc::{JobId, VariablePolicy, WorkerTask};
 use roboppi_process::{Environment, Spawn, StdinMode, is_program};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 
+use super::prepare_error::PrepareError;
 use super::private::PrivateDir;
 use crate::Variables;
 use crate::mask::SOCKET;
@@ -18,11 +19,12 @@ use crate::orphans::MARKER;
 
 /// Variables that tell a core where its own wire is. A worker that starts a roboppi of its own must not
 /// connect there.
-const OF_THE_CORE_ALONE: [&str; 4] = [
+const OF_THE_CORE_ALONE: [&str; 5] = [
     "ROBOPPI_IPC_SOCKET_PATH",
     "ROBOPPI_IPC_SOCKET_HOST",
     "ROBOPPI_IPC_SOCKET_PORT",
     "ROBOPPI_SUPERVISED_IPC_TRANSPORT",
+    "ROBOPPI_LOG_FILE",
 ];
 
 /// Variables by which an agent tells its children that they run inside it. An agent that sees them refuses to start, or
@@ -87,10 +89,9 @@ pub(super) fn prepare(
     spec: &CommandSpec,
     task: &WorkerTask,
     around: &SpawnContext<'_>,
-) -> Result<Prepared, String> {
+) -> Result<Prepared, PrepareError> {
     let is_agent = task.worker_kind.is_agent();
-    let files = make_files(&spec.files, is_agent)
-        .map_err(|error| format!("cannot write the worker's files: {error}"))?;
+    let files = make_files(&spec.files, is_agent).map_err(PrepareError::Files)?;
     let temporary = files.as_ref().filter(|_| is_agent).map(|dir| dir.path().join(TEMPORARY));
     let mut set = variables(spec, task, around, temporary.as_deref());
     // That of a roboppi around this one would hide the value there, and not here.
@@ -112,8 +113,7 @@ pub(super) fn prepare(
         argument => argument,
     });
     let args = args.collect::<Result<_, _>>()?;
-    let program = choose_program(&spec.programs, path.as_deref(), &cwd)
-        .ok_or_else(|| "the adapter names no program".to_owned())?;
+    let program = choose_program(&spec.programs, path.as_deref(), &cwd).ok_or(PrepareError::NoProgram)?;
     let ours =
         OF_THE_CORE_ALONE.iter().chain(&OF_ANOTHER_AGENT).chain(&[SOCKET, OLD_PWD]).map(OsString::from);
     let removed = ours.chain(around.kept_back());
@@ -176,11 +176,11 @@ fn logical(dir: &Path) -> PathBuf {
     dir.components().collect()
 }
 
-fn argument(arg: &Arg, files: Option<&PrivateDir>) -> Result<OsString, String> {
+fn argument(arg: &Arg, files: Option<&PrivateDir>) -> Result<OsString, PrepareError> {
     match (arg, files) {
         (Arg::Text(text), _) => Ok(text.into()),
         (Arg::File(name), Some(dir)) if is_plain(name) => Ok(dir.path().join(name).into_os_string()),
-        (Arg::File(name), _) => Err(format!("the adapter names the file `{name}` but does not make it")),
+        (Arg::File(name), _) => Err(PrepareError::NoFile(name.clone())),
     }
 }
 
@@ -237,13 +237,13 @@ mod tests {
         task: &WorkerTask,
         socket: Option<&Path>,
         variables: &VariablePolicy,
-    ) -> Result<Prepared, String> {
+    ) -> Result<Prepared, PrepareError> {
         let ours = [("PATH", "/no/such/dir:/usr/bin:/bin"), ("AWS_KEY", "x"), ("EDITOR", "vi")];
         let ours = &ours.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         prepare(spec, task, &SpawnContext { job_id: &JobId::new("a"), socket, variables, ours })
     }
 
-    fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Result<Prepared, String> {
+    fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Result<Prepared, PrepareError> {
         prepared_with(spec, task, None, &VariablePolicy::default())
     }
 

@@ -12,10 +12,12 @@ use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErro
 use roboppi_worker_adapters::{Program, Translation, WorkerAdapter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
 
 use super::activity_probe::sample;
 use super::command::{Prepared, SpawnContext, prepare};
 use super::idle::Sample;
+use super::prepare_error::PrepareError;
 use super::record::Recorder;
 use super::room::{self, Place, wait_for_descriptors};
 use super::state::Watch;
@@ -45,7 +47,7 @@ pub(super) async fn drive(
     let socket_path = socket.as_ref().map(MaskSocket::path);
     let variables = (&options.variables, &shared.host.variables);
     match prepare_worker(adapter, task, &job_id, variables, socket_path) {
-        Err(problem) => end_without_report(&shared, problem, None),
+        Err(error) => end_without_report(&shared, error.to_string(), None),
         Ok(Ready { command, soft_stop, translation, warnings }) => {
             warnings.into_iter().for_each(|warning| shared.state.borrow_mut().warn(warning));
             let soft_stop = soft_stop.min(options.grace);
@@ -63,8 +65,13 @@ pub(super) async fn drive(
                 let _ = aside(move || drop(files)).await;
             }
             match ran {
-                Ok(report) => shared.state.borrow_mut().finish(shared.host.clock.now(), &report),
+                Ok(report) => {
+                    let ChildReport { exit, reason, killed, duration, .. } = &report;
+                    info!(?exit, ?reason, killed, ?duration, "the worker has ended");
+                    shared.state.borrow_mut().finish(shared.host.clock.now(), &report);
+                }
                 Err(error) => {
+                    warn!(error = &error as &dyn std::error::Error, "the worker was not started");
                     let cancelled = match error.kind {
                         SpawnErrorKind::Cancelled(reason) => Some(reason),
                         _ => None,
@@ -159,10 +166,10 @@ fn prepare_worker(
     job_id: &JobId,
     (variables, ours): (&VariablePolicy, &Variables),
     socket: Option<&Path>,
-) -> Result<Ready, String> {
+) -> Result<Ready, PrepareError> {
     let kind = task.worker_kind;
-    let adapter = adapter.ok_or_else(|| format!("this core has no adapter for {kind} workers"))?;
-    let spec = adapter.plan(&task).map_err(|error| format!("cannot plan the worker: {error}"))?;
+    let adapter = adapter.ok_or(PrepareError::NoAdapter(kind))?;
+    let spec = adapter.plan(&task)?;
     let context = SpawnContext { job_id, socket, variables, ours };
     let command = prepare(&spec, &task, &context)?;
     let translation = Translation::new(adapter.session(&task), &spec);

@@ -14,6 +14,7 @@ use roboppi_ipc::{
 use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
 use roboppi_worker_adapters::{SessionEffect, Translation, WorkerEnd};
+use tracing::{debug, info};
 
 use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
@@ -303,6 +304,7 @@ impl Watch<'_> {
 
 impl ChildWatch for Watch<'_> {
     fn started(&mut self, process: ProcessIdentity) {
+        info!(pid = process.pid, "the worker was started");
         self.with(|state, now| state.started(now, process));
         // Its activity is sampled from now on.
         self.0.driver.notify_one();
@@ -313,6 +315,7 @@ impl ChildWatch for Watch<'_> {
     }
 
     fn ending(&mut self, phase: EndingPhase, reason: Option<CancelReason>, limit: Duration) {
+        debug!(%phase, ?reason, ?limit, "the worker is being ended");
         self.with(|state, now| state.ending(now, phase, reason, limit));
     }
 }

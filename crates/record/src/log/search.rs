@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
 use roboppi_untrusted::without_escapes;
+use thiserror::Error;
 
 use super::{LogReader, Mark};
 use crate::RecordError;
@@ -26,6 +27,11 @@ enum Kind {
     Text(Box<memmem::Finder<'static>>),
     Pattern(Regex),
 }
+
+/// What is wrong with a regular expression.
+#[derive(Clone, Debug, Error)]
+#[error(transparent)]
+pub struct BadPattern(regex::Error);
 
 impl Needle {
     /// Every line.
@@ -54,10 +60,10 @@ impl Needle {
     /// A regular expression. It never matches more than a line.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn pattern(pattern: &str) -> Result<Self, String> {
+    /// When it is no regular expression, or one that would take too much memory.
+    pub fn pattern(pattern: &str) -> Result<Self, BadPattern> {
         let built = RegexBuilder::new(pattern).multi_line(true).build();
-        built.map(|pattern| Self(Kind::Pattern(pattern))).map_err(|error| error.to_string())
+        built.map(|pattern| Self(Kind::Pattern(pattern))).map_err(BadPattern)
     }
 
     /// The first match in a text of one line from the byte `from` on; `None` when there is none, and for a

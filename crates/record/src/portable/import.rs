@@ -61,8 +61,8 @@ impl StateRoot {
     /// fit together is said in the texts, which are for people.
     ///
     /// # Errors
-    /// [`RecordError::RunExists`] when its id, or `as_id`, is taken. [`RecordError::BadExport`] when the file is not
-    /// what an export is, down to the names in it, or is larger than `limits` allow. Otherwise when something cannot
+    /// [`RecordError::RunExists`] when its id, or `as_id`, is taken. [`RecordError::ExportTooLarge`] when the file holds
+    /// more bytes than `limits` allow. [`RecordError::BadExport`] when it is not what an export is, down to the names in it. Otherwise when something cannot
     /// be read or written.
     pub fn import(
         &self,
@@ -104,10 +104,9 @@ impl StateRoot {
         let checked = whole.and_then(|()| if is_none { Ok(()) } else { import.check() });
         checked.map_err(|refused| match refused {
             Refused::Record(error) => error,
-            Refused::Problem(_) if allowance.is_used_up() => bad(format!(
-                "it holds more than {} bytes; --max-size allows more, if you trust its origin",
-                limits.bytes
-            )),
+            Refused::Problem(_) if allowance.is_used_up() => {
+                RecordError::ExportTooLarge { path: source.to_owned(), bytes: limits.bytes }
+            }
             Refused::Problem(problem) => bad(problem),
         })?;
         let Import { head, notes, .. } = import;

@@ -6,7 +6,8 @@ use crate::base::Base;
 use crate::blob;
 
 /// Files of the run directory itself, `run.json` and the journal first: who reads from the front knows what it reads.
-pub(super) const TOP: [&str; 4] = ["run.json", "journal.jsonl", "workflow.yaml", "core.stderr"];
+pub(super) const TOP: [&str; 6] =
+    ["run.json", "journal.jsonl", "workflow.yaml", "core.stderr", "roboppi.log", "core.log"];
 
 /// Files of an attempt, in the order in which they are read while they grow: the index of bytes is written before
 /// them, and the hole before they are given back.
@@ -48,6 +49,8 @@ mod tests {
             "journal.jsonl",
             "workflow.yaml",
             "core.stderr",
+            "roboppi.log",
+            "core.log",
             "steps/Gr%C3%B6/i1-a2.log",
             "steps/a/i1-a2.log.zst",
             "steps/a/i1-a2.idx",

@@ -35,7 +35,9 @@ impl MetadataWriter {
     pub(super) fn start(root: Arc<Root>) -> Self {
         let (sender, files) = sync_channel::<Unwritten>(WAITING);
         let place = Arc::clone(&root);
-        let write_all = move || files.iter().filter_map(|file| file.write(&place).err()).collect();
+        let write_all = move || {
+            files.iter().filter_map(|file| file.write(&place).err()).map(|error| problem(&error)).collect()
+        };
         let thread = Builder::new().name("metadata".to_owned()).spawn(write_all).ok();
         Self { root, thread: thread.map(|thread| (sender, thread)), problems: Vec::new() }
     }
@@ -46,9 +48,8 @@ impl MetadataWriter {
             Some((sender, _)) => sender.send(file).err().map(|unsent| unsent.0),
             None => Some(file),
         };
-        if let Some(Err(problem)) = left.map(|file| file.write(&self.root)) {
-            self.problems.push(problem);
-        }
+        let failed = left.and_then(|file| file.write(&self.root).err());
+        self.problems.extend(failed.as_ref().map(problem));
     }
 
     /// Waits until everything is written and says what could not be.
@@ -62,13 +63,13 @@ impl MetadataWriter {
     }
 }
 
-impl Unwritten {
-    fn write(&self, root: &Root) -> Result<(), String> {
-        self.replace(root).map_err(|error| format!("metadata cannot be written: {error}"))
-    }
+fn problem(error: &TreeError) -> String {
+    format!("metadata cannot be written: {error}")
+}
 
+impl Unwritten {
     /// A reader never sees half a file.
-    fn replace(&self, root: &Root) -> Result<(), TreeError> {
+    fn write(&self, root: &Root) -> Result<(), TreeError> {
         let whole = root.dir()?;
         let step = self.step.as_ref().map(|step| root.step(step)).transpose()?;
         let dir = step.as_ref().unwrap_or(&*whole);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use roboppi_ipc::{
 };
 use roboppi_process::guard::{EndReport, GuardReport, cannot_be_ended, end_adopted, pid_of_left};
 use roboppi_process::{aside, descendants};
-use roboppi_record::CoreStderrWriter;
+use roboppi_record::BoundedFile;
 use roboppi_redact::Secrets;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Child;
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::events::{LinkEvent, LinkSender};
 use super::heartbeat::{Beat, Heartbeat};
@@ -46,9 +48,11 @@ pub(crate) struct LinkSettings {
     /// How long a core may take to end after it was told to.
     pub(crate) stop_patience: Duration,
     /// Where its stderr goes.
-    pub(crate) stderr: Option<CoreStderrWriter>,
+    pub(crate) stderr: Option<BoundedFile>,
     /// Who is told of every message.
     pub(crate) trace: Option<Trace>,
+    /// Where its diagnostics go.
+    pub(crate) diagnostics: PathBuf,
     /// What must not be seen of what the core says on stderr.
     pub(crate) secrets: Secrets,
 }
@@ -98,9 +102,11 @@ fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Op
     let CoreProgram { program, args, ends_at_eof, transport } = core;
     let place =
         Endpoint::open(*transport).map_err(|error| format!("the core has no way to connect: {error}"))?;
-    let variables = place.as_ref().map(Endpoint::variables).unwrap_or_default();
+    let mut variables = place.as_ref().map(Endpoint::variables).unwrap_or_default();
+    variables.push((process::DIAGNOSTICS, settings.diagnostics.clone().into()));
     let mut child = process::start(program, args, variables)
         .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
+    info!(pid = child.id(), program = %program.display(), "a core was started");
     if let Some(trace) = &settings.trace {
         let pid = child.id().unwrap_or_default();
         let cmd = program.display();

@@ -22,6 +22,9 @@ const TRANSPORT: [&str; 4] = [
     "ROBOPPI_SUPERVISED_IPC_TRANSPORT",
 ];
 
+/// Tells a core which file its diagnostics go to.
+pub(super) const DIAGNOSTICS: &str = "ROBOPPI_LOG_FILE";
+
 /// Starts a core in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone.
 /// `variables` say where it is to connect.
 pub(super) fn start(
@@ -34,6 +37,7 @@ pub(super) fn start(
     for name in TRANSPORT {
         command.env_remove(name);
     }
+    command.env_remove(DIAGNOSTICS);
     command.envs(variables);
     roboppi_process::lead_a_session(&mut command);
     inherited::pass_on_ignored(&mut command);

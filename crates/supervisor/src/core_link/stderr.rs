@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use roboppi_ipc::{Frame, LineFramer};
 use roboppi_process::guard::GuardReport;
-use roboppi_record::CoreStderrWriter;
+use roboppi_record::BoundedFile;
 use roboppi_redact::{Redactor, Secrets};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -33,7 +33,7 @@ impl StderrTail {
     pub(crate) async fn keep(
         self,
         mut stderr: impl AsyncRead + Unpin,
-        mut file: Option<CoreStderrWriter>,
+        mut file: Option<BoundedFile>,
         secrets: Secrets,
     ) {
         let mut redactor = Redactor::new(&secrets);

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::attempt::machine::AttemptStop;
 use super::{CancelOrder, RunContext};
-use crate::context_dir::{ArtifactName, Collected, Copied, Limits, Stop};
+use crate::context_dir::{ArtifactError, ArtifactName, Collected, Copied, Limits, Stop};
 use crate::convert::path_text;
 
 /// Placing inputs that takes no longer is not worth a word.
@@ -23,7 +23,7 @@ impl RunContext {
         &self,
         of: &AttemptRef,
         stop: Stop,
-    ) -> Result<Copied<Collected>, String> {
+    ) -> Result<Copied<Collected>, ArtifactError> {
         let outputs = self.node(&of.step).map(|node| node.step.outputs.clone());
         let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
             return Ok(Copied { done: Vec::new(), notices: Vec::new() });
@@ -33,7 +33,7 @@ impl RunContext {
         let collecting = move || context.collect_outputs(&workspace, &id, &outputs, &limits);
         let collected = aside(collecting).await;
         self.context_notice(Some(&of.step));
-        collected.unwrap_or_else(|error| Err(format!("copying them failed: {error}")))
+        collected.unwrap_or_else(|error| Err(ArtifactError::Unanswered(error)))
     }
 
     /// Copies the inputs of a step into the workspace. The time of an attempt and the orders to end it hold already.
@@ -80,11 +80,11 @@ impl RunContext {
             self.starting(&of.step, None);
         }
         self.context_notice(Some(&of.step));
-        let placed = placed.unwrap_or_else(|error| Err(format!("copying the inputs failed: {error}")));
+        let placed = placed.unwrap_or_else(|error| Err(ArtifactError::Unanswered(error)));
         match (placed, ended) {
             (_, Some(reason)) => Err(AttemptStop::Cancelled(reason)),
-            (Err(detail), None) => {
-                Err(AttemptStop::Failed(Some(roboppi_ipc::ErrorClass::NonRetryable), detail))
+            (Err(error), None) => {
+                Err(AttemptStop::Failed(Some(roboppi_ipc::ErrorClass::NonRetryable), error.to_string()))
             }
             (Ok(Copied { done, notices }), None) => {
                 self.notices(&of.step, notices);

@@ -16,6 +16,7 @@ use roboppi_ipc::{
 };
 use roboppi_run::{AttemptPhase, AttemptRef, Role, RunEvent, TakenInput};
 use tokio::sync::{oneshot, watch};
+use tracing::info;
 use uuid::Uuid;
 
 use self::job::AttemptJob;
@@ -162,6 +163,7 @@ impl Attempt<'_> {
 
     fn hand_to(&mut self, core: ActiveCore, inputs: Vec<TakenInput>) {
         let AttemptJob { context, of, node, id, .. } = &self.job;
+        info!(job = id.as_str(), core = core.incarnation, "a job of the core");
         self.completed = Some(context.expect_job(id, of, core.dialect));
         self.core = Some(core);
         let fingerprint = Some(Box::new(context.fingerprint(node, inputs)));

@@ -26,6 +26,7 @@ impl Query {
         }
         let case = if self.text.chars().any(char::is_uppercase) { "" } else { "(?i)" };
         Needle::pattern(&format!("{case}{}", self.text)).map_err(|error| {
+            let error = error.to_string();
             let last = error.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
             last.trim().trim_start_matches("error: ").to_owned()
         })

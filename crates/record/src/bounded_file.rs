@@ -1,8 +1,8 @@
-//! What a core says on its standard error, as far as it is kept.
+//! Text beside the record that may become long, as far as it is kept.
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{RecordError, RunDir, files};
 
@@ -12,12 +12,12 @@ const HEAD: u64 = 1024 * 1024;
 /// Bytes of the end that are kept, at least; there are never twice as many.
 const TAIL: usize = 256 * 1024;
 
-/// Appends to `core.stderr`, of which the beginning and the end are kept: 1.5 MiB at most. Every core of a run appends
-/// to the same file.
+/// Appends to a file of which the beginning and the end are kept: 1.5 MiB at most. Processes that follow each other append to
+/// the same file; two at a time must not.
 ///
 /// Whoever is killed leaves a whole file: the end is in it at once, and what is between is cut out now and then.
 #[derive(Debug)]
-pub struct CoreStderrWriter {
+pub struct BoundedFile {
     file: File,
     path: PathBuf,
     len: u64,
@@ -27,16 +27,29 @@ pub struct CoreStderrWriter {
     total: u64,
 }
 
-impl CoreStderrWriter {
-    /// Opens the file of a run, for the owner alone.
+impl BoundedFile {
+    /// Opens `core.stderr` of a run, for the owner alone.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(run: &RunDir) -> Result<Self, RecordError> {
-        let path = run.core_stderr_path();
+    pub fn core_stderr(run: &RunDir) -> Result<Self, RecordError> {
+        Self::open(run.core_stderr_path())
+    }
+
+    /// Opens a file of a run directory, for the owner alone, and makes it when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is a link.
+    pub fn open(path: PathBuf) -> Result<Self, RecordError> {
         let file = files::open_or_create_append(&path)?;
         let len = file.metadata().map_err(RecordError::io("read", &path))?.len();
         Ok(Self { file, path, len, tail: Vec::new(), total: len })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Appends bytes.
@@ -88,7 +101,7 @@ mod tests {
         let mut expected = Vec::new();
         // Three cores, one after the other.
         for core in 0..3 {
-            let mut writer = CoreStderrWriter::open(&run).unwrap();
+            let mut writer = BoundedFile::core_stderr(&run).unwrap();
             for at in 0..60_000 {
                 let line = format!("core {core} says {at}\n");
                 writer.append(line.as_bytes()).unwrap();
@@ -108,7 +121,7 @@ mod tests {
     fn what_is_missing_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::at(dir.path().to_owned());
-        let mut writer = CoreStderrWriter::open(&run).unwrap();
+        let mut writer = BoundedFile::core_stderr(&run).unwrap();
         let total = 10 * 1024 * 1024;
         writer.append(&vec![b'x'; total]).unwrap();
         let kept = String::from_utf8(std::fs::read(run.core_stderr_path()).unwrap()).unwrap();
