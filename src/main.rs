@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod commands;
+mod cores;
 mod diagnostics;
 mod exit;
 mod options;

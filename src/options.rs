@@ -48,7 +48,8 @@ pub(crate) struct HowArgs {
     /// Disk space that logs and artifacts leave free
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
-    /// Program or script to use as the core [default: this program, or ROBOPPI_CORE_ENTRYPOINT]
+    /// Program or script to use as the core [default: ROBOPPI_CORE_ENTRYPOINT, or the core that the configuration file names
+    /// for a worker kind of the workflow, or this program]
     #[arg(long, alias = "core-entrypoint", value_name = "PATH", conflicts_with = "direct")]
     pub(crate) core: Option<PathBuf>,
     /// Time limit for a reply of the core [default: 2m, or ROBOPPI_IPC_REQUEST_TIMEOUT]

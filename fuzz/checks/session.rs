@@ -68,7 +68,7 @@ fn judge(effects: &[SessionEffect], exit: ExitKind) {
 fn task(adapter: &dyn WorkerAdapter) -> WorkerTask {
     WorkerTask {
         worker_task_id: "t".to_owned(),
-        worker_kind: adapter.kind(),
+        worker_kind: adapter.describe().kind,
         workspace_ref: "/w".to_owned(),
         instructions: "do it".to_owned(),
         default_args: Vec::new(),

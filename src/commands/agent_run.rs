@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::parse;
+use roboppi_workflow::{WorkerKinds, parse_with};
 use serde_json::json;
 
 use crate::commands::workflow_file::is_workflow_name;
 use crate::commands::workflow_run::{self, Purpose};
+use crate::cores::Cores;
 use crate::exit::Failure;
 use crate::stdio;
 use crate::terminal;
@@ -33,7 +34,8 @@ const STEP: &str = "agent";
 
 pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
-    let kind = WorkerKind::from(args.worker);
+    let (kind, cores) = (args.worker, Cores::for_run(&args.how)?);
+    cores.check(kind)?;
     let instructions = instructions(args)?;
     let title = format!("{} {}", kind.name(), first_line(&instructions));
     // A single step has no artifacts; what a run writes beside its record is not for the workspace of the person.
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let context =
         context.map_err(|error| Failure::infrastructure(format!("no temporary directory: {error}")))?;
     let file = workflow(args, kind, &instructions, context.path())?;
-    workflow_run::execute(&args.how, file, view, &Purpose { title, answer: true })
+    workflow_run::execute(&args.how, &cores, file, view, &Purpose { title, answer: true })
 }
 
 /// What was typed, then what stdin says when it is no terminal.
@@ -140,7 +142,8 @@ fn workflow(
         "steps": { STEP: step },
     });
     let text = serde_json::to_string_pretty(&whole).map_err(Failure::own)?;
-    let parsed = parse(&text);
+    // Its kind was checked.
+    let parsed = parse_with(&text, &WorkerKinds::any());
     let Some(mut workflow) = parsed.workflow else {
         return Err(Failure::usage(parsed.render("roboppi run", &text, false)));
     };

@@ -1,5 +1,6 @@
 //! `roboppi workers`
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,12 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use roboppi_ipc::WorkerKind;
 use roboppi_process::guard::become_subreaper;
 use roboppi_process::{descendants, identity, is_program, lead_a_session};
-use roboppi_report::workers::{self, WorkerProgram};
-use roboppi_worker_adapters::{Adapters, Program};
+use roboppi_report::workers::{self, ConfiguredWorker, WorkerProgram};
+use roboppi_worker_adapters::{Adapters, WorkerDescription};
 
 use crate::commands::out;
+use crate::cores::{Cores, OtherCore};
 use crate::exit::Failure;
 use crate::terminal::plain;
 
@@ -35,32 +38,51 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const LONGEST: usize = 80;
 
 pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
-    let supported: Vec<_> = Adapters::builtin().kinds().collect();
-    let programs = Program::all().iter().filter(|program| supported.contains(&program.kind));
+    let cores = Cores::for_validation()?;
+    let adapters = Adapters::builtin();
+    let programs = adapters.descriptions().filter(|worker| worker.program.is_some());
     // What one of them leaves behind comes to us, whatever session it is in.
     become_subreaper();
     // They are slow to start, so all of them at once.
-    let ask = |program| thread::Builder::new().name("program".to_owned()).spawn(move || probe(program));
-    let asked: Vec<_> = programs.map(|program| (program, ask(program))).collect();
-    let answer = |(program, thread): (_, io::Result<thread::JoinHandle<WorkerProgram>>)| match thread {
-        Ok(thread) => thread.join().ok(),
-        Err(_) => Some(probe(program)),
+    let ask = |worker: &WorkerDescription| {
+        let worker = worker.clone();
+        thread::Builder::new().name("program".to_owned()).spawn(move || probe(worker))
+    };
+    let asked: Vec<_> = programs.map(|worker| (worker, ask(worker))).collect();
+    let answer = |(worker, thread): (&WorkerDescription, io::Result<thread::JoinHandle<WorkerProgram>>)| {
+        match thread {
+            Ok(thread) => thread.join().ok(),
+            Err(_) => Some(probe(worker.clone())),
+        }
     };
     let found: Vec<WorkerProgram> = asked.into_iter().filter_map(answer).collect();
     sweep();
-    let text = if args.json { workers::array(&found) } else { workers::list(&found) };
+    let configured: Vec<_> = cores.configured().iter().map(configured).collect();
+    let text =
+        if args.json { workers::array(&found, &configured) } else { workers::list(&found, &configured) };
     out::print(&text)
 }
 
-fn probe(program: &'static Program) -> WorkerProgram {
-    let path = find(program.command);
+/// A kind of the configuration file.
+fn configured((kind, core): &(WorkerKind, OtherCore)) -> ConfiguredWorker {
+    ConfiguredWorker {
+        kind: kind.name().to_owned(),
+        core: core.entry.clone(),
+        args: core.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+    }
+}
+
+fn probe(worker: WorkerDescription) -> WorkerProgram {
+    let path = worker.program.as_deref().and_then(find);
     let version = path.as_deref().and_then(version);
+    let text =
+        |text: Option<&Cow<'static, str>>| text.map(|text| text.clone().into_owned()).unwrap_or_default();
     WorkerProgram {
-        word: program.word.to_owned(),
-        kind: program.kind.name().to_owned(),
-        name: program.name.to_owned(),
-        command: program.command.to_owned(),
-        install: program.install(),
+        word: text(worker.words.first()),
+        kind: worker.kind.name().to_owned(),
+        name: worker.name.clone().into_owned(),
+        command: text(worker.program.as_ref()),
+        install: text(worker.install.as_ref()),
         path,
         version,
     }

@@ -5,14 +5,19 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{MAX_BYTES, parse};
+use roboppi_workflow::{MAX_BYTES, WorkerKinds, parse_with};
 
 use crate::exit::Failure;
 use crate::options::Color;
 use crate::terminal;
 
-/// Reads a workflow; every mistake and warning goes to stderr.
-pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFile, Failure> {
+/// Reads a workflow that may name these kinds of workers; every mistake and warning goes to stderr.
+pub(crate) fn read(
+    path: &Path,
+    strict: bool,
+    color: Color,
+    kinds: &WorkerKinds,
+) -> Result<WorkflowFile, Failure> {
     if path.as_os_str() == "-" {
         return Err(Failure::usage(
             "a workflow is read from a file\nhint: `/dev/stdin` is the standard input".to_owned(),
@@ -38,7 +43,7 @@ pub(crate) fn read(path: &Path, strict: bool, color: Color) -> Result<WorkflowFi
     })?;
     let absolute = std::path::absolute(path).map_err(|error| unreadable(&error))?;
 
-    let mut parsed = parse(&text);
+    let mut parsed = parse_with(&text, kinds);
     if strict {
         parsed = parsed.deny_warnings();
     }

@@ -22,6 +22,7 @@ use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
 use crate::commands::workflow_file::{self, use_colour};
 use crate::commands::{guarded, housekeeping, record};
+use crate::cores::{Cores, OtherCore};
 use crate::diagnostics;
 use crate::exit::{self, Failure};
 use crate::options::{HowArgs, Over, Switch};
@@ -49,7 +50,9 @@ const LONGEST_NAME: usize = 60;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
-    let file = workflow_file::read(&args.file, args.strict, args.how.view.color)?;
+    let cores = Cores::for_run(&args.how)?;
+    let file = workflow_file::read(&args.file, args.strict, args.how.view.color, &cores.kinds())?;
+    let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
     let workspace = earlier.as_ref().map(|run| run.workspace.clone());
     let mut settings = settings(&args.how, file, workspace)?;
@@ -58,7 +61,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     {
         return Ok(code);
     }
-    perform(&args.how, settings, view, &Purpose::workflow(&args.file))
+    perform(&args.how, settings, core, view, &Purpose::workflow(&args.file))
 }
 
 /// What a run is for.
@@ -79,19 +82,22 @@ impl Purpose {
 /// Runs a workflow to its end, and shows it.
 pub(crate) fn execute(
     args: &HowArgs,
+    cores: &Cores,
     file: WorkflowFile,
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
+    let core = cores.for_workflow(&file.workflow)?;
     let settings = settings(args, file, None)?;
     let title = settings.secrets.hidden.redact_str(&purpose.title).chars().take(LONGEST_NAME).collect();
     let purpose = Purpose { title, ..purpose.clone() };
-    perform(args, settings, view, &purpose)
+    perform(args, settings, core, view, &purpose)
 }
 
 fn perform(
     args: &HowArgs,
     settings: RunSettings,
+    core: Option<OtherCore>,
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
@@ -108,10 +114,10 @@ fn perform(
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {
-                end = supervise(args, settings, view, purpose, sockets.as_ref()) => end,
+                end = supervise(args, settings, core, view, purpose, sockets.as_ref()) => end,
                 never = guarded::watch(guarded, sockets.as_ref()) => match never {},
             },
-            None => supervise(args, settings, view, purpose, None).await,
+            None => supervise(args, settings, core, view, purpose, None).await,
         }
     };
     let end = LocalSet::new().block_on(&runtime, supervising)?;
@@ -140,11 +146,12 @@ fn guard(args: &HowArgs, settings: &RunSettings) -> Result<Option<Role>, Failure
 async fn supervise(
     args: &HowArgs,
     settings: RunSettings,
+    core: Option<OtherCore>,
     view: View,
     purpose: &Purpose,
     sockets: Option<&SocketPlace>,
 ) -> Result<RunEnd, Failure> {
-    let launch = launch(args, &settings, sockets);
+    let launch = launch(args, &settings, core, sockets);
     let state_dir = settings.state_dir.clone();
     let secrets = settings.secrets.hidden.clone();
     let (prepared, mut signals) = PreparedRun::new(settings).map_err(Failure::start)?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::commands::{out, workflow_file};
+use crate::cores::Cores;
 use crate::exit::Failure;
 use crate::options::Color;
 use crate::terminal::plain;
@@ -23,7 +24,8 @@ pub(crate) struct ValidateArgs {
 }
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<ExitCode, Failure> {
-    let file = workflow_file::read(&args.file, args.strict, args.color)?;
+    let kinds = Cores::for_validation()?.kinds_for_validation();
+    let file = workflow_file::read(&args.file, args.strict, args.color, &kinds)?;
     let count = file.workflow.steps.len();
     let steps = if count == 1 { "step" } else { "steps" };
     // That nobody reads it does not make the file wrong; that it cannot be written is an error of its own.

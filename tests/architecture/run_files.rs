@@ -45,6 +45,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/supervisor/src/runner/context.rs", "run.json", "a message"),
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
     ("src/commands/export.rs", "fs", "writes the export"),
+    ("src/cores.rs", "fs", "reads the configuration file"),
     ("src/commands/export.rs", "run_dir()", "hands the run to the export of `record`"),
     ("src/commands/export/unfinished.rs", "fs", "writes the export"),
     ("src/commands/housekeeping.rs", "fs", "marks when it worked last, beside the runs"),

@@ -1,7 +1,8 @@
 //! The workflows in `examples/` do what they say.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::env::TestEnv;
 use crate::run_files::{RunFiles, walk};
@@ -20,9 +21,17 @@ fn copy_examples(env: &TestEnv) {
     }
 }
 
+/// Names the core of `examples/adapter` in the configuration.
+fn configure_scribe(env: &TestEnv, core: &str) {
+    let dir = env.path("home/config/roboppi");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("config.yaml"), format!("cores:\n  SCRIBE: {core}\n")).unwrap();
+}
+
 #[test]
 fn every_example_is_valid() {
     let env = TestEnv::new();
+    configure_scribe(&env, "scribe-core");
     let mut seen = 0;
     for path in walk(&repository().join("examples")) {
         if path.extension().is_some_and(|extension| extension == "yaml") {
@@ -109,4 +118,43 @@ fn build_test_report_is_green_when_supervised() {
 #[test]
 fn build_test_report_is_green_when_direct() {
     build_test_report("--direct");
+}
+
+/// The core of the example, built as the chores build it: beside this program, so that nothing is built twice.
+fn scribe_core() -> PathBuf {
+    let manifest = repository().join("examples/adapter/Cargo.toml");
+    let beside = Path::new(env!("CARGO_BIN_EXE_roboppi")).parent().unwrap().parent().unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--all-features", "--manifest-path"]).arg(manifest);
+    let built = build.env("CARGO_TARGET_DIR", beside).stdin(Stdio::null()).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    beside.join("debug/scribe-core")
+}
+
+#[test]
+fn the_adapter_of_a_stranger_runs_under_its_own_name_and_without_a_flag() {
+    let env = TestEnv::new();
+    copy_examples(&env);
+    let core = scribe_core();
+    configure_scribe(&env, core.to_str().unwrap());
+    let scribe = repository().join("examples/adapter");
+    let path = std::env::join_paths(
+        [scribe].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    );
+    let path = path.unwrap();
+    let notes = ["workflow", "run", "examples/adapter/notes.yaml", "--no-tui"];
+    let _ = env.roboppi(notes).env("PATH", &path).output().code(0);
+    // Or by the variable.
+    fs::remove_dir_all(env.path("home/config")).unwrap();
+    let _ = env.roboppi(notes).env("PATH", &path).env("ROBOPPI_CORE_ENTRYPOINT", &core).output().code(0);
+    for run in env.runs() {
+        assert_eq!(run.state("note"), "succeeded");
+        assert_eq!(run.events("run_started")[0]["steps"][0]["worker"], "SCRIBE");
+        let kinds: Vec<_> =
+            run.attempt_events("note", 1).iter().map(|record| record["event"]["type"].clone()).collect();
+        assert!(kinds.contains(&"session".into()) && kinds.contains(&"tool_call".into()), "{kinds:?}");
+    }
+    // With one that has no such worker nothing starts.
+    let _ = env.roboppi(notes).output().code(2);
+    assert_eq!(env.runs().len(), 2);
 }

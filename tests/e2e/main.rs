@@ -35,6 +35,7 @@ mod hostile_output;
 mod hostile_parent;
 mod hostile_state;
 mod json;
+mod kinds;
 mod leaks;
 mod logs;
 mod mask;

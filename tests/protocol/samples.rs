@@ -11,8 +11,8 @@ use roboppi_ipc::{
     Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
     PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
     RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
-    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerKind, WorkerOutput,
-    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerFacts, WorkerKind,
+    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -25,7 +25,7 @@ fn now() -> UtcMillis {
 fn task() -> WorkerTask {
     WorkerTask {
         worker_task_id: "task-1".into(),
-        worker_kind: WorkerKind::ClaudeCode,
+        worker_kind: WorkerKind::CLAUDE_CODE,
         workspace_ref: "/srv/demo".into(),
         instructions: "make the tests pass".into(),
         default_args: vec!["--verbose".into()],
@@ -256,6 +256,10 @@ pub(crate) fn samples() -> Vec<Message> {
     let mut hello = Hello::ours("0.1.0");
     hello.process = Some(PROCESS);
     hello.limits = Some(CoreLimits { concurrency: 10 });
+    hello.workers = Some(vec![
+        WorkerFacts::agent(WorkerKind::from_static("SCRIBE")),
+        WorkerFacts::command(WorkerKind::CUSTOM),
+    ]);
     let escalation = EscalationEvent::Described(EscalationDetails {
         scope: EscalationScope::WorkerKind,
         action: EscalationAction::Isolate,

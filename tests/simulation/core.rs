@@ -237,7 +237,7 @@ impl World {
     }
 
     fn start_worker(&mut self, core: usize, id: &JobId, task: &WorkerTask, lifetime: Duration) {
-        let options = WorkerOptions::for_permit(task, lifetime, &SETTINGS, UtcMillis(self.now));
+        let options = WorkerOptions::for_permit(task, lifetime, &SETTINGS, None, UtcMillis(self.now));
         let limits = Limits { grace: options.grace, drain: options.drain, timeout: options.timeout };
         let Some(attempt) = attempt_of(id) else { return };
         let nature = Nature::draw(&mut self.rng, self.weather, &self.plan.longest);

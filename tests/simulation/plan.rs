@@ -148,7 +148,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
     };
     Step {
         description: None,
-        worker: WorkerKind::Custom,
+        worker: WorkerKind::CUSTOM,
         instructions: String::new(),
         capabilities: vec![Capability::Read],
         agent: roboppi_workflow::AgentOptions::default(),

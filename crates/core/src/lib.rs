@@ -33,7 +33,7 @@ pub use job::{Completion, JobEffect, JobInput, JobMachine, WorkerControl, Worker
 pub use machine::{CoreEffect, CoreInput, CoreMachine, CoreMachineSettings, CoreTime};
 pub use orphans::Orphans;
 pub use permit::{
-    Alarm, Alert, BreakerSettings, Finished, GateSettings, PermitGate, PressureSettings, Verdict,
+    Alarm, Alert, BreakerSettings, Finished, GateSettings, PermitGate, PressureSettings, Providers, Verdict,
 };
 pub use settings::CoreSettings;
 pub use variables::Variables;

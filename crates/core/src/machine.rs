@@ -26,12 +26,14 @@ use std::time::Duration;
 
 use roboppi_ipc::{
     Cancel, CancelReason, CoreEvent, Dialect, EndingPhase, Escalation, EscalationEvent, JobId, Leaked,
-    Message, Mono, ProcessIdentity, RequestId, UtcMillis, WorkerTask,
+    Message, Mono, ProcessIdentity, RequestId, UtcMillis, WorkerFacts, WorkerTask,
 };
+use roboppi_worker_adapters::{Adapters, WorkerDescription};
 
 use crate::job::Completion;
 use crate::{
-    CoreSettings, GateSettings, JobEffect, JobInput, JobMachine, PermitGate, WorkerControl, WorkerOutcome,
+    CoreSettings, GateSettings, JobEffect, JobInput, JobMachine, PermitGate, Providers, WorkerControl,
+    WorkerOutcome,
 };
 use peer::Peer;
 
@@ -202,6 +204,8 @@ pub struct CoreMachine {
     phase: Phase,
     peer: Peer,
     gate: PermitGate,
+    /// The kinds that its adapters serve, for the hello.
+    workers: Option<Vec<WorkerFacts>>,
     jobs: BTreeMap<JobId, KnownJob>,
     /// Hidden values that the supervisor knows of.
     known_secrets: usize,
@@ -230,6 +234,7 @@ impl CoreMachine {
     pub fn new(settings: CoreMachineSettings, secrets: usize) -> Self {
         Self {
             gate: PermitGate::new(settings.gate),
+            workers: None,
             settings,
             phase: Phase::Serving,
             peer: Peer::default(),
@@ -237,6 +242,14 @@ impl CoreMachine {
             known_secrets: secrets,
             job_effects: Vec::new(),
         }
+    }
+
+    /// Announces the kinds of workers that these adapters serve, and knows the services they depend on.
+    #[must_use]
+    pub fn with_adapters(mut self, adapters: &Adapters) -> Self {
+        self.gate = self.gate.with_providers(Providers::of(adapters));
+        self.workers = Some(adapters.descriptions().map(WorkerDescription::facts).collect());
+        self
     }
 
     /// The language of the wire, once it is known.

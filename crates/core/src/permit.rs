@@ -24,6 +24,7 @@ pub use watchdog::Alarm;
 use breaker::Breaker;
 use cost::CostBudget;
 use demand::Demand;
+pub use demand::Providers;
 use pressure::{Pressure, Response};
 use rate::Rate;
 use watchdog::Watchdog;
@@ -41,6 +42,7 @@ const BUDGET_CHECK_FAILED: &str = "Execution budget check failed";
 #[derive(Debug)]
 pub struct PermitGate {
     limit: u32,
+    providers: Providers,
     now: Mono,
     active: HashMap<JobId, Held>,
     issued: u64,
@@ -84,6 +86,7 @@ impl PermitGate {
     pub fn new(settings: GateSettings) -> Self {
         Self {
             limit: settings.concurrency,
+            providers: Providers::default(),
             now: Mono::ZERO,
             active: HashMap::new(),
             issued: 0,
@@ -97,6 +100,13 @@ impl PermitGate {
             watchdog: Watchdog::default(),
             alerts: Vec::new(),
         }
+    }
+
+    /// Says which services kinds of workers depend on. Without it they are those of the adapters that come with roboppi.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Providers) -> Self {
+        self.providers = providers;
+        self
     }
 
     /// It is `now`.
@@ -119,11 +129,11 @@ impl PermitGate {
     /// # Errors
     /// Why the job may not run.
     pub fn ask(&mut self, utc: UtcMillis, job: &Job, attempt_index: f64) -> Result<Permit, PermitRejection> {
-        let demand = Demand::of(job);
+        let demand = Demand::of(job, &self.providers);
         let degraded = self.check(job, &demand, attempt_index)?;
         let cost = job.limits.cost_hint.map(|hint| if degraded { (hint / 2.0).ceil() } else { hint });
         let mut tried = false;
-        if let Some(provider) = demand.provider {
+        if let Some(provider) = &demand.provider {
             self.rate.give(self.now);
             tried = self.breaker_of(provider).start();
         }
@@ -134,7 +144,7 @@ impl PermitGate {
         self.cost.reserve(cost);
         self.issued += 1;
         let permit_id = PermitId::new(format!("permit-{}", self.issued));
-        let provider = demand.provider.map(str::to_owned);
+        let provider = demand.provider.as_deref().map(str::to_owned);
         let held = Held { permit: permit_id.clone(), provider, tried, cost, since: self.now };
         self.active.insert(job.job_id.clone(), held);
         Ok(Permit {
@@ -174,7 +184,7 @@ impl PermitGate {
         if demand.provider.is_some() {
             self.obey_watchdog(job)?;
         }
-        if let Some(provider) = demand.provider
+        if let Some(provider) = &demand.provider
             && !self.breaker_of(provider).admits()
         {
             let detail = format!("Circuit breaker open for provider: {provider}");
@@ -219,7 +229,7 @@ impl PermitGate {
         Err(PermitRejection { reason, detail: Some(format!("Watchdog: {}", self.watchdog.reason())) })
     }
 
-    fn breaker_of(&mut self, provider: &'static str) -> &mut Breaker {
+    fn breaker_of(&mut self, provider: &str) -> &mut Breaker {
         let settings = self.breaker;
         self.breakers.entry(provider.to_owned()).or_insert_with(|| Breaker::new(settings))
     }

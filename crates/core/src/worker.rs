@@ -34,7 +34,7 @@ use roboppi_ipc::{
     RecordTarget, VariablePolicy, WorkerTask,
 };
 use roboppi_redact::{Secrets, looks_secret};
-use roboppi_worker_adapters::WorkerAdapter;
+use roboppi_worker_adapters::{WorkerAdapter, WorkerDescription};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
@@ -82,24 +82,29 @@ impl WorkerOptions {
         task: &WorkerTask,
         lifetime: Duration,
         settings: &CoreSettings,
+        described: Option<&WorkerDescription>,
         now: roboppi_ipc::UtcMillis,
     ) -> Self {
-        let mut options = Self::for_task(task, settings, now);
+        let mut options = Self::for_task(task, settings, described, now);
         if task.roboppi.as_ref().is_none_or(|ours| ours.timeout_ms.is_none()) {
             options.timeout = options.timeout.map(|left| left.min(lifetime));
         }
         options
     }
 
-    /// What a task asks for. `now` is needed for its deadline.
+    /// What a task asks for; the defaults are those of its kind, then those of the core. `now` is needed for its deadline.
     #[must_use]
-    pub fn for_task(task: &WorkerTask, settings: &CoreSettings, now: roboppi_ipc::UtcMillis) -> Self {
+    pub fn for_task(
+        task: &WorkerTask,
+        settings: &CoreSettings,
+        described: Option<&WorkerDescription>,
+        now: roboppi_ipc::UtcMillis,
+    ) -> Self {
         let JobOptions { record, stdio, timeout_ms, idle_ms, grace_ms, drain_ms, environment, exact, .. } =
             task.roboppi.clone().unwrap_or_default();
         let record_dir = exact.and_then(|exact| exact.record_dir);
-        let idle = idle_ms.map_or(settings.idle.filter(|_| task.worker_kind.is_agent()), |idle| {
-            (idle > 0).then_some(Duration::from_millis(idle))
-        });
+        let idle_of_kind = described.and_then(|described| described.idle_limit(settings.idle));
+        let idle = idle_ms.map_or(idle_of_kind, |idle| (idle > 0).then_some(Duration::from_millis(idle)));
         let left = Duration::from_millis(task.budget.deadline_at.0.saturating_sub(now.0));
         Self {
             grace: grace_ms.map_or(settings.grace, Duration::from_millis),

@@ -89,7 +89,8 @@ impl Stage {
     fn start(&self, id: &str, script: &str) -> WorkerHandle {
         let job: Job = serde_json::from_value(job(id, script, self.dir())).expect("a job");
         let task = job.worker_task().expect("a task");
-        let mut options = WorkerOptions::for_task(&task, &CoreSettings::default(), self.host.clock.utc());
+        let mut options =
+            WorkerOptions::for_task(&task, &CoreSettings::default(), None, self.host.clock.utc());
         options.drain = Duration::from_millis(50);
         options.record = Some(RecordTarget {
             dir: self.dir().to_str().expect("a path that is text").to_owned(),

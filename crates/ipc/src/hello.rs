@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{WorkerFacts, WorkerKind};
+
 /// Oldest protocol this version speaks.
 pub const PROTOCOL_MIN: u32 = 1;
 /// Newest protocol this version speaks.
@@ -34,6 +36,9 @@ pub struct Hello {
     /// `limits`: limits of a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<CoreLimits>,
+    /// `workers`: the kinds of workers a core runs. One that does not say has the five that come with roboppi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Vec<WorkerFacts>>,
 }
 
 impl Hello {
@@ -46,6 +51,17 @@ impl Hello {
             version: version.to_owned(),
             process: None,
             limits: None,
+            workers: None,
+        }
+    }
+
+    /// What a core that said this has of a kind of worker; `None` when it cannot run it. Of a core that has said no hello,
+    /// or not its kinds, everything it is known for is assumed.
+    #[must_use]
+    pub fn worker_of(hello: Option<&Self>, kind: WorkerKind) -> Option<WorkerFacts> {
+        match hello.and_then(|hello| hello.workers.as_ref()) {
+            Some(workers) => workers.iter().find(|facts| facts.kind == kind).copied(),
+            None => kind.is_builtin().then(|| WorkerFacts::assumed(kind)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ExactValues, JobId, UtcMillis};
+use crate::{ExactValues, JobId, UtcMillis, WorkerKind};
 
 /// A unit of work as it is submitted (`submit_job`, `request_permit`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ pub struct JobContext {
 pub struct WorkerTask {
     /// `workerTaskId`: any text.
     pub worker_task_id: String,
-    /// `workerKind`: the program that does the work.
+    /// `workerKind`: the kind of worker that does the work.
     pub worker_kind: WorkerKind,
     /// `workspaceRef`: working directory of the worker, as an absolute path.
     pub workspace_ref: String,
@@ -161,30 +161,6 @@ where
     T: Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
-}
-
-value_enum! {
-    /// Program that does the work (`workerKind`).
-    pub enum WorkerKind {
-        /// `CODEX_CLI`: an agent.
-        CodexCli = "CODEX_CLI",
-        /// `CLAUDE_CODE`: an agent.
-        ClaudeCode = "CLAUDE_CODE",
-        /// `OPENCODE`: an agent.
-        OpenCode = "OPENCODE",
-        /// `GEMINI`: an agent; protocol 2 only.
-        Gemini = "GEMINI",
-        /// `CUSTOM`: a shell command.
-        Custom = "CUSTOM",
-    }
-}
-
-impl WorkerKind {
-    /// Whether it is an agent, and not a command. A kind that is not known is: there is one kind of commands.
-    #[must_use]
-    pub const fn is_agent(self) -> bool {
-        !matches!(self, Self::Custom)
-    }
 }
 
 value_enum! {

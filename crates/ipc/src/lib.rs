@@ -35,6 +35,7 @@ mod tagged;
 mod text;
 mod time;
 pub mod utf8;
+mod worker;
 
 pub use cancel::Cancel;
 pub use core_warning::CAPABILITY_JOB_WARNINGS;
@@ -57,8 +58,7 @@ pub use hello::{
 pub use id::{JobId, PermitId, RequestId};
 pub use job::{
     Capability, Job, JobContext, JobLimits, JobOptions, JobType, OutputMode, OverLimit, Priority,
-    PriorityClass, RecordLimits, RecordTarget, SecretText, TaskBudget, VariablePolicy, WorkerKind,
-    WorkerTask,
+    PriorityClass, RecordLimits, RecordTarget, SecretText, TaskBudget, VariablePolicy, WorkerTask,
 };
 pub use message::{
     Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Heartbeat, JobCancelled,
@@ -75,3 +75,4 @@ pub use tagged::{UnknownTagged, decode_tagged, decode_tagged_by};
 pub use text::FreeText;
 pub use time::{Mono, UtcMillis};
 pub use value::{__value, Word};
+pub use worker::{BadWorkerKind, WorkerFacts, WorkerKind};

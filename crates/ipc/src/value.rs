@@ -45,6 +45,18 @@ impl Word {
         word
     }
 
+    /// Keeps an ASCII text of at most [`Word::LONGEST`] bytes without control characters.
+    pub(crate) const fn ascii(text: &str) -> Self {
+        let text = text.as_bytes();
+        assert!(text.len() <= Self::LONGEST, "the text is too long for a word");
+        let (mut bytes, mut len) = ([0; Self::LONGEST], 0);
+        while (len as usize) < text.len() {
+            bytes[len as usize] = text[len as usize];
+            len += 1;
+        }
+        Self { bytes, len }
+    }
+
     /// Whether there was room for it.
     fn push(&mut self, c: char) -> bool {
         let start = usize::from(self.len);

@@ -22,7 +22,7 @@ pub(super) const START: u64 = 1_000_000;
 pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
     let plan = |(name, max_attempts): &(&str, u32)| StepPlan {
         step: StepPath::from(*name),
-        worker: WorkerKind::Custom,
+        worker: WorkerKind::CUSTOM,
         depends_on: Vec::new(),
         description: None,
         timeout_ms: None,

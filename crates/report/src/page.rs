@@ -138,7 +138,7 @@ impl Page<'_> {
         text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
         let Some(attempt) = step.attempts.last() else { return };
         // The log of an agent is for programs; what it said comes below.
-        if step.plan.worker.is_agent() {
+        if step.is_agent() {
             return;
         }
         match self.record.log(&attempt.of).and_then(|mut log| last_lines(log.as_mut())) {
@@ -181,7 +181,7 @@ impl Page<'_> {
     /// What agents said, and what it took.
     fn agents(&self) -> String {
         let mut text = String::new();
-        for step in self.view.steps.iter().filter(|step| step.plan.worker.is_agent()) {
+        for step in self.view.steps.iter().filter(|step| step.is_agent()) {
             let Some(attempt) = step.attempts.last() else { continue };
             let result = match &attempt.status {
                 AttemptStatus::Finished { result, .. } => result.details.as_deref(),

@@ -26,9 +26,20 @@ pub struct WorkerProgram {
     pub version: Option<String>,
 }
 
-/// The programs as a table.
+/// A kind of worker that the configuration file gives to a core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredWorker {
+    /// The kind, as in a workflow.
+    pub kind: String,
+    /// The program of the core.
+    pub core: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// The programs, and the kinds that other cores run, as a table.
 #[must_use]
-pub fn list(programs: &[WorkerProgram]) -> String {
+pub fn list(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> String {
     let mut rows = vec![["WORKER", "KIND", "VERSION", "PATH"].map(str::to_owned)];
     for WorkerProgram { word, kind, install, path, version, .. } in programs {
         let place = path
@@ -41,12 +52,16 @@ pub fn list(programs: &[WorkerProgram]) -> String {
         };
         rows.push([word.clone(), kind.clone(), version, place]);
     }
+    for ConfiguredWorker { kind, core, .. } in configured {
+        let place = format!("core {}", first_words(&core.display().to_string()));
+        rows.push(["-".to_owned(), kind.clone(), "-".to_owned(), place]);
+    }
     table(&rows)
 }
 
-/// The programs as a JSON array.
+/// The programs, and the kinds that other cores run, as a JSON array.
 #[must_use]
-pub fn array(programs: &[WorkerProgram]) -> String {
+pub fn array(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> String {
     let entry = |program: &WorkerProgram| {
         json!({
             "worker": program.word,
@@ -59,6 +74,7 @@ pub fn array(programs: &[WorkerProgram]) -> String {
             "install": program.install,
         })
     };
-    let entries: Vec<_> = programs.iter().map(entry).collect();
+    let of_core = |worker: &ConfiguredWorker| json!({ "kind": worker.kind, "core": worker.core.display().to_string(), "coreArgs": worker.args });
+    let entries: Vec<_> = programs.iter().map(entry).chain(configured.iter().map(of_core)).collect();
     format!("{:#}\n", json!(entries))
 }

@@ -99,7 +99,7 @@ fn parts() -> Vec<Part> {
         timeout_ms: 60_000,
         concurrency: 4,
         stream_stdio: true,
-        steps: vec![plan("build", WorkerKind::Custom), plan("fix", WorkerKind::ClaudeCode)],
+        steps: vec![plan("build", WorkerKind::CUSTOM), plan("fix", WorkerKind::CLAUDE_CODE)],
         resumes: None,
     })];
     parts.extend(started("build"));

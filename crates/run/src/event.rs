@@ -1,8 +1,8 @@
 //! What happens to a run and its steps.
 
 use roboppi_ipc::{
-    CancelReason, CoreEvent, JobId, ProcessIdentity, UnknownTagged, WorkerKind, WorkerResult, decode_tagged,
-    decode_tagged_by, value_enum,
+    CancelReason, CoreEvent, JobId, ProcessIdentity, UnknownTagged, WorkerFacts, WorkerKind, WorkerResult,
+    decode_tagged, decode_tagged_by, value_enum,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -52,6 +52,9 @@ pub enum RunEvent {
         /// `version` it says it has.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         version: String,
+        /// `workers`: what it says of the kinds of the run's steps that do not come with roboppi.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        workers: Vec<WorkerFacts>,
     },
     /// The core is gone although the run was not over. Its jobs are lost.
     CoreLost {
@@ -333,7 +336,7 @@ mod tests {
         .unwrap();
         let plan = StepPlan {
             step: "build".into(),
-            worker: WorkerKind::Custom,
+            worker: WorkerKind::CUSTOM,
             depends_on: vec!["prepare".into()],
             description: Some("makes it".into()),
             timeout_ms: Some(5),
@@ -379,6 +382,7 @@ mod tests {
                 process: Some(ProcessIdentity { pid: 2, start_time: 3 }),
                 protocol: 2,
                 version: "0.1.0".into(),
+                workers: vec![WorkerFacts::command(WorkerKind::from_static("SCRIBE"))],
             },
             RunEvent::CoreLost { incarnation: 1, detail: "gone".into() },
             RunEvent::CoreReport { event: CoreEvent::Permits { active: 1, limit: 2 } },

@@ -23,7 +23,7 @@ impl FreeText for RunEvent {
                 visit_plans(steps, visit);
             }
             Self::PlanExtended { nodes } => visit_plans(nodes, visit),
-            Self::CoreStarted { incarnation: _, process: _, protocol: _, version: _ }
+            Self::CoreStarted { incarnation: _, process: _, protocol: _, version: _, workers: _ }
             | Self::AttemptStarted { of: _, job_id: _, base: _, fingerprint: _ }
             | Self::ArtifactCollected { step: _, name: _, path: _, sha256: _ }
             | Self::RunEnding { reason: _, force: _, signal: _ } => {}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerResult};
+use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerFacts, WorkerResult};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -159,6 +159,17 @@ pub struct StepView {
     pub fingerprint: Option<Box<StepFingerprint>>,
     /// Where it was done, when an earlier run did it and this one did not do it again. Its log is there.
     pub kept: Option<KeptFrom>,
+    /// What a core said of its kind of worker, when that does not come with roboppi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<WorkerFacts>,
+}
+
+impl StepView {
+    /// Whether an agent works on it, and not a command.
+    #[must_use]
+    pub fn is_agent(&self) -> bool {
+        self.facts.unwrap_or_else(|| WorkerFacts::assumed(self.plan.worker)).agent
+    }
 }
 
 /// Where a step was done.

@@ -14,6 +14,7 @@ mod convert;
 mod core_link;
 mod error;
 mod kept;
+mod kinds;
 mod names;
 mod prepare;
 mod received;

@@ -9,8 +9,8 @@ use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepPath, StepState, StepView,
 };
 use roboppi_workflow::{
-    Decision, EarlierArtifact, Places, Plan, PreviousRun, PreviousStep, ResumePlan, expand, parse,
-    plan_resume,
+    Decision, EarlierArtifact, Places, Plan, PreviousRun, PreviousStep, ResumePlan, WorkerKinds, expand,
+    parse_with, plan_resume,
 };
 
 use crate::context_dir::{ArtifactName, hash_of};
@@ -63,8 +63,11 @@ impl Resume {
 
 /// What is known of the earlier run, and what is there of it now.
 fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> io::Result<PreviousRun> {
-    let plan =
-        record.workflow_text().ok().and_then(|text| parse(&text).workflow).map(|workflow| expand(&workflow));
+    let plan = record
+        .workflow_text()
+        .ok()
+        .and_then(|text| parse_with(&text, &WorkerKinds::any()).workflow)
+        .map(|workflow| expand(&workflow));
     let mut steps = HashMap::new();
     for step in &view.steps {
         let id = &step.plan.step;

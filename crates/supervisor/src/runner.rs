@@ -200,6 +200,7 @@ impl Runner {
             trace: settings.trace.clone(),
             diagnostics: self.context.run_dir.core_log_path(),
             secrets: settings.secrets.hidden.clone(),
+            needed: Rc::clone(&self.context.needed_kinds),
         };
         let context = Rc::clone(&self.context);
         let events = self.events.clone();
@@ -339,12 +340,19 @@ impl Runner {
         let takes_bytes = dialect == Dialect::V2 && hello.as_ref().is_some_and(is_able);
         info!(incarnation, ?dialect, "the core is ready");
         self.context.core_ready(ActiveCore { dialect, peer: link.peer.clone(), incarnation, takes_bytes });
+        let workers = self.context.needed_kinds.foreign(hello.as_ref());
         let (process, version) = hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
         let protocol = match dialect {
             Dialect::V1 => 1,
             Dialect::V2 => 2,
         };
-        self.context.recorder().event(RunEvent::CoreStarted { incarnation, process, protocol, version });
+        self.context.recorder().event(RunEvent::CoreStarted {
+            incarnation,
+            process,
+            protocol,
+            version,
+            workers,
+        });
         if dialect == Dialect::V1 {
             self.context.core_keeps_no_record();
         }

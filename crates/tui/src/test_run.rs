@@ -41,7 +41,7 @@ pub(crate) fn of(step: &str, attempt: u32) -> AttemptRef {
 pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
     StepPlan {
         step: StepPath::from(step),
-        worker: WorkerKind::Custom,
+        worker: WorkerKind::CUSTOM,
         depends_on: depends_on.iter().map(|step| StepPath::from(*step)).collect(),
         description: None,
         timeout_ms: None,
@@ -183,6 +183,7 @@ impl TestRun {
             process,
             protocol: 2,
             version: "0.1.0".to_owned(),
+            workers: Vec::new(),
         });
         self.journal(RunEvent::CoreReport { event: CoreEvent::Permits { active: 1, limit: 2 } });
         self

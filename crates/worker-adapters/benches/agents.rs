@@ -27,7 +27,7 @@ const CODEX: [&str; 4] = ["write_edit", "multi_turn", "thinking", "todo_list"];
 
 fn main() {
     for (kind, folder, names) in
-        [(WorkerKind::ClaudeCode, "claude", &CLAUDE[..]), (WorkerKind::CodexCli, "codex", &CODEX[..])]
+        [(WorkerKind::CLAUDE_CODE, "claude", &CLAUDE[..]), (WorkerKind::CODEX_CLI, "codex", &CODEX[..])]
     {
         let recorded: Vec<Vec<u8>> = names.iter().map(|name| recorded(folder, name)).collect();
         let text = repeated(&recorded);
@@ -78,7 +78,7 @@ fn repeated(runs: &[Vec<u8>]) -> Vec<u8> {
 fn long_answer(kind: WorkerKind) -> Vec<u8> {
     let words = "a line of an answer, with \"quotes\" and more\n".repeat((8 << 20) / 46);
     let line = match kind {
-        WorkerKind::CodexCli => serde_json::json!({
+        WorkerKind::CODEX_CLI => serde_json::json!({
             "type": "item.completed",
             "item": { "id": "item_1", "type": "agent_message", "text": words },
         }),

@@ -1,14 +1,14 @@
 //! The trait of an adapter.
 
-use roboppi_ipc::{WorkerKind, WorkerTask};
+use roboppi_ipc::WorkerTask;
 use thiserror::Error;
 
-use crate::{CommandSpec, WorkerSession};
+use crate::{CommandSpec, WorkerDescription, WorkerSession};
 
-/// Knows one worker program.
+/// Knows one kind of worker.
 pub trait WorkerAdapter: Send + Sync + 'static {
-    /// The kind of worker it serves.
-    fn kind(&self) -> WorkerKind;
+    /// The kind of worker it serves, and what is to be known of it. Always the same.
+    fn describe(&self) -> WorkerDescription;
 
     /// The command that does `task`.
     ///

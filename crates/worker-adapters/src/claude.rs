@@ -11,7 +11,7 @@ mod wire;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 
 use crate::agent::AgentSession;
-use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerDescription, WorkerSession};
 
 use translator::ClaudeTranslator;
 
@@ -20,8 +20,12 @@ use translator::ClaudeTranslator;
 pub struct ClaudeAdapter;
 
 impl WorkerAdapter for ClaudeAdapter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::ClaudeCode
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::agent(WorkerKind::CLAUDE_CODE, "Claude Code")
+            .with_program("claude")
+            .with_install("npm install -g @anthropic-ai/claude-code")
+            .with_word("claude-code")
+            .with_word("claude")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {

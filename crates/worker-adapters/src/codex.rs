@@ -8,7 +8,7 @@ mod wire;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 
 use crate::agent::AgentSession;
-use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerDescription, WorkerSession};
 
 use translator::CodexTranslator;
 
@@ -19,8 +19,12 @@ use translator::CodexTranslator;
 pub struct CodexAdapter;
 
 impl WorkerAdapter for CodexAdapter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::CodexCli
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::agent(WorkerKind::CODEX_CLI, "Codex")
+            .with_program("codex")
+            .with_install("npm install -g @openai/codex")
+            .with_word("codex")
+            .with_word("codex-cli")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {

@@ -2,6 +2,7 @@
 //!
 //! | promise | how it is tried |
 //! |---|---|
+//! | a description is a value, and its names can be typed | asked for twice |
 //! | a plan is a value: the same task gives the same command | planned twice |
 //! | no secret is an argument | every value of the task's environment is replaced by a marked one |
 //! | the prompt is no argument, where the program can take it otherwise | a marked prompt; [`Transcript::prompt_is_argument`] excuses |
@@ -34,7 +35,7 @@ mod secrets;
 mod transcript;
 mod violation;
 
-use roboppi_ipc::{CancelReason, WorkerEvent, WorkerStatus};
+use roboppi_ipc::{CancelReason, WorkerEvent, WorkerKind, WorkerStatus};
 
 use crate::{ExitKind, WorkerAdapter};
 
@@ -52,6 +53,7 @@ use rehearsal::{Ending, Rehearsal};
 /// # Panics
 /// When the adapter does; that is the broken promise.
 pub fn check(adapter: &dyn WorkerAdapter, transcript: &Transcript) -> Result<Outcome, Violation> {
+    describes_itself(adapter)?;
     let spec = adapter.plan(&transcript.task)?;
     if spec.programs.is_empty() {
         return Err(Violation::NoProgram);
@@ -75,6 +77,24 @@ pub fn check(adapter: &dyn WorkerAdapter, transcript: &Transcript) -> Result<Out
     cut_off(&rehearsal)?;
     cancelled(&rehearsal)?;
     Ok(outcome)
+}
+
+/// The description is a value, and what it names can be written in a workflow file and on a command line.
+fn describes_itself(adapter: &dyn WorkerAdapter) -> Result<(), Violation> {
+    let description = adapter.describe();
+    if adapter.describe() != description {
+        return Err(Violation::DescriptionDiffers);
+    }
+    let name = description.kind.name();
+    WorkerKind::new(name).map_err(|error| Violation::BadKind { name: name.to_owned(), error })?;
+    let is_word = |word: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !word.is_empty() && !word.starts_with('-') && word.bytes().all(allowed)
+    };
+    match description.words.iter().find(|word| !is_word(word)) {
+        Some(word) => Err(Violation::BadWord { word: word.clone().into_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Lines no program prints may be told of as unknown; nothing else may come of them.

@@ -6,7 +6,7 @@ use roboppi_ipc::{Observation, OutputStream, WorkerEvent, WorkerKind, WorkerResu
 
 use crate::{
     Arg, CommandSpec, LineFilter, LineSession, LineTranslator, PlanError, StreamPlan, TempFile,
-    WorkerAdapter, WorkerEnd, WorkerSession, excerpt, stderr_observation, verdict,
+    WorkerAdapter, WorkerDescription, WorkerEnd, WorkerSession, excerpt, stderr_observation, verdict,
 };
 
 pub use progress::parse_progress;
@@ -27,8 +27,8 @@ const LONGEST_ARGUMENT: usize = 100 * 1024;
 pub struct CustomAdapter;
 
 impl WorkerAdapter for CustomAdapter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::Custom
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::command(WorkerKind::CUSTOM, "a shell script")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {

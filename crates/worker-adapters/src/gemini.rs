@@ -9,7 +9,7 @@ mod wire;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 
 use crate::agent::AgentSession;
-use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerDescription, WorkerSession};
 
 use translator::GeminiTranslator;
 
@@ -18,8 +18,12 @@ use translator::GeminiTranslator;
 pub struct GeminiAdapter;
 
 impl WorkerAdapter for GeminiAdapter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::Gemini
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::agent(WorkerKind::GEMINI, "Gemini CLI")
+            .with_program("gemini")
+            .with_install("npm install -g @google/gemini-cli")
+            .with_word("gemini")
+            .with_word("gemini-cli")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {

@@ -7,7 +7,7 @@ mod wire;
 use roboppi_ipc::{WorkerKind, WorkerTask};
 
 use crate::agent::AgentSession;
-use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerSession};
+use crate::{CommandSpec, PlanError, WorkerAdapter, WorkerDescription, WorkerSession};
 
 use translator::OpenCodeTranslator;
 
@@ -16,8 +16,11 @@ use translator::OpenCodeTranslator;
 pub struct OpenCodeAdapter;
 
 impl WorkerAdapter for OpenCodeAdapter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::OpenCode
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::agent(WorkerKind::OPENCODE, "opencode")
+            .with_program("opencode")
+            .with_install("npm install -g opencode-ai")
+            .with_word("opencode")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {

@@ -17,7 +17,7 @@ const DONE: &str = r#"{"type":"result","subtype":"success","is_error":false,"res
 fn task(resume: Option<&str>) -> WorkerTask {
     WorkerTask {
         worker_task_id: "t".into(),
-        worker_kind: WorkerKind::ClaudeCode,
+        worker_kind: WorkerKind::CLAUDE_CODE,
         workspace_ref: "/ws".into(),
         instructions: "fix the tests".into(),
         default_args: Vec::new(),

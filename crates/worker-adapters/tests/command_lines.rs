@@ -9,7 +9,7 @@ use roboppi_worker_adapters::{
 fn task(adapter: &dyn WorkerAdapter, capabilities: &[Capability], default_args: &[&str]) -> WorkerTask {
     WorkerTask {
         worker_task_id: "t".into(),
-        worker_kind: adapter.kind(),
+        worker_kind: adapter.describe().kind,
         workspace_ref: "/ws".into(),
         instructions: "fix the tests".into(),
         default_args: default_args.iter().map(|arg| (*arg).to_owned()).collect(),

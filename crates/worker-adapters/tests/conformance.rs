@@ -10,13 +10,13 @@ use roboppi_ipc::{
 use roboppi_worker_adapters::conformance::{Transcript, Violation, check};
 use roboppi_worker_adapters::{
     Adapters, CommandSpec, CustomAdapter, ExitKind, LineSession, LineTranslator, PlanError, SessionEffect,
-    SessionInput, StreamPlan, WorkerAdapter, WorkerEnd, WorkerSession, verdict,
+    SessionInput, StreamPlan, WorkerAdapter, WorkerDescription, WorkerEnd, WorkerSession, verdict,
 };
 
 fn task(instructions: &str) -> WorkerTask {
     WorkerTask {
         worker_task_id: "t".into(),
-        worker_kind: WorkerKind::Custom,
+        worker_kind: WorkerKind::CUSTOM,
         workspace_ref: "/work".into(),
         instructions: instructions.into(),
         default_args: Vec::new(),
@@ -30,6 +30,8 @@ fn task(instructions: &str) -> WorkerTask {
     }
 }
 
+const GREETER: WorkerKind = WorkerKind::from_static("GREETER");
+
 /// `greeter NAME` prints `hello NAME` for each name, then `bye`. Only `bye` means success.
 struct Greeter;
 
@@ -39,8 +41,8 @@ struct GreeterLines {
 }
 
 impl WorkerAdapter for Greeter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::OpenCode
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::command(GREETER, "Greeter").with_program("greeter")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
@@ -115,7 +117,8 @@ fn a_third_party_adapter_keeps_its_promises() {
     assert!(matches!(check(&Greeter, &Transcript::new(task(""))), Err(Violation::Plan(_))));
     let mut adapters = Adapters::builtin();
     adapters.add(Greeter);
-    assert!(adapters.kinds().any(|kind| kind == WorkerKind::OpenCode));
+    assert_eq!(adapters.description(GREETER), Some(&Greeter.describe()));
+    assert_eq!(adapters.descriptions().last().map(|known| known.kind), Some(GREETER));
 }
 
 #[test]
@@ -216,13 +219,23 @@ enum Lie {
     PromptInArguments,
     PlansAnew,
     NoProgram,
+    DescribesAnew,
+    BadKind,
+    BadWord,
 }
 
 struct Liar(Lie, AtomicU32);
 
 impl WorkerAdapter for Liar {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::Custom
+    fn describe(&self) -> WorkerDescription {
+        match self.0 {
+            Lie::DescribesAnew => {
+                WorkerDescription::command(GREETER, self.1.fetch_add(1, Ordering::Relaxed).to_string())
+            }
+            Lie::BadKind => WorkerDescription::agent(WorkerKind::as_written("liar"), "Liar"),
+            Lie::BadWord => WorkerDescription::agent(GREETER, "Liar").with_word("a liar"),
+            _ => WorkerDescription::agent(GREETER, "Liar"),
+        }
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
@@ -371,6 +384,9 @@ fn the_kit_notices_every_broken_promise() {
         Lie::PromptInArguments,
         Lie::PlansAnew,
         Lie::NoProgram,
+        Lie::DescribesAnew,
+        Lie::BadKind,
+        Lie::BadWord,
     ]
     .map(of)
     .into();
@@ -381,9 +397,9 @@ fn the_kit_notices_every_broken_promise() {
     as recorded: an event after the result: Text(AgentText { id: None, text: "late", parent: None, blob: None })
     cancelled (parent) after chunk 0: a cancelled worker has succeeded
     as recorded: a session never makes stderr events for a stream that is shown as it is
-    cut off by Code(0) after 0 lines, at byte 0 of chunk 0: it has succeeded, though exit code and the worker's own end do not both say so
-    cut off by Code(0) after 2 lines, at byte 1 of chunk 2: it has succeeded, though exit code and the worker's own end do not both say so
-    cut off by Code(1) after 4 lines, at byte 10 of chunk 2: it has succeeded, though exit code and the worker's own end do not both say so
+    cut off by Code(0) after 0 lines, at byte 0 of chunk 0: it has succeeded, though exit code and the worker's own end do not both report success
+    cut off by Code(0) after 2 lines, at byte 1 of chunk 2: it has succeeded, though exit code and the worker's own end do not both report success
+    cut off by Code(1) after 4 lines, at byte 10 of chunk 2: it has succeeded, though exit code and the worker's own end do not both report success
     pieces of 1 bytes: not the same events and result as in one piece
     with odd lines between the others: other events than without them
     with odd lines between the others: another result than without them
@@ -394,5 +410,8 @@ fn the_kit_notices_every_broken_promise() {
     the instructions are in an argument, where every user of the machine sees them; give them on standard input or in a file, or state `prompt_is_argument`
     the same task was planned twice, and the two commands differ
     the command names no program
+    it described itself twice, and the two descriptions differ
+    `liar` is not the name of a worker kind, which has at most 40 capital letters, digits and `_` and begins with a letter
+    `a liar` is no word for a command line: letters, digits and `-`, and no `-` at its beginning
     "#);
 }

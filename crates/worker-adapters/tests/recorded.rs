@@ -17,7 +17,7 @@ use roboppi_worker_adapters::{
 fn task(adapter: &dyn WorkerAdapter) -> WorkerTask {
     WorkerTask {
         worker_task_id: "t".into(),
-        worker_kind: adapter.kind(),
+        worker_kind: adapter.describe().kind,
         workspace_ref: "/ws".into(),
         instructions: "Please do the task.".into(),
         default_args: Vec::new(),

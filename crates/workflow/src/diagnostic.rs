@@ -6,7 +6,7 @@ mod suggest;
 mod text;
 
 pub(crate) use sink::Sink;
-pub(crate) use suggest::nearest;
+pub use suggest::nearest;
 pub(crate) use text::{LineIndex, quote};
 
 /// A part of the file, in bytes from its beginning.

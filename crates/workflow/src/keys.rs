@@ -128,8 +128,8 @@ pub const KEYS: &[KeyDoc] = &[
     KeyDoc::required(
         Step,
         "worker",
-        "`CLAUDE_CODE`, `CODEX_CLI`, `OPENCODE`, `GEMINI` or `CUSTOM`",
-        "The program that does the work: one of four agents, or a shell for a script.",
+        "`CLAUDE_CODE`, `CODEX_CLI`, `OPENCODE`, `GEMINI`, `CUSTOM`, or a kind of another core",
+        "The kind of worker: one of four agents, a shell for a script, or a [kind of another core](configuration.md#worker-kinds).",
     ),
     KeyDoc::required(
         Step,

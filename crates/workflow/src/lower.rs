@@ -1,6 +1,7 @@
 //! From the tree to a draft of the workflow. Collects every mistake instead of stopping at the first.
 
 mod agent;
+mod config;
 mod describe;
 mod environment;
 mod fields;
@@ -17,9 +18,12 @@ use indexmap::IndexMap;
 use crate::definition::Workflow;
 use crate::diagnostic::{Sink, Span, quote};
 use crate::keys::Section;
+use crate::kinds::WorkerKinds;
 use crate::source::{Node, Value};
 use fields::Fields;
 use step::DraftStep;
+
+pub(crate) use config::config;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub(crate) struct Located<T> {
 }
 
 /// The workflow a tree describes; `None` when `sink` has been told of an error.
-pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
+pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Option<Workflow> {
     let start = Span { start: root.span.start, end: root.span.start };
     let fields = Fields::read(root, Section::Workflow, "", start, sink)?;
 
@@ -43,7 +47,7 @@ pub(crate) fn workflow(root: &Node, sink: &mut Sink<'_>) -> Option<Workflow> {
     let secrets = fields.get("secrets").map(|at| secrets::secrets(&at, sink)).unwrap_or_default();
     let environment =
         fields.get("environment").map(|at| environment::environment(&at, sink)).unwrap_or_default();
-    let drafts = steps(&fields, sink);
+    let drafts = steps(&fields, kinds, sink);
     graph::check(&drafts, sink);
 
     if sink.errors() > 0 {
@@ -82,7 +86,7 @@ fn version(fields: &Fields<'_>, sink: &mut Sink<'_>) {
     }
 }
 
-fn steps(fields: &Fields<'_>, sink: &mut Sink<'_>) -> Vec<DraftStep> {
+fn steps(fields: &Fields<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Vec<DraftStep> {
     let Some(at) = fields.required("steps", sink) else { return Vec::new() };
     let Value::Map(entries) = &at.node.value else {
         value::mismatch(&at, "a map of steps", None, sink);
@@ -91,7 +95,7 @@ fn steps(fields: &Fields<'_>, sink: &mut Sink<'_>) -> Vec<DraftStep> {
     if entries.is_empty() {
         sink.error(at.place(), "`steps` has no step", None);
     }
-    let mut drafts: Vec<_> = entries.iter().map(|entry| step::step(entry, sink)).collect();
+    let mut drafts: Vec<_> = entries.iter().map(|entry| step::step(entry, kinds, sink)).collect();
     // Names that look like array indices come first, ascending: the order of the existing program.
     drafts.sort_by_key(|draft| array_index(draft.id.value.as_str()).map_or(u64::MAX, u64::from));
     drafts

@@ -95,7 +95,7 @@ steps:
                     description: Some(
                         "compile",
                     ),
-                    worker: Custom,
+                    worker: WorkerKind("CUSTOM"),
                     instructions: "make\nmake doc\n",
                     capabilities: [
                         Read,
@@ -147,7 +147,7 @@ steps:
                     "test",
                 ): Step {
                     description: None,
-                    worker: Custom,
+                    worker: WorkerKind("CUSTOM"),
                     instructions: "make test",
                     capabilities: [
                         Read,
@@ -195,7 +195,7 @@ steps:
                 step: StepPath(
                     "build",
                 ),
-                worker: Custom,
+                worker: WorkerKind("CUSTOM"),
                 depends_on: [],
                 description: Some(
                     "compile",
@@ -211,7 +211,7 @@ steps:
                 step: StepPath(
                     "test",
                 ),
-                worker: Custom,
+                worker: WorkerKind("CUSTOM"),
                 depends_on: [
                     StepPath(
                         "build",
@@ -331,7 +331,7 @@ steps:
         }
     );
     assert_eq!((fix.idle, look.idle), (Some(Duration::from_secs(300)), Some(Duration::ZERO)));
-    assert_eq!((look.worker, &look.agent), (WorkerKind::Gemini, &AgentOptions::default()));
+    assert_eq!((look.worker, &look.agent), (WorkerKind::GEMINI, &AgentOptions::default()));
 }
 
 /// A workflow of the existing program that uses nearly every key it knows.

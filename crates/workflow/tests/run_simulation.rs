@@ -20,7 +20,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
     (dependencies, on_failure, 0..3_u32, proptest::bool::weighted(0.2), makes).prop_map(
         move |(dependencies, on_failure, max_retries, continue_on_error, makes)| Step {
             description: None,
-            worker: WorkerKind::Custom,
+            worker: WorkerKind::CUSTOM,
             instructions: "x".to_owned(),
             capabilities: vec![Capability::Read],
             agent: AgentOptions::default(),

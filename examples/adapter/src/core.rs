@@ -1,8 +1,6 @@
 //! `scribe-core`: a core of roboppi that knows the agent `scribe`.
 //!
-//! ```console
-//! $ roboppi workflow run notes.yaml --core target/debug/scribe-core
-//! ```
+//! It is started by roboppi once `cores: { SCRIBE: …/scribe-core }` is in the configuration file.
 
 use std::env;
 use std::process::ExitCode;

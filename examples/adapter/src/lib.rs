@@ -11,17 +11,22 @@ use std::borrow::Cow;
 use roboppi_ipc::{ErrorClass, ToolCall, Usage, WorkerKind, WorkerTask};
 use roboppi_worker_adapters::agent::lenient::{count, flag, text};
 use roboppi_worker_adapters::agent::{Agent, AgentError, AgentSession, AgentTranslator, ReportedEnd};
-use roboppi_worker_adapters::{CommandSpec, PlanError, StdinPlan, StreamPlan, WorkerAdapter, WorkerSession};
+use roboppi_worker_adapters::{
+    CommandSpec, PlanError, StdinPlan, StreamPlan, WorkerAdapter, WorkerDescription, WorkerSession,
+};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Runs `scribe` for steps whose worker is `OPENCODE`, in a core that has this adapter in the place of its own.
+/// What a workflow file calls it.
+pub const SCRIBE: WorkerKind = WorkerKind::from_static("SCRIBE");
+
+/// Runs `scribe` for steps whose worker is `SCRIBE`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScribeAdapter;
 
 impl WorkerAdapter for ScribeAdapter {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::OpenCode
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::agent(SCRIBE, "Scribe").with_program("scribe")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {

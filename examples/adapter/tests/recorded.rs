@@ -2,16 +2,16 @@
 //! mixes odd lines into it, and looks for secrets among the arguments.
 
 use roboppi_ipc::{
-    JobOptions, OutputMode, TaskBudget, UtcMillis, WorkerEvent, WorkerKind, WorkerStatus, WorkerTask,
+    JobOptions, OutputMode, TaskBudget, UtcMillis, WorkerEvent, WorkerStatus, WorkerTask,
 };
 use roboppi_worker_adapters::conformance::{Outcome, Transcript, check};
 use roboppi_worker_adapters::{Arg, ExitKind, WorkerAdapter};
-use scribe_adapter::ScribeAdapter;
+use scribe_adapter::{SCRIBE, ScribeAdapter};
 
 fn task() -> WorkerTask {
     WorkerTask {
         worker_task_id: "t".into(),
-        worker_kind: WorkerKind::OpenCode,
+        worker_kind: SCRIBE,
         workspace_ref: "/work".into(),
         instructions: "Look at what is here.".into(),
         default_args: Vec::new(),

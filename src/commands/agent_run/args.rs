@@ -1,9 +1,13 @@
 //! One agent, one thing to do.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args, Command};
 use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_worker_adapters::Adapters;
 
 use crate::options::HowArgs;
 use crate::options::values::{duration, non_negative};
@@ -16,9 +20,9 @@ use crate::options::values::{duration, non_negative};
 
 The answer goes to stdout, everything else to stderr; with --output json the events of the run go to stdout.")]
 pub(crate) struct AgentArgs {
-    /// The agent
-    #[arg(long, value_name = "WORKER")]
-    pub(crate) worker: AgentKind,
+    /// The agent, or a worker kind of another core
+    #[arg(long, value_name = "WORKER", value_parser = AgentParser)]
+    pub(crate) worker: WorkerKind,
     /// The prompt [default: read from stdin; if both are given, stdin is appended]
     pub(crate) instructions: Vec<String>,
     /// Model, as the agent names it
@@ -81,31 +85,61 @@ pub(crate) struct OldArgs {
     log_level: Option<String>,
 }
 
-/// An agent, as people name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AgentKind {
-    /// Claude Code
-    #[value(alias = "claude", alias = "CLAUDE_CODE")]
-    ClaudeCode,
-    /// Codex
-    #[value(alias = "CODEX_CLI", alias = "codex-cli")]
-    Codex,
-    /// opencode
-    #[value(alias = "OPENCODE")]
-    Opencode,
-    /// Gemini CLI
-    #[value(alias = "GEMINI", alias = "gemini-cli")]
-    Gemini,
+/// Reads the name of an agent: a word of its description, or the name of its kind. Kinds that do not come with roboppi are taken
+/// as they are; whether there is such a one is seen when the cores are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AgentParser;
+
+impl AgentParser {
+    /// The words that are offered.
+    fn words() -> Vec<PossibleValue> {
+        let literal = |word: &Cow<'static, str>| match word {
+            Cow::Borrowed(word) => Some(*word),
+            // Only ours are offered, and all of those are literals.
+            Cow::Owned(_) => None,
+        };
+        let agents = Adapters::builtin();
+        let offered = agents.descriptions().filter(|known| known.agent).filter_map(|known| {
+            let mut words = known.words.iter().filter_map(literal);
+            let value = PossibleValue::new(words.next()?).aliases(words);
+            Some(match literal(&known.name) {
+                Some(name) => value.help(name),
+                None => value,
+            })
+        });
+        offered.collect()
+    }
 }
 
-impl From<AgentKind> for WorkerKind {
-    fn from(kind: AgentKind) -> Self {
-        match kind {
-            AgentKind::ClaudeCode => Self::ClaudeCode,
-            AgentKind::Codex => Self::CodexCli,
-            AgentKind::Opencode => Self::OpenCode,
-            AgentKind::Gemini => Self::Gemini,
+impl TypedValueParser for AgentParser {
+    type Value = WorkerKind;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<WorkerKind, clap::Error> {
+        let text = value.to_str().unwrap_or_default();
+        let agents = Adapters::builtin();
+        let mut agents = agents.descriptions().filter(|known| known.agent);
+        if let Some(known) =
+            agents.find(|known| known.kind.name() == text || known.words.iter().any(|word| word == text))
+        {
+            return Ok(known.kind);
         }
+        match WorkerKind::new(text) {
+            Ok(kind) if !kind.is_builtin() => Ok(kind),
+            _ => {
+                let refusal = PossibleValuesParser::new(Self::words()).parse_ref(command, argument, value);
+                // It has none of these words, so this is an error.
+                refusal.map(|word| WorkerKind::as_written(&word))
+            }
+        }
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Self::words().into_iter()))
     }
 }
 

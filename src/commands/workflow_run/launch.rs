@@ -12,24 +12,30 @@ use roboppi_supervisor::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, Ru
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::mpsc;
 
+use crate::cores::OtherCore;
 use crate::options::HowArgs;
 
 /// Bytes that may wait between the two halves of a process with `--direct`.
 const PIPE: usize = 64 * 1024;
 
 /// The core to use: another one, our own as a process, or our own in this process.
-pub(super) fn launch(args: &HowArgs, settings: &RunSettings, sockets: Option<&SocketPlace>) -> CoreLaunch {
+pub(super) fn launch(
+    args: &HowArgs,
+    settings: &RunSettings,
+    other: Option<OtherCore>,
+    sockets: Option<&SocketPlace>,
+) -> CoreLaunch {
     if args.direct {
         return CoreLaunch::Connected(in_this_process(settings, sockets));
     }
-    let other = args.core.clone().or_else(|| {
-        env::var_os("ROBOPPI_CORE_ENTRYPOINT").filter(|path| !path.is_empty()).map(PathBuf::from)
-    });
     let transport = env::var("ROBOPPI_SUPERVISED_IPC_TRANSPORT")
         .map_or_else(|_| CoreTransport::default(), |name| CoreTransport::from_name(&name));
     CoreLaunch::Program(match other {
-        Some(entry) if is_script(&entry) => guarded("bun".into(), vec![entry.into()], settings, transport),
-        Some(entry) => guarded(entry, Vec::new(), settings, transport),
+        Some(OtherCore { entry, mut args }) if is_script(&entry) => {
+            args.insert(0, entry.into());
+            guarded("bun".into(), args, settings, transport)
+        }
+        Some(OtherCore { entry, args }) => guarded(entry, args, settings, transport),
         None => CoreProgram {
             program: own_program(),
             args: core_arguments(settings),

@@ -67,7 +67,7 @@ pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
 pub(crate) fn started(steps: usize) -> RunEvent {
     let plan = |number: usize| StepPlan {
         step: format!("s{number}").as_str().into(),
-        worker: WorkerKind::Custom,
+        worker: WorkerKind::CUSTOM,
         depends_on: Vec::new(),
         description: None,
         timeout_ms: None,

@@ -28,6 +28,7 @@ impl CoreMachine {
         let mut hello = Hello::ours(&self.settings.version);
         hello.capabilities.extend([CAPABILITY_EXACT, CAPABILITY_LOG_GREW].map(str::to_owned));
         hello.process = self.settings.process;
+        hello.workers.clone_from(&self.workers);
         hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });
         answer(Message::Hello(hello), out);
     }

@@ -55,7 +55,8 @@ impl CoreDriver {
         };
         let process = roboppi_process::identity(std::process::id()).ok();
         Self {
-            machine: CoreMachine::new(CoreMachineSettings::new(&settings, process), host.secrets.len()),
+            machine: CoreMachine::new(CoreMachineSettings::new(&settings, process), host.secrets.len())
+                .with_adapters(&adapters),
             settings,
             adapters,
             clock,
@@ -189,7 +190,9 @@ impl CoreDriver {
     }
 
     fn start(&mut self, served: &Rc<Served>, id: JobId, task: WorkerTask, lifetime: Duration) {
-        let mut options = WorkerOptions::for_permit(&task, lifetime, &self.settings, self.clock.utc());
+        let described = self.adapters.description(task.worker_kind);
+        let mut options =
+            WorkerOptions::for_permit(&task, lifetime, &self.settings, described, self.clock.utc());
         self.secrets_known(served, false);
         for value in task.roboppi.iter().flat_map(|ours| &ours.redact) {
             let _taken = self.host.secrets.add("secrets", value.reveal().as_bytes());

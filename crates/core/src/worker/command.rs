@@ -65,6 +65,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub(super) struct SpawnContext<'a> {
     pub(super) job_id: &'a JobId,
+    pub(super) is_agent: bool,
     pub(super) socket: Option<&'a Path>,
     pub(super) variables: &'a VariablePolicy,
     /// Our own environment.
@@ -90,7 +91,7 @@ pub(super) fn prepare(
     task: &WorkerTask,
     around: &SpawnContext<'_>,
 ) -> Result<Prepared, PrepareError> {
-    let is_agent = task.worker_kind.is_agent();
+    let is_agent = around.is_agent;
     let files = make_files(&spec.files, is_agent).map_err(PrepareError::Files)?;
     let temporary = files.as_ref().filter(|_| is_agent).map(|dir| dir.path().join(TEMPORARY));
     let mut set = variables(spec, task, around, temporary.as_deref());
@@ -154,7 +155,7 @@ fn variables(
     if around.given(COMPONENT.0).is_none() {
         set.insert(COMPONENT.0.to_owned(), COMPONENT.1.to_owned());
     }
-    if task.worker_kind.is_agent() {
+    if around.is_agent {
         set.insert(AI_AGENT.0.to_owned(), AI_AGENT.1.to_owned());
     }
     if let Some(temporary) = temporary.and_then(Path::to_str) {
@@ -240,7 +241,8 @@ mod tests {
     ) -> Result<Prepared, PrepareError> {
         let ours = [("PATH", "/no/such/dir:/usr/bin:/bin"), ("AWS_KEY", "x"), ("EDITOR", "vi")];
         let ours = &ours.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        prepare(spec, task, &SpawnContext { job_id: &JobId::new("a"), socket, variables, ours })
+        let is_agent = roboppi_ipc::WorkerFacts::assumed(task.worker_kind).agent;
+        prepare(spec, task, &SpawnContext { job_id: &JobId::new("a"), is_agent, socket, variables, ours })
     }
 
     fn prepared(spec: &CommandSpec, task: &WorkerTask) -> Result<Prepared, PrepareError> {
@@ -327,7 +329,7 @@ mod tests {
 
     #[test]
     fn an_agent_has_a_temporary_directory_that_goes_with_it() {
-        let task = WorkerTask { worker_kind: roboppi_ipc::WorkerKind::Gemini, ..task() };
+        let task = WorkerTask { worker_kind: roboppi_ipc::WorkerKind::GEMINI, ..task() };
         let prepared = prepared(&CommandSpec::new(["sh"]), &task).unwrap();
         let variable = |name: &str| {
             let found = prepared.spawn.env.set.iter().find(|(known, _)| known == name);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{Cancel, CancelReason, JobId, Mono, VariablePolicy, WorkerTask};
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, aside, run};
-use roboppi_worker_adapters::{Program, Translation, WorkerAdapter};
+use roboppi_worker_adapters::{Translation, WorkerAdapter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -43,7 +43,7 @@ pub(super) async fn drive(
     let place = shared.host.room.enter();
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
     let socket = open_socket(&shared);
-    let kind = task.worker_kind;
+    let missing = adapter.as_ref().and_then(|adapter| adapter.describe().missing());
     let socket_path = socket.as_ref().map(MaskSocket::path);
     let variables = (&options.variables, &shared.host.variables);
     match prepare_worker(adapter, task, &job_id, variables, socket_path) {
@@ -76,10 +76,8 @@ pub(super) async fn drive(
                         SpawnErrorKind::Cancelled(reason) => Some(reason),
                         _ => None,
                     };
-                    let problem = match (&error.kind, Program::of(kind)) {
-                        (SpawnErrorKind::NotInPath, Some(program)) => program.missing(),
-                        _ => error.to_string(),
-                    };
+                    let missing = missing.filter(|_| matches!(error.kind, SpawnErrorKind::NotInPath));
+                    let problem = missing.unwrap_or_else(|| error.to_string());
                     end_without_report(&shared, problem, cancelled);
                 }
             }
@@ -170,7 +168,8 @@ fn prepare_worker(
     let kind = task.worker_kind;
     let adapter = adapter.ok_or(PrepareError::NoAdapter(kind))?;
     let spec = adapter.plan(&task)?;
-    let context = SpawnContext { job_id, socket, variables, ours };
+    let is_agent = adapter.describe().agent;
+    let context = SpawnContext { job_id, is_agent, socket, variables, ours };
     let command = prepare(&spec, &task, &context)?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);

@@ -72,7 +72,7 @@ impl Attempt {
         let task = job("a").worker_task().unwrap();
         let host = WorkerHost::new(Clock::start(), Variables::default());
         assert_eq!(host.secrets.add("CANARY", CANARY.as_bytes()), roboppi_redact::Taken::Added);
-        let options = WorkerOptions::for_task(&task, &CoreSettings::default(), UtcMillis(0));
+        let options = WorkerOptions::for_task(&task, &CoreSettings::default(), None, UtcMillis(0));
         let mut state = State::new("a".into(), &options, &host);
         let target = RecordTarget { dir: dir.to_str().unwrap().into(), base: base.into(), limits: None };
         state.begin(
@@ -133,7 +133,7 @@ impl Attempt {
 
 fn translations() -> [(&'static str, Translation); 2] {
     let task = job("a").worker_task().unwrap();
-    let custom = Adapters::builtin().get(WorkerKind::Custom).unwrap();
+    let custom = Adapters::builtin().get(WorkerKind::CUSTOM).unwrap();
     let mut for_session = CommandSpec::new(["agent"]);
     for_session.stdout = StreamPlan::FOR_SESSION;
     for_session.stderr = StreamPlan::FOR_SESSION;

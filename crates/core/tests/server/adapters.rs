@@ -17,7 +17,7 @@ use roboppi_process::is_alive;
 use roboppi_record::RunDir;
 use roboppi_worker_adapters::{
     Arg, AskId, CommandSpec, HostAnswer, HostQuestion, HostRequest, PlanError, SessionEffect, SessionInput,
-    StdinPlan, StreamPlan, TempFile, TimerId, WorkerAdapter, WorkerSession, verdict,
+    StdinPlan, StreamPlan, TempFile, TimerId, WorkerAdapter, WorkerDescription, WorkerSession, verdict,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -25,6 +25,8 @@ use tokio::sync::Notify;
 use crate::client::{job, run};
 
 type Handle = fn(SessionInput<'_>, &mut Vec<SessionEffect>);
+
+const SCRIPTED: WorkerKind = WorkerKind::from_static("SCRIPTED");
 
 /// An adapter whose session is one function. The instructions are a shell script.
 struct Scripted {
@@ -35,8 +37,8 @@ struct Scripted {
 struct ScriptedSession(Handle);
 
 impl WorkerAdapter for Scripted {
-    fn kind(&self) -> WorkerKind {
-        WorkerKind::OpenCode
+    fn describe(&self) -> WorkerDescription {
+        WorkerDescription::command(SCRIPTED, "Scripted")
     }
 
     fn plan(&self, task: &WorkerTask) -> Result<CommandSpec, PlanError> {
@@ -83,7 +85,7 @@ fn start_in(
     job["payload"]["workspaceRef"] = json!(workspace);
     let job: Job = serde_json::from_value(job).unwrap();
     let (task, clock) = (job.worker_task().unwrap(), Clock::start());
-    let options = options(WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc()));
+    let options = options(WorkerOptions::for_task(&task, &CoreSettings::default(), None, clock.utc()));
     let (host, adapter) =
         (WorkerHost::new(clock, Variables::of_this_process()), Arc::new(Scripted { spec, handle }));
     start_worker(&host, JobId::new("a"), Some(adapter), task, options, Rc::new(Notify::new()))
@@ -122,7 +124,7 @@ fn a_kind_without_an_adapter_is_said() {
     run(|| async {
         let task = serde_json::from_value::<Job>(job("a", "true")).unwrap().worker_task().unwrap();
         let clock = Clock::start();
-        let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
+        let options = WorkerOptions::for_task(&task, &CoreSettings::default(), None, clock.utc());
         let (host, news) = (WorkerHost::new(clock, Variables::of_this_process()), Rc::new(Notify::new()));
         let result = start_worker(&host, JobId::new("a"), None, task, options, news).result().await.result;
         let error = result.details.unwrap().error.unwrap();

@@ -19,7 +19,7 @@ fn task(script: &str) -> WorkerTask {
 
 fn start(script: &str) -> roboppi_core::worker::WorkerHandle {
     let (task, clock) = (task(script), Clock::start());
-    let options = WorkerOptions::for_task(&task, &CoreSettings::default(), clock.utc());
+    let options = WorkerOptions::for_task(&task, &CoreSettings::default(), None, clock.utc());
     let adapter = Adapters::builtin().get(task.worker_kind);
     start_worker(
         &WorkerHost::new(clock, Variables::of_this_process()),

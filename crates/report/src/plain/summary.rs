@@ -124,7 +124,7 @@ fn output(
     let path = words(&logs.path(of).to_string_lossy());
     let command = read_command(view, of);
     let name = words(&of.to_string());
-    if step.plan.worker.is_agent() {
+    if step.is_agent() {
         return done_last(text, attempt, lines, settings, &path);
     }
     if settings.stream {

@@ -369,6 +369,7 @@ fn warnings_leaks_and_what_verbose_adds() {
             process: Some(process),
             protocol: 2,
             version: "0.1.0".to_owned(),
+            workers: Vec::new(),
         },
         changed("build", StepState::Starting, ""),
         attempt_started(&of),

@@ -16,7 +16,7 @@ fn worker(ts: u64, event: WorkerEvent) -> RunRecord {
 fn began() -> RunRecord {
     let plan = |name: &str| StepPlan {
         step: name.into(),
-        worker: WorkerKind::Custom,
+        worker: WorkerKind::CUSTOM,
         depends_on: Vec::new(),
         description: None,
         timeout_ms: None,

@@ -67,12 +67,16 @@ impl RunView {
                     }
                 }
             }
-            RunEvent::CoreStarted { incarnation, process, protocol, version } => {
+            RunEvent::CoreStarted { incarnation, process, protocol, version, workers } => {
                 self.core.status = CoreStatus::Alive;
                 self.core.incarnation = *incarnation;
                 self.core.process = *process;
                 self.core.protocol = *protocol;
                 self.core.version.clone_from(version);
+                for step in &mut self.steps {
+                    let facts = workers.iter().find(|facts| facts.kind == step.plan.worker);
+                    step.facts = facts.copied().or(step.facts);
+                }
             }
             RunEvent::CoreLost { detail, .. } => {
                 self.core.status = CoreStatus::Lost { detail: detail.clone() }
@@ -214,6 +218,7 @@ impl StepView {
             artifacts: Vec::new(),
             fingerprint: None,
             kept: None,
+            facts: None,
         }
     }
 

@@ -14,7 +14,7 @@ const STEPS: [&str; 2] = ["plan", "build"];
 fn run() -> RunView {
     let plan = |step: &str| StepPlan {
         step: step.into(),
-        worker: WorkerKind::ClaudeCode,
+        worker: WorkerKind::CLAUDE_CODE,
         depends_on: Vec::new(),
         description: None,
         timeout_ms: None,

@@ -32,6 +32,7 @@ use super::stderr::StderrTail;
 use super::transport::{ConnectFailure, Endpoint, accept_core};
 use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, process};
 use crate::clock;
+use crate::kinds::NeededKinds;
 
 /// How long the exit status of a core may take after its wire closed.
 const STATUS_PATIENCE: Duration = Duration::from_millis(100);
@@ -55,6 +56,8 @@ pub(crate) struct LinkSettings {
     pub(crate) diagnostics: PathBuf,
     /// What must not be seen of what the core says on stderr.
     pub(crate) secrets: Secrets,
+    /// The kinds of workers that it has to have.
+    pub(crate) needed: Rc<NeededKinds>,
 }
 
 /// A started core.
@@ -222,6 +225,7 @@ async fn live<R, W>(
     // A core of protocol 1 says nothing until it is asked; its first answer fixes the dialect.
     peer.send(Message::Heartbeat(HeartbeatMessage { timestamp: clock::now() })).await;
 
+    let needed = Rc::clone(&settings.needed);
     let (seen, sender, disagreed) = (Rc::clone(&noticed), events.clone(), Rc::clone(&unfit));
     let reading = events.paced(driver.run(move |event| {
         let mut noticed = seen.borrow_mut();
@@ -246,13 +250,16 @@ async fn live<R, W>(
                 Message::Hello(hello) => (Dialect::agree(hello.protocol), Some(hello.clone())),
                 _ => (Ok(Dialect::V1), None),
             };
-            match dialect {
+            let dialect = dialect.map_err(|range| {
+                format!(
+                    "the core speaks protocol {} to {}, this roboppi speaks 1 to 2: use a core of a fitting version",
+                    range.min, range.max
+                )
+            });
+            let lacking = needed.lacking(hello.as_ref());
+            match dialect.and_then(|dialect| lacking.map_or(Ok(dialect), Err)) {
                 Ok(dialect) => sender.send(LinkEvent::Ready { dialect, hello }),
-                Err(range) => {
-                    let detail = format!(
-                        "the core speaks protocol {} to {}, this roboppi speaks 1 to 2: use a core of a fitting version",
-                        range.min, range.max
-                    );
+                Err(detail) => {
                     noticed.unfit = Some(detail);
                     disagreed.notify_one();
                     return;

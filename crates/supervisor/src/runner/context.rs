@@ -23,6 +23,7 @@ use super::facts::{AttemptDone, StepFacts, facts_of_kept};
 use super::{Router, step_workspace};
 use crate::context_dir::ContextDir;
 use crate::control::{ControlRequest, ControlSocket};
+use crate::kinds::NeededKinds;
 use crate::prepare::PreparedRun;
 use crate::received::ReceivedRecord;
 use crate::recorder::Recorder;
@@ -36,6 +37,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct RunContext {
     pub(super) settings: RunSettings,
     plan: RefCell<Plan>,
+    pub(super) needed_kinds: Rc<NeededKinds>,
     pub(super) run_id: RunId,
     pub(super) run_dir: RunDir,
     pub(super) started_at: UtcMillis,
@@ -90,6 +92,14 @@ pub(super) struct Inbox {
     pub(super) granted: mpsc::UnboundedReceiver<AttemptRef>,
 }
 
+/// The kinds of workers that the steps need which are done in this run.
+fn needed_kinds(settings: &RunSettings) -> NeededKinds {
+    let kept: Vec<_> = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).collect();
+    let is_kept = |step: &StepPath| kept.iter().any(|kept| kept.step == *step);
+    let source = &settings.source;
+    NeededKinds::of(&source.workflow, &source.path, &source.text, is_kept)
+}
+
 impl RunContext {
     pub(super) fn new(prepared: PreparedRun) -> (Self, Inbox) {
         let (live, granted) = mpsc::unbounded_channel();
@@ -102,6 +112,7 @@ impl RunContext {
         let facts = RefCell::new(facts_of_kept(&prepared.settings, &prepared.plan));
         let context = Self {
             live,
+            needed_kinds: Rc::new(needed_kinds(&prepared.settings)),
             settings: prepared.settings,
             plan: RefCell::new(prepared.plan),
             run_id: prepared.run_id,

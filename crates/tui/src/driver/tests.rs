@@ -225,7 +225,7 @@ async fn a_run_is_shown_ended_and_left() {
 #[tokio::test(start_paused = true)]
 async fn of_a_burst_nothing_is_lost() {
     let mut step = plan("fix", &[]);
-    step.worker = WorkerKind::ClaudeCode;
+    step.worker = WorkerKind::CLAUDE_CODE;
     let mut run = TestRun::with(vec![step], true);
     run.running("fix", 1, 7);
     let (ended, _) = play(run, |mut stage| async {

@@ -39,7 +39,7 @@ fn returned(id: &str, ok: bool, preview: &str) -> WorkerEvent {
 /// An agent that has done some things and is about to do more.
 fn at_work() -> TestRun {
     let mut step = plan("fix", &[]);
-    step.worker = WorkerKind::ClaudeCode;
+    step.worker = WorkerKind::CLAUDE_CODE;
     let mut run = TestRun::with(vec![step, plan("publish", &["fix"])], true);
     run.running("fix", 1, 4711);
     let of = of("fix", 1);
@@ -131,7 +131,7 @@ fn did(run: &mut TestRun, number: usize) {
 /// An agent that has done so many things.
 fn busy(things: usize) -> TestRun {
     let mut step = plan("fix", &[]);
-    step.worker = WorkerKind::ClaudeCode;
+    step.worker = WorkerKind::CLAUDE_CODE;
     let mut run = TestRun::with(vec![step], true);
     run.running("fix", 1, 4711);
     (0..things).for_each(|number| did(&mut run, number));
@@ -201,7 +201,7 @@ fn a_key_between_what_came_before_and_its_frame_goes_one_page() {
 #[test]
 fn the_whole_of_a_long_result_is_read_when_it_is_unfolded() {
     let mut step = plan("fix", &[]);
-    step.worker = WorkerKind::ClaudeCode;
+    step.worker = WorkerKind::CLAUDE_CODE;
     let mut run = TestRun::with(vec![step], true);
     run.running("fix", 1, 4711);
     run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "cat long"}), None));
@@ -227,7 +227,7 @@ fn the_whole_of_a_long_result_is_read_when_it_is_unfolded() {
 #[test]
 fn what_the_record_does_not_have_is_said_where_it_is_missing() {
     let mut step = plan("fix", &[]);
-    step.worker = WorkerKind::ClaudeCode;
+    step.worker = WorkerKind::CLAUDE_CODE;
     let mut run = TestRun::with(vec![step], true);
     run.running("fix", 1, 4711);
     run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "cat long"}), None));
@@ -247,7 +247,7 @@ fn what_the_record_does_not_have_is_said_where_it_is_missing() {
 #[test]
 fn events_that_are_missing_are_said_in_their_place_and_counts_are_lower_bounds() {
     let mut step = plan("fix", &[]);
-    step.worker = WorkerKind::ClaudeCode;
+    step.worker = WorkerKind::CLAUDE_CODE;
     let mut run = TestRun::with(vec![step], true);
     run.running("fix", 1, 4711);
     run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "first"}), None));

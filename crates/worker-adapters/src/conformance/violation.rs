@@ -1,5 +1,6 @@
 //! Promises that can be broken.
 
+use roboppi_ipc::BadWorkerKind;
 use thiserror::Error;
 
 use crate::PlanError;
@@ -11,6 +12,23 @@ pub enum Violation {
     /// The adapter has no command for the task.
     #[error("cannot plan the worker: {0}")]
     Plan(#[from] PlanError),
+    /// The description is not always the same.
+    #[error("it described itself twice, and the two descriptions differ")]
+    DescriptionDiffers,
+    /// The name of its kind cannot stand in a workflow file.
+    #[error("`{name}` {error}")]
+    BadKind {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        error: BadWorkerKind,
+    },
+    /// A name for the command line cannot be typed as one.
+    #[error("`{word}` is no word for a command line: letters, digits and `-`, and no `-` at its beginning")]
+    BadWord {
+        /// The name.
+        word: String,
+    },
     /// The command names no program.
     #[error("the command names no program")]
     NoProgram,

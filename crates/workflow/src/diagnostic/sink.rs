@@ -68,6 +68,11 @@ impl<'t> Sink<'t> {
         self.lines.line_at(span.start)
     }
 
+    /// Line and column of a place, from 1.
+    pub(crate) fn position_of(&self, span: Span) -> (usize, usize) {
+        self.lines.position(span.start)
+    }
+
     /// The problems in the order of the file, and how many were counted but not kept.
     pub(crate) fn finish(mut self) -> (Vec<Diagnostic>, usize) {
         let omitted = self.errors + self.warnings - self.found.len();

@@ -1,7 +1,7 @@
 //! "Did you mean …?"
 
 /// The candidate a person who wrote `word` most likely meant, if any is near.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let plain = fold(word);
     let length = plain.chars().count();
     let limit = (length / 3).max(1);

@@ -14,7 +14,7 @@ use crate::source::Value;
 const OF_AGENTS: [&str; 5] = ["model", "variant", "max_steps", "max_command_time", "defaultArgs"];
 
 pub(super) fn agent(fields: &Fields<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> AgentOptions {
-    if worker == Some(WorkerKind::Custom) {
+    if worker == Some(WorkerKind::CUSTOM) {
         for at in OF_AGENTS.into_iter().filter_map(|name| fields.get(name)) {
             let message = format!("{} has no effect on a `CUSTOM` worker", quote(&at.path));
             let hint = "it is for agents; remove it, or name an agent as `worker`";

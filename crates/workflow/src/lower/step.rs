@@ -10,9 +10,10 @@ use super::fields::{Field, Fields};
 use super::secrets::secrets;
 use super::{Located, agent, names, value};
 use crate::definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step};
-use crate::diagnostic::{Sink, quote};
+use crate::diagnostic::{Sink, nearest, quote};
 use crate::keys::Section;
-use crate::source::Entry;
+use crate::kinds::{OtherKinds, WorkerKinds};
+use crate::source::{Entry, Value};
 
 /// A step as far as it could be read. What is missing was reported.
 pub(crate) struct DraftStep {
@@ -107,7 +108,7 @@ impl DraftStep {
     }
 }
 
-pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
+pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> DraftStep {
     let id = Located { value: StepPath::new(&*entry.key), span: entry.key_span };
     names::step(&entry.key, entry.key_span, sink);
     let mut draft = DraftStep::empty(id);
@@ -124,7 +125,7 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
     let text = |name: &str, sink: &mut Sink<'_>| {
         fields.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)
     };
-    draft.worker = must("worker", sink).and_then(|at| worker(&at, sink));
+    draft.worker = must("worker", sink).and_then(|at| worker(&at, kinds, sink));
     draft.instructions = must("instructions", sink).and_then(|at| instructions(&at, draft.worker, sink));
     draft.capabilities = must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default();
     draft.agent = agent::agent(&fields, draft.worker, sink);
@@ -152,16 +153,41 @@ pub(super) fn step(entry: &Entry, sink: &mut Sink<'_>) -> DraftStep {
 /// What the worker is to do. A NUL would cut a script short, so it is found here and not when the step starts.
 fn instructions(at: &Field<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> Option<String> {
     let text = value::text(at, sink)?;
-    if worker == Some(WorkerKind::Custom) && text.value.contains('\0') {
+    if worker == Some(WorkerKind::CUSTOM) && text.value.contains('\0') {
         let message = format!("{} holds a NUL, which no shell can read", quote(&at.path));
         sink.error(text.span, message, Some("take it out".to_owned()));
     }
     Some(text.value)
 }
 
-fn worker(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<WorkerKind> {
-    let kinds: Vec<_> = WorkerKind::NAMES.into_iter().zip(WorkerKind::ALL).collect();
-    value::choice(at, &kinds, sink)
+/// A kind that is known, or one that another core may have.
+fn worker(at: &Field<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Option<WorkerKind> {
+    let known: Vec<_> = kinds.known().iter().map(|kind| (kind.name(), *kind)).collect();
+    let Value::Text(text) = &at.node.value else { return value::choice(at, &known, sink) };
+    let is_known = known.iter().any(|(name, _)| name == text);
+    let Some(kind) = WorkerKind::new(text).ok().filter(|_| !is_known) else {
+        return value::choice(at, &known, sink);
+    };
+    let hint =
+        nearest(text, known.iter().map(|(name, _)| *name)).map(|meant| format!("did you mean `{meant}`?"));
+    match kinds.meaning_of_others() {
+        OtherKinds::Accepted => Some(kind),
+        OtherKinds::Unsure(core) => {
+            let message = format!(
+                "{} names `{kind}`, which does not come with roboppi: whether {core} has it is seen when it starts",
+                quote(&at.path)
+            );
+            sink.warning(at.place(), message, hint);
+            Some(kind)
+        }
+        OtherKinds::Refused => {
+            let hint = hint.unwrap_or_else(|| {
+                format!("to run it with a core of your own, name that under `cores: {{ {kind}: … }}` in config.yaml")
+            });
+            value::mismatch(at, &value::one_of(&known), Some(hint), sink);
+            None
+        }
+    }
 }
 
 fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {

@@ -113,11 +113,7 @@ pub(super) fn flag(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<bool> {
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(
-    at: &Field<'_>,
-    choices: &[(&'static str, T)],
-    sink: &mut Sink<'_>,
-) -> Option<T> {
+pub(super) fn choice<T: Copy>(at: &Field<'_>, choices: &[(&str, T)], sink: &mut Sink<'_>) -> Option<T> {
     let Value::Text(text) = &at.node.value else {
         mismatch(at, &one_of(choices), None, sink);
         return None;
@@ -131,7 +127,7 @@ pub(super) fn choice<T: Copy>(
     chosen.map(|(_, value)| *value)
 }
 
-fn one_of<T>(choices: &[(&'static str, T)]) -> String {
+pub(super) fn one_of<T>(choices: &[(&str, T)]) -> String {
     let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
     match names.as_slice() {
         [one] => one.clone(),

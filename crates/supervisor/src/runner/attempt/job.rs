@@ -1,5 +1,6 @@
 //! What of a step is handed to the core.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -132,11 +133,11 @@ impl AttemptJob<'_> {
     }
 
     /// What the step asks for that a core of protocol 1 would not do, and not say so.
-    pub(super) fn beyond_protocol_1(&self) -> Option<&'static str> {
-        if self.step.worker == WorkerKind::Gemini {
-            Some("does not know GEMINI workers")
+    pub(super) fn beyond_protocol_1(&self) -> Option<Cow<'static, str>> {
+        if !WorkerKind::PROTOCOL_1.contains(&self.step.worker) {
+            Some(format!("does not know {} workers", self.step.worker).into())
         } else if self.context.settings.source.workflow.environment != VariablePolicy::default() {
-            Some("cannot keep variables from workers, as `environment` requires")
+            Some("cannot keep variables from workers, as `environment` requires".into())
         } else {
             None
         }

@@ -1,0 +1,113 @@
+//! Which kinds of workers a workflow may name.
+
+use roboppi_ipc::WorkerKind;
+use roboppi_run::StepPath;
+
+use crate::diagnostic::Sink;
+use crate::source::{self, Value};
+
+/// The kinds of workers a workflow may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerKinds {
+    known: Vec<WorkerKind>,
+    others: OtherKinds,
+}
+
+/// What a kind means that is not among the known ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OtherKinds {
+    /// There is no such kind: an error.
+    #[default]
+    Refused,
+    /// A core may have it that is named here ("the core of `--core`"), and that is not asked: a warning.
+    Unsure(String),
+    /// Somebody else checks it.
+    Accepted,
+}
+
+impl WorkerKinds {
+    /// Those that come with roboppi, and no others.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self { known: WorkerKind::BUILTIN.to_vec(), others: OtherKinds::Refused }
+    }
+
+    /// Any. For workflows that are not to be run.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::builtin().others(OtherKinds::Accepted)
+    }
+
+    /// Adds kinds.
+    #[must_use]
+    pub fn with(mut self, kinds: impl IntoIterator<Item = WorkerKind>) -> Self {
+        for kind in kinds {
+            if !self.known.contains(&kind) {
+                self.known.push(kind);
+            }
+        }
+        self
+    }
+
+    /// Says what the others mean.
+    #[must_use]
+    pub fn others(mut self, others: OtherKinds) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// The known ones.
+    #[must_use]
+    pub fn known(&self) -> &[WorkerKind] {
+        &self.known
+    }
+
+    pub(crate) const fn meaning_of_others(&self) -> &OtherKinds {
+        &self.others
+    }
+}
+
+/// Where a step of a workflow file names its kind of worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerPlace {
+    /// The step.
+    pub step: StepPath,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub column: usize,
+}
+
+/// Where the steps of a workflow file name their kinds of workers, for what is only found out when a core is there. Steps
+/// that cannot be read are left out.
+#[must_use]
+pub fn worker_places(text: &str) -> Vec<WorkerPlace> {
+    let mut sink = Sink::new(text);
+    let Some(root) = source::read(text, &mut sink) else { return Vec::new() };
+    let entries = |value: &Value| match value {
+        Value::Map(entries) => entries.clone(),
+        _ => Vec::new(),
+    };
+    let steps = entries(&root.value).into_iter().filter(|entry| &*entry.key == "steps");
+    let steps = steps.flat_map(|steps| entries(&steps.value.value));
+    let place = |step: source::Entry| {
+        let worker = entries(&step.value.value).into_iter().find(|entry| &*entry.key == "worker")?;
+        let (line, column) = sink.position_of(worker.value.span);
+        Some(WorkerPlace { step: StepPath::new(&*step.key), line, column })
+    };
+    steps.filter_map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_values() {
+        let text = "name: n\nsteps:\n  a:\n    worker: CUSTOM\n  b: { description: é, worker: SCRIBE }\n  c: {}\n  d: x\n";
+        let place = |step: &str, line, column| WorkerPlace { step: step.into(), line, column };
+        assert_eq!(worker_places(text), [place("a", 4, 13), place("b", 5, 32)]);
+        assert_eq!(worker_places("- a"), []);
+        assert_eq!(worker_places(": ["), []);
+    }
+}

@@ -1,0 +1,234 @@
+//! Which core a run gets: the one a flag or a variable names, the one the configuration file names for its kinds of workers,
+//! or our own.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use roboppi_ipc::WorkerKind;
+use roboppi_workflow::{CoreCommand, OtherKinds, WorkerKinds, Workflow, nearest, parse_config};
+
+use crate::exit::Failure;
+use crate::options::HowArgs;
+use crate::terminal;
+
+/// The variable that names a core for all runs.
+const VARIABLE: &str = "ROBOPPI_CORE_ENTRYPOINT";
+
+/// The core of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OtherCore {
+    /// Its program, or its script.
+    pub(crate) entry: PathBuf,
+    pub(crate) args: Vec<OsString>,
+}
+
+/// The cores there are to choose from.
+#[derive(Debug)]
+pub(crate) struct Cores {
+    /// The one for every run, and who says so.
+    given: Option<(OtherCore, &'static str)>,
+    /// Those of the configuration file, by kind.
+    configured: Vec<(WorkerKind, OtherCore)>,
+    /// Whether workers are to be started from this process.
+    direct: bool,
+}
+
+impl Cores {
+    /// Reads the configuration file, if there is one.
+    pub(crate) fn for_run(args: &HowArgs) -> Result<Self, Failure> {
+        let flag = args.core.clone().map(|entry| (entry, "--core"));
+        Self::find(flag.filter(|_| !args.direct), args.direct)
+    }
+
+    /// As a run without flags would have them.
+    pub(crate) fn for_validation() -> Result<Self, Failure> {
+        Self::find(None, false)
+    }
+
+    fn find(flag: Option<(PathBuf, &'static str)>, direct: bool) -> Result<Self, Failure> {
+        let variable = || env::var_os(VARIABLE).filter(|path| !path.is_empty() && !direct);
+        let given = flag.or_else(|| variable().map(|path| (path.into(), VARIABLE)));
+        let given = given.map(|(entry, by)| (OtherCore { entry, args: Vec::new() }, by));
+        Ok(Self { given, configured: configured()?, direct })
+    }
+
+    /// The kinds that a workflow may name which is to be run. What another core has beyond them is checked when it is there.
+    pub(crate) fn kinds(&self) -> WorkerKinds {
+        let others = if self.given.is_some() { OtherKinds::Accepted } else { OtherKinds::Refused };
+        self.known_kinds().others(others)
+    }
+
+    /// The kinds that a workflow may name which is only looked at.
+    pub(crate) fn kinds_for_validation(&self) -> WorkerKinds {
+        let others = match &self.given {
+            Some((_, by)) => OtherKinds::Unsure(format!("the core of {by}")),
+            None => OtherKinds::Refused,
+        };
+        self.known_kinds().others(others)
+    }
+
+    fn known_kinds(&self) -> WorkerKinds {
+        WorkerKinds::builtin().with(self.configured.iter().map(|(kind, _)| *kind))
+    }
+
+    /// Kinds of the configuration file and their cores.
+    pub(crate) fn configured(&self) -> &[(WorkerKind, OtherCore)] {
+        &self.configured
+    }
+
+    /// Says whether there can be a worker of a kind that was asked for by name.
+    pub(crate) fn check(&self, kind: WorkerKind) -> Result<(), Failure> {
+        let kinds = self.known_kinds();
+        if self.given.is_some() || kinds.known().contains(&kind) {
+            return Ok(());
+        }
+        let meant = nearest(kind.name(), kinds.known().iter().map(WorkerKind::name));
+        let hint = meant.map_or_else(
+            || {
+                format!(
+                    "to run it with a core of your own, name that under `cores: {{ {kind}: … }}` in {}",
+                    file_name()
+                )
+            },
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        Err(Failure::usage(format!("there is no worker kind `{kind}`\nhint: {hint}")))
+    }
+
+    /// The core for a workflow; `None` for our own.
+    pub(crate) fn for_workflow(&self, workflow: &Workflow) -> Result<Option<OtherCore>, Failure> {
+        if let Some((core, _)) = &self.given {
+            return Ok(Some(core.clone()));
+        }
+        let mut chosen: Option<(WorkerKind, &OtherCore)> = None;
+        for step in workflow.steps.values() {
+            let Some((kind, core)) = self.configured.iter().find(|(kind, _)| *kind == step.worker) else {
+                continue;
+            };
+            match chosen {
+                None => chosen = Some((*kind, core)),
+                Some((other, chosen)) if chosen != core => {
+                    return Err(Failure::usage(format!(
+                        "the workflow needs two cores, and a run has one: `{other}` is run by {}, `{kind}` by {} ({})\nhint: \
+                         a core may have several adapters; or split the workflow",
+                        chosen.entry.display(),
+                        core.entry.display(),
+                        file_name()
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        let Some((kind, core)) = chosen else { return Ok(None) };
+        if !self.direct {
+            return Ok(Some(core.clone()));
+        }
+        if kind.is_builtin() {
+            // Who wants workers of this process gets them from this program.
+            return Ok(None);
+        }
+        Err(Failure::usage(format!(
+            "`{kind}` is run by the core {}, which is a process of its own ({})\nhint: leave out --direct",
+            core.entry.display(),
+            file_name()
+        )))
+    }
+}
+
+/// Where the configuration file is, if there is a place for one: `$XDG_CONFIG_HOME/roboppi/config.yaml`, else
+/// `~/.config/roboppi/config.yaml`.
+fn file() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("roboppi/config.yaml"))
+}
+
+/// The file as messages name it.
+fn file_name() -> String {
+    file().map_or_else(|| "config.yaml".to_owned(), |file| file.display().to_string())
+}
+
+/// What the configuration file says of cores. A mistake in it is told with its place.
+fn configured() -> Result<Vec<(WorkerKind, OtherCore)>, Failure> {
+    let Some(path) = file() else { return Ok(Vec::new()) };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => {
+            return Err(Failure::usage(format!(
+                "the configuration file {} cannot be read: {error}",
+                path.display()
+            )));
+        }
+    };
+    let parsed = parse_config(&text);
+    if !parsed.diagnostics.is_empty() {
+        terminal::print_rendered(parsed.render(&path.display().to_string(), &text, false));
+    }
+    let Some(config) = parsed.config else {
+        return Err(Failure::usage(format!("the configuration file {} is wrong", path.display())));
+    };
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    Ok(config.cores.iter().map(|(kind, core)| (*kind, resolve(core, dir))).collect())
+}
+
+/// A name without `/` is looked up in `PATH`; `~/` is the home directory; what is relative is so to the configuration file.
+fn resolve(core: &CoreCommand, dir: &Path) -> OtherCore {
+    let home = || env::var_os("HOME").map(PathBuf::from);
+    let entry = match core.program.strip_prefix("~/").zip(home()) {
+        Some((below, home)) => home.join(below),
+        None if core.program.contains('/') => dir.join(&core.program),
+        None => PathBuf::from(&core.program),
+    };
+    OtherCore { entry, args: core.args.iter().map(OsString::from).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn core(entry: &str) -> OtherCore {
+        OtherCore { entry: entry.into(), args: Vec::new() }
+    }
+
+    fn cores(configured: &[(&'static str, &str)], direct: bool) -> Cores {
+        let configured = configured.iter().map(|(kind, entry)| (WorkerKind::from_static(kind), core(entry)));
+        Cores { given: None, configured: configured.collect(), direct }
+    }
+
+    fn workflow(kinds: &[&str], known: &Cores) -> Workflow {
+        let mut text = "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n".to_owned();
+        for (index, kind) in kinds.iter().enumerate() {
+            text += &format!("  s{index}: {{ worker: {kind}, instructions: x, capabilities: [READ] }}\n");
+        }
+        roboppi_workflow::parse_with(&text, &known.kinds()).workflow.unwrap()
+    }
+
+    #[test]
+    fn the_core_of_a_workflow_is_that_of_its_kinds() {
+        let known = cores(&[("SCRIBE", "/a"), ("NOTES", "/a"), ("OTHER", "/b")], false);
+        let of = |kinds: &[&str]| known.for_workflow(&workflow(kinds, &known)).ok();
+        assert_eq!(of(&["CUSTOM", "GEMINI"]), Some(None));
+        assert_eq!(of(&["CUSTOM", "SCRIBE", "NOTES"]), Some(Some(core("/a"))));
+        assert_eq!(of(&["OTHER", "SCRIBE"]), None);
+        let direct = cores(&[("SCRIBE", "/a"), ("GEMINI", "/b")], true);
+        assert!(direct.for_workflow(&workflow(&["SCRIBE"], &direct)).is_err());
+        assert_eq!(direct.for_workflow(&workflow(&["GEMINI"], &direct)).ok(), Some(None));
+        let given = Cores { given: Some((core("/g"), "--core")), ..cores(&[("SCRIBE", "/a")], false) };
+        assert_eq!(given.for_workflow(&workflow(&["SCRIBE", "ANY"], &given)).ok(), Some(Some(core("/g"))));
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_that_says_them() {
+        let of = |program: &str| {
+            resolve(&CoreCommand { program: program.into(), args: Vec::new() }, Path::new("/c/roboppi")).entry
+        };
+        assert_eq!(of("scribe-core"), Path::new("scribe-core"));
+        assert_eq!(of("/bin/scribe-core"), Path::new("/bin/scribe-core"));
+        assert_eq!(of("cores/scribe"), Path::new("/c/roboppi/cores/scribe"));
+    }
+}
