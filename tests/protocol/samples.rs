@@ -260,14 +260,14 @@ pub(crate) fn samples() -> Vec<Message> {
         WorkerFacts::agent(WorkerKind::from_static("SCRIBE")),
         WorkerFacts::command(WorkerKind::CUSTOM),
     ]);
-    let escalation = EscalationEvent::Described(EscalationDetails {
+    let escalation = EscalationEvent::Described(Box::new(EscalationDetails {
         scope: EscalationScope::WorkerKind,
         action: EscalationAction::Isolate,
         target: "CODEX_CLI".into(),
         reason: "it fails all the time".into(),
         timestamp: now(),
         severity: EscalationSeverity::Error,
-    });
+    }));
     let mut samples = vec![
         Message::Hello(hello),
         Message::SubmitJob(SubmitJob { request_id: request(), job: job() }),

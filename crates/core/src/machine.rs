@@ -380,7 +380,9 @@ impl CoreMachine {
     fn report_alerts(&mut self, now: CoreTime, out: &mut Vec<CoreEffect>) {
         for alert in self.gate.take_alerts() {
             answer(
-                Message::Escalation(Escalation { event: EscalationEvent::Described(alert.event(now.utc)) }),
+                Message::Escalation(Escalation {
+                    event: EscalationEvent::Described(Box::new(alert.event(now.utc))),
+                }),
                 out,
             );
         }

@@ -19,7 +19,7 @@ pub struct Escalation {
 #[serde(untagged)]
 pub enum EscalationEvent {
     /// What this version knows.
-    Described(EscalationDetails),
+    Described(Box<EscalationDetails>),
     /// Something else, from a foreign core, kept as it came.
     Other(Value),
 }
@@ -81,7 +81,7 @@ impl EscalationEvent {
     #[must_use]
     pub fn summary(&self) -> String {
         match self {
-            Self::Described(EscalationDetails { target, reason, .. }) => format!("{target}: {reason}"),
+            Self::Described(details) => format!("{}: {}", details.target, details.reason),
             Self::Other(event) => match (event["target"].as_str(), event["reason"].as_str()) {
                 (Some(target), Some(reason)) => format!("{target}: {reason}"),
                 _ => event.to_string(),
