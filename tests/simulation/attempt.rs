@@ -2,7 +2,7 @@
 //! program; here its core, its timers and its ways are played.
 
 use roboppi_ipc::{
-    CancelJob, CancelReason, Dialect, JobCompleted, JobOutcome, JobRequest, Message, RequestId,
+    Cancel, CancelJob, CancelReason, Dialect, JobCompleted, JobOutcome, JobRequest, Message, RequestId,
     RequestPermit, SubmitJob, WorkerStatus,
 };
 use roboppi_run::AttemptRef;
@@ -40,9 +40,9 @@ pub(crate) struct Attempt {
     pub(crate) refused: bool,
     /// The core did not say in time how it ended.
     pub(crate) impatient: bool,
-    pub(crate) order: Option<(CancelReason, bool)>,
+    pub(crate) order: Option<Cancel>,
     /// The order the core heard last.
-    pub(crate) heard: Option<(CancelReason, bool)>,
+    pub(crate) heard: Option<Cancel>,
     machine: AttemptMachine,
     inputs_placed: bool,
     cancels: u32,
@@ -112,9 +112,9 @@ impl World {
             return;
         }
         let input = match (attempt.order, self.supervisor.core) {
-            (Some((reason, force)), _) => {
+            (Some(order), _) => {
                 self.saw(Seen::CancelledBeforeCore);
-                AttemptInput::Order(reason, force)
+                AttemptInput::Order(order)
             }
             (None, CoreView::Ready(core)) => {
                 let step = self.plan.step(attempt.step);
@@ -149,8 +149,10 @@ impl World {
                 self.ask_for_permit(index, Asking::First);
             }
             AttemptEffect::AskPermit => self.ask_for_permit(index, Asking::Permit),
-            AttemptEffect::Cancel(reason, force) => self.request_cancel(index, Asking::Cancel, reason, force),
-            AttemptEffect::Abandon => self.request_cancel(index, Asking::Other, CancelReason::Parent, false),
+            AttemptEffect::Cancel(cancel) => self.request_cancel(index, Asking::Cancel, cancel),
+            AttemptEffect::Abandon => {
+                self.request_cancel(index, Asking::Other, Cancel::graceful(CancelReason::Parent));
+            }
             AttemptEffect::SetTimer(epoch, time) => self.set_attempt_timer(index, epoch, whole(time)),
             AttemptEffect::SetRetryTimer(epoch, refusals) => {
                 let wait = self.rng.up_to((100_u64 << refusals.min(6)).min(2_000));
@@ -194,7 +196,7 @@ impl World {
         });
     }
 
-    fn request_cancel(&mut self, index: usize, asking: Asking, reason: CancelReason, force: bool) {
+    fn request_cancel(&mut self, index: usize, asking: Asking, Cancel { reason, force }: Cancel) {
         self.attempts[index].cancels += 1;
         let forgets = self.bug == Some(Bug::ReasonForgotten) && self.attempts[index].cancels > 1;
         let reason = if forgets { CancelReason::User } else { reason };
@@ -214,7 +216,7 @@ impl World {
             _ => PermitAnswer::Granted,
         };
         let input = match asking {
-            Asking::First => AttemptInput::ShutdownRequest(Ok(()), permit()),
+            Asking::First => AttemptInput::SubmittedAndAsked(Ok(()), permit()),
             Asking::Permit => AttemptInput::Permit(permit()),
             Asking::Cancel => AttemptInput::CancelAnswered,
             Asking::Other => return,
@@ -223,7 +225,7 @@ impl World {
         if attempt.end.is_none() {
             let denied = matches!(
                 input,
-                AttemptInput::ShutdownRequest(_, PermitAnswer::Denied(_))
+                AttemptInput::SubmittedAndAsked(_, PermitAnswer::Denied(_))
                     | AttemptInput::Permit(PermitAnswer::Denied(_))
             );
             attempt.refused |= denied;
@@ -261,12 +263,12 @@ impl World {
     }
 
     /// The run wants the attempt to end.
-    pub(crate) fn ordered(&mut self, index: usize, reason: CancelReason, force: bool) {
-        self.attempts[index].order = Some((reason, force));
+    pub(crate) fn ordered(&mut self, index: usize, order: Cancel) {
+        self.attempts[index].order = Some(order);
         if self.attempts[index].machine.awaits_core() {
             return self.look_for_core(index);
         }
-        self.tell_attempt(index, AttemptInput::Order(reason, force));
+        self.tell_attempt(index, AttemptInput::Order(order));
     }
 
     pub(crate) fn job_completed(&mut self, index: usize, completed: &JobCompleted) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use roboppi_ipc::{CancelReason, ErrorClass};
+use roboppi_ipc::{Cancel, CancelReason, ErrorClass};
 use roboppi_process::ExitKind;
 use roboppi_process::machine::ChildEnd;
 use roboppi_run::{RunOutcome, StepState};
@@ -19,7 +19,7 @@ use crate::world::World;
 #[derive(Debug)]
 pub(crate) struct RunBook {
     steps: Vec<StepBook>,
-    ending: Option<(CancelReason, bool)>,
+    ending: Option<Cancel>,
     /// The step a person has just asked for to be tried again, or to be skipped.
     pub(crate) requested: Option<(usize, bool)>,
     /// The latest timer of each subject.
@@ -32,7 +32,7 @@ pub(crate) struct RunBook {
 pub(crate) struct StepBook {
     state: Option<StepState>,
     attempts: u32,
-    asked: Option<(CancelReason, bool)>,
+    asked: Option<Cancel>,
     excused: bool,
     /// Attempts it was given beyond those of its plan, by people.
     more: u32,
@@ -78,21 +78,21 @@ impl World {
                 let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
                 self.check_start(step, of.attempt);
             }
-            RunEffect::CancelAttempt { of, reason, force } => {
+            RunEffect::CancelAttempt { of, cancel } => {
                 // Of what is lost for good it learns later.
                 let known = self.supervisor.active.contains_key(of) || self.supervisor.given_up;
                 self.must(known, Promise::Truth, || format!("{of} is asked to end and is not under way"));
                 let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
                 let asked = &mut self.supervisor.book.step(step).asked;
-                let before = asked.replace((*reason, *force));
-                self.must(is_worse((*reason, *force), before), Promise::OnlyMoreSevere, || {
-                    format!("{of} is asked to end for {reason:?}, force {force}, after {before:?}")
+                let before = asked.replace(*cancel);
+                self.must(is_worse(*cancel, before), Promise::OnlyMoreSevere, || {
+                    format!("{of} is asked to end for {cancel:?}, after {before:?}")
                 });
             }
-            RunEffect::RunEnding { reason, force } => {
-                let before = self.supervisor.book.ending.replace((*reason, *force));
-                self.must(is_worse((*reason, *force), before), Promise::OnlyMoreSevere, || {
-                    format!("the run ends for {reason:?}, force {force}, after {before:?}")
+            RunEffect::RunEnding(cancel) => {
+                let before = self.supervisor.book.ending.replace(*cancel);
+                self.must(is_worse(*cancel, before), Promise::OnlyMoreSevere, || {
+                    format!("the run ends for {cancel:?}, after {before:?}")
                 });
             }
             RunEffect::StepChanged { step, state, allowed_to_fail, .. } => {
@@ -264,10 +264,10 @@ impl World {
         let steps = &self.supervisor.book.steps;
         let counts = |wanted| steps.iter().any(|step| step.state == Some(wanted) && !step.excused);
         let expected = match self.supervisor.book.ending {
-            Some((CancelReason::Lost, _)) => RunOutcome::Lost,
+            Some(Cancel { reason: CancelReason::Lost, .. }) => RunOutcome::Lost,
             _ if counts(StepState::Lost) => RunOutcome::Lost,
-            Some((CancelReason::Timeout, _)) => RunOutcome::TimedOut,
-            Some((CancelReason::Budget, _)) => RunOutcome::Failed,
+            Some(Cancel { reason: CancelReason::Timeout, .. }) => RunOutcome::TimedOut,
+            Some(Cancel { reason: CancelReason::Budget, .. }) => RunOutcome::Failed,
             Some(_) => RunOutcome::Cancelled,
             None if counts(StepState::Failed) || counts(StepState::Cancelled) => RunOutcome::Failed,
             None => RunOutcome::Succeeded,
@@ -284,7 +284,7 @@ impl World {
         let finished = worker.and_then(|worker| worker.finished);
         let core = attempt.core.map(|core| &self.cores[core]);
         // Who has no worker was asked by the run alone, and may have ended before it was asked again.
-        let ordered = attempt.order.map(|(reason, _)| reason);
+        let ordered = attempt.order.map(|order| order.reason);
         let fine = match end {
             AttemptEnd::Succeeded => {
                 process == Some(Process::Exited(ExitKind::Code(0))) && asked.is_none() && finished.is_some()
@@ -398,6 +398,6 @@ impl World {
 }
 
 /// Whether an order is worse than the one before, and in nothing milder.
-fn is_worse(now: (CancelReason, bool), before: Option<(CancelReason, bool)>) -> bool {
-    before.is_none_or(|before| now != before && now.0 >= before.0 && now.1 >= before.1)
+fn is_worse(now: Cancel, before: Option<Cancel>) -> bool {
+    before.is_none_or(|before| now != before && now.reason >= before.reason && now.force >= before.force)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roboppi_ipc::{CancelReason, CoreEvent, EndingPhase, JobId, Message, Mono, RequestId};
+use roboppi_ipc::{Cancel, CancelReason, CoreEvent, EndingPhase, JobId, Message, Mono, RequestId};
 use roboppi_run::{AttemptRef, RunOutcome};
 use roboppi_supervisor::{Loss, Restart, RestartPolicy, ShutdownEffect, ShutdownMachine, ShutdownRequest};
 use roboppi_workflow::{AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, expand};
@@ -332,7 +332,7 @@ impl World {
         }
         let severity = match effect {
             None => 0,
-            Some(ShutdownEffect::Cancel { force, .. }) => 1 + u8::from(force),
+            Some(ShutdownEffect::Cancel(cancel)) => 1 + u8::from(cancel.force),
             Some(ShutdownEffect::Leave) => 3,
         };
         let before = self.supervisor.severity;
@@ -353,7 +353,7 @@ impl World {
         self.supervisor.exit_code = code;
         self.must(kept, Promise::Truth, || format!("{asked:?} leads to exit code {code:?}"));
         match effect {
-            Some(ShutdownEffect::Cancel { reason, force }) => self.feed(RunInput::Cancel { reason, force }),
+            Some(ShutdownEffect::Cancel(cancel)) => self.feed(RunInput::Cancel(cancel)),
             Some(ShutdownEffect::Leave) => {
                 self.saw(Seen::Left);
                 self.supervisor.left = true;
@@ -460,10 +460,10 @@ impl World {
                 self.supervisor.active.insert(of, attempt);
                 self.within(5, Event::InputsPlaced(attempt));
             }
-            RunEffect::CancelAttempt { of, reason, force } => {
+            RunEffect::CancelAttempt { of, cancel } => {
                 if let Some(attempt) = self.supervisor.active.get(&of).copied() {
                     if self.bug != Some(Bug::OrderForgotten) {
-                        self.ordered(attempt, reason, force);
+                        self.ordered(attempt, cancel);
                     }
                     self.attempt_owes(attempt, Owed::End, self.attempt_limit(attempt), false);
                 }
@@ -489,7 +489,7 @@ impl World {
             | RunEffect::IterationStarted { .. }
             | RunEffect::PlanExtended { .. }
             | RunEffect::ExtensionRefused { .. } => unreachable!("no workflow asks for that"),
-            RunEffect::StepChanged { .. } | RunEffect::RunEnding { .. } | RunEffect::Answered { .. } => {}
+            RunEffect::StepChanged { .. } | RunEffect::RunEnding(_) | RunEffect::Answered { .. } => {}
             RunEffect::Finish { outcome, duration, .. } => {
                 // Whether it ever had a core or not.
                 let took = self.run_clock().since_origin();
@@ -525,7 +525,7 @@ impl World {
         if self.supervisor.outcome.is_some() {
             self.feed(RunInput::Begin);
             self.feed(RunInput::Start);
-            self.feed(RunInput::Cancel { reason: CancelReason::Lost, force: true });
+            self.feed(RunInput::Cancel(Cancel::forced(CancelReason::Lost)));
             self.feed(RunInput::CoreLost { detail: String::new() });
             for step in 0..self.plan.workflow.steps.len() {
                 self.feed(RunInput::CancelStep { step: step_name(step as u64), force: true });

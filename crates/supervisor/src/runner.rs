@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roboppi_attach::{Answer, RunCommand};
 use roboppi_ipc::{
-    CAPABILITY_EXACT, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, JobId, Message, ProcessIdentity,
+    CAPABILITY_EXACT, Cancel, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, JobId, Message, ProcessIdentity,
 };
 use roboppi_record::BoundedFile;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
@@ -85,9 +85,6 @@ struct CommandOrigin {
     answer: Option<oneshot::Sender<Answer>>,
 }
 
-/// A cancel as it is passed to an attempt: why, and whether to kill.
-type CancelOrder = Option<(CancelReason, bool)>;
-
 pub(crate) struct Runner {
     context: Rc<RunContext>,
     machine: RunMachine,
@@ -97,7 +94,7 @@ pub(crate) struct Runner {
     command: Option<(RunCommand, CommandOrigin)>,
     tasks: JoinSet<Event>,
     /// Attempts under way, and how they are told to end.
-    attempts: HashMap<AttemptRef, watch::Sender<CancelOrder>>,
+    attempts: HashMap<AttemptRef, watch::Sender<Option<Cancel>>>,
     /// Attempts whose outputs are being collected, and how that is stopped.
     collecting: HashMap<AttemptRef, Stop>,
     /// What lost cores are followed by, where they can be.
@@ -295,7 +292,7 @@ impl Runner {
     /// Says whether to leave without waiting.
     fn shut_down(&mut self, effect: Option<ShutdownEffect>) -> bool {
         match effect {
-            Some(ShutdownEffect::Cancel { reason, force }) => self.feed(RunInput::Cancel { reason, force }),
+            Some(ShutdownEffect::Cancel(cancel)) => self.feed(RunInput::Cancel(cancel)),
             Some(ShutdownEffect::Leave) => return true,
             None => {}
         }
@@ -462,9 +459,9 @@ impl Runner {
                 };
                 self.tasks.spawn_local(attempt.instrument(span));
             }
-            RunEffect::CancelAttempt { of, reason, force } => {
+            RunEffect::CancelAttempt { of, cancel } => {
                 if let Some(order) = self.attempts.get(&of) {
-                    order.send_replace(Some((reason, force)));
+                    order.send_replace(Some(cancel));
                 }
                 if let Some(stop) = self.collecting.get(&of) {
                     stop.stop();
@@ -512,7 +509,7 @@ impl Runner {
                 self.context.recorder().event(event);
             }
             RunEffect::Answered { refused } => self.answer(refused),
-            RunEffect::RunEnding { reason, force } => {
+            RunEffect::RunEnding(Cancel { reason, force }) => {
                 let signal = self.shutdown.signal().filter(|_| reason == CancelReason::Parent);
                 let signal = signal.map(str::to_owned);
                 self.context.recorder().event(RunEvent::RunEnding { reason, force, signal });

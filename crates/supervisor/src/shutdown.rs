@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Mono};
+use roboppi_ipc::{Cancel, CancelReason, Mono};
 
 /// Someone asks the run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,7 @@ pub enum ShutdownRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownEffect {
     /// End everything that runs; nothing new starts.
-    Cancel {
-        /// Why.
-        reason: CancelReason,
-        /// Kill at once.
-        force: bool,
-    },
+    Cancel(Cancel),
     /// Stop waiting for anything.
     Leave,
 }
@@ -105,8 +100,8 @@ impl ShutdownMachine {
         self.stage = next;
         match next {
             Stage::Running => None,
-            Stage::Terminating => Some(ShutdownEffect::Cancel { reason, force: false }),
-            Stage::Killing => Some(ShutdownEffect::Cancel { reason, force: true }),
+            Stage::Terminating => Some(ShutdownEffect::Cancel(Cancel::graceful(reason))),
+            Stage::Killing => Some(ShutdownEffect::Cancel(Cancel::forced(reason))),
             Stage::Exited => Some(ShutdownEffect::Leave),
         }
     }
@@ -143,8 +138,8 @@ mod tests {
     fn a_signal_that_comes_by_two_ways_is_one_request() {
         let at = |millis| Mono::from_origin(Duration::from_millis(millis));
         let mut machine = ShutdownMachine::default();
-        let ends = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: false });
-        let kills = Some(ShutdownEffect::Cancel { reason: CancelReason::Parent, force: true });
+        let ends = Some(ShutdownEffect::Cancel(Cancel::graceful(CancelReason::Parent)));
+        let kills = Some(ShutdownEffect::Cancel(Cancel::forced(CancelReason::Parent)));
         assert_eq!(machine.handle(at(0), ShutdownRequest::Terminate), ends);
         assert_eq!(machine.handle(at(3), ShutdownRequest::Terminate), None);
         assert_eq!(machine.handle(at(400), ShutdownRequest::Terminate), None);
@@ -161,11 +156,8 @@ mod tests {
                 let mut machine = ShutdownMachine::default();
                 let short = |effect: Option<ShutdownEffect>| match effect {
                     None => "-".to_owned(),
-                    Some(ShutdownEffect::Cancel { reason, force: false }) => {
-                        format!("end({})", reason.name())
-                    }
-                    Some(ShutdownEffect::Cancel { reason, force: true }) => {
-                        format!("kill({})", reason.name())
+                    Some(ShutdownEffect::Cancel(Cancel { reason, force })) => {
+                        format!("{}({})", if force { "kill" } else { "end" }, reason.name())
                     }
                     Some(ShutdownEffect::Leave) => "leave".to_owned(),
                 };

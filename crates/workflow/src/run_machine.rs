@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Mono};
+use roboppi_ipc::{Cancel, CancelReason, Mono};
 use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 
 use crate::plan::{Node, Plan};
@@ -71,13 +71,8 @@ pub enum RunInput {
     },
     /// A timer has run out.
     Timer(RunTimer),
-    /// The run shall end. A reason that is more severe than an earlier one replaces it.
-    Cancel {
-        /// Why.
-        reason: CancelReason,
-        /// Workers are killed at once.
-        force: bool,
-    },
+    /// The run shall end. An order only becomes more severe.
+    Cancel(Cancel),
     /// One step shall end; it counts as failed. Answered by [`RunEffect::Answered`].
     CancelStep {
         /// Which step.
@@ -113,7 +108,7 @@ pub enum RunEffect {
         of: AttemptRef,
     },
     /// The attempt succeeded: put what it made into the context directory. Answered by
-    /// [`RunInput::OutputsCollected`]. CancelRequest for steps without outputs as well.
+    /// [`RunInput::OutputsCollected`]. Asked for steps without outputs as well.
     CollectOutputs {
         /// Which attempt.
         of: AttemptRef,
@@ -149,10 +144,8 @@ pub enum RunEffect {
     CancelAttempt {
         /// Which attempt.
         of: AttemptRef,
-        /// Why.
-        reason: CancelReason,
-        /// Kill at once.
-        force: bool,
+        /// Why, and how hard.
+        cancel: Cancel,
     },
     /// Give back `timer` as [`RunInput::Timer`] after this time. Timers are never taken back.
     SetTimer {
@@ -180,12 +173,7 @@ pub enum RunEffect {
         refused: Option<String>,
     },
     /// The run is being ended; nothing new starts. May come again, more severe.
-    RunEnding {
-        /// Why.
-        reason: CancelReason,
-        /// Workers are killed at once.
-        force: bool,
-    },
+    RunEnding(Cancel),
     /// The run is over: every step is in a final state and no attempt is under way. Exactly once, the last effect but
     /// for answers to commands that come too late.
     Finish {
@@ -269,7 +257,7 @@ pub struct RunMachine {
 enum Phase {
     Idle,
     Running,
-    Ending { reason: CancelReason, force: bool },
+    Ending(Cancel),
     Finished,
 }
 
@@ -325,7 +313,7 @@ impl RunMachine {
             RunInput::IterationDecided { of, decision } => self.decided(now, &of, decision, out),
             RunInput::ExtendPlan { nodes } => self.extend_plan(now, nodes, out),
             RunInput::Timer(timer) => self.timer(now, &timer, out),
-            RunInput::Cancel { reason, force } => self.cancel(now, reason, force, out),
+            RunInput::Cancel(cancel) => self.cancel(now, cancel, out),
             RunInput::CancelStep { step, force } => self.cancel_step(now, &step, force, out),
             RunInput::RetryStep { step } => self.retry_step(&step, out),
             RunInput::SkipStep { step } => self.skip_step(now, &step, out),
@@ -360,8 +348,10 @@ impl RunMachine {
                     return;
                 }
                 match self.phase {
-                    Phase::Idle | Phase::Running => self.cancel(now, CancelReason::Timeout, false, out),
-                    Phase::Ending { .. } => self.stop_collecting(CancelReason::Timeout, out),
+                    Phase::Idle | Phase::Running => {
+                        self.cancel(now, Cancel::graceful(CancelReason::Timeout), out);
+                    }
+                    Phase::Ending(_) => self.stop_collecting(CancelReason::Timeout, out),
                     Phase::Finished => {}
                 }
             }

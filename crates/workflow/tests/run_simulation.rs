@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
-use roboppi_ipc::{CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
+use roboppi_ipc::{Cancel, CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
 use roboppi_run::{AttemptRef, Role, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
     AgentOptions, AttemptEnd, IterationDecision, Node, OnFailure, OutputSpec, Plan, Repeat, RunEffect,
@@ -279,7 +279,7 @@ impl World {
                 }
             }
             RunEffect::ExtensionRefused { .. } => {}
-            RunEffect::CancelAttempt { of, reason, force } => {
+            RunEffect::CancelAttempt { of, cancel: Cancel { reason, force } } => {
                 let job = self.jobs.get_mut(&of).expect("only what runs is cancelled");
                 assert!(!job.deciding, "nothing of {of} runs");
                 let collects = !self.workflow.steps[&of.step].outputs.is_empty();
@@ -319,7 +319,7 @@ impl World {
                 }
             }
             RunEffect::Answered { .. } => {}
-            RunEffect::RunEnding { reason, force } => {
+            RunEffect::RunEnding(Cancel { reason, force }) => {
                 assert!(Some((reason, force)) > self.ending, "an end only gets more severe");
                 self.ending = Some((reason, force));
             }
@@ -416,7 +416,7 @@ impl World {
                 self.trouble = true;
                 let reason =
                     [CancelReason::User, CancelReason::Timeout, CancelReason::Budget, CancelReason::Parent];
-                self.tell(RunInput::Cancel { reason: reason[which % 4], force: which % 3 == 0 });
+                self.tell(RunInput::Cancel(Cancel { reason: reason[which % 4], force: which % 3 == 0 }));
             }
             (25, _) => {
                 self.trouble = true;
@@ -627,7 +627,7 @@ proptest! {
             world.tell(RunInput::RetryStep { step: step.clone() });
             world.tell(RunInput::SkipStep { step });
         }
-        world.tell(RunInput::Cancel { reason: CancelReason::User, force: true });
+        world.tell(RunInput::Cancel(Cancel::forced(CancelReason::User)));
         world.tell(RunInput::CoreLost { detail: String::new() });
     }
 }

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_ipc::CancelReason;
+use roboppi_ipc::{Cancel, CancelReason};
 use roboppi_process::aside;
 use roboppi_run::{AttemptRef, RunEvent, StepPath, StepState, TakenInput};
 use tokio::sync::watch;
 
+use super::RunContext;
 use super::attempt::machine::AttemptStop;
-use super::{CancelOrder, RunContext};
 use crate::context_dir::{ArtifactError, ArtifactName, Collected, Copied, Limits, Stop};
 use crate::convert::path_text;
 
@@ -40,7 +40,7 @@ impl RunContext {
     pub(super) async fn place_inputs(
         &self,
         of: &AttemptRef,
-        orders: &mut watch::Receiver<CancelOrder>,
+        orders: &mut watch::Receiver<Option<Cancel>>,
     ) -> Result<Vec<TakenInput>, AttemptStop> {
         let Some(node) = self.node(&of.step) else { return Ok(Vec::new()) };
         let step = &node.step;
@@ -65,7 +65,7 @@ impl RunContext {
             tokio::select! {
                 biased;
                 placed = &mut placing => break placed,
-                Ok(()) = orders.changed() => ended = orders.borrow_and_update().map(|(reason, _)| reason),
+                Ok(()) = orders.changed() => ended = orders.borrow_and_update().map(|cancel| cancel.reason),
                 () = &mut time, if ended.is_none() => ended = Some(CancelReason::Timeout),
                 () = &mut long, if !announced && ended.is_none() => {
                     announced = true;

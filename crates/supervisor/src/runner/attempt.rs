@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use roboppi_ipc::io::{Peer, RequestError};
 use roboppi_ipc::{
-    CancelJob, CancelReason, Dialect, ErrorClass, JobCompleted, JobId, Message, RequestId, RequestPermit,
-    SubmitJob,
+    Cancel, CancelJob, CancelReason, Dialect, ErrorClass, JobCompleted, JobId, Message, RequestId,
+    RequestPermit, SubmitJob,
 };
 use roboppi_run::{AttemptPhase, AttemptRef, Role, RunEvent, TakenInput};
 use tokio::sync::{oneshot, watch};
@@ -23,16 +23,16 @@ use self::job::AttemptJob;
 use self::machine::{
     AttemptEffect, AttemptEpoch, AttemptFinish, AttemptInput, AttemptMachine, AttemptStop, PermitAnswer,
 };
+use super::RunContext;
 use super::context::ActiveCore;
 use super::facts::AttemptDone;
-use super::{CancelOrder, RunContext};
 use crate::clock;
 
 /// Runs one attempt to its end. Ends early, but never before its worker, when `orders` says so.
 pub(super) async fn run(
     context: &RunContext,
     of: &AttemptRef,
-    mut orders: watch::Receiver<CancelOrder>,
+    mut orders: watch::Receiver<Option<Cancel>>,
 ) -> AttemptDone {
     {
         let mut facts = context.facts.borrow_mut();
@@ -70,7 +70,7 @@ struct Attempt<'a> {
     /// Requests that the core has not answered. One that the core takes with it into its grave has no answer.
     pending: FuturesUnordered<Pending<Option<AttemptInput>>>,
     timer: Option<(AttemptEpoch, Pending<()>)>,
-    orders: watch::Receiver<CancelOrder>,
+    orders: watch::Receiver<Option<Cancel>>,
 }
 
 /// What an attempt waited for.
@@ -144,7 +144,7 @@ impl Attempt<'_> {
                 Event::Input(AttemptInput::CoreGone(detail))
             }
             Ok(()) = self.orders.changed() => match *self.orders.borrow_and_update() {
-                Some((reason, force)) => Event::Input(AttemptInput::Order(reason, force)),
+                Some(cancel) => Event::Input(AttemptInput::Order(cancel)),
                 None => Event::Nothing,
             },
             core = context.core(), if machine.awaits_core() => match core {
@@ -187,7 +187,7 @@ impl Attempt<'_> {
                 let permit = ask(peer, id.clone(), self.request_permit());
                 self.pending.push(Box::pin(async {
                     let (submitted, permit) = tokio::join!(submitted, permit);
-                    Some(AttemptInput::ShutdownRequest(submitted?.map(drop), permit_answer(permit?)))
+                    Some(AttemptInput::SubmittedAndAsked(submitted?.map(drop), permit_answer(permit?)))
                 }));
             }
             AttemptEffect::AskPermit => {
@@ -200,8 +200,9 @@ impl Attempt<'_> {
                 context.recorder().event(RunEvent::AttemptPhase { of: (*of).clone(), phase });
             }
             AttemptEffect::SayGranted => context.granted(of),
-            AttemptEffect::Cancel(reason, force) => {
-                let cancel = self.cancel_job(reason, force && dialect == Dialect::V2);
+            AttemptEffect::Cancel(cancel) => {
+                let cancel =
+                    self.cancel_job(Cancel { force: cancel.force && dialect == Dialect::V2, ..cancel });
                 self.pending.push(Box::pin(async move {
                     match peer.request(cancel).await {
                         Err(RequestError::Closed { .. }) => None,
@@ -210,7 +211,9 @@ impl Attempt<'_> {
                     }
                 }));
             }
-            AttemptEffect::Abandon => peer.send(self.cancel_job(CancelReason::Parent, false)).await,
+            AttemptEffect::Abandon => {
+                peer.send(self.cancel_job(Cancel::graceful(CancelReason::Parent))).await
+            }
             AttemptEffect::SetTimer(epoch, time) => self.set_timer(epoch, time),
             AttemptEffect::SetRetryTimer(epoch, refusals) => self.set_timer(epoch, permit_wait(refusals)),
             AttemptEffect::Finish(_) => {}
@@ -231,7 +234,7 @@ impl Attempt<'_> {
         Ok(Message::RequestPermit(request))
     }
 
-    fn cancel_job(&self, reason: CancelReason, force: bool) -> Message {
+    fn cancel_job(&self, Cancel { reason, force }: Cancel) -> Message {
         Message::CancelJob(CancelJob {
             request_id: request_id(),
             job_id: self.job.id.clone(),

@@ -1,21 +1,21 @@
 //! Ending a run, or one step of it, before its own end.
 
-use roboppi_ipc::{CancelReason, Mono};
+use roboppi_ipc::{Cancel, CancelReason, Mono};
 use roboppi_run::{StepPath, StepState};
 
 use super::requested::{grant, refuse};
 use super::schedule::{Verdict, past};
-use super::step::{CancelRequest, StepPhase, VisiblePhase};
+use super::step::{StepPhase, VisiblePhase};
 use super::{Phase, RunEffect, RunMachine};
 
 impl RunMachine {
-    pub(super) fn cancel(&mut self, now: Mono, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
-        if !self.begin_ending(now, reason, force, out) {
+    pub(super) fn cancel(&mut self, now: Mono, cancel: Cancel, out: &mut Vec<RunEffect>) {
+        if !self.begin_ending(now, cancel, out) {
             // The end of the core, which is more severe, does not touch what is done without it.
-            return self.stop_collecting(reason, out);
+            return self.stop_collecting(cancel.reason, out);
         }
         for index in 0..self.steps.len() {
-            self.ask(index, reason, force, out);
+            self.ask(index, cancel, out);
         }
     }
 
@@ -23,7 +23,7 @@ impl RunMachine {
         if self.is_finished() {
             return;
         }
-        self.begin_ending(now, CancelReason::Lost, false, out);
+        self.begin_ending(now, Cancel::graceful(CancelReason::Lost), out);
         for index in 0..self.steps.len() {
             // Outputs are collected without the core, so a step that is that far is waited for.
             if matches!(self.steps[index].life, StepPhase::Active { .. }) {
@@ -44,11 +44,11 @@ impl RunMachine {
             }
             StepPhase::Active { .. } => {
                 grant(out);
-                self.ask(index, CancelReason::User, force, out);
+                self.ask(index, Cancel { reason: CancelReason::User, force }, out);
             }
             StepPhase::Collecting { .. } if self.steps[index].collects => {
                 grant(out);
-                self.ask(index, CancelReason::User, force, out);
+                self.ask(index, Cancel { reason: CancelReason::User, force }, out);
             }
             StepPhase::Collecting { .. } => {
                 refuse(format!("the worker of `{step}` has succeeded already"), out)
@@ -68,28 +68,17 @@ impl RunMachine {
     }
 
     /// Stops everything that is not under way. `false` when nothing is new about this end.
-    fn begin_ending(
-        &mut self,
-        now: Mono,
-        reason: CancelReason,
-        force: bool,
-        out: &mut Vec<RunEffect>,
-    ) -> bool {
-        let next = match self.phase {
+    fn begin_ending(&mut self, now: Mono, cancel: Cancel, out: &mut Vec<RunEffect>) -> bool {
+        let (first, next) = match self.phase {
             Phase::Finished => return false,
-            Phase::Idle | Phase::Running => Phase::Ending { reason, force },
-            Phase::Ending { reason: earlier, force: forced } => {
-                Phase::Ending { reason: reason.max(earlier), force: force || forced }
-            }
+            Phase::Idle | Phase::Running => (true, cancel),
+            Phase::Ending(earlier) => (false, earlier.escalate(cancel)),
         };
-        if next == self.phase {
+        if self.phase == Phase::Ending(next) {
             return false;
         }
-        let first = !matches!(self.phase, Phase::Ending { .. });
-        if let Phase::Ending { reason, force } = next {
-            out.push(RunEffect::RunEnding { reason, force });
-        }
-        self.phase = next;
+        out.push(RunEffect::RunEnding(next));
+        self.phase = Phase::Ending(next);
         if first {
             self.ready.clear();
             self.unannounced.clear();
@@ -125,7 +114,7 @@ impl RunMachine {
     pub(super) fn stop_collecting(&mut self, reason: CancelReason, out: &mut Vec<RunEffect>) {
         for index in 0..self.steps.len() {
             if matches!(self.steps[index].life, StepPhase::Collecting { asked: None, .. }) {
-                self.ask(index, reason, false, out);
+                self.ask(index, Cancel::graceful(reason), out);
             }
         }
     }
@@ -138,23 +127,18 @@ impl RunMachine {
             }
             _ => return,
         }
-        self.ask(index, CancelReason::Timeout, false, out);
+        self.ask(index, Cancel::graceful(CancelReason::Timeout), out);
     }
 
     /// Asks an attempt under way to end, unless it was asked as hard before.
-    fn ask(&mut self, index: usize, reason: CancelReason, force: bool, out: &mut Vec<RunEffect>) {
+    fn ask(&mut self, index: usize, cancel: Cancel, out: &mut Vec<RunEffect>) {
         let collects = self.steps[index].collects;
         let (shown, asked) = match &mut self.steps[index].life {
             StepPhase::Active { shown, asked } => (shown, asked),
             StepPhase::Collecting { shown, asked, .. } if collects => (shown, asked),
             _ => return,
         };
-        let next = match *asked {
-            None => CancelRequest { reason, force },
-            Some(earlier) => {
-                CancelRequest { reason: reason.max(earlier.reason), force: force || earlier.force }
-            }
-        };
+        let next = asked.map_or(cancel, |earlier| earlier.escalate(cancel));
         if *asked == Some(next) {
             return;
         }
@@ -165,6 +149,6 @@ impl RunMachine {
             self.change(index, StepState::Ending, Some(format!("asked to end: {}", next.reason.name())), out);
         }
         let of = self.steps[index].of();
-        out.push(RunEffect::CancelAttempt { of, reason: next.reason, force: next.force });
+        out.push(RunEffect::CancelAttempt { of, cancel: next });
     }
 }

@@ -66,7 +66,7 @@ impl RunMachine {
     fn check_extension(&self, nodes: &[Arc<Node>]) -> Result<(), String> {
         match self.phase {
             Phase::Idle | Phase::Running => {}
-            Phase::Ending { .. } => return Err("the run is being ended: nothing new starts".to_owned()),
+            Phase::Ending(_) => return Err("the run is being ended: nothing new starts".to_owned()),
             Phase::Finished => return Err("the run is over".to_owned()),
         }
         if self.steps.len() + nodes.len() > MOST_NODES {

@@ -5,7 +5,7 @@ use roboppi_run::{AttemptRef, StepState};
 
 use super::policy::AfterWork;
 use super::schedule::Verdict;
-use super::step::{CancelRequest, StepPhase, VisiblePhase};
+use super::step::{StepPhase, VisiblePhase};
 use super::{IterationDecision, Phase, RunEffect, RunMachine};
 
 impl RunMachine {
@@ -15,7 +15,7 @@ impl RunMachine {
         now: Mono,
         index: usize,
         shown: VisiblePhase,
-        asked: Option<CancelRequest>,
+        asked: Option<Cancel>,
         out: &mut Vec<RunEffect>,
     ) {
         match self.steps[index].rounds.after_work() {
@@ -36,7 +36,7 @@ impl RunMachine {
         now: Mono,
         index: usize,
         shown: VisiblePhase,
-        asked: Option<CancelRequest>,
+        asked: Option<Cancel>,
         out: &mut Vec<RunEffect>,
     ) {
         if self.may_go_on(asked) {
@@ -108,7 +108,7 @@ impl RunMachine {
     }
 
     /// Whether a step may start anything more.
-    fn may_go_on(&self, asked: Option<CancelRequest>) -> bool {
+    fn may_go_on(&self, asked: Option<Cancel>) -> bool {
         asked.is_none() && self.phase == Phase::Running
     }
 }

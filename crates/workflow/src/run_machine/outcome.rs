@@ -34,7 +34,7 @@ impl RunMachine {
         };
         let lost = names(&[StepState::Lost]);
         let ending = match self.phase {
-            Phase::Ending { reason, .. } => Some(reason),
+            Phase::Ending(cancel) => Some(cancel.reason),
             Phase::Idle | Phase::Running | Phase::Finished => None,
         };
         if ending == Some(CancelReason::Lost) {

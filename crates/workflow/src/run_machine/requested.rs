@@ -66,7 +66,7 @@ impl RunMachine {
     fn may_be_retried(&self, index: usize) -> Result<(), String> {
         let step = &self.steps[index];
         let id = &step.id;
-        if matches!(self.phase, Phase::Ending { .. }) {
+        if matches!(self.phase, Phase::Ending(_)) {
             return Err("the run is being ended: nothing new starts".to_owned());
         }
         match step.life {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, ErrorClass, Mono};
+use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, StepState};
 
-use super::step::{CancelRequest, StepPhase, VisiblePhase};
+use super::step::{StepPhase, VisiblePhase};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
 use crate::definition::OnFailure;
 
@@ -84,7 +84,7 @@ impl RunMachine {
                 }
             }
         }
-        let begun = matches!(self.phase, Phase::Running | Phase::Ending { .. });
+        let begun = matches!(self.phase, Phase::Running | Phase::Ending(_));
         if begun && self.open == 0 {
             let (outcome, detail) = self.outcome();
             let duration = self.began_at.map_or(Duration::ZERO, |began| now.since(began));
@@ -154,7 +154,7 @@ impl RunMachine {
             AttemptEnd::Lost { detail } | AttemptEnd::Cancelled { reason: CancelReason::Lost, detail } => {
                 self.failed(now, index, StepState::Lost, transient, may_retry, detail, out);
             }
-            // CancelRequest to end, and ended by force of that: whose clock was faster does not matter.
+            // Asked to end, and ended by force of that: whose clock was faster does not matter.
             AttemptEnd::Cancelled { detail, .. } | AttemptEnd::TimedOut { detail } if asked.is_some() => {
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
@@ -191,7 +191,7 @@ impl RunMachine {
         now: Mono,
         index: usize,
         shown: VisiblePhase,
-        asked: Option<CancelRequest>,
+        asked: Option<Cancel>,
         out: &mut Vec<RunEffect>,
     ) {
         let step = &self.steps[index];
@@ -224,7 +224,7 @@ impl RunMachine {
         let StepPhase::Collecting { shown, asked, overdue, .. } = self.steps[index].life else { return };
         if result.is_ok() {
             // Whose own time was over, and who was done all the same, goes on.
-            let own_time = |asked: &CancelRequest| overdue && asked.reason == CancelReason::Timeout;
+            let own_time = |asked: &Cancel| overdue && asked.reason == CancelReason::Timeout;
             let asked = asked.filter(|asked| asked.force || !own_time(asked));
             return self.work_done(now, index, shown, asked, out);
         }

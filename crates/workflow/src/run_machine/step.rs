@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Mono};
+use roboppi_ipc::{Cancel, Mono};
 use roboppi_run::{AttemptRef, StepPath, StepState};
 
 use super::policy::{FailurePolicy, Rounds};
@@ -38,11 +38,11 @@ pub(super) enum StepPhase {
     /// May start, has no slot.
     Ready,
     /// An attempt is under way.
-    Active { shown: VisiblePhase, asked: Option<CancelRequest> },
+    Active { shown: VisiblePhase, asked: Option<Cancel> },
     /// The attempt succeeded, its outputs are being collected.
     ///
     /// `deadline` is the timer of what is left of the attempt's time, `overdue` says that it has run out.
-    Collecting { shown: VisiblePhase, asked: Option<CancelRequest>, deadline: Option<u64>, overdue: bool },
+    Collecting { shown: VisiblePhase, asked: Option<Cancel>, deadline: Option<u64>, overdue: bool },
     /// The work of an iteration is done: whether it is complete is being decided. Holds its slot.
     Deciding { shown: VisiblePhase },
     /// Waits for its next attempt.
@@ -57,13 +57,6 @@ pub(super) enum VisiblePhase {
     Starting,
     Running,
     Ending,
-}
-
-/// The attempt was asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CancelRequest {
-    pub(super) reason: CancelReason,
-    pub(super) force: bool,
 }
 
 impl VisiblePhase {

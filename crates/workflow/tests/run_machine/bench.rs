@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, ErrorClass, Mono};
+use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, Role, StepPath};
 use roboppi_workflow::{
     AttemptEnd, IterationDecision, Node, Plan, Repeat, RunEffect, RunInput, RunMachine, RunTimer,
@@ -136,7 +136,7 @@ impl Bench {
     }
 
     pub(crate) fn cancel(&mut self, reason: CancelReason, force: bool) -> &mut Self {
-        self.tell(RunInput::Cancel { reason, force })
+        self.tell(RunInput::Cancel(Cancel { reason, force }))
     }
 
     /// Lets the newest timer run out.
@@ -169,7 +169,7 @@ fn line(effect: &RunEffect) -> String {
             format!("the plan has {}", paths.join(", "))
         }
         RunEffect::ExtensionRefused { why } => format!("the plan stays: {why}"),
-        RunEffect::CancelAttempt { of, reason, force } => {
+        RunEffect::CancelAttempt { of, cancel: Cancel { reason, force } } => {
             format!("{} {of} ({})", if *force { "kill" } else { "cancel" }, reason.name())
         }
         RunEffect::SetTimer { timer, after } => match &timer.subject {
@@ -192,7 +192,7 @@ fn line(effect: &RunEffect) -> String {
         }
         RunEffect::Answered { refused: None } => "granted".to_owned(),
         RunEffect::Answered { refused: Some(why) } => format!("refused: {why}"),
-        RunEffect::RunEnding { reason, force } => {
+        RunEffect::RunEnding(Cancel { reason, force }) => {
             format!("the run ends: {}{}", reason.name(), if *force { ", by force" } else { "" })
         }
         RunEffect::Finish { outcome, detail, duration } => {

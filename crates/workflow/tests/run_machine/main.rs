@@ -1,6 +1,6 @@
 //! Lifecycles of runs, told as what the machine asks for.
 
-use roboppi_ipc::{CancelReason, ErrorClass, Mono};
+use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
     AttemptEnd, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code, expand, retry_delay,
@@ -448,7 +448,7 @@ fn outputs_that_cannot_be_collected_fail_the_step_for_good() {
 #[test]
 fn a_run_that_is_ended_before_it_starts_finishes() {
     for (input, outcome) in [
-        (RunInput::Cancel { reason: CancelReason::Parent, force: true }, RunOutcome::Cancelled),
+        (RunInput::Cancel(Cancel::forced(CancelReason::Parent)), RunOutcome::Cancelled),
         (RunInput::CoreLost { detail: "it did not start".to_owned() }, RunOutcome::Lost),
     ] {
         let mut bench = bench(&[("a", ""), ("b", "depends_on: [a]")], 1);

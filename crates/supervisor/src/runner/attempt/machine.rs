@@ -26,7 +26,7 @@ mod tables;
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Dialect, ErrorClass, JobCompleted};
+use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobCompleted};
 
 /// How long things of an attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum AttemptInput {
     /// The core answered the submission; of protocol 1, which is asked for a permit after that.
     Submitted(Result<(), AttemptStop>),
     /// The core answered the submission and the request for a permit.
-    ShutdownRequest(Result<(), AttemptStop>, PermitAnswer),
+    SubmittedAndAsked(Result<(), AttemptStop>, PermitAnswer),
     /// The core answered another request for a permit.
     Permit(PermitAnswer),
     /// Others gave permits back.
@@ -60,7 +60,7 @@ pub enum AttemptInput {
     /// The time of the timer that was set last is over.
     Timer(AttemptEpoch),
     /// The attempt is to end.
-    Order(CancelReason, bool),
+    Order(Cancel),
     /// A request to end the job has been answered, whatever was said.
     CancelAnswered,
     /// The core says how the worker ended.
@@ -87,7 +87,7 @@ pub enum PermitAnswer {
 pub enum AttemptEffect {
     /// Submit the job, then [`AttemptInput::Submitted`].
     Submit,
-    /// Submit the job and ask for its permit at once, then [`AttemptInput::ShutdownRequest`].
+    /// Submit the job and ask for its permit at once, then [`AttemptInput::SubmittedAndAsked`].
     SubmitAndAsk,
     /// Ask for the permit, then [`AttemptInput::Permit`].
     AskPermit,
@@ -96,7 +96,7 @@ pub enum AttemptEffect {
     /// Say that its worker runs: a core of protocol 1 does not.
     SayGranted,
     /// Ask the core to end the job, then [`AttemptInput::CancelAnswered`].
-    Cancel(CancelReason, bool),
+    Cancel(Cancel),
     /// Tell the core to end the job for which nobody waits any more.
     Abandon,
     /// Set the timer, instead of the one before.
@@ -146,7 +146,7 @@ pub struct AttemptMachine {
     state: State,
     dialect: Dialect,
     limits: AttemptLimits,
-    order: Option<(CancelReason, bool)>,
+    order: Option<Cancel>,
     /// It took too long.
     overdue: bool,
     epoch: AttemptEpoch,
@@ -190,7 +190,7 @@ impl AttemptMachine {
             return;
         }
         match input {
-            AttemptInput::Order(reason, force) => self.ordered(reason, force, out),
+            AttemptInput::Order(cancel) => self.ordered(cancel, out),
             AttemptInput::Completed(completed) => self.completed(completed, out),
             AttemptInput::CoreGone(detail) => {
                 if !self.awaits_core() {
@@ -222,13 +222,13 @@ impl AttemptMachine {
             // A permit is a permit: its worker runs, whatever was said of the submission.
             (
                 State::Asking(refusals),
-                AttemptInput::ShutdownRequest(Ok(()), answer)
-                | AttemptInput::ShutdownRequest(Err(_), answer @ PermitAnswer::Granted)
+                AttemptInput::SubmittedAndAsked(Ok(()), answer)
+                | AttemptInput::SubmittedAndAsked(Err(_), answer @ PermitAnswer::Granted)
                 | AttemptInput::Permit(answer),
             ) => {
                 self.permit(refusals, answer, out);
             }
-            (State::Asking(_), AttemptInput::ShutdownRequest(Err(stop), answer)) => {
+            (State::Asking(_), AttemptInput::SubmittedAndAsked(Err(stop), answer)) => {
                 abandon_unless_asked(&answer, out);
                 self.stop(stop, out);
             }
@@ -251,7 +251,7 @@ impl AttemptMachine {
                 self.state = State::Working;
                 let epoch = self.next_epoch();
                 match self.order {
-                    Some((reason, force)) => self.end(reason, force, out),
+                    Some(cancel) => self.end(cancel, out),
                     None => out.push(AttemptEffect::SetTimer(epoch, self.limits.time)),
                 }
             }
@@ -261,7 +261,7 @@ impl AttemptMachine {
                 }
                 let refusals = refusals.saturating_add(1);
                 match self.order {
-                    Some((reason, _)) => self.withdraw(reason, out),
+                    Some(cancel) => self.withdraw(cancel.reason, out),
                     None => {
                         self.state = State::Waiting(refusals);
                         let epoch = self.next_epoch();
@@ -286,35 +286,34 @@ impl AttemptMachine {
         }
     }
 
-    fn ordered(&mut self, reason: CancelReason, force: bool, out: &mut Vec<AttemptEffect>) {
+    fn ordered(&mut self, cancel: Cancel, out: &mut Vec<AttemptEffect>) {
         let before = self.order;
-        let (reason, force) =
-            before.map_or((reason, force), |before| (before.0.max(reason), before.1 || force));
-        self.order = Some((reason, force));
+        let order = before.map_or(cancel, |before| before.escalate(cancel));
+        self.order = Some(order);
         if self.order == before {
             return;
         }
         match self.state {
-            State::AwaitingCore => self.stop(AttemptStop::Cancelled(reason), out),
+            State::AwaitingCore => self.stop(AttemptStop::Cancelled(order.reason), out),
             // The answer decides; a core that gives none is not waited for longer than a worker would be.
             State::Asking(_) if before.is_none() => self.be_patient(out),
-            State::Waiting(_) => self.withdraw(reason, out),
-            State::Working | State::Ending => self.end(reason, force, out),
+            State::Waiting(_) => self.withdraw(order.reason, out),
+            State::Working | State::Ending => self.end(order, out),
             State::Asking(_) | State::Withdrawing(_) | State::Over => {}
         }
     }
 
     fn withdraw(&mut self, reason: CancelReason, out: &mut Vec<AttemptEffect>) {
         self.state = State::Withdrawing(reason);
-        out.push(AttemptEffect::Cancel(reason, false));
+        out.push(AttemptEffect::Cancel(Cancel::graceful(reason)));
         self.be_patient(out);
     }
 
-    fn end(&mut self, reason: CancelReason, force: bool, out: &mut Vec<AttemptEffect>) {
+    fn end(&mut self, cancel: Cancel, out: &mut Vec<AttemptEffect>) {
         self.state = State::Ending;
         // The time begins when the core has heard of it; the request itself has a limit of its own.
         self.next_epoch();
-        out.push(AttemptEffect::Cancel(reason, force));
+        out.push(AttemptEffect::Cancel(cancel));
     }
 
     fn time_over(&mut self, out: &mut Vec<AttemptEffect>) {
@@ -322,8 +321,9 @@ impl AttemptMachine {
             State::Waiting(refusals) => self.ask(refusals, out),
             State::Working => {
                 self.overdue = true;
-                self.order = Some((CancelReason::Timeout, false));
-                self.end(CancelReason::Timeout, false, out);
+                let cancel = Cancel::graceful(CancelReason::Timeout);
+                self.order = Some(cancel);
+                self.end(cancel, out);
             }
             State::Asking(_) | State::Withdrawing(_) => {
                 out.push(AttemptEffect::Abandon);

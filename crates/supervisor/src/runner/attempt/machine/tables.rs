@@ -10,8 +10,8 @@ use super::*;
 const LIMITS: AttemptLimits =
     AttemptLimits { time: Duration::from_secs(60), patience: Duration::from_secs(12) };
 
-const USER: AttemptInput = AttemptInput::Order(CancelReason::User, false);
-const KILL: AttemptInput = AttemptInput::Order(CancelReason::User, true);
+const USER: AttemptInput = AttemptInput::Order(Cancel::graceful(CancelReason::User));
+const KILL: AttemptInput = AttemptInput::Order(Cancel::forced(CancelReason::User));
 
 fn core(dialect: Dialect) -> AttemptInput {
     AttemptInput::Core(dialect, LIMITS)
@@ -22,7 +22,7 @@ fn failed() -> AttemptStop {
 }
 
 fn asked(answer: PermitAnswer) -> AttemptInput {
-    AttemptInput::ShutdownRequest(Ok(()), answer)
+    AttemptInput::SubmittedAndAsked(Ok(()), answer)
 }
 
 fn refused() -> PermitAnswer {
@@ -85,7 +85,7 @@ fn short(effects: &[AttemptEffect]) -> String {
             AttemptEffect::AskPermit => "ask".to_owned(),
             AttemptEffect::SayWaiting(_) => "waiting".to_owned(),
             AttemptEffect::SayGranted => "granted".to_owned(),
-            AttemptEffect::Cancel(reason, force) => {
+            AttemptEffect::Cancel(Cancel { reason, force }) => {
                 format!("{}({})", if *force { "kill" } else { "cancel" }, reason.name())
             }
             AttemptEffect::Abandon => "abandon".to_owned(),
@@ -131,13 +131,10 @@ fn inputs() -> Vec<(&'static str, AttemptInput)> {
         ("NoCore", AttemptInput::NoCore(String::new())),
         ("Submitted", AttemptInput::Submitted(Ok(()))),
         ("Submitted: no", AttemptInput::Submitted(Err(failed()))),
-        ("ShutdownRequest: granted", asked(PermitAnswer::Granted)),
-        ("ShutdownRequest: no, granted", AttemptInput::ShutdownRequest(Err(failed()), PermitAnswer::Granted)),
-        ("ShutdownRequest: no, refused", AttemptInput::ShutdownRequest(Err(failed()), refused())),
-        (
-            "ShutdownRequest: no, no",
-            AttemptInput::ShutdownRequest(Err(failed()), PermitAnswer::Failed(failed())),
-        ),
+        ("Asked: granted", asked(PermitAnswer::Granted)),
+        ("Asked: no, granted", AttemptInput::SubmittedAndAsked(Err(failed()), PermitAnswer::Granted)),
+        ("Asked: no, refused", AttemptInput::SubmittedAndAsked(Err(failed()), refused())),
+        ("Asked: no, no", AttemptInput::SubmittedAndAsked(Err(failed()), PermitAnswer::Failed(failed()))),
         ("Permit: granted", AttemptInput::Permit(PermitAnswer::Granted)),
         ("Permit: refused", AttemptInput::Permit(refused())),
         ("Permit: denied", AttemptInput::Permit(PermitAnswer::Denied(String::new()))),
