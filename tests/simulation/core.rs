@@ -99,7 +99,8 @@ impl World {
             Some(Packet::Message(message)) => {
                 self.note(|| format!("core {core} <- {}", brief(&message)));
                 if let Message::CancelJob(cancel) = &*message {
-                    self.check_cancel(&cancel.job_id, CancelReason::from_wire(&cancel.reason), cancel.force);
+                    let reason = CancelReason::from_wire(&cancel.reason);
+                    self.check_cancel(&cancel.job_id, Cancel { reason, force: cancel.force });
                 }
                 self.core_input(core, CoreInput::Message(message));
             }
@@ -135,12 +136,12 @@ impl World {
     }
 
     /// What a core is asked only gets worse.
-    fn check_cancel(&mut self, id: &JobId, reason: CancelReason, force: bool) {
+    fn check_cancel(&mut self, id: &JobId, cancel: Cancel) {
         let Some(attempt) = attempt_of(id) else { return };
-        let before = self.attempts[attempt].heard.replace((reason, force));
-        let milder = before.is_some_and(|before| reason < before.0 || (before.1 && !force));
+        let before = self.attempts[attempt].heard.replace(cancel);
+        let milder = before.is_some_and(|before| before.escalate(cancel) != cancel);
         self.must(!milder, Promise::OnlyMoreSevere, || {
-            format!("{id} is to end for {reason:?}, force {force}, after {before:?}")
+            format!("{id} is to end for {cancel:?}, after {before:?}")
         });
     }
 

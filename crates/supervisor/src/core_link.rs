@@ -6,18 +6,22 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+mod drive;
 mod events;
 mod heartbeat;
 mod link;
+pub mod machine;
 mod peer_check;
 mod process;
 mod restart;
 mod stderr;
 mod transport;
 
-pub(crate) use events::{LinkEvent, LinkReceiver, LinkSender, link_events};
+pub(crate) use drive::LinkSettings;
+pub use events::LinkEvent;
+pub(crate) use events::{LinkReceiver, LinkSender, link_events};
 pub use heartbeat::HeartbeatSettings;
-pub(crate) use link::{CoreLink, LinkSettings, connect};
+pub(crate) use link::{CoreLink, connect};
 pub use restart::{Loss, Restart, RestartPolicy};
 pub use transport::CoreTransport;
 

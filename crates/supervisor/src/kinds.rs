@@ -12,7 +12,7 @@ const LISTED: usize = 5;
 
 /// The kinds of workers that a run needs.
 #[derive(Debug, Default)]
-pub(crate) struct NeededKinds {
+pub struct NeededKinds {
     /// Each kind once, with the first step that names it.
     needs: Vec<Need>,
 }

@@ -31,10 +31,12 @@ mod snapshots;
 mod spans;
 
 pub use core_link::{
-    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, Loss, Restart, RestartPolicy,
+    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, LinkEvent, Loss, Restart,
+    RestartPolicy, machine as link_machine,
 };
 pub use error::StartError;
 pub use kept::Resume;
+pub use kinds::NeededKinds;
 pub use prepare::PreparedRun;
 pub use runner::{RunEnd, attempt_machine};
 pub use secrets::{RunSecrets, SecretsError};

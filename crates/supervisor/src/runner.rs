@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use roboppi_attach::{Answer, RunCommand};
 use roboppi_ipc::{
-    CAPABILITY_EXACT, Cancel, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, JobId, Message, ProcessIdentity,
+    CAPABILITY_EXACT, Cancel, CancelReason, CoreEvent, Dialect, EndingPhase, Hello, JobId, Message,
+    ProcessIdentity,
 };
 use roboppi_record::BoundedFile;
 use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
@@ -317,7 +318,7 @@ impl Runner {
 
     fn link_event(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Ready { dialect, hello } => self.core_ready(dialect, hello),
+            LinkEvent::Ready { dialect, hello, .. } => self.core_ready(dialect, hello),
             LinkEvent::Message(message) => self.message(message),
             LinkEvent::Malformed { detail } => {
                 let message = format!(

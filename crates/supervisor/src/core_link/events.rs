@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use roboppi_ipc::{Dialect, Hello, Message};
+use roboppi_ipc::{Dialect, Hello, Message, WorkerFacts};
 use tokio::sync::mpsc;
 
 use super::restart::Loss;
@@ -18,19 +18,34 @@ use super::restart::Loss;
 const MOST: usize = 64;
 
 /// What a link has to say.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
-pub(crate) enum LinkEvent {
+pub enum LinkEvent {
     /// The core speaks; jobs may be submitted.
-    Ready { dialect: Dialect, hello: Option<Hello> },
+    Ready {
+        /// The protocol both speak.
+        dialect: Dialect,
+        /// Its greeting; a core of protocol 1 has none.
+        hello: Option<Hello>,
+        /// What it says of the needed kinds of workers that do not come with roboppi.
+        workers: Vec<WorkerFacts>,
+    },
     /// Something that answers no request and is not a `job_event`.
     Message(Message),
     /// The core said something that is no message, for the first time. It is ignored, like all that follow.
-    Malformed { detail: String },
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The core can be told nothing more. It may still live.
     WireClosed,
     /// The core is gone, or of no use.
-    Lost { detail: String, loss: Loss },
+    Lost {
+        /// Why, how it ended, and what it last said.
+        detail: String,
+        /// What that means for another one.
+        loss: Loss,
+    },
 }
 
 /// The end of the queue for those who have something to say.

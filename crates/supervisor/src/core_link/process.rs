@@ -12,7 +12,10 @@ use nix::unistd::Pid;
 use roboppi_process::guard::GuardReport;
 use roboppi_process::inherited;
 use tokio::process::{Child, Command};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
+
+use super::transport::ConnectFailure;
 
 /// Variables that would send a core to another transport than ours.
 const TRANSPORT: [&str; 4] = [
@@ -24,6 +27,24 @@ const TRANSPORT: [&str; 4] = [
 
 /// Tells a core which file its diagnostics go to.
 pub(super) const DIAGNOSTICS: &str = "ROBOPPI_LOG_FILE";
+
+/// The process of a core, and what carries the bytes to and from its socket.
+pub(super) struct CoreProcess {
+    pub(super) child: Child,
+    pub(super) ends_at_eof: bool,
+    pub(super) carrying: Option<AbortOnDrop>,
+    /// Why it never connected.
+    pub(super) absence: ConnectFailure,
+}
+
+/// A task that ends with the value.
+pub(super) struct AbortOnDrop(pub(super) AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// Starts a core in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor alone.
 /// `variables` say where it is to connect.

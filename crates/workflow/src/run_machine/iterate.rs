@@ -1,6 +1,6 @@
 //! What follows the work of an iteration: a check, a decision, the next iteration.
 
-use roboppi_ipc::{ErrorClass, Mono};
+use roboppi_ipc::{Cancel, ErrorClass, Mono};
 use roboppi_run::{AttemptRef, StepState};
 
 use super::policy::AfterWork;
