@@ -21,6 +21,6 @@ pub fn survivors(run: &LocalRun, view: &RunView) -> Vec<ProcessIdentity> {
         attempts.filter(|attempt| attempt.finished_at.is_none()).filter_map(|attempt| attempt.process);
     // Whoever showed a run that is over may still be there.
     let owner = (!view.is_finished()).then_some(manifest.owner);
-    let all = owner.into_iter().chain(view.core.process).chain(workers);
+    let all = owner.into_iter().chain(view.cores.values().filter_map(|core| core.process)).chain(workers);
     all.filter(|process| roboppi_process::is_alive(*process)).collect()
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use roboppi_ipc::{CancelReason, CoreEvent, UtcMillis};
 use roboppi_record::{JournalWriter, RunDir, SnapshotWriter};
 use roboppi_run::{
-    AttemptPhase, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunView, StepPath,
+    AttemptPhase, AttemptRef, HostId, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunView, StepPath,
     StepPlan, StepState,
 };
 
@@ -70,7 +70,7 @@ fn events() -> impl Strategy<Value = Vec<RunEvent>> {
             of,
         }),
         (any::<u32>(), any::<u32>())
-            .prop_map(|(active, limit)| RunEvent::CoreReport { event: CoreEvent::Permits { active, limit } }),
+            .prop_map(|(active, limit)| RunEvent::CoreReport { host: HostId::here(), event: CoreEvent::Permits { active, limit } }),
         (step, ".{0,9}", ".{0,9}").prop_map(|(step, name, path)| RunEvent::ArtifactCollected {
             step,
             name,
@@ -190,8 +190,8 @@ fn a_snapshot_of_another_format_is_not_used() {
     assert_eq!(run.view().unwrap().from_snapshot(), Some(kept[1].0));
     for (_, path) in &kept {
         let text = fs::read_to_string(path).unwrap();
-        assert!(text.starts_with(r#"{"format":2,"#));
-        fs::write(path, text.replacen(r#""format":2"#, r#""format":1"#, 1)).unwrap();
+        assert!(text.starts_with(r#"{"format":3,"#));
+        fs::write(path, text.replacen(r#""format":3"#, r#""format":1"#, 1)).unwrap();
     }
     let fold = run.view().unwrap();
     assert_eq!(fold.from_snapshot(), None);

@@ -6,7 +6,9 @@ use roboppi_ipc::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{AttemptRef, Resumed, Role, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState};
+use crate::{
+    AttemptRef, HostId, Resumed, Role, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState,
+};
 
 /// One fact about a run, tagged by `type` in JSON.
 ///
@@ -42,6 +44,9 @@ pub enum RunEvent {
     },
     /// A core is there.
     CoreStarted {
+        /// `host` on which it works; absent for the host of the supervisor.
+        #[serde(default, skip_serializing_if = "HostId::is_here")]
+        host: HostId,
         /// `incarnation`: 1 for the first core of the run.
         incarnation: u32,
         /// `process`, when the core said it.
@@ -58,6 +63,9 @@ pub enum RunEvent {
     },
     /// The core is gone although the run was not over. Its jobs are lost.
     CoreLost {
+        /// `host` on which it worked; absent for the host of the supervisor.
+        #[serde(default, skip_serializing_if = "HostId::is_here")]
+        host: HostId,
         /// `incarnation`.
         incarnation: u32,
         /// `detail`: how it was noticed, how it ended, what it last said.
@@ -65,6 +73,9 @@ pub enum RunEvent {
     },
     /// The core reports something that belongs to no attempt, or to its processes.
     CoreReport {
+        /// `host` on which it works; absent for the host of the supervisor.
+        #[serde(default, skip_serializing_if = "HostId::is_here")]
+        host: HostId,
         /// `event`.
         event: CoreEvent,
     },
@@ -378,14 +389,15 @@ mod tests {
                 })),
             },
             RunEvent::CoreStarted {
+                host: HostId::here(),
                 incarnation: 1,
                 process: Some(ProcessIdentity { pid: 2, start_time: 3 }),
                 protocol: 2,
                 version: "0.1.0".into(),
                 workers: vec![WorkerFacts::command(WorkerKind::from_static("SCRIBE"))],
             },
-            RunEvent::CoreLost { incarnation: 1, detail: "gone".into() },
-            RunEvent::CoreReport { event: CoreEvent::Permits { active: 1, limit: 2 } },
+            RunEvent::CoreLost { host: HostId::here(), incarnation: 1, detail: "gone".into() },
+            RunEvent::CoreReport { host: HostId::here(), event: CoreEvent::Permits { active: 1, limit: 2 } },
             RunEvent::StepChanged {
                 step: "build".into(),
                 state: StepState::Failed,

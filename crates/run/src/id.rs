@@ -63,6 +63,51 @@ impl fmt::Display for RunId {
     }
 }
 
+/// A machine on which cores of a run work, by its name. The one of the supervisor is [`here`](Self::here).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct HostId(Option<String>);
+
+impl HostId {
+    const HERE: &str = "here";
+
+    /// The host of the supervisor. Events that name no host mean this one.
+    #[must_use]
+    pub const fn here() -> Self {
+        Self(None)
+    }
+
+    /// Whether it is the host of the supervisor.
+    #[must_use]
+    pub const fn is_here(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The name, `here` for the host of the supervisor.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or(Self::HERE)
+    }
+}
+
+impl From<String> for HostId {
+    fn from(name: String) -> Self {
+        Self(Some(name).filter(|name| name != Self::HERE))
+    }
+}
+
+impl From<HostId> for String {
+    fn from(host: HostId) -> Self {
+        host.0.unwrap_or_else(|| HostId::HERE.to_owned())
+    }
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ mod wording;
 pub use attempt_ref::{AttemptRef, Role};
 pub use command::RunCommand;
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
-pub use id::{InvalidRunId, RunId};
+pub use id::{HostId, InvalidRunId, RunId};
 pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use partial::{PartialText, PartialTexts};

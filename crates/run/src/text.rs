@@ -23,12 +23,19 @@ impl FreeText for RunEvent {
                 visit_plans(steps, visit);
             }
             Self::PlanExtended { nodes } => visit_plans(nodes, visit),
-            Self::CoreStarted { incarnation: _, process: _, protocol: _, version: _, workers: _ }
+            Self::CoreStarted {
+                host: _,
+                incarnation: _,
+                process: _,
+                protocol: _,
+                version: _,
+                workers: _,
+            }
             | Self::AttemptStarted { of: _, job_id: _, base: _, fingerprint: _ }
             | Self::ArtifactCollected { step: _, name: _, path: _, sha256: _ }
             | Self::RunEnding { reason: _, force: _, signal: _ } => {}
-            Self::CoreLost { incarnation: _, detail } => visit(detail),
-            Self::CoreReport { event } => event.visit_text(visit),
+            Self::CoreLost { host: _, incarnation: _, detail } => visit(detail),
+            Self::CoreReport { host: _, event } => event.visit_text(visit),
             Self::StepChanged { step: _, state: _, detail, duration_ms: _, allowed_to_fail: _ }
             | Self::RunFinished { outcome: _, exit_code: _, duration_ms: _, detail } => {
                 detail.iter_mut().for_each(visit);

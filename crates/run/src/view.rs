@@ -1,14 +1,14 @@
 //! What one sees of a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerFacts, WorkerResult};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptPhase, AttemptRef, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepPath, StepPlan,
-    StepState,
+    AttemptPhase, AttemptRef, HostId, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepPath,
+    StepPlan, StepState,
 };
 
 mod activity;
@@ -34,8 +34,8 @@ pub struct RunView {
     pub status: RunStatus,
     /// Steps in the order of the file.
     pub steps: Vec<StepView>,
-    /// The core.
-    pub core: CoreView,
+    /// The core of each host, the latest one where it was replaced.
+    pub cores: BTreeMap<HostId, CoreView>,
     /// The latest warnings, oldest first, at most [`RunView::WARNINGS`].
     pub warnings: Vec<WarningView>,
     /// Warnings there were in all.
@@ -242,7 +242,7 @@ pub enum AttemptStatus {
     },
 }
 
-/// The core of a run.
+/// A core of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CoreView {
     /// Where it is.
@@ -334,6 +334,13 @@ impl RunView {
     /// Commands kept.
     pub const COMMANDS: usize = 50;
 
+    /// The core on the host of the supervisor.
+    #[must_use]
+    pub fn core(&self) -> &CoreView {
+        static ABSENT: CoreView = CoreView::absent();
+        self.cores.get(&HostId::here()).unwrap_or(&ABSENT)
+    }
+
     /// The step of a name.
     #[must_use]
     pub fn step(&self, step: &StepPath) -> Option<&StepView> {
@@ -389,4 +396,17 @@ impl RunView {
 impl CoreView {
     /// Reports kept.
     pub const REPORTS: usize = 200;
+
+    /// A core that is not there yet.
+    const fn absent() -> Self {
+        Self {
+            status: CoreStatus::Absent,
+            incarnation: 0,
+            process: None,
+            protocol: 0,
+            version: String::new(),
+            permits: None,
+            reports: Vec::new(),
+        }
+    }
 }

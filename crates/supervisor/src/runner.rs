@@ -11,7 +11,7 @@ use roboppi_ipc::{
     ProcessIdentity,
 };
 use roboppi_record::BoundedFile;
-use roboppi_run::{AttemptPhase, AttemptRef, RunEvent, RunOutcome, StepState, ending_words};
+use roboppi_run::{AttemptPhase, AttemptRef, HostId, RunEvent, RunOutcome, StepState, ending_words};
 use roboppi_workflow::{AttemptEnd, IterationDecision, RunEffect, RunInput, RunMachine, RunTimer, exit_code};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -345,6 +345,7 @@ impl Runner {
             Dialect::V2 => 2,
         };
         self.context.recorder().event(RunEvent::CoreStarted {
+            host: HostId::here(),
             incarnation,
             process,
             protocol,
@@ -365,7 +366,11 @@ impl Runner {
         self.link = None;
         let incarnation = self.incarnation;
         warn!(incarnation, ?loss, reason = detail.lines().next(), "the core is lost");
-        self.context.recorder().event(RunEvent::CoreLost { incarnation, detail: detail.clone() });
+        self.context.recorder().event(RunEvent::CoreLost {
+            host: HostId::here(),
+            incarnation,
+            detail: detail.clone(),
+        });
         let ending = self.shutdown.exit_code().is_some();
         let restart = match self.successor {
             Some(_) if !ending => self.restart.lost(self.context.clock.now(), loss),
@@ -417,7 +422,9 @@ impl Runner {
                 }
             }
             event @ CoreEvent::Warning { .. } => self.core_warns(event),
-            report => self.context.recorder().event(RunEvent::CoreReport { event: report }),
+            report => {
+                self.context.recorder().event(RunEvent::CoreReport { host: HostId::here(), event: report })
+            }
         }
     }
 

@@ -10,8 +10,8 @@ use roboppi_ipc::{
     ResultDetails, UtcMillis, WorkerEvent, WorkerKind, WorkerResult, WorkerStatus,
 };
 use roboppi_run::{
-    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
-    RunView, StepPath, StepPlan, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, HostId, JournalRecord, RunEvent, RunId, RunMode, RunOutcome,
+    RunRecord, RunView, StepPath, StepPlan, StepState,
 };
 
 use crate::keymap::Key;
@@ -179,13 +179,17 @@ impl TestRun {
     pub(crate) fn core(&mut self) -> &mut Self {
         let process = Some(ProcessIdentity { pid: 99, start_time: 1 });
         self.journal(RunEvent::CoreStarted {
+            host: HostId::here(),
             incarnation: 1,
             process,
             protocol: 2,
             version: "0.1.0".to_owned(),
             workers: Vec::new(),
         });
-        self.journal(RunEvent::CoreReport { event: CoreEvent::Permits { active: 1, limit: 2 } });
+        self.journal(RunEvent::CoreReport {
+            host: HostId::here(),
+            event: CoreEvent::Permits { active: 1, limit: 2 },
+        });
         self
     }
 

@@ -45,8 +45,8 @@ fn journal(event: &RunEvent) -> String {
             let pid = process.map_or_else(String::new, |process| format!(", pid {}", process.pid));
             format!("core {incarnation}{pid}, protocol {protocol}")
         }
-        RunEvent::CoreLost { incarnation, detail } => format!("core {incarnation}: {detail}"),
-        RunEvent::CoreReport { event } => serde_json::to_string(event).unwrap_or_default(),
+        RunEvent::CoreLost { host: _, incarnation, detail } => format!("core {incarnation}: {detail}"),
+        RunEvent::CoreReport { host: _, event } => serde_json::to_string(event).unwrap_or_default(),
         RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
             let took = duration_ms.map_or_else(String::new, |ms| format!(" after {}", duration(ms)));
             let allowed = if *allowed_to_fail { " (allowed)" } else { "" };

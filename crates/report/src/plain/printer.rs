@@ -153,7 +153,7 @@ impl PlainPrinter {
                 self.head();
                 None
             }
-            RunEvent::CoreStarted { incarnation, process, protocol, version, workers: _ }
+            RunEvent::CoreStarted { host: _, incarnation, process, protocol, version, workers: _ }
                 if *incarnation > 1 || verbose =>
             {
                 let again = if *incarnation > 1 { " again" } else { "" };
@@ -161,7 +161,7 @@ impl PlainPrinter {
                 Some(format!("core started{again}: {pid}protocol {protocol}, version {}", words(version)))
             }
             RunEvent::CoreLost { detail, .. } => Some(lines::core_lost(detail, colour)),
-            RunEvent::CoreReport { event } => lines::report(&self.view, event, colour),
+            RunEvent::CoreReport { host: _, event } => lines::report(&self.view, event, colour),
             RunEvent::StepChanged { step, .. } => {
                 self.view.step(step).and_then(|step| lines::step(&self.view, step, verbose, colour))
             }
@@ -258,8 +258,8 @@ impl PlainPrinter {
         }
         // Neither has a time of its own in the view; both come after whatever led to them.
         let now = printed.iter().map(|(ts, _)| *ts).max().unwrap_or_else(|| self.started_at());
-        match &self.view.core.status {
-            CoreStatus::Lost { detail } if old.core.status != self.view.core.status => {
+        match &self.view.core().status {
+            CoreStatus::Lost { detail } if old.core().status != self.view.core().status => {
                 printed.push((now, lines::core_lost(detail, colour)));
             }
             CoreStatus::Absent | CoreStatus::Alive | CoreStatus::Lost { .. } => {}
@@ -277,7 +277,7 @@ impl PlainPrinter {
         let AttemptStatus::Finished { result, .. } = &attempt.status else { return Vec::new() };
         let leaked = result.details.iter().flat_map(|details| &details.leaked);
         let reported = |process| {
-            self.view.core.reports.iter().any(
+            self.view.core().reports.iter().any(
                 |(_, report)| matches!(report, CoreEvent::Leaked { leaked, .. } if leaked.process == process),
             )
         };

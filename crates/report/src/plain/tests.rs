@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, Leaked, ProcessIdentity, UtcMillis, Waiting, WorkerEvent};
 use roboppi_record::RecordError;
 use roboppi_run::{
-    AttemptPhase, AttemptRecord, AttemptRef, RunEvent, RunOutcome, RunRecord, RunView, StepPath, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, HostId, RunEvent, RunOutcome, RunRecord, RunView, StepPath,
+    StepState,
 };
 
 use super::log::{LogTail, Logs};
@@ -321,7 +322,11 @@ fn a_lost_core() {
         attempt_started(&of),
         attempt_running(&of),
         changed("build", StepState::Running, ""),
-        RunEvent::CoreLost { incarnation: 1, detail: "killed by signal 9;\nlast words: none".to_owned() },
+        RunEvent::CoreLost {
+            host: HostId::here(),
+            incarnation: 1,
+            detail: "killed by signal 9;\nlast words: none".to_owned(),
+        },
         attempt_finished(&of, 1, None, 0),
         RunEvent::RunEnding { reason: CancelReason::Lost, force: false, signal: None },
         changed("test", StepState::Skipped, "the run was ended before it started"),
@@ -365,6 +370,7 @@ fn warnings_leaks_and_what_verbose_adds() {
     let events = vec![
         run_started(&[("build", 1)]),
         RunEvent::CoreStarted {
+            host: HostId::here(),
             incarnation: 1,
             process: Some(process),
             protocol: 2,
@@ -382,6 +388,7 @@ fn warnings_leaks_and_what_verbose_adds() {
         phase(AttemptPhase::Killing { reason: None }),
         phase(AttemptPhase::Draining { limit_ms: 2_000 }),
         RunEvent::CoreReport {
+            host: HostId::here(),
             event: CoreEvent::Leaked {
                 job_id: Some(JobId::new("build")),
                 leaked: Leaked { process, command: "sleep 1000".to_owned() },
@@ -441,7 +448,7 @@ fn a_process_left_behind_is_said_once() {
     let events = vec![
         run_started(&[("build", 1)]),
         attempt_started(&of),
-        RunEvent::CoreReport { event: report },
+        RunEvent::CoreReport { host: HostId::here(), event: report },
         finished,
     ];
     let text = printed(events, FakeLogs::default());
@@ -539,7 +546,7 @@ fn eventful() -> Vec<RunEvent> {
     events.extend(retried(StepState::Failed));
     events.push(RunEvent::Warning { message: "second".to_owned(), step: Some(StepPath::from("lint")) });
     events.extend(whole_step("lint", StepState::Failed, "exit code 1").into_iter().map(allowed));
-    events.push(RunEvent::CoreLost { incarnation: 1, detail: "gone".to_owned() });
+    events.push(RunEvent::CoreLost { host: HostId::here(), incarnation: 1, detail: "gone".to_owned() });
     events.push(RunEvent::RunEnding { reason: CancelReason::Lost, force: false, signal: None });
     events.push(changed("deploy", StepState::Skipped, "`flaky` failed"));
     events.push(run_finished(RunOutcome::Failed, 1_000, "failed: `flaky`"));

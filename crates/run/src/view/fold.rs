@@ -9,7 +9,7 @@ use super::{
     KeptFrom, RunHead, RunStatus, RunView, StepView, WarningView,
 };
 use crate::{
-    AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, KeptStep, RunEvent, RunRecord, StepPath,
+    AttemptPhase, AttemptRecord, AttemptRef, HostId, JournalRecord, KeptStep, RunEvent, RunRecord, StepPath,
     StepPlan, StepState,
 };
 
@@ -67,21 +67,22 @@ impl RunView {
                     }
                 }
             }
-            RunEvent::CoreStarted { incarnation, process, protocol, version, workers } => {
-                self.core.status = CoreStatus::Alive;
-                self.core.incarnation = *incarnation;
-                self.core.process = *process;
-                self.core.protocol = *protocol;
-                self.core.version.clone_from(version);
+            RunEvent::CoreStarted { host, incarnation, process, protocol, version, workers } => {
+                let core = self.core_mut(host);
+                core.status = CoreStatus::Alive;
+                core.incarnation = *incarnation;
+                core.process = *process;
+                core.protocol = *protocol;
+                core.version.clone_from(version);
                 for step in &mut self.steps {
                     let facts = workers.iter().find(|facts| facts.kind == step.plan.worker);
                     step.facts = facts.copied().or(step.facts);
                 }
             }
-            RunEvent::CoreLost { detail, .. } => {
-                self.core.status = CoreStatus::Lost { detail: detail.clone() }
+            RunEvent::CoreLost { host, detail, .. } => {
+                self.core_mut(host).status = CoreStatus::Lost { detail: detail.clone() }
             }
-            RunEvent::CoreReport { event } => self.core.report(ts, event),
+            RunEvent::CoreReport { host, event } => self.core_mut(host).report(ts, event),
             RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
                 if let Some(step) = self.step_mut(step) {
                     step.state = *state;
@@ -263,6 +264,12 @@ impl StepView {
             place
         });
         &mut self.attempts[index]
+    }
+}
+
+impl RunView {
+    fn core_mut(&mut self, host: &HostId) -> &mut CoreView {
+        self.cores.entry(host.clone()).or_default()
     }
 }
 

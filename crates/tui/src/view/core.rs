@@ -34,7 +34,7 @@ fn parts(facts: &[Line<'_>], area: Rect) -> (Rect, Rect) {
 
 fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
-    let core = &model.view.core;
+    let core = model.view.core();
     let busy = model.theme.busy();
     match &core.status {
         CoreStatus::Absent => page.styled_fact("Core", "not started yet", model.theme.faint()),
@@ -103,9 +103,9 @@ fn queue(model: &Model) -> Option<String> {
 /// Reports, then the end of its standard error.
 fn stderr_lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     let mut page = Page::new(model.theme, columns);
-    if !model.view.core.reports.is_empty() {
+    if !model.view.core().reports.is_empty() {
         page.heading("Reports");
-        for (ts, event) in &model.view.core.reports {
+        for (ts, event) in &model.view.core().reports {
             page.text(
                 &format!("{} {}", wording::time_of_day(model, *ts), wording::report(event)),
                 Style::new(),

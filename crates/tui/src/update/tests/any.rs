@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use ratatui::layout::Size;
 use roboppi_ipc::{OutputStream, UtcMillis};
-use roboppi_run::{RunEvent, RunRecord, RunView, StepPath, StepState};
+use roboppi_run::{HostId, RunEvent, RunRecord, RunView, StepPath, StepState};
 
 use super::super::{prepare, update};
 use crate::keymap::Key;
