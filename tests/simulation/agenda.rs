@@ -6,19 +6,20 @@ use std::collections::BinaryHeap;
 use roboppi_ipc::Message;
 use roboppi_process::machine::Input;
 use roboppi_supervisor::ShutdownRequest;
-use roboppi_supervisor::attempt_machine::AttemptEpoch;
+use roboppi_supervisor::machine::attempt::AttemptEpoch;
 use roboppi_workflow::RunTimer;
 
 /// Something that is to happen. Numbers are places in the lists of the world.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     // The supervisor.
-    ConnectCore,
+    Restart,
     ToSupervisor(usize),
-    LinkLost(usize),
+    Beat(usize),
+    LinkNews,
+    LinkEnded(usize),
     InputsPlaced(usize),
     AttemptTimer(usize, AttemptEpoch),
-    CompletionHeard(usize),
     OutputsCollected(usize),
     RunTimer(RunTimer),
     ShutdownRequest(ShutdownRequest),
@@ -27,7 +28,6 @@ pub(crate) enum Event {
     SkipStep(usize),
     Suspend { millis: u64 },
     Continue,
-    HangNoticed(usize),
     // A core.
     CoreUp(usize),
     CoreTold(usize),

@@ -1,29 +1,28 @@
-//! One attempt as the supervisor takes it from its inputs to its end. What happens when is decided by the machine of the
-//! program; here its core, its timers and its ways are played.
+//! What an attempt is in a world: the ways of its inputs, its requests and its timer.
 
 use roboppi_ipc::{
-    Cancel, CancelJob, CancelReason, Dialect, JobCompleted, JobOutcome, JobRequest, Message, RequestId,
-    RequestPermit, SubmitJob, WorkerStatus,
+    Cancel, CancelJob, JobCompleted, JobId, JobOutcome, JobRequest, Message, RequestId, RequestPermit,
+    SubmitJob, WorkerStatus,
 };
 use roboppi_run::AttemptRef;
-use roboppi_supervisor::attempt_machine::{
-    AttemptEffect, AttemptEpoch, AttemptFinish, AttemptInput, AttemptLimits, AttemptMachine, AttemptStop,
-    PermitAnswer,
+use roboppi_supervisor::machine::attempt::{
+    AttemptEpoch, AttemptInput, AttemptMachine, AttemptStop, PermitAnswer,
 };
+use roboppi_supervisor::machine::{AttemptRequest, AttemptTask, SupervisorInput, SupervisorTimer};
 use roboppi_workflow::AttemptEnd;
 
-use crate::agenda::Event;
+use crate::agenda::{Event, Owed};
 use crate::core::job_id;
 use crate::faults::Bug;
 use crate::link::Packet;
 use crate::plan::{GUARD, HUNG, OUTBOX, SLACK, STOP_MARGIN, ms, whole};
 use crate::promise::Promise;
+use crate::run_book::is_worse;
 use crate::story::Seen;
-use crate::supervisor::CoreView;
 use crate::world::World;
 
-/// Between the word that a job has ended and the attempt that hears it, at most.
-const HEARING: u64 = 2;
+/// Placing inputs, when there is much of them.
+const MUCH: u64 = 400;
 
 pub(crate) struct Attempt {
     pub(crate) of: AttemptRef,
@@ -43,13 +42,12 @@ pub(crate) struct Attempt {
     pub(crate) order: Option<Cancel>,
     /// The order the core heard last.
     pub(crate) heard: Option<Cancel>,
-    machine: AttemptMachine,
-    inputs_placed: bool,
+    /// Its inputs are placed, or that was stopped.
+    prepared: bool,
+    stopped: bool,
     cancels: u32,
     /// The timer that was set last, and when it is due on the clock of the supervisor.
     timer: Option<(AttemptEpoch, u64)>,
-    /// A completion that has come and was not looked at.
-    waiting: Option<Box<JobCompleted>>,
 }
 
 /// What a request of an attempt is about.
@@ -64,7 +62,7 @@ pub(crate) enum Asking {
 }
 
 impl Attempt {
-    pub(crate) fn new(of: AttemptRef, step: usize) -> Self {
+    fn new(of: AttemptRef, step: usize) -> Self {
         Self {
             of,
             step,
@@ -77,105 +75,120 @@ impl Attempt {
             impatient: false,
             order: None,
             heard: None,
-            machine: AttemptMachine::default(),
-            inputs_placed: false,
+            prepared: false,
+            stopped: false,
             cancels: 0,
             timer: None,
-            waiting: None,
         }
-    }
-
-    /// Whether words about its job are still meant for it.
-    pub(crate) const fn is_routed(&self) -> bool {
-        self.core.is_some() && self.end.is_none() && !self.completed
     }
 }
 
 impl World {
-    pub(crate) fn inputs_placed(&mut self, attempt: usize) {
-        if !self.supervisor.is_over() {
-            self.attempts[attempt].inputs_placed = true;
-            self.look_for_core(attempt);
+    pub(crate) fn prepare(&mut self, of: AttemptRef) {
+        let attempt = self.attempts.len();
+        let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
+        self.attempts.push(Attempt::new(of.clone(), step));
+        self.supervisor.active.insert(of, attempt);
+        let longest = if self.rng.chance(20) { MUCH } else { 5 };
+        self.within(longest, Event::InputsPlaced(attempt));
+    }
+
+    pub(crate) fn stop_preparing(&mut self, of: &AttemptRef) {
+        if let Some(attempt) = self.supervisor.active.get(of).copied()
+            && self.bug != Some(Bug::OrderForgotten)
+        {
+            self.attempts[attempt].stopped = true;
+            self.within(5, Event::InputsPlaced(attempt));
         }
     }
 
-    /// The core has come, or will not come.
-    pub(crate) fn core_news(&mut self) {
-        for attempt in 0..self.attempts.len() {
-            self.look_for_core(attempt);
-        }
-    }
-
-    fn look_for_core(&mut self, index: usize) {
-        let attempt = &self.attempts[index];
-        if attempt.end.is_some() || !attempt.inputs_placed || !attempt.machine.awaits_core() {
+    pub(crate) fn inputs_placed(&mut self, index: usize) {
+        if self.supervisor.is_over() || std::mem::replace(&mut self.attempts[index].prepared, true) {
             return;
         }
-        let input = match (attempt.order, self.supervisor.core) {
-            (Some(order), _) => {
-                self.saw(Seen::CancelledBeforeCore);
-                AttemptInput::Order(order)
-            }
-            (None, CoreView::Ready(core)) => {
-                let step = self.plan.step(attempt.step);
-                let patience = ms(self.plan.grace_of(attempt.step) + self.plan.drain + STOP_MARGIN);
-                let time = step.timeout.unwrap_or(ms(600_000)) + patience;
-                self.attempts[index].core = Some(core);
-                AttemptInput::Core(Dialect::V2, AttemptLimits { time, patience })
-            }
-            (None, CoreView::Lost) => AttemptInput::NoCore(String::new()),
-            (None, CoreView::Awaited) => return,
+        if self.bug == Some(Bug::KnownEndForgotten) && self.supervisor.machine.has_given_up() {
+            return;
+        }
+        let of = self.attempts[index].of.clone();
+        let result = if self.attempts[index].stopped {
+            Err(AttemptStop::Failed(None, "stopped".to_owned()))
+        } else {
+            Ok(self.task_of(index))
         };
-        self.tell_attempt(index, input);
+        self.tell(SupervisorInput::AttemptPrepared { of, result });
     }
 
-    fn tell_attempt(&mut self, index: usize, input: AttemptInput) {
-        let mut effects = Vec::new();
-        self.attempts[index].machine.handle(input, &mut effects);
-        for effect in effects {
-            let over = self.attempts[index].end.is_some();
-            self.must(!over, Promise::ExactlyOnce, || format!("attempt {index} has ended, then {effect:?}"));
-            self.attempt_effect(index, effect);
+    /// What an attempt is for a core.
+    pub(crate) fn task_of(&self, index: usize) -> AttemptTask {
+        let step = self.attempts[index].step;
+        AttemptTask {
+            job_id: job_id(index),
+            timeout: self.plan.step(step).timeout.unwrap_or(ms(600_000)),
+            patience: ms(self.plan.grace_of(step) + self.plan.drain + STOP_MARGIN),
+            beyond_protocol_1: None,
+            path_not_utf8: None,
         }
     }
 
-    fn attempt_effect(&mut self, index: usize, effect: AttemptEffect) {
-        match effect {
-            AttemptEffect::SubmitAndAsk => {
+    pub(crate) fn handed_over(&mut self, of: &AttemptRef, job: &JobId, incarnation: u32) {
+        let Some(index) = self.supervisor.active.get(of).copied() else { return };
+        let core = incarnation as usize - 1;
+        let first = self.attempts[index].core.replace(core).is_none();
+        let fine = first && *job == job_id(index) && core + 1 == self.cores.len();
+        self.must(fine, Promise::ExactlyOnce, || format!("{of} is handed over as {job} to core {core}"));
+    }
+
+    /// Orders of attempts as their machines have them: they only get worse, and from then on their end is owed.
+    pub(crate) fn check_orders(&mut self) {
+        let machine = &self.supervisor.machine;
+        let orders: Vec<_> = machine
+            .attempts()
+            .filter_map(|of| Some((of.clone(), machine.attempt_machine(of)?.order()?)))
+            .collect();
+        for (of, order) in orders {
+            let Some(index) = self.supervisor.active.get(&of).copied() else { continue };
+            let before = self.attempts[index].order;
+            if before == Some(order) {
+                continue;
+            }
+            self.attempts[index].order = Some(order);
+            // Its own time is no order of the run.
+            if self.supervisor.timed != Some(index) {
+                self.supervisor.book.step(self.attempts[index].step).asked = Some(order);
+            }
+            self.must(is_worse(order, before), Promise::OnlyMoreSevere, || {
+                format!("{of} is asked to end for {order:?}, after {before:?}")
+            });
+            self.attempt_owes(index, Owed::End, self.attempt_limit(index), false);
+        }
+    }
+
+    pub(crate) fn ask_core(&mut self, of: &AttemptRef, request: AttemptRequest) {
+        let Some(index) = self.supervisor.active.get(of).copied() else { return };
+        match request {
+            AttemptRequest::SubmitAndAsk => {
                 let job = self.plan.job(&job_id(index), self.attempts[index].step);
                 self.request(index, Asking::Other, |request_id| {
                     Message::SubmitJob(SubmitJob { request_id, job })
                 });
                 self.ask_for_permit(index, Asking::First);
             }
-            AttemptEffect::AskPermit => self.ask_for_permit(index, Asking::Permit),
-            AttemptEffect::Cancel(cancel) => self.request_cancel(index, Asking::Cancel, cancel),
-            AttemptEffect::Abandon => {
-                self.request_cancel(index, Asking::Other, Cancel::graceful(CancelReason::Parent));
-            }
-            AttemptEffect::SetTimer(epoch, time) => self.set_attempt_timer(index, epoch, whole(time)),
-            AttemptEffect::SetRetryTimer(epoch, refusals) => {
-                let wait = self.rng.up_to((100_u64 << refusals.min(6)).min(2_000));
-                self.set_attempt_timer(index, epoch, wait);
-            }
-            AttemptEffect::Finish(AttemptFinish::Completed(completed)) => {
-                if let Some(result) = &completed.result {
-                    self.end_attempt(index, AttemptEnd::from(result));
+            AttemptRequest::AskPermit => self.ask_for_permit(index, Asking::Permit),
+            AttemptRequest::Cancel(cancel) => {
+                self.attempts[index].cancels += 1;
+                let forgets = self.bug == Some(Bug::ReasonForgotten) && self.attempts[index].cancels > 1;
+                let reason = if forgets { roboppi_ipc::CancelReason::User } else { cancel.reason };
+                if self.bug != Some(Bug::OrderForgotten) {
+                    self.request_cancel(index, Asking::Cancel, Cancel { reason, ..cancel });
                 }
             }
-            AttemptEffect::Finish(AttemptFinish::Stopped(stop)) => {
-                let detail = String::new();
-                let end = match stop {
-                    AttemptStop::Failed(class, _) => AttemptEnd::Failed { class, detail },
-                    AttemptStop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },
-                    AttemptStop::Lost(_) => AttemptEnd::Lost { detail },
-                };
-                self.end_attempt(index, end);
+            AttemptRequest::Abandon(cancel) => {
+                self.attempts[index].cancels += 1;
+                self.request_cancel(index, Asking::Other, cancel);
             }
-            AttemptEffect::Submit | AttemptEffect::SayGranted => {
-                self.broken(Promise::Truth, || format!("attempt {index} takes its core for an old one"));
+            AttemptRequest::Submit => {
+                self.broken(Promise::Truth, || format!("{of} takes its core for an old one"));
             }
-            AttemptEffect::SayWaiting(_) => {}
         }
     }
 
@@ -197,9 +210,6 @@ impl World {
     }
 
     fn request_cancel(&mut self, index: usize, asking: Asking, Cancel { reason, force }: Cancel) {
-        self.attempts[index].cancels += 1;
-        let forgets = self.bug == Some(Bug::ReasonForgotten) && self.attempts[index].cancels > 1;
-        let reason = if forgets { CancelReason::User } else { reason };
         let (job_id, reason) = (job_id(index), reason.name().to_owned());
         self.request(index, asking, |request_id| {
             Message::CancelJob(CancelJob { request_id, job_id, reason, force })
@@ -209,10 +219,7 @@ impl World {
     /// An answer has come.
     pub(crate) fn answered(&mut self, index: usize, asking: Asking, message: &Message) {
         let permit = || match message {
-            Message::PermitRejected(rejected) if rejected.rejection.reason.is_final() => {
-                PermitAnswer::Denied(String::new())
-            }
-            Message::PermitRejected(_) => PermitAnswer::Refused(String::new()),
+            Message::PermitRejected(rejected) => PermitAnswer::of_rejection(rejected.rejection.clone()),
             _ => PermitAnswer::Granted,
         };
         let input = match asking {
@@ -221,24 +228,30 @@ impl World {
             Asking::Cancel => AttemptInput::CancelAnswered,
             Asking::Other => return,
         };
-        let attempt = &mut self.attempts[index];
-        if attempt.end.is_none() {
+        if self.attempts[index].end.is_none() {
             let denied = matches!(
                 input,
                 AttemptInput::SubmittedAndAsked(_, PermitAnswer::Denied(_))
                     | AttemptInput::Permit(PermitAnswer::Denied(_))
             );
-            attempt.refused |= denied;
+            self.attempts[index].refused |= denied;
             if denied {
                 self.saw(Seen::PermitRefusedByEndingCore);
-            } else if asking == Asking::Cancel && !self.attempts[index].machine.runs() {
+            } else if asking == Asking::Cancel && !self.attempt_runs(index) {
                 self.saw(Seen::WithdrawnWithoutPermit);
             }
         }
-        self.tell_attempt(index, input);
+        let of = self.attempts[index].of.clone();
+        self.tell(SupervisorInput::Attempt { of, input });
     }
 
-    fn set_attempt_timer(&mut self, index: usize, epoch: AttemptEpoch, wait: u64) {
+    /// Whether its core has let its worker run, as the supervisor knows.
+    fn attempt_runs(&self, index: usize) -> bool {
+        let machine = self.supervisor.machine.attempt_machine(&self.attempts[index].of);
+        machine.is_some_and(AttemptMachine::runs)
+    }
+
+    pub(crate) fn set_attempt_timer(&mut self, index: usize, epoch: AttemptEpoch, wait: u64) {
         self.attempts[index].timer = Some((epoch, self.supervisor.clock(self.now).saturating_add(wait)));
         self.in_ms(wait, Event::AttemptTimer(index, epoch));
     }
@@ -247,33 +260,30 @@ impl World {
         if self.supervisor.is_over() {
             return;
         }
+        self.all_link_news();
         let attempt = &self.attempts[index];
-        let Some((_, due)) = attempt.timer.filter(|(set, _)| *set == epoch) else {
-            return self.tell_attempt(index, AttemptInput::Timer(epoch));
-        };
-        // Time in which nobody could hear anything does not count.
-        let left = due.saturating_sub(self.supervisor.clock(self.now));
-        if left > 0 && self.bug != Some(Bug::DeafPatience) {
-            return self.in_ms(left, Event::AttemptTimer(index, epoch));
+        if let Some((_, due)) = attempt.timer.filter(|(set, _)| *set == epoch) {
+            // Time in which nobody could hear anything does not count.
+            let left = due.saturating_sub(self.supervisor.clock(self.now));
+            if left > 0 && self.bug != Some(Bug::DeafPatience) {
+                return self.in_ms(left, Event::AttemptTimer(index, epoch));
+            }
+            // A core that does not even answer is one that does not say how its workers ended.
+            let before = self.supervisor.machine.attempt_machine(&attempt.of);
+            let before = before.is_none_or(|machine| machine.waits_for_permit() || machine.awaits_core());
+            let to_end = attempt.order.is_some() || attempt.cancels > 0;
+            self.attempts[index].impatient |= !before && to_end;
         }
-        // A core that does not even answer is one that does not say how its workers ended.
-        let before = attempt.machine.waits_for_permit() || attempt.machine.awaits_core();
-        self.attempts[index].impatient |= !before && attempt_is_to_end(&self.attempts[index]);
-        self.tell_attempt(index, AttemptInput::Timer(epoch));
+        let of = self.attempts[index].of.clone();
+        self.supervisor.timed = Some(index);
+        self.tell(SupervisorInput::Timer(SupervisorTimer::Attempt(of, epoch)));
+        self.supervisor.timed = None;
     }
 
-    /// The run wants the attempt to end.
-    pub(crate) fn ordered(&mut self, index: usize, order: Cancel) {
-        self.attempts[index].order = Some(order);
-        if self.attempts[index].machine.awaits_core() {
-            return self.look_for_core(index);
-        }
-        self.tell_attempt(index, AttemptInput::Order(order));
-    }
-
-    pub(crate) fn job_completed(&mut self, index: usize, completed: &JobCompleted) {
+    /// The supervisor is about to hear how a job ended.
+    pub(crate) fn check_completion(&mut self, index: usize, completed: &JobCompleted) {
         let attempt = &mut self.attempts[index];
-        if !attempt.is_routed() {
+        if attempt.end.is_some() {
             return;
         }
         attempt.completed = true;
@@ -284,56 +294,42 @@ impl World {
             JobOutcome::Cancelled => result.status == WorkerStatus::Cancelled,
             JobOutcome::Unknown(_) => false,
         };
-        attempt.waiting = Some(Box::new(completed.clone()));
         self.must(agree, Promise::Truth, || format!("j{index}: the outcome is not that of the result"));
-        self.within(HEARING, Event::CompletionHeard(index));
     }
 
-    pub(crate) fn completion_heard(&mut self, index: usize) {
-        if let Some(completed) = self.attempts[index].waiting.take() {
-            self.tell_attempt(index, AttemptInput::Completed(completed));
-        }
-    }
-
-    /// A core is gone with all it ran.
-    pub(crate) fn attempts_lose(&mut self, core: usize) {
-        for index in 0..self.attempts.len() {
-            if self.attempts[index].core != Some(core) || self.attempts[index].end.is_some() {
-                continue;
-            }
-            // What it had said before counts.
-            if self.bug != Some(Bug::LastWordsForgotten) {
-                self.completion_heard(index);
-            }
-            if self.attempts[index].end.is_none() && !self.attempts[index].machine.runs() {
-                self.saw(Seen::LostWhileStarting);
-            }
-            self.tell_attempt(index, AttemptInput::CoreGone("with its core".to_owned()));
-        }
-    }
-
-    fn end_attempt(&mut self, index: usize, end: AttemptEnd) {
+    /// An attempt is over, as far as the supervisor knows.
+    pub(crate) fn attempt_over(&mut self, of: &AttemptRef, end: AttemptEnd) {
+        let Some(index) = self.supervisor.active.remove(of) else {
+            return self.broken(Promise::ExactlyOnce, || format!("{of} is over and was not under way"));
+        };
         let now = self.now;
         let attempt = &mut self.attempts[index];
         attempt.ended_at = now;
         let again = attempt.end.replace(end.clone()).is_some();
+        let (core, worker) = (attempt.core, attempt.worker);
         self.must(!again, Promise::ExactlyOnce, || format!("attempt {index} ends again"));
         self.note(|| format!("attempt {index} is over: {end:?}"));
-        self.attempt_over(index, end);
+        match &end {
+            AttemptEnd::Cancelled { .. } if core.is_none() => self.saw(Seen::CancelledBeforeCore),
+            AttemptEnd::Lost { .. } if core.is_some() && worker.is_none() => {
+                self.saw(Seen::LostWhileStarting)
+            }
+            _ => {}
+        }
+        self.check_attempt(index, &end);
     }
 
     pub(crate) fn pause_all(&mut self, pause: bool) {
         if self.supervisor.is_over() {
             return;
         }
-        for index in 0..self.attempts.len() {
-            if self.attempts[index].machine.runs() && self.attempts[index].end.is_none() {
-                let job_id = job_id(index);
-                self.request(index, Asking::Other, |request_id| {
-                    let request = JobRequest { request_id, job_id };
-                    if pause { Message::PauseJob(request) } else { Message::ResumeJob(request) }
-                });
-            }
+        let jobs: Vec<_> = self.supervisor.machine.pausable_jobs().map(|(_, job)| job.clone()).collect();
+        for job_id in jobs {
+            let Some(index) = crate::core::attempt_of(&job_id) else { continue };
+            self.request(index, Asking::Other, |request_id| {
+                let request = JobRequest { request_id, job_id };
+                if pause { Message::PauseJob(request) } else { Message::ResumeJob(request) }
+            });
         }
     }
 
@@ -352,9 +348,4 @@ impl World {
     pub(crate) const fn patient_limit() -> u64 {
         HUNG.1 + GUARD + 10_000
     }
-}
-
-/// Whether its core has been told to end it.
-fn attempt_is_to_end(attempt: &Attempt) -> bool {
-    attempt.order.is_some() || attempt.cancels > 0
 }

@@ -30,6 +30,8 @@ static SETTINGS: LazyLock<CoreSettings> = LazyLock::new(CoreSettings::default);
 pub(crate) struct Core {
     pub(crate) to_core: Wire,
     pub(crate) to_supervisor: Wire,
+    /// It reads and writes its wire.
+    up: bool,
     pub(crate) gone: bool,
     /// Gone before it was told to.
     pub(crate) died: bool,
@@ -56,6 +58,7 @@ impl Core {
         Self {
             to_core: Wire::default(),
             to_supervisor: Wire::default(),
+            up: false,
             gone: false,
             died: false,
             swept_at: 0,
@@ -75,14 +78,17 @@ impl Core {
 impl World {
     pub(crate) fn core_up(&mut self, core: usize) {
         self.note(|| format!("core {core} is up"));
+        self.cores[core].up = true;
         self.core_input(core, CoreInput::Start);
-        // The supervisor says it before anything else.
-        self.core_input(core, CoreInput::Message(Box::new(Message::Hello(Hello::ours("0")))));
     }
 
     pub(crate) fn core_says(&mut self, core: usize, message: Message) {
         // Where something happens is where a defect is.
-        let percent = if matches!(message, Message::JobCompleted(_)) { 25 } else { 3 };
+        let percent = match message {
+            Message::JobCompleted(_) => 25,
+            Message::HeartbeatAck(_) => 0,
+            _ => 3,
+        };
         if self.cores[core].frail && self.rng.chance(percent) {
             self.within(4, Event::CoreDies(core));
         }
@@ -90,6 +96,9 @@ impl World {
     }
 
     pub(crate) fn core_hears(&mut self, core: usize) {
+        if !self.cores[core].up {
+            return self.in_ms(1, Event::ToCore(core));
+        }
         match self.cores[core].to_core.take() {
             None => {}
             Some(Packet::End) => {
@@ -342,10 +351,7 @@ impl World {
         let this = &mut self.cores[core];
         this.stopped_until = now + millis;
         this.stopped_total += millis;
-        if millis > HUNG.0 {
-            let noticed = self.rng.between(HUNG.0, HUNG.1);
-            self.in_ms(noticed, Event::HangNoticed(core));
-        } else {
+        if millis <= HUNG.0 {
             self.saw(Seen::CoreWokeUp);
         }
     }

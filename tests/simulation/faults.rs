@@ -127,9 +127,9 @@ pub(crate) enum Bug {
     CompletionForgotten,
     /// Patience with a core ends while the supervisor stands still and can hear nothing.
     DeafPatience,
-    /// What was heard of an attempt is forgotten when its core goes before the attempt has looked.
+    /// What a link has heard is forgotten when its core goes before the loop has taken it.
     LastWordsForgotten,
-    /// When cores are given up, what is known of an attempt is not told to the run.
+    /// When cores are given up, what came of preparing an attempt is not told.
     KnownEndForgotten,
     /// A core that dies takes the news of it along.
     LossUnheard,

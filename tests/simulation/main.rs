@@ -1,5 +1,5 @@
-//! All machines together in simulated worlds: [`RunMachine`](roboppi_workflow::RunMachine),
-//! [`ShutdownMachine`](roboppi_supervisor::ShutdownMachine), [`CoreMachine`](roboppi_core::CoreMachine) with its
+//! All machines together in simulated worlds: [`SupervisorMachine`](roboppi_supervisor::machine::SupervisorMachine) with all
+//! in it, [`LinkMachine`](roboppi_supervisor::link_machine::LinkMachine), [`CoreMachine`](roboppi_core::CoreMachine) with its
 //! [`PermitGate`](roboppi_core::PermitGate) and [`ChildMachine`](roboppi_process::machine::ChildMachine).
 //!
 //! A world has a clock of its own, processes that misbehave, a wire that is late and breaks, a core that dies
@@ -28,6 +28,7 @@ mod run_book;
 mod seeds;
 mod story;
 mod supervisor;
+mod supervisor_link;
 mod world;
 
 use std::ops::Range;
@@ -73,8 +74,8 @@ const ENOUGH: u64 = 5_000;
 #[test]
 fn every_planted_bug_is_caught() {
     use Promise::{
-        Drained, EndsInTime, ExactlyOnce, NoForceTooEarly, NothingLeft, OnlyMoreSevere, Permits,
-        RunningIsAlive, StartsAllowed, Truth,
+        ComesToAnEnd, Drained, EndsInTime, ExactlyOnce, NoForceTooEarly, NothingLeft, OnlyMoreSevere,
+        Permits, RunningIsAlive, StartsAllowed, Truth,
     };
     let expected: [(Bug, &[Promise]); Bug::ALL.len()] = [
         (Bug::CancelLostWhileSpawning, &[EndsInTime, Truth]),
@@ -88,7 +89,7 @@ fn every_planted_bug_is_caught() {
         (Bug::CompletionForgotten, &[RunningIsAlive, EndsInTime]),
         (Bug::DeafPatience, &[Truth]),
         (Bug::LastWordsForgotten, &[Truth]),
-        (Bug::KnownEndForgotten, &[Truth]),
+        (Bug::KnownEndForgotten, &[ComesToAnEnd, EndsInTime]),
         (Bug::JobFinishedTwice, &[ExactlyOnce]),
         (Bug::PermitNotReturned, &[Permits]),
         (Bug::WireTakenForCore, &[NothingLeft]),

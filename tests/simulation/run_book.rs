@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use roboppi_ipc::{Cancel, CancelReason, ErrorClass};
 use roboppi_process::ExitKind;
 use roboppi_process::machine::ChildEnd;
-use roboppi_run::{RunOutcome, StepState};
+use roboppi_run::{RunEvent, RunOutcome, StepState};
+use roboppi_supervisor::machine::SupervisorEffect;
 use roboppi_workflow::{AttemptEnd, OnFailure, RunEffect, RunTimer, RunTimerSubject, retry_delay};
 
 use crate::agenda::{Due, Event, Owed};
@@ -32,7 +33,7 @@ pub(crate) struct RunBook {
 pub(crate) struct StepBook {
     state: Option<StepState>,
     attempts: u32,
-    asked: Option<Cancel>,
+    pub(crate) asked: Option<Cancel>,
     excused: bool,
     /// Attempts it was given beyond those of its plan, by people.
     more: u32,
@@ -72,41 +73,34 @@ impl RunBook {
 }
 
 impl World {
-    pub(crate) fn check_run_effect(&mut self, effect: &RunEffect) {
+    /// Holds what is asked for against what was asked for before.
+    pub(crate) fn check_effect(&mut self, effect: &SupervisorEffect) {
         match effect {
-            RunEffect::StartAttempt { of } => {
+            SupervisorEffect::Prepare { of } => {
                 let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
                 self.check_start(step, of.attempt);
             }
-            RunEffect::CancelAttempt { of, cancel } => {
+            SupervisorEffect::StopCollecting { of } => {
+                let attempt = self.attempts.iter().find(|attempt| attempt.of == *of);
+                let succeeded = attempt.is_some_and(|attempt| attempt.end == Some(AttemptEnd::Succeeded));
                 // Of what is lost for good it learns later.
-                let known = self.supervisor.active.contains_key(of) || self.supervisor.given_up;
+                let known = succeeded || self.supervisor.machine.has_given_up();
                 self.must(known, Promise::Truth, || format!("{of} is asked to end and is not under way"));
-                let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
-                let asked = &mut self.supervisor.book.step(step).asked;
-                let before = asked.replace(*cancel);
-                self.must(is_worse(*cancel, before), Promise::OnlyMoreSevere, || {
-                    format!("{of} is asked to end for {cancel:?}, after {before:?}")
-                });
             }
-            RunEffect::RunEnding(cancel) => {
-                let before = self.supervisor.book.ending.replace(*cancel);
-                self.must(is_worse(*cancel, before), Promise::OnlyMoreSevere, || {
+            SupervisorEffect::Record(RunEvent::RunEnding { reason, force, .. }) => {
+                let cancel = Cancel { reason: *reason, force: *force };
+                let before = self.supervisor.book.ending.replace(cancel);
+                self.must(is_worse(cancel, before), Promise::OnlyMoreSevere, || {
                     format!("the run ends for {cancel:?}, after {before:?}")
                 });
             }
-            RunEffect::StepChanged { step, state, allowed_to_fail, .. } => {
+            SupervisorEffect::Run(RunEffect::StepChanged { step, state, allowed_to_fail, .. }) => {
                 let index = self.plan.workflow.steps.get_index_of(step).unwrap_or_default();
                 self.check_step(index, *state, *allowed_to_fail);
             }
-            RunEffect::Answered { refused } => self.check_answer(refused.is_some()),
-            RunEffect::Finish { outcome, .. } => self.check_finish(*outcome),
-            RunEffect::CollectOutputs { .. }
-            | RunEffect::SetTimer { .. }
-            | RunEffect::DecideIteration { .. }
-            | RunEffect::IterationStarted { .. }
-            | RunEffect::PlanExtended { .. }
-            | RunEffect::ExtensionRefused { .. } => {}
+            SupervisorEffect::Answer { refused } => self.check_answer(refused.is_some()),
+            SupervisorEffect::Finish(finish) if !finish.left => self.check_finish(finish.outcome),
+            _ => {}
         }
     }
 
@@ -236,7 +230,7 @@ impl World {
 
     /// Nothing waits for nothing.
     pub(crate) fn check_progress(&mut self) {
-        let machine = &self.supervisor.machine;
+        let machine = self.supervisor.machine.run();
         let states: Vec<_> = self.plan.workflow.steps.keys().filter_map(|step| machine.state(step)).collect();
         let (active, most) = (machine.active(), self.plan.concurrency as usize);
         let begun = self.supervisor.begun;
@@ -283,8 +277,10 @@ impl World {
         let process = worker.map(|worker| worker.process);
         let finished = worker.and_then(|worker| worker.finished);
         let core = attempt.core.map(|core| &self.cores[core]);
-        // Who has no worker was asked by the run alone, and may have ended before it was asked again.
-        let ordered = attempt.order.map(|order| order.reason);
+        // Who has no worker was asked by the run alone, and may have ended before it was asked again; or at once.
+        let of_run = self.supervisor.book.ending.map(|ending| ending.reason);
+        let of_step = self.supervisor.book.steps[attempt.step].cancelled.then_some(CancelReason::User);
+        let ordered = attempt.order.map(|order| order.reason).max(of_run).max(of_step);
         let fine = match end {
             AttemptEnd::Succeeded => {
                 process == Some(Process::Exited(ExitKind::Code(0))) && asked.is_none() && finished.is_some()
@@ -360,7 +356,7 @@ impl World {
         let settled = match what {
             Owed::End => self.attempts[attempt].end.is_some(),
             Owed::News => {
-                let shown = self.supervisor.machine.state(&of.step);
+                let shown = self.supervisor.machine.run().state(&of.step);
                 let current = self.supervisor.book.steps[self.attempts[attempt].step].attempts;
                 shown != Some(StepState::Running) || current != of.attempt
             }
@@ -398,6 +394,6 @@ impl World {
 }
 
 /// Whether an order is worse than the one before, and in nothing milder.
-fn is_worse(now: Cancel, before: Option<Cancel>) -> bool {
+pub(crate) fn is_worse(now: Cancel, before: Option<Cancel>) -> bool {
     before.is_none_or(|before| now != before && now.reason >= before.reason && now.force >= before.force)
 }

@@ -63,7 +63,6 @@ impl World {
             trace: None,
         };
         world.begin_run();
-        world.in_ms(0, Event::ConnectCore);
         world.people_ask();
         world
     }
@@ -144,12 +143,13 @@ impl World {
             }
         }
         match event {
-            Event::ConnectCore => self.connect_core(),
+            Event::Restart => self.restart(),
             Event::ToSupervisor(core) => self.supervisor_hears(core),
-            Event::LinkLost(core) => self.link_lost(core),
+            Event::Beat(core) => self.beat(core),
+            Event::LinkNews => self.link_news(),
+            Event::LinkEnded(core) => self.link_ended(core),
             Event::InputsPlaced(attempt) => self.inputs_placed(attempt),
             Event::AttemptTimer(attempt, epoch) => self.attempt_timer(attempt, epoch),
-            Event::CompletionHeard(attempt) => self.completion_heard(attempt),
             Event::OutputsCollected(attempt) => self.outputs_collected(attempt),
             Event::RunTimer(timer) => self.run_timer(timer),
             Event::ShutdownRequest(asked) => self.asked(asked),
@@ -158,7 +158,6 @@ impl World {
             Event::SkipStep(step) => self.skip_step(step),
             Event::Suspend { millis } => self.suspend(millis),
             Event::Continue => self.pause_all(false),
-            Event::HangNoticed(core) => self.hang_noticed(core),
             Event::CoreUp(core) => self.core_up(core),
             Event::CoreTold(core) => self.core_told(core),
             Event::ToCore(core) => self.core_hears(core),
@@ -279,12 +278,13 @@ impl World {
 const fn is_heard_by_supervisor(event: &Event) -> bool {
     matches!(
         event,
-        Event::ConnectCore
+        Event::Restart
             | Event::ToSupervisor(_)
-            | Event::LinkLost(_)
+            | Event::Beat(_)
+            | Event::LinkNews
+            | Event::LinkEnded(_)
             | Event::InputsPlaced(_)
             | Event::AttemptTimer(..)
-            | Event::CompletionHeard(_)
             | Event::OutputsCollected(_)
             | Event::RunTimer(_)
             | Event::ShutdownRequest(_)
@@ -292,6 +292,5 @@ const fn is_heard_by_supervisor(event: &Event) -> bool {
             | Event::RetryStep(_)
             | Event::SkipStep(_)
             | Event::Suspend { .. }
-            | Event::HangNoticed(_)
     )
 }

@@ -15,9 +15,13 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// An error when it was told to stop.
     pub(super) fn check(&self, path: &Path) -> Result<(), TreeError> {
-        if self.0.load(Ordering::Relaxed) {
+        if self.is_stopped() {
             return Err(TreeError::Stopped { path: path.to_owned() });
         }
         Ok(())

@@ -4,15 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_ipc::{Cancel, CancelReason};
+use roboppi_ipc::{CancelReason, ErrorClass};
 use roboppi_process::aside;
 use roboppi_run::{AttemptRef, RunEvent, StepPath, StepState, TakenInput};
-use tokio::sync::watch;
 
 use super::RunContext;
-use super::attempt::machine::AttemptStop;
 use crate::context_dir::{ArtifactError, ArtifactName, Collected, Copied, Limits, Stop};
 use crate::convert::path_text;
+use crate::machine::attempt::AttemptStop;
 
 /// Placing inputs that takes no longer is not worth a word.
 const LONG: Duration = Duration::from_secs(1);
@@ -36,18 +35,17 @@ impl RunContext {
         collected.unwrap_or_else(|error| Err(ArtifactError::Unanswered(error)))
     }
 
-    /// Copies the inputs of a step into the workspace. The time of an attempt and the orders to end it hold already.
+    /// Copies the inputs of a step into the workspace, until it is told to stop. The time of an attempt holds already.
     pub(super) async fn place_inputs(
         &self,
         of: &AttemptRef,
-        orders: &mut watch::Receiver<Option<Cancel>>,
+        stop: &Stop,
     ) -> Result<Vec<TakenInput>, AttemptStop> {
         let Some(node) = self.node(&of.step) else { return Ok(Vec::new()) };
         let step = &node.step;
         if step.inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let stop = Stop::default();
         let (context, limits) = (Arc::clone(&self.context), self.limits(stop.clone()));
         let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
         let (taking, made) = (step.clone(), self.made(step));
@@ -60,34 +58,34 @@ impl RunContext {
         };
         let long = self.clock.wait(LONG);
         tokio::pin!(time, long);
-        let (mut ended, mut announced) = (None, false);
+        let (mut is_overdue, mut announced) = (false, false);
         let placed = loop {
             tokio::select! {
                 biased;
                 placed = &mut placing => break placed,
-                Ok(()) = orders.changed() => ended = orders.borrow_and_update().map(|cancel| cancel.reason),
-                () = &mut time, if ended.is_none() => ended = Some(CancelReason::Timeout),
-                () = &mut long, if !announced && ended.is_none() => {
+                () = &mut time, if !is_overdue => {
+                    is_overdue = true;
+                    stop.stop();
+                }
+                () = &mut long, if !announced && !stop.is_stopped() => {
                     announced = true;
                     self.starting(&of.step, Some("placing its inputs"));
                 }
             }
-            if ended.is_some() {
-                stop.stop();
-            }
         };
-        if announced && ended.is_none() && !orders.has_changed().unwrap_or(false) {
+        if announced && !stop.is_stopped() {
             self.starting(&of.step, None);
         }
         self.context_notice(Some(&of.step));
         let placed = placed.unwrap_or_else(|error| Err(ArtifactError::Unanswered(error)));
-        match (placed, ended) {
-            (_, Some(reason)) => Err(AttemptStop::Cancelled(reason)),
-            (Err(error), None) => {
-                Err(AttemptStop::Failed(Some(roboppi_ipc::ErrorClass::NonRetryable), error.to_string()))
-            }
-            (Ok(Copied { done, notices }), None) => {
-                self.notices(&of.step, notices);
+        match placed {
+            _ if is_overdue => Err(AttemptStop::Cancelled(CancelReason::Timeout)),
+            Err(error) => Err(AttemptStop::Failed(Some(ErrorClass::NonRetryable), error.to_string())),
+            Ok(Copied { done, notices }) => {
+                // Of an attempt that is to end nothing more is said.
+                if !stop.is_stopped() {
+                    self.notices(&of.step, notices);
+                }
                 Ok(done)
             }
         }

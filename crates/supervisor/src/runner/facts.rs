@@ -1,11 +1,11 @@
-//! What is known of steps and attempts beyond what the machine needs.
+//! What is known of steps beyond what the machine needs.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
 use roboppi_run::{AttemptRef, StepFingerprint, StepPath};
-use roboppi_workflow::{AttemptEnd, Plan};
+use roboppi_workflow::Plan;
 
 use crate::context_dir::Collected;
 use crate::settings::RunSettings;
@@ -27,15 +27,6 @@ pub(super) struct StepFacts {
     pub(super) ended: Option<(UtcMillis, u64)>,
     /// Its log, of a step that is kept.
     pub(super) log: Option<PathBuf>,
-}
-
-/// What became of an attempt.
-#[derive(Debug)]
-pub(super) struct AttemptDone {
-    pub(super) end: AttemptEnd,
-    pub(super) result: WorkerResult,
-    /// It was handed to the core, so the journal has its start.
-    pub(super) started: bool,
 }
 
 /// What is known of steps that are kept, before anything happens.

@@ -66,7 +66,7 @@ fn runs(hostile: &str) -> Vec<TestRun> {
     evil.running(hostile, 1, 1).patch(&of(hostile, 1), hostile, hostile);
     evil.progress(&of(hostile, 1), f64::NAN, hostile, hostile);
     evil.journal(RunEvent::Warning { message: hostile.to_owned(), step: Some(StepPath::from(hostile)) });
-    evil.journal(RunEvent::CoreLost { incarnation: 1, detail: hostile.to_owned() });
+    evil.journal(RunEvent::CoreLost { host: HostId::here(), incarnation: 1, detail: hostile.to_owned() });
     evil.state_because(hostile, StepState::Lost, Some(hostile));
     vec![running(), ending(), failed(), succeeded(), evil, TestRun::with(Vec::new(), true)]
 }

@@ -4,45 +4,65 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    Dialect, ErrorClass, ExactValues, HexBytes, Job, JobContext, JobId, JobLimits, JobOptions, JobType,
-    OutputMode, Priority, PriorityClass, RecordTarget, TaskBudget, UtcMillis, VariablePolicy, WorkerKind,
-    WorkerTask,
+    ErrorClass, ExactValues, HexBytes, Job, JobContext, JobId, JobLimits, JobOptions, JobType, OutputMode,
+    Priority, PriorityClass, RecordTarget, TaskBudget, UtcMillis, VariablePolicy, WorkerKind, WorkerTask,
 };
 use roboppi_run::AttemptRef;
-use roboppi_workflow::{Node, Step};
+use roboppi_workflow::Node;
 
-use super::super::{RunContext, STOP_MARGIN};
-use super::machine::{AttemptLimits, AttemptStop};
+use super::{RunContext, STOP_MARGIN};
 use crate::clock;
 use crate::convert::{duration_ms, path_text};
+use crate::machine::AttemptTask;
+use crate::machine::attempt::AttemptStop;
 
 /// A step that is tried, and the job that it is for a core.
 pub(super) struct AttemptJob<'a> {
     pub(super) context: &'a RunContext,
     pub(super) of: &'a AttemptRef,
-    pub(super) node: &'a Node,
-    pub(super) step: &'a Step,
+    node: Arc<Node>,
     pub(super) id: JobId,
 }
 
-impl AttemptJob<'_> {
+impl<'a> AttemptJob<'a> {
+    /// The job `id` for an attempt of a step that the plan has.
+    pub(super) fn new(context: &'a RunContext, of: &'a AttemptRef, id: &JobId) -> Result<Self, AttemptStop> {
+        let Some(node) = context.node(&of.step) else {
+            let detail = "the step is not in the plan".to_owned();
+            return Err(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
+        };
+        Ok(Self { context, of, node, id: id.clone() })
+    }
+
+    /// What of it matters for the core that is to run it.
+    pub(super) fn task(&self) -> AttemptTask {
+        AttemptTask {
+            job_id: self.id.clone(),
+            timeout: self.node.step.time_limit(),
+            patience: self.grace() + self.context.settings.drain + STOP_MARGIN,
+            beyond_protocol_1: self.beyond_protocol_1(),
+            path_not_utf8: self.path_that_is_no_text(),
+        }
+    }
+
     /// The job, as if it began now.
     pub(super) fn job(&self) -> Result<Job, AttemptStop> {
-        let timeout_ms = duration_ms(self.step.time_limit());
+        let timeout_ms = duration_ms(self.node.step.time_limit());
         let settings = &self.context.settings;
-        let (agent, environment) = (&self.step.agent, &settings.source.workflow.environment);
+        let (agent, environment) = (&self.node.step.agent, &settings.source.workflow.environment);
         let task = WorkerTask {
             worker_task_id: self.id.as_str().to_owned(),
-            worker_kind: self.step.worker,
+            worker_kind: self.node.step.worker,
             workspace_ref: path_text(&self.context.workspace_of(self.of)),
-            instructions: self.step.instructions.clone(),
+            instructions: self.node.step.instructions.clone(),
             default_args: agent.default_args.clone(),
             model: agent.model.clone(),
             variant: agent.variant.clone(),
-            capabilities: self.step.capabilities.clone(),
+            capabilities: self.node.step.capabilities.clone(),
             output_mode: OutputMode::Stream,
             budget: TaskBudget {
                 deadline_at: UtcMillis(clock::now().0.saturating_add(timeout_ms)),
@@ -62,7 +82,7 @@ impl AttemptJob<'_> {
                 timeout_ms: Some(timeout_ms),
                 environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
                 resume: agent.resume.clone(),
-                idle_ms: self.step.idle.map(duration_ms),
+                idle_ms: self.node.step.idle.map(duration_ms),
                 grace_ms: Some(duration_ms(self.grace())),
                 drain_ms: Some(duration_ms(settings.drain)),
                 exact: Some(self.exact()).filter(|exact| !exact.is_empty()),
@@ -126,16 +146,16 @@ impl AttemptJob<'_> {
     }
 
     /// A path that a core has to know and that is not UTF-8.
-    pub(super) fn path_that_is_no_text(&self) -> Option<PathBuf> {
+    fn path_that_is_no_text(&self) -> Option<PathBuf> {
         let workspace = self.context.workspace_of(self.of);
         let all = [&*workspace, self.context.run_dir.path(), self.context.context.path()];
         all.into_iter().find(|path| path.to_str().is_none()).map(Path::to_owned)
     }
 
     /// What the step asks for that a core of protocol 1 would not do, and not say so.
-    pub(super) fn beyond_protocol_1(&self) -> Option<Cow<'static, str>> {
-        if !WorkerKind::PROTOCOL_1.contains(&self.step.worker) {
-            Some(format!("does not know {} workers", self.step.worker).into())
+    fn beyond_protocol_1(&self) -> Option<Cow<'static, str>> {
+        if !WorkerKind::PROTOCOL_1.contains(&self.node.step.worker) {
+            Some(format!("does not know {} workers", self.node.step.worker).into())
         } else if self.context.settings.source.workflow.environment != VariablePolicy::default() {
             Some("cannot keep variables from workers, as `environment` requires".into())
         } else {
@@ -143,18 +163,7 @@ impl AttemptJob<'_> {
         }
     }
 
-    /// How long it may take with a core.
-    pub(super) fn limits(&self, dialect: Dialect) -> AttemptLimits {
-        let timeout = self.step.time_limit();
-        let patience = self.grace() + self.context.settings.drain + STOP_MARGIN;
-        let time = match dialect {
-            Dialect::V1 => timeout,
-            Dialect::V2 => timeout.saturating_add(patience),
-        };
-        AttemptLimits { time, patience }
-    }
-
     fn grace(&self) -> Duration {
-        self.step.grace.unwrap_or(self.context.settings.grace)
+        self.node.step.grace.unwrap_or(self.context.settings.grace)
     }
 }

@@ -10,6 +10,9 @@ use super::*;
 const LIMITS: AttemptLimits =
     AttemptLimits { time: Duration::from_secs(60), patience: Duration::from_secs(12) };
 
+/// Its inputs are placed.
+const PREPARED: AttemptInput = AttemptInput::Prepared(Ok(()));
+
 const USER: AttemptInput = AttemptInput::Order(Cancel::graceful(CancelReason::User));
 const KILL: AttemptInput = AttemptInput::Order(Cancel::forced(CancelReason::User));
 
@@ -80,11 +83,12 @@ fn short(effects: &[AttemptEffect]) -> String {
     let words: Vec<_> = effects
         .iter()
         .map(|effect| match effect {
+            AttemptEffect::StopPreparing => "stop preparing".to_owned(),
             AttemptEffect::Submit => "submit".to_owned(),
             AttemptEffect::SubmitAndAsk => "submit+ask".to_owned(),
             AttemptEffect::AskPermit => "ask".to_owned(),
-            AttemptEffect::SayWaiting(_) => "waiting".to_owned(),
-            AttemptEffect::SayGranted => "granted".to_owned(),
+            AttemptEffect::ReportWaiting(_) => "waiting".to_owned(),
+            AttemptEffect::ReportGranted => "granted".to_owned(),
             AttemptEffect::Cancel(Cancel { reason, force }) => {
                 format!("{}({})", if *force { "kill" } else { "cancel" }, reason.name())
             }
@@ -105,17 +109,21 @@ fn short(effects: &[AttemptEffect]) -> String {
 /// How each state comes about.
 fn states(dialect: Dialect) -> Vec<(&'static str, Vec<AttemptInput>)> {
     let begun = |answer: PermitAnswer| match dialect {
-        Dialect::V1 => vec![core(dialect), AttemptInput::Submitted(Ok(())), AttemptInput::Permit(answer)],
-        Dialect::V2 => vec![core(dialect), asked(answer)],
+        Dialect::V1 => {
+            vec![PREPARED, core(dialect), AttemptInput::Submitted(Ok(())), AttemptInput::Permit(answer)]
+        }
+        Dialect::V2 => vec![PREPARED, core(dialect), asked(answer)],
     };
     let and = |mut inputs: Vec<AttemptInput>, more: &[AttemptInput]| {
         inputs.extend_from_slice(more);
         inputs
     };
     vec![
-        ("AwaitingCore", vec![]),
-        ("Asking", vec![core(dialect)]),
-        ("Asking, ordered", vec![core(dialect), USER]),
+        ("Preparing", vec![]),
+        ("Preparing, ordered", vec![USER]),
+        ("AwaitingCore", vec![PREPARED]),
+        ("Asking", vec![PREPARED, core(dialect)]),
+        ("Asking, ordered", vec![PREPARED, core(dialect), USER]),
         ("Waiting", begun(refused())),
         ("Asking again", and(begun(refused()), &[AttemptInput::PermitFreed])),
         ("Withdrawing", and(begun(refused()), &[USER])),
@@ -128,6 +136,9 @@ fn states(dialect: Dialect) -> Vec<(&'static str, Vec<AttemptInput>)> {
 
 fn inputs() -> Vec<(&'static str, AttemptInput)> {
     vec![
+        ("Prepared", PREPARED),
+        ("Prepared: no", AttemptInput::Prepared(Err(failed()))),
+        ("Unfit", AttemptInput::Unfit(failed())),
         ("NoCore", AttemptInput::NoCore(String::new())),
         ("Submitted", AttemptInput::Submitted(Ok(()))),
         ("Submitted: no", AttemptInput::Submitted(Err(failed()))),
@@ -160,7 +171,11 @@ fn every_state_and_every_input() {
             }
         }
         let mut script = Script::new(before);
-        if short(&script.effects).contains(['s', '#']) && state != "Over" && state != "Asking" {
+        if short(&script.effects).contains(['s', '#'])
+            && state != "Over"
+            && state != "Asking"
+            && !state.starts_with("Preparing")
+        {
             let _ = writeln!(table, "  timer: {}", short(script.timer()));
         }
     }
@@ -169,7 +184,7 @@ fn every_state_and_every_input() {
 
 #[test]
 fn a_core_of_protocol_1_is_asked_one_thing_after_the_other() {
-    let mut script = Script::default();
+    let mut script = Script::new([PREPARED]);
     assert_eq!(short(script.then(core(Dialect::V1))), "submit");
     assert_eq!(short(script.then(AttemptInput::Submitted(Ok(())))), "ask");
     assert_eq!(short(script.then(AttemptInput::Permit(PermitAnswer::Granted))), "granted 60s");
@@ -180,17 +195,17 @@ fn a_core_of_protocol_1_is_asked_one_thing_after_the_other() {
 
 #[test]
 fn what_an_order_means_to_who_is_asked_is_decided_by_the_answer() {
-    let ordered = || Script::new([core(Dialect::V2), USER]);
+    let ordered = || Script::new([PREPARED, core(Dialect::V2), USER]);
     assert_eq!(short(ordered().then(asked(PermitAnswer::Granted))), "cancel(user)");
     assert_eq!(short(ordered().then(asked(refused()))), "waiting cancel(user) 12s");
     assert_eq!(short(ordered().timer()), "abandon LOST");
-    let mut v1 = Script::new([core(Dialect::V1), USER]);
+    let mut v1 = Script::new([PREPARED, core(Dialect::V1), USER]);
     assert_eq!(short(v1.then(AttemptInput::Submitted(Ok(())))), "ask 12s", "its patience begins anew");
 }
 
 #[test]
 fn it_is_said_once_that_it_waits() {
-    let mut script = Script::new([core(Dialect::V2)]);
+    let mut script = Script::new([PREPARED, core(Dialect::V2)]);
     assert_eq!(short(script.then(asked(refused()))), "waiting retry#1");
     assert_eq!(short(script.timer()), "ask");
     assert_eq!(short(script.then(AttemptInput::Permit(refused()))), "retry#2");
@@ -200,7 +215,7 @@ fn it_is_said_once_that_it_waits() {
 
 #[test]
 fn an_order_goes_further_and_is_not_repeated() {
-    let mut script = Script::new([core(Dialect::V2), asked(PermitAnswer::Granted)]);
+    let mut script = Script::new([PREPARED, core(Dialect::V2), asked(PermitAnswer::Granted)]);
     assert_eq!(short(script.then(USER)), "cancel(user)");
     assert_eq!(short(script.then(USER)), "-");
     assert_eq!(short(script.then(KILL)), "kill(user)");
@@ -210,7 +225,7 @@ fn an_order_goes_further_and_is_not_repeated() {
 
 #[test]
 fn a_late_timer_changes_nothing() {
-    let mut script = Script::new([core(Dialect::V2), asked(PermitAnswer::Granted)]);
+    let mut script = Script::new([PREPARED, core(Dialect::V2), asked(PermitAnswer::Granted)]);
     let AttemptEffect::SetTimer(epoch, _) = script.effects[1] else { panic!("{:?}", script.effects) };
     script.then(USER);
     assert_eq!(short(script.then(AttemptInput::Timer(epoch))), "-");
@@ -249,6 +264,7 @@ proptest! {
             }
         }
         // From wherever it is, a core that is gone is its end.
+        script.then(PREPARED);
         script.then(core(Dialect::V2));
         script.then(gone());
         prop_assert_eq!(script.machine.state, State::Over);

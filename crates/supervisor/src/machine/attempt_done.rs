@@ -6,8 +6,18 @@ use roboppi_ipc::{
 };
 use roboppi_workflow::AttemptEnd;
 
-use super::machine::{AttemptFinish, AttemptStop};
-use crate::runner::facts::AttemptDone;
+use super::attempt::{AttemptFinish, AttemptStop};
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptDone {
+    /// How the run takes it.
+    pub end: AttemptEnd,
+    /// Its result, as the record has it.
+    pub result: WorkerResult,
+    /// It was handed to the core, so the journal has its start.
+    pub started: bool,
+}
 
 impl AttemptDone {
     pub(super) fn of(finish: AttemptFinish, started: bool) -> Self {

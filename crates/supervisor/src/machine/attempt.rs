@@ -1,23 +1,28 @@
 //! Decides the life of one attempt, as its supervisor sees it.
 //!
 //! ```text
-//!                  Core            refused for now          PermitFreed, timer
+//!  Preparing ──────────────────┐
+//!       │ Prepared             │ Prepared, after an Order or with an error
+//!       │                      ▼
+//!       │                    Over
+//!       ▼          Core            refused for now          PermitFreed, timer
 //!  AwaitingCore ─────────► Asking ────────────────► Waiting ─────────────► Asking
 //!       │                    │ granted                 │ Order
-//!       │ Order, NoCore      ▼                         ▼
-//!       │                 Working ──┐             Withdrawing
-//!       │                    │ Order│, time over       │ CancelAnswered
+//!       │ Order,             ▼                         ▼
+//!       │ NoCore,         Working ──┐             Withdrawing
+//!       │ Unfit              │ Order│, time over       │ CancelAnswered
 //!       │                    ▼      │ Completed        │
 //!       │                 Ending ───┤                  │
 //!       ▼                           ▼                  ▼
 //!     Over ◄────────────────────── Over ◄──────────── Over
 //! ```
 //!
+//! * What places the inputs is told to stop by an order, and waited for: it may have placed some of them.
 //! * A worker that may run is never given up before the core says how it ended, the core is gone, or the core is silent for
 //!   longer than the end of a worker may take. So an order that comes while the core is asked for a permit waits for the
 //!   answer.
 //! * An order only gets worse: a milder one that comes later changes nothing ([`CancelReason`] is ordered).
-//! * A core that is gone ends the attempt in every state but the first.
+//! * A core that is gone ends the attempt in every state but the first two.
 //! * One timer exists at a time. It carries the epoch of the state that set it; a later state ignores it.
 //! * [`AttemptEffect::Finish`] comes exactly once, and nothing comes after it.
 
@@ -26,7 +31,7 @@ mod tables;
 
 use std::time::Duration;
 
-use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobCompleted};
+use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobCompleted, PermitRejection};
 
 /// How long things of an attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +44,16 @@ pub struct AttemptLimits {
 }
 
 /// The state that set a timer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AttemptEpoch(u32);
 
 /// What the machine is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttemptInput {
+    /// Its inputs are where it works; or it cannot run.
+    Prepared(Result<(), AttemptStop>),
+    /// There is a core, and it cannot run this attempt.
+    Unfit(AttemptStop),
     /// There is a core. To be told with how long the attempt may take with it.
     Core(Dialect, AttemptLimits),
     /// There will be none, and why.
@@ -82,26 +91,37 @@ pub enum PermitAnswer {
     Failed(AttemptStop),
 }
 
+impl PermitAnswer {
+    /// What a rejection of a core means.
+    #[must_use]
+    pub fn of_rejection(rejection: PermitRejection) -> Self {
+        let detail = rejection.detail.unwrap_or_else(|| rejection.reason.to_string());
+        if rejection.reason.is_final() { Self::Denied(detail) } else { Self::Refused(detail) }
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttemptEffect {
+    /// Stop preparing it, then [`AttemptInput::Prepared`].
+    StopPreparing,
     /// Submit the job, then [`AttemptInput::Submitted`].
     Submit,
     /// Submit the job and ask for its permit at once, then [`AttemptInput::SubmittedAndAsked`].
     SubmitAndAsk,
     /// Ask for the permit, then [`AttemptInput::Permit`].
     AskPermit,
-    /// Say that the attempt waits for a permit, and what for.
-    SayWaiting(String),
-    /// Say that its worker runs: a core of protocol 1 does not.
-    SayGranted,
+    /// Report that the attempt waits for a permit, and what for.
+    ReportWaiting(String),
+    /// Report that its worker runs: a core of protocol 1 does not.
+    ReportGranted,
     /// Ask the core to end the job, then [`AttemptInput::CancelAnswered`].
     Cancel(Cancel),
     /// Tell the core to end the job for which nobody waits any more.
     Abandon,
     /// Set the timer, instead of the one before.
     SetTimer(AttemptEpoch, Duration),
-    /// The same, for the next request for a permit; the number is how often it was refused.
+    /// The same, for the next request for a permit; the number is how often it was refused, see [`longest_permit_wait`].
     SetRetryTimer(AttemptEpoch, u32),
     /// It is over.
     Finish(AttemptFinish),
@@ -129,6 +149,8 @@ pub enum AttemptStop {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Its inputs are being placed.
+    Preparing,
     AwaitingCore,
     /// An answer about submission or permit is on its way; the number is how often it was refused.
     Asking(u32),
@@ -155,7 +177,7 @@ pub struct AttemptMachine {
 impl Default for AttemptMachine {
     fn default() -> Self {
         Self {
-            state: State::AwaitingCore,
+            state: State::Preparing,
             dialect: Dialect::V2,
             limits: AttemptLimits { time: Duration::MAX, patience: Duration::MAX },
             order: None,
@@ -166,10 +188,21 @@ impl Default for AttemptMachine {
 }
 
 impl AttemptMachine {
-    /// Whether it has not been handed to a core yet.
+    /// Whether it is prepared and has not been handed to a core yet.
     #[must_use]
     pub fn awaits_core(&self) -> bool {
         self.state == State::AwaitingCore
+    }
+
+    /// The order to end it, as severe as it has become.
+    #[must_use]
+    pub const fn order(&self) -> Option<Cancel> {
+        self.order
+    }
+
+    /// Whether no core knows of it.
+    fn is_before_core(&self) -> bool {
+        matches!(self.state, State::Preparing | State::AwaitingCore)
     }
 
     /// Whether [`AttemptInput::PermitFreed`] means anything now.
@@ -193,7 +226,7 @@ impl AttemptMachine {
             AttemptInput::Order(cancel) => self.ordered(cancel, out),
             AttemptInput::Completed(completed) => self.completed(completed, out),
             AttemptInput::CoreGone(detail) => {
-                if !self.awaits_core() {
+                if !self.is_before_core() {
                     self.stop(AttemptStop::Lost(detail), out);
                 }
             }
@@ -208,6 +241,12 @@ impl AttemptMachine {
 
     fn answered(&mut self, input: AttemptInput, out: &mut Vec<AttemptEffect>) {
         match (self.state, input) {
+            (State::Preparing, AttemptInput::Prepared(result)) => match (self.order, result) {
+                (Some(order), _) => self.stop(AttemptStop::Cancelled(order.reason), out),
+                (None, Err(stop)) => self.stop(stop, out),
+                (None, Ok(())) => self.state = State::AwaitingCore,
+            },
+            (State::AwaitingCore, AttemptInput::Unfit(stop)) => self.stop(stop, out),
             (State::AwaitingCore, AttemptInput::Core(dialect, limits)) => {
                 (self.dialect, self.limits) = (dialect, limits);
                 self.state = State::Asking(0);
@@ -246,7 +285,7 @@ impl AttemptMachine {
         match answer {
             PermitAnswer::Granted => {
                 if self.dialect == Dialect::V1 {
-                    out.push(AttemptEffect::SayGranted);
+                    out.push(AttemptEffect::ReportGranted);
                 }
                 self.state = State::Working;
                 let epoch = self.next_epoch();
@@ -257,7 +296,7 @@ impl AttemptMachine {
             }
             PermitAnswer::Refused(detail) => {
                 if refusals == 0 {
-                    out.push(AttemptEffect::SayWaiting(detail));
+                    out.push(AttemptEffect::ReportWaiting(detail));
                 }
                 let refusals = refusals.saturating_add(1);
                 match self.order {
@@ -294,12 +333,13 @@ impl AttemptMachine {
             return;
         }
         match self.state {
+            State::Preparing if before.is_none() => out.push(AttemptEffect::StopPreparing),
             State::AwaitingCore => self.stop(AttemptStop::Cancelled(order.reason), out),
             // The answer decides; a core that gives none is not waited for longer than a worker would be.
             State::Asking(_) if before.is_none() => self.be_patient(out),
             State::Waiting(_) => self.withdraw(order.reason, out),
             State::Working | State::Ending => self.end(order, out),
-            State::Asking(_) | State::Withdrawing(_) | State::Over => {}
+            State::Preparing | State::Asking(_) | State::Withdrawing(_) | State::Over => {}
         }
     }
 
@@ -311,6 +351,8 @@ impl AttemptMachine {
 
     fn end(&mut self, cancel: Cancel, out: &mut Vec<AttemptEffect>) {
         self.state = State::Ending;
+        // A core of protocol 1 knows no force.
+        let cancel = Cancel { force: cancel.force && self.dialect == Dialect::V2, ..cancel };
         // The time begins when the core has heard of it; the request itself has a limit of its own.
         self.next_epoch();
         out.push(AttemptEffect::Cancel(cancel));
@@ -336,12 +378,12 @@ impl AttemptMachine {
                     format!("the core did not report the end of the cancelled worker within {seconds} s");
                 self.stop(AttemptStop::Lost(detail), out);
             }
-            State::AwaitingCore | State::Over => {}
+            State::Preparing | State::AwaitingCore | State::Over => {}
         }
     }
 
     fn completed(&mut self, completed: Box<JobCompleted>, out: &mut Vec<AttemptEffect>) {
-        if self.awaits_core() {
+        if self.is_before_core() {
             return;
         }
         // Such a core knows no reasons.
@@ -366,6 +408,15 @@ impl AttemptMachine {
         self.state = State::Over;
         out.push(AttemptEffect::Finish(AttemptFinish::Stopped(stop)));
     }
+}
+
+/// Longest wait before a permit is asked for again: 100 ms, doubled with every refusal, at most 2 s.
+#[must_use]
+pub fn longest_permit_wait(refusals: u32) -> Duration {
+    const FIRST: u64 = 100;
+    const LONGEST: u64 = 2_000;
+    let doubled = FIRST.checked_shl(refusals.saturating_sub(1)).unwrap_or(LONGEST);
+    Duration::from_millis(doubled.clamp(1, LONGEST))
 }
 
 /// Should a permit be granted after all that could not be asked for, nobody waits for the worker any more.

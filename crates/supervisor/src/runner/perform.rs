@@ -1,0 +1,187 @@
+//! Performs what the machine asks for.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use roboppi_ipc::io::Peer;
+use roboppi_ipc::{JobId, JobRequest, Message};
+use roboppi_run::{AttemptRef, RunEvent, StepState, TakenInput};
+use roboppi_workflow::RunEffect;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{Instrument, info};
+use uuid::Uuid;
+
+use super::Runner;
+use super::job::AttemptJob;
+use super::requests::request_id;
+use crate::context_dir::{ArtifactError, Collected, Copied, Stop};
+use crate::convert::duration_ms;
+use crate::machine::attempt::AttemptStop;
+use crate::machine::{AttemptRequest, AttemptTask, CoreRef, SupervisorEffect, SupervisorInput};
+use crate::spans;
+
+/// How long cores may take to pause their workers.
+const PAUSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a task has brought to its end.
+pub(super) enum TaskDone {
+    Placed(AttemptRef, Result<Vec<TakenInput>, AttemptStop>),
+    Collected(AttemptRef, Result<Copied<Collected>, ArtifactError>),
+}
+
+/// An attempt under way.
+pub(super) struct PreparedAttempt {
+    job_id: JobId,
+    /// What was placed for it.
+    inputs: Vec<TakenInput>,
+    /// Stops placing it.
+    stop: Stop,
+}
+
+impl PreparedAttempt {
+    pub(super) fn stop(&self) {
+        self.stop.stop();
+    }
+}
+
+impl Runner {
+    pub(super) fn perform(&mut self, effect: SupervisorEffect) {
+        match effect {
+            SupervisorEffect::Connect(core) => self.connect(core),
+            SupervisorEffect::Record(event) => self.context.recorder().event(event),
+            SupervisorEffect::CoreKeepsNoRecord => self.context.core_keeps_no_record(),
+            SupervisorEffect::Mask(value) => self.context.mask(value),
+            SupervisorEffect::Prepare { of } => self.prepare(of),
+            SupervisorEffect::StopPreparing { of } => {
+                if let Some(attempt) = self.attempts.get(&of) {
+                    attempt.stop();
+                }
+            }
+            SupervisorEffect::HandOver { of, job_id, dialect, core } => {
+                spans::attempt(&of).in_scope(|| {
+                    info!(job = job_id.as_str(), core = core.incarnation, "a job of the core");
+                });
+                self.context.expect_job(&job_id, &of, dialect);
+                let inputs = self.attempts.get_mut(&of).map(|attempt| std::mem::take(&mut attempt.inputs));
+                let node = self.context.node(&of.step);
+                let fingerprint =
+                    node.map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
+                let fingerprint = fingerprint.map(Box::new);
+                let base = of.base();
+                self.context.recorder().event(RunEvent::AttemptStarted { of, job_id, base, fingerprint });
+            }
+            SupervisorEffect::Request { of, core, request } => self.request(&of, &core, request),
+            SupervisorEffect::AttemptFinished { of, done } => {
+                self.timers.clear(&of);
+                if let Some(attempt) = self.attempts.remove(&of) {
+                    self.context.forget_job(&attempt.job_id);
+                }
+                self.context.attempt_finished(&of, &done);
+                spans::attempt(&of).in_scope(|| {
+                    info!(status = done.result.status.name(), "the attempt has ended");
+                });
+            }
+            SupervisorEffect::StopCollecting { of } => {
+                if let Some(stop) = self.collecting.get(&of) {
+                    stop.stop();
+                }
+            }
+            SupervisorEffect::Run(effect) => self.perform_for_run(effect),
+            SupervisorEffect::SetTimer { timer, after } => self.timers.set(timer, after),
+            SupervisorEffect::Answer { refused } => self.answer(refused),
+            SupervisorEffect::Finish(finish) => self.finished = Some(finish),
+        }
+    }
+
+    fn perform_for_run(&mut self, effect: RunEffect) {
+        match effect {
+            RunEffect::CollectOutputs { of } => {
+                let (context, stop) = (Rc::clone(&self.context), Stop::default());
+                self.collecting.insert(of.clone(), stop.clone());
+                self.tasks.spawn_local(async move {
+                    let collected = context.collect_outputs(&of, stop).await;
+                    TaskDone::Collected(of, collected)
+                });
+            }
+            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
+                let duration_ms = duration.map(duration_ms);
+                let kept = self.context.kept_from(&step).map(|run| format!("kept from run {run}"));
+                if state == StepState::Succeeded && kept.is_none() {
+                    self.context.step_succeeded(&step);
+                }
+                if state.is_final() && state != StepState::Skipped {
+                    self.context.write_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
+                }
+                let detail = detail.or(kept);
+                let event = RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail };
+                self.context.recorder().event(event);
+            }
+            RunEffect::PlanExtended { nodes } => self.context.plan_extended(nodes),
+            // The others are performed by the machine.
+            _ => {}
+        }
+    }
+
+    fn prepare(&mut self, of: AttemptRef) {
+        self.context.attempt_begins(&of);
+        let (context, stop) = (Rc::clone(&self.context), Stop::default());
+        let job_id = JobId::new(Uuid::new_v4().to_string());
+        self.attempts.insert(of.clone(), PreparedAttempt { job_id, inputs: Vec::new(), stop: stop.clone() });
+        let span = spans::attempt(&of);
+        let placing = async move {
+            let placed = context.place_inputs(&of, &stop).await;
+            TaskDone::Placed(of, placed)
+        };
+        self.tasks.spawn_local(placing.instrument(span));
+    }
+
+    pub(super) fn task_done(&mut self, done: TaskDone) {
+        match done {
+            TaskDone::Placed(of, placed) => {
+                let result = placed.and_then(|inputs| self.task_of(&of, inputs));
+                self.handle(SupervisorInput::AttemptPrepared { of, result });
+            }
+            TaskDone::Collected(of, result) => {
+                self.collecting.remove(&of);
+                let result = result.map_err(|error| error.to_string());
+                let result = result.map(|collected| self.context.artifacts_collected(&of, collected));
+                self.handle(SupervisorInput::OutputsCollected { of, result });
+            }
+        }
+    }
+
+    /// What an attempt is for a core, now that it has its inputs.
+    fn task_of(&mut self, of: &AttemptRef, inputs: Vec<TakenInput>) -> Result<AttemptTask, AttemptStop> {
+        let Some(attempt) = self.attempts.get_mut(of) else {
+            return Err(AttemptStop::Failed(None, "the attempt is not under way".to_owned()));
+        };
+        attempt.inputs = inputs;
+        AttemptJob::new(&self.context, of, &attempt.job_id).map(|job| job.task())
+    }
+
+    fn request(&mut self, of: &AttemptRef, core: &CoreRef, request: AttemptRequest) {
+        let (Some(peer), Some(attempt)) = (self.peer(core), self.attempts.get(of)) else { return };
+        if let Ok(job) = AttemptJob::new(&self.context, of, &attempt.job_id) {
+            self.requests.ask(&job, peer, request);
+        }
+    }
+
+    fn peer(&self, core: &CoreRef) -> Option<Peer> {
+        let (there, link) = self.links.get(&core.host)?;
+        (there == core).then(|| link.peer.clone())
+    }
+
+    /// Asks cores to pause all workers and their timers, or to let them go on. A core that does not answer soon is not
+    /// waited for: it is the terminal that wants the run to stand still.
+    pub(super) async fn pause_workers(&self, pause: bool) {
+        let mut asked = JoinSet::new();
+        for (core, job_id) in self.machine.pausable_jobs() {
+            let Some(peer) = self.peer(core) else { continue };
+            let request = JobRequest { request_id: request_id(), job_id: job_id.clone() };
+            let message = if pause { Message::PauseJob(request) } else { Message::ResumeJob(request) };
+            asked.spawn_local(async move { drop(peer.request(message).await) });
+        }
+        let _ = timeout(PAUSE_PATIENCE, asked.join_all()).await;
+    }
+}

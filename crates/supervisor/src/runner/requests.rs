@@ -1,0 +1,135 @@
+//! What attempts ask their cores for.
+
+use std::pin::Pin;
+
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use roboppi_ipc::io::{Peer, RequestError};
+use roboppi_ipc::{Cancel, CancelJob, ErrorClass, JobId, Message, RequestId, RequestPermit, SubmitJob};
+use roboppi_run::AttemptRef;
+use uuid::Uuid;
+
+use super::job::AttemptJob;
+use crate::machine::attempt::{AttemptInput, AttemptStop, PermitAnswer};
+use crate::machine::{AttemptRequest, SupervisorInput};
+
+type Pending = Pin<Box<dyn Future<Output = Option<SupervisorInput>>>>;
+
+/// Requests that cores have not answered. One that a core takes with it into its grave has no answer.
+#[derive(Default)]
+pub(super) struct Requests(FuturesUnordered<Pending>);
+
+impl Requests {
+    /// Asks. A core reads requests in the order in which they are made.
+    pub(super) fn ask(&mut self, job: &AttemptJob<'_>, peer: Peer, request: AttemptRequest) {
+        let (of, id) = (job.of.clone(), job.id.clone());
+        let answered = |of: AttemptRef, input| Some(SupervisorInput::Attempt { of, input });
+        self.0.push(match request {
+            AttemptRequest::Submit => {
+                let submitted = ask(peer, id, submit(job));
+                Box::pin(async move { answered(of, AttemptInput::Submitted(submitted.await?.map(drop))) })
+            }
+            AttemptRequest::SubmitAndAsk => {
+                let submitted = ask(peer.clone(), id.clone(), submit(job));
+                let permit = ask(peer, id, request_permit(job));
+                Box::pin(async move {
+                    let (submitted, permit) = tokio::join!(submitted, permit);
+                    answered(
+                        of,
+                        AttemptInput::SubmittedAndAsked(submitted?.map(drop), permit_answer(permit?)),
+                    )
+                })
+            }
+            AttemptRequest::AskPermit => {
+                let permit = ask(peer, id, request_permit(job));
+                Box::pin(async move { answered(of, AttemptInput::Permit(permit_answer(permit.await?))) })
+            }
+            AttemptRequest::Cancel(cancel) => {
+                let message = cancel_job(id, cancel);
+                Box::pin(async move {
+                    match peer.request(message).await {
+                        Err(RequestError::Closed { .. }) => None,
+                        // Whatever was said: the completion is what counts.
+                        Ok(_) | Err(_) => answered(of, AttemptInput::CancelAnswered),
+                    }
+                })
+            }
+            AttemptRequest::Abandon(cancel) => {
+                let message = cancel_job(id, cancel);
+                Box::pin(async move {
+                    peer.send(message).await;
+                    None
+                })
+            }
+        });
+    }
+
+    /// Waits for the next answer; for ever while nothing is asked. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> SupervisorInput {
+        loop {
+            match self.0.next().await {
+                Some(Some(answer)) => return answer,
+                Some(None) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn submit(job: &AttemptJob<'_>) -> Result<Message, AttemptStop> {
+    Ok(Message::SubmitJob(SubmitJob { request_id: request_id(), job: job.job()? }))
+}
+
+fn request_permit(job: &AttemptJob<'_>) -> Result<Message, AttemptStop> {
+    let request = RequestPermit { request_id: request_id(), job: job.job()?, attempt_index: 0.0 };
+    Ok(Message::RequestPermit(request))
+}
+
+fn cancel_job(job_id: JobId, Cancel { reason, force }: Cancel) -> Message {
+    Message::CancelJob(CancelJob {
+        request_id: request_id(),
+        job_id,
+        reason: reason.name().to_owned(),
+        force,
+    })
+}
+
+/// An id for a request, unique among all.
+pub(super) fn request_id() -> RequestId {
+    RequestId::new(Uuid::new_v4().to_string())
+}
+
+/// Asks the core. `None` when its wire has closed: that it is gone with all it started is known a little later.
+async fn ask(
+    peer: Peer,
+    job_id: JobId,
+    message: Result<Message, AttemptStop>,
+) -> Option<Result<Message, AttemptStop>> {
+    let message = match message {
+        Ok(message) => message,
+        Err(stop) => return Some(Err(stop)),
+    };
+    let request_id = message.request_id().map(ToString::to_string).unwrap_or_default();
+    let (class, detail) = match peer.request(message).await {
+        Ok(Message::Error(error)) => {
+            (ErrorClass::NonRetryable, format!("the core refuses: {} ({})", error.message, error.code))
+        }
+        Ok(answer) => return Some(Ok(answer)),
+        Err(RequestError::Closed { .. }) => return None,
+        Err(RequestError::TimedOut { request, limit }) => {
+            // In the words people search for.
+            let waited = limit.as_millis();
+            let about = format!("(jobId={job_id} requestId={request_id})");
+            (ErrorClass::RetryableTransient, format!("Core IPC {request} timed out after {waited}ms {about}"))
+        }
+        Err(error) => (ErrorClass::RetryableTransient, format!("the core: {error}")),
+    };
+    Some(Err(AttemptStop::Failed(Some(class), detail)))
+}
+
+fn permit_answer(answer: Result<Message, AttemptStop>) -> PermitAnswer {
+    match answer {
+        Ok(Message::PermitRejected(rejected)) => PermitAnswer::of_rejection(rejected.rejection),
+        Ok(_) => PermitAnswer::Granted,
+        Err(stop) => PermitAnswer::Failed(stop),
+    }
+}

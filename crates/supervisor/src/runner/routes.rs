@@ -1,0 +1,44 @@
+//! Which attempt the events of a job belong to, and where they are recorded when its core keeps no record.
+
+use std::collections::HashMap;
+
+use roboppi_ipc::{JobEvent, JobId};
+use roboppi_run::{AttemptRecord, AttemptRef};
+
+use crate::received::{Received, ReceivedRecord};
+
+/// Jobs of cores, from the hand-over of an attempt to its end.
+#[derive(Debug, Default)]
+pub(super) struct Routes(HashMap<JobId, Route>);
+
+#[derive(Debug)]
+struct Route {
+    of: AttemptRef,
+    /// Kept here when the core keeps none.
+    record: Option<ReceivedRecord>,
+}
+
+impl Routes {
+    pub(super) fn insert(&mut self, job: JobId, of: AttemptRef, record: Option<ReceivedRecord>) {
+        self.0.insert(job, Route { of, record });
+    }
+
+    pub(super) fn remove(&mut self, job: &JobId) {
+        self.0.remove(job);
+    }
+
+    /// The attempt an event belongs to, and what became of it. `None` for jobs that are over: an old core may send
+    /// events after the completion.
+    pub(super) fn event(&mut self, event: JobEvent) -> Option<(AttemptRef, Received)> {
+        let route = self.0.get_mut(&event.job_id)?;
+        let received = match &mut route.record {
+            Some(record) => record.event(event),
+            None => {
+                let JobEvent { ts, seq, at, event, .. } = event;
+                let record = AttemptRecord { seq, ts, at: at.unwrap_or_default(), event };
+                Received { record: Some(record), ..Received::default() }
+            }
+        };
+        Some((route.of.clone(), received))
+    }
+}
