@@ -5,6 +5,7 @@
 
 mod fixtures;
 mod future;
+mod hosts;
 mod pages;
 mod reference;
 mod samples;

@@ -10,8 +10,8 @@ use roboppi_core::{
     WorkerOutcome,
 };
 use roboppi_ipc::{
-    Cancel, CancelReason, CoreEvent, CoreEventMessage, Dialect, Hello, JobId, Message, RequestId,
-    RequestPermit, UtcMillis, WorkerTask,
+    Cancel, CancelReason, CoreEvent, CoreEventMessage, Dialect, JobId, Message, RequestId, RequestPermit,
+    UtcMillis, WorkerTask,
 };
 use roboppi_process::machine::{Limits, SWEEP_TIME};
 
