@@ -72,6 +72,6 @@ impl RunSettings {
     /// Where artifacts and metadata go: absolute.
     #[must_use]
     pub fn context_dir(&self) -> PathBuf {
-        self.workspace.join(self.source.workflow.context_dir.as_deref().unwrap_or("context"))
+        self.workspace.join(self.source.workflow.artifacts_dir())
     }
 }

@@ -6,11 +6,7 @@ use indexmap::IndexMap;
 use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
 use roboppi_run::StepPath;
 
-/// Attempts at a time when a workflow does not say; what the core of the existing program allows.
-const DEFAULT_CONCURRENCY: u32 = 10;
-
-/// Time an attempt may take when its step does not say: a day.
-const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_hours(24);
+use crate::defaults;
 
 /// A checked workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +155,13 @@ impl Workflow {
     /// Attempts at a time.
     #[must_use]
     pub fn attempts_at_a_time(&self) -> u32 {
-        self.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
+        self.concurrency.unwrap_or(defaults::CONCURRENCY.0)
+    }
+
+    /// Where artifacts go, relative to the workspace or absolute.
+    #[must_use]
+    pub fn artifacts_dir(&self) -> &str {
+        self.context_dir.as_deref().unwrap_or(defaults::CONTEXT_DIR.0)
     }
 }
 
@@ -167,7 +169,7 @@ impl Step {
     /// How long one attempt may take.
     #[must_use]
     pub fn time_limit(&self) -> Duration {
-        self.timeout.unwrap_or(DEFAULT_STEP_TIMEOUT)
+        self.timeout.unwrap_or(defaults::STEP_TIMEOUT.0)
     }
 
     /// Attempts it may have: 1, and its retries when failure means `retry`.

@@ -9,9 +9,25 @@ pub(crate) use sink::Sink;
 pub use suggest::nearest;
 pub(crate) use text::{LineIndex, quote};
 
-/// A part of the file, in bytes from its beginning.
+/// One of several files. The file of the workflow itself is the first one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub(crate) u32);
+
+impl FileId {
+    pub(crate) fn of_index(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// A part of a file, in bytes from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
+    /// Which file.
+    pub file: FileId,
     /// First byte.
     pub start: usize,
     /// Byte after the last one.

@@ -75,6 +75,7 @@ impl KeyDoc {
     }
 }
 
+use crate::defaults;
 use Section::{Environment, Input, Output, Secret, Step, Workflow};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
@@ -93,14 +94,14 @@ pub const KEYS: &[KeyDoc] = &[
         Workflow,
         "concurrency",
         "whole number >= 1",
-        Some("10"),
+        Some(defaults::CONCURRENCY.1),
         "Number of steps that run at the same time.",
     ),
     KeyDoc::optional(
         Workflow,
         "context_dir",
         "path",
-        Some("`context` in the workspace"),
+        Some(defaults::CONTEXT_DIR.1),
         "Directory for artifacts.",
     ),
     KeyDoc::optional(
@@ -188,7 +189,13 @@ pub const KEYS: &[KeyDoc] = &[
         "Artifacts of other steps that this step needs.",
     ),
     KeyDoc::optional(Step, "outputs", "list of maps", Some("none"), "Artifacts that this step makes."),
-    KeyDoc::optional(Step, "timeout", "duration", Some("24h"), "Time limit of one attempt."),
+    KeyDoc::optional(
+        Step,
+        "timeout",
+        "duration",
+        Some(defaults::STEP_TIMEOUT.1),
+        "Time limit of one attempt.",
+    ),
     KeyDoc::optional(
         Step,
         "idle",

@@ -82,7 +82,7 @@ pub struct WorkerPlace {
 /// that cannot be read are left out.
 #[must_use]
 pub fn worker_places(text: &str) -> Vec<WorkerPlace> {
-    let mut sink = Sink::new(text);
+    let mut sink = Sink::new([text], false);
     let Some(root) = source::read(text, &mut sink) else { return Vec::new() };
     let entries = |value: &Value| match value {
         Value::Map(entries) => entries.clone(),

@@ -6,6 +6,7 @@
 //! Nothing here does I/O or reads a clock.
 
 mod config;
+mod defaults;
 mod definition;
 mod diagnostic;
 mod duration;
@@ -16,10 +17,11 @@ mod plan;
 mod resume;
 mod run_machine;
 mod source;
+mod sources;
 
 pub use config::{Config, CoreCommand};
 pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step, Workflow};
-pub use diagnostic::{Diagnostic, Severity, Span, nearest};
+pub use diagnostic::{Diagnostic, FileId, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
 pub use kinds::{OtherKinds, WorkerKinds, WorkerPlace, worker_places};
@@ -33,6 +35,7 @@ pub use run_machine::{
     retry_delay,
 };
 pub use source::MAX_BYTES;
+pub use sources::{FileRef, SourceFile, Sources};
 
 /// What a file says.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
     /// Problems beyond those.
     pub omitted: usize,
+    /// Files that are named and were not asked for yet: see [`parse_sources`].
+    pub needs: Vec<FileRef>,
 }
 
 impl Parsed {
@@ -61,15 +66,34 @@ impl Parsed {
     /// All problems as a person reads them, an empty line between two of them. Ends without a line break.
     #[must_use]
     pub fn render(&self, file_name: &str, text: &str, colour: bool) -> String {
-        render(&self.diagnostics, self.omitted, file_name, text, colour)
+        self.render_files([(file_name, text)], colour)
+    }
+
+    /// All problems of several files, each with the line of its own file.
+    #[must_use]
+    pub fn render_sources(&self, sources: &Sources, colour: bool) -> String {
+        self.render_files(sources.files().map(|(_, file)| (file.name.as_str(), file.text.as_str())), colour)
+    }
+
+    fn render_files<'t>(&self, files: impl IntoIterator<Item = (&'t str, &'t str)>, colour: bool) -> String {
+        render(&self.diagnostics, self.omitted, files, colour)
     }
 }
 
-/// Problems as a person reads them.
-fn render(diagnostics: &[Diagnostic], omitted: usize, file_name: &str, text: &str, colour: bool) -> String {
-    let lines = diagnostic::LineIndex::new(text);
-    let draw = |found: &Diagnostic| found.render_with(file_name, &lines, colour);
-    let mut drawn: Vec<_> = diagnostics.iter().map(draw).collect();
+/// Problems as a person reads them, each with the line of its file.
+fn render<'t>(
+    diagnostics: &[Diagnostic],
+    omitted: usize,
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    colour: bool,
+) -> String {
+    let files: Vec<_> =
+        files.into_iter().map(|(name, text)| (name, diagnostic::LineIndex::new(text))).collect();
+    let draw = |found: &Diagnostic| {
+        let (name, lines) = files.get(found.span.file.index())?;
+        Some(found.render_with(name, lines, colour))
+    };
+    let mut drawn: Vec<_> = diagnostics.iter().filter_map(draw).collect();
     if omitted > 0 {
         drawn.push(format!("… and {omitted} more"));
     }
@@ -86,12 +110,47 @@ pub fn parse(text: &str) -> Parsed {
 /// Reads a workflow file that may name these kinds of workers.
 #[must_use]
 pub fn parse_with(text: &str, kinds: &WorkerKinds) -> Parsed {
-    let mut sink = diagnostic::Sink::new(text);
-    let root = source::read(text, &mut sink);
-    let workflow = root.and_then(|root| lower::workflow(&root, kinds, &mut sink));
-    let workflow = if sink.errors() > 0 { None } else { workflow };
+    let mut sink = diagnostic::Sink::new([text], false);
+    let workflow = read_file(text, kinds, &mut sink);
+    finish(workflow, Vec::new(), sink)
+}
+
+/// Reads a workflow of several files, in rounds: it says in [`Parsed::needs`] which further files it names, its caller answers
+/// them by [`Sources::add`] or [`Sources::refuse`] and asks again, until nothing is needed any more. Finds every mistake in
+/// all files that are there.
+#[must_use]
+pub fn parse_sources(sources: &Sources, kinds: &WorkerKinds) -> Parsed {
+    let mut sink = diagnostic::Sink::new(sources.files().map(|(_, file)| file.text.as_str()), true);
+    let mut workflow = None;
+    for (id, file) in sources.files() {
+        sink.begin(id);
+        let read = read_file(&file.text, kinds, &mut sink);
+        if id == FileId::default() {
+            workflow = read;
+        }
+    }
+    let mut needs = sink.take_needs();
+    needs.retain(|need| match sources.answer(need) {
+        None => true,
+        Some(Ok(_)) => false,
+        Some(Err(why)) => {
+            let message = format!("the file {} cannot be used: {why}", diagnostic::quote(&need.path));
+            sink.error(need.span, message, None);
+            false
+        }
+    });
+    finish(workflow, needs, sink)
+}
+
+fn read_file(text: &str, kinds: &WorkerKinds, sink: &mut diagnostic::Sink<'_>) -> Option<Workflow> {
+    let root = source::read(text, sink)?;
+    lower::workflow(&root, kinds, sink)
+}
+
+fn finish(workflow: Option<Workflow>, needs: Vec<FileRef>, sink: diagnostic::Sink<'_>) -> Parsed {
+    let workflow = workflow.filter(|_| sink.errors() == 0);
     let (diagnostics, omitted) = sink.finish();
-    Parsed { workflow, diagnostics, omitted }
+    Parsed { workflow, diagnostics, omitted, needs }
 }
 
 /// What a configuration file says.
@@ -109,14 +168,14 @@ impl ParsedConfig {
     /// All problems as a person reads them, an empty line between two of them. Ends without a line break.
     #[must_use]
     pub fn render(&self, file_name: &str, text: &str, colour: bool) -> String {
-        render(&self.diagnostics, self.omitted, file_name, text, colour)
+        render(&self.diagnostics, self.omitted, [(file_name, text)], colour)
     }
 }
 
 /// Reads a configuration file. Finds every mistake in it, unless it is not YAML at all.
 #[must_use]
 pub fn parse_config(text: &str) -> ParsedConfig {
-    let mut sink = diagnostic::Sink::new(text);
+    let mut sink = diagnostic::Sink::new([text], false);
     let config = if is_blank(text) {
         Config::default()
     } else {

@@ -34,7 +34,7 @@ pub(crate) struct Located<T> {
 
 /// The workflow a tree describes; `None` when `sink` has been told of an error.
 pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Option<Workflow> {
-    let start = Span { start: root.span.start, end: root.span.start };
+    let start = Span { end: root.span.start, ..root.span };
     let fields = Fields::read(root, Section::Workflow, "", start, sink)?;
 
     let name = fields.required("name", sink).and_then(|at| value::text(&at, sink));

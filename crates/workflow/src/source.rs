@@ -52,7 +52,7 @@ pub(crate) struct Entry {
 pub(crate) fn read(text: &str, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
     if text.len() > MAX_BYTES {
         let message = format!("the file is too large: {} bytes, at most {MAX_BYTES} are read", text.len());
-        sink.error(Span::default(), message, None);
+        sink.error(sink.span(0, 0), message, None);
         return None;
     }
     build::build(text, sink)

@@ -119,6 +119,11 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
 
     // These take their work from elsewhere; they were refused, and what they lack is no second mistake.
     let borrowed = fields.has("agent") || fields.has("workflow");
+    if let Some(at) = fields.get("workflow")
+        && let Value::Text(path) = &at.node.value
+    {
+        sink.need(path, at.place());
+    }
     let must = |name: &str, sink: &mut Sink<'_>| {
         if borrowed { fields.get(name) } else { fields.required(name, sink) }
     };

@@ -36,7 +36,7 @@ pub(super) fn build(text: &str, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
     match root.as_deref() {
         None | Some(Node { value: Value::Null, .. }) => {
             let hint = "a workflow is a map with `name`, `version`, `timeout` and `steps`";
-            sink.error(Span::default(), "the file has no content", Some(hint.to_owned()));
+            sink.error(sink.span(0, 0), "the file has no content", Some(hint.to_owned()));
             None
         }
         Some(_) => root,
@@ -80,7 +80,7 @@ struct RawEntry {
 
 impl Builder<'_, '_> {
     fn event(&mut self, event: Event<'_>, span: &granit_parser::Span) -> Result<(), Stop> {
-        let at = place(span);
+        let at = self.place(span);
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -168,7 +168,7 @@ impl Builder<'_, '_> {
             StructureStyle::Flow => end.end,
             StructureStyle::Block => last.unwrap_or(open.start.end),
         };
-        let span = Span { start: open.start.start, end: end.max(open.start.start) };
+        let span = self.sink.span(open.start.start, end.max(open.start.start));
         let value = if open.invalid { Value::Invalid } else { value };
         let node = Rc::new(Node { span, value, written: None, weight: weight + 1, height: height + 1 });
         self.remember(open.anchor, &node);
@@ -312,7 +312,7 @@ impl Builder<'_, '_> {
         if known {
             return value;
         }
-        self.useless_tag(tag, span.tag_span().map_or(at, |tag| place(&tag)));
+        self.useless_tag(tag, span.tag_span().map_or(at, |tag| self.place(&tag)));
         Value::Invalid
     }
 
@@ -321,13 +321,18 @@ impl Builder<'_, '_> {
         self.sink.error(at, message, Some("a workflow needs no tags; remove it".to_owned()));
     }
 
+    fn place(&self, span: &granit_parser::Span) -> Span {
+        let start = span.start.byte_offset().unwrap_or(0);
+        self.sink.span(start, span.end.byte_offset().unwrap_or(start).max(start))
+    }
+
     fn syntax_error(&mut self, text: &str, error: &ScanError) {
         let found = text.floor_char_boundary(error.marker().byte_offset().unwrap_or(text.len()));
         // An error noticed at the end of the file is shown where the file's last words are.
         let start = if text[found..].trim().is_empty() { text.trim_end().len() } else { found };
         let end = text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
-            let _ = self.too_deep(Span { start, end });
+            let _ = self.too_deep(self.sink.span(start, end));
             return;
         }
         let hint = match error.kind() {
@@ -352,15 +357,10 @@ impl Builder<'_, '_> {
             _ => None,
         };
         let message = format!("this is not valid YAML: {}", error.info());
-        self.sink.error(Span { start, end }, message, hint.map(str::to_owned));
+        self.sink.error(self.sink.span(start, end), message, hint.map(str::to_owned));
     }
 }
 
 const fn leaf(span: Span, value: Value) -> Node {
     Node { span, value, written: None, weight: 1, height: 0 }
-}
-
-fn place(span: &granit_parser::Span) -> Span {
-    let start = span.start.byte_offset().unwrap_or(0);
-    Span { start, end: span.end.byte_offset().unwrap_or(start).max(start) }
 }
