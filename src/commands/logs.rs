@@ -15,7 +15,7 @@ use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::StateRoot;
 use roboppi_report::logs::{self, LineFilter, LogSettings, Which};
 use roboppi_report::{ReportError, select};
-use roboppi_run::StepPath;
+use roboppi_run::{AttemptFilter, StepPath};
 use roboppi_workflow::parse_duration;
 
 use crate::commands::completion::{runs_or_steps, steps};
@@ -31,7 +31,7 @@ pub(crate) struct LogsArgs {
     /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
     pub(crate) run: String,
-    /// The step [default: all steps with output]
+    /// The step, or attempts of it, as `build/i2/check/a1` [default: all steps with output]
     #[arg(add = ArgValueCompleter::new(steps))]
     pub(crate) step: Option<String>,
     /// The attempt, from 1 [default: the last one]
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     }
     let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
     let printed = if chosen && !args.path {
-        let settings = settings(args, filter, step);
+        let settings = settings(args, &run, filter, step);
         logs::print(&run, settings, BufWriter::new(stdio::stdout()), out::audience())
     } else {
         print_last(args, &run, step.as_deref())
@@ -143,13 +143,22 @@ fn filter(args: &LogsArgs) -> Result<LineFilter, Failure> {
     })
 }
 
-fn settings(args: &LogsArgs, filter: LineFilter, step: Option<String>) -> LogSettings {
-    let which = match args.attempt {
-        Some(number) => Which::Number(number),
-        None if args.all => Which::All,
-        None => Which::Last,
+fn settings(args: &LogsArgs, run: &LocalRun, filter: LineFilter, step: Option<String>) -> LogSettings {
+    let by_number = || AttemptFilter { attempt: args.attempt, ..AttemptFilter::default() };
+    // A run that has only begun may not have the step yet; whether it comes is for the printer to find out.
+    let (step, only) = match step {
+        Some(name) => match select::reference(&record::view_of(run).0, &name, args.attempt) {
+            Ok((step, only)) => (Some(step.plan.step.clone()), only),
+            Err(_) => (Some(StepPath::new(name)), by_number()),
+        },
+        None => (None, by_number()),
     };
-    LogSettings { step: step.map(StepPath::new), which, filter, tail: args.tail, follow: args.follow }
+    let which = match only {
+        only if !only.is_empty() => Which::Only(only),
+        _ if args.all => Which::All,
+        _ => Which::Last,
+    };
+    LogSettings { step, which, filter, tail: args.tail, follow: args.follow }
 }
 
 /// Prints the last attempt, or the one that was asked for, byte for byte: not to a terminal.
@@ -178,7 +187,7 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
             let mut follower = RunFollower::of_journal(&last);
             let mut view = follower.begin();
             follower.read(|record| view.apply(&record));
-            match view.step(&args.run.as_str().into()) {
+            match view.find_step(&args.run) {
                 Some(_) => Ok(Target { run: last, step: Some(args.run.clone()) }),
                 None => Err(Failure::usage(format!(
                     "{error}, and the last run has no step of that name\nhint: {}, and `roboppi runs` lists the runs",
@@ -194,7 +203,7 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
 pub(crate) fn origin(root: &StateRoot, run: LocalRun, step: &str) -> Result<LocalRun, Failure> {
     // What of the record is damaged is said by whoever reads it next.
     let view = run.record().view().unwrap_or_default();
-    let Some(kept) = view.step(&step.into()).and_then(|step| step.kept.as_ref()) else { return Ok(run) };
+    let Some(kept) = view.find_step(step).and_then(|(step, _)| step.kept.as_ref()) else { return Ok(run) };
     let origin = LocalRun::open(root, &kept.run).map_err(|error| {
         Failure::usage(format!("`{step}` was executed by run {}, which has its log: {error}", kept.run))
     })?;

@@ -46,6 +46,7 @@ mod other_agents;
 mod own_log;
 mod permits;
 mod plain;
+mod plans;
 mod processes;
 mod record;
 mod record_links;

@@ -4,8 +4,8 @@ use roboppi_attach::Liveness;
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, RunStatus, RunView, StepState, StepView, missing_words, shell_word,
-    spent_words,
+    ArtifactView, AttemptStatus, IterationView, RunStatus, RunView, StepState, StepView, missing_words,
+    shell_word, spent_words,
 };
 use roboppi_untrusted::{first_words, line};
 
@@ -61,6 +61,7 @@ impl Page<'_> {
             self.head(),
             self.trouble(),
             self.steps(),
+            self.iterations(),
             self.agents(),
             self.warnings(),
             self.times(),
@@ -170,6 +171,20 @@ impl Page<'_> {
             ]
         }));
         table(&rows)
+    }
+
+    /// Which steps were repeated, and why.
+    fn iterations(&self) -> String {
+        let mut text = String::new();
+        for step in &self.view.steps {
+            for IterationView { iteration, max_iterations, detail, .. } in &step.iterations {
+                let most = max_iterations.map_or_else(String::new, |most| format!(" of {most}"));
+                let why = detail.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+                let line = format!("{} iteration {iteration}{most}{why}", step.plan.step);
+                text.push_str(&format!("{}\n", first_words(&line)));
+            }
+        }
+        text
     }
 
     /// The state, as far as it can still be true.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use roboppi_run::{AttemptView, RunView, StepState, StepView};
+use roboppi_run::{AttemptFilter, AttemptView, RunView, StepState, StepView};
 
 /// What a person asked for and the run does not have. Names what it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum NotThere {
     Attempt {
         /// The step.
         step: String,
-        /// The number.
-        number: u32,
+        /// The attempt, as it is called behind a step: `3`, `i2/check/a3`.
+        wanted: String,
         /// How many it had.
         attempts: usize,
     },
@@ -41,8 +41,8 @@ impl Display for NotThere {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Step { name, steps } => write!(f, "the run has no step `{name}`\nhint: {steps}"),
-            Self::Attempt { step, number, attempts } => {
-                write!(f, "`{step}` has no attempt {number}\nhint: it had {attempts}")
+            Self::Attempt { step, wanted, attempts } => {
+                write!(f, "`{step}` has no attempt {wanted}\nhint: it had {attempts}")
             }
             Self::AnyAttempt { number } => write!(f, "no step of the run has an attempt {number}"),
             Self::NeverStarted { step, state } => {
@@ -59,8 +59,29 @@ impl std::error::Error for NotThere {}
 /// # Errors
 /// When the run has no step of that name.
 pub fn step<'a>(view: &'a RunView, name: &str) -> Result<&'a StepView, NotThere> {
-    let unknown = || NotThere::Step { name: name.to_owned(), steps: steps_in_words(view) };
-    view.step(&name.into()).ok_or_else(unknown)
+    view.step(&name.into()).ok_or_else(|| unknown_step(view, name))
+}
+
+/// What a person calls a step or attempts of it, as [`RunView::find_step`] reads it: the step, and which of its attempts are
+/// meant. `number` is that of the attempt, when it is given besides.
+///
+/// # Errors
+/// When the run has no such step.
+pub fn reference<'a>(
+    view: &'a RunView,
+    name: &str,
+    number: Option<u32>,
+) -> Result<(&'a StepView, AttemptFilter), NotThere> {
+    let Some((step, mut filter)) = view.find_step(name) else { return Err(unknown_step(view, name)) };
+    if let Some(number) = number {
+        filter.attempt = Some(number);
+        filter.role.get_or_insert(step.plan.role);
+    }
+    Ok((step, filter))
+}
+
+fn unknown_step(view: &RunView, name: &str) -> NotThere {
+    NotThere::Step { name: name.to_owned(), steps: steps_in_words(view) }
 }
 
 /// The names of the steps of a run: `it has build, test`.
@@ -70,27 +91,29 @@ pub fn steps_in_words(view: &RunView) -> String {
     format!("it has {}", if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") })
 }
 
-/// The attempt of a step that has this number, or else its last one.
+/// The latest attempt of a step that is meant.
 ///
 /// # Errors
 /// When the step has no such attempt.
-pub fn attempt(step: &StepView, number: Option<u32>) -> Result<&AttemptView, NotThere> {
-    find_attempt(step, number).ok_or_else(|| no_attempt(step, number))
+pub fn attempt(step: &StepView, filter: AttemptFilter) -> Result<&AttemptView, NotThere> {
+    step.last_attempt(filter).ok_or_else(|| no_attempt(step, filter))
 }
 
-pub(crate) fn find_attempt(step: &StepView, number: Option<u32>) -> Option<&AttemptView> {
-    match number {
-        Some(number) => step.attempts.iter().rev().find(|attempt| attempt.of.attempt == number),
-        None => step.attempts.last(),
-    }
-}
-
-fn no_attempt(step: &StepView, number: Option<u32>) -> NotThere {
+fn no_attempt(step: &StepView, filter: AttemptFilter) -> NotThere {
     let name = step.plan.step.to_string();
-    match number {
-        Some(number) => NotThere::Attempt { step: name, number, attempts: step.attempts.len() },
-        None => NotThere::NeverStarted { step: name, state: step.state },
+    if filter.is_empty() {
+        return NotThere::NeverStarted { step: name, state: step.state };
     }
+    let iteration = filter.iteration.map(|number| format!("i{number}"));
+    let role = filter.role.filter(|role| *role != step.plan.role).map(|role| role.to_string());
+    let wanted = match filter.attempt {
+        Some(number) if iteration.is_none() && role.is_none() => number.to_string(),
+        attempt => {
+            let parts = [iteration, role, attempt.map(|number| format!("a{number}"))];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+        }
+    };
+    NotThere::Attempt { step: name, wanted, attempts: step.attempts.len() }
 }
 
 /// The attempts a person means: those of one step, or of every step that has one.
@@ -103,9 +126,14 @@ pub fn attempts<'a>(
     number: Option<u32>,
 ) -> Result<Vec<&'a AttemptView>, NotThere> {
     if let Some(name) = name {
-        return Ok(vec![attempt(step(view, name)?, number)?]);
+        let (step, filter) = reference(view, name, number)?;
+        return Ok(vec![attempt(step, filter)?]);
     }
-    let found: Vec<_> = view.steps.iter().filter_map(|step| find_attempt(step, number)).collect();
+    let latest = |step: &'a StepView| match number {
+        Some(number) => step.attempt_number(number),
+        None => step.attempts.last(),
+    };
+    let found: Vec<_> = view.steps.iter().filter_map(latest).collect();
     match number {
         Some(number) if found.is_empty() => Err(NotThere::AnyAttempt { number }),
         _ => Ok(found),

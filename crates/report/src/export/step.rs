@@ -77,15 +77,15 @@ impl StepOutput {
         name: &str,
         number: Option<u32>,
     ) -> Result<Self, ReportError> {
-        let step = select::step(view, name)?;
-        let attempt = select::attempt(step, number)?;
+        let (step, filter) = select::reference(view, name, number)?;
+        let attempt = select::attempt(step, filter)?;
         let manifest = record.manifest().ok();
         let head = Head {
             command: command(record, step),
             started: time_to_second(attempt.started_at),
             host: manifest.map(|manifest| manifest.host).unwrap_or_default(),
             run: run.map(|id| id.to_string()).unwrap_or_default(),
-            step: name.to_owned(),
+            step: step.plan.step.to_string(),
             attempt: attempt.of.attempt,
             worker: step.plan.worker.to_string(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use roboppi_attach::{LocalRun, RunFollower};
 use roboppi_record::{Log, LogLine, LogPiece, RecordStore};
-use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, RunRecord, RunView, StepPath, StepView};
+use roboppi_run::{
+    AttemptFilter, AttemptRef, AttemptStatus, AttemptView, RunRecord, RunView, StepPath, StepView,
+};
 use roboppi_untrusted::first_words;
 
 use super::lines::{LineCursor, LineFilter, Part};
@@ -22,15 +24,15 @@ pub enum Which {
     Last,
     /// All.
     All,
-    /// Those of this number.
-    Number(u32),
+    /// These.
+    Only(AttemptFilter),
 }
 
 impl Which {
-    const fn number(self) -> Option<u32> {
+    fn filter(self) -> AttemptFilter {
         match self {
-            Self::Number(number) => Some(number),
-            Self::Last | Self::All => None,
+            Self::Only(filter) => filter,
+            Self::Last | Self::All => AttemptFilter::default(),
         }
     }
 }
@@ -143,8 +145,12 @@ impl<'a, W: Write> LogPrinter<'a, W> {
     /// Whether there is what was asked for, as far as that is known.
     fn check(&self, view: &RunView, is_over: bool) -> Result<(), ReportError> {
         let step = self.settings.step.as_ref().map(StepPath::as_str);
+        let filter = self.settings.which.filter();
         if is_over {
-            select::attempts(view, step, self.settings.which.number())?;
+            match step {
+                Some(name) => select::attempt(select::step(view, name)?, filter).map(drop)?,
+                None => select::attempts(view, None, filter.attempt).map(drop)?,
+            }
         } else if let Some(name) = step
             && view.head.is_some()
         {
@@ -192,7 +198,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
             if self.settings.which == Which::Last && !self.begun { step.attempts.len() - 1 } else { 0 };
         let first = *self.first.entry(step.plan.step.clone()).or_insert(last);
         let wanted = |attempt: &&AttemptView| match self.settings.which {
-            Which::Number(number) => attempt.of.attempt == number,
+            Which::Only(filter) => filter.matches(&attempt.of),
             Which::Last | Which::All => true,
         };
         step.attempts.iter().skip(first).filter(wanted).collect()

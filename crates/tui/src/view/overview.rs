@@ -58,6 +58,11 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     } else if let Some(limit) = step.plan.timeout_ms {
         page.fact("Time limit", &text::duration(limit));
     }
+    if let Some(last) = step.iterations.last() {
+        let most = last.max_iterations.map(|most| format!(" of at most {most}")).unwrap_or_default();
+        let why = last.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        page.fact("Iteration", &format!("{}{most}{why}", last.iteration));
+    }
     if let Some(attempt) = model.shown_attempt() {
         attempt_facts(model, attempt, page);
     }

@@ -65,12 +65,24 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
     Line::from(spans)
 }
 
-/// `#2/3` from the second attempt on, with the round of a completion check before it.
+/// `#2/3` from the second attempt on, from the second iteration on with its number before it: `@2/5`, and with the role
+/// of the attempt when that is not work.
 fn attempt_count(step: &StepView) -> Option<String> {
     let of = &step.attempts.last()?.of;
+    let iteration = step.iteration().max(of.iteration);
     let mut words = String::new();
-    if of.iteration > 1 {
-        words.push_str(&format!("@{}", of.iteration));
+    if iteration > 1 {
+        words.push_str(&format!("@{iteration}"));
+        if let Some(most) = step.iterations.last().and_then(|last| last.max_iterations) {
+            words.push_str(&format!("/{most}"));
+        }
+    }
+    if !of.role.is_work() {
+        words.push_str(&format!(
+            "{}{}",
+            if words.is_empty() { "" } else { " " },
+            sanitise::clean(of.role.name())
+        ));
     }
     if of.attempt > 1 {
         words.push_str(&format!("#{}/{}", of.attempt, step.plan.max_attempts.max(of.attempt)));

@@ -120,7 +120,7 @@ impl Columns {
 /// `build`, `build #2`.
 fn name(step: &StepView, attempt: &AttemptView) -> String {
     let name = sanitise::clean(step.plan.step.as_str());
-    if attempt.of.iteration > 1 || attempt.of.attempt > 1 {
+    if attempt.of.iteration > 1 || attempt.of.attempt > 1 || !attempt.of.role.is_work() {
         format!("{name} {}", wording::attempt_name(attempt))
     } else {
         name

@@ -2,7 +2,7 @@
 
 use ratatui::text::Span;
 use roboppi_ipc::{CoreEvent, UtcMillis, WorkerResult, WorkerStatus};
-use roboppi_run::{AttemptPhase, AttemptStatus, AttemptView, KeptFrom, StepState, StepView};
+use roboppi_run::{AttemptPhase, AttemptRef, AttemptStatus, AttemptView, KeptFrom, StepState, StepView};
 
 use crate::model::Model;
 use crate::{sanitise, text, theme};
@@ -130,11 +130,13 @@ pub(super) fn attempt_icon(model: &Model, attempt: &AttemptView) -> Span<'static
 
 /// `#2`, with the round of a completion check `@3 #2`.
 pub(super) fn attempt_name(attempt: &AttemptView) -> String {
-    if attempt.of.iteration > 1 {
-        format!("@{} #{}", attempt.of.iteration, attempt.of.attempt)
-    } else {
-        format!("#{}", attempt.of.attempt)
+    let AttemptRef { iteration, role, attempt, .. } = &attempt.of;
+    let mut name = if *iteration > 1 { format!("@{iteration} #{attempt}") } else { format!("#{attempt}") };
+    if !role.is_work() {
+        name.push(' ');
+        name.push_str(&sanitise::clean(role.name()));
     }
+    name
 }
 
 /// A bar of `columns` columns, `done` of `all` filled.
