@@ -34,6 +34,15 @@ pub struct Span {
     pub end: usize,
 }
 
+/// A file that another one names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRef {
+    /// The path as it is written.
+    pub path: String,
+    /// Where it is written: its file is what the path is relative to.
+    pub span: Span,
+}
+
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {

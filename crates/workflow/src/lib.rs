@@ -21,7 +21,7 @@ mod sources;
 
 pub use config::{Config, CoreCommand};
 pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step, Workflow};
-pub use diagnostic::{Diagnostic, FileId, Severity, Span, nearest};
+pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
 pub use kinds::{OtherKinds, WorkerKinds, WorkerPlace, worker_places};
@@ -35,7 +35,7 @@ pub use run_machine::{
     retry_delay,
 };
 pub use source::MAX_BYTES;
-pub use sources::{FileRef, SourceFile, Sources};
+pub use sources::{SourceFile, Sources};
 
 /// What a file says.
 #[derive(Clone, Debug)]

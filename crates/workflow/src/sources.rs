@@ -1,6 +1,6 @@
 //! The files a workflow is made of.
 
-use crate::diagnostic::{FileId, Span};
+use crate::diagnostic::{FileId, FileRef};
 use crate::source::MAX_BYTES;
 
 /// A file and its text.
@@ -10,15 +10,6 @@ pub struct SourceFile {
     pub name: String,
     /// What it says.
     pub text: String,
-}
-
-/// A file that another one names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileRef {
-    /// The path as it is written.
-    pub path: String,
-    /// Where it is written: its file is what the path is relative to.
-    pub span: Span,
 }
 
 /// The files of a workflow, and what is known of those they name.

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use super::text::printable;
-use super::{Diagnostic, FileId, LineIndex, Severity, Span};
-use crate::sources::FileRef;
+use super::{Diagnostic, FileId, FileRef, LineIndex, Severity, Span};
 
 /// Collects problems. Of each severity it keeps the first [`Sink::KEPT`] and counts the rest.
 pub(crate) struct Sink<'t> {
