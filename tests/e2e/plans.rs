@@ -176,7 +176,7 @@ fn the_screen_shows_a_plan_that_has_grown() {
     let mut screen = env.roboppi(["attach"]).start_in_terminal(40, 140);
     screen.wait_for_text(PATH);
     screen.wait_for_text("@2/3 check");
-    screen.press("g 2");
+    screen.press("g 1");
     screen.wait_for_text("2 of at most 3: the check says: two tests fail");
     screen.press("q");
     screen.expect_code(0);
