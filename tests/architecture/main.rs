@@ -13,6 +13,7 @@ mod circles;
 mod modules;
 mod pages;
 mod run_files;
+mod sites;
 mod sizes;
 mod tokens;
 mod views;

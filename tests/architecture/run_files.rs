@@ -43,6 +43,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ),
     ("crates/supervisor/src/runner/context.rs", "RunDir", "gives the directory to the writers of the record"),
     ("crates/supervisor/src/runner/context.rs", "run.json", "a message"),
+    ("crates/supervisor/src/site.rs", "RunDir", "measures what the core of this host has written"),
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
     ("src/commands/export.rs", "fs", "writes the export"),
     ("src/cores.rs", "fs", "reads the configuration file"),

@@ -76,7 +76,7 @@ impl World {
     /// Holds what is asked for against what was asked for before.
     pub(crate) fn check_effect(&mut self, effect: &SupervisorEffect) {
         match effect {
-            SupervisorEffect::Prepare { of } => {
+            SupervisorEffect::Prepare { of, .. } => {
                 let step = self.plan.workflow.steps.get_index_of(&of.step).unwrap_or_default();
                 self.check_start(step, of.attempt);
             }

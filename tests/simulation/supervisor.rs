@@ -169,7 +169,7 @@ impl World {
                     self.saw(Seen::CoresGivenUp);
                 }
             }
-            SupervisorEffect::Prepare { of } => self.prepare(of),
+            SupervisorEffect::Prepare { of, .. } => self.prepare(of),
             SupervisorEffect::StopPreparing { of } => self.stop_preparing(&of),
             SupervisorEffect::HandOver { of, job_id, core, .. } => {
                 self.handed_over(&of, &job_id, core.incarnation)

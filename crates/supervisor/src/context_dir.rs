@@ -160,7 +160,7 @@ impl ContextDir {
 
     /// Copies the inputs of a step into the workspace, and says what they were. Only what is among the `made` artifacts
     /// is handed over, whatever else lies in the directory, and what was handed over before is taken back.
-    pub(crate) fn place_inputs(
+    pub(crate) fn copy_inputs(
         &self,
         workspace: &Path,
         id: &StepPath,
@@ -221,7 +221,7 @@ impl ContextDir {
 
     /// Copies what a step made into the context directory, in the place of what was there: all of it, or nothing. An
     /// output that is not there is left out.
-    pub(crate) fn collect_outputs(
+    pub(crate) fn copy_outputs(
         &self,
         workspace: &Path,
         id: &StepPath,
@@ -394,7 +394,7 @@ steps:
 
         let (make, limits) = (StepPath::from("make"), Limits::default());
         let outputs = &workflow.steps[&make].outputs;
-        let collected = context.collect_outputs(workspace.path(), &make, outputs, &limits).unwrap();
+        let collected = context.copy_outputs(workspace.path(), &make, outputs, &limits).unwrap();
         assert_eq!(collected.notices, ["output `absent`: nothing at nothing"]);
         let made: HashSet<_> = collected.done.iter().map(|made| (make.clone(), made.name.clone())).collect();
         let path = |name: &str| context.path().join("make").join(name);
@@ -409,7 +409,7 @@ steps:
         fs::create_dir(path("absent")).unwrap();
 
         let take = &workflow.steps[&StepPath::from("take")];
-        let placed = context.place_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap();
+        let placed = context.copy_inputs(workspace.path(), &"take".into(), take, &made, &limits).unwrap();
         assert_eq!(placed.notices, ["input `absent` of `make`: it was not produced"]);
         assert_eq!(placed.done.iter().map(|taken| taken.sha256.is_some()).collect::<Vec<_>>(), [true, false]);
         assert_eq!(fs::read_to_string(workspace.path().join("taken/deep/b.txt")).unwrap(), "b");
@@ -418,7 +418,7 @@ steps:
 
         // What is collected again is in the place of what was there.
         fs::remove_file(workspace.path().join("out/deep/b.txt")).unwrap();
-        context.collect_outputs(workspace.path(), &make, outputs, &limits).unwrap();
+        context.copy_outputs(workspace.path(), &make, outputs, &limits).unwrap();
         assert!(
             path("tree/deep").exists()
                 && !path("tree/deep/b.txt").exists()
@@ -427,7 +427,7 @@ steps:
 
         fs::remove_dir_all(path("tree")).unwrap();
         let error = context
-            .place_inputs(workspace.path(), &"take".into(), take, &made, &limits)
+            .copy_inputs(workspace.path(), &"take".into(), take, &made, &limits)
             .unwrap_err()
             .to_string();
         assert!(
@@ -473,11 +473,11 @@ steps:
         fs::write(work.path().join("out/a.txt"), "a").unwrap();
         let (make, take, limits) = (StepPath::from("make"), StepPath::from("take"), Limits::default());
         fs::create_dir(path.join("make/.collecting-run-1")).unwrap();
-        second.collect_outputs(work.path(), &make, &workflow.steps[&make].outputs, &limits).unwrap();
+        second.copy_outputs(work.path(), &make, &workflow.steps[&make].outputs, &limits).unwrap();
         assert!(path.join("make/.collecting-run-1").exists() && path.join("make/tree/a.txt").exists());
         let made = HashSet::from([(make.clone(), "tree".to_owned())]);
         let placing = |context: &ContextDir| {
-            context.place_inputs(work.path(), &take, &workflow.steps[&take], &made, &limits).unwrap()
+            context.copy_inputs(work.path(), &take, &workflow.steps[&take], &made, &limits).unwrap()
         };
         placing(&first);
         let notes = fs::read(path.join("take/.placed")).unwrap();
@@ -492,7 +492,7 @@ steps:
         let (context, _) = open(&workspace.path().join("context"), "run-1").unwrap();
         let outputs = [OutputSpec { name: "all".into(), path: ".".into(), kind: None }];
         let error = context
-            .collect_outputs(workspace.path(), &"s".into(), &outputs, &Limits::default())
+            .copy_outputs(workspace.path(), &"s".into(), &outputs, &Limits::default())
             .unwrap_err()
             .to_string();
         assert!(error.contains("holds the context directory"), "{error}");

@@ -28,6 +28,7 @@ mod settings;
 mod shutdown;
 mod sign_of_life;
 mod signals;
+mod site;
 mod snapshots;
 mod spans;
 

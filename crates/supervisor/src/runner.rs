@@ -36,6 +36,8 @@ mod metadata;
 mod perform;
 mod requests;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use context::{Inbox, RunContext};

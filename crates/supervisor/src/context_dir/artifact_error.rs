@@ -1,6 +1,6 @@
 //! Why artifacts were not copied.
 
-use roboppi_run::StepPath;
+use roboppi_run::{HostId, StepPath};
 use thiserror::Error;
 use tokio::sync::oneshot::error::RecvError;
 
@@ -18,6 +18,8 @@ pub(crate) enum ArtifactError {
     Input { artifact: String, from: StepPath, source: TreeError },
     #[error("the output `{name}`: {source}")]
     Output { name: String, source: TreeError },
+    #[error("this run has no workers on the host `{0}`")]
+    NoSite(HostId),
     /// The thread that copies ended without a word.
     #[error("copying failed: {0}")]
     Unanswered(#[source] RecvError),

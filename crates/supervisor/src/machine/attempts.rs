@@ -84,8 +84,10 @@ impl Attempts {
 
 impl SupervisorMachine {
     pub(super) fn start_attempt(&mut self, of: AttemptRef, out: &mut Vec<SupervisorEffect>) {
-        self.attempts.under_way.insert(of.clone(), Attempt::default());
-        out.push(SupervisorEffect::Prepare { of });
+        let attempt = Attempt::default();
+        let host = attempt.host.clone();
+        self.attempts.under_way.insert(of.clone(), attempt);
+        out.push(SupervisorEffect::Prepare { of, host });
     }
 
     /// An attempt has its inputs, or cannot run.

@@ -25,6 +25,8 @@ pub enum SupervisorEffect {
     Prepare {
         /// Which attempt.
         of: AttemptRef,
+        /// The host on which it works, from here to its outputs.
+        host: HostId,
     },
     /// Stop preparing it. The answer is still given.
     StopPreparing {

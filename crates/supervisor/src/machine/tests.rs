@@ -128,7 +128,7 @@ fn short(effect: &SupervisorEffect) -> Option<String> {
         },
         SupervisorEffect::CoreKeepsNoRecord => "no record".to_owned(),
         SupervisorEffect::Mask(_) => "mask".to_owned(),
-        SupervisorEffect::Prepare { of } => format!("prepare {of}"),
+        SupervisorEffect::Prepare { of, .. } => format!("prepare {of}"),
         SupervisorEffect::StopPreparing { .. } => "stop preparing".to_owned(),
         SupervisorEffect::HandOver { core, .. } => format!("hand to {}", core.incarnation),
         SupervisorEffect::Request { request, .. } => format!("{request:?}").to_lowercase(),

@@ -1,7 +1,6 @@
-//! Brings artifacts into the context directory and out of it, away from the thread that runs the steps.
+//! Has the site of a host place and collect artifacts, away from the thread that runs the steps.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, ErrorClass};
@@ -27,9 +26,8 @@ impl RunContext {
         let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
             return Ok(Copied { done: Vec::new(), notices: Vec::new() });
         };
-        let (context, limits) = (Arc::clone(&self.context), self.limits(stop));
-        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
-        let collecting = move || context.collect_outputs(&workspace, &id, &outputs, &limits);
+        let (site, limits, id) = (self.site_of(&of.step)?, self.limits(stop), of.step.clone());
+        let collecting = move || site.collect_outputs(&id, &outputs, &limits);
         let collected = aside(collecting).await;
         self.context_notice(Some(&of.step));
         collected.unwrap_or_else(|error| Err(ArtifactError::Unanswered(error)))
@@ -46,10 +44,10 @@ impl RunContext {
         if step.inputs.is_empty() {
             return Ok(Vec::new());
         }
-        let (context, limits) = (Arc::clone(&self.context), self.limits(stop.clone()));
-        let (workspace, id) = (self.settings.workspace.clone(), of.step.clone());
+        let site = self.site_of(&of.step).map_err(|error| failed(&error))?;
+        let (limits, id) = (self.limits(stop.clone()), of.step.clone());
         let (taking, made) = (step.clone(), self.made(step));
-        let mut placing = aside(move || context.place_inputs(&workspace, &id, &taking, &made, &limits));
+        let mut placing = aside(move || site.place_inputs(&id, &taking, &made, &limits));
         let time = async {
             match step.timeout {
                 Some(limit) => self.clock.wait(limit).await,
@@ -80,7 +78,7 @@ impl RunContext {
         let placed = placed.unwrap_or_else(|error| Err(ArtifactError::Unanswered(error)));
         match placed {
             _ if is_overdue => Err(AttemptStop::Cancelled(CancelReason::Timeout)),
-            Err(error) => Err(AttemptStop::Failed(Some(ErrorClass::NonRetryable), error.to_string())),
+            Err(error) => Err(failed(&error)),
             Ok(Copied { done, notices }) => {
                 // Of an attempt that is to end nothing more is said.
                 if !stop.is_stopped() {
@@ -139,4 +137,9 @@ impl RunContext {
     fn limits(&self, stop: Stop) -> Limits {
         Limits { stop, min_free: self.settings.record_limits.min_free_bytes }
     }
+}
+
+/// An attempt that cannot have its inputs.
+fn failed(error: &ArtifactError) -> AttemptStop {
+    AttemptStop::Failed(Some(ErrorClass::NonRetryable), error.to_string())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use roboppi_attach::RunCommand;
 use roboppi_ipc::{Dialect, JobEvent, JobId, SecretText, UtcMillis};
 use roboppi_record::RunDir;
-use roboppi_run::{AttemptRef, Manifest, RecordKind, Role, RunEvent, RunId, StepPath};
+use roboppi_run::{AttemptRef, HostId, Manifest, RecordKind, Role, RunEvent, RunId, StepPath};
 use roboppi_workflow::{Node, Plan};
 use tokio::sync::mpsc;
 
@@ -16,7 +16,7 @@ use super::facts::{StepFacts, facts_of_kept};
 use super::routes::Routes;
 use super::step_workspace;
 use crate::clock;
-use crate::context_dir::ContextDir;
+use crate::context_dir::{ArtifactError, ContextDir};
 use crate::control::{ControlRequest, ControlSocket};
 use crate::kinds::NeededKinds;
 use crate::machine::AttemptDone;
@@ -26,6 +26,7 @@ use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
 use crate::sign_of_life::SignOfLife;
+use crate::site::{LocalSite, Site, Sites};
 
 pub(super) struct RunContext {
     pub(super) settings: RunSettings,
@@ -35,6 +36,8 @@ pub(super) struct RunContext {
     pub(super) run_dir: RunDir,
     pub(super) started_at: UtcMillis,
     pub(super) context: Arc<ContextDir>,
+    /// Where the workers of each host work.
+    pub(super) sites: Sites,
     pub(super) facts: RefCell<HashMap<StepPath, StepFacts>>,
     recorder: RefCell<Recorder>,
     routes: RefCell<Routes>,
@@ -74,6 +77,12 @@ impl RunContext {
             Some(Err(_)) | None => (None, mpsc::channel(1).1),
         };
         let facts = RefCell::new(facts_of_kept(&prepared.settings, &prepared.plan));
+        let context_dir = Arc::new(prepared.context);
+        let here = LocalSite {
+            context: Arc::clone(&context_dir),
+            workspace: prepared.settings.workspace.clone(),
+            run_dir: prepared.run_dir.clone(),
+        };
         let context = Self {
             needed_kinds: Rc::new(needed_kinds(&prepared.settings)),
             settings: prepared.settings,
@@ -81,7 +90,8 @@ impl RunContext {
             run_id: prepared.run_id,
             run_dir: prepared.run_dir,
             started_at: prepared.started_at,
-            context: Arc::new(prepared.context),
+            context: context_dir,
+            sites: Sites::here(here),
             facts,
             recorder: RefCell::new(prepared.recorder),
             routes: RefCell::default(),
@@ -123,10 +133,11 @@ impl RunContext {
         self.recorder.borrow_mut()
     }
 
-    /// An attempt begins.
-    pub(super) fn attempt_begins(&self, of: &AttemptRef) {
+    /// An attempt begins on a host.
+    pub(super) fn attempt_begins(&self, of: &AttemptRef, host: HostId) {
         let mut facts = self.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
+        facts.host = host;
         if of.role != Role::Check {
             facts.last = Some(of.clone());
         }
@@ -194,12 +205,10 @@ impl RunContext {
         let details = done.result.details.as_deref();
         // What a core says of its own files holds; for a core that cannot say it any more they are measured.
         let said = details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
-        let measured = || {
-            let base = of.base();
-            (self.run_dir.log_len(&base), self.run_dir.events_len(&base))
-        };
-        let (log_bytes, events_bytes) =
-            said.map_or_else(measured, |details| (details.log_bytes, details.events_bytes));
+        let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of)).unwrap_or_default();
+        let (log_bytes, events_bytes) = said.map_or((fetched.log_bytes, fetched.events_bytes), |details| {
+            (details.log_bytes, details.events_bytes)
+        });
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
             result: done.result.clone(),
@@ -208,6 +217,13 @@ impl RunContext {
             events_bytes,
         };
         self.recorder().event(event);
+    }
+
+    /// The site of the host on which the last attempt of a step works.
+    pub(super) fn site_of(&self, step: &StepPath) -> Result<Arc<dyn Site>, ArtifactError> {
+        let facts = self.facts.borrow();
+        let host = facts.get(step).map(|facts| facts.host.clone()).unwrap_or_default();
+        self.sites.get(&host).ok_or(ArtifactError::NoSite(host))
     }
 
     /// Where the steps of an attempt work.

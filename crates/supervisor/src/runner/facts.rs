@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
-use roboppi_run::{AttemptRef, StepFingerprint, StepPath};
+use roboppi_run::{AttemptRef, HostId, StepFingerprint, StepPath};
 use roboppi_workflow::Plan;
 
 use crate::context_dir::Collected;
@@ -15,6 +15,8 @@ use crate::settings::RunSettings;
 pub(super) struct StepFacts {
     pub(super) started_at: Option<UtcMillis>,
     pub(super) attempts: u32,
+    /// Where its last attempt works, or worked.
+    pub(super) host: HostId,
     /// The last one that did its work.
     pub(super) last: Option<AttemptRef>,
     pub(super) result: Option<WorkerResult>,
@@ -46,6 +48,7 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             started_at: known.and_then(|known| known.started_at),
             ended: known.map(|known| (known.ended_at, known.took_ms)),
             attempts: known.map_or(1, |known| known.attempts),
+            host: HostId::here(),
             last: Some(kept.attempt.clone()),
             result: known.and_then(|known| known.worker_result.clone()),
             artifacts: artifacts.collect(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roboppi_ipc::io::Peer;
 use roboppi_ipc::{JobId, JobRequest, Message};
-use roboppi_run::{AttemptRef, RunEvent, StepState, TakenInput};
+use roboppi_run::{AttemptRef, HostId, RunEvent, StepState, TakenInput};
 use roboppi_workflow::RunEffect;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -52,7 +52,7 @@ impl Runner {
             SupervisorEffect::Record(event) => self.context.recorder().event(event),
             SupervisorEffect::CoreKeepsNoRecord => self.context.core_keeps_no_record(),
             SupervisorEffect::Mask(value) => self.context.mask(value),
-            SupervisorEffect::Prepare { of } => self.prepare(of),
+            SupervisorEffect::Prepare { of, host } => self.prepare(of, host),
             SupervisorEffect::StopPreparing { of } => {
                 if let Some(attempt) = self.attempts.get(&of) {
                     attempt.stop();
@@ -123,8 +123,8 @@ impl Runner {
         }
     }
 
-    fn prepare(&mut self, of: AttemptRef) {
-        self.context.attempt_begins(&of);
+    fn prepare(&mut self, of: AttemptRef, host: HostId) {
+        self.context.attempt_begins(&of, host);
         let (context, stop) = (Rc::clone(&self.context), Stop::default());
         let job_id = JobId::new(Uuid::new_v4().to_string());
         self.attempts.insert(of.clone(), PreparedAttempt { job_id, inputs: Vec::new(), stop: stop.clone() });

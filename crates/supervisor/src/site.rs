@@ -1,0 +1,108 @@
+//! Where the workers of a host work, as the supervisor reaches it.
+//!
+//! Artifacts and the record are where the supervisor is, workers are on their host. What has to get from one to the other goes
+//! through the [`Site`] of the host; for this host that is copying and measuring files.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roboppi_record::RunDir;
+use roboppi_run::{AttemptRef, HostId, StepPath, TakenInput};
+use roboppi_workflow::{OutputSpec, Step};
+
+use crate::context_dir::{ArtifactError, ArtifactName, Collected, ContextDir, Copied, Limits};
+
+/// Where the workers of one host work.
+pub(crate) trait Site: fmt::Debug + Send + Sync {
+    /// Puts the artifacts that a step takes from other ones into the workspace of the host, and returns what they were.
+    /// Only those that this run has `made` are taken. Blocks until it is done or the limits stop it.
+    fn place_inputs(
+        &self,
+        id: &StepPath,
+        step: &Step,
+        made: &HashSet<ArtifactName>,
+        limits: &Limits,
+    ) -> Result<Copied<TakenInput>, ArtifactError>;
+
+    /// Brings the declared outputs of a step from the workspace of the host into the context directory: all of them, or
+    /// none. Blocks until it is done or the limits stop it.
+    fn collect_outputs(
+        &self,
+        id: &StepPath,
+        outputs: &[OutputSpec],
+        limits: &Limits,
+    ) -> Result<Copied<Collected>, ArtifactError>;
+
+    /// Makes the log and the event file of an attempt that has ended part of the record of the run, and measures them. Must
+    /// not wait: it is called by the thread that runs the steps, before the end of the attempt is recorded.
+    fn fetch_log(&self, of: &AttemptRef) -> FetchedLog;
+}
+
+/// What the record of the run has of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FetchedLog {
+    /// Length of its log in bytes; 0 when there is none.
+    pub(crate) log_bytes: u64,
+    /// Length of its event file in bytes; 0 when there is none.
+    pub(crate) events_bytes: u64,
+}
+
+/// The sites of a run, one for each host.
+#[derive(Debug)]
+pub(crate) struct Sites(BTreeMap<HostId, Arc<dyn Site>>);
+
+impl Sites {
+    /// The host of the supervisor alone.
+    pub(crate) fn here(site: LocalSite) -> Self {
+        Self::of([(HostId::here(), Arc::new(site) as Arc<dyn Site>)])
+    }
+
+    /// These sites.
+    pub(crate) fn of(sites: impl IntoIterator<Item = (HostId, Arc<dyn Site>)>) -> Self {
+        Self(sites.into_iter().collect())
+    }
+
+    /// The site of a host of this run.
+    pub(crate) fn get(&self, host: &HostId) -> Option<Arc<dyn Site>> {
+        self.0.get(host).cloned()
+    }
+}
+
+/// The host of the supervisor: its workers have the same files.
+#[derive(Debug)]
+pub(crate) struct LocalSite {
+    /// Where artifacts are between two steps.
+    pub(crate) context: Arc<ContextDir>,
+    /// The workspace of the run; absolute.
+    pub(crate) workspace: PathBuf,
+    /// The record, into which the core of this host writes itself.
+    pub(crate) run_dir: RunDir,
+}
+
+impl Site for LocalSite {
+    fn place_inputs(
+        &self,
+        id: &StepPath,
+        step: &Step,
+        made: &HashSet<ArtifactName>,
+        limits: &Limits,
+    ) -> Result<Copied<TakenInput>, ArtifactError> {
+        self.context.copy_inputs(&self.workspace, id, step, made, limits)
+    }
+
+    fn collect_outputs(
+        &self,
+        id: &StepPath,
+        outputs: &[OutputSpec],
+        limits: &Limits,
+    ) -> Result<Copied<Collected>, ArtifactError> {
+        self.context.copy_outputs(&self.workspace, id, outputs, limits)
+    }
+
+    fn fetch_log(&self, of: &AttemptRef) -> FetchedLog {
+        let base = of.base();
+        FetchedLog { log_bytes: self.run_dir.log_len(&base), events_bytes: self.run_dir.events_len(&base) }
+    }
+}
