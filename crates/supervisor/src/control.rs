@@ -11,6 +11,7 @@ use nix::unistd::geteuid;
 use roboppi_attach::{Answer, Request, RunCommand};
 use roboppi_ipc::{ProcessIdentity, UnknownTagged};
 use roboppi_run::RunId;
+use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -100,7 +101,7 @@ async fn visit(
     let mut request = BufReader::new((&mut stream).take(Request::LONGEST as u64));
     timeout(PATIENCE, request.read_until(b'\n', &mut line)).await??;
     let answer = match understood(&line, run_id) {
-        Err(why) => Answer::Refused { why },
+        Err(error) => Answer::Refused { why: error.to_string() },
         Ok(command) => {
             let (answer, answered) = oneshot::channel();
             let asked = send.send(ControlRequest { command, by, answer }).await.is_ok();
@@ -115,20 +116,33 @@ async fn visit(
     timeout(PATIENCE, stream.write_all(&text)).await?
 }
 
+/// Why a request is refused before the run sees it.
+#[derive(Debug, Error)]
+enum RequestError {
+    #[error("a request is one line of at most {} bytes", Request::LONGEST)]
+    NotOneLine,
+    #[error("not a request: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("this is the run {this}, not {requested}")]
+    OtherRun { this: RunId, requested: RunId },
+    #[error("only the terminal in which the run was started can command that")]
+    OwnerOnly,
+    #[error("{}", not_known(.0))]
+    Unknown(UnknownTagged),
+}
+
 /// The command in a line, or why there is none that could be granted.
-fn understood(line: &[u8], run_id: &RunId) -> Result<RunCommand, String> {
+fn understood(line: &[u8], run_id: &RunId) -> Result<RunCommand, RequestError> {
     if !line.ends_with(b"\n") {
-        return Err(format!("a request is one line of at most {} bytes", Request::LONGEST));
+        return Err(RequestError::NotOneLine);
     }
-    let request: Request = serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))?;
+    let request: Request = serde_json::from_slice(line)?;
     if request.run_id != *run_id {
-        return Err(format!("this is the run {run_id}, not {}", request.run_id));
+        return Err(RequestError::OtherRun { this: run_id.clone(), requested: request.run_id });
     }
     match request.command {
-        RunCommand::HangUp | RunCommand::LeaveNow => {
-            Err("only the terminal in which the run was started can command that".to_owned())
-        }
-        RunCommand::Unknown(other) => Err(not_known(&other)),
+        RunCommand::HangUp | RunCommand::LeaveNow => Err(RequestError::OwnerOnly),
+        RunCommand::Unknown(other) => Err(RequestError::Unknown(other)),
         command @ (RunCommand::CancelRun { .. }
         | RunCommand::CancelStep(_)
         | RunCommand::RetryStep(_)

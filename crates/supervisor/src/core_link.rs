@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+mod connect_error;
 mod drive;
 mod events;
 mod heartbeat;

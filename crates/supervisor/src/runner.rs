@@ -225,7 +225,10 @@ impl Runner {
             Ok(link) => {
                 self.links.insert(core.host.clone(), (core, link));
             }
-            Err(detail) => self.events.send(LinkEvent::Lost { detail, loss: Loss::NotStarted }),
+            Err(error) => {
+                let detail = error.to_string();
+                self.events.send(LinkEvent::Lost { detail, loss: Loss::NotStarted });
+            }
         }
     }
 

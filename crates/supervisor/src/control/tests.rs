@@ -13,7 +13,7 @@ fn request(run: &str, command: RunCommand) -> String {
 fn only_wishes_that_a_visitor_may_have_are_understood() {
     let run = RunId::parse("r1").unwrap();
     let retry = RunCommand::RetryStep("build".into());
-    assert_eq!(understood(request("r1", retry.clone()).as_bytes(), &run), Ok(retry));
+    assert_eq!(understood(request("r1", retry.clone()).as_bytes(), &run).unwrap(), retry);
     for (line, why) in [
         (request("r2", RunCommand::CancelRun { force: true }), "this is the run r1"),
         (request("r1", RunCommand::LeaveNow), "only the terminal"),
@@ -26,7 +26,7 @@ fn only_wishes_that_a_visitor_may_have_are_understood() {
         (String::new(), "one line"),
         ("x".repeat(Request::LONGEST), "one line"),
     ] {
-        let refused = understood(line.as_bytes(), &run).unwrap_err();
+        let refused = understood(line.as_bytes(), &run).unwrap_err().to_string();
         assert!(refused.contains(why), "{line}: {refused}");
     }
 }

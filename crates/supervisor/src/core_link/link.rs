@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::connect_error::ConnectError;
 use super::drive::{self, LinkSettings};
 use super::events::LinkSender;
 use super::process::{self, AbortOnDrop, CoreProcess};
@@ -38,13 +39,13 @@ impl CoreLink {
 /// many, go straight to `job_event`.
 ///
 /// # Errors
-/// When its program cannot be started.
+/// When its program cannot be started, or has no way to connect.
 pub(crate) fn connect(
     launch: CoreLaunch,
     settings: LinkSettings,
     events: LinkSender,
     job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
-) -> Result<CoreLink, String> {
+) -> Result<CoreLink, ConnectError> {
     let (streams, child) = match launch {
         CoreLaunch::Connected(streams) => (streams, None),
         CoreLaunch::Program(program) => start(&program, &settings)?,
@@ -59,14 +60,16 @@ pub(crate) fn connect(
 }
 
 /// Starts the process of a core, and a connection with it.
-fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Option<CoreProcess>), String> {
+fn start(
+    core: &CoreProgram,
+    settings: &LinkSettings,
+) -> Result<(CoreStreams, Option<CoreProcess>), ConnectError> {
     let CoreProgram { program, args, ends_at_eof, transport } = core;
-    let place =
-        Endpoint::open(*transport).map_err(|error| format!("the core has no way to connect: {error}"))?;
+    let place = Endpoint::open(*transport).map_err(ConnectError::Endpoint)?;
     let mut variables = place.as_ref().map(Endpoint::variables).unwrap_or_default();
     variables.push((process::DIAGNOSTICS, settings.diagnostics.clone().into()));
     let mut child = process::start(program, args, variables)
-        .map_err(|error| format!("the core {} cannot be started: {error}", program.display()))?;
+        .map_err(|source| ConnectError::Program { program: program.clone(), source })?;
     info!(pid = child.id(), program = %program.display(), "a core was started");
     if let Some(trace) = &settings.trace {
         let pid = child.id().unwrap_or_default();
@@ -89,7 +92,7 @@ fn start(core: &CoreProgram, settings: &LinkSettings) -> Result<(CoreStreams, Op
         );
     }
     let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
-        return Err("the core has no pipes".to_owned());
+        return Err(ConnectError::NoPipes);
     };
     let mut process =
         CoreProcess { child, ends_at_eof: *ends_at_eof, carrying: None, absence: ConnectFailure::default() };
