@@ -7,6 +7,7 @@ use roboppi_record::RecordError;
 use roboppi_report::ReportError;
 use roboppi_report::select::NotThere;
 use roboppi_supervisor::StartError;
+use roboppi_tui::TuiError;
 
 /// A step failed; or a run was asked for something and refuses it.
 pub(crate) const REFUSED: u8 = 1;
@@ -18,6 +19,9 @@ pub(crate) const INFRASTRUCTURE: u8 = 3;
 pub(crate) const NOTHING_TO_RUN: u8 = 4;
 /// A defect or a limit of roboppi itself.
 pub(crate) const OWN_ERROR: u8 = 125;
+
+/// What to do when the core that was chosen cannot run a step.
+pub(crate) const OTHER_CORE: &str = "leave out --core";
 
 /// Whether the code says that SIGHUP or SIGTERM ended the run, and not a person.
 pub(crate) const fn by_signal(code: u8) -> bool {
@@ -98,6 +102,18 @@ impl Failure {
         Self::infrastructure(error).hint(hint)
     }
 
+    /// Why a screen ended otherwise than by a person.
+    pub(crate) fn screen(error: TuiError) -> Self {
+        let is_missing = matches!(error, TuiError::NoTerminal(_));
+        let failure = Self::own(error);
+        if is_missing { failure.advise("use --no-tui") } else { failure }
+    }
+
+    /// What happened and what to do about it.
+    pub(crate) fn message(&self) -> String {
+        format!("{}{}", self.error, self.advice)
+    }
+
     /// Adds what to do to the sentence that says what happened.
     pub(crate) fn advise(mut self, advice: &str) -> Self {
         self.advice = format!("{}; {advice}", self.advice);
@@ -113,7 +129,7 @@ impl Failure {
     /// Says it on stderr and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         tracing::error!(error = &*self.error as &dyn Error, code = self.code, "the command failed");
-        crate::terminal::note(&format!("error: {}{}", self.error, self.advice));
+        crate::terminal::note(&format!("error: {}", self.message()));
         ExitCode::from(self.code)
     }
 }

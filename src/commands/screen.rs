@@ -48,7 +48,7 @@ pub(crate) fn show(
             tokio::select! {
                 shown = &mut ended => return match shown {
                     Ok(Ok(())) => Ok(ExitCode::SUCCESS),
-                    Ok(Err(error)) => Err(Failure::own(error)),
+                    Ok(Err(error)) => Err(Failure::screen(error)),
                     Err(_) => Err(Failure::own("the screen ended unexpectedly; the run did not")),
                 },
                 signalled = signals.next() => match signalled {

@@ -245,6 +245,7 @@ fn settings(
         heartbeat: HeartbeatSettings { interval: args.heartbeat, limit: args.heartbeat_limit },
         trace: trace(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        other_core: exit::OTHER_CORE.to_owned(),
         resume: None,
     })
 }

@@ -41,6 +41,9 @@ pub struct RunSettings {
     pub trace: Option<Trace>,
     /// Version of this program.
     pub version: String,
+    /// How a step gets a core that can run it, in words of the program that starts the run: advice in messages, like
+    /// `leave out --core`.
+    pub other_core: String,
     /// What it takes over from an earlier run.
     pub resume: Option<Resume>,
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum TuiError {
     /// Neither standard output nor standard error is a terminal, or there is none to read from.
-    #[error("there is no terminal to draw on; use --no-tui")]
+    #[error("there is no terminal to draw on")]
     NoTerminal(#[source] io::Error),
     /// The terminal went away while it was used: a hang-up.
     #[error("the terminal went away")]

@@ -71,7 +71,7 @@ impl Viewer {
                 let show = move || {
                     let shown =
                         roboppi_tui::run(Arc::clone(&from), screen, lines, programs::personal(), control)
-                            .map_err(|error| error.to_string());
+                            .map_err(|error| Failure::screen(error).message());
                     if shown.is_err() && !inherited::is_ignored(SIGHUP) {
                         // The terminal is gone, and with it the person. The signal that says so may come as well.
                         drop(from.request(RunCommand::HangUp));

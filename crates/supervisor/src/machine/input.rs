@@ -63,19 +63,19 @@ pub struct AttemptTask {
     pub beyond_protocol_1: Option<Cow<'static, str>>,
     /// A path of it that is not UTF-8.
     pub path_not_utf8: Option<PathBuf>,
+    /// How it gets another core, in words of the program that started the run.
+    pub other_core: String,
 }
 
 impl AttemptTask {
     /// Why this core cannot run it, and what to do about that.
     pub(super) fn unmet_by(&self, core: &ActiveCore) -> Option<String> {
+        let advice = &self.other_core;
         if let (Some(lacking), Dialect::V1) = (&self.beyond_protocol_1, core.dialect) {
-            return Some(format!("this core {lacking}; leave out --core, or give one of protocol 2"));
+            return Some(format!("this core {lacking}; {advice}, or give one of protocol 2"));
         }
         let path = self.path_not_utf8.as_ref().filter(|_| !core.takes_bytes)?;
-        Some(format!(
-            "this core takes no paths that are not UTF-8; rename {}, or leave out --core",
-            path.display()
-        ))
+        Some(format!("this core takes no paths that are not UTF-8; rename {}, or {advice}", path.display()))
     }
 
     /// How long it may take. A core of protocol 2 ends workers that are out of time itself, and is only mistrusted.

@@ -78,6 +78,7 @@ fn task() -> AttemptTask {
         patience: Duration::from_secs(12),
         beyond_protocol_1: None,
         path_not_utf8: None,
+        other_core: "take another".to_owned(),
     }
 }
 
@@ -247,7 +248,7 @@ fn a_core_of_protocol_1_is_told_only_what_it_knows() {
     let result = Ok(beyond);
     assert_eq!(
         script.then(SupervisorInput::AttemptPrepared { of: of(), result }),
-        "hand to 1, over: failed, this core does not know GEMINI workers; leave out --core, or give one of protocol 2, \
+        "hand to 1, over: failed, this core does not know GEMINI workers; take another, or give one of protocol 2, \
          a failed, FINISH Failed 1"
     );
 }
@@ -262,11 +263,9 @@ fn a_path_that_is_not_utf8_needs_a_core_that_takes_it() {
     hello.capabilities.clear();
     script.then(link(LinkEvent::Ready { dialect: Dialect::V2, hello: Some(hello), workers: Vec::new() }));
     let result = Ok(path);
-    assert!(
-        script.then(SupervisorInput::AttemptPrepared { of: of(), result }).starts_with(
-            "hand to 1, over: failed, this core takes no paths that are not UTF-8; rename /tmp/x"
-        )
-    );
+    assert!(script.then(SupervisorInput::AttemptPrepared { of: of(), result }).starts_with(
+        "hand to 1, over: failed, this core takes no paths that are not UTF-8; rename /tmp/x, or take another"
+    ));
 }
 
 #[test]

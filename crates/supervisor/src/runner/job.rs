@@ -46,6 +46,7 @@ impl<'a> AttemptJob<'a> {
             patience: self.grace() + self.context.settings.drain + STOP_MARGIN,
             beyond_protocol_1: self.beyond_protocol_1(),
             path_not_utf8: self.path_that_is_no_text(),
+            other_core: self.context.settings.other_core.clone(),
         }
     }
 

@@ -105,6 +105,7 @@ fn settings(dir: &Path) -> RunSettings {
         heartbeat: HeartbeatSettings::default(),
         trace: None,
         version: "test".to_owned(),
+        other_core: String::new(),
         resume: None,
     }
 }
