@@ -139,3 +139,18 @@ impl From<NotThere> for Failure {
         Self::usage(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn advice_on_a_screen_is_given_only_where_it_helps() {
+        let message = |error| Failure::screen(error).message();
+        let cause = || io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(message(TuiError::NoTerminal(cause())), "there is no terminal to draw on; use --no-tui");
+        assert_eq!(message(TuiError::Gone(cause())), "the terminal went away");
+    }
+}
