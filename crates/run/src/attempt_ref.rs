@@ -30,6 +30,7 @@ impl Role {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "`value_enum!` derives the same for every list of words")]
 impl Default for Role {
     fn default() -> Self {
         Self::Work

@@ -154,7 +154,10 @@ fn number(digits: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn parts(text: &str) -> Option<(&str, Option<u32>, Option<&'static str>, Option<u32>)> {
+    /// Path, iteration, role and attempt.
+    type Parts<'a> = (&'a str, Option<u32>, Option<&'static str>, Option<u32>);
+
+    fn parts(text: &str) -> Option<Parts<'_>> {
         let (path, filter) = by_parts(text).or_else(|| as_shown(text))?;
         let role =
             filter.role.map(|role| Role::NAMES[Role::ALL.iter().position(|known| *known == role).unwrap()]);

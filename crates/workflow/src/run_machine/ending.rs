@@ -51,7 +51,7 @@ impl RunMachine {
                 self.ask(index, Cancel { reason: CancelReason::User, force }, out);
             }
             StepPhase::Collecting { .. } => {
-                refuse(format!("the worker of `{step}` has succeeded already"), out)
+                refuse(format!("the worker of `{step}` has succeeded already"), out);
             }
             StepPhase::Over { state, .. } => refuse(format!("`{step}` is over: it {}", past(state)), out),
             StepPhase::Waiting
