@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{
-    Mono, OutputMode, OutputStream, TaskBudget, Usage, UtcMillis, WorkerEvent, WorkerStatus, WorkerTask,
-};
+use roboppi_ipc::{Mono, OutputStream, TaskBudget, Usage, UtcMillis, WorkerEvent, WorkerStatus, WorkerTask};
 use roboppi_worker_adapters::{ExitKind, SessionEffect, Translation, WorkerAdapter, WorkerEnd};
 
 /// The first byte says how the others are cut, and how the agent ends.
@@ -31,8 +29,7 @@ fn run(adapter: &dyn WorkerAdapter, bytes: &[u8], piece: usize, exit: ExitKind) 
     for piece in bytes.chunks(piece) {
         translation.output(Mono::ZERO, OutputStream::Stdout, piece, &mut out);
     }
-    let end =
-        |output| WorkerEnd { exit, output, cancelled: None, killed: false, duration: Duration::from_secs(1) };
+    let end = |output| WorkerEnd::new(exit, output, Duration::from_secs(1));
     translation.exit(Mono::ZERO, end, &mut out);
     out
 }
@@ -66,18 +63,11 @@ fn judge(effects: &[SessionEffect], exit: ExitKind) {
 }
 
 fn task(adapter: &dyn WorkerAdapter) -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".to_owned(),
-        worker_kind: adapter.describe().kind,
-        workspace_ref: "/w".to_owned(),
-        instructions: "do it".to_owned(),
-        default_args: Vec::new(),
-        model: None,
-        variant: None,
-        capabilities: Vec::new(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: Some(3.0), max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: None,
-    }
+    WorkerTask::new(
+        "t",
+        adapter.describe().kind,
+        "/w",
+        "do it",
+        TaskBudget::new(UtcMillis(0)).with_max_steps(Some(3.0)),
+    )
 }

@@ -7,12 +7,12 @@ use roboppi_ipc::{
     CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation,
     EscalationAction, EscalationDetails, EscalationEvent, EscalationScope, EscalationSeverity, ExactValues,
     Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits,
-    JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation, OutputMode,
-    Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
-    PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
-    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
-    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerFacts, WorkerKind,
-    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation, Patch, Permit,
+    PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass,
+    ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit,
+    ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage,
+    UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerFacts, WorkerKind, WorkerOutput,
+    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -23,45 +23,45 @@ fn now() -> UtcMillis {
 }
 
 fn task() -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "task-1".into(),
-        worker_kind: WorkerKind::CLAUDE_CODE,
-        workspace_ref: "/srv/demo".into(),
-        instructions: "make the tests pass".into(),
-        default_args: vec!["--verbose".into()],
-        model: Some("large".into()),
-        variant: Some("high".into()),
-        capabilities: Capability::ALL.to_vec(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: now(), max_steps: Some(40.0), max_command_time_ms: Some(60_000.0) },
-        env: BTreeMap::from([("LANG".into(), "C.UTF-8".into())]),
-        roboppi: Some(JobOptions {
-            record: Some(RecordTarget {
+    WorkerTask::new(
+        "task-1",
+        WorkerKind::CLAUDE_CODE,
+        "/srv/demo",
+        "make the tests pass",
+        TaskBudget::new(now()).with_max_steps(Some(40.0)).with_max_command_time_ms(Some(60_000.0)),
+    )
+    .with_default_args(vec!["--verbose".into()])
+    .with_model(Some("large".into()))
+    .with_variant(Some("high".into()))
+    .with_capabilities(Capability::ALL.to_vec())
+    .with_env(BTreeMap::from([("LANG".into(), "C.UTF-8".into())]))
+    .with_roboppi(Some(
+        JobOptions::default()
+            .with_record(Some(RecordTarget {
                 dir: "/home/me/.local/state/roboppi/runs/r1".into(),
                 base: "steps/test/i1-a2".into(),
                 limits: Some(RecordLimits::default()),
-            }),
-            stdio: Some(false),
-            redact: vec![SecretText::new("correct horse battery")],
-            timeout_ms: Some(600_000),
-            environment: Some(VariablePolicy {
+            }))
+            .with_stdio(Some(false))
+            .with_timeout_ms(Some(600_000))
+            .with_grace_ms(Some(5_000))
+            .with_redact(vec![SecretText::new("correct horse battery")])
+            .with_environment(Some(VariablePolicy {
                 pass: Some(vec!["ANTHROPIC_*".into()]),
                 block: vec!["AWS_*".into()],
-            }),
-            resume: Some("session-1".into()),
-            idle_ms: Some(300_000),
-            grace_ms: Some(5_000),
-            drain_ms: Some(2_000),
-            exact: Some(ExactValues {
+            }))
+            .with_resume(Some("session-1".into()))
+            .with_idle_ms(Some(300_000))
+            .with_drain_ms(Some(2_000))
+            .with_exact(Some(ExactValues {
                 workspace_ref: HexBytes::unless_text(b"/srv/caf\xe9"),
                 record_dir: HexBytes::unless_text(b"/st\xff/runs/r1"),
                 env: HexBytes::unless_text(b"\xe9")
                     .map(|value| ("NAME".to_owned(), value))
                     .into_iter()
                     .collect(),
-            }),
-        }),
-    }
+            })),
+    ))
 }
 
 fn job() -> Job {
@@ -87,14 +87,11 @@ fn job() -> Job {
 }
 
 fn usage() -> Usage {
-    Usage {
-        input_tokens: 1_200,
-        output_tokens: 340,
-        cache_read_tokens: 9_000,
-        cache_write_tokens: 800,
-        cost_usd: Some(0.042),
-        turns: Some(3),
-    }
+    Usage::new(1_200, 340)
+        .with_cache_read_tokens(9_000)
+        .with_cache_write_tokens(800)
+        .with_cost_usd(Some(0.042))
+        .with_turns(Some(3))
 }
 
 fn result() -> WorkerResult {
@@ -138,93 +135,66 @@ fn result() -> WorkerResult {
 }
 
 fn worker_events() -> Vec<WorkerEvent> {
-    let output = |data: &str| WorkerOutput {
-        data: data.into(),
-        offset: Some(100),
-        len: Some(data.len() as u64),
-        partial: !data.ends_with('\n'),
+    let output = |data: &str| {
+        WorkerOutput::new(data).with_range(100, data.len() as u64).with_partial(!data.ends_with('\n'))
     };
     let call = || Some("call-0".to_owned());
     vec![
         WorkerEvent::Stdout(output("linting 12 files\n")),
         WorkerEvent::Stderr(output("warning: x")),
-        WorkerEvent::Progress(Progress {
-            message: "half way".into(),
-            percent: Some(50.0),
-            phase: Some("lint".into()),
-            basis: Some("6 of 12 files".into()),
-        }),
-        WorkerEvent::Patch(Patch { file_path: "src/a.c".into(), diff: "@@ -1 +1 @@\n-a\n+b".into() }),
-        WorkerEvent::Text(AgentText {
-            id: Some("part-1".into()),
-            text: "I will look at the tests.".into(),
-            parent: call(),
-            blob: Some("2c26b46b".into()),
-        }),
-        WorkerEvent::TextDelta(AgentDelta {
-            id: Some("part-1".into()),
-            delta: "I will".into(),
-            parent: call(),
-            restart: true,
-        }),
+        WorkerEvent::Progress(
+            Progress::new("half way")
+                .with_percent(Some(50.0))
+                .with_phase(Some("lint".into()))
+                .with_basis(Some("6 of 12 files".into())),
+        ),
+        WorkerEvent::Patch(Patch::new("src/a.c", "@@ -1 +1 @@\n-a\n+b")),
+        WorkerEvent::Text(
+            AgentText::new("I will look at the tests.")
+                .with_id(Some("part-1".into()))
+                .with_parent(call())
+                .with_blob(Some("2c26b46b".into())),
+        ),
+        WorkerEvent::TextDelta(
+            AgentDelta::new("I will").with_id(Some("part-1".into())).with_parent(call()).with_restart(true),
+        ),
         WorkerEvent::Thinking(AgentText::new("Which ones fail?")),
-        WorkerEvent::ThinkingDelta(AgentDelta { delta: "Which".into(), ..AgentDelta::default() }),
+        WorkerEvent::ThinkingDelta(AgentDelta::new("Which")),
         WorkerEvent::Plan {
             items: vec![
-                PlanItem { text: "read the tests".into(), status: PlanStatus::Completed },
-                PlanItem { text: "mend them".into(), status: PlanStatus::InProgress },
-                PlanItem { text: "run them".into(), status: PlanStatus::Pending },
+                PlanItem::new("read the tests", PlanStatus::Completed),
+                PlanItem::new("mend them", PlanStatus::InProgress),
+                PlanItem::new("run them", PlanStatus::Pending),
             ],
         },
-        WorkerEvent::ToolCall(ToolCall {
-            id: "call-1".into(),
-            name: "Bash".into(),
-            input: json!({"command": "make test"}),
-            blob: Some("ba7816bf".into()),
-            parent: call(),
-        }),
-        WorkerEvent::ToolResult(ToolResult {
-            id: "call-1".into(),
-            ok: false,
-            preview: "2 tests fail".into(),
-            bytes: 70_000,
-            blob: Some("9f86d081".into()),
-            duration_ms: Some(12_300),
-        }),
+        WorkerEvent::ToolCall(
+            ToolCall::new("call-1", "Bash", json!({"command": "make test"}))
+                .with_blob(Some("ba7816bf".into()))
+                .with_parent(call()),
+        ),
+        WorkerEvent::ToolResult(
+            ToolResult::new("call-1", false, "2 tests fail")
+                .with_bytes(70_000)
+                .with_blob(Some("9f86d081".into()))
+                .with_duration_ms(Some(12_300)),
+        ),
         WorkerEvent::FileChanged { path: "src/a.c".into(), action: ChangeKind::Modified, by: call() },
         WorkerEvent::Usage(usage()),
-        WorkerEvent::Session(SessionInfo {
-            id: "session-1".into(),
-            model: Some("large".into()),
-            version: Some("2.0.1".into()),
-        }),
-        WorkerEvent::Waiting(Waiting {
-            why: "rate limit".into(),
-            cause: Some(WaitCause::RateLimit),
-            delay_ms: Some(30_000),
-            until: Some(now()),
-        }),
-        WorkerEvent::Gap(Gap {
-            from_seq: 18,
-            to_seq: 25,
-            from_offset: 4_096,
-            to_offset: 9_216,
-            events: 7,
-            bytes: 5_120,
-            ..Gap::default()
-        }),
+        WorkerEvent::Session(
+            SessionInfo::new("session-1").with_model(Some("large".into())).with_version(Some("2.0.1".into())),
+        ),
+        WorkerEvent::Waiting(
+            Waiting::new("rate limit")
+                .with_cause(Some(WaitCause::RateLimit))
+                .with_delay_ms(Some(30_000))
+                .with_until(Some(now())),
+        ),
+        WorkerEvent::Gap(Gap::new(18..25, 4_096..9_216).with_missing(7, 5_120)),
         WorkerEvent::Unknown { raw: "{\"type\":\"novelty\"}".into() },
-        WorkerEvent::Gap(Gap {
-            from_seq: 25,
-            to_seq: 40,
-            from_offset: 9_216,
-            to_offset: 9_216,
-            events: 15,
-            bytes: 0,
-            recorded: 15,
-            at_least: true,
-        }),
-        WorkerEvent::LogGrew(LogGrew { offset: 112, len: 4_096, stdout: true, stderr: true }),
+        WorkerEvent::Gap(
+            Gap::new(25..40, 9_216..9_216).with_missing(15, 0).with_recorded(15).with_at_least(true),
+        ),
+        WorkerEvent::LogGrew(LogGrew::new(112, 4_096).with_text_of(true, true)),
     ]
 }
 

@@ -282,7 +282,7 @@ impl World {
         };
         let output = OutputDigest::default();
         let end =
-            WorkerEnd { exit, output: &output, cancelled, killed: ended.killed, duration: ended.duration };
+            WorkerEnd::new(exit, &output, ended.duration).with_cancelled(cancelled).with_killed(ended.killed);
         adapters::verdict(&end)
     }
 }

@@ -1,5 +1,7 @@
 //! What a worker does while it runs.
 
+mod construct;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -146,6 +148,7 @@ impl<'de> Deserialize<'de> for WorkerEvent {
 /// A part of the output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct WorkerOutput {
     /// `data`: in protocol 1 one line without its newline, in protocol 2 the bytes as text, newlines
     /// included; bytes that are not UTF-8 are U+FFFD.
@@ -164,6 +167,7 @@ pub struct WorkerOutput {
 /// A range of the attempt's log that is available now. The ranges of an attempt are contiguous.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LogGrew {
     /// `offset` of its first byte.
     pub offset: u64,
@@ -198,6 +202,7 @@ impl LogGrew {
 /// Progress of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Progress {
     /// `message`: readable text.
     pub message: String,
@@ -216,6 +221,7 @@ pub struct Progress {
 /// A complete text or thought of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct AgentText {
     /// `id`: id of the text; it replaces the fragments with that id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,16 +236,10 @@ pub struct AgentText {
     pub blob: Option<String>,
 }
 
-impl AgentText {
-    /// A text that stands for itself.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
-    }
-}
-
 /// A fragment of a text or thought of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct AgentDelta {
     /// `id`: id of the text that the fragment belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,6 +257,7 @@ pub struct AgentDelta {
 /// An item of an agent's plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct PlanItem {
     /// `text`: text of the item.
     pub text: String,
@@ -280,6 +281,7 @@ value_enum! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Patch {
     /// `filePath`: path of the file.
     pub file_path: String,
@@ -290,6 +292,7 @@ pub struct Patch {
 /// An agent calls a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct ToolCall {
     /// `id`: id that pairs the call with its result.
     pub id: String,
@@ -311,6 +314,7 @@ pub struct ToolCall {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ToolResult {
     /// `id`: id of the call.
     pub id: String,
@@ -344,6 +348,7 @@ value_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Usage {
     /// `inputTokens`: tokens read by the model, without those from the cache.
     #[serde(default)]
@@ -369,6 +374,7 @@ pub struct Usage {
 /// The session of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct SessionInfo {
     /// `id`: id of the session, as the worker names it.
     pub id: String,
@@ -383,6 +389,7 @@ pub struct SessionInfo {
 /// A worker waits for an external condition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Waiting {
     /// `why`: readable reason.
     pub why: String,
@@ -415,6 +422,7 @@ value_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Gap {
     /// `fromSeq`: number of the first missing event.
     pub from_seq: u64,

@@ -1,5 +1,7 @@
 //! What a supervisor asks a core to do.
 
+mod construct;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -122,6 +124,7 @@ pub struct JobContext {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct WorkerTask {
     /// `workerTaskId`: any text.
     pub worker_task_id: String,
@@ -195,6 +198,7 @@ value_enum! {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct TaskBudget {
     /// `deadlineAt`: time by which the worker must have ended, in UTC milliseconds.
     pub deadline_at: UtcMillis,
@@ -212,6 +216,7 @@ pub struct TaskBudget {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct JobOptions {
     /// `record`: location of the record of the attempt. Without it the core keeps a private copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]

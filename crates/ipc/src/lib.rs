@@ -35,6 +35,7 @@ mod tagged;
 mod text;
 mod time;
 pub mod utf8;
+mod with_fields;
 mod worker;
 
 pub use cancel::Cancel;

@@ -230,7 +230,7 @@ impl EventFileWriter {
 
     fn leave_out(&mut self, record: &AttemptRecord) {
         let &AttemptRecord { seq, ts, at, .. } = record;
-        let gap = Gap { from_seq: seq, to_seq: seq, from_offset: at, to_offset: at, ..Gap::default() };
+        let gap = Gap::new(seq..seq, at..at);
         let left_out = self.left_out.get_or_insert(LeftOut { ts, gap });
         left_out.ts = ts;
         left_out.gap.to_seq = seq + 1;

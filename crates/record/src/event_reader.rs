@@ -192,15 +192,9 @@ impl Iterator for EventReader {
             return Some(Ok(record));
         }
         let (from_seq, from_offset) = self.after;
-        let gap = Gap {
-            from_seq,
-            to_seq: record.seq.max(from_seq),
-            from_offset,
-            to_offset: record.at.max(from_offset),
-            events: skipped,
-            recorded: skipped,
-            ..Gap::default()
-        };
+        let gap = Gap::new(from_seq..record.seq.max(from_seq), from_offset..record.at.max(from_offset))
+            .with_missing(skipped, 0)
+            .with_recorded(skipped);
         let missing =
             AttemptRecord { seq: from_seq, ts: record.ts, at: gap.to_offset, event: WorkerEvent::Gap(gap) };
         self.after = (gap.to_seq, gap.to_offset);

@@ -245,7 +245,7 @@ fn a_disk_that_is_nearly_full_is_left_to_others() {
 
 /// An event of some hundred bytes.
 fn patch(seq: u64, diff: usize) -> AttemptRecord {
-    let event = WorkerEvent::Patch(Patch { file_path: "a.rs".into(), diff: "+".repeat(diff) });
+    let event = WorkerEvent::Patch(Patch::new("a.rs", "+".repeat(diff)));
     AttemptRecord { seq, ts: UtcMillis(seq), at: seq * 10, event }
 }
 

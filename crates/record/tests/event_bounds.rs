@@ -21,7 +21,7 @@ fn limits() -> LogLimits {
 
 /// An event of some bytes. Between two of them something else took a number.
 fn patch(number: u64, diff: usize) -> AttemptRecord {
-    let event = WorkerEvent::Patch(Patch { file_path: "a.rs".into(), diff: "+".repeat(diff) });
+    let event = WorkerEvent::Patch(Patch::new("a.rs", "+".repeat(diff)));
     AttemptRecord { seq: 2 * number, ts: UtcMillis(number), at: number * 10, event }
 }
 

@@ -191,8 +191,8 @@ fn event_files_are_made_with_their_first_event() {
     let mut reader = place.run.events(base).unwrap();
     assert!(reader.next().is_none());
 
-    let patch = Patch { file_path: "a.rs".into(), diff: "+x\n".into() };
-    let progress = Progress { message: "half".into(), percent: Some(50.0), ..Progress::default() };
+    let patch = Patch::new("a.rs", "+x\n");
+    let progress = Progress::new("half").with_percent(Some(50.0));
     let events = [WorkerEvent::Patch(patch), WorkerEvent::Progress(progress)];
     let records: Vec<_> = (3_u64..)
         .zip(events)

@@ -104,8 +104,7 @@ fn finished() -> RunEvent {
 }
 
 fn progress(seq: u64) -> AttemptRecord {
-    let event =
-        WorkerEvent::Progress(Progress { message: seq.to_string(), percent: None, phase: None, basis: None });
+    let event = WorkerEvent::Progress(Progress::new(seq.to_string()));
     AttemptRecord { seq, ts: UtcMillis(seq), at: 0, event }
 }
 

@@ -193,7 +193,7 @@ fn what_was_given_up_of_events_takes_no_room_and_is_counted_there_too() {
     let limits = LogLimits { bytes: LogLimits::SMALLEST, min_free: 0 };
     let mut events = EventFileWriter::within(run.path(), "steps/a/i1-a1", limits, None).unwrap();
     for seq in 0..20_000 {
-        let event = WorkerEvent::Patch(Patch { file_path: "a".into(), diff: "+".repeat(400) });
+        let event = WorkerEvent::Patch(Patch::new("a", "+".repeat(400)));
         events.append(&AttemptRecord { seq, ts: UtcMillis(seq), at: 0, event }).unwrap();
     }
     drop(events);

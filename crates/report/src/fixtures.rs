@@ -194,12 +194,9 @@ impl LiveRun {
         attempt.next_seq += 1;
         if live {
             let data = String::from_utf8_lossy(bytes).into_owned();
-            let output = WorkerOutput {
-                data,
-                offset: Some(appended.offset),
-                len: Some(appended.len),
-                partial: !bytes.ends_with(b"\n"),
-            };
+            let output = WorkerOutput::new(data)
+                .with_range(appended.offset, appended.len)
+                .with_partial(!bytes.ends_with(b"\n"));
             let at = appended.offset + appended.len;
             let record = AttemptRecord { seq, ts, at, event: WorkerEvent::output(stream, output) };
             self.feed.publish(RunRecord::Attempt(of.clone(), record));
@@ -210,7 +207,7 @@ impl LiveRun {
     pub(super) fn grows(&mut self, of: &AttemptRef, pieces: &[(OutputStream, &[u8])]) {
         let ts = UtcMillis(self.now);
         let attempt = self.attempt(of);
-        let mut grew = LogGrew { offset: attempt.spool.len(), ..LogGrew::default() };
+        let mut grew = LogGrew::new(attempt.spool.len(), 0);
         for (stream, bytes) in pieces {
             grew.len += attempt.spool.append(*stream, bytes, ts).unwrap().len;
             match stream {

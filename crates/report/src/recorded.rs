@@ -142,16 +142,10 @@ impl Filling {
     ) -> AttemptRecord {
         let from_seq = emitted.last.map_or(0, |last| last + 1);
         let recorded = events.saturating_sub(emitted.events).max(1);
-        let gap = Gap {
-            from_seq,
-            to_seq: last + 1,
-            from_offset: self.known.log_bytes,
-            to_offset: self.known.log_bytes,
-            events: recorded,
-            recorded,
-            at_least,
-            ..Gap::default()
-        };
+        let gap = Gap::new(from_seq..last + 1, self.known.log_bytes..self.known.log_bytes)
+            .with_missing(recorded, 0)
+            .with_recorded(recorded)
+            .with_at_least(at_least);
         emitted.last = Some(last);
         emitted.events = events.max(emitted.events);
         AttemptRecord { seq: from_seq, ts, at: self.known.log_bytes, event: WorkerEvent::Gap(gap) }

@@ -116,13 +116,7 @@ fn parts() -> Vec<Part> {
     parts.extend(ended("build", WorkerStatus::Failed, StepState::Failed, bytes));
     parts.extend(started("fix"));
     for number in 0..5 {
-        let call = ToolCall {
-            id: format!("t{number}"),
-            name: "edit".to_owned(),
-            input: Value::Null,
-            blob: None,
-            parent: None,
-        };
+        let call = ToolCall::new(format!("t{number}"), "edit", Value::Null);
         parts.push(Part::Event(of("fix"), WorkerEvent::ToolCall(call)));
     }
     parts.extend(ended("fix", WorkerStatus::Succeeded, StepState::Succeeded, 0));
@@ -194,12 +188,8 @@ fn record(recorder: &mut dyn Recorder) {
                 event_seq += 1;
                 let Appended { offset, len } = recorder.output(&of, stream, &bytes, ts);
                 let data = String::from_utf8_lossy(&bytes).into_owned();
-                let output = WorkerOutput {
-                    data,
-                    offset: Some(offset),
-                    len: Some(len),
-                    partial: !bytes.ends_with(b"\n"),
-                };
+                let output =
+                    WorkerOutput::new(data).with_range(offset, len).with_partial(!bytes.ends_with(b"\n"));
                 let event = WorkerEvent::output(stream, output);
                 RunRecord::Attempt(of, AttemptRecord { seq: event_seq, ts, at: offset + len, event })
             }

@@ -103,7 +103,7 @@ mod tests {
 
     fn delta(id: &str, text: &str, restart: bool) -> WorkerEvent {
         let (id, delta, parent) = (Some(id.to_owned()), text.to_owned(), None);
-        WorkerEvent::TextDelta(AgentDelta { id, delta, parent, restart })
+        WorkerEvent::TextDelta(AgentDelta::new(delta).with_id(id).with_parent(parent).with_restart(restart))
     }
 
     fn shown(partial: &PartialTexts) -> Vec<(&str, bool)> {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(shown(&partial), [("Hello", false), ("Other", false)]);
         partial.apply(&delta("a", "Again", true));
         assert_eq!(shown(&partial), [("Again", false), ("Other", false)]);
-        let whole = AgentText { id: Some("a".into()), ..AgentText::new("Again.") };
+        let whole = AgentText::new("Again.").with_id(Some("a".into()));
         assert!(!partial.apply(&WorkerEvent::Thinking(whole.clone())), "a thought of the same id is another");
         assert!(partial.apply(&WorkerEvent::Text(whole)));
         assert_eq!(shown(&partial), [("Other", false)]);
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_was_shed_is_missing_until_the_text_begins_anew() {
         let mut partial = PartialTexts::default();
-        let gap = Gap { from_seq: 1, to_seq: 2, events: 1, ..Gap::default() };
+        let gap = Gap::new(1..2, 0..0).with_missing(1, 0);
         assert!(!partial.apply(&WorkerEvent::Gap(gap)));
         partial.apply(&delta("a", "one", false));
         partial.apply(&WorkerEvent::Gap(gap));

@@ -72,7 +72,7 @@ mod tests {
         }
         let read = |seq: u64, at: u64| {
             let message = "m".to_owned();
-            let event = WorkerEvent::Progress(Progress { message, percent: None, phase: None, basis: None });
+            let event = WorkerEvent::Progress(Progress::new(message));
             let text = serde_json::to_string(&AttemptRecord { seq, ts: UtcMillis(1), at, event }).unwrap();
             serde_json::from_str::<AttemptRecord>(&text).map_err(|error| error.to_string())
         };

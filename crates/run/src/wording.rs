@@ -165,13 +165,7 @@ mod tests {
 
     #[test]
     fn a_cost_that_not_all_told_is_a_lower_bound() {
-        let usage = roboppi_ipc::Usage {
-            input_tokens: 34_000,
-            output_tokens: 950,
-            cost_usd: Some(0.0144),
-            turns: Some(1),
-            ..roboppi_ipc::Usage::default()
-        };
+        let usage = roboppi_ipc::Usage::new(34_000, 950).with_cost_usd(Some(0.0144)).with_turns(Some(1));
         let spent = Spent { usage, attempts: 2, without_cost: 0 };
         assert_eq!(spent_words(&spent), "$0.0144, 34k in, 950 out, 1 turn");
         assert!(spent_words(&Spent { without_cost: 1, ..spent }).starts_with("at least $0.0144, "));

@@ -99,16 +99,10 @@ impl ReceivedRecord {
         let from_offset = self.log.len();
         self.log.lose(ts);
         let (to_offset, events) = (self.log.len(), to_seq.saturating_sub(from_seq).max(1));
-        let gap = Gap {
-            from_seq,
-            to_seq,
-            from_offset,
-            to_offset,
-            events,
-            bytes: to_offset - from_offset,
-            recorded: events,
-            at_least: true,
-        };
+        let gap = Gap::new(from_seq..to_seq, from_offset..to_offset)
+            .with_missing(events, to_offset - from_offset)
+            .with_recorded(events)
+            .with_at_least(true);
         let trouble = self.events.append_gap(ts, gap).err();
         self.trouble(trouble, received);
         let event = WorkerEvent::Gap(gap);
@@ -132,7 +126,7 @@ impl ReceivedRecord {
         let offset = self.log.len();
         let trouble = self.log.append(stream, data.as_bytes(), ts).err();
         let len = data.len() as u64;
-        let output = WorkerOutput { data, offset: Some(offset), len: Some(len), partial: false };
+        let output = WorkerOutput::new(data).with_range(offset, len);
         (WorkerEvent::output(stream, output), trouble)
     }
 }
@@ -153,8 +147,8 @@ mod tests {
         let mut record =
             ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
                 .unwrap();
-        let says = |data: &str| WorkerOutput { data: data.into(), ..WorkerOutput::default() };
-        let progress = Progress { message: "half".into(), ..Progress::default() };
+        let says = |data: &str| WorkerOutput::new(data);
+        let progress = Progress::new("half");
         let came: Vec<_> = [
             WorkerEvent::Stdout(says("one")),
             WorkerEvent::Progress(progress),
@@ -179,7 +173,7 @@ mod tests {
         let mut record =
             ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
                 .unwrap();
-        let says = WorkerOutput { data: "x".into(), ..WorkerOutput::default() };
+        let says = WorkerOutput::new("x");
         assert!(record.event(event(0, WorkerEvent::Stdout(says.clone()))).trouble.is_some());
         assert!(record.event(event(1, WorkerEvent::Stdout(says))).trouble.is_none());
     }
@@ -191,14 +185,14 @@ mod tests {
             ReceivedRecord::new(dir.path(), "steps/a/i1-a1", RecordLimits::default(), &Secrets::default())
                 .unwrap();
         let mut say = |seq: u64, data: &str| {
-            let says = WorkerOutput { data: data.into(), ..WorkerOutput::default() };
+            let says = WorkerOutput::new(data);
             record.event(event(seq, WorkerEvent::Stdout(says)))
         };
         assert!(!say(0, "one").first_gap);
         let jump = say(5, "six");
         assert!(jump.first_gap && jump.gap.is_some() && jump.record.is_some());
         assert!(say(6, "seven").gap.is_none());
-        let note = Progress { message: LOGS_TRUNCATED.into(), ..Progress::default() };
+        let note = Progress::new(LOGS_TRUNCATED);
         let cut = record.event(event(7, WorkerEvent::Progress(note)));
         assert!(!cut.first_gap && cut.gap.is_some() && cut.record.is_none());
         drop(record);

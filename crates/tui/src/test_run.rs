@@ -200,18 +200,13 @@ impl TestRun {
         phase: &str,
         message: &str,
     ) -> &mut Self {
-        let progress = Progress {
-            message: message.to_owned(),
-            percent: Some(percent),
-            phase: Some(phase.to_owned()),
-            basis: None,
-        };
+        let progress = Progress::new(message).with_percent(Some(percent)).with_phase(Some(phase.to_owned()));
         self.event(of, WorkerEvent::Progress(progress));
         self
     }
 
     pub(crate) fn patch(&mut self, of: &AttemptRef, path: &str, diff: &str) -> &mut Self {
-        let patch = Patch { file_path: path.to_owned(), diff: diff.to_owned() };
+        let patch = Patch::new(path, diff);
         self.event(of, WorkerEvent::Patch(patch));
         self
     }

@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use roboppi_ipc::{Mono, OutputMode, OutputStream, TaskBudget, UtcMillis, WorkerKind, WorkerTask};
+use roboppi_ipc::{Mono, OutputStream, TaskBudget, UtcMillis, WorkerKind, WorkerTask};
 use roboppi_worker_adapters::{Adapters, SessionEffect, Translation};
 
 /// As much as a pipe gives at once.
@@ -91,20 +91,7 @@ fn long_answer(kind: WorkerKind) -> Vec<u8> {
 }
 
 fn task(kind: WorkerKind) -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".into(),
-        worker_kind: kind,
-        workspace_ref: "/ws".into(),
-        instructions: "do it".into(),
-        default_args: Vec::new(),
-        model: None,
-        variant: None,
-        capabilities: Vec::new(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: None,
-    }
+    WorkerTask::new("t", kind, "/ws", "do it", TaskBudget::new(UtcMillis(0)))
 }
 
 /// The best of five, as bytes a second.

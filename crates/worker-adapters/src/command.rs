@@ -1,11 +1,13 @@
 //! What the core is to start for a task, and how it treats the output.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A command as an adapter describes it. The core finds the program, makes the files, sets the working
 /// directory to the task's workspace and adds the task's environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CommandSpec {
     /// Names or paths of the program, best first; the first one that exists is started.
     pub programs: Vec<String>,
@@ -88,6 +90,7 @@ pub enum StdinPlan {
 
 /// A file for the worker alone, with mode 0600.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TempFile {
     /// File name: letters, digits, `.`, `-` and `_`.
     pub name: String,
@@ -95,8 +98,16 @@ pub struct TempFile {
     pub content: Vec<u8>,
 }
 
+impl TempFile {
+    /// A file of this name and content.
+    pub fn new(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), content: content.into() }
+    }
+}
+
 /// How one output stream is treated. It is recorded whole in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StreamPlan {
     /// Which lines the session is given.
     pub lines: LineFilter,
@@ -110,6 +121,12 @@ impl StreamPlan {
     pub const FOR_PEOPLE: Self = Self { lines: LineFilter::None, raw: true };
     /// Lines for the session: translated, not shown.
     pub const FOR_SESSION: Self = Self { lines: LineFilter::All, raw: false };
+
+    /// Text for people, of which the session is given some lines.
+    #[must_use]
+    pub const fn for_people_and_session(lines: LineFilter) -> Self {
+        Self { lines, raw: true }
+    }
 }
 
 /// Which lines of a stream the session is given. Looking at a line costs time, and a command may print a
@@ -121,5 +138,12 @@ pub enum LineFilter {
     /// Every line.
     All,
     /// Lines that begin with this text, which holds no newline and is not empty.
-    StartingWith(&'static str),
+    StartingWith(Cow<'static, str>),
+}
+
+impl LineFilter {
+    /// Lines that begin with this text, which holds no newline and is not empty.
+    pub fn starting_with(prefix: impl Into<Cow<'static, str>>) -> Self {
+        Self::StartingWith(prefix.into())
+    }
 }

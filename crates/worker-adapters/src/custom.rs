@@ -39,12 +39,12 @@ impl WorkerAdapter for CustomAdapter {
         if task.instructions.len() > LONGEST_ARGUMENT {
             let (name, content) = ("script".to_owned(), task.instructions.clone().into_bytes());
             spec.args.push(Arg::File(name.clone()));
-            spec.files.push(TempFile { name, content });
+            spec.files.push(TempFile::new(name, content));
         } else {
             // A script that begins with `-` or `+` is no option.
             spec = spec.args(["-c", "--"]).args([task.instructions.clone()]);
         }
-        spec.stdout = StreamPlan { lines: LineFilter::StartingWith(PROGRESS_PREFIX), raw: true };
+        spec.stdout = StreamPlan::for_people_and_session(LineFilter::starting_with(PROGRESS_PREFIX));
         Ok(spec)
     }
 

@@ -120,8 +120,7 @@ mod tests {
     fn outcome(exit: ExitKind, cancelled: Option<CancelReason>, stdout: &str) -> String {
         let mut output = OutputDigest::default();
         output.stdout.push(stdout.as_bytes());
-        let end =
-            WorkerEnd { exit, output: &output, cancelled, killed: false, duration: Duration::from_millis(5) };
+        let end = WorkerEnd::new(exit, &output, Duration::from_millis(5)).with_cancelled(cancelled);
         let result = verdict(&end);
         format!("{:?} {:?} {:?}", result.status, result.error_class, result.exit_code)
     }

@@ -20,7 +20,8 @@ impl Scanner {
     pub(crate) fn new(filter: &LineFilter) -> Self {
         match filter {
             LineFilter::None => Self::None,
-            LineFilter::All | LineFilter::StartingWith("") => Self::All(LineFramer::new(LINE_LIMIT)),
+            LineFilter::All => Self::All(LineFramer::new(LINE_LIMIT)),
+            LineFilter::StartingWith(prefix) if prefix.is_empty() => Self::All(LineFramer::new(LINE_LIMIT)),
             LineFilter::StartingWith(prefix) => Self::Prefix(Box::new(PrefixScanner::new(prefix))),
         }
     }
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn only_lines_that_begin_with_the_prefix_are_found() {
         let text: &[u8] = b"::p first\nno ::p\n::\n:\n\n::p\nx\n::p last";
-        let lines = found(&LineFilter::StartingWith("::p"), &[text]);
+        let lines = found(&LineFilter::starting_with("::p"), &[text]);
         assert_eq!(lines, [b"::p first".as_slice(), b"::p", b"::p last"]);
     }
 
@@ -173,7 +174,7 @@ mod tests {
             let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
             let every = found(&LineFilter::All, &[&bytes]);
             let expected: Vec<Vec<u8>> = every.into_iter().filter(|line| line.starts_with(b"::p")).collect();
-            prop_assert_eq!(found(&LineFilter::StartingWith("::p"), &chunks), expected);
+            prop_assert_eq!(found(&LineFilter::starting_with("::p"), &chunks), expected);
         }
     }
 }

@@ -67,11 +67,20 @@ pub struct AskId(pub u64);
 
 /// A question to the host.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct HostRequest {
     /// Comes back with the answer.
     pub id: AskId,
     /// What is asked.
     pub question: HostQuestion,
+}
+
+impl HostRequest {
+    /// A question, and the id of its answer.
+    #[must_use]
+    pub const fn new(id: AskId, question: HostQuestion) -> Self {
+        Self { id, question }
+    }
 }
 
 /// What a worker wants of its host.
@@ -103,11 +112,20 @@ pub enum HostQuestion {
 
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HostReply {
     /// Of the question.
     pub id: AskId,
     /// What is answered.
     pub answer: HostAnswer,
+}
+
+impl HostReply {
+    /// The answer to the question of that id.
+    #[must_use]
+    pub const fn new(id: AskId, answer: HostAnswer) -> Self {
+        Self { id, answer }
+    }
 }
 
 /// What a host says.
@@ -126,6 +144,7 @@ pub enum HostAnswer {
 
 /// Everything a result is made of.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct WorkerEnd<'a> {
     /// How the process ended.
     pub exit: ExitKind,
@@ -137,4 +156,26 @@ pub struct WorkerEnd<'a> {
     pub killed: bool,
     /// From start to end.
     pub duration: Duration,
+}
+
+impl<'a> WorkerEnd<'a> {
+    /// The end of a worker that was neither cancelled nor killed by the core.
+    #[must_use]
+    pub const fn new(exit: ExitKind, output: &'a OutputDigest, duration: Duration) -> Self {
+        Self { exit, output, cancelled: None, killed: false, duration }
+    }
+
+    /// Sets why the core ended it, if it did.
+    #[must_use]
+    pub const fn with_cancelled(mut self, cancelled: Option<CancelReason>) -> Self {
+        self.cancelled = cancelled;
+        self
+    }
+
+    /// Sets whether KILL was needed.
+    #[must_use]
+    pub const fn with_killed(mut self, killed: bool) -> Self {
+        self.killed = killed;
+        self
+    }
 }

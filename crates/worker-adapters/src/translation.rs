@@ -192,8 +192,7 @@ mod tests {
             let result = |status| {
                 let output = OutputDigest::default();
                 let (exit, duration) = (ExitKind::Code(0), Duration::ZERO);
-                let mut result =
-                    verdict(&WorkerEnd { exit, output: &output, cancelled: None, killed: false, duration });
+                let mut result = verdict(&WorkerEnd::new(exit, &output, duration));
                 result.status = status;
                 SessionEffect::Result(result)
             };
@@ -216,13 +215,7 @@ mod tests {
             translation.output(Mono::ZERO, OutputStream::Stdout, piece.as_bytes(), &mut out);
             translation.output(Mono::ZERO, OutputStream::Stderr, b"not for the session\n", &mut out);
         }
-        let end = |output| WorkerEnd {
-            exit: ExitKind::Code(3),
-            output,
-            cancelled: None,
-            killed: false,
-            duration: Duration::ZERO,
-        };
+        let end = |output| WorkerEnd::new(ExitKind::Code(3), output, Duration::ZERO);
         translation.exit(Mono::ZERO, end, &mut out);
         out.into_iter()
             .map(|effect| match effect {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use roboppi_ipc::{
-    JobOptions, Mono, OutputMode, OutputStream, PlanStatus, TaskBudget, UtcMillis, WorkerEvent, WorkerKind,
-    WorkerResult, WorkerStatus, WorkerTask,
+    JobOptions, Mono, OutputStream, PlanStatus, TaskBudget, UtcMillis, WorkerEvent, WorkerKind, WorkerResult,
+    WorkerStatus, WorkerTask,
 };
 use roboppi_worker_adapters::{
     ClaudeAdapter, ExitKind, SessionEffect, Translation, WorkerAdapter, WorkerEnd,
@@ -15,20 +15,8 @@ use serde_json::json;
 const DONE: &str = r#"{"type":"result","subtype":"success","is_error":false,"result":"done"}"#;
 
 fn task(resume: Option<&str>) -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".into(),
-        worker_kind: WorkerKind::CLAUDE_CODE,
-        workspace_ref: "/ws".into(),
-        instructions: "fix the tests".into(),
-        default_args: Vec::new(),
-        model: None,
-        variant: None,
-        capabilities: Vec::new(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: Some(JobOptions { resume: resume.map(str::to_owned), ..JobOptions::default() }),
-    }
+    WorkerTask::new("t", WorkerKind::CLAUDE_CODE, "/ws", "fix the tests", TaskBudget::new(UtcMillis(0)))
+        .with_roboppi(Some(JobOptions::default().with_resume(resume.map(str::to_owned))))
 }
 
 /// Events and result of a run that prints these lines and exits with 0.
@@ -41,13 +29,7 @@ fn run(resume: Option<&str>, lines: &[String]) -> (Vec<WorkerEvent>, WorkerResul
     for line in lines {
         translation.output(Mono::ZERO, OutputStream::Stdout, format!("{line}\n").as_bytes(), &mut out);
     }
-    let end = |output| WorkerEnd {
-        exit: ExitKind::Code(0),
-        output,
-        cancelled: None,
-        killed: false,
-        duration: Duration::from_secs(1),
-    };
+    let end = |output| WorkerEnd::new(ExitKind::Code(0), output, Duration::from_secs(1));
     translation.exit(Mono::ZERO, end, &mut out);
     let mut events = Vec::new();
     let mut result = None;

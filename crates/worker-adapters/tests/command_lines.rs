@@ -1,26 +1,15 @@
 //! The commands that adapters make of tasks.
 
-use roboppi_ipc::{Capability, JobOptions, OutputMode, TaskBudget, UtcMillis, WorkerTask};
+use roboppi_ipc::{Capability, JobOptions, TaskBudget, UtcMillis, WorkerTask};
 use roboppi_worker_adapters::{
     Arg, ClaudeAdapter, CodexAdapter, GeminiAdapter, OpenCodeAdapter, WorkerAdapter,
 };
 
 /// A task with what most tests change.
 fn task(adapter: &dyn WorkerAdapter, capabilities: &[Capability], default_args: &[&str]) -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".into(),
-        worker_kind: adapter.describe().kind,
-        workspace_ref: "/ws".into(),
-        instructions: "fix the tests".into(),
-        default_args: default_args.iter().map(|arg| (*arg).to_owned()).collect(),
-        model: None,
-        variant: None,
-        capabilities: capabilities.to_vec(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: None,
-    }
+    WorkerTask::new("t", adapter.describe().kind, "/ws", "fix the tests", TaskBudget::new(UtcMillis(0)))
+        .with_default_args(default_args.iter().map(|arg| (*arg).to_owned()).collect())
+        .with_capabilities(capabilities.to_vec())
 }
 
 /// A command as one would type it, and what is said about it.
@@ -55,7 +44,7 @@ fn opencode() {
         of(&[Read, Edit, RunCommands], &["--model", "x/y", "-s=old", "--continue", "--title", "t"]);
     full.model = Some("openai/gpt-5".into());
     full.variant = Some("xhigh".into());
-    full.roboppi = Some(JobOptions { resume: Some("ses_1".into()), ..JobOptions::default() });
+    full.roboppi = Some(JobOptions::default().with_resume(Some("ses_1".into())));
     full.budget.max_command_time_ms = Some(60_000.0);
     let mut other = of(&[], &[]);
     other.model = Some("anthropic/claude".into());
@@ -95,7 +84,7 @@ fn gemini() {
         of(&[Edit, RunCommands], &["-m", "old", "--session-id", "x", "--include-directories", "/lib"]);
     full.model = Some("gemini-2.5-pro".into());
     full.variant = Some("high".into());
-    full.roboppi = Some(JobOptions { resume: Some("latest".into()), ..JobOptions::default() });
+    full.roboppi = Some(JobOptions::default().with_resume(Some("latest".into())));
     full.budget.max_command_time_ms = Some(60_000.0);
     let mut long = of(&[], &[]);
     long.instructions = "x".repeat(9 * 1024 * 1024);
@@ -135,7 +124,7 @@ fn claude_code() {
     );
     full.model = Some("sonnet".into());
     full.variant = Some("high".into());
-    full.roboppi = Some(JobOptions { resume: Some("s-1".into()), ..JobOptions::default() });
+    full.roboppi = Some(JobOptions::default().with_resume(Some("s-1".into())));
     full.budget.max_steps = Some(7.9);
     full.budget.max_command_time_ms = Some(60_000.0);
     let mut empty = of(&[], &[]);
@@ -170,7 +159,7 @@ fn codex() {
     full.model = Some("openai/gpt-5".into());
     full.variant = Some("high".into());
     let mut resumed = of(&[Edit], &[]);
-    resumed.roboppi = Some(JobOptions { resume: Some("t-1".into()), ..JobOptions::default() });
+    resumed.roboppi = Some(JobOptions::default().with_resume(Some("t-1".into())));
     let tasks = [
         of(&[], &[]),
         of(&[Read], &[]),

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use roboppi_ipc::{
-    AgentText, CancelReason, OutputMode, OutputStream, TaskBudget, ToolCall, ToolResult, Usage, UtcMillis,
-    WorkerEvent, WorkerKind, WorkerResult, WorkerStatus, WorkerTask,
+    AgentText, CancelReason, OutputStream, TaskBudget, ToolCall, ToolResult, Usage, UtcMillis, WorkerEvent,
+    WorkerKind, WorkerResult, WorkerStatus, WorkerTask,
 };
 use roboppi_worker_adapters::conformance::{Transcript, Violation, check};
 use roboppi_worker_adapters::{
@@ -14,20 +14,7 @@ use roboppi_worker_adapters::{
 };
 
 fn task(instructions: &str) -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".into(),
-        worker_kind: WorkerKind::CUSTOM,
-        workspace_ref: "/work".into(),
-        instructions: instructions.into(),
-        default_args: Vec::new(),
-        model: None,
-        variant: None,
-        capabilities: Vec::new(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: None,
-    }
+    WorkerTask::new("t", WorkerKind::CUSTOM, "/work", instructions, TaskBudget::new(UtcMillis(0)))
 }
 
 const GREETER: WorkerKind = WorkerKind::from_static("GREETER");
@@ -274,25 +261,12 @@ struct LiarSession {
 impl LiarSession {
     fn line(&mut self, line: &[u8], out: &mut Vec<SessionEffect>) {
         let mut event = |event| out.push(SessionEffect::Event(event));
-        let usage = |input_tokens| WorkerEvent::Usage(Usage { input_tokens, ..Usage::default() });
-        let result = || ToolResult {
-            id: "a".to_owned(),
-            ok: true,
-            preview: String::new(),
-            bytes: 0,
-            blob: None,
-            duration_ms: None,
-        };
+        let usage = |input_tokens| WorkerEvent::Usage(Usage::new(input_tokens, 0));
+        let result = || ToolResult::new("a", true, String::new());
         self.lines += 1;
         match line {
             b"call" if matches!(self.lie, Lie::ResultWithoutCall) => {}
-            b"call" => event(WorkerEvent::ToolCall(ToolCall {
-                id: "a".to_owned(),
-                name: "sh".to_owned(),
-                input: serde_json::Value::Null,
-                blob: None,
-                parent: None,
-            })),
+            b"call" => event(WorkerEvent::ToolCall(ToolCall::new("a", "sh", serde_json::Value::Null))),
             b"done" => event(WorkerEvent::ToolResult(result())),
             b"tokens" => {
                 self.tokens = 7;
@@ -324,7 +298,7 @@ impl WorkerSession for LiarSession {
         if !self.ended && result.status == WorkerStatus::Succeeded {
             result.status = WorkerStatus::Failed;
         }
-        let usage = Usage { input_tokens: self.tokens, ..Usage::default() };
+        let usage = Usage::new(self.tokens, 0);
         result.details.get_or_insert_default().usage = Some(usage);
         let text = |text: &str| SessionEffect::Event(WorkerEvent::Text(AgentText::new(text)));
         let last = SessionEffect::Result(result.clone());

@@ -8,27 +8,15 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::{OutputMode, TaskBudget, UtcMillis, WorkerTask};
+use roboppi_ipc::{TaskBudget, UtcMillis, WorkerTask};
 use roboppi_worker_adapters::conformance::{Outcome, Transcript, check};
 use roboppi_worker_adapters::{
     ClaudeAdapter, CodexAdapter, ExitKind, GeminiAdapter, OpenCodeAdapter, WorkerAdapter,
 };
 
 fn task(adapter: &dyn WorkerAdapter) -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".into(),
-        worker_kind: adapter.describe().kind,
-        workspace_ref: "/ws".into(),
-        instructions: "Please do the task.".into(),
-        default_args: Vec::new(),
-        model: Some("fake/fake-model".into()),
-        variant: None,
-        capabilities: Vec::new(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: None,
-    }
+    WorkerTask::new("t", adapter.describe().kind, "/ws", "Please do the task.", TaskBudget::new(UtcMillis(0)))
+        .with_model(Some("fake/fake-model".into()))
 }
 
 fn folder(agent: &str) -> PathBuf {

@@ -96,22 +96,14 @@ impl AgentTranslator for Scribe {
                 agent.session(line.session.as_deref().unwrap_or_default(), line.model.as_deref(), None);
             }
             (Some("say"), _) => agent.text(None, line.text.as_deref().unwrap_or_default(), None),
-            (Some("run"), Some(id)) => agent.tool_call(ToolCall {
-                id: id.to_owned(),
-                name: "sh".to_owned(),
-                input: json!({ "command": line.command }),
-                blob: None,
-                parent: None,
-            }),
+            (Some("run"), Some(id)) => {
+                agent.tool_call(ToolCall::new(id, "sh", json!({ "command": line.command })));
+            }
             (Some("ran"), Some(id)) => {
                 let output = line.output.unwrap_or_default().into_owned();
                 agent.tool_result(id, line.code == Some(0), output, None);
             }
-            (Some("used"), _) => agent.usage(Usage {
-                input_tokens: line.read.unwrap_or(0),
-                output_tokens: line.written.unwrap_or(0),
-                ..Usage::default()
-            }),
+            (Some("used"), _) => agent.usage(Usage::new(line.read.unwrap_or(0), line.written.unwrap_or(0))),
             (Some("bye"), _) => {
                 self.is_done = true;
                 agent.report_end(if line.ok {

@@ -1,28 +1,13 @@
 //! What `scribe` printed, and what the adapter makes of it. Each run goes through the kit, which cuts it off everywhere,
 //! mixes odd lines into it, and looks for secrets among the arguments.
 
-use roboppi_ipc::{
-    JobOptions, OutputMode, TaskBudget, UtcMillis, WorkerEvent, WorkerStatus, WorkerTask,
-};
+use roboppi_ipc::{JobOptions, TaskBudget, UtcMillis, WorkerEvent, WorkerStatus, WorkerTask};
 use roboppi_worker_adapters::conformance::{Outcome, Transcript, check};
 use roboppi_worker_adapters::{Arg, ExitKind, WorkerAdapter};
 use scribe_adapter::{SCRIBE, ScribeAdapter};
 
 fn task() -> WorkerTask {
-    WorkerTask {
-        worker_task_id: "t".into(),
-        worker_kind: SCRIBE,
-        workspace_ref: "/work".into(),
-        instructions: "Look at what is here.".into(),
-        default_args: Vec::new(),
-        model: None,
-        variant: None,
-        capabilities: Vec::new(),
-        output_mode: OutputMode::Stream,
-        budget: TaskBudget { deadline_at: UtcMillis(0), max_steps: None, max_command_time_ms: None },
-        env: Default::default(),
-        roboppi: None,
-    }
+    WorkerTask::new("t", SCRIBE, "/work", "Look at what is here.", TaskBudget::new(UtcMillis(0)))
 }
 
 fn checked(stdout: &[u8], exit: ExitKind) -> Outcome {
@@ -63,7 +48,7 @@ fn a_run_that_failed() {
 
 #[test]
 fn a_session_goes_on() {
-    let resume = JobOptions { resume: Some("s-1".into()), ..JobOptions::default() };
-    let spec = ScribeAdapter.plan(&WorkerTask { roboppi: Some(resume), ..task() }).expect("a plan");
+    let resume = JobOptions::default().with_resume(Some("s-1".into()));
+    let spec = ScribeAdapter.plan(&task().with_roboppi(Some(resume))).expect("a plan");
     assert_eq!(spec.args, ["--resume", "s-1"].map(Arg::from));
 }

@@ -168,12 +168,7 @@ pub(crate) fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
                 }
                 _ => {
                     attempt.seq += 1;
-                    let event = WorkerEvent::Progress(Progress {
-                        message: attempt.seq.to_string(),
-                        percent: None,
-                        phase: None,
-                        basis: None,
-                    });
+                    let event = WorkerEvent::Progress(Progress::new(attempt.seq.to_string()));
                     let (ts, at) = (UtcMillis(attempt.seq), attempt.log.len());
                     attempt.events.append(&AttemptRecord { seq: attempt.seq, ts, at, event }).unwrap();
                 }

@@ -201,7 +201,7 @@ impl AttemptFiles {
 
 /// That the log of an attempt has grown. Which of it is text for people the files do not say.
 pub(crate) fn log_growth(of: AttemptRef, from: u64, to: u64) -> RunRecord {
-    let grew = LogGrew { offset: from, len: to.saturating_sub(from), ..LogGrew::default() };
+    let grew = LogGrew::new(from, to.saturating_sub(from));
     let event = WorkerEvent::LogGrew(grew);
     RunRecord::Attempt(of, AttemptRecord { seq: 0, ts: UtcMillis(0), at: to, event })
 }

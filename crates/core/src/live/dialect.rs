@@ -65,17 +65,17 @@ impl OldLines {
             WorkerEvent::Stderr(output) => self.output(job_id, ts, OutputStream::Stderr, &output.data, out),
             WorkerEvent::Progress(Progress { message, percent, .. }) => {
                 let message = cut(message, TEXT_LIMIT);
-                let progress = Progress { message, percent, phase: None, basis: None };
+                let progress = Progress::new(message).with_percent(percent);
                 self.send(job_id, ts, WorkerEvent::Progress(progress), out);
             }
-            WorkerEvent::Patch(Patch { file_path, diff }) => {
+            WorkerEvent::Patch(Patch { file_path, diff, .. }) => {
                 let diff = cut(diff, DIFF_LIMIT);
-                self.send(job_id, ts, WorkerEvent::Patch(Patch { file_path, diff }), out);
+                self.send(job_id, ts, WorkerEvent::Patch(Patch::new(file_path, diff)), out);
             }
             // What was left out broke off the lines before it. That something was is all this language can say.
             WorkerEvent::Gap(_) => {
                 self.end_open_lines(job_id, ts, out);
-                let progress = Progress { message: LOGS_TRUNCATED.to_owned(), ..Progress::default() };
+                let progress = Progress::new(LOGS_TRUNCATED);
                 self.send(job_id, ts, WorkerEvent::Progress(progress), out);
             }
             other => {
@@ -129,7 +129,7 @@ impl OldLines {
     ) {
         let line = std::mem::take(&mut self.open[stream as usize]);
         if !line.is_empty() {
-            let output = WorkerOutput { data: cut(line, TEXT_LIMIT), ..WorkerOutput::default() };
+            let output = WorkerOutput::new(cut(line, TEXT_LIMIT));
             self.send(job_id, ts, WorkerEvent::output(stream, output), out);
         }
     }
@@ -189,7 +189,7 @@ mod tests {
     use roboppi_ipc::{AgentText, Gap, ToolCall, ToolResult, UtcMillis};
 
     fn stdout(data: &str) -> WorkerEvent {
-        WorkerEvent::Stdout(WorkerOutput { data: data.into(), offset: Some(0), len: Some(1), partial: true })
+        WorkerEvent::Stdout(WorkerOutput::new(data).with_range(0, 1).with_partial(true))
     }
 
     fn sent(dialect: Dialect, events: &[WorkerEvent]) -> String {
@@ -204,36 +204,22 @@ mod tests {
 
     #[test]
     fn an_old_peer_gets_lines_and_the_four_kinds_it_knows() {
-        let stderr = WorkerEvent::Stderr(WorkerOutput { data: "warn\n".into(), ..Default::default() });
+        let stderr = WorkerEvent::Stderr(WorkerOutput::new("warn\n"));
         let events = [
             stdout("one\n\ntw"),
             stderr,
             stdout("o\nlost to"),
             WorkerEvent::Text(AgentText::new("I test.")),
-            WorkerEvent::ToolCall(ToolCall {
-                id: "t".into(),
-                name: "Bash".into(),
-                input: serde_json::json!({"command": "npm test"}),
-                blob: None,
-                parent: None,
-            }),
-            WorkerEvent::ToolResult(ToolResult {
-                id: "t".into(),
-                ok: false,
-                preview: "2 failed\nof 7".into(),
-                bytes: 14,
-                blob: None,
-                duration_ms: Some(1200),
-            }),
+            WorkerEvent::ToolCall(ToolCall::new("t", "Bash", serde_json::json!({"command": "npm test"}))),
+            WorkerEvent::ToolResult(
+                ToolResult::new("t", false, "2 failed\nof 7").with_bytes(14).with_duration_ms(Some(1200)),
+            ),
             WorkerEvent::TextDelta(roboppi_ipc::AgentDelta::default()),
-            WorkerEvent::Gap(Gap { from_seq: 1, to_seq: 2, events: 5, bytes: 6, ..Gap::default() }),
-            WorkerEvent::Progress(Progress {
-                message: "half".into(),
-                percent: Some(50.0),
-                phase: Some("x".into()),
-                basis: None,
-            }),
-            WorkerEvent::Patch(Patch { file_path: "a".into(), diff: "-a".into() }),
+            WorkerEvent::Gap(Gap::new(1..2, 0..0).with_missing(5, 6)),
+            WorkerEvent::Progress(
+                Progress::new("half").with_percent(Some(50.0)).with_phase(Some("x".into())),
+            ),
+            WorkerEvent::Patch(Patch::new("a", "-a")),
             stdout("end"),
         ];
         insta::assert_snapshot!(sent(Dialect::V1, &events), @r#"

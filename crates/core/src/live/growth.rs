@@ -72,7 +72,7 @@ impl LogGrowth {
         let Stretch { ts, end, shows: [stdout, stderr] } = stretch;
         let offset = self.announced;
         self.announced = offset.max(end);
-        let grew = LogGrew { offset, len: self.announced - offset, stdout, stderr };
+        let grew = LogGrew::new(offset, self.announced - offset).with_text_of(stdout, stderr);
         LiveEvent { seq, ts, at: self.announced, event: WorkerEvent::LogGrew(grew) }
     }
 }

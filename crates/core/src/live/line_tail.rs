@@ -31,7 +31,7 @@ impl LineTail {
     /// Counts an event as left out: `bytes` of output, or `recorded` when it is of a kind that is recorded.
     pub(super) fn leave_out(&mut self, event: &LiveEvent, bytes: u64, recorded: u64) {
         let from = (event.seq, event.at - bytes.min(event.at));
-        let begin = || (event.ts, Gap { from_seq: from.0, from_offset: from.1, ..Gap::default() });
+        let begin = || (event.ts, Gap::new(from.0..from.0, from.1..from.1));
         let (_, gap) = self.cut.get_or_insert_with(begin);
         gap.to_seq = gap.to_seq.max(event.seq + 1);
         gap.to_offset = gap.to_offset.max(event.at);

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_latest_is_shown_once_in_a_while_and_the_last_always() {
         let at = |ms| Mono::from_origin(Duration::from_millis(ms));
-        let progress = |text: &str| Progress { message: text.into(), ..Progress::default() };
+        let progress = |text: &str| Progress::new(text);
         let shown = |progress: Option<Progress>| progress.map(|p| p.message);
         let mut thinner = ProgressThinner::new(Duration::from_millis(100));
         assert_eq!(shown(thinner.offer(at(5), progress("a"))).as_deref(), Some("a"));

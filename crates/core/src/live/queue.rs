@@ -383,7 +383,7 @@ impl LiveQueue {
     /// Queues an event for the first `len` bytes of the batch, which say `data`.
     fn send_output(&mut self, stream: OutputStream, len: usize, data: String, partial: bool) {
         let (offset, ts) = (self.batch.offset, self.batch.ts);
-        let output = WorkerOutput { data, offset: Some(offset), len: Some(len as u64), partial };
+        let output = WorkerOutput::new(data).with_range(offset, len as u64).with_partial(partial);
         let event = WorkerEvent::output(stream, output);
         let event = LiveEvent { seq: self.next_seq, ts, at: offset + len as u64, event };
         if self.limits.by_line {
@@ -453,14 +453,11 @@ impl LiveQueue {
     fn shed(&mut self, ts: UtcMillis, seq: u64, offset: u64, events: u64, bytes: u64) {
         if !self.shedding {
             self.shedding = true;
-            let progress = Progress { message: LOGS_TRUNCATED.to_owned(), ..Progress::default() };
+            let progress = Progress::new(LOGS_TRUNCATED);
             let event = WorkerEvent::Progress(progress);
             self.wait(LiveEvent { seq, ts, at: offset, event }, LOGS_TRUNCATED.len());
         }
-        let hole = self.hole.get_or_insert(Hole {
-            ts,
-            gap: Gap { from_seq: seq, to_seq: seq, from_offset: offset, to_offset: offset, ..Gap::default() },
-        });
+        let hole = self.hole.get_or_insert(Hole { ts, gap: Gap::new(seq..seq, offset..offset) });
         hole.gap.to_seq = seq + events;
         hole.gap.to_offset = offset + bytes;
         hole.gap.events += events;
@@ -477,16 +474,9 @@ impl LiveQueue {
 
 /// Says that everything between two pairs of number and offset is missing, `recorded` events among it.
 fn missing(ts: UtcMillis, from: (u64, u64), to: (u64, u64), recorded: u64) -> LiveEvent {
-    let gap = Gap {
-        from_seq: from.0,
-        to_seq: to.0,
-        from_offset: from.1,
-        to_offset: to.1,
-        events: to.0.saturating_sub(from.0),
-        bytes: to.1.saturating_sub(from.1),
-        recorded,
-        ..Gap::default()
-    };
+    let gap = Gap::new(from.0..to.0, from.1..to.1)
+        .with_missing(to.0.saturating_sub(from.0), to.1.saturating_sub(from.1))
+        .with_recorded(recorded);
     LiveEvent { seq: from.0, ts, at: to.1, event: WorkerEvent::Gap(gap) }
 }
 

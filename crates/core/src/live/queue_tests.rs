@@ -89,7 +89,7 @@ fn show(event: &LiveEvent) -> String {
             o.len.unwrap(),
             if o.partial { " partial" } else { "" }
         ),
-        WorkerEvent::LogGrew(LogGrew { offset, len, stdout, stderr }) => {
+        WorkerEvent::LogGrew(LogGrew { offset, len, stdout, stderr, .. }) => {
             let of = |name, shows| if shows { name } else { "" };
             format!("grew @{offset}+{len}{}{}", of(" stdout", *stdout), of(" stderr", *stderr))
         }
@@ -522,7 +522,7 @@ proptest! {
                     tools += 1;
                     rig.tool(&format!("tool {tools}"));
                 }
-                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta { delta: "d".into(), ..AgentDelta::default() })),
+                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta::new("d"))),
                 Step::Wait(ms) => rig.now += ms,
                 Step::Take(count) => {
                     for _ in 0..count {
@@ -589,7 +589,7 @@ proptest! {
             match step {
                 Step::Output(stream, bytes) => rig.output(stream, &bytes),
                 Step::Tool => rig.tool(&format!("tool {}", rig.offered.len())),
-                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta { delta: "d".into(), ..AgentDelta::default() })),
+                Step::Delta => rig.event(WorkerEvent::TextDelta(AgentDelta::new("d"))),
                 Step::Wait(ms) => rig.now += ms,
                 Step::Take(count) => {
                     for _ in 0..count {

@@ -195,7 +195,7 @@ fn make_files(files: &[TempFile], has_temporary: bool) -> io::Result<Option<Priv
     if has_temporary {
         dir.make_directory(TEMPORARY)?;
     }
-    for TempFile { name, content } in files {
+    for TempFile { name, content, .. } in files {
         if !is_plain(name) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is no file name")));
         }
@@ -286,14 +286,11 @@ mod tests {
         let mut task = task();
         task.workspace_ref = "/caf\u{fffd}".into();
         task.env.insert("DIR".into(), "/\u{fffd}".into());
-        task.roboppi = Some(roboppi_ipc::JobOptions {
-            exact: Some(roboppi_ipc::ExactValues {
-                workspace_ref: hex(b"/caf\xe9"),
-                env: [("DIR".to_owned(), hex(b"/\xff").unwrap())].into(),
-                ..Default::default()
-            }),
+        task.roboppi = Some(roboppi_ipc::JobOptions::default().with_exact(Some(roboppi_ipc::ExactValues {
+            workspace_ref: hex(b"/caf\xe9"),
+            env: [("DIR".to_owned(), hex(b"/\xff").unwrap())].into(),
             ..Default::default()
-        });
+        })));
         let spec = CommandSpec::new(["sh"]).args([Arg::Text("/caf\u{fffd}".into())]);
         let spawn = prepared(&spec, &task).unwrap().spawn;
         let exact = OsStr::from_bytes(b"/caf\xe9");
@@ -329,7 +326,8 @@ mod tests {
 
     #[test]
     fn an_agent_has_a_temporary_directory_that_goes_with_it() {
-        let task = WorkerTask { worker_kind: roboppi_ipc::WorkerKind::GEMINI, ..task() };
+        let mut task = task();
+        task.worker_kind = roboppi_ipc::WorkerKind::GEMINI;
         let prepared = prepared(&CommandSpec::new(["sh"]), &task).unwrap();
         let variable = |name: &str| {
             let found = prepared.spawn.env.set.iter().find(|(known, _)| known == name);
@@ -379,7 +377,7 @@ mod tests {
     fn files_are_named_plainly_or_not_at_all() {
         for name in ["", ".", "..", "a/b", ".hidden", "a b"] {
             let mut spec = CommandSpec::new(["sh"]);
-            spec.files.push(TempFile { name: name.into(), content: Vec::new() });
+            spec.files.push(TempFile::new(name, Vec::new()));
             assert!(prepared(&spec, &task()).is_err(), "{name}");
         }
         let spec = CommandSpec::new(["sh"]).args([Arg::File("not-made".into())]);

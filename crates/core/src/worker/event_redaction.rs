@@ -72,14 +72,14 @@ mod tests {
         let mut redaction = EventRedaction::default();
         let mut shown = String::new();
         for piece in ["the key is corr", "ect-horse", "-battery, all right?"] {
-            let delta = AgentDelta { id: Some("a".into()), delta: piece.into(), ..AgentDelta::default() };
+            let delta = AgentDelta::new(piece).with_id(Some("a".into()));
             let mut event = WorkerEvent::TextDelta(delta);
             redaction.clean(&secrets, &mut event);
             let WorkerEvent::TextDelta(delta) = event else { panic!() };
             shown.push_str(&delta.delta);
         }
         assert!(!shown.contains("horse"), "{shown}");
-        let whole = AgentText { id: Some("a".into()), ..AgentText::new("correct-horse-battery") };
+        let whole = AgentText::new("correct-horse-battery").with_id(Some("a".into()));
         let mut event = WorkerEvent::Text(whole);
         redaction.clean(&secrets, &mut event);
         assert!(!format!("{event:?}").contains("horse"));

@@ -235,7 +235,7 @@ impl WorkerMachine {
             }
             Input::Ask(id) => {
                 let answer = HostAnswer::Refused("this host answers no questions".to_owned());
-                self.replies.push_back(HostReply { id, answer });
+                self.replies.push_back(HostReply::new(id, answer));
             }
             Input::SessionEnds(reason) => self.session_ends(reason, out),
             Input::Ending { phase, reason, limit } => self.ending(now, phase, reason, limit, out),

@@ -195,7 +195,11 @@ impl State {
         let Conclusion { report, cancelled, idle } = conclusion;
         let ChildReport { exit, killed, duration, .. } = report;
         self.translate(now, |translation, effects| {
-            translation.exit(now, |output| WorkerEnd { exit, output, cancelled, killed, duration }, effects);
+            translation.exit(
+                now,
+                |output| WorkerEnd::new(exit, output, duration).with_cancelled(cancelled).with_killed(killed),
+                effects,
+            );
         });
         self.release_progress(now);
         let Some(mut result) = self.result.take() else { return };

@@ -115,12 +115,14 @@ mod tests {
 
     fn result(preview: String) -> WorkerEvent {
         let (id, ok, bytes, blob, duration_ms) = ("t".to_owned(), true, 0, None, None);
-        WorkerEvent::ToolResult(ToolResult { id, ok, preview, bytes, blob, duration_ms })
+        WorkerEvent::ToolResult(
+            ToolResult::new(id, ok, preview).with_bytes(bytes).with_blob(blob).with_duration_ms(duration_ms),
+        )
     }
 
     fn call(input: Value) -> WorkerEvent {
         let (id, name) = ("t".to_owned(), "Write".to_owned());
-        WorkerEvent::ToolCall(ToolCall { id, name, input, blob: None, parent: None })
+        WorkerEvent::ToolCall(ToolCall::new(id, name, input))
     }
 
     #[test]
@@ -154,7 +156,7 @@ mod tests {
         let (event, _) = shortened(WorkerEvent::Unknown { raw: "ä".repeat(TEXT) });
         let WorkerEvent::Unknown { raw } = event else { panic!() };
         assert_eq!(raw, format!("{}\n[{TEXT} more bytes are in the log]", "ä".repeat(TEXT / 2)));
-        let progress = roboppi_ipc::Progress { message: "é".repeat(PROGRESS), ..Default::default() };
+        let progress = roboppi_ipc::Progress::new("é".repeat(PROGRESS));
         let (event, _) = shortened(WorkerEvent::Progress(progress));
         let WorkerEvent::Progress(progress) = event else { panic!() };
         assert_eq!(progress.message.len(), PROGRESS);

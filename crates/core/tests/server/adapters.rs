@@ -149,7 +149,7 @@ fn a_worker_that_does_nothing_is_ended_and_one_that_only_waits_too() {
                 |input, out| {
                     if let SessionInput::Line(..) = input {
                         let (why, cause) = ("nobody answers".to_owned(), None);
-                        let waiting = Waiting { why, cause, delay_ms: None, until: None };
+                        let waiting = Waiting::new(why).with_cause(cause);
                         out.push(SessionEffect::Event(WorkerEvent::Waiting(waiting)));
                     }
                 },
@@ -181,7 +181,10 @@ fn a_worker_that_works_in_silence_is_not_ended() {
 #[test]
 fn what_an_adapter_understood_differently_is_said() {
     run(|| async {
-        let spec = |spec| CommandSpec { warnings: vec!["`--old` is left out".to_owned()], ..spec };
+        let spec = |mut spec: CommandSpec| {
+            spec.warnings.push("`--old` is left out".to_owned());
+            spec
+        };
         let handle = start("true", spec, |_, _| {});
         handle.result().await;
         let told = std::iter::from_fn(|| handle.take_notice());
@@ -207,7 +210,10 @@ fn what_is_too_long_for_an_event_is_recorded_before_it() {
                 if let SessionInput::Line(..) = input {
                     let (id, preview) = ("t".to_owned(), "long ".repeat(1000));
                     let (ok, bytes, blob, duration_ms) = (true, 0, None, None);
-                    let result = ToolResult { id, ok, preview, bytes, blob, duration_ms };
+                    let result = ToolResult::new(id, ok, preview)
+                        .with_bytes(bytes)
+                        .with_blob(blob)
+                        .with_duration_ms(duration_ms);
                     out.push(SessionEffect::Event(WorkerEvent::ToolResult(result)));
                 }
             },
@@ -225,13 +231,16 @@ fn a_worker_can_be_spoken_to() {
     run(|| async {
         let handle = start(
             "while read -r word; do echo \"you said $word\"; done; echo bye",
-            |spec| CommandSpec { stdin: StdinPlan::Piped, ..spec },
+            |mut spec| {
+                spec.stdin = StdinPlan::Piped;
+                spec
+            },
             |input, out| match input {
                 SessionInput::Started => out.push(SessionEffect::Stdin(b"hello\n".to_vec())),
-                SessionInput::Line(_, b"you said hello") => out.push(SessionEffect::Ask(HostRequest {
-                    id: AskId(7),
-                    question: HostQuestion::ReadFile { path: "/etc/passwd".into() },
-                })),
+                SessionInput::Line(_, b"you said hello") => out.push(SessionEffect::Ask(HostRequest::new(
+                    AskId(7),
+                    HostQuestion::ReadFile { path: "/etc/passwd".into() },
+                ))),
                 SessionInput::Reply(reply) => {
                     assert_eq!(reply.id, AskId(7));
                     assert!(matches!(reply.answer, HostAnswer::Refused(_)));
@@ -290,8 +299,11 @@ fn a_session_can_cut_its_worker_short() {
 #[test]
 fn a_polite_session_may_ask_before_the_ladder() {
     run(|| async {
-        let soft_stop =
-            |spec| CommandSpec { stdin: StdinPlan::Piped, soft_stop: Duration::from_secs(4), ..spec };
+        let soft_stop = |mut spec: CommandSpec| {
+            spec.stdin = StdinPlan::Piped;
+            spec.soft_stop = Duration::from_secs(4);
+            spec
+        };
         let handle = start(
             "trap 'echo term' TERM; echo ready; read -r word; echo \"$word\"; exit 3",
             soft_stop,
@@ -316,7 +328,7 @@ fn private_files_are_there_while_the_worker_runs() {
     run(|| async {
         let with_file = |spec: CommandSpec| {
             let mut spec = spec.args([Arg::File("config.json".into())]);
-            spec.files.push(TempFile { name: "config.json".into(), content: b"{}".to_vec() });
+            spec.files.push(TempFile::new("config.json", b"{}".to_vec()));
             spec
         };
         let handle = start("echo \"$1\"; cat \"$1\"; stat -c ' %a' \"$1\"", with_file, say_line);

@@ -83,7 +83,7 @@ impl EmittedUpTo {
         let emitted: u64 = self.beyond.iter().filter(|(seq, _)| *seq < to).map(|(_, events)| events).sum();
         let (events, bytes) = ((to - self.next).saturating_sub(emitted), to_offset - self.offset);
         let (from_seq, from_offset) = (self.next, self.offset);
-        let gap = Gap { from_seq, to_seq: to, from_offset, to_offset, events, bytes, ..Gap::default() };
+        let gap = Gap::new(from_seq..to, from_offset..to_offset).with_missing(events, bytes);
         (events > 0 || bytes > 0).then_some(gap)
     }
 

@@ -66,13 +66,7 @@ fn attempt_events(lines: &[Value]) -> Vec<String> {
 }
 
 fn tool(id: &str) -> WorkerEvent {
-    WorkerEvent::ToolCall(ToolCall {
-        id: id.to_owned(),
-        name: "edit".to_owned(),
-        input: Value::Null,
-        blob: None,
-        parent: None,
-    })
+    WorkerEvent::ToolCall(ToolCall::new(id, "edit", Value::Null))
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl AnnouncedText {
         let partial = data.last() != Some(&b'\n');
         let len = bytes.len() as u64;
         self.pass(len);
-        let output = WorkerOutput { data: text(data), offset: Some(offset), len: Some(len), partial };
+        let output = WorkerOutput::new(text(data)).with_range(offset, len).with_partial(partial);
         Ok(AttemptRecord {
             seq: record.seq,
             ts,
@@ -143,7 +143,7 @@ impl AnnouncedText {
         let streams = [OutputStream::Stdout, OutputStream::Stderr];
         streams.into_iter().zip(self.carry).filter(|(_, carry)| !carry.is_empty()).map(move |(stream, _)| {
             let data = "\u{fffd}".to_owned();
-            let output = WorkerOutput { data, offset: Some(offset), len: Some(0), partial: false };
+            let output = WorkerOutput::new(data).with_range(offset, 0);
             AttemptRecord { seq, ts, at: offset, event: WorkerEvent::output(stream, output) }
         })
     }
@@ -153,6 +153,6 @@ impl AnnouncedText {
 pub(super) fn missing(record: &AttemptRecord, from_offset: u64, to_offset: u64) -> AttemptRecord {
     let bytes = to_offset - from_offset;
     let (from_seq, to_seq) = (record.seq, record.seq + 1);
-    let gap = Gap { from_seq, to_seq, from_offset, to_offset, bytes, ..Gap::default() };
+    let gap = Gap::new(from_seq..to_seq, from_offset..to_offset).with_missing(0, bytes);
     AttemptRecord { at: to_offset, event: WorkerEvent::Gap(gap), ..record.clone() }
 }

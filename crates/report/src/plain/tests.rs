@@ -523,7 +523,7 @@ fn a_silent_run_says_what_it_does() {
     for record in journal(events) {
         printer.record(&record);
     }
-    let waiting = Waiting { why: "usage limit".to_owned(), cause: None, delay_ms: None, until: None };
+    let waiting = Waiting::new("usage limit");
     let record = AttemptRecord { seq: 0, ts: UtcMillis(START), at: 0, event: WorkerEvent::Waiting(waiting) };
     printer.record(&RunRecord::Attempt(attempt("agent", 1), record));
     printer.take();

@@ -59,16 +59,16 @@ fn finished(ts: u64, attempt: u32, status: &str, code: u32) -> RunRecord {
 
 fn call(id: &str, name: &str) -> WorkerEvent {
     let (id, name) = (id.to_owned(), name.to_owned());
-    WorkerEvent::ToolCall(ToolCall { id, name, input: serde_json::Value::Null, blob: None, parent: None })
+    WorkerEvent::ToolCall(ToolCall::new(id, name, serde_json::Value::Null))
 }
 
 fn result(id: &str, ok: bool) -> WorkerEvent {
     let (id, preview) = (id.to_owned(), String::new());
-    WorkerEvent::ToolResult(ToolResult { id, ok, preview, bytes: 0, blob: None, duration_ms: None })
+    WorkerEvent::ToolResult(ToolResult::new(id, ok, preview))
 }
 
 fn waiting(why: &str) -> WorkerEvent {
-    WorkerEvent::Waiting(Waiting { why: why.to_owned(), cause: None, delay_ms: None, until: None })
+    WorkerEvent::Waiting(Waiting::new(why))
 }
 
 fn phase(ts: u64, phase: AttemptPhase) -> RunRecord {

@@ -98,7 +98,7 @@ impl Activity {
 
     fn call(&mut self, record: &AttemptRecord, call: &ToolCall) {
         self.tool_calls += 1;
-        let ToolCall { id, name, input, blob, parent } = call.clone();
+        let ToolCall { id, name, input, blob, parent, .. } = call.clone();
         self.add(record, parent, Act::Tool(ToolUse { id, name, input, blob, result: None }));
     }
 
@@ -203,12 +203,11 @@ impl Activity {
         let now = items.iter().find(|item| item.status == PlanStatus::InProgress);
         #[expect(clippy::cast_precision_loss, reason = "plans have few steps")]
         let percent = 100.0 * done as f64 / all as f64;
-        self.progress = Some(Progress {
-            message: now.map(|item| item.text.clone()).unwrap_or_default(),
-            percent: Some(percent),
-            phase: None,
-            basis: Some("steps".to_owned()),
-        });
+        self.progress = Some(
+            Progress::new(now.map(|item| item.text.clone()).unwrap_or_default())
+                .with_percent(Some(percent))
+                .with_basis(Some("steps".to_owned())),
+        );
     }
 
     fn add(&mut self, record: &AttemptRecord, parent: Option<String>, what: Act) {

@@ -28,17 +28,17 @@ impl Spent {
         let (a, b) = (self.usage, other.usage);
         let either = |a: Option<f64>, b: Option<f64>| a.map_or(b, |a| Some(a + b.unwrap_or_default()));
         Self {
-            usage: Usage {
-                input_tokens: a.input_tokens.saturating_add(b.input_tokens),
-                output_tokens: a.output_tokens.saturating_add(b.output_tokens),
-                cache_read_tokens: a.cache_read_tokens.saturating_add(b.cache_read_tokens),
-                cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
-                cost_usd: either(a.cost_usd, b.cost_usd),
-                turns: match (a.turns, b.turns) {
-                    (Some(a), Some(b)) => Some(a.saturating_add(b)),
-                    (one, other) => one.or(other),
-                },
-            },
+            usage: Usage::new(
+                a.input_tokens.saturating_add(b.input_tokens),
+                a.output_tokens.saturating_add(b.output_tokens),
+            )
+            .with_cache_read_tokens(a.cache_read_tokens.saturating_add(b.cache_read_tokens))
+            .with_cache_write_tokens(a.cache_write_tokens.saturating_add(b.cache_write_tokens))
+            .with_cost_usd(either(a.cost_usd, b.cost_usd))
+            .with_turns(match (a.turns, b.turns) {
+                (Some(a), Some(b)) => Some(a.saturating_add(b)),
+                (one, other) => one.or(other),
+            }),
             attempts: self.attempts + other.attempts,
             without_cost: self.without_cost + other.without_cost,
         }

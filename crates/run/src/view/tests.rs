@@ -57,12 +57,12 @@ fn activity(events: impl IntoIterator<Item = WorkerEvent>) -> Activity {
 fn call(id: &str, parent: Option<&str>) -> WorkerEvent {
     let input = serde_json::json!({ "command": "npm test" });
     let parent = parent.map(str::to_owned);
-    WorkerEvent::ToolCall(ToolCall { id: id.into(), name: "Bash".into(), input, blob: None, parent })
+    WorkerEvent::ToolCall(ToolCall::new(id, "Bash", input).with_parent(parent))
 }
 
 fn result(id: &str, ok: bool) -> WorkerEvent {
     let (preview, bytes, blob) = ("out".to_owned(), 3, None);
-    WorkerEvent::ToolResult(ToolResult { id: id.into(), ok, preview, bytes, blob, duration_ms: None })
+    WorkerEvent::ToolResult(ToolResult::new(id, ok, preview).with_bytes(bytes).with_blob(blob))
 }
 
 fn text(text: &str) -> WorkerEvent {
@@ -70,7 +70,7 @@ fn text(text: &str) -> WorkerEvent {
 }
 
 fn waiting(why: &str, cause: WaitCause) -> WorkerEvent {
-    WorkerEvent::Waiting(Waiting { why: why.into(), cause: Some(cause), delay_ms: Some(5), until: None })
+    WorkerEvent::Waiting(Waiting::new(why).with_cause(Some(cause)).with_delay_ms(Some(5)))
 }
 
 fn changed(path: &str) -> WorkerEvent {
@@ -79,7 +79,7 @@ fn changed(path: &str) -> WorkerEvent {
 }
 
 fn patch(path: &str) -> WorkerEvent {
-    WorkerEvent::Patch(Patch { file_path: path.into(), diff: "-a\n+b\n".into() })
+    WorkerEvent::Patch(Patch::new(path, "-a\n+b\n"))
 }
 
 fn plan(done: usize, all: usize) -> WorkerEvent {
@@ -88,7 +88,7 @@ fn plan(done: usize, all: usize) -> WorkerEvent {
         std::cmp::Ordering::Equal => PlanStatus::InProgress,
         std::cmp::Ordering::Greater => PlanStatus::Pending,
     };
-    let items = (0..all).map(|index| PlanItem { text: format!("thing {index}"), status: status(index) });
+    let items = (0..all).map(|index| PlanItem::new(format!("thing {index}"), status(index)));
     WorkerEvent::Plan { items: items.collect() }
 }
 
@@ -147,9 +147,7 @@ fn calls_are_paired_changes_get_their_diffs_and_waits_are_one() {
 
 #[test]
 fn a_text_that_broke_off_and_came_again_is_one() {
-    let part = |id: &str, text: &str| {
-        WorkerEvent::Text(AgentText { id: Some(id.to_owned()), ..AgentText::new(text) })
-    };
+    let part = |id: &str, text: &str| WorkerEvent::Text(AgentText::new(text).with_id(Some(id.to_owned())));
     let activity = activity([
         part("p1", "The begin"),
         part("p1", "The beginning and the end."),
@@ -201,27 +199,21 @@ fn long_texts_leave_room_for_few() {
 #[test]
 fn usage_is_added_up_over_attempts_and_steps() {
     let mut view = run();
-    let usage = |cost_usd, turns| Usage { input_tokens: 10, cost_usd, turns, ..Usage::default() };
+    let usage =
+        |input_tokens, cost_usd, turns| Usage::new(input_tokens, 0).with_cost_usd(cost_usd).with_turns(turns);
     let second = AttemptRef { attempt: 2, ..of("plan") };
     for (of, usage) in [
-        (of("plan"), usage(Some(0.5), Some(3))),
-        (second, usage(None, Some(1))),
-        (of("build"), usage(Some(0.25), None)),
+        (of("plan"), usage(10, Some(0.5), Some(3))),
+        (second, usage(10, None, Some(1))),
+        (of("build"), usage(10, Some(0.25), None)),
     ] {
         view.apply_attempt(&of, &record(1, WorkerEvent::Usage(usage)));
     }
     assert_eq!(
         view.spent().unwrap(),
-        Spent {
-            usage: Usage { input_tokens: 30, ..usage(Some(0.75), Some(4)) },
-            attempts: 3,
-            without_cost: 1
-        }
+        Spent { usage: usage(30, Some(0.75), Some(4)), attempts: 3, without_cost: 1 }
     );
-    assert_eq!(
-        view.step(&"plan".into()).unwrap().spent().unwrap().usage,
-        Usage { input_tokens: 20, ..usage(Some(0.5), Some(4)) }
-    );
+    assert_eq!(view.step(&"plan".into()).unwrap().spent().unwrap().usage, usage(20, Some(0.5), Some(4)));
     assert_eq!(run().spent(), None);
 }
 
@@ -241,17 +233,17 @@ fn any_event() -> impl Strategy<Value = WorkerEvent> {
         path.prop_map(patch),
         (0..4_usize, 0..4_usize).prop_map(|(done, all)| plan(done, all)),
         ".{0,9}".prop_map(|raw| WorkerEvent::Unknown { raw }),
-        any::<u32>().prop_map(|n| WorkerEvent::Usage(Usage { input_tokens: n.into(), ..Usage::default() })),
+        any::<u32>().prop_map(|n| WorkerEvent::Usage(Usage::new(n.into(), 0))),
     ]
 }
 
 /// Something that exists live only.
 fn live_only() -> impl Strategy<Value = WorkerEvent> {
-    let output = WorkerOutput { data: "x".into(), offset: Some(0), len: Some(1), partial: false };
-    let gap = Gap { to_seq: 1, to_offset: 1, events: 1, bytes: 1, ..Gap::default() };
+    let output = WorkerOutput::new("x").with_range(0, 1);
+    let gap = Gap::new(0..1, 0..1).with_missing(1, 1);
     prop::sample::select(vec![
         WorkerEvent::output(OutputStream::Stdout, output),
-        WorkerEvent::TextDelta(AgentDelta { delta: "x".into(), ..AgentDelta::default() }),
+        WorkerEvent::TextDelta(AgentDelta::new("x")),
         WorkerEvent::Gap(gap),
     ])
 }
@@ -263,7 +255,9 @@ fn records(events: Vec<WorkerEvent>) -> Vec<AttemptRecord> {
 #[test]
 fn missing_events_are_counted_once_in_their_place_and_what_was_left_out_of_output_is_not() {
     let gap = |from_seq, to_seq, recorded| {
-        WorkerEvent::Gap(Gap { from_seq, to_seq, events: to_seq - from_seq, recorded, ..Gap::default() })
+        WorkerEvent::Gap(
+            Gap::new(from_seq..to_seq, 0..0).with_missing(to_seq - from_seq, 0).with_recorded(recorded),
+        )
     };
     let mut activity = Activity::default();
     let events = [
@@ -294,9 +288,7 @@ fn missing_events_are_counted_once_in_their_place_and_what_was_left_out_of_outpu
 #[test]
 fn that_output_is_left_out_is_no_progress() {
     let mut activity = Activity::default();
-    let progress = |message: &str| {
-        WorkerEvent::Progress(roboppi_ipc::Progress { message: message.to_owned(), ..Default::default() })
-    };
+    let progress = |message: &str| WorkerEvent::Progress(roboppi_ipc::Progress::new(message));
     activity.apply(&record(1, progress("half")));
     activity.apply(&record(2, progress(roboppi_ipc::LOGS_TRUNCATED)));
     assert_eq!(activity.progress.map(|progress| progress.message).as_deref(), Some("half"));

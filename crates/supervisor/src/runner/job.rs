@@ -55,40 +55,38 @@ impl<'a> AttemptJob<'a> {
         let timeout_ms = duration_ms(self.node.step.time_limit());
         let settings = &self.context.settings;
         let (agent, environment) = (&self.node.step.agent, &settings.source.workflow.environment);
-        let task = WorkerTask {
-            worker_task_id: self.id.as_str().to_owned(),
-            worker_kind: self.node.step.worker,
-            workspace_ref: path_text(&self.context.workspace_of(self.of)),
-            instructions: self.node.step.instructions.clone(),
-            default_args: agent.default_args.clone(),
-            model: agent.model.clone(),
-            variant: agent.variant.clone(),
-            capabilities: self.node.step.capabilities.clone(),
-            output_mode: OutputMode::Stream,
-            budget: TaskBudget {
-                deadline_at: UtcMillis(clock::now().0.saturating_add(timeout_ms)),
-                max_steps: agent.max_steps.map(f64::from),
-                #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
-                max_command_time_ms: agent.max_command_time.map(|time| duration_ms(time) as f64),
-            },
-            env: self.environment(),
-            roboppi: Some(JobOptions {
-                record: Some(RecordTarget {
-                    dir: path_text(self.context.run_dir.path()),
-                    base: self.of.base(),
-                    limits: Some(settings.record_limits),
-                }),
-                stdio: Some(settings.stream_stdio),
-                redact: self.context.values_to_hide(),
-                timeout_ms: Some(timeout_ms),
-                environment: (*environment != VariablePolicy::default()).then(|| environment.clone()),
-                resume: agent.resume.clone(),
-                idle_ms: self.node.step.idle.map(duration_ms),
-                grace_ms: Some(duration_ms(self.grace())),
-                drain_ms: Some(duration_ms(settings.drain)),
-                exact: Some(self.exact()).filter(|exact| !exact.is_empty()),
-            }),
+        let deadline_at = UtcMillis(clock::now().0.saturating_add(timeout_ms));
+        #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
+        let max_command_time_ms = agent.max_command_time.map(|time| duration_ms(time) as f64);
+        let budget = TaskBudget::new(deadline_at)
+            .with_max_steps(agent.max_steps.map(f64::from))
+            .with_max_command_time_ms(max_command_time_ms);
+        let record = RecordTarget {
+            dir: path_text(self.context.run_dir.path()),
+            base: self.of.base(),
+            limits: Some(settings.record_limits),
         };
+        let options = JobOptions::default()
+            .with_record(Some(record))
+            .with_stdio(Some(settings.stream_stdio))
+            .with_redact(self.context.values_to_hide())
+            .with_timeout_ms(Some(timeout_ms))
+            .with_environment((*environment != VariablePolicy::default()).then(|| environment.clone()))
+            .with_resume(agent.resume.clone())
+            .with_idle_ms(self.node.step.idle.map(duration_ms))
+            .with_grace_ms(Some(duration_ms(self.grace())))
+            .with_drain_ms(Some(duration_ms(settings.drain)))
+            .with_exact(Some(self.exact()).filter(|exact| !exact.is_empty()));
+        let workspace = path_text(&self.context.workspace_of(self.of));
+        let instructions = self.node.step.instructions.clone();
+        let task = WorkerTask::new(self.id.as_str(), self.node.step.worker, workspace, instructions, budget)
+            .with_default_args(agent.default_args.clone())
+            .with_model(agent.model.clone())
+            .with_variant(agent.variant.clone())
+            .with_capabilities(self.node.step.capabilities.clone())
+            .with_output_mode(OutputMode::Stream)
+            .with_env(self.environment())
+            .with_roboppi(Some(options));
         let payload = serde_json::to_value(task).map_err(|error| {
             AttemptStop::Failed(
                 Some(ErrorClass::Fatal),

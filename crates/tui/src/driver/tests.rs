@@ -233,7 +233,7 @@ async fn of_a_burst_nothing_is_lost() {
         for number in 0..3 * RECORDS_AT_ONCE {
             let (id, name) = (number.to_string(), "Bash".to_owned());
             let (input, blob, parent) = (serde_json::Value::Null, None, None);
-            let call = ToolCall { id, name, input, blob, parent };
+            let call = ToolCall::new(id, name, input).with_blob(blob).with_parent(parent);
             stage.run.event(&of("fix", 1), WorkerEvent::ToolCall(call));
         }
         stage.emit();

@@ -21,19 +21,12 @@ use crate::update::{prepare, update, wanted_of_record};
 
 fn call(id: &str, name: &str, input: serde_json::Value, parent: Option<&str>) -> WorkerEvent {
     let (id, name, parent) = (id.to_owned(), name.to_owned(), parent.map(str::to_owned));
-    WorkerEvent::ToolCall(ToolCall { id, name, input, blob: None, parent })
+    WorkerEvent::ToolCall(ToolCall::new(id, name, input).with_parent(parent))
 }
 
 fn returned(id: &str, ok: bool, preview: &str) -> WorkerEvent {
     let (bytes, blob) = (preview.len() as u64, None);
-    WorkerEvent::ToolResult(ToolResult {
-        id: id.into(),
-        ok,
-        preview: preview.into(),
-        bytes,
-        blob,
-        duration_ms: None,
-    })
+    WorkerEvent::ToolResult(ToolResult::new(id, ok, preview).with_bytes(bytes).with_blob(blob))
 }
 
 /// An agent that has done some things and is about to do more.
@@ -45,8 +38,8 @@ fn at_work() -> TestRun {
     let of = of("fix", 1);
     let mut say = |ms: u64, event: WorkerEvent| run.after(ms).event(&of, event);
     let model = Some("claude-sonnet-4-5".to_owned());
-    say(100, WorkerEvent::Session(SessionInfo { id: "s-1".into(), model, version: None }));
-    let todo = |text: &str, status| PlanItem { text: text.into(), status };
+    say(100, WorkerEvent::Session(SessionInfo::new("s-1").with_model(model)));
+    let todo = |text: &str, status| PlanItem::new(text, status);
     let items = vec![
         todo("Read the tests", PlanStatus::Completed),
         todo("Mend the parser", PlanStatus::InProgress),
@@ -65,12 +58,8 @@ fn at_work() -> TestRun {
         12_300,
         returned("t1", false, "3 tests failed\n  parser.test.js\n\u{1b}]0;title\u{7}  lexer.test.js"),
     );
-    let waiting = Waiting {
-        why: "the service is overloaded".into(),
-        cause: Some(WaitCause::Retry),
-        delay_ms: Some(500),
-        until: None,
-    };
+    let waiting =
+        Waiting::new("the service is overloaded").with_cause(Some(WaitCause::Retry)).with_delay_ms(Some(500));
     say(10, WorkerEvent::Waiting(waiting.clone()));
     say(900, WorkerEvent::Waiting(waiting));
     say(600, call("t2", "Edit", json!({"file_path": "/home/me/app/src/parser.js"}), None));
@@ -81,20 +70,13 @@ fn at_work() -> TestRun {
         WorkerEvent::FileChanged { path: path.clone(), action: ChangeKind::Modified, by: Some("t2".into()) },
     );
     let diff = "--- a/src/parser.js\n+++ b/src/parser.js\n@@ -1,3 +1,3 @@\n const a = 1;\n-return tokens.slice(1);\n+return tokens;\n";
-    say(0, WorkerEvent::Patch(Patch { file_path: path, diff: diff.into() }));
+    say(0, WorkerEvent::Patch(Patch::new(path, diff)));
     say(10, call("t3", "Task", json!({"description": "Review the change"}), None));
     say(10, call("t4", "Grep", json!({"pattern": "slice"}), Some("t3")));
     say(40, returned("t4", true, "1 file"));
-    let usage = Usage {
-        input_tokens: 34_000,
-        output_tokens: 1_200,
-        cost_usd: Some(0.0144),
-        turns: Some(4),
-        ..Usage::default()
-    };
+    let usage = Usage::new(34_000, 1_200).with_cost_usd(Some(0.0144)).with_turns(Some(4));
     say(10, WorkerEvent::Usage(usage));
-    let delta =
-        |text: &str| AgentDelta { id: Some("m9".into()), delta: text.into(), ..AgentDelta::default() };
+    let delta = |text: &str| AgentDelta::new(text).with_id(Some("m9".into()));
     say(10, WorkerEvent::TextDelta(delta("While it looks, I ")));
     say(3_000, WorkerEvent::TextDelta(delta("write the **note**")));
     run
@@ -252,8 +234,7 @@ fn events_that_are_missing_are_said_in_their_place_and_counts_are_lower_bounds()
     run.running("fix", 1, 4711);
     run.event(&of("fix", 1), call("t1", "Bash", json!({"command": "first"}), None));
     run.event(&of("fix", 1), returned("t1", true, ""));
-    let gap =
-        roboppi_ipc::Gap { from_seq: 1_000, to_seq: 1_012, events: 12, recorded: 12, ..Default::default() };
+    let gap = roboppi_ipc::Gap::new(1_000..1_012, 0..0).with_missing(12, 0).with_recorded(12);
     run.event(&of("fix", 1), WorkerEvent::Gap(gap));
     let shown = screen(&run.model(80, 24));
     for words in ["at least 1 call", "… 12 events are not in the record"] {

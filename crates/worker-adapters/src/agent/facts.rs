@@ -62,11 +62,9 @@ impl Agent<'_> {
     pub fn session(&mut self, id: &str, model: Option<&str>, version: Option<&str>) {
         let known = self.facts.session.as_ref();
         let or_known = |new: Option<&str>, known: Option<&String>| new.map(str::to_owned).or(known.cloned());
-        let info = SessionInfo {
-            id: id.to_owned(),
-            model: or_known(model, known.and_then(|known| known.model.as_ref())),
-            version: or_known(version, known.and_then(|known| known.version.as_ref())),
-        };
+        let info = SessionInfo::new(id)
+            .with_model(or_known(model, known.and_then(|known| known.model.as_ref())))
+            .with_version(or_known(version, known.and_then(|known| known.version.as_ref())));
         if known != Some(&info) {
             self.facts.session = Some(info.clone());
             self.event(WorkerEvent::Session(info));
@@ -79,13 +77,13 @@ impl Agent<'_> {
             self.answer(text);
         }
         let (text, parent) = (text.to_owned(), parent.map(str::to_owned));
-        self.event(WorkerEvent::Text(AgentText { id, text, parent, blob: None }));
+        self.event(WorkerEvent::Text(AgentText::new(text).with_id(id).with_parent(parent)));
     }
 
     /// A whole thought.
     pub fn thinking(&mut self, id: Option<String>, text: &str, parent: Option<&str>) {
         let (text, parent) = (text.to_owned(), parent.map(str::to_owned));
-        self.event(WorkerEvent::Thinking(AgentText { id, text, parent, blob: None }));
+        self.event(WorkerEvent::Thinking(AgentText::new(text).with_id(id).with_parent(parent)));
     }
 
     /// A piece of a text.
@@ -100,12 +98,12 @@ impl Agent<'_> {
 
     /// Pieces of a text that will never be whole: they are void.
     pub fn abandon_text(&mut self, id: &str, parent: Option<&str>) {
-        self.event(WorkerEvent::TextDelta(AgentDelta { restart: true, ..piece(id, "", parent) }));
+        self.event(WorkerEvent::TextDelta(piece(id, "", parent).with_restart(true)));
     }
 
     /// Pieces of a thought that will never be whole: they are void.
     pub fn abandon_thinking(&mut self, id: &str, parent: Option<&str>) {
-        self.event(WorkerEvent::ThinkingDelta(AgentDelta { restart: true, ..piece(id, "", parent) }));
+        self.event(WorkerEvent::ThinkingDelta(piece(id, "", parent).with_restart(true)));
     }
 
     /// What the result's answer is, when it is not the last text.
@@ -139,14 +137,9 @@ impl Agent<'_> {
         let bytes = content.len() as u64;
         let duration_ms = Some(took_ms.unwrap_or(measured));
         let id = id.to_owned();
-        self.event(WorkerEvent::ToolResult(ToolResult {
-            id,
-            ok,
-            preview: content,
-            bytes,
-            blob: None,
-            duration_ms,
-        }));
+        self.event(WorkerEvent::ToolResult(
+            ToolResult::new(id, ok, content).with_bytes(bytes).with_duration_ms(duration_ms),
+        ));
     }
 
     /// A file was made, changed or removed.
@@ -163,7 +156,7 @@ impl Agent<'_> {
 
     /// A change of a file, as a unified diff.
     pub fn patch(&mut self, file_path: &str, diff: String) {
-        self.event(WorkerEvent::Patch(Patch { file_path: file_path.to_owned(), diff }));
+        self.event(WorkerEvent::Patch(Patch::new(file_path, diff)));
     }
 
     /// What the agent means to do. The same again is not told.
@@ -285,7 +278,7 @@ fn changed_file(path: &str) -> Artifact {
 
 fn piece(id: &str, delta: &str, parent: Option<&str>) -> AgentDelta {
     let (id, parent) = (Some(id.to_owned()), parent.map(str::to_owned));
-    AgentDelta { id, delta: delta.to_owned(), parent, restart: false }
+    AgentDelta::new(delta).with_id(id).with_parent(parent)
 }
 
 fn add_once(list: &mut Vec<String>, text: String) {

@@ -50,17 +50,14 @@ pub fn sum_of_usage(a: Usage, b: Usage) -> Usage {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
     };
-    Usage {
-        input_tokens: a.input_tokens.saturating_add(b.input_tokens),
-        output_tokens: a.output_tokens.saturating_add(b.output_tokens),
-        cache_read_tokens: a.cache_read_tokens.saturating_add(b.cache_read_tokens),
-        cache_write_tokens: a.cache_write_tokens.saturating_add(b.cache_write_tokens),
-        cost_usd: both(a.cost_usd, b.cost_usd),
-        turns: match (a.turns, b.turns) {
+    Usage::new(a.input_tokens.saturating_add(b.input_tokens), a.output_tokens.saturating_add(b.output_tokens))
+        .with_cache_read_tokens(a.cache_read_tokens.saturating_add(b.cache_read_tokens))
+        .with_cache_write_tokens(a.cache_write_tokens.saturating_add(b.cache_write_tokens))
+        .with_cost_usd(both(a.cost_usd, b.cost_usd))
+        .with_turns(match (a.turns, b.turns) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             (a, b) => a.or(b),
-        },
-    }
+        })
 }
 
 #[cfg(test)]
@@ -71,17 +68,12 @@ mod tests {
     fn totals_never_fall_and_are_told_once() {
         let mut totals = UsageTotals::default();
         assert_eq!((totals.total(), totals.news()), (None, None));
-        let first = Usage { input_tokens: 10, output_tokens: 1, cost_usd: Some(0.5), ..Usage::default() };
+        let first = Usage::new(10, 1).with_cost_usd(Some(0.5));
         totals.reach(first);
         assert_eq!((totals.news(), totals.news()), (Some(first), None));
-        totals.reach(Usage {
-            input_tokens: 3,
-            output_tokens: 7,
-            cost_usd: Some(f64::NAN),
-            ..Usage::default()
-        });
-        assert_eq!(totals.news(), Some(Usage { output_tokens: 7, ..first }));
-        totals.reach(Usage { cost_usd: Some(0.1), turns: Some(1), ..Usage::default() });
-        assert_eq!(totals.total(), Some(Usage { output_tokens: 7, turns: Some(1), ..first }));
+        totals.reach(Usage::new(3, 7).with_cost_usd(Some(f64::NAN)));
+        assert_eq!(totals.news(), Some(Usage::new(10, 7).with_cost_usd(Some(0.5))));
+        totals.reach(Usage::new(0, 0).with_cost_usd(Some(0.1)).with_turns(Some(1)));
+        assert_eq!(totals.total(), Some(Usage::new(10, 7).with_cost_usd(Some(0.5)).with_turns(Some(1))));
     }
 }

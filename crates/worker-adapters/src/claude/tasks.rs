@@ -68,7 +68,7 @@ impl Tasks {
                     structured.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
                 let Some(id) = result.pointer("/task/id").and_then(Value::as_str) else { return };
                 if self.tasks.len() < MOST_TASKS {
-                    self.tasks.push((id.to_owned(), PlanItem { text, status: PlanStatus::Pending }));
+                    self.tasks.push((id.to_owned(), PlanItem::new(text, PlanStatus::Pending)));
                 }
             }
             Some(Change::Update { id, status, text }) => {
@@ -87,7 +87,7 @@ impl Tasks {
 fn todo(item: &Value) -> Option<PlanItem> {
     let text = item.get("content")?.as_str()?.to_owned();
     let status = item.get("status").and_then(Value::as_str).and_then(plan_status);
-    Some(PlanItem { text, status: status.unwrap_or(PlanStatus::Pending) })
+    Some(PlanItem::new(text, status.unwrap_or(PlanStatus::Pending)))
 }
 
 fn plan_status(word: &str) -> Option<PlanStatus> {

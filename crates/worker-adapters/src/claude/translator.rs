@@ -65,12 +65,10 @@ impl ClaudeTranslator {
                 self.denied(line.tool_use_id.as_deref(), line.tool_name.as_deref(), reason, agent);
             }
             Some("status") if line.status.as_deref() == Some("compacting") => {
-                agent.waiting(Waiting {
-                    why: "it shortens what it remembers of the conversation".to_owned(),
-                    cause: Some(WaitCause::Other),
-                    delay_ms: None,
-                    until: None,
-                });
+                agent.waiting(
+                    Waiting::new("it shortens what it remembers of the conversation")
+                        .with_cause(Some(WaitCause::Other)),
+                );
             }
             Some("background_tasks_changed") => {
                 let ids = line.tasks.iter().filter_map(|task| task.task_id.as_deref());
@@ -110,12 +108,11 @@ impl ClaudeTranslator {
         let is_limit = line.error_status == Some(429) || word == "rate_limit";
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut on purpose")]
         let delay_ms = line.retry_delay_ms.filter(|delay| *delay >= 0.0).map(|delay| delay as u64);
-        agent.waiting(Waiting {
-            why: format!("the request failed ({status}, {word}){attempt}"),
-            cause: Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }),
-            delay_ms,
-            until: None,
-        });
+        agent.waiting(
+            Waiting::new(format!("the request failed ({status}, {word}){attempt}"))
+                .with_cause(Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }))
+                .with_delay_ms(delay_ms),
+        );
     }
 
     fn denied(&mut self, id: Option<&str>, tool: Option<&str>, reason: &str, agent: &mut Agent<'_>) {
@@ -185,7 +182,7 @@ impl ClaudeTranslator {
                 let input = value(block.input);
                 self.tasks.call(&id, &name, &input, parent, agent);
                 let parent = parent.map(str::to_owned);
-                agent.tool_call(ToolCall { id, name, input, blob: None, parent });
+                agent.tool_call(ToolCall::new(id, name, input).with_parent(parent));
             }
             _ => {
                 self.messages.whole(message, PartKind::Other, parent);
@@ -238,12 +235,11 @@ impl ClaudeTranslator {
     fn rate_limit(line: &Line<'_>, agent: &mut Agent<'_>) {
         let Some(limit) = &line.rate_limit_info else { return };
         if limit.status.as_deref() == Some("rejected") {
-            agent.waiting(Waiting {
-                why: "the limit of the subscription is reached".to_owned(),
-                cause: Some(WaitCause::RateLimit),
-                delay_ms: None,
-                until: limit.resets_at.map(|seconds| UtcMillis(seconds.saturating_mul(1000))),
-            });
+            agent.waiting(
+                Waiting::new("the limit of the subscription is reached")
+                    .with_cause(Some(WaitCause::RateLimit))
+                    .with_until(limit.resets_at.map(|seconds| UtcMillis(seconds.saturating_mul(1000)))),
+            );
         }
     }
 }

@@ -66,45 +66,37 @@ impl ClaudeUsage {
             self.results = sum_of_usage(self.results, of_tokens(line.usage.unwrap_or_default()));
         } else {
             let cost_usd = line.total_cost_usd;
-            self.results = Usage { cost_usd, ..of_models(&line.model_usage) };
+            self.results = of_models(&line.model_usage).with_cost_usd(cost_usd);
         }
-        Usage { turns: Some(self.turns), ..self.results }
+        self.results.with_turns(Some(self.turns))
     }
 
     fn live(&self) -> Usage {
         let sum = self.answers.values().fold(self.older, |sum, usage| sum_of_usage(sum, *usage));
-        Usage { turns: Some(self.turns), ..sum }
+        sum.with_turns(Some(self.turns))
     }
 }
 
-fn larger(a: Usage, b: Usage) -> Usage {
-    Usage {
-        input_tokens: a.input_tokens.max(b.input_tokens),
-        output_tokens: a.output_tokens.max(b.output_tokens),
-        cache_read_tokens: a.cache_read_tokens.max(b.cache_read_tokens),
-        cache_write_tokens: a.cache_write_tokens.max(b.cache_write_tokens),
-        ..a
-    }
+fn larger(mut a: Usage, b: Usage) -> Usage {
+    a.input_tokens = a.input_tokens.max(b.input_tokens);
+    a.output_tokens = a.output_tokens.max(b.output_tokens);
+    a.cache_read_tokens = a.cache_read_tokens.max(b.cache_read_tokens);
+    a.cache_write_tokens = a.cache_write_tokens.max(b.cache_write_tokens);
+    a
 }
 
 fn of_tokens(tokens: Tokens) -> Usage {
-    Usage {
-        input_tokens: tokens.input_tokens.unwrap_or(0),
-        output_tokens: tokens.output_tokens.unwrap_or(0),
-        cache_read_tokens: tokens.cache_read_input_tokens.unwrap_or(0),
-        cache_write_tokens: tokens.cache_creation_input_tokens.unwrap_or(0),
-        ..Usage::default()
-    }
+    Usage::new(tokens.input_tokens.unwrap_or(0), tokens.output_tokens.unwrap_or(0))
+        .with_cache_read_tokens(tokens.cache_read_input_tokens.unwrap_or(0))
+        .with_cache_write_tokens(tokens.cache_creation_input_tokens.unwrap_or(0))
 }
 
 fn of_models(models: &[(String, ModelUsage)]) -> Usage {
-    let of = |usage: &ModelUsage| Usage {
-        input_tokens: usage.input_tokens.unwrap_or(0),
-        output_tokens: usage.output_tokens.unwrap_or(0),
-        cache_read_tokens: usage.cache_read_input_tokens.unwrap_or(0),
-        cache_write_tokens: usage.cache_creation_input_tokens.unwrap_or(0),
-        cost_usd: usage.cost_usd,
-        turns: None,
+    let of = |usage: &ModelUsage| {
+        Usage::new(usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0))
+            .with_cache_read_tokens(usage.cache_read_input_tokens.unwrap_or(0))
+            .with_cache_write_tokens(usage.cache_creation_input_tokens.unwrap_or(0))
+            .with_cost_usd(usage.cost_usd)
     };
     models.iter().fold(Usage::default(), |sum, (_, usage)| sum_of_usage(sum, of(usage)))
 }

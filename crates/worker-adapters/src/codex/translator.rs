@@ -36,7 +36,7 @@ impl CodexTranslator {
             return;
         }
         self.calls += 1.0;
-        agent.tool_call(ToolCall { id, name, input, blob: None, parent: None });
+        agent.tool_call(ToolCall::new(id, name, input));
         if let Some(most) = self.most_calls.filter(|most| self.calls > *most) {
             let message = format!("it was to make at most {most} tool calls, and began another one");
             agent.stop(AgentError::new(ErrorClass::NonRetryable, "max_steps", message));
@@ -180,33 +180,27 @@ fn plan(item: &Item<'_>, agent: &mut Agent<'_>) {
     if item.kind.as_deref() != Some("todo_list") {
         return;
     }
-    let items = item.items.iter().map(|todo| PlanItem {
-        text: todo.text.as_deref().unwrap_or_default().to_owned(),
-        status: if todo.completed { PlanStatus::Completed } else { PlanStatus::Pending },
+    let items = item.items.iter().map(|todo| {
+        PlanItem::new(
+            todo.text.as_deref().unwrap_or_default().to_owned(),
+            if todo.completed { PlanStatus::Completed } else { PlanStatus::Pending },
+        )
     });
     agent.plan(items.collect());
 }
 
 fn retry(why: &str) -> Waiting {
     let is_limit = trouble(why).class == ErrorClass::RetryableRateLimit;
-    Waiting {
-        why: format!("the request failed, try {why}").replace("try waiting for", "it waits for the"),
-        cause: Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }),
-        delay_ms: None,
-        until: None,
-    }
+    Waiting::new(format!("the request failed, try {why}").replace("try waiting for", "it waits for the"))
+        .with_cause(Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }))
 }
 
 /// Input without what came from the cache.
 fn usage(tokens: Tokens) -> Usage {
     let cached = tokens.cached_input_tokens.unwrap_or(0);
-    Usage {
-        input_tokens: tokens.input_tokens.unwrap_or(0).saturating_sub(cached),
-        output_tokens: tokens.output_tokens.unwrap_or(0),
-        cache_read_tokens: cached,
-        cache_write_tokens: tokens.cache_write_input_tokens.unwrap_or(0),
-        ..Usage::default()
-    }
+    Usage::new(tokens.input_tokens.unwrap_or(0).saturating_sub(cached), tokens.output_tokens.unwrap_or(0))
+        .with_cache_read_tokens(cached)
+        .with_cache_write_tokens(tokens.cache_write_input_tokens.unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -86,13 +86,7 @@ impl Rehearsal<'_> {
             Ending::Cancel { reason, .. } => (ExitKind::Signal(15), Some(reason)),
         };
         let duration = Duration::from_secs(1);
-        talk.feed(SessionInput::Exit(WorkerEnd {
-            exit,
-            output: &digest,
-            cancelled,
-            killed: false,
-            duration,
-        }));
+        talk.feed(SessionInput::Exit(WorkerEnd::new(exit, &digest, duration).with_cancelled(cancelled)));
         judge(scenario, self.spec, talk.effects)
     }
 }

@@ -15,7 +15,7 @@ pub fn parse_progress(line: &[u8]) -> Option<Progress> {
     if !(keys.is_empty() || keys.starts_with(' ')) {
         return None;
     }
-    let mut progress = Progress { message: message.trim().to_owned(), ..Progress::default() };
+    let mut progress = Progress::new(message.trim().to_owned());
     for pair in keys.split_ascii_whitespace() {
         match pair.split_once('=') {
             Some(("percent", value)) => progress.percent = percent(value),

@@ -56,7 +56,7 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     spec.stdin = StdinPlan::Piped;
     spec.stdout = StreamPlan::FOR_SESSION;
     // Chatter for people; the session needs what it says about requests that are made again.
-    spec.stderr = StreamPlan { lines: LineFilter::StartingWith(super::translator::ATTEMPT), raw: true };
+    spec.stderr = StreamPlan::for_people_and_session(LineFilter::starting_with(super::translator::ATTEMPT));
     Ok(spec)
 }
 

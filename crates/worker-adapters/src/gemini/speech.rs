@@ -87,7 +87,9 @@ impl Speech {
 
     fn add(&self, piece: &str, restart: bool, agent: &mut Agent<'_>) {
         let delta = piece.to_owned();
-        agent.event(WorkerEvent::TextDelta(AgentDelta { id: Some(self.id()), delta, parent: None, restart }));
+        agent.event(WorkerEvent::TextDelta(
+            AgentDelta::new(delta).with_id(Some(self.id())).with_restart(restart),
+        ));
     }
 
     fn id(&self) -> String {

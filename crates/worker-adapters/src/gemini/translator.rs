@@ -78,13 +78,7 @@ impl GeminiTranslator {
         {
             self.open.push((id.to_string(), change));
         }
-        agent.tool_call(ToolCall {
-            id: id.to_string(),
-            name: name.to_string(),
-            input: line.parameters.clone(),
-            blob: None,
-            parent: None,
-        });
+        agent.tool_call(ToolCall::new(id.to_string(), name.to_string(), line.parameters.clone()));
     }
 
     fn call_returned(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
@@ -167,7 +161,7 @@ impl AgentTranslator for GeminiTranslator {
         let is_limit = what.contains("status 429");
         let cause = if is_limit { WaitCause::RateLimit } else { WaitCause::Retry };
         let why = format!("{}, it tries again", what.trim().trim_end_matches('.').to_lowercase());
-        agent.waiting(Waiting { why, cause: Some(cause), delay_ms: None, until: None });
+        agent.waiting(Waiting::new(why).with_cause(Some(cause)));
     }
 
     fn is_done(&self) -> bool {
@@ -216,7 +210,7 @@ fn plan_item(item: &Value) -> Option<PlanItem> {
         Some("completed" | "cancelled") => PlanStatus::Completed,
         _ => PlanStatus::Pending,
     };
-    Some(PlanItem { text, status })
+    Some(PlanItem::new(text, status))
 }
 
 fn is_denial(kind: &str) -> bool {
@@ -228,12 +222,7 @@ fn usage(stats: Stats, turns: u64) -> Usage {
     let cached = stats.cached.unwrap_or(0);
     // Thoughts are in the total only.
     let written = stats.total_tokens.unwrap_or(0).saturating_sub(read);
-    Usage {
-        input_tokens: read.saturating_sub(cached),
-        output_tokens: written.max(stats.output_tokens.unwrap_or(0)),
-        cache_read_tokens: cached,
-        cache_write_tokens: 0,
-        cost_usd: None,
-        turns: Some(turns),
-    }
+    Usage::new(read.saturating_sub(cached), written.max(stats.output_tokens.unwrap_or(0)))
+        .with_cache_read_tokens(cached)
+        .with_turns(Some(turns))
 }

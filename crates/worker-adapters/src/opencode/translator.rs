@@ -81,13 +81,7 @@ impl OpenCodeTranslator {
         // The model's own name for the tool that does not exist.
         let asked = state.input.get("tool").and_then(Value::as_str).filter(|_| is_invalid);
         let name = asked.unwrap_or(tool);
-        agent.tool_call(ToolCall {
-            id: id.to_string(),
-            name: name.to_owned(),
-            input: state.input.clone(),
-            blob: None,
-            parent: None,
-        });
+        agent.tool_call(ToolCall::new(id.to_string(), name.to_owned(), state.input.clone()));
         let exit = state.metadata.as_ref().and_then(|metadata| metadata.exit);
         let did = state.status.as_deref() == Some("completed") && !is_invalid;
         let error = state.error.as_deref();
@@ -108,14 +102,11 @@ impl OpenCodeTranslator {
         let tokens = part.tokens.unwrap_or_default();
         let cache = tokens.cache.unwrap_or_default();
         let thought = tokens.reasoning.unwrap_or(0);
-        let step = Usage {
-            input_tokens: tokens.input.unwrap_or(0),
-            output_tokens: tokens.output.unwrap_or(0).saturating_add(thought),
-            cache_read_tokens: cache.read.unwrap_or(0),
-            cache_write_tokens: cache.write.unwrap_or(0),
-            cost_usd: part.cost,
-            turns: Some(1),
-        };
+        let step = Usage::new(tokens.input.unwrap_or(0), tokens.output.unwrap_or(0).saturating_add(thought))
+            .with_cache_read_tokens(cache.read.unwrap_or(0))
+            .with_cache_write_tokens(cache.write.unwrap_or(0))
+            .with_cost_usd(part.cost)
+            .with_turns(Some(1));
         self.used = sum_of_usage(self.used, step);
         self.used.cost_usd = self.used.cost_usd.map(without_rounding_dust);
         agent.usage(self.used);
@@ -228,7 +219,7 @@ fn plan_item(item: &Value) -> Option<PlanItem> {
         Some("completed" | "cancelled") => PlanStatus::Completed,
         _ => PlanStatus::Pending,
     };
-    Some(PlanItem { text, status })
+    Some(PlanItem::new(text, status))
 }
 
 /// A diff without the two lines some programs put before it.

@@ -283,7 +283,7 @@ fn a_gap_alone_shows_what_it_stands_for_while_the_worker_lives() {
     let sink = thread::spawn(move || run(source, streaming(), out));
     gate.wait_text("build  started");
     live.output(&of, OUT, b"shed\n", false);
-    let gap = Gap { to_seq: 1, to_offset: 5, events: 1, bytes: 5, ..Gap::default() };
+    let gap = Gap::new(0..1, 0..5).with_missing(1, 5);
     live.gap(&of, gap);
     gate.wait_text("build | shed\n");
     live.output(&of, ERR, b"said\n", true);
@@ -402,7 +402,7 @@ proptest! {
                 }
                 Doing::Gap { step } => {
                     let len = logs[step].len() as u64;
-                    let gap = Gap { to_seq: 1, to_offset: len, events: 1, bytes: len, ..Gap::default() };
+                    let gap = Gap::new(0..1, 0..len).with_missing(1, len);
                     live.gap(&steps[step], gap);
                 }
                 Doing::Lag => {
