@@ -10,6 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 mod circles;
+mod growing;
 mod modules;
 mod pages;
 mod run_files;

@@ -95,43 +95,36 @@ fn usage() -> Usage {
 }
 
 fn result() -> WorkerResult {
-    WorkerResult {
-        status: WorkerStatus::Failed,
-        artifacts: vec![Artifact {
-            artifact_type: "file_change".into(),
-            reference: "src/a.c".into(),
-            content: None,
-        }],
-        observations: vec![
+    WorkerResult::of_status(WorkerStatus::Failed)
+        .with_artifacts(vec![Artifact::new("file_change", "src/a.c")])
+        .with_observations(vec![
             Observation::text("two tests fail"),
-            Observation {
-                command: Some("make test".into()),
-                files_changed: vec!["src/a.c".into()],
-                ..Observation::default()
-            },
-        ],
-        cost: Cost { wall_time_ms: 812, estimated_tokens: Some(1_540), instruction_bytes: Some(19) },
-        duration_ms: 812,
-        exit_code: Some(143),
-        error_class: Some(ErrorClass::RetryableTransient),
-        details: Some(Box::new(ResultDetails {
-            cancel_reason: Some(CancelReason::Timeout),
-            signal: Some(15),
-            killed: true,
-            error: Some("it ran out of time".into()),
-            leaked: vec![Leaked { process: PROCESS, command: "sleep 1000".into() }],
-            log_bytes: 4_096,
-            events_bytes: 512,
-            last_seq: Some(17),
-            answer: Some("I am not done.".into()),
-            session_id: Some("session-1".into()),
-            model: Some("large".into()),
-            turns: Some(3),
-            usage: Some(usage()),
-            denials: vec!["Bash: not allowed".into()],
-            error_kind: Some("overloaded".into()),
-        })),
-    }
+            Observation::default()
+                .with_command(Some("make test".into()))
+                .with_files_changed(vec!["src/a.c".into()]),
+        ])
+        .with_cost(Cost::new(812).with_estimated_tokens(Some(1_540)).with_instruction_bytes(Some(19)))
+        .with_duration_ms(812)
+        .with_exit_code(Some(143))
+        .with_error_class(Some(ErrorClass::RetryableTransient))
+        .with_details(
+            ResultDetails::default()
+                .with_cancel_reason(Some(CancelReason::Timeout))
+                .with_signal(Some(15))
+                .with_killed(true)
+                .with_error(Some("it ran out of time".into()))
+                .with_leaked(vec![Leaked::new(PROCESS, "sleep 1000")])
+                .with_log_bytes(4_096)
+                .with_events_bytes(512)
+                .with_last_seq(Some(17))
+                .with_answer(Some("I am not done.".into()))
+                .with_session_id(Some("session-1".into()))
+                .with_model(Some("large".into()))
+                .with_turns(Some(3))
+                .with_usage(Some(usage()))
+                .with_denials(vec!["Bash: not allowed".into()])
+                .with_error_kind(Some("overloaded".into())),
+        )
 }
 
 fn worker_events() -> Vec<WorkerEvent> {
@@ -208,10 +201,7 @@ fn core_events() -> Vec<CoreEvent> {
             reason: Some(CancelReason::User),
             limit_ms: 5_000,
         },
-        CoreEvent::Leaked {
-            job_id: Some(job_id()),
-            leaked: Leaked { process: PROCESS, command: "sleep 1000".into() },
-        },
+        CoreEvent::Leaked { job_id: Some(job_id()), leaked: Leaked::new(PROCESS, "sleep 1000") },
         CoreEvent::Permits { active: 3, limit: 10 },
         CoreEvent::Warning { job_id: None, message: "the disk is nearly full".into() },
         CoreEvent::Warning { job_id: Some(job_id()), message: "it waits for room to start".into() },

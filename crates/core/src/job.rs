@@ -121,13 +121,8 @@ impl WorkerOutcome {
             Some(CancelReason::Timeout) => (WorkerStatus::Failed, ErrorClass::RetryableTransient),
             Some(_) => (WorkerStatus::Cancelled, ErrorClass::RetryableTransient),
         };
-        let details =
-            ResultDetails { cancel_reason: cancelled, error: Some(problem), ..ResultDetails::default() };
-        let result = WorkerResult {
-            error_class: Some(class),
-            details: Some(Box::new(details)),
-            ..WorkerResult::of_status(status)
-        };
+        let details = ResultDetails::default().with_cancel_reason(cancelled).with_error(Some(problem));
+        let result = WorkerResult::of_status(status).with_error_class(Some(class)).with_details(details);
         Self { result, started }
     }
 }

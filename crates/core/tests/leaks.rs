@@ -295,7 +295,7 @@ async fn what_may_belong_to_two_is_ended_with_the_last() {
     stage.touch("done");
     let last = ended(&other).await;
     assert_eq!(last.leaked(), []);
-    let leaked = Leaked { process: sleeper, command: "sleep 1000".to_owned() };
+    let leaked = Leaked::new(sleeper, "sleep 1000");
     assert_eq!(last.told, [(None, leaked)]);
     assert!(!is_alive(sleeper));
 }

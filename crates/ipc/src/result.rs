@@ -1,5 +1,7 @@
 //! How a worker ended.
 
+mod construct;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::whole;
@@ -9,6 +11,7 @@ use crate::{ProcessIdentity, Usage};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct WorkerResult {
     /// `status`: status of the worker.
     pub status: WorkerStatus,
@@ -32,23 +35,6 @@ pub struct WorkerResult {
     /// `details`: fields that protocol 1 does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<ResultDetails>>,
-}
-
-impl WorkerResult {
-    /// A result of which no more is known than how it ended.
-    #[must_use]
-    pub fn of_status(status: WorkerStatus) -> Self {
-        Self {
-            status,
-            artifacts: Vec::new(),
-            observations: Vec::new(),
-            cost: Cost::default(),
-            duration_ms: 0,
-            exit_code: None,
-            error_class: None,
-            details: None,
-        }
-    }
 }
 
 impl WorkerResult {
@@ -178,6 +164,7 @@ impl CancelReason {
 /// A result of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Artifact {
     /// `type`: type of the artifact: `patch`, `diff`, `file_change`.
     #[serde(rename = "type")]
@@ -194,6 +181,7 @@ pub struct Artifact {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Observation {
     /// `summary`: readable text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,17 +194,11 @@ pub struct Observation {
     pub files_changed: Vec<String>,
 }
 
-impl Observation {
-    /// An observation that is one text.
-    pub fn text(summary: impl Into<String>) -> Self {
-        Self { summary: Some(summary.into()), ..Self::default() }
-    }
-}
-
 /// `cost` of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Cost {
     /// `wallTimeMs`: same as `durationMs` of the result.
     #[serde(deserialize_with = "whole")]
@@ -233,6 +215,7 @@ pub struct Cost {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ResultDetails {
     /// `cancelReason`: reason for which the worker was terminated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,6 +273,7 @@ const fn is_false(value: &bool) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Leaked {
     /// `process`: identity of the process.
     pub process: ProcessIdentity,

@@ -54,7 +54,7 @@ impl Process {
     /// What is said of it when it was ended.
     #[must_use]
     pub fn to_leaked(&self) -> Leaked {
-        Leaked { process: self.identity, command: self.command.clone() }
+        Leaked::new(self.identity, self.command.clone())
     }
 }
 

@@ -89,13 +89,11 @@ pub(super) fn attempt_finished(
     log_bytes: u64,
 ) -> RunEvent {
     let failed = exit_code != 0;
-    let result = WorkerResult {
-        duration_ms: 1,
-        exit_code: Some(exit_code),
-        error_class: failed.then_some(ErrorClass::NonRetryable),
-        details: Some(Box::new(ResultDetails::default())),
-        ..WorkerResult::of_status(if failed { WorkerStatus::Failed } else { WorkerStatus::Succeeded })
-    };
+    let result = WorkerResult::of_status(if failed { WorkerStatus::Failed } else { WorkerStatus::Succeeded })
+        .with_duration_ms(1)
+        .with_exit_code(Some(exit_code))
+        .with_error_class(failed.then_some(ErrorClass::NonRetryable))
+        .with_details(ResultDetails::default());
     RunEvent::AttemptFinished { of: of.clone(), result, last_seq, log_bytes, events_bytes: 0 }
 }
 

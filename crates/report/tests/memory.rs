@@ -68,7 +68,7 @@ fn started(step: &str) -> Vec<Part> {
 
 fn ended(step: &str, status: WorkerStatus, state: StepState, log_bytes: usize) -> Vec<Part> {
     let exit_code = Some(i32::from(status == WorkerStatus::Failed));
-    let result = WorkerResult { duration_ms: 1_500, exit_code, ..WorkerResult::of_status(status) };
+    let result = WorkerResult::of_status(status).with_duration_ms(1_500).with_exit_code(exit_code);
     let (of, log_bytes) = (of(step), log_bytes as u64);
     let finished = RunEvent::AttemptFinished { of, result, last_seq: None, log_bytes, events_bytes: 0 };
     vec![Part::Journal(finished), changed(step, state)]

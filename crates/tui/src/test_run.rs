@@ -52,12 +52,10 @@ pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
 }
 
 pub(crate) fn result(status: WorkerStatus, exit_code: Option<i32>) -> WorkerResult {
-    WorkerResult {
-        duration_ms: 4_200,
-        exit_code,
-        error_class: (status == WorkerStatus::Failed).then_some(ErrorClass::NonRetryable),
-        ..WorkerResult::of_status(status)
-    }
+    WorkerResult::of_status(status)
+        .with_duration_ms(4_200)
+        .with_exit_code(exit_code)
+        .with_error_class((status == WorkerStatus::Failed).then_some(ErrorClass::NonRetryable))
 }
 
 impl TestRun {
@@ -287,18 +285,15 @@ pub(crate) fn failed() -> TestRun {
     run.done("fetch", 1, result(WorkerStatus::Succeeded, Some(0)));
     run.done("build", 1, result(WorkerStatus::Succeeded, Some(0)));
     let mut broken = result(WorkerStatus::Failed, Some(1));
-    broken.observations = vec![Observation {
-        summary: Some("assertion failed\n\x1b[31mleft: 1\x1b[0m".to_owned()),
-        command: Some("cargo test".to_owned()),
-        files_changed: vec!["src/lib.rs".to_owned()],
-    }];
-    broken.details = Some(Box::new(ResultDetails {
-        leaked: vec![Leaked {
-            process: ProcessIdentity { pid: 4_242, start_time: 1 },
-            command: "sleep 1000".to_owned(),
-        }],
-        ..ResultDetails::default()
-    }));
+    broken.observations = vec![
+        Observation::text("assertion failed\n\x1b[31mleft: 1\x1b[0m")
+            .with_command(Some("cargo test".to_owned()))
+            .with_files_changed(vec!["src/lib.rs".to_owned()]),
+    ];
+    broken.details = Some(Box::new(
+        ResultDetails::default()
+            .with_leaked(vec![Leaked::new(ProcessIdentity { pid: 4_242, start_time: 1 }, "sleep 1000")]),
+    ));
     run.done("test", 1, broken);
     run.done("lint", 1, result(WorkerStatus::Succeeded, Some(0)));
     run.state_because("publish", StepState::Skipped, Some("test failed"));

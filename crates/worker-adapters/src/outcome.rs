@@ -29,21 +29,17 @@ const ENDED_FROM_OUTSIDE: [i32; 2] = [137, 143];
 pub fn verdict(end: &WorkerEnd<'_>) -> WorkerResult {
     let (status, error_class) = judge(end);
     let duration_ms = u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX);
-    WorkerResult {
-        status,
-        artifacts: Vec::new(),
-        observations: Vec::new(),
-        cost: Cost { wall_time_ms: duration_ms, ..Cost::default() },
-        duration_ms,
-        exit_code: Some(end.exit.code()),
-        error_class,
-        details: Some(Box::new(ResultDetails {
-            cancel_reason: end.cancelled,
-            signal: end.exit.signal(),
-            killed: end.killed,
-            ..ResultDetails::default()
-        })),
-    }
+    WorkerResult::of_status(status)
+        .with_cost(Cost::new(duration_ms))
+        .with_duration_ms(duration_ms)
+        .with_exit_code(Some(end.exit.code()))
+        .with_error_class(error_class)
+        .with_details(
+            ResultDetails::default()
+                .with_cancel_reason(end.cancelled)
+                .with_signal(end.exit.signal())
+                .with_killed(end.killed),
+        )
 }
 
 fn judge(end: &WorkerEnd<'_>) -> (WorkerStatus, Option<ErrorClass>) {

@@ -7,12 +7,10 @@ use crate::GateSettings;
 use crate::fixtures::job;
 
 fn outcome(status: WorkerStatus) -> WorkerOutcome {
-    let result = WorkerResult {
-        duration_ms: 1,
-        exit_code: Some(0),
-        error_class: (status != WorkerStatus::Succeeded).then_some(ErrorClass::RetryableTransient),
-        ..WorkerResult::of_status(status)
-    };
+    let result = WorkerResult::of_status(status)
+        .with_duration_ms(1)
+        .with_exit_code(Some(0))
+        .with_error_class((status != WorkerStatus::Succeeded).then_some(ErrorClass::RetryableTransient));
     WorkerOutcome { result, started: true }
 }
 

@@ -333,13 +333,7 @@ fn protocol_1_is_told_nothing_of_the_core() {
     let mut script = Script::new().and(heartbeat()).and(permit("a"));
     assert_eq!(script.then(started("a")), "");
     assert_eq!(script.then(CoreInput::Warning { job_id: None, message: "w".to_owned() }), "");
-    assert_eq!(
-        script.then(CoreInput::Leaked {
-            job_id: None,
-            leaked: Leaked { process: PROCESS, command: "c".into() }
-        }),
-        ""
-    );
+    assert_eq!(script.then(CoreInput::Leaked { job_id: None, leaked: Leaked::new(PROCESS, "c") }), "");
 }
 
 #[test]

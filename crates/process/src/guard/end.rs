@@ -106,10 +106,8 @@ pub(super) fn living(list: &dyn Fn() -> Vec<Node>) -> Vec<Leaked> {
     if !nodes.is_empty() {
         return nodes.iter().map(name).collect();
     }
-    let unseen = |pid| Leaked {
-        process: ProcessIdentity { pid, start_time: 0 },
-        command: "[a process that cannot be looked at]".to_owned(),
-    };
+    let unseen =
+        |pid| Leaked::new(ProcessIdentity { pid, start_time: 0 }, "[a process that cannot be looked at]");
     child_pids().into_iter().map(unseen).collect()
 }
 
@@ -133,7 +131,7 @@ impl Survivors {
         let mut ended: Vec<Leaked> = self
             .met
             .iter()
-            .filter_map(|(&process, command)| Some(Leaked { process, command: command.clone()? }))
+            .filter_map(|(&process, command)| Some(Leaked::new(process, command.clone()?)))
             .collect();
         ended.sort_by_key(|leaked| (leaked.process.start_time, leaked.process.pid));
         ended

@@ -82,11 +82,11 @@ mod tests {
     use super::*;
 
     fn leaked() -> Leaked {
-        Leaked { process: ProcessIdentity { pid: 7, start_time: 99 }, command: "sleep \"1\"\n2".into() }
+        Leaked::new(ProcessIdentity { pid: 7, start_time: 99 }, "sleep \"1\"\n2")
     }
 
     fn all() -> Vec<GuardReport> {
-        let Leaked { process, command } = leaked();
+        let Leaked { process, command, .. } = leaked();
         vec![
             GuardReport::core_exited(ExitKind::Code(3)),
             GuardReport::core_exited(ExitKind::Signal(9)),

@@ -37,7 +37,7 @@ impl Reporter {
 
     /// A process that was left has been ended.
     pub(super) fn ended(&self, leaked: Leaked) {
-        let Leaked { process, command } = leaked;
+        let Leaked { process, command, .. } = leaked;
         match self.kind {
             GuardKind::Core => report(&GuardReport::Ended { process, command }),
             GuardKind::Direct => {

@@ -391,7 +391,7 @@ fn warnings_leaks_and_what_verbose_adds() {
             host: HostId::here(),
             event: CoreEvent::Leaked {
                 job_id: Some(JobId::new("build")),
-                leaked: Leaked { process, command: "sleep 1000".to_owned() },
+                leaked: Leaked::new(process, "sleep 1000"),
             },
         },
         attempt_finished(&of, 137, None, 0),
@@ -436,8 +436,7 @@ fn warnings_leaks_and_what_verbose_adds() {
 #[test]
 fn a_process_left_behind_is_said_once() {
     let of = attempt("build", 1);
-    let leaked =
-        |pid| Leaked { process: ProcessIdentity { pid, start_time: 7 }, command: format!("sleep {pid}") };
+    let leaked = |pid| Leaked::new(ProcessIdentity { pid, start_time: 7 }, format!("sleep {pid}"));
     let mut finished = attempt_finished(&of, 0, None, 0);
     if let RunEvent::AttemptFinished { result, .. } = &mut finished
         && let Some(details) = &mut result.details

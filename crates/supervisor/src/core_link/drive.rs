@@ -235,11 +235,9 @@ fn unreadable_end(error: &DecodeError) -> Option<JobCompleted> {
     let DecodeErrorKind::BadMessage { message_type, .. } = &error.kind else { return None };
     let job_id = error.job_id.clone().filter(|_| message_type == "job_completed")?;
     let said = format!("the core's report of the end of the job cannot be read: {error}");
-    let result = WorkerResult {
-        observations: vec![Observation::text(said)],
-        error_class: Some(ErrorClass::NonRetryable),
-        ..WorkerResult::of_status(WorkerStatus::Failed)
-    };
+    let result = WorkerResult::of_status(WorkerStatus::Failed)
+        .with_observations(vec![Observation::text(said)])
+        .with_error_class(Some(ErrorClass::NonRetryable));
     let (outcome, error_class) = (JobOutcome::Failed, result.error_class);
     Some(JobCompleted { job_id, outcome, result: Some(result), error_class })
 }
@@ -272,7 +270,7 @@ fn with_reports(left: EndReport, reports: Vec<GuardReport>) -> EndReport {
     for report in reports {
         match report {
             GuardReport::Ended { process, command } => {
-                let leaked = Leaked { process, command };
+                let leaked = Leaked::new(process, command);
                 if !ended.contains(&leaked) {
                     ended.push(leaked);
                 }

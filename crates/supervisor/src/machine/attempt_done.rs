@@ -36,7 +36,7 @@ fn of_completion(completed: JobCompleted) -> AttemptDone {
             JobOutcome::Cancelled => WorkerStatus::Cancelled,
             JobOutcome::Unknown(word) => WorkerStatus::Unknown(word),
         };
-        WorkerResult { error_class: completed.error_class, ..WorkerResult::of_status(status) }
+        WorkerResult::of_status(status).with_error_class(completed.error_class)
     });
     AttemptDone { end: AttemptEnd::from(&result), result, started: true }
 }
@@ -55,14 +55,11 @@ fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
             detail.clone(),
         ),
     };
-    let details =
-        ResultDetails { cancel_reason: reason, error: Some(detail.clone()), ..ResultDetails::default() };
-    let result = WorkerResult {
-        error_class,
-        observations: vec![Observation::text(detail.clone())],
-        details: Some(Box::new(details)),
-        ..WorkerResult::of_status(status)
-    };
+    let details = ResultDetails::default().with_cancel_reason(reason).with_error(Some(detail.clone()));
+    let result = WorkerResult::of_status(status)
+        .with_observations(vec![Observation::text(detail.clone())])
+        .with_error_class(error_class)
+        .with_details(details);
     let end = match stop {
         AttemptStop::Failed(class, detail) => AttemptEnd::Failed { class, detail },
         AttemptStop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },

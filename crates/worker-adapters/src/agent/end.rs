@@ -18,6 +18,7 @@ pub enum ReportedEnd {
 
 /// A failure in words and in classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AgentError {
     /// Whether trying again may help.
     pub class: ErrorClass,

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::{
-    AgentDelta, AgentText, Artifact, ChangeKind, Cost, ErrorClass, Mono, Observation, Patch, PlanItem,
-    ResultDetails, SessionInfo, ToolCall, ToolResult, Usage, Waiting, WorkerEvent, WorkerResult,
-    WorkerStatus,
+    AgentDelta, AgentText, Artifact, ChangeKind, ErrorClass, Mono, Observation, Patch, PlanItem, SessionInfo,
+    ToolCall, ToolResult, Usage, Waiting, WorkerEvent, WorkerResult, WorkerStatus,
 };
 
 use super::end::{Ending, judge, was_ended};
@@ -228,23 +227,20 @@ impl Facts {
         };
         let usage = self.totals.total();
         let tokens = usage.map(|usage| usage.input_tokens.saturating_add(usage.output_tokens));
-        result.cost = Cost { estimated_tokens: tokens, ..result.cost };
+        result.cost = result.cost.with_estimated_tokens(tokens);
         result.artifacts = self.files.iter().map(|path| changed_file(path)).collect();
         self.observe(end, error.as_ref(), &mut result.observations);
         let details = result.details.get_or_insert_default();
         let session = self.session.take();
         let (id, model) = session.map(|SessionInfo { id, model, .. }| (id, model)).unzip();
-        **details = ResultDetails {
-            answer: self.answer.take(),
-            session_id: id,
-            model: model.flatten(),
-            turns: usage.and_then(|usage| usage.turns),
-            usage,
-            denials: std::mem::take(&mut self.denials),
-            error: error.as_ref().map(|error| error.message.clone()),
-            error_kind: error.map(|error| error.kind),
-            ..std::mem::take(&mut **details)
-        };
+        details.answer = self.answer.take();
+        details.session_id = id;
+        details.model = model.flatten();
+        details.turns = usage.and_then(|usage| usage.turns);
+        details.usage = usage;
+        details.denials = std::mem::take(&mut self.denials);
+        details.error = error.as_ref().map(|error| error.message.clone());
+        details.error_kind = error.map(|error| error.kind);
         result
     }
 
@@ -273,7 +269,7 @@ impl Facts {
 }
 
 fn changed_file(path: &str) -> Artifact {
-    Artifact { artifact_type: "file_change".to_owned(), reference: path.to_owned(), content: None }
+    Artifact::new("file_change", path)
 }
 
 fn piece(id: &str, delta: &str, parent: Option<&str>) -> AgentDelta {

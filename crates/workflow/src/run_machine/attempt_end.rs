@@ -86,17 +86,15 @@ mod tests {
     use super::*;
 
     fn result(status: WorkerStatus, reason: Option<CancelReason>) -> WorkerResult {
-        WorkerResult {
-            observations: vec![
+        WorkerResult::of_status(status)
+            .with_observations(vec![
                 Observation::text("some output"),
                 Observation::text("[stderr]\nmore\n  no   such file\n"),
-            ],
-            duration_ms: 1,
-            exit_code: Some(2),
-            error_class: Some(ErrorClass::NonRetryable),
-            details: Some(Box::new(ResultDetails { cancel_reason: reason, ..ResultDetails::default() })),
-            ..WorkerResult::of_status(status)
-        }
+            ])
+            .with_duration_ms(1)
+            .with_exit_code(Some(2))
+            .with_error_class(Some(ErrorClass::NonRetryable))
+            .with_details(ResultDetails::default().with_cancel_reason(reason))
     }
 
     #[test]

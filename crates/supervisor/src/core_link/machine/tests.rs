@@ -145,7 +145,7 @@ fn a_loss_says_why_how_and_the_last_words() {
 
 #[test]
 fn what_cannot_be_ended_is_told_once() {
-    let left = |pid| Leaked { process: ProcessIdentity { pid, start_time: 1 }, command: "sleep".to_owned() };
+    let left = |pid| Leaked::new(ProcessIdentity { pid, start_time: 1 }, "sleep");
     let told = warning(&cannot_be_ended(&left(7)));
     let mut script = Script::new([LinkInput::Connected, hello(2, 2), LinkInput::Message(told), closed()]);
     let end = ProcessEnd {
