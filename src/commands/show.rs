@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use roboppi_report::page::{Page, log_damage};
+use roboppi_run::StepView;
 
 use crate::commands::completion::runs;
 use crate::commands::{out, record};
@@ -20,7 +21,7 @@ pub(crate) struct ShowArgs {
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let (mut view, mut liveness) = record::view_of(&run);
-    if view.steps.iter().any(|step| step.is_agent()) {
+    if view.steps.iter().any(StepView::is_agent) {
         (view, liveness) = record::whole_view_of(&run);
     }
     record::warn(&log_damage(run.record().as_ref(), &view));

@@ -46,13 +46,13 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     // They are slow to start, so all of them at once.
     let ask = |worker: &WorkerDescription| {
         let worker = worker.clone();
-        thread::Builder::new().name("program".to_owned()).spawn(move || probe(worker))
+        thread::Builder::new().name("program".to_owned()).spawn(move || probe(&worker))
     };
     let asked: Vec<_> = programs.map(|worker| (worker, ask(worker))).collect();
     let answer = |(worker, thread): (&WorkerDescription, io::Result<thread::JoinHandle<WorkerProgram>>)| {
         match thread {
             Ok(thread) => thread.join().ok(),
-            Err(_) => Some(probe(worker.clone())),
+            Err(_) => Some(probe(worker)),
         }
     };
     let found: Vec<WorkerProgram> = asked.into_iter().filter_map(answer).collect();
@@ -72,7 +72,7 @@ fn configured((kind, core): &(WorkerKind, OtherCore)) -> ConfiguredWorker {
     }
 }
 
-fn probe(worker: WorkerDescription) -> WorkerProgram {
+fn probe(worker: &WorkerDescription) -> WorkerProgram {
     let path = worker.program.as_deref().and_then(find);
     let version = path.as_deref().and_then(version);
     let text =

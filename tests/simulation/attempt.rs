@@ -299,7 +299,7 @@ impl World {
     }
 
     /// An attempt is over, as far as the supervisor knows.
-    pub(crate) fn attempt_over(&mut self, of: &AttemptRef, end: AttemptEnd) {
+    pub(crate) fn attempt_over(&mut self, of: &AttemptRef, end: &AttemptEnd) {
         let Some(index) = self.supervisor.active.remove(of) else {
             return self.broken(Promise::ExactlyOnce, || format!("{of} is over and was not under way"));
         };
@@ -310,14 +310,14 @@ impl World {
         let (core, worker) = (attempt.core, attempt.worker);
         self.must(!again, Promise::ExactlyOnce, || format!("attempt {index} ends again"));
         self.note(|| format!("attempt {index} is over: {end:?}"));
-        match &end {
+        match end {
             AttemptEnd::Cancelled { .. } if core.is_none() => self.saw(Seen::CancelledBeforeCore),
             AttemptEnd::Lost { .. } if core.is_some() && worker.is_none() => {
-                self.saw(Seen::LostWhileStarting)
+                self.saw(Seen::LostWhileStarting);
             }
             _ => {}
         }
-        self.check_attempt(index, &end);
+        self.check_attempt(index, end);
     }
 
     pub(crate) fn pause_all(&mut self, pause: bool) {

@@ -126,7 +126,7 @@ impl World {
         let mut effects = Vec::new();
         self.cores[core].machine.handle(now, input, &mut effects);
         if let Some(job) = ended.filter(|_| self.bug == Some(Bug::PermitNotReturned)) {
-            self.ask_once_more(core, now, job);
+            self.ask_once_more(core, now, &job);
         }
         for effect in effects {
             self.core_effect(core, effect);
@@ -135,10 +135,10 @@ impl World {
     }
 
     /// A permit of which nobody hears.
-    fn ask_once_more(&mut self, core: usize, now: CoreTime, job: JobId) {
-        let Some(worker) = self.cores[core].workers.get(&job) else { return };
+    fn ask_once_more(&mut self, core: usize, now: CoreTime, job: &JobId) {
+        let Some(worker) = self.cores[core].workers.get(job) else { return };
         let step = self.attempts[self.workers[*worker].attempt].step;
-        let job = self.plan.job(&job, step);
+        let job = self.plan.job(job, step);
         let ask = RequestPermit { request_id: "unheard".into(), job, attempt_index: 0.0 };
         let input = CoreInput::Message(Box::new(Message::RequestPermit(ask)));
         self.cores[core].machine.handle(now, input, &mut Vec::new());

@@ -172,10 +172,10 @@ impl World {
             SupervisorEffect::Prepare { of, .. } => self.prepare(of),
             SupervisorEffect::StopPreparing { of } => self.stop_preparing(&of),
             SupervisorEffect::HandOver { of, job_id, core, .. } => {
-                self.handed_over(&of, &job_id, core.incarnation)
+                self.handed_over(&of, &job_id, core.incarnation);
             }
             SupervisorEffect::Request { of, request, .. } => self.ask_core(&of, request),
-            SupervisorEffect::AttemptFinished { of, done } => self.attempt_over(&of, done.end),
+            SupervisorEffect::AttemptFinished { of, done } => self.attempt_over(&of, &done.end),
             SupervisorEffect::Run(RunEffect::CollectOutputs { of }) => {
                 if let Some(attempt) = self.attempts.iter().position(|attempt| attempt.of == of) {
                     self.within(COLLECTING, Event::OutputsCollected(attempt));

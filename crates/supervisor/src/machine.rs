@@ -108,7 +108,7 @@ impl SupervisorMachine {
                 self.news.push_back(RunInput::OutputsCollected { of, result });
             }
             SupervisorInput::Timer(SupervisorTimer::Run(timer)) => {
-                self.news.push_back(RunInput::Timer(timer))
+                self.news.push_back(RunInput::Timer(timer));
             }
             SupervisorInput::Timer(SupervisorTimer::Attempt(of, epoch)) => {
                 self.attempt(&of, AttemptInput::Timer(epoch), out);

@@ -74,6 +74,7 @@ struct CommandOrigin {
 }
 
 /// What the loop waits for.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are inputs")]
 enum Event {
     Input(SupervisorInput),
     Command(RunCommand, CommandOrigin),

@@ -201,7 +201,7 @@ impl Model {
 
     /// The tabs of what is shown, in the order of their numbers.
     pub(crate) fn tabs(&self) -> &'static [Tab] {
-        let is_agent = self.shown_step().is_some_and(|step| step.is_agent());
+        let is_agent = self.shown_step().is_some_and(StepView::is_agent);
         if is_agent { &Tab::ALL } else { &Tab::OF_SCRIPTS }
     }
 

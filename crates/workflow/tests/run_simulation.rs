@@ -416,7 +416,10 @@ impl World {
                 self.trouble = true;
                 let reason =
                     [CancelReason::User, CancelReason::Timeout, CancelReason::Budget, CancelReason::Parent];
-                self.tell(RunInput::Cancel(Cancel { reason: reason[which % 4], force: which % 3 == 0 }));
+                self.tell(RunInput::Cancel(Cancel {
+                    reason: reason[which % 4],
+                    force: which.is_multiple_of(3),
+                }));
             }
             (25, _) => {
                 self.trouble = true;
@@ -480,11 +483,12 @@ impl World {
             .zip(depends_on)
             .map(|(path, depends_on)| {
                 let step = Step { depends_on, ..self.workflow.steps[0].clone() };
-                let repeat = (which % 3 == 0).then_some(Repeat { max_iterations: Some(2), checked: true });
+                let repeat =
+                    (which.is_multiple_of(3)).then_some(Repeat { max_iterations: Some(2), checked: true });
                 Arc::new(Node { path, role: Role::Work, step, repeat })
             })
             .collect();
-        let fits = which % 5 > 0;
+        let fits = !which.is_multiple_of(5);
         if !fits {
             Arc::make_mut(&mut nodes[1]).path = after;
         }

@@ -1,5 +1,4 @@
 //! Workflows of several files: which ones are asked for, and that each mistake is shown in its file.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::collections::BTreeMap;
 

@@ -136,7 +136,10 @@ fn show(effect: &CoreEffect) -> String {
     }
 }
 
-fn states() -> Vec<(&'static str, fn() -> Script)> {
+/// Rows or columns of a table: a name, and how to make it.
+type Named<T> = Vec<(&'static str, fn() -> T)>;
+
+fn states() -> Named<Script> {
     vec![
         ("not started", Script::new),
         ("Serving, protocol 1", || Script::new().and(CoreInput::Start).and(heartbeat()).and(permit("a"))),

@@ -203,6 +203,7 @@ impl WorkerMachine {
     }
 
     /// Handles one input and adds what follows from it to `out`.
+    #[expect(clippy::needless_pass_by_value, reason = "every machine takes its inputs by value")]
     pub(super) fn handle(&mut self, now: Mono, input: Input, out: &mut Vec<Effect>) {
         if self.phase == Phase::Ended {
             return;

@@ -113,7 +113,7 @@ impl PlainPrinter {
     pub(super) fn output(&mut self, of: &AttemptRef, lines: &[CutLine]) {
         let name = Ink::Strong.paint(self.settings.colour, &first_words(of.step.as_str()));
         // What an agent prints there is for programs; what it says and does is told line by line.
-        let is_agent = self.view.step(&of.step).is_some_and(|step| step.is_agent());
+        let is_agent = self.view.step(&of.step).is_some_and(StepView::is_agent);
         for cut in lines {
             if is_agent && cut.stream == OutputStream::Stdout {
                 continue;

@@ -42,7 +42,6 @@ use crate::kinds::NeededKinds;
 
 /// What can happen to a link.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub enum LinkInput {
     /// There is a wire.
     Connected,

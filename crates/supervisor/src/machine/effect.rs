@@ -11,7 +11,6 @@ use super::attempt::AttemptEpoch;
 
 /// What is to be done, in the order in which it is to be done.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are events to be recorded")]
 pub enum SupervisorEffect {
     /// Start a core, or take the connection that is there. What comes of it is a `Link` input.
     Connect(CoreRef),

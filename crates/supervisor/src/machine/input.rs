@@ -15,7 +15,6 @@ use crate::shutdown::ShutdownRequest;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages of cores")]
 pub enum SupervisorInput {
     /// The run begins: its time counts from here.
     Begin,

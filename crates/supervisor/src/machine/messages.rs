@@ -49,7 +49,7 @@ impl SupervisorMachine {
                 }
             }
             event @ CoreEvent::Warning { .. } => {
-                out.extend(self.warning(event).map(SupervisorEffect::Record))
+                out.extend(self.warning(event).map(SupervisorEffect::Record));
             }
             event => {
                 out.push(SupervisorEffect::Record(RunEvent::CoreReport { host: host.clone(), event }));

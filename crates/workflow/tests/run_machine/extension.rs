@@ -25,7 +25,7 @@ fn refused(bench: &mut Bench, nodes: Vec<Arc<Node>>) -> String {
     let said = bench.told.len();
     bench.tell(extend(nodes));
     assert_eq!(bench.told.len(), said + 1, "{}", bench.story());
-    bench.told.pop().unwrap()
+    bench.told.pop().expect("one more message")
 }
 
 #[test]

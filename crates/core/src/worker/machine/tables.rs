@@ -98,7 +98,10 @@ fn show(effect: &Effect) -> String {
     }
 }
 
-fn states() -> Vec<(&'static str, fn() -> Script)> {
+/// Rows or columns of a table: a name, and how to make it.
+type Named<T> = Vec<(&'static str, fn() -> T)>;
+
+fn states() -> Named<Script> {
     vec![
         ("Starting", || Script::new(SOFT_STOP)),
         ("Running", Script::running),
@@ -112,7 +115,7 @@ fn states() -> Vec<(&'static str, fn() -> Script)> {
     ]
 }
 
-fn inputs() -> Vec<(&'static str, fn() -> Input)> {
+fn inputs() -> Named<Input> {
     vec![
         ("Cancel(user)", user),
         ("Cancel(parent)", || cancel(CancelReason::Parent, false)),
