@@ -64,7 +64,7 @@ pub struct SupervisorMachine {
     /// There was a core, so the run has started.
     started: bool,
     /// The run knows that there will be no core any more.
-    told_of_loss: bool,
+    reported_loss: bool,
     /// [`SupervisorEffect::Finish`] was given.
     over: bool,
     /// It was given without waiting for anything.
@@ -83,7 +83,7 @@ impl SupervisorMachine {
             news: VecDeque::new(),
             begun: false,
             started: false,
-            told_of_loss: false,
+            reported_loss: false,
             over: false,
             left: false,
         }
@@ -277,9 +277,9 @@ impl SupervisorMachine {
                 }
             }
             match self.cores.all_lost() {
-                Some(detail) if !self.told_of_loss && self.attempts.is_empty() && !self.left => {
+                Some(detail) if !self.reported_loss && self.attempts.is_empty() && !self.left => {
                     let detail = detail.to_owned();
-                    self.told_of_loss = true;
+                    self.reported_loss = true;
                     self.news.push_back(RunInput::CoreLost { detail });
                 }
                 Some(_) | None => return,

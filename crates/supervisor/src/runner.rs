@@ -169,7 +169,7 @@ impl Runner {
                 SignalEvent::Suspend => Event::Suspend,
             },
             Some(command) = self.inbox.commands.recv() => Event::Command(command, CommandOrigin::default()),
-            Some(ControlRequest { command, by, answer }) = self.inbox.brought.recv() => {
+            Some(ControlRequest { command, by, answer }) = self.inbox.received.recv() => {
                 Event::Command(command, CommandOrigin { by, answer: Some(answer) })
             }
             answer = self.requests.next() => Event::Input(answer),

@@ -234,9 +234,9 @@ fn input_of(event: PeerEvent) -> LinkInput {
 fn unreadable_end(error: &DecodeError) -> Option<JobCompleted> {
     let DecodeErrorKind::BadMessage { message_type, .. } = &error.kind else { return None };
     let job_id = error.job_id.clone().filter(|_| message_type == "job_completed")?;
-    let said = format!("the core's report of the end of the job cannot be read: {error}");
+    let message = format!("the core's report of the end of the job cannot be read: {error}");
     let result = WorkerResult::of_status(WorkerStatus::Failed)
-        .with_observations(vec![Observation::text(said)])
+        .with_observations(vec![Observation::text(message)])
         .with_error_class(Some(ErrorClass::NonRetryable));
     let (outcome, error_class) = (JobOutcome::Failed, result.error_class);
     Some(JobCompleted { job_id, outcome, result: Some(result), error_class })

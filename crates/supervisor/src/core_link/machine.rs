@@ -134,7 +134,7 @@ pub struct LinkMachine {
     heartbeat: Heartbeat,
     version: String,
     needed: Rc<NeededKinds>,
-    told_of_malformed: bool,
+    reported_malformed: bool,
     /// Processes of which the core has said that they cannot be ended.
     unkillable: HashSet<u32>,
 }
@@ -149,7 +149,7 @@ impl LinkMachine {
             heartbeat: Heartbeat::new(heartbeat, now),
             version,
             needed,
-            told_of_malformed: false,
+            reported_malformed: false,
             unkillable: HashSet::new(),
         }
     }
@@ -247,7 +247,7 @@ impl LinkMachine {
     fn malformed(&mut self, detail: String, ended: Option<JobCompleted>, out: &mut Vec<LinkEffect>) {
         // A sign of life, but no first message: it says nothing about the protocol.
         self.heartbeat.heard();
-        if !std::mem::replace(&mut self.told_of_malformed, true) {
+        if !std::mem::replace(&mut self.reported_malformed, true) {
             out.push(LinkEffect::Notify(LinkEvent::Malformed { detail }));
         }
         out.extend(ended.map(|ended| LinkEffect::Notify(LinkEvent::Message(Message::JobCompleted(ended)))));

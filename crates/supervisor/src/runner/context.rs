@@ -44,7 +44,7 @@ pub(super) struct RunContext {
     /// Values that workers have had hidden, for the core that comes after this one.
     masked: RefCell<Vec<SecretText>>,
     /// The user knows that the record has holes.
-    told_of_holes: Cell<bool>,
+    reported_holes: Cell<bool>,
     pub(super) clock: Rc<RunClock>,
     /// As long as this is there, everybody sees that the run lives.
     _life: SignOfLife,
@@ -55,7 +55,7 @@ pub(super) struct RunContext {
 pub(super) struct Inbox {
     pub(super) commands: mpsc::Receiver<RunCommand>,
     /// Commands of other processes.
-    pub(super) brought: mpsc::Receiver<ControlRequest>,
+    pub(super) received: mpsc::Receiver<ControlRequest>,
     /// Open as long as somebody listens to `brought`.
     _control: Option<ControlSocket>,
 }
@@ -72,8 +72,8 @@ impl RunContext {
     pub(super) fn new(prepared: PreparedRun) -> (Self, Inbox) {
         let control = prepared.control.map(|place| ControlSocket::open(place, prepared.run_id.clone()));
         // A socket that cannot be listened at is closed: whoever comes is told at once that nobody is there.
-        let (control, brought) = match control {
-            Some(Ok((control, brought))) => (Some(control), brought),
+        let (control, received) = match control {
+            Some(Ok((control, received))) => (Some(control), received),
             Some(Err(_)) | None => (None, mpsc::channel(1).1),
         };
         let facts = RefCell::new(facts_of_kept(&prepared.settings, &prepared.plan));
@@ -96,11 +96,11 @@ impl RunContext {
             recorder: RefCell::new(prepared.recorder),
             routes: RefCell::default(),
             masked: RefCell::default(),
-            told_of_holes: Cell::default(),
+            reported_holes: Cell::default(),
             clock: Rc::new(RunClock::start()),
             _life: prepared.life,
         };
-        (context, Inbox { commands: prepared.commands, brought, _control: control })
+        (context, Inbox { commands: prepared.commands, received, _control: control })
     }
 
     /// What a step of the run is.
@@ -173,7 +173,7 @@ impl RunContext {
             self.recorder().warn(message.to_owned(), Some(of.step.clone()));
         }
         if let Some(error) = received.trouble
-            && !self.told_of_holes.replace(true)
+            && !self.reported_holes.replace(true)
         {
             let message = format!("the record of a worker is incomplete (reported once): {error}");
             self.recorder().warn(message, Some(of.step.clone()));
@@ -185,13 +185,13 @@ impl RunContext {
 
     /// The core records nothing: the manifest says that the logs are what it sent.
     pub(super) fn core_keeps_no_record(&self) {
-        let said = self.run_dir.manifest().and_then(|manifest| {
+        let written = self.run_dir.manifest().and_then(|manifest| {
             let record = RecordKind::Events;
             self.run_dir.write_manifest(&Manifest { record, ..manifest })
         });
         let partial = "the core is of protocol 1 and keeps no record: logs are what it sends, and it may leave \
                        out some of what workers write";
-        let problem = said.err().map(|error| format!("; run.json cannot be updated: {error}"));
+        let problem = written.err().map(|error| format!("; run.json cannot be updated: {error}"));
         self.recorder().warn(format!("{partial}{}", problem.unwrap_or_default()), None);
     }
 
@@ -204,9 +204,9 @@ impl RunContext {
         }
         let details = done.result.details.as_deref();
         // What a core says of its own files holds; for a core that cannot say it any more they are measured.
-        let said = details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
+        let recorded = details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
         let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of)).unwrap_or_default();
-        let (log_bytes, events_bytes) = said.map_or((fetched.log_bytes, fetched.events_bytes), |details| {
+        let (log_bytes, events_bytes) = recorded.map_or((fetched.log_bytes, fetched.events_bytes), |details| {
             (details.log_bytes, details.events_bytes)
         });
         let event = RunEvent::AttemptFinished {
