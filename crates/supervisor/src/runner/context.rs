@@ -204,11 +204,13 @@ impl RunContext {
         }
         let details = done.result.details.as_deref();
         // What a core says of its own files holds; for a core that cannot say it any more they are measured.
-        let recorded = details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
+        let recorded =
+            details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
         let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of)).unwrap_or_default();
-        let (log_bytes, events_bytes) = recorded.map_or((fetched.log_bytes, fetched.events_bytes), |details| {
-            (details.log_bytes, details.events_bytes)
-        });
+        let (log_bytes, events_bytes) = recorded
+            .map_or((fetched.log_bytes, fetched.events_bytes), |details| {
+                (details.log_bytes, details.events_bytes)
+            });
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
             result: done.result.clone(),
