@@ -6,7 +6,7 @@
 //! What an escape sequence is, and where it ends, is written down once, in `grammar`. [`Scanner`] takes text apart by it, and
 //! its readers decide what becomes of each [`Token`]:
 //!
-//! * [`line`], [`words`], [`first_words`] and [`json`] give text for lines: for pipes, CI logs, tables and pages. Colours
+//! * [`line()`], [`words`], [`first_words`] and [`json`] give text for lines: for pipes, CI logs, tables and pages. Colours
 //!   survive where they are asked for; nothing else acts.
 //! * The full screen (`roboppi-tui`, `sanitise`) gives cells: colours become styles, and what moves the cursor within the
 //!   line overwrites what was there.
