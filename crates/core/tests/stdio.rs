@@ -74,8 +74,15 @@ impl Drop for Core {
 
 fn core(stdin: Stdio, stdout: Stdio) -> Core {
     let program = std::env::current_exe().expect("this program has a path");
-    let mut command = Command::new(program);
-    command.arg("serve").stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+    // Under `nohup`, and in the background of a script, some signals are ignored, and a core keeps what its parent ignored.
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal=TERM,INT,HUP")
+        .arg(program)
+        .arg("serve")
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(Stdio::piped());
     Core(command.spawn().expect("the core starts"))
 }
 
