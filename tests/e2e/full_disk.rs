@@ -17,6 +17,12 @@ fn filled(dir: &Path) -> String {
     )
 }
 
+/// Prints a line, and waits until it is recorded.
+fn first(state: &Path) -> String {
+    let log = format!("{}/roboppi/runs/*/steps/work/*.log", state.display());
+    format!("echo first; until grep -qs first {log}; do sleep 0.01; done; ")
+}
+
 fn the_run(state: &Path) -> RunFiles {
     let runs: Vec<_> =
         fs::read_dir(state.join("roboppi/runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -38,7 +44,8 @@ fn a_disk_that_stays_full_takes_no_truth() {
             eprintln!("left out: this user may not mount anything");
             return;
         };
-        let script = format!("echo first; {} seq 1 100000 | tee said | cat; cat said >&2", filled(&small.0));
+        let script =
+            format!("{}{} seq 1 100000 | tee said | cat; cat said >&2", first(&small.0), filled(&small.0));
         let flow = Flow::of(&script).step_with("after", "echo after", &["depends_on: [work]"]);
         let state = |run: crate::env::Invocation<'_>| run.env("XDG_STATE_HOME", &small.0).output();
         let _ = state(env.run(&flow).args([mode, "--min-free", "0"]).env("TMPDIR", env.path("tmp"))).code(0);
@@ -66,8 +73,9 @@ fn a_disk_that_is_full_for_a_while_leaves_a_gap_that_is_told() {
         let env = TestEnv::new();
         let Some(small) = Small::of_size(env.path("small"), "2m") else { return };
         let script = format!(
-            "echo first; {} seq 1 50000 | tee said; rm {}/filler; until echo room > {}/room; do sleep 0.01; done 2>/dev/null; \
+            "{}{} seq 1 50000 | tee said; rm {}/filler; until echo room > {}/room; do sleep 0.01; done 2>/dev/null; \
              echo last",
+            first(&small.0),
             filled(&small.0),
             small.0.display(),
             small.0.display()
