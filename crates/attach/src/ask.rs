@@ -24,8 +24,8 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 pub struct Request {
     /// `runId`: the run it is meant for.
     pub run_id: RunId,
-    /// `command`, `wish` for processes of earlier versions.
-    #[serde(alias = "wish")]
+    /// `wish`, the name that owners of earlier versions read; `command` is read as well.
+    #[serde(rename = "wish", alias = "command")]
     pub command: RunCommand,
 }
 

@@ -58,9 +58,11 @@ impl BoundedFile {
     /// When they cannot be written.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
         for bytes in bytes.chunks(TAIL) {
-            let surplus = (self.tail.len() + bytes.len()).saturating_sub(TAIL);
-            self.tail.drain(..surplus.min(self.tail.len()));
             self.tail.extend_from_slice(bytes);
+            // Not at each line: what is kept moves in memory.
+            if self.tail.len() > 2 * TAIL {
+                self.tail.drain(..self.tail.len() - TAIL);
+            }
             self.total += bytes.len() as u64;
             if self.len + bytes.len() as u64 > HEAD + 2 * TAIL as u64 {
                 self.cut()?;
@@ -73,6 +75,7 @@ impl BoundedFile {
 
     /// Cuts out what is neither the beginning nor the end. The end, with what is about to be appended, is in `tail`.
     fn cut(&mut self) -> Result<(), RecordError> {
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
         let missing = self.total - HEAD - self.tail.len() as u64;
         self.file.set_len(HEAD).map_err(RecordError::io("cut", &self.path))?;
         self.len = HEAD;
@@ -107,7 +110,7 @@ mod tests {
                 writer.append(line.as_bytes()).unwrap();
                 expected.extend_from_slice(line.as_bytes());
                 assert!(writer.len <= HEAD + 2 * TAIL as u64 + 100);
-                assert!(writer.tail.len() <= TAIL);
+                assert!(writer.tail.len() <= 2 * TAIL);
             }
         }
         let kept = std::fs::read(run.core_stderr_path()).unwrap();

@@ -269,6 +269,12 @@ impl SpoolWriter {
         Ok(())
     }
 
+    /// Whether readers can tell which stream the last bytes came from.
+    #[must_use]
+    pub const fn knows_streams(&self) -> bool {
+        !matches!(self.before, Some(EntryKind::Unknown))
+    }
+
     /// Writes an entry for what comes next, unless the last one can speak for it too.
     fn begin_stretch(&mut self, stream: OutputStream, len: u64, ts: UtcMillis) {
         let end = self.on_disk + len;

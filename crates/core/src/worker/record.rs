@@ -213,9 +213,10 @@ impl Recorder {
         self.blobs = None;
     }
 
-    /// Whether everything so far is where it was asked to be.
-    pub(super) const fn is_readable(&self) -> bool {
-        self.files.is_some() && self.private.is_none() && !self.failed
+    /// Whether everything so far is where it was asked to be, and readers can tell which stream it came from.
+    pub(super) fn is_readable(&self) -> bool {
+        let knows_streams = self.files.as_ref().is_some_and(|(spool, _)| spool.knows_streams());
+        knows_streams && self.private.is_none() && !self.failed
     }
 
     fn fail(&mut self, error: &RecordError) {

@@ -6,8 +6,11 @@ use crate::base::Base;
 use crate::blob;
 
 /// Files of the run directory itself, `run.json` and the journal first: who reads from the front knows what it reads.
-pub(super) const TOP: [&str; 6] =
-    ["run.json", "journal.jsonl", "workflow.yaml", "core.stderr", "roboppi.log", "core.log"];
+pub(super) const TOP: [&str; 4] = ["run.json", "journal.jsonl", "workflow.yaml", "core.stderr"];
+
+/// Diagnostics of roboppi itself. They are no part of what happened in a run and stay on its machine; a later version may
+/// export them.
+const DIAGNOSTICS: [&str; 2] = ["roboppi.log", "core.log"];
 
 /// Files of an attempt, in the order in which they are read while they grow: the index of bytes is written before
 /// them, and the hole before they are given back.
@@ -16,7 +19,7 @@ pub(super) const OF_ATTEMPT: [&str; 6] = ["log", "log.zst", "idx", "hole", "even
 /// Whether a path inside a run directory is one of a file of the record. Whatever else it may be, it is none that could
 /// lead out of the directory.
 pub(super) fn is_part(path: &str) -> bool {
-    if TOP.contains(&path) || is_blob(path) {
+    if TOP.contains(&path) || DIAGNOSTICS.contains(&path) || is_blob(path) {
         return true;
     }
     let Some((base, extension)) = split(path) else { return false };
