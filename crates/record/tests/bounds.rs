@@ -204,6 +204,22 @@ fn who_writes_byte_by_byte_to_both_streams_in_turn_stays_within_the_bound() {
 }
 
 #[test]
+fn a_writer_reports_when_its_index_stops_naming_streams() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = bounded(&RunDir::at(dir.path().to_owned()));
+    let mut known = 0;
+    for at in 0..LIMIT {
+        let stream = if at % 2 == 0 { OutputStream::Stdout } else { OutputStream::Stderr };
+        log.append(stream, b"x", UtcMillis(at)).unwrap();
+        if !log.knows_streams() {
+            break;
+        }
+        known += 1;
+    }
+    assert!(known > 100 && !log.knows_streams(), "{known}");
+}
+
+#[test]
 fn the_logs_of_a_run_share_a_bound() {
     let dir = tempfile::tempdir().unwrap();
     let run = RunDir::at(dir.path().to_owned());
