@@ -19,7 +19,7 @@ fn filled(dir: &Path) -> String {
 
 /// Prints a line, and waits until it is recorded.
 fn first(state: &Path) -> String {
-    let log = format!("{}/roboppi/runs/*/steps/work/*.log", state.display());
+    let log = format!("{}/roboppi/runs/*/steps/*/*.log", state.display());
     format!("echo first; until grep -qs first {log}; do sleep 0.01; done; ")
 }
 
