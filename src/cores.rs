@@ -16,7 +16,7 @@ use crate::terminal;
 /// The variable that names a core for all runs.
 const VARIABLE: &str = "ROBOPPI_CORE_ENTRYPOINT";
 
-/// The core of somebody else.
+/// A core of another author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OtherCore {
     /// Its program, or its script.
@@ -126,7 +126,7 @@ impl Cores {
             return Ok(Some(core.clone()));
         }
         if kind.is_builtin() {
-            // Who wants workers of this process gets them from this program.
+            // `--direct` has the workers of this program.
             return Ok(None);
         }
         Err(Failure::usage(format!(

@@ -1,7 +1,7 @@
-//! What roboppi itself does, as lines for whoever looks after it.
+//! Diagnostics: what roboppi itself does, as lines for its operators and developers.
 //!
-//! The crates say it by spans and events of [`tracing`]. The process of a run writes them to `roboppi.log` of the run
-//! directory, the process of a core to the file its supervisor names. How much, `ROBOPPI_LOG` says. Nothing here may hold
+//! The crates emit spans and events of [`tracing`]. The process of a run writes them to `roboppi.log` of the run
+//! directory, the process of a core to the file its supervisor names. `ROBOPPI_LOG` sets the level. Nothing here may hold
 //! up a run: what cannot be written is left out.
 
 use std::env;
@@ -25,10 +25,10 @@ use crate::terminal;
 /// How much is written: a level, or parts of roboppi with levels.
 const LEVELS: &str = "ROBOPPI_LOG";
 
-/// What is written when nobody says otherwise.
+/// The level without `ROBOPPI_LOG`.
 const DEFAULT_LEVELS: &str = "info";
 
-/// Lines that may wait until it is known where they go. A handful comes before that.
+/// Lines that may wait until their target is known; further ones are dropped. A handful comes before that.
 const WAITING: usize = 256;
 
 /// The file of a core: its supervisor names it.
@@ -58,7 +58,7 @@ pub(crate) fn start() -> Result<(), Failure> {
     })?;
     *sink() = Sink::Waiting(Vec::new());
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_timer(Utc).with_writer(|| Lines);
-    // Whoever was there first stays, which is nobody.
+    // There is no other subscriber in this program.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines).with(filter));
     Ok(())
 }
@@ -72,8 +72,8 @@ pub(crate) fn write_to(file: PathBuf, secrets: Secrets) {
     go_on_with(BoundedFile::open(file).map_or(Sink::Nowhere, |file| Sink::File(file, secrets)));
 }
 
-/// Writes the lines where the supervisor of this core says; to standard error when it says nothing and somebody wants to
-/// see them.
+/// Writes the lines to the file that the supervisor of this core named; without one, and with `ROBOPPI_LOG` set, to
+/// standard error.
 pub(crate) fn write_as_configured(secrets: Secrets) {
     let of_variable = |name| env::var_os(name).filter(|value| !value.is_empty());
     match (of_variable(FILE), of_variable(LEVELS)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roboppi_record::{RecordError, RecordStore, RunDir, StateRoot};
 use roboppi_run::RunId;
 
-/// A run whose record is in a directory of this machine, whoever owns the run.
+/// A run whose record is in a directory of this machine; its owner may be any process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalRun {
     dir: RunDir,

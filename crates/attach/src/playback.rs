@@ -107,7 +107,7 @@ pub struct Position {
     pub paused: bool,
 }
 
-/// Where a replay is, as somebody sees it who watches.
+/// The position of a replay, as a viewer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Playback {
     /// Where.

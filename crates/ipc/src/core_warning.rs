@@ -18,7 +18,7 @@ impl CoreEvent {
     }
 
     /// The event of a core that gives the job inside the text, with the job beside it. Whether there is such a job is for the
-    /// caller to find out: the text may be somebody else's.
+    /// caller to find out: the text may come from another author.
     #[must_use]
     pub fn with_job_from_text(self) -> Self {
         match self {

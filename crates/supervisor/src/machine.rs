@@ -22,7 +22,7 @@
 //!   wait for it.
 //! * When no core will come any more, lost attempts are not told to the run one by one, which would try them again: it learns
 //!   of the loss once, when nothing is under way. What is known of an attempt it learns nevertheless.
-//! * [`SupervisorEffect::Finish`] comes exactly once. Who has left hears nothing any more.
+//! * [`SupervisorEffect::Finish`] comes exactly once. After the run was left, inputs change nothing.
 
 pub mod attempt;
 mod attempt_done;
@@ -128,7 +128,7 @@ impl SupervisorMachine {
         &self.run
     }
 
-    /// Who asks for the end of the run, and how far that has gone.
+    /// Requests to end the run, and how far they have gone.
     #[must_use]
     pub const fn shutdown(&self) -> &ShutdownMachine {
         &self.shutdown

@@ -21,7 +21,7 @@ pub enum OtherKinds {
     Refused,
     /// A core may have it that is named here ("the core of `--core`"), and that is not asked: a warning.
     Unsure(String),
-    /// Somebody else checks it.
+    /// Accepted: the core checks it when it is there.
     Accepted,
 }
 

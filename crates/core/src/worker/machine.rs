@@ -50,7 +50,7 @@ pub(super) enum Input {
         /// Time its session has to end it before the ladder begins.
         soft_stop: Duration,
     },
-    /// Somebody wants something of the worker.
+    /// An order for the worker.
     Control(WorkerControl),
     /// The process runs.
     Started(ProcessIdentity),

@@ -56,7 +56,7 @@ pub(super) struct Inbox {
     pub(super) commands: mpsc::Receiver<RunCommand>,
     /// Commands of other processes.
     pub(super) received: mpsc::Receiver<ControlRequest>,
-    /// Open as long as somebody listens to `brought`.
+    /// Open as long as `received` is read.
     _control: Option<ControlSocket>,
 }
 

@@ -14,7 +14,7 @@ use crate::machine::{AttemptRequest, SupervisorInput};
 
 type Pending = Pin<Box<dyn Future<Output = Option<SupervisorInput>>>>;
 
-/// Requests that cores have not answered. One that a core takes with it into its grave has no answer.
+/// Requests that cores have not answered. One whose core is lost never gets an answer.
 #[derive(Default)]
 pub(super) struct Requests(FuturesUnordered<Pending>);
 
