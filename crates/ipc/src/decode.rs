@@ -62,7 +62,16 @@ pub fn decode(line: &[u8]) -> Option<Result<Message, DecodeError>> {
     (!line.is_empty()).then(|| decode_line(line))
 }
 
+/// How the messages begin of which there are very many, as they are written here.
+const JOB_EVENT: &[u8] = br#"{"type":"job_event","#;
+
 fn decode_line(line: &[u8]) -> Result<Message, DecodeError> {
+    // One that is not as it should be is looked at like any other.
+    if line.starts_with(JOB_EVENT)
+        && let Ok(event) = parse(line)
+    {
+        return Ok(Message::JobEvent(event));
+    }
     let envelope: Envelope = serde_json::from_slice(line).map_err(|error| DecodeError {
         kind: if error.is_data() { DecodeErrorKind::NotTagged } else { DecodeErrorKind::NotJson(error) },
         request_id: None,

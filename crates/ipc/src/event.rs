@@ -1,11 +1,12 @@
 //! What a worker does while it runs.
 
 mod construct;
+mod kinds;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{UtcMillis, decode_tagged};
+use crate::UtcMillis;
 
 /// Which of a worker's two streams a text came from. On the wire the two have kinds of events of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +32,9 @@ impl OutputStream {
 ///
 /// `stdout`, `stderr`, `progress` and `patch` exist in protocol 1; the other kinds do not.
 /// A kind that this version does not know decodes to [`WorkerEvent::Unknown`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum WorkerEvent {
     /// Text on standard output.
     Stdout(WorkerOutput),
@@ -87,28 +88,6 @@ pub enum WorkerEvent {
     },
 }
 
-/// Kinds in the spelling of the wire; anything else decodes to [`WorkerEvent::Unknown`].
-const KINDS: [&str; 18] = [
-    "stdout",
-    "stderr",
-    "log_grew",
-    "progress",
-    "patch",
-    "text",
-    "text_delta",
-    "thinking",
-    "thinking_delta",
-    "plan",
-    "tool_call",
-    "tool_result",
-    "file_changed",
-    "usage",
-    "session",
-    "waiting",
-    "gap",
-    "unknown",
-];
-
 impl WorkerEvent {
     /// Text of `stream`.
     #[must_use]
@@ -130,18 +109,6 @@ impl WorkerEvent {
     #[must_use]
     pub const fn is_recorded(&self) -> bool {
         !self.may_be_shed() && !matches!(self, Self::LogGrew(_) | Self::Gap(_))
-    }
-}
-
-impl Serialize for WorkerEvent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for WorkerEvent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        decode_tagged(deserializer, &KINDS, Self::deserialize, |raw| Self::Unknown { raw })
     }
 }
 

@@ -72,7 +72,7 @@ pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
     signal_name,
 };
-pub use tagged::{UnknownTagged, decode_tagged, decode_tagged_by};
+pub use tagged::{UnknownTagged, decode_kind_first, decode_tagged, decode_tagged_by};
 pub use text::FreeText;
 pub use time::{Mono, UtcMillis};
 pub use value::{__value, Word};

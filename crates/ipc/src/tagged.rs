@@ -1,5 +1,9 @@
 //! Enums that newer versions may extend.
 
+mod kind_first;
+
+pub use kind_first::decode_kind_first;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
