@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roboppi_ipc::{Capability, WorkerKind};
@@ -148,7 +149,7 @@ fn workflow(
         return Err(Failure::usage(parsed.render("roboppi run", &text, false)));
     };
     for step in workflow.steps.values_mut() {
-        step.agent.resume.clone_from(&args.resume);
+        Arc::make_mut(&mut Arc::make_mut(step).agent).resume.clone_from(&args.resume);
     }
     Ok(WorkflowFile { path: PathBuf::new(), text, workflow })
 }

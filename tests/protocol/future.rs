@@ -199,7 +199,7 @@ fn what_is_around_a_word_of_tomorrow_is_read() {
     let attempt = &added.attempts[0].of;
     assert_eq!(
         (attempt.role.name(), attempt.base().as_str()),
-        ("Role_of_tomorrow", added.attempts[0].base.as_str())
+        ("Role_of_tomorrow", &*added.attempts[0].base())
     );
     assert!(view.is_finished() && view.resume_command().is_some(), "{:?}", view.status);
     assert_eq!(view.commands[0].command.in_words(), "`Wish_of_tomorrow`, which this version does not know");

@@ -1,6 +1,6 @@
 //! What a seed decides before anything happens: the workflow, the times, and how workers behave.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use roboppi_ipc::{Capability, Job, JobId, WorkerKind};
@@ -60,7 +60,8 @@ pub(crate) fn whole(duration: Duration) -> u64 {
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng, weather: Weather) -> Self {
         let grace = rng.up_to(3_000);
-        let steps: Vec<_> = (0..rng.between(1, 5)).map(|index| any_step(rng, weather, index)).collect();
+        let steps: Vec<_> =
+            (0..rng.between(1, 5)).map(|index| Arc::new(any_step(rng, weather, index))).collect();
         let graces = steps.iter().filter_map(|step| step.grace).map(whole);
         let longest = Longest {
             message: if weather.has(Fault::LateMessages) { 600 } else { 3 },
@@ -151,7 +152,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         worker: WorkerKind::CUSTOM,
         instructions: String::new(),
         capabilities: vec![Capability::Read],
-        agent: roboppi_workflow::AgentOptions::default(),
+        agent: roboppi_workflow::AgentOptions::none(),
         workspace: None,
         depends_on,
         inputs: Vec::new(),

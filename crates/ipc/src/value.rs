@@ -1,6 +1,8 @@
 //! Lists of words that later versions may lengthen.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serialize, Serializer};
@@ -10,72 +12,72 @@ use serde::{Deserializer, Serialize, Serializer};
 /// Words have at most [`Word::LONGEST`] bytes, and no characters but letters, digits, spaces and `_-./:+@`, nor `::`. What
 /// comes with more is cut, `…` says so, and other characters become U+FFFD: a word is printed where only our own were, so
 /// it must be harmless to terminals and to CI systems that read what is printed.
+///
+/// The text of a word is kept once in a process, because every state and every kind has room for one: at most
+/// [`Word::MOST`] of them. A word beyond those, which only an enemy sends, is `…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Word {
-    bytes: [u8; Self::LONGEST],
-    len: u8,
-}
+pub struct Word(&'static str);
+
+/// What stands for a part, or for a word, that is not kept.
+const CUT: &str = "…";
 
 impl Word {
     /// Bytes that are kept.
     pub const LONGEST: usize = 62;
 
+    /// Different words that a process keeps.
+    pub const MOST: usize = 16 * 1024;
+
     /// Keeps `text`.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        const CUT: &str = "…";
-        let mut word = Self { bytes: [0; Self::LONGEST], len: 0 };
+        let mut word = String::with_capacity(Self::LONGEST.min(text.len()));
         let (mut whole, mut before) = (0, ' ');
         for next in text.chars() {
             let harmless =
                 next.is_alphanumeric() || " _-./:+@".contains(next) && (next, before) != (':', ':');
             before = next;
-            if !word.push(if harmless { next } else { '\u{fffd}' }) {
-                word.len = whole;
-                for c in CUT.chars() {
-                    word.push(c);
-                }
+            let next = if harmless { next } else { '\u{fffd}' };
+            if word.len() + next.len_utf8() > Self::LONGEST {
+                word.truncate(whole);
+                word.push_str(CUT);
                 break;
             }
-            if usize::from(word.len) + CUT.len() <= Self::LONGEST {
-                whole = word.len;
+            word.push(next);
+            if word.len() + CUT.len() <= Self::LONGEST {
+                whole = word.len();
             }
         }
-        word.bytes[usize::from(word.len)..].fill(0);
-        word
+        Self(kept(&word))
     }
 
     /// Keeps an ASCII text of at most [`Word::LONGEST`] bytes without control characters.
-    pub(crate) const fn ascii(text: &str) -> Self {
-        let text = text.as_bytes();
+    pub(crate) const fn ascii(text: &'static str) -> Self {
         assert!(text.len() <= Self::LONGEST, "the text is too long for a word");
-        let (mut bytes, mut len) = ([0; Self::LONGEST], 0);
-        while (len as usize) < text.len() {
-            bytes[len as usize] = text[len as usize];
-            len += 1;
-        }
-        Self { bytes, len }
-    }
-
-    /// Whether there was room for it.
-    fn push(&mut self, c: char) -> bool {
-        let start = usize::from(self.len);
-        let Some(room) = self.bytes.get_mut(start..start + c.len_utf8()) else { return false };
-        c.encode_utf8(room);
-        self.len += u8::try_from(c.len_utf8()).unwrap_or_default();
-        true
+        Self(text)
     }
 
     /// The word.
     #[must_use]
     pub const fn as_str(&self) -> &str {
-        let (text, _) = self.bytes.split_at(self.len as usize);
-        match std::str::from_utf8(text) {
-            Ok(text) => text,
-            // It is made of whole characters.
-            Err(_) => "",
-        }
+        self.0
     }
+}
+
+/// The one copy of a text that this process keeps for good.
+fn kept(text: &str) -> &'static str {
+    static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    // Nothing in here panics half-way.
+    let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = words.get(text) {
+        return known;
+    }
+    if words.len() >= Word::MOST {
+        return CUT;
+    }
+    let text: &'static str = Box::leak(text.into());
+    words.insert(text);
+    text
 }
 
 impl fmt::Debug for Word {
@@ -279,6 +281,13 @@ mod tests {
         }
         assert_eq!(Word::new(&"a".repeat(1_000_000)), Word::new(&"a".repeat(63)));
         assert_ne!(Word::new("a"), Word::new("a "));
+    }
+
+    #[test]
+    fn a_word_takes_no_room_in_a_value_and_its_text_is_there_once() {
+        assert_eq!(size_of::<Option<End>>(), 3 * size_of::<usize>());
+        let (one, same) = (Word::new("not known"), Word::new("not known"));
+        assert!(std::ptr::eq(one.as_str(), same.as_str()));
     }
 
     crate::value_enum! {

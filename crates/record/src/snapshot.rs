@@ -1,6 +1,6 @@
 //! A view of a run with its place in the journal, so that a long journal need not be folded from its beginning.
 //!
-//! `snapshots/<seq>.json` is `{"format": 3, "seq": …, "offset": …, "lines": …, "hash": …, "view": …}`: the view after the
+//! `snapshots/<seq>.json` is `{"format": 4, "seq": …, "offset": …, "lines": …, "hash": …, "view": …}`: the view after the
 //! record `seq`, which ends at byte `offset` of the journal, with its line number `lines`. `hash` is over these numbers, the
 //! view as it stands there, and the last bytes of the journal before `offset`, so it fits this journal and no other.
 
@@ -23,7 +23,7 @@ pub use fold::JournalFold;
 pub use writer::SnapshotWriter;
 
 /// Rises whenever a view means something else than before; snapshots of other formats are not read.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Bytes of the journal that a snapshot vouches for.
 const TAIL: u64 = 4 * 1024;

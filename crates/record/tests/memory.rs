@@ -100,7 +100,13 @@ proptest! {
 
 fn finished() -> RunEvent {
     let result = WorkerResult::of_status(WorkerStatus::Succeeded);
-    RunEvent::AttemptFinished { of: of(), result, last_seq: None, log_bytes: 0, events_bytes: 0 }
+    RunEvent::AttemptFinished {
+        of: of(),
+        result: result.into(),
+        last_seq: None,
+        log_bytes: 0,
+        events_bytes: 0,
+    }
 }
 
 fn progress(seq: u64) -> AttemptRecord {

@@ -31,7 +31,7 @@ fn started() -> RunEvent {
         timeout_ms: 1_000,
         concurrency: 2,
         stream_stdio: false,
-        steps: STEPS.map(plan).into(),
+        steps: STEPS.map(|step| plan(step).into()).into(),
         resumes: None,
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
         timeout_ms: 60_000,
         concurrency: 4,
         stream_stdio: true,
-        steps: steps.iter().map(plan).collect(),
+        steps: steps.iter().map(plan).map(Into::into).collect(),
         resumes: None,
     }
 }
@@ -94,7 +94,7 @@ pub(super) fn attempt_finished(
         .with_exit_code(Some(exit_code))
         .with_error_class(failed.then_some(ErrorClass::NonRetryable))
         .with_details(ResultDetails::default());
-    RunEvent::AttemptFinished { of: of.clone(), result, last_seq, log_bytes, events_bytes: 0 }
+    RunEvent::AttemptFinished { of: of.clone(), result: result.into(), last_seq, log_bytes, events_bytes: 0 }
 }
 
 pub(super) fn run_finished(outcome: RunOutcome, duration_ms: u64, detail: &str) -> RunEvent {

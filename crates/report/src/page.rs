@@ -297,7 +297,7 @@ impl Page<'_> {
             for attempt in &step.attempts {
                 row(
                     &format!("log of {}", first_words(&attempt.of.to_string())),
-                    &format!("{}.log", attempt.base),
+                    &format!("{}.log", attempt.base()),
                 );
             }
         }

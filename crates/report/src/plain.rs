@@ -141,7 +141,7 @@ struct PlainSink<W> {
     out: Output<W>,
     settings: PlainSettings,
     /// Logs that are being shown; `None` for those that were shown to their end or cannot be read.
-    streams: HashMap<AttemptRef, Option<LogStream>>,
+    streams: HashMap<AttemptRef, Option<Box<LogStream>>>,
     /// Logs that have grown.
     grown: HashSet<AttemptRef>,
     begin: Begin,
@@ -251,7 +251,7 @@ impl<W: Write> PlainSink<W> {
 
     /// Time until the next heartbeat, or until an unfinished line is shown.
     fn patience(&self) -> Option<Duration> {
-        let unfinished = self.streams.values().flatten().filter_map(LogStream::due).min();
+        let unfinished = self.streams.values().flatten().filter_map(|stream| stream.due()).min();
         let unfinished = unfinished.map(|due| due.saturating_duration_since(Instant::now()));
         self.until_heartbeat().into_iter().chain(unfinished).min()
     }
@@ -300,7 +300,7 @@ impl<W: Write> PlainSink<W> {
                 let opened =
                     self.source.record().log(of).and_then(|log| LogStream::near_the_end(log, BEFORE_NOW));
                 let opened = opened.map_err(|error| self.printer.note(of, &error.to_string())).ok();
-                self.streams.insert(of.clone(), opened);
+                self.streams.insert(of.clone(), opened.map(Box::new));
                 self.grown.insert(of.clone());
             }
         }
@@ -338,7 +338,7 @@ impl<W: Write> PlainSink<W> {
         if !self.streams.contains_key(of) {
             let opened = self.source.record().log(of).map(LogStream::new);
             let opened = opened.map_err(|error| self.printer.note(of, &error.to_string())).ok();
-            self.streams.insert(of.clone(), opened);
+            self.streams.insert(of.clone(), opened.map(Box::new));
         }
         let Some(Some(stream)) = self.streams.get_mut(of) else { return Ok(()) };
         let mut more = stream.refresh();

@@ -2,7 +2,7 @@
 
 use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
 use roboppi_record::{EventPosition, Events, RecordError, RecordStore};
-use roboppi_run::{Activity, AttemptRecord, AttemptRef};
+use roboppi_run::{AttemptActivity, AttemptRecord, AttemptRef};
 
 /// What was handed out of the recorded events of an attempt, or said to be missing.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn of(activity: &Activity) -> Self {
+    pub(super) fn of(activity: &AttemptActivity) -> Self {
         Self {
             last: activity.last_seq,
             events: activity.events + activity.events_missing,
@@ -38,7 +38,7 @@ impl Known {
 
 impl EmittedUpTo {
     /// Everything that is known now counts as handed out.
-    pub(super) fn all_of(activity: &Activity) -> Self {
+    pub(super) fn all_of(activity: &AttemptActivity) -> Self {
         let Known { last, events, .. } = Known::of(activity);
         Self { last, events, position: EventPosition::default() }
     }

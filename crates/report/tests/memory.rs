@@ -70,7 +70,8 @@ fn ended(step: &str, status: WorkerStatus, state: StepState, log_bytes: usize) -
     let exit_code = Some(i32::from(status == WorkerStatus::Failed));
     let result = WorkerResult::of_status(status).with_duration_ms(1_500).with_exit_code(exit_code);
     let (of, log_bytes) = (of(step), log_bytes as u64);
-    let finished = RunEvent::AttemptFinished { of, result, last_seq: None, log_bytes, events_bytes: 0 };
+    let finished =
+        RunEvent::AttemptFinished { of, result: result.into(), last_seq: None, log_bytes, events_bytes: 0 };
     vec![Part::Journal(finished), changed(step, state)]
 }
 
@@ -99,7 +100,7 @@ fn parts() -> Vec<Part> {
         timeout_ms: 60_000,
         concurrency: 4,
         stream_stdio: true,
-        steps: vec![plan("build", WorkerKind::CUSTOM), plan("fix", WorkerKind::CLAUDE_CODE)],
+        steps: vec![plan("build", WorkerKind::CUSTOM).into(), plan("fix", WorkerKind::CLAUDE_CODE).into()],
         resumes: None,
     })];
     parts.extend(started("build"));

@@ -1,4 +1,8 @@
 //! What happens to a run and its steps.
+//!
+//! What is said of a step once and read by every view of the run is shared by them: views have no copy of their own.
+
+use std::sync::Arc;
 
 use roboppi_ipc::{
     CancelReason, CoreEvent, JobId, ProcessIdentity, UnknownTagged, WorkerFacts, WorkerKind, WorkerResult,
@@ -37,7 +41,7 @@ pub enum RunEvent {
         /// `streamStdio`: whether stdout and stderr of workers are shown live. The log has them in any case.
         stream_stdio: bool,
         /// `steps` in the order of the file.
-        steps: Vec<StepPlan>,
+        steps: Vec<Arc<StepPlan>>,
         /// `resumes`: the run this one goes on with, and what of it counts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resumes: Option<Box<Resumed>>,
@@ -98,7 +102,7 @@ pub enum RunEvent {
     /// The plan grew while the run was going on: these steps are now part of it.
     PlanExtended {
         /// `nodes`: the new steps, in the order in which they are shown, behind those there are.
-        nodes: Vec<StepPlan>,
+        nodes: Vec<Arc<StepPlan>>,
     },
     /// The next iteration of a step begins. The first one begins with its first attempt and has no event.
     IterationStarted {
@@ -123,7 +127,7 @@ pub enum RunEvent {
         base: String,
         /// `fingerprint` of what it is made of; absent in records of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        fingerprint: Option<Box<StepFingerprint>>,
+        fingerprint: Option<Arc<StepFingerprint>>,
     },
     /// An attempt came a stage further.
     AttemptPhase {
@@ -137,7 +141,7 @@ pub enum RunEvent {
         /// `of`.
         of: AttemptRef,
         /// `result`.
-        result: WorkerResult,
+        result: Arc<WorkerResult>,
         /// `lastSeq` of its events, absent when there was none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_seq: Option<u64>,
@@ -372,7 +376,7 @@ mod tests {
                 timeout_ms: 1,
                 concurrency: 2,
                 stream_stdio: true,
-                steps: vec![plan],
+                steps: vec![Arc::new(plan)],
                 resumes: Some(Box::new(Resumed {
                     run: RunId::parse("r0").unwrap(),
                     kept: vec![KeptStep {
@@ -405,7 +409,7 @@ mod tests {
                 duration_ms: Some(4),
                 allowed_to_fail: true,
             },
-            RunEvent::PlanExtended { nodes: vec![check] },
+            RunEvent::PlanExtended { nodes: vec![Arc::new(check)] },
             RunEvent::IterationStarted {
                 step: "build".into(),
                 iteration: 2,
@@ -416,13 +420,19 @@ mod tests {
                 of: of.clone(),
                 job_id: "j".into(),
                 base: of.base(),
-                fingerprint: Some(Box::new(fingerprint)),
+                fingerprint: Some(Arc::new(fingerprint)),
             },
             RunEvent::AttemptPhase {
                 of: of.clone(),
                 phase: AttemptPhase::Terminating { reason: Some(CancelReason::User), limit_ms: 5 },
             },
-            RunEvent::AttemptFinished { of, result, last_seq: Some(3), log_bytes: 4, events_bytes: 5 },
+            RunEvent::AttemptFinished {
+                of,
+                result: result.into(),
+                last_seq: Some(3),
+                log_bytes: 4,
+                events_bytes: 5,
+            },
             RunEvent::ArtifactCollected {
                 step: "build".into(),
                 name: "a".into(),

@@ -34,8 +34,9 @@ pub use state::{RunOutcome, StepState};
 pub use step_path::{InvalidStepPath, PathSegment, StepPath};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
-    Act, Activity, ActivityItem, ArtifactView, AttemptFilter, AttemptStatus, AttemptView, CommandView,
-    CoreStatus, CoreView, FileChange, HistoryPage, IterationView, KeptFrom, PatchView, RunHead, RunPosition,
-    RunStatus, RunView, Spent, StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait, WarningView,
+    Act, Activity, ActivityItem, ArtifactView, AttemptActivity, AttemptFilter, AttemptStatus, AttemptView,
+    CommandView, CoreStatus, CoreView, FileChange, HistoryPage, IterationView, KeptFrom, PatchView, RunHead,
+    RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait,
+    WarningView,
 };
 pub use wording::{dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words};

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -20,9 +21,11 @@ use uuid::Uuid;
 /// read from a record is never refused for its form, and never changed. [`StepPath::parse`] insists on the grammar.
 ///
 /// Paths are ordered segment by segment, so that everything below a step follows it directly.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct StepPath(String);
+///
+/// Copies of a path share its text: a plan, its machines and every view of it have it once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct StepPath(Arc<str>);
 
 /// A text that is no path of a step.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -57,7 +60,7 @@ impl StepPath {
     pub const DEEPEST: usize = 32;
 
     /// The path of this text, whatever it is. The workflow language decides which names are allowed.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -80,7 +83,7 @@ impl StepPath {
             Some(bad) => {
                 Err(InvalidStepPath::Segment(bad.chars().flat_map(char::escape_debug).take(80).collect()))
             }
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 
@@ -103,13 +106,13 @@ impl StepPath {
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (parent, _) = self.0.rsplit_once('/').filter(|_| Self::parse(&self.0).is_ok())?;
-        Some(Self(parent.to_owned()))
+        Some(Self(parent.into()))
     }
 
     /// The path of a step of the workflow that this step runs.
     #[must_use]
     pub fn join(&self, inner: &Self) -> Self {
-        Self(format!("{self}/{inner}"))
+        Self(format!("{self}/{inner}").into())
     }
 
     /// The path of one variant of this step. In the text, characters with a meaning in paths are `%XX`.
@@ -118,7 +121,11 @@ impl StepPath {
         let coordinates = coordinates.into_iter();
         let coordinates: Vec<_> =
             coordinates.map(|(axis, value)| format!("{}={}", escaped(axis), escaped(value))).collect();
-        if coordinates.is_empty() { self.clone() } else { Self(format!("{self}[{}]", coordinates.join(","))) }
+        if coordinates.is_empty() {
+            self.clone()
+        } else {
+            Self(format!("{self}[{}]", coordinates.join(",")).into())
+        }
     }
 
     /// The path as the name of a directory: letters, digits, `-`, `_` and inner dots stay, every other byte is `%XX`.
@@ -235,7 +242,7 @@ impl fmt::Display for StepPath {
 
 impl From<&str> for StepPath {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 
@@ -244,13 +251,17 @@ impl TryFrom<String> for StepPath {
 
     /// For records: only what cannot be a path of any version is refused.
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.len() > Self::LONGEST { Err(InvalidStepPath::TooLong(text.len())) } else { Ok(Self(text)) }
+        if text.len() > Self::LONGEST {
+            Err(InvalidStepPath::TooLong(text.len()))
+        } else {
+            Ok(Self(text.into()))
+        }
     }
 }
 
-impl From<StepPath> for String {
-    fn from(path: StepPath) -> Self {
-        path.0
+impl Serialize for StepPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

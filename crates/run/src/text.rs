@@ -1,5 +1,7 @@
 //! Which strings of a run's events are free text. What that means, and why, is said of [`FreeText`].
 
+use std::sync::Arc;
+
 use roboppi_ipc::FreeText;
 
 use crate::{AttemptPhase, RunEvent, StepPlan};
@@ -45,7 +47,7 @@ impl FreeText for RunEvent {
             }
             Self::AttemptPhase { of: _, phase } => phase.visit_text(visit),
             Self::AttemptFinished { of: _, result, last_seq: _, log_bytes: _, events_bytes: _ } => {
-                result.visit_text(visit);
+                Arc::make_mut(result).visit_text(visit);
             }
             Self::Command { command: _, by: _, refused } => refused.iter_mut().for_each(visit),
             Self::Warning { message, step: _ } => visit(message),
@@ -55,18 +57,18 @@ impl FreeText for RunEvent {
     }
 }
 
-fn visit_plans(plans: &mut [StepPlan], visit: &mut dyn FnMut(&mut String)) {
-    for StepPlan {
-        step: _,
-        worker: _,
-        depends_on: _,
-        description,
-        timeout_ms: _,
-        max_attempts: _,
-        max_iterations: _,
-        role: _,
-    } in plans
-    {
+fn visit_plans(plans: &mut [Arc<StepPlan>], visit: &mut dyn FnMut(&mut String)) {
+    for plan in plans {
+        let StepPlan {
+            step: _,
+            worker: _,
+            depends_on: _,
+            description,
+            timeout_ms: _,
+            max_attempts: _,
+            max_iterations: _,
+            role: _,
+        } = Arc::make_mut(plan);
         description.iter_mut().for_each(&mut *visit);
     }
 }

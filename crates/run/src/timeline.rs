@@ -3,6 +3,7 @@
 //! Made of the same records as a view. A view says how a run is, this says how it came there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerStatus};
 
@@ -187,7 +188,7 @@ impl TimelineBuilder {
         }
     }
 
-    fn plan(&mut self, steps: &[StepPlan]) {
+    fn plan(&mut self, steps: &[Arc<StepPlan>]) {
         for plan in steps {
             self.index.entry(plan.step.clone()).or_insert_with(|| {
                 self.steps.push(Step { name: plan.step.clone(), attempts: Vec::new(), marks: Vec::new() });

@@ -1,10 +1,14 @@
 //! What one sees of a run.
+//!
+//! A view is there once for each who looks on, and has an entry for each step. So what is known of a step once and for all is
+//! shared between views, and what most steps do not have takes no room.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerFacts, WorkerResult};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     AttemptPhase, AttemptRef, HostId, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepPath,
@@ -13,6 +17,7 @@ use crate::{
 
 mod activity;
 mod activity_fold;
+mod attempt_activity;
 mod earlier;
 mod fold;
 mod reference;
@@ -21,12 +26,14 @@ mod spent;
 mod tests;
 
 pub use activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOutcome, ToolUse, Wait};
+pub use attempt_activity::AttemptActivity;
 pub use earlier::{HistoryPage, Stretch};
 pub use reference::{AttemptFilter, IterationView};
 pub use spent::Spent;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RunView {
     /// What was started; `None` before the first record.
     pub head: Option<RunHead>,
@@ -45,8 +52,26 @@ pub struct RunView {
     pub commands: Vec<CommandView>,
     /// Records folded so far.
     pub position: RunPosition,
+    /// Places in `steps`.
+    #[serde(skip)]
     index: HashMap<StepPath, usize>,
-    jobs: HashMap<JobId, AttemptRef>,
+    /// Of each job the place of its step.
+    #[serde(skip)]
+    jobs: HashMap<JobId, usize>,
+}
+
+impl Serialize for RunView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunView {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut view = Self::deserialize(deserializer)?;
+        view.find_places();
+        Ok(view)
+    }
 }
 
 /// What was started.
@@ -156,9 +181,9 @@ pub struct StepView {
     /// Artifacts it put into the context directory.
     pub artifacts: Vec<ArtifactView>,
     /// What its last attempt was made of, or what it was made of in the run it was kept from.
-    pub fingerprint: Option<Box<StepFingerprint>>,
+    pub fingerprint: Option<Arc<StepFingerprint>>,
     /// Where it was done, when an earlier run did it and this one did not do it again. Its log is there.
-    pub kept: Option<KeptFrom>,
+    pub kept: Option<Box<KeptFrom>>,
     /// What a core said of its kind of worker, when that does not come with roboppi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<WorkerFacts>,
@@ -199,8 +224,9 @@ pub struct AttemptView {
     pub of: AttemptRef,
     /// Its job.
     pub job_id: JobId,
-    /// Path of its files inside the run directory, without extension.
-    pub base: String,
+    /// Path of its files where that is another one than [`AttemptRef::base`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    other_base: Option<Box<str>>,
     /// When it was handed to the core.
     pub started_at: UtcMillis,
     /// Where it is.
@@ -210,12 +236,19 @@ pub struct AttemptView {
     /// Leader of the worker's session.
     pub process: Option<ProcessIdentity>,
     /// What its worker did, folded from its own events.
-    pub activity: Activity,
+    #[serde(default, skip_serializing_if = "AttemptActivity::is_empty")]
+    pub activity: AttemptActivity,
     /// When it ended.
     pub finished_at: Option<UtcMillis>,
 }
 
 impl AttemptView {
+    /// Path of its files inside the run directory, without extension.
+    #[must_use]
+    pub fn base(&self) -> Cow<'_, str> {
+        self.other_base.as_deref().map_or_else(|| self.of.base().into(), Cow::Borrowed)
+    }
+
     /// Length of its log as far as it is known.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
@@ -236,7 +269,7 @@ pub enum AttemptStatus {
     /// Over.
     Finished {
         /// How.
-        result: Box<WorkerResult>,
+        result: Arc<WorkerResult>,
         /// Length of its log.
         log_bytes: u64,
     },
@@ -356,7 +389,17 @@ impl RunView {
     /// The attempt of a job.
     #[must_use]
     pub fn attempt_of_job(&self, job: &JobId) -> Option<&AttemptRef> {
-        self.jobs.get(job)
+        let step = self.steps.get(*self.jobs.get(job)?)?;
+        step.attempts.iter().rev().find(|attempt| attempt.job_id == *job).map(|attempt| &attempt.of)
+    }
+
+    /// Works out where the steps and the jobs are.
+    fn find_places(&mut self) {
+        let places = self.steps.iter().enumerate();
+        self.index = places.clone().map(|(place, step)| (step.plan.step.clone(), place)).collect();
+        let jobs = places.flat_map(|(place, step)| step.attempts.iter().map(move |attempt| (attempt, place)));
+        let jobs = jobs.filter(|(attempt, _)| !attempt.job_id.as_str().is_empty());
+        self.jobs = jobs.map(|(attempt, place)| (attempt.job_id.clone(), place)).collect();
     }
 
     /// Whether the run is over.

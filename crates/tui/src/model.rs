@@ -269,7 +269,7 @@ impl Model {
 
     /// Path of the log of an attempt, for people.
     pub(crate) fn log_path(&self, attempt: &AttemptView) -> String {
-        let base = &attempt.base;
+        let base = attempt.base();
         if self.run_dir.is_empty() { format!("{base}.log") } else { format!("{}/{base}.log", self.run_dir) }
     }
 

@@ -71,7 +71,7 @@ impl TestRun {
             timeout_ms: 1_800_000,
             concurrency: 2,
             stream_stdio,
-            steps,
+            steps: steps.into_iter().map(Into::into).collect(),
             resumes: None,
         });
         run
@@ -148,7 +148,7 @@ impl TestRun {
     pub(crate) fn ended(&mut self, of: &AttemptRef, result: WorkerResult) -> &mut Self {
         self.journal(RunEvent::AttemptFinished {
             of: of.clone(),
-            result,
+            result: result.into(),
             last_seq: None,
             log_bytes: 12_345,
             events_bytes: 0,

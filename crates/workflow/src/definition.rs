@@ -1,5 +1,6 @@
 //! A workflow that may run: every name resolved, every value checked.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -26,7 +27,7 @@ pub struct Workflow {
     /// Which variables of our environment workers are given.
     pub environment: VariablePolicy,
     /// The steps, in the order in which those that are ready start.
-    pub steps: IndexMap<StepPath, Step>,
+    pub steps: IndexMap<StepPath, Arc<Step>>,
 }
 
 /// One step of a workflow.
@@ -40,8 +41,8 @@ pub struct Step {
     pub instructions: String,
     /// What the worker may do; never empty.
     pub capabilities: Vec<Capability>,
-    /// What an agent is asked for besides; nothing for `CUSTOM`.
-    pub agent: AgentOptions,
+    /// What an agent is asked for besides; nothing for `CUSTOM`. Steps that ask for nothing share it.
+    pub agent: Arc<AgentOptions>,
     /// Where it works, relative to the workspace of the run or absolute.
     pub workspace: Option<String>,
     /// Steps that must allow it to start; no duplicates.
@@ -81,6 +82,21 @@ pub struct AgentOptions {
     pub default_args: Vec<String>,
     /// Its own session to go on with; no key of a workflow file, `roboppi run` knows it.
     pub resume: Option<String>,
+}
+
+impl AgentOptions {
+    /// Nothing.
+    #[must_use]
+    pub fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<AgentOptions>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
+
+    /// These, shared when they are nothing.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        let none = Self::none();
+        if self == *none { none } else { Arc::new(self) }
+    }
 }
 
 /// Where a value comes from that must not be seen.

@@ -11,6 +11,7 @@ mod secrets;
 mod step;
 mod value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -53,10 +54,11 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     if sink.errors() > 0 {
         return None;
     }
+    let paths = drafts.iter().map(|draft| draft.id.value.clone()).collect();
     let mut steps = IndexMap::with_capacity(drafts.len());
     for draft in drafts {
-        let (id, step) = draft.finish()?;
-        steps.insert(id, step);
+        let (id, step) = draft.finish(&paths)?;
+        steps.insert(id, Arc::new(step));
     }
     Some(Workflow {
         name: name?.value,

@@ -26,7 +26,7 @@ pub struct Node {
     /// What its attempts are for. Nothing is scheduled differently because of it.
     pub role: Role,
     /// What is done. The steps it depends on and takes inputs from are paths of nodes.
-    pub step: Step,
+    pub step: Arc<Step>,
     /// Whether it is done until it is complete; `None` for once.
     pub repeat: Option<Repeat>,
 }
@@ -46,7 +46,7 @@ pub fn expand(workflow: &Workflow) -> Plan {
     let nodes = workflow.steps.iter().map(|(path, step)| Node {
         path: path.clone(),
         role: Role::Work,
-        step: step.clone(),
+        step: Arc::clone(step),
         repeat: None,
     });
     Plan::new(workflow.timeout, workflow.attempts_at_a_time(), nodes)
@@ -85,8 +85,8 @@ impl Plan {
 
     /// What is recorded of each node before it runs.
     #[must_use]
-    pub fn step_plans(&self) -> Vec<StepPlan> {
-        self.nodes().map(|node| node.step_plan()).collect()
+    pub fn step_plans(&self) -> Vec<Arc<StepPlan>> {
+        self.nodes().map(|node| Arc::new(node.step_plan())).collect()
     }
 }
 

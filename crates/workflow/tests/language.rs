@@ -320,7 +320,7 @@ steps:
     );
     let (fix, look) = (&workflow.steps[0], &workflow.steps[1]);
     assert_eq!(
-        fix.agent,
+        *fix.agent,
         AgentOptions {
             model: Some("sonnet".into()),
             variant: Some("high".into()),
@@ -331,7 +331,7 @@ steps:
         }
     );
     assert_eq!((fix.idle, look.idle), (Some(Duration::from_secs(300)), Some(Duration::ZERO)));
-    assert_eq!((look.worker, &look.agent), (WorkerKind::GEMINI, &AgentOptions::default()));
+    assert_eq!((look.worker, &*look.agent), (WorkerKind::GEMINI, &AgentOptions::default()));
 }
 
 /// A workflow of the existing program that uses nearly every key it knows.

@@ -23,7 +23,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             worker: WorkerKind::CUSTOM,
             instructions: "x".to_owned(),
             capabilities: vec![Capability::Read],
-            agent: AgentOptions::default(),
+            agent: AgentOptions::none(),
             workspace: None,
             depends_on: dependencies.into_iter().filter(|other| *other < index).map(name).collect(),
             inputs: Vec::new(),
@@ -49,7 +49,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             context_dir: None,
             secrets: Vec::new(),
             environment: VariablePolicy::default(),
-            steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), step)).collect(),
+            steps: steps.into_iter().enumerate().map(|(index, step)| (name(index), Arc::new(step))).collect(),
         }
     })
 }
@@ -482,7 +482,7 @@ impl World {
             .into_iter()
             .zip(depends_on)
             .map(|(path, depends_on)| {
-                let step = Step { depends_on, ..self.workflow.steps[0].clone() };
+                let step = Arc::new(Step { depends_on, ..Step::clone(&self.workflow.steps[0]) });
                 let repeat =
                     (which.is_multiple_of(3)).then_some(Repeat { max_iterations: Some(2), checked: true });
                 Arc::new(Node { path, role: Role::Work, step, repeat })

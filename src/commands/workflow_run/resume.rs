@@ -142,7 +142,7 @@ impl EarlierRun {
 fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepPath>, Failure> {
     let known = &settings.source.workflow.steps;
     let asked = args.from.iter().map(|name| {
-        let step = StepPath::new(name);
+        let step = StepPath::from(name.as_str());
         if known.contains_key(&step) {
             return Ok(step);
         }

@@ -85,7 +85,7 @@ pub(crate) fn started(steps: usize) -> RunEvent {
         timeout_ms: 1,
         concurrency: 2,
         stream_stdio: true,
-        steps: (0..steps).map(plan).collect(),
+        steps: (0..steps).map(plan).map(Into::into).collect(),
         resumes: None,
     }
 }
@@ -155,7 +155,7 @@ pub(crate) fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
                 0 => {
                     append(RunEvent::AttemptFinished {
                         of: attempt.of.clone(),
-                        result: result(),
+                        result: result().into(),
                         last_seq: Some(attempt.seq),
                         log_bytes: attempt.log.len(),
                         events_bytes: attempt.events.len(),
@@ -187,7 +187,7 @@ pub(crate) fn fold_up_to(view: &RunView, run: &RunDir) -> RunView {
         }
     }
     for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
-        for record in run.events(&attempt.base).unwrap().map(Result::unwrap) {
+        for record in run.events(&attempt.base()).unwrap().map(Result::unwrap) {
             if attempt.activity.last_seq.is_some_and(|last| record.seq <= last) {
                 folded.apply_attempt(&attempt.of, &record);
             }
@@ -196,7 +196,7 @@ pub(crate) fn fold_up_to(view: &RunView, run: &RunDir) -> RunView {
     // How long a log is belongs to the position, and no line says it.
     for attempt in folded.steps.iter_mut().flat_map(|step| &mut step.attempts) {
         let shown = view.attempt(&attempt.of).unwrap().activity.log_bytes;
-        let there = run.log(&attempt.base).unwrap().len();
+        let there = run.log(&attempt.base()).unwrap().len();
         assert!((attempt.activity.log_bytes..=there).contains(&shown), "{shown} of {there} bytes");
         attempt.activity.log_bytes = shown;
     }

@@ -62,7 +62,7 @@ impl RunReader {
         }
         for attempt in view.steps.iter().flat_map(|step| &step.attempts) {
             if attempt.finished_at.is_none() {
-                let log = self.dir.log_path(&attempt.base).ok();
+                let log = self.dir.log_path(&attempt.base()).ok();
                 self.attempts.push(AttemptFiles { of: attempt.of.clone(), events: None, log, log_len: 0 });
             }
         }

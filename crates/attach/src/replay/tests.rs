@@ -70,7 +70,7 @@ fn at_full_speed_it_ends_as_the_run_did() {
             }
             assert_eq!(
                 source.record().log(&attempt.of).unwrap().len(),
-                run.log(&attempt.base).unwrap().len()
+                run.log(&attempt.base()).unwrap().len()
             );
         }
     }

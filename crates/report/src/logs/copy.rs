@@ -38,7 +38,7 @@ pub fn paths(
     each(attempts, audience, |attempt| {
         let log = record.log(&attempt.of).map_err(ReportError::Record)?;
         let place = log.location().map(|path| path.display().to_string());
-        let place = place.unwrap_or_else(|| format!("{}.log", attempt.base));
+        let place = place.unwrap_or_else(|| format!("{}.log", attempt.base()));
         writeln!(out, "{place}").map_err(ReportError::Out)?;
         Ok(false)
     })

@@ -439,7 +439,7 @@ fn a_process_left_behind_is_said_once() {
     let leaked = |pid| Leaked::new(ProcessIdentity { pid, start_time: 7 }, format!("sleep {pid}"));
     let mut finished = attempt_finished(&of, 0, None, 0);
     if let RunEvent::AttemptFinished { result, .. } = &mut finished
-        && let Some(details) = &mut result.details
+        && let Some(details) = &mut Arc::make_mut(result).details
     {
         details.leaked = vec![leaked(1), leaked(2)];
     }

@@ -36,7 +36,7 @@ fn began() -> RunRecord {
             timeout_ms: 1,
             concurrency: 1,
             stream_stdio: true,
-            steps: vec![plan("build"), plan("never")],
+            steps: ["build", "never"].map(|name| Arc::new(plan(name))).to_vec(),
             resumes: None,
         },
     )
@@ -53,7 +53,13 @@ fn finished(ts: u64, attempt: u32, status: &str, code: u32) -> RunRecord {
         r#"{{"status":"{status}","cost":{{"wallTimeMs":1}},"durationMs":1,"exitCode":{code}}}"#
     ))
     .unwrap();
-    let event = RunEvent::AttemptFinished { of, result, last_seq: None, log_bytes: 0, events_bytes: 0 };
+    let event = RunEvent::AttemptFinished {
+        of,
+        result: result.into(),
+        last_seq: None,
+        log_bytes: 0,
+        events_bytes: 0,
+    };
     journal(ts, event)
 }
 

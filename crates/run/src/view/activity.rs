@@ -21,8 +21,6 @@ pub struct Activity {
     pub events: u64,
     /// Recorded events that are known to be missing: with any, all that is counted here is a lower bound.
     pub events_missing: u64,
-    /// Length of its log as far as events tell.
-    pub log_bytes: u64,
     /// Its latest progress, in its own words or counted from its plan.
     pub progress: Option<Progress>,
     /// Its patches, the latest [`Activity::PATCHES`].
@@ -59,6 +57,31 @@ pub struct Activity {
 }
 
 impl Activity {
+    /// Of a worker that did nothing yet.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            last_seq: None,
+            events: 0,
+            events_missing: 0,
+            progress: None,
+            patches: Vec::new(),
+            patches_total: 0,
+            usage: None,
+            session: None,
+            waiting: None,
+            plan: Vec::new(),
+            items: VecDeque::new(),
+            items_total: 0,
+            last_given_up: None,
+            tool_calls: 0,
+            tool_failures: 0,
+            unknown: 0,
+            last_at: None,
+            weight: 0,
+            missing_to: 0,
+        }
+    }
+
     /// Patches kept.
     pub const PATCHES: usize = 500;
     /// Items kept.

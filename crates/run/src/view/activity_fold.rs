@@ -13,18 +13,13 @@ use crate::AttemptRecord;
 impl Activity {
     pub(super) fn apply(&mut self, record: &AttemptRecord) {
         match &record.event {
-            // Output, partial text and what was left out of them are live only; all they say about the record is
-            // how long the log is, so a view folded from files is the same without them.
-            WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
-                let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
-                self.log_bytes = self.log_bytes.max(end).max(record.at);
-            }
-            WorkerEvent::LogGrew(grew) => self.log_bytes = self.log_bytes.max(grew.end()),
-            WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
-            WorkerEvent::Gap(gap) => {
-                self.log_bytes = self.log_bytes.max(gap.to_offset);
-                self.miss(record, gap);
-            }
+            // Output and partial text are live only.
+            WorkerEvent::Stdout(_)
+            | WorkerEvent::Stderr(_)
+            | WorkerEvent::LogGrew(_)
+            | WorkerEvent::TextDelta(_)
+            | WorkerEvent::ThinkingDelta(_) => {}
+            WorkerEvent::Gap(gap) => self.miss(record, gap),
             // A note for people who look on. It tells nothing of how far the work is.
             WorkerEvent::Progress(progress) if progress.message == LOGS_TRUNCATED => {}
             recorded => {
@@ -32,7 +27,6 @@ impl Activity {
                     self.last_seq = Some(record.seq);
                     self.events += 1;
                     self.last_at = Some(record.ts);
-                    self.log_bytes = self.log_bytes.max(record.at);
                     self.apply_recorded(record, recorded);
                 }
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use roboppi_ipc::{CoreEvent, EndingPhase, UnknownTagged, UtcMillis};
 
 use super::{
-    Activity, ArtifactView, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView, IterationView,
-    KeptFrom, RunHead, RunStatus, RunView, StepView, WarningView,
+    ArtifactView, AttemptActivity, AttemptStatus, AttemptView, CommandView, CoreStatus, CoreView,
+    IterationView, KeptFrom, RunHead, RunStatus, RunView, StepView, WarningView,
 };
 use crate::{
     AttemptPhase, AttemptRecord, AttemptRef, HostId, JournalRecord, KeptStep, RunEvent, RunRecord, StepPath,
@@ -58,9 +58,8 @@ impl RunView {
                     started_at: ts,
                 });
                 self.status = RunStatus::Running;
-                self.index =
-                    steps.iter().enumerate().map(|(index, plan)| (plan.step.clone(), index)).collect();
-                self.steps = steps.iter().map(|plan| StepView::planned(Arc::new(plan.clone()), ts)).collect();
+                self.steps = steps.iter().map(|plan| StepView::planned(Arc::clone(plan), ts)).collect();
+                self.find_places();
                 for kept in resumes.iter().flat_map(|resumed| &resumed.kept) {
                     if let Some(step) = self.step_mut(&kept.step) {
                         step.keep(kept);
@@ -104,8 +103,9 @@ impl RunView {
                 }
             }
             RunEvent::AttemptStarted { of, job_id, base, fingerprint } => {
-                self.jobs.insert(job_id.clone(), of.clone());
-                if let Some(step) = self.step_mut(&of.step) {
+                if let Some(place) = self.index.get(&of.step).copied() {
+                    self.jobs.insert(job_id.clone(), place);
+                    let step = &mut self.steps[place];
                     step.started_at.get_or_insert(ts);
                     // A check is made of something else than what it checks.
                     if of.role == step.plan.role {
@@ -113,7 +113,7 @@ impl RunView {
                     }
                     let attempt = step.attempt_entry(of, ts);
                     attempt.job_id = job_id.clone();
-                    attempt.base.clone_from(base);
+                    attempt.other_base = (*base != of.base()).then(|| base.as_str().into());
                     attempt.started_at = ts;
                     attempt.status_at = ts;
                 }
@@ -133,7 +133,7 @@ impl RunView {
                     attempt.status_at = ts;
                     attempt.activity.log_bytes = attempt.activity.log_bytes.max(*log_bytes);
                     attempt.status =
-                        AttemptStatus::Finished { result: Box::new(result.clone()), log_bytes: *log_bytes };
+                        AttemptStatus::Finished { result: Arc::clone(result), log_bytes: *log_bytes };
                 }
             }
             RunEvent::ArtifactCollected { step, name, path, sha256 } => {
@@ -188,11 +188,11 @@ impl RunView {
     }
 
     /// Adds steps behind those there are. One that is there already stays what it is.
-    fn extend_plan(&mut self, nodes: &[StepPlan], ts: UtcMillis) {
+    fn extend_plan(&mut self, nodes: &[Arc<StepPlan>], ts: UtcMillis) {
         for plan in nodes {
             if !self.index.contains_key(&plan.step) {
                 self.index.insert(plan.step.clone(), self.steps.len());
-                self.steps.push(StepView::planned(Arc::new(plan.clone()), ts));
+                self.steps.push(StepView::planned(Arc::clone(plan), ts));
             }
         }
     }
@@ -229,8 +229,8 @@ impl StepView {
     fn keep(&mut self, kept: &KeptStep) {
         self.state = StepState::Succeeded;
         self.detail = Some(format!("kept from run {}", kept.run));
-        self.kept = Some(KeptFrom { run: kept.run.clone(), attempt: kept.attempt.clone() });
-        self.fingerprint = Some(Box::new(kept.fingerprint.clone()));
+        self.kept = Some(Box::new(KeptFrom { run: kept.run.clone(), attempt: kept.attempt.clone() }));
+        self.fingerprint = Some(Arc::new(kept.fingerprint.clone()));
         let artifacts = kept.artifacts.iter().map(|artifact| ArtifactView {
             name: artifact.name.clone(),
             path: artifact.path.clone(),
@@ -250,17 +250,21 @@ impl StepView {
     fn attempt_entry(&mut self, of: &AttemptRef, ts: UtcMillis) -> &mut AttemptView {
         let index = self.attempts.iter().rposition(|attempt| attempt.of == *of).unwrap_or_else(|| {
             let place = self.attempts.partition_point(|attempt| attempt.of < *of);
+            // Nearly every step has one attempt.
+            if self.attempts.len() < 4 {
+                self.attempts.reserve_exact(1);
+            }
             self.attempts.insert(
                 place,
                 AttemptView {
-                    of: of.clone(),
+                    of: AttemptRef { step: self.plan.step.clone(), ..of.clone() },
                     job_id: "".into(),
-                    base: of.base(),
+                    other_base: None,
                     started_at: ts,
                     status: AttemptStatus::Started,
                     status_at: ts,
                     process: None,
-                    activity: Activity::default(),
+                    activity: AttemptActivity::default(),
                     finished_at: None,
                 },
             );

@@ -33,7 +33,7 @@ fn run() -> RunView {
         timeout_ms: 1,
         concurrency: 1,
         stream_stdio: true,
-        steps: STEPS.map(plan).into(),
+        steps: STEPS.map(|step| Arc::new(plan(step))).into(),
         resumes: None,
     };
     view.apply_journal(&JournalRecord { seq: 1, ts: UtcMillis(0), event });

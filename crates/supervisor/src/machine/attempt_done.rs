@@ -1,5 +1,7 @@
 //! What came of an attempt.
 
+use std::sync::Arc;
+
 use roboppi_ipc::{
     CancelReason, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
     WorkerStatus,
@@ -14,7 +16,7 @@ pub struct AttemptDone {
     /// How the run takes it.
     pub end: AttemptEnd,
     /// Its result, as the record has it.
-    pub result: WorkerResult,
+    pub result: Arc<WorkerResult>,
     /// It was handed to the core, so the journal has its start.
     pub started: bool,
 }
@@ -38,7 +40,7 @@ fn of_completion(completed: JobCompleted) -> AttemptDone {
         };
         WorkerResult::of_status(status).with_error_class(completed.error_class)
     });
-    AttemptDone { end: AttemptEnd::from(&result), result, started: true }
+    AttemptDone { end: AttemptEnd::from(&result), result: result.into(), started: true }
 }
 
 fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
@@ -65,7 +67,7 @@ fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
         AttemptStop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },
         AttemptStop::Lost(detail) => AttemptEnd::Lost { detail },
     };
-    AttemptDone { end, result, started }
+    AttemptDone { end, result: result.into(), started }
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl RunContext {
 
     /// The plan has grown by these nodes.
     pub(super) fn plan_extended(&self, nodes: Vec<Arc<Node>>) {
-        let plans = nodes.iter().map(|node| node.step_plan()).collect();
+        let plans = nodes.iter().map(|node| Arc::new(node.step_plan())).collect();
         self.plan.borrow_mut().extend(nodes);
         self.recorder().event(RunEvent::PlanExtended { nodes: plans });
     }
@@ -198,7 +198,7 @@ impl RunContext {
     pub(super) fn attempt_finished(&self, of: &AttemptRef, done: &AttemptDone) {
         let mut facts = self.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
-        facts.result = Some(done.result.clone());
+        facts.result = Some(Arc::clone(&done.result));
         if !done.started {
             return;
         }
@@ -213,7 +213,7 @@ impl RunContext {
             });
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
-            result: done.result.clone(),
+            result: Arc::clone(&done.result),
             last_seq: details.and_then(|details| details.last_seq),
             log_bytes,
             events_bytes,

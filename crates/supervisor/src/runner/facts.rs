@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
 use roboppi_run::{AttemptRef, HostId, StepFingerprint, StepPath};
@@ -19,10 +20,10 @@ pub(super) struct StepFacts {
     pub(super) host: HostId,
     /// The last one that did its work.
     pub(super) last: Option<AttemptRef>,
-    pub(super) result: Option<WorkerResult>,
+    pub(super) result: Option<Arc<WorkerResult>>,
     pub(super) artifacts: Vec<Collected>,
     /// What its last attempt was made of.
-    pub(super) fingerprint: Option<StepFingerprint>,
+    pub(super) fingerprint: Option<Arc<StepFingerprint>>,
     /// The hash of what came of it, once it has succeeded.
     pub(super) outcome: Option<String>,
     /// When it ended and how long it took, of a step that is kept.
@@ -50,9 +51,9 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             attempts: known.map_or(1, |known| known.attempts),
             host: HostId::here(),
             last: Some(kept.attempt.clone()),
-            result: known.and_then(|known| known.worker_result.clone()),
+            result: known.and_then(|known| known.worker_result.clone()).map(Arc::new),
             artifacts: artifacts.collect(),
-            fingerprint: Some(kept.fingerprint.clone()),
+            fingerprint: Some(Arc::new(kept.fingerprint.clone())),
             outcome: known.map(|known| known.result.clone()),
             log: known.map(|known| known.log.clone()),
         };

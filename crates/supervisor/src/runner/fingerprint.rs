@@ -1,5 +1,7 @@
 //! Knows what attempts are made of, so that a later run can tell whether a step need not be done again.
 
+use std::sync::Arc;
+
 use roboppi_run::{StepFingerprint, StepPath, TakenInput, UpstreamResult};
 use roboppi_workflow::{Node, Places, definition_hash, result_hash};
 
@@ -8,7 +10,7 @@ use crate::convert::path_text;
 
 impl RunContext {
     /// What an attempt is made of that has taken `inputs`.
-    pub(super) fn fingerprint(&self, node: &Node, inputs: Vec<TakenInput>) -> StepFingerprint {
+    pub(super) fn fingerprint(&self, node: &Node, inputs: Vec<TakenInput>) -> Arc<StepFingerprint> {
         let (workspace, context_dir) = (path_text(&self.settings.workspace), path_text(self.context.path()));
         let places = Places { workspace: &workspace, context_dir: &context_dir };
         let mut facts = self.facts.borrow_mut();
@@ -17,8 +19,8 @@ impl RunContext {
             sha256: facts.get(step).and_then(|facts| facts.outcome.clone()),
         });
         let definition = definition_hash(node, places);
-        let fingerprint = StepFingerprint { definition, inputs, upstream: upstream.collect() };
-        facts.entry(node.path.clone()).or_default().fingerprint = Some(fingerprint.clone());
+        let fingerprint = Arc::new(StepFingerprint { definition, inputs, upstream: upstream.collect() });
+        facts.entry(node.path.clone()).or_default().fingerprint = Some(Arc::clone(&fingerprint));
         fingerprint
     }
 

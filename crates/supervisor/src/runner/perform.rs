@@ -67,7 +67,6 @@ impl Runner {
                 let node = self.context.node(&of.step);
                 let fingerprint =
                     node.map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
-                let fingerprint = fingerprint.map(Box::new);
                 let base = of.base();
                 self.context.recorder().event(RunEvent::AttemptStarted { of, job_id, base, fingerprint });
             }

@@ -124,7 +124,7 @@ fn runner(dir: &Path, sites: [(HostId, &Arc<MemorySite>); 2]) -> Runner {
 fn lost() -> AttemptDone {
     let detail = "lost".to_owned();
     let result = WorkerResult::of_status(WorkerStatus::Failed);
-    AttemptDone { end: AttemptEnd::Lost { detail }, result, started: true }
+    AttemptDone { end: AttemptEnd::Lost { detail }, result: result.into(), started: true }
 }
 
 async fn next_task(runner: &mut Runner) -> TaskDone {

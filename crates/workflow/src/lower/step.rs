@@ -1,5 +1,6 @@
 //! One step.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -77,21 +78,28 @@ impl DraftStep {
     }
 
     /// The step, when nothing of it is missing.
-    pub(super) fn finish(self) -> Option<(StepPath, Step)> {
+    pub(super) fn finish(mut self, paths: &HashSet<StepPath>) -> Option<(StepPath, Step)> {
+        self.capabilities.shrink_to_fit();
+        // The paths of the steps themselves, so that each text is there once.
+        let path = |of: StepPath| paths.get(&of).cloned().unwrap_or(of);
         let inputs = self.inputs.into_iter().map(|input| {
-            Some(InputRef { from: input.from?.value, artifact: input.artifact?.value, rename: input.rename })
+            Some(InputRef {
+                from: path(input.from?.value),
+                artifact: input.artifact?.value,
+                rename: input.rename,
+            })
         });
         let outputs = self.outputs.into_iter().map(|output| {
             Some(OutputSpec { name: output.name?.value, path: output.path?.value, kind: output.kind })
         });
         let depends_on: IndexSet<StepPath> =
-            self.depends_on.into_iter().map(|dependency| dependency.value).collect();
+            self.depends_on.into_iter().map(|dependency| path(dependency.value)).collect();
         let step = Step {
             description: self.description,
             worker: self.worker?,
             instructions: self.instructions?,
             capabilities: self.capabilities,
-            agent: self.agent,
+            agent: self.agent.shared(),
             workspace: self.workspace,
             depends_on: depends_on.into_iter().collect(),
             inputs: inputs.collect::<Option<_>>()?,

@@ -81,7 +81,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         // What is hidden of its output.
         secrets: _,
     } = step;
-    let AgentOptions { model, variant, max_steps, max_command_time: _, default_args, resume } = agent;
+    let AgentOptions { model, variant, max_steps, max_command_time: _, default_args, resume } = &**agent;
     let mut depends_on: Vec<_> = depends_on.iter().map(StepPath::as_str).collect();
     depends_on.sort_unstable();
     let mut capabilities: Vec<_> = capabilities.iter().map(roboppi_ipc::Capability::name).collect();

@@ -64,7 +64,7 @@ pub(super) enum AfterWork {
 }
 
 impl Rounds {
-    pub(super) const fn new(node: &Node) -> Self {
+    pub(super) fn new(node: &Node) -> Self {
         let attempts = Attempts::new(node.step.max_attempts());
         Self {
             repeat: node.repeat,

@@ -38,7 +38,7 @@ pub(crate) fn below(parent: &str, steps: &[(&str, &str)]) -> Vec<Arc<Node>> {
     let nodes = nodes.nodes().map(|node| {
         let mut node = Node::clone(node);
         node.path = parent.join(&node.path);
-        for before in &mut node.step.depends_on {
+        for before in &mut Arc::make_mut(&mut node.step).depends_on {
             *before = parent.join(before);
         }
         Arc::new(node)

@@ -17,7 +17,7 @@ fn release() -> Vec<Arc<Node>> {
 
 /// The same nodes, the first of which depends on `step`, too.
 fn after(step: &str, mut nodes: Vec<Arc<Node>>) -> Vec<Arc<Node>> {
-    Arc::make_mut(&mut nodes[0]).step.depends_on.push(step.into());
+    Arc::make_mut(&mut Arc::make_mut(&mut nodes[0]).step).depends_on.push(step.into());
     nodes
 }
 
@@ -153,7 +153,7 @@ fn what_does_not_fit_is_refused_whole() {
     let mut taken = release();
     Arc::make_mut(&mut taken[1]).path = "a".into();
     let mut circle = release();
-    Arc::make_mut(&mut circle[0]).step.depends_on.push("release/test".into());
+    Arc::make_mut(&mut Arc::make_mut(&mut circle[0]).step).depends_on.push("release/test".into());
     let itself = after("x/one", below("x", &[("one", "")]));
     let answers =
         [twice, taken, circle, itself, after("nobody", release())].map(|nodes| refused(&mut bench, nodes));

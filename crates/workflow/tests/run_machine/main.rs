@@ -514,7 +514,7 @@ fn inputs_that_make_no_sense_change_nothing() {
 #[test]
 fn a_workflow_that_waits_for_itself_still_ends() {
     let mut circular = workflow(&[("a", ""), ("b", "depends_on: [a]"), ("free", "")]);
-    circular.steps[0].depends_on = vec!["b".into()];
+    std::sync::Arc::make_mut(&mut circular.steps[0]).depends_on = vec!["b".into()];
     let mut out = Vec::new();
     let mut machine = RunMachine::new(&expand(&circular), 0);
     machine.handle(Mono::ZERO, RunInput::Start, &mut out);
