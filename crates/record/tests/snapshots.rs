@@ -190,8 +190,8 @@ fn a_snapshot_of_another_format_is_not_used() {
     assert_eq!(run.view().unwrap().from_snapshot(), Some(kept[1].0));
     for (_, path) in &kept {
         let text = fs::read_to_string(path).unwrap();
-        assert!(text.starts_with(r#"{"format":3,"#));
-        fs::write(path, text.replacen(r#""format":3"#, r#""format":1"#, 1)).unwrap();
+        assert!(text.starts_with(r#"{"format":4,"#));
+        fs::write(path, text.replacen(r#""format":4"#, r#""format":1"#, 1)).unwrap();
     }
     let fold = run.view().unwrap();
     assert_eq!(fold.from_snapshot(), None);
