@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use roboppi_benches::page;
 use roboppi_tui::{Role, key_reference};
 use roboppi_workflow::{KeyDoc, KeyStatus, Section};
 
@@ -217,15 +218,19 @@ fn hold(page: &str, expected: usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.matches("<!-- generated: ").count(), expected, "generated parts of {page}");
-    let made = renewed(&text);
+    hold_text(&path, &text, &renewed(&text));
+}
+
+fn hold_text(path: &Path, text: &str, made: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, made).unwrap();
+        fs::write(path, made).unwrap();
     } else {
         let differs = text.lines().zip(made.lines()).find(|(is, should)| is != should);
         assert!(
             text == made,
-            "docs/{page} is not what the program says; first difference: {differs:#?}\n\
-             UPDATE_DOCS=1 cargo test --test documentation writes it anew"
+            "{} is not what the program says; first difference: {differs:#?}\n\
+             UPDATE_DOCS=1 cargo test --test documentation writes it anew",
+            path.display()
         );
     }
 }
@@ -243,4 +248,13 @@ fn the_keys_of_the_screen_are_described() {
 #[test]
 fn the_command_line_is_described() {
     hold("command-line.md", 21);
+}
+
+/// The rows and goals of the page are those that the benches declare. Its values are those that were measured last.
+#[test]
+fn the_figures_are_those_of_the_benches() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let made = page::with_figures(&text, &page::Results::of_page(&text)).unwrap();
+    hold_text(&path, &text, &made);
 }

@@ -47,7 +47,7 @@ const PURE: &[&str] = &[
 const ACTING: &[&str] = &["tokio", "tokio-util", "nix", "rustix", "libc", "tempfile", "crossterm", "jiff"];
 
 /// Tools of the repository. Nothing that is released uses them.
-const TOOLS: &[&str] = &["xtask", "roboppi-terminal", "roboppi-real-agents"];
+const TOOLS: &[&str] = &["xtask", "roboppi-benches", "roboppi-terminal", "roboppi-real-agents"];
 
 pub(crate) struct Package {
     name: String,

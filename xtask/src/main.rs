@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "it is a command line program that says what it does")]
 
 mod check;
+mod performance;
 mod picture;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ usage: cargo xtask <chore>
 
   test         format, lints, documentation, then every test of the workspace
   screenshot   draw docs/images/tui.svg from a real run in a terminal
+  performance  measure everything, and renew docs/performance.md; a quarter of an hour; --quick: a check
   real-agents  run the real agent programs through roboppi, against a scripted model; needs npm
 ";
 
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => check::everything(),
         ["screenshot"] => picture::draw(),
+        ["performance"] => performance::renew(false),
+        ["performance", "--quick"] => performance::renew(true),
         ["real-agents", rest @ ..] => real_agents(rest),
         ["help" | "--help" | "-h"] => {
             eprint!("{USAGE}");
@@ -50,9 +54,13 @@ fn real_agents(arguments: &[&str]) -> Result<(), String> {
 /// The `cargo` that runs this program, in the directory of the workspace.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    command.args(arguments).current_dir(root);
+    command.args(arguments).current_dir(root());
     command
+}
+
+/// The directory of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// Says what is run, runs it and insists on success.

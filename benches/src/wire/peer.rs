@@ -12,8 +12,8 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// The built core, greeted.
-    pub(crate) fn core() -> Self {
-        let mut core = Self::start(Command::new(env!("CARGO_BIN_EXE_roboppi")).arg("core"));
+    pub(crate) fn core(program: &str) -> Self {
+        let mut core = Self::start(Command::new(program).arg("core"));
         core.say(r#"{"type":"hello","protocol":{"min":1,"max":2},"capabilities":[],"version":"bench"}"#);
         core.wait_for(r#""type":"hello""#);
         core

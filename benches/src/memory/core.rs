@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::place::{Place, descendants, peaks, wait_for};
-use crate::{MIB, Peaks};
+use crate::support::{MIB, Peaks, Place, descendants, peaks, wait_for};
 
 /// What a peer that speaks protocol 2 says first.
 pub(crate) const HELLO: &str =
@@ -25,8 +24,8 @@ struct Core {
 
 impl Core {
     fn start(place: &Place, hello: Option<&str>) -> Self {
-        let mut command = place.roboppi();
-        command.arg("core").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut command = place.roboppi(&["core"]);
+        command.env("TMPDIR", place.dir()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let mut core = Self { child, stdin, stdout, line: String::new() };

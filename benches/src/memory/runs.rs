@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::Peaks;
-use crate::place::{Place, ROBOPPI, peaks};
+use crate::support::{Peaks, Place, peaks, step};
 
 /// Says that everything before it is over, and waits until somebody has looked.
 const HOLD: &str = "touch ready; while ! [ -e go ]; do sleep 0.02; done";
@@ -32,31 +31,25 @@ done
 "#;
 
 pub(crate) fn worker(place: &Place, script: &str) -> Peaks {
-    let steps = format!("{}{}    depends_on: [work]\n", step("work", script), step("hold", HOLD));
+    let steps = step("work", script, "") + &step("hold", HOLD, "    depends_on: [work]\n");
     held(place, &steps, None, &["supervisor", "guard", "core"])
 }
 
 pub(crate) fn line_from_core(place: &Place) -> Peaks {
-    let core = place.write("loud-core", &LOUD_CORE.replace("ROBOPPI", ROBOPPI));
-    held(place, &step("hold", HOLD), Some(&core), &["supervisor", "guard", "core"])
+    let core = place.write_program("loud-core", &LOUD_CORE.replace("ROBOPPI", place.program()));
+    held(place, &step("hold", HOLD, ""), Some(&core), &["supervisor", "guard", "core"])
 }
 
 pub(crate) fn line_from_old_core(place: &Place) -> Peaks {
-    let core = place.write("old-core", OLD_CORE);
-    held(place, &step("hold", "true"), Some(&core), &["supervisor"])
-}
-
-fn step(name: &str, script: &str) -> String {
-    format!(
-        "  {name}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    instructions: \"{script}\"\n"
-    )
+    let core = place.write_program("old-core", OLD_CORE);
+    held(place, &step("hold", "true", ""), Some(&core), &["supervisor"])
 }
 
 /// Runs the steps, and looks at the processes when the last one says that it holds.
 fn held(place: &Place, steps: &str, core: Option<&Path>, roles: &[&'static str]) -> Peaks {
-    let flow = place.write("flow.yaml", &format!("name: flow\nversion: \"1\"\ntimeout: 1h\nsteps:\n{steps}"));
-    let mut command = place.roboppi();
-    command.args(["workflow", "run"]).arg(flow).args(["--no-tui", "--supervised"]);
+    let flow = place.flow("flow", "", steps);
+    let mut command = place.run(&flow, &["--supervised"]);
+    command.env("TMPDIR", place.dir());
     if let Some(core) = core {
         command.arg("--core").arg(core);
     }

@@ -1,0 +1,37 @@
+//! Figures that matter to a user, each measured side by side with what one would do without roboppi.
+
+mod flood;
+mod peers;
+mod start;
+mod steps;
+
+use crate::support::{Bench, Row, plain};
+
+/// All of them.
+pub(crate) const BENCH: Bench = Bench {
+    name: "figures",
+    about: "What a user waits for, beside what one would do without roboppi, in turn with it.",
+    figures: &[
+        start::VERSION,
+        start::SIZE,
+        start::HELLO,
+        steps::CHAIN,
+        steps::WIDE,
+        steps::GROWTH,
+        flood::FLOOD,
+        flood::SHOWN,
+        flood::REDACTED,
+        flood::CHOSEN,
+        peers::HELLO,
+        peers::CHAIN,
+        peers::WIDE,
+        peers::STREAM_SMALL,
+        peers::STREAM_LARGE,
+    ],
+};
+
+/// The time of roboppi.
+const OURS: Row = plain("roboppi", "ms");
+
+/// What the floor of a figure takes.
+const FLOOR: Row = plain("floor", "ms");

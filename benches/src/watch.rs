@@ -1,0 +1,16 @@
+//! What it takes to watch runs of other processes. On a busy machine only the ratios mean something.
+
+mod delay;
+mod idle;
+mod list;
+mod run;
+mod viewers;
+
+use crate::support::Bench;
+
+/// All of them.
+pub(crate) const BENCH: Bench = Bench {
+    name: "watch",
+    about: "What it takes to watch the runs of other processes.",
+    figures: &[list::LIST, delay::LATENCY, delay::SELDOM, delay::POLLING, idle::IDLE, viewers::VIEWERS],
+};

@@ -1,0 +1,38 @@
+//! Runs to be watched.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use crate::support::{Place, step, wait_for};
+
+/// Starts a run of these scripts, one after the other, in a place without runs.
+pub(super) fn start(place: &Place, scripts: &[&str]) -> Child {
+    let after = |n: usize| if n == 0 { String::new() } else { format!("    depends_on: [s{}]\n", n - 1) };
+    let steps: String =
+        scripts.iter().enumerate().map(|(n, script)| step(&format!("s{n}"), script, &after(n))).collect();
+    let flow = place.flow("watch", "", &steps);
+    place.forget_runs();
+    place.run(&flow, &[]).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// Lines in the log of the first step.
+pub(super) fn lines(place: &Place) -> usize {
+    let count = |log: &Path| memchr::memchr_iter(b'\n', &fs::read(log).unwrap_or_default()).count();
+    place.logs("s0").iter().map(|log| count(log)).sum()
+}
+
+/// Waits until the first step has started.
+pub(super) fn wait_for_step(place: &Place) {
+    let runs = |run: &Path| {
+        fs::read_to_string(run.join("journal.jsonl")).is_ok_and(|text| text.contains("\"running\""))
+    };
+    wait_for("a step that runs", || place.runs().iter().any(|run| runs(run)));
+}
+
+/// Waits until the first step has printed something.
+pub(super) fn wait_for_log(place: &Place) {
+    wait_for("a log", || {
+        place.logs("s0").iter().any(|log| fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0))
+    });
+}
