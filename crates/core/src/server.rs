@@ -6,6 +6,7 @@
 mod connect;
 mod driver;
 mod outbox;
+mod pace;
 mod stdio;
 mod writer;
 

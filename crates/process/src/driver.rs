@@ -237,13 +237,16 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
             life.exited = true;
             // Nearly always the end of the pipes is there, too, and nothing is left to be waited for.
             if !life.outputs.closed() {
-                self.empty_pipes();
+                life.outputs.pump_now(&mut |stream, bytes| self.watch.output(stream, bytes));
+                if life.outputs.closed() {
+                    self.inputs.push_back(Input::PipesClosed);
+                }
             }
         }
         self.feed(Input::Exited(exit));
     }
 
-    /// Reads what is left in the pipes, whoever holds them.
+    /// Reads what is left in the pipes at the end, whoever holds them.
     fn empty_pipes(&mut self) {
         let Some(life) = &mut self.life else { return };
         life.outputs.empty(&mut |stream, bytes| self.watch.output(stream, bytes));
@@ -310,7 +313,7 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
     }
 
     fn track(&mut self, started: Started) -> io::Result<ChildRuntime> {
-        let exit_watch = ExitWatch::new(&started.leader)?;
+        let exit_watch = ExitWatch::new(&started.leader, started.descriptor)?;
         if let Some(pipe) = started.stdin {
             self.stdin.open(pipe)?;
         } else {

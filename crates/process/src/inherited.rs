@@ -13,10 +13,9 @@
 //! What we start gets none of that: a worker has the signals of a fresh login, and the limit our parent had
 //! ([`lead_a_session`](crate::lead_a_session), [`give_back`]).
 
-use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::{io, mem, ptr};
 
 use nix::libc;
@@ -28,10 +27,6 @@ const KEPT: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT];
 
 /// What never ends a process of ours.
 const HARMLESS: [Signal; 3] = [Signal::SIGXFSZ, Signal::SIGUSR1, Signal::SIGUSR2];
-
-/// Descriptors that are kept free below the limit of our parent while it is in force. Above, other threads could
-/// not open anything for that moment.
-const SPARE: RawFd = 64;
 
 /// What a parent set.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +45,6 @@ struct Files {
 
 static INHERITED: OnceLock<Inherited> = OnceLock::new();
 
-/// Held while the limit is that of our parent.
-static LOWERED: Mutex<()> = Mutex::new(());
-
 /// Looks at what a parent set and puts it in order. To be called once, at the beginning of `main`.
 pub fn settle() {
     INHERITED.get_or_init(|| {
@@ -63,6 +55,7 @@ pub fn settle() {
         }
         inherited
     });
+    maybe_ignored();
     for signal in HARMLESS {
         set_disposition(signal, libc::SIG_IGN);
     }
@@ -123,18 +116,18 @@ pub(crate) fn limit_files(limit: Option<libc::rlimit>) {
     }
 }
 
-/// Does something while our limit of open files is that of our parent. `None`, and nothing is done, when
-/// descriptors up to `highest` are in use and others might miss the difference.
-pub(crate) fn with_limit_of_parent<T>(highest: RawFd, act: impl FnOnce() -> T) -> Option<T> {
-    let Some(limit) = lowered() else { return Some(act()) };
-    if rlim_t::try_from(highest.saturating_add(SPARE)).is_ok_and(|needed| needed >= limit.rlim_cur) {
-        return None;
-    }
-    let _one_at_a_time = LOWERED.lock().unwrap_or_else(PoisonError::into_inner);
-    limit_files(Some(limit));
-    let done = act();
-    limit_files(Some(libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max }));
-    Some(done)
+/// The signals that this process may ignore, of which the system tells a new program. Those are what was ignored when this
+/// was asked first, and what is ignored here by intention. A host that has others ignored later passes them on.
+pub(crate) fn maybe_ignored() -> &'static [libc::c_int] {
+    static IGNORED: OnceLock<Vec<libc::c_int>> = OnceLock::new();
+    IGNORED.get_or_init(|| {
+        let ours = HARMLESS.into_iter().chain([Signal::SIGPIPE]);
+        let inherited = Signal::iterator().filter(|signal| is_ignored_now(*signal));
+        let mut signals: Vec<_> = ours.chain(inherited).map(|signal| signal as libc::c_int).collect();
+        signals.sort_unstable();
+        signals.dedup();
+        signals
+    })
 }
 
 fn inherited() -> Inherited {

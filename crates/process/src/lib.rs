@@ -41,4 +41,4 @@ pub use heard_signal::HeardSignal;
 pub use identity::{identity, is_alive};
 pub use machine::Limits;
 pub use roboppi_ipc::ExitKind;
-pub use spawn::{Environment, Spawn, StdinMode, end_with_starter, is_program, lead_a_session};
+pub use spawn::{Environment, Spawn, StdinMode, end_with_starter, find_program, is_program, lead_a_session};

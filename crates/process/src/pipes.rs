@@ -1,21 +1,23 @@
 //! The three pipes of a child, our ends of them.
 
+mod slice;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use roboppi_ipc::OutputStream;
+use rustix::fs::OFlags;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-/// Most that is read at once.
-const READ_SIZE: usize = 64 * 1024;
+use slice::{LARGEST, Slice, TURN};
+
 /// What a pipe is enlarged to when its child writes a lot.
 #[cfg(target_os = "linux")]
 const WIDE_PIPE: usize = 1024 * 1024;
-/// Rounds of reads before others get their turn.
-const TURN: usize = 16;
 /// Rounds that empty any pipe nobody writes to any more.
 const EMPTYING: usize = 64;
 
@@ -36,6 +38,16 @@ struct Stream {
     /// `None` after its end.
     pipe: Option<Receiver>,
     wide: bool,
+    slice: Slice,
+}
+
+/// When a turn ends, unless there is nothing left.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// After this time.
+    Time(Duration),
+    /// After so many rounds.
+    Rounds(usize),
 }
 
 /// Where reading stopped.
@@ -70,37 +82,57 @@ impl Outputs {
 
     /// Hands on what there is, the streams by turns, up to the share of one turn.
     pub(crate) fn pump(&mut self, emit: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
-        self.read(TURN, Stream::read_when_ready, emit)
+        self.read(Turn::Time(TURN), Stream::read_when_ready, emit)
     }
 
-    /// Hands on what there is without waiting to be told that there is something: for the end, when
-    /// the runtime may not have heard yet of the last bytes.
+    /// The same without waiting to be told that there is something: for the exit of the child, when the runtime may not
+    /// have heard yet of the last bytes.
+    pub(crate) fn pump_now(&mut self, emit: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
+        self.read(Turn::Time(TURN), Stream::read_now, emit)
+    }
+
+    /// Hands on all that is there, however long that takes: for the end, after which nothing is read any more.
     pub(crate) fn empty(&mut self, emit: &mut impl FnMut(OutputStream, &[u8])) -> Pumped {
-        self.read(EMPTYING, Stream::read_now, emit)
+        self.read(Turn::Rounds(EMPTYING), Stream::read_now, emit)
     }
 
     fn read(
         &mut self,
-        rounds: usize,
+        turn: Turn,
         read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>,
         emit: &mut impl FnMut(OutputStream, &[u8]),
     ) -> Pumped {
         let mut buffer = BUFFER.take();
-        buffer.resize(READ_SIZE, 0);
-        let mut pumped = Pumped::More;
-        for _ in 0..rounds {
+        buffer.resize(LARGEST, 0);
+        let begin = Instant::now();
+        let mut time = begin;
+        let mut rounds = 0;
+        let pumped = loop {
             let mut any = false;
             for stream in &mut self.streams {
-                if let Some(length) = stream.step(&read, &mut buffer) {
+                let size = match turn {
+                    Turn::Time(_) => stream.slice.size(),
+                    Turn::Rounds(_) => LARGEST,
+                };
+                if let Some(length) = stream.step(&read, &mut buffer[..size]) {
                     emit(stream.name, &buffer[..length]);
                     any = true;
+                    let before = std::mem::replace(&mut time, Instant::now());
+                    stream.slice.handled(length, time - before);
                 }
             }
+            rounds += 1;
+            let is_over = match turn {
+                Turn::Time(turn) => time - begin >= turn,
+                Turn::Rounds(most) => rounds >= most,
+            };
             if !any {
-                pumped = Pumped::Empty;
-                break;
+                break Pumped::Empty;
             }
-        }
+            if is_over {
+                break Pumped::More;
+            }
+        };
         BUFFER.set(buffer);
         pumped
     }
@@ -108,7 +140,8 @@ impl Outputs {
 
 impl Stream {
     fn new(name: OutputStream, pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self { name, pipe: Some(Receiver::from_owned_fd(pipe)?), wide: false })
+        let pipe = Receiver::from_owned_fd_unchecked(never_blocking(pipe)?)?;
+        Ok(Self { name, pipe: Some(pipe), wide: false, slice: Slice::default() })
     }
 
     async fn readable(&self) {
@@ -132,7 +165,7 @@ impl Stream {
                 None
             }
             Ok(length) => {
-                if length == READ_SIZE && !self.wide {
+                if length == LARGEST && !self.wide {
                     self.wide = true;
                     widen(pipe);
                 }
@@ -161,6 +194,12 @@ impl Stream {
     }
 }
 
+/// A new pipe whose reads and writes say that they would have to wait. It is known to be a pipe, and nothing else was set.
+fn never_blocking(pipe: OwnedFd) -> io::Result<OwnedFd> {
+    rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
+    Ok(pipe)
+}
+
 /// Fewer, larger turns for a child that writes a lot. Only for those: what a user's pipes may hold
 /// altogether is limited, and who is over it gets tiny ones.
 #[cfg(target_os = "linux")]
@@ -186,7 +225,7 @@ pub(crate) struct Stdin {
 
 impl Stdin {
     pub(crate) fn open(&mut self, pipe: OwnedFd) -> io::Result<()> {
-        self.pipe = Some(Sender::from_owned_fd(pipe)?);
+        self.pipe = Some(Sender::from_owned_fd_unchecked(never_blocking(pipe)?)?);
         self.write();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Starting a child: its session, its signals, its pipes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,9 @@ use nix::libc;
 use crate::inherited;
 use crate::leader::Leader;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(target_os = "linux")]
+mod borrowed;
+#[cfg(target_os = "linux")]
 mod quick;
 
 /// How to start a child.
@@ -23,6 +25,8 @@ mod quick;
 pub struct Spawn {
     /// A path, looked up from `cwd`, or a name, looked up in the `PATH` of the child.
     pub program: OsString,
+    /// The file that the name `program` means there, where that was looked up already ([`find_program`]).
+    pub file: Option<PathBuf>,
     /// Its arguments, without the program itself.
     pub args: Vec<OsString>,
     /// Its working directory; must exist.
@@ -56,6 +60,8 @@ pub struct Environment {
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) leader: Leader,
+    /// A descriptor of its process, where the system gave one.
+    pub(crate) descriptor: Option<OwnedFd>,
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -64,15 +70,15 @@ pub(crate) struct Started {
 /// Starts a child as the leader of a session of its own. Returns when its program is loaded.
 pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
     keep_ended_children();
-    // Found here once; the new process would try every directory of the path.
-    let found = in_path(spawn);
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // Found here, and once; the new process would try every directory of the path.
+    let found = spawn.file.clone().or_else(|| in_path(spawn));
+    #[cfg(target_os = "linux")]
     {
         let bare = !spawn.program.as_bytes().contains(&b'/');
         let program = found.as_deref().or_else(|| (!bare).then(|| Path::new(&spawn.program)));
         if let Some(program) = program {
             match quick::start(program, spawn) {
-                // There are too many open files for the limit of the child, which is set differently below.
+                // Its pipes would get into each other's way, which is seen to below.
                 None => {}
                 // A script without a first line that names its shell; below, the C library takes `sh`.
                 Some(Err(error)) if error.raw_os_error() == Some(libc::ENOEXEC) => {}
@@ -114,6 +120,7 @@ pub(crate) fn start(spawn: &Spawn) -> io::Result<Started> {
     };
     Ok(Started {
         leader,
+        descriptor: None,
         stdin: child.stdin.take().map(OwnedFd::from),
         stdout: stdout.into(),
         stderr: stderr.into(),
@@ -133,15 +140,31 @@ pub(crate) fn in_path(spawn: &Spawn) -> Option<PathBuf> {
         if removed { None } else { std::env::var_os("PATH") }
     };
     let path = set.or_else(inherited)?;
-    for dir in std::env::split_paths(&path) {
-        if !dir.is_absolute() {
-            // It depends on where the child works, which is not where we are.
+    find_program(&spawn.program, &path, &spawn.cwd)
+}
+
+/// The file that the name of a program means in a `PATH`, for a process that works in `cwd`: the first one that can be
+/// started. `None` as well when it depends on a directory that is not known: a relative one of a relative `cwd`.
+///
+/// What is found holds for now. A program that is installed later in an earlier directory is meant from then on, so it
+/// is looked up for each process, and once.
+#[must_use]
+pub fn find_program(name: &OsStr, path: &OsStr, cwd: &Path) -> Option<PathBuf> {
+    let mut tried: Vec<PathBuf> = Vec::new();
+    for dir in std::env::split_paths(path) {
+        if !dir.is_absolute() && !cwd.is_absolute() {
             return None;
+        }
+        // An absolute one stays what it is.
+        let dir = cwd.join(dir);
+        if tried.contains(&dir) {
+            continue;
         }
         let file = dir.join(name);
         if is_program(&file) {
             return Some(file);
         }
+        tried.push(dir);
     }
     None
 }

@@ -24,9 +24,9 @@ pub(crate) enum ExitWatch {
 }
 
 impl ExitWatch {
-    /// Begins to watch; an end that lies in the past is seen, too.
-    pub(crate) fn new(leader: &Leader) -> io::Result<Self> {
-        match open(leader).and_then(listen) {
+    /// Begins to watch, by a descriptor of the process if there is one already; an end that lies in the past is seen, too.
+    pub(crate) fn new(leader: &Leader, descriptor: Option<OwnedFd>) -> io::Result<Self> {
+        match descriptor.or_else(|| open(leader)).and_then(listen) {
             Some(descriptor) => Ok(Self::Descriptor(descriptor)),
             None => Self::any_child(),
         }
@@ -79,23 +79,24 @@ const fn open(_: &Leader) -> Option<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spawn::start;
+    use crate::spawn::{Started, start};
     use crate::{Environment, Spawn, StdinMode};
 
-    fn leader_of(script: &str) -> Leader {
+    fn started(script: &str) -> Started {
         let spawn = Spawn {
             program: "sh".into(),
+            file: None,
             args: vec!["-c".into(), script.into()],
             cwd: "/".into(),
             env: Environment::default(),
             stdin: StdinMode::Null,
         };
-        start(&spawn).unwrap().leader
+        start(&spawn).unwrap()
     }
 
     async fn both(script: &str) -> [ExitKind; 2] {
-        let leader = leader_of(script);
-        let mut descriptor = ExitWatch::new(&leader).unwrap();
+        let Started { leader, descriptor, .. } = started(script);
+        let mut descriptor = ExitWatch::new(&leader, descriptor).unwrap();
         let mut any_child = ExitWatch::any_child().unwrap();
         let seen = [descriptor.wait(&leader).await.unwrap(), any_child.wait(&leader).await.unwrap()];
         leader.reap();
@@ -110,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_is_seen_by_chld_alone() {
-        let leader = leader_of("exit 4");
+        let Started { leader, .. } = started("exit 4");
         let mut any_child = ExitWatch::any_child().unwrap();
         assert_eq!(any_child.wait(&leader).await.unwrap(), ExitKind::Code(4));
         leader.reap();

@@ -24,6 +24,7 @@ async fn child(program: &str, script: &str) {
     let limits = Limits { grace: Duration::from_millis(20), drain: Duration::from_millis(20), timeout: None };
     let spawn = Spawn {
         program: program.into(),
+        file: None,
         args: vec!["-c".into(), script.into()],
         cwd: "/".into(),
         env: Environment::default(),

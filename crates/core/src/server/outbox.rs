@@ -10,6 +10,8 @@ use crate::job::Completion;
 use crate::live::LiveEncoder;
 use crate::worker::WorkerHandle;
 
+use super::pace::{Pace, Taken};
+
 /// Answers that may wait; at this number the reader waits too.
 const ANSWERS: usize = 1024;
 /// Facts of the core that may wait. A worker has a handful of them; what comes after is dropped and said.
@@ -18,10 +20,6 @@ const CORE_EVENTS: usize = 4096;
 const WRITE: usize = 64 * 1024;
 /// How often the number of permits is told at most.
 const PERMITS_TIME: Duration = Duration::from_millis(100);
-/// Live events of running jobs are encoded at this pace, all jobs together: 16 MiB a second. More could be
-/// read by nobody, and encoding it would slow the workers down.
-const PACE_TIME: Duration = Duration::from_millis(16);
-const PACE_BYTES: usize = 256 * 1024;
 
 /// Everything that waits to be written.
 #[derive(Debug)]
@@ -43,18 +41,13 @@ struct Permits {
     sent: Option<Mono>,
 }
 
-#[derive(Debug, Default)]
-struct Pace {
-    since: Mono,
-    bytes: usize,
-}
-
 #[derive(Debug)]
 struct Lane {
     job_id: JobId,
     handle: WorkerHandle,
     encoder: Option<LiveEncoder>,
     completion: Option<Box<Completion>>,
+    taken: Taken,
 }
 
 /// What the writer does next.
@@ -114,7 +107,13 @@ impl Outbox {
 
     /// A job has a worker.
     pub(super) fn open_lane(&mut self, job_id: JobId, handle: WorkerHandle) {
-        self.lanes.push_back(Lane { job_id, handle, encoder: None, completion: None });
+        self.lanes.push_back(Lane {
+            job_id,
+            handle,
+            encoder: None,
+            completion: None,
+            taken: Taken::default(),
+        });
     }
 
     /// A job has ended: after all it has to say this is said.
@@ -203,29 +202,31 @@ impl Outbox {
         }
     }
 
-    /// One event of each job in turn. Gives the time when there will be more, if that is known.
+    /// One event of each job in turn, those first that have taken little. Gives the time when there will be more, if that is
+    /// known.
     fn running_jobs(&mut self, now: Mono, out: &mut Vec<u8>) -> Option<Mono> {
-        if now.since(self.pace.since) >= PACE_TIME {
-            self.pace = Pace { since: now, bytes: 0 };
-        }
-        let mut idle = 0;
-        while idle < self.lanes.len() && out.len() < WRITE {
-            if self.pace.bytes >= PACE_BYTES {
-                return Some(self.pace.since + PACE_TIME);
-            }
-            let Some(mut lane) = self.lanes.pop_front() else { break };
-            let before = out.len();
-            match lane.completion.is_none().then(|| lane.handle.take_event()).flatten() {
-                Some(event) => {
-                    lane.encoder(self.dialect).encode(event, out);
-                    idle = 0;
+        self.pace.begin(now, self.lanes.iter_mut().map(|lane| &mut lane.taken));
+        for small in [true, false] {
+            let mut idle = 0;
+            while idle < self.lanes.len() && out.len() < WRITE {
+                let Some(mut lane) = self.lanes.pop_front() else { break };
+                let is_turn = lane.completion.is_none()
+                    && if small { self.pace.is_small(&lane.taken) } else { self.pace.allows(&lane.taken) };
+                let before = out.len();
+                match is_turn.then(|| lane.handle.take_event()).flatten() {
+                    Some(event) => {
+                        lane.encoder(self.dialect).encode(event, out);
+                        idle = 0;
+                    }
+                    None => idle += 1,
                 }
-                None => idle += 1,
+                self.pace.take(&mut lane.taken, out.len() - before);
+                self.lanes.push_back(lane);
             }
-            self.pace.bytes += out.len() - before;
-            self.lanes.push_back(lane);
         }
-        self.lanes.iter().filter_map(|lane| lane.handle.next_event_due()).min()
+        let waits = |lane: &Lane| !self.pace.allows(&lane.taken) && lane.handle.has_event();
+        let held = self.lanes.iter().any(waits).then(|| self.pace.next());
+        self.lanes.iter().filter_map(|lane| lane.handle.next_event_due()).chain(held).min()
     }
 
     fn completed(&self, completion: Completion) -> Message {

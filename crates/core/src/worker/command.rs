@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use roboppi_ipc::{JobId, VariablePolicy, WorkerTask};
-use roboppi_process::{Environment, Spawn, StdinMode, is_program};
+use roboppi_process::{Environment, Spawn, StdinMode, find_program, is_program};
 use roboppi_worker_adapters::{Arg, CommandSpec, StdinPlan, TempFile};
 
 use super::prepare_error::PrepareError;
@@ -114,7 +114,8 @@ pub(super) fn prepare(
         argument => argument,
     });
     let args = args.collect::<Result<_, _>>()?;
-    let program = choose_program(&spec.programs, path.as_deref(), &cwd).ok_or(PrepareError::NoProgram)?;
+    let (program, file) =
+        choose_program(&spec.programs, path.as_deref(), &cwd).ok_or(PrepareError::NoProgram)?;
     let ours =
         OF_THE_CORE_ALONE.iter().chain(&OF_ANOTHER_AGENT).chain(&[SOCKET, OLD_PWD]).map(OsString::from);
     let removed = ours.chain(around.kept_back());
@@ -128,6 +129,7 @@ pub(super) fn prepare(
     Ok(Prepared {
         spawn: Spawn {
             program,
+            file,
             args,
             cwd,
             env: Environment {
@@ -210,18 +212,24 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed)
 }
 
-/// The first program that exists. When none does the first one, whose start then says what is wrong.
-fn choose_program(programs: &[String], path: Option<&OsStr>, cwd: &Path) -> Option<OsString> {
+/// The first program that exists, and where a name was found. When none does the first one, whose start then says what is
+/// wrong. A program is looked up for each worker, since one before may have installed it, and only here.
+fn choose_program(
+    programs: &[String],
+    path: Option<&OsStr>,
+    cwd: &Path,
+) -> Option<(OsString, Option<PathBuf>)> {
     if let [only] = programs {
-        return Some(only.into());
+        return Some((only.into(), None));
     }
-    let exists = |program: &&String| {
+    let found = |program: &String| {
         if program.contains('/') {
-            return is_program(&cwd.join(program));
+            return is_program(&cwd.join(program)).then(|| (program.into(), None));
         }
-        path.is_some_and(|path| std::env::split_paths(path).any(|dir| is_program(&dir.join(program))))
+        let file = find_program(OsStr::new(program), path?, cwd)?;
+        Some((program.into(), Some(file)))
     };
-    programs.iter().find(exists).or(programs.first()).map(OsString::from)
+    programs.iter().find_map(found).or_else(|| Some((programs.first()?.into(), None)))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn bash(script: &str) -> Spawn {
     Spawn {
         program: "bash".into(),
+        file: None,
         args: vec!["-c".into(), script.into()],
         cwd: PathBuf::from("/"),
         env: Environment::default(),
