@@ -1,7 +1,7 @@
 //! Room for another worker: where the system has none for another process or descriptor, a worker waits for the end of
 //! others instead of failing.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::io;
 use std::rc::Rc;
@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) struct Room {
     taken: Cell<usize>,
     freed: Notify,
+    /// The limit of open files, which was settled when this process began.
+    descriptors: OnceCell<usize>,
 }
 
 /// The room of one worker, until it is dropped.
@@ -46,6 +48,24 @@ impl Room {
     pub(super) fn enter(self: &Rc<Self>) -> Place {
         self.taken.set(self.taken.get() + 1);
         Place(Rc::clone(self))
+    }
+
+    fn descriptors(&self) -> usize {
+        *self.descriptors.get_or_init(|| {
+            let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        })
+    }
+
+    /// Whether there are enough descriptors for one more worker.
+    fn try_descriptors(&self) -> io::Result<()> {
+        let taken = self.taken.get();
+        if self.descriptors() > WITHOUT_WORKERS + (taken + 1) * FOR_EACH {
+            return Ok(());
+        }
+        let one = File::open("/dev/null")?;
+        let needed = DESCRIPTORS + LATER * taken;
+        (1..needed).map(|_| one.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
     }
 }
 
@@ -79,7 +99,7 @@ const fn next(others: usize, asked_to_end: bool, time_is_over: bool) -> Next {
 /// Waits until there is room for the files of a worker, as long as that makes sense. Says whether it had to.
 pub(super) async fn wait_for_descriptors(shared: &WorkerShared, deadline: Option<Instant>) -> bool {
     let mut waited = false;
-    while let Err(error) = try_descriptors(shared.host.room.taken.get()) {
+    while let Err(error) = shared.host.room.try_descriptors() {
         if !wait(shared, deadline, &error).await {
             break;
         }
@@ -111,18 +131,6 @@ pub(super) async fn wait(shared: &WorkerShared, deadline: Option<Instant>, error
         () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
     }
     true
-}
-
-/// Whether there are enough descriptors for one more than `taken` workers.
-fn try_descriptors(taken: usize) -> io::Result<()> {
-    let plenty = WITHOUT_WORKERS + (taken + 1) * FOR_EACH;
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-    if usize::try_from(limit).map_or(true, |limit| limit > plenty) {
-        return Ok(());
-    }
-    let one = File::open("/dev/null")?;
-    let needed = DESCRIPTORS + LATER * taken;
-    (1..needed).map(|_| one.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
 }
 
 #[cfg(test)]

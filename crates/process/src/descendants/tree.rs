@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use roboppi_ipc::ProcessIdentity;
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::identity::{Stat, stat};
 use crate::leader::is_leader;
@@ -38,19 +40,26 @@ pub(crate) fn walk(root: u32) -> Vec<Node> {
 
 /// The children of a process.
 fn children(pid: u32) -> Vec<Node> {
-    Source::new().children(pid)
+    Source::new().children(pid, |_| true)
 }
 
 /// Our children that somebody else started.
 pub(crate) fn orphans(started: &[u32]) -> Vec<Node> {
+    if is_childless() {
+        return Vec::new();
+    }
     let own = std::process::id();
     let Ok(session) = stat(own).map(|stat| stat.session) else { return Vec::new() };
-    let mut nodes = children(own);
-    nodes.retain(|node| {
-        let pid = node.identity.pid;
-        node.stat.session != session && !is_leader(pid) && !started.contains(&pid)
-    });
+    // A leader is not reaped yet, so that its number is nobody else's.
+    let mut nodes = Source::new().children(own, |pid| !is_leader(pid) && !started.contains(&pid));
+    nodes.retain(|node| node.stat.session != session);
     nodes
+}
+
+/// Whether this process has no children at all, living or dead: one question instead of a look at the lists.
+fn is_childless() -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
 }
 
 /// The same and all that hangs below them.
@@ -74,7 +83,7 @@ fn grow(mut nodes: Vec<Node>) -> Vec<Node> {
         if node.stat.ended() {
             continue;
         }
-        let found = source.children(node.identity.pid);
+        let found = source.children(node.identity.pid, |_| true);
         // If the number belongs to somebody else by now, so do the children.
         if found.is_empty() || !stat(node.identity.pid).is_ok_and(|now| now.is(node.identity)) {
             continue;
@@ -110,22 +119,28 @@ impl Source {
         Self::Table(table)
     }
 
-    fn children(&self, pid: u32) -> Vec<Node> {
+    /// The children of a process whose pids are `wanted`.
+    fn children(&self, pid: u32, wanted: impl Fn(u32) -> bool) -> Vec<Node> {
         match self {
-            Self::Listed => listed_children(pid),
-            Self::Table(table) => table.get(&pid).cloned().unwrap_or_default(),
+            Self::Listed => listed_children(pid, wanted),
+            Self::Table(table) => {
+                let all = table.get(&pid).into_iter().flatten();
+                all.filter(|child| wanted(child.identity.pid)).copied().collect()
+            }
         }
     }
 }
 
 /// Every thread has its own children.
-fn listed_children(pid: u32) -> Vec<Node> {
+fn listed_children(pid: u32, wanted: impl Fn(u32) -> bool) -> Vec<Node> {
     let mut nodes = Vec::new();
     for thread in numbers(&format!("/proc/{pid}/task")) {
         let Ok(list) = fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")) else { continue };
         nodes.extend(
             list.split_ascii_whitespace()
-                .filter_map(|child| Node::read(child.parse().ok()?))
+                .filter_map(|child| child.parse().ok())
+                .filter(|child| wanted(*child))
+                .filter_map(Node::read)
                 // It may have got another parent, or its number another owner.
                 .filter(|child| child.stat.parent == pid),
         );
@@ -242,8 +257,8 @@ mod tests {
         assert_eq!(nodes[1].stat.parent, nodes[0].identity.pid);
 
         let table = Source::table();
-        assert_eq!(pids(&table.children(root)), pids(&nodes[..1]));
-        assert_eq!(pids(&table.children(nodes[0].identity.pid)), pids(&nodes[1..]));
+        assert_eq!(pids(&table.children(root, |_| true)), pids(&nodes[..1]));
+        assert_eq!(pids(&table.children(nodes[0].identity.pid, |_| true)), pids(&nodes[1..]));
         assert_eq!(command(root), "bash -c bash -c 'sleep 1000 & echo; wait' & wait");
     }
 
