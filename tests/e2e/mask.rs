@@ -1,5 +1,6 @@
 //! `roboppi mask`: a step that comes by a secret has it hidden.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
@@ -112,7 +113,9 @@ fn each_attempt_has_a_socket_of_its_own_for_as_long_as_it_lasts() {
         let wait = |name: &str| {
             format!("echo \"$ROBOPPI_SOCKET\" > {name}; while [ ! -e go-{name} ]; do sleep 0.01; done")
         };
-        let flow = Flow::of(&wait("one")).step("beside", &wait("two"));
+        let after = ["depends_on: [work]"];
+        let flow =
+            Flow::of(&wait("one")).step("beside", &wait("two")).step_with("after", &wait("three"), &after);
         let running = env.run(&flow).arg(mode).start();
         let [one, two] = ["one", "two"].map(|name| PathBuf::from(env.wait_for_file(name).trim()));
         assert_ne!(one, two);
@@ -124,9 +127,11 @@ fn each_attempt_has_a_socket_of_its_own_for_as_long_as_it_lasts() {
             assert_eq!(dir.permissions().mode() & 0o777, 0o700);
         }
         env.write("go-one", "");
-        env.wait_for("the end of one socket", || (!one.exists()).then_some(()));
-        assert_eq!(sockets(&env), [two]);
+        let three = PathBuf::from(env.wait_for_file("three").trim());
+        assert_eq!(three, one, "it was left to the next attempt");
+        assert_eq!(BTreeSet::from_iter(sockets(&env)), BTreeSet::from([one, two]));
         env.write("go-two", "");
+        env.write("go-three", "");
         let _ = running.wait().code(0);
         assert_eq!(in_runtime(&env), Vec::<PathBuf>::new(), "{mode}");
     }

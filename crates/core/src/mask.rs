@@ -1,7 +1,7 @@
 //! Hiding a value from now on: what a worker says on the socket of its attempt.
 //!
-//! Each attempt has a socket of its own, named by [`SOCKET`] in the environment of its worker, for the owner of the
-//! core alone, and gone with the attempt. A client writes `mask <length>`, a newline and the bytes of the value, and
+//! Each attempt has a socket of its own while it lasts, named by [`SOCKET`] in the environment of its worker, for the owner
+//! of the core alone. The next attempt may get the same one, and it is gone with the core. A client writes `mask <length>`, a newline and the bytes of the value, and
 //! reads one line, the [`Verdict`]. It comes when the value is in force: nothing that the core hands out afterwards,
 //! to a file or to the wire, has it.
 

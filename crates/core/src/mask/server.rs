@@ -1,9 +1,9 @@
 //! The side of the core.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -66,16 +66,18 @@ impl SocketPlace {
     }
 }
 
-/// Where a core makes the sockets of its attempts.
+/// The sockets of a core: one for each attempt that runs now. One that has ended leaves its own to the next, so that a run
+/// of a thousand steps, eight at a time, makes eight.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     dir: PathBuf,
     next: Cell<u32>,
+    free: Rc<RefCell<Vec<Bound>>>,
 }
 
 impl Sockets {
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, next: Cell::new(1) }
+        Self { dir, next: Cell::new(1), free: Rc::default() }
     }
 
     /// A socket for one attempt. Whenever `secrets` has grown by it, `news` is notified; when there was no room, `full`
@@ -89,10 +91,78 @@ impl Sockets {
         news: &Rc<Notify>,
         full: impl Fn() + 'static,
     ) -> io::Result<MaskSocket> {
+        let bound = match self.take_free() {
+            Some(bound) => bound,
+            None => self.bind()?,
+        };
+        let hiding = Hiding { secrets: secrets.clone(), news: Rc::clone(news), full: Rc::new(full) };
+        let serving = spawn_local(serve(Rc::clone(&bound.listener), hiding)).abort_handle();
+        Ok(MaskSocket { bound: Some(bound), serving, free: Rc::clone(&self.free) })
+    }
+
+    /// One that nobody has now. A worker may have removed or replaced what is not its own any more.
+    fn take_free(&self) -> Option<Bound> {
+        loop {
+            let bound = self.free.borrow_mut().pop()?;
+            if bound.is_there() {
+                return Some(bound);
+            }
+        }
+    }
+
+    fn bind(&self) -> io::Result<Bound> {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
-        let hiding = Hiding { secrets: secrets.clone(), news: Rc::clone(news), full: Rc::new(full) };
-        MaskSocket::bind(self.dir.join(format!("{number}.sock")), hiding)
+        Bound::new(self.dir.join(format!("{number}.sock")))
+    }
+}
+
+/// A socket in the file system. It is removed when this is dropped.
+#[derive(Debug)]
+struct Bound {
+    path: PathBuf,
+    listener: Rc<UnixListener>,
+    file: FileId,
+}
+
+impl Bound {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let listener = Rc::new(UnixListener::bind(&path)?);
+        let file = FileId::after_restricting(&path).inspect_err(|_| drop(fs::remove_file(&path)))?;
+        Ok(Self { path, listener, file })
+    }
+
+    /// Whether its path still leads to it, for the same users.
+    fn is_there(&self) -> bool {
+        FileId::at(&self.path).is_ok_and(|file| file == self.file)
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // Or what a worker has put in its place: the directory is ours alone.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Which file a path leads to, and who may use it.
+#[derive(Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+    mode: u32,
+}
+
+impl FileId {
+    /// The file is for its owner alone from now on.
+    fn after_restricting(path: &Path) -> io::Result<Self> {
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        Self::at(path)
+    }
+
+    fn at(path: &Path) -> io::Result<Self> {
+        let found = path.symlink_metadata()?;
+        Ok(Self { device: found.dev(), inode: found.ino(), mode: found.mode() })
     }
 }
 
@@ -115,36 +185,29 @@ impl Hiding {
     }
 }
 
-/// The socket of an attempt. It is removed, and whoever is connected is left, when this is dropped.
+/// The socket of an attempt. Whoever is connected is left when this is dropped, and the socket waits for the next attempt.
 #[derive(Debug)]
 pub(crate) struct MaskSocket {
-    path: PathBuf,
+    /// Present until it is dropped.
+    bound: Option<Bound>,
     serving: AbortHandle,
+    free: Rc<RefCell<Vec<Bound>>>,
 }
 
 impl MaskSocket {
-    fn bind(path: PathBuf, hiding: Hiding) -> io::Result<Self> {
-        let listener = UnixListener::bind(&path)?;
-        // From here on it is removed whatever happens.
-        let serving = spawn_local(serve(listener, hiding)).abort_handle();
-        let socket = Self { path, serving };
-        fs::set_permissions(&socket.path, Permissions::from_mode(0o600))?;
-        Ok(socket)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.bound.as_ref().map(|bound| &*bound.path)
     }
 }
 
 impl Drop for MaskSocket {
     fn drop(&mut self) {
         self.serving.abort();
-        let _ = fs::remove_file(&self.path);
+        self.free.borrow_mut().extend(self.bound.take());
     }
 }
 
-async fn serve(listener: UnixListener, hiding: Hiding) {
+async fn serve(listener: Rc<UnixListener>, hiding: Hiding) {
     let mut talks = JoinSet::new();
     loop {
         while talks.try_join_next().is_some() {}
@@ -230,11 +293,11 @@ mod tests {
             let sockets = Sockets::new(place.path().to_owned());
             let socket = sockets.open(&known, &Rc::default(), || {}).unwrap();
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-            assert_eq!((mode(socket.path()), mode(place.path())), (0o600, 0o700));
-            let path = socket.path().to_owned();
+            assert_eq!((mode(socket.path().unwrap()), mode(place.path())), (0o600, 0o700));
+            let path = socket.path().unwrap().to_owned();
             let head = spawn_blocking(move || client(&path)).await.unwrap();
-            let path = socket.path().to_owned();
-            drop(socket);
+            let path = socket.path().unwrap().to_owned();
+            drop((socket, sockets));
             assert!(!path.exists());
             head
         });
@@ -294,6 +357,71 @@ mod tests {
             mask(path, b"a whole value").unwrap()
         });
         assert_eq!((verdict, secrets.len()), (Verdict::Hidden, 1));
+    }
+
+    /// Gives sockets in a place of their own to `test`.
+    fn with_sockets<F: Future>(test: impl FnOnce(Sockets) -> F) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let place = SocketPlace::make(None).unwrap();
+            test(Sockets::new(place.path().to_owned())).await;
+        });
+    }
+
+    #[test]
+    fn an_attempt_has_the_socket_of_one_that_has_ended_and_no_other_has_it() {
+        with_sockets(async |sockets| {
+            let open = || sockets.open(&Secrets::default(), &Rc::default(), || {}).unwrap();
+            let path = |socket: &MaskSocket| socket.path().unwrap().to_owned();
+            let (one, two) = (open(), open());
+            let first = path(&one);
+            assert_ne!(first, path(&two));
+            drop(one);
+            let (three, four) = (open(), open());
+            assert_eq!(first, path(&three));
+            assert_ne!(first, path(&four));
+        });
+    }
+
+    #[test]
+    fn what_is_said_at_a_socket_concerns_the_attempt_that_has_it_now() {
+        with_sockets(async |sockets| {
+            let secrets = Secrets::new((0..MOST_VALUES).map(|at| ("N", format!("value-{at:06}"))));
+            let attempt = |full: &Rc<Cell<u32>>| {
+                let full = Rc::clone(full);
+                sockets.open(&secrets, &Rc::default(), move || full.set(full.get() + 1)).unwrap()
+            };
+            let (first, second) = (Rc::default(), Rc::default());
+            drop(attempt(&first));
+            let socket = attempt(&second);
+            let path = socket.path().unwrap().to_owned();
+            let verdict = spawn_blocking(move || mask(&path, b"one too many").unwrap()).await.unwrap();
+            assert_eq!((verdict, first.get(), second.get()), (Verdict::Full, 0, 1));
+        });
+    }
+
+    #[test]
+    fn a_socket_that_a_worker_has_spoiled_is_not_given_to_the_next() {
+        let spoil: [fn(&Path); 3] = [
+            |path| fs::remove_file(path).unwrap(),
+            |path| fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap(),
+            |path| {
+                let _ = fs::remove_file(path);
+                drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+            },
+        ];
+        for spoil in spoil {
+            with_sockets(async |sockets| {
+                let open = || sockets.open(&Secrets::default(), &Rc::default(), || {}).unwrap();
+                let one = open();
+                let path = one.path().unwrap().to_owned();
+                spoil(&path);
+                drop(one);
+                let next = open();
+                assert_ne!(next.path().unwrap(), path);
+                assert!(!path.exists());
+            });
+        }
     }
 
     #[test]

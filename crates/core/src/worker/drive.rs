@@ -44,7 +44,7 @@ pub(super) async fn drive(
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
     let socket = open_socket(&shared);
     let missing = adapter.as_ref().and_then(|adapter| adapter.describe().missing());
-    let socket_path = socket.as_ref().map(MaskSocket::path);
+    let socket_path = socket.as_ref().and_then(MaskSocket::path);
     let variables = (&options.variables, &shared.host.variables);
     match prepare_worker(adapter, task, &job_id, variables, socket_path) {
         Err(error) => end_without_report(&shared, error.to_string(), None),
