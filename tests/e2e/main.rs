@@ -66,6 +66,7 @@ mod secrets;
 mod show;
 mod spaces;
 mod stream;
+mod system_calls;
 mod transports;
 mod wait;
 mod wire_peer;
