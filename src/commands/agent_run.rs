@@ -44,7 +44,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let context =
         context.map_err(|error| Failure::infrastructure(format!("no temporary directory: {error}")))?;
     let file = workflow(args, kind, &instructions, context.path())?;
-    workflow_run::execute(&args.how, &cores, file, view, &Purpose { title, answer: true })
+    workflow_run::execute(&args.how, &cores, file, view, &Purpose { title, answer: true, worker: Some(kind) })
 }
 
 /// What was typed, then what stdin says when it is no terminal.
@@ -61,7 +61,7 @@ fn instructions(args: &AgentArgs) -> Result<String, Failure> {
         if bytes.len() as u64 > LONGEST {
             return Err(Failure::usage(format!("stdin has more than {LONGEST} bytes of instructions")));
         }
-        let given = String::from_utf8(bytes).map_err(|_| Failure::usage("stdin is not UTF-8"))?;
+        let given = text_of(bytes);
         if !given.trim().is_empty() {
             if !text.is_empty() {
                 text.push_str("\n\n");
@@ -75,6 +75,19 @@ fn instructions(args: &AgentArgs) -> Result<String, Failure> {
         ));
     }
     Ok(text)
+}
+
+/// Instructions are text. What of them is not UTF-8, such as a line of a file in another encoding within a diff, is replaced,
+/// and that is said.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let replaced = text.matches('\u{fffd}').count();
+        terminal::note(&format!(
+            "roboppi: stdin is not all UTF-8; {replaced} parts that are not were replaced by \u{fffd}"
+        ));
+        text
+    })
 }
 
 /// All of stdin, and a byte more than is allowed. When that takes a while the reason is said: a pipe that nobody closes

@@ -10,7 +10,7 @@ use std::time::Duration;
 use roboppi_attach::{RunSource, SameFile};
 use roboppi_core::mask::SocketPlace;
 use roboppi_core::worker::remove_abandoned;
-use roboppi_ipc::{OverLimit, RecordLimits};
+use roboppi_ipc::{OverLimit, RecordLimits, WorkerKind};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_report::answer;
 use roboppi_run::RunMode;
@@ -71,11 +71,13 @@ pub(crate) struct Purpose {
     pub(crate) title: String,
     /// Whether stdout is for the answer of the only step, and everything else goes to stderr.
     pub(crate) answer: bool,
+    /// The worker of the only step, then.
+    pub(crate) worker: Option<WorkerKind>,
 }
 
 impl Purpose {
     fn workflow(file: &Path) -> Self {
-        Self { title: file.display().to_string(), answer: false }
+        Self { title: file.display().to_string(), answer: false, worker: None }
     }
 }
 
@@ -166,8 +168,14 @@ async fn supervise(
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
     let end = prepared.execute(launch, &mut signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
-    if purpose.answer && view != View::Json {
+    if let Some(worker) = purpose.worker.filter(|_| view != View::Json) {
         print_answer(source.as_ref())?;
+        let words = worker.name().to_lowercase().replace('_', "-");
+        // Lines have told why; the screen is gone, and with it all it said.
+        if let Some(text) = answer::no_answer(&source.follow().view, &words, view == View::Tui) {
+            // Who does not read it has the exit code.
+            let _ = stdio::stderr().write_all(text.as_bytes());
+        }
     }
     Ok(end)
 }

@@ -38,13 +38,13 @@ fn flow(env: &TestEnv, instructions: &str, lines: &[&str]) {
     env.write("flow.yaml", &text);
 }
 
-fn run<'e>(env: &'e TestEnv, instructions: &str, lines: &[&str]) -> Invocation<'e> {
+pub(crate) fn run<'e>(env: &'e TestEnv, instructions: &str, lines: &[&str]) -> Invocation<'e> {
     flow(env, instructions, lines);
     finding(env, env.roboppi(["workflow", "run", "flow.yaml", "--no-tui"]))
 }
 
 /// Result of the only attempt.
-fn result(env: &TestEnv) -> Value {
+pub(crate) fn result(env: &TestEnv) -> Value {
     let journal = fs::read_to_string(env.the_run().dir.join("journal.jsonl")).unwrap();
     let records = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut events = records.map(|record| record["event"].clone());
@@ -281,8 +281,9 @@ fn the_answer_goes_to_stdout_and_everything_else_to_stderr() {
 
     let failed = ask(&["dies"]).output().code(1);
     assert_eq!(failed.text(), "");
-    // There is no file to go on with, and what is removed with the command is not named.
-    assert!(!failed.stderr.contains("resume") && !failed.stderr.contains("context"), "{}", failed.stderr);
+    // There is no file to go on with but a session, and what is removed with the command is not named.
+    assert!(failed.stderr.contains("roboppi run --worker claude-code --resume 1111"), "{}", failed.stderr);
+    assert!(!failed.stderr.contains("  resume") && !failed.stderr.contains("context"), "{}", failed.stderr);
     let page = env.roboppi(["show"]).output().code(0).text();
     assert!(!page.contains("workflow ") && !page.contains("context"), "{page}");
     let none = ask(&[]).output().code(2);

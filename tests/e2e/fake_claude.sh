@@ -32,7 +32,54 @@ work() {
   outcome t3 "Exit code 2\nlint is broken" true '"Error: Exit code 2"'
   text m4 "All tests pass."
 }
+task() { # subtype, more fields
+  echo "{\"type\":\"system\",\"subtype\":\"$1\",$2,$common}"
+}
+server() { # A command in the background, and the answer.
+  init
+  call m1 t1 Bash '{"command":"sleep 1000","description":"Start the server","run_in_background":true}'
+  task background_tasks_changed '"tasks":[{"task_id":"b1","task_type":"local_bash","description":"Start the server"}]'
+  task task_started '"task_id":"b1","tool_use_id":"t1","description":"Start the server","is_backgrounded":true,"task_type":"local_bash"'
+  outcome t1 "Command running in background with ID: b1." false
+  text m2 "The server runs."
+  result "The server runs."
+}
+scout() { # A sub-agent in the background, and the end of the turn.
+  init
+  call m1 t1 Agent '{"description":"look around","prompt":"Look around.","subagent_type":"general-purpose"}'
+  task background_tasks_changed '"tasks":[{"task_id":"a1","task_type":"local_agent","description":"look around"}]'
+  task task_started '"task_id":"a1","tool_use_id":"t1","description":"look around","is_backgrounded":true,"task_type":"local_agent"'
+  outcome t1 "Async agent launched successfully." false
+  text m2 "I will report when the scout is back."
+  echo "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}},\"parent_tool_use_id\":null,$common}"
+}
+wakeup() { # When, in milliseconds of UTC.
+  init
+  call m1 t1 ScheduleWakeup '{"delaySeconds":1200,"reason":"waiting for CI","prompt":"check CI"}'
+  outcome t1 "Next wakeup scheduled" false "{\"scheduledFor\":$1,\"clampedDelaySeconds\":1200,\"wasClamped\":false}"
+  text m2 "I will look again."
+  result "I will look again."
+}
 case "$prompt" in
+  *shouts-at-terminal*) printf '\357\273\277'; init; printf '\033]0;{"title"}\a\033[?2004h'; text m1 "I think."
+    printf '\033[2K%s\033[0m%s\n' "$(text m2 "I write.")" "$(text m3 "I am done.")"; printf '\033[?25h\n'; result "All is well."
+    printf '\033[0m' ;;
+  *leaves-server*) server; exec sleep 1000 ;;
+  *server-works*) server; n=0; while [ $n -lt 600000 ]; do n=$((n+1)); done; echo > worked; exec sleep 1000 ;;
+  *scout-killed*) scout
+    task task_updated '"task_id":"a1","patch":{"status":"killed"}'
+    task task_notification '"task_id":"a1","tool_use_id":"t1","status":"stopped","summary":"look around"'
+    result "I will report when the scout is back." ;;
+  *scout-returns*) scout
+    task task_notification '"task_id":"a1","tool_use_id":"t1","status":"failed","summary":"it found nothing"'
+    init; text m3 "The scout failed, so I looked myself."; result "I will report when the scout is back."; result "The scout failed, so I looked myself." ;;
+  *scout-works*) scout; exec sleep 1000 ;;
+  *sleeps-till-woken*) wakeup 1796014980000; until [ -e go ]; do read -rt 0.01 -u 3; done 3<> <(:)
+    echo "{\"type\":\"command_lifecycle\",\"command_uuid\":\"c\",\"state\":\"started\",\"wakeup_source\":\"loop_wakeup\",$common}"
+    init; text m3 "CI is green."; result "CI is green."
+    echo "{\"type\":\"command_lifecycle\",\"command_uuid\":\"c\",\"state\":\"completed\",$common}" ;;
+  *never-wakes*) wakeup 1796014980000; exec sleep 1000 ;;
+  *forgets-to-wake*) wakeup 1796014980000 ;;
   *says-env*) env > env.txt; echo kept > "$TMPDIR/kept"; init; result "written" ;;
   *says-args*) printf '%s\n' "$@" > args.txt; printf '%s' "$prompt" > prompt.txt; init; result "written" ;;
   *writes-slowly*) work

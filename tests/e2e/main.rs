@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod agents;
+mod agents_background;
+mod agents_reasons;
 mod any_run;
 mod artifacts;
 mod attach;

@@ -123,7 +123,9 @@ fn result() -> WorkerResult {
                 .with_turns(Some(3))
                 .with_usage(Some(usage()))
                 .with_denials(vec!["Bash: not allowed".into()])
-                .with_error_kind(Some("overloaded".into())),
+                .with_error_kind(Some("overloaded".into()))
+                .with_waited_for(Some("the request failed, try 2 of 5".into()))
+                .with_notes(vec!["left running and ended: npm run dev".into()]),
         )
 }
 

@@ -104,6 +104,20 @@ impl WorkerEvent {
         matches!(self, Self::Stdout(_) | Self::Stderr(_) | Self::TextDelta(_) | Self::ThinkingDelta(_))
     }
 
+    /// Whether a worker that does this does not wait any more. What sub-agents do does not end a wait for the background.
+    #[must_use]
+    pub fn ends_wait(&self, waiting: &Waiting) -> bool {
+        if waiting.cause != Some(WaitCause::Background) {
+            return true;
+        }
+        match self {
+            Self::Text(text) | Self::Thinking(text) => text.parent.is_none(),
+            Self::ToolCall(call) => call.parent.is_none(),
+            Self::Waiting(_) | Self::Session(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the attempt's event file keeps it. Output is in the log, deltas exist live only, and a gap is no event but the
     /// absence of some.
     #[must_use]
@@ -378,6 +392,8 @@ value_enum! {
         Retry = "retry",
         /// `rate_limit`: the service accepts no more requests at present.
         RateLimit = "rate_limit",
+        /// `background`: its turn is over, and something it started or scheduled is to begin the next one.
+        Background = "background",
         /// `permission`: a permission is required.
         Permission = "permission",
         /// `other`: something else.

@@ -262,6 +262,12 @@ pub struct ResultDetails {
     /// `errorKind`: the worker's own error code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<String>,
+    /// `waitedFor`: what the worker waited for when it was terminated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_for: Option<String>,
+    /// `notes`: remarks on the attempt, such as what the worker left running. None of them is a reason for a failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -128,8 +128,10 @@ impl FreeText for ResultDetails {
             usage: _,
             denials,
             error_kind: _,
+            waited_for,
+            notes,
         } = self;
-        error.iter_mut().chain(answer).chain(denials).for_each(&mut *visit);
+        error.iter_mut().chain(answer).chain(denials).chain(waited_for).chain(notes).for_each(&mut *visit);
         leaked.iter_mut().for_each(|leaked| leaked.visit_text(visit));
     }
 }

@@ -224,6 +224,9 @@ impl Page<'_> {
             for denial in result.into_iter().flat_map(|result| &result.denials) {
                 row("refused", Some(denial.clone()));
             }
+            for note in result.into_iter().flat_map(|result| &result.notes) {
+                row("note", Some(note.clone()));
+            }
             text += &format!("{}\n{}", first_words(step.plan.step.as_str()), table(&rows));
             if let Some(answer) = result.and_then(|result| result.answer.as_deref()) {
                 let lines: Vec<_> = answer.trim_end().lines().collect();

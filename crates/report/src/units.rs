@@ -51,6 +51,12 @@ pub(crate) fn clock(ts: Option<UtcMillis>) -> String {
     time.map_or_else(|| "??:??:??".to_owned(), |time| time.strftime("%H:%M:%S").to_string())
 }
 
+/// A time of day where the reader is: `05:03`.
+pub(crate) fn time_of_day(ts: UtcMillis) -> String {
+    let zoned = timestamp(ts).map(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    zoned.map_or_else(|| "??:??".to_owned(), |time| time.strftime("%H:%M").to_string())
+}
+
 fn timestamp(ts: UtcMillis) -> Option<Timestamp> {
     i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok())
 }

@@ -39,4 +39,6 @@ pub use view::{
     RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait,
     WarningView,
 };
-pub use wording::{dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words};
+pub use wording::{
+    dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words, wait_words,
+};

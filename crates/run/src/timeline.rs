@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use roboppi_ipc::{UtcMillis, WorkerEvent, WorkerStatus};
+use roboppi_ipc::{UtcMillis, Waiting, WorkerEvent, WorkerStatus};
 
 use crate::{
     AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord, StepPath, StepPlan,
@@ -120,7 +120,7 @@ struct Attempt {
     /// The stage it is in, when it is one to be shown.
     stage: Option<Slice>,
     /// What its worker waits for.
-    waiting: Option<Slice>,
+    waiting: Option<(Waiting, Slice)>,
     /// Tool calls without a result.
     calls: HashMap<String, Slice>,
 }
@@ -296,13 +296,13 @@ impl Attempt {
 
     fn worker(&mut self, record: &AttemptRecord) {
         let ts = record.ts;
-        // Whatever a worker does next, it does not wait any more.
-        if let Some(waiting) = self.waiting.take() {
-            self.slices.push(waiting.ended(ts, "over"));
+        if let Some((_, slice)) = self.waiting.take_if(|(waiting, _)| record.event.ends_wait(waiting)) {
+            self.slices.push(slice.ended(ts, "over"));
         }
         match &record.event {
             WorkerEvent::Waiting(waiting) => {
-                self.waiting = Some(Slice::open(waiting.why.clone(), SliceKind::Wait, ts));
+                let slice = Slice::open(waiting.why.clone(), SliceKind::Wait, ts);
+                self.waiting = Some((waiting.clone(), slice));
             }
             WorkerEvent::ToolCall(call) => {
                 let slice = Slice::open(call.name.clone(), SliceKind::Tool, ts);
@@ -327,7 +327,8 @@ impl Attempt {
             None => (last, None),
         };
         let to = to.max(self.from);
-        let open = self.stage.into_iter().chain(self.waiting).chain(self.calls.into_values());
+        let waiting = self.waiting.map(|(_, slice)| slice);
+        let open = self.stage.into_iter().chain(waiting).chain(self.calls.into_values());
         self.slices.extend(open.map(|slice| Slice { to, ..slice }));
         for slice in &mut self.slices {
             // The clocks of core and supervisor, or of one of them before and after it was set, may differ.

@@ -1,9 +1,9 @@
 //! Short words for what agents do, the same in every view.
 
-use roboppi_ipc::{CancelReason, ToolCall};
+use roboppi_ipc::{CancelReason, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 
-use crate::{Activity, Spent};
+use crate::{Activity, ActivityItem, Spent};
 
 /// Fields of a tool's input that say what the call is about, the most telling first.
 const TELLING: [&str; 12] = [
@@ -24,6 +24,18 @@ const TELLING: [&str; 12] = [
 /// Longest summary, in characters.
 const LONGEST: usize = 200;
 
+/// What a worker waits for, with the time of day until which it does: `waits until 05:03: the limit is reached`; of one whose
+/// turn is over `done, waits for background task "npm run dev"`.
+#[must_use]
+pub fn wait_words(waiting: &Waiting, clock: impl FnOnce(UtcMillis) -> String) -> String {
+    let until = waiting.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
+    if waiting.cause == Some(WaitCause::Background) {
+        format!("done, waits{until} for {}", waiting.why)
+    } else {
+        format!("waits{until}: {}", waiting.why)
+    }
+}
+
 /// Words for events that are missing in their place: how many, and why.
 #[must_use]
 pub fn missing_words(events: u64, at_least: bool) -> String {
@@ -35,6 +47,14 @@ pub fn missing_words(events: u64, at_least: bool) -> String {
 }
 
 impl Activity {
+    /// The name of the sub-agent that did it, as the call that sent it describes it. `None` of what the agent itself did.
+    #[must_use]
+    pub fn sub_agent(&self, item: &ActivityItem) -> Option<&str> {
+        let parent = item.parent.as_deref()?;
+        let call = self.items.iter().rev().filter_map(|item| item.tool()).find(|tool| tool.id == parent)?;
+        call.input.get("description").and_then(Value::as_str)
+    }
+
     /// A count of this activity for people: `12`, or `at least 12` when events are missing.
     #[must_use]
     pub fn counted(&self, count: impl std::fmt::Display) -> String {

@@ -65,6 +65,8 @@ fn result() -> Value {
             "usage": usage(),
             "denials": ["free text 9"],
             "errorKind": "kind-postgres",
+            "waitedFor": "free text 10",
+            "notes": ["free text 11"],
         },
     })
 }

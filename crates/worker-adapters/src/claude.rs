@@ -1,5 +1,6 @@
 //! `CLAUDE_CODE`: Claude Code, by `claude --print` with one JSON object a line.
 
+mod background;
 mod command;
 mod messages;
 mod outcome;

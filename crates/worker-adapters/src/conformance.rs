@@ -138,7 +138,14 @@ fn cancelled(rehearsal: &Rehearsal<'_>) -> Result<(), Violation> {
         for reason in [CancelReason::User, CancelReason::Timeout, CancelReason::Parent] {
             let scenario = format!("cancelled ({}) after chunk {at}", reason.name());
             let outcome = rehearsal.run(&scenario, chunks, Ending::Cancel { at, reason })?;
-            if outcome.result.status == WorkerStatus::Succeeded {
+            // One that had said before that it was done has succeeded, although its time was over before it left.
+            let was_done = || -> Result<bool, Violation> {
+                let outcome = rehearsal.run(&scenario, &chunks[..at], Ending::Exit(ExitKind::Code(0)))?;
+                Ok(outcome.result.status == WorkerStatus::Succeeded)
+            };
+            if outcome.result.status == WorkerStatus::Succeeded
+                && (reason != CancelReason::Timeout || !was_done()?)
+            {
                 return Err(Violation::CancelledSucceeded { scenario });
             }
         }

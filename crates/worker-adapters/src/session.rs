@@ -48,6 +48,9 @@ pub enum SessionEffect {
     CloseStdin,
     /// Set a timer; one of the same id is replaced.
     SetTimer(TimerId, Duration),
+    /// Set a timer that runs out once the worker has done nothing for that time: no output, no processor time of it and all
+    /// below it, no file written. It takes the place of the idle limit where that is longer. One of the same id is replaced.
+    SetQuietTimer(TimerId, Duration),
     /// Ask the host; the answer comes as [`SessionInput::Reply`].
     Ask(HostRequest),
     /// End the worker by the ladder: with a reason it was cut short, without one its work is done and

@@ -63,9 +63,9 @@ fn opencode() {
     ];
     insta::assert_snapshot!(lines(&OpenCodeAdapter, tasks), @r#"
     OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking
-    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":"deny","edit":"deny"} opencode run --format json --thinking --auto
-    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":"deny","edit":"allow"} opencode run --format json --thinking --auto
-    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":{"*":"deny","bun test*":"allow","cargo test*":"allow","jest*":"allow","npm test*":"allow","pytest*":"allow","roboppi agents*":"allow"},"edit":"deny"} opencode run --format json --thinking --auto
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":"deny","edit":"deny","external_directory":"deny"} opencode run --format json --thinking --auto
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":"deny","edit":"allow","external_directory":"deny"} opencode run --format json --thinking --auto
+    OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_PERMISSION={"bash":{"*":"deny","bun test*":"allow","cargo test*":"allow","jest*":"allow","npm test*":"allow","pytest*":"allow","roboppi agents*":"allow"},"edit":"deny","external_directory":"deny"} opencode run --format json --thinking --auto
     OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_EXPERIMENTAL_BASH_DEFAULT_TIMEOUT_MS=60000 OPENCODE_PERMISSION={"bash":"allow","edit":"allow"} opencode run --format json --title t --thinking --model openai/gpt-5 --variant high --session ses_1 --auto
       ! variant `xhigh` is given to opencode as `high`, as models of OpenAI know it
     OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking --model anthropic/claude --variant xhigh
@@ -139,12 +139,12 @@ fn claude_code() {
         empty,
     ];
     insta::assert_snapshot!(lines(&ClaudeAdapter, tasks), @r#"
-    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
-    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages --allowedTools Read,Glob,Grep --disallowedTools Edit,Write,NotebookEdit
-    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages --allowedTools Bash(npm test:*),Bash(bun test:*),Bash(jest:*),Bash(pytest:*),Bash(cargo test:*),Bash(roboppi agents:*) --disallowedTools Edit,Write,NotebookEdit
-    DISABLE_AUTOUPDATER=1 claude --permission-mode plan --print --output-format stream-json --verbose --include-partial-messages --allowedTools Edit,Write,NotebookEdit
-    BASH_DEFAULT_TIMEOUT_MS=60000 BASH_MAX_TIMEOUT_MS=60000 DISABLE_AUTOUPDATER=1 claude --add-dir /lib --print --output-format stream-json --verbose --include-partial-messages --model sonnet --effort high --resume s-1 --max-turns 7 --allowedTools Read,Glob,Grep,Edit,Write,NotebookEdit,Bash --permission-mode acceptEdits
-    DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
+    CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
+    CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages --allowedTools Read(./**),Glob(./**),Grep(./**) --disallowedTools Edit,Write,NotebookEdit
+    CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages --allowedTools Bash(npm test:*),Bash(bun test:*),Bash(jest:*),Bash(pytest:*),Bash(cargo test:*),Bash(roboppi agents:*) --disallowedTools Edit,Write,NotebookEdit
+    CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --permission-mode plan --print --output-format stream-json --verbose --include-partial-messages --allowedTools Edit(./**)
+    BASH_DEFAULT_TIMEOUT_MS=60000 BASH_MAX_TIMEOUT_MS=60000 CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --add-dir /lib --print --output-format stream-json --verbose --include-partial-messages --model sonnet --effort high --resume s-1 --max-turns 7 --allowedTools Read(./**),Glob(./**),Grep(./**),Edit(./**),Bash --permission-mode acceptEdits
+    CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
       ! `--output-format json` is left out: Claude Code is always run with stream-json, and shown readably
       ! `--input-format` is left out: the instructions go to Claude Code as text
     cannot plan: its instructions are empty, and Claude Code does nothing without any
@@ -174,8 +174,8 @@ fn codex() {
     codex exec --sandbox read-only --cd /ws --json --skip-git-repo-check -
     codex exec --sandbox workspace-write --cd /ws --json --skip-git-repo-check -
       ! Codex no longer has `--full-auto`: it is taken for `--sandbox workspace-write`
-    codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
-      ! Codex no longer has `--ask-for-approval`: `never` is taken for --dangerously-bypass-approvals-and-sandbox
+    codex exec --sandbox workspace-write --cd /ws --json --skip-git-repo-check -
+      ! `--ask-for-approval never` is left out: `codex exec` never asks, and its sandbox stays; only `--dangerously-bypass-approvals-and-sandbox` leaves it out
     codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
     codex exec -c x=1 --sandbox workspace-write --model gpt-5 -c model_reasoning_effort="high" --cd /ws --json --skip-git-repo-check -
     codex exec resume -c sandbox_mode="workspace-write" --json --skip-git-repo-check t-1 -

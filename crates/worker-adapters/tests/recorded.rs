@@ -1,7 +1,8 @@
 //! What real agents printed, and what it is taken for.
 //!
 //! `tests/transcripts/AGENT/NAME.jsonl` is the standard output of one run against a scripted model, `NAME.stderr` its
-//! standard error where that matters, and a line `NAME code N` or `NAME signal N` of the file `ends` how it ended. Each
+//! standard error where that matters, and a line `NAME code N` or `NAME signal N` of the file `ends` how it ended, with
+//! `after L` where its own end is line L and not the last one. Each
 //! goes through the kit; the snapshot shows the events and the result.
 #![expect(clippy::disallowed_methods, reason = "what was recorded is in files; the adapters read none")]
 
@@ -33,6 +34,8 @@ fn transcripts(adapter: &dyn WorkerAdapter, agent: &str) -> Vec<(String, Transcr
     let transcripts: Vec<_> = ends
         .lines()
         .map(|line| {
+            let (line, end) =
+                line.split_once(" after ").map_or((line, None), |(line, end)| (line, Some(end)));
             let (name, exit) = match line.split(' ').collect::<Vec<_>>().as_slice() {
                 [name, "code", code] => (*name, ExitKind::Code(code.parse().expect("a number"))),
                 [name, "signal", signal] => (*name, ExitKind::Signal(signal.parse().expect("a number"))),
@@ -44,7 +47,12 @@ fn transcripts(adapter: &dyn WorkerAdapter, agent: &str) -> Vec<(String, Transcr
             if stderr.exists() {
                 transcript = transcript.stderr(&read(&stderr));
             }
-            (name.to_owned(), transcript.stdout(&stdout))
+            let transcript = transcript.stdout(&stdout);
+            let transcript = match end {
+                Some(lines) => transcript.complete_after(lines.parse().expect("a number")),
+                None => transcript,
+            };
+            (name.to_owned(), transcript)
         })
         .collect();
     let recorded = std::fs::read_dir(&folder).expect("the folder").filter_map(Result::ok);

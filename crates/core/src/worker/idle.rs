@@ -39,9 +39,17 @@ pub(super) struct IdleWatch {
 impl IdleWatch {
     /// A worker that started now and may do nothing for `limit`.
     pub(super) fn new(now: Mono, limit: Duration) -> Self {
+        let (between, seen) = (Duration::ZERO, Sample::default());
+        let mut watch = Self { limit, between, active: now, looked: now, seen, halted: false };
+        watch.set_limit(now, limit);
+        watch
+    }
+
+    /// From now on it may do nothing for `limit`.
+    pub(super) fn set_limit(&mut self, now: Mono, limit: Duration) {
         let [least, most] = BETWEEN_LOOKS;
-        let between = (limit / LOOKS).clamp(least, most);
-        Self { limit, between, active: now, looked: now, seen: Sample::default(), halted: false }
+        (self.limit, self.between) = (limit, (limit / LOOKS).clamp(least, most));
+        self.active(now);
     }
 
     /// It did something that was noticed without a look.

@@ -21,6 +21,8 @@
 //!   the worker was asked to end besides.
 //! * A worker is sampled for activity from its start until the ladder has it, and not while it is paused. Output counts as
 //!   activity unless all it says is that the worker waits.
+//! * A session may be told when its worker has been quiet for a time. That is then the question, and no longer whether the
+//!   worker is idle, until the answer was given or the idle limit is the shorter time.
 //! * Those that hold the pipes of a worker that has ended are inspected when the drain time begins, shortly before it is
 //!   over, and before they are killed.
 //! * [`Effect::Conclude`] comes once, and nothing comes after it.
@@ -66,6 +68,8 @@ pub(super) enum Input {
     LimitReached(OverLimit),
     /// The session wants a timer, in place of an earlier one of this number.
     SetTimer(TimerId, Duration),
+    /// The session wants to know when its worker has done nothing for this time.
+    SetQuietTimer(TimerId, Duration),
     /// The session asks its host.
     Ask(AskId),
     /// The session ends its worker; without a reason because the work is done.
@@ -158,6 +162,8 @@ struct Idle {
     limit: Option<Duration>,
     /// While that counts.
     watch: Option<IdleWatch>,
+    /// Told, in place of the end of an idle worker.
+    quiet: Option<(TimerId, Duration)>,
     /// It was ended for it.
     reached: bool,
 }
@@ -176,7 +182,7 @@ impl WorkerMachine {
             phase: Phase::Starting,
             stop: Stop::NotAsked,
             soft_stop: SoftStop { time: Duration::ZERO, pending: None },
-            idle: Idle { limit: idle, watch: None, reached: false },
+            idle: Idle { limit: idle, watch: None, quiet: None, reached: false },
             output: PieceEvents { waiting: false, other: false },
             timers: BTreeMap::new(),
             replies: VecDeque::new(),
@@ -234,6 +240,7 @@ impl WorkerMachine {
             Input::SetTimer(timer, after) => {
                 self.timers.insert(timer, now + after);
             }
+            Input::SetQuietTimer(timer, time) => self.set_quiet_timer(now, timer, time),
             Input::Ask(id) => {
                 let answer = HostAnswer::Refused("this host answers no questions".to_owned());
                 self.replies.push_back(HostReply::new(id, answer));
@@ -306,8 +313,29 @@ impl WorkerMachine {
         reason.filter(|_| self.stop != Stop::WorkDone)
     }
 
+    fn set_quiet_timer(&mut self, now: Mono, timer: TimerId, time: Duration) {
+        let time = self.idle.limit.map_or(time, |limit| limit.min(time));
+        self.idle.quiet = Some((timer, time));
+        match &mut self.idle.watch {
+            Some(watch) => watch.set_limit(now, time),
+            None if self.phase == Phase::Running => self.idle.watch = Some(IdleWatch::new(now, time)),
+            None => {}
+        }
+    }
+
     fn sampled(&mut self, now: Mono, sample: Sample, out: &mut Vec<Effect>) {
-        if self.asked().is_none() && self.idle.watch.as_mut().is_some_and(|watch| watch.looked(now, sample)) {
+        let is_quiet = self.idle.watch.as_mut().is_some_and(|watch| watch.looked(now, sample));
+        if self.asked().is_some() || !is_quiet {
+            return;
+        }
+        let limit = self.idle.limit;
+        if let Some((timer, _)) = self.idle.quiet.take() {
+            match (&mut self.idle.watch, limit) {
+                (Some(watch), Some(limit)) => watch.set_limit(now, limit),
+                (watch, _) => *watch = None,
+            }
+            out.push(Effect::FireTimer(timer));
+        } else {
             self.idle.watch = None;
             self.idle.reached = true;
             self.cancel(now, CancelReason::Timeout, out);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{
     CancelReason, EndingPhase, FreeText, JobId, Leaked, Mono, OutputStream, ProcessIdentity, ResultDetails,
-    WorkerEvent, WorkerResult,
+    WorkerEvent, WorkerResult, WorkerStatus,
 };
 use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
@@ -203,11 +203,13 @@ impl State {
         });
         self.release_progress(now);
         let Some(mut result) = self.result.take() else { return };
+        // Work that was done is neither cancelled nor idle, however its worker was made to leave.
+        let is_done = result.status == WorkerStatus::Succeeded;
         let details = result.details.get_or_insert_default();
-        details.cancel_reason = cancelled;
+        details.cancel_reason = cancelled.filter(|_| !is_done);
         details.signal = exit.signal();
         details.killed = killed;
-        if let Some(limit) = idle {
+        if let Some(limit) = idle.filter(|_| !is_done) {
             details.error = Some(idle_words(limit));
             details.error_kind.get_or_insert_with(|| "idle".to_owned());
         }
@@ -283,6 +285,7 @@ impl State {
             SessionEffect::Stdin(bytes) => self.controls.push_back(Control::Stdin(bytes)),
             SessionEffect::CloseStdin => self.controls.push_back(Control::CloseStdin),
             SessionEffect::SetTimer(timer, after) => self.handle(now, Input::SetTimer(timer, after)),
+            SessionEffect::SetQuietTimer(timer, time) => self.handle(now, Input::SetQuietTimer(timer, time)),
             SessionEffect::Ask(request) => self.handle(now, Input::Ask(request.id)),
             SessionEffect::End(reason) => self.handle(now, Input::SessionEnds(reason)),
             SessionEffect::Result(result) => self.result = Some(result),
@@ -298,8 +301,13 @@ pub(super) struct Watch<'a>(pub(super) &'a WorkerShared);
 impl Watch<'_> {
     fn with(&self, change: impl FnOnce(&mut State, Mono)) {
         let mut state = self.0.state.borrow_mut();
+        let sample_due = state.sample_due();
         change(&mut state, self.0.host.clock.now());
-        if !state.controls.is_empty() || state.next_due().is_some() {
+        let samples_earlier = match (sample_due, state.sample_due()) {
+            (None, now) => now.is_some(),
+            (Some(before), now) => now.is_some_and(|now| now < before),
+        };
+        if samples_earlier || !state.controls.is_empty() || state.next_due().is_some() {
             self.0.driver.notify_one();
         }
         self.0.news.notify_one();
@@ -310,8 +318,6 @@ impl ChildWatch for Watch<'_> {
     fn started(&mut self, process: ProcessIdentity) {
         info!(pid = process.pid, "the worker was started");
         self.with(|state, now| state.started(now, process));
-        // Its activity is sampled from now on.
-        self.0.driver.notify_one();
     }
 
     fn output(&mut self, stream: OutputStream, bytes: &[u8]) {

@@ -89,6 +89,8 @@ with_fields!(ResultDetails {
     with_usage(usage: Option<Usage>),
     with_denials(denials: Vec<String>),
     with_error_kind(error_kind: Option<String>),
+    with_waited_for(waited_for: Option<String>),
+    with_notes(notes: Vec<String>),
 });
 
 impl Leaked {

@@ -1,10 +1,12 @@
 //! The lines about what agents do.
 
 use roboppi_ipc::{ChangeKind, ToolResult, WorkerEvent};
-use roboppi_run::{Act, Activity, ActivityItem, AttemptRecord, StepPath, ToolUse, missing_words, tool_words};
+use roboppi_run::{
+    Act, Activity, ActivityItem, AttemptRecord, StepPath, ToolUse, missing_words, tool_words, wait_words,
+};
 
 use crate::style::Ink;
-use crate::units::duration;
+use crate::units::{duration, time_of_day};
 use roboppi_untrusted::{line, words};
 
 /// Lines of one text that are shown.
@@ -30,7 +32,7 @@ pub(super) fn event(
     match &record.event {
         WorkerEvent::ToolResult(result) => {
             match activity.items.iter().rev().find(|item| ends(item, result)) {
-                Some(item) => about(item, step, verbose, colour),
+                Some(item) => about(activity, item, step, verbose, colour),
                 None => Vec::new(),
             }
         }
@@ -46,9 +48,9 @@ pub(super) fn event(
         | WorkerEvent::Gap(_)
         | WorkerEvent::Unknown { .. } => match activity.items.back() {
             // One that continues another one changes it.
-            Some(item) if item.seq == record.seq => about(item, step, verbose, colour),
+            Some(item) if item.seq == record.seq => about(activity, item, step, verbose, colour),
             Some(item) if matches!(item.what, Act::Wait(_) | Act::Text(_) | Act::Thought(_)) => {
-                about(item, step, verbose, colour)
+                about(activity, item, step, verbose, colour)
             }
             _ => Vec::new(),
         },
@@ -62,10 +64,20 @@ fn ends(item: &ActivityItem, result: &ToolResult) -> bool {
     })
 }
 
-/// What is to be said about a thing that is over, or just happened.
-pub(super) fn about(item: &ActivityItem, step: &StepPath, verbose: bool, colour: bool) -> Vec<ActivityLine> {
+/// What is to be said about a thing that is over, or just happened; of a sub-agent it is said which one.
+pub(super) fn about(
+    activity: &Activity,
+    item: &ActivityItem,
+    step: &StepPath,
+    verbose: bool,
+    colour: bool,
+) -> Vec<ActivityLine> {
     let name = words(step.as_str());
-    let within = if item.parent.is_some() { "↳ " } else { "" };
+    let within = match (activity.sub_agent(item), &item.parent) {
+        (Some(sub_agent), _) => format!("↳ {}: ", words(sub_agent)),
+        (None, Some(_)) => "↳ ".to_owned(),
+        (None, None) => String::new(),
+    };
     let one = |text: String| vec![ActivityLine::Line(format!("{name}  {within}{text}"))];
     match &item.what {
         // What sub-agents say is for the agent that sent them.
@@ -101,7 +113,8 @@ pub(super) fn about(item: &ActivityItem, step: &StepPath, verbose: bool, colour:
         // A service that is away for long is told of now and then.
         Act::Wait(wait) if wait.times.is_power_of_two() => {
             let delay = wait.waiting.delay_ms.map_or(String::new(), |ms| format!(", {}", duration(ms)));
-            one(Ink::Caution.paint(colour, &format!("waits: {}{delay}", words(&wait.waiting.why))))
+            let waits = words(&wait_words(&wait.waiting, time_of_day));
+            one(Ink::Caution.paint(colour, &format!("{waits}{delay}")))
         }
         Act::Missing { events, at_least } => {
             one(Ink::Caution.paint(colour, &format!("… {}", missing_words(*events, *at_least))))

@@ -1,10 +1,12 @@
 //! The line that says a silent run is alive, and what it is doing.
 
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView};
+use roboppi_run::{
+    Act, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, tool_words, wait_words,
+};
 
 use super::log::Logs;
-use crate::units::age;
+use crate::units::{age, time_of_day};
 use roboppi_untrusted::{line, words};
 
 /// Steps that are described; the others are counted.
@@ -49,15 +51,33 @@ fn describe(step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
     if let (AttemptStatus::Finished { .. }, Some(detail)) = (&attempt.status, &step.detail) {
         return format!("{name} ({}, {})", since(attempt.started_at), words(detail));
     }
-    format!("{name} ({}, {})", since(attempt.started_at), activity(attempt, logs, since))
+    let what = activity(attempt, step.is_agent(), logs, since);
+    format!("{name} ({}, {what})", since(attempt.started_at))
 }
 
-fn activity(attempt: &AttemptView, logs: &mut dyn Logs, since: impl Fn(UtcMillis) -> String) -> String {
+fn activity(
+    attempt: &AttemptView,
+    is_agent: bool,
+    logs: &mut dyn Logs,
+    since: impl Fn(UtcMillis) -> String,
+) -> String {
     if let Some(waiting) = &attempt.activity.waiting {
-        return format!("waits: {}", words(&waiting.why));
+        return words(&wait_words(waiting, time_of_day));
     }
     if let AttemptStatus::Phase(roboppi_run::AttemptPhase::WaitingPermit { detail }) = &attempt.status {
         return format!("waits for a permit: {}", words(detail));
+    }
+    // The lines of an agent are for programs.
+    if is_agent {
+        let last = attempt.activity.items.iter().rev().find_map(|item| doing(&item.what));
+        let at = attempt.activity.last_at;
+        return match (last, at) {
+            (Some(last), Some(at)) => {
+                format!("last activity {} ago: {}", since(at), shortened(&words(&last)))
+            }
+            (None, Some(at)) => format!("last activity {} ago", since(at)),
+            (_, None) => "no activity yet".to_owned(),
+        };
     }
     // It only embellishes the line, so a log that cannot be read is not worth an error here.
     let tail = logs.tail(&attempt.of, 5, LAST_BYTES).unwrap_or_default();
@@ -66,6 +86,17 @@ fn activity(attempt: &AttemptView, logs: &mut dyn Logs, since: impl Fn(UtcMillis
         (None, _) => "no output yet".to_owned(),
         (Some(text), Some(at)) => format!("last output {} ago: \"{}\"", since(at), shortened(&text)),
         (Some(text), None) => format!("last output: \"{}\"", shortened(&text)),
+    }
+}
+
+/// What an agent did last, in words.
+fn doing(what: &Act) -> Option<String> {
+    match what {
+        Act::Text(text) => text.text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned),
+        Act::Thought(_) => Some("a thought".to_owned()),
+        Act::Tool(tool) => Some(tool_words(&tool.name, &tool.input)),
+        Act::File(change) => Some(format!("changed {}", change.path)),
+        Act::Wait(_) | Act::Missing { .. } | Act::Unknown { .. } => None,
     }
 }
 

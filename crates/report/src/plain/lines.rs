@@ -181,6 +181,22 @@ pub(super) fn report(view: &RunView, event: &CoreEvent, colour: bool) -> Option<
     }
 }
 
+/// Remarks on an attempt that are told at its end; the others are in its result.
+const REMARKS: usize = 5;
+
+/// What is worth reading about an attempt that has ended: what was refused to it, and the remarks on it.
+pub(super) fn remarks(attempt: &AttemptView, colour: bool) -> Vec<String> {
+    let AttemptStatus::Finished { result, .. } = &attempt.status else { return Vec::new() };
+    let Some(details) = result.details.as_deref() else { return Vec::new() };
+    let step = Some(attempt.of.step.as_str());
+    let refused = details.denials.iter().map(|denial| format!("refused: {denial}"));
+    let all: Vec<String> = refused.chain(details.notes.iter().cloned()).collect();
+    let shown = all.iter().take(REMARKS).map(|note| warning(step, note, colour));
+    let more = all.len().saturating_sub(REMARKS);
+    let more = (more > 0).then(|| warning(step, &format!("{more} more notes: `roboppi show`"), colour));
+    shown.chain(more).collect()
+}
+
 /// A worker, or the core itself, left a process behind.
 pub(super) fn leak(step: Option<&str>, leaked: &Leaked, colour: bool) -> String {
     let what = if step.is_some() { "left a process behind" } else { "a process was left behind" };

@@ -85,7 +85,8 @@ impl PlainPrinter {
             for item in &attempt.activity.items {
                 if known.is_none_or(|known| item.seq > known) && !item.is_running() {
                     let (verbose, colour) = (self.settings.verbose, self.settings.colour);
-                    done.push((item.ts, step.clone(), activity::about(item, step, verbose, colour)));
+                    let lines = activity::about(&attempt.activity, item, step, verbose, colour);
+                    done.push((item.ts, step.clone(), lines));
                 }
             }
         }
@@ -175,7 +176,9 @@ impl PlainPrinter {
             RunEvent::AttemptFinished { of, .. } => {
                 let leaks =
                     self.view.attempt(of).map_or_else(Vec::new, |attempt| self.unreported_leaks(attempt));
-                for text in leaks {
+                let notes =
+                    self.view.attempt(of).map_or_else(Vec::new, |attempt| lines::remarks(attempt, colour));
+                for text in leaks.into_iter().chain(notes) {
                     self.print_at(ts, &text);
                 }
                 None

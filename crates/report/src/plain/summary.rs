@@ -163,8 +163,9 @@ fn output(
 fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &PlainSettings, path: &str) {
     let activity = &attempt.activity;
     let step = &attempt.of.step;
-    let printed = activity.items.iter().flat_map(|item| activity::about(item, step, true, settings.colour));
-    let printed: Vec<_> = printed.collect();
+    let printed = activity.items.iter();
+    let printed: Vec<_> =
+        printed.flat_map(|item| activity::about(activity, item, step, true, settings.colour)).collect();
     let name = words(&attempt.of.to_string());
     if printed.is_empty() {
         let _ = writeln!(text, "\n--- {name} did nothing that was understood; what it wrote: {path} ---");

@@ -45,7 +45,9 @@ impl Activity {
     }
 
     fn apply_recorded(&mut self, record: &AttemptRecord, event: &WorkerEvent) {
-        if !matches!(event, WorkerEvent::Waiting(_)) && self.waiting.take().is_some() {
+        if !matches!(event, WorkerEvent::Waiting(_))
+            && self.waiting.take_if(|waiting| event.ends_wait(waiting)).is_some()
+        {
             self.wait_is_over(record.ts);
         }
         match event {
@@ -182,8 +184,8 @@ impl Activity {
     }
 
     fn wait_is_over(&mut self, ts: UtcMillis) {
-        if let Some(last) = self.items.back_mut()
-            && matches!(last.what, Act::Wait(Wait { over: None, .. }))
+        let open = |item: &&mut Arc<ActivityItem>| matches!(item.what, Act::Wait(Wait { over: None, .. }));
+        if let Some(last) = self.items.iter_mut().rev().find(open)
             && let Act::Wait(wait) = &mut Arc::make_mut(last).what
         {
             wait.over = Some(ts);

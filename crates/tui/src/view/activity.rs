@@ -6,11 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_ipc::{ChangeKind, PlanStatus};
 use roboppi_run::{
-    Act, Activity, ActivityItem, AttemptView, ToolUse, missing_words, spent_words, tokens, tool_words,
+    Act, Activity, ActivityItem, AttemptView, ToolUse, Wait, missing_words, spent_words, tokens, tool_words,
+    wait_words,
 };
 use serde_json::Value;
 
-use super::{Extent, put};
+use super::{Extent, put, wording};
 use crate::activity_pane::{ActivityPane, ItemLayout, TEXT_ROWS};
 use crate::model::Model;
 use crate::{markdown, sanitise, text, theme};
@@ -94,7 +95,8 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
         lines.push(Line::styled(text::fit(&facts, columns), theme.faint()));
     }
     if let Some(waiting) = activity.waiting.as_ref().filter(|_| attempt.finished_at.is_none()) {
-        let words = format!("◷ waits: {}", sanitise::clean(&waiting.why));
+        let waits = wait_words(waiting, |until| wording::time_of_day(model, until));
+        let words = format!("◷ {}", sanitise::clean(&waits));
         lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
     }
     plan(model, activity, area, &mut lines);
@@ -169,7 +171,11 @@ pub(crate) fn item(
     let folded = layout.folded;
     let columns = usize::from(crate::layout::Areas::of(model.size, model.focus).pane.width).max(4);
     let depth = depth(activity, item);
-    let inner = columns.saturating_sub(depth * INDENT).max(4);
+    // Calls of several sub-agents stand in one list: each says whose it is.
+    let whose = activity.sub_agent(item).filter(|_| item.tool().is_some());
+    let whose = whose.map(|name| text::fit(&sanitise::clean(name), WHOSE) + ": ");
+    let room = whose.as_deref().map_or(0, text::width);
+    let inner = columns.saturating_sub(depth * INDENT + room).max(4);
     let mut lines = match &item.what {
         Act::Text(text_of_agent) => {
             let whole = pane.whole(text_of_agent.blob.as_deref()).filter(|_| !folded);
@@ -199,14 +205,7 @@ pub(crate) fn item(
             }
             lines
         }
-        Act::Wait(wait) => {
-            let times = if wait.times > 1 { format!(", {} times", wait.times) } else { String::new() };
-            let over = wait.over.map_or(String::new(), |over| {
-                format!(", went on after {}", text::duration(over.0.saturating_sub(item.ts.0)))
-            });
-            let words = format!("◷ waited: {}{times}{over}", sanitise::clean(&wait.waiting.why));
-            vec![Line::styled(text::fit(&words, inner), model.theme.busy())]
-        }
+        Act::Wait(wait) => vec![waited(model, wait, item, inner)],
         Act::Missing { events, at_least } => {
             let words = format!("… {}", missing_words(*events, *at_least));
             vec![Line::styled(text::fit(&words, inner), model.theme.busy())]
@@ -222,6 +221,13 @@ pub(crate) fn item(
             lines
         }
     };
+    if let Some(whose) = whose {
+        let blank = " ".repeat(room);
+        for (number, line) in lines.iter_mut().enumerate() {
+            let words = if number == 0 { whose.clone() } else { blank.clone() };
+            line.spans.insert(0, Span::styled(words, model.theme.faint()));
+        }
+    }
     if depth > 0 {
         let margin = Span::styled("│ ".repeat(depth), model.theme.faint());
         lines.iter_mut().for_each(|line| line.spans.insert(0, margin.clone()));
@@ -235,6 +241,18 @@ pub(crate) fn item(
     }
     lines
 }
+
+fn waited(model: &Model, wait: &Wait, item: &ActivityItem, columns: usize) -> Line<'static> {
+    let times = if wait.times > 1 { format!(", {} times", wait.times) } else { String::new() };
+    let over = wait.over.map_or(String::new(), |over| {
+        format!(", went on after {}", text::duration(over.0.saturating_sub(item.ts.0)))
+    });
+    let words = format!("◷ waited: {}{times}{over}", sanitise::clean(&wait.waiting.why));
+    Line::styled(text::fit(&words, columns), model.theme.busy())
+}
+
+/// Columns of the name of a sub-agent before its calls.
+const WHOSE: usize = 20;
 
 /// How many sub-agents an item is in.
 fn depth(activity: &Activity, item: &ActivityItem) -> usize {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use roboppi_run::AttemptView;
+use roboppi_run::{Act, AttemptView};
 
 use super::{Extent, put};
 use crate::diff_pane::{DiffRow, Diffs, FileDiff, Heading, Hunk, Kinds, LineKind, heading_of};
@@ -17,12 +17,11 @@ const LINE_BYTES: usize = 16 * 1024;
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let Some((attempt, diffs)) = diffs(model) else {
         let words = match model.shown_attempt() {
-            None => "No attempt was made yet, so nothing was changed.",
-            Some(_) => {
-                "This attempt reported no changes. Commands and some agents change files without reporting it."
-            }
+            None => "No attempt was made yet, so nothing was changed.".to_owned(),
+            Some(attempt) => no_diff(attempt),
         };
-        for (row, line) in area.rows().zip(text::wrap(words, usize::from(area.width))) {
+        let lines = words.lines().flat_map(|line| text::wrap(line, usize::from(area.width)));
+        for (row, line) in area.rows().zip(lines) {
             put(buffer, row, &Line::styled(line, model.theme.faint()));
         }
         return;
@@ -84,6 +83,23 @@ pub(super) fn extent(model: &Model, area: Rect) -> Extent {
 /// The row that is gone to as long as nobody scrolled: that of the latest change.
 pub(super) fn latest(model: &Model) -> usize {
     diffs(model).and_then(|(_, diffs)| diffs.current().map(|heading| diffs.row_of(&heading))).unwrap_or(0)
+}
+
+/// Why there is no diff: of files that changed none was told, or no change was told at all.
+fn no_diff(attempt: &AttemptView) -> String {
+    let mut paths: Vec<String> = Vec::new();
+    for item in &attempt.activity.items {
+        if let Act::File(change) = &item.what {
+            let path = sanitise::clean(&change.path);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    if paths.is_empty() {
+        return "This attempt reported no changes. Commands and some agents change files without reporting it.".to_owned();
+    }
+    format!("Changed, no diff told:\n  {}", paths.join("\n  "))
 }
 
 fn diffs(model: &Model) -> Option<(&AttemptView, Diffs<'_>)> {

@@ -58,6 +58,7 @@ fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) 
             page.fact("Ended by", reason.name());
         }
         page.fact_if("Error", details.error.as_deref());
+        page.fact_if("Waited for", details.waited_for.as_deref());
         page.fact_if("Its word", details.error_kind.as_deref());
     }
     if let Some(class) = result.error_class {
@@ -98,6 +99,13 @@ fn made(model: &Model, result: &WorkerResult, page: &mut Page) {
         page.heading("Refused");
         for denial in denials {
             page.text(denial, ratatui::style::Style::new());
+        }
+    }
+    let notes = details.map_or(&[][..], |details| &details.notes);
+    if !notes.is_empty() {
+        page.heading("Notes");
+        for note in notes {
+            page.text(note, model.theme.busy());
         }
     }
     if !result.artifacts.is_empty() {

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use roboppi_ipc::WaitCause;
 use roboppi_run::{StepState, StepView};
 
 use crate::layout::Focus;
@@ -99,8 +100,10 @@ fn activity(step: &StepView) -> Option<String> {
         return (step.state == StepState::Retrying).then(|| "waits to retry".to_owned());
     }
     let activity = &step.attempts.last()?.activity;
-    if activity.waiting.is_some() {
-        return Some("waits".to_owned());
+    if let Some(waiting) = &activity.waiting {
+        return Some(
+            if waiting.cause == Some(WaitCause::Background) { "done, waits" } else { "waits" }.to_owned(),
+        );
     }
     let progress = activity.progress.as_ref()?;
     match (progress.percent, &progress.phase) {

@@ -2,6 +2,8 @@
 
 use roboppi_ipc::{ErrorClass, WorkerStatus};
 
+use super::failures::{meaning_of, telling_line};
+use super::terminal;
 use crate::{ExitKind, WorkerEnd};
 
 /// What an agent itself said about its end.
@@ -54,6 +56,8 @@ pub(super) struct Ending<'a> {
     pub(super) stopped: Option<AgentError>,
     /// It had said that it was done, and was then ended because it did not leave.
     pub(super) let_go: bool,
+    /// It was only to leave when it was asked to end.
+    pub(super) was_done: bool,
     /// The last line of its output broke off.
     pub(super) broken: bool,
 }
@@ -63,6 +67,7 @@ pub(super) struct Ending<'a> {
 /// | it was ended | it said | exit | status | kind, class |
 /// |---|---|---|---|---|
 /// | by the session, at a limit | | | failed | the limit |
+/// | because time was over, when it was only to leave | done | any | succeeded | |
 /// | because time was over | | | failed | transient |
 /// | for any other reason | | | cancelled | transient |
 /// | no | failed | any | failed | what it said |
@@ -70,22 +75,25 @@ pub(super) struct Ending<'a> {
 /// | no | done | 0 | succeeded | |
 /// | after it was done | done | 0, TERM or KILL | succeeded | |
 /// | no | done | signal | failed | `signal`, transient |
-/// | no | done | other code | failed | `exit_code`, not retryable |
+/// | no | done | other code | failed | by its words on standard error, else `exit_code`, not retryable |
 /// | no | nothing, half a line | 0 | failed | `lost_output`, transient |
 /// | no | nothing | 0 | failed | `no_end`, transient |
 /// | no | nothing | signal | failed | `signal`, transient |
-/// | no | nothing | other code | failed | `exit_code`, not retryable |
+/// | no | nothing | other code | failed | the same |
 ///
 /// A code of 128 + n counts as signal n for HUP, INT, KILL and TERM.
 pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
     use roboppi_ipc::CancelReason::Timeout;
 
-    let Ending { end, reported, stopped, let_go, broken } = ending;
+    let Ending { end, reported, stopped, let_go, was_done, broken } = ending;
     let failed = |error| (WorkerStatus::Failed, Some(error));
     if let Some(limit) = stopped {
         return failed(limit);
     }
     if let Some(reason) = end.cancelled {
+        if reason == Timeout && was_done && reported == ReportedEnd::Done {
+            return (WorkerStatus::Succeeded, None);
+        }
         let status = if reason == Timeout { WorkerStatus::Failed } else { WorkerStatus::Cancelled };
         return (status, None);
     }
@@ -107,9 +115,15 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
             if let Some(signal) = signal {
                 return failed(transient("signal", format!("{then}it was ended by signal {signal}")));
             }
-            let code = end.exit.code();
-            let message = format!("{then}it exited with code {code}{}", last_words(end));
-            failed(AgentError::new(ErrorClass::NonRetryable, "exit_code", message))
+            let stderr = end.output.stderr.text();
+            let words = plain_words(telling_line(&stderr).unwrap_or_default());
+            let (class, kind) = meaning_of(&words).unwrap_or((ErrorClass::NonRetryable, "exit_code"));
+            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+            failed(AgentError::new(
+                class,
+                kind,
+                format!("{then}it exited with code {}{words}", end.exit.code()),
+            ))
         }
     }
 }
@@ -130,16 +144,11 @@ const fn signal_of(exit: ExitKind) -> Option<i32> {
     }
 }
 
-/// The line on standard error that names an error, or the last one: where command line tools say what was wrong with
-/// how they were called.
-fn last_words(end: &WorkerEnd<'_>) -> String {
+/// A line without escape sequences, shortened.
+fn plain_words(line: &str) -> String {
     const LONGEST: usize = 500;
 
-    let stderr = end.output.stderr.text();
-    let lines = || stderr.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let names_error = |line: &&str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
-    match lines().find(names_error).or_else(|| lines().next()) {
-        Some(line) => format!(": {}", &line[..line.floor_char_boundary(LONGEST)]),
-        None => String::new(),
-    }
+    let mut plain = terminal::without(line).into_owned();
+    plain.truncate(plain.floor_char_boundary(LONGEST));
+    plain
 }

@@ -8,7 +8,8 @@ use roboppi_ipc::{
 };
 
 use super::end::{Ending, judge, was_ended};
-use super::{AgentError, Calls, ReportedEnd, UsageTotals};
+use super::failures::trust_lines;
+use super::{AgentError, Calls, ReportedEnd, UsageTotals, terminal};
 use crate::{SessionEffect, WorkerEnd, stderr_observation, verdict};
 
 /// Lines nobody understands that become events. More are counted.
@@ -30,9 +31,15 @@ pub(super) struct Facts {
     plan: Vec<PlanItem>,
     unknown: u64,
     pub(super) too_long: u64,
+    /// Lines with bytes for a terminal, which were left out.
+    pub(super) with_terminal_bytes: u64,
     pub(super) reported: ReportedEnd,
     pub(super) stopped: Option<AgentError>,
     pub(super) let_go: bool,
+    /// Whether it was only to leave when it was asked to end.
+    pub(super) was_done: Option<bool>,
+    /// What it waits for.
+    waiting: Option<Waiting>,
     /// The last line of standard output is JSON that broke off.
     pub(super) broken: bool,
 }
@@ -54,6 +61,7 @@ impl Agent<'_> {
 
     /// An event that needs no book-keeping.
     pub fn event(&mut self, event: WorkerEvent) {
+        self.facts.waiting.take_if(|waiting| event.ends_wait(waiting));
         self.out.push(SessionEffect::Event(event));
     }
 
@@ -176,7 +184,8 @@ impl Agent<'_> {
 
     /// The agent waits.
     pub fn waiting(&mut self, waiting: Waiting) {
-        self.event(WorkerEvent::Waiting(waiting));
+        self.event(WorkerEvent::Waiting(waiting.clone()));
+        self.facts.waiting = Some(waiting);
     }
 
     /// A call was refused. Goes into the result; the same again does not.
@@ -203,6 +212,13 @@ impl Agent<'_> {
         self.facts.reported = reported;
     }
 
+    /// Takes back that the work is done, if that was said.
+    pub fn instead_of_done(&mut self, error: AgentError) {
+        if self.facts.reported == ReportedEnd::Done {
+            self.facts.reported = ReportedEnd::Failed(error);
+        }
+    }
+
     /// Ends the agent because of a limit that it does not keep itself.
     pub fn stop(&mut self, limit: AgentError) {
         if self.facts.stopped.is_none() {
@@ -216,8 +232,14 @@ impl Facts {
     pub(super) fn result(&mut self, end: &WorkerEnd<'_>) -> WorkerResult {
         let mut result = verdict(end);
         let reported = std::mem::take(&mut self.reported);
-        let ending =
-            Ending { end, reported, stopped: self.stopped.take(), let_go: self.let_go, broken: self.broken };
+        let ending = Ending {
+            end,
+            reported,
+            stopped: self.stopped.take(),
+            let_go: self.let_go,
+            was_done: self.was_done.unwrap_or(false),
+            broken: self.broken,
+        };
         let (status, error) = judge(ending);
         result.status = status;
         result.error_class = match (&error, status) {
@@ -239,6 +261,10 @@ impl Facts {
         details.turns = usage.and_then(|usage| usage.turns);
         details.usage = usage;
         details.denials = std::mem::take(&mut self.denials);
+        let waiting =
+            self.waiting.take().filter(|_| end.cancelled.is_some() && status != WorkerStatus::Succeeded);
+        details.waited_for = waiting.map(|waiting| waiting.why);
+        details.notes = self.remarks(end);
         details.error = error.as_ref().map(|error| error.message.clone());
         details.error_kind = error.map(|error| error.kind);
         result
@@ -252,19 +278,35 @@ impl Facts {
         if let Some(error) = error {
             observe(format!("[{}] {}", error.kind, error.message));
         }
-        for note in &self.notes {
-            observe(note.clone());
+        observations.extend(stderr_observation(&end.output.stderr));
+    }
+
+    /// What is worth reading and explains no failure.
+    fn remarks(&mut self, end: &WorkerEnd<'_>) -> Vec<String> {
+        for line in trust_lines(&end.output.stderr.text()) {
+            add_once(&mut self.notes, terminal::without(line).into_owned());
         }
+        let mut notes = std::mem::take(&mut self.notes);
         if self.let_go && was_ended(end) {
-            observe("it did not exit after its work was done, and was terminated".to_owned());
+            notes.push("it did not exit after its work was done, and was terminated".to_owned());
         }
+        let lines = |count: u64| {
+            if count == 1 { "1 of its lines was".to_owned() } else { format!("{count} of its lines were") }
+        };
         if self.unknown > 0 {
-            observe(format!("{} of its lines were not understood; they are in the log", self.unknown));
+            notes.push(format!("{} not understood; see the log", lines(self.unknown)));
+        }
+        let with_bytes = self.with_terminal_bytes;
+        if with_bytes > 0 {
+            let noun = if with_bytes == 1 { "line" } else { "lines" };
+            notes.push(format!(
+                "{with_bytes} {noun} of its output had bytes for a terminal, which were left out"
+            ));
         }
         if self.too_long > 0 {
-            observe(format!("{} of its lines were too long to be read; they are in the log", self.too_long));
+            notes.push(format!("{} too long to be read; see the log", lines(self.too_long)));
         }
-        observations.extend(stderr_observation(&end.output.stderr));
+        notes
     }
 }
 

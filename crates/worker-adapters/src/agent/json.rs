@@ -43,6 +43,30 @@ pub fn with_repaired_text(text: &str) -> Option<String> {
     })
 }
 
+/// Length of the object that begins `text`, by its braces; 0 when none does, or it has no end.
+pub(super) fn length_of_object(text: &str) -> usize {
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' if !in_text => depth += 1,
+            b'}' if !in_text => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return 0;
+        }
+    }
+    0
+}
+
 /// The number of the escape `\uXXXX` that begins at `start`.
 fn escaped_unit(bytes: &[u8], start: usize) -> Option<u16> {
     let escape = bytes.get(start..start + 6)?;

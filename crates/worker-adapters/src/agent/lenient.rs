@@ -51,6 +51,14 @@ pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
     Ok(deserializer.deserialize_any(Lenient::<FlagOnly>::NEW)?.unwrap_or(false))
 }
 
+/// Whether something is `true` or `false`.
+///
+/// # Errors
+/// Only for what is not JSON.
+pub fn maybe_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    deserializer.deserialize_any(Lenient::<FlagOnly>::NEW)
+}
+
 /// An object.
 ///
 /// # Errors

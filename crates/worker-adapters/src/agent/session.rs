@@ -6,14 +6,29 @@ use roboppi_ipc::{Mono, OutputStream};
 use serde::Deserialize;
 
 use super::facts::Facts;
-use super::{Agent, json};
+use super::{Agent, json, terminal};
 use crate::{SessionEffect, SessionInput, TimerId, WorkerEnd, WorkerSession};
 
-/// Time an agent has to leave after it has said that its work is done. Then it is ended, which is no failure.
+/// Time an agent has to leave after it has said that its work is done. Then it is ended, which is no failure. What it left
+/// running has the same time, counted from when it last did something.
 pub const AFTER_END: Duration = Duration::from_secs(30);
 
 /// Runs out when an agent has not left.
 const LEAVE: TimerId = TimerId(u32::MAX);
+/// Runs out when all that an agent left running has been quiet.
+const QUIET: TimerId = TimerId(u32::MAX - 1);
+
+/// How far an agent is, as its last line left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// There is work, or it waits for some.
+    #[default]
+    Works,
+    /// Its work is done, and something it started still runs that nothing waits for: a server, a watcher.
+    LeftRunning,
+    /// It waits for nothing any more and is only to leave.
+    Done,
+}
 
 /// Says what the lines of one agent program mean.
 pub trait AgentTranslator: Send {
@@ -31,6 +46,11 @@ pub trait AgentTranslator: Send {
     /// Whether it waits for nothing any more and is only to leave. Asked after each line.
     fn is_done(&self) -> bool;
 
+    /// Whether something it started still runs that none of its work waits for: a server, a watcher. Asked when it is done.
+    fn has_left_running(&self) -> bool {
+        false
+    }
+
     /// The agent has ended; last occasion to say what that means.
     fn ended(&mut self, end: &WorkerEnd<'_>, agent: &mut Agent<'_>) {
         let _ = (end, agent);
@@ -44,13 +64,13 @@ pub struct AgentSession<T> {
     /// What is written to standard input, which is then closed.
     prompt: Option<String>,
     facts: Facts,
-    is_leaving: bool,
+    stage: Stage,
 }
 
 impl<T: AgentTranslator> AgentSession<T> {
     /// A session whose agent reads nothing.
     pub fn new(translator: T) -> Self {
-        Self { translator, prompt: None, facts: Facts::default(), is_leaving: false }
+        Self { translator, prompt: None, facts: Facts::default(), stage: Stage::Works }
     }
 
     /// A session whose agent reads this on its standard input, and then its end. The command must ask for
@@ -65,24 +85,73 @@ impl<T: AgentTranslator> AgentSession<T> {
         }
         let text = json::text(line);
         let mut agent = Agent { now, facts: &mut self.facts, out };
-        if let Ok(line) = serde_json::from_str(&text) {
-            agent.facts.broken = false;
-            self.translator.line(line, &text, &mut agent);
-        } else if let Some(repaired) = json::with_repaired_text(&text)
-            && let Ok(line) = serde_json::from_str(&repaired)
-        {
-            agent.facts.broken = false;
-            self.translator.line(line, &repaired, &mut agent);
-        } else {
-            agent.facts.broken = text.trim_start().starts_with('{');
-            agent.unknown(&text);
+        if !object(&mut self.translator, &text, &mut agent) {
+            if terminal::may_have_any(text.trim()) {
+                parts(&mut self.translator, &text, &mut agent);
+            } else {
+                not_understood(&text, &mut agent);
+            }
         }
-        let is_done = self.translator.is_done();
-        if is_done && !self.is_leaving {
-            out.push(SessionEffect::SetTimer(LEAVE, AFTER_END));
+        let stage = match (self.translator.is_done(), self.translator.has_left_running()) {
+            (false, _) => Stage::Works,
+            (true, true) => Stage::LeftRunning,
+            (true, false) => Stage::Done,
+        };
+        if stage != self.stage {
+            match stage {
+                Stage::Works => {}
+                Stage::LeftRunning => out.push(SessionEffect::SetQuietTimer(QUIET, AFTER_END)),
+                Stage::Done => out.push(SessionEffect::SetTimer(LEAVE, AFTER_END)),
+            }
         }
-        self.is_leaving = is_done;
+        self.stage = stage;
     }
+
+    /// Its work is done, so it is ended without harm to that.
+    fn let_go(&mut self, out: &mut Vec<SessionEffect>) {
+        self.facts.let_go = true;
+        out.push(SessionEffect::End(None));
+    }
+}
+
+/// Reads one object. Says whether it is one.
+fn object<T: AgentTranslator>(translator: &mut T, text: &str, agent: &mut Agent<'_>) -> bool {
+    if let Ok(line) = serde_json::from_str(text) {
+        agent.facts.broken = false;
+        translator.line(line, text, agent);
+        return true;
+    }
+    let Some(repaired) = json::with_repaired_text(text) else { return false };
+    let Ok(line) = serde_json::from_str(&repaired) else { return false };
+    agent.facts.broken = false;
+    translator.line(line, &repaired, agent);
+    true
+}
+
+fn not_understood(text: &str, agent: &mut Agent<'_>) {
+    agent.facts.broken = text.trim_start().starts_with('{');
+    agent.unknown(text);
+}
+
+/// Reads the objects of a line with bytes for a terminal around and between them.
+fn parts<T: AgentTranslator>(translator: &mut T, text: &str, agent: &mut Agent<'_>) {
+    let mut rest = text.trim();
+    let mut is_counted = false;
+    loop {
+        let skipped = terminal::length(rest);
+        is_counted |= skipped > 0;
+        rest = rest[skipped..].trim_start();
+        if rest.is_empty() {
+            break;
+        }
+        let length = json::length_of_object(rest);
+        if length == 0 || !object(translator, &rest[..length], agent) {
+            not_understood(rest, agent);
+            break;
+        }
+        rest = rest[length..].trim_start();
+    }
+    agent.facts.with_terminal_bytes += u64::from(is_counted);
 }
 
 impl<T: AgentTranslator> WorkerSession for AgentSession<T> {
@@ -100,21 +169,20 @@ impl<T: AgentTranslator> WorkerSession for AgentSession<T> {
                 self.translator.error_line(&json::text(line), &mut agent);
             }
             SessionInput::LongLine(OutputStream::Stdout) => self.facts.too_long += 1,
-            SessionInput::Timer(LEAVE) => {
-                if self.is_leaving {
-                    self.facts.let_go = true;
-                    out.push(SessionEffect::End(None));
-                }
-            }
+            SessionInput::Timer(LEAVE) if self.stage == Stage::Done => self.let_go(out),
+            SessionInput::Timer(QUIET) if self.stage == Stage::LeftRunning => self.let_go(out),
             SessionInput::Exit(end) => {
                 let mut agent = Agent { now, facts: &mut self.facts, out };
                 self.translator.ended(&end, &mut agent);
                 let result = self.facts.result(&end);
                 out.push(SessionEffect::Result(result));
             }
+            SessionInput::Cancel(_) => {
+                let stage = self.stage;
+                self.facts.was_done.get_or_insert(stage != Stage::Works);
+            }
             SessionInput::LongLine(OutputStream::Stderr)
             | SessionInput::Timer(_)
-            | SessionInput::Cancel(_)
             | SessionInput::Reply(_) => {}
         }
     }

@@ -63,6 +63,8 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     }
     // A program that replaces itself while it works is another one at the next step.
     spec.env.insert("DISABLE_AUTOUPDATER".to_owned(), "1".to_owned());
+    // It would end work in the background after 10 minutes and report success. The limits of the step are enough.
+    spec.env.insert("CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS".to_owned(), "0".to_owned());
     spec.stdin = StdinPlan::Piped;
     spec.stdout = StreamPlan::FOR_SESSION;
     Ok(spec)
@@ -88,8 +90,9 @@ fn tools(capabilities: &[Capability]) -> (String, &'static str) {
     let mut allowed: Vec<&str> = Vec::new();
     for capability in capabilities {
         let tools: &[&str] = match capability {
-            Capability::Read => &["Read", "Glob", "Grep"],
-            Capability::Edit => &["Edit", "Write", "NotebookEdit"],
+            // A rule without a path allows it on the whole disk. That of `Edit` holds for every tool that writes files.
+            Capability::Read => &["Read(./**)", "Glob(./**)", "Grep(./**)"],
+            Capability::Edit => &["Edit(./**)"],
             Capability::RunTests => &[
                 "Bash(npm test:*)",
                 "Bash(bun test:*)",

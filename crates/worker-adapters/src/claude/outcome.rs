@@ -3,7 +3,7 @@
 use roboppi_ipc::ErrorClass;
 
 use super::wire::Line;
-use crate::agent::{AgentError, ReportedEnd, class_of_http_status};
+use crate::agent::{AgentError, ReportedEnd, class_of_http_status, meaning_of};
 
 /// What is known of a failed request from lines before the `result`.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,7 @@ pub(super) fn reported_end(line: &Line<'_>, trouble: &Trouble) -> ReportedEnd {
         _ => (ErrorClass::NonRetryable, subtype),
     };
     let message = match (message, kind) {
+        (message, _) if message.starts_with("[ede_diagnostic]") => "it was interrupted",
         (_, "max_turns") => "it used up its turns",
         (_, "max_budget") => "it used up its budget",
         ("", kind) => kind,
@@ -46,7 +47,8 @@ fn kind_of_request<'a>(line: &'a Line<'_>, trouble: &'a Trouble) -> &'a str {
         .into_iter()
         .find_map(|word| word.as_deref())
         .or(trouble.word.as_deref())
-        .or(line.terminal_reason.as_deref())
+        .or(line.terminal_reason.as_deref().filter(|reason| *reason != "completed"))
+        .or(line.result.as_deref().and_then(meaning_of).map(|(_, kind)| kind))
         .unwrap_or("is_error")
 }
 
@@ -60,6 +62,10 @@ fn class_of_request(line: &Line<'_>, trouble: &Trouble) -> ErrorClass {
     match trouble.word.as_deref() {
         Some("rate_limit") => ErrorClass::RetryableRateLimit,
         Some("server_error" | "overloaded") => ErrorClass::RetryableService,
-        _ => ErrorClass::NonRetryable,
+        Some(_) => ErrorClass::NonRetryable,
+        None => {
+            let meaning = line.result.as_deref().and_then(meaning_of);
+            meaning.map_or(ErrorClass::NonRetryable, |(class, _)| class)
+        }
     }
 }

@@ -6,13 +6,15 @@ use roboppi_ipc::{ChangeKind, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::background::Background;
 use super::messages::{Messages, PartKind};
 use super::outcome::{Trouble, reported_end};
 use super::tasks::Tasks;
 use super::usage::ClaudeUsage;
-use super::wire::{Block, FileChange, Line, Message, PatchHunk, StreamEvent};
+use super::wire::{Block, FileChange, Line, McpServer, Message, PatchHunk, StreamEvent};
+use crate::WorkerEnd;
 use crate::agent::lenient::{Content, TextOr};
-use crate::agent::{Agent, AgentTranslator, Hunk, ReportedEnd, created_file_diff, unified_diff};
+use crate::agent::{Agent, AgentTranslator, Hunk, ReportedEnd, created_file_diff, quoted, unified_diff};
 
 /// The model of messages that Claude Code writes itself.
 const SYNTHETIC: &str = "<synthetic>";
@@ -25,8 +27,10 @@ pub(super) struct ClaudeTranslator {
     tasks: Tasks,
     trouble: Trouble,
     denied: HashSet<String>,
-    /// Ids of what goes on in the background: when it ends, another turn begins by itself.
-    background: HashSet<String>,
+    /// When something in it ends, another turn begins by itself.
+    background: Background,
+    /// What it was last said to wait for, since it last did something itself.
+    told: Option<Waiting>,
     /// Turns that began (`init`) and have no `result` yet. A second one may begin before the first has its own.
     open_turns: u64,
     /// The last line was a `result`, and nothing is known that could follow it.
@@ -41,7 +45,8 @@ impl ClaudeTranslator {
             tasks: Tasks::default(),
             trouble: Trouble::default(),
             denied: HashSet::new(),
-            background: HashSet::new(),
+            background: Background::default(),
+            told: None,
             open_turns: 0,
             is_done: false,
         }
@@ -55,8 +60,12 @@ impl ClaudeTranslator {
                 if let Some(id) = &line.session_id {
                     agent.session(id, line.model.as_deref(), version);
                 }
+                for server in &line.mcp_servers {
+                    mcp_trouble(server, agent);
+                }
                 // A turn begins, also after a `result`.
                 self.open_turns += 1;
+                self.background.turn_begins(false);
                 self.goes_on(agent);
             }
             Some("api_retry") => self.retry(line, agent),
@@ -70,21 +79,23 @@ impl ClaudeTranslator {
                         .with_cause(Some(WaitCause::Other)),
                 );
             }
-            Some("background_tasks_changed") => {
-                let ids = line.tasks.iter().filter_map(|task| task.task_id.as_deref());
-                self.background = ids.map(str::to_owned).collect();
-            }
-            Some("task_started") => {
-                self.background.extend(line.task_id.as_deref().map(str::to_owned));
-            }
+            Some("background_tasks_changed") => self.background.changed(line),
+            Some("task_started") => self.background.started(line),
             Some("task_notification") => {
-                self.background.remove(line.task_id.as_deref().unwrap_or_default());
+                let id = line.task_id.as_deref().unwrap_or_default();
+                let status = line.status.as_deref().unwrap_or_default();
+                let summary = line.summary.as_deref();
+                self.background.updated(id, status, summary);
+                if let Some(call) = self.background.take_call(id) {
+                    let summary = summary.unwrap_or_default().to_owned();
+                    agent.tool_result(&call, status == "completed", summary, None);
+                }
             }
             Some("task_updated") => {
-                let status = line.patch.as_ref().and_then(|patch| patch.status.as_deref());
-                if matches!(status, Some("completed" | "failed" | "killed" | "stopped")) {
-                    self.background.remove(line.task_id.as_deref().unwrap_or_default());
-                }
+                let patch = line.patch.as_ref();
+                let status = patch.and_then(|patch| patch.status.as_deref()).unwrap_or_default();
+                let why = patch.and_then(|patch| patch.error.as_deref());
+                self.background.updated(line.task_id.as_deref().unwrap_or_default(), status, why);
             }
             // There are many more, and new ones with every version; none of them says what the agent does.
             _ => {}
@@ -93,6 +104,7 @@ impl ClaudeTranslator {
 
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
         self.is_done = false;
+        self.told = None;
         agent.report_end(ReportedEnd::Nothing);
     }
 
@@ -130,6 +142,19 @@ impl ClaudeTranslator {
         {
             agent.usage(self.usage.answer(id, tokens, parent.is_none()));
         }
+        // The `result` of a turn waits for sub-agents.
+        let stop = event.delta.as_ref().and_then(|delta| delta.stop_reason.as_deref());
+        if stop == Some("end_turn") && parent.is_none() {
+            self.tell_waiting(agent);
+        }
+    }
+
+    fn tell_waiting(&mut self, agent: &mut Agent<'_>) {
+        let waiting = self.background.waiting();
+        if let Some(waiting) = waiting.clone().filter(|_| waiting != self.told) {
+            agent.waiting(waiting);
+        }
+        self.told = waiting;
     }
 
     fn assistant(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
@@ -140,6 +165,10 @@ impl ClaudeTranslator {
             return;
         }
         self.trouble = Trouble::default();
+        if parent.is_none() {
+            self.background.agent_goes_on();
+            self.told = None;
+        }
         let id = message.id.as_deref().unwrap_or_default();
         match &message.content {
             Content::Absent => {}
@@ -181,6 +210,7 @@ impl ClaudeTranslator {
                 let name = block.name.as_deref().unwrap_or_default().to_owned();
                 let input = value(block.input);
                 self.tasks.call(&id, &name, &input, parent, agent);
+                self.background.call(&id, &name, &input);
                 let parent = parent.map(str::to_owned);
                 agent.tool_call(ToolCall::new(id, name, input).with_parent(parent));
             }
@@ -207,6 +237,10 @@ impl ClaudeTranslator {
         let content = plain(&block.content);
         if ok {
             self.tasks.returned(id, structured, agent);
+            self.background.returned(id, structured);
+        }
+        if ok && self.background.is_at_work(id) {
+            return;
         }
         agent.tool_result(id, ok, content, None);
         if ok && let Some(structured) = structured {
@@ -229,11 +263,23 @@ impl ClaudeTranslator {
         self.open_turns = self.open_turns.saturating_sub(1);
         let is_last = self.open_turns == 0 && line.queued_turn_count.unwrap_or(0) == 0;
         agent.report_end(if is_last || end != ReportedEnd::Done { end } else { ReportedEnd::Nothing });
-        self.is_done = is_last && self.background.is_empty();
+        self.is_done = is_last;
+        if is_last {
+            self.tell_waiting(agent);
+        }
     }
 
     fn rate_limit(line: &Line<'_>, agent: &mut Agent<'_>) {
         let Some(limit) = &line.rate_limit_info else { return };
+        if limit.status.as_deref() == Some("allowed_warning") {
+            let used = limit.utilization.map_or("most".to_owned(), |used| format!("{:.0} %", used * 100.0));
+            let of = match limit.rate_limit_type.as_deref() {
+                Some("five_hour") => "for 5 hours",
+                Some(week) if week.starts_with("seven_day") => "for the week",
+                _ => "of the subscription",
+            };
+            agent.note(&format!("{used} of the limit {of} is used"));
+        }
         if limit.status.as_deref() == Some("rejected") {
             agent.waiting(
                 Waiting::new("the limit of the subscription is reached")
@@ -259,11 +305,28 @@ impl AgentTranslator for ClaudeTranslator {
             Some("user") => self.user(&line, agent),
             Some("system") => self.system(&line, agent),
             Some("result") => self.result(&line, agent),
+            Some("command_lifecycle") => {
+                if line.state.as_deref() == Some("started") && line.wakeup_source.is_some() {
+                    self.background.turn_begins(true);
+                    self.goes_on(agent);
+                }
+            }
             Some("rate_limit_event") => Self::rate_limit(&line, agent),
             Some(
                 "auth_status"
                 | "tool_progress"
                 | "tool_use_summary"
+                | "active_goal"
+                | "compact_progress"
+                | "os_notification"
+                | "response_length"
+                | "session_notice"
+                | "set_expanded_view"
+                | "set_in_progress_tool_use_ids"
+                | "streamlined_text"
+                | "streamlined_tool_use_summary"
+                | "tombstone"
+                | "transcript_mirror"
                 | "prompt_suggestion"
                 | "keep_alive"
                 | "control_request"
@@ -275,7 +338,34 @@ impl AgentTranslator for ClaudeTranslator {
     }
 
     fn is_done(&self) -> bool {
-        self.is_done && self.background.is_empty()
+        self.is_done && !self.background.is_awaited()
+    }
+
+    fn has_left_running(&self) -> bool {
+        self.background.has_any()
+    }
+
+    fn ended(&mut self, _end: &WorkerEnd<'_>, agent: &mut Agent<'_>) {
+        if let Some(lost) = self.background.lost().or_else(|| self.background.unfinished()) {
+            agent.instead_of_done(lost);
+        }
+        for remark in self.background.remarks() {
+            agent.note(&remark);
+        }
+    }
+}
+
+/// A server whose tools are not there: the agent may do without, and a person should know.
+fn mcp_trouble(server: &McpServer<'_>, agent: &mut Agent<'_>) {
+    let name = quoted(server.name.as_deref().unwrap_or_default());
+    match server.status.as_deref() {
+        Some("failed") => {
+            agent.note(&format!("the MCP server {name} could not be started, so its tools were not there"));
+        }
+        Some("needs-auth") => {
+            agent.note(&format!("the MCP server {name} wants a login, so its tools were not there"));
+        }
+        _ => {}
     }
 }
 

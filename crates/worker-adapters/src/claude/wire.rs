@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::agent::lenient::{Content, TextOr, count, entries, flag, list, number, object, text, texts};
+use crate::agent::lenient::{
+    Content, TextOr, count, entries, flag, list, maybe_flag, number, object, text, texts,
+};
 
 /// Any line.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +28,9 @@ pub(super) struct Line<'a> {
     pub(super) model: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) claude_code_version: Option<Cow<'a, str>>,
+
+    #[serde(borrow, deserialize_with = "list")]
+    pub(super) mcp_servers: Vec<McpServer<'a>>,
 
     // assistant and user; a text in system/permission_denied
     #[serde(borrow)]
@@ -62,10 +67,24 @@ pub(super) struct Line<'a> {
     pub(super) status: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) task_id: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) task_type: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) description: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "maybe_flag")]
+    pub(super) is_backgrounded: Option<bool>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) summary: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "list")]
     pub(super) tasks: Vec<Task<'a>>,
     #[serde(borrow, deserialize_with = "object")]
     pub(super) patch: Option<TaskPatch<'a>>,
+
+    // command_lifecycle
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) state: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) wakeup_source: Option<Cow<'a, str>>,
 
     // rate_limit_event
     #[serde(borrow, deserialize_with = "object")]
@@ -173,6 +192,8 @@ pub(super) struct Delta<'a> {
     pub(super) text: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) thinking: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) stop_reason: Option<Cow<'a, str>>,
 }
 
 /// Tokens of one answer, or of one turn.
@@ -221,12 +242,28 @@ pub(super) struct Denial<'a> {
 pub(super) struct Task<'a> {
     #[serde(borrow, deserialize_with = "text")]
     pub(super) task_id: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) task_type: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) description: Option<Cow<'a, str>>,
 }
 
 /// What changed about it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TaskPatch<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) status: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) error: Option<Cow<'a, str>>,
+}
+
+/// A server of tools.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct McpServer<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) name: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) status: Option<Cow<'a, str>>,
 }
@@ -240,6 +277,11 @@ pub(super) struct RateLimit<'a> {
     /// Seconds of UTC.
     #[serde(deserialize_with = "count")]
     pub(super) resets_at: Option<u64>,
+    /// The part that is used, 1 being all of it.
+    #[serde(deserialize_with = "number")]
+    pub(super) utilization: Option<f64>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) rate_limit_type: Option<Cow<'a, str>>,
 }
 
 /// What a tool that changes files says it did (`tool_use_result`).

@@ -53,11 +53,11 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
 
 /// What it may do, from the user's own arguments or else from the capabilities. Old ways to say it are translated.
 fn sandbox(task: &WorkerTask, given: &mut Arguments, warnings: &mut Vec<String>) -> Vec<String> {
-    let approval = given.take_value(&["--ask-for-approval", "-a"]);
-    if let Some(approval) = &approval {
-        let instead = if approval == "never" { BYPASS } else { "its sandbox" };
-        warnings
-            .push(format!("Codex no longer has `--ask-for-approval`: `{approval}` is taken for {instead}"));
+    if let Some(approval) = given.take_value(&["--ask-for-approval", "-a"]) {
+        warnings.push(format!(
+            "`--ask-for-approval {approval}` is left out: `codex exec` never asks, and its sandbox stays; only `{BYPASS}` \
+             leaves it out"
+        ));
     }
     let full_auto = given.take_flag(&["--full-auto"]);
     if full_auto {
@@ -65,7 +65,7 @@ fn sandbox(task: &WorkerTask, given: &mut Arguments, warnings: &mut Vec<String>)
             "Codex no longer has `--full-auto`: it is taken for `--sandbox workspace-write`".to_owned(),
         );
     }
-    if given.take_flag(&[BYPASS]) || approval.as_deref() == Some("never") {
+    if given.take_flag(&[BYPASS, "--yolo"]) {
         given.take_value(&["--sandbox", "-s"]);
         return vec![BYPASS.to_owned()];
     }

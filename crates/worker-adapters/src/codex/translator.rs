@@ -143,6 +143,10 @@ fn tool(item: &Item<'_>) -> Option<(String, Value)> {
                 item.arguments.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
             (format!("mcp__{}__{}", text(&item.server), text(&item.tool)), input)
         }
+        "collab_tool_call" => {
+            let agents: Vec<&str> = item.receiver_thread_ids.iter().map(String::as_str).collect();
+            (text(&item.tool), json!({ "prompt": item.prompt.as_deref(), "agents": agents }))
+        }
         "web_search" => ("web_search".to_owned(), json!({ "query": text(&item.query) })),
         _ => return None,
     })
@@ -170,6 +174,11 @@ fn returned(item: &Item<'_>) -> String {
         let texts: Vec<&str> = result.content.iter().filter_map(|content| content.text.as_deref()).collect();
         content.push_str(&texts.join("\n"));
     }
+    let states = item.agents_states.iter().map(|(id, state)| {
+        let message = state.message.as_deref().map_or(String::new(), |message| format!(": {message}"));
+        format!("agent {id} {}{message}", state.status.as_deref().unwrap_or("unknown"))
+    });
+    content.push_str(&states.collect::<Vec<_>>().join("\n"));
     if let Some(message) = item.error.as_ref().and_then(|error| error.message.as_deref()) {
         content.push_str(message);
     }
@@ -191,8 +200,21 @@ fn plan(item: &Item<'_>, agent: &mut Agent<'_>) {
 
 fn retry(why: &str) -> Waiting {
     let is_limit = trouble(why).class == ErrorClass::RetryableRateLimit;
-    Waiting::new(format!("the request failed, try {why}").replace("try waiting for", "it waits for the"))
-        .with_cause(Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }))
+    // `2/5 (what went wrong)`.
+    let counted = why.split_once(' ').and_then(|(tries, cause)| {
+        let (attempt, of) = tries.split_once('/')?;
+        let cause = cause.strip_prefix('(')?.strip_suffix(')')?;
+        Some(format!("the request failed ({}), try {attempt} of {of}", short_cause(cause)))
+    });
+    let words = counted.unwrap_or_else(|| {
+        format!("the request failed, try {why}").replace("try waiting for", "it waits for the")
+    });
+    Waiting::new(words).with_cause(Some(if is_limit { WaitCause::RateLimit } else { WaitCause::Retry }))
+}
+
+/// The status of the last answer says it all.
+fn short_cause(cause: &str) -> &str {
+    cause.strip_prefix("exceeded retry limit, last status: ").unwrap_or(cause)
 }
 
 /// Input without what came from the cache.

@@ -3,19 +3,14 @@
 use roboppi_ipc::ErrorClass;
 use serde::Deserialize;
 
-use crate::agent::{AgentError, class_of_http_status};
+use crate::agent::{AgentError, class_of_http_status, meaning_of};
 
 /// Words that stand before the number of an HTTP answer.
 const BEFORE_STATUS: [&str; 2] = ["last status: ", "unexpected status "];
 
-/// What its messages begin with, or hold, and what that means. They are of the program, never of the model.
-const MEANINGS: [(&str, ErrorClass, &str); 8] = [
-    ("high demand", ErrorClass::RetryableService, "overloaded"),
-    ("idle timeout", ErrorClass::RetryableNetwork, "idle_timeout"),
-    ("stream disconnected", ErrorClass::RetryableNetwork, "stream_disconnected"),
-    ("Connection failed", ErrorClass::RetryableNetwork, "connection_failed"),
+/// What only Codex says.
+const MEANINGS: [(&str, ErrorClass, &str); 3] = [
     ("waiting for network", ErrorClass::RetryableNetwork, "connection_failed"),
-    ("usage limit", ErrorClass::RetryableRateLimit, "usage_limit"),
     ("Incomplete response returned", ErrorClass::NonRetryable, "incomplete"),
     ("Missing environment variable", ErrorClass::NonRetryable, "configuration"),
 ];
@@ -43,8 +38,8 @@ pub(super) fn trouble(message: &str) -> AgentError {
         return AgentError::new(class_of_http_status(status), format!("http_{status}"), message);
     }
     let known = MEANINGS.iter().find(|(words, ..)| message.contains(words));
-    let (class, kind) =
-        known.map_or((ErrorClass::NonRetryable, "turn_failed"), |(_, class, kind)| (*class, *kind));
+    let known = known.map(|(_, class, kind)| (*class, *kind)).or_else(|| meaning_of(message));
+    let (class, kind) = known.unwrap_or((ErrorClass::NonRetryable, "turn_failed"));
     let message = if message.is_empty() { "its turn failed without a reason" } else { message };
     AgentError::new(class, kind, message)
 }
@@ -78,6 +73,8 @@ mod tests {
                 "idle_timeout",
             ),
             (r#"{"error":{"message":"no","type":"bad"}}"#, ErrorClass::NonRetryable, "bad"),
+            ("Selected model is at capacity. Please try", ErrorClass::RetryableService, "overloaded"),
+            ("You've hit your usage limit. Upgrade", ErrorClass::RetryableRateLimit, "usage_limit"),
             ("{", ErrorClass::NonRetryable, "turn_failed"),
             ("", ErrorClass::NonRetryable, "turn_failed"),
         ] {

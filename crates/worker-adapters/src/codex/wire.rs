@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::agent::lenient::{count, flag, list, number, object, text};
+use crate::agent::lenient::{count, entries, flag, list, number, object, text, texts};
 
 /// Any line.
 #[derive(Debug, Default, Deserialize)]
@@ -66,6 +66,14 @@ pub(super) struct Item<'a> {
     #[serde(borrow, deserialize_with = "object")]
     pub(super) error: Option<Failure<'a>>,
 
+    // collab_tool_call
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) prompt: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "texts")]
+    pub(super) receiver_thread_ids: Vec<String>,
+    #[serde(borrow, deserialize_with = "entries")]
+    pub(super) agents_states: Vec<(String, AgentState<'a>)>,
+
     // web_search
     #[serde(borrow, deserialize_with = "text")]
     pub(super) query: Option<Cow<'a, str>>,
@@ -86,6 +94,16 @@ pub(super) struct Change<'a> {
     pub(super) path: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) kind: Option<Cow<'a, str>>,
+}
+
+/// How far a sub-agent is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentState<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) status: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) message: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -44,7 +44,7 @@ impl Talk {
         let first = self.effects.len();
         self.session.handle(self.now, input, &mut self.effects);
         for effect in &self.effects[first..] {
-            if let SessionEffect::SetTimer(timer, _) = effect {
+            if let SessionEffect::SetTimer(timer, _) | SessionEffect::SetQuietTimer(timer, _) = effect {
                 self.timers.push(*timer);
             }
         }

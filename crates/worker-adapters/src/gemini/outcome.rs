@@ -4,7 +4,7 @@ use roboppi_ipc::ErrorClass;
 
 use super::wire::Failure;
 use crate::ExitKind;
-use crate::agent::{AgentError, class_of_http_status};
+use crate::agent::{AgentError, class_of_http_status, meaning_of};
 
 /// An `error` line. It is the last word on how the run went, though `result` may say `success` after it: a loop that
 /// was broken up, an answer that was blocked.
@@ -36,9 +36,10 @@ pub(super) fn of_result(failure: Option<&Failure<'_>>, exit: ExitKind) -> AgentE
     if let Some(error) = of_exit(exit) {
         return AgentError { message: message.to_owned(), ..error };
     }
-    let class =
-        if is_about_the_network(message) { ErrorClass::RetryableNetwork } else { ErrorClass::NonRetryable };
-    AgentError::new(class, word.unwrap_or("error"), message)
+    let (class, kind) = meaning_of(message)
+        .or_else(|| word.and_then(meaning_of))
+        .unwrap_or((ErrorClass::NonRetryable, "error"));
+    AgentError::new(class, word.unwrap_or(kind), message)
 }
 
 /// An exit code of its own, without a word about the end on standard output.
@@ -90,13 +91,6 @@ const fn kind_of_status(status: u64) -> &'static str {
     }
 }
 
-fn is_about_the_network(message: &str) -> bool {
-    let message = message.to_lowercase();
-    ["fetch failed", "econnrefused", "econnreset", "etimedout", "socket hang up", "network"]
-        .iter()
-        .any(|word| message.contains(word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +106,7 @@ mod tests {
             ("[API Error: oh]", ExitKind::Code(244)),
             ("[API Error: overloaded]", ExitKind::Code(17)),
             ("exception TypeError: fetch failed", ExitKind::Code(1)),
+            ("[API Error: terminated]", ExitKind::Code(1)),
             ("no key", ExitKind::Code(41)),
             ("?", ExitKind::Code(1)),
             ("?", ExitKind::Signal(9)),
@@ -127,7 +122,8 @@ mod tests {
         Code(145) [API Error: no] -> authentication NonRetryable
         Code(244) [API Error: oh] -> server_error RetryableService
         Code(17) [API Error: overloaded] -> server_error RetryableService
-        Code(1) exception TypeError: fetch failed -> error RetryableNetwork
+        Code(1) exception TypeError: fetch failed -> connection_failed RetryableNetwork
+        Code(1) [API Error: terminated] -> connection_lost RetryableNetwork
         Code(41) no key -> authentication NonRetryable
         Code(1) ? -> error NonRetryable
         Signal(9) ? -> error NonRetryable

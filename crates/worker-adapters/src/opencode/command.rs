@@ -95,6 +95,7 @@ fn permission(capabilities: &[Capability]) -> Option<Value> {
     let has = |capability| capabilities.contains(&capability);
     let edit = if has(Capability::Edit) { "allow" } else { "deny" };
     if has(Capability::RunCommands) {
+        // Commands reach the whole disk, and a rule about directories would refuse those that do.
         return Some(json!({ "bash": "allow", "edit": edit }));
     }
     let mut commands: Vec<&str> = Vec::new();
@@ -105,9 +106,9 @@ fn permission(capabilities: &[Capability]) -> Option<Value> {
         commands.push("roboppi agents*");
     }
     if commands.is_empty() {
-        return Some(json!({ "bash": "deny", "edit": edit }));
+        return Some(json!({ "bash": "deny", "edit": edit, "external_directory": "deny" }));
     }
     let mut bash = serde_json::Map::from_iter([("*".to_owned(), json!("deny"))]);
     bash.extend(commands.into_iter().map(|command| (command.to_owned(), json!("allow"))));
-    Some(json!({ "bash": bash, "edit": edit }))
+    Some(json!({ "bash": bash, "edit": edit, "external_directory": "deny" }))
 }

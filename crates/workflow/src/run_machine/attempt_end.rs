@@ -37,12 +37,23 @@ impl From<&WorkerResult> for AttemptEnd {
     fn from(result: &WorkerResult) -> Self {
         let reason = result.details.as_ref().and_then(|details| details.cancel_reason);
         let detail = detail(result);
+        let waited = result.details.as_ref().and_then(|details| details.waited_for.as_deref());
         match (result.status, reason) {
             (WorkerStatus::Succeeded, _) => Self::Succeeded,
             (_, Some(CancelReason::Lost)) => Self::Lost { detail },
-            (_, Some(CancelReason::Timeout)) => Self::TimedOut { detail: format!("out of time ({detail})") },
+            (_, Some(CancelReason::Timeout)) => Self::TimedOut {
+                detail: match waited {
+                    Some(waited) => format!("out of time while it waited: {} ({detail})", one_line(waited)),
+                    None => format!("out of time ({detail})"),
+                },
+            },
             (WorkerStatus::Cancelled, reason) => {
-                Self::Cancelled { reason: reason.unwrap_or(CancelReason::User), detail }
+                let waited =
+                    waited.map_or(String::new(), |waited| format!(" while it waited: {}", one_line(waited)));
+                Self::Cancelled {
+                    reason: reason.unwrap_or(CancelReason::User),
+                    detail: format!("{detail}{waited}"),
+                }
             }
             (WorkerStatus::Failed, _) => Self::Failed { class: result.error_class, detail },
             (WorkerStatus::Unknown(status), _) => {
@@ -60,9 +71,19 @@ fn detail(result: &WorkerResult) -> String {
     let error = result.details.as_ref().and_then(|details| details.error.as_deref());
     let last_lines =
         result.observations.iter().rev().filter_map(|observation| observation.summary.as_deref());
+    // What an agent said last is no reason for its end, when somebody else ended it.
+    let details = result.details.as_ref();
+    let is_agent = details.is_some_and(|details| details.session_id.is_some());
+    let was_ended = details.is_some_and(|details| details.cancel_reason.is_some());
+    let last_lines = last_lines.filter(|_| !(is_agent && was_ended));
     let lines = error.into_iter().flat_map(str::lines).chain(last_lines.flat_map(|text| text.lines().rev()));
     let line = lines.filter(|line| *line != "[stderr]").map(one_line).find(|line| !line.is_empty());
     match (result.exit_words(), line) {
+        (Some(code), Some(line))
+            if line.starts_with(&format!("it exited with {}", code.replacen("exit ", "", 1))) =>
+        {
+            line
+        }
         (Some(code), Some(line)) => format!("{code}: {line}"),
         (Some(text), None) | (None, Some(text)) => text,
         (None, None) => match result.status {

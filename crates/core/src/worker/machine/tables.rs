@@ -301,3 +301,41 @@ fn timers_of_the_session_fire_once_and_the_host_answers_later() {
     assert_eq!(script.then(10, Input::Time), "fire TimerId(2)");
     assert_eq!(script.0.due(), None);
 }
+
+#[test]
+fn a_session_learns_when_its_worker_was_quiet_and_the_idle_limit_counts_again_afterwards() {
+    const QUIET: Duration = Duration::from_secs(20);
+    let mut script = Script::running().and(1, nothing_done());
+    script.then(10, Input::SetQuietTimer(TimerId(4), QUIET));
+    assert_eq!(script.then(29, nothing_done()), "");
+    assert_eq!(script.then(30, nothing_done()), "fire TimerId(4)");
+    assert_eq!(script.then(89, nothing_done()), "", "it fires once");
+    assert_eq!(script.then(90, nothing_done()), "session(timeout)");
+
+    // Work puts it off.
+    let mut script = Script::running().and(1, nothing_done());
+    script.then(10, Input::SetQuietTimer(TimerId(4), QUIET));
+    let works = Sample { processor: Duration::from_secs(9), written: None };
+    assert_eq!(script.then(29, Input::Sampled(works)), "");
+    assert_eq!(script.then(48, Input::Sampled(works)), "");
+    assert_eq!(script.then(49, Input::Sampled(works)), "fire TimerId(4)");
+}
+
+#[test]
+fn a_quiet_worker_is_told_to_its_session_also_where_the_idle_limit_is_shorter_or_there_is_none() {
+    let mut script = Script::running().and(1, nothing_done());
+    script.then(10, Input::SetQuietTimer(TimerId(4), Duration::from_secs(300)));
+    assert_eq!(script.then(70, nothing_done()), "fire TimerId(4)");
+
+    let mut script = Script(WorkerMachine::new(None)).and(0, Input::Started(PROCESS));
+    assert_eq!(script.0.sample_due(), None);
+    script.then(10, Input::SetQuietTimer(TimerId(4), Duration::from_secs(300)));
+    assert!(script.0.sample_due().is_some());
+    script.then(11, nothing_done());
+    assert_eq!(script.then(310, nothing_done()), "fire TimerId(4)");
+    assert_eq!(script.0.sample_due(), None);
+
+    let script = Script::running().and(1, nothing_done());
+    let script = script.and(10, Input::SetQuietTimer(TimerId(4), Duration::from_secs(20)));
+    assert_eq!(script.and(11, user()).then(40, nothing_done()), "", "it was asked to end");
+}
