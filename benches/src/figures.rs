@@ -2,6 +2,7 @@
 
 mod flood;
 mod peers;
+mod shown;
 mod start;
 mod steps;
 
@@ -19,9 +20,12 @@ pub(crate) const BENCH: Bench = Bench {
         steps::WIDE,
         steps::GROWTH,
         flood::FLOOD,
-        flood::SHOWN,
         flood::REDACTED,
         flood::CHOSEN,
+        shown::SHOWN,
+        shown::COLOURS,
+        shown::SECRETS,
+        shown::LOG,
         peers::HELLO,
         peers::CHAIN,
         peers::WIDE,

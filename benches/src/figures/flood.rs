@@ -8,12 +8,20 @@ use crate::support::{
     watched,
 };
 
-const RATIO: Row = at_most("roboppi by floor", 2.0, "x");
-const RATE: Row = at_least("lines", 5.0, "million/s");
-const SUPERVISOR: Row = at_most("peak memory of the supervisor", 40.0, "MiB");
-const CORE: Row = at_most("peak memory of the core", 40.0, "MiB");
-const MISSING: Row = at_most("bytes missing in the log", 0.0, "");
-const ROWS: &[Row] = &[OURS, FLOOR, RATIO, RATE, SUPERVISOR, CORE, MISSING];
+const ROWS: &[Row] = &rows(at_most("roboppi by floor", 2.0, "x"), at_least("lines", 5.0, "million/s"));
+
+/// What [`pour`] measures.
+pub(super) const fn rows(ratio: Row, rate: Row) -> [Row; 7] {
+    [
+        OURS,
+        FLOOR,
+        ratio,
+        rate,
+        at_most("peak memory of the supervisor", 40.0, "MiB"),
+        at_most("peak memory of the core", 40.0, "MiB"),
+        at_most("bytes missing in the log", 0.0, ""),
+    ]
+}
 
 /// Ten million lines: recorded, and streamed to the supervisor.
 pub(super) const FLOOD: Figure = Figure {
@@ -24,18 +32,6 @@ pub(super) const FLOOD: Figure = Figure {
     measure: |measurement| {
         let flood = same_lines(measurement);
         pour(measurement, &flood, &[], "| cat > flood.txt");
-    },
-};
-
-/// The same, and every line printed with the name of its step.
-pub(super) const SHOWN: Figure = Figure {
-    name: "flood-shown",
-    compared: "the same, and each line printed behind the name of its step (`--stream`), beside `… | tee file | sed 's/^/…/'`",
-    cache: Cache::Removed,
-    rows: ROWS,
-    measure: |measurement| {
-        let flood = same_lines(measurement);
-        pour(measurement, &flood, &["--stream"], "| tee flood.txt | sed 's/^/flood | /'");
     },
 };
 
@@ -82,12 +78,12 @@ fn chosen(measurement: &mut Measurement<'_>) {
 }
 
 /// What a worker writes.
-struct Flood {
-    generator: String,
-    lines: u64,
-    bytes: u64,
+pub(super) struct Flood {
+    pub(super) generator: String,
+    pub(super) lines: u64,
+    pub(super) bytes: u64,
     /// Variables with a secret in the environment.
-    secrets: usize,
+    pub(super) secrets: usize,
 }
 
 /// The command that writes lines of 100 bytes.
@@ -95,12 +91,13 @@ pub(super) fn lines_of_100(lines: u64) -> String {
     format!("yes \"$(printf 'x%.0s' $(seq 99))\" | head -n {lines}")
 }
 
-fn same_lines(measurement: &Measurement<'_>) -> Flood {
+pub(super) fn same_lines(measurement: &Measurement<'_>) -> Flood {
     let lines = measurement.scaled(10_000_000);
     Flood { generator: lines_of_100(lines), lines, bytes: lines * 100, secrets: 0 }
 }
 
-fn pour(measurement: &mut Measurement<'_>, flood: &Flood, view: &[&str], without: &str) {
+/// Measures a run of the flood, with a way to show it, beside the same in a shell.
+pub(super) fn pour(measurement: &mut Measurement<'_>, flood: &Flood, view: &[&str], without: &str) {
     let Flood { generator, lines, bytes, secrets } = flood;
     let place = measurement.place();
     let flow = place.flow("flood", "", &step("flood", generator, ""));
@@ -125,11 +122,12 @@ fn pour(measurement: &mut Measurement<'_>, flood: &Flood, view: &[&str], without
         time
     };
     let pair = in_turn(measurement.rounds(3), ours, theirs);
-    measurement.put_pair(&OURS, &FLOOR, &RATIO, &pair);
-    measurement.put(&RATE, *lines as f64 / pair.ours.seconds() / 1e6);
-    measurement.put(&SUPERVISOR, mebibytes(peaks.of("supervisor")));
-    measurement.put(&CORE, mebibytes(peaks.of("core")));
-    measurement.put(&MISSING, missing as f64);
+    let rows = measurement.rows();
+    measurement.put_pair(&rows[0], &rows[1], &rows[2], &pair);
+    measurement.put(&rows[3], *lines as f64 / pair.ours.seconds() / 1e6);
+    measurement.put(&rows[4], mebibytes(peaks.of("supervisor")));
+    measurement.put(&rows[5], mebibytes(peaks.of("core")));
+    measurement.put(&rows[6], missing as f64);
 }
 
 /// Length of the log of the only run.
