@@ -115,7 +115,7 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
     let printed = if chosen && !args.path {
         let settings = settings(args, &run, filter, step);
-        logs::print(&run, settings, BufWriter::new(stdio::stdout()), out::audience())
+        logs::print(&run, settings, BufWriter::with_capacity(64 * 1024, stdio::stdout()), out::audience())
     } else {
         print_last(args, &run, step.as_deref())
     };

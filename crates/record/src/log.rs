@@ -48,6 +48,8 @@ pub struct LogReader {
     marks: Vec<Mark>,
     /// The end of the log, when its lines were counted last.
     end: Option<Mark>,
+    /// Behind the lines that were read last: who reads on begins there.
+    read_to: Mark,
     line_cap: usize,
     /// Where it is said to end, whatever its file has.
     recorded_end: Option<Arc<AtomicU64>>,
@@ -154,6 +156,7 @@ impl LogReader {
             hole,
             marks: Vec::new(),
             end: None,
+            read_to: Mark::default(),
             line_cap: Self::LINE_CAP,
             recorded_end: None,
             file_len: 0,
@@ -192,6 +195,7 @@ impl LogReader {
             // Logs only grow. Somebody cut this one, or looks at an earlier time; what was known of it is void.
             self.marks.clear();
             self.end = None;
+            self.read_to = Mark::default();
             self.checked = Checked::default();
         }
         self.len = len;

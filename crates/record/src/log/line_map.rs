@@ -57,6 +57,10 @@ impl LogReader {
         if number == 0 {
             return Ok((self.len > 0).then_some(Mark::default()));
         }
+        // What is given up may have moved since.
+        if number == self.read_to.line && self.hole().is_none() {
+            return Ok(Some(self.read_to).filter(|place| place.offset < self.len));
+        }
         let mut from = self.nearest(|mark| mark.line < number)?;
         let mut block = Vec::new();
         while from.offset < self.len {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memchr;
 use roboppi_ipc::OutputStream;
 
+use super::line_map::Mark;
 use super::{ChunkKind, LogChunk, LogLine, LogReader};
 use crate::RecordError;
 
@@ -23,6 +24,10 @@ pub(super) fn collect(log: &mut LogReader, numbers: Range<u64>) -> Result<Vec<Lo
         let Some(line) = cutter.next_line(number)? else { break };
         number = cutter.number_after(&line);
         lines.push(line);
+    }
+    let offset = cutter.start + cutter.taken as u64;
+    if lines.last().is_some_and(|last| last.complete) {
+        log.read_to = Mark { offset, line: number };
     }
     Ok(lines)
 }

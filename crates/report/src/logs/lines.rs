@@ -1,18 +1,17 @@
 //! Which lines of logs are shown, and how.
 
-use std::io::{self, Write};
 use std::time::Instant;
 
 use regex::bytes::Regex;
 use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::{Log, LogLine, RecordError};
-use roboppi_untrusted as untrusted;
+use roboppi_untrusted::line_into;
 
 use crate::unfinished::Unfinished;
 use crate::units::format_time;
 
-/// Lines read at a time. Each is 1 MiB at the most; a longer one is read again by itself.
-const BATCH: u64 = 64;
+/// Lines read at a time, and bytes of each at the most: a longer one is read again by itself.
+const BATCH: (u64, usize) = (256, 256 * 1024);
 
 /// Bytes of the longest line that is searched and shown whole.
 pub(crate) const LONGEST: usize = 64 * 1024 * 1024;
@@ -49,17 +48,20 @@ impl LineFilter {
             && self.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.bytes))
     }
 
-    /// Writes a line, or a part of one, and its end.
-    pub(super) fn write(&self, line: &LogLine, part: Part, out: &mut impl Write) -> io::Result<()> {
+    /// Appends a line, or a part of one, and its end to `text`.
+    pub(super) fn append(&self, line: &LogLine, part: Part, text: &mut Vec<u8>) {
         if self.timestamps && part.from == 0 {
-            write!(out, "{} ", format_time(line.ts.unwrap_or(UtcMillis(u64::MAX))))?;
+            text.extend_from_slice(format_time(line.ts.unwrap_or(UtcMillis(u64::MAX))).as_bytes());
+            text.push(b' ');
         }
         let bytes = line.bytes.get(part.from..).unwrap_or_default();
         match self.terminal {
-            Some(colour) => out.write_all(untrusted::line(bytes, colour).as_bytes())?,
-            None => out.write_all(bytes)?,
+            Some(colour) => line_into(text, bytes, colour),
+            None => text.extend_from_slice(bytes),
         }
-        if part.open { Ok(()) } else { out.write_all(b"\n") }
+        if !part.open {
+            text.push(b'\n');
+        }
     }
 }
 
@@ -86,7 +88,8 @@ pub(super) struct Part {
 }
 
 impl LineCursor {
-    pub(super) const fn new(log: Box<dyn Log>, now: Instant) -> Self {
+    pub(super) fn new(mut log: Box<dyn Log>, now: Instant) -> Self {
+        log.set_line_cap(BATCH.1);
         Self { log, next: 0, done: 0, unfinished: Unfinished::new(now), shown: None }
     }
 
@@ -145,8 +148,8 @@ impl LineCursor {
         if self.done == self.log.len() && !is_over {
             return Ok(Vec::new());
         }
-        let mut lines = self.log.lines(self.next..self.next.saturating_add(BATCH))?;
-        let end = lines.last().map_or(self.log.len(), |last| {
+        let mut lines = self.log.lines(self.next..self.next.saturating_add(BATCH.0))?;
+        let mut end = lines.last().map_or(self.log.len(), |last| {
             // A gap has no newline.
             let newline = last.complete && !last.bytes.is_empty();
             last.offset + last.bytes.len() as u64 + last.lost + u64::from(newline)
@@ -156,10 +159,11 @@ impl LineCursor {
             && !last.complete
             && !is_over
             && last.lost == 0
-            && end >= self.log.len()
+            && (last.truncated || end >= self.log.len())
         {
+            end = self.log.len();
             let shown = self.shown.filter(|(number, _)| *number == last.number).map_or(0, |(_, bytes)| bytes);
-            held = last.bytes.len().saturating_sub(shown);
+            held = usize::try_from(end - last.offset).unwrap_or(usize::MAX).saturating_sub(shown);
             lines.pop();
         }
         self.unfinished.holds(Instant::now(), held, !lines.is_empty());
@@ -175,5 +179,37 @@ impl LineCursor {
             };
         }
         Ok(lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_attach::MemoryRun;
+    use roboppi_record::RecordStore;
+    use roboppi_run::AttemptRef;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_longer_than_what_is_read_at_once_waits_for_its_end_too() {
+        let (run, _requested) = MemoryRun::new(None);
+        let of = AttemptRef::first("build".into());
+        let long = "x".repeat(3 * BATCH.1);
+        let write = |text: &str| {
+            run.record().output(&of, OutputStream::Stdout, text.as_bytes(), UtcMillis(1));
+        };
+        write(&format!("first\n{long}"));
+        let mut cursor = LineCursor::new(run.record().log(&of).unwrap(), Instant::now());
+        let read = |cursor: &mut LineCursor| -> Vec<Vec<u8>> {
+            cursor.refresh().unwrap();
+            let lines = cursor.read(false).unwrap();
+            lines.into_iter().map(|line| cursor.whole(line).unwrap().bytes).collect()
+        };
+        assert_eq!(read(&mut cursor), [b"first"]);
+        assert!(read(&mut cursor).is_empty());
+        write("yz");
+        assert!(read(&mut cursor).is_empty(), "it has grown and has no end yet");
+        write("\nlast\n");
+        assert_eq!(read(&mut cursor), [format!("{long}yz").into_bytes(), b"last".to_vec()]);
     }
 }

@@ -88,6 +88,8 @@ struct LogPrinter<'a, W> {
     last: Option<(AttemptRef, bool)>,
     missing: HashMap<AttemptRef, Missing>,
     is_damaged: bool,
+    /// A line as it is written.
+    text: Vec<u8>,
 }
 
 enum Cursor {
@@ -139,6 +141,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
             last: None,
             missing: HashMap::new(),
             is_damaged: false,
+            text: Vec::new(),
         }
     }
 
@@ -359,8 +362,13 @@ impl<'a, W: Write> LogPrinter<'a, W> {
             self.note(&format!("roboppi: a line of {of} is longer than 64 MiB; the rest is not shown"));
         }
         self.head(of)?;
-        self.settings.filter.write(line, part, &mut self.out)?;
-        self.last = Some((of.clone(), !part.open));
+        self.text.clear();
+        self.settings.filter.append(line, part, &mut self.text);
+        self.out.write_all(&self.text)?;
+        match &mut self.last {
+            Some((last, ended)) if last == of => *ended = !part.open,
+            last => *last = Some((of.clone(), !part.open)),
+        }
         Ok(())
     }
 
