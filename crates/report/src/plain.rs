@@ -28,6 +28,7 @@ mod cut;
 mod heartbeat;
 mod lines;
 mod log;
+mod output;
 mod printer;
 mod summary;
 
@@ -164,12 +165,15 @@ struct Output<W> {
 }
 
 impl<W: Write> Output<W> {
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        if !text.is_empty() {
-            self.out.write_all(text.as_bytes())?;
-            self.wrote_at = Instant::now();
+    /// Writes what was printed, at once.
+    fn write(&mut self, printer: &mut PlainPrinter) -> io::Result<()> {
+        if printer.text().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let written = self.out.write_all(printer.text());
+        printer.clear();
+        self.wrote_at = Instant::now();
+        written
     }
 }
 
@@ -265,8 +269,8 @@ impl<W: Write> PlainSink<W> {
     fn nothing_came(&mut self) {
         let now = Instant::now();
         for (of, stream) in &mut self.streams {
-            if let Some(line) = stream.as_mut().and_then(|stream| stream.take_due(now)) {
-                self.printer.output(of, &[line]);
+            if let Some(stream) = stream {
+                stream.take_due(now, |line| self.printer.output(of).add(line));
             }
         }
         if self.until_heartbeat().is_some_and(|left| left.is_zero()) {
@@ -321,9 +325,7 @@ impl<W: Write> PlainSink<W> {
         self.stream(of)?;
         self.grown.remove(of);
         let Some(Some(mut stream)) = self.streams.insert(of.clone(), None) else { return Ok(()) };
-        if let Some(last) = stream.finish() {
-            self.printer.output(of, &[last]);
-        }
+        stream.finish(|last| self.printer.output(of).add(last));
         // What cannot be compared was read all the same.
         for damage in stream.changed().unwrap_or_default() {
             self.printer.note(of, &format!("its log is damaged: {damage}"));
@@ -343,13 +345,12 @@ impl<W: Write> PlainSink<W> {
         let Some(Some(stream)) = self.streams.get_mut(of) else { return Ok(()) };
         let mut more = stream.refresh();
         while more.is_ok() && !self.follower.is_stopped() {
-            more = match stream.read() {
-                Ok(None) => break,
-                Ok(Some(lines)) => {
-                    self.printer.output(of, &lines);
-                    self.out.write(&self.printer.take())?;
-                    Ok(())
-                }
+            let mut lines = self.printer.output(of);
+            let read = stream.read(|line| lines.add(line));
+            self.out.write(&mut self.printer)?;
+            more = match read {
+                Ok(true) => Ok(()),
+                Ok(false) => break,
                 Err(error) => Err(error),
             };
         }
@@ -362,7 +363,7 @@ impl<W: Write> PlainSink<W> {
 
     /// Writes what there is, before waiting.
     fn write(&mut self) -> io::Result<()> {
-        self.out.write(&self.printer.take())?;
+        self.out.write(&mut self.printer)?;
         self.out.out.flush()
     }
 }

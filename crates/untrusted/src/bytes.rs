@@ -30,10 +30,7 @@ pub fn without_escapes(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// Length of a sequence behind its ESC.
 fn rest_of_sequence(behind: &[u8], ends: &mut StringEnds) -> usize {
     match escape(behind) {
-        Escape::Control => {
-            let (parameters, action) = control(&behind[INTRODUCER..]);
-            INTRODUCER + parameters + usize::from(action.is_some())
-        }
+        Escape::Control => INTRODUCER + control(&behind[INTRODUCER..]).len(),
         Escape::String => {
             let behind = &behind[INTRODUCER..];
             INTRODUCER + ends.find(behind).unwrap_or_else(|| endless_len(behind))

@@ -15,6 +15,7 @@ pub(crate) enum Escape {
 pub(crate) const INTRODUCER: usize = 1;
 
 /// What begins with an ESC that has `behind` behind it.
+#[inline]
 pub(crate) fn escape(behind: &[u8]) -> Escape {
     match behind.first() {
         Some(b'[') => Escape::Control,
@@ -27,11 +28,41 @@ pub(crate) fn escape(behind: &[u8]) -> Escape {
     }
 }
 
-/// A control sequence behind its introducer: the length of its parameters, and the byte behind them that says what it does.
-/// One that is not complete, because of a byte that cannot belong to it, ends with its parameters.
-pub(crate) fn control(behind: &[u8]) -> (usize, Option<u8>) {
-    let parameters = behind.iter().take_while(|byte| (0x20..0x40).contains(*byte)).count();
-    (parameters, behind.get(parameters).copied().filter(|byte| (0x40..0x7f).contains(byte)))
+/// A control sequence behind its introducer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sequence {
+    /// Bytes of its parameters.
+    pub(crate) parameters: usize,
+    /// The parameters are standardized: digits, `:` and `;`.
+    pub(crate) is_standard: bool,
+    /// The byte behind them that says what it does. A sequence that is not complete, because of a byte that cannot belong
+    /// to it, ends with its parameters.
+    pub(crate) action: Option<u8>,
+}
+
+impl Sequence {
+    /// Bytes of all of it.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.parameters + usize::from(self.action.is_some())
+    }
+}
+
+/// The control sequence that has `behind` behind its introducer.
+#[inline]
+pub(crate) fn control(behind: &[u8]) -> Sequence {
+    let (mut parameters, mut is_standard) = (0, true);
+    loop {
+        match behind.get(parameters) {
+            Some(b'0'..=b';') => {}
+            Some(b' '..=b'?') => is_standard = false,
+            action => {
+                let action = action.copied().filter(|byte| (0x40..0x7f).contains(byte));
+                return Sequence { parameters, is_standard, action };
+            }
+        }
+        parameters += 1;
+    }
 }
 
 /// Finds the ends of the control strings of one text, front to back. Remembers where there is none: a text full of strings

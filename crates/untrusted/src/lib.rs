@@ -6,7 +6,7 @@
 //! What an escape sequence is, and where it ends, is written down once, in `grammar`. [`Scanner`] takes text apart by it, and
 //! its readers decide what becomes of each [`Token`]:
 //!
-//! * [`line()`], [`words`], [`first_words`] and [`json`] give text for lines: for pipes, CI logs, tables and pages. Colours
+//! * [`line()`], [`line_into`], [`words`], [`first_words`] and [`json`] give text for lines: for pipes, CI logs, tables and pages. Colours
 //!   survive where they are asked for; nothing else acts.
 //! * The full screen (`roboppi-tui`, `sanitise`) gives cells: colours become styles, and what moves the cursor within the
 //!   line overwrites what was there.
@@ -21,6 +21,7 @@ mod bytes;
 mod ci;
 mod grammar;
 mod json;
+mod plain;
 mod scan;
 mod text;
 mod visible;
@@ -29,5 +30,5 @@ pub use bytes::without_escapes;
 pub use ci::without_commands;
 pub use json::json;
 pub use scan::{Control, Introducer, Scanner, Token};
-pub use text::{first_words, last_state_start, line, words};
+pub use text::{first_words, last_state_start, line, line_into, words};
 pub use visible::is_visible;

@@ -1,9 +1,8 @@
 //! Takes text apart.
 
-use std::str::Chars;
-
 use crate::grammar::{Escape, INTRODUCER, StringEnds, control, endless_len, escape};
 use crate::is_visible;
+use crate::plain::shown_len;
 
 /// A piece of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +35,16 @@ pub struct Control<'a> {
     pub action: char,
 }
 
+impl Control<'_> {
+    /// Bytes of the whole sequence.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        // An introducer of either kind has two bytes.
+        2 + self.parameters.len() + self.action.len_utf8()
+    }
+}
+
 /// How a control sequence or a control string begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Introducer {
@@ -49,52 +58,61 @@ pub enum Introducer {
 /// passed over. Takes time in proportion to the length of the text, whatever is in it.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
-    rest: Chars<'a>,
+    len: usize,
+    rest: &'a str,
     ends: StringEnds,
 }
 
 impl<'a> Scanner<'a> {
     /// A scanner at the beginning of `text`.
     #[must_use]
-    pub fn new(text: &'a str) -> Self {
-        Self { rest: text.chars(), ends: StringEnds::new() }
+    pub const fn new(text: &'a str) -> Self {
+        Self { len: text.len(), rest: text, ends: StringEnds::new() }
     }
 
     /// What was not looked at yet.
     #[must_use]
-    pub fn rest(&self) -> &'a str {
-        self.rest.as_str()
+    #[inline]
+    pub const fn rest(&self) -> &'a str {
+        self.rest
+    }
+
+    /// How many bytes were looked at.
+    #[must_use]
+    #[inline]
+    pub const fn at(&self) -> usize {
+        self.len - self.rest.len()
     }
 
     /// Passes over so many bytes of [`Scanner::rest`], which must end with a whole character.
+    #[inline]
     pub fn pass_over(&mut self, bytes: usize) {
-        self.rest = self.rest()[bytes..].chars();
+        self.rest = &self.rest[bytes..];
     }
 
-    /// Takes the printable ASCII characters up to the next one that is none, which is most of a text at once.
-    pub fn take_plain(&mut self) -> &'a str {
-        let rest = self.rest();
-        let end = rest.bytes().position(|byte| !(b' '..=b'~').contains(&byte)).unwrap_or(rest.len());
-        self.pass_over(end);
-        &rest[..end]
+    /// Passes over the visible characters and tabs up to the next thing that is neither: most of a text at once.
+    #[inline]
+    pub fn skip_shown(&mut self) {
+        self.pass_over(shown_len(self.rest));
     }
 
     /// Passes over the rest of a string behind its introducer, and says whether it had an end: BEL or ST, in the same line.
     /// Of one without an end nothing is passed over.
     pub fn skip_string(&mut self) -> bool {
-        let end = self.ends.find(self.rest().as_bytes());
+        let end = self.ends.find(self.rest.as_bytes());
         self.pass_over(end.unwrap_or(0));
         end.is_some()
     }
 
     /// Passes over what a string without an end would swallow: up to the next ESC, or the end of the line.
     pub fn skip_endless_string(&mut self) {
-        self.pass_over(endless_len(self.rest().as_bytes()));
+        self.pass_over(endless_len(self.rest.as_bytes()));
     }
 
     /// Behind ESC.
+    #[inline]
     fn escape(&mut self) -> Option<Token<'a>> {
-        match escape(self.rest().as_bytes()) {
+        match escape(self.rest.as_bytes()) {
             Escape::Control => {
                 self.pass_over(INTRODUCER);
                 self.control(Introducer::Escape)
@@ -111,13 +129,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// Behind CSI. A character that cannot belong to the sequence ends it and is looked at afresh.
+    #[inline]
     fn control(&mut self, introducer: Introducer) -> Option<Token<'a>> {
-        let (len, action) = control(self.rest().as_bytes());
-        let parameters = &self.rest()[..len];
-        self.pass_over(len + usize::from(action.is_some()));
-        let action = char::from(action?);
-        let is_standard = parameters.bytes().all(|byte| byte.is_ascii_digit() || b";:".contains(&byte));
-        is_standard.then_some(Token::Control(Control { introducer, parameters, action }))
+        let sequence = control(self.rest.as_bytes());
+        let parameters = &self.rest[..sequence.parameters];
+        self.pass_over(sequence.len());
+        let action = char::from(sequence.action?);
+        sequence.is_standard.then_some(Token::Control(Control { introducer, parameters, action }))
     }
 }
 
@@ -126,7 +144,10 @@ impl<'a> Iterator for Scanner<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
-            let token = match self.rest.next()? {
+            let mut chars = self.rest.chars();
+            let next = chars.next()?;
+            self.rest = chars.as_str();
+            let token = match next {
                 '\x1b' => self.escape(),
                 '\u{9b}' => self.control(Introducer::Single),
                 '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => Some(Token::String(Introducer::Single)),

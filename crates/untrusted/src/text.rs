@@ -1,6 +1,11 @@
 //! Text for lines.
 
-use crate::without_commands;
+use std::borrow::Cow;
+
+use memchr::memrchr;
+
+use crate::ci::break_commands;
+use crate::plain::plain_len;
 use crate::{Control, Introducer, Scanner, Token};
 
 /// Bytes of the longest sequence that is a colour.
@@ -9,13 +14,32 @@ const LONGEST_COLOUR: usize = 64;
 /// One line of output: what it shows in the end, when carriage returns overwrote parts of it. With `colour` its colours stay.
 #[must_use]
 pub fn line(bytes: &[u8], colour: bool) -> String {
-    clean(&String::from_utf8_lossy(last_state(bytes)), colour)
+    let mut text = Vec::with_capacity(bytes.len());
+    line_into(&mut text, bytes, colour);
+    into_string(text)
+}
+
+/// Appends what [`line()`] gives to `out`, which stays UTF-8 if it was. Allocates nothing but room in `out`, unless the
+/// line holds bytes that are not UTF-8, or a command of a CI system.
+pub fn line_into(out: &mut Vec<u8>, bytes: &[u8], colour: bool) {
+    let bytes = without_returns(bytes);
+    if plain_len(bytes) == bytes.len() {
+        let start = out.len();
+        out.extend_from_slice(bytes);
+        return break_commands(out, start);
+    }
+    let state = &bytes[last_state_start(bytes)..];
+    // Faster than the other, which looks at each byte.
+    let text = str::from_utf8(state).map_or_else(|_| String::from_utf8_lossy(state), Cow::Borrowed);
+    clean(out, &text, colour);
 }
 
 /// A text that must be one line without colour: names, reasons, messages. Line breaks are spaces.
 #[must_use]
 pub fn words(text: &str) -> String {
-    clean(text.trim(), false)
+    let mut words = Vec::with_capacity(text.len());
+    clean(&mut words, text.trim(), false);
+    into_string(words)
 }
 
 /// The same for a text that may stand at the beginning of a line, where GitHub looks for its commands.
@@ -28,51 +52,72 @@ pub fn first_words(text: &str) -> String {
     clean
 }
 
+/// Text made of whole characters.
+pub(crate) fn into_string(text: Vec<u8>) -> String {
+    String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 /// The beginning of what counts of a line that carriage returns overwrote.
 #[must_use]
 pub fn last_state_start(bytes: &[u8]) -> usize {
+    memrchr(b'\r', without_returns(bytes)).map_or(0, |before| before + 1)
+}
+
+/// Without the carriage returns at the end, which overwrite nothing.
+#[inline]
+fn without_returns(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
-    bytes[..end].iter().rposition(|byte| *byte == b'\r').map_or(0, |before| before + 1)
+    &bytes[..end]
 }
 
-fn last_state(bytes: &[u8]) -> &[u8] {
-    let state = &bytes[last_state_start(bytes)..];
-    let end = state.iter().position(|byte| *byte == b'\r').unwrap_or(state.len());
-    &state[..end]
-}
-
-fn clean(text: &str, colour: bool) -> String {
-    let mut clean = String::with_capacity(text.len());
+fn clean(out: &mut Vec<u8>, text: &str, colour: bool) {
+    let start = out.len();
     let mut coloured = false;
     let mut scanner = Scanner::new(text);
+    // Beginning of what was passed over and is kept as it is.
+    let mut from = 0;
     loop {
-        clean.push_str(scanner.take_plain());
-        let Some(token) = scanner.next() else { break };
-        match token {
-            Token::Char(char) => clean.push(char),
-            Token::Tab => clean.push('\t'),
-            Token::Break('\n' | '\u{2028}' | '\u{2029}') | Token::CarriageReturn => clean.push(' '),
-            Token::Control(control) if colour && is_colour(&control) => {
-                clean.extend(["\x1b[", control.parameters, "m"]);
+        scanner.skip_shown();
+        let shown = scanner.at();
+        let token = scanner.next();
+        let kept = match token {
+            Some(Token::Char(char)) => char.len_utf8(),
+            Some(Token::Tab) => 1,
+            Some(Token::Control(control)) if colour && is_colour(&control) => {
                 coloured = true;
+                control.len()
             }
             // What a string without an end would swallow is shown.
-            Token::String(Introducer::Escape) => _ = scanner.skip_string(),
+            Some(Token::String(Introducer::Escape)) => {
+                scanner.skip_string();
+                0
+            }
             // One character alone is more likely a mistake of who decoded the text.
-            Token::String(Introducer::Single) => {}
-            Token::Break(_) | Token::Backspace | Token::Control(_) => {}
+            Some(Token::String(Introducer::Single)) => 0,
+            Some(Token::Break(_) | Token::CarriageReturn | Token::Backspace | Token::Control(_)) | None => 0,
+        };
+        if scanner.at() - kept > shown || token.is_none() {
+            out.extend_from_slice(&text.as_bytes()[from..shown]);
+            from = scanner.at() - kept;
+        }
+        match token {
+            None => break,
+            Some(Token::Break('\n' | '\u{2028}' | '\u{2029}') | Token::CarriageReturn) => out.push(b' '),
+            Some(_) => {}
         }
     }
     if coloured {
-        clean.push_str("\x1b[0m");
+        out.extend_from_slice(b"\x1b[0m");
     }
-    without_commands(clean)
+    break_commands(out, start);
 }
 
 /// Whether a sequence sets colours and nothing else, and is of a length that makes sense.
+#[inline]
 const fn is_colour(control: &Control<'_>) -> bool {
-    let len = "\x1b[m".len() + control.parameters.len();
-    matches!(control.introducer, Introducer::Escape) && control.action == 'm' && len <= LONGEST_COLOUR
+    matches!(control.introducer, Introducer::Escape)
+        && control.action == 'm'
+        && control.len() <= LONGEST_COLOUR
 }
 
 #[cfg(test)]

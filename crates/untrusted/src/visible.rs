@@ -3,6 +3,7 @@
 /// Whether a character may be shown. Controls may not, nor may what reorders text (bidirectional controls), hides in
 /// it (zero-width characters, tags) or breaks lines. Joiners and variation selectors stay: scripts and emoji need them.
 #[must_use]
+#[inline]
 pub const fn is_visible(char: char) -> bool {
     !matches!(char,
         '\0'..='\x1f'

@@ -64,9 +64,9 @@ fn tail(log: &mut dyn Log, lines: usize, bytes: u64) -> Result<LogTail, RecordEr
     let mut cutter = LineCutter::new(usize::MAX);
     let mut at = from;
     while at < len {
-        at = read_piece(log, &mut cutter, at, |line| kept.push(line.bytes))?;
+        at = read_piece(log, &mut cutter, at, |line| kept.push(line.bytes.to_vec()))?;
     }
-    cutter.finish(|line| kept.push(line.bytes));
+    cutter.finish(|line| kept.push(line.bytes.to_vec()));
     let mut cut = false;
     if start > 0 {
         if kept.len() > 1 {
@@ -91,7 +91,7 @@ fn read_piece(
     log: &mut dyn Log,
     cutter: &mut LineCutter,
     at: u64,
-    line: impl FnMut(CutLine),
+    line: impl FnMut(CutLine<'_>),
 ) -> Result<u64, RecordError> {
     let Some(chunk) = log.chunk_at(at)? else { return Ok(log.len()) };
     let stream = match chunk.kind {
@@ -145,19 +145,22 @@ impl LogStream {
         self.log.refresh().map(|_| ())
     }
 
-    /// The next lines, a bounded number of bytes at a time; `None` when there is nothing more until the
+    /// Hands on the next lines, of a bounded number of bytes at a time. Returns false when there is nothing more until the
     /// next refresh.
-    pub(super) fn read(&mut self) -> Result<Option<Vec<CutLine>>, RecordError> {
+    pub(super) fn read(&mut self, mut line: impl FnMut(CutLine<'_>)) -> Result<bool, RecordError> {
         if self.at >= self.log.len() {
-            return Ok(None);
+            return Ok(false);
         }
-        let mut lines = Vec::new();
+        let mut any = false;
         let end = self.at.saturating_add(BLOCK as u64).min(self.log.len());
         while self.at < end {
-            self.at = read_piece(self.log.as_mut(), &mut self.cutter, self.at, |line| lines.push(line))?;
+            self.at = read_piece(self.log.as_mut(), &mut self.cutter, self.at, |cut| {
+                any = true;
+                line(cut);
+            })?;
         }
-        self.unfinished.holds(Instant::now(), self.cutter.held(), !lines.is_empty());
-        Ok(Some(lines))
+        self.unfinished.holds(Instant::now(), self.cutter.held(), any);
+        Ok(true)
     }
 
     /// When the incomplete line at the end is to be shown although it may go on.
@@ -165,11 +168,12 @@ impl LogStream {
         self.unfinished.due()
     }
 
-    /// That line, when it is time. Its rest will be a line of its own.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<CutLine> {
-        self.unfinished.due().filter(|due| *due <= now)?;
-        self.unfinished.shown(now);
-        self.cutter.hand_on()
+    /// Hands that line on, when it is time. Its rest will be a line of its own.
+    pub(super) fn take_due(&mut self, now: Instant, line: impl FnMut(CutLine<'_>)) {
+        if self.unfinished.due().is_some_and(|due| due <= now) {
+            self.unfinished.shown(now);
+            self.cutter.hand_on(line);
+        }
     }
 
     /// Bytes of what was read that are not those that were written.
@@ -179,10 +183,8 @@ impl LogStream {
         Ok(damage)
     }
 
-    /// The last, incomplete line, when nothing more comes.
-    pub(super) fn finish(&mut self) -> Option<CutLine> {
-        let mut last = None;
-        self.cutter.finish(|line| last = Some(line));
-        last
+    /// Hands on the last, incomplete line, when nothing more comes.
+    pub(super) fn finish(&mut self, line: impl FnMut(CutLine<'_>)) {
+        self.cutter.finish(line);
     }
 }

@@ -1,21 +1,24 @@
 //! Records in, text out.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use roboppi_ipc::{CoreEvent, OutputStream, UtcMillis};
+use roboppi_ipc::{CoreEvent, UtcMillis};
 use roboppi_run::{
     AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepPath,
     StepState, StepView,
 };
 
 use super::activity::{self, ActivityLine};
-use super::cut::CutLine;
 use super::log::Logs;
+use super::output::OutputLines;
 use super::{PlainSettings, heartbeat, lines, summary};
 use crate::style::Ink;
 use crate::units::duration;
-use roboppi_untrusted::{first_words, line, words};
+use roboppi_untrusted::{first_words, words};
+
+/// Room for text that is kept once it is written; what more of it took is given back.
+const ROOM: usize = 1024 * 1024;
 
 /// Turns records of a run into text. Knows no clock, no thread and no file but through [`Logs`].
 pub(super) struct PlainPrinter {
@@ -23,17 +26,24 @@ pub(super) struct PlainPrinter {
     /// Where the record is, for people.
     location: Option<PathBuf>,
     view: RunView,
-    text: String,
+    /// What was not written yet.
+    text: Vec<u8>,
 }
 
 impl PlainPrinter {
     pub(super) fn new(settings: PlainSettings, location: Option<PathBuf>) -> Self {
-        Self { settings, location, view: RunView::default(), text: String::new() }
+        Self { settings, location, view: RunView::default(), text: Vec::new() }
     }
 
-    /// The text since the last call.
-    pub(super) fn take(&mut self) -> String {
-        std::mem::take(&mut self.text)
+    /// The text since it was last cleared.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Forgets the text, which was written.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(ROOM);
     }
 
     /// Takes the next record.
@@ -110,23 +120,11 @@ impl PlainPrinter {
         self.view = view;
     }
 
-    /// Lines of the output of an attempt.
-    pub(super) fn output(&mut self, of: &AttemptRef, lines: &[CutLine]) {
-        let name = Ink::Strong.paint(self.settings.colour, &first_words(of.step.as_str()));
+    /// Takes lines of the output of an attempt.
+    pub(super) fn output(&mut self, of: &AttemptRef) -> OutputLines<'_> {
         // What an agent prints there is for programs; what it says and does is told line by line.
         let is_agent = self.view.step(&of.step).is_some_and(StepView::is_agent);
-        for cut in lines {
-            if is_agent && cut.stream == OutputStream::Stdout {
-                continue;
-            }
-            let bar = match cut.stream {
-                OutputStream::Stdout => '|',
-                OutputStream::Stderr => '!',
-            };
-            let text = line(&cut.bytes, self.settings.colour);
-            let space = if text.is_empty() { "" } else { " " };
-            let _ = writeln!(self.text, "{name} {bar}{space}{text}");
-        }
+        OutputLines::new(&mut self.text, of.step.as_str(), !is_agent, self.settings.colour)
     }
 
     /// Something went wrong on the side of the reader.
@@ -144,7 +142,9 @@ impl PlainPrinter {
 
     /// Nothing more comes.
     pub(super) fn finish(&mut self, logs: &mut dyn Logs) {
-        self.text.push_str(&summary::end(&self.view, &self.settings, self.location.as_deref(), logs));
+        self.text.extend_from_slice(
+            summary::end(&self.view, &self.settings, self.location.as_deref(), logs).as_bytes(),
+        );
     }
 
     fn event(&mut self, ts: UtcMillis, event: &RunEvent) {
@@ -293,7 +293,9 @@ impl PlainPrinter {
     fn head(&mut self) {
         if let Some(head) = &self.view.head {
             let steps = self.view.steps.len();
-            self.text.push_str(&summary::head(head, steps, self.location.as_deref(), self.settings.colour));
+            self.text.extend_from_slice(
+                summary::head(head, steps, self.location.as_deref(), self.settings.colour).as_bytes(),
+            );
         }
     }
 

@@ -50,13 +50,20 @@ fn printer(settings: PlainSettings) -> PlainPrinter {
     PlainPrinter::new(settings, Some(PathBuf::from("/runs/0194-demo")))
 }
 
+/// What was printed since the last call.
+fn taken(printer: &mut PlainPrinter) -> String {
+    let text = String::from_utf8(printer.text().to_vec()).unwrap();
+    printer.clear();
+    text
+}
+
 fn printed_with(settings: PlainSettings, events: Vec<RunEvent>, mut logs: FakeLogs) -> String {
     let mut printer = printer(settings);
     for record in journal(events) {
         printer.record(&record);
     }
     printer.finish(&mut logs);
-    printer.take()
+    taken(&mut printer)
 }
 
 fn printed(events: Vec<RunEvent>, logs: FakeLogs) -> String {
@@ -493,12 +500,12 @@ fn a_step_whose_worker_has_ended_says_what_is_done_for_it() {
         for record in journal(events) {
             printer.record(&record);
         }
-        printer.take();
+        taken(&mut printer);
         printer.record(&journal_record(9, changed("build", StepState::Running, "collecting its outputs")));
-        let printed = printer.take();
+        let printed = taken(&mut printer);
         assert!(printed.trim_end().ends_with(line) && printed.is_empty() != verbose, "{printed}");
         printer.heartbeat(UtcMillis(START + 130_000), &mut FakeLogs::default());
-        let printed = printer.take();
+        let printed = taken(&mut printer);
         assert!(
             printed.contains("build (2m0") && printed.contains("s, collecting its outputs)"),
             "{printed}"
@@ -518,19 +525,19 @@ fn a_silent_run_says_what_it_does() {
     let mut printer = printer(PlainSettings::default());
     let mut logs = FakeLogs::default().with(&attempt("build", 1), &["Compiling x", "  ", "\r"], 3);
     printer.heartbeat(UtcMillis(START), &mut logs);
-    assert_eq!(printer.take(), "");
+    assert_eq!(taken(&mut printer), "");
     for record in journal(events) {
         printer.record(&record);
     }
     let waiting = Waiting::new("usage limit");
     let record = AttemptRecord { seq: 0, ts: UtcMillis(START), at: 0, event: WorkerEvent::Waiting(waiting) };
     printer.record(&RunRecord::Attempt(attempt("agent", 1), record));
-    printer.take();
+    taken(&mut printer);
     printer.heartbeat(UtcMillis(START + 130_000), &mut logs);
-    insta::assert_snapshot!(printer.take(), @r#"… 2m10s  still running: build (2m09s, last output 1m50s ago: "Compiling x"), test (2m09s, no output yet), agent (2m09s, waits: usage limit), flaky (retrying), e (2m09s, no output yet), 2 more"#);
+    insta::assert_snapshot!(taken(&mut printer), @r#"… 2m10s  still running: build (2m09s, last output 1m50s ago: "Compiling x"), test (2m09s, no output yet), agent (2m09s, waits: usage limit), flaky (retrying), e (2m09s, no output yet), 2 more"#);
     printer.record(&journal_record(17, run_finished(RunOutcome::Cancelled, 1, "")));
     printer.heartbeat(UtcMillis(START + 190_000), &mut logs);
-    assert_eq!(printer.take(), "");
+    assert_eq!(taken(&mut printer), "");
 }
 
 fn journal_record(seq: u64, event: RunEvent) -> RunRecord {
@@ -580,7 +587,7 @@ fn a_view_tells_every_final_state_whatever_was_missed() {
                 }
             }
             printer.finish(&mut FakeLogs::default());
-            let text = printer.take();
+            let text = taken(&mut printer);
             for line in important {
                 assert_eq!(
                     text.matches(line).count(),

@@ -35,7 +35,21 @@ struct Cell {
 /// The first `columns` columns of a line as a terminal would show it at the end: what a carriage return or a
 /// backspace went back over is overwritten. Bytes that are not UTF-8 are U+FFFD.
 pub(crate) fn styled_line(bytes: &[u8], columns: usize, colour: bool) -> StyledLine {
-    let text = String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(bytes));
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    plain_line(bytes, columns).unwrap_or_else(|| cell_by_cell(bytes, columns, colour))
+}
+
+/// One of printable ASCII, which most are: each byte is a column.
+fn plain_line(bytes: &[u8], columns: usize) -> Option<StyledLine> {
+    // Without a branch for each byte.
+    let is_plain = bytes.iter().fold(true, |all, byte| all & (b' '..=b'~').contains(byte));
+    let text = str::from_utf8(&bytes[..bytes.len().min(columns)]).ok().filter(|_| is_plain)?;
+    let runs = if text.is_empty() { Vec::new() } else { vec![(text.to_owned(), Style::new())] };
+    Some(StyledLine { runs, cut: bytes.len() > columns })
+}
+
+fn cell_by_cell(bytes: &[u8], columns: usize, colour: bool) -> StyledLine {
+    let text = String::from_utf8_lossy(bytes);
     let mut row = Row { cells: Vec::new(), cursor: 0, columns, cut: false };
     let mut style = Style::new();
     // Nothing can bring the cursor back into a text without these, so the rest need not be looked at.
@@ -248,6 +262,12 @@ mod tests {
         fn never_wider_than_asked(bytes in prop::collection::vec(any::<u8>(), 0..200), columns in 0usize..50) {
             let line = styled_line(&bytes, columns, true);
             prop_assert!(line.plain().width() <= columns, "{:?}", line);
+        }
+
+        #[test]
+        fn a_plain_line_is_what_its_cells_are(text in "[ -~]{0,60}", columns in 0usize..80) {
+            let line = plain_line(text.as_bytes(), columns);
+            prop_assert_eq!(line, Some(cell_by_cell(text.as_bytes(), columns, true)));
         }
 
         #[test]
