@@ -89,12 +89,14 @@ fn keep_up(mut follower: RunFollower, feed: &LiveFeed, wanted: &Weak<()>) {
 
 /// Publishes what is new. Says how the run is: unless it may live, nothing more will come.
 fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> Liveness {
-    let liveness = follower.read(|record| feed.publish(record));
+    let together = feed.at_once();
+    let liveness = follower.read(|record| together.publish(record));
     if liveness == Liveness::Lost {
         for record in feed.with_view(ending_of_a_lost_run) {
-            feed.publish(record);
+            together.publish(record);
         }
     }
+    drop(together);
     if !liveness.may_live() {
         feed.close();
     }

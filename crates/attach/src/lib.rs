@@ -27,7 +27,7 @@ pub use catalog::RunSummary;
 pub use file::FileSource;
 pub use follower::RunFollower;
 pub use history::History;
-pub use live::{LiveFeed, LiveSource};
+pub use live::{AtOnce, LiveFeed, LiveSource};
 pub use liveness::{Liveness, pid_namespace};
 pub use local_run::LocalRun;
 pub use memory::MemoryRun;

@@ -1,5 +1,6 @@
 //! A run in this process.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roboppi_record::{RecordStore, RunDir};
@@ -23,44 +24,53 @@ pub struct LiveFeed {
 struct Inner {
     view: RunView,
     /// `None` once the run is over and nothing more will come.
-    sender: Option<broadcast::Sender<Published>>,
+    senders: Option<Senders>,
+}
+
+#[derive(Debug)]
+struct Senders {
+    records: broadcast::Sender<Published>,
+    /// Wakes the followers: its places are of no use to them.
+    news: broadcast::Sender<()>,
 }
 
 impl Default for LiveFeed {
     fn default() -> Self {
-        let (sender, _) = broadcast::channel(BEHIND);
-        Self { inner: Mutex::new(Inner { view: RunView::default(), sender: Some(sender) }) }
+        let senders = Senders { records: broadcast::Sender::new(BEHIND), news: broadcast::Sender::new(1) };
+        Self { inner: Mutex::new(Inner { view: RunView::default(), senders: Some(senders) }) }
     }
 }
 
 impl LiveFeed {
     /// Takes a record that is on disk already. Never waits for a follower.
     pub fn publish(&self, record: RunRecord) {
-        let mut inner = self.lock();
-        inner.view.apply(&record);
-        if let Some(sender) = &inner.sender {
-            // Fails only when nobody follows.
-            let _ = sender.send(Some(Arc::new(record)));
-        }
+        self.at_once().publish(record);
+    }
+
+    /// For records of one moment: followers are woken when the last of them is published.
+    #[must_use]
+    pub fn at_once(&self) -> AtOnce<'_> {
+        AtOnce { feed: self, any: Cell::default() }
     }
 
     /// Shows another view, from which it goes on.
     pub(crate) fn restart(&self, view: RunView) {
         let mut inner = self.lock();
         inner.view = view;
-        if let Some(sender) = &inner.sender {
-            let _ = sender.send(None);
+        if let Some(senders) = &inner.senders {
+            let _ = senders.records.send(None);
+            let _ = senders.news.send(());
         }
     }
 
     /// The run as it is now and what comes after.
     pub fn follow(&self) -> Following {
         let inner = self.lock();
-        let receiver = match &inner.sender {
-            Some(sender) => sender.subscribe(),
-            None => broadcast::channel(1).1,
+        let records = match &inner.senders {
+            Some(Senders { records, news }) => Records::new(records.subscribe(), news.subscribe()),
+            None => Records::new(broadcast::channel(1).1, broadcast::channel(1).1),
         };
-        Following { view: inner.view.clone(), records: Records::new(receiver) }
+        Following { view: inner.view.clone(), records }
     }
 
     /// Looks at the view without copying it.
@@ -70,12 +80,43 @@ impl LiveFeed {
 
     /// Nothing more will come. Followers see the end after what they have not read yet.
     pub fn close(&self) {
-        self.lock().sender = None;
+        // Who waits is woken by the end of both.
+        self.lock().senders = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A follower that panicked while looking has changed nothing.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Publishes records, and wakes followers when it is dropped.
+#[derive(Debug)]
+pub struct AtOnce<'a> {
+    feed: &'a LiveFeed,
+    any: Cell<bool>,
+}
+
+impl AtOnce<'_> {
+    /// Takes a record that is on disk already. Never waits for a follower.
+    pub fn publish(&self, record: RunRecord) {
+        let mut inner = self.feed.lock();
+        inner.view.apply(&record);
+        if let Some(senders) = &inner.senders {
+            // Fails only when nobody follows.
+            let _ = senders.records.send(Some(Arc::new(record)));
+            self.any.set(true);
+        }
+    }
+}
+
+impl Drop for AtOnce<'_> {
+    fn drop(&mut self) {
+        if self.any.get()
+            && let Some(senders) = &self.feed.lock().senders
+        {
+            let _ = senders.news.send(());
+        }
     }
 }
 
@@ -132,6 +173,9 @@ impl RunSource for LiveSource {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
     use roboppi_ipc::UtcMillis;
     use roboppi_run::{JournalRecord, RunEvent};
 
@@ -154,6 +198,43 @@ mod tests {
         assert_eq!(following.records.blocking_next(), Next::Record(Arc::new(warning(2))));
         assert_eq!(following.records.blocking_next(), Next::Ended);
         assert_eq!(feed.follow().records.blocking_next(), Next::Ended);
+    }
+
+    #[test]
+    fn followers_are_woken_once_for_records_of_one_moment() {
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        let feed = LiveFeed::default();
+        let mut records = feed.follow().records;
+        let wakes = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut context = Context::from_waker(&waker);
+        let woken = || wakes.0.swap(0, Ordering::Relaxed);
+        for first in [1, 4] {
+            let mut next = Box::pin(records.next());
+            assert_eq!(next.as_mut().poll(&mut context), Poll::Pending);
+            let moment = feed.at_once();
+            (first..first + 3).for_each(|seq| moment.publish(warning(seq)));
+            assert_eq!(woken(), 0, "it is not over");
+            drop(moment);
+            assert_eq!(woken(), 1);
+            assert_eq!(next.as_mut().poll(&mut context), Poll::Ready(Next::Record(Arc::new(warning(first)))));
+            drop(next);
+            for seq in [first + 1, first + 2] {
+                assert_eq!(records.try_next(), Some(Next::Record(Arc::new(warning(seq)))));
+            }
+        }
+        let mut next = Box::pin(records.next());
+        assert_eq!(next.as_mut().poll(&mut context), Poll::Pending);
+        drop(feed.at_once());
+        assert_eq!(woken(), 0, "nothing happened");
+        feed.close();
+        assert_eq!((woken(), next.as_mut().poll(&mut context)), (1, Poll::Ready(Next::Ended)));
     }
 
     #[test]

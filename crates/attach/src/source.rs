@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roboppi_record::RecordStore;
 use roboppi_run::{RunCommand, RunRecord, RunView};
 use thiserror::Error;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::{AskError, History, PlayInput, Playback};
@@ -66,7 +66,12 @@ pub(crate) type Published = Option<Arc<RunRecord>>;
 /// Records as they happen. Bounded: a follower that is too slow is told so and starts afresh from a new
 /// view; it never makes the run wait.
 #[derive(Debug)]
-pub struct Records(broadcast::Receiver<Published>);
+pub struct Records {
+    records: broadcast::Receiver<Published>,
+    /// Says that there are some, once for all that happened at one moment. Only this one is waited for: each record would
+    /// wake its follower again.
+    news: broadcast::Receiver<()>,
+}
 
 /// What a follower gets.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,22 +85,24 @@ pub enum Next {
 }
 
 impl Records {
-    pub(crate) const fn new(receiver: broadcast::Receiver<Published>) -> Self {
-        Self(receiver)
+    pub(crate) const fn new(records: broadcast::Receiver<Published>, news: broadcast::Receiver<()>) -> Self {
+        Self { records, news }
     }
 
     /// Waits for the next record. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Next {
-        match self.0.recv().await {
-            Ok(Some(record)) => Next::Record(record),
-            Ok(None) | Err(RecvError::Lagged(_)) => Next::Lagged,
-            Err(RecvError::Closed) => Next::Ended,
+        loop {
+            if let Some(next) = self.try_next() {
+                return next;
+            }
+            // Whatever it says: that there is something, that there was before, or that nothing more will come.
+            let _ = self.news.recv().await;
         }
     }
 
     /// The next record if there is one.
     pub fn try_next(&mut self) -> Option<Next> {
-        match self.0.try_recv() {
+        match self.records.try_recv() {
             Ok(Some(record)) => Some(Next::Record(record)),
             Ok(None) | Err(TryRecvError::Lagged(_)) => Some(Next::Lagged),
             Err(TryRecvError::Closed) => Some(Next::Ended),
@@ -105,10 +112,11 @@ impl Records {
 
     /// As [`next`](Self::next), for a thread outside any async runtime.
     pub fn blocking_next(&mut self) -> Next {
-        match self.0.blocking_recv() {
-            Ok(Some(record)) => Next::Record(record),
-            Ok(None) | Err(RecvError::Lagged(_)) => Next::Lagged,
-            Err(RecvError::Closed) => Next::Ended,
+        loop {
+            if let Some(next) = self.try_next() {
+                return next;
+            }
+            let _ = self.news.blocking_recv();
         }
     }
 }
