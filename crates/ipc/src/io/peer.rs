@@ -15,6 +15,9 @@ use crate::{DecodeError, Message, Mono, PendingRequests, RequestId, Settled};
 /// more than a few things per running step.
 const OUTGOING: usize = 256;
 
+/// Bytes that are written at once, and one message more. What waits in the queue goes together.
+const WRITE: usize = 64 * 1024;
+
 /// Messages read in a row before others get their turn: those who take what was read, and requests whose time is
 /// over. A flood must not keep either from it. Messages that came before a deadline are few enough to be among them.
 const IN_A_ROW: u32 = 64;
@@ -195,7 +198,7 @@ where
         let (mut writable, mut in_a_row) = (true, 0);
         loop {
             let deadline = self.pending.next_deadline().map(|at| self.origin + at.since_origin());
-            // Writing comes first: it is never more than one request long, while reading may never pause.
+            // Writing comes first: it is never much, while reading may never pause.
             tokio::select! {
                 biased;
                 written = self.writer.write(&self.unwritten), if writable && !self.unwritten.is_empty() => {
@@ -206,7 +209,14 @@ where
                 }
                 outgoing = self.queue.recv(), if self.unwritten.is_empty() || !writable => match outgoing {
                     None => return Ok(()),
-                    Some(outgoing) => self.take(outgoing),
+                    Some(outgoing) => {
+                        self.take(outgoing);
+                        while self.unwritten.len() < WRITE
+                            && let Ok(outgoing) = self.queue.try_recv()
+                        {
+                            self.take(outgoing);
+                        }
+                    }
                 },
                 incoming = self.reader.next() => {
                     match incoming? {
