@@ -30,6 +30,8 @@ pub(super) struct Outbox {
     permits: Permits,
     /// One a job with a worker, in the order in which they are served.
     lanes: VecDeque<Lane>,
+    /// One of them was opened since this was asked last.
+    opened: bool,
     pace: Pace,
     dialect: Option<Dialect>,
     closed: bool,
@@ -69,6 +71,7 @@ impl Outbox {
             dropped_core_events: 0,
             permits: Permits::default(),
             lanes: VecDeque::new(),
+            opened: false,
             pace: Pace::default(),
             dialect: None,
             closed: false,
@@ -114,6 +117,12 @@ impl Outbox {
             completion: None,
             taken: Taken::default(),
         });
+        self.opened = true;
+    }
+
+    /// Whether a job has got a worker since this was asked last.
+    pub(super) const fn take_opened(&mut self) -> bool {
+        std::mem::replace(&mut self.opened, false)
     }
 
     /// A job has ended: after all it has to say this is said.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use roboppi_ipc::io::Trace;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use super::Served;
@@ -29,6 +30,10 @@ impl<W: AsyncWrite + Unpin> WireWriter<W> {
     /// Runs until nothing will come any more, or the peer does not take it.
     pub(super) async fn run(&mut self) {
         loop {
+            if self.served.driver.borrow_mut().outbox.take_opened() {
+                // The worker starts when it is its turn: that goes with the answer that lets it start.
+                yield_now().await;
+            }
             CoreDriver::take_notices(&self.served);
             let next = self.served.driver.borrow_mut().outbox.fill(self.served.clock, &mut self.buffer);
             match next {
