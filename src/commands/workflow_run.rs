@@ -166,7 +166,7 @@ async fn supervise(
     let source = prepared.source();
     signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
-    let end = prepared.execute(launch, &mut signals).await;
+    let (end, mut signals) = prepared.execute(launch, signals).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
     if let Some(worker) = purpose.worker.filter(|_| view != View::Json) {
         print_answer(source.as_ref())?;

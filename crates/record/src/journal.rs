@@ -19,13 +19,26 @@ const AHEAD: u64 = 256 * 1024;
 
 /// Numbers the events of a run and appends them to its journal. The only place that assigns `seq`.
 ///
-/// A record that [`JournalWriter::append`] returned survives the death of this process; it survives the
+/// A record that [`JournalWriter::append`] or [`JournalWriter::write`] has written survives the death of this process; it survives the
 /// loss of power once [`JournalWriter::sync`] or [`JournalSync::sync`] has returned as well.
 #[derive(Debug)]
 pub struct JournalWriter {
     lines: LineFile,
     last_seq: u64,
+    /// Records whose lines are made and not written.
+    made: Vec<Made>,
+    /// One of them has no line.
+    unencoded: Option<RecordError>,
     waiting: Waiting,
+}
+
+/// A record whose line is made.
+#[derive(Debug)]
+struct Made {
+    seq: u64,
+    ts: UtcMillis,
+    /// Where its line ends among those that are made.
+    end: usize,
 }
 
 /// What of a journal could not be written before it was closed.
@@ -51,7 +64,7 @@ impl JournalWriter {
         if lines.is_without_room() {
             return Err(RecordError::io("write", lines.path())(std::io::ErrorKind::StorageFull.into()));
         }
-        Ok(Self { lines, last_seq: 0, waiting: Waiting::default() })
+        Ok(Self { lines, last_seq: 0, made: Vec::new(), unencoded: None, waiting: Waiting::default() })
     }
 
     /// Appends one event with the next number. Returns when the system has taken it.
@@ -59,39 +72,63 @@ impl JournalWriter {
     /// # Errors
     /// When it cannot be written whole. Then nothing of it is in the journal and its number is not used.
     pub fn append(&mut self, ts: UtcMillis, event: RunEvent) -> Result<JournalRecord, RecordError> {
+        self.write()?;
         let record = JournalRecord { seq: self.last_seq + 1, ts, event };
         self.write_waiting()?;
         self.lines.append(&record)?;
+        self.lines.forget_encoded();
         self.last_seq = record.seq;
         Ok(record)
     }
 
-    /// The same, but what cannot be written is kept in memory, in order, and tried again before the next one and when the
-    /// journal is closed. At most 16 MiB are kept: of more the oldest are given up, and a warning that counts them takes
-    /// their place.
-    ///
-    /// # Errors
-    /// Beside the record: why it, or one before it, is not written yet.
-    pub fn append_or_keep(
-        &mut self,
-        ts: UtcMillis,
-        event: RunEvent,
-    ) -> (JournalRecord, Result<(), RecordError>) {
+    /// Gives an event the next number and makes its line, which [`write`](Self::write) writes.
+    pub fn add(&mut self, ts: UtcMillis, event: RunEvent) -> JournalRecord {
         self.last_seq += 1;
         let record = JournalRecord { seq: self.last_seq, ts, event };
-        let written = self.write_or_keep(&record);
-        (record, written)
+        match self.lines.encode_more(&record) {
+            Ok(end) => self.made.push(Made { seq: record.seq, ts, end }),
+            Err(error) => self.unencoded = Some(error),
+        }
+        record
     }
 
-    fn write_or_keep(&mut self, record: &JournalRecord) -> Result<(), RecordError> {
-        let before = self.write_waiting();
-        self.lines.encode(record)?;
-        let written = before.and_then(|()| self.lines.write_encoded());
-        if written.is_err() {
-            // Encoded again: the line of a waiting one may be in its place.
-            self.lines.encode(record)?;
-            self.waiting.push(record, self.lines.encoded());
+    /// Writes what was added since the last call, with one call of the system. Returns when that has taken it. What cannot
+    /// be written is kept in memory, in order, and tried again before what comes next and when the journal is closed. At
+    /// most 16 MiB are kept: of more the oldest are given up, and a warning that counts them takes their place.
+    ///
+    /// # Errors
+    /// Why something is not written yet.
+    pub fn write(&mut self) -> Result<(), RecordError> {
+        if let Some(error) = self.unencoded.take() {
+            self.write_or_keep()?;
+            return Err(error);
         }
+        self.write_or_keep()
+    }
+
+    fn write_or_keep(&mut self) -> Result<(), RecordError> {
+        let is_next = self.waiting.len() == 0;
+        if self.made.is_empty() || (is_next && self.lines.write_encoded().is_ok()) {
+            self.made.clear();
+            self.lines.forget_encoded();
+            return Ok(());
+        }
+        // There may be room for some of the lines, or for those that wait.
+        let lines = self.lines.take_encoded();
+        let mut written = self.write_waiting();
+        let mut start = 0;
+        for Made { seq, ts, end } in self.made.drain(..) {
+            let line = &lines[start..end];
+            start = end;
+            if written.is_ok() {
+                self.lines.set_encoded(line);
+                written = self.lines.write_encoded();
+            }
+            if written.is_err() {
+                self.waiting.push(seq, ts, line);
+            }
+        }
+        self.lines.forget_encoded();
         written
     }
 
@@ -111,7 +148,7 @@ impl JournalWriter {
     /// # Errors
     /// What could not be written.
     pub fn close(&mut self) -> Result<(), Unwritten> {
-        let error = self.write_waiting().err();
+        let error = self.write().and_then(|()| self.write_waiting()).err();
         let mut kept = self.waiting.len();
         while error.is_some() && kept > 0 {
             let missing = self.waiting.keep_last(kept);
@@ -201,6 +238,12 @@ mod tests {
         RunEvent::Warning { message: text.to_owned(), step: None }
     }
 
+    /// Adds one event and writes it.
+    fn keep(journal: &mut JournalWriter, ts: u64, text: &str) -> Result<(), RecordError> {
+        journal.add(UtcMillis(ts), event(text));
+        journal.write()
+    }
+
     /// Numbers and texts.
     fn read(run: &RunDir) -> Vec<(u64, String)> {
         let text = |record: JournalRecord| match record.event {
@@ -214,19 +257,46 @@ mod tests {
     fn what_a_full_disk_did_not_take_is_written_later_in_order() {
         let (_dir, run) = place();
         let mut journal = JournalWriter::create(&run).unwrap();
-        journal.append_or_keep(UtcMillis(1), event("one")).1.unwrap();
+        keep(&mut journal, 1, "one").unwrap();
         let good = journal.lines.swap(full());
         for text in ["two", "three"] {
-            let (_, written) = journal.append_or_keep(UtcMillis(2), event(text));
-            assert!(matches!(written, Err(RecordError::Io { .. })));
+            assert!(matches!(keep(&mut journal, 2, text), Err(RecordError::Io { .. })));
         }
         assert_eq!(read(&run), [(1, "one".into())]);
         journal.lines.swap(good);
-        let (record, written) = journal.append_or_keep(UtcMillis(3), event("four"));
-        assert!(written.is_ok() && record.seq == 4);
-        let expected = ["one", "two", "three", "four"].map(str::to_owned);
+        assert_eq!(journal.add(UtcMillis(3), event("four")).seq, 4);
+        journal.add(UtcMillis(3), event("five"));
+        journal.write().unwrap();
+        let expected = ["one", "two", "three", "four", "five"].map(str::to_owned);
         assert_eq!(read(&run), (1..).zip(expected).collect::<Vec<_>>());
         journal.close().unwrap();
+    }
+
+    #[test]
+    fn what_was_added_together_is_written_with_one_call_or_as_far_as_there_is_room() {
+        let (_dir, run) = place();
+        let mut journal = JournalWriter::create(&run).unwrap();
+        // Nothing of it is in the file before it is written.
+        let numbers: Vec<_> = ["one", "two"].map(|text| journal.add(UtcMillis(1), event(text)).seq).into();
+        assert_eq!((numbers, read(&run)), (vec![1, 2], Vec::new()));
+        journal.write().unwrap();
+        assert_eq!(read(&run), [(1, "one".into()), (2, "two".into())]);
+        journal.write().unwrap();
+        if journal.lines.stop_reserving() == 0 {
+            return;
+        }
+        // Room for a part of what comes at once: that part is written, and the rest when the journal is closed.
+        let text = "x".repeat(1_000);
+        for _ in 0..300 {
+            journal.add(UtcMillis(1), event(&text));
+        }
+        assert!(journal.write().is_err());
+        let written = read(&run).len();
+        assert!((170..200).contains(&written), "three quarters of 256 KiB: {written}");
+        keep(&mut journal, 2, "the end").unwrap_err();
+        journal.close().unwrap();
+        let numbers: Vec<_> = read(&run).into_iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers, (1..=303).collect::<Vec<_>>());
     }
 
     #[test]
@@ -235,7 +305,7 @@ mod tests {
         let mut journal = JournalWriter::create(&run).unwrap();
         let good = journal.lines.swap(full());
         for text in ["one", "two"] {
-            assert!(journal.append_or_keep(UtcMillis(2), event(text)).1.is_err());
+            assert!(keep(&mut journal, 2, text).is_err());
         }
         journal.lines.swap(good);
         journal.close().unwrap();
@@ -243,7 +313,7 @@ mod tests {
 
         journal.lines.swap(full());
         for text in ["three", "four"] {
-            assert!(journal.append_or_keep(UtcMillis(2), event(text)).1.is_err());
+            assert!(keep(&mut journal, 2, text).is_err());
         }
         let unwritten = journal.close().unwrap_err();
         assert_eq!(unwritten.records, 2);
@@ -254,14 +324,14 @@ mod tests {
     fn of_too_much_that_waits_the_oldest_is_given_up_and_counted() {
         let (_dir, run) = place();
         let mut journal = JournalWriter::create(&run).unwrap();
-        journal.append_or_keep(UtcMillis(1), event("first")).1.unwrap();
+        keep(&mut journal, 1, "first").unwrap();
         let good = journal.lines.swap(full());
         let long = "x".repeat(1024 * 1024);
         for _ in 0..20 {
-            assert!(journal.append_or_keep(UtcMillis(2), event(&long)).1.is_err());
+            assert!(keep(&mut journal, 2, &long).is_err());
         }
         journal.lines.swap(good);
-        journal.append_or_keep(UtcMillis(3), event("last")).1.unwrap();
+        keep(&mut journal, 3, "last").unwrap();
         let all = read(&run);
         // 15 of a little more than a MiB fit.
         assert_eq!(all.len(), 1 + 1 + 15 + 1);
@@ -282,15 +352,15 @@ mod tests {
         }
         let text = "x".repeat(1_000);
         let mut written = 0;
-        while journal.append_or_keep(UtcMillis(1), event(&text)).1.is_ok() {
+        while keep(&mut journal, 1, &text).is_ok() {
             written += 1;
         }
         assert!((180..200).contains(&written), "three quarters of 256 KiB: {written}");
         for _ in 0..500 {
-            assert!(journal.append_or_keep(UtcMillis(1), event(&text)).1.is_err());
+            assert!(keep(&mut journal, 1, &text).is_err());
         }
         // The file system would take it all; the room that was left is what a full one would take.
-        journal.append_or_keep(UtcMillis(2), event("the end")).1.unwrap_err();
+        keep(&mut journal, 2, "the end").unwrap_err();
         journal.close().unwrap();
         assert_eq!(read(&run).last().unwrap().1, "the end");
     }

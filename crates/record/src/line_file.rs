@@ -54,18 +54,31 @@ impl LineFile {
 
     /// Makes the line of a record, for [`write_encoded`](Self::write_encoded), and gives its length.
     pub(crate) fn encode<T: Serialize>(&mut self, record: &T) -> Result<u64, RecordError> {
+        self.forget_encoded();
+        self.encode_more(record).map(|end| end as u64)
+    }
+
+    /// Makes one more line, to be written with those before it, and gives the length of all of them.
+    pub(crate) fn encode_more<T: Serialize>(&mut self, record: &T) -> Result<usize, RecordError> {
+        let before = self.buffer.len();
+        if let Err(source) = serde_json::to_writer(&mut self.buffer, record) {
+            self.buffer.truncate(before);
+            return Err(RecordError::Encode { path: self.path.clone(), source });
+        }
+        self.buffer.push(b'\n');
+        Ok(self.buffer.len())
+    }
+
+    /// Drops the lines that were made.
+    pub(crate) fn forget_encoded(&mut self) {
         /// A buffer grown by one large record is given back.
         const KEPT: usize = 64 * 1024;
 
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
-        serde_json::to_writer(&mut self.buffer, record)
-            .map_err(|source| RecordError::Encode { path: self.path.clone(), source })?;
-        self.buffer.push(b'\n');
-        Ok(self.buffer.len() as u64)
     }
 
-    /// Appends the line that was made last, unless there is only room for the end.
+    /// Appends the lines that were made, unless there is only room for the end.
     pub(crate) fn write_encoded(&mut self) -> Result<(), RecordError> {
         let end = self.len + self.buffer.len() as u64;
         self.reserve.renew(&self.file, end);
@@ -89,9 +102,9 @@ impl LineFile {
         Ok(())
     }
 
-    /// The line that was made last.
-    pub(crate) fn encoded(&self) -> &[u8] {
-        &self.buffer
+    /// Takes the lines that were made.
+    pub(crate) fn take_encoded(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
     }
 
     /// Takes lines that were made before for those that were made last.

@@ -313,15 +313,19 @@ impl ContextDir {
         })
     }
 
-    /// Writes `_workflow.json`.
-    pub(crate) fn write_workflow(&self, meta: &WorkflowMeta<'_>) {
-        self.write(None, metadata::WORKFLOW, meta);
+    /// Adds `_workflow.json` to what [`write_metadata`](Self::write_metadata) writes.
+    pub(crate) fn add_workflow(&self, meta: &WorkflowMeta<'_>) {
+        self.add(None, &[metadata::WORKFLOW], meta);
     }
 
-    /// Writes `_meta.json` of a step, and `_resolved.json` with what was in force for it.
-    pub(crate) fn write_step(&self, step: &StepPath, meta: &StepMeta<'_>, resolved: &ResolvedLimits<'_>) {
-        self.write(Some(step), metadata::META, meta);
-        self.write(Some(step), metadata::RESOLVED, &metadata::Resolved { meta, resolved });
+    /// Adds the metadata of a step to what [`write_metadata`](Self::write_metadata) writes.
+    pub(crate) fn add_step(&self, step: &StepPath, meta: &StepMeta<'_>) {
+        self.add(Some(step), &[metadata::META, metadata::RESOLVED], meta);
+    }
+
+    /// Has the metadata written that was added.
+    pub(crate) fn write_metadata(&self) {
+        self.writer().write();
     }
 
     /// Waits until all metadata is written and says what could not be.
@@ -329,11 +333,11 @@ impl ContextDir {
         self.writer().finish()
     }
 
-    fn write(&self, step: Option<&StepPath>, name: &'static str, value: &impl Serialize) {
+    fn add(&self, step: Option<&StepPath>, names: &'static [&'static str], value: &impl Serialize) {
         // Every type of `metadata` has a JSON form.
         if let Ok(mut text) = serde_json::to_vec_pretty(value) {
             text.push(b'\n');
-            self.writer().write(step, name, text);
+            self.writer().add(step, names, text);
         }
     }
 

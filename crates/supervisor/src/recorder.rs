@@ -1,4 +1,4 @@
-//! Written down first, published second.
+//! Written down first, published second; what happens at one moment at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,9 @@ use crate::clock;
 use crate::names::OpenNames;
 use crate::snapshots::Snapshots;
 
+/// Events that wait for the end of their moment before they are written all the same.
+const AT_ONCE: usize = 256;
+
 /// How long an event may wait for the disk (not for the file, which has it at once).
 const GROUP_COMMIT: Duration = Duration::from_millis(100);
 
@@ -27,6 +30,10 @@ const GROUP_COMMIT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Recorder {
     journal: JournalWriter,
+    /// What happens belongs to one moment until it is over.
+    holds: bool,
+    /// Events of this moment, which are not written yet.
+    held: Vec<JournalRecord>,
     /// The journal lacks events that wait.
     is_behind: bool,
     /// How often that was said.
@@ -49,7 +56,30 @@ impl Recorder {
         // What they hold by now is told before anything begins.
         names.more_are_exposed(&secrets);
         let syncer = journal.sync_handle().ok().and_then(|sync| Syncer::start(sync, journal.snapshots()));
-        Self { journal, is_behind: false, warnings: 0, feed, syncer, secrets, names, warned_of_names: false }
+        Self {
+            journal,
+            holds: false,
+            held: Vec::new(),
+            is_behind: false,
+            warnings: 0,
+            feed,
+            syncer,
+            secrets,
+            names,
+            warned_of_names: false,
+        }
+    }
+
+    /// What comes from here on happens at one moment, until [`release`](Self::release): it is written with one call of the
+    /// system, and wakes followers once. Who holds must not wait, and starts nothing that must come after the record.
+    pub(crate) fn hold(&mut self) {
+        self.holds = true;
+    }
+
+    /// The moment is over: what happened is in the record when this returns, and is published.
+    pub(crate) fn release(&mut self) {
+        self.holds = false;
+        self.write();
     }
 
     /// Takes secrets out of a text of the supervisor, and leaves the names in it.
@@ -67,17 +97,30 @@ impl Recorder {
         }
     }
 
-    /// Takes secrets out of the free texts of an event of the run, writes it down, then publishes it.
+    /// Takes secrets out of the free texts of an event of the run, writes it down, then publishes it; both at the end of the
+    /// moment it belongs to.
     pub(crate) fn event(&mut self, mut event: RunEvent) {
         let ts = clock::now();
         if !self.secrets.is_empty() {
             event.visit_text(&mut |text| self.names.hide(&self.secrets, text));
         }
-        let (record, written) = self.journal.append_or_keep(ts, event);
+        self.held.push(self.journal.add(ts, event));
+        if !self.holds || self.held.len() >= AT_ONCE {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let written = self.journal.write();
         if let Some(syncer) = self.syncer.as_ref().filter(|_| written.is_ok()) {
             syncer.wake();
         }
-        self.publish(record);
+        let together = self.feed.at_once();
+        self.held.drain(..).for_each(|record| together.publish(RunRecord::Journal(record)));
+        drop(together);
         self.warn_of_disk(written);
     }
 
@@ -106,7 +149,8 @@ impl Recorder {
     }
 
     /// Publishes an event of an attempt, which its core has recorded.
-    pub(crate) fn attempt_event(&self, of: AttemptRef, record: AttemptRecord) {
+    pub(crate) fn attempt_event(&mut self, of: AttemptRef, record: AttemptRecord) {
+        self.write();
         self.feed.publish(RunRecord::Attempt(of, record));
     }
 
@@ -116,6 +160,7 @@ impl Recorder {
 
     /// Waits until everything is on the disk, then tells followers that nothing more will come.
     pub(crate) fn finish(&mut self) {
+        self.release();
         let closed = self.journal.close();
         if let Some(syncer) = &self.syncer {
             // What waited for room may have been written just now.
@@ -128,13 +173,10 @@ impl Recorder {
             let message =
                 format!("the record of this run is incomplete, {records} events are missing in it: {error}");
             let event = RunEvent::Warning { message, step: None };
-            self.publish(JournalRecord { seq: self.journal.last_seq() + 1, ts: clock::now(), event });
+            let record = JournalRecord { seq: self.journal.last_seq() + 1, ts: clock::now(), event };
+            self.feed.publish(RunRecord::Journal(record));
         }
         self.feed.close();
-    }
-
-    fn publish(&self, record: JournalRecord) {
-        self.feed.publish(RunRecord::Journal(record));
     }
 }
 

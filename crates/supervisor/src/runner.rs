@@ -1,17 +1,21 @@
 //! Drives a run: takes what happens one by one, gives it to the machine, and performs what that asks for.
+//!
+//! What is there at the same time is one turn. It is written down when the turn is over, at once; what the turn leads to
+//! outside of this thread comes after that: requests to cores, answers, and the work of tasks, which run between turns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use roboppi_attach::{Answer, RunCommand};
 use roboppi_ipc::ProcessIdentity;
 use roboppi_record::BoundedFile;
 use roboppi_run::{AttemptRef, HostId, RunEvent, RunOutcome};
 use roboppi_workflow::RunMachine;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet, spawn_local};
 use tokio::time::Instant;
 use tracing::{Instrument, info, warn};
 
@@ -45,6 +49,9 @@ use perform::{PreparedAttempt, TaskDone};
 use requests::Requests;
 use timers::Timers;
 
+/// Inputs of one turn at most: signals and commands are looked at between turns.
+const ONE_TURN: usize = 64;
+
 /// Time a core may need beyond grace and drain to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -59,10 +66,21 @@ pub struct RunEnd {
 
 impl PreparedRun {
     /// Runs it to its end. When this returns the core has ended too, unless someone asked three times to
-    /// leave. Must be called within a `LocalSet` of a current-thread runtime.
-    pub async fn execute(self, launch: CoreLaunch, signals: &mut Signals) -> RunEnd {
+    /// leave. Gives the signals back. Must be called within a `LocalSet` of a current-thread runtime.
+    ///
+    /// # Panics
+    /// When the run does.
+    pub async fn execute(self, launch: CoreLaunch, mut signals: Signals) -> (RunEnd, Signals) {
         let span = spans::run(&self.run_id);
-        Runner::new(self, launch).run(signals).instrument(span).await
+        // A task like those it works with: what they tell one another then wakes no more than that task.
+        let running = async move {
+            let end = Runner::new(self, launch).run(&mut signals).await;
+            (end, signals)
+        };
+        match spawn_local(running.instrument(span)).await {
+            Ok(end) => end,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 }
 
@@ -74,12 +92,21 @@ struct CommandOrigin {
 }
 
 /// What the loop waits for.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are inputs")]
 enum Event {
     Input(SupervisorInput),
     Command(RunCommand, CommandOrigin),
     Task(TaskDone),
     Suspend,
+}
+
+impl Event {
+    fn of_task(done: Result<TaskDone, JoinError>) -> Self {
+        match done {
+            Ok(done) => Self::Task(done),
+            // A task is aborted only when the loop is over, and a panic is a defect to be seen.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
 }
 
 struct Runner {
@@ -88,8 +115,12 @@ struct Runner {
     inbox: Inbox,
     /// The command that is being answered.
     command: Option<(RunCommand, CommandOrigin)>,
+    /// Answers that are given when they are in the record.
+    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
     /// Inputs that are being placed, and outputs that are being collected.
     tasks: JoinSet<TaskDone>,
+    /// What of that needed no work.
+    done_at_once: VecDeque<TaskDone>,
     requests: Requests,
     timers: Timers,
     /// Attempts under way, from their preparation to their end.
@@ -123,7 +154,9 @@ impl Runner {
             machine: SupervisorMachine::new(run, successor.is_some()),
             inbox,
             command: None,
+            answers: Vec::new(),
             tasks: JoinSet::new(),
+            done_at_once: VecDeque::new(),
             requests: Requests::default(),
             attempts: HashMap::new(),
             collecting: HashMap::new(),
@@ -138,26 +171,66 @@ impl Runner {
 
     async fn run(mut self, signals: &mut Signals) -> RunEnd {
         info!(pid = std::process::id(), version = self.context.settings.version, "the run begins");
-        self.context.write_workflow_meta(None);
+        self.context.add_workflow_meta(None);
+        self.context.recorder().hold();
         self.handle(SupervisorInput::Begin);
+        self.end_turn();
         let finish = loop {
             if let Some(finish) = self.finished.take() {
                 break finish;
             }
             match self.next(signals).await {
-                Event::Input(input) => self.handle(input),
-                Event::Command(command, origin) => {
-                    self.command = Some((command.clone(), origin));
-                    self.handle(SupervisorInput::Command(command));
-                }
-                Event::Task(done) => self.task_done(done),
                 Event::Suspend => self.suspend(signals).await,
+                event => self.turn(event),
             }
         };
         if !finish.left {
             self.stop_cores().await;
         }
         self.end(finish)
+    }
+
+    /// Takes what is there, to the end of the run at most.
+    fn turn(&mut self, event: Event) {
+        self.context.recorder().hold();
+        let mut next = Some(event);
+        let mut room = ONE_TURN;
+        while let Some(event) = next {
+            match event {
+                Event::Input(input) => self.handle(input),
+                Event::Command(command, origin) => {
+                    self.command = Some((command.clone(), origin));
+                    self.handle(SupervisorInput::Command(command));
+                }
+                Event::Task(done) => self.task_done(done),
+                Event::Suspend => {}
+            }
+            room -= 1;
+            next = if room > 0 && self.finished.is_none() { self.next_of_turn() } else { None };
+        }
+        self.end_turn();
+    }
+
+    /// Something else that has happened by now, of cores and tasks.
+    fn next_of_turn(&mut self) -> Option<Event> {
+        if let Some(answer) = self.requests.next().now_or_never() {
+            return Some(Event::Input(answer));
+        }
+        if let Some(event) = self.link_events.try_recv() {
+            return Some(Event::Input(SupervisorInput::Link(HostId::here(), event)));
+        }
+        self.tasks.try_join_next().map(Event::of_task)
+    }
+
+    /// What happened is in the record when this returns. Only then may others learn of it, or act on it.
+    fn end_turn(&mut self) {
+        self.context.recorder().release();
+        self.context.context.write_metadata();
+        for (asked, answer) in self.answers.drain(..) {
+            // Whoever asked may have left; the journal has the answer, too.
+            let _ = asked.send(answer);
+        }
+        self.requests.send();
     }
 
     /// Waits for the next thing to happen. What a core has said comes before timers.
@@ -174,17 +247,21 @@ impl Runner {
             }
             answer = self.requests.next() => Event::Input(answer),
             Some(event) = self.link_events.recv() => Event::Input(SupervisorInput::Link(HostId::here(), event)),
-            Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
-                Ok(done) => Event::Task(done),
-                // A task is aborted only when the loop is over, and a panic is a defect to be seen.
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            },
+            Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => Event::of_task(done),
             timer = self.timers.next() => Event::Input(SupervisorInput::Timer(timer)),
         }
     }
 
-    /// Gives one input to the machine and performs what it asks for.
+    /// Gives an input to the machine and performs what it asks for, and so on with what was done at once.
     fn handle(&mut self, input: SupervisorInput) {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.handle_one(input);
+            next = self.done_at_once.pop_front().map(|done| self.input_of(done));
+        }
+    }
+
+    fn handle_one(&mut self, input: SupervisorInput) {
         match &input {
             SupervisorInput::Link(host, LinkEvent::Ready { dialect, .. }) => {
                 info!(%host, ?dialect, "the core is ready");
@@ -237,9 +314,8 @@ impl Runner {
         let Some((command, CommandOrigin { by, answer })) = self.command.take() else { return };
         refused.iter_mut().for_each(|why| self.context.recorder().hide(why));
         self.context.recorder().event(RunEvent::Command { command, by, refused: refused.clone() });
-        if let Some(answer) = answer {
-            // Whoever asked may have left; the journal has the answer, too.
-            let _ = answer.send(refused.map_or(Answer::Granted, |why| Answer::Refused { why }));
+        if let Some(asked) = answer {
+            self.answers.push((asked, refused.map_or(Answer::Granted, |why| Answer::Refused { why })));
         }
     }
 
@@ -263,11 +339,13 @@ impl Runner {
     async fn stop_cores(&mut self) {
         for (host, (_, link)) in std::mem::take(&mut self.links) {
             link.stop().await;
+            self.context.recorder().hold();
             while let Some(event) = self.link_events.try_recv() {
                 if let LinkEvent::Message(_) = event {
                     self.handle(SupervisorInput::Link(host.clone(), event));
                 }
             }
+            self.end_turn();
         }
     }
 
@@ -277,7 +355,7 @@ impl Runner {
         self.collecting.values().for_each(Stop::stop);
         self.attempts.values().for_each(PreparedAttempt::stop);
         let RunFinish { outcome, detail, duration, exit_code, .. } = finish;
-        self.context.write_workflow_meta(Some(outcome));
+        self.context.add_workflow_meta(Some(outcome));
         self.context.finish_metadata();
         let duration_ms = duration_ms(duration);
         self.context.recorder().event(RunEvent::RunFinished { outcome, exit_code, duration_ms, detail });

@@ -35,9 +35,10 @@ pub(crate) trait Site: fmt::Debug + Send + Sync {
         limits: &Limits,
     ) -> Result<Copied<Collected>, ArtifactError>;
 
-    /// Makes the log and the event file of an attempt that has ended part of the record of the run, and measures them. Must
-    /// not wait: it is called by the thread that runs the steps, before the end of the attempt is recorded.
-    fn fetch_log(&self, of: &AttemptRef) -> FetchedLog;
+    /// Makes the log and the event file of an attempt that has ended part of the record of the run, and measures them unless
+    /// its core has `said` how long they are. Must not wait: it is called by the thread that runs the steps, before the end
+    /// of the attempt is recorded.
+    fn fetch_log(&self, of: &AttemptRef, said: Option<FetchedLog>) -> FetchedLog;
 }
 
 /// What the record of the run has of an attempt.
@@ -101,8 +102,14 @@ impl Site for LocalSite {
         self.context.copy_outputs(&self.workspace, id, outputs, limits)
     }
 
-    fn fetch_log(&self, of: &AttemptRef) -> FetchedLog {
-        let base = of.base();
-        FetchedLog { log_bytes: self.run_dir.log_len(&base), events_bytes: self.run_dir.events_len(&base) }
+    fn fetch_log(&self, of: &AttemptRef, said: Option<FetchedLog>) -> FetchedLog {
+        let measured = || {
+            let base = of.base();
+            FetchedLog {
+                log_bytes: self.run_dir.log_len(&base),
+                events_bytes: self.run_dir.events_len(&base),
+            }
+        };
+        said.unwrap_or_else(measured)
     }
 }

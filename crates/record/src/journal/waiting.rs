@@ -31,9 +31,9 @@ struct Line {
 
 impl Waiting {
     /// Adds the line of a record.
-    pub(super) fn push(&mut self, record: &JournalRecord, line: &[u8]) {
+    pub(super) fn push(&mut self, seq: u64, ts: UtcMillis, line: &[u8]) {
         self.bytes += line.len();
-        self.lines.push_back(Line { seq: record.seq, ts: record.ts, text: line.into() });
+        self.lines.push_back(Line { seq, ts, text: line.into() });
         while self.bytes > MOST && self.lines.len() > 1 {
             self.give_up();
         }

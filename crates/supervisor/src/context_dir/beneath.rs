@@ -100,7 +100,24 @@ impl Dir {
         }
     }
 
-    /// The same, made if it is not there.
+    /// The same, made if it is not there, as it mostly is.
+    pub(super) fn enter_or_make(&self, name: &OsStr) -> Result<Self, TreeError> {
+        match self.enter(name) {
+            Err(error) if error.is_absence() => self.make(name),
+            entered => entered,
+        }
+    }
+
+    /// Makes the directory of a name if it is not there.
+    pub(super) fn ensure(&self, name: &OsStr) -> Result<(), TreeError> {
+        match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => self.enter(name).map(drop),
+            Err(errno) => Err(TreeError::of(self.at(name))(errno)),
+        }
+    }
+
+    /// The directory of a name, made if it is not there.
     pub(super) fn make(&self, name: &OsStr) -> Result<Self, TreeError> {
         match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777)) {
             Ok(()) | Err(Errno::EXIST) => self.enter(name),
@@ -126,10 +143,16 @@ impl Dir {
 
     /// A new file in the place of whatever had the name, with these rights as far as the umask lets them.
     pub(super) fn create(&self, name: &OsStr, mode: Mode) -> Result<File, TreeError> {
-        self.unlink(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, mode).map_err(TreeError::of(self.at(name)))?;
-        Ok(File::from(fd))
+        let new = || rustix::fs::openat(&self.fd, name, flags, mode);
+        let fd = match new() {
+            Err(Errno::EXIST) => {
+                self.unlink(name)?;
+                new()
+            }
+            made => made,
+        };
+        fd.map(File::from).map_err(TreeError::of(self.at(name)))
     }
 
     /// Where a link leads.
@@ -143,6 +166,23 @@ impl Dir {
     pub(super) fn link(&self, name: &OsStr, target: &OsStr) -> Result<(), TreeError> {
         self.unlink(name)?;
         rustix::fs::symlinkat(target, &self.fd, name).map_err(TreeError::of(self.at(name)))
+    }
+
+    /// Gives a file a second name, in the place of whatever had that, by way of a name that nobody uses. `false` where
+    /// files have one name only.
+    pub(super) fn name_again(&self, name: &OsStr, new: &OsStr, between: &OsStr) -> Result<bool, TreeError> {
+        let link = |new| rustix::fs::linkat(&self.fd, name, &self.fd, new, AtFlags::empty());
+        match link(new) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => {
+                self.unlink(between)?;
+                match link(between) {
+                    Ok(()) => self.rename(between, self, new).map(|()| true),
+                    Err(_) => Ok(false),
+                }
+            }
+            Err(_) => Ok(false),
+        }
     }
 
     /// Gives what is at a name another place on the same disk.

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 pub(super) const WORKFLOW: &str = "_workflow.json";
 /// Name of the metadata of a step.
 pub(super) const META: &str = "_meta.json";
-/// Name of what was in force for a step.
+/// Name of the same file where the existing program has what was in force for a step.
 pub(super) const RESOLVED: &str = "_resolved.json";
 
 /// `_workflow.json`.
@@ -41,7 +41,8 @@ pub(crate) struct WorkflowLimits {
     pub(crate) concurrency: Option<u32>,
 }
 
-/// `_meta.json` of a step.
+/// `_meta.json` and `_resolved.json` of a step. The existing program writes two files, of which one has all that the other
+/// has; here it is one with two names.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StepMeta<'a> {
@@ -68,6 +69,7 @@ pub(crate) struct StepMeta<'a> {
     pub(crate) error: Option<&'a str>,
     #[serde(serialize_with = "as_text")]
     pub(crate) log: &'a Path,
+    pub(crate) resolved: ResolvedLimits<'a>,
 }
 
 /// The part of a result the existing program stores.
@@ -85,7 +87,7 @@ pub(crate) struct StepMetaArtifact {
     pub(crate) kind: Option<String>,
 }
 
-/// `resolved` of `_resolved.json`.
+/// What was in force for a step.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResolvedLimits<'a> {
@@ -94,27 +96,6 @@ pub(crate) struct ResolvedLimits<'a> {
     pub(crate) workspace_ref: &'a Path,
     pub(crate) worker_kind: &'a str,
     pub(crate) capabilities: Vec<&'a str>,
-}
-
-/// `_resolved.json` of a step: its metadata and what was in force for it.
-pub(super) struct Resolved<'a> {
-    pub(super) meta: &'a StepMeta<'a>,
-    pub(super) resolved: &'a ResolvedLimits<'a>,
-}
-
-impl Serialize for Resolved<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::Error;
-
-        let mut value = serde_json::to_value(self.meta).map_err(S::Error::custom)?;
-        if let Some(object) = value.as_object_mut() {
-            object.insert(
-                "resolved".to_owned(),
-                serde_json::to_value(self.resolved).map_err(S::Error::custom)?,
-            );
-        }
-        value.serialize(serializer)
-    }
 }
 
 /// A path for people: what of it is no text is replaced.

@@ -65,7 +65,7 @@ impl Root {
     pub(super) fn prepare(&self, steps: Vec<StepPath>) -> Result<(), TreeError> {
         let dir = self.dir()?;
         for step in self.steps.get_or_init(|| steps) {
-            dir.make(step.as_str().as_ref())?;
+            dir.ensure(step.as_str().as_ref())?;
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Root {
         if self.parent.id_at(&self.name) != Some(held.id) {
             let dir = self.parent.make(&self.name)?;
             for step in self.steps.get().into_iter().flatten() {
-                dir.make(step.as_str().as_ref())?;
+                dir.ensure(step.as_str().as_ref())?;
             }
             *held = Held::of(dir)?;
             self.made_again.store(true, Ordering::Relaxed);
@@ -86,7 +86,7 @@ impl Root {
 
     /// The directory of a step.
     pub(super) fn step(&self, step: &StepPath) -> Result<Dir, TreeError> {
-        self.dir()?.make(OsStr::new(step.as_str()))
+        self.dir()?.enter_or_make(OsStr::new(step.as_str()))
     }
 
     /// Whether it had to be made again since this was asked last.

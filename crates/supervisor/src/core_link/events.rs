@@ -19,7 +19,6 @@ const MOST: usize = 64;
 
 /// What a link has to say.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub enum LinkEvent {
     /// The core speaks; jobs may be submitted.
     Ready {

@@ -93,7 +93,6 @@ pub struct ProcessExit {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages")]
 pub enum LinkEffect {
     /// Send our greeting.
     Greet(Hello),

@@ -16,16 +16,23 @@ use crate::machine::attempt::AttemptStop;
 const LONG: Duration = Duration::from_secs(1);
 
 impl RunContext {
+    /// Whether there is something to collect when a step has ended.
+    pub(super) fn has_outputs(&self, step: &StepPath) -> bool {
+        self.node(step).is_some_and(|node| !node.step.outputs.is_empty())
+    }
+
+    /// Whether there is something to place before a step starts.
+    pub(super) fn has_inputs(&self, step: &StepPath) -> bool {
+        self.node(step).is_some_and(|node| !node.step.inputs.is_empty())
+    }
+
     /// Copies what a step made into the context directory, until it is told to stop.
     pub(super) async fn collect_outputs(
         &self,
         of: &AttemptRef,
         stop: Stop,
     ) -> Result<Copied<Collected>, ArtifactError> {
-        let outputs = self.node(&of.step).map(|node| node.step.outputs.clone());
-        let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) else {
-            return Ok(Copied { done: Vec::new(), notices: Vec::new() });
-        };
+        let outputs = self.node(&of.step).map(|node| node.step.outputs.clone()).unwrap_or_default();
         let (site, limits, id) = (self.site_of(&of.step)?, self.limits(stop), of.step.clone());
         let collecting = move || site.collect_outputs(&id, &outputs, &limits);
         let collected = aside(collecting).await;
@@ -41,9 +48,6 @@ impl RunContext {
     ) -> Result<Vec<TakenInput>, AttemptStop> {
         let Some(node) = self.node(&of.step) else { return Ok(Vec::new()) };
         let step = &node.step;
-        if step.inputs.is_empty() {
-            return Ok(Vec::new());
-        }
         let site = self.site_of(&of.step).map_err(|error| failed(&error))?;
         let (limits, id) = (self.limits(stop.clone()), of.step.clone());
         let (taking, made) = (step.clone(), self.made(step));

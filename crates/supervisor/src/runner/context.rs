@@ -26,7 +26,7 @@ use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
 use crate::sign_of_life::SignOfLife;
-use crate::site::{LocalSite, Site, Sites};
+use crate::site::{FetchedLog, LocalSite, Site, Sites};
 
 pub(super) struct RunContext {
     pub(super) settings: RunSettings,
@@ -206,11 +206,10 @@ impl RunContext {
         // What a core says of its own files holds; for a core that cannot say it any more they are measured.
         let recorded =
             details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
-        let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of)).unwrap_or_default();
-        let (log_bytes, events_bytes) = recorded
-            .map_or((fetched.log_bytes, fetched.events_bytes), |details| {
-                (details.log_bytes, details.events_bytes)
-            });
+        let said = recorded
+            .map(|details| FetchedLog { log_bytes: details.log_bytes, events_bytes: details.events_bytes });
+        let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of, said));
+        let FetchedLog { log_bytes, events_bytes } = said.or(fetched).unwrap_or_default();
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
             result: Arc::clone(&done.result),

@@ -10,10 +10,10 @@ use crate::context_dir::{
 use crate::convert::{duration_ms, path_text};
 
 impl RunContext {
-    /// Writes `_workflow.json`: at the start, and with its outcome at the end.
-    pub(super) fn write_workflow_meta(&self, outcome: Option<RunOutcome>) {
+    /// Has `_workflow.json` written: at the start, and with its outcome at the end.
+    pub(super) fn add_workflow_meta(&self, outcome: Option<RunOutcome>) {
         let workflow = &self.settings.source.workflow;
-        self.context.write_workflow(&WorkflowMeta {
+        self.context.add_workflow(&WorkflowMeta {
             id: self.run_id.as_str(),
             name: &workflow.name,
             started_at: self.started_at,
@@ -48,8 +48,8 @@ impl RunContext {
         });
     }
 
-    /// Writes `_meta.json` and `_resolved.json` of a step that has ended.
-    pub(super) fn write_step_meta(
+    /// Has the metadata of a step that has ended written.
+    pub(super) fn add_step_meta(
         &self,
         id: &StepPath,
         state: StepState,
@@ -65,6 +65,7 @@ impl RunContext {
         let last = facts.last.clone().unwrap_or_else(|| AttemptRef::first(id.clone()));
         let log = facts.log.clone().unwrap_or_else(|| self.run_dir.path().join(last.base() + ".log"));
         let (completed_at, wall_time_ms) = facts.ended.unwrap_or_else(|| (clock::now(), wall_time_ms));
+        let workspace = step_workspace(&self.settings.workspace, step);
         let meta = StepMeta {
             step_id: id.as_str(),
             run_id: self.run_id.as_str(),
@@ -103,15 +104,14 @@ impl RunContext {
             error_class: facts.result.as_ref().and_then(|result| result.error_class),
             error: error.as_deref(),
             log: &log,
+            resolved: ResolvedLimits {
+                timeout_ms: duration_ms(step.time_limit()),
+                workspace_ref: &workspace,
+                worker_kind: step.worker.name(),
+                capabilities: step.capabilities.iter().map(roboppi_ipc::Capability::name).collect(),
+            },
         };
-        let workspace = step_workspace(&self.settings.workspace, step);
-        let resolved = ResolvedLimits {
-            timeout_ms: duration_ms(step.time_limit()),
-            workspace_ref: &workspace,
-            worker_kind: step.worker.name(),
-            capabilities: step.capabilities.iter().map(roboppi_ipc::Capability::name).collect(),
-        };
-        self.context.write_step(id, &meta, &resolved);
+        self.context.add_step(id, &meta);
     }
 
     /// Waits until all metadata is on its way to the disk, and says what could not be written.

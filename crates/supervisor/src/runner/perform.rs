@@ -10,11 +10,10 @@ use roboppi_workflow::RunEffect;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{Instrument, info};
-use uuid::Uuid;
 
 use super::Runner;
 use super::job::AttemptJob;
-use super::requests::request_id;
+use super::requests::{request_id, unique_id};
 use crate::context_dir::{ArtifactError, Collected, Copied, Stop};
 use crate::convert::duration_ms;
 use crate::machine::attempt::AttemptStop;
@@ -95,6 +94,10 @@ impl Runner {
 
     fn perform_for_run(&mut self, effect: RunEffect) {
         match effect {
+            RunEffect::CollectOutputs { of } if !self.context.has_outputs(&of.step) => {
+                let nothing = Copied { done: Vec::new(), notices: Vec::new() };
+                self.done_at_once.push_back(TaskDone::Collected(of, Ok(nothing)));
+            }
             RunEffect::CollectOutputs { of } => {
                 let (context, stop) = (Rc::clone(&self.context), Stop::default());
                 self.collecting.insert(of.clone(), stop.clone());
@@ -110,7 +113,7 @@ impl Runner {
                     self.context.step_succeeded(&step);
                 }
                 if state.is_final() && state != StepState::Skipped {
-                    self.context.write_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
+                    self.context.add_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
                 }
                 let detail = detail.or(kept);
                 let event = RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail };
@@ -124,9 +127,14 @@ impl Runner {
 
     fn prepare(&mut self, of: AttemptRef, host: HostId) {
         self.context.attempt_begins(&of, host);
-        let (context, stop) = (Rc::clone(&self.context), Stop::default());
-        let job_id = JobId::new(Uuid::new_v4().to_string());
+        let stop = Stop::default();
+        let job_id = JobId::new(unique_id().to_string());
         self.attempts.insert(of.clone(), PreparedAttempt { job_id, inputs: Vec::new(), stop: stop.clone() });
+        if !self.context.has_inputs(&of.step) {
+            self.done_at_once.push_back(TaskDone::Placed(of, Ok(Vec::new())));
+            return;
+        }
+        let context = Rc::clone(&self.context);
         let span = spans::attempt(&of);
         let placing = async move {
             let placed = context.place_inputs(&of, &stop).await;
@@ -136,16 +144,22 @@ impl Runner {
     }
 
     pub(super) fn task_done(&mut self, done: TaskDone) {
+        let input = self.input_of(done);
+        self.handle(input);
+    }
+
+    /// What it means for the machine.
+    pub(super) fn input_of(&mut self, done: TaskDone) -> SupervisorInput {
         match done {
             TaskDone::Placed(of, placed) => {
                 let result = placed.and_then(|inputs| self.task_of(&of, inputs));
-                self.handle(SupervisorInput::AttemptPrepared { of, result });
+                SupervisorInput::AttemptPrepared { of, result }
             }
             TaskDone::Collected(of, result) => {
                 self.collecting.remove(&of);
                 let result = result.map_err(|error| error.to_string());
                 let result = result.map(|collected| self.context.artifacts_collected(&of, collected));
-                self.handle(SupervisorInput::OutputsCollected { of, result });
+                SupervisorInput::OutputsCollected { of, result }
             }
         }
     }

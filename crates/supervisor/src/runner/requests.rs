@@ -1,6 +1,8 @@
 //! What attempts ask their cores for.
 
 use std::pin::Pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use roboppi_ipc::io::{Peer, RequestError};
@@ -16,14 +18,18 @@ type Pending = Pin<Box<dyn Future<Output = Option<SupervisorInput>>>>;
 
 /// Requests that cores have not answered. One whose core is lost never gets an answer.
 #[derive(Default)]
-pub(super) struct Requests(FuturesUnordered<Pending>);
+pub(super) struct Requests {
+    /// Not made yet.
+    asked: Vec<Pending>,
+    pending: FuturesUnordered<Pending>,
+}
 
 impl Requests {
-    /// Asks. A core reads requests in the order in which they are made.
+    /// Asks, once they are [sent](Self::send). A core reads requests in the order in which they are made.
     pub(super) fn ask(&mut self, job: &AttemptJob<'_>, peer: Peer, request: AttemptRequest) {
         let (of, id) = (job.of.clone(), job.id.clone());
         let answered = |of: AttemptRef, input| Some(SupervisorInput::Attempt { of, input });
-        self.0.push(match request {
+        self.asked.push(match request {
             AttemptRequest::Submit => {
                 let submitted = ask(peer, id, submit(job));
                 Box::pin(async move { answered(of, AttemptInput::Submitted(submitted.await?.map(drop))) })
@@ -63,10 +69,15 @@ impl Requests {
         });
     }
 
+    /// Lets those be made that were asked for.
+    pub(super) fn send(&mut self) {
+        self.pending.extend(self.asked.drain(..));
+    }
+
     /// Waits for the next answer; for ever while nothing is asked. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> SupervisorInput {
         loop {
-            match self.0.next().await {
+            match self.pending.next().await {
                 Some(Some(answer)) => return answer,
                 Some(None) => {}
                 None => std::future::pending().await,
@@ -95,7 +106,16 @@ fn cancel_job(job_id: JobId, Cancel { reason, force }: Cancel) -> Message {
 
 /// An id for a request, unique among all.
 pub(super) fn request_id() -> RequestId {
-    RequestId::new(Uuid::new_v4().to_string())
+    RequestId::new(unique_id().to_string())
+}
+
+/// An id that no other thing has, here or elsewhere: the system is asked for a random one once, and others differ from it.
+pub(super) fn unique_id() -> Uuid {
+    static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::new_v4().as_u128());
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    // Version and variant are above these bits.
+    let number = LAST.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff_ffff;
+    Uuid::from_u128(*FIRST ^ u128::from(number))
 }
 
 /// Asks the core. `None` when its wire has closed: that it is gone with all it started is known a little later.
