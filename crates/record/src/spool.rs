@@ -18,6 +18,12 @@ use crate::{Bound, LogLimits, RecordError, RunUsage, UNKNOWN_LOSS, files};
 /// Appends within this time may share one entry of the index: the precision of times in a log.
 const SAME_TIME_MS: u64 = 10;
 
+/// Bytes of a log that are returned to the disk at once. A system needs milliseconds for a sixteenth of a gibibyte.
+const RETURNED_AT_ONCE: u64 = 512 * 1024;
+
+/// What a block of any file system divides.
+const BLOCK: u64 = 64 * 1024;
+
 /// Writes the bytes of one attempt to `<base>.log` and says in `<base>.idx` where they came from. The files
 /// are made with the first byte.
 ///
@@ -45,6 +51,8 @@ pub struct SpoolWriter {
     usage: Option<Rc<RunUsage>>,
     rotation: Rotation,
     holes: HoleWriter,
+    /// Where the part ends that was given up and whose bytes are no longer on the disk.
+    returned: u64,
     /// Whether the file system can give back a part of a file, once that was tried.
     can_give_back: Option<bool>,
     /// The last byte of the file ends a line.
@@ -120,6 +128,7 @@ impl SpoolWriter {
         Ok(Self {
             path: base.log(),
             holes: HoleWriter::new(base.hole()),
+            returned: 0,
             index: IndexWriter::new(base.index()),
             base,
             log: None,
@@ -200,10 +209,11 @@ impl SpoolWriter {
     fn make_room(&mut self, more: u64) -> Result<(), RecordError> {
         let here = Place { offset: self.on_disk, line: self.lines };
         self.rotation.passes(here, self.at_line_start);
-        let before = self.given_up();
         loop {
-            let in_run = self.usage.as_ref().is_none_or(|usage| usage.has_room(more));
-            if !in_run {
+            if self.is_run_full(more) {
+                self.return_bytes(u64::MAX)?;
+            }
+            if self.is_run_full(more) {
                 self.rotation.tighten(here, 0);
             }
             if self.rotation.fits(self.on_disk + more, self.index.len() + self.beside) {
@@ -212,19 +222,41 @@ impl SpoolWriter {
             if !self.can_give_back() {
                 return Err(RecordError::LogFull { path: self.path.clone() });
             }
-            let known = self.given_up();
             if self.rotation.give_up().is_none() {
                 break;
             }
-            if let Some(usage) = &self.usage {
-                usage.give_back(self.given_up() - known);
-            }
+            self.note_hole()?;
         }
-        let Some(hole) = self.rotation.hole().filter(|hole| hole.len() > before) else { return Ok(()) };
-        // Readers must know before the bytes are gone.
-        self.holes.write(hole)?;
-        let Some(log) = &self.log else { return Ok(()) };
-        give_back(log, hole.from..hole.to).map_err(RecordError::io("shorten", &self.path))
+        self.return_bytes(RETURNED_AT_ONCE)
+    }
+
+    fn is_run_full(&self, more: u64) -> bool {
+        self.usage.as_ref().is_some_and(|usage| !usage.has_room(more))
+    }
+
+    /// Readers must know before the bytes are gone.
+    fn note_hole(&mut self) -> Result<(), RecordError> {
+        self.rotation.hole().map_or(Ok(()), |hole| self.holes.write(hole))
+    }
+
+    /// Returns some of what was given up to the disk: with each piece that comes many times its length, so that there is
+    /// never more than before, and nobody waits until all of it is gone.
+    fn return_bytes(&mut self, most: u64) -> Result<(), RecordError> {
+        let (Some(log), Some(hole)) = (&self.log, self.rotation.hole()) else { return Ok(()) };
+        let start = self.returned.max(hole.from);
+        let last = start.saturating_add(most);
+        // Whole blocks are returned, and only those.
+        let end = if last < hole.to { last - last % BLOCK } else { hole.to };
+        if end <= start {
+            return Ok(());
+        }
+        let block = (start - start % BLOCK).max(hole.from);
+        give_back(log, block..end).map_err(RecordError::io("shorten", &self.path))?;
+        self.returned = end;
+        if let Some(usage) = &self.usage {
+            usage.give_back(end - start);
+        }
+        Ok(())
     }
 
     /// Whether the file system can give back a part of a file.
@@ -323,6 +355,7 @@ impl SpoolWriter {
             return Ok(());
         }
         self.open()?;
+        let returned = self.return_bytes(u64::MAX);
         // A file that cannot be made longer may stay as short as it is when the index says what is missing.
         let extended = self.close_hole();
         if self.before != Some(EntryKind::End)
@@ -333,7 +366,7 @@ impl SpoolWriter {
         self.index.flush()?;
         self.index.close();
         self.closed = true;
-        extended
+        extended.and(returned)
     }
 
     /// Notes that output which never came belongs behind what was appended last: [`UNKNOWN_LOSS`](crate::UNKNOWN_LOSS) bytes

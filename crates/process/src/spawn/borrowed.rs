@@ -321,7 +321,8 @@ mod tests {
             for set in ["SigBlk", "SigIgn"] {
                 assert!(text.contains(&format!("{set}:\t0000000000000000\n")), "{text}");
             }
-            let session = text.lines().find_map(|line| line.strip_prefix("NSsid:")?.split_ascii_whitespace().last());
+            let session =
+                text.lines().find_map(|line| line.strip_prefix("NSsid:")?.split_ascii_whitespace().last());
             assert_eq!(session, Some(&*pid.to_string()), "{text}");
             reap(pid);
         });
