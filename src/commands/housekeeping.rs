@@ -30,13 +30,16 @@ const PIECE: u64 = 256 * 1024;
 /// Starts a round if none was for a while. Nobody waits for it: what it has not done when the program ends is done the
 /// next time, a run that is half removed is out of the list, and a log that is half packed is as it was.
 pub(crate) fn start(state_dir: PathBuf) {
+    let root = StateRoot::at(state_dir);
+    let marker = marker(&root);
+    let last = fs::metadata(&marker).and_then(|marker| marker.modified());
+    // A round in the future was before somebody set the clock.
+    let passed = last.map(|last| SystemTime::now().duration_since(last).unwrap_or(PAUSE));
+    if passed.is_ok_and(|passed| passed < PAUSE) {
+        return;
+    }
     let work = move || {
-        let root = StateRoot::at(state_dir);
-        let marker = marker(&root);
-        let last = fs::metadata(&marker).and_then(|marker| marker.modified());
-        // A round in the future was before somebody set the clock.
-        let passed = last.map(|last| SystemTime::now().duration_since(last).unwrap_or(PAUSE));
-        if passed.is_ok_and(|passed| passed < PAUSE) || mark(&marker).is_err() {
+        if mark(&marker).is_err() {
             return;
         }
         roboppi_core::worker::remove_abandoned();

@@ -140,6 +140,22 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero)
 }
 
+/// Has the system begin to write what it keeps of a file in memory, and does not wait for it.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the system call has no safe form")]
+pub(crate) fn begin_to_write(file: &File) {
+    use std::os::fd::AsRawFd;
+
+    use nix::libc::{SYNC_FILE_RANGE_WRITE, sync_file_range};
+
+    // SAFETY: the descriptor is open, and no memory is involved. Without it the system writes a little later.
+    unsafe { sync_file_range(file.as_raw_fd(), 0, 0, SYNC_FILE_RANGE_WRITE) };
+}
+
+/// Nothing: this system writes in its own time.
+#[cfg(not(target_os = "linux"))]
+pub(crate) const fn begin_to_write(_: &File) {}
+
 /// Takes blocks for a range of a file, whose length stays.
 #[cfg(target_os = "linux")]
 fn allocate(file: &File, from: u64, len: u64) -> io::Result<()> {

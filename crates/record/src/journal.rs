@@ -7,7 +7,7 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::{JournalRecord, RunEvent};
 
 use crate::line_file::LineFile;
-use crate::{RecordError, RunDir, SnapshotWriter, files};
+use crate::{RecordError, RunDir, SnapshotWriter, disk, files};
 
 mod waiting;
 
@@ -190,7 +190,8 @@ impl JournalWriter {
     pub fn sync_handle(&self) -> Result<JournalSync, RecordError> {
         let path = self.lines.path().to_owned();
         let file = self.lines.handle().map_err(RecordError::io("open", &path))?;
-        Ok(JournalSync { file, path })
+        let run = RunDir::at(path.parent().unwrap_or_else(|| Path::new(".")).to_owned());
+        Ok(JournalSync { file, path, beginning: Some(run) })
     }
 
     /// Writes snapshots of this run, for another thread.
@@ -201,11 +202,13 @@ impl JournalWriter {
     }
 }
 
-/// Syncs a journal from another thread than the one that writes it.
+/// Syncs a journal, and before it what was written when the run began, from another thread than the one that writes it.
 #[derive(Debug)]
 pub struct JournalSync {
     file: File,
     path: PathBuf,
+    /// The run whose beginning may not be on the medium yet.
+    beginning: Option<RunDir>,
 }
 
 impl JournalSync {
@@ -213,9 +216,27 @@ impl JournalSync {
     ///
     /// # Errors
     /// When the system could not write it.
-    pub fn sync(&self) -> Result<(), RecordError> {
+    pub fn sync(&mut self) -> Result<(), RecordError> {
+        for file in self.beginning.take().iter().flat_map(files_of_beginning) {
+            // What cannot be synced is on its way all the same, and its writer has been told of failures.
+            let _ = file.sync_data();
+        }
         self.file.sync_data().map_err(RecordError::io("sync", &self.path))
     }
+
+    /// Has the system begin to write everything, if nothing was ever waited for, and does not wait. Says whether that was so.
+    pub fn begin_unless_synced(&mut self) -> bool {
+        let Some(run) = self.beginning.take() else { return false };
+        for file in files_of_beginning(&run).iter().chain([&self.file]) {
+            disk::begin_to_write(file);
+        }
+        true
+    }
+}
+
+fn files_of_beginning(run: &RunDir) -> Vec<File> {
+    let paths = [run.manifest_path(), run.workflow_path()];
+    paths.iter().filter_map(|path| files::open_read(path).ok().flatten()).collect()
 }
 
 #[cfg(test)]

@@ -206,10 +206,18 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RecordError> {
         let path = self.manifest_path();
-        let mut text = serde_json::to_vec_pretty(manifest)
-            .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
-        text.push(b'\n');
-        files::replace(&path, &text)
+        files::replace(&path, &encoded(manifest, &path)?)
+    }
+
+    /// Writes `run.json` and `workflow.yaml` of a run that begins, each whole or not at all. They are not waited for: the
+    /// first [`JournalSync::sync`](crate::JournalSync::sync) brings them to the medium.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn begin(&self, manifest: &Manifest, workflow: &str) -> Result<(), RecordError> {
+        let path = self.manifest_path();
+        files::place(&path, &encoded(manifest, &path)?)?;
+        files::place(&self.workflow_path(), workflow.as_bytes())
     }
 
     /// Reads `run.json`.
@@ -234,14 +242,13 @@ impl RunDir {
         }
         serde_json::from_slice(&text).map_err(bad)
     }
+}
 
-    /// Writes `workflow.yaml`, whole or not at all.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write_workflow(&self, text: &str) -> Result<(), RecordError> {
-        files::replace(&self.workflow_path(), text.as_bytes())
-    }
+fn encoded(manifest: &Manifest, path: &Path) -> Result<Vec<u8>, RecordError> {
+    let mut text = serde_json::to_vec_pretty(manifest)
+        .map_err(|source| RecordError::Encode { path: path.to_owned(), source })?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 fn len_of(path: &Path) -> u64 {

@@ -239,8 +239,7 @@ fn a_run_directory_that_is_gone_is_not_made_again() {
 #[test]
 fn the_manifest_is_read_back_and_private() {
     let place = place();
-    place.run.write_manifest(&manifest()).unwrap();
-    place.run.write_workflow("name: demo\n").unwrap();
+    place.run.begin(&manifest(), "name: demo\n").unwrap();
     assert_eq!(place.run.manifest().unwrap(), manifest());
     assert_eq!(fs::read_to_string(place.run.workflow_path()).unwrap(), "name: demo\n");
     BoundedFile::core_stderr(&place.run).unwrap().append(b"one\n").unwrap();

@@ -8,6 +8,7 @@
 //! Everything acting runs on one current-thread runtime.
 
 mod clock;
+mod commit;
 mod context_dir;
 mod control;
 mod convert;

@@ -4,12 +4,10 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use roboppi_attach::{LiveFeed, LiveSource, RunCommand, RunSource, pid_namespace};
 use roboppi_ipc::{HexBytes, UtcMillis};
-use roboppi_process::inherited;
 use roboppi_record::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
 use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId};
 use roboppi_workflow::{Plan, expand};
@@ -18,6 +16,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::clock;
+use crate::commit::Commit;
 use crate::context_dir::ContextDir;
 use crate::control::ControlPlace;
 use crate::convert::{duration_ms, path_text};
@@ -63,6 +62,7 @@ impl PreparedRun {
             return Err(unusable(io::ErrorKind::NotADirectory.into()));
         }
         fs::create_dir_all(workspace).map_err(unusable)?;
+        let commit = Commit::of(workspace);
         let context_error = |source| StartError::ContextDir { path: settings.context_dir(), source };
         let workflow = &settings.source.workflow;
         let chosen = workflow.context_dir.is_some();
@@ -85,7 +85,8 @@ impl PreparedRun {
         let started_at = clock::now();
         let control = ControlPlace::bind(&run_id, |name| std::env::var_os(name));
         let socket = control.as_ref().ok().map(ControlPlace::path);
-        let (record, substitute) = open_record(&settings, manifest(&settings, &run_id, started_at, socket))?;
+        let (record, substitute) =
+            open_record(&settings, manifest(&settings, &run_id, commit, started_at, socket))?;
         let Record { run_dir, lock, journal, of_other_user } = record;
         let life = SignOfLife::start(lock);
         let feed = Arc::new(LiveFeed::default());
@@ -199,10 +200,9 @@ fn write_record(
     let (run_dir, lock) = root.begin_run(&manifest.run_id)?;
     manifest.owner_lock = lock.is_conclusive();
     let write = || {
-        run_dir.write_manifest(manifest)?;
         let workflow =
             OpenNames::of(settings).hide_in_source(&settings.secrets.hidden, &settings.source.text);
-        run_dir.write_workflow(&workflow)?;
+        run_dir.begin(manifest, &workflow)?;
         JournalWriter::create(&run_dir)
     };
     let journal = match write() {
@@ -220,6 +220,7 @@ fn write_record(
 fn manifest(
     settings: &RunSettings,
     run_id: &RunId,
+    commit: Commit,
     started_at: UtcMillis,
     control: Option<&Path>,
 ) -> Manifest {
@@ -239,7 +240,7 @@ fn manifest(
             .collect(),
         workspace: path_text(&settings.workspace),
         context_dir: path_text(&settings.context_dir()),
-        git_commit: git_commit(&settings.workspace),
+        git_commit: commit.wait(),
         version: settings.version.clone(),
         host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         owner: roboppi_process::identity(pid).unwrap_or(roboppi_ipc::ProcessIdentity { pid, start_time: 0 }),
@@ -271,14 +272,4 @@ fn run_started(settings: &RunSettings, plan: &Plan, run_id: &RunId) -> RunEvent 
         steps: plan.step_plans(),
         resumes: settings.resume.as_ref().map(|resume| Box::new(resume.resumed.clone())),
     }
-}
-
-/// The commit the workspace is at. ShutdownRequest only when the workspace lies in a repository.
-fn git_commit(workspace: &Path) -> Option<String> {
-    workspace.ancestors().find(|dir| dir.join(".git").exists())?;
-    let mut git = Command::new("git");
-    git.args(["rev-parse", "HEAD"]).current_dir(workspace).stdin(Stdio::null()).stderr(Stdio::null());
-    inherited::give_back(&mut git);
-    let output = git.output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -158,7 +158,8 @@ impl Recorder {
         self.event(RunEvent::Warning { message, step });
     }
 
-    /// Waits until everything is on the disk, then tells followers that nothing more will come.
+    /// Waits until everything is on the disk, or of a short run on its way to it, then tells followers that nothing more will
+    /// come.
     pub(crate) fn finish(&mut self) {
         self.release();
         let closed = self.journal.close();
@@ -191,20 +192,23 @@ struct Syncer {
 }
 
 impl Syncer {
-    fn start(sync: JournalSync, snapshots: SnapshotWriter) -> Option<Self> {
+    fn start(mut sync: JournalSync, snapshots: SnapshotWriter) -> Option<Self> {
         // One place: whoever finds it taken has nothing new to say.
         let (wake, wakes) = mpsc::sync_channel::<()>(1);
         let woken = Arc::new(AtomicBool::new(false));
         let taken = Arc::clone(&woken);
         let flush = move || {
-            let snapshots = Snapshots::start(snapshots);
+            let mut snapshots = Snapshots::new(snapshots);
             let mut open = true;
             while open && wakes.recv().is_ok() {
                 // Ends at once when the run ends.
                 open = wakes.recv_timeout(GROUP_COMMIT) != Err(RecvTimeoutError::Disconnected);
                 taken.store(false, Ordering::SeqCst);
-                // A flush that fails is not worth a word here: the next write says it.
-                let _ = sync.sync();
+                // A run that ends before the first flush is due ends without waiting for the disk, which has it in a moment.
+                if open || !sync.begin_unless_synced() {
+                    // A flush that fails is not worth a word here: the next write says it.
+                    let _ = sync.sync();
+                }
                 snapshots.check();
             }
             snapshots.finish();

@@ -5,12 +5,36 @@ use std::thread::{Builder, JoinHandle};
 
 use roboppi_record::SnapshotWriter;
 
-/// The thread that writes snapshots. Without a thread there are none, and the record is whole all the same.
+/// Writes snapshots, on a thread that is made for the first one. Without a thread there are none, and the record is whole
+/// all the same.
 #[derive(Debug)]
-pub(crate) struct Snapshots(Option<(SyncSender<()>, JoinHandle<()>)>);
+pub(crate) enum Snapshots {
+    /// The journal is short.
+    Waiting(SnapshotWriter),
+    Writing(SyncSender<()>, JoinHandle<()>),
+    /// There was no room for a thread.
+    Never,
+}
 
 impl Snapshots {
-    pub(crate) fn start(mut writer: SnapshotWriter) -> Self {
+    pub(crate) const fn new(writer: SnapshotWriter) -> Self {
+        Self::Waiting(writer)
+    }
+
+    /// The journal may have grown. Never waits.
+    pub(crate) fn check(&mut self) {
+        if let Self::Waiting(writer) = self
+            && writer.is_due()
+            && let Self::Waiting(writer) = std::mem::replace(self, Self::Never)
+        {
+            *self = Self::start(writer);
+        }
+        if let Self::Writing(wake, _) = self {
+            let _ = wake.try_send(());
+        }
+    }
+
+    fn start(mut writer: SnapshotWriter) -> Self {
         // One place: a look that is due sees all that came before it.
         let (wake, wakes) = mpsc::sync_channel(1);
         let checks = move || {
@@ -20,19 +44,12 @@ impl Snapshots {
             }
         };
         let thread = Builder::new().name("journal-snapshots".to_owned()).spawn(checks);
-        Self(thread.ok().map(|thread| (wake, thread)))
-    }
-
-    /// The journal may have grown. Never waits.
-    pub(crate) fn check(&self) {
-        if let Some((wake, _)) = &self.0 {
-            let _ = wake.try_send(());
-        }
+        thread.map_or(Self::Never, |thread| Self::Writing(wake, thread))
     }
 
     /// Waits for the snapshot that is being written.
     pub(crate) fn finish(self) {
-        if let Some((wake, thread)) = self.0 {
+        if let Self::Writing(wake, thread) = self {
             drop(wake);
             let _ = thread.join();
         }
@@ -52,7 +69,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::at(dir.path().to_owned());
         let mut journal = JournalWriter::create(&run).unwrap();
-        let snapshots = Snapshots::start(journal.snapshots().every(1_000));
+        let mut snapshots = Snapshots::new(journal.snapshots().every(1_000));
         for at in 0..100 {
             let warning = RunEvent::Warning { message: "again".into(), step: None };
             journal.append(UtcMillis(at), warning).unwrap();

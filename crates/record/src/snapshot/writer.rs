@@ -44,8 +44,7 @@ impl SnapshotWriter {
     /// When the journal cannot be read or the snapshot cannot be written. The run is not the worse for it.
     pub fn check(&mut self) -> Result<bool, RecordError> {
         let path = self.run.journal_path();
-        let len = fs::metadata(&path).map_err(RecordError::io("read", &path))?.len();
-        if len < self.due {
+        if self.length()? < self.due {
             return Ok(false);
         }
         let fold = match &mut self.fold {
@@ -67,6 +66,17 @@ impl SnapshotWriter {
         let newest = fold.view().position.journal_seq;
         self.drop_older(newest)?;
         Ok(true)
+    }
+
+    /// Whether a snapshot is due. Costs a look at the length of the journal.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.length().is_ok_and(|length| length >= self.due)
+    }
+
+    fn length(&self) -> Result<u64, RecordError> {
+        let path = self.run.journal_path();
+        Ok(fs::metadata(&path).map_err(RecordError::io("read", &path))?.len())
     }
 
     fn drop_older(&self, newest: u64) -> Result<(), RecordError> {
