@@ -36,6 +36,7 @@ mod help;
 mod hostile_output;
 mod hostile_parent;
 mod hostile_state;
+mod idle;
 mod json;
 mod kinds;
 mod leaks;

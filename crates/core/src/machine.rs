@@ -69,7 +69,7 @@ pub enum CoreInput {
     Stop(Cancel),
     /// The time of [`CoreEffect::SetKillTimer`] is over.
     KillTimer,
-    /// Time has passed while workers run.
+    /// Time has passed while workers run. Only needed while [`CoreMachine::changes_with_time`].
     Tick,
     /// A worker is alive.
     WorkerStarted {
@@ -274,6 +274,12 @@ impl CoreMachine {
     #[must_use]
     pub fn permits(&self) -> (u32, u32) {
         (self.gate.active(), self.gate.limit())
+    }
+
+    /// Whether [`CoreInput::Tick`] may lead to something.
+    #[must_use]
+    pub fn changes_with_time(&self) -> bool {
+        self.gate.changes_with_time()
     }
 
     /// Jobs that hold a permit by their own account.

@@ -281,6 +281,12 @@ impl PermitGate {
         self.pressure.queue(self.now, depth, oldest_ms);
     }
 
+    /// Whether something is to be told, or no longer kept back, once time has passed.
+    #[must_use]
+    pub fn changes_with_time(&self) -> bool {
+        self.watchdog.changes_with_time(self.pressure.lag_ms(self.now))
+    }
+
     /// What is to be told since this was last asked.
     pub fn take_alerts(&mut self) -> Vec<Alert> {
         std::mem::take(&mut self.alerts)

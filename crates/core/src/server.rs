@@ -25,7 +25,7 @@ use tokio::task::LocalSet;
 use tokio::time::{sleep_until, timeout};
 
 use crate::{Clock, CoreInput, CoreSettings, Orphans};
-use driver::CoreDriver;
+use driver::{CoreDriver, look_on};
 use writer::WireWriter;
 
 pub use connect::{BadPort, Transport};
@@ -45,6 +45,8 @@ struct Served {
     answered: Notify,
     /// There is something to do at the end.
     ending: Notify,
+    /// The watchdog has to look on.
+    looking: Notify,
 }
 
 /// Serves one supervisor until it closes the wire or `stop` asks for the end. All workers have ended, and all
@@ -85,7 +87,14 @@ where
     let trace = settings.trace.clone();
     let news = Rc::new(Notify::new());
     let driver = RefCell::new(CoreDriver::new(settings, adapters, clock, Rc::clone(&news)));
-    let served = Rc::new(Served { driver, clock, news, answered: Notify::new(), ending: Notify::new() });
+    let served = Rc::new(Served {
+        driver,
+        clock,
+        news,
+        answered: Notify::new(),
+        ending: Notify::new(),
+        looking: Notify::new(),
+    });
     CoreDriver::feed(&served, CoreInput::Start);
 
     let orphans = served.driver.borrow().orphans();
@@ -98,6 +107,7 @@ where
     let mut writing = pin!(writer.run());
     let mut reading = pin!(read(&served, &mut messages));
     let mut sweeping = pin!(end_leftovers(&served, &orphans));
+    let mut looking = pin!(look_on(&served));
     let (mut is_reading, mut is_writing) = (true, true);
     let mut result = Ok(());
     while !served.driver.borrow().is_closed() {
@@ -117,6 +127,7 @@ where
                 CoreDriver::kill_timer(&served);
             }
             () = &mut sweeping => {}
+            () = &mut looking => {}
         }
     }
     if is_writing {

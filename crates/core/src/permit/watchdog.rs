@@ -152,6 +152,15 @@ impl Watchdog {
         std::mem::replace(&mut self.alarm, alarm) != alarm
     }
 
+    /// Whether another look may find what this one did not, with nothing but time in between.
+    pub(super) fn changes_with_time(&self, lag_ms: f64) -> bool {
+        self.alarm != Alarm::Calm
+            || !self.ending.is_empty()
+            || !self.waiting.is_empty()
+            || lag_ms >= Figure::QueueLag.bounds().0
+            || self.outcomes.iter().any(|(_, timed_out)| *timed_out)
+    }
+
     /// The figures that are high, for people.
     pub(super) fn reason(&self) -> String {
         let mut reason = String::new();
@@ -183,6 +192,30 @@ mod tests {
 
     fn at(seconds: u64) -> Mono {
         Mono::from_origin(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn where_nothing_can_become_high_nobody_has_to_look() {
+        let mut dog = Watchdog::default();
+        dog.ended(at(0), &"good".into(), false);
+        assert!(!dog.changes_with_time(4_999.0));
+        assert!(dog.changes_with_time(5_000.0));
+        assert!(dog.look(at(1), 5_000.0));
+        assert!(dog.changes_with_time(0.0), "an alarm has to end");
+        assert!(dog.look(at(2), 0.0) && !dog.changes_with_time(0.0));
+        dog.ending(at(3), &"slow".into());
+        assert!(dog.changes_with_time(0.0));
+        dog.ended(at(4), &"slow".into(), true);
+        assert!(
+            dog.changes_with_time(0.0),
+            "the part of those that ran out of time grows as others are forgotten"
+        );
+        dog.look(at(65), 0.0);
+        assert!(!dog.changes_with_time(0.0));
+        dog.workspace_taken(at(66), &"waiting".into());
+        assert!(dog.changes_with_time(0.0));
+        dog.workspace_given(&"waiting".into());
+        assert!(!dog.changes_with_time(0.0));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use roboppi_process::guard::cannot_be_ended;
 use roboppi_redact::looks_secret;
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::{debug, info};
 
 use super::Served;
@@ -19,10 +19,9 @@ use crate::orphans::Leftovers;
 use crate::worker::{WorkerHandle, WorkerHost, WorkerNotice, WorkerOptions, secrets_of, start_worker};
 use crate::{
     Clock, CoreEffect, CoreInput, CoreMachine, CoreMachineSettings, CoreSettings, CoreTime, Orphans,
-    WorkerOutcome,
 };
 
-/// How often the watchdog looks at the core while workers run.
+/// Time between two looks of the watchdog at a core that runs workers and of which something can become high.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The machine of a core, and everything it is about.
@@ -107,6 +106,14 @@ impl CoreDriver {
             self.perform(served, effect);
         }
         self.effects = effects;
+        if self.has_to_look() {
+            served.looking.notify_one();
+        }
+    }
+
+    /// Whether the watchdog has to look again although nothing may happen.
+    fn has_to_look(&self) -> bool {
+        !self.workers.is_empty() && self.machine.changes_with_time()
     }
 
     fn perform(&mut self, served: &Rc<Served>, effect: CoreEffect) {
@@ -211,7 +218,7 @@ impl CoreDriver {
         self.workers.insert(id.clone(), handle.clone());
         let served = Rc::clone(served);
         tokio::task::spawn_local(async move {
-            let outcome = Box::new(watch(&served, &handle).await);
+            let outcome = Box::new(handle.result().await);
             Self::take_notices(&served);
             served.driver.borrow_mut().workers.remove(&id);
             Self::feed(&served, CoreInput::WorkerEnded { job_id: id, outcome });
@@ -219,14 +226,14 @@ impl CoreDriver {
     }
 }
 
-/// Waits for a worker while the watchdog looks on.
-async fn watch(served: &Rc<Served>, handle: &WorkerHandle) -> WorkerOutcome {
-    let mut result = std::pin::pin!(handle.result());
+/// Has the watchdog look on as long as that is of use.
+pub(super) async fn look_on(served: &Rc<Served>) {
     loop {
-        match timeout(TICK, &mut result).await {
-            Ok(outcome) => return outcome,
-            Err(_) => CoreDriver::feed(served, CoreInput::Tick),
+        while !served.driver.borrow().has_to_look() {
+            served.looking.notified().await;
         }
+        sleep(TICK).await;
+        CoreDriver::feed(served, CoreInput::Tick);
     }
 }
 
