@@ -54,6 +54,11 @@ impl Cores {
         Ok(Self { given, configured: configured()?, direct })
     }
 
+    /// Whether each run has a core of this program.
+    pub(crate) fn are_all_ours(&self) -> bool {
+        self.given.is_none() && self.configured.is_empty()
+    }
+
     /// The kinds that a workflow may name which is to be run. What another core has beyond them is checked when it is there.
     pub(crate) fn kinds(&self) -> WorkerKinds {
         let others = if self.given.is_some() { OtherKinds::Accepted } else { OtherKinds::Refused };

@@ -13,7 +13,7 @@ use roboppi_workflow::{WorkerKinds, parse_with};
 use serde_json::json;
 
 use crate::commands::workflow_file::is_workflow_name;
-use crate::commands::workflow_run::{self, Purpose};
+use crate::commands::workflow_run::{self, Begun, EarlyCore, Purpose};
 use crate::cores::Cores;
 use crate::exit::Failure;
 use crate::stdio;
@@ -37,6 +37,10 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
     let (kind, cores) = (args.worker, Cores::for_run(&args.how)?);
     cores.check(kind)?;
+    let early = match EarlyCore::fork(&args.how, &cores) {
+        Begun::Core(ended) => return ended,
+        Begun::Supervisor(early) => early,
+    };
     let instructions = instructions(args)?;
     let title = format!("{} {}", kind.name(), first_line(&instructions));
     // A single step has no artifacts; what a run writes beside its record is not for the workspace of the person.
@@ -44,7 +48,8 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let context =
         context.map_err(|error| Failure::infrastructure(format!("no temporary directory: {error}")))?;
     let file = workflow(args, kind, &instructions, context.path())?;
-    workflow_run::execute(&args.how, &cores, file, view, &Purpose { title, answer: true, worker: Some(kind) })
+    let purpose = Purpose { title, answer: true, worker: Some(kind) };
+    workflow_run::execute(&args.how, &cores, file, early, view, &purpose)
 }
 
 /// What was typed, then what stdin says when it is no terminal.

@@ -1,6 +1,9 @@
 //! `roboppi core`
 
 use std::env;
+use std::ffi::OsString;
+use std::io::PipeReader;
+use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +12,10 @@ use roboppi_core::server::Transport;
 use roboppi_core::worker::secrets_of;
 use roboppi_core::{BreakerSettings, CoreSettings, GateSettings, PressureSettings, Variables};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
+use roboppi_redact::Secrets;
 use roboppi_worker_adapters::Adapters;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::LocalSet;
 
 use crate::commands::guarded;
@@ -80,34 +86,65 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
     }
     let transport =
         Transport::from_env(|name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))?;
+    let start =
+        CoreStart { gate: gate(args), grace: args.grace, drain: args.drain, awaits_hello: args.await_hello };
+    serve(&transport, start, None)
+}
+
+/// What a core is started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CoreStart {
+    pub(crate) gate: GateSettings,
+    pub(crate) grace: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) awaits_hello: bool,
+}
+
+/// Becomes a guard, and forks the core that it guards. The file for diagnostics is what comes on `diagnostics`, up to its
+/// end; without a pipe it is that of the environment.
+pub(crate) fn serve(
+    transport: &Transport,
+    start: CoreStart,
+    diagnostics: Option<PipeReader>,
+) -> Result<ExitCode, Failure> {
+    let CoreStart { gate, grace, drain, awaits_hello } = start;
     // The guard keeps it too, and removes it when this core is killed.
     let sockets = make_place();
-    let guard = GuardSettings { grace: args.grace, drain: args.drain, kind: GuardKind::Core };
+    let guard = GuardSettings { grace, drain, kind: GuardKind::Core };
     let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
     let guarded = match role {
-        Role::Guard(code) => return Ok(guarded::last_of_all(code)),
+        Role::Guard(code) => {
+            // A guard has closed what is open in its child.
+            std::mem::forget(diagnostics);
+            return Ok(guarded::last_of_all(code));
+        }
         Role::Guarded(guarded) => guarded,
     };
     let variables = Variables::of_this_process();
     let secrets = secrets_of(&variables);
     diagnostics::start()?;
-    diagnostics::write_as_configured(secrets.clone());
+    if diagnostics.is_none() {
+        diagnostics::write_as_configured(secrets.clone());
+    }
     let settings = CoreSettings {
         variables,
-        secrets: Some(secrets),
-        gate: gate(args),
-        grace: args.grace,
-        drain: args.drain,
+        secrets: Some(secrets.clone()),
+        gate,
+        grace,
+        drain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trace: trace(),
-        awaits_hello: args.await_hello,
+        awaits_hello,
         sockets: sockets.as_ref().map(|place| place.path().to_owned()),
         ..CoreSettings::default()
     };
     let runtime = runtime::new().map_err(|error| Failure::own(format!("the core cannot start: {error}")))?;
     let serving = async {
+        if let Some(pipe) = diagnostics {
+            tokio::task::spawn_local(write_diagnostics(pipe, secrets));
+        }
         tokio::select! {
-            served = roboppi_core::server::serve_process(&transport, settings, Adapters::builtin()) => served,
+            served = roboppi_core::server::serve_process(transport, settings, Adapters::builtin()) => served,
             never = guarded::watch(guarded, sockets.as_ref()) => match never {},
         }
     };
@@ -115,6 +152,20 @@ pub(crate) fn run(args: &CoreArgs) -> Result<ExitCode, Failure> {
         .block_on(&runtime, serving)
         .map_err(|error| Failure::infrastructure(format!("the core ended: {error}")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes diagnostics to the file that the supervisor names once there is a run.
+async fn write_diagnostics(pipe: PipeReader, secrets: Secrets) {
+    let mut name = Vec::new();
+    if let Ok(mut pipe) = Receiver::from_owned_fd(pipe.into()) {
+        // What cannot be read is no name.
+        let _ = pipe.read_to_end(&mut name).await;
+    }
+    if name.is_empty() {
+        diagnostics::write_as_configured(secrets);
+    } else {
+        diagnostics::write_to(OsString::from_vec(name).into(), secrets);
+    }
 }
 
 fn gate(args: &CoreArgs) -> GateSettings {

@@ -32,12 +32,14 @@ use crate::terminal;
 use crate::view::{self, View};
 
 mod args;
+mod early_core;
 mod launch;
 mod resume;
 mod status;
 mod viewer;
 
 pub(crate) use args::RunArgs;
+pub(crate) use early_core::{Begun, EarlyCore};
 use launch::launch;
 use resume::EarlierRun;
 use viewer::Viewer;
@@ -51,6 +53,10 @@ const LONGEST_NAME: usize = 60;
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
     let cores = Cores::for_run(&args.how)?;
+    let early = match EarlyCore::fork(&args.how, &cores) {
+        Begun::Core(ended) => return ended,
+        Begun::Supervisor(early) => early,
+    };
     let file = workflow_file::read(&args.file, args.strict, args.how.view.color, &cores.kinds())?;
     let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
@@ -61,7 +67,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     {
         return Ok(code);
     }
-    perform(&args.how, settings, core, view, &Purpose::workflow(&args.file))
+    perform(&args.how, settings, Core { other: core, early }, view, &Purpose::workflow(&args.file))
 }
 
 /// What a run is for.
@@ -86,23 +92,35 @@ pub(crate) fn execute(
     args: &HowArgs,
     cores: &Cores,
     file: WorkflowFile,
+    early: Option<EarlyCore>,
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
-    let core = cores.for_workflow(&file.workflow)?;
+    let other = cores.for_workflow(&file.workflow)?;
     let settings = settings(args, file, None)?;
     let title = settings.secrets.hidden.redact_str(&purpose.title).chars().take(LONGEST_NAME).collect();
     let purpose = Purpose { title, ..purpose.clone() };
-    perform(args, settings, core, view, &purpose)
+    perform(args, settings, Core { other, early }, view, &purpose)
+}
+
+/// The core of a run.
+struct Core {
+    /// One of another author.
+    other: Option<OtherCore>,
+    /// Our own, when it waits already.
+    early: Option<EarlyCore>,
 }
 
 fn perform(
     args: &HowArgs,
     settings: RunSettings,
-    core: Option<OtherCore>,
+    core: Core,
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
+    let Core { other, early } = core;
+    let early = early.filter(|_| other.is_none()).and_then(|early| early.begin(&settings));
+    let core = Core { other, early };
     // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
     let sockets = if args.direct { make_place() } else { None };
     let guarded = match guard(args, &settings)? {
@@ -148,12 +166,12 @@ fn guard(args: &HowArgs, settings: &RunSettings) -> Result<Option<Role>, Failure
 async fn supervise(
     args: &HowArgs,
     settings: RunSettings,
-    core: Option<OtherCore>,
+    core: Core,
     view: View,
     purpose: &Purpose,
     sockets: Option<&SocketPlace>,
 ) -> Result<RunEnd, Failure> {
-    let launch = launch(args, &settings, core, sockets);
+    let launch = launch(args, &settings, core.other, sockets, core.early);
     let state_dir = settings.state_dir.clone();
     let secrets = settings.secrets.hidden.clone();
     let (prepared, mut signals) = PreparedRun::new(settings).map_err(Failure::start)?;

@@ -37,7 +37,6 @@ mod reported;
 mod reporter;
 mod signals;
 mod terminal;
-mod title;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -52,6 +51,7 @@ pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
 pub use reported::mark_reported;
 
 use crate::spawn::keep_ended_children;
+use crate::title;
 use above::Above;
 use signals::Held;
 use terminal::Terminal;
@@ -172,7 +172,7 @@ fn split(
 }
 
 #[expect(unsafe_code, reason = "the system call that makes two processes of one")]
-fn fork_alone() -> io::Result<ForkResult> {
+pub(crate) fn fork_alone() -> io::Result<ForkResult> {
     // SAFETY: there is no other thread (`refuse_threads`), so no lock is held by anybody who does not
     // exist in the child; both may go on as if nothing had happened.
     Ok(unsafe { nix::unistd::fork() }?)
@@ -241,9 +241,9 @@ pub const fn become_subreaper() -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn refuse_threads() -> io::Result<()> {
+pub(crate) fn refuse_threads() -> io::Result<()> {
     if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
-        return Err(io::Error::other("a guard can only be made while there is one thread"));
+        return Err(io::Error::other("a process can only be forked while there is one thread"));
     }
     Ok(())
 }

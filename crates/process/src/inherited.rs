@@ -62,6 +62,17 @@ pub fn settle() {
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }
 
+/// Has a process that was forked from this one begin with the signals of one that was started: of those that our parent
+/// ignored only the ones that stay ignored are.
+pub(crate) fn begin_afresh() {
+    for signal in Signal::iterator().filter(|signal| is_ignored_now(*signal)) {
+        let stays = is_ignored(signal) || HARMLESS.contains(&signal) || signal == Signal::SIGPIPE;
+        if !stays {
+            set_disposition(signal, libc::SIG_DFL);
+        }
+    }
+}
+
 /// Whether our parent had us ignore this signal, and it is one that stays ignored then.
 #[must_use]
 pub fn is_ignored(signal: Signal) -> bool {

@@ -24,6 +24,7 @@ mod aside;
 pub mod descendants;
 mod driver;
 mod error;
+pub mod forked;
 pub mod guard;
 mod heard_signal;
 mod identity;
@@ -32,6 +33,7 @@ mod leader;
 pub mod machine;
 mod pipes;
 mod spawn;
+mod title;
 mod watch_exit;
 
 pub use aside::aside;

@@ -59,7 +59,7 @@ impl ExitWatch {
 }
 
 #[expect(unsafe_code, reason = "the runtime wants a promise about the descriptor")]
-fn listen(descriptor: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
+pub(crate) fn listen(descriptor: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open and stays the same one for as long as it exists.
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.ok()
 }

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use roboppi_process::forked::Forked;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+mod child;
 mod connect_error;
 mod drive;
 mod events;
@@ -31,6 +33,8 @@ pub use transport::CoreTransport;
 pub enum CoreLaunch {
     /// A program that is started. Lost, it gets a successor.
     Program(CoreProgram),
+    /// A process that was forked from this one, and waits. Lost, it gets a successor.
+    Forked(Box<ForkedCore>),
     /// A core in this process, at the other end of a pipe in memory.
     Connected(CoreStreams),
 }
@@ -46,6 +50,22 @@ pub struct CoreProgram {
     pub ends_at_eof: bool,
     /// How it is spoken with.
     pub transport: CoreTransport,
+}
+
+/// A core of this program, forked before there was a run for it.
+pub struct ForkedCore {
+    /// Its process.
+    pub process: Forked,
+    /// Tells it where its diagnostics go.
+    pub name_diagnostics: Box<dyn FnOnce(&Path)>,
+    /// What it is, had it been started; and what follows it.
+    pub program: CoreProgram,
+}
+
+impl fmt::Debug for ForkedCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForkedCore").field("process", &self.process).finish_non_exhaustive()
+    }
 }
 
 /// Both directions of a connection.

@@ -34,8 +34,8 @@ mod snapshots;
 mod spans;
 
 pub use core_link::{
-    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, HeartbeatSettings, LinkEvent, Loss, Restart,
-    RestartPolicy, machine as link_machine,
+    CoreLaunch, CoreProgram, CoreStreams, CoreTransport, ForkedCore, HeartbeatSettings, LinkEvent, Loss,
+    Restart, RestartPolicy, machine as link_machine,
 };
 pub use error::StartError;
 pub use kept::Resume;

@@ -144,6 +144,7 @@ impl Runner {
         let run = RunMachine::new(&prepared.plan, prepared.plan.concurrency).keeping(kept);
         let successor = match &launch {
             CoreLaunch::Program(program) => Some(program.clone()),
+            CoreLaunch::Forked(core) => Some(core.program.clone()),
             CoreLaunch::Connected(_) => None,
         };
         let (context, inbox) = RunContext::new(prepared);

@@ -12,6 +12,7 @@ use roboppi_supervisor::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, Ru
 use roboppi_worker_adapters::Adapters;
 use tokio::sync::mpsc;
 
+use super::early_core::{EarlyCore, transport};
 use crate::cores::OtherCore;
 use crate::options::HowArgs;
 
@@ -24,13 +25,13 @@ pub(super) fn launch(
     settings: &RunSettings,
     other: Option<OtherCore>,
     sockets: Option<&SocketPlace>,
+    early: Option<EarlyCore>,
 ) -> CoreLaunch {
     if args.direct {
         return CoreLaunch::Connected(in_this_process(settings, sockets));
     }
-    let transport = env::var("ROBOPPI_SUPERVISED_IPC_TRANSPORT")
-        .map_or_else(|_| CoreTransport::default(), |name| CoreTransport::from_name(&name));
-    CoreLaunch::Program(match other {
+    let transport = transport();
+    let program = match other {
         Some(OtherCore { entry, mut args }) if is_script(&entry) => {
             args.insert(0, entry.into());
             guarded("bun".into(), args, settings, transport)
@@ -42,7 +43,11 @@ pub(super) fn launch(
             ends_at_eof: true,
             transport,
         },
-    })
+    };
+    match early {
+        Some(early) => CoreLaunch::Forked(Box::new(early.into_launch(program))),
+        None => CoreLaunch::Program(program),
+    }
 }
 
 /// A core of somebody else, under a guard of ours: it may not know that it has to end with its wire.

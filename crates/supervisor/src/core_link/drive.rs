@@ -121,7 +121,7 @@ pub(super) async fn live<R, W>(
     W: AsyncWrite + Unpin,
 {
     let tail = StderrTail::default();
-    let stderr = core.as_mut().and_then(|core| core.child.stderr.take());
+    let stderr = core.as_mut().and_then(|core| core.stderr.take());
     let stderr = stderr.map(|stderr| {
         spawn_local(tail.clone().keep(stderr, settings.stderr.take(), settings.secrets.clone()))
     });

@@ -4,16 +4,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerOptions};
+use roboppi_process::forked::Pipes;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::child::CoreChild;
 use super::connect_error::ConnectError;
 use super::drive::{self, LinkSettings};
 use super::events::LinkSender;
 use super::process::{self, AbortOnDrop, CoreProcess};
 use super::transport::{ConnectFailure, Endpoint, accept_core};
-use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport};
+use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, ForkedCore};
 
 /// How long a core may take to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
@@ -49,6 +52,7 @@ pub(crate) fn connect(
     let (streams, child) = match launch {
         CoreLaunch::Connected(streams) => (streams, None),
         CoreLaunch::Program(program) => start(&program, &settings)?,
+        CoreLaunch::Forked(core) => take_into_service(*core, &settings)?,
     };
     let LinkSettings { request_timeout, ref trace, .. } = settings;
     let options = PeerOptions { request_timeout, trace: trace.clone() };
@@ -64,38 +68,21 @@ fn start(
     core: &CoreProgram,
     settings: &LinkSettings,
 ) -> Result<(CoreStreams, Option<CoreProcess>), ConnectError> {
-    let CoreProgram { program, args, ends_at_eof, transport } = core;
+    let CoreProgram { program, args, transport, .. } = core;
     let place = Endpoint::open(*transport).map_err(ConnectError::Endpoint)?;
     let mut variables = place.as_ref().map(Endpoint::variables).unwrap_or_default();
     variables.push((process::DIAGNOSTICS, settings.diagnostics.clone().into()));
     let mut child = process::start(program, args, variables)
         .map_err(|source| ConnectError::Program { program: program.clone(), source })?;
     info!(pid = child.id(), program = %program.display(), "a core was started");
-    if let Some(trace) = &settings.trace {
-        let pid = child.id().unwrap_or_default();
-        let cmd = program.display();
-        let (transport_name, address) = Endpoint::describe(place.as_ref());
-        if *transport == CoreTransport::Socket && transport_name != "socket" {
-            trace.note("fallback", &format!("there can be no socket here: transport={transport_name}"));
-        }
-        // Of a core of somebody else the last argument is what was asked for.
-        let entry =
-            args.last().filter(|_| !ends_at_eof).map_or(program.as_os_str(), |entry| entry.as_os_str());
-        let entry = entry.display();
-        let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-        let args = args.join(" ");
-        trace.note(
-            "spawn",
-            &format!(
-                "impl=roboppi transport={transport_name} core pid={pid} cmd={cmd} args={args} entry={entry}{address}"
-            ),
-        );
-    }
+    trace_start(core, child.id(), place.as_ref(), settings);
     let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
         return Err(ConnectError::NoPipes);
     };
-    let mut process =
-        CoreProcess { child, ends_at_eof: *ends_at_eof, carrying: None, absence: ConnectFailure::default() };
+    let stderr = child.stderr.take().map(|stderr| Box::new(stderr) as _);
+    let child = CoreChild::Started(Box::new(child));
+    let (ends_at_eof, absence) = (core.ends_at_eof, ConnectFailure::default());
+    let mut process = CoreProcess { child, stderr, ends_at_eof, carrying: None, absence };
     let Some(place) = place else {
         return Ok((CoreStreams { reader: Box::new(stdout), writer: Box::new(stdin) }, Some(process)));
     };
@@ -112,4 +99,55 @@ fn start(
         .abort_handle(),
     ));
     Ok((streams, Some(process)))
+}
+
+/// Makes a core that was forked before the core of this link.
+fn take_into_service(
+    core: ForkedCore,
+    settings: &LinkSettings,
+) -> Result<(CoreStreams, Option<CoreProcess>), ConnectError> {
+    let ForkedCore { process, name_diagnostics, program } = core;
+    let unusable = |source| ConnectError::Program { program: program.program.clone(), source };
+    name_diagnostics(&settings.diagnostics);
+    let (Pipes { stdin, stdout, stderr }, process) = process.into_service().map_err(unusable)?;
+    info!(pid = process.pid(), "a core was forked");
+    trace_start(&program, process.pid(), None, settings);
+    let streams = CoreStreams {
+        reader: Box::new(Receiver::from_owned_fd(stdout).map_err(unusable)?),
+        writer: Box::new(Sender::from_owned_fd(stdin).map_err(unusable)?),
+    };
+    let stderr = Receiver::from_owned_fd(stderr).map_err(unusable)?;
+    let process = CoreProcess {
+        child: CoreChild::Forked(process),
+        stderr: Some(Box::new(stderr)),
+        ends_at_eof: program.ends_at_eof,
+        carrying: None,
+        absence: ConnectFailure::default(),
+    };
+    Ok((streams, Some(process)))
+}
+
+/// Notes in the trace how a core was started.
+fn trace_start(core: &CoreProgram, pid: Option<u32>, place: Option<&Endpoint>, settings: &LinkSettings) {
+    let CoreProgram { program, args, ends_at_eof, transport } = core;
+    if let Some(trace) = &settings.trace {
+        let pid = pid.unwrap_or_default();
+        let cmd = program.display();
+        let (transport_name, address) = Endpoint::describe(place);
+        if *transport == CoreTransport::Socket && transport_name != "socket" {
+            trace.note("fallback", &format!("there can be no socket here: transport={transport_name}"));
+        }
+        // Of a core of somebody else the last argument is what was asked for.
+        let entry =
+            args.last().filter(|_| !ends_at_eof).map_or(program.as_os_str(), |entry| entry.as_os_str());
+        let entry = entry.display();
+        let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        let args = args.join(" ");
+        trace.note(
+            "spawn",
+            &format!(
+                "impl=roboppi transport={transport_name} core pid={pid} cmd={cmd} args={args} entry={entry}{address}"
+            ),
+        );
+    }
 }

@@ -11,10 +11,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roboppi_process::guard::GuardReport;
 use roboppi_process::inherited;
+use tokio::io::AsyncRead;
 use tokio::process::{Child, Command};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::child::CoreChild;
 use super::transport::ConnectFailure;
 
 /// Variables that would send a core to another transport than ours.
@@ -30,7 +32,9 @@ pub(super) const DIAGNOSTICS: &str = "ROBOPPI_LOG_FILE";
 
 /// The process of a core, and what carries the bytes to and from its socket.
 pub(super) struct CoreProcess {
-    pub(super) child: Child,
+    pub(super) child: CoreChild,
+    /// What it complains, until that is read.
+    pub(super) stderr: Option<Box<dyn AsyncRead + Unpin>>,
     pub(super) ends_at_eof: bool,
     pub(super) carrying: Option<AbortOnDrop>,
     /// Why it never connected.
@@ -67,7 +71,7 @@ pub(super) fn start(
 
 /// Ends a core whose stdin is closed: waits for `patience`, then TERM, then KILL. What is signalled is its
 /// guard, which ends the core and all it started.
-pub(super) async fn end(child: &mut Child, patience: Duration, ends_at_eof: bool) -> Option<ExitStatus> {
+pub(super) async fn end(child: &mut CoreChild, patience: Duration, ends_at_eof: bool) -> Option<ExitStatus> {
     // One that was stopped sees nothing of all this.
     signal(child, Signal::SIGCONT);
     if !ends_at_eof {
@@ -84,8 +88,7 @@ pub(super) async fn end(child: &mut Child, patience: Duration, ends_at_eof: bool
     child.wait().await.ok()
 }
 
-fn signal(child: &Child, signal: Signal) {
-    // `id` is `None` once the child was reaped, so a stranger with its number is never hit.
+fn signal(child: &CoreChild, signal: Signal) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
         let _ = kill(Pid::from_raw(pid), signal);
     }

@@ -1,13 +1,23 @@
-//! The name of a guard: whoever ends the child by its name (`pkill -9 roboppi`, `pkill -9 -f`, `killall -9`) must not
-//! hit the guard. So it says what it is, and nothing of whom it guards.
+//! The name and command line that `ps` shows of a process.
+//!
+//! Whoever ends the child of a guard by its name (`pkill -9 roboppi`, `pkill -9 -f`, `killall -9`) must not hit the guard.
+//! So that says what it is, and nothing of whom it guards.
 
-/// What `ps` shows; a name has room for 15 bytes.
+use std::ffi::CStr;
+
+/// What `ps` shows of a guard; a name has room for 15 bytes.
 #[cfg(target_os = "linux")]
-const TITLE: &std::ffi::CStr = c"process-guard";
+const GUARD: &CStr = c"process-guard";
+
+/// Gives this process another command line, and leaves its name. Where that cannot be, it keeps the one it had.
+#[cfg(target_os = "linux")]
+pub(crate) fn show(line: &CStr) {
+    let _ = overwrite_command_line(line);
+}
 
 /// The name and command line that a process had before.
 #[derive(Debug)]
-pub(super) struct Title {
+pub(crate) struct Title {
     #[cfg(target_os = "linux")]
     name: Option<std::ffi::CString>,
     #[cfg(target_os = "linux")]
@@ -16,15 +26,15 @@ pub(super) struct Title {
 
 #[cfg(target_os = "linux")]
 impl Title {
-    /// Gives this process a name and a command line of its own. Where that cannot be, it keeps those it had.
-    pub(super) fn replace() -> Self {
+    /// Gives this process the name and the command line of a guard. Where that cannot be, it keeps those it had.
+    pub(crate) fn replace() -> Self {
         let name = rustix::thread::name().ok();
-        let _ = rustix::thread::set_name(TITLE);
-        Self { name, line: overwrite_command_line().ok() }
+        let _ = rustix::thread::set_name(GUARD);
+        Self { name, line: overwrite_command_line(GUARD).ok() }
     }
 
     /// What was replaced is as it was.
-    pub(super) fn put_back(self) {
+    pub(crate) fn put_back(self) {
         if let Some(name) = self.name {
             let _ = rustix::thread::set_name(&name);
         }
@@ -34,20 +44,24 @@ impl Title {
     }
 }
 
+/// Nothing: other systems show the command line as it was at the start.
+#[cfg(not(target_os = "linux"))]
+pub(crate) const fn show(_: &CStr) {}
+
 /// Other systems show the command line as it was at the start.
 #[cfg(not(target_os = "linux"))]
 impl Title {
-    pub(super) const fn replace() -> Self {
+    pub(crate) const fn replace() -> Self {
         Self {}
     }
 
-    pub(super) const fn put_back(self) {}
+    pub(crate) const fn put_back(self) {}
 }
 
 /// The system shows the memory that held the arguments at the start, whatever is in it now. The answer is what was
 /// there, and where.
 #[cfg(target_os = "linux")]
-fn overwrite_command_line() -> std::io::Result<(u64, Vec<u8>)> {
+fn overwrite_command_line(line: &CStr) -> std::io::Result<(u64, Vec<u8>)> {
     use std::fs::{self, File};
     use std::io;
     use std::os::unix::fs::FileExt;
@@ -59,8 +73,8 @@ fn overwrite_command_line() -> std::io::Result<(u64, Vec<u8>)> {
     let length = usize::try_from(end - start).map_err(io::Error::other)?;
     // The last byte stays zero: otherwise the system takes the environment for a part of the title.
     let mut title = vec![0; length];
-    let shown = TITLE.count_bytes().min(length.saturating_sub(1));
-    title[..shown].copy_from_slice(&TITLE.to_bytes()[..shown]);
+    let shown = line.count_bytes().min(length.saturating_sub(1));
+    title[..shown].copy_from_slice(&line.to_bytes()[..shown]);
     let mut before = vec![0; length];
     File::open("/proc/self/mem")?.read_exact_at(&mut before, start)?;
     // Nobody here reads the arguments meanwhile: `main` has, and the guard does not go back to it.
