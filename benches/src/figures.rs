@@ -16,6 +16,7 @@ pub(crate) const BENCH: Bench = Bench {
         start::VERSION,
         start::SIZE,
         start::HELLO,
+        start::ONE,
         steps::CHAIN,
         steps::WIDE,
         steps::GROWTH,

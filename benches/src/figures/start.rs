@@ -4,7 +4,9 @@ use std::fs;
 use std::process::Command;
 
 use super::{FLOOR, OURS};
-use crate::support::{Cache, Figure, Measurement, Row, at_most, in_turn, mebibytes, plain, step, timed};
+use crate::support::{
+    Cache, Figure, Measurement, Row, Times, at_most, in_turn, mebibytes, plain, step, timed,
+};
 
 const VERSION_OURS: Row = at_most("roboppi", 5.0, "ms");
 
@@ -74,7 +76,38 @@ fn hello(measurement: &mut Measurement<'_>) {
     };
     let pair = in_turn(measurement.rounds(20), ours, || timed(&mut place.bash(&script)));
     measurement.put_times(&OURS, &pair.ours);
-    measurement.put_times(&DIRECT, &crate::support::Times::new(direct));
+    measurement.put_times(&DIRECT, &Times::new(direct));
     measurement.put_times(&FLOOR, &pair.theirs);
     measurement.put(&ADDED, (pair.ours.seconds() - pair.theirs.seconds()) * 1e3);
+}
+
+const ONE_ADDED: Row = at_most("added by roboppi", 10.0, "ms");
+const ONE_ADDED_DIRECT: Row = at_most("added by roboppi --direct", 6.0, "ms");
+
+/// What roboppi adds to the smallest command there is.
+pub(super) const ONE: Figure = Figure {
+    name: "hello-one",
+    compared: "a workflow of one step `true`, beside `bash -e -c true`",
+    cache: Cache::Warm,
+    rows: &[OURS, DIRECT, FLOOR, ONE_ADDED, ONE_ADDED_DIRECT],
+    measure: one,
+};
+
+fn one(measurement: &mut Measurement<'_>) {
+    let place = measurement.place();
+    let flow = place.flow("one", "", &step("one", "true", ""));
+    let mut direct = Vec::new();
+    let ours = || {
+        direct.extend(timed(&mut place.run(&flow, &["--direct"])));
+        timed(&mut place.run(&flow, &["--supervised"]))
+    };
+    let mut bash = Command::new("bash");
+    bash.args(["-e", "-c", "true"]);
+    let pair = in_turn(measurement.rounds(40), ours, || timed(&mut bash));
+    let direct = Times::new(direct);
+    measurement.put_times(&OURS, &pair.ours);
+    measurement.put_times(&DIRECT, &direct);
+    measurement.put_times(&FLOOR, &pair.theirs);
+    measurement.put(&ONE_ADDED, (pair.ours.seconds() - pair.theirs.seconds()) * 1e3);
+    measurement.put(&ONE_ADDED_DIRECT, (direct.seconds() - pair.theirs.seconds()) * 1e3);
 }

@@ -33,6 +33,7 @@ const ORDER: usize = 3 * size_of::<u64>();
 /// A process that becomes the core of this run when it is told to, and ends without a word when it is not.
 #[derive(Debug)]
 pub(crate) struct EarlyCore {
+    /// Closed before the process is waited for: its end tells a process without settings that it is not needed.
     orders: PipeWriter,
     process: Forked,
 }
