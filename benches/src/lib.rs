@@ -2,9 +2,9 @@
 //!
 //! `cargo bench` measures all of them, `cargo bench --bench figures` one set, `cargo bench --bench figures -- flood` those
 //! whose name contains the word. With `--quick` each is measured once and at a hundredth of its size, to see that it
-//! works; with `--list` nothing is measured. Goals are judged and printed, and a missed one is no failure; with `--strict`
-//! it is one. `ROBOPPI_FIGURES=FILE` appends the results to a file as JSON lines; `cargo xtask performance` makes
-//! `docs/performance.md` of them.
+//! works; with `--list` nothing is measured; `--program=FILE` measures another build of roboppi. Goals are judged and
+//! printed, and a missed one is no failure; with `--strict` it is one. `ROBOPPI_FIGURES=FILE` appends the results to a file
+//! as JSON lines; `cargo xtask performance` makes `docs/performance.md` of them.
 //!
 //! A figure is one [`Figure`] in a file of its subject, listed in the file of its set.
 #![expect(clippy::print_stdout, reason = "a table on standard output is the purpose")]
@@ -41,6 +41,9 @@ pub fn run(name: &'static str, built: Built) -> ExitCode {
     let has = |flag: &str| flags.iter().any(|given| given == flag);
     let options =
         Options { quick: has("--quick"), results: std::env::var_os("ROBOPPI_FIGURES").map(Into::into) };
+    let program = flags.iter().find_map(|flag| flag.strip_prefix("--program="));
+    let program = program.map_or(built.program, |program| &*program.to_owned().leak());
+    let built = Built { program, ..built };
     let bench = BENCHES.iter().find(|bench| bench.name == name).expect("a set of this name");
     let is_wanted =
         |figure: &&Figure| wanted.is_empty() || wanted.iter().any(|word| figure.name.contains(word.as_str()));

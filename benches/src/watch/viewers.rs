@@ -31,7 +31,7 @@ fn viewers(measurement: &mut Measurement<'_>) {
     let places = [measurement.place(), measurement.place()];
     let mut alone: [Vec<f64>; 3] = Default::default();
     let mut watched: [Vec<f64>; 3] = Default::default();
-    for round in 0..measurement.rounds(8) {
+    for round in 0..measurement.rounds(6) {
         let [watch, beside] = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for (viewers, into) in [(0, &mut alone), (VIEWERS, &mut watched)] {
             let costs = side_by_side(measurement, &places[watch], &places[beside], viewers);

@@ -1,5 +1,6 @@
 //! What reading a record costs: `cargo bench -p roboppi-record --bench read`. Prints numbers, judges nothing. Each
-//! figure has beside it what the plainest program would need for the same bytes, measured in turn with it.
+//! figure has beside it what the plainest program would need for the same bytes, measured in turn with it. What a user
+//! waits for on the screen, where matches are counted and shown meanwhile, is the figure `log-search` of `benches`.
 
 #![expect(
     clippy::expect_used,

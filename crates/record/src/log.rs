@@ -17,8 +17,10 @@ mod access;
 mod chunks;
 mod damage;
 mod file;
+mod hits;
 mod line_map;
 mod lines;
+mod needle;
 mod search;
 
 pub use access::Log;
@@ -27,7 +29,8 @@ pub use damage::LogDamage;
 use damage::{Checked, Expected};
 use file::LogFile;
 use line_map::Mark;
-pub use search::{BadPattern, FoundLine, Needle, SearchPosition};
+pub use needle::{BadPattern, Needle};
+pub use search::{FoundLine, SearchPosition};
 
 /// Reads the bytes of one attempt: by offset, by line, from the end.
 ///
@@ -57,6 +60,8 @@ pub struct LogReader {
     file_len: u64,
     expected: Option<Expected>,
     checked: Checked,
+    /// What a search has read last, of use for its memory alone.
+    block: Vec<u8>,
 }
 
 /// A line of a log.
@@ -162,6 +167,7 @@ impl LogReader {
             file_len: 0,
             expected: None,
             checked: Checked::default(),
+            block: Vec::new(),
         }
     }
 

@@ -72,13 +72,14 @@ proptest! {
         let run = RunDir::at(dir.path().to_owned());
         let mut log = log_of(&run, text.as_bytes());
         type Holds<'a> = Box<dyn Fn(&str) -> bool + 'a>;
-        let cases: [(Needle, Holds<'_>); 5] = [
+        let cases: [(Needle, Holds<'_>); 6] = [
             (Needle::everything(), Box::new(|_| true)),
             (Needle::pattern("b*").unwrap(), Box::new(|_| true)),
             (Needle::text(&needle), Box::new(|line| line.contains(&needle))),
             (Needle::smart_case(&needle), Box::new(|line| {
                 if needle.contains('A') { line.contains(&needle) } else { line.to_lowercase().contains(&needle) }
             })),
+            (Needle::pattern("$").unwrap(), Box::new(|_| true)),
             (Needle::pattern(&format!("^{needle}")).unwrap(), Box::new(|line| line.starts_with(&needle))),
         ];
         for (needle, holds) in cases {
@@ -118,6 +119,64 @@ fn what_lies_on_the_border_of_two_blocks_is_found() {
     assert_eq!(all(&mut log, &Needle::text("needle"), u64::MAX), [1, 2]);
     assert_eq!(all(&mut log, &Needle::text("st\nfir"), u64::MAX), [0, 2], "no match goes over a line");
     assert_eq!(back_from(&mut log, &Needle::text("needle"), 2, 1024 * 1024).unwrap().number, 1);
+}
+
+#[test]
+fn every_line_of_several_blocks_has_its_number_and_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    // Lines of many lengths, coloured ones in the second block only.
+    let mut text = Vec::new();
+    let mut places = Vec::new();
+    for number in 0_usize.. {
+        if text.len() > 3 * 1024 * 1024 {
+            break;
+        }
+        places.push((number as u64, text.len() as u64));
+        let colour = if text.len() / (1024 * 1024) == 1 { "\x1b[32m" } else { "" };
+        let word = if number % 3 == 0 { "Word" } else { "word" };
+        text.extend(format!("{colour}{word}{}\n", ".".repeat(number * 7919 % 61)).into_bytes());
+    }
+    let mut log = log_of(&run, &text);
+    let mut found = |needle: &Needle| {
+        let mut found = Vec::new();
+        log.search(needle, SearchPosition::default(), u64::MAX, |line| {
+            found.push((line.number, line.offset));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        found
+    };
+    let of_three = |rest: &[u64]| {
+        places.iter().copied().filter(|(number, _)| rest.contains(&(number % 3))).collect::<Vec<_>>()
+    };
+    assert!(found(&Needle::smart_case("word")) == places);
+    assert!(found(&Needle::everything()) == places);
+    assert!(found(&Needle::text("Word")) == of_three(&[0]));
+    assert!(found(&Needle::pattern("^word").unwrap()) == of_three(&[1, 2]));
+}
+
+#[test]
+fn lines_of_one_stream_are_found_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let mut spool = SpoolWriter::new(run.path(), BASE).unwrap();
+    for (stream, text) in [
+        (OutputStream::Stdout, "a x\nb\nc x\n"),
+        (OutputStream::Stderr, "d x\ne x\n"),
+        (OutputStream::Stdout, "f x\n"),
+    ] {
+        spool.append(stream, text.as_bytes(), UtcMillis(1)).unwrap();
+    }
+    drop(spool);
+    let mut log = run.log(BASE).unwrap();
+    let needle = |stream| Needle::text("x").of_stream(stream);
+    assert_eq!(all(&mut log, &needle(None), u64::MAX), [0, 2, 3, 4, 5]);
+    assert_eq!(all(&mut log, &needle(Some(OutputStream::Stdout)), u64::MAX), [0, 2, 5]);
+    assert_eq!(all(&mut log, &needle(Some(OutputStream::Stderr)), 3), [3, 4]);
+    let stdout = needle(Some(OutputStream::Stdout));
+    assert_eq!(back_from(&mut log, &stdout, 5, u64::MAX).unwrap().number, 2);
+    assert_eq!(all(&mut log, &Needle::everything().of_stream(Some(OutputStream::Stderr)), 3), [3, 4]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod log_layout;
 mod log_worker;
 mod matches;
 mod seek;
+#[cfg(test)]
+mod tests;
 
 use log_worker::LogWorker;
 

@@ -32,7 +32,7 @@ pub(super) struct LogLayout<'a> {
     log: &'a mut dyn Log,
     measured: &'a mut HashMap<(u64, usize), usize>,
     /// The lines that are shown, when not all are.
-    matches: Option<&'a mut Matches>,
+    matches: Option<&'a Matches>,
     needle: Option<Needle>,
     request: &'a LogRequest,
     /// Lines that were read; the one that the hole of a log cuts comes with the gap behind it.
@@ -47,7 +47,7 @@ impl<'a> LogLayout<'a> {
     pub(super) fn new(
         log: &'a mut dyn Log,
         measured: &'a mut HashMap<(u64, usize), usize>,
-        matches: Option<&'a mut Matches>,
+        matches: Option<&'a Matches>,
         needle: Option<Needle>,
         request: &'a LogRequest,
     ) -> Self {
@@ -79,7 +79,7 @@ impl<'a> LogLayout<'a> {
 
     /// The first line shown that is not before `line`, or the last one.
     pub(super) fn at_or_behind(&mut self, line: u64) -> Result<Option<u64>, RecordError> {
-        let Some(matches) = &mut self.matches else {
+        let Some(matches) = self.matches else {
             let count = self.log.line_count()?;
             let Some(last) = count.checked_sub(1) else { return Ok(None) };
             // A number within what was given up is that of the line behind it.
@@ -115,7 +115,7 @@ impl<'a> LogLayout<'a> {
 
     /// The match of an ordinal.
     fn ordinal(&mut self, ordinal: u64, forwards: bool) -> Result<Option<u64>, RecordError> {
-        let Some(matches) = &mut self.matches else { return Ok(None) };
+        let Some(matches) = self.matches else { return Ok(None) };
         if let Some((line, _)) = self.ordinals.iter().find(|(_, known)| **known == ordinal) {
             return Ok(Some(*line));
         }

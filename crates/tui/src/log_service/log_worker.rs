@@ -12,7 +12,7 @@ use roboppi_run::AttemptRef;
 
 use super::copy;
 use super::log_layout::{LogLayout, SHORT};
-use super::matches::{Matches, SLICE, Test};
+use super::matches::{Matches, SLICE};
 use super::seek::Search;
 use crate::log_pane::{
     Direction, Found, LogReply, LogRequest, LogWindow, MatchCount, Query, Seek, Sought, TextPos, errors,
@@ -52,6 +52,15 @@ pub(super) struct Open {
 struct Choice {
     query: Option<Query>,
     stream: Option<OutputStream>,
+}
+
+impl Choice {
+    /// Whether the lines are those that a line is searched among.
+    fn is_sought(&self, request: &LogRequest) -> bool {
+        let sought = request.seek.as_ref().map(|seek| &seek.what);
+        matches!(sought, Some(Sought::Match(query)) if self.query.as_ref() == Some(query))
+            && self.stream == request.stream
+    }
 }
 
 impl LogWorker {
@@ -156,12 +165,16 @@ impl LogWorker {
 
     fn try_work(&mut self, request: &LogRequest, replies: &mut Vec<LogReply>) -> Result<(), RecordError> {
         if let Some((number, search)) = &mut self.seek
-            && let Some(open) = &mut self.open
-            && let ControlFlow::Break(line) = search.advance(open.log.as_mut())?
+            && let Some(Open { log, matches, .. }) = &mut self.open
+            && let ControlFlow::Break(line) = {
+                let known = matches.as_ref().filter(|(choice, _)| choice.is_sought(request));
+                let known = known.map(|(_, matches)| matches);
+                search.advance(log.as_mut(), known)?
+            }
         {
             let (number, wrapped) = (*number, search.wrapped);
             let at = match line {
-                Some(line) => Some(spot(open.log.as_mut(), line, &search.test.needle, request.colour)?),
+                Some(line) => Some(spot(log.as_mut(), line, &search.needle, request.colour)?),
                 None => None,
             };
             self.seek = None;
@@ -202,8 +215,8 @@ impl LogWorker {
                     Direction::Forward => seek.from,
                     Direction::Backward => seek.from.min(open.log.line_count()?),
                 };
-                let test = Test::new(needle, request.stream);
-                self.seek = Some((seek.number, Search::new(test, seek.direction, from)));
+                let needle = needle.of_stream(request.stream);
+                self.seek = Some((seek.number, Search::new(needle, seek.direction, from)));
             }
             Err(error) => replies.push(found(None, Some(error))),
         }
@@ -234,7 +247,7 @@ impl LogWorker {
         let open = self.open.as_mut()?;
         let needle = request.query.as_ref().and_then(|query| query.needle().ok());
         let filtered = request.stream.is_some() || (request.filter && needle.is_some());
-        let matches = open.matches.as_mut().map(|(_, matches)| matches).filter(|_| filtered);
+        let matches = open.matches.as_ref().map(|(_, matches)| matches).filter(|_| filtered);
         Some(LogLayout::new(open.log.as_mut(), &mut open.measured, matches, needle, request))
     }
 }
@@ -251,12 +264,12 @@ impl Open {
             Some(query) => query.needle().ok(),
             None => choice.stream.map(|_| Needle::everything()),
         };
-        let stream = choice.stream;
-        self.matches = needle.map(|needle| (choice, Matches::new(needle, stream)));
+        let needle = needle.map(|needle| needle.of_stream(choice.stream));
+        self.matches = needle.map(|needle| (choice, Matches::new(needle)));
     }
 
     fn count(&mut self, request: &LogRequest) -> Result<Option<MatchCount>, RecordError> {
-        let Some((_, matches)) = &mut self.matches else { return Ok(None) };
+        let Some((_, matches)) = &self.matches else { return Ok(None) };
         let percent = (!matches.is_done()).then(|| {
             let percent = matches.searched().saturating_mul(100) / self.log.len().max(1);
             u8::try_from(percent.min(99)).unwrap_or(99)
