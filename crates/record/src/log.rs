@@ -51,7 +51,7 @@ pub struct LogReader {
     marks: Vec<Mark>,
     /// The end of the log, when its lines were counted last.
     end: Option<Mark>,
-    /// Behind the lines that were read last: who reads on begins there.
+    /// Behind the lines that were read last, where the next ones are mostly read.
     read_to: Mark,
     line_cap: usize,
     /// Where it is said to end, whatever its file has.

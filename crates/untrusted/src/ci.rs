@@ -2,6 +2,8 @@
 
 use memchr::memchr_iter;
 
+use crate::utf8::into_string;
+
 /// Letters of the longest name of a command.
 const LONGEST_NAME: usize = 32;
 
@@ -10,7 +12,7 @@ const LONGEST_NAME: usize = 32;
 pub fn without_commands(text: String) -> String {
     let mut bytes = text.into_bytes();
     break_commands(&mut bytes, 0);
-    super::text::into_string(bytes)
+    into_string(bytes)
 }
 
 /// The same for what `text` holds from `start` on.

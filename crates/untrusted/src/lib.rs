@@ -24,6 +24,7 @@ mod json;
 mod plain;
 mod scan;
 mod text;
+mod utf8;
 mod visible;
 
 pub use bytes::without_escapes;

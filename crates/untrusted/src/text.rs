@@ -6,6 +6,7 @@ use memchr::memrchr;
 
 use crate::ci::break_commands;
 use crate::plain::plain_len;
+use crate::utf8::into_string;
 use crate::{Control, Introducer, Scanner, Token};
 
 /// Bytes of the longest sequence that is a colour.
@@ -50,11 +51,6 @@ pub fn first_words(text: &str) -> String {
         clean.insert(1, ' ');
     }
     clean
-}
-
-/// Text made of whole characters.
-pub(crate) fn into_string(text: Vec<u8>) -> String {
-    String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The beginning of what counts of a line that carriage returns overwrote.
