@@ -5,6 +5,7 @@ mod peers;
 mod shown;
 mod start;
 mod steps;
+mod validate;
 
 use crate::support::{Bench, Row, plain};
 
@@ -20,6 +21,7 @@ pub(crate) const BENCH: Bench = Bench {
         steps::CHAIN,
         steps::WIDE,
         steps::GROWTH,
+        validate::VALIDATE,
         flood::FLOOD,
         flood::REDACTED,
         flood::CHOSEN,

@@ -1,7 +1,8 @@
 //! How much memory a supervisor and a core take when the other side, or a worker, says far more than anybody wants
-//! to hear. The figure is the most that was ever resident (`VmHWM`), the program itself included.
+//! to hear, or when a run has very many steps. The figure is the most that was ever resident (`VmHWM`), the program itself included.
 
 mod core;
+mod growth;
 mod runs;
 
 use crate::support::{Bench, Cache, Figure, MIB, Measurement, Peaks, Place, Row, at_most, mebibytes};
@@ -67,6 +68,8 @@ pub(crate) const BENCH: Bench = Bench {
             let script = format!("yes some words in a line | head -c {}", m.scaled(2048 * MIB));
             put(m, |place| runs::worker(place, &script));
         }),
+        growth::INDEPENDENT,
+        growth::CHAIN,
     ],
 };
 
