@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{WorkerKinds, parse_with};
+use roboppi_workflow::{WorkerKinds, parse_within};
 use serde_json::json;
 
 use crate::commands::workflow_file::is_workflow_name;
@@ -162,12 +162,12 @@ fn workflow(
     });
     let text = serde_json::to_string_pretty(&whole).map_err(Failure::own)?;
     // Its kind was checked.
-    let parsed = parse_with(&text, &WorkerKinds::any());
+    let parsed = parse_within(&text, text.len(), &WorkerKinds::any());
     let Some(mut workflow) = parsed.workflow else {
         return Err(Failure::usage(parsed.render("roboppi run", &text, false)));
     };
     for step in workflow.steps.values_mut() {
         Arc::make_mut(&mut Arc::make_mut(step).agent).resume.clone_from(&args.resume);
     }
-    Ok(WorkflowFile { path: PathBuf::new(), text, workflow })
+    Ok(WorkflowFile { path: PathBuf::new(), most_bytes: text.len(), text, workflow })
 }

@@ -4,17 +4,30 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
+use clap::Args;
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{MAX_BYTES, WorkerKinds, parse_with};
+use roboppi_workflow::{WorkerKinds, parse_within};
 
 use crate::exit::Failure;
 use crate::options::Color;
+use crate::options::values::size;
 use crate::terminal;
+
+/// How a workflow file is read.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Treat warnings about the workflow file as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Maximum size of the workflow file
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    pub(crate) max_file_size: u64,
+}
 
 /// Reads a workflow that may name these kinds of workers; every mistake and warning goes to stderr.
 pub(crate) fn read(
     path: &Path,
-    strict: bool,
+    how: &ReadArgs,
     color: Color,
     kinds: &WorkerKinds,
 ) -> Result<WorkflowFile, Failure> {
@@ -32,10 +45,13 @@ pub(crate) fn read(
     }
     // A pipe or a device does not say how much there is.
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    if bytes.len() > MAX_BYTES {
-        return Err(unreadable(&format!("it has more than the {MAX_BYTES} bytes that are allowed")));
+    let most = how.max_file_size;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > most {
+        let too_long = unreadable(&format!("it has more than the {most} bytes that are allowed"));
+        return Err(too_long.hint("--max-file-size allows more"));
     }
+    let most_bytes = usize::try_from(most).unwrap_or(usize::MAX);
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -43,8 +59,8 @@ pub(crate) fn read(
     })?;
     let absolute = std::path::absolute(path).map_err(|error| unreadable(&error))?;
 
-    let mut parsed = parse_with(&text, kinds);
-    if strict {
+    let mut parsed = parse_within(&text, most_bytes, kinds);
+    if how.strict {
         parsed = parsed.deny_warnings();
     }
     if !parsed.diagnostics.is_empty() {
@@ -52,7 +68,7 @@ pub(crate) fn read(
         terminal::print_rendered(parsed.render(&path.display().to_string(), &text, colour));
     }
     match parsed.workflow {
-        Some(workflow) => Ok(WorkflowFile { path: absolute, text, workflow }),
+        Some(workflow) => Ok(WorkflowFile { path: absolute, text, most_bytes, workflow }),
         None => Err(Failure::usage(format!("{} is not a workflow that can run", path.display()))),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         Begun::Core(ended) => return ended,
         Begun::Supervisor(early) => early,
     };
-    let file = workflow_file::read(&args.file, args.strict, args.how.view.color, &cores.kinds())?;
+    let file = workflow_file::read(&args.file, &args.reading, args.how.view.color, &cores.kinds())?;
     let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
     let workspace = earlier.as_ref().map(|run| run.workspace.clone());

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::commands::{out, workflow_file};
+use crate::commands::out;
+use crate::commands::workflow_file::{self, ReadArgs};
 use crate::cores::Cores;
 use crate::exit::Failure;
 use crate::options::Color;
@@ -15,9 +16,8 @@ use crate::terminal::plain;
 pub(crate) struct ValidateArgs {
     /// The workflow file
     pub(crate) file: PathBuf,
-    /// Treat warnings as errors
-    #[arg(long)]
-    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) reading: ReadArgs,
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
@@ -25,7 +25,7 @@ pub(crate) struct ValidateArgs {
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<ExitCode, Failure> {
     let kinds = Cores::for_validation()?.kinds_for_validation();
-    let file = workflow_file::read(&args.file, args.strict, args.color, &kinds)?;
+    let file = workflow_file::read(&args.file, &args.reading, args.color, &kinds)?;
     let count = file.workflow.steps.len();
     let steps = if count == 1 { "step" } else { "steps" };
     // That nobody reads it does not make the file wrong; that it cannot be written is an error of its own.

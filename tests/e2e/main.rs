@@ -41,6 +41,7 @@ mod json;
 mod kinds;
 mod leaks;
 mod logs;
+mod long_files;
 mod mask;
 mod old_core;
 mod old_core_order;

@@ -151,7 +151,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         description: None,
         worker: WorkerKind::CUSTOM,
         instructions: String::new(),
-        capabilities: vec![Capability::Read],
+        capabilities: [Capability::Read].into(),
         agent: roboppi_workflow::AgentOptions::none(),
         workspace: None,
         depends_on,

@@ -107,6 +107,23 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     put(parent_of(path)?, path, content, File::sync_data)
 }
 
+/// The same for content that is written bit by bit. Returns how long it is.
+pub(crate) fn replace_with(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<u64, RecordError> {
+    let dir = parent_of(path)?;
+    let put = || -> io::Result<u64> {
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        write(file.as_file_mut())?;
+        file.as_file().sync_data()?;
+        let length = file.as_file().metadata()?.len();
+        file.persist(path)?;
+        Ok(length)
+    };
+    put().map_err(RecordError::io("write", path))
+}
+
 /// Puts a whole file of a record in place without waiting for the disk. After a crash of the system it may be damaged.
 pub(crate) fn place(path: &Path, content: &[u8]) -> Result<(), RecordError> {
     put(parent_of(path)?, path, content, |_| Ok(()))

@@ -5,10 +5,11 @@
 //! view as it stands there, and the last bytes of the journal before `offset`, so it fits this journal and no other.
 
 use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use roboppi_run::RunView;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +29,7 @@ const FORMAT: u32 = 4;
 /// Bytes of the journal that a snapshot vouches for.
 const TAIL: u64 = 4 * 1024;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Content<'a> {
     format: u32,
     seq: u64,
@@ -86,38 +87,86 @@ fn newest(run: &Path, journal: &Path) -> Option<Snapshot> {
     })
 }
 
-/// Puts a snapshot in place. Returns how long it is.
-fn write(run: &Path, journal: &Path, fold: &JournalFold) -> Result<u64, RecordError> {
-    let view = fold.view();
+/// A place between two lines of a journal.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Bytes before it.
+    offset: u64,
+    /// Lines before it.
+    lines: u64,
+}
+
+/// Puts a snapshot in place. Returns how long it is. What is written is never in memory as a whole: the view of a long run
+/// is large.
+fn write(run: &Path, journal: &Path, view: &RunView, place: Place) -> Result<u64, RecordError> {
     let seq = view.position.journal_seq;
     let path = dir(run).join(format!("{seq}.json"));
-    let encode = |source| RecordError::Encode { path: path.clone(), source };
-    let view = serde_json::value::to_raw_value(view).map_err(encode)?;
-    let (offset, lines) = fold.place();
-    let mut content = Content { format: FORMAT, seq, offset, lines, hash: String::new(), view: &view };
-    let file = files::open_read(journal)?;
-    let Some(hash) = file.and_then(|file| hash(&content, &file)) else { return Ok(0) };
-    content.hash = hash;
-    let mut text = serde_json::to_vec(&content).map_err(encode)?;
-    text.push(b'\n');
+    let Place { offset, lines } = place;
+    let Some(tail) = files::open_read(journal)?.and_then(|journal| tail(&journal, offset)) else {
+        return Ok(0);
+    };
+    let mut hash = Hash::new(seq, offset, lines);
+    serde_json::to_writer(BufWriter::with_capacity(BLOCK, &mut hash), view)
+        .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
+    let hash = hash.finish(&tail);
     files::ensure_dir_in_run(&dir(run))?;
-    files::replace(&path, &text)?;
-    Ok(text.len() as u64)
+    files::replace_with(&path, |file| {
+        let mut file = BufWriter::with_capacity(BLOCK, file);
+        write!(
+            file,
+            r#"{{"format":{FORMAT},"seq":{seq},"offset":{offset},"lines":{lines},"hash":"{hash}","view":"#
+        )?;
+        serde_json::to_writer(&mut file, view)?;
+        file.write_all(b"}\n")?;
+        file.flush()
+    })
+}
+
+/// What is hashed or written at once.
+const BLOCK: usize = 64 * 1024;
+
+/// The `hash` of a snapshot while it is made.
+struct Hash(Sha256);
+
+impl Hash {
+    fn new(seq: u64, offset: u64, lines: u64) -> Self {
+        let mut hash = Sha256::new();
+        for number in [seq, offset, lines] {
+            hash.update(number.to_le_bytes());
+        }
+        Self(hash)
+    }
+
+    /// Behind the view comes the tail of the journal.
+    fn finish(mut self, tail: &[u8]) -> String {
+        self.0.update(tail);
+        hex(&self.0.finalize())
+    }
+}
+
+impl Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What `hash` must be; `None` when the journal does not reach so far.
 fn hash(content: &Content<'_>, journal: &File) -> Option<String> {
-    let mut tail = vec![0; usize::try_from(content.offset.min(TAIL)).ok()?];
-    let from = content.offset - tail.len() as u64;
+    let tail = tail(journal, content.offset)?;
+    let mut hash = Hash::new(content.seq, content.offset, content.lines);
+    hash.0.update(content.view.get());
+    Some(hash.finish(&tail))
+}
+
+/// The last bytes of the journal before `offset`, which is behind a line; `None` when it is not.
+fn tail(journal: &File, offset: u64) -> Option<Vec<u8>> {
+    let mut tail = vec![0; usize::try_from(offset.min(TAIL)).ok()?];
+    let from = offset - tail.len() as u64;
     let read = read_full_at(journal, &mut tail, from).ok()?;
-    if read != tail.len() || tail.last() != Some(&b'\n') {
-        return None;
-    }
-    let mut hash = Sha256::new();
-    hash.update(content.seq.to_le_bytes());
-    hash.update(content.offset.to_le_bytes());
-    hash.update(content.lines.to_le_bytes());
-    hash.update(content.view.get());
-    hash.update(&tail);
-    Some(hex(&hash.finalize()))
+    (read == tail.len() && tail.last() == Some(&b'\n')).then_some(tail)
 }

@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use roboppi_ipc::{CancelReason, CoreEvent, UtcMillis};
+use roboppi_ipc::{AgentText, CancelReason, CoreEvent, UtcMillis, WorkerEvent};
 use roboppi_record::{JournalWriter, RunDir, SnapshotWriter};
 use roboppi_run::{
-    AttemptPhase, AttemptRef, HostId, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunView, StepPath,
-    StepPlan, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, HostId, JournalRecord, RunEvent, RunId, RunMode, RunOutcome,
+    RunView, StepPath, StepPlan, StepState,
 };
 
 const STEPS: [&str; 3] = ["build", "prüfen \"x\"", "a/b"];
@@ -222,4 +222,39 @@ fn errors_behind_a_snapshot_name_the_line() {
     let error = journal.filter_map(Result::err).next().unwrap();
     assert!(error.to_string().contains("journal.jsonl:42:"), "{error}");
     assert_eq!(run.view().unwrap().skipped(), 1);
+}
+
+#[test]
+fn the_view_of_the_owner_is_written_as_the_journal_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let mut journal = JournalWriter::create(&run).unwrap();
+    let mut snapshots = SnapshotWriter::new(run.clone()).every(1);
+    let mut view = RunView::default();
+    let of = attempt(STEPS[0].into(), 1);
+    let begun = RunEvent::AttemptStarted {
+        of: of.clone(),
+        job_id: "j".into(),
+        base: "steps/elsewhere".into(),
+        fingerprint: None,
+    };
+    for event in [started(), begun] {
+        view.apply_journal(&journal.append(UtcMillis(1), event).unwrap());
+    }
+    // What a worker did is not in the journal.
+    let event = WorkerEvent::Text(AgentText::new("I look."));
+    view.apply_attempt(&of, &AttemptRecord { seq: 1, ts: UtcMillis(2), at: 7, event });
+    assert!(snapshots.check_with(|| view.of_journal()).unwrap());
+    let fold = run.view().unwrap();
+    assert_eq!(fold.from_snapshot(), Some(2));
+    assert_eq!(fold.view().attempt(&of).unwrap().base(), "steps/elsewhere");
+    assert_eq!(fold.into_view(), whole(&run));
+
+    // A view that is ahead of the journal cannot be had from it.
+    let event = RunEvent::Warning { message: "not written".into(), step: None };
+    view.apply_journal(&JournalRecord { seq: 4, ts: UtcMillis(3), event });
+    journal.append(UtcMillis(3), RunEvent::Warning { message: "written".into(), step: None }).unwrap();
+    let mut snapshots = SnapshotWriter::new(run.clone()).every(1);
+    assert!(!snapshots.check_with(|| view.of_journal()).unwrap());
+    assert_eq!(run.view().unwrap().from_snapshot(), Some(2));
 }

@@ -324,6 +324,9 @@ impl<W: Write> PlainSink<W> {
     fn stream_end(&mut self, of: &AttemptRef) -> io::Result<()> {
         self.stream(of)?;
         self.grown.remove(of);
+        if !self.settings.stream {
+            return Ok(());
+        }
         let Some(Some(mut stream)) = self.streams.insert(of.clone(), None) else { return Ok(()) };
         stream.finish(|last| self.printer.output(of).add(last));
         // What cannot be compared was read all the same.

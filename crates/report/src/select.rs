@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use roboppi_run::{AttemptFilter, AttemptView, RunView, StepState, StepView};
+use roboppi_run::{AttemptFilter, AttemptView, RunView, StepPath, StepState, StepView};
 
 /// What a person asked for and the run does not have. Names what it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +87,18 @@ fn unknown_step(view: &RunView, name: &str) -> NotThere {
 /// The names of the steps of a run: `it has build, test`.
 #[must_use]
 pub fn steps_in_words(view: &RunView) -> String {
-    let names: Vec<&str> = view.steps.iter().map(|step| step.plan.step.as_str()).collect();
-    format!("it has {}", if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") })
+    names_in_words(view.steps.iter().map(|step| &step.plan.step))
+}
+
+/// These names, the first 20 of them: `it has build, test`.
+#[must_use]
+pub fn names_in_words<'a>(names: impl ExactSizeIterator<Item = &'a StepPath>) -> String {
+    const LISTED: usize = 20;
+    let more = names.len().saturating_sub(LISTED);
+    let names: Vec<_> = names.take(LISTED).map(StepPath::as_str).collect();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let listed = if names.is_empty() { "none that is recorded".to_owned() } else { names.join(", ") };
+    format!("it has {listed}{more}")
 }
 
 /// The latest attempt of a step that is meant.
@@ -180,5 +190,9 @@ mod tests {
         assert_eq!(missing(Some("build"), Some(3)), "`build` has no attempt 3\nhint: it had 2");
         assert_eq!(missing(Some("test"), None), "`test` never started, so it wrote nothing (pending)");
         assert_eq!(missing(None, Some(3)), "no step of the run has an attempt 3");
+
+        let many: Vec<StepPath> = (1..=25).map(|n| StepPath::new(format!("s{n}"))).collect();
+        let said = names_in_words(many.iter());
+        assert!(said.starts_with("it has s1, s2, ") && said.ends_with("s19, s20 and 5 more"), "{said}");
     }
 }

@@ -1,5 +1,7 @@
 //! What lets a later run know that a step need not be done again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AttemptRef, RunId, StepPath};
@@ -37,9 +39,10 @@ pub struct TakenInput {
 pub struct UpstreamResult {
     /// `step`.
     pub step: StepPath,
-    /// `sha256` of its fingerprint and its artifacts; absent when it had not succeeded.
+    /// `sha256` of its fingerprint and its artifacts; absent when it had not succeeded. The fingerprints of all steps after it
+    /// share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+    pub sha256: Option<Arc<str>>,
 }
 
 /// What a run has of an earlier one.

@@ -190,6 +190,19 @@ pub struct StepView {
 }
 
 impl StepView {
+    fn of_journal(&self) -> Self {
+        Self {
+            plan: Arc::clone(&self.plan),
+            detail: self.detail.clone(),
+            iterations: self.iterations.clone(),
+            attempts: self.attempts.iter().map(AttemptView::of_journal).collect(),
+            artifacts: self.artifacts.clone(),
+            fingerprint: self.fingerprint.clone(),
+            kept: self.kept.clone(),
+            ..*self
+        }
+    }
+
     /// Whether an agent works on it, and not a command.
     #[must_use]
     pub fn is_agent(&self) -> bool {
@@ -243,6 +256,21 @@ pub struct AttemptView {
 }
 
 impl AttemptView {
+    fn of_journal(&self) -> Self {
+        let log_bytes = match self.status {
+            AttemptStatus::Finished { log_bytes, .. } => log_bytes,
+            AttemptStatus::Started | AttemptStatus::Phase(_) => 0,
+        };
+        Self {
+            of: self.of.clone(),
+            job_id: self.job_id.clone(),
+            other_base: self.other_base.clone(),
+            status: self.status.clone(),
+            activity: AttemptActivity { log_bytes, ..AttemptActivity::default() },
+            ..*self
+        }
+    }
+
     /// Path of its files inside the run directory, without extension.
     #[must_use]
     pub fn base(&self) -> Cow<'_, str> {
@@ -391,6 +419,24 @@ impl RunView {
     pub fn attempt_of_job(&self, job: &JobId) -> Option<&AttemptRef> {
         let step = self.steps.get(*self.jobs.get(job)?)?;
         step.attempts.iter().rev().find(|attempt| attempt.job_id == *job).map(|attempt| &attempt.of)
+    }
+
+    /// What the journal alone says: without what workers did, which is in the event files of their attempts. It is good for
+    /// writing it down: steps are not found in it by their path.
+    #[must_use]
+    pub fn of_journal(&self) -> Self {
+        Self {
+            head: self.head.clone(),
+            status: self.status.clone(),
+            steps: self.steps.iter().map(StepView::of_journal).collect(),
+            cores: self.cores.clone(),
+            warnings: self.warnings.clone(),
+            warnings_total: self.warnings_total,
+            commands: self.commands.clone(),
+            position: self.position,
+            index: HashMap::new(),
+            jobs: HashMap::new(),
+        }
     }
 
     /// Works out where the steps and the jobs are.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{UtcMillis, WorkerResult};
-use roboppi_run::{Resumed, StepPath};
+use roboppi_run::{Resumed, RunId, StepPath};
 
 use crate::context_dir::ArtifactName;
 
@@ -22,6 +22,8 @@ pub struct Resume {
 /// What is known of a kept step.
 #[derive(Clone, Debug)]
 pub(crate) struct KeptFacts {
+    /// The run that did it.
+    pub(crate) run: RunId,
     /// The hash of what came of it.
     pub(crate) result: String,
     /// Its log.

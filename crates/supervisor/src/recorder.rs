@@ -55,7 +55,8 @@ impl Recorder {
     ) -> Self {
         // What they hold by now is told before anything begins.
         names.more_are_exposed(&secrets);
-        let syncer = journal.sync_handle().ok().and_then(|sync| Syncer::start(sync, journal.snapshots()));
+        let start = |sync| Syncer::start(sync, journal.snapshots(), Arc::clone(&feed));
+        let syncer = journal.sync_handle().ok().and_then(start);
         Self {
             journal,
             holds: false,
@@ -192,13 +193,13 @@ struct Syncer {
 }
 
 impl Syncer {
-    fn start(mut sync: JournalSync, snapshots: SnapshotWriter) -> Option<Self> {
+    fn start(mut sync: JournalSync, snapshots: SnapshotWriter, feed: Arc<LiveFeed>) -> Option<Self> {
         // One place: whoever finds it taken has nothing new to say.
         let (wake, wakes) = mpsc::sync_channel::<()>(1);
         let woken = Arc::new(AtomicBool::new(false));
         let taken = Arc::clone(&woken);
         let flush = move || {
-            let mut snapshots = Snapshots::new(snapshots);
+            let mut snapshots = Snapshots::new(snapshots, feed);
             let mut open = true;
             while open && wakes.recv().is_ok() {
                 // Ends at once when the run ends.

@@ -9,8 +9,8 @@ use roboppi_run::{
     AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepPath, StepState, StepView,
 };
 use roboppi_workflow::{
-    Decision, EarlierArtifact, Places, Plan, PreviousRun, PreviousStep, ResumePlan, WorkerKinds, expand,
-    parse_with, plan_resume,
+    Decision, EarlierArtifact, MAX_BYTES, Places, Plan, PreviousRun, PreviousStep, ResumePlan, WorkerKinds,
+    expand, parse_within, plan_resume,
 };
 
 use crate::context_dir::{ArtifactName, hash_of};
@@ -63,10 +63,12 @@ impl Resume {
 
 /// What is known of the earlier run, and what is there of it now.
 fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> io::Result<PreviousRun> {
+    // What may be read now could be read then.
+    let most_bytes = MAX_BYTES.max(settings.source.most_bytes);
     let plan = record
         .workflow_text()
         .ok()
-        .and_then(|text| parse_with(&text, &WorkerKinds::any()).workflow)
+        .and_then(|text| parse_within(&text, most_bytes, &WorkerKinds::any()).workflow)
         .map(|workflow| expand(&workflow));
     let mut steps = HashMap::new();
     for step in &view.steps {
@@ -120,6 +122,7 @@ fn origin(run: &RunId, record: &dyn RecordStore, step: &StepView) -> ((RunId, At
     let place = record.location(RecordPart::Run).unwrap_or_default();
     let log = place.with_file_name(run.as_str()).join(attempt.base() + ".log");
     let facts = KeptFacts {
+        run: run.clone(),
         result: String::new(),
         log,
         attempts: attempt.attempt,

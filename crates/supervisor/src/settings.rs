@@ -55,6 +55,8 @@ pub struct WorkflowFile {
     pub path: PathBuf,
     /// The file as it was.
     pub text: String,
+    /// Bytes it could have had at most.
+    pub most_bytes: usize,
     /// What it means.
     pub workflow: Workflow,
 }

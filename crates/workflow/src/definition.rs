@@ -39,8 +39,8 @@ pub struct Step {
     pub worker: WorkerKind,
     /// What the worker is told: a script for `CUSTOM`.
     pub instructions: String,
-    /// What the worker may do; never empty.
-    pub capabilities: Vec<Capability>,
+    /// What the worker may do; never empty. Steps with the same share it.
+    pub capabilities: Arc<[Capability]>,
     /// What an agent is asked for besides; nothing for `CUSTOM`. Steps that ask for nothing share it.
     pub agent: Arc<AgentOptions>,
     /// Where it works, relative to the workspace of the run or absolute.

@@ -79,11 +79,11 @@ pub struct WorkerPlace {
 }
 
 /// Where the steps of a workflow file name their kinds of workers, for what is only found out when a core is there. Steps
-/// that cannot be read are left out.
+/// that cannot be read are left out. The file was read before, so it may have any length.
 #[must_use]
 pub fn worker_places(text: &str) -> Vec<WorkerPlace> {
     let mut sink = Sink::new([text], false);
-    let Some(root) = source::read(text, &mut sink) else { return Vec::new() };
+    let Some(root) = source::read(text, usize::MAX, &mut sink) else { return Vec::new() };
     let entries = |value: &Value| match value {
         Value::Map(entries) => entries.clone(),
         _ => Vec::new(),

@@ -25,7 +25,7 @@ pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
 pub use kinds::{OtherKinds, WorkerKinds, WorkerPlace, worker_places};
-pub use plan::{Node, Plan, Repeat, expand};
+pub use plan::{MOST_STEPS, Node, Plan, Repeat, expand};
 pub use resume::{
     Decision, EarlierArtifact, Places, PreviousRun, PreviousStep, ResumePlan, Why, definition_hash,
     plan_resume, result_hash,
@@ -110,8 +110,14 @@ pub fn parse(text: &str) -> Parsed {
 /// Reads a workflow file that may name these kinds of workers.
 #[must_use]
 pub fn parse_with(text: &str, kinds: &WorkerKinds) -> Parsed {
+    parse_within(text, MAX_BYTES, kinds)
+}
+
+/// The same of a file that may have so many bytes, for those who want another limit than [`MAX_BYTES`].
+#[must_use]
+pub fn parse_within(text: &str, most_bytes: usize, kinds: &WorkerKinds) -> Parsed {
     let mut sink = diagnostic::Sink::new([text], false);
-    let workflow = read_file(text, kinds, &mut sink);
+    let workflow = read_file(text, most_bytes, kinds, &mut sink);
     finish(workflow, Vec::new(), sink)
 }
 
@@ -124,7 +130,7 @@ pub fn parse_sources(sources: &Sources, kinds: &WorkerKinds) -> Parsed {
     let mut workflow = None;
     for (id, file) in sources.files() {
         sink.begin(id);
-        let read = read_file(&file.text, kinds, &mut sink);
+        let read = read_file(&file.text, MAX_BYTES, kinds, &mut sink);
         if id == FileId::default() {
             workflow = read;
         }
@@ -142,8 +148,13 @@ pub fn parse_sources(sources: &Sources, kinds: &WorkerKinds) -> Parsed {
     finish(workflow, needs, sink)
 }
 
-fn read_file(text: &str, kinds: &WorkerKinds, sink: &mut diagnostic::Sink<'_>) -> Option<Workflow> {
-    let root = source::read(text, sink)?;
+fn read_file(
+    text: &str,
+    most_bytes: usize,
+    kinds: &WorkerKinds,
+    sink: &mut diagnostic::Sink<'_>,
+) -> Option<Workflow> {
+    let root = source::read(text, most_bytes, sink)?;
     lower::workflow(&root, kinds, sink)
 }
 
@@ -179,7 +190,9 @@ pub fn parse_config(text: &str) -> ParsedConfig {
     let config = if is_blank(text) {
         Config::default()
     } else {
-        source::read(text, &mut sink).map(|root| lower::config(&root, &mut sink)).unwrap_or_default()
+        source::read(text, MAX_BYTES, &mut sink)
+            .map(|root| lower::config(&root, &mut sink))
+            .unwrap_or_default()
     };
     let config = (sink.errors() == 0).then_some(config);
     let (diagnostics, omitted) = sink.finish();

@@ -20,9 +20,10 @@ use crate::definition::Workflow;
 use crate::diagnostic::{Sink, Span, quote};
 use crate::keys::Section;
 use crate::kinds::WorkerKinds;
+use crate::plan::MOST_STEPS;
 use crate::source::{Node, Value};
 use fields::Fields;
-use step::DraftStep;
+use step::{DraftStep, Shared};
 
 pub(crate) use config::config;
 
@@ -54,10 +55,10 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     if sink.errors() > 0 {
         return None;
     }
-    let paths = drafts.iter().map(|draft| draft.id.value.clone()).collect();
+    let mut shared = Shared::of(drafts.iter().map(|draft| draft.id.value.clone()));
     let mut steps = IndexMap::with_capacity(drafts.len());
     for draft in drafts {
-        let (id, step) = draft.finish(&paths)?;
+        let (id, step) = draft.finish(&mut shared)?;
         steps.insert(id, Arc::new(step));
     }
     Some(Workflow {
@@ -96,6 +97,11 @@ fn steps(fields: &Fields<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Vec<D
     };
     if entries.is_empty() {
         sink.error(at.place(), "`steps` has no step", None);
+    }
+    if entries.len() > MOST_STEPS {
+        let message = format!("`steps` has {} steps, at most {MOST_STEPS} are allowed", entries.len());
+        sink.error(at.key_span, message, Some("split the workflow".to_owned()));
+        return Vec::new();
     }
     let mut drafts: Vec<_> = entries.iter().map(|entry| step::step(entry, kinds, sink)).collect();
     // Names that look like array indices come first, ascending: the order of the existing program.

@@ -8,6 +8,9 @@ use roboppi_run::{Role, StepPath, StepPlan};
 
 use crate::definition::{Step, Workflow};
 
+/// Steps that a workflow file may have, and nodes that a plan may grow to.
+pub const MOST_STEPS: usize = 250_000;
+
 /// What a run does. A file may say it in fewer words than there are nodes, and a plan may grow while its run goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {

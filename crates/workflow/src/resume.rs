@@ -186,7 +186,7 @@ impl Planner<'_> {
         decided: &HashMap<StepPath, Decision>,
     ) -> Option<Why> {
         let as_then = |UpstreamResult { step, sha256 }: &UpstreamResult| match decided.get(step) {
-            Some(Decision::Keep { result, .. }) => sha256.as_ref() == Some(result),
+            Some(Decision::Keep { result, .. }) => sha256.as_deref() == Some(result.as_str()),
             Some(Decision::Run(_)) | None => false,
         };
         if let Some(upstream) = fingerprint.upstream.iter().find(|upstream| !as_then(upstream)) {

@@ -10,12 +10,20 @@ use std::rc::Rc;
 
 use crate::diagnostic::{Sink, Span};
 
-/// Files above this many bytes are refused.
-pub const MAX_BYTES: usize = 1 << 20;
+/// Bytes a file may have, unless its reader says otherwise: 16 MiB, which is 100,000 steps and more.
+pub const MAX_BYTES: usize = 16 << 20;
 /// Lists and maps inside each other.
 pub(crate) const MAX_DEPTH: usize = 64;
-/// Nodes that aliases and `<<` may add to what is written in the file.
-pub(crate) const MAX_EXPANDED: usize = 100_000;
+/// Nodes that aliases and `<<` may add to what is written in any file. A longer file may add more, see [`most_expanded`]: the
+/// steps of a generated one share keys, too.
+const MAX_EXPANDED: usize = 100_000;
+/// Bytes of a text that an alias stands for, for each of which it counts as one node more.
+pub(crate) const BYTES_PER_NODE: usize = 32;
+
+/// Nodes that aliases and `<<` may add to what is written in a file of this length.
+pub(crate) const fn most_expanded(bytes: usize) -> usize {
+    if bytes / 2 > MAX_EXPANDED { bytes / 2 } else { MAX_EXPANDED }
+}
 
 /// A value and its place.
 pub(crate) struct Node {
@@ -23,7 +31,7 @@ pub(crate) struct Node {
     pub(crate) value: Value,
     /// The text of an unquoted scalar that is a number or a boolean, as the file has it: as a name it is this text.
     pub(crate) written: Option<Box<str>>,
-    /// Nodes below and including this one, aliases counted as often as they are used.
+    /// Nodes below and including this one, aliases counted as often as they are used, and long texts as several.
     weight: usize,
     /// Lists and maps inside each other, this one included.
     height: usize,
@@ -48,10 +56,10 @@ pub(crate) struct Entry {
     pub(crate) value: Rc<Node>,
 }
 
-/// Reads the one document of a file. `None` when there is nothing to go on with; `sink` knows why.
-pub(crate) fn read(text: &str, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
-    if text.len() > MAX_BYTES {
-        let message = format!("the file is too large: {} bytes, at most {MAX_BYTES} are read", text.len());
+/// Reads the one document of a file of at most `most` bytes. `None` when there is nothing to go on with; `sink` knows why.
+pub(crate) fn read(text: &str, most: usize, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
+    if text.len() > most {
+        let message = format!("the file is too large: {} bytes, at most {most} are read", text.len());
         sink.error(sink.span(0, 0), message, None);
         return None;
     }

@@ -24,7 +24,7 @@ impl Sources {
     /// Files a workflow may be made of.
     pub const MOST: usize = 256;
     /// Bytes all of them may have.
-    pub const MOST_BYTES: usize = 16 * MAX_BYTES;
+    pub const MOST_BYTES: usize = 4 * MAX_BYTES;
 
     /// The file of the workflow, and no other.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {

@@ -430,8 +430,8 @@ fn files_that_hold_no_workflow_say_so() {
           | ^^^
           hint: keep one workflow per file; remove this `---`
     ");
-    insta::assert_snapshot!(listed(&" ".repeat((1 << 20) + 1)), @r"
-        error 1:1 the file is too large: 1048577 bytes, at most 1048576 are read
+    insta::assert_snapshot!(listed(&" ".repeat((16 << 20) + 1)), @r"
+        error 1:1 the file is too large: 16777217 bytes, at most 16777216 are read
     ");
 }
 
@@ -520,6 +520,12 @@ fn hostile_files_are_refused_quickly() {
         error 1:8 an alias stands inside its own anchor
     "#);
 
+    // A text behind an alias counts by its length: each step would have a copy of it.
+    let long = format!("x-text: &text {}\nx-all: [{}]\n", "x".repeat(100_000), "*text,".repeat(1_000));
+    insta::assert_snapshot!(listed(&long), @r"
+        error 2:201 aliases expand the file to more than 100000 values (write less with anchors, or split the workflow)
+    ");
+
     let keys = format!("{{{}}}", "a,".repeat(400_000));
     assert_eq!(parse(&keys).diagnostics.len(), 201);
     assert!(parse(&keys).render("f", &keys, false).len() < 200_000);
@@ -564,4 +570,21 @@ fn a_nul_in_a_script_is_found_before_it_runs() {
     let text = "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  a: { worker: CUSTOM, capabilities: [READ], instructions: \"a\\0b\" }\n";
     let said = parse(text).render("flow.yaml", text, false);
     assert!(said.contains("holds a NUL, which no shell can read"), "{said}");
+}
+
+#[test]
+fn a_generated_file_shares_keys_and_has_hints_for_its_first_mistakes() {
+    let shared: String =
+        (0..20_000).map(|n| format!("  step{n}: {{ <<: *shell, instructions: make {n} }}\n")).collect();
+    let text = format!(
+        "name: n\nversion: \"1\"\ntimeout: 1m\nx-shell: &shell {{ worker: CUSTOM, capabilities: [READ] }}\nsteps:\n{shared}"
+    );
+    let workflow = parse(&text).workflow.unwrap();
+    assert_eq!(workflow.steps.len(), 20_000);
+
+    // Every hint looks at all names, so a long file has few of them.
+    let wrong = text.replace("instructions: make", "depends_on: [stepp1], instructions: make");
+    let parsed = parse(&wrong);
+    let hints = parsed.diagnostics.iter().filter(|found| found.hint.is_some()).count();
+    assert_eq!((parsed.diagnostics.len(), parsed.omitted, hints), (200, 19_800, 15));
 }

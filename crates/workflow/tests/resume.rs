@@ -61,7 +61,10 @@ fn succeeded(plan: &Plan) -> PreviousRun {
             upstream: step
                 .depends_on
                 .iter()
-                .map(|step| UpstreamResult { step: step.clone(), sha256: results.get(step).cloned() })
+                .map(|step| UpstreamResult {
+                    step: step.clone(),
+                    sha256: results.get(step).map(|result: &String| result.as_str().into()),
+                })
                 .collect(),
         };
         let artifacts: Vec<_> = step

@@ -22,7 +22,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             description: None,
             worker: WorkerKind::CUSTOM,
             instructions: "x".to_owned(),
-            capabilities: vec![Capability::Read],
+            capabilities: [Capability::Read].into(),
             agent: AgentOptions::none(),
             workspace: None,
             depends_on: dependencies.into_iter().filter(|other| *other < index).map(name).collect(),

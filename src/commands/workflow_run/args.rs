@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::workflow_file::ReadArgs;
 use crate::options::HowArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The workflow file
     pub(crate) file: PathBuf,
-    /// Treat warnings about the workflow file as errors
-    #[arg(long)]
-    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) reading: ReadArgs,
     #[command(flatten)]
     pub(crate) resume: ResumeArgs,
     #[command(flatten)]

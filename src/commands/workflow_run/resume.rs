@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use roboppi_attach::{Liveness, LocalRun, SameFile, survivors};
 use roboppi_record::StateRoot;
-use roboppi_report::resume;
+use roboppi_report::{resume, select};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepPath};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
 use roboppi_workflow::{Decision, Why};
@@ -146,12 +146,8 @@ fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepPath>,
         if known.contains_key(&step) {
             return Ok(step);
         }
-        let names: Vec<_> = known.keys().map(StepPath::as_str).collect();
-        Err(Failure::usage(format!(
-            "--from: the workflow has no step `{}`\nhint: it has {}",
-            plain(name),
-            names.join(", ")
-        )))
+        let hint = select::names_in_words(known.keys());
+        Err(Failure::usage(format!("--from: the workflow has no step `{}`\nhint: {hint}", plain(name))))
     });
     asked.collect()
 }

@@ -2,7 +2,7 @@
 
 use roboppi_run::RunView;
 
-use super::newest;
+use super::{Place, newest};
 use crate::{JournalReader, RecordError, RunDir};
 
 /// Folds the journal of a run into a view, from its newest snapshot on, and goes on while the journal grows.
@@ -35,8 +35,8 @@ impl JournalFold {
         Ok(fold)
     }
 
-    /// Nothing is folded yet, and no snapshot is looked for.
-    pub(super) fn whole(run: &RunDir) -> Result<Self, RecordError> {
+    /// Nothing is folded yet.
+    fn whole(run: &RunDir) -> Result<Self, RecordError> {
         Ok(Self { view: RunView::default(), journal: run.journal()?, from_snapshot: None, skipped: 0 })
     }
 
@@ -73,9 +73,9 @@ impl JournalFold {
         (self.view, self.journal)
     }
 
-    /// Bytes and lines of the journal that are folded.
-    pub(super) fn place(&self) -> (u64, u64) {
-        (self.journal.position(), self.journal.lines())
+    /// How far the journal is folded.
+    pub(super) fn place(&self) -> Place {
+        Place { offset: self.journal.position(), lines: self.journal.lines() }
     }
 
     /// Number of the record whose snapshot it began with, if it began with one.

@@ -2,19 +2,22 @@
 
 use std::fs;
 
-use super::{JournalFold, dir, list, write};
+use roboppi_run::RunView;
+
+use super::{JournalFold, Place, dir, list, write};
 use crate::{RecordError, RunDir, files};
 
 /// Snapshots that are kept: when the newest one is damaged there is another.
 const KEPT: usize = 2;
 
-/// Writes a snapshot now and then. It reads the journal like anyone else, so its writer never waits, and the view it
-/// keeps is the one every reader would see. A run with a short journal costs it one look at the length of the file.
+/// Writes a snapshot now and then. It reads the journal like anyone else, so its writer never waits, and it keeps no view:
+/// that of a long run is large. A run with a short journal costs it one look at the length of the file.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     run: RunDir,
     interval: u64,
-    fold: Option<JournalFold>,
+    /// How far the journal is read.
+    read: Place,
     /// Length of the journal from which on a snapshot is due.
     due: u64,
 }
@@ -26,7 +29,8 @@ impl SnapshotWriter {
     /// Nothing is written yet.
     #[must_use]
     pub const fn new(run: RunDir) -> Self {
-        Self { run, interval: Self::INTERVAL, fold: None, due: Self::INTERVAL }
+        let read = Place { offset: 0, lines: 0 };
+        Self { run, interval: Self::INTERVAL, read, due: Self::INTERVAL }
     }
 
     /// Changes how many bytes of the journal are between two snapshots.
@@ -37,41 +41,78 @@ impl SnapshotWriter {
         self
     }
 
-    /// Writes a snapshot if one is due, and says whether it has. Reads what the journal got since the last one, so it is
-    /// not for the hot path.
+    /// Writes a snapshot if one is due, and says whether it has. The view is folded from the journal.
     ///
     /// # Errors
     /// When the journal cannot be read or the snapshot cannot be written. The run is not the worse for it.
     pub fn check(&mut self) -> Result<bool, RecordError> {
-        let path = self.run.journal_path();
-        if self.length()? < self.due {
+        if !self.begins()? {
             return Ok(false);
         }
-        let fold = match &mut self.fold {
-            Some(fold) => {
-                fold.advance()?;
-                fold
-            }
-            empty => {
-                let mut fold = JournalFold::whole(&self.run)?;
-                fold.advance()?;
-                empty.insert(fold)
-            }
-        };
-        // Also after an error: a full disk is not asked for more at every turn.
-        self.due = fold.position() + self.interval;
-        let size = write(self.run.path(), &path, fold)?;
-        // A view so large that writing it is the greater part of the work is written less often.
-        self.due = fold.position() + self.interval.max(size);
-        let newest = fold.view().position.journal_seq;
-        self.drop_older(newest)?;
-        Ok(true)
+        let fold = JournalFold::open(&self.run)?;
+        self.write(fold.view(), fold.place())
+    }
+
+    /// The same with the `view` that the owner of the run has, of which only what the journal says is written. Reads what
+    /// the journal got since the last one, to find the place of the view in it, so it is not for the hot path. Of a view
+    /// that is ahead of the journal nothing is written.
+    ///
+    /// # Errors
+    /// As [`SnapshotWriter::check`].
+    pub fn check_with(&mut self, view: impl FnOnce() -> RunView) -> Result<bool, RecordError> {
+        if !self.begins()? {
+            return Ok(false);
+        }
+        let view = view();
+        match self.place_of(view.position.journal_seq)? {
+            Some(place) => self.write(&view, place),
+            None => Ok(false),
+        }
     }
 
     /// Whether a snapshot is due. Costs a look at the length of the journal.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.length().is_ok_and(|length| length >= self.due)
+    }
+
+    /// Whether one is due now. Then the next one is due later, also after an error: a full disk is not asked for more at
+    /// every turn.
+    fn begins(&mut self) -> Result<bool, RecordError> {
+        let length = self.length()?;
+        if length < self.due {
+            return Ok(false);
+        }
+        self.due = length + self.interval;
+        Ok(true)
+    }
+
+    /// Where the record of a number ends; `None` when it is not in the journal.
+    fn place_of(&mut self, seq: u64) -> Result<Option<Place>, RecordError> {
+        let mut journal = self.run.journal()?;
+        journal.resume(self.read.offset, self.read.lines);
+        while let Some(record) = journal.next() {
+            match record {
+                Ok(record) if record.seq <= seq => {
+                    self.read = Place { offset: journal.position(), lines: journal.lines() };
+                    if record.seq == seq {
+                        return Ok(Some(self.read));
+                    }
+                }
+                Ok(_) => return Ok(None),
+                Err(RecordError::BadJson { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(&mut self, view: &RunView, place: Place) -> Result<bool, RecordError> {
+        let size = write(self.run.path(), &self.run.journal_path(), view, place)?;
+        // A view so large that writing it is the greater part of the work is written less often.
+        self.due = place.offset + self.interval.max(size);
+        self.drop_older(view.position.journal_seq)?;
+        Ok(true)
     }
 
     fn length(&self) -> Result<u64, RecordError> {

@@ -16,7 +16,7 @@ pub struct AttemptActivity {
     /// Length of its log as far as events tell.
     pub log_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    acts: Option<Box<Activity>>,
+    pub(super) acts: Option<Box<Activity>>,
 }
 
 impl AttemptActivity {

@@ -1,7 +1,7 @@
 //! What the tasks of a run share. All of them run on one thread, and no borrow outlives a call.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) struct RunContext {
     pub(super) context: Arc<ContextDir>,
     /// Where the workers of each host work.
     pub(super) sites: Sites,
-    pub(super) facts: RefCell<HashMap<StepPath, StepFacts>>,
+    pub(super) facts: RefCell<HashMap<StepPath, Box<StepFacts>>>,
     recorder: RefCell<Recorder>,
     routes: RefCell<Routes>,
     /// Values that workers have had hidden, for the core that comes after this one.
@@ -62,14 +62,18 @@ pub(super) struct Inbox {
 
 /// The kinds of workers that the steps need which are done in this run.
 fn needed_kinds(settings: &RunSettings) -> NeededKinds {
-    let kept: Vec<_> = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).collect();
-    let is_kept = |step: &StepPath| kept.iter().any(|kept| kept.step == *step);
+    let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept);
+    let kept: HashSet<_> = kept.map(|kept| &kept.step).collect();
+    let is_kept = |step: &StepPath| kept.contains(step);
     let source = &settings.source;
     NeededKinds::of(&source.workflow, &source.path, &source.text, is_kept)
 }
 
 impl RunContext {
-    pub(super) fn new(prepared: PreparedRun) -> (Self, Inbox) {
+    pub(super) fn new(mut prepared: PreparedRun) -> (Self, Inbox) {
+        let needed_kinds = Rc::new(needed_kinds(&prepared.settings));
+        // It was read for the last time, and it may be long.
+        prepared.settings.source.text = String::new();
         let control = prepared.control.map(|place| ControlSocket::open(place, prepared.run_id.clone()));
         // A socket that cannot be listened at is closed: whoever comes is told at once that nobody is there.
         let (control, received) = match control {
@@ -84,7 +88,7 @@ impl RunContext {
             run_dir: prepared.run_dir.clone(),
         };
         let context = Self {
-            needed_kinds: Rc::new(needed_kinds(&prepared.settings)),
+            needed_kinds,
             settings: prepared.settings,
             plan: RefCell::new(prepared.plan),
             run_id: prepared.run_id,

@@ -25,7 +25,7 @@ pub(super) struct StepFacts {
     /// What its last attempt was made of.
     pub(super) fingerprint: Option<Arc<StepFingerprint>>,
     /// The hash of what came of it, once it has succeeded.
-    pub(super) outcome: Option<String>,
+    pub(super) outcome: Option<Arc<str>>,
     /// When it ended and how long it took, of a step that is kept.
     pub(super) ended: Option<(UtcMillis, u64)>,
     /// Its log, of a step that is kept.
@@ -33,7 +33,7 @@ pub(super) struct StepFacts {
 }
 
 /// What is known of steps that are kept, before anything happens.
-pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<StepPath, StepFacts> {
+pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<StepPath, Box<StepFacts>> {
     let Some(resume) = &settings.resume else { return HashMap::new() };
     let facts = resume.resumed.kept.iter().map(|kept| {
         let known = resume.kept.get(&kept.step);
@@ -54,10 +54,10 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             result: known.and_then(|known| known.worker_result.clone()).map(Arc::new),
             artifacts: artifacts.collect(),
             fingerprint: Some(Arc::new(kept.fingerprint.clone())),
-            outcome: known.map(|known| known.result.clone()),
+            outcome: known.map(|known| known.result.as_str().into()),
             log: known.map(|known| known.log.clone()),
         };
-        (kept.step.clone(), facts)
+        (kept.step.clone(), Box::new(facts))
     });
     facts.collect()
 }

@@ -31,13 +31,13 @@ impl RunContext {
         {
             let made = facts.artifacts.iter();
             let made = made.map(|made| (made.name.as_str(), made.sha256.as_deref().unwrap_or_default()));
-            facts.outcome = Some(result_hash(fingerprint, made));
+            facts.outcome = Some(result_hash(fingerprint, made).into());
         }
     }
 
     /// The run that did a step which is kept.
     pub(super) fn kept_from(&self, step: &StepPath) -> Option<String> {
-        let resumed = &self.settings.resume.as_ref()?.resumed;
-        resumed.kept.iter().find(|kept| kept.step == *step).map(|kept| kept.run.to_string())
+        let resume = self.settings.resume.as_ref()?;
+        resume.kept.get(step).map(|kept| kept.run.to_string())
     }
 }

@@ -83,7 +83,7 @@ impl<'a> AttemptJob<'a> {
             .with_default_args(agent.default_args.clone())
             .with_model(agent.model.clone())
             .with_variant(agent.variant.clone())
-            .with_capabilities(self.node.step.capabilities.clone())
+            .with_capabilities(self.node.step.capabilities.to_vec())
             .with_output_mode(OutputMode::Stream)
             .with_env(self.environment())
             .with_roboppi(Some(options));

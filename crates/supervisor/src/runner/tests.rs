@@ -91,7 +91,7 @@ impl Site for MemorySite {
 fn settings(dir: &Path) -> RunSettings {
     let workflow = roboppi_workflow::parse(WORKFLOW).workflow.unwrap();
     RunSettings {
-        source: WorkflowFile { path: PathBuf::new(), text: WORKFLOW.to_owned(), workflow },
+        source: WorkflowFile { path: PathBuf::new(), text: WORKFLOW.to_owned(), most_bytes: 0, workflow },
         workspace: dir.join("workspace"),
         arguments: Vec::new(),
         mode: RunMode::Direct,

@@ -1,5 +1,6 @@
 //! What steps ask of each other.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use roboppi_run::StepPath;
@@ -17,7 +18,7 @@ pub(crate) fn check(steps: &[DraftStep], sink: &mut Sink<'_>) {
             step.outputs.iter().filter_map(|output| Some(output.name.as_ref()?.value.as_str())).collect()
         })
         .collect();
-    let graph = Graph { steps, index, made };
+    let graph = Graph { steps, index, made, comparisons: Cell::new(MOST_COMPARISONS) };
     let mut edges = Vec::with_capacity(steps.len());
     for step in steps {
         edges.push(graph.dependencies(step, sink));
@@ -30,6 +31,9 @@ pub(crate) fn check(steps: &[DraftStep], sink: &mut Sink<'_>) {
     cycles(steps, &edges, sink);
 }
 
+/// Names that are compared for hints. A file with many steps and many mistakes has hints for the first ones.
+const MOST_COMPARISONS: usize = 300_000;
+
 /// An entry of `depends_on` that names another step: which one, and which entry.
 type Edge = (usize, usize);
 
@@ -38,6 +42,8 @@ struct Graph<'d> {
     index: HashMap<&'d StepPath, usize>,
     /// Names of what each step makes.
     made: Vec<HashSet<&'d str>>,
+    /// How many more names may be compared for the sake of a hint.
+    comparisons: Cell<usize>,
 }
 
 impl Graph<'_> {
@@ -62,9 +68,8 @@ impl Graph<'_> {
     }
 
     fn meant(&self, asking: &DraftStep, name: &StepPath, sink: &Sink<'_>) -> Option<String> {
-        if sink.errors_full() {
-            return None;
-        }
+        let left = self.comparisons.get().checked_sub(self.steps.len()).filter(|_| !sink.errors_full())?;
+        self.comparisons.set(left);
         let others = self.steps.iter().map(|step| step.id.value.as_str());
         let others = others.filter(|other| *other != asking.id.value.as_str());
         nearest(name.as_str(), others).map(|other| format!("did you mean {}?", quote(other)))

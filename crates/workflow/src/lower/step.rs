@@ -1,6 +1,7 @@
 //! One step.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -53,6 +54,30 @@ pub(crate) struct DraftOutput {
     kind: Option<String>,
 }
 
+/// What steps of a workflow have in common.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The paths of all steps.
+    paths: HashSet<StepPath>,
+    /// The lists of capabilities that they have: there are few different ones.
+    capabilities: HashSet<Arc<[Capability]>>,
+}
+
+impl Shared {
+    pub(super) fn of(paths: impl Iterator<Item = StepPath>) -> Self {
+        Self { paths: paths.collect(), ..Self::default() }
+    }
+
+    fn capabilities(&mut self, list: &[Capability]) -> Arc<[Capability]> {
+        if let Some(known) = self.capabilities.get(list) {
+            return Arc::clone(known);
+        }
+        let list: Arc<[Capability]> = list.into();
+        self.capabilities.insert(Arc::clone(&list));
+        list
+    }
+}
+
 impl DraftStep {
     fn empty(id: Located<StepPath>) -> Self {
         Self {
@@ -78,10 +103,10 @@ impl DraftStep {
     }
 
     /// The step, when nothing of it is missing.
-    pub(super) fn finish(mut self, paths: &HashSet<StepPath>) -> Option<(StepPath, Step)> {
-        self.capabilities.shrink_to_fit();
+    pub(super) fn finish(self, shared: &mut Shared) -> Option<(StepPath, Step)> {
+        let capabilities = shared.capabilities(&self.capabilities);
         // The paths of the steps themselves, so that each text is there once.
-        let path = |of: StepPath| paths.get(&of).cloned().unwrap_or(of);
+        let path = |of: StepPath| shared.paths.get(&of).cloned().unwrap_or(of);
         let inputs = self.inputs.into_iter().map(|input| {
             Some(InputRef {
                 from: path(input.from?.value),
@@ -98,7 +123,7 @@ impl DraftStep {
             description: self.description,
             worker: self.worker?,
             instructions: self.instructions?,
-            capabilities: self.capabilities,
+            capabilities,
             agent: self.agent.shared(),
             workspace: self.workspace,
             depends_on: depends_on.into_iter().collect(),

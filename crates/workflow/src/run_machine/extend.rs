@@ -9,10 +9,7 @@ use roboppi_run::StepPath;
 use super::schedule::{Verdict, past};
 use super::step::{RunStep, StepPhase};
 use super::{Phase, RunEffect, RunMachine};
-use crate::plan::Node;
-
-/// Nodes a plan may grow to. A plan that makes itself longer must come to an end.
-const MOST_NODES: usize = 100_000;
+use crate::plan::{MOST_STEPS, Node};
 
 impl RunMachine {
     pub(super) fn extend_plan(&mut self, now: Mono, nodes: Vec<Arc<Node>>, out: &mut Vec<RunEffect>) {
@@ -44,12 +41,17 @@ impl RunMachine {
     /// Adds steps and links them with what there is. One that depends on a step that is not there waits for it.
     pub(super) fn add<'a>(&mut self, nodes: impl Iterator<Item = &'a Arc<Node>> + Clone) {
         let first = self.steps.len();
+        if first == 0 {
+            // Most plans never grow.
+            self.steps.reserve_exact(nodes.size_hint().0);
+        }
         for node in nodes.clone() {
             self.index.insert(node.path.clone(), self.steps.len());
             self.steps.push(RunStep::new(node));
             self.open += 1;
         }
         for (index, node) in (first..).zip(nodes) {
+            self.steps[index].dependencies.reserve_exact(node.step.depends_on.len());
             for dependency in node.step.depends_on.iter().collect::<HashSet<_>>() {
                 self.steps[index].blockers += 1;
                 let Some(dependency) = self.index.get(dependency).copied() else { continue };
@@ -69,8 +71,9 @@ impl RunMachine {
             Phase::Ending(_) => return Err("the run is being ended: nothing new starts".to_owned()),
             Phase::Finished => return Err("the run is over".to_owned()),
         }
-        if self.steps.len() + nodes.len() > MOST_NODES {
-            return Err(format!("the plan would have more than {MOST_NODES} steps"));
+        // A plan that makes itself longer must come to an end.
+        if self.steps.len() + nodes.len() > MOST_STEPS {
+            return Err(format!("the plan would have more than {MOST_STEPS} steps"));
         }
         let mut new: HashMap<&StepPath, usize> = HashMap::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {

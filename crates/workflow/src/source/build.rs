@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag};
 
-use super::{Entry, MAX_DEPTH, MAX_EXPANDED, Node, Value, scalar};
+use super::{BYTES_PER_NODE, Entry, MAX_DEPTH, Node, Value, most_expanded, scalar};
 use crate::diagnostic::{Sink, Span, quote};
 
 /// The rest of the file means nothing any more; the reason was reported.
@@ -18,8 +18,15 @@ pub(super) fn build(text: &str, sink: &mut Sink<'_>) -> Option<Rc<Node>> {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut builder =
-        Builder { sink, stack: Vec::new(), anchors: HashMap::new(), expanded: 0, documents: 0, root: None };
+    let mut builder = Builder {
+        sink,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        expanded: 0,
+        most: most_expanded(text.len()),
+        documents: 0,
+        root: None,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => builder.event(event, &span),
@@ -48,6 +55,8 @@ struct Builder<'s, 't> {
     stack: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
     expanded: usize,
+    /// How many nodes may be added to what is written.
+    most: usize,
     documents: usize,
     root: Option<Rc<Node>>,
 }
@@ -109,7 +118,8 @@ impl Builder<'_, '_> {
                 };
                 let written =
                     matches!(value, Value::Number(_) | Value::Bool(_)).then(|| text.as_ref().into());
-                let node = Rc::new(Node { written, ..leaf(at, value) });
+                let weight = 1 + text.len() / BYTES_PER_NODE;
+                let node = Rc::new(Node { written, weight, ..leaf(at, value) });
                 self.remember(anchor, &node);
                 self.put(node, plain && text == "<<", Some(&text))?;
             }
@@ -201,10 +211,10 @@ impl Builder<'_, '_> {
     /// Pays for nodes that are not written in the file.
     fn expand(&mut self, nodes: usize, at: Span) -> Result<(), Stop> {
         self.expanded = self.expanded.saturating_add(nodes);
-        if self.expanded <= MAX_EXPANDED {
+        if self.expanded <= self.most {
             return Ok(());
         }
-        let message = format!("aliases expand the file to more than {MAX_EXPANDED} values");
+        let message = format!("aliases expand the file to more than {} values", self.most);
         self.sink.error(at, message, Some("write less with anchors, or split the workflow".to_owned()));
         Err(Stop)
     }
