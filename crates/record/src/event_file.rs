@@ -32,6 +32,8 @@ pub struct EventFileWriter {
     can_give_back: Option<bool>,
     /// Events that the file holds or tells of.
     events: u64,
+    /// Events that are to be written together.
+    held: Option<LeftOut>,
     /// Events behind those, of which nothing is in the file yet.
     left_out: Option<LeftOut>,
     /// The bound was reached, and nothing could be given up for what came.
@@ -102,9 +104,75 @@ impl EventFileWriter {
             rotation: Rotation::new(limits.events()),
             can_give_back: None,
             events: 0,
+            held: None,
             left_out: None,
             full: false,
         })
+    }
+
+    /// Makes an event one of those that [`flush`](Self::flush) writes together. Whether an event belongs into the file is
+    /// the caller's to know, as for [`append`](Self::append).
+    ///
+    /// # Errors
+    /// When it cannot be written; then it counts as left out.
+    pub fn hold(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+        /// More is not kept waiting.
+        const MOST: usize = 256 * 1024;
+
+        if self.left_out.is_some() {
+            return self.append(record);
+        }
+        let appended = self.hold_line(record);
+        if appended.as_ref().map_or(true, |appended| appended.offset.is_none()) {
+            note(&mut self.left_out, record);
+        }
+        if self.lines.as_ref().is_some_and(|lines| lines.held() > MOST) {
+            self.flush()?;
+        }
+        appended
+    }
+
+    fn hold_line(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+        let len = self.open()?.encode(record)?;
+        let before = self.events;
+        if !self.make_room(len)? {
+            self.full = true;
+            return Ok(AppendedEvent { offset: None, len, before });
+        }
+        let Some(lines) = &mut self.lines else { return Ok(AppendedEvent { offset: None, len, before }) };
+        self.disk.check(lines.file(), lines.path(), len)?;
+        let offset = Some(lines.len() + lines.held() as u64);
+        lines.hold();
+        note(&mut self.held, record);
+        self.events += 1;
+        self.use_up(len);
+        Ok(AppendedEvent { offset, len, before })
+    }
+
+    /// Writes the events that wait. Returns when the system has taken them.
+    ///
+    /// # Errors
+    /// When they cannot be written; then nothing of them is in the file, and all of them count as left out.
+    pub fn flush(&mut self) -> Result<(), RecordError> {
+        let (Some(lines), Some(held)) = (&mut self.lines, self.held.take()) else { return Ok(()) };
+        let bytes = lines.held() as u64;
+        let written = lines.write_held();
+        if written.is_err() {
+            self.rotation.forget_behind(lines.len());
+            self.events -= held.gap.events;
+            if let Some(usage) = &self.usage {
+                usage.give_back(bytes);
+            }
+            match &mut self.left_out {
+                Some(later) => {
+                    (later.gap.from_seq, later.gap.from_offset) = (held.gap.from_seq, held.gap.from_offset);
+                    later.gap.events += held.gap.events;
+                    later.gap.recorded += held.gap.recorded;
+                }
+                none => *none = Some(held),
+            }
+        }
+        written
     }
 
     /// Appends one event. Returns when the system has taken it. Whether an event belongs into the file is
@@ -114,9 +182,9 @@ impl EventFileWriter {
     /// When it cannot be written whole; then nothing of it is in the file, and it counts as left out.
     /// [`RecordError::Exists`] when another writer made the file.
     pub fn append(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
-        let appended = self.write(record);
+        let appended = self.flush().and_then(|()| self.write(record));
         if appended.as_ref().map_or(true, |appended| appended.offset.is_none()) {
-            self.leave_out(record);
+            note(&mut self.left_out, record);
         }
         appended
     }
@@ -126,6 +194,7 @@ impl EventFileWriter {
     /// # Errors
     /// When it cannot be written now. It is written with what comes next, as it is when there is no room for it.
     pub fn append_gap(&mut self, ts: UtcMillis, gap: Gap) -> Result<(), RecordError> {
+        let flushed = self.flush();
         match &mut self.left_out {
             Some(left_out) => {
                 left_out.ts = ts;
@@ -138,6 +207,7 @@ impl EventFileWriter {
             }
             None => self.left_out = Some(LeftOut { ts, gap }),
         }
+        flushed?;
         self.open()?;
         if !self.make_room(LONGEST_GAP)? {
             self.full = true;
@@ -170,10 +240,15 @@ impl EventFileWriter {
         if let Some(lines) = &self.lines {
             self.disk.check(lines.file(), lines.path(), len)?;
         }
+        let is_still_made = self.left_out.is_none();
         self.write_missing(LineFile::write_encoded)?;
         let lines = self.open()?;
         let offset = Some(lines.len());
-        lines.append(record)?;
+        if is_still_made {
+            lines.write_encoded()?
+        } else {
+            lines.append(record)?
+        }
         self.events += 1;
         self.use_up(len);
         Ok(AppendedEvent { offset, len, before })
@@ -182,7 +257,7 @@ impl EventFileWriter {
     /// Gives up what is neither the beginning nor the end, until `more` bytes fit. Says whether they do.
     fn make_room(&mut self, more: u64) -> Result<bool, RecordError> {
         let Some(lines) = &self.lines else { return Ok(true) };
-        let here = Place { offset: lines.len(), line: self.events };
+        let here = Place { offset: lines.len() + lines.held() as u64, line: self.events };
         self.rotation.passes(here, true);
         if self.usage.as_ref().is_some_and(|usage| !usage.has_room(more)) {
             self.rotation.tighten(here, LogLimits::EVENTS_ALWAYS);
@@ -191,6 +266,9 @@ impl EventFileWriter {
             return Ok(false);
         }
         let before = self.bytes_given_up();
+        if !self.rotation.fits(here.offset + more, 0) && lines.held() > 0 {
+            return self.flush_first(more);
+        }
         while !self.rotation.fits(here.offset + more, 0) {
             if !self.can_give_back() {
                 return Ok(false);
@@ -210,6 +288,18 @@ impl EventFileWriter {
         Ok(true)
     }
 
+    /// Makes room once what waits is in the file, so that nothing is given up that is not there. The line that was made
+    /// last stays what it is.
+    fn flush_first(&mut self, more: u64) -> Result<bool, RecordError> {
+        let line = self.lines.as_mut().map(LineFile::take_encoded).unwrap_or_default();
+        self.flush()?;
+        let has_room = self.make_room(more);
+        if let Some(lines) = &mut self.lines {
+            lines.set_encoded(&line);
+        }
+        has_room
+    }
+
     /// Whether the file system can give back a part of a file.
     fn can_give_back(&mut self) -> bool {
         let Some(lines) = &self.lines else { return false };
@@ -226,17 +316,6 @@ impl EventFileWriter {
         if let Some(usage) = &self.usage {
             usage.add(bytes);
         }
-    }
-
-    fn leave_out(&mut self, record: &AttemptRecord) {
-        let &AttemptRecord { seq, ts, at, .. } = record;
-        let gap = Gap::new(seq..seq, at..at);
-        let left_out = self.left_out.get_or_insert(LeftOut { ts, gap });
-        left_out.ts = ts;
-        left_out.gap.to_seq = seq + 1;
-        left_out.gap.to_offset = at;
-        left_out.gap.events += 1;
-        left_out.gap.recorded += 1;
     }
 
     /// Says in the file what is missing there.
@@ -291,13 +370,15 @@ impl EventFileWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), RecordError> {
-        self.write_missing(LineFile::write_end)
+        let flushed = self.flush();
+        self.write_missing(LineFile::write_end)?;
+        flushed
     }
 
     /// Length of the file in bytes, what was given up included.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.lines.as_ref().map_or(0, LineFile::len)
+        self.lines.as_ref().map_or(0, |lines| lines.len() + lines.held() as u64)
     }
 
     /// Bytes of the file that are kept.
@@ -311,6 +392,18 @@ impl EventFileWriter {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Counts an event as one of those.
+fn note(events: &mut Option<LeftOut>, record: &AttemptRecord) {
+    let &AttemptRecord { seq, ts, at, .. } = record;
+    let LeftOut { ts: last, gap } =
+        events.get_or_insert_with(|| LeftOut { ts, gap: Gap::new(seq..seq, at..at) });
+    *last = ts;
+    gap.to_seq = seq + 1;
+    gap.to_offset = at;
+    gap.events += 1;
+    gap.recorded += 1;
 }
 
 impl Drop for EventFileWriter {

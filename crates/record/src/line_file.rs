@@ -19,6 +19,8 @@ pub(crate) struct LineFile {
     /// The file may hold a part of a line after `len`.
     soiled: bool,
     buffer: Vec<u8>,
+    /// Lines that are to be written together.
+    held: Vec<u8>,
     /// Room for what comes last, when the disk is full.
     reserve: Reserve,
 }
@@ -26,7 +28,15 @@ pub(crate) struct LineFile {
 impl LineFile {
     /// Continues `file` behind its first `len` bytes.
     pub(crate) fn new(file: File, path: PathBuf, len: u64) -> Self {
-        Self { file, path, len, soiled: false, buffer: Vec::new(), reserve: Reserve::new(0) }
+        Self {
+            file,
+            path,
+            len,
+            soiled: false,
+            buffer: Vec::new(),
+            held: Vec::new(),
+            reserve: Reserve::new(0),
+        }
     }
 
     /// Keeps `bytes` of the disk ahead of its end. The last quarter of them is for [`write_end`](Self::write_end).
@@ -76,6 +86,26 @@ impl LineFile {
 
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
+    }
+
+    /// Puts the line that was made last behind those that wait for [`write_held`](Self::write_held).
+    pub(crate) fn hold(&mut self) {
+        self.held.extend_from_slice(&self.buffer);
+    }
+
+    /// Bytes of the lines that wait.
+    pub(crate) const fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Appends the lines that wait, or none of them.
+    pub(crate) fn write_held(&mut self) -> Result<(), RecordError> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        self.buffer.clear();
+        std::mem::swap(&mut self.buffer, &mut self.held);
+        self.write_encoded()
     }
 
     /// Appends the lines that were made, unless there is only room for the end.

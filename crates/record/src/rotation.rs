@@ -91,6 +91,12 @@ impl Rotation {
         }
     }
 
+    /// What is behind `len` was not written after all.
+    pub(crate) fn forget_behind(&mut self, len: u64) {
+        self.places.retain(|place| place.offset <= len);
+        self.head = self.head.filter(|head| head.offset <= len);
+    }
+
     /// Whether a log of `len` bytes, together with `besides` other bytes, is within its bounds.
     pub(crate) fn fits(&self, len: u64, besides: u64) -> bool {
         self.kept(len).saturating_add(besides) <= self.limit

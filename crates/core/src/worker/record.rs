@@ -147,10 +147,11 @@ impl Recorder {
         self.limits
     }
 
-    /// Appends an event. Says how long it is, and where, unless there is no room or no way to write it.
+    /// Makes an event one of those that [`flush_events`](Self::flush_events) writes. Says how long it is, and where, unless there
+    /// is no room or no way to write it.
     pub(super) fn event(&mut self, record: &AttemptRecord) -> (u64, Option<StoredRange>) {
         let Some((spool, events)) = &mut self.files else { return (0, None) };
-        let written = events.append(record);
+        let written = events.hold(record);
         self.events_len = events.len();
         self.events_given_up = events.given_up();
         spool.leave_room_for(events.kept());
@@ -163,6 +164,14 @@ impl Recorder {
                 (0, None)
             }
         }
+    }
+
+    /// Writes the events that wait. Says whether they are where was said.
+    pub(super) fn flush_events(&mut self) -> bool {
+        let Some((_, events)) = &mut self.files else { return true };
+        let flushed = events.flush();
+        self.events_len = events.len();
+        flushed.map_err(|error| self.fail(&error)).is_ok()
     }
 
     /// Reads the first event of a range of the file that is still there.

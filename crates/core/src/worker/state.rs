@@ -272,6 +272,7 @@ impl State {
             self.perform_for_session(now, effect);
         }
         self.session_effects = effects;
+        self.flush_events(now);
     }
 
     fn perform_for_session(&mut self, now: Mono, effect: SessionEffect) {

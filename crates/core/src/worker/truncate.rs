@@ -1,5 +1,7 @@
 //! What is too long for an event: it is shortened there, and the whole of it is recorded first.
 
+use std::io;
+
 use roboppi_ipc::{WorkerEvent, WorkerResult};
 use serde_json::Value;
 
@@ -28,7 +30,7 @@ pub(super) fn shorten(event: &mut WorkerEvent, keep: &mut Keep<'_>) {
             let whole = call.input.to_string();
             call.blob = keep(whole.as_bytes());
             shorten_texts(&mut call.input);
-            if call.input.to_string().len() > INPUT {
+            if json_len(&call.input) > INPUT {
                 call.input = Value::String(first_chars(&whole, PREVIEW).to_owned());
             }
         }
@@ -74,7 +76,28 @@ fn is_long(value: &Value) -> bool {
             _ => false,
         }
     }
-    has_long_text(value) || value.to_string().len() > INPUT
+    has_long_text(value) || json_len(value) > INPUT
+}
+
+/// Length of a value as JSON.
+fn json_len(value: &Value) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // It has a form as JSON, and a count takes all of it.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 fn shorten_texts(value: &mut Value) {

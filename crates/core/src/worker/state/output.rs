@@ -5,7 +5,7 @@ use roboppi_redact::{Redactor, Secrets};
 use roboppi_run::AttemptRecord;
 
 use super::State;
-use crate::live::{LiveEvent, ProgressThinner};
+use crate::live::{LiveEvent, ProgressThinner, StoredRange};
 use crate::worker::WorkerOptions;
 use crate::worker::event_redaction::EventRedaction;
 use crate::worker::machine::Input;
@@ -24,6 +24,8 @@ pub(super) struct OutputState {
     show_output: bool,
     /// Output is announced by its place in the log.
     announces_growth: bool,
+    /// Events that the record is given, with their lengths and places in it. None is left once an input is handled.
+    recorded: Vec<(LiveEvent, usize, Option<StoredRange>)>,
     /// Kept between pieces for their capacity.
     clean: Vec<u8>,
     plain: Vec<u8>,
@@ -39,6 +41,7 @@ impl OutputState {
             show_events: options.live,
             show_output: options.live && options.stdio,
             announces_growth: options.log_grew,
+            recorded: Vec::new(),
             clean: Vec::new(),
             plain: Vec::new(),
         }
@@ -129,10 +132,11 @@ impl State {
     pub(super) fn release_progress(&mut self, now: Mono) {
         if let Some(progress) = self.output.progress.release(now) {
             self.event(now, WorkerEvent::Progress(progress));
+            self.flush_events(now);
         }
     }
 
-    /// Numbers, records, and only then offers an event.
+    /// Numbers an event and gives it to the record. It is offered once it is there: see [`flush_events`](Self::flush_events).
     pub(super) fn event(&mut self, now: Mono, mut event: WorkerEvent) {
         self.handle(now, Input::Event { waits: matches!(event, WorkerEvent::Waiting(_)) });
         self.output.events.clean(&self.host.secrets, &mut event);
@@ -141,16 +145,26 @@ impl State {
         let seq = self.live.number(now);
         let record = AttemptRecord { seq, ts, at, event };
         let (len, stored) = if record.event.is_recorded() { self.recorder.event(&record) } else { (0, None) };
-        self.pass_on_trouble();
-        self.keep_within_limit(now);
         if self.output.show_events {
             let bytes = match &record.event {
                 WorkerEvent::TextDelta(piece) | WorkerEvent::ThinkingDelta(piece) => piece.delta.len(),
                 _ => usize::try_from(len).unwrap_or(usize::MAX),
             };
             let AttemptRecord { seq, ts, at, event } = record;
-            self.live.push(LiveEvent { seq, ts, at, event }, bytes, stored);
+            self.output.recorded.push((LiveEvent { seq, ts, at, event }, bytes, stored));
         }
+    }
+
+    /// Offers the events that were given to the record, when it has them.
+    pub(super) fn flush_events(&mut self, now: Mono) {
+        let is_there = self.recorder.flush_events();
+        self.pass_on_trouble();
+        self.keep_within_limit(now);
+        let mut recorded = std::mem::take(&mut self.output.recorded);
+        for (event, bytes, stored) in recorded.drain(..) {
+            self.live.push(event, bytes, stored.filter(|_| is_there));
+        }
+        self.output.recorded = recorded;
     }
 
     pub(super) fn pass_on_trouble(&mut self) {
