@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{User, getuid};
-use roboppi_attach::{Liveness, LocalRun, RunFollower};
+use roboppi_attach::{Found, Liveness, LocalRun, RunFollower};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{RecordError, StateRoot};
 use roboppi_run::RunView;
@@ -70,7 +70,10 @@ pub(crate) fn whole_view_of(run: &LocalRun) -> (RunView, Liveness) {
 
 fn fold(mut follower: RunFollower) -> (RunView, Liveness) {
     let mut view = follower.begin();
-    let liveness = follower.read(|record| view.apply(&record));
+    let liveness = follower.catch_up(|found| match found {
+        Found::Record(record) => view.apply(&record),
+        Found::Activity(of, activity) => view.restore_activity(&of, *activity),
+    });
     warn(&follower.problems());
     (view, liveness)
 }

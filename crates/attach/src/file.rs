@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::follower::FollowOptions;
 use crate::{
-    Following, History, LiveFeed, Liveness, LocalRun, RequestError, RunCommand, RunFollower, RunSource, ask,
+    Following, Found, History, LiveFeed, Liveness, LocalRun, RequestError, RunCommand, RunFollower,
+    RunSource, ask,
 };
 
 #[cfg(test)]
@@ -48,7 +49,13 @@ impl FileSource {
         let mut follower = RunFollower::with(run_dir.clone(), options);
         let feed = Arc::new(LiveFeed::default());
         let wanted = Arc::new(());
-        let liveness = advance(&mut follower, &feed);
+        let together = feed.at_once();
+        let liveness = follower.catch_up(|found| match found {
+            Found::Record(record) => together.publish(record),
+            Found::Activity(of, activity) => feed.restore(&of, *activity),
+        });
+        drop(together);
+        end(liveness, &feed);
         let problems = follower.problems();
         if liveness.may_live() {
             let (feed, wanted) = (Arc::clone(&feed), Arc::downgrade(&wanted));
@@ -91,16 +98,22 @@ fn keep_up(mut follower: RunFollower, feed: &LiveFeed, wanted: &Weak<()>) {
 fn advance(follower: &mut RunFollower, feed: &LiveFeed) -> Liveness {
     let together = feed.at_once();
     let liveness = follower.read(|record| together.publish(record));
+    drop(together);
+    end(liveness, feed);
+    liveness
+}
+
+/// Publishes what it means that the run is over, if it is.
+fn end(liveness: Liveness, feed: &LiveFeed) {
     if liveness == Liveness::Lost {
+        let together = feed.at_once();
         for record in feed.with_view(ending_of_a_lost_run) {
             together.publish(record);
         }
     }
-    drop(together);
     if !liveness.may_live() {
         feed.close();
     }
-    liveness
 }
 
 /// What has become of a run whose owner is gone, as what follows its journal. Nothing when the run is over.

@@ -12,6 +12,7 @@ use crate::{Liveness, LocalRun};
 mod reader;
 mod watch;
 
+pub use reader::Found;
 pub(crate) use reader::{RunReader, log_growth};
 use watch::{Watch, polls_by_environment};
 
@@ -89,6 +90,14 @@ impl RunFollower {
         // First the owner: what a dead one has written is read after that.
         let without_end = self.liveness_without_end();
         self.reader.read(&mut take);
+        self.reader.outcome().map_or(without_end, Liveness::Finished)
+    }
+
+    /// The same where a snapshot of what a worker did may stand for its records: for those who want the view, and of a run
+    /// with very many records. Only as the first read.
+    pub fn catch_up(&mut self, mut take: impl FnMut(Found)) -> Liveness {
+        let without_end = self.liveness_without_end();
+        self.reader.catch_up(&mut take);
         self.reader.outcome().map_or(without_end, Liveness::Finished)
     }
 

@@ -25,7 +25,7 @@ mod survivors;
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::RunSummary;
 pub use file::FileSource;
-pub use follower::RunFollower;
+pub use follower::{Found, RunFollower};
 pub use history::History;
 pub use live::{AtOnce, LiveFeed, LiveSource};
 pub use liveness::{Liveness, pid_namespace};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roboppi_record::{RecordStore, RunDir};
-use roboppi_run::{RunRecord, RunView};
+use roboppi_run::{Activity, AttemptRef, RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::source::Published;
@@ -51,6 +51,16 @@ impl LiveFeed {
     #[must_use]
     pub fn at_once(&self) -> AtOnce<'_> {
         AtOnce { feed: self, any: Cell::default() }
+    }
+
+    /// Takes what an attempt did up to some event from a snapshot. Followers start afresh.
+    pub(crate) fn restore(&self, of: &AttemptRef, activity: Activity) {
+        let mut inner = self.lock();
+        inner.view.restore_activity(of, activity);
+        if let Some(senders) = &inner.senders {
+            let _ = senders.records.send(None);
+            let _ = senders.news.send(());
+        }
     }
 
     /// Shows another view, from which it goes on.

@@ -55,6 +55,16 @@ impl Base {
         self.with("events.hole")
     }
 
+    /// What the events told up to some place.
+    pub(crate) fn events_snapshot(&self) -> PathBuf {
+        self.with("events.snapshot")
+    }
+
+    /// The same up to where the events were given up.
+    pub(crate) fn events_head_snapshot(&self) -> PathBuf {
+        self.with("events.head.snapshot")
+    }
+
     fn with(&self, extension: &str) -> PathBuf {
         self.step_dir.join(format!("{}.{extension}", self.name))
     }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use roboppi_ipc::{Gap, WorkerEvent};
-use roboppi_run::AttemptRecord;
+use roboppi_run::{Activity, AttemptRecord};
 
 use crate::base::Base;
 use crate::hole::HoleReader;
 use crate::record_reader::{NextLine, RecordReader};
-use crate::{RecordError, RunDir};
+use crate::{RecordError, RunDir, event_snapshot};
 
 /// Reads the event file of an attempt.
 ///
@@ -17,6 +17,7 @@ use crate::{RecordError, RunDir};
 /// of a [`Gap`].
 #[derive(Debug)]
 pub struct EventReader {
+    base: Base,
     records: RecordReader<AttemptRecord>,
     hole: HoleReader,
     /// Events before the next line.
@@ -59,6 +60,11 @@ impl EventPosition {
         self.offset
     }
 
+    /// Number and offset after the event before it.
+    pub(crate) const fn after(&self) -> (u64, u64) {
+        self.after
+    }
+
     /// The position behind a record, `offset` into the events.
     pub(crate) fn behind(mut self, record: &AttemptRecord, offset: u64) -> Self {
         self.offset = offset;
@@ -89,6 +95,7 @@ impl EventReader {
         Ok(Self {
             records: RecordReader::open(base.events())?,
             hole: HoleReader::new(base.events_hole()),
+            base,
             events: 0,
             after: (0, 0),
             skipped: 0,
@@ -102,6 +109,15 @@ impl EventReader {
         (self.events, self.after) = (position.events, position.after);
         self.skipped = 0;
         self.held = None;
+    }
+
+    /// Goes behind the events that a snapshot has, and gives what they told: the same as folding them does. `None` when there
+    /// is no snapshot, or it is not of this file as it is; then nothing is passed over.
+    pub fn restore(&mut self) -> Option<Activity> {
+        self.hole.reload().ok()?;
+        let snapshot = event_snapshot::newest(&self.base, self.records.file()?, self.hole.hole())?;
+        self.resume(snapshot.position);
+        Some(snapshot.activity)
     }
 
     /// The position of the next record.

@@ -10,6 +10,7 @@
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
 //! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
 //! | `steps/<step>/i1-a1.events.jsonl` and `.events.hole` | [`EventFileWriter`] | [`EventReader`] |
+//! | `steps/<step>/i1-a1.events.snapshot` and `.events.head.snapshot` | [`EventSnapshotWriter`] | [`EventReader::restore`] |
 //! | `blobs/<hash>` | [`BlobWriter`] | [`RunDir::blob`] |
 //! | `snapshots/<seq>.json` | [`SnapshotWriter`] | [`JournalFold`] |
 //! | `imported.json` | [`StateRoot::import`] | [`RunDir::imported`] |
@@ -31,6 +32,7 @@ mod error;
 mod event_file;
 mod event_read_back;
 mod event_reader;
+mod event_snapshot;
 mod file_record;
 mod files;
 mod fingerprint;
@@ -63,6 +65,7 @@ pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter, GivenUpEvents};
 pub use event_read_back::EventReadBack;
 pub use event_reader::{EventPosition, EventReader};
+pub use event_snapshot::EventSnapshotWriter;
 pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Unwritten};
 pub use limits::{Bound, LogLimits, RunUsage};

@@ -112,6 +112,11 @@ impl<T: DeserializeOwned> RecordReader<T> {
         &self.path
     }
 
+    /// The open file, when it was there.
+    pub(crate) const fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
     fn forget(&mut self) {
         self.buffer.clear();
         self.buffer.shrink_to(BLOCK);

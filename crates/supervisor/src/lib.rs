@@ -14,6 +14,7 @@ mod control;
 mod convert;
 mod core_link;
 mod error;
+mod event_snapshots;
 mod kept;
 mod kinds;
 pub mod machine;

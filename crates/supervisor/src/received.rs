@@ -37,6 +37,8 @@ pub(crate) struct Received {
     pub(crate) trouble: Option<RecordError>,
     /// The core has left something out for the first time.
     pub(crate) first_gap: bool,
+    /// So many events came that it is time to look how long their file is.
+    pub(crate) is_long: bool,
 }
 
 impl ReceivedRecord {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use roboppi_ipc::{LogGrew, UtcMillis, WorkerEvent};
 use roboppi_record::{AttemptFiles as Recorded, EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{
-    AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
+    Activity, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
 };
 
 use super::watch::Growing;
@@ -27,6 +27,15 @@ pub(crate) struct RunReader {
     attempts: Vec<AttemptFiles>,
     outcome: Option<RunOutcome>,
     problems: Vec<String>,
+}
+
+/// What is read of a run at its opening.
+#[derive(Debug)]
+pub enum Found {
+    /// A record.
+    Record(RunRecord),
+    /// What an attempt did up to some event, in place of the records up to there.
+    Activity(AttemptRef, Box<Activity>),
 }
 
 #[derive(Debug)]
@@ -71,6 +80,19 @@ impl RunReader {
 
     /// Hands over everything that was added since the last time.
     pub(crate) fn read(&mut self, take: &mut dyn FnMut(RunRecord)) {
+        self.read_on(false, &mut |found| {
+            if let Found::Record(record) = found {
+                take(record);
+            }
+        });
+    }
+
+    /// The same, where snapshots of what workers did may stand for their records.
+    pub(crate) fn catch_up(&mut self, take: &mut dyn FnMut(Found)) {
+        self.read_on(true, take);
+    }
+
+    fn read_on(&mut self, restores: bool, take: &mut dyn FnMut(Found)) {
         if self.journal.is_none() {
             match self.dir.journal() {
                 Ok(journal) => self.journal = Some(journal),
@@ -79,7 +101,7 @@ impl RunReader {
         }
         while let Some(next) = self.journal.as_mut().and_then(Iterator::next) {
             match next {
-                Ok(record) => self.journal_record(record, take),
+                Ok(record) => self.journal_record(record, restores, take),
                 Err(error @ RecordError::BadJson { .. }) => self.complain(&error),
                 // It is tried again the next time.
                 Err(error) => {
@@ -99,12 +121,16 @@ impl RunReader {
         self.attempts = attempts;
     }
 
-    fn journal_record(&mut self, record: JournalRecord, take: &mut dyn FnMut(RunRecord)) {
+    fn journal_record(&mut self, record: JournalRecord, restores: bool, take: &mut dyn FnMut(Found)) {
+        let mut restored = None;
         match &record.event {
             RunEvent::AttemptStarted { of, base, .. } => {
                 let log = self.dir.log_path(base).map_err(|error| self.complain(&error)).ok();
-                let events = if self.deep && log.is_some() { self.dir.events(base).ok() } else { None };
+                let mut events = if self.deep && log.is_some() { self.dir.events(base).ok() } else { None };
                 let of = of.clone();
+                if restores && let Some(activity) = events.as_mut().and_then(EventReader::restore) {
+                    restored = Some(Found::Activity(of.clone(), Box::new(activity)));
+                }
                 self.attempts.push(AttemptFiles { of, events, log, log_len: 0 });
             }
             RunEvent::AttemptFinished { of, result, log_bytes, events_bytes, .. } => {
@@ -123,13 +149,14 @@ impl RunReader {
             RunEvent::RunFinished { outcome, .. } => self.outcome = Some(*outcome),
             _ => {}
         }
-        take(RunRecord::Journal(record));
+        take(Found::Record(RunRecord::Journal(record)));
+        restored.into_iter().for_each(take);
     }
 
-    fn attempt_records(&mut self, attempt: &mut AttemptFiles, take: &mut dyn FnMut(RunRecord)) {
+    fn attempt_records(&mut self, attempt: &mut AttemptFiles, take: &mut dyn FnMut(Found)) {
         while let Some(next) = attempt.events.as_mut().and_then(Iterator::next) {
             match next {
-                Ok(record) => take(RunRecord::Attempt(attempt.of.clone(), record)),
+                Ok(record) => take(Found::Record(RunRecord::Attempt(attempt.of.clone(), record))),
                 Err(error @ RecordError::BadJson { .. }) => self.complain(&error),
                 Err(error) => {
                     self.complain(&error);
@@ -185,7 +212,7 @@ impl RunReader {
 }
 
 impl AttemptFiles {
-    fn growth(&mut self, dir: &RunDir, take: &mut dyn FnMut(RunRecord)) {
+    fn growth(&mut self, dir: &RunDir, take: &mut dyn FnMut(Found)) {
         let plain = self.log.as_ref().and_then(|path| fs::symlink_metadata(path).ok());
         let plain = plain.filter(fs::Metadata::is_file).map(|meta| meta.len());
         // The log of a lost run may be packed.
@@ -193,7 +220,7 @@ impl AttemptFiles {
             return;
         };
         if len > self.log_len {
-            take(log_growth(self.of.clone(), self.log_len, len));
+            take(Found::Record(log_growth(self.of.clone(), self.log_len, len)));
             self.log_len = len;
         }
     }

@@ -187,6 +187,13 @@ impl RunView {
         }
     }
 
+    /// Takes what an attempt did up to some event for what is known of it, in place of folding its events up to there.
+    pub fn restore_activity(&mut self, of: &AttemptRef, activity: Activity) {
+        if let Some(attempt) = self.attempt_mut(of) {
+            attempt.activity = activity;
+        }
+    }
+
     /// Adds steps behind those there are. One that is there already stays what it is.
     fn extend_plan(&mut self, nodes: &[Arc<StepPlan>], ts: UtcMillis) {
         for plan in nodes {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use roboppi_attach::RunCommand;
 use roboppi_ipc::{Dialect, JobEvent, JobId, SecretText, UtcMillis};
-use roboppi_record::RunDir;
+use roboppi_record::{EventSnapshotWriter, RunDir};
 use roboppi_run::{AttemptRef, HostId, Manifest, RecordKind, Role, RunEvent, RunId, StepPath};
 use roboppi_workflow::{Node, Plan};
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use super::step_workspace;
 use crate::clock;
 use crate::context_dir::{ArtifactError, ContextDir};
 use crate::control::{ControlRequest, ControlSocket};
+use crate::event_snapshots::EventSnapshots;
 use crate::kinds::NeededKinds;
 use crate::machine::AttemptDone;
 use crate::prepare::PreparedRun;
@@ -41,6 +42,7 @@ pub(super) struct RunContext {
     pub(super) facts: RefCell<HashMap<StepPath, Box<StepFacts>>>,
     recorder: RefCell<Recorder>,
     routes: RefCell<Routes>,
+    event_snapshots: RefCell<EventSnapshots>,
     /// Values that workers have had hidden, for the core that comes after this one.
     masked: RefCell<Vec<SecretText>>,
     /// The user knows that the record has holes.
@@ -87,6 +89,7 @@ impl RunContext {
             workspace: prepared.settings.workspace.clone(),
             run_dir: prepared.run_dir.clone(),
         };
+        let event_snapshots = RefCell::new(EventSnapshots::new(prepared.run_dir.clone()));
         let context = Self {
             needed_kinds,
             settings: prepared.settings,
@@ -99,6 +102,7 @@ impl RunContext {
             facts,
             recorder: RefCell::new(prepared.recorder),
             routes: RefCell::default(),
+            event_snapshots,
             masked: RefCell::default(),
             reported_holes: Cell::default(),
             clock: Rc::new(RunClock::start()),
@@ -185,6 +189,9 @@ impl RunContext {
         for record in received.gap.into_iter().chain(received.record) {
             self.recorder().attempt_event(of.clone(), record);
         }
+        if received.is_long {
+            self.event_snapshots.borrow_mut().grew(of.base());
+        }
     }
 
     /// The core records nothing: the manifest says that the logs are what it sent.
@@ -222,6 +229,9 @@ impl RunContext {
             events_bytes,
         };
         self.recorder().event(event);
+        if events_bytes >= EventSnapshotWriter::INTERVAL {
+            self.event_snapshots.borrow_mut().ended(of.base());
+        }
     }
 
     /// The site of the host on which the last attempt of a step works.
@@ -242,5 +252,6 @@ impl RunContext {
 
     pub(super) fn finish(&self) {
         self.recorder().finish();
+        self.event_snapshots.borrow_mut().finish();
     }
 }

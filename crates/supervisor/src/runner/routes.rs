@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use roboppi_ipc::{JobEvent, JobId};
 use roboppi_run::{AttemptRecord, AttemptRef};
 
+use crate::event_snapshots::LOOK;
 use crate::received::{Received, ReceivedRecord};
 
 /// Jobs of cores, from the hand-over of an attempt to its end.
@@ -16,11 +17,13 @@ struct Route {
     of: AttemptRef,
     /// Kept here when the core keeps none.
     record: Option<ReceivedRecord>,
+    /// Events so far.
+    events: u64,
 }
 
 impl Routes {
     pub(super) fn insert(&mut self, job: JobId, of: AttemptRef, record: Option<ReceivedRecord>) {
-        self.0.insert(job, Route { of, record });
+        self.0.insert(job, Route { of, record, events: 0 });
     }
 
     pub(super) fn remove(&mut self, job: &JobId) {
@@ -31,7 +34,7 @@ impl Routes {
     /// events after the completion.
     pub(super) fn event(&mut self, event: JobEvent) -> Option<(AttemptRef, Received)> {
         let route = self.0.get_mut(&event.job_id)?;
-        let received = match &mut route.record {
+        let mut received = match &mut route.record {
             Some(record) => record.event(event),
             None => {
                 let JobEvent { ts, seq, at, event, .. } = event;
@@ -39,6 +42,8 @@ impl Routes {
                 Received { record: Some(record), ..Received::default() }
             }
         };
+        route.events += 1;
+        received.is_long = route.events % LOOK == 0;
         Some((route.of.clone(), received))
     }
 }
