@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roboppi_record::{RecordStore, RunDir};
-use roboppi_run::{Activity, AttemptRef, RunRecord, RunView};
+use roboppi_run::{AttemptActivity, AttemptRef, RunRecord, RunView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::source::Published;
@@ -54,7 +54,7 @@ impl LiveFeed {
     }
 
     /// Takes what an attempt did up to some event from a snapshot. Followers start afresh.
-    pub(crate) fn restore(&self, of: &AttemptRef, activity: Activity) {
+    pub(crate) fn restore(&self, of: &AttemptRef, activity: AttemptActivity) {
         let mut inner = self.lock();
         inner.view.restore_activity(of, activity);
         if let Some(senders) = &inner.senders {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use roboppi_ipc::{Gap, WorkerEvent};
-use roboppi_run::{Activity, AttemptRecord};
+use roboppi_run::{AttemptActivity, AttemptRecord};
 
 use crate::base::Base;
 use crate::hole::HoleReader;
@@ -113,7 +113,7 @@ impl EventReader {
 
     /// Goes behind the events that a snapshot has, and gives what they told: the same as folding them does. `None` when there
     /// is no snapshot, or it is not of this file as it is; then nothing is passed over.
-    pub fn restore(&mut self) -> Option<Activity> {
+    pub fn restore(&mut self) -> Option<AttemptActivity> {
         self.hole.reload().ok()?;
         let snapshot = event_snapshot::newest(&self.base, self.records.file()?, self.hole.hole())?;
         self.resume(snapshot.position);

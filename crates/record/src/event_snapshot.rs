@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use roboppi_run::Activity;
+use roboppi_run::AttemptActivity;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -36,7 +36,7 @@ const LONGEST: usize = 32 * 1024 * 1024;
 /// An activity, and the position of the first event that is not in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
-    pub(crate) activity: Activity,
+    pub(crate) activity: AttemptActivity,
     pub(crate) position: EventPosition,
 }
 

@@ -11,7 +11,7 @@ use roboppi_ipc::{
     Waiting, WorkerEvent,
 };
 use roboppi_record::{EventFileWriter, EventSnapshotWriter, LogLimits, RecordError, RunDir};
-use roboppi_run::{Activity, AttemptRecord};
+use roboppi_run::{AttemptActivity, AttemptRecord};
 
 const BASE: &str = "steps/s/i1-a1";
 
@@ -102,7 +102,7 @@ impl Place {
     }
 
     /// What the worker did, and what cannot be read of it.
-    fn fold(&self, from_snapshot: bool) -> (Activity, Vec<String>) {
+    fn fold(&self, from_snapshot: bool) -> (AttemptActivity, Vec<String>) {
         let mut reader = self.run.events(BASE).unwrap();
         let restored = if from_snapshot { reader.restore() } else { None };
         let (mut activity, mut problems) = (restored.unwrap_or_default(), Vec::new());

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use roboppi_ipc::{LogGrew, UtcMillis, WorkerEvent};
 use roboppi_record::{AttemptFiles as Recorded, EventReader, JournalReader, RecordError, RunDir};
 use roboppi_run::{
-    Activity, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus, RunView,
+    AttemptActivity, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunOutcome, RunRecord, RunStatus,
+    RunView,
 };
 
 use super::watch::Growing;
@@ -35,7 +36,7 @@ pub enum Found {
     /// A record.
     Record(RunRecord),
     /// What an attempt did up to some event, in place of the records up to there.
-    Activity(AttemptRef, Box<Activity>),
+    Activity(AttemptRef, Box<AttemptActivity>),
 }
 
 #[derive(Debug)]

@@ -11,8 +11,7 @@ use super::activity::{Act, Activity, ActivityItem, FileChange, PatchView, ToolOu
 use crate::AttemptRecord;
 
 impl Activity {
-    /// Folds the next event of the attempt in.
-    pub fn apply(&mut self, record: &AttemptRecord) {
+    pub(super) fn apply(&mut self, record: &AttemptRecord) {
         match &record.event {
             // Output and partial text are live only.
             WorkerEvent::Stdout(_)

@@ -24,7 +24,7 @@ impl AttemptActivity {
     ///
     /// Output, partial text and what was left out of them are live only; all they say about the record is how long the log
     /// is, so a view folded from files is the same without them.
-    pub(super) fn apply(&mut self, record: &AttemptRecord) {
+    pub fn apply(&mut self, record: &AttemptRecord) {
         match &record.event {
             WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
                 let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);

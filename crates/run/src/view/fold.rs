@@ -188,7 +188,7 @@ impl RunView {
     }
 
     /// Takes what an attempt did up to some event for what is known of it, in place of folding its events up to there.
-    pub fn restore_activity(&mut self, of: &AttemptRef, activity: Activity) {
+    pub fn restore_activity(&mut self, of: &AttemptRef, activity: AttemptActivity) {
         if let Some(attempt) = self.attempt_mut(of) {
             attempt.activity = activity;
         }
