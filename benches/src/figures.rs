@@ -1,5 +1,6 @@
 //! Figures that matter to a user, each measured side by side with what one would do without roboppi.
 
+mod agent;
 mod flood;
 mod peers;
 mod shown;
@@ -29,6 +30,8 @@ pub(crate) const BENCH: Bench = Bench {
         shown::COLOURS,
         shown::SECRETS,
         shown::LOG,
+        agent::LINES,
+        agent::OPENED,
         peers::HELLO,
         peers::CHAIN,
         peers::WIDE,
