@@ -203,3 +203,40 @@ fn what_the_record_could_not_keep_is_counted_everywhere() {
     let json = flood(&env, &["--output", "json", "--log-limit", "1MiB"]).output().code(0).text();
     Printed::in_json(&json).is_all("JSON");
 }
+
+#[test]
+fn a_long_record_opens_from_its_snapshot_and_shows_the_same() {
+    let env = place();
+    let calls = 2 * CALLS;
+    let _ = flood(&env, &["--no-tui"]).env("CALLS", calls.to_string()).output().code(0);
+    let log = env.the_run().log_path("agent", 1);
+    let [snapshot, events] = ["events.snapshot", "events.jsonl"].map(|kind| log.with_extension(kind));
+    let looked_at = || {
+        let page = env.roboppi(["show"]).output().code(0).text();
+        assert!(page.contains(&format!("{calls} calls, 0 of them failed")), "{page}");
+        let attached = env.roboppi(["attach", "--no-tui"]).output().code(0);
+        assert_eq!(Printed::in_lines(&attached.text()), Printed { calls, missing: 0, gaps: 0 });
+        let mut on_screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 120);
+        on_screen.press("5");
+        on_screen.wait_for_text(&format!("{calls}, 0 failed"));
+        on_screen.wait_for_text(&format!("echo {calls}"));
+        on_screen.press("q");
+        on_screen.expect_code(0);
+        page
+    };
+    let kept = fs::read(&snapshot).expect("a snapshot of so many events");
+    let page = looked_at();
+    fs::write(&snapshot, &kept[..kept.len() / 2]).unwrap();
+    assert_eq!(looked_at(), page, "of a torn one nothing is taken");
+    fs::remove_file(&snapshot).unwrap();
+    assert_eq!(looked_at(), page, "without one");
+    fs::write(&snapshot, &kept).unwrap();
+
+    // What a snapshot stands for is compared with it, so damage is met as without one.
+    let mut bytes = fs::read(&events).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle..middle + 3].copy_from_slice(b"\x01\x02\x03");
+    fs::write(&events, bytes).unwrap();
+    let attached = env.roboppi(["attach", "--no-tui"]).output().code(0);
+    assert!(attached.stderr.contains("events.jsonl"), "{}", attached.stderr);
+}

@@ -1,8 +1,9 @@
 //! An agent that calls tools faster than any real one, and the record it leaves.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
-use std::process::{Child, Command};
+use std::io::{BufWriter, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{FLOOR, OURS};
 use crate::support::{
@@ -47,7 +48,7 @@ pub(super) const LINES: Figure = Figure {
 };
 
 const SHOW: Row = at_most("show", 100.0, "ms");
-const ATTACH: Row = at_most("attach --no-tui", 100.0, "ms");
+const ATTACH: Row = at_most("first line of attach --no-tui", 100.0, "ms");
 const LIST: Row = at_most("runs", 100.0, "ms");
 const SHOW_LIVE: Row = at_most("show, while the agent waits", 100.0, "ms");
 const FLOOR_OF_READING: Row = plain("floor, `cat` of its events", "ms");
@@ -73,7 +74,8 @@ pub(super) const OPENED: Figure = Figure {
         place.write("go", "");
         let _ = run.0.wait();
         measurement.put_times(&SHOW, &times(&["show", "-1"]));
-        measurement.put_times(&ATTACH, &times(&["attach", "-1", "--no-tui"]));
+        let attached = (0..rounds).filter_map(|_| agent.first_line(&["attach", "-1", "--no-tui"]));
+        measurement.put_times(&ATTACH, &Times::new(attached));
         measurement.put_times(&LIST, &times(&["runs"]));
         measurement.put_times(&SHOW_LIVE, &live);
         let events = events_of(place);
@@ -129,9 +131,18 @@ impl Agent {
         run
     }
 
+    /// The time until a command prints something.
+    fn first_line(&self, words: &[&str]) -> Option<Duration> {
+        let start = Instant::now();
+        let mut child = Running(self.place.roboppi(words).stdout(Stdio::piped()).spawn().ok()?);
+        let mut first = [0];
+        let read = child.0.stdout.take()?.read(&mut first).ok()?;
+        (read == 1).then(|| start.elapsed())
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = self.place.roboppi(words);
-        command.stdout(std::process::Stdio::null());
+        command.stdout(Stdio::null());
         command
     }
 }
@@ -171,7 +182,7 @@ fn is_quiet(place: &Place) -> bool {
     let events = events_of(place);
     let len = || fs::metadata(&events).map_or(0, |found| found.len());
     let before = len();
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(1));
     before == len()
 }
 
