@@ -7,6 +7,7 @@ mod batch;
 mod dialect;
 mod growth;
 mod line_tail;
+mod offered;
 mod progress;
 mod queue;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use roboppi_ipc::{UtcMillis, WorkerEvent};
 
 pub(crate) use dialect::LiveEncoder;
+pub use offered::Offered;
 pub(crate) use progress::ProgressThinner;
 pub use queue::{LiveQueue, ReadBack, StoredRange};
 

@@ -40,7 +40,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 use tracing::{Instrument, info_span};
 
-use crate::live::{LiveEvent, LiveLimits};
+use crate::live::{LiveEvent, LiveLimits, Offered};
 use crate::mask::Sockets;
 use crate::{Clock, CoreSettings, Orphans, Variables, WorkerControl, WorkerOutcome};
 use budgets::Budgets;
@@ -274,7 +274,7 @@ impl WorkerHandle {
 
     /// The next event, if there is one now.
     #[must_use]
-    pub fn take_event(&self) -> Option<LiveEvent> {
+    pub fn take_event(&self) -> Option<Offered> {
         self.shared.state.borrow_mut().take_event(self.shared.host.clock.now())
     }
 
@@ -308,7 +308,7 @@ impl WorkerHandle {
         let events = async_stream::stream! {
             loop {
                 if let Some(event) = handle.take_event() {
-                    yield event;
+                    yield event.into_event();
                 } else if handle.outcome().is_some() {
                     break;
                 } else {

@@ -62,9 +62,9 @@ pub use job::{
     PriorityClass, RecordLimits, RecordTarget, SecretText, TaskBudget, VariablePolicy, WorkerTask,
 };
 pub use message::{
-    Ack, CancelJob, CoreEvent, CoreEventMessage, EndingPhase, ErrorReply, Heartbeat, JobCancelled,
-    JobCompleted, JobEvent, JobOutcome, JobRequest, Mask, Message, PermitGranted, PermitRejected,
-    QueueMetrics, RequestPermit, SubmitJob, error_code,
+    Ack, CancelJob, CoreEvent, CoreEventMessage, EncodedJobEvent, EndingPhase, ErrorReply, Heartbeat,
+    JobCancelled, JobCompleted, JobEvent, JobOutcome, JobRequest, Mask, Message, PermitGranted,
+    PermitRejected, QueueMetrics, RequestPermit, SubmitJob, error_code,
 };
 pub use pending::{PendingRequests, Settled};
 pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens};

@@ -1,6 +1,7 @@
 //! Every message of the wire.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::{
     CancelReason, ErrorClass, Escalation, Hello, Job, JobId, Leaked, Permit, PermitRejection,
@@ -262,6 +263,34 @@ pub struct JobEvent {
     pub at: Option<u64>,
     /// `event`: the event.
     pub event: WorkerEvent,
+}
+
+/// A `job_event` whose event is JSON already.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "type", rename = "job_event", rename_all = "camelCase")]
+pub struct EncodedJobEvent<'a> {
+    /// As in [`JobEvent`].
+    pub job_id: &'a JobId,
+    /// As in [`JobEvent`].
+    pub ts: UtcMillis,
+    /// As in [`JobEvent`].
+    pub seq: u64,
+    /// As in [`JobEvent`].
+    pub at: u64,
+    /// The event as it is on the wire.
+    pub event: &'a RawValue,
+}
+
+impl EncodedJobEvent<'_> {
+    /// Appends the same line as [`Message::encode`] does for the event itself.
+    ///
+    /// # Panics
+    /// Never: all of it has a JSON form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let result = serde_json::to_writer(&mut *out, self);
+        debug_assert!(result.is_ok(), "a job_event has no JSON form");
+        out.push(b'\n');
+    }
 }
 
 /// `job_completed`.

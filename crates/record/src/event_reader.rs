@@ -116,8 +116,19 @@ impl EventReader {
     pub fn restore(&mut self) -> Option<AttemptActivity> {
         self.hole.reload().ok()?;
         let snapshot = event_snapshot::newest(&self.base, self.records.file()?, self.hole.hole())?;
-        self.resume(snapshot.position);
+        self.resume_behind(snapshot.position, snapshot.lines);
         Some(snapshot.activity)
+    }
+
+    /// Goes on at a position behind so many lines.
+    pub(crate) fn resume_behind(&mut self, position: EventPosition, lines: u64) {
+        self.resume(position);
+        self.records.resume(position.offset, lines);
+    }
+
+    /// Lines that were read so far, also by those who gave the position it began at.
+    pub(crate) fn lines(&self) -> u64 {
+        self.records.lines()
     }
 
     /// The position of the next record.

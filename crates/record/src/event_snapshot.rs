@@ -1,6 +1,6 @@
 //! What a worker did up to a place of its event file, so that a long one need not be folded from its beginning.
 //!
-//! `<base>.events.snapshot` is `{"format": 1, "offset": …, "events": …, "nextSeq": …, "logBytes": …, "hole": …, "sum": …,
+//! `<base>.events.snapshot` is `{"format": 1, "offset": …, "events": …, "nextSeq": …, "logBytes": …, "lines": …, "hole": …, "sum": …,
 //! "hash": …, "activity": …}`: the activity after the line that ends at byte `offset`, with the position of the next one.
 //! `sum` is the CRC-32 of the bytes before `offset`, without the part that was given up, and `hash` is over all of these
 //! fields, so a snapshot fits this file and no other, and an event file that was changed anywhere is read whole.
@@ -38,6 +38,8 @@ const LONGEST: usize = 32 * 1024 * 1024;
 pub(crate) struct State {
     pub(crate) activity: AttemptActivity,
     pub(crate) position: EventPosition,
+    /// Lines before it.
+    pub(crate) lines: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +50,7 @@ struct Content<'a> {
     events: u64,
     next_seq: u64,
     log_bytes: u64,
+    lines: u64,
     /// What had been given up: where it begins and ends, and the events before its end.
     hole: Option<(u64, u64, u64)>,
     sum: u32,
@@ -62,7 +65,8 @@ impl Content<'_> {
         let mut hash = Sha256::new();
         let (from, to, line) = self.hole.unwrap_or_default();
         let sum = u64::from(self.sum);
-        for number in [self.offset, self.events, self.next_seq, self.log_bytes, from, to, line, sum] {
+        let position = [self.offset, self.events, self.next_seq, self.log_bytes, self.lines];
+        for number in position.into_iter().chain([from, to, line, sum]) {
             hash.update(number.to_le_bytes());
         }
         hash.update(self.activity.get());
@@ -107,7 +111,7 @@ fn read(path: &Path, events: &File, hole: Option<Hole>) -> Option<State> {
     }
     let activity = serde_json::from_str(content.activity.get()).ok()?;
     let position = EventPosition::new(content.offset, content.events, content.next_seq, content.log_bytes);
-    Some(State { activity, position })
+    Some(State { activity, position, lines: content.lines })
 }
 
 /// Puts a snapshot in place. Returns how long it is; 0 when it would be too long to be read.
@@ -121,6 +125,7 @@ fn write(path: &Path, state: &State, hole: Option<Hole>, sum: &Sum) -> Result<u6
         events: state.position.events_before(),
         next_seq,
         log_bytes,
+        lines: state.lines,
         hole: hole.map(|hole| (hole.from, hole.to, hole.line)),
         sum: sum.value(),
         hash: String::new(),

@@ -63,7 +63,7 @@ pub use damage::AttemptFiles;
 pub use disk::DiskWatch;
 pub use error::RecordError;
 pub use event_file::{AppendedEvent, EventFileWriter, GivenUpEvents};
-pub use event_read_back::EventReadBack;
+pub use event_read_back::{EventReadBack, RecordedEvent};
 pub use event_reader::{EventPosition, EventReader};
 pub use event_snapshot::EventSnapshotWriter;
 pub use fingerprint::fingerprint;

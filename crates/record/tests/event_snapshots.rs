@@ -122,7 +122,9 @@ impl Place {
 
     #[track_caller]
     fn compare(&self) {
-        assert_eq!(self.fold(true), self.fold(false));
+        let (from_snapshot, all) = (self.fold(true), self.fold(false));
+        assert_eq!(from_snapshot.1, all.1);
+        assert!(from_snapshot.0 == all.0, "the activities differ");
     }
 }
 

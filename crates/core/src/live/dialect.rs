@@ -1,13 +1,14 @@
 //! Live events in the language of the peer.
 
 use roboppi_ipc::{
-    Dialect, JobEvent, JobId, LOGS_TRUNCATED, Message, OutputStream, Patch, PlanStatus, Progress,
-    WorkerEvent, WorkerOutput,
+    Dialect, EncodedJobEvent, JobEvent, JobId, LOGS_TRUNCATED, Message, OutputStream, Patch, PlanStatus,
+    Progress, UtcMillis, WorkerEvent, WorkerOutput,
 };
 
+use roboppi_record::RecordedEvent;
 use roboppi_run::tool_summary;
 
-use super::LiveEvent;
+use super::{LiveEvent, Offered};
 
 /// Longest text of an event of protocol 1, in bytes.
 const TEXT_LIMIT: usize = 16 * 1024;
@@ -38,19 +39,25 @@ impl LiveEncoder {
     }
 
     /// Appends what `event` is to the peer.
-    pub(crate) fn encode(&mut self, event: LiveEvent, out: &mut Vec<u8>) {
-        match self.dialect {
-            Dialect::V2 => {
-                let LiveEvent { seq, ts, at, event } = event;
+    pub(crate) fn encode(&mut self, event: Offered, out: &mut Vec<u8>) {
+        match (self.dialect, event) {
+            (Dialect::V2, Offered::Recorded(event)) => self.pass_on(&event, out),
+            (Dialect::V2, Offered::Made(LiveEvent { seq, ts, at, event })) => {
                 let job_id = self.job_id.clone();
                 Message::JobEvent(JobEvent { job_id, ts, seq, at: Some(at), event }).encode(out);
             }
-            Dialect::V1 => self.lines.encode(&self.job_id, event, out),
+            (Dialect::V1, event) => self.lines.encode(&self.job_id, event.into_event(), out),
         }
     }
 
+    /// Appends an event with the text it has in its file: the same that [`Message::encode`] makes.
+    fn pass_on(&self, recorded: &RecordedEvent, out: &mut Vec<u8>) {
+        let &RecordedEvent { seq, ts, at, ref event } = recorded;
+        EncodedJobEvent { job_id: &self.job_id, ts, seq, at, event }.encode(out);
+    }
+
     /// Appends what is left when the job has ended.
-    pub(crate) fn finish(&mut self, ts: roboppi_ipc::UtcMillis, out: &mut Vec<u8>) {
+    pub(crate) fn finish(&mut self, ts: UtcMillis, out: &mut Vec<u8>) {
         if self.dialect == Dialect::V1 {
             self.lines.end_open_lines(&self.job_id, ts, out);
         }
@@ -90,14 +97,7 @@ impl OldLines {
         }
     }
 
-    fn output(
-        &mut self,
-        job_id: &JobId,
-        ts: roboppi_ipc::UtcMillis,
-        stream: OutputStream,
-        data: &str,
-        out: &mut Vec<u8>,
-    ) {
+    fn output(&mut self, job_id: &JobId, ts: UtcMillis, stream: OutputStream, data: &str, out: &mut Vec<u8>) {
         let mut rest = data;
         while let Some((line, after)) = rest.split_once('\n') {
             self.lengthen(stream, line);
@@ -114,19 +114,13 @@ impl OldLines {
         open.push_str(&text[..text.ceil_char_boundary(room)]);
     }
 
-    fn end_open_lines(&mut self, job_id: &JobId, ts: roboppi_ipc::UtcMillis, out: &mut Vec<u8>) {
+    fn end_open_lines(&mut self, job_id: &JobId, ts: UtcMillis, out: &mut Vec<u8>) {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             self.end_line(job_id, ts, stream, out);
         }
     }
 
-    fn end_line(
-        &mut self,
-        job_id: &JobId,
-        ts: roboppi_ipc::UtcMillis,
-        stream: OutputStream,
-        out: &mut Vec<u8>,
-    ) {
+    fn end_line(&mut self, job_id: &JobId, ts: UtcMillis, stream: OutputStream, out: &mut Vec<u8>) {
         let line = std::mem::take(&mut self.open[stream as usize]);
         if !line.is_empty() {
             let output = WorkerOutput::new(cut(line, TEXT_LIMIT));
@@ -134,7 +128,7 @@ impl OldLines {
         }
     }
 
-    fn send(&mut self, job_id: &JobId, ts: roboppi_ipc::UtcMillis, event: WorkerEvent, out: &mut Vec<u8>) {
+    fn send(&mut self, job_id: &JobId, ts: UtcMillis, event: WorkerEvent, out: &mut Vec<u8>) {
         let (job_id, seq) = (job_id.clone(), self.next_seq);
         self.next_seq += 1;
         Message::JobEvent(JobEvent { job_id, ts, seq, at: None, event }).encode(out);
@@ -186,7 +180,8 @@ fn cut(mut text: String, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roboppi_ipc::{AgentText, Gap, ToolCall, ToolResult, UtcMillis};
+    use roboppi_ipc::{AgentText, Gap, ToolCall, ToolResult};
+    use roboppi_run::AttemptRecord;
 
     fn stdout(data: &str) -> WorkerEvent {
         WorkerEvent::Stdout(WorkerOutput::new(data).with_range(0, 1).with_partial(true))
@@ -196,7 +191,7 @@ mod tests {
         let mut encoder = LiveEncoder::new("j".into(), dialect);
         let mut out = Vec::new();
         for (seq, event) in (7..).zip(events) {
-            encoder.encode(LiveEvent { seq, ts: UtcMillis(5), at: 9, event: event.clone() }, &mut out);
+            encoder.encode(LiveEvent { seq, ts: UtcMillis(5), at: 9, event: event.clone() }.into(), &mut out);
         }
         encoder.finish(UtcMillis(6), &mut out);
         String::from_utf8(out).unwrap()
@@ -242,6 +237,22 @@ mod tests {
     #[test]
     fn a_new_peer_gets_everything_as_it_is() {
         insta::assert_snapshot!(sent(Dialect::V2, &[stdout("a\nb")]), @r#"{"type":"job_event","jobId":"j","ts":5,"seq":7,"at":9,"event":{"type":"stdout","data":"a\nb","offset":0,"len":1,"partial":true}}"#);
+    }
+
+    #[test]
+    fn what_waited_in_the_record_goes_on_as_if_it_had_not() {
+        let call = ToolCall::new("t", "Bash", serde_json::json!({"command": "é \"x\"\n", "n": 1.5}));
+        for event in [WorkerEvent::ToolCall(call), WorkerEvent::Text(AgentText::new("a\u{1}b"))] {
+            let (seq, ts, at) = (7, UtcMillis(5), 9);
+            let line = serde_json::to_string(&AttemptRecord { seq, ts, at, event: event.clone() }).unwrap();
+            for dialect in [Dialect::V1, Dialect::V2] {
+                let mut encoder = LiveEncoder::new("j".into(), dialect);
+                let mut out = Vec::new();
+                encoder.encode(Offered::Recorded(serde_json::from_str(&line).unwrap()), &mut out);
+                encoder.finish(UtcMillis(6), &mut out);
+                assert_eq!(String::from_utf8(out).unwrap(), sent(dialect, std::slice::from_ref(&event)));
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use roboppi_ipc::{Gap, LOGS_TRUNCATED, Mono, OutputStream, Progress, UtcMillis, 
 use super::batch::Batch;
 use super::growth::{LogGrowth, Stretch};
 use super::line_tail::LineTail;
-use super::{LiveEvent, LiveLimits};
+use super::{LiveEvent, LiveLimits, Offered};
 
 /// Numbers the events of one job, batches its output, and sheds output when nobody reads. Does no I/O
 /// and reads no clock.
@@ -54,7 +54,7 @@ pub struct LiveQueue {
 
 #[derive(Debug)]
 enum Waiting {
-    Event { event: LiveEvent, bytes: usize },
+    Event { event: Offered, bytes: usize },
     Growth { seq: u64, stretch: Stretch },
     Stored(Stored),
 }
@@ -85,10 +85,10 @@ pub struct StoredRange {
 }
 
 /// What was read of a [`StoredRange`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ReadBack {
     /// The first event that is still there.
-    pub event: LiveEvent,
+    pub event: Offered,
     /// Where the one behind it begins.
     pub next: u64,
     /// Events before it that the file has given up.
@@ -232,11 +232,7 @@ impl LiveQueue {
 
     /// The next event to send. `read` reads the first event of a range of the event file that is still there; `None` when
     /// none is.
-    pub fn take(
-        &mut self,
-        now: Mono,
-        read: impl FnOnce(StoredRange) -> Option<ReadBack>,
-    ) -> Option<LiveEvent> {
+    pub fn take(&mut self, now: Mono, read: impl FnOnce(StoredRange) -> Option<ReadBack>) -> Option<Offered> {
         if self.limits.by_line {
             return self.take_by_line(read);
         }
@@ -245,7 +241,7 @@ impl LiveQueue {
             self.seal_growth(now);
         }
         let event = match self.waiting.pop_front()? {
-            Waiting::Growth { seq, stretch } => self.growth.announce(seq, stretch),
+            Waiting::Growth { seq, stretch } => self.growth.announce(seq, stretch).into(),
             Waiting::Event { event, bytes } => {
                 self.waiting_bytes -= bytes;
                 event
@@ -262,7 +258,7 @@ impl LiveQueue {
         Some(event)
     }
 
-    fn take_by_line(&mut self, read: impl FnOnce(StoredRange) -> Option<ReadBack>) -> Option<LiveEvent> {
+    fn take_by_line(&mut self, read: impl FnOnce(StoredRange) -> Option<ReadBack>) -> Option<Offered> {
         if matches!(self.waiting.front(), Some(Waiting::Stored(_)))
             && let Some(Waiting::Stored(stored)) = self.waiting.pop_front()
         {
@@ -270,12 +266,12 @@ impl LiveQueue {
             self.waiting.push_front(Waiting::Event { event, bytes: 0 });
         }
         let other = match self.waiting.front() {
-            Some(Waiting::Event { event, .. }) => Some(event.seq),
+            Some(Waiting::Event { event, .. }) => Some(event.seq()),
             Some(Waiting::Growth { .. } | Waiting::Stored(_)) | None => None,
         };
         let is_line = self.lines.next_seq().is_some_and(|line| other.is_none_or(|other| line <= other));
         if is_line {
-            return self.lines.take();
+            return self.lines.take().map(Offered::from);
         }
         match self.waiting.pop_front()? {
             Waiting::Event { event, bytes } => {
@@ -290,18 +286,18 @@ impl LiveQueue {
         &mut self,
         mut stored: Stored,
         read: impl FnOnce(StoredRange) -> Option<ReadBack>,
-    ) -> LiveEvent {
+    ) -> Offered {
         let from = stored.from;
         let Some(ReadBack { event, next, skipped }) = read(stored.range) else {
             // The record is gone. What it said is missing, and that is said.
             let to = if self.announces_growth { (stored.to.0, from.1) } else { stored.to };
-            return missing(stored.ts, from, to, stored.events);
+            return missing(stored.ts, from, to, stored.events).into();
         };
-        let before = (event.seq, event.at);
+        let before = (event.seq(), event.at());
         let read = skipped + 1;
         stored.range = StoredRange { start: next, before: stored.range.before + read, ..stored.range };
         stored.events = stored.events.saturating_sub(read);
-        stored.from = (event.seq + 1, event.at);
+        stored.from = (event.seq() + 1, event.at());
         if next < stored.range.end {
             self.waiting.push_front(Waiting::Stored(stored));
         }
@@ -310,27 +306,27 @@ impl LiveQueue {
         }
         // By line, output between events waits elsewhere.
         if skipped > 0 || (before.0 > from.0 && !self.limits.by_line) {
-            let gap = missing(event.ts, from, before, skipped);
+            let gap = missing(event.ts(), from, before, skipped);
             self.waiting.push_front(Waiting::Event { event, bytes: 0 });
-            return gap;
+            return gap.into();
         }
         event
     }
 
     /// What comes between an event of the event file and the one before it, whose numbers do not follow each other.
-    fn before_stored(&mut self, event: LiveEvent, from: (u64, u64), skipped: u64) -> LiveEvent {
-        let (ts, mut to) = (event.ts, event.seq);
-        let grown = if skipped == 0 { self.growth.until(ts, event.at) } else { None };
+    fn before_stored(&mut self, event: Offered, from: (u64, u64), skipped: u64) -> Offered {
+        let (ts, mut to) = (event.ts(), event.seq());
+        let grown = if skipped == 0 { self.growth.until(ts, event.at()) } else { None };
         self.waiting.push_front(Waiting::Event { event, bytes: 0 });
         if let Some(stretch) = grown {
             // It was sealed right before the event. Other numbers are those of partial text.
             to -= 1;
             if to == from.0 {
-                return self.growth.announce(to, stretch);
+                return self.growth.announce(to, stretch).into();
             }
             self.waiting.push_front(Waiting::Growth { seq: to, stretch });
         }
-        missing(ts, from, (to, from.1), skipped)
+        missing(ts, from, (to, from.1), skipped).into()
     }
 
     /// Whether [`take`](Self::take) has something now.
@@ -410,7 +406,7 @@ impl LiveQueue {
 
     fn wait(&mut self, event: LiveEvent, bytes: usize) {
         self.waiting_bytes += bytes;
-        self.waiting.push_back(Waiting::Event { event, bytes });
+        self.waiting.push_back(Waiting::Event { event: event.into(), bytes });
     }
 
     /// Lets an event wait where it was recorded.

@@ -66,13 +66,15 @@ impl Rig {
 
     fn take(&mut self) -> Option<LiveEvent> {
         let (file, hole) = (&self.file, self.hole.clone());
-        self.queue.take(at(self.now), |range| {
-            let first = range.start / 10;
-            assert_eq!(first, range.before);
-            let there = if hole.contains(&first) { hole.end } else { first };
-            let event = file.get(there as usize).filter(|_| there * 10 < range.end)?.clone();
-            Some(ReadBack { event, next: (there + 1) * 10, skipped: there - first })
-        })
+        self.queue
+            .take(at(self.now), |range| {
+                let first = range.start / 10;
+                assert_eq!(first, range.before);
+                let there = if hole.contains(&first) { hole.end } else { first };
+                let event = file.get(there as usize).filter(|_| there * 10 < range.end)?.clone();
+                Some(ReadBack { event: event.into(), next: (there + 1) * 10, skipped: there - first })
+            })
+            .map(Offered::into_event)
     }
 
     fn taken(&mut self) -> Vec<String> {

@@ -222,14 +222,18 @@ impl Outbox {
                 let is_turn = lane.completion.is_none()
                     && if small { self.pace.is_small(&lane.taken) } else { self.pace.allows(&lane.taken) };
                 let before = out.len();
+                let mut is_paced = false;
                 match is_turn.then(|| lane.handle.take_event()).flatten() {
                     Some(event) => {
+                        is_paced = event.may_be_shed();
                         lane.encoder(self.dialect).encode(event, out);
                         idle = 0;
                     }
                     None => idle += 1,
                 }
-                self.pace.take(&mut lane.taken, out.len() - before);
+                if is_paced {
+                    self.pace.take(&mut lane.taken, out.len() - before);
+                }
                 self.lanes.push_back(lane);
             }
         }

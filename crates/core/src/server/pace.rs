@@ -1,4 +1,5 @@
-//! How much of the wire the running jobs may take, and what one of them leaves to the others. Pure.
+//! How much of the wire the output of running jobs may take, and what one of them leaves to the others. Pure. Events that are
+//! shown in any case are not counted: to send them later takes as much.
 //!
 //! All together have a budget for each window of time. Half of it is divided into shares, one for each job, which no other
 //! job can take: whatever one writes, a line of another one goes out at once. What nobody claims is for whoever wants it. Who

@@ -13,7 +13,7 @@ use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
 
 use super::budgets::{Budgets, RunBudget};
-use crate::live::{LiveEvent, ReadBack, StoredRange};
+use crate::live::{Offered, ReadBack, StoredRange};
 
 /// Files of an attempt that nobody asked to keep.
 const PRIVATE_BASE: &str = "steps/worker/i1-a1";
@@ -182,8 +182,8 @@ impl Recorder {
         if start >= range.end {
             return None;
         }
-        let (AttemptRecord { seq, ts, at, event }, length) = self.read_back.as_mut()?.read_at(start)?;
-        Some(ReadBack { event: LiveEvent { seq, ts, at, event }, next: start + length, skipped })
+        let (event, length) = self.read_back.as_mut()?.read_at(start)?;
+        Some(ReadBack { event: Offered::Recorded(event), next: start + length, skipped })
     }
 
     /// Length of the log, lost bytes included.

@@ -22,7 +22,7 @@ use super::record::Recorder;
 use super::truncate::shorten_result;
 use super::warning::{HELD_BY_UNKNOWN, idle_words, room_words};
 use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};
-use crate::live::{LiveEvent, LiveQueue};
+use crate::live::{LiveQueue, Offered};
 use crate::orphans::{Leftovers, WatchedJob};
 use crate::{WorkerControl, WorkerOutcome};
 use output::OutputState;
@@ -121,7 +121,7 @@ impl State {
     }
 
     /// The next event for the reader.
-    pub(super) fn take_event(&mut self, now: Mono) -> Option<LiveEvent> {
+    pub(super) fn take_event(&mut self, now: Mono) -> Option<Offered> {
         self.live.take(now, |range| self.recorder.read_event(range))
     }
 

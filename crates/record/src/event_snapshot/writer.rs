@@ -109,7 +109,7 @@ impl EventSnapshotWriter {
     fn begin(&self, hole: Option<Hole>) -> Result<Fold, RecordError> {
         let mut reader = self.run.events(&self.name)?;
         let (state, sum) = self.head.clone().unwrap_or_default();
-        reader.resume(state.position);
+        reader.resume_behind(state.position, state.lines);
         Ok(Fold { state, sum, reader, hole })
     }
 
@@ -118,7 +118,7 @@ impl EventSnapshotWriter {
         loop {
             let here = fold.reader.resume_point();
             if self.head.is_none() && fold.hole.is_some_and(|hole| hole.from == here.offset()) {
-                fold.state.position = here;
+                (fold.state.position, fold.state.lines) = (here, fold.reader.lines());
                 self.keep_head(fold, events)?;
             }
             match fold.reader.next() {
@@ -131,7 +131,7 @@ impl EventSnapshotWriter {
                 None => break,
             }
         }
-        fold.state.position = fold.reader.resume_point();
+        (fold.state.position, fold.state.lines) = (fold.reader.resume_point(), fold.reader.lines());
         Ok(true)
     }
 
