@@ -71,12 +71,16 @@ impl EventSnapshotWriter {
     pub fn check(&mut self) -> Result<bool, RecordError> {
         let path = self.base.events();
         let len = fs::symlink_metadata(&path).map_or(0, |found| found.len());
-        if self.is_damaged || len < self.due {
+        if self.is_damaged || (len < self.due && self.fold.is_none()) {
+            return Ok(false);
+        }
+        let hole = self.hole()?;
+        // What was given up meanwhile has made the last one void.
+        if len < self.due && self.fold.as_ref().is_some_and(|fold| fold.hole == hole) {
             return Ok(false);
         }
         // Also after an error: it is not tried again at every turn.
         self.due = len + self.interval;
-        let hole = self.hole()?;
         let mut fold = match self.fold.take().and_then(|fold| fold.under(hole)) {
             Some(fold) => fold,
             None => self.begin(hole)?,
