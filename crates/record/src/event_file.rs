@@ -414,3 +414,97 @@ impl Drop for EventFileWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use roboppi_ipc::Patch;
+
+    use super::*;
+    use crate::RunDir;
+
+    const BASE: &str = "steps/s/i1-a1";
+
+    fn patch(seq: u64, diff: usize) -> AttemptRecord {
+        let event = WorkerEvent::Patch(Patch::new("a.rs", "+".repeat(diff)));
+        AttemptRecord { seq, ts: UtcMillis(seq), at: seq * 10, event }
+    }
+
+    /// Writes events, in groups that end where `flushes` says so, or one by one. Gives both files, and where each event is.
+    fn written(events: &[(usize, bool)], in_groups: bool) -> (Vec<u8>, Option<Vec<u8>>, Vec<AppendedEvent>) {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = LogLimits { bytes: LogLimits::SMALLEST, min_free: 0 };
+        let mut writer = EventFileWriter::within(dir.path(), BASE, limits, None).unwrap();
+        let mut places = Vec::new();
+        for ((diff, flushes), seq) in events.iter().zip(0..) {
+            let record = patch(seq, *diff);
+            places.push(if in_groups { writer.hold(&record) } else { writer.append(&record) }.unwrap());
+            if *flushes {
+                writer.flush().unwrap();
+            }
+        }
+        writer.finish().unwrap();
+        drop(writer);
+        let base = Base::parse(dir.path(), BASE).unwrap();
+        (fs::read(base.events()).unwrap_or_default(), fs::read(base.events_hole()).ok(), places)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn events_that_are_written_together_make_the_same_file(
+            // Some do not fit at all.
+            events in prop::collection::vec((prop_oneof![30 => 0..3_000_usize, 1 => Just(60_000)], prop::bool::weighted(0.2)), 0..500),
+        ) {
+            prop_assert!(written(&events, true) == written(&events, false));
+        }
+
+        #[test]
+        fn what_a_full_disk_did_not_take_is_counted(
+            steps in prop::collection::vec((1..20_u64, any::<bool>(), any::<bool>()), 1..40),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = EventFileWriter::new(dir.path(), BASE).unwrap();
+            let (mut seq, mut good) = (0, None);
+            for (count, is_full, alone) in steps {
+                if let Some(lines) = &mut writer.lines {
+                    if let Some(good) = good.take() {
+                        lines.swap(good);
+                    }
+                    if is_full {
+                        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+                        good = Some(lines.swap(full));
+                    }
+                }
+                for _ in 0..count {
+                    let record = patch(seq, 100);
+                    let _ = if alone { writer.append(&record) } else { writer.hold(&record) };
+                    seq += 1;
+                }
+                let _ = writer.flush();
+            }
+            if let (Some(lines), Some(good)) = (&mut writer.lines, good) {
+                lines.swap(good);
+            }
+            drop(writer);
+            let mut next = 0;
+            for record in RunDir::at(dir.path().to_owned()).events(BASE).unwrap() {
+                let record = record.unwrap();
+                match record.event {
+                    WorkerEvent::Gap(gap) => {
+                        prop_assert_eq!((gap.from_seq, gap.events), (next, gap.to_seq - gap.from_seq));
+                        next = gap.to_seq;
+                    }
+                    _ => {
+                        prop_assert_eq!(record.seq, next);
+                        next += 1;
+                    }
+                }
+            }
+            prop_assert_eq!(next, seq);
+        }
+    }
+}
