@@ -22,8 +22,10 @@ const OPENING: &str = "fs";
 
 /// Names of files and directories of a run.
 const NAMES: &[&str] = &[
+    ".events.head.snapshot",
     ".events.hole",
     ".events.jsonl",
+    ".events.snapshot",
     "blobs",
     "core.stderr",
     "imported.json",
@@ -36,6 +38,7 @@ const NAMES: &[&str] = &[
 const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/core/src/worker/budgets.rs", "RunDir", "counts what the logs of a run take, as their writer"),
     ("crates/core/src/worker/record.rs", "EventReadBack", "reads back what it wrote and had no room for"),
+    ("crates/supervisor/src/event_snapshots.rs", "RunDir", "gives the directory to the writer of snapshots"),
     (
         "crates/supervisor/src/prepare.rs",
         "RunDir",
