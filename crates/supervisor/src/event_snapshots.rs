@@ -18,12 +18,12 @@ const REST: u32 = 9;
 #[derive(Debug)]
 pub(crate) struct EventSnapshots {
     run: RunDir,
-    wanted: Arc<Shared>,
+    wanted: Arc<WantedQueue>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct WantedQueue {
     wanted: Mutex<Wanted>,
     changed: Condvar,
 }
@@ -71,7 +71,7 @@ impl EventSnapshots {
     }
 }
 
-impl Shared {
+impl WantedQueue {
     fn lock(&self) -> MutexGuard<'_, Wanted> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -119,8 +119,8 @@ struct Fields<A> {
 impl<'de, A: MapAccess<'de>> Deserializer<'de> for Fields<A> {
     type Error = A::Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_enum(self)
+    fn deserialize_any<V: Visitor<'de>>(self, into: V) -> Result<V::Value, A::Error> {
+        into.visit_enum(self)
     }
 
     forward_to_deserialize_any! {
@@ -151,15 +151,15 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Fields<A> {
         seed.deserialize(MapAccessDeserializer::new(self.fields))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, A::Error> {
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _into: V) -> Result<V::Value, A::Error> {
         Err(A::Error::custom("an object has no positions"))
     }
 
     fn struct_variant<V: Visitor<'de>>(
         self,
         _names: &'static [&'static str],
-        visitor: V,
+        into: V,
     ) -> Result<V::Value, A::Error> {
-        visitor.visit_map(self.fields)
+        into.visit_map(self.fields)
     }
 }
