@@ -17,15 +17,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::base::Base;
-use crate::event_reader::EventPosition;
 use crate::fingerprint::hex;
 use crate::hole::Hole;
 use crate::read_at::read_full_at;
-use crate::{RecordError, files};
-
-mod writer;
-
-pub use writer::EventSnapshotWriter;
+use crate::{EventPosition, RecordError, files};
 
 /// Rises whenever an activity means something else than before; snapshots of other formats are not read.
 const FORMAT: u32 = 1;
@@ -85,7 +80,7 @@ impl Content<'_> {
 }
 
 /// The files of snapshots of an attempt, the newest first.
-fn paths(base: &Base) -> [PathBuf; 2] {
+pub(crate) fn paths(base: &Base) -> [PathBuf; 2] {
     [base.events_snapshot(), base.events_head_snapshot()]
 }
 
@@ -115,7 +110,7 @@ fn read(path: &Path, events: &File, hole: Option<Hole>) -> Option<State> {
 }
 
 /// Puts a snapshot in place. Returns how long it is; 0 when it would be too long to be read.
-fn write(path: &Path, state: &State, hole: Option<Hole>, sum: &Sum) -> Result<u64, RecordError> {
+pub(crate) fn write(path: &Path, state: &State, hole: Option<Hole>, sum: &Sum) -> Result<u64, RecordError> {
     let encode = |source| RecordError::Encode { path: path.to_owned(), source };
     let activity = serde_json::value::to_raw_value(&state.activity).map_err(encode)?;
     let (next_seq, log_bytes) = state.position.after();
@@ -144,7 +139,7 @@ fn write(path: &Path, state: &State, hole: Option<Hole>, sum: &Sum) -> Result<u6
 
 /// The checksum of the beginning of an event file, without what was given up of it.
 #[derive(Clone, Debug, Default)]
-struct Sum {
+pub(crate) struct Sum {
     sum: crc32fast::Hasher,
     /// Bytes that are in it, or were given up.
     to: u64,
@@ -152,7 +147,7 @@ struct Sum {
 
 impl Sum {
     /// Goes on to the offset `to`. `None` when the file is shorter, or cannot be read.
-    fn extend(&mut self, file: &File, to: u64, hole: Option<Hole>) -> Option<()> {
+    pub(crate) fn extend(&mut self, file: &File, to: u64, hole: Option<Hole>) -> Option<()> {
         const BLOCK: u64 = 256 * 1024;
         let mut block = vec![0; usize::try_from(BLOCK.min(to.saturating_sub(self.to))).ok()?];
         while self.to < to {

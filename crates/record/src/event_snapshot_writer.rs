@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::{State, Sum, paths, write};
 use crate::base::Base;
+use crate::event_snapshot::{State, Sum, paths, write};
 use crate::hole::{Hole, HoleReader};
 use crate::{EventReader, RecordError, RunDir, files};
 
