@@ -74,3 +74,51 @@ fn instructions_on_standard_input_that_are_not_all_text_are_taken_with_a_note() 
     assert!(text.contains("stdin is not all UTF-8; 1 parts"), "{text}");
     assert_eq!(env.read("prompt.txt"), "says-args\n\n-caf\u{fffd}\n+café");
 }
+
+#[test]
+fn what_an_agent_had_to_do_without_is_told_at_its_end() {
+    let env = with_claude();
+    let text = run(&env, "has-trouble", &[]).output().code(0).text();
+    for told in [
+        "! fix  refused: Bash: not here",
+        "! fix  the MCP server \"github\" could not be started, so its tools were not there",
+        "! fix  the MCP server \"linear\" wants a login, so its tools were not there",
+        "! fix  92 % of the limit for the week is used",
+        "! fix  Ignoring permissions.allow: this workspace is not trusted",
+    ] {
+        assert!(text.contains(told), "no {told:?} in\n{text}");
+    }
+}
+
+#[test]
+fn calls_of_sub_agents_say_whose_they_are_and_a_sub_agent_works_until_it_is_back() {
+    let env = with_claude();
+    let text = run(&env, "scouts", &[]).output().code(0).text();
+    for told in ["fix  ↳ scout 1: Bash ls … ok", "fix  ↳ scout 2: Bash ls … ok"] {
+        assert!(text.contains(told), "no {told:?} in\n{text}");
+    }
+    let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("no {words:?} in\n{text}"));
+    assert!(place("↳ scout 1: Bash") < place("fix  Agent scout 1 … ok"), "{text}");
+}
+
+#[test]
+fn files_that_changed_without_a_diff_are_named_where_diffs_are_shown() {
+    let env = TestEnv::new();
+    let change = r#"{"type":"item.completed","item":{"id":"i1","type":"file_change","changes":[{"path":"/ws/hello.txt","kind":"add"}],"status":"completed"}}"#;
+    let lines = [THREAD, TURN, change, r#"{"type":"turn.completed"}"#].join("\n");
+    env.write_program("bin/codex", &format!("#!/bin/sh\ncat > /dev/null\ncat <<'X'\n{lines}\nX\n"));
+    env.write(
+        "flow.yaml",
+        "name: f\nversion: \"1\"\ntimeout: 5m\nsteps:\n  fix:\n    worker: CODEX_CLI\n    capabilities: [EDIT]\n    \
+         instructions: x\n",
+    );
+    let dirs = [env.work().join("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
+    let command = env.roboppi(["workflow", "run", "flow.yaml", "--tui"]);
+    let mut on_screen = command.env("PATH", std::env::join_paths(dirs).unwrap()).start_in_terminal(30, 120);
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press("4");
+    on_screen.wait_for_text("Changed, no diff told:");
+    on_screen.wait_for_text("/ws/hello.txt");
+    on_screen.press("q");
+    on_screen.expect_code(0);
+}

@@ -64,6 +64,23 @@ case "$prompt" in
   *shouts-at-terminal*) printf '\357\273\277'; init; printf '\033]0;{"title"}\a\033[?2004h'; text m1 "I think."
     printf '\033[2K%s\033[0m%s\n' "$(text m2 "I write.")" "$(text m3 "I am done.")"; printf '\033[?25h\n'; result "All is well."
     printf '\033[0m' ;;
+  *has-trouble*) init | sed 's/"mcp_servers":\[\]/"mcp_servers":[{"name":"github","status":"failed"},{"name":"linear","status":"needs-auth"}]/'
+    echo "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"allowed_warning\",\"rateLimitType\":\"seven_day\",\"utilization\":0.92},$common}"
+    task permission_denied '"tool_use_id":"t9","tool_name":"Bash","message":"not here"'
+    echo "Ignoring permissions.allow: this workspace is not trusted" >&2
+    text m1 "I could not."; result "I could not." ;;
+  *scouts*) init
+    for n in 1 2; do
+      call m1 t$n Agent "{\"description\":\"scout $n\",\"prompt\":\"Look.\"}"
+      task task_started "\"task_id\":\"a$n\",\"tool_use_id\":\"t$n\",\"description\":\"scout $n\",\"is_backgrounded\":true,\"task_type\":\"local_agent\""
+      outcome t$n "Async agent launched successfully." false
+    done
+    for n in 1 2; do
+      call m5$n u$n Bash '{"command":"ls"}' | sed "s/\"parent_tool_use_id\":null/\"parent_tool_use_id\":\"t$n\"/"
+      outcome u$n "a" false
+      task task_notification "\"task_id\":\"a$n\",\"tool_use_id\":\"t$n\",\"status\":\"completed\",\"summary\":\"found $n\""
+    done
+    text m9 "Both are back."; result "Both are back." ;;
   *leaves-server*) server; exec sleep 1000 ;;
   *server-works*) server; n=0; while [ $n -lt 600000 ]; do n=$((n+1)); done; echo > worked; exec sleep 1000 ;;
   *scout-killed*) scout

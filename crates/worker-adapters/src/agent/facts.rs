@@ -36,6 +36,8 @@ pub(super) struct Facts {
     pub(super) reported: ReportedEnd,
     pub(super) stopped: Option<AgentError>,
     pub(super) let_go: bool,
+    /// Because of something it had left running.
+    pub(super) has_left_running: bool,
     /// Whether it was only to leave when it was asked to end.
     pub(super) was_done: Option<bool>,
     /// What it waits for.
@@ -287,7 +289,8 @@ impl Facts {
             add_once(&mut self.notes, terminal::without(line).into_owned());
         }
         let mut notes = std::mem::take(&mut self.notes);
-        if self.let_go && was_ended(end) {
+        // What it left running is named by itself.
+        if self.let_go && !self.has_left_running && was_ended(end) {
             notes.push("it did not exit after its work was done, and was terminated".to_owned());
         }
         let lines = |count: u64| {

@@ -110,6 +110,7 @@ impl<T: AgentTranslator> AgentSession<T> {
     /// Its work is done, so it is ended without harm to that.
     fn let_go(&mut self, out: &mut Vec<SessionEffect>) {
         self.facts.let_go = true;
+        self.facts.has_left_running = self.stage == Stage::LeftRunning;
         out.push(SessionEffect::End(None));
     }
 }
