@@ -65,8 +65,7 @@ pub(super) const OPENED: Figure = Figure {
         let place = &agent.place;
         let mut run = Running(agent.run().spawn().expect("the program was built"));
         place.wait_for_file("printed");
-        let shown =
-            || agent.place.roboppi(&["show", "-1"]).output().map(|out| calls_in(&out.stdout)).unwrap_or(0);
+        let shown = || agent.place.roboppi(&["show", "-1"]).output().map_or(0, |out| calls_in(&out.stdout));
         // At its limit the record has fewer, and says so.
         wait_for("the last of its calls", || shown() > 0 && is_quiet(place));
         let times = |words: &[&str]| Times::new((0..rounds).filter_map(|_| timed(&mut agent.command(words))));

@@ -245,9 +245,9 @@ impl EventFileWriter {
         let lines = self.open()?;
         let offset = Some(lines.len());
         if is_still_made {
-            lines.write_encoded()?
+            lines.write_encoded()?;
         } else {
-            lines.append(record)?
+            lines.append(record)?;
         }
         self.events += 1;
         self.use_up(len);

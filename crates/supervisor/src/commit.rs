@@ -7,7 +7,7 @@ use std::env;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::process::{Child, Command, Stdio};
 
 use nix::libc::O_NONBLOCK;
@@ -90,7 +90,7 @@ fn read(dot_git: &Path) -> Option<String> {
 }
 
 /// The commit of a branch among those that are packed.
-fn packed(path: &PathBuf, name: &str) -> Option<String> {
+fn packed(path: &Path, name: &str) -> Option<String> {
     let file = open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.len() <= PACKED))?;
     let found = BufReader::new(file).lines().map_while(Result::ok).find_map(|line| {
         let (commit, named) = line.split_once(' ')?;

@@ -36,9 +36,9 @@ pub(crate) trait Site: fmt::Debug + Send + Sync {
     ) -> Result<Copied<Collected>, ArtifactError>;
 
     /// Makes the log and the event file of an attempt that has ended part of the record of the run, and measures them unless
-    /// its core has `said` how long they are. Must not wait: it is called by the thread that runs the steps, before the end
+    /// its core has `reported` how long they are. Must not wait: it is called by the thread that runs the steps, before the end
     /// of the attempt is recorded.
-    fn fetch_log(&self, of: &AttemptRef, said: Option<FetchedLog>) -> FetchedLog;
+    fn fetch_log(&self, of: &AttemptRef, reported: Option<FetchedLog>) -> FetchedLog;
 }
 
 /// What the record of the run has of an attempt.
@@ -102,7 +102,7 @@ impl Site for LocalSite {
         self.context.copy_outputs(&self.workspace, id, outputs, limits)
     }
 
-    fn fetch_log(&self, of: &AttemptRef, said: Option<FetchedLog>) -> FetchedLog {
+    fn fetch_log(&self, of: &AttemptRef, reported: Option<FetchedLog>) -> FetchedLog {
         let measured = || {
             let base = of.base();
             FetchedLog {
@@ -110,6 +110,6 @@ impl Site for LocalSite {
                 events_bytes: self.run_dir.events_len(&base),
             }
         };
-        said.unwrap_or_else(measured)
+        reported.unwrap_or_else(measured)
     }
 }

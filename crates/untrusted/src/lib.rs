@@ -11,12 +11,14 @@
 //! * The full screen (`roboppi-tui`, `sanitise`) gives cells: colours become styles, and what moves the cursor within the
 //!   line overwrites what was there.
 //! * [`without_escapes`] leaves bytes as they are otherwise, for a search.
+//! * [`TerminalBytes`] finds what stands around text that must not change otherwise: the JSON lines of agents.
 //!
 //! CI systems find their commands in different places. `::name::` of GitHub counts at the beginning of a line, white space
 //! before it ignored: what comes from others is printed behind a word or a bar, so it never stands there. `##[name]` of GitHub,
 //! `##vso[` of Azure and `##teamcity[` count anywhere in a line, so a space is put behind their `##`, in JSON an escape in
 //! its place. Sections of GitLab and Travis need a carriage return, which is a control character.
 
+mod around;
 mod bytes;
 mod ci;
 mod grammar;
@@ -27,6 +29,7 @@ mod text;
 mod utf8;
 mod visible;
 
+pub use around::TerminalBytes;
 pub use bytes::without_escapes;
 pub use ci::without_commands;
 pub use json::json;

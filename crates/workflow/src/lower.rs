@@ -23,7 +23,7 @@ use crate::kinds::WorkerKinds;
 use crate::plan::MOST_STEPS;
 use crate::source::{Node, Value};
 use fields::Fields;
-use step::{DraftStep, Shared};
+use step::{DraftStep, SharedParts};
 
 pub(crate) use config::config;
 
@@ -55,7 +55,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     if sink.errors() > 0 {
         return None;
     }
-    let mut shared = Shared::of(drafts.iter().map(|draft| draft.id.value.clone()));
+    let mut shared = SharedParts::of(drafts.iter().map(|draft| draft.id.value.clone()));
     let mut steps = IndexMap::with_capacity(drafts.len());
     for draft in drafts {
         let (id, step) = draft.finish(&mut shared)?;

@@ -53,7 +53,6 @@ fn bytes_a_step<T>(make: impl FnOnce() -> T) -> usize {
 
 #[track_caller]
 fn at_most(what: &str, most: usize, bytes: usize) {
-    println!("{what}: {bytes} bytes a step, at most {most}");
     assert!(bytes <= most, "{what}: {bytes} bytes a step, at most {most}");
     assert!(bytes * 2 > most, "{what}: {bytes} bytes a step: the bound {most} is no bound any more");
 }

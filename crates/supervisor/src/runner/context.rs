@@ -217,10 +217,10 @@ impl RunContext {
         // What a core says of its own files holds; for a core that cannot say it any more they are measured.
         let recorded =
             details.filter(|details| details.cancel_reason != Some(roboppi_ipc::CancelReason::Lost));
-        let said = recorded
+        let reported = recorded
             .map(|details| FetchedLog { log_bytes: details.log_bytes, events_bytes: details.events_bytes });
-        let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of, said));
-        let FetchedLog { log_bytes, events_bytes } = said.or(fetched).unwrap_or_default();
+        let fetched = self.sites.get(&facts.host).map(|site| site.fetch_log(of, reported));
+        let FetchedLog { log_bytes, events_bytes } = reported.or(fetched).unwrap_or_default();
         let event = RunEvent::AttemptFinished {
             of: of.clone(),
             result: Arc::clone(&done.result),

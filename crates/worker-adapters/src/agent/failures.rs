@@ -58,12 +58,12 @@ const CHATTER: [&str; 4] = [
 /// The line on standard error that names an error, or else the last one that says something: where command line tools
 /// say what was wrong. Frames of a stack and brackets say nothing.
 pub(super) fn telling_line(stderr: &str) -> Option<&str> {
-    let says_something = |line: &&str| {
+    let is_telling = |line: &&str| {
         let is_frame = line.starts_with("at ") || line.starts_with("file:///");
         let has_words = line.chars().any(char::is_alphabetic);
         has_words && !is_frame && !CHATTER.iter().any(|chatter| line.starts_with(chatter))
     };
-    let lines = || stderr.lines().map(str::trim).filter(says_something);
+    let lines = || stderr.lines().map(str::trim).filter(is_telling);
     let starts_with_error =
         |line: &&str| line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
     let names_error = |line: &&str| {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use roboppi_ipc::{Mono, OutputStream};
+use roboppi_untrusted::TerminalBytes;
 use serde::Deserialize;
 
 use super::facts::Facts;
-use super::{Agent, json, terminal};
+use super::{Agent, json};
 use crate::{SessionEffect, SessionInput, TimerId, WorkerEnd, WorkerSession};
 
 /// Time an agent has to leave after it has said that its work is done. Then it is ended, which is no failure. What it left
@@ -86,7 +87,7 @@ impl<T: AgentTranslator> AgentSession<T> {
         let text = json::text(line);
         let mut agent = Agent { now, facts: &mut self.facts, out };
         if !object(&mut self.translator, &text, &mut agent) {
-            if terminal::may_have_any(text.trim()) {
+            if TerminalBytes::may_be_in(text.trim()) {
                 parts(&mut self.translator, &text, &mut agent);
             } else {
                 not_understood(&text, &mut agent);
@@ -136,10 +137,11 @@ fn not_understood(text: &str, agent: &mut Agent<'_>) {
 
 /// Reads the objects of a line with bytes for a terminal around and between them.
 fn parts<T: AgentTranslator>(translator: &mut T, text: &str, agent: &mut Agent<'_>) {
+    let mut bytes = TerminalBytes::new();
     let mut rest = text.trim();
     let mut is_counted = false;
     loop {
-        let skipped = terminal::length(rest);
+        let skipped = bytes.leading(rest);
         is_counted |= skipped > 0;
         rest = rest[skipped..].trim_start();
         if rest.is_empty() {

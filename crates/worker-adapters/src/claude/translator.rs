@@ -30,7 +30,7 @@ pub(super) struct ClaudeTranslator {
     /// When something in it ends, another turn begins by itself.
     background: Background,
     /// What it was last said to wait for, since it last did something itself.
-    told: Option<Waiting>,
+    reported: Option<Waiting>,
     /// Turns that began (`init`) and have no `result` yet. A second one may begin before the first has its own.
     open_turns: u64,
     /// The last line was a `result`, and nothing is known that could follow it.
@@ -46,7 +46,7 @@ impl ClaudeTranslator {
             trouble: Trouble::default(),
             denied: HashSet::new(),
             background: Background::default(),
-            told: None,
+            reported: None,
             open_turns: 0,
             is_done: false,
         }
@@ -104,7 +104,7 @@ impl ClaudeTranslator {
 
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
         self.is_done = false;
-        self.told = None;
+        self.reported = None;
         agent.report_end(ReportedEnd::Nothing);
     }
 
@@ -145,16 +145,16 @@ impl ClaudeTranslator {
         // The `result` of a turn waits for sub-agents.
         let stop = event.delta.as_ref().and_then(|delta| delta.stop_reason.as_deref());
         if stop == Some("end_turn") && parent.is_none() {
-            self.tell_waiting(agent);
+            self.report_waiting(agent);
         }
     }
 
-    fn tell_waiting(&mut self, agent: &mut Agent<'_>) {
+    fn report_waiting(&mut self, agent: &mut Agent<'_>) {
         let waiting = self.background.waiting();
-        if let Some(waiting) = waiting.clone().filter(|_| waiting != self.told) {
+        if let Some(waiting) = waiting.clone().filter(|_| waiting != self.reported) {
             agent.waiting(waiting);
         }
-        self.told = waiting;
+        self.reported = waiting;
     }
 
     fn assistant(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
@@ -167,7 +167,7 @@ impl ClaudeTranslator {
         self.trouble = Trouble::default();
         if parent.is_none() {
             self.background.agent_goes_on();
-            self.told = None;
+            self.reported = None;
         }
         let id = message.id.as_deref().unwrap_or_default();
         match &message.content {
@@ -265,7 +265,7 @@ impl ClaudeTranslator {
         agent.report_end(if is_last || end != ReportedEnd::Done { end } else { ReportedEnd::Nothing });
         self.is_done = is_last;
         if is_last {
-            self.tell_waiting(agent);
+            self.report_waiting(agent);
         }
     }
 

@@ -56,14 +56,14 @@ pub(crate) struct DraftOutput {
 
 /// What steps of a workflow have in common.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct SharedParts {
     /// The paths of all steps.
     paths: HashSet<StepPath>,
     /// The lists of capabilities that they have: there are few different ones.
     capabilities: HashSet<Arc<[Capability]>>,
 }
 
-impl Shared {
+impl SharedParts {
     pub(super) fn of(paths: impl Iterator<Item = StepPath>) -> Self {
         Self { paths: paths.collect(), ..Self::default() }
     }
@@ -103,7 +103,7 @@ impl DraftStep {
     }
 
     /// The step, when nothing of it is missing.
-    pub(super) fn finish(self, shared: &mut Shared) -> Option<(StepPath, Step)> {
+    pub(super) fn finish(self, shared: &mut SharedParts) -> Option<(StepPath, Step)> {
         let capabilities = shared.capabilities(&self.capabilities);
         // The paths of the steps themselves, so that each text is there once.
         let path = |of: StepPath| shared.paths.get(&of).cloned().unwrap_or(of);
