@@ -19,13 +19,15 @@ use crate::schema::schema;
 
 /// Enums that are read and are no list of words. Tagged ones keep a kind they do not know. The others are never read by
 /// another version: what they are in is made anew when it cannot be read, or comes from the same program.
-const NO_WORDS: [&str; 12] = [
+const NO_WORDS: [&str; 13] = [
     // Tagged, and a kind that is not known becomes `Unknown`.
     "Answer",
     "AttemptPhase",
     "CoreEvent",
     "RunEvent",
     "WorkerEvent",
+    // The variants of `RunEvent` and `WorkerEvent`, once it is known that the kind is one of theirs.
+    "Variants",
     // How `RunCommand` looks in JSON.
     "Tagged",
     // Of snapshots, which say nothing that the journal does not say.
