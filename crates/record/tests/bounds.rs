@@ -204,6 +204,31 @@ fn who_writes_byte_by_byte_to_both_streams_in_turn_stays_within_the_bound() {
 }
 
 #[test]
+fn a_large_log_returns_what_it_gives_up_in_parts_and_never_takes_more() {
+    const LARGE: u64 = 32 * 1024 * 1024;
+    const PIECE: u64 = 64 * 1024;
+    /// The index, and blocks that are begun.
+    const SLACK: u64 = 256 * 1024;
+
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let limits = LogLimits { bytes: LARGE, min_free: 0 };
+    let mut spool = SpoolWriter::within(run.path(), BASE, limits, None).unwrap();
+    let piece = vec![b'x'; usize::try_from(PIECE).unwrap()];
+    let mut before = 0;
+    for number in 0..2 * LARGE / PIECE {
+        spool.append(OutputStream::Stdout, &piece, UtcMillis(number)).unwrap();
+        let now = on_disk(&run);
+        assert!(now <= LARGE + SLACK, "{now} after piece {number}");
+        assert!(before <= now + 512 * 1024 + SLACK, "{before} became {now} at once, after piece {number}");
+        before = now;
+    }
+    spool.close().unwrap();
+    assert!(spool.given_up() > LARGE / 2);
+    assert!(on_disk(&run) <= spool.len() - spool.given_up() + SLACK, "{}", on_disk(&run));
+}
+
+#[test]
 fn a_writer_reports_when_its_index_stops_naming_streams() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = bounded(&RunDir::at(dir.path().to_owned()));
