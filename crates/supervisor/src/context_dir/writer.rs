@@ -161,7 +161,7 @@ mod tests {
         assert!(problems[0].contains("context/file: Not a directory"), "{problems:?}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 9);
         assert!(root.path().join("step/of-a-step.json").exists());
-        assert_eq!(fs::read_to_string(root.path().join("3.json")).unwrap(), "2994");
+        assert_eq!(fs::read_to_string(root.path().join("3.json")).unwrap(), "2999");
     }
 
     #[test]
