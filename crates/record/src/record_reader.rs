@@ -164,6 +164,10 @@ impl<T: DeserializeOwned> RecordReader<T> {
             }
             self.buffer.drain(..self.taken);
             self.taken = 0;
+            if self.buffer.len() < BLOCK {
+                // The first line of a journal has all steps; no other one is nearly as long.
+                self.buffer.shrink_to(4 * BLOCK);
+            }
             searched = self.buffer.len();
             if !self.read_more()? {
                 // What is left is read again next time: its writer may take a failed line back.
