@@ -5,13 +5,14 @@ use std::rc::Rc;
 
 use roboppi_ipc::{Gap, UtcMillis, WorkerEvent};
 use roboppi_run::AttemptRecord;
+use serde::Serialize;
 
 use crate::base::Base;
 use crate::disk::{DiskWatch, give_back};
 use crate::hole::HoleWriter;
 use crate::line_file::LineFile;
 use crate::rotation::{Place, Rotation};
-use crate::{Bound, LogLimits, RecordError, RunUsage, files};
+use crate::{Bound, LogLimits, RecordError, RecordedEvent, RunUsage, files};
 
 /// Appends the events of one attempt to `<base>.events.jsonl`. The file is made with the first event.
 ///
@@ -115,12 +116,12 @@ impl EventFileWriter {
     ///
     /// # Errors
     /// When it cannot be written; then it counts as left out.
-    pub fn hold(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+    pub fn hold(&mut self, record: &RecordedEvent) -> Result<AppendedEvent, RecordError> {
         /// More is not kept waiting.
         const MOST: usize = 256 * 1024;
 
         if self.left_out.is_some() {
-            return self.append(record);
+            return self.append_line(record);
         }
         let appended = self.hold_line(record);
         if appended.as_ref().map_or(true, |appended| appended.offset.is_none()) {
@@ -132,7 +133,7 @@ impl EventFileWriter {
         appended
     }
 
-    fn hold_line(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+    fn hold_line(&mut self, record: &RecordedEvent) -> Result<AppendedEvent, RecordError> {
         let len = self.open()?.encode(record)?;
         let before = self.events;
         if !self.make_room(len)? {
@@ -182,6 +183,10 @@ impl EventFileWriter {
     /// When it cannot be written whole; then nothing of it is in the file, and it counts as left out.
     /// [`RecordError::Exists`] when another writer made the file.
     pub fn append(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+        self.append_line(record)
+    }
+
+    fn append_line(&mut self, record: &impl EventLine) -> Result<AppendedEvent, RecordError> {
         let appended = self.flush().and_then(|()| self.write(record));
         if appended.as_ref().map_or(true, |appended| appended.offset.is_none()) {
             note(&mut self.left_out, record);
@@ -230,7 +235,7 @@ impl EventFileWriter {
         }
     }
 
-    fn write(&mut self, record: &AttemptRecord) -> Result<AppendedEvent, RecordError> {
+    fn write(&mut self, record: &impl EventLine) -> Result<AppendedEvent, RecordError> {
         let len = self.open()?.encode(record)?;
         let before = self.events + self.left_out.as_ref().map_or(0, |left_out| left_out.gap.events);
         if !self.make_room(len)? {
@@ -394,9 +399,27 @@ impl EventFileWriter {
     }
 }
 
+/// What becomes a line of the file.
+trait EventLine: Serialize {
+    /// Its number, its time, and the length of the log then.
+    fn place(&self) -> (u64, UtcMillis, u64);
+}
+
+impl EventLine for AttemptRecord {
+    fn place(&self) -> (u64, UtcMillis, u64) {
+        (self.seq, self.ts, self.at)
+    }
+}
+
+impl EventLine for RecordedEvent {
+    fn place(&self) -> (u64, UtcMillis, u64) {
+        (self.seq, self.ts, self.at)
+    }
+}
+
 /// Counts an event as one of those.
-fn note(events: &mut Option<LeftOut>, record: &AttemptRecord) {
-    let &AttemptRecord { seq, ts, at, .. } = record;
+fn note(events: &mut Option<LeftOut>, record: &impl EventLine) {
+    let (seq, ts, at) = record.place();
     let LeftOut { ts: last, gap } =
         events.get_or_insert_with(|| LeftOut { ts, gap: Gap::new(seq..seq, at..at) });
     *last = ts;
@@ -432,6 +455,10 @@ mod tests {
         AttemptRecord { seq, ts: UtcMillis(seq), at: seq * 10, event }
     }
 
+    fn encoded(record: &AttemptRecord) -> RecordedEvent {
+        RecordedEvent::new(record.seq, record.ts, record.at, &record.event).unwrap()
+    }
+
     /// Writes events, in groups that end where `flushes` says so, or one by one. Gives both files, and where each event is.
     fn written(events: &[(usize, bool)], in_groups: bool) -> (Vec<u8>, Option<Vec<u8>>, Vec<AppendedEvent>) {
         let dir = tempfile::tempdir().unwrap();
@@ -440,7 +467,9 @@ mod tests {
         let mut places = Vec::new();
         for ((diff, flushes), seq) in events.iter().zip(0..) {
             let record = patch(seq, *diff);
-            places.push(if in_groups { writer.hold(&record) } else { writer.append(&record) }.unwrap());
+            places.push(
+                if in_groups { writer.hold(&encoded(&record)) } else { writer.append(&record) }.unwrap(),
+            );
             if *flushes {
                 writer.flush().unwrap();
             }
@@ -481,7 +510,7 @@ mod tests {
                 }
                 for _ in 0..count {
                     let record = patch(seq, 100);
-                    let _ = if alone { writer.append(&record) } else { writer.hold(&record) };
+                    let _ = if alone { writer.append(&record) } else { writer.hold(&encoded(&record)) };
                     seq += 1;
                 }
                 let _ = writer.flush();

@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
-use roboppi_ipc::UtcMillis;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use roboppi_ipc::{UtcMillis, WorkerEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::base::Base;
 use crate::{RecordError, files};
 
 /// A line of an event file, with the event as it is written there.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RecordedEvent {
     /// Its number.
     pub seq: u64,
@@ -22,6 +22,16 @@ pub struct RecordedEvent {
     pub at: u64,
     /// The event as JSON.
     pub event: Box<RawValue>,
+}
+
+impl RecordedEvent {
+    /// The line of an event. It makes the JSON of it, which serves the record and all who are told.
+    ///
+    /// # Errors
+    /// When the event has no JSON form; each has one.
+    pub fn new(seq: u64, ts: UtcMillis, at: u64, event: &WorkerEvent) -> Result<Self, serde_json::Error> {
+        Ok(Self { seq, ts, at, event: to_raw_value(event)? })
+    }
 }
 
 /// Reads single events of an event file by their offsets, while its writer goes on. What lies close behind the event read

@@ -192,18 +192,19 @@ impl Follower {
 
     fn take(&mut self, next: Next) {
         match next {
-            Next::Record(record) => match &*record {
+            // The last follower to come has it without a copy.
+            Next::Record(record) => match Arc::unwrap_or_clone(record) {
                 RunRecord::Journal(record) if record.seq <= self.seq => {}
                 RunRecord::Journal(record) => {
                     self.seq = record.seq;
-                    self.waiting = Some(Item::Journal(record.clone()));
+                    self.waiting = Some(Item::Journal(record));
                 }
                 RunRecord::Attempt(of, record) => {
-                    match self.attempts.get_mut(of) {
-                        Some(emitted) => emitted.take(record),
-                        None => self.attempts.entry(of.clone()).or_default().take(record),
+                    match self.attempts.get_mut(&of) {
+                        Some(emitted) => emitted.take(&record),
+                        None => self.attempts.entry(of.clone()).or_default().take(&record),
                     }
-                    self.waiting = Some(Item::Attempt(of.clone(), record.clone()));
+                    self.waiting = Some(Item::Attempt(of, record));
                 }
             },
             Next::Lagged => self.state = State::CatchingUp(Box::new(self.source.follow())),

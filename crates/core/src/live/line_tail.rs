@@ -22,19 +22,19 @@ impl LineTail {
         while self.lines.len() >= limits.events || self.bytes + bytes > limits.bytes {
             let Some((oldest, bytes)) = self.lines.pop_front() else { break };
             self.bytes -= bytes;
-            self.leave_out(&oldest, bytes as u64, 0);
+            self.leave_out(oldest.seq, oldest.ts, oldest.at, bytes as u64, 0);
         }
         self.bytes += bytes;
         self.lines.push_back((event, bytes));
     }
 
     /// Counts an event as left out: `bytes` of output, or `recorded` when it is of a kind that is recorded.
-    pub(super) fn leave_out(&mut self, event: &LiveEvent, bytes: u64, recorded: u64) {
-        let from = (event.seq, event.at - bytes.min(event.at));
-        let begin = || (event.ts, Gap::new(from.0..from.0, from.1..from.1));
+    pub(super) fn leave_out(&mut self, seq: u64, ts: UtcMillis, at: u64, bytes: u64, recorded: u64) {
+        let from = (seq, at - bytes.min(at));
+        let begin = || (ts, Gap::new(from.0..from.0, from.1..from.1));
         let (_, gap) = self.cut.get_or_insert_with(begin);
-        gap.to_seq = gap.to_seq.max(event.seq + 1);
-        gap.to_offset = gap.to_offset.max(event.at);
+        gap.to_seq = gap.to_seq.max(seq + 1);
+        gap.to_offset = gap.to_offset.max(at);
         gap.events += 1;
         gap.bytes += bytes;
         gap.recorded += recorded;

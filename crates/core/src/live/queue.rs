@@ -183,14 +183,16 @@ impl LiveQueue {
 
     /// Offers an event numbered by [`number`](Self::number). `bytes` is its length, roughly; `stored` says
     /// where it was recorded.
-    pub fn push(&mut self, event: LiveEvent, bytes: usize, stored: Option<StoredRange>) {
-        if event.event.may_be_shed() {
+    pub fn push(&mut self, event: impl Into<Offered>, bytes: usize, stored: Option<StoredRange>) {
+        let event = event.into();
+        let (seq, ts, at) = (event.seq(), event.ts(), event.at());
+        if event.may_be_shed() {
             if self.limits.by_line {
                 // Unfinished text: the whole comes.
                 return;
             }
             if self.shedding || self.is_full(bytes) {
-                self.shed(event.ts, event.seq, event.at, 1, 0);
+                self.shed(ts, seq, at, 1, 0);
             } else {
                 self.wait(event, bytes);
             }
@@ -201,9 +203,9 @@ impl LiveQueue {
             // It is in no file either. A reader that lags so much learns how many there were.
             None if self.waiting_bytes + bytes > self.limits.state_bytes => {
                 if self.limits.by_line {
-                    return self.lines.leave_out(&event, 0, 1);
+                    return self.lines.leave_out(seq, ts, at, 0, 1);
                 }
-                self.shed(event.ts, event.seq, event.at, 1, 0);
+                self.shed(ts, seq, at, 1, 0);
                 if let Some(hole) = &mut self.hole {
                     hole.gap.recorded += 1;
                 }
@@ -404,19 +406,20 @@ impl LiveQueue {
         self.next_seq += 1;
     }
 
-    fn wait(&mut self, event: LiveEvent, bytes: usize) {
+    fn wait(&mut self, event: impl Into<Offered>, bytes: usize) {
+        let event = event.into();
         self.waiting_bytes += bytes;
-        self.waiting.push_back(Waiting::Event { event: event.into(), bytes });
+        self.waiting.push_back(Waiting::Event { event, bytes });
     }
 
     /// Lets an event wait where it was recorded.
-    fn store(&mut self, event: &LiveEvent, range: StoredRange) {
-        let to = (event.seq + 1, event.at);
+    fn store(&mut self, event: &Offered, range: StoredRange) {
+        let to = (event.seq() + 1, event.at());
         // What was shed before it is seen in its number.
         let from = self
             .hole
             .take()
-            .map_or((event.seq, event.at), |Hole { gap, .. }| (gap.from_seq, gap.from_offset));
+            .map_or((event.seq(), event.at()), |Hole { gap, .. }| (gap.from_seq, gap.from_offset));
         let before = self.waiting.len().checked_sub(2).map(|index| &self.waiting[index]);
         if let (Some(Waiting::Stored(before)), Some(Waiting::Growth { .. })) = (before, self.waiting.back())
             && before.range.end == range.start
@@ -430,7 +433,9 @@ impl LiveQueue {
                 stored.to = to;
                 stored.events += 1;
             }
-            _ => self.waiting.push_back(Waiting::Stored(Stored { range, from, to, events: 1, ts: event.ts })),
+            _ => {
+                self.waiting.push_back(Waiting::Stored(Stored { range, from, to, events: 1, ts: event.ts() }))
+            }
         }
     }
 

@@ -7,9 +7,8 @@ use std::rc::Rc;
 use roboppi_ipc::{OutputStream, OverLimit, RecordLimits, RecordTarget, UtcMillis};
 use roboppi_record::{
     AppendedEvent, BlobWriter, Bound, EventFileWriter, EventReadBack, GivenUpEvents, LogLimits, RecordError,
-    RunUsage, SpoolWriter,
+    RecordedEvent, RunUsage, SpoolWriter,
 };
-use roboppi_run::AttemptRecord;
 use tempfile::TempDir;
 
 use super::budgets::{Budgets, RunBudget};
@@ -149,7 +148,7 @@ impl Recorder {
 
     /// Makes an event one of those that [`flush_events`](Self::flush_events) writes. Says how long it is, and where, unless there
     /// is no room or no way to write it.
-    pub(super) fn event(&mut self, record: &AttemptRecord) -> (u64, Option<StoredRange>) {
+    pub(super) fn event(&mut self, record: &RecordedEvent) -> (u64, Option<StoredRange>) {
         let Some((spool, events)) = &mut self.files else { return (0, None) };
         let written = events.hold(record);
         self.events_len = events.len();

@@ -76,7 +76,25 @@ fn is_long(value: &Value) -> bool {
             _ => false,
         }
     }
-    has_long_text(value) || json_len(value) > INPUT
+    has_long_text(value) || (longest_json(value) > INPUT && json_len(value) > INPUT)
+}
+
+/// What the JSON of a value cannot be longer than. Hardly any value is made JSON only to see how long that is.
+fn longest_json(value: &Value) -> usize {
+    /// Of a byte of text, escaped.
+    const ESCAPED: usize = 6;
+    /// Of a number, of a word, and of what stands around and between values.
+    const OTHER: usize = 32;
+
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => OTHER,
+        Value::String(text) => OTHER + text.len() * ESCAPED,
+        Value::Array(values) => OTHER + values.iter().map(|value| longest_json(value) + 1).sum::<usize>(),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| OTHER + name.len() * ESCAPED + longest_json(value);
+            OTHER + fields.iter().map(field).sum::<usize>()
+        }
+    }
 }
 
 /// Length of a value as JSON.
@@ -116,11 +134,15 @@ fn shorten_texts(value: &mut Value) {
 }
 
 fn first_chars(text: &str, count: usize) -> &str {
+    if text.len() <= count {
+        return text;
+    }
     text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use roboppi_ipc::{AgentText, ToolCall, ToolResult};
     use serde_json::json;
 
@@ -172,6 +194,32 @@ mod tests {
         let (event, _) = shortened(call(json!(vec!["y"; 9000])));
         let WorkerEvent::ToolCall(shown) = event else { panic!() };
         assert_eq!(shown.input.as_str().map(str::len), Some(500));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,9}|[\\x00-\"]{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::btree_map("[\\x00-z]{0,4}", inner, 0..8)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_is_longer_than_was_estimated(value in any_json()) {
+            let len = value.to_string().len();
+            prop_assert_eq!(json_len(&value), len);
+            prop_assert!(longest_json(&value) >= len);
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The way of a worker's output: secrets out, record, translation, and what is shown of it live.
 
 use roboppi_ipc::{Mono, OutputStream, RecordLimits, WorkerEvent};
+use roboppi_record::RecordedEvent;
 use roboppi_redact::{Redactor, Secrets};
-use roboppi_run::AttemptRecord;
 
 use super::State;
-use crate::live::{LiveEvent, ProgressThinner, StoredRange};
+use crate::live::{LiveEvent, Offered, ProgressThinner, StoredRange};
 use crate::worker::WorkerOptions;
 use crate::worker::event_redaction::EventRedaction;
 use crate::worker::machine::Input;
@@ -25,7 +25,7 @@ pub(super) struct OutputState {
     /// Output is announced by its place in the log.
     announces_growth: bool,
     /// Events that the record is given, with their lengths and places in it. None is left once an input is handled.
-    recorded: Vec<(LiveEvent, usize, Option<StoredRange>)>,
+    recorded: Vec<(Offered, usize, Option<StoredRange>)>,
     /// Kept between pieces for their capacity.
     clean: Vec<u8>,
     plain: Vec<u8>,
@@ -143,15 +143,22 @@ impl State {
         shorten(&mut event, &mut |whole| self.recorder.blob(whole));
         let (ts, at) = (self.host.clock.utc(), self.recorder.log_bytes());
         let seq = self.live.number(now);
-        let record = AttemptRecord { seq, ts, at, event };
-        let (len, stored) = if record.event.is_recorded() { self.recorder.event(&record) } else { (0, None) };
+        let mut bytes = match &event {
+            WorkerEvent::TextDelta(piece) | WorkerEvent::ThinkingDelta(piece) => piece.delta.len(),
+            _ => 0,
+        };
+        let mut stored = None;
+        // Its JSON is made once, for the record and for those who are shown it.
+        let offered = match event.is_recorded().then(|| RecordedEvent::new(seq, ts, at, &event)) {
+            Some(Ok(record)) => {
+                let (len, place) = self.recorder.event(&record);
+                (bytes, stored) = (usize::try_from(len).unwrap_or(usize::MAX), place);
+                Offered::Recorded(record)
+            }
+            Some(Err(_)) | None => Offered::Made(LiveEvent { seq, ts, at, event }),
+        };
         if self.output.show_events {
-            let bytes = match &record.event {
-                WorkerEvent::TextDelta(piece) | WorkerEvent::ThinkingDelta(piece) => piece.delta.len(),
-                _ => usize::try_from(len).unwrap_or(usize::MAX),
-            };
-            let AttemptRecord { seq, ts, at, event } = record;
-            self.output.recorded.push((LiveEvent { seq, ts, at, event }, bytes, stored));
+            self.output.recorded.push((offered, bytes, stored));
         }
     }
 
