@@ -1,17 +1,19 @@
 //! Reads what the screen shows of the record, beside logs.
 
-use std::sync::Arc;
+mod earlier;
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use roboppi_attach::RunSource;
-use roboppi_record::{CoreLog, RecordError, RecordPart, RecordStore};
-use roboppi_run::{Activity, HistoryPage};
+use roboppi_record::{CoreLog, RecordPart, RecordStore};
 use tokio::sync::oneshot;
 
 use crate::activity_pane::{EarlierRead, EarlierRequest};
 use crate::log_pane::CoreTail;
 use crate::message::Message;
 use crate::{sanitise, text};
+use earlier::EarlierReader;
 
 /// Bytes of a large value that are shown.
 const WHOLE: usize = 1024 * 1024;
@@ -70,6 +72,7 @@ pub(crate) enum Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     answer: Option<oneshot::Receiver<Message>>,
+    earlier: Arc<Mutex<EarlierReader>>,
 }
 
 impl Reading {
@@ -79,10 +82,11 @@ impl Reading {
             return;
         }
         let (known, answer) = oneshot::channel();
-        let source = Arc::clone(source);
+        let (source, earlier) = (Arc::clone(source), Arc::clone(&self.earlier));
         let read = move || {
             // Nobody wants it when the screen is gone.
-            let _ = known.send(read(source.record(), wanted));
+            let mut earlier = earlier.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = known.send(read(source.record(), &mut earlier, wanted));
         };
         if thread::Builder::new().name("tui-record".to_owned()).spawn(read).is_ok() {
             self.answer = Some(answer);
@@ -102,14 +106,14 @@ impl Reading {
     }
 }
 
-fn read(record: &dyn RecordStore, wanted: Wanted) -> Message {
+fn read(record: &dyn RecordStore, earlier: &mut EarlierReader, wanted: Wanted) -> Message {
     match wanted {
         Wanted::Whole(name) => {
             let text = whole(record, &name);
             Message::Whole(name, text)
         }
         Wanted::Earlier(request) => {
-            let found = earlier(record, &request).map_err(|error| format!("it cannot be read: {error}"));
+            let found = earlier.read(record, &request).map_err(|error| format!("it cannot be read: {error}"));
             Message::Earlier(EarlierRead { request, found: found.map(Arc::new) })
         }
     }
@@ -128,26 +132,6 @@ fn whole(record: &dyn RecordStore, name: &str) -> String {
         Ok(None) => "The rest is not in the record.".to_owned(),
         Err(error) => format!("The rest cannot be read: {error}"),
     }
-}
-
-/// Works a stretch out of the event file of an attempt.
-fn earlier(record: &dyn RecordStore, request: &EarlierRequest) -> Result<Activity, RecordError> {
-    let mut events = record.events(&request.of)?;
-    let mut earlier = HistoryPage::new(request.stretch);
-    loop {
-        let record = match events.next() {
-            None => break,
-            Some(Ok(record)) => record,
-            // A damaged line; the next one can be read.
-            Some(Err(RecordError::BadJson { .. })) => continue,
-            Some(Err(error)) => return Err(error),
-        };
-        let is_known = request.known.is_some_and(|known| record.seq <= known);
-        if !is_known || earlier.take(&record).is_break() {
-            break;
-        }
-    }
-    Ok(earlier.finish())
 }
 
 #[cfg(test)]

@@ -22,6 +22,16 @@ impl Stretch {
 
     const ITEM_BYTES: usize = Activity::ITEM_BYTES / 2;
 
+    /// Whether it can be worked out of what comes behind `activity`.
+    #[must_use]
+    pub fn is_behind(self, activity: &Activity) -> bool {
+        let item = match self {
+            Self::UpTo(last) => Some(last),
+            Self::Behind(before) => before,
+        };
+        activity.items.back().map(|item| item.seq) <= item
+    }
+
     /// The item before the first one of the stretch, as far as that is known.
     const fn behind(self) -> Option<u64> {
         match self {
@@ -45,6 +55,18 @@ impl HistoryPage {
     #[must_use]
     pub fn new(stretch: Stretch) -> Self {
         Self { stretch, activity: Activity::default(), complete: false }
+    }
+
+    /// Goes on behind what is in `activity`, which the stretch [is behind](Stretch::is_behind).
+    #[must_use]
+    pub const fn going_on(stretch: Stretch, activity: Activity) -> Self {
+        Self { stretch, activity, complete: false }
+    }
+
+    /// All that happened before the record it takes next, as a view has it; `None` when it has given up more of that.
+    #[must_use]
+    pub fn so_far(&self) -> Option<&Activity> {
+        (matches!(self.stretch, Stretch::UpTo(_)) && !self.complete).then_some(&self.activity)
     }
 
     /// Takes the next record in. `Break` when no later one matters.

@@ -11,6 +11,8 @@ pub(crate) struct EarlierRequest {
     pub(crate) stretch: Stretch,
     /// Number of the last event that is known; what a replay has not come to is not read.
     pub(crate) known: Option<u64>,
+    /// Nothing is added to its events any more.
+    pub(crate) is_over: bool,
 }
 
 /// A stretch that was read, or why it could not be.
@@ -98,8 +100,8 @@ impl HistoryPane {
     }
 
     fn want(&mut self, attempt: &AttemptView, stretch: Stretch) -> Onward {
-        self.wanted =
-            Some(EarlierRequest { of: attempt.of.clone(), stretch, known: attempt.activity.last_seq });
+        let (of, known) = (attempt.of.clone(), attempt.activity.last_seq);
+        self.wanted = Some(EarlierRequest { of, stretch, known, is_over: attempt.finished_at.is_some() });
         Onward::Reading
     }
 }
