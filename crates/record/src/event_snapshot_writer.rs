@@ -21,6 +21,8 @@ pub struct EventSnapshotWriter {
     fold: Option<Fold>,
     /// What is before the part that was given up, once there is one.
     head: Option<(State, Sum)>,
+    /// What may turn out to be before it, until then.
+    passed: Vec<(State, Sum)>,
     /// A line is no event. Every reader is to meet it, so there is no snapshot.
     is_damaged: bool,
 }
@@ -51,6 +53,7 @@ impl EventSnapshotWriter {
             due: Self::INTERVAL,
             fold: None,
             head: None,
+            passed: Vec::new(),
             is_damaged: false,
         })
     }
@@ -99,6 +102,9 @@ impl EventSnapshotWriter {
         let size = write(&newest, &fold.state, hole, &fold.sum)?;
         // One so large that writing it is the greater part of the work is written less often.
         self.due = position + self.interval.max(size.saturating_mul(4));
+        if hole.is_none() {
+            self.pass(&fold);
+        }
         self.fold = Some(fold);
         Ok(size > 0)
     }
@@ -112,7 +118,10 @@ impl EventSnapshotWriter {
     /// Begins anew, or behind what is before the part that was given up.
     fn begin(&self, hole: Option<Hole>) -> Result<Fold, RecordError> {
         let mut reader = self.run.events(&self.name)?;
-        let (state, sum) = self.head.clone().unwrap_or_default();
+        let is_before =
+            |(state, _): &&(State, Sum)| hole.is_some_and(|hole| state.position.offset() <= hole.from);
+        let passed = self.passed.iter().rev().find(is_before);
+        let (state, sum) = self.head.as_ref().or(passed).cloned().unwrap_or_default();
         reader.resume_behind(state.position, state.lines);
         Ok(Fold { state, sum, reader, hole })
     }
@@ -139,6 +148,25 @@ impl EventSnapshotWriter {
         Ok(true)
     }
 
+    /// Keeps a few states. Half of the file stays when a part of it is given up, so no more is needed than the last one of
+    /// the half that is there now, and those behind it.
+    fn pass(&mut self, fold: &Fold) {
+        /// Each of them may hold as much text as an activity.
+        const MOST: usize = 4;
+
+        self.passed.push((fold.state.clone(), fold.sum.clone()));
+        let half = fold.state.position.offset() / 2;
+        let behind = self.passed.partition_point(|(state, _)| state.position.offset() <= half);
+        self.passed.drain(..behind.saturating_sub(1));
+        if self.passed.len() > MOST {
+            let mut number = 0;
+            self.passed.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+        }
+    }
+
     /// Keeps what is before the part that was given up: that stays what it is.
     fn keep_head(&mut self, fold: &mut Fold, events: &fs::File) -> Result<(), RecordError> {
         let to = fold.state.position.offset();
@@ -146,6 +174,7 @@ impl EventSnapshotWriter {
             let [_, head] = paths(&self.base);
             write(&head, &fold.state, None, &fold.sum)?;
             self.head = Some((fold.state.clone(), fold.sum.clone()));
+            self.passed = Vec::new();
         }
         Ok(())
     }
@@ -153,6 +182,7 @@ impl EventSnapshotWriter {
     fn give_up(&mut self) {
         self.is_damaged = true;
         self.head = None;
+        self.passed = Vec::new();
         for path in paths(&self.base) {
             remove(&path);
         }
