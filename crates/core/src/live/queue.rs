@@ -434,7 +434,13 @@ impl LiveQueue {
                 stored.events += 1;
             }
             _ => {
-                self.waiting.push_back(Waiting::Stored(Stored { range, from, to, events: 1, ts: event.ts() }))
+                self.waiting.push_back(Waiting::Stored(Stored {
+                    range,
+                    from,
+                    to,
+                    events: 1,
+                    ts: event.ts(),
+                }));
             }
         }
     }

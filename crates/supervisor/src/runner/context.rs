@@ -186,11 +186,14 @@ impl RunContext {
             let message = format!("the record of a worker is incomplete (reported once): {error}");
             self.recorder().warn(message, Some(of.step.clone()));
         }
-        for record in received.gap.into_iter().chain(received.record) {
-            self.recorder().attempt_event(of.clone(), record);
-        }
         if received.is_long {
             self.event_snapshots.borrow_mut().grew(of.base());
+        }
+        if let Some(gap) = received.gap {
+            self.recorder().attempt_event(of.clone(), gap);
+        }
+        if let Some(record) = received.record {
+            self.recorder().attempt_event(of, record);
         }
     }
 

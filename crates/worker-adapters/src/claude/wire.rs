@@ -9,7 +9,7 @@ use crate::agent::lenient::{
     Content, TextOr, count, entries, flag, list, maybe_flag, number, object, text, texts,
 };
 
-/// Any line.
+/// Any line. It is moved a few times when it is read, so the larger parts that most lines do not have are in a box.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Line<'a> {
@@ -42,7 +42,7 @@ pub(super) struct Line<'a> {
 
     // stream_event
     #[serde(borrow, deserialize_with = "object")]
-    pub(super) event: Option<StreamEvent<'a>>,
+    pub(super) event: Option<Box<StreamEvent<'a>>>,
 
     // system/api_retry, and the word for a failure in assistant
     #[serde(deserialize_with = "count")]
@@ -78,7 +78,7 @@ pub(super) struct Line<'a> {
     #[serde(borrow, deserialize_with = "list")]
     pub(super) tasks: Vec<Task<'a>>,
     #[serde(borrow, deserialize_with = "object")]
-    pub(super) patch: Option<TaskPatch<'a>>,
+    pub(super) patch: Option<Box<TaskPatch<'a>>>,
 
     // command_lifecycle
     #[serde(borrow, deserialize_with = "text")]
@@ -88,7 +88,7 @@ pub(super) struct Line<'a> {
 
     // rate_limit_event
     #[serde(borrow, deserialize_with = "object")]
-    pub(super) rate_limit_info: Option<RateLimit<'a>>,
+    pub(super) rate_limit_info: Option<Box<RateLimit<'a>>>,
 
     // result
     #[serde(deserialize_with = "flag")]
