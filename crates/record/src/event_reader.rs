@@ -52,6 +52,11 @@ impl EventReader {
         })
     }
 
+    /// Whether events were passed over that are missing, and the one that will report them was not read yet.
+    pub(crate) const fn has_pending_gap(&self) -> bool {
+        self.skipped > 0
+    }
+
     /// Goes on at a place that [`resume_point`](Self::resume_point) gave for the same file. Line numbers in errors count from there.
     pub fn resume(&mut self, position: EventPosition) {
         self.records.seek(position.offset);

@@ -92,6 +92,12 @@ impl EventSnapshotWriter {
         if !self.advance(&mut fold, &events)? {
             return Ok(false);
         }
+        if fold.reader.has_pending_gap() {
+            // The event that reports what is missing is not written yet, and a place alone cannot say it.
+            self.due = len;
+            self.fold = Some(fold);
+            return Ok(false);
+        }
         let position = fold.state.position.offset();
         if fold.sum.extend(&events, position, hole).is_none() || self.hole()? != hole {
             // It was given up while it was read. What is there now is for the next turn.

@@ -227,7 +227,11 @@ impl SpoolWriter {
             }
             self.note_hole()?;
         }
-        self.return_bytes(RETURNED_AT_ONCE)
+        if self.return_bytes(RETURNED_AT_ONCE).is_err() {
+            // The output that comes is worth more than the room. `close` tries again, and reports it.
+            self.can_give_back = Some(false);
+        }
+        Ok(())
     }
 
     fn is_run_full(&self, more: u64) -> bool {

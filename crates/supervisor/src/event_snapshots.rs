@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use roboppi_record::{EventSnapshotWriter, RunDir};
 
@@ -12,6 +12,9 @@ pub(crate) const LOOK: u64 = 4096;
 
 /// Of the time, one part goes into snapshots and this many do not: beside a very fast worker there are fewer of them.
 const REST: u32 = 9;
+
+/// How long the end of a run may wait for them.
+const AT_THE_END: Duration = Duration::from_secs(1);
 
 /// The thread that writes snapshots of event files. It begins with the first one that may be long; without a thread there are
 /// none, and the record is whole all the same.
@@ -89,6 +92,9 @@ impl WantedQueue {
             }
             let begun = Instant::now();
             for (base, is_last) in attempts {
+                if self.lock().is_over && begun.elapsed() > AT_THE_END {
+                    return;
+                }
                 let new = |base: &str| EventSnapshotWriter::new(run.clone(), base).ok();
                 let writer = writers.entry(base.clone()).or_insert_with(|| new(&base));
                 // One that cannot be written is missed by nobody but the patience of a reader.

@@ -189,14 +189,17 @@ impl Outbox {
     }
 
     fn ended_jobs(&mut self, clock: Clock, out: &mut Vec<u8>) {
+        /// Running jobs have the rest of each write.
+        const SHARE: usize = WRITE / 2;
+
         let mut index = 0;
-        while index < self.lanes.len() && out.len() < WRITE {
+        while index < self.lanes.len() && out.len() < SHARE {
             let lane = &mut self.lanes[index];
             if lane.completion.is_none() {
                 index += 1;
                 continue;
             }
-            while out.len() < WRITE
+            while out.len() < SHARE
                 && let Some(event) = lane.handle.take_event()
             {
                 lane.encoder(self.dialect).encode(event, out);
@@ -239,7 +242,12 @@ impl Outbox {
         }
         let waits = |lane: &Lane| !self.pace.allows(&lane.taken) && lane.handle.has_event();
         let held = self.lanes.iter().any(waits).then(|| self.pace.next());
-        self.lanes.iter().filter_map(|lane| lane.handle.next_event_due()).chain(held).min()
+        // One that has taken its share is not due before the next window.
+        let due = |lane: &Lane| {
+            let due = lane.handle.next_event_due()?;
+            Some(if self.pace.allows(&lane.taken) { due } else { due.max(self.pace.next()) })
+        };
+        self.lanes.iter().filter_map(due).chain(held).min()
     }
 
     fn completed(&self, completion: Completion) -> Message {
