@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use crate::grammar::{Escape, INTRODUCER, StringEnds, control, endless_len, escape};
-
-const ESC: u8 = b'\x1b';
+use crate::grammar::{ESC, Escape, INTRODUCER, StringEnds, control, endless_len, escape};
 
 /// What is left of `bytes` without escape sequences, for a search of what a person sees. All else stays as it is. Newlines
 /// stay where they are: a sequence that is not complete ends with its line.

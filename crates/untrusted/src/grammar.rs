@@ -1,5 +1,8 @@
 //! What an escape sequence is: where it ends, and what it is made of.
 
+/// What an escape sequence begins with.
+pub(crate) const ESC: u8 = b'\x1b';
+
 /// What begins with ESC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Escape {

@@ -1,5 +1,8 @@
 //! Text that is shown as it is, passed over many bytes at once.
 
+use memchr::memchr_iter;
+
+use crate::grammar::ESC;
 use crate::is_visible;
 
 /// Bytes that are looked at together, without a branch between them, so that the compiler uses vectors.
@@ -65,6 +68,35 @@ const fn first_unprintable(word: u64) -> usize {
     (found.trailing_zeros() / 8) as usize
 }
 
+/// Whether a text holds nothing but visible characters, tabs and escape sequences. Says no of some rare characters that are
+/// visible, too.
+pub(crate) fn is_simple(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (chunks, rest) = bytes.as_chunks();
+    chunks.iter().fold(true, |all, chunk| all & are_simple(chunk))
+        && bytes.last_chunk().map_or_else(|| rest.iter().all(|byte| is_simple_byte(*byte)), are_simple)
+        && memchr_iter(MIXED, bytes).all(|at| text[at..].starts_with(is_visible))
+}
+
+/// The first byte of U+2000 to U+2FFF, of which a few hide.
+const MIXED: u8 = 0xe2;
+
+#[inline]
+fn are_simple(bytes: &[u8; TOGETHER]) -> bool {
+    bytes.iter().fold(true, |all, byte| all & is_simple_byte(*byte))
+}
+
+/// Whether a byte is of a visible character, or begins an escape sequence, but for [`MIXED`].
+#[inline]
+const fn is_simple_byte(byte: u8) -> bool {
+    // Bytes that go on, and the first ones of characters that are all visible: those of `visible_len`.
+    let is_visible = (byte >= 0x80) & (byte <= 0xbf)
+        | (byte >= 0xc3) & (byte <= 0xd7)
+        | (byte >= MIXED) & (byte <= 0xed)
+        | (byte >= 0xf0) & (byte <= 0xf2);
+    is_plain(byte) | is_visible | (byte == ESC)
+}
+
 /// How many bytes from the first on are visible characters or tabs.
 pub(crate) fn shown_len(text: &str) -> usize {
     let bytes = text.as_bytes();
@@ -126,6 +158,18 @@ mod tests {
             let text = format!("漢x{char}x");
             assert_eq!(shown_len(&text), shown(&text), "{char:?}");
         }
+    }
+
+    #[test]
+    fn a_simple_text_hides_nothing() {
+        for char in '\0'..=char::MAX {
+            for text in [format!("x{char}x"), format!("{char}, and more than fits in a vector{char}")] {
+                let is_shown = char == '\x1b' || shown(&text) == text.len();
+                assert!(is_shown || !is_simple(&text), "{char:?}");
+            }
+        }
+        assert!(is_simple("\x1b[32m✓\x1b[39m a\tline ─ 漢 ü 👩 “…”"));
+        assert!(is_simple("") && is_simple("\x1b"));
     }
 
     proptest! {

@@ -1,11 +1,10 @@
 //! Text for lines.
 
-use std::borrow::Cow;
-
-use memchr::memrchr;
+use memchr::{memchr_iter, memrchr};
 
 use crate::ci::break_commands;
-use crate::plain::plain_len;
+use crate::grammar::{ESC, Escape, INTRODUCER, control, escape};
+use crate::plain::{is_simple, plain_len};
 use crate::utf8::into_string;
 use crate::{Control, Introducer, Scanner, Token};
 
@@ -30,9 +29,12 @@ pub fn line_into(out: &mut Vec<u8>, bytes: &[u8], colour: bool) {
         return break_commands(out, start);
     }
     let state = &bytes[last_state_start(bytes)..];
-    // Faster than the other, which looks at each byte.
-    let text = str::from_utf8(state).map_or_else(|_| String::from_utf8_lossy(state), Cow::Borrowed);
-    clean(out, &text, colour);
+    // Faster than the lossy one, which looks at each byte.
+    match str::from_utf8(state) {
+        Ok(text) if is_simple(text) && without_sequences(out, state, colour) => {}
+        Ok(text) => clean(out, text, colour),
+        Err(_) => clean(out, &String::from_utf8_lossy(state), colour),
+    }
 }
 
 /// A text that must be one line without colour: names, reasons, messages. Line breaks are spaces.
@@ -64,6 +66,40 @@ pub fn last_state_start(bytes: &[u8]) -> usize {
 fn without_returns(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
     &bytes[..end]
+}
+
+/// Appends what [`clean`] would of a text that [`is_simple`]. Returns false, and appends nothing, when there is a control
+/// string in it.
+fn without_sequences(out: &mut Vec<u8>, text: &[u8], colour: bool) -> bool {
+    let start = out.len();
+    let mut coloured = false;
+    // Beginning of what was passed over and is kept as it is.
+    let mut from = 0;
+    // No sequence goes on behind the next ESC.
+    for at in memchr_iter(ESC, text) {
+        let behind = &text[at + 1..];
+        let (len, is_kept) = match escape(behind) {
+            Escape::Control => {
+                let control = control(&behind[INTRODUCER..]);
+                let len = 1 + INTRODUCER + control.len();
+                let is_colour = control.is_standard && control.action == Some(b'm') && len <= LONGEST_COLOUR;
+                (len, colour && is_colour)
+            }
+            Escape::Other(len) => (1 + len, false),
+            Escape::String => {
+                out.truncate(start);
+                return false;
+            }
+        };
+        coloured |= is_kept;
+        if !is_kept {
+            out.extend_from_slice(&text[from..at]);
+            from = at + len;
+        }
+    }
+    out.extend_from_slice(&text[from..]);
+    finish(out, start, coloured);
+    true
 }
 
 fn clean(out: &mut Vec<u8>, text: &str, colour: bool) {
@@ -102,6 +138,11 @@ fn clean(out: &mut Vec<u8>, text: &str, colour: bool) {
             Some(_) => {}
         }
     }
+    finish(out, start, coloured);
+}
+
+/// Ends the colours of a line that begins at `start`, and breaks its commands.
+fn finish(out: &mut Vec<u8>, start: usize, coloured: bool) {
     if coloured {
         out.extend_from_slice(b"\x1b[0m");
     }
