@@ -29,6 +29,7 @@ pub(crate) const BENCH: Bench = Bench {
         shown::SHOWN,
         shown::COLOURS,
         shown::SECRETS,
+        shown::BOTH,
         shown::LOG,
         agent::LINES,
         agent::OPENED,

@@ -34,13 +34,17 @@ pub(super) const COLOURS: Figure = Figure {
     cache: Cache::Removed,
     rows: ROWS,
     measure: |measurement| {
-        let lines = measurement.scaled(10_000_000);
-        let line = COLOURED.replace('\x1b', r"\033");
-        let generator = format!("yes \"$(printf '{line}')\" | head -n {lines}");
-        let flood = Flood { generator, lines, bytes: lines * (COLOURED.len() as u64 + 1), secrets: 0 };
+        let flood = coloured_lines(measurement);
         pour(measurement, &flood, PRINTED, TEE_AND_SED);
     },
 };
+
+fn coloured_lines(measurement: &Measurement<'_>) -> Flood {
+    let lines = measurement.scaled(10_000_000);
+    let line = COLOURED.replace('\x1b', r"\033");
+    let generator = format!("yes \"$(printf '{line}')\" | head -n {lines}");
+    Flood { generator, lines, bytes: lines * (COLOURED.len() as u64 + 1), secrets: 0 }
+}
 
 /// The same with secrets that are searched.
 pub(super) const SECRETS: Figure = Figure {
@@ -50,6 +54,18 @@ pub(super) const SECRETS: Figure = Figure {
     rows: ROWS,
     measure: |measurement| {
         let flood = Flood { secrets: 20, ..same_lines(measurement) };
+        pour(measurement, &flood, PRINTED, TEE_AND_SED);
+    },
+};
+
+/// The same with both.
+pub(super) const BOTH: Figure = Figure {
+    name: "flood-shown-both",
+    compared: "the same with lines that hold colours and are searched for twenty secrets",
+    cache: Cache::Removed,
+    rows: ROWS,
+    measure: |measurement| {
+        let flood = Flood { secrets: 20, ..coloured_lines(measurement) };
         pour(measurement, &flood, PRINTED, TEE_AND_SED);
     },
 };
