@@ -21,7 +21,7 @@ use super::descriptors::{release, release_stdin};
 use super::end::end_all_descendants;
 use super::machine::Request;
 use super::reporter::Reporter;
-use super::signals::{Heard, Held, leave_out};
+use super::signals::{Heard, Held, keep_from};
 use super::terminal::Terminal;
 use super::{GuardKind, GuardSettings, Role, fork_alone, split};
 
@@ -49,7 +49,7 @@ pub(super) fn fork(settings: GuardSettings, signals: Held) -> io::Result<Role> {
 /// Waits for the guard. The answer is the exit code.
 fn wait(guard: Pid, signals: Held, passes_on: &OwnedFd, terminal: Option<&Terminal>) -> u8 {
     // The guard has it go on when the program does; that is no news to the program.
-    leave_out(guard);
+    keep_from(guard);
     let signals = signals.listen();
     let mut keep = signals.raw().to_vec();
     keep.push(passes_on.as_raw_fd());
@@ -59,10 +59,8 @@ fn wait(guard: Pid, signals: Held, passes_on: &OwnedFd, terminal: Option<&Termin
     loop {
         let descriptor = signals.descriptor();
         let _ = poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], None);
-        for heard in signals.take() {
-            if let Heard::Request { request, from_terminal } = heard
-                && is_passed_on(request, from_terminal)
-                && let Some(place) = REQUESTS.iter().position(|one| *one == request)
+        for request in passed_on(&signals.take()) {
+            if let Some(place) = REQUESTS.iter().position(|one| *one == request)
                 && let Ok(byte) = u8::try_from(place)
             {
                 // A full pipe means that there is enough to do, and a closed one that the guard is about to end.
@@ -80,6 +78,19 @@ fn wait(guard: Pid, signals: Held, passes_on: &OwnedFd, terminal: Option<&Termin
             });
         }
     }
+}
+
+/// What of the signals that came is passed on, in order. A stop with a continue after it is void, as it is for the system: this
+/// process may have been stopped with the program before it passed the stop on, and the program, which goes on by now,
+/// would stop a second time.
+fn passed_on(heard: &[Heard]) -> impl Iterator<Item = Request> + '_ {
+    let is_continue = |heard: &Heard| matches!(heard, Heard::Request { request: Request::Continue, .. });
+    let went_on = heard.iter().rposition(is_continue).unwrap_or(0);
+    heard.iter().enumerate().filter_map(move |(place, heard)| match *heard {
+        Heard::Request { request: Request::Suspend, .. } if place < went_on => None,
+        Heard::Request { request, from_terminal } => is_passed_on(request, from_terminal).then_some(request),
+        Heard::Children => None,
+    })
 }
 
 /// Whether the program has not seen this by itself: what a terminal sends comes to all in the foreground, but for a
@@ -109,5 +120,19 @@ mod tests {
             assert!(is_passed_on(request, false));
             assert_eq!(is_passed_on(request, true), request == Request::Hup);
         }
+    }
+
+    #[test]
+    fn a_stop_that_was_continued_is_not_passed_on_late() {
+        let heard = |request, from_terminal| Heard::Request { request, from_terminal };
+        let passed = |heard: &[Heard]| passed_on(heard).collect::<Vec<_>>();
+        let (stop, go_on) = (heard(Request::Suspend, false), heard(Request::Continue, false));
+        let by_guard = heard(Request::Continue, true);
+        assert_eq!(passed(&[stop]), [Request::Suspend]);
+        assert_eq!(passed(&[stop, Heard::Children, go_on]), [Request::Continue]);
+        assert_eq!(passed(&[stop, by_guard]), []);
+        assert_eq!(passed(&[stop, go_on, stop]), [Request::Continue, Request::Suspend]);
+        let term = heard(Request::Term, false);
+        assert_eq!(passed(&[term, stop, go_on]), [Request::Term, Request::Continue]);
     }
 }

@@ -25,18 +25,19 @@ const HEARD: [Signal; 8] = [
     Signal::SIGUSR1,
 ];
 
-/// Set in the byte of a signal that the terminal sent.
+/// Set in the byte of a signal that the terminal sent, or the process of [`keep_from`].
 const FROM_TERMINAL: u8 = 0x80;
 
 /// Where the handler writes to; not open when negative.
 static NOTES: AtomicI32 = AtomicI32::new(-1);
 
-/// Whose signals are not heard; nobody's when zero.
-static LEFT_OUT: AtomicI32 = AtomicI32::new(0);
+/// Whose signals are like those of the terminal; nobody's when zero.
+static KNOWN_TO: AtomicI32 = AtomicI32::new(0);
 
-/// Hears nothing that this process sends. To be called before [`Held::listen`].
-pub(super) fn leave_out(sender: Pid) {
-    LEFT_OUT.store(sender.as_raw(), Ordering::Relaxed);
+/// Hears what this process sends as if the terminal had sent it: it is not to be told of it. To be called before
+/// [`Held::listen`].
+pub(super) fn keep_from(sender: Pid) {
+    KNOWN_TO.store(sender.as_raw(), Ordering::Relaxed);
 }
 
 /// Signals that wait for a process that is not ready to take them.
@@ -102,11 +103,9 @@ extern "C" fn note(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc
     let code = info.map_or(0, |info| info.si_code);
     // SAFETY: a signal that a process sent comes with its pid.
     let sender = info.filter(|_| code == libc::SI_USER).map_or(-1, |info| unsafe { info.si_pid() });
-    if sender > 0 && sender == LEFT_OUT.load(Ordering::Relaxed) {
-        return;
-    }
+    let is_known = sender > 0 && sender == KNOWN_TO.load(Ordering::Relaxed);
     let mut byte = u8::try_from(signal).unwrap_or(0);
-    if sent_by_terminal(signal, code) {
+    if is_known || sent_by_terminal(signal, code) {
         byte |= FROM_TERMINAL;
     }
     // SAFETY: `write` is async-signal-safe, and the byte lives as long as the call. A full pipe means that
@@ -131,7 +130,7 @@ const fn sent_by_terminal(signal: libc::c_int, _: libc::c_int) -> bool {
 pub(super) enum Heard {
     /// There is news of children.
     Children,
-    /// Somebody asks for something.
+    /// Somebody asks for something. What the process of [`keep_from`] asks for counts as from the terminal.
     Request { request: Request, from_terminal: bool },
 }
 
