@@ -142,8 +142,8 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Writes what waits, and gives back what was reserved: nothing more comes. When there is not room for all of it, the
-    /// end is written, and before it a warning that counts what is missing.
+    /// Writes what waits: nothing more comes. When there is not room for all of it, the end is written, and before it a
+    /// warning that counts what is missing.
     ///
     /// # Errors
     /// What could not be written.
@@ -161,12 +161,16 @@ impl JournalWriter {
             }
             kept /= 2;
         }
-        self.lines.release();
         let records = self.waiting.given_up() + if kept == 0 { self.waiting.len() as u64 } else { 0 };
         self.waiting = Waiting::default();
         // Those that were given up before are missing too.
         let full = || RecordError::io("write", self.lines.path())(std::io::ErrorKind::StorageFull.into());
         if records == 0 { Ok(()) } else { Err(Unwritten { records, error: error.unwrap_or_else(full) }) }
+    }
+
+    /// Gives back what was reserved, once it is closed. Takes its time where the file system tells the medium of it.
+    pub fn release(&mut self) {
+        self.lines.release();
     }
 
     /// Number of the last record, 0 when there is none.

@@ -159,8 +159,8 @@ impl Recorder {
         self.event(RunEvent::Warning { message, step });
     }
 
-    /// Waits until everything is on the disk, or of a short run on its way to it, then tells followers that nothing more will
-    /// come.
+    /// Waits until everything is on the disk, then tells followers that nothing more will come. Those of a run that was never
+    /// flushed are told at once: it is on its way to the disk when this returns.
     pub(crate) fn finish(&mut self) {
         self.release();
         let closed = self.journal.close();
@@ -168,9 +168,7 @@ impl Recorder {
             // What waited for room may have been written just now.
             syncer.wake();
         }
-        if let Some(syncer) = self.syncer.take() {
-            syncer.finish();
-        }
+        let begins_to_write = self.syncer.take().and_then(Syncer::finish);
         if let Err(Unwritten { records, error }) = closed {
             let message =
                 format!("the record of this run is incomplete, {records} events are missing in it: {error}");
@@ -179,6 +177,10 @@ impl Recorder {
             self.feed.publish(RunRecord::Journal(record));
         }
         self.feed.close();
+        self.journal.release();
+        if let Some(thread) = begins_to_write {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -189,6 +191,8 @@ struct Syncer {
     wake: SyncSender<()>,
     /// The thread knows that there is something to flush.
     woken: Arc<AtomicBool>,
+    /// There was a flush.
+    flushed: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -198,6 +202,8 @@ impl Syncer {
         let (wake, wakes) = mpsc::sync_channel::<()>(1);
         let woken = Arc::new(AtomicBool::new(false));
         let taken = Arc::clone(&woken);
+        let flushed = Arc::new(AtomicBool::new(false));
+        let flushes = Arc::clone(&flushed);
         let flush = move || {
             let mut snapshots = Snapshots::new(snapshots, feed);
             let mut open = true;
@@ -207,6 +213,7 @@ impl Syncer {
                 taken.store(false, Ordering::SeqCst);
                 // A run that ends before the first flush is due ends without waiting for the disk, which has it in a moment.
                 if open || !sync.begin_unless_synced() {
+                    flushes.store(true, Ordering::SeqCst);
                     // A flush that fails is not worth a word here: the next write says it.
                     let _ = sync.sync();
                 }
@@ -215,7 +222,7 @@ impl Syncer {
             snapshots.finish();
         };
         let thread = Builder::new().name("journal-sync".to_owned()).spawn(flush).ok()?;
-        Some(Self { wake, woken, thread })
+        Some(Self { wake, woken, flushed, thread })
     }
 
     /// There is something to flush. Costs next to nothing while a flush is due anyway.
@@ -227,8 +234,13 @@ impl Syncer {
         }
     }
 
-    fn finish(self) {
+    /// Waits for the last flush. Of a run without one, gives the thread that has the system begin to write.
+    fn finish(self) -> Option<JoinHandle<()>> {
         drop(self.wake);
+        if !self.flushed.load(Ordering::SeqCst) {
+            return Some(self.thread);
+        }
         let _ = self.thread.join();
+        None
     }
 }
