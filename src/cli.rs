@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
     agent_run, attach, completions, control, core, events, export, guard, import, logs, mask, replay, runs,
@@ -94,8 +94,23 @@ impl Cli {
     pub(crate) fn from_process() -> Result<Self, ExitCode> {
         let args: Vec<OsString> = std::env::args_os().collect();
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        Self::try_parse_from(normalised(args.clone(), terminals))
-            .map_err(|error| answer::instead(&error, &args))
+        let meant = normalised(args.clone(), terminals);
+        if let Some(run) = Self::of_run(&meant) {
+            return Ok(run);
+        }
+        Self::try_parse_from(meant).map_err(|error| answer::instead(&error, &args))
+    }
+
+    /// Reads `workflow run` without a description of all other commands, which takes longer than to read the arguments.
+    /// `None` when it is another command, or there is something to be said instead.
+    fn of_run(args: &[OsString]) -> Option<Self> {
+        let [_, command, verb, rest @ ..] = args else { return None };
+        if (command != "workflow" && command != "wf") || verb != "run" {
+            return None;
+        }
+        let command = workflow_run::RunArgs::augment_args(clap::Command::new("run").no_binary_name(true));
+        let run = workflow_run::RunArgs::from_arg_matches(&command.try_get_matches_from(rest).ok()?).ok()?;
+        Some(Self { command: Command::Workflow { command: WorkflowCommand::Run(Box::new(run)) } })
     }
 }
 
@@ -141,6 +156,28 @@ mod tests {
     fn a_verb_wins_over_a_file_of_that_name() {
         let cli = Cli::try_parse_from(["roboppi", "workflow", "validate", "run"]).unwrap();
         assert!(matches!(cli.command, Command::Workflow { command: WorkflowCommand::Validate(_) }));
+    }
+
+    #[test]
+    fn a_run_is_read_in_the_same_way_alone() {
+        let words = |line: &str| -> Vec<OsString> { line.split_whitespace().map(OsString::from).collect() };
+        for line in [
+            "a.yaml",
+            "--no-tui a.yaml --direct --grace 300ms",
+            "--output json --supervised -w here -- -a.yaml",
+            "a.yaml --stream --color never --log-limit 2GiB --resume -1",
+        ] {
+            for start in ["roboppi workflow run", "roboppi wf run"] {
+                let args = words(&format!("{start} {line}"));
+                let alone = Cli::of_run(&args).unwrap();
+                let among_all = Cli::try_parse_from(args).unwrap();
+                assert_eq!(format!("{alone:?}"), format!("{among_all:?}"));
+            }
+        }
+        for line in ["workflow run", "workflow run --help", "workflow run a b", "workflow validate a", "runs"]
+        {
+            assert!(Cli::of_run(&words(&format!("roboppi {line}"))).is_none(), "{line}");
+        }
     }
 
     #[test]
