@@ -113,11 +113,8 @@ pub(crate) fn serve(
     let guard = GuardSettings { grace, drain, kind: GuardKind::Core };
     let role = guard::fork(guard).map_err(|error| Failure::infrastructure(format!("the guard: {error}")))?;
     let guarded = match role {
-        Role::Guard(code) => {
-            // A guard has closed what is open in its child.
-            std::mem::forget(diagnostics);
-            return Ok(guarded::last_of_all(code));
-        }
+        // It has closed what is open in its child.
+        Role::Guard(code) => guarded::last_of_all(code, sockets),
         Role::Guarded(guarded) => guarded,
     };
     let variables = Variables::of_this_process();

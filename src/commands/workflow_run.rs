@@ -124,7 +124,7 @@ fn perform(
     // The guard keeps it too, and removes it when this process is killed. A core process has one of its own.
     let sockets = if args.direct { make_place() } else { None };
     let guarded = match guard(args, &settings)? {
-        Some(Role::Guard(code)) => return Ok(guarded::last_of_all(code)),
+        Some(Role::Guard(code)) => guarded::last_of_all(code, sockets),
         Some(Role::Guarded(guarded)) => Some(guarded),
         None => None,
     };

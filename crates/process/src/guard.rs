@@ -44,7 +44,7 @@ use std::time::Duration;
 use nix::unistd::{ForkResult, getppid};
 use roboppi_ipc::ProcessIdentity;
 
-pub use end::{EndReport, end_adopted, end_all_descendants};
+pub use end::{EndReport, end_adopted, end_all_descendants, end_at_once};
 pub use ladder::GIVE_UP;
 pub use machine::FINISH;
 pub use report::{GuardReport, REPORT_PREFIX, cannot_be_ended, pid_of_left};
