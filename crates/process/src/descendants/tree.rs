@@ -49,9 +49,13 @@ pub(crate) fn orphans(started: &[u32]) -> Vec<Node> {
         return Vec::new();
     }
     let own = std::process::id();
-    let Ok(session) = stat(own).map(|stat| stat.session) else { return Vec::new() };
     // A leader is not reaped yet, so that its number is nobody else's.
     let mut nodes = Source::new().children(own, |pid| !is_leader(pid) && !started.contains(&pid));
+    // Mostly there are other workers and nothing else.
+    if nodes.is_empty() {
+        return nodes;
+    }
+    let Ok(session) = stat(own).map(|stat| stat.session) else { return Vec::new() };
     nodes.retain(|node| node.stat.session != session);
     nodes
 }
