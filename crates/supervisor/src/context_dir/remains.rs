@@ -26,6 +26,9 @@ use super::writer::is_unfinished;
 /// as several may use one context directory.
 pub(super) const STAGING: &str = ".collecting";
 
+/// Metadata of most steps is not longer.
+const USUAL: usize = 4 * 1024;
+
 /// Metadata is not longer.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
@@ -135,8 +138,7 @@ fn of_runs(dir: &Dir, step: &str, known: bool, names: &mut BTreeSet<String>) {
     }
     names.extend(metadata.flat_map(|metadata| metadata.artifacts).map(|made| made.name));
     names.extend([META, RESOLVED].map(str::to_owned));
-    names.extend(unfinished(dir));
-    names.extend(staged(dir));
+    names.extend(texts(dir).filter(|name| is_half_written(name) || is_staged(name)));
 }
 
 /// An error when a place that the step will use holds something that is not among the `names`.
@@ -164,14 +166,25 @@ pub(super) fn remove_names<'n>(dir: &Dir, names: impl Iterator<Item = &'n str>) 
 
 /// Metadata that was being written when its run was killed.
 fn unfinished(dir: &Dir) -> Vec<String> {
-    let names = dir.list().unwrap_or_default().into_iter().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| [WORKFLOW, META, RESOLVED].iter().any(|whole| is_unfinished(name, whole))).collect()
+    texts(dir).filter(|name| is_half_written(name)).collect()
 }
 
 /// Outputs that were being collected when their run was killed. Only while no other run can be collecting.
 pub(super) fn staged(dir: &Dir) -> Vec<String> {
-    let names = dir.list().unwrap_or_default().into_iter().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| name.starts_with(STAGING)).collect()
+    texts(dir).filter(|name| is_staged(name)).collect()
+}
+
+/// The names in a directory, but for those that are no text: no run made them.
+fn texts(dir: &Dir) -> impl Iterator<Item = String> {
+    dir.list().unwrap_or_default().into_iter().filter_map(|(name, _)| name.into_string().ok())
+}
+
+fn is_half_written(name: &str) -> bool {
+    [WORKFLOW, META, RESOLVED].iter().any(|whole| is_unfinished(name, whole))
+}
+
+fn is_staged(name: &str) -> bool {
+    name.starts_with(STAGING)
 }
 
 fn problem(error: &TreeError) -> String {
@@ -184,7 +197,8 @@ fn is_segment(name: &str) -> bool {
 }
 
 fn json<T: DeserializeOwned + Default>(dir: &Dir, name: &str) -> T {
-    let mut text = Vec::new();
+    // Room for most of them: a buffer that grows from nothing asks the system seven times.
+    let mut text = Vec::with_capacity(USUAL);
     let read = dir.read(OsStr::new(name)).map(|file| file.take(LONGEST).read_to_end(&mut text));
     match read {
         Ok(Ok(_)) => serde_json::from_slice(&text).unwrap_or_default(),
