@@ -62,6 +62,15 @@ impl Place {
         self.write(&format!("{name}.yaml"), &text)
     }
 
+    /// A run of a workflow that prints lines, in a workspace of its own, where nothing has run before.
+    pub(crate) fn fresh_run(&self, flow: &Path, more: &[&str]) -> Command {
+        let workspace = tempfile::Builder::new().prefix("fresh-").tempdir_in(self.dir());
+        let workspace = workspace.expect("the target directory can be written").keep();
+        let mut run = self.run(flow, more);
+        run.env("ROBOPPI_STATE_DIR", workspace.join("state")).current_dir(workspace);
+        run
+    }
+
     /// The program, with everything it writes in this place.
     pub(crate) fn roboppi(&self, words: &[&str]) -> Command {
         let mut command = Command::new(self.program);

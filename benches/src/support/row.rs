@@ -9,6 +9,9 @@ pub enum Cache {
     Warm,
     /// What is written is removed after each round, so that the cache never fills up.
     Removed,
+    /// What is written stays until the figure is measured: a file system is slower for a while where thousands of files were
+    /// removed.
+    Kept,
 }
 
 impl Cache {
@@ -19,6 +22,7 @@ impl Cache {
             Self::Unconcerned => "no file matters",
             Self::Warm => "warm, what is read was written just before",
             Self::Removed => "files are written, and removed after each round",
+            Self::Kept => "files are written, in a new directory for each round, and removed at the end",
         }
     }
 }
