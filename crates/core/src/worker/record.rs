@@ -49,6 +49,8 @@ pub(super) struct Recorder {
     trouble: Option<String>,
     /// Something could not be written.
     failed: bool,
+    /// Since events were flushed last, one of them was lost, and perhaps others that waited with it.
+    lost: bool,
     /// The user knows that the record has holes.
     is_reported: Rc<Cell<bool>>,
     limits: RecordLimits,
@@ -159,18 +161,25 @@ impl Recorder {
                 (len, offset.map(|start| StoredRange { start, end: start + len, before }))
             }
             Err(error) => {
+                self.lost = true;
                 self.fail(&error);
                 (0, None)
             }
         }
     }
 
-    /// Writes the events that wait. Says whether they are where was said.
+    /// Writes the events that wait. Says whether all since the last call are where was said: what waits is written earlier
+    /// when there is much of it, and that may have failed.
     pub(super) fn flush_events(&mut self) -> bool {
-        let Some((_, events)) = &mut self.files else { return true };
-        let flushed = events.flush();
-        self.events_len = events.len();
-        flushed.map_err(|error| self.fail(&error)).is_ok()
+        if let Some((_, events)) = &mut self.files {
+            let flushed = events.flush();
+            self.events_len = events.len();
+            if let Err(error) = flushed {
+                self.lost = true;
+                self.fail(&error);
+            }
+        }
+        !std::mem::take(&mut self.lost)
     }
 
     /// Reads the first event of a range of the file that is still there.
@@ -236,5 +245,29 @@ impl Recorder {
         if !self.is_reported.replace(true) {
             self.trouble = Some(trouble);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_ipc::{AgentText, WorkerEvent};
+
+    use super::*;
+
+    #[test]
+    fn events_that_waited_with_a_lost_one_are_not_said_to_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = RecordLimits { min_free_bytes: u64::MAX, ..RecordLimits::default() };
+        let target = RecordTarget {
+            dir: dir.path().to_str().unwrap().into(),
+            base: PRIVATE_BASE.into(),
+            limits: Some(limits),
+        };
+        let mut recorder = Recorder::open(Some(&target), None, &Budgets::default());
+        let event = WorkerEvent::Text(AgentText::new("I look."));
+        let record = RecordedEvent::new(0, UtcMillis(0), 0, &event).unwrap();
+        assert_eq!(recorder.event(&record).1, None, "too little is free");
+        assert!(!recorder.flush_events(), "nothing waits, and one was lost");
+        assert!(recorder.flush_events(), "it was told");
     }
 }

@@ -164,12 +164,15 @@ impl State {
 
     /// Offers the events that were given to the record, when it has them.
     pub(super) fn flush_events(&mut self, now: Mono) {
-        let is_there = self.recorder.flush_events();
+        if !self.recorder.flush_events() {
+            // Before anything else: what a limit leads to may flush again, with success.
+            self.output.recorded.iter_mut().for_each(|(_, _, stored)| *stored = None);
+        }
         self.pass_on_trouble();
         self.keep_within_limit(now);
         let mut recorded = std::mem::take(&mut self.output.recorded);
         for (event, bytes, stored) in recorded.drain(..) {
-            self.live.push(event, bytes, stored.filter(|_| is_there));
+            self.live.push(event, bytes, stored);
         }
         self.output.recorded = recorded;
     }
