@@ -98,6 +98,33 @@ impl Reserve {
         }
     }
 
+    /// Makes sure of room for `bytes` behind the `len` bytes of a file, and for what is to be ahead of them, with one call if
+    /// that room is not there already.
+    pub(crate) fn ensure(&mut self, file: &File, len: u64, bytes: u64) -> io::Result<()> {
+        if !self.is_possible || len + bytes <= self.until {
+            return Ok(());
+        }
+        if self.ahead > 0 {
+            match allocate(file, len, bytes + self.ahead) {
+                Ok(()) => {
+                    (self.until, self.granted) = (len + bytes + self.ahead, self.ahead);
+                    return Ok(());
+                }
+                Err(error) if is_full(&error) => {}
+                Err(_) => {
+                    self.is_possible = false;
+                    return Ok(());
+                }
+            }
+        }
+        has_room(file, len, bytes)
+    }
+
+    /// The file was cut off at its end, and with that what was ahead of it.
+    pub(crate) const fn forget(&mut self) {
+        self.until = 0;
+    }
+
     /// As if the disk were full from now on. Gives where the room ends; 0 when there is none.
     #[cfg(test)]
     pub(crate) const fn stop_here(&mut self) -> u64 {
@@ -186,4 +213,30 @@ pub(crate) fn give_back(file: &File, range: Range<u64>) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn give_back(_: &File, _: Range<u64>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn there_is_room_before_anything_is_written() {
+        let file = tempfile::tempfile().unwrap();
+        let mut reserve = Reserve::new(4_096);
+        reserve.renew(&file, 0);
+        reserve.ensure(&file, 0, 1_000).unwrap();
+        let until = reserve.until;
+        if until == 0 {
+            // The file system cannot do this.
+            return;
+        }
+        assert_eq!(until, 4_096, "no call for what is there");
+        reserve.ensure(&file, 1_000, 100_000).unwrap();
+        assert_eq!(reserve.until, 105_096);
+        let metadata = file.metadata().unwrap();
+        assert_eq!(metadata.len(), 0);
+        assert!(metadata.blocks() * 512 >= 105_096 - 1_000, "{} blocks", metadata.blocks());
+    }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use memchr::memchr;
 use serde::Serialize;
 
 use crate::RecordError;
@@ -110,17 +111,35 @@ impl LineFile {
 
     /// Appends the lines that were made, unless there is only room for the end.
     pub(crate) fn write_encoded(&mut self) -> Result<(), RecordError> {
+        self.clean()?;
+        self.ensure_room()?;
         let end = self.len + self.buffer.len() as u64;
         self.reserve.renew(&self.file, end);
         if self.reserve.is_for_the_end(end) {
             return Err(RecordError::io("write", &self.path)(io::ErrorKind::StorageFull.into()));
         }
-        self.write_end()
+        self.write_buffer()
     }
 
     /// Appends what was made last, into the room that is kept for it if need be.
     pub(crate) fn write_end(&mut self) -> Result<(), RecordError> {
         self.clean()?;
+        self.ensure_room()?;
+        self.write_buffer()
+    }
+
+    /// Makes sure that several lines have room before one of them is written: a reader may have seen the first when there is
+    /// none for the last, and it is taken back.
+    fn ensure_room(&mut self) -> Result<(), RecordError> {
+        let is_several = memchr(b'\n', &self.buffer).is_some_and(|first| first + 1 < self.buffer.len());
+        if !is_several {
+            return Ok(());
+        }
+        let room = self.reserve.ensure(&self.file, self.len, self.buffer.len() as u64);
+        room.map_err(RecordError::io("write", &self.path))
+    }
+
+    fn write_buffer(&mut self) -> Result<(), RecordError> {
         // `write_all` is one call of the system unless that call takes a part only.
         if let Err(error) = self.file.write_all(&self.buffer) {
             self.soiled = true;
@@ -148,6 +167,7 @@ impl LineFile {
         if self.soiled {
             self.file.set_len(self.len).map_err(RecordError::io("cut", &self.path))?;
             self.soiled = false;
+            self.reserve.forget();
         }
         Ok(())
     }
