@@ -202,7 +202,7 @@ impl JournalWriter {
     #[must_use]
     pub fn snapshots(&self) -> SnapshotWriter {
         let dir = self.lines.path().parent().unwrap_or_else(|| Path::new("."));
-        SnapshotWriter::new(RunDir::at(dir.to_owned()))
+        SnapshotWriter::new(RunDir::at(dir.to_owned())).of_journal(self.waiting.misses())
     }
 }
 
@@ -246,6 +246,8 @@ fn files_of_beginning(run: &RunDir) -> Vec<File> {
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
+
+    use roboppi_run::RunView;
 
     use super::*;
 
@@ -364,6 +366,32 @@ mod tests {
         assert!(all[1].1.starts_with("5 events before this one could not be recorded"), "{}", all[1].1);
         assert_eq!(all[17].1, "last");
         assert_eq!(journal.close().unwrap_err().records, 5);
+    }
+
+    #[test]
+    fn a_snapshot_says_what_the_journal_says_when_something_was_given_up() {
+        let (_dir, run) = place();
+        let mut journal = JournalWriter::create(&run).unwrap();
+        let mut snapshots = journal.snapshots().every(1);
+        let mut live = RunView::default();
+        let mut keep = |journal: &mut JournalWriter, text: &str| {
+            live.apply_journal(&journal.add(UtcMillis(1), event(text)));
+            journal.write().is_ok()
+        };
+        let good = journal.lines.swap(full());
+        let long = "x".repeat(1024 * 1024);
+        for _ in 0..20 {
+            assert!(!keep(&mut journal, &long));
+        }
+        journal.lines.swap(good);
+        assert!(keep(&mut journal, "last"));
+        assert!(snapshots.check_with(|| live.of_journal()).unwrap());
+        let mut whole = RunView::default();
+        run.journal().unwrap().for_each(|record| whole.apply_journal(&record.unwrap()));
+        let fold = run.view().unwrap();
+        assert_eq!(fold.from_snapshot(), Some(21));
+        assert!(fold.into_view() == whole);
+        assert!(live.of_journal() != whole, "the view of the owner has no warning");
     }
 
     #[test]

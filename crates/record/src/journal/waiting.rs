@@ -1,6 +1,8 @@
 //! Lines of a journal that could not be written yet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{JournalRecord, RunEvent};
@@ -20,6 +22,8 @@ pub(super) struct Waiting {
     last: Option<(u64, UtcMillis)>,
     /// The warning that counts them is in its place.
     is_reported: bool,
+    /// Anything was ever given up.
+    misses: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -43,6 +47,7 @@ impl Waiting {
         if let Some(line) = self.lines.pop_front() {
             self.bytes -= line.text.len();
             self.given_up += 1;
+            self.misses.store(true, Ordering::Release);
             self.last = Some((line.seq, line.ts));
             self.is_reported = false;
         }
@@ -92,6 +97,11 @@ impl Waiting {
     /// Lines that wait.
     pub(super) fn len(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Whether anything was ever given up, for other threads. It is so before the journal says it.
+    pub(super) fn misses(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.misses)
     }
 
     /// Records that were given up.

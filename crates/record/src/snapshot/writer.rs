@@ -1,6 +1,8 @@
 //! Writes snapshots while a run goes on.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use roboppi_run::RunView;
 
@@ -20,6 +22,8 @@ pub struct SnapshotWriter {
     read: Place,
     /// Length of the journal from which on a snapshot is due.
     due: u64,
+    /// The journal misses events that its owner has, and has a warning in their place.
+    misses: Arc<AtomicBool>,
 }
 
 impl SnapshotWriter {
@@ -28,9 +32,14 @@ impl SnapshotWriter {
 
     /// Nothing is written yet.
     #[must_use]
-    pub const fn new(run: RunDir) -> Self {
+    pub fn new(run: RunDir) -> Self {
         let read = Place { offset: 0, lines: 0 };
-        Self { run, interval: Self::INTERVAL, read, due: Self::INTERVAL }
+        Self { run, interval: Self::INTERVAL, read, due: Self::INTERVAL, misses: Arc::default() }
+    }
+
+    /// `misses` says when the journal misses events that its owner has.
+    pub(crate) fn of_journal(self, misses: Arc<AtomicBool>) -> Self {
+        Self { misses, ..self }
     }
 
     /// Changes how many bytes of the journal are between two snapshots.
@@ -49,13 +58,18 @@ impl SnapshotWriter {
         if !self.begins()? {
             return Ok(false);
         }
+        self.write_fold()
+    }
+
+    fn write_fold(&mut self) -> Result<bool, RecordError> {
         let fold = JournalFold::open(&self.run)?;
         self.write(fold.view(), fold.place())
     }
 
     /// The same with the `view` that the owner of the run has, of which only what the journal says is written. Reads what
     /// the journal got since the last one, to find the place of the view in it, so it is not for the hot path. Of a view
-    /// that is ahead of the journal nothing is written.
+    /// that is ahead of the journal nothing is written. Once the journal misses events that were given up on a full disk, the view
+    /// is folded from it: that of the owner has them.
     ///
     /// # Errors
     /// As [`SnapshotWriter::check`].
@@ -64,7 +78,12 @@ impl SnapshotWriter {
             return Ok(false);
         }
         let view = view();
-        match self.place_of(view.position.journal_seq)? {
+        let place = self.place_of(view.position.journal_seq)?;
+        // Only now: they are given up before what comes after them is in the journal.
+        if self.misses.load(Ordering::Acquire) {
+            return self.write_fold();
+        }
+        match place {
             Some(place) => self.write(&view, place),
             None => Ok(false),
         }
