@@ -573,6 +573,25 @@ fn a_nul_in_a_script_is_found_before_it_runs() {
 }
 
 #[test]
+fn instructions_that_no_message_holds_are_found_before_they_run() {
+    let flow = |bytes: usize| {
+        let script = "x".repeat(bytes);
+        format!(
+            "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  a:\n    worker: CUSTOM\n    capabilities: [READ]\n    instructions: {script}\n"
+        )
+    };
+    assert!(parse(&flow(1 << 20)).workflow.is_some());
+    let text = flow((1 << 20) + 1);
+    let parsed = parse(&text);
+    assert!(parsed.workflow.is_none());
+    let said = parsed.render("flow.yaml", &text, false);
+    assert!(said.contains("`steps.a.instructions` has 1048577 bytes, at most 1048576"), "{said}");
+    assert!(said.contains("flow.yaml:8:"), "{said}");
+    assert!(said.contains("put the text in a file"), "{said}");
+    assert!(said.len() < 4096, "{} bytes", said.len());
+}
+
+#[test]
 fn a_generated_file_shares_keys_and_has_hints_for_its_first_mistakes() {
     let shared: String =
         (0..20_000).map(|n| format!("  step{n}: {{ <<: *shell, instructions: make {n} }}\n")).collect();

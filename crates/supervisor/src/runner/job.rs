@@ -20,6 +20,9 @@ use crate::convert::{duration_ms, path_text};
 use crate::machine::AttemptTask;
 use crate::machine::attempt::AttemptStop;
 
+/// Bytes of texts that surely fit in a message.
+const LONG: usize = 1 << 20;
+
 /// A step that is tried, and the job that it is for a core.
 pub(super) struct AttemptJob<'a> {
     pub(super) context: &'a RunContext,
@@ -48,6 +51,13 @@ impl<'a> AttemptJob<'a> {
             path_not_utf8: self.path_that_is_no_text(),
             other_core: self.context.settings.other_core.clone(),
         }
+    }
+
+    /// Whether its texts may make a message longer than a core reads. Of shorter ones JSON makes six times as much at most.
+    pub(super) fn is_long(&self) -> bool {
+        let step = &self.node.step;
+        let arguments: usize = step.agent.default_args.iter().map(String::len).sum();
+        step.instructions.len() + arguments > LONG
     }
 
     /// The job, as if it began now.

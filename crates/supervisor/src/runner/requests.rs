@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use roboppi_ipc::io::{Peer, RequestError};
-use roboppi_ipc::{Cancel, CancelJob, ErrorClass, JobId, Message, RequestId, RequestPermit, SubmitJob};
+use roboppi_ipc::{
+    Cancel, CancelJob, DEFAULT_LINE_LIMIT, ErrorClass, JobId, Message, RequestId, RequestPermit, SubmitJob,
+};
 use roboppi_run::AttemptRef;
 use uuid::Uuid;
 
@@ -87,12 +89,31 @@ impl Requests {
 }
 
 fn submit(job: &AttemptJob<'_>) -> Result<Message, AttemptStop> {
-    Ok(Message::SubmitJob(SubmitJob { request_id: request_id(), job: job.job()? }))
+    let submit = SubmitJob { request_id: request_id(), job: job.job()? };
+    fitting(Message::SubmitJob(submit), job.is_long())
 }
 
 fn request_permit(job: &AttemptJob<'_>) -> Result<Message, AttemptStop> {
     let request = RequestPermit { request_id: request_id(), job: job.job()?, attempt_index: 0.0 };
-    Ok(Message::RequestPermit(request))
+    fitting(Message::RequestPermit(request), job.is_long())
+}
+
+/// A message, unless it is longer than a core reads: that drops it, and would never answer. Only one that may be is measured.
+fn fitting(message: Message, may_be_too_long: bool) -> Result<Message, AttemptStop> {
+    if may_be_too_long {
+        let mut line = Vec::new();
+        message.encode(&mut line);
+        // Without its newline.
+        let bytes = line.len() - 1;
+        if bytes > DEFAULT_LINE_LIMIT {
+            let detail = format!(
+                "its instructions are too long for a message to the core: {bytes} bytes, at most {DEFAULT_LINE_LIMIT}; put \
+                 them in a file, and have the step read that"
+            );
+            return Err(AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail));
+        }
+    }
+    Ok(message)
 }
 
 fn cancel_job(job_id: JobId, Cancel { reason, force }: Cancel) -> Message {
@@ -151,5 +172,30 @@ fn permit_answer(answer: Result<Message, AttemptStop>) -> PermitAnswer {
         Ok(Message::PermitRejected(rejected)) => PermitAnswer::of_rejection(rejected.rejection),
         Ok(_) => PermitAnswer::Granted,
         Err(stop) => PermitAnswer::Failed(stop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Message {
+        let reason = "\u{1}".repeat(bytes);
+        Message::CancelJob(CancelJob {
+            request_id: request_id(),
+            job_id: JobId::new("j"),
+            reason,
+            force: false,
+        })
+    }
+
+    #[test]
+    fn a_message_that_no_core_reads_is_not_sent() {
+        assert!(fitting(message(DEFAULT_LINE_LIMIT / 6 - 1000), true).is_ok());
+        let refused = fitting(message(DEFAULT_LINE_LIMIT / 6 + 1), true);
+        let Err(AttemptStop::Failed(Some(ErrorClass::NonRetryable), detail)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(detail.starts_with("its instructions are too long"), "{detail}");
     }
 }

@@ -188,9 +188,22 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
     draft
 }
 
-/// What the worker is to do. A NUL would cut a script short, so it is found here and not when the step starts.
+/// Bytes of the longest instructions. JSON may make six of each, and a message to a core has to hold them.
+const MAX_INSTRUCTIONS: usize = 1 << 20;
+
+/// What the worker is to do. What no message holds, and a NUL, which would cut a script short, are found here and not when the
+/// step starts.
 fn instructions(at: &Field<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> Option<String> {
     let text = value::text(at, sink)?;
+    if text.value.len() > MAX_INSTRUCTIONS {
+        let message = format!(
+            "{} has {} bytes, at most {MAX_INSTRUCTIONS} can be handed to a worker",
+            quote(&at.path),
+            text.value.len()
+        );
+        let hint = "put the text in a file, and have the step read that";
+        sink.error(text.span, message, Some(hint.to_owned()));
+    }
     if worker == Some(WorkerKind::CUSTOM) && text.value.contains('\0') {
         let message = format!("{} holds a NUL, which no shell can read", quote(&at.path));
         sink.error(text.span, message, Some("take it out".to_owned()));
