@@ -32,7 +32,18 @@ const ELSEWHERE: [&str; 5] = [
 #[derive(Debug)]
 pub(crate) enum Commit {
     Known(Option<String>),
-    Asked(Child),
+    Asked(Git),
+}
+
+/// A git that was asked. Dropped, it is killed and reaped: nobody waits for its answer any more.
+#[derive(Debug)]
+pub(crate) struct Git(Child);
+
+impl Drop for Git {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Commit {
@@ -50,16 +61,18 @@ impl Commit {
         git.args(["rev-parse", "HEAD"]).current_dir(workspace);
         git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         inherited::give_back(&mut git);
-        git.spawn().map_or(Self::Known(None), Self::Asked)
+        git.spawn().map_or(Self::Known(None), |git| Self::Asked(Git(git)))
     }
 
     /// Waits until it is known; `None` when there is none.
     pub(crate) fn wait(self) -> Option<String> {
         match self {
             Self::Known(commit) => commit,
-            Self::Asked(git) => {
-                let output = git.wait_with_output().ok()?;
-                output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            Self::Asked(mut asked) => {
+                let git = &mut asked.0;
+                let mut said = String::new();
+                git.stdout.take()?.read_to_string(&mut said).ok()?;
+                git.wait().ok()?.success().then(|| said.trim().to_owned())
             }
         }
     }
@@ -74,7 +87,8 @@ fn read(dot_git: &Path) -> Option<String> {
         let place = line(dot_git)?;
         dot_git.parent()?.join(place.strip_prefix("gitdir:")?.trim())
     };
-    let common = line(&own.join("commondir")).map_or_else(|| own.clone(), |common| own.join(common));
+    let commondir = own.join("commondir");
+    let common = if is_absent(&commondir) { own.clone() } else { own.join(line(&commondir)?) };
     let head = line(&own.join("HEAD"))?;
     let Some(name) = head.strip_prefix("ref:").map(str::trim) else { return hash(&head) };
     let is_branch = name.starts_with("refs/heads/")
@@ -83,10 +97,14 @@ fn read(dot_git: &Path) -> Option<String> {
     if !is_branch || common.join("reftable").exists() {
         return None;
     }
-    match line(&common.join(name)) {
-        Some(commit) => hash(&commit),
-        None => packed(&common.join("packed-refs"), name),
-    }
+    // A branch that is there but not simple is not what is packed: that may be older.
+    let loose = common.join(name);
+    if is_absent(&loose) { packed(&common.join("packed-refs"), name) } else { hash(&line(&loose)?) }
+}
+
+/// Whether nothing has this path. What cannot be known is not absent.
+fn is_absent(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The commit of a branch among those that are packed.
@@ -197,6 +215,40 @@ mod tests {
         let asked = Commit::of(repository.path());
         assert!(matches!(asked, Commit::Asked(_)), "{asked:?}");
         assert_eq!(asked.wait(), Some(commit));
+    }
+
+    #[test]
+    fn a_branch_that_is_not_simple_is_not_what_was_packed() {
+        let repository = Repository::new();
+        repository.git(&["pack-refs", "--all"]);
+        repository.commit("two");
+        let commit = repository.git(&["rev-parse", "HEAD"]);
+        let dot_git = repository.path().join(".git");
+        let loose = dot_git.join("refs/heads/main");
+        let odd = ["", &" ".repeat(8 * 1024)].map(|end| format!("{commit}{end}"));
+        for text in odd {
+            fs::write(&loose, &text).unwrap();
+            assert_eq!(read(&dot_git), None, "{} bytes", text.len());
+        }
+        fs::write(&loose, &commit).unwrap();
+        assert_eq!(Commit::of(repository.path()).wait(), Some(commit), "git reads it");
+    }
+
+    #[test]
+    fn a_repository_whose_common_directory_is_not_simple_is_not_read() {
+        let repository = Repository::new();
+        let dot_git = repository.path().join(".git");
+        fs::write(dot_git.join("commondir"), "..").unwrap();
+        assert_eq!(read(&dot_git), None);
+    }
+
+    #[test]
+    fn a_git_whose_answer_nobody_wants_is_ended_and_reaped() {
+        let mut endless = Command::new("sleep");
+        let child = endless.arg("1000").stdout(Stdio::piped()).spawn().unwrap();
+        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+        drop(Commit::Asked(Git(child)));
+        assert_eq!(nix::sys::signal::kill(pid, None), Err(nix::errno::Errno::ESRCH));
     }
 
     #[test]
