@@ -96,17 +96,33 @@ pub fn fork(line: &CStr, without: &[&str]) -> io::Result<Fork> {
         }
         nix::unistd::ForkResult::Child => {
             drop((to_stdin, from_stdout, from_stderr));
-            // A child is never the leader of its group, so this cannot be refused.
-            nix::unistd::setsid()?;
-            inherited::begin_afresh();
-            rustix::stdio::dup2_stdin(&stdin)?;
-            rustix::stdio::dup2_stdout(&stdout)?;
-            rustix::stdio::dup2_stderr(&stderr)?;
+            let set_up = || -> io::Result<()> {
+                // A child is never the leader of its group, so this cannot be refused.
+                nix::unistd::setsid()?;
+                inherited::begin_afresh();
+                rustix::stdio::dup2_stdin(&stdin)?;
+                rustix::stdio::dup2_stdout(&stdout)?;
+                rustix::stdio::dup2_stderr(&stderr)?;
+                Ok(())
+            };
+            // No error is returned here: whoever called would take this process for the one that forked it.
+            if let Err(error) = set_up() {
+                let said = format!("roboppi: {} cannot begin: {error}\n", line.to_string_lossy());
+                let _ = rustix::io::write(rustix::stdio::stderr(), said.as_bytes());
+                end_at_once();
+            }
             forget_variables(without);
             title::show(line);
             Ok(Fork::There)
         }
     }
+}
+
+/// Ends this process, and runs and writes nothing that its parent left it.
+#[expect(unsafe_code, reason = "the system call that ends a process")]
+fn end_at_once() -> ! {
+    // SAFETY: it does not return, and nothing of this process is looked at again.
+    unsafe { nix::libc::_exit(1) }
 }
 
 #[cfg(target_os = "linux")]
