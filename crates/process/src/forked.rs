@@ -107,8 +107,8 @@ pub fn fork(line: &CStr, without: &[&str]) -> io::Result<Fork> {
             };
             // No error is returned here: whoever called would take this process for the one that forked it.
             if let Err(error) = set_up() {
-                let said = format!("roboppi: {} cannot begin: {error}\n", line.to_string_lossy());
-                let _ = rustix::io::write(rustix::stdio::stderr(), said.as_bytes());
+                let message = format!("roboppi: {} cannot begin: {error}\n", line.to_string_lossy());
+                let _ = rustix::io::write(rustix::stdio::stderr(), message.as_bytes());
                 end_at_once();
             }
             forget_variables(without);

@@ -70,9 +70,9 @@ impl Commit {
             Self::Known(commit) => commit,
             Self::Asked(mut asked) => {
                 let git = &mut asked.0;
-                let mut said = String::new();
-                git.stdout.take()?.read_to_string(&mut said).ok()?;
-                git.wait().ok()?.success().then(|| said.trim().to_owned())
+                let mut answer = String::new();
+                git.stdout.take()?.read_to_string(&mut answer).ok()?;
+                git.wait().ok()?.success().then(|| answer.trim().to_owned())
             }
         }
     }
