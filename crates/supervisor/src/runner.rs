@@ -182,7 +182,7 @@ impl Runner {
             }
             match self.next(signals).await {
                 Event::Suspend => self.suspend(signals).await,
-                event => self.turn(event),
+                event => self.turn(event, signals),
             }
         };
         if !finish.left {
@@ -191,8 +191,9 @@ impl Runner {
         self.end(finish)
     }
 
-    /// Takes what is there, to the end of the run at most.
-    fn turn(&mut self, event: Event) {
+    /// Takes what is there, to the end of the run at most, and not beyond a signal: what was sent after that is taken after
+    /// that. A core that was signalled with us would else end the run first.
+    fn turn(&mut self, event: Event, signals: &Signals) {
         self.context.recorder().hold();
         let mut next = Some(event);
         let mut room = ONE_TURN;
@@ -207,7 +208,8 @@ impl Runner {
                 Event::Suspend => {}
             }
             room -= 1;
-            next = if room > 0 && self.finished.is_none() { self.next_of_turn() } else { None };
+            let goes_on = room > 0 && self.finished.is_none() && !signals.ask_for_the_end();
+            next = if goes_on { self.next_of_turn() } else { None };
         }
         self.end_turn();
     }

@@ -12,7 +12,7 @@ use crate::ShutdownRequest;
 
 /// Listens for the signals that ask this process to end or to stand still.
 pub struct Signals {
-    terminate: Signal,
+    terminate: HeardSignal,
     interrupt: HeardSignal,
     hangup: HeardSignal,
     stop: Signal,
@@ -39,7 +39,7 @@ impl Signals {
     /// When the system refuses.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
+            terminate: HeardSignal::always(NixSignal::SIGTERM)?,
             interrupt: HeardSignal::unless_ignored(NixSignal::SIGINT)?,
             hangup: HeardSignal::unless_ignored(NixSignal::SIGHUP)?,
             stop: signal(SignalKind::from_raw(NixSignal::SIGTSTP as i32))?,
@@ -50,12 +50,18 @@ impl Signals {
         })
     }
 
+    /// Whether one that asks for the end has arrived and was not taken yet.
+    #[must_use]
+    pub fn ask_for_the_end(&self) -> bool {
+        [&self.terminate, &self.hangup, &self.interrupt].into_iter().any(HeardSignal::has_arrived)
+    }
+
     /// Waits for the next one. Dropping the future loses nothing.
     pub async fn next(&mut self) -> SignalEvent {
         loop {
             return tokio::select! {
                 biased;
-                _ = self.terminate.recv() => SignalEvent::End(ShutdownRequest::Terminate),
+                () = self.terminate.recv() => SignalEvent::End(ShutdownRequest::Terminate),
                 () = self.hangup.recv() => SignalEvent::End(ShutdownRequest::Hangup),
                 () = self.interrupt.recv() => match &self.interrupt_is_for_others {
                     Some(is_for_others) if is_for_others() => continue,
