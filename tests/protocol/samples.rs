@@ -125,6 +125,7 @@ fn result() -> WorkerResult {
                 .with_denials(vec!["Bash: not allowed".into()])
                 .with_error_kind(Some("overloaded".into()))
                 .with_waited_for(Some("the request failed, try 2 of 5".into()))
+                .with_retry_at(Some(UtcMillis(1_796_020_000_000)))
                 .with_notes(vec!["left running and ended: npm run dev".into()]),
         )
 }

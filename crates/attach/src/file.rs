@@ -130,6 +130,7 @@ pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
         detail: Some("the owner of the run is gone".to_owned()),
         duration_ms: step.started_at.map(|started| last_sign(view).0.saturating_sub(started.0)),
         allowed_to_fail: false,
+        limit_until: None,
     });
     let started = view.head.as_ref().map_or(UtcMillis(0), |head| head.started_at);
     let finished = RunEvent::RunFinished {

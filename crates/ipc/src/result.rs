@@ -5,7 +5,7 @@ mod construct;
 use serde::{Deserialize, Serialize};
 
 use crate::time::whole;
-use crate::{ProcessIdentity, Usage};
+use crate::{ProcessIdentity, Usage, UtcMillis};
 
 /// The result of one attempt (`result` of `job_completed`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -265,6 +265,9 @@ pub struct ResultDetails {
     /// `waitedFor`: what the worker waited for when it was terminated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waited_for: Option<String>,
+    /// `retryAt`: when the usage limit that ended the attempt is over, in UTC milliseconds; absent when the agent gave no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<UtcMillis>,
     /// `notes`: remarks on the attempt, such as what the worker left running. None of them is a reason for a failure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -129,6 +129,7 @@ impl FreeText for ResultDetails {
             denials,
             error_kind: _,
             waited_for,
+            retry_at: _,
             notes,
         } = self;
         error.iter_mut().chain(answer).chain(denials).chain(waited_for).chain(notes).for_each(&mut *visit);

@@ -48,12 +48,14 @@ fn events() -> impl Strategy<Value = Vec<RunEvent>> {
             .prop_map(|(message, step)| RunEvent::Warning { message, step }),
         (step.clone(), prop::option::of(".{0,9}"), any::<bool>()).prop_map(|(step, detail, allowed_to_fail)| {
             let state = StepState::Failed;
-            RunEvent::StepChanged { step, state, detail, duration_ms: Some(3), allowed_to_fail }
+            RunEvent::StepChanged { step, state, detail, duration_ms: Some(3), allowed_to_fail, limit_until: None }
         }),
         of.clone().prop_map(|of| RunEvent::AttemptStarted {
             job_id: of.base().as_str().into(),
             base: of.base(),
-            of, fingerprint: None
+            of,
+            fingerprint: None,
+            resumed_session: None,
         }),
         of.clone().prop_map(|of| RunEvent::AttemptPhase {
             of,
@@ -237,6 +239,7 @@ fn the_view_of_the_owner_is_written_as_the_journal_has_it() {
         job_id: "j".into(),
         base: "steps/elsewhere".into(),
         fingerprint: None,
+        resumed_session: None,
     };
     for event in [started(), begun] {
         view.apply_journal(&journal.append(UtcMillis(1), event).unwrap());

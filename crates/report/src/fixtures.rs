@@ -56,15 +56,21 @@ pub(super) fn changed(step: &str, state: StepState, detail: &str) -> RunEvent {
         detail: (!detail.is_empty()).then(|| detail.to_owned()),
         duration_ms: None,
         allowed_to_fail: false,
+        limit_until: None,
     }
 }
 
 /// The end of a step that ran.
 pub(super) fn ended(step: &str, state: StepState, detail: &str, duration_ms: u64) -> RunEvent {
     match changed(step, state, detail) {
-        RunEvent::StepChanged { step, state, detail, allowed_to_fail, .. } => {
-            RunEvent::StepChanged { step, state, detail, duration_ms: Some(duration_ms), allowed_to_fail }
-        }
+        RunEvent::StepChanged { step, state, detail, allowed_to_fail, .. } => RunEvent::StepChanged {
+            step,
+            state,
+            detail,
+            duration_ms: Some(duration_ms),
+            allowed_to_fail,
+            limit_until: None,
+        },
         other => other,
     }
 }
@@ -75,6 +81,7 @@ pub(super) fn attempt_started(of: &AttemptRef) -> RunEvent {
         job_id: of.to_string().as_str().into(),
         base: of.base(),
         fingerprint: None,
+        resumed_session: None,
     }
 }
 

@@ -47,7 +47,13 @@ fn run_of(output: &[u8]) -> MemoryRun {
         resumes: None,
     };
     let job_id = of.to_string().as_str().into();
-    let attempt = RunEvent::AttemptStarted { of: of.clone(), job_id, base: of.base(), fingerprint: None };
+    let attempt = RunEvent::AttemptStarted {
+        of: of.clone(),
+        job_id,
+        base: of.base(),
+        fingerprint: None,
+        resumed_session: None,
+    };
     let result = WorkerResult::of_status(WorkerStatus::Succeeded);
     let log_bytes = output.len() as u64;
     let finished = RunEvent::AttemptFinished {

@@ -50,13 +50,15 @@ fn changed(step: &str, state: StepState) -> Part {
         detail: None,
         duration_ms,
         allowed_to_fail: false,
+        limit_until: None,
     })
 }
 
 fn started(step: &str) -> Vec<Part> {
     let of = of(step);
     let (job_id, base) = (of.to_string().as_str().into(), of.base());
-    let started = RunEvent::AttemptStarted { of: of.clone(), job_id, base, fingerprint: None };
+    let started =
+        RunEvent::AttemptStarted { of: of.clone(), job_id, base, fingerprint: None, resumed_session: None };
     let running = RunEvent::AttemptPhase { of, phase: AttemptPhase::Running { process: None } };
     vec![
         changed(step, StepState::Starting),

@@ -7,8 +7,8 @@ mod kinds;
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    CancelReason, CoreEvent, JobId, ProcessIdentity, UnknownTagged, WorkerFacts, WorkerKind, WorkerResult,
-    decode_tagged_by, value_enum,
+    CancelReason, CoreEvent, JobId, ProcessIdentity, UnknownTagged, UtcMillis, WorkerFacts, WorkerKind,
+    WorkerResult, decode_tagged_by, value_enum,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -100,6 +100,10 @@ pub enum RunEvent {
         /// `allowedToFail`: it failed or was skipped by a person, and the run counts it as success.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         allowed_to_fail: bool,
+        /// `limitUntil`: until when a usage limit holds, in UTC milliseconds: the step waits for that time, or has failed because
+        /// of the limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_until: Option<UtcMillis>,
     },
     /// The plan grew while the run was going on: these steps are now part of it.
     PlanExtended {
@@ -130,6 +134,10 @@ pub enum RunEvent {
         /// `fingerprint` of what it is made of; absent in records of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<Arc<StepFingerprint>>,
+        /// `resumedSession`: the session of the agent that an earlier attempt began and this one continues; absent when it begins
+        /// anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumed_session: Option<String>,
     },
     /// An attempt came a stage further.
     AttemptPhase {
@@ -378,6 +386,7 @@ mod tests {
                 detail: Some("exit code 1".into()),
                 duration_ms: Some(4),
                 allowed_to_fail: true,
+                limit_until: Some(UtcMillis(7)),
             },
             RunEvent::PlanExtended { nodes: vec![Arc::new(check)] },
             RunEvent::IterationStarted {
@@ -391,6 +400,7 @@ mod tests {
                 job_id: "j".into(),
                 base: of.base(),
                 fingerprint: Some(Arc::new(fingerprint)),
+                resumed_session: Some("session-1".into()),
             },
             RunEvent::AttemptPhase {
                 of: of.clone(),

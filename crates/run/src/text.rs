@@ -33,12 +33,19 @@ impl FreeText for RunEvent {
                 version: _,
                 workers: _,
             }
-            | Self::AttemptStarted { of: _, job_id: _, base: _, fingerprint: _ }
+            | Self::AttemptStarted { of: _, job_id: _, base: _, fingerprint: _, resumed_session: _ }
             | Self::ArtifactCollected { step: _, name: _, path: _, sha256: _ }
             | Self::RunEnding { reason: _, force: _, signal: _ } => {}
             Self::CoreLost { host: _, incarnation: _, detail } => visit(detail),
             Self::CoreReport { host: _, event } => event.visit_text(visit),
-            Self::StepChanged { step: _, state: _, detail, duration_ms: _, allowed_to_fail: _ }
+            Self::StepChanged {
+                step: _,
+                state: _,
+                detail,
+                duration_ms: _,
+                allowed_to_fail: _,
+                limit_until: _,
+            }
             | Self::RunFinished { outcome: _, exit_code: _, duration_ms: _, detail } => {
                 detail.iter_mut().for_each(visit);
             }

@@ -167,6 +167,9 @@ pub struct StepView {
     pub detail: Option<String>,
     /// It failed, and the run counts it as success.
     pub allowed_to_fail: bool,
+    /// Until when a usage limit holds that it waits for, or because of which it has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_until: Option<UtcMillis>,
     /// When its first attempt started.
     pub started_at: Option<UtcMillis>,
     /// When it came into its state.
@@ -240,6 +243,9 @@ pub struct AttemptView {
     /// Path of its files where that is another one than [`AttemptRef::base`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     other_base: Option<Box<str>>,
+    /// The session of the agent that an earlier attempt began and this one continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_session: Option<Box<str>>,
     /// When it was handed to the core.
     pub started_at: UtcMillis,
     /// Where it is.
@@ -265,6 +271,7 @@ impl AttemptView {
             of: self.of.clone(),
             job_id: self.job_id.clone(),
             other_base: self.other_base.clone(),
+            resumed_session: self.resumed_session.clone(),
             status: self.status.clone(),
             activity: AttemptActivity { log_bytes, ..AttemptActivity::default() },
             ..*self

@@ -122,6 +122,7 @@ impl TestRun {
             detail: detail.map(str::to_owned),
             duration_ms,
             allowed_to_fail: false,
+            limit_until: None,
         });
         self
     }
@@ -139,6 +140,7 @@ impl TestRun {
             job_id: JobId::new(of.to_string()),
             base: of.base(),
             fingerprint: None,
+            resumed_session: None,
         });
         let process = Some(ProcessIdentity { pid, start_time: 1 });
         self.phase(&of, AttemptPhase::Running { process });

@@ -113,6 +113,7 @@ fn of_step((number, step): (usize, StepPath)) -> Vec<RunEvent> {
         detail: None,
         duration_ms: None,
         allowed_to_fail: false,
+        limit_until: None,
     };
     let result = WorkerResult::of_status(WorkerStatus::Succeeded)
         .with_exit_code(Some(0))
@@ -125,6 +126,7 @@ fn of_step((number, step): (usize, StepPath)) -> Vec<RunEvent> {
             job_id: format!("{number:036}").as_str().into(),
             base: of.base(),
             fingerprint: Some(fingerprint.into()),
+            resumed_session: None,
         },
         RunEvent::AttemptPhase { of: of.clone(), phase: AttemptPhase::Running { process } },
         changed(StepState::Running),

@@ -92,7 +92,14 @@ pub(crate) fn started(steps: usize) -> RunEvent {
 
 pub(crate) fn changed(step: usize, state: StepState) -> RunEvent {
     let step = format!("s{step}").as_str().into();
-    RunEvent::StepChanged { step, state, detail: None, duration_ms: None, allowed_to_fail: false }
+    RunEvent::StepChanged {
+        step,
+        state,
+        detail: None,
+        duration_ms: None,
+        allowed_to_fail: false,
+        limit_until: None,
+    }
 }
 
 fn result() -> WorkerResult {
@@ -145,6 +152,7 @@ pub(crate) fn keep_busy(run: &RunDir, seed: u64, enough: &AtomicBool) {
                     job_id: of.to_string().as_str().into(),
                     base: of.base(),
                     fingerprint: None,
+                    resumed_session: None,
                 });
                 append(changed(step, StepState::Running));
                 let events = EventFileWriter::new(run.path(), &of.base()).unwrap();

@@ -4,7 +4,7 @@ use super::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
 };
 use crate::with_fields::with_fields;
-use crate::{ProcessIdentity, Usage};
+use crate::{ProcessIdentity, Usage, UtcMillis};
 
 impl WorkerResult {
     /// A result of which no more is known than how it ended.
@@ -90,6 +90,7 @@ with_fields!(ResultDetails {
     with_denials(denials: Vec<String>),
     with_error_kind(error_kind: Option<String>),
     with_waited_for(waited_for: Option<String>),
+    with_retry_at(retry_at: Option<UtcMillis>),
     with_notes(notes: Vec<String>),
 });
 

@@ -47,7 +47,7 @@ fn journal(event: &RunEvent) -> String {
         }
         RunEvent::CoreLost { host: _, incarnation, detail } => format!("core {incarnation}: {detail}"),
         RunEvent::CoreReport { host: _, event } => serde_json::to_string(event).unwrap_or_default(),
-        RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
+        RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail, .. } => {
             let took = duration_ms.map_or_else(String::new, |ms| format!(" after {}", duration(ms)));
             let allowed = if *allowed_to_fail { " (allowed)" } else { "" };
             format!("{step} {}{allowed}{took}{}", state.name(), because(detail))

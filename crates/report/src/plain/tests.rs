@@ -72,9 +72,14 @@ fn printed(events: Vec<RunEvent>, logs: FakeLogs) -> String {
 
 fn allowed(event: RunEvent) -> RunEvent {
     match event {
-        RunEvent::StepChanged { step, state, detail, duration_ms, .. } => {
-            RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail: true }
-        }
+        RunEvent::StepChanged { step, state, detail, duration_ms, .. } => RunEvent::StepChanged {
+            step,
+            state,
+            detail,
+            duration_ms,
+            allowed_to_fail: true,
+            limit_until: None,
+        },
         other => other,
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    CancelReason, CoreEvent, JobId, ProcessIdentity, WorkerFacts, WorkerResult, decode_kind_first,
+    CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerFacts, WorkerResult, decode_kind_first,
 };
 use serde::{Deserialize, Deserializer};
 
@@ -84,6 +84,8 @@ enum Variants {
         duration_ms: Option<u64>,
         #[serde(default)]
         allowed_to_fail: bool,
+        #[serde(default)]
+        limit_until: Option<UtcMillis>,
     },
     PlanExtended {
         nodes: Vec<Arc<StepPlan>>,
@@ -102,6 +104,8 @@ enum Variants {
         base: String,
         #[serde(default)]
         fingerprint: Option<Arc<StepFingerprint>>,
+        #[serde(default)]
+        resumed_session: Option<String>,
     },
     AttemptPhase {
         of: AttemptRef,

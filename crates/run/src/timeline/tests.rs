@@ -44,7 +44,16 @@ fn began() -> RunRecord {
 
 fn started(ts: u64, attempt: u32) -> RunRecord {
     let of = AttemptRef { attempt, ..AttemptRef::first("build".into()) };
-    journal(ts, RunEvent::AttemptStarted { base: of.base(), of, job_id: "j".into(), fingerprint: None })
+    journal(
+        ts,
+        RunEvent::AttemptStarted {
+            base: of.base(),
+            of,
+            job_id: "j".into(),
+            fingerprint: None,
+            resumed_session: None,
+        },
+    )
 }
 
 fn finished(ts: u64, attempt: u32, status: &str, code: u32) -> RunRecord {

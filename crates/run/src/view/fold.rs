@@ -82,12 +82,13 @@ impl RunView {
                 self.core_mut(host).status = CoreStatus::Lost { detail: detail.clone() }
             }
             RunEvent::CoreReport { host, event } => self.core_mut(host).report(ts, event),
-            RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail } => {
+            RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail, limit_until } => {
                 if let Some(step) = self.step_mut(step) {
                     step.state = *state;
                     step.detail.clone_from(detail);
                     step.duration_ms = *duration_ms;
                     step.allowed_to_fail = *allowed_to_fail;
+                    step.limit_until = *limit_until;
                     step.changed_at = ts;
                 }
             }
@@ -102,7 +103,7 @@ impl RunView {
                     });
                 }
             }
-            RunEvent::AttemptStarted { of, job_id, base, fingerprint } => {
+            RunEvent::AttemptStarted { of, job_id, base, fingerprint, resumed_session } => {
                 if let Some(place) = self.index.get(&of.step).copied() {
                     self.jobs.insert(job_id.clone(), place);
                     let step = &mut self.steps[place];
@@ -114,6 +115,7 @@ impl RunView {
                     let attempt = step.attempt_entry(of, ts);
                     attempt.job_id = job_id.clone();
                     attempt.other_base = (*base != of.base()).then(|| base.as_str().into());
+                    attempt.resumed_session = resumed_session.as_deref().map(Into::into);
                     attempt.started_at = ts;
                     attempt.status_at = ts;
                 }
@@ -221,6 +223,7 @@ impl StepView {
             state: StepState::Pending,
             detail: None,
             allowed_to_fail: false,
+            limit_until: None,
             started_at: None,
             changed_at: ts,
             duration_ms: None,
@@ -267,6 +270,7 @@ impl StepView {
                     of: AttemptRef { step: self.plan.step.clone(), ..of.clone() },
                     job_id: "".into(),
                     other_base: None,
+                    resumed_session: None,
                     started_at: ts,
                     status: AttemptStatus::Started,
                     status_at: ts,

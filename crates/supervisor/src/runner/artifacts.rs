@@ -97,7 +97,14 @@ impl RunContext {
     fn starting(&self, step: &StepPath, detail: Option<&str>) {
         let (step, detail) = (step.clone(), detail.map(str::to_owned));
         let state = StepState::Starting;
-        let event = RunEvent::StepChanged { step, state, detail, duration_ms: None, allowed_to_fail: false };
+        let event = RunEvent::StepChanged {
+            step,
+            state,
+            detail,
+            duration_ms: None,
+            allowed_to_fail: false,
+            limit_until: None,
+        };
         self.recorder().event(event);
     }
 

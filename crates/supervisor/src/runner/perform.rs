@@ -67,7 +67,13 @@ impl Runner {
                 let fingerprint =
                     node.map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
                 let base = of.base();
-                self.context.recorder().event(RunEvent::AttemptStarted { of, job_id, base, fingerprint });
+                self.context.recorder().event(RunEvent::AttemptStarted {
+                    of,
+                    job_id,
+                    base,
+                    fingerprint,
+                    resumed_session: None,
+                });
             }
             SupervisorEffect::Request { of, core, request } => self.request(&of, &core, request),
             SupervisorEffect::AttemptFinished { of, done } => {
@@ -116,7 +122,14 @@ impl Runner {
                     self.context.add_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
                 }
                 let detail = detail.or(kept);
-                let event = RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail };
+                let event = RunEvent::StepChanged {
+                    step,
+                    state,
+                    detail,
+                    duration_ms,
+                    allowed_to_fail,
+                    limit_until: None,
+                };
                 self.context.recorder().event(event);
             }
             RunEffect::PlanExtended { nodes } => self.context.plan_extended(nodes),

@@ -182,6 +182,7 @@ fn one_goes_to_attempts_and_iterations() {
             job_id: JobId::new(of.to_string()),
             base: of.base(),
             fingerprint: None,
+            resumed_session: None,
             of,
         });
     }
