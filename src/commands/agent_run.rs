@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_ipc::Capability;
 use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::{WorkerKinds, parse_within};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::commands::workflow_file::is_workflow_name;
 use crate::commands::workflow_run::{self, Begun, EarlyCore, Purpose};
@@ -21,6 +21,7 @@ use crate::terminal;
 use crate::view;
 
 mod args;
+mod setup;
 
 pub(crate) use args::AgentArgs;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
     let (kind, cores) = (args.worker, Cores::for_run(&args.how)?);
     cores.check(kind)?;
+    let setup = setup::keys(&args.setup, kind)?;
     let early = match EarlyCore::fork(&args.how, &cores) {
         Begun::Core(ended) => return ended,
         Begun::Supervisor(early) => early,
@@ -47,7 +49,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let context = tempfile::Builder::new().prefix("roboppi-run-").tempdir();
     let context =
         context.map_err(|error| Failure::infrastructure(format!("no temporary directory: {error}")))?;
-    let file = workflow(args, kind, &instructions, context.path())?;
+    let file = workflow(args, setup, &instructions, context.path())?;
     let purpose = Purpose { title, answer: true, worker: Some(kind) };
     workflow_run::execute(&args.how, &cores, file, early, view, &purpose)
 }
@@ -126,13 +128,13 @@ fn first_line(text: &str) -> String {
 /// The workflow of one step that does it. Its text is for the record: JSON is YAML.
 fn workflow(
     args: &AgentArgs,
-    kind: WorkerKind,
+    setup: Map<String, Value>,
     instructions: &str,
     context: &Path,
 ) -> Result<WorkflowFile, Failure> {
     let millis = |time: std::time::Duration| format!("{}ms", time.as_millis().max(1));
     let mut step = json!({
-        "worker": kind.name(),
+        "worker": args.worker.name(),
         "capabilities": args.capabilities.iter().map(Capability::name).collect::<Vec<_>>(),
         "timeout": millis(args.timeout),
         "instructions": instructions,
@@ -146,6 +148,9 @@ fn workflow(
         if let Some(value) = value {
             step[key] = value;
         }
+    }
+    if let Some(step) = step.as_object_mut() {
+        step.extend(setup);
     }
     let mut environment = json!({ "block": args.env_block });
     if let Some(pass) = &args.env_pass {

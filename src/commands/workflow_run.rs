@@ -32,6 +32,7 @@ use crate::terminal;
 use crate::view::{self, View};
 
 mod args;
+mod budget;
 mod early_core;
 mod launch;
 mod resume;
@@ -57,7 +58,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         Begun::Core(ended) => return ended,
         Begun::Supervisor(early) => early,
     };
-    let file = workflow_file::read(&args.file, &args.reading, args.how.view.color, &cores.kinds())?;
+    let mut file = workflow_file::read(&args.file, &args.reading, args.how.view.color, &cores.kinds())?;
+    budget::set(args, &mut file.workflow)?;
     let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
     let workspace = earlier.as_ref().map(|run| run.workspace.clone());

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use roboppi_workflow::parse_duration;
 
+/// An amount of US dollars above zero.
+pub(crate) fn dollars(text: &str) -> Result<f64, String> {
+    let amount = text.parse().ok().filter(|amount| roboppi_workflow::Dollars::new(*amount).is_some());
+    amount.ok_or_else(|| "must be a number of US dollars above 0, such as `0.5` or `20`".to_owned())
+}
+
 /// A number of bytes: `65536`, `64KiB`, `64k`, `1.5G`. Units are powers of 1024, those that end in `B` without an `i`
 /// powers of 1000.
 pub(crate) fn size(text: &str) -> Result<u64, String> {

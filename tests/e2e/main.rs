@@ -6,6 +6,8 @@
 
 mod agents;
 mod agents_background;
+mod agents_budgets;
+mod agents_options;
 mod agents_reasons;
 mod any_run;
 mod artifacts;

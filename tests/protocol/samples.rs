@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roboppi_ipc::{
-    Ack, AgentDelta, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind, CircuitState,
-    CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply, Escalation,
-    EscalationAction, EscalationDetails, EscalationEvent, EscalationScope, EscalationSeverity, ExactValues,
-    Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent, JobLimits,
-    JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation, Patch, Permit,
-    PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority, PriorityClass,
-    ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason, RequestPermit,
-    ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage,
-    UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerFacts, WorkerKind, WorkerOutput,
-    WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    Ack, AgentDelta, AgentSetup, AgentText, Artifact, CancelJob, CancelReason, Capability, ChangeKind,
+    CircuitState, CoreEvent, CoreEventMessage, CoreLimits, Cost, EndingPhase, ErrorClass, ErrorReply,
+    Escalation, EscalationAction, EscalationDetails, EscalationEvent, EscalationScope, EscalationSeverity,
+    ExactValues, Gap, Heartbeat, Hello, HexBytes, Job, JobCancelled, JobCompleted, JobContext, JobEvent,
+    JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation,
+    Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
+    PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
+    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
+    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerFacts, WorkerKind,
+    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
 };
 use serde_json::json;
 
@@ -28,7 +28,10 @@ fn task() -> WorkerTask {
         WorkerKind::CLAUDE_CODE,
         "/srv/demo",
         "make the tests pass",
-        TaskBudget::new(now()).with_max_steps(Some(40.0)).with_max_command_time_ms(Some(60_000.0)),
+        TaskBudget::new(now())
+            .with_max_steps(Some(40.0))
+            .with_max_command_time_ms(Some(60_000.0))
+            .with_max_cost_usd(Some(0.5)),
     )
     .with_default_args(vec!["--verbose".into()])
     .with_model(Some("large".into()))
@@ -60,7 +63,14 @@ fn task() -> WorkerTask {
                     .map(|value| ("NAME".to_owned(), value))
                     .into_iter()
                     .collect(),
-            })),
+            }))
+            .with_agent(Some(
+                AgentSetup::default()
+                    .with_program(Some("/opt/claude/bin/claude".into()))
+                    .with_mcp_config(Some("/srv/demo/mcp.json".into()))
+                    .with_add_dirs(vec!["/srv/lib".into()])
+                    .with_append_system_prompt(Some("Be brief.".into())),
+            )),
     ))
 }
 

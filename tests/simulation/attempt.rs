@@ -127,6 +127,7 @@ impl World {
             patience: ms(self.plan.grace_of(step) + self.plan.drain + STOP_MARGIN),
             beyond_protocol_1: None,
             path_not_utf8: None,
+            agent_key: None,
             other_core: String::new(),
         }
     }

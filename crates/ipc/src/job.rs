@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ExactValues, JobId, UtcMillis, WorkerKind};
+use crate::{AgentSetup, ExactValues, JobId, UtcMillis, WorkerKind};
 
 /// A unit of work as it is submitted (`submit_job`, `request_permit`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,14 @@ pub struct WorkerTask {
     pub roboppi: Option<JobOptions>,
 }
 
+impl WorkerTask {
+    /// What an agent is given beside the task.
+    #[must_use]
+    pub fn agent_setup(&self) -> Option<&AgentSetup> {
+        self.roboppi.as_ref()?.agent.as_ref()
+    }
+}
+
 /// Decodes a field that may be absent but not `null`: the dialect tells the two apart.
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -210,6 +218,10 @@ pub struct TaskBudget {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[serde(serialize_with = "crate::number::plain_option")]
     pub max_command_time_ms: Option<f64>,
+    /// `maxCostUsd`: cost above which an agent ends itself, if its program can. The supervisor counts the cost anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(serialize_with = "crate::number::plain_option")]
+    pub max_cost_usd: Option<f64>,
 }
 
 /// roboppi's options for a job (`payload.roboppi`), all optional.
@@ -251,6 +263,9 @@ pub struct JobOptions {
     /// `exact`: values of the task that are not UTF-8, as bytes. Only for cores with the capability `exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<ExactValues>,
+    /// `agent`: what an agent is given beside its task. Only for cores with the capability `agent_setup`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSetup>,
 }
 
 /// Variables of the core's environment that a worker inherits (`payload.roboppi.environment`). Variables that

@@ -13,6 +13,7 @@
 #[macro_use]
 mod value;
 
+mod agent_option;
 mod cancel;
 mod core_warning;
 mod decode;
@@ -38,6 +39,7 @@ pub mod utf8;
 mod with_fields;
 mod worker;
 
+pub use agent_option::{AgentOption, AgentSetup, CAPABILITY_AGENT_SETUP};
 pub use cancel::Cancel;
 pub use core_warning::CAPABILITY_JOB_WARNINGS;
 pub use decode::{DecodeError, DecodeErrorKind, decode};

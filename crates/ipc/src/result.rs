@@ -123,6 +123,8 @@ value_enum! {
         NonRetryableLint = "NON_RETRYABLE_LINT",
         /// `NON_RETRYABLE_TEST`: a test failed.
         NonRetryableTest = "NON_RETRYABLE_TEST",
+        /// `BUDGET`: a budget is spent; never retried.
+        Budget = "BUDGET",
         /// `FATAL`: never retried.
         Fatal = "FATAL",
         /// `NON_RETRYABLE`: a retry does not help. An unknown class is treated like this one, and shown

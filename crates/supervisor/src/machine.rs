@@ -38,7 +38,7 @@ use std::collections::VecDeque;
 
 use roboppi_ipc::{Cancel, CancelReason, Dialect, JobId, Mono};
 use roboppi_run::{AttemptRef, HostId, RunCommand, RunEvent, RunOutcome, ending_words};
-use roboppi_workflow::{IterationDecision, RunEffect, RunInput, RunMachine, exit_code};
+use roboppi_workflow::{IterationDecision, RunEffect, RunInput, RunMachine, Used, exit_code};
 
 use self::attempt::{AttemptInput, AttemptMachine};
 use self::attempts::Attempts;
@@ -216,10 +216,13 @@ impl SupervisorMachine {
             LinkEvent::Ready { dialect, hello, workers } => {
                 let capabilities =
                     hello.as_ref().map(|hello| hello.capabilities.as_slice()).unwrap_or_default();
-                let exact = capabilities.iter().any(|name| name == roboppi_ipc::CAPABILITY_EXACT);
-                let takes_bytes = dialect == Dialect::V2 && exact;
+                let is_able = |capability: &str| {
+                    dialect == Dialect::V2 && capabilities.iter().any(|name| name == capability)
+                };
+                let takes_bytes = is_able(roboppi_ipc::CAPABILITY_EXACT);
+                let sets_agents_up = is_able(roboppi_ipc::CAPABILITY_AGENT_SETUP);
                 let incarnation = core.incarnation;
-                slot.ready(ActiveCore { core, dialect, takes_bytes });
+                slot.ready(ActiveCore { core, dialect, takes_bytes, sets_agents_up });
                 let (process, version) =
                     hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
                 let protocol = match dialect {
@@ -244,6 +247,15 @@ impl SupervisorMachine {
                 self.offer_cores(out);
             }
             LinkEvent::Message(message) => self.message(host, message, out),
+            LinkEvent::Used { job_id, usage } => {
+                if let Some(of) = self.attempts.of_job(&job_id).cloned() {
+                    self.news.push_back(RunInput::AttemptUsed {
+                        of,
+                        used: Used::from(&usage),
+                        is_last: false,
+                    });
+                }
+            }
             LinkEvent::Malformed { detail } => {
                 let message = format!(
                     "the core sends lines that are not messages, which are ignored; the first: {detail}"
@@ -300,6 +312,10 @@ impl SupervisorMachine {
             RunEffect::SetTimer { timer, after } => {
                 let timer = SupervisorTimer::Run(timer);
                 out.push(SupervisorEffect::SetTimer { timer, after: Delay::Exactly(after) });
+            }
+            RunEffect::BudgetSpent { detail } => {
+                let message = format!("{detail}; agents are ended, and no other one starts");
+                out.push(SupervisorEffect::Record(RunEvent::Warning { message, step: None }));
             }
             RunEffect::Answered { refused } => out.push(SupervisorEffect::Answer { refused }),
             RunEffect::RunEnding(Cancel { reason, force }) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use roboppi_attach::{Answer, RunCommand};
-use roboppi_ipc::ProcessIdentity;
+use roboppi_ipc::{JobEvent, ProcessIdentity, WorkerEvent};
 use roboppi_record::BoundedFile;
 use roboppi_run::{AttemptRef, HostId, RunEvent, RunOutcome};
 use roboppi_workflow::RunMachine;
@@ -302,7 +302,14 @@ impl Runner {
         };
         let context = Rc::clone(&self.context);
         let events = self.events.clone();
-        match core_link::connect(launch, link, events, Box::new(move |event| context.job_event(event))) {
+        let counts = context.has_budgets().then(|| self.events.clone());
+        let job_event = move |event: JobEvent| {
+            if let (Some(events), WorkerEvent::Usage(usage)) = (&counts, &event.event) {
+                events.send(LinkEvent::Used { job_id: event.job_id.clone(), usage: *usage });
+            }
+            context.job_event(event);
+        };
+        match core_link::connect(launch, link, events, Box::new(job_event)) {
             Ok(link) => {
                 self.links.insert(core.host.clone(), (core, link));
             }

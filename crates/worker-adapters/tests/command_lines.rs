@@ -1,6 +1,6 @@
 //! The commands that adapters make of tasks.
 
-use roboppi_ipc::{Capability, JobOptions, TaskBudget, UtcMillis, WorkerTask};
+use roboppi_ipc::{AgentSetup, Capability, JobOptions, TaskBudget, UtcMillis, WorkerTask};
 use roboppi_worker_adapters::{
     Arg, ClaudeAdapter, CodexAdapter, GeminiAdapter, OpenCodeAdapter, WorkerAdapter,
 };
@@ -179,5 +179,52 @@ fn codex() {
     codex exec --dangerously-bypass-approvals-and-sandbox --cd /ws --json --skip-git-repo-check -
     codex exec -c x=1 --sandbox workspace-write --model gpt-5 -c model_reasoning_effort="high" --cd /ws --json --skip-git-repo-check -
     codex exec resume -c sandbox_mode="workspace-write" --json --skip-git-repo-check t-1 -
+    "#);
+}
+
+#[test]
+fn what_agents_are_given_beside_their_task() {
+    let setup = |dirs: &[&str]| {
+        AgentSetup::default().with_add_dirs(dirs.iter().map(|dir| (*dir).to_owned()).collect())
+    };
+    let with = |mut task: WorkerTask, setup: AgentSetup, resume: Option<&str>| {
+        let options = JobOptions::default().with_agent(Some(setup)).with_resume(resume.map(str::to_owned));
+        task.roboppi = Some(options);
+        task
+    };
+    let text = Some("Say \"no\".\n-x".to_owned());
+    let whole = setup(&["/a", "/b c"]).with_append_system_prompt(text.clone());
+    let claude = |args: &[&str]| task(&ClaudeAdapter, &[], args);
+    let claude = [
+        with(
+            claude(&["--append-system-prompt", "theirs", "--mcp-config", "/theirs", "--add-dir", "/c"]),
+            whole.clone().with_mcp_config(Some("/mcp.json".into())),
+            None,
+        ),
+        with(claude(&["--version", "--bg"]), AgentSetup::default(), None),
+    ];
+    let codex = |resume| with(task(&CodexAdapter, &[], &["--help"]), whole.clone(), resume);
+    let gemini = |dirs: &[&str]| with(task(&GeminiAdapter, &[], &["--acp"]), setup(dirs), None);
+    let lines = [
+        lines(&ClaudeAdapter, claude),
+        lines(&CodexAdapter, [codex(None), codex(Some("t-1"))]),
+        lines(&GeminiAdapter, [gemini(&["/a", "/b"]), gemini(&["/a,b"])]),
+        line(&OpenCodeAdapter, &task(&OpenCodeAdapter, &[], &["--help"])),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+        CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --mcp-config /theirs --add-dir /c --print --output-format stream-json --verbose --include-partial-messages --mcp-config /mcp.json --add-dir /a --add-dir /b c --append-system-prompt Say "no".
+        -x
+        CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS=0 DISABLE_AUTOUPDATER=1 claude --print --output-format stream-json --verbose --include-partial-messages
+          ! `--bg` is left out: with it Claude Code would not do the task where it can be followed
+          ! `--version` is left out: with it Claude Code would not do the task where it can be followed
+        codex exec --sandbox read-only --add-dir /a --add-dir /b c -c developer_instructions="Say \"no\".\n-x" --cd /ws --json --skip-git-repo-check -
+          ! `--help` is left out: with it Codex would not do the task where it can be followed
+        codex exec resume -c sandbox_mode="read-only" -c sandbox_workspace_write.writable_roots=["/a","/b c"] -c developer_instructions="Say \"no\".\n-x" --json --skip-git-repo-check t-1 -
+          ! `--help` is left out: with it Codex would not do the task where it can be followed
+        GEMINI_CLI_NO_RELAUNCH=true gemini --output-format stream-json --skip-trust --include-directories /a --include-directories /b
+          ! `--acp` is left out: with it Gemini CLI would not do the task where it can be followed
+        cannot plan: Gemini CLI takes no directory with a comma in its name: /a,b
+        OPENCODE_DISABLE_AUTOUPDATE=1 opencode run --format json --thinking
+          ! `--help` is left out: with it opencode would not do the task where it can be followed
     "#);
 }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use roboppi_ipc::{Capability, VariablePolicy, WorkerKind};
 use roboppi_run::StepPath;
 
+use crate::budget::Budget;
 use crate::defaults;
 
 /// A checked workflow.
@@ -20,6 +21,8 @@ pub struct Workflow {
     pub timeout: Duration,
     /// Steps at a time, at least 1; `None` when the file does not say: see [`Workflow::attempts_at_a_time`].
     pub concurrency: Option<u32>,
+    /// What all agents of a run may use up together.
+    pub budget: Budget,
     /// Where artifacts go, relative to the workspace or absolute.
     pub context_dir: Option<String>,
     /// Values that must not be seen.
@@ -80,6 +83,16 @@ pub struct AgentOptions {
     pub max_command_time: Option<Duration>,
     /// Arguments of its command (`defaultArgs`).
     pub default_args: Vec<String>,
+    /// Its program: a name in `PATH`, or a path, relative to the workspace of the run or absolute.
+    pub program: Option<String>,
+    /// A file with MCP servers, relative to the workspace of the run or absolute.
+    pub mcp_config: Option<String>,
+    /// Directories beside its workspace, relative to the workspace of the run or absolute.
+    pub add_dirs: Vec<String>,
+    /// Text added to its system prompt.
+    pub append_system_prompt: Option<String>,
+    /// What all attempts of the step may use up together.
+    pub budget: Budget,
     /// Its own session to go on with; no key of a workflow file, `roboppi run` knows it.
     pub resume: Option<String>,
 }

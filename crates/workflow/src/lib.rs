@@ -5,6 +5,7 @@
 //! tried again, what is skipped, and how it ends. [`plan_resume`] decides what of an earlier run counts.
 //! Nothing here does I/O or reads a clock.
 
+mod budget;
 mod config;
 mod defaults;
 mod definition;
@@ -19,6 +20,7 @@ mod run_machine;
 mod source;
 mod sources;
 
+pub use budget::{Budget, Dollars, Used};
 pub use config::{Config, CoreCommand};
 pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step, Workflow};
 pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};

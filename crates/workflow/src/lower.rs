@@ -1,6 +1,7 @@
 //! From the tree to a draft of the workflow. Collects every mistake instead of stopping at the first.
 
 mod agent;
+mod budget;
 mod config;
 mod describe;
 mod environment;
@@ -51,6 +52,8 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         fields.get("environment").map(|at| environment::environment(&at, sink)).unwrap_or_default();
     let drafts = steps(&fields, kinds, sink);
     graph::check(&drafts, sink);
+    let budget = budget::budget(&fields, sink);
+    budget::check(&fields, drafts.iter().map(|draft| (&draft.id.value, draft.worker())), sink);
 
     if sink.errors() > 0 {
         return None;
@@ -66,6 +69,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         description,
         timeout: timeout?,
         concurrency,
+        budget,
         context_dir: context_dir.map(|text| text.value),
         secrets,
         environment,

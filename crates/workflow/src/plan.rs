@@ -6,6 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use roboppi_run::{Role, StepPath, StepPlan};
 
+use crate::budget::Budget;
 use crate::definition::{Step, Workflow};
 
 /// Steps that a workflow file may have, and nodes that a plan may grow to.
@@ -18,6 +19,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Attempts at a time, at least 1.
     pub concurrency: u32,
+    /// What all agents may use up together.
+    pub budget: Budget,
     nodes: IndexMap<StepPath, Arc<Node>>,
 }
 
@@ -52,14 +55,14 @@ pub fn expand(workflow: &Workflow) -> Plan {
         step: Arc::clone(step),
         repeat: None,
     });
-    Plan::new(workflow.timeout, workflow.attempts_at_a_time(), nodes)
+    Plan { budget: workflow.budget, ..Plan::new(workflow.timeout, workflow.attempts_at_a_time(), nodes) }
 }
 
 impl Plan {
     /// A plan of these nodes. `concurrency` is attempts at a time.
     pub fn new(timeout: Duration, concurrency: u32, nodes: impl IntoIterator<Item = Node>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.path.clone(), Arc::new(node)));
-        Self { timeout, concurrency, nodes: nodes.collect() }
+        Self { timeout, concurrency, budget: Budget::default(), nodes: nodes.collect() }
     }
 
     /// The node of a path.

@@ -1,6 +1,7 @@
 //! Decides the life of one run.
 
 mod attempt_end;
+mod budget;
 mod ending;
 mod extend;
 mod iterate;
@@ -9,6 +10,7 @@ mod policy;
 mod requested;
 mod schedule;
 mod step;
+mod step_budget;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use roboppi_ipc::{Cancel, CancelReason, Mono};
 use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 
+use crate::budget::{Budget, Used};
 use crate::plan::{Node, Plan};
 use step::{RunStep, StepPhase};
 
@@ -40,6 +43,15 @@ pub enum RunInput {
     AttemptEnding {
         /// Which attempt.
         of: AttemptRef,
+    },
+    /// What an attempt has used so far, in all.
+    AttemptUsed {
+        /// Which attempt.
+        of: AttemptRef,
+        /// What it has used.
+        used: Used,
+        /// It is over: how it ended comes next.
+        is_last: bool,
     },
     /// An attempt is over; nothing of it is left.
     AttemptFinished {
@@ -172,6 +184,11 @@ pub enum RunEffect {
         /// Why nothing comes of it, one line; absent when it is done.
         refused: Option<String>,
     },
+    /// The budget of the run is spent: agents are ended, and no other one starts. At most once.
+    BudgetSpent {
+        /// Which, and what was used.
+        detail: String,
+    },
     /// The run is being ended; nothing new starts. May come again, more severe.
     RunEnding(Cancel),
     /// The run is over: every step is in a final state and no attempt is under way. Exactly once, the last effect but
@@ -232,6 +249,14 @@ pub enum RunTimerSubject {
 pub struct RunMachine {
     concurrency: usize,
     timeout: Duration,
+    /// What all agents may use up together.
+    budget: Budget,
+    /// What they have.
+    used: Used,
+    /// Why no agent may start any more: the budget of the run is spent.
+    spent: Option<String>,
+    /// A step was ended, or did not start, because of that.
+    stopped_by_budget: bool,
     phase: Phase,
     began_at: Option<Mono>,
     /// Epoch of the timer for the whole run.
@@ -268,6 +293,10 @@ impl RunMachine {
         let mut machine = Self {
             concurrency: usize::try_from(concurrency.max(1)).unwrap_or(usize::MAX),
             timeout: plan.timeout,
+            budget: plan.budget,
+            used: Used::default(),
+            spent: None,
+            stopped_by_budget: false,
             phase: Phase::Idle,
             began_at: None,
             deadline: None,
@@ -308,6 +337,9 @@ impl RunMachine {
             RunInput::Start => self.start(now, out),
             RunInput::AttemptLive { of } => self.attempt_shown(now, &of, StepState::Running, out),
             RunInput::AttemptEnding { of } => self.attempt_shown(now, &of, StepState::Ending, out),
+            RunInput::AttemptUsed { of, used, is_last } => {
+                self.attempt_used(now, &of, used, is_last, out);
+            }
             RunInput::AttemptFinished { of, end } => self.attempt_finished(now, &of, end, out),
             RunInput::OutputsCollected { of, result } => self.outputs_collected(now, &of, result, out),
             RunInput::IterationDecided { of, decision } => self.decided(now, &of, decision, out),

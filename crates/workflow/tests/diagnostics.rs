@@ -607,3 +607,100 @@ fn a_generated_file_shares_keys_and_has_hints_for_its_first_mistakes() {
     let hints = parsed.diagnostics.iter().filter(|found| found.hint.is_some()).count();
     assert_eq!((parsed.diagnostics.len(), parsed.omitted, hints), (200, 19_800, 15));
 }
+
+#[test]
+fn what_an_agent_has_no_option_for_is_said_with_what_to_do_instead() {
+    let steps: String = ["CLAUDE_CODE", "CODEX_CLI", "GEMINI", "OPENCODE", "CUSTOM", "CLAUDE_CODES"]
+        .into_iter()
+        .map(|kind| {
+            format!(
+                "  {}:\n    worker: {kind}\n    instructions: x\n    capabilities: [READ]\n    program: p\n    \
+                 mcp_config: m\n    add_dirs: [d]\n    append_system_prompt: t\n    max_cost: 1\n    max_tokens: 9\n",
+                kind.to_lowercase()
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(listed(&with_steps(&steps)), @r#"
+        error 20:5 `steps.codex_cli.mcp_config` is not possible: `CODEX_CLI` has no option for it (name the servers in `~/.codex/config.toml`, or pass the arguments `-c` and `mcp_servers.NAME.command="…"`)
+        error 23:5 `steps.codex_cli.max_cost` cannot be kept: `CODEX_CLI` does not report what it costs (limit its tokens instead: it reports tokens and no cost)
+        error 30:5 `steps.gemini.mcp_config` is not possible: `GEMINI` has no option for it (name the servers in `.gemini/settings.json` of the workspace, or add them with `gemini mcp add`)
+        error 32:5 `steps.gemini.append_system_prompt` is not possible: `GEMINI` has no option for it (put the text in front of the instructions, or in `GEMINI.md` of the workspace)
+        error 33:5 `steps.gemini.max_cost` cannot be kept: `GEMINI` does not report what it costs (limit its tokens instead: it reports tokens and no cost)
+        error 40:5 `steps.opencode.mcp_config` is not possible: `OPENCODE` has no option for it (name the servers under `mcp` in `opencode.json` of the workspace)
+        error 41:5 `steps.opencode.add_dirs` is not possible: `OPENCODE` has no option for it (allow the directories with `permission.external_directory` in `opencode.json`, or give the capability `RUN_COMMANDS`)
+        error 42:5 `steps.opencode.append_system_prompt` is not possible: `OPENCODE` has no option for it (put the text in front of the instructions, or in `AGENTS.md` of the workspace)
+        error 49:5 `steps.custom.program` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 50:5 `steps.custom.mcp_config` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 51:5 `steps.custom.add_dirs` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 52:5 `steps.custom.append_system_prompt` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 53:5 `steps.custom.max_cost` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 54:5 `steps.custom.max_tokens` has no effect on a `CUSTOM` worker (it is for agents; remove it, or name an agent as `worker`)
+        error 56:13 `steps.claude_codes.worker` must be `CODEX_CLI`, `CLAUDE_CODE`, `OPENCODE`, `GEMINI` or `CUSTOM`, found the text `CLAUDE_CODES` (did you mean `CLAUDE_CODE`?)
+    "#);
+}
+
+#[test]
+fn a_budget_is_a_number_that_somebody_can_keep() {
+    let agents = |kinds: &[&str], head: &str| {
+        let steps: String = kinds
+            .iter()
+            .map(|kind| {
+                format!(
+                    "  {}: {{ worker: {kind}, instructions: x, capabilities: [READ] }}\n",
+                    kind.to_lowercase()
+                )
+            })
+            .collect();
+        listed(&format!("{head}\n{}", with_steps(&steps)))
+    };
+    let rows: Vec<String> = [
+        (&["CLAUDE_CODE", "CUSTOM"][..], "max_cost: 0.01"),
+        (&["CLAUDE_CODE"], "max_cost: $5"),
+        (&["CLAUDE_CODE"], "max_cost: 0"),
+        (&["CLAUDE_CODE"], "max_cost: .inf"),
+        (&["CLAUDE_CODE"], "max_tokens: 0.5"),
+        (&["CODEX_CLI"], "max_tokens: 5"),
+        (&["CODEX_CLI", "GEMINI", "CUSTOM"], "max_cost: 5"),
+        (&["CODEX_CLI", "GEMINI", "CLAUDE_CODE"], "max_cost: 5"),
+        (&["CUSTOM"], "max_cost: 5"),
+    ]
+    .into_iter()
+    .map(|(kinds, head)| format!("{head}: {}", agents(kinds, head)))
+    .collect();
+    insta::assert_snapshot!(rows.join("\n"), @r"
+        max_cost: 0.01: 
+        max_cost: $5: error 1:11 `max_cost` must be a number above 0, found the text `$5` (write the number alone, without `$`)
+        max_cost: 0: error 1:11 `max_cost` must be a number above 0, found the number `0` (write an amount of US dollars, such as `0.5` or `20`)
+        max_cost: .inf: error 1:11 `max_cost` must be a number above 0, found the number `.inf` (write an amount of US dollars, such as `0.5` or `20`)
+        max_tokens: 0.5: error 1:13 `max_tokens` must be a whole number of at least 1, found the number `0.5`
+        max_tokens: 5: 
+        max_cost: 5: error 1:1 `max_cost` cannot be kept: no agent of the workflow reports what it costs (limit `max_tokens` instead, which every agent reports)
+        max_cost: 5: warning 1:1 `max_cost` counts nothing of `codex_cli` and 1 more: they do not report what they cost (limit `max_tokens` as well, which every agent reports)
+        max_cost: 5: warning 1:1 `max_cost` has no effect: no step is an agent
+    ");
+}
+
+#[test]
+fn what_can_be_no_argument_of_a_program_is_refused() {
+    let long = "x".repeat(100_001);
+    let step = |keys: &str| {
+        with_steps(&format!(
+            "  s: {{ worker: CLAUDE_CODE, instructions: x, capabilities: [READ], {keys} }}\n"
+        ))
+    };
+    let rows = [
+        r#"append_system_prompt: "a\0b""#,
+        &format!("append_system_prompt: {long}"),
+        "add_dirs: lib",
+        r#"add_dirs: [""]"#,
+        "program: [a]",
+    ]
+    .map(|keys| listed(&step(keys)));
+    insta::assert_snapshot!(rows.join("\n"), @r"
+        error 5:90 `steps.s.append_system_prompt` holds a NUL, which no argument of a program can
+        error 5:90 `steps.s.append_system_prompt` has 100001 bytes, at most 100000 can be an argument of a program
+        error 5:78 `steps.s.add_dirs` must be a list of paths, found the text `lib` (write `[lib]`)
+        error 5:79 `steps.s.add_dirs[0]` must not be empty
+        error 5:77 `steps.s.program` must be text, found a list
+    ");
+}

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use roboppi_ipc::{VariablePolicy, WorkerKind};
 use roboppi_run::StepPath;
-use roboppi_workflow::{AgentOptions, KEYS, KeyStatus, OnFailure, Severity, Workflow, parse};
+use roboppi_workflow::{
+    AgentOptions, Budget, Dollars, KEYS, KeyStatus, OnFailure, Severity, Workflow, parse,
+};
 
 fn read(text: &str) -> Workflow {
     let parsed = parse(text);
@@ -70,6 +72,10 @@ steps:
             concurrency: Some(
                 2,
             ),
+            budget: Budget {
+                max_cost: None,
+                max_tokens: None,
+            },
             context_dir: Some(
                 ".run/context",
             ),
@@ -111,6 +117,14 @@ steps:
                         max_steps: None,
                         max_command_time: None,
                         default_args: [],
+                        program: None,
+                        mcp_config: None,
+                        add_dirs: [],
+                        append_system_prompt: None,
+                        budget: Budget {
+                            max_cost: None,
+                            max_tokens: None,
+                        },
                         resume: None,
                     },
                     workspace: Some(
@@ -158,6 +172,14 @@ steps:
                         max_steps: None,
                         max_command_time: None,
                         default_args: [],
+                        program: None,
+                        mcp_config: None,
+                        add_dirs: [],
+                        append_system_prompt: None,
+                        budget: Budget {
+                            max_cost: None,
+                            max_tokens: None,
+                        },
                         resume: None,
                     },
                     workspace: None,
@@ -304,10 +326,12 @@ fn an_agent_is_told_more_than_a_script() {
 name: agents
 version: "1"
 timeout: 1h
+max_tokens: 1000000
 environment: { pass: [ANTHROPIC_API_KEY, "NODE_*"], block: ["AWS_*"] }
 steps:
   fix: { worker: CLAUDE_CODE, instructions: fix it, capabilities: [EDIT], model: sonnet, variant: high, max_steps: 40,
-         max_command_time: 2m, defaultArgs: [--verbose], idle: 5m }
+         max_command_time: 2m, defaultArgs: [--verbose], idle: 5m, program: tools/claude, mcp_config: mcp.json,
+         add_dirs: [../lib, /data], append_system_prompt: Be brief., max_cost: 0.5, max_tokens: 200000 }
   look: { worker: GEMINI, instructions: look, capabilities: [READ], idle: none }
 "#,
     );
@@ -327,9 +351,15 @@ steps:
             max_steps: Some(40),
             max_command_time: Some(Duration::from_secs(120)),
             default_args: vec!["--verbose".into()],
+            program: Some("tools/claude".into()),
+            mcp_config: Some("mcp.json".into()),
+            add_dirs: vec!["../lib".into(), "/data".into()],
+            append_system_prompt: Some("Be brief.".into()),
+            budget: Budget { max_cost: Dollars::new(0.5), max_tokens: Some(200_000) },
             resume: None,
         }
     );
+    assert_eq!(workflow.budget, Budget { max_cost: None, max_tokens: Some(1_000_000) });
     assert_eq!((fix.idle, look.idle), (Some(Duration::from_secs(300)), Some(Duration::ZERO)));
     assert_eq!((look.worker, &*look.agent), (WorkerKind::GEMINI, &AgentOptions::default()));
 }

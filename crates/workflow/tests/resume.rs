@@ -28,6 +28,28 @@ fn plan(steps: &[(&str, &str)]) -> Plan {
     expand(&workflow.unwrap_or_else(|| panic!("{}", parse(&text).render("flow.yaml", &text, false))))
 }
 
+#[test]
+fn keys_that_came_later_change_no_hash_of_steps_without_them() {
+    let hash = |step: &str| {
+        let text = format!(
+            "name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n  a: {{ worker: CLAUDE_CODE, instructions: x, \
+             capabilities: [READ]{step} }}\n"
+        );
+        let plan = expand(&parse(&text).workflow.unwrap());
+        let hash = definition_hash(plan.nodes().next().unwrap(), PLACES);
+        hash
+    };
+    // As the version before these keys made it.
+    let before = hash("");
+    insta::assert_snapshot!(before, @"bb2f2ec9c1d1ce3e9c35aa7476600a1bed2697a2b9d77fedecdd9dbb076f718f");
+    for key in ["program: p", "mcp_config: m", "add_dirs: [d]", "append_system_prompt: t"] {
+        assert_ne!(hash(&format!(", {key}")), before, "{key}");
+    }
+    for key in ["max_cost: 1", "max_tokens: 1"] {
+        assert_eq!(hash(&format!(", {key}")), before, "{key}");
+    }
+}
+
 /// [`STEPS`] with other keys for one of them.
 fn with(step: &str, keys: &str) -> Plan {
     let steps: Vec<_> = STEPS.iter().map(|(id, old)| (*id, if *id == step { keys } else { *old })).collect();

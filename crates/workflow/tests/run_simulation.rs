@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use roboppi_ipc::{Cancel, CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
 use roboppi_run::{AttemptRef, Role, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
-    AgentOptions, AttemptEnd, IterationDecision, Node, OnFailure, OutputSpec, Plan, Repeat, RunEffect,
-    RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow, expand, retry_delay,
+    AgentOptions, AttemptEnd, Budget, IterationDecision, Node, OnFailure, OutputSpec, Plan, Repeat,
+    RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow, expand, retry_delay,
 };
 
 fn any_step(index: usize) -> impl Strategy<Value = Step> {
@@ -46,6 +46,7 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
             description: None,
             timeout: Duration::from_secs(3600),
             concurrency: None,
+            budget: Budget::default(),
             context_dir: None,
             secrets: Vec::new(),
             environment: VariablePolicy::default(),
@@ -319,6 +320,7 @@ impl World {
                 }
             }
             RunEffect::Answered { .. } => {}
+            RunEffect::BudgetSpent { .. } => panic!("no budget was given"),
             RunEffect::RunEnding(Cancel { reason, force }) => {
                 assert!(Some((reason, force)) > self.ending, "an end only gets more severe");
                 self.ending = Some((reason, force));

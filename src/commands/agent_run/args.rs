@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -10,7 +11,7 @@ use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_worker_adapters::Adapters;
 
 use crate::options::HowArgs;
-use crate::options::values::{duration, non_negative};
+use crate::options::values::{dollars, duration, non_negative};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -47,6 +48,8 @@ pub(crate) struct AgentArgs {
     /// Session of the agent to continue
     #[arg(long, value_name = "SESSION")]
     pub(crate) resume: Option<String>,
+    #[command(flatten)]
+    pub(crate) setup: SetupArgs,
     /// Environment variables to pass, in addition to those that every program needs; `*` matches any
     /// characters
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -60,6 +63,32 @@ pub(crate) struct AgentArgs {
     pub(crate) old: OldArgs,
 }
 
+/// What the agent is given beside its task, and what it may use up.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// Budget in US dollars, such as `0.5`: the agent is terminated when it is spent
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) max_cost: Option<f64>,
+    /// Budget in tokens: the agent is terminated when it is spent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: Option<u32>,
+    /// Program to start as the agent: a path, or a name in PATH [default: the agent's own name]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) program: Option<PathBuf>,
+    /// File that describes MCP servers for the agent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mcp_config: Option<PathBuf>,
+    /// Directory that the agent may use, in addition to its working directory. May be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) add_dir: Vec<PathBuf>,
+    /// Text to add to the system prompt of the agent
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) append_system_prompt: Option<String>,
+    /// Argument for the agent program, passed unchanged before those built from other options. May be repeated
+    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+}
+
 /// Options of the existing program that mean nothing for one job.
 #[derive(Debug, Args)]
 pub(crate) struct OldArgs {
@@ -67,8 +96,6 @@ pub(crate) struct OldArgs {
     concurrency: Option<f64>,
     #[arg(long, hide = true, value_parser = non_negative)]
     rps: Option<f64>,
-    #[arg(long, hide = true, value_parser = non_negative)]
-    max_cost: Option<f64>,
     #[arg(long, hide = true, value_parser = non_negative)]
     bp_reject: Option<f64>,
     #[arg(long, hide = true, value_parser = non_negative)]

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::commands::workflow_file::ReadArgs;
 use crate::options::HowArgs;
+use crate::options::values::dollars;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -13,6 +14,12 @@ pub(crate) struct RunArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) reading: ReadArgs,
+    /// Budget of the run in US dollars, such as `20`: agents are terminated when it is spent [default: `max_cost` of the file]
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) max_cost: Option<f64>,
+    /// Budget of the run in tokens: agents are terminated when it is spent [default: `max_tokens` of the file]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: Option<u32>,
     #[command(flatten)]
     pub(crate) resume: ResumeArgs,
     #[command(flatten)]

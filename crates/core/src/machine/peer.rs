@@ -1,8 +1,8 @@
 //! The other side of the wire: its language, its abilities, and what it is told unasked.
 
 use roboppi_ipc::{
-    CAPABILITY_EXACT, CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreEvent, CoreLimits,
-    Dialect, Hello, JobId, Message, RequestId, error_code,
+    CAPABILITY_AGENT_SETUP, CAPABILITY_EXACT, CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_MASK,
+    CoreEvent, CoreLimits, Dialect, Hello, JobId, Message, RequestId, error_code,
 };
 
 use super::{CoreEffect, CoreMachine, answer};
@@ -26,7 +26,9 @@ impl CoreMachine {
             return;
         }
         let mut hello = Hello::ours(&self.settings.version);
-        hello.capabilities.extend([CAPABILITY_EXACT, CAPABILITY_LOG_GREW].map(str::to_owned));
+        hello
+            .capabilities
+            .extend([CAPABILITY_EXACT, CAPABILITY_LOG_GREW, CAPABILITY_AGENT_SETUP].map(str::to_owned));
         hello.process = self.settings.process;
         hello.workers.clone_from(&self.workers);
         hello.limits = Some(CoreLimits { concurrency: self.settings.gate.concurrency });

@@ -43,7 +43,8 @@ pub(super) async fn drive(
     let place = shared.host.room.enter();
     // Neither the task nor its plan stays while the worker runs: there may be megabytes of instructions in each.
     let socket = open_socket(&shared);
-    let missing = adapter.as_ref().and_then(|adapter| adapter.describe().missing());
+    let own_program = task.agent_setup().is_none_or(|setup| setup.program.is_none());
+    let missing = adapter.as_ref().filter(|_| own_program).and_then(|adapter| adapter.describe().missing());
     let socket_path = socket.as_ref().and_then(MaskSocket::path);
     let variables = (&options.variables, &shared.host.variables);
     match prepare_worker(adapter, task, &job_id, variables, socket_path) {
@@ -167,7 +168,16 @@ fn prepare_worker(
 ) -> Result<Ready, PrepareError> {
     let kind = task.worker_kind;
     let adapter = adapter.ok_or(PrepareError::NoAdapter(kind))?;
-    let spec = adapter.plan(&task)?;
+    let lacking = task.agent_setup().and_then(|setup| {
+        setup.asks_for().find_map(|option| Some((option.key(), option.instead_with(kind)?)))
+    });
+    if let Some((option, instead)) = lacking {
+        return Err(PrepareError::NoOption { kind, option, instead });
+    }
+    let mut spec = adapter.plan(&task)?;
+    if let Some(program) = task.agent_setup().and_then(|setup| setup.program.as_ref()) {
+        spec.programs = vec![program.clone()];
+    }
     let is_agent = adapter.describe().agent;
     let context = SpawnContext { job_id, is_agent, socket, variables, ours };
     let command = prepare(&spec, &task, &context)?;

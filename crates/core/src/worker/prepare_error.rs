@@ -13,6 +13,8 @@ pub(super) enum PrepareError {
     NoAdapter(WorkerKind),
     #[error("cannot plan the worker: {0}")]
     Plan(#[from] PlanError),
+    #[error("`{option}` is not possible: `{kind}` has no option for it; {instead}")]
+    NoOption { kind: WorkerKind, option: &'static str, instead: &'static str },
     #[error("cannot write the worker's files: {0}")]
     Files(#[source] io::Error),
     #[error("the adapter names no program")]

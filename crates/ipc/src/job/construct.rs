@@ -6,7 +6,7 @@ use super::{
     Capability, JobOptions, OutputMode, RecordTarget, SecretText, TaskBudget, VariablePolicy, WorkerTask,
 };
 use crate::with_fields::with_fields;
-use crate::{ExactValues, UtcMillis, WorkerKind};
+use crate::{AgentSetup, ExactValues, UtcMillis, WorkerKind};
 
 impl WorkerTask {
     /// A task whose events are streamed, without capabilities, variables and options.
@@ -48,13 +48,14 @@ impl TaskBudget {
     /// A time by which the worker must have ended, and no other limit.
     #[must_use]
     pub const fn new(deadline_at: UtcMillis) -> Self {
-        Self { deadline_at, max_steps: None, max_command_time_ms: None }
+        Self { deadline_at, max_steps: None, max_command_time_ms: None, max_cost_usd: None }
     }
 }
 
 with_fields!(TaskBudget {
     with_max_steps(max_steps: Option<f64>),
     with_max_command_time_ms(max_command_time_ms: Option<f64>),
+    with_max_cost_usd(max_cost_usd: Option<f64>),
 });
 
 with_fields!(JobOptions {
@@ -68,4 +69,5 @@ with_fields!(JobOptions {
     with_idle_ms(idle_ms: Option<u64>),
     with_drain_ms(drain_ms: Option<u64>),
     with_exact(exact: Option<ExactValues>),
+    with_agent(agent: Option<AgentSetup>),
 });

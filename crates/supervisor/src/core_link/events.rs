@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use roboppi_ipc::{Dialect, Hello, Message, WorkerFacts};
+use roboppi_ipc::{Dialect, Hello, JobId, Message, Usage, WorkerFacts};
 use tokio::sync::mpsc;
 
 use super::restart::Loss;
@@ -31,6 +31,13 @@ pub enum LinkEvent {
     },
     /// Something that answers no request and is not a `job_event`.
     Message(Message),
+    /// A worker has used that much so far.
+    Used {
+        /// Its job.
+        job_id: JobId,
+        /// What it has used.
+        usage: Usage,
+    },
     /// The core said something that is no message, for the first time. It is ignored, like all that follow.
     Malformed {
         /// What is wrong with it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    CancelReason, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
+    Cancel, CancelReason, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
     WorkerStatus,
 };
 use roboppi_workflow::AttemptEnd;
@@ -22,11 +22,25 @@ pub struct AttemptDone {
 }
 
 impl AttemptDone {
-    pub(super) fn of(finish: AttemptFinish, started: bool) -> Self {
-        match finish {
+    pub(super) fn of(finish: AttemptFinish, started: bool, order: Option<Cancel>) -> Self {
+        let done = match finish {
             AttemptFinish::Completed(completed) => of_completion(*completed),
             AttemptFinish::Stopped(stop) => stopped(stop, started),
+        };
+        let for_budget = order.is_some_and(|order| order.reason == CancelReason::Budget);
+        if for_budget { done.ended_for_budget() } else { done }
+    }
+
+    /// It was ended because a budget is spent, unless it was done before, or is lost. A core knows of no budget: it was asked to
+    /// end a worker.
+    fn ended_for_budget(mut self) -> Self {
+        let is_lost = matches!(self.end, AttemptEnd::Lost { .. });
+        if self.result.status != WorkerStatus::Succeeded && !is_lost {
+            let result = Arc::make_mut(&mut self.result);
+            result.status = WorkerStatus::Failed;
+            result.error_class = Some(ErrorClass::Budget);
         }
+        self
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobId};
 use roboppi_run::{AttemptPhase, AttemptRef, HostId, RunEvent};
-use roboppi_workflow::{AttemptEnd, RunInput};
+use roboppi_workflow::{AttemptEnd, RunInput, Used};
 
 use super::attempt::{
     AttemptEffect, AttemptFinish, AttemptInput, AttemptMachine, AttemptStop, longest_permit_wait,
@@ -207,10 +207,14 @@ impl SupervisorMachine {
             self.attempts.routes.remove(&task.job_id);
         }
         self.attempts.note_waits(of);
-        let done = AttemptDone::of(finish, attempt.core.is_some());
+        let done = AttemptDone::of(finish, attempt.core.is_some(), attempt.machine.order());
         let end = done.end.clone();
+        let used = done.result.details.as_ref().and_then(|details| details.usage.as_ref()).map(Used::from);
         out.push(SupervisorEffect::AttemptFinished { of: of.clone(), done });
         if !self.has_given_up() || !matches!(end, AttemptEnd::Lost { .. }) {
+            if let Some(used) = used {
+                self.news.push_back(RunInput::AttemptUsed { of: of.clone(), used, is_last: true });
+            }
             self.news.push_back(RunInput::AttemptFinished { of: of.clone(), end });
         }
     }

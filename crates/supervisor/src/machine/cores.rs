@@ -27,6 +27,8 @@ pub(super) struct ActiveCore {
     pub(super) dialect: Dialect,
     /// It takes what is not UTF-8.
     pub(super) takes_bytes: bool,
+    /// It gives agents what [`roboppi_ipc::AgentSetup`] has.
+    pub(super) sets_agents_up: bool,
 }
 
 /// A core as attempts see it.

@@ -62,6 +62,8 @@ pub struct AttemptTask {
     pub beyond_protocol_1: Option<Cow<'static, str>>,
     /// A path of it that is not UTF-8.
     pub path_not_utf8: Option<PathBuf>,
+    /// A key of its step that only cores obey which can set agents up.
+    pub agent_key: Option<&'static str>,
     /// How it gets another core, in words of the program that started the run.
     pub other_core: String,
 }
@@ -72,6 +74,9 @@ impl AttemptTask {
         let advice = &self.other_core;
         if let (Some(lacking), Dialect::V1) = (&self.beyond_protocol_1, core.dialect) {
             return Some(format!("this core {lacking}; {advice}, or give one of protocol 2"));
+        }
+        if let Some(key) = self.agent_key.filter(|_| !core.sets_agents_up) {
+            return Some(format!("this core cannot obey `{key}`; {advice}, or use `defaultArgs`"));
         }
         let path = self.path_not_utf8.as_ref().filter(|_| !core.takes_bytes)?;
         Some(format!("this core takes no paths that are not UTF-8; rename {}, or {advice}", path.display()))

@@ -78,6 +78,7 @@ fn task() -> AttemptTask {
         patience: Duration::from_secs(12),
         beyond_protocol_1: None,
         path_not_utf8: None,
+        agent_key: None,
         other_core: "take another".to_owned(),
     }
 }

@@ -116,6 +116,12 @@ impl RunContext {
         self.plan.borrow().node(step).cloned()
     }
 
+    /// Whether it matters what agents use up while they work.
+    pub(super) fn has_budgets(&self) -> bool {
+        let plan = self.plan.borrow();
+        plan.budget.is_some() || plan.nodes().any(|node| node.step.agent.budget.is_some())
+    }
+
     /// The plan has grown by these nodes.
     pub(super) fn plan_extended(&self, nodes: Vec<Arc<Node>>) {
         let plans = nodes.iter().map(|node| Arc::new(node.step_plan())).collect();

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    ErrorClass, ExactValues, HexBytes, Job, JobContext, JobId, JobLimits, JobOptions, JobType, OutputMode,
-    Priority, PriorityClass, RecordTarget, TaskBudget, UtcMillis, VariablePolicy, WorkerKind, WorkerTask,
+    AgentOption, AgentSetup, ErrorClass, ExactValues, HexBytes, Job, JobContext, JobId, JobLimits,
+    JobOptions, JobType, OutputMode, Priority, PriorityClass, RecordTarget, TaskBudget, UtcMillis,
+    VariablePolicy, WorkerKind, WorkerTask,
 };
 use roboppi_run::AttemptRef;
-use roboppi_workflow::Node;
+use roboppi_workflow::{Dollars, Node};
 
 use super::{RunContext, STOP_MARGIN};
 use crate::clock;
@@ -29,6 +30,8 @@ pub(super) struct AttemptJob<'a> {
     pub(super) of: &'a AttemptRef,
     node: Arc<Node>,
     pub(super) id: JobId,
+    /// What it may cost.
+    cost_left: Option<Dollars>,
 }
 
 impl<'a> AttemptJob<'a> {
@@ -38,7 +41,13 @@ impl<'a> AttemptJob<'a> {
             let detail = "the step is not in the plan".to_owned();
             return Err(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
         };
-        Ok(Self { context, of, node, id: id.clone() })
+        Ok(Self { context, of, node, id: id.clone(), cost_left: None })
+    }
+
+    /// The same, which may cost no more than that.
+    pub(super) const fn within(mut self, cost_left: Option<Dollars>) -> Self {
+        self.cost_left = cost_left;
+        self
     }
 
     /// What of it matters for the core that is to run it.
@@ -49,6 +58,7 @@ impl<'a> AttemptJob<'a> {
             patience: self.grace() + self.context.settings.drain + STOP_MARGIN,
             beyond_protocol_1: self.beyond_protocol_1(),
             path_not_utf8: self.path_that_is_no_text(),
+            agent_key: self.setup().asks_for().next().map(AgentOption::key),
             other_core: self.context.settings.other_core.clone(),
         }
     }
@@ -56,8 +66,10 @@ impl<'a> AttemptJob<'a> {
     /// Whether its texts may make a message longer than a core reads. Of shorter ones JSON makes six times as much at most.
     pub(super) fn is_long(&self) -> bool {
         let step = &self.node.step;
-        let arguments: usize = step.agent.default_args.iter().map(String::len).sum();
-        step.instructions.len() + arguments > LONG
+        let agent = &step.agent;
+        let arguments: usize = agent.default_args.iter().chain(&agent.add_dirs).map(String::len).sum();
+        let appended = agent.append_system_prompt.as_ref().map_or(0, String::len);
+        step.instructions.len() + arguments + appended > LONG
     }
 
     /// The job, as if it began now.
@@ -70,7 +82,8 @@ impl<'a> AttemptJob<'a> {
         let max_command_time_ms = agent.max_command_time.map(|time| duration_ms(time) as f64);
         let budget = TaskBudget::new(deadline_at)
             .with_max_steps(agent.max_steps.map(f64::from))
-            .with_max_command_time_ms(max_command_time_ms);
+            .with_max_command_time_ms(max_command_time_ms)
+            .with_max_cost_usd(self.cost_left.map(Dollars::amount));
         let record = RecordTarget {
             dir: path_text(self.context.run_dir.path()),
             base: self.of.base(),
@@ -86,7 +99,8 @@ impl<'a> AttemptJob<'a> {
             .with_idle_ms(self.node.step.idle.map(duration_ms))
             .with_grace_ms(Some(duration_ms(self.grace())))
             .with_drain_ms(Some(duration_ms(settings.drain)))
-            .with_exact(Some(self.exact()).filter(|exact| !exact.is_empty()));
+            .with_exact(Some(self.exact()).filter(|exact| !exact.is_empty()))
+            .with_agent(Some(self.setup()).filter(|setup| !setup.is_empty()));
         let workspace = path_text(&self.context.workspace_of(self.of));
         let instructions = self.node.step.instructions.clone();
         let task = WorkerTask::new(self.id.as_str(), self.node.step.worker, workspace, instructions, budget)
@@ -123,6 +137,27 @@ impl<'a> AttemptJob<'a> {
                 session_id: None,
             },
         })
+    }
+
+    /// What its agent is given beside its task.
+    fn setup(&self) -> AgentSetup {
+        let agent = &self.node.step.agent;
+        let program = agent.program.as_ref();
+        // A name alone is looked for in `PATH`.
+        let program = program
+            .map(|program| if program.contains('/') { self.absolute(program) } else { program.clone() });
+        AgentSetup::default()
+            .with_program(program)
+            .with_mcp_config(agent.mcp_config.as_deref().map(|path| self.absolute(path)))
+            .with_add_dirs(agent.add_dirs.iter().map(|path| self.absolute(path)).collect())
+            .with_append_system_prompt(agent.append_system_prompt.clone())
+    }
+
+    /// A path of a step, relative to the workspace of the run. One that is no text cannot be in front of it; then it is relative
+    /// to where the worker is started, which is the same place for most.
+    fn absolute(&self, path: &str) -> String {
+        let absolute = self.context.settings.workspace.join(path);
+        absolute.into_os_string().into_string().unwrap_or_else(|_| path.to_owned())
     }
 
     /// What a worker can know about where it is.

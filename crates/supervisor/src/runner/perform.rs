@@ -188,7 +188,9 @@ impl Runner {
 
     fn request(&mut self, of: &AttemptRef, core: &CoreRef, request: AttemptRequest) {
         let (Some(peer), Some(attempt)) = (self.peer(core), self.attempts.get(of)) else { return };
-        if let Ok(job) = AttemptJob::new(&self.context, of, &attempt.job_id) {
+        let cost_left = self.machine.run().cost_left(&of.step);
+        if let Ok(job) = AttemptJob::new(&self.context, of, &attempt.job_id).map(|job| job.within(cost_left))
+        {
             self.requests.ask(&job, peer, request);
         }
     }

@@ -47,6 +47,18 @@ impl Arguments {
         value
     }
 
+    /// Takes out options, none of which has a value, that keep `agent` from doing the task so that it can be followed: it would
+    /// print something else, or work where nobody sees it. That is told.
+    pub fn take_diversions(&mut self, names: &[&str], agent: &str, warnings: &mut Vec<String>) {
+        for name in names {
+            if self.take_flag(&[name]) {
+                warnings.push(format!(
+                    "`{name}` is left out: with it {agent} would not do the task where it can be followed"
+                ));
+            }
+        }
+    }
+
     /// What is left.
     #[must_use]
     pub fn into_vec(self) -> Vec<String> {

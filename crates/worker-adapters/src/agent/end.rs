@@ -67,7 +67,7 @@ pub(super) struct Ending<'a> {
 /// | it was ended | it said | exit | status | kind, class |
 /// |---|---|---|---|---|
 /// | by the session, at a limit | | | failed | the limit |
-/// | because time was over, when it was only to leave | done | any | succeeded | |
+/// | because time was over or a budget spent, when it was only to leave | done | any | succeeded | |
 /// | because time was over | | | failed | transient |
 /// | for any other reason | | | cancelled | transient |
 /// | no | failed | any | failed | what it said |
@@ -83,7 +83,7 @@ pub(super) struct Ending<'a> {
 ///
 /// A code of 128 + n counts as signal n for HUP, INT, KILL and TERM.
 pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
-    use roboppi_ipc::CancelReason::Timeout;
+    use roboppi_ipc::CancelReason::{Budget, Timeout};
 
     let Ending { end, reported, stopped, let_go, was_done, broken } = ending;
     let failed = |error| (WorkerStatus::Failed, Some(error));
@@ -91,7 +91,7 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
         return failed(limit);
     }
     if let Some(reason) = end.cancelled {
-        if reason == Timeout && was_done && reported == ReportedEnd::Done {
+        if matches!(reason, Timeout | Budget) && was_done && reported == ReportedEnd::Done {
             return (WorkerStatus::Succeeded, None);
         }
         let status = if reason == Timeout { WorkerStatus::Failed } else { WorkerStatus::Cancelled };

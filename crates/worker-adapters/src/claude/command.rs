@@ -9,6 +9,10 @@ use crate::{CommandSpec, PlanError, StdinPlan, StreamPlan};
 const PERMISSION_OPTIONS: [&str; 3] =
     ["--permission-mode", "--dangerously-skip-permissions", "--allow-dangerously-skip-permissions"];
 
+/// Options with which it does something else than the task, or does it elsewhere.
+const DIVERSIONS: [&str; 8] =
+    ["--background", "--bg", "--cloud", "--desktop", "--help", "-h", "--version", "-v"];
+
 /// Whether the task goes on with an earlier conversation.
 pub(super) fn is_resumed(task: &WorkerTask) -> bool {
     resumed_session(task).is_some()
@@ -39,10 +43,25 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     if session.is_some() {
         given.take_flag(&["--continue", "-c"]);
     }
+    if let Some(setup) = task.agent_setup() {
+        // They are read one after the other; those of `defaultArgs` count as well.
+        ours.extend(setup.mcp_config.iter().flat_map(|file| ["--mcp-config", file]));
+        ours.extend(setup.add_dirs.iter().flat_map(|dir| ["--add-dir", dir]));
+        if let Some(text) = &setup.append_system_prompt {
+            given.take_value(&["--append-system-prompt"]);
+            ours.extend(["--append-system-prompt", text]);
+        }
+    }
     let turns = task.budget.max_steps.map(|steps| format!("{}", steps.max(1.0).floor()));
     if let Some(turns) = &turns {
         given.take_value(&["--max-turns"]);
         ours.extend(["--max-turns", turns]);
+    }
+    // It says what it costs at its end only, so it has to keep the limit itself.
+    let cost = task.budget.max_cost_usd.map(|cost| cost.to_string());
+    if let Some(cost) = &cost {
+        given.take_value(&["--max-budget-usd"]);
+        ours.extend(["--max-budget-usd", cost]);
     }
     let (allowed, forbidden) = tools(&task.capabilities);
     if !allowed.is_empty() {
@@ -83,6 +102,7 @@ fn drop_old(given: &mut Arguments, warnings: &mut Vec<String>) {
         warnings.push("`--input-format` is left out: the instructions go to Claude Code as text".to_owned());
     }
     given.take_flag(&["--print", "-p", "--verbose", "--include-partial-messages"]);
+    given.take_diversions(&DIVERSIONS, "Claude Code", warnings);
 }
 
 /// Tools that need no question, and tools that are not there at all.

@@ -24,7 +24,7 @@ pub(super) fn reported_end(line: &Line<'_>, trouble: &Trouble) -> ReportedEnd {
     let reason = line.terminal_reason.as_deref();
     let (class, kind) = match subtype {
         "error_max_turns" => (ErrorClass::NonRetryable, "max_turns"),
-        "error_max_budget_usd" => (ErrorClass::NonRetryable, "max_budget"),
+        "error_max_budget_usd" => (ErrorClass::Budget, "max_budget"),
         "success" => (class_of_request(line, trouble), kind_of_request(line, trouble)),
         // Somebody interrupted it: `aborted_tools`, `aborted_streaming`.
         "error_during_execution" if reason.is_some_and(|reason| reason.starts_with("aborted")) => {

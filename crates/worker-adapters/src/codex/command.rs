@@ -38,6 +38,13 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     if let Some(effort) = &task.variant {
         ours.extend(["-c".to_owned(), format!("model_reasoning_effort={}", toml_text(effort))]);
     }
+    if let Some(setup) = task.agent_setup() {
+        ours.extend(directories(&setup.add_dirs, is_resumed(task)));
+        if let Some(text) = &setup.append_system_prompt {
+            ours.extend(["-c".to_owned(), format!("developer_instructions={}", toml_text(text))]);
+        }
+    }
+    given.take_diversions(&["--help", "-h", "--version", "-V"], "Codex", &mut spec.warnings);
     if is_resumed(task) {
         // It goes on where the conversation was; its working directory is the workspace all the same.
         given.take_value(&["--cd", "-C"]);
@@ -79,6 +86,15 @@ fn sandbox(task: &WorkerTask, given: &mut Arguments, warnings: &mut Vec<String>)
     } else {
         vec!["--sandbox".to_owned(), sandbox]
     }
+}
+
+/// Directories beside its own. `resume` has no option for them; the setting behind it is the same.
+fn directories(dirs: &[String], is_resumed: bool) -> Vec<String> {
+    if is_resumed && !dirs.is_empty() {
+        let dirs = serde_json::Value::from(dirs.to_vec());
+        return vec!["-c".to_owned(), format!("sandbox_workspace_write.writable_roots={dirs}")];
+    }
+    dirs.iter().flat_map(|dir| ["--add-dir".to_owned(), dir.clone()]).collect()
 }
 
 /// A text as a value of `-c`: JSON and TOML agree on it.

@@ -14,6 +14,18 @@ const TEST_COMMANDS: [&str; 5] = ["npm test", "bun test", "jest", "pytest", "car
 /// Options of users that decide what may be done; ours would change what they mean.
 const APPROVAL_OPTIONS: [&str; 5] = ["--approval-mode", "--yolo", "-y", "--policy", "--allowed-tools"];
 
+/// Options with which it does something else than the task.
+const DIVERSIONS: [&str; 8] = [
+    "--acp",
+    "--experimental-acp",
+    "--list-extensions",
+    "-l",
+    "--list-sessions",
+    "--help",
+    "-h",
+    "--version",
+];
+
 pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     let length = task.instructions.len();
     if task.instructions.trim().is_empty() {
@@ -40,6 +52,15 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     }
     if session.is_some() {
         given.take_value(&["--session-id"]);
+    }
+    if let Some(setup) = task.agent_setup() {
+        // A comma would divide one into two.
+        if let Some(dir) = setup.add_dirs.iter().find(|dir| dir.contains(',')) {
+            return Err(PlanError::new(format!(
+                "Gemini CLI takes no directory with a comma in its name: {dir}"
+            )));
+        }
+        ours.extend(setup.add_dirs.iter().flat_map(|dir| ["--include-directories".to_owned(), dir.clone()]));
     }
     if task.variant.is_some() {
         spec.warnings.push("`variant` is left out: Gemini CLI has no option for it".to_owned());
@@ -69,6 +90,7 @@ fn drop_old(given: &mut Arguments, warnings: &mut Vec<String>) {
             "`--output-format {format}` is left out: Gemini CLI is always run with stream-json, and shown readably"
         ));
     }
+    given.take_diversions(&DIVERSIONS, "Gemini CLI", warnings);
     for names in [&["--prompt", "-p"], &["--prompt-interactive", "-i"]] {
         if given.take_value(names).is_some_and(|prompt| !prompt.is_empty()) {
             warnings.push(format!("`{}` is left out: the prompt is the step's instructions", names[0]));

@@ -71,6 +71,7 @@ fn drop_old(given: &mut Arguments, warnings: &mut Vec<String>) {
         warnings.push("`--interactive` is left out: a step has no keyboard".to_owned());
     }
     given.take_flag(&["--thinking"]);
+    given.take_diversions(&["--help", "-h", "--version", "-v"], "opencode", warnings);
 }
 
 /// The word for an effort that models of OpenAI understand, where others have more of them.

@@ -102,6 +102,11 @@ impl DraftStep {
         }
     }
 
+    /// The kind of worker, when it could be read.
+    pub(super) const fn worker(&self) -> Option<WorkerKind> {
+        self.worker
+    }
+
     /// The step, when nothing of it is missing.
     pub(super) fn finish(self, shared: &mut SharedParts) -> Option<(StepPath, Step)> {
         let capabilities = shared.capabilities(&self.capabilities);

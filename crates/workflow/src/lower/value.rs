@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Located;
 use super::describe::found;
 use super::fields::Field;
+use crate::budget::Dollars;
 use crate::diagnostic::{Sink, nearest, quote};
 use crate::duration::{DurationError, parse_duration};
 use crate::source::{Node, Value};
@@ -95,6 +96,38 @@ pub(super) fn whole(at: &Field<'_>, least: u32, sink: &mut Sink<'_>) -> Option<u
             None
         }
     }
+}
+
+/// An amount of US dollars above zero.
+pub(super) fn dollars(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Dollars> {
+    let amount = match at.node.value {
+        Value::Number(number) => Dollars::new(number),
+        _ => None,
+    };
+    if amount.is_none() {
+        let hint = match &at.node.value {
+            Value::Text(text) if text.starts_with('$') => "write the number alone, without `$`",
+            _ => "write an amount of US dollars, such as `0.5` or `20`",
+        };
+        mismatch(at, "a number above 0", Some(hint.to_owned()), sink);
+    }
+    amount
+}
+
+/// Text that can be an argument of a program: not empty, not too long, and without a NUL.
+pub(super) fn argument(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<String> {
+    /// Below what a kernel takes as one argument.
+    const LONGEST: usize = 100_000;
+    let text = text(at, sink)?;
+    let problem = if text.value.contains('\0') {
+        "holds a NUL, which no argument of a program can".to_owned()
+    } else if text.value.len() > LONGEST {
+        format!("has {} bytes, at most {LONGEST} can be an argument of a program", text.value.len())
+    } else {
+        return Some(text.value);
+    };
+    sink.error(text.span, format!("{} {problem}", quote(&at.path)), None);
+    None
 }
 
 /// `true` or `false`.

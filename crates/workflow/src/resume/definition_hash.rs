@@ -20,7 +20,9 @@ pub fn definition_hash(node: &Node, places: Places<'_>) -> String {
     hash.text(places.workspace);
     hash.text(places.context_dir);
     hash.text(node.path.as_str());
-    for (key, value) in parts(&node.step) {
+    for (key, value) in
+        parts(&node.step).into_iter().filter(|(key, value)| !is_later(key) || !value.is_empty())
+    {
         hash.text(key);
         hash.text(&value);
     }
@@ -59,6 +61,11 @@ pub(super) fn differences(then: &Node, now: &Node) -> Vec<&'static str> {
     pairs.filter(|(then, now)| then != now).map(|((key, _), _)| key).collect()
 }
 
+/// Keys that came after the hash: a step without them has the hash it had before there were any.
+fn is_later(key: &str) -> bool {
+    ["program", "mcp_config", "add_dirs", "append_system_prompt"].contains(&key)
+}
+
 /// What counts of a definition, by key. Each key of the language is decided here: a new one does not compile until it is.
 fn parts(step: &Step) -> Vec<(&'static str, String)> {
     let Step {
@@ -81,7 +88,21 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         // What is hidden of its output.
         secrets: _,
     } = step;
-    let AgentOptions { model, variant, max_steps, max_command_time: _, default_args, resume } = &**agent;
+    let AgentOptions {
+        model,
+        variant,
+        max_steps,
+        max_command_time: _,
+        default_args,
+        program,
+        mcp_config,
+        add_dirs,
+        append_system_prompt,
+        // How much it may use up.
+        budget: _,
+        resume,
+    } = &**agent;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut depends_on: Vec<_> = depends_on.iter().map(StepPath::as_str).collect();
     depends_on.sort_unstable();
     let mut capabilities: Vec<_> = capabilities.iter().map(roboppi_ipc::Capability::name).collect();
@@ -102,6 +123,10 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         ("depends_on", joined(depends_on)),
         ("inputs", joined(inputs)),
         ("outputs", joined(outputs)),
+        ("program", text(program)),
+        ("mcp_config", text(mcp_config)),
+        ("add_dirs", joined(add_dirs.iter().map(String::as_str))),
+        ("append_system_prompt", text(append_system_prompt)),
     ]
 }
 

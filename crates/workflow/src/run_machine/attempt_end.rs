@@ -33,6 +33,20 @@ pub enum AttemptEnd {
     },
 }
 
+impl AttemptEnd {
+    /// The same, with why there is no other attempt.
+    pub(super) fn not_tried_again(mut self, why: &str) -> Self {
+        match &mut self {
+            Self::Succeeded => {}
+            Self::Failed { detail, .. }
+            | Self::TimedOut { detail }
+            | Self::Cancelled { detail, .. }
+            | Self::Lost { detail } => *detail = format!("{detail}; not tried again: {why}"),
+        }
+        self
+    }
+}
+
 impl From<&WorkerResult> for AttemptEnd {
     fn from(result: &WorkerResult) -> Self {
         let reason = result.details.as_ref().and_then(|details| details.cancel_reason);

@@ -131,7 +131,7 @@ impl RunMachine {
     }
 
     /// Asks an attempt under way to end, unless it was asked as hard before.
-    fn ask(&mut self, index: usize, cancel: Cancel, out: &mut Vec<RunEffect>) {
+    pub(super) fn ask(&mut self, index: usize, cancel: Cancel, out: &mut Vec<RunEffect>) {
         let collects = self.steps[index].collects;
         let (shown, asked) = match &mut self.steps[index].life {
             StepPhase::Active { shown, asked } => (shown, asked),

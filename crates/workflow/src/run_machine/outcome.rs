@@ -64,6 +64,9 @@ impl RunMachine {
             }
             None => {}
         }
+        if let Some(detail) = self.spent.as_ref().filter(|_| self.stopped_by_budget) {
+            return (RunOutcome::Failed, Some(detail.clone()));
+        }
         let failed = names(&[StepState::Failed, StepState::Cancelled]);
         if !failed.is_empty() {
             return (RunOutcome::Failed, Some(listed("failed", &failed)));

@@ -16,6 +16,7 @@ impl RunMachine {
         grant(out);
         let retried = &mut self.steps[index];
         retried.rounds.begin_again();
+        retried.budget.begin_again();
         retried.is_unstarted = true;
         self.wait_again(index, "to be tried again, by the user", out);
         self.unskip(index, out);
@@ -68,6 +69,9 @@ impl RunMachine {
         let id = &step.id;
         if matches!(self.phase, Phase::Ending(_)) {
             return Err("the run is being ended: nothing new starts".to_owned());
+        }
+        if self.has_no_budget(index) {
+            return Err("the budget of the run is spent: no further agent starts".to_owned());
         }
         match step.life {
             StepPhase::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),

@@ -94,6 +94,9 @@ impl RunMachine {
     }
 
     pub(super) fn start_attempt(&mut self, now: Mono, index: usize, out: &mut Vec<RunEffect>) {
+        if self.has_no_budget(index) {
+            return self.refuse_start(now, index, out);
+        }
         self.active += 1;
         let step = &mut self.steps[index];
         step.rounds.start_attempt();
@@ -137,6 +140,11 @@ impl RunMachine {
     ) {
         let Some(index) = self.current(of) else { return };
         let StepPhase::Active { shown, asked } = self.steps[index].life else { return };
+        let no_more = self.budget_after_attempt(index);
+        let running = self.phase == Phase::Running;
+        let for_budget = running && asked.is_some_and(|asked| asked.reason == CancelReason::Budget);
+        // Who was done before it could be ended goes on: what follows costs nothing, or does not start.
+        let asked = asked.filter(|_| !for_budget || end != AttemptEnd::Succeeded);
         if end == AttemptEnd::Succeeded && self.steps[index].rounds.is_checking() {
             return self.check_done(now, index, shown, asked, out);
         }
@@ -145,9 +153,22 @@ impl RunMachine {
         }
         self.active -= 1;
         let transient = Some(ErrorClass::RetryableTransient);
-        let may_retry = asked.is_none();
+        let may_retry = asked.is_none() && no_more.is_none();
+        let is_last_try = asked.is_some() || !self.steps[index].rounds.attempts().are_left();
+        let end = match no_more.as_deref().filter(|_| !is_last_try) {
+            Some(why) => end.not_tried_again(why),
+            None => end,
+        };
         match end {
             AttemptEnd::Succeeded => {}
+            AttemptEnd::Failed { .. } | AttemptEnd::TimedOut { .. } | AttemptEnd::Cancelled { .. }
+                if for_budget && !matches!(end, AttemptEnd::Cancelled { reason: CancelReason::Lost, .. }) =>
+            {
+                self.ended_for_budget(now, index, out);
+            }
+            AttemptEnd::Failed { class: Some(ErrorClass::Budget), .. } if no_more.is_some() => {
+                self.ended_for_budget(now, index, out);
+            }
             AttemptEnd::Failed { class, detail } => {
                 self.failed(now, index, StepState::Failed, class, may_retry, detail, out);
             }
@@ -162,7 +183,7 @@ impl RunMachine {
             // Not our doing: its own limits, or someone who reached the core another way.
             AttemptEnd::TimedOut { detail }
             | AttemptEnd::Cancelled { reason: CancelReason::Timeout, detail } => {
-                self.failed(now, index, StepState::Failed, transient, true, detail, out);
+                self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
             }
             AttemptEnd::Cancelled { reason: CancelReason::Budget, detail } => {
                 self.failed(
@@ -266,6 +287,7 @@ impl RunMachine {
     ) {
         let step = &self.steps[index];
         let fatal = class == Some(ErrorClass::Fatal);
+        let may_retry = may_retry && class != Some(ErrorClass::Budget);
         let attempts = step.rounds.attempts();
         let (attempt, most) = (attempts.made(), attempts.allowed());
         let running = self.phase == Phase::Running;

@@ -6,6 +6,7 @@ use roboppi_ipc::{Cancel, Mono};
 use roboppi_run::{AttemptRef, StepPath, StepState};
 
 use super::policy::{FailurePolicy, Rounds};
+use super::step_budget::StepBudget;
 use crate::plan::Node;
 
 #[derive(Clone, Debug)]
@@ -19,6 +20,7 @@ pub(super) struct RunStep {
     pub(super) blockers: usize,
     pub(super) rounds: Rounds,
     pub(super) failure: FailurePolicy,
+    pub(super) budget: StepBudget,
     pub(super) life: StepPhase,
     /// No attempt was made yet, or none since a person asked for it to be tried again.
     pub(super) is_unstarted: bool,
@@ -93,6 +95,7 @@ impl RunStep {
             blockers: 0,
             rounds: Rounds::new(node),
             failure: FailurePolicy { on_failure: step.on_failure, continue_on_error: step.continue_on_error },
+            budget: StepBudget::new(node),
             life: StepPhase::Waiting,
             is_unstarted: true,
             started_at: None,

@@ -190,6 +190,7 @@ fn line(effect: &RunEffect) -> String {
             }
             told
         }
+        RunEffect::BudgetSpent { detail } => format!("no more agents: {detail}"),
         RunEffect::Answered { refused: None } => "granted".to_owned(),
         RunEffect::Answered { refused: Some(why) } => format!("refused: {why}"),
         RunEffect::RunEnding(Cancel { reason, force }) => {

@@ -7,6 +7,7 @@ use roboppi_workflow::{
 };
 
 mod bench;
+mod budgets;
 mod commands;
 mod extension;
 mod iterations;
