@@ -115,6 +115,27 @@ fn what_it_would_not_do_and_not_say_is_not_asked_of_it() {
 }
 
 #[test]
+fn what_agents_use_up_is_not_counted_by_one_that_does_not_report_it() {
+    let env = TestEnv::new();
+    let _ = with_old_core(&env, &[]);
+    let core = env.path("work/old-core");
+    for (keys, refused) in [
+        ("max_tokens: 5", "does not report what agents use up"),
+        ("program: agent", "this core cannot obey `program`"),
+    ] {
+        env.write(
+            "flow.yaml",
+            &format!(
+                "name: f\nversion: \"1\"\ntimeout: 5m\nsteps:\n  a: {{ worker: CODEX_CLI, instructions: x, capabilities: [READ], {keys} }}\n"
+            ),
+        );
+        let run = ["workflow", "run", "flow.yaml", "--no-tui", "--core"];
+        let text = env.roboppi(run).arg(&core).output().code(1).all();
+        assert!(text.contains(refused), "{text}");
+    }
+}
+
+#[test]
 fn one_without_events_runs_jobs_all_the_same() {
     let env = TestEnv::new();
     let _ = with_old_core(&env, &[]).env("EVENTS", "0").output().code(0);

@@ -67,7 +67,7 @@ pub(crate) struct AgentArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
     /// Budget in US dollars, such as `0.5`: the agent is terminated when it is spent
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     pub(crate) max_cost: Option<f64>,
     /// Budget in tokens: the agent is terminated when it is spent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -15,7 +15,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) reading: ReadArgs,
     /// Budget of the run in US dollars, such as `20`: agents are terminated when it is spent [default: `max_cost` of the file]
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     pub(crate) max_cost: Option<f64>,
     /// Budget of the run in tokens: agents are terminated when it is spent [default: `max_tokens` of the file]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

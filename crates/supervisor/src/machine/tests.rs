@@ -270,6 +270,24 @@ fn a_path_that_is_not_utf8_needs_a_core_that_takes_it() {
 }
 
 #[test]
+fn a_key_that_sets_an_agent_up_needs_a_core_that_can() {
+    for (dialect, capable) in [(Dialect::V2, false), (Dialect::V1, false), (Dialect::V2, true)] {
+        let mut task = task();
+        task.agent_key = Some("mcp_config");
+        let mut script = Script::new(ONE, true);
+        script.then(SupervisorInput::Begin);
+        let mut hello = Hello::ours("9");
+        if capable {
+            hello.capabilities.push(roboppi_ipc::CAPABILITY_AGENT_SETUP.to_owned());
+        }
+        script.then(link(LinkEvent::Ready { dialect, hello: Some(hello), workers: Vec::new() }));
+        let then = script.then(SupervisorInput::AttemptPrepared { of: of(), result: Ok(task) });
+        let refused = "over: failed, this core cannot obey `mcp_config`; take another, or use `defaultArgs`";
+        assert_eq!(then.contains(refused), !capable, "{then}");
+    }
+}
+
+#[test]
 fn an_order_reaches_an_attempt_in_every_place() {
     let cancel = || SupervisorInput::Shutdown(ShutdownRequest::Interrupt);
     let mut script = Script::new(ONE, true);

@@ -202,9 +202,18 @@ impl<'a> AttemptJob<'a> {
             Some(format!("does not know {} workers", self.node.step.worker).into())
         } else if self.context.settings.source.workflow.environment != VariablePolicy::default() {
             Some("cannot keep variables from workers, as `environment` requires".into())
+        } else if self.has_budget() {
+            Some("does not report what agents use up, as a budget requires".into())
         } else {
             None
         }
+    }
+
+    /// Whether it is an agent that may not use up more than something.
+    fn has_budget(&self) -> bool {
+        let step = &self.node.step;
+        let run = self.context.settings.source.workflow.budget;
+        step.worker != WorkerKind::CUSTOM && (run.is_some() || step.agent.budget.is_some())
     }
 
     fn grace(&self) -> Duration {
