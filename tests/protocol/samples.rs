@@ -10,9 +10,10 @@ use roboppi_ipc::{
     JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation,
     Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
     PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
-    RequestPermit, ResultDetails, SecretText, SessionInfo, SubmitJob, TaskBudget, Tokens, ToolCall,
-    ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting, WorkerEvent, WorkerFacts, WorkerKind,
-    WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode, error_code,
+    RemarkLevel, RequestPermit, ResultDetails, SecretText, SessionInfo, SubAgent, SubAgentStatus, SubmitJob,
+    TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting,
+    WorkerEvent, WorkerFacts, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode,
+    error_code,
 };
 use serde_json::json;
 
@@ -177,6 +178,20 @@ fn worker_events() -> Vec<WorkerEvent> {
             ToolCall::new("call-1", "Bash", json!({"command": "make test"}))
                 .with_blob(Some("ba7816bf".into()))
                 .with_parent(call()),
+        ),
+        WorkerEvent::ToolCall(
+            ToolCall::new("call-2", "Agent", json!({"description": "look around"})).with_agents(vec![
+                SubAgent::new("call-2", SubAgentStatus::Running).with_name(Some("look around".into())),
+            ]),
+        ),
+        WorkerEvent::ToolResult(
+            ToolResult::new("call-2", false, "it was stopped").with_bytes(14).with_agents(vec![
+                SubAgent::new("call-2", SubAgentStatus::Stopped).with_message(Some("it was stopped".into())),
+            ]),
+        ),
+        WorkerEvent::Progress(
+            Progress::new("the MCP server \"github\" could not be started")
+                .with_level(Some(RemarkLevel::Warning)),
         ),
         WorkerEvent::ToolResult(
             ToolResult::new("call-1", false, "2 tests fail")

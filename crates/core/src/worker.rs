@@ -14,6 +14,7 @@ mod prepare_error;
 mod private;
 mod record;
 mod repetition;
+mod reports;
 mod room;
 mod state;
 mod truncate;

@@ -197,6 +197,17 @@ pub struct Progress {
     /// `basis`: basis of the percentage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
+    /// `level`: severity of a message that is a remark on the attempt, and no progress. Absent from progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<RemarkLevel>,
+}
+
+value_enum! {
+    /// Severity of a remark.
+    pub enum RemarkLevel {
+        /// `warning`: something is missing, does not count, or is about to run out; the work goes on.
+        Warning = "warning",
+    }
 }
 
 /// A complete text or thought of an agent.
@@ -289,6 +300,42 @@ pub struct ToolCall {
     /// `parent`: id of the call (sub-agent) that made this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// `agents`: sub-agents that the call starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<SubAgent>,
+}
+
+/// A sub-agent, as far as its program reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct SubAgent {
+    /// `id`: id of the sub-agent: of the call that started it where it has no other, so that it is the `parent` of its calls.
+    pub id: String,
+    /// `status`: status of the sub-agent.
+    pub status: SubAgentStatus,
+    /// `name`: short description of its task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `message`: its last message, or the reason of its end, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+value_enum! {
+    /// Status of a sub-agent.
+    pub enum SubAgentStatus {
+        /// `starting`: not at work yet.
+        Starting = "starting",
+        /// `running`: at work.
+        Running = "running",
+        /// `completed`: its work is done.
+        Completed = "completed",
+        /// `failed`: it failed.
+        Failed = "failed",
+        /// `stopped`: it was terminated before its work was done.
+        Stopped = "stopped",
+    }
 }
 
 /// A tool call ended.
@@ -311,6 +358,9 @@ pub struct ToolResult {
     /// `durationMs`: duration of the call, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// `agents`: sub-agents whose status the result reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<SubAgent>,
 }
 
 value_enum! {

@@ -48,8 +48,8 @@ pub use escalation::{
 };
 pub use event::{
     AgentDelta, AgentText, ChangeKind, Gap, LOGS_TRUNCATED, LogGrew, OutputStream, Patch, PlanItem,
-    PlanStatus, Progress, SessionInfo, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent,
-    WorkerOutput,
+    PlanStatus, Progress, RemarkLevel, SessionInfo, SubAgent, SubAgentStatus, ToolCall, ToolResult, Usage,
+    WaitCause, Waiting, WorkerEvent, WorkerOutput,
 };
 pub use exact::{CAPABILITY_EXACT, ExactValues, HexBytes};
 pub use exit::ExitKind;

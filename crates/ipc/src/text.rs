@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     AgentDelta, AgentText, Artifact, CoreEvent, Leaked, Observation, Patch, PlanItem, Progress,
-    ResultDetails, SessionInfo, ToolCall, ToolResult, Waiting, WorkerEvent, WorkerOutput, WorkerResult,
+    ResultDetails, SessionInfo, SubAgent, ToolCall, ToolResult, Waiting, WorkerEvent, WorkerOutput,
+    WorkerResult,
 };
 
 /// Gives every free text of a value to a function that may change it, and nothing else.
@@ -28,7 +29,7 @@ impl FreeText for WorkerEvent {
                 visit(data);
             }
             Self::Progress(progress) => {
-                let Progress { message, percent: _, phase, basis } = progress;
+                let Progress { message, percent: _, phase, basis, level: _ } = progress;
                 visit(message);
                 phase.iter_mut().chain(basis).for_each(visit);
             }
@@ -51,12 +52,14 @@ impl FreeText for WorkerEvent {
                 }
             }
             Self::ToolCall(call) => {
-                let ToolCall { id: _, name: _, input, blob: _, parent: _ } = call;
+                let ToolCall { id: _, name: _, input, blob: _, parent: _, agents } = call;
                 visit_input(input, visit);
+                visit_agents(agents, visit);
             }
             Self::ToolResult(result) => {
-                let ToolResult { id: _, ok: _, preview, bytes: _, blob: _, duration_ms: _ } = result;
+                let ToolResult { id: _, ok: _, preview, bytes: _, blob: _, duration_ms: _, agents } = result;
                 visit(preview);
+                visit_agents(agents, visit);
             }
             Self::FileChanged { path, action: _, by: _ } => visit(path),
             Self::LogGrew(_) | Self::Usage(_) | Self::Gap(_) => {}
@@ -141,6 +144,12 @@ impl FreeText for Leaked {
     fn visit_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
         let Self { process: _, command } = self;
         visit(command);
+    }
+}
+
+fn visit_agents(agents: &mut [SubAgent], visit: &mut dyn FnMut(&mut String)) {
+    for SubAgent { id: _, status: _, name, message } in agents {
+        name.iter_mut().chain(message).for_each(&mut *visit);
     }
 }
 
@@ -246,7 +255,14 @@ mod tests {
 
     fn call(input: Value) -> WorkerEvent {
         let (id, name) = ("toolu_1".to_owned(), "mcp__vault__read".to_owned());
-        WorkerEvent::ToolCall(ToolCall { id, name, input, blob: Some("b1".into()), parent: None })
+        WorkerEvent::ToolCall(ToolCall {
+            id,
+            name,
+            input,
+            blob: Some("b1".into()),
+            parent: None,
+            agents: Vec::new(),
+        })
     }
 
     #[test]

@@ -26,4 +26,4 @@ pub use failures::meaning_of;
 pub use json::with_repaired_text;
 pub use session::{AFTER_END, AgentSession, AgentTranslator};
 pub use totals::{UsageTotals, sum_of_usage};
-pub use words::quoted;
+pub use words::{quoted, unanswered, utc};

@@ -28,6 +28,8 @@ pub struct CommandSpec {
     /// Time the session is given to end its worker politely after a cancel, before TERM is sent. Taken
     /// from the grace time, never added to it.
     pub soft_stop: Duration,
+    /// Files that an agent writes into its temporary directory to report a failure. A few of them are kept in the record.
+    pub reports: Vec<ReportFiles>,
     /// What of the task was understood differently from how it is written, one sentence each: shown to the user.
     pub warnings: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl CommandSpec {
             stdout: StreamPlan::FOR_PEOPLE,
             stderr: StreamPlan::FOR_PEOPLE,
             soft_stop: Duration::ZERO,
+            reports: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -102,6 +105,29 @@ impl TempFile {
     /// A file of this name and content.
     pub fn new(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         Self { name: name.into(), content: content.into() }
+    }
+}
+
+/// Files of a temporary directory, by their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReportFiles {
+    /// How their names begin.
+    pub prefix: String,
+    /// How their names end.
+    pub suffix: String,
+}
+
+impl ReportFiles {
+    /// Files whose names begin and end like this.
+    pub fn new(prefix: impl Into<String>, suffix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), suffix: suffix.into() }
+    }
+
+    /// Whether a file of this name is one of them.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        name.strip_prefix(&*self.prefix).is_some_and(|rest| rest.ends_with(&*self.suffix))
     }
 }
 

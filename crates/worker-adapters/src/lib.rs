@@ -38,7 +38,7 @@ mod translation;
 pub use adapter::{PlanError, WorkerAdapter};
 pub use claude::ClaudeAdapter;
 pub use codex::CodexAdapter;
-pub use command::{Arg, CommandSpec, LineFilter, StdinPlan, StreamPlan, TempFile};
+pub use command::{Arg, CommandSpec, LineFilter, ReportFiles, StdinPlan, StreamPlan, TempFile};
 pub use custom::{CustomAdapter, parse_progress};
 pub use description::WorkerDescription;
 pub use digest::{HEAD_BYTES, OutputDigest, StreamDigest, TAIL_BYTES};

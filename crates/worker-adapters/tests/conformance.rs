@@ -132,6 +132,7 @@ fn the_adapter_for_commands_keeps_its_promises() {
                         "cc",
                     ),
                     basis: None,
+                    level: None,
                 },
             ),
             Progress(
@@ -142,6 +143,7 @@ fn the_adapter_for_commands_keeps_its_promises() {
                     ),
                     phase: None,
                     basis: None,
+                    level: None,
                 },
             ),
         ],

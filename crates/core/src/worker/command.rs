@@ -59,6 +59,8 @@ pub(super) struct Prepared {
     pub(super) spawn: Spawn,
     /// Removed with this value.
     pub(super) files: Option<PrivateDir>,
+    /// Its temporary directory, if it has one of its own.
+    pub(super) temporary: Option<PathBuf>,
 }
 
 /// Where a worker is started.
@@ -142,6 +144,7 @@ pub(super) fn prepare(
             },
         },
         files,
+        temporary,
     })
 }
 

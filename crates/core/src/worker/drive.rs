@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{Cancel, CancelReason, JobId, Mono, VariablePolicy, WorkerTask};
 use roboppi_process::{ChildReport, Control, Limits, Spawn, SpawnError, SpawnErrorKind, aside, run};
-use roboppi_worker_adapters::{Translation, WorkerAdapter};
+use roboppi_worker_adapters::{ReportFiles, Translation, WorkerAdapter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -19,6 +19,7 @@ use super::command::{Prepared, SpawnContext, prepare};
 use super::idle::Sample;
 use super::prepare_error::PrepareError;
 use super::record::Recorder;
+use super::reports::collect;
 use super::room::{self, Place, wait_for_descriptors};
 use super::state::Watch;
 use super::{WorkerOptions, WorkerShared};
@@ -49,7 +50,7 @@ pub(super) async fn drive(
     let variables = (&options.variables, &shared.host.variables);
     match prepare_worker(adapter, task, &job_id, variables, socket_path) {
         Err(error) => end_without_report(&shared, error.to_string(), None),
-        Ok(Ready { command, soft_stop, translation, warnings }) => {
+        Ok(Ready { command, soft_stop, translation, warnings, reports }) => {
             warnings.into_iter().for_each(|warning| shared.state.borrow_mut().warn(warning));
             let soft_stop = soft_stop.min(options.grace);
             let (record, exact) = (options.record.as_ref(), options.record_dir.as_deref());
@@ -62,8 +63,14 @@ pub(super) async fn drive(
             let ran = run_in_room(&shared, &command.spawn, start, place).await;
             end_orphans(&shared, ran.as_ref().is_ok_and(|report| report.pipes_left_open)).await;
             // An agent may have left a great many files. Until they are gone the attempt has not ended.
+            let temporary = command.temporary.filter(|_| !reports.is_empty());
             if let Some(files) = command.files {
-                let _ = aside(move || drop(files)).await;
+                let take_and_drop = move || {
+                    let found = temporary.map(|temporary| collect(&temporary, &reports)).unwrap_or_default();
+                    drop(files);
+                    found
+                };
+                shared.state.borrow_mut().reports = aside(take_and_drop).await.unwrap_or_default();
             }
             match ran {
                 Ok(report) => {
@@ -157,6 +164,7 @@ struct Ready {
     soft_stop: Duration,
     translation: Translation,
     warnings: Vec<String>,
+    reports: Vec<ReportFiles>,
 }
 
 fn prepare_worker(
@@ -183,7 +191,8 @@ fn prepare_worker(
     let command = prepare(&spec, &task, &context)?;
     let translation = Translation::new(adapter.session(&task), &spec);
     drop(task);
-    Ok(Ready { command, soft_stop: spec.soft_stop, translation, warnings: spec.warnings })
+    let (soft_stop, warnings, reports) = (spec.soft_stop, spec.warnings, spec.reports);
+    Ok(Ready { command, soft_stop, translation, warnings, reports })
 }
 
 /// Runs the process while controls and timers are served.

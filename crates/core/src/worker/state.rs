@@ -8,8 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 use roboppi_ipc::{
-    CancelReason, EndingPhase, FreeText, JobId, Leaked, Mono, OutputStream, ProcessIdentity, ResultDetails,
-    WorkerEvent, WorkerResult, WorkerStatus,
+    Artifact, CancelReason, EndingPhase, FreeText, JobId, Leaked, Mono, OutputStream, ProcessIdentity,
+    ResultDetails, WorkerEvent, WorkerResult, WorkerStatus,
 };
 use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
@@ -19,6 +19,7 @@ use tracing::{debug, info};
 use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
 use super::record::Recorder;
+use super::reports::{self, Report};
 use super::truncate::shorten_result;
 use super::warning::{HELD_BY_UNKNOWN, idle_words, room_words};
 use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};
@@ -48,6 +49,8 @@ pub(super) struct State {
     holders: Vec<Leaked>,
     leaked: Vec<Leaked>,
     room_reported: bool,
+    /// What it wrote about its failures.
+    pub(super) reports: Vec<Report>,
     /// Kept between inputs for their capacity.
     effects: Vec<Effect>,
     session_effects: Vec<SessionEffect>,
@@ -78,6 +81,7 @@ impl State {
             holders: Vec::new(),
             leaked: Vec::new(),
             room_reported: false,
+            reports: Vec::new(),
             effects: Vec::new(),
             session_effects: Vec::new(),
         }
@@ -213,7 +217,21 @@ impl State {
             details.error = Some(idle_words(limit));
             details.error_kind.get_or_insert_with(|| "idle".to_owned());
         }
+        self.keep_reports(&mut result);
         self.end(now, WorkerOutcome { result, started: true });
+    }
+
+    /// Puts the reports on failures into the record, without secrets, and names them in the result.
+    fn keep_reports(&mut self, result: &mut WorkerResult) {
+        for Report { name, mut content } in std::mem::take(&mut self.reports) {
+            self.host.secrets.redact(&mut content);
+            content.truncate(content.floor_char_boundary(reports::LARGEST));
+            if let Some(blob) = self.recorder.blob(content.as_bytes()) {
+                let notes = &mut result.details.get_or_insert_default().notes;
+                notes.push(format!("its report {name} is kept in the record as blobs/{blob}"));
+                result.artifacts.push(Artifact::new("report", format!("blobs/{blob}")));
+            }
+        }
     }
 
     /// Closes everything. After this nothing is written and nothing is offered.
@@ -277,7 +295,7 @@ impl State {
 
     fn perform_for_session(&mut self, now: Mono, effect: SessionEffect) {
         match effect {
-            SessionEffect::Event(WorkerEvent::Progress(progress)) => {
+            SessionEffect::Event(WorkerEvent::Progress(progress)) if progress.level.is_none() => {
                 if let Some(progress) = self.output.progress.offer(now, progress) {
                     self.event(now, WorkerEvent::Progress(progress));
                 }

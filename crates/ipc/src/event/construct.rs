@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::{
-    AgentDelta, AgentText, Gap, LogGrew, Patch, PlanItem, PlanStatus, Progress, SessionInfo, ToolCall,
-    ToolResult, Usage, WaitCause, Waiting, WorkerOutput,
+    AgentDelta, AgentText, Gap, LogGrew, Patch, PlanItem, PlanStatus, Progress, RemarkLevel, SessionInfo,
+    SubAgent, SubAgentStatus, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerOutput,
 };
 use crate::UtcMillis;
 use crate::with_fields::with_fields;
@@ -55,6 +55,7 @@ with_fields!(Progress {
     with_percent(percent: Option<f64>),
     with_phase(phase: Option<String>),
     with_basis(basis: Option<String>),
+    with_level(level: Option<RemarkLevel>),
 });
 
 impl AgentText {
@@ -100,16 +101,37 @@ impl Patch {
 impl ToolCall {
     /// A call by the agent itself, with its complete input.
     pub fn new(id: impl Into<String>, name: impl Into<String>, input: Value) -> Self {
-        Self { id: id.into(), name: name.into(), input, blob: None, parent: None }
+        Self { id: id.into(), name: name.into(), input, blob: None, parent: None, agents: Vec::new() }
     }
 }
 
-with_fields!(ToolCall { with_blob(blob: Option<String>), with_parent(parent: Option<String>) });
+with_fields!(ToolCall {
+    with_blob(blob: Option<String>),
+    with_parent(parent: Option<String>),
+    with_agents(agents: Vec<SubAgent>),
+});
+
+impl SubAgent {
+    /// A sub-agent and its status.
+    pub fn new(id: impl Into<String>, status: SubAgentStatus) -> Self {
+        Self { id: id.into(), status, name: None, message: None }
+    }
+}
+
+with_fields!(SubAgent { with_name(name: Option<String>), with_message(message: Option<String>) });
 
 impl ToolResult {
     /// The end of the call `id`, with its complete result. The core counts `bytes`, and shortens the preview.
     pub fn new(id: impl Into<String>, ok: bool, preview: impl Into<String>) -> Self {
-        Self { id: id.into(), ok, preview: preview.into(), bytes: 0, blob: None, duration_ms: None }
+        Self {
+            id: id.into(),
+            ok,
+            preview: preview.into(),
+            bytes: 0,
+            blob: None,
+            duration_ms: None,
+            agents: Vec::new(),
+        }
     }
 }
 
@@ -117,6 +139,7 @@ with_fields!(ToolResult {
     with_bytes(bytes: u64),
     with_blob(blob: Option<String>),
     with_duration_ms(duration_ms: Option<u64>),
+    with_agents(agents: Vec<SubAgent>),
 });
 
 impl Usage {

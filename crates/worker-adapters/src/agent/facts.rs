@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use roboppi_ipc::{
-    AgentDelta, AgentText, Artifact, ChangeKind, ErrorClass, Mono, Observation, Patch, PlanItem, SessionInfo,
-    ToolCall, ToolResult, Usage, Waiting, WorkerEvent, WorkerResult, WorkerStatus,
+    AgentDelta, AgentText, Artifact, ChangeKind, ErrorClass, Mono, Observation, Patch, PlanItem, Progress,
+    RemarkLevel, SessionInfo, SubAgent, ToolCall, ToolResult, Usage, Waiting, WorkerEvent, WorkerResult,
+    WorkerStatus,
 };
 
 use super::end::{Ending, judge, was_ended};
@@ -31,6 +32,8 @@ pub(super) struct Facts {
     plan: Vec<PlanItem>,
     unknown: u64,
     pub(super) too_long: u64,
+    /// Lines about trust on standard error.
+    pub(super) trust_lines: usize,
     /// Lines with bytes for a terminal, which were left out.
     pub(super) with_terminal_bytes: u64,
     pub(super) reported: ReportedEnd,
@@ -142,12 +145,27 @@ impl Agent<'_> {
     /// A tool call ends with all that it returned. `took_ms` is what the agent says; without it the time between the
     /// two lines counts. The result of a call that is not open is none: it was told already.
     pub fn tool_result(&mut self, id: &str, ok: bool, content: String, took_ms: Option<u64>) {
+        self.tool_result_with(id, ok, content, took_ms, Vec::new());
+    }
+
+    /// The same of a call whose result reports the status of sub-agents.
+    pub fn tool_result_with(
+        &mut self,
+        id: &str,
+        ok: bool,
+        content: String,
+        took_ms: Option<u64>,
+        agents: Vec<SubAgent>,
+    ) {
         let Some((measured, _)) = self.facts.calls.end(id, self.now) else { return };
         let bytes = content.len() as u64;
         let duration_ms = Some(took_ms.unwrap_or(measured));
         let id = id.to_owned();
         self.event(WorkerEvent::ToolResult(
-            ToolResult::new(id, ok, content).with_bytes(bytes).with_duration_ms(duration_ms),
+            ToolResult::new(id, ok, content)
+                .with_bytes(bytes)
+                .with_duration_ms(duration_ms)
+                .with_agents(agents),
         ));
     }
 
@@ -199,6 +217,14 @@ impl Agent<'_> {
     /// Something worth reading in the result; the same again is not.
     pub fn note(&mut self, text: &str) {
         add_once(&mut self.facts.notes, text.to_owned());
+    }
+
+    /// A note that is shown at once, too: the work goes on, and something is missing or about to run out.
+    pub fn warn(&mut self, text: &str) {
+        if add_once(&mut self.facts.notes, text.to_owned()) {
+            let remark = Progress::new(text).with_level(Some(RemarkLevel::Warning));
+            self.out.push(SessionEffect::Event(WorkerEvent::Progress(remark)));
+        }
     }
 
     /// A line nobody understands.
@@ -322,8 +348,11 @@ fn piece(id: &str, delta: &str, parent: Option<&str>) -> AgentDelta {
     AgentDelta::new(delta).with_id(id).with_parent(parent)
 }
 
-fn add_once(list: &mut Vec<String>, text: String) {
-    if list.len() < MOST_NAMED && !list.contains(&text) {
+/// Whether it was added.
+fn add_once(list: &mut Vec<String>, text: String) -> bool {
+    let is_new = list.len() < MOST_NAMED && !list.contains(&text);
+    if is_new {
         list.push(text);
     }
+    is_new
 }

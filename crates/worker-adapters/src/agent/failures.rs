@@ -79,12 +79,16 @@ pub(super) fn telling_line(stderr: &str) -> Option<&str> {
 
 /// Lines on standard error that say that a part of the settings does not count, because the workspace is not trusted.
 pub(super) fn trust_lines(stderr: &str) -> impl Iterator<Item = &str> {
-    let is_about_trust = |line: &&str| {
-        ["untrusted", "not trusted", "has not been trusted"]
-            .iter()
-            .any(|words| line.to_lowercase().contains(words))
-    };
-    stderr.lines().map(str::trim).filter(is_about_trust).take(3)
+    stderr.lines().map(str::trim).filter(|line| is_about_trust(line)).take(MOST_TRUST_LINES)
+}
+
+/// Lines about trust that count; more say the same.
+pub(super) const MOST_TRUST_LINES: usize = 3;
+
+/// Whether a line on standard error is one of them.
+pub(super) fn is_about_trust(line: &str) -> bool {
+    let line = line.to_lowercase();
+    ["untrusted", "not trusted", "has not been trusted"].iter().any(|words| line.contains(words))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use roboppi_untrusted::TerminalBytes;
 use serde::Deserialize;
 
 use super::facts::Facts;
-use super::{Agent, json};
+use super::failures::{MOST_TRUST_LINES, is_about_trust};
+use super::{Agent, json, terminal};
 use crate::{SessionEffect, SessionInput, TimerId, WorkerEnd, WorkerSession};
 
 /// Time an agent has to leave after it has said that its work is done. Then it is ended, which is no failure. What it left
@@ -168,8 +169,13 @@ impl<T: AgentTranslator> WorkerSession for AgentSession<T> {
             }
             SessionInput::Line(OutputStream::Stdout, line) => self.line(now, line, out),
             SessionInput::Line(OutputStream::Stderr, line) => {
+                let text = json::text(line);
                 let mut agent = Agent { now, facts: &mut self.facts, out };
-                self.translator.error_line(&json::text(line), &mut agent);
+                if is_about_trust(&text) && agent.facts.trust_lines < MOST_TRUST_LINES {
+                    agent.facts.trust_lines += 1;
+                    agent.warn(&terminal::without(text.trim()));
+                }
+                self.translator.error_line(&text, &mut agent);
             }
             SessionInput::LongLine(OutputStream::Stdout) => self.facts.too_long += 1,
             SessionInput::Timer(LEAVE) if self.stage == Stage::Done => self.let_go(out),

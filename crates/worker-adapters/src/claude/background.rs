@@ -132,6 +132,16 @@ impl Background {
         self.agents.values().any(|known| known == call)
     }
 
+    /// What a call of a sub-agent returned. It may say that the sub-agent works in the background before that has a line of
+    /// its own.
+    pub(super) fn launched(&mut self, call: &str, structured: Option<&RawValue>) {
+        let launched = structured.and_then(|raw| serde_json::from_str::<Launched>(raw.get()).ok());
+        let Launched { is_async, agent_id } = launched.unwrap_or_default();
+        if is_async && !agent_id.is_empty() && !self.is_at_work(call) && self.agents.len() < MOST {
+            self.agents.insert(agent_id, call.to_owned());
+        }
+    }
+
     /// The call of a sub-agent that has ended, once.
     pub(super) fn take_call(&mut self, id: &str) -> Option<String> {
         self.agents.remove(id)
@@ -287,6 +297,15 @@ struct Scheduled {
     /// It outlives the session.
     #[serde(deserialize_with = "flag")]
     durable: bool,
+}
+
+/// The structured result of a tool that starts a sub-agent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Launched {
+    #[serde(deserialize_with = "flag")]
+    is_async: bool,
+    agent_id: String,
 }
 
 #[cfg(test)]

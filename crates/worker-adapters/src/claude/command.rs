@@ -3,7 +3,7 @@
 use roboppi_ipc::{Capability, WorkerTask};
 
 use crate::agent::Arguments;
-use crate::{CommandSpec, PlanError, StdinPlan, StreamPlan};
+use crate::{CommandSpec, LineFilter, PlanError, StdinPlan, StreamPlan};
 
 /// Options of users that decide what may be done; ours would change what they mean.
 const PERMISSION_OPTIONS: [&str; 3] =
@@ -86,6 +86,8 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     spec.env.insert("CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS".to_owned(), "0".to_owned());
     spec.stdin = StdinPlan::Piped;
     spec.stdout = StreamPlan::FOR_SESSION;
+    // What it says there about trust in the workspace is a warning of the step.
+    spec.stderr = StreamPlan::for_people_and_session(LineFilter::All);
     Ok(spec)
 }
 

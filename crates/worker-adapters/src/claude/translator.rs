@@ -1,8 +1,8 @@
 //! What the lines of Claude Code mean.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use roboppi_ipc::{ChangeKind, ToolCall, UtcMillis, WaitCause, Waiting};
+use roboppi_ipc::{ChangeKind, SubAgent, SubAgentStatus, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -14,10 +14,15 @@ use super::usage::ClaudeUsage;
 use super::wire::{Block, FileChange, Line, McpServer, Message, PatchHunk, StreamEvent};
 use crate::WorkerEnd;
 use crate::agent::lenient::{Content, TextOr};
-use crate::agent::{Agent, AgentTranslator, Hunk, ReportedEnd, created_file_diff, quoted, unified_diff};
+use crate::agent::{
+    Agent, AgentTranslator, Hunk, ReportedEnd, created_file_diff, quoted, unanswered, unified_diff, utc,
+};
 
 /// The model of messages that Claude Code writes itself.
 const SYNTHETIC: &str = "<synthetic>";
+
+/// Questions that are open at most; no session has so many.
+const MOST_ASKED: usize = 100;
 
 /// Translates one run of Claude Code.
 #[derive(Debug)]
@@ -31,6 +36,12 @@ pub(super) struct ClaudeTranslator {
     background: Background,
     /// What it was last said to wait for, since it last did something itself.
     reported: Option<Waiting>,
+    /// Calls that ask a question and have no answer, each with the note about it.
+    asked: BTreeMap<String, String>,
+    /// Limits of which most is used, by their kind.
+    limits: HashSet<String>,
+    /// The last `result` was a success, and no turn has begun since.
+    has_succeeded: bool,
     /// Turns that began (`init`) and have no `result` yet. A second one may begin before the first has its own.
     open_turns: u64,
     /// The last line was a `result`, and nothing is known that could follow it.
@@ -47,6 +58,9 @@ impl ClaudeTranslator {
             denied: HashSet::new(),
             background: Background::default(),
             reported: None,
+            asked: BTreeMap::new(),
+            limits: HashSet::new(),
+            has_succeeded: false,
             open_turns: 0,
             is_done: false,
         }
@@ -60,6 +74,7 @@ impl ClaudeTranslator {
                 if let Some(id) = &line.session_id {
                     agent.session(id, line.model.as_deref(), version);
                 }
+                self.has_succeeded = false;
                 for server in &line.mcp_servers {
                     mcp_trouble(server, agent);
                 }
@@ -86,20 +101,35 @@ impl ClaudeTranslator {
                 let status = line.status.as_deref().unwrap_or_default();
                 let summary = line.summary.as_deref();
                 self.background.updated(id, status, summary);
-                if let Some(call) = self.background.take_call(id) {
-                    let summary = summary.unwrap_or_default().to_owned();
-                    agent.tool_result(&call, status == "completed", summary, None);
-                }
+                self.sub_agent_ended(id, status, summary, agent);
             }
             Some("task_updated") => {
                 let patch = line.patch.as_ref();
                 let status = patch.and_then(|patch| patch.status.as_deref()).unwrap_or_default();
                 let why = patch.and_then(|patch| patch.error.as_deref());
-                self.background.updated(line.task_id.as_deref().unwrap_or_default(), status, why);
+                let id = line.task_id.as_deref().unwrap_or_default();
+                self.background.updated(id, status, why);
+                // Its report comes with the notification; one that was killed may have none.
+                if matches!(status, "failed" | "killed" | "stopped") {
+                    self.sub_agent_ended(id, status, why, agent);
+                }
             }
             // There are many more, and new ones with every version; none of them says what the agent does.
             _ => {}
         }
+    }
+
+    /// A sub-agent in the background has ended.
+    fn sub_agent_ended(&mut self, task: &str, status: &str, summary: Option<&str>, agent: &mut Agent<'_>) {
+        let Some(call) = self.background.take_call(task) else { return };
+        let ended = match status {
+            "completed" => SubAgentStatus::Completed,
+            "killed" | "stopped" => SubAgentStatus::Stopped,
+            _ => SubAgentStatus::Failed,
+        };
+        let summary = summary.unwrap_or_default().to_owned();
+        let agents = vec![SubAgent::new(&*call, ended)];
+        agent.tool_result_with(&call, ended == SubAgentStatus::Completed, summary, None, agents);
     }
 
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
@@ -129,6 +159,9 @@ impl ClaudeTranslator {
 
     fn denied(&mut self, id: Option<&str>, tool: Option<&str>, reason: &str, agent: &mut Agent<'_>) {
         let is_new = id.is_none_or(|id| self.denied.insert(id.to_owned()));
+        if let Some(question) = id.and_then(|id| self.asked.remove(id)) {
+            agent.warn(&question);
+        }
         if is_new {
             agent.denied(tool.unwrap_or("a tool"), reason);
         }
@@ -211,8 +244,12 @@ impl ClaudeTranslator {
                 let input = value(block.input);
                 self.tasks.call(&id, &name, &input, parent, agent);
                 self.background.call(&id, &name, &input);
+                if name == "AskUserQuestion" && self.asked.len() < MOST_ASKED {
+                    self.asked.insert(id.clone(), unanswered(&input));
+                }
+                let agents = started_by(&id, &name, &input);
                 let parent = parent.map(str::to_owned);
-                agent.tool_call(ToolCall::new(id, name, input).with_parent(parent));
+                agent.tool_call(ToolCall::new(id, name, input).with_parent(parent).with_agents(agents));
             }
             _ => {
                 self.messages.whole(message, PartKind::Other, parent);
@@ -239,22 +276,38 @@ impl ClaudeTranslator {
             self.tasks.returned(id, structured, agent);
             self.background.returned(id, structured);
         }
+        let is_sub_agent = agent.open_tool(id).is_some_and(is_sub_agent);
+        if ok && is_sub_agent {
+            self.background.launched(id, structured);
+        }
         if ok && self.background.is_at_work(id) {
             return;
         }
-        agent.tool_result(id, ok, content, None);
+        match self.asked.remove(id) {
+            Some(question) if !ok => agent.warn(&question),
+            _ => {}
+        }
+        let ended = if ok { SubAgentStatus::Completed } else { SubAgentStatus::Failed };
+        let agents = if is_sub_agent { vec![SubAgent::new(id, ended)] } else { Vec::new() };
+        agent.tool_result_with(id, ok, content, None, agents);
         if ok && let Some(structured) = structured {
             file_change(id, structured, agent);
         }
     }
 
     fn result(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
+        if self.has_succeeded && is_of_no_work(line) {
+            let what = line.errors.first().map_or("error_during_execution", String::as_str);
+            return agent
+                .note(&format!("after its success it reported an error of no turn: {}", quoted(what)));
+        }
         self.messages.abandon(None, agent);
         for denial in &line.permission_denials {
             self.denied(denial.tool_use_id.as_deref(), denial.tool_name.as_deref(), "not allowed", agent);
         }
         agent.usage(self.usage.result(line));
         let end = reported_end(line, &self.trouble);
+        self.has_succeeded = end == ReportedEnd::Done;
         if end == ReportedEnd::Done
             && let Some(answer) = &line.result
         {
@@ -269,16 +322,19 @@ impl ClaudeTranslator {
         }
     }
 
-    fn rate_limit(line: &Line<'_>, agent: &mut Agent<'_>) {
+    fn rate_limit(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
         let Some(limit) = &line.rate_limit_info else { return };
-        if limit.status.as_deref() == Some("allowed_warning") {
+        let kind = limit.rate_limit_type.as_deref().unwrap_or_default();
+        // It comes with each request, and with another percentage each time.
+        if limit.status.as_deref() == Some("allowed_warning") && self.limits.insert(kind.to_owned()) {
             let used = limit.utilization.map_or("most".to_owned(), |used| format!("{:.0} %", used * 100.0));
             let of = match limit.rate_limit_type.as_deref() {
                 Some("five_hour") => "for 5 hours",
                 Some(week) if week.starts_with("seven_day") => "for the week",
                 _ => "of the subscription",
             };
-            agent.note(&format!("{used} of the limit {of} is used"));
+            let resets = limit.resets_at.map_or(String::new(), |at| format!("; it is reset at {}", utc(at)));
+            agent.warn(&format!("{used} of the limit {of} is used{resets}"));
         }
         if limit.status.as_deref() == Some("rejected") {
             agent.waiting(
@@ -311,7 +367,7 @@ impl AgentTranslator for ClaudeTranslator {
                     self.goes_on(agent);
                 }
             }
-            Some("rate_limit_event") => Self::rate_limit(&line, agent),
+            Some("rate_limit_event") => self.rate_limit(&line, agent),
             Some(
                 "auth_status"
                 | "tool_progress"
@@ -352,7 +408,32 @@ impl AgentTranslator for ClaudeTranslator {
         for remark in self.background.remarks() {
             agent.note(&remark);
         }
+        // A call without any result was not answered either.
+        for (_, question) in std::mem::take(&mut self.asked) {
+            agent.note(&question);
+        }
     }
+}
+
+/// Whether a tool starts a sub-agent.
+fn is_sub_agent(tool: &str) -> bool {
+    matches!(tool, "Agent" | "Task")
+}
+
+/// The sub-agent that a call starts. Its calls name it by the id of this one.
+fn started_by(id: &str, tool: &str, input: &Value) -> Vec<SubAgent> {
+    if !is_sub_agent(tool) {
+        return Vec::new();
+    }
+    let name = input.get("description").and_then(Value::as_str).map(str::to_owned);
+    vec![SubAgent::new(id, SubAgentStatus::Running).with_name(name)]
+}
+
+/// Whether a `result` reports an error although nothing was done: no turn, and no cost.
+fn is_of_no_work(line: &Line<'_>) -> bool {
+    line.subtype.as_deref() == Some("error_during_execution")
+        && line.num_turns == Some(0)
+        && line.total_cost_usd.is_none_or(|cost| cost == 0.0)
 }
 
 /// A server whose tools are not there: the agent may do without, and a person should know.
@@ -360,10 +441,10 @@ fn mcp_trouble(server: &McpServer<'_>, agent: &mut Agent<'_>) {
     let name = quoted(server.name.as_deref().unwrap_or_default());
     match server.status.as_deref() {
         Some("failed") => {
-            agent.note(&format!("the MCP server {name} could not be started, so its tools were not there"));
+            agent.warn(&format!("the MCP server {name} could not be started, so its tools were not there"));
         }
         Some("needs-auth") => {
-            agent.note(&format!("the MCP server {name} wants a login, so its tools were not there"));
+            agent.warn(&format!("the MCP server {name} wants a login, so its tools were not there"));
         }
         _ => {}
     }

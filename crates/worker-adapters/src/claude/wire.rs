@@ -99,6 +99,8 @@ pub(super) struct Line<'a> {
     pub(super) errors: Vec<String>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) terminal_reason: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "count")]
+    pub(super) num_turns: Option<u64>,
     #[serde(deserialize_with = "number")]
     pub(super) total_cost_usd: Option<f64>,
     #[serde(deserialize_with = "object")]

@@ -3,7 +3,7 @@
 use roboppi_ipc::{Capability, WorkerTask};
 
 use crate::agent::Arguments;
-use crate::{CommandSpec, PlanError, StdinPlan, StreamPlan};
+use crate::{CommandSpec, LineFilter, PlanError, StdinPlan, StreamPlan};
 
 /// Lets Codex do everything, without a sandbox.
 const BYPASS: &str = "--dangerously-bypass-approvals-and-sandbox";
@@ -55,6 +55,8 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     spec = spec.args(given.into_vec()).args(ours).args(session.map(str::to_owned)).args(["-"]);
     spec.stdin = StdinPlan::Piped;
     spec.stdout = StreamPlan::FOR_SESSION;
+    // What it says there about trust in the workspace is a warning of the step.
+    spec.stderr = StreamPlan::for_people_and_session(LineFilter::All);
     Ok(spec)
 }
 

@@ -1,6 +1,11 @@
 //! What the lines of Codex mean.
 
-use roboppi_ipc::{ChangeKind, ErrorClass, PlanItem, PlanStatus, ToolCall, Usage, WaitCause, Waiting};
+use std::collections::HashMap;
+
+use roboppi_ipc::{
+    ChangeKind, ErrorClass, PlanItem, PlanStatus, SubAgent, SubAgentStatus, ToolCall, Usage, WaitCause,
+    Waiting,
+};
 use serde_json::{Value, json};
 
 use super::trouble::trouble;
@@ -22,11 +27,20 @@ pub(super) struct CodexTranslator {
     /// The last word that was not about a request made again.
     last_error: Option<String>,
     is_done: bool,
+    /// Sub-agents with what they were sent for.
+    agents: HashMap<String, String>,
 }
 
+/// Sub-agents that are known at most; no session has so many.
+const MOST_AGENTS: usize = 1000;
+
+/// Characters of a task or a message of a sub-agent.
+const SHORT: usize = 200;
+
 impl CodexTranslator {
-    pub(super) const fn new(most_calls: Option<f64>, is_resumed: bool) -> Self {
-        Self { most_calls, calls: 0.0, is_resumed, last_error: None, is_done: false }
+    pub(super) fn new(most_calls: Option<f64>, is_resumed: bool) -> Self {
+        let agents = HashMap::new();
+        Self { most_calls, calls: 0.0, is_resumed, last_error: None, is_done: false, agents }
     }
 
     fn begins(&mut self, item: &Item<'_>, agent: &mut Agent<'_>) {
@@ -36,7 +50,10 @@ impl CodexTranslator {
             return;
         }
         self.calls += 1.0;
-        agent.tool_call(ToolCall::new(id, name, input));
+        let sender = item.sender_thread_id.as_deref();
+        let parent = sender.filter(|sender| self.agents.contains_key(*sender)).map(str::to_owned);
+        let agents = self.states(item);
+        agent.tool_call(ToolCall::new(id, name, input).with_parent(parent).with_agents(agents));
         if let Some(most) = self.most_calls.filter(|most| self.calls > *most) {
             let message = format!("it was to make at most {most} tool calls, and began another one");
             agent.stop(AgentError::new(ErrorClass::NonRetryable, "max_steps", message));
@@ -57,7 +74,8 @@ impl CodexTranslator {
                 // Some calls have no beginning of their own.
                 self.begins(item, agent);
                 let ok = item.status.as_deref().is_none_or(|status| status == "completed");
-                agent.tool_result(id, ok, returned(item), None);
+                let agents = self.states(item);
+                agent.tool_result_with(id, ok, returned(item), None, agents);
                 if ok {
                     for change in &item.changes {
                         let action = match change.kind.as_deref() {
@@ -70,6 +88,30 @@ impl CodexTranslator {
                 }
             }
         }
+    }
+
+    /// What a call reports of sub-agents.
+    fn states(&mut self, item: &Item<'_>) -> Vec<SubAgent> {
+        let is_spawn = item.tool.as_deref() == Some("spawn_agent");
+        let mut states = Vec::new();
+        for (id, state) in &item.agents_states {
+            let Some(status) = status_of(state.status.as_deref().unwrap_or_default()) else { continue };
+            if is_spawn && self.agents.len() < MOST_AGENTS {
+                let prompt = item.prompt.as_deref().map(short);
+                self.agents.entry(id.clone()).or_insert_with(|| prompt.unwrap_or_default());
+            }
+            let name = self.agents.get(id).filter(|name| !name.is_empty()).cloned();
+            let message = state.message.as_deref().filter(|message| !message.is_empty()).map(short);
+            states.push(SubAgent::new(&**id, status).with_name(name).with_message(message));
+        }
+        // One whose status is not reported has begun at least.
+        for id in item.receiver_thread_ids.iter().filter(|_| is_spawn) {
+            if !states.iter().any(|state| state.id == *id) && item.status.as_deref() == Some("completed") {
+                let name = item.prompt.as_deref().map(short);
+                states.push(SubAgent::new(&**id, SubAgentStatus::Starting).with_name(name));
+            }
+        }
+        states
     }
 
     fn goes_on(&mut self, agent: &mut Agent<'_>) {
@@ -123,6 +165,28 @@ impl AgentTranslator for CodexTranslator {
 
     fn is_done(&self) -> bool {
         self.is_done
+    }
+}
+
+/// Status of a sub-agent by the word of Codex. `None` of one that does not exist.
+fn status_of(word: &str) -> Option<SubAgentStatus> {
+    Some(match word {
+        "pending_init" => SubAgentStatus::Starting,
+        "running" => SubAgentStatus::Running,
+        "completed" => SubAgentStatus::Completed,
+        "errored" | "failed" => SubAgentStatus::Failed,
+        "interrupted" | "shutdown" => SubAgentStatus::Stopped,
+        "not_found" | "" => return None,
+        other => SubAgentStatus::from_name(other),
+    })
+}
+
+/// A text on one line and shortened.
+fn short(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHORT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 

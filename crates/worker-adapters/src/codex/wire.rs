@@ -68,6 +68,8 @@ pub(super) struct Item<'a> {
 
     // collab_tool_call
     #[serde(borrow, deserialize_with = "text")]
+    pub(super) sender_thread_id: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text")]
     pub(super) prompt: Option<Cow<'a, str>>,
     #[serde(deserialize_with = "texts")]
     pub(super) receiver_thread_ids: Vec<String>,

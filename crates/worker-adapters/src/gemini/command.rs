@@ -3,7 +3,7 @@
 use roboppi_ipc::{Capability, WorkerTask};
 
 use crate::agent::Arguments;
-use crate::{CommandSpec, LineFilter, PlanError, StdinPlan, StreamPlan};
+use crate::{CommandSpec, LineFilter, PlanError, ReportFiles, StdinPlan, StreamPlan};
 
 /// What Gemini CLI reads of its standard input; it leaves out the rest with a warning nobody sees.
 const LONGEST_PROMPT: usize = 8 * 1024 * 1024;
@@ -76,6 +76,8 @@ pub(super) fn plan(task: &WorkerTask) -> Result<CommandSpec, PlanError> {
     spec.env.insert("GEMINI_CLI_NO_RELAUNCH".to_owned(), "true".to_owned());
     spec.stdin = StdinPlan::Piped;
     spec.stdout = StreamPlan::FOR_SESSION;
+    // What a failed request was, and what it was answered.
+    spec.reports.push(ReportFiles::new("gemini-client-error-", ".json"));
     // Chatter for people; the session needs what it says about requests that are made again.
     spec.stderr = StreamPlan::for_people_and_session(LineFilter::starting_with(super::translator::ATTEMPT));
     Ok(spec)

@@ -3,12 +3,15 @@
 //! It has no line that says how it ended: the last `step_finish` says why the model stopped, and an `error` that it
 //! failed. Whatever comes after a `step_finish` takes back what that said.
 
-use roboppi_ipc::{ChangeKind, ErrorClass, PlanItem, PlanStatus, ToolCall, Usage, WorkerTask};
+use roboppi_ipc::{
+    ChangeKind, ErrorClass, PlanItem, PlanStatus, SubAgent, SubAgentStatus, ToolCall, Usage, WorkerTask,
+};
 use serde_json::Value;
 
 use super::wire::{Failure, Line, Part, State};
 use crate::agent::{
     Agent, AgentError, AgentTranslator, ReportedEnd, class_of_http_status, created_file_diff, sum_of_usage,
+    unanswered,
 };
 use crate::{ExitKind, WorkerEnd};
 
@@ -81,14 +84,23 @@ impl OpenCodeTranslator {
         // The model's own name for the tool that does not exist.
         let asked = state.input.get("tool").and_then(Value::as_str).filter(|_| is_invalid);
         let name = asked.unwrap_or(tool);
-        agent.tool_call(ToolCall::new(id.to_string(), name.to_owned(), state.input.clone()));
+        let is_sub_agent = tool == "task";
+        let described = state.input.get("description").and_then(Value::as_str).map(str::to_owned);
+        let sub_agent = |status| SubAgent::new(id.to_string(), status).with_name(described.clone());
+        let of = |status| if is_sub_agent { vec![sub_agent(status)] } else { Vec::new() };
+        let call = ToolCall::new(id.to_string(), name.to_owned(), state.input.clone());
+        agent.tool_call(call.with_agents(of(SubAgentStatus::Running)));
         let exit = state.metadata.as_ref().and_then(|metadata| metadata.exit);
         let did = state.status.as_deref() == Some("completed") && !is_invalid;
         let error = state.error.as_deref();
         let content = error.or(state.output.as_deref()).unwrap_or_default();
         let took = state.time.and_then(|time| time.end?.checked_sub(time.start?));
         let ok = did && exit.is_none_or(|code| code == 0.0);
-        agent.tool_result(id, ok, content.to_owned(), took);
+        let ended = if ok { SubAgentStatus::Completed } else { SubAgentStatus::Failed };
+        agent.tool_result_with(id, ok, content.to_owned(), took, of(ended));
+        if tool == "question" && !ok {
+            agent.warn(&unanswered(&state.input));
+        }
         if let Some(reason) = error.filter(|reason| is_denial(reason)) {
             agent.denied(name, reason.split(" Here are some").next().unwrap_or(reason));
         }
