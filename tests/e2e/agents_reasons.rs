@@ -76,9 +76,21 @@ fn instructions_on_standard_input_that_are_not_all_text_are_taken_with_a_note() 
 }
 
 #[test]
-fn what_an_agent_had_to_do_without_is_told_at_its_end() {
+fn what_an_agent_had_to_do_without_is_told_when_it_happens() {
     let env = with_claude();
     let text = run(&env, "has-trouble", &[]).output().code(0).text();
+    let (before, summary) = text.split_once("SUCCEEDED").unwrap();
+    for remark in ["the MCP server \"github\" could", "92 % of the limit", "this workspace is not trusted"] {
+        assert_eq!(before.matches(remark).count(), 1, "{remark:?} once in\n{before}");
+        // Standard error has a pipe of its own.
+        let is_live = before.find(remark) < before.find("I could not.");
+        assert!(is_live || remark.contains("trusted"), "{remark:?} live in\n{before}");
+        assert_eq!(summary.matches(remark).count(), 1, "{remark:?} once in the summary\n{summary}");
+    }
+    let shown = env.roboppi(["show"]).output().code(0).text();
+    assert!(shown.contains("the MCP server \"linear\" wants a login"), "{shown}");
+    let events = env.roboppi(["events", "--json"]).output().code(0).text();
+    assert!(events.contains(r#""level":"warning""#), "{events}");
     for told in [
         "! fix  refused: Bash: not here",
         "! fix  the MCP server \"github\" could not be started, so its tools were not there",
@@ -97,6 +109,8 @@ fn calls_of_sub_agents_say_whose_they_are_and_a_sub_agent_works_until_it_is_back
     for told in ["fix  ↳ scout 1: Bash ls … ok", "fix  ↳ scout 2: Bash ls … ok"] {
         assert!(text.contains(told), "no {told:?} in\n{text}");
     }
+    assert!(text.contains("fix  sub-agent scout 1 starts"), "{text}");
+    assert!(text.contains("agents   2 sub-agents: 2 done"), "{text}");
     let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("no {words:?} in\n{text}"));
     assert!(place("↳ scout 1: Bash") < place("fix  Agent scout 1 … ok"), "{text}");
 }
@@ -121,4 +135,161 @@ fn files_that_changed_without_a_diff_are_named_where_diffs_are_shown() {
     on_screen.wait_for_text("/ws/hello.txt");
     on_screen.press("q");
     on_screen.expect_code(0);
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_told_with_the_success() {
+    let env = with_claude();
+    let text = run(&env, "asks-a-person", &[]).output().code(0).text();
+    let note = "asked a question that was not answered: \"Which database?\"";
+    assert!(text.contains(&format!("! fix  {note}")), "{text}");
+    assert!(text.contains(&format!("note     {note}")), "{text}");
+    assert_eq!(result(&env)["details"]["notes"][0], note);
+}
+
+#[test]
+fn an_error_of_no_turn_after_a_success_does_not_undo_it() {
+    let env = with_claude();
+    let text = run(&env, "ends-oddly", &[]).output().code(0).text();
+    assert!(text.contains("after its success it reported an error of no turn"), "{text}");
+    assert_eq!(result(&env)["details"]["answer"], "All done.");
+}
+
+#[test]
+fn how_to_go_on_with_an_agent_is_at_the_end_of_its_lines() {
+    let env = with_claude();
+    let command = env.roboppi(["run", "--worker", "claude-code", "--no-tui", "surveys"]);
+    env.write("go", "");
+    let text = finding(&env, command).output().code(0).all();
+    assert!(text.contains("session  11111111-2222-3333-4444-555555555555"), "{text}");
+    let go_on =
+        "go on    roboppi run --worker claude-code --resume 11111111-2222-3333-4444-555555555555 \"Go on.\"";
+    assert_eq!(text.matches(go_on).count(), 1, "{text}");
+}
+
+#[test]
+fn forty_sub_agents_are_a_line_each_on_the_screen_and_counted_at_the_end() {
+    let env = with_claude();
+    env.write(
+        "flow.yaml",
+        "name: f\nversion: \"1\"\ntimeout: 5m\nsteps:\n  fix:\n    worker: CLAUDE_CODE\n    capabilities: [READ]\n    \
+         instructions: surveys\n",
+    );
+    let command = finding(&env, env.roboppi(["workflow", "run", "flow.yaml", "--tui"]));
+    let mut on_screen = command.start_in_terminal(60, 120);
+    on_screen.wait_for_text("40 sub-agents: 40 running");
+    on_screen.wait_for_text("Agent part 40 › Bash grep 40");
+    env.write("go", "");
+    on_screen.wait_for_text("40 sub-agents: 39 done, 1 stopped");
+    on_screen.wait_for_text("press q to leave");
+    on_screen.press("q");
+    on_screen.wait_for_text("agents   40 sub-agents: 39 done, 1 stopped");
+    on_screen.expect_code(0);
+    let shown = env.roboppi(["show"]).output().code(0).text();
+    assert!(shown.contains("part 7 stopped") && shown.contains("and 30 more"), "{shown}");
+}
+
+#[test]
+fn sub_agents_of_codex_are_told_by_what_they_were_sent_for() {
+    let env = TestEnv::new();
+    let spawn = |event: &str, agents: &str, states: &str| {
+        format!(
+            r#"{{"type":"item.{event}","item":{{"id":"i1","type":"collab_tool_call","tool":"spawn_agent","sender_thread_id":"A","receiver_thread_ids":[{agents}],"prompt":"look around","agents_states":{{{states}}},"status":"completed"}}}}"#
+        )
+    };
+    let (begun, spawned) =
+        (spawn("started", "", ""), spawn("completed", r#""B""#, r#""B":{"status":"pending_init"}"#));
+    let waited = spawned
+        .replace("i1", "i2")
+        .replace("spawn_agent", "wait")
+        .replace(r#"{"status":"pending_init"}"#, r#"{"status":"completed","message":"it is round"}"#);
+    let lines = [THREAD, TURN, &begun, &spawned, &waited, r#"{"type":"turn.completed"}"#].join("\n");
+    env.write_program("bin/codex", &format!("#!/bin/sh\ncat > /dev/null\ncat <<'X'\n{lines}\nX\n"));
+    let dirs = [env.work().join("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
+    let command = env.roboppi(["run", "--worker", "codex", "--no-tui", "fix it"]);
+    let text = command.env("PATH", std::env::join_paths(dirs).unwrap()).output().code(0).all();
+    assert!(text.contains("spawn_agent look around … ok"), "{text}");
+    assert!(text.contains("agent  sub-agent look around … done"), "{text}");
+    assert!(text.contains(": it is round"), "{text}");
+    assert!(text.contains("agents   1 sub-agent: 1 done"), "{text}");
+    assert!(!text.contains('{'), "no JSON of the protocol\n{text}");
+}
+
+#[test]
+fn a_report_of_gemini_on_a_failure_is_kept_without_secrets() {
+    let env = TestEnv::new();
+    let line = r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: terminated]"}}"#;
+    let report = r#"{"error":"terminated","key":"s3cret-0123456789"}"#;
+    env.write_program(
+        "bin/gemini",
+        &format!(
+            "#!/bin/sh\ncat > /dev/null\necho '{report}' > \"$TMPDIR/gemini-client-error-1.json\"\necho no > \"$TMPDIR/other.json\"\n\
+             echo '{line}'\nexit 1\n"
+        ),
+    );
+    let dirs = [env.work().join("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
+    let command = env.roboppi(["run", "--worker", "gemini", "--no-tui", "fix it"]);
+    let command =
+        command.env("PATH", std::env::join_paths(dirs).unwrap()).env("MY_TOKEN", "s3cret-0123456789");
+    let text = command.output().code(1).all();
+    assert!(text.contains("its report gemini-client-error-1.json is kept in the record as blobs/"), "{text}");
+    let result = result(&env);
+    assert_eq!(result["errorClass"], "RETRYABLE_NETWORK");
+    let artifacts = result["artifacts"].as_array().unwrap();
+    let kept = artifacts.iter().find(|artifact| artifact["type"] == "report").unwrap();
+    let kept = std::fs::read_to_string(env.the_run().dir.join(kept["ref"].as_str().unwrap())).unwrap();
+    assert!(kept.contains("terminated") && !kept.contains("s3cret"), "{kept}");
+}
+
+/// Plays every recording of an agent, with the program `name`.
+fn lines_of_recordings(agent: &str, name: &str) {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/worker-adapters/tests/transcripts");
+    let mut recordings: Vec<_> =
+        std::fs::read_dir(folder.join(agent)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    recordings.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    assert!(recordings.len() > 10, "{recordings:?}");
+    recordings.sort();
+    let env = TestEnv::new();
+    env.write_program(
+        &format!("bin/{name}"),
+        "#!/bin/sh\n[ \"$1\" = --version ] && exit\ncat > /dev/null\ncat \"$RECORDING\"\n",
+    );
+    let dirs = [env.work().join("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
+    for recording in recordings {
+        let command = env.roboppi([
+            "run",
+            "--worker",
+            name,
+            "--no-tui",
+            "--verbose",
+            "--timeout",
+            "20s",
+            "--env-pass",
+            "RECORDING",
+            "fix it",
+        ]);
+        let command = command.env("PATH", std::env::join_paths(&dirs).unwrap()).env("RECORDING", &recording);
+        let outcome = command.output();
+        let code = outcome.exit_code();
+        let text = outcome.code(code).all();
+        for line in text.lines() {
+            let protocol =
+                ["{\"type\"", "\"type\":\"", "\"session_id\":", "\"sessionID\":", "\"parent_tool_use_id\""];
+            // What a tool printed, or the answer of a service, may be anything.
+            assert!(!protocol.iter().any(|part| line.contains(part)), "{}: {line}", recording.display());
+        }
+    }
+}
+
+#[test]
+fn no_line_about_claude_code_is_json() {
+    lines_of_recordings("claude", "claude");
+}
+
+#[test]
+fn no_line_about_other_agents_is_json() {
+    for (agent, name) in [("codex", "codex"), ("gemini", "gemini"), ("opencode", "opencode")] {
+        lines_of_recordings(agent, name);
+    }
 }

@@ -81,6 +81,27 @@ case "$prompt" in
       task task_notification "\"task_id\":\"a$n\",\"tool_use_id\":\"t$n\",\"status\":\"completed\",\"summary\":\"found $n\""
     done
     text m9 "Both are back."; result "Both are back." ;;
+  *surveys*) init
+    n=0; while [ $n -lt 40 ]; do n=$((n+1))
+      call m$n t$n Agent "{\"description\":\"part $n\",\"prompt\":\"Look.\"}"
+      task task_started "\"task_id\":\"a$n\",\"tool_use_id\":\"t$n\",\"description\":\"part $n\",\"is_backgrounded\":true,\"task_type\":\"local_agent\""
+      outcome t$n "Async agent launched successfully." false
+    done
+    n=0; while [ $n -lt 40 ]; do n=$((n+1))
+      call k$n u$n Bash "{\"command\":\"grep $n\"}" | sed "s/\"parent_tool_use_id\":null/\"parent_tool_use_id\":\"t$n\"/"
+      outcome u$n "a" false
+    done
+    until [ -e go ]; do read -rt 0.01 -u 3; done 3<> <(:)
+    n=0; while [ $n -lt 40 ]; do n=$((n+1)); how=completed; if [ $n = 7 ]; then how=stopped; fi
+      task task_notification "\"task_id\":\"a$n\",\"tool_use_id\":\"t$n\",\"status\":\"$how\",\"summary\":\"found $n\""
+    done
+    text m99 "All are back."; result "All are back." ;;
+  *asks-a-person*) init
+    call m1 q1 AskUserQuestion '{"questions":[{"question":"Which database?"}]}'
+    outcome q1 "Error: no user" true
+    text m2 "I need to know which database."; result "I need to know which database." ;;
+  *ends-oddly*) init; text m1 "All done."; result "All done."
+    echo "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"num_turns\":0,\"total_cost_usd\":0,\"errors\":[\"only prompt commands are supported\"],$common}" ;;
   *leaves-server*) server; exec sleep 1000 ;;
   *server-works*) server; n=0; while [ $n -lt 600000 ]; do n=$((n+1)); done; echo > worked; exec sleep 1000 ;;
   *scout-killed*) scout

@@ -1,11 +1,11 @@
 //! One page about a run.
 
 use roboppi_attach::Liveness;
-use roboppi_ipc::UtcMillis;
+use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, IterationView, RunStatus, RunView, StepState, StepView, missing_words,
-    shell_word, spent_words,
+    ArtifactView, AttemptStatus, AttemptView, IterationView, RunStatus, RunView, StepState, StepView,
+    SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
 };
 use roboppi_untrusted::{first_words, line};
 
@@ -214,6 +214,7 @@ impl Page<'_> {
                 "session",
                 result.and_then(|result| result.session_id.clone()).or_else(|| Some(session?.id.clone())),
             );
+            row("go on", step.session_command(attempt));
             row("used", step.spent().map(|spent| spent_words(&spent)));
             let (calls, failed) = (activity.tool_calls, activity.tool_failures);
             let calls_words = || format!("{} calls, {failed} of them failed", activity.counted(calls));
@@ -221,10 +222,15 @@ impl Page<'_> {
             let missing = activity.events_missing;
             row("missing", (missing > 0).then(|| missing_words(missing, false)));
             row("plan", activity.plan_done().map(|(done, all)| format!("{done} of {all} steps done")));
+            sub_agents(attempt, self.now, &mut row);
+            for path in activity.undiffed.iter().take(UNDIFFED) {
+                row("changed", Some(format!("{path} (no diff told)")));
+            }
             for denial in result.into_iter().flat_map(|result| &result.denials) {
                 row("refused", Some(denial.clone()));
             }
-            for note in result.into_iter().flat_map(|result| &result.notes) {
+            let notes = result.map_or(&activity.remarks, |result| &result.notes);
+            for note in notes {
                 row("note", Some(note.clone()));
             }
             text += &format!("{}\n{}", first_words(step.plan.step.as_str()), table(&rows));
@@ -314,6 +320,30 @@ impl Page<'_> {
         let command = command.filter(|_| !self.record.is_imported());
         command.map_or_else(String::new, |command| format!("Go on with it: {}\n", first_words(&command)))
     }
+}
+
+/// Sub-agents that are named; those that are done come last.
+const SUB_AGENTS: usize = 10;
+
+/// Changed files without a diff that are named.
+const UNDIFFED: usize = 20;
+
+/// The sub-agents of an attempt: how many, and how each of them stands.
+fn sub_agents(attempt: &AttemptView, now: UtcMillis, row: &mut dyn FnMut(&str, Option<String>)) {
+    let (activity, is_over) = (&attempt.activity, attempt.finished_at.is_some());
+    row("agents", activity.sub_agent_counts().words(is_over));
+    let mut agents: Vec<&SubAgentView> = activity.agents.iter().collect();
+    agents.sort_by_key(|agent| agent.status == SubAgentStatus::Completed);
+    for agent in agents.iter().take(SUB_AGENTS) {
+        let name = if agent.name.is_empty() { &agent.id } else { &agent.name };
+        let word = sub_agent_word(agent.status, is_over);
+        let took = duration(agent.duration_ms(attempt.finished_at.unwrap_or(now)));
+        let noun = if agent.calls == 1 { "call" } else { "calls" };
+        let message = agent.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+        row("", Some(format!("{name} {word} {took}, {} {noun}{message}", agent.calls)));
+    }
+    let more = agents.len().saturating_sub(SUB_AGENTS);
+    row("", (more > 0).then(|| format!("and {more} more")));
 }
 
 /// Why a step is as it is.

@@ -36,9 +36,10 @@ pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
 pub use view::{
     Act, Activity, ActivityItem, ArtifactView, AttemptActivity, AttemptFilter, AttemptStatus, AttemptView,
     CommandView, CoreStatus, CoreView, FileChange, HistoryPage, IterationView, KeptFrom, PatchView, RunHead,
-    RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, Stretch, ToolOutcome, ToolUse, Wait,
-    WarningView,
+    RunPosition, RunStatus, RunView, Spent, StepCounts, StepView, Stretch, SubAgentCounts, SubAgentView,
+    ToolOutcome, ToolUse, TreeRow, Wait, WarningView,
 };
 pub use wording::{
-    dollars, ending_words, missing_words, spent_words, tokens, tool_summary, tool_words, wait_words,
+    dollars, ending_words, missing_words, spent_words, sub_agent_word, tokens, tool_summary, tool_words,
+    wait_words,
 };

@@ -22,6 +22,8 @@ mod earlier;
 mod fold;
 mod reference;
 mod spent;
+mod sub_agent;
+mod sub_agents;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +32,8 @@ pub use attempt_activity::AttemptActivity;
 pub use earlier::{HistoryPage, Stretch};
 pub use reference::{AttemptFilter, IterationView};
 pub use spent::Spent;
+pub use sub_agent::{SubAgentCounts, SubAgentView};
+pub use sub_agents::TreeRow;
 
 /// Everything a screen shows of a run, except the text of logs, which is read from the record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -211,6 +215,14 @@ impl StepView {
     pub fn is_agent(&self) -> bool {
         self.facts.unwrap_or_else(|| WorkerFacts::assumed(self.plan.worker)).agent
     }
+
+    /// The command that goes on with the session of an attempt of it; `None` without a session.
+    #[must_use]
+    pub fn session_command(&self, attempt: &AttemptView) -> Option<String> {
+        let session = attempt.session_id().filter(|_| self.is_agent())?;
+        let worker = self.plan.worker.name().to_lowercase().replace('_', "-");
+        Some(format!("roboppi run --worker {worker} --resume {} \"Go on.\"", crate::shell_word(session)))
+    }
 }
 
 /// Where a step was done.
@@ -262,6 +274,16 @@ pub struct AttemptView {
 }
 
 impl AttemptView {
+    /// The session of its agent.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        let AttemptStatus::Finished { result, .. } = &self.status else {
+            return Some(self.activity.session.as_ref()?.id.as_str());
+        };
+        let reported = result.details.as_deref().and_then(|details| details.session_id.as_deref());
+        reported.or_else(|| Some(self.activity.session.as_ref()?.id.as_str()))
+    }
+
     fn of_journal(&self) -> Self {
         let log_bytes = match self.status {
             AttemptStatus::Finished { log_bytes, .. } => log_bytes,

@@ -1,9 +1,9 @@
 //! Short words for what agents do, the same in every view.
 
-use roboppi_ipc::{CancelReason, ToolCall, UtcMillis, WaitCause, Waiting};
+use roboppi_ipc::{CancelReason, SubAgentStatus, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 
-use crate::{Activity, ActivityItem, Spent};
+use crate::{Activity, ActivityItem, Spent, SubAgentCounts};
 
 /// Fields of a tool's input that say what the call is about, the most telling first.
 const TELLING: [&str; 12] = [
@@ -36,6 +36,31 @@ pub fn wait_words(waiting: &Waiting, clock: impl FnOnce(UtcMillis) -> String) ->
     }
 }
 
+/// How a sub-agent stands, in a word; `is_over`: its attempt has ended, so one that reported no end has none.
+#[must_use]
+pub fn sub_agent_word(status: SubAgentStatus, is_over: bool) -> String {
+    match status {
+        SubAgentStatus::Starting | SubAgentStatus::Running if is_over => "no end reported".to_owned(),
+        SubAgentStatus::Completed => "done".to_owned(),
+        other => other.name().to_owned(),
+    }
+}
+
+impl SubAgentCounts {
+    /// `40 sub-agents: 3 running, 36 done, 1 failed`; `None` without any.
+    #[must_use]
+    pub fn words(&self, is_over: bool) -> Option<String> {
+        let Self { running, completed, failed, stopped } = *self;
+        let all = running + completed + failed + stopped;
+        let running_word = if is_over { "without a reported end" } else { "running" };
+        let parts = [(running, running_word), (completed, "done"), (failed, "failed"), (stopped, "stopped")];
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
+        let noun = if all == 1 { "sub-agent" } else { "sub-agents" };
+        (all > 0).then(|| format!("{all} {noun}: {}", parts.join(", ")))
+    }
+}
+
 /// Words for events that are missing in their place: how many, and why.
 #[must_use]
 pub fn missing_words(events: u64, at_least: bool) -> String {
@@ -51,6 +76,9 @@ impl Activity {
     #[must_use]
     pub fn sub_agent(&self, item: &ActivityItem) -> Option<&str> {
         let parent = item.parent.as_deref()?;
+        if let Some(agent) = self.sub_agent_of_id(parent) {
+            return Some(agent.name.as_str()).filter(|name| !name.is_empty());
+        }
         let call = self.items.iter().rev().filter_map(|item| item.tool()).find(|tool| tool.id == parent)?;
         call.input.get("description").and_then(Value::as_str)
     }
@@ -72,6 +100,8 @@ pub fn tool_summary(call: &ToolCall) -> String {
 #[must_use]
 pub fn tool_words(name: &str, input: &Value) -> String {
     let about = match input {
+        // The beginning of an input that is too long.
+        Value::String(text) if text.starts_with('{') => telling_of_beginning(text),
         Value::String(text) => Some(text.clone()),
         Value::Object(fields) => {
             TELLING.iter().find_map(|name| fields.get(*name)).and_then(words_of).or_else(|| {
@@ -86,6 +116,19 @@ pub fn tool_words(name: &str, input: &Value) -> String {
         Some(about) => format!("{name} {about}"),
         None => name.to_owned(),
     }
+}
+
+/// The telling text of an object that breaks off: that of the first field known for it that is there.
+fn telling_of_beginning(text: &str) -> Option<String> {
+    TELLING.iter().find_map(|name| {
+        let (_, rest) = text.split_once(&format!("\"{name}\""))?;
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+        match values.next() {
+            Some(Ok(value)) => Some(value),
+            _ => rest.strip_prefix('"').map(|cut| format!("{}…", cut.replace("\\n", " "))),
+        }
+    })
 }
 
 fn words_of(value: &Value) -> Option<String> {
@@ -175,7 +218,9 @@ mod tests {
             ("shell", json!({"command": ["bash", "-lc", "ls"]}), "shell bash -lc ls"),
             ("mcp__x__echo", json!({"text": "hi"}), "mcp__x__echo hi"),
             ("TodoWrite", json!({"todos": [{"a": 1}]}), "TodoWrite"),
-            ("Write", json!("{\"file_path\": \"/a"), "Write {\"file_path\": \"/a"),
+            ("Write", json!("{\"content\": \"x\", \"file_path\": \"/a"), "Write /a…"),
+            ("Write", json!("{\"file_path\":\"/a \\\"b\",\"content\":\"c"), "Write /a \"b"),
+            ("Other", json!("{\"x\": {\"y\": "), "Other"),
             ("", json!(null), ""),
         ] {
             assert_eq!(tool_words(name, &input), expected);

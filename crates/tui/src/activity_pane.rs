@@ -8,6 +8,7 @@ use roboppi_ipc::WorkerEvent;
 use roboppi_run::{Act, Activity, ActivityItem, AttemptRef, PartialText, PartialTexts, RunView};
 
 mod earlier;
+mod tree;
 
 pub(crate) use earlier::{EarlierRead, EarlierRequest, HistoryPane, Onward};
 
@@ -48,6 +49,12 @@ pub(crate) struct ItemLayout {
     pub(crate) folded: bool,
     /// The item before it is something that was said, which ends with an empty line.
     pub(crate) after_text: bool,
+    /// How many sub-agents it is in.
+    pub(crate) depth: usize,
+    /// The call that started its sub-agent is not above it.
+    pub(crate) is_apart: bool,
+    /// Its call started a sub-agent, of which nothing is shown.
+    pub(crate) hides: bool,
 }
 
 impl ActivityPane {
@@ -139,16 +146,20 @@ impl ActivityPane {
         let mut known: HashMap<u64, Rendered> =
             std::mem::take(&mut self.rendered).into_iter().map(|one| (one.item.seq, one)).collect();
         let mut after_text = false;
-        for item in &activity.items {
-            let layout = ItemLayout { folded: self.is_folded(item), after_text };
+        for tree::ShownRow { row, is_header, hides } in tree::shown(activity, |item| self.is_folded(item)) {
+            let item = &activity.items[row.item];
+            let is_apart = row.within.is_none() && row.depth > 0;
+            let layout =
+                ItemLayout { folded: self.is_folded(item), after_text, depth: row.depth, is_apart, hides };
             after_text = matches!(item.what, Act::Text(_));
             let same = known.remove(&item.seq).filter(|one| {
                 Arc::ptr_eq(&one.item, item)
                     && one.columns == columns
                     && one.layout == layout
                     && !one.is_stale
-                    // How long it takes changes by itself.
+                    // How long it takes changes by itself, and how a sub-agent stands by what that does.
                     && !item.is_running()
+                    && !is_header
             });
             let rendered = same.unwrap_or_else(|| Rendered {
                 lines: draw(item, layout, self),
@@ -175,7 +186,9 @@ impl ActivityPane {
 
     /// Where a place is now; where the next item begins when the one it was in is shown no more.
     pub(crate) fn row_of(&self, (seq, within): (u64, usize)) -> usize {
-        let before = self.rendered.partition_point(|one| one.item.seq < seq);
+        let place = |is: &dyn Fn(u64) -> bool| self.rendered.iter().position(|one| is(one.item.seq));
+        let before = place(&|one| one == seq).or_else(|| place(&|one| one > seq));
+        let before = before.unwrap_or(self.rendered.len());
         let row: usize = self.rendered[..before].iter().map(|one| one.lines.len()).sum();
         let same = self.rendered.get(before).filter(|one| one.item.seq == seq);
         row + same.map_or(0, |one| within.min(one.lines.len().saturating_sub(1)))
@@ -241,7 +254,9 @@ fn wholes(item: &ActivityItem) -> [Option<&str>; 2] {
         Act::Tool(tool) => {
             [tool.blob.as_deref(), tool.result.as_ref().and_then(|outcome| outcome.result.blob.as_deref())]
         }
-        Act::File(_) | Act::Wait(_) | Act::Unknown { .. } | Act::Missing { .. } => [None, None],
+        Act::File(_) | Act::Wait(_) | Act::Remark(_) | Act::Unknown { .. } | Act::Missing { .. } => {
+            [None, None]
+        }
     }
 }
 
@@ -251,6 +266,6 @@ fn can_be_folded(item: &ActivityItem) -> bool {
         Act::Thought(_) | Act::Unknown { .. } | Act::Tool(_) => true,
         Act::File(change) => change.patch.is_some(),
         Act::Text(text) => text.blob.is_some() || text.text.lines().count() > TEXT_ROWS,
-        Act::Wait(_) | Act::Missing { .. } => false,
+        Act::Wait(_) | Act::Remark(_) | Act::Missing { .. } => false,
     }
 }

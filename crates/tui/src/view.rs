@@ -23,6 +23,7 @@ mod page;
 mod popup;
 mod result;
 mod steps;
+mod sub_agents;
 mod tabs;
 mod timeline;
 mod usage;

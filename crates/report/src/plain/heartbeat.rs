@@ -71,11 +71,16 @@ fn activity(
     if is_agent {
         let last = attempt.activity.items.iter().rev().find_map(|item| doing(&item.what));
         let at = attempt.activity.last_at;
+        let at_work = match attempt.activity.sub_agent_counts().running {
+            0 => String::new(),
+            1 => "1 sub-agent at work, ".to_owned(),
+            count => format!("{count} sub-agents at work, "),
+        };
         return match (last, at) {
             (Some(last), Some(at)) => {
-                format!("last activity {} ago: {}", since(at), shortened(&words(&last)))
+                format!("{at_work}last activity {} ago: {}", since(at), shortened(&words(&last)))
             }
-            (None, Some(at)) => format!("last activity {} ago", since(at)),
+            (None, Some(at)) => format!("{at_work}last activity {} ago", since(at)),
             (_, None) => "no activity yet".to_owned(),
         };
     }
@@ -96,7 +101,7 @@ fn doing(what: &Act) -> Option<String> {
         Act::Thought(_) => Some("a thought".to_owned()),
         Act::Tool(tool) => Some(tool_words(&tool.name, &tool.input)),
         Act::File(change) => Some(format!("changed {}", change.path)),
-        Act::Wait(_) | Act::Missing { .. } | Act::Unknown { .. } => None,
+        Act::Wait(_) | Act::Remark(_) | Act::Missing { .. } | Act::Unknown { .. } => None,
     }
 }
 

@@ -190,7 +190,9 @@ pub(super) fn remarks(attempt: &AttemptView, colour: bool) -> Vec<String> {
     let Some(details) = result.details.as_deref() else { return Vec::new() };
     let step = Some(attempt.of.step.as_str());
     let refused = details.denials.iter().map(|denial| format!("refused: {denial}"));
-    let all: Vec<String> = refused.chain(details.notes.iter().cloned()).collect();
+    // What was shown when it happened is not repeated here.
+    let notes = details.notes.iter().filter(|note| !attempt.activity.remarks.contains(note));
+    let all: Vec<String> = refused.chain(notes.cloned()).collect();
     let shown = all.iter().take(REMARKS).map(|note| warning(step, note, colour));
     let more = all.len().saturating_sub(REMARKS);
     let more = (more > 0).then(|| warning(step, &format!("{more} more notes: `roboppi show`"), colour));

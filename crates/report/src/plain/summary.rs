@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use roboppi_run::{
-    AttemptRef, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView, shell_word,
-    spent_words,
+    AttemptRef, AttemptStatus, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView,
+    shell_word, spent_words,
 };
 
 use super::PlainSettings;
@@ -62,6 +62,7 @@ pub(super) fn end(
     if let Some(spent) = view.spent() {
         let _ = writeln!(text, "  used     {}", spent_words(&spent));
     }
+    agents(&mut text, view, false);
     if let Some(head) = view.head.as_ref().filter(|head| head.has_file()) {
         let _ = writeln!(text, "  context  {}", words(&head.context_dir));
     }
@@ -72,6 +73,56 @@ pub(super) fn end(
         let _ = writeln!(text, "  resume   {}", words(&command));
     }
     text
+}
+
+/// Remarks and sessions that are named at the end.
+const AGENT_LINES: usize = 5;
+
+/// Of the agents: their sub-agents, what they had to do without, and how to go on with their sessions. With `all` remarks
+/// also those that lines have at the end of an attempt.
+fn agents(text: &mut String, view: &RunView, all: bool) {
+    let last = |step: &&StepView| step.is_agent() && !step.attempts.is_empty();
+    let steps = || view.steps.iter().filter(last).filter_map(|step| Some((step, step.attempts.last()?)));
+    let whose = |step: &StepView| {
+        if view.steps.len() == 1 { String::new() } else { format!("{}: ", words(step.plan.step.as_str())) }
+    };
+    let mut part = |name: &str, lines: Vec<String>| {
+        for line in lines.iter().take(AGENT_LINES) {
+            let _ = writeln!(text, "  {name:<8} {}", words(line));
+        }
+        if let Some(more) = lines.len().checked_sub(AGENT_LINES).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  {name:<8} {more} more: `roboppi show`");
+        }
+    };
+    let counted = steps().filter_map(|(step, attempt)| {
+        Some(format!("{}{}", whose(step), attempt.activity.sub_agent_counts().words(true)?))
+    });
+    part("agents", counted.collect());
+    let mut notes = Vec::new();
+    for (step, attempt) in steps() {
+        let details = match &attempt.status {
+            AttemptStatus::Finished { result, .. } => result.details.as_deref(),
+            AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+        };
+        let refused = details.iter().flat_map(|details| &details.denials).filter(|_| all);
+        let refused = refused.map(|denial| format!("refused: {denial}"));
+        let remarks = &attempt.activity.remarks;
+        let others = details.iter().flat_map(|details| &details.notes).filter(|_| all);
+        let others = others.filter(|note| !remarks.contains(note)).cloned();
+        let of_step = remarks.iter().cloned().chain(refused).chain(others);
+        notes.extend(of_step.map(|note| format!("{}{note}", whose(step))));
+    }
+    part("note", notes);
+    // Of a run of one agent that has not succeeded it comes with the reason.
+    let is_one_agent = view.head.as_ref().is_some_and(|head| !head.has_file());
+    let wanted = |step: &StepView| (step.state == StepState::Succeeded) == is_one_agent;
+    let sessions = steps().filter(|(step, _)| wanted(step)).filter_map(|(step, attempt)| {
+        let command = step.session_command(attempt)?;
+        Some((format!("{}{}", whose(step), attempt.session_id()?), format!("{}{command}", whose(step))))
+    });
+    let (ids, commands): (Vec<String>, Vec<String>) = sessions.unzip();
+    part("session", ids);
+    part("go on", commands);
 }
 
 /// Steps a short text names.
@@ -97,6 +148,7 @@ pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Pa
         );
     }
     totals(&mut text, view, settings.colour);
+    agents(&mut text, view, true);
     for step in
         view.steps.iter().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail).take(3)
     {

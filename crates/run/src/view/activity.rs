@@ -9,6 +9,8 @@ use roboppi_ipc::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sub_agent::SubAgentView;
+
 /// What a worker did.
 ///
 /// Folded from the attempt's own events only, so it does not matter how those are interleaved with the journal.
@@ -27,6 +29,8 @@ pub struct Activity {
     pub patches: Vec<PatchView>,
     /// Patches there were in all.
     pub patches_total: u64,
+    /// Files that changed and of which there is no diff: the first [`Activity::PATCHES`].
+    pub undiffed: Vec<String>,
     /// Tokens and money so far.
     pub usage: Option<Usage>,
     /// Its session.
@@ -48,6 +52,12 @@ pub struct Activity {
     pub tool_failures: u64,
     /// Lines its adapter did not know.
     pub unknown: u64,
+    /// Its sub-agents in the order of their beginnings: the latest [`Activity::SUB_AGENTS`].
+    pub agents: Vec<SubAgentView>,
+    /// Sub-agents there were in all.
+    pub agents_total: u64,
+    /// What it had to do without, or is about to: the first [`Activity::REMARKS`], each once.
+    pub remarks: Vec<String>,
     /// When its last recorded event was.
     pub last_at: Option<UtcMillis>,
     /// Bytes of text in `items`.
@@ -66,6 +76,7 @@ impl Activity {
             progress: None,
             patches: Vec::new(),
             patches_total: 0,
+            undiffed: Vec::new(),
             usage: None,
             session: None,
             waiting: None,
@@ -76,6 +87,9 @@ impl Activity {
             tool_calls: 0,
             tool_failures: 0,
             unknown: 0,
+            agents: Vec::new(),
+            agents_total: 0,
+            remarks: Vec::new(),
             last_at: None,
             weight: 0,
             missing_to: 0,
@@ -88,6 +102,9 @@ impl Activity {
     pub const ITEMS: usize = 1000;
     /// Bytes of text in the items that are kept; the latest item is kept however long it is.
     pub const ITEM_BYTES: usize = 4 * 1024 * 1024;
+
+    /// Remarks kept.
+    pub const REMARKS: usize = 100;
 
     /// Longest line of a worker that is kept because nobody knows what it says, in bytes.
     pub const UNKNOWN_BYTES: usize = 4 * 1024;
@@ -163,6 +180,8 @@ pub enum Act {
     File(FileChange),
     /// It waited for something outside.
     Wait(Wait),
+    /// Something is missing, does not count, or is about to run out.
+    Remark(String),
     /// It printed a line its adapter does not know.
     Unknown {
         /// The line as it came.
@@ -263,6 +282,7 @@ impl ActivityItem {
             }
             Act::File(change) => change.path.len(),
             Act::Wait(wait) => wait.waiting.why.len(),
+            Act::Remark(text) => text.len(),
             Act::Unknown { raw } => raw.len(),
             Act::Missing { .. } => 0,
         }

@@ -51,6 +51,7 @@ impl Activity {
             self.wait_is_over(record.ts);
         }
         match event {
+            WorkerEvent::Progress(Progress { message, level: Some(_), .. }) => self.remark(record, message),
             WorkerEvent::Progress(progress) => self.progress = Some(progress.clone()),
             WorkerEvent::Plan { items } => self.plan(items),
             WorkerEvent::Usage(usage) => self.usage = Some(*usage),
@@ -78,7 +79,17 @@ impl Activity {
         }
     }
 
+    fn remark(&mut self, record: &AttemptRecord, message: &str) {
+        if self.remarks.len() < Self::REMARKS && !self.remarks.iter().any(|known| known == message) {
+            self.remarks.push(message.to_owned());
+            self.add(record, None, Act::Remark(message.to_owned()));
+        }
+    }
+
     fn add_text(&mut self, record: &AttemptRecord, text: &AgentText, as_what: fn(AgentText) -> Act) {
+        if let Some(parent) = &text.parent {
+            self.know_parent(parent);
+        }
         // A stream that broke off is asked for again, and the same part then comes as a whole.
         let what = as_what(text.clone());
         if let Some(last) = self.items.back_mut()
@@ -94,6 +105,7 @@ impl Activity {
 
     fn call(&mut self, record: &AttemptRecord, call: &ToolCall) {
         self.tool_calls += 1;
+        self.sub_agents_called(record.seq, record.ts, call);
         let ToolCall { id, name, input, blob, parent, .. } = call.clone();
         self.add(record, parent, Act::Tool(ToolUse { id, name, input, blob, result: None }));
     }
@@ -107,7 +119,9 @@ impl Activity {
             .iter_mut()
             .rev()
             .find(|item| item.is_running() && item.tool().is_some_and(|tool| tool.id == result.id));
+        let its = call.as_deref().map(|call| (call.seq, call.parent.clone()));
         let Some(call) = call else {
+            self.sub_agents_returned(its, record.ts, result);
             let (id, name, input) = (result.id.clone(), String::new(), serde_json::Value::Null);
             let tool = ToolUse { id, name, input, blob: None, result: Some(outcome) };
             return self.add(record, None, Act::Tool(tool));
@@ -116,10 +130,18 @@ impl Activity {
             self.weight += outcome.result.preview.len();
             tool.result = Some(outcome);
         }
+        self.sub_agents_returned(its, record.ts, result);
         self.keep_within_bounds();
     }
 
     fn file_changed(&mut self, record: &AttemptRecord, path: &str, action: ChangeKind, by: Option<String>) {
+        let has_diff = || self.patches.iter().any(|patch| patch.patch.file_path == path);
+        if self.undiffed.len() < Self::PATCHES
+            && !self.undiffed.iter().any(|known| known == path)
+            && !has_diff()
+        {
+            self.undiffed.push(path.to_owned());
+        }
         if let Some(change) = self.last_change(path)
             && change.action.is_none()
         {
@@ -133,6 +155,7 @@ impl Activity {
 
     fn patched(&mut self, record: &AttemptRecord, patch: &Patch) {
         self.patches_total += 1;
+        self.undiffed.retain(|path| *path != patch.file_path);
         if self.patches.len() == Self::PATCHES {
             self.patches.remove(0);
         }

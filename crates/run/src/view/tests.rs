@@ -105,6 +105,7 @@ fn lines(activity: &Activity) -> Vec<String> {
         }
         Act::File(change) => format!("file {} {:?} {:?}", change.path, change.action, change.patch),
         Act::Wait(wait) => format!("wait {} {} {:?}", wait.waiting.why, wait.times, wait.over),
+        Act::Remark(text) => format!("remark {text}"),
         Act::Unknown { raw } => format!("unknown {raw}"),
         Act::Missing { events, at_least } => format!("missing {events} {at_least}"),
     };

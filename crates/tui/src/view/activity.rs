@@ -6,12 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use roboppi_ipc::{ChangeKind, PlanStatus};
 use roboppi_run::{
-    Act, Activity, ActivityItem, AttemptView, ToolUse, Wait, missing_words, spent_words, tokens, tool_words,
-    wait_words,
+    Act, Activity, ActivityItem, AttemptView, FileChange, ToolUse, Wait, missing_words, spent_words, tokens,
+    tool_words, wait_words,
 };
 use serde_json::Value;
 
-use super::{Extent, put, wording};
+use super::{Extent, put, sub_agents, wording};
 use crate::activity_pane::{ActivityPane, ItemLayout, TEXT_ROWS};
 use crate::model::Model;
 use crate::{markdown, sanitise, text, theme};
@@ -94,9 +94,23 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
         let facts = sanitise::clean(&facts.join(" · "));
         lines.push(Line::styled(text::fit(&facts, columns), theme.faint()));
     }
+    // One is seen by itself.
+    let counts = activity.sub_agent_counts();
+    if let Some(counts) = counts.words(attempt.finished_at.is_some()).filter(|_| activity.agents.len() > 1) {
+        lines.push(Line::styled(text::fit(&counts, columns), theme.faint()));
+    }
     if let Some(waiting) = activity.waiting.as_ref().filter(|_| attempt.finished_at.is_none()) {
         let waits = wait_words(waiting, |until| wording::time_of_day(model, until));
-        let words = format!("◷ {}", sanitise::clean(&waits));
+        let left =
+            wording::wait_left(model, activity).map_or(String::new(), |left| format!(" ({left} left)"));
+        let words = format!("◷ {}{left}", sanitise::clean(&waits));
+        lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
+    }
+    if let Some(remark) = activity.remarks.last() {
+        let more = activity.remarks.len() - 1;
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let room = columns.saturating_sub(text::width(&more) + 2);
+        let words = format!("! {}{more}", text::fit(&sanitise::clean(remark), room));
         lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
     }
     plan(model, activity, area, &mut lines);
@@ -170,9 +184,9 @@ pub(crate) fn item(
 ) -> Vec<Line<'static>> {
     let folded = layout.folded;
     let columns = usize::from(crate::layout::Areas::of(model.size, model.focus).pane.width).max(4);
-    let depth = depth(activity, item);
-    // Calls of several sub-agents stand in one list: each says whose it is.
-    let whose = activity.sub_agent(item).filter(|_| item.tool().is_some());
+    let depth = layout.depth.min(DEEPEST);
+    // Without the call that started its sub-agent above it an item says whose it is.
+    let whose = activity.sub_agent(item).filter(|_| layout.is_apart && item.tool().is_some());
     let whose = whose.map(|name| text::fit(&sanitise::clean(name), WHOSE) + ": ");
     let room = whose.as_deref().map_or(0, text::width);
     let inner = columns.saturating_sub(depth * INDENT + room).max(4);
@@ -186,25 +200,12 @@ pub(crate) fn item(
             let whole = pane.whole(thought.blob.as_deref()).filter(|_| !folded);
             thought_lines(model, whole.unwrap_or(&thought.text), inner, folded)
         }
-        Act::Tool(tool) => tool_lines(model, pane, item, tool, inner, folded),
-        Act::File(change) => {
-            let (sign, action) = match change.action {
-                Some(ChangeKind::Created) => ("+", "created"),
-                Some(ChangeKind::Deleted) => ("-", "deleted"),
-                Some(ChangeKind::Modified) | None => ("~", "changed"),
-                Some(ChangeKind::Unknown(ref word)) => ("◇", word.as_str()),
-            };
-            let head = format!("{sign} {action} {}", sanitise::clean(&change.path));
-            let mut lines = vec![Line::styled(text::fit(&head, inner), model.theme.note())];
-            match change.patch.map(|seq| activity.patch(seq)) {
-                Some(Some(patch)) => diff_lines(model, &patch.patch.diff, inner, folded, &mut lines),
-                Some(None) if !folded => {
-                    lines.push(more_line(model, "  … the change is in the record alone", inner));
-                }
-                _ => {}
-            }
-            lines
-        }
+        Act::Tool(tool) => tool_lines(model, pane, (activity, item, tool), inner, layout),
+        Act::Remark(words) => text::wrap(&format!("! {}", sanitise::clean(words)), inner)
+            .into_iter()
+            .map(|row| Line::styled(row, model.theme.busy()))
+            .collect(),
+        Act::File(change) => file_lines(model, activity, change, inner, folded),
         Act::Wait(wait) => vec![waited(model, wait, item, inner)],
         Act::Missing { events, at_least } => {
             let words = format!("… {}", missing_words(*events, *at_least));
@@ -242,6 +243,32 @@ pub(crate) fn item(
     lines
 }
 
+/// A change of a file, and its diff.
+fn file_lines(
+    model: &Model,
+    activity: &Activity,
+    change: &FileChange,
+    columns: usize,
+    folded: bool,
+) -> Vec<Line<'static>> {
+    let (sign, action) = match change.action {
+        Some(ChangeKind::Created) => ("+", "created"),
+        Some(ChangeKind::Deleted) => ("-", "deleted"),
+        Some(ChangeKind::Modified) | None => ("~", "changed"),
+        Some(ChangeKind::Unknown(ref word)) => ("◇", word.as_str()),
+    };
+    let head = format!("{sign} {action} {}", sanitise::clean(&change.path));
+    let mut lines = vec![Line::styled(text::fit(&head, columns), model.theme.note())];
+    match change.patch.map(|seq| activity.patch(seq)) {
+        Some(Some(patch)) => diff_lines(model, &patch.patch.diff, columns, folded, &mut lines),
+        Some(None) if !folded => {
+            lines.push(more_line(model, "  … the change is in the record alone", columns));
+        }
+        _ => {}
+    }
+    lines
+}
+
 fn waited(model: &Model, wait: &Wait, item: &ActivityItem, columns: usize) -> Line<'static> {
     let times = if wait.times > 1 { format!(", {} times", wait.times) } else { String::new() };
     let over = wait.over.map_or(String::new(), |over| {
@@ -253,18 +280,6 @@ fn waited(model: &Model, wait: &Wait, item: &ActivityItem, columns: usize) -> Li
 
 /// Columns of the name of a sub-agent before its calls.
 const WHOSE: usize = 20;
-
-/// How many sub-agents an item is in.
-fn depth(activity: &Activity, item: &ActivityItem) -> usize {
-    let mut parent = item.parent.as_deref();
-    let mut depth = 0;
-    while let Some(id) = parent.filter(|_| depth < DEEPEST) {
-        depth += 1;
-        let of_call = |item: &&std::sync::Arc<ActivityItem>| item.tool().is_some_and(|tool| tool.id == id);
-        parent = activity.items.iter().rev().find(of_call).and_then(|call| call.parent.as_deref());
-    }
-    depth
-}
 
 fn text_lines(
     model: &Model,
@@ -308,31 +323,22 @@ fn thought_lines(model: &Model, thought: &str, columns: usize, folded: bool) -> 
 fn tool_lines(
     model: &Model,
     pane: &ActivityPane,
-    item: &ActivityItem,
-    tool: &ToolUse,
+    (activity, item, tool): (&Activity, &ActivityItem, &ToolUse),
     columns: usize,
-    folded: bool,
+    layout: ItemLayout,
 ) -> Vec<Line<'static>> {
-    let is_over = model.shown_attempt().is_some_and(|attempt| attempt.finished_at.is_some());
-    let (sign, state, style) = match &tool.result {
-        None if is_over => ("?", "no result".to_owned(), model.theme.busy()),
-        None => {
-            (theme::spinner(model.frame), text::running_duration(model.since(item.ts)), model.theme.busy())
-        }
-        Some(outcome) => {
-            let took =
-                tool.duration_ms(item.ts).map_or(String::new(), |ms| format!(" {}", text::duration(ms)));
-            if outcome.result.ok {
-                ("✓", format!("ok{took}"), model.theme.good())
-            } else {
-                ("✗", format!("failed{took}"), model.theme.bad())
-            }
-        }
+    let folded = layout.folded;
+    let agent = activity.started_by(item).max_by_key(|agent| agent.ended.is_none());
+    let (sign, state, style) = match agent {
+        Some(agent) => sub_agents::state(model, agent),
+        None => call_state(model, item, tool),
     };
     let what = match tool_words(&tool.name, &tool.input) {
         words if words.is_empty() => "a call that was not seen".to_owned(),
         words => words,
     };
+    let latest = agent.filter(|_| layout.hides).map(|agent| sub_agents::latest(activity, agent));
+    let what = format!("{what}{}", latest.unwrap_or_default());
     let room = columns.saturating_sub(text::width(sign) + text::width(&state) + 3);
     let what = text::fit(&sanitise::clean(&what), room);
     let gap = columns.saturating_sub(text::width(sign) + 1 + text::width(&what) + text::width(&state));
@@ -346,9 +352,42 @@ fn tool_lines(
     if !folded {
         input_lines(model, pane, tool, columns, &mut lines);
     }
-    let Some(outcome) = &tool.result else { return lines };
+    returned_lines(model, pane, tool, columns, folded, &mut lines);
+    lines
+}
+
+/// Sign, state and style of a call.
+fn call_state(model: &Model, item: &ActivityItem, tool: &ToolUse) -> (&'static str, String, Style) {
+    let is_over = model.shown_attempt().is_some_and(|attempt| attempt.finished_at.is_some());
+    match &tool.result {
+        None if is_over => ("?", "no result".to_owned(), model.theme.busy()),
+        None => {
+            (theme::spinner(model.frame), text::running_duration(model.since(item.ts)), model.theme.busy())
+        }
+        Some(outcome) => {
+            let took =
+                tool.duration_ms(item.ts).map_or(String::new(), |ms| format!(" {}", text::duration(ms)));
+            if outcome.result.ok {
+                ("✓", format!("ok{took}"), model.theme.good())
+            } else {
+                ("✗", format!("failed{took}"), model.theme.bad())
+            }
+        }
+    }
+}
+
+/// What a call returned, as far as it is shown.
+fn returned_lines(
+    model: &Model,
+    pane: &ActivityPane,
+    tool: &ToolUse,
+    columns: usize,
+    folded: bool,
+    lines: &mut Vec<Line<'static>>,
+) {
+    let Some(outcome) = &tool.result else { return };
     let rows = match (folded, outcome.result.ok) {
-        (true, true) => return lines,
+        (true, true) => return,
         (true, false) => FEW,
         (false, _) => usize::MAX,
     };
@@ -371,7 +410,6 @@ fn tool_lines(
         };
         lines.push(more_line(model, &words, columns));
     }
-    lines
 }
 
 /// All a call was given, one field after the other.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use roboppi_ipc::{
-    AgentDelta, AgentText, ChangeKind, Patch, PlanItem, PlanStatus, SessionInfo, ToolCall, ToolResult, Usage,
-    WaitCause, Waiting, WorkerEvent, WorkerKind,
+    AgentDelta, AgentText, ChangeKind, Patch, PlanItem, PlanStatus, Progress, RemarkLevel, SessionInfo,
+    SubAgent, SubAgentStatus, ToolCall, ToolResult, Usage, WaitCause, Waiting, WorkerEvent, WorkerKind,
 };
 use roboppi_run::{Activity, HistoryPage, RunRecord, Stretch};
 use serde_json::json;
@@ -271,4 +271,102 @@ fn the_first_tab_is_that_of_the_worker_and_a_choice_stays() {
     assert_eq!(model.tab, crate::tab::Tab::Logs);
     press(&mut model, "1 j k");
     assert_eq!(model.tab, crate::tab::Tab::Activity);
+}
+
+fn sub_agent(id: &str, status: SubAgentStatus) -> Vec<SubAgent> {
+    vec![SubAgent::new(id, status).with_name(Some(format!("survey part {id}")))]
+}
+
+/// An agent with so many sub-agents that work at the same time. Those whose number `ends` gives a status have ended.
+fn with_sub_agents(count: usize, ends: impl Fn(usize) -> Option<SubAgentStatus>) -> TestRun {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::CLAUDE_CODE;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 4711);
+    let of = of("fix", 1);
+    for number in 1..=count {
+        let id = number.to_string();
+        let input = json!({ "description": format!("survey part {id}") });
+        let call = ToolCall::new(&*id, "Agent", input).with_agents(sub_agent(&id, SubAgentStatus::Running));
+        run.after(10).event(&of, WorkerEvent::ToolCall(call));
+    }
+    for turn in 1..=5 {
+        for number in 1..=count {
+            let (id, parent) = (format!("{number}.{turn}"), number.to_string());
+            let input = json!({ "command": format!("grep {turn} part{number}") });
+            run.after(10).event(&of, self::call(&id, "Bash", input, Some(&parent)));
+            run.after(10).event(&of, returned(&id, true, "found"));
+        }
+    }
+    for number in 1..=count {
+        if let Some(status) = ends(number) {
+            let (id, ok) = (number.to_string(), status == SubAgentStatus::Completed);
+            let result = ToolResult::new(&*id, ok, if ok { "done" } else { "it broke" });
+            let result = result.with_agents(sub_agent(&id, status));
+            run.after(10).event(&of, WorkerEvent::ToolResult(result));
+        }
+    }
+    run
+}
+
+#[test]
+fn many_sub_agents_are_a_line_each_and_unfold() {
+    let run = with_sub_agents(40, |number| match number {
+        1..=30 => Some(SubAgentStatus::Completed),
+        31 => Some(SubAgentStatus::Failed),
+        32 => Some(SubAgentStatus::Stopped),
+        _ => None,
+    });
+    assert_snapshot!("sub_agents_many_100x50", screen(&run.model(100, 50)));
+    let mut model = run.model(100, 70);
+    press(&mut model, "Enter < Space");
+    let unfolded = screen(&model);
+    assert!(
+        unfolded.contains("│ ✓ Bash grep 1 part40") && unfolded.contains("│ ✓ Bash grep 5 part40"),
+        "{unfolded}"
+    );
+    assert!(!unfolded.contains("Bash grep 1 part39"), "{unfolded}");
+}
+
+#[test]
+fn few_sub_agents_at_work_show_what_they_did_last_and_done_ones_a_line() {
+    let run = with_sub_agents(3, |number| (number == 2).then_some(SubAgentStatus::Completed));
+    assert_snapshot!("sub_agents_few_80x24", screen(&run.model(80, 24)));
+}
+
+#[test]
+fn remarks_waits_and_sessions_are_on_the_screen() {
+    let mut step = plan("fix", &[]);
+    step.worker = WorkerKind::CLAUDE_CODE;
+    let mut run = TestRun::with(vec![step], true);
+    run.running("fix", 1, 4711);
+    let of = of("fix", 1);
+    run.event(&of, WorkerEvent::Session(SessionInfo::new("s-1")));
+    let remark = "the MCP server \"github\" could not be started, so its tools were not there";
+    let remark = Progress::new(remark).with_level(Some(RemarkLevel::Warning));
+    run.event(&of, WorkerEvent::Progress(remark));
+    let (path, by) = ("src/a.rs".to_owned(), None);
+    run.event(&of, WorkerEvent::FileChanged { path, action: ChangeKind::Modified, by });
+    run.event(&of, WorkerEvent::Patch(Patch::new("src/b.rs", "@@ -1 +1 @@\n-a\n+b\n")));
+    let waiting = Waiting::new("the request failed").with_delay_ms(Some(250_000));
+    run.event(&of, WorkerEvent::Waiting(waiting));
+    run.after(10_000).event(&of, WorkerEvent::Usage(Usage::new(1, 1)));
+    let waiting = Waiting::new("the request failed").with_delay_ms(Some(250_000));
+    run.event(&of, WorkerEvent::Waiting(waiting));
+    let mut model = run.model(120, 30);
+    let activity = screen(&model);
+    for words in ["! the MCP server \"github\" could not be started", "(4m10s left)", "!1 waits 4m10s"] {
+        assert!(activity.contains(words), "no {words:?} in\n{activity}");
+    }
+    model.tab = crate::tab::Tab::Overview;
+    let overview = screen(&model);
+    for words in ["roboppi run --worker claude-code --resume s-1 \"Go on.\"", "(4m10s left)", "Warning"] {
+        assert!(overview.contains(words), "no {words:?} in\n{overview}");
+    }
+    model.tab = crate::tab::Tab::Diffs;
+    let diffs = screen(&model);
+    assert!(
+        diffs.contains("1 file changed, no diff told: src/a.rs") && diffs.contains("src/b.rs"),
+        "{diffs}"
+    );
 }

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use roboppi_run::{Act, AttemptView};
+use roboppi_run::AttemptView;
 
 use super::{Extent, put};
 use crate::diff_pane::{DiffRow, Diffs, FileDiff, Heading, Hunk, Kinds, LineKind, heading_of};
@@ -26,8 +26,16 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
         return;
     };
-    let (head, list, body) = parts(area, diffs.files.len());
-    put(buffer, head, &summary(model, attempt, &diffs, usize::from(area.width)));
+    let undiffed = undiffed(attempt, usize::from(area.width));
+    let (head, list, body) = parts(area, diffs.files.len(), undiffed.is_some());
+    put(
+        buffer,
+        Rect { height: head.height.min(1), ..head },
+        &summary(model, attempt, &diffs, usize::from(area.width)),
+    );
+    if let (Some(words), Some(row)) = (undiffed, head.rows().nth(1)) {
+        put(buffer, row, &Line::styled(words, model.theme.note()));
+    }
     let current = diffs.current();
     let file = current.as_ref().and_then(|heading| file_of(&diffs, heading)).unwrap_or(0);
     let rows = usize::from(list.height);
@@ -75,8 +83,9 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
 }
 
 pub(super) fn extent(model: &Model, area: Rect) -> Extent {
-    let Some((_, diffs)) = diffs(model) else { return Extent::default() };
-    let (_, _, body) = parts(area, diffs.files.len());
+    let Some((attempt, diffs)) = diffs(model) else { return Extent::default() };
+    let has_undiffed = !attempt.activity.undiffed.is_empty();
+    let (_, _, body) = parts(area, diffs.files.len(), has_undiffed);
     Extent { len: diffs.len(), rows: usize::from(body.height) }
 }
 
@@ -87,15 +96,7 @@ pub(super) fn latest(model: &Model) -> usize {
 
 /// Why there is no diff: of files that changed none was told, or no change was told at all.
 fn no_diff(attempt: &AttemptView) -> String {
-    let mut paths: Vec<String> = Vec::new();
-    for item in &attempt.activity.items {
-        if let Act::File(change) = &item.what {
-            let path = sanitise::clean(&change.path);
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        }
-    }
+    let paths: Vec<String> = attempt.activity.undiffed.iter().map(|path| sanitise::clean(path)).collect();
     if paths.is_empty() {
         return "This attempt reported no changes. Commands and some agents change files without reporting it.".to_owned();
     }
@@ -107,11 +108,24 @@ fn diffs(model: &Model) -> Option<(&AttemptView, Diffs<'_>)> {
     Some((attempt, Diffs::of(&model.diffs, attempt)))
 }
 
-/// A line about all, the files where there is room for a list, and the changes.
-fn parts(area: Rect, files: usize) -> (Rect, Rect, Rect) {
+/// The files that changed beside those with a diff, in one line.
+fn undiffed(attempt: &AttemptView, columns: usize) -> Option<String> {
+    let paths = &attempt.activity.undiffed;
+    let named: Vec<String> = paths.iter().map(|path| sanitise::clean(path)).collect();
+    let count = paths.len();
+    (count > 0).then(|| {
+        text::fit(
+            &format!("{} changed, no diff told: {}", text::count(count, "file"), named.join(", ")),
+            columns,
+        )
+    })
+}
+
+/// A line about all and one about files without a diff, the files where there is room for a list, and the changes.
+fn parts(area: Rect, files: usize, has_undiffed: bool) -> (Rect, Rect, Rect) {
     let listed = if files > 1 && area.height >= 10 { files } else { 0 };
     let listed = u16::try_from(listed).unwrap_or(u16::MAX).min(area.height / 3);
-    let head = Rect { height: area.height.min(1), ..area };
+    let head = Rect { height: area.height.min(1 + u16::from(has_undiffed)), ..area };
     let list = Rect { y: head.bottom(), height: listed, ..area };
     let body = Rect { y: list.bottom(), height: area.bottom() - list.bottom(), ..area };
     (head, list, body)

@@ -98,9 +98,11 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
     }
     if let Some(waiting) = &activity.waiting {
         let until = waiting.until.map(|until| format!(" until {}", wording::time_of_day(model, until)));
+        let left =
+            wording::wait_left(model, activity).map_or(String::new(), |left| format!(" ({left} left)"));
         page.styled_fact(
             "Waits for",
-            &format!("{}{}", waiting.why, until.unwrap_or_default()),
+            &format!("{}{}{left}", waiting.why, until.unwrap_or_default()),
             model.theme.busy(),
         );
     }
@@ -110,6 +112,11 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
     }
     if let Some(usage) = &activity.usage {
         page.fact("Tokens", &super::result::usage(usage));
+    }
+    page.fact_if("Go on with", model.shown_step().and_then(|step| step.session_command(attempt)).as_deref());
+    page.fact_if("Sub-agents", activity.sub_agent_counts().words(attempt.finished_at.is_some()).as_deref());
+    for remark in &activity.remarks {
+        page.styled_fact("Warning", remark, model.theme.busy());
     }
     if activity.tool_calls > 0 {
         page.fact("Tool calls", &activity.counted(activity.tool_calls));

@@ -28,6 +28,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         Some((attempt, AttemptStatus::Finished { result, log_bytes })) => {
             page.text(&attempt.of.to_string(), model.theme.strong());
             facts(model, result, *log_bytes, &mut page);
+            page.fact_if("Go on with", step.session_command(attempt).as_deref());
             made(model, result, &mut page);
         }
     }

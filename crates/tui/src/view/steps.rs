@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use roboppi_ipc::WaitCause;
 use roboppi_run::{StepState, StepView};
 
+use super::wording;
 use crate::layout::Focus;
 use crate::model::Model;
 use crate::{sanitise, text, theme};
@@ -40,7 +41,8 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
     if let Some(attempt) = attempt_count(step) {
         extras.push(attempt);
     }
-    extras.extend(activity(step));
+    extras.extend(remarks(step));
+    extras.extend(activity(model, step));
     let name_room = text::width(&name).min(room.max(8));
     name = text::fit(&name, name_room.min(room));
     let mut used = text::width(&name);
@@ -91,8 +93,14 @@ fn attempt_count(step: &StepView) -> Option<String> {
     (!words.is_empty()).then_some(words)
 }
 
+/// How many remarks there are on what its agent had to do without: `!2`.
+fn remarks(step: &StepView) -> Option<String> {
+    let remarks = step.attempts.last()?.activity.remarks.len();
+    (remarks > 0).then(|| format!("!{remarks}"))
+}
+
 /// What its worker says it is at.
-fn activity(step: &StepView) -> Option<String> {
+fn activity(model: &Model, step: &StepView) -> Option<String> {
     if step.allowed_to_fail {
         return Some("allowed to fail".to_owned());
     }
@@ -101,9 +109,9 @@ fn activity(step: &StepView) -> Option<String> {
     }
     let activity = &step.attempts.last()?.activity;
     if let Some(waiting) = &activity.waiting {
-        return Some(
-            if waiting.cause == Some(WaitCause::Background) { "done, waits" } else { "waits" }.to_owned(),
-        );
+        let what = if waiting.cause == Some(WaitCause::Background) { "done, waits" } else { "waits" };
+        let left = wording::wait_left(model, activity).map_or(String::new(), |left| format!(" {left}"));
+        return Some(format!("{what}{left}"));
     }
     let progress = activity.progress.as_ref()?;
     match (progress.percent, &progress.phase) {

@@ -2,7 +2,9 @@
 
 use ratatui::text::Span;
 use roboppi_ipc::{CoreEvent, UtcMillis, WorkerResult, WorkerStatus};
-use roboppi_run::{AttemptPhase, AttemptRef, AttemptStatus, AttemptView, KeptFrom, StepState, StepView};
+use roboppi_run::{
+    Act, Activity, AttemptPhase, AttemptRef, AttemptStatus, AttemptView, KeptFrom, StepState, StepView,
+};
 
 use crate::model::Model;
 use crate::{sanitise, text, theme};
@@ -100,6 +102,20 @@ pub(super) fn step_reason(step: &StepView) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Time until the end of the wait that an attempt is in: `4m12s`. `None` when that is not known, or over.
+pub(super) fn wait_left(model: &Model, activity: &Activity) -> Option<String> {
+    let waiting = activity.waiting.as_ref()?;
+    let until = waiting.until.map(|until| until.0).or_else(|| {
+        let began = activity.items.iter().rev().find_map(|item| match &item.what {
+            Act::Wait(wait) if wait.over.is_none() => Some(wait.last.0),
+            _ => None,
+        })?;
+        Some(began.saturating_add(waiting.delay_ms?))
+    })?;
+    let left = until.checked_sub(model.now.0).filter(|left| *left > 0)?;
+    Some(text::running_duration(left))
 }
 
 /// How to read the log of a step that an earlier run did.
