@@ -115,18 +115,18 @@ impl Activity {
     /// A call ended. `call` is its item, if that is kept: its number and its parent.
     pub(super) fn sub_agents_returned(
         &mut self,
-        call: Option<(u64, Option<String>)>,
+        call: Option<&(u64, Option<String>)>,
         ts: UtcMillis,
         result: &ToolResult,
     ) {
-        let parent = call.as_ref().and_then(|(_, parent)| parent.as_deref());
+        let parent = call.and_then(|(_, parent)| parent.as_deref());
         if let Some(agent) = parent.and_then(|parent| self.agent_mut(parent))
             && !result.ok
         {
             agent.failures += 1;
         }
         for reported in &result.agents {
-            let seq = call.as_ref().map_or(0, |(seq, _)| *seq);
+            let seq = call.map_or(0, |(seq, _)| *seq);
             self.sub_agent_reported(reported, seq, ts, parent);
         }
         // Records of earlier versions report no status: the call of a sub-agent ends with it.
