@@ -156,7 +156,10 @@ impl RunMachine {
         let may_retry = asked.is_none() && no_more.is_none();
         let is_last_try = asked.is_some() || !self.steps[index].rounds.attempts().are_left();
         let end = match no_more.as_deref().filter(|_| !is_last_try) {
-            Some(why) => end.not_tried_again(why),
+            Some(why) => {
+                self.stopped_by_budget |= self.has_no_budget(index);
+                end.not_tried_again(why)
+            }
             None => end,
         };
         match end {
