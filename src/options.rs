@@ -48,6 +48,13 @@ pub(crate) struct HowArgs {
     /// Disk space that logs and artifacts leave free
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) min_free: u64,
+    /// What a step does that comes up against a usage limit of its agent and has no `on_limit` of its own: wait until the limit is
+    /// over, or fail, with exit code 75 [default: wait in a terminal, fail elsewhere and with CI set]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_limit: Option<LimitChoice>,
+    /// Longest time a step waits for usage limits, all its waits together
+    #[arg(long, value_name = "DURATION", default_value = "6h", value_parser = duration)]
+    pub(crate) limit_wait: Duration,
     /// Program or script to use as the core [default: ROBOPPI_CORE_ENTRYPOINT, or the core that the configuration file names
     /// for a worker kind of the workflow, or this program]
     #[arg(long, alias = "core-entrypoint", value_name = "PATH", conflicts_with = "direct")]
@@ -136,6 +143,15 @@ pub(crate) enum Switch {
     On,
     /// Off
     Off,
+}
+
+/// What a usage limit means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LimitChoice {
+    /// Wait until it is over
+    Wait,
+    /// Fail at once
+    Fail,
 }
 
 /// What happens to a log above its limit.

@@ -22,12 +22,17 @@ pub(crate) enum View {
     Json,
 }
 
+/// Whether the environment says that nobody watches.
+pub(crate) fn is_ci() -> bool {
+    env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0")
+}
+
 /// Chooses the view: what was asked for, else `ROBOPPI_TUI`, else the full screen where there is one that is ours.
 pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let in_front = is_in_front(io::stdin()) && is_in_front(io::stdout());
     let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    let ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
+    let ci = is_ci();
     match args {
         ViewArgs { output: Output::Json, tui: true, .. } => {
             Err(Failure::usage("--output json and --tui exclude each other: JSON goes to stdout"))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use roboppi_ipc::Capability;
 use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{WorkerKinds, parse_within};
+use roboppi_workflow::{OnLimit, WorkerKinds, parse_within};
 use serde_json::{Map, Value, json};
 
 use crate::commands::workflow_file::is_workflow_name;
@@ -152,15 +152,21 @@ fn workflow(
     if let Some(step) = step.as_object_mut() {
         step.extend(setup);
     }
+    let limit_wait = match workflow_run::on_limit(&args.how) {
+        OnLimit::Wait => args.how.limit_wait,
+        OnLimit::Fail => Duration::ZERO,
+    };
     let mut environment = json!({ "block": args.env_block });
     if let Some(pass) = &args.env_pass {
         environment["pass"] = json!(pass);
     }
+    let times = [args.how.grace, args.how.drain, limit_wait, Duration::from_secs(60)];
+    let whole_time = times.into_iter().fold(args.timeout, Duration::saturating_add);
     let whole = json!({
         "name": first_line(instructions),
         "version": "1",
-        // The time of the step is what counts, and its end takes a while.
-        "timeout": millis(args.timeout + args.how.grace + args.how.drain + std::time::Duration::from_secs(60)),
+        // The time of the step is what counts; its end takes a while, and so does a limit that it waits for.
+        "timeout": millis(whole_time),
         "context_dir": context.to_string_lossy(),
         "environment": environment,
         "steps": { STEP: step },

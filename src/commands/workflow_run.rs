@@ -15,7 +15,7 @@ use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_report::answer;
 use roboppi_run::RunMode;
 use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, WorkflowFile};
-use roboppi_workflow::parse_duration;
+use roboppi_workflow::{LimitPolicy, OnLimit, parse_duration};
 use tokio::task::LocalSet;
 
 use crate::commands::ipc_trace::trace;
@@ -25,7 +25,7 @@ use crate::commands::{guarded, housekeeping, record};
 use crate::cores::{Cores, OtherCore};
 use crate::diagnostics;
 use crate::exit::{self, Failure};
-use crate::options::{HowArgs, Over, Switch};
+use crate::options::{HowArgs, LimitChoice, Over, Switch};
 use crate::runtime;
 use crate::stdio;
 use crate::terminal;
@@ -274,8 +274,19 @@ fn settings(
         trace: trace(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         other_core: exit::OTHER_CORE.to_owned(),
+        limits: LimitPolicy { on_limit: on_limit(args), longest: args.limit_wait },
         resume: None,
     })
+}
+
+/// What was asked for, else what fits the streams: who sits at a terminal can see that a step waits, and cancel it.
+pub(crate) fn on_limit(args: &HowArgs) -> OnLimit {
+    match args.on_limit {
+        Some(LimitChoice::Wait) => OnLimit::Wait,
+        Some(LimitChoice::Fail) => OnLimit::Fail,
+        None if io::stderr().is_terminal() && !view::is_ci() => OnLimit::Wait,
+        None => OnLimit::Fail,
+    }
 }
 
 /// The flag, then the two variables of the existing program, then two minutes.

@@ -7,6 +7,7 @@
 mod agents;
 mod agents_background;
 mod agents_budgets;
+mod agents_limits;
 mod agents_options;
 mod agents_reasons;
 mod any_run;

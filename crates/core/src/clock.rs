@@ -2,7 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use roboppi_ipc::{Mono, UtcMillis};
+use roboppi_worker_adapters::WallTime;
 use tokio::time::Instant;
 
 /// Reads time. Copies count from the same origin.
@@ -29,6 +32,14 @@ impl Clock {
     pub fn utc(&self) -> UtcMillis {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UtcMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The same with what local time makes of it.
+    pub(crate) fn wall(&self) -> WallTime {
+        let now = self.utc();
+        let at = i64::try_from(now.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let offset = at.map_or(0, |at| TimeZone::system().to_offset(at).seconds());
+        WallTime::new(now, offset)
     }
 
     /// The instant of a point on the monotonic clock.

@@ -4,6 +4,8 @@ use roboppi_ipc::WorkerStatus;
 use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, shell_word};
 use roboppi_untrusted::{line, words};
 
+use crate::units::limit_time;
+
 /// The last word of the agent of the only step, if it succeeded; what another one said last is told with its failure.
 #[must_use]
 pub fn answer(view: &RunView) -> Option<&str> {
@@ -26,8 +28,8 @@ pub fn no_answer(view: &RunView, worker: &str, reason: bool) -> Option<String> {
     }
     let mut text = String::new();
     if reason {
-        let detail = step.detail.as_deref().filter(|detail| !detail.is_empty());
-        let detail = detail.map_or(String::new(), |detail| format!(": {}", words(detail)));
+        let detail = step.reason(limit_time).filter(|detail| !detail.is_empty());
+        let detail = detail.map_or(String::new(), |detail| format!(": {}", words(&detail)));
         text.push_str(&format!("roboppi: the agent has {}{detail}\n", step.state.name()));
     }
     let session = step.attempts.last().and_then(|attempt| {

@@ -1,5 +1,7 @@
 //! One page about a run.
 
+use std::borrow::Cow;
+
 use roboppi_attach::Liveness;
 use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
@@ -10,7 +12,7 @@ use roboppi_run::{
 use roboppi_untrusted::{first_words, line};
 
 use crate::logs::recorded_files;
-use crate::units::{duration, format_time};
+use crate::units::{duration, format_time, limit_time};
 use crate::{elsewhere, table};
 
 /// Lines of a log that are shown where it went wrong.
@@ -215,6 +217,11 @@ impl Page<'_> {
                 result.and_then(|result| result.session_id.clone()).or_else(|| Some(session?.id.clone())),
             );
             row("go on", step.session_command(attempt));
+            row("resumes", attempt.resumed_session.as_deref().map(str::to_owned));
+            row(
+                "limit",
+                result.and_then(|result| result.retry_at).map(|at| format!("until {}", limit_time(at))),
+            );
             row("used", step.spent().map(|spent| spent_words(&spent)));
             let (calls, failed) = (activity.tool_calls, activity.tool_failures);
             let calls_words = || format!("{} calls, {failed} of them failed", activity.counted(calls));
@@ -354,7 +361,7 @@ fn why(step: &StepView) -> String {
     };
     let error = result.and_then(|result| result.details.as_ref()?.error.clone());
     let exit = || result.filter(|_| step.state == StepState::Failed)?.exit_words();
-    step.detail.clone().or(error).or_else(exit).unwrap_or_default()
+    step.reason(limit_time).map(Cow::into_owned).or(error).or_else(exit).unwrap_or_default()
 }
 
 fn last_lines(log: &mut dyn Log) -> Result<Vec<Vec<u8>>, RecordError> {

@@ -57,6 +57,15 @@ pub(crate) fn time_of_day(ts: UtcMillis) -> String {
     zoned.map_or_else(|| "??:??".to_owned(), |time| time.strftime("%H:%M").to_string())
 }
 
+/// The end of a usage limit where the reader is: `05:03`, and with its day when that is not today.
+pub(crate) fn limit_time(ts: UtcMillis) -> String {
+    let Some(time) = timestamp(ts) else { return "??:??".to_owned() };
+    let today = jiff::Zoned::now();
+    let time = time.to_zoned(today.time_zone().clone());
+    let format = if time.date() == today.date() { "%H:%M" } else { "%H:%M on %-d %b" };
+    time.strftime(format).to_string()
+}
+
 fn timestamp(ts: UtcMillis) -> Option<Timestamp> {
     i64::try_from(ts.0).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok())
 }

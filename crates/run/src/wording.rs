@@ -1,9 +1,11 @@
 //! Short words for what agents do, the same in every view.
 
+use std::borrow::Cow;
+
 use roboppi_ipc::{CancelReason, SubAgentStatus, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 
-use crate::{Activity, ActivityItem, Spent, SubAgentCounts};
+use crate::{Activity, ActivityItem, Spent, StepView, SubAgentCounts};
 
 /// Fields of a tool's input that say what the call is about, the most telling first.
 const TELLING: [&str; 12] = [
@@ -58,6 +60,22 @@ impl SubAgentCounts {
         let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
         let noun = if all == 1 { "sub-agent" } else { "sub-agents" };
         (all > 0).then(|| format!("{all} {noun}: {}", parts.join(", ")))
+    }
+}
+
+impl StepView {
+    /// Why it is where it is. With the usage limit that it waits for, or has failed because of, at its local time:
+    /// `waits until 05:03 for the limit of CLAUDE_CODE`, `limit until 05:03, longer than --limit-wait 6h: exit code 1`.
+    #[must_use]
+    pub fn reason(&self, clock: impl FnOnce(UtcMillis) -> String) -> Option<Cow<'_, str>> {
+        let detail = self.detail.as_deref();
+        let Some(until) = self.limit_until else { return detail.map(Cow::Borrowed) };
+        let (until, detail) = (clock(until), detail.unwrap_or("its agent"));
+        Some(Cow::Owned(if self.state.is_final() {
+            format!("limit until {until}, {detail}")
+        } else {
+            format!("waits until {until} for the limit of {detail}")
+        }))
     }
 }
 

@@ -36,9 +36,11 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use roboppi_ipc::{Cancel, CancelReason, Dialect, JobId, Mono};
+use roboppi_ipc::{Cancel, CancelReason, Dialect, JobId, Mono, UtcMillis};
 use roboppi_run::{AttemptRef, HostId, RunCommand, RunEvent, RunOutcome, ending_words};
-use roboppi_workflow::{IterationDecision, RunEffect, RunInput, RunMachine, Used, exit_code};
+use roboppi_workflow::{
+    IterationDecision, RunEffect, RunInput, RunMachine, TRY_AGAIN_LATER, Used, exit_code,
+};
 
 use self::attempt::{AttemptInput, AttemptMachine};
 use self::attempts::Attempts;
@@ -69,6 +71,8 @@ pub struct SupervisorMachine {
     over: bool,
     /// It was given without waiting for anything.
     left: bool,
+    /// Usage limits are the only reason for which the run failed.
+    is_limited: bool,
 }
 
 impl SupervisorMachine {
@@ -86,6 +90,7 @@ impl SupervisorMachine {
             reported_loss: false,
             over: false,
             left: false,
+            is_limited: false,
         }
     }
 
@@ -120,6 +125,11 @@ impl SupervisorMachine {
             SupervisorInput::Command(command) => self.command(now, command, out),
         }
         self.settle(now, out);
+    }
+
+    /// Takes in which time of day it is, by which usage limits end.
+    pub const fn set_wall_time(&mut self, now: Mono, wall: UtcMillis) {
+        self.run.set_wall_time(now, wall);
     }
 
     /// The run itself.
@@ -301,7 +311,7 @@ impl SupervisorMachine {
 
     fn run_effect(&mut self, effect: RunEffect, out: &mut Vec<SupervisorEffect>) {
         match effect {
-            RunEffect::StartAttempt { of } => self.start_attempt(of, out),
+            RunEffect::StartAttempt { of, continues } => self.start_attempt(of, continues, out),
             RunEffect::CancelAttempt { of, cancel } => {
                 if self.attempts.contains(&of) {
                     self.attempt(&of, AttemptInput::Order(cancel), out);
@@ -323,8 +333,9 @@ impl SupervisorMachine {
                 let signal = signal.map(str::to_owned);
                 out.push(SupervisorEffect::Record(RunEvent::RunEnding { reason, force, signal }));
             }
-            RunEffect::Finish { outcome, detail, duration } => {
+            RunEffect::Finish { outcome, detail, duration, is_limited } => {
                 if !self.over {
+                    self.is_limited = is_limited;
                     self.finish(outcome, detail, duration, out);
                 }
             }
@@ -363,6 +374,7 @@ impl SupervisorMachine {
         };
         let exit_code = match self.shutdown.exit_code().filter(|_| cancelled) {
             Some(code) => code,
+            None if self.is_limited => TRY_AGAIN_LATER,
             None => exit_code(outcome, None),
         };
         let left = self.left;

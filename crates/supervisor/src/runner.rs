@@ -19,6 +19,7 @@ use tokio::task::{JoinError, JoinSet, spawn_local};
 use tokio::time::Instant;
 use tracing::{Instrument, info, warn};
 
+use crate::clock;
 use crate::context_dir::Stop;
 use crate::control::ControlRequest;
 use crate::convert::duration_ms;
@@ -141,7 +142,9 @@ impl Runner {
     fn new(prepared: PreparedRun, launch: CoreLaunch) -> Self {
         let settings = &prepared.settings;
         let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
-        let run = RunMachine::new(&prepared.plan, prepared.plan.concurrency).keeping(kept);
+        let run = RunMachine::new(&prepared.plan, prepared.plan.concurrency)
+            .with_limits(settings.limits)
+            .keeping(kept);
         let successor = match &launch {
             CoreLaunch::Program(program) => Some(program.clone()),
             CoreLaunch::Forked(core) => Some(core.program.clone()),
@@ -276,7 +279,9 @@ impl Runner {
             _ => {}
         }
         let mut effects = Vec::new();
-        self.machine.handle(self.context.clock.now(), input, &mut effects);
+        let now = self.context.clock.now();
+        self.machine.set_wall_time(now, clock::now());
+        self.machine.handle(now, input, &mut effects);
         for effect in effects {
             self.perform(effect);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use roboppi_ipc::RecordLimits;
 use roboppi_ipc::io::Trace;
 use roboppi_run::RunMode;
-use roboppi_workflow::Workflow;
+use roboppi_workflow::{LimitPolicy, Workflow};
 
 use crate::{HeartbeatSettings, Resume, RunSecrets};
 
@@ -44,6 +44,8 @@ pub struct RunSettings {
     /// How a step gets a core that can run it, in words of the program that starts the run: advice in messages, like
     /// `leave out --core`.
     pub other_core: String,
+    /// What usage limits of agents mean for its steps.
+    pub limits: LimitPolicy,
     /// What it takes over from an earlier run.
     pub resume: Option<Resume>,
 }

@@ -34,6 +34,7 @@ mod registry;
 mod scanner;
 mod session;
 mod translation;
+mod wall_time;
 
 pub use adapter::{PlanError, WorkerAdapter};
 pub use claude::ClaudeAdapter;
@@ -54,3 +55,4 @@ pub use session::{
     WorkerSession,
 };
 pub use translation::Translation;
+pub use wall_time::WallTime;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use roboppi_ipc::{CancelReason, ExitKind, Mono, OutputStream, WorkerEvent, WorkerResult};
 use serde_json::Value;
 
-use crate::OutputDigest;
+use crate::{OutputDigest, WallTime};
 
 /// Translates for one worker, from its start to its end.
 ///
@@ -159,19 +159,28 @@ pub struct WorkerEnd<'a> {
     pub killed: bool,
     /// From start to end.
     pub duration: Duration,
+    /// The time of day at its end, where the core gives one.
+    pub wall: Option<WallTime>,
 }
 
 impl<'a> WorkerEnd<'a> {
     /// The end of a worker that was neither cancelled nor killed by the core.
     #[must_use]
     pub const fn new(exit: ExitKind, output: &'a OutputDigest, duration: Duration) -> Self {
-        Self { exit, output, cancelled: None, killed: false, duration }
+        Self { exit, output, cancelled: None, killed: false, duration, wall: None }
     }
 
     /// Sets why the core ended it, if it did.
     #[must_use]
     pub const fn with_cancelled(mut self, cancelled: Option<CancelReason>) -> Self {
         self.cancelled = cancelled;
+        self
+    }
+
+    /// Sets the time of day at its end.
+    #[must_use]
+    pub const fn with_wall(mut self, wall: Option<WallTime>) -> Self {
+        self.wall = wall;
         self
     }
 

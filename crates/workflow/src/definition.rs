@@ -64,6 +64,8 @@ pub struct Step {
     pub max_retries: u32,
     /// What its failure means.
     pub on_failure: OnFailure,
+    /// What a usage limit means for it; `None` what the run says.
+    pub on_limit: Option<OnLimit>,
     /// Whether its failure counts as success for the steps after it and for the run.
     pub continue_on_error: bool,
     /// Values that must not be seen.
@@ -176,6 +178,29 @@ impl OnFailure {
             Self::Retry => "retry",
             Self::Continue => "continue",
             Self::Abort => "abort",
+        }
+    }
+}
+
+/// What a usage limit of an agent means for a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnLimit {
+    /// `wait`: it waits until the limit is over, and then continues.
+    Wait,
+    /// `fail`: it fails at once.
+    Fail,
+}
+
+impl OnLimit {
+    /// Every choice, in the order of the reference.
+    pub const ALL: [Self; 2] = [Self::Wait, Self::Fail];
+
+    /// The word in workflow files and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Fail => "fail",
         }
     }
 }

@@ -275,6 +275,13 @@ pub const KEYS: &[KeyDoc] = &[
     ),
     KeyDoc::optional(
         Step,
+        "on_limit",
+        "`wait` or `fail`",
+        Some("`--on-limit`"),
+        "[Usage limits](#usage-limits) of the agent: wait until the limit is over, and continue the session; or fail at once.",
+    ),
+    KeyDoc::optional(
+        Step,
         "continue_on_error",
         "boolean",
         Some("false"),

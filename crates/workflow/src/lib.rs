@@ -22,7 +22,7 @@ mod sources;
 
 pub use budget::{Budget, Dollars, Used};
 pub use config::{Config, CoreCommand};
-pub use definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step, Workflow};
+pub use definition::{AgentOptions, InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step, Workflow};
 pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
@@ -33,8 +33,8 @@ pub use resume::{
     plan_resume, result_hash,
 };
 pub use run_machine::{
-    AttemptEnd, IterationDecision, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, exit_code,
-    retry_delay,
+    AttemptEnd, IterationDecision, LimitPolicy, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject,
+    TRY_AGAIN_LATER, exit_code, retry_delay,
 };
 pub use source::MAX_BYTES;
 pub use sources::{SourceFile, Sources};

@@ -5,6 +5,7 @@ mod budget;
 mod ending;
 mod extend;
 mod iterate;
+mod limits;
 mod outcome;
 mod policy;
 mod requested;
@@ -16,15 +17,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roboppi_ipc::{Cancel, CancelReason, Mono};
+use roboppi_ipc::{Cancel, CancelReason, Mono, UtcMillis};
 use roboppi_run::{AttemptRef, RunOutcome, StepPath, StepState};
 
 use crate::budget::{Budget, Used};
 use crate::plan::{Node, Plan};
+use limits::Account;
 use step::{RunStep, StepPhase};
 
 pub use attempt_end::AttemptEnd;
-pub use outcome::exit_code;
+pub use limits::LimitPolicy;
+pub use outcome::{TRY_AGAIN_LATER, exit_code};
 pub use schedule::retry_delay;
 
 /// What a run is told.
@@ -118,6 +121,9 @@ pub enum RunEffect {
     StartAttempt {
         /// Which attempt.
         of: AttemptRef,
+        /// The attempt before it failed in a way that leaves the session of its agent as it was: this one continues that session,
+        /// where it is known.
+        continues: bool,
     },
     /// The attempt succeeded: put what it made into the context directory. Answered by
     /// [`RunInput::OutputsCollected`]. Asked for steps without outputs as well.
@@ -178,6 +184,8 @@ pub enum RunEffect {
         allowed_to_fail: bool,
         /// Of all attempts and waits; on final states of steps that started.
         duration: Option<Duration>,
+        /// Until when a usage limit holds that it waits for, or because of which it has failed.
+        limit_until: Option<UtcMillis>,
     },
     /// The outcome of a command for one step: once for each, before everything it leads to, in every state.
     Answered {
@@ -200,6 +208,8 @@ pub enum RunEffect {
         detail: Option<String>,
         /// From its beginning; zero when it never began.
         duration: Duration,
+        /// It failed because of usage limits and for no other reason.
+        is_limited: bool,
     },
 }
 
@@ -236,6 +246,8 @@ pub enum RunTimerSubject {
     Deadline,
     /// The wait before the next attempt of a step.
     Retry(StepPath),
+    /// The next look at the usage limit of an account.
+    Limit(String),
     /// What is left of an attempt's time while its outputs are collected.
     Collecting(StepPath),
 }
@@ -271,11 +283,15 @@ pub struct RunMachine {
     unannounced: BTreeSet<usize>,
     /// Steps that hold a slot.
     active: usize,
-    /// Steps that wait before their next attempt.
+    /// Steps that wait before their next attempt, or for a usage limit.
     retrying: usize,
     /// Steps without a final state.
     open: usize,
     last_epoch: u64,
+    limit_policy: LimitPolicy,
+    accounts: Vec<Account>,
+    /// When it was last said which time of day it is, and which.
+    wall: Option<(Mono, UtcMillis)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,6 +325,9 @@ impl RunMachine {
             active: 0,
             retrying: 0,
             last_epoch: 0,
+            limit_policy: LimitPolicy::default(),
+            accounts: Vec::new(),
+            wall: None,
         };
         machine.add(plan.nodes());
         machine
@@ -395,6 +414,7 @@ impl RunMachine {
                     self.make_ready(index);
                 }
             }
+            RunTimerSubject::Limit(account) => self.limit_timer(now, account, timer.epoch, out),
             RunTimerSubject::Collecting(step) => {
                 if let Some(index) = self.index.get(step).copied() {
                     self.collecting_overdue(index, timer.epoch, out);

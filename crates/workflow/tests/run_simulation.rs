@@ -33,6 +33,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             grace: None,
             max_retries,
             on_failure,
+            on_limit: None,
             continue_on_error,
             secrets: Vec::new(),
         },
@@ -250,7 +251,7 @@ impl World {
             matches!(effect, RunEffect::Answered { refused: Some(_) } | RunEffect::ExtensionRefused { .. });
         assert!(self.outcome.is_none() || late_answer, "nothing after the end: {effect:?}");
         match effect {
-            RunEffect::StartAttempt { of } => self.check_start(of),
+            RunEffect::StartAttempt { of, .. } => self.check_start(of),
             RunEffect::CollectOutputs { of } => {
                 let job = self.jobs.get_mut(&of).expect("only what ran is collected");
                 assert!(!job.collecting, "collected once");
@@ -299,7 +300,7 @@ impl World {
                 }
                 self.timers.push((self.now + after, timer));
             }
-            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
+            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, .. } => {
                 let policy = &self.workflow.steps[&step];
                 let seen = &mut self.seen[&step];
                 let waits_again = state == StepState::Pending
@@ -532,7 +533,7 @@ impl World {
             return self.tell(RunInput::OutputsCollected { of, result });
         }
         let detail = String::new();
-        let failed = |class| AttemptEnd::Failed { class, detail: String::new() };
+        let failed = |class| AttemptEnd::Failed { class, detail: String::new(), retry_at: None };
         let end = match kind {
             0..=7 => AttemptEnd::Succeeded,
             8..=10 => return self.tell(RunInput::AttemptLive { of }),

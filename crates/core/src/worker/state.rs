@@ -198,12 +198,13 @@ impl State {
     fn conclude(&mut self, now: Mono, conclusion: Conclusion) {
         let Conclusion { report, cancelled, idle } = conclusion;
         let ChildReport { exit, killed, duration, .. } = report;
+        let wall = Some(self.host.clock.wall());
         self.translate(now, |translation, effects| {
-            translation.exit(
-                now,
-                |output| WorkerEnd::new(exit, output, duration).with_cancelled(cancelled).with_killed(killed),
-                effects,
-            );
+            let end = |output| {
+                let end = WorkerEnd::new(exit, output, duration);
+                end.with_cancelled(cancelled).with_killed(killed).with_wall(wall)
+            };
+            translation.exit(now, end, effects);
         });
         self.release_progress(now);
         let Some(mut result) = self.result.take() else { return };

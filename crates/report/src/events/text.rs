@@ -4,7 +4,7 @@ use roboppi_run::{AttemptPhase, RunEvent, RunRecord};
 
 use roboppi_untrusted::first_words;
 
-use crate::units::{duration, format_time};
+use crate::units::{duration, format_time, limit_time};
 
 /// Letters of an event of a worker that are shown.
 const LONGEST: usize = 200;
@@ -47,10 +47,12 @@ fn journal(event: &RunEvent) -> String {
         }
         RunEvent::CoreLost { host: _, incarnation, detail } => format!("core {incarnation}: {detail}"),
         RunEvent::CoreReport { host: _, event } => serde_json::to_string(event).unwrap_or_default(),
-        RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail, .. } => {
+        RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail, limit_until } => {
             let took = duration_ms.map_or_else(String::new, |ms| format!(" after {}", duration(ms)));
             let allowed = if *allowed_to_fail { " (allowed)" } else { "" };
-            format!("{step} {}{allowed}{took}{}", state.name(), because(detail))
+            let until =
+                limit_until.map_or_else(String::new, |at| format!(", limit until {}", limit_time(at)));
+            format!("{step} {}{allowed}{took}{until}{}", state.name(), because(detail))
         }
         RunEvent::PlanExtended { nodes } => {
             let paths: Vec<&str> = nodes.iter().map(|node| node.step.as_str()).collect();
@@ -60,7 +62,11 @@ fn journal(event: &RunEvent) -> String {
             let most = max_iterations.map_or_else(String::new, |most| format!(" of {most}"));
             format!("{step} iteration {iteration}{most}{}", because(detail))
         }
-        RunEvent::AttemptStarted { of, base, .. } => format!("{of} writes to {base}.log"),
+        RunEvent::AttemptStarted { of, base, resumed_session, .. } => {
+            let resumes =
+                resumed_session.as_ref().map_or_else(String::new, |id| format!(", resumes session {id}"));
+            format!("{of} writes to {base}.log{resumes}")
+        }
         RunEvent::AttemptPhase { of, phase } => format!("{of} {}", self::phase(phase)),
         RunEvent::AttemptFinished { of, result, log_bytes, .. } => {
             let exit = result.exit_words().map_or_else(String::new, |exit| format!(", {exit}"));

@@ -6,7 +6,7 @@ use roboppi_run::{
 };
 
 use super::log::Logs;
-use crate::units::{age, time_of_day};
+use crate::units::{age, limit_time, time_of_day};
 use roboppi_untrusted::{line, words};
 
 /// Steps that are described; the others are counted.
@@ -44,7 +44,8 @@ pub(super) fn heartbeat(view: &RunView, now: UtcMillis, logs: &mut dyn Logs) -> 
 fn describe(step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
     let name = words(step.plan.step.as_str());
     let Some(attempt) = step.attempts.last().filter(|_| step.state != StepState::Retrying) else {
-        return format!("{name} ({})", step.state.name());
+        let waits = step.limit_until.and_then(|_| step.reason(limit_time));
+        return format!("{name} ({})", waits.map_or_else(|| step.state.name().to_owned(), |why| words(&why)));
     };
     let since = |then: UtcMillis| age(now.0.saturating_sub(then.0));
     // Its worker has ended, so it is not what is waited for.

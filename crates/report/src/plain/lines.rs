@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
 use roboppi_run::{
-    AttemptPhase, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepPath, StepState, StepView,
-    ending_words, spent_words,
+    AttemptPhase, AttemptRef, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepPath,
+    StepState, StepView, ending_words, spent_words,
 };
 use roboppi_workflow::retry_delay;
 
 use crate::style::Ink;
-use crate::units::duration;
+use crate::units::{duration, limit_time};
 use roboppi_untrusted::words;
 
 /// The sign and ink of a state. Signs differ, so nothing depends on colour.
@@ -29,15 +29,21 @@ pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {
     }
 }
 
+/// That an attempt continues the session of an earlier one.
+pub(super) fn resumed(of: &AttemptRef, session: &str) -> String {
+    format!("{}  resumes session {}", words(of.step.as_str()), words(session))
+}
+
 /// What is to be said about the state of a step; nothing about states in between.
 pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool) -> Option<String> {
     let name = words(step.plan.step.as_str());
-    let (attempt, why) = step.detail.as_deref().map_or((None, String::new()), attempt_of_detail);
+    let (attempt, why) = step.reason(limit_time).as_deref().map_or((None, String::new()), attempt_of_detail);
     let why = words(&why);
     let because = |what: &str| if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") };
     let attempts = attempts(step, attempt);
     let mut parts: Vec<String> = Vec::new();
     match step.state {
+        state if step.limit_until.is_some() && !state.is_final() => return Some(format!("{name}  {why}")),
         StepState::Pending | StepState::Ready | StepState::Starting => return None,
         // What it does in that state now.
         StepState::Running if !why.is_empty() => return verbose.then(|| format!("{name}  {why}")),

@@ -172,6 +172,9 @@ impl PlainPrinter {
             RunEvent::IterationStarted { step, iteration, max_iterations, detail } => {
                 Some(lines::iteration(step, *iteration, *max_iterations, detail.as_deref(), colour))
             }
+            RunEvent::AttemptStarted { of, resumed_session: Some(session), .. } => {
+                Some(lines::resumed(of, session))
+            }
             RunEvent::AttemptPhase { of, phase } if verbose => Some(lines::phase(of, phase)),
             RunEvent::AttemptFinished { of, .. } => {
                 let leaks =
@@ -196,7 +199,7 @@ impl PlainPrinter {
                 Some(lines::warning(step.as_ref().map(StepPath::as_str), message, colour))
             }
             RunEvent::CoreStarted { .. }
-            | RunEvent::AttemptStarted { .. }
+            | RunEvent::AttemptStarted { resumed_session: None, .. }
             | RunEvent::AttemptPhase { .. }
             | RunEvent::ArtifactCollected { .. }
             | RunEvent::RunFinished { .. }
@@ -239,8 +242,11 @@ impl PlainPrinter {
                     printed.push((finished_at, lines::retried(attempt, colour)));
                 }
             }
-            let changed =
-                before.is_none_or(|before| before.state != step.state || begun(before) != begun(step));
+            let changed = before.is_none_or(|before| {
+                before.state != step.state
+                    || before.limit_until != step.limit_until
+                    || begun(before) != begun(step)
+            });
             if changed && let Some(text) = lines::step(&self.view, step, verbose, colour) {
                 printed.push((step.changed_at, text));
             }

@@ -13,7 +13,7 @@ use super::activity::{self, ActivityLine};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
 use crate::style::Ink;
-use crate::units::duration;
+use crate::units::{duration, limit_time};
 use roboppi_untrusted::{first_words, line, words};
 
 /// Lines of a step whose failure does not count, or that did not end by itself.
@@ -268,7 +268,7 @@ fn rows(text: &mut String, steps: &[&StepView], colour: bool) {
 fn row(step: &StepView) -> ([String; 5], Ink) {
     let (sign, ink) = sign(step.state);
     let allowed = if step.allowed_to_fail { " (allowed)" } else { "" };
-    let (stated, why) = step.detail.as_deref().map_or((None, String::new()), attempt_of_detail);
+    let (stated, why) = step.reason(limit_time).as_deref().map_or((None, String::new()), attempt_of_detail);
     let attempts = match (stated, step.attempts.len()) {
         (Some((attempt, most)), _) => format!("{attempt}/{most}"),
         (None, 0) => "-".to_owned(),

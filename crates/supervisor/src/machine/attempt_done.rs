@@ -77,7 +77,7 @@ fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
         .with_error_class(error_class)
         .with_details(details);
     let end = match stop {
-        AttemptStop::Failed(class, detail) => AttemptEnd::Failed { class, detail },
+        AttemptStop::Failed(class, detail) => AttemptEnd::Failed { class, detail, retry_at: None },
         AttemptStop::Cancelled(reason) => AttemptEnd::Cancelled { reason, detail },
         AttemptStop::Lost(detail) => AttemptEnd::Lost { detail },
     };

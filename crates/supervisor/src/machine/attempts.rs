@@ -83,11 +83,11 @@ impl Attempts {
 }
 
 impl SupervisorMachine {
-    pub(super) fn start_attempt(&mut self, of: AttemptRef, out: &mut Vec<SupervisorEffect>) {
+    pub(super) fn start_attempt(&mut self, of: AttemptRef, continues: bool, out: &mut Vec<SupervisorEffect>) {
         let attempt = Attempt::default();
         let host = attempt.host.clone();
         self.attempts.under_way.insert(of.clone(), attempt);
-        out.push(SupervisorEffect::Prepare { of, host });
+        out.push(SupervisorEffect::Prepare { of, host, continues });
     }
 
     /// An attempt has its inputs, or cannot run.

@@ -26,6 +26,8 @@ pub enum SupervisorEffect {
         of: AttemptRef,
         /// The host on which it works, from here to its outputs.
         host: HostId,
+        /// It continues the session of the agent that an earlier attempt began, where that is known.
+        continues: bool,
     },
     /// Stop preparing it. The answer is still given.
     StopPreparing {

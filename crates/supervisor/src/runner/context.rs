@@ -148,15 +148,37 @@ impl RunContext {
     }
 
     /// An attempt begins on a host.
-    pub(super) fn attempt_begins(&self, of: &AttemptRef, host: HostId) {
+    pub(super) fn attempt_begins(&self, of: &AttemptRef, host: HostId, continues: bool) {
         let mut facts = self.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
         facts.host = host;
+        let same_work = |before: &&(AttemptRef, String)| {
+            before.0.role == of.role && before.0.iteration == of.iteration && continues
+        };
+        facts.continued = facts.session.as_ref().filter(same_work).map(|(_, session)| session.clone());
         if of.role != Role::Check {
             facts.last = Some(of.clone());
         }
         facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
+    }
+
+    /// The session of its agent that an attempt continues. The last word on that: a core of protocol 1 would begin anew, and so does
+    /// a worker that does not come with roboppi, of which it is not known whether it can.
+    pub(super) fn resumed_session(&self, of: &AttemptRef, dialect: Dialect) -> Option<String> {
+        let can =
+            dialect == Dialect::V2 && self.node(&of.step).is_some_and(|node| node.step.worker.is_builtin());
+        let mut facts = self.facts.borrow_mut();
+        let continued = &mut facts.get_mut(&of.step)?.continued;
+        if !can {
+            *continued = None;
+        }
+        continued.clone()
+    }
+
+    /// The same, once it is decided.
+    pub(super) fn continued_session(&self, step: &StepPath) -> Option<String> {
+        self.facts.borrow().get(step)?.continued.clone()
     }
 
     /// Takes the events of a job as those of an attempt, and records them when its core does not.
@@ -219,6 +241,9 @@ impl RunContext {
         let mut facts = self.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
         facts.result = Some(Arc::clone(&done.result));
+        if let Some(session) = done.result.details.as_ref().and_then(|details| details.session_id.clone()) {
+            facts.session = Some((of.clone(), session));
+        }
         if !done.started {
             return;
         }

@@ -21,6 +21,10 @@ pub(super) struct StepFacts {
     /// The last one that did its work.
     pub(super) last: Option<AttemptRef>,
     pub(super) result: Option<Arc<WorkerResult>>,
+    /// The last session of the agent that is known, and the attempt that told of it.
+    pub(super) session: Option<(AttemptRef, String)>,
+    /// The session that the present attempt continues.
+    pub(super) continued: Option<String>,
     pub(super) artifacts: Vec<Collected>,
     /// What its last attempt was made of.
     pub(super) fingerprint: Option<Arc<StepFingerprint>>,
@@ -52,6 +56,8 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             host: HostId::here(),
             last: Some(kept.attempt.clone()),
             result: known.and_then(|known| known.worker_result.clone()).map(Arc::new),
+            session: None,
+            continued: None,
             artifacts: artifacts.collect(),
             fingerprint: Some(Arc::new(kept.fingerprint.clone())),
             outcome: known.map(|known| known.result.as_str().into()),

@@ -24,6 +24,10 @@ use crate::machine::attempt::AttemptStop;
 /// Bytes of texts that surely fit in a message.
 const LONG: usize = 1 << 20;
 
+/// What an agent is told when its session is continued: it knows its task from there.
+const CONTINUATION: &str = "You were interrupted by a failure of the connection to the model or by a usage limit. \
+                            Continue the task from where you stopped, and finish it as it was given.";
+
 /// A step that is tried, and the job that it is for a core.
 pub(super) struct AttemptJob<'a> {
     pub(super) context: &'a RunContext,
@@ -77,6 +81,7 @@ impl<'a> AttemptJob<'a> {
         let timeout_ms = duration_ms(self.node.step.time_limit());
         let settings = &self.context.settings;
         let (agent, environment) = (&self.node.step.agent, &settings.source.workflow.environment);
+        let continued = self.context.continued_session(&self.of.step);
         let deadline_at = UtcMillis(clock::now().0.saturating_add(timeout_ms));
         #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
         let max_command_time_ms = agent.max_command_time.map(|time| duration_ms(time) as f64);
@@ -95,14 +100,17 @@ impl<'a> AttemptJob<'a> {
             .with_redact(self.context.values_to_hide())
             .with_timeout_ms(Some(timeout_ms))
             .with_environment((*environment != VariablePolicy::default()).then(|| environment.clone()))
-            .with_resume(agent.resume.clone())
+            .with_resume(continued.clone().or_else(|| agent.resume.clone()))
             .with_idle_ms(self.node.step.idle.map(duration_ms))
             .with_grace_ms(Some(duration_ms(self.grace())))
             .with_drain_ms(Some(duration_ms(settings.drain)))
             .with_exact(Some(self.exact()).filter(|exact| !exact.is_empty()))
             .with_agent(Some(self.setup()).filter(|setup| !setup.is_empty()));
         let workspace = path_text(&self.context.workspace_of(self.of));
-        let instructions = self.node.step.instructions.clone();
+        let instructions = match &continued {
+            Some(_) => CONTINUATION.to_owned(),
+            None => self.node.step.instructions.clone(),
+        };
         let task = WorkerTask::new(self.id.as_str(), self.node.step.worker, workspace, instructions, budget)
             .with_default_args(agent.default_args.clone())
             .with_model(agent.model.clone())

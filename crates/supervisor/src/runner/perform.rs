@@ -51,7 +51,7 @@ impl Runner {
             SupervisorEffect::Record(event) => self.context.recorder().event(event),
             SupervisorEffect::CoreKeepsNoRecord => self.context.core_keeps_no_record(),
             SupervisorEffect::Mask(value) => self.context.mask(value),
-            SupervisorEffect::Prepare { of, host } => self.prepare(of, host),
+            SupervisorEffect::Prepare { of, host, continues } => self.prepare(of, host, continues),
             SupervisorEffect::StopPreparing { of } => {
                 if let Some(attempt) = self.attempts.get(&of) {
                     attempt.stop();
@@ -66,13 +66,14 @@ impl Runner {
                 let node = self.context.node(&of.step);
                 let fingerprint =
                     node.map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
+                let resumed_session = self.context.resumed_session(&of, dialect);
                 let base = of.base();
                 self.context.recorder().event(RunEvent::AttemptStarted {
                     of,
                     job_id,
                     base,
                     fingerprint,
-                    resumed_session: None,
+                    resumed_session,
                 });
             }
             SupervisorEffect::Request { of, core, request } => self.request(&of, &core, request),
@@ -112,7 +113,7 @@ impl Runner {
                     TaskDone::Collected(of, collected)
                 });
             }
-            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
+            RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, limit_until } => {
                 let duration_ms = duration.map(duration_ms);
                 let kept = self.context.kept_from(&step).map(|run| format!("kept from run {run}"));
                 if state == StepState::Succeeded && kept.is_none() {
@@ -122,14 +123,8 @@ impl Runner {
                     self.context.add_step_meta(&step, state, detail.as_deref(), duration_ms.unwrap_or(0));
                 }
                 let detail = detail.or(kept);
-                let event = RunEvent::StepChanged {
-                    step,
-                    state,
-                    detail,
-                    duration_ms,
-                    allowed_to_fail,
-                    limit_until: None,
-                };
+                let event =
+                    RunEvent::StepChanged { step, state, detail, duration_ms, allowed_to_fail, limit_until };
                 self.context.recorder().event(event);
             }
             RunEffect::PlanExtended { nodes } => self.context.plan_extended(nodes),
@@ -138,8 +133,8 @@ impl Runner {
         }
     }
 
-    fn prepare(&mut self, of: AttemptRef, host: HostId) {
-        self.context.attempt_begins(&of, host);
+    fn prepare(&mut self, of: AttemptRef, host: HostId, continues: bool) {
+        self.context.attempt_begins(&of, host, continues);
         let stop = Stop::default();
         let job_id = JobId::new(unique_id().to_string());
         self.attempts.insert(of.clone(), PreparedAttempt { job_id, inputs: Vec::new(), stop: stop.clone() });

@@ -106,6 +106,7 @@ fn settings(dir: &Path) -> RunSettings {
         trace: None,
         version: "test".to_owned(),
         other_core: String::new(),
+        limits: roboppi_workflow::LimitPolicy::default(),
         resume: None,
     }
 }
@@ -140,7 +141,11 @@ async fn only_the_site_of_the_host_of_an_attempt_is_asked() {
         let mut runner = runner(dir.path(), [(HostId::here(), &here), (far_host.clone(), &far)]);
         let (make, take) = (AttemptRef::first("make".into()), AttemptRef::first("take".into()));
 
-        runner.perform(SupervisorEffect::Prepare { of: make.clone(), host: HostId::here() });
+        runner.perform(SupervisorEffect::Prepare {
+            of: make.clone(),
+            host: HostId::here(),
+            continues: false,
+        });
         let placed = runner.done_at_once.pop_front();
         assert!(matches!(placed, Some(TaskDone::Placed(_, Ok(inputs))) if inputs.is_empty()));
         runner.perform(SupervisorEffect::Run(RunEffect::CollectOutputs { of: make }));
@@ -149,7 +154,11 @@ async fn only_the_site_of_the_host_of_an_attempt_is_asked() {
         runner.task_done(collected);
         assert_eq!((here.asked(), far.asked()), (vec!["collect make".to_owned()], Vec::new()));
 
-        runner.perform(SupervisorEffect::Prepare { of: take.clone(), host: far_host.clone() });
+        runner.perform(SupervisorEffect::Prepare {
+            of: take.clone(),
+            host: far_host.clone(),
+            continues: false,
+        });
         let TaskDone::Placed(_, Ok(inputs)) = next_task(&mut runner).await else { panic!("not placed") };
         assert_eq!(inputs[0].sha256.as_deref(), Some("hash"), "what another host made is handed over");
         runner.perform(SupervisorEffect::AttemptFinished { of: take.clone(), done: lost() });
@@ -173,7 +182,7 @@ async fn a_host_without_a_site_fails_the_attempt() {
         let sites = [(HostId::here(), &here), (HostId::from("other".to_owned()), &other)];
         let mut runner = runner(dir.path(), sites);
         let (of, host) = (AttemptRef::first("take".into()), HostId::from("gone".to_owned()));
-        runner.perform(SupervisorEffect::Prepare { of, host });
+        runner.perform(SupervisorEffect::Prepare { of, host, continues: false });
         let TaskDone::Placed(_, Err(AttemptStop::Failed(_, detail))) = next_task(&mut runner).await else {
             panic!("the inputs were placed somewhere");
         };

@@ -312,7 +312,7 @@ fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Opti
         (RunOutcome::Failed, Some(step)) => {
             let name = sanitise::clean(step.plan.step.as_str());
             let mut reason = format!("step {name}");
-            let why = wording::step_reason(step);
+            let why = wording::step_reason(model, step);
             if !why.is_empty() {
                 reason.push_str(&format!(": {why}"));
             }

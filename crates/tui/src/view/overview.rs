@@ -38,7 +38,7 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     if step.allowed_to_fail {
         state.push_str(" (allowed to fail)");
     }
-    let reason = wording::step_reason(step);
+    let reason = wording::step_reason(model, step);
     if !reason.is_empty() {
         state.push_str(": ");
         state.push_str(&reason);
@@ -106,6 +106,7 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
             model.theme.busy(),
         );
     }
+    page.fact_if("Resumes", attempt.resumed_session.as_deref());
     if let Some(session) = &activity.session {
         let model_name = session.model.as_ref().map(|name| format!(" · {name}")).unwrap_or_default();
         page.fact("Session", &format!("{}{model_name}", session.id));

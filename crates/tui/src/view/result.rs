@@ -19,7 +19,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     match model.shown_attempt().map(|attempt| (attempt, &attempt.status)) {
         None => {
             page.text(&format!("No attempt was made; the step is {}.", step.state.name()), faint);
-            page.text(&wording::step_reason(step), faint);
+            page.text(&wording::step_reason(model, step), faint);
         }
         Some((attempt, AttemptStatus::Started | AttemptStatus::Phase(_))) => {
             page.text(&format!("{} is still running; it has no result yet.", attempt.of), faint);
@@ -60,6 +60,8 @@ fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) 
         }
         page.fact_if("Error", details.error.as_deref());
         page.fact_if("Waited for", details.waited_for.as_deref());
+        let limit = details.retry_at.map(|at| wording::limit_time(model, at));
+        page.fact_if("Limit until", limit.as_deref());
         page.fact_if("Its word", details.error_kind.as_deref());
     }
     if let Some(class) = result.error_class {

@@ -92,9 +92,10 @@ pub(super) fn ending(result: &WorkerResult) -> String {
 }
 
 /// Why a step is where it is, in few words; empty when its state says it all.
-pub(super) fn step_reason(step: &StepView) -> String {
-    if let Some(detail) = step.detail.as_deref().filter(|detail| !detail.is_empty()) {
-        return sanitise::clean(detail);
+pub(super) fn step_reason(model: &Model, step: &StepView) -> String {
+    let reason = step.reason(|until| limit_time(model, until));
+    if let Some(detail) = reason.filter(|detail| !detail.is_empty()) {
+        return sanitise::clean(&detail);
     }
     match step.attempts.last().map(|attempt| &attempt.status) {
         Some(AttemptStatus::Finished { result, .. }) if result.status != WorkerStatus::Succeeded => {
@@ -190,6 +191,12 @@ pub(super) fn report(event: &CoreEvent) -> String {
         CoreEvent::Warning { message, .. } => format!("warning: {}", sanitise::clean(message)),
         CoreEvent::Unknown { raw } => format!("unknown: {}", sanitise::clean(raw)),
     }
+}
+
+/// The end of a usage limit: a time of day, with its day when that is not today.
+pub(super) fn limit_time(model: &Model, ts: UtcMillis) -> String {
+    let day = |ts| text::date(ts, &model.zone).split(' ').next().map(str::to_owned);
+    if day(ts) == day(model.now) { time_of_day(model, ts) } else { text::date(ts, &model.zone) }
 }
 
 /// A time of day.

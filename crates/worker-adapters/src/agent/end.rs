@@ -3,7 +3,7 @@
 use roboppi_ipc::{ErrorClass, WorkerStatus};
 
 use super::failures::{meaning_of, telling_line};
-use super::terminal;
+use super::{LimitTime, terminal};
 use crate::{ExitKind, WorkerEnd};
 
 /// What an agent itself said about its end.
@@ -28,12 +28,21 @@ pub struct AgentError {
     pub kind: String,
     /// `error` of the result: a sentence.
     pub message: String,
+    /// When the limit is over that it tells of; without it the sentence is read for a time.
+    pub limit: Option<LimitTime>,
 }
 
 impl AgentError {
     /// A failure.
     pub fn new(class: ErrorClass, kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { class, kind: kind.into(), message: message.into() }
+        Self { class, kind: kind.into(), message: message.into(), limit: None }
+    }
+
+    /// Sets when the limit is over that it tells of.
+    #[must_use]
+    pub const fn with_limit(mut self, limit: Option<LimitTime>) -> Self {
+        self.limit = limit;
+        self
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use roboppi_ipc::{
     AgentDelta, AgentText, Artifact, ChangeKind, ErrorClass, Mono, Observation, Patch, PlanItem, Progress,
-    RemarkLevel, SessionInfo, SubAgent, ToolCall, ToolResult, Usage, Waiting, WorkerEvent, WorkerResult,
-    WorkerStatus,
+    RemarkLevel, SessionInfo, SubAgent, ToolCall, ToolResult, Usage, UtcMillis, WaitCause, Waiting,
+    WorkerEvent, WorkerResult, WorkerStatus,
 };
 
 use super::end::{Ending, judge, was_ended};
 use super::failures::trust_lines;
-use super::{AgentError, Calls, ReportedEnd, UsageTotals, terminal};
+use super::limit_time::LimitEnd;
+use super::{AgentError, Calls, LimitTime, ReportedEnd, UsageTotals, terminal};
 use crate::{SessionEffect, WorkerEnd, stderr_observation, verdict};
 
 /// Lines nobody understands that become events. More are counted.
@@ -45,6 +46,8 @@ pub(super) struct Facts {
     pub(super) was_done: Option<bool>,
     /// What it waits for.
     waiting: Option<Waiting>,
+    /// When the last limit is over of which a line told with its time.
+    limit: Option<UtcMillis>,
     /// The last line of standard output is JSON that broke off.
     pub(super) broken: bool,
 }
@@ -205,6 +208,9 @@ impl Agent<'_> {
     /// The agent waits.
     pub fn waiting(&mut self, waiting: Waiting) {
         self.event(WorkerEvent::Waiting(waiting.clone()));
+        if waiting.cause == Some(WaitCause::RateLimit) {
+            self.facts.limit = waiting.until.or(self.facts.limit);
+        }
         self.facts.waiting = Some(waiting);
     }
 
@@ -292,10 +298,26 @@ impl Facts {
         let waiting =
             self.waiting.take().filter(|_| end.cancelled.is_some() && status != WorkerStatus::Succeeded);
         details.waited_for = waiting.map(|waiting| waiting.why);
+        details.retry_at = error.as_ref().and_then(|error| self.limit_end(error, end));
         details.notes = self.remarks(end);
         details.error = error.as_ref().map(|error| error.message.clone());
         details.error_kind = error.map(|error| error.kind);
         result
+    }
+
+    /// When the limit is over that a failure tells of. What a line or a header gave exactly comes before a sentence.
+    fn limit_end(&mut self, error: &AgentError, end: &WorkerEnd<'_>) -> Option<UtcMillis> {
+        if error.class != ErrorClass::RetryableRateLimit {
+            return None;
+        }
+        let wall = end.wall?;
+        let exact = self.limit.map(|UtcMillis(at)| LimitTime::At(at.into()));
+        let time = error.limit.or(exact).or_else(|| LimitTime::of_text(&error.message, wall))?;
+        let LimitEnd { at, note } = time.resolve(wall);
+        if let Some(note) = note {
+            add_once(&mut self.notes, note);
+        }
+        at
     }
 
     fn observe(&self, end: &WorkerEnd<'_>, error: Option<&AgentError>, observations: &mut Vec<Observation>) {

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, Frame, Mono, OutputStream};
+use roboppi_ipc::{CancelReason, Frame, Mono, OutputStream, UtcMillis};
 
 use super::cuts::Chunks;
 use super::judge::{Outcome, judge};
 use super::{Transcript, Violation};
 use crate::scanner::Scanner;
 use crate::{
-    CommandSpec, ExitKind, OutputDigest, SessionEffect, SessionInput, TimerId, WorkerAdapter, WorkerEnd,
-    WorkerSession,
+    CommandSpec, ExitKind, OutputDigest, SessionEffect, SessionInput, TimerId, WallTime, WorkerAdapter,
+    WorkerEnd, WorkerSession,
 };
+
+/// The time of day at the end of what is played: 2026-11-30 00:53 UTC.
+const WALL: WallTime = WallTime::new(UtcMillis(1_796_000_000_000), 0);
 
 /// Why the output ends.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +89,9 @@ impl Rehearsal<'_> {
             Ending::Cancel { reason, .. } => (ExitKind::Signal(15), Some(reason)),
         };
         let duration = Duration::from_secs(1);
-        talk.feed(SessionInput::Exit(WorkerEnd::new(exit, &digest, duration).with_cancelled(cancelled)));
+        talk.feed(SessionInput::Exit(
+            WorkerEnd::new(exit, &digest, duration).with_cancelled(cancelled).with_wall(Some(WALL)),
+        ));
         judge(scenario, self.spec, talk.effects)
     }
 }

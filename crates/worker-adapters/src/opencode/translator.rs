@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::wire::{Failure, Line, Part, State};
 use crate::agent::{
-    Agent, AgentError, AgentTranslator, ReportedEnd, class_of_http_status, created_file_diff, sum_of_usage,
-    unanswered,
+    Agent, AgentError, AgentTranslator, LimitTime, ReportedEnd, class_of_http_status, created_file_diff,
+    meaning_of, sum_of_usage, unanswered,
 };
 use crate::{ExitKind, WorkerEnd};
 
@@ -273,9 +273,11 @@ fn error(failure: &Failure<'_>) -> AgentError {
     let class = match data.and_then(|data| data.status) {
         Some(status) => class_of_http_status(status),
         None if is_about_the_network(message) => ErrorClass::RetryableNetwork,
-        None => ErrorClass::NonRetryable,
+        None => meaning_of(message).map_or(ErrorClass::NonRetryable, |(class, _)| class),
     };
-    AgentError::new(class, name, message)
+    let headers = data.and_then(|data| data.headers.as_object()).into_iter().flatten();
+    let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    AgentError::new(class, name, message).with_limit(LimitTime::of_headers(headers))
 }
 
 /// Failures to reach a server have no status.

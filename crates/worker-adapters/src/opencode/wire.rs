@@ -121,4 +121,7 @@ pub(super) struct FailureData<'a> {
     pub(super) message: Option<Cow<'a, str>>,
     #[serde(rename = "statusCode", deserialize_with = "count")]
     pub(super) status: Option<u64>,
+    /// Of the answer that refused the request.
+    #[serde(rename = "responseHeaders")]
+    pub(super) headers: Value,
 }

@@ -11,7 +11,7 @@ use roboppi_run::StepPath;
 use super::fields::{Field, Fields};
 use super::secrets::secrets;
 use super::{Located, agent, names, value};
-use crate::definition::{AgentOptions, InputRef, OnFailure, OutputSpec, SecretSource, Step};
+use crate::definition::{AgentOptions, InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step};
 use crate::diagnostic::{Sink, nearest, quote};
 use crate::keys::Section;
 use crate::kinds::{OtherKinds, WorkerKinds};
@@ -36,6 +36,7 @@ pub(crate) struct DraftStep {
     grace: Option<Duration>,
     max_retries: u32,
     on_failure: OnFailure,
+    on_limit: Option<OnLimit>,
     continue_on_error: bool,
     secrets: Vec<SecretSource>,
 }
@@ -97,6 +98,7 @@ impl DraftStep {
             grace: None,
             max_retries: 0,
             on_failure: OnFailure::default(),
+            on_limit: None,
             continue_on_error: false,
             secrets: Vec::new(),
         }
@@ -139,6 +141,7 @@ impl DraftStep {
             grace: self.grace,
             max_retries: self.max_retries,
             on_failure: self.on_failure,
+            on_limit: self.on_limit,
             continue_on_error: self.continue_on_error,
             secrets: self.secrets,
         };
@@ -190,6 +193,8 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
         fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();
     draft.secrets = fields.get("secrets").map(|at| secrets(&at, sink)).unwrap_or_default();
     retries(&fields, &mut draft, sink);
+    let choices = OnLimit::ALL.map(|choice| (choice.name(), choice));
+    draft.on_limit = fields.get("on_limit").and_then(|at| value::choice(&at, &choices, sink));
     draft
 }
 

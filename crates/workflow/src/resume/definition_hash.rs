@@ -84,6 +84,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         grace: _,
         max_retries: _,
         on_failure: _,
+        on_limit: _,
         continue_on_error: _,
         // What is hidden of its output.
         secrets: _,

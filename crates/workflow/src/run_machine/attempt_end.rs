@@ -1,6 +1,6 @@
 //! How an attempt ended, as far as the run is concerned.
 
-use roboppi_ipc::{CancelReason, ErrorClass, WorkerResult, WorkerStatus};
+use roboppi_ipc::{CancelReason, ErrorClass, UtcMillis, WorkerResult, WorkerStatus};
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum AttemptEnd {
         class: Option<ErrorClass>,
         /// Why, one line.
         detail: String,
+        /// When the usage limit is over that it came up against.
+        retry_at: Option<UtcMillis>,
     },
     /// Its own time was over. Tried again like a transient failure.
     TimedOut {
@@ -69,11 +71,16 @@ impl From<&WorkerResult> for AttemptEnd {
                     detail: format!("{detail}{waited}"),
                 }
             }
-            (WorkerStatus::Failed, _) => Self::Failed { class: result.error_class, detail },
+            (WorkerStatus::Failed, _) => {
+                let class = result.error_class;
+                let retry_at = result.details.as_ref().and_then(|details| details.retry_at);
+                let retry_at = retry_at.filter(|_| class == Some(ErrorClass::RetryableRateLimit));
+                Self::Failed { class, detail, retry_at }
+            }
             (WorkerStatus::Unknown(status), _) => {
                 let detail =
                     format!("its core reports `{status}`, which this version does not know ({detail})");
-                Self::Failed { class: result.error_class, detail }
+                Self::Failed { class: result.error_class, detail, retry_at: None }
             }
         }
     }
@@ -141,7 +148,11 @@ mod tests {
             (
                 WorkerStatus::Failed,
                 None,
-                AttemptEnd::Failed { class: Some(ErrorClass::NonRetryable), detail: detail() },
+                AttemptEnd::Failed {
+                    class: Some(ErrorClass::NonRetryable),
+                    detail: detail(),
+                    retry_at: None,
+                },
             ),
             (WorkerStatus::Failed, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
             (
@@ -153,6 +164,7 @@ mod tests {
                         "its core reports `SHELVED`, which this version does not know ({})",
                         detail()
                     ),
+                    retry_at: None,
                 },
             ),
             (

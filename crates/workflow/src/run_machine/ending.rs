@@ -57,6 +57,7 @@ impl RunMachine {
             StepPhase::Waiting
             | StepPhase::Ready
             | StepPhase::Retrying { .. }
+            | StepPhase::Limited { .. }
             | StepPhase::Deciding { .. } => {
                 grant(out);
                 self.leave_queue(index);
@@ -89,13 +90,19 @@ impl RunMachine {
                     StepPhase::Active { .. } | StepPhase::Collecting { .. } | StepPhase::Over { .. } => {
                         continue;
                     }
-                    StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. }
+                    StepPhase::Waiting
+                    | StepPhase::Ready
+                    | StepPhase::Retrying { .. }
+                    | StepPhase::Limited { .. }
                         if step.started_at.is_none() =>
                     {
                         (StepState::Skipped, "the run was ended before it started")
                     }
                     // It did start, so it is not skipped.
-                    StepPhase::Waiting | StepPhase::Ready | StepPhase::Retrying { .. } => {
+                    StepPhase::Waiting
+                    | StepPhase::Ready
+                    | StepPhase::Retrying { .. }
+                    | StepPhase::Limited { .. } => {
                         (StepState::Cancelled, "the run was ended before its next attempt")
                     }
                     StepPhase::Deciding { .. } => {

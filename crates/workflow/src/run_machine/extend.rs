@@ -47,7 +47,8 @@ impl RunMachine {
         }
         for node in nodes.clone() {
             self.index.insert(node.path.clone(), self.steps.len());
-            self.steps.push(RunStep::new(node));
+            let account = self.account_place(&node.step);
+            self.steps.push(RunStep { account, ..RunStep::new(node) });
             self.open += 1;
         }
         for (index, node) in (first..).zip(nodes) {

@@ -21,6 +21,7 @@ impl RunMachine {
         match self.steps[index].rounds.after_work() {
             AfterWork::Done => self.complete(now, index, out),
             AfterWork::Check if self.may_go_on(asked) => {
+                self.steps[index].continues = false;
                 self.steps[index].rounds.begin_check();
                 self.active -= 1;
                 self.start_attempt(now, index, out);

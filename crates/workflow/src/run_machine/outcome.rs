@@ -3,7 +3,7 @@
 use roboppi_ipc::CancelReason;
 use roboppi_run::{RunOutcome, StepState};
 
-use super::step::StepPhase;
+use super::step::{RunStep, StepPhase};
 use super::{Phase, RunMachine};
 
 /// The exit code of a run. `signal` is the number of the signal that ended it, when it was one. An outcome that is not known
@@ -22,7 +22,23 @@ pub const fn exit_code(outcome: RunOutcome, signal: Option<u8>) -> u8 {
     }
 }
 
+/// The exit code of a run that failed because of usage limits and for no other reason: `EX_TEMPFAIL`, try again later.
+pub const TRY_AGAIN_LATER: u8 = 75;
+
 impl RunMachine {
+    /// Whether usage limits are the only reason for which the run failed.
+    pub(super) fn is_limited(&self) -> bool {
+        if self.phase != Phase::Running {
+            return false;
+        }
+        let failed = |step: &&RunStep| {
+            matches!(step.life, StepPhase::Over { state, excused: false, .. }
+                if !matches!(state, StepState::Succeeded | StepState::Skipped))
+        };
+        let mut failed = self.steps.iter().filter(failed).peekable();
+        failed.peek().is_some() && failed.all(|step| step.is_limited)
+    }
+
     /// Outcome and reason, once every step is over.
     pub(super) fn outcome(&self) -> (RunOutcome, Option<String>) {
         let names = |wanted: &[StepState]| {
@@ -69,7 +85,8 @@ impl RunMachine {
         }
         let failed = names(&[StepState::Failed, StepState::Cancelled]);
         if !failed.is_empty() {
-            return (RunOutcome::Failed, Some(listed("failed", &failed)));
+            let what = if self.is_limited() { "stopped by a usage limit" } else { "failed" };
+            return (RunOutcome::Failed, Some(listed(what, &failed)));
         }
         if !names(&[StepState::Skipped]).is_empty() {
             return (RunOutcome::Failed, Some("the steps wait for each other".to_owned()));

@@ -1,6 +1,8 @@
 //! The policies of a node, each as a part of its own: how often it is tried, how often it is repeated, and what its
 //! failure means.
 
+use std::time::Duration;
+
 use roboppi_run::Role;
 
 use crate::definition::OnFailure;
@@ -115,6 +117,12 @@ impl Rounds {
         }
     }
 
+    /// Allows one attempt more: the last one does not count.
+    pub(super) const fn allow_one_more(&mut self) {
+        let attempts = if self.is_checking { &mut self.check } else { &mut self.work };
+        attempts.allowed = attempts.allowed.saturating_add(1);
+    }
+
     pub(super) const fn begin_check(&mut self) {
         self.is_checking = true;
         self.check.allow_again();
@@ -146,4 +154,11 @@ impl Rounds {
 pub(super) struct FailurePolicy {
     pub(super) on_failure: OnFailure,
     pub(super) continue_on_error: bool,
+}
+
+/// What a step has waited for limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LimitWaits {
+    pub(super) total: Duration,
+    pub(super) count: u32,
 }

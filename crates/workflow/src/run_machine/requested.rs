@@ -3,6 +3,7 @@
 use roboppi_ipc::Mono;
 use roboppi_run::{StepPath, StepState};
 
+use super::policy::LimitWaits;
 use super::schedule::{Verdict, past};
 use super::step::StepPhase;
 use super::{Phase, RunEffect, RunMachine};
@@ -10,6 +11,9 @@ use super::{Phase, RunEffect, RunMachine};
 impl RunMachine {
     pub(super) fn retry_step(&mut self, step: &StepPath, out: &mut Vec<RunEffect>) {
         let Some(index) = self.requested(step, out) else { return };
+        if matches!(self.steps[index].life, StepPhase::Limited { .. }) && self.phase == Phase::Running {
+            return self.start_in_spite_of_limit(index, out);
+        }
         if let Err(why) = self.may_be_retried(index) {
             return refuse(why, out);
         }
@@ -17,6 +21,8 @@ impl RunMachine {
         let retried = &mut self.steps[index];
         retried.rounds.begin_again();
         retried.budget.begin_again();
+        retried.limit_waits = LimitWaits::default();
+        retried.ignores_limit = true;
         retried.is_unstarted = true;
         self.wait_again(index, "to be tried again, by the user", out);
         self.unskip(index, out);
@@ -27,7 +33,8 @@ impl RunMachine {
         let Some(index) = self.requested(step, out) else { return };
         let skipped = &self.steps[index];
         match skipped.life {
-            StepPhase::Waiting | StepPhase::Ready if skipped.started_at.is_none() => {}
+            StepPhase::Waiting | StepPhase::Ready | StepPhase::Limited { .. }
+                if skipped.started_at.is_none() => {}
             StepPhase::Over { state, .. } => {
                 return refuse(format!("`{step}` is over: it {}", past(state)), out);
             }
@@ -59,6 +66,7 @@ impl RunMachine {
         self.unannounced.remove(&index);
         match self.steps[index].life {
             StepPhase::Retrying { .. } => self.retrying -= 1,
+            StepPhase::Limited { .. } => self.leave_limit(index),
             StepPhase::Deciding { .. } => self.active -= 1,
             _ => {}
         }
@@ -77,7 +85,9 @@ impl RunMachine {
             StepPhase::Over { state: StepState::Succeeded, .. } => return Err(format!("`{id}` succeeded")),
             StepPhase::Over { .. } => {}
             StepPhase::Waiting | StepPhase::Ready => return Err(format!("`{id}` is about to start anyway")),
-            StepPhase::Retrying { .. } => return Err(format!("`{id}` is about to be retried anyway")),
+            StepPhase::Retrying { .. } | StepPhase::Limited { .. } => {
+                return Err(format!("`{id}` is about to be retried anyway"));
+            }
             StepPhase::Active { .. } | StepPhase::Collecting { .. } | StepPhase::Deciding { .. } => {
                 return Err(format!("`{id}` is under way"));
             }
@@ -109,7 +119,9 @@ impl RunMachine {
         // What has started on the strength of it goes on; the others wait for it once more.
         for dependent in self.steps[index].dependents.clone() {
             self.steps[dependent].blockers += 1;
-            if self.steps[dependent].life == StepPhase::Ready && self.steps[dependent].is_unstarted {
+            let may_start =
+                matches!(self.steps[dependent].life, StepPhase::Ready | StepPhase::Limited { .. });
+            if may_start && self.steps[dependent].is_unstarted {
                 self.leave_queue(dependent);
                 self.steps[dependent].life = StepPhase::Waiting;
                 self.change(dependent, StepState::Pending, None, out);

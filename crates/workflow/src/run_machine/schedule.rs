@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono};
+use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono, UtcMillis};
 use roboppi_run::{AttemptRef, StepState};
 
 use super::step::{StepPhase, VisiblePhase};
@@ -23,6 +23,26 @@ pub(super) enum Verdict {
     Satisfies,
     /// The steps after it are skipped.
     Blocks,
+}
+
+/// A failure that a step is left at.
+pub(super) struct Failure {
+    pub(super) state: StepState,
+    /// The steps after it do not go on, whatever it says.
+    pub(super) is_fatal: bool,
+    /// The end of the usage limit that was the reason.
+    pub(super) limit_until: Option<UtcMillis>,
+}
+
+/// Whether a failure leaves the session of an agent as it was: what failed was on the way to its service.
+const fn leaves_session(class: ErrorClass) -> bool {
+    matches!(
+        class,
+        ErrorClass::RetryableTransient
+            | ErrorClass::RetryableRateLimit
+            | ErrorClass::RetryableNetwork
+            | ErrorClass::RetryableService
+    )
 }
 
 impl RunMachine {
@@ -68,7 +88,9 @@ impl RunMachine {
                 && let Some(index) = self.ready.pop_first()
             {
                 self.unannounced.remove(&index);
-                self.start_attempt(now, index, out);
+                if !self.is_held(now, index, out) {
+                    self.start_attempt(now, index, out);
+                }
             }
             while let Some(index) = self.unannounced.pop_first() {
                 self.change(index, StepState::Ready, None, out);
@@ -87,9 +109,10 @@ impl RunMachine {
         let begun = matches!(self.phase, Phase::Running | Phase::Ending(_));
         if begun && self.open == 0 {
             let (outcome, detail) = self.outcome();
+            let is_limited = self.is_limited();
             let duration = self.began_at.map_or(Duration::ZERO, |began| now.since(began));
             self.phase = Phase::Finished;
-            out.push(RunEffect::Finish { outcome, detail, duration });
+            out.push(RunEffect::Finish { outcome, detail, duration, is_limited });
         }
     }
 
@@ -101,13 +124,16 @@ impl RunMachine {
         let step = &mut self.steps[index];
         step.rounds.start_attempt();
         step.is_unstarted = false;
+        step.ignores_limit = false;
+        step.is_limited = false;
+        let continues = std::mem::take(&mut step.continues);
         step.started_at.get_or_insert(now);
         step.attempt_began = now;
         step.life = StepPhase::Active { shown: VisiblePhase::Starting, asked: None };
         let of = step.of();
         let checks = step.rounds.is_checking().then(|| "checking whether it is complete".to_owned());
         self.change(index, StepState::Starting, checks, out);
-        out.push(RunEffect::StartAttempt { of });
+        out.push(RunEffect::StartAttempt { of, continues });
     }
 
     /// The worker of an attempt was seen to be further.
@@ -145,6 +171,9 @@ impl RunMachine {
         let for_budget = running && asked.is_some_and(|asked| asked.reason == CancelReason::Budget);
         // Who was done before it could be ended goes on: what follows costs nothing, or does not start.
         let asked = asked.filter(|_| !for_budget || end != AttemptEnd::Succeeded);
+        if end == AttemptEnd::Succeeded {
+            self.limit_disproved(now, index);
+        }
         if end == AttemptEnd::Succeeded && self.steps[index].rounds.is_checking() {
             return self.check_done(now, index, shown, asked, out);
         }
@@ -172,7 +201,15 @@ impl RunMachine {
             AttemptEnd::Failed { class: Some(ErrorClass::Budget), .. } if no_more.is_some() => {
                 self.ended_for_budget(now, index, out);
             }
-            AttemptEnd::Failed { class, detail } => {
+            AttemptEnd::Failed { class, detail, retry_at } => {
+                self.steps[index].continues = class.is_some_and(leaves_session);
+                if let Some(until) = retry_at
+                    && may_retry
+                    && no_more.is_none()
+                    && self.limit_reached(now, index, until, &detail, out)
+                {
+                    return;
+                }
                 self.failed(now, index, StepState::Failed, class, may_retry, detail, out);
             }
             AttemptEnd::Lost { detail } | AttemptEnd::Cancelled { reason: CancelReason::Lost, detail } => {
@@ -304,9 +341,24 @@ impl RunMachine {
             return;
         }
         let detail = if attempt > 1 { format!("attempt {attempt} of {most}: {detail}") } else { detail };
+        self.give_up(now, index, Failure { state, is_fatal: fatal, limit_until: None }, detail, out);
+    }
+
+    /// Leaves a step at a failure.
+    pub(super) fn give_up(
+        &mut self,
+        now: Mono,
+        index: usize,
+        failure: Failure,
+        detail: String,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let Failure { state, is_fatal, limit_until } = failure;
+        let step = &mut self.steps[index];
+        step.is_limited = limit_until.is_some();
         let excused = step.failure.continue_on_error;
-        let goes_on = excused || (step.failure.on_failure == OnFailure::Continue && !fatal);
-        self.over(now, index, state, excused, Some(detail), out);
+        let goes_on = excused || (step.failure.on_failure == OnFailure::Continue && !is_fatal);
+        self.over_because(now, index, (state, excused), Some(detail), limit_until, out);
         self.release(now, index, if goes_on { Verdict::Satisfies } else { Verdict::Blocks }, out);
     }
 
@@ -346,6 +398,18 @@ impl RunMachine {
         detail: Option<String>,
         out: &mut Vec<RunEffect>,
     ) {
+        self.over_because(now, index, (state, excused), detail, None, out);
+    }
+
+    fn over_because(
+        &mut self,
+        now: Mono,
+        index: usize,
+        (state, excused): (StepState, bool),
+        detail: Option<String>,
+        limit_until: Option<UtcMillis>,
+        out: &mut Vec<RunEffect>,
+    ) {
         self.open -= 1;
         let step = &mut self.steps[index];
         step.life = StepPhase::Over { state, excused, satisfies: false };
@@ -355,6 +419,7 @@ impl RunMachine {
             detail,
             allowed_to_fail: excused,
             duration: step.started_at.map(|started| now.since(started)),
+            limit_until,
         });
     }
 
@@ -366,7 +431,14 @@ impl RunMachine {
         out: &mut Vec<RunEffect>,
     ) {
         let step = self.steps[index].id.clone();
-        out.push(RunEffect::StepChanged { step, state, detail, allowed_to_fail: false, duration: None });
+        out.push(RunEffect::StepChanged {
+            step,
+            state,
+            detail,
+            allowed_to_fail: false,
+            duration: None,
+            limit_until: None,
+        });
     }
 }
 

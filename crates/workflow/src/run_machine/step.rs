@@ -5,8 +5,9 @@ use std::time::Duration;
 use roboppi_ipc::{Cancel, Mono};
 use roboppi_run::{AttemptRef, StepPath, StepState};
 
-use super::policy::{FailurePolicy, Rounds};
+use super::policy::{FailurePolicy, LimitWaits, Rounds};
 use super::step_budget::StepBudget;
+use crate::definition::OnLimit;
 use crate::plan::Node;
 
 #[derive(Clone, Debug)]
@@ -21,6 +22,16 @@ pub(super) struct RunStep {
     pub(super) rounds: Rounds,
     pub(super) failure: FailurePolicy,
     pub(super) budget: StepBudget,
+    pub(super) on_limit: Option<OnLimit>,
+    /// Place of the account whose limits it is subject to.
+    pub(super) account: Option<u32>,
+    pub(super) limit_waits: LimitWaits,
+    /// A person wants it to start although the limit holds.
+    pub(super) ignores_limit: bool,
+    /// It failed because of a limit.
+    pub(super) is_limited: bool,
+    /// Its next attempt continues the session of the last one.
+    pub(super) continues: bool,
     pub(super) life: StepPhase,
     /// No attempt was made yet, or none since a person asked for it to be tried again.
     pub(super) is_unstarted: bool,
@@ -49,6 +60,8 @@ pub(super) enum StepPhase {
     Deciding { shown: VisiblePhase },
     /// Waits for its next attempt.
     Retrying { epoch: u64 },
+    /// Waits for the end of a usage limit; after an attempt when it `is_retry`.
+    Limited { since: Mono, is_retry: bool },
     /// Over. `excused`: it did not succeed, and the run counts it as success. `satisfies`: the steps after it go on.
     Over { state: StepState, excused: bool, satisfies: bool },
 }
@@ -79,7 +92,8 @@ impl StepPhase {
             Self::Active { shown, .. } | Self::Collecting { shown, .. } | Self::Deciding { shown } => {
                 shown.state()
             }
-            Self::Retrying { .. } => StepState::Retrying,
+            Self::Retrying { .. } | Self::Limited { is_retry: true, .. } => StepState::Retrying,
+            Self::Limited { is_retry: false, .. } => StepState::Ready,
             Self::Over { state, .. } => *state,
         }
     }
@@ -96,6 +110,12 @@ impl RunStep {
             rounds: Rounds::new(node),
             failure: FailurePolicy { on_failure: step.on_failure, continue_on_error: step.continue_on_error },
             budget: StepBudget::new(node),
+            on_limit: step.on_limit,
+            account: None,
+            limit_waits: LimitWaits::default(),
+            ignores_limit: false,
+            is_limited: false,
+            continues: false,
             life: StepPhase::Waiting,
             is_unstarted: true,
             started_at: None,

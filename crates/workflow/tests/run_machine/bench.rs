@@ -75,7 +75,7 @@ pub(crate) fn incomplete(why: &str) -> IterationDecision {
 }
 
 pub(crate) fn fails(class: Option<ErrorClass>) -> AttemptEnd {
-    AttemptEnd::Failed { class, detail: "exit code 1".to_owned() }
+    AttemptEnd::Failed { class, detail: "exit code 1".to_owned(), retry_at: None }
 }
 
 impl Bench {
@@ -157,7 +157,9 @@ impl Bench {
 
 fn line(effect: &RunEffect) -> String {
     match effect {
-        RunEffect::StartAttempt { of } => format!("start {of}"),
+        RunEffect::StartAttempt { of, continues } => {
+            format!("start {of}{}", if *continues { ", in the same session" } else { "" })
+        }
         RunEffect::CollectOutputs { of } => format!("collect {of}"),
         RunEffect::DecideIteration { of } => format!("decide {of}"),
         RunEffect::IterationStarted { step, iteration, max_iterations, detail } => {
@@ -175,15 +177,19 @@ fn line(effect: &RunEffect) -> String {
         RunEffect::SetTimer { timer, after } => match &timer.subject {
             RunTimerSubject::Deadline => format!("timer {after:?} for the run"),
             RunTimerSubject::Retry(step) => format!("timer {after:?} for {step}"),
+            RunTimerSubject::Limit(account) => format!("timer {after:?} for the limit of {account}"),
             RunTimerSubject::Collecting(step) => format!("timer {after:?} for what {step} made"),
         },
-        RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration } => {
+        RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, limit_until } => {
             let mut told = format!("{step} is {}", state.name());
             if *allowed_to_fail {
                 told += ", which is allowed";
             }
             if let Some(duration) = duration {
                 told += &format!(" after {duration:?}");
+            }
+            if let Some(until) = limit_until {
+                told += &format!(", limit until {until}");
             }
             if let Some(detail) = detail {
                 told += &format!(": {detail}");
@@ -196,7 +202,7 @@ fn line(effect: &RunEffect) -> String {
         RunEffect::RunEnding(Cancel { reason, force }) => {
             format!("the run ends: {}{}", reason.name(), if *force { ", by force" } else { "" })
         }
-        RunEffect::Finish { outcome, detail, duration } => {
+        RunEffect::Finish { outcome, detail, duration, is_limited: _ } => {
             let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             format!("finished {} after {duration:?}{detail}", outcome.name())
         }
