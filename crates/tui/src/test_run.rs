@@ -127,6 +127,19 @@ impl TestRun {
         self
     }
 
+    /// A step that waits for a usage limit of its agent.
+    pub(crate) fn limited(&mut self, step: &str, state: StepState, until: UtcMillis) -> &mut Self {
+        self.journal(RunEvent::StepChanged {
+            step: StepPath::from(step),
+            state,
+            detail: Some("CLAUDE_CODE: exit code 1: You've hit your session limit".to_owned()),
+            duration_ms: None,
+            allowed_to_fail: false,
+            limit_until: Some(until),
+        });
+        self
+    }
+
     pub(crate) fn phase(&mut self, of: &AttemptRef, phase: AttemptPhase) -> &mut Self {
         self.journal(RunEvent::AttemptPhase { of: of.clone(), phase });
         self

@@ -99,6 +99,10 @@ fn head(model: &Model, attempt: &AttemptView, area: Rect) -> Vec<Line<'static>> 
     if let Some(counts) = counts.words(attempt.finished_at.is_some()).filter(|_| activity.agents.len() > 1) {
         lines.push(Line::styled(text::fit(&counts, columns), theme.faint()));
     }
+    if let Some(step) = model.shown_step().filter(|step| step.limit_until.is_some()) {
+        let words = format!("◷ {}", wording::step_reason(model, step));
+        lines.push(Line::styled(text::fit(&words, columns), theme.busy()));
+    }
     if let Some(waiting) = activity.waiting.as_ref().filter(|_| attempt.finished_at.is_none()) {
         let waits = wait_words(waiting, |until| wording::time_of_day(model, until));
         let left =

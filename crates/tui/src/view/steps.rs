@@ -101,6 +101,9 @@ fn remarks(step: &StepView) -> Option<String> {
 
 /// What its worker says it is at.
 fn activity(model: &Model, step: &StepView) -> Option<String> {
+    if let Some(until) = step.limit_until.filter(|_| !step.state.is_final()) {
+        return Some(format!("until {}", wording::limit_time(model, until)));
+    }
     if step.allowed_to_fail {
         return Some("allowed to fail".to_owned());
     }

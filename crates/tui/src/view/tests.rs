@@ -341,3 +341,16 @@ fn a_long_list_keeps_the_selected_step_in_sight() {
     assert!(!screen(&model).contains("step-90 "), "no room is wasted below the last step");
     assert!(screen(&model).contains("step-91"));
 }
+
+#[test]
+fn a_wait_for_a_usage_limit_is_shown_with_its_time() {
+    let mut run = running();
+    let until = UtcMillis(run.model(120, 24).now.0 + 60_000);
+    run.limited("build", StepState::Retrying, until);
+    let text = screen(&run.model(120, 24));
+    let time = crate::text::clock(until, &jiff::tz::TimeZone::UTC);
+    assert!(text.contains(&format!("until {time}")), "{text}");
+    run.limited("build", StepState::Failed, until);
+    let text = screen(&after(&run, (120, 24), "1"));
+    assert!(!text.contains("waits until"), "{text}");
+}

@@ -25,6 +25,8 @@ pub(crate) struct Bench {
     pub(crate) now: Mono,
     pub(crate) told: Vec<String>,
     pub(crate) timers: Vec<RunTimer>,
+    /// Attempts that continue a session.
+    pub(crate) continued: Vec<String>,
 }
 
 pub(crate) fn bench(steps: &[(&str, &str)], concurrency: u32) -> Bench {
@@ -59,6 +61,7 @@ pub(crate) fn bench_of(plan: &Plan, concurrency: u32) -> Bench {
         now: Mono::ZERO,
         told: Vec::new(),
         timers: Vec::new(),
+        continued: Vec::new(),
     }
 }
 
@@ -84,6 +87,9 @@ impl Bench {
         self.machine.handle(self.now, input, &mut out);
         self.now = self.now + Duration::from_secs(1);
         for effect in out {
+            if let RunEffect::StartAttempt { of, continues: true } = &effect {
+                self.continued.push(of.to_string());
+            }
             if let RunEffect::SetTimer { timer, .. } = &effect {
                 self.timers.push(timer.clone());
             }
@@ -157,9 +163,7 @@ impl Bench {
 
 fn line(effect: &RunEffect) -> String {
     match effect {
-        RunEffect::StartAttempt { of, continues } => {
-            format!("start {of}{}", if *continues { ", in the same session" } else { "" })
-        }
+        RunEffect::StartAttempt { of, .. } => format!("start {of}"),
         RunEffect::CollectOutputs { of } => format!("collect {of}"),
         RunEffect::DecideIteration { of } => format!("decide {of}"),
         RunEffect::IterationStarted { step, iteration, max_iterations, detail } => {

@@ -11,6 +11,7 @@ mod budgets;
 mod commands;
 mod extension;
 mod iterations;
+mod limits;
 
 use bench::{attempt, bench, fails, workflow};
 
