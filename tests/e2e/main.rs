@@ -57,6 +57,7 @@ mod plans;
 mod processes;
 mod record;
 mod record_links;
+mod relayed_agents;
 mod remains;
 mod replay;
 mod resume;

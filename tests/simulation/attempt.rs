@@ -125,6 +125,7 @@ impl World {
             job_id: job_id(index),
             timeout: self.plan.step(step).timeout.unwrap_or(ms(600_000)),
             patience: ms(self.plan.grace_of(step) + self.plan.drain + STOP_MARGIN),
+            worker: roboppi_ipc::WorkerKind::CUSTOM,
             beyond_protocol_1: None,
             path_not_utf8: None,
             agent_key: None,

@@ -7,7 +7,6 @@ mod activity_probe;
 mod budgets;
 mod command;
 mod drive;
-mod event_redaction;
 mod idle;
 mod machine;
 mod prepare_error;
@@ -17,7 +16,6 @@ mod repetition;
 mod reports;
 mod room;
 mod state;
-mod truncate;
 mod warning;
 
 use std::cell::{Cell, RefCell};

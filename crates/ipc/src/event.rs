@@ -485,3 +485,9 @@ const fn is_zero(number: &u64) -> bool {
 
 /// The message of the `progress` that tells people, and peers of protocol 1, that output is being left out.
 pub const LOGS_TRUNCATED: &str = "(logs truncated)";
+
+/// Longest text of an event of protocol 1, in bytes. What is longer is cut there, and [`CUT_MARK`] follows.
+pub const LONGEST_TEXT_OF_PROTOCOL_1: usize = 16 * 1024;
+
+/// What follows a text that was cut in protocol 1.
+pub const CUT_MARK: &str = "...(truncated)";

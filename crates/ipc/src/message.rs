@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     CancelReason, ErrorClass, Escalation, Hello, Job, JobId, Leaked, Permit, PermitRejection,
-    ProcessIdentity, RequestId, SecretText, UtcMillis, WorkerEvent, WorkerResult, decode_tagged,
+    ProcessIdentity, RequestId, SecretText, UtcMillis, WorkerEvent, WorkerResult, WorkerStatus,
+    decode_tagged,
 };
 
 /// Values of `code` in an [`ErrorReply`].
@@ -308,6 +309,23 @@ pub struct JobCompleted {
     /// `errorClass`: error class of the result; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_class: Option<ErrorClass>,
+}
+
+impl JobCompleted {
+    /// The result; without one what the outcome says.
+    #[must_use]
+    pub fn into_result(self) -> WorkerResult {
+        let Self { outcome, result, error_class, .. } = self;
+        result.unwrap_or_else(|| {
+            let status = match outcome {
+                JobOutcome::Succeeded => WorkerStatus::Succeeded,
+                JobOutcome::Failed => WorkerStatus::Failed,
+                JobOutcome::Cancelled => WorkerStatus::Cancelled,
+                JobOutcome::Unknown(word) => WorkerStatus::Unknown(word),
+            };
+            WorkerResult::of_status(status).with_error_class(error_class)
+        })
+    }
 }
 
 value_enum! {

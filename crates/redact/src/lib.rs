@@ -7,6 +7,7 @@
 //!
 //! The crate does no I/O and reads no clock.
 
+mod event;
 mod mask;
 mod matcher;
 mod name;
@@ -16,6 +17,7 @@ mod spellings;
 mod text;
 mod walk;
 
+pub use event::EventRedaction;
 pub use mask::LONGEST_MASK;
 pub use name::looks_secret;
 pub use redactor::Redactor;

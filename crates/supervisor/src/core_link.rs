@@ -22,7 +22,7 @@ mod transport;
 
 pub(crate) use drive::LinkSettings;
 pub use events::LinkEvent;
-pub(crate) use events::{LinkReceiver, LinkSender, link_events};
+pub(crate) use events::{JobReport, LinkReceiver, LinkSender, link_events};
 pub use heartbeat::HeartbeatSettings;
 pub(crate) use link::{CoreLink, connect};
 pub use restart::{Loss, Restart, RestartPolicy};

@@ -232,7 +232,9 @@ impl SupervisorMachine {
                 let takes_bytes = is_able(roboppi_ipc::CAPABILITY_EXACT);
                 let sets_agents_up = is_able(roboppi_ipc::CAPABILITY_AGENT_SETUP);
                 let incarnation = core.incarnation;
-                slot.ready(ActiveCore { core, dialect, takes_bytes, sets_agents_up });
+                let named = hello.as_ref().and_then(|hello| hello.workers.as_ref()).into_iter().flatten();
+                let named = named.map(|facts| facts.kind).collect();
+                slot.ready(ActiveCore { core, dialect, takes_bytes, sets_agents_up, named });
                 let (process, version) =
                     hello.map_or((None, String::new()), |hello| (hello.process, hello.version));
                 let protocol = match dialect {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use roboppi_attach::{Answer, RunCommand};
-use roboppi_ipc::{JobEvent, ProcessIdentity, WorkerEvent};
+use roboppi_ipc::{ProcessIdentity, WorkerEvent};
 use roboppi_record::BoundedFile;
 use roboppi_run::{AttemptRef, HostId, RunEvent, RunOutcome};
 use roboppi_workflow::RunMachine;
@@ -24,8 +24,8 @@ use crate::context_dir::Stop;
 use crate::control::ControlRequest;
 use crate::convert::duration_ms;
 use crate::core_link::{
-    self, CoreLaunch, CoreLink, CoreProgram, LinkEvent, LinkReceiver, LinkSender, LinkSettings, Loss,
-    link_events,
+    self, CoreLaunch, CoreLink, CoreProgram, JobReport, LinkEvent, LinkReceiver, LinkSender, LinkSettings,
+    Loss, link_events,
 };
 use crate::machine::{CoreRef, RunFinish, SupervisorInput, SupervisorMachine};
 use crate::prepare::PreparedRun;
@@ -308,13 +308,16 @@ impl Runner {
         let context = Rc::clone(&self.context);
         let events = self.events.clone();
         let counts = context.has_budgets().then(|| self.events.clone());
-        let job_event = move |event: JobEvent| {
-            if let (Some(events), WorkerEvent::Usage(usage)) = (&counts, &event.event) {
-                events.send(LinkEvent::Used { job_id: event.job_id.clone(), usage: *usage });
+        let jobs = Box::new(move |report: JobReport<'_>| match report {
+            JobReport::Event(event) => {
+                if let (Some(events), WorkerEvent::Usage(usage)) = (&counts, &event.event) {
+                    events.send(LinkEvent::Used { job_id: event.job_id.clone(), usage: *usage });
+                }
+                context.job_event(event);
             }
-            context.job_event(event);
-        };
-        match core_link::connect(launch, link, events, Box::new(job_event)) {
+            JobReport::Completed(completed) => context.job_completed(completed),
+        });
+        match core_link::connect(launch, link, events, jobs) {
             Ok(link) => {
                 self.links.insert(core.host.clone(), (core, link));
             }

@@ -21,7 +21,7 @@ mod words;
 pub use arguments::Arguments;
 pub use calls::Calls;
 pub use diff::{Hunk, created_file_diff, unified_diff};
-pub use end::{AgentError, ReportedEnd, class_of_http_status};
+pub use end::{AgentError, ReportedEnd, class_of_http_status, is_of_exit_alone};
 pub use facts::Agent;
 pub use failures::meaning_of;
 pub use json::with_repaired_text;

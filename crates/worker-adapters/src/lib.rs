@@ -31,6 +31,7 @@ mod lines;
 mod opencode;
 mod outcome;
 mod registry;
+mod relayed;
 mod scanner;
 mod session;
 mod translation;
@@ -48,6 +49,7 @@ pub use lines::{LineSession, LineTranslator};
 pub use opencode::OpenCodeAdapter;
 pub use outcome::{classify_output, excerpt, stderr_observation, verdict};
 pub use registry::Adapters;
+pub use relayed::{RelayedLine, relayed_line};
 pub use roboppi_ipc::ExitKind;
 pub use scanner::LINE_LIMIT;
 pub use session::{

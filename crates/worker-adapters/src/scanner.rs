@@ -26,6 +26,11 @@ impl Scanner {
         }
     }
 
+    /// Whether it looks for lines at all.
+    pub(crate) const fn takes_lines(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8], sink: impl FnMut(Frame<'_>)) {
         match self {
             Self::None => {}

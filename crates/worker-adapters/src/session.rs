@@ -161,13 +161,15 @@ pub struct WorkerEnd<'a> {
     pub duration: Duration,
     /// The time of day at its end, where the core gives one.
     pub wall: Option<WallTime>,
+    /// Some of its output may not have been given: that something is missing in it means nothing.
+    pub partial: bool,
 }
 
 impl<'a> WorkerEnd<'a> {
     /// The end of a worker that was neither cancelled nor killed by the core.
     #[must_use]
     pub const fn new(exit: ExitKind, output: &'a OutputDigest, duration: Duration) -> Self {
-        Self { exit, output, cancelled: None, killed: false, duration, wall: None }
+        Self { exit, output, cancelled: None, killed: false, duration, wall: None, partial: false }
     }
 
     /// Sets why the core ended it, if it did.
@@ -188,6 +190,13 @@ impl<'a> WorkerEnd<'a> {
     #[must_use]
     pub const fn with_killed(mut self, killed: bool) -> Self {
         self.killed = killed;
+        self
+    }
+
+    /// Sets whether some of its output may not have been given.
+    #[must_use]
+    pub const fn with_partial(mut self, partial: bool) -> Self {
+        self.partial = partial;
         self
     }
 }

@@ -103,6 +103,17 @@ impl Translation {
         self.keep_promises(first, out);
     }
 
+    /// The worker printed a line that did not come whole.
+    pub fn lost_line(&mut self, now: Mono, stream: OutputStream, out: &mut Vec<SessionEffect>) {
+        let source = match stream {
+            OutputStream::Stdout => &self.stdout,
+            OutputStream::Stderr => &self.stderr,
+        };
+        if source.scanner.takes_lines() {
+            self.handle(now, SessionInput::LongLine(stream), out);
+        }
+    }
+
     /// A timer of the session has run out.
     pub fn timer(&mut self, now: Mono, timer: TimerId, out: &mut Vec<SessionEffect>) {
         self.handle(now, SessionInput::Timer(timer), out);

@@ -1,8 +1,8 @@
 //! Live events in the language of the peer.
 
 use roboppi_ipc::{
-    Dialect, EncodedJobEvent, JobEvent, JobId, LOGS_TRUNCATED, Message, OutputStream, Patch, PlanStatus,
-    Progress, UtcMillis, WorkerEvent, WorkerOutput,
+    CUT_MARK, Dialect, EncodedJobEvent, JobEvent, JobId, LOGS_TRUNCATED, LONGEST_TEXT_OF_PROTOCOL_1, Message,
+    OutputStream, Patch, PlanStatus, Progress, UtcMillis, WorkerEvent, WorkerOutput,
 };
 
 use roboppi_record::RecordedEvent;
@@ -11,11 +11,9 @@ use roboppi_run::tool_summary;
 use super::{LiveEvent, Offered};
 
 /// Longest text of an event of protocol 1, in bytes.
-const TEXT_LIMIT: usize = 16 * 1024;
+const TEXT_LIMIT: usize = LONGEST_TEXT_OF_PROTOCOL_1;
 /// Longest diff of an event of protocol 1, in bytes.
 const DIFF_LIMIT: usize = 256 * 1024;
-/// What follows a text that was cut in protocol 1.
-const CUT_MARK: &str = "...(truncated)";
 
 /// Encodes the live events of one job, one line of the wire each.
 #[derive(Debug)]

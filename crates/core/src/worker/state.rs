@@ -13,6 +13,7 @@ use roboppi_ipc::{
 };
 use roboppi_process::guard::cannot_be_ended;
 use roboppi_process::{ChildReport, ChildWatch, Control};
+use roboppi_record::shorten_result;
 use roboppi_worker_adapters::{SessionEffect, Translation, WorkerEnd};
 use tracing::{debug, info};
 
@@ -20,7 +21,6 @@ use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
 use super::record::Recorder;
 use super::reports::{self, Report};
-use super::truncate::shorten_result;
 use super::warning::{HELD_BY_UNKNOWN, idle_words, room_words};
 use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};
 use crate::live::{LiveQueue, Offered};

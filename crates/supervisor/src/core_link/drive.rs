@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use roboppi_ipc::io::{Peer, PeerDriver, PeerEvent, Trace};
 use roboppi_ipc::{
-    CoreEventMessage, DecodeError, DecodeErrorKind, ErrorClass, Heartbeat, JobCompleted, JobEvent,
-    JobOutcome, Leaked, Message, Mono, Observation, WorkerResult, WorkerStatus,
+    CoreEventMessage, DecodeError, DecodeErrorKind, ErrorClass, Heartbeat, JobCompleted, JobOutcome, Leaked,
+    Message, Mono, Observation, WorkerResult, WorkerStatus,
 };
 use roboppi_process::guard::{EndReport, GuardReport, end_adopted};
 use roboppi_process::{aside, descendants};
@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::HeartbeatSettings;
-use super::events::{LinkEvent, LinkSender};
+use super::events::{JobReport, JobSink, LinkEvent, LinkSender};
 use super::machine::{LinkEffect, LinkInput, LinkMachine, ProcessEnd, ProcessExit};
 use super::process::{self, CoreProcess};
 use super::stderr::StderrTail;
@@ -56,8 +56,8 @@ struct Link {
     machine: RefCell<LinkMachine>,
     origin: Instant,
     events: LinkSender,
-    /// Takes the events of jobs, of which there may be very many.
-    job_event: RefCell<Box<dyn FnMut(JobEvent)>>,
+    /// Takes the events of jobs, of which there may be very many, and is shown their ends in the order of the wire.
+    jobs: RefCell<JobSink>,
     /// Room for effects, used again and again.
     effects: Cell<Vec<LinkEffect>>,
     /// The machine wants the wire closed.
@@ -79,7 +79,11 @@ impl Link {
                     to_send.push(Message::Heartbeat(Heartbeat { timestamp: clock::now() }));
                 }
                 LinkEffect::Notify(LinkEvent::Message(Message::JobEvent(event))) => {
-                    (self.job_event.borrow_mut())(event);
+                    (self.jobs.borrow_mut())(JobReport::Event(event));
+                }
+                LinkEffect::Notify(LinkEvent::Message(Message::JobCompleted(mut completed))) => {
+                    (self.jobs.borrow_mut())(JobReport::Completed(&mut completed));
+                    self.events.send(LinkEvent::Message(Message::JobCompleted(completed)));
                 }
                 LinkEffect::Notify(event) => self.events.send(event),
                 LinkEffect::Report(event) => {
@@ -114,7 +118,7 @@ pub(super) async fn live<R, W>(
     mut core: Option<CoreProcess>,
     mut settings: LinkSettings,
     events: LinkSender,
-    job_event: Box<dyn FnMut(JobEvent)>,
+    jobs: JobSink,
     stop: CancellationToken,
 ) where
     R: AsyncRead + Unpin,
@@ -134,7 +138,7 @@ pub(super) async fn live<R, W>(
         )),
         origin: Instant::now(),
         events,
-        job_event: RefCell::new(job_event),
+        jobs: RefCell::new(jobs),
         effects: Cell::default(),
         closing: Notify::new(),
         at_fault: Cell::default(),

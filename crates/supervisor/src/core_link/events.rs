@@ -9,13 +9,24 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use roboppi_ipc::{Dialect, Hello, JobId, Message, Usage, WorkerFacts};
+use roboppi_ipc::{Dialect, Hello, JobCompleted, JobEvent, JobId, Message, Usage, WorkerFacts};
 use tokio::sync::mpsc;
 
 use super::restart::Loss;
 
 /// Entries that may wait before a wire is not read any further. What one look at it brings comes on top.
 const MOST: usize = 64;
+
+/// What a core reports of a job, beside its answers.
+pub(crate) enum JobReport<'a> {
+    /// Something its worker did.
+    Event(JobEvent),
+    /// Its end, to which more may be known here.
+    Completed(&'a mut JobCompleted),
+}
+
+/// Takes the reports of jobs as soon as they are read.
+pub(crate) type JobSink = Box<dyn FnMut(JobReport<'_>)>;
 
 /// What a link has to say.
 #[derive(Clone, Debug, PartialEq)]

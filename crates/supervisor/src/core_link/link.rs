@@ -13,7 +13,7 @@ use tracing::info;
 use super::child::CoreChild;
 use super::connect_error::ConnectError;
 use super::drive::{self, LinkSettings};
-use super::events::LinkSender;
+use super::events::{JobSink, LinkSender};
 use super::process::{self, AbortOnDrop, CoreProcess};
 use super::transport::{ConnectFailure, Endpoint, accept_core};
 use super::{CoreLaunch, CoreProgram, CoreStreams, CoreTransport, ForkedCore};
@@ -39,7 +39,7 @@ impl CoreLink {
 }
 
 /// Connects to a core. What it says comes over `events`; its `job_event`s, of which there may be very
-/// many, go straight to `job_event`.
+/// many, go straight to `jobs`.
 ///
 /// # Errors
 /// When its program cannot be started, or has no way to connect.
@@ -47,7 +47,7 @@ pub(crate) fn connect(
     launch: CoreLaunch,
     settings: LinkSettings,
     events: LinkSender,
-    job_event: Box<dyn FnMut(roboppi_ipc::JobEvent)>,
+    jobs: JobSink,
 ) -> Result<CoreLink, ConnectError> {
     let (streams, child) = match launch {
         CoreLaunch::Connected(streams) => (streams, None),
@@ -58,8 +58,7 @@ pub(crate) fn connect(
     let options = PeerOptions { request_timeout, trace: trace.clone() };
     let (peer, driver) = Peer::new(streams.reader, streams.writer, options);
     let stop = CancellationToken::new();
-    let task =
-        spawn_local(drive::live(driver, peer.clone(), child, settings, events, job_event, stop.clone()));
+    let task = spawn_local(drive::live(driver, peer.clone(), child, settings, events, jobs, stop.clone()));
     Ok(CoreLink { peer, stop, task })
 }
 

@@ -31,7 +31,9 @@ mod tables;
 
 use std::time::Duration;
 
-use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobCompleted, PermitRejection};
+use roboppi_ipc::{
+    Cancel, CancelReason, Dialect, ErrorClass, JobCompleted, JobOutcome, PermitRejection, WorkerStatus,
+};
 
 /// How long things of an attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,9 +389,11 @@ impl AttemptMachine {
             return;
         }
         // Such a core knows no reasons.
-        if self.overdue && self.dialect == Dialect::V1 {
-            return self.stop(AttemptStop::Cancelled(CancelReason::Timeout), out);
-        }
+        let completed = if self.overdue && self.dialect == Dialect::V1 {
+            Box::new(out_of_time(*completed))
+        } else {
+            completed
+        };
         self.state = State::Over;
         out.push(AttemptEffect::Finish(AttemptFinish::Completed(completed)));
     }
@@ -408,6 +412,20 @@ impl AttemptMachine {
         self.state = State::Over;
         out.push(AttemptEffect::Finish(AttemptFinish::Stopped(stop)));
     }
+}
+
+/// The end of a worker that was ended from here because its time was over.
+fn out_of_time(mut completed: JobCompleted) -> JobCompleted {
+    let mut result = completed.clone().into_result();
+    result.status = WorkerStatus::Failed;
+    result.error_class = Some(ErrorClass::RetryableTransient);
+    let details = result.details.get_or_insert_default();
+    details.cancel_reason = Some(CancelReason::Timeout);
+    // What it reported while it was being ended is not why it ended.
+    (details.error, details.error_kind) = (None, None);
+    completed.outcome = JobOutcome::Failed;
+    completed.result = Some(result);
+    completed
 }
 
 /// Longest wait before a permit is asked for again: 100 ms, doubled with every refusal, at most 2 s.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    Cancel, CancelReason, ErrorClass, JobCompleted, JobOutcome, Observation, ResultDetails, WorkerResult,
-    WorkerStatus,
+    Cancel, CancelReason, ErrorClass, JobCompleted, Observation, ResultDetails, WorkerResult, WorkerStatus,
 };
 use roboppi_workflow::AttemptEnd;
 
@@ -45,15 +44,7 @@ impl AttemptDone {
 }
 
 fn of_completion(completed: JobCompleted) -> AttemptDone {
-    let result = completed.result.unwrap_or_else(|| {
-        let status = match completed.outcome {
-            JobOutcome::Succeeded => WorkerStatus::Succeeded,
-            JobOutcome::Failed => WorkerStatus::Failed,
-            JobOutcome::Cancelled => WorkerStatus::Cancelled,
-            JobOutcome::Unknown(word) => WorkerStatus::Unknown(word),
-        };
-        WorkerResult::of_status(status).with_error_class(completed.error_class)
-    });
+    let result = completed.into_result();
     AttemptDone { end: AttemptEnd::from(&result), result: result.into(), started: true }
 }
 
@@ -86,6 +77,8 @@ fn stopped(stop: AttemptStop, started: bool) -> AttemptDone {
 
 #[cfg(test)]
 mod tests {
+    use roboppi_ipc::JobOutcome;
+
     use super::*;
 
     #[test]

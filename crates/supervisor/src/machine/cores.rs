@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use roboppi_ipc::{Dialect, Mono};
+use roboppi_ipc::{Dialect, Mono, WorkerKind};
 use roboppi_run::HostId;
 
 use super::CoreRef;
@@ -29,6 +29,8 @@ pub(super) struct ActiveCore {
     pub(super) takes_bytes: bool,
     /// It gives agents what [`roboppi_ipc::AgentSetup`] has.
     pub(super) sets_agents_up: bool,
+    /// Kinds of workers it names; a core that names none has those of its protocol.
+    pub(super) named: Vec<WorkerKind>,
 }
 
 /// A core as attempts see it.

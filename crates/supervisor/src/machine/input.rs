@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use roboppi_ipc::{Dialect, JobId};
+use roboppi_ipc::{Dialect, JobId, WorkerKind};
 use roboppi_run::{AttemptRef, HostId, RunCommand};
 
 use super::SupervisorTimer;
@@ -58,6 +58,8 @@ pub struct AttemptTask {
     pub timeout: Duration,
     /// Time the end of its worker may take once it was asked for, with everything that belongs to it.
     pub patience: Duration,
+    /// The kind of its worker.
+    pub worker: WorkerKind,
     /// What a core of protocol 1 would not do for it, and not say so.
     pub beyond_protocol_1: Option<Cow<'static, str>>,
     /// A path of it that is not UTF-8.
@@ -72,7 +74,10 @@ impl AttemptTask {
     /// Why this core cannot run it, and what to do about that.
     pub(super) fn unmet_by(&self, core: &ActiveCore) -> Option<String> {
         let advice = &self.other_core;
-        if let (Some(lacking), Dialect::V1) = (&self.beyond_protocol_1, core.dialect) {
+        let is_unknown = !WorkerKind::PROTOCOL_1.contains(&self.worker) && !core.named.contains(&self.worker);
+        let unknown = is_unknown.then(|| Cow::from(format!("does not know {} workers", self.worker)));
+        let lacking = unknown.as_ref().or(self.beyond_protocol_1.as_ref());
+        if let (Some(lacking), Dialect::V1) = (lacking, core.dialect) {
             return Some(format!("this core {lacking}; {advice}, or give one of protocol 2"));
         }
         if let Some(key) = self.agent_key.filter(|_| !core.sets_agents_up) {

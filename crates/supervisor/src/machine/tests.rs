@@ -76,6 +76,7 @@ fn task() -> AttemptTask {
         job_id: "j".into(),
         timeout: Duration::from_secs(60),
         patience: Duration::from_secs(12),
+        worker: roboppi_ipc::WorkerKind::CUSTOM,
         beyond_protocol_1: None,
         path_not_utf8: None,
         agent_key: None,
@@ -245,7 +246,7 @@ fn a_core_of_protocol_1_is_told_only_what_it_knows() {
     script.then(SupervisorInput::Begin);
     assert_eq!(script.then(ready(Dialect::V1)), "core 1 speaks 1, no record, prepare a");
     let mut beyond = task();
-    beyond.beyond_protocol_1 = Some("does not know GEMINI workers".into());
+    beyond.worker = roboppi_ipc::WorkerKind::GEMINI;
     let result = Ok(beyond);
     assert_eq!(
         script.then(SupervisorInput::AttemptPrepared { of: of(), result }),

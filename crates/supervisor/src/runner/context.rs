@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use roboppi_attach::RunCommand;
-use roboppi_ipc::{Dialect, JobEvent, JobId, SecretText, UtcMillis};
+use roboppi_ipc::{Dialect, JobCompleted, JobEvent, JobId, SecretText, UtcMillis, WorkerTask};
 use roboppi_record::{EventSnapshotWriter, RunDir};
 use roboppi_run::{AttemptRef, HostId, Manifest, RecordKind, Role, RunEvent, RunId, StepPath};
 use roboppi_workflow::{Node, Plan};
@@ -22,7 +22,7 @@ use crate::event_snapshots::EventSnapshots;
 use crate::kinds::NeededKinds;
 use crate::machine::AttemptDone;
 use crate::prepare::PreparedRun;
-use crate::received::ReceivedRecord;
+use crate::received::{Received, ReceivedRecord};
 use crate::recorder::Recorder;
 use crate::run_clock::RunClock;
 use crate::settings::RunSettings;
@@ -182,13 +182,20 @@ impl RunContext {
     }
 
     /// Takes the events of a job as those of an attempt, and records them when its core does not.
-    pub(super) fn expect_job(&self, job: &JobId, of: &AttemptRef, dialect: Dialect) {
+    pub(super) fn expect_job(
+        &self,
+        job: &JobId,
+        of: &AttemptRef,
+        dialect: Dialect,
+        task: Option<&WorkerTask>,
+    ) {
         let record = match dialect {
             Dialect::V1 => ReceivedRecord::new(
                 self.run_dir.path(),
                 &of.base(),
                 self.settings.record_limits,
                 &self.settings.secrets.hidden,
+                task,
             )
             .ok(),
             Dialect::V2 => None,
@@ -202,7 +209,22 @@ impl RunContext {
 
     /// Publishes what a worker did. The core has recorded it; where it cannot that is done here.
     pub(super) fn job_event(&self, event: JobEvent) {
-        let Some((of, received)) = self.routes.borrow_mut().event(event) else { return };
+        let now = self.clock.now();
+        let Some((of, received)) = self.routes.borrow_mut().event(now, event) else { return };
+        self.publish(&of, received);
+    }
+
+    /// A core reports how a job ended. What it does not know, its lines may have said.
+    pub(super) fn job_completed(&self, completed: &mut JobCompleted) {
+        let times = (self.clock.now(), clock::now());
+        let reported = completed.clone().into_result();
+        let ended = self.routes.borrow_mut().ended(times, &completed.job_id, reported);
+        let Some((of, result, received)) = ended else { return };
+        completed.result = Some(result);
+        self.publish(&of, received);
+    }
+
+    fn publish(&self, of: &AttemptRef, received: Received) {
         if received.first_gap {
             let message = "the core left out a part of what the worker wrote, and did not say how much: what is shown and \
                            recorded of it has a gap there";
@@ -220,8 +242,8 @@ impl RunContext {
         if let Some(gap) = received.gap {
             self.recorder().attempt_event(of.clone(), gap);
         }
-        if let Some(record) = received.record {
-            self.recorder().attempt_event(of, record);
+        for record in received.records {
+            self.recorder().attempt_event(of.clone(), record);
         }
     }
 

@@ -60,6 +60,7 @@ impl<'a> AttemptJob<'a> {
             job_id: self.id.clone(),
             timeout: self.node.step.time_limit(),
             patience: self.grace() + self.context.settings.drain + STOP_MARGIN,
+            worker: self.node.step.worker,
             beyond_protocol_1: self.beyond_protocol_1(),
             path_not_utf8: self.path_that_is_no_text(),
             agent_key: self.setup().asks_for().next().map(AgentOption::key),
@@ -76,8 +77,8 @@ impl<'a> AttemptJob<'a> {
         step.instructions.len() + arguments + appended > LONG
     }
 
-    /// The job, as if it began now.
-    pub(super) fn job(&self) -> Result<Job, AttemptStop> {
+    /// What its worker is to do, as if it began now.
+    pub(super) fn worker_task(&self) -> WorkerTask {
         let timeout_ms = duration_ms(self.node.step.time_limit());
         let settings = &self.context.settings;
         let (agent, environment) = (&self.node.step.agent, &settings.source.workflow.environment);
@@ -111,15 +112,20 @@ impl<'a> AttemptJob<'a> {
             Some(_) => CONTINUATION.to_owned(),
             None => self.node.step.instructions.clone(),
         };
-        let task = WorkerTask::new(self.id.as_str(), self.node.step.worker, workspace, instructions, budget)
+        WorkerTask::new(self.id.as_str(), self.node.step.worker, workspace, instructions, budget)
             .with_default_args(agent.default_args.clone())
             .with_model(agent.model.clone())
             .with_variant(agent.variant.clone())
             .with_capabilities(self.node.step.capabilities.to_vec())
             .with_output_mode(OutputMode::Stream)
             .with_env(self.environment())
-            .with_roboppi(Some(options));
-        let payload = serde_json::to_value(task).map_err(|error| {
+            .with_roboppi(Some(options))
+    }
+
+    /// The job, as if it began now.
+    pub(super) fn job(&self) -> Result<Job, AttemptStop> {
+        let timeout_ms = duration_ms(self.node.step.time_limit());
+        let payload = serde_json::to_value(self.worker_task()).map_err(|error| {
             AttemptStop::Failed(
                 Some(ErrorClass::Fatal),
                 format!("the step cannot be put into a message: {error}"),
@@ -206,9 +212,7 @@ impl<'a> AttemptJob<'a> {
 
     /// What the step asks for that a core of protocol 1 would not do, and not say so.
     fn beyond_protocol_1(&self) -> Option<Cow<'static, str>> {
-        if !WorkerKind::PROTOCOL_1.contains(&self.node.step.worker) {
-            Some(format!("does not know {} workers", self.node.step.worker).into())
-        } else if self.context.settings.source.workflow.environment != VariablePolicy::default() {
+        if self.context.settings.source.workflow.environment != VariablePolicy::default() {
             Some("cannot keep variables from workers, as `environment` requires".into())
         } else if self.has_budget() {
             Some("does not report what agents use up, as a budget requires".into())

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roboppi_ipc::io::Peer;
-use roboppi_ipc::{JobId, JobRequest, Message};
+use roboppi_ipc::{Dialect, JobId, JobRequest, Message};
 use roboppi_run::{AttemptRef, HostId, RunEvent, StepState, TakenInput};
 use roboppi_workflow::RunEffect;
 use tokio::task::JoinSet;
@@ -61,7 +61,10 @@ impl Runner {
                 spans::attempt(&of).in_scope(|| {
                     info!(job = job_id.as_str(), core = core.incarnation, "a job of the core");
                 });
-                self.context.expect_job(&job_id, &of, dialect);
+                let job = AttemptJob::new(&self.context, &of, &job_id).ok();
+                // A core of protocol 2 translates what its agents print.
+                let task = job.filter(|_| dialect == Dialect::V1).map(|job| job.worker_task());
+                self.context.expect_job(&job_id, &of, dialect, task.as_ref());
                 let inputs = self.attempts.get_mut(&of).map(|attempt| std::mem::take(&mut attempt.inputs));
                 let node = self.context.node(&of.step);
                 let fingerprint =

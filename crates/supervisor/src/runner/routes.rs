@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use roboppi_ipc::{JobEvent, JobId};
+use roboppi_ipc::{JobEvent, JobId, Mono, UtcMillis, WorkerResult};
 use roboppi_run::{AttemptRecord, AttemptRef};
 
 use crate::event_snapshots::LOOK;
@@ -32,18 +32,31 @@ impl Routes {
 
     /// The attempt an event belongs to, and what became of it. `None` for jobs that are over: an old core may send
     /// events after the completion.
-    pub(super) fn event(&mut self, event: JobEvent) -> Option<(AttemptRef, Received)> {
+    pub(super) fn event(&mut self, now: Mono, event: JobEvent) -> Option<(AttemptRef, Received)> {
         let route = self.0.get_mut(&event.job_id)?;
         let mut received = match &mut route.record {
-            Some(record) => record.event(event),
+            Some(record) => record.event(now, event),
             None => {
                 let JobEvent { ts, seq, at, event, .. } = event;
                 let record = AttemptRecord { seq, ts, at: at.unwrap_or_default(), event };
-                Received { record: Some(record), ..Received::default() }
+                Received { records: vec![record], ..Received::default() }
             }
         };
         route.events += 1;
         received.is_long = route.events % LOOK == 0;
         Some((route.of.clone(), received))
+    }
+
+    /// The core reports how a job ended: the attempt it is of, the result with what is known of it here, and the last
+    /// events. `None` when the core knows all of it.
+    pub(super) fn ended(
+        &mut self,
+        (now, ts): (Mono, UtcMillis),
+        job: &JobId,
+        result: WorkerResult,
+    ) -> Option<(AttemptRef, WorkerResult, Received)> {
+        let route = self.0.get_mut(job)?;
+        let (result, received) = route.record.as_mut()?.ended(now, ts, result);
+        Some((route.of.clone(), result, received))
     }
 }

@@ -46,6 +46,17 @@ impl AgentError {
     }
 }
 
+/// `errorKind` of an end without a word of the agent: by its exit code.
+const EXIT_CODE: &str = "exit_code";
+/// `errorKind` of an end without a word of the agent: by a signal.
+const SIGNAL: &str = "signal";
+
+/// Whether a failure of this `errorKind` was concluded from the exit alone, and not from what the agent reported.
+#[must_use]
+pub fn is_of_exit_alone(kind: &str) -> bool {
+    kind == EXIT_CODE || kind == SIGNAL
+}
+
 /// Class of a failed request by its HTTP status.
 #[must_use]
 pub const fn class_of_http_status(status: u64) -> ErrorClass {
@@ -85,6 +96,7 @@ pub(super) struct Ending<'a> {
 /// | after it was done | done | 0, TERM or KILL | succeeded | |
 /// | no | done | signal | failed | `signal`, transient |
 /// | no | done | other code | failed | by its words on standard error, else `exit_code`, not retryable |
+/// | no | done or nothing, of output that may have holes | 0 | succeeded | |
 /// | no | nothing, half a line | 0 | failed | `lost_output`, transient |
 /// | no | nothing | 0 | failed | `no_end`, transient |
 /// | no | nothing | signal | failed | `signal`, transient |
@@ -112,6 +124,9 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
     let lost = || transient("lost_output", "its output broke off in the middle of a line".to_owned());
     match reported {
         ReportedEnd::Failed(error) => failed(error),
+        ReportedEnd::Done | ReportedEnd::Nothing if end.partial && end.exit == ExitKind::Code(0) => {
+            (WorkerStatus::Succeeded, None)
+        }
         ReportedEnd::Done | ReportedEnd::Nothing if broken && end.exit == ExitKind::Code(0) => failed(lost()),
         ReportedEnd::Done if end.exit == ExitKind::Code(0) => (WorkerStatus::Succeeded, None),
         ReportedEnd::Done if let_go && was_ended(end) => (WorkerStatus::Succeeded, None),
@@ -122,11 +137,11 @@ pub(super) fn judge(ending: Ending<'_>) -> (WorkerStatus, Option<AgentError>) {
         reported => {
             let then = if reported == ReportedEnd::Done { "it reported success, but " } else { "" };
             if let Some(signal) = signal {
-                return failed(transient("signal", format!("{then}it was ended by signal {signal}")));
+                return failed(transient(SIGNAL, format!("{then}it was ended by signal {signal}")));
             }
             let stderr = end.output.stderr.text();
             let words = plain_words(telling_line(&stderr).unwrap_or_default());
-            let (class, kind) = meaning_of(&words).unwrap_or((ErrorClass::NonRetryable, "exit_code"));
+            let (class, kind) = meaning_of(&words).unwrap_or((ErrorClass::NonRetryable, EXIT_CODE));
             let words = if words.is_empty() { String::new() } else { format!(": {words}") };
             failed(AgentError::new(
                 class,

@@ -401,8 +401,10 @@ impl AgentTranslator for ClaudeTranslator {
         self.background.has_any()
     }
 
-    fn ended(&mut self, _end: &WorkerEnd<'_>, agent: &mut Agent<'_>) {
-        if let Some(lost) = self.background.lost().or_else(|| self.background.unfinished()) {
+    fn ended(&mut self, end: &WorkerEnd<'_>, agent: &mut Agent<'_>) {
+        // What ends a task may be among the lines that are missing.
+        let lost = self.background.lost().or_else(|| self.background.unfinished()).filter(|_| !end.partial);
+        if let Some(lost) = lost {
             agent.instead_of_done(lost);
         }
         for remark in self.background.remarks() {

@@ -1,16 +1,14 @@
 //! The way of a worker's output: secrets out, record, translation, and what is shown of it live.
 
 use roboppi_ipc::{Mono, OutputStream, RecordLimits, WorkerEvent};
-use roboppi_record::RecordedEvent;
-use roboppi_redact::{Redactor, Secrets};
+use roboppi_record::{RecordedEvent, shorten_event};
+use roboppi_redact::{EventRedaction, Redactor, Secrets};
 
 use super::State;
 use crate::live::{LiveEvent, Offered, ProgressThinner, StoredRange};
 use crate::worker::WorkerOptions;
-use crate::worker::event_redaction::EventRedaction;
 use crate::worker::machine::Input;
 use crate::worker::repetition::Repetition;
-use crate::worker::truncate::shorten;
 use crate::worker::warning::{limit_words, too_many_masks_words};
 
 /// What is known of the output so far, and what of it is shown.
@@ -140,7 +138,7 @@ impl State {
     pub(super) fn event(&mut self, now: Mono, mut event: WorkerEvent) {
         self.handle(now, Input::Event { waits: matches!(event, WorkerEvent::Waiting(_)) });
         self.output.events.clean(&self.host.secrets, &mut event);
-        shorten(&mut event, &mut |whole| self.recorder.blob(whole));
+        shorten_event(&mut event, &mut |whole| self.recorder.blob(whole));
         let (ts, at) = (self.host.clock.utc(), self.recorder.log_bytes());
         let seq = self.live.number(now);
         let mut bytes = match &event {

@@ -95,7 +95,12 @@ fn short(effects: &[AttemptEffect]) -> String {
             AttemptEffect::Abandon => "abandon".to_owned(),
             AttemptEffect::SetTimer(_, time) => format!("{}s", time.as_secs()),
             AttemptEffect::SetRetryTimer(_, refusals) => format!("retry#{refusals}"),
-            AttemptEffect::Finish(AttemptFinish::Completed(_)) => "COMPLETED".to_owned(),
+            AttemptEffect::Finish(AttemptFinish::Completed(completed)) => {
+                let details = completed.result.as_ref().and_then(|result| result.details.as_deref());
+                let reason = details.and_then(|details| details.cancel_reason);
+                let reason = reason.map_or(String::new(), |reason| format!("({})", reason.name()));
+                format!("COMPLETED{reason}")
+            }
             AttemptEffect::Finish(AttemptFinish::Stopped(stop)) => match stop {
                 AttemptStop::Failed(..) => "FAILED".to_owned(),
                 AttemptStop::Cancelled(reason) => format!("CANCELLED({})", reason.name()),
@@ -190,7 +195,7 @@ fn a_core_of_protocol_1_is_asked_one_thing_after_the_other() {
     assert_eq!(short(script.then(AttemptInput::Permit(PermitAnswer::Granted))), "granted 60s");
     assert_eq!(short(script.timer()), "cancel(timeout)", "such a core is told when the time is over");
     assert_eq!(short(script.then(AttemptInput::CancelAnswered)), "12s");
-    assert_eq!(short(script.then(completed())), "CANCELLED(timeout)", "it knows no reasons");
+    assert_eq!(short(script.then(completed())), "COMPLETED(timeout)", "it knows no reasons");
 }
 
 #[test]

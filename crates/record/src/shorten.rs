@@ -17,10 +17,10 @@ const ANSWER: usize = 1024 * 1024;
 const INPUT: usize = 8 * 1024;
 
 /// Records a value and gives its name, when there is room.
-type Keep<'a> = dyn FnMut(&[u8]) -> Option<String> + 'a;
+pub type KeepWhole<'a> = dyn FnMut(&[u8]) -> Option<String> + 'a;
 
 /// Shortens what is too long, after `keep` has taken the whole.
-pub(super) fn shorten(event: &mut WorkerEvent, keep: &mut Keep<'_>) {
+pub fn shorten_event(event: &mut WorkerEvent, keep: &mut KeepWhole<'_>) {
     match event {
         WorkerEvent::Text(text) | WorkerEvent::Thinking(text) if text.text.len() > TEXT => {
             text.blob = keep(text.text.as_bytes());
@@ -51,7 +51,7 @@ pub(super) fn shorten(event: &mut WorkerEvent, keep: &mut Keep<'_>) {
 }
 
 /// Shortens what is too long for a result. The log has it whole.
-pub(super) fn shorten_result(result: &mut WorkerResult) {
+pub fn shorten_result(result: &mut WorkerResult) {
     let texts = result.observations.iter_mut().flat_map(|observation| &mut observation.summary);
     let answer = result.details.iter_mut().flat_map(|details| &mut details.answer);
     texts.chain(answer).for_each(|text| begin(text, ANSWER));
@@ -151,7 +151,7 @@ mod tests {
     /// The event after shortening, and what was kept.
     fn shortened(mut event: WorkerEvent) -> (WorkerEvent, Vec<String>) {
         let mut kept = Vec::new();
-        shorten(&mut event, &mut |bytes| {
+        shorten_event(&mut event, &mut |bytes| {
             kept.push(String::from_utf8(bytes.to_vec()).unwrap());
             Some("name".into())
         });

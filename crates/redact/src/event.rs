@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 
 use roboppi_ipc::{AgentDelta, FreeText, WorkerEvent};
-use roboppi_redact::{Redactor, Secrets};
+
+use crate::{Redactor, Secrets};
 
 /// Unfinished texts whose pieces are looked at together; more at a time are not written by anybody.
 const PARTS: usize = 64;
 
 /// Takes secrets out of the events of one worker.
 #[derive(Debug, Default)]
-pub(super) struct EventRedaction {
+pub struct EventRedaction {
     parts: VecDeque<Part>,
 }
 
@@ -24,7 +25,8 @@ struct Part {
 }
 
 impl EventRedaction {
-    pub(super) fn clean(&mut self, secrets: &Secrets, event: &mut WorkerEvent) {
+    /// Takes them out of one event, in order.
+    pub fn clean(&mut self, secrets: &Secrets, event: &mut WorkerEvent) {
         if secrets.is_empty() {
             return;
         }
