@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use values::{duration, size};
 
+pub(crate) mod moment;
 pub(crate) mod values;
 
 /// Options of a run.

@@ -19,6 +19,11 @@ pub(crate) fn print_rendered(text: String) {
     let _ = stdio::stderr().write_all(text.as_bytes());
 }
 
+/// Columns of the terminal that stdout is; `None` when it is none, or does not tell.
+pub(crate) fn width() -> Option<usize> {
+    roboppi_tui::columns(std::io::stdout())
+}
+
 /// A boolean of the environment: `1/true/yes/on` and `0/false/no/off`; anything else is as if unset.
 pub(crate) fn env_flag(name: &str) -> Option<bool> {
     match env::var(name).ok()?.trim().to_ascii_lowercase().as_str() {

@@ -11,12 +11,16 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
 use roboppi_attach::{LocalRun, RunFollower};
 use roboppi_record::StateRoot;
+use roboppi_report::units::ago;
 
 /// Set by the script of a shell that asks what may come next.
 const VARIABLE: &str = "ROBOPPI_COMPLETE";
 
 /// Runs that are offered: one that is older has to be looked up in the list.
 const RUNS: usize = 50;
+
+/// Runs that are looked at.
+const INSPECTED: usize = 1_000;
 
 /// Answers a shell that asks what may come next in a `command`, and ends the process. Otherwise this is a command like any
 /// other.
@@ -57,16 +61,24 @@ pub(crate) fn script(shell: &str) -> io::Result<Vec<u8>> {
     Ok(script)
 }
 
-/// Runs whose id begins like this, newest first.
+/// Runs whose handle or id begins like this, the last one first, each with its workflow and age. A run that has a handle is
+/// offered by its id only once that is being typed.
 pub(crate) fn runs(typed: &OsStr) -> Vec<CompletionCandidate> {
     let (Some(typed), Some(root)) = (typed.to_str(), root()) else { return Vec::new() };
-    let ids = root.runs().unwrap_or_default().into_iter().filter(|id| id.as_str().starts_with(typed));
-    let candidate = |(order, id): (usize, roboppi_run::RunId)| {
-        let name = root.open_run(&id).and_then(|run| run.manifest()).map(|manifest| manifest.name);
-        let help = name.ok().map(|name| crate::terminal::plain(&name).into());
-        CompletionCandidate::new(id.as_str()).help(help).display_order(Some(order))
-    };
-    ids.take(RUNS).enumerate().map(candidate).collect()
+    let now = crate::commands::record::now();
+    let named = root.runs().unwrap_or_default().into_iter().take(INSPECTED).filter_map(|id| {
+        let run = root.open_run(&id).ok()?;
+        let handle = run.handle().map(|handle| handle.to_string());
+        let by_id = !typed.is_empty() && id.as_str().starts_with(typed);
+        let name = handle.filter(|handle| handle.starts_with(typed) && !by_id);
+        let name = name.or_else(|| id.as_str().starts_with(typed).then(|| id.to_string()))?;
+        let help = run.manifest().ok().map(|manifest| {
+            let workflow = crate::terminal::plain(&manifest.name);
+            format!("{workflow}, {} ago", ago(now, manifest.started_at)).into()
+        });
+        Some(CompletionCandidate::new(name).help(help))
+    });
+    named.take(RUNS).enumerate().map(|(order, run)| run.display_order(Some(order))).collect()
 }
 
 /// Runs, and the steps of the last one, which may be typed alone.

@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use roboppi_attach::{Answer, AskError, LocalRun, RunFollower, ask};
+use roboppi_attach::{Answer, AskError, Liveness, LocalRun, RunFollower, RunSummary, ask};
+use roboppi_report::runs::{self, ListStyle};
 use roboppi_report::select;
 use roboppi_run::RunCommand;
 
-use crate::commands::completion::{runs, steps};
+use crate::commands::completion::{self, steps};
 use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
-    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
-    pub(crate) run: String,
+    /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one [default: the live one]
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::runs))]
+    pub(crate) run: Option<String>,
     /// The step [default: the whole run]
     #[arg(add = ArgValueCompleter::new(steps))]
     pub(crate) step: Option<String>,
@@ -32,8 +33,8 @@ pub(crate) struct CancelArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StepArgs {
-    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
-    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::runs))]
     pub(crate) run: String,
     /// The step
     #[arg(add = ArgValueCompleter::new(steps))]
@@ -41,7 +42,7 @@ pub(crate) struct StepArgs {
 }
 
 pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
-    let run = record::find(&args.run)?;
+    let run = meant(args.run.as_deref())?;
     let command = match &args.step {
         Some(step) => RunCommand::CancelStep(step.as_str().into()),
         None => RunCommand::CancelRun { force: args.force },
@@ -66,11 +67,33 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn retry(args: &StepArgs) -> Result<ExitCode, Failure> {
-    bring(&record::find(&args.run)?, RunCommand::RetryStep(args.step.as_str().into()))
+    bring(&meant(Some(&args.run))?, RunCommand::RetryStep(args.step.as_str().into()))
 }
 
 pub(crate) fn skip(args: &StepArgs) -> Result<ExitCode, Failure> {
-    bring(&record::find(&args.run)?, RunCommand::SkipStep(args.step.as_str().into()))
+    bring(&meant(Some(&args.run))?, RunCommand::SkipStep(args.step.as_str().into()))
+}
+
+/// The run that is to be changed. A number means the last run, and none means the one that is live: where several are
+/// live, another one may have begun since the command was typed.
+fn meant(text: Option<&str>) -> Result<LocalRun, Failure> {
+    let by_number = |text: &str| text.strip_prefix('-').is_some_and(|digits| digits.parse::<usize>().is_ok());
+    if let Some(text) = text.filter(|text| !by_number(text)) {
+        return record::find(text);
+    }
+    let root = record::root()?;
+    let mut live = RunSummary::all(&root, record::now()).map_err(Failure::own)?;
+    live.retain(|run| run.liveness == Liveness::Live);
+    match (live.as_slice(), text) {
+        ([_, _, ..], _) => Err(Failure::usage(format!(
+            "{} runs are live: name the one that is meant\n{}",
+            live.len(),
+            runs::list(&live, record::now(), &ListStyle::default()).trim_end()
+        ))),
+        (_, Some(text)) => record::find(text),
+        ([run], None) => Ok(run.local.clone()),
+        ([], None) => Err(Failure::usage("no run is live\nhint: `roboppi runs` lists the runs")),
+    }
 }
 
 fn bring(run: &LocalRun, command: RunCommand) -> Result<ExitCode, Failure> {
@@ -82,7 +105,10 @@ fn bring(run: &LocalRun, command: RunCommand) -> Result<ExitCode, Failure> {
     }
     let words = command.in_words();
     match ask(run, command) {
-        Ok(Answer::Granted) => out::print(&format!("requested {} to {words}\n", run.name())),
+        Ok(Answer::Granted) => {
+            let workflow = view.head.as_ref().map(|head| format!(" ({})", terminal::plain(&head.name)));
+            out::print(&format!("requested {}{} to {words}\n", run.name(), workflow.unwrap_or_default()))
+        }
         Ok(Answer::Unknown(other)) => Err(Failure::infrastructure(format!(
             "asked to {words}, and the owner of the run answers `{}`, which this version does not know: watch the run for the outcome",
             other.tag

@@ -26,7 +26,7 @@ use unfinished::Unfinished;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
+    /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
     #[arg(allow_negative_numbers = true)]
     pub(crate) run: String,
     /// The step to export, with --format txt or json

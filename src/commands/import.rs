@@ -44,5 +44,6 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     record::warn(&notes);
     let (host, when) = (plain(&imported.from.host), format_time(imported.from.exported_at));
     let live = if imported.from.live { ", when it was going on" } else { "" };
-    out::print(&format!("{id} from {host}, as it was at {when}{live}\n"))
+    let name = imported.handle.map_or_else(String::new, |handle| format!("{handle}: "));
+    out::print(&format!("{name}{id} from {host}, as it was at {when}{live}\n"))
 }

@@ -2,33 +2,29 @@
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use regex::bytes::Regex;
 use roboppi_attach::{LocalRun, RunFollower};
-use roboppi_ipc::{OutputStream, UtcMillis};
+use roboppi_ipc::OutputStream;
 use roboppi_record::StateRoot;
 use roboppi_report::logs::{self, LineFilter, LogSettings, Which};
 use roboppi_report::{ReportError, select};
 use roboppi_run::{AttemptFilter, StepPath};
-use roboppi_workflow::parse_duration;
 
 use crate::commands::completion::{runs_or_steps, steps};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{out, record};
 use crate::exit::{self, Failure};
 use crate::options::Color;
+use crate::options::moment::{Moment, moment};
 use crate::stdio;
 use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
+    /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
     pub(crate) run: String,
     /// The step, or attempts of it, as `build/i2/check/a1` [default: all steps with output]
@@ -48,45 +44,20 @@ pub(crate) struct LogsArgs {
     pub(crate) all: bool,
     /// Only lines since a duration ago, such as `10m`, or a time, such as `2026-01-31` or
     /// `2026-01-31T12:00:00Z`
-    #[arg(long, value_name = "TIME", value_parser = since)]
-    pub(crate) since: Option<Since>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Moment>,
     /// Start with the last N lines of each log
-    #[arg(long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N")]
     pub(crate) tail: Option<usize>,
     /// Only lines of this stream
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: Option<Stream>,
     /// Prefix each line with its time
-    #[arg(long)]
+    #[arg(short = 't', long)]
     pub(crate) timestamps: bool,
     /// Only lines that match this regular expression
     #[arg(long, value_name = "PATTERN")]
     pub(crate) grep: Option<String>,
-}
-
-/// From when on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Since {
-    Ago(Duration),
-    At(UtcMillis),
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    if let Ok(time) = parse_duration(text) {
-        return Ok(Since::Ago(time));
-    }
-    let time: Timestamp =
-        match text.parse() {
-            Ok(time) => time,
-            // A date, and a time without a zone, are those of the clock on the wall here.
-            Err(_) => text
-                .parse::<DateTime>()
-                .ok()
-                .and_then(|time| time.to_zoned(TimeZone::system()).ok())
-                .map(|zoned| zoned.timestamp())
-                .ok_or("neither so long ago, as `10m`, nor a time, as `2026-01-31`, `2026-01-31T12:00` or `2026-01-31T12:00:00Z`")?,
-        };
-    Ok(Since::At(UtcMillis(u64::try_from(time.as_millisecond()).unwrap_or_default())))
 }
 
 /// What a line was written to.
@@ -130,12 +101,7 @@ fn filter(args: &LogsArgs) -> Result<LineFilter, Failure> {
     let pattern =
         |text: &String| Regex::new(text).map_err(|error| Failure::usage(format!("--grep: {error}")));
     Ok(LineFilter {
-        since: args.since.map(|since| match since {
-            Since::Ago(time) => {
-                UtcMillis(record::now().0.saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
-            }
-            Since::At(time) => time,
-        }),
+        since: args.since.map(|since| since.before(record::now())),
         stream: args.stream.map(Into::into),
         grep: args.grep.as_ref().map(pattern).transpose()?,
         timestamps: args.timestamps,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
-use roboppi_attach::RunSummary;
+use roboppi_attach::{LocalRun, RunSummary};
 use roboppi_record::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_report::runs::{self, Pruned};
 
@@ -14,29 +14,33 @@ use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::options::values::size;
 
+mod list;
+mod rm;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
     pub(crate) command: Option<RunsCommand>,
-    /// Print a JSON array
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) list: list::ListArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
+    /// Remove runs by name; never a live one
+    Rm(rm::RmArgs),
     /// Remove runs that are too old, too many, or too large together; never a live or a pinned one
     Prune(PruneArgs),
     /// Pin a run, so that it is never removed automatically
     Pin {
-        /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
+        /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
         #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(completion::runs))]
         run: String,
     },
     /// Unpin a run, so that it may be removed automatically
     Unpin {
-        /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
+        /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
         #[arg(allow_hyphen_values = true, add = ArgValueCompleter::new(completion::runs))]
         run: String,
     },
@@ -61,18 +65,12 @@ pub(crate) struct PruneArgs {
 pub(crate) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
     match &args.command {
-        None => list(&root, args.json),
+        None => list::list(&root, &args.list),
+        Some(RunsCommand::Rm(rm_args)) => rm::remove(&root, rm_args),
         Some(RunsCommand::Prune(prune_args)) => prune(&root, prune_args),
         Some(RunsCommand::Pin { run }) => pin(&root, run, true),
         Some(RunsCommand::Unpin { run }) => pin(&root, run, false),
     }
-}
-
-fn list(root: &StateRoot, as_json: bool) -> Result<ExitCode, Failure> {
-    let now = record::now();
-    let runs = RunSummary::all(root, now).map_err(Failure::own)?;
-    let text = if as_json { runs::array(&runs) } else { runs::list(&runs, now) };
-    out::print(&text)
 }
 
 fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
@@ -123,5 +121,8 @@ fn pin(root: &StateRoot, text: &str, pinned: bool) -> Result<ExitCode, Failure> 
     let id = root.resolve(text).map_err(Failure::usage)?;
     root.open_run(&id).and_then(|run| run.pin(pinned)).map_err(Failure::own)?;
     let verb = if pinned { "is kept for good" } else { "may be removed when its time comes" };
-    out::print(&format!("{id} {verb}\n"))
+    out::print(&format!(
+        "{} {verb}\n",
+        LocalRun::open(root, &id).map_or_else(|_| id.to_string(), |run| run.name())
+    ))
 }

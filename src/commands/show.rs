@@ -13,7 +13,7 @@ use crate::exit::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The run: its id, a unique prefix of it, or -1 for the last one, -2 for the one before
+    /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
     #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
 }

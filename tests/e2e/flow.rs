@@ -57,6 +57,7 @@ impl Flow {
     /// The file.
     pub(crate) fn text(&self) -> String {
         let timeout = if self.head.contains("timeout:") { "" } else { "timeout: 5m\n" };
-        format!("name: flow\nversion: \"1\"\n{timeout}{}steps:\n{}", self.head, self.steps)
+        let name = if self.head.contains("name:") { "" } else { "name: flow\n" };
+        format!("{name}version: \"1\"\n{timeout}{}steps:\n{}", self.head, self.steps)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
-use roboppi_run::{Manifest, RunId, RunOutcome, RunStatus};
+use roboppi_run::{Manifest, RunHandle, RunId, RunOutcome, RunStatus, StepState};
 use serde::{Deserialize, Serialize};
 
 use crate::follower::RunReader;
@@ -20,6 +20,8 @@ use memory::Memory;
 pub struct RunSummary {
     /// Which one.
     pub id: RunId,
+    /// Its short name, when it has one.
+    pub handle: Option<RunHandle>,
     /// The way to its record.
     pub local: LocalRun,
     /// What was started; absent when `run.json` cannot be read.
@@ -28,6 +30,8 @@ pub struct RunSummary {
     pub liveness: Liveness,
     /// Steps that are over, and all there are.
     pub steps: (usize, usize),
+    /// Steps that succeeded, in this run or in one before whose result was kept.
+    pub succeeded: usize,
     /// Milliseconds it took, or takes so far when it is live.
     pub duration_ms: Option<u64>,
     /// Runs that did the steps it kept, and have their logs.
@@ -48,6 +52,7 @@ struct Facts {
     finished: Option<(RunOutcome, u64)>,
     started_at: Option<UtcMillis>,
     steps: (usize, usize),
+    succeeded: usize,
     /// Runs that did the steps it kept.
     origins: BTreeSet<RunId>,
     damage: Option<String>,
@@ -65,6 +70,7 @@ impl Facts {
         reader.read(&mut |record| view.apply(&record));
         let damage = damage.or_else(|| reader.problems().first().cloned());
         let done = view.steps.iter().filter(|step| step.state.is_final()).count();
+        let succeeded = view.steps.iter().filter(|step| step.state == StepState::Succeeded).count();
         let finished = match &view.status {
             RunStatus::Finished { outcome, duration_ms, .. } => Some((*outcome, *duration_ms)),
             RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => None,
@@ -73,13 +79,14 @@ impl Facts {
         let torn = reader.torn();
         let kept = view.steps.iter().filter_map(|step| step.kept.as_ref());
         let origins = kept.map(|kept| kept.run.clone()).collect();
-        Self { manifest, finished, started_at, steps: (done, view.steps.len()), origins, damage, torn }
+        let steps = (done, view.steps.len());
+        Self { manifest, finished, started_at, steps, succeeded, origins, damage, torn }
     }
 }
 
 impl RunSummary {
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
-        let Facts { manifest, finished, started_at, steps, origins, mut damage, torn } = facts;
+        let Facts { manifest, finished, started_at, steps, succeeded, origins, mut damage, torn } = facts;
         let liveness = finished.map_or_else(
             || liveness_without_end(&dir, manifest.as_ref()),
             |(outcome, _)| Liveness::Finished(outcome),
@@ -96,13 +103,19 @@ impl RunSummary {
             damage.get_or_insert_with(|| format!("{} ends in the middle of a line", path.display()));
         }
         let (pinned, imported) = (dir.is_pinned(), dir.imported());
+        let handle = match &imported {
+            Some(imported) => imported.handle,
+            None => manifest.as_ref().and_then(|manifest| manifest.handle),
+        };
         let origins = origins.into_iter().collect();
         Self {
             id,
+            handle,
             local: dir.into(),
             manifest,
             liveness,
             steps,
+            succeeded,
             duration_ms,
             origins,
             pinned,
@@ -111,7 +124,13 @@ impl RunSummary {
         }
     }
 
-    /// All runs, newest first. What was found out about a run is remembered beside the runs until a file of it changes.
+    /// What to call it in a command: its handle, or else its id.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        self.handle.map_or_else(|| self.id.to_string(), |handle| handle.to_string())
+    }
+
+    /// All runs, the one that began last first. What was found out about a run is remembered beside the runs until a file of it changes.
     ///
     /// # Errors
     /// When the directory of runs cannot be read.

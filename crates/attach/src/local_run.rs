@@ -12,7 +12,7 @@ pub struct LocalRun {
 }
 
 impl LocalRun {
-    /// The run that `text` names: an id, the beginning of one, or a number as `-1` for the last run.
+    /// The run that `text` names: an id, a handle, the beginning of an id, or a number as `-1` for the last run.
     ///
     /// # Errors
     /// When there is no such run, several are meant, or the runs cannot be listed.
@@ -35,9 +35,12 @@ impl LocalRun {
         self.dir.id()
     }
 
-    /// Its id, or else its directory, for people.
+    /// Its handle, or else its id, or else its directory, for people.
     #[must_use]
     pub fn name(&self) -> String {
+        if let Some(handle) = self.dir.handle() {
+            return handle.to_string();
+        }
         self.id().map_or_else(|| self.dir.path().display().to_string(), |id| id.to_string())
     }
 

@@ -38,6 +38,7 @@ mod event_snapshot_writer;
 mod file_record;
 mod files;
 mod fingerprint;
+mod handles;
 mod hole;
 mod index;
 mod journal;

@@ -6,7 +6,7 @@
 //! else lies around.
 
 use roboppi_ipc::UtcMillis;
-use roboppi_run::RunId;
+use roboppi_run::{RunHandle, RunId};
 use serde::{Deserialize, Serialize};
 
 mod bounded;
@@ -64,6 +64,9 @@ impl PortableHead {
 pub struct Imported {
     /// `importedAt`.
     pub imported_at: UtcMillis,
+    /// `handle`: the short name of the run on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<RunHandle>,
     /// `from`: what the export said of itself.
     pub from: PortableHead,
 }

@@ -69,8 +69,7 @@ impl Retention {
     #[must_use]
     pub fn expired(&self, now: UtcMillis, mut runs: Vec<Kept>) -> Vec<(Kept, Reason)> {
         keep_what_is_needed(&mut runs);
-        // Ids sort by time.
-        runs.sort_by(|a, b| b.stays.cmp(&a.stays).then_with(|| b.id.cmp(&a.id)));
+        runs.sort_by(|a, b| (b.stays, b.began, &b.id).cmp(&(a.stays, a.began, &a.id)));
         let (mut count, mut bytes) = (0_usize, 0_u64);
         let mut gone = Vec::new();
         for run in runs {

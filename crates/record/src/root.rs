@@ -1,5 +1,6 @@
 //! Where runs are kept.
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nix::unistd::{AccessFlags, access, geteuid};
-use roboppi_run::RunId;
+use roboppi_run::{RunHandle, RunId};
 
 use crate::{LockState, OwnerLock, RecordError, RunDir, files};
 
@@ -144,17 +145,29 @@ impl StateRoot {
     pub fn remove(&self, id: &RunId) -> Result<(), RecordError> {
         let runs = self.runs_dir();
         let path = runs.join(id.as_str());
+        let handle = RunDir::at(path.clone()).handle();
         let gone = runs.join(format!("{REMOVED}{id}"));
         fs::rename(&path, &gone).map_err(RecordError::io("remove", &path))?;
+        if let Some(handle) = handle {
+            self.release_handle(handle, id);
+        }
         let removed = fs::remove_dir_all(&gone).map_err(RecordError::io("remove", &gone));
-        // What earlier removals left, unless it is another user's.
-        for entry in files::list_runs(&runs)? {
+        self.finish_removals()?;
+        removed
+    }
+
+    /// Removes what removals left that were killed, unless it is another user's.
+    ///
+    /// # Errors
+    /// When the runs cannot be listed.
+    pub fn finish_removals(&self) -> Result<(), RecordError> {
+        for entry in files::list_runs(&self.runs_dir())? {
             let is_removed = entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED));
             if is_removed && RunDir::at(entry.path()).is_of_this_user() {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
-        removed
+        Ok(())
     }
 
     /// Removes what owners left that were killed before their run was one. What changed after `before` is left: its owner
@@ -180,8 +193,8 @@ impl StateRoot {
         Ok(())
     }
 
-    /// All runs, newest first: ids sort by time. What is not named like a run is ignored, and a root that
-    /// is not there has none.
+    /// All runs, the one that began last first. What is not named like a run is ignored, and a root that is not there has
+    /// none.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -202,12 +215,22 @@ impl StateRoot {
                 runs.push(id);
             }
         }
-        runs.sort_unstable_by(|a, b| b.cmp(a));
+        runs.sort_by_cached_key(|id| Reverse((self.began(id), id.clone())));
         Ok(runs)
     }
 
-    /// The run a person means: a whole id, the beginning of one, or `-1` for the newest, `-2` for the one
-    /// before it. Numbers count the runs that may be read: among those of a user there may be some of root.
+    /// When a run began, in milliseconds of Unix time: its id tells, unless a person gave it another one.
+    fn began(&self, id: &RunId) -> u64 {
+        let from_record = || {
+            let manifest = RunDir::at(self.runs_dir().join(id.as_str())).manifest();
+            manifest.map(|manifest| manifest.started_at.0).unwrap_or_default()
+        };
+        id.time_ms().unwrap_or_else(from_record)
+    }
+
+    /// The run a person means: a whole id, a handle such as `r17`, the beginning of an id, or `-1` for the one that began
+    /// last, `-2` for the one before it. Numbers count the runs of this machine that may be read: what was imported is no
+    /// last run, and among those of a user there may be some of root.
     ///
     /// # Errors
     /// [`RecordError::RunNotFound`] when nothing fits, [`RecordError::AmbiguousRun`] when several runs do.
@@ -216,13 +239,18 @@ impl StateRoot {
         if let Some(back) = text.strip_prefix('-').and_then(|digits| digits.parse::<usize>().ok()) {
             let readable = |id: &RunId| {
                 let flags = AccessFlags::R_OK | AccessFlags::X_OK;
-                access(&self.runs_dir().join(id.as_str()), flags).is_ok()
+                let path = self.runs_dir().join(id.as_str());
+                access(&path, flags).is_ok() && !RunDir::at(path).is_imported()
             };
             let found = back.checked_sub(1).and_then(|index| runs.into_iter().filter(readable).nth(index));
             return found.ok_or_else(|| self.not_found(text));
         }
         if let Some(exact) = runs.iter().position(|id| id.as_str() == text) {
             return Ok(runs.swap_remove(exact));
+        }
+        if let Some(handle) = RunHandle::parse(text) {
+            let found = self.run_of_handle(handle).filter(|id| runs.contains(id));
+            return found.ok_or_else(|| self.not_found(text));
         }
         runs.retain(|id| !text.is_empty() && id.as_str().starts_with(text));
         match runs.len() {

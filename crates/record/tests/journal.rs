@@ -53,6 +53,7 @@ fn manifest() -> Manifest {
     Manifest {
         format: roboppi_run::MANIFEST_FORMAT,
         run_id: RunId::parse("r1").unwrap(),
+        handle: None,
         name: "demo".into(),
         workflow: "/w/demo.yaml".into(),
         workflow_sha256: roboppi_record::fingerprint(b"name: demo\n"),

@@ -23,6 +23,7 @@ fn started() -> RunEvent {
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("00000000-0000-7000-8000-000000000001").unwrap(),
+        handle: None,
         name: "all".into(),
         workflow: "w.yaml".into(),
         workspace: "/w".into(),

@@ -32,6 +32,7 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),
+        handle: None,
         name: "demo".to_owned(),
         workflow: "/w/demo.yaml".to_owned(),
         workspace: "/w".to_owned(),

@@ -18,6 +18,7 @@ use std::io;
 
 pub mod answer;
 mod clock;
+pub mod doctor;
 mod error;
 pub mod events;
 pub mod export;

@@ -6,8 +6,8 @@ use roboppi_attach::Liveness;
 use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, AttemptView, IterationView, RunStatus, RunView, StepState, StepView,
-    SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
+    ArtifactView, AttemptStatus, AttemptView, IterationView, RunHead, RunStatus, RunView, StepState,
+    StepView, SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
 };
 use roboppi_untrusted::{first_words, line};
 
@@ -83,7 +83,8 @@ impl Page<'_> {
             }
             RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => self.since_start(),
         };
-        format!("Run {} of {name}: {}{took}\n", self.id, self.liveness.name())
+        let id = self.view.head.as_ref().map_or_else(|| self.id.clone(), RunHead::full_name);
+        format!("Run {id} of {name}: {}{took}\n", self.liveness.name())
     }
 
     fn since_start(&self) -> String {

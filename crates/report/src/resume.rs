@@ -12,7 +12,7 @@ use crate::table;
 
 /// What becomes of each step, and why.
 #[must_use]
-pub fn render(earlier: &RunId, liveness: Liveness, plan: &ResumePlan) -> String {
+pub fn render(earlier: &str, liveness: Liveness, plan: &ResumePlan) -> String {
     let mut rows = vec![["STEP", "WHAT", "WHY"].map(str::to_owned)];
     rows.extend(plan.steps.iter().map(|(step, decision)| {
         let (what, why) = match decision {

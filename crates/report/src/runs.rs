@@ -1,12 +1,16 @@
 //! Lists of runs.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
-use roboppi_attach::RunSummary;
+use roboppi_attach::{Liveness, RunSummary};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Kept, Reason, RecordPart};
+use roboppi_run::RunOutcome;
 use roboppi_untrusted::{first_words, json};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::style::Ink;
 use crate::table;
 use crate::units::{ago, bytes, duration};
 
@@ -19,12 +23,14 @@ pub fn array(runs: &[RunSummary]) -> String {
             let manifest = run.manifest.as_ref();
             serde_json::json!({
                 "id": run.id,
+                "handle": run.handle,
                 "name": manifest.map(|manifest| &manifest.name),
                 "state": run.liveness.name(),
                 "lastSignAt": run.liveness.last_sign(),
                 "startedAt": manifest.map(|manifest| manifest.started_at),
                 "durationMs": run.duration_ms,
                 "stepsDone": run.steps.0,
+                "stepsSucceeded": run.succeeded,
                 "stepsTotal": run.steps.1,
                 "workspace": manifest.map(|manifest| &manifest.workspace),
                 "workflow": manifest.map(|manifest| &manifest.workflow),
@@ -38,40 +44,144 @@ pub fn array(runs: &[RunSummary]) -> String {
     json(&format!("{:#}\n", serde_json::json!(runs))).into_owned()
 }
 
+/// How a list of runs is written.
+#[derive(Clone, Debug, Default)]
+pub struct ListStyle {
+    /// In colours.
+    pub colour: bool,
+    /// Columns that a row may have; `None` for as many as it takes.
+    pub width: Option<usize>,
+    /// The home directory, which is written as `~`.
+    pub home: Option<PathBuf>,
+    /// With whole ids.
+    pub long: bool,
+    /// Runs that match and are not in the list.
+    pub hidden: usize,
+}
+
+/// Columns of a name of a workflow, where the width counts.
+const NAME: usize = 24;
+
+/// Columns of a workspace at least, before it is left out.
+const WORKSPACE: usize = 8;
+
 /// Runs as a table, with what of them is damaged below.
 #[must_use]
-pub fn list(runs: &[RunSummary], now: UtcMillis) -> String {
+pub fn list(runs: &[RunSummary], now: UtcMillis, style: &ListStyle) -> String {
     if runs.is_empty() {
         return "There are no runs yet. `roboppi workflow run FILE` makes one.\n".to_owned();
     }
     let mut rows =
         vec![["RUN", "WORKFLOW", "STATE", "STEPS", "STARTED", "TOOK", "WORKSPACE"].map(str::to_owned)];
-    rows.extend(runs.iter().map(|run| row(run, now)));
-    let mut text = table(&rows);
+    rows.extend(runs.iter().map(|run| row(run, now, style)));
+    fit(&mut rows, style.width);
+    let inks = std::iter::once(Ink::Faint).chain(runs.iter().map(ink));
+    let mut text: String =
+        table(&rows).lines().zip(inks).map(|(line, ink)| ink.paint(style.colour, line) + "\n").collect();
     for run in runs {
         if let Some(damage) = &run.damage {
-            let _ = writeln!(text, "warning: {}: {}", run.id, first_words(damage));
+            let _ = writeln!(text, "warning: {}: {}", run.short_name(), first_words(damage));
         }
+    }
+    if style.hidden > 0 {
+        let noun = if style.hidden == 1 { "run" } else { "runs" };
+        let _ = writeln!(text, "{} more {noun}: `--limit 0` lists all", style.hidden);
     }
     text
 }
 
-fn row(run: &RunSummary, now: UtcMillis) -> [String; 7] {
+/// Cuts the workspace, which is the last column, to what is left of the width: it is known best by its end.
+fn fit(rows: &mut [[String; 7]], width: Option<usize>) {
+    let Some(width) = width else { return };
+    let before: usize =
+        (0..6).map(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0) + 2).sum();
+    let left = width.saturating_sub(before);
+    for row in rows {
+        if left < WORKSPACE {
+            row[6].clear();
+        } else if row[6].width() > left {
+            row[6] = format!("…{}", end_within(&row[6], left - 1));
+        }
+    }
+}
+
+/// The end of a text that takes no more than `width` columns.
+fn end_within(text: &str, width: usize) -> &str {
+    let mut start = text.len();
+    let mut taken = 0;
+    for (at, char) in text.char_indices().rev() {
+        taken += char.width().unwrap_or(0);
+        if taken > width {
+            break;
+        }
+        start = at;
+    }
+    &text[start..]
+}
+
+const fn ink(run: &RunSummary) -> Ink {
+    match run.liveness {
+        Liveness::Live => Ink::Strong,
+        Liveness::Finished(RunOutcome::Succeeded) => Ink::Plain,
+        Liveness::Finished(RunOutcome::Failed | RunOutcome::TimedOut) => Ink::Bad,
+        Liveness::Finished(RunOutcome::Cancelled) => Ink::Faint,
+        Liveness::Finished(_) | Liveness::Lost | Liveness::Elsewhere { .. } => Ink::Caution,
+    }
+}
+
+const fn sign(liveness: Liveness) -> &'static str {
+    match liveness {
+        Liveness::Live => "●",
+        Liveness::Finished(RunOutcome::Succeeded) => "✓",
+        Liveness::Finished(RunOutcome::Failed | RunOutcome::TimedOut) => "✗",
+        Liveness::Finished(RunOutcome::Cancelled) => "■",
+        Liveness::Finished(_) | Liveness::Lost => "!",
+        Liveness::Elsewhere { .. } => "?",
+    }
+}
+
+fn row(run: &RunSummary, now: UtcMillis, style: &ListStyle) -> [String; 7] {
     let manifest = run.manifest.as_ref();
     let unknown = || "?".to_owned();
-    let sign = run.liveness.last_sign();
-    let sign = sign.map_or_else(String::new, |sign| format!(", last sign of life {} ago", ago(now, sign)));
+    let last = run.liveness.last_sign();
+    let last = last.map_or_else(String::new, |last| format!(", last sign of life {} ago", ago(now, last)));
     let imported = if run.imported.is_some() { ", imported" } else { "" };
     let pinned = if run.pinned { ", pinned" } else { "" };
+    let name = match run.handle {
+        Some(handle) if style.long => format!("{handle} {}", run.id),
+        _ => run.short_name(),
+    };
     [
-        run.id.to_string(),
-        manifest.map_or_else(unknown, |manifest| first_words(&manifest.name)),
-        format!("{}{sign}{imported}{pinned}", run.liveness.name()),
-        format!("{}/{}", run.steps.0, run.steps.1),
+        name,
+        manifest.map_or_else(unknown, |manifest| shortened(&first_words(&manifest.name), style)),
+        format!("{} {}{last}{imported}{pinned}", sign(run.liveness), run.liveness.name()),
+        format!("{}/{}", run.succeeded, run.steps.1),
         manifest.map_or_else(unknown, |manifest| format!("{} ago", ago(now, manifest.started_at))),
         run.duration_ms.map_or_else(|| "–".to_owned(), duration),
-        manifest.map_or_else(unknown, |manifest| first_words(&manifest.workspace)),
+        manifest.map_or_else(unknown, |manifest| below_home(&first_words(&manifest.workspace), style)),
     ]
+}
+
+fn shortened(name: &str, style: &ListStyle) -> String {
+    if style.width.is_none() || name.width() <= NAME {
+        return name.to_owned();
+    }
+    let mut cut = String::new();
+    for char in name.chars() {
+        if cut.width() + char.width().unwrap_or(0) >= NAME {
+            break;
+        }
+        cut.push(char);
+    }
+    cut + "…"
+}
+
+fn below_home(path: &str, style: &ListStyle) -> String {
+    let below = style.home.as_deref().and_then(|home| Path::new(path).strip_prefix(home).ok());
+    below.map_or_else(
+        || path.to_owned(),
+        |below| if below.as_os_str().is_empty() { "~".to_owned() } else { format!("~/{}", below.display()) },
+    )
 }
 
 /// What was removed, or would be.

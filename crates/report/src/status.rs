@@ -38,7 +38,11 @@ fn head(view: &RunView, now: u64) -> String {
     let Some(head) = &view.head else { return "roboppi: the run has not begun\n".to_owned() };
     let over = view.steps.iter().filter(|step| step.state.is_final()).count();
     let since = duration(now.saturating_sub(head.started_at.0));
-    format!("roboppi: run {}, for {since}, {over} of {} steps are over\n", head.run_id, view.steps.len())
+    format!(
+        "roboppi: run {}, for {since}, {over} of {} steps are over\n",
+        head.short_name(),
+        view.steps.len()
+    )
 }
 
 fn row(step: &StepView, now: u64) -> [String; 4] {

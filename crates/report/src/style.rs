@@ -71,6 +71,8 @@ pub(crate) enum Ink {
     Caution,
     Faint,
     Strong,
+    /// As the terminal has it.
+    Plain,
 }
 
 impl Ink {
@@ -82,6 +84,7 @@ impl Ink {
             Self::Caution => 33,
             Self::Faint => 2,
             Self::Strong => 1,
+            Self::Plain => return text.to_owned(),
         };
         if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use roboppi_ipc::UtcMillis;
 
-/// A length of time: `4.2s`, `1m03s`, `2h05m`. Cut, not rounded, so it never says more than was.
+/// A length of time: `412ms`, `4.2s`, `1m03s`, `2h05m`. Cut, not rounded, so it never says more than was.
 #[must_use]
 pub fn duration(ms: u64) -> String {
     match ms / 1_000 {
-        seconds @ 0..60 => format!("{seconds}.{}s", ms % 1_000 / 100),
+        0 => format!("{ms}ms"),
+        seconds @ 1..60 => format!("{seconds}.{}s", ms % 1_000 / 100),
         seconds => age(seconds * 1_000),
     }
 }
@@ -90,8 +91,8 @@ mod tests {
     #[test]
     fn times_are_short_and_never_say_more_than_was() {
         let cases = [
-            (0, "0.0s", "0s"),
-            (99, "0.0s", "0s"),
+            (0, "0ms", "0s"),
+            (999, "999ms", "0s"),
             (4_250, "4.2s", "4s"),
             (59_999, "59.9s", "59s"),
             (60_000, "1m00s", "1m00s"),

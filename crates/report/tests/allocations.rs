@@ -35,6 +35,7 @@ fn run_of(output: &[u8]) -> MemoryRun {
     };
     let started = RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),
+        handle: None,
         name: "demo".to_owned(),
         workflow: "/w/demo.yaml".to_owned(),
         workspace: "/w".to_owned(),

@@ -94,6 +94,7 @@ fn plan(step: &str, worker: WorkerKind) -> StepPlan {
 fn parts() -> Vec<Part> {
     let mut parts = vec![Part::Journal(RunEvent::RunStarted {
         run_id: id(),
+        handle: None,
         name: "demo".to_owned(),
         workflow: "/w/demo.yaml".to_owned(),
         workspace: "/w".to_owned(),

@@ -13,7 +13,8 @@ use roboppi_ipc::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    AttemptRef, HostId, Resumed, Role, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState,
+    AttemptRef, HostId, Resumed, Role, RunCommand, RunHandle, RunId, RunOutcome, StepFingerprint, StepPath,
+    StepState,
 };
 
 /// One fact about a run, tagged by `type` in JSON.
@@ -26,6 +27,10 @@ pub enum RunEvent {
     RunStarted {
         /// `runId`.
         run_id: RunId,
+        /// `handle`: the short name of the run, such as `r17`; absent in records of versions without, and where there was
+        /// no place for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<RunHandle>,
         /// `name` of the workflow.
         name: String,
         /// `workflow`: path of the file; empty when there is none.
@@ -346,6 +351,7 @@ mod tests {
         vec![
             RunEvent::RunStarted {
                 run_id: RunId::parse("r1").unwrap(),
+                handle: None,
                 name: "n".into(),
                 workflow: "/w.yaml".into(),
                 workspace: "/w".into(),

@@ -36,6 +36,13 @@ impl RunId {
         }
     }
 
+    /// Milliseconds of Unix time at which the id was made; `None` of an id that tells no time.
+    #[must_use]
+    pub fn time_ms(&self) -> Option<u64> {
+        let (seconds, nanoseconds) = Uuid::try_parse(&self.0).ok()?.get_timestamp()?.to_unix();
+        seconds.checked_mul(1_000)?.checked_add(u64::from(nanoseconds) / 1_000_000)
+    }
+
     /// The id as a text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -8,6 +8,7 @@
 mod attempt_ref;
 mod command;
 mod event;
+mod handle;
 mod id;
 mod kept;
 mod manifest;
@@ -24,6 +25,7 @@ mod wording;
 pub use attempt_ref::{AttemptRef, Role};
 pub use command::RunCommand;
 pub use event::{AttemptPhase, RunEvent, RunMode, StepPlan};
+pub use handle::RunHandle;
 pub use id::{HostId, InvalidRunId, RunId};
 pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};

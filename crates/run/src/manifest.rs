@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use roboppi_ipc::{HexBytes, ProcessIdentity, UtcMillis, value_enum};
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, RunMode};
+use crate::{RunHandle, RunId, RunMode};
 
 /// Version of the run directory this program writes.
 pub const MANIFEST_FORMAT: u32 = 1;
@@ -20,6 +20,9 @@ pub struct Manifest {
     pub format: u32,
     /// `runId`.
     pub run_id: RunId,
+    /// `handle`: the short name of the run, such as `r17`, on the machine where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<RunHandle>,
     /// `name` of the workflow.
     pub name: String,
     /// `workflow`: absolute path of the file; empty when there is none.

@@ -11,6 +11,7 @@ impl FreeText for RunEvent {
         match self {
             Self::RunStarted {
                 run_id: _,
+                handle: _,
                 name: _,
                 workflow: _,
                 workspace: _,

@@ -11,8 +11,8 @@ use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, Wo
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    AttemptPhase, AttemptRef, HostId, RunCommand, RunId, RunMode, RunOutcome, StepFingerprint, StepPath,
-    StepPlan, StepState,
+    AttemptPhase, AttemptRef, HostId, RunCommand, RunHandle, RunId, RunMode, RunOutcome, StepFingerprint,
+    StepPath, StepPlan, StepState,
 };
 
 mod activity;
@@ -83,6 +83,9 @@ impl<'de> Deserialize<'de> for RunView {
 pub struct RunHead {
     /// The run.
     pub run_id: RunId,
+    /// Its short name; absent in records of versions without.
+    #[serde(default)]
+    pub handle: Option<RunHandle>,
     /// Name of the workflow.
     pub name: String,
     /// Path of the file; empty when there is none.
@@ -106,6 +109,18 @@ pub struct RunHead {
 }
 
 impl RunHead {
+    /// What to call the run in a command: its handle, or else its id.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        self.handle.map_or_else(|| self.run_id.to_string(), |handle| handle.to_string())
+    }
+
+    /// Its handle and its id: `r17 (01a2…)`, or the id alone.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        self.handle.map_or_else(|| self.run_id.to_string(), |handle| format!("{handle} ({})", self.run_id))
+    }
+
     /// Whether it runs a workflow file. Otherwise it was given its one step, and all it makes beside the record goes
     /// with the command that ran it.
     #[must_use]
@@ -121,8 +136,10 @@ impl RunHead {
         let unnameable = self.workflow.contains(char::REPLACEMENT_CHARACTER);
         let passing =
             unnameable || !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
-        let command =
-            || format!("roboppi workflow run {} --resume {}", crate::shell_word(&self.workflow), self.run_id);
+        let command = || {
+            let (workflow, run) = (crate::shell_word(&self.workflow), self.short_name());
+            format!("roboppi workflow run {workflow} --resume {run}")
+        };
         (!passing).then(command)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use roboppi_attach::{LiveFeed, LiveSource, RunCommand, RunSource, pid_namespace};
 use roboppi_ipc::{HexBytes, UtcMillis};
 use roboppi_record::{JournalWriter, OwnerLock, RecordError, RunDir, StateRoot};
-use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId};
+use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunHandle, RunId};
 use roboppi_workflow::{Plan, expand};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -87,7 +87,7 @@ impl PreparedRun {
         let socket = control.as_ref().ok().map(ControlPlace::path);
         let (record, substitute) =
             open_record(&settings, manifest(&settings, &run_id, commit, started_at, socket))?;
-        let Record { run_dir, lock, journal, of_other_user } = record;
+        let Record { run_dir, lock, journal, handle, of_other_user } = record;
         let life = SignOfLife::start(lock);
         let feed = Arc::new(LiveFeed::default());
         let (command, commands) = mpsc::channel(COMMANDS);
@@ -95,7 +95,7 @@ impl PreparedRun {
         let names = OpenNames::of(&settings);
         let mut recorder = Recorder::new(journal, feed, settings.secrets.hidden.clone(), names);
         let plan = expand(workflow);
-        recorder.event(run_started(&settings, &plan, &run_id));
+        recorder.event(run_started(&settings, &plan, &run_id, handle));
         if let Some(warning) = settings.name_warning() {
             recorder.warn(warning, None);
         }
@@ -172,6 +172,7 @@ struct Record {
     run_dir: RunDir,
     lock: OwnerLock,
     journal: JournalWriter,
+    handle: Option<RunHandle>,
     /// The user to whom the directory with all runs belongs, if that is another one.
     of_other_user: Option<u32>,
 }
@@ -182,12 +183,18 @@ fn open_record(
     mut manifest: Manifest,
 ) -> Result<(Record, Option<String>), StartError> {
     let why = match &settings.state_dir {
-        Some(dir) => match write_record(&StateRoot::at(dir.clone()), settings, &mut manifest) {
-            Ok(record) => return Ok((record, None)),
-            Err(error) => error.to_string(),
-        },
+        Some(dir) => {
+            let root = StateRoot::at(dir.clone());
+            // A run that is recorded elsewhere is found by its path alone.
+            manifest.handle = root.claim_handle(&manifest.run_id);
+            match write_record(&root, settings, &mut manifest) {
+                Ok(record) => return Ok((record, None)),
+                Err(error) => error.to_string(),
+            }
+        }
         None => "there is no home directory and no ROBOPPI_STATE_DIR".to_owned(),
     };
+    manifest.handle = None;
     let root = StateRoot::temporary().map_err(StartError::Temporary)?;
     Ok((write_record(&root, settings, &mut manifest)?, Some(why)))
 }
@@ -214,7 +221,7 @@ fn write_record(
         }
     };
     let of_other_user = root.owner().filter(|_| !root.is_of_this_user());
-    Ok(Record { run_dir, lock, journal, of_other_user })
+    Ok(Record { run_dir, lock, journal, handle: manifest.handle, of_other_user })
 }
 
 fn manifest(
@@ -230,6 +237,8 @@ fn manifest(
     Manifest {
         format: MANIFEST_FORMAT,
         run_id: run_id.clone(),
+        // Known once there is a directory.
+        handle: None,
         name: settings.source.workflow.name.clone(),
         workflow: path_text(&settings.source.path),
         workflow_sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -246,7 +255,7 @@ fn manifest(
         owner: roboppi_process::identity(pid).unwrap_or(roboppi_ipc::ProcessIdentity { pid, start_time: 0 }),
         boot_id: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
         pid_namespace: pid_namespace(),
-        // Known once there is a directory.
+        // Known once there is a directory, too.
         owner_lock: false,
         control: control.map(path_text),
         mode: settings.mode,
@@ -257,10 +266,11 @@ fn manifest(
     }
 }
 
-fn run_started(settings: &RunSettings, plan: &Plan, run_id: &RunId) -> RunEvent {
+fn run_started(settings: &RunSettings, plan: &Plan, run_id: &RunId, handle: Option<RunHandle>) -> RunEvent {
     let workflow = &settings.source.workflow;
     RunEvent::RunStarted {
         run_id: run_id.clone(),
+        handle,
         name: workflow.name.clone(),
         workflow: path_text(&settings.source.path),
         workspace: path_text(&settings.workspace),

@@ -52,4 +52,4 @@ pub use lines::LineView;
 pub use location::Location;
 pub use programs::{Editor, Places, Programs};
 pub use settings::{Colours, Notify, NotifyBy, Role, TuiSettings};
-pub use terminal::{interrupt_is_for_editor, lend_terminal, restore_terminal};
+pub use terminal::{columns, interrupt_is_for_editor, lend_terminal, restore_terminal};

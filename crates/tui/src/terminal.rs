@@ -301,6 +301,12 @@ impl Drop for Screen {
     }
 }
 
+/// Columns of a terminal; `None` of anything else, and of one that does not tell.
+#[must_use]
+pub fn columns(output: impl AsFd) -> Option<usize> {
+    size_of(output).map(|size| usize::from(size.width)).filter(|columns| *columns > 0)
+}
+
 fn size_of(output: impl AsFd) -> Option<Size> {
     let size = tcgetwinsize(output).ok()?;
     Some(Size::new(size.ws_col, size.ws_row))

@@ -63,6 +63,7 @@ impl TestRun {
         let mut run = Self { now: START, seq: 0, attempt_seq: 0, records: Vec::new() };
         run.journal(RunEvent::RunStarted {
             run_id: RunId::parse("0194-test").unwrap(),
+            handle: None,
             name: "release".to_owned(),
             workflow: "/home/me/app/release.yaml".to_owned(),
             workspace: "/home/me/app".to_owned(),

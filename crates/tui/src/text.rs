@@ -93,12 +93,13 @@ pub(crate) fn beginning(text: &str, bytes: usize) -> (&str, usize) {
     (&text[..end], text.len() - end)
 }
 
-/// A duration for people: `0.4s`, `12s`, `1m05s`, `2h03m`.
+/// A duration for people: `412ms`, `4.2s`, `12s`, `1m05s`, `2h03m`.
 pub(crate) fn duration(ms: u64) -> String {
     let seconds = ms / 1_000;
     match seconds {
-        0..10 if ms > 0 => format!("{}.{}s", seconds, ms % 1_000 / 100),
-        0..60 => format!("{seconds}s"),
+        0 => format!("{ms}ms"),
+        1..10 => format!("{seconds}.{}s", ms % 1_000 / 100),
+        10..60 => format!("{seconds}s"),
         60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
     }
@@ -169,9 +170,8 @@ mod tests {
     #[test]
     fn durations() {
         let cases = [
-            (0, "0s"),
-            (1, "0.0s"),
-            (450, "0.4s"),
+            (0, "0ms"),
+            (450, "450ms"),
             (9_999, "9.9s"),
             (10_000, "10s"),
             (65_000, "1m05s"),

@@ -78,6 +78,7 @@ fn a_workflow_its_plan_and_its_machine_take_little_room() {
 fn journal(plan: &Plan) -> impl Iterator<Item = JournalRecord> {
     let begun = RunEvent::RunStarted {
         run_id: RunId::parse("r").unwrap(),
+        handle: None,
         name: "long".to_owned(),
         workflow: "/w.yaml".to_owned(),
         workspace: "/w".to_owned(),

@@ -50,7 +50,7 @@ impl EarlierRun {
 
     /// Nobody may write any more what this one goes on with.
     fn may_be_resumed(&self, manifest: &Manifest, force: bool) -> Result<(), Failure> {
-        let id = &self.id;
+        let id = self.run.name();
         if self.run.record().is_imported() {
             let host = plain(&manifest.host);
             return Err(Failure::usage(format!(
@@ -99,7 +99,7 @@ impl EarlierRun {
         if plan.steps.iter().all(|(_, decision)| is_new(decision)) {
             let message = format!(
                 "run {} has none of the steps of {}; is it a run of another workflow?",
-                self.id,
+                self.run.name(),
                 plain(&settings.source.path.display().to_string())
             );
             return Err(Failure::usage(message));
@@ -110,7 +110,7 @@ impl EarlierRun {
             }
             let text = match args.how.view.output {
                 Output::Json => resume::object(&self.id, self.liveness, &plan),
-                Output::Text => resume::render(&self.id, self.liveness, &plan),
+                Output::Text => resume::render(&self.run.name(), self.liveness, &plan),
             };
             return out::print(&text).map(Some);
         }
@@ -120,7 +120,7 @@ impl EarlierRun {
                 return Err(Failure::usage(format!(
                     "steps that had succeeded in run {} are not what they were:{changes}\n\
                      hint: --accept-changes runs them again, --dry-run shows what would be done",
-                    self.id
+                    self.run.name()
                 )));
             }
             terminal::note(&format!("roboppi: what had succeeded and runs again:{changes}"));
@@ -129,7 +129,7 @@ impl EarlierRun {
         if nothing && self.liveness == Liveness::Finished(RunOutcome::Succeeded) {
             terminal::note(&format!(
                 "roboppi: nothing to run: every step succeeded in run {}, and nothing has changed",
-                self.id
+                self.run.name()
             ));
             return Ok(Some(ExitCode::from(NOTHING_TO_RUN)));
         }

@@ -18,7 +18,7 @@ use super::Facts;
 const FILE: &str = "runs.cache";
 
 /// Version of the file. Another one is as none.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Runs that are read on one thread; more of them are worth another one.
 const ALONE: usize = 32;

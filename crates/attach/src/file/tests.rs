@@ -42,6 +42,7 @@ pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
     Manifest {
         format: MANIFEST_FORMAT,
         run_id: RunId::parse("run").unwrap(),
+        handle: None,
         name: "n".into(),
         workflow: "/w.yaml".into(),
         workflow_sha256: String::new(),
@@ -77,6 +78,7 @@ pub(crate) fn started(steps: usize) -> RunEvent {
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("run").unwrap(),
+        handle: None,
         name: "n".into(),
         workflow: "/w.yaml".into(),
         workspace: "/w".into(),

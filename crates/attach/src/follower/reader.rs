@@ -65,7 +65,10 @@ impl RunReader {
         }
         // An error is met again by the first read.
         let Ok(snapshot) = self.dir.snapshot() else { return RunView::default() };
-        let (view, journal) = snapshot.into_parts();
+        let (mut view, journal) = snapshot.into_parts();
+        if let Some(head) = view.head.as_mut().filter(|_| self.dir.is_imported()) {
+            head.handle = self.dir.handle();
+        }
         self.journal = Some(journal);
         if let RunStatus::Finished { outcome, .. } = view.status {
             self.outcome = Some(outcome);
@@ -122,9 +125,11 @@ impl RunReader {
         self.attempts = attempts;
     }
 
-    fn journal_record(&mut self, record: JournalRecord, restores: bool, take: &mut dyn FnMut(Found)) {
+    fn journal_record(&mut self, mut record: JournalRecord, restores: bool, take: &mut dyn FnMut(Found)) {
         let mut restored = None;
-        match &record.event {
+        match &mut record.event {
+            // The machine where it ran may have had another run of the same handle as this one has.
+            RunEvent::RunStarted { handle, .. } if self.dir.is_imported() => *handle = self.dir.handle(),
             RunEvent::AttemptStarted { of, base, .. } => {
                 let log = self.dir.log_path(base).map_err(|error| self.complain(&error)).ok();
                 let mut events = if self.deep && log.is_some() { self.dir.events(base).ok() } else { None };

@@ -113,20 +113,24 @@ impl StateRoot {
         let Some(head) = head.filter(|_| !is_none) else {
             return Err(bad("there is no run in it".to_owned()));
         };
-        let imported = Imported { imported_at: now, from: head };
-        write_mark(dir.path(), &imported)?;
-        let id = as_id.unwrap_or(&imported.from.run_id).clone();
+        let id = as_id.unwrap_or(&head.run_id).clone();
         let place = runs.join(id.as_str());
         files::create_new_dir(&place).map_err(|error| match error {
             RecordError::Exists { .. } => RecordError::RunExists { id: id.clone() },
             other => other,
         })?;
+        let imported = Imported { imported_at: now, handle: self.claim_handle(&id), from: head };
         // Takes the place of the empty one.
-        fs::rename(dir.keep(), &place).map_err(|error| {
+        let placed = write_mark(dir.path(), &imported)
+            .and_then(|()| fs::rename(dir.keep(), &place).map_err(RecordError::io("create", &place)));
+        if let Err(error) = placed {
             // An empty one would be taken for a run that was lost.
             let _ = fs::remove_dir(&place);
-            RecordError::io("create", &place)(error)
-        })?;
+            if let Some(handle) = imported.handle {
+                self.release_handle(handle, &id);
+            }
+            return Err(error);
+        }
         Ok((id, imported, notes))
     }
 }

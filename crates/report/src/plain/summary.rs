@@ -25,7 +25,7 @@ pub(super) fn head(head: &RunHead, steps: usize, record: Option<&Path>, colour: 
     let mut text = format!(
         "Workflow {name}: {}\n  run        {}\n  workspace  {}\n",
         counted(steps, "step"),
-        head.run_id,
+        head.full_name(),
         words(&head.workspace),
     );
     if let Some(record) = record {
@@ -235,7 +235,7 @@ fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &
 }
 
 fn read_command(view: &RunView, of: &AttemptRef) -> String {
-    let run = view.head.as_ref().map_or("latest", |head| head.run_id.as_str());
+    let run = view.head.as_ref().map_or_else(|| "-1".to_owned(), RunHead::short_name);
     format!("roboppi logs {run} {}", shell_word(&words(of.step.as_str())))
 }
 

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::{AttemptPhase, RunEvent, RunMode, StepPlan};
 use crate::{
-    AttemptRef, HostId, Resumed, RunCommand, RunId, RunOutcome, StepFingerprint, StepPath, StepState,
+    AttemptRef, HostId, Resumed, RunCommand, RunHandle, RunId, RunOutcome, StepFingerprint, StepPath,
+    StepState,
 };
 
 /// Kinds in the spelling of the record; anything else decodes to [`RunEvent::Unknown`].
@@ -40,6 +41,8 @@ pub(super) const KINDS: [&str; 17] = [
 enum Variants {
     RunStarted {
         run_id: RunId,
+        #[serde(default)]
+        handle: Option<RunHandle>,
         name: String,
         workflow: String,
         workspace: String,

@@ -28,6 +28,7 @@ fn began() -> RunRecord {
         1_000,
         RunEvent::RunStarted {
             run_id: RunId::parse("r").unwrap(),
+            handle: None,
             name: "flow".into(),
             workflow: "/w.yaml".into(),
             workspace: "/w".into(),

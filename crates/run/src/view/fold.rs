@@ -33,6 +33,7 @@ impl RunView {
         match &record.event {
             RunEvent::RunStarted {
                 run_id,
+                handle,
                 name,
                 workflow,
                 workspace,
@@ -46,6 +47,7 @@ impl RunView {
             } => {
                 self.head = Some(RunHead {
                     run_id: run_id.clone(),
+                    handle: *handle,
                     name: name.clone(),
                     workflow: workflow.clone(),
                     workspace: workspace.clone(),

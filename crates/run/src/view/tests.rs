@@ -25,6 +25,7 @@ fn run() -> RunView {
     let mut view = RunView::default();
     let event = RunEvent::RunStarted {
         run_id: RunId::parse("r").unwrap(),
+        handle: None,
         name: "n".into(),
         workflow: "w".into(),
         workspace: "/w".into(),

@@ -155,7 +155,7 @@ fn attempts(model: &Model, step: &StepView, page: &mut Page) {
 fn run_facts(model: &Model, page: &mut Page) {
     let Some(head) = &model.view.head else { return };
     page.heading("Run");
-    page.fact("Id", head.run_id.as_str());
+    page.fact("Run", &head.full_name());
     page.fact_if("Goes on with", head.resumes.as_ref().map(roboppi_run::RunId::as_str));
     page.fact_if("Workflow", Some(&head.workflow));
     page.fact("Workspace", &head.workspace);
