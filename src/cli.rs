@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    agent_run, attach, completions, control, core, events, export, guard, import, logs, mask, replay, runs,
-    show, workers, workflow_run, workflow_validate,
+    agent_run, attach, completions, control, core, doctor, events, export, guard, import, init, logs, mask,
+    replay, runs, show, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
 
@@ -35,6 +35,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a first workflow for the project in the current directory
+    Init(init::InitArgs),
     /// Run or validate a workflow
     #[command(visible_alias = "wf", arg_required_else_help = true)]
     Workflow {
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     /// Run an agent on a single task, and print its answer
     #[command(visible_alias = "agent")]
     Run(Box<agent_run::AgentArgs>),
+    /// Check the state directory, the workers, the terminal and the configuration
+    Doctor(doctor::DoctorArgs),
     /// List the kinds of workers: path and version of those that are installed, and how to install the others
     Workers(workers::WorkersArgs),
     /// Attach to a run, live or finished, with the view of its own terminal
@@ -118,9 +122,11 @@ impl Command {
     /// Does what was typed.
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         match self {
+            Self::Init(args) => init::run(args),
             Self::Workflow { command: WorkflowCommand::Run(args) } => workflow_run::run(args),
             Self::Workflow { command: WorkflowCommand::Validate(args) } => workflow_validate::run(args),
             Self::Run(args) => agent_run::run(args),
+            Self::Doctor(args) => doctor::run(args),
             Self::Workers(args) => workers::run(args),
             Self::Attach(args) => attach::run(args),
             Self::Replay(args) => replay::run(args),
@@ -162,6 +168,7 @@ mod tests {
     fn a_run_is_read_in_the_same_way_alone() {
         let words = |line: &str| -> Vec<OsString> { line.split_whitespace().map(OsString::from).collect() };
         for line in [
+            "",
             "a.yaml",
             "--no-tui a.yaml --direct --grace 300ms",
             "--output json --supervised -w here -- -a.yaml",
@@ -174,8 +181,7 @@ mod tests {
                 assert_eq!(format!("{alone:?}"), format!("{among_all:?}"));
             }
         }
-        for line in ["workflow run", "workflow run --help", "workflow run a b", "workflow validate a", "runs"]
-        {
+        for line in ["workflow run --help", "workflow run a b", "workflow validate a", "runs"] {
             assert!(Cli::of_run(&words(&format!("roboppi {line}"))).is_none(), "{line}");
         }
     }

@@ -151,7 +151,7 @@ fn file() -> Option<PathBuf> {
 }
 
 /// The file as messages name it.
-fn file_name() -> String {
+pub(crate) fn file_name() -> String {
     file().map_or_else(|| "config.yaml".to_owned(), |file| file.display().to_string())
 }
 

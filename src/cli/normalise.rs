@@ -5,8 +5,11 @@ use std::ffi::{OsStr, OsString};
 /// What stands for nothing at all, only flags, or `server`: a core for those who may know no hello.
 const OLD_START: [&str; 2] = ["core", "--await-hello"];
 
+/// What stands for `ps`.
+const LIVE_RUNS: [&str; 3] = ["runs", "--state", "running"];
+
 /// Understands what old runners and lazy people type: nothing at all, only flags, or `server` starts a core, the first
-/// unless a person is there; `workflow FILE` runs the file. A core that is started so waits for a hello: an old runner does
+/// unless a person is there; `workflow FILE` runs the file, `help COMMAND` is its `--help`, and `ps` lists what runs. A core that is started so waits for a hello: an old runner does
 /// not know it.
 pub(super) fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
     let is = |arg: Option<&OsString>, words: &[&str]| {
@@ -18,6 +21,11 @@ pub(super) fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsStri
         None => args.extend(OLD_START.map(OsString::from)),
         first if is(first, &["server"]) => drop(args.splice(1..2, OLD_START.map(OsString::from))),
         first if is(first, &help) || is(first, &["--version", "-V"]) => {}
+        first if is(first, &["help"]) => {
+            args.remove(1);
+            args.push("--help".into());
+        }
+        first if is(first, &["ps"]) => drop(args.splice(1..2, LIVE_RUNS.map(OsString::from))),
         first if is(first, &["-v"]) => args[1] = "--version".into(),
         Some(first) if is_flag(first) => drop(args.splice(1..1, OLD_START.map(OsString::from))),
         first if is(first, &["workflow", "wf"]) => {
@@ -56,6 +64,9 @@ mod tests {
         assert_eq!(read("--concurrency 3", false), "core --await-hello --concurrency 3");
         assert_eq!(read("server --no-tui", false), "core --await-hello --no-tui");
         assert_eq!(read("core --concurrency 3", false), "core --concurrency 3");
+        assert_eq!(read("help", true), "--help");
+        assert_eq!(read("help workflow run", true), "workflow run --help");
+        assert_eq!(read("ps --json", true), "runs --state running --json");
         assert_eq!(read("-v", true), "--version");
         assert_eq!(read("--help", false), "--help");
         assert_eq!(read("workflow a.yaml --tui", true), "workflow run a.yaml --tui");

@@ -1,9 +1,8 @@
 //! `roboppi workers`
 
 use std::borrow::Cow;
-use std::env;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -12,13 +11,14 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use roboppi_ipc::WorkerKind;
 use roboppi_process::guard::become_subreaper;
-use roboppi_process::{descendants, identity, is_program, lead_a_session};
+use roboppi_process::{descendants, identity, lead_a_session};
 use roboppi_report::workers::{self, ConfiguredWorker, WorkerProgram};
 use roboppi_worker_adapters::{Adapters, WorkerDescription};
 
 use crate::commands::out;
 use crate::cores::{Cores, OtherCore};
 use crate::exit::Failure;
+use crate::programs::find;
 use crate::terminal::plain;
 
 #[derive(Debug, Args)]
@@ -39,6 +39,15 @@ const LONGEST: usize = 80;
 
 pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     let cores = Cores::for_validation()?;
+    let found = probe_all();
+    let configured: Vec<_> = cores.configured().iter().map(configured).collect();
+    let text =
+        if args.json { workers::array(&found, &configured) } else { workers::list(&found, &configured) };
+    out::print(&text)
+}
+
+/// Asks every program for its version. What they leave behind is ended: this process must have no other children.
+pub(crate) fn probe_all() -> Vec<WorkerProgram> {
     let adapters = Adapters::builtin();
     let programs = adapters.descriptions().filter(|worker| worker.program.is_some());
     // What one of them leaves behind comes to us, whatever session it is in.
@@ -55,12 +64,9 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
             Err(_) => Some(probe(worker)),
         }
     };
-    let found: Vec<WorkerProgram> = asked.into_iter().filter_map(answer).collect();
+    let found = asked.into_iter().filter_map(answer).collect();
     sweep();
-    let configured: Vec<_> = cores.configured().iter().map(configured).collect();
-    let text =
-        if args.json { workers::array(&found, &configured) } else { workers::list(&found, &configured) };
-    out::print(&text)
+    found
 }
 
 /// A kind of the configuration file.
@@ -86,10 +92,6 @@ fn probe(worker: &WorkerDescription) -> WorkerProgram {
         path,
         version,
     }
-}
-
-fn find(command: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(command)).find(|file| is_program(file))
 }
 
 /// The first line it prints when it is asked. One that does not answer in time says none.

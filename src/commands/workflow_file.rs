@@ -2,16 +2,31 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use roboppi_supervisor::WorkflowFile;
-use roboppi_workflow::{WorkerKinds, parse_within};
+use roboppi_workflow::{Parsed, Severity, WorkerKinds, parse_within};
 
 use crate::exit::Failure;
 use crate::options::Color;
 use crate::options::values::size;
 use crate::terminal;
+
+/// The file that is run when none is named.
+pub(crate) const DEFAULT: &str = "roboppi.yaml";
+
+/// The file to run: the one that is named, or else `roboppi.yaml` or `roboppi.yml` in the current directory.
+pub(crate) fn named_or_default(file: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(file) = file {
+        return Ok(file.to_owned());
+    }
+    let found = [DEFAULT, "roboppi.yml"].into_iter().map(PathBuf::from).find(|file| file.exists());
+    found.ok_or_else(|| {
+        Failure::usage("no workflow file is named, and there is no roboppi.yaml here")
+            .hint("`roboppi init` writes a first one")
+    })
+}
 
 /// How a workflow file is read.
 #[derive(Debug, Args)]
@@ -22,6 +37,44 @@ pub(crate) struct ReadArgs {
     /// Maximum size of the workflow file
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
     pub(crate) max_file_size: u64,
+}
+
+/// A file that may be a workflow.
+pub(crate) struct Loaded {
+    /// What to call it.
+    pub(crate) name: String,
+    path: PathBuf,
+    text: String,
+    most_bytes: usize,
+}
+
+impl Loaded {
+    /// Checks it as a workflow that may name these kinds of workers.
+    pub(crate) fn parse(&self, how: &ReadArgs, kinds: &WorkerKinds) -> Parsed {
+        let parsed = parse_within(&self.text, self.most_bytes, kinds);
+        if how.strict { parsed.deny_warnings() } else { parsed }
+    }
+
+    /// Prints what is wrong with it on stderr, and how much that is.
+    pub(crate) fn print_problems(&self, parsed: &Parsed, color: Color) {
+        if parsed.diagnostics.is_empty() {
+            return;
+        }
+        let colour = use_colour(color, io::stderr().is_terminal());
+        terminal::print_rendered(parsed.render(&self.name, &self.text, colour));
+        terminal::note(&format!("{}: {}", self.name, counted(parsed)));
+    }
+}
+
+/// How many errors and warnings there are: `2 errors, 1 warning`.
+pub(crate) fn counted(parsed: &Parsed) -> String {
+    let count = |severity, noun: &str| {
+        let count = parsed.diagnostics.iter().filter(|problem| problem.severity == severity).count();
+        let ending = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {noun}{ending}"))
+    };
+    let counts = [count(Severity::Error, "error"), count(Severity::Warning, "warning")];
+    counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a workflow that may name these kinds of workers; every mistake and warning goes to stderr.
@@ -36,9 +89,24 @@ pub(crate) fn read(
             "a workflow is read from a file\nhint: `/dev/stdin` is the standard input".to_owned(),
         ));
     }
+    let loaded = load(path, how)?;
+    let parsed = loaded.parse(how, kinds);
+    loaded.print_problems(&parsed, color);
+    let Loaded { name, path, text, most_bytes } = loaded;
+    match parsed.workflow {
+        Some(workflow) => Ok(WorkflowFile { path, text, most_bytes, workflow }),
+        None => Err(Failure::usage(format!("{name} is not a workflow that can run"))),
+    }
+}
+
+/// Reads a file, or the standard input for `-`, up to the size that is allowed.
+pub(crate) fn load(path: &Path, how: &ReadArgs) -> Result<Loaded, Failure> {
+    let is_stdin = path.as_os_str() == "-";
+    let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
     let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::usage(format!("the workflow file {} cannot be read: {error}", path.display()))
+        Failure::usage(format!("the workflow file {name} cannot be read: {error}"))
     };
+    let path = if is_stdin { Path::new("/dev/stdin") } else { path };
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     if file.metadata().is_ok_and(|found| found.is_dir()) {
         return Err(unreadable(&"it is a directory"));
@@ -57,20 +125,8 @@ pub(crate) fn read(
         let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
         unreadable(&format!("line {line} is not UTF-8"))
     })?;
-    let absolute = std::path::absolute(path).map_err(|error| unreadable(&error))?;
-
-    let mut parsed = parse_within(&text, most_bytes, kinds);
-    if how.strict {
-        parsed = parsed.deny_warnings();
-    }
-    if !parsed.diagnostics.is_empty() {
-        let colour = use_colour(color, io::stderr().is_terminal());
-        terminal::print_rendered(parsed.render(&path.display().to_string(), &text, colour));
-    }
-    match parsed.workflow {
-        Some(workflow) => Ok(WorkflowFile { path: absolute, text, most_bytes, workflow }),
-        None => Err(Failure::usage(format!("{} is not a workflow that can run", path.display()))),
-    }
+    let path = std::path::absolute(path).map_err(|error| unreadable(&error))?;
+    Ok(Loaded { name, path, text, most_bytes })
 }
 
 /// Whether a word looks like the name of a workflow file.

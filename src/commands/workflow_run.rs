@@ -58,7 +58,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         Begun::Core(ended) => return ended,
         Begun::Supervisor(early) => early,
     };
-    let mut file = workflow_file::read(&args.file, &args.reading, args.how.view.color, &cores.kinds())?;
+    let path = workflow_file::named_or_default(args.file.as_deref())?;
+    let mut file = workflow_file::read(&path, &args.reading, args.how.view.color, &cores.kinds())?;
     budget::set(args, &mut file.workflow)?;
     let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     {
         return Ok(code);
     }
-    perform(&args.how, settings, Core { other: core, early }, view, &Purpose::workflow(&args.file))
+    perform(&args.how, settings, Core { other: core, early }, view, &Purpose::workflow(&path))
 }
 
 /// What a run is for.

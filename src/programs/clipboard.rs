@@ -6,13 +6,14 @@
 use std::env;
 use std::fmt;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use roboppi_process::end_with_starter;
 use roboppi_process::inherited::give_back;
+
+use crate::programs::find;
 
 /// A program that takes a text from its standard input, and its arguments.
 type Words = &'static [&'static str];
@@ -65,14 +66,6 @@ fn choose(mac: bool, set: impl Fn(&str) -> bool, is_there: impl Fn(&str) -> bool
     }
     chosen.retain(|words| is_there(words[0]));
     chosen
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(program))
-        .find(|file| file.is_file())
 }
 
 impl Clipboard {

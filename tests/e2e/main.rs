@@ -30,6 +30,7 @@ mod events;
 mod examples;
 mod exit_codes;
 mod export;
+mod first_steps;
 mod floods;
 mod flow;
 mod follow;

@@ -10,8 +10,9 @@ use crate::options::values::dollars;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The workflow file
-    pub(crate) file: PathBuf,
+    /// The workflow file [default: roboppi.yaml]
+    #[arg(value_hint = clap::ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) reading: ReadArgs,
     /// Budget of the run in US dollars, such as `20`: agents are terminated when it is spent [default: `max_cost` of the file]
@@ -28,8 +29,8 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// Resume a run: keep its unchanged successful steps, and run the others. Its id, a unique prefix of it,
-    /// or -1 for the last run
+    /// Resume a run: keep its unchanged successful steps, and run the others. Its handle such as r17, its id,
+    /// a unique prefix of it, or -1 for the last run
     #[arg(long, value_name = "RUN", allow_negative_numbers = true)]
     pub(crate) resume: Option<String>,
     /// Resume the last run of this workflow: run the steps that did not succeed, and their dependents
