@@ -8,16 +8,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use roboppi_worker_adapters::Adapters;
+use roboppi_workflow::draft::{self, Agent, Project, Tool};
 use serde_json::Value;
 
 use crate::commands::{out, workflow_file};
 use crate::exit::Failure;
 use crate::programs::find;
 use crate::terminal::plain;
-
-mod draft;
-
-use draft::{Agent, Project, Tool};
 
 /// Bytes of a project file that are read.
 const READ: u64 = 1024 * 1024;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use roboppi_untrusted::json;
-use roboppi_workflow::{Parsed, WorkerKinds};
-use serde_json::{Value, json};
+use roboppi_report::problems;
+use roboppi_workflow::WorkerKinds;
+use serde_json::Value;
 
 use crate::commands::out;
 use crate::commands::workflow_file::{self, ReadArgs};
@@ -83,39 +83,11 @@ fn in_json(files: &[PathBuf], args: &ValidateArgs, kinds: &WorkerKinds) -> Resul
     let files: Vec<Value> = files
         .iter()
         .map(|file| match workflow_file::load(file, &args.reading) {
-            Ok(loaded) => object(&loaded.name, &loaded.parse(&args.reading, kinds)),
-            Err(failure) => json!({
-                "file": file.display().to_string(),
-                "ok": false,
-                "diagnostics": [{ "severity": "error", "message": failure.message() }],
-            }),
+            Ok(loaded) => problems::object(&loaded.name, &loaded.parse(&args.reading, kinds)),
+            Err(failure) => problems::unreadable(&file.display().to_string(), &failure.message()),
         })
         .collect();
     let wrong = files.iter().any(|file| file["ok"] == false);
-    let printed = out::print(&json(&format!("{:#}\n", Value::from(files))))?;
+    let printed = out::print(&problems::array(files))?;
     Ok(if wrong { ExitCode::from(exit::USAGE) } else { printed })
-}
-
-fn object(name: &str, parsed: &Parsed) -> Value {
-    let diagnostics: Vec<Value> = parsed
-        .diagnostics
-        .iter()
-        .map(|problem| {
-            json!({
-                "severity": problem.severity.name(),
-                "message": problem.message,
-                "hint": problem.hint,
-                "line": problem.line,
-                "column": problem.column,
-            })
-        })
-        .collect();
-    let workflow = parsed.workflow.as_ref();
-    json!({
-        "file": name,
-        "ok": workflow.is_some(),
-        "name": workflow.map(|workflow| &workflow.name),
-        "steps": workflow.map(|workflow| workflow.steps.len()),
-        "diagnostics": diagnostics,
-    })
 }

@@ -38,6 +38,7 @@ const NAMES: &[&str] = &[
 const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/core/src/worker/budgets.rs", "RunDir", "counts what the logs of a run take, as their writer"),
     ("crates/core/src/worker/record.rs", "EventReadBack", "reads back what it wrote and had no room for"),
+    ("crates/core/src/worker/state.rs", "blobs", "a note and an artifact name a report that it kept"),
     ("crates/supervisor/src/event_snapshots.rs", "RunDir", "gives the directory to the writer of snapshots"),
     (
         "crates/supervisor/src/prepare.rs",
@@ -48,6 +49,9 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/supervisor/src/runner/context.rs", "run.json", "a message"),
     ("crates/supervisor/src/site.rs", "RunDir", "measures what the core of this host has written"),
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
+    ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),
+    ("src/commands/doctor/state.rs", "run_dir()", "asks `record` for the owner of a run"),
+    ("src/commands/doctor/terminal.rs", "fs", "reads the start files of the shell"),
     ("src/commands/export.rs", "fs", "writes the export"),
     ("src/cores.rs", "fs", "reads the configuration file"),
     ("src/commands/export.rs", "run_dir()", "hands the run to the export of `record`"),
@@ -55,7 +59,9 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("src/commands/housekeeping.rs", "fs", "marks when it worked last, beside the runs"),
     ("src/commands/housekeeping.rs", "run_dir()", "hands the run to `record`, which packs its logs"),
     ("src/commands/import.rs", "fs", "hands the file of an export to `record`"),
+    ("src/commands/init.rs", "fs", "reads the files of a project, and writes the workflow"),
     ("src/commands/runs.rs", "run_dir()", "asks `record` for the owner and the size of a run"),
+    ("src/commands/runs/rm.rs", "run_dir()", "asks `record` for the owner and the size of a run"),
     ("src/commands/workflow_file.rs", "fs", "reads the workflow"),
     ("src/runtime.rs", "fs", "opens /dev/null"),
 ];

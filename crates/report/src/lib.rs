@@ -29,6 +29,7 @@ mod liveness;
 pub mod logs;
 pub mod page;
 pub mod plain;
+pub mod problems;
 mod recorded;
 pub mod resume;
 pub mod runs;

@@ -10,6 +10,7 @@ mod config;
 mod defaults;
 mod definition;
 mod diagnostic;
+pub mod draft;
 mod duration;
 mod keys;
 mod kinds;

@@ -28,7 +28,7 @@ fn guard() -> Check {
     if become_subreaper() {
         return Check::ok(AREA, "guard", "orphans come to the guard of a run, and are ended by it");
     }
-    let check = Check::ok(AREA, "guard", "this system gives orphans to nobody else than its first process");
+    let check = Check::ok(AREA, "guard", "this system gives orphans to its first process only");
     check.but(Health::Error, "processes that leave the session of their worker may outlive a run")
 }
 

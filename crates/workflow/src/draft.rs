@@ -1,4 +1,4 @@
-//! The text of a first workflow.
+//! The text of a first workflow, by what a directory holds.
 
 use std::fmt::Write as _;
 
@@ -6,34 +6,55 @@ use std::fmt::Write as _;
 const CHECKS: [&str; 5] = ["lint", "typecheck", "check", "build", "test"];
 
 /// What a directory holds.
-#[derive(Debug, Default)]
-pub(super) struct Project {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Project {
     /// Its name, which may be any text.
-    pub(super) name: String,
-    pub(super) tools: Vec<Tool>,
+    pub name: String,
+    /// The tools that build or test it.
+    pub tools: Vec<Tool>,
     /// An agent that is installed.
-    pub(super) agent: Option<Agent>,
+    pub agent: Option<Agent>,
 }
 
 /// A tool that builds or tests.
-#[derive(Debug)]
-pub(super) enum Tool {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// Cargo, for Rust.
     Cargo,
-    Node { manager: &'static str, scripts: Vec<String>, installed: bool },
-    Python { pytest: bool },
-    Make { targets: Vec<String> },
+    /// A package manager of Node.js.
+    Node {
+        /// Its program.
+        manager: &'static str,
+        /// The scripts of `package.json`.
+        scripts: Vec<String>,
+        /// Whether the packages are installed.
+        installed: bool,
+    },
+    /// Python.
+    Python {
+        /// Whether pytest is installed.
+        pytest: bool,
+    },
+    /// Make.
+    Make {
+        /// The targets of the makefile.
+        targets: Vec<String>,
+    },
 }
 
 /// An agent that is installed.
-#[derive(Debug)]
-pub(super) struct Agent {
-    pub(super) kind: String,
-    pub(super) name: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its kind, as in a workflow.
+    pub kind: String,
+    /// The name of the product.
+    pub name: String,
 }
 
 impl Project {
     /// What it was written for, in words.
-    pub(super) fn found(&self) -> String {
+    #[must_use]
+    pub fn found(&self) -> String {
         let names: Vec<&str> = self.tools.iter().map(Tool::name).collect();
         match names.as_slice() {
             [] => "a directory without a known build tool".to_owned(),
@@ -42,7 +63,8 @@ impl Project {
     }
 
     /// A workflow whose steps run what was found, those of one tool one after the other.
-    pub(super) fn workflow(&self) -> String {
+    #[must_use]
+    pub fn workflow(&self) -> String {
         let name: String =
             self.name.chars().filter(|char| char.is_ascii_alphanumeric() || "-_.".contains(*char)).collect();
         let name = if name.is_empty() { "project" } else { &name };
@@ -124,7 +146,8 @@ impl Tool {
 }
 
 /// Targets that a makefile names at the beginning of a line.
-pub(super) fn make_targets(makefile: &str) -> Vec<String> {
+#[must_use]
+pub fn make_targets(makefile: &str) -> Vec<String> {
     let rules = makefile.lines().filter_map(|line| {
         let (names, rest) = line.split_once(':')?;
         // An assignment, or the continuation of a recipe.
@@ -137,7 +160,7 @@ pub(super) fn make_targets(makefile: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use roboppi_workflow::parse;
+    use crate::parse;
 
     use super::*;
 
