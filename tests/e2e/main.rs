@@ -10,6 +10,7 @@ mod agents_budgets;
 mod agents_limits;
 mod agents_options;
 mod agents_reasons;
+mod allocations;
 mod any_run;
 mod artifacts;
 mod attach;

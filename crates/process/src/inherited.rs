@@ -22,6 +22,8 @@ use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
+use crate::memory;
+
 /// What stays ignored when a parent ignored it.
 const KEPT: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT];
 
@@ -47,6 +49,7 @@ static INHERITED: OnceLock<Inherited> = OnceLock::new();
 
 /// Looks at what a parent set and puts it in order. To be called once, at the beginning of `main`.
 pub fn settle() {
+    memory::share();
     INHERITED.get_or_init(|| {
         let mut inherited = inspect();
         if let Some(files) = inherited.files.as_mut().filter(|files| files.soft < files.hard) {

@@ -31,6 +31,7 @@ mod identity;
 pub mod inherited;
 mod leader;
 pub mod machine;
+mod memory;
 mod pipes;
 mod spawn;
 mod title;
