@@ -21,7 +21,7 @@ pub(crate) struct ShowArgs {
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let run = record::find(&args.run)?;
     let (mut view, mut liveness) = record::view_of(&run);
-    if view.steps.iter().any(StepView::is_agent) {
+    if view.steps().any(StepView::is_agent) {
         (view, liveness) = record::whole_view_of(&run);
     }
     record::warn(&log_damage(run.record().as_ref(), &view));

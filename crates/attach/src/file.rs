@@ -160,6 +160,10 @@ impl RunSource for FileSource {
         self.feed.follow()
     }
 
+    fn share(&self, view: &mut RunView) {
+        self.feed.share(view);
+    }
+
     fn record(&self) -> &dyn RecordStore {
         &self.run_dir
     }

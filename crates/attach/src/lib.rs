@@ -19,6 +19,7 @@ mod memory;
 mod playback;
 mod replay;
 mod same_file;
+mod sharing;
 mod source;
 mod survivors;
 
@@ -35,5 +36,6 @@ pub use playback::{InvalidSpeed, PlayInput, Playback, Position, Speed};
 pub use replay::{AtEnd, ReplaySource};
 pub use roboppi_run::RunCommand;
 pub use same_file::SameFile;
+pub use sharing::Sharing;
 pub use source::{Following, Next, Records, RequestError, RunSource};
 pub use survivors::survivors;

@@ -88,6 +88,11 @@ impl LiveFeed {
         read(&self.lock().view)
     }
 
+    /// Has a follower's view share with the view here what is the same in both.
+    pub(crate) fn share(&self, view: &mut RunView) {
+        view.share(&self.lock().view);
+    }
+
     /// Nothing more will come. Followers see the end after what they have not read yet.
     pub fn close(&self) {
         // Who waits is woken by the end of both.
@@ -162,6 +167,10 @@ impl LiveSource {
 impl RunSource for LiveSource {
     fn follow(&self) -> Following {
         self.feed.follow()
+    }
+
+    fn share(&self, view: &mut RunView) {
+        self.feed.share(view);
     }
 
     fn record(&self) -> &dyn RecordStore {

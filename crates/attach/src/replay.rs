@@ -181,6 +181,10 @@ impl RunSource for ReplaySource {
         self.shared.feed.follow()
     }
 
+    fn share(&self, view: &mut RunView) {
+        self.shared.feed.share(view);
+    }
+
     fn record(&self) -> &dyn RecordStore {
         &self.record
     }

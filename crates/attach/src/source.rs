@@ -15,6 +15,10 @@ pub trait RunSource: Send + Sync {
     /// What the run looks like now, and everything that happens to it from here on.
     fn follow(&self) -> Following;
 
+    /// Has a view that came from [`follow`](Self::follow), and was brought on with what came after, share with the source what
+    /// is the same in both: steps that are over. It is the same view before and after, and takes less room.
+    fn share(&self, _view: &mut RunView) {}
+
     /// The record of the run, as far as it is told: in a replay a log ends where it ended at the time that is shown.
     fn record(&self) -> &dyn RecordStore;
 

@@ -125,10 +125,10 @@ impl Page<'_> {
         }
         // What failed the run first, then what it could do without.
         let bad = |step: &&StepView| matches!(self.state(step), "failed" | "lost" | "cancelled");
-        for step in self.view.steps.iter().filter(bad).filter(|step| !step.allowed_to_fail) {
+        for step in self.view.steps().filter(bad).filter(|step| !step.allowed_to_fail) {
             self.failure(step, &mut text);
         }
-        for step in self.view.steps.iter().filter(bad).filter(|step| step.allowed_to_fail) {
+        for step in self.view.steps().filter(bad).filter(|step| step.allowed_to_fail) {
             self.failure(step, &mut text);
         }
         text.trim_start_matches('\n').to_owned()

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roboppi_attach::RunSource;
+use roboppi_attach::{RunSource, Sharing};
 use roboppi_ipc::WorkerEvent;
 use roboppi_record::RecordPart;
 use roboppi_run::{AttemptRef, RunEvent, RunRecord, RunView};
@@ -145,6 +145,7 @@ struct PlainSink<W> {
     streams: HashMap<AttemptRef, Option<Box<LogStream>>>,
     /// Logs that have grown.
     grown: HashSet<AttemptRef>,
+    sharing: Sharing,
     begin: Begin,
 }
 
@@ -188,6 +189,7 @@ impl<W: Write> PlainSink<W> {
             settings,
             streams: HashMap::new(),
             grown: HashSet::new(),
+            sharing: Sharing::default(),
             begin: Begin::Start,
         }
     }
@@ -219,7 +221,10 @@ impl<W: Write> PlainSink<W> {
                     if let RunEvent::AttemptFinished { of, .. } = &record.event {
                         self.stream_end(of)?;
                     }
-                    self.printer.record(&RunRecord::Journal(record));
+                    let record = RunRecord::Journal(record);
+                    self.printer.record(&record);
+                    self.sharing.count(&record);
+                    self.printer.share(&*self.source, &mut self.sharing);
                 }
                 Item::Attempt(of, record) => {
                     let grows = matches!(

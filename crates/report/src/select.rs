@@ -143,7 +143,7 @@ pub fn attempts<'a>(
         Some(number) => step.attempt_number(number),
         None => step.attempts.last(),
     };
-    let found: Vec<_> = view.steps.iter().filter_map(latest).collect();
+    let found: Vec<_> = view.steps().filter_map(latest).collect();
     match number {
         Some(number) if found.is_empty() => Err(NotThere::AnyAttempt { number }),
         _ => Ok(found),

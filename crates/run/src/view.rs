@@ -1,7 +1,7 @@
 //! What one sees of a run.
 //!
 //! A view is there once for each who looks on, and has an entry for each step. So what is known of a step once and for all is
-//! shared between views, and what most steps do not have takes no room.
+//! shared between views, as is a step that is over ([`RunView::share`]), and what most steps do not have takes no room.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -43,8 +43,8 @@ pub struct RunView {
     pub head: Option<RunHead>,
     /// Where the run is.
     pub status: RunStatus,
-    /// Steps in the order of the file.
-    pub steps: Vec<StepView>,
+    /// Steps in the order of the file. Those that are the same in several views of a process are there once.
+    pub steps: Vec<Arc<StepView>>,
     /// The core of each host, the latest one where it was replaced.
     pub cores: BTreeMap<HostId, CoreView>,
     /// The latest warnings, oldest first, at most [`RunView::WARNINGS`].
@@ -58,7 +58,7 @@ pub struct RunView {
     pub position: RunPosition,
     /// Places in `steps`.
     #[serde(skip)]
-    index: HashMap<StepPath, usize>,
+    index: Arc<HashMap<StepPath, usize>>,
     /// Of each job the place of its step.
     #[serde(skip)]
     jobs: HashMap<JobId, usize>,
@@ -213,6 +213,15 @@ pub struct StepView {
     pub facts: Option<WorkerFacts>,
 }
 
+/// A step as the journal alone has it. Nothing is copied of one whose worker told nothing.
+fn of_journal(step: &Arc<StepView>) -> Arc<StepView> {
+    if step.attempts.iter().all(AttemptView::is_of_journal) {
+        Arc::clone(step)
+    } else {
+        Arc::new(step.of_journal())
+    }
+}
+
 impl StepView {
     fn of_journal(&self) -> Self {
         Self {
@@ -301,11 +310,20 @@ impl AttemptView {
         reported.or_else(|| Some(self.activity.session.as_ref()?.id.as_str()))
     }
 
-    fn of_journal(&self) -> Self {
-        let log_bytes = match self.status {
+    /// Length of its log as the journal has it.
+    const fn log_bytes_of_journal(&self) -> u64 {
+        match self.status {
             AttemptStatus::Finished { log_bytes, .. } => log_bytes,
             AttemptStatus::Started | AttemptStatus::Phase(_) => 0,
-        };
+        }
+    }
+
+    fn is_of_journal(&self) -> bool {
+        self.activity.is_silent() && self.activity.log_bytes == self.log_bytes_of_journal()
+    }
+
+    fn of_journal(&self) -> Self {
+        let log_bytes = self.log_bytes_of_journal();
         Self {
             of: self.of.clone(),
             job_id: self.job_id.clone(),
@@ -448,10 +466,15 @@ impl RunView {
         self.cores.get(&HostId::here()).unwrap_or(&ABSENT)
     }
 
+    /// All steps, in the order of the file.
+    pub fn steps(&self) -> impl ExactSizeIterator<Item = &StepView> + DoubleEndedIterator + Clone {
+        self.steps.iter().map(Arc::as_ref)
+    }
+
     /// The step of a name.
     #[must_use]
     pub fn step(&self, step: &StepPath) -> Option<&StepView> {
-        self.index.get(step).and_then(|index| self.steps.get(*index))
+        self.index.get(step).and_then(|index| self.steps.get(*index)).map(Arc::as_ref)
     }
 
     /// The attempt of a reference.
@@ -474,21 +497,34 @@ impl RunView {
         Self {
             head: self.head.clone(),
             status: self.status.clone(),
-            steps: self.steps.iter().map(StepView::of_journal).collect(),
+            steps: self.steps.iter().map(of_journal).collect(),
             cores: self.cores.clone(),
             warnings: self.warnings.clone(),
             warnings_total: self.warnings_total,
             commands: self.commands.clone(),
             position: self.position,
-            index: HashMap::new(),
+            index: Arc::default(),
             jobs: HashMap::new(),
+        }
+    }
+
+    /// Has steps that are over take no room of their own where another view of the same run has the same. A view is the same
+    /// before and after.
+    pub fn share(&mut self, other: &Self) {
+        if Arc::ptr_eq(&self.index, &other.index) || self.index == other.index {
+            self.index = Arc::clone(&other.index);
+        }
+        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
+            if theirs.state.is_final() && !Arc::ptr_eq(mine, theirs) && mine == theirs {
+                *mine = Arc::clone(theirs);
+            }
         }
     }
 
     /// Works out where the steps and the jobs are.
     fn find_places(&mut self) {
         let places = self.steps.iter().enumerate();
-        self.index = places.clone().map(|(place, step)| (step.plan.step.clone(), place)).collect();
+        self.index = Arc::new(places.clone().map(|(place, step)| (step.plan.step.clone(), place)).collect());
         let jobs = places.flat_map(|(place, step)| step.attempts.iter().map(move |attempt| (attempt, place)));
         let jobs = jobs.filter(|(attempt, _)| !attempt.job_id.as_str().is_empty());
         self.jobs = jobs.map(|(attempt, place)| (attempt.job_id.clone(), place)).collect();

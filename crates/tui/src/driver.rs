@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
-use roboppi_attach::{History, Next, Records, RequestError, RunSource};
+use roboppi_attach::{History, Next, Records, RequestError, RunSource, Sharing};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::RecordPart;
 use tokio::sync::oneshot;
@@ -135,6 +135,7 @@ struct Driver<D> {
     model: Model,
     display: D,
     source: Arc<dyn RunSource>,
+    sharing: Sharing,
     clock: Clock,
     log_service: LogService,
     /// What the log_service was asked for last.
@@ -175,6 +176,7 @@ impl<D: Display> Driver<D> {
             model,
             display,
             source,
+            sharing: Sharing::default(),
             clock,
             log_service,
             asked: None,
@@ -308,7 +310,12 @@ impl<D: Display> Driver<D> {
         let mut room = RECORDS_AT_ONCE;
         loop {
             let flow = match next {
-                Next::Record(record) => self.handle(Message::Record(record))?,
+                Next::Record(record) => {
+                    self.sharing.count(&record);
+                    let flow = self.handle(Message::Record(record))?;
+                    self.sharing.share(&*self.source, &mut self.model.view);
+                    flow
+                }
                 Next::Lagged => {
                     let following = self.source.follow();
                     *records = following.records;

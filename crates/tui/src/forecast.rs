@@ -1,6 +1,7 @@
 //! How long a run will still take, as far as earlier runs tell, and which steps decide it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use roboppi_attach::History;
 use roboppi_run::{RunView, StepPath, StepView};
@@ -63,7 +64,7 @@ pub(crate) struct Dependencies {
 }
 
 impl Dependencies {
-    pub(crate) fn of(steps: &[StepView]) -> Self {
+    pub(crate) fn of(steps: &[Arc<StepView>]) -> Self {
         let index: HashMap<&StepPath, usize> =
             steps.iter().enumerate().map(|(index, step)| (&step.plan.step, index)).collect();
         let before: Vec<Vec<usize>> = steps
@@ -147,7 +148,7 @@ mod tests {
         }
         let mut view = run.view();
         for (step, (_, ms)) in view.steps.iter_mut().zip(times) {
-            step.duration_ms = Some(*ms);
+            Arc::make_mut(step).duration_ms = Some(*ms);
         }
         History::of([view])
     }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -204,7 +205,7 @@ pub(crate) fn fold_up_to(view: &RunView, run: &RunDir) -> RunView {
         }
     }
     // How long a log is belongs to the position, and no line says it.
-    for attempt in folded.steps.iter_mut().flat_map(|step| &mut step.attempts) {
+    for attempt in folded.steps.iter_mut().flat_map(|step| &mut Arc::make_mut(step).attempts) {
         let shown = view.attempt(&attempt.of).unwrap().activity.log_bytes;
         let there = run.log(&attempt.base()).unwrap().len();
         assert!((attempt.activity.log_bytes..=there).contains(&shown), "{shown} of {there} bytes");

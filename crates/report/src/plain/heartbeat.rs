@@ -28,11 +28,8 @@ pub(super) fn heartbeat(view: &RunView, now: UtcMillis, logs: &mut dyn Logs) -> 
         RunStatus::Ending { .. } => "ending",
     };
     let since = |then: UtcMillis| age(now.0.saturating_sub(then.0));
-    let busy: Vec<&StepView> = view
-        .steps
-        .iter()
-        .filter(|step| step.state.is_active() || step.state == StepState::Retrying)
-        .collect();
+    let busy: Vec<&StepView> =
+        view.steps().filter(|step| step.state.is_active() || step.state == StepState::Retrying).collect();
     let mut parts: Vec<String> = busy.iter().take(SHOWN).map(|step| describe(step, now, logs)).collect();
     if let Some(more) = busy.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         parts.push(format!("{more} more"));

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use roboppi_attach::{RunSource, Sharing};
 use roboppi_ipc::{CoreEvent, UtcMillis};
 use roboppi_run::{
     AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepPath,
@@ -113,6 +114,11 @@ impl PlainPrinter {
                 }
             }
         }
+    }
+
+    /// Has the view share with its source what is the same in both, if it is time.
+    pub(super) fn share(&mut self, source: &dyn RunSource, sharing: &mut Sharing) {
+        sharing.share(source, &mut self.view);
     }
 
     /// Takes a view and says nothing of what is in it.

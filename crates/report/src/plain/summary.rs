@@ -51,10 +51,10 @@ pub(super) fn end(
             || (timed_out && step.state == StepState::Cancelled)
     };
     // What matters most comes last, where people look first.
-    for step in view.steps.iter().filter(others) {
+    for step in view.steps().filter(others) {
         output(&mut text, view, step, SHORT_TAIL.min(settings.tail_lines), settings, logs);
     }
-    for step in view.steps.iter().filter(counts) {
+    for step in view.steps().filter(counts) {
         output(&mut text, view, step, settings.tail_lines, settings, logs);
     }
     table(&mut text, view, settings.colour);
@@ -132,9 +132,9 @@ const NAMED: usize = 20;
 pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Path>) -> String {
     let mut text = String::new();
     let steps: Vec<&StepView> = if view.steps.len() <= NAMED {
-        view.steps.iter().collect()
+        view.steps().collect()
     } else {
-        view.steps.iter().filter(|step| step.state != StepState::Succeeded).take(NAMED).collect()
+        view.steps().filter(|step| step.state != StepState::Succeeded).take(NAMED).collect()
     };
     if !steps.is_empty() {
         rows(&mut text, &steps, settings.colour);
@@ -240,7 +240,7 @@ fn read_command(view: &RunView, of: &AttemptRef) -> String {
 }
 
 fn table(text: &mut String, view: &RunView, colour: bool) {
-    rows(text, &view.steps.iter().collect::<Vec<_>>(), colour);
+    rows(text, &view.steps().collect::<Vec<_>>(), colour);
 }
 
 fn rows(text: &mut String, steps: &[&StepView], colour: bool) {
@@ -290,7 +290,7 @@ fn totals(text: &mut String, view: &RunView, colour: bool) {
     let total = view.steps.len();
     let counted_in = |states: &[StepState], allowed: bool| {
         let fits = |step: &&StepView| states.contains(&step.state) && step.allowed_to_fail == allowed;
-        view.steps.iter().filter(fits).count()
+        view.steps().filter(fits).count()
     };
     let failed = counted_in(&[StepState::Failed], false);
     let RunStatus::Finished { outcome, duration_ms, detail, .. } = &view.status else {

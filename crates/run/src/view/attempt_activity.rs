@@ -47,6 +47,11 @@ impl AttemptActivity {
         }
     }
 
+    /// Whether its worker told nothing, but for output.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.acts.is_none()
+    }
+
     /// Whether there is nothing to tell, not even output.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -60,7 +60,8 @@ impl RunView {
                     started_at: ts,
                 });
                 self.status = RunStatus::Running;
-                self.steps = steps.iter().map(|plan| StepView::planned(Arc::clone(plan), ts)).collect();
+                self.steps =
+                    steps.iter().map(|plan| Arc::new(StepView::planned(Arc::clone(plan), ts))).collect();
                 self.find_places();
                 for kept in resumes.iter().flat_map(|resumed| &resumed.kept) {
                     if let Some(step) = self.step_mut(&kept.step) {
@@ -76,8 +77,9 @@ impl RunView {
                 core.protocol = *protocol;
                 core.version.clone_from(version);
                 for step in &mut self.steps {
-                    let facts = workers.iter().find(|facts| facts.kind == step.plan.worker);
-                    step.facts = facts.copied().or(step.facts);
+                    if let Some(facts) = workers.iter().find(|facts| facts.kind == step.plan.worker) {
+                        Arc::make_mut(step).facts = Some(*facts);
+                    }
                 }
             }
             RunEvent::CoreLost { host, detail, .. } => {
@@ -108,7 +110,7 @@ impl RunView {
             RunEvent::AttemptStarted { of, job_id, base, fingerprint, resumed_session } => {
                 if let Some(place) = self.index.get(&of.step).copied() {
                     self.jobs.insert(job_id.clone(), place);
-                    let step = &mut self.steps[place];
+                    let step = Arc::make_mut(&mut self.steps[place]);
                     step.started_at.get_or_insert(ts);
                     // A check is made of something else than what it checks.
                     if of.role == step.plan.role {
@@ -202,14 +204,14 @@ impl RunView {
     fn extend_plan(&mut self, nodes: &[Arc<StepPlan>], ts: UtcMillis) {
         for plan in nodes {
             if !self.index.contains_key(&plan.step) {
-                self.index.insert(plan.step.clone(), self.steps.len());
-                self.steps.push(StepView::planned(Arc::clone(plan), ts));
+                Arc::make_mut(&mut self.index).insert(plan.step.clone(), self.steps.len());
+                self.steps.push(Arc::new(StepView::planned(Arc::clone(plan), ts)));
             }
         }
     }
 
     fn step_mut(&mut self, step: &StepPath) -> Option<&mut StepView> {
-        self.index.get(step).and_then(|index| self.steps.get_mut(*index))
+        self.index.get(step).and_then(|index| self.steps.get_mut(*index)).map(Arc::make_mut)
     }
 
     fn attempt_mut(&mut self, of: &AttemptRef) -> Option<&mut AttemptView> {

@@ -371,6 +371,64 @@ fn a_stretch_of_long_things_is_short() {
     assert!(stretch(&[], Stretch::UpTo(7)).items.is_empty());
 }
 
+/// The same as `view`, with nothing in common.
+fn apart(view: &RunView) -> RunView {
+    serde_json::from_str(&serde_json::to_string(view).unwrap()).unwrap()
+}
+
+fn changed_to(seq: u64, step: &str, state: StepState) -> JournalRecord {
+    let event = RunEvent::StepChanged {
+        step: step.into(),
+        state,
+        detail: None,
+        duration_ms: Some(1),
+        allowed_to_fail: false,
+        limit_until: None,
+    };
+    JournalRecord { seq, ts: UtcMillis(seq), event }
+}
+
+#[test]
+fn steps_that_are_over_are_shared_and_the_others_are_not() {
+    let mut theirs = run();
+    theirs.apply_journal(&changed_to(2, "plan", StepState::Succeeded));
+    theirs.apply_journal(&changed_to(3, "build", StepState::Running));
+    let mut mine = apart(&theirs);
+    mine.share(&theirs);
+    assert_eq!(mine, theirs);
+    let shared: Vec<_> =
+        mine.steps.iter().zip(&theirs.steps).map(|(one, two)| Arc::ptr_eq(one, two)).collect();
+    assert_eq!(shared, [true, false]);
+    assert!(mine.step(&"build".into()).is_some());
+}
+
+#[test]
+fn views_that_share_go_on_by_themselves() {
+    let mut theirs = run();
+    theirs.apply_journal(&changed_to(2, "plan", StepState::Failed));
+    let mut mine = apart(&theirs);
+    mine.share(&theirs);
+    let before = apart(&mine);
+    theirs.apply_journal(&changed_to(3, "plan", StepState::Running));
+    assert_eq!(mine, before, "what another view learns is not known here");
+    mine.share(&theirs);
+    assert_eq!(mine, before, "one that is behind stays behind");
+    mine.apply_journal(&changed_to(3, "plan", StepState::Running));
+    assert_eq!(mine, theirs);
+}
+
+#[test]
+fn what_the_journal_says_of_a_step_is_not_copied_for_a_snapshot_when_its_worker_told_nothing() {
+    let mut view = run();
+    view.apply_attempt(&of("build"), &record(1, text("done")));
+    let snapshot = view.of_journal();
+    assert!(Arc::ptr_eq(&snapshot.steps[0], &view.steps[0]));
+    assert!(!Arc::ptr_eq(&snapshot.steps[1], &view.steps[1]));
+    assert_eq!(snapshot.attempt(&of("build")), None, "a snapshot is not looked into by path");
+    assert_eq!(snapshot.steps[1].attempts[0].activity, AttemptActivity::default());
+    assert_eq!(view.attempt(&of("build")).unwrap().activity.items.len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -264,7 +264,7 @@ fn with_hint(words: &str, hint: &str, style: Style, columns: usize) -> Line<'sta
 
 /// Attempts that are not over.
 fn under_way(model: &Model) -> impl Iterator<Item = (&StepView, &AttemptView)> {
-    let steps = model.view.steps.iter().filter(|step| !step.state.is_final());
+    let steps = model.view.steps().filter(|step| !step.state.is_final());
     steps.filter_map(|step| {
         let attempt = step.attempts.last()?;
         (!matches!(attempt.status, AttemptStatus::Finished { .. })).then_some((step, attempt))
@@ -307,7 +307,7 @@ fn outcome_of(model: &Model, outcome: RunOutcome, duration_ms: u64, detail: Opti
     }
     let failed =
         |step: &&StepView| matches!(step.state, StepState::Failed | StepState::Lost) && !step.allowed_to_fail;
-    let mut culprits = model.view.steps.iter().filter(failed);
+    let mut culprits = model.view.steps().filter(failed);
     let reason = match (outcome, culprits.next()) {
         (RunOutcome::Failed, Some(step)) => {
             let name = sanitise::clean(step.plan.step.as_str());

@@ -45,7 +45,7 @@ fn parts(area: Rect) -> (Rect, Rect) {
 
 /// Every attempt, in the order in which they were started.
 fn attempts(model: &Model) -> Vec<(&StepView, &AttemptView)> {
-    let steps = model.view.steps.iter();
+    let steps = model.view.steps();
     let mut attempts: Vec<_> =
         steps.flat_map(|step| step.attempts.iter().map(move |attempt| (step, attempt))).collect();
     attempts.sort_by_key(|(_, attempt)| attempt.started_at);
