@@ -82,7 +82,7 @@ const AGENT_LINES: usize = 5;
 /// also those that lines have at the end of an attempt.
 fn agents(text: &mut String, view: &RunView, all: bool) {
     let last = |step: &&StepView| step.is_agent() && !step.attempts.is_empty();
-    let steps = || view.steps.iter().filter(last).filter_map(|step| Some((step, step.attempts.last()?)));
+    let steps = || view.steps().filter(last).filter_map(|step| Some((step, step.attempts.last()?)));
     let whose = |step: &StepView| {
         if view.steps.len() == 1 { String::new() } else { format!("{}: ", words(step.plan.step.as_str())) }
     };
