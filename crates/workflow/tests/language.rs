@@ -55,6 +55,7 @@ steps:
     grace: 500ms
     max_retries: 2
     on_failure: retry
+    on_limit: wait
     continue_on_error: true
     secrets: [BUILD_KEY]
   test: { worker: CUSTOM, instructions: make test, capabilities: [READ], depends_on: [build],
@@ -150,6 +151,9 @@ steps:
                     ),
                     max_retries: 2,
                     on_failure: Retry,
+                    on_limit: Some(
+                        Wait,
+                    ),
                     continue_on_error: true,
                     secrets: [
                         Variable(
@@ -205,6 +209,7 @@ steps:
                     grace: None,
                     max_retries: 0,
                     on_failure: Continue,
+                    on_limit: None,
                     continue_on_error: false,
                     secrets: [],
                 },

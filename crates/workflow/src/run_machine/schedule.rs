@@ -173,12 +173,11 @@ impl RunMachine {
         let asked = asked.filter(|_| !for_budget || end != AttemptEnd::Succeeded);
         if end == AttemptEnd::Succeeded {
             self.limit_disproved(now, index);
-        }
-        if end == AttemptEnd::Succeeded && self.steps[index].rounds.is_checking() {
-            return self.check_done(now, index, shown, asked, out);
-        }
-        if end == AttemptEnd::Succeeded {
-            return self.collect(now, index, shown, asked, out);
+            return if self.steps[index].rounds.is_checking() {
+                self.check_done(now, index, shown, asked, out);
+            } else {
+                self.collect(now, index, shown, asked, out);
+            };
         }
         self.active -= 1;
         let transient = Some(ErrorClass::RetryableTransient);
@@ -203,14 +202,10 @@ impl RunMachine {
             }
             AttemptEnd::Failed { class, detail, retry_at } => {
                 self.steps[index].continues = class.is_some_and(leaves_session);
-                if let Some(until) = retry_at
-                    && may_retry
-                    && no_more.is_none()
-                    && self.limit_reached(now, index, until, &detail, out)
-                {
-                    return;
+                let until = retry_at.filter(|_| may_retry);
+                if !until.is_some_and(|until| self.limit_reached(now, index, until, &detail, out)) {
+                    self.failed(now, index, StepState::Failed, class, may_retry, detail, out);
                 }
-                self.failed(now, index, StepState::Failed, class, may_retry, detail, out);
             }
             AttemptEnd::Lost { detail } | AttemptEnd::Cancelled { reason: CancelReason::Lost, detail } => {
                 self.failed(now, index, StepState::Lost, transient, may_retry, detail, out);
@@ -226,15 +221,8 @@ impl RunMachine {
                 self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
             }
             AttemptEnd::Cancelled { reason: CancelReason::Budget, detail } => {
-                self.failed(
-                    now,
-                    index,
-                    StepState::Failed,
-                    Some(ErrorClass::NonRetryable),
-                    false,
-                    detail,
-                    out,
-                );
+                let class = Some(ErrorClass::NonRetryable);
+                self.failed(now, index, StepState::Failed, class, false, detail, out);
             }
             AttemptEnd::Cancelled {
                 reason: CancelReason::User | CancelReason::Parent | CancelReason::Unknown(_),
