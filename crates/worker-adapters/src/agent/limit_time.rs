@@ -76,7 +76,7 @@ impl LimitTime {
     }
 
     /// The time that the headers of an answer give. Names in any case.
-    pub fn of_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<Self> {
+    pub fn of_headers<'a>(headers: &(impl Iterator<Item = (&'a str, &'a str)> + Clone)) -> Option<Self> {
         HEADERS.iter().find_map(|(name, number)| {
             let mut all = headers.clone();
             let (_, value) = all.find(|(known, _)| known.eq_ignore_ascii_case(name))?;

@@ -277,7 +277,7 @@ fn error(failure: &Failure<'_>) -> AgentError {
     };
     let headers = data.and_then(|data| data.headers.as_object()).into_iter().flatten();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    AgentError::new(class, name, message).with_limit(LimitTime::of_headers(headers))
+    AgentError::new(class, name, message).with_limit(LimitTime::of_headers(&headers))
 }
 
 /// Failures to reach a server have no status.

@@ -26,6 +26,7 @@ pub(super) enum Verdict {
 }
 
 /// A failure that a step is left at.
+#[derive(Clone, Copy)]
 pub(super) struct Failure {
     pub(super) state: StepState,
     /// The steps after it do not go on, whatever it says.

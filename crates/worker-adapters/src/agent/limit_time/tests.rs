@@ -92,7 +92,7 @@ fn headers_of_an_answer_give_a_time() {
         (&[("retry-after", "inf")], None),
         (&[("content-type", "120")], None),
     ] {
-        let found = LimitTime::of_headers(headers.iter().copied());
+        let found = LimitTime::of_headers(&headers.iter().copied());
         let found = found.and_then(|time| minutes(&time.resolve(WALL)).0);
         assert_eq!(found, expected, "{headers:?}");
     }
@@ -111,6 +111,6 @@ fn any_text_is_read_without_harm() {
         "retry after é",
     ] {
         let _ = after(text);
-        let _ = LimitTime::of_headers([("retry-after", text)].into_iter());
+        let _ = LimitTime::of_headers(&[("retry-after", text)].into_iter());
     }
 }
