@@ -84,8 +84,11 @@ pub(crate) fn runs(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// Runs, and the steps of the last one, which may be typed alone.
 pub(crate) fn runs_or_steps(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut candidates = runs(typed);
-    candidates
-        .extend(root().and_then(|root| open(&root, "-1")).map_or_else(Vec::new, |run| steps_of(&run, typed)));
+    candidates.extend(
+        root()
+            .and_then(|root| open(&root, roboppi_record::LAST))
+            .map_or_else(Vec::new, |run| steps_of(&run, typed)),
+    );
     candidates
 }
 

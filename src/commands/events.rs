@@ -15,7 +15,7 @@ use crate::stdio;
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
-    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    #[arg(default_value = roboppi_record::LAST, allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// Follow the run until it ends
     #[arg(short, long)]

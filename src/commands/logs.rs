@@ -25,7 +25,7 @@ use crate::terminal;
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
-    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
+    #[arg(default_value = roboppi_record::LAST, allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
     pub(crate) run: String,
     /// The step, or attempts of it, as `build/i2/check/a1` [default: all steps with output]
     #[arg(add = ArgValueCompleter::new(steps))]
@@ -149,7 +149,8 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
     match LocalRun::find(root, &args.run) {
         Ok(run) => Ok(Target { run, step: args.step.clone() }),
         Err(error) if args.step.is_none() => {
-            let last = LocalRun::find(root, "-1").map_err(|_| record::unknown(root, &error))?;
+            let last =
+                LocalRun::find(root, roboppi_record::LAST).map_err(|_| record::unknown(root, &error))?;
             let mut follower = RunFollower::of_journal(&last);
             let mut view = follower.begin();
             follower.read(|record| view.apply(&record));

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::unistd::{User, getuid};
 use roboppi_attach::{Found, Liveness, LocalRun, RunFollower};
 use roboppi_ipc::UtcMillis;
-use roboppi_record::{RecordError, StateRoot};
+use roboppi_record::{LAST, RecordError, StateRoot};
 use roboppi_run::RunView;
 
 use crate::exit::Failure;
@@ -48,7 +48,7 @@ pub(crate) fn find(text: &str) -> Result<LocalRun, Failure> {
 /// Says that a run cannot be found, and what to do.
 pub(crate) fn unknown(root: &StateRoot, error: &RecordError) -> Failure {
     match error {
-        RecordError::RunNotFound { .. } if root.resolve("-1").is_err() => Failure::usage(format!(
+        RecordError::RunNotFound { .. } if root.resolve(LAST).is_err() => Failure::usage(format!(
             "{error}\nhint: there are no runs yet; `roboppi workflow run FILE` makes one"
         )),
         RecordError::RunNotFound { .. } => {

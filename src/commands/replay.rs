@@ -18,7 +18,7 @@ use crate::view::{self, View};
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
-    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    #[arg(default_value = roboppi_record::LAST, allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
     /// Speed relative to the original, such as `4x` or `0.5x`, or `max`
     #[arg(long, value_name = "SPEED", default_value = "1x")]

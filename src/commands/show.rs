@@ -14,7 +14,7 @@ use crate::exit::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
-    #[arg(default_value = "-1", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
+    #[arg(default_value = roboppi_record::LAST, allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
 }
 

@@ -50,7 +50,6 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/supervisor/src/site.rs", "RunDir", "measures what the core of this host has written"),
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
     ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),
-    ("src/commands/doctor/state.rs", "run_dir()", "asks `record` for the owner of a run"),
     ("src/commands/doctor/terminal.rs", "fs", "reads the start files of the shell"),
     ("src/commands/export.rs", "fs", "writes the export"),
     ("src/cores.rs", "fs", "reads the configuration file"),

@@ -89,7 +89,7 @@ fn what_an_agent_had_to_do_without_is_told_when_it_happens() {
     }
     let shown = env.roboppi(["show"]).output().code(0).text();
     assert!(shown.contains("the MCP server \"linear\" wants a login"), "{shown}");
-    let events = env.roboppi(["events", "--json"]).output().code(0).text();
+    let events = env.roboppi(["events", "--workers", "--json"]).output().code(0).text();
     assert!(events.contains(r#""level":"warning""#), "{events}");
     for told in [
         "! fix  refused: Bash: not here",

@@ -43,10 +43,10 @@ fn on_another_machine_every_command_reads_it() {
 
     let taken = there.roboppi(["import"]).arg(&file).output().code(0).text();
     let id = here.the_run().dir.file_name().unwrap().to_str().unwrap().to_owned();
-    assert!(taken.starts_with(&format!("{id} from ")), "{taken}");
+    assert!(taken.starts_with(&format!("r1: {id} from ")), "{taken}");
     for arguments in [
         &["logs"][..],
-        &["logs", "-1", "test it", "--timestamps"],
+        &["logs", "r1", "test it", "--timestamps"],
         &["events", "--json"],
         &["events", "--workers", "--json"],
         &["logs", "--all", "--stream", "stderr"],

@@ -19,7 +19,7 @@ fn a_first_workflow_is_written_and_runs_green_without_being_named() {
     assert!(checked.contains("ok, 2 steps"), "{checked}");
     let run = env.roboppi(["workflow", "run", "--no-tui"]).output().code(0).all();
     assert!(run.contains("✓ succeeded"), "{run}");
-    assert_eq!(env.the_run().text("test", 1), "echo tested\ntested\n");
+    assert_eq!(env.the_run().text("test", 1), "echo built\nbuilt\necho tested\ntested\n");
 
     let refused = env.roboppi(["init"]).output().code(2).all();
     assert!(refused.contains("exists already") && refused.contains("--force"), "{refused}");
@@ -99,8 +99,8 @@ fn the_doctor_finds_what_is_wrong_and_repairs_what_is_safe() {
     assert!(mode() == 0o700 && !unfinished.exists());
     assert_eq!(named(&checks(&[]), "permissions")["state"], "ok");
 
-    fs::create_dir_all(env.path("home/.config/roboppi")).unwrap();
-    fs::write(env.path("home/.config/roboppi/config.yaml"), "cores: 3\n").unwrap();
+    fs::create_dir_all(env.path("home/config/roboppi")).unwrap();
+    fs::write(env.path("home/config/roboppi/config.yaml"), "cores: 3\n").unwrap();
     let broken = env.roboppi(["doctor"]).output().code(1).text();
     assert!(broken.contains("✗ configuration") && broken.contains("1 error"), "{broken}");
 }

@@ -166,8 +166,8 @@ fn a_plan_that_has_grown_travels() {
     let _ = env.roboppi(["export", "-1", "-o"]).arg(&file).output().code(0);
     let _ = there.roboppi(["import"]).arg(&file).output().code(0);
     shows(&there, &["show"], &[PATH, "fix iteration 2 of 3"]);
-    assert_eq!(log(&there, &["-1", PATH]), "built for linux\n");
-    assert_eq!(log(&there, &["-1", "fix/i1/check/a1"]), "two tests fail\n");
+    assert_eq!(log(&there, &["r1", PATH]), "built for linux\n");
+    assert_eq!(log(&there, &["r1", "fix/i1/check/a1"]), "two tests fail\n");
 }
 
 #[test]

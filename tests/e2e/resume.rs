@@ -58,7 +58,7 @@ fn what_succeeded_is_kept_and_the_rest_is_run() {
     let failed = env.run(&flow()).output().code(1).text();
     let first = id(&env.the_run());
     let flow_file = env.work().canonicalize().unwrap().join("flow.yaml");
-    let command = format!("roboppi workflow run {} --resume {first}\n", flow_file.display());
+    let command = format!("roboppi workflow run {} --resume r1\n", flow_file.display());
     assert!(failed.contains(&command), "{failed}");
     let page = env.roboppi(["show"]).output().code(0).text();
     assert!(page.contains(&command), "{page}");
@@ -238,7 +238,7 @@ fn nonsense_is_said() {
     let _ = env.roboppi(["export", "-1", "-o", "it.zst"]).output().code(0);
     let _ = there.roboppi(["import"]).arg(env.work().join("it.zst")).output().code(0);
     there.write("flow.yaml", &flow().text());
-    let imported = resume(&there, &["--resume", "-1"]).output().code(2).stderr;
+    let imported = resume(&there, &["--resume", "r1"]).output().code(2).stderr;
     assert!(imported.contains("can be resumed there only"), "{imported}");
     let json = resume(&env, &["--resume", "-1", "--dry-run", "--output", "json"]).output().code(0).text();
     let json: Value = serde_json::from_str(&json).unwrap();

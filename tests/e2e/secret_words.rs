@@ -220,7 +220,9 @@ fn told(env: &TestEnv, state: &std::path::Path) -> Vec<String> {
         told.push(states.join(", "));
     }
     // Commands are text, and words of ours are hidden in them.
-    for log in [&["-1", "run-postgres"][..], &["-1", "run-database"], &["-1", "use-database"], &["--all"]] {
+    for log in
+        [&["last", "run-postgres"][..], &["last", "run-database"], &["last", "use-database"], &["--all"]]
+    {
         let text = ask(&[&["logs"], log].concat()).all();
         told.extend(text.lines().filter(|line| !line.contains("::")).map(str::to_owned));
     }
@@ -426,6 +428,6 @@ fn a_run_id_is_no_secret() {
     let files = env.the_run();
     assert_eq!(files.text("work", 1), "::add-mask::***\n***\n");
     let id = files.dir.file_name().unwrap().to_str().unwrap().to_owned();
-    assert!(env.roboppi(["runs"]).output().code(0).text().contains(&id[..8]));
+    assert!(env.roboppi(["runs", "--long"]).output().code(0).text().contains(&id));
     let _ = env.roboppi(["show", &id]).output().code(0);
 }

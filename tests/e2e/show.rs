@@ -26,13 +26,13 @@ fn what_failed_comes_first_and_then_everything_else() {
     let _ = env.run(&flow).output().code(1);
     let page = show(&env, &[]);
     let id = env.the_run().dir.file_name().unwrap().to_str().unwrap().to_owned();
-    assert!(page.starts_with(&format!("Run {id} of flow: failed in ")), "{page}");
+    assert!(page.starts_with(&format!("Run r1 ({id}) of flow: failed in ")), "{page}");
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text:?} in\n{page}"));
     let order = [
         "exit code 1",
         "test it failed",
         "  | it is broken\n",
-        &format!("  all of it: roboppi logs {id} 'test it'"),
+        &format!("  all of it: roboppi logs r1 'test it'"),
         "hopeless failed (it was allowed to)",
         "STEP ",
         "publish ",

@@ -84,7 +84,7 @@ pub use packed::{PackedLogs, Packing};
 pub use portable::{Exported, ImportLimits, Imported, PortableHead};
 pub use record_reader::{JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
-pub use root::StateRoot;
+pub use root::{LAST, StateRoot};
 pub use run_dir::RunDir;
 pub use shorten::{KeepWhole, shorten_event, shorten_result};
 pub use snapshot::{JournalFold, SnapshotWriter};

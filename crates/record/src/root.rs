@@ -13,6 +13,9 @@ use roboppi_run::{RunHandle, RunId};
 
 use crate::{LockState, OwnerLock, RecordError, RunDir, files};
 
+/// The word for the run that began last on this machine, or the last one that was imported where there is no other.
+pub const LAST: &str = "last";
+
 /// What the directory of a run that is being removed begins with. It is no name of a run.
 const REMOVED: &str = ".removed-";
 
@@ -229,8 +232,8 @@ impl StateRoot {
     }
 
     /// The run a person means: a whole id, a handle such as `r17`, the beginning of an id, or `-1` for the one that began
-    /// last, `-2` for the one before it. Numbers count the runs of this machine that may be read: what was imported is no
-    /// last run, and among those of a user there may be some of root.
+    /// last, `-2` for the one before it, or [`LAST`]. Numbers count the runs of this machine that may be read: what was
+    /// imported is no last run, and among those of a user there may be some of root.
     ///
     /// # Errors
     /// [`RecordError::RunNotFound`] when nothing fits, [`RecordError::AmbiguousRun`] when several runs do.
@@ -247,6 +250,10 @@ impl StateRoot {
         }
         if let Some(exact) = runs.iter().position(|id| id.as_str() == text) {
             return Ok(runs.swap_remove(exact));
+        }
+        if text == LAST {
+            let own = self.resolve("-1");
+            return own.or_else(|error| runs.into_iter().next().ok_or(error));
         }
         if let Some(handle) = RunHandle::parse(text) {
             let found = self.run_of_handle(handle).filter(|id| runs.contains(id));

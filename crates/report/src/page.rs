@@ -152,7 +152,8 @@ impl Page<'_> {
                     text.push_str(format!("  | {}", line(&bytes, false)).trim_end());
                     text.push('\n');
                 }
-                text.push_str(&format!("  all of it: roboppi logs {} {}\n", self.id, shell_word(&name)));
+                let run = self.view.head.as_ref().map_or_else(|| self.id.clone(), RunHead::short_name);
+                text.push_str(&format!("  all of it: roboppi logs {run} {}\n", shell_word(&name)));
             }
             Err(error) => text.push_str(&format!("  {}\n", first_words(&error.to_string()))),
         }
