@@ -25,7 +25,7 @@ fn a_first_workflow_is_written_and_runs_green_without_being_named() {
     assert!(refused.contains("exists already") && refused.contains("--force"), "{refused}");
     let _ = env.roboppi(["init", "--force"]).output().code(0);
     let printed = env.roboppi(["init", "--print"]).output().code(0).text();
-    assert_eq!(printed, env.read("work/roboppi.yaml"));
+    assert_eq!(printed, fs::read_to_string(env.work().join("roboppi.yaml")).unwrap());
 }
 
 #[test]

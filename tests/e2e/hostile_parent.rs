@@ -177,6 +177,8 @@ fn user_signals_ask_for_a_status_and_end_nothing() {
         let run = start_waiting(&env, "true", mode);
         signal_all_of_ours(&env, &[SIGUSR2]);
         let worker = env.read("started");
+        // A worker may be faster than the record of its start.
+        env.wait_for("the step that runs", || (env.the_run().state("work") == "running").then_some(()));
         run.signal(SIGUSR1);
         run.wait_for_text(&format!("pid {}", worker.trim()));
         run.wait_for_text("    | the first line");
