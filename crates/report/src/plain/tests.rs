@@ -117,8 +117,8 @@ fn a_green_run() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  build  started
-       0.6s  ✓ build  1.5s
+      400ms  build  started
+      600ms  ✓ build  1.5s
        1.0s  test  started
        1.2s  ✓ test  1.5s
 
@@ -150,8 +150,8 @@ fn a_failing_run() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  build  started
-       0.6s  ✓ build  1.5s
+      400ms  build  started
+      600ms  ✓ build  1.5s
        1.0s  unit tests  started
        1.2s  ✗ unit tests  exit code 1  1.5s
        1.3s  - deploy  skipped: `unit tests` failed
@@ -186,13 +186,13 @@ fn another_attempt() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  flaky  started (attempt 1/2)
-       0.6s  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
+      400ms  flaky  started (attempt 1/2)
+      600ms  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
        1.0s  flaky  started (attempt 2/2)
-       1.2s  ✓ flaky  0.9s (attempt 2/2)
+       1.2s  ✓ flaky  900ms (attempt 2/2)
 
     Step   State        Duration  Attempts  Why
-    flaky  ✓ succeeded      0.9s       2/2
+    flaky  ✓ succeeded     900ms       2/2
 
     SUCCEEDED: 1 step in 1.0s
       context  /w/context
@@ -212,17 +212,17 @@ fn all_attempts_fail() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  flaky  started (attempt 1/2)
-       0.6s  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
+      400ms  flaky  started (attempt 1/2)
+      600ms  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
        1.0s  flaky  started (attempt 2/2)
-       1.2s  ✗ flaky  exit code 7  0.9s (attempt 2/2)
+       1.2s  ✗ flaky  exit code 7  900ms (attempt 2/2)
 
     --- output of flaky#2 (1 line; whole log: /runs/0194-demo/steps/flaky/i1-a2.log) ---
       | boo
       read it: roboppi logs 0194-demo flaky
 
     Step   State     Duration  Attempts  Why
-    flaky  ✗ failed      0.9s       2/2  exit code 7
+    flaky  ✗ failed     900ms       2/2  exit code 7
 
     FAILED: 1 of 1 step failed in 1.0s
       context  /w/context
@@ -246,8 +246,8 @@ fn a_step_that_may_fail() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  lint  started
-       0.6s  ✗ lint  exit code 1  1.5s (allowed to fail)
+      400ms  lint  started
+      600ms  ✗ lint  exit code 1  1.5s (allowed to fail)
        1.0s  test  started
        1.2s  ✗ test  exit code 2  1.5s
 
@@ -304,9 +304,9 @@ fn a_cancelled_run() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  build  started
-       0.8s  test  started
-       0.9s  ■ ending the run: requested by the user; waiting for build, test
+      400ms  build  started
+      800ms  test  started
+      900ms  ■ ending the run: requested by the user; waiting for build, test
        1.0s  - deploy  skipped: the run was ended before it started
        1.4s  ■ build  cancelled: exit code 143  1.0s
        1.5s  ■ ending the run: requested by the user, killing what is left; waiting for test
@@ -352,11 +352,11 @@ fn a_lost_core() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.4s  build  started
-       0.5s  ✗ core lost: killed by signal 9; last words: none
-       0.7s  ■ ending the run: the core is lost; waiting for build
-       0.8s  - test  skipped: the run was ended before it started
-       0.9s  ? build  lost: killed by signal 9  1.0s
+      400ms  build  started
+      500ms  ✗ core lost: killed by signal 9; last words: none
+      700ms  ■ ending the run: the core is lost; waiting for build
+      800ms  - test  skipped: the run was ended before it started
+      900ms  ? build  lost: killed by signal 9  1.0s
 
     --- output of build (1 line; whole log: /runs/0194-demo/steps/build/i1-a1.log) ---
       | half a line
@@ -417,13 +417,13 @@ fn warnings_leaks_and_what_verbose_adds() {
       workspace  /w
       record     /runs/0194-demo
 
-       0.1s  core started: pid 42, protocol 2, version 0.1.0
-       0.4s  build  waits for a permit: 2 of 2 in use
-       0.5s  build  pid 42
-       0.6s  build  started
-       0.7s  ! build  ## [error]odd
-       0.8s  ■ build  ending: asked to end: user
-       0.9s  build  asked to end (user), killed in 5.0s
+      100ms  core started: pid 42, protocol 2, version 0.1.0
+      400ms  build  waits for a permit: 2 of 2 in use
+      500ms  build  pid 42
+      600ms  build  started
+      700ms  ! build  ## [error]odd
+      800ms  ■ build  ending: asked to end: user
+      900ms  build  asked to end (user), killed in 5.0s
        1.0s  build  killed
        1.1s  build  worker has ended, its pipes are open for at most 2.0s more
        1.2s  ! build  left a process behind, it was ended: sleep 1000 (pid 42)
