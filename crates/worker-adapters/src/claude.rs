@@ -38,3 +38,9 @@ impl WorkerAdapter for ClaudeAdapter {
         Box::new(AgentSession::with_prompt(ClaudeTranslator::new(is_resumed), task.instructions.clone()))
     }
 }
+
+/// What is not known of a line.
+#[cfg(feature = "conformance")]
+pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
+    crate::drift::parts_of(ClaudeTranslator::new(false), line)
+}

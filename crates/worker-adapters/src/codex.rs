@@ -36,3 +36,9 @@ impl WorkerAdapter for CodexAdapter {
         Box::new(AgentSession::with_prompt(translator, task.instructions.clone()))
     }
 }
+
+/// What is not known of a line.
+#[cfg(feature = "conformance")]
+pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
+    crate::drift::parts_of(CodexTranslator::new(None, false), line)
+}

@@ -34,3 +34,9 @@ impl WorkerAdapter for GeminiAdapter {
         Box::new(AgentSession::with_prompt(GeminiTranslator::new(task), task.instructions.clone()))
     }
 }
+
+/// What is not known of a line.
+#[cfg(feature = "conformance")]
+pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
+    crate::drift::parts_of(GeminiTranslator::default(), line)
+}

@@ -26,6 +26,8 @@ pub mod conformance;
 mod custom;
 mod description;
 mod digest;
+#[cfg(feature = "conformance")]
+pub mod drift;
 mod gemini;
 mod lines;
 mod opencode;

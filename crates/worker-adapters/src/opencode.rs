@@ -31,3 +31,9 @@ impl WorkerAdapter for OpenCodeAdapter {
         Box::new(AgentSession::with_prompt(OpenCodeTranslator::new(task), task.instructions.clone()))
     }
 }
+
+/// What is not known of a line.
+#[cfg(feature = "conformance")]
+pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
+    crate::drift::parts_of(OpenCodeTranslator::default(), line)
+}

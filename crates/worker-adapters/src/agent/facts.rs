@@ -32,6 +32,9 @@ pub(super) struct Facts {
     notes: Vec<String>,
     plan: Vec<PlanItem>,
     unknown: u64,
+    /// What translators know nothing of, and pass over. Looked at when recordings are compared with an adapter.
+    #[cfg(any(test, feature = "conformance"))]
+    pub(crate) unfamiliar: Vec<String>,
     pub(super) too_long: u64,
     /// Lines about trust on standard error.
     pub(super) trust_lines: usize,
@@ -239,6 +242,14 @@ impl Agent<'_> {
         if self.facts.unknown <= MOST_UNKNOWN {
             self.event(WorkerEvent::Unknown { raw: line.to_owned() });
         }
+    }
+
+    /// A part of a line that is passed over and was never seen: `kind` is what it is, `name` what it calls itself. Nothing
+    /// comes of it here; `drift` lists it.
+    pub fn unfamiliar(&mut self, kind: &str, name: &str) {
+        #[cfg(any(test, feature = "conformance"))]
+        self.facts.unfamiliar.push(format!("{kind} `{name}`"));
+        let _ = (kind, name);
     }
 
     /// What the agent says about its end. It may still take it back, by saying something else or by going on.

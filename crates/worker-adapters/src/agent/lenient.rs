@@ -4,6 +4,7 @@
 //! one surprising field must not cost the whole line, which may be the one that says how the agent ended.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -183,6 +184,27 @@ enum Number {
     Fraction(f64),
 }
 
+thread_local! {
+    /// Values that were read over because they had another type than expected.
+    static READ_OVER: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Notices a value that is read over. Those that are taken cost nothing.
+fn taken<T>(value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        READ_OVER.set(READ_OVER.get() + 1);
+    }
+    value
+}
+
+/// How many values `read` finds that have another type than expected. An absent one, or `null`, is none.
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) fn read_over(read: impl FnOnce()) -> u64 {
+    let before = READ_OVER.get();
+    read();
+    READ_OVER.get() - before
+}
+
 struct Lenient<T>(PhantomData<T>);
 
 impl<T> Lenient<T> {
@@ -197,33 +219,33 @@ impl<'de, T: Takes<'de>> Visitor<'de> for Lenient<T> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(T::text(Cow::Borrowed(text)))
+        Ok(taken(T::text(Cow::Borrowed(text))))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(T::text(Cow::Owned(text.to_owned())))
+        Ok(taken(T::text(Cow::Owned(text.to_owned()))))
     }
 
     fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-        Ok(T::text(Cow::Owned(text)))
+        Ok(taken(T::text(Cow::Owned(text))))
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(T::flag(flag))
+        Ok(taken(T::flag(flag)))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(T::number(Number::Whole(number)))
+        Ok(taken(T::number(Number::Whole(number))))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
         #[expect(clippy::cast_precision_loss, reason = "nothing here is that large")]
         let number = u64::try_from(number).map_or(Number::Fraction(number as f64), Number::Whole);
-        Ok(T::number(number))
+        Ok(taken(T::number(number)))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(T::number(Number::Fraction(number)))
+        Ok(taken(T::number(Number::Fraction(number))))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -231,11 +253,11 @@ impl<'de, T: Takes<'de>> Visitor<'de> for Lenient<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::object(map)
+        T::object(map).map(taken)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        T::list(list)
+        T::list(list).map(taken)
     }
 }
 

@@ -117,6 +117,14 @@ impl<T: AgentTranslator> AgentSession<T> {
     }
 }
 
+#[cfg(any(test, feature = "conformance"))]
+impl<T: AgentTranslator> AgentSession<T> {
+    /// What was passed over in the lines so far.
+    pub(crate) fn unfamiliar(&self) -> &[String] {
+        &self.facts.unfamiliar
+    }
+}
+
 /// Reads one object. Says whether it is one.
 fn object<T: AgentTranslator>(translator: &mut T, text: &str, agent: &mut Agent<'_>) -> bool {
     if let Ok(line) = serde_json::from_str(text) {

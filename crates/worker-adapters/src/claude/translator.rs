@@ -24,6 +24,39 @@ const SYNTHETIC: &str = "<synthetic>";
 /// Questions that are open at most; no session has so many.
 const MOST_ASKED: usize = 100;
 
+/// Subtypes of `system` that say nothing of what the agent does. Others come with every version; they are passed over, too.
+const QUIET: [&str; 17] = [
+    "status",
+    "thinking_tokens",
+    "task_progress",
+    "informational",
+    "model_refusal_no_fallback",
+    "compact_boundary",
+    "microcompact_boundary",
+    "local_command",
+    "local_command_output",
+    "hook_started",
+    "hook_progress",
+    "hook_response",
+    "notification",
+    "session_writes_lost",
+    "files_persisted",
+    "api_metrics",
+    "turn_duration",
+];
+
+/// Events of the stream of the model that its translation takes into account or need not.
+const STREAM_EVENTS: [&str; 8] = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "ping",
+    "error",
+];
+
 /// Translates one run of Claude Code.
 #[derive(Debug)]
 pub(super) struct ClaudeTranslator {
@@ -114,7 +147,7 @@ impl ClaudeTranslator {
                     self.sub_agent_ended(id, status, why, agent);
                 }
             }
-            // There are many more, and new ones with every version; none of them says what the agent does.
+            Some(subtype) if !QUIET.contains(&subtype) => agent.unfamiliar("system subtype", subtype),
             _ => {}
         }
     }
@@ -168,6 +201,10 @@ impl ClaudeTranslator {
     }
 
     fn stream(&mut self, event: &StreamEvent<'_>, parent: Option<&str>, agent: &mut Agent<'_>) {
+        let kind = event.kind.as_deref().unwrap_or_default();
+        if !STREAM_EVENTS.contains(&kind) {
+            agent.unfamiliar("stream event", kind);
+        }
         self.messages.stream(event, parent, agent);
         let tokens = event.usage.or(event.message.as_ref().and_then(|message| message.usage));
         if let Some(tokens) = tokens
@@ -252,6 +289,9 @@ impl ClaudeTranslator {
                 agent.tool_call(ToolCall::new(id, name, input).with_parent(parent).with_agents(agents));
             }
             _ => {
+                if kind != "redacted_thinking" && !kind.ends_with("tool_result") {
+                    agent.unfamiliar("content block", kind);
+                }
                 self.messages.whole(message, PartKind::Other, parent);
                 self.returned(block, None, agent);
             }

@@ -1,7 +1,8 @@
 //! What the lines of Gemini CLI mean.
 
 use roboppi_ipc::{
-    ChangeKind, ErrorClass, PlanItem, PlanStatus, ToolCall, Usage, WaitCause, Waiting, WorkerTask,
+    ChangeKind, ErrorClass, PlanItem, PlanStatus, SubAgent, SubAgentStatus, ToolCall, Usage, WaitCause,
+    Waiting, WorkerTask,
 };
 use serde_json::Value;
 
@@ -78,7 +79,9 @@ impl GeminiTranslator {
         {
             self.open.push((id.to_string(), change));
         }
-        agent.tool_call(ToolCall::new(id.to_string(), name.to_string(), line.parameters.clone()));
+        let agents = sub_agent(id, name, line.parameters.get("agent_name"), SubAgentStatus::Running);
+        let call = ToolCall::new(id.to_string(), name.to_string(), line.parameters.clone());
+        agent.tool_call(call.with_agents(agents));
     }
 
     fn call_returned(&mut self, line: &Line<'_>, agent: &mut Agent<'_>) {
@@ -88,7 +91,8 @@ impl GeminiTranslator {
         let message = failure.and_then(|failure| failure.message.as_deref());
         let ok = line.status.as_deref() == Some("success");
         let content = line.output.as_deref().or(message).unwrap_or_default();
-        agent.tool_result(id, ok, content.to_owned(), None);
+        let ended = if ok { SubAgentStatus::Completed } else { SubAgentStatus::Failed };
+        agent.tool_result_with(id, ok, content.to_owned(), None, sub_agent(id, &tool, None, ended));
         if failure.and_then(|failure| failure.kind.as_deref()).is_some_and(is_denial) {
             agent.denied(&tool, message.unwrap_or_default());
         }
@@ -122,6 +126,15 @@ impl GeminiTranslator {
         }
         self.result = Some(ended);
     }
+}
+
+/// The sub-agent that a call starts. What it does is not in the output.
+fn sub_agent(id: &str, tool: &str, name: Option<&Value>, status: SubAgentStatus) -> Vec<SubAgent> {
+    if tool != "invoke_agent" {
+        return Vec::new();
+    }
+    let name = name.and_then(Value::as_str).map(str::to_owned);
+    vec![SubAgent::new(id, status).with_name(name)]
 }
 
 impl AgentTranslator for GeminiTranslator {
