@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use roboppi_benches::page;
+use roboppi_real_agents::page as agents_page;
 use roboppi_tui::{Role, key_reference};
 use roboppi_workflow::{KeyDoc, KeyStatus, Section};
 
@@ -256,5 +257,14 @@ fn the_figures_are_those_of_the_benches() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     let text = fs::read_to_string(&path).unwrap();
     let made = page::with_figures(&text, &page::Results::of_page(&text)).unwrap();
+    hold_text(&path, &text, &made);
+}
+
+/// The rows of the page are the cases that the trial of the real agents declares. Its cells are what was found last.
+#[test]
+fn the_cases_of_the_real_agents_are_on_their_page() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/agents-tested.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let made = agents_page::with_results(&text, &agents_page::Results::of_page(&text)).unwrap();
     hold_text(&path, &text, &made);
 }

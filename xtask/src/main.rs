@@ -14,7 +14,8 @@ usage: cargo xtask <chore>
   test         format, lints, documentation, then every test of the workspace
   screenshot   draw docs/images/tui.svg from a real run in a terminal
   performance  measure everything, and renew docs/performance.md; a quarter of an hour; --quick: a check
-  real-agents  run the real agent programs through roboppi, against a scripted model; needs npm
+  real-agents  run the real agent programs through roboppi, against a scripted model; needs npm; --latest: the newest
+               versions, and renew docs/agents-tested.md
 ";
 
 fn main() -> ExitCode {

@@ -8,29 +8,84 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::model::{Fault, Script, Step};
-use crate::stage::{Outcome, Stage};
+use crate::stage::{Options, Outcome, Stage};
 
-/// A case: says what is wrong, nothing when all is well.
-pub(crate) type Case = fn(&Stage<'_>) -> Result<Vec<String>, String>;
+mod background;
+mod trouble;
 
-pub(crate) const CASES: [(&str, Case); 10] = [
-    ("text", text),
-    ("write_edit", write_edit),
-    ("bash_ok", bash_ok),
-    ("bash_fail", bash_fail),
-    ("multi_turn", multi_turn),
-    ("err_429_then_ok", err_429_then_ok),
-    ("err_500", err_500),
-    ("drop_then_ok", drop_then_ok),
-    ("cancel", cancel),
-    ("resume", resume),
+/// A case.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// What must come of it, for the page.
+    pub(crate) about: &'static str,
+    pub(crate) run: fn(&Stage<'_>) -> Ran,
+}
+
+/// What came of a case, or why it could not be tried.
+pub(crate) type Ran = Result<Verdict, String>;
+
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// What is wrong; nothing when all is well.
+    Tried(Vec<String>),
+    /// The agent has nothing for it.
+    NotOffered(String),
+}
+
+const fn case(name: &'static str, about: &'static str, run: fn(&Stage<'_>) -> Ran) -> Case {
+    Case { name, about, run }
+}
+
+pub(crate) const CASES: [Case; 17] = [
+    case("text", "a text is the answer, with session and usage", text),
+    case("write_edit", "a file that is written, read and edited", write_edit),
+    case("bash_ok", "a command with its output", bash_ok),
+    case("bash_fail", "a command that fails, which is no failure of the agent", bash_fail),
+    case("multi_turn", "several turns of texts and commands, in order", multi_turn),
+    case("err_429_then_ok", "refused requests are made again, and the wait is shown", err_429_then_ok),
+    case("err_500", "a service that always fails: a failure that may be retried", err_500),
+    case("drop_then_ok", "an interrupted stream is asked for again, and its text comes once", drop_then_ok),
+    case("cancel", "Ctrl-C during a command: nothing is left", cancel),
+    case("resume", "a session is continued", resume),
+    case(
+        "sub_agents",
+        "the calls of a sub-agent, or its state, below the call that started it",
+        background::sub_agents,
+    ),
+    case(
+        "background_agent",
+        "a sub-agent that works on after the answer is waited for",
+        background::background_agent,
+    ),
+    case("wake_up", "a scheduled wake-up is waited for", background::wake_up),
+    case(
+        "left_running",
+        "a server that is left running is ended and named; success",
+        background::left_running,
+    ),
+    case(
+        "usage_limit",
+        "a used-up limit: exit code 75, its class and the time of its end",
+        trouble::usage_limit,
+    ),
+    case(
+        "endless_429",
+        "refused for ever without a time: a failure that may be retried",
+        trouble::endless_429,
+    ),
+    case("mcp_failed", "an MCP server that does not start is a warning of the step", trouble::mcp_failed),
 ];
 
-const PROMPT: &str = "Please do the task.";
+/// What agents are asked to do.
+pub(crate) const PROMPT: &str = "Please do the task.";
 
 /// A text that a stream can break off in.
 const LONG_TEXT: &str = "The first sentence of a long answer is here. The second one says something else. A third one \
                          follows, so that there is enough of it to be cut. The last one ends the answer.";
+
+fn owned(text: &str) -> String {
+    text.to_owned()
+}
 
 fn say(text: &str) -> Step {
     Step::Say(text.to_owned())
@@ -72,6 +127,23 @@ impl Findings {
         });
     }
 
+    /// What came of it. What the agent has nothing for can be neither right nor wrong.
+    fn verdict(self) -> Ran {
+        Ok(match self.outcome.missing.first() {
+            Some(missing) => Verdict::NotOffered((*missing).to_owned()),
+            None => Verdict::Tried(self.wrong),
+        })
+    }
+
+    /// Something that a step notes about itself, in its result or meanwhile.
+    fn notes(&self) -> String {
+        let ends = self.outcome.journal.iter().map(|line| &line["event"]);
+        let results = ends.filter(|event| event["type"] == "attempt_finished");
+        let notes = results.map(|event| event["result"].to_string());
+        let meanwhile = self.events("progress").map(Value::to_string);
+        notes.chain(meanwhile).chain([self.outcome.stderr.clone()]).collect::<Vec<_>>().join("\n")
+    }
+
     fn events<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.outcome.events.iter().filter(move |event| event["type"] == kind)
     }
@@ -105,26 +177,30 @@ impl Findings {
 }
 
 fn run(stage: &Stage<'_>, script: Script) -> Result<Findings, String> {
-    stage.run(script, &[], PROMPT, |_, _| {}).map(Findings::of)
+    run_with(stage, script, Options::default())
 }
 
-fn text(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn run_with(stage: &Stage<'_>, script: Script, options: Options<'_>) -> Result<Findings, String> {
+    stage.run(script, options, |_, _| {}).map(Findings::of)
+}
+
+fn text(stage: &Stage<'_>) -> Ran {
     let mut found = run(stage, Script::new([vec![say("The answer is 42.")]]))?;
     found.exits_with(0);
     found.answers("The answer is 42.");
     found.is_complete();
     found.has_usage();
-    Ok(found.wrong)
+    found.verdict()
 }
 
-fn write_edit(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn write_edit(stage: &Stage<'_>) -> Ran {
     let path = "hello.txt";
     let mut found = run(
         stage,
         Script::new([
-            vec![say("I make a file."), Step::Write { path, content: "hello\nworld\n" }],
-            vec![Step::Read(path)],
-            vec![Step::Edit { path, old: "hello", new: "goodbye" }],
+            vec![say("I make a file."), Step::Write { path: owned(path), content: owned("hello\nworld\n") }],
+            vec![Step::Read(owned(path))],
+            vec![Step::Edit { path: owned(path), old: owned("hello"), new: owned("goodbye") }],
             vec![say("It is changed.")],
         ]),
     )?;
@@ -136,14 +212,14 @@ fn write_edit(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     found.holds(content == "goodbye\nworld\n", |_| format!("the file holds {content:?}"));
     let changes = found.events("file_changed").filter(|event| ends_with(&event["path"], path)).count();
     found.holds(changes == 2, |_| format!("{changes} changes of files are told"));
-    Ok(found.wrong)
+    found.verdict()
 }
 
 fn ends_with(value: &Value, end: &str) -> bool {
     value.as_str().is_some_and(|text| text.ends_with(end))
 }
 
-fn bash_ok(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn bash_ok(stage: &Stage<'_>) -> Ran {
     let mut found =
         run(stage, Script::new([vec![bash("echo from-the-command; pwd")], vec![say("It said so.")]]))?;
     found.exits_with(0);
@@ -153,10 +229,10 @@ fn bash_ok(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     let results = found.results();
     let expected = matches!(results.as_slice(), [(true, text)] if text.contains("from-the-command"));
     found.holds(expected, |_| format!("results are {results:?}"));
-    Ok(found.wrong)
+    found.verdict()
 }
 
-fn bash_fail(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn bash_fail(stage: &Stage<'_>) -> Ran {
     let command = "echo before-it-fails; exit 3";
     let mut found = run(stage, Script::new([vec![bash(command)], vec![say("It failed.")]]))?;
     // The agent has done its work, which was to see a command fail.
@@ -169,10 +245,10 @@ fn bash_fail(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     let expected =
         matches!(results.as_slice(), [(ok, text)] if *ok != fails && text.contains("before-it-fails"));
     found.holds(expected, |_| format!("results are {results:?}"));
-    Ok(found.wrong)
+    found.verdict()
 }
 
-fn multi_turn(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn multi_turn(stage: &Stage<'_>) -> Ran {
     let step =
         |number: u32| vec![say(&format!("Step {number}.")), bash(&format!("echo {number} >> steps.log"))];
     let mut found = run(stage, Script::new([step(1), step(2), step(3), vec![say("Three steps.")]]))?;
@@ -187,10 +263,10 @@ fn multi_turn(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     found.holds(texts == ["Step 1.", "Step 2.", "Step 3.", "Three steps."], |_| {
         format!("texts are {texts:?}")
     });
-    Ok(found.wrong)
+    found.verdict()
 }
 
-fn err_429_then_ok(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn err_429_then_ok(stage: &Stage<'_>) -> Ran {
     let mut script = Script::new([vec![say("Recovered.")]]);
     script.faults = vec![Fault::Status(429), Fault::Status(429)];
     let mut found = run(stage, script)?;
@@ -200,20 +276,20 @@ fn err_429_then_ok(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     found.has_usage();
     let told = found.events("waiting").count();
     found.holds(!stage.agent.tells_retries || told > 0, |_| "nothing says that it waited".to_owned());
-    Ok(found.wrong)
+    found.verdict()
 }
 
 /// Agents ask again for minutes, or for ever. The time limit ends them, if they do not give up before.
-fn err_500(stage: &Stage<'_>) -> Result<Vec<String>, String> {
-    let script = Script { always: Some(500), ..Script::default() };
-    let outcome = stage.run(script, &["--timeout", "20s"], PROMPT, |_, _| {})?;
-    let mut found = Findings::of(outcome);
+fn err_500(stage: &Stage<'_>) -> Ran {
+    let script = Script { always: Some(Fault::Status(500)), ..Script::default() };
+    let mut found =
+        run_with(stage, script, Options { arguments: &["--timeout", "20s"], ..Options::default() })?;
     found.exits_with(1);
     found.answers("");
     let classes = attempt_facts(&found.outcome.journal, "errorClass");
     let is_retryable = classes.last().is_some_and(|class| class.starts_with("RETRYABLE_"));
     found.holds(is_retryable, |_| format!("error classes are {classes:?}"));
-    Ok(found.wrong)
+    found.verdict()
 }
 
 /// A fact of the results in a journal, wherever it is.
@@ -224,7 +300,7 @@ fn attempt_facts(journal: &[Value], name: &str) -> Vec<String> {
         .collect()
 }
 
-fn drop_then_ok(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn drop_then_ok(stage: &Stage<'_>) -> Ran {
     let mut script = Script::new([vec![say(LONG_TEXT)]]);
     script.faults = vec![Fault::Drop];
     let mut found = run(stage, script)?;
@@ -232,16 +308,16 @@ fn drop_then_ok(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     found.answers(LONG_TEXT);
     found.is_complete();
     found.has_usage();
-    Ok(found.wrong)
+    found.verdict()
 }
 
 /// In the middle of a command that has left its session, and of one that has not.
-fn cancel(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn cancel(stage: &Stage<'_>) -> Ran {
     let commands = "setsid sleep 3217 > /dev/null 2>&1 &\nsleep 3218\n";
     fs::write(stage.work().join("long.sh"), commands).map_err(|error| error.to_string())?;
     let mut was_told = false;
     let script = Script::new([vec![say("This takes long."), bash("bash ./long.sh")], vec![say("never")]]);
-    let outcome = stage.run(script, &[], PROMPT, |stage, roboppi| {
+    let outcome = stage.run(script, Options::default(), |stage, roboppi| {
         let commands = stage.alive();
         let runs = |command: &str| commands.iter().any(|(_, found)| found == command);
         if !was_told && runs("sleep 3217") && runs("sleep 3218") {
@@ -252,7 +328,7 @@ fn cancel(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     let mut found = Findings::of(outcome);
     found.exits_with(130);
     found.holds(was_told, |_| "the command did not come to run".to_owned());
-    Ok(found.wrong)
+    found.verdict()
 }
 
 fn interrupt(roboppi: &Child) {
@@ -261,16 +337,17 @@ fn interrupt(roboppi: &Child) {
     }
 }
 
-fn resume(stage: &Stage<'_>) -> Result<Vec<String>, String> {
+fn resume(stage: &Stage<'_>) -> Ran {
     let session = |found: &Findings| {
         found.events("session").last().and_then(|event| event["id"].as_str()).unwrap_or_default().to_owned()
     };
-    let first = stage.run(Script::new([vec![say("I remember 1234.")]]), &[], "Remember 1234.", |_, _| {})?;
-    let first = Findings::of(first);
+    let script = Script::new([vec![say("I remember 1234.")]]);
+    let first = run_with(stage, script, Options { prompt: "Remember 1234.", ..Options::default() })?;
     let id = session(&first);
     let again = Script::new([vec![say("It was 1234.")]]);
-    let outcome = stage.run(again, &["--resume", &id], "What was it?", |_, _| {})?;
-    let mut found = Findings::of(outcome);
+    let arguments = ["--resume", &id];
+    let options = Options { arguments: &arguments, prompt: "What was it?", ..Options::default() };
+    let mut found = run_with(stage, again, options)?;
     found.wrong.extend(first.wrong.iter().cloned());
     found.exits_with(0);
     found.answers("It was 1234.");
@@ -284,5 +361,5 @@ fn resume(stage: &Stage<'_>) -> Result<Vec<String>, String> {
     found.holds(request.contains("Remember 1234."), |_| {
         "the model was not told what was said before".to_owned()
     });
-    Ok(found.wrong)
+    found.verdict()
 }

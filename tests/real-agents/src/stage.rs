@@ -11,11 +11,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::agents::Agent;
+use crate::agents::{Agent, Setting};
 use crate::model::{Model, Script};
 
 /// Longer than any case takes; what is not over then hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Time until nobody may be left after roboppi itself has gone.
 const AFTERWARDS: Duration = Duration::from_secs(2);
@@ -27,9 +27,32 @@ const MARK: &str = "ROBOPPI_REAL_AGENTS_RUN";
 pub(crate) struct Stage<'a> {
     pub(crate) agent: &'a Agent,
     roboppi: &'a Path,
-    bin: &'a Path,
+    bin: PathBuf,
     dir: PathBuf,
+    /// Its home, which is in `dir` unless a case needs it elsewhere.
+    home: PathBuf,
     mark: String,
+}
+
+/// What is special about a run.
+#[derive(Clone, Copy)]
+pub(crate) struct Options<'a> {
+    pub(crate) capabilities: &'a str,
+    /// Before the prompt.
+    pub(crate) arguments: &'a [&'a str],
+    pub(crate) prompt: &'a str,
+    pub(crate) setting: Setting,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            capabilities: "READ,EDIT,RUN_COMMANDS",
+            arguments: &[],
+            prompt: crate::cases::PROMPT,
+            setting: Setting::Plain,
+        }
+    }
 }
 
 /// How a run ended.
@@ -41,6 +64,8 @@ pub(crate) struct Outcome {
     pub(crate) events: Vec<Value>,
     /// What the journal says of the run.
     pub(crate) journal: Vec<Value>,
+    /// What the script wanted to do and the agent offers nothing for.
+    pub(crate) missing: Vec<&'static str>,
     /// What the agent asked its model.
     pub(crate) requests: Vec<Value>,
     /// Processes that were there when roboppi had gone.
@@ -49,7 +74,7 @@ pub(crate) struct Outcome {
 
 impl<'a> Stage<'a> {
     /// Makes the place anew.
-    pub(crate) fn new(agent: &'a Agent, roboppi: &'a Path, bin: &'a Path, dir: PathBuf) -> io::Result<Self> {
+    pub(crate) fn new(agent: &'a Agent, roboppi: &'a Path, bin: PathBuf, dir: PathBuf) -> io::Result<Self> {
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
@@ -57,24 +82,32 @@ impl<'a> Stage<'a> {
             fs::create_dir_all(dir.join(part))?;
         }
         let mark = format!("{}-{}", std::process::id(), dir.display());
-        Ok(Self { agent, roboppi, bin, dir, mark })
+        Ok(Self { agent, roboppi, bin, home: dir.join("home"), dir, mark })
+    }
+
+    /// The same with its home elsewhere.
+    pub(crate) fn at_home(mut self, home: PathBuf) -> Self {
+        self.home = home;
+        self
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     pub(crate) fn work(&self) -> PathBuf {
         self.dir.join("work")
     }
 
-    /// Runs the agent through roboppi. `options` come before the prompt; `meanwhile` may end it and is asked again and
-    /// again while it runs.
+    /// Runs the agent through roboppi. `meanwhile` may end it and is asked again and again while it runs.
     pub(crate) fn run(
         &self,
         script: Script,
-        options: &[&str],
-        prompt: &str,
+        options: Options<'_>,
         meanwhile: impl FnMut(&Self, &Child),
     ) -> Result<Outcome, String> {
         let model = Model::start(script, &self.work()).map_err(|error| format!("the model: {error}"))?;
-        let mut child = self.start(&model, options, prompt).map_err(|error| format!("roboppi: {error}"))?;
+        let mut child = self.start(&model, options).map_err(|error| format!("roboppi: {error}"))?;
         let status = self.watch(&mut child, meanwhile);
         let left = self.left();
         self.sweep();
@@ -87,14 +120,21 @@ impl<'a> Stage<'a> {
             stderr: read("stderr"),
             events: journal.iter().flat_map(|dir| events(dir)).collect(),
             journal: journal.iter().flat_map(|dir| lines(&dir.join("journal.jsonl"))).collect(),
-            requests: model.requests(),
+            missing: model.missing(),
+            requests: self.keep(model.requests()),
             left,
         })
     }
 
-    fn start(&self, model: &Model, options: &[&str], prompt: &str) -> io::Result<Child> {
-        let home = self.dir.join("home");
-        let variables = self.agent.set_up(&home, &model.url())?;
+    /// Leaves the requests beside the rest, for whoever wants to know.
+    fn keep(&self, requests: Vec<Value>) -> Vec<Value> {
+        let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+        let _ = fs::write(self.dir.join("requests.jsonl"), lines);
+        requests
+    }
+
+    fn start(&self, model: &Model, options: Options<'_>) -> io::Result<Child> {
+        let variables = self.agent.set_up(&self.home, &model.url(), options.setting)?;
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.bin.display());
         Command::new(self.roboppi)
             .args([
@@ -107,13 +147,13 @@ impl<'a> Stage<'a> {
                 "--workspace",
             ])
             .arg(self.work())
-            .args(["--capabilities", "READ,EDIT,RUN_COMMANDS"])
-            .args(options)
-            .arg(prompt)
+            .args(["--capabilities", options.capabilities])
+            .args(options.arguments)
+            .arg(options.prompt)
             .current_dir(self.work())
             .env_clear()
             .env("PATH", path)
-            .env("HOME", &home)
+            .env("HOME", &self.home)
             .env("XDG_STATE_HOME", self.dir.join("state"))
             .env("TMPDIR", self.dir.join("tmp"))
             .env("TERM", "dumb")
@@ -179,6 +219,16 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// What the agent wrote to its standard output in all runs here, line by line.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let runs = fs::read_dir(self.dir.join("state/roboppi/runs")).into_iter().flatten().flatten();
+        let logs = runs.flat_map(|run| files(&run.path(), ".log"));
+        let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        let lines = logs.flat_map(|log| text(log).lines().map(str::to_owned).collect::<Vec<_>>());
+        // Both streams are in a log. What is no object is of standard error.
+        lines.filter(|line| line.starts_with('{') && line.ends_with('}')).collect()
+    }
+
     fn newest_run(&self) -> Option<PathBuf> {
         let runs = fs::read_dir(self.dir.join("state/roboppi/runs")).ok()?;
         let mut dirs: Vec<_> =
@@ -190,12 +240,18 @@ impl<'a> Stage<'a> {
 
 /// What workers did in a run: the files of its only step.
 fn events(run: &Path) -> Vec<Value> {
+    let files = files(run, ".events.jsonl");
+    files.iter().flat_map(|path| lines(path)).map(|mut line| line["event"].take()).collect()
+}
+
+/// Files of the steps of a run.
+fn files(run: &Path, end: &str) -> Vec<PathBuf> {
     let steps = fs::read_dir(run.join("steps")).into_iter().flatten().flatten();
     let files = steps.flat_map(|step| fs::read_dir(step.path()).into_iter().flatten().flatten());
     let mut files: Vec<_> = files.map(|file| file.path()).collect();
-    files.retain(|path| path.to_string_lossy().ends_with(".events.jsonl"));
+    files.retain(|path| path.to_string_lossy().ends_with(end));
     files.sort();
-    files.iter().flat_map(|path| lines(path)).map(|mut line| line["event"].take()).collect()
+    files
 }
 
 fn lines(path: &Path) -> Vec<Value> {

@@ -55,12 +55,12 @@ pub(super) fn read(stream: &mut TcpStream) -> io::Result<Option<Request>> {
     Ok(Some(Request { path, body }))
 }
 
-pub(super) fn respond(stream: &mut TcpStream, status: u16, body: &Value) -> io::Result<()> {
+pub(super) fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &Value) -> io::Result<()> {
     let body = body.to_string();
     let length = body.len();
     write!(
         stream,
-        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nretry-after: 1\r\n\
+        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\
          connection: close\r\n\r\n{body}"
     )
 }

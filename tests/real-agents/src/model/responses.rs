@@ -25,10 +25,17 @@ pub(super) fn pieces(model: &str, parts: &[Part]) -> Vec<(Option<String>, Value)
                 item["content"] = json!([{ "type": "output_text", "text": text, "annotations": [] }]);
                 item
             }
-            Part::Call { id, name, input } => json!({
-                "id": format!("fc_{id}"), "type": "function_call", "call_id": id, "name": name,
-                "arguments": input.to_string(), "status": "completed",
-            }),
+            Part::Call { id, name, input } => {
+                let mut item = json!({
+                    "id": format!("fc_{id}"), "type": "function_call", "call_id": id, "name": name,
+                    "arguments": input.to_string(), "status": "completed",
+                });
+                if let Some((space, name)) = name.split_once('.') {
+                    item["namespace"] = space.into();
+                    item["name"] = name.into();
+                }
+                item
+            }
         };
         data.push(json!({ "type": "response.output_item.done", "output_index": index, "item": item }));
         items.push(item);

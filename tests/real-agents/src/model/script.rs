@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,8 +13,15 @@ pub(crate) struct Script {
     /// Each is the answer to one request.
     pub(crate) faults: Vec<Fault>,
     /// The answer to every request.
-    pub(crate) always: Option<u16>,
+    pub(crate) always: Option<Fault>,
+    /// Turns of each sub-agent; its prompt has [`SUB_TASK`] in it.
+    pub(crate) of_sub_agent: Vec<Vec<Step>>,
+    /// Time a sub-agent takes for each of its turns.
+    pub(crate) sub_agent_pace: Duration,
 }
+
+/// Marks the prompt of a sub-agent.
+pub(crate) const SUB_TASK: &str = "SUB-TASK-7731";
 
 impl Script {
     pub(crate) fn new(turns: impl IntoIterator<Item = Vec<Step>>) -> Self {
@@ -25,6 +33,8 @@ impl Script {
 pub(crate) enum Fault {
     /// No answer but this status.
     Status(u16),
+    /// A limit of the account is used up, until this second of UTC.
+    Limit(u64),
     /// The answer breaks off.
     Drop,
 }
@@ -33,10 +43,27 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Say(String),
-    Read(&'static str),
-    Write { path: &'static str, content: &'static str },
-    Edit { path: &'static str, old: &'static str, new: &'static str },
+    /// Paths are those of the workspace, or absolute.
+    Read(String),
+    Write {
+        path: String,
+        content: String,
+    },
+    Edit {
+        path: String,
+        old: String,
+        new: String,
+    },
     Bash(String),
+    /// A command in the background, by the means the agent has for that.
+    Background(String),
+    SubAgent {
+        in_background: bool,
+    },
+    /// Waits for the sub-agents, where the agent has a call for that.
+    AwaitSubAgents,
+    /// Another turn, after the shortest time the agent accepts.
+    WakeUp,
 }
 
 /// The same in the tools of one agent.
@@ -47,9 +74,10 @@ pub(super) enum Part {
 }
 
 impl Step {
-    pub(super) fn as_part(&self, tools: &[(String, Value)], workspace: &Path) -> Part {
+    /// `None` when the agent offers nothing for it.
+    pub(super) fn as_part(&self, tools: &Tools, workspace: &Path, request: &Value) -> Option<Part> {
         let (name, input) = match self {
-            Self::Say(text) => return Part::Text(text.clone()),
+            Self::Say(text) => return Some(Part::Text(text.clone())),
             Self::Bash(command) => shell(tools, command),
             Self::Read(path) => match find(tools, &["Read", "read", "read_file"]) {
                 Some((name, has)) => (name, json!({ (path_key(has)): workspace.join(path) })),
@@ -68,9 +96,104 @@ impl Step {
                     patch(tools, &format!("*** Update File: {path}\n@@\n{lines}"))
                 }
             },
+            Self::Background(command) => in_background(tools, command),
+            Self::SubAgent { in_background } => sub_agent(tools, *in_background)?,
+            Self::AwaitSubAgents => match find(tools, &["wait_agent"]) {
+                Some((name, _)) => (name, json!({ "targets": agent_ids(request) })),
+                None => return Some(Part::Text("It is back by itself.".to_owned())),
+            },
+            Self::WakeUp => {
+                let (name, _) = find(tools, &["ScheduleWakeup"])?;
+                // It takes less for this.
+                (
+                    name,
+                    json!({ "delaySeconds": 60, "reason": "a build", "prompt": "Look at the build.", "noop": false }),
+                )
+            }
         };
-        Part::Call { id: next_id("call"), name, input }
+        Some(Part::Call { id: next_id("call"), name, input })
     }
+
+    /// What an agent without it lacks.
+    pub(super) const fn means(&self) -> &'static str {
+        match self {
+            Self::SubAgent { in_background: true } => "no sub-agents in the background",
+            Self::SubAgent { .. } | Self::AwaitSubAgents => "no sub-agents",
+            Self::WakeUp => "no wake-ups",
+            _ => "no such tool",
+        }
+    }
+}
+
+/// The tools a request offers: name and schema of each.
+pub(super) type Tools = [(String, Value)];
+
+/// A call of a sub-agent.
+fn sub_agent(tools: &Tools, in_background: bool) -> Option<(String, Value)> {
+    let names = [
+        "Task",
+        "Agent",
+        "spawn_agent",
+        "task",
+        "invoke_agent",
+        "delegate_to_agent",
+        "codebase_investigator",
+    ];
+    let (name, has) = find(tools, &names)?;
+    let prompt = format!("{SUB_TASK}: look around.");
+    let keeps_background = has.get("run_in_background").is_some();
+    if in_background && !keeps_background {
+        return None;
+    }
+    let mut input = json!({});
+    for (key, value) in [
+        ("prompt", json!(prompt)),
+        ("message", json!(prompt)),
+        ("objective", json!(prompt)),
+        ("description", json!("look around")),
+        ("subagent_type", json!(first_of(&has["subagent_type"]).unwrap_or("general"))),
+        ("agent_name", json!(first_of(&has["agent_name"]).unwrap_or("generalist"))),
+        ("task_name", json!("scout")),
+        ("run_in_background", json!(in_background)),
+    ] {
+        if has.get(key).is_some() {
+            input[key] = value;
+        }
+    }
+    if name == "Task" || name == "Agent" {
+        input["subagent_type"] = json!("general-purpose");
+    }
+    Some((name, input))
+}
+
+fn first_of(schema: &Value) -> Option<&str> {
+    schema["enum"][0].as_str()
+}
+
+/// The ids that earlier calls gave their sub-agents.
+fn agent_ids(request: &Value) -> Vec<String> {
+    let text = request.to_string().replace('\\', "");
+    let ids = text.split("\"agent_id\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let mut ids: Vec<String> = ids.map(str::to_owned).collect();
+    ids.dedup();
+    ids
+}
+
+/// A command nothing waits for.
+fn in_background(tools: &Tools, command: &str) -> (String, Value) {
+    let can =
+        |name: &str, key: &str| tools.iter().any(|(found, has)| found == name && has.get(key).is_some());
+    if can("Bash", "run_in_background") {
+        let (name, mut input) = shell(tools, command);
+        input["run_in_background"] = true.into();
+        return (name, input);
+    }
+    if can("run_shell_command", "is_background") {
+        let (name, mut input) = shell(tools, command);
+        input["is_background"] = true.into();
+        return (name, input);
+    }
+    shell(tools, &format!("nohup {command} > /dev/null 2>&1 &"))
 }
 
 /// An id no other has.
@@ -79,9 +202,10 @@ pub(super) fn next_id(kind: &str) -> String {
     format!("{kind}_{:08}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn find<'a>(tools: &'a [(String, Value)], names: &[&str]) -> Option<(String, &'a Value)> {
+fn find<'a>(tools: &'a Tools, names: &[&str]) -> Option<(String, &'a Value)> {
     names.iter().find_map(|wanted| {
-        let (name, properties) = tools.iter().find(|(name, _)| name == wanted)?;
+        // One of a namespace has that before its name.
+        let (name, properties) = tools.iter().find(|(name, _)| name.rsplit('.').next() == Some(wanted))?;
         Some((name.clone(), properties))
     })
 }
@@ -104,7 +228,7 @@ fn edit(properties: &Value, path: &Path, old: &str, new: &str) -> Value {
     input
 }
 
-fn shell(tools: &[(String, Value)], command: &str) -> (String, Value) {
+fn shell(tools: &Tools, command: &str) -> (String, Value) {
     let names = ["Bash", "bash", "run_shell_command", "exec_command", "shell_command", "shell"];
     let Some((name, has)) = find(tools, &names) else {
         return ("bash".to_owned(), json!({ "command": command }));
@@ -121,7 +245,7 @@ fn shell(tools: &[(String, Value)], command: &str) -> (String, Value) {
 }
 
 /// Codex changes files by a command it does not run but understands.
-fn patch(tools: &[(String, Value)], change: &str) -> (String, Value) {
+fn patch(tools: &Tools, change: &str) -> (String, Value) {
     let patch = format!("*** Begin Patch\n{change}\n*** End Patch");
     shell(tools, &format!("apply_patch <<'END_OF_PATCH'\n{patch}\nEND_OF_PATCH"))
 }
