@@ -16,6 +16,8 @@ mod limit_time;
 mod session;
 mod terminal;
 mod totals;
+#[cfg(feature = "conformance")]
+mod unfamiliar;
 mod words;
 
 pub use arguments::Arguments;
@@ -28,4 +30,6 @@ pub use json::with_repaired_text;
 pub use limit_time::LimitTime;
 pub use session::{AFTER_END, AgentSession, AgentTranslator};
 pub use totals::{UsageTotals, sum_of_usage};
+#[cfg(feature = "conformance")]
+pub(crate) use unfamiliar::unknown_parts;
 pub use words::{quoted, unanswered, utc};

@@ -42,5 +42,5 @@ impl WorkerAdapter for ClaudeAdapter {
 /// What is not known of a line.
 #[cfg(feature = "conformance")]
 pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
-    crate::drift::parts_of(ClaudeTranslator::new(false), line)
+    crate::agent::unknown_parts(ClaudeTranslator::new(false), line)
 }

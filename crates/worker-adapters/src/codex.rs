@@ -40,5 +40,5 @@ impl WorkerAdapter for CodexAdapter {
 /// What is not known of a line.
 #[cfg(feature = "conformance")]
 pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
-    crate::drift::parts_of(CodexTranslator::new(None, false), line)
+    crate::agent::unknown_parts(CodexTranslator::new(None, false), line)
 }

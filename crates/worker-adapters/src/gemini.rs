@@ -38,5 +38,5 @@ impl WorkerAdapter for GeminiAdapter {
 /// What is not known of a line.
 #[cfg(feature = "conformance")]
 pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
-    crate::drift::parts_of(GeminiTranslator::default(), line)
+    crate::agent::unknown_parts(GeminiTranslator::default(), line)
 }

@@ -35,5 +35,5 @@ impl WorkerAdapter for OpenCodeAdapter {
 /// What is not known of a line.
 #[cfg(feature = "conformance")]
 pub(crate) fn unknown_parts(line: &str) -> Vec<String> {
-    crate::drift::parts_of(OpenCodeTranslator::default(), line)
+    crate::agent::unknown_parts(OpenCodeTranslator::default(), line)
 }

@@ -76,9 +76,6 @@ pub(crate) const CASES: [Case; 17] = [
     case("mcp_failed", "an MCP server that does not start is a warning of the step", trouble::mcp_failed),
 ];
 
-/// What agents are asked to do.
-pub(crate) const PROMPT: &str = "Please do the task.";
-
 /// A text that a stream can break off in.
 const LONG_TEXT: &str = "The first sentence of a long answer is here. The second one says something else. A third one \
                          follows, so that there is enough of it to be cut. The last one ends the answer.";
@@ -115,8 +112,10 @@ impl Findings {
 
     fn exits_with(&mut self, code: i32) {
         self.holds(self.outcome.status.code() == Some(code), |outcome| {
-            let last: Vec<_> = outcome.stderr.lines().rev().take(3).collect();
-            format!("{}, expected code {code}: {}", outcome.status, last.join(" / "))
+            let ends = outcome.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+            let ends: Vec<_> = ends.collect();
+            let why = ends.iter().find(|line| line.contains(" ✗ ")).or(ends.last()).unwrap_or(&"");
+            format!("{}, expected code {code}: {why}", outcome.status)
         });
     }
 

@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-pub(crate) use script::{Fault, SUB_TASK, Script, Step};
+pub(crate) use script::{Fault, PROMPT, Script, Step};
 
 use http::Request;
-use script::Part;
+use script::{Part, SUB_TASK};
 
 /// Between two pieces of a stream, so that it is one.
 const PACE: Duration = Duration::from_millis(4);
@@ -267,7 +267,7 @@ fn answer(dialect: Dialect, body: &Value, state: &Mutex<State>) -> Answer {
         return Answer::Aside;
     }
     let text = body.to_string();
-    if text.contains(SUB_TASK) && !text.contains(crate::cases::PROMPT) {
+    if text.contains(SUB_TASK) && !text.contains(PROMPT) {
         return sub_agent_answer(body, &tools, state);
     }
     let mut state = lock(state);

@@ -70,7 +70,8 @@ impl Results {
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
             match cells[..] {
                 [agent, version, date] => {
-                    if let Some(agent) = AGENTS.iter().find(|known| known.title == agent) {
+                    let known = AGENTS.iter().find(|known| known.title == agent && version != NOT_RUN);
+                    if let Some(agent) = known {
                         let tested = results.0.entry(agent.word.to_owned()).or_default();
                         tested.version = version.to_owned();
                         tested.date = date.to_owned();
@@ -79,7 +80,9 @@ impl Results {
                 [name, _, ref found @ ..] if found.len() == AGENTS.len() && name.starts_with('`') => {
                     results.take(name.trim_matches('`'), found);
                 }
-                [capabilities, means, place, ref found @ ..] if found.len() == AGENTS.len() => {
+                [capabilities, means, place, ref found @ ..]
+                    if found.len() == AGENTS.len() && capabilities.starts_with('`') =>
+                {
                     results.take(
                         &row(&capabilities.replace(['`', ' '], ""), means, place.trim_matches('`')),
                         found,

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::agents::{Agent, Setting};
-use crate::model::{Model, Script};
+use crate::model::{Model, PROMPT, Script};
 
 /// Longer than any case takes; what is not over then hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -49,7 +49,7 @@ impl Default for Options<'_> {
         Self {
             capabilities: "READ,EDIT,RUN_COMMANDS",
             arguments: &[],
-            prompt: crate::cases::PROMPT,
+            prompt: PROMPT,
             setting: Setting::Plain,
         }
     }

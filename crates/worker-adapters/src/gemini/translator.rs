@@ -137,6 +137,23 @@ fn sub_agent(id: &str, tool: &str, name: Option<&Value>, status: SubAgentStatus)
     vec![SubAgent::new(id, status).with_name(name)]
 }
 
+/// What a line of standard error tells of a request that is made again:
+/// `Attempt 1 failed with status 429. Retrying with backoff... _ApiError: {…}`, or, when the service gave a time, however long,
+/// `Attempt 1 failed: You have exhausted your capacity. Retrying after 11608360ms...`.
+fn retry(line: &str) -> Option<Waiting> {
+    if let Some((what, _)) = line.split_once("Retrying with backoff") {
+        let is_limit = what.contains("status 429");
+        let cause = if is_limit { WaitCause::RateLimit } else { WaitCause::Retry };
+        let why = format!("{}, it tries again", what.trim().trim_end_matches('.').to_lowercase());
+        return Some(Waiting::new(why).with_cause(Some(cause)));
+    }
+    let (what, delay) = line.split_once("Retrying after ")?;
+    let (delay, _) = delay.split_once("ms")?;
+    let message = what.split_once(": ").map_or(what, |(_, message)| message);
+    let why = format!("{}, it tries again", message.trim().trim_end_matches('.'));
+    Some(Waiting::new(why).with_cause(Some(WaitCause::RateLimit)).with_delay_ms(delay.parse().ok()))
+}
+
 impl AgentTranslator for GeminiTranslator {
     type Line<'a> = Line<'a>;
 
@@ -169,12 +186,9 @@ impl AgentTranslator for GeminiTranslator {
     }
 
     fn error_line(&mut self, line: &str, agent: &mut Agent<'_>) {
-        // `Attempt 1 failed with status 429. Retrying with backoff... _ApiError: {…}`
-        let Some((what, _)) = line.split_once("Retrying with backoff") else { return };
-        let is_limit = what.contains("status 429");
-        let cause = if is_limit { WaitCause::RateLimit } else { WaitCause::Retry };
-        let why = format!("{}, it tries again", what.trim().trim_end_matches('.').to_lowercase());
-        agent.waiting(Waiting::new(why).with_cause(Some(cause)));
+        if let Some(waiting) = retry(line) {
+            agent.waiting(waiting);
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -238,4 +252,21 @@ fn usage(stats: Stats, turns: u64) -> Usage {
     Usage::new(read.saturating_sub(cached), written.max(stats.output_tokens.unwrap_or(0)))
         .with_cache_read_tokens(cached)
         .with_turns(Some(turns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_is_made_again_is_a_wait() {
+        let line = "Attempt 1 failed: You have exhausted your capacity.. Retrying after 11608360ms...";
+        let waiting = retry(line).unwrap();
+        assert_eq!(waiting.why, "You have exhausted your capacity, it tries again");
+        assert_eq!((waiting.cause, waiting.delay_ms), (Some(WaitCause::RateLimit), Some(11_608_360)));
+        let waiting = retry("Attempt 2 failed with status 500. Retrying with backoff... x").unwrap();
+        assert_eq!(waiting.why, "attempt 2 failed with status 500, it tries again");
+        assert_eq!((waiting.cause, waiting.delay_ms), (Some(WaitCause::Retry), None));
+        assert_eq!(retry("Attempt 3 failed."), None);
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Script {
     pub(crate) sub_agent_pace: Duration,
 }
 
+/// What agents are asked to do.
+pub(crate) const PROMPT: &str = "Please do the task.";
+
 /// Marks the prompt of a sub-agent.
 pub(crate) const SUB_TASK: &str = "SUB-TASK-7731";
 
