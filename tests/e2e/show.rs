@@ -32,7 +32,7 @@ fn what_failed_comes_first_and_then_everything_else() {
         "exit code 1",
         "test it failed",
         "  | it is broken\n",
-        &format!("  all of it: roboppi logs r1 'test it'"),
+        "  all of it: roboppi logs r1 'test it'",
         "hopeless failed (it was allowed to)",
         "STEP ",
         "publish ",
