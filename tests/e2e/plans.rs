@@ -212,7 +212,10 @@ fn a_file_of_today_gives_the_record_it_always_gave() {
         )
     );
     let text = fs::read_to_string(run.dir.join("journal.jsonl")).unwrap();
-    assert_eq!(text.matches(r#""of":{"step":"a","iteration":1,"attempt":1}"#).count(), 3, "{text}");
+    let of_a = text.lines().filter(|line| line.contains(r#""of":{"step":"a","iteration":1,"attempt":1}"#));
+    // A worker may be seen to end before its pipes do.
+    let of_a = of_a.filter(|line| !line.contains(r#""name":"draining""#));
+    assert_eq!(of_a.count(), 3, "{text}");
     let mut kinds: Vec<_> = run.journal().iter().map(|line| line["event"]["type"].to_string()).collect();
     kinds.dedup();
     assert!(
