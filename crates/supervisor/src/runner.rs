@@ -53,6 +53,10 @@ use timers::Timers;
 /// Inputs of one turn at most: signals and commands are looked at between turns.
 const ONE_TURN: usize = 64;
 
+/// Time after a run went on within which a request to stand still is the one it has followed: what stops a job stops each of
+/// its processes, and with `--direct` the one in front of the guard passes it on, which may take until then.
+const SAME_STOP: Duration = Duration::from_millis(100);
+
 /// Time a core may need beyond grace and drain to end.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -136,6 +140,8 @@ struct Runner {
     events: LinkSender,
     link_events: LinkReceiver,
     finished: Option<RunFinish>,
+    /// When it went on after it had stood still.
+    went_on: Option<Instant>,
 }
 
 impl Runner {
@@ -170,6 +176,7 @@ impl Runner {
             events,
             link_events,
             finished: None,
+            went_on: None,
         }
     }
 
@@ -339,6 +346,9 @@ impl Runner {
 
     /// Stands still: first the workers, then the timers, then this process, until it is continued.
     async fn suspend(&mut self, signals: &mut Signals) {
+        if self.went_on.is_some_and(|went_on| went_on.elapsed() < SAME_STOP) {
+            return;
+        }
         self.pause_workers(true).await;
         let since = Instant::now();
         signals.suspend();
@@ -351,6 +361,7 @@ impl Runner {
         self.context.recorder().warn(message, None);
         self.pause_workers(false).await;
         signals.forget_suspends();
+        self.went_on = Some(Instant::now());
     }
 
     /// Ends the cores, and takes what their guards had to end, and could not.
