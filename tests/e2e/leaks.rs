@@ -105,8 +105,12 @@ fn a_step_beside_keeps_its_own_background_process_until_it_ends() {
     let flow = Flow::new()
         .step("keeper", &keeper)
         .step("leaky", &leaky)
-        // The process of `leaky` is gone by now, and that of `keeper` is not.
-        .step_with("after", "! kill -0 $(cat left) && echo > after", &["depends_on: [leaky]"]);
+        // The process of `leaky` is dead by now, reaped or not, and that of `keeper` is not.
+        .step_with(
+            "after",
+            "case $(cat /proc/$(cat left)/stat 2>&-) in '' | *') Z '*) echo > after;; *) exit 1;; esac",
+            &["depends_on: [leaky]"],
+        );
     let printed = env.run(&flow).output().code(0);
     expect_told(&env, &printed, "leaky", "left");
     expect_told(&env, &printed, "keeper", "mine");
