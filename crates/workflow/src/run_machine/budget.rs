@@ -55,7 +55,7 @@ impl RunMachine {
         }
     }
 
-    /// Ends the agents that are under way, and those that wait for a slot or for their next attempt.
+    /// Ends the agents that are under way, and those that wait for a slot, for their next attempt or for a usage limit.
     fn end_agents(&mut self, now: Mono, last: usize, is_last: bool, out: &mut Vec<RunEffect>) {
         for index in 0..self.steps.len() {
             let step = &self.steps[index];
@@ -64,7 +64,7 @@ impl RunMachine {
             }
             match step.life {
                 StepPhase::Active { .. } if !is_last || index != last => self.ask_for_budget(index, out),
-                StepPhase::Ready | StepPhase::Retrying { .. } => {
+                StepPhase::Ready | StepPhase::Retrying { .. } | StepPhase::Limited { .. } => {
                     self.leave_queue(index);
                     self.refuse_start(now, index, out);
                 }

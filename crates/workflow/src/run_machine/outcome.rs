@@ -28,7 +28,7 @@ pub const TRY_AGAIN_LATER: u8 = 75;
 impl RunMachine {
     /// Whether usage limits are the only reason for which the run failed.
     pub(super) fn is_limited(&self) -> bool {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || self.stopped_by_budget {
             return false;
         }
         let failed = |step: &&RunStep| {

@@ -23,6 +23,7 @@ impl RunMachine {
         retried.budget.begin_again();
         retried.limit_waits = LimitWaits::default();
         retried.ignores_limit = true;
+        retried.is_limited = false;
         retried.is_unstarted = true;
         self.wait_again(index, "to be tried again, by the user", out);
         self.unskip(index, out);

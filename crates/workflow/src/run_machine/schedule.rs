@@ -89,7 +89,7 @@ impl RunMachine {
                 && let Some(index) = self.ready.pop_first()
             {
                 self.unannounced.remove(&index);
-                if !self.is_held(now, index, out) {
+                if self.has_no_budget(index) || !self.is_held(now, index, out) {
                     self.start_attempt(now, index, out);
                 }
             }

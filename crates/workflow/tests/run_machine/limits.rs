@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, ErrorClass, UtcMillis};
+use roboppi_ipc::{CancelReason, ErrorClass, Usage, UtcMillis};
 use roboppi_run::{RunOutcome, StepState};
 use roboppi_workflow::{
-    AttemptEnd, LimitPolicy, OnLimit, RunEffect, RunInput, RunTimer, RunTimerSubject, expand, parse,
+    AttemptEnd, LimitPolicy, OnLimit, RunEffect, RunInput, RunTimer, RunTimerSubject, Used, expand, parse,
 };
 
-use crate::bench::{Bench, bench_of, fails};
+use crate::bench::{Bench, attempt, bench_of, fails};
 
 /// The wall clock when the run begins.
 const BEGIN: u64 = 1_796_000_000_000;
@@ -225,4 +225,41 @@ fn only_failures_on_the_way_to_the_service_leave_the_session() {
         assert_eq!(state(&bench, "a"), StepState::Starting);
         assert_eq!(!bench.continued.is_empty(), continues, "{end:?}");
     }
+}
+
+#[test]
+fn a_spent_budget_of_the_run_ends_waits_for_a_limit_and_is_the_reason() {
+    let steps =
+        [("a", CLAUDE), ("b", CODEX), ("c", "worker: CLAUDE_CODE, depends_on: [d]"), ("d", "worker: CUSTOM")];
+    let mut text = "name: sample\nversion: \"1\"\ntimeout: 8h\nmax_tokens: 100\nsteps:\n".to_owned();
+    for (id, more) in steps {
+        text += &format!("  {id}: {{ instructions: x, capabilities: [READ], {more} }}\n");
+    }
+    let mut bench = bench_of(&expand(&parse(&text).workflow.unwrap()), 9);
+    bench.machine = bench.machine.with_limits(waiting(LimitPolicy::LONGEST));
+    bench.machine.set_wall_time(bench.now, UtcMillis(BEGIN));
+    bench.start().live("a", 1).ends("a", 1, limited(1000));
+    assert_eq!(state(&bench, "a"), StepState::Retrying);
+    let used = Used::from(&Usage::new(100, 10));
+    bench.tell(RunInput::AttemptUsed { of: attempt("b", 1), used, is_last: true });
+    bench.succeeds("b", 1);
+    assert!(state(&bench, "a").is_final(), "it does not wait for what may not start");
+    bench.succeeds("d", 1);
+    assert!(state(&bench, "c").is_final(), "nor does a step that would start now");
+    assert!(bench.machine.is_finished());
+    let reason = bench.told.last().unwrap();
+    assert!(reason.contains("the budget of 100 tokens for the run is spent"), "{reason}");
+}
+
+#[test]
+fn a_step_that_failed_by_a_limit_and_is_cancelled_after_that_was_not_stopped_by_the_limit() {
+    let mut bench = bench(&[("a", CLAUDE), ("b", CODEX)], LimitPolicy::default());
+    bench.start().live("a", 1).ends("a", 1, limited(1000));
+    assert_eq!(state(&bench, "a"), StepState::Failed);
+    bench.tell(RunInput::RetryStep { step: "a".into() });
+    bench.tell(RunInput::CancelStep { step: "a".into(), force: false });
+    bench.cancelled("a", 2, CancelReason::User);
+    bench.succeeds("b", 1);
+    let reason = bench.told.last().unwrap();
+    assert!(!reason.contains("usage limit"), "{reason}");
 }
