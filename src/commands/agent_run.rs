@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roboppi_ipc::Capability;
+use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::shell_word;
 use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::{OnLimit, WorkerKinds, parse_within};
@@ -38,6 +38,10 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
     let (kind, cores) = (args.worker, Cores::for_run(&args.how)?);
     cores.check(kind)?;
+    if kind == WorkerKind::CODEX_CLI && args.resume.is_some() && args.setup.max_tokens.is_some() {
+        let message = "--max-tokens cannot be kept with --resume: Codex reports the tokens of a session, not those of a turn";
+        return Err(Failure::usage(message).hint("leave one of them out"));
+    }
     let setup = setup::keys(&args.setup, kind)?;
     let early = match EarlyCore::fork(&args.how, &cores) {
         Begun::Core(ended) => return ended,

@@ -225,6 +225,7 @@ fn what_an_agent_has_no_option_for_is_refused_before_anything_starts() {
         ("gemini", &["--append-system-prompt", "x"], "GEMINI.md"),
         ("codex", &["--max-cost", "1"], "limit its tokens"),
         ("gemini", &["--max-cost", "1"], "limit its tokens"),
+        ("codex", &["--max-tokens", "9", "--resume", "s1"], "leave one of them out"),
     ] {
         let text = run(&env, worker, options).output().code(2).all();
         assert!(text.contains(options[0]) && text.contains(instead), "{text}");

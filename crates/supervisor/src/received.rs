@@ -115,7 +115,7 @@ impl ReceivedRecord {
             return (result, received);
         };
         let mut events = Vec::new();
-        let mut result = agent.ended(now, result, &self.secrets, &mut events);
+        let mut result = agent.ended(now, ts, result, &self.secrets, &mut events);
         events.into_iter().for_each(|event| self.record(ts, event, &mut received));
         result.visit_text(&mut |text| self.secrets.redact(text));
         shorten_result(&mut result);
@@ -161,7 +161,8 @@ impl ReceivedRecord {
             })
         });
         let record = AttemptRecord { seq: self.next_number, ts, at: self.log.len(), event };
-        self.next_number += 1;
+        // A core of another author may count as it likes.
+        self.next_number = self.next_number.saturating_add(1);
         if record.event.is_recorded() {
             let appended = self.events.append(&record);
             self.log.leave_room_for(self.events.kept());

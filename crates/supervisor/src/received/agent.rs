@@ -1,12 +1,14 @@
 //! The work of an agent whose core relays its lines and translates none of them.
 
 use roboppi_ipc::{
-    CancelReason, ExitKind, Mono, OutputStream, WorkerEvent, WorkerResult, WorkerStatus, WorkerTask,
+    CancelReason, ExitKind, Mono, OutputStream, UtcMillis, WorkerEvent, WorkerResult, WorkerStatus,
+    WorkerTask,
 };
 use roboppi_redact::{EventRedaction, Secrets};
 use roboppi_worker_adapters::{Adapters, RelayedLine, SessionEffect, Translation, WorkerEnd, relayed_line};
 
 use super::outcome::{Reading, refine};
+use crate::clock;
 
 /// Reads the lines of one agent with the adapter that a core of ours would use.
 ///
@@ -100,6 +102,7 @@ impl RelayedAgent {
     pub(super) fn ended(
         &mut self,
         now: Mono,
+        ts: UtcMillis,
         reported: WorkerResult,
         secrets: &Secrets,
         out: &mut Vec<WorkerEvent>,
@@ -109,8 +112,11 @@ impl RelayedAgent {
         let exit = ExitKind::Code(reported.exit_code.unwrap_or(0));
         let cancelled = (reported.status == WorkerStatus::Cancelled).then_some(CancelReason::User);
         let duration = std::time::Duration::from_millis(reported.duration_ms);
-        let end =
-            |output| WorkerEnd::new(exit, output, duration).with_cancelled(cancelled).with_partial(true);
+        let wall = Some(clock::wall(ts));
+        let end = |output| {
+            let end = WorkerEnd::new(exit, output, duration).with_wall(wall);
+            end.with_cancelled(cancelled).with_partial(true)
+        };
         self.translation.exit(now, end, &mut self.effects);
         let read = self.effects.iter_mut().find_map(|effect| match effect {
             SessionEffect::Result(result) => Some(result.clone()),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use roboppi_attach::RunCommand;
-use roboppi_ipc::{Dialect, JobCompleted, JobEvent, JobId, SecretText, UtcMillis, WorkerTask};
+use roboppi_ipc::{Dialect, JobCompleted, JobEvent, JobId, SecretText, UtcMillis, WorkerKind, WorkerTask};
 use roboppi_record::{EventSnapshotWriter, RunDir};
 use roboppi_run::{AttemptRef, HostId, Manifest, RecordKind, Role, RunEvent, RunId, StepPath};
 use roboppi_workflow::{Node, Plan};
@@ -152,8 +152,14 @@ impl RunContext {
         let mut facts = self.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
         facts.host = host;
+        if !continues {
+            // The session of an attempt before is none that a later one may continue.
+            facts.session = None;
+        }
         let same_work = |before: &&(AttemptRef, String)| {
-            before.0.role == of.role && before.0.iteration == of.iteration && continues
+            // One that looks like an option would be taken for one.
+            let is_name = !before.1.starts_with('-');
+            before.0.role == of.role && before.0.iteration == of.iteration && continues && is_name
         };
         facts.continued = facts.session.as_ref().filter(same_work).map(|(_, session)| session.clone());
         if of.role != Role::Check {
@@ -164,10 +170,16 @@ impl RunContext {
     }
 
     /// The session of its agent that an attempt continues. The last word on that: a core of protocol 1 would begin anew, and so does
-    /// a worker that does not come with roboppi, of which it is not known whether it can.
+    /// a worker that does not come with roboppi, of which it is not known whether it can. Codex reports the tokens of a session
+    /// and not those of a turn, so it begins anew where tokens count.
     pub(super) fn resumed_session(&self, of: &AttemptRef, dialect: Dialect) -> Option<String> {
-        let can =
-            dialect == Dialect::V2 && self.node(&of.step).is_some_and(|node| node.step.worker.is_builtin());
+        let counts_tokens = self.plan.borrow().budget.max_tokens.is_some();
+        let can = dialect == Dialect::V2
+            && self.node(&of.step).is_some_and(|node| {
+                let step = &node.step;
+                let counts_tokens = counts_tokens || step.agent.budget.max_tokens.is_some();
+                step.worker.is_builtin() && !(counts_tokens && step.worker == WorkerKind::CODEX_CLI)
+            });
         let mut facts = self.facts.borrow_mut();
         let continued = &mut facts.get_mut(&of.step)?.continued;
         if !can {

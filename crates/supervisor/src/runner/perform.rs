@@ -61,6 +61,8 @@ impl Runner {
                 spans::attempt(&of).in_scope(|| {
                     info!(job = job_id.as_str(), core = core.incarnation, "a job of the core");
                 });
+                // First: the job is that of a session that is continued, or of a new one.
+                let resumed_session = self.context.resumed_session(&of, dialect);
                 let job = AttemptJob::new(&self.context, &of, &job_id).ok();
                 // A core of protocol 2 translates what its agents print.
                 let task = job.filter(|_| dialect == Dialect::V1).map(|job| job.worker_task());
@@ -69,7 +71,6 @@ impl Runner {
                 let node = self.context.node(&of.step);
                 let fingerprint =
                     node.map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
-                let resumed_session = self.context.resumed_session(&of, dialect);
                 let base = of.base();
                 self.context.recorder().event(RunEvent::AttemptStarted {
                     of,
