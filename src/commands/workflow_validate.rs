@@ -45,8 +45,8 @@ fn in_text(files: &[PathBuf], args: &ValidateArgs, kinds: &WorkerKinds) -> Resul
     if let [file] = files
         && file.as_os_str() != "-"
     {
-        let file = workflow_file::read(file, &args.reading, args.color, kinds)?;
-        return out::print(&fine(&file.path.display().to_string(), file.workflow.steps.len()));
+        let read = workflow_file::read(file, &args.reading, args.color, kinds)?;
+        return out::print(&fine(&file.display().to_string(), read.workflow.steps.len()));
     }
     let mut wrong = 0;
     for file in files {

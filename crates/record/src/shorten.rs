@@ -2,7 +2,7 @@
 
 use std::io;
 
-use roboppi_ipc::{WorkerEvent, WorkerResult};
+use roboppi_ipc::{ToolCall, ToolResult, WorkerEvent, WorkerResult};
 use serde_json::Value;
 
 /// Characters of what a tool returned, and of a text in what it was given, that an event holds.
@@ -16,11 +16,20 @@ const ANSWER: usize = 1024 * 1024;
 /// Bytes of what a tool was given, as JSON, that an event holds.
 const INPUT: usize = 8 * 1024;
 
+/// Bytes of the name and of the message of a sub-agent that an event holds.
+const SUB_AGENT: usize = 1024;
+
 /// Records a value and gives its name, when there is room.
 pub type KeepWhole<'a> = dyn FnMut(&[u8]) -> Option<String> + 'a;
 
 /// Shortens what is too long, after `keep` has taken the whole.
 pub fn shorten_event(event: &mut WorkerEvent, keep: &mut KeepWhole<'_>) {
+    if let WorkerEvent::ToolCall(ToolCall { agents, .. })
+    | WorkerEvent::ToolResult(ToolResult { agents, .. }) = event
+    {
+        let texts = agents.iter_mut().flat_map(|agent| agent.name.iter_mut().chain(&mut agent.message));
+        texts.for_each(|text| text.truncate(text.floor_char_boundary(SUB_AGENT)));
+    }
     match event {
         WorkerEvent::Text(text) | WorkerEvent::Thinking(text) if text.text.len() > TEXT => {
             text.blob = keep(text.text.as_bytes());

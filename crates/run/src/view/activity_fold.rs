@@ -121,7 +121,7 @@ impl Activity {
             .find(|item| item.is_running() && item.tool().is_some_and(|tool| tool.id == result.id));
         let its = call.as_deref().map(|call| (call.seq, call.parent.clone()));
         let Some(call) = call else {
-            self.sub_agents_returned(its.as_ref(), record.ts, result);
+            self.sub_agents_returned(its.as_ref(), record.seq, record.ts, result);
             let (id, name, input) = (result.id.clone(), String::new(), serde_json::Value::Null);
             let tool = ToolUse { id, name, input, blob: None, result: Some(outcome) };
             return self.add(record, None, Act::Tool(tool));
@@ -130,7 +130,7 @@ impl Activity {
             self.weight += outcome.result.preview.len();
             tool.result = Some(outcome);
         }
-        self.sub_agents_returned(its.as_ref(), record.ts, result);
+        self.sub_agents_returned(its.as_ref(), record.seq, record.ts, result);
         self.keep_within_bounds();
     }
 

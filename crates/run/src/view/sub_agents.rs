@@ -112,10 +112,11 @@ impl Activity {
         }
     }
 
-    /// A call ended. `call` is its item, if that is kept: its number and its parent.
+    /// A call ended, with the event `seq`. `call` is its item, if that is kept: its number and its parent.
     pub(super) fn sub_agents_returned(
         &mut self,
         call: Option<&(u64, Option<String>)>,
+        seq: u64,
         ts: UtcMillis,
         result: &ToolResult,
     ) {
@@ -126,7 +127,7 @@ impl Activity {
             agent.failures += 1;
         }
         for reported in &result.agents {
-            let seq = call.map_or(0, |(seq, _)| *seq);
+            let seq = call.map_or(seq, |(seq, _)| *seq);
             self.sub_agent_reported(reported, seq, ts, parent);
         }
         // Records of earlier versions report no status: the call of a sub-agent ends with it.

@@ -24,6 +24,9 @@ const SYNTHETIC: &str = "<synthetic>";
 /// Questions that are open at most; no session has so many.
 const MOST_ASKED: usize = 100;
 
+/// Kinds of usage limits that are told apart; more of them are not warned of.
+const MOST_LIMITS: usize = 100;
+
 /// Subtypes of `system` that say nothing of what the agent does. Others come with every version; they are passed over, too.
 const QUIET: [&str; 17] = [
     "status",
@@ -366,7 +369,9 @@ impl ClaudeTranslator {
         let Some(limit) = &line.rate_limit_info else { return };
         let kind = limit.rate_limit_type.as_deref().unwrap_or_default();
         // It comes with each request, and with another percentage each time.
-        if limit.status.as_deref() == Some("allowed_warning") && self.limits.insert(kind.to_owned()) {
+        let is_warning =
+            limit.status.as_deref() == Some("allowed_warning") && self.limits.len() < MOST_LIMITS;
+        if is_warning && self.limits.insert(kind.to_owned()) {
             let used = limit.utilization.map_or("most".to_owned(), |used| format!("{:.0} %", used * 100.0));
             let of = match limit.rate_limit_type.as_deref() {
                 Some("five_hour") => "for 5 hours",
