@@ -94,25 +94,34 @@ impl HoleReader {
         Self { path: None, file: None, hole: None }
     }
 
-    /// Looks again: whether there is another hole than was known, or a first one.
-    pub(crate) fn reload(&mut self) -> Result<bool, RecordError> {
+    /// Looks again, and returns whether the hole is still `known`, with which something was read since. A reader must
+    /// compare with what it has used: anything that looks again in between, such as the check of a sum, has seen a change first.
+    pub(crate) fn is_still(&mut self, known: Option<Hole>) -> Result<bool, RecordError> {
+        self.reload()?;
+        Ok(self.hole == known)
+    }
+
+    /// Looks again.
+    pub(crate) fn reload(&mut self) -> Result<(), RecordError> {
         /// A writer may be in the midst of its 36 bytes.
         const TRIES: u32 = 100;
 
-        let Some(path) = &self.path else { return Ok(false) };
+        let Some(path) = &self.path else { return Ok(()) };
         if self.file.is_none() {
             self.file = files::open_read(path)?;
         }
-        let Some(file) = &self.file else { return Ok(false) };
+        let Some(file) = &self.file else { return Ok(()) };
         for _ in 0..TRIES {
             let mut bytes = [0; LEN];
             read_full_at(file, &mut bytes, 0).map_err(RecordError::io("read", path))?;
             if let Some(found) = Hole::decode(&bytes) {
-                return Ok(self.hole.replace(found) != Some(found));
+                self.hole = Some(found);
+                return Ok(());
             }
+            std::thread::yield_now();
         }
         // Damaged: what it said before still holds, because a hole never shrinks.
-        Ok(false)
+        Ok(())
     }
 
     pub(crate) const fn hole(&self) -> Option<Hole> {

@@ -281,8 +281,9 @@ impl LogReader {
             return Ok(LogPiece::Bytes(Vec::new()));
         }
         loop {
+            let hole = self.hole.hole();
             let piece = self.read_once(offset, max)?;
-            if !self.hole.reload()? {
+            if self.hole.is_still(hole)? {
                 return Ok(piece);
             }
         }
@@ -340,8 +341,9 @@ impl LogReader {
     /// When a file cannot be read.
     pub fn lines(&mut self, numbers: Range<u64>) -> Result<Vec<LogLine>, RecordError> {
         loop {
+            let hole = self.hole.hole();
             let lines = lines::collect(self, numbers.clone())?;
-            if !self.hole.reload()? {
+            if self.hole.is_still(hole)? {
                 return Ok(lines);
             }
         }

@@ -120,6 +120,39 @@ proptest! {
 }
 
 #[test]
+fn what_is_given_up_between_two_reads_of_a_reader_is_a_gap_and_never_zeros() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::at(dir.path().to_owned());
+    let text = lines_of(400_000);
+    let (before, after) = text.split_at(LIMIT as usize * 3 / 4);
+    let mut spool = bounded(&run);
+    let mut append = |text: &[u8]| {
+        for (number, chunk) in text.chunks(8_000).enumerate() {
+            // Each at its own time, so that the index has many stretches, and sums of them.
+            spool.append(OutputStream::Stdout, chunk, UtcMillis(number as u64 * 1_000)).unwrap();
+        }
+    };
+    append(before);
+    // Each looked at the log before anything was given up, and reads afterwards.
+    let mut readers: Vec<_> = (0..4).map(|_| run.log(BASE).unwrap()).collect();
+    append(after);
+
+    let all = read_all(&mut readers[0]);
+    assert!(all.iter().zip(&text).all(|(read, written)| read.is_none_or(|read| read == *written)));
+    assert!(all.contains(&None), "some of it was given up");
+    let lines = readers[1].lines(0..100_000).unwrap();
+    assert!(lines.iter().all(|line| !line.bytes.contains(&0)));
+    assert!(lines.iter().any(|line| line.lost > 0));
+    let known = readers[2].len();
+    let gap = all.iter().position(Option::is_none).unwrap() as u64;
+    let newlines = text[..gap as usize].iter().filter(|byte| **byte == b'\n').count() as u64;
+    assert!((gap..known).step_by(50_000).all(|at| readers[2].line_of(at).unwrap() >= newlines));
+    // The check of a sum is the first to see that it is gone.
+    let piece = readers[3].read(gap, 64 * 1024).unwrap();
+    assert!(matches!(piece, LogPiece::Lost { .. }), "not a gap");
+}
+
+#[test]
 fn who_reads_while_it_is_given_up_sees_bytes_or_a_gap_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let run = RunDir::at(dir.path().to_owned());

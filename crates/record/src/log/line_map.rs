@@ -104,19 +104,19 @@ impl LogReader {
     /// Reads the next block behind `from`, up to `limit`, and remembers where it ends if that is far from
     /// everything known.
     fn step(&mut self, block: &mut Vec<u8>, from: Mark, limit: u64) -> Result<Mark, RecordError> {
-        if let Some(over) = self.over_the_hole(from, limit) {
-            block.clear();
-            return Ok(over);
-        }
-        let stop = self.hole().map(|hole| hole.from).filter(|start| *start > from.offset);
-        let limit = limit.min(stop.unwrap_or(limit));
-        self.fill_all(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
-        if self.hole.reload()?
-            && let Some(over) = self.over_the_hole(from, limit)
-        {
-            // It was given up while it was read.
-            block.clear();
-            return Ok(over);
+        loop {
+            if let Some(over) = self.over_the_hole(from, limit) {
+                block.clear();
+                return Ok(over);
+            }
+            let known = self.hole.hole();
+            let stop = self.hole().map(|hole| hole.from).filter(|start| *start > from.offset);
+            let limit = limit.min(stop.unwrap_or(limit));
+            self.fill_all(block, from.offset, (limit - from.offset).min(BLOCK) as usize)?;
+            if self.hole.is_still(known)? {
+                break;
+            }
+            // Some of it may have been given up while it was read.
         }
         let next = Mark {
             offset: from.offset + block.len() as u64,

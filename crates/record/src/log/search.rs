@@ -93,6 +93,7 @@ impl LogReader {
         let mut known = None;
         let mut chunk = None;
         while at.offset < self.len && at.offset < stop {
+            let before = self.hole.hole();
             let hole = self.hole();
             if let Some(hole) = hole.filter(|hole| (hole.from..hole.to).contains(&at.offset)) {
                 at = Mark { offset: hole.to.min(self.len), line: hole.line };
@@ -101,7 +102,7 @@ impl LogReader {
             let end = hole.map(|hole| hole.from).filter(|from| *from > at.offset).unwrap_or(self.len);
             let count = usize::try_from((end - at.offset).min(BLOCK)).unwrap_or_default();
             self.fill_all(block, at.offset, count)?;
-            if self.hole.reload()? {
+            if !self.hole.is_still(before)? {
                 // Some of it may have been given up while it was read.
                 continue;
             }
