@@ -225,17 +225,15 @@ mod tests {
         JobEvent { job_id: "j".into(), ts: UtcMillis(5), seq, at: None, event }
     }
 
+    fn record_in(dir: &Path) -> ReceivedRecord {
+        let limits = RecordLimits::default();
+        ReceivedRecord::new(dir, "steps/a/i1-a1", limits, &Secrets::default(), None).unwrap()
+    }
+
     #[test]
     fn lines_get_their_ends_back_and_everything_its_place() {
         let dir = tempfile::tempdir().unwrap();
-        let mut record = ReceivedRecord::new(
-            dir.path(),
-            "steps/a/i1-a1",
-            RecordLimits::default(),
-            &Secrets::default(),
-            None,
-        )
-        .unwrap();
+        let mut record = record_in(dir.path());
         let says = |data: &str| WorkerOutput::new(data);
         let progress = Progress::new("half");
         let came: Vec<_> = [
@@ -259,14 +257,7 @@ mod tests {
     fn trouble_is_told_once() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("steps"), "in the way").unwrap();
-        let mut record = ReceivedRecord::new(
-            dir.path(),
-            "steps/a/i1-a1",
-            RecordLimits::default(),
-            &Secrets::default(),
-            None,
-        )
-        .unwrap();
+        let mut record = record_in(dir.path());
         let says = WorkerOutput::new("x");
         assert!(record.event(Mono::ZERO, event(0, WorkerEvent::Stdout(says.clone()))).trouble.is_some());
         assert!(record.event(Mono::ZERO, event(1, WorkerEvent::Stdout(says))).trouble.is_none());
@@ -275,14 +266,7 @@ mod tests {
     #[test]
     fn what_the_core_left_out_is_a_gap_where_it_is_missing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut record = ReceivedRecord::new(
-            dir.path(),
-            "steps/a/i1-a1",
-            RecordLimits::default(),
-            &Secrets::default(),
-            None,
-        )
-        .unwrap();
+        let mut record = record_in(dir.path());
         let mut say = |seq: u64, data: &str| {
             let says = WorkerOutput::new(data);
             record.event(Mono::ZERO, event(seq, WorkerEvent::Stdout(says)))
