@@ -53,6 +53,7 @@ mod old_core_order;
 mod old_runner;
 mod other_agents;
 mod own_log;
+mod pages;
 mod permits;
 mod plain;
 mod plans;
