@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    agent_run, attach, completions, control, core, doctor, events, export, guard, import, init, logs, mask,
+    agent_run, artifacts, attach, completions, control, core, doctor, events, export, guard, import, init, logs, mask,
     replay, runs, show, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Skip(control::StepArgs),
     /// Print the logs of a run
     Logs(logs::LogsArgs),
+    /// List the artifacts of a run: size, path, and whether they are unchanged; or copy them
+    Artifacts(artifacts::ArtifactsArgs),
     /// Show a summary of a run: failures with their reasons, steps, times and files
     Show(show::ShowArgs),
     /// Print the events of a run and its steps, one per line
@@ -134,6 +136,7 @@ impl Command {
             Self::Retry(args) => control::retry(args),
             Self::Skip(args) => control::skip(args),
             Self::Logs(args) => logs::run(args),
+            Self::Artifacts(args) => artifacts::run(args),
             Self::Show(args) => show::run(args),
             Self::Events(args) => events::run(args),
             Self::Runs(args) => runs::run(args),

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod agent_run;
+pub(crate) mod artifacts;
 pub(crate) mod attach;
 pub(crate) mod completion;
 pub(crate) mod completions;

@@ -12,6 +12,7 @@ mod agents_options;
 mod agents_reasons;
 mod allocations;
 mod any_run;
+mod artifact_list;
 mod artifacts;
 mod attach;
 mod attempts;

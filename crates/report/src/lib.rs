@@ -17,6 +17,7 @@
 use std::io;
 
 pub mod answer;
+pub mod artifacts;
 mod clock;
 pub mod doctor;
 mod error;

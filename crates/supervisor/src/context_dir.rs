@@ -26,6 +26,7 @@ use tree_error::TreeError;
 use writer::MetadataWriter;
 
 mod artifact_error;
+pub(crate) mod artifact_reader;
 mod beneath;
 mod find;
 mod metadata;

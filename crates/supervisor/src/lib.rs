@@ -7,6 +7,7 @@
 //!
 //! Everything acting runs on one current-thread runtime.
 
+pub mod artifacts;
 mod clock;
 mod commit;
 mod context_dir;

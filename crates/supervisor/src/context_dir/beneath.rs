@@ -141,18 +141,22 @@ impl Dir {
         }
     }
 
+    /// A new file where nothing has the name, with these rights as far as the umask lets them.
+    pub(super) fn create_new(&self, name: &OsStr, mode: Mode) -> Result<File, TreeError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(&self.fd, name, flags, mode);
+        made.map(File::from).map_err(TreeError::of(self.at(name)))
+    }
+
     /// A new file in the place of whatever had the name, with these rights as far as the umask lets them.
     pub(super) fn create(&self, name: &OsStr, mode: Mode) -> Result<File, TreeError> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let new = || rustix::fs::openat(&self.fd, name, flags, mode);
-        let fd = match new() {
-            Err(Errno::EXIST) => {
+        match self.create_new(name, mode) {
+            Err(TreeError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 self.unlink(name)?;
-                new()
+                self.create_new(name, mode)
             }
             made => made,
-        };
-        fd.map(File::from).map_err(TreeError::of(self.at(name)))
+        }
     }
 
     /// Where a link leads.

@@ -2,16 +2,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 use roboppi_run::StepPath;
+use rustix::fs::Mode;
 
 use super::beneath::{Dir, DirId};
 use super::tree_error::TreeError;
+
+/// What git reads in each directory.
+const IGNORE: &str = ".gitignore";
 
 /// The directory, found once before any worker runs, and made again when it is gone.
 #[derive(Debug)]
@@ -41,13 +45,17 @@ impl Root {
         if !chosen && fs::symlink_metadata(&path).is_ok_and(|there| there.is_symlink()) {
             return Err(TreeError::Link { path });
         }
-        let real = fs::create_dir_all(&path).and_then(|()| fs::canonicalize(&path));
-        let real = real.map_err(TreeError::io(&path))?;
+        let made = make(&path).map_err(TreeError::io(&path))?;
+        let real = fs::canonicalize(&path).map_err(TreeError::io(&path))?;
         let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
             return Err(TreeError::io(path)(io::ErrorKind::InvalidInput.into()));
         };
         let parent = Dir::anchor(parent)?;
-        let held = Mutex::new(Held::of(parent.enter(name)?)?);
+        let dir = parent.enter(name)?;
+        if made {
+            keep_from_git(&dir);
+        }
+        let held = Mutex::new(Held::of(dir)?);
         let (steps, made_again) = (OnceLock::new(), AtomicBool::default());
         Ok(Self { path, parent, name: name.to_owned(), steps, held, made_again })
     }
@@ -74,7 +82,11 @@ impl Root {
     pub(super) fn dir(&self) -> Result<Arc<Dir>, TreeError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if self.parent.id_at(&self.name) != Some(held.id) {
+            let is_gone = self.parent.id_at(&self.name).is_none();
             let dir = self.parent.make(&self.name)?;
+            if is_gone {
+                keep_from_git(&dir);
+            }
             for step in self.steps.get().into_iter().flatten() {
                 dir.ensure(step.as_str().as_ref())?;
             }
@@ -92,6 +104,27 @@ impl Root {
     /// Whether it had to be made again since this was asked last.
     pub(super) fn was_made_again(&self) -> bool {
         self.made_again.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Makes a directory with those above it. Whether it was not there.
+fn make(path: &Path) -> io::Result<bool> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        // A link to one is for whoever opens it to follow or not.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has git overlook a directory that was made here: a run does not change the state of a repository. A directory that was
+/// there is its owner's, with all that git sees of it, and so is a file of that name. It matters to no run whether this succeeds.
+fn keep_from_git(dir: &Dir) {
+    if let Ok(mut file) = dir.create_new(OsStr::new(IGNORE), Mode::from_raw_mode(0o666)) {
+        let _ = file.write_all(b"*\n");
     }
 }
 
@@ -124,6 +157,26 @@ mod tests {
         let error = root.step(&"b".into()).unwrap_err();
         assert!(matches!(&error, TreeError::Link { path } if path.ends_with("context")), "{error}");
         assert!(Root::open(path.clone(), false).is_err());
+    }
+
+    #[test]
+    fn git_overlooks_what_was_made_here_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let ignored = |dir: &Path| fs::read_to_string(dir.join(IGNORE)).ok();
+        let path = place.path().join("new/context");
+        let root = Root::open(path.clone(), false).unwrap();
+        assert_eq!(ignored(&path).as_deref(), Some("*\n"));
+        fs::remove_dir_all(&path).unwrap();
+        root.step(&"a".into()).unwrap();
+        assert_eq!(ignored(&path).as_deref(), Some("*\n"), "made again");
+        fs::write(path.join(IGNORE), "mine").unwrap();
+        drop(root);
+        let _ = Root::open(path.clone(), false).unwrap();
+        assert_eq!(ignored(&path).as_deref(), Some("mine"));
+        let own = place.path().join("own");
+        fs::create_dir(&own).unwrap();
+        let _ = Root::open(own.clone(), true).unwrap();
+        assert_eq!(ignored(&own), None, "it was there");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(super) struct Transfer<'a> {
     hash: Sha256,
     block: Vec<u8>,
     depth: usize,
+    /// Bytes of the files so far.
+    bytes: u64,
     /// The directory that must not be part of what is copied.
     never: Option<DirId>,
     /// Where it is noted what was made.
@@ -53,6 +55,7 @@ impl<'a> Transfer<'a> {
             hash: Sha256::new(),
             block: vec![0; BLOCK],
             depth: 0,
+            bytes: 0,
             never,
             placed: None,
             left_out: Vec::new(),
@@ -89,6 +92,11 @@ impl<'a> Transfer<'a> {
         self.begin_directory(1);
         self.text(new.as_bytes());
         self.entry(from, name, Some((to, new)))
+    }
+
+    /// Bytes of the files that were read.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The hash of what was copied, and what was left out, in words.
@@ -192,6 +200,7 @@ impl<'a> Transfer<'a> {
             to.set_len(at).map_err(TreeError::io(copied))?;
         }
         self.hash.update(at.to_le_bytes());
+        self.bytes = self.bytes.saturating_add(at);
         Ok(())
     }
 

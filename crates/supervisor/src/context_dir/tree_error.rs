@@ -22,6 +22,8 @@ pub(crate) enum TreeError {
     Special { path: PathBuf, what: &'static str },
     #[error("{} holds the context directory; name a directory inside the workspace", path.display())]
     HoldsContext { path: PathBuf },
+    #[error("{} is in the context directory; name a directory elsewhere", path.display())]
+    InContext { path: PathBuf },
     #[error("{} is nested more than {most} directories deep", path.display())]
     TooDeep { path: PathBuf, most: usize },
     #[error("{} was moved while it was being removed", path.display())]

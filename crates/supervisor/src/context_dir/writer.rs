@@ -159,7 +159,7 @@ mod tests {
         let problems = writer.finish();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains("context/file: Not a directory"), "{problems:?}");
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 9);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 10, "one is .gitignore");
         assert!(root.path().join("step/of-a-step.json").exists());
         assert_eq!(fs::read_to_string(root.path().join("3.json")).unwrap(), "2999");
     }
