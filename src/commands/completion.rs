@@ -6,12 +6,18 @@ use std::io;
 use std::path::Path;
 
 use clap::Command;
+use clap::builder::{Resettable, Str};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
-use clap_complete::env::Shells;
+use clap_complete::env::{EnvCompleter, Fish, Shells, Zsh};
 use roboppi_attach::{LocalRun, RunFollower};
 use roboppi_record::StateRoot;
 use roboppi_report::units::ago;
+
+mod bash;
+mod workflow;
+
+pub(crate) use workflow::steps as workflow_steps;
 
 /// Set by the script of a shell that asks what may come next.
 const VARIABLE: &str = "ROBOPPI_COMPLETE";
@@ -22,16 +28,31 @@ const RUNS: usize = 50;
 /// Runs that are looked at.
 const INSPECTED: usize = 1_000;
 
+/// The shells that can ask.
+const SHELLS: &[&dyn EnvCompleter] = &[&bash::Bash, &Zsh, &Fish];
+
 /// Answers a shell that asks what may come next in a `command`, and ends the process. Otherwise this is a command like any
 /// other.
 pub(crate) fn answer_shell(command: fn() -> Command) {
-    let complete = CompleteEnv::with_factory(command).var(VARIABLE);
+    if env::var_os(VARIABLE).is_none() {
+        return;
+    }
+    let complete = CompleteEnv::with_factory(|| by_name(command())).var(VARIABLE).shells(Shells(SHELLS));
     match complete.try_complete(understandable(env::args_os().collect()), env::current_dir().ok().as_deref())
     {
         Ok(false) => {}
         Ok(true) => std::process::exit(0),
         Err(error) => error.exit(),
     }
+}
+
+/// A command whose subcommands are offered by their names. Of names and visible aliases the first in the alphabet alone
+/// would be; an alias that is typed is completed and understood all the same.
+fn by_name(command: Command) -> Command {
+    command.mut_subcommands(|command| {
+        let aliases: Vec<String> = command.get_all_aliases().map(str::to_owned).collect();
+        by_name(command.visible_alias(Resettable::<Str>::Reset).aliases(aliases))
+    })
 }
 
 /// The words with another run in place of `-1`, which would be taken for an option. Not of the word that is being
@@ -55,10 +76,18 @@ pub(crate) fn script(shell: &str) -> io::Result<Vec<u8>> {
     // A program that is found by its name is found by it later, too, when there is a newer one.
     let found = Path::new(&typed).components().count() == 1;
     let program = if found { typed } else { env::current_exe().map_or(typed, OsString::from) };
-    if let Some(shell) = Shells::builtins().completer(shell) {
+    if let Some(shell) = Shells(SHELLS).completer(shell) {
         shell.write_registration(VARIABLE, "roboppi", "roboppi", &program.to_string_lossy(), &mut script)?;
     }
-    Ok(script)
+    Ok(if shell == "zsh" { for_autoload(script) } else { script })
+}
+
+/// A script for zsh that may also be a file in a directory of `fpath`: such a file is run as the function of its name when
+/// a word is completed for the first time, and has to complete that one.
+fn for_autoload(mut script: Vec<u8>) -> Vec<u8> {
+    script
+        .extend_from_slice(b"[[ ${funcstack[1]-} != _roboppi ]] || _clap_dynamic_completer_roboppi \"$@\"\n");
+    script
 }
 
 /// Runs whose handle or id begins like this, the last one first, each with its workflow and age. A run that has a handle is

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{Liveness, LocalRun, RunFollower};
 use roboppi_record::{PortableHead, RecordError};
 use roboppi_report::ReportError;
@@ -14,7 +15,7 @@ use roboppi_report::export::{StepOutput, Trace};
 use roboppi_report::units::bytes;
 use roboppi_run::{RunId, RunView, TimelineBuilder};
 
-use crate::commands::{logs, record};
+use crate::commands::{completion, logs, record};
 use crate::exit::{self, Failure};
 use crate::options::values::size;
 use crate::stdio;
@@ -27,9 +28,10 @@ use unfinished::Unfinished;
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::runs))]
     pub(crate) run: String,
     /// The step to export, with --format txt or json
+    #[arg(add = ArgValueCompleter::new(completion::steps))]
     pub(crate) step: Option<String>,
     /// The file to write; an existing one is replaced [default: stdout]
     #[arg(short, long, value_name = "FILE")]

@@ -49,6 +49,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// What is in it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Checks it as a workflow that may name these kinds of workers.
     pub(crate) fn parse(&self, how: &ReadArgs, kinds: &WorkerKinds) -> Parsed {
         let parsed = parse_within(&self.text, self.most_bytes, kinds);

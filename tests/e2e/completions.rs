@@ -29,6 +29,34 @@ fn runs_and_steps_are_offered() {
     assert_eq!(offered(&env, &["logs", "bu"]), ["build"]);
     assert!(offered(&env, &["logs", "no-run", "b"]).is_empty());
     assert!(offered(&env, &["repl"]).contains(&"replay".to_owned()));
+    assert_eq!(offered(&env, &["export", "-1", "be"]), ["bench"]);
+    assert_eq!(offered(&env, &["artifacts", "be"]), ["bench"]);
+    assert_eq!(offered(&env, &["workflow", "run", "--resume", "r"]), ["r1"]);
+}
+
+#[test]
+fn commands_are_offered_by_their_names_and_aliases_are_completed() {
+    let env = TestEnv::new();
+    let all = offered(&env, &[""]);
+    for (name, alias) in [("workflow", "wf"), ("run", "agent"), ("runs", "ls")] {
+        assert!(all.contains(&name.to_owned()) && !all.contains(&alias.to_owned()), "{name}: {all:?}");
+        assert_eq!(offered(&env, &[alias]), [alias]);
+    }
+    assert_eq!(offered(&env, &["w"]), ["workflow", "workers"]);
+    assert!(offered(&env, &["wf", "run", "--fr"]).contains(&"--from".to_owned()));
+    assert!(offered(&env, &["ls", "--lim"]).contains(&"--limit".to_owned()));
+}
+
+#[test]
+fn steps_to_begin_from_are_those_of_the_file() {
+    let env = TestEnv::new();
+    env.write("other.yaml", &Flow::new().step("compile", "true").step("count", "true").text());
+    env.write("roboppi.yaml", &Flow::new().step("check", "true").text());
+    assert_eq!(offered(&env, &["workflow", "run", "other.yaml", "--from", "co"]), ["compile", "count"]);
+    assert_eq!(offered(&env, &["workflow", "run", "--from", ""])[..1], ["check"]);
+    env.write("broken.yaml", "name: [\n");
+    assert!(!offered(&env, &["workflow", "run", "broken.yaml", "--from", "c"]).contains(&"check".to_owned()));
+    assert!(env.runs().is_empty());
 }
 
 #[test]

@@ -100,6 +100,15 @@ impl TestEnv {
         self.command(program, arguments)
     }
 
+    /// Prepares a program that is found in `PATH`.
+    pub(crate) fn program<A: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Invocation<'_> {
+        self.command(name.into(), arguments)
+    }
+
     /// Prepares a shell script that knows the built program as `$ROBOPPI`.
     pub(crate) fn shell(&self, script: &str) -> Invocation<'_> {
         self.command("bash".into(), ["-c", script]).env("ROBOPPI", env!("CARGO_BIN_EXE_roboppi"))

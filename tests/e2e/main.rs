@@ -75,6 +75,7 @@ mod screen_mouse;
 mod screen_storms;
 mod secret_words;
 mod secrets;
+mod shells;
 mod show;
 mod spaces;
 mod stream;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::commands::completion::{runs, workflow_steps};
 use crate::commands::workflow_file::ReadArgs;
 use crate::options::HowArgs;
 use crate::options::values::dollars;
@@ -31,14 +33,14 @@ pub(crate) struct RunArgs {
 pub(crate) struct ResumeArgs {
     /// Resume a run: keep its unchanged successful steps, and run the others. Its handle such as r17, its id,
     /// a unique prefix of it, or -1 for the last run
-    #[arg(long, value_name = "RUN", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RUN", allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) resume: Option<String>,
     /// Resume the last run of this workflow: run the steps that did not succeed, and their dependents
     #[arg(long, conflicts_with = "resume")]
     pub(crate) rerun_failed: bool,
     /// Run this step and its dependents, whatever their state; of the last run of this workflow unless
     /// --resume names another. May be repeated
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", add = ArgValueCompleter::new(workflow_steps))]
     pub(crate) from: Vec<String>,
     /// Run successful steps again that have changed
     #[arg(long)]
