@@ -1,16 +1,19 @@
 //! What can be typed: a table of contents. The arguments of a command stand beside it, in [`commands`](crate::commands).
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::{
-    agent_run, artifacts, attach, completions, control, core, doctor, events, export, guard, import, init, logs, mask,
-    replay, runs, show, workers, workflow_run, workflow_validate,
+    agent_run, artifacts, attach, completions, control, core, doctor, events, export, guard, import, init,
+    logs, mask, replay, runs, show, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
+use crate::terminal::note;
 
 mod answer;
 mod meant;
@@ -98,9 +101,15 @@ impl Cli {
     /// Reads the command line of this process. `Err` carries the exit code when there is nothing to do:
     /// help and version were printed, or what is wrong.
     pub(crate) fn from_process() -> Result<Self, ExitCode> {
-        let args: Vec<OsString> = std::env::args_os().collect();
+        let args: Vec<OsString> = env::args_os().collect();
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        let meant = normalised(args.clone(), terminals);
+        let is_fed = !terminals && is_fed();
+        if args.len() == 1 && is_fed {
+            note(
+                "roboppi: without a command this is a core, which reads messages; `roboppi --help` lists the commands",
+            );
+        }
+        let meant = normalised(args.clone(), is_fed);
         if let Some(run) = Self::of_run(&meant) {
             return Ok(run);
         }
@@ -148,6 +157,15 @@ impl Command {
             Self::Guard(args) => guard::run(args),
         }
     }
+}
+
+/// Whether something may speak to this process as a supervisor does: an old one starts a core without arguments, and gives
+/// it a pipe, or a pair of sockets, as standard input, or names a socket. What comes from a file or from nowhere is no supervisor.
+fn is_fed() -> bool {
+    let is_named = ["ROBOPPI_IPC_SOCKET_PATH", "ROBOPPI_IPC_SOCKET_PORT"];
+    let kind = fstat(io::stdin()).map(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT);
+    kind.is_ok_and(|kind| kind == SFlag::S_IFIFO || kind == SFlag::S_IFSOCK)
+        || is_named.iter().any(|name| env::var_os(name).is_some())
 }
 
 #[cfg(test)]

@@ -9,15 +9,15 @@ const OLD_START: [&str; 2] = ["core", "--await-hello"];
 const LIVE_RUNS: [&str; 3] = ["runs", "--state", "running"];
 
 /// Understands what old runners and lazy people type: nothing at all, only flags, or `server` starts a core, the first
-/// unless a person is there; `workflow FILE` runs the file, `help COMMAND` is its `--help`, and `ps` lists what runs. A core that is started so waits for a hello: an old runner does
+/// only where a supervisor may feed it; `workflow FILE` runs the file, `help COMMAND` is its `--help`, and `ps` lists what runs. A core that is started so waits for a hello: an old runner does
 /// not know it.
-pub(super) fn normalised(mut args: Vec<OsString>, terminals: bool) -> Vec<OsString> {
+pub(super) fn normalised(mut args: Vec<OsString>, is_fed: bool) -> Vec<OsString> {
     let is = |arg: Option<&OsString>, words: &[&str]| {
         arg.and_then(|arg| arg.to_str()).is_some_and(|arg| words.contains(&arg))
     };
     let help = ["--help", "-h"];
     match args.get(1) {
-        None if terminals => {}
+        None if !is_fed => {}
         None => args.extend(OLD_START.map(OsString::from)),
         first if is(first, &["server"]) => drop(args.splice(1..2, OLD_START.map(OsString::from))),
         first if is(first, &help) || is(first, &["--version", "-V"]) => {}
@@ -50,17 +50,17 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn read(line: &str, terminals: bool) -> String {
+    fn read(line: &str, is_fed: bool) -> String {
         let args = std::iter::once("roboppi").chain(line.split_whitespace()).map(OsString::from).collect();
         let args: Vec<String> =
-            normalised(args, terminals).into_iter().map(|arg| arg.into_string().unwrap()).collect();
+            normalised(args, is_fed).into_iter().map(|arg| arg.into_string().unwrap()).collect();
         args[1..].join(" ")
     }
 
     #[test]
     fn short_forms_are_understood() {
-        assert_eq!(read("", true), "");
-        assert_eq!(read("", false), "core --await-hello");
+        assert_eq!(read("", false), "");
+        assert_eq!(read("", true), "core --await-hello");
         assert_eq!(read("--concurrency 3", false), "core --await-hello --concurrency 3");
         assert_eq!(read("server --no-tui", false), "core --await-hello --no-tui");
         assert_eq!(read("core --concurrency 3", false), "core --concurrency 3");

@@ -114,3 +114,20 @@ fn help_is_a_command_and_ps_lists_what_runs() {
     let _ = env.run(&Flow::of("true")).output().code(0);
     assert_eq!(text(&["ps"]), "No run matches.\n");
 }
+
+#[test]
+fn without_a_command_the_usage_is_printed_unless_a_supervisor_may_speak() {
+    let env = TestEnv::new();
+    let nothing = env.roboppi([""; 0]).output().code(2);
+    assert!(
+        nothing.stdout.is_empty() && nothing.stderr.contains("Usage: roboppi <COMMAND>"),
+        "{}",
+        nothing.stderr
+    );
+    let file = env.shell("echo x > file && $ROBOPPI < file").output().code(2);
+    assert!(file.stderr.contains("Usage:"), "{}", file.stderr);
+    // A core reads a pipe to its end.
+    let piped = env.roboppi([""; 0]).stdin("").output();
+    assert!(piped.has_code(0), "{piped}");
+    assert!(piped.code(0).stderr.contains("this is a core"));
+}
