@@ -10,7 +10,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, doctor, events, export, guard, import, init,
-    logs, mask, replay, runs, show, workers, workflow_run, workflow_validate,
+    logs, man, mask, replay, runs, show, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     /// Print the completion script for a shell, which completes commands, runs and steps
     Completions(completions::CompletionsArgs),
+    /// Print the manual page of a command, for `man -l -`
+    #[command(hide = true)]
+    Man(man::ManArgs),
     /// Run as the core of a supervisor: JSON lines on stdin and stdout
     Core(core::CoreArgs),
     /// Run another program under a guard, like a core
@@ -153,6 +156,7 @@ impl Command {
             Self::Export(args) => export::run(args),
             Self::Import(args) => import::run(args),
             Self::Completions(args) => completions::run(args),
+            Self::Man(args) => man::run(args, <Cli as clap::CommandFactory>::command()),
             Self::Core(args) => core::run(args),
             Self::Guard(args) => guard::run(args),
         }

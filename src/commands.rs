@@ -17,6 +17,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 mod ipc_trace;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod mask;
 pub(crate) mod out;
 pub(crate) mod record;

@@ -54,6 +54,7 @@ mod old_core_order;
 mod old_runner;
 mod other_agents;
 mod own_log;
+mod packages;
 mod pages;
 mod permits;
 mod plain;

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "it is a command line program that says what it does")]
 
 mod check;
+mod package;
 mod performance;
 mod picture;
 
@@ -13,6 +14,7 @@ usage: cargo xtask <chore>
 
   test         format, lints, documentation, then every test of the workspace
   screenshot   draw docs/images/tui.svg from a real run in a terminal
+  package      build the static program, and make an archive, a Debian package and npm packages of it; --out DIR
   performance  measure everything, and renew docs/performance.md; a quarter of an hour; --quick: a check
   real-agents  run the real agent programs through roboppi, against a scripted model; needs npm; --latest: the newest
                versions, and renew docs/agents-tested.md
@@ -23,6 +25,11 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => check::everything(),
         ["screenshot"] => picture::draw(),
+        ["package", "help" | "--help" | "-h"] => {
+            eprint!("{}", package::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        ["package", rest @ ..] => package::make(rest),
         ["performance"] => performance::renew(false),
         ["performance", "--quick"] => performance::renew(true),
         ["real-agents", rest @ ..] => real_agents(rest),
