@@ -12,6 +12,10 @@ pub(crate) fn everything() -> Result<(), String> {
     if component("clippy", "clippy")? {
         run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     }
+    dependencies()?;
+    for program in ["zsh", "fish"] {
+        shell(program)?;
+    }
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run(doc)?;
@@ -39,14 +43,64 @@ fn outside() -> Result<(), String> {
     run(tests)
 }
 
+/// Licences, sources and duplicates of dependencies. Advisories are for the workflow of the repository: they come from elsewhere,
+/// and change without a change here.
+fn dependencies() -> Result<(), String> {
+    if !starts(cargo(&["deny", "--version"])) {
+        eprintln!(
+            "\n`cargo deny` is missing: the check of dependencies is left out. `cargo install cargo-deny` installs it."
+        );
+        return Ok(());
+    }
+    run(cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
+}
+
+/// A shell in which completion is tested, installed where this may install programs.
+fn shell(name: &str) -> Result<(), String> {
+    let is_there = || {
+        let mut probe = Command::new(name);
+        probe.arg("--version");
+        starts(probe)
+    };
+    if is_there() {
+        return Ok(());
+    }
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "--yes", "--no-install-recommends", name]).env("DEBIAN_FRONTEND", "noninteractive");
+    apt.stdin(Stdio::null()).stdout(Stdio::null());
+    if is_root() && run(apt).is_ok() && is_there() {
+        return Ok(());
+    }
+    if is_deciding() {
+        return Err(format!("`{name}` is missing and could not be installed"));
+    }
+    eprintln!(
+        "\n`{name}` is missing: the tests of completion in it are left out. Install the package `{name}` to have them."
+    );
+    Ok(())
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// Whether a program is there, and answers.
+fn starts(mut probe: Command) -> bool {
+    probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
+/// Whether this is the machine that decides about changes, where nothing is left out.
+fn is_deciding() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
+}
+
 /// Whether a part of the toolchain is there, after trying to install it. A machine that cannot have it may
 /// still run the tests; the one that decides about changes may not.
 fn component(subcommand: &str, name: &str) -> Result<bool, String> {
-    let answers = || {
-        let mut probe = cargo(&[subcommand, "--version"]);
-        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success())
-    };
+    let answers = || starts(cargo(&[subcommand, "--version"]));
     if answers() {
         return Ok(true);
     }
@@ -55,8 +109,7 @@ fn component(subcommand: &str, name: &str) -> Result<bool, String> {
     if run(rustup).is_ok() && answers() {
         return Ok(true);
     }
-    let deciding = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    if deciding {
+    if is_deciding() {
         return Err(format!("`cargo {subcommand}` is missing and `{name}` could not be installed"));
     }
     eprintln!(
