@@ -8,8 +8,11 @@ mod environment;
 mod fields;
 mod graph;
 mod names;
+mod off;
+mod other_files;
 mod secrets;
 mod step;
+mod synonyms;
 mod value;
 
 use std::sync::Arc;
@@ -38,6 +41,10 @@ pub(crate) struct Located<T> {
 /// The workflow a tree describes; `None` when `sink` has been told of an error.
 pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Option<Workflow> {
     let start = Span { end: root.span.start, ..root.span };
+    if let Some((what, hint)) = other_files::recognised(root) {
+        sink.error(start, what, Some(hint.to_owned()));
+        return None;
+    }
     let fields = Fields::read(root, Section::Workflow, "", start, sink)?;
 
     let name = fields.required("name", sink).and_then(|at| value::text(&at, sink));
@@ -96,7 +103,10 @@ fn version(fields: &Fields<'_>, sink: &mut Sink<'_>) {
 fn steps(fields: &Fields<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Vec<DraftStep> {
     let Some(at) = fields.required("steps", sink) else { return Vec::new() };
     let Value::Map(entries) = &at.node.value else {
-        value::mismatch(&at, "a map of steps", None, sink);
+        let hint = matches!(at.node.value, Value::List(_)).then(|| {
+            "write each step below its name, without `-`: `steps:`, then `  build:`, then `    worker: CUSTOM`".to_owned()
+        });
+        value::mismatch(&at, "a map of steps", hint, sink);
         return Vec::new();
     };
     if entries.is_empty() {

@@ -388,8 +388,6 @@ fn what_the_existing_program_can_do_and_we_cannot_yet_is_refused_by_name() {
         10:1 `sentinel` is not supported yet
         14:1 `management` is not supported yet
         21:1 `agents` is not supported yet
-        37:5 `steps.branch.stall` is not supported yet
-        38:5 `steps.branch.management` is not supported yet
         40:5 `steps.write.agent` is not supported yet
         51:5 `steps.write.max_iterations` is not supported yet
         52:5 `steps.write.on_iterations_exhausted` is not supported yet

@@ -1,25 +1,9 @@
 //! The entries of one map, matched with the table of keys.
 
+use super::{off, synonyms};
 use crate::diagnostic::{Sink, Span, nearest, quote};
 use crate::keys::{KEYS, KeyDoc, KeyStatus, Section};
 use crate::source::{Entry, Node, Value};
-
-/// What a key of another workflow language is called here. No spelling is near enough to find it.
-fn elsewhere_called(section: Section, key: &str) -> Option<&'static str> {
-    let own = match key {
-        "run" | "script" | "cmd" | "command" | "commands" | "prompt" => "instructions",
-        "retries" | "retry" | "max_retry" | "max_attempts" => "max_retries",
-        "timeout-minutes" | "timeout_minutes" | "timeout_ms" | "timeout_s" => "timeout",
-        "needs" | "after" | "requires" => "depends_on",
-        "continue-on-error" | "allow_failure" => "continue_on_error",
-        "working-directory" | "cwd" | "dir" => "workspace",
-        "env" => "environment",
-        "max-parallel" | "parallel" | "jobs" => "concurrency",
-        "artifacts" => "outputs",
-        _ => return None,
-    };
-    section.key(own).map(|known| known.name)
-}
 
 /// The known entries of a map.
 pub(super) struct Fields<'n> {
@@ -66,6 +50,7 @@ impl<'n> Fields<'n> {
         let mut fields = Self { section, path: path.to_owned(), at, known: Vec::new() };
         for entry in entries {
             match section.key(&entry.key) {
+                Some(key) if key.status == KeyStatus::NotYet && off::asks_for_nothing(entry, entries) => {}
                 Some(key) => {
                     fields.known.push((key, entry));
                     if key.status == KeyStatus::NotYet {
@@ -83,19 +68,20 @@ impl<'n> Fields<'n> {
     }
 
     fn unknown(&self, entry: &Entry, sink: &mut Sink<'_>) {
-        let hint = if sink.warnings_full() { None } else { self.meant(&entry.key) };
+        let hint = if sink.warnings_full() { None } else { self.meant(entry) };
         let message = format!("unknown key {}, it has no effect", quote(&self.path_of(&entry.key)));
         sink.warning(entry.key_span, message, hint);
     }
 
-    fn meant(&self, key: &str) -> Option<String> {
+    fn meant(&self, entry: &Entry) -> Option<String> {
+        let key = &*entry.key;
         let taken = |name: &str| self.known.iter().any(|(known, _)| known.name == name);
         let names = self.section.keys().map(|key| key.name).filter(|name| !taken(name));
         if let Some(name) = nearest(key, names) {
             return Some(format!("did you mean `{name}`?"));
         }
-        if let Some(own) = elsewhere_called(self.section, key) {
-            return Some(format!("did you mean `{own}`?"));
+        if let Some(hint) = synonyms::hint(self.section, key, &entry.value.value) {
+            return Some(hint);
         }
         let elsewhere = KEYS.iter().find(|known| known.name == key)?;
         Some(match elsewhere.section {

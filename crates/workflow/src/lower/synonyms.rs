@@ -1,0 +1,67 @@
+//! What keys of other workflow languages are called here. No spelling is near enough to find them.
+
+use crate::keys::Section;
+use crate::source::Value;
+
+/// The key that has the same meaning here.
+fn called(section: Section, key: &str, value: &Value) -> Option<&'static str> {
+    let own = match key {
+        "run" | "script" | "cmd" | "command" | "commands" | "prompt" | "task" | "shell" => "instructions",
+        "retries" | "retry" | "max_retry" | "max_attempts" | "attempts" => "max_retries",
+        "timeout-minutes" | "timeout_minutes" | "timeout_ms" | "timeout_s" | "time_limit" => "timeout",
+        "needs" | "after" | "requires" | "dependencies" | "deps" => "depends_on",
+        "continue-on-error" | "allow_failure" | "ignore_errors" => "continue_on_error",
+        "working-directory" | "working_directory" | "cwd" | "dir" | "workdir" => "workspace",
+        "env" => "environment",
+        "jobs" | "tasks" | "stages" | "pipeline" | "workflow" | "processes"
+            if matches!(value, Value::Map(_) | Value::List(_)) =>
+        {
+            "steps"
+        }
+        "max-parallel" | "max_parallel" | "parallel" | "jobs" | "parallelism" => "concurrency",
+        "artifacts" | "produces" => "outputs",
+        "kind" | "type" | "runner" | "executor" => "worker",
+        "tools" | "allowed_tools" | "permissions" => "capabilities",
+        "max_turns" => "max_steps",
+        "budget" | "max_budget" | "max_budget_usd" => "max_cost",
+        "title" | "label" | "name" | "display_name" => "description",
+        _ => return None,
+    };
+    section.key(own).map(|known| known.name)
+}
+
+/// What to do instead of a key that has no equal here.
+fn instead(section: Section, key: &str) -> Option<&'static str> {
+    let hint = match (section, key) {
+        (Section::Step, "if" | "when" | "condition" | "only" | "unless") => {
+            "steps have no conditions: test it in `instructions`, and see `depends_on` and `on_failure`"
+        }
+        (Section::Step, "uses") => {
+            "there are no actions: write their commands as `instructions` of a `CUSTOM` step"
+        }
+        (Section::Step, "env" | "environment" | "variables" | "vars") => {
+            "set variables in the script, as `export NAME=value`; `environment` of the workflow selects which are inherited"
+        }
+        (Section::Step, "matrix" | "strategy" | "parallel" | "for_each" | "loop") => {
+            "write a step for each combination"
+        }
+        (Section::Step, "id") => "the key of a step below `steps` is its name",
+        (Section::Step | Section::Workflow, "runs-on" | "runs_on" | "image" | "container" | "services") => {
+            "steps run on this machine, in the workspace of the run"
+        }
+        (Section::Workflow, "on" | "triggers" | "schedule") => {
+            "a run starts with `roboppi workflow run`; there are no triggers"
+        }
+        (Section::Workflow, "defaults") => {
+            "keys that steps share are written once with an anchor below a key that begins with `x-`, and merged with `<<`"
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// What a key was meant to be, or what to do instead.
+pub(super) fn hint(section: Section, key: &str, value: &Value) -> Option<String> {
+    let own = called(section, key, value).map(|own| format!("did you mean `{own}`?"));
+    own.or_else(|| instead(section, key).map(str::to_owned))
+}
