@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Run(Box<agent_run::AgentArgs>),
     /// Check the state directory, the workers, the terminal and the configuration
     Doctor(doctor::DoctorArgs),
-    /// List the kinds of workers: path and version of those that are installed, and how to install the others
+    /// List the kinds of workers: path and version of those that are installed, how to install the others, and other cores
     Workers(workers::WorkersArgs),
     /// Attach to a run, live or finished, with the view of its own terminal
     Attach(attach::AttachArgs),

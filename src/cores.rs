@@ -83,6 +83,11 @@ impl Cores {
         &self.configured
     }
 
+    /// The core of every run, and what names it.
+    pub(crate) fn given(&self) -> Option<(&OtherCore, &'static str)> {
+        self.given.as_ref().map(|(core, by)| (core, *by))
+    }
+
     /// Says whether there can be a worker of a kind that was asked for by name.
     pub(crate) fn check(&self, kind: WorkerKind) -> Result<(), Failure> {
         let kinds = self.known_kinds();

@@ -12,7 +12,7 @@ use clap::Args;
 use roboppi_ipc::WorkerKind;
 use roboppi_process::guard::become_subreaper;
 use roboppi_process::{descendants, identity, lead_a_session};
-use roboppi_report::workers::{self, ConfiguredWorker, WorkerProgram};
+use roboppi_report::workers::{self, ConfiguredWorker, GivenCore, WorkerProgram};
 use roboppi_worker_adapters::{Adapters, WorkerDescription};
 
 use crate::commands::out;
@@ -28,6 +28,9 @@ pub(crate) struct WorkersArgs {
     pub(crate) json: bool,
 }
 
+/// The shells that are looked for, the first one first.
+const SHELLS: [&str; 2] = ["bash", "sh"];
+
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,11 +42,32 @@ const LONGEST: usize = 80;
 
 pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     let cores = Cores::for_validation()?;
-    let found = probe_all();
+    let mut found = probe_all();
+    found.push(shell());
+    let other = cores.given().map(|(core, by)| GivenCore { core: core.entry.clone(), by: by.to_owned() });
     let configured: Vec<_> = cores.configured().iter().map(configured).collect();
-    let text =
-        if args.json { workers::array(&found, &configured) } else { workers::list(&found, &configured) };
-    out::print(&text)
+    out::print(&if args.json {
+        workers::array(&found, &configured, other.as_ref())
+    } else {
+        workers::list(&found, &configured, other.as_ref())
+    })
+}
+
+/// The shell that runs the scripts of `CUSTOM` steps.
+fn shell() -> WorkerProgram {
+    let found = SHELLS.iter().find_map(|name| Some((*name, find(name)?)));
+    // A shell of POSIX has no option for its version.
+    let version = found.as_ref().filter(|(name, _)| *name == SHELLS[0]).and_then(|(_, path)| version(path));
+    sweep();
+    WorkerProgram {
+        word: String::new(),
+        kind: WorkerKind::CUSTOM.name().to_owned(),
+        name: "a shell script".to_owned(),
+        command: found.as_ref().map_or(SHELLS[0], |(name, _)| name).to_owned(),
+        install: "install bash".to_owned(),
+        path: found.map(|(_, path)| path),
+        version,
+    }
 }
 
 /// Asks every program for its version. What they leave behind is ended: this process must have no other children.

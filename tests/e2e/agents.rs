@@ -329,6 +329,8 @@ fn workers_are_listed_with_what_to_do_about_those_that_are_missing() {
         let line = table.lines().find(|line| line.starts_with(worker)).unwrap();
         assert!(line.contains(version), "{table}");
     }
+    let shell = table.lines().find(|line| line.contains(" CUSTOM ")).unwrap();
+    assert!(shell.starts_with('-') && shell.contains("bash") && shell.contains("version"), "{table}");
     env.wait_until_nothing_is_left();
     let json: Value = serde_json::from_str(&list(&["--json"])).unwrap();
     let claude = json.as_array().unwrap().iter().find(|worker| worker["kind"] == "CLAUDE_CODE").unwrap();

@@ -10,7 +10,7 @@ use crate::table;
 /// A kind of worker, and what is found of its program here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerProgram {
-    /// What a person calls it on the command line.
+    /// What a person calls it on the command line; empty when it cannot be named there.
     pub word: String,
     /// The kind, as in a workflow.
     pub kind: String,
@@ -37,9 +37,22 @@ pub struct ConfiguredWorker {
     pub args: Vec<String>,
 }
 
+/// The core of another author that every run gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenCore {
+    /// Its program.
+    pub core: PathBuf,
+    /// What names it.
+    pub by: String,
+}
+
 /// The programs, and the kinds that other cores run, as a table.
 #[must_use]
-pub fn list(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> String {
+pub fn list(
+    programs: &[WorkerProgram],
+    configured: &[ConfiguredWorker],
+    given: Option<&GivenCore>,
+) -> String {
     let mut rows = vec![["WORKER", "KIND", "VERSION", "PATH"].map(str::to_owned)];
     for WorkerProgram { word, kind, install, path, version, .. } in programs {
         let place = path
@@ -50,21 +63,31 @@ pub fn list(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> Stri
             (Some(_), None) => "none".to_owned(),
             (Some(_), Some(version)) => version.clone(),
         };
-        rows.push([word.clone(), kind.clone(), version, place]);
+        let word = if word.is_empty() { "-" } else { word };
+        rows.push([word.to_owned(), kind.clone(), version, place]);
     }
     for ConfiguredWorker { kind, core, .. } in configured {
         let place = format!("core {}", first_words(&core.display().to_string()));
         rows.push(["-".to_owned(), kind.clone(), "-".to_owned(), place]);
     }
-    table(&rows)
+    let mut text = table(&rows);
+    if let Some(GivenCore { core, by }) = given {
+        let core = first_words(&core.display().to_string());
+        text.push_str(&format!("\nEvery run gets the core {core} ({by}), and the kinds that it has.\n"));
+    }
+    text
 }
 
 /// The programs, and the kinds that other cores run, as a JSON array.
 #[must_use]
-pub fn array(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> String {
+pub fn array(
+    programs: &[WorkerProgram],
+    configured: &[ConfiguredWorker],
+    given: Option<&GivenCore>,
+) -> String {
     let entry = |program: &WorkerProgram| {
         json!({
-            "worker": program.word,
+            "worker": Some(&program.word).filter(|word| !word.is_empty()),
             "kind": program.kind,
             "name": program.name,
             "command": program.command,
@@ -75,6 +98,9 @@ pub fn array(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> Str
         })
     };
     let of_core = |worker: &ConfiguredWorker| json!({ "kind": worker.kind, "core": worker.core.display().to_string(), "coreArgs": worker.args });
-    let entries: Vec<_> = programs.iter().map(entry).chain(configured.iter().map(of_core)).collect();
+    let of_every_run =
+        |given: &GivenCore| json!({ "core": given.core.display().to_string(), "by": given.by });
+    let entries = programs.iter().map(entry).chain(configured.iter().map(of_core));
+    let entries: Vec<_> = entries.chain(given.map(of_every_run)).collect();
     format!("{:#}\n", json!(entries))
 }
