@@ -34,11 +34,14 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
     let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let ci = is_ci();
     match args {
-        ViewArgs { output: Output::Json, tui: true, .. } => {
+        ViewArgs { tui: true, .. } if args.output() == Output::Json => {
             Err(Failure::usage("--output json and --tui exclude each other: JSON goes to stdout"))
         }
-        ViewArgs { output: Output::Json, .. } => Ok(View::Json),
-        ViewArgs { no_tui: true, .. } => Ok(View::Plain),
+        ViewArgs { quiet: true, .. } if args.output() == Output::Json => {
+            Err(Failure::usage("--output json and --quiet exclude each other: JSON has every event"))
+        }
+        _ if args.output() == Output::Json => Ok(View::Json),
+        ViewArgs { no_tui: true, .. } | ViewArgs { quiet: true, .. } => Ok(View::Plain),
         ViewArgs { stream: true, tui: false, .. } => Ok(View::Plain),
         ViewArgs { tui: true, .. } if !terminal => Err(Failure::usage(
             "--tui needs a terminal for stdin and stdout\nhint: leave it out, or use --no-tui",

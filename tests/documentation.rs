@@ -72,6 +72,8 @@ fn help(words: &[&str]) -> String {
 /// An option in the help of a command.
 #[derive(Clone, PartialEq, Eq)]
 struct HelpOption {
+    /// The heading it stands below.
+    heading: String,
     /// How it is written: `-w, --workspace <DIR>`.
     written: String,
     /// The lines about it.
@@ -93,20 +95,32 @@ impl HelpOption {
     }
 }
 
+/// The heading of a section of a help text: `Options:`, `View:`.
+fn heading(line: &str) -> Option<&str> {
+    line.strip_suffix(':').filter(|text| text.starts_with(char::is_uppercase) && !text.contains(['.', '`']))
+}
+
 /// A help text in parts: what comes before its options, the options, and what comes after them.
 fn parts(help: &str) -> (String, Vec<HelpOption>, String) {
-    let Some((before, rest)) = help.split_once("\nOptions:\n") else {
+    let lines: Vec<&str> = help.lines().collect();
+    let has_options = |at: usize| lines.get(at + 1).is_some_and(|next| next.trim_start().starts_with('-'));
+    let is_section = |at: usize| heading(lines[at]).is_some() && has_options(at);
+    let Some(start) = (0..lines.len()).find(|at| is_section(*at)) else {
         return (help.to_owned(), Vec::new(), String::new());
     };
-    let end = rest.find("\n\n").into_iter().chain(rest.match_indices("\n\n").map(|(at, _)| at));
-    let end = end.filter(|at| !rest[at + 2..].starts_with(' ')).min().unwrap_or(rest.len());
+    let is_other = |at: &usize| !lines[*at].is_empty() && !lines[*at].starts_with(' ') && !is_section(*at);
+    let end = (start..lines.len()).find(is_other).unwrap_or(lines.len());
     let mut options: Vec<HelpOption> = Vec::new();
-    for line in rest[..end].lines() {
+    let mut section = "";
+    for (at, line) in lines.iter().copied().enumerate().take(end).skip(start) {
         let text = line.trim_start();
-        if text.starts_with('-') && line.len() - text.len() <= 6 {
+        if is_section(at) {
+            section = heading(line).unwrap_or_default();
+        } else if text.starts_with('-') && line.len() - text.len() <= 6 {
             let (written, about) = text.split_once("  ").unwrap_or((text, ""));
             let about = Some(about.trim().to_owned()).filter(|about| !about.is_empty());
             options.push(HelpOption {
+                heading: section.to_owned(),
                 written: written.to_owned(),
                 about: about.into_iter().collect(),
                 lines: vec![line.to_owned()],
@@ -121,7 +135,25 @@ fn parts(help: &str) -> (String, Vec<HelpOption>, String) {
             while lines.pop_if(|last| last.is_empty()).is_some() {}
         }
     }
-    (before.to_owned(), options, rest[end..].to_owned())
+    let joined = |lines: &[&str]| lines.join("\n");
+    let after = if end == lines.len() { String::new() } else { format!("\n\n{}", joined(&lines[end..])) };
+    (joined(&lines[..start]), options, after)
+}
+
+/// Options below their headings, each as `text` makes it.
+fn by_heading(options: &[&HelpOption], between: &str, text: impl Fn(&HelpOption) -> String) -> String {
+    let mut headings: Vec<&str> = Vec::new();
+    for option in options {
+        if !headings.contains(&option.heading.as_str()) {
+            headings.push(&option.heading);
+        }
+    }
+    let section = |heading: &&str| {
+        let of_it: Vec<_> =
+            options.iter().filter(|option| option.heading == **heading).map(|option| text(option)).collect();
+        format!("{heading}:\n{}", of_it.join(between))
+    };
+    headings.iter().map(section).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Options that mean the same in several commands of a page, in the order in which they come there.
@@ -149,9 +181,9 @@ fn command_help(command: &str, shared: &[HelpOption]) -> String {
     let (common, own): (Vec<_>, Vec<_>) =
         options.into_iter().partition(|option| shared.iter().any(|shared| shared.is_same(option)));
     let is_long = own.iter().any(|option| option.lines.len() > 1);
-    let own: Vec<_> = own.iter().map(|option| option.lines.join("\n")).collect();
-    let own = own.join(if is_long { "\n\n" } else { "\n" });
-    let own = if own.is_empty() { own } else { format!("\nOptions:\n{own}") };
+    let between = if is_long { "\n\n" } else { "\n" };
+    let own = by_heading(&own.iter().collect::<Vec<_>>(), between, |option| option.lines.join("\n"));
+    let own = if own.is_empty() { own } else { format!("\n{own}") };
     let mut text = format!("```text\n{}\n```\n", format!("{before}{own}{after}").trim_end());
     let names: Vec<_> = common.iter().map(|option| format!("`{}`", option.name())).collect();
     if !names.is_empty() {
@@ -168,8 +200,8 @@ fn shared_help(shared: &[HelpOption]) -> String {
         let about: Vec<_> = option.about.iter().map(about).collect();
         format!("{}{}\n{}", " ".repeat(indent), option.written, about.join("\n"))
     };
-    let options: Vec<_> = shared.iter().map(option).collect();
-    format!("```text\n{}\n```\n", options.join("\n\n"))
+    let options = by_heading(&shared.iter().collect::<Vec<_>>(), "\n\n", option);
+    format!("```text\n{options}\n```\n")
 }
 
 #[test]
@@ -178,6 +210,8 @@ fn shared_options_are_told_apart_from_others() {
                 Own\n\nExamples:\n  x";
     let (before, options, after) = parts(long);
     assert_eq!((before.as_str(), after.as_str()), ("Run\n\nUsage: x\n", "\n\nExamples:\n  x"));
+    let (_, headed, after) = parts("Usage: x\n\nOptions:\n  -h  Help\n\nView:\n  -q  Quiet\n\nSee also: y");
+    assert_eq!((headed[1].heading.as_str(), after.as_str()), ("View", "\n\nSee also: y"));
     assert_eq!(options[0].about, ["Where", "", "[default: .]"]);
     assert_eq!((options[0].name(), options[1].name()), ("--work", "--own"));
     let (_, short, _) = parts("Usage: x\n\nOptions:\n      --own     Own\n  -h, --help  Print help");

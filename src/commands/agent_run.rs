@@ -38,6 +38,10 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
     let (kind, cores) = (args.worker, Cores::for_run(&args.how)?);
     cores.check(kind)?;
+    let legacy = [("--timeout", Some(args.timeout)), ("--idle", args.idle)];
+    for warning in legacy.into_iter().filter_map(|(option, time)| time?.warning(option)) {
+        terminal::note(&warning);
+    }
     if kind == WorkerKind::CODEX_CLI && args.resume.is_some() && args.setup.max_tokens.is_some() {
         let message = "--max-tokens cannot be kept with --resume: Codex reports the tokens of a session, not those of a turn";
         return Err(Failure::usage(message).hint("leave one of them out"));
@@ -54,7 +58,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
     let context =
         context.map_err(|error| Failure::infrastructure(format!("no temporary directory: {error}")))?;
     let file = workflow(args, setup, &instructions, context.path())?;
-    let purpose = Purpose { title, answer: true, worker: Some(kind) };
+    let purpose = Purpose { title, answer: true, worker: Some(kind), heartbeat: None };
     workflow_run::execute(&args.how, &cores, file, early, view, &purpose)
 }
 
@@ -140,14 +144,14 @@ fn workflow(
     let mut step = json!({
         "worker": args.worker.name(),
         "capabilities": args.capabilities.iter().map(Capability::name).collect::<Vec<_>>(),
-        "timeout": millis(args.timeout),
+        "timeout": millis(args.timeout.time),
         "instructions": instructions,
     });
     for (key, value) in [
         ("model", args.model.as_ref().map(|model| json!(model))),
         ("variant", args.variant.as_ref().map(|variant| json!(variant))),
         ("max_steps", args.max_steps.map(|steps| json!(steps))),
-        ("idle", args.idle.map(|idle| json!(millis(idle)))),
+        ("idle", args.idle.map(|idle| json!(millis(idle.time)))),
     ] {
         if let Some(value) = value {
             step[key] = value;
@@ -165,7 +169,7 @@ fn workflow(
         environment["pass"] = json!(pass);
     }
     let times = [args.how.grace, args.how.drain, limit_wait, Duration::from_secs(60)];
-    let whole_time = times.into_iter().fold(args.timeout, Duration::saturating_add);
+    let whole_time = times.into_iter().fold(args.timeout.time, Duration::saturating_add);
     let whole = json!({
         "name": first_line(instructions),
         "version": "1",

@@ -1,6 +1,6 @@
 //! `roboppi attach`: a run in the views it has where it was started, from any process.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use roboppi_report::{jsonl, plain};
 use roboppi_tui::{Role, TuiSettings};
 
 use crate::commands::completion::runs;
-use crate::commands::workflow_file::use_colour;
+use crate::commands::workflow_file::use_colour_of_run;
 use crate::commands::{record, screen};
 use crate::exit::Failure;
 use crate::options::WatchArgs;
@@ -57,13 +57,8 @@ pub(super) fn title(run: &LocalRun, typed: &str) -> String {
 
 /// Shows a run in a view, until it is over or the person leaves.
 pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<ExitCode, Failure> {
-    let colour = use_colour(args.view.color, io::stdout().is_terminal());
-    let in_lines = plain::PlainSettings {
-        colour,
-        stream: args.view.stream,
-        verbose: args.verbose,
-        ..plain::PlainSettings::default()
-    };
+    let colour = use_colour_of_run(args.view.color, &io::stdout());
+    let in_lines = args.view.lines(args.verbose, colour);
     let source = Arc::clone(&watched.source);
     if view == View::Tui {
         let settings = TuiSettings {

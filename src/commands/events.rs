@@ -10,6 +10,7 @@ use roboppi_report::events::{self, EventSettings};
 use crate::commands::completion::runs;
 use crate::commands::{out, record};
 use crate::exit::Failure;
+use crate::options::zone;
 use crate::stdio;
 
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub(crate) struct EventsArgs {
     /// Include worker events: tool calls, usage, patches. They are numbered per attempt
     #[arg(long, conflicts_with = "after")]
     pub(crate) workers: bool,
+    /// Print times in UTC, and not in the local time zone; JSON has UTC always
+    #[arg(long)]
+    pub(crate) utc: bool,
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
@@ -42,6 +46,7 @@ pub(crate) fn run(args: &EventsArgs) -> Result<ExitCode, Failure> {
         workers: args.workers,
         json: args.json,
         follow: args.follow,
+        zone: zone(args.utc),
     };
     match events::print(&run, settings, BufWriter::new(stdio::stdout()), out::audience()) {
         Ok(()) => Ok(ExitCode::SUCCESS),

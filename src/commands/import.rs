@@ -7,12 +7,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use roboppi_record::ImportLimits;
-use roboppi_report::units::format_time;
 use roboppi_run::RunId;
 
 use crate::commands::{out, record};
 use crate::exit::Failure;
 use crate::options::values::size;
+use crate::options::zone;
 use crate::stdio;
 use crate::terminal::plain;
 
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let taken = root.import(from, &args.file, as_id.as_ref(), record::now(), limits);
     let (id, imported, notes) = taken.map_err(Failure::import)?;
     record::warn(&notes);
-    let (host, when) = (plain(&imported.from.host), format_time(imported.from.exported_at));
+    let (host, when) = (plain(&imported.from.host), zone(false).format(imported.from.exported_at));
     let live = if imported.from.live { ", when it was going on" } else { "" };
     let name = imported.handle.map_or_else(String::new, |handle| format!("{handle}: "));
     out::print(&format!("{name}{id} from {host}, as it was at {when}{live}\n"))

@@ -17,8 +17,8 @@ use crate::commands::completion::{runs_or_steps, steps};
 use crate::commands::workflow_file::use_colour;
 use crate::commands::{out, record};
 use crate::exit::{self, Failure};
-use crate::options::Color;
 use crate::options::moment::{Moment, moment};
+use crate::options::{Color, zone};
 use crate::stdio;
 use crate::terminal;
 
@@ -27,9 +27,10 @@ pub(crate) struct LogsArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
     #[arg(default_value = roboppi_record::LAST, allow_negative_numbers = true, add = ArgValueCompleter::new(runs_or_steps))]
     pub(crate) run: String,
-    /// The step, or attempts of it, as `build/i2/check/a1` [default: all steps with output]
-    #[arg(add = ArgValueCompleter::new(steps))]
-    pub(crate) step: Option<String>,
+    /// The steps, or attempts of them, as `build/i2/check/a1`; without a run, those of the last one [default: all steps with
+    /// output]
+    #[arg(value_name = "STEP", add = ArgValueCompleter::new(steps))]
+    pub(crate) steps: Vec<String>,
     /// The attempt, from 1 [default: the last one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
@@ -55,6 +56,9 @@ pub(crate) struct LogsArgs {
     /// Prefix each line with its time
     #[arg(short = 't', long)]
     pub(crate) timestamps: bool,
+    /// Print times in UTC, and not in the local time zone
+    #[arg(long, requires = "timestamps")]
+    pub(crate) utc: bool,
     /// Only lines that match this regular expression
     #[arg(long, value_name = "PATTERN")]
     pub(crate) grep: Option<String>,
@@ -79,22 +83,39 @@ impl From<Stream> for OutputStream {
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
     let filter = filter(args)?;
-    let Target { mut run, step } = find(&root, args)?;
-    if let Some(name) = &step {
-        run = origin(&root, run, name)?;
+    let Target { run, steps } = find(&root, args)?;
+    // What several steps wrote is followed together, and otherwise printed step by step: each may be in a run of its own.
+    let parts: Vec<&[String]> =
+        if args.follow || steps.is_empty() { vec![&steps] } else { steps.chunks(1).collect() };
+    let mut is_damaged = false;
+    for part in &parts {
+        let run = match part {
+            [step] => origin(&root, run.clone(), step)?,
+            _ => run.clone(),
+        };
+        match print(args, &run, filter.clone(), part, parts.len() > 1) {
+            Ok(damaged) => is_damaged |= damaged,
+            Err(error) => return out::unfinished(error),
+        }
     }
+    Ok(if is_damaged { ExitCode::from(exit::INFRASTRUCTURE) } else { ExitCode::SUCCESS })
+}
+
+/// Prints what these steps of a run wrote. With `headed` each log is named.
+fn print(
+    args: &LogsArgs,
+    run: &LocalRun,
+    filter: LineFilter,
+    steps: &[String],
+    headed: bool,
+) -> Result<bool, ReportError> {
     let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
-    let printed = if chosen && !args.path {
-        let settings = settings(args, &run, filter, step);
-        logs::print(&run, settings, BufWriter::with_capacity(64 * 1024, stdio::stdout()), out::audience())
-    } else {
-        print_last(args, &run, step.as_deref())
-    };
-    match printed {
-        Ok(false) => Ok(ExitCode::SUCCESS),
-        Ok(true) => Ok(ExitCode::from(exit::INFRASTRUCTURE)),
-        Err(error) => out::unfinished(error),
+    if chosen && !args.path {
+        let settings = LogSettings { headed, ..settings(args, run, filter, steps) };
+        let out = BufWriter::with_capacity(64 * 1024, stdio::stdout());
+        return logs::print(run, settings, out, out::audience());
     }
+    print_last(args, run, steps.first().map(String::as_str), headed)
 }
 
 fn filter(args: &LogsArgs) -> Result<LineFilter, Failure> {
@@ -104,66 +125,80 @@ fn filter(args: &LogsArgs) -> Result<LineFilter, Failure> {
         since: args.since.map(|since| since.before(record::now())),
         stream: args.stream.map(Into::into),
         grep: args.grep.as_ref().map(pattern).transpose()?,
-        timestamps: args.timestamps,
+        timestamps: args.timestamps.then(|| zone(args.utc)),
         terminal: io::stdout().is_terminal().then(|| use_colour(Color::Auto, true)),
     })
 }
 
-fn settings(args: &LogsArgs, run: &LocalRun, filter: LineFilter, step: Option<String>) -> LogSettings {
+fn settings(args: &LogsArgs, run: &LocalRun, filter: LineFilter, steps: &[String]) -> LogSettings {
     let by_number = || AttemptFilter { attempt: args.attempt, ..AttemptFilter::default() };
-    // A run that has only begun may not have the step yet; whether it comes is for the printer to find out.
-    let (step, only) = match step {
-        Some(name) => match select::reference(&record::view_of(run).0, &name, args.attempt) {
-            Ok((step, only)) => (Some(step.plan.step.clone()), only),
-            Err(_) => (Some(StepPath::new(name)), by_number()),
-        },
-        None => (None, by_number()),
-    };
+    let mut only = by_number();
+    let mut paths = Vec::new();
+    if !steps.is_empty() {
+        let view = record::view_of(run).0;
+        for name in steps {
+            // A run that has only begun may not have the step yet; whether it comes is for the printer to find out.
+            match select::reference(&view, name, args.attempt) {
+                Ok((step, found)) => {
+                    paths.push(step.plan.step.clone());
+                    only = if steps.len() == 1 { found } else { only };
+                }
+                Err(_) => paths.push(StepPath::new(name.as_str())),
+            }
+        }
+    }
     let which = match only {
         only if !only.is_empty() => Which::Only(only),
         _ if args.all => Which::All,
         _ => Which::Last,
     };
-    LogSettings { step, which, filter, tail: args.tail, follow: args.follow }
+    LogSettings { steps: paths, which, filter, tail: args.tail, follow: args.follow, headed: false }
 }
 
 /// Prints the last attempt, or the one that was asked for, byte for byte: not to a terminal.
-fn print_last(args: &LogsArgs, run: &LocalRun, step: Option<&str>) -> Result<bool, ReportError> {
+fn print_last(
+    args: &LogsArgs,
+    run: &LocalRun,
+    step: Option<&str>,
+    headed: bool,
+) -> Result<bool, ReportError> {
     let (view, _) = record::view_of(run);
     let attempts = select::attempts(&view, step, args.attempt)?;
     if args.path {
         return logs::paths(run.record().as_ref(), &attempts, stdio::stdout(), out::audience());
     }
-    let headed = step.is_none() && attempts.len() > 1;
+    let headed = headed || step.is_none() && attempts.len() > 1;
     logs::copy(run.record().as_ref(), &attempts, headed, stdio::stdout(), out::audience())
 }
 
-/// What is meant: which run, and which step of it.
+/// What is meant: which run, and which steps of it.
 struct Target {
     run: LocalRun,
-    step: Option<String>,
+    steps: Vec<String>,
 }
 
-/// Finds what is meant. The run may be left out: `roboppi logs build` is the step `build` of the last run.
+/// Finds what is meant. The run may be left out: `roboppi logs build test` are two steps of the last run.
 fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
-    match LocalRun::find(root, &args.run) {
-        Ok(run) => Ok(Target { run, step: args.step.clone() }),
-        Err(error) if args.step.is_none() => {
-            let last =
-                LocalRun::find(root, roboppi_record::LAST).map_err(|_| record::unknown(root, &error))?;
-            let mut follower = RunFollower::of_journal(&last);
-            let mut view = follower.begin();
-            follower.read(|record| view.apply(&record));
-            match view.find_step(&args.run) {
-                Some(_) => Ok(Target { run: last, step: Some(args.run.clone()) }),
-                None => Err(Failure::usage(format!(
-                    "{error}, and the last run has no step of that name\nhint: {}, and `roboppi runs` lists the runs",
-                    select::steps_in_words(&view)
-                ))),
-            }
-        }
-        Err(error) => Err(record::unknown(root, &error)),
+    let error = match LocalRun::find(root, &args.run) {
+        Ok(run) => return Ok(Target { run, steps: args.steps.clone() }),
+        Err(error) => error,
+    };
+    let last = LocalRun::find(root, roboppi_record::LAST).map_err(|_| record::unknown(root, &error))?;
+    let mut follower = RunFollower::of_journal(&last);
+    let mut view = follower.begin();
+    follower.read(|record| view.apply(&record));
+    let steps: Vec<String> = std::iter::once(&args.run).chain(&args.steps).cloned().collect();
+    if view.find_step(&args.run).is_some() {
+        return Ok(Target { run: last, steps });
     }
+    let has_others = args.steps.iter().any(|step| view.find_step(step).is_some());
+    if !args.steps.is_empty() && !has_others {
+        return Err(record::unknown(root, &error));
+    }
+    Err(Failure::usage(format!(
+        "{error}, and the last run has no step of that name\nhint: {}, and `roboppi runs` lists the runs",
+        select::steps_in_words(&view)
+    )))
 }
 
 /// The run that has the log of a step: an earlier one when that did it and this one kept it.

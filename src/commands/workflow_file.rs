@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nix::sys::stat::{SFlag, fstat};
+use roboppi_report::style::{self, ColourChoice, ColourVariables, StreamKind};
 use roboppi_supervisor::WorkflowFile;
 use roboppi_workflow::{Parsed, Severity, WorkerKinds, parse_within};
 
@@ -65,7 +68,7 @@ impl Loaded {
         if parsed.diagnostics.is_empty() {
             return;
         }
-        let colour = use_colour(color, io::stderr().is_terminal());
+        let colour = use_colour_of_run(color, &io::stderr());
         terminal::print_rendered(parsed.render(&self.name, &self.text, colour));
         terminal::note(&format!("{}: {}", self.name, counted(parsed)));
     }
@@ -141,13 +144,30 @@ pub(crate) fn is_workflow_name(word: &str) -> bool {
 
 /// Whether to use colours on a stream.
 pub(crate) fn use_colour(color: Color, is_terminal: bool) -> bool {
-    use roboppi_report::style::{self, ColourChoice, ColourVariables};
+    colour_on(color, is_terminal.into())
+}
 
+/// The same of a stream that tells about a run as it goes on: the log of a CI system may have colours, too. A file has none.
+pub(crate) fn use_colour_of_run<S: IsTerminal + AsFd>(color: Color, stream: &S) -> bool {
+    let is_file = fstat(stream)
+        .is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG);
+    let in_ci = || style::ci_shows_colour(|name| std::env::var(name).ok());
+    let kind = if stream.is_terminal() {
+        StreamKind::Terminal
+    } else if !is_file && in_ci() {
+        StreamKind::CiLog
+    } else {
+        StreamKind::Other
+    };
+    colour_on(color, kind)
+}
+
+fn colour_on(color: Color, stream: StreamKind) -> bool {
     let choice = match color {
         Color::Auto => ColourChoice::Auto,
         Color::Always => ColourChoice::Always,
         Color::Never => ColourChoice::Never,
     };
     let variables = ColourVariables::read(|name| std::env::var(name).ok());
-    style::use_colour(choice, &variables, is_terminal)
+    style::use_colour(choice, &variables, stream)
 }

@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 
 use crate::commands::ipc_trace::trace;
 use crate::commands::mask::make_place;
-use crate::commands::workflow_file::{self, use_colour};
+use crate::commands::workflow_file::{self, use_colour_of_run};
 use crate::commands::{guarded, housekeeping, record};
 use crate::cores::{Cores, OtherCore};
 use crate::diagnostics;
@@ -35,6 +35,8 @@ mod args;
 mod budget;
 mod early_core;
 mod launch;
+mod old;
+mod plan;
 mod resume;
 mod status;
 mod viewer;
@@ -53,24 +55,34 @@ const LONGEST_NAME: usize = 60;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let view = view::choose_view(&args.how.view)?;
+    args.old.check()?;
     let cores = Cores::for_run(&args.how)?;
-    let early = match EarlyCore::fork(&args.how, &cores) {
-        Begun::Core(ended) => return ended,
-        Begun::Supervisor(early) => early,
+    let early = if args.plan.dry_run {
+        None
+    } else {
+        match EarlyCore::fork(&args.how, &cores) {
+            Begun::Core(ended) => return ended,
+            Begun::Supervisor(early) => early,
+        }
     };
     let path = workflow_file::named_or_default(args.file.as_deref())?;
     let mut file = workflow_file::read(&path, &args.reading, args.how.view.color, &cores.kinds())?;
     budget::set(args, &mut file.workflow)?;
+    plan::set(args, &mut file.workflow)?;
     let core = cores.for_workflow(&file.workflow)?;
     let earlier = EarlierRun::find(args, &file)?;
     let workspace = earlier.as_ref().map(|run| run.workspace.clone());
+    if args.plan.dry_run && earlier.is_none() {
+        return plan::print(args, &file.workflow);
+    }
     let mut settings = settings(&args.how, file, workspace)?;
+    settings.fail_fast = args.plan.fail_fast;
     if let Some(earlier) = earlier
         && let Some(code) = earlier.plan(args, &mut settings)?
     {
         return Ok(code);
     }
-    perform(&args.how, settings, Core { other: core, early }, view, &Purpose::workflow(&path))
+    perform(&args.how, settings, Core { other: core, early }, view, &Purpose::workflow(&path, args))
 }
 
 /// What a run is for.
@@ -82,11 +94,14 @@ pub(crate) struct Purpose {
     pub(crate) answer: bool,
     /// The worker of the only step, then.
     pub(crate) worker: Option<WorkerKind>,
+    /// How long lines may be silent, when that was asked for.
+    pub(crate) heartbeat: Option<Duration>,
 }
 
 impl Purpose {
-    fn workflow(file: &Path) -> Self {
-        Self { title: file.display().to_string(), answer: false, worker: None }
+    fn workflow(file: &Path, args: &RunArgs) -> Self {
+        let heartbeat = args.old.heartbeat();
+        Self { title: file.display().to_string(), answer: false, worker: None, heartbeat }
     }
 }
 
@@ -182,8 +197,12 @@ async fn supervise(
     if let Some(dir) = state_dir {
         housekeeping::start(dir);
     }
-    let on_terminal = if purpose.answer { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-    let colour = use_colour(args.view.color, on_terminal);
+    let color = args.view.color;
+    let colour = if purpose.answer {
+        use_colour_of_run(color, &io::stderr())
+    } else {
+        use_colour_of_run(color, &io::stdout())
+    };
     let source = prepared.source();
     signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
@@ -276,6 +295,7 @@ fn settings(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         other_core: exit::OTHER_CORE.to_owned(),
         limits: LimitPolicy { on_limit: on_limit(args), longest: args.limit_wait },
+        fail_fast: false,
         resume: None,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roboppi_workflow::parse_duration;
+use roboppi_workflow::{DurationError, parse_duration};
 
 /// An amount of US dollars above zero.
 pub(crate) fn dollars(text: &str) -> Result<f64, String> {
@@ -46,7 +46,73 @@ pub(crate) fn non_negative(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A duration that may be zero.
+pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Err(DurationError::Zero) => Ok(Duration::ZERO),
+        _ => duration(text),
+    }
+}
+
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text)
-        .map_err(|error| format!("{error}; write numbers with the units ms, s, m, h: `90s`, `1h30m`"))
+    parse_duration(text).map_err(|error| match error {
+        DurationError::NoUnit => {
+            let number = text.trim();
+            format!("{error}; write `{number}s` for seconds, `{number}m` for minutes")
+        }
+        error => format!("{error}; write numbers with the units ms, s, m, h: `90s`, `1h30m`"),
+    })
+}
+
+/// A duration for which the existing program takes a bare number of milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LegacyDuration {
+    pub(crate) time: Duration,
+    /// It was given without a unit.
+    is_bare: bool,
+}
+
+impl LegacyDuration {
+    /// Reads a duration, or a number of milliseconds.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.trim().parse::<u64>() {
+            Ok(0) => Err("must be longer than zero".to_owned()),
+            Ok(millis) => Ok(Self { time: Duration::from_millis(millis), is_bare: true }),
+            Err(_) => duration(text).map(|time| Self { time, is_bare: false }),
+        }
+    }
+
+    /// What to print about a number that probably means seconds.
+    pub(crate) fn warning(self, option: &str) -> Option<String> {
+        let millis = self.time.as_millis();
+        (self.is_bare && millis < 1_000).then(|| {
+            format!(
+                "roboppi: warning: {option} {millis} is {millis} milliseconds; write `{millis}s` for seconds, or `{millis}ms`"
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_an_error_that_names_the_units() {
+        let error = duration("5").unwrap_err();
+        assert!(error.contains("`ms`, `s`, `m` or `h`") && error.contains("write `5s`"), "{error}");
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert!(duration("0s").is_err() && duration_or_zero("0s") == Ok(Duration::ZERO));
+        assert!(duration_or_zero("0").is_err());
+    }
+
+    #[test]
+    fn a_legacy_number_that_is_short_is_warned_of_and_a_unit_is_not() {
+        let warning = |text: &str| LegacyDuration::parse(text).unwrap().warning("--timeout");
+        assert!(warning("60").unwrap().contains("60 milliseconds"));
+        for fine in ["500ms", "1000", "60000", "5s"] {
+            assert_eq!(warning(fine), None, "{fine}");
+        }
+        assert!(LegacyDuration::parse("0").is_err() && LegacyDuration::parse("x").is_err());
+    }
 }

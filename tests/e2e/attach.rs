@@ -215,7 +215,7 @@ fn a_run_is_watched_as_lines_and_as_json() {
     let env = TestEnv::new();
     let run = env.run(&Flow::of(&format!("{WAIT} echo one; wait_for go; exit 3"))).start();
     state(&env, "work", "running");
-    let lines = env.roboppi(["attach", "--no-tui"]).start();
+    let lines = env.roboppi(["attach", "--no-tui", "-v"]).start();
     let json = env.roboppi(["attach", "--output", "json"]).start();
     lines.wait_for_text("work  started");
     env.write("go", "");

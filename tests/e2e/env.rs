@@ -123,6 +123,7 @@ impl TestEnv {
         let mut env: Vec<(OsString, OsString)> = vec![
             ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
             ("LANG".into(), "C.UTF-8".into()),
+            ("TZ".into(), "UTC".into()),
             ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
             ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
             (MARKER.into(), self.id.clone().into()),

@@ -33,6 +33,7 @@ mod examples;
 mod exit_codes;
 mod export;
 mod first_steps;
+mod flags;
 mod floods;
 mod flow;
 mod follow;

@@ -225,7 +225,7 @@ fn nonsense_is_said() {
         let none = resume(&env, &["--resume", hostile]).output().code(2).stderr;
         assert!(none.contains("no run"), "{none}");
     }
-    let alone = resume(&env, &["--dry-run"]).output().code(2).stderr;
+    let alone = resume(&env, &["--accept-changes"]).output().code(2).stderr;
     assert!(alone.contains("--resume"), "{alone}");
     let _ = env.run(&flow()).output().code(1);
     let unknown = resume(&env, &["--from", "biuld"]).output().code(2).stderr;

@@ -137,6 +137,8 @@ value_enum! {
     /// Reason for which an attempt or a run was terminated, mildest first. It may only become more severe; an
     /// unknown reason gives way to any other.
     pub enum CancelReason {
+        /// `fail_fast`: another step failed, and the run was to end with the first failure.
+        FailFast = "fail_fast",
         /// `user`: requested by a user, by key, signal or command.
         User = "user",
         /// `timeout`: its time limit was exceeded.

@@ -10,6 +10,7 @@ use roboppi_untrusted::first_words;
 
 use crate::follow::{Printer, follow};
 use crate::jsonl::{attempt_line, journal_line};
+use crate::units::Zone;
 use crate::{Audience, ReportError};
 
 mod text;
@@ -27,6 +28,8 @@ pub struct EventSettings {
     pub json: bool,
     /// Go on until the run is over.
     pub follow: bool,
+    /// The zone of times, except in JSON.
+    pub zone: Zone,
 }
 
 /// Prints the events of a run.
@@ -67,7 +70,7 @@ impl<W: Write> Printer for EventPrinter<W> {
         }
         if self.written.is_ok() && self.is_wanted(&record) {
             self.found = true;
-            self.written = line(&record, self.settings.json).and_then(|line| writeln!(self.out, "{line}"));
+            self.written = line(&record, &self.settings).and_then(|line| writeln!(self.out, "{line}"));
         }
     }
 
@@ -119,10 +122,13 @@ fn kind(record: &RunRecord) -> String {
     event.ok().and_then(|event| event.get("type")?.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn line(record: &RunRecord, as_json: bool) -> std::io::Result<String> {
+fn line(record: &RunRecord, settings: &EventSettings) -> std::io::Result<String> {
     match record {
-        RunRecord::Journal(record) if as_json => journal_line(record),
-        RunRecord::Attempt(of, record) if as_json => attempt_line(of, record),
-        record => Ok(format!("{} {}", text::head(record, &kind(record)), text::describe(record))),
+        RunRecord::Journal(record) if settings.json => journal_line(record),
+        RunRecord::Attempt(of, record) if settings.json => attempt_line(of, record),
+        record => {
+            let head = text::head(record, &kind(record), &settings.zone);
+            Ok(format!("{head} {}", text::describe(record)))
+        }
     }
 }

@@ -12,8 +12,11 @@ use roboppi_run::{
 use roboppi_untrusted::{first_words, line};
 
 use crate::logs::recorded_files;
-use crate::units::{duration, format_time, limit_time};
+use crate::scripted::{is_script, shown};
+use crate::units::{Zone, duration, limit_time};
 use crate::{elsewhere, table};
+
+mod object;
 
 /// Lines of a log that are shown where it went wrong.
 const TAIL: u64 = 20;
@@ -53,6 +56,8 @@ pub struct Page<'a> {
     pub liveness: Liveness,
     /// When the page is read.
     pub now: UtcMillis,
+    /// The zone of times.
+    pub zone: Zone,
 }
 
 impl Page<'_> {
@@ -145,7 +150,8 @@ impl Page<'_> {
         if step.is_agent() {
             return;
         }
-        match self.record.log(&attempt.of).and_then(|mut log| last_lines(log.as_mut())) {
+        let is_script = is_script(step);
+        match self.record.log(&attempt.of).and_then(|mut log| last_lines(log.as_mut(), is_script)) {
             Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
             Ok(lines) => {
                 for bytes in lines {
@@ -170,7 +176,7 @@ impl Page<'_> {
                 self.state(step).to_owned(),
                 step.duration_ms.map_or_else(|| "–".to_owned(), duration),
                 step.attempts.len().to_string(),
-                step.started_at.map_or_else(|| "–".to_owned(), format_time),
+                step.started_at.map_or_else(|| "–".to_owned(), |at| self.zone.format(at)),
                 first_words(&why(step)),
             ]
         }));
@@ -275,15 +281,16 @@ impl Page<'_> {
     fn times(&self) -> String {
         let mut rows = Vec::new();
         if let Some(head) = &self.view.head {
-            rows.push(["began".to_owned(), format_time(head.started_at)]);
+            rows.push(["began".to_owned(), self.zone.format(head.started_at)]);
             rows.extend(head.resumes.as_ref().map(|run| ["goes on with".to_owned(), run.to_string()]));
         }
         if let RunStatus::Finished { at, duration_ms, .. } = &self.view.status {
-            rows.push(["ended".to_owned(), format_time(*at)]);
+            rows.push(["ended".to_owned(), self.zone.format(*at)]);
             rows.push(["took".to_owned(), duration(*duration_ms)]);
         }
         if let Some(imported) = self.record.imported() {
-            let (host, exported) = (first_words(&imported.from.host), format_time(imported.from.exported_at));
+            let (host, exported) =
+                (first_words(&imported.from.host), self.zone.format(imported.from.exported_at));
             rows.push(["from".to_owned(), format!("{host}, as it was at {exported}")]);
         }
         table(&rows)
@@ -324,9 +331,7 @@ impl Page<'_> {
 
     /// How to go on with it.
     fn resume(&self) -> String {
-        let lost = self.view.head.as_ref().filter(|_| self.liveness == Liveness::Lost);
-        let command = self.view.resume_command().or_else(|| lost?.resume_command());
-        let command = command.filter(|_| !self.record.is_imported());
+        let command = self.resume_command();
         command.map_or_else(String::new, |command| format!("Go on with it: {}\n", first_words(&command)))
     }
 }
@@ -366,7 +371,7 @@ fn why(step: &StepView) -> String {
     step.reason(limit_time).map(Cow::into_owned).or(error).or_else(exit).unwrap_or_default()
 }
 
-fn last_lines(log: &mut dyn Log) -> Result<Vec<Vec<u8>>, RecordError> {
+fn last_lines(log: &mut dyn Log, is_script: bool) -> Result<Vec<Vec<u8>>, RecordError> {
     log.set_line_cap(1_000);
     let lines = log.tail(TAIL)?;
     Ok(lines
@@ -378,7 +383,8 @@ fn last_lines(log: &mut dyn Log) -> Result<Vec<Vec<u8>>, RecordError> {
                 UNKNOWN_LOSS => format!("[{}]", missing_words(line.lost, true)),
                 lost => format!("[{lost} bytes are lost]"),
             };
-            [&line.bytes, cut.as_bytes(), lost.as_bytes()].concat()
+            let bytes = if is_script { shown(line.stream, &line.bytes) } else { (&line.bytes).into() };
+            [&*bytes, cut.as_bytes(), lost.as_bytes()].concat()
         })
         .collect())
 }

@@ -1,8 +1,8 @@
 //! A run for people, as lines: in CI logs, in pipes, and on terminals without the full view.
 //!
-//! A line says when a step starts and how it ends; what successful steps wrote is not shown. What failed
-//! steps wrote comes after the last of these lines, then a table and one line that says how it all ended.
-//! When nothing happens for a while, a line says what is still going on.
+//! A line reports how a step ends; the output of successful steps is not shown. That of a failed step follows its line, or
+//! comes at the end ([`FailureOutput`]). The last lines are a table, the outcome of the run, and the steps that failed.
+//! A step that takes long is reported once, and when nothing happens for a while, a line reports what is still going on.
 //!
 //! With [`PlainSettings::stream`] the output of all steps is shown as it comes, `step | text` for stdout and
 //! `step ! text` for stderr. It is read from the record, so every line of every log is shown exactly once,
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roboppi_attach::{RunSource, Sharing};
-use roboppi_ipc::WorkerEvent;
+use roboppi_ipc::{UtcMillis, WorkerEvent};
 use roboppi_record::RecordPart;
 use roboppi_run::{AttemptRef, RunEvent, RunRecord, RunView};
 use tokio::sync::oneshot;
@@ -24,16 +24,46 @@ use super::follower::{Follower, Item, Stop};
 use crate::clock;
 
 mod activity;
+mod count;
 mod cut;
+mod failure;
 mod heartbeat;
 mod lines;
 mod log;
 mod output;
 mod printer;
+mod progress;
+mod quiet;
+mod slow;
+mod started;
 mod summary;
 
 use log::{LogStream, SourceLogs};
 use printer::PlainPrinter;
+
+/// When the output of failed steps is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailureOutput {
+    /// When the step fails.
+    #[default]
+    Immediate,
+    /// At the end of the run.
+    Final,
+    /// At both times.
+    ImmediateFinal,
+    /// Never.
+    Never,
+}
+
+impl FailureOutput {
+    const fn is_immediate(self) -> bool {
+        matches!(self, Self::Immediate | Self::ImmediateFinal)
+    }
+
+    const fn is_final(self) -> bool {
+        matches!(self, Self::Final | Self::ImmediateFinal)
+    }
+}
 
 /// How a run is shown as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +72,14 @@ pub struct PlainSettings {
     pub colour: bool,
     /// Show the output of all steps as it comes.
     pub stream: bool,
-    /// Show the stages of attempts, artifacts and the core too.
+    /// Show the starts and stages of attempts, artifacts and the core too.
     pub verbose: bool,
+    /// Show failures, warnings and how the run ended, and nothing else.
+    pub quiet: bool,
+    /// When the output of failed steps is shown.
+    pub failure_output: FailureOutput,
+    /// A step that takes longer is reported once. Zero: never.
+    pub slow: Duration,
     /// After this much silence a line says what is going on. Zero: never.
     pub heartbeat: Duration,
     /// Lines of a failed step's output that are shown.
@@ -58,6 +94,9 @@ impl Default for PlainSettings {
             colour: false,
             stream: false,
             verbose: false,
+            quiet: false,
+            failure_output: FailureOutput::default(),
+            slow: Duration::from_secs(60),
             heartbeat: Duration::from_secs(60),
             tail_lines: 50,
             tail_bytes: 16 * 1024,
@@ -137,7 +176,6 @@ const TOGETHER: usize = 256;
 struct PlainSink<W> {
     follower: Follower,
     source: Arc<dyn RunSource>,
-    logs: SourceLogs,
     printer: PlainPrinter,
     out: Output<W>,
     settings: PlainSettings,
@@ -182,8 +220,11 @@ impl<W: Write> PlainSink<W> {
     fn new(source: Arc<dyn RunSource>, settings: PlainSettings, out: W, follower: Follower) -> Self {
         Self {
             follower,
-            logs: SourceLogs(Arc::clone(&source)),
-            printer: PlainPrinter::new(settings.clone(), source.record().location(RecordPart::Run)),
+            printer: PlainPrinter::new(
+                settings.clone(),
+                source.record().location(RecordPart::Run),
+                Box::new(SourceLogs(Arc::clone(&source))),
+            ),
             source,
             out: Output { out, wrote_at: Instant::now() },
             settings,
@@ -254,15 +295,23 @@ impl<W: Write> PlainSink<W> {
 
     /// Says how it all ended.
     fn finish(&mut self) -> io::Result<()> {
-        self.printer.finish(&mut self.logs);
+        self.printer.finish();
         self.write()
     }
 
-    /// Time until the next heartbeat, or until an unfinished line is shown.
+    /// Time until the next heartbeat, until an unfinished line is shown, or until a step is slow.
     fn patience(&self) -> Option<Duration> {
         let unfinished = self.streams.values().flatten().filter_map(|stream| stream.due()).min();
         let unfinished = unfinished.map(|due| due.saturating_duration_since(Instant::now()));
-        self.until_heartbeat().into_iter().chain(unfinished).min()
+        // In a replay the records themselves bring the time.
+        let slow = self.printer.next_slow().filter(|_| self.source.playback().is_none());
+        let slow = slow.map(|due| Duration::from_millis(due.0.saturating_sub(clock::now().0)));
+        self.until_heartbeat().into_iter().chain(unfinished).chain(slow).min()
+    }
+
+    /// The time of the run that is shown.
+    fn now(&self) -> UtcMillis {
+        self.source.playback().map_or_else(clock::now, |playback| playback.now)
     }
 
     fn until_heartbeat(&self) -> Option<Duration> {
@@ -278,8 +327,12 @@ impl<W: Write> PlainSink<W> {
                 stream.take_due(now, |line| self.printer.output(of).add(line));
             }
         }
+        let time = self.now();
+        self.printer.mark_slow(time);
         if self.until_heartbeat().is_some_and(|left| left.is_zero()) {
-            self.printer.heartbeat(clock::now(), &mut self.logs);
+            if self.printer.text().is_empty() {
+                self.printer.heartbeat(time);
+            }
             self.out.wrote_at = now;
         }
     }

@@ -2,18 +2,19 @@
 
 use roboppi_attach::RunSource;
 use roboppi_ipc::UtcMillis;
-use roboppi_record::LogPiece;
+use roboppi_record::LogLine;
 use roboppi_run::{AttemptView, RunView, StepView};
 use roboppi_untrusted::{first_words, line};
 
+use crate::scripted::{is_script, shown};
 use crate::table;
 use crate::units::duration;
 
 /// Last lines of output that are shown of a step.
-const LINES: usize = 3;
+const LINES: u64 = 3;
 
-/// Bytes in which they are looked for.
-const TAIL: u64 = 4096;
+/// Bytes of each that are shown.
+const LONGEST: usize = 1_000;
 
 /// How a run and its steps are at the time `now`, with the last lines of what is at work.
 #[must_use]
@@ -25,7 +26,7 @@ pub fn status(source: &dyn RunSource, now: UtcMillis) -> String {
     for (step, row) in view.steps.iter().zip(rows.lines()) {
         text += &format!("  {row}\n");
         if let Some(attempt) = step.attempts.last().filter(|_| step.state.is_active()) {
-            for bytes in last_lines(source, attempt) {
+            for bytes in last_lines(source, step, attempt) {
                 text += format!("    | {}", line(&bytes, false)).trim_end();
                 text.push('\n');
             }
@@ -56,29 +57,14 @@ fn row(step: &StepView, now: u64) -> [String; 4] {
     ]
 }
 
-/// The last lines of a log that are in its last bytes; none when it cannot be read.
-fn last_lines(source: &dyn RunSource, attempt: &AttemptView) -> Vec<Vec<u8>> {
+/// The last lines of a log; none when it cannot be read.
+fn last_lines(source: &dyn RunSource, step: &StepView, attempt: &AttemptView) -> Vec<Vec<u8>> {
     let Ok(mut log) = source.record().log(&attempt.of) else { return Vec::new() };
-    let start = log.len().saturating_sub(TAIL);
-    let (mut at, mut tail) = (start, Vec::new());
-    while at < log.len() {
-        match log.read(at, usize::try_from(log.len() - at).unwrap_or(usize::MAX)) {
-            Ok(LogPiece::Bytes(bytes)) if !bytes.is_empty() => {
-                at += bytes.len() as u64;
-                tail.extend(bytes);
-            }
-            Ok(LogPiece::Lost { len }) => at += len,
-            Ok(LogPiece::Bytes(_)) | Err(_) => break,
-        }
-    }
-    let mut lines: Vec<_> = tail.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    if lines.last().is_some_and(Vec::is_empty) {
-        lines.pop();
-    }
-    // The first of them may be only the end of a line.
-    if start > 0 && lines.len() > 1 {
-        lines.remove(0);
-    }
-    lines.drain(..lines.len().saturating_sub(LINES));
-    lines
+    log.set_line_cap(LONGEST);
+    let lines = log.tail(LINES).unwrap_or_default();
+    let line = |line: &LogLine| match is_script(step) {
+        true => shown(line.stream, &line.bytes).into_owned(),
+        false => line.bytes.clone(),
+    };
+    lines.iter().map(line).collect()
 }

@@ -40,12 +40,29 @@ impl ColourVariables {
     }
 }
 
+/// What is at the other end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// A terminal.
+    Terminal,
+    /// The log of a CI system that shows colours.
+    CiLog,
+    /// A file, a program, or what is not known.
+    Other,
+}
+
+impl From<bool> for StreamKind {
+    fn from(is_terminal: bool) -> Self {
+        if is_terminal { Self::Terminal } else { Self::Other }
+    }
+}
+
 /// Whether to write colour codes to a stream.
 ///
 /// The first of these that says something decides: `NO_COLOR`, `--color`, `CLICOLOR_FORCE` or `FORCE_COLOR`,
-/// `CLICOLOR=0`, and then whether the stream is a terminal that can show colour.
+/// `CLICOLOR=0`, whether the stream is the log of a CI system that shows colours, and then whether it is a terminal that does.
 #[must_use]
-pub fn use_colour(choice: ColourChoice, variables: &ColourVariables, is_terminal: bool) -> bool {
+pub fn use_colour(choice: ColourChoice, variables: &ColourVariables, stream: StreamKind) -> bool {
     let set = |value: &Option<String>| value.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
     if set(&variables.no_color).is_some() {
         return false;
@@ -60,7 +77,24 @@ pub fn use_colour(choice: ColourChoice, variables: &ColourVariables, is_terminal
     if forced {
         return true;
     }
-    variables.clicolor.as_deref() != Some("0") && is_terminal && variables.term.as_deref() != Some("dumb")
+    variables.clicolor.as_deref() != Some("0")
+        && match stream {
+            StreamKind::CiLog => true,
+            StreamKind::Terminal => variables.term.as_deref() != Some("dumb"),
+            StreamKind::Other => false,
+        }
+}
+
+/// Variables of the CI systems whose logs show colours.
+const CI_WITH_COLOUR: [&str; 5] =
+    ["GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TEAMCITY_VERSION", "TF_BUILD"];
+
+/// Whether the output of this process goes to the log of a CI system that shows colours, although it is no terminal.
+#[must_use]
+pub fn ci_shows_colour(variable: impl Fn(&str) -> Option<String>) -> bool {
+    CI_WITH_COLOUR
+        .iter()
+        .any(|name| variable(name).is_some_and(|value| !matches!(value.trim(), "" | "0" | "false")))
 }
 
 /// What a stretch of text means. Colour only repeats what words and signs say already.
@@ -134,8 +168,25 @@ mod tests {
                 variables.split_whitespace().filter_map(|pair| pair.split_once('=')).collect();
             let look =
                 |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-            let got = use_colour(*choice, &ColourVariables::read(look), *terminal);
+            let got = use_colour(*choice, &ColourVariables::read(look), (*terminal).into());
             assert_eq!(got, *expected, "{variables:?} {choice:?} terminal: {terminal}");
         }
+    }
+
+    #[test]
+    fn the_log_of_a_ci_system_has_colour_unless_it_is_refused() {
+        let none = |_: &str| None;
+        let dumb = |name: &str| (name == "TERM").then(|| "dumb".to_owned());
+        let no_color = |name: &str| (name == "NO_COLOR").then(|| "1".to_owned());
+        let ci = |choice, variables: &ColourVariables| use_colour(choice, variables, StreamKind::CiLog);
+        assert!(ci(ColourChoice::Auto, &ColourVariables::read(none)));
+        assert!(ci(ColourChoice::Auto, &ColourVariables::read(dumb)));
+        assert!(!ci(ColourChoice::Auto, &ColourVariables::read(no_color)));
+        assert!(!ci(ColourChoice::Never, &ColourVariables::read(none)));
+
+        let shows =
+            |known: &str, value: &str| ci_shows_colour(|name| (name == known).then(|| value.to_owned()));
+        assert!(shows("GITHUB_ACTIONS", "true") && shows("TF_BUILD", "True") && shows("BUILDKITE", "1"));
+        assert!(!shows("GITHUB_ACTIONS", "false") && !shows("GITLAB_CI", "") && !shows("CI", "true"));
     }
 }

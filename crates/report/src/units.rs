@@ -1,25 +1,39 @@
 //! How times and sizes are written.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use roboppi_ipc::UtcMillis;
 
-/// A length of time: `412ms`, `4.2s`, `1m03s`, `2h05m`. Cut, not rounded, so it never says more than was.
-#[must_use]
-pub fn duration(ms: u64) -> String {
-    match ms / 1_000 {
-        0 => format!("{ms}ms"),
-        seconds @ 1..60 => format!("{seconds}.{}s", ms % 1_000 / 100),
-        seconds => age(seconds * 1_000),
-    }
-}
+pub use roboppi_run::units::{age, duration};
 
-/// A length of time to the second: `4s`, `1m03s`, `2h05m`.
-#[must_use]
-pub fn age(ms: u64) -> String {
-    match ms / 1_000 {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds @ 60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        seconds => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+/// The zone in which times are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zone(Option<TimeZone>);
+
+impl Zone {
+    /// That of the reader.
+    #[must_use]
+    pub fn local() -> Self {
+        let zone = TimeZone::system();
+        let is_utc = zone == TimeZone::UTC || matches!(zone.iana_name(), Some("UTC" | "Etc/UTC"));
+        Self((!is_utc).then_some(zone))
+    }
+
+    /// UTC.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self(None)
+    }
+
+    /// A time with the offset of its zone: `2026-01-31T21:00:00.000+09:00`, in UTC `2026-01-31T12:00:00.000Z`.
+    #[must_use]
+    pub fn format(&self, ts: UtcMillis) -> String {
+        match (&self.0, timestamp(ts)) {
+            (Some(zone), Some(time)) => {
+                time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+            }
+            _ => format_time(ts),
+        }
     }
 }
 
@@ -54,7 +68,7 @@ pub(crate) fn clock(ts: Option<UtcMillis>) -> String {
 
 /// A time of day where the reader is: `05:03`.
 pub(crate) fn time_of_day(ts: UtcMillis) -> String {
-    let zoned = timestamp(ts).map(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    let zoned = timestamp(ts).map(|time| time.to_zoned(TimeZone::system()));
     zoned.map_or_else(|| "??:??".to_owned(), |time| time.strftime("%H:%M").to_string())
 }
 
@@ -89,30 +103,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_short_and_never_say_more_than_was() {
-        let cases = [
-            (0, "0ms", "0s"),
-            (999, "999ms", "0s"),
-            (4_250, "4.2s", "4s"),
-            (59_999, "59.9s", "59s"),
-            (60_000, "1m00s", "1m00s"),
-            (63_900, "1m03s", "1m03s"),
-            (3_599_999, "59m59s", "59m59s"),
-            (7_500_000, "2h05m", "2h05m"),
-            (360_000_000, "100h00m", "100h00m"),
-        ];
-        for (ms, exact, rough) in cases {
-            assert_eq!((duration(ms).as_str(), age(ms).as_str()), (exact, rough), "{ms}");
-        }
-        assert!(duration(u64::MAX).ends_with('m'));
-    }
-
-    #[test]
     fn sizes_have_one_unit() {
         let cases = [(0, "0 bytes"), (1_023, "1023 bytes"), (1_536, "1.5 KiB"), (u64::MAX, "16777216.0 TiB")];
         for (count, expected) in cases {
             assert_eq!(bytes(count), expected);
         }
+    }
+
+    #[test]
+    fn a_time_has_the_offset_of_its_zone() {
+        let zone = Zone(TimeZone::posix("JST-9").ok());
+        assert_eq!(zone.format(UtcMillis(0)), "1970-01-01T09:00:00.000+09:00");
+        assert_eq!(Zone::utc().format(UtcMillis(1)), "1970-01-01T00:00:00.001Z");
+        assert_eq!(zone.format(UtcMillis(u64::MAX)), "????-??-??T??:??:??.???Z");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use roboppi_record::{
 use roboppi_report::export::StepOutput;
 use roboppi_report::page::{Page, log_damage};
 use roboppi_report::plain::PlainSettings;
+use roboppi_report::units::Zone;
 use roboppi_report::{Audience, jsonl, logs, plain, status};
 use roboppi_run::{
     AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunMode, RunOutcome, RunRecord,
@@ -245,7 +246,14 @@ fn followed(source: &Arc<dyn RunSource>) -> Vec<String> {
 fn read(record: &dyn RecordStore, view: &RunView) -> Vec<String> {
     let audience = Audience { note: &|text| panic!("{text}"), is_gone: &|| false };
     let liveness = Liveness::Finished(RunOutcome::Failed);
-    let page = Page { id: id().to_string(), record, view, liveness, now: UtcMillis(START + 90_000) };
+    let page = Page {
+        id: id().to_string(),
+        record,
+        view,
+        liveness,
+        now: UtcMillis(START + 90_000),
+        zone: Zone::utc(),
+    };
     let attempts: Vec<_> = view.steps.iter().flat_map(|step| &step.attempts).collect();
     let mut step = StepOutput::find(Some(id()), record, view, liveness, "build", None).unwrap();
     let mut shown = vec![

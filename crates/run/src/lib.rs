@@ -19,6 +19,7 @@ mod state;
 mod step_path;
 mod text;
 mod timeline;
+pub mod units;
 mod view;
 mod wording;
 
@@ -42,6 +43,6 @@ pub use view::{
     ToolOutcome, ToolUse, TreeRow, Wait, WarningView,
 };
 pub use wording::{
-    dollars, ending_words, missing_words, spent_words, sub_agent_word, tokens, tool_summary, tool_words,
-    wait_words,
+    dollars, ending_words, missing_words, progress_words, spent_words, sub_agent_word, tokens, tool_summary,
+    tool_words, wait_words,
 };

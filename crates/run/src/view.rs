@@ -128,6 +128,14 @@ impl RunHead {
         !self.workflow.is_empty()
     }
 
+    /// The command that runs again what did not succeed in the last run of the workflow; `None` as for
+    /// [`resume_command`](Self::resume_command).
+    #[must_use]
+    pub fn rerun_command(&self) -> Option<String> {
+        self.resume_command()?;
+        Some(format!("roboppi workflow run {} --rerun-failed", crate::shell_word(&self.workflow)))
+    }
+
     /// The command that goes on with the run; `None` when its workflow was no file that is there for a later command, or
     /// one whose path is no text.
     #[must_use]

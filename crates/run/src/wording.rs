@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use roboppi_ipc::{CancelReason, SubAgentStatus, ToolCall, UtcMillis, WaitCause, Waiting};
+use roboppi_ipc::{CancelReason, Progress, SubAgentStatus, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 
 use crate::{Activity, ActivityItem, Spent, StepView, SubAgentCounts};
@@ -35,6 +35,23 @@ pub fn wait_words(waiting: &Waiting, clock: impl FnOnce(UtcMillis) -> String) ->
         format!("done, waits{until} for {}", waiting.why)
     } else {
         format!("waits{until}: {}", waiting.why)
+    }
+}
+
+/// How far a worker is, as it reports it: `33% compile: at 1`.
+#[must_use]
+pub fn progress_words(progress: &Progress) -> String {
+    let percent = progress.percent.filter(|percent| percent.is_finite());
+    let percent = percent.map(|percent| format!("{:.0}%", percent.clamp(0.0, 100.0)));
+    let head: Vec<&str> = percent.as_deref().into_iter().chain(progress.phase.as_deref()).collect();
+    let head = head.join(" ");
+    let basis = progress.basis.as_ref().map_or(String::new(), |basis| format!(" ({basis})"));
+    match (head.is_empty(), progress.message.is_empty()) {
+        (true, true) => format!("progress{basis}"),
+        (true, false) => format!("{}{basis}", progress.message),
+        (false, true) => format!("{head}{basis}"),
+        (false, false) if progress.phase.is_some() => format!("{head}: {}{basis}", progress.message),
+        (false, false) => format!("{head} {}{basis}", progress.message),
     }
 }
 
@@ -176,6 +193,7 @@ pub fn ending_words(reason: CancelReason, signal: Option<&str>) -> String {
     let words = match (&reason, signal) {
         (_, Some("SIGHUP")) => "it was hung up (SIGHUP)",
         (_, Some(signal)) => return format!("it received {signal}"),
+        (CancelReason::FailFast, None) => "a step failed (--fail-fast)",
         (CancelReason::User, None) => "requested by the user",
         (CancelReason::Timeout, None) => "its time is over",
         (CancelReason::Budget, None) => "its budget is used up",
@@ -252,6 +270,20 @@ mod tests {
         let spent = Spent { usage, attempts: 2, without_cost: 0 };
         assert_eq!(spent_words(&spent), "$0.0144, 34k in, 950 out, 1 turn");
         assert!(spent_words(&Spent { without_cost: 1, ..spent }).starts_with("at least $0.0144, "));
+    }
+
+    #[test]
+    fn progress_is_a_percentage_a_phase_and_a_message() {
+        let words = |percent, phase: Option<&str>, message: &str| {
+            let progress = Progress::new(message).with_percent(percent);
+            progress_words(&progress.with_phase(phase.map(str::to_owned)))
+        };
+        assert_eq!(words(Some(33.4), Some("compile"), "at 1"), "33% compile: at 1");
+        assert_eq!(words(Some(100.0), None, "done"), "100% done");
+        assert_eq!(words(Some(7.0), Some("link"), ""), "7% link");
+        assert_eq!(words(None, Some("link"), "it"), "link: it");
+        assert_eq!(words(Some(f64::NAN), None, "half way"), "half way");
+        assert_eq!(words(None, None, ""), "progress");
     }
 
     #[test]

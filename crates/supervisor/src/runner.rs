@@ -150,6 +150,7 @@ impl Runner {
         let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
         let run = RunMachine::new(&prepared.plan, prepared.plan.concurrency)
             .with_limits(settings.limits)
+            .failing_fast(settings.fail_fast)
             .keeping(kept);
         let successor = match &launch {
             CoreLaunch::Program(program) => Some(program.clone()),

@@ -46,6 +46,8 @@ pub struct RunSettings {
     pub other_core: String,
     /// What usage limits of agents mean for its steps.
     pub limits: LimitPolicy,
+    /// The first failure that counts ends the run.
+    pub fail_fast: bool,
     /// What it takes over from an earlier run.
     pub resume: Option<Resume>,
 }

@@ -1,5 +1,6 @@
 //! A workflow that may run: every name resolved, every value checked.
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -216,6 +217,22 @@ impl Workflow {
     #[must_use]
     pub fn artifacts_dir(&self) -> &str {
         self.context_dir.as_deref().unwrap_or(defaults::CONTEXT_DIR.0)
+    }
+}
+
+impl Workflow {
+    /// Leaves out every step but these and those they depend on, directly or not.
+    pub fn keep_only(&mut self, steps: &[StepPath]) {
+        let mut kept: HashSet<StepPath> = HashSet::new();
+        let mut wanted: Vec<StepPath> = steps.to_vec();
+        while let Some(path) = wanted.pop() {
+            if let Some(step) = self.steps.get(&path)
+                && kept.insert(path)
+            {
+                wanted.extend(step.depends_on.iter().cloned());
+            }
+        }
+        self.steps.retain(|path, _| kept.contains(path));
     }
 }
 

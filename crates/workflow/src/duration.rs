@@ -8,8 +8,11 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum DurationError {
     /// It is not a row of numbers with units.
-    #[error("it is not a sequence of numbers with units")]
+    #[error("not a duration such as `90s` or `1h30m`")]
     Grammar,
+    /// It is a number alone.
+    #[error("a number needs a unit: `ms`, `s`, `m` or `h`")]
+    NoUnit,
     /// It is no time at all.
     #[error("it is zero")]
     Zero,
@@ -29,6 +32,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let mut total: u64 = 0;
     if rest.is_empty() {
         return Err(DurationError::Grammar);
+    }
+    if rest.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DurationError::NoUnit);
     }
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -71,7 +77,10 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", " ", "5", "1.5s", "1h 30m", "5S", "1d", "s", "-5s", "5s5", "٥s", "5 s"] {
+        for text in ["5", " 10 ", "007", "0"] {
+            assert_eq!(parse_duration(text), Err(DurationError::NoUnit), "{text}");
+        }
+        for text in ["", " ", "1.5s", "1h 30m", "5S", "1d", "s", "-5s", "5s5", "٥s", "5 s"] {
             assert_eq!(parse_duration(text), Err(DurationError::Grammar), "{text}");
         }
         assert_eq!(parse_duration("0s"), Err(DurationError::Zero));

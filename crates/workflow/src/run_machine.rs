@@ -288,6 +288,8 @@ pub struct RunMachine {
     /// Steps without a final state.
     open: usize,
     last_epoch: u64,
+    /// The first failure that counts ends the run.
+    fails_fast: bool,
     limit_policy: LimitPolicy,
     accounts: Vec<Account>,
     /// When it was last said which time of day it is, and which.
@@ -325,12 +327,21 @@ impl RunMachine {
             active: 0,
             retrying: 0,
             last_epoch: 0,
+            fails_fast: false,
             limit_policy: LimitPolicy::default(),
             accounts: Vec::new(),
             wall: None,
         };
         machine.add(plan.nodes());
         machine
+    }
+
+    /// The same, but with `fails_fast` the first failure that counts ends the run: what is under way is ended, and nothing else
+    /// starts.
+    #[must_use]
+    pub const fn failing_fast(mut self, fails_fast: bool) -> Self {
+        self.fails_fast = fails_fast;
+        self
     }
 
     /// The same with steps that need not be done: they have succeeded, without an attempt, before the run starts.
@@ -399,7 +410,10 @@ impl RunMachine {
                     return;
                 }
                 match self.phase {
-                    Phase::Idle | Phase::Running => {
+                    // A run that ends because of a failure still has its time limit.
+                    Phase::Idle
+                    | Phase::Running
+                    | Phase::Ending(Cancel { reason: CancelReason::FailFast, .. }) => {
                         self.cancel(now, Cancel::graceful(CancelReason::Timeout), out);
                     }
                     Phase::Ending(_) => self.stop_collecting(CancelReason::Timeout, out),

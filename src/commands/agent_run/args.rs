@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Command};
@@ -11,7 +10,7 @@ use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_worker_adapters::Adapters;
 
 use crate::options::HowArgs;
-use crate::options::values::{dollars, duration, non_negative};
+use crate::options::values::{LegacyDuration, dollars, non_negative};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -36,12 +35,12 @@ pub(crate) struct AgentArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "EDIT", value_parser = capability)]
     pub(crate) capabilities: Vec<Capability>,
     /// Time limit, such as `10m`; a bare number is milliseconds
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = time)]
-    pub(crate) timeout: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = LegacyDuration::parse, help_heading = "Limits")]
+    pub(crate) timeout: LegacyDuration,
     /// Idle limit: time without output, processor time or a written file; a bare number is milliseconds
     /// [default: 15m]
-    #[arg(long, value_name = "DURATION", value_parser = time)]
-    pub(crate) idle: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = LegacyDuration::parse, help_heading = "Limits")]
+    pub(crate) idle: Option<LegacyDuration>,
     /// Maximum number of turns
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_steps: Option<u32>,
@@ -67,10 +66,10 @@ pub(crate) struct AgentArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
     /// Budget in US dollars, such as `0.5`: the agent is terminated when it is spent
-    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true, help_heading = "Limits")]
     pub(crate) max_cost: Option<f64>,
     /// Budget in tokens: the agent is terminated when it is spent
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
     pub(crate) max_tokens: Option<u32>,
     /// Program to start as the agent: a path, or a name in PATH [default: the agent's own name]
     #[arg(long, value_name = "PROGRAM")]
@@ -176,13 +175,4 @@ fn capability(text: &str) -> Result<Capability, String> {
         .into_iter()
         .find(|known| known.name() == wanted)
         .ok_or_else(|| format!("`{text}` is none; there are {}", Capability::NAMES.join(", ")))
-}
-
-/// A duration. The existing program takes milliseconds here.
-fn time(text: &str) -> Result<Duration, String> {
-    match text.trim().parse::<u64>() {
-        Ok(0) => Err("must be longer than zero".to_owned()),
-        Ok(millis) => Ok(Duration::from_millis(millis)),
-        Err(_) => duration(text),
-    }
 }

@@ -9,9 +9,9 @@ use roboppi_record::StateRoot;
 use roboppi_report::{resume, select};
 use roboppi_run::{Manifest, RunId, RunOutcome, RunView, StepPath};
 use roboppi_supervisor::{Resume, RunSettings, WorkflowFile};
-use roboppi_workflow::{Decision, Why};
+use roboppi_workflow::{Decision, Why, Workflow};
 
-use super::args::{ResumeArgs, RunArgs};
+use super::args::RunArgs;
 use crate::commands::{out, record};
 use crate::exit::{Failure, NOTHING_TO_RUN};
 use crate::options::Output;
@@ -31,8 +31,8 @@ impl EarlierRun {
     /// The run that is to be gone on with, if one is.
     pub(super) fn find(args: &RunArgs, file: &WorkflowFile) -> Result<Option<Self>, Failure> {
         if !args.resume.is_wanted() {
-            let alone = args.resume.accept_changes || args.resume.dry_run || args.resume.force;
-            let hint = "--accept-changes, --dry-run and --force go with --resume, --rerun-failed or --from";
+            let alone = args.resume.accept_changes || args.resume.force;
+            let hint = "--accept-changes and --force go with --resume, --rerun-failed or --from";
             return if alone { Err(Failure::usage(hint)) } else { Ok(None) };
         }
         let root = record::root()?;
@@ -91,7 +91,7 @@ impl EarlierRun {
         args: &RunArgs,
         settings: &mut RunSettings,
     ) -> Result<Option<ExitCode>, Failure> {
-        let again = again(&args.resume, settings)?;
+        let again = again(args, settings)?;
         let planned = Resume::plan(settings, &self.id, self.run.record().as_ref(), &self.view, &again);
         let (plan, resume) = planned
             .map_err(|error| Failure::infrastructure(format!("an artifact cannot be read: {error}")))?;
@@ -104,11 +104,11 @@ impl EarlierRun {
             );
             return Err(Failure::usage(message));
         }
-        if args.resume.dry_run {
+        if args.plan.dry_run {
             if let Some(warning) = settings.name_warning() {
                 terminal::note(&format!("roboppi: warning: {}", plain(&warning)));
             }
-            let text = match args.how.view.output {
+            let text = match args.how.view.output() {
                 Output::Json => resume::object(&self.id, self.liveness, &plan),
                 Output::Text => resume::render(&self.run.name(), self.liveness, &plan),
             };
@@ -139,17 +139,29 @@ impl EarlierRun {
 }
 
 /// The steps that are asked for.
-fn again(args: &ResumeArgs, settings: &RunSettings) -> Result<HashSet<StepPath>, Failure> {
-    let known = &settings.source.workflow.steps;
-    let asked = args.from.iter().map(|name| {
+fn again(args: &RunArgs, settings: &RunSettings) -> Result<HashSet<StepPath>, Failure> {
+    let workflow = &settings.source.workflow;
+    let from = selected("--from", &args.resume.from, workflow)?;
+    Ok(from.into_iter().chain(selected("--only", &args.plan.only, workflow)?).collect())
+}
+
+/// The steps of these names, which an option has.
+pub(super) fn selected(
+    option: &str,
+    names: &[String],
+    workflow: &Workflow,
+) -> Result<Vec<StepPath>, Failure> {
+    let known = &workflow.steps;
+    let step = |name: &String| {
         let step = StepPath::from(name.as_str());
         if known.contains_key(&step) {
             return Ok(step);
         }
         let hint = select::names_in_words(known.keys());
-        Err(Failure::usage(format!("--from: the workflow has no step `{}`\nhint: {hint}", plain(name))))
-    });
-    asked.collect()
+        let name = plain(name);
+        Err(Failure::usage(format!("{option}: the workflow has no step `{name}`\nhint: {hint}")))
+    };
+    names.iter().map(step).collect()
 }
 
 /// The last run of a workflow file that was not taken in from elsewhere.

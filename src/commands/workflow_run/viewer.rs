@@ -43,12 +43,12 @@ impl Viewer {
         signals: &mut Signals,
     ) -> Result<Self, Failure> {
         let settings = plain::PlainSettings {
-            colour,
-            // Whoever does not want to see output live does not want it line by line either.
+            // A user who does not want to see output live does not want it line by line either.
             stream: args.view.stream && source.follow().view.head.is_none_or(|head| head.stream_stdio),
-            verbose: args.verbose,
-            ..plain::PlainSettings::default()
+            ..args.view.lines(args.verbose, colour)
         };
+        let heartbeat = purpose.heartbeat.unwrap_or(settings.heartbeat);
+        let settings = plain::PlainSettings { heartbeat, ..settings };
         let (end, ended) = oneshot::channel();
         let (screen, summary, show): (_, _, Box<dyn FnOnce() -> Result<(), String> + Send>) = match view {
             View::Tui => {

@@ -4,18 +4,18 @@ use roboppi_run::{AttemptPhase, RunEvent, RunRecord};
 
 use roboppi_untrusted::first_words;
 
-use crate::units::{duration, format_time, limit_time};
+use crate::units::{Zone, duration, limit_time};
 
 /// Letters of an event of a worker that are shown.
 const LONGEST: usize = 200;
 
 /// Number, time and kind.
-pub(super) fn head(record: &RunRecord, kind: &str) -> String {
+pub(super) fn head(record: &RunRecord, kind: &str, zone: &Zone) -> String {
     let (seq, ts) = match record {
         RunRecord::Journal(record) => (record.seq.to_string(), record.ts),
         RunRecord::Attempt(_, record) => ("·".to_owned(), record.ts),
     };
-    format!("{seq:>5}  {}  {:<18}", format_time(ts), first_words(kind))
+    format!("{seq:>5}  {}  {:<18}", zone.format(ts), first_words(kind))
 }
 
 pub(super) fn describe(record: &RunRecord) -> String {

@@ -7,8 +7,9 @@ use roboppi_ipc::{OutputStream, UtcMillis};
 use roboppi_record::{Log, LogLine, RecordError};
 use roboppi_untrusted::line_into;
 
+use crate::scripted::shown;
 use crate::unfinished::Unfinished;
-use crate::units::format_time;
+use crate::units::Zone;
 
 /// Lines read at a time, and bytes of each at the most: a longer one is read again by itself.
 const BATCH: (u64, usize) = (256, 256 * 1024);
@@ -25,8 +26,8 @@ pub struct LineFilter {
     pub stream: Option<OutputStream>,
     /// Only lines that match.
     pub grep: Option<Regex>,
-    /// Begin each line with its time.
-    pub timestamps: bool,
+    /// Begin each line with its time, in this zone.
+    pub timestamps: Option<Zone>,
     /// Lines go to a terminal, which must not obey them; whether it has colours.
     pub terminal: Option<bool>,
 }
@@ -38,7 +39,7 @@ impl LineFilter {
         self.since.is_none()
             && self.stream.is_none()
             && self.grep.is_none()
-            && !self.timestamps
+            && self.timestamps.is_none()
             && self.terminal.is_none()
     }
 
@@ -48,14 +49,16 @@ impl LineFilter {
             && self.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.bytes))
     }
 
-    /// Appends a line, or a part of one, and its end to `text`.
-    pub(super) fn append(&self, line: &LogLine, part: Part, text: &mut Vec<u8>) {
-        if self.timestamps && part.from == 0 {
-            text.extend_from_slice(format_time(line.ts.unwrap_or(UtcMillis(u64::MAX))).as_bytes());
+    /// Appends a line, or a part of one, and its end to `text`. On a terminal the messages of a script are put in words.
+    pub(super) fn append(&self, line: &LogLine, part: Part, is_script: bool, text: &mut Vec<u8>) {
+        if let Some(zone) = self.timestamps.as_ref().filter(|_| part.from == 0) {
+            text.extend_from_slice(zone.format(line.ts.unwrap_or(UtcMillis(u64::MAX))).as_bytes());
             text.push(b' ');
         }
         let bytes = line.bytes.get(part.from..).unwrap_or_default();
+        let is_whole = is_script && part.from == 0 && !part.open;
         match self.terminal {
+            Some(colour) if is_whole => line_into(text, &shown(line.stream, bytes), colour),
             Some(colour) => line_into(text, bytes, colour),
             None => text.extend_from_slice(bytes),
         }

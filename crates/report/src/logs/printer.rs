@@ -15,6 +15,7 @@ use super::lines::{LineCursor, LineFilter, Part};
 use super::missing::{self, Missing};
 use super::{PIECE, open, recorded_files};
 use crate::follow::{Ended, Printer, follow};
+use crate::scripted::is_script;
 use crate::{Audience, ReportError, select};
 
 /// Which attempts are shown.
@@ -40,8 +41,8 @@ impl Which {
 /// What of the logs of a run is printed, and how.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// Only of this step.
-    pub step: Option<StepPath>,
+    /// Only of these steps; of all when there are none.
+    pub steps: Vec<StepPath>,
     /// Of which attempts.
     pub which: Which,
     /// Which lines.
@@ -50,6 +51,8 @@ pub struct LogSettings {
     pub tail: Option<usize>,
     /// Go on until the run is over.
     pub follow: bool,
+    /// Name each log before its lines, also when it is the only one.
+    pub headed: bool,
 }
 
 /// Prints some lines of the logs of a run, or goes on printing until the run is over. What the record has lost is noted beside
@@ -88,6 +91,8 @@ struct LogPrinter<'a, W> {
     last: Option<(AttemptRef, bool)>,
     missing: HashMap<AttemptRef, Missing>,
     is_damaged: bool,
+    /// The step that is printed is a script.
+    is_script: bool,
     /// A line as it is written.
     text: Vec<u8>,
 }
@@ -141,23 +146,23 @@ impl<'a, W: Write> LogPrinter<'a, W> {
             last: None,
             missing: HashMap::new(),
             is_damaged: false,
+            is_script: false,
             text: Vec::new(),
         }
     }
 
     /// Whether there is what was asked for, as far as that is known.
     fn check(&self, view: &RunView, is_over: bool) -> Result<(), ReportError> {
-        let step = self.settings.step.as_ref().map(StepPath::as_str);
+        let steps = &self.settings.steps;
         let filter = self.settings.which.filter();
-        if is_over {
-            match step {
-                Some(name) => select::attempt(select::step(view, name)?, filter).map(drop)?,
-                None => select::attempts(view, None, filter.attempt).map(drop)?,
+        if is_over && steps.is_empty() {
+            select::attempts(view, None, filter.attempt).map(drop)?;
+        }
+        for name in steps.iter().map(StepPath::as_str).filter(|_| is_over || view.head.is_some()) {
+            let step = select::step(view, name)?;
+            if is_over {
+                select::attempt(step, filter).map(drop)?;
             }
-        } else if let Some(name) = step
-            && view.head.is_some()
-        {
-            select::step(view, name)?;
         }
         Ok(())
     }
@@ -165,15 +170,18 @@ impl<'a, W: Write> LogPrinter<'a, W> {
     fn print_all(&mut self, view: &RunView, is_over: bool) -> Result<(), ReportError> {
         let mut shown = Vec::new();
         for step in &view.steps {
-            if self.settings.step.as_ref().is_none_or(|wanted| *wanted == step.plan.step) {
-                shown.extend(self.attempts_of(step));
+            let wanted = &self.settings.steps;
+            if wanted.is_empty() || wanted.contains(&step.plan.step) {
+                let is_script = is_script(step);
+                shown.extend(self.attempts_of(step).into_iter().map(|attempt| (attempt, is_script)));
             }
         }
         if !self.begun {
-            let one = self.settings.step.is_some() && self.settings.which != Which::All;
-            self.headed = !one && (self.settings.follow || shown.len() > 1);
+            let one = self.settings.steps.len() == 1 && self.settings.which != Which::All;
+            self.headed = self.settings.headed || !one && (self.settings.follow || shown.len() > 1);
         }
-        for attempt in shown {
+        for (attempt, is_script) in shown {
+            self.is_script = is_script;
             let ended = is_over || matches!(attempt.status, AttemptStatus::Finished { .. });
             match self.print(attempt, ended) {
                 Ok(()) => {}
@@ -257,7 +265,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
 
     fn open(&self, attempt: &AttemptView) -> Result<Cursor, ReportError> {
         let log = open(self.record, attempt).map_err(ReportError::Record)?;
-        let one = self.settings.step.is_some();
+        let one = self.settings.steps.len() == 1;
         if one && self.settings.filter.is_plain() && self.settings.tail.is_none() {
             return Ok(Cursor::Bytes(log, 0));
         }
@@ -363,7 +371,7 @@ impl<'a, W: Write> LogPrinter<'a, W> {
         }
         self.head(of)?;
         self.text.clear();
-        self.settings.filter.append(line, part, &mut self.text);
+        self.settings.filter.append(line, part, self.is_script, &mut self.text);
         self.out.write_all(&self.text)?;
         match &mut self.last {
             Some((last, ended)) if last == of => *ended = !part.open,

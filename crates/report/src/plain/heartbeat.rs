@@ -2,7 +2,8 @@
 
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{
-    Act, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, tool_words, wait_words,
+    Act, AttemptStatus, AttemptView, RunStatus, RunView, StepState, StepView, progress_words, tool_words,
+    wait_words,
 };
 
 use super::log::Logs;
@@ -82,9 +83,13 @@ fn activity(
             (_, None) => "no activity yet".to_owned(),
         };
     }
+    if let Some(progress) = &attempt.activity.progress {
+        return shortened(&words(&progress_words(progress)));
+    }
     // It only embellishes the line, so a log that cannot be read is not worth an error here.
     let tail = logs.tail(&attempt.of, 5, LAST_BYTES).unwrap_or_default();
-    let last = tail.lines.iter().rev().map(|bytes| line(bytes, false)).find(|text| !text.trim().is_empty());
+    let last =
+        tail.lines.iter().rev().map(|(_, bytes)| line(bytes, false)).find(|text| !text.trim().is_empty());
     match (last, tail.last_at) {
         (None, _) => "no output yet".to_owned(),
         (Some(text), Some(at)) => format!("last output {} ago: \"{}\"", since(at), shortened(&text)),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity};
+use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity, Progress};
 use roboppi_run::{
     AttemptPhase, AttemptRef, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepPath,
-    StepState, StepView, ending_words, spent_words,
+    StepState, StepView, ending_words, progress_words, spent_words,
 };
 use roboppi_workflow::retry_delay;
 
@@ -47,13 +47,9 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         StepState::Pending | StepState::Ready | StepState::Starting => return None,
         // What it does in that state now.
         StepState::Running if !why.is_empty() => return verbose.then(|| format!("{name}  {why}")),
-        StepState::Running => {
-            let started =
-                format!("{name}  started{}", attempts.map_or(String::new(), |text| format!(" {text}")));
-            return Some(started);
-        }
+        StepState::Running => return verbose.then(|| started(step)),
         StepState::Retrying => {
-            let failed = attempt.map(|(attempt, _)| attempt).or_else(|| Some(last_attempt(step)?.of.attempt));
+            let failed = attempt.or_else(|| Some(last_attempt(step)?.of.attempt));
             let (what, when) = failed.map_or((String::from("an attempt failed"), String::new()), |attempt| {
                 (format!("attempt {attempt} failed"), format!(" in {}", delay(retry_delay(attempt))))
             });
@@ -75,7 +71,6 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         let mut end = step.duration_ms.map_or(String::new(), duration);
         let tried = match step.state {
             StepState::Skipped => None,
-            StepState::Succeeded => attempts.filter(|_| attempt_number(step, attempt) > Some(1)),
             _ => attempts,
         };
         for extra in
@@ -95,6 +90,24 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         line.push_str(part);
     }
     Some(line)
+}
+
+/// An attempt has begun: `build  started (attempt 2)`.
+pub(super) fn started(step: &StepView) -> String {
+    let attempt = attempts(step, None).map_or(String::new(), |text| format!(" {text}"));
+    format!("{}  started{attempt}", words(step.plan.step.as_str()))
+}
+
+/// A step takes long.
+pub(super) fn slow(step: &StepView, limit_ms: u64, colour: bool) -> String {
+    let attempt = attempts(step, None).map_or(String::new(), |text| format!(" {text}"));
+    let name = words(step.plan.step.as_str());
+    format!("{} {name}  slow: running for {}{attempt}", Ink::Caution.paint(colour, "…"), duration(limit_ms))
+}
+
+/// How far a script is.
+pub(super) fn progress(step: &StepPath, progress: &Progress) -> String {
+    format!("{}  {}", words(step.as_str()), words(&progress_words(progress)))
 }
 
 /// A failed attempt that another one followed, when all that is known of it is its result.
@@ -243,39 +256,31 @@ pub(super) fn list(names: &[&str]) -> String {
     text
 }
 
-/// `(attempt 2/3)`, when there may be several.
-fn attempts(step: &StepView, stated: Option<(u32, u32)>) -> Option<String> {
-    let attempt = attempt_number(step, stated)?;
-    let most = stated.map_or(step.plan.max_attempts, |(_, most)| most);
+/// `(attempt 2)`, behind the first one.
+fn attempts(step: &StepView, stated: Option<u32>) -> Option<String> {
+    let attempt = stated.or_else(|| Some(last_attempt(step)?.of.attempt))?;
     let round = last_attempt(step).map_or(1, |last| last.of.iteration);
     let round = if round > 1 { format!("iteration {round}, ") } else { String::new() };
-    (most > 1 || attempt > 1 || !round.is_empty()).then(|| format!("({round}attempt {attempt}/{most})"))
-}
-
-fn attempt_number(step: &StepView, stated: Option<(u32, u32)>) -> Option<u32> {
-    stated.map(|(attempt, _)| attempt).or_else(|| Some(last_attempt(step)?.of.attempt))
+    (attempt > 1 || !round.is_empty()).then(|| format!("({round}attempt {attempt})"))
 }
 
 fn last_attempt(step: &StepView) -> Option<&AttemptView> {
     step.attempts.last()
 }
 
-/// Takes `attempt 2 of 3: ` off a detail: lines and columns of their own say it.
-pub(super) fn attempt_of_detail(detail: &str) -> (Option<(u32, u32)>, String) {
+/// Takes `attempt 2 of 3: ` off a detail: lines and columns of their own say which attempt it was.
+pub(super) fn attempt_of_detail(detail: &str) -> (Option<u32>, String) {
     let parse = || {
         let (numbers, why) = detail.strip_prefix("attempt ")?.split_once(": ")?;
-        let (attempt, most) = numbers.split_once(" of ")?;
-        Some(((attempt.parse().ok()?, most.parse().ok()?), why))
+        let (attempt, _most) = numbers.split_once(" of ").unwrap_or((numbers, ""));
+        Some((attempt.parse().ok()?, why))
     };
     match parse() {
-        Some((numbers, why)) => (Some(numbers), why.to_owned()),
+        Some((attempt, why)) => (Some(attempt), why.to_owned()),
         None => (None, detail.to_owned()),
     }
 }
 
 fn delay(time: Duration) -> String {
-    match u64::try_from(time.as_millis()).unwrap_or(u64::MAX) {
-        ms @ 0..1_000 => format!("{ms} ms"),
-        ms => duration(ms),
-    }
+    duration(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

@@ -30,8 +30,8 @@ pub(super) trait Logs {
 /// The end of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogTail {
-    /// Its last lines, oldest first.
-    pub(super) lines: Vec<Vec<u8>>,
+    /// Its last lines, oldest first, and which stream each was written to.
+    pub(super) lines: Vec<(OutputStream, Vec<u8>)>,
     /// Lines of the whole log.
     pub(super) total: u64,
     /// The first of `lines` is only the end of a line.
@@ -60,13 +60,13 @@ fn tail(log: &mut dyn Log, lines: usize, bytes: u64) -> Result<LogTail, RecordEr
     let start = len.saturating_sub(bytes);
     // One byte more tells whether a line begins at `start`.
     let from = start.saturating_sub(1);
-    let mut kept: Vec<Vec<u8>> = Vec::new();
+    let mut kept: Vec<(OutputStream, Vec<u8>)> = Vec::new();
     let mut cutter = LineCutter::new(usize::MAX);
     let mut at = from;
     while at < len {
-        at = read_piece(log, &mut cutter, at, |line| kept.push(line.bytes.to_vec()))?;
+        at = read_piece(log, &mut cutter, at, |line| kept.push((line.stream, line.bytes.to_vec())))?;
     }
-    cutter.finish(|line| kept.push(line.bytes.to_vec()));
+    cutter.finish(|line| kept.push((line.stream, line.bytes.to_vec())));
     let mut cut = false;
     if start > 0 {
         if kept.len() > 1 {

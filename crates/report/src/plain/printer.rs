@@ -2,18 +2,23 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use roboppi_attach::{RunSource, Sharing};
-use roboppi_ipc::{CoreEvent, UtcMillis};
+use roboppi_ipc::{CoreEvent, Progress, UtcMillis, WorkerEvent};
 use roboppi_run::{
-    AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus, RunView, StepPath,
-    StepState, StepView,
+    AttemptPhase, AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus,
+    RunView, StepPath, StepState, StepView,
 };
 
 use super::activity::{self, ActivityLine};
 use super::log::Logs;
-use super::output::OutputLines;
-use super::{PlainSettings, heartbeat, lines, summary};
+use super::output::{Lines, OutputLines};
+use super::progress::ProgressLines;
+use super::slow::{SlowSteps, running_since};
+use super::started::Started;
+use super::{PlainSettings, failure, heartbeat, lines, quiet, summary};
+use crate::scripted::is_script;
 use crate::style::Ink;
 use crate::units::duration;
 use roboppi_untrusted::{first_words, words};
@@ -26,14 +31,42 @@ pub(super) struct PlainPrinter {
     settings: PlainSettings,
     /// Where the record is, for people.
     location: Option<PathBuf>,
+    logs: Box<dyn Logs>,
     view: RunView,
+    slow: SlowSteps,
+    started: Started,
+    progress: ProgressLines,
     /// What was not written yet.
     text: Vec<u8>,
 }
 
+/// A line of a view that knows more than was printed.
+struct Dated {
+    ts: UtcMillis,
+    text: String,
+    /// The step that ended with it.
+    ended: Option<StepPath>,
+}
+
+impl Dated {
+    const fn new(ts: UtcMillis, text: String) -> Self {
+        Self { ts, text, ended: None }
+    }
+}
+
 impl PlainPrinter {
-    pub(super) fn new(settings: PlainSettings, location: Option<PathBuf>) -> Self {
-        Self { settings, location, view: RunView::default(), text: Vec::new() }
+    pub(super) fn new(settings: PlainSettings, location: Option<PathBuf>, logs: Box<dyn Logs>) -> Self {
+        let slow = if settings.quiet { Duration::ZERO } else { settings.slow };
+        Self {
+            slow: SlowSteps::new(slow),
+            settings,
+            location,
+            logs,
+            view: RunView::default(),
+            started: Started::default(),
+            progress: ProgressLines::default(),
+            text: Vec::new(),
+        }
     }
 
     /// The text since it was last cleared.
@@ -49,6 +82,10 @@ impl PlainPrinter {
 
     /// Takes the next record.
     pub(super) fn record(&mut self, record: &RunRecord) {
+        self.mark_slow(match record {
+            RunRecord::Journal(record) => record.ts,
+            RunRecord::Attempt(_, record) => record.ts,
+        });
         let before = self.view.position;
         let known = match record {
             RunRecord::Attempt(of, _) => self.view.attempt(of).and_then(|attempt| attempt.activity.last_seq),
@@ -60,8 +97,13 @@ impl PlainPrinter {
             && attempt.activity.last_seq != known
         {
             let (verbose, colour) = (self.settings.verbose, self.settings.colour);
-            let reported = activity::event(&attempt.activity, record, &of.step, verbose, colour);
-            self.print_activity(record.ts, &of.step, reported);
+            if !self.settings.quiet || quiet::shows_activity(&record.event) {
+                let reported = activity::event(&attempt.activity, record, &of.step, verbose, colour);
+                self.print_activity(record.ts, &of.step, reported);
+            }
+            if let WorkerEvent::Progress(progress @ Progress { level: None, .. }) = &record.event {
+                self.print_progress(of, record.ts, progress);
+            }
         }
         if let RunRecord::Journal(record) = record
             && self.view.position != before
@@ -78,10 +120,15 @@ impl PlainPrinter {
             self.head();
         }
         let mut printed = self.new_in_view(&old);
-        printed.sort_by_key(|(ts, _)| *ts);
-        for (ts, text) in printed {
+        printed.sort_by_key(|line| line.ts);
+        for Dated { ts, text, ended } in printed {
+            self.mark_slow(ts);
             self.print_at(ts, &text);
+            if let Some(step) = ended {
+                self.print_output(&step);
+            }
         }
+        self.slow.note_all(&self.view);
         for (ts, step, reported) in self.done_in_view(&old) {
             self.print_activity(ts, &step, reported);
         }
@@ -94,7 +141,8 @@ impl PlainPrinter {
             let known = old.attempt(&attempt.of).and_then(|attempt| attempt.activity.last_seq);
             let step = &attempt.of.step;
             for item in &attempt.activity.items {
-                if known.is_none_or(|known| item.seq > known) && !item.is_running() {
+                let is_wanted = !self.settings.quiet || quiet::shows_act(&item.what);
+                if known.is_none_or(|known| item.seq > known) && !item.is_running() && is_wanted {
                     let (verbose, colour) = (self.settings.verbose, self.settings.colour);
                     let lines = activity::about(&attempt.activity, item, step, verbose, colour);
                     done.push((item.ts, step.clone(), lines));
@@ -116,6 +164,43 @@ impl PlainPrinter {
         }
     }
 
+    fn print_progress(&mut self, of: &AttemptRef, ts: UtcMillis, progress: &Progress) {
+        // Streamed lines have it.
+        let is_streamed = self.settings.stream && self.view.step(&of.step).is_some_and(is_script);
+        if self.settings.quiet || is_streamed {
+            return;
+        }
+        if self.progress.is_due(of, ts) || self.settings.verbose {
+            self.print_at(ts, &lines::progress(&of.step, progress));
+        }
+    }
+
+    /// Prints which steps are slow by `now`.
+    pub(super) fn mark_slow(&mut self, now: UtcMillis) {
+        while let Some((ts, step)) = self.slow.take(now) {
+            let limit_ms = u64::try_from(self.settings.slow.as_millis()).unwrap_or(u64::MAX);
+            let line = self.view.step(&step).map(|step| lines::slow(step, limit_ms, self.settings.colour));
+            if let Some(line) = line {
+                self.print_at(ts, &line);
+            }
+        }
+    }
+
+    /// When the next step is slow.
+    pub(super) fn next_slow(&self) -> Option<UtcMillis> {
+        self.slow.next()
+    }
+
+    /// The output of a step that has just ended, if it failed.
+    fn print_output(&mut self, step: &StepPath) {
+        if !self.settings.failure_output.is_immediate() {
+            return;
+        }
+        let Some(step) = self.view.step(step) else { return };
+        let text = failure::output_of(&self.view, step, &self.settings, self.logs.as_mut());
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
     /// Has the view share with its source what is the same in both, if it is time.
     pub(super) fn share(&mut self, source: &dyn RunSource, sharing: &mut Sharing) {
         sharing.share(source, &mut self.view);
@@ -124,13 +209,32 @@ impl PlainPrinter {
     /// Takes a view and says nothing of what is in it.
     pub(super) fn pass_over(&mut self, view: RunView) {
         self.view = view;
+        self.slow.note_all(&self.view);
     }
 
     /// Takes lines of the output of an attempt.
     pub(super) fn output(&mut self, of: &AttemptRef) -> OutputLines<'_> {
         // What an agent prints there is for programs; what it says and does is told line by line.
-        let is_agent = self.view.step(&of.step).is_some_and(StepView::is_agent);
-        OutputLines::new(&mut self.text, of.step.as_str(), !is_agent, self.settings.colour)
+        let worker = match self.view.step(&of.step) {
+            Some(step) if step.is_agent() => Lines::Agent,
+            Some(step) if is_script(step) => Lines::Script,
+            Some(_) | None => Lines::Command,
+        };
+        self.print_start(of);
+        OutputLines::new(&mut self.text, of.step.as_str(), worker, self.settings.colour)
+    }
+
+    /// Prints that an attempt has begun, once.
+    fn print_start(&mut self, of: &AttemptRef) {
+        if !self.settings.verbose || self.settings.quiet || !self.started.is_new(of) {
+            return;
+        }
+        if let Some(step) = self.view.step(&of.step)
+            && let Some(attempt) = self.view.attempt(of)
+        {
+            let (ts, text) = (running_since(attempt), lines::started(step));
+            self.print_at(ts, &text);
+        }
     }
 
     /// Something went wrong on the side of the reader.
@@ -140,21 +244,26 @@ impl PlainPrinter {
     }
 
     /// Nothing was said for a while.
-    pub(super) fn heartbeat(&mut self, now: UtcMillis, logs: &mut dyn Logs) {
-        if let Some(text) = heartbeat::heartbeat(&self.view, now, logs) {
+    pub(super) fn heartbeat(&mut self, now: UtcMillis) {
+        if self.settings.quiet {
+            return;
+        }
+        if let Some(text) = heartbeat::heartbeat(&self.view, now, self.logs.as_mut()) {
             let _ = writeln!(self.text, "{}", Ink::Faint.paint(self.settings.colour, &text));
         }
     }
 
     /// Nothing more comes.
-    pub(super) fn finish(&mut self, logs: &mut dyn Logs) {
-        self.text.extend_from_slice(
-            summary::end(&self.view, &self.settings, self.location.as_deref(), logs).as_bytes(),
-        );
+    pub(super) fn finish(&mut self) {
+        let end = summary::end(&self.view, &self.settings, self.location.as_deref(), self.logs.as_mut());
+        self.text.extend_from_slice(end.as_bytes());
     }
 
     fn event(&mut self, ts: UtcMillis, event: &RunEvent) {
         let (colour, verbose) = (self.settings.colour, self.settings.verbose);
+        if self.settings.quiet && !quiet::shows(event) {
+            return;
+        }
         let text = match event {
             RunEvent::RunStarted { .. } => {
                 self.head();
@@ -169,9 +278,7 @@ impl PlainPrinter {
             }
             RunEvent::CoreLost { detail, .. } => Some(lines::core_lost(detail, colour)),
             RunEvent::CoreReport { host: _, event } => lines::report(&self.view, event, colour),
-            RunEvent::StepChanged { step, .. } => {
-                self.view.step(step).and_then(|step| lines::step(&self.view, step, verbose, colour))
-            }
+            RunEvent::StepChanged { step, .. } => return self.step_changed(ts, step),
             RunEvent::PlanExtended { nodes } => {
                 Some(lines::plan_extended(nodes.iter().map(|node| &node.step)))
             }
@@ -181,8 +288,14 @@ impl PlainPrinter {
             RunEvent::AttemptStarted { of, resumed_session: Some(session), .. } => {
                 Some(lines::resumed(of, session))
             }
-            RunEvent::AttemptPhase { of, phase } if verbose => Some(lines::phase(of, phase)),
+            RunEvent::AttemptPhase { of, phase } if verbose => {
+                if matches!(phase, AttemptPhase::Running { .. }) {
+                    self.print_start(of);
+                }
+                Some(lines::phase(of, phase))
+            }
             RunEvent::AttemptFinished { of, .. } => {
+                self.progress.forget(of);
                 let leaks =
                     self.view.attempt(of).map_or_else(Vec::new, |attempt| self.unreported_leaks(attempt));
                 let notes =
@@ -216,28 +329,47 @@ impl PlainPrinter {
         }
     }
 
+    fn step_changed(&mut self, ts: UtcMillis, path: &StepPath) {
+        let Some(step) = self.view.step(path) else { return };
+        self.slow.note(step);
+        let is_start = step.state == StepState::Running && step.detail.is_none();
+        if is_start && let Some(of) = step.attempts.last().map(|attempt| attempt.of.clone()) {
+            return self.print_start(&of);
+        }
+        let is_over = step.state.is_final();
+        if let Some(text) = lines::step(&self.view, step, self.settings.verbose, self.settings.colour) {
+            self.print_at(ts, &text);
+        }
+        if is_over {
+            self.started.forget(path);
+            self.print_output(path);
+        }
+    }
+
     /// What `self.view` says and `old` did not.
-    fn new_in_view(&self, old: &RunView) -> Vec<(UtcMillis, String)> {
+    fn new_in_view(&self, old: &RunView) -> Vec<Dated> {
         let (colour, verbose) = (self.settings.colour, self.settings.verbose);
+        let all = !self.settings.quiet;
         let mut printed = Vec::new();
-        if old.head.is_some() && old.steps.len() < self.view.steps.len() {
+        if all && old.head.is_some() && old.steps.len() < self.view.steps.len() {
             let new = &self.view.steps[old.steps.len()..];
             let since = new.iter().map(|step| step.changed_at).min().unwrap_or_else(|| self.started_at());
-            printed.push((since, lines::plan_extended(new.iter().map(|step| &step.plan.step))));
+            let text = lines::plan_extended(new.iter().map(|step| &step.plan.step));
+            printed.push(Dated::new(since, text));
         }
         for step in &self.view.steps {
             let before = old.step(&step.plan.step);
             let known = before.map_or(1, StepView::iteration);
-            for begun in step.iterations.iter().filter(|begun| begun.iteration > known) {
+            for begun in step.iterations.iter().filter(|begun| all && begun.iteration > known) {
                 let (path, most, detail) = (&step.plan.step, begun.max_iterations, begun.detail.as_deref());
-                printed
-                    .push((begun.started_at, lines::iteration(path, begun.iteration, most, detail, colour)));
+                let text = lines::iteration(path, begun.iteration, most, detail, colour);
+                printed.push(Dated::new(begun.started_at, text));
             }
             for attempt in &step.attempts {
                 let Some(finished_at) = attempt.finished_at else { continue };
                 if old.attempt(&attempt.of).is_none_or(|attempt| attempt.finished_at.is_none()) {
-                    printed
-                        .extend(self.unreported_leaks(attempt).into_iter().map(|text| (finished_at, text)));
+                    let leaks = self.unreported_leaks(attempt).into_iter();
+                    printed.extend(leaks.map(|text| Dated::new(finished_at, text)));
                 }
                 let reported = before.is_some_and(|before| {
                     let retrying = before.state == StepState::Retrying
@@ -245,7 +377,7 @@ impl PlainPrinter {
                     retrying || was_retried(before, &attempt.of)
                 });
                 if !reported && was_retried(step, &attempt.of) {
-                    printed.push((finished_at, lines::retried(attempt, colour)));
+                    printed.push(Dated::new(finished_at, lines::retried(attempt, colour)));
                 }
             }
             let changed = before.is_none_or(|before| {
@@ -253,8 +385,12 @@ impl PlainPrinter {
                     || before.limit_until != step.limit_until
                     || begun(before) != begun(step)
             });
-            if changed && let Some(text) = lines::step(&self.view, step, verbose, colour) {
-                printed.push((step.changed_at, text));
+            if changed
+                && (all || quiet::shows_state(step.state))
+                && let Some(text) = lines::step(&self.view, step, verbose, colour)
+            {
+                let ended = step.state.is_final().then(|| step.plan.step.clone());
+                printed.push(Dated { ts: step.changed_at, text, ended });
             }
         }
         let new = usize::try_from(self.view.warnings_total.saturating_sub(old.warnings_total))
@@ -265,24 +401,25 @@ impl PlainPrinter {
             && let Some(first) = latest.first()
         {
             let message = format!("{} earlier warnings are in the record", new - latest.len());
-            printed.push((first.ts, lines::warning(None, &message, colour)));
+            printed.push(Dated::new(first.ts, lines::warning(None, &message, colour)));
         }
         for warning in latest {
             let step = warning.step.as_ref().map(StepPath::as_str);
-            printed.push((warning.ts, lines::warning(step, &warning.message, colour)));
+            printed.push(Dated::new(warning.ts, lines::warning(step, &warning.message, colour)));
         }
         // Neither has a time of its own in the view; both come after whatever led to them.
-        let now = printed.iter().map(|(ts, _)| *ts).max().unwrap_or_else(|| self.started_at());
+        let now = printed.iter().map(|line| line.ts).max().unwrap_or_else(|| self.started_at());
         match &self.view.core().status {
             CoreStatus::Lost { detail } if old.core().status != self.view.core().status => {
-                printed.push((now, lines::core_lost(detail, colour)));
+                printed.push(Dated::new(now, lines::core_lost(detail, colour)));
             }
             CoreStatus::Absent | CoreStatus::Alive | CoreStatus::Lost { .. } => {}
         }
         if let RunStatus::Ending { reason, force, signal } = &self.view.status
             && old.status != self.view.status
         {
-            printed.push((now, lines::ending(&self.view, *reason, *force, signal.as_deref(), colour)));
+            let text = lines::ending(&self.view, *reason, *force, signal.as_deref(), colour);
+            printed.push(Dated::new(now, text));
         }
         printed
     }
@@ -303,6 +440,9 @@ impl PlainPrinter {
     }
 
     fn head(&mut self) {
+        if self.settings.quiet {
+            return;
+        }
         if let Some(head) = &self.view.head {
             let steps = self.view.steps.len();
             self.text.extend_from_slice(

@@ -3,21 +3,15 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use roboppi_run::{
-    AttemptRef, AttemptStatus, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView,
-    shell_word, spent_words,
-};
+use roboppi_run::{AttemptStatus, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView, spent_words};
 
-use super::PlainSettings;
-use super::activity::{self, ActivityLine};
+use super::count::{counted, grouped};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
+use super::{PlainSettings, failure};
 use crate::style::Ink;
 use crate::units::{duration, limit_time};
-use roboppi_untrusted::{first_words, line, words};
-
-/// Lines of a step whose failure does not count, or that did not end by itself.
-const SHORT_TAIL: usize = 10;
+use roboppi_untrusted::{first_words, words};
 
 /// What was started and where its record is.
 pub(super) fn head(head: &RunHead, steps: usize, record: Option<&Path>, colour: bool) -> String {
@@ -35,7 +29,7 @@ pub(super) fn head(head: &RunHead, steps: usize, record: Option<&Path>, colour: 
     text
 }
 
-/// Everything that comes after the last step: output of failed steps, then a table, then how it ended.
+/// Everything that comes after the last step: output of failed steps if it is wanted here, then a table, then how it ended.
 pub(super) fn end(
     view: &RunView,
     settings: &PlainSettings,
@@ -43,22 +37,15 @@ pub(super) fn end(
     logs: &mut dyn Logs,
 ) -> String {
     let mut text = String::new();
-    let timed_out = matches!(view.status, RunStatus::Finished { outcome: RunOutcome::TimedOut, .. });
-    let counts = |step: &&StepView| step.state == StepState::Failed && !step.allowed_to_fail;
-    let others = |step: &&StepView| {
-        step.allowed_to_fail
-            || step.state == StepState::Lost
-            || (timed_out && step.state == StepState::Cancelled)
-    };
-    // What matters most comes last, where people look first.
-    for step in view.steps().filter(others) {
-        output(&mut text, view, step, SHORT_TAIL.min(settings.tail_lines), settings, logs);
+    if settings.failure_output.is_final() {
+        failure::all_outputs(&mut text, view, settings, logs);
     }
-    for step in view.steps().filter(counts) {
-        output(&mut text, view, step, settings.tail_lines, settings, logs);
+    if settings.quiet {
+        return text + &in_few_lines(view, settings, record);
     }
     table(&mut text, view, settings.colour);
     totals(&mut text, view, settings.colour);
+    failures(&mut text, view, settings);
     if let Some(spent) = view.spent() {
         let _ = writeln!(text, "  used     {}", spent_words(&spent));
     }
@@ -73,6 +60,56 @@ pub(super) fn end(
         let _ = writeln!(text, "  resume   {}", words(&command));
     }
     text
+}
+
+/// How a run ended, for a reader who wants no more than that.
+fn in_few_lines(view: &RunView, settings: &PlainSettings, record: Option<&Path>) -> String {
+    let mut text = String::new();
+    totals(&mut text, view, settings.colour);
+    failures(&mut text, view, settings);
+    agents(&mut text, view, false);
+    if matches!(view.status, RunStatus::Finished { outcome: RunOutcome::Succeeded, .. }) {
+        return text;
+    }
+    if let Some(record) = record {
+        let _ = writeln!(text, "  record   {}", words(&record.to_string_lossy()));
+    }
+    if let Some(command) = view.resume_command() {
+        let _ = writeln!(text, "  resume   {}", words(&command));
+    }
+    text
+}
+
+/// Failed steps that are named at the end.
+const FAILURES: usize = 20;
+
+/// The steps that failed once more, in short, where a reader looks first: why, and how to read all they wrote.
+fn failures(text: &mut String, view: &RunView, settings: &PlainSettings) {
+    let failed = || view.steps().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail);
+    let count = failed().count();
+    for step in failed().take(FAILURES) {
+        let (_, why) = step.reason(limit_time).as_deref().map_or((None, String::new()), attempt_of_detail);
+        let why = if why.is_empty() { String::new() } else { format!(": {}", shortened(&words(&why))) };
+        let name = words(step.plan.step.as_str());
+        let _ = writeln!(text, "  {}   {name}{why}", Ink::Bad.paint(settings.colour, "failed"));
+        // The log of an agent is for programs.
+        if let Some(attempt) = step.attempts.last().filter(|_| !step.is_agent()) {
+            let _ = writeln!(text, "  output   {}", failure::read_command(view, &attempt.of));
+        }
+    }
+    if count > FAILURES {
+        let _ = writeln!(text, "           and {} more", grouped((count - FAILURES) as u64));
+    }
+}
+
+/// Characters of a reason that fit beside the name of its step.
+const LONGEST_REASON: usize = 120;
+
+fn shortened(why: &str) -> String {
+    match why.char_indices().nth(LONGEST_REASON) {
+        Some((cut, _)) => format!("{}…", &why[..cut]),
+        None => why.to_owned(),
+    }
 }
 
 /// Remarks and sessions that are named at the end.
@@ -153,90 +190,13 @@ pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Pa
         view.steps.iter().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail).take(3)
     {
         if let Some(attempt) = step.attempts.last() {
-            let _ = writeln!(text, "  output   {}", read_command(view, &attempt.of));
+            let _ = writeln!(text, "  output   {}", failure::read_command(view, &attempt.of));
         }
     }
     if let Some(record) = record {
         let _ = writeln!(text, "  record   {}", words(&record.to_string_lossy()));
     }
     text
-}
-
-/// The end of what a step wrote, and where the rest is.
-fn output(
-    text: &mut String,
-    view: &RunView,
-    step: &StepView,
-    lines: usize,
-    settings: &PlainSettings,
-    logs: &mut dyn Logs,
-) {
-    let Some(attempt) = step.attempts.last() else { return };
-    let of = &attempt.of;
-    let path = words(&logs.path(of).to_string_lossy());
-    let command = read_command(view, of);
-    let name = words(&of.to_string());
-    if step.is_agent() {
-        return done_last(text, attempt, lines, settings, &path);
-    }
-    if settings.stream {
-        let _ = writeln!(text, "\noutput of {name}: above; whole log: {path}\n  read it: {command}");
-        return;
-    }
-    let tail = match logs.tail(of, lines, settings.tail_bytes) {
-        Ok(tail) => tail,
-        Err(error) => {
-            let _ = writeln!(text, "\n--- output of {name}: {} ---", words(&error.to_string()));
-            return;
-        }
-    };
-    if tail.total == 0 {
-        let _ = writeln!(text, "\n--- {name} wrote no output ---");
-        return;
-    }
-    let shown = tail.lines.len() as u64;
-    let part = if shown == tail.total && !tail.cut {
-        counted(tail.lines.len(), "line")
-    } else {
-        format!("last {} of {} lines", grouped(shown), grouped(tail.total))
-    };
-    let header = format!("--- output of {name} ({part}; whole log: {path}) ---");
-    let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
-    for (index, bytes) in tail.lines.iter().enumerate() {
-        let cut = if tail.cut && index == 0 { "…" } else { "" };
-        let shown = line(bytes, settings.colour);
-        let space = if shown.is_empty() { "" } else { " " };
-        let _ = writeln!(text, "  |{space}{cut}{shown}");
-    }
-    let _ = writeln!(text, "  read it: {command}");
-}
-
-/// What an agent did last. Its log is for programs.
-fn done_last(text: &mut String, attempt: &AttemptView, lines: usize, settings: &PlainSettings, path: &str) {
-    let activity = &attempt.activity;
-    let step = &attempt.of.step;
-    let printed = activity.items.iter();
-    let printed: Vec<_> =
-        printed.flat_map(|item| activity::about(activity, item, step, true, settings.colour)).collect();
-    let name = words(&attempt.of.to_string());
-    if printed.is_empty() {
-        let _ = writeln!(text, "\n--- {name} did nothing that was understood; what it wrote: {path} ---");
-        return;
-    }
-    let header = format!("--- what {name} did last (what it wrote: {path}) ---");
-    let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
-    for printed in &printed[printed.len().saturating_sub(lines)..] {
-        match printed {
-            ActivityLine::Text(line) | ActivityLine::Line(line) => {
-                let _ = writeln!(text, "  | {line}");
-            }
-        }
-    }
-}
-
-fn read_command(view: &RunView, of: &AttemptRef) -> String {
-    let run = view.head.as_ref().map_or_else(|| "-1".to_owned(), RunHead::short_name);
-    format!("roboppi logs {run} {}", shell_word(&words(of.step.as_str())))
 }
 
 fn table(text: &mut String, view: &RunView, colour: bool) {
@@ -270,9 +230,8 @@ fn row(step: &StepView) -> ([String; 5], Ink) {
     let allowed = if step.allowed_to_fail { " (allowed)" } else { "" };
     let (stated, why) = step.reason(limit_time).as_deref().map_or((None, String::new()), attempt_of_detail);
     let attempts = match (stated, step.attempts.len()) {
-        (Some((attempt, most)), _) => format!("{attempt}/{most}"),
+        (Some(attempt), _) => attempt.to_string(),
         (None, 0) => "-".to_owned(),
-        (None, made) if step.plan.max_attempts > 1 => format!("{made}/{}", step.plan.max_attempts),
         (None, made) => made.to_string(),
     };
     let cells = [
@@ -332,22 +291,4 @@ fn totals(text: &mut String, view: &RunView, colour: bool) {
     if let Some(detail) = detail.as_deref().filter(|_| !printed) {
         let _ = writeln!(text, "  {}", first_words(detail));
     }
-}
-
-/// `1 step`, `2 steps`.
-fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
-}
-
-/// `1,234`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

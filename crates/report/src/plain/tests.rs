@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use roboppi_ipc::{CancelReason, CoreEvent, JobId, Leaked, ProcessIdentity, UtcMillis, Waiting, WorkerEvent};
+use roboppi_ipc::{
+    CancelReason, CoreEvent, JobId, Leaked, OutputStream, ProcessIdentity, UtcMillis, Waiting, WorkerEvent,
+};
 use roboppi_record::RecordError;
 use roboppi_run::{
     AttemptPhase, AttemptRecord, AttemptRef, HostId, RunEvent, RunOutcome, RunRecord, RunView, StepPath,
@@ -26,7 +28,7 @@ struct FakeLogs(BTreeMap<String, LogTail>);
 
 impl FakeLogs {
     fn with(mut self, of: &AttemptRef, lines: &[&str], total: u64) -> Self {
-        let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+        let lines = lines.iter().map(|line| (OutputStream::Stdout, line.as_bytes().to_vec())).collect();
         let tail = LogTail { lines, total, cut: false, last_at: Some(UtcMillis(START + 20_000)) };
         self.0.insert(of.to_string(), tail);
         self
@@ -47,7 +49,11 @@ impl Logs for FakeLogs {
 }
 
 fn printer(settings: PlainSettings) -> PlainPrinter {
-    PlainPrinter::new(settings, Some(PathBuf::from("/runs/0194-demo")))
+    printer_with(settings, FakeLogs::default())
+}
+
+fn printer_with(settings: PlainSettings, logs: FakeLogs) -> PlainPrinter {
+    PlainPrinter::new(settings, Some(PathBuf::from("/runs/0194-demo")), Box::new(logs))
 }
 
 /// What was printed since the last call.
@@ -57,12 +63,12 @@ fn taken(printer: &mut PlainPrinter) -> String {
     text
 }
 
-fn printed_with(settings: PlainSettings, events: Vec<RunEvent>, mut logs: FakeLogs) -> String {
-    let mut printer = printer(settings);
+fn printed_with(settings: PlainSettings, events: Vec<RunEvent>, logs: FakeLogs) -> String {
+    let mut printer = printer_with(settings, logs);
     for record in journal(events) {
         printer.record(&record);
     }
-    printer.finish(&mut logs);
+    printer.finish();
     taken(&mut printer)
 }
 
@@ -117,9 +123,7 @@ fn a_green_run() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  build  started
       600ms  ✓ build  1.5s
-       1.0s  test  started
        1.2s  ✓ test  1.5s
 
     Step   State        Duration  Attempts  Why
@@ -150,11 +154,8 @@ fn a_failing_run() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  build  started
       600ms  ✓ build  1.5s
-       1.0s  unit tests  started
        1.2s  ✗ unit tests  exit code 1  1.5s
-       1.3s  - deploy  skipped: `unit tests` failed
 
     --- output of unit tests (last 4 of 1,234 lines; whole log: /runs/0194-demo/steps/unit%20tests/i1-a1.log) ---
       | ::error::not for the CI
@@ -163,12 +164,16 @@ fn a_failing_run() {
       |
       read it: roboppi logs 0194-demo 'unit tests'
 
+       1.3s  - deploy  skipped: `unit tests` failed
+
     Step        State        Duration  Attempts  Why
     build       ✓ succeeded      1.5s         1
     unit tests  ✗ failed         1.5s         1  exit code 1
     deploy      - skipped           -         -  `unit tests` failed
 
     FAILED: 1 of 3 steps failed in 2.0s (1 succeeded, 1 skipped)
+      failed   unit tests: exit code 1
+      output   roboppi logs 0194-demo 'unit tests'
       context  /w/context
       record   /runs/0194-demo
       resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
@@ -186,13 +191,11 @@ fn another_attempt() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  flaky  started (attempt 1/2)
-      600ms  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
-       1.0s  flaky  started (attempt 2/2)
-       1.2s  ✓ flaky  900ms (attempt 2/2)
+      600ms  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100ms
+       1.2s  ✓ flaky  900ms (attempt 2)
 
     Step   State        Duration  Attempts  Why
-    flaky  ✓ succeeded     900ms       2/2
+    flaky  ✓ succeeded     900ms         2
 
     SUCCEEDED: 1 step in 1.0s
       context  /w/context
@@ -212,19 +215,20 @@ fn all_attempts_fail() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  flaky  started (attempt 1/2)
-      600ms  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms
-       1.0s  flaky  started (attempt 2/2)
-       1.2s  ✗ flaky  exit code 7  900ms (attempt 2/2)
+      600ms  ↻ flaky  attempt 1 failed: exit code 7, retrying in 100ms
+       1.2s  ✗ flaky  exit code 7  900ms (attempt 2)
 
     --- output of flaky#2 (1 line; whole log: /runs/0194-demo/steps/flaky/i1-a2.log) ---
       | boo
       read it: roboppi logs 0194-demo flaky
 
+
     Step   State     Duration  Attempts  Why
-    flaky  ✗ failed     900ms       2/2  exit code 7
+    flaky  ✗ failed     900ms         2  exit code 7
 
     FAILED: 1 of 1 step failed in 1.0s
+      failed   flaky: exit code 7
+      output   roboppi logs 0194-demo flaky
       context  /w/context
       record   /runs/0194-demo
       resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
@@ -246,10 +250,7 @@ fn a_step_that_may_fail() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  lint  started
       600ms  ✗ lint  exit code 1  1.5s (allowed to fail)
-       1.0s  test  started
-       1.2s  ✗ test  exit code 2  1.5s
 
     --- output of lint (last 10 of 20 lines; whole log: /runs/0194-demo/steps/lint/i1-a1.log) ---
       | line 11
@@ -264,13 +265,18 @@ fn a_step_that_may_fail() {
       | line 20
       read it: roboppi logs 0194-demo lint
 
+       1.2s  ✗ test  exit code 2  1.5s
+
     --- test wrote no output ---
+
 
     Step  State               Duration  Attempts  Why
     lint  ✗ failed (allowed)      1.5s         1  exit code 1
     test  ✗ failed                1.5s         1  exit code 2
 
     FAILED: 1 of 2 steps failed in 3.0s (1 allowed to fail)
+      failed   test: exit code 2
+      output   roboppi logs 0194-demo test
       context  /w/context
       record   /runs/0194-demo
       resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
@@ -304,8 +310,6 @@ fn a_cancelled_run() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  build  started
-      800ms  test  started
       900ms  ■ ending the run: requested by the user; waiting for build, test
        1.0s  - deploy  skipped: the run was ended before it started
        1.4s  ■ build  cancelled: exit code 143  1.0s
@@ -352,7 +356,6 @@ fn a_lost_core() {
       workspace  /w
       record     /runs/0194-demo
 
-      400ms  build  started
       500ms  ✗ core lost: killed by signal 9; last words: none
       700ms  ■ ending the run: the core is lost; waiting for build
       800ms  - test  skipped: the run was ended before it started
@@ -361,6 +364,7 @@ fn a_lost_core() {
     --- output of build (1 line; whole log: /runs/0194-demo/steps/build/i1-a1.log) ---
       | half a line
       read it: roboppi logs 0194-demo build
+
 
     Step   State      Duration  Attempts  Why
     build  ? lost         1.0s         1  killed by signal 9
@@ -419,8 +423,8 @@ fn warnings_leaks_and_what_verbose_adds() {
 
       100ms  core started: pid 42, protocol 2, version 0.1.0
       400ms  build  waits for a permit: 2 of 2 in use
+      500ms  build  started
       500ms  build  pid 42
-      600ms  build  started
       700ms  ! build  ## [error]odd
       800ms  ■ build  ending: asked to end: user
       900ms  build  asked to end (user), killed in 5.0s
@@ -509,7 +513,7 @@ fn a_step_whose_worker_has_ended_says_what_is_done_for_it() {
         printer.record(&journal_record(9, changed("build", StepState::Running, "collecting its outputs")));
         let printed = taken(&mut printer);
         assert!(printed.trim_end().ends_with(line) && printed.is_empty() != verbose, "{printed}");
-        printer.heartbeat(UtcMillis(START + 130_000), &mut FakeLogs::default());
+        printer.heartbeat(UtcMillis(START + 130_000));
         let printed = taken(&mut printer);
         assert!(
             printed.contains("build (2m0") && printed.contains("s, collecting its outputs)"),
@@ -527,9 +531,9 @@ fn a_silent_run_says_what_it_does() {
         events.push(attempt_started(&attempt(name, 1)));
     }
     events.push(changed("flaky", StepState::Retrying, "attempt 1 of 2: exit code 7"));
-    let mut printer = printer(PlainSettings::default());
-    let mut logs = FakeLogs::default().with(&attempt("build", 1), &["Compiling x", "  ", "\r"], 3);
-    printer.heartbeat(UtcMillis(START), &mut logs);
+    let logs = FakeLogs::default().with(&attempt("build", 1), &["Compiling x", "  ", "\r"], 3);
+    let mut printer = printer_with(PlainSettings::default(), logs);
+    printer.heartbeat(UtcMillis(START));
     assert_eq!(taken(&mut printer), "");
     for record in journal(events) {
         printer.record(&record);
@@ -538,10 +542,10 @@ fn a_silent_run_says_what_it_does() {
     let record = AttemptRecord { seq: 0, ts: UtcMillis(START), at: 0, event: WorkerEvent::Waiting(waiting) };
     printer.record(&RunRecord::Attempt(attempt("agent", 1), record));
     taken(&mut printer);
-    printer.heartbeat(UtcMillis(START + 130_000), &mut logs);
+    printer.heartbeat(UtcMillis(START + 130_000));
     insta::assert_snapshot!(taken(&mut printer), @r#"… 2m10s  still running: build (2m09s, last output 1m50s ago: "Compiling x"), test (2m09s, no output yet), agent (2m09s, waits: usage limit), flaky (retrying), e (2m09s, no output yet), 2 more"#);
     printer.record(&journal_record(17, run_finished(RunOutcome::Cancelled, 1, "")));
-    printer.heartbeat(UtcMillis(START + 190_000), &mut logs);
+    printer.heartbeat(UtcMillis(START + 190_000));
     assert_eq!(taken(&mut printer), "");
 }
 
@@ -591,7 +595,7 @@ fn a_view_tells_every_final_state_whatever_was_missed() {
                     printer.catch_up(view.clone());
                 }
             }
-            printer.finish(&mut FakeLogs::default());
+            printer.finish();
             let text = taken(&mut printer);
             for line in important {
                 assert_eq!(

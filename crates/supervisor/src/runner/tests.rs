@@ -107,6 +107,7 @@ fn settings(dir: &Path) -> RunSettings {
         version: "test".to_owned(),
         other_core: String::new(),
         limits: roboppi_workflow::LimitPolicy::default(),
+        fail_fast: false,
         resume: None,
     }
 }

@@ -65,6 +65,11 @@ pub(super) fn duration(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Duration> 
     let (problem, hint) = match parse_duration(text) {
         Ok(duration) => return Some(duration),
         Err(DurationError::Grammar) => ("is not a duration", how()),
+        Err(DurationError::NoUnit) => {
+            let number = text.trim();
+            let hint = format!("add a unit: `{number}s` for seconds, `{number}m` for minutes");
+            ("has no unit", Some(hint))
+        }
         Err(DurationError::Zero) => ("must be longer than zero", None),
         Err(DurationError::TooLong) => ("is longer than any clock can count", None),
     };

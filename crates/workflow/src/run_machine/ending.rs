@@ -8,6 +8,20 @@ use super::schedule::{Verdict, past};
 use super::step::{StepPhase, VisiblePhase};
 use super::{Phase, RunEffect, RunMachine};
 
+/// Why a step does not go on when the run is ended: before its start, between two attempts, and before it is known to be complete.
+const ENDED: [&str; 3] = [
+    "the run was ended before it started",
+    "the run was ended before its next attempt",
+    "the run was ended before it was known to be complete",
+];
+
+/// The same when it is ended because another step failed.
+const SPARED: [&str; 3] = [
+    "another step had failed before it started (--fail-fast)",
+    "another step had failed before its next attempt (--fail-fast)",
+    "another step had failed before it was known to be complete (--fail-fast)",
+];
+
 impl RunMachine {
     pub(super) fn cancel(&mut self, now: Mono, cancel: Cancel, out: &mut Vec<RunEffect>) {
         if !self.begin_ending(now, cancel, out) {
@@ -68,6 +82,13 @@ impl RunMachine {
         }
     }
 
+    /// A step has failed, and that counts: ends the run, if that is all it takes.
+    pub(super) fn fail_fast(&mut self, now: Mono, out: &mut Vec<RunEffect>) {
+        if self.fails_fast && self.phase == Phase::Running {
+            self.cancel(now, Cancel::graceful(CancelReason::FailFast), out);
+        }
+    }
+
     /// Stops everything that is not under way. `false` when nothing is new about this end.
     fn begin_ending(&mut self, now: Mono, cancel: Cancel, out: &mut Vec<RunEffect>) -> bool {
         let (first, next) = match self.phase {
@@ -84,6 +105,8 @@ impl RunMachine {
             self.ready.clear();
             self.unannounced.clear();
             self.retrying = 0;
+            let is_spared = next.reason == CancelReason::FailFast;
+            let words = if is_spared { &SPARED } else { &ENDED };
             for index in 0..self.steps.len() {
                 let step = &self.steps[index];
                 let (state, detail) = match step.life {
@@ -96,20 +119,19 @@ impl RunMachine {
                     | StepPhase::Limited { .. }
                         if step.started_at.is_none() =>
                     {
-                        (StepState::Skipped, "the run was ended before it started")
+                        (StepState::Skipped, words[0])
                     }
                     // It did start, so it is not skipped.
                     StepPhase::Waiting
                     | StepPhase::Ready
                     | StepPhase::Retrying { .. }
-                    | StepPhase::Limited { .. } => {
-                        (StepState::Cancelled, "the run was ended before its next attempt")
-                    }
+                    | StepPhase::Limited { .. } => (StepState::Cancelled, words[1]),
                     StepPhase::Deciding { .. } => {
                         self.active -= 1;
-                        (StepState::Cancelled, "the run was ended before it was known to be complete")
+                        (StepState::Cancelled, words[2])
                     }
                 };
+                self.steps[index].is_spared = is_spared;
                 let state_detail = Some(detail.to_owned());
                 self.over(now, index, state, false, state_detail, out);
             }

@@ -28,11 +28,17 @@ pub const TRY_AGAIN_LATER: u8 = 75;
 impl RunMachine {
     /// Whether usage limits are the only reason for which the run failed.
     pub(super) fn is_limited(&self) -> bool {
-        if self.phase != Phase::Running || self.stopped_by_budget {
+        let goes_on = match self.phase {
+            Phase::Running => true,
+            Phase::Ending(cancel) => cancel.reason == CancelReason::FailFast,
+            Phase::Idle | Phase::Finished => false,
+        };
+        if !goes_on || self.stopped_by_budget {
             return false;
         }
         let failed = |step: &&RunStep| {
-            matches!(step.life, StepPhase::Over { state, excused: false, .. }
+            !step.is_spared
+                && matches!(step.life, StepPhase::Over { state, excused: false, .. }
                 if !matches!(state, StepState::Succeeded | StepState::Skipped))
         };
         let mut failed = self.steps.iter().filter(failed).peekable();
@@ -43,7 +49,9 @@ impl RunMachine {
     pub(super) fn outcome(&self) -> (RunOutcome, Option<String>) {
         let names = |wanted: &[StepState]| {
             let matches = self.steps.iter().filter(|step| match step.life {
-                StepPhase::Over { state, excused, .. } => !excused && wanted.contains(&state),
+                StepPhase::Over { state, excused, .. } => {
+                    !excused && !step.is_spared && wanted.contains(&state)
+                }
                 _ => false,
             });
             matches.map(|step| step.id.as_str()).collect::<Vec<_>>()
@@ -78,7 +86,7 @@ impl RunMachine {
             Some(CancelReason::Unknown(reason)) => {
                 return (RunOutcome::Cancelled, Some(format!("ended with the reason `{reason}`")));
             }
-            None => {}
+            Some(CancelReason::FailFast) | None => {}
         }
         if let Some(detail) = self.spent.as_ref().filter(|_| self.stopped_by_budget) {
             return (RunOutcome::Failed, Some(detail.clone()));

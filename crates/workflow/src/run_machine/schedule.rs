@@ -213,6 +213,8 @@ impl RunMachine {
             }
             // Asked to end, and ended by force of that: whose clock was faster does not matter.
             AttemptEnd::Cancelled { detail, .. } | AttemptEnd::TimedOut { detail } if asked.is_some() => {
+                self.steps[index].is_spared =
+                    asked.is_some_and(|asked| asked.reason == CancelReason::FailFast);
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
             }
@@ -226,7 +228,8 @@ impl RunMachine {
                 self.failed(now, index, StepState::Failed, class, false, detail, out);
             }
             AttemptEnd::Cancelled {
-                reason: CancelReason::User | CancelReason::Parent | CancelReason::Unknown(_),
+                reason:
+                    CancelReason::User | CancelReason::Parent | CancelReason::FailFast | CancelReason::Unknown(_),
                 detail,
             } => {
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
@@ -349,6 +352,9 @@ impl RunMachine {
         let goes_on = excused || (step.failure.on_failure == OnFailure::Continue && !is_fatal);
         self.over_because(now, index, (state, excused), Some(detail), limit_until, out);
         self.release(now, index, if goes_on { Verdict::Satisfies } else { Verdict::Blocks }, out);
+        if !excused {
+            self.fail_fast(now, out);
+        }
     }
 
     /// Tells the steps that wait for this one.

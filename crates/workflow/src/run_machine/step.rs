@@ -30,6 +30,8 @@ pub(super) struct RunStep {
     pub(super) ignores_limit: bool,
     /// It failed because of a limit.
     pub(super) is_limited: bool,
+    /// It was ended because another step had failed.
+    pub(super) is_spared: bool,
     /// Its next attempt continues the session of the last one.
     pub(super) continues: bool,
     pub(super) life: StepPhase,
@@ -115,6 +117,7 @@ impl RunStep {
             limit_waits: LimitWaits::default(),
             ignores_limit: false,
             is_limited: false,
+            is_spared: false,
             continues: false,
             life: StepPhase::Waiting,
             is_unstarted: true,

@@ -10,6 +10,7 @@ mod bench;
 mod budgets;
 mod commands;
 mod extension;
+mod fail_fast;
 mod iterations;
 mod limits;
 

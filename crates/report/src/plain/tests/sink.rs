@@ -11,7 +11,7 @@ use roboppi_run::{AttemptRef, RunEvent, RunOutcome, StepState};
 
 use super::eventful;
 use crate::fixtures::{LiveRun, attempt, changed, run_finished, run_started};
-use crate::plain::{PlainSettings, run};
+use crate::plain::{FailureOutput, PlainSettings, run};
 
 const OUT: OutputStream = OutputStream::Stdout;
 const ERR: OutputStream = OutputStream::Stderr;
@@ -93,7 +93,7 @@ impl Write for Failing {
 }
 
 fn streaming() -> PlainSettings {
-    PlainSettings { stream: true, ..PlainSettings::default() }
+    PlainSettings { stream: true, verbose: true, ..PlainSettings::default() }
 }
 
 /// The text of a run that is over.
@@ -150,10 +150,7 @@ fn a_sink_that_was_held_up_tells_the_same() {
     let afterwards = text(&live, PlainSettings::default());
     assert_eq!(gate.text(), afterwards);
     assert_eq!(afterwards.matches("! noise ").count(), 600);
-    assert!(
-        afterwards.contains("↻ flaky  attempt 1 failed: exit code 7, retrying in 100 ms"),
-        "{afterwards}"
-    );
+    assert!(afterwards.contains("↻ flaky  attempt 1 failed: exit code 7, retrying in 100ms"), "{afterwards}");
 }
 
 #[test]
@@ -269,7 +266,9 @@ fn streamed_output_shows_its_step_and_stream() {
     let (before, after) = text.split_once("build | last").unwrap();
     assert!(before.contains("build  started") && after.contains("✗ build"), "{text}");
     assert_eq!(text.matches("last").count(), 1, "{text}");
-    assert!(after.contains("output of build: above; whole log: "), "{text}");
+    assert!(after.contains("output   roboppi logs 0194-demo build"), "{text}");
+    let last = PlainSettings { failure_output: FailureOutput::Final, ..streaming() };
+    assert!(self::text(&live, last).contains("output of build: above; whole log: "));
 }
 
 #[test]
