@@ -11,7 +11,7 @@ use roboppi_ipc::OutputStream;
 use roboppi_record::StateRoot;
 use roboppi_report::logs::{self, LineFilter, LogSettings, Which};
 use roboppi_report::{ReportError, select};
-use roboppi_run::{AttemptFilter, StepPath};
+use roboppi_run::{AttemptFilter, RunView, StepPath};
 
 use crate::commands::completion::{runs_or_steps, steps};
 use crate::commands::workflow_file::use_colour;
@@ -84,16 +84,23 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
     let filter = filter(args)?;
     let Target { run, steps } = find(&root, args)?;
+    // What of the record is damaged is said by whoever reads it next.
+    let view = run.record().view().unwrap_or_default();
+    may_be_printed(args, &view, &steps)?;
     // What several steps wrote is followed together, and otherwise printed step by step: each may be in a run of its own.
     let parts: Vec<&[String]> =
         if args.follow || steps.is_empty() { vec![&steps] } else { steps.chunks(1).collect() };
     let mut is_damaged = false;
     for part in &parts {
-        let run = match part {
-            [step] => origin(&root, run.clone(), step)?,
-            _ => run.clone(),
+        let kept = match part {
+            [step] => kept_from(&root, &view, step)?,
+            _ => None,
         };
-        match print(args, &run, filter.clone(), part, parts.len() > 1) {
+        let printed = match kept {
+            Some(run) => print(args, &run, &record::view_of(&run).0, filter.clone(), part, parts.len() > 1),
+            None => print(args, &run, &view, filter.clone(), part, parts.len() > 1),
+        };
+        match printed {
             Ok(damaged) => is_damaged |= damaged,
             Err(error) => return out::unfinished(error),
         }
@@ -101,21 +108,47 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     Ok(if is_damaged { ExitCode::from(exit::INFRASTRUCTURE) } else { ExitCode::SUCCESS })
 }
 
+/// Checks several names before anything is printed.
+fn may_be_printed(args: &LogsArgs, view: &RunView, steps: &[String]) -> Result<(), Failure> {
+    // A run that has only begun has no steps yet.
+    if steps.len() < 2 || view.head.is_none() {
+        return Ok(());
+    }
+    for name in steps {
+        let (step, found) = select::reference(view, name, args.attempt).map_err(Failure::usage)?;
+        if args.follow && args.attempt.is_none() && !found.is_empty() {
+            let message =
+                format!("`{}` is one attempt, and several steps are followed", terminal::plain(name));
+            return Err(Failure::usage(message).hint("follow it alone, or name the step"));
+        }
+        if let Some(kept) = step.kept.as_ref().filter(|_| args.follow) {
+            let name = terminal::plain(name);
+            let message =
+                format!("`{name}` was done by run {} and kept, so there is nothing to follow", kept.run);
+            return Err(
+                Failure::usage(message).hint(&format!("`roboppi logs {} {name}` prints it", kept.run))
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Prints what these steps of a run wrote. With `headed` each log is named.
 fn print(
     args: &LogsArgs,
     run: &LocalRun,
+    view: &RunView,
     filter: LineFilter,
     steps: &[String],
     headed: bool,
 ) -> Result<bool, ReportError> {
     let chosen = args.follow || args.all || args.tail.is_some() || !filter.is_plain();
     if chosen && !args.path {
-        let settings = LogSettings { headed, ..settings(args, run, filter, steps) };
+        let settings = LogSettings { headed, ..settings(args, view, filter, steps) };
         let out = BufWriter::with_capacity(64 * 1024, stdio::stdout());
         return logs::print(run, settings, out, out::audience());
     }
-    print_last(args, run, steps.first().map(String::as_str), headed)
+    print_last(args, run, view, steps.first().map(String::as_str), headed)
 }
 
 fn filter(args: &LogsArgs) -> Result<LineFilter, Failure> {
@@ -130,21 +163,18 @@ fn filter(args: &LogsArgs) -> Result<LineFilter, Failure> {
     })
 }
 
-fn settings(args: &LogsArgs, run: &LocalRun, filter: LineFilter, steps: &[String]) -> LogSettings {
+fn settings(args: &LogsArgs, view: &RunView, filter: LineFilter, steps: &[String]) -> LogSettings {
     let by_number = || AttemptFilter { attempt: args.attempt, ..AttemptFilter::default() };
     let mut only = by_number();
     let mut paths = Vec::new();
-    if !steps.is_empty() {
-        let view = record::view_of(run).0;
-        for name in steps {
-            // A run that has only begun may not have the step yet; whether it comes is for the printer to find out.
-            match select::reference(&view, name, args.attempt) {
-                Ok((step, found)) => {
-                    paths.push(step.plan.step.clone());
-                    only = if steps.len() == 1 { found } else { only };
-                }
-                Err(_) => paths.push(StepPath::new(name.as_str())),
+    for name in steps {
+        // A run that has only begun may not have the step yet; whether it comes is for the printer to find out.
+        match select::reference(view, name, args.attempt) {
+            Ok((step, found)) => {
+                paths.push(step.plan.step.clone());
+                only = if steps.len() == 1 { found } else { only };
             }
+            Err(_) => paths.push(StepPath::new(name.as_str())),
         }
     }
     let which = match only {
@@ -159,11 +189,11 @@ fn settings(args: &LogsArgs, run: &LocalRun, filter: LineFilter, steps: &[String
 fn print_last(
     args: &LogsArgs,
     run: &LocalRun,
+    view: &RunView,
     step: Option<&str>,
     headed: bool,
 ) -> Result<bool, ReportError> {
-    let (view, _) = record::view_of(run);
-    let attempts = select::attempts(&view, step, args.attempt)?;
+    let attempts = select::attempts(view, step, args.attempt)?;
     if args.path {
         return logs::paths(run.record().as_ref(), &attempts, stdio::stdout(), out::audience());
     }
@@ -205,10 +235,15 @@ fn find(root: &StateRoot, args: &LogsArgs) -> Result<Target, Failure> {
 pub(crate) fn origin(root: &StateRoot, run: LocalRun, step: &str) -> Result<LocalRun, Failure> {
     // What of the record is damaged is said by whoever reads it next.
     let view = run.record().view().unwrap_or_default();
-    let Some(kept) = view.find_step(step).and_then(|(step, _)| step.kept.as_ref()) else { return Ok(run) };
+    Ok(kept_from(root, &view, step)?.unwrap_or(run))
+}
+
+/// The earlier run that did a step, when this one kept it.
+fn kept_from(root: &StateRoot, view: &RunView, step: &str) -> Result<Option<LocalRun>, Failure> {
+    let Some(kept) = view.find_step(step).and_then(|(step, _)| step.kept.as_ref()) else { return Ok(None) };
     let origin = LocalRun::open(root, &kept.run).map_err(|error| {
         Failure::usage(format!("`{step}` was executed by run {}, which has its log: {error}", kept.run))
     })?;
     terminal::note(&format!("roboppi: {} was done by run {} and kept", terminal::plain(step), kept.run));
-    Ok(origin)
+    Ok(Some(origin))
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &WorkersArgs) -> Result<ExitCode, Failure> {
     let other = cores.given().map(|(core, by)| GivenCore { core: core.entry.clone(), by: by.to_owned() });
     let configured: Vec<_> = cores.configured().iter().map(configured).collect();
     out::print(&if args.json {
-        workers::array(&found, &configured, other.as_ref())
+        workers::array(&found, &configured)
     } else {
         workers::list(&found, &configured, other.as_ref())
     })

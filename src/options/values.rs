@@ -60,7 +60,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
             let number = text.trim();
             format!("{error}; write `{number}s` for seconds, `{number}m` for minutes")
         }
-        error => format!("{error}; write numbers with the units ms, s, m, h: `90s`, `1h30m`"),
+        error => format!("{error}; the units are ms, s, m and h"),
     })
 }
 

@@ -104,6 +104,11 @@ fn only_some_steps_run_with_what_they_depend_on() {
     assert_eq!(env.read("ran"), "make\nuse\nuse\n");
     let two = env.run(&flow).args(["--only", "make", "--only", "other"]).output().code(1).all();
     assert!(two.contains("FAILED: 1 of 2 steps failed"), "{two}");
+    // The command to go on has the same steps, and a run of some steps is no base for a run of all.
+    assert!(two.contains(" --only make --only other"), "{two}");
+    assert!(!two.contains("--rerun-failed"), "{two}");
+    let refused = env.run(&flow).args(["--rerun-failed"]).output().code(2).all();
+    assert!(refused.contains("there is no run of"), "{refused}");
     for (flags, reason) in [
         (&["--only", "nope"][..], "the workflow has no step `nope`"),
         (&["--only", "use", "--from", "make"], "cannot be used with"),
@@ -207,7 +212,11 @@ fn several_logs_are_printed_one_after_the_other() {
     for arguments in [&["c", "nope"][..], &["nope", "c"], &["r1", "c", "nope"]] {
         let refused = env.roboppi(["logs"]).args(arguments).output().code(2);
         assert!(refused.stderr.contains("it has work, b, c"), "{arguments:?}: {}", refused.stderr);
+        assert_eq!(refused.stdout, b"", "all names are looked up before anything is printed");
     }
+    // One attempt cannot be followed beside another step.
+    let refused = env.roboppi(["logs", "r1", "b/a1", "c", "-f"]).output().code(2);
+    assert!(refused.stderr.contains("is one attempt"), "{}", refused.stderr);
 }
 
 #[test]

@@ -71,6 +71,7 @@ impl Plan {
         };
         let timeout = if weather.has(Fault::RunTimeout) { rng.between(20, 6_000) } else { 600_000 };
         let workflow = Workflow {
+            only: Vec::new(),
             budget: roboppi_workflow::Budget::default(),
             name: "sample".to_owned(),
             description: None,

@@ -33,6 +33,7 @@ fn started() -> RunEvent {
         concurrency: 2,
         stream_stdio: false,
         steps: STEPS.map(|step| plan(step).into()).into(),
+        only: Vec::new(),
         resumes: None,
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
         concurrency: 4,
         stream_stdio: true,
         steps: steps.iter().map(plan).map(Into::into).collect(),
+        only: Vec::new(),
         resumes: None,
     }
 }

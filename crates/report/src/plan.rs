@@ -39,7 +39,8 @@ pub fn render(name: &str, plan: &Plan) -> String {
         budget(plan.budget).map_or_else(String::new, |budget| format!(", {budget}")),
         table(&rows)
     );
-    let _ = writeln!(text, "\nA step starts when the steps that it comes after have ended.");
+    let _ =
+        writeln!(text, "\nA step starts when all steps in AFTER have succeeded, or were allowed to fail.");
     text
 }
 
@@ -189,7 +190,7 @@ steps:
         2      test    build       CLAUDE_CODE  24h, 9.0k tokens
         3      report  test, lint  CUSTOM       500ms
 
-        A step starts when the steps that it comes after have ended.
+        A step starts when all steps in AFTER have succeeded, or were allowed to fail.
         "#);
     }
 

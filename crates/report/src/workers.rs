@@ -73,18 +73,14 @@ pub fn list(
     let mut text = table(&rows);
     if let Some(GivenCore { core, by }) = given {
         let core = first_words(&core.display().to_string());
-        text.push_str(&format!("\nEvery run gets the core {core} ({by}), and the kinds that it has.\n"));
+        text.push_str(&format!("\nEvery run uses the core {core} (set by {by}) and its worker kinds.\n"));
     }
     text
 }
 
 /// The programs, and the kinds that other cores run, as a JSON array.
 #[must_use]
-pub fn array(
-    programs: &[WorkerProgram],
-    configured: &[ConfiguredWorker],
-    given: Option<&GivenCore>,
-) -> String {
+pub fn array(programs: &[WorkerProgram], configured: &[ConfiguredWorker]) -> String {
     let entry = |program: &WorkerProgram| {
         json!({
             "worker": Some(&program.word).filter(|word| !word.is_empty()),
@@ -98,9 +94,6 @@ pub fn array(
         })
     };
     let of_core = |worker: &ConfiguredWorker| json!({ "kind": worker.kind, "core": worker.core.display().to_string(), "coreArgs": worker.args });
-    let of_every_run =
-        |given: &GivenCore| json!({ "core": given.core.display().to_string(), "by": given.by });
-    let entries = programs.iter().map(entry).chain(configured.iter().map(of_core));
-    let entries: Vec<_> = entries.chain(given.map(of_every_run)).collect();
+    let entries: Vec<_> = programs.iter().map(entry).chain(configured.iter().map(of_core)).collect();
     format!("{:#}\n", json!(entries))
 }

@@ -45,6 +45,7 @@ fn run_of(output: &[u8]) -> MemoryRun {
         concurrency: 4,
         stream_stdio: true,
         steps: vec![plan.into()],
+        only: Vec::new(),
         resumes: None,
     };
     let job_id = of.to_string().as_str().into();

@@ -105,6 +105,7 @@ fn parts() -> Vec<Part> {
         concurrency: 4,
         stream_stdio: true,
         steps: vec![plan("build", WorkerKind::CUSTOM).into(), plan("fix", WorkerKind::CLAUDE_CODE).into()],
+        only: Vec::new(),
         resumes: None,
     })];
     parts.extend(started("build"));

@@ -49,6 +49,9 @@ pub enum RunEvent {
         stream_stdio: bool,
         /// `steps` in the order of the file.
         steps: Vec<Arc<StepPlan>>,
+        /// `only`: the steps to which the command line limited the run, with those they depend on; absent for a whole workflow.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<StepPath>,
         /// `resumes`: the run this one goes on with, and what of it counts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resumes: Option<Box<Resumed>>,
@@ -361,6 +364,7 @@ mod tests {
                 concurrency: 2,
                 stream_stdio: true,
                 steps: vec![Arc::new(plan)],
+                only: vec!["build".into()],
                 resumes: Some(Box::new(Resumed {
                     run: RunId::parse("r0").unwrap(),
                     kept: vec![KeptStep {

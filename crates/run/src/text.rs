@@ -21,6 +21,7 @@ impl FreeText for RunEvent {
                 concurrency: _,
                 stream_stdio: _,
                 steps,
+                only: _,
                 resumes: _,
             } => {
                 visit_plans(steps, visit);

@@ -102,6 +102,9 @@ pub struct RunHead {
     pub concurrency: u32,
     /// Whether stdout and stderr are shown live.
     pub stream_stdio: bool,
+    /// The steps to which the command line limited it, with those they depend on; none for a whole workflow.
+    #[serde(default)]
+    pub only: Vec<StepPath>,
     /// The run it goes on with.
     pub resumes: Option<RunId>,
     /// When it began.
@@ -129,10 +132,10 @@ impl RunHead {
     }
 
     /// The command that runs again what did not succeed in the last run of the workflow; `None` as for
-    /// [`resume_command`](Self::resume_command).
+    /// [`resume_command`](Self::resume_command), and for a run of some steps alone, which is no base for a run of all.
     #[must_use]
     pub fn rerun_command(&self) -> Option<String> {
-        self.resume_command()?;
+        self.resume_command().filter(|_| self.only.is_empty())?;
         Some(format!("roboppi workflow run {} --rerun-failed", crate::shell_word(&self.workflow)))
     }
 
@@ -146,9 +149,14 @@ impl RunHead {
             unnameable || !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
         let command = || {
             let (workflow, run) = (crate::shell_word(&self.workflow), self.short_name());
-            format!("roboppi workflow run {workflow} --resume {run}")
+            format!("roboppi workflow run {workflow} --resume {run}{}", self.limited())
         };
         (!passing).then(command)
+    }
+
+    /// The options with which a later run has the same steps.
+    fn limited(&self) -> String {
+        self.only.iter().map(|step| format!(" --only {}", crate::shell_word(step.as_str()))).collect()
     }
 }
 

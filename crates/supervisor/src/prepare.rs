@@ -280,6 +280,7 @@ fn run_started(settings: &RunSettings, plan: &Plan, run_id: &RunId, handle: Opti
         concurrency: plan.concurrency,
         stream_stdio: settings.stream_stdio,
         steps: plan.step_plans(),
+        only: workflow.only.clone(),
         resumes: settings.resume.as_ref().map(|resume| Box::new(resume.resumed.clone())),
     }
 }

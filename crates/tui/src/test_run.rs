@@ -73,6 +73,7 @@ impl TestRun {
             concurrency: 2,
             stream_stdio,
             steps: steps.into_iter().map(Into::into).collect(),
+            only: Vec::new(),
             resumes: None,
         });
         run

@@ -32,6 +32,8 @@ pub struct Workflow {
     pub environment: VariablePolicy,
     /// The steps, in the order in which those that are ready start.
     pub steps: IndexMap<StepPath, Arc<Step>>,
+    /// The steps to which [`Workflow::keep_only`] has limited it; none for a whole workflow.
+    pub only: Vec<StepPath>,
 }
 
 /// One step of a workflow.
@@ -233,6 +235,7 @@ impl Workflow {
             }
         }
         self.steps.retain(|path, _| kept.contains(path));
+        self.only = steps.to_vec();
     }
 }
 

@@ -72,6 +72,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
         steps.insert(id, Arc::new(step));
     }
     Some(Workflow {
+        only: Vec::new(),
         name: name?.value,
         description,
         timeout: timeout?,

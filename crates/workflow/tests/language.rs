@@ -214,6 +214,7 @@ steps:
                     secrets: [],
                 },
             },
+            only: [],
         }
     "#);
     insta::assert_debug_snapshot!(roboppi_workflow::expand(&workflow).step_plans(), @r#"

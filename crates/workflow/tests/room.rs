@@ -88,6 +88,7 @@ fn journal(plan: &Plan) -> impl Iterator<Item = JournalRecord> {
         concurrency: 8,
         stream_stdio: false,
         steps: plan.step_plans(),
+        only: Vec::new(),
         resumes: None,
     };
     let steps: Vec<StepPath> = plan.nodes().map(|node| node.path.clone()).collect();

@@ -43,6 +43,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
 fn any_workflow() -> impl Strategy<Value = Workflow> {
     (1..9_usize).prop_flat_map(|count| (0..count).map(any_step).collect::<Vec<_>>()).prop_map(|steps| {
         Workflow {
+            only: Vec::new(),
             name: "sample".to_owned(),
             description: None,
             timeout: Duration::from_secs(3600),

@@ -4,9 +4,9 @@ use std::env;
 use std::time::Duration;
 
 use clap::Args;
-use roboppi_workflow::parse_duration;
 
 use crate::exit::Failure;
+use crate::options::values::LegacyDuration;
 use crate::terminal;
 
 /// The variable of the existing program that protects branches.
@@ -34,10 +34,7 @@ pub(crate) struct OldArgs {
 
 /// A duration. The existing program takes milliseconds here, too.
 fn interval(text: &str) -> Result<Duration, String> {
-    match text.trim().parse::<u64>() {
-        Ok(millis) if millis > 0 => Ok(Duration::from_millis(millis)),
-        _ => parse_duration(text).map_err(|error| error.to_string()),
-    }
+    LegacyDuration::parse(text).map(|duration| duration.time)
 }
 
 impl OldArgs {

@@ -1,4 +1,4 @@
-//! What of a workflow runs, as the command line has it.
+//! The part of a workflow that runs, and its limits, from the command line.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Finds the run to go on with, and says what of it counts.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use roboppi_attach::{Liveness, LocalRun, SameFile, survivors};
@@ -38,7 +38,7 @@ impl EarlierRun {
         let root = record::root()?;
         let id = match &args.resume.resume {
             Some(text) => root.resolve(text).map_err(Failure::usage)?,
-            None => last_of(&root, file, args.how.workspace.as_deref())?,
+            None => last_of(&root, file, args)?,
         };
         let run = LocalRun::open(&root, &id).map_err(Failure::usage)?;
         let manifest = run.record().manifest().map_err(Failure::usage)?;
@@ -164,8 +164,9 @@ pub(super) fn selected(
     names.iter().map(step).collect()
 }
 
-/// The last run of a workflow file that was not taken in from elsewhere.
-fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> Result<RunId, Failure> {
+/// The last run of all steps of a workflow file that was not imported: the result of one step alone (`--only`) is no base for a
+/// run of all.
+fn last_of(root: &StateRoot, file: &WorkflowFile, args: &RunArgs) -> Result<RunId, Failure> {
     // A pipe or a terminal has the same path whatever comes out of it.
     if !file.path.is_file() {
         return Err(Failure::usage(format!(
@@ -173,16 +174,17 @@ fn last_of(root: &StateRoot, file: &WorkflowFile, workspace: Option<&Path>) -> R
             plain(&file.path.display().to_string())
         )));
     }
-    let workspace = workspace.and_then(|dir| std::path::absolute(dir).ok());
+    let workspace = args.how.workspace.as_deref().and_then(|dir| std::path::absolute(dir).ok());
     let workspace = workspace.as_deref().map(SameFile::as_file);
     let path = SameFile::as_file(&file.path);
     let is_it = |id: &RunId| {
-        let record = LocalRun::open(root, id).ok().map(|run| run.record());
-        let record = record.filter(|record| !record.is_imported());
-        record.and_then(|record| record.manifest().ok()).is_some_and(|manifest| {
-            let here = workspace.as_ref().is_none_or(|dir| dir.is(&manifest.workspace_path()));
-            !manifest.workflow.is_empty() && path.is(&manifest.workflow_path()) && here
-        })
+        let run = LocalRun::open(root, id).ok().filter(|run| !run.record().is_imported());
+        let Some(manifest) = run.as_ref().and_then(|run| run.record().manifest().ok()) else { return false };
+        let here = workspace.as_ref().is_none_or(|dir| dir.is(&manifest.workspace_path()));
+        !manifest.workflow.is_empty()
+            && path.is(&manifest.workflow_path())
+            && here
+            && run.is_some_and(|run| record::view_of(&run).0.head.is_none_or(|head| head.only.is_empty()))
     };
     let runs = root.runs().map_err(Failure::own)?;
     runs.into_iter().find(is_it).ok_or_else(|| {

@@ -89,6 +89,7 @@ pub(crate) fn started(steps: usize) -> RunEvent {
         concurrency: 2,
         stream_stdio: true,
         steps: (0..steps).map(plan).map(Into::into).collect(),
+        only: Vec::new(),
         resumes: None,
     }
 }

@@ -83,13 +83,18 @@ fn activity(
             (_, None) => "no activity yet".to_owned(),
         };
     }
-    if let Some(progress) = &attempt.activity.progress {
-        return shortened(&words(&progress_words(progress)));
-    }
     // It only embellishes the line, so a log that cannot be read is not worth an error here.
     let tail = logs.tail(&attempt.of, 5, LAST_BYTES).unwrap_or_default();
     let last =
         tail.lines.iter().rev().map(|(_, bytes)| line(bytes, false)).find(|text| !text.trim().is_empty());
+    if let Some(progress) = &attempt.activity.progress {
+        let progress = shortened(&words(&progress_words(progress)));
+        return match tail.last_at {
+            // A script that hangs reports the same for ever.
+            Some(at) => format!("{progress}, last output {} ago", since(at)),
+            None => progress,
+        };
+    }
     match (last, tail.last_at) {
         (None, _) => "no output yet".to_owned(),
         (Some(text), Some(at)) => format!("last output {} ago: \"{}\"", since(at), shortened(&text)),

@@ -272,7 +272,7 @@ fn last_attempt(step: &StepView) -> Option<&AttemptView> {
 pub(super) fn attempt_of_detail(detail: &str) -> (Option<u32>, String) {
     let parse = || {
         let (numbers, why) = detail.strip_prefix("attempt ")?.split_once(": ")?;
-        let (attempt, _most) = numbers.split_once(" of ").unwrap_or((numbers, ""));
+        let (attempt, _most) = numbers.split_once(" of ")?;
         Some((attempt.parse().ok()?, why))
     };
     match parse() {

@@ -17,7 +17,10 @@ impl ProgressLines {
     /// Whether progress of this time is printed: the first of an attempt, and then one every ten seconds.
     pub(super) fn is_due(&mut self, of: &AttemptRef, ts: UtcMillis) -> bool {
         match self.0.entry(of.clone()) {
-            Entry::Occupied(last) if ts.0 < last.get().0.saturating_add(INTERVAL) => false,
+            // A clock that was set back silences nothing.
+            Entry::Occupied(last) if ts.0.checked_sub(last.get().0).is_some_and(|since| since < INTERVAL) => {
+                false
+            }
             Entry::Occupied(mut last) => {
                 last.insert(ts);
                 true
@@ -47,7 +50,9 @@ mod tests {
         let of = AttemptRef::first(StepPath::from("build"));
         let due: Vec<u64> = (0..40_000).step_by(500).filter(|ts| lines.is_due(&of, UtcMillis(*ts))).collect();
         assert_eq!(due, [0, 10_000, 20_000, 30_000]);
+        assert!(lines.is_due(&of, UtcMillis(1_000)), "the clock was set back");
+        assert!(!lines.is_due(&of, UtcMillis(2_000)));
         lines.forget(&of);
-        assert!(lines.is_due(&of, UtcMillis(40_000)));
+        assert!(lines.is_due(&of, UtcMillis(2_000)));
     }
 }

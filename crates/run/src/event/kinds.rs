@@ -52,6 +52,8 @@ enum Variants {
         concurrency: u32,
         stream_stdio: bool,
         steps: Vec<Arc<StepPlan>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<StepPath>,
         #[serde(default)]
         resumes: Option<Box<Resumed>>,
     },

@@ -38,6 +38,7 @@ fn began() -> RunRecord {
             concurrency: 1,
             stream_stdio: true,
             steps: ["build", "never"].map(|name| Arc::new(plan(name))).to_vec(),
+            only: Vec::new(),
             resumes: None,
         },
     )

@@ -43,6 +43,7 @@ impl RunView {
                 concurrency,
                 stream_stdio,
                 steps,
+                only,
                 resumes,
             } => {
                 self.head = Some(RunHead {
@@ -56,6 +57,7 @@ impl RunView {
                     timeout_ms: *timeout_ms,
                     concurrency: *concurrency,
                     stream_stdio: *stream_stdio,
+                    only: only.clone(),
                     resumes: resumes.as_ref().map(|resumed| resumed.run.clone()),
                     started_at: ts,
                 });

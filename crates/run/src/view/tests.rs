@@ -35,6 +35,7 @@ fn run() -> RunView {
         concurrency: 1,
         stream_stdio: true,
         steps: STEPS.map(|step| Arc::new(plan(step))).into(),
+        only: Vec::new(),
         resumes: None,
     };
     view.apply_journal(&JournalRecord { seq: 1, ts: UtcMillis(0), event });

@@ -7,7 +7,7 @@ use crate::source::Value;
 fn called(section: Section, key: &str, value: &Value) -> Option<&'static str> {
     let own = match key {
         "run" | "script" | "cmd" | "command" | "commands" | "prompt" | "task" | "shell" => "instructions",
-        "retries" | "retry" | "max_retry" | "max_attempts" | "attempts" => "max_retries",
+        "retries" | "retry" | "max_retry" => "max_retries",
         "timeout-minutes" | "timeout_minutes" | "timeout_ms" | "timeout_s" | "time_limit" => "timeout",
         "needs" | "after" | "requires" | "dependencies" | "deps" => "depends_on",
         "continue-on-error" | "allow_failure" | "ignore_errors" => "continue_on_error",
@@ -44,6 +44,9 @@ fn instead(section: Section, key: &str) -> Option<&'static str> {
         }
         (Section::Step, "matrix" | "strategy" | "parallel" | "for_each" | "loop") => {
             "write a step for each combination"
+        }
+        (Section::Step, "attempts" | "max_attempts") => {
+            "write `on_failure: retry`, and one less as `max_retries`: the attempts after the first one"
         }
         (Section::Step, "id") => "the key of a step below `steps` is its name",
         (Section::Step | Section::Workflow, "runs-on" | "runs_on" | "image" | "container" | "services") => {

@@ -16,7 +16,7 @@ const ENDED: [&str; 3] = [
 ];
 
 /// The same when it is ended because another step failed.
-const SPARED: [&str; 3] = [
+const FAILED_FAST: [&str; 3] = [
     "another step had failed before it started (--fail-fast)",
     "another step had failed before its next attempt (--fail-fast)",
     "another step had failed before it was known to be complete (--fail-fast)",
@@ -105,8 +105,8 @@ impl RunMachine {
             self.ready.clear();
             self.unannounced.clear();
             self.retrying = 0;
-            let is_spared = next.reason == CancelReason::FailFast;
-            let words = if is_spared { &SPARED } else { &ENDED };
+            let ended_by_fail_fast = next.reason == CancelReason::FailFast;
+            let words = if ended_by_fail_fast { &FAILED_FAST } else { &ENDED };
             for index in 0..self.steps.len() {
                 let step = &self.steps[index];
                 let (state, detail) = match step.life {
@@ -131,7 +131,7 @@ impl RunMachine {
                         (StepState::Cancelled, words[2])
                     }
                 };
-                self.steps[index].is_spared = is_spared;
+                self.steps[index].ended_by_fail_fast = ended_by_fail_fast;
                 let state_detail = Some(detail.to_owned());
                 self.over(now, index, state, false, state_detail, out);
             }

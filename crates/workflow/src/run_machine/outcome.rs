@@ -37,7 +37,7 @@ impl RunMachine {
             return false;
         }
         let failed = |step: &&RunStep| {
-            !step.is_spared
+            !step.ended_by_fail_fast
                 && matches!(step.life, StepPhase::Over { state, excused: false, .. }
                 if !matches!(state, StepState::Succeeded | StepState::Skipped))
         };
@@ -50,7 +50,7 @@ impl RunMachine {
         let names = |wanted: &[StepState]| {
             let matches = self.steps.iter().filter(|step| match step.life {
                 StepPhase::Over { state, excused, .. } => {
-                    !excused && !step.is_spared && wanted.contains(&state)
+                    !excused && !step.ended_by_fail_fast && wanted.contains(&state)
                 }
                 _ => false,
             });

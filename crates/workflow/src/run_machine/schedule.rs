@@ -169,7 +169,7 @@ impl RunMachine {
         let StepPhase::Active { shown, asked } = self.steps[index].life else { return };
         let no_more = self.budget_after_attempt(index);
         let running = self.phase == Phase::Running;
-        let for_budget = running && asked.is_some_and(|asked| asked.reason == CancelReason::Budget);
+        let for_budget = running && is_for(CancelReason::Budget, asked);
         // Who was done before it could be ended goes on: what follows costs nothing, or does not start.
         let asked = asked.filter(|_| !for_budget || end != AttemptEnd::Succeeded);
         if end == AttemptEnd::Succeeded {
@@ -201,6 +201,13 @@ impl RunMachine {
             AttemptEnd::Failed { class: Some(ErrorClass::Budget), .. } if no_more.is_some() => {
                 self.ended_for_budget(now, index, out);
             }
+            // It came up against a limit of its own while the run was ended because another step failed.
+            AttemptEnd::Failed { detail, retry_at: Some(until), .. }
+                if is_for(CancelReason::FailFast, asked) =>
+            {
+                let failure = Failure { state: StepState::Failed, is_fatal: false, limit_until: Some(until) };
+                self.give_up(now, index, failure, detail, out);
+            }
             AttemptEnd::Failed { class, detail, retry_at } => {
                 self.steps[index].continues = class.is_some_and(leaves_session);
                 let until = retry_at.filter(|_| may_retry);
@@ -213,8 +220,6 @@ impl RunMachine {
             }
             // Asked to end, and ended by force of that: whose clock was faster does not matter.
             AttemptEnd::Cancelled { detail, .. } | AttemptEnd::TimedOut { detail } if asked.is_some() => {
-                self.steps[index].is_spared =
-                    asked.is_some_and(|asked| asked.reason == CancelReason::FailFast);
                 self.over(now, index, StepState::Cancelled, false, Some(detail), out);
                 self.release(now, index, Verdict::Blocks, out);
             }
@@ -407,6 +412,10 @@ impl RunMachine {
     ) {
         self.open -= 1;
         let step = &mut self.steps[index];
+        if let StepPhase::Active { asked, .. } | StepPhase::Collecting { asked, .. } = step.life {
+            // Whatever it was doing, it did not come to its end because of the other step.
+            step.ended_by_fail_fast = state == StepState::Cancelled && is_for(CancelReason::FailFast, asked);
+        }
         step.life = StepPhase::Over { state, excused, satisfies: false };
         out.push(RunEffect::StepChanged {
             step: step.id.clone(),
@@ -435,6 +444,11 @@ impl RunMachine {
             limit_until: None,
         });
     }
+}
+
+/// Whether a step was asked to end, for that reason.
+fn is_for(reason: CancelReason, asked: Option<Cancel>) -> bool {
+    asked.is_some_and(|asked| asked.reason == reason)
 }
 
 /// What happened to a step, after its name.

@@ -31,7 +31,7 @@ pub(super) struct RunStep {
     /// It failed because of a limit.
     pub(super) is_limited: bool,
     /// It was ended because another step had failed.
-    pub(super) is_spared: bool,
+    pub(super) ended_by_fail_fast: bool,
     /// Its next attempt continues the session of the last one.
     pub(super) continues: bool,
     pub(super) life: StepPhase,
@@ -117,7 +117,7 @@ impl RunStep {
             limit_waits: LimitWaits::default(),
             ignores_limit: false,
             is_limited: false,
-            is_spared: false,
+            ended_by_fail_fast: false,
             continues: false,
             life: StepPhase::Waiting,
             is_unstarted: true,

@@ -94,28 +94,43 @@ fn ended(bench: &mut Bench, input: RunInput) -> Option<(RunOutcome, bool)> {
     })
 }
 
+/// A run of two agents that fails when one of them comes up against a usage limit, and has ended because `a` did.
+fn limited(more: &str) -> Bench {
+    let text = format!(
+        "name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n  \
+         a: {{ worker: CLAUDE_CODE, instructions: x, capabilities: [READ] }}\n  \
+         b: {{ worker: CLAUDE_CODE, instructions: x, capabilities: [READ]{more} }}\n"
+    );
+    let mut bench = bench_of(&expand(&parse(&text).workflow.expect("a workflow")), 2);
+    let policy = LimitPolicy { on_limit: OnLimit::Fail, longest: LimitPolicy::LONGEST };
+    bench.machine = bench.machine.with_limits(policy).failing_fast(true);
+    bench.machine.set_wall_time(bench.now, UtcMillis(1_000));
+    bench.start().live("a", 1).live("b", 1).ends("a", 1, limit());
+    assert!(bench.story().contains("the run ends: fail_fast"), "{}", bench.story());
+    bench
+}
+
+fn limit() -> AttemptEnd {
+    AttemptEnd::Failed {
+        class: Some(ErrorClass::RetryableRateLimit),
+        detail: "exit code 1".to_owned(),
+        retry_at: Some(UtcMillis(60_000)),
+    }
+}
+
 #[test]
 fn a_usage_limit_that_ends_a_run_is_its_only_reason() {
-    let text = "name: sample\nversion: \"1\"\ntimeout: 1h\nsteps:\n  \
-                a: { worker: CLAUDE_CODE, instructions: x, capabilities: [READ] }\n  \
-                b: { worker: CUSTOM, instructions: x, capabilities: [READ] }\n";
-    for (other, is_limited) in [
-        (AttemptEnd::Cancelled { reason: CancelReason::FailFast, detail: "signal 15".to_owned() }, true),
-        (fails(NO), false),
-    ] {
-        let mut bench = bench_of(&expand(&parse(text).workflow.expect("a workflow")), 2);
-        let policy = LimitPolicy { on_limit: OnLimit::Fail, longest: LimitPolicy::LONGEST };
-        bench.machine = bench.machine.with_limits(policy).failing_fast(true);
-        bench.machine.set_wall_time(bench.now, UtcMillis(1_000));
-        bench.start().live("a", 1).live("b", 1);
-        let limited = AttemptEnd::Failed {
-            class: Some(ErrorClass::RetryableRateLimit),
-            detail: "exit code 1".to_owned(),
-            retry_at: Some(UtcMillis(60_000)),
-        };
-        bench.ends("a", 1, limited);
-        assert!(bench.story().contains("the run ends: fail_fast"), "{}", bench.story());
-        let end = RunInput::AttemptFinished { of: attempt("b", 1), end: other };
-        assert_eq!(ended(&mut bench, end), Some((RunOutcome::Failed, is_limited)));
+    let cancelled = AttemptEnd::Cancelled { reason: CancelReason::FailFast, detail: "signal 15".to_owned() };
+    for (other, is_limited) in [(cancelled, true), (limit(), true), (fails(NO), false)] {
+        let mut bench = limited("");
+        let end = RunInput::AttemptFinished { of: attempt("b", 1), end: other.clone() };
+        assert_eq!(ended(&mut bench, end), Some((RunOutcome::Failed, is_limited)), "{other:?}");
     }
+}
+
+#[test]
+fn work_that_was_done_when_the_run_was_ended_is_no_reason_of_its_failure() {
+    let mut bench = limited(", outputs: [{ name: o, path: o }]");
+    let end = RunInput::AttemptFinished { of: attempt("b", 1), end: AttemptEnd::Succeeded };
+    assert_eq!(ended(&mut bench, end), Some((RunOutcome::Failed, true)));
 }
