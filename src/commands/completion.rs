@@ -142,8 +142,14 @@ fn steps_of(run: &LocalRun, typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut follower = RunFollower::of_journal(run);
     let mut view = follower.begin();
     follower.read(|record| view.apply(&record));
-    let names = view.steps.iter().map(|step| step.plan.step.as_str()).filter(|name| name.starts_with(typed));
+    let names = view.steps.iter().map(|step| step.plan.step.as_str()).filter(|name| is_offered(name, typed));
     names.enumerate().map(|(order, name)| CompletionCandidate::new(name).display_order(Some(order))).collect()
+}
+
+/// Whether a name begins as typed, and is one word of a shell. The record of an imported run may have any text as the name of a
+/// step, and what a shell inserts is what it executes next.
+fn is_offered(name: &str, typed: &str) -> bool {
+    name.starts_with(typed) && roboppi_run::shell_word(name) == name
 }
 
 /// The run among the words of the line: the first one behind the command that is no option.
@@ -155,6 +161,17 @@ fn run_in(words: impl Iterator<Item = String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_words_of_a_shell_are_offered() {
+        for name in ["build", "release/build", "a-b_c.d"] {
+            assert!(is_offered(name, &name[..1]), "{name}");
+        }
+        for name in ["b; rm -rf .", "b$(id)", "b`id`", "b c", "b\n", "b\u{1b}[2J", "b&", "b'"] {
+            assert!(!is_offered(name, "b"), "{name}");
+        }
+        assert!(!is_offered("build", "t"));
+    }
 
     #[test]
     fn the_run_is_found_among_the_words() {

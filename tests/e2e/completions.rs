@@ -48,6 +48,16 @@ fn commands_are_offered_by_their_names_and_aliases_are_completed() {
 }
 
 #[test]
+fn a_record_does_not_put_commands_into_a_line() {
+    let env = TestEnv::new();
+    let _ = env.run(&Flow::new().step("build", "true").step("bench", "true")).output().code(0);
+    let journal = env.the_run().dir.join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap().replace("build", "b;$(touch made)");
+    std::fs::write(&journal, text).unwrap();
+    assert_eq!(offered(&env, &["logs", "-1", "b"]), ["bench"]);
+}
+
+#[test]
 fn steps_to_begin_from_are_those_of_the_file() {
     let env = TestEnv::new();
     env.write("other.yaml", &Flow::new().step("compile", "true").step("count", "true").text());

@@ -85,6 +85,25 @@ fn zsh_completes() {
     completes(&mut shell, true);
 }
 
+/// As the Debian package installs it.
+#[test]
+fn zsh_completes_the_first_word_with_a_file_of_its_path() {
+    if !is_installed("zsh") {
+        return;
+    }
+    let env = place();
+    std::fs::create_dir(env.work().join("functions")).unwrap();
+    let _ = env.shell("$ROBOPPI completions zsh > functions/_roboppi").output().code(0);
+    let mut shell = start(&env, env.program("zsh", ["-f", "-i"]));
+    shell.wait_for_text("ready>");
+    shell.press("fpath=($PWD/functions $fpath); autoload -U compinit && compinit -D; echo is \"set\"\r");
+    shell.wait_for_text("is set");
+    shell.press("roboppi workf\t");
+    shell.wait_for_text("roboppi workflow");
+    shell.press("\x15exit\r");
+    shell.expect_code(0);
+}
+
 #[test]
 fn fish_completes() {
     if !is_installed("fish") {

@@ -21,6 +21,9 @@ use target::Target;
 /// Bytes that the program may have.
 const LARGEST: u64 = 15 * 1024 * 1024;
 
+/// The profile of what users are given.
+const PROFILE: &str = "dist";
+
 /// Where packages go when no other place is named.
 const PLACE: &str = "target/package";
 
@@ -87,9 +90,9 @@ pub(crate) fn make(arguments: &[&str]) -> Result<(), String> {
 
 fn build(target: &Target) -> Result<PathBuf, String> {
     target.install()?;
-    run(cargo(&["build", "--release", "--locked", "--bin", "roboppi", "--target", &target.triple]))?;
+    run(cargo(&["build", "--profile", PROFILE, "--locked", "--bin", "roboppi", "--target", &target.triple]))?;
     let dir = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let program = dir.join(&target.triple).join("release/roboppi");
+    let program = dir.join(&target.triple).join(PROFILE).join("roboppi");
     let len = fs::metadata(&program).map_err(|error| format!("{}: {error}", program.display()))?.len();
     if len > LARGEST {
         return Err(format!("the program has {len} bytes, and may have {LARGEST}"));

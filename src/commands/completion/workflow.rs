@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::CompletionCandidate;
 use roboppi_workflow::{WorkerKinds, parse_with};
 
+use super::is_offered;
 use crate::commands::workflow_file::{ReadArgs, is_workflow_name, load, named_or_default};
 use crate::terminal::plain;
 
@@ -28,7 +29,7 @@ fn steps_of(file: &Path, typed: &str) -> Vec<CompletionCandidate> {
     }
     let Ok(loaded) = load(file, &ReadArgs { strict: false, max_file_size: READ }) else { return Vec::new() };
     let Some(workflow) = parse_with(loaded.text(), &WorkerKinds::any()).workflow else { return Vec::new() };
-    let steps = workflow.steps.iter().filter(|(name, _)| name.as_str().starts_with(typed));
+    let steps = workflow.steps.iter().filter(|(name, _)| is_offered(name.as_str(), typed));
     let candidates = steps.enumerate().map(|(order, (name, step))| {
         let help = step.description.as_ref().and_then(|text| Some(plain(text.lines().next()?).into()));
         CompletionCandidate::new(name.as_str()).help(help).display_order(Some(order))
