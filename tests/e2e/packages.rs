@@ -1,7 +1,7 @@
 //! What users are given: an archive, a Debian package, npm packages; with this program, by the chore that makes them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -9,14 +9,21 @@ use nix::sys::signal::Signal;
 use crate::env::{Outcome, TestEnv};
 use crate::flow::Flow;
 
+/// The built program without what only a debugger reads, which would be packed for a long time.
+fn program(env: &TestEnv) -> PathBuf {
+    let program = env.path("roboppi");
+    let mut strip = Command::new("strip");
+    let stripped = strip.arg("-o").arg(&program).arg(env!("CARGO_BIN_EXE_roboppi")).status();
+    if stripped.is_ok_and(|status| status.success()) { program } else { env!("CARGO_BIN_EXE_roboppi").into() }
+}
+
 /// Has the chore package the built program.
 fn package(env: &TestEnv, out: &str) -> Outcome {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let target = Path::new(env!("CARGO_BIN_EXE_roboppi")).parent().unwrap().parent().unwrap();
     let cargo =
         env.program(env!("CARGO"), ["run", "--quiet", "--locked", "--package", "xtask", "--manifest-path"]);
-    let cargo =
-        cargo.arg(manifest).args(["--", "package", "--binary", env!("CARGO_BIN_EXE_roboppi"), "--out", out]);
+    let cargo = cargo.arg(manifest).args(["--", "package", "--out", out, "--binary"]).arg(program(env));
     // The toolchain is where it is for whoever runs this test.
     let home =
         |dir: &str| Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(dir).into_os_string();

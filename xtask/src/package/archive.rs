@@ -14,7 +14,7 @@ pub(super) const REPRODUCIBLE: [&str; 5] =
 pub(super) fn make(contents: &Contents, target: &Target, version: &str, made: &Path) -> Result<(), String> {
     let name = format!("roboppi-{version}-{}", target.triple);
     let mut tar = Command::new("tar");
-    tar.args(REPRODUCIBLE).arg("--use-compress-program=gzip -n9").arg("-cf");
+    tar.args(REPRODUCIBLE).arg("--use-compress-program=gzip -n").arg("-cf");
     tar.arg(made.join(format!("{name}.tar.gz")));
     tar.arg(format!("--transform=s,^\\.,{name},")).arg("-C").arg(contents.dir()).arg(".");
     output(&mut tar).map(drop)

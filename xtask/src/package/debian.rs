@@ -40,7 +40,7 @@ pub(super) fn make(
     write(&tree.join("DEBIAN/control"), control(target, version, &size)?)?;
     let file = made.join(format!("roboppi_{version}_{}.deb", target.debian));
     let mut build = Command::new("dpkg-deb");
-    build.args(["--root-owner-group", "-Zxz", "--build"]).arg(tree).arg(file);
+    build.args(["--root-owner-group", "-Zxz", "-z1", "--build"]).arg(tree).arg(file);
     // Otherwise its entries have the time at which they were made.
     build.env("SOURCE_DATE_EPOCH", "0");
     output(&mut build).map(drop)
