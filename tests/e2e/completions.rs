@@ -64,6 +64,7 @@ fn steps_to_begin_from_are_those_of_the_file() {
     env.write("roboppi.yaml", &Flow::new().step("check", "true").text());
     assert_eq!(offered(&env, &["workflow", "run", "other.yaml", "--from", "co"]), ["compile", "count"]);
     assert_eq!(offered(&env, &["workflow", "run", "--from", ""])[..1], ["check"]);
+    assert_eq!(offered(&env, &["workflow", "run", "other.yaml", "--only", "com"]), ["compile"]);
     env.write("broken.yaml", "name: [\n");
     assert!(!offered(&env, &["workflow", "run", "broken.yaml", "--from", "c"]).contains(&"check".to_owned()));
     assert!(env.runs().is_empty());

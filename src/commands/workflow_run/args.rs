@@ -40,7 +40,7 @@ pub(crate) struct RunArgs {
 pub(crate) struct PlanArgs {
     /// Run only this step and the steps it depends on; with --resume, the step again and those of its dependencies that the
     /// earlier run cannot provide. May be repeated
-    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "rerun_failed"])]
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "rerun_failed"], add = ArgValueCompleter::new(workflow_steps))]
     pub(crate) only: Vec<String>,
     /// Print the plan and run nothing: order, dependencies, workers and limits of the steps, or with --resume which would
     /// be kept
