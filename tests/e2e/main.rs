@@ -34,6 +34,7 @@ mod exit_codes;
 mod export;
 mod first_steps;
 mod flags;
+mod flaky;
 mod floods;
 mod flow;
 mod follow;

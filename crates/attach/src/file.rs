@@ -138,6 +138,7 @@ pub(crate) fn ending_of_a_lost_run(view: &RunView) -> Vec<RunRecord> {
         exit_code: LOST,
         duration_ms: last_sign(view).0.saturating_sub(started.0),
         detail: Some("its owner is gone and recorded no end".to_owned()),
+        flaky: Vec::new(),
     };
     let ts = last_sign(view);
     // Of a damaged record the number may be the greatest there is.

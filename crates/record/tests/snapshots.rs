@@ -85,7 +85,8 @@ fn events() -> impl Strategy<Value = Vec<RunEvent>> {
             outcome: RunOutcome::Failed,
             exit_code: 1,
             duration_ms: 5,
-            detail: Some("why".into())
+            detail: Some("why".into()),
+            flaky: Vec::new()
         }),
     ];
     prop::collection::vec(event, 1..60)

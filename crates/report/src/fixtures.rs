@@ -112,6 +112,7 @@ pub(super) fn run_finished(outcome: RunOutcome, duration_ms: u64, detail: &str) 
         exit_code: 0,
         duration_ms,
         detail: (!detail.is_empty()).then(|| detail.to_owned()),
+        flaky: Vec::new(),
     }
 }
 

@@ -69,6 +69,7 @@ impl Page<'_> {
             self.trouble(),
             self.steps(),
             self.iterations(),
+            self.flaky(),
             self.agents(),
             self.warnings(),
             self.times(),
@@ -195,6 +196,14 @@ impl Page<'_> {
             }
         }
         text
+    }
+
+    /// Which steps passed on a retry only.
+    fn flaky(&self) -> String {
+        let lines = self.view.flaky_steps().filter_map(|step| {
+            Some(format!("flaky: {}: {}\n", first_words(step.plan.step.as_str()), step.flaky_words()?))
+        });
+        lines.collect()
     }
 
     /// The state, as far as it can still be true.

@@ -14,6 +14,10 @@ use crate::style::Ink;
 use crate::table;
 use crate::units::{ago, bytes, duration};
 
+mod flaky;
+
+pub use flaky::FlakySteps;
+
 /// Runs as a JSON array.
 #[must_use]
 pub fn array(runs: &[RunSummary]) -> String {

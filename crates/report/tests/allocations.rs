@@ -65,8 +65,13 @@ fn run_of(output: &[u8]) -> MemoryRun {
         log_bytes,
         events_bytes: 0,
     };
-    let over =
-        RunEvent::RunFinished { outcome: RunOutcome::Succeeded, exit_code: 0, duration_ms: 1, detail: None };
+    let over = RunEvent::RunFinished {
+        outcome: RunOutcome::Succeeded,
+        exit_code: 0,
+        duration_ms: 1,
+        detail: None,
+        flaky: Vec::new(),
+    };
     let (run, _requested) = MemoryRun::new(None);
     for (index, event) in [started, attempt, finished, over].into_iter().enumerate() {
         if matches!(event, RunEvent::AttemptFinished { .. }) {

@@ -127,7 +127,13 @@ fn parts() -> Vec<Part> {
     }
     parts.extend(ended("fix", WorkerStatus::Succeeded, StepState::Succeeded, 0));
     let (outcome, detail) = (RunOutcome::Failed, Some("failed: `build`".to_owned()));
-    parts.push(Part::Journal(RunEvent::RunFinished { outcome, exit_code: 1, duration_ms: 20_000, detail }));
+    parts.push(Part::Journal(RunEvent::RunFinished {
+        outcome,
+        exit_code: 1,
+        duration_ms: 20_000,
+        detail,
+        flaky: Vec::new(),
+    }));
     parts
 }
 

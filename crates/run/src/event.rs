@@ -214,6 +214,9 @@ pub enum RunEvent {
         /// `detail`: why, for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+        /// `flaky`: steps that succeeded on a retry only; absent when there is none, and in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        flaky: Vec<StepPath>,
     },
     /// Something a person should know and that changes nothing.
     Warning {
@@ -440,6 +443,7 @@ mod tests {
                 exit_code: 124,
                 duration_ms: 6,
                 detail: None,
+                flaky: vec!["build".into()],
             },
             RunEvent::Warning { message: "m".into(), step: None },
             RunEvent::Unknown { raw: "{}".into() },

@@ -48,7 +48,7 @@ impl FreeText for RunEvent {
                 allowed_to_fail: _,
                 limit_until: _,
             }
-            | Self::RunFinished { outcome: _, exit_code: _, duration_ms: _, detail } => {
+            | Self::RunFinished { outcome: _, exit_code: _, duration_ms: _, detail, flaky: _ } => {
                 detail.iter_mut().for_each(visit);
             }
             Self::IterationStarted { step: _, iteration: _, max_iterations: _, detail } => {

@@ -19,6 +19,7 @@ mod activity;
 mod activity_fold;
 mod attempt_activity;
 mod earlier;
+mod flaky;
 mod fold;
 mod reference;
 mod spent;
@@ -313,6 +314,9 @@ pub struct AttemptView {
     pub activity: AttemptActivity,
     /// When it ended.
     pub finished_at: Option<UtcMillis>,
+    /// A person asked for another one after it: what differs from then on is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
 }
 
 impl AttemptView {

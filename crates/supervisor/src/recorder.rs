@@ -155,6 +155,12 @@ impl Recorder {
         self.feed.publish(RunRecord::Attempt(of, record));
     }
 
+    /// Steps that have succeeded on a retry only.
+    pub(crate) fn flaky_steps(&mut self) -> Vec<StepPath> {
+        self.write();
+        self.feed.with_view(|view| view.flaky_steps().map(|step| step.plan.step.clone()).collect())
+    }
+
     pub(crate) fn warn(&mut self, message: String, step: Option<StepPath>) {
         self.event(RunEvent::Warning { message, step });
     }

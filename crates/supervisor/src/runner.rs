@@ -388,7 +388,14 @@ impl Runner {
         self.context.add_workflow_meta(Some(outcome));
         self.context.finish_metadata();
         let duration_ms = duration_ms(duration);
-        self.context.recorder().event(RunEvent::RunFinished { outcome, exit_code, duration_ms, detail });
+        let flaky = self.context.recorder().flaky_steps();
+        self.context.recorder().event(RunEvent::RunFinished {
+            outcome,
+            exit_code,
+            duration_ms,
+            detail,
+            flaky,
+        });
         self.context.finish();
         info!(outcome = outcome.name(), exit_code, ?duration, "the run has ended");
         RunEnd { outcome, exit_code }

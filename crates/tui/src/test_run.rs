@@ -187,7 +187,13 @@ impl TestRun {
 
     pub(crate) fn finished(&mut self, outcome: RunOutcome, exit_code: u8) -> &mut Self {
         let duration_ms = self.now - START;
-        self.journal(RunEvent::RunFinished { outcome, exit_code, duration_ms, detail: None });
+        self.journal(RunEvent::RunFinished {
+            outcome,
+            exit_code,
+            duration_ms,
+            detail: None,
+            flaky: Vec::new(),
+        });
         self
     }
 

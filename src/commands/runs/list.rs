@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use roboppi_attach::{Liveness, RunSummary, SameFile};
 use roboppi_record::StateRoot;
-use roboppi_report::runs::{self, ListStyle};
+use roboppi_report::runs::{self, FlakySteps, ListStyle};
 use roboppi_run::RunOutcome;
 
 use crate::commands::workflow_file::use_colour;
@@ -20,6 +20,9 @@ use crate::terminal;
 
 /// Rows of the table, unless another number is asked for.
 const ROWS: usize = 20;
+
+/// Runs that are read for --flaky, unless another number is asked for.
+const READ: usize = 200;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -41,6 +44,10 @@ pub(crate) struct ListArgs {
     /// Only runs that began before a duration ago, such as `30d`, or a time
     #[arg(long, value_name = "TIME", value_parser = moment)]
     before: Option<Moment>,
+    /// List the steps of these runs that succeeded on a retry only, and how often; of the last 200 unless --limit has
+    /// another number
+    #[arg(long, conflicts_with = "long")]
+    flaky: bool,
     /// Print full run ids and workspaces, whatever the width of the terminal
     #[arg(short = 'l', long)]
     long: bool,
@@ -82,6 +89,9 @@ pub(super) fn list(root: &StateRoot, args: &ListArgs) -> Result<ExitCode, Failur
     let any = !runs.is_empty();
     let filter = Filter::of(args);
     runs.retain(|run| filter.takes(run));
+    if args.flaky {
+        return flaky(&runs, args);
+    }
     let limit = args.limit.unwrap_or(if args.json { 0 } else { ROWS });
     let all = runs.len();
     if limit > 0 {
@@ -102,6 +112,19 @@ pub(super) fn list(root: &StateRoot, args: &ListArgs) -> Result<ExitCode, Failur
         hidden: all - runs.len(),
     };
     out::print(&runs::list(&runs, now, &style))
+}
+
+/// Prints the flaky steps of runs.
+fn flaky(runs: &[RunSummary], args: &ListArgs) -> Result<ExitCode, Failure> {
+    let limit = Some(args.limit.unwrap_or(READ)).filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let mut steps = FlakySteps::default();
+    for run in runs.iter().take(limit) {
+        // What is wrong with a run that cannot be read, the list of runs reports.
+        if let Ok(view) = run.local.record().view() {
+            steps.add(run, &view);
+        }
+    }
+    out::print(&if args.json { steps.array() } else { steps.list(record::now()) })
 }
 
 /// Which runs are listed.

@@ -110,8 +110,13 @@ fn result() -> WorkerResult {
     serde_json::from_str(r#"{"status":"SUCCEEDED","cost":{"wallTimeMs":1},"durationMs":1}"#).unwrap()
 }
 
-pub(crate) const FINISHED: RunEvent =
-    RunEvent::RunFinished { outcome: RunOutcome::Succeeded, exit_code: 0, duration_ms: 5, detail: None };
+pub(crate) const FINISHED: RunEvent = RunEvent::RunFinished {
+    outcome: RunOutcome::Succeeded,
+    exit_code: 0,
+    duration_ms: 5,
+    detail: None,
+    flaky: Vec::new(),
+};
 
 /// xorshift: enough to vary what happens, and the same again for a seed.
 pub(crate) struct Chance(pub(crate) u64);

@@ -84,7 +84,7 @@ fn journal(event: &RunEvent) -> String {
             let signal = signal.as_ref().map_or_else(String::new, |signal| format!(" ({signal})"));
             format!("{}{signal}{}", reason.name(), if *force { ", by force" } else { "" })
         }
-        RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
+        RunEvent::RunFinished { outcome, exit_code, duration_ms, detail, flaky: _ } => {
             let took = duration(*duration_ms);
             format!("{} after {took}, exit code {exit_code}{}", outcome.name(), because(detail))
         }

@@ -49,6 +49,7 @@ pub(super) fn end(
     if let Some(spent) = view.spent() {
         let _ = writeln!(text, "  used     {}", spent_words(&spent));
     }
+    flaky(&mut text, view);
     agents(&mut text, view, false);
     if let Some(head) = view.head.as_ref().filter(|head| head.has_file()) {
         let _ = writeln!(text, "  context  {}", words(&head.context_dir));
@@ -67,6 +68,7 @@ fn in_few_lines(view: &RunView, settings: &PlainSettings, record: Option<&Path>)
     let mut text = String::new();
     totals(&mut text, view, settings.colour);
     failures(&mut text, view, settings);
+    flaky(&mut text, view);
     agents(&mut text, view, false);
     if matches!(view.status, RunStatus::Finished { outcome: RunOutcome::Succeeded, .. }) {
         return text;
@@ -109,6 +111,20 @@ fn shortened(why: &str) -> String {
     match why.char_indices().nth(LONGEST_REASON) {
         Some((cut, _)) => format!("{}…", &why[..cut]),
         None => why.to_owned(),
+    }
+}
+
+/// Flaky steps that are named at the end.
+const FLAKY: usize = 10;
+
+/// Steps that succeeded on a retry only.
+fn flaky(text: &mut String, view: &RunView) {
+    let lines = || view.flaky_steps().filter_map(|step| Some((step, step.flaky_words()?)));
+    for (step, how) in lines().take(FLAKY) {
+        let _ = writeln!(text, "  flaky    {}: {how}", words(step.plan.step.as_str()));
+    }
+    if let Some(more) = lines().count().checked_sub(FLAKY).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  flaky    {more} more: `roboppi show`");
     }
 }
 
@@ -185,6 +201,7 @@ pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Pa
         );
     }
     totals(&mut text, view, settings.colour);
+    flaky(&mut text, view);
     agents(&mut text, view, true);
     for step in
         view.steps.iter().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail).take(3)

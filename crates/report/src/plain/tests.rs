@@ -198,6 +198,7 @@ fn another_attempt() {
     flaky  ✓ succeeded     900ms         2
 
     SUCCEEDED: 1 step in 1.0s
+      flaky    flaky: failed once, then succeeded on attempt 2
       context  /w/context
       record   /runs/0194-demo
     "#);

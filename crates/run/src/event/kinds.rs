@@ -152,6 +152,8 @@ enum Variants {
         duration_ms: u64,
         #[serde(default)]
         detail: Option<String>,
+        #[serde(default)]
+        flaky: Vec<StepPath>,
     },
     Warning {
         message: String,

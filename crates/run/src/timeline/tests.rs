@@ -146,6 +146,7 @@ fn attempts_hold_what_happened_in_them_and_calls_at_a_time_have_tracks_of_their_
                 exit_code: 0,
                 duration_ms: 1,
                 detail: None,
+                flaky: Vec::new(),
             },
         ),
     ]);

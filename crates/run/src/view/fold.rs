@@ -9,8 +9,8 @@ use super::{
     IterationView, KeptFrom, RunHead, RunStatus, RunView, StepView, WarningView,
 };
 use crate::{
-    AttemptPhase, AttemptRecord, AttemptRef, HostId, JournalRecord, KeptStep, RunEvent, RunRecord, StepPath,
-    StepPlan, StepState,
+    AttemptPhase, AttemptRecord, AttemptRef, HostId, JournalRecord, KeptStep, RunCommand, RunEvent,
+    RunRecord, StepPath, StepPlan, StepState,
 };
 
 impl RunView {
@@ -155,6 +155,9 @@ impl RunView {
                 }
             }
             RunEvent::Command { command, by, refused } => {
+                if let (RunCommand::RetryStep(step), None) = (command, refused) {
+                    self.supersede(step);
+                }
                 if self.commands.len() == Self::COMMANDS {
                     self.commands.remove(0);
                 }
@@ -168,7 +171,7 @@ impl RunView {
             RunEvent::RunEnding { reason, force, signal } => {
                 self.status = RunStatus::Ending { reason: *reason, force: *force, signal: signal.clone() };
             }
-            RunEvent::RunFinished { outcome, exit_code, duration_ms, detail } => {
+            RunEvent::RunFinished { outcome, exit_code, duration_ms, detail, flaky: _ } => {
                 self.status = RunStatus::Finished {
                     outcome: *outcome,
                     exit_code: *exit_code,
@@ -209,6 +212,13 @@ impl RunView {
                 Arc::make_mut(&mut self.index).insert(plan.step.clone(), self.steps.len());
                 self.steps.push(Arc::new(StepView::planned(Arc::clone(plan), ts)));
             }
+        }
+    }
+
+    /// The attempts of a step so far are those before a person asked for another one.
+    fn supersede(&mut self, step: &StepPath) {
+        if let Some(step) = self.step_mut(step) {
+            step.attempts.iter_mut().for_each(|attempt| attempt.superseded = true);
         }
     }
 
@@ -283,6 +293,7 @@ impl StepView {
                     process: None,
                     activity: AttemptActivity::default(),
                     finished_at: None,
+                    superseded: false,
                 },
             );
             place
