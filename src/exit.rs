@@ -1,6 +1,7 @@
 //! Exit codes, and errors that have one.
 
 use std::error::Error;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use roboppi_record::RecordError;
@@ -26,6 +27,21 @@ pub(crate) const OTHER_CORE: &str = "leave out --core";
 /// Whether the code says that SIGHUP or SIGTERM ended the run, and not a person.
 pub(crate) const fn by_signal(code: u8) -> bool {
     matches!(code, 129 | 143)
+}
+
+/// The exit code of a command. One that panics has the code of a defect, and not that of the runtime, which is the one of
+/// no outcome.
+pub(crate) fn code_of(command: impl FnOnce() -> Result<ExitCode, Failure>) -> ExitCode {
+    // Nothing of the command is used afterwards.
+    match panic::catch_unwind(AssertUnwindSafe(command)) {
+        Ok(result) => result.unwrap_or_else(Failure::report),
+        Err(_) => {
+            crate::terminal::note(
+                "error: this is a defect of roboppi; please report it with the lines above",
+            );
+            ExitCode::from(OWN_ERROR)
+        }
+    }
 }
 
 /// Why a command failed, what can be done about it, and the exit code it has.
@@ -145,6 +161,16 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    #[test]
+    #[expect(clippy::panic, reason = "the panic is the subject")]
+    fn a_panic_has_the_code_of_a_defect() {
+        // An exit code cannot be compared otherwise.
+        let text = |code: ExitCode| format!("{code:?}");
+        assert_eq!(text(code_of(|| panic!("in a test"))), text(ExitCode::from(OWN_ERROR)));
+        assert_eq!(text(code_of(|| Ok(ExitCode::from(7)))), text(ExitCode::from(7)));
+        assert_eq!(text(code_of(|| Err(Failure::usage("in a test")))), text(ExitCode::from(USAGE)));
+    }
 
     #[test]
     fn advice_on_a_screen_is_given_only_where_it_helps() {

@@ -26,5 +26,5 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    invocation.command.run().unwrap_or_else(exit::Failure::report)
+    exit::code_of(|| invocation.command.run())
 }

@@ -1,5 +1,7 @@
 //! The exit code says how a run ended.
 
+use nix::sys::signal::Signal::{SIGQUIT, SIGXFSZ};
+
 use crate::env::TestEnv;
 use crate::flow::Flow;
 
@@ -98,6 +100,35 @@ fn a_run_that_takes_too_long_is_124() {
         let run = env.the_run();
         assert_eq!(run.outcome().as_deref(), Some("timed_out"));
         assert_eq!((run.state("work").as_str(), run.state("other").as_str()), ("cancelled", "cancelled"));
+    }
+}
+
+#[test]
+fn quit_is_131_and_leaves_a_run_that_is_lost() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let running = env.run(&Flow::of("echo begun > begun; sleep 1000")).arg(mode).start();
+        env.wait_for_file("begun");
+        running.signal(SIGQUIT);
+        let outcome = running.wait();
+        assert_eq!(outcome.exit_code(), 131, "{mode}: {outcome}");
+        env.wait_until_nothing_is_left();
+        assert_eq!(env.the_run().outcome(), None, "{mode}");
+        let listed = env.roboppi(["runs", "--json"]).output().code(0).text();
+        assert!(listed.contains("\"lost\""), "{mode}: {listed}");
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_does_not_end_the_run() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let flow = Flow::of("echo begun > begun; until [ -e go ]; do sleep 0.01; done");
+        let running = env.run(&flow).arg(mode).start();
+        env.wait_for_file("begun");
+        running.signal(SIGXFSZ);
+        env.write("go", "");
+        let _ = running.wait().code(0);
     }
 }
 
