@@ -76,7 +76,7 @@ pub(crate) enum Command {
     Runs(runs::RunsArgs),
     /// Mask a value from stdin, from now on and everywhere in the run; for use in steps
     Mask(mask::MaskArgs),
-    /// Export a run as an archive, the log of a step, or a trace
+    /// Export a run as an archive, a report or a trace, or the log of a step
     Export(export::ExportArgs),
     /// Import a run that was exported on another machine
     Import(import::ImportArgs),

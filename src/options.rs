@@ -7,9 +7,11 @@ use clap::{Args, ValueEnum};
 use roboppi_report::plain::{FailureOutput, PlainSettings};
 use roboppi_report::units::Zone;
 
+use reports::ReportArgs;
 use values::{duration, duration_or_zero, size};
 
 pub(crate) mod moment;
+pub(crate) mod reports;
 pub(crate) mod values;
 
 /// Options of a run.
@@ -77,6 +79,8 @@ pub(crate) struct HowArgs {
     /// Silence after which the core counts as hung
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration, hide = true, help_heading = "Core")]
     pub(crate) heartbeat_limit: Duration,
+    #[command(flatten)]
+    pub(crate) reports: ReportArgs,
 }
 
 /// Options of a view.

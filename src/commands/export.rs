@@ -1,8 +1,7 @@
 //! `roboppi export`
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,19 +10,15 @@ use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{Liveness, LocalRun, RunFollower};
 use roboppi_record::{PortableHead, RecordError};
 use roboppi_report::ReportError;
-use roboppi_report::export::{StepOutput, Trace};
+use roboppi_report::export::{JUnit, StepOutput, Trace};
 use roboppi_report::units::bytes;
 use roboppi_run::{RunId, RunView, TimelineBuilder};
 
+use crate::commands::target::write_to;
 use crate::commands::{completion, logs, record};
 use crate::exit::{self, Failure};
 use crate::options::values::size;
-use crate::stdio;
 use crate::terminal::{self, plain};
-
-mod unfinished;
-
-use unfinished::Unfinished;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
@@ -57,6 +52,8 @@ pub(crate) enum ExportFormat {
     Json,
     /// A trace for ui.perfetto.dev or chrome://tracing
     Perfetto,
+    /// A report of the steps as test cases, for the test reports of CI systems
+    Junit,
 }
 
 /// What is wrong with a run is said so often.
@@ -75,11 +72,17 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
             let trace = trace_of(&run);
             write_to(target, args.min_free, |out| trace.write(out).map_err(ReportError::Out))
         }
+        (ExportFormat::Junit, None) => {
+            let (view, liveness) = record::view_of(&run);
+            let record = run.record();
+            let report = JUnit::new(record.as_ref(), &view, liveness);
+            write_to(target, args.min_free, |out| report.write(out).map_err(ReportError::Out))
+        }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let run = logs::origin(&record::root()?, run, name)?;
             step(&run, name, args, format, target)
         }
-        (ExportFormat::Archive | ExportFormat::Perfetto, Some(_)) => {
+        (ExportFormat::Archive | ExportFormat::Perfetto | ExportFormat::Junit, Some(_)) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
         }
         (ExportFormat::Txt | ExportFormat::Json, None) => {
@@ -87,9 +90,6 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         }
     }
 }
-
-/// Bytes that are written at once.
-const BUFFER: usize = 64 * 1024;
 
 /// What one step wrote.
 fn step(
@@ -192,58 +192,4 @@ fn trace_of(run: &LocalRun) -> Trace {
     follower.read(|record| timeline.record(&record));
     record::warn(&follower.problems());
     Trace::new(timeline.finish(), run.id().map(|id| id.to_string()).unwrap_or_default())
-}
-
-/// Writes a file, whole or not at all, or else stdout, a pipe or a device.
-fn write_to(
-    target: Option<&Path>,
-    min_free: u64,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,
-) -> Result<ExitCode, Failure> {
-    let Some(target) = target else { return stream(stdio::stdout(), "stdout", write) };
-    let name = plain(&target.display().to_string());
-    let unwritable = |error: io::Error| Failure::own(format!("cannot write {name}: {error}"));
-    if target.is_dir() {
-        return Err(Failure::usage(format!("{name} is a directory; name a file in it")));
-    }
-    // Of a link it is the file at its end that is written.
-    let place = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
-    if place.metadata().is_ok_and(|there| !there.is_file()) {
-        let there = File::options().write(true).open(&place).map_err(unwritable)?;
-        return stream(there, &name, write);
-    }
-    let dir = place.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    if !dir.is_dir() {
-        return Err(Failure::usage(format!(
-            "cannot write {name}: there is no directory {}",
-            plain(&dir.display().to_string())
-        )));
-    }
-    // The name of a file that is not whole says nothing to whoever typed another one.
-    let file =
-        Unfinished::begin(dir, place.clone(), min_free).map_err(|error| unwritable(error.kind().into()))?;
-    let mut buffered = BufWriter::with_capacity(BUFFER, file);
-    write(&mut buffered).map_err(|broken| match broken {
-        ReportError::Out(error) => unwritable(error),
-        error => Failure::report_error(error),
-    })?;
-    let file = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
-    file.finish().map_err(unwritable)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Writes what cannot be taken back. Who reads no further has seen enough.
-fn stream(
-    out: impl Write,
-    name: &str,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), ReportError>,
-) -> Result<ExitCode, Failure> {
-    let mut out = BufWriter::new(out);
-    match write(&mut out).and_then(|()| out.flush().map_err(ReportError::Out)) {
-        Err(ReportError::Out(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::own(format!("cannot write {name}: {error}")))
-        }
-        Ok(()) | Err(ReportError::Out(_)) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(Failure::report_error(error)),
-    }
 }

@@ -37,6 +37,7 @@ mod early_core;
 mod launch;
 mod old;
 mod plan;
+mod reports;
 mod resume;
 mod status;
 mod viewer;
@@ -44,6 +45,7 @@ mod viewer;
 pub(crate) use args::RunArgs;
 pub(crate) use early_core::{Begun, EarlyCore};
 use launch::launch;
+use reports::Reports;
 use resume::EarlierRun;
 use viewer::Viewer;
 
@@ -129,6 +131,13 @@ struct Core {
     early: Option<EarlyCore>,
 }
 
+/// How a run is shown, and what is written about it.
+struct Shown<'a> {
+    view: View,
+    purpose: &'a Purpose,
+    reports: Reports,
+}
+
 fn perform(
     args: &HowArgs,
     settings: RunSettings,
@@ -136,6 +145,7 @@ fn perform(
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
+    let reports = Reports::new(&args.reports, args.min_free)?;
     let Core { other, early } = core;
     let early = early.filter(|_| other.is_none()).and_then(|early| early.begin(&settings));
     let core = Core { other, early };
@@ -149,13 +159,14 @@ fn perform(
     diagnostics::start()?;
     let runtime =
         runtime::new().map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
+    let shown = Shown { view, purpose, reports };
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {
-                end = supervise(args, settings, core, view, purpose, sockets.as_ref()) => end,
+                end = supervise(args, settings, core, shown, sockets.as_ref()) => end,
                 never = guarded::watch(guarded, sockets.as_ref()) => match never {},
             },
-            None => supervise(args, settings, core, view, purpose, None).await,
+            None => supervise(args, settings, core, shown, None).await,
         }
     };
     let end = LocalSet::new().block_on(&runtime, supervising)?;
@@ -185,10 +196,10 @@ async fn supervise(
     args: &HowArgs,
     settings: RunSettings,
     core: Core,
-    view: View,
-    purpose: &Purpose,
+    shown: Shown<'_>,
     sockets: Option<&SocketPlace>,
 ) -> Result<RunEnd, Failure> {
+    let Shown { view, purpose, reports } = shown;
     let launch = launch(args, &settings, core.other, sockets, core.early);
     let state_dir = settings.state_dir.clone();
     let secrets = settings.secrets.hidden.clone();
@@ -207,7 +218,12 @@ async fn supervise(
     signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
     let (end, mut signals) = prepared.execute(launch, signals).await;
+    // A screen may stay for hours; programs wait for the reports.
+    let warnings = reports.write(Arc::clone(&source)).await;
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
+    for warning in warnings {
+        terminal::note(&format!("warning: {warning}"));
+    }
     if let Some(worker) = purpose.worker.filter(|_| view != View::Json) {
         print_answer(source.as_ref())?;
         let words = worker.name().to_lowercase().replace('_', "-");

@@ -20,6 +20,7 @@ use crate::flow::Flow;
 use crate::processes::{MARKER, Process, end_marked, list};
 use crate::remains;
 use crate::run_files::RunFiles;
+use crate::schemas;
 use crate::wait::{self, LIMIT};
 
 /// Opening a terminal and starting a process take turns, so that no process inherits a terminal of another.
@@ -358,7 +359,12 @@ impl<'e> Invocation<'e> {
 
     /// Runs it to its end.
     pub(crate) fn output(self) -> Outcome {
-        self.start().wait()
+        let is_json = self.argv.windows(2).any(|pair| pair == ["--output", "json"]);
+        let outcome = self.start().wait();
+        if is_json {
+            schemas::hold_stream(&outcome.stdout);
+        }
+        outcome
     }
 
     /// Starts it in a terminal.

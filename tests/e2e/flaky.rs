@@ -19,6 +19,10 @@ fn every_face_names_a_flaky_step() {
     assert!(lines.contains("flaky    shaky step: failed once, then succeeded on attempt 2"), "{lines}");
     let page = env.roboppi(["show"]).output().code(0).text();
     assert!(page.contains("flaky: shaky step: failed once, then succeeded on attempt 2"), "{page}");
+    for face in [&["export", "-1", "--format", "junit"][..]] {
+        let text = env.roboppi(face).output().code(0).text();
+        assert!(text.contains("flaky"), "{face:?}: {text}");
+    }
     let stream = env.roboppi(["attach", "-1", "--output", "json"]).output().code(0).text();
     let last: Value = serde_json::from_str(stream.lines().last().unwrap()).unwrap();
     assert_eq!(

@@ -39,6 +39,50 @@ fn a_run_is_told_from_its_start_to_its_end() {
     }
 }
 
+/// Kinds of events in JSON lines, each once.
+fn kinds_of(objects: &[Value]) -> std::collections::BTreeSet<String> {
+    objects.iter().map(|object| kind(object).to_owned()).collect()
+}
+
+#[test]
+fn events_of_many_kinds_fit_the_published_schema() {
+    let env = TestEnv::new();
+    let flow = Flow::new()
+        .step_with(
+            "make",
+            "echo x > out.txt; sleep 1000 & echo '::progress percent=5::p'",
+            &["outputs: [{name: out, path: out.txt}]"],
+        )
+        .step_with(
+            "flaky",
+            "echo x >> calls; [ $(wc -l < calls) -ge 2 ]",
+            &["on_failure: retry", "max_retries: 2"],
+        )
+        .step_with("bad", "echo no >&2; exit 3", &["continue_on_error: true"])
+        .step_with("after", "false", &["depends_on: [make]", "inputs: [{from: make, artifact: out}]"])
+        .step_with("never", "true", &["depends_on: [after]"]);
+    let printed = env.run(&flow).args(["--output", "json"]).output().code(1);
+    let kinds = kinds_of(&objects(&printed.text()));
+    for expected in [
+        "run_started",
+        "core_started",
+        "artifact_collected",
+        "attempt_phase",
+        "progress",
+        "stderr",
+        "step_changed",
+    ] {
+        assert!(kinds.contains(expected), "{expected}: {kinds:?}");
+    }
+    // The same from the record, and by a run that resumes it.
+    let replayed = env.roboppi(["replay", "--speed", "max", "--output", "json"]).output().code(0);
+    assert!(objects(&replayed.text()).len() > 10);
+    let resumed =
+        env.roboppi(["workflow", "run", "flow.yaml", "--rerun-failed", "--output", "json"]).output().code(1);
+    let first = &objects(&resumed.text())[0];
+    assert!(first["event"]["resumes"]["kept"].is_array(), "{first}");
+}
+
 #[test]
 fn mistakes_leave_standard_output_empty() {
     let env = TestEnv::new();

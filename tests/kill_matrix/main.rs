@@ -33,5 +33,7 @@ mod rng;
 #[path = "../e2e/run_files.rs"]
 #[expect(dead_code, reason = "the other tests of the program need more of it")]
 mod run_files;
+#[path = "../e2e/schemas.rs"]
+mod schemas;
 #[path = "../e2e/wait.rs"]
 mod wait;

@@ -6,6 +6,7 @@
 mod fixtures;
 mod future;
 mod hosts;
+mod json;
 mod pages;
 mod reference;
 mod samples;

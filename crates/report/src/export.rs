@@ -1,7 +1,9 @@
 //! What of a run is written for other programs.
 
+mod junit;
 mod step;
 mod trace;
 
+pub use junit::JUnit;
 pub use step::StepOutput;
 pub use trace::Trace;

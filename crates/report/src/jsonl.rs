@@ -34,6 +34,8 @@ mod text;
 
 use hole::EmittedUpTo;
 use line::missing_line;
+#[cfg(feature = "schema")]
+pub(crate) use line::{AttemptLine, JournalLine, MissingLine};
 pub(crate) use line::{attempt_line, journal_line};
 use text::AnnouncedText;
 

@@ -36,9 +36,12 @@ mod recorded;
 pub mod resume;
 pub mod runs;
 mod scripted;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod select;
 pub mod status;
 pub mod style;
+pub mod summary;
 mod table;
 mod unfinished;
 pub mod units;

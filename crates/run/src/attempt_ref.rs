@@ -39,6 +39,7 @@ impl Default for Role {
 
 /// One attempt: one try of one iteration of a step, and one job on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AttemptRef {
     /// `step`.
     pub step: StepPath,

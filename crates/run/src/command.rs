@@ -27,25 +27,48 @@ pub enum RunCommand {
     Unknown(UnknownTagged),
 }
 
-/// The form it has in JSON.
+/// A command of a person, tagged by `type`.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RunCommand"))]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Tagged {
+    /// End the run.
     CancelRun {
+        /// Kill its workers at once.
         #[serde(default)]
         force: bool,
     },
+    /// End one step.
     CancelStep {
+        /// The step.
         step: StepPath,
     },
+    /// Try a step again.
     RetryStep {
+        /// The step.
         step: StepPath,
     },
+    /// Leave out a step that has not started.
     SkipStep {
+        /// The step.
         step: StepPath,
     },
+    /// The terminal of the run is gone.
     HangUp,
+    /// Kill everything, and wait for nothing else.
     LeaveNow,
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for RunCommand {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Tagged::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Tagged::json_schema(generator)
+    }
 }
 
 const TYPES: [&str; 6] = ["cancel_run", "cancel_step", "retry_step", "skip_step", "hang_up", "leave_now"];

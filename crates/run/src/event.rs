@@ -21,6 +21,7 @@ use crate::{
 ///
 /// A kind of a newer version decodes to [`RunEvent::Unknown`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum RunEvent {
     /// The run began. First record of every journal.
@@ -227,6 +228,7 @@ pub enum RunEvent {
         step: Option<StepPath>,
     },
     /// A kind of a newer version.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unknown {
         /// `raw`: the JSON, its keys in alphabetical order.
         raw: String,
@@ -245,6 +247,7 @@ value_enum! {
 
 /// What is known of a step before it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StepPlan {
     /// `step`.
@@ -272,6 +275,7 @@ pub struct StepPlan {
 
 /// A stage of an attempt, tagged by `name` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "name", rename_all = "snake_case", rename_all_fields = "camelCase", remote = "Self")]
 pub enum AttemptPhase {
     /// `waiting_permit`: the core has no leave to give yet.

@@ -8,6 +8,7 @@ use crate::{AttemptRef, RunId, StepPath};
 
 /// What an attempt was made of, as far as that decides what comes of it. Hashes are SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StepFingerprint {
     /// `definition`: hash of what the workflow says of the step, as far as it matters for what comes of it.
@@ -22,6 +23,7 @@ pub struct StepFingerprint {
 
 /// An artifact that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TakenInput {
     /// `from`: the step that made it.
@@ -35,6 +37,7 @@ pub struct TakenInput {
 
 /// What came of a step that another one depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamResult {
     /// `step`.
@@ -47,6 +50,7 @@ pub struct UpstreamResult {
 
 /// What a run has of an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Resumed {
     /// `run` it goes on with.
@@ -58,6 +62,7 @@ pub struct Resumed {
 
 /// A step that was done by an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KeptStep {
     /// `step`.
@@ -75,6 +80,7 @@ pub struct KeptStep {
 
 /// An artifact that is still what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KeptArtifact {
     /// `name`.

@@ -14,6 +14,8 @@ mod kept;
 mod manifest;
 mod partial;
 mod record;
+#[cfg(feature = "schema")]
+mod schema;
 mod shell;
 mod state;
 mod step_path;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use roboppi_ipc::UtcMillis;
+use roboppi_ipc::{UtcMillis, WorkerEvent};
 use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -12,50 +12,72 @@ use roboppi_untrusted as untrusted;
 
 const VERSION: u32 = 1;
 
+/// A record of the journal: one fact about the run. They are all there, `seq` 1, 2, 3 …
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct JournalLine<'a> {
+    /// `v`: version of the form of a line, 1.
+    v: u32,
+    /// `seq`: number of the record, from 1.
+    seq: u64,
+    /// `ts`: UTC in milliseconds.
+    ts: UtcMillis,
+    /// `event`.
+    #[serde(serialize_with = "as_it_came")]
+    #[cfg_attr(feature = "schema", schemars(with = "RunEvent"))]
+    event: &'a RunEvent,
+}
+
+/// An event of an attempt: something its worker did.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct AttemptLine<'a> {
+    /// `v`: version of the form of a line, 1.
+    v: u32,
+    /// `attempt` to which it belongs.
+    attempt: &'a AttemptRef,
+    /// `seq`: number of the event within the attempt; output that was announced together has the same one.
+    seq: u64,
+    /// `ts`: UTC in milliseconds.
+    ts: UtcMillis,
+    /// `event`.
+    event: &'a WorkerEvent,
+}
+
+/// Records of the journal that could not be read.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct MissingLine {
+    /// `v`: version of the form of a line, 1.
+    v: u32,
+    /// `missing`: which ones.
+    missing: Missing,
+}
+
+/// Numbers of records.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Missing {
+    /// `fromSeq`: the first one.
+    from_seq: u64,
+    /// `toSeq`: the first one behind them.
+    to_seq: u64,
+}
+
 /// A record of the journal.
 pub(crate) fn journal_line(record: &JournalRecord) -> io::Result<String> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        v: u32,
-        seq: u64,
-        ts: UtcMillis,
-        #[serde(serialize_with = "as_it_came")]
-        event: &'a RunEvent,
-    }
-
-    to_json(&Line { v: VERSION, seq: record.seq, ts: record.ts, event: &record.event })
+    to_json(&JournalLine { v: VERSION, seq: record.seq, ts: record.ts, event: &record.event })
 }
 
 /// An event of an attempt.
 pub(crate) fn attempt_line(of: &AttemptRef, record: &AttemptRecord) -> io::Result<String> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        v: u32,
-        attempt: &'a AttemptRef,
-        seq: u64,
-        ts: UtcMillis,
-        event: &'a roboppi_ipc::WorkerEvent,
-    }
-
-    to_json(&Line { v: VERSION, attempt: of, seq: record.seq, ts: record.ts, event: &record.event })
+    to_json(&AttemptLine { v: VERSION, attempt: of, seq: record.seq, ts: record.ts, event: &record.event })
 }
 
 /// Records of the journal that could not be had: `from` up to, but not including, `to`.
 pub(super) fn missing_line(from: u64, to: u64) -> io::Result<String> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Missing {
-        from_seq: u64,
-        to_seq: u64,
-    }
-
-    #[derive(Serialize)]
-    struct Line {
-        v: u32,
-        missing: Missing,
-    }
-
-    to_json(&Line { v: VERSION, missing: Missing { from_seq: from, to_seq: to } })
+    to_json(&MissingLine { v: VERSION, missing: Missing { from_seq: from, to_seq: to } })
 }
 
 fn to_json(line: &impl Serialize) -> io::Result<String> {
