@@ -7,10 +7,12 @@ mod commands;
 mod cores;
 mod diagnostics;
 mod exit;
+mod http;
 mod options;
 mod programs;
 mod runtime;
 mod stdio;
+mod telemetry;
 mod terminal;
 mod view;
 

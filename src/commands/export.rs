@@ -10,6 +10,7 @@ use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{Liveness, LocalRun, RunFollower};
 use roboppi_record::{PortableHead, RecordError};
 use roboppi_report::ReportError;
+use roboppi_report::export::otlp::{Attributes, Spans};
 use roboppi_report::export::{JUnit, StepOutput, Trace};
 use roboppi_report::units::bytes;
 use roboppi_run::{RunId, RunView, TimelineBuilder};
@@ -54,6 +55,8 @@ pub(crate) enum ExportFormat {
     Perfetto,
     /// A report of the steps as test cases, for the test reports of CI systems
     Junit,
+    /// A trace as JSON of OTLP, for collectors of OpenTelemetry
+    Otlp,
 }
 
 /// What is wrong with a run is said so often.
@@ -78,11 +81,20 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
             let report = JUnit::new(record.as_ref(), &view, liveness);
             write_to(target, args.min_free, |out| report.write(out).map_err(ReportError::Out))
         }
+        (ExportFormat::Otlp, None) => {
+            let (view, liveness) = record::whole_view_of(&run);
+            let record = run.record();
+            let spans = Spans::of(record.as_ref(), &view, liveness, Attributes::default());
+            write_to(target, args.min_free, |out| spans.write(out).map_err(ReportError::Out))
+        }
         (ExportFormat::Txt | ExportFormat::Json, Some(name)) => {
             let run = logs::origin(&record::root()?, run, name)?;
             step(&run, name, args, format, target)
         }
-        (ExportFormat::Archive | ExportFormat::Perfetto | ExportFormat::Junit, Some(_)) => {
+        (
+            ExportFormat::Archive | ExportFormat::Perfetto | ExportFormat::Junit | ExportFormat::Otlp,
+            Some(_),
+        ) => {
             Err(Failure::usage("a step alone has the formats txt and json; leave STEP out for the whole run"))
         }
         (ExportFormat::Txt | ExportFormat::Json, None) => {

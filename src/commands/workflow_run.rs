@@ -14,7 +14,9 @@ use roboppi_ipc::{OverLimit, RecordLimits, WorkerKind};
 use roboppi_process::guard::{self, GuardKind, GuardSettings, Role};
 use roboppi_report::answer;
 use roboppi_run::RunMode;
-use roboppi_supervisor::{HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, WorkflowFile};
+use roboppi_supervisor::{
+    HeartbeatSettings, PreparedRun, RunEnd, RunSecrets, RunSettings, SpanSettings, WorkflowFile,
+};
 use roboppi_workflow::{LimitPolicy, OnLimit, parse_duration};
 use tokio::task::LocalSet;
 
@@ -28,6 +30,7 @@ use crate::exit::{self, Failure};
 use crate::options::{HowArgs, LimitChoice, Over, Switch};
 use crate::runtime;
 use crate::stdio;
+use crate::telemetry::Telemetry;
 use crate::terminal;
 use crate::view::{self, View};
 
@@ -140,12 +143,14 @@ struct Shown<'a> {
 
 fn perform(
     args: &HowArgs,
-    settings: RunSettings,
+    mut settings: RunSettings,
     core: Core,
     view: View,
     purpose: &Purpose,
 ) -> Result<ExitCode, Failure> {
-    let reports = Reports::new(&args.reports, args.min_free)?;
+    let telemetry = Telemetry::of_environment();
+    settings.spans = SpanSettings { parent: telemetry.parent, sampler: telemetry.sampler() };
+    let reports = Reports::new(&args.reports, args.min_free, telemetry)?;
     let Core { other, early } = core;
     let early = early.filter(|_| other.is_none()).and_then(|early| early.begin(&settings));
     let core = Core { other, early };
@@ -313,6 +318,7 @@ fn settings(
         limits: LimitPolicy { on_limit: on_limit(args), longest: args.limit_wait },
         fail_fast: false,
         resume: None,
+        spans: SpanSettings::default(),
     })
 }
 

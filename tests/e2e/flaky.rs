@@ -19,7 +19,7 @@ fn every_face_names_a_flaky_step() {
     assert!(lines.contains("flaky    shaky step: failed once, then succeeded on attempt 2"), "{lines}");
     let page = env.roboppi(["show"]).output().code(0).text();
     assert!(page.contains("flaky: shaky step: failed once, then succeeded on attempt 2"), "{page}");
-    for face in [&["export", "-1", "--format", "junit"][..]] {
+    for face in [&["export", "-1", "--format", "junit"][..], &["export", "-1", "--format", "otlp"]] {
         let text = env.roboppi(face).output().code(0).text();
         assert!(text.contains("flaky"), "{face:?}: {text}");
     }

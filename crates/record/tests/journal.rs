@@ -73,6 +73,7 @@ fn manifest() -> Manifest {
         started_at: UtcMillis(1),
         workflow_bytes: None,
         workspace_bytes: None,
+        traceparent: None,
     }
 }
 

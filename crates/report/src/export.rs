@@ -1,6 +1,7 @@
 //! What of a run is written for other programs.
 
 mod junit;
+pub mod otlp;
 mod step;
 mod trace;
 

@@ -21,6 +21,7 @@ mod state;
 mod step_path;
 mod text;
 mod timeline;
+mod trace_context;
 pub mod units;
 mod view;
 mod wording;
@@ -38,6 +39,7 @@ pub use shell::shell_word;
 pub use state::{RunOutcome, StepState};
 pub use step_path::{InvalidStepPath, PathSegment, StepPath};
 pub use timeline::{Mark, Slice, SliceKind, Timeline, TimelineBuilder, Track};
+pub use trace_context::{InvalidTraceParent, SpanId, TraceId, TraceIds, TraceParent, TraceSampler};
 pub use view::{
     Act, Activity, ActivityItem, ArtifactView, AttemptActivity, AttemptFilter, AttemptStatus, AttemptView,
     CommandView, CoreStatus, CoreView, FileChange, HistoryPage, IterationView, KeptFrom, PatchView, RunHead,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use roboppi_ipc::{HexBytes, ProcessIdentity, UtcMillis, value_enum};
 use serde::{Deserialize, Serialize};
 
-use crate::{RunHandle, RunId, RunMode};
+use crate::{RunHandle, RunId, RunMode, TraceParent};
 
 /// Version of the run directory this program writes.
 pub const MANIFEST_FORMAT: u32 = 1;
@@ -70,6 +70,17 @@ pub struct Manifest {
     /// `workspaceBytes`: the same of `workspace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_bytes: Option<HexBytes>,
+    /// `traceparent`: the W3C trace context in which the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+impl Manifest {
+    /// The trace context in which the run was started.
+    #[must_use]
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        self.traceparent.as_deref()?.parse().ok()
+    }
 }
 
 impl Manifest {

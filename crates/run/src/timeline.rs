@@ -51,6 +51,8 @@ pub struct Slice {
     pub to: UtcMillis,
     /// How it ended, for people; `None` when it has not.
     pub end: Option<String>,
+    /// The attempt that it is, or is in; `None` of the run, and of the time between two attempts.
+    pub of: Option<AttemptRef>,
 }
 
 /// A kind of slices.
@@ -237,7 +239,7 @@ impl TimelineBuilder {
             Some((at, outcome)) => (at.max(from), Some(outcome)),
             None => (self.last.max(from), None),
         };
-        let run = Slice { name: self.name.clone(), kind: SliceKind::Run, from, to, end };
+        let run = Slice { name: self.name.clone(), kind: SliceKind::Run, from, to, end, of: None };
         let mut tracks = vec![Track { name: "run".to_owned(), slices: vec![run], marks: self.marks }];
         for step in self.steps {
             tracks.extend(step.tracks(to));
@@ -258,7 +260,7 @@ impl Step {
             if let Some(before) = before.filter(|before| *before < slice.from) {
                 let name = "waits for a retry".to_owned();
                 let end = Some("over".to_owned());
-                lanes.add(Slice { name, kind: SliceKind::Wait, from: before, to: slice.from, end });
+                lanes.add(Slice { name, kind: SliceKind::Wait, from: before, to: slice.from, end, of: None });
             }
             before = Some(slice.to);
             lanes.add(slice);
@@ -334,6 +336,7 @@ impl Attempt {
             // The clocks of core and supervisor, or of one of them before and after it was set, may differ.
             slice.from = slice.from.clamp(self.from, to);
             slice.to = slice.to.clamp(slice.from, to);
+            slice.of = Some(self.of.clone());
         }
         let order = |slice: &Slice| (slice.from, std::cmp::Reverse(slice.to), slice.name.clone());
         self.slices.sort_by_key(order);
@@ -341,14 +344,15 @@ impl Attempt {
             1 => self.of.to_string(),
             number => format!("{}, attempt {number}", self.of.step),
         };
-        (Slice { name, kind: SliceKind::Attempt, from: self.from, to, end }, self.slices)
+        let (kind, from) = (SliceKind::Attempt, self.from);
+        (Slice { name, kind, from, to, end, of: Some(self.of) }, self.slices)
     }
 }
 
 impl Slice {
     /// One that has begun.
     const fn open(name: String, kind: SliceKind, from: UtcMillis) -> Self {
-        Self { name, kind, from, to: from, end: None }
+        Self { name, kind, from, to: from, end: None, of: None }
     }
 
     fn ended(self, to: UtcMillis, end: &str) -> Self {

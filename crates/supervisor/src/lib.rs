@@ -45,6 +45,6 @@ pub use kinds::NeededKinds;
 pub use prepare::PreparedRun;
 pub use runner::RunEnd;
 pub use secrets::{RunSecrets, SecretsError};
-pub use settings::{RunSettings, WorkflowFile};
+pub use settings::{RunSettings, SpanSettings, WorkflowFile};
 pub use shutdown::{ShutdownEffect, ShutdownMachine, ShutdownRequest};
 pub use signals::{SignalEvent, Signals};

@@ -263,6 +263,7 @@ fn manifest(
         started_at,
         workflow_bytes: HexBytes::unless_text(settings.source.path.as_os_str().as_bytes()),
         workspace_bytes: HexBytes::unless_text(settings.workspace.as_os_str().as_bytes()),
+        traceparent: settings.spans.parent.map(|parent| parent.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roboppi_ipc::RecordLimits;
 use roboppi_ipc::io::Trace;
-use roboppi_run::RunMode;
+use roboppi_run::{RunMode, TraceParent, TraceSampler};
 use roboppi_workflow::{LimitPolicy, Workflow};
 
 use crate::{HeartbeatSettings, Resume, RunSecrets};
@@ -50,6 +50,17 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// What it takes over from an earlier run.
     pub resume: Option<Resume>,
+    /// Where it stands in a distributed trace.
+    pub spans: SpanSettings,
+}
+
+/// Where a run stands in a distributed trace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpanSettings {
+    /// The context in which it was started.
+    pub parent: Option<TraceParent>,
+    /// Workers are started within the spans of their attempts, because those are exported if this one takes the trace.
+    pub sampler: Option<TraceSampler>,
 }
 
 /// A workflow and the file it came from.

@@ -18,9 +18,13 @@ use tokio::time::timeout;
 use crate::commands::target;
 use crate::exit::Failure;
 use crate::options::reports::ReportArgs;
+use crate::telemetry::{self, Telemetry};
 
 /// How long reports may take. A file system that hangs keeps no run from ending.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long sending traces may take, which has a limit of its own.
+const TRACES: Duration = telemetry::LIMIT;
 
 /// The variable that names the file for outputs.
 const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
@@ -32,11 +36,12 @@ pub(super) struct Reports {
     summary: Option<PathBuf>,
     github: Option<PathBuf>,
     min_free: u64,
+    telemetry: Telemetry,
 }
 
 impl Reports {
     /// Refuses reports that cannot be written, before anything is started.
-    pub(super) fn new(args: &ReportArgs, min_free: u64) -> Result<Self, Failure> {
+    pub(super) fn new(args: &ReportArgs, min_free: u64, telemetry: Telemetry) -> Result<Self, Failure> {
         for (option, file) in [("--junit", &args.junit), ("--summary-file", &args.summary_file)] {
             let Some(file) = file else { continue };
             if file == Path::new("-") {
@@ -57,15 +62,27 @@ impl Reports {
             summary: args.summary_file.clone(),
             github: github.filter(|_| args.github_output).map(PathBuf::from),
             min_free,
+            telemetry,
         })
     }
 
-    /// Writes all reports of a run that is over. Returns what went wrong, for people.
+    /// Writes all reports of a run that is over, and sends its traces. Returns what went wrong, for people.
     pub(super) async fn write(self, source: Arc<dyn RunSource>) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<_> = self.telemetry.warning.clone().into_iter().collect();
+        let traces = self.telemetry.is_on().then(|| {
+            let (telemetry, source) = (self.telemetry.clone(), Arc::clone(&source));
+            aside("traces", move || {
+                let view = source.follow().view;
+                telemetry.send(source.record(), &view, liveness(&view)).into_iter().collect()
+            })
+        });
         if self.junit.is_some() || self.summary.is_some() || self.github.is_some() {
             let written = aside("reports", move || self.write_all(source.as_ref()));
             warnings.extend(result_of("the reports were not written", written, PATIENCE).await);
+        }
+        if let Some(traces) = traces {
+            // Whatever the reports took, the traces had as well.
+            warnings.extend(result_of("the traces were not sent", traces, TRACES).await);
         }
         warnings
     }

@@ -63,6 +63,7 @@ pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
         started_at: UtcMillis(1),
         workflow_bytes: None,
         workspace_bytes: None,
+        traceparent: None,
     }
 }
 

@@ -12,7 +12,7 @@ use roboppi_ipc::{
     JobOptions, JobType, OutputMode, Priority, PriorityClass, RecordTarget, TaskBudget, UtcMillis,
     VariablePolicy, WorkerKind, WorkerTask,
 };
-use roboppi_run::AttemptRef;
+use roboppi_run::{AttemptRef, TraceIds};
 use roboppi_workflow::{Dollars, Node};
 
 use super::{RunContext, STOP_MARGIN};
@@ -20,6 +20,7 @@ use crate::clock;
 use crate::convert::{duration_ms, path_text};
 use crate::machine::AttemptTask;
 use crate::machine::attempt::AttemptStop;
+use crate::settings::SpanSettings;
 
 /// Bytes of texts that surely fit in a message.
 const LONG: usize = 1 << 20;
@@ -182,8 +183,16 @@ impl<'a> AttemptJob<'a> {
             ("ROBOPPI_STEP_ID", self.of.step.as_str().to_owned()),
             ("ROBOPPI_ATTEMPT", self.of.attempt.to_string()),
         ];
+        // A worker that traces hangs its spans below the one of its attempt. Otherwise it has the context of the run.
+        let SpanSettings { parent, sampler } = context.settings.spans;
+        let trace = sampler.map(|sampler| {
+            let ids = TraceIds::new(&context.run_id, parent);
+            let sampled = sampler.samples(parent, ids.trace());
+            ("TRACEPARENT", ids.for_worker(self.of, sampled).to_string())
+        });
+        let known = known.into_iter().chain(trace);
         let paths = self.directories().map(|(name, path)| (name, path_text(path)));
-        known.into_iter().chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
+        known.chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Variables of a worker that are directories.

@@ -15,7 +15,7 @@ use crate::core_link::{CoreStreams, HeartbeatSettings};
 use crate::machine::attempt::AttemptStop;
 use crate::machine::{AttemptDone, SupervisorEffect};
 use crate::secrets::RunSecrets;
-use crate::settings::{RunSettings, WorkflowFile};
+use crate::settings::{RunSettings, SpanSettings, WorkflowFile};
 use crate::site::{FetchedLog, Site, Sites};
 
 const WORKFLOW: &str = r#"
@@ -109,6 +109,7 @@ fn settings(dir: &Path) -> RunSettings {
         limits: roboppi_workflow::LimitPolicy::default(),
         fail_fast: false,
         resume: None,
+        spans: SpanSettings::default(),
     }
 }
 
