@@ -3,15 +3,14 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use roboppi_ipc::WorkerKind;
-use roboppi_workflow::{CoreCommand, OtherKinds, WorkerKinds, Workflow, nearest, parse_config};
+use roboppi_workflow::{CoreCommand, OtherKinds, WorkerKinds, Workflow, nearest};
 
+use crate::config::{UserConfig, file_name};
 use crate::exit::Failure;
 use crate::options::HowArgs;
-use crate::terminal;
 
 /// The variable that names a core for all runs.
 const VARIABLE: &str = "ROBOPPI_CORE_ENTRYPOINT";
@@ -147,54 +146,14 @@ impl Cores {
     }
 }
 
-/// Where the configuration file is, if there is a place for one: `$XDG_CONFIG_HOME/roboppi/config.yaml`, else
-/// `~/.config/roboppi/config.yaml`.
-fn file() -> Option<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-    Some(config.join("roboppi/config.yaml"))
-}
-
-/// The file as messages name it.
-pub(crate) fn file_name() -> String {
-    file().map_or_else(|| "config.yaml".to_owned(), |file| file.display().to_string())
-}
-
-/// What the configuration file says of cores. A mistake in it is told with its place.
+/// What the configuration file says of cores.
 fn configured() -> Result<Vec<(WorkerKind, OtherCore)>, Failure> {
-    let Some(path) = file() else { return Ok(Vec::new()) };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        Err(error) => {
-            return Err(Failure::usage(format!(
-                "the configuration file {} cannot be read: {error}",
-                path.display()
-            )));
-        }
+    let user = UserConfig::read()?;
+    let core = |(kind, command): (&WorkerKind, &CoreCommand)| {
+        let args = command.args.iter().map(OsString::from).collect();
+        (*kind, OtherCore { entry: user.program(command), args })
     };
-    let parsed = parse_config(&text);
-    if !parsed.diagnostics.is_empty() {
-        terminal::print_rendered(parsed.render(&path.display().to_string(), &text, false));
-    }
-    let Some(config) = parsed.config else {
-        return Err(Failure::usage(format!("the configuration file {} is wrong", path.display())));
-    };
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    Ok(config.cores.iter().map(|(kind, core)| (*kind, resolve(core, dir))).collect())
-}
-
-/// A name without `/` is looked up in `PATH`; `~/` is the home directory; what is relative is so to the configuration file.
-fn resolve(core: &CoreCommand, dir: &Path) -> OtherCore {
-    let home = || env::var_os("HOME").map(PathBuf::from);
-    let entry = match core.program.strip_prefix("~/").zip(home()) {
-        Some((below, home)) => home.join(below),
-        None if core.program.contains('/') => dir.join(&core.program),
-        None => PathBuf::from(&core.program),
-    };
-    OtherCore { entry, args: core.args.iter().map(OsString::from).collect() }
+    Ok(user.config.cores.iter().map(core).collect())
 }
 
 #[cfg(test)]
@@ -230,15 +189,5 @@ mod tests {
         assert_eq!(direct.for_workflow(&workflow(&["GEMINI"], &direct)).ok(), Some(None));
         let given = Cores { given: Some((core("/g"), "--core")), ..cores(&[("SCRIBE", "/a")], false) };
         assert_eq!(given.for_workflow(&workflow(&["SCRIBE", "ANY"], &given)).ok(), Some(Some(core("/g"))));
-    }
-
-    #[test]
-    fn paths_are_relative_to_the_file_that_says_them() {
-        let of = |program: &str| {
-            resolve(&CoreCommand { program: program.into(), args: Vec::new() }, Path::new("/c/roboppi")).entry
-        };
-        assert_eq!(of("scribe-core"), Path::new("scribe-core"));
-        assert_eq!(of("/bin/scribe-core"), Path::new("/bin/scribe-core"));
-        assert_eq!(of("cores/scribe"), Path::new("/c/roboppi/cores/scribe"));
     }
 }

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 mod cli;
+mod clock;
 mod commands;
+mod config;
 mod cores;
 mod diagnostics;
 mod exit;
 mod http;
+mod notify;
 mod options;
 mod programs;
 mod runtime;

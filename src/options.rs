@@ -120,7 +120,7 @@ pub(crate) struct ViewArgs {
     /// Send a terminal notification when a run on the full screen ends that took at least this long
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) notify_after: Duration,
-    /// Send no terminal notification (also ROBOPPI_NOTIFY=off)
+    /// Send no notification, neither of the terminal nor of the configuration file (also ROBOPPI_NOTIFY=off)
     #[arg(long)]
     pub(crate) no_notify: bool,
 }

@@ -3,14 +3,13 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{User, getuid};
 use roboppi_attach::{Found, Liveness, LocalRun, RunFollower};
-use roboppi_ipc::UtcMillis;
 use roboppi_record::{LAST, RecordError, StateRoot};
 use roboppi_run::RunView;
 
+pub(crate) use crate::clock::now;
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -88,11 +87,6 @@ pub(crate) fn warn(problems: &[String]) {
 /// What a person should know of a run that is elsewhere; `None` of any other one.
 pub(crate) fn elsewhere(run: &LocalRun, liveness: Liveness) -> Option<String> {
     roboppi_report::elsewhere(run.record().as_ref(), liveness, now())
-}
-
-pub(crate) fn now() -> UtcMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UtcMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -27,11 +27,12 @@ use crate::commands::{guarded, housekeeping, record};
 use crate::cores::{Cores, OtherCore};
 use crate::diagnostics;
 use crate::exit::{self, Failure};
+use crate::notify::Notifier;
 use crate::options::{HowArgs, LimitChoice, Over, Switch};
 use crate::runtime;
 use crate::stdio;
 use crate::telemetry::Telemetry;
-use crate::terminal;
+use crate::terminal::{self, env_flag};
 use crate::view::{self, View};
 
 mod args;
@@ -139,6 +140,7 @@ struct Shown<'a> {
     view: View,
     purpose: &'a Purpose,
     reports: Reports,
+    notifier: Notifier,
 }
 
 fn perform(
@@ -151,6 +153,8 @@ fn perform(
     let telemetry = Telemetry::of_environment();
     settings.spans = SpanSettings { parent: telemetry.parent, sampler: telemetry.sampler() };
     let reports = Reports::new(&args.reports, args.min_free, telemetry)?;
+    let silent = args.view.no_notify || env_flag("ROBOPPI_NOTIFY") == Some(false);
+    let notifier = Notifier::configured(settings.secrets.hidden.clone(), silent)?;
     let Core { other, early } = core;
     let early = early.filter(|_| other.is_none()).and_then(|early| early.begin(&settings));
     let core = Core { other, early };
@@ -164,7 +168,7 @@ fn perform(
     diagnostics::start()?;
     let runtime =
         runtime::new().map_err(|error| Failure::own(format!("the supervisor cannot start: {error}")))?;
-    let shown = Shown { view, purpose, reports };
+    let shown = Shown { view, purpose, reports, notifier };
     let supervising = async {
         match guarded {
             Some(guarded) => tokio::select! {
@@ -204,7 +208,7 @@ async fn supervise(
     shown: Shown<'_>,
     sockets: Option<&SocketPlace>,
 ) -> Result<RunEnd, Failure> {
-    let Shown { view, purpose, reports } = shown;
+    let Shown { view, purpose, reports, notifier } = shown;
     let launch = launch(args, &settings, core.other, sockets, core.early);
     let state_dir = settings.state_dir.clone();
     let secrets = settings.secrets.hidden.clone();
@@ -222,9 +226,13 @@ async fn supervise(
     let source = prepared.source();
     signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
+    notifier.watch(&source);
     let (end, mut signals) = prepared.execute(launch, signals).await;
     // A screen may stay for hours; programs wait for the reports.
-    let warnings = reports.write(Arc::clone(&source)).await;
+    let view_at_end = source.follow().view;
+    let (mut warnings, undelivered) =
+        tokio::join!(reports.write(Arc::clone(&source)), notifier.end(&view_at_end));
+    warnings.extend(undelivered);
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
     for warning in warnings {
         terminal::note(&format!("warning: {warning}"));

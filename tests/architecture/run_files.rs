@@ -51,7 +51,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("crates/tui/src/terminal.rs", "fs", "opens the terminal"),
     ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),
     ("src/commands/doctor/terminal.rs", "fs", "reads the start files of the shell"),
-    ("src/cores.rs", "fs", "reads the configuration file"),
+    ("src/config.rs", "fs", "reads the configuration file"),
     ("src/commands/export.rs", "run_dir()", "hands the run to the export of `record`"),
     ("src/commands/housekeeping.rs", "fs", "marks when it worked last, beside the runs"),
     ("src/commands/housekeeping.rs", "run_dir()", "hands the run to `record`, which packs its logs"),

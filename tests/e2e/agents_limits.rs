@@ -7,7 +7,7 @@ const SESSION: &str = "11111111-2222-4333-8444-555555555555";
 
 /// A `claude` that comes up against a limit as often as `limited` says, each of them over after that many seconds, and then does
 /// its work. It notes its arguments and prompts.
-fn with_limited_claude(limited: u32, seconds: u32) -> TestEnv {
+pub(crate) fn with_limited_claude(limited: u32, seconds: u32) -> TestEnv {
     let env = TestEnv::new();
     let script = format!(
         r#"#!/bin/bash
@@ -35,7 +35,7 @@ echo '{{"type":"result","subtype":"success","is_error":false,"num_turns":1,"resu
 }
 
 /// Steps of a workflow, one YAML mapping each.
-fn run<'e>(env: &'e TestEnv, steps: &str, arguments: &[&str]) -> Invocation<'e> {
+pub(crate) fn run<'e>(env: &'e TestEnv, steps: &str, arguments: &[&str]) -> Invocation<'e> {
     env.write("flow.yaml", &format!("name: limits\nversion: \"1\"\ntimeout: 24h\nsteps:\n{steps}"));
     let command = ["workflow", "run", "flow.yaml", "--no-tui"];
     finding(env, env.roboppi(command.iter().chain(arguments)))
@@ -46,7 +46,7 @@ fn step(name: &str, worker: &str, lines: &[&str]) -> String {
     format!("  {name}:\n    worker: {worker}\n    capabilities: [READ]\n    instructions: \"true\"\n{lines}")
 }
 
-fn agent(name: &str) -> String {
+pub(crate) fn agent(name: &str) -> String {
     step(name, "CLAUDE_CODE", &[])
 }
 

@@ -52,6 +52,7 @@ mod leaks;
 mod logs;
 mod long_files;
 mod mask;
+mod notifications;
 mod old_core;
 mod old_core_order;
 mod old_runner;

@@ -28,6 +28,7 @@ mod follower;
 pub mod jsonl;
 mod liveness;
 pub mod logs;
+pub mod notification;
 pub mod page;
 pub mod plain;
 pub mod plan;
@@ -35,9 +36,9 @@ pub mod problems;
 mod recorded;
 pub mod resume;
 pub mod runs;
-mod scripted;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod scripted;
 pub mod select;
 pub mod status;
 pub mod style;

@@ -22,7 +22,7 @@ mod source;
 mod sources;
 
 pub use budget::{Budget, Dollars, Used};
-pub use config::{Config, CoreCommand};
+pub use config::{Config, CoreCommand, Notification, NotifyOn, NotifyTarget, WebhookUrl};
 pub use definition::{AgentOptions, InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step, Workflow};
 pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};

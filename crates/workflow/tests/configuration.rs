@@ -1,6 +1,8 @@
 //! The configuration file: what it may say, and what is said of mistakes in it.
 
-use roboppi_workflow::{Config, CoreCommand, Diagnostic, parse_config};
+use roboppi_workflow::{
+    Config, CoreCommand, Diagnostic, Notification, NotifyOn, NotifyTarget, WebhookUrl, parse_config,
+};
 
 fn said(text: &str) -> Vec<String> {
     let parsed = parse_config(text);
@@ -39,7 +41,7 @@ fn every_mistake_has_a_place() {
     let text = "core:\n  A: b\ncolour: red\ncores:\n  scribe: x\n  A: 3\n  B: []\n  C: ''\n  D: [a, 1]\n";
     insta::assert_snapshot!(said(text).join("\n"), @r"
     1:1 unknown key `core` (did you mean `cores`?)
-    3:1 unknown key `colour` (keys are `cores`)
+    3:1 unknown key `colour` (keys are `cores`, `notify`)
     5:3 `scribe` is not the name of a worker kind, which has at most 40 capital letters, digits and `_` and begins with a letter
     6:6 `cores.A` must be a program, or a list of a program and its arguments, found the number `3`
     7:6 `cores.B` must not be empty
@@ -55,4 +57,43 @@ fn every_mistake_has_a_place() {
         let said = said(text);
         assert!(said.len() == 1 && said[0].starts_with(wrong), "{text:?}: {said:?}");
     }
+}
+
+#[test]
+fn a_notification_goes_to_a_program_or_a_server() {
+    let text = "notify:\n  - command: [notify-send, roboppi]\n  - on: [failure, waiting]\n    url: https://example.org/hook\n    \
+                secret_env: HOOK_KEY\n  - on: end\n    url_env: HOOK\n";
+    let config = parse_config(text).config.unwrap();
+    let command = CoreCommand { program: "notify-send".to_owned(), args: vec!["roboppi".to_owned()] };
+    let webhook =
+        |url, secret: Option<&str>| NotifyTarget::Webhook { url, secret_env: secret.map(str::to_owned) };
+    assert_eq!(
+        config.notify,
+        [
+            Notification { on: vec![NotifyOn::End], target: NotifyTarget::Command(command) },
+            Notification {
+                on: vec![NotifyOn::Failure, NotifyOn::Waiting],
+                target: webhook(WebhookUrl::Text("https://example.org/hook".to_owned()), Some("HOOK_KEY")),
+            },
+            Notification {
+                on: vec![NotifyOn::End],
+                target: webhook(WebhookUrl::Variable("HOOK".to_owned()), None)
+            },
+        ]
+    );
+}
+
+#[test]
+fn every_mistake_in_a_notification_has_a_place() {
+    let text = "notify:\n  - on: [end]\n  - {command: a, url: b}\n  - {command: a, secret_env: K}\n  - {on: done, command: a}\n  \
+                - {onn: end, command: a}\n  - a\n";
+    insta::assert_snapshot!(said(text).join("\n"), @r"
+    2:5 `notify[0]` must have one of `command`, `url` and `url_env`
+    3:5 `notify[1]` must have one of `command`, `url` and `url_env`
+    4:30 `notify[2].secret_env` is for webhooks
+    5:10 `notify[3].on` must be `end`, `failure` or `waiting`, found the text `done`
+    6:6 unknown key `onn` (did you mean `on`?)
+    7:5 `notify[5]` must be a map with `on` and `command` or `url`, found the text `a`
+    ");
+    assert_eq!(said("notify: {command: a}\n").len(), 1);
 }

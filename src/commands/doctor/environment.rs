@@ -7,7 +7,8 @@ use roboppi_process::guard::become_subreaper;
 use roboppi_report::doctor::{Check, Health};
 
 use super::Finding;
-use crate::cores::{self, Cores};
+use crate::config;
+use crate::cores::Cores;
 
 const AREA: &str = "environment";
 
@@ -39,7 +40,7 @@ fn files() -> Check {
 }
 
 fn configuration() -> Check {
-    let name = cores::file_name();
+    let name = config::file_name();
     match Cores::for_validation() {
         Ok(cores) if cores.are_all_ours() => Check::ok(AREA, "configuration", format!("{name}: none")),
         Ok(cores) => Check::ok(
