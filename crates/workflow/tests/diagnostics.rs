@@ -704,3 +704,98 @@ fn what_can_be_no_argument_of_a_program_is_refused() {
         error 5:77 `steps.s.program` must be text, found a list
     ");
 }
+
+/// A workflow with these lines at the top and in its only step.
+fn with(top: &str, step: &str) -> String {
+    format!(
+        "name: sample\nversion: \"1\"\ntimeout: 5m\n{top}\nsteps:\n  s:\n    worker: CUSTOM\n    instructions: x\n    \
+         capabilities: [READ]\n{step}\n"
+    )
+}
+
+#[test]
+fn what_is_switched_off_is_accepted() {
+    for (top, step) in [
+        ("create_branch: false", ""),
+        ("create_branch: false\nbranch_transition_step: s", ""),
+        ("branch_transition_step: s", ""),
+        ("sentinel: { enabled: false }", ""),
+        ("management: { enabled: false, agent: { worker: CLAUDE_CODE } }", ""),
+        ("agents: { enabled: false }", ""),
+        ("", "    completion_check: { enabled: false }\n    max_iterations: 3"),
+        ("", "    max_iterations: 1"),
+        ("", "    max_iterations: 3\n    on_iterations_exhausted: continue"),
+        ("", "    convergence: { enabled: false }"),
+        ("", "    stall: { enabled: false }"),
+        ("", "    management: { enabled: false }"),
+        ("", "    bubble_subworkflow_events: false"),
+    ] {
+        let text = with(top, step);
+        let parsed = parse(&text);
+        assert!(parsed.workflow.is_some() && parsed.diagnostics.is_empty(), "{top}{step}\n{}", listed(&text));
+    }
+    for (top, step, key) in [
+        ("create_branch: true", "", "create_branch"),
+        ("create_branch: true\nbranch_transition_step: s", "", "branch_transition_step"),
+        ("create_branch:", "", "create_branch"),
+        ("expected_work_branch: main", "", "expected_work_branch"),
+        ("sentinel: { enabled: true }", "", "sentinel"),
+        ("sentinel: {}", "", "sentinel"),
+        ("", "    stall: { timeout: 5m }", "stall"),
+        ("", "    completion_check: { worker: CUSTOM }\n    max_iterations: 3", "max_iterations"),
+    ] {
+        let text = with(top, step);
+        let message = format!("{key}` is not supported yet");
+        assert!(parse(&text).workflow.is_none() && listed(&text).contains(&message), "{}", listed(&text));
+    }
+}
+
+#[test]
+fn keys_of_other_languages_are_answered() {
+    for (key, hint) in [
+        ("run: make", "did you mean `instructions`?"),
+        ("command: make", "did you mean `instructions`?"),
+        ("needs: [a]", "did you mean `depends_on`?"),
+        ("retries: 3", "did you mean `max_retries`?"),
+        ("timeout-minutes: 5", "did you mean `timeout`?"),
+        ("if: success()", "steps have no conditions"),
+        ("uses: actions/checkout@v4", "there are no actions"),
+        ("env: { A: b }", "`export NAME=value`"),
+        ("matrix: { os: [a] }", "a step for each combination"),
+        ("id: build", "the key of a step below `steps` is its name"),
+        ("name: Build it", "did you mean `description`?"),
+        ("runs-on: ubuntu-latest", "steps run on this machine"),
+        ("max_turns: 3", "did you mean `max_steps`?"),
+    ] {
+        let text = with("", &format!("    {key}"));
+        assert!(listed(&text).contains(hint), "{key}: {}", listed(&text));
+    }
+    for (key, hint) in [
+        ("env: { A: b }", "did you mean `environment`?"),
+        ("on: push", "there are no triggers"),
+        ("jobs: 4", "did you mean `concurrency`?"),
+        ("defaults: { x: y }", "merged with `<<`"),
+    ] {
+        let text = with(key, "");
+        assert!(listed(&text).contains(hint), "{key}: {}", listed(&text));
+    }
+    let jobs = "name: x\nversion: \"1\"\ntimeout: 5m\njobs:\n  build: { run: make }\n";
+    assert!(listed(jobs).contains("did you mean `steps`?"), "{}", listed(jobs));
+    let list = "name: x\nversion: \"1\"\ntimeout: 5m\nsteps:\n  - run: make\n";
+    assert!(listed(list).contains("write each step below its name, without `-`"), "{}", listed(list));
+}
+
+#[test]
+fn other_files_of_the_existing_program_are_recognised() {
+    let daemon = "name: d\nversion: \"1\"\nworkspace: .\nevents:\n  tick: { type: interval, every: 5m }\ntriggers:\n  \
+                  t: { on: tick, workflow: w.yaml }\n";
+    let catalog = "version: \"1\"\nagents:\n  writer: { worker: CLAUDE_CODE, base_instructions: x }\n";
+    for (text, what) in [(daemon, "a configuration of the daemon"), (catalog, "an agent catalog")] {
+        let found = parse(text).diagnostics;
+        assert_eq!(found.len(), 1, "{}", listed(text));
+        assert!(found[0].message.contains(what) && found[0].severity == Severity::Error, "{}", listed(text));
+    }
+    // A workflow that has a team is one.
+    let team = with("agents: { enabled: true, writer: { worker: CLAUDE_CODE } }", "");
+    assert!(listed(&team).contains("`agents` is not supported yet"), "{}", listed(&team));
+}
