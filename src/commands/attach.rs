@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use roboppi_attach::{FileSource, LocalRun, RunSource};
+use roboppi_attach::{FileSource, Liveness, LocalRun, RunFollower, RunSource};
 use roboppi_report::{jsonl, plain};
+use roboppi_run::RunStatus;
 use roboppi_tui::{Role, TuiSettings};
 
 use crate::commands::completion::runs;
 use crate::commands::workflow_file::use_colour_of_run;
 use crate::commands::{record, screen};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::options::WatchArgs;
 use crate::stdio;
 use crate::view::{self, View};
@@ -23,6 +24,9 @@ pub(crate) struct AttachArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
     #[arg(default_value = roboppi_record::LAST, allow_negative_numbers = true, add = ArgValueCompleter::new(runs))]
     pub(crate) run: String,
+    /// Exit with the exit code of the run, or with 3 if it is lost [default: 0, whatever the outcome]
+    #[arg(long)]
+    pub(crate) exit_status: bool,
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
 }
@@ -36,7 +40,19 @@ pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Failure> {
     let source = Arc::new(source);
     let elsewhere = elsewhere.is_some();
     let view = view::choose_view(&args.watch.view)?;
-    show(&Watched { source, role: Role::Viewer, title, elsewhere, problems }, &args.watch, view)
+    let watched: Arc<dyn RunSource> = Arc::<FileSource>::clone(&source);
+    let shown = show(&Watched { source, role: Role::Viewer, title, elsewhere, problems }, &args.watch, view)?;
+    if !args.exit_status || shown != ExitCode::SUCCESS {
+        return Ok(shown);
+    }
+    match watched.follow().view.status {
+        RunStatus::Finished { exit_code, .. } => Ok(ExitCode::from(exit_code)),
+        _ if RunFollower::of_journal(&run).liveness() == Liveness::Lost => {
+            Ok(ExitCode::from(exit::INFRASTRUCTURE))
+        }
+        // The viewer left, and the run goes on.
+        _ => Ok(shown),
+    }
 }
 
 /// A run, and who watches it.

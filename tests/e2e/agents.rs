@@ -307,6 +307,20 @@ fn an_answer_is_exact_in_a_pipe_and_harmless_in_a_terminal() {
 }
 
 #[test]
+fn quiet_lines_have_the_warnings_and_the_failure_of_an_agent_and_nothing_else() {
+    let env = with_claude();
+    let text = run(&env, "has-trouble", &[]).arg("-q").output().code(0).text();
+    assert!(text.contains("! fix  ") && text.contains("github"), "{text}");
+    assert!(!text.contains("fix | ") && !text.contains("✓ fix"), "{text}");
+
+    let env = with_claude();
+    let text = run(&env, "dies", &[]).arg("-q").output().code(1).text();
+    assert!(text.contains("✗ fix  ") && text.contains("I beg"), "{text}");
+    let text = run(&env, "fix it", &[]).arg("-q").output().code(0).text();
+    assert!(text.starts_with("SUCCEEDED: 1 step in "), "{text}");
+}
+
+#[test]
 fn workers_are_listed_with_what_to_do_about_those_that_are_missing() {
     let env = with_claude();
     // One leaves somebody behind who holds its pipe, one never stops talking, and one never says a line.

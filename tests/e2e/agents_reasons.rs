@@ -25,8 +25,8 @@ const RETRY: &str = r#"{"type":"error","message":"Reconnecting... 2/5 (exceeded 
 fn what_an_agent_waited_for_when_its_time_was_over_is_told_and_no_harmless_note() {
     let env = TestEnv::new();
     let text = codex(&env, &[THREAD, NOTE, TURN, RETRY], &["--timeout", "1500ms"]).output().code(1).all();
-    let waited = "out of time while it waited: the request failed (429 Too Many Requests), try 2 of 5";
-    assert!(text.contains(waited), "{text}");
+    let waited = " while it waited: the request failed (429 Too Many Requests), try 2 of 5";
+    assert!(text.contains("timed out after 1s500ms (`timeout`), ") && text.contains(waited), "{text}");
     assert!(!text.contains("code 143: A feature"), "{text}");
     assert!(text.contains("! agent  A feature is young."), "the note is told as one\n{text}");
     assert!(text.contains("roboppi run --worker codex-cli --resume 01a1f952-8971 \"Go on.\""), "{text}");
@@ -37,7 +37,9 @@ fn a_harmless_note_is_no_reason_either_where_nothing_is_known() {
     let env = TestEnv::new();
     let text = codex(&env, &[THREAD, NOTE, TURN], &["--timeout", "1500ms"]).output().code(1).all();
     assert!(
-        text.contains("out of time (exit code 143)") || text.contains("out of time (killed by SIGTERM)"),
+        ["exit code 143", "killed by SIGTERM"]
+            .iter()
+            .any(|how| text.contains(&format!("timed out after 1s500ms (`timeout`), {how}  "))),
         "{text}"
     );
 }

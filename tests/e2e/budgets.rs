@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::env::TestEnv;
+use crate::env::{TestEnv, before_summary};
 use crate::flow::Flow;
 use crate::run_files::RunFiles;
 
@@ -25,7 +25,7 @@ fn of_a_flood_the_beginning_and_the_end_are_kept() {
     assert!(on_disk(&run, "work") <= 2 * MIB + 64 * 1024, "{}", on_disk(&run, "work"));
     let told =
         "its output has reached 2 MiB, the limit of its log: only the beginning and the end of that are kept";
-    assert_eq!(printed.matches(told).count(), 1, "{printed}");
+    assert_eq!(before_summary(&printed).matches(told).count(), 1, "{printed}");
     let shown = env.roboppi(["logs", "-1", "work"]).output().code(0);
     let text = shown.text();
     assert!(text.starts_with("1\n2\n3\n"));
@@ -46,8 +46,9 @@ fn the_logs_of_a_run_share_a_limit() {
     let printed =
         env.run(&flow).args(["--log-limit", "4MiB", "--run-log-limit", "8MiB"]).output().code(0).all();
     let told = "third  its output has reached the limit of all logs of the run, 8 MiB: only the beginning";
-    assert_eq!(printed.matches("has reached").count(), printed.matches(told).count(), "{printed}");
-    assert_eq!(printed.matches(told).count(), 1, "{printed}");
+    let lines = before_summary(&printed);
+    assert_eq!(lines.matches("has reached").count(), lines.matches(told).count(), "{printed}");
+    assert_eq!(before_summary(&printed).matches(told).count(), 1, "{printed}");
     let run = env.the_run();
     let all: u64 = ["work", "second", "third"].map(|step| on_disk(&run, step)).iter().sum();
     assert!(all <= 8 * MIB + 256 * 1024, "{all}");
@@ -81,7 +82,7 @@ fn a_worker_that_asks_nobody_for_ever_is_told_once() {
         let script = "for i in 1 2 3; do yes 'Overwrite? [y/n]' | head -c 3000000; echo; done";
         let printed = env.run(&Flow::of(script)).arg(mode).output().code(0).all();
         let said = "it prints the same 17 bytes again and again";
-        assert_eq!(printed.matches(said).count(), 1, "{printed}");
+        assert_eq!(before_summary(&printed).matches(said).count(), 1, "{printed}");
         let warnings = env.the_run().events("warning");
         assert_eq!((warnings.len(), &warnings[0]["step"]), (1, &"work".into()), "{warnings:?}");
         let shown = env.roboppi(["show"]).output().code(0).all();
@@ -96,7 +97,7 @@ fn a_disk_that_is_nearly_full_stops_the_record_and_not_the_run() {
     let env = TestEnv::new();
     let flow = Flow::of("echo unrecorded; echo ran > ran");
     let printed = env.run(&flow).args(["--min-free", "1000000T"]).output().code(0).all();
-    assert_eq!(printed.matches("are to stay free").count(), 1, "{printed}");
+    assert_eq!(before_summary(&printed).matches("are to stay free").count(), 1, "{printed}");
     assert_eq!(env.read("ran"), "ran\n");
     assert_eq!(env.the_run().state("work"), "succeeded");
 }

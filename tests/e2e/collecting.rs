@@ -98,7 +98,7 @@ fn it_is_part_of_the_time_of_a_step_and_of_a_run() {
     let _ = env.run(&making(ENDLESS, &["timeout: 4s"])).output().code(1);
     assert_eq!(env.the_run().state("make"), "failed");
     let why = detail(&env.the_run(), "make");
-    assert!(why.starts_with("out of time after 4s, while its outputs were collected"), "{why}");
+    assert!(why.starts_with("timed out after 4s (`timeout`) while its outputs were collected"), "{why}");
     assert!(why.contains("stopped at ") && why.contains("out/hole"), "{why}");
     expect_nothing_collected(&env);
 

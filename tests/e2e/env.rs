@@ -204,6 +204,11 @@ impl Drop for TestEnv {
     }
 }
 
+/// The lines of a run before its summary, which repeats what should be known.
+pub(crate) fn before_summary(printed: &str) -> &str {
+    printed.split("\nStep ").next().unwrap_or(printed)
+}
+
 /// A command that has not started.
 #[must_use]
 pub(crate) struct Invocation<'e> {

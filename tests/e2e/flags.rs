@@ -1,6 +1,6 @@
 //! Options of `roboppi workflow run` that every runner has.
 
-use nix::sys::signal::Signal::SIGINT;
+use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use serde_json::Value;
 
 use crate::env::TestEnv;
@@ -104,9 +104,8 @@ fn only_some_steps_run_with_what_they_depend_on() {
     assert_eq!(env.read("ran"), "make\nuse\nuse\n");
     let two = env.run(&flow).args(["--only", "make", "--only", "other"]).output().code(1).all();
     assert!(two.contains("FAILED: 1 of 2 steps failed"), "{two}");
-    // The command to go on has the same steps, and a run of some steps is no base for a run of all.
-    assert!(two.contains(" --only make --only other"), "{two}");
-    assert!(!two.contains("--rerun-failed"), "{two}");
+    // Whoever goes on with it does not run what was left out.
+    assert!(two.contains("flow.yaml --only make --only other --resume r3\n"), "{two}");
     let refused = env.run(&flow).args(["--rerun-failed"]).output().code(2).all();
     assert!(refused.contains("there is no run of"), "{refused}");
     for (flags, reason) in [
@@ -237,4 +236,73 @@ fn options_stand_in_groups() {
     within("--rerun-failed", 2);
     within("--quiet", 3);
     within("--direct", 4);
+}
+
+#[test]
+fn a_viewer_exits_with_the_code_of_the_run_when_that_is_asked_for() {
+    let env = TestEnv::new();
+    let run = env.run(&Flow::of("echo > up; until [ -e go ]; do sleep 0.01; done; exit 3")).start();
+    env.wait_for_file("up");
+    let viewers = [
+        env.roboppi(["attach", "--no-tui", "--exit-status"]).start(),
+        env.roboppi(["attach", "--json", "--exit-status"]).start(),
+    ];
+    let other = env.roboppi(["attach", "--no-tui"]).start();
+    env.write("go", "");
+    let _ = run.wait().code(1);
+    for viewer in viewers {
+        let _ = viewer.wait().code(1);
+    }
+    let _ = other.wait().code(0);
+    // Later, and of a run that was killed.
+    let _ = env.roboppi(["attach", "--no-tui", "--exit-status"]).output().code(1);
+    let lost = env.run(&Flow::of("echo > again; sleep 1000")).start();
+    env.wait_for_file("again");
+    lost.signal(SIGKILL);
+    let _ = lost.wait().signal(SIGKILL);
+    env.wait_until_nothing_is_left();
+    let _ = env.roboppi(["attach", "--no-tui", "--exit-status"]).output().code(3);
+}
+
+#[test]
+fn options_of_the_existing_program_are_accepted_or_answered() {
+    let env = TestEnv::new();
+    let flow = Flow::of("true");
+    let silent = ["--allow-protected-branch", "--keepalive", "--no-keepalive", "--keepalive-interval=30s"];
+    let printed = env.run(&flow).args(silent).output().code(0);
+    assert_eq!(printed.stderr, "");
+    for flags in [&["--base-branch", "main"][..], &["--protected-branches", "main,release"]] {
+        let printed = env.run(&flow).args(flags).output().code(0).stderr;
+        assert_eq!(printed.lines().count(), 1, "{printed}");
+        assert!(printed.contains("branches are not protected"), "{printed}");
+    }
+    let printed = env.run(&flow).env("ROBOPPI_PROTECTED_BRANCHES", "main").output().code(0).stderr;
+    assert!(printed.contains("ROBOPPI_PROTECTED_BRANCHES has no effect"), "{printed}");
+    let refused = env.run(&flow).args(["--agents", "agents.yaml"]).output().code(2).stderr;
+    assert!(refused.contains("not supported yet"), "{refused}");
+    // Silence is broken as often as was asked for.
+    let run = env.run(&Flow::of("until [ -e go ]; do sleep 0.01; done"));
+    let run = run.args(["--keepalive-interval", "50ms", "--slow-after", "0s"]).start();
+    run.wait_for_text("still running: work");
+    env.write("go", "");
+    let _ = run.wait().code(0);
+}
+
+#[test]
+fn numbers_without_a_unit_are_answered() {
+    let env = TestEnv::new();
+    let flow = Flow::of("true");
+    for option in ["--grace", "--drain", "--limit-wait", "--slow-after", "--timeout"] {
+        let refused = env.run(&flow).args([option, "5"]).output().code(2).stderr;
+        assert!(refused.contains("write `5s` for seconds"), "{option}: {refused}");
+    }
+    env.write("bad.yaml", &flow.text().replace("timeout: 5m", "timeout: 5"));
+    let refused = env.roboppi(["workflow", "validate", "bad.yaml"]).output().code(2).stderr;
+    assert!(refused.contains("`5s` for seconds"), "{refused}");
+    let agent = |time: &str| {
+        let run = env.roboppi(["run", "--worker", "claude-code", "--no-tui", "--timeout", time, "hello"]);
+        run.env("PATH", "/nonexistent").stdin("").output().code(1).stderr
+    };
+    assert!(agent("60").contains("--timeout 60 is 60 milliseconds"), "{}", agent("60"));
+    assert!(!agent("500ms").contains("milliseconds; write"), "{}", agent("500ms"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::env::{Printed, TestEnv};
+use crate::env::{Printed, TestEnv, before_summary};
 use crate::flow::Flow;
 use crate::processes::Process;
 
@@ -41,8 +41,11 @@ fn expect_told(env: &TestEnv, printed: &Printed, step: &str, name: &str) {
     let told = reports.iter().filter(|report| report["type"] == "leaked" && report["leaked"] == left[0]);
     assert_eq!(told.count(), 1, "in the journal: {reports:?}");
 
-    let shown: Vec<_> =
-        printed.text().lines().filter(|line| line.contains(command)).map(str::to_owned).collect();
+    let shown: Vec<_> = before_summary(&printed.text())
+        .lines()
+        .filter(|line| line.contains(command))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(shown.len(), 1, "{}", printed.all());
     assert!(shown[0].contains(step) && shown[0].contains(pid.trim()), "{}", shown[0]);
 }

@@ -32,6 +32,7 @@ mod events;
 mod examples;
 mod exit_codes;
 mod export;
+mod facts;
 mod first_steps;
 mod flags;
 mod flaky;

@@ -192,7 +192,9 @@ fn a_failure_that_only_the_agent_reports_is_one() {
         ("OPENCODE", recording!("opencode/err_400"), 0, "NON_RETRYABLE", "APIError"),
     ] {
         let env = TestEnv::new();
-        let _ = Relay::of(worker, output).ending(code).run(&env, &[]).code(1);
+        // Whether its limit is over already depends on the time of day.
+        let ended = Relay::of(worker, output).ending(code).run(&env, &[]);
+        assert!([1, 75].contains(&ended.exit_code()), "{ended}");
         let result = result(&env);
         assert_eq!(result["status"], "FAILED", "{worker}");
         assert_eq!(

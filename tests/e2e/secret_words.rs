@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::agents::{finding, with_claude};
-use crate::env::{Invocation, TestEnv};
+use crate::env::{Invocation, TestEnv, before_summary};
 use crate::flow::Flow;
 
 /// Keys, kinds and words of our records and messages, and names of the run. All of them are long enough to be hidden.
@@ -289,7 +289,8 @@ fn words_of_ours_and_names_change_nothing_whoever_says_that_they_are_secret() {
             let differ = plain.iter().zip(&told).find(|(plain, told)| plain != told);
             assert_eq!(differ, None, "{mode} {from:?}");
             assert_eq!(plain.len(), told.len(), "{mode} {from:?}: {told:#?}");
-            assert_eq!(printed.matches("names are not hidden").count(), 1, "{mode} {from:?}: {printed}");
+            let lines = before_summary(&printed);
+            assert_eq!(lines.matches("names are not hidden").count(), 1, "{mode} {from:?}: {printed}");
         }
     }
 }
@@ -307,7 +308,7 @@ fn a_name_that_holds_a_secret_is_warned_of_once_and_shown_as_it_is() {
         let output = env.run(&flow).args(view).env("POSTGRES_PASSWORD", "postgres").output().code(1);
         let shown = output.all();
         let warning = "the step `run-postgres` holds the value of a secret (POSTGRES_PASSWORD)";
-        assert_eq!(shown.matches(warning).count(), 1, "{view:?}: {shown}");
+        assert_eq!(before_summary(&shown).matches(warning).count(), 1, "{view:?}: {shown}");
         assert!(!shown.contains("run-***"), "{view:?}: {shown}");
         assert!(!shown.contains("at postgres") && !shown.contains("is postgres"), "{view:?}: {shown}");
         let files = env.the_run();
@@ -409,7 +410,8 @@ fn who_masks_too_much_is_told_that_no_more_is_hidden() {
         );
         let run = env.run(&flow).args([mode, "--stream"]).env("ROBOPPI", env!("CARGO_BIN_EXE_roboppi"));
         let shown = run.output().code(0).all();
-        assert_eq!(shown.matches("it masked one value too many").count(), 1, "{mode}: {shown}");
+        let lines = before_summary(&shown);
+        assert_eq!(lines.matches("it masked one value too many").count(), 1, "{mode}: {shown}");
         let files = env.the_run();
         let warnings = files.events("warning");
         let told = warnings.iter().find(|warning| warning["message"].as_str().unwrap().contains("too many"));

@@ -28,6 +28,7 @@ mod follower;
 pub mod jsonl;
 mod liveness;
 pub mod logs;
+mod notable;
 pub mod notification;
 pub mod page;
 pub mod plain;

@@ -12,6 +12,7 @@ use roboppi_run::{
 use roboppi_untrusted::{first_words, line};
 
 use crate::logs::recorded_files;
+use crate::notable::notable;
 use crate::scripted::{is_script, shown};
 use crate::units::{Zone, duration, limit_time};
 use crate::{elsewhere, table};
@@ -28,7 +29,7 @@ const ANSWER: usize = 40;
 const CHECKED: u64 = 32 * 1024 * 1024;
 
 /// Warnings that are shown.
-const WARNINGS: usize = 10;
+const WARNINGS: usize = 20;
 
 /// What is wrong with logs: the lengths of all, and of what was written as much as can be looked at without keeping the reader
 /// waiting.
@@ -142,7 +143,7 @@ impl Page<'_> {
 
     fn failure(&self, step: &StepView, text: &mut String) {
         let name = first_words(step.plan.step.as_str());
-        let allowed = if step.allowed_to_fail { " (it was allowed to)" } else { "" };
+        let allowed = if step.is_excused_failure() { " (it was allowed to)" } else { "" };
         let why = why(step);
         let why = if why.is_empty() { String::new() } else { format!(": {}", first_words(&why)) };
         text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
@@ -272,17 +273,16 @@ impl Page<'_> {
         text
     }
 
+    /// What else should be known.
     fn warnings(&self) -> String {
-        let warnings = &self.view.warnings;
-        let shown = &warnings[warnings.len().saturating_sub(WARNINGS)..];
+        let all = notable(self.view);
+        let (more, shown) = all.split_at(all.len().saturating_sub(WARNINGS));
         let mut text = String::new();
-        let more = self.view.warnings_total - shown.len() as u64;
-        if more > 0 {
-            text.push_str(&format!("{more} earlier warnings\n"));
+        if !more.is_empty() {
+            text.push_str(&format!("{} earlier warnings\n", more.len()));
         }
-        for warning in shown {
-            let step = warning.step.as_ref().map_or_else(String::new, |step| format!("{step}: "));
-            text.push_str(&format!("warning: {}\n", first_words(&format!("{step}{}", warning.message))));
+        for note in shown {
+            text.push_str(&format!("warning: {}\n", first_words(&note.to_string())));
         }
         text
     }

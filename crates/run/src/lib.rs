@@ -47,6 +47,6 @@ pub use view::{
     ToolOutcome, ToolUse, TreeRow, Wait, WarningView,
 };
 pub use wording::{
-    dollars, ending_words, missing_words, progress_words, spent_words, sub_agent_word, tokens, tool_summary,
-    tool_words, wait_words,
+    cancel_words, dollars, ending_words, missing_words, progress_words, spent_words, sub_agent_word, tokens,
+    tool_summary, tool_words, wait_words,
 };

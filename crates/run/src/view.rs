@@ -150,7 +150,7 @@ impl RunHead {
             unnameable || !self.has_file() || places.iter().any(|place| self.workflow.starts_with(place));
         let command = || {
             let (workflow, run) = (crate::shell_word(&self.workflow), self.short_name());
-            format!("roboppi workflow run {workflow} --resume {run}{}", self.limited())
+            format!("roboppi workflow run {workflow}{} --resume {run}", self.limited())
         };
         (!passing).then(command)
     }
@@ -251,6 +251,12 @@ impl StepView {
             kept: self.kept.clone(),
             ..*self
         }
+    }
+
+    /// Whether it failed, or was lost, and the run counts that as success. One that a user skipped has not failed.
+    #[must_use]
+    pub fn is_excused_failure(&self) -> bool {
+        self.allowed_to_fail && self.state != StepState::Skipped
     }
 
     /// Whether an agent works on it, and not a command.

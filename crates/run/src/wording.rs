@@ -191,17 +191,32 @@ fn one_line(text: &str) -> String {
 #[must_use]
 pub fn ending_words(reason: CancelReason, signal: Option<&str>) -> String {
     let words = match (&reason, signal) {
-        (_, Some("SIGHUP")) => "it was hung up (SIGHUP)",
+        (_, Some("SIGHUP")) => "its terminal was closed (SIGHUP)",
+        (_, Some("SIGINT")) => "cancelled by Ctrl-C (SIGINT)",
         (_, Some(signal)) => return format!("it received {signal}"),
         (CancelReason::FailFast, None) => "a step failed (--fail-fast)",
-        (CancelReason::User, None) => "requested by the user",
-        (CancelReason::Timeout, None) => "its time is over",
+        (CancelReason::User, None) => "cancelled by the user",
+        (CancelReason::Timeout, None) => "its time limit was reached (`timeout`)",
         (CancelReason::Budget, None) => "its budget is used up",
         (CancelReason::Parent, None) => "its parent requested it",
         (CancelReason::Lost, None) => "the core is lost",
         (CancelReason::Unknown(word), None) => word.as_str(),
     };
     words.to_owned()
+}
+
+/// Why a step was ended that did not end by itself.
+#[must_use]
+pub fn cancel_words(reason: CancelReason) -> Cow<'static, str> {
+    Cow::Borrowed(match reason {
+        CancelReason::FailFast => "another step had failed (--fail-fast)",
+        CancelReason::User => "by the user",
+        CancelReason::Timeout => "the time limit was reached",
+        CancelReason::Budget => "a budget is spent",
+        CancelReason::Parent => "the run was ended",
+        CancelReason::Lost => "the core was lost",
+        CancelReason::Unknown(word) => return Cow::Owned(word.as_str().to_owned()),
+    })
 }
 
 /// A number of tokens as people read it: `950`, `1.2k`, `34k`, `1.2M`.

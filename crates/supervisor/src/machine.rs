@@ -331,8 +331,7 @@ impl SupervisorMachine {
             }
             RunEffect::Answered { refused } => out.push(SupervisorEffect::Answer { refused }),
             RunEffect::RunEnding(Cancel { reason, force }) => {
-                let signal = self.shutdown.signal().filter(|_| reason == CancelReason::Parent);
-                let signal = signal.map(str::to_owned);
+                let signal = self.shutdown.signal_for(reason).map(str::to_owned);
                 out.push(SupervisorEffect::Record(RunEvent::RunEnding { reason, force, signal }));
             }
             RunEffect::Finish { outcome, detail, duration, is_limited } => {

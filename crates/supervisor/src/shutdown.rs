@@ -79,7 +79,8 @@ impl ShutdownMachine {
             self.signal = match asked {
                 ShutdownRequest::Terminate => Some("SIGTERM"),
                 ShutdownRequest::Hangup => Some("SIGHUP"),
-                ShutdownRequest::Interrupt | ShutdownRequest::Command { .. } | ShutdownRequest::Leave => None,
+                ShutdownRequest::Interrupt => Some("SIGINT"),
+                ShutdownRequest::Command { .. } | ShutdownRequest::Leave => None,
             };
         }
         let next = match (self.stage, asked) {
@@ -114,10 +115,20 @@ impl ShutdownMachine {
 }
 
 impl ShutdownMachine {
-    /// The signal that was the first request, if that was one and no person typed it.
+    /// The signal that was the first request, if that was one.
     #[must_use]
     pub const fn signal(&self) -> Option<&'static str> {
         self.signal
+    }
+
+    /// The same, if it is why the run ends for this reason: a SIGINT is a user's.
+    #[must_use]
+    pub fn signal_for(&self, reason: CancelReason) -> Option<&'static str> {
+        self.signal.filter(|signal| match reason {
+            CancelReason::Parent => *signal != "SIGINT",
+            CancelReason::User => *signal == "SIGINT",
+            _ => false,
+        })
     }
 }
 

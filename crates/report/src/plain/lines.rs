@@ -9,6 +9,7 @@ use roboppi_run::{
 };
 use roboppi_workflow::retry_delay;
 
+use crate::notable::leak_words;
 use crate::style::Ink;
 use crate::units::{duration, limit_time};
 use roboppi_untrusted::words;
@@ -74,7 +75,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
             _ => attempts,
         };
         for extra in
-            [tried, step.allowed_to_fail.then(|| "(allowed to fail)".to_owned())].into_iter().flatten()
+            [tried, step.is_excused_failure().then(|| "(allowed to fail)".to_owned())].into_iter().flatten()
         {
             end.push_str(if end.is_empty() { "" } else { " " });
             end.push_str(&extra);
@@ -83,7 +84,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         parts.extend(step.spent().map(|spent| spent_words(&spent)));
     }
     let (sign, ink) = sign(step.state);
-    let ink = if step.allowed_to_fail { Ink::Caution } else { ink };
+    let ink = if step.is_excused_failure() { Ink::Caution } else { ink };
     let mut line = format!("{} {name}", ink.paint(colour, sign));
     for part in parts.iter().filter(|part| !part.is_empty()) {
         line.push_str("  ");
@@ -220,9 +221,7 @@ pub(super) fn remarks(attempt: &AttemptView, colour: bool) -> Vec<String> {
 
 /// A worker, or the core itself, left a process behind.
 pub(super) fn leak(step: Option<&str>, leaked: &Leaked, colour: bool) -> String {
-    let what = if step.is_some() { "left a process behind" } else { "a process was left behind" };
-    let message = format!("{what}, it was ended: {} (pid {})", leaked.command, leaked.process.pid);
-    warning(step, &message, colour)
+    warning(step, &leak_words(step.is_some(), leaked), colour)
 }
 
 /// More steps are part of the run.

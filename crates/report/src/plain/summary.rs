@@ -9,6 +9,7 @@ use super::count::{counted, grouped};
 use super::lines::{attempt_of_detail, sign};
 use super::log::Logs;
 use super::{PlainSettings, failure};
+use crate::notable::notable;
 use crate::style::Ink;
 use crate::units::{duration, limit_time};
 use roboppi_untrusted::{first_words, words};
@@ -46,6 +47,7 @@ pub(super) fn end(
     table(&mut text, view, settings.colour);
     totals(&mut text, view, settings.colour);
     failures(&mut text, view, settings);
+    notes(&mut text, view, settings.colour);
     if let Some(spent) = view.spent() {
         let _ = writeln!(text, "  used     {}", spent_words(&spent));
     }
@@ -101,6 +103,20 @@ fn failures(text: &mut String, view: &RunView, settings: &PlainSettings) {
     }
     if count > FAILURES {
         let _ = writeln!(text, "           and {} more", grouped((count - FAILURES) as u64));
+    }
+}
+
+/// Notes that are printed at the end.
+const NOTES: usize = 5;
+
+/// What else a reader should know, once more where it is seen: the first few of it.
+fn notes(text: &mut String, view: &RunView, colour: bool) {
+    let all = notable(view);
+    for note in all.iter().take(NOTES) {
+        let _ = writeln!(text, "  {}  {}", Ink::Caution.paint(colour, "warning"), words(&note.to_string()));
+    }
+    if let Some(more) = all.len().checked_sub(NOTES).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  warning  {more} more: `roboppi show`");
     }
 }
 
@@ -202,6 +218,7 @@ pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Pa
     }
     totals(&mut text, view, settings.colour);
     flaky(&mut text, view);
+    notes(&mut text, view, settings.colour);
     agents(&mut text, view, true);
     for step in
         view.steps.iter().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail).take(3)
@@ -212,6 +229,9 @@ pub(super) fn short(view: &RunView, settings: &PlainSettings, record: Option<&Pa
     }
     if let Some(record) = record {
         let _ = writeln!(text, "  record   {}", words(&record.to_string_lossy()));
+    }
+    if let Some(command) = view.resume_command() {
+        let _ = writeln!(text, "  resume   {}", words(&command));
     }
     text
 }
@@ -244,7 +264,7 @@ fn rows(text: &mut String, steps: &[&StepView], colour: bool) {
 
 fn row(step: &StepView) -> ([String; 5], Ink) {
     let (sign, ink) = sign(step.state);
-    let allowed = if step.allowed_to_fail { " (allowed)" } else { "" };
+    let allowed = if step.is_excused_failure() { " (allowed)" } else { "" };
     let (stated, why) = step.reason(limit_time).as_deref().map_or((None, String::new()), attempt_of_detail);
     let attempts = match (stated, step.attempts.len()) {
         (Some(attempt), _) => attempt.to_string(),
@@ -258,17 +278,17 @@ fn row(step: &StepView) -> ([String; 5], Ink) {
         attempts,
         words(&why),
     ];
-    (cells, if step.allowed_to_fail { Ink::Caution } else { ink })
+    (cells, if step.is_excused_failure() { Ink::Caution } else { ink })
 }
 
 /// `FAILED: 1 of 6 steps failed in 12.3s`, and why when that is not all.
 fn totals(text: &mut String, view: &RunView, colour: bool) {
     let total = view.steps.len();
-    let counted_in = |states: &[StepState], allowed: bool| {
-        let fits = |step: &&StepView| states.contains(&step.state) && step.allowed_to_fail == allowed;
+    let counted_in = |state: StepState| {
+        let fits = |step: &&StepView| step.state == state && !step.is_excused_failure();
         view.steps().filter(fits).count()
     };
-    let failed = counted_in(&[StepState::Failed], false);
+    let failed = counted_in(StepState::Failed);
     let RunStatus::Finished { outcome, duration_ms, detail, .. } = &view.status else {
         let _ = writeln!(text, "UNKNOWN: the run ended without saying how");
         return;
@@ -292,15 +312,15 @@ fn totals(text: &mut String, view: &RunView, colour: bool) {
         }
     };
     if !matches!(outcome, RunOutcome::Succeeded) {
-        other(counted_in(&[StepState::Succeeded], false), "succeeded");
+        other(counted_in(StepState::Succeeded), "succeeded");
         if !matches!(outcome, RunOutcome::Failed) {
             other(failed, "failed");
         }
     }
-    other(view.steps.iter().filter(|step| step.allowed_to_fail).count(), "allowed to fail");
-    other(counted_in(&[StepState::Cancelled], false), "cancelled");
-    other(counted_in(&[StepState::Lost], false), "lost");
-    other(counted_in(&[StepState::Skipped], false), "skipped");
+    other(view.steps().filter(|step| step.is_excused_failure()).count(), "allowed to fail");
+    other(counted_in(StepState::Cancelled), "cancelled");
+    other(counted_in(StepState::Lost), "lost");
+    other(counted_in(StepState::Skipped), "skipped");
     let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
     let _ = writeln!(text, "{}: {what}{others}", ink.paint(colour, word));
     // A failure is told by the table already.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use roboppi_ipc::{
-    CancelReason, CoreEvent, JobId, Leaked, OutputStream, ProcessIdentity, UtcMillis, Waiting, WorkerEvent,
+    CancelReason, CoreEvent, JobId, Leaked, OutputStream, ProcessIdentity, Progress, UtcMillis, Waiting,
+    WorkerEvent,
 };
 use roboppi_record::RecordError;
 use roboppi_run::{
@@ -311,10 +312,10 @@ fn a_cancelled_run() {
       workspace  /w
       record     /runs/0194-demo
 
-      900ms  ■ ending the run: requested by the user; waiting for build, test
+      900ms  ■ ending the run: cancelled by the user; waiting for build, test
        1.0s  - deploy  skipped: the run was ended before it started
        1.4s  ■ build  cancelled: exit code 143  1.0s
-       1.5s  ■ ending the run: requested by the user, killing what is left; waiting for test
+       1.5s  ■ ending the run: cancelled by the user, killing what is left; waiting for test
        1.7s  ■ test  cancelled: exit code 137  1.0s
 
     Step    State        Duration  Attempts  Why
@@ -373,6 +374,7 @@ fn a_lost_core() {
 
     LOST: after 1.5s (1 lost, 1 skipped)
       lost with the core: `build`
+      warning  core lost: killed by signal 9; last words: none
       context  /w/context
       record   /runs/0194-demo
       resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
@@ -439,6 +441,8 @@ fn warnings_leaks_and_what_verbose_adds() {
 
     FAILED: after 1.5s (1 cancelled)
       failed: `build`
+      warning  build: ## [error]odd
+      warning  build: left a process behind, it was ended: sleep 1000 (pid 42)
       context  /w/context
       record   /runs/0194-demo
       resume   roboppi workflow run /w/demo.yaml --resume 0194-demo
@@ -610,6 +614,67 @@ fn a_view_tells_every_final_state_whatever_was_missed() {
             }
         }
     }
+}
+
+#[test]
+fn a_step_is_slow_once_at_the_time_that_the_record_has() {
+    let slow = || PlainSettings { slow: Duration::from_millis(250), ..PlainSettings::default() };
+    let of = attempt("build", 1);
+    let mut events = vec![
+        run_started(&[("build", 1), ("test", 1)]),
+        changed("build", StepState::Starting, ""),
+        attempt_started(&of),
+        attempt_running(&of),
+        changed("build", StepState::Running, ""),
+    ];
+    events.extend(whole_step("test", StepState::Succeeded, ""));
+    let line = "550ms  … build  slow: running for 250ms\n";
+    let text = printed_with(slow(), events.clone(), FakeLogs::default());
+    assert_eq!(text.matches("slow:").count(), 1, "{text}");
+    assert!(text.contains(line), "{text}");
+    // A clock tells the same as the records that follow, and a view that is taken in later, too.
+    for catches_up in [false, true] {
+        let mut printer = printer(slow());
+        let records = journal(events.clone());
+        if catches_up {
+            let mut view = RunView::default();
+            records[..5].iter().for_each(|record| view.apply(record));
+            printer.catch_up(view);
+        } else {
+            records[..5].iter().for_each(|record| printer.record(record));
+        }
+        assert_eq!(printer.next_slow(), Some(UtcMillis(START + 550)));
+        printer.mark_slow(UtcMillis(START + 549));
+        assert!(!taken(&mut printer).contains("slow:"));
+        printer.mark_slow(UtcMillis(START + 10_000));
+        assert!(taken(&mut printer).contains(line));
+        records[5..].iter().for_each(|record| printer.record(record));
+        printer.mark_slow(UtcMillis(START + 20_000));
+        assert!(!taken(&mut printer).contains("slow:"), "once");
+        assert_eq!(printer.next_slow(), None);
+    }
+    let never = PlainSettings { slow: Duration::ZERO, ..PlainSettings::default() };
+    assert!(!printed_with(never, events, FakeLogs::default()).contains("slow:"));
+}
+
+#[test]
+fn progress_is_told_in_words_and_not_all_the_time() {
+    let of = attempt("build", 1);
+    let mut printer = printer(PlainSettings::default());
+    for record in journal(vec![run_started(&[("build", 1)]), attempt_started(&of)]) {
+        printer.record(&record);
+    }
+    taken(&mut printer);
+    let reports = [(0, 0.0), (100, 1.0), (9_900, 9.0), (10_000, 10.0), (10_100, 11.0)];
+    for (seq, (after, percent)) in reports.into_iter().enumerate() {
+        let progress = Progress::new(format!("at {seq}")).with_percent(Some(percent));
+        let event = WorkerEvent::Progress(progress);
+        let record = AttemptRecord { seq: seq as u64, ts: UtcMillis(START + after), at: 0, event };
+        printer.record(&RunRecord::Attempt(of.clone(), record));
+    }
+    assert_eq!(taken(&mut printer), "    0ms  build  0% at 0\n  10.0s  build  10% at 3\n");
+    printer.heartbeat(UtcMillis(START + 20_000));
+    assert!(taken(&mut printer).contains("build (19s, 11% at 4)"));
 }
 
 #[test]

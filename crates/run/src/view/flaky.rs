@@ -115,6 +115,7 @@ mod tests {
             concurrency: 1,
             stream_stdio: true,
             steps: vec![plan.into()],
+            only: Vec::new(),
             resumes: None,
         };
         let mut events = vec![started];

@@ -18,7 +18,7 @@ pub enum AttemptEnd {
     },
     /// Its own time was over. Tried again like a transient failure.
     TimedOut {
-        /// Which limit, one line.
+        /// The key of the limit and how the worker ended, one line: ``(`timeout`), killed``.
         detail: String,
     },
     /// It was ended because someone asked.
@@ -59,8 +59,10 @@ impl From<&WorkerResult> for AttemptEnd {
             (_, Some(CancelReason::Lost)) => Self::Lost { detail },
             (_, Some(CancelReason::Timeout)) => Self::TimedOut {
                 detail: match waited {
-                    Some(waited) => format!("out of time while it waited: {} ({detail})", one_line(waited)),
-                    None => format!("out of time ({detail})"),
+                    Some(waited) => {
+                        format!("{} while it waited: {}", limit_words(result), one_line(waited))
+                    }
+                    None => limit_words(result),
                 },
             },
             (WorkerStatus::Cancelled, reason) => {
@@ -68,7 +70,7 @@ impl From<&WorkerResult> for AttemptEnd {
                     waited.map_or(String::new(), |waited| format!(" while it waited: {}", one_line(waited)));
                 Self::Cancelled {
                     reason: reason.unwrap_or(CancelReason::User),
-                    detail: format!("{detail}{waited}"),
+                    detail: format!("{}{waited}", end_words(result)),
                 }
             }
             (WorkerStatus::Failed, _) => {
@@ -84,6 +86,27 @@ impl From<&WorkerResult> for AttemptEnd {
             }
         }
     }
+}
+
+/// Which limit was reached, and how the worker ended. What it wrote last has nothing to do with that.
+fn limit_words(result: &WorkerResult) -> String {
+    let details = result.details.as_deref();
+    let error = details.and_then(|details| details.error.as_deref());
+    let limit = match error.filter(|error| error.starts_with("it did nothing for ")) {
+        Some(idle) => format!("(`idle`): {}", one_line(idle.split(" and was ended").next().unwrap_or(idle))),
+        None => "(`timeout`)".to_owned(),
+    };
+    let how = if details.is_some_and(|details| details.killed) {
+        Some("killed".to_owned())
+    } else {
+        result.exit_words()
+    };
+    how.map_or_else(|| limit.clone(), |how| format!("{limit}, {how}"))
+}
+
+/// How a worker ended that was asked to.
+fn end_words(result: &WorkerResult) -> String {
+    result.exit_words().unwrap_or_else(|| detail(result))
 }
 
 /// The most telling line of a result: the error of who could not start a worker, else the last line the worker
@@ -140,9 +163,29 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_named_with_what_was_done_about_it() {
+        let ended = |error: Option<&str>, killed| {
+            let details = ResultDetails::default()
+                .with_cancel_reason(Some(CancelReason::Timeout))
+                .with_error(error.map(str::to_owned))
+                .with_signal(Some(if killed { 9 } else { 15 }))
+                .with_killed(killed);
+            let result = result(WorkerStatus::Failed, None).with_details(details);
+            match AttemptEnd::from(&result) {
+                AttemptEnd::TimedOut { detail } => detail,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(ended(None, true), "(`timeout`), killed");
+        assert_eq!(ended(None, false), "(`timeout`), killed by SIGTERM");
+        let idle = "it did nothing for 2 s (no output) and was ended; `idle` says how long that may take";
+        assert_eq!(ended(Some(idle), true), "(`idle`): it did nothing for 2 s (no output), killed");
+    }
+
+    #[test]
     fn a_result_is_read_by_status_and_reason() {
         let detail = || "exit code 2: no such file".to_owned();
-        let late = || "out of time (exit code 2: no such file)".to_owned();
+        let late = || "(`timeout`), exit code 2".to_owned();
         for (status, reason, end) in [
             (WorkerStatus::Succeeded, None, AttemptEnd::Succeeded),
             (
@@ -170,14 +213,17 @@ mod tests {
             (
                 WorkerStatus::Cancelled,
                 Some(CancelReason::from_name("quota")),
-                AttemptEnd::Cancelled { reason: CancelReason::from_name("quota"), detail: detail() },
+                AttemptEnd::Cancelled {
+                    reason: CancelReason::from_name("quota"),
+                    detail: "exit code 2".to_owned(),
+                },
             ),
             (WorkerStatus::Cancelled, Some(CancelReason::Timeout), AttemptEnd::TimedOut { detail: late() }),
             (WorkerStatus::Cancelled, Some(CancelReason::Lost), AttemptEnd::Lost { detail: detail() }),
             (
                 WorkerStatus::Cancelled,
                 None,
-                AttemptEnd::Cancelled { reason: CancelReason::User, detail: detail() },
+                AttemptEnd::Cancelled { reason: CancelReason::User, detail: "exit code 2".to_owned() },
             ),
         ] {
             assert_eq!(AttemptEnd::from(&result(status, reason)), end);

@@ -1,7 +1,7 @@
 //! Ending a run, or one step of it, before its own end.
 
 use roboppi_ipc::{Cancel, CancelReason, Mono};
-use roboppi_run::{StepPath, StepState};
+use roboppi_run::{StepPath, StepState, cancel_words};
 
 use super::requested::{grant, refuse};
 use super::schedule::{Verdict, past};
@@ -175,7 +175,7 @@ impl RunMachine {
         let visible = *shown != VisiblePhase::Ending;
         *shown = VisiblePhase::Ending;
         if visible {
-            self.change(index, StepState::Ending, Some(format!("asked to end: {}", next.reason.name())), out);
+            self.change(index, StepState::Ending, Some(cancel_words(next.reason).into_owned()), out);
         }
         let of = self.steps[index].of();
         out.push(RunEffect::CancelAttempt { of, cancel: next });

@@ -3,6 +3,7 @@
 use roboppi_ipc::CancelReason;
 use roboppi_run::{RunOutcome, StepState};
 
+use super::schedule::time_words;
 use super::step::{RunStep, StepPhase};
 use super::{Phase, RunMachine};
 
@@ -70,14 +71,14 @@ impl RunMachine {
         }
         match ending {
             Some(CancelReason::Timeout) => {
-                let detail = format!("the time of the run was over after {:?}", self.timeout);
+                let detail = format!("the run timed out after {} (`timeout`)", time_words(self.timeout));
                 return (RunOutcome::TimedOut, Some(detail));
             }
             Some(CancelReason::Budget) => {
                 return (RunOutcome::Failed, Some("the budget of the run was used up".to_owned()));
             }
             Some(CancelReason::User) => {
-                return (RunOutcome::Cancelled, Some("requested by the user".to_owned()));
+                return (RunOutcome::Cancelled, Some("cancelled by the user".to_owned()));
             }
             Some(CancelReason::Parent | CancelReason::Lost) => {
                 let detail = "a signal, or the terminal was closed";

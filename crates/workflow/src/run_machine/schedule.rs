@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono, UtcMillis};
-use roboppi_run::{AttemptRef, StepState};
+use roboppi_run::{AttemptRef, StepState, cancel_words, units};
 
 use super::step::{StepPhase, VisiblePhase};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
@@ -220,27 +220,45 @@ impl RunMachine {
             }
             // Asked to end, and ended by force of that: whose clock was faster does not matter.
             AttemptEnd::Cancelled { detail, .. } | AttemptEnd::TimedOut { detail } if asked.is_some() => {
-                self.over(now, index, StepState::Cancelled, false, Some(detail), out);
-                self.release(now, index, Verdict::Blocks, out);
+                let reason = asked.map_or(CancelReason::User, |asked| asked.reason);
+                self.ended_on_request(now, index, reason, &detail, out);
             }
             // Not our doing: its own limits, or someone who reached the core another way.
             AttemptEnd::TimedOut { detail }
             | AttemptEnd::Cancelled { reason: CancelReason::Timeout, detail } => {
+                let detail = self.timed_out_words(index, &detail);
                 self.failed(now, index, StepState::Failed, transient, may_retry, detail, out);
             }
             AttemptEnd::Cancelled { reason: CancelReason::Budget, detail } => {
                 let class = Some(ErrorClass::NonRetryable);
                 self.failed(now, index, StepState::Failed, class, false, detail, out);
             }
-            AttemptEnd::Cancelled {
-                reason:
-                    CancelReason::User | CancelReason::Parent | CancelReason::FailFast | CancelReason::Unknown(_),
-                detail,
-            } => {
-                self.over(now, index, StepState::Cancelled, false, Some(detail), out);
-                self.release(now, index, Verdict::Blocks, out);
+            AttemptEnd::Cancelled { reason, detail } => {
+                self.ended_on_request(now, index, reason, &detail, out);
             }
         }
+    }
+
+    /// An attempt was ended because that was requested: nobody tries it again.
+    fn ended_on_request(
+        &mut self,
+        now: Mono,
+        index: usize,
+        reason: CancelReason,
+        detail: &str,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let detail = format!("{}; {detail}", cancel_words(reason));
+        self.over(now, index, StepState::Cancelled, false, Some(detail), out);
+        self.release(now, index, Verdict::Blocks, out);
+    }
+
+    /// That an attempt had no time left: after which time, by which limit, and how it ended.
+    fn timed_out_words(&self, index: usize, detail: &str) -> String {
+        let is_idle = detail.starts_with("(`idle`)");
+        let limit = self.steps[index].timeout.filter(|_| !is_idle);
+        let after = limit.map_or(String::new(), |limit| format!(" after {}", time_words(limit)));
+        format!("timed out{after} {detail}")
     }
 
     /// The worker of an attempt has succeeded: what it made is collected, within what is left of its time.
@@ -290,9 +308,8 @@ impl RunMachine {
         match result {
             Ok(()) => {}
             Err(problem) if overdue => {
-                let limit = self.steps[index].timeout.unwrap_or_default();
-                let detail =
-                    format!("out of time after {limit:?}, while its outputs were collected: {problem}");
+                let problem = format!("(`timeout`) while its outputs were collected: {problem}");
+                let detail = self.timed_out_words(index, &problem);
                 let transient = Some(ErrorClass::RetryableTransient);
                 // Somebody who forced its end does not command for another attempt.
                 let may_retry = asked.is_none_or(|asked| !asked.force);
@@ -449,6 +466,11 @@ impl RunMachine {
 /// Whether a step was asked to end, for that reason.
 fn is_for(reason: CancelReason, asked: Option<Cancel>) -> bool {
     asked.is_some_and(|asked| asked.reason == reason)
+}
+
+/// A length of time as the file has it.
+pub(super) fn time_words(time: Duration) -> String {
+    units::limit(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What happened to a step, after its name.

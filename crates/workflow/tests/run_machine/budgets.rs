@@ -50,7 +50,7 @@ fn a_step_that_has_spent_its_budget_is_ended_and_not_tried_again() {
         a is starting
         start a#2
         -- all attempts count
-        a is ending: asked to end: budget
+        a is ending: a budget is spent
         cancel a#2 (budget)
         a is failed after 8s: attempt 2 of 4: the budget of $0.50 is spent: $0.54 so far (at least; from what the agent reports)
         c is skipped: `a` failed
@@ -81,7 +81,7 @@ fn who_is_done_before_it_can_be_ended_has_succeeded() {
     uses(&mut bench, "a", 1, 0.6, false);
     bench.ends("a", 1, AttemptEnd::Succeeded).collected("a", 1);
     insta::assert_snapshot!(bench.story(), @r"
-        a is ending: asked to end: budget
+        a is ending: a budget is spent
         cancel a (budget)
         a is ending: collecting its outputs
         collect a
@@ -115,12 +115,12 @@ fn the_budget_of_the_run_ends_every_agent_and_no_command() {
     insta::assert_snapshot!(bench.story(), @r"
         -- both together
         no more agents: the budget of $1.00 for the run is spent: $1.01 so far (at least; from what the agents report)
-        spends is ending: asked to end: budget
+        spends is ending: a budget is spent
         cancel spends (budget)
-        other is ending: asked to end: budget
+        other is ending: a budget is spent
         cancel other (budget)
         again is cancelled after 3s: the budget of $1.00 for the run is spent: $1.01 so far (at least; from what the agents report)
-        waits is ending: asked to end: budget
+        waits is ending: a budget is spent
         cancel waits (budget)
         spends is failed after 4s: the budget of $1.00 for the run is spent: $1.01 so far (at least; from what the agents report)
         other is failed, which is allowed after 5s: the budget of $1.00 for the run is spent: $1.01 so far (at least; from what the agents report)
@@ -163,9 +163,9 @@ fn who_was_asked_to_end_before_ends_for_that_reason() {
     bench.cancelled("a", 1, CancelReason::User);
     insta::assert_snapshot!(bench.story(), @r"
         granted
-        a is ending: asked to end: user
+        a is ending: by the user
         cancel a (user)
-        a is cancelled after 3s: signal 15
+        a is cancelled after 3s: by the user; signal 15
         finished failed after 3s: failed: `a`
     ");
 }
@@ -178,7 +178,7 @@ fn a_person_who_has_a_step_tried_again_gives_it_its_budget_again() {
     uses(&mut bench, "a", 2, 0.4, false);
     bench.ends("a", 2, AttemptEnd::Succeeded).collected("a", 2);
     insta::assert_snapshot!(bench.story(), @r"
-        a is ending: asked to end: budget
+        a is ending: a budget is spent
         cancel a (budget)
         a is failed after 2s: the budget of $0.50 is spent: $0.60 so far (at least; from what the agent reports)
         granted

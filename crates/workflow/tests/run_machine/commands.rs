@@ -52,13 +52,13 @@ fn one_step_can_be_cancelled_in_every_state() {
         granted
         free is cancelled: cancelled by the user
         granted
-        running is ending: asked to end: user
+        running is ending: by the user
         cancel running (user)
         refused: there is no step `nobody`
         granted
         kill running (user)
         refused: `free` is over: it was cancelled
-        running is cancelled after 10s: signal 15
+        running is cancelled after 10s: by the user; signal 15
         waiting is skipped: `running` was cancelled
         ready is running
         collect ready
@@ -293,16 +293,16 @@ fn wishes_that_cannot_be_granted_are_told_why() {
         the run ends: user
         again is cancelled after 20s: the run was ended before its next attempt
         waiting is skipped: the run was ended before it started
-        under is ending: asked to end: user
+        under is ending: by the user
         cancel under (user)
-        ready is ending: asked to end: user
+        ready is ending: by the user
         cancel ready (user)
         refused: the run is being ended: nothing new starts
         refused: `waiting` is over: it was skipped
         refused: `under` is being ended already
-        under is cancelled after 24s: signal 15
-        ready is cancelled after 24s: signal 15
-        finished cancelled after 25s: requested by the user
+        under is cancelled after 24s: by the user; signal 15
+        ready is cancelled after 24s: by the user; signal 15
+        finished cancelled after 25s: cancelled by the user
         refused: the run is over
         refused: the run is over
     ");

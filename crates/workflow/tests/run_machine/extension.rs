@@ -134,9 +134,9 @@ fn new_steps_obey_like_those_of_the_file() {
         release/build is starting
         start release/build#2
         granted
-        release/build is ending: asked to end: user
+        release/build is ending: by the user
         cancel release/build#2 (user)
-        release/build is cancelled after 5s: signal 15
+        release/build is cancelled after 5s: by the user; signal 15
         a is running
         collect a
         a is succeeded after 9s

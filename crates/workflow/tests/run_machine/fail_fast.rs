@@ -33,10 +33,10 @@ fn the_first_failure_ends_what_runs_and_nothing_else_starts() {
     d is skipped: `a` failed
     the run ends: fail_fast
     c is skipped: another step had failed before it started (--fail-fast)
-    b is ending: asked to end: fail_fast
+    b is ending: another step had failed (--fail-fast)
     cancel b (fail_fast)
     -- b is ended
-    b is cancelled after 4s: signal 15
+    b is cancelled after 4s: another step had failed (--fail-fast); signal 15
     finished failed after 4s: failed: `a`
     "#);
 }

@@ -198,6 +198,6 @@ fn a_run_that_is_ended_does_not_wait_for_a_decision() {
         decide fix@1/check
         the run ends: user
         fix is cancelled after 6s: the run was ended before it was known to be complete
-        finished cancelled after 6s: requested by the user
+        finished cancelled after 6s: cancelled by the user
     ");
 }

@@ -95,7 +95,7 @@ fn a_failure_is_tried_again_while_attempts_are_left() {
         a is starting
         start a#3
         a is running
-        a is failed after 6s: attempt 3 of 3: its 5s were over
+        a is failed after 6s: attempt 3 of 3: timed out its 5s were over
         b is skipped: `a` failed
         finished failed after 6s: failed: `a`
     ");
@@ -209,11 +209,11 @@ fn a_cancelled_run_starts_nothing_new_and_waits_for_what_is_under_way() {
         the run ends: user
         later is skipped: the run was ended before it started
         again is cancelled after 4s: the run was ended before its next attempt
-        a is ending: asked to end: user
+        a is ending: by the user
         cancel a (user)
-        c is ending: asked to end: user
+        c is ending: by the user
         cancel c (user)
-        full is ending: asked to end: user
+        full is ending: by the user
         cancel full (user)
         -- its timer comes late
         -- second
@@ -221,7 +221,7 @@ fn a_cancelled_run_starts_nothing_new_and_waits_for_what_is_under_way() {
         kill a (parent)
         kill c (parent)
         kill full (parent)
-        a is cancelled after 9s: signal 15
+        a is cancelled after 9s: the run was ended; signal 15
         c is failed after 10s: exit code 1
         collect full
         -- only collecting is left
@@ -253,10 +253,10 @@ fn the_time_of_the_run_ends_everything() {
         a is running
         the run ends: timeout
         b is skipped: the run was ended before it started
-        a is ending: asked to end: timeout
+        a is ending: the time limit was reached
         cancel a (timeout)
-        a is cancelled after 3s: signal 15
-        finished timed_out after 3s: the time of the run was over after 3600s
+        a is cancelled after 3s: the time limit was reached; signal 15
+        finished timed_out after 3s: the run timed out after 1h (`timeout`)
     ");
 }
 
@@ -321,12 +321,12 @@ fn an_attempt_that_others_ended_is_judged_by_their_reason() {
     bench.cancelled("budget", 1, CancelReason::Budget).cancelled("timeout", 1, CancelReason::Timeout);
     bench.cancelled("lost", 1, CancelReason::Lost);
     insta::assert_snapshot!(bench.story(), @r"
-        user is cancelled after 1s: signal 15
+        user is cancelled after 1s: by the user; signal 15
         after is skipped: `user` was cancelled
-        parent is cancelled after 2s: signal 15
+        parent is cancelled after 2s: the run was ended; signal 15
         budget is failed after 3s: signal 15
         timer 100ms for timeout
-        timeout is retrying: attempt 1 of 2: signal 15
+        timeout is retrying: attempt 1 of 2: timed out signal 15
         lost is lost after 5s: signal 15
     ");
 }
@@ -349,22 +349,22 @@ fn collecting_is_told_of_and_stops_when_it_is_asked_to() {
         b is starting: collecting its outputs
         collect b
         granted
-        b is ending: asked to end: user
+        b is ending: by the user
         cancel b (user)
         refused: `b` is being ended already
         b is cancelled after 5s: ended while its outputs were collected: stopped
         c is skipped: `b` was cancelled
         the run ends: user
-        a is ending: asked to end: user
+        a is ending: by the user
         cancel a (user)
-        late is ending: asked to end: user
+        late is ending: by the user
         cancel late (user)
         the run ends: user, by force
         kill a (user)
         kill late (user)
         late is cancelled after 8s: ended before its outputs were collected
         a is cancelled after 9s: ended while its outputs were collected: stopped
-        finished cancelled after 9s: requested by the user
+        finished cancelled after 9s: cancelled by the user
     ");
 }
 
@@ -387,10 +387,10 @@ fn the_time_of_an_attempt_goes_on_while_its_outputs_are_collected() {
         a is running: collecting its outputs
         timer 3s for what a made
         collect a
-        a is ending: asked to end: timeout
+        a is ending: the time limit was reached
         cancel a (timeout)
         timer 100ms for a
-        a is retrying: attempt 1 of 2: out of time after 4s, while its outputs were collected: stopped
+        a is retrying: attempt 1 of 2: timed out after 4s (`timeout`) while its outputs were collected: stopped
         a is starting
         start a#2
         a is running
@@ -410,7 +410,7 @@ fn what_is_collected_without_a_core_can_still_be_ended() {
     bench.told.clear();
     bench.cancel(CancelReason::User, false).deadline();
     insta::assert_snapshot!(bench.story(), @r"
-        a is ending: asked to end: user
+        a is ending: by the user
         cancel a (user)
     ");
 }
@@ -488,7 +488,7 @@ fn the_time_of_a_run_counts_from_its_beginning() {
         timer 3600s for the run
         the run ends: timeout
         a is skipped: the run was ended before it started
-        finished timed_out after 1s: the time of the run was over after 3600s
+        finished timed_out after 1s: the run timed out after 1h (`timeout`)
     ");
 }
 
