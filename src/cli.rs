@@ -10,7 +10,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, doctor, events, export, guard, import, init,
-    logs, man, mask, replay, runs, show, workers, workflow_run, workflow_validate,
+    logs, man, mask, replay, runs, show, stats, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -74,6 +74,8 @@ pub(crate) enum Command {
     /// List runs, newest first, and manage them
     #[command(visible_alias = "ls")]
     Runs(runs::RunsArgs),
+    /// Count runs, steps, agents and tools: successes, failures, times and rates
+    Stats(Box<stats::StatsArgs>),
     /// Mask a value from stdin, from now on and everywhere in the run; for use in steps
     Mask(mask::MaskArgs),
     /// Export a run as an archive, a report or a trace, or the log of a step
@@ -152,6 +154,7 @@ impl Command {
             Self::Show(args) => show::run(args),
             Self::Events(args) => events::run(args),
             Self::Runs(args) => runs::run(args),
+            Self::Stats(args) => stats::run(args),
             Self::Mask(args) => mask::run(args),
             Self::Export(args) => export::run(args),
             Self::Import(args) => import::run(args),

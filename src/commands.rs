@@ -25,6 +25,7 @@ pub(crate) mod replay;
 pub(crate) mod runs;
 mod screen;
 pub(crate) mod show;
+pub(crate) mod stats;
 mod target;
 pub(crate) mod workers;
 pub(crate) mod workflow_file;

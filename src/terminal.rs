@@ -24,6 +24,12 @@ pub(crate) fn width() -> Option<usize> {
     roboppi_tui::columns(std::io::stdout())
 }
 
+/// Lines of the terminal that stdout is; `None` when it is none, or does not report them.
+pub(crate) fn height() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
+}
+
 /// A boolean of the environment: `1/true/yes/on` and `0/false/no/off`; anything else is as if unset.
 pub(crate) fn env_flag(name: &str) -> Option<bool> {
     match env::var(name).ok()?.trim().to_ascii_lowercase().as_str() {

@@ -4,6 +4,7 @@ mod delay;
 mod idle;
 mod list;
 mod run;
+mod stats;
 mod viewers;
 
 use crate::support::Bench;
@@ -12,5 +13,13 @@ use crate::support::Bench;
 pub(crate) const BENCH: Bench = Bench {
     name: "watch",
     about: "What it takes to watch the runs of other processes.",
-    figures: &[list::LIST, delay::LATENCY, delay::SELDOM, delay::POLLING, idle::IDLE, viewers::VIEWERS],
+    figures: &[
+        list::LIST,
+        stats::STATS,
+        delay::LATENCY,
+        delay::SELDOM,
+        delay::POLLING,
+        idle::IDLE,
+        viewers::VIEWERS,
+    ],
 };

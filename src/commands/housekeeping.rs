@@ -12,7 +12,7 @@ use roboppi_ipc::RecordLimits;
 use roboppi_record::{DiskWatch, Packing, Retention, StateRoot};
 
 use crate::commands::record;
-use crate::commands::runs::expired;
+use crate::commands::runs::{expired, forget};
 
 /// Time between two rounds. A round looks at every run.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
@@ -48,6 +48,7 @@ pub(crate) fn start(state_dir: PathBuf) {
         for (run, _) in expired.unwrap_or_default() {
             let _ = root.remove(&run.id);
         }
+        forget(&root);
         if let Some(before) = SystemTime::now().checked_sub(QUIET) {
             let _ = root.remove_unfinished(before);
         }

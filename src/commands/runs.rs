@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
-use roboppi_attach::{LocalRun, RunSummary};
+use roboppi_attach::{LocalRun, RunSummary, Statistics};
 use roboppi_record::{Kept, Reason, RecordError, Retention, StateRoot};
 use roboppi_report::runs::{self, Pruned};
 
@@ -90,8 +90,17 @@ fn prune(root: &StateRoot, args: &PruneArgs) -> Result<ExitCode, Failure> {
         }
         pruned.expired.push((run, reason));
     }
+    forget(root);
     out::print(&runs::pruned(&pruned))?;
     failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(Failure::own(error)))
+}
+
+/// Removes what statistics remember of runs that are gone.
+pub(crate) fn forget(root: &StateRoot) {
+    if root.is_of_this_user() {
+        // The next statistics do it otherwise.
+        let _ = Statistics::forget_removed(root);
+    }
 }
 
 /// What [`expired`] found.

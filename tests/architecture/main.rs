@@ -25,7 +25,7 @@ mod words;
 const LAYERS: &[&[&str]] = &[
     &["roboppi-ipc", "roboppi-untrusted"],
     &["roboppi-run"],
-    &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact"],
+    &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact", "roboppi-stats"],
     &["roboppi-process"],
     &["roboppi-record"],
     &["roboppi-attach"],
@@ -39,6 +39,7 @@ const PURE: &[&str] = &[
     "roboppi-ipc",
     "roboppi-redact",
     "roboppi-run",
+    "roboppi-stats",
     "roboppi-untrusted",
     "roboppi-workflow",
     "roboppi-worker-adapters",

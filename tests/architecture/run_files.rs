@@ -61,6 +61,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("src/commands/runs/rm.rs", "run_dir()", "asks `record` for the owner and the size of a run"),
     ("src/commands/target.rs", "fs", "writes the file that a user named"),
     ("src/commands/target/unfinished.rs", "fs", "writes the file that a user named"),
+    ("src/commands/stats/maintain.rs", "fs", "writes the file that is kept up to date"),
     ("src/commands/workflow_file.rs", "fs", "reads the workflow"),
     ("src/runtime.rs", "fs", "opens /dev/null"),
 ];

@@ -86,6 +86,7 @@ mod secrets;
 mod shells;
 mod show;
 mod spaces;
+mod stats;
 mod stream;
 mod summary_file;
 mod system_calls;

@@ -1,7 +1,7 @@
 //! Runs to be watched.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use crate::support::{Place, step, wait_for};
@@ -14,6 +14,23 @@ pub(super) fn start(place: &Place, scripts: &[&str]) -> Child {
     let flow = place.flow("watch", "", &steps);
     place.forget_runs();
     place.run(&flow, &[]).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// Makes runs that are alike, in a place without runs, and returns their directory. Of the logs there is none.
+pub(super) fn copies(place: &Place, count: u64) -> PathBuf {
+    let _ = start(place, &["echo one", "seq 100", "true", "echo last"]).wait();
+    let runs = place.path("state/runs");
+    let original = place.runs().remove(0);
+    let id = original.file_name().unwrap().to_str().unwrap().to_owned();
+    for number in 1..count {
+        let copy = format!("{number:05}{}", &id[5..]);
+        fs::create_dir(runs.join(&copy)).unwrap();
+        for file in ["run.json", "journal.jsonl"] {
+            let text = fs::read_to_string(original.join(file)).unwrap();
+            fs::write(runs.join(&copy).join(file), text.replace(&id, &copy)).unwrap();
+        }
+    }
+    runs
 }
 
 /// Lines in the log of the first step.

@@ -1,6 +1,7 @@
 //! What runs there are, and how each is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
@@ -9,11 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::follower::RunReader;
 use crate::liveness::{OwnerState, facts, lock_state, owner_state};
+use crate::remembered::{Finding, Memory};
 use crate::{Liveness, LocalRun};
-
-mod memory;
-
-use memory::Memory;
 
 /// A run in a list.
 #[derive(Clone, Debug)]
@@ -60,7 +58,10 @@ struct Facts {
     torn: bool,
 }
 
-impl Facts {
+impl Finding for Facts {
+    const FILE: &'static str = "runs.cache";
+    const FORMAT: u32 = 3;
+
     fn of(dir: &RunDir) -> Self {
         let mut damage = None;
         let manifest = dir.manifest().map_err(|error| damage = Some(error.to_string())).ok();
@@ -81,6 +82,10 @@ impl Facts {
         let origins = kept.map(|kept| kept.run.clone()).collect();
         let steps = (done, view.steps.len());
         Self { manifest, finished, started_at, steps, succeeded, origins, damage, torn }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.finished.is_some() && self.damage.is_none() && !self.torn
     }
 }
 
@@ -137,19 +142,22 @@ impl RunSummary {
     pub fn all(root: &StateRoot, now: UtcMillis) -> Result<Vec<Self>, RecordError> {
         let runs: Vec<_> =
             root.runs()?.into_iter().filter_map(|id| Some((root.open_run(&id).ok()?, id))).collect();
-        let mut memory = Memory::read(root);
+        let mut memory = Memory::<Facts>::read(root);
         let facts = memory.of_all(&runs);
         // A list that cannot be remembered is a list all the same. What is another user's is left as it is.
         if root.is_of_this_user() {
             let _ = memory.write(root);
         }
         let found = runs.into_iter().zip(facts);
-        Ok(found.map(|((dir, id), facts)| Self::from_facts(dir, id, facts, now)).collect())
+        // The memory has them no longer, except those it remembers.
+        drop(memory);
+        let facts = |facts| Arc::try_unwrap(facts).unwrap_or_else(|shared| Facts::clone(&shared));
+        Ok(found.map(|((dir, id), found)| Self::from_facts(dir, id, facts(found), now)).collect())
     }
 }
 
 /// How a run is that does not say that it is over.
-fn liveness_without_end(dir: &RunDir, manifest: Option<&Manifest>) -> Liveness {
+pub(crate) fn liveness_without_end(dir: &RunDir, manifest: Option<&Manifest>) -> Liveness {
     let lock = lock_state(&dir.lock_probe());
     match owner_state(&facts(dir, manifest, lock, false)) {
         OwnerState::Alive => Liveness::Live,

@@ -5,7 +5,7 @@
 //! all. [`LiveSource`] is the source inside the process that owns the run, [`FileSource`] the one of every other process,
 //! [`ReplaySource`] plays a record again, and [`MemoryRun`] has one of a run in memory. A run on this machine is a
 //! [`LocalRun`]: [`RunFollower`] follows it without a thread, [`ask`] brings a command to its owner, and [`RunSummary`] lists
-//! all of them.
+//! all of them, and [`Statistics`] counts what they did.
 
 mod ask;
 mod catalog;
@@ -17,10 +17,12 @@ mod liveness;
 mod local_run;
 mod memory;
 mod playback;
+mod remembered;
 mod replay;
 mod same_file;
 mod sharing;
 mod source;
+mod statistics;
 mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
@@ -38,4 +40,5 @@ pub use roboppi_run::RunCommand;
 pub use same_file::SameFile;
 pub use sharing::Sharing;
 pub use source::{Following, Next, Records, RequestError, RunSource};
+pub use statistics::{Statistic, Statistics};
 pub use survivors::survivors;

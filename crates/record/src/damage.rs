@@ -54,7 +54,9 @@ impl RunDir {
         found
     }
 
-    fn events_damage(&self, base: &str, known: u64) -> Option<String> {
+    /// What is wrong with the length of the event file of an attempt that has ended, for people.
+    #[must_use]
+    pub fn events_damage(&self, base: &str, known: u64) -> Option<String> {
         let path = self.events_path(base).ok()?;
         let len = fs::symlink_metadata(&path).map_or(0, |file| file.len());
         let what = match (known, len.checked_sub(known)) {

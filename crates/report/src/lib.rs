@@ -9,7 +9,7 @@
 //! * [`jsonl`]: for programs, one JSON object a line.
 //!
 //! The others print what there is, or what comes until the run is over: [`page`], [`events`], [`logs`], [`status`], [`answer`],
-//! [`export`]; [`runs`] and [`workers`] are lists, [`resume`] says what would be done. They take what they print as values and
+//! [`export`]; [`runs`] and [`workers`] are lists, [`stats`] has totals of many runs, [`resume`] says what would be done. They take what they print as values and
 //! give text, or write it to what they are given; what is to be said beside it goes to their [`Audience`].
 //!
 //! Whatever comes from others is written as [`roboppi_untrusted`] gives it.
@@ -41,6 +41,7 @@ pub mod runs;
 pub mod schema;
 mod scripted;
 pub mod select;
+pub mod stats;
 pub mod status;
 pub mod style;
 pub mod summary;

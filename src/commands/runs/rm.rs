@@ -8,6 +8,7 @@ use roboppi_attach::RunSummary;
 use roboppi_record::StateRoot;
 use roboppi_report::units::bytes;
 
+use crate::commands::runs::forget;
 use crate::commands::{completion, out, record};
 use crate::exit::Failure;
 use crate::terminal;
@@ -47,6 +48,7 @@ pub(super) fn remove(root: &StateRoot, args: &RmArgs) -> Result<ExitCode, Failur
         }
         text.push_str(&format!("removed {} ({})\n", named(run), bytes(size)));
     }
+    forget(root);
     out::print(&text)
 }
 

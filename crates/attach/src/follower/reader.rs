@@ -23,6 +23,8 @@ pub(crate) struct RunReader {
     dir: RunDir,
     /// Whether what workers did is read too.
     deep: bool,
+    /// Whether logs are looked at.
+    logs: bool,
     journal: Option<JournalReader>,
     /// Attempts whose files may still grow.
     attempts: Vec<AttemptFiles>,
@@ -49,12 +51,25 @@ struct AttemptFiles {
 
 impl RunReader {
     pub(crate) const fn new(dir: RunDir) -> Self {
-        Self { dir, deep: true, journal: None, attempts: Vec::new(), outcome: None, problems: Vec::new() }
+        Self {
+            dir,
+            deep: true,
+            logs: true,
+            journal: None,
+            attempts: Vec::new(),
+            outcome: None,
+            problems: Vec::new(),
+        }
     }
 
     /// Reads the journal alone.
     pub(crate) const fn only_the_journal(&mut self) {
         self.deep = false;
+    }
+
+    /// Reads journal and events, and looks at no log.
+    pub(crate) const fn without_logs(&mut self) {
+        self.logs = false;
     }
 
     /// Passes over what the last snapshot has, and returns the view of that. Only before the first read, and when only
@@ -120,7 +135,9 @@ impl RunReader {
         let mut attempts = std::mem::take(&mut self.attempts);
         for attempt in &mut attempts {
             self.attempt_records(attempt, take);
-            attempt.growth(&self.dir, take);
+            if self.logs {
+                attempt.growth(&self.dir, take);
+            }
         }
         self.attempts = attempts;
     }
@@ -142,9 +159,12 @@ impl RunReader {
             RunEvent::AttemptFinished { of, result, log_bytes, events_bytes, .. } => {
                 if self.deep {
                     let files = Recorded::of(result, *log_bytes, *events_bytes);
-                    for damage in self.dir.attempt_damage(&of.base(), files, 0) {
-                        self.note(damage);
-                    }
+                    let damage = if self.logs {
+                        self.dir.attempt_damage(&of.base(), files, 0)
+                    } else {
+                        self.dir.events_damage(&of.base(), *events_bytes).into_iter().collect()
+                    };
+                    damage.into_iter().for_each(|damage| self.note(damage));
                 }
                 // Everything of it was written before this record.
                 if let Some(index) = self.attempts.iter().position(|attempt| attempt.of == *of) {

@@ -1,24 +1,19 @@
-//! Remembers what was found out about runs, so that a long list costs a look at each and not its journal.
+//! Remembers what was found out about runs, so that counting and listing many costs a look at each and not its record.
 //!
 //! The file lies beside the runs, belongs to none of them, and may be removed at any time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use roboppi_record::{RecordError, RunDir, StateRoot};
 use roboppi_run::RunId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-use super::Facts;
-
-const FILE: &str = "runs.cache";
-
-/// Version of the file. Another one is as none.
-const FORMAT: u32 = 3;
 
 /// Runs that are read on one thread; more of them are worth another one.
 const ALONE: usize = 32;
@@ -26,23 +21,41 @@ const ALONE: usize = 32;
 /// Threads that read runs.
 const THREADS: usize = 8;
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Memory {
+/// What can be found out about a run from its record alone.
+pub(crate) trait Finding: Clone + Serialize + DeserializeOwned + Send + Sync {
+    /// The file in which it is remembered.
+    const FILE: &'static str;
+
+    /// Version of the file. Another one is as none.
+    const FORMAT: u32;
+
+    /// Finds it out.
+    fn of(dir: &RunDir) -> Self;
+
+    /// Whether it stays as it is as long as the files of the run do.
+    fn is_settled(&self) -> bool;
+}
+
+/// What is remembered of all runs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "F: Finding")]
+pub(crate) struct Memory<F> {
     format: u32,
-    runs: HashMap<RunId, Remembered>,
+    runs: HashMap<RunId, Remembered<F>>,
     #[serde(skip)]
     changed: bool,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Remembered {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "F: Finding")]
+struct Remembered<F> {
     stamps: Stamps,
-    facts: Facts,
+    facts: Arc<F>,
 }
 
 /// What tells that neither journal nor manifest was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamps {
+pub(crate) struct Stamps {
     journal: Stamp,
     manifest: Stamp,
 }
@@ -56,7 +69,7 @@ struct Stamp {
 }
 
 impl Stamps {
-    fn of(dir: &RunDir) -> Option<Self> {
+    pub(crate) fn of(dir: &RunDir) -> Option<Self> {
         Some(Self { journal: Stamp::of(&dir.journal_path())?, manifest: Stamp::of(&dir.manifest_path())? })
     }
 }
@@ -69,47 +82,86 @@ impl Stamp {
 }
 
 /// What was found out about a run, and the stamps to remember it by.
-type Found = (Facts, Option<Stamps>);
+enum Found<F> {
+    /// What is remembered holds.
+    Same,
+    /// This does; without stamps it may still change.
+    New(Arc<F>, Option<Stamps>),
+}
 
-impl Memory {
+impl<F: Finding> Memory<F> {
     /// What is remembered; nothing when that cannot be read.
-    pub(super) fn read(root: &StateRoot) -> Self {
-        let text = root.read_derived(FILE).unwrap_or_default();
-        let read: Self = serde_json::from_slice(&text).unwrap_or_default();
-        if read.format == FORMAT { read } else { Self { format: FORMAT, ..Self::default() } }
+    pub(crate) fn read(root: &StateRoot) -> Self {
+        let text = root.read_derived(F::FILE).unwrap_or_default();
+        let read: Option<Self> = serde_json::from_slice(&text).ok();
+        let nothing = || Self { format: F::FORMAT, runs: HashMap::new(), changed: false };
+        read.filter(|read| read.format == F::FORMAT).unwrap_or_else(nothing)
     }
 
-    /// The facts of all runs, remembered or found out.
-    pub(super) fn of_all(&mut self, runs: &[(RunDir, RunId)]) -> Vec<Facts> {
+    /// The findings of all runs, remembered or found out. What is remembered of other runs is forgotten.
+    pub(crate) fn of_all(&mut self, runs: &[(RunDir, RunId)]) -> Vec<Arc<F>> {
         let found = self.inspect_all(runs);
-        let before = self.runs.len();
-        self.runs.retain(|_, known| known.facts.finished.is_some());
         let mut known = std::mem::take(&mut self.runs);
-        let mut facts = Vec::with_capacity(found.len());
-        for ((_, id), (fact, stamps)) in runs.iter().zip(found) {
-            if let Some(stamps) = stamps {
-                let same = known.remove(id).filter(|old| old.stamps == stamps);
-                self.changed |= same.is_none();
-                let remembered = same.unwrap_or_else(|| Remembered { stamps, facts: fact.clone() });
-                self.runs.insert(id.clone(), remembered);
-            }
-            facts.push(fact);
+        let mut all = Vec::with_capacity(found.len());
+        for ((_, id), found) in runs.iter().zip(found) {
+            let old = known.remove(id);
+            let now = match (found, old) {
+                (Found::Same, Some(old)) => old,
+                (Found::New(facts, Some(stamps)), _) => {
+                    self.changed = true;
+                    Remembered { stamps, facts }
+                }
+                (Found::New(facts, None), old) => {
+                    self.changed |= old.is_some();
+                    all.push(facts);
+                    continue;
+                }
+                // A run is there once, and is the same only as one that is remembered.
+                (Found::Same, None) => continue,
+            };
+            all.push(Arc::clone(&now.facts));
+            self.runs.insert(id.clone(), now);
         }
+        self.changed |= !known.is_empty();
+        all
+    }
+
+    /// Remembers what was found out about a run that was not looked at with all others.
+    pub(crate) fn put(&mut self, id: RunId, stamps: Stamps, facts: Arc<F>) {
+        self.changed = true;
+        self.runs.insert(id, Remembered { stamps, facts });
+    }
+
+    /// Takes what `less` gives in place of what is remembered.
+    pub(crate) fn shrink(&mut self, less: impl Fn(&F) -> Option<F>) {
+        for known in self.runs.values_mut() {
+            if let Some(less) = less(&known.facts) {
+                known.facts = less.into();
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Forgets all other runs.
+    pub(crate) fn keep(&mut self, runs: &HashSet<RunId>) {
+        let before = self.runs.len();
+        self.runs.retain(|id, _| runs.contains(id));
         self.changed |= self.runs.len() != before;
-        facts
     }
 
     /// Remembers it for the next time.
-    pub(super) fn write(&self, root: &StateRoot) -> Result<(), RecordError> {
+    pub(crate) fn write(&mut self, root: &StateRoot) -> Result<(), RecordError> {
         if !self.changed {
             return Ok(());
         }
         let text = serde_json::to_vec(self).unwrap_or_default();
-        root.write_derived(FILE, &text)
+        root.write_derived(F::FILE, &text)?;
+        self.changed = false;
+        Ok(())
     }
 
     /// Looks at all runs, on several threads when there are many.
-    fn inspect_all(&self, runs: &[(RunDir, RunId)]) -> Vec<Found> {
+    fn inspect_all(&self, runs: &[(RunDir, RunId)]) -> Vec<Found<F>> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = (runs.len() / ALONE).clamp(1, cores.min(THREADS));
         let next = AtomicUsize::new(0);
@@ -138,15 +190,15 @@ impl Memory {
 }
 
 /// What is known of a run. What may still change has no stamps.
-fn inspect(dir: &RunDir, known: Option<&Remembered>) -> Found {
+fn inspect<F: Finding>(dir: &RunDir, known: Option<&Remembered<F>>) -> Found<F> {
     // The stamps first: what changes meanwhile is read again the next time.
     let stamps = Stamps::of(dir);
-    if let Some(known) = known.filter(|known| Some(known.stamps) == stamps) {
-        return (known.facts.clone(), stamps);
+    if known.is_some_and(|known| Some(known.stamps) == stamps) {
+        return Found::Same;
     }
-    let facts = Facts::of(dir);
-    let stamps = stamps.filter(|_| facts.finished.is_some() && facts.damage.is_none() && !facts.torn);
-    (facts, stamps)
+    let facts = F::of(dir);
+    let stamps = stamps.filter(|_| facts.is_settled());
+    Found::New(facts.into(), stamps)
 }
 
 #[cfg(test)]
@@ -157,6 +209,8 @@ mod tests {
 
     use super::*;
     use crate::RunSummary;
+
+    const FILE: &str = "runs.cache";
     use crate::file::tests::{FINISHED, manifest, started};
 
     /// So many runs that are over.
