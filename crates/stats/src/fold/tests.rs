@@ -41,6 +41,7 @@ impl Story {
             concurrency: 1,
             stream_stdio: false,
             steps: steps.iter().map(plan).collect(),
+            only: Vec::new(),
             resumes: None,
         });
         story
@@ -106,7 +107,13 @@ impl Story {
     }
 
     pub(crate) fn end(&mut self, outcome: RunOutcome) {
-        self.journal(RunEvent::RunFinished { outcome, exit_code: 0, duration_ms: 500, detail: None });
+        self.journal(RunEvent::RunFinished {
+            outcome,
+            exit_code: 0,
+            duration_ms: 500,
+            detail: None,
+            flaky: Vec::new(),
+        });
     }
 
     pub(crate) fn figures(&self) -> RunFigures {
