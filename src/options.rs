@@ -11,8 +11,11 @@ use reports::ReportArgs;
 use values::{duration, duration_or_zero, size};
 
 pub(crate) mod moment;
+mod reader;
 pub(crate) mod reports;
 pub(crate) mod values;
+
+pub(crate) use reader::{CiChoice, Extent, ReaderArgs};
 
 /// Options of a run.
 #[derive(Debug, Args)]
@@ -28,6 +31,8 @@ pub(crate) struct HowArgs {
     pub(crate) direct: bool,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
     /// Whether to show stdout and stderr of workers live [default: on, or ROBOPPI_TUI_STREAM_STDIO]
     #[arg(long, value_name = "WHEN", help_heading = "View")]
     pub(crate) stream_stdio: Option<Switch>,

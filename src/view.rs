@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use nix::unistd::{getpgrp, tcgetpgrp};
+use roboppi_report::plain::is_called_by_agent;
 use roboppi_tui::{Colours, Notify, NotifyBy};
 
 use crate::exit::Failure;
-use crate::options::{Output, Theme, ViewArgs};
+use crate::options::{CiChoice, Extent, HowArgs, Output, Theme, ViewArgs};
 use crate::terminal::{env_flag, note};
 
 /// Options of a view.
@@ -59,6 +60,35 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
         _ if !terminal || !in_front || dumb || ci => Ok(View::Plain),
         _ if env_flag("ROBOPPI_TUI") == Some(false) => Ok(View::Plain),
         _ => Ok(View::Tui),
+    }
+}
+
+/// The same for a run of this process, whose lines may be for a particular reader.
+pub(crate) fn choose_view_of_run(args: &HowArgs) -> Result<View, Failure> {
+    let system = args.reader.ci.filter(|system| *system != CiChoice::None);
+    let option = match (system, args.reader.report) {
+        (Some(_), _) => Some("--ci"),
+        (None, Some(_)) => Some("--report"),
+        (None, None) => None,
+    };
+    match option {
+        Some(option) if args.view.output() == Output::Json => Err(Failure::usage(format!(
+            "--output json and {option} exclude each other: JSON has every event"
+        ))),
+        Some(_) => Ok(View::Plain),
+        None if is_concise(args) => Ok(View::Plain),
+        None => choose_view(&args.view),
+    }
+}
+
+/// Whether only the end of a run is reported, and concisely: for an AI agent, unless it has asked for more.
+pub(crate) fn is_concise(args: &HowArgs) -> bool {
+    let view = &args.view;
+    let asks_for_more = view.tui || view.stream || args.verbose || args.reader.ci.is_some();
+    match args.reader.report {
+        Some(extent) => extent == Extent::Concise,
+        None if asks_for_more || view.output() == Output::Json => false,
+        None => is_called_by_agent(|name| env::var(name).ok()),
     }
 }
 

@@ -35,7 +35,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 const STEP: &str = "agent";
 
 pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
-    let view = view::choose_view(&args.how.view)?;
+    let view = view::choose_view_of_run(&args.how)?;
     let (kind, cores) = (args.worker, Cores::for_run(&args.how)?);
     cores.check(kind)?;
     let legacy = [("--timeout", Some(args.timeout)), ("--idle", args.idle)];

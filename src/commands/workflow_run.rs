@@ -37,6 +37,7 @@ use crate::view::{self, View};
 
 mod args;
 mod budget;
+mod ci;
 mod early_core;
 mod launch;
 mod old;
@@ -60,7 +61,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 const LONGEST_NAME: usize = 60;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let view = view::choose_view(&args.how.view)?;
+    let view = view::choose_view_of_run(&args.how)?;
     args.old.check()?;
     let cores = Cores::for_run(&args.how)?;
     let early = if args.plan.dry_run {

@@ -52,6 +52,7 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("src/commands/doctor/state.rs", "fs", "looks for what killed runs left, and sets permissions"),
     ("src/commands/doctor/terminal.rs", "fs", "reads the start files of the shell"),
     ("src/config.rs", "fs", "reads the configuration file"),
+    ("src/commands/workflow_run/ci.rs", "fs", "writes the page for the summary of a CI job"),
     ("src/commands/export.rs", "run_dir()", "hands the run to the export of `record`"),
     ("src/commands/housekeeping.rs", "fs", "marks when it worked last, beside the runs"),
     ("src/commands/housekeeping.rs", "run_dir()", "hands the run to `record`, which packs its logs"),

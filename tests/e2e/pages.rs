@@ -122,6 +122,7 @@ macro_rules! pages {
 pages! {
     readme: "README.md",
     adapters: "docs/adapters/README.md",
+    ci: "docs/ci.md",
     command_line: "docs/command-line.md",
     exporting: "docs/exporting.md",
     faq: "docs/faq.md",

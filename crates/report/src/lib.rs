@@ -5,7 +5,7 @@
 //! told so, and catches up from the record. A sink never changes the outcome of a run. When its reader goes
 //! away it ends quietly; any other trouble with writing is one error, which the caller shows as a warning.
 //!
-//! * [`plain`]: for people, in CI logs and pipes.
+//! * [`plain`]: for people, in pipes; [`plain::ci`]: in the logs of CI jobs.
 //! * [`jsonl`]: for programs, one JSON object a line.
 //!
 //! The others print what there is, or what comes until the run is over: [`page`], [`events`], [`logs`], [`status`], [`answer`],
@@ -31,6 +31,7 @@ pub mod logs;
 mod notable;
 pub mod notification;
 pub mod page;
+mod places;
 pub mod plain;
 pub mod plan;
 pub mod problems;

@@ -24,6 +24,8 @@ use super::follower::{Follower, Item, Stop};
 use crate::clock;
 
 mod activity;
+pub mod ci;
+mod concise;
 mod count;
 mod cut;
 mod failure;
@@ -38,6 +40,7 @@ mod slow;
 mod started;
 mod summary;
 
+pub use concise::{is_called_by_agent, run_concisely};
 use log::{LogStream, SourceLogs};
 use printer::PlainPrinter;
 

@@ -1,5 +1,6 @@
 //! Who shows a run: a thread of its own, so that a slow terminal or pipe makes nobody wait.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use roboppi_tui::{Role, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Purpose;
+use super::{Purpose, ci};
 use crate::commands::screen::lines;
 use crate::exit::Failure;
 use crate::options::HowArgs;
@@ -84,13 +85,18 @@ impl Viewer {
             }
             View::Plain => {
                 let to_stderr = purpose.answer;
+                let is_concise = view::is_concise(args);
+                let vendor = ci::vendor(args.reader);
                 let show = move || {
-                    let shown = if to_stderr {
-                        plain::run(source, settings, stdio::stderr())
-                    } else {
-                        plain::run(source, settings, stdio::stdout())
-                    };
-                    shown.map_err(|error| error.to_string())
+                    let out: Box<dyn Write> =
+                        if to_stderr { Box::new(stdio::stderr()) } else { Box::new(stdio::stdout()) };
+                    match vendor {
+                        _ if is_concise => {
+                            plain::run_concisely(&source, out).map_err(|error| error.to_string())
+                        }
+                        Some(vendor) => ci::show(&source, vendor, settings, out, terminal::note),
+                        None => plain::run(source, settings, out).map_err(|error| error.to_string()),
+                    }
                 };
                 (None, None, Box::new(show))
             }

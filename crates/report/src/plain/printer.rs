@@ -69,6 +69,11 @@ impl PlainPrinter {
         }
     }
 
+    /// The run as far as it was printed.
+    pub(super) const fn view(&self) -> &RunView {
+        &self.view
+    }
+
     /// The text since it was last cleared.
     pub(super) fn text(&self) -> &[u8] {
         &self.text

@@ -282,7 +282,7 @@ fn row(step: &StepView) -> ([String; 5], Ink) {
 }
 
 /// `FAILED: 1 of 6 steps failed in 12.3s`, and why when that is not all.
-fn totals(text: &mut String, view: &RunView, colour: bool) {
+pub(super) fn totals(text: &mut String, view: &RunView, colour: bool) {
     let total = view.steps.len();
     let counted_in = |state: StepState| {
         let fits = |step: &&StepView| step.state == state && !step.is_excused_failure();
