@@ -10,10 +10,10 @@ use roboppi_ipc::{
     JobLimits, JobOptions, JobOutcome, JobRequest, JobType, Leaked, LogGrew, Mask, Message, Observation,
     Patch, Permit, PermitGranted, PermitRejected, PermitRejection, PlanItem, PlanStatus, Priority,
     PriorityClass, ProcessIdentity, Progress, QueueMetrics, RecordLimits, RecordTarget, RejectionReason,
-    RemarkLevel, RequestPermit, ResultDetails, SecretText, SessionInfo, SubAgent, SubAgentStatus, SubmitJob,
-    TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause, Waiting,
-    WorkerEvent, WorkerFacts, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus, WorkerTask, decode,
-    error_code,
+    RemarkLevel, RequestPermit, Resources, ResultDetails, SecretText, SessionInfo, SubAgent, SubAgentStatus,
+    SubmitJob, TaskBudget, Tokens, ToolCall, ToolResult, Usage, UtcMillis, VariablePolicy, WaitCause,
+    Waiting, WorkerEvent, WorkerFacts, WorkerKind, WorkerOutput, WorkerResult, WorkerStatus, WorkerTask,
+    decode, error_code,
 };
 use serde_json::json;
 
@@ -133,6 +133,7 @@ fn result() -> WorkerResult {
                 .with_model(Some("large".into()))
                 .with_turns(Some(3))
                 .with_usage(Some(usage()))
+                .with_resources(Some(Resources::new(1_230, Some(52_428_800))))
                 .with_denials(vec!["Bash: not allowed".into()])
                 .with_error_kind(Some("overloaded".into()))
                 .with_waited_for(Some("the request failed, try 2 of 5".into()))
@@ -216,6 +217,11 @@ fn worker_events() -> Vec<WorkerEvent> {
             Gap::new(25..40, 9_216..9_216).with_missing(15, 0).with_recorded(15).with_at_least(true),
         ),
         WorkerEvent::LogGrew(LogGrew::new(112, 4_096).with_text_of(true, true)),
+        WorkerEvent::Resources(
+            Resources::new(12_340, Some(268_435_456))
+                .with_cpu_percent(Some(98))
+                .with_memory_bytes(Some(125_829_120)),
+        ),
     ]
 }
 
@@ -392,8 +398,9 @@ fn count_of_events(event: &WorkerEvent, core_event: &CoreEvent) -> [(&'static st
         | WorkerEvent::Session(_)
         | WorkerEvent::Waiting(_)
         | WorkerEvent::LogGrew(_)
+        | WorkerEvent::Resources(_)
         | WorkerEvent::Gap(_)
-        | WorkerEvent::Unknown { .. } => 18,
+        | WorkerEvent::Unknown { .. } => 19,
     };
     let of_cores = match core_event {
         CoreEvent::WorkerStarted { .. }

@@ -270,6 +270,12 @@ impl CoreMachine {
         self.peer.reads_logs
     }
 
+    /// Whether the peer takes `resources` events.
+    #[must_use]
+    pub const fn peer_takes_resources(&self) -> bool {
+        self.peer.takes_resources
+    }
+
     /// Permits that are held, and how many can be.
     #[must_use]
     pub fn permits(&self) -> (u32, u32) {

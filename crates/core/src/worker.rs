@@ -15,7 +15,9 @@ mod record;
 mod repetition;
 mod reports;
 mod room;
+mod sampler;
 mod state;
+mod usage;
 mod warning;
 
 use std::cell::{Cell, RefCell};
@@ -45,6 +47,7 @@ use crate::{Clock, CoreSettings, Orphans, Variables, WorkerControl, WorkerOutcom
 use budgets::Budgets;
 pub use private::remove_abandoned;
 use room::Room;
+use sampler::Sampler;
 use state::State;
 
 /// How a worker is run.
@@ -70,6 +73,8 @@ pub struct WorkerOptions {
     pub stdio: bool,
     /// Whether output is told by its place in the log, as long as that is written where `record` says.
     pub log_grew: bool,
+    /// Whether what its processes use is among its events.
+    pub resources: bool,
     /// Bounds of what waits to be read.
     pub limits: LiveLimits,
 }
@@ -116,6 +121,7 @@ impl WorkerOptions {
             live: task.output_mode == OutputMode::Stream,
             stdio: stdio.unwrap_or(true),
             log_grew: false,
+            resources: false,
             limits: settings.live,
         }
     }
@@ -163,6 +169,7 @@ pub struct WorkerHost {
     /// Where they may tell more of it.
     sockets: Option<Rc<Sockets>>,
     room: Rc<Room>,
+    sampler: Rc<Sampler>,
 }
 
 impl WorkerHost {
@@ -185,6 +192,7 @@ impl WorkerHost {
             full_reported: Rc::default(),
             sockets: None,
             room: Rc::default(),
+            sampler: Rc::default(),
         }
     }
 
@@ -227,6 +235,8 @@ struct WorkerShared {
     host: WorkerHost,
     /// Something can be taken: an event, a notice, or the outcome.
     news: Rc<Notify>,
+    /// There is a process.
+    begun: Notify,
     /// The driver has something to do.
     driver: Notify,
     /// The outcome is there.
@@ -250,6 +260,7 @@ pub fn start_worker(
         state: RefCell::new(State::new(job_id, &options, host)),
         host: host.clone(),
         news,
+        begun: Notify::new(),
         driver: Notify::new(),
         ended: Notify::new(),
     });

@@ -6,7 +6,7 @@ mod kinds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::UtcMillis;
+use crate::{Resources, UtcMillis};
 
 /// Which of a worker's two streams a text came from. On the wire the two have kinds of events of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,8 @@ pub enum WorkerEvent {
     Session(SessionInfo),
     /// The worker waits for an external condition.
     Waiting(Waiting),
+    /// What the processes of the worker use now. A later one replaces an earlier one.
+    Resources(Resources),
     /// Missing events: of the live ones, which the record may have, or of the record itself.
     Gap(Gap),
     /// A kind of a newer version, or a line of a worker that its adapter does not know.
@@ -107,6 +109,9 @@ impl WorkerEvent {
     /// Whether a worker that does this does not wait any more. What sub-agents do does not end a wait for the background.
     #[must_use]
     pub fn ends_wait(&self, waiting: &Waiting) -> bool {
+        if matches!(self, Self::Resources(_)) {
+            return false;
+        }
         if waiting.cause != Some(WaitCause::Background) {
             return true;
         }

@@ -23,8 +23,8 @@ pub struct Hello {
     /// `protocol`: protocol versions that the sender understands.
     pub protocol: ProtocolRange,
     /// `capabilities`: names of optional abilities. A supervisor with `mask` receives values by `mask`; one with `log_grew`
-    /// receives `log_grew` instead of output; one with `job_warnings` receives the
-    /// job of a `warning` in `jobId`; a core with `exact` reads values that are not UTF-8 as bytes;
+    /// receives `log_grew` instead of output; one with `resources` receives `resources` events; one with `job_warnings`
+    /// receives the job of a `warning` in `jobId`; a core with `exact` reads values that are not UTF-8 as bytes;
     /// one with `agent_setup` gives agents what `payload.roboppi.agent` has.
     #[serde(default)]
     pub capabilities: Vec<String>,

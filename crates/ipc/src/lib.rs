@@ -31,6 +31,7 @@ mod message;
 mod number;
 mod pending;
 mod permit;
+mod resources;
 mod result;
 mod tagged;
 mod text;
@@ -70,6 +71,7 @@ pub use message::{
 };
 pub use pending::{PendingRequests, Settled};
 pub use permit::{CircuitState, Permit, PermitRejection, RejectionReason, Tokens};
+pub use resources::{CAPABILITY_RESOURCES, Resources};
 pub use result::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
     signal_name,

@@ -5,7 +5,7 @@ mod construct;
 use serde::{Deserialize, Serialize};
 
 use crate::time::whole;
-use crate::{ProcessIdentity, Usage, UtcMillis};
+use crate::{ProcessIdentity, Resources, Usage, UtcMillis};
 
 /// The result of one attempt (`result` of `job_completed`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -260,6 +260,9 @@ pub struct ResultDetails {
     /// `usage`: tokens and cost of the whole attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// `resources`: processor time and memory of the whole attempt; absent where the system does not report them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// `denials`: denied tool calls, as `tool: reason`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<String>,

@@ -62,7 +62,7 @@ impl FreeText for WorkerEvent {
                 visit_agents(agents, visit);
             }
             Self::FileChanged { path, action: _, by: _ } => visit(path),
-            Self::LogGrew(_) | Self::Usage(_) | Self::Gap(_) => {}
+            Self::LogGrew(_) | Self::Usage(_) | Self::Resources(_) | Self::Gap(_) => {}
             Self::Session(session) => {
                 let SessionInfo { id: _, model: _, version: _ } = session;
             }
@@ -129,6 +129,7 @@ impl FreeText for ResultDetails {
             model: _,
             turns: _,
             usage: _,
+            resources: _,
             denials,
             error_kind: _,
             waited_for,

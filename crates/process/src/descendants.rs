@@ -120,13 +120,34 @@ pub fn environment_variable(process: ProcessIdentity, name: &str) -> Option<Stri
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
+/// What a process and all that hangs below it use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeUsage {
+    /// Processor time, that of children included which were waited for. It falls when a child ends for which no process waits.
+    pub processor: Duration,
+    /// Resident memory in bytes, the sum of all processes: memory that several share counts for each.
+    pub memory: u64,
+}
+
+/// What a process and all below it use now; `None` when the process is gone, or the system does not report it.
+#[must_use]
+pub fn usage(root: ProcessIdentity) -> Option<TreeUsage> {
+    let nodes = tree::below(&[root]);
+    nodes.first()?;
+    let memory = nodes.iter().fold(0_u64, |sum, node| sum.saturating_add(node.stat.memory));
+    Some(TreeUsage { processor: processor_of(&nodes), memory })
+}
+
+fn processor_of(nodes: &[Node]) -> Duration {
+    let ticks = nodes.iter().fold(0_u64, |sum, node| sum.saturating_add(node.stat.processor));
+    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / clock_ticks().max(1)))
+}
+
 /// Processor time that a process, all that hangs below it, and all they have waited for have used. It falls when
 /// somebody ends whom nobody waits for. Zero when the process is gone, or the system does not tell.
 #[must_use]
 pub fn processor_time(root: ProcessIdentity) -> Duration {
-    let ticks: u64 = tree::below(&[root]).iter().map(|node| node.stat.processor).sum();
-    let per_second = clock_ticks().max(1);
-    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second))
+    processor_of(&tree::below(&[root]))
 }
 
 #[cfg(target_os = "linux")]

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::guard::is_subreaper;
-use crate::leader::Leader;
+use crate::leader::{ChildUsage, Leader};
 use crate::machine::{ChildEnd, ChildMachine, Effect, Epoch, Input, Signal};
 use crate::pipes::{Outputs, Pumped, Stdin};
 use crate::spawn::{Started, start};
@@ -67,6 +67,8 @@ pub struct ChildReport {
     pub duration: Duration,
     /// Who it was.
     pub process: ProcessIdentity,
+    /// What it has used; `None` when it was reaped by others.
+    pub usage: Option<ChildUsage>,
 }
 
 /// Runs one child from its start to its end.
@@ -345,7 +347,7 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
                 self.empty_pipes();
                 self.inputs.clear();
                 let Some(life) = self.life.take() else { return };
-                life.leader.reap();
+                let usage = life.leader.reap();
                 self.end = Some(Ok(ChildReport {
                     exit: ended.exit,
                     reason: ended.reason,
@@ -353,6 +355,7 @@ impl<'w, W: ChildWatch> Driver<'w, W> {
                     pipes_left_open: ended.pipes_left_open,
                     duration: ended.duration,
                     process: life.process,
+                    usage,
                 }));
             }
         }

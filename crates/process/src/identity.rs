@@ -35,6 +35,8 @@ pub(crate) struct Stat {
     pub(crate) foreground: u32,
     /// Processor time of it and of the children it has waited for, in ticks of the clock.
     pub(crate) processor: u64,
+    /// Resident memory of it alone, in bytes.
+    pub(crate) memory: u64,
     /// Its threads, a main thread that has ended included.
     threads: u64,
     pub(crate) start_time: u64,
@@ -84,6 +86,10 @@ mod system {
         })
     }
 
+    fn page_size() -> u64 {
+        rustix::param::page_size() as u64
+    }
+
     /// Fields are counted from 1; the second is the name in parentheses, which may itself hold anything.
     pub(super) fn parse(line: &[u8]) -> Option<Stat> {
         let after_name = line.iter().rposition(|&byte| byte == b')')? + 1;
@@ -99,7 +105,9 @@ mod system {
         }
         let threads = fields.nth(2)?.parse().ok()?; // field 20
         let start_time = fields.nth(1)?.parse().ok()?; // field 22
-        Some(Stat { state, parent, group, session, foreground, processor, threads, start_time })
+        let pages: u64 = fields.nth(1)?.parse().ok()?; // field 24
+        let memory = pages.saturating_mul(page_size());
+        Some(Stat { state, parent, group, session, foreground, processor, memory, threads, start_time })
     }
 }
 
@@ -122,6 +130,7 @@ mod system {
                 session: 0,
                 foreground: 0,
                 processor: 0,
+                memory: 0,
                 threads: 1,
                 start_time: 0,
             }),
@@ -155,7 +164,7 @@ mod tests {
         let line = b"12 (a) Z (b) 1) S 1 12 13 0 -1 4 0 0 0 0 1 2 3 4 20 0 1 0 4711 99 1\n";
         let stat = system::parse(line).unwrap();
         assert_eq!((stat.parent, stat.group, stat.session, stat.start_time), (1, 12, 13, 4711));
-        assert_eq!(stat.processor, 10);
+        assert_eq!((stat.processor, stat.memory), (10, rustix::param::page_size() as u64));
         assert!(!stat.ended());
         assert!(
             system::parse(b"12 (a) Z 1 12 12 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 99 1").unwrap().ended()

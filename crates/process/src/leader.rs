@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use nix::libc;
 use roboppi_ipc::ProcessIdentity;
 use rustix::process::{
     Pid, Signal as Number, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid,
@@ -18,6 +20,16 @@ use rustix::process::{
 
 use crate::machine::Signal;
 use crate::{ExitKind, identity};
+
+/// What a child has used that has ended, and all children it has waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChildUsage {
+    /// Processor time.
+    pub processor: Duration,
+    /// The most resident memory of any one of them, in bytes. `None` when it was not more than that of this process, which the
+    /// child shared before it became its program.
+    pub peak_memory: Option<u64>,
+}
 
 /// Pids of all leaders that are not reaped yet, so that nobody takes one of them for an orphan. They are
 /// counted: a pid is taken off after it was let go, and may be another leader's by then.
@@ -102,10 +114,13 @@ impl Leader {
         }))
     }
 
-    /// Lets the number go. To be called when [`Leader::exit`] knows the end; then it does not wait.
-    pub(crate) fn reap(mut self) {
+    /// Lets the number go, and learns what the child has used. To be called when [`Leader::exit`] knows the end; then it does
+    /// not wait.
+    pub(crate) fn reap(mut self) -> Option<ChildUsage> {
         self.reaped = true;
-        wait_for(self.pid);
+        let usage = wait_for_usage(self.pid);
+        unlist(self.pid);
+        usage
     }
 
     /// Gives up a child that somebody else has reaped.
@@ -129,6 +144,55 @@ impl Drop for Leader {
             // It dies as soon as the system gets round to it; the thread here has other children to serve.
             // If there is no room for another thread the dead child stays unreaped until this process ends.
             let _ = thread::Builder::new().name("reaper".into()).spawn(move || wait_for(pid));
+        }
+    }
+}
+
+/// Reaps a child, and gives what it and all it has waited for have used. `None` when it was reaped by others.
+#[expect(
+    unsafe_code,
+    reason = "there is no safe form of the one call that reaps a child and reports what it used"
+)]
+fn wait_for_usage(pid: Pid) -> Option<ChildUsage> {
+    let number = pid.as_raw_nonzero().get();
+    loop {
+        // SAFETY: all bytes zero are a `rusage`, and the call writes no more than one.
+        let (waited, usage) = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (libc::wait4(number, std::ptr::null_mut(), 0, &raw mut usage), usage)
+        };
+        if waited == number {
+            return Some(ChildUsage::of(&usage));
+        }
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return None;
+        }
+    }
+}
+
+/// The most resident memory this process had, in the unit of the system.
+#[expect(unsafe_code, reason = "there is no safe form of the call without another dependency")]
+fn own_peak() -> libc::c_long {
+    // SAFETY: all bytes zero are a `rusage`, and the call writes no more than one.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage.ru_maxrss
+    }
+}
+
+impl ChildUsage {
+    fn of(usage: &libc::rusage) -> Self {
+        let time = |time: libc::timeval| {
+            let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
+            seconds + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
+        };
+        // In KiB, but for systems of Apple.
+        let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+        Self {
+            processor: time(usage.ru_utime) + time(usage.ru_stime),
+            peak_memory: (usage.ru_maxrss > own_peak())
+                .then(|| u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(unit)),
         }
     }
 }

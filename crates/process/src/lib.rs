@@ -42,6 +42,7 @@ pub use driver::{ChildReport, ChildWatch, Control, STDIN_BACKLOG, run};
 pub use error::{SpawnError, SpawnErrorKind};
 pub use heard_signal::HeardSignal;
 pub use identity::{identity, is_alive};
+pub use leader::ChildUsage;
 pub use machine::Limits;
 pub use roboppi_ipc::ExitKind;
 pub use spawn::{Environment, Spawn, StdinMode, end_with_starter, find_program, is_program, lead_a_session};

@@ -14,7 +14,7 @@ use roboppi_untrusted::{first_words, line};
 use crate::logs::recorded_files;
 use crate::notable::notable;
 use crate::scripted::{is_script, shown};
-use crate::units::{Zone, duration, limit_time};
+use crate::units::{Zone, bytes, duration, limit_time};
 use crate::{elsewhere, table};
 
 mod object;
@@ -182,7 +182,35 @@ impl Page<'_> {
                 first_words(&why(step)),
             ]
         }));
-        table(&rows)
+        match self.resources() {
+            None => table(&rows),
+            Some(used) => {
+                let with_used =
+                    rows.into_iter().zip(used).map(|([step, state, took, rest @ ..], [cpu, memory])| {
+                        let [attempts, started, why] = rest;
+                        [step, state, took, cpu, memory, attempts, started, why]
+                    });
+                table(&with_used.collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// Processor time and peak memory of each step below their headings, of all its attempts; `None` when none is known.
+    fn resources(&self) -> Option<Vec<[String; 2]>> {
+        let used = |step: &StepView| {
+            let all = step.attempts.iter().filter_map(AttemptView::resources);
+            all.map(|used| (used.cpu_ms, used.peak_memory_bytes))
+                .reduce(|(cpu, peak), (more, other)| (cpu.saturating_add(more), peak.max(other)))
+        };
+        let used: Vec<_> = self.view.steps().map(used).collect();
+        used.iter().any(Option::is_some).then(|| {
+            let none = || ["–", "–"].map(str::to_owned);
+            let peak = |peak: Option<u64>| peak.map_or_else(|| "–".to_owned(), bytes);
+            let rows = used
+                .into_iter()
+                .map(|used| used.map_or_else(none, |(cpu, most)| [duration(cpu), peak(most)]));
+            std::iter::once(["CPU", "MEMORY"].map(str::to_owned)).chain(rows).collect()
+        })
     }
 
     /// Which steps were repeated, and why.

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use roboppi_ipc::{CancelReason, CoreEvent, JobId, ProcessIdentity, UtcMillis, WorkerFacts, WorkerResult};
+use roboppi_ipc::{
+    CancelReason, CoreEvent, JobId, ProcessIdentity, Resources, UtcMillis, WorkerFacts, WorkerResult,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
@@ -309,6 +311,9 @@ pub struct AttemptView {
     pub resumed_session: Option<Box<str>>,
     /// When it was handed to the core.
     pub started_at: UtcMillis,
+    /// When its worker began, after any wait for a permit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_at: Option<UtcMillis>,
     /// Where it is.
     pub status: AttemptStatus,
     /// When it came there.
@@ -365,6 +370,18 @@ impl AttemptView {
     #[must_use]
     pub fn base(&self) -> Cow<'_, str> {
         self.other_base.as_deref().map_or_else(|| self.of.base().into(), Cow::Borrowed)
+    }
+
+    /// What its processes used, or use now.
+    #[must_use]
+    pub fn resources(&self) -> Option<Resources> {
+        let at_end = match &self.status {
+            AttemptStatus::Finished { result, .. } => {
+                result.details.as_deref().and_then(|details| details.resources)
+            }
+            AttemptStatus::Started | AttemptStatus::Phase(_) => None,
+        };
+        at_end.or_else(|| self.activity.resources.as_deref().copied())
     }
 
     /// Length of its log as far as it is known.

@@ -165,6 +165,7 @@ fn core_events() -> Vec<Value> {
         json!({"type": "leaked", "jobId": "job-postgres", "leaked": leaked}),
         json!({"type": "permits", "active": N, "limit": N}),
         json!({"type": "warning", "message": "free text 1"}),
+        json!({"type": "resources", "cpuMs": N, "cpuPercent": 98, "memoryBytes": N, "peakMemoryBytes": N}),
         json!({"type": "unknown", "raw": "free text 1"}),
         json!({"type": "unknown", "raw": unknown}),
     ];
@@ -345,6 +346,7 @@ fn kind_of_worker_event(event: &WorkerEvent) -> usize {
         WorkerEvent::Gap(_) => 15,
         WorkerEvent::Unknown { .. } => 16,
         WorkerEvent::LogGrew(_) => 17,
+        WorkerEvent::Resources(_) => 18,
     }
 }
 
@@ -361,5 +363,5 @@ fn kinds<T: DeserializeOwned>(samples: Vec<Value>, kind: fn(&T) -> usize) -> BTr
 fn kinds_are_complete() {
     assert!(kinds(run_events(), kind_of_run_event).into_keys().eq(0..20));
     assert!(kinds(core_events(), kind_of_core_event).into_keys().eq(0..6));
-    assert!(kinds(worker_events(), kind_of_worker_event).into_keys().eq(0..18));
+    assert!(kinds(worker_events(), kind_of_worker_event).into_keys().eq(0..19));
 }

@@ -137,6 +137,16 @@ impl LiveQueue {
         self.next_seq.checked_sub(1)
     }
 
+    /// Whether an event of this number, which was offered, waits to be read.
+    #[must_use]
+    pub fn waits(&self, seq: u64) -> bool {
+        self.waiting.front().is_some_and(|front| match front {
+            Waiting::Event { event, .. } => event.seq() <= seq,
+            Waiting::Growth { seq: first, .. } => *first <= seq,
+            Waiting::Stored(stored) => stored.from.0 <= seq,
+        })
+    }
+
     /// Offers bytes that were recorded at `offset` of the log.
     pub fn output(&mut self, now: Mono, ts: UtcMillis, stream: OutputStream, offset: u64, bytes: &[u8]) {
         if self.announces_growth {

@@ -2,7 +2,7 @@
 
 use roboppi_ipc::{
     CAPABILITY_AGENT_SETUP, CAPABILITY_EXACT, CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_MASK,
-    CoreEvent, CoreLimits, Dialect, Hello, JobId, Message, RequestId, error_code,
+    CAPABILITY_RESOURCES, CoreEvent, CoreLimits, Dialect, Hello, JobId, Message, RequestId, error_code,
 };
 
 use super::{CoreEffect, CoreMachine, answer};
@@ -16,6 +16,7 @@ pub(super) struct Peer {
     pub(super) takes_masks: bool,
     pub(super) takes_job_warnings: bool,
     pub(super) reads_logs: bool,
+    pub(super) takes_resources: bool,
     /// A line that was no message was reported on standard error.
     complained: bool,
 }
@@ -44,8 +45,11 @@ impl CoreMachine {
         let is_able = |capability: &str| {
             self.peer.dialect == Some(Dialect::V2) && hello.capabilities.iter().any(|name| name == capability)
         };
-        let abilities = [CAPABILITY_MASK, CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW].map(is_able);
-        [self.peer.takes_masks, self.peer.takes_job_warnings, self.peer.reads_logs] = abilities;
+        let [masks, job_warnings, log_grew, resources] =
+            [CAPABILITY_MASK, CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_RESOURCES]
+                .map(is_able);
+        (self.peer.takes_masks, self.peer.takes_job_warnings) = (masks, job_warnings);
+        (self.peer.reads_logs, self.peer.takes_resources) = (log_grew, resources);
     }
 
     pub(super) fn fix_dialect(&mut self, dialect: Dialect, out: &mut Vec<CoreEffect>) {

@@ -210,6 +210,7 @@ impl CoreDriver {
         self.secrets_known(served, true);
         options.stdio &= self.settings.variables.allow_output();
         options.log_grew = self.machine.peer_reads_logs();
+        options.resources = self.machine.peer_takes_resources();
         options.limits.by_line = self.machine.dialect() == Some(Dialect::V1);
         let adapter = self.adapters.get(task.worker_kind);
         let news = Rc::clone(&self.news);

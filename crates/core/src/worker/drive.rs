@@ -22,7 +22,7 @@ use super::record::Recorder;
 use super::reports::collect;
 use super::room::{self, Place, wait_for_descriptors};
 use super::state::Watch;
-use super::{WorkerOptions, WorkerShared};
+use super::{AbortOnDrop, WorkerOptions, WorkerShared};
 use crate::mask::MaskSocket;
 use crate::{Variables, WorkerControl, WorkerOutcome};
 
@@ -37,6 +37,8 @@ pub(super) async fn drive(
     options: WorkerOptions,
 ) {
     let _unfinished = Unfinished(&shared);
+    let sampling = options.resources.then(|| tokio::task::spawn_local(sample_usage(Rc::clone(&shared))));
+    let _sampling = sampling.map(|task| AbortOnDrop(task.abort_handle()));
     let job_id = shared.state.borrow().job_id.clone();
     // A time beyond the end of the clock never comes.
     let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -89,6 +91,23 @@ pub(super) async fn drive(
                     end_without_report(&shared, problem, cancelled);
                 }
             }
+        }
+    }
+}
+
+/// Takes in what the processes of a worker use, beside the loop that serves it.
+async fn sample_usage(shared: Rc<WorkerShared>) {
+    let process = loop {
+        let process = shared.state.borrow().process;
+        match process {
+            Some(process) => break process,
+            None => shared.begun.notified().await,
+        }
+    };
+    let Some(mut samples) = shared.host.sampler.watch(process) else { return };
+    while let Some(sample) = samples.next().await {
+        if shared.state.borrow_mut().usage_sampled(shared.host.clock.now(), sample) {
+            shared.news.notify_one();
         }
     }
 }

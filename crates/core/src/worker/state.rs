@@ -21,6 +21,7 @@ use super::idle::Sample;
 use super::machine::{Conclusion, Effect, Input, WorkerMachine};
 use super::record::Recorder;
 use super::reports::{self, Report};
+use super::usage::{UsageReport, UsageSample};
 use super::warning::{HELD_BY_UNKNOWN, idle_words, room_words};
 use super::{WorkerHost, WorkerNotice, WorkerOptions, WorkerShared};
 use crate::live::{LiveQueue, Offered};
@@ -51,6 +52,9 @@ pub(super) struct State {
     room_reported: bool,
     /// What it wrote about its failures.
     pub(super) reports: Vec<Report>,
+    usage: UsageReport,
+    /// Number of the last event about what it uses.
+    usage_seq: Option<u64>,
     /// Kept between inputs for their capacity.
     effects: Vec<Effect>,
     session_effects: Vec<SessionEffect>,
@@ -82,6 +86,8 @@ impl State {
             leaked: Vec::new(),
             room_reported: false,
             reports: Vec::new(),
+            usage: UsageReport::default(),
+            usage_seq: None,
             effects: Vec::new(),
             session_effects: Vec::new(),
         }
@@ -124,6 +130,19 @@ impl State {
         self.handle(now, Input::Sampled(sample));
     }
 
+    /// Takes a sample of what it uses. Whether there is an event of it.
+    pub(super) fn usage_sampled(&mut self, now: Mono, sample: UsageSample) -> bool {
+        if self.outcome.is_some() {
+            return false;
+        }
+        let waits = self.usage_seq.is_some_and(|seq| self.live.waits(seq));
+        let Some(resources) = self.usage.sampled(now, sample, waits) else { return false };
+        self.offer(now, WorkerEvent::Resources(resources));
+        self.usage_seq = self.live.last_seq();
+        self.flush_events(now);
+        true
+    }
+
     /// The next event for the reader.
     pub(super) fn take_event(&mut self, now: Mono) -> Option<Offered> {
         self.live.take(now, |range| self.recorder.read_event(range))
@@ -145,6 +164,7 @@ impl State {
 
     fn started(&mut self, now: Mono, process: ProcessIdentity) {
         self.process = Some(process);
+        self.usage.started(now);
         self.watched = Some(self.host.orphans.job_started(self.job_id.clone(), process));
         self.handle(now, Input::Started(process));
         self.translate(now, |translation, effects| translation.started(now, effects));
@@ -197,7 +217,7 @@ impl State {
 
     fn conclude(&mut self, now: Mono, conclusion: Conclusion) {
         let Conclusion { report, cancelled, idle } = conclusion;
-        let ChildReport { exit, killed, duration, .. } = report;
+        let ChildReport { exit, killed, duration, usage, .. } = report;
         let wall = Some(self.host.clock.wall());
         self.translate(now, |translation, effects| {
             let end = |output| {
@@ -214,6 +234,7 @@ impl State {
         details.cancel_reason = cancelled.filter(|_| !is_done);
         details.signal = exit.signal();
         details.killed = killed;
+        details.resources = self.usage.ended(usage);
         if let Some(limit) = idle.filter(|_| !is_done) {
             details.error = Some(idle_words(limit));
             details.error_kind.get_or_insert_with(|| "idle".to_owned());
@@ -338,6 +359,7 @@ impl ChildWatch for Watch<'_> {
     fn started(&mut self, process: ProcessIdentity) {
         info!(pid = process.pid, "the worker was started");
         self.with(|state, now| state.started(now, process));
+        self.0.begun.notify_one();
     }
 
     fn output(&mut self, stream: OutputStream, bytes: &[u8]) {

@@ -113,6 +113,7 @@ impl Attempt {
             pipes_left_open: false,
             duration: Duration::from_secs(1),
             process,
+            usage: None,
         };
         self.state.finish(self.now, &report);
         self.pass_on();

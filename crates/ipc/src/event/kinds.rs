@@ -6,10 +6,10 @@ use super::{
     AgentDelta, AgentText, ChangeKind, Gap, LogGrew, Patch, PlanItem, Progress, SessionInfo, ToolCall,
     ToolResult, Usage, Waiting, WorkerEvent, WorkerOutput,
 };
-use crate::decode_kind_first;
+use crate::{Resources, decode_kind_first};
 
 /// Kinds in the spelling of the wire; anything else decodes to [`WorkerEvent::Unknown`].
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "stdout",
     "stderr",
     "log_grew",
@@ -26,6 +26,7 @@ const KINDS: [&str; 18] = [
     "usage",
     "session",
     "waiting",
+    "resources",
     "gap",
     "unknown",
 ];
@@ -57,6 +58,7 @@ enum Variants {
     Usage(Usage),
     Session(SessionInfo),
     Waiting(Waiting),
+    Resources(Resources),
     Gap(Gap),
     Unknown {
         raw: String,
@@ -109,6 +111,7 @@ mod tests {
                 "costUsd": 0.5, "turns": 6}),
             json!({"type": "session", "id": "i", "model": "m", "version": "v"}),
             json!({"type": "waiting", "why": "w", "cause": "retry", "delayMs": 5, "until": 6}),
+            json!({"type": "resources", "cpuMs": 1, "cpuPercent": 2, "memoryBytes": 3, "peakMemoryBytes": 4}),
             json!({"type": "gap", "fromSeq": 1, "toSeq": 2, "fromOffset": 3, "toOffset": 4, "events": 5, "bytes": 6,
                 "recorded": 7, "atLeast": true}),
             json!({"type": "unknown", "raw": "{}"}),

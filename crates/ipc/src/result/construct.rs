@@ -4,7 +4,7 @@ use super::{
     Artifact, CancelReason, Cost, ErrorClass, Leaked, Observation, ResultDetails, WorkerResult, WorkerStatus,
 };
 use crate::with_fields::with_fields;
-use crate::{ProcessIdentity, Usage, UtcMillis};
+use crate::{ProcessIdentity, Resources, Usage, UtcMillis};
 
 impl WorkerResult {
     /// A result of which no more is known than how it ended.
@@ -87,6 +87,7 @@ with_fields!(ResultDetails {
     with_model(model: Option<String>),
     with_turns(turns: Option<u64>),
     with_usage(usage: Option<Usage>),
+    with_resources(resources: Option<Resources>),
     with_denials(denials: Vec<String>),
     with_error_kind(error_kind: Option<String>),
     with_waited_for(waited_for: Option<String>),

@@ -280,6 +280,11 @@ mod tests {
         assert!(crate::descendants::processor_time(root) - used < std::time::Duration::from_millis(100));
         let other = ProcessIdentity { start_time: root.start_time + 1, ..root };
         assert!(crate::descendants::processor_time(other).is_zero());
+        assert_eq!(crate::descendants::usage(other), None);
+        // It has no memory yet in the moment in which it becomes another program.
+        let usages = std::iter::repeat_with(|| crate::descendants::usage(root).expect("it lives"));
+        let usage = usages.take(1_000_000).find(|usage| usage.memory > 100_000).expect("it has memory");
+        assert!(usage.processor >= used, "{usage:?}");
     }
 
     #[test]

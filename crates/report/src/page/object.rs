@@ -139,6 +139,7 @@ impl Page<'_> {
             "sessionId": attempt.session_id(),
             "sessionCommand": step.session_command(attempt),
             "usage": details.and_then(|details| details.usage),
+            "resources": attempt.resources(),
             "notes": notes,
             "refused": details.map(|details| &details.denials),
             "answer": details.and_then(|details| details.answer.as_deref()),

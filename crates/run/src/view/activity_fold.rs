@@ -18,7 +18,8 @@ impl Activity {
             | WorkerEvent::Stderr(_)
             | WorkerEvent::LogGrew(_)
             | WorkerEvent::TextDelta(_)
-            | WorkerEvent::ThinkingDelta(_) => {}
+            | WorkerEvent::ThinkingDelta(_)
+            | WorkerEvent::Resources(_) => {}
             WorkerEvent::Gap(gap) => self.miss(record, gap),
             // A note for people who look on. It tells nothing of how far the work is.
             WorkerEvent::Progress(progress) if progress.message == LOGS_TRUNCATED => {}
@@ -75,6 +76,7 @@ impl Activity {
             | WorkerEvent::LogGrew(_)
             | WorkerEvent::TextDelta(_)
             | WorkerEvent::ThinkingDelta(_)
+            | WorkerEvent::Resources(_)
             | WorkerEvent::Gap(_) => {}
         }
     }

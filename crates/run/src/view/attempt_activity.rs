@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use roboppi_ipc::{LOGS_TRUNCATED, WorkerEvent};
+use roboppi_ipc::{LOGS_TRUNCATED, Resources, WorkerEvent};
 use serde::{Deserialize, Serialize};
 
 use super::Activity;
@@ -15,6 +15,9 @@ use crate::AttemptRecord;
 pub struct AttemptActivity {
     /// Length of its log as far as events tell.
     pub log_bytes: u64,
+    /// What its processes use, as far as events tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Box<Resources>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) acts: Option<Box<Activity>>,
 }
@@ -29,6 +32,10 @@ impl AttemptActivity {
             WorkerEvent::Stdout(output) | WorkerEvent::Stderr(output) => {
                 let end = output.offset.zip(output.len).map_or(0, |(offset, len)| offset + len);
                 self.log_bytes = self.log_bytes.max(end).max(record.at);
+            }
+            WorkerEvent::Resources(resources) => {
+                self.log_bytes = self.log_bytes.max(record.at);
+                self.resources = Some(Box::new(*resources));
             }
             WorkerEvent::LogGrew(grew) => self.log_bytes = self.log_bytes.max(grew.end()),
             WorkerEvent::TextDelta(_) | WorkerEvent::ThinkingDelta(_) => {}
@@ -49,7 +56,7 @@ impl AttemptActivity {
 
     /// Whether its worker told nothing, but for output.
     pub(super) const fn is_silent(&self) -> bool {
-        self.acts.is_none()
+        self.acts.is_none() && self.resources.is_none()
     }
 
     /// Whether there is nothing to tell, not even output.
@@ -69,6 +76,6 @@ impl Deref for AttemptActivity {
 
 impl PartialEq for AttemptActivity {
     fn eq(&self, other: &Self) -> bool {
-        self.log_bytes == other.log_bytes && **self == **other
+        self.log_bytes == other.log_bytes && self.resources == other.resources && **self == **other
     }
 }

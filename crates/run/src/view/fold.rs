@@ -130,6 +130,7 @@ impl RunView {
                 if let Some(attempt) = self.attempt_mut(of) {
                     if let AttemptPhase::Running { process } = phase {
                         attempt.process = *process;
+                        attempt.working_at.get_or_insert(ts);
                     }
                     attempt.status = AttemptStatus::Phase(phase.clone());
                     attempt.status_at = ts;
@@ -288,6 +289,7 @@ impl StepView {
                     other_base: None,
                     resumed_session: None,
                     started_at: ts,
+                    working_at: None,
                     status: AttemptStatus::Started,
                     status_at: ts,
                     process: None,

@@ -30,8 +30,8 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use roboppi_ipc::{
-    CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_MASK, CoreEvent, CoreEventMessage, Dialect,
-    Hello, JobCompleted, Leaked, Message, Mono,
+    CAPABILITY_JOB_WARNINGS, CAPABILITY_LOG_GREW, CAPABILITY_MASK, CAPABILITY_RESOURCES, CoreEvent,
+    CoreEventMessage, Dialect, Hello, JobCompleted, Leaked, Message, Mono,
 };
 use roboppi_process::guard::{cannot_be_ended, pid_of_left};
 
@@ -175,7 +175,8 @@ impl LinkMachine {
             (_, LinkInput::Connected) => {
                 let mut hello = Hello::ours(&self.version);
                 hello.capabilities.extend(
-                    [CAPABILITY_MASK, CAPABILITY_LOG_GREW, CAPABILITY_JOB_WARNINGS].map(str::to_owned),
+                    [CAPABILITY_MASK, CAPABILITY_LOG_GREW, CAPABILITY_JOB_WARNINGS, CAPABILITY_RESOURCES]
+                        .map(str::to_owned),
                 );
                 out.push(LinkEffect::Greet(hello));
                 // A core of protocol 1 says nothing until it is asked.

@@ -124,12 +124,13 @@ pub(super) fn facts(result: &WorkerResult) -> impl PartialEq + '_ {
     })
 }
 
-/// Text the core shows by itself, and growth and gaps, which only the live plane makes.
+/// Text the core shows by itself, and what only the core knows: growth, gaps, and what the processes use.
 fn shown_twice(event: &WorkerEvent, stdout: &StreamPlan, stderr: &StreamPlan) -> Option<&'static str> {
     match event {
         WorkerEvent::Stdout(_) if stdout.raw => Some("stdout"),
         WorkerEvent::Stderr(_) if stderr.raw => Some("stderr"),
         WorkerEvent::LogGrew(_) => Some("log_grew"),
+        WorkerEvent::Resources(_) => Some("resources"),
         WorkerEvent::Gap(_) => Some("gap"),
         _ => None,
     }

@@ -24,6 +24,7 @@ fn report(reason: Option<CancelReason>) -> ChildReport {
         pipes_left_open: false,
         duration: Duration::from_secs(1),
         process: PROCESS,
+        usage: None,
     }
 }
 

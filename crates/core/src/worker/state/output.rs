@@ -139,6 +139,11 @@ impl State {
         self.handle(now, Input::Event { waits: matches!(event, WorkerEvent::Waiting(_)) });
         self.output.events.clean(&self.host.secrets, &mut event);
         shorten_event(&mut event, &mut |whole| self.recorder.blob(whole));
+        self.offer(now, event);
+    }
+
+    /// The same for an event that holds no text, and is no activity of its worker.
+    pub(super) fn offer(&mut self, now: Mono, event: WorkerEvent) {
         let (ts, at) = (self.host.clock.utc(), self.recorder.log_bytes());
         let seq = self.live.number(now);
         let mut bytes = match &event {
