@@ -122,6 +122,10 @@ pub(crate) struct ViewArgs {
     /// Background of the terminal [default: ROBOPPI_THEME, or as COLORFGBG indicates, or dark]
     #[arg(long, value_name = "THEME")]
     pub(crate) theme: Option<Theme>,
+    /// When the full screen stays after the end of the run, until `q`: `failure` also stays where a key was pressed, and leaves
+    /// after a minute where none was [default: ROBOPPI_HOLD, or failure; `always` for attach and replay, `never` for `roboppi run`]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) hold: Option<HoldChoice>,
     /// Send a terminal notification when a run on the full screen ends that took at least this long
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) notify_after: Duration,
@@ -196,6 +200,17 @@ pub(crate) enum Output {
 /// The zone in which times are printed.
 pub(crate) fn zone(utc: bool) -> Zone {
     if utc { Zone::utc() } else { Zone::local() }
+}
+
+/// When a full screen stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HoldChoice {
+    /// Until it is left
+    Always,
+    /// If the run did not succeed, or a key was pressed
+    Failure,
+    /// Never
+    Never,
 }
 
 /// What colours are read on.

@@ -4,12 +4,13 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
+use clap::ValueEnum;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use roboppi_report::plain::is_called_by_agent;
-use roboppi_tui::{Colours, Notify, NotifyBy};
+use roboppi_tui::{Colours, HoldPolicy, Notify, NotifyBy};
 
 use crate::exit::Failure;
-use crate::options::{CiChoice, Extent, HowArgs, Output, Theme, ViewArgs};
+use crate::options::{CiChoice, Extent, HoldChoice, HowArgs, Output, Theme, ViewArgs};
 use crate::terminal::{env_flag, note};
 
 /// Options of a view.
@@ -137,6 +138,17 @@ pub(crate) fn ascii_only() -> bool {
 /// Whether the full screen takes the mouse at once.
 pub(crate) fn mouse() -> bool {
     env_flag("ROBOPPI_MOUSE") != Some(false)
+}
+
+/// When the full screen stays once the run is over: as asked for, else as `ROBOPPI_HOLD` says, else by `default`.
+pub(crate) fn hold(args: &ViewArgs, default: HoldPolicy) -> HoldPolicy {
+    let variable = || HoldChoice::from_str(env::var("ROBOPPI_HOLD").ok()?.trim(), true).ok();
+    match args.hold.or_else(variable) {
+        Some(HoldChoice::Always) => HoldPolicy::Always,
+        Some(HoldChoice::Failure) => HoldPolicy::Failure,
+        Some(HoldChoice::Never) => HoldPolicy::Never,
+        None => default,
+    }
 }
 
 /// Whether and how the terminal tells of the end of a run.

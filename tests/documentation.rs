@@ -52,12 +52,17 @@ fn refused() -> String {
 /// The keys of a screen that its owner does not have, or all of them for the owner.
 fn screen_keys(role: Role) -> String {
     let owner = if role == Role::Owner { Vec::new() } else { key_reference(Role::Owner) };
-    let mut table = String::from("| key | what it does |\n|---|---|\n");
+    let (mut text, mut section) = (String::new(), "");
     for row in key_reference(role).iter().filter(|row| !owner.contains(row)) {
-        let keys: Vec<_> = row.0.split(' ').map(|key| format!("`{key}`")).collect();
-        let _ = writeln!(table, "| {} | {} |", keys.join(" "), row.1);
+        if section != row.0 {
+            let gap = if section.is_empty() { "" } else { "\n" };
+            let _ = write!(text, "{gap}**{}**\n\n| key | what it does |\n|---|---|\n", row.0);
+            section = row.0;
+        }
+        let keys: Vec<_> = row.1.split(' ').map(|key| format!("`{key}`")).collect();
+        let _ = writeln!(text, "| {} | {} |", keys.join(" "), row.2);
     }
-    table
+    text
 }
 
 /// The help of a command, without its program's last newline.

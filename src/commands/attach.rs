@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{FileSource, Liveness, LocalRun, RunFollower, RunSource};
 use roboppi_report::{jsonl, plain};
 use roboppi_run::RunStatus;
-use roboppi_tui::{Role, TuiSettings};
+use roboppi_tui::{HoldPolicy, Role, TuiSettings};
 
 use crate::commands::completion::runs;
 use crate::commands::workflow_file::use_colour_of_run;
@@ -82,7 +82,7 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<Ex
             ascii: view::ascii_only(),
             role: watched.role,
             mouse: view::mouse(),
-            stay: true,
+            hold: view::hold(&args.view, HoldPolicy::Always),
             notify: view::notify(&args.view),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             title: watched.title.clone(),

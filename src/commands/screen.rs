@@ -47,7 +47,7 @@ pub(crate) fn show(
         loop {
             tokio::select! {
                 shown = &mut ended => return match shown {
-                    Ok(Ok(())) => Ok(ExitCode::SUCCESS),
+                    Ok(Ok(_)) => Ok(ExitCode::SUCCESS),
                     Ok(Err(error)) => Err(Failure::screen(error)),
                     Err(_) => Err(Failure::own("the screen ended unexpectedly; the run did not")),
                 },
@@ -78,7 +78,7 @@ const fn code(asked: ShutdownRequest) -> u8 {
 /// What is said around the lines, with the keys of the screen.
 const FRAME: plain::Frame = plain::Frame {
     begin: "--- the run from here on; s shows the screen again ---",
-    over: "--- the run is over; s shows the screen again, where q leaves ---",
+    over: "--- the run is over; s shows the screen again, q leaves ---",
 };
 
 /// The run as lines while its screen is put away. Whoever wants lines wants to see what workers write.

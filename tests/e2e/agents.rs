@@ -358,13 +358,13 @@ fn the_screen_shows_what_an_agent_does_and_is_about_to_say() {
     flow(&env, "writes-slowly", &[]);
     let command = finding(&env, env.roboppi(["workflow", "run", "flow.yaml", "--tui"]));
     let mut on_screen = command.start_in_terminal(40, 110);
-    for text in ["1 Activity", "I run the tests.", "Bash npm test", "+new", "failed", "Half a sen▌"] {
+    for text in ["6 Activity", "I run the tests.", "Bash npm test", "+new", "failed", "Half a sen▌"] {
         on_screen.wait_for_text(text);
     }
     // The result of the last call unfolds.
     on_screen.press("zg");
     on_screen.wait_for_text("7 passed");
-    on_screen.press("5");
+    on_screen.press("7");
     on_screen.wait_for_text("This attempt");
     on_screen.press("q");
     on_screen.wait_for_text("y yes");
@@ -441,7 +441,7 @@ fn what_is_read_of_an_agent_stays_where_it_is_while_it_does_more() {
 fn the_screen_of_one_agent_gives_way_to_its_answer() {
     let env = with_claude();
     let command = finding(&env, env.roboppi(["run", "--worker", "claude-code", "fix it"]));
-    let mut on_screen = command.start_in_terminal(24, 80);
+    let mut on_screen = command.without_env("ROBOPPI_HOLD").start_in_terminal(24, 80);
     on_screen.expect_code(0);
     on_screen.wait_for_text("All tests pass.");
     on_screen.expect_restored_terminal();

@@ -48,7 +48,7 @@ fn a_harmless_note_is_no_reason_either_where_nothing_is_known() {
 fn an_agent_that_fails_on_a_screen_leaves_the_reason_its_session_and_how_to_go_on() {
     let env = with_claude();
     let command = finding(&env, env.roboppi(["run", "--worker", "claude-code", "dies"]));
-    let mut on_screen = command.start_in_terminal(30, 160);
+    let mut on_screen = command.without_env("ROBOPPI_HOLD").start_in_terminal(30, 160);
     on_screen.expect_code(1);
     on_screen.wait_for_text("the agent has failed: ");
     on_screen.wait_for_text("without reporting the outcome of its work");
@@ -132,7 +132,7 @@ fn files_that_changed_without_a_diff_are_named_where_diffs_are_shown() {
     let command = env.roboppi(["workflow", "run", "flow.yaml", "--tui"]);
     let mut on_screen = command.env("PATH", std::env::join_paths(dirs).unwrap()).start_in_terminal(30, 120);
     on_screen.wait_for_text("press q to leave");
-    on_screen.press("4");
+    on_screen.press("3");
     on_screen.wait_for_text("Changed, no diff told:");
     on_screen.wait_for_text("/ws/hello.txt");
     on_screen.press("q");

@@ -127,6 +127,8 @@ impl TestEnv {
             ("TZ".into(), "UTC".into()),
             ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
             ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
+            // Most tests look at a screen whose run is over.
+            ("ROBOPPI_HOLD".into(), "always".into()),
             (MARKER.into(), self.id.clone().into()),
         ];
         for (name, dir) in [

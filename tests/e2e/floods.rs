@@ -154,7 +154,7 @@ fn screens_and_those_who_attach_see_every_call_of_a_fast_agent() {
     assert_eq!(Printed::in_json(&followed.wait().code(0).text()), whole);
     for mut on_screen in screens {
         on_screen.wait_for_text("press q to leave");
-        on_screen.press("5");
+        on_screen.press("7");
         on_screen.wait_for_text(&format!("{CALLS}, 0 failed"));
         on_screen.press("q");
         on_screen.expect_code(0);
@@ -194,7 +194,7 @@ fn what_the_record_could_not_keep_is_counted_everywhere() {
     let mut on_screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 120);
     on_screen.wait_for_text("press q to leave");
     on_screen.wait_for_text("at least");
-    on_screen.press("5");
+    on_screen.press("7");
     on_screen.wait_for_text(&format!("at least {calls}, 0 failed"));
     on_screen.press("q");
     on_screen.expect_code(0);
@@ -217,7 +217,7 @@ fn a_long_record_opens_from_its_snapshot_and_shows_the_same() {
         assert_eq!(Printed::in_lines(&attached.text()), Printed { calls, missing: 0, gaps: 0 });
         let mut on_screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 120);
         on_screen.wait_for_text("press q to leave");
-        on_screen.press("5");
+        on_screen.press("7");
         on_screen.wait_for_text(&format!("{calls}, 0 failed"));
         on_screen.press("q");
         on_screen.expect_code(0);

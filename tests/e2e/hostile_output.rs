@@ -178,7 +178,7 @@ fn the_full_screen_draws_what_is_text_and_passes_nothing_on() {
     write_flow(&env);
     let mut screen = env.roboppi(["workflow", "run", "flow.yaml", "--tui"]).start_in_terminal(40, 120);
     env.wait_for("the end of the run", || env.runs().first()?.outcome());
-    for tab in ["2", "3", "4", "5", "6", "1"] {
+    for tab in ["2", "3", "4", "5", "8", "1"] {
         screen.press(tab);
         if tab == "2" {
             screen.wait_for_text("safetxt.exe isolate");

@@ -86,7 +86,7 @@ fn at_full_speed_it_ends_as_its_owner_saw_it_end() {
                     "never" => ("so there is no log", "nothing was changed"),
                     _ => ("log: ", "no changes"),
                 };
-                for (tab, has) in [("1", "Workspace"), ("2", log), ("3", changes), ("6", "┄")] {
+                for (tab, has) in [("1", "Workspace"), ("2", log), ("3", changes), ("5", "┄")] {
                     for screen in [&mut owner, &mut other] {
                         screen.press(tab);
                     }

@@ -187,6 +187,7 @@ fn progress_is_shown_beside_its_step() {
         "echo '::progress percent=42 phase=link::linking it all'; until [ -e end ]; do sleep 0.01; done";
     let mut on_screen = env.run_in_terminal(&Flow::of(script)).start_in_terminal(30, 100);
     on_screen.wait_for_text("work 42%");
+    on_screen.press("1");
     on_screen.wait_for_text("linking it all");
     env.write("end", "");
     on_screen.wait_for_text("press q to leave");

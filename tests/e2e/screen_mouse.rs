@@ -90,7 +90,7 @@ fn what_hands_out_a_copy_ends_with_a_screen_that_is_killed() {
     let run = env.run_in_terminal(&Flow::of("sleep 1000")).env("PATH", path(&env)).env("DISPLAY", ":99");
     let mut on_screen = run.start_in_terminal(24, 100);
     on_screen.wait_for_text("1 Overview");
-    on_screen.press("y");
+    on_screen.press("1y");
     let copied = || std::fs::read_to_string(env.path("work/copied")).ok();
     env.wait_for("the copy", || copied().filter(|text| text.contains("work")));
     on_screen.process().signal(SIGKILL);
@@ -110,7 +110,7 @@ fn the_wheel_and_clicks_move_about() {
     }
     on_screen.wait_until("the beginning", |screen| row_of(screen, "line 1").is_some());
     let (tabs, timeline) = on_screen.terminal.look(|screen| {
-        let row = screen.rows(0, 100).position(|row| row.contains("6 Timeline")).unwrap();
+        let row = screen.rows(0, 100).position(|row| row.contains("5 Timeline")).unwrap();
         let text = screen.rows(0, 100).nth(row).unwrap();
         (row, text.split("Timeline").next().unwrap().chars().count())
     });

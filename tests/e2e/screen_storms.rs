@@ -26,7 +26,7 @@ fn a_storm_of_sizes_leaves_the_right_screen() {
     for number in 0..150 {
         on_screen.terminal.resize(next(60), next(200)).unwrap();
         if number % 10 == 0 {
-            on_screen.press(["1", "2", "3", "5", "6", "7", "j", "\r", "\x1b[B"][number / 10 % 9]);
+            on_screen.press(["1", "2", "3", "5", "8", "9", "j", "\r", "\x1b[B"][number / 10 % 9]);
         }
     }
     on_screen.terminal.resize(30, 100).unwrap();
@@ -78,7 +78,7 @@ fn nothing_a_worker_says_or_is_called_commands_the_terminal() {
     let mut on_screen = run.start_in_terminal(30, 100);
     on_screen.wait_for_text("evil");
     let mouse = on_screen.terminal.look(roboppi_terminal::Screen::mouse_protocol_mode);
-    for tab in ["1", "2", "3", "4", "5", "6", "7", "x", "n", "2"] {
+    for tab in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "x", "n", "2"] {
         on_screen.press(tab);
     }
     on_screen.wait_for_text("all of it");
@@ -113,7 +113,7 @@ fn five_hundred_steps_are_looked_through() {
     on_screen.wait_for_text("step-1");
     on_screen.press("G");
     on_screen.wait_for_text("step-499");
-    on_screen.press("6");
+    on_screen.press("5");
     on_screen.wait_for_text("gate");
     on_screen.press("g");
     on_screen.press(CTRL_C);

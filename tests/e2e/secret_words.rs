@@ -151,6 +151,7 @@ fn without_circumstances(value: &mut Value) {
         "process",
         "pid",
         "durationMs",
+        "resources",
         "wallTimeMs",
         "cost",
         "logBytes",

@@ -191,7 +191,7 @@ fn neither_the_full_screen_nor_any_page_about_a_run_shows_it() {
     env.wait_for("the end of the run", || env.runs().first()?.outcome());
     screen.press("2");
     screen.wait_for_text("***");
-    for tab in ["1", "3", "4", "5", "6", "1"] {
+    for tab in ["1", "3", "4", "5", "8", "1"] {
         screen.press(tab);
     }
     screen.press("q");

@@ -170,6 +170,29 @@ pub fn run_in_short(source: &dyn RunSource, settings: &PlainSettings, mut out: i
     detached(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
+/// Writes how a run ended, with the end of what its failed steps wrote, for a terminal whose reader has not watched it.
+///
+/// # Errors
+/// When `out` cannot be written, except that a reader that went away is no error.
+pub fn run_at_end(
+    source: Arc<dyn RunSource>,
+    settings: &PlainSettings,
+    mut out: impl Write,
+) -> io::Result<()> {
+    let view = source.follow().view;
+    let location = source.record().location(RecordPart::Run);
+    // Nothing was shown above.
+    let failure_output = match settings.failure_output {
+        FailureOutput::Never => FailureOutput::Never,
+        FailureOutput::Immediate | FailureOutput::Final | FailureOutput::ImmediateFinal => {
+            FailureOutput::Final
+        }
+    };
+    let settings = PlainSettings { stream: false, failure_output, ..settings.clone() };
+    let text = summary::end(&view, &settings, location.as_deref(), &mut SourceLogs(source));
+    detached(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
 /// Lines of a log that was written before one looked.
 const BEFORE_NOW: u64 = 10;
 

@@ -24,7 +24,7 @@ use crate::model::{Model, TICK};
 use crate::programs::{Editor, Places, Programs};
 use crate::terminal::{Display, Screen, TerminalEvent, TerminalEvents, TerminalMode};
 use crate::update::{log_request, prepare, pulls, update, wanted_of_record, wants_core_tail};
-use crate::{TuiControl, TuiError, TuiSettings};
+use crate::{Audience, TuiControl, TuiError, TuiSettings};
 
 /// Shortest time between two frames for what the run does.
 const FRAME: Duration = Duration::from_millis(33);
@@ -43,8 +43,8 @@ const PULL: Duration = Duration::from_millis(50);
 /// Records folded before keys are looked at again.
 const RECORDS_AT_ONCE: usize = 64;
 
-/// Draws a run until a person leaves the screen, the run is over and nobody wants to stay, or `control` says
-/// to stop. The terminal is as it was before when this returns. `lines` writes the run as plain lines while
+/// Draws a run until a person leaves the screen, the run is over and the screen does not stay, or `control` says
+/// to stop; then reports whether it was used. The terminal is as it was before when this returns. `lines` writes the run as plain lines while
 /// the person wants to see those, `programs` are for what they do beside looking.
 ///
 /// Blocks, and makes a runtime of its own: to be called on a thread of its own, so that a terminal that takes
@@ -61,7 +61,7 @@ pub fn run(
     lines: LineView,
     programs: Arc<dyn Programs>,
     control: TuiControl,
-) -> Result<(), TuiError> {
+) -> Result<Audience, TuiError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TuiError::Setup)?;
     runtime.block_on(async {
@@ -197,7 +197,11 @@ impl<D: Display> Driver<D> {
         })
     }
 
-    async fn drive(mut self, mut events: TerminalEvents, mut control: TuiControl) -> Result<(), TuiError> {
+    async fn drive(
+        mut self,
+        mut events: TerminalEvents,
+        mut control: TuiControl,
+    ) -> Result<Audience, TuiError> {
         let mut records = self.follow()?;
         let mut history = pin!(read_history(Arc::clone(&self.source)));
         let mut history_is_read = false;
@@ -255,7 +259,8 @@ impl<D: Display> Driver<D> {
             // Whatever it left of the terminal, it is ours to give back.
             let _ = self.display.take(TerminalMode::Screen);
         }
-        self.lines.stop().map_err(TuiError::Gone)
+        self.lines.stop().map_err(TuiError::Gone)?;
+        Ok(self.model.audience())
     }
 
     /// Whether there is a frame to be drawn.

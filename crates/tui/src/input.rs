@@ -128,7 +128,8 @@ fn start(bytes: &[u8]) -> Start {
         b'\t' => Start::key(Some(Key::Tab), 1),
         0x08 | 0x7f => Start::key(Some(Key::Backspace), 1),
         control @ 1..=26 => Start::key(Some(Key::Ctrl(char::from(b'a' + control - 1))), 1),
-        0 | 0x1c..=0x1f => Start::Done(None, 1),
+        0 => Start::key(Some(Key::Ctrl('@')), 1),
+        0x1c..=0x1f => Start::Done(None, 1),
         first => character(first, bytes),
     }
 }
@@ -288,7 +289,7 @@ mod tests {
             (b"\x1b[200~qy\x03\x1b[201~j", &[Key::Char('j')]),
             (b"\x1b[200~qy", &[]),
             (b"\xff\xc3j", &[Key::Char('j')]),
-            (b"\x00\x1c", &[]),
+            (b"\x00\x1c", &[Key::Ctrl('@')]),
             (b"\x1b[\x03", &[Key::Ctrl('c')]),
             (b"\x1b[I\x1b[O", &[]),
         ];

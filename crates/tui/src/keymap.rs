@@ -39,6 +39,12 @@ pub(crate) struct Context {
     pub(crate) log_wide: bool,
     /// It is scrolled to the side.
     pub(crate) log_aside: bool,
+    /// A step failed.
+    pub(crate) failed: bool,
+    /// A filter leaves out steps, in their list, or keys, in the help.
+    pub(crate) filtered: bool,
+    /// The help is shown.
+    pub(crate) help: bool,
     /// What the person is to the run.
     pub(crate) role: Role,
 }
@@ -47,7 +53,7 @@ pub(crate) struct Context {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
     Char(char),
-    /// With Ctrl; always a lower-case letter.
+    /// With Ctrl; a lower-case letter, or `@` for a zero byte.
     Ctrl(char),
     Enter,
     Esc,
@@ -116,6 +122,12 @@ pub(crate) enum Command {
     Fold,
     FoldAll,
     OpenLog,
+    NextFailed,
+    PreviousFailed,
+    FilterSteps,
+    HideDone,
+    ClearFilter,
+    FilterHelp,
     SearchForward,
     SearchBackward,
     NextMatch,
@@ -158,11 +170,53 @@ impl Command {
     }
 }
 
+/// What a key is about: the parts of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Steps,
+    Log,
+    /// Changes, and what an agent did.
+    Entries,
+    Everywhere,
+    Run,
+    Replay,
+    Copy,
+    Question,
+}
+
+impl Section {
+    /// All of them, in the order in which they are explained.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Steps,
+        Self::Log,
+        Self::Entries,
+        Self::Everywhere,
+        Self::Run,
+        Self::Replay,
+        Self::Copy,
+        Self::Question,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "Steps",
+            Self::Log => "Log",
+            Self::Entries => "Changes and activity",
+            Self::Everywhere => "Everywhere",
+            Self::Run => "Run",
+            Self::Replay => "Replay",
+            Self::Copy => "Copy and mouse",
+            Self::Question => "Questions",
+        }
+    }
+}
+
 /// One row of the table.
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) keys: &'static [Key],
     pub(crate) command: Command,
+    pub(crate) section: Section,
     /// What it does, for the help.
     pub(crate) help: &'static str,
     /// Word in the footer, where there is room and [`Binding::when`] holds.
@@ -195,15 +249,18 @@ impl Binding {
     }
 }
 
-/// The rows in the order in which they are explained. Answers come last: a question names its own.
-pub(crate) fn explained(role: Role) -> impl Iterator<Item = &'static Binding> {
-    bindings(role).skip(table::ANSWERS.len()).chain(table::ANSWERS)
+/// The rows of a section, in the order of the table.
+pub(crate) fn explained(role: Role, section: Section) -> impl Iterator<Item = &'static Binding> {
+    bindings(role).filter(move |row| row.section == section)
 }
 
-/// The keys of a screen and what they do, in the order of its help: for pages about it.
+/// The keys of a screen and what they do, by section, in the order of its help: for pages about it.
 #[must_use]
-pub fn key_reference(role: Role) -> Vec<(String, &'static str)> {
-    explained(role).map(|binding| (binding.keys_in_words(), binding.help)).collect()
+pub fn key_reference(role: Role) -> Vec<(&'static str, String, &'static str)> {
+    let rows = |section: Section| {
+        explained(role, section).map(move |row| (section.name(), row.keys_in_words(), row.help))
+    };
+    Section::ALL.into_iter().flat_map(rows).collect()
 }
 
 /// What a key asks for now.
@@ -215,7 +272,13 @@ pub(crate) fn command(key: Key, now: &Context) -> Option<Command> {
     }
     if now.put_away {
         // One does not see what other keys do. Without a screen to ask on, `q` comes back to it first.
-        return matches!(key, Key::Char('s' | 'q') | Key::Esc).then_some(Command::Lines);
+        return match key {
+            Key::Char('q') if now.over => {
+                Some(if now.role == Role::Owner { Command::Quit } else { Command::Leave })
+            }
+            Key::Char('s' | 'q') | Key::Esc => Some(Command::Lines),
+            _ => None,
+        };
     }
     bindings(now.role)
         .find(|binding| binding.keys.contains(&key) && (binding.when)(now))
@@ -228,8 +291,8 @@ mod tests {
 
     /// Every combination of circumstances.
     fn contexts() -> impl Iterator<Item = Context> {
-        (0u32..6144 * 32).map(|all| {
-            let (bits, log_bits) = (all / 32, all % 32);
+        (0u32..6144 * 256).map(|all| {
+            let (bits, log_bits) = (all / 256, all % 256);
             let bit = |at: u8| bits & (1 << at) != 0;
             // One tab is shown at a time.
             let log = log_bits & 1 != 0 && !bit(5) && !bit(6);
@@ -251,6 +314,10 @@ mod tests {
                 log_wide: log && log_bits & 4 != 0 && bit(2),
                 log_aside: log && log_bits & 8 != 0,
                 marked: log_bits & 16 != 0,
+                failed: log_bits & 32 != 0,
+                filtered: log_bits & 64 != 0,
+                // One tab is shown at a time.
+                help: log_bits & 128 != 0 && !log && !bit(5) && !bit(6),
             }
         })
     }

@@ -54,7 +54,7 @@ impl Areas {
         let body = Rect::new(0, top, width, bottom.saturating_sub(top));
         let pane;
         if width >= WIDE {
-            let list = (u32::from(width) * 3 / 10).clamp(24, 40) as u16;
+            let list = (u32::from(width) * 3 / 10).clamp(24, 56) as u16;
             areas.steps = Rect { width: list, ..body };
             areas.rule = Rect { x: list, width: 1, ..body };
             pane = Rect { x: list + 1, width: width - list - 1, ..body };

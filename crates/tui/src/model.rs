@@ -12,13 +12,15 @@ use roboppi_run::{
 
 use crate::activity_pane::ActivityPane;
 use crate::diff_pane::DiffPane;
+use crate::filter::Filter;
 use crate::forecast::Forecast;
 use crate::keymap::Context;
 use crate::layout::Focus;
 use crate::log_pane::{CoreTail, LogPane};
 use crate::mark::Mark;
 use crate::mouse::Clicks;
-use crate::tab::Tab;
+use crate::step_list::{StepList, has_failed};
+use crate::tab::{StepKind, Tab, TabChoice};
 use crate::theme::Theme;
 use crate::{Role, TuiSettings};
 
@@ -36,17 +38,18 @@ pub(crate) struct Model {
     /// Frame of the spinner.
     pub(crate) frame: usize,
     pub(crate) selected: Option<StepPath>,
-    /// First row of the list that is shown.
-    pub(crate) list_top: usize,
+    pub(crate) list: StepList,
+    /// Which keys the help shows.
+    pub(crate) help_filter: Filter,
     /// The selection goes with the run until the person moves it.
     pub(crate) follow: bool,
     pub(crate) focus: Focus,
     /// The tab that is shown: the chosen one, or the first of the step.
     pub(crate) tab: Tab,
-    /// The tab the person chose.
-    pub(crate) wanted_tab: Option<Tab>,
+    /// The tabs the person chose.
+    pub(crate) tab_choice: TabChoice,
     /// What the person looked at when they asked for help.
-    pub(crate) before_help: Option<(Option<Tab>, Focus)>,
+    pub(crate) before_help: Option<(TabChoice, Focus)>,
     /// Index of the attempt shown; `None` for the latest.
     pub(crate) attempt: Option<usize>,
     /// Where each tab is scrolled to; the log has its own.
@@ -69,6 +72,8 @@ pub(crate) struct Model {
     pub(crate) history: History,
     /// What follows from it for this one; brought up to date before each frame.
     pub(crate) forecast: Forecast,
+    /// Whether and until when the screen stays after the end.
+    pub(crate) staying: Staying,
     /// The screen is put away, and the run is written as plain lines.
     pub(crate) put_away: bool,
     /// Path of the run directory, for people.
@@ -77,6 +82,17 @@ pub(crate) struct Model {
     pub(crate) playback: Option<Position>,
     /// Something that may be on screen changed.
     pub(crate) dirty: bool,
+}
+
+/// Whether a person uses the screen, and until when it stays without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Staying {
+    /// A key was pressed, or the mouse was used.
+    pub(crate) used: bool,
+    /// The keyboard has ended: no key will come.
+    pub(crate) keys_ended: bool,
+    /// When it leaves unless it is used.
+    pub(crate) until: Option<UtcMillis>,
 }
 
 /// How far a pane is scrolled.
@@ -114,11 +130,12 @@ impl Model {
             now,
             frame: 0,
             selected: None,
-            list_top: 0,
+            list: StepList::default(),
+            help_filter: Filter::default(),
             follow: true,
             focus: Focus::default(),
             tab: Tab::default(),
-            wanted_tab: None,
+            tab_choice: TabChoice::default(),
             before_help: None,
             attempt: None,
             scroll,
@@ -134,6 +151,7 @@ impl Model {
             notice: None,
             history: History::default(),
             forecast: Forecast::default(),
+            staying: Staying::default(),
             put_away: false,
             run_dir: String::new(),
             playback: None,
@@ -181,7 +199,19 @@ impl Model {
             log_query: self.log_is_shown() && self.log.query.is_some(),
             log_wide: self.log_is_shown() && !self.log.wrap && self.focus == Focus::Pane,
             log_aside: self.log_is_shown() && !self.log.wrap && self.log.left > 0,
+            failed: self.view.steps().any(has_failed),
+            filtered: self.filter_in_focus().is_some_and(Filter::is_active),
+            help: self.tab == Tab::Help,
             role: self.settings.role,
+        }
+    }
+
+    /// The filter of what the arrow keys move in.
+    pub(crate) fn filter_in_focus(&self) -> Option<&Filter> {
+        match (self.focus, self.tab) {
+            (Focus::Steps, _) => Some(&self.list.filter),
+            (Focus::Pane, Tab::Help) => Some(&self.help_filter),
+            (Focus::Pane, _) => None,
         }
     }
 
@@ -199,21 +229,34 @@ impl Model {
         self.tab == Tab::Logs && !self.log_is_closed()
     }
 
-    /// The tabs of what is shown, in the order of their numbers.
-    pub(crate) fn tabs(&self) -> &'static [Tab] {
-        let is_agent = self.shown_step().is_some_and(StepView::is_agent);
-        if is_agent { &Tab::ALL } else { &Tab::OF_SCRIPTS }
+    /// Whether an agent or a command does the step that is shown.
+    pub(crate) fn step_kind(&self) -> StepKind {
+        if self.shown_step().is_some_and(StepView::is_agent) { StepKind::Agent } else { StepKind::Command }
     }
 
-    /// Shows the chosen tab where the step has it, else its first one.
+    /// Shows the tab that was chosen for steps as the one that is shown.
     pub(crate) fn fit_tab(&mut self) {
-        let tabs = self.tabs();
-        self.tab = self.wanted_tab.filter(|wanted| tabs.contains(wanted)).unwrap_or(tabs[0]);
+        self.tab = self.tab_choice.of(self.step_kind());
     }
 
-    /// The tab of a number, which is from 1.
-    pub(crate) fn tab_of_number(&self, number: usize) -> Option<Tab> {
-        self.tabs().get(number.checked_sub(1)?).copied()
+    /// Places of the steps that are listed. The selected one always is.
+    pub(crate) fn listed(&self) -> Vec<usize> {
+        let steps = self.view.steps.iter().enumerate();
+        if !self.list.is_limited() {
+            return steps.map(|(at, _)| at).collect();
+        }
+        let selected = self.selected_index();
+        steps.filter(|(at, step)| Some(*at) == selected || self.list.lists(step)).map(|(at, _)| at).collect()
+    }
+
+    /// The first step that is listed for what it is, and not because it is selected.
+    pub(crate) fn first_listed(&self) -> Option<usize> {
+        self.view.steps.iter().position(|step| self.list.lists(step))
+    }
+
+    /// Whether the selected step is listed for what it is.
+    pub(crate) fn lists_selected(&self) -> bool {
+        self.shown_step().is_some_and(|step| self.list.lists(step))
     }
 
     pub(crate) fn selected_index(&self) -> Option<usize> {
@@ -275,7 +318,7 @@ impl Model {
 
     /// Whether the screen changes by time alone.
     pub(crate) const fn is_alive(&self) -> bool {
-        !self.is_over()
+        !self.is_over() || self.staying.until.is_some()
     }
 }
 

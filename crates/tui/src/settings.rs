@@ -13,8 +13,8 @@ pub struct TuiSettings {
     pub role: Role,
     /// Take the mouse, so that text can be marked and the wheel scrolls; a key gives it back to the terminal.
     pub mouse: bool,
-    /// Keep the final screen until a person dismisses it; otherwise leave when the run is over.
-    pub stay: bool,
+    /// When the final screen stays until a person dismisses it.
+    pub hold: HoldPolicy,
     /// Tell a person who looks elsewhere that a run is over; `None`: never.
     pub notify: Option<Notify>,
     /// Version of roboppi, shown in the help.
@@ -35,6 +35,28 @@ pub enum Role {
     Viewer,
     /// It is told once more. Nobody can be asked for anything.
     Replay,
+}
+
+/// When a screen stays once the run is over. One whose keyboard has ended never does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HoldPolicy {
+    /// Until the person leaves.
+    Always,
+    /// Until the person leaves, if the run did not succeed or they are in the middle of reading; a screen that was never used
+    /// leaves after a minute. It does not stay either when they ended the run themselves.
+    #[default]
+    Failure,
+    /// Never.
+    Never,
+}
+
+/// Whether a person was in front of a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Keys were pressed, or the mouse was used.
+    Present,
+    /// The screen was never used.
+    Absent,
 }
 
 /// Colours of the screen, all of them among the 16 that a terminal has names for.

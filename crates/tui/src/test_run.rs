@@ -257,7 +257,7 @@ pub(crate) fn settings() -> TuiSettings {
         role: crate::Role::Owner,
         elsewhere: false,
         mouse: true,
-        stay: true,
+        hold: crate::HoldPolicy::Always,
         notify: None,
         version: "0.1.0".to_owned(),
         title: "release.yaml".to_owned(),

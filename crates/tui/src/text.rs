@@ -5,6 +5,9 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use roboppi_ipc::UtcMillis;
+/// A duration that still grows is in whole seconds, so that it does not seem to jitter.
+pub(crate) use roboppi_run::units::age as running_duration;
+pub(crate) use roboppi_run::units::duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns a text takes.
@@ -93,23 +96,6 @@ pub(crate) fn beginning(text: &str, bytes: usize) -> (&str, usize) {
     (&text[..end], text.len() - end)
 }
 
-/// A duration for people: `412ms`, `4.2s`, `12s`, `1m05s`, `2h03m`.
-pub(crate) fn duration(ms: u64) -> String {
-    let seconds = ms / 1_000;
-    match seconds {
-        0 => format!("{ms}ms"),
-        1..10 => format!("{seconds}.{}s", ms % 1_000 / 100),
-        10..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
-/// A duration that still grows: whole seconds, so that it does not seem to jitter.
-pub(crate) fn running_duration(ms: u64) -> String {
-    if ms < 10_000 { format!("{}s", ms / 1_000) } else { duration(ms) }
-}
-
 /// A duration that nobody knows exactly: `40s`, `3m`, `2h03m`.
 pub(crate) fn rough(ms: u64) -> String {
     match ms / 1_000 {
@@ -169,18 +155,6 @@ mod tests {
 
     #[test]
     fn durations() {
-        let cases = [
-            (0, "0ms"),
-            (450, "450ms"),
-            (9_999, "9.9s"),
-            (10_000, "10s"),
-            (65_000, "1m05s"),
-            (7_380_000, "2h03m"),
-        ];
-        for (ms, expected) in cases {
-            assert_eq!(duration(ms), expected, "{ms}");
-        }
-        assert_eq!(running_duration(1_900), "1s");
         for (ms, expected) in
             [(1, "1s"), (40_100, "41s"), (89_000, "1m"), (91_000, "2m"), (7_380_000, "2h03m")]
         {

@@ -40,9 +40,10 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// The selected row.
+    /// The selected row: in the two colours of the terminal alone, so that it is one bar on any background. Its icons and
+    /// words say what their colours did.
     pub(crate) const fn selected(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        Style::reset().add_modifier(Modifier::REVERSED)
     }
 
     /// Text that is marked with the mouse.
@@ -65,6 +66,11 @@ impl Theme {
     /// What goes on, and what a person should look at.
     pub(crate) const fn busy(self) -> Style {
         self.fg(Color::Yellow, Color::Magenta)
+    }
+
+    /// What a person should look at: a warning.
+    pub(crate) const fn attention(self) -> Style {
+        self.busy().add_modifier(Modifier::BOLD)
     }
 
     /// What is ready or a note.

@@ -20,13 +20,16 @@ use crate::{Colours, view};
 mod earlier;
 mod editor;
 mod ending;
+mod filtering;
 mod keys;
+mod leaving;
 mod log;
 mod marking;
 mod motion;
 mod mouse;
 mod scroll;
 mod selection;
+mod timeline;
 
 /// Takes one message in and says what is to be done.
 pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
@@ -34,11 +37,16 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
     match message {
         Message::Key(key) => {
             model.dirty = true;
+            leaving::used(model, Some(key));
             make_rows(model);
             keys::press(model, key, &mut actions);
+            if model.staying.keys_ended {
+                leaving::leave_if_over(model, &mut actions);
+            }
         }
         Message::Mouse(event, now) => {
             model.dirty = true;
+            leaving::used(model, None);
             make_rows(model);
             mouse::mouse(model, event, now, &mut actions);
         }
@@ -59,13 +67,14 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
             model.now = now;
             model.frame = model.frame.wrapping_add(1);
             model.dirty = true;
+            leaving::leave_if_unused(model, &mut actions);
         }
         Message::Follow(view) => follow(model, *view, &mut actions),
         Message::Record(record) => ingest_record(model, &record, &mut actions),
         Message::Ended => {
             model.ended = true;
             model.dirty = true;
-            leave_if_not_staying(model, &mut actions);
+            leaving::leave_if_over(model, &mut actions);
         }
         Message::RequestLost(why) => {
             model.notice = Some(why);
@@ -107,7 +116,7 @@ fn follow(model: &mut Model, view: RunView, actions: &mut Vec<Action>) {
     if just_over && was_known {
         ending::notify(model, actions);
     }
-    leave_if_not_staying(model, actions);
+    leaving::leave_if_over(model, actions);
 }
 
 fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action>) {
@@ -127,13 +136,13 @@ fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action
         if just_over {
             ending::notify(model, actions);
         }
-        leave_if_not_staying(model, actions);
+        leaving::leave_if_over(model, actions);
     }
 }
 
 /// Brings up to date what a frame needs and no message changes by itself. To be called before each frame.
 pub(crate) fn prepare(model: &mut Model) {
-    let rows = Areas::of(model.size, model.focus).steps.height;
+    let rows = view::list_area(model, Areas::of(model.size, model.focus).steps).height;
     selection::keep_in_sight(model, usize::from(rows));
     model.forecast = forecast(&model.view, &model.history, |step| model.step_ms(step));
     make_rows(model);
@@ -261,12 +270,6 @@ fn is_visible(model: &Model, record: &RunRecord) -> bool {
 /// Whether a record can move the selection or end the run.
 const fn changes_steps(record: &RunRecord) -> bool {
     matches!(record, RunRecord::Journal(_))
-}
-
-fn leave_if_not_staying(model: &Model, actions: &mut Vec<Action>) {
-    if model.is_over() && !model.settings.stay {
-        actions.push(Action::Leave);
-    }
 }
 
 /// A question is void once its subject is gone.

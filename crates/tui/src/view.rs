@@ -40,7 +40,12 @@ pub(crate) use activity::item as activity_item;
 #[cfg(test)]
 pub(crate) use mark::row_text;
 pub(crate) use mark::{page_text, rows};
+pub(crate) use steps::list_area;
 pub(crate) use tabs::tab_at;
+pub(crate) use timeline::{
+    Entry as TimelineEntry, entries as timeline_entries, entry_at as timeline_entry_at,
+    selected_row as timeline_row,
+};
 
 /// Draws a frame.
 pub(crate) fn draw(model: &Model, buffer: &mut Buffer) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use roboppi_attach::{Following, LiveFeed, RequestError, RunCommand, RunSource};
 use roboppi_record::{MemoryRecord, RecordStore};
 use roboppi_terminal::{Spec, Terminal};
-use roboppi_tui::{Colours, Editor, Places, Programs, Role, TuiHandle, TuiSettings};
+use roboppi_tui::{Colours, Editor, HoldPolicy, Places, Programs, Role, TuiHandle, TuiSettings};
 
 /// Set for the program in the terminal, which is this one again.
 const INSIDE: &str = "ROBOPPI_TEST_INSIDE_TERMINAL";
@@ -56,7 +56,7 @@ fn inside() {
         ascii: false,
         role: Role::Owner,
         mouse: false,
-        stay: true,
+        hold: HoldPolicy::Always,
         notify: None,
         version: String::new(),
         title: "fragile".to_owned(),

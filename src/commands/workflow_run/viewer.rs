@@ -10,7 +10,7 @@ use roboppi_attach::{RunCommand, RunSource};
 use roboppi_process::inherited;
 use roboppi_report::{jsonl, plain};
 use roboppi_supervisor::{SignalEvent, Signals};
-use roboppi_tui::{Role, TuiHandle, TuiSettings};
+use roboppi_tui::{Audience, HoldPolicy, Role, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -28,7 +28,7 @@ const TERMINAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A thread that shows a run.
 pub(super) struct Viewer {
-    ended: oneshot::Receiver<Result<(), String>>,
+    ended: oneshot::Receiver<Result<Audience, String>>,
     /// How the screen is told what signals say; lines of text need not be told.
     screen: Option<TuiHandle>,
     summary: Option<(Arc<dyn RunSource>, plain::PlainSettings)>,
@@ -51,7 +51,8 @@ impl Viewer {
         let heartbeat = purpose.heartbeat.unwrap_or(settings.heartbeat);
         let settings = plain::PlainSettings { heartbeat, ..settings };
         let (end, ended) = oneshot::channel();
-        let (screen, summary, show): (_, _, Box<dyn FnOnce() -> Result<(), String> + Send>) = match view {
+        let (screen, summary, show): (_, _, Box<dyn FnOnce() -> Result<Audience, String> + Send>) = match view
+        {
             View::Tui => {
                 let (handle, control) = TuiHandle::new();
                 signals.before_standing_still(roboppi_tui::lend_terminal);
@@ -63,7 +64,10 @@ impl Viewer {
                     ascii: view::ascii_only(),
                     role: Role::Owner,
                     mouse: view::mouse(),
-                    stay: !purpose.answer,
+                    hold: view::hold(
+                        &args.view,
+                        if purpose.answer { HoldPolicy::Never } else { HoldPolicy::Failure },
+                    ),
                     notify: view::notify(&args.view),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     title: purpose.title.clone(),
@@ -90,18 +94,22 @@ impl Viewer {
                 let show = move || {
                     let out: Box<dyn Write> =
                         if to_stderr { Box::new(stdio::stderr()) } else { Box::new(stdio::stdout()) };
-                    match vendor {
+                    let shown = match vendor {
                         _ if is_concise => {
                             plain::run_concisely(&source, out).map_err(|error| error.to_string())
                         }
                         Some(vendor) => ci::show(&source, vendor, settings, out, terminal::note),
                         None => plain::run(source, settings, out).map_err(|error| error.to_string()),
-                    }
+                    };
+                    shown.map(|()| Audience::Present)
                 };
                 (None, None, Box::new(show))
             }
             View::Json => {
-                let show = move || jsonl::run(source, stdio::stdout()).map_err(|error| error.to_string());
+                let show = move || {
+                    let shown = jsonl::run(source, stdio::stdout());
+                    shown.map(|()| Audience::Present).map_err(|error| error.to_string())
+                };
                 (None, None, Box::new(show))
             }
         };
@@ -134,7 +142,7 @@ impl Viewer {
             }
         };
         match shown {
-            Ok(Ok(())) => self.leave_summary().await,
+            Ok(Ok(audience)) => self.leave_summary(audience).await,
             Ok(Err(error)) => {
                 terminal::note(&format!("warning: the run could not be shown to its end: {error}"));
             }
@@ -142,13 +150,16 @@ impl Viewer {
         }
     }
 
-    /// Prints what stays on the terminal once the screen is gone.
-    async fn leave_summary(self) {
+    /// Prints what stays on the terminal once the screen is gone: all that lines would have, if it was never used.
+    async fn leave_summary(self, audience: Audience) {
         let Some((source, settings)) = self.summary else { return };
         let (end, ended) = oneshot::channel();
         let print = move || {
             // A terminal that cannot be written to has been told all it can be told.
-            let _ = plain::run_in_short(source.as_ref(), &settings, stdio::stdout());
+            let _ = match audience {
+                Audience::Present => plain::run_in_short(source.as_ref(), &settings, stdio::stdout()),
+                Audience::Absent => plain::run_at_end(source, &settings, stdio::stdout()),
+            };
             let _ = end.send(());
         };
         if thread::Builder::new().name("summary".to_owned()).spawn(print).is_ok() {

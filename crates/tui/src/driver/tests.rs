@@ -157,7 +157,7 @@ impl Stage {
 async fn play<F: Future<Output = Stage>>(
     run: TestRun,
     script: impl FnOnce(Stage) -> F,
-) -> (Result<(), TuiError>, Stage) {
+) -> (Result<Audience, TuiError>, Stage) {
     let dir = tempfile::tempdir().unwrap();
     let feed = Arc::new(LiveFeed::default());
     let (command, commands) = mpsc::channel(8);
@@ -178,7 +178,7 @@ async fn play_source<F: Future<Output = Stage>>(
     run: TestRun,
     origin: Origin,
     script: impl FnOnce(Stage) -> F,
-) -> (Result<(), TuiError>, Stage) {
+) -> (Result<Audience, TuiError>, Stage) {
     let Origin { source, feed, commands, dir } = origin;
     let (terminal, events) = mpsc::channel(8);
     let (handle, control) = TuiHandle::new();

@@ -3,19 +3,21 @@
 use roboppi_attach::PlayInput;
 
 use super::Context;
-use super::{Binding, Command, Key};
+use super::{Binding, Command, Key, Section};
 
 pub(super) const ANSWERS: &[Binding] = &[
     Binding {
         keys: &[Key::Char('y')],
         command: Command::Confirm,
+        section: Section::Question,
         help: "answer yes",
         label: Some("yes"),
         when: |now| now.asking,
     },
     Binding {
-        keys: &[Key::Char('n'), Key::Esc, Key::Char('q')],
+        keys: &[Key::Char('n'), Key::Enter, Key::Esc, Key::Char('q')],
         command: Command::Refuse,
+        section: Section::Question,
         help: "answer no",
         label: Some("no"),
         when: |now| now.asking,
@@ -27,6 +29,7 @@ pub(super) const OWNER: &[Binding] = &[
     Binding {
         keys: &[Key::Char('q')],
         command: Command::Quit,
+        section: Section::Run,
         help: "end the run, with confirmation",
         label: Some("quit"),
         when: |now| !now.asking && !now.over,
@@ -34,6 +37,7 @@ pub(super) const OWNER: &[Binding] = &[
     Binding {
         keys: &[Key::Char('q')],
         command: Command::Quit,
+        section: Section::Run,
         help: "leave, after the run has ended",
         label: Some("leave"),
         when: |now| !now.asking && now.over,
@@ -50,6 +54,7 @@ pub(super) const VIEWER: &[Binding] = &[
     Binding {
         keys: &[Key::Char('X')],
         command: Command::EndRun,
+        section: Section::Run,
         help: "end the run, with confirmation; a second time: kill its workers",
         label: Some("end the run"),
         when: |now| !now.asking && !now.over && now.stage < 2,
@@ -63,6 +68,7 @@ pub(super) const REPLAY: &[Binding] = &[
     Binding {
         keys: &[Key::Char(' ')],
         command: Command::Play(PlayInput::Toggle),
+        section: Section::Replay,
         help: "the same, except in the list of changes",
         label: None,
         when: |now| !now.asking && !now.patches,
@@ -80,6 +86,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('?'), Key::F1],
         command: Command::Help,
+        section: Section::Everywhere,
         help: "show this help, or return",
         label: Some("help"),
         when: |now| !(now.asking || now.log && now.in_pane),
@@ -87,6 +94,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::F1],
         command: Command::Help,
+        section: Section::Everywhere,
         help: "the same, also where ? searches",
         label: Some("help"),
         when: |now| !now.asking && now.log && now.in_pane,
@@ -94,6 +102,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('o')],
         command: Command::OpenLog,
+        section: Section::Log,
         help: "show the recorded log although streaming is off",
         label: Some("open log"),
         when: |now| !now.asking && now.log_closed,
@@ -101,13 +110,63 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Enter, Key::Right, Key::Char('l')],
         command: Command::OpenPane,
-        help: "go to the pane on the right",
+        section: Section::Everywhere,
+        help: "go to the pane",
         label: Some("open"),
         when: |now| !now.asking && !now.in_pane,
     },
     Binding {
+        keys: &[Key::Char('n')],
+        command: Command::NextFailed,
+        section: Section::Steps,
+        help: "next step that failed",
+        label: Some("next failed"),
+        when: |now| !now.asking && !now.log_query && now.failed,
+    },
+    Binding {
+        keys: &[Key::Char('N')],
+        command: Command::PreviousFailed,
+        section: Section::Steps,
+        help: "previous step that failed",
+        label: None,
+        when: |now| !now.asking && !now.log_query && now.failed,
+    },
+    Binding {
+        keys: &[Key::Char('F')],
+        command: Command::FilterSteps,
+        section: Section::Steps,
+        help: "filter the steps by words of their names and states; Enter keeps the filter, Esc clears it",
+        label: Some("filter"),
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Char('d')],
+        command: Command::HideDone,
+        section: Section::Steps,
+        help: "hide the steps that succeeded, or show all",
+        label: None,
+        when: |now| !now.asking,
+    },
+    Binding {
+        keys: &[Key::Esc],
+        command: Command::ClearFilter,
+        section: Section::Everywhere,
+        help: "clear the filter of the steps, or of this help",
+        label: Some("clear filter"),
+        when: |now| !now.asking && !now.marked && now.filtered,
+    },
+    Binding {
+        keys: &[Key::Char('/')],
+        command: Command::FilterHelp,
+        section: Section::Everywhere,
+        help: "in the help: filter the keys",
+        label: Some("filter keys"),
+        when: |now| !now.asking && now.help,
+    },
+    Binding {
         keys: &[Key::Char('h')],
         command: Command::Back,
+        section: Section::Everywhere,
         help: "back to the steps",
         label: Some("back"),
         when: |now| !now.asking && now.in_pane,
@@ -115,6 +174,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('j'), Key::Down],
         command: Command::Down,
+        section: Section::Everywhere,
         help: "next step, or scroll down",
         label: Some("down"),
         when: |now| !now.asking,
@@ -122,6 +182,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('k'), Key::Up],
         command: Command::Up,
+        section: Section::Everywhere,
         help: "previous step, or scroll up",
         label: Some("up"),
         when: |now| !now.asking,
@@ -129,6 +190,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Left],
         command: Command::Back,
+        section: Section::Everywhere,
         help: "the same, if the pane is not scrolled sideways",
         label: None,
         when: |now| !now.asking && now.in_pane && !(now.log_wide && now.log_aside),
@@ -136,13 +198,15 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Esc],
         command: Command::Back,
+        section: Section::Everywhere,
         help: "the same, if there is no selection and no search",
         label: None,
-        when: |now| !now.asking && now.in_pane && !now.marked && !now.log_query,
+        when: |now| !now.asking && now.in_pane && !now.marked && !now.log_query && !now.filtered,
     },
     Binding {
         keys: &[Key::Char('/')],
         command: Command::SearchForward,
+        section: Section::Log,
         help: "search the whole log; Ctrl-R: regular expression",
         label: Some("search"),
         when: |now| !now.asking && now.log,
@@ -150,6 +214,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('?')],
         command: Command::SearchBackward,
+        section: Section::Log,
         help: "in a log: search backwards",
         label: None,
         when: |now| !now.asking && now.log && now.in_pane,
@@ -157,6 +222,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('n')],
         command: Command::NextMatch,
+        section: Section::Log,
         help: "next match",
         label: Some("next"),
         when: |now| !now.asking && now.log_query,
@@ -164,6 +230,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('N')],
         command: Command::PreviousMatch,
+        section: Section::Log,
         help: "previous match",
         label: Some("previous"),
         when: |now| !now.asking && now.log_query,
@@ -171,6 +238,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('&')],
         command: Command::OnlyMatches,
+        section: Section::Log,
         help: "show only matching lines, or all lines",
         label: Some("only matches"),
         when: |now| !now.asking && now.log_query,
@@ -178,13 +246,15 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Esc],
         command: Command::EndSearch,
+        section: Section::Log,
         help: "clear the search",
         label: None,
-        when: |now| !now.asking && !now.marked && now.log_query,
+        when: |now| !now.asking && !now.marked && now.log_query && !now.filtered,
     },
     Binding {
         keys: &[Key::Char('e')],
         command: Command::NextError,
+        section: Section::Log,
         help: "next line that looks like an error of a compiler or of tests",
         label: Some("error"),
         when: |now| !now.asking && now.log,
@@ -192,6 +262,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('E')],
         command: Command::PreviousError,
+        section: Section::Log,
         help: "previous line that looks like an error",
         label: None,
         when: |now| !now.asking && now.log,
@@ -199,6 +270,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char(':')],
         command: Command::GoTo,
+        section: Section::Log,
         help: "go to a line (123), a percentage (50%), a time (14:05, 14:05:10), an attempt (a2) or an iteration (i3)",
         label: Some("go to"),
         when: |now| !now.asking && now.log,
@@ -206,6 +278,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('w')],
         command: Command::Wrap,
+        section: Section::Log,
         help: "wrap long lines, or cut them at the edge",
         label: Some("wrap"),
         when: |now| !now.asking && now.log,
@@ -213,6 +286,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('t')],
         command: Command::Times,
+        section: Section::Log,
         help: "show or hide the time of each line",
         label: Some("times"),
         when: |now| !now.asking && now.log,
@@ -220,6 +294,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('S')],
         command: Command::OnlyStream,
+        section: Section::Log,
         help: "show both streams, only standard output, or only standard error",
         label: Some("stream"),
         when: |now| !now.asking && now.log,
@@ -227,6 +302,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Right],
         command: Command::ScrollRight,
+        section: Section::Log,
         help: "in a log: scroll right",
         label: None,
         when: |now| !now.asking && now.log_wide,
@@ -234,6 +310,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Left],
         command: Command::ScrollLeft,
+        section: Section::Log,
         help: "in a log: scroll left",
         label: None,
         when: |now| !now.asking && now.log_wide && now.log_aside,
@@ -241,6 +318,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Esc],
         command: Command::Unmark,
+        section: Section::Copy,
         help: "clear the selection",
         label: None,
         when: |now| !now.asking && now.marked,
@@ -248,6 +326,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('Y')],
         command: Command::CopyPath,
+        section: Section::Copy,
         help: "copy the path of the log",
         label: None,
         when: |now| !now.asking && now.log,
@@ -255,6 +334,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('v')],
         command: Command::Edit,
+        section: Section::Log,
         help: "open the file and line named in the log in your editor",
         label: Some("edit"),
         when: |now| !now.asking && now.log,
@@ -262,6 +342,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Tab],
         command: Command::NextTab,
+        section: Section::Everywhere,
         help: "next tab",
         label: Some("next tab"),
         when: |now| !now.asking,
@@ -269,6 +350,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('f')],
         command: Command::Follow,
+        section: Section::Steps,
         help: "follow the running step, or stop following",
         label: Some("follow"),
         when: |now| !now.asking && !now.over,
@@ -276,6 +358,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('x')],
         command: Command::CancelStep,
+        section: Section::Steps,
         help: "end the selected step, with confirmation",
         label: Some("end step"),
         when: |now| !now.asking && now.step_active,
@@ -283,6 +366,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('x')],
         command: Command::SkipStep,
+        section: Section::Steps,
         help: "skip a step that has not started, with confirmation",
         label: Some("skip step"),
         when: |now| !now.asking && now.step_waits,
@@ -290,6 +374,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('r')],
         command: Command::RetryStep,
+        section: Section::Steps,
         help: "retry a step that has ended without success",
         label: Some("retry step"),
         when: |now| !now.asking && !now.over && now.step_unsuccessful,
@@ -297,6 +382,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('r')],
         command: Command::RetryStep,
+        section: Section::Steps,
         help: "after the end of the run: show how to resume it",
         label: Some("resume"),
         when: |now| !now.asking && now.over && now.step_unsuccessful,
@@ -304,6 +390,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('[')],
         command: Command::PreviousAttempt,
+        section: Section::Steps,
         help: "previous attempt of the step",
         label: Some("earlier attempt"),
         when: |now| !now.asking && now.attempts,
@@ -311,6 +398,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char(']')],
         command: Command::NextAttempt,
+        section: Section::Steps,
         help: "next attempt of the step",
         label: Some("later attempt"),
         when: |now| !now.asking && now.attempts,
@@ -318,6 +406,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('<'), Key::Char(',')],
         command: Command::PreviousChange,
+        section: Section::Entries,
         help: "previous file or hunk of the changes, or activity of an agent",
         label: Some("earlier change"),
         when: |now| !now.asking && now.patches,
@@ -325,6 +414,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('>'), Key::Char('.')],
         command: Command::NextChange,
+        section: Section::Entries,
         help: "next file or hunk of the changes, or activity of an agent",
         label: Some("later change"),
         when: |now| !now.asking && now.patches,
@@ -332,6 +422,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char(' ')],
         command: Command::Fold,
+        section: Section::Entries,
         help: "fold or unfold it",
         label: Some("fold"),
         when: |now| !now.asking && now.patches,
@@ -339,6 +430,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('z')],
         command: Command::FoldAll,
+        section: Section::Entries,
         help: "fold all, or unfold everything",
         label: Some("fold all"),
         when: |now| !now.asking && now.patches,
@@ -346,6 +438,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('s')],
         command: Command::Lines,
+        section: Section::Run,
         help: "switch to plain lines; again: return to the screen",
         label: Some("lines"),
         when: |now| !now.asking,
@@ -353,6 +446,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('y')],
         command: Command::CopyVisible,
+        section: Section::Copy,
         help: "copy the selection, or the visible text of the pane",
         label: None,
         when: |now| !now.asking,
@@ -360,6 +454,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('m')],
         command: Command::Mouse,
+        section: Section::Copy,
         help: "release the mouse to the terminal, or capture it again",
         label: None,
         when: |now| !now.asking,
@@ -367,6 +462,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Ctrl('z')],
         command: Command::Suspend,
+        section: Section::Run,
         help: "suspend the run and its workers until `fg`",
         label: None,
         when: |_| true,
@@ -374,6 +470,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::PageUp],
         command: Command::PageUp,
+        section: Section::Everywhere,
         help: "scroll up by a page",
         label: None,
         when: |now| !now.asking,
@@ -381,6 +478,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::PageDown],
         command: Command::PageDown,
+        section: Section::Everywhere,
         help: "scroll down by a page",
         label: None,
         when: |now| !now.asking,
@@ -388,6 +486,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Ctrl('u')],
         command: Command::HalfPageUp,
+        section: Section::Everywhere,
         help: "scroll up by half a page",
         label: None,
         when: |now| !now.asking,
@@ -395,6 +494,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Ctrl('d')],
         command: Command::HalfPageDown,
+        section: Section::Everywhere,
         help: "scroll down by half a page",
         label: None,
         when: |now| !now.asking,
@@ -402,6 +502,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('g'), Key::Home],
         command: Command::First,
+        section: Section::Everywhere,
         help: "first step, or the beginning",
         label: None,
         when: |now| !now.asking,
@@ -409,6 +510,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::Char('G'), Key::End],
         command: Command::Last,
+        section: Section::Everywhere,
         help: "last step, or the end; resumes following a log",
         label: None,
         when: |now| !now.asking,
@@ -416,6 +518,7 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: &[Key::BackTab],
         command: Command::PreviousTab,
+        section: Section::Everywhere,
         help: "previous tab",
         label: None,
         when: |now| !now.asking,
@@ -423,23 +526,38 @@ pub(super) const COMMON: &[Binding] = &[
     Binding {
         keys: NUMBERS,
         command: Command::ShowNumber,
-        help: "tab by number",
+        section: Section::Everywhere,
+        help: "tab by number; 8: the core, 9: this help",
         label: None,
         when: |now| !now.asking,
     },
 ];
 
 const fn interrupt(help: &'static str, label: &'static str, when: fn(&Context) -> bool) -> Binding {
-    Binding { keys: &[Key::Ctrl('c')], command: Command::Interrupt, help, label: Some(label), when }
+    Binding {
+        keys: &[Key::Ctrl('c')],
+        command: Command::Interrupt,
+        section: Section::Run,
+        help,
+        label: Some(label),
+        when,
+    }
 }
 
 const fn leave(help: &'static str, when: fn(&Context) -> bool) -> Binding {
     let keys = &[Key::Char('q'), Key::Ctrl('c')];
-    Binding { keys, command: Command::Leave, help, label: Some("leave"), when }
+    Binding { keys, command: Command::Leave, section: Section::Run, help, label: Some("leave"), when }
 }
 
 const fn play(keys: &'static [Key], input: PlayInput, help: &'static str, label: &'static str) -> Binding {
-    Binding { keys, command: Command::Play(input), help, label: Some(label), when: |now| !now.asking }
+    Binding {
+        keys,
+        command: Command::Play(input),
+        section: Section::Replay,
+        help,
+        label: Some(label),
+        when: |now| !now.asking,
+    }
 }
 
 const NUMBERS: &[Key] = &[

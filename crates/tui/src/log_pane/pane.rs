@@ -180,8 +180,8 @@ impl LogPane {
         }
         match (found.wrapped, seek.direction) {
             (false, _) => None,
-            (true, Direction::Forward) => Some("went on from the beginning".to_owned()),
-            (true, Direction::Backward) => Some("went on from the end".to_owned()),
+            (true, Direction::Forward) => Some("search wrapped to the top".to_owned()),
+            (true, Direction::Backward) => Some("search wrapped to the bottom".to_owned()),
         }
     }
 }

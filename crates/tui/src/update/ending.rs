@@ -112,6 +112,6 @@ pub(super) fn notify(model: &Model, actions: &mut Vec<Action>) {
         return;
     }
     let name = model.view.head.as_ref().map_or(model.settings.title.as_str(), |head| head.name.as_str());
-    let text = format!("{} after {}", outcome.name(), text::duration(*duration_ms));
+    let text = format!("{} after {}", outcome.name(), text::running_duration(*duration_ms));
     actions.push(Action::Notify(notify::bytes(notify.by, name, &text)));
 }

@@ -2,7 +2,7 @@
 
 use super::motion::Move;
 use super::scroll;
-use super::{editor, ending, log, marking, selection};
+use super::{editor, ending, filtering, log, marking, selection, timeline};
 use crate::keymap::{self, Command, Key};
 use crate::layout::Areas;
 use crate::layout::Focus;
@@ -15,7 +15,15 @@ use crate::view;
 
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     model.notice = None;
-    if key != Key::Ctrl('c') && log::type_in(model, key) {
+    let selected = (model.selected.clone(), model.attempt);
+    perform(model, key, actions);
+    if selected != (model.selected.clone(), model.attempt) {
+        timeline::keep_in_sight(model);
+    }
+}
+
+fn perform(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
+    if key != Key::Ctrl('c') && (filtering::type_in(model, key) || log::type_in(model, key)) {
         return;
     }
     let Some(command) = keymap::command(key, &model.context()) else { return };
@@ -32,14 +40,15 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Back => back(model),
         Command::ShowNumber => {
             if let Key::Char(digit) = key
-                && let Some(tab) = digit.to_digit(10).and_then(|number| model.tab_of_number(number as usize))
+                && let Some(number) = digit.to_digit(10).and_then(|number| number.checked_sub(1))
+                && let Some(tab) = Tab::ALL.get(number as usize)
             {
-                selection::show_tab(model, tab);
+                selection::show_tab(model, *tab);
             }
         }
         Command::Help => help(model),
         Command::NextTab => selection::show_tab(model, neighbour(model, 1)),
-        Command::PreviousTab => selection::show_tab(model, neighbour(model, model.tabs().len() - 1)),
+        Command::PreviousTab => selection::show_tab(model, neighbour(model, -1)),
         Command::Follow => selection::toggle_follow(model),
         Command::PreviousAttempt => selection::attempt_by(model, -1),
         Command::NextAttempt => selection::attempt_by(model, 1),
@@ -48,6 +57,12 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Fold => selection::fold(model),
         Command::FoldAll => selection::fold_all(model),
         Command::OpenLog => model.log.opened = true,
+        Command::NextFailed => filtering::next_failed(model, false),
+        Command::PreviousFailed => filtering::next_failed(model, true),
+        Command::FilterSteps => filtering::filter_steps(model),
+        Command::HideDone => filtering::hide_done(model),
+        Command::ClearFilter => filtering::clear(model),
+        Command::FilterHelp => filtering::filter_help(model),
         Command::SearchForward => log::ask(model, Purpose::SearchForward),
         Command::SearchBackward => log::ask(model, Purpose::SearchBackward),
         Command::GoTo => log::ask(model, Purpose::GoTo),
@@ -77,21 +92,21 @@ pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
         Command::Interrupt => ending::interrupt(model, actions),
         Command::Confirm => ending::confirm(model, actions),
         Command::Refuse => model.question = None,
-        Command::Lines => {
-            model.put_away = !model.put_away;
-            actions.push(Action::Use(if model.put_away {
-                TerminalMode::Lines
-            } else {
-                TerminalMode::Screen
-            }));
-        }
+        Command::Lines => put_away(model, actions),
         Command::Suspend => actions.push(Action::Suspend),
     }
 }
 
+/// Changes between the screen and plain lines.
+fn put_away(model: &mut Model, actions: &mut Vec<Action>) {
+    model.put_away = !model.put_away;
+    let mode = if model.put_away { TerminalMode::Lines } else { TerminalMode::Screen };
+    actions.push(Action::Use(mode));
+}
+
 fn go(model: &mut Model, to: Move) {
     if model.focus == Focus::Pane {
-        return scroll::pane(model, to);
+        return in_pane(model, to);
     }
     match to {
         Move::Rows(rows) => selection::step_by(model, rows),
@@ -103,8 +118,8 @@ fn go(model: &mut Model, to: Move) {
             let rows = (Areas::of(model.size, model.focus).steps.height / 2).max(1);
             selection::step_by(model, halves * rows as isize);
         }
-        Move::First => selection::select_index(model, 0),
-        Move::Last => selection::select_index(model, model.view.steps.len().saturating_sub(1)),
+        Move::First => selection::step_by(model, isize::MIN),
+        Move::Last => selection::step_by(model, isize::MAX),
     }
 }
 
@@ -115,10 +130,18 @@ fn page(model: &mut Model, pages: isize) {
 
 fn turn(model: &mut Model, to: Move) {
     if Areas::of(model.size, model.focus).pane.area() > 0 {
-        scroll::pane(model, to);
+        in_pane(model, to);
     } else {
         go(model, to);
     }
+}
+
+/// The rows of the timeline are selected, all others are scrolled.
+fn in_pane(model: &mut Model, to: Move) {
+    if model.tab == Tab::Timeline {
+        return timeline::go(model, to);
+    }
+    scroll::pane(model, to);
 }
 
 /// Copies what is marked, or else what is to be seen.
@@ -154,7 +177,7 @@ fn help(model: &mut Model) {
     if model.tab == Tab::Help {
         return back(model);
     }
-    let before = (model.wanted_tab, model.focus);
+    let before = (model.tab_choice, model.focus);
     selection::show_tab(model, Tab::Help);
     model.focus = Focus::Pane;
     model.before_help = Some(before);
@@ -164,15 +187,19 @@ fn help(model: &mut Model) {
 fn back(model: &mut Model) {
     model.focus = Focus::Steps;
     if model.tab == Tab::Help
-        && let Some((tab, focus)) = model.before_help.take()
+        && let Some((choice, focus)) = model.before_help.take()
     {
-        (model.wanted_tab, model.focus) = (tab, focus);
+        (model.tab_choice, model.focus) = (choice, focus);
         model.fit_tab();
     }
 }
 
-fn neighbour(model: &Model, by: usize) -> Tab {
-    let tabs = model.tabs();
-    let at = tabs.iter().position(|tab| *tab == model.tab).unwrap_or(0);
-    tabs[(at + by) % tabs.len()]
+/// The tab before or behind the one that is shown, in the bar. From one that is not there it is the first or the last.
+fn neighbour(model: &Model, by: isize) -> Tab {
+    let tabs = model.step_kind().bar();
+    let Some(at) = tabs.iter().position(|tab| *tab == model.tab) else {
+        return if by > 0 { tabs[0] } else { tabs[tabs.len() - 1] };
+    };
+    let next = at.checked_add_signed(by).unwrap_or(tabs.len() - 1);
+    tabs[next % tabs.len()]
 }

@@ -5,7 +5,7 @@ use roboppi_ipc::UtcMillis;
 
 use super::motion::Move;
 use super::scroll;
-use super::{editor, log, marking, selection};
+use super::{editor, log, marking, selection, timeline};
 use crate::layout::Focus;
 use crate::layout::{Areas, log_parts};
 use crate::log_pane::Anchor;
@@ -59,10 +59,11 @@ fn press(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Acti
     model.mark = None;
     let clicks = model.clicks.count(mouse.at, now);
     let areas = Areas::of(model.size, model.focus);
-    if areas.steps.contains(mouse.at) {
-        let index = model.list_top + usize::from(mouse.at.y - areas.steps.y);
-        if index < model.view.steps.len() {
-            selection::select_index(model, index);
+    let list = view::list_area(model, areas.steps);
+    if list.contains(mouse.at) {
+        let row = model.list.top + usize::from(mouse.at.y - list.y);
+        if let Some(index) = model.listed().get(row) {
+            selection::select_index(model, *index);
             model.focus = if clicks == 2 { Focus::Pane } else { Focus::Steps };
         }
     } else if areas.tabs.contains(mouse.at) {
@@ -74,6 +75,9 @@ fn press(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Acti
         let rows = view::rows(model);
         if mouse.ctrl {
             return editor::open_at(model, &rows, mouse.at, actions);
+        }
+        if model.tab == Tab::Timeline {
+            timeline::click(model, mouse.at);
         }
         let unit = Unit::of_click(clicks);
         if let Some(found) = marking::unit_at(&rows, mouse.at, unit) {

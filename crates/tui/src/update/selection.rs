@@ -5,7 +5,7 @@ use roboppi_run::{AttemptRef, RunOutcome, RunStatus, StepPath, StepState, StepVi
 use crate::diff_pane::{Diffs, Heading};
 use crate::layout::{Areas, Focus};
 use crate::model::{Model, Scroll};
-use crate::tab::Tab;
+use crate::tab::{StepKind, Tab};
 
 use super::earlier;
 use super::motion::Move;
@@ -77,12 +77,14 @@ pub(super) fn choose_attempt(model: &mut Model, attempt: Option<usize>) {
 
 /// Moves the selection by some rows; the person takes over.
 pub(super) fn step_by(model: &mut Model, rows: isize) {
-    let Some(last) = model.view.steps.len().checked_sub(1) else { return };
-    let at = model.selected_index().unwrap_or(0);
-    select_index(model, at.saturating_add_signed(rows).min(last));
+    let listed = model.listed();
+    let Some(last) = listed.len().checked_sub(1) else { return };
+    let selected = model.selected_index();
+    let at = listed.iter().position(|at| Some(*at) == selected).unwrap_or(0);
+    select_index(model, listed[at.saturating_add_signed(rows).min(last)]);
 }
 
-/// Selects the step of a row; the person takes over.
+/// Selects the step at a place; the person takes over.
 pub(super) fn select_index(model: &mut Model, index: usize) {
     model.follow = false;
     let step = model.view.steps.get(index).map(|step| step.plan.step.clone());
@@ -205,15 +207,20 @@ pub(super) fn fold_all(model: &mut Model) {
 
 /// Scrolls the list so that the selected row is shown and no room is wasted.
 pub(super) fn keep_in_sight(model: &mut Model, rows: usize) {
-    let selected = model.selected_index().unwrap_or(0);
-    let most = model.view.steps.len().saturating_sub(rows);
+    let (listed, selected) = (model.listed(), model.selected_index());
+    let selected = listed.iter().position(|at| Some(*at) == selected).unwrap_or(0);
+    let most = listed.len().saturating_sub(rows);
     let lowest = (selected + 1).saturating_sub(rows);
-    model.list_top = model.list_top.clamp(lowest.min(selected), selected).min(most.max(lowest));
+    model.list.top = model.list.top.clamp(lowest.min(selected), selected).min(most.max(lowest));
 }
 
 /// Shows a tab; on a small screen that means going there.
 pub(super) fn show_tab(model: &mut Model, tab: Tab) {
-    model.wanted_tab = Some(tab);
+    if tab.is_of_agents() && model.step_kind() != StepKind::Agent {
+        model.notice = Some(format!("only steps of agents have the tab {}", tab.name()));
+        return;
+    }
+    model.tab_choice.choose(tab, model.step_kind());
     model.before_help = None;
     model.fit_tab();
     if Areas::of(model.size, model.focus).pane.area() == 0 {

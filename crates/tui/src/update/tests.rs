@@ -10,6 +10,8 @@ use roboppi_ipc::{CancelReason, UtcMillis, WorkerEvent, WorkerOutput, WorkerStat
 use roboppi_run::{RunEvent, RunOutcome, StepPath, StepState};
 
 use super::{log_request, prepare, update};
+use crate::HoldPolicy;
+use crate::keymap::Key;
 use crate::layout::Focus;
 use crate::message::{Action, Message};
 use crate::model::{Model, Question};
@@ -26,9 +28,9 @@ fn command(command: RunCommand) -> Vec<Action> {
     vec![Action::Request(command)]
 }
 
-/// Without a question, `y` copies and does nothing else.
+/// Without a question, `y` copies what there is to copy and does nothing else.
 fn only_copies(actions: &[Action]) -> bool {
-    matches!(actions, [Action::Copy(_)])
+    actions.iter().all(|action| matches!(action, Action::Copy(_)))
 }
 
 /// Tells the model what `run` says since it had `before` records.
@@ -48,7 +50,8 @@ fn quitting_a_running_run_asks_first() {
     assert_eq!(model.question, Some(Question::EndRun));
     assert_eq!(press(&mut model, "n"), []);
     assert_eq!(model.question, None);
-    assert_eq!(press(&mut model, "q Enter j q"), [], "neither Enter nor the same key is a yes");
+    assert_eq!(press(&mut model, "q Enter j q q"), [], "neither Enter nor the same key is a yes");
+    assert_eq!(model.question, None);
     assert_eq!(press(&mut model, "q y"), command(RunCommand::CancelRun { force: false }));
     assert!(only_copies(&press(&mut model, "q y")), "it is being ended already");
 }
@@ -93,13 +96,13 @@ fn after_the_end_one_key_leaves() {
 #[test]
 fn when_nobody_stays_the_end_leaves() {
     let mut model = running().model(80, 24);
-    model.settings.stay = false;
+    model.settings.hold = HoldPolicy::Never;
     let mut run = running();
     let before = run.records.len();
     run.finished(RunOutcome::Succeeded, 0);
     assert_eq!(tell(&mut model, &run, before), [Action::Leave]);
     let mut model = Model::new(
-        crate::TuiSettings { stay: false, ..settings() },
+        crate::TuiSettings { hold: HoldPolicy::Never, ..settings() },
         jiff::tz::TimeZone::UTC,
         Size::new(80, 24),
         UtcMillis(0),
@@ -197,9 +200,11 @@ fn tabs_by_number_and_in_turn() {
     for (keys, tab) in [
         ("2", Tab::Logs),
         ("Tab", Tab::Diffs),
-        ("S-Tab S-Tab S-Tab", Tab::Help),
+        ("S-Tab S-Tab S-Tab", Tab::Timeline),
         ("Tab", Tab::Overview),
-        ("7", Tab::Help),
+        ("9", Tab::Help),
+        ("Tab", Tab::Overview),
+        ("6", Tab::Overview),
     ] {
         press(&mut model, keys);
         assert_eq!(model.tab, tab, "{keys}");
@@ -315,7 +320,7 @@ fn one_goes_from_heading_to_heading_and_the_latest_change_is_gone_to_until_then(
 #[test]
 fn pages_are_scrolled_within_their_length() {
     let mut model = failed().model(80, 12);
-    press(&mut model, "Enter End");
+    press(&mut model, "1 Enter End");
     let bottom = screen(&model);
     assert!(bottom.contains("Exit code   1"), "{bottom}");
     press(&mut model, "j j PgDn");
@@ -387,4 +392,116 @@ fn what_earlier_runs_tell_is_shown_as_what_is_left() {
     update(&mut model, Message::History(history));
     prepare(&mut model);
     assert!(screen(&model).contains("about 9s left"), "{}", screen(&model));
+}
+
+/// Tells a running model that its run is over.
+fn over(model: &mut Model, outcome: RunOutcome) -> Vec<Action> {
+    let mut run = running();
+    let before = run.records.len();
+    run.finished(outcome, u8::from(outcome != RunOutcome::Succeeded));
+    tell(model, &run, before)
+}
+
+#[test]
+fn a_screen_stays_for_a_person_and_for_a_failure() {
+    let stays = |hold: HoldPolicy, keys: &str, outcome: RunOutcome| {
+        let mut model = running().model(80, 24);
+        model.settings.hold = hold;
+        press(&mut model, keys);
+        over(&mut model, outcome) != [Action::Leave]
+    };
+    let (good, bad, ended) = (RunOutcome::Succeeded, RunOutcome::Failed, RunOutcome::Cancelled);
+    // Without a key nothing is pressed that has a meaning.
+    for (hold, keys, outcome, expected) in [
+        (HoldPolicy::Always, "t", good, true),
+        (HoldPolicy::Never, "t", bad, false),
+        (HoldPolicy::Failure, "t", good, true),
+        (HoldPolicy::Failure, "t", bad, true),
+        (HoldPolicy::Failure, "C-c", ended, false),
+        (HoldPolicy::Failure, "q y", ended, false),
+        (HoldPolicy::Failure, "q n", ended, true),
+    ] {
+        assert_eq!(stays(hold, keys, outcome), expected, "{hold:?} {keys} {outcome:?}");
+    }
+}
+
+#[test]
+fn a_screen_that_was_never_used_leaves_after_a_minute() {
+    let mut model = running().model(80, 24);
+    model.settings.hold = HoldPolicy::Failure;
+    assert_eq!(over(&mut model, RunOutcome::Failed), []);
+    assert!(model.is_alive(), "it counts down");
+    let start = model.now.0;
+    assert!(screen(&model).contains("leaves in 60s, any key stays"), "{}", screen(&model));
+    assert_eq!(update(&mut model, Message::Tick(UtcMillis(start + 59_000))), []);
+    assert!(screen(&model).contains("leaves in 1s"));
+    let mut kept = running().model(80, 24);
+    kept.settings.hold = HoldPolicy::Failure;
+    over(&mut kept, RunOutcome::Failed);
+    assert_eq!(press(&mut kept, "j"), []);
+    assert_eq!(update(&mut kept, Message::Tick(UtcMillis(start + 600_000))), []);
+    assert!(!kept.is_alive() && screen(&kept).contains("press q to leave"));
+    assert_eq!(update(&mut model, Message::Tick(UtcMillis(start + 60_000))), [Action::Leave]);
+    let mut good = running().model(80, 24);
+    good.settings.hold = HoldPolicy::Failure;
+    assert_eq!(over(&mut good, RunOutcome::Succeeded), [Action::Leave]);
+}
+
+#[test]
+fn the_first_key_may_be_the_end_of_all_keys() {
+    for end in [Key::Ctrl('d'), Key::Ctrl('@')] {
+        let mut model = running().model(80, 24);
+        assert_eq!(update(&mut model, Message::Key(end)), []);
+        assert_eq!(over(&mut model, RunOutcome::Failed), [Action::Leave]);
+        // After the end, too.
+        let mut model = running().model(80, 24);
+        over(&mut model, RunOutcome::Failed);
+        assert_eq!(update(&mut model, Message::Key(end)), [Action::Leave]);
+        // A person goes on.
+        let mut model = running().model(80, 24);
+        update(&mut model, Message::Key(end));
+        press(&mut model, "j");
+        update(&mut model, Message::Key(end));
+        assert_eq!(over(&mut model, RunOutcome::Failed), []);
+    }
+}
+
+#[test]
+fn letters_are_text_while_a_filter_is_typed() {
+    let mut model = running().model(100, 30);
+    assert_eq!(press(&mut model, "F q x"), []);
+    assert_eq!((model.question.clone(), model.list.filter.text()), (None, "qx"));
+    assert_eq!(press(&mut model, "C-c"), command(RunCommand::CancelRun { force: false }));
+    let mut model = running().model(100, 30);
+    press(&mut model, "? / q x");
+    assert_eq!((model.question.clone(), model.help_filter.text()), (None, "qx"));
+    press(&mut model, "Esc Esc");
+    assert_eq!(model.tab, Tab::Logs, "the second Escape is for the help");
+}
+
+#[test]
+fn steps_that_are_done_are_hidden_but_for_the_selected_one() {
+    let mut model = running().model(80, 24);
+    press(&mut model, "g d");
+    assert_eq!(selected(&model), "build", "what is hidden is not selected");
+    assert!(!screen(&model).contains("fetch"));
+    press(&mut model, "k");
+    assert_eq!(selected(&model), "build");
+    press(&mut model, "d k");
+    assert_eq!(selected(&model), "fetch");
+}
+
+#[test]
+fn rows_of_the_timeline_are_selected() {
+    let mut model = running().model(100, 24);
+    press(&mut model, "5 Enter g");
+    assert_eq!((selected(&model), model.attempt), ("fetch", None));
+    press(&mut model, "j");
+    assert_eq!((selected(&model), model.attempt), ("build", Some(0)));
+    press(&mut model, "j");
+    assert_eq!((selected(&model), model.attempt), ("build", None));
+    press(&mut model, "G");
+    assert_eq!((selected(&model), model.tab), ("publish", Tab::Timeline));
+    press(&mut model, "j PgDn PgUp PgUp k");
+    assert_eq!(selected(&model), "fetch");
 }

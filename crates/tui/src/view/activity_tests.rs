@@ -15,6 +15,7 @@ use crate::Colours;
 use crate::activity_pane::EarlierRead;
 use crate::fetch::Wanted;
 use crate::message::Message;
+use crate::tab::Tab;
 use crate::test_run::{TestRun, draw, of, plan, press, screen};
 use crate::theme::Theme;
 use crate::update::{prepare, update, wanted_of_record};
@@ -90,8 +91,8 @@ fn an_agent_at_work() {
     let mut small = run.model(40, 12);
     press(&mut small, "Enter");
     assert_snapshot!("activity_40x12", screen(&small));
-    assert_snapshot!("all_sizes_activity", at_all_sizes(&run, "1"));
-    assert_snapshot!("all_sizes_usage", at_all_sizes(&run, "5"));
+    assert_snapshot!("all_sizes_activity", at_all_sizes(&run, "6"));
+    assert_snapshot!("all_sizes_usage", at_all_sizes(&run, "7"));
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn without_colour_words_and_signs_say_the_same() {
 #[test]
 fn what_it_used_has_a_tab_of_its_own() {
     let mut model = at_work().model(80, 24);
-    press(&mut model, "5");
+    press(&mut model, "7");
     assert_snapshot!("usage_80x24", screen(&model));
 }
 
@@ -264,13 +265,22 @@ fn what_it_used_has_a_tab_of_its_own() {
 fn the_first_tab_is_that_of_the_worker_and_a_choice_stays() {
     let run = at_work();
     let mut model = run.model(120, 40);
-    assert!(screen(&model).contains("1 Activity"));
+    assert!(screen(&model).contains("6 Activity"));
+    assert_eq!(model.tab, Tab::Activity);
     press(&mut model, "j");
-    assert!(screen(&model).contains("1 Overview") && !screen(&model).contains("Activity"));
-    press(&mut model, "2 k");
-    assert_eq!(model.tab, crate::tab::Tab::Logs);
-    press(&mut model, "1 j k");
-    assert_eq!(model.tab, crate::tab::Tab::Activity);
+    assert_eq!(model.tab, Tab::Logs);
+    assert!(screen(&model).contains("2 Logs") && !screen(&model).contains("Activity"));
+    press(&mut model, "6");
+    assert_eq!(model.tab, Tab::Logs, "a command has no such tab");
+    // What shows a step at work is chosen for each kind, everything else for both.
+    press(&mut model, "k 2 j k");
+    assert_eq!(model.tab, Tab::Logs);
+    press(&mut model, "6 j 4 k");
+    assert_eq!(model.tab, Tab::Result);
+    press(&mut model, "6 j");
+    assert_eq!(model.tab, Tab::Result);
+    press(&mut model, "5 k");
+    assert_eq!(model.tab, Tab::Timeline);
 }
 
 fn sub_agent(id: &str, status: SubAgentStatus) -> Vec<SubAgent> {
@@ -355,12 +365,14 @@ fn remarks_waits_and_sessions_are_on_the_screen() {
     run.event(&of, WorkerEvent::Waiting(waiting));
     let mut model = run.model(120, 30);
     let activity = screen(&model);
-    for words in ["! the MCP server \"github\" could not be started", "(4m10s left)", "!1 waits 4m10s"] {
+    for words in ["! the MCP server \"github\" could not be started", "(4m10s left)", "⠋!fix waits 4m10s"] {
         assert!(activity.contains(words), "no {words:?} in\n{activity}");
     }
     model.tab = crate::tab::Tab::Overview;
     let overview = screen(&model);
-    for words in ["roboppi run --worker claude-code --resume s-1 \"Go on.\"", "(4m10s left)", "Warning"] {
+    for words in
+        ["roboppi run --worker claude-code --resume s-1 \"Go on.\"", "(4m10s left)", "! the MCP server"]
+    {
         assert!(overview.contains(words), "no {words:?} in\n{overview}");
     }
     model.tab = crate::tab::Tab::Diffs;

@@ -59,6 +59,7 @@ fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
         let restarts = text::count(core.incarnation as usize - 1, "restart");
         page.styled_fact("Restarts", &format!("{restarts}: this is core {}", core.incarnation), busy);
     }
+    page.fact_if("Workers", workers(model).as_deref());
     if let Some((active, limit)) = core.permits {
         let share = f64::from(active) / f64::from(limit.max(1));
         let (used, free) = wording::bar(share, 20);
@@ -67,13 +68,27 @@ fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
     if !model.is_over() {
         page.fact_if("Queue", queue(model).as_deref());
     }
-    if model.view.head.as_ref().is_some_and(|head| head.mode == RunMode::Direct) {
-        page.fact("Mode", "direct: the core is part of this process");
+    match model.view.head.as_ref().map(|head| &head.mode) {
+        Some(RunMode::Direct) => page.fact("Mode", "direct: the core is part of the process of the run"),
+        Some(RunMode::Supervised) => page.fact("Mode", "supervised: a core process starts the workers"),
+        Some(RunMode::Unknown(word)) => page.fact("Mode", word.as_str()),
+        None => {}
     }
     page.finish()
 }
 
-/// Who waits for a place, longest first.
+/// Processes of the workers that run.
+fn workers(model: &Model) -> Option<String> {
+    let steps = model.view.steps.iter().filter(|step| !step.state.is_final());
+    let pids = steps.filter_map(|step| {
+        let attempt = step.attempts.last().filter(|attempt| attempt.finished_at.is_none())?;
+        Some(format!("{} pid {}", sanitise::clean(step.plan.step.as_str()), attempt.process?.pid))
+    });
+    let pids: Vec<_> = pids.collect();
+    (!pids.is_empty()).then(|| pids.join(", "))
+}
+
+/// Steps that wait for a place, longest first.
 fn queue(model: &Model) -> Option<String> {
     let steps = model.view.steps.iter();
     let mut waiting: Vec<_> = steps

@@ -18,6 +18,13 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let line = Line::styled(text::fit(&sanitise::clean(notice), columns), theme.note());
         return super::put(buffer, area, &line);
     }
+    if model.list.filter.is_typed() || model.help_filter.is_typed() {
+        let keys = [("Enter", "keep the filter"), ("Esc", "clear it"), ("↑ ↓", "move")];
+        let spans = keys.iter().flat_map(|(key, label)| {
+            [Span::styled(*key, theme.strong()), Span::styled(format!(" {label}  "), theme.faint())]
+        });
+        return super::put(buffer, area, &Line::from(spans.collect::<Vec<_>>()));
+    }
     let now = model.context();
     let mut spans = Vec::new();
     let mut used = 0;

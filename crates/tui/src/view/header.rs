@@ -26,9 +26,10 @@ pub(super) fn draw(model: &Model, areas: &Areas, buffer: &mut Buffer) {
 fn title(model: &Model, columns: usize) -> Line<'static> {
     let theme = model.theme;
     let counts = model.view.counts();
-    let tally = tally(counts, model.view.steps.len());
+    let tally = tally(counts);
     let tally_width: usize = tally.iter().map(|(text, _)| text::width(text) + 1).sum();
-    let room = if columns > tally_width + 24 { columns - tally_width - 1 } else { columns };
+    let room =
+        if tally_width > 0 && columns > tally_width + 24 { columns - tally_width - 1 } else { columns };
 
     let (state, style) = state(model);
     let mut facts = vec![(state, style)];
@@ -36,10 +37,20 @@ fn title(model: &Model, columns: usize) -> Line<'static> {
         facts.insert(0, (replay(playback), theme.strong()));
     }
     if let Some(elapsed) = model.elapsed_ms() {
-        facts.push((text::running_duration(elapsed), Style::new()));
+        let over = model.view.is_finished();
+        facts.push((
+            if over { text::duration(elapsed) } else { text::running_duration(elapsed) },
+            Style::new(),
+        ));
     }
-    if let Some(head) = &model.view.head {
-        facts.push((head.mode.to_string(), theme.faint()));
+    let warnings = usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX);
+    let warnings =
+        warnings.saturating_add(model.view.steps().map(|step| wording::leftovers(step).count()).sum());
+    if warnings > 0 {
+        facts.push((format!("! {}", text::count(warnings, "warning")), theme.attention()));
+    }
+    if let Some(handle) = model.view.head.as_ref().and_then(|head| head.handle) {
+        facts.push((handle.to_string(), theme.faint()));
     }
     // The name gives way before state and clock do, but not to nothing.
     let state_and_clock: usize = facts.iter().take(2).map(|(text, _)| text::width(text) + 3).sum();
@@ -121,10 +132,9 @@ const fn outcome_word(outcome: &RunOutcome) -> &str {
 
 type Styler = fn(theme::Theme) -> Style;
 
-/// `3/8 ✓2 ✗1 ●2 ○3`.
-fn tally(counts: StepCounts, all: usize) -> Vec<(String, Styler)> {
-    let over = counts.succeeded + counts.failed + counts.skipped + counts.cancelled;
-    let mut tally: Vec<(String, Styler)> = vec![(format!("{over}/{all}"), theme::Theme::strong)];
+/// `✓2 ✗1 ●2 ○3`.
+fn tally(counts: StepCounts) -> Vec<(String, Styler)> {
+    let mut tally: Vec<(String, Styler)> = Vec::new();
     let mut add = |icon: &str, count: usize, style: Styler| {
         if count > 0 {
             tally.push((format!("{icon}{count}"), style));
@@ -149,8 +159,9 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
     let counts = model.view.counts();
     let all = model.view.steps.len();
     let over = counts.succeeded + counts.failed + counts.skipped + counts.cancelled;
-    let words = facts(model, counts, over, columns.saturating_sub(8));
-    let room = columns.saturating_sub(text::width(&words) + 1).min(60);
+    // Whatever the words are, the bar is as long as before.
+    let room = (columns / 3).clamp(8.min(columns), 40);
+    let words = facts(model, over, columns.saturating_sub(room + 1));
     let share = if all == 0 { 0.0 } else { over as f64 / all as f64 };
     let (done, left) = wording::bar(share, room);
     let failed = model.view.steps.iter().any(|step| step.state == StepState::Failed && !step.allowed_to_fail);
@@ -164,22 +175,12 @@ fn progress(model: &Model, columns: usize) -> Line<'static> {
 }
 
 /// How far the run is in words: as many as fit, those that matter least left out first.
-fn facts(model: &Model, counts: StepCounts, over: usize, room: usize) -> String {
+fn facts(model: &Model, over: usize, room: usize) -> String {
     let all = model.view.steps.len();
-    let counted =
-        |count: usize, word: &str| if count > 0 { format!("{count} {word}") } else { String::new() };
-    let warnings = usize::try_from(model.view.warnings_total).unwrap_or(usize::MAX);
     // With how much each matters; all of them in the order in which they are read.
     let mut facts: Vec<(u8, String)> = vec![
         (0, format!("{over} of {}", text::count(all, "step"))),
-        (5, counted(counts.succeeded, "succeeded")),
-        (2, counted(counts.failed, "failed")),
-        (6, counted(counts.cancelled, "cancelled")),
-        (6, counted(counts.skipped, "skipped")),
-        (4, counted(counts.active, "running")),
-        (8, counted(counts.waiting, "waiting")),
-        (7, if warnings > 0 { text::count(warnings, "warning") } else { String::new() }),
-        (3, cost(model).map_or_else(String::new, |cost| format!("${cost:.2}"))),
+        (2, cost(model).map_or_else(String::new, |cost| format!("${cost:.2}"))),
         (1, model.forecast.left_ms.map_or_else(String::new, |ms| format!("about {} left", text::rough(ms)))),
     ];
     facts.retain(|(_, fact)| !fact.is_empty());
@@ -214,12 +215,16 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
     match &model.view.status {
         RunStatus::Finished { outcome, duration_ms, detail, .. } => {
             let words = outcome_of(model, *outcome, *duration_ms, detail.as_deref());
-            let hint = if model.settings.stay { " — press q to leave" } else { "" };
-            Some(with_hint(&words, hint, model.theme.outcome(*outcome).patch(model.theme.strong()), columns))
+            Some(with_hint(
+                &words,
+                &leaving(model, columns),
+                model.theme.outcome(*outcome).patch(model.theme.strong()),
+                columns,
+            ))
         }
         _ if model.ended => Some(with_hint(
             "the record stops here; the outcome of the run is unknown",
-            " — press q to leave",
+            &leaving(model, columns),
             model.theme.bad(),
             columns,
         )),
@@ -239,6 +244,16 @@ fn news(model: &Model, columns: usize) -> Option<Line<'static>> {
             columns,
         )),
         RunStatus::Unknown | RunStatus::Running => None,
+    }
+}
+
+/// How the screen is left, or when it leaves by itself.
+fn leaving(model: &Model, columns: usize) -> String {
+    match model.staying.until.map(|until| until.0.saturating_sub(model.now.0).div_ceil(1_000)) {
+        Some(left) if columns >= 60 => format!(" — leaves in {left}s, any key stays"),
+        Some(left) => format!(" — leaves in {left}s"),
+        None if columns >= 60 => " — press q to leave".to_owned(),
+        None => " — q leaves".to_owned(),
     }
 }
 

@@ -23,7 +23,10 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
                 let command = wording::log_of_kept(step, kept);
                 format!("It was executed by run {} and kept; that run has its log: {command}", kept.run)
             }
-            None => "No attempt was made yet, so there is no log.".to_owned(),
+            None => format!(
+                "No attempt was made yet, so there is no log. {}",
+                step.map_or_else(String::new, |step| wording::before_start(model, step))
+            ),
         };
         return put_note(model, body, &words, buffer);
     };

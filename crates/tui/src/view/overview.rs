@@ -1,7 +1,7 @@
 //! Facts about the step and the run.
 
 use ratatui::text::{Line, Span};
-use roboppi_run::{ArtifactView, AttemptView, RunMode, RunStatus, StepView};
+use roboppi_run::{ArtifactView, AttemptView, RunStatus, StepView};
 
 use super::page::Page;
 use super::{graph, wording};
@@ -35,7 +35,7 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     let theme = model.theme;
     page.text(step.plan.step.as_str(), theme.strong());
     let mut state = format!("{} {}", theme::icon(step.state, model.frame), step.state.name());
-    if step.allowed_to_fail {
+    if wording::is_allowed_failure(step) {
         state.push_str(" (allowed to fail)");
     }
     let reason = wording::step_reason(model, step);
@@ -44,6 +44,9 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
         state.push_str(&reason);
     }
     page.text(&state, theme.state(step.state));
+    for warning in wording::warnings(model, step) {
+        page.text(&format!("! {warning}"), theme.attention());
+    }
     if let Some(description) = &step.plan.description {
         page.text(description, theme.faint());
     }
@@ -77,9 +80,6 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
 
 fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
     page.fact("Attempt", &wording::attempt_status(model, attempt));
-    if let Some(process) = attempt.process {
-        page.fact("Pid", &process.pid.to_string());
-    }
     let activity = &attempt.activity;
     if let Some(progress) = &activity.progress {
         let mut words = String::new();
@@ -95,6 +95,10 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
             words.push_str(&format!(" ({basis})"));
         }
         page.fact("Progress", &words);
+    }
+    if let Some(used) = attempt.resources() {
+        page.fact("CPU", &wording::processor(&used));
+        page.fact_if("Memory", Some(&wording::memory(&used)));
     }
     if let Some(waiting) = &activity.waiting {
         let until = waiting.until.map(|until| format!(" until {}", wording::time_of_day(model, until)));
@@ -114,19 +118,18 @@ fn attempt_facts(model: &Model, attempt: &AttemptView, page: &mut Page) {
     if let Some(usage) = &activity.usage {
         page.fact("Tokens", &super::result::usage(usage));
     }
-    page.fact_if("Go on with", model.shown_step().and_then(|step| step.session_command(attempt)).as_deref());
+    page.fact_if("Continue", model.shown_step().and_then(|step| step.session_command(attempt)).as_deref());
     page.fact_if("Sub-agents", activity.sub_agent_counts().words(attempt.finished_at.is_some()).as_deref());
-    for remark in &activity.remarks {
-        page.styled_fact("Warning", remark, model.theme.busy());
-    }
     if activity.tool_calls > 0 {
         page.fact("Tool calls", &activity.counted(activity.tool_calls));
     }
     if activity.patches_total > 0 {
         page.fact("Changes", &activity.counted(activity.patches_total));
     }
-    let path = model.log_path(attempt);
-    page.fact("Log", &format!("{} in {path}", text::bytes(attempt.log_bytes())));
+    let bytes = format!("{} in ", text::bytes(attempt.log_bytes()));
+    let room = page.value_columns().saturating_sub(text::width(&bytes)).max(8);
+    let path = text::fit_end(&sanitise::clean(&model.log_path(attempt)), room);
+    page.fact("Log", &format!("{bytes}{path}"));
 }
 
 fn attempts(model: &Model, step: &StepView, page: &mut Page) {
@@ -156,18 +159,12 @@ fn run_facts(model: &Model, page: &mut Page) {
     let Some(head) = &model.view.head else { return };
     page.heading("Run");
     page.fact("Run", &head.full_name());
-    page.fact_if("Goes on with", head.resumes.as_ref().map(roboppi_run::RunId::as_str));
+    page.fact_if("Resumes", head.resumes.as_ref().map(roboppi_run::RunId::as_str));
     page.fact_if("Workflow", Some(&head.workflow));
     page.fact("Workspace", &head.workspace);
     page.fact_if("Artifacts", Some(&head.context_dir).filter(|_| head.has_file()).map(String::as_str));
     page.fact("Started", &text::date(head.started_at, &model.zone));
     page.fact("Time limit", &text::duration(head.timeout_ms));
-    let mode = match &head.mode {
-        RunMode::Supervised => "supervised: a core process starts the workers",
-        RunMode::Direct => "direct: this process starts the workers",
-        RunMode::Unknown(word) => word.as_str(),
-    };
-    page.fact("Mode", mode);
     page.fact("At a time", &text::count(head.concurrency as usize, "step"));
     if let RunStatus::Finished { exit_code, detail, at, .. } = &model.view.status {
         page.fact("Ended", &text::date(*at, &model.zone));

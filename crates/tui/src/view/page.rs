@@ -35,6 +35,11 @@ impl Page {
         self.columns
     }
 
+    /// Columns for the value of a fact.
+    pub(super) fn value_columns(&self) -> usize {
+        self.columns - LABEL.min(self.columns / 3)
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.lines.len()
     }

@@ -31,10 +31,10 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer) {
             "Its worker will be stopped.".to_owned(),
         ),
     };
-    let answer = "y yes   n no";
+    let answer = "y yes   n no (Enter)";
     let screen = buffer.area;
     if screen.width < 24 || screen.height < 7 {
-        const ANSWERS: &str = " y/n";
+        const ANSWERS: &str = " y/N";
         let room = usize::from(screen.width).saturating_sub(ANSWERS.len());
         let line = text::fit(&format!("{}{ANSWERS}", text::fit(&question, room)), usize::from(screen.width));
         let row = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };

@@ -28,7 +28,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         Some((attempt, AttemptStatus::Finished { result, log_bytes })) => {
             page.text(&attempt.of.to_string(), model.theme.strong());
             facts(model, result, *log_bytes, &mut page);
-            page.fact_if("Go on with", step.session_command(attempt).as_deref());
+            page.fact_if("Continue", step.session_command(attempt).as_deref());
             made(model, result, &mut page);
         }
     }
@@ -62,12 +62,16 @@ fn facts(model: &Model, result: &WorkerResult, log_bytes: u64, page: &mut Page) 
         page.fact_if("Waited for", details.waited_for.as_deref());
         let limit = details.retry_at.map(|at| wording::limit_time(model, at));
         page.fact_if("Limit until", limit.as_deref());
-        page.fact_if("Its word", details.error_kind.as_deref());
+        page.fact_if("Error code", details.error_kind.as_deref());
     }
     if let Some(class) = result.error_class {
-        page.fact("Class", class.name());
+        page.fact("Failure", &wording::failure_kind(class));
     }
     page.fact("Duration", &text::duration(result.duration_ms));
+    if let Some(used) = details.and_then(|details| details.resources) {
+        page.fact("CPU", &wording::processor(&used));
+        page.fact_if("Memory", Some(&wording::memory(&used)));
+    }
     page.fact("Log", &text::bytes(log_bytes));
     if let Some(tokens) = result.cost.estimated_tokens {
         page.fact("Tokens", &format!("about {tokens}"));
@@ -92,7 +96,7 @@ fn made(model: &Model, result: &WorkerResult, page: &mut Page) {
     }
     let leaked = details.map_or(&[][..], |details| &details.leaked);
     if !leaked.is_empty() {
-        page.heading("Processes it left behind; they were ended");
+        page.heading("Processes left behind, and ended");
         for leaked in leaked {
             page.text(&format!("pid {} {}", leaked.process.pid, leaked.command), model.theme.busy());
         }
@@ -118,7 +122,7 @@ fn made(model: &Model, result: &WorkerResult, page: &mut Page) {
         }
     }
     if !result.observations.is_empty() {
-        page.heading("Observations");
+        page.heading("Reported");
         for observation in &result.observations {
             page.gap();
             if let Some(command) = &observation.command {

@@ -16,7 +16,10 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         super::put(buffer, area, &Line::styled("no steps yet", model.theme.faint()));
         return;
     }
-    for (row, step) in area.rows().zip(model.view.steps.iter().skip(model.list_top)) {
+    let (rows, listed) = (list_area(model, area), model.listed());
+    about(model, listed.len(), Rect { y: rows.bottom(), height: area.height - rows.height, ..area }, buffer);
+    for (row, at) in rows.rows().zip(listed.iter().skip(model.list.top)) {
+        let step = &model.view.steps[*at];
         let selected = model.selected.as_ref() == Some(&step.plan.step);
         super::put(buffer, row, &line(model, step, selected, usize::from(row.width)));
         if selected {
@@ -25,6 +28,34 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
             buffer.set_style(row, style);
         }
     }
+}
+
+/// The rows of the list: all of its area, but for a line that says what is left out.
+pub(crate) fn list_area(model: &Model, area: Rect) -> Rect {
+    let below = u16::from(model.list.is_limited() && area.height >= 3);
+    Rect { height: area.height - below, ..area }
+}
+
+/// What the list is limited to: `filter: lint  3 of 60`.
+fn about(model: &Model, listed: usize, area: Rect, buffer: &mut Buffer) {
+    if area.area() == 0 {
+        return;
+    }
+    let (theme, filter) = (model.theme, &model.list.filter);
+    let count = format!("  {listed} of {}", model.view.steps.len());
+    let hidden = if model.list.hide_done { "  done hidden" } else { "" };
+    let mut spans = Vec::new();
+    if filter.is_typed() || filter.is_active() {
+        const LABEL: &str = "filter: ";
+        let room = usize::from(area.width).saturating_sub(LABEL.len() + text::width(&count) + 1);
+        spans.push(Span::styled(LABEL, theme.strong()));
+        spans.push(Span::raw(text::fit_end(&sanitise::clean(filter.text()), room)));
+        if filter.is_typed() {
+            spans.push(Span::styled(" ", theme.selected()));
+        }
+    }
+    spans.push(Span::styled(format!("{count}{hidden}"), theme.faint()));
+    super::put(buffer, area, &Line::from(spans));
 }
 
 fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<'static> {
@@ -41,7 +72,6 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
     if let Some(attempt) = attempt_count(step) {
         extras.push(attempt);
     }
-    extras.extend(remarks(step));
     extras.extend(activity(model, step));
     let name_room = text::width(&name).min(room.max(8));
     name = text::fit(&name, name_room.min(room));
@@ -49,7 +79,7 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
     let mut spans = vec![
         Span::raw(if selected { "›" } else { " " }),
         Span::styled(icon, theme.state(step.state)),
-        Span::raw(" "),
+        if has_warnings(model, step) { Span::styled("!", theme.attention()) } else { Span::raw(" ") },
         Span::raw(name),
     ];
     for extra in extras {
@@ -61,8 +91,14 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
         spans.push(Span::raw(" "));
         spans.push(Span::styled(extra, theme.faint()));
     }
+    let mut left = room.saturating_sub(used);
+    if let Some(used) = resources(step).filter(|used| text::width(used) + 2 <= left) {
+        left -= text::width(&used);
+        spans.push(Span::styled(format!("{}{used}", " ".repeat(left)), theme.faint()));
+        left = 0;
+    }
     if room > 0 && !time.is_empty() {
-        spans.push(Span::raw(" ".repeat(room - used.min(room) + 1)));
+        spans.push(Span::raw(" ".repeat(left + 1)));
         spans.push(Span::styled(time, theme.faint()));
     }
     Line::from(spans)
@@ -93,18 +129,26 @@ fn attempt_count(step: &StepView) -> Option<String> {
     (!words.is_empty()).then_some(words)
 }
 
-/// How many remarks there are on what its agent had to do without: `!2`.
-fn remarks(step: &StepView) -> Option<String> {
-    let remarks = step.attempts.last()?.activity.remarks.len();
-    (remarks > 0).then(|| format!("!{remarks}"))
+/// Whether there are warnings about it: a mark that takes no room.
+fn has_warnings(model: &Model, step: &StepView) -> bool {
+    !wording::warnings(model, step).is_empty()
+}
+
+/// What its processes use now.
+fn resources(step: &StepView) -> Option<String> {
+    let attempt = step.attempts.last().filter(|attempt| attempt.finished_at.is_none())?;
+    wording::resources_in_short(&attempt.resources()?)
 }
 
 /// What its worker says it is at.
 fn activity(model: &Model, step: &StepView) -> Option<String> {
     if let Some(until) = step.limit_until.filter(|_| !step.state.is_final()) {
-        return Some(format!("until {}", wording::limit_time(model, until)));
+        let time = wording::limit_time(model, until);
+        // Of a time of day, hours and minutes.
+        let time = if time.len() == "03:06:05".len() { &time[..5] } else { &time };
+        return Some(format!("until {time}"));
     }
-    if step.allowed_to_fail {
+    if wording::is_allowed_failure(step) {
         return Some("allowed to fail".to_owned());
     }
     if !step.state.is_active() {
@@ -116,7 +160,11 @@ fn activity(model: &Model, step: &StepView) -> Option<String> {
         let left = wording::wait_left(model, activity).map_or(String::new(), |left| format!(" {left}"));
         return Some(format!("{what}{left}"));
     }
-    let progress = activity.progress.as_ref()?;
+    let Some(progress) = activity.progress.as_ref() else {
+        // What goes on once its worker has ended.
+        let ended = step.attempts.last().is_some_and(|attempt| attempt.finished_at.is_some());
+        return step.detail.as_deref().filter(|_| ended).map(sanitise::clean);
+    };
     match (progress.percent, &progress.phase) {
         (Some(percent), _) if percent.is_finite() => Some(format!("{:.0}%", percent.clamp(0.0, 100.0))),
         (_, Some(phase)) => Some(sanitise::clean(phase)),

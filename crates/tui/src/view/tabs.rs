@@ -16,8 +16,7 @@ pub(super) fn draw(model: &Model, area: Rect, extent: Extent, buffer: &mut Buffe
         return;
     }
     let columns = usize::from(area.width);
-    let (labels, between) = labels(model, columns);
-    let fitting = line(model, &labels, between);
+    let fitting = line(model, &Bar::of(model, columns));
     super::put(buffer, area, &fitting);
     position(model, area, extent, fitting.width(), buffer);
 }
@@ -25,56 +24,65 @@ pub(super) fn draw(model: &Model, area: Rect, extent: Extent, buffer: &mut Buffe
 /// The tab at a column of the screen.
 pub(crate) fn tab_at(model: &Model, area: Rect, x: u16) -> Option<Tab> {
     let column = usize::from(x.checked_sub(area.x)?);
-    let (labels, between) = labels(model, usize::from(area.width));
+    let bar = Bar::of(model, usize::from(area.width));
     let mut start = 0;
-    labels.into_iter().find_map(|(tab, label)| {
+    bar.labels.into_iter().find_map(|(tab, label)| {
         let end = start + text::width(&label);
         let found = (start..end).contains(&column).then_some(tab);
-        start = end + between;
+        start = end + bar.between;
         found
     })
 }
 
-type Labels = Vec<(Tab, String)>;
-
-/// All names, else short ones for the others, else three letters of each, else the numbers of the others, else only the one
-/// that is shown; and the columns between two of them.
-fn labels(model: &Model, columns: usize) -> (Labels, usize) {
-    let labelled = |other: fn(usize, Tab) -> String| -> Labels {
-        let tabs = (1..).zip(model.tabs().iter().copied());
-        tabs.map(|(number, tab)| match tab == model.tab {
-            true => (tab, format!("{number} {}", tab.name())),
-            false => (tab, other(number, tab)),
-        })
-        .collect()
-    };
-    let all = labelled(|number, tab| format!("{number} {}", tab.name()));
-    let short = labelled(|number, tab| format!("{number} {}", tab.short_name()));
-    let letters = (1..)
-        .zip(model.tabs())
-        .map(|(number, tab): (usize, _)| (*tab, format!("{number} {:.3}", tab.name())));
-    let numbers = labelled(|number, _| number.to_string());
-    let fits = |(labels, between): &(Labels, usize)| {
-        let width = labels.iter().map(|(_, label)| text::width(label) + between).sum::<usize>();
-        width.saturating_sub(*between) <= columns
-    };
-    let narrower = [(all, 2), (short.clone(), 2), (short, 1), (letters.collect(), 1), (numbers, 2)];
-    narrower.into_iter().find(fits).unwrap_or_else(|| {
-        let number = model.tabs().iter().position(|tab| *tab == model.tab).unwrap_or(0) + 1;
-        let label = format!("{number} {}", model.tab.name());
-        let label = if text::width(&label) <= columns { label } else { text::fit(model.tab.name(), columns) };
-        (vec![(model.tab, label)], 0)
-    })
+/// What stands in the line of the tabs.
+#[derive(Debug)]
+struct Bar {
+    labels: Vec<(Tab, String)>,
+    /// Columns between two of them.
+    between: usize,
 }
 
-fn line(model: &Model, labels: &[(Tab, String)], between: usize) -> Line<'static> {
+impl Bar {
+    /// Names, else short names, else three letters of each, else numbers, in the same columns whichever is shown; a name
+    /// that is not in there comes last. Where there is no room even for that: the one that is shown.
+    fn of(model: &Model, columns: usize) -> Self {
+        let tabs = model.step_kind().bar();
+        let bar = |between: usize, named: bool, label: fn(Tab) -> String| {
+            let mut labels: Vec<_> = tabs.iter().map(|tab| (*tab, label(*tab))).collect();
+            if !named || !tabs.contains(&model.tab) {
+                labels.push((model.tab, model.tab.name().to_owned()));
+            }
+            Self { labels, between }
+        };
+        let narrower = [
+            bar(2, true, |tab| format!("{} {}", tab.number(), tab.name())),
+            bar(2, true, |tab| format!("{} {}", tab.number(), tab.short_name())),
+            bar(1, true, |tab| format!("{} {}", tab.number(), tab.short_name())),
+            bar(1, true, |tab| format!("{} {:.3}", tab.number(), tab.name())),
+            bar(1, false, |tab| tab.number().to_string()),
+        ];
+        narrower.into_iter().find(|bar| bar.width() <= columns).unwrap_or_else(|| {
+            let label = format!("{} {}", model.tab.number(), model.tab.name());
+            let label =
+                if text::width(&label) <= columns { label } else { text::fit(model.tab.name(), columns) };
+            Self { labels: vec![(model.tab, label)], between: 0 }
+        })
+    }
+
+    fn width(&self) -> usize {
+        let width = self.labels.iter().map(|(_, label)| text::width(label) + self.between).sum::<usize>();
+        width.saturating_sub(self.between)
+    }
+}
+
+fn line(model: &Model, bar: &Bar) -> Line<'static> {
     let mut spans = Vec::new();
-    for (tab, label) in labels {
+    for (tab, label) in &bar.labels {
         if !spans.is_empty() {
-            spans.push(Span::raw(" ".repeat(between)));
+            spans.push(Span::raw(" ".repeat(bar.between)));
         }
         let style = match (*tab == model.tab, model.focus) {
-            (true, Focus::Pane) => model.theme.strong().add_modifier(Modifier::REVERSED),
+            (true, Focus::Pane) => model.theme.selected().patch(model.theme.strong()),
             (true, Focus::Steps) => model.theme.strong().add_modifier(Modifier::UNDERLINED),
             (false, _) => model.theme.faint(),
         };

@@ -1,9 +1,10 @@
 //! Words for states, the same wherever they are shown.
 
 use ratatui::text::Span;
-use roboppi_ipc::{CoreEvent, UtcMillis, WorkerResult, WorkerStatus};
+use roboppi_ipc::{CoreEvent, ErrorClass, Leaked, Resources, UtcMillis, WorkerResult, WorkerStatus};
 use roboppi_run::{
-    Act, Activity, AttemptPhase, AttemptRef, AttemptStatus, AttemptView, KeptFrom, StepState, StepView,
+    Act, Activity, AttemptPhase, AttemptRef, AttemptStatus, AttemptView, KeptFrom, StepPath, StepState,
+    StepView, WarningView,
 };
 
 use crate::model::Model;
@@ -95,13 +96,102 @@ pub(super) fn ending(result: &WorkerResult) -> String {
 pub(super) fn step_reason(model: &Model, step: &StepView) -> String {
     let reason = step.reason(|until| limit_time(model, until));
     if let Some(detail) = reason.filter(|detail| !detail.is_empty()) {
-        return sanitise::clean(&detail);
+        let detail = sanitise::clean(&detail);
+        // The state is there already.
+        return match detail.strip_prefix("skipped ").filter(|_| step.state == StepState::Skipped) {
+            Some(rest) => rest.to_owned(),
+            None => detail,
+        };
     }
     match step.attempts.last().map(|attempt| &attempt.status) {
         Some(AttemptStatus::Finished { result, .. }) if result.status != WorkerStatus::Succeeded => {
             ending(result).trim_start_matches("failed: ").to_owned()
         }
         _ => String::new(),
+    }
+}
+
+/// Processes that outlived the worker of an attempt, and were ended.
+pub(super) fn leftovers(step: &StepView) -> impl Iterator<Item = &Leaked> {
+    step.attempts.iter().flat_map(|attempt| match &attempt.status {
+        AttemptStatus::Finished { result, .. } => {
+            result.details.as_deref().map_or(&[][..], |details| &details.leaked)
+        }
+        AttemptStatus::Started | AttemptStatus::Phase(_) => &[],
+    })
+}
+
+/// Warnings about a step: those of the run that name it, what outlived its workers, and what its agent had to do without.
+pub(super) fn warnings(model: &Model, step: &StepView) -> Vec<String> {
+    let of_step = |warning: &&WarningView| warning.step.as_ref() == Some(&step.plan.step);
+    let of_run = model.view.warnings.iter().filter(of_step).map(|warning| warning.message.clone());
+    let left = leftovers(step).map(|left| {
+        format!("left a process behind, it was ended: {} (pid {})", left.command, left.process.pid)
+    });
+    let remarks = step.attempts.last().map_or(&[][..], |attempt| &attempt.activity.remarks);
+    of_run.chain(left).chain(remarks.iter().cloned()).collect()
+}
+
+/// What a failure was, by its class.
+pub(super) fn failure_kind(class: ErrorClass) -> String {
+    match class {
+        ErrorClass::RetryableTransient => "another try may succeed".to_owned(),
+        ErrorClass::RetryableRateLimit => "a service asked for fewer requests".to_owned(),
+        ErrorClass::RetryableNetwork => "a service could not be reached".to_owned(),
+        ErrorClass::RetryableService => "a service failed".to_owned(),
+        ErrorClass::NonRetryableLint => "a check of the code failed".to_owned(),
+        ErrorClass::NonRetryableTest => "a test failed".to_owned(),
+        ErrorClass::NonRetryable => "another try gives the same".to_owned(),
+        ErrorClass::Budget => "a budget is spent".to_owned(),
+        ErrorClass::Fatal => "it cannot be tried again".to_owned(),
+        ErrorClass::Unknown(word) => word.to_string(),
+    }
+}
+
+/// Whether a failure of a step does not count. One that the user skipped did not fail.
+pub(super) const fn is_allowed_failure(step: &StepView) -> bool {
+    step.allowed_to_fail && !matches!(step.state, StepState::Skipped)
+}
+
+/// `12.3s, 98% of a processor now`.
+pub(super) fn processor(used: &Resources) -> String {
+    let now = used.cpu_percent.map_or_else(String::new, |percent| format!(", {percent}% of a processor now"));
+    format!("{}{now}", text::duration(used.cpu_ms))
+}
+
+/// `120 MiB, at most 240 MiB`; empty when it is not known.
+pub(super) fn memory(used: &Resources) -> String {
+    let now = used.memory_bytes.map(text::bytes);
+    let peak = used.peak_memory_bytes.map(|peak| format!("at most {}", text::bytes(peak)));
+    now.into_iter().chain(peak).collect::<Vec<_>>().join(", ")
+}
+
+/// The same in a column of the list: `98% 120 MiB`.
+pub(super) fn resources_in_short(used: &Resources) -> Option<String> {
+    Some(format!("cpu {}% {}", used.cpu_percent?, text::bytes(used.memory_bytes?)))
+}
+
+/// Steps named that a step waits for.
+const NAMED: usize = 8;
+
+/// Why a step has no attempt: `It waits for build, test.`
+pub(super) fn before_start(model: &Model, step: &StepView) -> String {
+    let waits = |path: &&StepPath| model.view.step(path).is_some_and(|step| !step.state.is_final());
+    let before: Vec<_> = step.plan.depends_on.iter().filter(waits).collect();
+    match step.state {
+        StepState::Pending if !before.is_empty() => {
+            let names = before.iter().take(NAMED).map(|path| sanitise::clean(path.as_str()));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let others = before.len().saturating_sub(NAMED);
+            let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+            format!("It waits for {names}{others}.")
+        }
+        StepState::Ready => "It may start, and waits for a free place.".to_owned(),
+        state => {
+            let reason = step_reason(model, step);
+            let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+            format!("The step is {}{reason}.", state.name())
+        }
     }
 }
 

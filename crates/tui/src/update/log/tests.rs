@@ -98,7 +98,7 @@ fn a_search_goes_through_the_log_and_around_its_end() {
     press(&mut model, "/ 4 2 Enter");
     assert_eq!(sought(&model), Some((Direction::Forward, 81)), "from what is on screen");
     find(&mut model, Some(42), true);
-    assert_eq!(model.notice.as_deref(), Some("went on from the beginning"));
+    assert_eq!(model.notice.as_deref(), Some("search wrapped to the top"));
     serve_log(&mut model, &rows);
     assert!(model.log.window.rows.iter().any(|row| row.place.line == 42), "it is in sight");
     assert!(!model.log.follows());

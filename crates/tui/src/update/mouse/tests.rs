@@ -133,10 +133,10 @@ fn pages_are_copied_as_they_are_seen() {
     assert_eq!(actions, [Action::Copy([row(3), row(4), row(5)].join("\n"))]);
     // All of a page that is longer than the screen, by pulling at its end.
     model.size.height = 12;
-    press(&mut model, "Esc g 7 Enter g");
+    press(&mut model, "Esc g 9 Enter g");
     let page: Vec<String> = {
         let mut tall = running().model(80, 400);
-        press(&mut tall, "7");
+        press(&mut tall, "9");
         let screen = screen(&tall);
         screen.lines().skip(3).take(396).map(|line| line.chars().skip(25).collect()).collect()
     };

@@ -36,7 +36,7 @@ fn keys() -> impl Strategy<Value = Key> {
             Key::Up, Key::Down, Key::Left, Key::Right, Key::PageUp, Key::PageDown, Key::Home, Key::End,
             Key::Enter, Key::Esc, Key::Tab, Key::BackTab, Key::Ctrl('c'), Key::Backspace,
         ]),
-        4 => prop::sample::select("1234567qyn xfogGjk[]<>?vm/&".chars().map(Key::Char).collect::<Vec<_>>()),
+        4 => prop::sample::select("123456789qynNFdsr xfogGjk[]<>?vm/&".chars().map(Key::Char).collect::<Vec<_>>()),
         1 => any::<char>().prop_map(Key::Char),
     ]
 }
@@ -137,9 +137,12 @@ proptest! {
             }
             let steps = &model.view.steps;
             prop_assert!(steps.is_empty() || model.selected_index().is_some());
-            let list = crate::layout::Areas::of(model.size, model.focus).steps.height;
-            if let Some(at) = model.selected_index().filter(|_| list > 0) {
-                prop_assert!((model.list_top..model.list_top + usize::from(list)).contains(&at));
+            let list = crate::view::list_area(&model, crate::layout::Areas::of(model.size, model.focus).steps).height;
+            let selected = model.selected_index();
+            let row = model.listed().into_iter().position(|at| Some(at) == selected);
+            prop_assert_eq!(row.is_some(), selected.is_some());
+            if let Some(at) = row.filter(|_| list > 0) {
+                prop_assert!((model.list.top..model.list.top + usize::from(list)).contains(&at));
             }
         }
     }
