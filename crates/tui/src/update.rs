@@ -112,11 +112,20 @@ fn follow(model: &mut Model, view: RunView, actions: &mut Vec<Action>) {
     model.fit_tab();
     model.dirty = true;
     let just_over = !was_over && model.is_over();
-    selection::settle(model, just_over);
+    settle(model, just_over);
     if just_over && was_known {
         ending::notify(model, actions);
     }
     leaving::leave_if_over(model, actions);
+}
+
+/// Selects what the selection follows, and keeps it in sight.
+fn settle(model: &mut Model, just_over: bool) {
+    let selected = model.selected.clone();
+    selection::settle(model, just_over);
+    if selected != model.selected {
+        timeline::keep_in_sight(model);
+    }
 }
 
 fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action>) {
@@ -132,7 +141,7 @@ fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action
     if changes_steps(record) {
         let just_over = matches!(record, RunRecord::Journal(record)
             if matches!(record.event, RunEvent::RunFinished { .. }));
-        selection::settle(model, just_over);
+        settle(model, just_over);
         if just_over {
             ending::notify(model, actions);
         }

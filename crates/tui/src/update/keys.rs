@@ -15,9 +15,9 @@ use crate::view;
 
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     model.notice = None;
-    let selected = (model.selected.clone(), model.attempt);
+    let selected = (model.selected.clone(), model.attempt, model.tab);
     perform(model, key, actions);
-    if selected != (model.selected.clone(), model.attempt) {
+    if selected != (model.selected.clone(), model.attempt, model.tab) {
         timeline::keep_in_sight(model);
     }
 }
