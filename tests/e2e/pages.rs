@@ -129,6 +129,7 @@ pages! {
     guide: "docs/guide.md",
     resuming: "docs/resuming.md",
     stability: "docs/stability.md",
+    stats: "docs/stats.md",
     watching: "docs/watching.md",
     workflow: "docs/workflow.md",
 }
