@@ -77,7 +77,9 @@ pub(super) fn spans(ids: &TraceIds, view: &RunView, timeline: &Timeline, livenes
         for attempt in &step.attempts {
             let slices = parts.remove(&attempt.of).unwrap_or_default();
             spans.push(of_attempt(ids, step, attempt, last));
-            let inner = slices.into_iter().filter(|slice| slice.kind != SliceKind::Attempt);
+            // A stage that was passed at once is no part of anything.
+            let lasts = |slice: &&Slice| slice.kind == SliceKind::Tool || slice.from < slice.to;
+            let inner = slices.into_iter().filter(|slice| slice.kind != SliceKind::Attempt).filter(lasts);
             spans.extend(inner.enumerate().map(|(number, slice)| of_part(ids, &attempt.of, number, slice)));
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use roboppi_attach::RunSource;
+use roboppi_ipc::UtcMillis;
 use roboppi_run::{AttemptRef, RunView, StepPath, StepState, StepView};
 use roboppi_untrusted::words;
 
@@ -12,7 +13,6 @@ use super::annotations::{Annotations, Chosen};
 use super::budget::ShownBudget;
 use super::excerpt::{Extent, excerpt, findings};
 use super::markup::Markup;
-use super::sink::times;
 use crate::places::Finding;
 use crate::plain::failure::read_command;
 use crate::plain::lines::{attempt_of_detail, step as line_of};
@@ -41,6 +41,11 @@ pub(super) struct Conclusion<'c> {
 /// The steps because of which a run fails.
 pub(in crate::plain) fn failed_steps(view: &RunView) -> impl Iterator<Item = &StepView> {
     view.steps().filter(|step| step.state == StepState::Failed && !step.allowed_to_fail)
+}
+
+/// When the first attempt of a step began and when it came into its state.
+pub(super) fn times(step: &StepView) -> (UtcMillis, UtcMillis) {
+    (step.started_at.unwrap_or(step.changed_at), step.changed_at)
 }
 
 /// Why a step is in its state, without the number of the attempt.

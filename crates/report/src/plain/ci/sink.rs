@@ -10,10 +10,11 @@ use roboppi_ipc::UtcMillis;
 use roboppi_record::RecordPart;
 use roboppi_run::{RunEvent, RunHead, RunRecord, RunView, StepPath, StepState, StepView};
 
+use super::CiSettings;
 use super::budget::ShownBudget;
+use super::conclusion::{Conclusion, times};
 use super::excerpt::{Extent, excerpt};
 use super::markup::{Markup, guarded};
-use super::{CiSettings, conclusion};
 use crate::clock;
 use crate::follower::{Follower, Item};
 use crate::plain::lines;
@@ -137,7 +138,8 @@ impl<'s, W: Write> CiSink<'s, W> {
     }
 
     fn caught_up(&mut self, view: RunView) -> io::Result<()> {
-        let ended = view.steps().filter(|step| step.state.is_final());
+        // The log of a step that an earlier run did is there.
+        let ended = view.steps().filter(|step| step.state.is_final() && step.kept.is_none());
         let ended: Vec<_> = ended.map(|step| step.plan.step.clone()).collect();
         self.printer.catch_up(view);
         self.print_lines()?;
@@ -244,7 +246,7 @@ impl<'s, W: Write> CiSink<'s, W> {
             self.markup.end(&mut out, &group, at);
         }
         self.write(&out)?;
-        let mut end = conclusion::Conclusion {
+        let mut end = Conclusion {
             source: &*self.source,
             logs: &mut self.logs,
             settings: self.settings,
@@ -262,11 +264,6 @@ impl<'s, W: Write> CiSink<'s, W> {
         self.write(&out)?;
         self.out.flush()
     }
-}
-
-/// When the first attempt of a step began and when it came into its state.
-pub(super) fn times(step: &StepView) -> (UtcMillis, UtcMillis) {
-    (step.started_at.unwrap_or(step.changed_at), step.changed_at)
 }
 
 fn output_of(
