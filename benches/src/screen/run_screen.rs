@@ -26,7 +26,8 @@ impl RunScreen {
     pub(super) fn start(measurement: &Measurement<'_>, steps: &str) -> Self {
         let place = measurement.place();
         place.flow("flow", "concurrency: 4\n", steps);
-        let arguments = ["workflow", "run", "flow.yaml", "--tui", "--grace", "200ms", "--no-notify"];
+        let arguments =
+            ["workflow", "run", "flow.yaml", "--tui", "--hold", "always", "--grace", "200ms", "--no-notify"];
         Self::of(place, &arguments)
     }
 

@@ -66,7 +66,11 @@ pub(super) fn retry_step(model: &mut Model, actions: &mut Vec<Action>) {
     let Some(step) = model.shown_step().filter(|step| can_be_retried(step)) else { return };
     if model.is_over() {
         model.notice = Some(match model.view.resume_command() {
-            Some(command) => format!("the run is over: {command}"),
+            Some(command) => {
+                // The short part first: a path may be longer than the screen.
+                let run = model.view.head.as_ref().map(roboppi_run::RunHead::short_name).unwrap_or_default();
+                format!("the run is over; --resume {run} continues it: {command}")
+            }
             None => "the run is over, and there is no workflow file to resume with".to_owned(),
         });
         return;
