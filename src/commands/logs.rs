@@ -84,8 +84,7 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode, Failure> {
     let root = record::root()?;
     let filter = filter(args)?;
     let Target { run, steps } = find(&root, args)?;
-    // What of the record is damaged is said by whoever reads it next.
-    let view = run.record().view().unwrap_or_default();
+    let view = record::view_of(&run).0;
     may_be_printed(args, &view, &steps)?;
     // What several steps wrote is followed together, and otherwise printed step by step: each may be in a run of its own.
     let parts: Vec<&[String]> =

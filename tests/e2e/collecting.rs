@@ -174,9 +174,11 @@ fn what_is_missing_is_told_in_every_view() {
     let of = |step: &str| warnings.iter().filter(|warning| warning["step"] == step).count();
     assert_eq!((of("make"), of("take")), (1, 1), "{warnings:?}");
     let mut screen = env.run_in_terminal(&flow()).start_in_terminal(40, 160);
-    screen.wait_for_text(output);
-    screen.wait_for_text(input);
     screen.wait_for_text("press q to leave");
+    screen.press("1");
+    screen.wait_for_text(input);
+    screen.press("k");
+    screen.wait_for_text(output);
     screen.press("q");
     screen.expect_code(0);
 }

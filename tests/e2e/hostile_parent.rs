@@ -152,7 +152,7 @@ fn what_a_parent_blocks_is_heard_and_is_called_by_its_name() {
     assert!(!mask.contains("0000000000000000"), "{mask}");
     for mode in MODES {
         for (signal, code, words) in
-            [(SIGTERM, 143, "it received SIGTERM"), (SIGHUP, 129, "it was hung up (SIGHUP)")]
+            [(SIGTERM, 143, "it received SIGTERM"), (SIGHUP, 129, "its terminal was closed (SIGHUP)")]
         {
             for blocked in [false, true] {
                 let env = TestEnv::new();

@@ -34,7 +34,7 @@ fn a_start_is_printed_when_more_is_asked_for_and_before_any_output() {
 #[test]
 fn the_output_of_a_failed_step_is_printed_when_it_fails() {
     let env = TestEnv::new();
-    let flow = Flow::of("seq 1 5000; echo the real reason >&2; exit 9")
+    let flow = Flow::of("seq 1 5000; echo the real reason; exit 9")
         .step("other", "until [ -e go ]; do sleep 0.01; done");
     let run = env.run(&flow).start();
     run.wait_for_text("the real reason\n");

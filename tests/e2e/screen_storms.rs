@@ -114,8 +114,9 @@ fn five_hundred_steps_are_looked_through() {
     on_screen.press("G");
     on_screen.wait_for_text("step-499");
     on_screen.press("5");
-    on_screen.wait_for_text("gate");
+    on_screen.wait_for_text("step-499 pending");
     on_screen.press("g");
+    on_screen.wait_for_text("gate");
     on_screen.press(CTRL_C);
     on_screen.wait_for_text("press q to leave");
     on_screen.press("q");

@@ -165,7 +165,6 @@ fn core_events() -> Vec<Value> {
         json!({"type": "leaked", "jobId": "job-postgres", "leaked": leaked}),
         json!({"type": "permits", "active": N, "limit": N}),
         json!({"type": "warning", "message": "free text 1"}),
-        json!({"type": "resources", "cpuMs": N, "cpuPercent": 98, "memoryBytes": N, "peakMemoryBytes": N}),
         json!({"type": "unknown", "raw": "free text 1"}),
         json!({"type": "unknown", "raw": unknown}),
     ];
@@ -201,6 +200,7 @@ fn worker_events() -> Vec<Value> {
         delta("text_delta"),
         delta("thinking_delta"),
         json!({"type": "plan", "items": items}),
+        json!({"type": "resources", "cpuMs": N, "cpuPercent": 98, "memoryBytes": N, "peakMemoryBytes": N}),
         json!({"type": "tool_call", "id": "tool-postgres", "name": "mcp__postgres__query", "input": input, "blob": "blob-postgres", "parent": "tool-parent"}),
         json!({"type": "tool_result", "id": "tool-postgres", "ok": true, "preview": "free text 1", "bytes": N, "blob": "blob-postgres", "durationMs": N}),
         changed("created"),

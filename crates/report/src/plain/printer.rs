@@ -301,6 +301,9 @@ impl PlainPrinter {
             }
             RunEvent::AttemptFinished { of, .. } => {
                 self.progress.forget(of);
+                if let Some(step) = self.view.step(&of.step) {
+                    self.slow.note(step);
+                }
                 let leaks =
                     self.view.attempt(of).map_or_else(Vec::new, |attempt| self.unreported_leaks(attempt));
                 let notes =

@@ -181,7 +181,6 @@ impl RunMachine {
             };
         }
         self.active -= 1;
-        let transient = Some(ErrorClass::RetryableTransient);
         let may_retry = asked.is_none() && no_more.is_none();
         let is_last_try = asked.is_some() || !self.steps[index].rounds.attempts().are_left();
         let end = match no_more.as_deref().filter(|_| !is_last_try) {
@@ -201,6 +200,23 @@ impl RunMachine {
             AttemptEnd::Failed { class: Some(ErrorClass::Budget), .. } if no_more.is_some() => {
                 self.ended_for_budget(now, index, out);
             }
+            end => self.did_not_succeed(now, index, end, asked, may_retry, out),
+        }
+    }
+
+    /// An attempt has ended otherwise, and not because of a budget.
+    fn did_not_succeed(
+        &mut self,
+        now: Mono,
+        index: usize,
+        end: AttemptEnd,
+        asked: Option<Cancel>,
+        may_retry: bool,
+        out: &mut Vec<RunEffect>,
+    ) {
+        let transient = Some(ErrorClass::RetryableTransient);
+        match end {
+            AttemptEnd::Succeeded => {}
             // It came up against a limit of its own while the run was ended because another step failed.
             AttemptEnd::Failed { detail, retry_at: Some(until), .. }
                 if is_for(CancelReason::FailFast, asked) =>
