@@ -20,6 +20,8 @@ mod sizes;
 mod tokens;
 mod views;
 mod words;
+#[path = "../support/yaml.rs"]
+mod yaml;
 
 /// The crates from the bottom up. A crate may use those of lower layers, never one of its own.
 const LAYERS: &[&[&str]] = &[

@@ -322,3 +322,21 @@ fn options_that_exclude_each_other_are_refused() {
         env.run(&Flow::of("echo out")).args(["--ci", "none"]).env("GITHUB_ACTIONS", "true").output().code(0);
     assert!(!printed.text().contains("::group::"), "{}", printed.text());
 }
+
+#[test]
+fn what_an_agent_did_is_in_its_block() {
+    let env = TestEnv::new();
+    env.write_program("bin/claude", include_str!("fake_claude.sh"));
+    let step = "    worker: CLAUDE_CODE\n    capabilities: [READ]\n    instructions: do it\n";
+    env.write("flow.yaml", &format!("name: agent\nversion: \"1\"\ntimeout: 1m\nsteps:\n  think:\n{step}"));
+    let path = format!("{}:{}", env.work().join("bin").display(), std::env::var("PATH").unwrap());
+    let run = env.roboppi(["workflow", "run", "flow.yaml"]).env("PATH", path).env("NO_COLOR", "1");
+    let summary = env.path("summary.md");
+    let run = run.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary);
+    let printed = run.output().code(0).text();
+    let block =
+        printed.split_once("::group::✓ think").expect(&printed).1.split_once("::endgroup::").unwrap().0;
+    assert!(block.contains("\nthink | All tests pass.\n") && block.contains("Bash npm test"), "{printed}");
+    let page = fs::read_to_string(summary).unwrap();
+    assert!(page.contains("**Agents used** $0.0144"), "{page}");
+}

@@ -21,6 +21,7 @@ mod bad_input;
 mod budgets;
 mod cancel;
 mod ci;
+mod ci_files;
 mod clock_jumps;
 mod collecting;
 mod completions;
@@ -99,6 +100,8 @@ mod transports;
 mod usage;
 mod wait;
 mod wire_peer;
+#[path = "../support/yaml.rs"]
+mod yaml;
 
 #[test]
 fn no_module_is_forgotten() {
