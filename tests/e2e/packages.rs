@@ -111,6 +111,16 @@ fn packages_hold_a_program_that_runs_with_pages_and_completions() {
     assert_eq!(installed, format!("roboppi {version}\n"));
     assert!(shell("cat tree/usr/share/bash-completion/completions/roboppi").contains("\"roboppi\" -- "));
 
+    // As a release collects them: one package comes from every processor.
+    let collect = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/collect");
+    let collected = "mkdir -p from/x64 from/arm64 && cp $OUT/* from/x64 && cp $OUT/roboppi-*.tgz from/arm64 && \
+                     (cd from/arm64 && rm *linux* && sha256sum * > SHA256SUMS) && $COLLECT from release && \
+                     cd release && sha256sum --check --quiet SHA256SUMS && ls";
+    let collected = env.shell(collected).env("OUT", &out).env("COLLECT", &collect).output().code(0).text();
+    assert_eq!(collected.lines().collect::<Vec<_>>(), names.iter().map(String::as_str).collect::<Vec<_>>());
+    let broken = "echo >> from/arm64/SHA256SUMS && echo x >> from/x64/$(ls from/x64 | grep deb) && ! $COLLECT from other";
+    let _ = env.shell(broken).env("COLLECT", &collect).output().code(0);
+
     let again = package(&env, out.to_str().unwrap()).code(1).all();
     assert!(again.contains("is there already") && again.contains("nothing is replaced"), "{again}");
     npm(
