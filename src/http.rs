@@ -3,7 +3,9 @@
 //! `http:` is spoken by this program, `https:` by `curl`, which has the certificates and the proxies of the system: TLS of
 //! our own would make the program a tenth larger for those that use neither.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,9 @@ use crate::programs::find;
 
 /// How often it is looked whether a program has ended.
 const RHYTHM: Duration = Duration::from_millis(5);
+
+/// Where curl finds the body: it is its standard error, which it has no use for.
+const BODY: &str = "/proc/self/fd/2";
 
 /// What is sent.
 #[derive(Debug)]
@@ -77,8 +82,8 @@ pub(crate) fn post(post: &Post, limit: Duration) -> Result<(), PostError> {
 }
 
 fn directly(post: &Post, limit: Duration) -> Result<u16, PostError> {
-    // It knows whole seconds only; the caller has a limit of its own.
-    let seconds = limit.as_secs() + 1;
+    // It knows whole seconds only, so this may be up to one second too long; the caller has a limit of its own.
+    let seconds = limit.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX);
     let request = minreq::post(post.url.as_str())
         .with_timeout(seconds)
         .with_follow_redirects(false)
@@ -91,15 +96,22 @@ fn directly(post: &Post, limit: Duration) -> Result<u16, PostError> {
 /// What curl is told on its standard input: no process sees headers that way.
 fn curl_config(post: &Post, body: &str, limit: Duration) -> String {
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    // To curl, no time at all is no limit; and without `globoff` brackets and braces in a URL are several URLs.
+    let limit = limit.max(Duration::from_millis(1));
     let mut config = format!(
-        "url = \"{}\"\nrequest = POST\nmax-time = {:.3}\nsilent\noutput = /dev/null\nwrite-out = \"%{{http_code}}\"\n\
+        "url = \"{}\"\ngloboff\nrequest = POST\nmax-time = {:.3}\nsilent\noutput = /dev/null\nwrite-out = \"%{{http_code}}\"\n\
          data-binary = \"@{}\"\n",
         quoted(&post.url),
         limit.as_secs_f64(),
         quoted(body),
     );
     for (name, value) in &post.headers {
-        config.push_str(&format!("header = \"{}: {}\"\n", quoted(name), quoted(value)));
+        let (name, value) = (quoted(name), quoted(value));
+        config.push_str(&match value.trim() {
+            // With a colon and nothing behind it, curl would leave the header out.
+            "" => format!("header = \"{name};\"\n"),
+            value => format!("header = \"{name}: {value}\"\n"),
+        });
     }
     config
 }
@@ -107,17 +119,16 @@ fn curl_config(post: &Post, body: &str, limit: Duration) -> String {
 fn by_curl(post: &Post, limit: Duration) -> Result<u16, PostError> {
     let program = find("curl")
         .ok_or_else(|| PostError::lasting("https needs the program `curl`, which is not in PATH"))?;
-    let of_system = |error: std::io::Error| PostError::transient(error.to_string());
-    let mut body = tempfile::NamedTempFile::new().map_err(of_system)?;
-    body.write_all(&post.body).map_err(of_system)?;
+    let of_system = |error: io::Error| PostError::transient(error.to_string());
+    let body = unnamed(&post.body).map_err(of_system)?;
     let mut command = Command::new(program);
     // Nothing of a configuration file of the user.
     command.args(["--disable", "--config", "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::from(body));
     give_back(&mut command);
     end_with_starter(&mut command);
     let mut curl = command.spawn().map_err(of_system)?;
-    let config = curl_config(post, &body.path().to_string_lossy(), limit);
+    let config = curl_config(post, BODY, limit);
     if let Some(mut stdin) = curl.stdin.take() {
         // One that has ended already is seen below.
         let _ = stdin.write_all(config.as_bytes());
@@ -125,12 +136,20 @@ fn by_curl(post: &Post, limit: Duration) -> Result<u16, PostError> {
     let ended = end_within(&mut curl, limit + Duration::from_millis(200));
     let mut status = String::new();
     if ended && let Some(stdout) = curl.stdout.take() {
-        let _ = std::io::Read::read_to_string(&mut std::io::Read::take(stdout, 16), &mut status);
+        let _ = io::Read::read_to_string(&mut io::Read::take(stdout, 16), &mut status);
     }
     match status.trim().parse() {
         Ok(0) | Err(_) => Err(PostError::transient("curl got no answer")),
         Ok(status) => Ok(status),
     }
+}
+
+/// A file with these bytes that has no name, so nothing is left of it whenever this process ends. It can only be read: what
+/// curl has to complain of does not get into what it sends.
+fn unnamed(bytes: &[u8]) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Waits for the end of a program, and kills it when that does not come in time.
@@ -169,13 +188,16 @@ mod tests {
     fn no_value_adds_an_option_of_curl() {
         let post = Post {
             url: "https://example.org/\"x".to_owned(),
-            headers: vec![("X-Key".to_owned(), "a\"b\\c".to_owned())],
+            headers: vec![("X-Key".to_owned(), "a\"b\\c".to_owned()), ("X-Empty".to_owned(), String::new())],
             body: Vec::new(),
         };
         let config = curl_config(&post, "/tmp/body", Duration::from_millis(1_500));
         assert!(config.contains("url = \"https://example.org/\\\"x\"\n"), "{config}");
         assert!(config.contains("header = \"X-Key: a\\\"b\\\\c\"\n"), "{config}");
         assert!(config.contains("max-time = 1.500\n"), "{config}");
+        assert!(config.contains("header = \"X-Empty;\"\n") && config.contains("\ngloboff\n"), "{config}");
+        let config = curl_config(&post, BODY, Duration::from_nanos(1));
+        assert!(config.contains("max-time = 0.001\n"), "{config}");
         let bad = Post {
             url: "http://localhost:1/".to_owned(),
             headers: vec![("A".to_owned(), "b\r\nC: d".to_owned())],

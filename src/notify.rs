@@ -1,13 +1,13 @@
 //! Informs programs and servers of a run, as the configuration file asks. It slows no run and fails none: what cannot be
 //! delivered in time is a warning.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use roboppi_process::inherited::give_back;
 use roboppi_redact::Secrets;
 use roboppi_report::notification::Notification;
 use roboppi_run::{RunEvent, RunRecord, RunView, StepPath};
+use roboppi_supervisor::RunSecrets;
 use roboppi_workflow::{NotifyOn, NotifyTarget, WebhookUrl};
 use sha2::Sha256;
 use tokio::sync::oneshot;
@@ -70,9 +71,19 @@ enum Kind {
 }
 
 impl Notifier {
-    /// Reads the configuration file. `hidden` masks what must not be seen. With `off` nothing is informed.
-    pub(crate) fn configured(hidden: Secrets, off: bool) -> Result<Self, Failure> {
+    /// Reads the configuration file. With `off` nothing is informed. `secrets` masks what must not be seen, and from now on also
+    /// the variables that the file names: the workers of the run inherit them, whatever is informed.
+    pub(crate) fn configured(secrets: &mut RunSecrets, off: bool) -> Result<Self, Failure> {
         let user = UserConfig::read()?;
+        for name in user.config.notify.iter().flat_map(|entry| variables(&entry.target)) {
+            let Ok(value) = variable(name) else { continue };
+            if !secrets.hide(name, value.trim()) {
+                secrets.warnings.push(format!(
+                    "{name} of `notify` cannot be hidden: it has less than 8 bytes, or too much is hidden already"
+                ));
+            }
+        }
+        let hidden = secrets.hidden.clone();
         let mut notifier = Self { targets: Vec::new(), warnings: Vec::new(), hidden };
         for (number, entry) in user.config.notify.iter().enumerate().filter(|_| !off) {
             let name = format!("notify[{number}]");
@@ -94,18 +105,25 @@ impl Notifier {
     }
 
     /// Informs of waits from now on, on a thread that ends with the run.
-    pub(crate) fn watch(&self, source: &Arc<dyn RunSource>) {
+    pub(crate) fn watch(&self, source: &Arc<dyn RunSource>) -> Option<Watch> {
         let targets = self.for_occasion(&[NotifyOn::Waiting]);
         if targets.is_empty() {
-            return;
+            return None;
         }
         let (notifier, source) = (self.clone(), Arc::clone(source));
-        let watch = move || notifier.follow(&targets, source.as_ref());
+        let (end, ended) = oneshot::channel();
+        let progress = Arc::new(Progress::default());
+        let watch = Watch { ended, progress: Arc::clone(&progress) };
+        let work = move || {
+            notifier.follow(&targets, source.as_ref(), &progress);
+            let _ = end.send(());
+        };
         // Without a thread there is no notification; the run has the same trouble, and reports it.
-        let _ = thread::Builder::new().name("notify".to_owned()).spawn(watch);
+        thread::Builder::new().name("notify".to_owned()).spawn(work).ok()?;
+        Some(watch)
     }
 
-    fn follow(&self, targets: &[Target], source: &dyn RunSource) {
+    fn follow(&self, targets: &[Target], source: &dyn RunSource, progress: &Progress) {
         let Following { view, mut records } = source.follow();
         let mut informed: HashMap<StepPath, Instant> = HashMap::new();
         let mut count = 0;
@@ -128,14 +146,19 @@ impl Notifier {
             let notification = Notification::waiting(&view, step, &why, until, clock::now(), &hide);
             let delivery = Delivery::new(&notification, &view, count);
             for target in targets {
-                // A warning would come amid the lines of the run, or on its screen.
-                let _ = target.deliver(&delivery, LIMIT);
+                if progress.is_over() {
+                    return;
+                }
+                // A warning now would come amid the lines of the run, or on its screen.
+                if let Err(why) = target.deliver(&delivery, LIMIT, progress) {
+                    progress.failed(&target.name, why);
+                }
             }
         }
     }
 
-    /// Informs of the end of a run. Returns what could not be delivered, for people.
-    pub(crate) async fn end(&self, view: &RunView) -> Vec<String> {
+    /// Informs of the end of a run, and ends what informs of its waits. Returns what could not be delivered, for people.
+    pub(crate) async fn end(&self, view: &RunView, watch: Option<Watch>) -> Vec<String> {
         let hide = |text: &str| self.hide(text);
         let notification = Notification::end(view, clock::now(), &hide);
         let occasions: &[NotifyOn] = match notification.event() {
@@ -148,7 +171,7 @@ impl Notifier {
         for target in self.for_occasion(occasions) {
             let (end, ended) = oneshot::channel();
             let (name, delivery) = (target.name.clone(), Arc::clone(&delivery));
-            let work = move || drop(end.send(target.deliver(&delivery, LIMIT)));
+            let work = move || drop(end.send(target.deliver(&delivery, LIMIT, &Progress::default())));
             match thread::Builder::new().name("notify".to_owned()).spawn(work) {
                 Ok(_) => waiting.push((name, ended)),
                 Err(error) => warnings.push(format!("{name}: {error}")),
@@ -164,7 +187,91 @@ impl Notifier {
                 Err(_) => Some(format!("{name}: not delivered within {}s", PATIENCE.as_secs())),
             });
         }
+        if let Some(watch) = watch {
+            warnings.extend(watch.end(end.saturating_duration_since(tokio::time::Instant::now())).await);
+        }
         warnings
+    }
+}
+
+/// The thread that informs of waits.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    ended: oneshot::Receiver<()>,
+    progress: Arc<Progress>,
+}
+
+impl Watch {
+    /// Waits no longer than `patience` for the thread, whose run is over. Returns what it could not deliver, for people.
+    async fn end(self, patience: Duration) -> Vec<String> {
+        let late = timeout(patience, self.ended).await.is_err();
+        // What it could not deliver so far counts, and a command that still runs is not left behind.
+        let mut warnings = self.progress.give_up();
+        if late {
+            warnings.push("notify: not all waits were delivered before the end of the run".to_owned());
+        }
+        warnings
+    }
+}
+
+/// What deliveries have come to, shared with those that wait for them.
+#[derive(Debug, Default)]
+struct Progress(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Nothing more is begun.
+    over: bool,
+    /// The group of the command that runs.
+    group: Option<Pid>,
+    /// By the name of a target: how often it failed, and why the last time.
+    failures: BTreeMap<String, (usize, String)>,
+}
+
+impl Progress {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.lock().over
+    }
+
+    fn failed(&self, name: &str, why: String) {
+        let mut state = self.lock();
+        let failure = state.failures.entry(name.to_owned()).or_default();
+        *failure = (failure.0 + 1, why);
+    }
+
+    /// A command runs, or has ended. One that was started too late is killed.
+    fn runs(&self, group: Option<Pid>) {
+        let mut state = self.lock();
+        state.group = group;
+        if state.over {
+            state.kill();
+        }
+    }
+
+    /// Ends all of it. Returns what failed, for people.
+    fn give_up(&self) -> Vec<String> {
+        let mut state = self.lock();
+        state.over = true;
+        state.kill();
+        let failures = state.failures.iter();
+        failures
+            .map(|(name, (count, why))| match count {
+                1 => format!("{name}: a wait was not delivered: {why}"),
+                count => format!("{name}: {count} waits were not delivered: {why}"),
+            })
+            .collect()
+    }
+}
+
+impl State {
+    fn kill(&self) {
+        if let Some(group) = self.group {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
     }
 }
 
@@ -189,11 +296,24 @@ fn wait_in(record: &RunRecord) -> Option<(&StepPath, String, Option<UtcMillis>)>
     }
 }
 
-fn kind(user: &UserConfig, target: &NotifyTarget) -> Result<Kind, String> {
-    let variable = |name: &str| {
-        let value = env::var(name).ok().filter(|value| !value.trim().is_empty());
-        value.ok_or_else(|| format!("{name} is not set"))
+fn variable(name: &str) -> Result<String, String> {
+    let value = env::var(name).ok().filter(|value| !value.trim().is_empty());
+    value.ok_or_else(|| format!("{name} is not set"))
+}
+
+/// The variables whose values are secrets of a target.
+fn variables(target: &NotifyTarget) -> impl Iterator<Item = &str> {
+    let (url, key) = match target {
+        NotifyTarget::Webhook { url: WebhookUrl::Variable(name), secret_env } => {
+            (Some(name.as_str()), secret_env.as_deref())
+        }
+        NotifyTarget::Webhook { url: WebhookUrl::Text(_), secret_env } => (None, secret_env.as_deref()),
+        NotifyTarget::Command(_) => (None, None),
     };
+    url.into_iter().chain(key)
+}
+
+fn kind(user: &UserConfig, target: &NotifyTarget) -> Result<Kind, String> {
     match target {
         NotifyTarget::Command(command) => {
             Ok(Kind::Command { program: user.program(command), args: command.args.clone() })
@@ -230,29 +350,39 @@ impl Delivery {
 }
 
 impl Target {
-    fn deliver(&self, delivery: &Delivery, limit: Duration) -> Result<(), String> {
+    fn deliver(&self, delivery: &Delivery, limit: Duration, progress: &Progress) -> Result<(), String> {
         match &self.kind {
-            Kind::Command { program, args } => run(program, args, delivery, limit),
+            Kind::Command { program, args } => run(program, args, delivery, limit, progress),
             Kind::Webhook { url, key } => send(url, key.as_deref(), delivery, limit),
         }
     }
 }
 
-fn run(program: &PathBuf, args: &[String], delivery: &Delivery, limit: Duration) -> Result<(), String> {
+fn run(
+    program: &PathBuf,
+    args: &[String],
+    delivery: &Delivery,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), String> {
     let mut command = Command::new(program);
     command.args(args).env("ROBOPPI_EVENT", delivery.event).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     give_back(&mut command);
     end_with_starter(&mut command);
     let mut child = command.spawn().map_err(|error| format!("the command cannot be started: {error}"))?;
+    // The command leads a group of its own.
+    let group = i32::try_from(child.id()).map(Pid::from_raw).ok();
+    progress.runs(group);
     let end = Instant::now() + limit;
     if let Some(mut stdin) = child.stdin.take() {
         // A pipe has room for it, and a command that does not read it has its reasons.
         let _ = stdin.write_all(delivery.body.as_bytes());
     }
-    if !http::end_within(&mut child, end.saturating_duration_since(Instant::now())) {
+    let ended = http::end_within(&mut child, end.saturating_duration_since(Instant::now()));
+    progress.runs(None);
+    if !ended {
         // The command itself is gone; what it started is in its group, whose number is not given to another as long as it is.
-        let group = i32::try_from(child.id()).map(Pid::from_raw);
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         return Err(format!("the command was killed after {}s", limit.as_secs()));
     }

@@ -8,6 +8,7 @@ use roboppi_attach::Liveness;
 use roboppi_record::RecordStore;
 use roboppi_report::export::otlp::{Attributes, Spans};
 use roboppi_run::{RunView, TraceIds, TraceParent, TraceSampler};
+use roboppi_supervisor::RunSecrets;
 
 use crate::http::{self, Post};
 
@@ -73,12 +74,14 @@ impl Telemetry {
         self.export.is_some()
     }
 
-    /// Sends the spans of a run that is over. Returns why not all were sent. Blocks, so it needs a thread.
+    /// Sends the spans of a run that is over, with `hide` masking their texts. Returns why not all were sent. Blocks, so it
+    /// needs a thread.
     pub(crate) fn send(
         &self,
         record: &dyn RecordStore,
         view: &RunView,
         liveness: Liveness,
+        hide: &dyn Fn(&str) -> String,
     ) -> Option<String> {
         let export = self.export.as_ref()?;
         let run = &view.head.as_ref()?.run_id;
@@ -86,7 +89,7 @@ impl Telemetry {
             return None;
         }
         let end = Instant::now() + export.limit;
-        let spans = Spans::of(record, view, liveness, export.resource.clone());
+        let spans = Spans::of(record, view, liveness, export.resource.clone()).masked(hide);
         let mut sent = 0;
         for (count, request) in spans.requests() {
             let left = end.saturating_duration_since(Instant::now());
@@ -151,6 +154,36 @@ fn export(text: &impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Stri
     Ok(Some(Export { url, headers, resource: resource(text), sampler, limit }))
 }
 
+/// Hides the headers for the collector, which the workers of a run inherit, as they are and decoded, whether or not anything is
+/// sent. A header that is too short to be hidden, such as the name of a tenant, is seldom a secret.
+pub(crate) fn hide(secrets: &mut RunSecrets) {
+    for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+        let Ok(list) = std::env::var(name) else { continue };
+        for value in secret_parts(&list) {
+            let _hidden = secrets.hide(name, &value);
+        }
+    }
+}
+
+/// The values of a list of headers, encoded and decoded, and what is behind a scheme such as `Bearer`.
+fn secret_parts(list: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for raw in list.split(',').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.trim()) {
+        let value = decoded(raw);
+        let credentials = value.split_once(' ').map(|(_, rest)| rest.trim().to_owned());
+        parts.extend([Some(raw.to_owned()), Some(value), credentials].into_iter().flatten());
+    }
+    parts
+}
+
+/// A URL without the name and the password that may be in it.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
+}
+
 /// `key=value,key=value`, percent-encoded. What is no pair is left out.
 fn pairs(list: &str) -> Vec<(String, String)> {
     let pair = |pair: &str| {
@@ -185,11 +218,11 @@ fn resource(text: &impl Fn(&str) -> Option<String>) -> Attributes {
     let mut attributes = Attributes::default();
     for (name, variables) in OF_CI {
         if let Some(value) = variables.iter().find_map(|variable| text(variable)) {
-            attributes.text(name, &value);
+            attributes.text(name, &without_user(&value));
         }
     }
     if let (Some(server), Some(repository)) = (text("GITHUB_SERVER_URL"), text("GITHUB_REPOSITORY")) {
-        attributes.text("vcs.repository.url.full", &format!("{server}/{repository}"));
+        attributes.text("vcs.repository.url.full", &without_user(&format!("{server}/{repository}")));
     }
     for (name, value) in text("OTEL_RESOURCE_ATTRIBUTES").iter().flat_map(|list| pairs(list)) {
         attributes.text(&name, &value);
@@ -284,6 +317,22 @@ mod tests {
         assert_eq!(pairs, [("api-key", "a b="), ("x", ""), ("n", "1%")]);
         assert!(export.resource.has("team") && export.resource.has("service.name"));
         assert_eq!(export.limit, LIMIT);
+    }
+
+    #[test]
+    fn no_password_is_in_the_url_of_a_repository() {
+        for (url, clean) in [
+            ("https://me:t0ken@host:8080/a.git", "https://host:8080/a.git"),
+            ("https://t@ken@host", "https://host"),
+            ("ssh://git@host/a", "ssh://host/a"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("git@host:a/b.git", "git@host:a/b.git"),
+            ("main@2", "main@2"),
+        ] {
+            assert_eq!(without_user(url), clean);
+        }
+        let parts = secret_parts("authorization=Bearer%20abc, key=k=1,none");
+        assert_eq!(parts, ["Bearer%20abc", "Bearer abc", "abc", "k=1", "k=1"]);
     }
 
     #[test]

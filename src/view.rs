@@ -33,7 +33,7 @@ pub(crate) fn is_ci() -> bool {
 pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let in_front = is_in_front(io::stdin()) && is_in_front(io::stdout());
-    let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let dumb = is_dumb();
     let ci = is_ci();
     match args {
         ViewArgs { tui: true, .. } if args.output() == Output::Json => {
@@ -67,6 +67,11 @@ pub(crate) fn choose_view(args: &ViewArgs) -> Result<View, Failure> {
 /// The same for a run of this process, whose lines may be for a particular reader.
 pub(crate) fn choose_view_of_run(args: &HowArgs) -> Result<View, Failure> {
     let system = args.reader.ci.filter(|system| *system != CiChoice::None);
+    if system.is_some() && args.reader.report == Some(Extent::Concise) {
+        return Err(Failure::usage(
+            "--ci and --report concise exclude each other: the log of a CI job has every step\nhint: leave one of them out",
+        ));
+    }
     let option = match (system, args.reader.report) {
         (Some(_), _) => Some("--ci"),
         (None, Some(_)) => Some("--report"),
@@ -88,9 +93,21 @@ pub(crate) fn is_concise(args: &HowArgs) -> bool {
     let asks_for_more = view.tui || view.stream || args.verbose || args.reader.ci.is_some();
     match args.reader.report {
         Some(extent) => extent == Extent::Concise,
-        None if asks_for_more || view.output() == Output::Json => false,
+        None if asks_for_more || view.output() == Output::Json || is_interactive() => false,
         None => is_called_by_agent(|name| env::var(name).ok()),
     }
+}
+
+/// Whether a person may be looking on: the shell that an editor or an agent opens for its user has the variables of the agent,
+/// too. Agents read from pipes, or from a terminal that they call dumb.
+fn is_interactive() -> bool {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    terminal && !is_dumb() && is_in_front(io::stdin()) && is_in_front(io::stdout())
+}
+
+/// Whether the terminal cannot move its cursor.
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 /// Whether this process may use a terminal: one whose group is in the background is stopped when it tries, and nobody
@@ -142,13 +159,25 @@ pub(crate) fn mouse() -> bool {
 
 /// When the full screen stays once the run is over: as asked for, else as `ROBOPPI_HOLD` says, else by `default`.
 pub(crate) fn hold(args: &ViewArgs, default: HoldPolicy) -> HoldPolicy {
-    let variable = || HoldChoice::from_str(env::var("ROBOPPI_HOLD").ok()?.trim(), true).ok();
-    match args.hold.or_else(variable) {
+    match args.hold.or_else(hold_of_environment) {
         Some(HoldChoice::Always) => HoldPolicy::Always,
         Some(HoldChoice::Failure) => HoldPolicy::Failure,
         Some(HoldChoice::Never) => HoldPolicy::Never,
         None => default,
     }
+}
+
+/// What `ROBOPPI_HOLD` says. A value that is not known is reported: nothing else shows that it has no effect.
+fn hold_of_environment() -> Option<HoldChoice> {
+    let value = env::var_os("ROBOPPI_HOLD").filter(|value| !value.is_empty())?;
+    let value = value.to_string_lossy();
+    let known = HoldChoice::from_str(value.trim(), true).ok();
+    if known.is_none() {
+        note(&format!(
+            "roboppi: ROBOPPI_HOLD={value} has no effect: it is neither `always`, `failure` nor `never`"
+        ));
+    }
+    known
 }
 
 /// Whether and how the terminal tells of the end of a run.

@@ -86,8 +86,10 @@ enum Place {
 impl Place {
     fn of(run: &LocalRun, view: &RunView) -> Self {
         let record = run.record();
-        if let Some(imported) = record.imported() {
-            return Self::Elsewhere(imported.from.host);
+        // A mark that cannot be read is one nevertheless.
+        if record.is_imported() {
+            let host = record.imported().map(|imported| imported.from.host);
+            return Self::Elsewhere(host.unwrap_or_else(|| "another machine".to_owned()));
         }
         let head = view.head.as_ref();
         let named = head.map(|head| head.context_dir.clone()).unwrap_or_default();

@@ -31,7 +31,7 @@ use crate::notify::Notifier;
 use crate::options::{HowArgs, LimitChoice, Over, Switch};
 use crate::runtime;
 use crate::stdio;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 use crate::terminal::{self, env_flag};
 use crate::view::{self, View};
 
@@ -153,9 +153,10 @@ fn perform(
 ) -> Result<ExitCode, Failure> {
     let telemetry = Telemetry::of_environment();
     settings.spans = SpanSettings { parent: telemetry.parent, sampler: telemetry.sampler() };
-    let reports = Reports::new(&args.reports, args.min_free, telemetry)?;
+    telemetry::hide(&mut settings.secrets);
     let silent = args.view.no_notify || env_flag("ROBOPPI_NOTIFY") == Some(false);
-    let notifier = Notifier::configured(settings.secrets.hidden.clone(), silent)?;
+    let notifier = Notifier::configured(&mut settings.secrets, silent)?;
+    let reports = Reports::new(&args.reports, args.min_free, telemetry, settings.secrets.hidden.clone())?;
     let Core { other, early } = core;
     let early = early.filter(|_| other.is_none()).and_then(|early| early.begin(&settings));
     let core = Core { other, early };
@@ -227,12 +228,12 @@ async fn supervise(
     let source = prepared.source();
     signals.show_status(status::printer(Arc::clone(&source), view));
     let viewer = Viewer::start(view, Arc::clone(&source), args, purpose, colour, &mut signals)?;
-    notifier.watch(&source);
+    let watch = notifier.watch(&source);
     let (end, mut signals) = prepared.execute(launch, signals).await;
     // A screen may stay for hours; programs wait for the reports.
     let view_at_end = source.follow().view;
     let (mut warnings, undelivered) =
-        tokio::join!(reports.write(Arc::clone(&source)), notifier.end(&view_at_end));
+        tokio::join!(reports.write(Arc::clone(&source)), notifier.end(&view_at_end, watch));
     warnings.extend(undelivered);
     viewer.finish(exit::by_signal(end.exit_code), &mut signals).await;
     for warning in warnings {

@@ -83,12 +83,28 @@ fn the_report_is_what_was_asked_for() {
 fn an_agent_gets_no_screen() {
     let env = TestEnv::new();
     env.write("flow.yaml", &Flow::of("true").text());
-    let run = env.roboppi(["workflow", "run", "flow.yaml"]).env("CURSOR_AGENT", "1");
-    let mut on_screen = run.start_in_terminal(24, 80);
+    let run = || env.roboppi(["workflow", "run", "flow.yaml"]).env("CURSOR_AGENT", "1");
+    let mut on_screen = run().env("TERM", "dumb").start_in_terminal(24, 80);
     on_screen.expect_code(0);
     on_screen.wait_for_text("SUCCEEDED");
     let written = String::from_utf8_lossy(&on_screen.terminal.written()).into_owned();
     assert!(!written.contains("\u{1b}[?1049h") && !written.contains("Workflow"), "{written:?}");
+    // A terminal that shows a screen is one of a person, whose editor may have set the variable.
+    let mut on_screen = run().without_env("CI").env("ROBOPPI_HOLD", "never").start_in_terminal(24, 80);
+    on_screen.expect_code(0);
+    let written = String::from_utf8_lossy(&on_screen.terminal.written()).into_owned();
+    assert!(written.contains("\u{1b}[?1049h"), "{written:?}");
+}
+
+#[test]
+fn warnings_come_after_errors_and_are_called_so() {
+    let env = TestEnv::new();
+    let script =
+        "for n in 1 2 3 4 5; do echo \"a.c:$n:1: warning: w$n\"; done; echo 'b.c:3: error: no b'; exit 1";
+    let printed = env.run(&Flow::of(script)).args(["--report", "concise"]).output().code(1).text();
+    let lines: Vec<_> = printed.lines().skip(2).take(6).collect();
+    assert_eq!(lines[..2], ["  b.c:3: no b", "  a.c:1:1: warning: w1"], "{printed}");
+    assert_eq!(lines[5], "  and 1 more place", "{printed}");
 }
 
 #[test]

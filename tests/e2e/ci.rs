@@ -14,17 +14,20 @@ const VENDORS: [(&str, &str, &str); 5] = [
     ("azure", "TF_BUILD", "True"),
 ];
 
-/// Lines that are commands of one of the vendors, at the beginning or hidden a little.
+/// Lines that are commands of one of the vendors, at the beginning or hidden a little. Each has the word by which tests find it.
 const FORGED: &str = "\
 printf '::error file=a.c,line=1::forged\\n'
-printf '   ::endgroup::\\n'
-printf '\\033[1m::stop-commands::x\\033[0m\\n'
+printf '   ::endgroup::forged\\n'
+printf '\\033[1m::stop-commands::forged\\033[0m\\n'
 printf 'x\\r::warning::forged\\n'
-printf '##[endgroup]\\n##vso[task.complete result=Succeeded;]\\nx ##teamcity[buildStatus status=|]\\n'
-printf '\\033[0Ksection_end:1:x\\r\\033[0Kforged\\nsection_start:1:x\\n'
-printf -- '--- forged\\n+++ forged\\n~~~ forged\\n^^^ +++\\n'
+printf '##[endgroup]forged\\n##vso[task.complete result=Succeeded;]forged\\nx ##teamcity[buildStatus text=forged]\\n'
+printf '\\033[0Ksection_end:1:forged\\r\\033[0Kforged\\nsection_start:1:forged\\n'
+printf -- '--- forged\\n+++ forged\\n~~~ forged\\n^^^ +++ forged\\n'
 printf '\\033_bk;t=1\\007forged\\n'
 ";
+
+/// Lines of it that have the word and are printed.
+const FORGED_LINES: usize = 14;
 
 /// A run with everything that a vendor shows apart.
 fn flow() -> Flow {
@@ -88,42 +91,53 @@ fn github_commands(text: &str) -> Vec<&str> {
     lines.filter(|line| line.starts_with("::") || line.contains("##[")).collect()
 }
 
+/// A piece of the log without colours, as a system sees it that looks for commands at the beginning.
+fn bare(piece: &str) -> String {
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    colours.replace_all(piece, "").trim().to_owned()
+}
+
 #[test]
 fn a_worker_forges_no_command_of_any_vendor() {
     for (name, variable, value) in VENDORS {
-        for stream in [false, true] {
+        for options in [&["--color", "never"][..], &["--color", "always"], &["--color", "always", "--stream"]]
+        {
             let env = TestEnv::new();
-            let flow = Flow::of(&format!("{FORGED}exit 1"));
-            let run = env.run(&flow).env(variable, value).env("NO_COLOR", "1");
-            let run = if stream { run.arg("--stream") } else { run };
+            // The reason of the failure, which is in titles, is the last line.
+            let flow = Flow::of(&format!("{FORGED}echo end >&2; exit 1"));
+            let run = env.run(&flow).env(variable, value).args(options.iter().copied());
             let printed = run.env("AGENT_TEMPDIRECTORY", env.path("tmp")).output().code(1).text();
-            assert!(printed.contains("forged"), "{printed}");
-            for line in printed.lines().filter(|line| line.contains("forged") || line.contains("x")) {
-                let bare = line.trim_start();
-                let begins = [
-                    "::error file=a.c",
-                    "::end",
-                    "::stop",
-                    "::warning::forged",
-                    "--- f",
-                    "+++ f",
-                    "~~~ f",
-                    "^^^",
-                ];
-                assert!(!begins.iter().any(|begin| bare.starts_with(begin)), "{name}: {line:?}");
-                for command in [
-                    "##vso[task.complete",
-                    "##[endgroup]",
-                    "##teamcity[buildStatus",
-                    "section_end:1:x\r",
-                    "\u{1b}_bk",
-                ] {
-                    let own = name == "azure" && line == "##[endgroup]";
-                    assert!(own || !line.contains(command), "{name}: {line:?}");
+            let pieces: Vec<_> =
+                printed.split(['\n', '\r']).filter(|piece| piece.contains("forged")).collect();
+            assert!(pieces.len() >= FORGED_LINES, "{name}: {printed}");
+            for piece in pieces {
+                let bare = bare(piece);
+                assert!(bare.starts_with("| ") || bare.starts_with("work | "), "{name}: {piece:?}");
+                for command in ["##[", "##vso[", "##teamcity[", "\u{1b}_", "\u{1b}[0K", "\u{7}"] {
+                    assert!(!piece.contains(command), "{name}: {piece:?}");
                 }
             }
         }
     }
+}
+
+#[test]
+fn a_run_that_times_out_has_an_annotation() {
+    let env = TestEnv::new();
+    let flow = Flow::new().with("timeout: 1s").step("endless", "echo begun; while :; do sleep 1; done");
+    let text = env.run(&flow).env("GITHUB_ACTIONS", "true").env("NO_COLOR", "1").output();
+    let text = text.code(124).text();
+    let commands = github_commands(&text);
+    assert!(commands.iter().any(|line| line.starts_with("::error title=endless::")), "{text}");
+    assert!(text.contains("  | begun\n"), "{text}");
+}
+
+#[test]
+fn the_output_of_a_failure_is_left_out_on_request() {
+    let env = TestEnv::new();
+    let run = env.run(&Flow::of("echo chatter; echo why >&2; exit 1")).args(["--failure-output", "never"]);
+    let text = run.env("GITHUB_ACTIONS", "true").env("NO_COLOR", "1").output().code(1).text();
+    assert!(!text.contains("  | chatter") && text.contains("  the whole log: roboppi logs "), "{text}");
 }
 
 #[test]
@@ -311,6 +325,9 @@ fn options_that_exclude_each_other_are_refused() {
     let flow = Flow::of("true");
     let json = env.run(&flow).args(["--ci", "github", "--output", "json"]).output().code(2).stderr;
     assert!(json.contains("--output json and --ci exclude each other"), "{json}");
+    let concise = env.run(&flow).args(["--ci", "github", "--report", "concise"]).output().code(2).stderr;
+    assert!(concise.contains("--ci and --report concise exclude each other"), "{concise}");
+    env.run(&flow).args(["--ci", "none", "--report", "concise"]).output().code(0);
     // In a terminal it is lines.
     env.write("flow.yaml", &flow.text());
     let run = env.roboppi(["workflow", "run", "flow.yaml", "--ci", "github"]);

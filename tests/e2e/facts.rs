@@ -85,7 +85,7 @@ fn ends() -> Vec<Fact> {
             flags: &["--timeout", "400ms"],
             lines: &[
                 "■ ending the run: its time limit was reached (`timeout`)",
-                "■ work  cancelled: the time limit was reached",
+                "■ work  cancelled: the time limit of the run was reached",
             ],
             summary: &[
                 "TIMED OUT",

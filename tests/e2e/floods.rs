@@ -66,7 +66,7 @@ impl Printed {
     fn in_lines(text: &str) -> Self {
         let mut told = Self { calls: 0, missing: 0, gaps: 0 };
         let mut last = 0;
-        for line in text.lines() {
+        for line in before_summary(text).lines() {
             if let Some((_, call)) = line.split_once("agent  Bash echo ") {
                 let number: u64 = call.split(' ').next().unwrap().parse().unwrap();
                 assert!(number > last, "{number} after {last}");

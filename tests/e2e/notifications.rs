@@ -165,6 +165,34 @@ fn a_command_gets_the_notification_without_secrets() {
 }
 
 #[test]
+fn variables_of_the_configuration_are_not_seen_in_the_run() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let server = Receiver::answering(&[Some(200)]);
+        // Names that do not look like those of secrets.
+        configure(&env, "notify:\n  - {url_env: WHERE_TO, secret_env: SIGN_WITH}\n");
+        let run =
+            env.run(&Flow::of("env; echo; env | tail -n 100")).arg(mode).env("SIGN_WITH", "s1gning-of-mine");
+        let printed = run.env("WHERE_TO", server.url("/t0ken-of-mine")).output().code(0);
+        assert!(server.all()[0].line.starts_with("POST /t0ken-of-mine "));
+        let log = env.roboppi(["logs", "-1"]).output().code(0).text();
+        assert!(log.contains("SIGN_WITH=***") && log.contains("WHERE_TO=***"), "{mode}: {log}");
+        for text in [&printed.all(), &log] {
+            assert!(!text.contains("s1gning-of-mine") && !text.contains("t0ken-of-mine"), "{mode}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_was_not_delivered_is_a_warning_at_the_end() {
+    let env = with_limited_claude(1, 2);
+    configure(&env, "notify:\n  - {on: waiting, command: [sh, -c, exit 7]}\n");
+    let printed = run(&env, &agent("fix"), &["--on-limit", "wait"]).output().code(0);
+    let warning = "warning: notify[0]: a wait was not delivered: the command failed: exit status: 7";
+    assert!(printed.stderr.contains(warning), "{}", printed.stderr);
+}
+
+#[test]
 fn a_mistake_in_the_configuration_is_found_before_anything_starts() {
     let env = TestEnv::new();
     configure(&env, "notify:\n  - {on: done, command: a}\n");

@@ -40,6 +40,25 @@ fn the_screen_opens_on_the_output_of_what_runs_and_keeps_the_tab() {
 }
 
 #[test]
+fn a_report_of_progress_is_shown_in_words() {
+    let env = TestEnv::new();
+    let script = format!(
+        "echo '::progress percent=33 phase=compile::at 1'; echo ' ::progress::as it is'; {UNTIL_END}"
+    );
+    let mut screen = env.run_in_terminal(&Flow::of(&script)).start_in_terminal(24, 100);
+    screen.wait_for_text("live output");
+    screen.terminal.look(|screen| {
+        let text = screen.contents();
+        assert!(text.contains("│33% compile: at 1"), "{text}");
+        assert!(text.contains(" ::progress::as it is") && !text.contains("│::progress"), "{text}");
+    });
+    env.write("end", "");
+    screen.wait_for_text("press q to leave");
+    screen.press("q");
+    screen.expect_code(0);
+}
+
+#[test]
 fn a_step_that_waits_says_for_what_where_its_log_will_be() {
     let env = TestEnv::new();
     let flow = Flow::new().step("first", UNTIL_END).step_with("second", "true", &["depends_on: [first]"]);

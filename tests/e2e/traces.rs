@@ -57,7 +57,7 @@ const FIELDS: &[(&str, &[(&str, Field)])] = &[
         "anyValue",
         &[
             ("stringValue", Field::Text),
-            ("intValue", Field::Digits),
+            ("intValue", Field::Signed),
             ("doubleValue", Field::Number),
             ("boolValue", Field::Bool),
         ],
@@ -71,8 +71,10 @@ enum Field {
     Bool,
     /// A number of 32 bits, or one with a fraction.
     Number,
-    /// A number of 64 bits.
+    /// A number of 64 bits without a sign.
     Digits,
+    /// A number of 64 bits with a sign.
+    Signed,
     /// An id of so many digits.
     Hex(usize),
     /// An enumeration, as a number up to this one.
@@ -92,6 +94,7 @@ fn hold(message: &str, value: &Value) {
             Field::Bool => value.is_boolean(),
             Field::Number => value.is_number(),
             Field::Digits => value.as_str().is_some_and(|text| text.parse::<u64>().is_ok()),
+            Field::Signed => value.as_str().is_some_and(|text| text.parse::<i64>().is_ok()),
             Field::Hex(len) => value.as_str().is_some_and(|text| {
                 text.len() == *len
                     && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -186,6 +189,28 @@ fn a_collector_gets_the_trace_and_workers_are_in_it() {
         let exported = env.roboppi(["export", "-1", "--format", "otlp"]).output().code(0).text();
         let exported: Value = serde_json::from_str(&exported).unwrap();
         assert_eq!(exported["resourceSpans"][0]["scopeSpans"], request["resourceSpans"][0]["scopeSpans"]);
+    }
+}
+
+#[test]
+fn headers_for_the_collector_are_not_seen_in_the_run_nor_passwords_in_the_trace() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        let collector = Receiver::answering(&[Some(200)]);
+        let flow = Flow::of("env; echo Bearer s3cret-of-mine; exit 1");
+        let run = env.run(&flow).arg(mode).env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url(""));
+        let run = run.env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cret-of-mine");
+        let run = run.env("BUILDKITE_REPO", "https://me:pa55word-of-git@host/a.git");
+        let printed = run.env("OTEL_SERVICE_NAME", "s3cret-of-mine").output().code(1);
+        let requests = collector.all();
+        assert_eq!(requests[0].header("authorization"), "Bearer s3cret-of-mine");
+        let sent = String::from_utf8_lossy(&requests[0].body).into_owned();
+        let log = env.roboppi(["logs", "-1"]).output().code(0).text();
+        assert!(log.contains("OTEL_EXPORTER_OTLP_HEADERS=authorization=***"), "{log}");
+        for text in [&printed.all(), &log, &sent] {
+            assert!(!text.contains("s3cret-of-mine"), "{mode}: {text}");
+        }
+        assert!(sent.contains("https://host/a.git") && !sent.contains("pa55word"), "{sent}");
     }
 }
 

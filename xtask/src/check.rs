@@ -14,7 +14,7 @@ pub(crate) fn everything() -> Result<(), String> {
     }
     dependencies()?;
     for program in ["zsh", "fish"] {
-        shell(program)?;
+        shell(program);
     }
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -55,29 +55,29 @@ fn dependencies() -> Result<(), String> {
     run(cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
 }
 
-/// A shell in which completion is tested, installed where this may install programs.
-fn shell(name: &str) -> Result<(), String> {
+/// A shell in which completion is tested, installed where this may install programs: as root, with the packages of Debian.
+fn shell(name: &str) {
     let is_there = || {
         let mut probe = Command::new(name);
         probe.arg("--version");
         starts(probe)
     };
-    if is_there() {
-        return Ok(());
-    }
-    let mut apt = Command::new("apt-get");
-    apt.args(["install", "--yes", "--no-install-recommends", name]).env("DEBIAN_FRONTEND", "noninteractive");
-    apt.stdin(Stdio::null()).stdout(Stdio::null());
-    if is_root() && run(apt).is_ok() && is_there() {
-        return Ok(());
-    }
-    if is_deciding() {
-        return Err(format!("`{name}` is missing and could not be installed"));
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        run(apt).is_ok()
+    };
+    let install = ["install", "--yes", "--no-install-recommends", name];
+    // A fresh machine has no list of packages yet.
+    if is_there() || is_root() && (apt(&install) || apt(&["update"]) && apt(&install)) && is_there() {
+        return;
     }
     eprintln!(
         "\n`{name}` is missing: the tests of completion in it are left out. Install the package `{name}` to have them."
     );
-    Ok(())
 }
 
 fn is_root() -> bool {

@@ -30,20 +30,41 @@ pub(crate) fn leak_words(of_step: bool, leaked: &Leaked) -> String {
     format!("{what}, it was ended: {} (pid {})", leaked.command, leaked.process.pid)
 }
 
-/// Warnings, processes that were left behind, lost cores, refused requests, and events that are missing.
-pub(crate) fn notable(view: &RunView) -> Vec<Notable> {
-    let mut all = Vec::new();
-    let earlier = view.warnings_total.saturating_sub(view.warnings.len() as u64);
-    if earlier > 0 {
-        let text = format!("{earlier} earlier warnings are in the record");
-        all.push(Notable { step: None, text });
+/// What should be known of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notes {
+    /// The weightiest first.
+    all: Vec<Notable>,
+    /// Warnings that only the record has.
+    cut_off: u64,
+}
+
+impl Notes {
+    /// The first ones, at most so many.
+    pub(crate) fn first(&self, most: usize) -> impl Iterator<Item = &Notable> {
+        self.all.iter().take(most)
     }
-    let warnings = view.warnings.iter();
-    all.extend(warnings.map(|warning| Notable { step: warning.step.clone(), text: warning.message.clone() }));
-    all.extend(left_behind(view));
+
+    /// How many there are beside the first ones.
+    pub(crate) fn beside(&self, first: usize) -> u64 {
+        self.cut_off + self.all.len().saturating_sub(first) as u64
+    }
+}
+
+/// Lost cores, processes that were left behind, events that are missing, refused requests, and warnings. There may be many
+/// warnings, and they must not hide the others.
+pub(crate) fn notable(view: &RunView) -> Notes {
+    let mut all = Vec::new();
     for core in view.cores.values() {
         if let CoreStatus::Lost { detail } = &core.status {
             all.push(Notable { step: None, text: format!("core lost: {detail}") });
+        }
+    }
+    all.extend(left_behind(view));
+    for step in view.steps() {
+        let missing: u64 = step.attempts.iter().map(|attempt| attempt.activity.events_missing).sum();
+        if missing > 0 {
+            all.push(Notable { step: Some(step.plan.step.clone()), text: missing_words(missing, false) });
         }
     }
     let refused = view.commands.iter().filter_map(|asked| {
@@ -51,13 +72,9 @@ pub(crate) fn notable(view: &RunView) -> Vec<Notable> {
         Some(Notable { step: None, text: format!("refused to {}: {why}", asked.command.in_words()) })
     });
     all.extend(refused);
-    for step in view.steps() {
-        let missing: u64 = step.attempts.iter().map(|attempt| attempt.activity.events_missing).sum();
-        if missing > 0 {
-            all.push(Notable { step: Some(step.plan.step.clone()), text: missing_words(missing, false) });
-        }
-    }
-    all
+    let warnings = view.warnings.iter();
+    all.extend(warnings.map(|warning| Notable { step: warning.step.clone(), text: warning.message.clone() }));
+    Notes { all, cut_off: view.warnings_total.saturating_sub(view.warnings.len() as u64) }
 }
 
 /// Processes that were left behind, each once, whoever reported it.

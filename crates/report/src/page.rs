@@ -304,13 +304,14 @@ impl Page<'_> {
     /// What else should be known.
     fn warnings(&self) -> String {
         let all = notable(self.view);
-        let (more, shown) = all.split_at(all.len().saturating_sub(WARNINGS));
         let mut text = String::new();
-        if !more.is_empty() {
-            text.push_str(&format!("{} earlier warnings\n", more.len()));
-        }
-        for note in shown {
+        for note in all.first(WARNINGS) {
             text.push_str(&format!("warning: {}\n", first_words(&note.to_string())));
+        }
+        match all.beside(WARNINGS) {
+            0 => {}
+            1 => text.push_str("1 more warning is in the record\n"),
+            more => text.push_str(&format!("{more} more warnings are in the record\n")),
         }
         text
     }

@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use roboppi_ipc::SecretText;
 use roboppi_process::inherited;
-use roboppi_redact::{MOST_BYTES, MOST_VALUES, Secrets, looks_secret};
+use roboppi_redact::{MOST_BYTES, MOST_VALUES, Secrets, Taken, looks_secret};
 use roboppi_workflow::{SecretSource, Workflow};
 use thiserror::Error;
 
@@ -97,6 +97,20 @@ impl RunSecrets {
         Ok(secrets)
     }
 
+    /// Hides a value that roboppi itself uses, such as a key of the configuration. Returns whether it cannot be seen from now
+    /// on: not when it is too short, or when there is no room for it.
+    pub fn hide(&mut self, name: &str, value: &str) -> bool {
+        match self.hidden.add(name, value.as_bytes()) {
+            Taken::Added => {
+                // By the name of its variable a core would not find it.
+                self.named.push(SecretText::new(value.to_owned()));
+                true
+            }
+            Taken::Known => true,
+            Taken::TooShort | Taken::Full => false,
+        }
+    }
+
     fn add(
         &mut self,
         source: &SecretSource,
@@ -142,6 +156,16 @@ fn output_of(command: &str, workspace: &Path) -> Result<Vec<u8>, SecretsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_of_our_own_is_hidden_here_and_in_the_core() {
+        let mut secrets = RunSecrets::default();
+        assert!(secrets.hide("HOOK", "a-value-of-a-hook") && secrets.hide("OTHER", "a-value-of-a-hook"));
+        assert!(!secrets.hide("SHORT", "abc"));
+        assert_eq!(secrets.hidden.redact_str("x a-value-of-a-hook").as_ref(), "x ***");
+        let named: Vec<_> = secrets.named.iter().map(SecretText::reveal).collect();
+        assert_eq!(named, ["a-value-of-a-hook"]);
+    }
 
     #[test]
     fn what_there_is_no_room_for_is_warned_of() {

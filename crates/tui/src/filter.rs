@@ -18,6 +18,11 @@ impl Filter {
         self.typing = true;
     }
 
+    /// Takes no more keys, and leaves out what it does.
+    pub(crate) const fn close(&mut self) {
+        self.typing = false;
+    }
+
     pub(crate) const fn is_typed(&self) -> bool {
         self.typing
     }

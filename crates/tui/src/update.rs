@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ratatui::layout::Size;
 use roboppi_attach::RunCommand;
-use roboppi_ipc::WorkerEvent;
+use roboppi_ipc::{WorkerEvent, WorkerKind};
 use roboppi_record::AttemptFiles;
 use roboppi_run::{AttemptStatus, RunEvent, RunRecord, RunStatus, RunView};
 
@@ -58,7 +58,11 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
         Message::Resize(size) => {
             if model.size != size {
                 model.dirty = true;
+                let in_sight = timeline::is_in_sight(model);
                 model.size = size;
+                if in_sight {
+                    timeline::keep_in_sight(model);
+                }
                 // The rows of a page are others now.
                 model.mark = model.mark.take().filter(|mark| mark.of.0 == Tab::Logs);
             }
@@ -107,29 +111,31 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Vec<Action> {
 fn follow(model: &mut Model, view: RunView, actions: &mut Vec<Action>) {
     let was_over = model.is_over();
     let was_known = model.view.head.is_some();
+    let in_sight = timeline::is_in_sight(model);
     model.view = view;
     model.activity.read_anew(&model.view);
     model.fit_tab();
     model.dirty = true;
     let just_over = !was_over && model.is_over();
-    settle(model, just_over);
+    settle(model, just_over, in_sight);
     if just_over && was_known {
         ending::notify(model, actions);
     }
     leaving::leave_if_over(model, actions);
 }
 
-/// Selects what the selection follows, and keeps it in sight.
-fn settle(model: &mut Model, just_over: bool) {
+/// Selects what the selection follows, and keeps it in sight, as it does with what was `in_sight`.
+fn settle(model: &mut Model, just_over: bool, in_sight: bool) {
     let selected = model.selected.clone();
     selection::settle(model, just_over);
-    if selected != model.selected {
+    if in_sight || selected != model.selected {
         timeline::keep_in_sight(model);
     }
 }
 
 fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action>) {
     model.dirty |= is_visible(model, record);
+    let in_sight = changes_steps(record) && timeline::is_in_sight(model);
     model.view.apply(record);
     ingest_activity(model, record);
     // A command without a sender is one of this screen.
@@ -141,7 +147,7 @@ fn ingest_record(model: &mut Model, record: &RunRecord, actions: &mut Vec<Action
     if changes_steps(record) {
         let just_over = matches!(record, RunRecord::Journal(record)
             if matches!(record.event, RunEvent::RunFinished { .. }));
-        settle(model, just_over);
+        settle(model, just_over, in_sight);
         if just_over {
             ending::notify(model, actions);
         }
@@ -229,6 +235,10 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
         columns: text.width,
         layout: if log.wrap { Layout::Wrapped } else { Layout::From(log.left) },
         colour: model.settings.colours != Colours::None,
+        scripted: model
+            .view
+            .step(&attempt.of.step)
+            .is_some_and(|step| step.plan.worker == WorkerKind::CUSTOM),
         query: log.query.clone(),
         filter: log.filter,
         stream: log.stream,

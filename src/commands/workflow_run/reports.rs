@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use roboppi_attach::{Liveness, RunSource};
+use roboppi_redact::Secrets;
 use roboppi_report::ReportError;
 use roboppi_report::export::JUnit;
 use roboppi_report::summary::{Summary, github_output};
@@ -23,8 +24,9 @@ use crate::telemetry::{self, Telemetry};
 /// How long reports may take. A file system that hangs keeps no run from ending.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long sending traces may take, which has a limit of its own.
-const TRACES: Duration = telemetry::LIMIT;
+/// How long sending traces may take. It has a limit of its own, and knows why it is over: this one is for a system that
+/// answers nothing at all, such as one that looks up a name.
+const TRACES: Duration = telemetry::LIMIT.saturating_add(Duration::from_secs(2));
 
 /// The variable that names the file for outputs.
 const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
@@ -37,11 +39,17 @@ pub(super) struct Reports {
     github: Option<PathBuf>,
     min_free: u64,
     telemetry: Telemetry,
+    hidden: Secrets,
 }
 
 impl Reports {
-    /// Refuses reports that cannot be written, before anything is started.
-    pub(super) fn new(args: &ReportArgs, min_free: u64, telemetry: Telemetry) -> Result<Self, Failure> {
+    /// Refuses reports that cannot be written, before anything is started. `hidden` masks what is sent.
+    pub(super) fn new(
+        args: &ReportArgs,
+        min_free: u64,
+        telemetry: Telemetry,
+        hidden: Secrets,
+    ) -> Result<Self, Failure> {
         for (option, file) in [("--junit", &args.junit), ("--summary-file", &args.summary_file)] {
             let Some(file) = file else { continue };
             if file == Path::new("-") {
@@ -63,6 +71,7 @@ impl Reports {
             github: github.filter(|_| args.github_output).map(PathBuf::from),
             min_free,
             telemetry,
+            hidden,
         })
     }
 
@@ -71,9 +80,11 @@ impl Reports {
         let mut warnings: Vec<_> = self.telemetry.warning.clone().into_iter().collect();
         let traces = self.telemetry.is_on().then(|| {
             let (telemetry, source) = (self.telemetry.clone(), Arc::clone(&source));
+            let hidden = self.hidden.clone();
             aside("traces", move || {
                 let view = source.follow().view;
-                telemetry.send(source.record(), &view, liveness(&view)).into_iter().collect()
+                let hide = |text: &str| hidden.redact_str(text).into_owned();
+                telemetry.send(source.record(), &view, liveness(&view), &hide).into_iter().collect()
             })
         });
         if self.junit.is_some() || self.summary.is_some() || self.github.is_some() {

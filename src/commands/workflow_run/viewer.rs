@@ -59,20 +59,7 @@ impl Viewer {
                 signals.pass_interrupts_by(roboppi_tui::interrupt_is_for_editor);
                 let from = Arc::clone(&source);
                 let lines = lines(Arc::clone(&source), &settings);
-                let screen = TuiSettings {
-                    colours: view::colours(&args.view, colour),
-                    ascii: view::ascii_only(),
-                    role: Role::Owner,
-                    mouse: view::mouse(),
-                    hold: view::hold(
-                        &args.view,
-                        if purpose.answer { HoldPolicy::Never } else { HoldPolicy::Failure },
-                    ),
-                    notify: view::notify(&args.view),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    title: purpose.title.clone(),
-                    elsewhere: false,
-                };
+                let screen = screen_settings(args, purpose, colour);
                 let show = move || {
                     let shown =
                         roboppi_tui::run(Arc::clone(&from), screen, lines, programs::personal(), control)
@@ -165,5 +152,21 @@ impl Viewer {
         if thread::Builder::new().name("summary".to_owned()).spawn(print).is_ok() {
             let _ = timeout(TERMINAL_PATIENCE, ended).await;
         }
+    }
+}
+
+/// How the screen of a run looks and behaves.
+fn screen_settings(args: &HowArgs, purpose: &Purpose, colour: bool) -> TuiSettings {
+    let usual = if purpose.answer { HoldPolicy::Never } else { HoldPolicy::Failure };
+    TuiSettings {
+        colours: view::colours(&args.view, colour),
+        ascii: view::ascii_only(),
+        role: Role::Owner,
+        mouse: view::mouse(),
+        hold: view::hold(&args.view, usual),
+        notify: view::notify(&args.view),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        title: purpose.title.clone(),
+        elsewhere: false,
     }
 }

@@ -47,11 +47,13 @@ pub(super) fn make(
 }
 
 fn control(target: &Target, version: &str, size: &str) -> Result<String, String> {
+    // `0.2.0-rc.1` comes before `0.2.0`, which only a tilde tells dpkg.
+    let version = version.replace('-', "~");
     let description = field("description")?;
     let depends = if target.is_static() { String::new() } else { format!("Depends: {}\n", glibc()?) };
     Ok(format!(
         "Package: roboppi\nVersion: {version}\nArchitecture: {}\nMaintainer: {}\nInstalled-Size: {size}\n\
-         {depends}Recommends: bash, git\nSection: devel\nPriority: optional\nDescription: {description}\n",
+         {depends}Recommends: git\nSection: devel\nPriority: optional\nDescription: {description}\n",
         target.debian,
         field("maintainer")?
     ))

@@ -20,6 +20,10 @@ const WORKS: u32 = 50;
 pub(super) struct UsageSample {
     pub(super) usage: TreeUsage,
     pub(super) percent: u32,
+    /// Whether it worked in that time.
+    pub(super) works: bool,
+    /// The most memory of all samples so far: a reader who is slow sees the latest sample only.
+    pub(super) peak: u64,
 }
 
 /// When one worker is sampled.
@@ -27,8 +31,7 @@ pub(super) struct UsageSample {
 pub(super) struct Cadence {
     last: Instant,
     usage: TreeUsage,
-    /// What the last sample that was given back had of memory; `None` before the first.
-    given: Option<u64>,
+    peak: u64,
     /// Place in [`BETWEEN`].
     quiet: usize,
 }
@@ -36,7 +39,7 @@ pub(super) struct Cadence {
 impl Cadence {
     /// Of a worker that started now.
     pub(super) fn starting(now: Instant) -> Self {
-        Self { last: now, usage: TreeUsage::default(), given: None, quiet: 0 }
+        Self { last: now, usage: TreeUsage::default(), peak: 0, quiet: 0 }
     }
 
     /// When to sample next.
@@ -44,8 +47,8 @@ impl Cadence {
         self.last + BETWEEN[self.quiet]
     }
 
-    /// Takes a sample in; gives it back when it is worth to wake others: the worker works, or has just stopped to, or its memory
-    /// is another one.
+    /// Takes a sample in and gives back what is known with it; `None` when the worker is gone. A worker that rests gives samples,
+    /// too: the one at which it stopped may come too early for an event, and then a later one has to make it.
     pub(super) fn sampled(&mut self, now: Instant, found: Option<TreeUsage>) -> Option<UsageSample> {
         let time = now.saturating_duration_since(self.last);
         self.last = now;
@@ -54,21 +57,17 @@ impl Cadence {
             return None;
         };
         let worked = usage.processor.saturating_sub(self.usage.processor);
-        let worked_before = self.quiet == 0;
-        self.quiet = if worked * WORKS >= time { 0 } else { (self.quiet + 1).min(BETWEEN.len() - 1) };
+        let works = worked * WORKS >= time;
+        self.quiet = if works { 0 } else { (self.quiet + 1).min(BETWEEN.len() - 1) };
         self.usage = usage;
-        let moved = self.given.is_none_or(|given| usage.memory.abs_diff(given) > given / 8);
-        let differs = worked_before || self.quiet == 0 || moved;
-        if differs {
-            self.given = Some(usage.memory);
-        }
+        self.peak = self.peak.max(usage.memory);
         let percent = (worked.as_secs_f64() * 100.0 / time.as_secs_f64().max(0.001)).round();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "it saturates, and is not negative"
         )]
-        differs.then_some(UsageSample { usage, percent: percent as u32 })
+        Some(UsageSample { usage, percent: percent as u32, works, peak: self.peak })
     }
 }
 
@@ -86,6 +85,8 @@ pub(super) struct UsageReport {
     known: bool,
     began: Option<Mono>,
     reported: Option<Mono>,
+    /// The sample of the last event.
+    shown: Option<UsageSample>,
 }
 
 impl UsageReport {
@@ -94,23 +95,29 @@ impl UsageReport {
         self.began = Some(now);
     }
 
-    /// Takes a sample in; gives the event for it when enough time has passed since the last one. `waits`: that one was not
-    /// read yet, so that this one would only pile up behind it.
+    /// Takes a sample in; gives the event for it when it differs from the last one and enough time has passed since then. `waits`:
+    /// that one was not read yet, so that this one would only pile up behind it.
     pub(super) fn sampled(&mut self, now: Mono, sample: UsageSample, waits: bool) -> Option<Resources> {
-        let UsageSample { usage, percent } = sample;
+        let UsageSample { usage, percent, works, peak } = sample;
         self.known = true;
         // It falls when a child ends for which no process waits.
         self.processor = self.processor.max(usage.processor);
-        self.peak = self.peak.max(Some(usage.memory));
+        self.peak = self.peak.max(Some(peak));
         let age = self.began.map_or(Duration::ZERO, |began| now.since(began));
         let [least, most] = EVENTS;
         let between = (age / PART).clamp(least, most);
         // A sample comes a little sooner than a second after another one, or later.
         let is_due = self.reported.is_none_or(|last| now.since(last) + least / 5 >= between);
-        if waits || !is_due {
+        // Compared with what was sent, not with the sample before: what was not due is sent later.
+        let differs = self.shown.is_none_or(|shown| {
+            let moved = usage.memory.abs_diff(shown.usage.memory) > shown.usage.memory / 8;
+            works || shown.works || moved
+        });
+        if waits || !is_due || !differs {
             return None;
         }
         self.reported = Some(now);
+        self.shown = Some(sample);
         Some(self.totals().with_cpu_percent(Some(percent)).with_memory_bytes(Some(usage.memory)))
     }
 
@@ -150,7 +157,8 @@ mod tests {
                 cadence.sampled(due, Some(tree(used, 7))).map(|sample| sample.percent),
             ));
         }
-        let expected = [(1, Some(50)), (2, Some(40)), (3, Some(0)), (7, None), (22, None), (37, Some(54))];
+        let expected =
+            [(1, Some(50)), (2, Some(40)), (3, Some(0)), (7, Some(0)), (22, Some(0)), (37, Some(54))];
         assert_eq!(seen, expected);
         assert_eq!(after(&cadence), 38, "it works again");
         let due = cadence.due();
@@ -161,7 +169,12 @@ mod tests {
     #[test]
     fn totals_never_fall_and_the_end_knows_what_no_sample_saw() {
         let at = |seconds| Mono::from_origin(Duration::from_secs(seconds));
-        let sample = |processor_ms, memory| UsageSample { usage: tree(processor_ms, memory), percent: 3 };
+        let sample = |processor_ms, memory| UsageSample {
+            usage: tree(processor_ms, memory),
+            percent: 3,
+            works: true,
+            peak: memory,
+        };
         let mut report = UsageReport::default();
         assert_eq!(report.ended(None), None, "no system reports it");
         report.started(at(0));
@@ -181,11 +194,41 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_stops_to_work_is_shown_so_once() {
+        let start = Instant::now();
+        let mut cadence = Cadence::starting(start);
+        let mut report = UsageReport::default();
+        report.started(Mono::ZERO);
+        let mut events = Vec::new();
+        let mut most = None;
+        // It works for 1001 s, then it sleeps. Its memory has one peak, in a sample that makes no event.
+        while cadence.due() < start + Duration::from_secs(1_100) {
+            let due = cadence.due();
+            let second = due.saturating_duration_since(start).as_secs();
+            let memory = if second == 1_001 { 900 } else { 100 };
+            let sample = cadence.sampled(due, Some(tree(second.min(1_001) * 1_000, memory))).unwrap();
+            let now = Mono::from_origin(due.saturating_duration_since(start));
+            if let Some(event) = report.sampled(now, sample, false) {
+                most = event.peak_memory_bytes;
+                events.push((second, event.cpu_percent));
+            }
+        }
+        let last = events.iter().rev().take(2).rev().copied().collect::<Vec<_>>();
+        assert!(matches!(last[..], [(992..=1_001, Some(100)), (1_002..=1_021, Some(0))]), "{last:?}");
+        assert_eq!(most, Some(900));
+    }
+
+    #[test]
     fn events_of_a_long_worker_are_bounded() {
         let mut report = UsageReport::default();
         report.started(Mono::ZERO);
         let events = |report: &mut UsageReport, seconds: std::ops::Range<u64>| {
-            let sample = |second| UsageSample { usage: tree(second * 1_000, second), percent: 100 };
+            let sample = |second| UsageSample {
+                usage: tree(second * 1_000, second),
+                percent: 100,
+                works: true,
+                peak: second,
+            };
             let at = |second| Mono::from_origin(Duration::from_secs(second));
             seconds.filter(|second| report.sampled(at(*second), sample(*second), false).is_some()).count()
         };

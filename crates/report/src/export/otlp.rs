@@ -43,15 +43,21 @@ impl Spans {
         let parent = manifest.as_ref().and_then(roboppi_run::Manifest::trace_parent);
         let ids = TraceIds::new(&head.run_id, parent);
         let timeline = timeline(record, view);
-        let mut spans = span::spans(&ids, view, &timeline, liveness);
-        let left_out = spans.len().saturating_sub(MOST);
-        spans.truncate(MOST);
+        let (mut spans, left_out) = span::spans(&ids, view, &timeline, liveness, MOST);
         if let (Some(run), Some(manifest)) = (spans.first_mut(), &manifest) {
             run.attributes.text("vcs.ref.head.revision", manifest.git_commit.as_deref().unwrap_or_default());
             run.attributes.text("host.name", &manifest.host);
             run.attributes.number("roboppi.spans.left_out", left_out as u64);
         }
         Self { resource: Resource::new(resource), spans }
+    }
+
+    /// With each text replaced by what `hide` makes of it, before any is cut.
+    #[must_use]
+    pub fn masked(mut self, hide: &dyn Fn(&str) -> String) -> Self {
+        self.resource.mask(hide);
+        self.spans.iter_mut().for_each(|span| span.mask(hide));
+        self
     }
 
     /// How many there are.

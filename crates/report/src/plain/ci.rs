@@ -31,7 +31,7 @@ use markup::{Markup, guarded};
 use sink::CiSink;
 
 pub(super) use conclusion::{failed_steps, reason};
-pub(super) use excerpt::{findings, shown_line};
+pub(super) use excerpt::{Found, Search, findings, more_places, severity_word, shown_line};
 pub use markup::upload_summary;
 pub use page::{LONGEST_PAGE, page};
 pub use vendor::Vendor;
@@ -70,8 +70,7 @@ pub fn run(source: Arc<dyn RunSource>, settings: &CiSettings, mut out: impl Writ
         budget: &mut budget,
         activities: HashMap::new(),
     };
-    let text = conclusion.failures(&view);
-    detached(out.write_all(&text).and_then(|()| out.flush()))
+    detached(conclusion.write(&view, &mut out).and_then(|()| out.flush()))
 }
 
 /// Whole lines, none of which begins as a command of a CI system does.

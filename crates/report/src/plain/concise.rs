@@ -8,13 +8,12 @@ use roboppi_attach::RunSource;
 use roboppi_run::{RunView, StepView, spent_words};
 use roboppi_untrusted::{line, words};
 
-use super::ci::{failed_steps, findings, reason, shown_line};
+use super::ci::{Found, Search, failed_steps, findings, more_places, reason, severity_word, shown_line};
 use super::failure::read_command;
 use super::log::{Logs as _, SourceLogs};
 use super::summary::totals;
 use crate::detached;
 use crate::follower::{Follower, Item};
-use crate::places::Finding;
 
 /// Failed steps that are described; the others are named.
 const FAILURES: usize = 5;
@@ -55,8 +54,9 @@ fn text(source: &Arc<dyn RunSource>) -> String {
     let mut text = String::new();
     totals(&mut text, &view, false);
     let failed: Vec<&StepView> = failed_steps(&view).collect();
+    let mut search = Search::default();
     for step in failed.iter().take(FAILURES) {
-        failure(&mut text, &view, step, source.as_ref(), &mut logs);
+        failure(&mut text, (&view, step), source.as_ref(), &mut logs, &mut search);
     }
     let others: Vec<String> =
         failed.iter().skip(FAILURES).take(NAMED).map(|step| words(step.plan.step.as_str())).collect();
@@ -81,18 +81,18 @@ fn text(source: &Arc<dyn RunSource>) -> String {
 
 fn failure(
     text: &mut String,
-    view: &RunView,
-    step: &StepView,
+    (view, step): (&RunView, &StepView),
     source: &dyn RunSource,
     logs: &mut SourceLogs,
+    search: &mut Search,
 ) {
     let _ = writeln!(text, "{}: {}", words(step.plan.step.as_str()), shortened(&reason(step)));
     let Some(attempt) = step.attempts.last() else { return };
     if !step.is_agent() {
         // The commands below report a log that cannot be read.
-        let found = findings(source, logs, &attempt.of).unwrap_or_default();
+        let found = findings(source, logs, &attempt.of, search).unwrap_or_default();
         places(text, &found);
-        let lines = if found.is_empty() { LINES.1 } else { LINES.0 };
+        let lines = if found.places.is_empty() { LINES.1 } else { LINES.0 };
         let tail = logs.tail(&attempt.of, lines, TAIL_BYTES).unwrap_or_default();
         for (stream, bytes) in &tail.lines {
             let shown = line(&shown_line(step, *stream, bytes), false);
@@ -104,12 +104,15 @@ fn failure(
     let _ = writeln!(text, "  log: {}", read_command(view, &attempt.of));
 }
 
-fn places(text: &mut String, found: &[Finding]) {
-    for finding in found.iter().take(PLACES) {
-        let _ = writeln!(text, "  {}: {}", finding.place(), shortened(&finding.message));
+/// Errors come first.
+fn places(text: &mut String, found: &Found) {
+    for finding in found.places.iter().take(PLACES) {
+        let (place, word) = (finding.place(), severity_word(finding));
+        let _ = writeln!(text, "  {place}: {word}{}", shortened(&finding.message));
     }
-    if let Some(more) = found.len().checked_sub(PLACES).filter(|more| *more > 0) {
-        let _ = writeln!(text, "  and {more} more places");
+    let more = found.beyond(PLACES);
+    if more > 0 {
+        let _ = writeln!(text, "  and {}", more_places(more));
     }
 }
 

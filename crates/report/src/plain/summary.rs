@@ -70,6 +70,7 @@ fn in_few_lines(view: &RunView, settings: &PlainSettings, record: Option<&Path>)
     let mut text = String::new();
     totals(&mut text, view, settings.colour);
     failures(&mut text, view, settings);
+    notes(&mut text, view, settings.colour);
     flaky(&mut text, view);
     agents(&mut text, view, false);
     if matches!(view.status, RunStatus::Finished { outcome: RunOutcome::Succeeded, .. }) {
@@ -109,13 +110,14 @@ fn failures(text: &mut String, view: &RunView, settings: &PlainSettings) {
 /// Notes that are printed at the end.
 const NOTES: usize = 5;
 
-/// What else a reader should know, once more where it is seen: the first few of it.
+/// What else a reader should know, once more where it is seen: the weightiest of it.
 fn notes(text: &mut String, view: &RunView, colour: bool) {
     let all = notable(view);
-    for note in all.iter().take(NOTES) {
+    for note in all.first(NOTES) {
         let _ = writeln!(text, "  {}  {}", Ink::Caution.paint(colour, "warning"), words(&note.to_string()));
     }
-    if let Some(more) = all.len().checked_sub(NOTES).filter(|more| *more > 0) {
+    let more = all.beside(NOTES);
+    if more > 0 {
         let _ = writeln!(text, "  warning  {more} more: `roboppi show`");
     }
 }

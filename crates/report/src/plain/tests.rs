@@ -441,8 +441,8 @@ fn warnings_leaks_and_what_verbose_adds() {
 
     FAILED: after 1.5s (1 cancelled)
       failed: `build`
-      warning  build: ## [error]odd
       warning  build: left a process behind, it was ended: sleep 1000 (pid 42)
+      warning  build: ## [error]odd
       context  /w/context
       record   /runs/0194-demo
       resume   roboppi workflow run /w/demo.yaml --resume 0194-demo

@@ -32,7 +32,8 @@ impl AttemptView {
 
 impl StepView {
     /// The failures of a step that succeeded nevertheless: attempts after which the same iteration of the same work passed
-    /// on a retry. Empty for every other step. What was tried again because a person asked for it does not count.
+    /// on a retry. Empty for every other step. Attempts before a person asked for another one do not count: what was
+    /// different from then on is not known.
     pub fn flaky_failures(&self) -> impl Iterator<Item = &AttemptView> + Clone {
         let succeeded = self.state == StepState::Succeeded;
         let passed = |failed: &AttemptView| {
@@ -41,14 +42,14 @@ impl StepView {
                 other.of.iteration == of.iteration
                     && other.of.role == of.role
                     && other.of.attempt > of.attempt
-                    && other.superseded == failed.superseded
+                    && !other.superseded
             });
             later.filter_map(AttemptView::result).any(|result| result.status == WorkerStatus::Succeeded)
         };
         self.attempts
             .iter()
             .filter(move |attempt| succeeded && attempt.of.role == self.plan.role)
-            .filter(|attempt| attempt.failed_by_itself())
+            .filter(|attempt| !attempt.superseded && attempt.failed_by_itself())
             .filter(move |attempt| passed(attempt))
     }
 
@@ -66,6 +67,7 @@ impl StepView {
             other.of.iteration == last.of.iteration
                 && other.of.role == last.of.role
                 && other.of.attempt > last.of.attempt
+                && other.result().is_some_and(|result| result.status == WorkerStatus::Succeeded)
         });
         let passed = later.map(|attempt| attempt.of.attempt).max()?;
         Some(format!("failed {times}, then succeeded on attempt {passed}"))
@@ -208,6 +210,20 @@ mod tests {
         };
         assert!(!events(&attempts, Some(&(1, command(None)))).steps[0].is_flaky());
         assert!(events(&attempts, Some(&(1, command(Some("it runs"))))).steps[0].is_flaky());
+        // Nor is what was flaky before: of the retry alone it is known how the step ended.
+        let mut before = attempts.to_vec();
+        before.push((1, 3, result(WorkerStatus::Succeeded)));
+        assert!(!events(&before, Some(&(2, command(None)))).steps[0].is_flaky());
+        assert!(events(&before, None).steps[0].is_flaky());
+        let limited = result(WorkerStatus::Failed).with_error_class(Some(ErrorClass::RetryableRateLimit));
+        let mut limits = attempts.to_vec();
+        limits.insert(1, (1, 2, limited));
+        limits[2].1 = 3;
+        limits.push((1, 4, ended(CancelReason::Lost)));
+        let mut view = events(&limits, None);
+        let step = std::sync::Arc::make_mut(&mut view.steps[0]);
+        step.state = StepState::Succeeded;
+        assert_eq!(step.flaky_words().unwrap(), "failed once, then succeeded on attempt 3");
         let flaky = events(&attempts, None);
         let words: Vec<_> = flaky.flaky_steps().map(StepView::flaky_words).collect();
         assert_eq!(words, [Some("failed once, then succeeded on attempt 2".to_owned())]);

@@ -46,6 +46,8 @@ pub(crate) struct LogRequest {
     pub(crate) columns: u16,
     pub(crate) layout: Layout,
     pub(crate) colour: bool,
+    /// A script wrote it, whose reports of its progress are shown in words.
+    pub(crate) scripted: bool,
     /// What is looked for; its matches are marked and counted.
     pub(crate) query: Option<Query>,
     /// Lines without a match are left out.

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use roboppi_ipc::OutputStream;
 use roboppi_record::{Log, LogLine, LogPiece, Needle, RecordError};
+use roboppi_run::progress_words;
+use roboppi_worker_adapters::parse_progress;
 
 use super::matches::Matches;
 use crate::log_pane::{Anchor, Layout, LogRequest, LogRow, LogWindow, RowPos};
@@ -313,7 +316,9 @@ impl<'a> LogLayout<'a> {
     fn styled(&mut self, line: &LogLine, edge: usize) -> Result<Option<StyledLine>, RecordError> {
         let colour = self.request.colour;
         if !line.truncated {
-            return Ok(Some(sanitise::styled_line(&line.bytes, edge, colour)));
+            let words = self.request.scripted.then(|| progress(line)).flatten();
+            let bytes = words.as_ref().map_or(&*line.bytes, String::as_bytes);
+            return Ok(Some(sanitise::styled_line(bytes, edge, colour)));
         }
         // A progress bar goes back to the start of its line again and again; its state is in the end.
         if memchr::memchr(b'\r', &line.bytes).is_some() {
@@ -395,6 +400,12 @@ impl<'a> LogLayout<'a> {
         text.truncate(text.trim_end().len());
         Ok(text)
     }
+}
+
+/// A report of progress in words, when the line is one.
+fn progress(line: &LogLine) -> Option<String> {
+    let is_one = line.stream == OutputStream::Stdout && line.bytes.starts_with(b"::");
+    is_one.then(|| parse_progress(&line.bytes)).flatten().map(|progress| progress_words(&progress))
 }
 
 /// All of a line, as far as it can be seen, without its newline.

@@ -22,6 +22,12 @@ pub(super) fn type_in(model: &mut Model, key: Key) -> bool {
     true
 }
 
+/// Something else has the attention of the person now, so that keys are no text any more.
+pub(super) const fn end_typing(model: &mut Model) {
+    model.help_filter.close();
+    model.list.filter.close();
+}
+
 /// `F`.
 pub(super) fn filter_steps(model: &mut Model) {
     model.focus = Focus::Steps;
@@ -77,9 +83,10 @@ pub(super) fn next_failed(model: &mut Model, back: bool) {
     let Some(&target) = next.or(other_end) else { return };
     if next.is_none() {
         let end = if back { "last" } else { "first" };
-        model.notice = Some(match failed.len() {
-            1 => "no other step failed".to_owned(),
-            _ => format!("wrapped to the {end} step that failed"),
+        model.notice = Some(if target == at {
+            "no other step failed".to_owned()
+        } else {
+            format!("wrapped to the {end} step that failed")
         });
     }
     selection::select_index(model, target);

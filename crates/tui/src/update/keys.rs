@@ -16,8 +16,10 @@ use crate::view;
 pub(super) fn press(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     model.notice = None;
     let selected = (model.selected.clone(), model.attempt, model.tab);
+    let in_sight = timeline::is_in_sight(model);
     perform(model, key, actions);
-    if selected != (model.selected.clone(), model.attempt, model.tab) {
+    // A filter lists other rows.
+    if in_sight || selected != (model.selected.clone(), model.attempt, model.tab) {
         timeline::keep_in_sight(model);
     }
 }
@@ -185,6 +187,7 @@ fn help(model: &mut Model) {
 
 /// Back to the steps, or from the help to where the person came from.
 fn back(model: &mut Model) {
+    filtering::end_typing(model);
     model.focus = Focus::Steps;
     if model.tab == Tab::Help
         && let Some((choice, focus)) = model.before_help.take()

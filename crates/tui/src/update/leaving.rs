@@ -14,10 +14,11 @@ const UNUSED_MS: u64 = 60_000;
 
 /// A key or the mouse was used. Programs that run others in a terminal (`script`) hand the end of their own input on as
 /// Ctrl-D, which the terminal turns into a zero when that comes before the screen does: as the first of all keys it says
-/// that none will come.
+/// that none will come, until one does. A screen of a run elsewhere has nothing to leave with, and there it is a key like others.
 pub(super) fn used(model: &mut Model, key: Option<Key>) {
     let staying = &mut model.staying;
-    if !staying.used && matches!(key, Some(Key::Ctrl('d' | '@'))) {
+    let is_owner = model.settings.role == Role::Owner;
+    if is_owner && !staying.used && matches!(key, Some(Key::Ctrl('d' | '@'))) {
         staying.keys_ended = true;
         return;
     }

@@ -9,8 +9,7 @@ use roboppi_attach::RunCommand;
 use roboppi_ipc::{CancelReason, UtcMillis, WorkerEvent, WorkerOutput, WorkerStatus};
 use roboppi_run::{RunEvent, RunOutcome, StepPath, StepState};
 
-use super::{log_request, prepare, update};
-use crate::HoldPolicy;
+use super::{log_request, prepare, timeline, update};
 use crate::keymap::Key;
 use crate::layout::Focus;
 use crate::message::{Action, Message};
@@ -19,6 +18,7 @@ use crate::tab::Tab;
 use crate::test_run::{
     TestRun, empty, ending, failed, of, plan, press, result, running, screen, settings, succeeded,
 };
+use crate::{HoldPolicy, Role};
 
 fn selected(model: &Model) -> &str {
     model.selected.as_ref().map_or("", StepPath::as_str)
@@ -463,7 +463,52 @@ fn the_first_key_may_be_the_end_of_all_keys() {
         press(&mut model, "j");
         update(&mut model, Message::Key(end));
         assert_eq!(over(&mut model, RunOutcome::Failed), []);
+        // It is a key of those who look at a run of another process.
+        for role in [Role::Viewer, Role::Replay] {
+            let mut model = running().model(80, 24);
+            model.settings.role = role;
+            assert_eq!(update(&mut model, Message::Key(end)), []);
+            assert_eq!(over(&mut model, RunOutcome::Failed), []);
+            assert_eq!(update(&mut model, Message::Key(end)), []);
+        }
     }
+}
+
+#[test]
+fn another_step_that_failed_is_looked_for_on_both_sides() {
+    let mut model = failed().model(100, 30);
+    let at = model.view.steps.iter().position(|step| crate::step_list::has_failed(step)).unwrap();
+    let last = model.view.steps.len() - 1;
+    assert!(at < last);
+    press(&mut model, "G n");
+    assert_eq!(model.selected_index(), Some(at));
+    assert_eq!(model.notice.as_deref(), Some("wrapped to the first step that failed"));
+    press(&mut model, "n");
+    assert_eq!(model.notice.as_deref(), Some("no other step failed"));
+}
+
+#[test]
+fn the_selected_row_of_the_timeline_stays_in_sight_unless_one_scrolls_away() {
+    let steps = (0..60).map(|at| plan(&format!("s{at}"), &[])).collect();
+    let mut run = TestRun::with(steps, false);
+    let mut model = run.model(100, 30);
+    press(&mut model, "5 Enter G");
+    assert!(timeline::is_in_sight(&model));
+    update(&mut model, Message::Resize(Size::new(100, 12)));
+    assert!(timeline::is_in_sight(&model), "the screen is smaller");
+    press(&mut model, "g");
+    let before = run.records.len();
+    for at in 20..60 {
+        run.running(&format!("s{at}"), 1, 7);
+    }
+    tell(&mut model, &run, before);
+    assert!(timeline::is_in_sight(&model), "others have begun before it");
+    model.scroll[Tab::Timeline.index()] = crate::model::Scroll::default();
+    assert!(!timeline::is_in_sight(&model));
+    let before = run.records.len();
+    run.state("s20", StepState::Failed);
+    tell(&mut model, &run, before);
+    assert!(!timeline::is_in_sight(&model), "someone reads elsewhere");
 }
 
 #[test]

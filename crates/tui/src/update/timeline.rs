@@ -52,6 +52,17 @@ pub(super) fn keep_in_sight(model: &mut Model) {
     let entries = view::timeline_entries(model);
     let (Some(row), true) = (view::timeline_row(model, &entries), extent.rows > 0) else { return };
     let lowest = (row + 1).saturating_sub(extent.rows);
-    let scroll = &mut model.scroll[Tab::Timeline.index()];
-    *scroll = Scroll { top: scroll.top.clamp(lowest.min(row), row), stick: false };
+    let top = view::top(model, extent.len, extent.rows).clamp(lowest.min(row), row);
+    model.scroll[Tab::Timeline.index()] = Scroll { top, stick: false };
+}
+
+/// Whether the selected attempt is shown. What changes the rows then keeps it so; a person who scrolled away stays there.
+pub(super) fn is_in_sight(model: &Model) -> bool {
+    if model.tab != Tab::Timeline {
+        return false;
+    }
+    let extent = view::extent(model);
+    let entries = view::timeline_entries(model);
+    let top = view::top(model, extent.len, extent.rows);
+    view::timeline_row(model, &entries).is_some_and(|row| (top..top + extent.rows).contains(&row))
 }

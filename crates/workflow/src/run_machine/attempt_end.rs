@@ -88,6 +88,13 @@ impl From<&WorkerResult> for AttemptEnd {
     }
 }
 
+/// How a worker ended of which it is known that it had no time left: the same without the key of the limit. The clock of a core
+/// may be faster than the request to end, and then it is not the limit of the step that counts.
+pub(super) fn without_limit(detail: &str) -> &str {
+    let rest = detail.strip_prefix("(`timeout`)").or_else(|| detail.strip_prefix("(`idle`):"));
+    rest.map_or(detail, |rest| rest.trim_start_matches([',', ' ']))
+}
+
 /// Which limit was reached, and how the worker ended. What it wrote last has nothing to do with that.
 fn limit_words(result: &WorkerResult) -> String {
     let details = result.details.as_deref();
@@ -180,6 +187,19 @@ mod tests {
         assert_eq!(ended(None, false), "(`timeout`), killed by SIGTERM");
         let idle = "it did nothing for 2 s (no output) and was ended; `idle` says how long that may take";
         assert_eq!(ended(Some(idle), true), "(`idle`): it did nothing for 2 s (no output), killed");
+    }
+
+    #[test]
+    fn a_limit_is_left_out_of_the_words_of_its_end() {
+        for (detail, rest) in [
+            ("(`timeout`), killed by SIGTERM", "killed by SIGTERM"),
+            ("(`timeout`)", ""),
+            ("(`timeout`) while it waited: a lock", "while it waited: a lock"),
+            ("(`idle`): it did nothing for 2 s, killed", "it did nothing for 2 s, killed"),
+            ("signal 15", "signal 15"),
+        ] {
+            assert_eq!(without_limit(detail), rest);
+        }
     }
 
     #[test]

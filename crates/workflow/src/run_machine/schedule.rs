@@ -5,6 +5,7 @@ use std::time::Duration;
 use roboppi_ipc::{Cancel, CancelReason, ErrorClass, Mono, UtcMillis};
 use roboppi_run::{AttemptRef, StepState, cancel_words, units};
 
+use super::attempt_end::without_limit;
 use super::step::{StepPhase, VisiblePhase};
 use super::{AttemptEnd, Phase, RunEffect, RunMachine, RunTimerSubject};
 use crate::definition::OnFailure;
@@ -264,7 +265,13 @@ impl RunMachine {
         detail: &str,
         out: &mut Vec<RunEffect>,
     ) {
-        let detail = format!("{}; {detail}", cancel_words(reason));
+        // The step has a limit of its own, which it is not.
+        let why = match reason {
+            CancelReason::Timeout => "the time limit of the run was reached".into(),
+            other => cancel_words(other),
+        };
+        let how = without_limit(detail);
+        let detail = if how.is_empty() { why.into_owned() } else { format!("{why}; {how}") };
         self.over(now, index, StepState::Cancelled, false, Some(detail), out);
         self.release(now, index, Verdict::Blocks, out);
     }

@@ -245,7 +245,7 @@ fn a_step_that_did_start_is_not_skipped_when_the_run_ends_before_its_next_attemp
 fn the_time_of_the_run_ends_everything() {
     let mut bench = bench(&[("a", "continue_on_error: true"), ("b", "depends_on: [a]")], 1);
     bench.start().live("a", 1).deadline();
-    bench.ends("a", 1, AttemptEnd::TimedOut { detail: "signal 15".to_owned() });
+    bench.ends("a", 1, AttemptEnd::TimedOut { detail: "(`timeout`), killed by SIGTERM".to_owned() });
     insta::assert_snapshot!(bench.story(), @r"
         timer 3600s for the run
         a is starting
@@ -255,7 +255,7 @@ fn the_time_of_the_run_ends_everything() {
         b is skipped: the run was ended before it started
         a is ending: the time limit was reached
         cancel a (timeout)
-        a is cancelled after 3s: the time limit was reached; signal 15
+        a is cancelled after 3s: the time limit of the run was reached; killed by SIGTERM
         finished timed_out after 3s: the run timed out after 1h (`timeout`)
     ");
 }

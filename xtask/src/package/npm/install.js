@@ -4,6 +4,8 @@ const fs = require("node:fs");
 const path = require("node:path");
 
 try {
+  // Other package managers start what is here with Node.js, whatever it is.
+  if (!/^npm\//.test(process.env.npm_config_user_agent ?? "")) process.exit(0);
   const program = require.resolve(`@roboppi/linux-${process.arch}/bin/roboppi`);
   const place = path.join(__dirname, "bin", "roboppi");
   const next = `${place}.${process.pid}`;

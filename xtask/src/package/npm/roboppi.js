@@ -19,8 +19,8 @@ if (typeof process.execve === "function") {
 
 // The program ends with everything it started; this process waits, passes signals on, and ends as it does.
 const child = spawn(program, process.argv.slice(2), { stdio: "inherit", argv0: "roboppi" });
-// The terminal sends these to the program as well.
-for (const signal of ["SIGINT", "SIGQUIT"]) process.on(signal, () => {});
+// A terminal sends these to the program as well, which takes a second one within a moment for the same.
+for (const signal of ["SIGINT", "SIGQUIT"]) process.on(signal, () => process.stdin.isTTY || child.kill(signal));
 for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {
   console.error(`roboppi: ${program} cannot be started: ${error.message}`);

@@ -1,5 +1,6 @@
 //! The beginning and the end of what attempts wrote, within bounds.
 
+use quick_xml::escape::escape;
 use roboppi_ipc::OutputStream;
 use roboppi_record::{Log, LogLine, RecordError, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{AttemptView, missing_words};
@@ -22,7 +23,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// Bytes of the lines from the end.
 const TAIL_BYTES: usize = 48 * 1024;
 
-/// Bytes of all attempts of a run together.
+/// Bytes of all attempts of a run together, as they are in the document: a `&` has five there.
 const ALL_BYTES: usize = 8 * 1024 * 1024;
 
 /// What an attempt wrote to each stream.
@@ -62,7 +63,8 @@ impl<'a> Excerpts<'a> {
         if is_agent && let Some(answer) = answer {
             output.stdout = answer_text(answer);
         }
-        self.left = self.left.saturating_sub(output.stdout.len() + output.stderr.len());
+        let escaped = escape(output.stdout.as_str()).len() + escape(output.stderr.as_str()).len();
+        self.left = self.left.saturating_sub(escaped);
         output
     }
 }

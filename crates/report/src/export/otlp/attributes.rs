@@ -2,10 +2,8 @@
 
 use roboppi_untrusted::words;
 
-/// Characters of a value.
-const LONGEST: usize = 1_000;
-
-/// Names and values, each name once. Texts are made safe to show, and not too long.
+/// Names and values, each name once. Texts are as they are: they are made safe to show, and cut, when they are written, because
+/// half a secret is not found to be one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes(Vec<(String, AttributeValue)>);
 
@@ -21,9 +19,8 @@ pub(super) enum AttributeValue {
 impl Attributes {
     /// Adds a text. An empty one is none.
     pub fn text(&mut self, name: &str, value: &str) {
-        let value: String = words(value).chars().take(LONGEST).collect();
-        if !value.is_empty() {
-            self.set(name, AttributeValue::Text(value));
+        if !words(value).is_empty() {
+            self.set(name, AttributeValue::Text(value.to_owned()));
         }
     }
 
@@ -59,6 +56,15 @@ impl Attributes {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
+    }
+
+    /// Replaces each text by what `hide` makes of it.
+    pub(super) fn mask(&mut self, hide: &dyn Fn(&str) -> String) {
+        for (_, value) in &mut self.0 {
+            if let AttributeValue::Text(text) = value {
+                *text = hide(text);
+            }
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &(String, AttributeValue)> {

@@ -1,6 +1,7 @@
 //! Spans as the JSON of OTLP: ids are hexadecimal, 64-bit integers are strings, enumerations are numbers, names are in camel
 //! case.
 
+use roboppi_untrusted::words;
 use serde_json::{Map, Value, json};
 
 use super::attributes::{AttributeValue, Attributes};
@@ -12,6 +13,12 @@ pub(super) struct Resource(Attributes);
 
 /// The version of the conventions that names of attributes follow.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
+
+/// Characters of the value of an attribute.
+const LONGEST: usize = 1_000;
+
+/// Characters of why something failed.
+const LONGEST_WHY: usize = 500;
 
 /// Whether a flag says that the span above is in another process is known.
 const HAS_IS_REMOTE: u32 = 0x100;
@@ -27,6 +34,10 @@ impl Resource {
         }
         attributes.text("service.version", env!("CARGO_PKG_VERSION"));
         Self(attributes)
+    }
+
+    pub(super) fn mask(&mut self, hide: &dyn Fn(&str) -> String) {
+        self.0.mask(hide);
     }
 }
 
@@ -54,21 +65,24 @@ fn of_span(span: &Span) -> Value {
     }
     let is_remote = if span.is_remote { IS_REMOTE } else { 0 };
     set("flags", (SAMPLED | HAS_IS_REMOTE | is_remote).into());
-    set("name", span.name.as_str().into());
+    set("name", words(&span.name).into());
     set("kind", u32::from(span.kind).into());
     set("startTimeUnixNano", nanos(span.from.0));
     set("endTimeUnixNano", nanos(span.to.0.max(span.from.0)));
     set("attributes", of_attributes(&span.attributes));
     if !span.events.is_empty() {
         let events = span.events.iter();
-        set("events", events.map(|(at, name)| json!({"timeUnixNano": nanos(at.0), "name": name})).collect());
+        set(
+            "events",
+            events.map(|(at, name)| json!({"timeUnixNano": nanos(at.0), "name": words(name)})).collect(),
+        );
     }
     set(
         "status",
         match &span.outcome {
             Outcome::Unset => json!({}),
             Outcome::Good => json!({"code": 1}),
-            Outcome::Bad(why) => json!({"code": 2, "message": why}),
+            Outcome::Bad(why) => json!({"code": 2, "message": shown(why, LONGEST_WHY)}),
         },
     );
     Value::Object(object)
@@ -76,12 +90,22 @@ fn of_span(span: &Span) -> Value {
 
 fn of_attributes(attributes: &Attributes) -> Value {
     let of_value = |value: &AttributeValue| match value {
-        AttributeValue::Text(text) => json!({"stringValue": text}),
-        AttributeValue::Number(number) => json!({"intValue": number.to_string()}),
+        AttributeValue::Text(text) => json!({"stringValue": shown(text, LONGEST)}),
+        AttributeValue::Number(number) => json!({"intValue": signed(*number).to_string()}),
         AttributeValue::Decimal(number) => json!({"doubleValue": number}),
         AttributeValue::Bool(value) => json!({"boolValue": value}),
     };
     attributes.iter().map(|(key, value)| json!({"key": key, "value": of_value(value)})).collect()
+}
+
+/// A text that is safe to show, and not too long.
+fn shown(text: &str, most: usize) -> String {
+    words(text).chars().take(most).collect()
+}
+
+/// The number as OTLP has it: of 64 bits with a sign.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn nanos(millis: u64) -> Value {

@@ -8,7 +8,6 @@ use roboppi_run::{
     AttemptRef, AttemptView, RunOutcome, RunStatus, RunView, Slice, SliceKind, SpanId, StepState, StepView,
     Timeline, TraceId, TraceIds,
 };
-use roboppi_untrusted::words;
 
 use super::attributes::Attributes;
 use crate::units::limit_time;
@@ -16,7 +15,7 @@ use crate::units::limit_time;
 /// Marks of one span, such as warnings.
 const EVENTS: usize = 100;
 
-/// Something that took time.
+/// Something that took time. Its texts are as they are.
 #[derive(Debug)]
 pub(super) struct Span {
     pub(super) trace: TraceId,
@@ -57,12 +56,33 @@ pub(super) enum Outcome {
 
 impl Outcome {
     fn bad(why: &str) -> Self {
-        Self::Bad(words(why).chars().take(500).collect())
+        Self::Bad(why.to_owned())
     }
 }
 
-/// All spans, the run first, each before those in it.
-pub(super) fn spans(ids: &TraceIds, view: &RunView, timeline: &Timeline, liveness: Liveness) -> Vec<Span> {
+impl Span {
+    /// Replaces each text by what `hide` makes of it.
+    pub(super) fn mask(&mut self, hide: &dyn Fn(&str) -> String) {
+        self.name = hide(&self.name);
+        self.attributes.mask(hide);
+        for (_, name) in &mut self.events {
+            *name = hide(name);
+        }
+        if let Outcome::Bad(why) = &mut self.outcome {
+            *why = hide(why);
+        }
+    }
+}
+
+/// At most so many spans: the run, the steps, the attempts, and then what happened in these, so that an agent with many tool
+/// calls takes no place from a step. Each is behind the one that it is in. The number of those left out, too.
+pub(super) fn spans(
+    ids: &TraceIds,
+    view: &RunView,
+    timeline: &Timeline,
+    liveness: Liveness,
+    most: usize,
+) -> (Vec<Span>, usize) {
     let mut parts: HashMap<&AttemptRef, Vec<&Slice>> = HashMap::new();
     let mut last = UtcMillis(0);
     for slice in timeline.tracks.iter().flat_map(|track| &track.slices) {
@@ -71,19 +91,27 @@ pub(super) fn spans(ids: &TraceIds, view: &RunView, timeline: &Timeline, livenes
             parts.entry(of).or_default().push(slice);
         }
     }
+    let steps = || view.steps().filter(|step| !step.attempts.is_empty());
+    let attempts = || steps().flat_map(|step| step.attempts.iter().map(move |attempt| (step, attempt)));
     let mut spans = vec![of_run(ids, view, timeline, last)];
-    for step in view.steps().filter(|step| !step.attempts.is_empty()) {
-        spans.push(of_step(ids, step, liveness, last));
-        for attempt in &step.attempts {
-            let slices = parts.remove(&attempt.of).unwrap_or_default();
-            spans.push(of_attempt(ids, step, attempt, last));
-            // A stage that was passed at once is no part of anything.
-            let lasts = |slice: &&Slice| slice.kind == SliceKind::Tool || slice.from < slice.to;
-            let inner = slices.into_iter().filter(|slice| slice.kind != SliceKind::Attempt).filter(lasts);
-            spans.extend(inner.enumerate().map(|(number, slice)| of_part(ids, &attempt.of, number, slice)));
+    spans.extend(steps().take(most - spans.len()).map(|step| of_step(ids, step, liveness, last)));
+    let of_attempt = |(step, attempt)| of_attempt(ids, step, attempt, last);
+    spans.extend(attempts().take(most - spans.len()).map(of_attempt));
+    let mut left_out = 1 + steps().count() + attempts().count() - spans.len();
+    for (_, attempt) in attempts() {
+        let slices = parts.remove(&attempt.of).unwrap_or_default();
+        // A stage that was passed at once is no part of anything.
+        let lasts = |slice: &&Slice| slice.kind == SliceKind::Tool || slice.from < slice.to;
+        let inner = slices.into_iter().filter(|slice| slice.kind != SliceKind::Attempt).filter(lasts);
+        for (number, slice) in inner.enumerate() {
+            if spans.len() < most {
+                spans.push(of_part(ids, &attempt.of, number, slice));
+            } else {
+                left_out += 1;
+            }
         }
     }
-    spans
+    (spans, left_out)
 }
 
 fn of_run(ids: &TraceIds, view: &RunView, timeline: &Timeline, last: UtcMillis) -> Span {
@@ -92,7 +120,7 @@ fn of_run(ids: &TraceIds, view: &RunView, timeline: &Timeline, last: UtcMillis) 
     let mut name = "RUN".to_owned();
     if let Some(head) = &view.head {
         from = head.started_at;
-        name = format!("RUN {}", words(&head.name));
+        name = format!("RUN {}", head.name);
         attributes.text("cicd.pipeline.name", &head.name);
         attributes.text("cicd.pipeline.run.id", head.run_id.as_str());
         attributes.text("cicd.pipeline.action.name", "RUN");
@@ -122,7 +150,7 @@ fn of_run(ids: &TraceIds, view: &RunView, timeline: &Timeline, last: UtcMillis) 
         from,
         to,
         attributes,
-        events: marks.take(EVENTS).map(|mark| (mark.at, words(&mark.name))).collect(),
+        events: marks.take(EVENTS).map(|mark| (mark.at, mark.name.clone())).collect(),
         outcome,
     }
 }
@@ -166,7 +194,7 @@ fn of_step(ids: &TraceIds, step: &StepView, liveness: Liveness, last: UtcMillis)
         id: ids.of_step(&step.plan.step),
         parent: Some(ids.of_run()),
         is_remote: false,
-        name: words(path),
+        name: path.to_owned(),
         kind: SpanKind::Internal,
         from: step.started_at.unwrap_or(step.changed_at),
         to: if step.state.is_final() { step.changed_at } else { last },
@@ -239,7 +267,7 @@ fn usage(attributes: &mut Attributes, usage: Option<roboppi_ipc::Usage>) {
 /// A tool call, a wait, or the time in which a worker was being ended.
 fn of_part(ids: &TraceIds, of: &AttemptRef, number: usize, slice: &Slice) -> Span {
     let mut attributes = Attributes::default();
-    let what = words(&slice.name);
+    let what = slice.name.clone();
     let (name, kind) = match slice.kind {
         SliceKind::Tool => {
             attributes.text("gen_ai.operation.name", "execute_tool");

@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::excerpt::Found;
 use super::markup::Annotation;
 use crate::places::{Finding, Severity};
 
@@ -17,6 +18,11 @@ pub(super) struct Annotations {
     failures: Vec<Annotation>,
     errors: Vec<Annotation>,
     warnings: Vec<Annotation>,
+    /// Places that were found and are not among these.
+    more_errors: usize,
+    more_warnings: usize,
+    /// There may be more that were not looked for.
+    is_partial: bool,
 }
 
 /// What is annotated, and what has no room.
@@ -25,29 +31,78 @@ pub(super) struct Chosen {
     pub(super) annotations: Vec<Annotation>,
     pub(super) errors_left: usize,
     pub(super) warnings_left: usize,
+    /// There may be more of both.
+    pub(super) is_partial: bool,
 }
 
 impl Annotations {
     pub(super) const fn new(most: usize, workspace: PathBuf, checkout: Option<PathBuf>) -> Self {
-        Self { most, workspace, checkout, failures: Vec::new(), errors: Vec::new(), warnings: Vec::new() }
+        Self {
+            most,
+            workspace,
+            checkout,
+            failures: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            more_errors: 0,
+            more_warnings: 0,
+            is_partial: false,
+        }
+    }
+
+    /// Whether the places of another failed step could be shown.
+    pub(super) fn has_room_for_places(&self) -> bool {
+        let is_shown = self.failures.len() < self.most;
+        is_shown || self.errors.len() + self.failures.len() < self.most || self.has_room_for_warnings()
+    }
+
+    pub(super) const fn has_room_for_warnings(&self) -> bool {
+        self.warnings.len() < self.most
+    }
+
+    /// Places were not looked for.
+    pub(super) const fn not_searched(&mut self) {
+        self.is_partial = true;
     }
 
     /// A failed step, and the places that its output names.
-    pub(super) fn failed(&mut self, step: &str, why: &str, findings: &[Finding]) {
-        let first = findings.iter().position(|finding| finding.severity == Severity::Error);
-        let message = first.map_or_else(|| why.to_owned(), |at| format!("{}\n{why}", findings[at].message));
+    pub(super) fn failed(&mut self, step: &str, why: &str, found: &Found) {
+        let places = &found.places;
+        let first = places.iter().position(|finding| finding.severity == Severity::Error);
+        let message = first.map_or_else(|| why.to_owned(), |at| format!("{}\n{why}", places[at].message));
         self.failures.push(Annotation {
             severity: Severity::Error,
             title: step.to_owned(),
             message,
-            place: first.and_then(|at| self.place(&findings[at])),
+            place: first.and_then(|at| self.place(&places[at])),
         });
-        self.add(step, findings.iter().enumerate().filter(|(at, _)| Some(*at) != first).map(|(_, one)| one));
+        self.more_errors += found.more_errors;
+        self.more_warnings += found.more_warnings;
+        self.is_partial |= found.is_partial;
+        let others = places.iter().enumerate().filter(|(at, _)| Some(*at) != first);
+        self.add(step, others.map(|(_, one)| (one, one.severity)));
     }
 
-    /// The places that a step names which the run does not fail because of: they are warnings at most.
-    pub(super) fn passed(&mut self, step: &str, findings: &[Finding]) {
-        self.add(step, findings.iter().filter(|finding| finding.severity == Severity::Warning));
+    /// The run has failed, and no step of it.
+    pub(super) fn run_failed(&mut self, title: &str, why: &str) {
+        let (title, message) = (title.to_owned(), why.to_owned());
+        self.failures.push(Annotation { severity: Severity::Error, title, message, place: None });
+    }
+
+    /// The places that a step names which succeeded: what it calls an error was none.
+    pub(super) fn passed(&mut self, step: &str, found: &Found) {
+        self.more_warnings += found.more_warnings;
+        self.is_partial |= found.is_partial;
+        let warnings = found.places.iter().filter(|finding| finding.severity == Severity::Warning);
+        self.add(step, warnings.map(|one| (one, Severity::Warning)));
+    }
+
+    /// The places that a step names which was allowed to fail: the run does not fail because of its errors, so they are
+    /// warnings.
+    pub(super) fn tolerated(&mut self, step: &str, found: &Found) {
+        self.more_warnings += found.more_errors + found.more_warnings;
+        self.is_partial |= found.is_partial;
+        self.add(step, found.places.iter().map(|one| (one, Severity::Warning)));
     }
 
     /// Something a user of the run should know.
@@ -56,15 +111,15 @@ impl Annotations {
         self.warnings.push(Annotation { severity: Severity::Warning, title, message, place: None });
     }
 
-    fn add<'f>(&mut self, step: &str, findings: impl Iterator<Item = &'f Finding>) {
-        for finding in findings {
+    fn add<'f>(&mut self, step: &str, findings: impl Iterator<Item = (&'f Finding, Severity)>) {
+        for (finding, severity) in findings {
             let annotation = Annotation {
-                severity: finding.severity,
+                severity,
                 title: step.to_owned(),
                 message: finding.message.clone(),
                 place: self.place(finding),
             };
-            match finding.severity {
+            match severity {
                 Severity::Error => self.errors.push(annotation),
                 Severity::Warning => self.warnings.push(annotation),
             }
@@ -85,7 +140,12 @@ impl Annotations {
         let errors = self.failures.into_iter().chain(self.errors);
         let (errors, errors_left) = first(errors.collect(), self.most);
         let (warnings, warnings_left) = first(self.warnings, self.most);
-        Chosen { annotations: errors.into_iter().chain(warnings).collect(), errors_left, warnings_left }
+        Chosen {
+            annotations: errors.into_iter().chain(warnings).collect(),
+            errors_left: errors_left + self.more_errors,
+            warnings_left: warnings_left + self.more_warnings,
+            is_partial: self.is_partial,
+        }
     }
 }
 
@@ -116,6 +176,10 @@ mod tests {
         Finding { severity, file: file.to_owned(), line, column: None, message: format!("wrong {line}") }
     }
 
+    fn found(places: Vec<Finding>) -> Found {
+        Found { places, ..Found::default() }
+    }
+
     fn annotations(most: usize) -> Annotations {
         Annotations::new(most, PathBuf::from("/repo/sub"), Some(PathBuf::from("/repo")))
     }
@@ -124,10 +188,13 @@ mod tests {
     fn failed_steps_come_before_their_places() {
         let mut annotations = annotations(3);
         let many: Vec<_> = (1..=20).map(|line| finding(Severity::Error, "a.rs", line)).collect();
-        annotations.failed("first", "exit code 1", &many);
-        annotations
-            .passed("fine", &[finding(Severity::Error, "x.rs", 1), finding(Severity::Warning, "x.rs", 2)]);
-        annotations.failed("second", "exit code 2", &[]);
+        annotations.failed("first", "exit code 1", &Found { more_errors: 2, ..found(many) });
+        let both = || found(vec![finding(Severity::Error, "x.rs", 1), finding(Severity::Warning, "x.rs", 2)]);
+        annotations.passed("fine", &both());
+        annotations.failed("second", "exit code 2", &Found::default());
+        assert!(annotations.has_room_for_places() && annotations.has_room_for_warnings());
+        annotations.tolerated("lenient", &both());
+        assert!(!annotations.has_room_for_warnings());
         let chosen = annotations.choose();
         let texts: Vec<_> = chosen
             .annotations
@@ -141,9 +208,11 @@ mod tests {
                 "Error second | exit code 2 | None",
                 "Error first | wrong 2 | Some((\"sub/a.rs\", 2, None))",
                 "Warning fine | wrong 2 | Some((\"sub/x.rs\", 2, None))",
+                "Warning lenient | wrong 1 | Some((\"sub/x.rs\", 1, None))",
+                "Warning lenient | wrong 2 | Some((\"sub/x.rs\", 2, None))",
             ]
         );
-        assert_eq!((chosen.errors_left, chosen.warnings_left), (18, 0));
+        assert_eq!((chosen.errors_left, chosen.warnings_left), (20, 0));
     }
 
     #[test]

@@ -45,9 +45,43 @@ impl ShownBudget {
     }
 }
 
+/// Stands before activity whose beginning is not shown.
+const EARLIER: &[u8] = b"... earlier activity: `roboppi show`\n";
+
+/// Leaves at most `most` bytes of the activity of an agent: its last whole lines.
+pub(super) fn cut_activity(activity: &mut Vec<u8>, most: usize) {
+    if activity.len() <= most {
+        return;
+    }
+    let from = activity.len() - most.saturating_sub(EARLIER.len());
+    let begins_line = activity[from - 1] == b'\n';
+    let rest = activity[from..].iter().position(|byte| *byte == b'\n');
+    let rest = rest.map_or(activity.len(), |at| from + at + 1);
+    activity.drain(..if begins_line { from } else { rest });
+    activity.splice(..0, EARLIER.iter().copied());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn activity_is_cut_at_a_line() {
+        let cut = |text: &str, most: usize| {
+            let mut activity = text.as_bytes().to_vec();
+            cut_activity(&mut activity, most);
+            String::from_utf8(activity).unwrap()
+        };
+        let long = "one\ntwo\n".repeat(20);
+        assert_eq!(cut(&long, 1_000), long);
+        for most in 0..long.len() {
+            let text = cut(&long, most);
+            assert!(text.len() <= most.max(EARLIER.len()), "{most}: {text}");
+            let lines: Vec<_> = text.lines().collect();
+            assert!(lines[0].starts_with("... earlier"), "{text}");
+            assert!(lines[1..].iter().all(|line| ["one", "two"].contains(line)), "{text}");
+        }
+    }
 
     #[test]
     fn the_last_failures_have_room_whatever_came_before() {

@@ -155,13 +155,24 @@ impl Markup {
     /// A failed step, where a failed build has a list of its problems.
     pub(super) fn problem(&self, out: &mut Vec<u8>, step: &str, why: &str) {
         if self.vendor == Vendor::TeamCity {
-            let why = shortened(&format!("{step}: {why}"), teamcity);
-            // At most 60 characters, letters and digits.
-            let letters = step.chars().filter(char::is_ascii_alphanumeric).take(50);
+            let name = words(step);
+            let why = shortened(&format!("{name}: {why}"), teamcity);
+            // At most 60 characters, letters and digits. Problems of one identity are one problem, and names of steps can have
+            // the same letters.
+            let letters = name.chars().filter(char::is_ascii_alphanumeric).take(40);
             let identity: String = "roboppi".chars().chain(letters).collect();
-            line(out, &format!("##teamcity[buildProblem description='{why}' identity='{identity}']"));
+            let hash = short_hash(step);
+            line(out, &format!("##teamcity[buildProblem description='{why}' identity='{identity}{hash}']"));
         }
     }
+}
+
+/// The same for the same text in every version of this program: TeamCity compares builds. 12 digits of FNV-1a.
+fn short_hash(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{:012x}", hash >> 16)
 }
 
 /// The command with which Azure Pipelines takes a page for the summary of a build.
@@ -279,6 +290,20 @@ mod tests {
             let text = all_of(vendor, title).replace('\x1b', "<ESC>").replace('\r', "<CR>");
             insta::assert_snapshot!(format!("{vendor:?}"), text);
         }
+    }
+
+    #[test]
+    fn problems_of_different_steps_are_different() {
+        let markup = Markup::new(Vendor::TeamCity);
+        let identity = |step: &str| {
+            let text = printed(|out| markup.problem(out, step, "x"));
+            text.split_once("identity='").unwrap().1.split('\'').next().unwrap().to_owned()
+        };
+        let long = "a".repeat(100);
+        let names = ["a-b", "ab", "a_b", &long, &format!("{long}b"), "漢", "字"];
+        let all: std::collections::HashSet<_> = names.iter().map(|name| identity(name)).collect();
+        assert_eq!(all.len(), names.len(), "{all:?}");
+        assert!(all.iter().all(|one| one.len() <= 60), "{all:?}");
     }
 
     #[test]

@@ -8,9 +8,8 @@ use roboppi_run::{RunHead, RunStatus, RunView, StepView, spent_words};
 use roboppi_untrusted::{line, words};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::conclusion::{failed_steps, reason};
-use super::excerpt::{findings, shown_line};
-use crate::places::Finding;
+use super::conclusion::{failed_steps, reason, reason_of_run};
+use super::excerpt::{Found, Search, findings, more_places, severity_word, shown_line};
 use crate::plain::failure::read_command;
 use crate::plain::lines::sign;
 use crate::plain::log::{LogTail, Logs as _, SourceLogs};
@@ -57,7 +56,7 @@ const EXTENTS: &[Extent] = &[
 /// A failed step with what is shown of it.
 struct Failure<'v> {
     step: &'v StepView,
-    findings: Vec<Finding>,
+    found: Found,
     tail: LogTail,
 }
 
@@ -67,21 +66,28 @@ struct Failure<'v> {
 pub fn page(source: &Arc<dyn RunSource>, most: usize) -> String {
     let view = source.follow().view;
     let mut logs = SourceLogs(Arc::clone(source));
+    let mut search = Search::default();
+    let failures = failed_steps(&view).take(FAILURES);
     let failures: Vec<Failure<'_>> =
-        failed_steps(&view).take(FAILURES).map(|step| failure(source.as_ref(), &mut logs, step)).collect();
+        failures.map(|step| failure(source.as_ref(), &mut logs, step, &mut search)).collect();
     let pages = EXTENTS.iter().map(|extent| page_of(&view, &failures, *extent));
     pages.into_iter().find(|page| page.len() <= most).unwrap_or_default()
 }
 
-fn failure<'v>(source: &dyn RunSource, logs: &mut SourceLogs, step: &'v StepView) -> Failure<'v> {
+fn failure<'v>(
+    source: &dyn RunSource,
+    logs: &mut SourceLogs,
+    step: &'v StepView,
+    search: &mut Search,
+) -> Failure<'v> {
     let attempt = step.attempts.last().filter(|_| !step.is_agent());
     let Some(attempt) = attempt else {
-        return Failure { step, findings: Vec::new(), tail: LogTail::default() };
+        return Failure { step, found: Found::default(), tail: LogTail::default() };
     };
     // The log of the job reports a log that cannot be read.
-    let findings = findings(source, logs, &attempt.of).unwrap_or_default();
+    let found = findings(source, logs, &attempt.of, search).unwrap_or_default();
     let tail = logs.tail(&attempt.of, EXTENTS[0].tail, TAIL_BYTES).unwrap_or_default();
-    Failure { step, findings, tail }
+    Failure { step, found, tail }
 }
 
 fn page_of(view: &RunView, failures: &[Failure<'_>], extent: Extent) -> String {
@@ -91,6 +97,11 @@ fn page_of(view: &RunView, failures: &[Failure<'_>], extent: Extent) -> String {
         failed(&mut page, view, failure, extent);
     }
     let failed = failed_steps(view).count();
+    if failed == 0
+        && let Some(why) = reason_of_run(view)
+    {
+        let _ = writeln!(page, "### ✗ {}\n", escaped(&why));
+    }
     if failed > failures.len() {
         let _ = writeln!(page, "{} more failed steps: `roboppi show`\n", failed - failures.len());
     }
@@ -114,10 +125,16 @@ fn headline(page: &mut String, view: &RunView) {
 }
 
 fn failed(page: &mut String, view: &RunView, failure: &Failure<'_>, extent: Extent) {
-    let Failure { step, findings, tail } = failure;
+    let Failure { step, found, tail } = failure;
     let _ = writeln!(page, "### ✗ {}: {}\n", escaped(step.plan.step.as_str()), escaped(&reason(step)));
-    for finding in findings.iter().take(extent.tail.min(10)) {
-        let _ = writeln!(page, "- {}: {}", code(&finding.place()), escaped(&finding.message));
+    let most = extent.tail.min(10);
+    for finding in found.places.iter().take(most) {
+        let (place, word) = (code(&finding.place()), severity_word(finding));
+        let _ = writeln!(page, "- {place}: {word}{}", escaped(&finding.message));
+    }
+    let more = found.beyond(most);
+    if most > 0 && more > 0 {
+        let _ = writeln!(page, "- {}", more_places(more));
     }
     let shown = tail.lines.len().min(extent.tail);
     if shown > 0 {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use roboppi_attach::{RunSource, Sharing};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::RecordPart;
-use roboppi_run::{RunEvent, RunHead, RunRecord, RunView, StepPath, StepState, StepView};
+use roboppi_run::{RunEvent, RunHead, RunRecord, RunView, StepPath, StepView};
 
 use super::CiSettings;
-use super::budget::ShownBudget;
-use super::conclusion::{Conclusion, times};
+use super::budget::{ShownBudget, cut_activity};
+use super::conclusion::{Conclusion, earlier_attempts, fails, note, times};
 use super::excerpt::{Extent, excerpt};
 use super::markup::{Markup, guarded};
 use crate::clock;
@@ -181,10 +181,7 @@ impl<'s, W: Write> CiSink<'s, W> {
         guarded(kept, self.printer.text());
         self.printer.clear();
         if kept.len() > 2 * LONGEST_ACTIVITY {
-            let from = kept.len() - LONGEST_ACTIVITY;
-            let from = kept[from..].iter().position(|byte| *byte == b'\n').map_or(from, |at| from + at + 1);
-            kept.drain(..from);
-            kept.splice(..0, b"... earlier activity: `roboppi show`\n".iter().copied());
+            cut_activity(kept, LONGEST_ACTIVITY);
         }
     }
 
@@ -194,20 +191,24 @@ impl<'s, W: Write> CiSink<'s, W> {
         self.markup.name_run(&view.head.as_ref().map_or_else(String::new, RunHead::short_name));
         self.ended.insert(path.clone());
         let Some(step) = view.step(path) else { return self.print_lines() };
-        let fails = step.state == StepState::Failed && !step.allowed_to_fail;
+        let fails = fails(view, step);
         let activity = if fails { None } else { self.activities.remove(path) };
+        let is_silent = activity.is_none() && step.is_agent();
         let body = match activity {
-            Some(activity) => activity,
+            Some(activity) => folded_activity(activity, &self.budget),
             // It comes last.
             None if self.settings.lines.quiet || fails || step.is_agent() || step.attempts.is_empty() => {
                 Vec::new()
             }
-            None => output_of(&*self.source, &mut self.logs, step, &self.budget, self.settings.lines.colour),
+            None => {
+                let colour = self.settings.lines.colour;
+                output_of(&*self.source, &mut self.logs, (view, step), &self.budget, colour)
+            }
         };
         let (from, to) = times(step);
         let has_output = step.attempts.last().is_some_and(|attempt| attempt.log_bytes() > 0);
         if body.is_empty() {
-            if has_output && !self.settings.lines.quiet && !fails && !step.is_agent() {
+            if has_output && !self.settings.lines.quiet && !fails && !is_silent {
                 self.budget.leave_out();
             }
             return self.print_lines();
@@ -236,10 +237,16 @@ impl<'s, W: Write> CiSink<'s, W> {
         let mut failed = HashMap::new();
         for (step, activity) in left {
             let view = self.printer.view();
-            if view.step(&step).is_some_and(|step| step.state == StepState::Failed) {
+            if view.step(&step).is_some_and(|step| fails(view, step)) {
                 failed.insert(step, activity);
                 continue;
             }
+            let activity = folded_activity(activity, &self.budget);
+            if activity.is_empty() {
+                self.budget.leave_out();
+                continue;
+            }
+            self.budget.take_folded(activity.len());
             let at = view.step(&step).map_or(UtcMillis(0), |step| step.changed_at);
             let group = self.markup.begin(&mut out, step.as_str(), true, at);
             out.extend_from_slice(&activity);
@@ -254,9 +261,9 @@ impl<'s, W: Write> CiSink<'s, W> {
             budget: &mut self.budget,
             activities: failed,
         };
-        let text = end.failures(self.printer.view());
+        end.write(self.printer.view(), &mut self.out)?;
         self.printer.finish();
-        let mut out = text;
+        let mut out = Vec::new();
         self.markup.conclusion(&mut out);
         self.markup.outside(&mut out);
         guarded(&mut out, self.printer.text());
@@ -266,23 +273,40 @@ impl<'s, W: Write> CiSink<'s, W> {
     }
 }
 
+/// Bytes that the output of a step is worth showing.
+const FEWEST: usize = 1024;
+
+/// What fits of the activity of an agent that did not fail; empty when there is no room.
+fn folded_activity(mut activity: Vec<u8>, budget: &ShownBudget) -> Vec<u8> {
+    let most = budget.folded(FOLDED.bytes);
+    if most < FEWEST {
+        return Vec::new();
+    }
+    cut_activity(&mut activity, most);
+    activity
+}
+
 fn output_of(
     source: &dyn RunSource,
     logs: &mut SourceLogs,
-    step: &StepView,
+    (view, step): (&RunView, &StepView),
     budget: &ShownBudget,
     colour: bool,
 ) -> Vec<u8> {
     let Some(attempt) = step.attempts.last() else { return Vec::new() };
     let extent = Extent { bytes: budget.folded(FOLDED.bytes), ..FOLDED };
-    if extent.bytes < 1024 {
+    if extent.bytes < FEWEST {
         return Vec::new();
     }
-    match excerpt(source, logs, (step, &attempt.of), extent, colour) {
+    let mut out = match excerpt(source, logs, (step, &attempt.of), extent, colour) {
         Ok(excerpt) => excerpt.text.into_bytes(),
         Err(error) => {
             format!("  its output cannot be read: {}\n", roboppi_untrusted::words(&error.to_string()))
                 .into_bytes()
         }
+    };
+    if let Some(text) = earlier_attempts(view, step) {
+        note(&mut out, &text);
     }
+    out
 }

@@ -11,7 +11,7 @@ use crate::Colours;
 use crate::layout::Focus;
 use crate::log_pane::{Anchor, Copied, LogReply, TextPos};
 use crate::message::{Action, Message};
-use crate::model::Model;
+use crate::model::{Model, Question};
 use crate::mouse::{Mouse, MouseAction};
 use crate::programs::Places;
 use crate::tab::Tab;
@@ -218,4 +218,19 @@ fn the_file_of_the_current_line_is_opened() {
     let mouse = Mouse { action: MouseAction::Press, at: Position::new(39, 12), ctrl: true };
     let actions = update(&mut model, Message::Mouse(mouse, UtcMillis(0)));
     assert_eq!(named(actions), "b.rs:2 a.rs:1", "the one that is clicked at with Ctrl");
+}
+
+#[test]
+fn keys_are_no_text_any_more_after_a_press_elsewhere() {
+    let mut model = running().model(80, 24);
+    press(&mut model, "F b");
+    click(&mut model, 40, 10);
+    press(&mut model, "q");
+    assert_eq!(model.list.filter.text(), "b", "what was typed stays");
+    assert_eq!(model.question, Some(Question::EndRun));
+    let mut model = running().model(80, 24);
+    press(&mut model, "? /");
+    click(&mut model, 40, 2);
+    press(&mut model, "q");
+    assert_eq!((model.help_filter.text(), model.question), ("", Some(Question::EndRun)));
 }
