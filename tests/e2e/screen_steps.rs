@@ -49,8 +49,8 @@ fn a_report_of_progress_is_shown_in_words() {
     screen.wait_for_text("live output");
     screen.terminal.look(|screen| {
         let text = screen.contents();
-        assert!(text.contains("│33% compile: at 1"), "{text}");
-        assert!(text.contains(" ::progress::as it is") && !text.contains("│::progress"), "{text}");
+        assert!(text.contains("  33% compile: at 1"), "{text}");
+        assert!(text.contains(" ::progress::as it is") && !text.contains("::progress percent"), "{text}");
     });
     env.write("end", "");
     screen.wait_for_text("press q to leave");

@@ -115,6 +115,12 @@ pub(crate) enum Question {
 }
 
 impl Model {
+    /// Something else has the attention of the person now, so that keys are no text of a filter any more.
+    pub(crate) const fn end_typing(&mut self) {
+        self.help_filter.close();
+        self.list.filter.close();
+    }
+
     pub(crate) fn new(settings: TuiSettings, zone: TimeZone, size: Size, now: UtcMillis) -> Self {
         let mut scroll = [Scroll::default(); Tab::ALL.len()];
         scroll[Tab::Core.index()].stick = true;

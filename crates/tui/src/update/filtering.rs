@@ -22,12 +22,6 @@ pub(super) fn type_in(model: &mut Model, key: Key) -> bool {
     true
 }
 
-/// Something else has the attention of the person now, so that keys are no text any more.
-pub(super) const fn end_typing(model: &mut Model) {
-    model.help_filter.close();
-    model.list.filter.close();
-}
-
 /// `F`.
 pub(super) fn filter_steps(model: &mut Model) {
     model.focus = Focus::Steps;

@@ -187,7 +187,7 @@ fn help(model: &mut Model) {
 
 /// Back to the steps, or from the help to where the person came from.
 fn back(model: &mut Model) {
-    filtering::end_typing(model);
+    model.end_typing();
     model.focus = Focus::Steps;
     if model.tab == Tab::Help
         && let Some((choice, focus)) = model.before_help.take()

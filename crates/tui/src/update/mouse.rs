@@ -5,7 +5,7 @@ use roboppi_ipc::UtcMillis;
 
 use super::motion::Move;
 use super::scroll;
-use super::{editor, filtering, log, marking, selection, timeline};
+use super::{editor, log, marking, selection, timeline};
 use crate::layout::Focus;
 use crate::layout::{Areas, log_parts};
 use crate::log_pane::Anchor;
@@ -57,7 +57,7 @@ fn aside(model: &mut Model, by: isize) {
 fn press(model: &mut Model, mouse: Mouse, now: UtcMillis, actions: &mut Vec<Action>) {
     model.notice = None;
     model.mark = None;
-    filtering::end_typing(model);
+    model.end_typing();
     let clicks = model.clicks.count(mouse.at, now);
     let areas = Areas::of(model.size, model.focus);
     let list = view::list_area(model, areas.steps);

@@ -8,7 +8,6 @@ use crate::model::{Model, Scroll};
 use crate::tab::{StepKind, Tab};
 
 use super::earlier;
-use super::filtering;
 use super::motion::Move;
 
 /// Makes sure something is selected and, when the selection follows the run, that it is the right thing.
@@ -221,7 +220,7 @@ pub(super) fn show_tab(model: &mut Model, tab: Tab) {
         model.notice = Some(format!("only steps of agents have the tab {}", tab.name()));
         return;
     }
-    filtering::end_typing(model);
+    model.end_typing();
     model.tab_choice.choose(tab, model.step_kind());
     model.before_help = None;
     model.fit_tab();
