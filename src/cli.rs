@@ -9,8 +9,8 @@ use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::{
-    agent_run, artifacts, attach, completions, control, core, doctor, events, export, guard, import, init,
-    logs, man, mask, replay, runs, show, stats, workers, workflow_run, workflow_validate,
+    agent_run, artifacts, attach, completions, control, core, doctor, emit, events, export, guard, import,
+    init, logs, man, mask, replay, runs, show, stats, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Runs(runs::RunsArgs),
     /// Count runs, steps, agents and tools: successes, failures, times and rates
     Stats(Box<stats::StatsArgs>),
+    /// Report to a run from any program, which records itself: steps, tool calls, progress, errors
+    Emit(Box<emit::EmitArgs>),
     /// Mask a value from stdin, from now on and everywhere in the run; for use in steps
     Mask(mask::MaskArgs),
     /// Export a run as an archive, a report or a trace, or the log of a step
@@ -155,6 +157,7 @@ impl Command {
             Self::Events(args) => events::run(args),
             Self::Runs(args) => runs::run(args),
             Self::Stats(args) => stats::run(args),
+            Self::Emit(args) => emit::run(args),
             Self::Mask(args) => mask::run(args),
             Self::Export(args) => export::run(args),
             Self::Import(args) => import::run(args),

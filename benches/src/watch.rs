@@ -1,6 +1,7 @@
 //! What it takes to watch runs of other processes. On a busy machine only the ratios mean something.
 
 mod delay;
+mod emit;
 mod idle;
 mod list;
 mod run;
@@ -16,6 +17,7 @@ pub(crate) const BENCH: Bench = Bench {
     figures: &[
         list::LIST,
         stats::STATS,
+        emit::EMIT,
         delay::LATENCY,
         delay::SELDOM,
         delay::POLLING,

@@ -24,14 +24,23 @@ pub(crate) fn run(args: &ManArgs, mut command: Command) -> Result<ExitCode, Fail
         return out::print(&(names(&command).join("\n") + "\n"));
     }
     let mut meant = &command;
-    for word in &args.command {
-        let found = meant.find_subcommand(word).filter(|found| !found.is_hide_set());
-        meant =
-            found.ok_or_else(|| Failure::usage(format!("{} has no command `{word}`", meant.get_name())))?;
+    let mut words = &args.command[..];
+    while let Some(word) = words.first() {
+        let (found, count) = subcommand(meant, words)
+            .ok_or_else(|| Failure::usage(format!("{} has no command `{word}`", meant.get_name())))?;
+        (meant, words) = (found, &words[count..]);
     }
     let mut page = Vec::new();
     Man::new(meant.clone()).render(&mut page).map_err(Failure::own)?;
     out::print(&String::from_utf8_lossy(&page))
+}
+
+/// The command that the first words name, and how many they are: the words of `tool-call` in the name of a page are two.
+fn subcommand<'c>(command: &'c Command, words: &[String]) -> Option<(&'c Command, usize)> {
+    (1..=words.len()).find_map(|count| {
+        let found = command.find_subcommand(words[..count].join("-")).filter(|found| !found.is_hide_set())?;
+        Some((found, count))
+    })
 }
 
 /// The names of the pages of a command and of those below it.

@@ -27,7 +27,7 @@ mod yaml;
 const LAYERS: &[&[&str]] = &[
     &["roboppi-ipc", "roboppi-untrusted"],
     &["roboppi-run"],
-    &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact", "roboppi-stats"],
+    &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact", "roboppi-stats", "roboppi-ingest"],
     &["roboppi-process"],
     &["roboppi-record"],
     &["roboppi-attach"],
@@ -38,6 +38,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Crates that do no I/O and read no clock.
 const PURE: &[&str] = &[
+    "roboppi-ingest",
     "roboppi-ipc",
     "roboppi-redact",
     "roboppi-run",

@@ -30,6 +30,7 @@ mod crashes;
 mod damage;
 mod diagnostics;
 mod earlier_runs;
+mod emit;
 mod env;
 mod events;
 mod examples;

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use roboppi_ipc::{UnknownTagged, decode_tagged_by};
-use roboppi_run::{Manifest, RunCommand, RunId};
+use roboppi_run::{Manifest, RunCommand, RunId, RunMode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -84,6 +84,9 @@ pub enum AskError {
         /// Why the socket cannot be reached.
         why: String,
     },
+    /// A program records itself, and has no supervisor.
+    #[error("its program records itself and takes no commands; end the program instead")]
+    Emitted,
     /// What the run is cannot be read.
     #[error("{0}")]
     Record(#[from] roboppi_record::RecordError),
@@ -117,6 +120,9 @@ pub fn ask(run: &LocalRun, command: RunCommand) -> Result<Answer, AskError> {
         return Err(AskError::Over(liveness));
     }
     let manifest = run.run_dir().manifest()?;
+    if manifest.mode == RunMode::Emitted {
+        return Err(AskError::Emitted);
+    }
     let is_here = same_kernel(&manifest) == Some(true) && same_pids(&manifest) != Some(false);
     let Manifest { control, owner, run_id, host, .. } = manifest;
     let elsewhere = |why: String| AskError::Elsewhere { host, pid: owner.pid, why };

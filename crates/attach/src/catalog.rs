@@ -26,6 +26,8 @@ pub struct RunSummary {
     pub manifest: Option<Manifest>,
     /// How it is.
     pub liveness: Liveness,
+    /// When a program that records itself was last heard of, if it is lost.
+    pub silent_since: Option<UtcMillis>,
     /// Steps that are over, and all there are.
     pub steps: (usize, usize),
     /// Steps that succeeded, in this run or in one before whose result was kept.
@@ -113,12 +115,15 @@ impl RunSummary {
             None => manifest.as_ref().and_then(|manifest| manifest.handle),
         };
         let origins = origins.into_iter().collect();
+        let emitted = manifest.as_ref().is_some_and(|manifest| manifest.silent_after_ms.is_some());
+        let silent_since = (emitted && liveness == Liveness::Lost).then(|| dir.last_sign()).flatten();
         Self {
             id,
             handle,
             local: dir.into(),
             manifest,
             liveness,
+            silent_since,
             steps,
             succeeded,
             duration_ms,

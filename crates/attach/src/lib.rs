@@ -5,10 +5,12 @@
 //! all. [`LiveSource`] is the source inside the process that owns the run, [`FileSource`] the one of every other process,
 //! [`ReplaySource`] plays a record again, and [`MemoryRun`] has one of a run in memory. A run on this machine is a
 //! [`LocalRun`]: [`RunFollower`] follows it without a thread, [`ask`] brings a command to its owner, and [`RunSummary`] lists
-//! all of them, and [`Statistics`] counts what they did.
+//! all of them, and [`Statistics`] counts what they did. A program that records itself
+//! reports to an [`EmittedRun`].
 
 mod ask;
 mod catalog;
+mod emitted;
 mod file;
 mod follower;
 mod history;
@@ -27,6 +29,7 @@ mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::RunSummary;
+pub use emitted::{Beginning, EmitError, EmittedRun};
 pub use file::FileSource;
 pub use follower::{Found, RunFollower};
 pub use history::History;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{LockProbe, LockState, RecordError, RunDir};
@@ -80,6 +81,8 @@ pub(crate) struct NamedOwner {
     pub(crate) same_pids: Option<bool>,
     /// A process of its pid and start time is alive here.
     pub(crate) process_is_there: bool,
+    /// Of a run whose program records itself: whether it has been silent for too long.
+    pub(crate) is_silent: Option<bool>,
 }
 
 /// What follows from facts.
@@ -108,6 +111,9 @@ pub(crate) const fn owner_state(facts: &OwnerFacts) -> OwnerState {
             (false, false) => OwnerState::Unknown,
         };
     };
+    if let Some(silent) = owner.is_silent {
+        return if silent { OwnerState::Gone } else { OwnerState::Alive };
+    }
     if free && owner.lock_is_conclusive {
         return OwnerState::Gone;
     }
@@ -145,9 +151,18 @@ pub(crate) fn facts(
             same_host: is_of_this_host(manifest),
             same_pids: same_pids(manifest),
             process_is_there: roboppi_process::is_alive(manifest.owner),
+            is_silent: is_silent(dir, manifest),
         }),
         is_being_made,
     }
+}
+
+/// Whether a program that records itself has reported nothing for longer than its run allows; `None` of other runs.
+fn is_silent(dir: &RunDir, manifest: &Manifest) -> Option<bool> {
+    let limit = Duration::from_millis(manifest.silent_after_ms?);
+    let last = UNIX_EPOCH + Duration::from_millis(dir.last_sign()?.0);
+    // A sign in the future was left before the clock was set.
+    Some(SystemTime::now().duration_since(last).is_ok_and(|passed| passed > limit))
 }
 
 /// What the lock says that was looked for, as a fact.
@@ -204,6 +219,7 @@ mod tests {
         same_host: true,
         same_pids: Some(true),
         process_is_there: true,
+        is_silent: None,
     };
 
     const EARLIER: NamedOwner =
@@ -287,6 +303,17 @@ mod tests {
             assert_eq!(state_of(LockState::Unknown, named), OwnerState::Unknown);
         }
         assert_eq!(state_of(LockState::Unknown, EARLIER), OwnerState::Alive);
+    }
+
+    #[test]
+    fn a_program_that_records_itself_lives_by_its_reports() {
+        let emitted = |silent| NamedOwner { is_silent: Some(silent), process_is_there: false, ..HERE };
+        for (silent, expected) in [(false, OwnerState::Alive), (true, OwnerState::Gone)] {
+            for lock in [LockState::Free, LockState::Unknown] {
+                assert_eq!(state_of(lock, emitted(silent)), expected);
+            }
+            assert_eq!(state_of(LockState::Held, emitted(silent)), OwnerState::Alive);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use roboppi_record::{RecordError, RunDir, StateRoot};
-use roboppi_run::{Manifest, RunId};
+use roboppi_run::{Manifest, RunId, RunMode};
 use roboppi_stats::{RunFigures, RunFold, RunState, Selection, Totals};
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,10 @@ impl OpenRun {
         });
         let settled = match state {
             RunState::Finished => true,
-            RunState::Lost => is_quiet(dir),
+            // A program that records itself may report again.
+            RunState::Lost => {
+                is_quiet(dir) && manifest.as_ref().is_some_and(|manifest| manifest.mode != RunMode::Emitted)
+            }
             RunState::Live | RunState::Elsewhere => false,
         };
         Counted { settled: settled && damage.is_none() && figures.is_some(), figures, state, damage }

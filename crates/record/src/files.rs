@@ -1,10 +1,12 @@
 //! How files and directories of the record are made and opened: for the owner alone, closed in children, and never
 //! through a symbolic link.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::libc::O_NOFOLLOW;
 use tempfile::TempDir;
@@ -87,6 +89,37 @@ pub(crate) fn open_or_create_append(path: &Path) -> Result<File, RecordError> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(FILE_MODE).custom_flags(O_NOFOLLOW);
     options.open(path).map_err(RecordError::io("open", path))
+}
+
+/// Opens a file that several processes append to and cut in turn, and makes it when it is not there.
+pub(crate) fn open_shared(path: &Path) -> Result<File, RecordError> {
+    refuse_links(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(FILE_MODE).custom_flags(O_NOFOLLOW);
+    options.open(path).map_err(RecordError::io("open", path))
+}
+
+/// Takes the lock on a file that processes hold for a moment each.
+///
+/// # Errors
+/// When another process holds it for five seconds.
+pub(crate) fn wait_for_lock(file: &File, path: &Path) -> Result<(), RecordError> {
+    /// Time between two attempts.
+    const PAUSE: Duration = Duration::from_millis(1);
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let busy = "another process has held the lock for five seconds, and may be suspended";
+                return Err(RecordError::io("lock", path)(io::Error::other(busy)));
+            }
+            Err(TryLockError::Error(error)) => return Err(RecordError::io("lock", path)(error)),
+        }
+    }
 }
 
 /// Opens a file of a record to read; `None` when it is not there.

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `lock` | [`OwnerLock`], which holds a lock on it as long as the owner lives | [`LockProbe`] |
 //! | `run.json`, `workflow.yaml` | [`RunDir`] | [`RunDir`] |
-//! | `journal.jsonl` | [`JournalWriter`] | [`JournalReader`] |
+//! | `journal.jsonl` | [`JournalWriter`], or processes in turn: [`SharedRun`] | [`JournalReader`] |
 //! | `steps/<step>/i1-a1.log` and `.idx` | [`SpoolWriter`] | [`LogReader`] |
 //! | `steps/<step>/i1-a1.log.zst` | [`RunDir::pack_logs`], once the run is over | [`LogReader`] |
 //! | `steps/<step>/i1-a1.events.jsonl` and `.events.hole` | [`EventFileWriter`] | [`EventReader`] |
@@ -42,6 +42,7 @@ mod handles;
 mod hole;
 mod index;
 mod journal;
+mod keys;
 mod limits;
 mod line_file;
 mod log;
@@ -56,6 +57,7 @@ mod retention;
 mod root;
 mod rotation;
 mod run_dir;
+mod shared_run;
 mod shorten;
 mod snapshot;
 mod spool;
@@ -73,6 +75,7 @@ pub use event_reader::EventReader;
 pub use event_snapshot_writer::EventSnapshotWriter;
 pub use fingerprint::fingerprint;
 pub use journal::{JournalSync, JournalWriter, Unwritten};
+pub use keys::Keys;
 pub use limits::{Bound, LogLimits, RunUsage};
 pub use log::{
     BadPattern, ChunkKind, Chunks, FoundLine, Log, LogChunk, LogDamage, LogLine, LogPiece, LogReader, Needle,
@@ -86,6 +89,7 @@ pub use record_reader::{JournalReader, RecordReader};
 pub use retention::{Kept, Reason, Retention};
 pub use root::{LAST, StateRoot};
 pub use run_dir::RunDir;
+pub use shared_run::{SharedRun, SharedWriter};
 pub use shorten::{KeepWhole, shorten_event, shorten_result};
 pub use snapshot::{JournalFold, SnapshotWriter};
 pub use spool::{Appended, SpoolWriter};

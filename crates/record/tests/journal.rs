@@ -71,6 +71,7 @@ fn manifest() -> Manifest {
         mode: RunMode::Supervised,
         record: RecordKind::Full,
         started_at: UtcMillis(1),
+        silent_after_ms: None,
         workflow_bytes: None,
         workspace_bytes: None,
         traceparent: None,

@@ -6,7 +6,7 @@ use roboppi_attach::Liveness;
 use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, AttemptView, IterationView, RunHead, RunStatus, RunView, StepState,
+    ArtifactView, AttemptStatus, AttemptView, IterationView, RunHead, RunMode, RunStatus, RunView, StepState,
     StepView, SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
 };
 use roboppi_untrusted::{first_words, line};
@@ -91,7 +91,9 @@ impl Page<'_> {
             RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => self.since_start(),
         };
         let id = self.view.head.as_ref().map_or_else(|| self.id.clone(), RunHead::full_name);
-        format!("Run {id} of {name}: {}{took}\n", self.liveness.name())
+        let mode = self.view.head.as_ref().map(|head| head.mode);
+        let emitted = if mode == Some(RunMode::Emitted) { " (emitted by its program)" } else { "" };
+        format!("Run {id} of {name}{emitted}: {}{took}\n", self.liveness.name())
     }
 
     fn since_start(&self) -> String {
@@ -115,6 +117,15 @@ impl Page<'_> {
             }
             _ if let Some(elsewhere) = elsewhere(self.record, self.liveness, self.now) => {
                 text += &format!("\nWhat is known: {elsewhere}.\n");
+            }
+            _ if self.liveness == Liveness::Lost
+                && let Some(limit) =
+                    self.record.manifest().ok().and_then(|manifest| manifest.silent_after_ms) =>
+            {
+                text += &format!(
+                    "\nIts program has reported nothing for more than {}, and recorded no end.\n",
+                    duration(limit)
+                );
             }
             _ if self.liveness == Liveness::Lost => {
                 let owner =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use roboppi_attach::{Liveness, RunSummary};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Kept, Reason, RecordPart};
-use roboppi_run::RunOutcome;
+use roboppi_run::{RunMode, RunOutcome};
 use roboppi_untrusted::{first_words, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -29,7 +29,9 @@ pub fn array(runs: &[RunSummary]) -> String {
                 "id": run.id,
                 "handle": run.handle,
                 "name": manifest.map(|manifest| &manifest.name),
+                "origin": if is_emitted(run) { "emitted" } else { "workflow" },
                 "state": run.liveness.name(),
+                "silentSince": run.silent_since,
                 "lastSignAt": run.liveness.last_sign(),
                 "startedAt": manifest.map(|manifest| manifest.started_at),
                 "durationMs": run.duration_ms,
@@ -150,6 +152,9 @@ fn row(run: &RunSummary, now: UtcMillis, style: &ListStyle) -> [String; 7] {
     let last = run.liveness.last_sign();
     let last = last.map_or_else(String::new, |last| format!(", last sign of life {} ago", ago(now, last)));
     let imported = if run.imported.is_some() { ", imported" } else { "" };
+    let emitted = if is_emitted(run) { ", emitted" } else { "" };
+    let silent =
+        run.silent_since.map_or_else(String::new, |since| format!(", silent for {}", ago(now, since)));
     let pinned = if run.pinned { ", pinned" } else { "" };
     let name = match run.handle {
         Some(handle) if style.long => format!("{handle} {}", run.id),
@@ -158,12 +163,17 @@ fn row(run: &RunSummary, now: UtcMillis, style: &ListStyle) -> [String; 7] {
     [
         name,
         manifest.map_or_else(unknown, |manifest| shortened(&first_words(&manifest.name), style)),
-        format!("{} {}{last}{imported}{pinned}", sign(run.liveness), run.liveness.name()),
+        format!("{} {}{last}{silent}{emitted}{imported}{pinned}", sign(run.liveness), run.liveness.name()),
         format!("{}/{}", run.succeeded, run.steps.1),
         manifest.map_or_else(unknown, |manifest| format!("{} ago", ago(now, manifest.started_at))),
         run.duration_ms.map_or_else(|| "–".to_owned(), duration),
         manifest.map_or_else(unknown, |manifest| below_home(&first_words(&manifest.workspace), style)),
     ]
+}
+
+/// Whether its program records itself.
+fn is_emitted(run: &RunSummary) -> bool {
+    run.manifest.as_ref().is_some_and(|manifest| manifest.mode == RunMode::Emitted)
 }
 
 fn shortened(name: &str, style: &ListStyle) -> String {

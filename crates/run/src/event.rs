@@ -242,6 +242,8 @@ value_enum! {
         Supervised = "supervised",
         /// `direct`: a core inside the supervisor process.
         Direct = "direct",
+        /// `emitted`: none; a program records itself.
+        Emitted = "emitted",
     }
 }
 

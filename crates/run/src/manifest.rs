@@ -64,6 +64,9 @@ pub struct Manifest {
     pub record: RecordKind,
     /// `startedAt`.
     pub started_at: UtcMillis,
+    /// `silentAfterMs`: of a run whose program records itself, the time without a report after which it is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_after_ms: Option<u64>,
     /// `workflowBytes`: `workflow` byte for byte, where it is not UTF-8 and its text is for people only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_bytes: Option<HexBytes>,

@@ -261,6 +261,7 @@ fn manifest(
         mode: settings.mode,
         record: RecordKind::Full,
         started_at,
+        silent_after_ms: None,
         workflow_bytes: HexBytes::unless_text(settings.source.path.as_os_str().as_bytes()),
         workspace_bytes: HexBytes::unless_text(settings.workspace.as_os_str().as_bytes()),
         traceparent: settings.spans.parent.map(|parent| parent.to_string()),

@@ -8,7 +8,7 @@
 //!   next block; that of every other command is 0.
 
 /// The languages of blocks that are not run.
-const LANGUAGES: &[&str] = &["json", "jsonl", "rust", "sh", "text", "toml", "yaml"];
+const LANGUAGES: &[&str] = &["json", "jsonl", "make", "python", "rust", "sh", "text", "toml", "yaml"];
 
 /// A part of a page, in its order.
 #[derive(Debug, PartialEq, Eq)]

@@ -61,6 +61,7 @@ pub(crate) fn manifest(owner: roboppi_ipc::ProcessIdentity) -> Manifest {
         mode: RunMode::Direct,
         record: RecordKind::Full,
         started_at: UtcMillis(1),
+        silent_after_ms: None,
         workflow_bytes: None,
         workspace_bytes: None,
         traceparent: None,

@@ -71,6 +71,7 @@ fn facts(model: &Model, columns: u16) -> Vec<Line<'static>> {
     match model.view.head.as_ref().map(|head| &head.mode) {
         Some(RunMode::Direct) => page.fact("Mode", "direct: the core is part of the process of the run"),
         Some(RunMode::Supervised) => page.fact("Mode", "supervised: a core process starts the workers"),
+        Some(RunMode::Emitted) => page.fact("Mode", "emitted: its program records itself"),
         Some(RunMode::Unknown(word)) => page.fact("Mode", word.as_str()),
         None => {}
     }

@@ -1,0 +1,248 @@
+//! A run whose record is written by any number of processes, one after the other.
+//!
+//! Each of them appends under a lock on the journal, which goes with its holder however that ends. What a killed one left of a line
+//! is cut off by the next.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use memchr::memrchr;
+use nix::sys::stat::utimensat;
+use nix::sys::time::TimeSpec;
+use roboppi_ipc::{UtcMillis, WorkerEvent};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunView};
+use serde::Deserialize;
+
+use crate::base::Base;
+use crate::run_dir::OWNER_LOCK;
+use crate::{BlobWriter, JournalReader, LogLimits, RecordError, RunDir, files, shorten_event};
+
+/// Bytes of the events of an attempt, the limit of a log of a workflow's step.
+const EVENTS: u64 = 128 * 1024 * 1024;
+
+/// Bytes of a journal.
+const JOURNAL: u64 = 16 * 1024 * 1024;
+
+/// Bytes of the end of a file in which its last line is.
+const TAIL: usize = 64 * 1024;
+
+/// A run that this process writes to now and then.
+#[derive(Debug)]
+pub struct SharedRun {
+    dir: RunDir,
+    journal: File,
+    reader: JournalReader,
+    view: RunView,
+    blobs: BlobWriter,
+    attempts: HashMap<AttemptRef, Attempt>,
+}
+
+/// The events of an attempt.
+#[derive(Debug)]
+struct Attempt {
+    file: File,
+    len: u64,
+    last_seq: Option<u64>,
+}
+
+/// The exclusive right to write to a run.
+#[derive(Debug)]
+pub struct SharedWriter<'a> {
+    run: &'a mut SharedRun,
+}
+
+impl SharedRun {
+    /// Opens a run that is there.
+    ///
+    /// # Errors
+    /// When its journal cannot be opened.
+    pub fn open(dir: &RunDir) -> Result<Self, RecordError> {
+        let (view, reader) = dir.snapshot()?.into_parts();
+        Ok(Self {
+            journal: files::open_shared(&dir.journal_path())?,
+            reader,
+            view,
+            blobs: BlobWriter::within(dir.path(), LogLimits { bytes: 8 * EVENTS, min_free: 0 }, None),
+            attempts: HashMap::new(),
+            dir: dir.clone(),
+        })
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub const fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
+    /// Takes the lock, and reads what other processes wrote since.
+    ///
+    /// # Errors
+    /// When another process holds the lock for too long, or the journal cannot be read.
+    pub fn lock(&mut self) -> Result<SharedWriter<'_>, RecordError> {
+        files::wait_for_lock(&self.journal, &self.dir.journal_path())?;
+        let mut writer = SharedWriter { run: self };
+        writer.catch_up()?;
+        Ok(writer)
+    }
+
+    /// Leaves a sign of life.
+    pub fn sign_of_life(&self) {
+        let path = self.dir.path().join(OWNER_LOCK);
+        let now = TimeSpec::UTIME_NOW;
+        // The records that follow are signs as well.
+        let _ = utimensat(
+            nix::fcntl::AT_FDCWD,
+            &path,
+            &now,
+            &now,
+            nix::sys::stat::UtimensatFlags::NoFollowSymlink,
+        );
+    }
+}
+
+impl Drop for SharedWriter<'_> {
+    fn drop(&mut self) {
+        // The kernel does it otherwise when the file is closed.
+        let _ = self.run.journal.unlock();
+    }
+}
+
+impl SharedWriter<'_> {
+    /// The run as it is, without what its workers did.
+    #[must_use]
+    pub const fn view(&self) -> &RunView {
+        &self.run.view
+    }
+
+    fn catch_up(&mut self) -> Result<(), RecordError> {
+        let SharedRun { reader, view, journal, dir, .. } = &mut *self.run;
+        for record in reader.by_ref() {
+            match record {
+                Ok(record) => view.apply_journal(&record),
+                Err(RecordError::BadJson { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if reader.torn() {
+            let path = dir.journal_path();
+            let end = JournalReader::position(reader);
+            journal.set_len(end).map_err(RecordError::io("cut", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Appends an event to the journal. Of the end of an attempt the lengths of its files are filled in.
+    ///
+    /// # Errors
+    /// When it cannot be written whole; then nothing of it is there.
+    pub fn append(&mut self, ts: UtcMillis, mut event: RunEvent) -> Result<(), RecordError> {
+        if let RunEvent::AttemptFinished { of, last_seq, events_bytes, .. } = &mut event {
+            let attempt = self.attempt(of)?;
+            (*last_seq, *events_bytes) = (attempt.last_seq, attempt.len);
+        }
+        let run = &mut *self.run;
+        let record = JournalRecord { seq: run.view.position.journal_seq + 1, ts, event };
+        let path = run.dir.journal_path();
+        let mut line = serde_json::to_vec(&record)
+            .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
+        line.push(b'\n');
+        let len = JournalReader::position(&run.reader);
+        if len + line.len() as u64 > JOURNAL {
+            return Err(RecordError::io("write", &path)(io::ErrorKind::FileTooLarge.into()));
+        }
+        write_whole(&run.journal, len, &line).map_err(RecordError::io("write", &path))?;
+        run.view.apply_journal(&record);
+        run.reader.seek(len + line.len() as u64);
+        Ok(())
+    }
+
+    /// Appends an event of an attempt.
+    ///
+    /// # Errors
+    /// When it cannot be written whole, or the attempt has as many as it may have; then nothing of it is there.
+    pub fn append_event(
+        &mut self,
+        of: &AttemptRef,
+        ts: UtcMillis,
+        mut event: WorkerEvent,
+    ) -> Result<(), RecordError> {
+        let blobs = &mut self.run.blobs;
+        shorten_event(&mut event, &mut |whole| blobs.put(whole).ok().flatten());
+        let path = self.run.dir.events_path(&of.base())?;
+        let attempt = self.attempt(of)?;
+        let record = AttemptRecord { seq: attempt.last_seq.map_or(0, |last| last + 1), ts, at: 0, event };
+        let mut line = serde_json::to_vec(&record)
+            .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
+        line.push(b'\n');
+        if attempt.len + line.len() as u64 > EVENTS {
+            return Err(RecordError::io("write", &path)(io::ErrorKind::FileTooLarge.into()));
+        }
+        write_whole(&attempt.file, attempt.len, &line).map_err(RecordError::io("write", &path))?;
+        attempt.len += line.len() as u64;
+        attempt.last_seq = Some(record.seq);
+        Ok(())
+    }
+
+    /// The event file of an attempt as it is now, without what a killed process left of a line.
+    fn attempt(&mut self, of: &AttemptRef) -> Result<&mut Attempt, RecordError> {
+        let dir = &self.run.dir;
+        let path = dir.events_path(&of.base())?;
+        if !self.run.attempts.contains_key(of) {
+            files::ensure_step_dir(Base::parse(dir.path(), &of.base())?.step_dir())?;
+            let file = files::open_shared(&path)?;
+            self.run.attempts.insert(of.clone(), Attempt { file, len: 0, last_seq: None });
+        }
+        let attempt = self
+            .run
+            .attempts
+            .get_mut(of)
+            .ok_or_else(|| RecordError::io("open", &path)(io::ErrorKind::NotFound.into()))?;
+        let len = attempt.file.metadata().map_err(RecordError::io("read", &path))?.len();
+        if len != attempt.len {
+            attempt.look(len).map_err(RecordError::io("read", &path))?;
+        }
+        Ok(attempt)
+    }
+}
+
+impl Attempt {
+    /// Looks at a file that another process wrote to.
+    fn look(&mut self, len: u64) -> io::Result<()> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            seq: u64,
+        }
+
+        let mut size = TAIL;
+        loop {
+            let from = len.saturating_sub(size as u64);
+            let mut tail = vec![0; usize::try_from(len - from).unwrap_or_default()];
+            self.file.read_exact_at(&mut tail, from)?;
+            let end = memrchr(b'\n', &tail).map_or(0, |at| at + 1);
+            let before = memrchr(b'\n', &tail[..end.saturating_sub(1)]).map_or(0, |at| at + 1);
+            if before == 0 && from > 0 {
+                // The line is longer.
+                size *= 4;
+                continue;
+            }
+            self.len = from + end as u64;
+            self.last_seq = serde_json::from_slice::<Numbered>(&tail[before..end]).ok().map(|last| last.seq);
+            if self.len < len {
+                self.file.set_len(self.len)?;
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Appends a line to a file of this length, or nothing.
+fn write_whole(mut file: &File, len: u64, line: &[u8]) -> io::Result<()> {
+    let written = file.write_all(line);
+    if written.is_err() {
+        // When this fails, the next process does it.
+        let _ = file.set_len(len);
+    }
+    written
+}
