@@ -10,6 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 mod circles;
+mod dependencies;
 mod github;
 mod growing;
 mod modules;

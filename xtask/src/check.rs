@@ -12,7 +12,6 @@ pub(crate) fn everything() -> Result<(), String> {
     if component("clippy", "clippy")? {
         run(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     }
-    dependencies()?;
     for program in ["zsh", "fish"] {
         shell(program);
     }
@@ -41,18 +40,6 @@ fn outside() -> Result<(), String> {
         tests.env("CARGO_TARGET_DIR", "target");
     }
     run(tests)
-}
-
-/// Licences, sources and duplicates of dependencies. Advisories are for the workflow of the repository: they come from elsewhere,
-/// and change without a change here.
-fn dependencies() -> Result<(), String> {
-    if !starts(cargo(&["deny", "--version"])) {
-        eprintln!(
-            "\n`cargo deny` is missing: the check of dependencies is left out. `cargo install cargo-deny` installs it."
-        );
-        return Ok(());
-    }
-    run(cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
 }
 
 /// A shell in which completion is tested, installed where this may install programs: as root, with the packages of Debian.
