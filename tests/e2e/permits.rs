@@ -87,3 +87,54 @@ fn what_a_core_escalates_is_shown_and_recorded() {
         env.the_run().events("warning").iter().any(|event| event.to_string().contains("agents do not end"))
     );
 }
+
+/// An agent that works until the file `go` is there.
+const AGENT: &str = r#"#!/bin/sh
+[ "$1" = --version ] && echo "2.1.329 (Claude Code)" && exit
+cat > /dev/null
+echo > up
+until [ -e go ]; do sleep 0.01; done
+echo '{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s","uuid":"u"}'
+"#;
+
+const TWO_AGENTS: &str = r#"
+name: agents
+version: "1"
+timeout: 5m
+steps:
+  first: {worker: CLAUDE_CODE, capabilities: [EDIT], instructions: x}
+  between: {worker: CUSTOM, capabilities: [RUN_COMMANDS], instructions: "until [ -e up ]; do sleep 0.01; done"}
+  second: {worker: CLAUDE_CODE, capabilities: [EDIT], instructions: x, depends_on: [between]}
+"#;
+
+#[test]
+fn every_view_says_which_step_another_one_waits_for() {
+    let env = TestEnv::new();
+    env.write_program("bin/claude", AGENT);
+    env.write("agents.yaml", TWO_AGENTS);
+    let dirs = [env.work().join("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
+    let path = std::env::join_paths(dirs).unwrap();
+    let running = env.roboppi(["workflow", "run", "agents.yaml", "--no-tui", "-v"]).env("PATH", path).start();
+    env.wait_for("the wait", || {
+        let phases = env.runs().first()?.events("attempt_phase");
+        phases.iter().any(|event| event.to_string().contains("being edited")).then_some(())
+    });
+    let reason = "is being edited by `first`";
+    let page = env.roboppi(["show"]).output().code(0).text();
+    assert!(page.contains(reason), "{page}");
+    let object: Value =
+        serde_json::from_str(&env.roboppi(["show", "--json"]).output().code(0).text()).unwrap();
+    let why = object["steps"][2]["why"].as_str().unwrap_or_default();
+    assert!(why.starts_with("waits for a permit: ") && why.ends_with(reason), "{object:#}");
+    let mut screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 160);
+    screen.wait_for_text("second queued");
+    screen.press("G");
+    screen.wait_for_text(reason);
+    screen.press("q");
+    screen.expect_code(0);
+    env.write("go", "");
+    let lines = running.wait().code(0).all();
+    assert!(lines.contains("second  waits for a permit: Workspace ") && lines.contains(reason), "{lines}");
+    let page = env.roboppi(["show"]).output().code(0).text();
+    assert!(!page.contains("waits for a permit"), "{page}");
+}

@@ -155,7 +155,7 @@ impl Page<'_> {
     fn failure(&self, step: &StepView, text: &mut String) {
         let name = first_words(step.plan.step.as_str());
         let allowed = if step.is_excused_failure() { " (it was allowed to)" } else { "" };
-        let why = why(step);
+        let why = self.why(step);
         let why = if why.is_empty() { String::new() } else { format!(": {}", first_words(&why)) };
         text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
         let Some(attempt) = step.attempts.last() else { return };
@@ -187,10 +187,10 @@ impl Page<'_> {
             [
                 first_words(step.plan.step.as_str()),
                 self.state(step).to_owned(),
-                step.duration_ms.map_or_else(|| "–".to_owned(), duration),
+                self.took(step),
                 step.attempts.len().to_string(),
                 step.started_at.map_or_else(|| "–".to_owned(), |at| self.zone.format(at)),
-                first_words(&why(step)),
+                first_words(&self.why(step)),
             ]
         }));
         match self.resources() {
@@ -204,6 +204,13 @@ impl Page<'_> {
                 table(&with_used.collect::<Vec<_>>())
             }
         }
+    }
+
+    /// How long a step took, or has taken so far.
+    fn took(&self, step: &StepView) -> String {
+        let is_live = self.liveness == Liveness::Live && !step.state.is_final();
+        let so_far = || Some(self.now.0.saturating_sub(step.started_at.filter(|_| is_live)?.0));
+        step.duration_ms.or_else(so_far).map_or_else(|| "–".to_owned(), duration)
     }
 
     /// Processor time and peak memory of each step below their headings, of all its attempts; `None` when none is known.
@@ -250,6 +257,20 @@ impl Page<'_> {
     fn state<'a>(&self, step: &'a StepView) -> &'a str {
         let unfinished = step.state.is_active() || step.state == StepState::Retrying;
         if unfinished && self.liveness == Liveness::Lost { "lost" } else { step.state.name() }
+    }
+
+    /// Why a step is as it is.
+    fn why(&self, step: &StepView) -> String {
+        let attempt = step.attempts.last();
+        let result = match attempt.map(|attempt| &attempt.status) {
+            Some(AttemptStatus::Finished { result, .. }) => Some(result),
+            Some(AttemptStatus::Started | AttemptStatus::Phase(_)) | None => None,
+        };
+        let error = result.and_then(|result| result.details.as_ref()?.error.clone());
+        let exit = || result.filter(|_| step.state == StepState::Failed)?.exit_words();
+        let waits = || self.view.permit_wait(attempt?).filter(|_| self.liveness.may_live());
+        let reason = step.reason(limit_time).map(Cow::into_owned);
+        reason.or(error).or_else(exit).or_else(waits).unwrap_or_default()
     }
 
     /// What agents said, and what it took.
@@ -407,17 +428,6 @@ fn sub_agents(attempt: &AttemptView, now: UtcMillis, row: &mut dyn FnMut(&str, O
     }
     let more = agents.len().saturating_sub(SUB_AGENTS);
     row("", (more > 0).then(|| format!("and {more} more")));
-}
-
-/// Why a step is as it is.
-fn why(step: &StepView) -> String {
-    let result = match step.attempts.last().map(|attempt| &attempt.status) {
-        Some(AttemptStatus::Finished { result, .. }) => Some(result),
-        Some(AttemptStatus::Started | AttemptStatus::Phase(_)) | None => None,
-    };
-    let error = result.and_then(|result| result.details.as_ref()?.error.clone());
-    let exit = || result.filter(|_| step.state == StepState::Failed)?.exit_words();
-    step.reason(limit_time).map(Cow::into_owned).or(error).or_else(exit).unwrap_or_default()
 }
 
 fn last_lines(log: &mut dyn Log, is_script: bool) -> Result<Vec<Vec<u8>>, RecordError> {

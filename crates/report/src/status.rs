@@ -21,7 +21,7 @@ const LONGEST: usize = 1_000;
 pub fn status(source: &dyn RunSource, now: UtcMillis) -> String {
     let (view, now) = (source.follow().view, now.0);
     let mut text = head(&view, now);
-    let rows: Vec<_> = view.steps.iter().map(|step| row(step, now)).collect();
+    let rows: Vec<_> = view.steps.iter().map(|step| row(&view, step, now)).collect();
     let rows = table(&rows);
     for (step, row) in view.steps.iter().zip(rows.lines()) {
         text += &format!("  {row}\n");
@@ -46,14 +46,16 @@ fn head(view: &RunView, now: u64) -> String {
     )
 }
 
-fn row(step: &StepView, now: u64) -> [String; 4] {
-    let process = step.attempts.last().filter(|_| step.state.is_active()).and_then(|attempt| attempt.process);
+fn row(view: &RunView, step: &StepView, now: u64) -> [String; 4] {
+    let attempt = step.attempts.last().filter(|_| step.state.is_active());
+    let process = attempt.and_then(|attempt| attempt.process).map(|process| format!("pid {}", process.pid));
+    let waits = || Some(first_words(&view.permit_wait(attempt?)?));
     let since = step.started_at.map(|since| duration(now.saturating_sub(since.0)));
     [
         first_words(step.plan.step.as_str()),
         step.state.name().to_owned(),
         step.duration_ms.map(duration).or(since).unwrap_or_default(),
-        process.map_or_else(String::new, |process| format!("pid {}", process.pid)),
+        process.or_else(waits).unwrap_or_default(),
     ]
 }
 

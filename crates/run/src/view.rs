@@ -23,6 +23,7 @@ mod attempt_activity;
 mod earlier;
 mod flaky;
 mod fold;
+mod permit_wait;
 mod reference;
 mod spent;
 mod sub_agent;

@@ -5,7 +5,7 @@ use roboppi_ipc::{CoreEvent, Leaked};
 use roboppi_run::{AttemptStatus, AttemptView, RunHead, RunStatus, StepView};
 use serde_json::{Value, json};
 
-use super::{Page, why};
+use super::Page;
 
 impl Page<'_> {
     /// What is known of the run, for programs. Times are milliseconds in UTC.
@@ -99,8 +99,9 @@ impl Page<'_> {
             "step": step.plan.step,
             "state": self.state(step),
             "worker": step.plan.worker.name(),
-            "why": Some(why(step)).filter(|why| !why.is_empty()),
+            "why": Some(self.why(step)).filter(|why| !why.is_empty()),
             "allowedToFail": step.allowed_to_fail,
+            "flaky": step.is_flaky(),
             "dependsOn": step.plan.depends_on,
             "startedAt": step.started_at,
             "durationMs": step.duration_ms,

@@ -31,7 +31,8 @@ pub(super) fn heartbeat(view: &RunView, now: UtcMillis, logs: &mut dyn Logs) -> 
     let since = |then: UtcMillis| age(now.0.saturating_sub(then.0));
     let busy: Vec<&StepView> =
         view.steps().filter(|step| step.state.is_active() || step.state == StepState::Retrying).collect();
-    let mut parts: Vec<String> = busy.iter().take(SHOWN).map(|step| describe(step, now, logs)).collect();
+    let mut parts: Vec<String> =
+        busy.iter().take(SHOWN).map(|step| describe(view, step, now, logs)).collect();
     if let Some(more) = busy.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         parts.push(format!("{more} more"));
     }
@@ -39,7 +40,7 @@ pub(super) fn heartbeat(view: &RunView, now: UtcMillis, logs: &mut dyn Logs) -> 
     Some(format!("… {}  still {doing}: {what}", since(head.started_at)))
 }
 
-fn describe(step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
+fn describe(view: &RunView, step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
     let name = words(step.plan.step.as_str());
     let Some(attempt) = step.attempts.last().filter(|_| step.state != StepState::Retrying) else {
         let waits = step.limit_until.and_then(|_| step.reason(limit_time));
@@ -49,6 +50,9 @@ fn describe(step: &StepView, now: UtcMillis, logs: &mut dyn Logs) -> String {
     // Its worker has ended, so it is not what is waited for.
     if let (AttemptStatus::Finished { .. }, Some(detail)) = (&attempt.status, &step.detail) {
         return format!("{name} ({}, {})", since(attempt.started_at), words(detail));
+    }
+    if let Some(waits) = view.permit_wait(attempt).filter(|_| attempt.activity.waiting.is_none()) {
+        return format!("{name} ({}, {})", since(attempt.started_at), words(&waits));
     }
     let what = activity(attempt, step.is_agent(), logs, since);
     format!("{name} ({}, {what})", since(attempt.started_at))
@@ -62,9 +66,6 @@ fn activity(
 ) -> String {
     if let Some(waiting) = &attempt.activity.waiting {
         return words(&wait_words(waiting, time_of_day));
-    }
-    if let AttemptStatus::Phase(roboppi_run::AttemptPhase::WaitingPermit { detail }) = &attempt.status {
-        return format!("waits for a permit: {}", words(detail));
     }
     // The lines of an agent are for programs.
     if is_agent {

@@ -124,12 +124,12 @@ pub(super) fn retried(attempt: &AttemptView, colour: bool) -> String {
 }
 
 /// A stage of an attempt, for those who want to know.
-pub(super) fn phase(attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> String {
+pub(super) fn phase(view: &RunView, attempt: &roboppi_run::AttemptRef, phase: &AttemptPhase) -> String {
     let for_reason = |reason: &Option<CancelReason>| {
         reason.map_or(String::new(), |reason| format!(" ({})", reason.name()))
     };
     let what = match phase {
-        AttemptPhase::WaitingPermit { detail } => format!("waits for a permit: {}", words(detail)),
+        AttemptPhase::WaitingPermit { detail } => words(&view.permit_words(detail)),
         AttemptPhase::Running { process: Some(process) } => format!("pid {}", process.pid),
         AttemptPhase::Running { process: None } => "worker is alive".to_owned(),
         AttemptPhase::Terminating { reason, limit_ms } => {

@@ -297,7 +297,7 @@ impl PlainPrinter {
                 if matches!(phase, AttemptPhase::Running { .. }) {
                     self.print_start(of);
                 }
-                Some(lines::phase(of, phase))
+                Some(lines::phase(&self.view, of, phase))
             }
             RunEvent::AttemptFinished { of, .. } => {
                 self.progress.forget(of);

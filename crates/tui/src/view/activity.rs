@@ -50,8 +50,12 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
     }
     if len == 0 {
+        let waits = model.view.permit_wait(attempt).map(|waits| format!("◷ {}", sanitise::clean(&waits)));
         let words = if model.is_over() { "No activity." } else { "No activity yet." };
-        put(buffer, body, &Line::styled(text::fit(words, body.width.into()), model.theme.faint()));
+        let words = waits.unwrap_or_else(|| words.to_owned());
+        for (row, line) in body.rows().zip(text::wrap(&words, body.width.into())) {
+            put(buffer, row, &Line::styled(line, model.theme.faint()));
+        }
     }
 }
 

@@ -123,7 +123,7 @@ fn stderr_lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
         page.heading("Reports");
         for (ts, event) in &model.view.core().reports {
             page.text(
-                &format!("{} {}", wording::time_of_day(model, *ts), wording::report(event)),
+                &format!("{} {}", wording::time_of_day(model, *ts), wording::report(model, event)),
                 Style::new(),
             );
         }

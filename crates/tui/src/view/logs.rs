@@ -44,6 +44,8 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     if let Some(error) = &window.error {
         put_note(model, body, &sanitise::clean(error), buffer);
+    } else if let Some(waits) = model.view.permit_wait(attempt).filter(|_| window.total == 0) {
+        put_note(model, body, &format!("It {}.", sanitise::clean(&waits)), buffer);
     } else if window.rows.is_empty() {
         let words = if window.total > 0 {
             "No line is shown: none matches."

@@ -38,8 +38,9 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     if wording::is_allowed_failure(step) {
         state.push_str(" (allowed to fail)");
     }
-    let reason = wording::step_reason(model, step);
-    if !reason.is_empty() {
+    let reason = Some(wording::step_reason(model, step)).filter(|reason| !reason.is_empty());
+    let flaky = || step.flaky_words().map(|how| format!("flaky: {how}"));
+    if let Some(reason) = reason.or_else(flaky) {
         state.push_str(": ");
         state.push_str(&reason);
     }

@@ -79,7 +79,7 @@ fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<
     let mut spans = vec![
         Span::raw(if selected { "›" } else { " " }),
         Span::styled(icon, theme.state(step.state)),
-        if has_warnings(model, step) { Span::styled("!", theme.attention()) } else { Span::raw(" ") },
+        mark(model, step),
         Span::raw(name),
     ];
     for extra in extras {
@@ -129,9 +129,15 @@ fn attempt_count(step: &StepView) -> Option<String> {
     (!words.is_empty()).then_some(words)
 }
 
-/// Whether there are warnings about it: a mark that takes no room.
-fn has_warnings(model: &Model, step: &StepView) -> bool {
-    !wording::warnings(model, step).is_empty()
+/// Whether there are warnings about it, or it is flaky: a mark that takes no room.
+fn mark(model: &Model, step: &StepView) -> Span<'static> {
+    if !wording::warnings(model, step).is_empty() {
+        Span::styled("!", model.theme.attention())
+    } else if step.is_flaky() {
+        Span::styled("~", model.theme.attention())
+    } else {
+        Span::raw(" ")
+    }
 }
 
 /// What its processes use now.
@@ -153,6 +159,9 @@ fn activity(model: &Model, step: &StepView) -> Option<String> {
     }
     if !step.state.is_active() {
         return (step.state == StepState::Retrying).then(|| "waits to retry".to_owned());
+    }
+    if wording::permit_wait(model, step).is_some() {
+        return Some("queued".to_owned());
     }
     let activity = &step.attempts.last()?.activity;
     if let Some(waiting) = &activity.waiting {

@@ -15,11 +15,8 @@ pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
     let left = |limit_ms: u64| format!("{} left", left(model, attempt, limit_ms));
     match &attempt.status {
         AttemptStatus::Started => "handed to the core".to_owned(),
-        AttemptStatus::Phase(AttemptPhase::WaitingPermit { detail }) if detail.is_empty() => {
-            "waiting for a permit".to_owned()
-        }
         AttemptStatus::Phase(AttemptPhase::WaitingPermit { detail }) => {
-            format!("waiting for a permit: {}", sanitise::clean(detail))
+            sanitise::clean(&model.view.permit_words(detail))
         }
         AttemptStatus::Phase(AttemptPhase::Running { .. }) => "running".to_owned(),
         AttemptStatus::Phase(AttemptPhase::Terminating { limit_ms, .. }) => {
@@ -109,6 +106,12 @@ pub(super) fn step_reason(model: &Model, step: &StepView) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// What the last attempt of a step waits for before its worker starts; `None` if it does not wait.
+pub(super) fn permit_wait(model: &Model, step: &StepView) -> Option<String> {
+    let waits = model.view.permit_wait(step.attempts.last()?).filter(|_| step.state.is_active())?;
+    Some(sanitise::clean(&waits))
 }
 
 /// Processes that outlived the worker of an attempt, and were ended.
@@ -254,11 +257,14 @@ pub(super) fn bar(done: f64, columns: usize) -> (String, String) {
 }
 
 /// A report of the core in one line.
-pub(super) fn report(event: &CoreEvent) -> String {
-    let of = |job: &roboppi_ipc::JobId| sanitise::clean(job.as_str());
+pub(super) fn report(model: &Model, event: &CoreEvent) -> String {
+    let of = |job: &roboppi_ipc::JobId| {
+        let step = model.view.attempt_of_job(job).map(|of| sanitise::clean(of.step.as_str()));
+        step.unwrap_or_else(|| format!("job {}", sanitise::clean(job.as_str())))
+    };
     match event {
         CoreEvent::WorkerStarted { job_id, process } => {
-            format!("worker of job {} started, pid {}", of(job_id), process.pid)
+            format!("worker of {} started, pid {}", of(job_id), process.pid)
         }
         CoreEvent::WorkerEnding { job_id, phase, .. } => {
             let phase = match phase {
@@ -267,10 +273,10 @@ pub(super) fn report(event: &CoreEvent) -> String {
                 roboppi_ipc::EndingPhase::Draining => "ended, its output is still open",
                 roboppi_ipc::EndingPhase::Unknown(word) => word.as_str(),
             };
-            format!("worker of job {}: {phase}", of(job_id))
+            format!("worker of {}: {phase}", of(job_id))
         }
         CoreEvent::Leaked { job_id, leaked } => {
-            let job = job_id.as_ref().map_or_else(String::new, |job| format!(" of job {}", of(job)));
+            let job = job_id.as_ref().map_or_else(String::new, |job| format!(" by {}", of(job)));
             format!(
                 "left behind{job} and ended: pid {} {}",
                 leaked.process.pid,
