@@ -249,6 +249,19 @@ fn parallel_steps_do_not_mix() {
 }
 
 #[test]
+fn sections_of_a_streamed_run_have_its_name() {
+    let env = TestEnv::new();
+    for run in ["r1", "r2"] {
+        let job = env.run(&Flow::of("echo no; exit 1")).arg("--stream").env("GITLAB_CI", "true");
+        let text = job.output().code(1).all();
+        for mark in ["section_start:", "section_end:"] {
+            let section = text.lines().find(|line| line.contains(mark)).unwrap_or_else(|| panic!("{text}"));
+            assert!(section.contains(&format!(":roboppi_{run}_1")), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_log_of_gitlab_stays_short_enough_to_be_folded() {
     let env = TestEnv::new();
     let mut flow = Flow::new();

@@ -15,6 +15,18 @@ pub(crate) struct Notable {
     text: String,
 }
 
+impl Notable {
+    /// The step it is about; `None` if it is about the run.
+    pub(crate) const fn step(&self) -> Option<&StepPath> {
+        self.step.as_ref()
+    }
+
+    /// What it is, without the step.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for Notable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.step {

@@ -9,11 +9,13 @@ use roboppi_run::{RunView, StepView, spent_words};
 use roboppi_untrusted::{line, words};
 
 use super::ci::{Found, Search, failed_steps, findings, more_places, reason, severity_word, shown_line};
+use super::count::counted;
 use super::failure::read_command;
 use super::log::{Logs as _, SourceLogs};
 use super::summary::totals;
 use crate::detached;
 use crate::follower::{Follower, Item};
+use crate::notable::notable;
 
 /// Failed steps that are described; the others are named.
 const FAILURES: usize = 5;
@@ -65,11 +67,15 @@ fn text(source: &Arc<dyn RunSource>) -> String {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(text, "also failed: {}{more}", others.join(", "));
     }
-    for warning in view.warnings.iter().rev().take(WARNINGS) {
-        let step =
-            warning.step.as_ref().map_or_else(String::new, |step| format!("{}: ", words(step.as_str())));
-        let _ = writeln!(text, "warning: {step}{}", shortened(&words(&warning.message)));
+    let notes = notable(&view);
+    for note in notes.first(WARNINGS) {
+        let _ = writeln!(text, "warning: {}", shortened(&words(&note.to_string())));
     }
+    let more = usize::try_from(notes.beside(WARNINGS)).unwrap_or(usize::MAX);
+    if more > 0 {
+        let _ = writeln!(text, "{}: roboppi show", counted(more, "more warning"));
+    }
+    flaky(&mut text, &view);
     if let Some(spent) = view.spent() {
         let _ = writeln!(text, "used: {}", spent_words(&spent));
     }
@@ -77,6 +83,17 @@ fn text(source: &Arc<dyn RunSource>) -> String {
         let _ = writeln!(text, "next: {}", words(&command));
     }
     text
+}
+
+/// Steps that succeeded on a retry only, in one line.
+fn flaky(text: &mut String, view: &RunView) {
+    let names: Vec<String> =
+        view.flaky_steps().take(NAMED).map(|step| words(step.plan.step.as_str())).collect();
+    if !names.is_empty() {
+        let more = view.flaky_steps().count() - names.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(text, "flaky: {}{more}", names.join(", "));
+    }
 }
 
 fn failure(

@@ -111,6 +111,11 @@ impl Annotations {
         self.warnings.push(Annotation { severity: Severity::Warning, title, message, place: None });
     }
 
+    /// Warnings of which nothing but their number is known.
+    pub(super) fn left_out(&mut self, warnings: u64) {
+        self.more_warnings += usize::try_from(warnings).unwrap_or(usize::MAX - self.more_warnings);
+    }
+
     fn add<'f>(&mut self, step: &str, findings: impl Iterator<Item = (&'f Finding, Severity)>) {
         for (finding, severity) in findings {
             let annotation = Annotation {

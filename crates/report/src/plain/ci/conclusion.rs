@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use roboppi_attach::RunSource;
 use roboppi_ipc::{CancelReason, UtcMillis};
 use roboppi_run::{
-    AttemptRef, AttemptStatus, AttemptView, RunOutcome, RunStatus, RunView, StepPath, StepState, StepView,
+    AttemptRef, AttemptStatus, AttemptView, RunHead, RunOutcome, RunStatus, RunView, StepPath, StepState,
+    StepView,
 };
 use roboppi_untrusted::words;
 
@@ -16,6 +17,7 @@ use super::annotations::{Annotations, Chosen};
 use super::budget::{ShownBudget, cut_activity};
 use super::excerpt::{Extent, Found, Search, excerpt, findings};
 use super::markup::{Markup, guarded};
+use crate::notable::notable;
 use crate::plain::FailureOutput;
 use crate::plain::activity::{self, ActivityLine};
 use crate::plain::count::counted;
@@ -116,6 +118,7 @@ pub(in crate::plain) fn reason(step: &StepView) -> String {
 impl Conclusion<'_> {
     /// Writes the blocks of failed steps, and annotations. Blocks come first: what is in annotations has to be searched for.
     pub(super) fn write(&mut self, view: &RunView, out: &mut impl Write) -> io::Result<()> {
+        self.markup.name_run(&view.head.as_ref().map_or_else(String::new, RunHead::short_name));
         let failed: Vec<&StepView> = failed_steps(view).collect();
         let hidden = failed.len().saturating_sub(FAILURES);
         for (index, step) in failed.iter().enumerate().skip(hidden) {
@@ -178,10 +181,12 @@ impl Conclusion<'_> {
 
     /// Warnings of the run, and the places of steps that did not fail it.
     fn warnings(&mut self, view: &RunView, annotations: &mut Annotations, search: &mut Search) {
-        for warning in &view.warnings {
-            let title = warning.step.as_ref().map_or_else(|| RUN.to_owned(), |step| words(step.as_str()));
-            annotations.warning(&title, &words(&warning.message));
+        let notes = notable(view);
+        for note in notes.first(usize::MAX) {
+            let title = note.step().map_or_else(|| RUN.to_owned(), |step| words(step.as_str()));
+            annotations.warning(&title, &words(note.text()));
         }
+        annotations.left_out(notes.beside(usize::MAX));
         let others = view.steps().filter(|step| {
             let is_failure = matches!(step.state, StepState::Failed | StepState::Lost);
             step.state == StepState::Succeeded || (is_failure && step.is_excused_failure())

@@ -10,6 +10,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::conclusion::{failed_steps, reason, reason_of_run};
 use super::excerpt::{Found, Search, findings, more_places, severity_word, shown_line};
+use crate::notable::notable;
+use crate::plain::count::counted;
 use crate::plain::failure::read_command;
 use crate::plain::lines::sign;
 use crate::plain::log::{LogTail, Logs as _, SourceLogs};
@@ -166,16 +168,21 @@ fn steps(page: &mut String, view: &RunView, most: usize) {
     let mut steps: Vec<&StepView> = view.steps().collect();
     let left = steps.len().saturating_sub(most);
     if left > 0 {
-        steps.sort_by_key(|step| step.state == roboppi_run::StepState::Succeeded);
+        steps.sort_by_key(|step| step.state == roboppi_run::StepState::Succeeded && !step.is_flaky());
         steps.truncate(most);
     }
     let _ = writeln!(page, "| Step | State | Duration | Attempts | Why |\n|---|---|---:|---:|---|");
     for step in steps {
         let (sign, _) = sign(step.state);
-        let allowed = if step.allowed_to_fail { " (allowed)" } else { "" };
+        let flaky = step.flaky_words();
+        let note = match &flaky {
+            Some(_) => " (flaky)",
+            None if step.allowed_to_fail => " (allowed)",
+            None => "",
+        };
         let time = step.duration_ms.map_or_else(String::new, duration);
-        let detail = step.detail.as_ref().map_or_else(String::new, |_| escaped(&reason(step)));
-        let state = format!("{sign} {}{allowed}", step.state.name());
+        let why = step.detail.as_ref().map(|_| reason(step)).or(flaky).unwrap_or_default();
+        let (detail, state) = (escaped(&why), format!("{sign} {}{note}", step.state.name()));
         let (name, attempts) = (escaped(step.plan.step.as_str()), step.attempts.len());
         let _ = writeln!(page, "| {name} | {} | {time} | {attempts} | {detail} |", state.trim());
     }
@@ -245,11 +252,18 @@ fn padded(name: &str) -> String {
     text + &" ".repeat(spaces)
 }
 
+/// Warnings on a page.
+const WARNINGS: usize = 50;
+
 fn warnings(page: &mut String, view: &RunView, most: usize) {
-    for warning in view.warnings.iter().take(most.min(50)) {
-        let step =
-            warning.step.as_ref().map_or_else(String::new, |step| format!("{}: ", escaped(step.as_str())));
-        let _ = writeln!(page, "- ! {step}{}", escaped(&warning.message));
+    let (notes, most) = (notable(view), most.min(WARNINGS));
+    for note in notes.first(most) {
+        let step = note.step().map_or_else(String::new, |step| format!("{}: ", escaped(step.as_str())));
+        let _ = writeln!(page, "- ! {step}{}", escaped(note.text()));
+    }
+    let more = usize::try_from(notes.beside(most)).unwrap_or(usize::MAX);
+    if more > 0 {
+        let _ = writeln!(page, "- {}: `roboppi show`", counted(more, "more warning"));
     }
 }
 
