@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use roboppi_workflow::{Config, CoreCommand, parse_config};
 
 use crate::exit::Failure;
-use crate::terminal;
+use crate::{http, terminal};
 
 /// What the file says, and the directory that its paths are relative to.
 #[derive(Debug, Default)]
@@ -47,7 +47,11 @@ impl UserConfig {
         };
         let parsed = parse_config(&text);
         if !parsed.diagnostics.is_empty() {
-            terminal::print_rendered(parsed.render(&path.display().to_string(), &text, false));
+            terminal::print_rendered(parsed.render(
+                &path.display().to_string(),
+                &without_passwords(&text),
+                false,
+            ));
         }
         let Some(config) = parsed.config else {
             return Err(Failure::usage(format!("the configuration file {} is wrong", path.display())));
@@ -63,6 +67,22 @@ impl UserConfig {
     }
 }
 
+/// The text with as many asterisks in the place of each password in a URL: places in it stay what they are.
+fn without_passwords(text: &str) -> String {
+    let is_end = |char: char| char.is_whitespace() || matches!(char, '"' | '\'' | ',');
+    let mut hidden = text.to_owned();
+    for (at, _) in text.match_indices("://") {
+        let from = text[..at].rfind(|char: char| !char.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+        let url = text[from..].split(is_end).next().unwrap_or_default();
+        let user = at + "://".len();
+        if let (Some(password), Some(colon)) = (http::password(url), text[user..].find(':')) {
+            let begin = user + colon + 1;
+            hidden.replace_range(begin..begin + password.len(), &"*".repeat(password.len()));
+        }
+    }
+    hidden
+}
+
 fn resolve(program: &str, dir: &Path) -> PathBuf {
     let home = || env::var_os("HOME").map(PathBuf::from);
     match program.strip_prefix("~/").zip(home()) {
@@ -75,6 +95,14 @@ fn resolve(program: &str, dir: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_not_in_the_text_that_is_shown() {
+        let text = "- url: https://ci:kéy@a.example/x\n- url: \"http://b.example:80/@\"\n";
+        let hidden = without_passwords(text);
+        assert_eq!(hidden, "- url: https://ci:****@a.example/x\n- url: \"http://b.example:80/@\"\n");
+        assert_eq!(hidden.len(), text.len());
+    }
 
     #[test]
     fn paths_are_relative_to_the_file_that_has_them() {

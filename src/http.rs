@@ -48,12 +48,27 @@ impl PostError {
     }
 }
 
-/// The scheme and the rest of a URL that can be reached.
+/// The user of a URL with the password: `ci:key` in `https://ci:key@example.org/`.
+fn user(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(user, _)| user)
+}
+
+/// The password in a URL, which must not be seen.
+pub(crate) fn password(url: &str) -> Option<&str> {
+    user(url)?.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
+}
+
+/// Whether a URL can be requested; if not, why, without the URL.
 pub(crate) fn check_url(url: &str) -> Result<(), String> {
     let lower = url.to_ascii_lowercase();
     let rest = lower.strip_prefix("http://").or_else(|| lower.strip_prefix("https://"));
     match rest {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => Err("the URL names no host".to_owned()),
+        Some(_) if lower.starts_with("http:") && user(url).is_some() => {
+            Err("the URL has a user name, which is sent with https only".to_owned())
+        }
         Some(_) if url.chars().all(|char| char.is_ascii_graphic()) => Ok(()),
         Some(_) => Err("the URL has characters that must be percent-encoded".to_owned()),
         None => Err("the URL must begin with http:// or https://".to_owned()),
@@ -181,6 +196,21 @@ mod tests {
             ["", "localhost:4318", "ftp://a/", "http://", "http:///a", "http://a/b c", "http://a/\r\nX: y"]
         {
             assert!(check_url(bad).is_err(), "{bad}");
+        }
+        assert!(check_url("http://ci:key@example.org/").is_err());
+        assert_eq!(check_url("https://ci:key@example.org/"), Ok(()));
+    }
+
+    #[test]
+    fn a_password_is_found_in_a_url() {
+        for (url, found) in [
+            ("https://ci:key@example.org/", Some("key")),
+            ("http://ci:a:b@c@example.org:80?x", Some("a:b@c")),
+            ("https://token@example.org/", None),
+            ("https://example.org/a:b@c", None),
+            ("ci:key@example.org", None),
+        ] {
+            assert_eq!(password(url), found, "{url}");
         }
     }
 

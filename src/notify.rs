@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::clock;
-use crate::config::UserConfig;
+use crate::config::{UserConfig, file_name};
 use crate::exit::Failure;
 use crate::http::{self, Post, PostError};
 
@@ -87,6 +87,12 @@ impl Notifier {
         let mut notifier = Self { targets: Vec::new(), warnings: Vec::new(), hidden };
         for (number, entry) in user.config.notify.iter().enumerate().filter(|_| !off) {
             let name = format!("notify[{number}]");
+            // One of a variable may be right elsewhere; this one never is.
+            if let NotifyTarget::Webhook { url: WebhookUrl::Text(url), .. } = &entry.target {
+                http::check_url(url).map_err(|why| {
+                    Failure::usage(format!("the configuration file {}: {name}: {why}", file_name()))
+                })?;
+            }
             match kind(&user, &entry.target) {
                 Ok(kind) => notifier.targets.push(Target { name, on: entry.on.clone(), kind }),
                 Err(why) => notifier.warnings.push(format!("{name}: {why}")),

@@ -154,13 +154,19 @@ fn export(text: &impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Stri
     Ok(Some(Export { url, headers, resource: resource(text), sampler, limit }))
 }
 
-/// Hides the headers for the collector, which the workers of a run inherit, as they are and decoded, whether or not anything is
+/// Hides the headers for the collector and the password in its URL, which the workers of a run inherit, as they are and decoded, whether or not anything is
 /// sent. A header that is too short to be hidden, such as the name of a tenant, is seldom a secret.
 pub(crate) fn hide(secrets: &mut RunSecrets) {
     for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
         let Ok(list) = std::env::var(name) else { continue };
         for value in secret_parts(&list) {
             let _hidden = secrets.hide(name, &value);
+        }
+    }
+    for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
+        let Ok(url) = std::env::var(name) else { continue };
+        if let Some(password) = http::password(&url) {
+            let _hidden = secrets.hide(name, password);
         }
     }
 }

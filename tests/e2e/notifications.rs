@@ -198,6 +198,18 @@ fn a_mistake_in_the_configuration_is_found_before_anything_starts() {
     configure(&env, "notify:\n  - {on: done, command: a}\n");
     let refused = env.run(&Flow::of("true")).output().code(2);
     assert!(refused.stderr.contains("notify") && refused.stderr.contains("2:"), "{}", refused.stderr);
+    for (url, why) in [
+        ("ftp://ci:passw0rd@example.org/", "notify[0]: the URL must begin with http"),
+        ("http://ci:passw0rd@example.org/", "notify[0]: the URL has a user name"),
+    ] {
+        configure(&env, &format!("notify:\n  - url: {url}\n"));
+        let refused = env.run(&Flow::of("true")).output().code(2).stderr;
+        assert!(refused.contains(why) && !refused.contains("passw0rd"), "{refused}");
+    }
+    // The line of a mistake is shown without the passwords in it.
+    configure(&env, "notify:\n  - webhook: https://ci:passw0rd@example.org/\n");
+    let refused = env.run(&Flow::of("true")).output().code(2).stderr;
+    assert!(refused.contains("webhook: https://ci:********@example.org/"), "{refused}");
     assert!(env.runs().is_empty());
 }
 

@@ -265,6 +265,7 @@ fn a_collector_that_does_not_take_them_is_one_warning() {
         (silent.url(""), "timeout"),
         (refusing.url(""), "status 401"),
         ("collector:4318".to_owned(), "http://"),
+        ("http://ci:passw0rd@localhost:1/".to_owned(), "the url has a user name"),
         ("http://localhost:1/ x".to_owned(), "percent-encoded"),
     ] {
         let env = TestEnv::new();
@@ -275,4 +276,14 @@ fn a_collector_that_does_not_take_them_is_one_warning() {
         assert!(warnings[0].to_lowercase().contains(why) || why == "timeout", "{url}: {}", warnings[0]);
         assert!(!printed.all().contains("s3cret-of-mine"), "{}", printed.all());
     }
+}
+
+#[test]
+fn the_password_in_the_url_of_a_collector_is_masked() {
+    let env = TestEnv::new();
+    let run = env.run(&Flow::of("echo \"$OTEL_EXPORTER_OTLP_ENDPOINT\"")).arg("--stream");
+    let url = "http://ci:passw0rd@localhost:1/";
+    let printed = run.env("OTEL_EXPORTER_OTLP_ENDPOINT", url).output().code(0).all();
+    assert!(printed.contains("http://ci:***@localhost:1/"), "{printed}");
+    assert!(!printed.contains("passw0rd"), "{printed}");
 }

@@ -7,8 +7,9 @@ use roboppi_process::guard::become_subreaper;
 use roboppi_report::doctor::{Check, Health};
 
 use super::Finding;
-use crate::config;
+use crate::config::{self, UserConfig};
 use crate::cores::Cores;
+use crate::exit::Failure;
 
 const AREA: &str = "environment";
 
@@ -41,13 +42,16 @@ fn files() -> Check {
 
 fn configuration() -> Check {
     let name = config::file_name();
-    match Cores::for_validation() {
-        Ok(cores) if cores.are_all_ours() => Check::ok(AREA, "configuration", format!("{name}: none")),
-        Ok(cores) => Check::ok(
-            AREA,
-            "configuration",
-            format!("{name}: {} kinds of other cores", cores.configured().len()),
-        ),
+    let read = || Ok::<_, Failure>((Cores::for_validation()?, UserConfig::read()?));
+    match read() {
+        Ok((cores, user)) => {
+            let kinds = if cores.are_all_ours() { 0 } else { cores.configured().len() };
+            let parts = [(kinds, "worker kinds of other cores"), (user.config.notify.len(), "notifications")];
+            let parts = parts.iter().filter(|(count, _)| *count > 0);
+            let parts: Vec<String> = parts.map(|(count, what)| format!("{what}: {count}")).collect();
+            let found = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+            Check::ok(AREA, "configuration", format!("{name}: {found}"))
+        }
         Err(failure) => Check::ok(AREA, "configuration", name).but(Health::Error, failure.message()),
     }
 }
