@@ -146,6 +146,7 @@ fn ends() -> Vec<Fact> {
             page: &["cancelled by the user"],
             object: &[("/end/detail", "cancelled by the user"), ("/commands/0/command/type", "cancel_run")],
             events: &["\"type\":\"command\""],
+            screen: &["cancelled by the user"],
             ..fact("a cancel from another process", Flow::of(UNTIL_ENDED), 130)
         },
         Fact {
@@ -168,6 +169,7 @@ fn warnings() -> Vec<Fact> {
             page: &["warning: work: left a process behind, it was ended: sleep 3333"],
             object: &[("/steps/0/attempts/0/leftBehind/0/command", "sleep 3333")],
             events: &["sleep 3333"],
+            screen: &["! left a process behind, it was ended: sleep 3333"],
             ..fact("a process that is left behind", Flow::of("setsid sleep 3333 > /dev/null 2>&1 &"), 0)
         },
         Fact {
@@ -176,6 +178,7 @@ fn warnings() -> Vec<Fact> {
             page: &["warning: work: ", "made"],
             object: &[("/warnings/0/step", "work")],
             events: &["\"type\":\"warning\""],
+            screen: &["! output `made`: nothing at made.txt"],
             ..fact(
                 "an output that is not there",
                 Flow::new().step_with("work", "true", &["outputs: [{name: made, path: made.txt}]"]),
@@ -189,7 +192,8 @@ fn warnings() -> Vec<Fact> {
             page: &["warning: work: ", "limit"],
             object: &[("/warnings/0/step", "work")],
             events: &["\"type\":\"warning\""],
-            ..fact("a log that is cut", Flow::of("head -c 1000000 /dev/zero | tr '\\0' '\\n'"), 0)
+            screen: &["! its output has reached 1 MiB, the limit of its log: only the beginning and the end"],
+            ..fact("a log that is cut", Flow::of("head -c 4000000 /dev/zero | tr '\\0' '\\n'"), 0)
         },
         Fact {
             then: |env, _| {
@@ -215,6 +219,7 @@ fn warnings() -> Vec<Fact> {
             page: &["exit code 3", "Go on with it: roboppi workflow run "],
             object: &[("/steps/0/attempts/1/exitCode", "3"), ("/handle", "r1")],
             events: &["\"attempt\":2"],
+            screen: &["exit code 3", "#2/2"],
             ..fact(
                 "a step that fails again",
                 Flow::new().step_with("work", "exit 3", &["on_failure: retry", "max_retries: 1"]),
@@ -252,6 +257,7 @@ fn check(facts: Vec<Fact>) {
         let events = env.roboppi(["attach", "--json"]).output().code(0).text();
         if !fact.screen.is_empty() {
             let mut screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 160);
+            screen.press("1");
             fact.screen.iter().for_each(|text| screen.wait_for_text(text));
             screen.press("q");
             screen.expect_code(0);
@@ -279,6 +285,57 @@ fn how_a_run_ended_is_in_every_view() {
 #[test]
 fn what_should_be_known_of_a_run_is_in_every_view() {
     check(warnings());
+}
+
+/// A step that leaves a process behind, one that lacks an output, and one that is flaky.
+fn remarkable() -> Flow {
+    Flow::new()
+        .step("left", "setsid sleep 3333 > /dev/null 2>&1 &")
+        .step_with("lacks", "true", &["outputs: [{name: made, path: made.txt}]"])
+        .step_with(
+            "shaky",
+            "[ -e seen ] || { touch seen; exit 1; }",
+            &["on_failure: retry", "max_retries: 2"],
+        )
+}
+
+#[test]
+fn what_should_be_known_is_in_the_faces_of_ci_and_of_agents() {
+    let env = TestEnv::new();
+    let page = env.work().join("page.md");
+    let run = env.run(&remarkable()).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &page);
+    let job = run.output().code(0).all();
+    let page = env.read("page.md");
+    for (face, text, wanted) in [
+        (
+            "job",
+            &job,
+            &["::warning title=left::left a process behind", "::warning title=lacks::output `made`"][..],
+        ),
+        (
+            "page",
+            &page,
+            &[
+                "- ! left: left a process behind",
+                "- ! lacks: output",
+                "✓ succeeded (flaky) |",
+                "| failed once, then",
+            ],
+        ),
+    ] {
+        let missing = lacks(text, wanted);
+        assert!(missing.is_empty(), "{face} lacks {missing:#?} in\n{text}");
+    }
+    let _ = env.shell("rm seen").output().code(0);
+    let concise = env.run(&remarkable()).env("AI_AGENT", "claude-code").output().code(0).all();
+    let wanted =
+        ["warning: left: left a process behind", "warning: lacks: output `made`", "\nflaky: shaky\n"];
+    let missing = lacks(&concise, &wanted);
+    assert!(missing.is_empty(), "{missing:#?} in\n{concise}");
+    let mut screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 160);
+    screen.wait_for_text("✓~shaky");
+    screen.press("q");
+    screen.expect_code(0);
 }
 
 #[test]

@@ -132,8 +132,11 @@ impl Recorder {
     pub(super) fn take_limit_reached(&mut self) -> Option<LimitReached> {
         let (spool, events) = self.files.as_ref()?;
         // One that is kept whole has outgrown its limit too.
-        let is_log_over = spool.len() - spool.lost() > self.limits.log_bytes;
-        let log = spool.bound().or(is_log_over.then_some(Bound::File(self.limits.log_bytes)));
+        let is_cut = !matches!(self.limits.over, OverLimit::Warn | OverLimit::Kill);
+        // What is kept of a log that is cut is never less than this.
+        let limit = self.limits.log_bytes.max(if is_cut { LogLimits::SMALLEST } else { 0 });
+        let is_log_over = spool.len() - spool.lost() > limit;
+        let log = spool.bound().or(is_log_over.then_some(Bound::File(limit)));
         let log = log.map(|bound| LimitReached { what: Kept::Log, bound, keeps_end: spool.given_up() > 0 });
         let of_events = |bound| LimitReached { what: Kept::Events, bound, keeps_end: events.keeps_its_end() };
         let of_events = events.bound().map(of_events);
