@@ -35,5 +35,8 @@ pub(super) fn instead(error: &clap::Error, args: &[OsString]) -> ExitCode {
     if let Some(file) = meant::workflow(error, args) {
         terminal::note(&format!("hint: to run a workflow: roboppi workflow run {}", shell_word(&file)));
     }
+    if let Some(hint) = meant::command(error, args) {
+        terminal::note(&format!("hint: {hint}"));
+    }
     ExitCode::from(code)
 }

@@ -18,3 +18,18 @@ pub(super) fn workflow(error: &clap::Error, args: &[OsString]) -> Option<String>
     }
     .map(str::to_owned)
 }
+
+/// The command that does what another word, which is no command, asks for.
+pub(super) fn command(error: &clap::Error, args: &[OsString]) -> Option<&'static str> {
+    if error.kind() != clap::error::ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    Some(match args.get(1)?.to_str()? {
+        "validate" | "check" | "lint" => "to validate a workflow: roboppi workflow validate",
+        "status" => "the live runs: roboppi ps; the state of one: roboppi show",
+        "stop" | "kill" => "to end a run: roboppi cancel",
+        "rerun" | "resume" => "to resume a run: roboppi workflow run FILE --resume RUN",
+        "rm" => "to remove a run: roboppi runs rm",
+        _ => return None,
+    })
+}

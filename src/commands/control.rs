@@ -104,6 +104,7 @@ fn bring(run: &LocalRun, command: RunCommand) -> Result<ExitCode, Failure> {
         select::step(&view, step.as_str())?;
     }
     let words = command.in_words();
+    let is_retry = matches!(command, RunCommand::RetryStep(_));
     match ask(run, command) {
         Ok(Answer::Granted) => {
             let workflow = view.head.as_ref().map(|head| format!(" ({})", terminal::plain(&head.name)));
@@ -114,6 +115,10 @@ fn bring(run: &LocalRun, command: RunCommand) -> Result<ExitCode, Failure> {
             other.tag
         ))),
         Ok(Answer::Refused { why }) => Err(Failure::refused(format!("cannot {words}: {why}"))),
+        Err(error @ AskError::Over(_)) if is_retry => {
+            let hint = view.resume_command().map(|command| format!("\nhint: to go on with it: {command}"));
+            Err(Failure::refused(format!("cannot {words}: {error}{}", hint.unwrap_or_default())))
+        }
         Err(error @ (AskError::Over(_) | AskError::Elsewhere { .. } | AskError::NoSocket { .. })) => {
             Err(Failure::refused(format!("cannot {words}: {error}")))
         }

@@ -157,7 +157,11 @@ fn archive(run: &LocalRun, target: Option<&Path>, min_free: u64) -> Result<ExitC
             Liveness::Finished(_) | Liveness::Lost => "",
         };
         let (files, size) = (exported.files, bytes(exported.bytes));
-        terminal::note(&format!("roboppi: {id} is in {}, {files} files, {size}{going_on}", name.display()));
+        terminal::note(&format!(
+            "roboppi: {} is in {}, {files} files, {size}{going_on}",
+            run.name(),
+            name.display()
+        ));
         for path in exported.left_out {
             let path = plain(&path.display().to_string());
             terminal::note(&format!(

@@ -97,6 +97,7 @@ fn only_some_steps_run_with_what_they_depend_on() {
         .step_with("last", "echo last >> ran", &["depends_on: [use, other]"]);
     let printed = env.run(&flow).args(["--only", "use"]).output().code(0).all();
     assert!(printed.contains("SUCCEEDED: 2 steps"), "{printed}");
+    assert!(printed.contains("  only       use, with what they depend on\n"), "{printed}");
     assert_eq!(env.read("ran"), "make\nuse\n");
     // What the earlier run has is kept, and the step runs again.
     let printed = env.run(&flow).args(["--only", "use", "--resume", "-1"]).output().code(0).all();

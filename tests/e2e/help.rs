@@ -49,6 +49,9 @@ fn a_typo_is_answered_with_what_was_meant() {
         (&["workflw"][..], "workflow"),
         (&["workflow", "run", "a.yaml", "--supervized"], "--supervised"),
         (&["logs", "--pth"], "--path"),
+        (&["validate", "a.yaml"], "roboppi workflow validate"),
+        (&["status"], "roboppi show"),
+        (&["stop"], "roboppi cancel"),
     ] {
         let output = roboppi(arguments).assert().code(2).get_output().clone();
         let said = String::from_utf8(output.stderr).unwrap();

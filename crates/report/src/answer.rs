@@ -1,7 +1,7 @@
 //! The answer of an agent that was asked one thing.
 
 use roboppi_ipc::WorkerStatus;
-use roboppi_run::{AttemptStatus, RunStatus, RunView, StepState, shell_word};
+use roboppi_run::{AttemptStatus, RunHead, RunStatus, RunView, StepState, shell_word};
 use roboppi_untrusted::{line, words};
 
 use crate::units::limit_time;
@@ -41,7 +41,8 @@ pub fn no_answer(view: &RunView, worker: &str, reason: bool) -> Option<String> {
         text.push_str(&format!("  session  {session}\n"));
         text.push_str(&format!("  go on    roboppi run --worker {worker} --resume {word} \"Go on.\"\n"));
     }
-    text.push_str("  details  roboppi show -1\n");
+    let run = view.head.as_ref().map_or_else(|| "-1".to_owned(), RunHead::short_name);
+    text.push_str(&format!("  details  roboppi show {run}\n"));
     Some(text)
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use roboppi_run::{AttemptStatus, RunHead, RunOutcome, RunStatus, RunView, StepState, StepView, spent_words};
+use roboppi_run::{
+    AttemptStatus, RunHead, RunOutcome, RunStatus, RunView, StepPath, StepState, StepView, spent_words,
+};
 
 use super::count::{counted, grouped};
 use super::lines::{attempt_of_detail, sign};
@@ -26,8 +28,21 @@ pub(super) fn head(head: &RunHead, steps: usize, record: Option<&Path>, colour: 
     if let Some(record) = record {
         let _ = writeln!(text, "  record     {}", words(&record.to_string_lossy()));
     }
+    if !head.only.is_empty() {
+        let _ = writeln!(text, "  only       {}, with what they depend on", some(&head.only));
+    }
     text.push('\n');
     text
+}
+
+/// Steps of `--only` that are named.
+const ONLY: usize = 5;
+
+fn some(steps: &[StepPath]) -> String {
+    let names: Vec<String> = steps.iter().take(ONLY).map(|step| words(step.as_str())).collect();
+    let more = steps.len().saturating_sub(ONLY);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }
 
 /// Everything that comes after the last step: output of failed steps if it is wanted here, then a table, then how it ended.
@@ -304,7 +319,7 @@ pub(super) fn totals(text: &mut String, view: &RunView, colour: bool) {
         RunOutcome::Failed => ("FAILED", Ink::Bad, format!("after {time}")),
         RunOutcome::Cancelled => ("CANCELLED", Ink::Caution, format!("after {time}")),
         RunOutcome::TimedOut => ("TIMED OUT", Ink::Bad, format!("after {time}")),
-        RunOutcome::Lost => ("LOST", Ink::Bad, format!("after {time}")),
+        RunOutcome::Lost => ("LOST", Ink::Bad, format!("after at least {time}")),
         RunOutcome::Unknown(word) => (word.as_str(), Ink::Bad, format!("after {time}")),
     };
     let mut others = Vec::new();

@@ -372,7 +372,7 @@ fn a_lost_core() {
     build  ? lost         1.0s         1  killed by signal 9
     test   - skipped         -         -  the run was ended before it started
 
-    LOST: after 1.5s (1 lost, 1 skipped)
+    LOST: after at least 1.5s (1 lost, 1 skipped)
       lost with the core: `build`
       warning  core lost: killed by signal 9; last words: none
       context  /w/context
