@@ -58,6 +58,8 @@ fn its_journal_is_whole_and_without_a_gap() {
 #[test]
 fn two_runs_in_one_workspace_are_told_of_each_other() {
     let env = TestEnv::new();
+    let _ = env.run(&Flow::of("echo before")).output().code(0);
+    let over = env.the_run().dir.file_name().unwrap().to_str().unwrap().to_owned();
     // Each waits until the other one is there too.
     let script =
         "touch here.$NAME; until [ -e here.one ] && [ -e here.two ]; do sleep 0.01; done; echo $NAME";
@@ -68,9 +70,11 @@ fn two_runs_in_one_workspace_are_told_of_each_other() {
     let printed = [one.wait().code(0).all(), two.wait().code(0).all()];
     let printed: String = printed.iter().map(|text| before_summary(text)).collect();
     assert_eq!(printed.matches("is using the context directory").count(), 1, "{printed}");
+    // What a run that is over has left there does not make it the one.
+    assert!(!printed.contains(&format!("{over} is using")), "{printed}");
     let mut logs: Vec<_> = env.runs().iter().map(|run| run.text("work", 1)).collect();
     logs.sort();
-    assert_eq!(logs, ["one\n", "two\n"]);
+    assert_eq!(logs, ["before\n", "one\n", "two\n"]);
 }
 
 #[test]

@@ -99,11 +99,7 @@ impl ContextDir {
     /// other run is using it already, if one is.
     pub(crate) fn open(path: PathBuf, chosen: bool, run: &RunId) -> io::Result<(Self, Option<String>)> {
         let root = Arc::new(Root::open(path, chosen)?);
-        let other = if root.is_ours() {
-            None
-        } else {
-            Some(remains::earlier(&*root.dir()?).id.unwrap_or_else(|| "unknown".to_owned()))
-        };
+        let other = if root.is_ours() { None } else { Some(remains::user(&*root.dir()?)) };
         let writer = Mutex::new(MetadataWriter::start(Arc::clone(&root)));
         let staging = format!("{STAGING}-{}", run.as_str()).into();
         Ok((Self { root, writer, staging }, other))
@@ -510,6 +506,15 @@ steps:
         assert_eq!(other, None);
         fs::write(dir.path().join("_workflow.json"), r#"{"id":"run-7"}"#).unwrap();
         let (_second, other) = open(dir.path(), "run-2").unwrap();
-        assert_eq!(other.as_deref(), Some("run-7"));
+        assert_eq!(other.as_deref(), Some("run run-7"));
+        for (text, expected) in [
+            (r#"{"id":"run-7","status":"RUNNING"}"#, "run run-7"),
+            // The one that holds the directory has not written its name yet.
+            (r#"{"id":"run-7","status":"FAILED"}"#, "another run"),
+            ("", "another run"),
+        ] {
+            fs::write(dir.path().join("_workflow.json"), text).unwrap();
+            assert_eq!(open(dir.path(), "run-3").unwrap().1.as_deref(), Some(expected), "{text}");
+        }
     }
 }

@@ -26,11 +26,11 @@ pub enum StartError {
         source: io::Error,
     },
     /// Another run works in the context directory, whose artifacts this one would take over.
-    #[error("run {run} is using the context directory {}", path.display())]
+    #[error("{run} is using the context directory {}", path.display())]
     ContextInUse {
         /// The directory.
         path: PathBuf,
-        /// The run that uses it.
+        /// The run that uses it, in words.
         run: String,
     },
     /// There is no place for the record, not even a temporary one.

@@ -125,7 +125,7 @@ impl PreparedRun {
         if let Some(other) = other_run {
             recorder.warn(
                 format!(
-                    "run {other} is using the context directory {} as well: artifacts and metadata of steps with the same name replace each other",
+                    "{other} is using the context directory {} as well: artifacts and metadata of steps with the same name replace each other",
                     context.path().display()
                 ),
                 None,

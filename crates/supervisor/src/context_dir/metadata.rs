@@ -32,6 +32,11 @@ pub(crate) struct WorkflowMeta<'a> {
     pub(crate) outputs: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
+impl WorkflowMeta<'_> {
+    /// `status` of a run that is not over.
+    pub(crate) const RUNNING: &'static str = "RUNNING";
+}
+
 /// What was in force for the run.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

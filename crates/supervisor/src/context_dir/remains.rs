@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::beneath::Dir;
-use super::metadata::{META, RESOLVED, WORKFLOW};
+use super::metadata::{META, RESOLVED, WORKFLOW, WorkflowMeta};
 use super::placed::take_back;
 use super::tree_error::TreeError;
 use super::writer::is_unfinished;
@@ -35,9 +35,10 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 /// What `_workflow.json` says of an earlier run.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct EarlierWorkflow {
-    pub(super) id: Option<String>,
+struct EarlierWorkflow {
+    id: Option<String>,
     name: String,
+    status: Option<String>,
     /// Names of the artifacts its steps may have made. The existing program does not say them.
     outputs: Option<BTreeMap<String, Vec<String>>>,
 }
@@ -56,8 +57,16 @@ struct EarlierArtifact {
 }
 
 /// The earlier run of a context directory.
-pub(super) fn earlier(root: &Dir) -> EarlierWorkflow {
+fn earlier(root: &Dir) -> EarlierWorkflow {
     json(root, WORKFLOW)
+}
+
+/// The run that uses a context directory, as far as it says so: `run 01a2…`. One that has just begun has not written its name
+/// yet, and what is there is that of a run before, which is over.
+pub(super) fn user(root: &Dir) -> String {
+    let EarlierWorkflow { id, status, .. } = earlier(root);
+    let id = id.filter(|_| status.is_none_or(|status| status == WorkflowMeta::RUNNING));
+    id.map_or_else(|| "another run".to_owned(), |id| format!("run {id}"))
 }
 
 /// Removes it from the places of the steps of `workflow`, and of steps this workflow had before, and what it placed into

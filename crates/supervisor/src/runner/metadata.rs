@@ -18,7 +18,7 @@ impl RunContext {
             name: &workflow.name,
             started_at: self.started_at,
             status: match outcome {
-                None => "RUNNING",
+                None => WorkflowMeta::RUNNING,
                 Some(RunOutcome::Succeeded) => "SUCCEEDED",
                 Some(RunOutcome::Failed | RunOutcome::Lost | RunOutcome::Unknown(_)) => "FAILED",
                 Some(RunOutcome::Cancelled) => "CANCELLED",
