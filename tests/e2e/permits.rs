@@ -121,13 +121,15 @@ fn every_view_says_which_step_another_one_waits_for() {
     });
     let reason = "is being edited by `first`";
     let page = env.roboppi(["show"]).output().code(0).text();
-    assert!(page.contains(reason), "{page}");
+    let row = page.lines().find(|line| line.starts_with("second ")).unwrap_or_default();
+    assert!(row.contains(" queued ") && row.ends_with(reason), "{page}");
     let object: Value =
         serde_json::from_str(&env.roboppi(["show", "--json"]).output().code(0).text()).unwrap();
     let why = object["steps"][2]["why"].as_str().unwrap_or_default();
     assert!(why.starts_with("waits for a permit: ") && why.ends_with(reason), "{object:#}");
     let mut screen = env.roboppi(["attach", "--tui"]).start_in_terminal(40, 160);
-    screen.wait_for_text("second queued");
+    screen.wait_for_text("◷ second queued");
+    screen.wait_for_text("●1 ◷1");
     screen.press("G");
     screen.wait_for_text(reason);
     screen.press("q");

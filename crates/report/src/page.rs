@@ -186,7 +186,8 @@ impl Page<'_> {
         rows.extend(self.view.steps.iter().map(|step| {
             [
                 first_words(step.plan.step.as_str()),
-                self.state(step).to_owned(),
+                if self.liveness == Liveness::Live && step.is_queued() { "queued" } else { self.state(step) }
+                    .to_owned(),
                 self.took(step),
                 step.attempts.len().to_string(),
                 step.started_at.map_or_else(|| "–".to_owned(), |at| self.zone.format(at)),

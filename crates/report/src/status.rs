@@ -53,7 +53,7 @@ fn row(view: &RunView, step: &StepView, now: u64) -> [String; 4] {
     let since = step.started_at.map(|since| duration(now.saturating_sub(since.0)));
     [
         first_words(step.plan.step.as_str()),
-        step.state.name().to_owned(),
+        if step.is_queued() { "queued" } else { step.state.name() }.to_owned(),
         step.duration_ms.map(duration).or(since).unwrap_or_default(),
         process.or_else(waits).unwrap_or_default(),
     ]

@@ -2,7 +2,17 @@
 
 use roboppi_ipc::JobId;
 
-use crate::{AttemptPhase, AttemptStatus, AttemptView, RunView};
+use crate::{AttemptPhase, AttemptStatus, AttemptView, RunView, StepView};
+
+impl StepView {
+    /// Whether its attempt waits for a permit: it is under way, and nothing of it runs.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        let status = self.attempts.last().map(|attempt| &attempt.status);
+        let waits = matches!(status, Some(AttemptStatus::Phase(AttemptPhase::WaitingPermit { .. })));
+        waits && self.state.is_active()
+    }
+}
 
 impl RunView {
     /// What an attempt waits for: ``waits for a permit: Workspace /w is being edited by `build` ``; `None` if it waits for no

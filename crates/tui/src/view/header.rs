@@ -26,7 +26,8 @@ pub(super) fn draw(model: &Model, areas: &Areas, buffer: &mut Buffer) {
 fn title(model: &Model, columns: usize) -> Line<'static> {
     let theme = model.theme;
     let counts = model.view.counts();
-    let tally = tally(counts);
+    let queued = model.view.steps().filter(|step| step.is_queued()).count();
+    let tally = tally(counts, queued);
     let tally_width: usize = tally.iter().map(|(text, _)| text::width(text) + 1).sum();
     let room =
         if tally_width > 0 && columns > tally_width + 24 { columns - tally_width - 1 } else { columns };
@@ -132,8 +133,8 @@ const fn outcome_word(outcome: &RunOutcome) -> &str {
 
 type Styler = fn(theme::Theme) -> Style;
 
-/// `✓2 ✗1 ●2 ○3`.
-fn tally(counts: StepCounts) -> Vec<(String, Styler)> {
+/// `✓2 ✗1 ●2 ◷1 ○3`: of the active ones, `queued` wait for a permit.
+fn tally(counts: StepCounts, queued: usize) -> Vec<(String, Styler)> {
     let mut tally: Vec<(String, Styler)> = Vec::new();
     let mut add = |icon: &str, count: usize, style: Styler| {
         if count > 0 {
@@ -144,7 +145,8 @@ fn tally(counts: StepCounts) -> Vec<(String, Styler)> {
     add("✗", counts.failed, theme::Theme::bad);
     add("■", counts.cancelled, theme::Theme::bad);
     add("⊘", counts.skipped, theme::Theme::faint);
-    add("●", counts.active, theme::Theme::busy);
+    add("●", counts.active.saturating_sub(queued), theme::Theme::busy);
+    add("◷", queued, theme::Theme::faint);
     add("○", counts.waiting, theme::Theme::faint);
     add("◇", counts.unknown, theme::Theme::note);
     tally

@@ -34,7 +34,10 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
 fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     let theme = model.theme;
     page.text(step.plan.step.as_str(), theme.strong());
-    let mut state = format!("{} {}", theme::icon(step.state, model.frame), step.state.name());
+    let mut state = match step.is_queued() {
+        true => "◷ queued".to_owned(),
+        false => format!("{} {}", theme::icon(step.state, model.frame), step.state.name()),
+    };
     if wording::is_allowed_failure(step) {
         state.push_str(" (allowed to fail)");
     }

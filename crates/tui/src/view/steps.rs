@@ -60,7 +60,7 @@ fn about(model: &Model, listed: usize, area: Rect, buffer: &mut Buffer) {
 
 fn line(model: &Model, step: &StepView, selected: bool, columns: usize) -> Line<'static> {
     let theme = model.theme;
-    let icon = theme::icon(step.state, model.frame);
+    let icon = if step.is_queued() { "◷" } else { theme::icon(step.state, model.frame) };
     let time = model
         .step_ms(step)
         .map(|ms| if step.state.is_final() { text::duration(ms) } else { text::running_duration(ms) });
@@ -160,7 +160,7 @@ fn activity(model: &Model, step: &StepView) -> Option<String> {
     if !step.state.is_active() {
         return (step.state == StepState::Retrying).then(|| "waits to retry".to_owned());
     }
-    if wording::permit_wait(model, step).is_some() {
+    if step.is_queued() {
         return Some("queued".to_owned());
     }
     let activity = &step.attempts.last()?.activity;

@@ -108,12 +108,6 @@ pub(super) fn step_reason(model: &Model, step: &StepView) -> String {
     }
 }
 
-/// What the last attempt of a step waits for before its worker starts; `None` if it does not wait.
-pub(super) fn permit_wait(model: &Model, step: &StepView) -> Option<String> {
-    let waits = model.view.permit_wait(step.attempts.last()?).filter(|_| step.state.is_active())?;
-    Some(sanitise::clean(&waits))
-}
-
 /// Processes that outlived the worker of an attempt, and were ended.
 pub(super) fn leftovers(step: &StepView) -> impl Iterator<Item = &Leaked> {
     step.attempts.iter().flat_map(|attempt| match &attempt.status {
