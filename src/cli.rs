@@ -10,7 +10,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, doctor, emit, events, export, guard, import,
-    init, logs, man, mask, replay, runs, show, stats, workers, workflow_run, workflow_validate,
+    init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_run, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Stats(Box<stats::StatsArgs>),
     /// Report to a run from any program, which records itself: steps, tool calls, progress, errors
     Emit(Box<emit::EmitArgs>),
+    /// Follow files of other programs, such as logs, into runs
+    Watch(Box<watch::WatchArgs>),
     /// Mask a value from stdin, from now on and everywhere in the run; for use in steps
     Mask(mask::MaskArgs),
     /// Export a run as an archive, a report or a trace, or the log of a step
@@ -158,6 +160,7 @@ impl Command {
             Self::Runs(args) => runs::run(args),
             Self::Stats(args) => stats::run(args),
             Self::Emit(args) => emit::run(args),
+            Self::Watch(args) => watch::run(args),
             Self::Mask(args) => mask::run(args),
             Self::Export(args) => export::run(args),
             Self::Import(args) => import::run(args),

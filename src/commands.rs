@@ -28,6 +28,7 @@ mod screen;
 pub(crate) mod show;
 pub(crate) mod stats;
 mod target;
+pub(crate) mod watch;
 pub(crate) mod workers;
 pub(crate) mod workflow_file;
 pub(crate) mod workflow_run;

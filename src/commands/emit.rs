@@ -333,7 +333,7 @@ fn emissions(command: &EmitCommand, step: Option<&String>) -> (Vec<Emission>, St
             duration_ms: millis(*duration),
         }),
         EmitCommand::Progress { message, percent } => {
-            Emission::Progress { message: message.clone(), percent: *percent, step }
+            Emission::Progress { message: message.clone(), percent: *percent, phase: None, step }
         }
         EmitCommand::Metric { name, value, unit } => {
             Emission::Metric { name: name.clone(), value: *value, unit: unit.clone(), step }

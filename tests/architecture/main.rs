@@ -32,7 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["roboppi-process"],
     &["roboppi-record"],
     &["roboppi-attach"],
-    &["roboppi-report"],
+    &["roboppi-report", "roboppi-watch"],
     &["roboppi-core", "roboppi-supervisor", "roboppi-tui"],
     &["roboppi"],
 ];

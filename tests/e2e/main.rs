@@ -100,6 +100,7 @@ mod traces;
 mod transports;
 mod usage;
 mod wait;
+mod watch;
 mod wire_peer;
 #[path = "../support/yaml.rs"]
 mod yaml;

@@ -3,15 +3,19 @@
 //! Such a run has no supervisor: any number of processes append to its record, each for a moment. It is alive as long as one of them holds its
 //! lock, or the last of them wrote something recently enough.
 
+use std::collections::VecDeque;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use roboppi_ingest::{Emission, Entry, Refused, entries};
+use roboppi_ingest::{Emission, Ending, Entry, Refused, StepUpdate, entries};
 use roboppi_ipc::{HexBytes, ProcessIdentity, UtcMillis, WorkerKind};
-use roboppi_record::{JournalWriter, OwnerLock, RecordError, SharedRun, StateRoot};
-use roboppi_run::{MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunMode, RunStatus};
+use roboppi_record::{JournalWriter, OwnerLock, RecordError, SharedRun, SharedWriter, StateRoot};
+use roboppi_run::{
+    AttemptRef, MANIFEST_FORMAT, Manifest, RecordKind, RunEvent, RunId, RunMode, RunStatus, SourceMark,
+};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -124,8 +128,25 @@ impl EmittedRun {
         Ok(run)
     }
 
-    fn is_over(&self) -> bool {
+    /// The run that has a key, also one that is over; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the keys cannot be read.
+    pub fn of_key(root: &StateRoot, key: &str) -> Result<Option<Self>, EmitError> {
+        let Some(dir) = root.keys()?.find(key) else { return Ok(None) };
+        Ok(Self::open(&dir.into()).ok())
+    }
+
+    /// Whether its end is recorded.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         self.shared.dir().view().is_ok_and(|fold| matches!(fold.view().status, RunStatus::Finished { .. }))
+    }
+
+    /// Whether its record is still there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.shared.dir().path().is_dir()
     }
 
     /// What to call the run in a command.
@@ -152,13 +173,104 @@ impl EmittedRun {
                 .map_err(|why| EmitError::Refused { run: LocalRun::from(dir.clone()).name(), why })?;
             for entry in made {
                 match entry {
-                    Entry::Journal(event) => writer.append(now, event)?,
-                    Entry::Attempt(of, event) => writer.append_event(&of, now, event)?,
+                    Entry::Journal(event) => writer.append(now, event, None)?,
+                    Entry::Attempt(of, event) => writer.append_event(&of, now, event, None)?,
                 }
             }
         }
         Ok(())
     }
+
+    /// Records reports of a foreign file, as far as they are not recorded yet, and takes those away that are dealt with. The kind of
+    /// worker of a report is that of a step that begins with it. Returns how many were refused, with the last reason.
+    ///
+    /// # Errors
+    /// When the record cannot be written. What is still there is not recorded.
+    pub fn report_marked(
+        &mut self,
+        queue: &mut VecDeque<Marked>,
+    ) -> Result<(u64, Option<Refused>), EmitError> {
+        self.shared.sign_of_life();
+        let mut writer = self.shared.lock()?;
+        let mut refused = (0, None);
+        while let Some(marked) = queue.front() {
+            match append_marked(&mut writer, marked)? {
+                Appended::Whole => {}
+                Appended::Refused(why) => refused = (refused.0 + 1, Some(why)),
+                // The attempt has as many events as it may have: the next one goes on.
+                Appended::AttemptFull(of) => {
+                    let detail = Some("its events are continued in the next attempt".to_owned());
+                    let (step, state) = (of.step.as_str().to_owned(), Some(Ending::Succeeded));
+                    let emission = Emission::Step(StepUpdate { step, state, detail, duration_ms: None });
+                    let end = Marked { ts: marked.ts, worker: marked.worker, emission, mark: None };
+                    if let Appended::Refused(why) = append_marked(&mut writer, &end)? {
+                        refused = (refused.0 + 1, Some(why));
+                        queue.pop_front();
+                    }
+                    continue;
+                }
+            }
+            queue.pop_front();
+        }
+        Ok(refused)
+    }
+
+    /// The last mark in the record of the reports that are from a file.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn last_mark(&self, from: &str) -> Result<Option<SourceMark>, EmitError> {
+        Ok(self.shared.last_mark(from)?)
+    }
+}
+
+/// What has become of a report.
+enum Appended {
+    Whole,
+    Refused(Refused),
+    AttemptFull(AttemptRef),
+}
+
+/// Appends all that a report means, with its mark on the last record: all of it is there once the mark is.
+fn append_marked(writer: &mut SharedWriter<'_>, marked: &Marked) -> Result<Appended, EmitError> {
+    let Marked { ts, worker, emission, mark } = marked;
+    let made = match entries(writer.view(), *worker, *ts, emission.clone()) {
+        Ok(made) => made,
+        Err(why) => return Ok(Appended::Refused(why)),
+    };
+    let last = made.len().saturating_sub(1);
+    for (index, entry) in made.into_iter().enumerate() {
+        let mark = mark.as_ref().filter(|_| index == last);
+        match entry {
+            Entry::Journal(event) => match writer.append(*ts, event, mark) {
+                Err(error) if is_full(&error) => return Ok(Appended::Refused(Refused::Full)),
+                other => other?,
+            },
+            Entry::Attempt(of, event) => match writer.append_event(&of, *ts, event, mark) {
+                Err(error) if is_full(&error) => return Ok(Appended::AttemptFull(of)),
+                other => other?,
+            },
+        }
+    }
+    Ok(Appended::Whole)
+}
+
+/// Whether a file of the record has as much as it may have.
+fn is_full(error: &RecordError) -> bool {
+    matches!(error, RecordError::Io { source, .. } if source.kind() == io::ErrorKind::FileTooLarge)
+}
+
+/// A report of a foreign file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Marked {
+    /// When it was made.
+    pub ts: UtcMillis,
+    /// The kind of worker of a step that begins with it.
+    pub worker: WorkerKind,
+    /// The report.
+    pub emission: Emission,
+    /// Where it is from.
+    pub mark: Option<SourceMark>,
 }
 
 fn manifest(beginning: &Beginning, now: UtcMillis) -> Manifest {

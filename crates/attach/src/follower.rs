@@ -14,6 +14,7 @@ mod watch;
 
 pub use reader::Found;
 pub(crate) use reader::{RunReader, log_growth};
+pub use watch::{FileWatch, Growing};
 use watch::{Watch, polls_by_environment};
 
 /// Time between two checks whether the owner lives, and the time a run may take to say who that is.

@@ -29,9 +29,9 @@ mod survivors;
 
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::RunSummary;
-pub use emitted::{Beginning, EmitError, EmittedRun};
+pub use emitted::{Beginning, EmitError, EmittedRun, Marked};
 pub use file::FileSource;
-pub use follower::{Found, RunFollower};
+pub use follower::{FileWatch, Found, Growing, RunFollower};
 pub use history::History;
 pub use live::{AtOnce, LiveFeed, LiveSource};
 pub use liveness::{Liveness, pid_namespace};

@@ -121,9 +121,9 @@ fn begin(payload: Payload, emissions: &mut Vec<Emission>) {
     }
 }
 
-fn progress(phase: &str, text: &str) -> Emission {
+pub(crate) fn progress(phase: &str, text: &str) -> Emission {
     let end = text.char_indices().nth(PROMPT).map_or(text.len(), |(at, _)| at);
-    Emission::Progress { message: format!("{phase}: {}", &text[..end]), percent: None, step: None }
+    Emission::Progress { message: format!("{phase}: {}", &text[..end]), percent: None, phase: None, step: None }
 }
 
 /// The id of a call. Versions without one make the same calls one after the other.
@@ -147,7 +147,7 @@ fn is_failure(response: Option<&Value>) -> bool {
 }
 
 /// The text of a result.
-fn result_text(response: &Value) -> String {
+pub(crate) fn result_text(response: &Value) -> String {
     let texts = |fields: &serde_json::Map<String, Value>| {
         let parts =
             ["stdout", "stderr"].map(|name| fields.get(name).and_then(Value::as_str).unwrap_or_default());

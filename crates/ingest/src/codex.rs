@@ -51,7 +51,7 @@ pub fn turn(text: &str) -> Result<Option<Turn>, String> {
     }
     if !payload.input_messages.is_empty() {
         let message = format!("prompt: {}", payload.input_messages.join(" "));
-        emissions.push(Emission::Progress { message, percent: None, step: None });
+        emissions.push(Emission::Progress { message, percent: None, phase: None, step: None });
     }
     if let Some(text) = payload.last_assistant_message {
         emissions.push(Emission::Activity { text, step: None });

@@ -1,6 +1,6 @@
 //! What a program reports, as a line of JSON.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One report of a program, tagged by `type` in JSON. Names with `-` in place of `_` are read as well, and unknown fields are
@@ -21,6 +21,14 @@ pub enum Emission {
     Activity {
         /// `text`.
         #[serde(default, alias = "message")]
+        text: String,
+        /// `step` it belongs to.
+        #[serde(default)]
+        step: Option<String>,
+    },
+    /// A thought of an agent.
+    Thinking {
+        /// `text`.
         text: String,
         /// `step` it belongs to.
         #[serde(default)]
@@ -72,6 +80,9 @@ pub enum Emission {
         /// `percent`, 0 to 100.
         #[serde(default)]
         percent: Option<f64>,
+        /// `phase`: what the message is about.
+        #[serde(default)]
+        phase: Option<String>,
         /// `step` it belongs to.
         #[serde(default)]
         step: Option<String>,
@@ -151,7 +162,7 @@ pub struct StepUpdate {
 }
 
 /// How something ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// `succeeded`, also `ok`, `success` or `completed`.
@@ -191,6 +202,14 @@ const fn yes() -> bool {
     true
 }
 
+/// A call that is over: the call and its result.
+pub(crate) fn tool_use(id: String, tool: String, ok: bool, text: String, step: Option<String>) -> [Emission; 2] {
+    [
+        Emission::ToolCall { id: id.clone(), tool, input: Value::Null, parent: None, step: step.clone() },
+        Emission::ToolResult { id, ok, text, duration_ms: None, step },
+    ]
+}
+
 impl Emission {
     /// Reads a line. One that is no report is [`Emission::Unknown`], with the reason.
     #[must_use]
@@ -205,6 +224,7 @@ impl Emission {
     pub(crate) fn step(&self) -> Option<&str> {
         match self {
             Self::Activity { step, .. }
+            | Self::Thinking { step, .. }
             | Self::ToolCall { step, .. }
             | Self::ToolResult { step, .. }
             | Self::Progress { step, .. }

@@ -47,6 +47,9 @@ pub enum Refused {
     /// It started before.
     #[error("the run has started already")]
     Started,
+    /// The journal of the run has as much as it may have.
+    #[error("the run has as many steps and errors as a record can have")]
+    Full,
 }
 
 /// The records that a report means for a run in this state. `worker` is the kind of worker of steps that begin.
@@ -97,10 +100,11 @@ fn worker_event(emission: Emission) -> Option<WorkerEvent> {
         Emission::ToolResult { id, ok, text, duration_ms, .. } => {
             WorkerEvent::ToolResult(ToolResult::new(id, ok, text).with_duration_ms(duration_ms))
         }
-        Emission::Progress { message, percent, .. } => {
+        Emission::Thinking { text, .. } => WorkerEvent::Thinking(AgentText::new(text)),
+        Emission::Progress { message, percent, phase, .. } => {
             let percent =
                 percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
-            WorkerEvent::Progress(Progress::new(message).with_percent(percent))
+            WorkerEvent::Progress(Progress::new(message).with_percent(percent).with_phase(phase))
         }
         Emission::Metric { name, value, unit, .. } => {
             let unit = if unit.is_empty() { unit } else { format!(" {unit}") };
@@ -210,15 +214,19 @@ impl Book<'_> {
     }
 
     fn step(&mut self, update: StepUpdate) -> Result<(), Refused> {
-        let StepUpdate { step, state, detail, duration_ms } = update;
+        let StepUpdate { step, state: ending, detail, duration_ms } = update;
         let step = path(&step)?;
         let open = self.find(&step).and_then(open_attempt).map(|attempt| attempt.of.clone());
-        match (state, open) {
+        match (ending, open) {
             (None, Some(_)) => {}
             (None, None) => drop(self.begin(&step)?),
             (Some(Ending::Skipped), None) => {
                 self.plan(&[step.as_str().to_owned()])?;
                 self.journal(changed(&step, StepState::Skipped, detail, None));
+            }
+            // Its process was killed between the two records of an end.
+            (Some(ending), None) if self.find(&step).is_some_and(ends_here) => {
+                self.journal(changed(&step, state(ending), detail, duration_ms));
             }
             (Some(ending), open) => {
                 let of = open.map_or_else(|| self.begin(&step), Ok)?;
@@ -277,6 +285,12 @@ impl Book<'_> {
 /// The attempt of a step that has not ended.
 fn open_attempt(step: &StepView) -> Option<&AttemptView> {
     step.attempts.last().filter(|attempt| !matches!(attempt.status, AttemptStatus::Finished { .. }))
+}
+
+/// Whether the last attempt of a step is over, and the step is not.
+fn ends_here(step: &StepView) -> bool {
+    let is_over = |last: &AttemptView| matches!(last.status, AttemptStatus::Finished { .. });
+    step.state.is_active() && step.attempts.last().is_some_and(is_over)
 }
 
 fn changed(step: &StepPath, state: StepState, detail: Option<String>, duration_ms: Option<u64>) -> RunEvent {

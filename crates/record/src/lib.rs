@@ -26,6 +26,7 @@
 mod base;
 mod blob;
 mod bounded_file;
+mod checkpoint;
 mod damage;
 mod disk;
 mod error;
@@ -65,6 +66,7 @@ mod store;
 
 pub use blob::BlobWriter;
 pub use bounded_file::BoundedFile;
+pub use checkpoint::Checkpoint;
 pub use damage::AttemptFiles;
 pub use disk::DiskWatch;
 pub use error::RecordError;

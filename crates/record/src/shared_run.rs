@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use memchr::memrchr;
+use memchr::{memmem, memrchr};
 use nix::sys::stat::utimensat;
 use nix::sys::time::TimeSpec;
 use roboppi_ipc::{UtcMillis, WorkerEvent};
-use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunView};
-use serde::Deserialize;
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, SourceMark, RunEvent, RunView};
+use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
 use crate::run_dir::OWNER_LOCK;
@@ -87,6 +87,29 @@ impl SharedRun {
         Ok(writer)
     }
 
+    /// The last mark in the record of the records that are from a file.
+    ///
+    /// # Errors
+    /// When a file of the record cannot be read.
+    pub fn last_mark(&self, from: &str) -> Result<Option<SourceMark>, RecordError> {
+        let attempts = self.view.steps.iter().flat_map(|step| &step.attempts);
+        let mut paths = vec![self.dir.journal_path()];
+        for attempt in attempts {
+            paths.push(self.dir.events_path(&attempt.of.base())?);
+        }
+        let mut last: Option<SourceMark> = None;
+        for path in paths {
+            let Some(file) = files::open_read(&path)? else { continue };
+            let found = last_mark_in(&file, from).map_err(RecordError::io("read", &path))?;
+            if let Some(mark) = found
+                && last.as_ref().is_none_or(|last| mark.is_after(last))
+            {
+                last = Some(mark);
+            }
+        }
+        Ok(last)
+    }
+
     /// Leaves a sign of life.
     pub fn sign_of_life(&self) {
         let path = self.dir.path().join(OWNER_LOCK);
@@ -137,7 +160,12 @@ impl SharedWriter<'_> {
     ///
     /// # Errors
     /// When it cannot be written whole; then nothing of it is there.
-    pub fn append(&mut self, ts: UtcMillis, mut event: RunEvent) -> Result<(), RecordError> {
+    pub fn append(
+        &mut self,
+        ts: UtcMillis,
+        mut event: RunEvent,
+        mark: Option<&SourceMark>,
+    ) -> Result<(), RecordError> {
         if let RunEvent::AttemptFinished { of, last_seq, events_bytes, .. } = &mut event {
             let attempt = self.attempt(of)?;
             (*last_seq, *events_bytes) = (attempt.last_seq, attempt.len);
@@ -145,9 +173,7 @@ impl SharedWriter<'_> {
         let run = &mut *self.run;
         let record = JournalRecord { seq: run.view.position.journal_seq + 1, ts, event };
         let path = run.dir.journal_path();
-        let mut line = serde_json::to_vec(&record)
-            .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
-        line.push(b'\n');
+        let line = line(&record, mark).map_err(|source| RecordError::Encode { path: path.clone(), source })?;
         let len = JournalReader::position(&run.reader);
         if len + line.len() as u64 > JOURNAL {
             return Err(RecordError::io("write", &path)(io::ErrorKind::FileTooLarge.into()));
@@ -167,15 +193,14 @@ impl SharedWriter<'_> {
         of: &AttemptRef,
         ts: UtcMillis,
         mut event: WorkerEvent,
+        mark: Option<&SourceMark>,
     ) -> Result<(), RecordError> {
         let blobs = &mut self.run.blobs;
         shorten_event(&mut event, &mut |whole| blobs.put(whole).ok().flatten());
         let path = self.run.dir.events_path(&of.base())?;
         let attempt = self.attempt(of)?;
         let record = AttemptRecord { seq: attempt.last_seq.map_or(0, |last| last + 1), ts, at: 0, event };
-        let mut line = serde_json::to_vec(&record)
-            .map_err(|source| RecordError::Encode { path: path.clone(), source })?;
-        line.push(b'\n');
+        let line = line(&record, mark).map_err(|source| RecordError::Encode { path: path.clone(), source })?;
         if attempt.len + line.len() as u64 > EVENTS {
             return Err(RecordError::io("write", &path)(io::ErrorKind::FileTooLarge.into()));
         }
@@ -235,6 +260,60 @@ impl Attempt {
             return Ok(());
         }
     }
+}
+
+/// A record as a line, with the mark of its file.
+fn line(record: &impl Serialize, mark: Option<&SourceMark>) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(record)?;
+    if let Some(mark) = mark
+        && line.pop_if(|last| *last == b'}').is_some()
+    {
+        line.extend_from_slice(MARK);
+        serde_json::to_writer(&mut line, mark)?;
+        line.push(b'}');
+    }
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// How the mark begins, at the end of a line. No text of a record has it: there, quotes are escaped.
+const MARK: &[u8] = b",\"mark\":";
+
+/// The last mark of this name in a file.
+fn last_mark_in(file: &File, from: &str) -> io::Result<Option<SourceMark>> {
+    let mut needle = MARK.to_vec();
+    needle.extend_from_slice(b"{\"from\":");
+    serde_json::to_writer(&mut needle, from)?;
+    let mut end = file.metadata()?.len();
+    while end > 0 {
+        let begin = end.saturating_sub(TAIL as u64);
+        // A mark may lie across the border.
+        let mut part = vec![0; usize::try_from(end - begin).unwrap_or_default() + 2 * needle.len()];
+        let read = read_up_to(file, &mut part, begin)?;
+        if let Some(at) = memmem::rfind(&part[..read], &needle) {
+            let mut line = vec![0; needle.len() + 128];
+            let at = begin + (at + MARK.len()) as u64;
+            let read = read_up_to(file, &mut line, at)?;
+            let mut marks = serde_json::Deserializer::from_slice(&line[..read]).into_iter::<SourceMark>();
+            if let Some(Ok(mark)) = marks.next() {
+                return Ok(Some(mark));
+            }
+        }
+        end = begin;
+    }
+    Ok(None)
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], at + read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(read)
 }
 
 /// Appends a line to a file of this length, or nothing.

@@ -34,7 +34,7 @@ pub use id::{HostId, InvalidRunId, RunId};
 pub use kept::{KeptArtifact, KeptStep, Resumed, StepFingerprint, TakenInput, UpstreamResult};
 pub use manifest::{MANIFEST_FORMAT, Manifest, RecordKind};
 pub use partial::{PartialText, PartialTexts};
-pub use record::{AttemptRecord, JournalRecord, RunRecord};
+pub use record::{AttemptRecord, JournalRecord, RunRecord, SourceMark};
 pub use shell::shell_word;
 pub use state::{RunOutcome, StepState};
 pub use step_path::{InvalidStepPath, PathSegment, StepPath};

@@ -33,6 +33,27 @@ pub struct AttemptRecord {
     pub event: WorkerEvent,
 }
 
+/// Where in the file of another program a record is from: `mark` of its line, absent from all others. Of the reports of one file those
+/// after the last mark in the record are not recorded yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceMark {
+    /// `from`: the file, by a name that no other file has.
+    pub from: String,
+    /// `pos`: the position in it, which rises.
+    pub pos: u64,
+    /// `part`: the number among the reports of the same position.
+    #[serde(default)]
+    pub part: u32,
+}
+
+impl SourceMark {
+    /// Whether it is after another one of the same file.
+    #[must_use]
+    pub fn is_after(&self, other: &Self) -> bool {
+        (self.pos, self.part) > (other.pos, other.part)
+    }
+}
+
 /// A number of a record or a length. Nobody counts to 2^53; who finds more in a file has found damage, and one such number
 /// would hide all that comes after it.
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {

@@ -16,11 +16,29 @@ use rhythm::{Input, Next, Rhythm};
 
 /// Files that may grow, and where they are.
 #[derive(Debug, Default)]
-pub(crate) struct Growing {
+pub struct Growing {
     /// The files. They need not be there yet.
-    pub(crate) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Their directories, and those in which these are made.
-    pub(crate) dirs: Vec<PathBuf>,
+    pub dirs: Vec<PathBuf>,
+}
+
+/// Waits until files of other programs change.
+#[derive(Debug)]
+pub struct FileWatch(Watch);
+
+impl FileWatch {
+    /// Has seen nothing yet. `place` is on the file system in question; where that reports no changes, files are polled. With
+    /// `ROBOPPI_POLL` they are polled anywhere.
+    #[must_use]
+    pub fn new(place: &Path) -> Self {
+        Self(Watch::new(place, polls_by_environment()))
+    }
+
+    /// Waits until files may have changed, at most `limit`. Whatever was the reason: all of them are to be looked at.
+    pub fn wait(&mut self, growing: Growing, limit: Duration) {
+        self.0.wait(growing, limit);
+    }
 }
 
 /// Tells when files change.
