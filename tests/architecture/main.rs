@@ -28,7 +28,14 @@ mod yaml;
 const LAYERS: &[&[&str]] = &[
     &["roboppi-ipc", "roboppi-untrusted"],
     &["roboppi-run"],
-    &["roboppi-workflow", "roboppi-worker-adapters", "roboppi-redact", "roboppi-stats", "roboppi-ingest"],
+    &[
+        "roboppi-workflow",
+        "roboppi-worker-adapters",
+        "roboppi-redact",
+        "roboppi-stats",
+        "roboppi-ingest",
+        "roboppi-board",
+    ],
     &["roboppi-process"],
     &["roboppi-record"],
     &["roboppi-attach"],
@@ -39,6 +46,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Crates that do no I/O and read no clock.
 const PURE: &[&str] = &[
+    "roboppi-board",
     "roboppi-ingest",
     "roboppi-ipc",
     "roboppi-redact",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use roboppi_board::{Origin, RowState, RunRow, StepNumbers, Usage};
 use roboppi_ipc::UtcMillis;
 use roboppi_record::{Imported, RecordError, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunHandle, RunId, RunOutcome, RunStatus, StepState};
@@ -32,6 +33,16 @@ pub struct RunSummary {
     pub steps: (usize, usize),
     /// Steps that succeeded, in this run or in one before whose result was kept.
     pub succeeded: usize,
+    /// Steps that failed and were not allowed to, or were lost.
+    pub failed: usize,
+    /// Why it did not succeed, in a sentence.
+    pub reason: Option<String>,
+    /// What its agents used; absent when no worker reported any use.
+    pub usage: Option<Usage>,
+    /// When it began, by its record.
+    pub started_at: Option<UtcMillis>,
+    /// When it ended, or something of it was recorded last.
+    pub last_at: Option<UtcMillis>,
     /// Milliseconds it took, or takes so far when it is live.
     pub duration_ms: Option<u64>,
     /// Runs that did the steps it kept, and have their logs.
@@ -53,6 +64,11 @@ struct Facts {
     started_at: Option<UtcMillis>,
     steps: (usize, usize),
     succeeded: usize,
+    failed: usize,
+    reason: Option<String>,
+    /// Tokens, cost in US dollars, and whether that is a lower bound.
+    usage: Option<(u64, Option<f64>, bool)>,
+    last_at: Option<UtcMillis>,
     /// Runs that did the steps it kept.
     origins: BTreeSet<RunId>,
     damage: Option<String>,
@@ -62,7 +78,7 @@ struct Facts {
 
 impl Finding for Facts {
     const FILE: &'static str = "runs.cache";
-    const FORMAT: u32 = 3;
+    const FORMAT: u32 = 4;
 
     fn of(dir: &RunDir) -> Self {
         let mut damage = None;
@@ -83,7 +99,28 @@ impl Finding for Facts {
         let kept = view.steps.iter().filter_map(|step| step.kept.as_ref());
         let origins = kept.map(|kept| kept.run.clone()).collect();
         let steps = (done, view.steps.len());
-        Self { manifest, finished, started_at, steps, succeeded, origins, damage, torn }
+        let row = view.head.as_ref().map(|head| {
+            let mut row = RunRow::new(head.run_id.clone());
+            row.take_view(&view, RowState::Unknown);
+            row
+        });
+        Self {
+            manifest,
+            finished,
+            started_at,
+            steps,
+            succeeded,
+            failed: row.as_ref().map_or(0, |row| row.steps.failed),
+            usage: row
+                .as_ref()
+                .and_then(|row| row.usage)
+                .map(|usage| (usage.tokens, usage.cost_usd, usage.is_lower_bound)),
+            last_at: row.as_ref().and_then(|row| row.last_at),
+            reason: row.and_then(|row| row.detail),
+            origins,
+            damage,
+            torn,
+        }
     }
 
     fn is_settled(&self) -> bool {
@@ -93,7 +130,7 @@ impl Finding for Facts {
 
 impl RunSummary {
     fn from_facts(dir: RunDir, id: RunId, facts: Facts, now: UtcMillis) -> Self {
-        let Facts { manifest, finished, started_at, steps, succeeded, origins, mut damage, torn } = facts;
+        let Facts { manifest, finished, started_at, steps, succeeded, origins, mut damage, torn, .. } = facts;
         let liveness = finished.map_or_else(
             || liveness_without_end(&dir, manifest.as_ref()),
             |(outcome, _)| Liveness::Finished(outcome),
@@ -126,6 +163,13 @@ impl RunSummary {
             silent_since,
             steps,
             succeeded,
+            failed: facts.failed,
+            reason: facts.reason,
+            usage: facts
+                .usage
+                .map(|(tokens, cost_usd, is_lower_bound)| Usage { tokens, cost_usd, is_lower_bound }),
+            started_at,
+            last_at: facts.last_at,
             duration_ms,
             origins,
             pinned,
@@ -138,6 +182,42 @@ impl RunSummary {
     #[must_use]
     pub fn short_name(&self) -> String {
         self.handle.map_or_else(|| self.id.to_string(), |handle| handle.to_string())
+    }
+
+    /// The run as a row of a board.
+    #[must_use]
+    pub fn row(&self) -> RunRow {
+        let mut row = RunRow::new(self.id.clone());
+        if let Some(manifest) = &self.manifest {
+            row.name.clone_from(&manifest.name);
+            row.workflow.clone_from(&manifest.workflow);
+            row.workspace.clone_from(&manifest.workspace);
+            row.host.clone_from(&manifest.host);
+            row.mode = Some(manifest.mode);
+        }
+        let manifest_time = self.manifest.as_ref().map(|manifest| manifest.started_at);
+        row.handle = self.handle;
+        row.origin = if self.imported.is_some() { Origin::Imported } else { Origin::Local };
+        row.state = state_of(self.liveness);
+        row.detail.clone_from(&self.reason);
+        row.started_at = self.started_at.or(manifest_time);
+        row.last_at = self.last_at;
+        if !row.state.may_live() {
+            row.duration_ms = self.duration_ms;
+            row.finished_at = self.last_at.filter(|_| self.duration_ms.is_some());
+        }
+        let (done, total) = self.steps;
+        row.steps = StepNumbers {
+            total,
+            succeeded: self.succeeded,
+            running: 0,
+            failed: self.failed,
+            other: done.saturating_sub(self.succeeded + self.failed),
+        };
+        row.usage = self.usage;
+        row.pinned = self.pinned;
+        row.damage.clone_from(&self.damage);
+        row
     }
 
     /// All runs, the one that began last first. What was found out about a run is remembered beside the runs until a file of it changes.
@@ -158,6 +238,16 @@ impl RunSummary {
         drop(memory);
         let facts = |facts| Arc::try_unwrap(facts).unwrap_or_else(|shared| Facts::clone(&shared));
         Ok(found.map(|((dir, id), found)| Self::from_facts(dir, id, facts(found), now)).collect())
+    }
+}
+
+/// The state on a board.
+pub(crate) const fn state_of(liveness: Liveness) -> RowState {
+    match liveness {
+        Liveness::Live => RowState::Running,
+        Liveness::Finished(outcome) => RowState::Finished(outcome),
+        Liveness::Lost => RowState::Lost,
+        Liveness::Elsewhere { .. } => RowState::Elsewhere,
     }
 }
 

@@ -15,7 +15,7 @@ mod watch;
 pub use reader::Found;
 pub(crate) use reader::{RunReader, log_growth};
 pub use watch::{FileWatch, Growing};
-use watch::{Watch, polls_by_environment};
+pub(crate) use watch::{Watch, polls_by_environment};
 
 /// Time between two checks whether the owner lives, and the time a run may take to say who that is.
 const OWNER: Duration = Duration::from_secs(1);

@@ -5,11 +5,13 @@
 //! all. [`LiveSource`] is the source inside the process that owns the run, [`FileSource`] the one of every other process,
 //! [`ReplaySource`] plays a record again, and [`MemoryRun`] has one of a run in memory. A run on this machine is a
 //! [`LocalRun`]: [`RunFollower`] follows it without a thread, [`ask`] brings a command to its owner, and [`RunSummary`] lists
-//! all of them, and [`Statistics`] counts what they did. A program that records itself
+//! all of them, [`AllRuns`] follows all of them, and [`Statistics`] counts what they did. A program that records itself
 //! reports to an [`EmittedRun`].
 
+mod all_runs;
 mod ask;
 mod catalog;
+mod dir_stamp;
 mod emitted;
 mod file;
 mod follower;
@@ -27,6 +29,7 @@ mod source;
 mod statistics;
 mod survivors;
 
+pub use all_runs::AllRuns;
 pub use ask::{Answer, AskError, Request, ask};
 pub use catalog::RunSummary;
 pub use emitted::{Beginning, EmitError, EmittedRun, Marked};

@@ -4,8 +4,6 @@
 //! read on where they ended the last time.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Liveness;
 use crate::catalog::liveness_without_end;
+use crate::dir_stamp::DirStamp;
 use crate::follower::RunReader;
 use crate::remembered::{Finding, Memory, Stamps};
 
@@ -24,9 +23,6 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How long a lost run must have been quiet before its figures are remembered: what belonged to its owner has ended by then.
 const QUIET: Duration = Duration::from_secs(10 * 60);
-
-/// A directory that changed so recently may change again without a sign of it.
-const GRAIN: Duration = Duration::from_millis(200);
 
 /// Runs whose latest entries are remembered in full, by the time of their last record.
 const NEWEST: usize = 20;
@@ -159,13 +155,6 @@ pub struct Statistics {
     listed: Option<(Instant, DirStamp)>,
 }
 
-/// What shows that no run came or went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct DirStamp {
-    inode: u64,
-    changed: (i64, i64),
-}
-
 /// Totals, and what they do not have.
 #[derive(Clone, Debug, Default)]
 pub struct Statistic {
@@ -197,13 +186,13 @@ impl Statistics {
     /// # Errors
     /// When the directory of runs cannot be read.
     pub fn update(&mut self) -> Result<(), RecordError> {
-        let stamp = self.stamp();
+        let stamp = DirStamp::of_runs(&self.root);
         let is_current = self.listed.is_some_and(|(at, known)| at.elapsed() < LOOK && Some(known) == stamp);
         if is_current {
             self.read_open();
         } else {
             self.list()?;
-            self.listed = stamp.filter(is_settled).map(|stamp| (Instant::now(), stamp));
+            self.listed = stamp.filter(DirStamp::is_settled).map(|stamp| (Instant::now(), stamp));
         }
         // Figures that cannot be remembered are figures nevertheless. Files of another user stay as they are.
         if self.root.is_of_this_user() {
@@ -274,11 +263,6 @@ impl Statistics {
         });
     }
 
-    fn stamp(&self) -> Option<DirStamp> {
-        let found = fs::metadata(self.root.runs_dir()).ok()?;
-        Some(DirStamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()) })
-    }
-
     /// The totals of the runs that `selection` and `takes` take, as they were at the last [`update`](Self::update).
     #[must_use]
     pub fn totals(&self, selection: &Selection, takes: &dyn Fn(&RunFigures) -> bool) -> Statistic {
@@ -315,15 +299,6 @@ impl Statistics {
         memory.keep(&ids);
         memory.write(root)
     }
-}
-
-/// Whether a directory changed so long ago that a further change would show.
-fn is_settled(stamp: &DirStamp) -> bool {
-    let (Ok(seconds), Ok(nanos)) = (u64::try_from(stamp.changed.0), u32::try_from(stamp.changed.1)) else {
-        return false;
-    };
-    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
-    SystemTime::now().duration_since(changed).is_ok_and(|passed| passed > GRAIN)
 }
 
 #[cfg(test)]

@@ -97,6 +97,29 @@ impl RunReader {
         view
     }
 
+    /// The view of the run as it is, for those that follow it from now on: attempts that are over are not read, and of those under way
+    /// the last snapshot stands for what is before it. Journal records behind the last snapshot are handed over with the view before
+    /// each. Only as the first read.
+    pub(crate) fn join(&mut self, take: &mut dyn FnMut(&RunView, &RunRecord)) -> RunView {
+        let (deep, logs) = (std::mem::replace(&mut self.deep, false), self.logs);
+        let mut view = self.begin();
+        self.read(&mut |record| {
+            take(&view, &record);
+            view.apply(&record);
+        });
+        (self.deep, self.logs) = (deep, logs);
+        let mut attempts = std::mem::take(&mut self.attempts);
+        for attempt in attempts.iter_mut().filter(|attempt| deep && attempt.log.is_some()) {
+            let base = view.attempt(&attempt.of).map(|view| view.base().into_owned());
+            attempt.events = base.and_then(|base| self.dir.events(&base).ok());
+            if let Some(activity) = attempt.events.as_mut().and_then(EventReader::restore) {
+                view.restore_activity(&attempt.of, activity);
+            }
+        }
+        self.attempts = attempts;
+        view
+    }
+
     /// Hands over everything that was added since the last time.
     pub(crate) fn read(&mut self, take: &mut dyn FnMut(RunRecord)) {
         self.read_on(false, &mut |found| {
@@ -225,7 +248,9 @@ impl RunReader {
         };
         for attempt in &self.attempts {
             let Some(log) = &attempt.log else { continue };
-            growing.files.push(log.clone());
+            if self.logs {
+                growing.files.push(log.clone());
+            }
             growing.files.extend(attempt.events.as_ref().map(|events| events.path().to_owned()));
             if let Some(dir) = log.parent()
                 && !growing.dirs.iter().any(|known| known == dir)

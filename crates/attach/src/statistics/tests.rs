@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::io::Write as _;
 
 use roboppi_ipc::{ToolCall, ToolResult, UtcMillis, WorkerEvent};
