@@ -86,6 +86,7 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<Ex
             notify: view::notify(&args.view),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             title: watched.title.clone(),
+            nested: false,
             elsewhere: watched.elsewhere,
         };
         let code = screen::show(source, settings, &in_lines)?;

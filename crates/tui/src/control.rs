@@ -7,7 +7,7 @@ use tokio::sync::watch;
 pub struct TuiHandle(watch::Sender<bool>);
 
 /// The end of a [`TuiHandle`] that a screen listens to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TuiControl(watch::Receiver<bool>);
 
 impl TuiHandle {

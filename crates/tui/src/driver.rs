@@ -65,13 +65,25 @@ pub fn run(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TuiError::Setup)?;
     runtime.block_on(async {
-        let screen = Screen::enter(settings.mouse)?;
-        let events = screen.events().map_err(TuiError::Setup)?;
-        let clock = Clock::starting_at(SystemTime::now());
-        let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
-        model.run_dir = location_of(source.as_ref());
-        Driver::new(model, screen, source, Lines::new(lines), programs, clock)?.drive(events, control).await
+        let mut screen = Screen::enter(settings.mouse)?;
+        run_on(&mut screen, source, settings, lines, programs, control).await
     })
+}
+
+/// The same on a terminal that is taken over already. It stays so.
+pub(crate) async fn run_on(
+    screen: &mut Screen,
+    source: Arc<dyn RunSource>,
+    settings: TuiSettings,
+    lines: LineView,
+    programs: Arc<dyn Programs>,
+    control: TuiControl,
+) -> Result<Audience, TuiError> {
+    let events = screen.events().map_err(TuiError::Setup)?;
+    let clock = Clock::starting_at(SystemTime::now());
+    let mut model = Model::new(settings, TimeZone::system(), screen.size(), clock.now());
+    model.run_dir = location_of(source.as_ref());
+    Driver::new(model, screen, source, Lines::new(lines), programs, clock)?.drive(events, control).await
 }
 
 /// Where the record of a run is, to show to a person; empty when it is in no such place.
@@ -88,12 +100,12 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    fn starting_at(time: SystemTime) -> Self {
+    pub(crate) fn starting_at(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { utc: UtcMillis(millis(since)), start: Instant::now() }
     }
 
-    fn now(&self) -> UtcMillis {
+    pub(crate) fn now(&self) -> UtcMillis {
         UtcMillis(self.utc.0.saturating_add(millis(self.start.elapsed())))
     }
 }

@@ -12,6 +12,7 @@
 mod activity_pane;
 mod clipboard;
 mod control;
+mod dashboard;
 mod diff_pane;
 mod driver;
 mod error;
@@ -47,6 +48,7 @@ mod update;
 mod view;
 
 pub use control::{TuiControl, TuiHandle};
+pub use dashboard::{DashboardSettings, DashboardTab, OpenRun, OpenedRun, Runs, dashboard, dashboard_keys};
 pub use driver::run;
 pub use error::TuiError;
 pub use keymap::key_reference;

@@ -51,8 +51,13 @@ impl Painter {
 
     /// The bytes that make the terminal show `model`; none when it does already.
     pub(crate) fn paint(&mut self, model: &Model) -> io::Result<Vec<u8>> {
+        self.paint_with(|buffer| view::draw(model, buffer))
+    }
+
+    /// The bytes that make the terminal show what `draw` draws.
+    pub(crate) fn paint_with(&mut self, draw: impl FnOnce(&mut Buffer)) -> io::Result<Vec<u8>> {
         self.next.reset();
-        view::draw(model, &mut self.next);
+        draw(&mut self.next);
         self.forget_behind_new_clusters();
         let changes = self.shown.diff(&self.next);
         if changes.is_empty() && !self.unknown {

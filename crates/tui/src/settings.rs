@@ -21,6 +21,8 @@ pub struct TuiSettings {
     pub version: String,
     /// Name shown until the run says its own.
     pub title: String,
+    /// There is a list of runs behind the screen, to which Esc goes back.
+    pub nested: bool,
     /// Whether the run goes on cannot be told from here: its state is `elsewhere` until its record says how it ended.
     pub elsewhere: bool,
 }

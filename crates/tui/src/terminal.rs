@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpgrp, kill_current_process_group};
@@ -222,6 +223,11 @@ impl Screen {
         size_of(&self.output).unwrap_or_default()
     }
 
+    /// Shows what `draw` draws.
+    pub(crate) fn draw_with(&mut self, draw: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        write(&self.output, &self.painter.paint_with(draw)?)
+    }
+
     /// Listens to the terminal. To be called inside a runtime.
     pub(crate) fn events(&self) -> io::Result<TerminalEvents> {
         TerminalEvents::listen(self.input.try_clone()?, self.output.try_clone()?)
@@ -292,6 +298,36 @@ impl Display for Screen {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         write(&self.output, bytes)
+    }
+}
+
+impl<D: Display> Display for &mut D {
+    fn draw(&mut self, model: &Model) -> io::Result<()> {
+        D::draw(self, model)
+    }
+
+    fn resize(&mut self, size: Size) {
+        D::resize(self, size);
+    }
+
+    fn take(&mut self, hold: TerminalMode) -> io::Result<()> {
+        D::take(self, hold)
+    }
+
+    fn hold(&self) -> Option<TerminalMode> {
+        D::hold(self)
+    }
+
+    fn take_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        D::take_mouse(self, mouse)
+    }
+
+    fn suspend(&mut self) {
+        D::suspend(self);
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        D::write(self, bytes)
     }
 }
 

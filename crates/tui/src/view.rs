@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::tab::Tab;
 
 mod activity;
-mod ascii;
+pub(crate) mod ascii;
 mod core;
 mod diffs;
 mod footer;

@@ -60,7 +60,8 @@ fn inside() {
         notify: None,
         version: String::new(),
         title: "fragile".to_owned(),
-        elsewhere: false,
+        nested: false,
+            elsewhere: false,
     };
     let (_handle, control) = TuiHandle::new();
     let lines = Arc::new(|_| Ok(()));

@@ -167,6 +167,7 @@ fn screen_settings(args: &HowArgs, purpose: &Purpose, colour: bool) -> TuiSettin
         notify: view::notify(&args.view),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: purpose.title.clone(),
-        elsewhere: false,
+        nested: false,
+            elsewhere: false,
     }
 }

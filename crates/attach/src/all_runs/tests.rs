@@ -119,7 +119,8 @@ fn the_events_of_a_run_that_is_under_way_are_read_once() {
 #[test]
 fn a_run_without_its_owner_is_lost() {
     let place = place();
-    let (_, _journal) = begin(&place.root, "run-0001", DEAD);
+    // The journal is locked as long as it is open.
+    drop(begin(&place.root, "run-0001", DEAD));
     let mut all = AllRuns::of(place.root.clone(), true);
     let mut board = Board::default();
     update(&mut all, &mut board);

@@ -28,7 +28,13 @@ fn perform(model: &mut Model, key: Key, actions: &mut Vec<Action>) {
     if key != Key::Ctrl('c') && (filtering::type_in(model, key) || log::type_in(model, key)) {
         return;
     }
-    let Some(command) = keymap::command(key, &model.context()) else { return };
+    let Some(command) = keymap::command(key, &model.context()) else {
+        // Esc goes one level up, and above the run there may be a list of runs.
+        if key == Key::Esc && model.settings.nested {
+            actions.push(Action::Leave);
+        }
+        return;
+    };
     match command {
         Command::Up => go(model, Move::Rows(-1)),
         Command::Down => go(model, Move::Rows(1)),

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use crate::text;
 
 /// Replaces every character that a terminal without Unicode cannot show.
-pub(super) fn fold(buffer: &mut Buffer) {
+pub(crate) fn fold(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         if !cell.symbol().is_ascii() {
             let symbol = match cell.symbol() {
