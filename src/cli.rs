@@ -9,11 +9,13 @@ use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::commands::{
-    agent_run, artifacts, attach, completions, control, core, doctor, emit, events, export, guard, import,
+    agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard, import,
     init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_run, workflow_validate,
 };
+use crate::commands::record;
 use crate::exit::Failure;
 use crate::terminal::note;
+use crate::view;
 
 mod answer;
 mod meant;
@@ -30,6 +32,7 @@ use normalise::normalised;
   roboppi workflow run build.yaml --no-tui    the same in a CI job
   roboppi workflow validate build.yaml        show all errors of a workflow
   roboppi run --worker claude-code \"…\"        run an agent on a single task, and print its answer
+  roboppi dashboard                           all runs on one screen; also `roboppi` alone while runs are live
   roboppi logs                                output of the last run")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -53,6 +56,8 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// List the kinds of workers: path and version of those that are installed, how to install the others, and other cores
     Workers(workers::WorkersArgs),
+    /// Show all runs on one screen: what they do, what failed, and what waits for you
+    Dashboard(dashboard::DashboardArgs),
     /// Attach to a run, live or finished, with the view of its own terminal
     Attach(attach::AttachArgs),
     /// Replay a finished run, at any speed
@@ -118,7 +123,10 @@ impl Cli {
                 "roboppi: without a command this is a core, which reads messages; `roboppi --help` lists the commands",
             );
         }
-        let meant = normalised(args.clone(), is_fed);
+        let mut meant = normalised(args.clone(), is_fed);
+        if meant.len() == 1 && is_dashboard_wanted() {
+            meant.push("dashboard".into());
+        }
         if let Some(run) = Self::of_run(&meant) {
             return Ok(run);
         }
@@ -148,6 +156,7 @@ impl Command {
             Self::Run(args) => agent_run::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Workers(args) => workers::run(args),
+            Self::Dashboard(args) => dashboard::run(args),
             Self::Attach(args) => attach::run(args),
             Self::Replay(args) => replay::run(args),
             Self::Cancel(args) => control::cancel(args),
@@ -170,6 +179,12 @@ impl Command {
             Self::Guard(args) => guard::run(args),
         }
     }
+}
+
+/// Whether the program without a command shows all runs: in a terminal, when some are live.
+fn is_dashboard_wanted() -> bool {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !view::is_dumb();
+    terminal && record::state_root().is_some_and(|root| dashboard::any_live(&root))
 }
 
 /// Whether something may speak to this process as a supervisor does: an old one starts a core without arguments, and gives

@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod completions;
 pub(crate) mod control;
 pub(crate) mod core;
+pub(crate) mod dashboard;
 pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod events;

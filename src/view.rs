@@ -106,7 +106,7 @@ fn is_interactive() -> bool {
 }
 
 /// Whether the terminal cannot move its cursor.
-fn is_dumb() -> bool {
+pub(crate) fn is_dumb() -> bool {
     env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
@@ -119,6 +119,11 @@ fn is_in_front(terminal: impl AsFd) -> bool {
 
 /// The colours of the full screen, where there are to be `any`.
 pub(crate) fn colours(args: &ViewArgs, any: bool) -> Colours {
+    colours_of_theme(args.theme, any)
+}
+
+/// The same for a theme that was asked for.
+pub(crate) fn colours_of_theme(asked: Option<Theme>, any: bool) -> Colours {
     if !any {
         return Colours::None;
     }
@@ -128,7 +133,7 @@ pub(crate) fn colours(args: &ViewArgs, any: bool) -> Colours {
         "dark" => Some(Theme::Dark),
         _ => None,
     };
-    match args.theme.or(theme) {
+    match asked.or(theme) {
         Some(Theme::Light) => Colours::Light,
         Some(Theme::Dark) => Colours::Dark,
         // `foreground;background`, some with a word between the two.

@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use roboppi_attach::{FileSource, Liveness, LocalRun, RunFollower, RunSource};
 use roboppi_report::{jsonl, plain};
 use roboppi_run::RunStatus;
-use roboppi_tui::{HoldPolicy, Role, TuiSettings};
+use roboppi_tui::{Colours, HoldPolicy, Role, TuiSettings};
 
 use crate::commands::completion::runs;
 use crate::commands::workflow_file::use_colour_of_run;
@@ -71,6 +71,22 @@ pub(super) fn title(run: &LocalRun, typed: &str) -> String {
     run.id().map_or_else(|| typed.to_owned(), |id| id.to_string())
 }
 
+/// How the screen of a run looks that this process does not own.
+pub(super) fn settings(watched: &Watched, colours: Colours) -> TuiSettings {
+    TuiSettings {
+        colours,
+        ascii: view::ascii_only(),
+        role: watched.role,
+        mouse: view::mouse(),
+        hold: HoldPolicy::Always,
+        notify: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        title: watched.title.clone(),
+        nested: false,
+        elsewhere: watched.elsewhere,
+    }
+}
+
 /// Shows a run in a view, until it is over or the person leaves.
 pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<ExitCode, Failure> {
     let colour = use_colour_of_run(args.view.color, &io::stdout());
@@ -78,16 +94,9 @@ pub(super) fn show(watched: &Watched, args: &WatchArgs, view: View) -> Result<Ex
     let source = Arc::clone(&watched.source);
     if view == View::Tui {
         let settings = TuiSettings {
-            colours: view::colours(&args.view, colour),
-            ascii: view::ascii_only(),
-            role: watched.role,
-            mouse: view::mouse(),
             hold: view::hold(&args.view, HoldPolicy::Always),
             notify: view::notify(&args.view),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            title: watched.title.clone(),
-            nested: false,
-            elsewhere: watched.elsewhere,
+            ..settings(watched, view::colours(&args.view, colour))
         };
         let code = screen::show(source, settings, &in_lines)?;
         record::warn(&watched.problems);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use roboppi_attach::RunSource;
 use roboppi_report::plain;
 use roboppi_supervisor::{ShutdownRequest, SignalEvent, Signals};
-use roboppi_tui::{LineView, TuiHandle, TuiSettings};
+use roboppi_tui::{Audience, LineView, TuiControl, TuiError, TuiHandle, TuiSettings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -27,6 +27,13 @@ pub(crate) fn show(
     in_lines: &plain::PlainSettings,
 ) -> Result<ExitCode, Failure> {
     let lines = lines(Arc::clone(&source), in_lines);
+    show_until_left(move |control| roboppi_tui::run(source, settings, lines, programs::personal(), control))
+}
+
+/// Shows a screen until the person leaves, or a signal ends this process.
+pub(crate) fn show_until_left(
+    screen: impl FnOnce(TuiControl) -> Result<Audience, TuiError> + Send + 'static,
+) -> Result<ExitCode, Failure> {
     let runtime =
         runtime::new().map_err(|error| Failure::own(format!("the screen cannot start: {error}")))?;
     runtime.block_on(async {
@@ -36,7 +43,7 @@ pub(crate) fn show(
         let (handle, control) = TuiHandle::new();
         let (end, mut ended) = oneshot::channel();
         let show = move || {
-            let shown = roboppi_tui::run(source, settings, lines, programs::personal(), control);
+            let shown = screen(control);
             // Whoever does not wait for it any more has given the terminal back.
             let _ = end.send(shown);
         };

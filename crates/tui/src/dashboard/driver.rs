@@ -191,6 +191,7 @@ impl Driver {
 
     /// Takes a change and those that wait behind it.
     fn take(&mut self, change: Change) {
+        let was_dirty = self.model.dirty;
         update(&mut self.model, Message::Change(change));
         for _ in 1..AT_ONCE {
             let Ok(change) = self.changes.try_recv() else { break };
@@ -198,7 +199,7 @@ impl Driver {
         }
         if self.model.frozen.is_some() {
             // Only the count of what is new changes, and the next tick shows it.
-            self.model.dirty = false;
+            self.model.dirty = was_dirty;
         }
         self.count();
     }
