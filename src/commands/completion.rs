@@ -93,6 +93,15 @@ fn for_autoload(mut script: Vec<u8>) -> Vec<u8> {
 /// Runs whose handle or id begins like this, the last one first, each with its workflow and age. A run that has a handle is
 /// offered by its id only once that is being typed.
 pub(crate) fn runs(typed: &OsStr) -> Vec<CompletionCandidate> {
+    runs_that(typed, |_| true)
+}
+
+/// Runs that take commands: those that are not over, as far as that is known.
+pub(crate) fn live_runs(typed: &OsStr) -> Vec<CompletionCandidate> {
+    runs_that(typed, |run| RunFollower::of_journal(run).liveness().may_live())
+}
+
+fn runs_that(typed: &OsStr, is_wanted: fn(&LocalRun) -> bool) -> Vec<CompletionCandidate> {
     let (Some(typed), Some(root)) = (typed.to_str(), root()) else { return Vec::new() };
     let now = crate::commands::record::now();
     let named = root.runs().unwrap_or_default().into_iter().take(INSPECTED).filter_map(|id| {
@@ -101,7 +110,11 @@ pub(crate) fn runs(typed: &OsStr) -> Vec<CompletionCandidate> {
         let by_id = !typed.is_empty() && id.as_str().starts_with(typed);
         let name = handle.filter(|handle| handle.starts_with(typed) && !by_id);
         let name = name.or_else(|| id.as_str().starts_with(typed).then(|| id.to_string()))?;
-        let help = run.manifest().ok().map(|manifest| {
+        let run = LocalRun::from(run);
+        if !is_wanted(&run) {
+            return None;
+        }
+        let help = run.run_dir().manifest().ok().map(|manifest| {
             let workflow = crate::terminal::plain(&manifest.name);
             format!("{workflow}, {} ago", ago(now, manifest.started_at)).into()
         });

@@ -18,7 +18,7 @@ use crate::terminal;
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one [default: the live one]
-    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::runs))]
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::live_runs))]
     pub(crate) run: Option<String>,
     /// The step [default: the whole run]
     #[arg(add = ArgValueCompleter::new(steps))]
@@ -34,7 +34,7 @@ pub(crate) struct CancelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct StepArgs {
     /// The run: its handle such as r17, its id, a unique prefix of it, or -1 for the last one
-    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::runs))]
+    #[arg(allow_negative_numbers = true, add = ArgValueCompleter::new(completion::live_runs))]
     pub(crate) run: String,
     /// The step
     #[arg(add = ArgValueCompleter::new(steps))]

@@ -32,6 +32,7 @@ fn runs_and_steps_are_offered() {
     assert_eq!(offered(&env, &["export", "-1", "be"]), ["bench"]);
     assert_eq!(offered(&env, &["artifacts", "be"]), ["bench"]);
     assert_eq!(offered(&env, &["workflow", "run", "--resume", "r"]), ["r1"]);
+    assert!(offered(&env, &["cancel", "r"]).is_empty(), "the run is over");
 }
 
 #[test]
