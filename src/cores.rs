@@ -112,7 +112,7 @@ impl Cores {
             return Ok(Some(core.clone()));
         }
         let mut chosen: Option<(WorkerKind, &OtherCore)> = None;
-        for step in workflow.steps.values() {
+        for step in workflow.steps.values().flat_map(|step| step.tasks()) {
             let Some((kind, core)) = self.configured.iter().find(|(kind, _)| *kind == step.worker) else {
                 continue;
             };

@@ -41,7 +41,9 @@ fn supported(section: Section) -> String {
 
 fn refused() -> String {
     let mut table = String::from("| key | of | meaning |\n|---|---|---|\n");
-    for (section, of) in [(Section::Workflow, "the file"), (Section::Step, "a step")] {
+    for (section, of) in
+        [(Section::Workflow, "the file"), (Section::Step, "a step"), (Section::Check, "a check")]
+    {
         for key in section.keys().filter(|key| key.status == KeyStatus::NotYet) {
             let _ = writeln!(table, "| `{}` | {of} | {} |", key.name, key.meaning);
         }
@@ -227,6 +229,7 @@ fn generated(name: &str, page: &str) -> String {
     match name {
         "keys of a workflow" => supported(Section::Workflow),
         "keys of a step" => supported(Section::Step),
+        "keys of a check" => supported(Section::Check),
         "keys of an input" => supported(Section::Input),
         "keys of an output" => supported(Section::Output),
         "keys of a secret" => supported(Section::Secret),
@@ -277,7 +280,7 @@ fn hold_text(path: &Path, text: &str, made: &str) {
 
 #[test]
 fn the_keys_of_a_workflow_are_described() {
-    hold("workflow.md", 7);
+    hold("workflow.md", 8);
 }
 
 #[test]

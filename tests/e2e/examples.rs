@@ -158,3 +158,46 @@ fn the_adapter_of_a_stranger_runs_under_its_own_name_and_without_a_flag() {
     let _ = env.roboppi(notes).output().code(2);
     assert_eq!(env.runs().len(), 2);
 }
+
+/// A `claude` for `fix-until-green`: it repairs one thing at a time, and is content with the second description.
+const REPAIRER: &str = r#"#!/usr/bin/env bash
+if [ "$1" = --version ]; then echo "2.1.329 (Claude Code)"; exit 0; fi
+prompt=$(cat)
+case "$prompt" in
+  *"Make the tests"*) echo repaired >> repairs ;;
+  *"Describe in CHANGES.md"*) echo change >> CHANGES.md ;;
+  *"Compare CHANGES.md"*)
+    if [ "$(wc -l < CHANGES.md)" -ge 2 ]; then decision=complete; else decision=incomplete; fi
+    path=$(sed -n 's/^Write your decision to \(.*\), as JSON.*/\1/p' <<< "$prompt")
+    id=$(sed -n 's/.*"complete", "check_id": "\([^"]*\)".*/\1/p' <<< "$prompt")
+    echo "{\"decision\": \"$decision\", \"check_id\": \"$id\", \"reasons\": [\"the reason is missing\"]}" > "$path" ;;
+esac
+common='"session_id":"11111111-2222-3333-4444-555555555555","uuid":"u"'
+echo '{"type":"system","subtype":"init","cwd":"/","tools":[],"mcp_servers":[],"model":"m","permissionMode":"acceptEdits","apiKeySource":"none","claude_code_version":"2.1.329",'"$common}"
+echo '{"duration_api_ms":1,"stop_reason":"end_turn","total_cost_usd":0.01,"usage":{"input_tokens":1,"output_tokens":1},"modelUsage":{},"permission_denials":[],"type":"result","subtype":"success","is_error":false,"num_turns":1,"result":"done","terminal_reason":"completed",'"$common}"
+"#;
+
+#[test]
+fn fix_until_green_is_repeated_until_it_is() {
+    for mode in ["--supervised", "--direct"] {
+        let env = TestEnv::new();
+        copy_examples(&env);
+        env.write_program("../bin/claude", REPAIRER);
+        env.write(
+            "test.sh",
+            "n=$(wc -l < repairs)\n[ \"$n\" -ge 3 ] || { echo \"$n of 3 repaired\"; exit 3; }\n",
+        );
+        let dirs = [env.path("bin"), "/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()];
+        let arguments = ["workflow", "run", "examples/fix-until-green.yaml", "--no-tui", mode];
+        let run = env.roboppi(arguments).env("PATH", std::env::join_paths(dirs).unwrap());
+        let text = run.output().code(0).text();
+        for words in [
+            "fix  iteration 3/5: exit code 1: 2 of 3 repaired",
+            "describe  iteration 2/3: the reason is missing",
+            "complete after 3 of 5 iterations",
+            "complete after 2 of 3 iterations",
+        ] {
+            assert!(text.contains(words), "{mode}: no {words:?} in\n{text}");
+        }
+    }
+}

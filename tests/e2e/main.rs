@@ -20,6 +20,7 @@ mod attempts;
 mod bad_input;
 mod budgets;
 mod cancel;
+mod checks;
 mod ci;
 mod ci_files;
 mod clock_jumps;

@@ -1,5 +1,5 @@
-//! Records of plans that are more than their file: more steps than it has, iterations, checks. No workflow of this version
-//! makes such a record, so it is written here; every command reads it.
+//! Records of plans that are more than their file: more steps than it has, and iterations of a step that it does once. No workflow of
+//! this version makes such a record, so it is written here; every command reads it.
 
 use std::fs;
 

@@ -28,6 +28,7 @@ fn counts(value: &Value) -> Counts {
         "succeeded",
         "failed",
         "timedOut",
+        "incomplete",
         "cancelled",
         "lost",
         "skipped",

@@ -167,6 +167,7 @@ fn any_step(rng: &mut Rng, weather: Weather, index: u64) -> Step {
         on_limit: None,
         continue_on_error: rng.chance(20),
         secrets: Vec::new(),
+        check: None,
     }
 }
 

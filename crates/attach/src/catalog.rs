@@ -89,7 +89,8 @@ impl Finding for Facts {
         reader.read(&mut |record| view.apply(&record));
         let damage = damage.or_else(|| reader.problems().first().cloned());
         let done = view.steps.iter().filter(|step| step.state.is_final()).count();
-        let succeeded = view.steps.iter().filter(|step| step.state == StepState::Succeeded).count();
+        let counts = |state| matches!(state, StepState::Succeeded | StepState::Incomplete);
+        let succeeded = view.steps.iter().filter(|step| counts(step.state)).count();
         let finished = match &view.status {
             RunStatus::Finished { outcome, duration_ms, .. } => Some((*outcome, *duration_ms)),
             RunStatus::Unknown | RunStatus::Running | RunStatus::Ending { .. } => None,

@@ -60,7 +60,7 @@ mod state {
 
 impl Finding for Counted {
     const FILE: &'static str = "stats.cache";
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 
     fn of(dir: &RunDir) -> Self {
         OpenRun::new(dir.clone()).read()

@@ -29,6 +29,7 @@ pub(super) fn run_started(steps: &[(&str, u32)]) -> RunEvent {
         max_attempts: *max_attempts,
         max_iterations: None,
         role: roboppi_run::Role::Work,
+        check: None,
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),

@@ -160,10 +160,10 @@ impl Page<'_> {
         text.push_str(&format!("\n{name} {}{allowed}{why}\n", self.state(step)));
         let Some(attempt) = step.attempts.last() else { return };
         // The log of an agent is for programs; what it said comes below.
-        if step.is_agent() {
+        if step.is_agent_in(&attempt.of) {
             return;
         }
-        let is_script = is_script(step);
+        let is_script = is_script(step, &attempt.of);
         match self.record.log(&attempt.of).and_then(|mut log| last_lines(log.as_mut(), is_script)) {
             Ok(lines) if lines.is_empty() => text.push_str("  it wrote nothing\n"),
             Ok(lines) => {
@@ -189,7 +189,7 @@ impl Page<'_> {
                 if self.liveness == Liveness::Live && step.is_queued() { "queued" } else { self.state(step) }
                     .to_owned(),
                 self.took(step),
-                step.attempts.len().to_string(),
+                step.attempts_at_work().to_string(),
                 step.started_at.map_or_else(|| "–".to_owned(), |at| self.zone.format(at)),
                 first_words(&self.why(step)),
             ]

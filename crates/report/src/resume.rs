@@ -18,7 +18,10 @@ pub fn render(earlier: &str, liveness: Liveness, plan: &ResumePlan) -> String {
         let (what, why) = match decision {
             Decision::Keep { .. } => ("keep", String::new()),
             Decision::Run(why) if why.is_change() => ("run again", why.text()),
-            Decision::Run(why) => ("run", why.text()),
+            Decision::Run(why) => {
+                let goes_on = plan.iteration(step).map(|iteration| format!(", from iteration {iteration}"));
+                ("run", why.text() + &goes_on.unwrap_or_default())
+            }
         };
         [first_words(step.as_str()), what.to_owned(), first_words(&why)]
     }));
@@ -41,7 +44,12 @@ pub fn object(earlier: &RunId, liveness: Liveness, plan: &ResumePlan) -> String 
         .map(|(step, decision)| match decision {
             Decision::Keep { .. } => json!({"step": step, "keep": true}),
             Decision::Run(why) => {
-                json!({"step": step, "keep": false, "why": why.text(), "changed": why.is_change()})
+                let mut object =
+                    json!({"step": step, "keep": false, "why": why.text(), "changed": why.is_change()});
+                if let Some(iteration) = plan.iteration(step) {
+                    object["fromIteration"] = iteration.into();
+                }
+                object
             }
         })
         .collect();

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use roboppi_ipc::{OutputStream, WorkerKind};
-use roboppi_run::{StepView, progress_words};
+use roboppi_run::{AttemptRef, StepView, progress_words};
 use roboppi_worker_adapters::parse_progress;
 
-/// Whether the worker of a step is a script, whose lines may be messages.
-pub(crate) fn is_script(step: &StepView) -> bool {
-    step.plan.worker == WorkerKind::CUSTOM
+/// Whether the worker of an attempt is a script, whose lines may be messages.
+pub(crate) fn is_script(step: &StepView, of: &AttemptRef) -> bool {
+    step.worker_of(of) == WorkerKind::CUSTOM
 }
 
 /// A line of a script as it is shown: a progress message in words, anything else as it is.

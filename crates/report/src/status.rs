@@ -64,7 +64,7 @@ fn last_lines(source: &dyn RunSource, step: &StepView, attempt: &AttemptView) ->
     let Ok(mut log) = source.record().log(&attempt.of) else { return Vec::new() };
     log.set_line_cap(LONGEST);
     let lines = log.tail(LINES).unwrap_or_default();
-    let line = |line: &LogLine| match is_script(step) {
+    let line = |line: &LogLine| match is_script(step, &attempt.of) {
         true => shown(line.stream, &line.bytes).into_owned(),
         false => line.bytes.clone(),
     };

@@ -32,6 +32,7 @@ fn run_of(output: &[u8]) -> MemoryRun {
         max_attempts: 1,
         max_iterations: None,
         role: Role::Work,
+        check: None,
     };
     let started = RunEvent::RunStarted {
         run_id: RunId::parse("0194-demo").unwrap(),

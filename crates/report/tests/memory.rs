@@ -88,6 +88,7 @@ fn plan(step: &str, worker: WorkerKind) -> StepPlan {
         max_attempts: 1,
         max_iterations: None,
         role: roboppi_run::Role::Work,
+        check: None,
     }
 }
 

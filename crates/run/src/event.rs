@@ -273,6 +273,10 @@ pub struct StepPlan {
     /// `role` of the step in the plan; absent when it is `work`.
     #[serde(default, skip_serializing_if = "Role::is_work")]
     pub role: Role,
+    /// `check`: the kind of worker that checks whether an iteration is complete; absent without a check, and in records of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<WorkerKind>,
 }
 
 /// A stage of an attempt, tagged by `name` in JSON.
@@ -353,8 +357,14 @@ mod tests {
             max_attempts: 2,
             max_iterations: None,
             role: Role::Work,
+            check: None,
         };
-        let check = StepPlan { role: Role::Check, max_iterations: Some(3), ..plan.clone() };
+        let check = StepPlan {
+            role: Role::Check,
+            max_iterations: Some(3),
+            check: Some(WorkerKind::CUSTOM),
+            ..plan.clone()
+        };
         let fingerprint = StepFingerprint {
             definition: "a".into(),
             inputs: vec![TakenInput { from: "prepare".into(), artifact: "x".into(), sha256: None }],

@@ -19,6 +19,8 @@ value_enum! {
         Ending = "ending",
         /// `succeeded`.
         Succeeded = "succeeded",
+        /// `incomplete`: its last iteration was not complete either, and the workflow goes on nevertheless. Counts as success.
+        Incomplete = "incomplete",
         /// `failed`.
         Failed = "failed",
         /// `skipped`: never started.
@@ -34,7 +36,10 @@ impl StepState {
     /// Whether it is known to be over. It changes again only when a person asks for the step to be tried again.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled | Self::Lost)
+        matches!(
+            self,
+            Self::Succeeded | Self::Incomplete | Self::Failed | Self::Skipped | Self::Cancelled | Self::Lost
+        )
     }
 
     /// Whether an attempt of it is known to be under way.

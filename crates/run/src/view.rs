@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use roboppi_ipc::{
-    CancelReason, CoreEvent, JobId, ProcessIdentity, Resources, UtcMillis, WorkerFacts, WorkerResult,
+    CancelReason, CoreEvent, JobId, ProcessIdentity, Resources, UtcMillis, WorkerFacts, WorkerKind,
+    WorkerResult,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    AttemptPhase, AttemptRef, HostId, RunCommand, RunHandle, RunId, RunMode, RunOutcome, StepFingerprint,
-    StepPath, StepPlan, StepState,
+    AttemptPhase, AttemptRef, HostId, Role, RunCommand, RunHandle, RunId, RunMode, RunOutcome,
+    StepFingerprint, StepPath, StepPlan, StepState,
 };
 
 mod activity;
@@ -268,11 +269,45 @@ impl StepView {
         self.facts.unwrap_or_else(|| WorkerFacts::assumed(self.plan.worker)).agent
     }
 
+    /// The kind of worker of an attempt of it: that of its check, or its own.
+    #[must_use]
+    pub fn worker_of(&self, of: &AttemptRef) -> WorkerKind {
+        self.plan.check.filter(|_| of.role == Role::Check).unwrap_or(self.plan.worker)
+    }
+
+    /// Whether an attempt is a script that has checked the work and found that it is not complete: it says so with exit code 1.
+    #[must_use]
+    pub fn is_found_incomplete_by(&self, attempt: &AttemptView) -> bool {
+        let is_script = attempt.of.role == Role::Check && self.plan.check == Some(WorkerKind::CUSTOM);
+        let AttemptStatus::Finished { result, .. } = &attempt.status else { return false };
+        let was_ended = result.details.as_ref().is_some_and(|details| details.cancel_reason.is_some());
+        is_script && result.exit_code == Some(1) && !was_ended
+    }
+
+    /// Whether an agent works on an attempt of it, and not a command.
+    #[must_use]
+    pub fn is_agent_in(&self, of: &AttemptRef) -> bool {
+        let worker = self.worker_of(of);
+        if worker == self.plan.worker { self.is_agent() } else { WorkerFacts::assumed(worker).agent }
+    }
+
+    /// Attempts that did its work, in all iterations.
+    #[must_use]
+    pub fn attempts_at_work(&self) -> usize {
+        self.attempts.iter().filter(|attempt| attempt.of.role == self.plan.role).count()
+    }
+
+    /// Whether an agent works on its last attempt, and not a command; of a step that has not started, on its work.
+    #[must_use]
+    pub fn is_agent_last(&self) -> bool {
+        self.attempts.last().map_or_else(|| self.is_agent(), |last| self.is_agent_in(&last.of))
+    }
+
     /// The command that goes on with the session of an attempt of it; `None` without a session.
     #[must_use]
     pub fn session_command(&self, attempt: &AttemptView) -> Option<String> {
-        let session = attempt.session_id().filter(|_| self.is_agent())?;
-        let worker = self.plan.worker.name().to_lowercase().replace('_', "-");
+        let session = attempt.session_id().filter(|_| self.is_agent_in(&attempt.of))?;
+        let worker = self.worker_of(&attempt.of).name().to_lowercase().replace('_', "-");
         Some(format!("roboppi run --worker {worker} --resume {} \"Go on.\"", crate::shell_word(session)))
     }
 }
@@ -597,7 +632,7 @@ impl RunView {
                 StepState::Starting | StepState::Running | StepState::Retrying | StepState::Ending => {
                     &mut counts.active
                 }
-                StepState::Succeeded => &mut counts.succeeded,
+                StepState::Succeeded | StepState::Incomplete => &mut counts.succeeded,
                 StepState::Failed => &mut counts.failed,
                 StepState::Skipped => &mut counts.skipped,
                 StepState::Cancelled | StepState::Lost => &mut counts.cancelled,

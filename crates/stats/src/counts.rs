@@ -12,6 +12,8 @@ pub enum Outcome {
     Failed,
     /// Its time was over.
     TimedOut,
+    /// Its last iteration was not complete, and the run went on.
+    Incomplete,
     /// It ended on request.
     Cancelled,
     /// Its outcome is unknown, because its owner died.
@@ -30,10 +32,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Succeeded,
         Self::Failed,
         Self::TimedOut,
+        Self::Incomplete,
         Self::Cancelled,
         Self::Lost,
         Self::Skipped,
@@ -50,6 +53,7 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
+            Self::Incomplete => "incomplete",
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
             Self::Skipped => "skipped",

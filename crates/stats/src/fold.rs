@@ -170,11 +170,9 @@ impl RunFold {
         } else {
             figures.more_steps.add(of_step.outcome, of_step.duration_ms);
         }
-        if !step.is_agent() {
-            return;
-        }
-        let agents = entry::<AgentFigures>(&mut figures.agents, step.plan.worker.name(), RunFigures::TOOLS);
-        for attempt in &step.attempts {
+        for attempt in step.attempts.iter().filter(|attempt| step.is_agent_in(&attempt.of)) {
+            let kind = step.worker_of(&attempt.of);
+            let agents = entry::<AgentFigures>(&mut figures.agents, kind.name(), RunFigures::TOOLS);
             let (outcome, took) = of_attempt(attempt);
             let live = || self.attempts.get(&attempt.of).and_then(|attempt| attempt.usage.as_ref());
             let reported = attempt.usage();
@@ -203,6 +201,7 @@ fn step_figures(step: &StepView) -> StepFigures {
 const fn of_state(state: StepState) -> Outcome {
     match state {
         StepState::Succeeded => Outcome::Succeeded,
+        StepState::Incomplete => Outcome::Incomplete,
         StepState::Failed => Outcome::Failed,
         StepState::Skipped => Outcome::Skipped,
         StepState::Cancelled => Outcome::Cancelled,

@@ -28,6 +28,7 @@ use writer::MetadataWriter;
 mod artifact_error;
 pub(crate) mod artifact_reader;
 mod beneath;
+mod decision;
 mod find;
 mod metadata;
 mod placed;
@@ -39,6 +40,7 @@ mod tree_error;
 mod writer;
 
 pub(crate) use artifact_error::ArtifactError;
+pub(crate) use decision::DecisionPlace;
 pub(crate) use metadata::{
     ResolvedLimits, StepMeta, StepMetaArtifact, WorkerCost, WorkflowLimits, WorkflowMeta,
 };
@@ -253,7 +255,7 @@ impl ContextDir {
         let mut copied = Copied { done: Vec::with_capacity(outputs.len()), notices: Vec::new() };
         for output in outputs {
             let about = |source| ArtifactError::Output { name: output.name.clone(), source };
-            let Some(place) = find_output(workspace, &output.path).map_err(about)? else {
+            let Some(place) = find_in_workspace(workspace, &output.path).map_err(about)? else {
                 copied.notices.push(format!("output `{}`: nothing at {}", output.name, output.path));
                 continue;
             };
@@ -348,7 +350,7 @@ fn file_name(output: &OutputSpec) -> Option<&OsStr> {
     Path::new(&output.path).file_name()
 }
 
-fn find_output(workspace: &Path, path: &str) -> Result<Option<Place>, TreeError> {
+fn find_in_workspace(workspace: &Path, path: &str) -> Result<Option<Place>, TreeError> {
     let real = fs::canonicalize(workspace).map_err(TreeError::io(workspace))?;
     find(Dir::anchor(&real)?, &[workspace, &real], Path::new(path))
 }

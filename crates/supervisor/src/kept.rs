@@ -17,6 +17,8 @@ pub struct Resume {
     pub(crate) kept: HashMap<StepPath, KeptFacts>,
     /// Artifacts of steps that are done again.
     pub(crate) stale: Vec<ArtifactName>,
+    /// Steps that do not begin with their first iteration, with the one they begin with.
+    pub(crate) iterations: Vec<(StepPath, u32)>,
 }
 
 /// What is known of a kept step.

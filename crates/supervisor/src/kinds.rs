@@ -5,7 +5,7 @@ use std::path::Path;
 
 use roboppi_ipc::{Hello, WorkerFacts, WorkerKind};
 use roboppi_run::StepPath;
-use roboppi_workflow::{Workflow, nearest, worker_places};
+use roboppi_workflow::{WorkerPlace, Workflow, nearest, worker_places};
 
 /// Kinds a core lacks that are told; a core of another program may lack all of a long workflow.
 const LISTED: usize = 5;
@@ -21,6 +21,8 @@ pub struct NeededKinds {
 struct Need {
     kind: WorkerKind,
     step: StepPath,
+    /// It is the kind of its check.
+    is_check: bool,
     /// File, line and column, when there is a file.
     place: Option<String>,
 }
@@ -34,16 +36,20 @@ impl NeededKinds {
         is_kept: impl Fn(&StepPath) -> bool,
     ) -> Self {
         let mut needs: Vec<Need> = Vec::new();
-        for (id, step) in &workflow.steps {
-            if !is_kept(id) && !needs.iter().any(|need| need.kind == step.worker) {
-                needs.push(Need { kind: step.worker, step: id.clone(), place: None });
+        let steps = workflow.steps.iter().filter(|(id, _)| !is_kept(id));
+        for (id, is_check, kind) in steps.flat_map(|(id, step)| {
+            step.tasks().zip([false, true]).map(move |(task, is_check)| (id, is_check, task.worker))
+        }) {
+            if !needs.iter().any(|need| need.kind == kind) {
+                needs.push(Need { kind, step: id.clone(), is_check, place: None });
             }
         }
         // Only what a core may lack has to be found in the file.
         if !path.as_os_str().is_empty() && needs.iter().any(|need| !need.kind.is_builtin()) {
             let places = worker_places(text);
             for need in &mut needs {
-                let at = places.iter().find(|place| place.step == need.step);
+                let is_it = |place: &&WorkerPlace| place.step == need.step && place.is_check == need.is_check;
+                let at = places.iter().find(is_it);
                 need.place = at.map(|at| format!("{}:{}:{}", path.display(), at.line, at.column));
             }
         }
@@ -62,12 +68,13 @@ impl NeededKinds {
             None => WorkerKind::BUILTIN.to_vec(),
         };
         let mut message = "the core cannot run the workflow".to_owned();
-        for (index, Need { kind, step, place }) in lacking().take(LISTED).enumerate() {
+        for (index, Need { kind, step, is_check, place }) in lacking().take(LISTED).enumerate() {
             let before = if index == 0 { ": " } else { "; " };
             let place = place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
             let _ = write!(
                 message,
-                "{before}it has no worker kind `{kind}`, which the step `{step}` names{place}"
+                "{before}it has no worker kind `{kind}`, which the {}step `{step}` names{place}",
+                if *is_check { "check of the " } else { "" }
             );
             if let Some(meant) = nearest(kind.name(), has.iter().map(WorkerKind::name)) {
                 let _ = write!(message, " (did you mean `{meant}`?)");
@@ -100,6 +107,7 @@ mod tests {
         let need = |(index, kind): (usize, &&'static str)| Need {
             kind: WorkerKind::from_static(kind),
             step: StepPath::new(format!("step{index}")),
+            is_check: false,
             place: Some(format!("flow.yaml:{index}:1")),
         };
         NeededKinds { needs: kinds.iter().enumerate().map(need).collect() }
@@ -115,7 +123,12 @@ mod tests {
         for hello in [None, Some(hello(None))] {
             for kind in &five {
                 let needed = NeededKinds {
-                    needs: vec![Need { kind: WorkerKind::as_written(kind), step: "s".into(), place: None }],
+                    needs: vec![Need {
+                        kind: WorkerKind::as_written(kind),
+                        step: "s".into(),
+                        is_check: false,
+                        place: None,
+                    }],
                 };
                 assert_eq!(needed.lacking(hello.as_ref()), None, "{kind}");
                 assert_eq!(needed.foreign(hello.as_ref()), []);

@@ -38,9 +38,7 @@ use std::collections::VecDeque;
 
 use roboppi_ipc::{Cancel, CancelReason, Dialect, JobId, Mono, UtcMillis};
 use roboppi_run::{AttemptRef, HostId, RunCommand, RunEvent, RunOutcome, ending_words};
-use roboppi_workflow::{
-    IterationDecision, RunEffect, RunInput, RunMachine, TRY_AGAIN_LATER, Used, exit_code,
-};
+use roboppi_workflow::{RunEffect, RunInput, RunMachine, TRY_AGAIN_LATER, Used, exit_code};
 
 use self::attempt::{AttemptInput, AttemptMachine};
 use self::attempts::Attempts;
@@ -111,6 +109,9 @@ impl SupervisorMachine {
             SupervisorInput::Attempt { of, input } => self.attempt(&of, input, out),
             SupervisorInput::OutputsCollected { of, result } => {
                 self.news.push_back(RunInput::OutputsCollected { of, result });
+            }
+            SupervisorInput::IterationDecided { of, decision } => {
+                self.news.push_back(RunInput::IterationDecided { of, decision });
             }
             SupervisorInput::Timer(SupervisorTimer::Run(timer)) => {
                 self.news.push_back(RunInput::Timer(timer));
@@ -340,12 +341,6 @@ impl SupervisorMachine {
                     self.finish(outcome, detail, duration, out);
                 }
             }
-            RunEffect::DecideIteration { of } => {
-                // No workflow of this version has a step that is repeated.
-                let decision =
-                    IterationDecision::Unknown { detail: "this version has no decisions".to_owned() };
-                self.news.push_back(RunInput::IterationDecided { of, decision });
-            }
             RunEffect::IterationStarted { step, iteration, max_iterations, detail } => {
                 let event = RunEvent::IterationStarted { step, iteration, max_iterations, detail };
                 out.push(SupervisorEffect::Record(event));
@@ -355,6 +350,7 @@ impl SupervisorMachine {
                 out.push(SupervisorEffect::Record(RunEvent::Warning { message, step: None }));
             }
             effect @ (RunEffect::CollectOutputs { .. }
+            | RunEffect::DecideIteration { .. }
             | RunEffect::StepChanged { .. }
             | RunEffect::PlanExtended { .. }) => out.push(SupervisorEffect::Run(effect)),
         }

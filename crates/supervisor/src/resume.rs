@@ -6,7 +6,8 @@ use std::io;
 use roboppi_ipc::{WorkerResult, WorkerStatus};
 use roboppi_record::{RecordPart, RecordStore};
 use roboppi_run::{
-    AttemptRef, AttemptStatus, KeptArtifact, KeptStep, Resumed, RunId, RunView, StepPath, StepState, StepView,
+    AttemptFilter, AttemptRef, AttemptStatus, AttemptView, KeptArtifact, KeptStep, Resumed, Role, RunId,
+    RunView, StepPath, StepState, StepView,
 };
 use roboppi_workflow::{
     Decision, EarlierArtifact, MAX_BYTES, Places, Plan, PreviousRun, PreviousStep, ResumePlan, WorkerKinds,
@@ -39,6 +40,7 @@ impl Resume {
             resumed: Resumed { run: run.clone(), kept: Vec::new() },
             kept: HashMap::new(),
             stale: Vec::new(),
+            iterations: plan.iterations.clone(),
         };
         for (id, decision) in &plan.steps {
             match (decision, view.step(id)) {
@@ -81,7 +83,15 @@ fn earlier(settings: &RunSettings, record: &dyn RecordStore, view: &RunView) -> 
             artifacts.push(EarlierArtifact { name, recorded, found });
         }
         let fingerprint = step.fingerprint.as_deref().cloned();
-        steps.insert(id.clone(), PreviousStep { state: step.state, succeeded, fingerprint, artifacts });
+        let earlier = PreviousStep {
+            state: step.state,
+            succeeded,
+            fingerprint,
+            artifacts,
+            iteration: step.iteration(),
+            iteration_done: is_iteration_done(step),
+        };
+        steps.insert(id.clone(), earlier);
     }
     let place = |place: fn(&roboppi_run::RunHead) -> &String| view.head.as_ref().map(place).cloned();
     Ok(PreviousRun {
@@ -102,6 +112,20 @@ fn has_succeeded(step: &StepView, plan: Option<&Plan>) -> bool {
     !step.state.is_final()
         && makes_nothing
         && result(step).is_some_and(|result| result.status == WorkerStatus::Succeeded)
+}
+
+/// Whether the iteration that a step was in last is behind it: it came to an end of its own, and its check had been made. One
+/// of which that is not known is done again.
+fn is_iteration_done(step: &StepView) -> bool {
+    let checks = AttemptFilter {
+        iteration: Some(step.iteration()),
+        role: Some(Role::Check),
+        ..AttemptFilter::default()
+    };
+    let is_over = matches!(step.state, StepState::Failed | StepState::Incomplete);
+    let has_succeeded = |status: &AttemptStatus| matches!(status, AttemptStatus::Finished { result, .. } if result.status == WorkerStatus::Succeeded);
+    let is_done = |check: &AttemptView| has_succeeded(&check.status) || step.is_found_incomplete_by(check);
+    is_over && step.last_attempt(checks).is_some_and(is_done)
 }
 
 fn result(step: &StepView) -> Option<&WorkerResult> {

@@ -33,6 +33,7 @@ use crate::signals::{SignalEvent, Signals};
 use crate::spans;
 
 mod artifacts;
+mod checks;
 mod context;
 mod facts;
 mod fingerprint;
@@ -148,10 +149,13 @@ impl Runner {
     fn new(prepared: PreparedRun, launch: CoreLaunch) -> Self {
         let settings = &prepared.settings;
         let kept = settings.resume.iter().flat_map(|resume| &resume.resumed.kept).map(|kept| &kept.step);
+        let iterations = settings.resume.iter().flat_map(|resume| &resume.iterations);
+        let iterations = iterations.map(|(step, iteration)| (step, *iteration));
         let run = RunMachine::new(&prepared.plan, prepared.plan.concurrency)
             .with_limits(settings.limits)
             .failing_fast(settings.fail_fast)
-            .keeping(kept);
+            .keeping(kept)
+            .continuing(iterations);
         let successor = match &launch {
             CoreLaunch::Program(program) => Some(program.clone()),
             CoreLaunch::Forked(core) => Some(core.program.clone()),

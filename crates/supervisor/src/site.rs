@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use roboppi_record::RunDir;
 use roboppi_run::{AttemptRef, HostId, StepPath, TakenInput};
-use roboppi_workflow::{OutputSpec, Step};
+use roboppi_workflow::{DecisionFile, OutputSpec, Step};
 
-use crate::context_dir::{ArtifactError, ArtifactName, Collected, ContextDir, Copied, Limits};
+use crate::context_dir::{ArtifactError, ArtifactName, Collected, ContextDir, Copied, DecisionPlace, Limits};
 
 /// Where the workers of one host work.
 pub(crate) trait Site: fmt::Debug + Send + Sync {
@@ -34,6 +34,13 @@ pub(crate) trait Site: fmt::Debug + Send + Sync {
         outputs: &[OutputSpec],
         limits: &Limits,
     ) -> Result<Copied<Collected>, ArtifactError>;
+
+    /// Makes the place where a check may write its decision. Blocks until it is there.
+    fn prepare_decision(&self, place: &DecisionPlace) -> Result<(), ArtifactError>;
+
+    /// What a check has written in the places for its decision, in the order in which they count, and removes the place that
+    /// was made for it. Blocks until it is read.
+    fn read_decision(&self, place: &DecisionPlace) -> Vec<DecisionFile>;
 
     /// Makes the log and the event file of an attempt that has ended part of the record of the run, and measures them unless
     /// its core has `reported` how long they are. Must not wait: it is called by the thread that runs the steps, before the end
@@ -100,6 +107,14 @@ impl Site for LocalSite {
         limits: &Limits,
     ) -> Result<Copied<Collected>, ArtifactError> {
         self.context.copy_outputs(&self.workspace, id, outputs, limits)
+    }
+
+    fn prepare_decision(&self, place: &DecisionPlace) -> Result<(), ArtifactError> {
+        self.context.prepare_decision(place)
+    }
+
+    fn read_decision(&self, place: &DecisionPlace) -> Vec<DecisionFile> {
+        self.context.read_decision(&self.workspace, place)
     }
 
     fn fetch_log(&self, of: &AttemptRef, reported: Option<FetchedLog>) -> FetchedLog {

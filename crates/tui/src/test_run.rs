@@ -48,6 +48,7 @@ pub(crate) fn plan(step: &str, depends_on: &[&str]) -> StepPlan {
         max_attempts: 1,
         max_iterations: None,
         role: roboppi_run::Role::Work,
+        check: None,
     }
 }
 

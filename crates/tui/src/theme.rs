@@ -84,6 +84,7 @@ impl Theme {
             StepState::Ready | StepState::Unknown(_) => self.note(),
             StepState::Starting | StepState::Running | StepState::Retrying | StepState::Ending => self.busy(),
             StepState::Succeeded => self.good(),
+            StepState::Incomplete => self.busy(),
             StepState::Failed | StepState::Cancelled | StepState::Lost => self.bad(),
         }
     }
@@ -115,6 +116,7 @@ pub(crate) fn icon(state: StepState, frame: usize) -> &'static str {
         StepState::Retrying => "↻",
         StepState::Ending => "◑",
         StepState::Succeeded => "✓",
+        StepState::Incomplete => "≈",
         StepState::Failed => "✗",
         StepState::Skipped => "⊘",
         StepState::Cancelled => "■",
@@ -139,6 +141,7 @@ mod tests {
             StepState::Retrying,
             StepState::Ending,
             StepState::Succeeded,
+            StepState::Incomplete,
             StepState::Failed,
             StepState::Skipped,
             StepState::Cancelled,

@@ -238,7 +238,7 @@ pub(crate) fn log_request(model: &Model) -> Option<LogRequest> {
         scripted: model
             .view
             .step(&attempt.of.step)
-            .is_some_and(|step| step.plan.worker == WorkerKind::CUSTOM),
+            .is_some_and(|step| step.worker_of(&attempt.of) == WorkerKind::CUSTOM),
         query: log.query.clone(),
         filter: log.filter,
         stream: log.stream,

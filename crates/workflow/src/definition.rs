@@ -73,6 +73,22 @@ pub struct Step {
     pub continue_on_error: bool,
     /// Values that must not be seen.
     pub secrets: Vec<SecretSource>,
+    /// What decides whether it is complete; `None` when it is done once.
+    pub check: Option<Arc<CompletionCheck>>,
+}
+
+/// What decides after each iteration of a step whether it is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletionCheck {
+    /// The check as a step of its own: its worker and what that is told. It depends on nothing, takes nothing and makes nothing.
+    pub work: Arc<Step>,
+    /// Where its worker writes its decision, relative to the workspace of the run and inside it; `None` for `CUSTOM`, whose exit
+    /// code decides.
+    pub decision_file: Option<String>,
+    /// Iterations at most, at least 2.
+    pub max_iterations: u32,
+    /// What follows when the last one is not complete either.
+    pub on_exhausted: OnExhausted,
 }
 
 /// What an agent is asked for, besides its instructions.
@@ -185,6 +201,30 @@ impl OnFailure {
     }
 }
 
+/// What follows when a step is not complete after its last iteration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnExhausted {
+    /// `abort`: it has failed.
+    #[default]
+    Abort,
+    /// `continue`: it is incomplete, which counts as success.
+    Continue,
+}
+
+impl OnExhausted {
+    /// Every choice, in the order of the reference.
+    pub const ALL: [Self; 2] = [Self::Abort, Self::Continue];
+
+    /// The word in workflow files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Abort => "abort",
+            Self::Continue => "continue",
+        }
+    }
+}
+
 /// What a usage limit of an agent means for a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnLimit {
@@ -240,6 +280,11 @@ impl Workflow {
 }
 
 impl Step {
+    /// The step, and its check where it has one: what its attempts do.
+    pub fn tasks(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.check.as_ref().map(|check| &*check.work))
+    }
+
     /// How long one attempt may take.
     #[must_use]
     pub fn time_limit(&self) -> Duration {

@@ -7,6 +7,8 @@ pub enum Section {
     Workflow,
     /// A step: `steps.<id>`.
     Step,
+    /// `steps.<id>.completion_check`.
+    Check,
     /// An entry of `steps.<id>.inputs`.
     Input,
     /// An entry of `steps.<id>.outputs`.
@@ -76,7 +78,7 @@ impl KeyDoc {
 }
 
 use crate::defaults;
-use Section::{Environment, Input, Output, Secret, Step, Workflow};
+use Section::{Check, Environment, Input, Output, Secret, Step, Workflow};
 
 /// Every key, in the order of the reference. Keys of the file itself that begin with `x-` belong to the
 /// author and are not read: a place for anchors.
@@ -294,20 +296,28 @@ pub const KEYS: &[KeyDoc] = &[
         Some("that of the run"),
         "Time between SIGTERM and SIGKILL when a worker is terminated.",
     ),
-    KeyDoc::not_yet(Step, "agent", "agent", "Complete the step from an agent profile."),
-    KeyDoc::not_yet(Step, "completion_check", "map", "Repeat the step until a check succeeds."),
-    KeyDoc::not_yet(
+    KeyDoc::optional(
+        Step,
+        "completion_check",
+        "map",
+        Some("none"),
+        "The [check](#completion-checks) that decides after each iteration whether the step is complete.",
+    ),
+    KeyDoc::optional(
         Step,
         "max_iterations",
         "whole number >= 2",
-        "Maximum number of iterations of a completion check.",
+        Some("none; required with `completion_check`"),
+        "Maximum number of iterations.",
     ),
-    KeyDoc::not_yet(
+    KeyDoc::optional(
         Step,
         "on_iterations_exhausted",
         "`abort` or `continue`",
-        "What to do after the last iteration.",
+        Some("`abort`"),
+        "If the last iteration is not complete: the step fails; or it is incomplete, which counts as success.",
     ),
+    KeyDoc::not_yet(Step, "agent", "agent", "Complete the step from an agent profile."),
     KeyDoc::not_yet(Step, "convergence", "map", "Stop iterating without progress."),
     KeyDoc::not_yet(Step, "stall", "map", "Detect a stalled worker."),
     KeyDoc::not_yet(Step, "management", "map", "How the managing agent handles the step."),
@@ -350,6 +360,52 @@ pub const KEYS: &[KeyDoc] = &[
         None,
         "Never these variables, even if `pass` includes them; `*` as above.",
     ),
+    KeyDoc::required(
+        Check,
+        "worker",
+        "`CUSTOM`, or the kind of an agent",
+        "The kind of worker. The exit code of a `CUSTOM` script decides; any other worker writes its decision.",
+    ),
+    KeyDoc::required(
+        Check,
+        "instructions",
+        "text",
+        "The prompt of an agent, or the script of a `CUSTOM` check.",
+    ),
+    KeyDoc::required(Check, "capabilities", "list", "What the worker may do."),
+    KeyDoc::optional(
+        Check,
+        "decision_file",
+        "path",
+        Some("none; required unless `CUSTOM`"),
+        "File with the decision, relative to the workspace of the run and inside it.",
+    ),
+    KeyDoc::optional(
+        Check,
+        "timeout",
+        "duration",
+        Some("a quarter of the step's, at least 1s"),
+        "Time limit of one attempt of the check.",
+    ),
+    KeyDoc::optional(
+        Check,
+        "workspace",
+        "path",
+        Some("workspace of the run"),
+        "Working directory of the check.",
+    ),
+    KeyDoc::optional(Check, "idle", "duration or `none`", Some("as of a step"), "As of a step."),
+    KeyDoc::optional(Check, "model", "text", Some("the agent's own choice"), "As of a step."),
+    KeyDoc::optional(Check, "variant", "text", Some("the agent's own choice"), "As of a step."),
+    KeyDoc::optional(Check, "max_steps", "whole number >= 1", Some("no limit"), "As of a step."),
+    KeyDoc::optional(Check, "max_command_time", "duration", Some("the agent's own choice"), "As of a step."),
+    KeyDoc::optional(Check, "program", "path or name", Some("as of a step"), "As of a step."),
+    KeyDoc::optional(Check, "mcp_config", "path", Some("none"), "As of a step."),
+    KeyDoc::optional(Check, "add_dirs", "list of paths", Some("none"), "As of a step."),
+    KeyDoc::optional(Check, "append_system_prompt", "text", Some("none"), "As of a step."),
+    KeyDoc::optional(Check, "defaultArgs", "list of texts", Some("none"), "As of a step."),
+    KeyDoc::not_yet(Check, "agent", "agent", "Complete the check from an agent profile."),
+    KeyDoc::not_yet(Check, "stall", "map", "Detect a stalled check."),
     KeyDoc::required(Input, "from", "step", "The step that makes the artifact; one of `depends_on`."),
     KeyDoc::required(Input, "artifact", "name", "Name of the artifact there."),
     KeyDoc::optional(Input, "as", "name", Some("the same name"), "Name of the artifact in the workspace."),

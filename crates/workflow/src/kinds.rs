@@ -67,11 +67,13 @@ impl WorkerKinds {
     }
 }
 
-/// Where a step of a workflow file names its kind of worker.
+/// Where a step of a workflow file names its kind of worker, or that of its check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerPlace {
     /// The step.
     pub step: StepPath,
+    /// It is the kind of its check.
+    pub is_check: bool,
     /// Line, from 1.
     pub line: usize,
     /// Column, from 1, in characters.
@@ -90,12 +92,17 @@ pub fn worker_places(text: &str) -> Vec<WorkerPlace> {
     };
     let steps = entries(&root.value).into_iter().filter(|entry| &*entry.key == "steps");
     let steps = steps.flat_map(|steps| entries(&steps.value.value));
-    let place = |step: source::Entry| {
-        let worker = entries(&step.value.value).into_iter().find(|entry| &*entry.key == "worker")?;
-        let (line, column) = sink.position_of(worker.value.span);
-        Some(WorkerPlace { step: StepPath::new(&*step.key), line, column })
+    let of_key = |value: &Value, key: &str| entries(value).into_iter().find(|entry| &*entry.key == key);
+    let place = |step: &source::Entry, of: &Value, is_check: bool| {
+        let (line, column) = sink.position_of(of_key(of, "worker")?.value.span);
+        Some(WorkerPlace { step: StepPath::new(&*step.key), is_check, line, column })
     };
-    steps.filter_map(place).collect()
+    let places = steps.flat_map(|step| {
+        let check = of_key(&step.value.value, "completion_check");
+        let check = check.and_then(|check| place(&step, &check.value.value, true));
+        place(&step, &step.value.value, false).into_iter().chain(check)
+    });
+    places.collect()
 }
 
 #[cfg(test)]
@@ -104,9 +111,14 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_values() {
-        let text = "name: n\nsteps:\n  a:\n    worker: CUSTOM\n  b: { description: é, worker: SCRIBE }\n  c: {}\n  d: x\n";
-        let place = |step: &str, line, column| WorkerPlace { step: step.into(), line, column };
-        assert_eq!(worker_places(text), [place("a", 4, 13), place("b", 5, 32)]);
+        let text = "name: n\nsteps:\n  a:\n    worker: CUSTOM\n  b: { description: é, worker: SCRIBE }\n  c: {}\n  d: x\n  \
+                    e: { completion_check: { worker: SCRIBE } }\n";
+        let place =
+            |step: &str, is_check, line, column| WorkerPlace { step: step.into(), is_check, line, column };
+        assert_eq!(
+            worker_places(text),
+            [place("a", false, 4, 13), place("b", false, 5, 32), place("e", true, 8, 36)]
+        );
         assert_eq!(worker_places("- a"), []);
         assert_eq!(worker_places(": ["), []);
     }

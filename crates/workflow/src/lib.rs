@@ -7,6 +7,7 @@
 
 mod budget;
 mod config;
+mod decision;
 mod defaults;
 mod definition;
 mod diagnostic;
@@ -23,7 +24,13 @@ mod sources;
 
 pub use budget::{Budget, Dollars, Used};
 pub use config::{Config, CoreCommand, Notification, NotifyOn, NotifyTarget, WebhookUrl};
-pub use definition::{AgentOptions, InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step, Workflow};
+pub use decision::{
+    CheckDecision, CheckMoment, DecisionFile, DecisionSource, FoundFile, MAX_DECISION_BYTES, decide,
+};
+pub use definition::{
+    AgentOptions, CompletionCheck, InputRef, OnExhausted, OnFailure, OnLimit, OutputSpec, SecretSource, Step,
+    Workflow,
+};
 pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};

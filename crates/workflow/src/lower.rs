@@ -2,6 +2,7 @@
 
 mod agent;
 mod budget;
+mod check;
 mod config;
 mod describe;
 mod environment;
@@ -14,6 +15,7 @@ mod secrets;
 mod step;
 mod synonyms;
 mod value;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +29,8 @@ use crate::kinds::WorkerKinds;
 use crate::plan::MOST_STEPS;
 use crate::source::{Node, Value};
 use fields::Fields;
-use step::{DraftStep, SharedParts};
+use step::DraftStep;
+use work::SharedParts;
 
 pub(crate) use config::config;
 
@@ -60,7 +63,11 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     let drafts = steps(&fields, kinds, sink);
     graph::check(&drafts, sink);
     let budget = budget::budget(&fields, sink);
-    budget::check(&fields, drafts.iter().map(|draft| (&draft.id.value, draft.worker())), sink);
+    budget::check(
+        &fields,
+        drafts.iter().flat_map(|draft| draft.workers().map(|kind| (&draft.id.value, kind))),
+        sink,
+    );
 
     if sink.errors() > 0 {
         return None;

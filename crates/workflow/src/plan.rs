@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use roboppi_run::{Role, StepPath, StepPlan};
 
 use crate::budget::Budget;
-use crate::definition::{Step, Workflow};
+use crate::definition::{OnExhausted, Step, Workflow};
 
 /// Steps that a workflow file may have, and nodes that a plan may grow to.
 pub const MOST_STEPS: usize = 250_000;
@@ -44,6 +44,8 @@ pub struct Repeat {
     pub max_iterations: Option<u32>,
     /// Whether an attempt with the role `check` runs before that is decided.
     pub checked: bool,
+    /// What follows when the last iteration is not complete either.
+    pub on_exhausted: OnExhausted,
 }
 
 /// The plan of a workflow: one node for each step, in the order of the file.
@@ -53,7 +55,11 @@ pub fn expand(workflow: &Workflow) -> Plan {
         path: path.clone(),
         role: Role::Work,
         step: Arc::clone(step),
-        repeat: None,
+        repeat: step.check.as_ref().map(|check| Repeat {
+            max_iterations: Some(check.max_iterations),
+            checked: true,
+            on_exhausted: check.on_exhausted,
+        }),
     });
     Plan { budget: workflow.budget, ..Plan::new(workflow.timeout, workflow.attempts_at_a_time(), nodes) }
 }
@@ -97,6 +103,15 @@ impl Plan {
 }
 
 impl Node {
+    /// What an attempt with this role does: the work of the step, or its check.
+    #[must_use]
+    pub fn task(&self, role: Role) -> &Arc<Step> {
+        match &self.step.check {
+            Some(check) if role == Role::Check => &check.work,
+            _ => &self.step,
+        }
+    }
+
     /// What is recorded of it before it runs.
     #[must_use]
     pub fn step_plan(&self) -> StepPlan {
@@ -110,6 +125,7 @@ impl Node {
             max_attempts: self.step.max_attempts(),
             max_iterations: self.repeat.and_then(|repeat| repeat.max_iterations),
             role: self.role,
+            check: self.step.check.as_ref().map(|check| check.work.worker),
         }
     }
 }

@@ -26,6 +26,10 @@ pub struct PreviousStep {
     pub fingerprint: Option<StepFingerprint>,
     /// What it made, in the order in which that was collected.
     pub artifacts: Vec<EarlierArtifact>,
+    /// The iteration it was in, from 1.
+    pub iteration: u32,
+    /// That iteration was done and checked, and was not complete.
+    pub iteration_done: bool,
 }
 
 /// What is known of an artifact of the earlier run.
@@ -69,6 +73,8 @@ pub struct ResumePlan {
     pub steps: Vec<(StepPath, Decision)>,
     /// Steps of the earlier run that the plan has no more, in the order of their names.
     pub gone: Vec<StepPath>,
+    /// Steps that do not begin with their first iteration, with the one they begin with.
+    pub iterations: Vec<(StepPath, u32)>,
 }
 
 /// What is done with a step.
@@ -86,6 +92,12 @@ pub enum Decision {
 }
 
 impl ResumePlan {
+    /// The iteration that a step begins with, when that is not the first one.
+    #[must_use]
+    pub fn iteration(&self, step: &StepPath) -> Option<u32> {
+        self.iterations.iter().find(|(known, _)| known == step).map(|(_, iteration)| *iteration)
+    }
+
     /// Steps that are kept.
     pub fn kept(&self) -> impl Iterator<Item = &StepPath> {
         self.steps
@@ -117,12 +129,17 @@ pub fn plan_resume(
         let decision = planner.decide(node, &decided);
         decided.insert(node.path.clone(), decision);
     }
+    let iterations = plan.nodes().filter_map(|node| {
+        let iteration = planner.iteration(node, decided.get(&node.path)?, &decided)?;
+        Some((node.path.clone(), iteration))
+    });
+    let iterations = iterations.collect();
     let steps = plan
         .nodes()
         .filter_map(|node| decided.remove(&node.path).map(|decision| (node.path.clone(), decision)));
     let mut gone: Vec<_> = earlier.steps.keys().filter(|step| plan.node(step).is_none()).cloned().collect();
     gone.sort_unstable();
-    ResumePlan { steps: steps.collect(), gone }
+    ResumePlan { steps: steps.collect(), gone, iterations }
 }
 
 struct Planner<'a> {
@@ -163,6 +180,27 @@ impl Planner<'_> {
                 Decision::Keep { fingerprint: fingerprint.clone(), result }
             }
         }
+    }
+
+    /// The iteration that a step goes on with which did not succeed; `None` for the first one. It goes on only when it means
+    /// the same as then and nothing before it is done again; and one that had no iteration left begins anew.
+    fn iteration(
+        &self,
+        node: &Node,
+        decision: &Decision,
+        decided: &HashMap<StepPath, Decision>,
+    ) -> Option<u32> {
+        let most = node.repeat?.max_iterations.unwrap_or(u32::MAX);
+        let step = self.earlier.steps.get(&node.path)?;
+        let is_unfinished = matches!(decision, Decision::Run(Why::DidNotSucceed(_)));
+        let is_kept = |before: &StepPath| matches!(decided.get(before), Some(Decision::Keep { .. }));
+        let means_the_same = step
+            .fingerprint
+            .as_ref()
+            .is_some_and(|then| then.definition == definition_hash(node, self.places));
+        let goes_on = is_unfinished && means_the_same && node.step.depends_on.iter().all(is_kept);
+        let next = step.iteration.saturating_add(u32::from(step.iteration_done));
+        (goes_on && (2..=most).contains(&next)).then_some(next)
     }
 
     /// What of a definition has changed, as far as that can be told.

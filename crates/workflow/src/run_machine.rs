@@ -223,7 +223,7 @@ pub enum IterationDecision {
         /// Why, one line.
         detail: Option<String>,
     },
-    /// Nobody can say: the step fails.
+    /// Nobody can say: as if it were not, but the step fails when that happens twice in a row.
     Unknown {
         /// Why, one line.
         detail: String,
@@ -354,6 +354,17 @@ impl RunMachine {
                 StepPhase::Over { state: StepState::Succeeded, excused: false, satisfies: true };
             for dependent in self.steps[*index].dependents.clone() {
                 self.steps[dependent].blockers -= 1;
+            }
+        }
+        self
+    }
+
+    /// The same with steps that do not begin with their first iteration, because an earlier run did those before.
+    #[must_use]
+    pub fn continuing<'a>(mut self, iterations: impl IntoIterator<Item = (&'a StepPath, u32)>) -> Self {
+        for (step, iteration) in iterations {
+            if let Some(index) = self.index.get(step).copied() {
+                self.steps[index].rounds.begin_with(iteration);
             }
         }
         self

@@ -363,6 +363,7 @@ fn every_known_key_is_either_read_or_refused() {
         let text = match key.section {
             Section::Workflow => format!("{name}:\n"),
             Section::Step => with_steps(&format!("  s:\n    {name}:\n")),
+            Section::Check => with_steps(&format!("  s:\n    completion_check:\n      {name}:\n")),
             Section::Input => with_steps(&format!("  s:\n    inputs:\n      - {name}:\n")),
             Section::Output => with_steps(&format!("  s:\n    outputs:\n      - {name}:\n")),
             Section::Environment => format!("environment:\n  {name}:\n"),
@@ -742,7 +743,6 @@ fn what_is_switched_off_is_accepted() {
         ("sentinel: { enabled: true }", "", "sentinel"),
         ("sentinel: {}", "", "sentinel"),
         ("", "    stall: { timeout: 5m }", "stall"),
-        ("", "    completion_check: { worker: CUSTOM }\n    max_iterations: 3", "max_iterations"),
     ] {
         let text = with(top, step);
         let message = format!("{key}` is not supported yet");

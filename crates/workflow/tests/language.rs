@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use roboppi_ipc::{VariablePolicy, WorkerKind};
-use roboppi_run::StepPath;
+use roboppi_run::{Role, StepPath};
 use roboppi_workflow::{
-    AgentOptions, Budget, Dollars, KEYS, KeyStatus, OnFailure, Severity, Workflow, parse,
+    AgentOptions, Budget, Dollars, KEYS, KeyStatus, OnExhausted, OnFailure, Severity, Workflow, parse,
 };
 
 fn read(text: &str) -> Workflow {
@@ -160,6 +160,7 @@ steps:
                             "BUILD_KEY",
                         ),
                     ],
+                    check: None,
                 },
                 StepPath(
                     "test",
@@ -212,6 +213,7 @@ steps:
                     on_limit: None,
                     continue_on_error: false,
                     secrets: [],
+                    check: None,
                 },
             },
             only: [],
@@ -234,6 +236,7 @@ steps:
                 max_attempts: 3,
                 max_iterations: None,
                 role: Work,
+                check: None,
             },
             StepPlan {
                 step: StepPath(
@@ -250,6 +253,7 @@ steps:
                 max_attempts: 1,
                 max_iterations: None,
                 role: Work,
+                check: None,
             },
         ]
     "#);
@@ -390,9 +394,8 @@ fn what_the_existing_program_can_do_and_we_cannot_yet_is_refused_by_name() {
         14:1 `management` is not supported yet
         21:1 `agents` is not supported yet
         40:5 `steps.write.agent` is not supported yet
-        51:5 `steps.write.max_iterations` is not supported yet
-        52:5 `steps.write.on_iterations_exhausted` is not supported yet
-        53:5 `steps.write.completion_check` is not supported yet
+        54:7 `steps.write.completion_check.agent` is not supported yet
+        58:7 `steps.write.completion_check.stall` is not supported yet
         59:5 `steps.write.convergence` is not supported yet
         70:5 `steps.write.stall` is not supported yet
         76:5 `steps.write.management` is not supported yet
@@ -419,4 +422,47 @@ steps:
   pack: { worker: CUSTOM, instructions: "tar cf out.tar service", capabilities: [READ], outputs: [{ name: tarball, path: out.tar }] }
 "#;
     assert_eq!(read(text).steps[0].outputs[0].path, "out.tar");
+}
+
+/// The step `fix` with other keys.
+fn fix(more: &str) -> Workflow {
+    let text = format!("name: n\nversion: \"1\"\ntimeout: 1h\nsteps:\n{}", step("fix", more));
+    read(&text)
+}
+
+#[test]
+fn a_check_is_a_step_of_its_own() {
+    let workflow = fix(
+        ", timeout: 8m, grace: 2s, max_iterations: 4, on_iterations_exhausted: continue, completion_check: { worker: \
+         CLAUDE_CODE, instructions: look, capabilities: [READ], model: m, workspace: w, decision_file: out/d.json }",
+    );
+    let check = workflow.steps[0].check.as_ref().unwrap();
+    assert_eq!((check.max_iterations, check.on_exhausted), (4, OnExhausted::Continue));
+    assert_eq!(check.decision_file.as_deref(), Some("out/d.json"));
+    let work = &check.work;
+    assert_eq!((work.worker, work.instructions.as_str()), (WorkerKind::CLAUDE_CODE, "look"));
+    assert_eq!((work.agent.model.as_deref(), work.workspace.as_deref()), (Some("m"), Some("w")));
+    assert_eq!(work.timeout, Some(Duration::from_secs(120)), "a quarter of that of its step");
+    assert_eq!(work.grace, Some(Duration::from_secs(2)));
+    let plan = roboppi_workflow::expand(&workflow);
+    let node = plan.nodes().next().unwrap();
+    assert_eq!(node.task(Role::Check).instructions, "look");
+    assert_eq!(node.task(Role::Work).instructions, "x");
+    let plan = node.step_plan();
+    assert_eq!((plan.max_iterations, plan.check), (Some(4), Some(WorkerKind::CLAUDE_CODE)));
+}
+
+#[test]
+fn a_check_has_a_quarter_of_the_time_of_its_step() {
+    let check =
+        "max_iterations: 2, completion_check: { worker: CUSTOM, instructions: y, capabilities: [READ]";
+    for (keys, expected) in [
+        (format!(", timeout: 8m, {check} }}"), Duration::from_secs(120)),
+        (format!(", timeout: 2s, {check} }}"), Duration::from_secs(1)),
+        (format!(", {check} }}"), Duration::from_hours(6)),
+        (format!(", timeout: 8m, {check}, timeout: 7s }}"), Duration::from_secs(7)),
+    ] {
+        let workflow = fix(&keys);
+        assert_eq!(workflow.steps[0].check.as_ref().unwrap().work.timeout, Some(expected), "{keys}");
+    }
 }

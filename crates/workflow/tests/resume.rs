@@ -41,7 +41,18 @@ fn keys_that_came_later_change_no_hash_of_steps_without_them() {
     // As the version before these keys made it.
     let before = hash("");
     insta::assert_snapshot!(before, @"bb2f2ec9c1d1ce3e9c35aa7476600a1bed2697a2b9d77fedecdd9dbb076f718f");
-    for key in ["program: p", "mcp_config: m", "add_dirs: [d]", "append_system_prompt: t"] {
+    let check = |more: &str| {
+        format!(
+            "max_iterations: 2, completion_check: {{worker: CUSTOM, instructions: x, capabilities: [READ]{more}}}"
+        )
+    };
+    assert_ne!(hash(&format!(", {}", check(""))), hash(&format!(", {}", check(", workspace: w"))));
+    assert_eq!(hash(&format!(", {}", check(""))), hash(&format!(", {}", check(", timeout: 3m"))));
+    assert_eq!(
+        hash(&format!(", {}", check(""))),
+        hash(&format!(", {}, on_iterations_exhausted: continue", check("").replace('2', "7")))
+    );
+    for key in ["program: p", "mcp_config: m", "add_dirs: [d]", "append_system_prompt: t", &check("")] {
         assert_ne!(hash(&format!(", {key}")), before, "{key}");
     }
     for key in ["max_cost: 1", "max_tokens: 1"] {
@@ -101,7 +112,17 @@ fn succeeded(plan: &Plan) -> PreviousRun {
         results.insert(id.clone(), result_hash(&fingerprint, hashes));
         let state = StepState::Succeeded;
         let fingerprint = Some(fingerprint);
-        earlier.steps.insert(id.clone(), PreviousStep { state, succeeded: true, fingerprint, artifacts });
+        earlier.steps.insert(
+            id.clone(),
+            PreviousStep {
+                state,
+                succeeded: true,
+                fingerprint,
+                artifacts,
+                iteration: 1,
+                iteration_done: false,
+            },
+        );
     }
     earlier
 }
@@ -337,4 +358,42 @@ proptest! {
         }
         prop_assert_eq!(plan.steps.len(), now.nodes().len());
     }
+}
+
+const CHECK: &str =
+    "max_iterations: 5, completion_check: {worker: CUSTOM, instructions: x, capabilities: [READ]}";
+
+#[test]
+fn a_step_goes_on_with_the_iteration_it_was_in() {
+    let with_check = |most: &str| {
+        let test = format!("instructions: test, depends_on: [build], {}", CHECK.replace('5', most));
+        plan(&[("build", "instructions: make"), ("test", &test)])
+    };
+    let now = with_check("5");
+    let iterations = |plan: &Plan, change: &dyn Fn(&mut PreviousRun)| {
+        let mut earlier = succeeded(&now);
+        let step = earlier.steps.get_mut(&StepPath::from("test")).unwrap();
+        (step.succeeded, step.state, step.iteration) = (false, StepState::Failed, 3);
+        change(&mut earlier);
+        plan_resume(plan, PLACES, &earlier, &HashSet::new()).iterations
+    };
+    let test = |earlier: &mut PreviousRun, change: &dyn Fn(&mut PreviousStep)| {
+        change(earlier.steps.get_mut(&StepPath::from("test")).unwrap());
+    };
+    let begins_with = |iteration: u32| vec![(StepPath::from("test"), iteration)];
+    assert_eq!(iterations(&now, &|_| {}), begins_with(3), "it was in it");
+    let done = |earlier: &mut PreviousRun| test(earlier, &|step| step.iteration_done = true);
+    assert_eq!(iterations(&now, &done), begins_with(4), "it was not complete");
+    assert_eq!(iterations(&with_check("3"), &done), [], "none is left: from the first one");
+    assert_eq!(iterations(&with_check("4"), &done), begins_with(4), "there are more now");
+    let first = |earlier: &mut PreviousRun| test(earlier, &|step| step.iteration = 1);
+    assert_eq!(iterations(&now, &first), []);
+    let changed = |earlier: &mut PreviousRun| test(earlier, &|step| step.fingerprint = None);
+    assert_eq!(iterations(&now, &changed), [], "it meant something else");
+    let before = |earlier: &mut PreviousRun| {
+        earlier.steps.get_mut(&StepPath::from("build")).unwrap().succeeded = false;
+    };
+    assert_eq!(iterations(&now, &before), [], "what it depends on is done again");
+    let succeeded = |earlier: &mut PreviousRun| test(earlier, &|step| step.succeeded = true);
+    assert_eq!(iterations(&now, &succeeded), [], "it is kept");
 }

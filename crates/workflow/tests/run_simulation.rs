@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use roboppi_ipc::{Cancel, CancelReason, Capability, ErrorClass, Mono, VariablePolicy, WorkerKind};
 use roboppi_run::{AttemptRef, Role, RunOutcome, StepPath, StepState};
 use roboppi_workflow::{
-    AgentOptions, AttemptEnd, Budget, IterationDecision, Node, OnFailure, OutputSpec, Plan, Repeat,
-    RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow, expand, retry_delay,
+    AgentOptions, AttemptEnd, Budget, IterationDecision, Node, OnExhausted, OnFailure, OutputSpec, Plan,
+    Repeat, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject, Step, Workflow, expand, retry_delay,
 };
 
 fn any_step(index: usize) -> impl Strategy<Value = Step> {
@@ -36,6 +36,7 @@ fn any_step(index: usize) -> impl Strategy<Value = Step> {
             on_limit: None,
             continue_on_error,
             secrets: Vec::new(),
+            check: None,
         },
     )
 }
@@ -60,8 +61,9 @@ fn any_workflow() -> impl Strategy<Value = Workflow> {
 /// Which steps are done until they are complete.
 fn any_repeats() -> impl Strategy<Value = Vec<Option<Repeat>>> {
     let most = prop_oneof![Just(None), (1..4_u32).prop_map(Some)];
-    let repeat =
-        (most, any::<bool>()).prop_map(|(max_iterations, checked)| Repeat { max_iterations, checked });
+    let exhausted = prop_oneof![Just(OnExhausted::Abort), Just(OnExhausted::Continue)];
+    let repeat = (most, any::<bool>(), exhausted)
+        .prop_map(|(max_iterations, checked, on_exhausted)| Repeat { max_iterations, checked, on_exhausted });
     proptest::collection::vec(proptest::option::weighted(0.3, repeat), 9)
 }
 
@@ -91,6 +93,8 @@ struct Seen {
     more: u32,
     /// The work of its iteration is to be checked next.
     checks: bool,
+    /// Iterations in a row of which nothing was decided.
+    undecided: u32,
     /// Attempts by iteration and role.
     numbers: BTreeMap<(u32, Role), u32>,
     /// Attempts since its role or iteration began, or a person asked for more.
@@ -239,7 +243,7 @@ impl World {
         let (seen, policy) = (&self.seen[step], &self.workflow.steps[step]);
         let state = seen.state.filter(|state| state.is_final())?;
         Some(match state {
-            StepState::Succeeded => true,
+            StepState::Succeeded | StepState::Incomplete => true,
             StepState::Failed | StepState::Lost => {
                 seen.allowed || (policy.on_failure == OnFailure::Continue && !seen.fatal)
             }
@@ -315,6 +319,12 @@ impl World {
                     "{step} was forgotten"
                 );
                 assert!(!allowed_to_fail || policy.continue_on_error || state == StepState::Skipped);
+                if state == StepState::Incomplete {
+                    let repeat = self.repeats[&step];
+                    assert_eq!(repeat.on_exhausted, OnExhausted::Continue);
+                    assert_eq!(repeat.max_iterations, Some(1 + seen.more), "{step} had iterations left");
+                    assert!(seen.undecided < 2, "{step} was not known to be incomplete");
+                }
                 seen.state = Some(state);
                 seen.allowed = allowed_to_fail;
                 if state.is_final() {
@@ -487,8 +497,11 @@ impl World {
             .zip(depends_on)
             .map(|(path, depends_on)| {
                 let step = Arc::new(Step { depends_on, ..Step::clone(&self.workflow.steps[0]) });
-                let repeat =
-                    (which.is_multiple_of(3)).then_some(Repeat { max_iterations: Some(2), checked: true });
+                let repeat = (which.is_multiple_of(3)).then_some(Repeat {
+                    max_iterations: Some(2),
+                    checked: true,
+                    on_exhausted: OnExhausted::Abort,
+                });
                 Arc::new(Node { path, role: Role::Work, step, repeat })
             })
             .collect();
@@ -510,9 +523,19 @@ impl World {
             _ => IterationDecision::Unknown { detail: String::new() },
         };
         self.trouble |= decision != IterationDecision::Complete;
-        self.seen[&of.step].fatal = false;
+        let seen = &mut self.seen[&of.step];
+        seen.fatal = false;
+        let is_undecided = matches!(decision, IterationDecision::Unknown { .. });
+        seen.undecided = if is_undecided { seen.undecided + 1 } else { 0 };
+        let (undecided, iterations) = (seen.undecided, seen.more);
         self.jobs.remove(&of);
+        let (step, is_complete) = (of.step.clone(), decision == IterationDecision::Complete);
         self.tell(RunInput::IterationDecided { of, decision });
+        let seen = &self.seen[&step];
+        let goes_on = seen.more > iterations;
+        let has_more = self.repeats[&step].max_iterations.is_none_or(|most| iterations + 1 < most);
+        assert_eq!(goes_on, !is_complete && undecided < 2 && has_more, "{step}");
+        assert!(undecided < 2 || seen.state == Some(StepState::Failed), "{step} goes on undecided");
     }
 
     fn job_goes_on(&mut self, kind: u32, of: AttemptRef) {
@@ -595,7 +618,7 @@ impl World {
         assert_eq!(outcome, expected);
         if !self.trouble {
             assert_eq!(outcome, RunOutcome::Succeeded);
-            assert!(states().all(|(state, _)| state == StepState::Succeeded));
+            assert!(states().all(|(state, _)| state == StepState::Succeeded), "nothing was incomplete");
         }
         let skipped = counts(StepState::Skipped);
         assert!(!skipped || outcome != RunOutcome::Succeeded, "a run with skipped steps has not succeeded");

@@ -14,9 +14,11 @@ pub(super) fn set(args: &RunArgs, workflow: &mut Workflow) -> Result<(), Failure
     }
     let Some(cost) = args.max_cost.and_then(Dollars::new) else { return Ok(()) };
     workflow.budget.max_cost = Some(cost);
-    let agents = workflow.steps.iter().filter(|(_, step)| step.worker != WorkerKind::CUSTOM);
+    let workers =
+        workflow.steps.iter().flat_map(|(id, step)| step.tasks().map(move |task| (id, task.worker)));
+    let agents = workers.filter(|(_, worker)| *worker != WorkerKind::CUSTOM);
     let (silent, heard): (Vec<_>, Vec<_>) =
-        agents.partition(|(_, step)| AgentOption::MaxCost.instead_with(step.worker).is_some());
+        agents.partition(|(_, worker)| AgentOption::MaxCost.instead_with(*worker).is_some());
     match silent.first() {
         None => Ok(()),
         Some(_) if heard.is_empty() => {

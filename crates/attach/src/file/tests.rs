@@ -78,6 +78,7 @@ pub(crate) fn started(steps: usize) -> RunEvent {
         max_attempts: 3,
         max_iterations: None,
         role: roboppi_run::Role::Work,
+        check: None,
     };
     RunEvent::RunStarted {
         run_id: RunId::parse("run").unwrap(),

@@ -85,7 +85,7 @@ fn what_is_remembered_is_what_the_records_have() {
 
     // Each kind of damage to what is remembered, and a run that changes.
     let whole = fs::read(&cache).unwrap();
-    let other = String::from_utf8(whole.clone()).unwrap().replacen("\"format\":1", "\"format\":99", 1);
+    let other = String::from_utf8(whole.clone()).unwrap().replacen("\"format\":2", "\"format\":99", 1);
     for damaged in [&whole[..whole.len() / 2], b"", b"{", b"[]", b"\xff\xfe", other.as_bytes()] {
         fs::write(&cache, damaged).unwrap();
         assert_eq!(counted(&mut Statistics::of(root.clone())).totals, first);

@@ -11,7 +11,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use roboppi_attach::Liveness;
 use roboppi_record::RecordStore;
-use roboppi_run::{AttemptView, RunHead, RunStatus, RunView, StepView, shell_word};
+use roboppi_run::{AttemptView, RunHead, RunStatus, RunView, shell_word};
 use roboppi_untrusted::words;
 use roboppi_workflow::AttemptEnd;
 
@@ -196,7 +196,7 @@ impl<'a> JUnit<'a> {
         excerpts: &mut Excerpts<'_>,
     ) -> io::Result<()> {
         let Some(attempt) = attempt else { return Ok(()) };
-        let is_agent = case.step.is_some_and(StepView::is_agent);
+        let is_agent = case.step.is_some_and(|step| step.is_agent_in(&attempt.of));
         let Output { stdout, stderr } = excerpts.of(attempt, is_agent);
         for (element, text) in [("system-out", stdout), ("system-err", stderr)] {
             if !text.is_empty() {

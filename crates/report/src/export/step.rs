@@ -5,7 +5,7 @@ use std::io::Write;
 use roboppi_attach::Liveness;
 use roboppi_ipc::{OutputStream, UtcMillis, signal_name};
 use roboppi_record::{Log, LogLine, RecordStore, UNKNOWN_LOSS};
-use roboppi_run::{AttemptStatus, AttemptView, RunId, RunView, StepView, missing_words};
+use roboppi_run::{AttemptRef, AttemptStatus, AttemptView, Role, RunId, RunView, StepView, missing_words};
 use roboppi_untrusted::{first_words, line};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -81,13 +81,13 @@ impl StepOutput {
         let attempt = select::attempt(step, filter)?;
         let manifest = record.manifest().ok();
         let head = Head {
-            command: command(record, step),
+            command: command(record, step, &attempt.of),
             started: time_to_second(attempt.started_at),
             host: manifest.map(|manifest| manifest.host).unwrap_or_default(),
             run: run.map(|id| id.to_string()).unwrap_or_default(),
             step: step.plan.step.to_string(),
             attempt: attempt.of.attempt,
-            worker: step.plan.worker.to_string(),
+            worker: step.worker_of(&attempt.of).to_string(),
             workspace: view.head.as_ref().map(|head| head.workspace.clone()).unwrap_or_default(),
         };
         let log = logs::open(record, attempt).map_err(ReportError::Record)?;
@@ -221,12 +221,16 @@ impl StepOutput {
 }
 
 /// What the worker was told, as the recorded workflow has it; the name of the step when that cannot be read.
-fn command(record: &dyn RecordStore, step: &StepView) -> String {
+fn command(record: &dyn RecordStore, step: &StepView, of: &AttemptRef) -> String {
     let name = &step.plan.step;
     let text = record.workflow_text().unwrap_or_default();
     let workflow = roboppi_workflow::parse(&text).workflow;
-    let instructions =
-        workflow.and_then(|workflow| Some(workflow.steps.get(name)?.instructions.trim().to_owned()));
+    let instructions = workflow.and_then(|workflow| {
+        let step = workflow.steps.get(name)?;
+        let check = step.check.as_ref().filter(|_| of.role == Role::Check);
+        let task = check.map_or(&**step, |check| &*check.work);
+        Some(task.instructions.trim().to_owned())
+    });
     instructions.unwrap_or_else(|| name.to_string())
 }
 

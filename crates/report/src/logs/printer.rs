@@ -172,8 +172,8 @@ impl<'a, W: Write> LogPrinter<'a, W> {
         for step in &view.steps {
             let wanted = &self.settings.steps;
             if wanted.is_empty() || wanted.contains(&step.plan.step) {
-                let is_script = is_script(step);
-                shown.extend(self.attempts_of(step).into_iter().map(|attempt| (attempt, is_script)));
+                let attempts = self.attempts_of(step).into_iter();
+                shown.extend(attempts.map(|attempt| (attempt, is_script(step, &attempt.of))));
             }
         }
         if !self.begun {

@@ -105,14 +105,14 @@ fn failure(
 ) {
     let _ = writeln!(text, "{}: {}", words(step.plan.step.as_str()), shortened(&reason(step)));
     let Some(attempt) = step.attempts.last() else { return };
-    if !step.is_agent() {
+    if !step.is_agent_in(&attempt.of) {
         // The commands below report a log that cannot be read.
         let found = findings(source, logs, &attempt.of, search).unwrap_or_default();
         places(text, &found);
         let lines = if found.places.is_empty() { LINES.1 } else { LINES.0 };
         let tail = logs.tail(&attempt.of, lines, TAIL_BYTES).unwrap_or_default();
         for (stream, bytes) in &tail.lines {
-            let shown = line(&shown_line(step, *stream, bytes), false);
+            let shown = line(&shown_line(step, &attempt.of, *stream, bytes), false);
             if !shown.trim().is_empty() {
                 let _ = writeln!(text, "  | {}", shortened(&shown));
             }

@@ -56,7 +56,8 @@ pub(super) fn output_of(
         Worth::Nothing => return text,
     };
     // What was streamed is right above.
-    if settings.stream && !step.is_agent() {
+    let is_agent = step.attempts.last().is_some_and(|attempt| step.is_agent_in(&attempt.of));
+    if settings.stream && !is_agent {
         return text;
     }
     output(&mut text, view, step, lines, settings, logs);
@@ -91,7 +92,7 @@ fn output(
     let path = words(&logs.path(of).to_string_lossy());
     let command = read_command(view, of);
     let name = words(&of.to_string());
-    if step.is_agent() {
+    if step.is_agent_in(of) {
         return done_last(text, attempt, lines, settings, &path);
     }
     if settings.stream {
@@ -119,7 +120,7 @@ fn output(
     let _ = writeln!(text, "\n{}", Ink::Strong.paint(settings.colour, &header));
     for (index, (stream, bytes)) in tail.lines.iter().enumerate() {
         let cut = if tail.cut && index == 0 { "…" } else { "" };
-        let bytes = if is_script(step) { shown(*stream, bytes) } else { bytes.into() };
+        let bytes = if is_script(step, of) { shown(*stream, bytes) } else { bytes.into() };
         let shown = line(&bytes, settings.colour);
         let space = if shown.is_empty() { "" } else { " " };
         let _ = writeln!(text, "  |{space}{cut}{shown}");

@@ -54,7 +54,7 @@ fn describe(view: &RunView, step: &StepView, now: UtcMillis, logs: &mut dyn Logs
     if let Some(waits) = view.permit_wait(attempt).filter(|_| attempt.activity.waiting.is_none()) {
         return format!("{name} ({}, {})", since(attempt.started_at), words(&waits));
     }
-    let what = activity(attempt, step.is_agent(), logs, since);
+    let what = activity(attempt, step.is_agent_in(&attempt.of), logs, since);
     format!("{name} ({}, {what})", since(attempt.started_at))
 }
 

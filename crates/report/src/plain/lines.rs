@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity, Progress};
 use roboppi_run::{
-    AttemptPhase, AttemptRef, AttemptStatus, AttemptView, RunCommand, RunStatus, RunView, StepPath,
+    AttemptPhase, AttemptRef, AttemptStatus, AttemptView, Role, RunCommand, RunStatus, RunView, StepPath,
     StepState, StepView, ending_words, progress_words, spent_words,
 };
 use roboppi_workflow::retry_delay;
@@ -18,6 +18,7 @@ use roboppi_untrusted::words;
 pub(super) const fn sign(state: StepState) -> (&'static str, Ink) {
     match state {
         StepState::Succeeded => ("✓", Ink::Good),
+        StepState::Incomplete => ("~", Ink::Caution),
         StepState::Failed => ("✗", Ink::Bad),
         StepState::Retrying => ("↻", Ink::Caution),
         StepState::Skipped => ("-", Ink::Faint),
@@ -62,6 +63,7 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         // The line about the end of the run names it.
         StepState::Ending => return None,
         StepState::Succeeded => parts.push(why),
+        StepState::Incomplete => parts.push(if why.is_empty() { "incomplete".to_owned() } else { why }),
         StepState::Failed => parts.push(if why.is_empty() { "failed".to_owned() } else { why }),
         StepState::Skipped => parts.push(because("skipped")),
         StepState::Cancelled => parts.push(because("cancelled")),
@@ -72,6 +74,8 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
         let mut end = step.duration_ms.map_or(String::new(), duration);
         let tried = match step.state {
             StepState::Skipped => None,
+            // What is known of it says how many iterations there were.
+            StepState::Succeeded | StepState::Incomplete if step.plan.max_iterations.is_some() => None,
             _ => attempts,
         };
         for extra in
@@ -96,7 +100,9 @@ pub(super) fn step(view: &RunView, step: &StepView, verbose: bool, colour: bool)
 /// An attempt has begun: `build  started (attempt 2)`.
 pub(super) fn started(step: &StepView) -> String {
     let attempt = attempts(step, None).map_or(String::new(), |text| format!(" {text}"));
-    format!("{}  started{attempt}", words(step.plan.step.as_str()))
+    let checks = last_attempt(step).is_some_and(|last| last.of.role == Role::Check);
+    let what = if checks { "check started" } else { "started" };
+    format!("{}  {what}{attempt}", words(step.plan.step.as_str()))
 }
 
 /// A step takes long.
@@ -255,12 +261,15 @@ pub(super) fn list(names: &[&str]) -> String {
     text
 }
 
-/// `(attempt 2)`, behind the first one.
+/// `(iteration 2/5, attempt 2)`, behind the first one of each.
 fn attempts(step: &StepView, stated: Option<u32>) -> Option<String> {
     let attempt = stated.or_else(|| Some(last_attempt(step)?.of.attempt))?;
     let round = last_attempt(step).map_or(1, |last| last.of.iteration);
-    let round = if round > 1 { format!("iteration {round}, ") } else { String::new() };
-    (attempt > 1 || !round.is_empty()).then(|| format!("({round}attempt {attempt})"))
+    let of_most = step.plan.max_iterations.map_or_else(String::new, |most| format!("/{most}"));
+    let round = (round > 1).then(|| format!("iteration {round}{of_most}"));
+    let attempt = (attempt > 1).then(|| format!("attempt {attempt}"));
+    let parts: Vec<_> = round.into_iter().chain(attempt).collect();
+    (!parts.is_empty()).then(|| format!("({})", parts.join(", ")))
 }
 
 fn last_attempt(step: &StepView) -> Option<&AttemptView> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use roboppi_attach::{RunSource, Sharing};
-use roboppi_ipc::{CoreEvent, Progress, UtcMillis, WorkerEvent};
+use roboppi_ipc::{CoreEvent, Progress, UtcMillis, WorkerEvent, WorkerStatus};
 use roboppi_run::{
     AttemptPhase, AttemptRef, AttemptStatus, AttemptView, CoreStatus, RunEvent, RunRecord, RunStatus,
     RunView, StepPath, StepState, StepView,
@@ -171,7 +171,8 @@ impl PlainPrinter {
 
     fn print_progress(&mut self, of: &AttemptRef, ts: UtcMillis, progress: &Progress) {
         // Streamed lines have it.
-        let is_streamed = self.settings.stream && self.view.step(&of.step).is_some_and(is_script);
+        let is_streamed =
+            self.settings.stream && self.view.step(&of.step).is_some_and(|step| is_script(step, of));
         if self.settings.quiet || is_streamed {
             return;
         }
@@ -221,8 +222,8 @@ impl PlainPrinter {
     pub(super) fn output(&mut self, of: &AttemptRef) -> OutputLines<'_> {
         // What an agent prints there is for programs; what it says and does is told line by line.
         let worker = match self.view.step(&of.step) {
-            Some(step) if step.is_agent() => Lines::Agent,
-            Some(step) if is_script(step) => Lines::Script,
+            Some(step) if step.is_agent_in(of) => Lines::Agent,
+            Some(step) if is_script(step, of) => Lines::Script,
             Some(_) | None => Lines::Command,
         };
         self.print_start(of);
@@ -471,11 +472,16 @@ impl PlainPrinter {
     }
 }
 
-/// Whether another attempt was begun after this one.
+/// Whether another attempt of the same work was begun after this one had failed.
 fn was_retried(step: &StepView, of: &AttemptRef) -> bool {
-    let last = step.attempts.last().is_some_and(|last| last.of == *of);
-    let known = step.attempts.iter().any(|attempt| attempt.of == *of && attempt.finished_at.is_some());
-    known && (!last || step.state == StepState::Starting)
+    let same_work = |other: &AttemptRef| (other.iteration, &other.role) == (of.iteration, &of.role);
+    let is_later = |other: &AttemptRef| same_work(other) && other.attempt > of.attempt;
+    let has_failed = step.attempts.iter().filter(|attempt| attempt.of == *of).any(|attempt| {
+        matches!(&attempt.status, AttemptStatus::Finished { result, .. } if result.status != WorkerStatus::Succeeded)
+    });
+    let is_last = step.attempts.last().is_some_and(|last| last.of == *of);
+    let begins = is_last && step.state == StepState::Starting && step.iteration() == of.iteration;
+    has_failed && (begins || step.attempts.iter().any(|attempt| is_later(&attempt.of)))
 }
 
 /// Attempts the journal knows. The view may have one earlier, from an event of its own.

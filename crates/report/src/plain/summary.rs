@@ -113,7 +113,7 @@ fn failures(text: &mut String, view: &RunView, settings: &PlainSettings) {
         let name = words(step.plan.step.as_str());
         let _ = writeln!(text, "  {}   {name}{why}", Ink::Bad.paint(settings.colour, "failed"));
         // The log of an agent is for programs.
-        if let Some(attempt) = step.attempts.last().filter(|_| !step.is_agent()) {
+        if let Some(attempt) = step.attempts.last().filter(|attempt| !step.is_agent_in(&attempt.of)) {
             let _ = writeln!(text, "  output   {}", failure::read_command(view, &attempt.of));
         }
     }
@@ -167,7 +167,7 @@ const AGENT_LINES: usize = 5;
 /// Of the agents: their sub-agents, what they had to do without, and how to go on with their sessions. With `all` remarks
 /// also those that lines have at the end of an attempt.
 fn agents(text: &mut String, view: &RunView, all: bool) {
-    let last = |step: &&StepView| step.is_agent() && !step.attempts.is_empty();
+    let last = |step: &&StepView| step.is_agent_last() && !step.attempts.is_empty();
     let steps = || view.steps().filter(last).filter_map(|step| Some((step, step.attempts.last()?)));
     let whose = |step: &StepView| {
         if view.steps.len() == 1 { String::new() } else { format!("{}: ", words(step.plan.step.as_str())) }
@@ -283,7 +283,9 @@ fn row(step: &StepView) -> ([String; 5], Ink) {
     let (sign, ink) = sign(step.state);
     let allowed = if step.is_excused_failure() { " (allowed)" } else { "" };
     let (stated, why) = step.reason(limit_time).as_deref().map_or((None, String::new()), attempt_of_detail);
-    let attempts = match (stated, step.attempts.len()) {
+    let made = step.attempts_at_work();
+    let attempts = match (stated, made) {
+        (_, made) if made > 0 && step.plan.max_iterations.is_some() => made.to_string(),
         (Some(attempt), _) => attempt.to_string(),
         (None, 0) => "-".to_owned(),
         (None, made) => made.to_string(),
@@ -334,6 +336,7 @@ pub(super) fn totals(text: &mut String, view: &RunView, colour: bool) {
             other(failed, "failed");
         }
     }
+    other(counted_in(StepState::Incomplete), "incomplete");
     other(view.steps().filter(|step| step.is_excused_failure()).count(), "allowed to fail");
     other(counted_in(StepState::Cancelled), "cancelled");
     other(counted_in(StepState::Lost), "lost");

@@ -86,8 +86,9 @@ fn head(subject: &Subject<'_>) -> String {
 }
 
 /// Outcomes that have a column only if there are any.
-const OPTIONAL: [(Outcome, &str); 8] = [
+const OPTIONAL: [(Outcome, &str); 9] = [
     (Outcome::TimedOut, "TIMED OUT"),
+    (Outcome::Incomplete, "INCOMPLETE"),
     (Outcome::Cancelled, "CANCELLED"),
     (Outcome::Lost, "LOST"),
     (Outcome::Skipped, "SKIPPED"),

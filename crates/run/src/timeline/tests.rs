@@ -23,6 +23,7 @@ fn began() -> RunRecord {
         max_attempts: 2,
         max_iterations: None,
         role: crate::Role::Work,
+        check: None,
     };
     journal(
         1_000,

@@ -104,6 +104,7 @@ mod tests {
             max_attempts: 3,
             max_iterations: None,
             role: Role::Work,
+            check: None,
         };
         let started = RunEvent::RunStarted {
             run_id: RunId::parse("r1").unwrap(),

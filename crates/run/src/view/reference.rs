@@ -81,10 +81,14 @@ impl StepView {
         self.iterations.last().map_or(1, |last| last.iteration)
     }
 
-    /// The latest attempt that is meant.
+    /// The latest attempt that is meant. Of an iteration alone that is one that did the work, if it has any.
     #[must_use]
     pub fn last_attempt(&self, filter: AttemptFilter) -> Option<&AttemptView> {
-        self.attempts.iter().rev().find(|attempt| filter.matches(&attempt.of))
+        let latest =
+            |filter: AttemptFilter| self.attempts.iter().rev().find(|attempt| filter.matches(&attempt.of));
+        let is_iteration = filter.iteration.is_some() && filter.role.is_none();
+        let work = AttemptFilter { role: Some(self.plan.role), ..filter };
+        is_iteration.then(|| latest(work)).flatten().or_else(|| latest(filter))
     }
 
     /// The latest attempt that did the work of the step.

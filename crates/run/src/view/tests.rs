@@ -21,6 +21,7 @@ fn run() -> RunView {
         max_attempts: 2,
         max_iterations: None,
         role: crate::Role::Work,
+        check: None,
     };
     let mut view = RunView::default();
     let event = RunEvent::RunStarted {

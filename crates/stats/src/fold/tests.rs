@@ -26,6 +26,7 @@ impl Story {
                 max_attempts: 2,
                 max_iterations: None,
                 role: Role::Work,
+                check: None,
             })
         };
         let mut story = Self { ts: 1_000, ..Self::default() };

@@ -9,6 +9,9 @@ use roboppi_workflow::AttemptEnd;
 
 use super::attempt::{AttemptFinish, AttemptStop};
 
+/// The exit code with which a script says that what it has checked is not complete.
+const NOT_COMPLETE: i32 = 1;
+
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttemptDone {
@@ -28,6 +31,18 @@ impl AttemptDone {
         };
         let for_budget = order.is_some_and(|order| order.reason == CancelReason::Budget);
         if for_budget { done.ended_for_budget() } else { done }
+    }
+
+    /// The exit code 1 of a script that checks the work of others says that this is not complete: the script has done what it is
+    /// for.
+    pub(super) fn of_script_that_checks(mut self) -> Self {
+        let was_ended = self.result.details.as_ref().is_some_and(|details| details.cancel_reason.is_some());
+        let found_incomplete =
+            self.result.status == WorkerStatus::Failed && self.result.exit_code == Some(NOT_COMPLETE);
+        if found_incomplete && !was_ended && matches!(self.end, AttemptEnd::Failed { .. }) {
+            self.end = AttemptEnd::Succeeded;
+        }
+        self
     }
 
     /// It was ended because a budget is spent, unless it was done before, or is lost. A core knows of no budget: it was asked to
@@ -80,6 +95,20 @@ mod tests {
     use roboppi_ipc::JobOutcome;
 
     use super::*;
+
+    #[test]
+    fn a_script_that_checks_says_no_with_the_exit_code_1() {
+        let with = |status, code, reason| {
+            let details = ResultDetails::default().with_cancel_reason(reason);
+            let result = WorkerResult::of_status(status).with_exit_code(Some(code)).with_details(details);
+            let done = AttemptDone { end: AttemptEnd::from(&result), result: result.into(), started: true };
+            done.of_script_that_checks().end == AttemptEnd::Succeeded
+        };
+        assert!(with(WorkerStatus::Failed, 1, None) && with(WorkerStatus::Succeeded, 0, None));
+        assert!(!with(WorkerStatus::Failed, 2, None) && !with(WorkerStatus::Failed, 143, None));
+        assert!(!with(WorkerStatus::Failed, 1, Some(CancelReason::Timeout)));
+        assert!(!with(WorkerStatus::Cancelled, 1, Some(CancelReason::User)));
+    }
 
     #[test]
     fn a_completion_without_a_result_keeps_outcome_and_class() {

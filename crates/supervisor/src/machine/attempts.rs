@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobId};
-use roboppi_run::{AttemptPhase, AttemptRef, HostId, RunEvent};
+use roboppi_ipc::{Cancel, CancelReason, Dialect, ErrorClass, JobId, WorkerKind};
+use roboppi_run::{AttemptPhase, AttemptRef, HostId, Role, RunEvent};
 use roboppi_workflow::{AttemptEnd, RunInput, Used};
 
 use super::attempt::{
@@ -207,7 +207,11 @@ impl SupervisorMachine {
             self.attempts.routes.remove(&task.job_id);
         }
         self.attempts.note_waits(of);
-        let done = AttemptDone::of(finish, attempt.core.is_some(), attempt.machine.order());
+        let mut done = AttemptDone::of(finish, attempt.core.is_some(), attempt.machine.order());
+        let is_script = attempt.task.as_ref().is_some_and(|task| task.worker == WorkerKind::CUSTOM);
+        if of.role == Role::Check && is_script {
+            done = done.of_script_that_checks();
+        }
         let end = done.end.clone();
         let used = done.result.details.as_ref().and_then(|details| details.usage.as_ref()).map(Used::from);
         out.push(SupervisorEffect::AttemptFinished { of: of.clone(), done });

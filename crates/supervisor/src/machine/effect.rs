@@ -66,7 +66,7 @@ pub enum SupervisorEffect {
         /// Which attempt.
         of: AttemptRef,
     },
-    /// Perform what the run asks for: show a step, collect outputs.
+    /// Perform what the run asks for: show a step, collect outputs, decide whether an iteration is complete.
     Run(RunEffect),
     /// Give the timer back after this time. A timer of an attempt takes the place of the one before.
     SetTimer {

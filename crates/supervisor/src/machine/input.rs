@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use roboppi_ipc::{Dialect, JobId, WorkerKind};
 use roboppi_run::{AttemptRef, HostId, RunCommand};
+use roboppi_workflow::IterationDecision;
 
 use super::SupervisorTimer;
 use super::attempt::{AttemptInput, AttemptLimits, AttemptStop};
@@ -40,6 +41,13 @@ pub enum SupervisorInput {
         of: AttemptRef,
         /// What went wrong, one line.
         result: Result<(), String>,
+    },
+    /// It was decided whether the work of an iteration is complete.
+    IterationDecided {
+        /// The attempt that was the last one of the iteration.
+        of: AttemptRef,
+        /// What follows.
+        decision: IterationDecision,
     },
     /// A timer is due.
     Timer(SupervisorTimer),

@@ -21,9 +21,9 @@ impl RunContext {
         self.node(step).is_some_and(|node| !node.step.outputs.is_empty())
     }
 
-    /// Whether there is something to place before a step starts.
-    pub(super) fn has_inputs(&self, step: &StepPath) -> bool {
-        self.node(step).is_some_and(|node| !node.step.inputs.is_empty())
+    /// Whether there is something to place before an attempt starts.
+    pub(super) fn has_inputs(&self, of: &AttemptRef) -> bool {
+        self.node(&of.step).is_some_and(|node| !node.task(of.role).inputs.is_empty())
     }
 
     /// Copies what a step made into the context directory, until it is told to stop.

@@ -162,10 +162,12 @@ impl RunContext {
             before.0.role == of.role && before.0.iteration == of.iteration && continues && is_name
         };
         facts.continued = facts.session.as_ref().filter(same_work).map(|(_, session)| session.clone());
-        if of.role != Role::Check {
+        if of.role == Role::Check {
+            facts.begin_check(clock::now());
+        } else {
             facts.last = Some(of.clone());
+            facts.attempts = facts.attempts.max(of.attempt);
         }
-        facts.attempts = facts.attempts.max(of.attempt);
         facts.started_at.get_or_insert_with(clock::now);
     }
 
@@ -176,7 +178,7 @@ impl RunContext {
         let counts_tokens = self.plan.borrow().budget.max_tokens.is_some();
         let can = dialect == Dialect::V2
             && self.node(&of.step).is_some_and(|node| {
-                let step = &node.step;
+                let step = node.task(of.role);
                 let counts_tokens = counts_tokens || step.agent.budget.max_tokens.is_some();
                 step.worker.is_builtin() && !(counts_tokens && step.worker == WorkerKind::CODEX_CLI)
             });
@@ -274,7 +276,10 @@ impl RunContext {
     pub(super) fn attempt_finished(&self, of: &AttemptRef, done: &AttemptDone) {
         let mut facts = self.facts.borrow_mut();
         let facts = facts.entry(of.step.clone()).or_default();
-        facts.result = Some(Arc::clone(&done.result));
+        match &mut facts.check {
+            Some(check) if of.role == Role::Check => check.result = Some(Arc::clone(&done.result)),
+            _ => facts.result = Some(Arc::clone(&done.result)),
+        }
         if let Some(session) = done.result.details.as_ref().and_then(|details| details.session_id.clone()) {
             facts.session = Some((of.clone(), session));
         }
@@ -314,7 +319,7 @@ impl RunContext {
         let node = self.node(&of.step);
         node.map_or_else(
             || self.settings.workspace.clone(),
-            |node| step_workspace(&self.settings.workspace, &node.step),
+            |node| step_workspace(&self.settings.workspace, node.task(of.role)),
         )
     }
 

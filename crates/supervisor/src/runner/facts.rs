@@ -34,6 +34,17 @@ pub(super) struct StepFacts {
     pub(super) ended: Option<(UtcMillis, u64)>,
     /// Its log, of a step that is kept.
     pub(super) log: Option<PathBuf>,
+    /// Its last check.
+    pub(super) check: Option<CheckFacts>,
+}
+
+/// What is known of the check of an iteration.
+#[derive(Clone, Debug)]
+pub(super) struct CheckFacts {
+    /// Its id, which its worker is given: a decision has to be of it.
+    pub(super) id: String,
+    pub(super) began_at: UtcMillis,
+    pub(super) result: Option<Arc<WorkerResult>>,
 }
 
 /// What is known of steps that are kept, before anything happens.
@@ -62,6 +73,7 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             fingerprint: Some(Arc::new(kept.fingerprint.clone())),
             outcome: known.map(|known| known.result.as_str().into()),
             log: known.map(|known| known.log.clone()),
+            check: None,
         };
         (kept.step.clone(), Box::new(facts))
     });

@@ -13,8 +13,9 @@ use roboppi_ipc::{
     VariablePolicy, WorkerKind, WorkerTask,
 };
 use roboppi_run::{AttemptRef, TraceIds};
-use roboppi_workflow::{Dollars, Node};
+use roboppi_workflow::{Dollars, Step};
 
+use super::checks::{CHECK_ID, DECISION_FILE};
 use super::{RunContext, STOP_MARGIN};
 use crate::clock;
 use crate::convert::{duration_ms, path_text};
@@ -33,7 +34,8 @@ const CONTINUATION: &str = "You were interrupted by a failure of the connection 
 pub(super) struct AttemptJob<'a> {
     pub(super) context: &'a RunContext,
     pub(super) of: &'a AttemptRef,
-    node: Arc<Node>,
+    /// What it does: the work of its step, or the check of that.
+    step: Arc<Step>,
     pub(super) id: JobId,
     /// What it may cost.
     cost_left: Option<Dollars>,
@@ -46,7 +48,8 @@ impl<'a> AttemptJob<'a> {
             let detail = "the step is not in the plan".to_owned();
             return Err(AttemptStop::Failed(Some(ErrorClass::Fatal), detail));
         };
-        Ok(Self { context, of, node, id: id.clone(), cost_left: None })
+        let step = Arc::clone(node.task(of.role));
+        Ok(Self { context, of, step, id: id.clone(), cost_left: None })
     }
 
     /// The same, which may cost no more than that.
@@ -59,9 +62,9 @@ impl<'a> AttemptJob<'a> {
     pub(super) fn task(&self) -> AttemptTask {
         AttemptTask {
             job_id: self.id.clone(),
-            timeout: self.node.step.time_limit(),
+            timeout: self.step.time_limit(),
             patience: self.grace() + self.context.settings.drain + STOP_MARGIN,
-            worker: self.node.step.worker,
+            worker: self.step.worker,
             beyond_protocol_1: self.beyond_protocol_1(),
             path_not_utf8: self.path_that_is_no_text(),
             agent_key: self.setup().asks_for().next().map(AgentOption::key),
@@ -71,7 +74,7 @@ impl<'a> AttemptJob<'a> {
 
     /// Whether its texts may make a message longer than a core reads. Of shorter ones JSON makes six times as much at most.
     pub(super) fn is_long(&self) -> bool {
-        let step = &self.node.step;
+        let step = &self.step;
         let agent = &step.agent;
         let arguments: usize = agent.default_args.iter().chain(&agent.add_dirs).map(String::len).sum();
         let appended = agent.append_system_prompt.as_ref().map_or(0, String::len);
@@ -80,9 +83,9 @@ impl<'a> AttemptJob<'a> {
 
     /// What its worker is to do, as if it began now.
     pub(super) fn worker_task(&self) -> WorkerTask {
-        let timeout_ms = duration_ms(self.node.step.time_limit());
+        let timeout_ms = duration_ms(self.step.time_limit());
         let settings = &self.context.settings;
-        let (agent, environment) = (&self.node.step.agent, &settings.source.workflow.environment);
+        let (agent, environment) = (&self.step.agent, &settings.source.workflow.environment);
         let continued = self.context.continued_session(&self.of.step);
         let deadline_at = UtcMillis(clock::now().0.saturating_add(timeout_ms));
         #[expect(clippy::cast_precision_loss, reason = "the wire has numbers; 285 years are exact")]
@@ -103,7 +106,7 @@ impl<'a> AttemptJob<'a> {
             .with_timeout_ms(Some(timeout_ms))
             .with_environment((*environment != VariablePolicy::default()).then(|| environment.clone()))
             .with_resume(continued.clone().or_else(|| agent.resume.clone()))
-            .with_idle_ms(self.node.step.idle.map(duration_ms))
+            .with_idle_ms(self.step.idle.map(duration_ms))
             .with_grace_ms(Some(duration_ms(self.grace())))
             .with_drain_ms(Some(duration_ms(settings.drain)))
             .with_exact(Some(self.exact()).filter(|exact| !exact.is_empty()))
@@ -111,13 +114,13 @@ impl<'a> AttemptJob<'a> {
         let workspace = path_text(&self.context.workspace_of(self.of));
         let instructions = match &continued {
             Some(_) => CONTINUATION.to_owned(),
-            None => self.node.step.instructions.clone(),
+            None => self.context.instructions(self.of, &self.step),
         };
-        WorkerTask::new(self.id.as_str(), self.node.step.worker, workspace, instructions, budget)
+        WorkerTask::new(self.id.as_str(), self.step.worker, workspace, instructions, budget)
             .with_default_args(agent.default_args.clone())
             .with_model(agent.model.clone())
             .with_variant(agent.variant.clone())
-            .with_capabilities(self.node.step.capabilities.to_vec())
+            .with_capabilities(self.step.capabilities.to_vec())
             .with_output_mode(OutputMode::Stream)
             .with_env(self.environment())
             .with_roboppi(Some(options))
@@ -125,7 +128,7 @@ impl<'a> AttemptJob<'a> {
 
     /// The job, as if it began now.
     pub(super) fn job(&self) -> Result<Job, AttemptStop> {
-        let timeout_ms = duration_ms(self.node.step.time_limit());
+        let timeout_ms = duration_ms(self.step.time_limit());
         let payload = serde_json::to_value(self.worker_task()).map_err(|error| {
             AttemptStop::Failed(
                 Some(ErrorClass::Fatal),
@@ -156,7 +159,7 @@ impl<'a> AttemptJob<'a> {
 
     /// What its agent is given beside its task.
     fn setup(&self) -> AgentSetup {
-        let agent = &self.node.step.agent;
+        let agent = &self.step.agent;
         let program = agent.program.as_ref();
         // A name alone is looked for in `PATH`.
         let program = program
@@ -190,25 +193,31 @@ impl<'a> AttemptJob<'a> {
             let sampled = sampler.samples(parent, ids.trace());
             ("TRACEPARENT", ids.for_worker(self.of, sampled).to_string())
         });
-        let known = known.into_iter().chain(trace);
-        let paths = self.directories().map(|(name, path)| (name, path_text(path)));
+        let paths = self.paths().map(|(name, path)| (name, path_text(&path)));
+        let check = context.check_id(self.of).map(|id| (CHECK_ID, id));
+        let known = known.into_iter().chain(trace).chain(check);
         known.chain(paths).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Variables of a worker that are directories.
-    fn directories(&self) -> [(&'static str, &Path); 2] {
+    /// Variables of a worker that are paths.
+    fn paths(&self) -> impl Iterator<Item = (&'static str, Cow<'a, Path>)> + use<'a> {
         let context = self.context;
-        [("ROBOPPI_CONTEXT_DIR", context.context.path()), ("ROBOPPI_WORKSPACE", &context.settings.workspace)]
+        let directories = [
+            ("ROBOPPI_CONTEXT_DIR", context.context.path()),
+            ("ROBOPPI_WORKSPACE", &*context.settings.workspace),
+        ];
+        let decision = context.decision_path(self.of).map(|path| (DECISION_FILE, Cow::Owned(path)));
+        directories.into_iter().map(|(name, path)| (name, Cow::Borrowed(path))).chain(decision)
     }
 
     /// What the text of a path does not say.
     fn exact(&self) -> ExactValues {
         let bytes = |path: &Path| HexBytes::unless_text(path.as_os_str().as_bytes());
-        let of_variable = |(name, path): (&str, &Path)| Some((name.to_owned(), bytes(path)?));
+        let of_variable = |(name, path): (&str, Cow<'_, Path>)| Some((name.to_owned(), bytes(&path)?));
         ExactValues {
             workspace_ref: bytes(&self.context.workspace_of(self.of)),
             record_dir: bytes(self.context.run_dir.path()),
-            env: self.directories().into_iter().filter_map(of_variable).collect(),
+            env: self.paths().filter_map(of_variable).collect(),
         }
     }
 
@@ -232,12 +241,12 @@ impl<'a> AttemptJob<'a> {
 
     /// Whether it is an agent that may not use up more than something.
     fn has_budget(&self) -> bool {
-        let step = &self.node.step;
+        let step = &self.step;
         let run = self.context.settings.source.workflow.budget;
         step.worker != WorkerKind::CUSTOM && (run.is_some() || step.agent.budget.is_some())
     }
 
     fn grace(&self) -> Duration {
-        self.node.step.grace.unwrap_or(self.context.settings.grace)
+        self.step.grace.unwrap_or(self.context.settings.grace)
     }
 }

@@ -71,6 +71,7 @@ impl RunContext {
             run_id: self.run_id.as_str(),
             status: match state {
                 StepState::Succeeded => "SUCCEEDED",
+                StepState::Incomplete => "INCOMPLETE",
                 StepState::Cancelled => "CANCELLED",
                 StepState::Skipped => "SKIPPED",
                 StepState::Pending

@@ -6,7 +6,7 @@ use std::time::Duration;
 use roboppi_ipc::io::Peer;
 use roboppi_ipc::{Dialect, JobId, JobRequest, Message};
 use roboppi_run::{AttemptRef, HostId, RunEvent, StepState, TakenInput};
-use roboppi_workflow::RunEffect;
+use roboppi_workflow::{IterationDecision, RunEffect};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{Instrument, info};
@@ -27,6 +27,7 @@ const PAUSE_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum TaskDone {
     Placed(AttemptRef, Result<Vec<TakenInput>, AttemptStop>),
     Collected(AttemptRef, Result<Copied<Collected>, ArtifactError>),
+    Decided(AttemptRef, IterationDecision),
 }
 
 /// An attempt under way.
@@ -69,8 +70,10 @@ impl Runner {
                 self.context.expect_job(&job_id, &of, dialect, task.as_ref());
                 let inputs = self.attempts.get_mut(&of).map(|attempt| std::mem::take(&mut attempt.inputs));
                 let node = self.context.node(&of.step);
-                let fingerprint =
-                    node.map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
+                // A check is made of something else than what it checks, and later runs look at that alone.
+                let fingerprint = node
+                    .filter(|node| of.role == node.role)
+                    .map(|node| self.context.fingerprint(&node, inputs.unwrap_or_default()));
                 let base = of.base();
                 self.context.recorder().event(RunEvent::AttemptStarted {
                     of,
@@ -117,10 +120,21 @@ impl Runner {
                     TaskDone::Collected(of, collected)
                 });
             }
+            RunEffect::DecideIteration { of } => match self.context.decided_at_once(&of) {
+                Some(decision) => self.done_at_once.push_back(TaskDone::Decided(of, decision)),
+                None => {
+                    let context = Rc::clone(&self.context);
+                    self.tasks.spawn_local(async move {
+                        let decision = context.decide(&of).await;
+                        TaskDone::Decided(of, decision)
+                    });
+                }
+            },
             RunEffect::StepChanged { step, state, detail, allowed_to_fail, duration, limit_until } => {
                 let duration_ms = duration.map(duration_ms);
                 let kept = self.context.kept_from(&step).map(|run| format!("kept from run {run}"));
-                if state == StepState::Succeeded && kept.is_none() {
+                let satisfies = matches!(state, StepState::Succeeded | StepState::Incomplete);
+                if satisfies && kept.is_none() {
                     self.context.step_succeeded(&step);
                 }
                 if state.is_final() && state != StepState::Skipped {
@@ -142,7 +156,15 @@ impl Runner {
         let stop = Stop::default();
         let job_id = JobId::new(unique_id().to_string());
         self.attempts.insert(of.clone(), PreparedAttempt { job_id, inputs: Vec::new(), stop: stop.clone() });
-        if !self.context.has_inputs(&of.step) {
+        if self.context.decision_place(&of).is_some() {
+            let context = Rc::clone(&self.context);
+            self.tasks.spawn_local(async move {
+                let prepared = context.prepare_decision(&of).await;
+                TaskDone::Placed(of, prepared.map(|()| Vec::new()))
+            });
+            return;
+        }
+        if !self.context.has_inputs(&of) {
             self.done_at_once.push_back(TaskDone::Placed(of, Ok(Vec::new())));
             return;
         }
@@ -173,6 +195,7 @@ impl Runner {
                 let result = result.map(|collected| self.context.artifacts_collected(&of, collected));
                 SupervisorInput::OutputsCollected { of, result }
             }
+            TaskDone::Decided(of, decision) => SupervisorInput::IterationDecided { of, decision },
         }
     }
 

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use roboppi_ipc::{RecordLimits, WorkerResult, WorkerStatus};
-use roboppi_run::{RunMode, StepPath, TakenInput};
-use roboppi_workflow::{AttemptEnd, OutputSpec, RunEffect, Step};
+use roboppi_ipc::{RecordLimits, UtcMillis, WorkerResult, WorkerStatus};
+use roboppi_run::{Role, RunMode, StepPath, TakenInput};
+use roboppi_workflow::{AttemptEnd, DecisionFile, FoundFile, IterationDecision, OutputSpec, RunEffect, Step};
 use tokio::io::{empty, sink};
 use tokio::task::LocalSet;
 
 use super::*;
-use crate::context_dir::{ArtifactError, ArtifactName, Collected, Copied, Limits};
+use crate::context_dir::{ArtifactError, ArtifactName, Collected, Copied, DecisionPlace, Limits};
 use crate::core_link::{CoreStreams, HeartbeatSettings};
 use crate::machine::attempt::AttemptStop;
 use crate::machine::{AttemptDone, SupervisorEffect};
@@ -30,6 +30,8 @@ steps:
     instructions: x
     depends_on: [make]
     inputs: [{from: make, artifact: report, as: taken}]
+    max_iterations: 2
+    completion_check: {worker: CODEX_CLI, capabilities: [READ], instructions: look, decision_file: out/decision.json}
 "#;
 
 /// A host without files.
@@ -80,6 +82,17 @@ impl Site for MemorySite {
             sha256: Some("hash".to_owned()),
         });
         Ok(Copied { done: collected.collect(), notices: Vec::new() })
+    }
+
+    fn prepare_decision(&self, place: &DecisionPlace) -> Result<(), ArtifactError> {
+        self.ask("prepare", &place.file);
+        Ok(())
+    }
+
+    fn read_decision(&self, place: &DecisionPlace) -> Vec<DecisionFile> {
+        self.ask("read", &place.file);
+        let bytes = format!(r#"{{"decision": "incomplete", "check_id": "{}"}}"#, place.check).into();
+        vec![DecisionFile::Found(FoundFile { bytes, written_at: UtcMillis(0) })]
     }
 
     fn fetch_log(&self, of: &AttemptRef, _said: Option<FetchedLog>) -> FetchedLog {
@@ -165,6 +178,22 @@ async fn only_the_site_of_the_host_of_an_attempt_is_asked() {
         assert_eq!(inputs[0].sha256.as_deref(), Some("hash"), "what another host made is handed over");
         runner.perform(SupervisorEffect::AttemptFinished { of: take.clone(), done: lost() });
         assert_eq!(far.asked(), ["place take".to_owned(), format!("fetch {take}")]);
+
+        let check = AttemptRef { role: Role::Check, ..take.clone() };
+        runner.perform(SupervisorEffect::Prepare {
+            of: check.clone(),
+            host: far_host.clone(),
+            continues: false,
+        });
+        let TaskDone::Placed(_, Ok(inputs)) = next_task(&mut runner).await else { panic!("no place") };
+        assert!(inputs.is_empty(), "a check takes nothing");
+        runner.perform(SupervisorEffect::Run(RunEffect::DecideIteration { of: check }));
+        let decided = next_task(&mut runner).await;
+        assert!(
+            matches!(decided, TaskDone::Decided(_, IterationDecision::Incomplete { detail: None })),
+            "what another host decided counts here"
+        );
+        assert_eq!(far.asked(), ["prepare out/decision.json", "read out/decision.json"]);
         assert_eq!(here.asked(), Vec::<String>::new());
 
         runner.context.finish();

@@ -39,7 +39,7 @@ pub(super) fn lines(model: &Model, columns: u16) -> Vec<Line<'static>> {
     }
     page.heading("Icons of steps");
     page.text(
-        "○ pending  ◎ ready  ◌ starting  ⠋ running  ↻ retrying  ◑ ending  ✓ succeeded  ✗ failed  ⊘ skipped  \
+        "○ pending  ◎ ready  ◌ starting  ⠋ running  ↻ retrying  ◑ ending  ✓ succeeded  ≈ incomplete  ✗ failed  ⊘ skipped  \
          ■ cancelled  ? lost  ! with warnings",
         model.theme.faint(),
     );

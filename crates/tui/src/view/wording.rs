@@ -27,8 +27,14 @@ pub(super) fn attempt_status(model: &Model, attempt: &AttemptView) -> String {
             format!("ended, something holds its output open, {}", left(*limit_ms))
         }
         AttemptStatus::Phase(AttemptPhase::Unknown(other)) => other.tag.to_string(),
+        AttemptStatus::Finished { .. } if found_incomplete(model, attempt) => "not complete".to_owned(),
         AttemptStatus::Finished { result, .. } => ending(result),
     }
+}
+
+/// Whether an attempt has checked the work of its step, and found that it is not complete.
+fn found_incomplete(model: &Model, attempt: &AttemptView) -> bool {
+    model.view.step(&attempt.of.step).is_some_and(|step| step.is_found_incomplete_by(attempt))
 }
 
 /// Time until a phase ends by force.
@@ -222,6 +228,7 @@ pub(super) fn attempt_icon(model: &Model, attempt: &AttemptView) -> Span<'static
             AttemptPhase::Terminating { .. } | AttemptPhase::Killing { .. } | AttemptPhase::Draining { .. },
         ) => StepState::Ending,
         AttemptStatus::Phase(AttemptPhase::Unknown(other)) => StepState::Unknown(other.tag),
+        AttemptStatus::Finished { .. } if found_incomplete(model, attempt) => StepState::Incomplete,
         AttemptStatus::Finished { result, .. } => match result.status {
             WorkerStatus::Succeeded => StepState::Succeeded,
             WorkerStatus::Failed => StepState::Failed,

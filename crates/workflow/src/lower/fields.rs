@@ -87,6 +87,7 @@ impl<'n> Fields<'n> {
         Some(match elsewhere.section {
             Section::Workflow => format!("`{key}` belongs to the workflow, not here"),
             Section::Step => format!("`{key}` belongs to a step, not here"),
+            Section::Check => format!("`{key}` belongs to `completion_check`, not here"),
             Section::Input => format!("`{key}` belongs to an entry of `inputs`, not here"),
             Section::Output => format!("`{key}` belongs to an entry of `outputs`, not here"),
             Section::Secret => format!("`{key}` belongs to an entry of `secrets`, not here"),

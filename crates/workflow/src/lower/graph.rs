@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use roboppi_run::StepPath;
 
 use super::step::{DraftInput, DraftOutput, DraftStep};
+use super::value;
 use crate::diagnostic::{Sink, nearest, quote};
 
 /// Reports references that lead nowhere, clashes, and cycles.
@@ -122,13 +123,12 @@ fn outputs(outputs: &[DraftOutput], sink: &mut Sink<'_>) {
         {
             sink.error(name.span, format!("a second output {}", quote(&name.value)), None);
         }
-        if let Some(path) = &output.path {
-            let leaves = path.value.split(['/', '\\']).any(|part| part == "..");
-            if leaves || path.value.starts_with(['/', '\\']) || path.value.contains('\0') {
-                let message = format!("the path {} may lead out of the workspace", quote(&path.value));
-                let hint = "write it relative to the workspace, without `..`";
-                sink.error(path.span, message, Some(hint.to_owned()));
-            }
+        if let Some(path) = &output.path
+            && value::may_leave(&path.value)
+        {
+            let message = format!("the path {} may lead out of the workspace", quote(&path.value));
+            let hint = "write it relative to the workspace, without `..`";
+            sink.error(path.span, message, Some(hint.to_owned()));
         }
     }
 }

@@ -13,6 +13,7 @@ const RESERVED_STEPS: &[&str] = &[
     "_convergence",
     "_management",
     "_agents",
+    "_completion",
 ];
 const RESERVED_ARTIFACTS: &[&str] =
     &["_meta.json", "_resolved.json", "_convergence", "_stall", "_management", ".placed"];

@@ -12,7 +12,6 @@ pub(super) fn asks_for_nothing(entry: &Entry, entries: &[Entry]) -> bool {
         return false;
     }
     let needs = match &*entry.key {
-        "max_iterations" | "on_iterations_exhausted" => "completion_check",
         "branch_transition_step" => "create_branch",
         _ => return false,
     };
@@ -20,7 +19,7 @@ pub(super) fn asks_for_nothing(entry: &Entry, entries: &[Entry]) -> bool {
 }
 
 /// `false`, or a map with `enabled: false`.
-fn is_off(value: &Value) -> bool {
+pub(super) fn is_off(value: &Value) -> bool {
     match value {
         Value::Bool(on) => !on,
         Value::Map(entries) => entries

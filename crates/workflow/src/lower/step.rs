@@ -1,20 +1,21 @@
 //! One step.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use roboppi_ipc::{Capability, WorkerKind};
+use roboppi_ipc::WorkerKind;
 use roboppi_run::StepPath;
 
+use super::check::{DraftCheck, OfStep};
 use super::fields::{Field, Fields};
 use super::secrets::secrets;
-use super::{Located, agent, names, value};
-use crate::definition::{AgentOptions, InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step};
-use crate::diagnostic::{Sink, nearest, quote};
+use super::work::{SharedParts, WorkKeys, work_keys};
+use super::{Located, agent, check, names, value};
+use crate::definition::{InputRef, OnFailure, OnLimit, OutputSpec, SecretSource, Step};
+use crate::diagnostic::{Sink, quote};
 use crate::keys::Section;
-use crate::kinds::{OtherKinds, WorkerKinds};
+use crate::kinds::WorkerKinds;
 use crate::source::{Entry, Value};
 
 /// A step as far as it could be read. What is missing was reported.
@@ -26,10 +27,7 @@ pub(crate) struct DraftStep {
     /// Whether `outputs` is all this step makes.
     pub(crate) outputs_known: bool,
     description: Option<String>,
-    worker: Option<WorkerKind>,
-    instructions: Option<String>,
-    capabilities: Vec<Capability>,
-    agent: AgentOptions,
+    work: WorkKeys,
     workspace: Option<String>,
     timeout: Option<Duration>,
     idle: Option<Duration>,
@@ -39,6 +37,7 @@ pub(crate) struct DraftStep {
     on_limit: Option<OnLimit>,
     continue_on_error: bool,
     secrets: Vec<SecretSource>,
+    check: Option<Box<DraftCheck>>,
 }
 
 /// An entry of `inputs` as far as it could be read.
@@ -55,30 +54,6 @@ pub(crate) struct DraftOutput {
     kind: Option<String>,
 }
 
-/// What steps of a workflow have in common.
-#[derive(Default)]
-pub(super) struct SharedParts {
-    /// The paths of all steps.
-    paths: HashSet<StepPath>,
-    /// The lists of capabilities that they have: there are few different ones.
-    capabilities: HashSet<Arc<[Capability]>>,
-}
-
-impl SharedParts {
-    pub(super) fn of(paths: impl Iterator<Item = StepPath>) -> Self {
-        Self { paths: paths.collect(), ..Self::default() }
-    }
-
-    fn capabilities(&mut self, list: &[Capability]) -> Arc<[Capability]> {
-        if let Some(known) = self.capabilities.get(list) {
-            return Arc::clone(known);
-        }
-        let list: Arc<[Capability]> = list.into();
-        self.capabilities.insert(Arc::clone(&list));
-        list
-    }
-}
-
 impl DraftStep {
     fn empty(id: Located<StepPath>) -> Self {
         Self {
@@ -88,10 +63,7 @@ impl DraftStep {
             outputs: Vec::new(),
             outputs_known: false,
             description: None,
-            worker: None,
-            instructions: None,
-            capabilities: Vec::new(),
-            agent: AgentOptions::default(),
+            work: WorkKeys::default(),
             workspace: None,
             timeout: None,
             idle: None,
@@ -101,17 +73,28 @@ impl DraftStep {
             on_limit: None,
             continue_on_error: false,
             secrets: Vec::new(),
+            check: None,
         }
     }
 
-    /// The kind of worker, when it could be read.
-    pub(super) const fn worker(&self) -> Option<WorkerKind> {
-        self.worker
+    /// The kind of its worker and that of its check, if it has one; `None` for one that could not be read.
+    pub(super) fn workers(&self) -> impl Iterator<Item = Option<WorkerKind>> + use<> {
+        std::iter::once(self.work.worker).chain(self.check.as_ref().map(|check| check.worker()))
     }
 
     /// The step, when nothing of it is missing.
     pub(super) fn finish(self, shared: &mut SharedParts) -> Option<(StepPath, Step)> {
-        let capabilities = shared.capabilities(&self.capabilities);
+        let of_step = OfStep {
+            timeout: self.timeout,
+            grace: self.grace,
+            max_retries: self.max_retries,
+            on_failure: self.on_failure,
+        };
+        let check = match self.check {
+            Some(check) => Some(Arc::new(check.finish(of_step, shared)?)),
+            None => None,
+        };
+        let capabilities = shared.capabilities(&self.work.capabilities);
         // The paths of the steps themselves, so that each text is there once.
         let path = |of: StepPath| shared.paths.get(&of).cloned().unwrap_or(of);
         let inputs = self.inputs.into_iter().map(|input| {
@@ -128,10 +111,10 @@ impl DraftStep {
             self.depends_on.into_iter().map(|dependency| path(dependency.value)).collect();
         let step = Step {
             description: self.description,
-            worker: self.worker?,
-            instructions: self.instructions?,
+            worker: self.work.worker?,
+            instructions: self.work.instructions?,
             capabilities,
-            agent: self.agent.shared(),
+            agent: self.work.agent.shared(),
             workspace: self.workspace,
             depends_on: depends_on.into_iter().collect(),
             inputs: inputs.collect::<Option<_>>()?,
@@ -144,6 +127,7 @@ impl DraftStep {
             on_limit: self.on_limit,
             continue_on_error: self.continue_on_error,
             secrets: self.secrets,
+            check,
         };
         Some((self.id.value, step))
     }
@@ -165,16 +149,10 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
     {
         sink.need(path, at.place());
     }
-    let must = |name: &str, sink: &mut Sink<'_>| {
-        if borrowed { fields.get(name) } else { fields.required(name, sink) }
-    };
     let text = |name: &str, sink: &mut Sink<'_>| {
         fields.get(name).and_then(|at| value::text(&at, sink)).map(|text| text.value)
     };
-    draft.worker = must("worker", sink).and_then(|at| worker(&at, kinds, sink));
-    draft.instructions = must("instructions", sink).and_then(|at| instructions(&at, draft.worker, sink));
-    draft.capabilities = must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default();
-    draft.agent = agent::agent(&fields, draft.worker, sink);
+    draft.work = work_keys(&fields, borrowed, kinds, sink);
     draft.description = fields.get("description").and_then(|at| value::note(&at, sink));
     draft.workspace = text("workspace", sink);
     if let Some(at) = fields.get("depends_on") {
@@ -193,81 +171,10 @@ pub(super) fn step(entry: &Entry, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> D
         fields.get("continue_on_error").and_then(|at| value::flag(&at, sink)).unwrap_or_default();
     draft.secrets = fields.get("secrets").map(|at| secrets(&at, sink)).unwrap_or_default();
     retries(&fields, &mut draft, sink);
+    draft.check = check::check(&fields, kinds, sink);
     let choices = OnLimit::ALL.map(|choice| (choice.name(), choice));
     draft.on_limit = fields.get("on_limit").and_then(|at| value::choice(&at, &choices, sink));
     draft
-}
-
-/// Bytes of the longest instructions. JSON may make six of each, and a message to a core has to hold them.
-const MAX_INSTRUCTIONS: usize = 1 << 20;
-
-/// What the worker is to do. What no message holds, and a NUL, which would cut a script short, are found here and not when the
-/// step starts.
-fn instructions(at: &Field<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> Option<String> {
-    let text = value::text(at, sink)?;
-    if text.value.len() > MAX_INSTRUCTIONS {
-        let message = format!(
-            "{} has {} bytes, at most {MAX_INSTRUCTIONS} can be handed to a worker",
-            quote(&at.path),
-            text.value.len()
-        );
-        let hint = "put the text in a file, and have the step read that";
-        sink.error(text.span, message, Some(hint.to_owned()));
-    }
-    if worker == Some(WorkerKind::CUSTOM) && text.value.contains('\0') {
-        let message = format!("{} holds a NUL, which no shell can read", quote(&at.path));
-        sink.error(text.span, message, Some("take it out".to_owned()));
-    }
-    Some(text.value)
-}
-
-/// A kind that is known, or one that another core may have.
-fn worker(at: &Field<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Option<WorkerKind> {
-    let known: Vec<_> = kinds.known().iter().map(|kind| (kind.name(), *kind)).collect();
-    let Value::Text(text) = &at.node.value else { return value::choice(at, &known, sink) };
-    let is_known = known.iter().any(|(name, _)| name == text);
-    let Some(kind) = WorkerKind::new(text).ok().filter(|_| !is_known) else {
-        return value::choice(at, &known, sink);
-    };
-    let hint =
-        nearest(text, known.iter().map(|(name, _)| *name)).map(|meant| format!("did you mean `{meant}`?"));
-    match kinds.meaning_of_others() {
-        OtherKinds::Accepted => Some(kind),
-        OtherKinds::Unsure(core) => {
-            let message = format!(
-                "{} names `{kind}`, which does not come with roboppi: whether {core} has it is seen when it starts",
-                quote(&at.path)
-            );
-            sink.warning(at.place(), message, hint);
-            Some(kind)
-        }
-        OtherKinds::Refused => {
-            let hint = hint.unwrap_or_else(|| {
-                format!("to run it with a core of your own, name that under `cores: {{ {kind}: … }}` in config.yaml")
-            });
-            value::mismatch(at, &value::one_of(&known), Some(hint), sink);
-            None
-        }
-    }
-}
-
-fn capabilities(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Capability> {
-    let known: Vec<_> = Capability::NAMES.into_iter().zip(Capability::ALL).collect();
-    let items = value::list(at, "capabilities", sink);
-    if items.as_ref().is_some_and(Vec::is_empty) {
-        let hint = format!("known ones are {}", Capability::NAMES.join(", "));
-        sink.error(at.place(), format!("{} must not be empty", quote(&at.path)), Some(hint));
-    }
-    let mut capabilities = Vec::new();
-    for item in items.into_iter().flatten() {
-        let Some(capability) = value::choice(&item, &known, sink) else { continue };
-        if capabilities.contains(&capability) {
-            sink.warning(item.place(), format!("`{}` is there twice", capability.name()), None);
-        } else {
-            capabilities.push(capability);
-        }
-    }
-    capabilities
 }
 
 fn depends_on(at: &Field<'_>, sink: &mut Sink<'_>) -> Vec<Located<StepPath>> {

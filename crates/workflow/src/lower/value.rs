@@ -135,6 +135,11 @@ pub(super) fn argument(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<String> {
     None
 }
 
+/// Whether a path of the workspace may lead out of it.
+pub(super) fn may_leave(path: &str) -> bool {
+    path.split(['/', '\\']).any(|part| part == "..") || path.starts_with(['/', '\\']) || path.contains('\0')
+}
+
 /// `true` or `false`.
 pub(super) fn flag(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<bool> {
     let hint = match &at.node.value {

@@ -6,7 +6,7 @@ use roboppi_run::{StepFingerprint, StepPath};
 use sha2::{Digest, Sha256};
 
 use super::Places;
-use crate::definition::{AgentOptions, Step};
+use crate::definition::{AgentOptions, CompletionCheck, Step};
 use crate::plan::Node;
 
 /// Rises when the same definition has another hash than before; then no step of an earlier run is kept.
@@ -63,7 +63,7 @@ pub(super) fn differences(then: &Node, now: &Node) -> Vec<&'static str> {
 
 /// Keys that came after the hash: a step without them has the hash it had before there were any.
 fn is_later(key: &str) -> bool {
-    ["program", "mcp_config", "add_dirs", "append_system_prompt"].contains(&key)
+    ["program", "mcp_config", "add_dirs", "append_system_prompt", "completion_check"].contains(&key)
 }
 
 /// What counts of a definition, by key. Each key of the language is decided here: a new one does not compile until it is.
@@ -88,6 +88,7 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         continue_on_error: _,
         // What is hidden of its output.
         secrets: _,
+        check,
     } = step;
     let AgentOptions {
         model,
@@ -128,7 +129,16 @@ fn parts(step: &Step) -> Vec<(&'static str, String)> {
         ("mcp_config", text(mcp_config)),
         ("add_dirs", joined(add_dirs.iter().map(String::as_str))),
         ("append_system_prompt", text(append_system_prompt)),
+        ("completion_check", check.as_ref().map(|check| check_text(check)).unwrap_or_default()),
     ]
+}
+
+/// What counts of a check: what it is told, not how often it may be asked.
+fn check_text(check: &CompletionCheck) -> String {
+    let CompletionCheck { work, decision_file, max_iterations: _, on_exhausted: _ } = check;
+    let parts = parts(work).into_iter().filter(|(_, value)| !value.is_empty());
+    let parts: Vec<_> = parts.flat_map(|(key, value)| [key.to_owned(), value]).collect();
+    joined(parts.iter().map(String::as_str).chain(decision_file.as_deref()))
 }
 
 /// Texts as one, so that different ones are never the same.

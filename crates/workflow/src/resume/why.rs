@@ -52,6 +52,7 @@ impl Why {
     pub fn text(&self) -> String {
         match self {
             Self::New => "it is new".to_owned(),
+            Self::DidNotSucceed(StepState::Incomplete) => "it was not complete".to_owned(),
             Self::DidNotSucceed(StepState::Failed) => "it failed".to_owned(),
             Self::DidNotSucceed(StepState::Pending | StepState::Ready) => "it had not started".to_owned(),
             Self::DidNotSucceed(state @ (StepState::Skipped | StepState::Cancelled | StepState::Lost)) => {

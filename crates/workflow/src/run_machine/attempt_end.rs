@@ -36,6 +36,21 @@ pub enum AttemptEnd {
 }
 
 impl AttemptEnd {
+    /// The same of an attempt that checks the work of others.
+    pub(super) fn of_check(mut self) -> Self {
+        match &mut self {
+            // What is put in front of a time limit says whose it is.
+            Self::Succeeded
+            | Self::TimedOut { .. }
+            | Self::Cancelled { reason: CancelReason::Timeout, .. } => {}
+            Self::Failed { detail, .. } => *detail = format!("its check failed: {detail}"),
+            Self::Cancelled { detail, .. } | Self::Lost { detail } => {
+                *detail = format!("its check: {detail}");
+            }
+        }
+        self
+    }
+
     /// The same, with why there is no other attempt.
     pub(super) fn not_tried_again(mut self, why: &str) -> Self {
         match &mut self {

@@ -59,7 +59,7 @@ impl RunMachine {
     fn end_agents(&mut self, now: Mono, last: usize, is_last: bool, out: &mut Vec<RunEffect>) {
         for index in 0..self.steps.len() {
             let step = &self.steps[index];
-            if !step.budget.is_agent {
+            if !step.is_agent() {
                 continue;
             }
             match step.life {
@@ -82,7 +82,7 @@ impl RunMachine {
 
     /// Whether a step may not start because the budget of the run is spent.
     pub(super) fn has_no_budget(&self, index: usize) -> bool {
-        self.spent.is_some() && self.steps[index].budget.is_agent
+        self.spent.is_some() && self.steps[index].is_agent()
     }
 
     /// Leaves a step as it is which would start now. The caller has taken it out of every count but `open`.
@@ -104,9 +104,9 @@ impl RunMachine {
 
     /// Counts the attempt that was under way as over. Returns why there may not be another one, if that is so.
     pub(super) fn budget_after_attempt(&mut self, index: usize) -> Option<String> {
-        let budget = &mut self.steps[index].budget;
-        budget.attempt_over();
-        let run = self.spent.as_ref().filter(|_| budget.is_agent);
-        budget.spent().or_else(|| run.cloned())
+        let step = &mut self.steps[index];
+        step.budget.attempt_over();
+        let run = self.spent.as_ref().filter(|_| step.is_agent());
+        step.budget.spent().or_else(|| run.cloned())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roboppi_ipc::Mono;
-use roboppi_run::StepPath;
+use roboppi_run::{Role, StepPath};
 
 use super::schedule::{Verdict, past};
 use super::step::{RunStep, StepPhase};
@@ -47,8 +47,8 @@ impl RunMachine {
         }
         for node in nodes.clone() {
             self.index.insert(node.path.clone(), self.steps.len());
-            let account = self.account_place(&node.step);
-            self.steps.push(RunStep { account, ..RunStep::new(node) });
+            let accounts = [Role::Work, Role::Check].map(|role| self.account_place(node.task(role)));
+            self.steps.push(RunStep { accounts, ..RunStep::new(node) });
             self.open += 1;
         }
         for (index, node) in (first..).zip(nodes) {

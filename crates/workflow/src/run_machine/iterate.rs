@@ -1,12 +1,13 @@
 //! What follows the work of an iteration: a check, a decision, the next iteration.
 
-use roboppi_ipc::{Cancel, ErrorClass, Mono};
+use roboppi_ipc::{Cancel, Mono};
 use roboppi_run::{AttemptRef, StepState};
 
 use super::policy::AfterWork;
-use super::schedule::Verdict;
+use super::schedule::{Failure, Verdict};
 use super::step::{StepPhase, VisiblePhase};
 use super::{IterationDecision, Phase, RunEffect, RunMachine};
+use crate::definition::OnExhausted;
 
 impl RunMachine {
     /// The work of an iteration has succeeded, and what it made is collected. The step holds its slot still.
@@ -58,23 +59,62 @@ impl RunMachine {
         if !matches!(self.steps[index].life, StepPhase::Deciding { .. }) {
             return;
         }
-        let detail = match decision {
-            IterationDecision::Complete => return self.complete(now, index, out),
+        let rounds = &mut self.steps[index].rounds;
+        match decision {
+            IterationDecision::Complete => {
+                rounds.note_decision();
+                self.complete(now, index, out);
+            }
             IterationDecision::Incomplete { detail } => {
-                if self.steps[index].rounds.begin_next() {
-                    return self.next_iteration(index, detail, out);
-                }
-                let iterations = self.steps[index].rounds.iteration();
-                let why = detail.map_or_else(String::new, |why| format!(": {why}"));
-                format!("not complete after {iterations} iterations{why}")
+                rounds.note_decision();
+                self.incomplete(now, index, detail, out);
             }
             IterationDecision::Unknown { detail } => {
-                format!("it cannot be decided whether it is complete: {detail}")
+                if rounds.note_no_decision() {
+                    let detail =
+                        format!("it could not be decided twice in a row whether it is complete: {detail}");
+                    return self.fail_iteration(now, index, detail, out);
+                }
+                let detail = format!("it could not be decided whether it is complete: {detail}");
+                self.incomplete(now, index, Some(detail), out);
             }
-        };
+        }
+    }
+
+    /// The work of an iteration is not complete: the next one begins, or there is none.
+    fn incomplete(&mut self, now: Mono, index: usize, detail: Option<String>, out: &mut Vec<RunEffect>) {
+        let rounds = &mut self.steps[index].rounds;
+        if rounds.begin_next() {
+            return self.next_iteration(index, detail, out);
+        }
+        let why = detail.map_or_else(String::new, |why| format!(": {why}"));
+        let detail = format!("not complete after {} iterations{why}", rounds.iteration());
+        match rounds.on_exhausted() {
+            OnExhausted::Abort => self.fail_iteration(now, index, detail, out),
+            OnExhausted::Continue => {
+                self.active -= 1;
+                self.over(now, index, StepState::Incomplete, false, Some(detail), out);
+                self.release(now, index, Verdict::Satisfies, out);
+            }
+        }
+    }
+
+    fn fail_iteration(&mut self, now: Mono, index: usize, detail: String, out: &mut Vec<RunEffect>) {
         self.active -= 1;
-        let class = Some(ErrorClass::NonRetryable);
-        self.failed(now, index, StepState::Failed, class, false, detail, out);
+        let failure = Failure { state: StepState::Failed, is_fatal: false, limit_until: None };
+        self.give_up(now, index, failure, detail, out);
+    }
+
+    /// Steps that do not begin with their first iteration say so.
+    pub(super) fn announce_continued(&self, out: &mut Vec<RunEffect>) {
+        for step in self.steps.iter().filter(|step| step.rounds.iteration() > 1) {
+            out.push(RunEffect::IterationStarted {
+                step: step.id.clone(),
+                iteration: step.rounds.iteration(),
+                max_iterations: step.rounds.most(),
+                detail: Some("continued from the earlier run".to_owned()),
+            });
+        }
     }
 
     fn next_iteration(&mut self, index: usize, detail: Option<String>, out: &mut Vec<RunEffect>) {

@@ -91,7 +91,7 @@ impl RunMachine {
     }
 
     fn account(&self, index: usize) -> Option<usize> {
-        self.steps[index].account.and_then(|place| usize::try_from(place).ok())
+        self.steps[index].account().and_then(|place| usize::try_from(place).ok())
     }
 
     /// Time until a point of the wall clock; `None` when it is past, or unknown.

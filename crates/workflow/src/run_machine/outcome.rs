@@ -40,7 +40,7 @@ impl RunMachine {
         let failed = |step: &&RunStep| {
             !step.ended_by_fail_fast
                 && matches!(step.life, StepPhase::Over { state, excused: false, .. }
-                if !matches!(state, StepState::Succeeded | StepState::Skipped))
+                if !matches!(state, StepState::Succeeded | StepState::Incomplete | StepState::Skipped))
         };
         let mut failed = self.steps.iter().filter(failed).peekable();
         failed.peek().is_some() && failed.all(|step| step.is_limited)
@@ -100,10 +100,14 @@ impl RunMachine {
         if !names(&[StepState::Skipped]).is_empty() {
             return (RunOutcome::Failed, Some("the steps wait for each other".to_owned()));
         }
-        let skipped = self.steps.iter().filter(|step| step.life.state() == StepState::Skipped);
-        let skipped: Vec<_> = skipped.map(|step| step.id.as_str()).collect();
-        let detail = (!skipped.is_empty()).then(|| listed("skipped by the user", &skipped));
-        (RunOutcome::Succeeded, detail)
+        let remarks = [(StepState::Incomplete, "incomplete"), (StepState::Skipped, "skipped by the user")];
+        let remarks = remarks.into_iter().filter_map(|(state, what)| {
+            let steps = self.steps.iter().filter(|step| step.life.state() == state);
+            let names: Vec<_> = steps.map(|step| step.id.as_str()).collect();
+            (!names.is_empty()).then(|| listed(what, &names))
+        });
+        let remarks: Vec<_> = remarks.collect();
+        (RunOutcome::Succeeded, (!remarks.is_empty()).then(|| remarks.join("; ")))
     }
 }
 

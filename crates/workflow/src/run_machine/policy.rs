@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roboppi_run::Role;
 
-use crate::definition::OnFailure;
+use crate::definition::{OnExhausted, OnFailure};
 use crate::plan::{Node, Repeat};
 
 /// Attempts of one role in one iteration.
@@ -52,7 +52,12 @@ pub(super) struct Rounds {
     is_checking: bool,
     work: Attempts,
     check: Attempts,
+    /// Checks in a row, up to the last one, of which it could not be said what they decided.
+    undecided: u32,
 }
+
+/// Checks in a row without a decision that fail a node.
+const MOST_UNDECIDED: u32 = 2;
 
 /// What follows when the work of an iteration has succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +80,7 @@ impl Rounds {
             is_checking: false,
             work: attempts,
             check: attempts,
+            undecided: 0,
         }
     }
 
@@ -131,7 +137,32 @@ impl Rounds {
     /// The work of this iteration is done once more.
     pub(super) const fn begin_again(&mut self) {
         self.is_checking = false;
+        self.undecided = 0;
         self.work.allow_again();
+    }
+
+    /// Begins with a later iteration than the first one, as far as there may be one.
+    pub(super) fn begin_with(&mut self, iteration: u32) {
+        let most = self.most().unwrap_or(u32::MAX);
+        if self.repeat.is_some() && (2..=most).contains(&iteration) {
+            self.iteration = iteration;
+        }
+    }
+
+    /// What follows when the last iteration is not complete either.
+    pub(super) fn on_exhausted(&self) -> OnExhausted {
+        self.repeat.map_or_else(OnExhausted::default, |repeat| repeat.on_exhausted)
+    }
+
+    /// It was decided whether the work is complete.
+    pub(super) const fn note_decision(&mut self) {
+        self.undecided = 0;
+    }
+
+    /// It could not be decided whether the work is complete. Whether that has happened too often in a row.
+    pub(super) const fn note_no_decision(&mut self) -> bool {
+        self.undecided = self.undecided.saturating_add(1);
+        self.undecided >= MOST_UNDECIDED
     }
 
     /// Goes on to the next iteration; `false` when none is left.

@@ -61,6 +61,7 @@ impl RunMachine {
         }
         self.begin(now, out);
         self.phase = Phase::Running;
+        self.announce_continued(out);
         for index in self.kept.clone() {
             self.change(index, StepState::Succeeded, None, out);
         }
@@ -183,14 +184,7 @@ impl RunMachine {
         }
         self.active -= 1;
         let may_retry = asked.is_none() && no_more.is_none();
-        let is_last_try = asked.is_some() || !self.steps[index].rounds.attempts().are_left();
-        let end = match no_more.as_deref().filter(|_| !is_last_try) {
-            Some(why) => {
-                self.stopped_by_budget |= self.has_no_budget(index);
-                end.not_tried_again(why)
-            }
-            None => end,
-        };
+        let end = self.in_words(index, end, no_more.as_deref().filter(|_| asked.is_none()));
         match end {
             AttemptEnd::Succeeded => {}
             AttemptEnd::Failed { .. } | AttemptEnd::TimedOut { .. } | AttemptEnd::Cancelled { .. }
@@ -279,9 +273,23 @@ impl RunMachine {
     /// That an attempt had no time left: after which time, by which limit, and how it ended.
     fn timed_out_words(&self, index: usize, detail: &str) -> String {
         let is_idle = detail.starts_with("(`idle`)");
-        let limit = self.steps[index].timeout.filter(|_| !is_idle);
+        let limit = self.steps[index].timeout().filter(|_| !is_idle);
         let after = limit.map_or(String::new(), |limit| format!(" after {}", time_words(limit)));
-        format!("timed out{after} {detail}")
+        let whose = if self.steps[index].rounds.is_checking() { "its check " } else { "" };
+        format!("{whose}timed out{after} {detail}")
+    }
+
+    /// How an attempt ended, with whether it was a check, and with why there is no other attempt although some are left.
+    fn in_words(&mut self, index: usize, end: AttemptEnd, no_more: Option<&str>) -> AttemptEnd {
+        let rounds = self.steps[index].rounds;
+        let end = if rounds.is_checking() { end.of_check() } else { end };
+        match no_more.filter(|_| rounds.attempts().are_left()) {
+            Some(why) => {
+                self.stopped_by_budget |= self.has_no_budget(index);
+                end.not_tried_again(why)
+            }
+            None => end,
+        }
     }
 
     /// The worker of an attempt has succeeded: what it made is collected, within what is left of its time.
@@ -303,7 +311,7 @@ impl RunMachine {
         }
         let mut deadline = None;
         if step.collects {
-            let left = step.timeout.map(|limit| limit.saturating_sub(now.since(step.attempt_began)));
+            let left = step.timeout().map(|limit| limit.saturating_sub(now.since(step.attempt_began)));
             let subject = RunTimerSubject::Collecting(step.id.clone());
             self.change(index, shown.state(), Some("collecting its outputs".to_owned()), out);
             deadline = left.map(|left| self.set_timer(subject, left, out));
@@ -501,6 +509,7 @@ pub(super) fn past(state: StepState) -> String {
     match state {
         StepState::Failed | StepState::Succeeded => state.name().to_owned(),
         StepState::Skipped | StepState::Cancelled | StepState::Lost => format!("was {}", state.name()),
+        StepState::Incomplete => "is incomplete".to_owned(),
         other => format!("is {}", other.name()),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roboppi_ipc::{Cancel, Mono};
-use roboppi_run::{AttemptRef, StepPath, StepState};
+use roboppi_run::{AttemptRef, Role, StepPath, StepState};
 
 use super::policy::{FailurePolicy, LimitWaits, Rounds};
 use super::step_budget::StepBudget;
@@ -23,8 +23,8 @@ pub(super) struct RunStep {
     pub(super) failure: FailurePolicy,
     pub(super) budget: StepBudget,
     pub(super) on_limit: Option<OnLimit>,
-    /// Place of the account whose limits it is subject to.
-    pub(super) account: Option<u32>,
+    /// Places of the accounts whose limits its work and its check are subject to.
+    pub(super) accounts: [Option<u32>; 2],
     pub(super) limit_waits: LimitWaits,
     /// A person wants it to start although the limit holds.
     pub(super) ignores_limit: bool,
@@ -40,8 +40,8 @@ pub(super) struct RunStep {
     pub(super) started_at: Option<Mono>,
     /// Whether it has outputs, so that collecting them may take time.
     pub(super) collects: bool,
-    /// How long an attempt may take, its collecting included.
-    pub(super) timeout: Option<Duration>,
+    /// How long an attempt of its work may take, its collecting included, and one of its check.
+    pub(super) timeouts: [Option<Duration>; 2],
     /// When the time of the attempt began: its start, and then the start of its worker.
     pub(super) attempt_began: Mono,
 }
@@ -113,7 +113,7 @@ impl RunStep {
             failure: FailurePolicy { on_failure: step.on_failure, continue_on_error: step.continue_on_error },
             budget: StepBudget::new(node),
             on_limit: step.on_limit,
-            account: None,
+            accounts: [None; 2],
             limit_waits: LimitWaits::default(),
             ignores_limit: false,
             is_limited: false,
@@ -123,9 +123,26 @@ impl RunStep {
             is_unstarted: true,
             started_at: None,
             collects: !step.outputs.is_empty(),
-            timeout: step.timeout,
+            timeouts: [Role::Work, Role::Check].map(|role| node.task(role).timeout),
             attempt_began: Mono::ZERO,
         }
+    }
+
+    /// Whether the attempt that is under way, or comes next, is that of an agent.
+    pub(super) const fn is_agent(&self) -> bool {
+        if self.rounds.is_checking() { self.budget.check_is_agent } else { self.budget.work_is_agent }
+    }
+
+    /// How long that attempt may take.
+    pub(super) const fn timeout(&self) -> Option<Duration> {
+        let [work, check] = self.timeouts;
+        if self.rounds.is_checking() { check } else { work }
+    }
+
+    /// Place of the account of that attempt.
+    pub(super) const fn account(&self) -> Option<u32> {
+        let [work, check] = self.accounts;
+        if self.rounds.is_checking() { check } else { work }
     }
 
     /// What it is when it is over and its next attempt will not start. Who did start is not skipped.

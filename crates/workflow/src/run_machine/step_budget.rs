@@ -1,6 +1,7 @@
 //! What one step may use up, and has.
 
 use roboppi_ipc::WorkerKind;
+use roboppi_run::Role;
 
 use crate::budget::{Budget, Dollars, Used};
 use crate::plan::Node;
@@ -9,8 +10,10 @@ use crate::plan::Node;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StepBudget {
     pub(super) limit: Budget,
-    /// Whether it is an agent: commands use up nothing that is known.
-    pub(super) is_agent: bool,
+    /// Whether an agent does its work: commands use up nothing that is known.
+    pub(super) work_is_agent: bool,
+    /// Whether an agent checks it.
+    pub(super) check_is_agent: bool,
     /// By attempts that are over, since a person asked for it to be tried again.
     pub(super) earlier: Used,
     /// By the attempt that is under way.
@@ -22,7 +25,8 @@ impl StepBudget {
         let step = &node.step;
         Self {
             limit: step.agent.budget,
-            is_agent: step.worker != WorkerKind::CUSTOM,
+            work_is_agent: step.worker != WorkerKind::CUSTOM,
+            check_is_agent: node.task(Role::Check).worker != WorkerKind::CUSTOM,
             earlier: Used::default(),
             current: Used::default(),
         }

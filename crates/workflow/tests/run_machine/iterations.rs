@@ -1,13 +1,13 @@
 //! Steps that are done until they are complete.
 
 use roboppi_ipc::{CancelReason, ErrorClass};
-use roboppi_run::AttemptRef;
-use roboppi_workflow::{AttemptEnd, IterationDecision, Repeat, RunInput, expand};
+use roboppi_run::{AttemptRef, StepPath};
+use roboppi_workflow::{AttemptEnd, IterationDecision, OnExhausted, Repeat, RunInput, expand};
 
 use crate::bench::{Bench, attempt, bench_of, check, fails, incomplete, loops, workflow};
 
-const CHECKED: Repeat = Repeat { max_iterations: Some(3), checked: true };
-const DECIDED: Repeat = Repeat { max_iterations: Some(2), checked: false };
+const CHECKED: Repeat = Repeat { max_iterations: Some(3), checked: true, on_exhausted: OnExhausted::Abort };
+const DECIDED: Repeat = Repeat { max_iterations: Some(2), checked: false, on_exhausted: OnExhausted::Abort };
 
 fn work(iteration: u32, number: u32) -> AttemptRef {
     AttemptRef { iteration, ..attempt("fix", number) }
@@ -94,7 +94,7 @@ fn attempts_are_counted_for_each_role_and_iteration() {
         fix is starting: checking whether it is complete
         start fix@1/check
         timer 100ms for fix
-        fix is retrying: attempt 1 of 2: exit code 1
+        fix is retrying: attempt 1 of 2: its check failed: exit code 1
         fix is starting: checking whether it is complete
         start fix@1/check#2
         fix is running
@@ -111,7 +111,7 @@ fn attempts_are_counted_for_each_role_and_iteration() {
 }
 
 #[test]
-fn a_check_that_cannot_be_done_or_says_nothing_fails_the_step() {
+fn a_check_that_cannot_be_done_fails_the_step() {
     let mut plan = loops("fix", "", CHECKED);
     plan.extend(expand(&workflow(&[("other", "")])).nodes().cloned());
     let mut bench = bench_of(&plan, 2);
@@ -134,7 +134,7 @@ fn a_check_that_cannot_be_done_or_says_nothing_fails_the_step() {
         collect fix
         fix is starting: checking whether it is complete
         start fix@1/check
-        fix is failed after 4s: exit code 1
+        fix is failed after 4s: its check failed: exit code 1
         -- a person has it done once more
         granted
         fix is pending: to be tried again, by the user
@@ -146,7 +146,9 @@ fn a_check_that_cannot_be_done_or_says_nothing_fails_the_step() {
         start fix@1/check#2
         fix is running
         decide fix@1/check#2
-        fix is failed after 11s: attempt 2 of 2: it cannot be decided whether it is complete: it wrote no decision
+        fix begins iteration 2 of 3: it could not be decided whether it is complete: it wrote no decision
+        fix is starting
+        start fix@2
     ");
 }
 
@@ -200,4 +202,83 @@ fn a_run_that_is_ended_does_not_wait_for_a_decision() {
         fix is cancelled after 6s: the run was ended before it was known to be complete
         finished cancelled after 6s: cancelled by the user
     ");
+}
+
+fn undecided() -> IterationDecision {
+    IterationDecision::Unknown { detail: "source none: no file".to_owned() }
+}
+
+#[test]
+fn a_step_of_which_nothing_can_be_decided_twice_in_a_row_fails() {
+    let five = Repeat { max_iterations: Some(5), ..CHECKED };
+    let mut bench = fix("", five);
+    bench.start();
+    for (iteration, decision) in
+        [(1, undecided()), (2, incomplete("a test fails")), (3, undecided()), (4, undecided())]
+    {
+        bench.works(&work(iteration, 1)).works(&check("fix", iteration, 1));
+        bench.decides(&check("fix", iteration, 1), decision);
+    }
+    let story = bench.story();
+    let told: Vec<_> =
+        story.lines().filter(|line| line.contains(" begins ") || line.contains(" after ")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    fix begins iteration 2 of 5: it could not be decided whether it is complete: source none: no file
+    fix begins iteration 3 of 5: a test fails
+    fix begins iteration 4 of 5: it could not be decided whether it is complete: source none: no file
+    fix is failed after 24s: it could not be decided twice in a row whether it is complete: source none: no file
+    finished failed after 24s: failed: `fix`
+    ");
+}
+
+#[test]
+fn a_step_that_stays_incomplete_may_count_as_success() {
+    let goes_on = Repeat { max_iterations: Some(2), on_exhausted: OnExhausted::Continue, ..CHECKED };
+    let mut plan = loops("fix", "", goes_on);
+    plan.extend(expand(&workflow(&[("fix", ""), ("next", "depends_on: [fix]")])).nodes().cloned());
+    let mut bench = bench_of(&plan, 2);
+    bench.start();
+    for iteration in [1, 2] {
+        bench.works(&work(iteration, 1)).works(&check("fix", iteration, 1));
+        bench.decides(&check("fix", iteration, 1), incomplete("two tests fail"));
+    }
+    bench.succeeds("next", 1);
+    let story = bench.story();
+    let (_, end) = story.split_once("decide fix@2/check\n").unwrap();
+    insta::assert_snapshot!(end, @r"
+    fix is incomplete after 12s: not complete after 2 iterations: two tests fail
+    next is starting
+    start next
+    next is running
+    collect next
+    next is succeeded after 3s
+    finished succeeded after 15s: incomplete: `fix`
+    ");
+}
+
+#[test]
+fn a_run_may_go_on_with_a_later_iteration() {
+    let plan = loops("fix", "", CHECKED);
+    let step = StepPath::from("fix");
+    let mut bench = bench_of(&plan, 1);
+    bench.machine = bench.machine.continuing([(&step, 3)]);
+    bench.start().works(&work(3, 1)).works(&check("fix", 3, 1));
+    bench.decides(&check("fix", 3, 1), incomplete("no"));
+    insta::assert_snapshot!(bench.story(), @r"
+    timer 3600s for the run
+    fix begins iteration 3 of 3: continued from the earlier run
+    fix is starting
+    start fix@3
+    fix is running
+    collect fix@3
+    fix is starting: checking whether it is complete
+    start fix@3/check
+    fix is running
+    decide fix@3/check
+    fix is failed after 6s: not complete after 3 iterations: no
+    finished failed after 6s: failed: `fix`
+    ");
+    let mut bench = bench_of(&plan, 1);
+    bench.machine = bench.machine.continuing([(&step, 4)]);
+    assert!(bench.start().story().ends_with("start fix"), "there is no fourth one: {}", bench.story());
 }

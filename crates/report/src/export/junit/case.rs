@@ -71,6 +71,9 @@ fn of_step(step: &StepView, liveness: Liveness) -> Case<'_> {
     let or_state = || reason.clone().unwrap_or_else(|| step.state.name().to_owned());
     let verdict = match step.state {
         StepState::Succeeded => Verdict::Passed { flaky: step.flaky_failures().collect() },
+        StepState::Incomplete => {
+            Verdict::Skipped { why: format!("incomplete, and allowed to be: {}", or_state()) }
+        }
         StepState::Failed | StepState::Skipped if step.allowed_to_fail => {
             Verdict::Skipped { why: format!("{}, and allowed to: {}", step.state.name(), or_state()) }
         }

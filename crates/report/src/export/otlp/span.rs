@@ -180,6 +180,8 @@ fn of_step(ids: &TraceIds, step: &StepView, liveness: Liveness, last: UtcMillis)
     let reason = reason.as_deref().unwrap_or(step.state.name());
     let (result, outcome) = match step.state {
         StepState::Succeeded => ("success", Outcome::Good),
+        // It counts as success, and its reason says what is missing.
+        StepState::Incomplete => ("success", Outcome::Unset),
         StepState::Failed if step.allowed_to_fail => ("failure", Outcome::Unset),
         StepState::Failed => ("failure", Outcome::bad(reason)),
         StepState::Skipped => ("skip", Outcome::Unset),
@@ -210,9 +212,10 @@ fn of_attempt(ids: &TraceIds, step: &StepView, attempt: &AttemptView, last: UtcM
     attributes.number("roboppi.attempt", u64::from(of.attempt));
     attributes.number("roboppi.iteration", u64::from(of.iteration));
     attributes.text("roboppi.role", of.role.name());
-    attributes.text("roboppi.step.worker", step.plan.worker.name());
-    let (name, kind) = if step.is_agent() {
-        let agent = step.plan.worker.name().to_lowercase().replace('_', "-");
+    let worker = step.worker_of(of);
+    attributes.text("roboppi.step.worker", worker.name());
+    let (name, kind) = if step.is_agent_in(of) {
+        let agent = worker.name().to_lowercase().replace('_', "-");
         attributes.text("gen_ai.operation.name", "invoke_agent");
         attributes.text("gen_ai.agent.name", &agent);
         attributes.text("gen_ai.conversation.id", attempt.session_id().unwrap_or_default());
@@ -234,6 +237,8 @@ fn of_attempt(ids: &TraceIds, step: &StepView, attempt: &AttemptView, last: UtcM
         attributes.text("roboppi.cancel_reason", reason.as_ref().map_or("", CancelReason::name));
         outcome = match result.status {
             WorkerStatus::Succeeded => Outcome::Good,
+            // The exit code is the answer of the check.
+            _ if step.is_found_incomplete_by(attempt) => Outcome::Unset,
             status => Outcome::bad(&result.exit_words().unwrap_or_else(|| status.name().to_lowercase())),
         };
     }

@@ -98,7 +98,7 @@ pub(super) fn reason_of_run(view: &RunView) -> Option<String> {
 pub(super) fn earlier_attempts(view: &RunView, step: &StepView) -> Option<String> {
     let (last, earlier) = step.attempts.split_last()?;
     let count = earlier.iter().filter(|attempt| attempt.log_bytes() > 0).count();
-    (count > 0 && !step.is_agent()).then(|| {
+    (count > 0 && !step.is_agent_last()).then(|| {
         let attempts = counted(count, "earlier attempt");
         format!("output of {attempts} not shown: `{} --all`", read_command(view, &last.of))
     })
@@ -173,7 +173,7 @@ impl Conclusion<'_> {
     }
 
     fn findings(&mut self, step: &StepView, search: &mut Search) -> Found {
-        let attempt = step.attempts.last().filter(|_| !step.is_agent());
+        let attempt = step.attempts.last().filter(|_| !step.is_agent_last());
         let found = attempt.map(|attempt| findings(self.source, self.logs, &attempt.of, search));
         // A log that cannot be read is reported where it would be shown.
         found.and_then(Result::ok).unwrap_or_default()
@@ -241,7 +241,7 @@ impl Conclusion<'_> {
                     cut_activity(&mut activity, extent.bytes);
                     out.extend_from_slice(&activity);
                 }
-                (None, Some(attempt)) if step.is_agent() => self.done_last(out, attempt, extent),
+                (None, Some(attempt)) if step.is_agent_last() => self.done_last(out, attempt, extent),
                 (None, Some(attempt)) => {
                     out.extend_from_slice(self.output(step, &attempt.of, extent).as_bytes());
                     if let Some(text) = earlier_attempts(view, step) {

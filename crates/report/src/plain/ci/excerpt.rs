@@ -70,7 +70,7 @@ pub(super) fn excerpt(
         for _ in 0..FIRST_READS {
             let more = stream.read(|cut| {
                 if first < wanted && text.len() < bytes / 4 {
-                    print(&mut text, &shown_line(step, cut.stream, cut.bytes), false, colour);
+                    print(&mut text, &shown_line(step, of, cut.stream, cut.bytes), false, colour);
                     first += 1;
                 }
             })?;
@@ -85,7 +85,7 @@ pub(super) fn excerpt(
         let _ = writeln!(text, "  … {hidden} {noun} not shown");
     }
     for (index, (stream, bytes)) in tail.lines.iter().enumerate() {
-        print(&mut text, &shown_line(step, *stream, bytes), tail.cut && index == 0, colour);
+        print(&mut text, &shown_line(step, of, *stream, bytes), tail.cut && index == 0, colour);
     }
     Ok(Excerpt { text, total: tail.total })
 }
@@ -93,10 +93,11 @@ pub(super) fn excerpt(
 /// A line of a log as it is shown: what is for roboppi in words.
 pub(in crate::plain) fn shown_line<'l>(
     step: &StepView,
+    of: &AttemptRef,
     stream: OutputStream,
     bytes: &'l [u8],
 ) -> Cow<'l, [u8]> {
-    if is_script(step) { shown(stream, bytes) } else { Cow::Borrowed(bytes) }
+    if is_script(step, of) { shown(stream, bytes) } else { Cow::Borrowed(bytes) }
 }
 
 fn print(text: &mut String, bytes: &[u8], begins_within: bool, colour: bool) {

@@ -82,7 +82,7 @@ fn failure<'v>(
     step: &'v StepView,
     search: &mut Search,
 ) -> Failure<'v> {
-    let attempt = step.attempts.last().filter(|_| !step.is_agent());
+    let attempt = step.attempts.last().filter(|_| !step.is_agent_last());
     let Some(attempt) = attempt else {
         return Failure { step, found: Found::default(), tail: LogTail::default() };
     };
@@ -128,6 +128,7 @@ fn headline(page: &mut String, view: &RunView) {
 
 fn failed(page: &mut String, view: &RunView, failure: &Failure<'_>, extent: Extent) {
     let Failure { step, found, tail } = failure;
+    let of = step.attempts.last().map(|attempt| &attempt.of);
     let _ = writeln!(page, "### ✗ {}: {}\n", escaped(step.plan.step.as_str()), escaped(&reason(step)));
     let most = extent.tail.min(10);
     for finding in found.places.iter().take(most) {
@@ -141,8 +142,9 @@ fn failed(page: &mut String, view: &RunView, failure: &Failure<'_>, extent: Exte
     let shown = tail.lines.len().min(extent.tail);
     if shown > 0 {
         let mut text = String::new();
-        for (stream, bytes) in &tail.lines[tail.lines.len() - shown..] {
-            let _ = writeln!(text, "{}", line(&shown_line(step, *stream, bytes), false));
+        let lines = tail.lines[tail.lines.len() - shown..].iter().zip(std::iter::repeat(of));
+        for ((stream, bytes), of) in lines.filter_map(|(line, of)| Some((line, of?))) {
+            let _ = writeln!(text, "{}", line(&shown_line(step, of, *stream, bytes), false));
         }
         let fence = "`".repeat(longest_run(&text).max(2) + 1);
         let part = if shown as u64 == tail.total {
@@ -183,7 +185,7 @@ fn steps(page: &mut String, view: &RunView, most: usize) {
         let time = step.duration_ms.map_or_else(String::new, duration);
         let why = step.detail.as_ref().map(|_| reason(step)).or(flaky).unwrap_or_default();
         let (detail, state) = (escaped(&why), format!("{sign} {}{note}", step.state.name()));
-        let (name, attempts) = (escaped(step.plan.step.as_str()), step.attempts.len());
+        let (name, attempts) = (escaped(step.plan.step.as_str()), step.attempts_at_work());
         let _ = writeln!(page, "| {name} | {} | {time} | {attempts} | {detail} |", state.trim());
     }
     if left > 0 {

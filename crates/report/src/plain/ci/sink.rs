@@ -193,11 +193,15 @@ impl<'s, W: Write> CiSink<'s, W> {
         let Some(step) = view.step(path) else { return self.print_lines() };
         let fails = fails(view, step);
         let activity = if fails { None } else { self.activities.remove(path) };
-        let is_silent = activity.is_none() && step.is_agent();
+        let is_silent = activity.is_none() && step.is_agent_last();
         let body = match activity {
             Some(activity) => folded_activity(activity, &self.budget),
             // It comes last.
-            None if self.settings.lines.quiet || fails || step.is_agent() || step.attempts.is_empty() => {
+            None if self.settings.lines.quiet
+                || fails
+                || step.is_agent_last()
+                || step.attempts.is_empty() =>
+            {
                 Vec::new()
             }
             None => {
