@@ -29,7 +29,7 @@ pub(crate) fn finding<'e>(env: &TestEnv, command: Invocation<'e>) -> Invocation<
 }
 
 /// A workflow of one agent step, with more lines of it.
-fn flow(env: &TestEnv, instructions: &str, lines: &[&str]) {
+pub(crate) fn flow(env: &TestEnv, instructions: &str, lines: &[&str]) {
     let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
     let text = format!(
         "name: agents\nversion: \"1\"\ntimeout: 5m\nsteps:\n  fix:\n    worker: CLAUDE_CODE\n    \

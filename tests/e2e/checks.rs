@@ -7,6 +7,7 @@ use std::thread;
 use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use serde_json::{Value, json};
 
+use crate::agents::{flow as agent_flow, with_claude};
 use crate::env::{Invocation, TestEnv};
 use crate::flow::Flow;
 use crate::run_files::RunFiles;
@@ -79,7 +80,10 @@ fn a_step_is_repeated_until_its_check_finds_it_complete() {
         );
         assert_eq!(
             iterations(&run),
-            [(2, "exit code 1: only 1 of 3".to_owned()), (3, "exit code 1: only 2 of 3".to_owned())]
+            [
+                (2, "exit code 1: only 1 of 3".to_owned()),
+                (3, "exit code 1: only 2 of 3 (changed: `tries`)".to_owned())
+            ]
         );
         assert_eq!(run.state("fix"), "succeeded");
         // Outputs are collected after each iteration, and the last ones are handed on.
@@ -469,4 +473,96 @@ fn a_workflow_of_checks_is_valid() {
     );
     let printed = env.roboppi(["workflow", "validate", "--strict", "loop.yaml"]).output().code(0).all();
     assert!(!printed.contains("warning"), "{printed}");
+}
+
+#[test]
+fn views_say_what_an_iteration_has_changed() {
+    // What is the same as before is said, too.
+    let env = TestEnv::new();
+    let [most, check] = checked_by("echo not yet; exit 1", 3, "");
+    let flow = Flow::new().step_with(
+        "fix",
+        "echo same > same; [ -e other ] && echo again > other || echo first > other",
+        &["outputs:", "  - { name: same, path: same }", "  - { name: other, path: other }", &most, &check],
+    );
+    let text = env.run(&flow).output().code(1).text();
+    let run = env.the_run();
+    assert_eq!(
+        iterations(&run),
+        [
+            (2, "exit code 1: not yet".to_owned()),
+            (3, "exit code 1: not yet (the same as before; changed: `other`)".to_owned())
+        ]
+    );
+    let ended =
+        "not complete after 3 iterations: exit code 1: not yet (the same as before; no output changed)";
+    assert_eq!(reason(&run, "fix"), ended);
+    assert!(text.contains(ended), "{text}");
+
+    // An agent reports the files it has changed.
+    let env = with_claude();
+    let [most, check] = checked_by("[ -e twice ] || { touch twice; echo look again; exit 1; }", 3, "");
+    agent_flow(&env, "run the tests", &[&most, &check]);
+    let command = env.roboppi(["workflow", "run", "flow.yaml", "--no-tui"]);
+    let text = finding(&env, command).output().code(0).text();
+    assert!(
+        text.contains("iteration 2/3: exit code 1: look again; changed ") && text.contains("/a.txt"),
+        "{text}"
+    );
+    let page = env.roboppi(["show"]).output().code(0).text();
+    assert!(
+        page.contains("iteration 2 of 3: exit code 1: look again; changed ") && page.contains("/a.txt"),
+        "{page}"
+    );
+    let object: Value =
+        serde_json::from_str(&env.roboppi(["show", "--json"]).output().code(0).text()).unwrap();
+    let step = &object["steps"][0];
+    assert_eq!(
+        (&step["iterations"], &step["maxIterations"], &step["check"]),
+        (&json!(2), &json!(3), &json!("CUSTOM"))
+    );
+    let repeated = &step["repeated"][0];
+    assert_eq!((&repeated["iteration"], &repeated["why"]), (&json!(2), &json!("exit code 1: look again")));
+    assert!(repeated["filesChanged"][0].as_str().unwrap().ends_with("/a.txt"), "{repeated}");
+}
+
+#[test]
+fn the_summary_file_has_iterations_and_what_is_incomplete() {
+    let env = TestEnv::new();
+    let flow = fix(9, 2, &["on_iterations_exhausted: continue"]);
+    let _ = env.run(&flow).args(["--summary-file", "summary.json"]).output().code(0);
+    let summary: Value = serde_json::from_str(&env.read("summary.json")).unwrap();
+    assert_eq!((&summary["counts"]["incomplete"], &summary["counts"]["succeeded"]), (&json!(1), &json!(0)));
+    let step = &summary["steps"][0];
+    assert_eq!((&step["state"], &step["check"]), (&json!("incomplete"), &json!("CUSTOM")));
+    assert_eq!((&step["iterations"], &step["maxIterations"]), (&json!(2), &json!(2)));
+    assert_eq!(step["repeated"][0]["why"], "exit code 1: only 1 of 9");
+    let figures: Value =
+        serde_json::from_str(&env.roboppi(["stats", "--json"]).output().code(0).text()).unwrap();
+    assert!(figures.to_string().contains("\"incomplete\":1"), "{figures}");
+    let junit = env.roboppi(["export", "-1", "--format", "junit"]).output().code(0).text();
+    assert!(junit.contains("skipped") && junit.contains("not complete after 2 iterations"), "{junit}");
+}
+
+/// Workflow files as the existing program reads them, of which nothing was missing but completion checks.
+#[test]
+fn workflows_that_lacked_checks_alone_are_valid_and_run() {
+    let loops = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/loops");
+    let env = TestEnv::new();
+    let mut count = 0;
+    for file in fs::read_dir(loops).unwrap() {
+        let file = file.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        fs::copy(&file, env.work().join(&name)).unwrap();
+        let printed = env.roboppi(["workflow", "validate", "--strict", &name]).output().code(0).all();
+        assert!(!printed.contains("warning"), "{name}: {printed}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
+    for mode in ["--supervised", "--direct"] {
+        let text = env.roboppi(["workflow", "work-list.yaml", "--no-tui", mode]).output().code(0).text();
+        assert!(text.contains("complete after 3 of 10 iterations"), "{text}");
+        let run = env.runs().pop().unwrap();
+        assert_eq!(run.text("report", 1), "first\nsecond\nthird\n");
+    }
 }

@@ -6,8 +6,8 @@ use roboppi_attach::Liveness;
 use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptStatus, AttemptView, IterationView, RunHead, RunMode, RunStatus, RunView, StepState,
-    StepView, SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
+    ArtifactView, AttemptFilter, AttemptStatus, AttemptView, IterationView, Role, RunHead, RunMode, RunStatus,
+    RunView, StepState, StepView, SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
 };
 use roboppi_untrusted::{first_words, line};
 
@@ -236,9 +236,13 @@ impl Page<'_> {
     fn iterations(&self) -> String {
         let mut text = String::new();
         for step in &self.view.steps {
-            for IterationView { iteration, max_iterations, detail, .. } in &step.iterations {
+            for begun in &step.iterations {
+                let IterationView { iteration, max_iterations, .. } = begun;
                 let most = max_iterations.map_or_else(String::new, |most| format!(" of {most}"));
-                let why = detail.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+                let mut why = step.iteration_words(begun);
+                if !why.is_empty() {
+                    why.insert_str(0, ": ");
+                }
                 let line = format!("{} iteration {iteration}{most}{why}", step.plan.step);
                 text.push_str(&format!("{}\n", first_words(&line)));
             }
@@ -277,8 +281,7 @@ impl Page<'_> {
     /// What agents said, and what it took.
     fn agents(&self) -> String {
         let mut text = String::new();
-        for step in self.view.steps.iter().filter(|step| step.is_agent()) {
-            let Some(attempt) = step.attempts.last() else { continue };
+        for (step, attempt) in self.view.steps().flat_map(last_of_agents) {
             let result = match &attempt.status {
                 AttemptStatus::Finished { result, .. } => result.details.as_deref(),
                 AttemptStatus::Started | AttemptStatus::Phase(_) => None,
@@ -289,7 +292,7 @@ impl Page<'_> {
             let mut row = |name: &str, value: Option<String>| {
                 rows.extend(value.map(|value| [format!("  {name}"), first_words(&value)]));
             };
-            row("agent", Some(step.plan.worker.name().to_owned()));
+            row("agent", Some(step.worker_of(&attempt.of).name().to_owned()));
             row("model", result.and_then(|result| result.model.clone()).or_else(|| session?.model.clone()));
             row(
                 "session",
@@ -301,7 +304,9 @@ impl Page<'_> {
                 "limit",
                 result.and_then(|result| result.retry_at).map(|at| format!("until {}", limit_time(at))),
             );
-            row("used", step.spent().map(|spent| spent_words(&spent)));
+            // It is that of all its attempts.
+            let spent = step.spent().filter(|_| attempt.of.role == step.plan.role || !step.is_agent());
+            row("used", spent.map(|spent| spent_words(&spent)));
             let (calls, failed) = (activity.tool_calls, activity.tool_failures);
             let calls_words = || format!("{} calls, {failed} of them failed", activity.counted(calls));
             row("tools", (calls > 0).then(calls_words));
@@ -319,7 +324,8 @@ impl Page<'_> {
             for note in notes {
                 row("note", Some(note.clone()));
             }
-            text += &format!("{}\n{}", first_words(step.plan.step.as_str()), table(&rows));
+            let role = if attempt.of.role == step.plan.role { "" } else { " check" };
+            text += &format!("{}{role}\n{}", first_words(step.plan.step.as_str()), table(&rows));
             if let Some(answer) = result.and_then(|result| result.answer.as_deref()) {
                 let lines: Vec<_> = answer.trim_end().lines().collect();
                 for answer in lines.iter().take(ANSWER) {
@@ -409,6 +415,15 @@ impl Page<'_> {
 
 /// Sub-agents that are named; those that are done come last.
 const SUB_AGENTS: usize = 10;
+
+/// The last attempts of a step at which an agent worked: the one that did its work, and its check.
+fn last_of_agents(step: &StepView) -> impl Iterator<Item = (&StepView, &AttemptView)> {
+    let checks = step.plan.check.map(|_| Role::Check);
+    [Some(step.plan.role), checks].into_iter().flatten().filter_map(move |role| {
+        let attempt = step.last_attempt(AttemptFilter { role: Some(role), ..AttemptFilter::default() })?;
+        step.is_agent_in(&attempt.of).then_some((step, attempt))
+    })
+}
 
 /// Changed files without a diff that are named.
 const UNDIFFED: usize = 20;

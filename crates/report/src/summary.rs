@@ -6,8 +6,8 @@ use std::path::Path;
 use roboppi_ipc::{CancelReason, ErrorClass, Usage, UtcMillis, WorkerKind, WorkerStatus};
 use roboppi_record::{RecordPart, RecordStore};
 use roboppi_run::{
-    ArtifactView, AttemptView, Role, RunHandle, RunId, RunMode, RunOutcome, RunStatus, RunView, StepPath,
-    StepState, StepView,
+    ArtifactView, AttemptView, IterationView, Role, RunHandle, RunId, RunMode, RunOutcome, RunStatus,
+    RunView, StepPath, StepState, StepView,
 };
 use roboppi_untrusted as untrusted;
 use serde::Serialize;
@@ -82,6 +82,8 @@ struct Counts {
     total: usize,
     /// `succeeded`, those included that an earlier run did.
     succeeded: usize,
+    /// `incomplete` after their last iteration, and counted as success.
+    incomplete: usize,
     /// `failed`, without those that were allowed to.
     failed: usize,
     /// `allowedToFail`: failed or skipped, and counted as success.
@@ -119,14 +121,33 @@ struct Step<'a> {
     started_at: Option<UtcMillis>,
     /// `durationMs` of all attempts and waits.
     duration_ms: Option<u64>,
+    /// `check`: the kind of worker that checks whether it is complete.
+    check: Option<WorkerKind>,
     /// `iterations` it has had.
     iterations: u32,
+    /// `maxIterations` it may have.
+    max_iterations: Option<u32>,
+    /// `repeated`: why it had each iteration behind the first one, the latest 200.
+    repeated: Vec<Repeated<'a>>,
     /// `attempts` by iteration, role and number.
     attempts: Vec<Attempt<'a>>,
     /// `artifacts` it put into the context directory.
     artifacts: Vec<Artifact<'a>>,
     /// `keptFrom`: the run that did it, when this one did not do it again.
     kept_from: Option<&'a RunId>,
+}
+
+/// Why a step was repeated.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Repeated<'a> {
+    /// `iteration` that began, from 2.
+    iteration: u32,
+    /// `why` the one before was not complete.
+    why: Option<&'a str>,
+    /// `filesChanged` by the one before, as far as its agent has reported them.
+    files_changed: Vec<&'a str>,
 }
 
 /// An attempt of a step.
@@ -263,6 +284,7 @@ impl Counts {
         Self {
             total: view.steps.len(),
             succeeded: of_state(StepState::Succeeded),
+            incomplete: of_state(StepState::Incomplete),
             failed: of_state(StepState::Failed),
             allowed_to_fail: count(&|step| step.allowed_to_fail),
             skipped: of_state(StepState::Skipped),
@@ -285,10 +307,23 @@ impl<'a> Step<'a> {
             flaky: step.is_flaky(),
             started_at: step.started_at,
             duration_ms: step.duration_ms,
+            check: step.plan.check,
             iterations: step.iteration(),
+            max_iterations: step.plan.max_iterations,
+            repeated: step.iterations.iter().map(|begun| Repeated::of(step, begun)).collect(),
             attempts: step.attempts.iter().map(Attempt::of).collect(),
             artifacts: step.artifacts.iter().map(Artifact::of).collect(),
             kept_from: step.kept.as_ref().map(|kept| &kept.run),
+        }
+    }
+}
+
+impl<'a> Repeated<'a> {
+    fn of(step: &'a StepView, begun: &'a IterationView) -> Self {
+        Self {
+            iteration: begun.iteration,
+            why: begun.detail.as_deref(),
+            files_changed: step.files_changed_in(begun.iteration.saturating_sub(1)),
         }
     }
 }

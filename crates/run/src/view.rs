@@ -24,6 +24,7 @@ mod attempt_activity;
 mod earlier;
 mod flaky;
 mod fold;
+mod iterations;
 mod permit_wait;
 mod reference;
 mod spent;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use roboppi_ipc::{CancelReason, Progress, SubAgentStatus, ToolCall, UtcMillis, WaitCause, Waiting};
 use serde_json::Value;
 
-use crate::{Activity, ActivityItem, Spent, StepState, StepView, SubAgentCounts};
+use crate::{Activity, ActivityItem, Spent, StepView, SubAgentCounts};
 
 /// Fields of a tool's input that say what the call is about, the most telling first.
 const TELLING: [&str; 12] = [
@@ -96,17 +96,6 @@ impl StepView {
         } else {
             format!("waits until {until} for the limit of {detail}")
         }))
-    }
-}
-
-impl StepView {
-    /// How many iterations it took until it was complete: `complete after 2 of 5 iterations`. `None` of a step that was done once,
-    /// and of one that was not complete.
-    #[must_use]
-    pub fn iterations_words(&self) -> Option<String> {
-        let most = self.plan.max_iterations.filter(|_| self.state == StepState::Succeeded)?;
-        let last = self.last_work()?.of.iteration;
-        Some(format!("complete after {last} of {most} iterations"))
     }
 }
 

@@ -95,10 +95,22 @@ impl Page<'_> {
         let kept = step.kept.as_ref().map(|kept| json!({ "run": kept.run, "attempt": kept.attempt }));
         let attempts: Vec<Value> =
             step.attempts.iter().map(|attempt| self.attempt_object(step, attempt)).collect();
+        let repeated: Vec<Value> = step
+            .iterations
+            .iter()
+            .map(|begun| {
+                let changed = step.files_changed_in(begun.iteration.saturating_sub(1));
+                json!({ "iteration": begun.iteration, "why": begun.detail, "filesChanged": changed })
+            })
+            .collect();
         json!({
             "step": step.plan.step,
             "state": self.state(step),
             "worker": step.plan.worker.name(),
+            "check": step.plan.check.map(|check| check.name().to_owned()),
+            "iterations": step.iteration(),
+            "maxIterations": step.plan.max_iterations,
+            "repeated": repeated,
             "why": Some(self.why(step)).filter(|why| !why.is_empty()),
             "allowedToFail": step.allowed_to_fail,
             "flaky": step.is_flaky(),

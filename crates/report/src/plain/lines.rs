@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use roboppi_ipc::{CancelReason, CoreEvent, Leaked, ProcessIdentity, Progress};
 use roboppi_run::{
-    AttemptPhase, AttemptRef, AttemptStatus, AttemptView, Role, RunCommand, RunStatus, RunView, StepPath,
-    StepState, StepView, ending_words, progress_words, spent_words,
+    AttemptPhase, AttemptRef, AttemptStatus, AttemptView, IterationView, Role, RunCommand, RunStatus,
+    RunView, StepPath, StepState, StepView, ending_words, progress_words, spent_words,
 };
 use roboppi_workflow::retry_delay;
 
@@ -238,17 +238,15 @@ pub(super) fn plan_extended<'a>(paths: impl IntoIterator<Item = &'a StepPath>) -
 }
 
 /// The next iteration of a step begins.
-pub(super) fn iteration(
-    step: &StepPath,
-    iteration: u32,
-    max_iterations: Option<u32>,
-    detail: Option<&str>,
-    colour: bool,
-) -> String {
+pub(super) fn iteration(step: &StepView, begun: &IterationView, colour: bool) -> String {
     let (sign, ink) = sign(StepState::Retrying);
-    let most = max_iterations.map_or_else(String::new, |most| format!("/{most}"));
-    let why = detail.map_or_else(String::new, |detail| format!(": {}", words(detail)));
-    format!("{} {}  iteration {iteration}{most}{why}", ink.paint(colour, sign), words(step.as_str()))
+    let most = begun.max_iterations.map_or_else(String::new, |most| format!("/{most}"));
+    let mut why = words(&step.iteration_words(begun));
+    if !why.is_empty() {
+        why.insert_str(0, ": ");
+    }
+    let (name, number) = (words(step.plan.step.as_str()), begun.iteration);
+    format!("{} {name}  iteration {number}{most}{why}", ink.paint(colour, sign))
 }
 
 /// At most five names and how many more.

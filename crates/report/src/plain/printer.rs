@@ -288,9 +288,10 @@ impl PlainPrinter {
             RunEvent::PlanExtended { nodes } => {
                 Some(lines::plan_extended(nodes.iter().map(|node| &node.step)))
             }
-            RunEvent::IterationStarted { step, iteration, max_iterations, detail } => {
-                Some(lines::iteration(step, *iteration, *max_iterations, detail.as_deref(), colour))
-            }
+            RunEvent::IterationStarted { step, .. } => self
+                .view
+                .step(step)
+                .and_then(|step| step.iterations.last().map(|begun| lines::iteration(step, begun, colour))),
             RunEvent::AttemptStarted { of, resumed_session: Some(session), .. } => {
                 Some(lines::resumed(of, session))
             }
@@ -370,8 +371,7 @@ impl PlainPrinter {
             let before = old.step(&step.plan.step);
             let known = before.map_or(1, StepView::iteration);
             for begun in step.iterations.iter().filter(|begun| all && begun.iteration > known) {
-                let (path, most, detail) = (&step.plan.step, begun.max_iterations, begun.detail.as_deref());
-                let text = lines::iteration(path, begun.iteration, most, detail, colour);
+                let text = lines::iteration(step, begun, colour);
                 printed.push(Dated::new(begun.started_at, text));
             }
             for attempt in &step.attempts {

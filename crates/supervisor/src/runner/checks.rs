@@ -9,7 +9,7 @@ use roboppi_workflow::{AttemptEnd, CheckMoment, IterationDecision, Step, decide}
 use uuid::Uuid;
 
 use super::RunContext;
-use super::facts::{CheckFacts, StepFacts};
+use super::facts::{CheckFacts, IncompleteFacts, StepFacts};
 use crate::context_dir::{ArtifactError, DecisionPlace};
 use crate::convert::path_text;
 use crate::machine::attempt::AttemptStop;
@@ -90,6 +90,23 @@ impl RunContext {
         )
     }
 
+    /// The same decision, with what has changed since the iteration before.
+    pub(super) fn with_changes(&self, of: &AttemptRef, decision: IterationDecision) -> IterationDecision {
+        let IterationDecision::Incomplete { detail } = decision else { return decision };
+        let mut facts = self.facts.borrow_mut();
+        let facts = facts.entry(of.step.clone()).or_default();
+        let outputs = facts.artifacts.iter().map(|made| (made.name.clone(), made.sha256.clone())).collect();
+        let now = IncompleteFacts { detail, outputs };
+        let changes = facts.incomplete.as_ref().map(|before| changes(before, &now)).unwrap_or_default();
+        let detail = match (now.detail.clone(), changes.is_empty()) {
+            (detail, true) => detail,
+            (Some(detail), false) => Some(format!("{detail} ({changes})")),
+            (None, false) => Some(changes),
+        };
+        facts.incomplete = Some(now);
+        IterationDecision::Incomplete { detail }
+    }
+
     /// What the worker of a check has decided.
     pub(super) async fn decide(&self, of: &AttemptRef) -> IterationDecision {
         let unknown = |detail: String| IterationDecision::Unknown { detail };
@@ -107,6 +124,24 @@ impl RunContext {
         let answer = check.result.as_deref().map(answer_of).unwrap_or_default();
         decide(CheckMoment { id: &check.id, began_at: check.began_at }, &files, &answer).into()
     }
+}
+
+/// What is the same as when the work was found incomplete before, and what is not, as words; empty when nothing is known.
+fn changes(before: &IncompleteFacts, now: &IncompleteFacts) -> String {
+    let mut parts = Vec::new();
+    if now.detail.is_some() && before.detail == now.detail {
+        parts.push("the same as before".to_owned());
+    }
+    let has_changed = |(name, hash): &(&String, &Option<String>)| before.outputs.get(*name) != Some(*hash);
+    let gone = before.outputs.keys().filter(|name| !now.outputs.contains_key(*name));
+    let changed = now.outputs.iter().filter(has_changed).map(|(name, _)| name).chain(gone);
+    let names: Vec<_> = changed.map(|name| format!("`{name}`")).collect();
+    if !names.is_empty() {
+        parts.push(format!("changed: {}", names.join(", ")));
+    } else if !now.outputs.is_empty() {
+        parts.push("no output changed".to_owned());
+    }
+    parts.join("; ")
 }
 
 /// What the exit code of a script says.

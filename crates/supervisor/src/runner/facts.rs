@@ -1,6 +1,6 @@
 //! What is known of steps beyond what the machine needs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,6 +36,16 @@ pub(super) struct StepFacts {
     pub(super) log: Option<PathBuf>,
     /// Its last check.
     pub(super) check: Option<CheckFacts>,
+    /// What the last check that found it incomplete found.
+    pub(super) incomplete: Option<IncompleteFacts>,
+}
+
+/// What there was when a step was found incomplete.
+#[derive(Clone, Debug)]
+pub(super) struct IncompleteFacts {
+    pub(super) detail: Option<String>,
+    /// The hashes of its outputs by their names.
+    pub(super) outputs: BTreeMap<String, Option<String>>,
 }
 
 /// What is known of the check of an iteration.
@@ -74,6 +84,7 @@ pub(super) fn facts_of_kept(settings: &RunSettings, plan: &Plan) -> HashMap<Step
             outcome: known.map(|known| known.result.as_str().into()),
             log: known.map(|known| known.log.clone()),
             check: None,
+            incomplete: None,
         };
         (kept.step.clone(), Box::new(facts))
     });

@@ -195,7 +195,10 @@ impl Runner {
                 let result = result.map(|collected| self.context.artifacts_collected(&of, collected));
                 SupervisorInput::OutputsCollected { of, result }
             }
-            TaskDone::Decided(of, decision) => SupervisorInput::IterationDecided { of, decision },
+            TaskDone::Decided(of, decision) => {
+                let decision = self.context.with_changes(&of, decision);
+                SupervisorInput::IterationDecided { of, decision }
+            }
         }
     }
 
