@@ -384,7 +384,7 @@ pub const KEYS: &[KeyDoc] = &[
         Check,
         "timeout",
         "duration",
-        Some("a quarter of the step's, at least 1s"),
+        Some("a quarter of the step's, or else of the run's, at least 1s"),
         "Time limit of one attempt of the check.",
     ),
     KeyDoc::optional(

@@ -72,7 +72,7 @@ pub(crate) fn workflow(root: &Node, kinds: &WorkerKinds, sink: &mut Sink<'_>) ->
     if sink.errors() > 0 {
         return None;
     }
-    let mut shared = SharedParts::of(drafts.iter().map(|draft| draft.id.value.clone()));
+    let mut shared = SharedParts::of(drafts.iter().map(|draft| draft.id.value.clone()), timeout?);
     let mut steps = IndexMap::with_capacity(drafts.len());
     for draft in drafts {
         let (id, step) = draft.finish(&mut shared)?;

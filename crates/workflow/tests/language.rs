@@ -453,13 +453,13 @@ fn a_check_is_a_step_of_its_own() {
 }
 
 #[test]
-fn a_check_has_a_quarter_of_the_time_of_its_step() {
+fn a_check_has_a_quarter_of_the_time_of_its_step_or_of_the_run() {
     let check =
         "max_iterations: 2, completion_check: { worker: CUSTOM, instructions: y, capabilities: [READ]";
     for (keys, expected) in [
         (format!(", timeout: 8m, {check} }}"), Duration::from_secs(120)),
         (format!(", timeout: 2s, {check} }}"), Duration::from_secs(1)),
-        (format!(", {check} }}"), Duration::from_hours(6)),
+        (format!(", {check} }}"), Duration::from_mins(15)),
         (format!(", timeout: 8m, {check}, timeout: 7s }}"), Duration::from_secs(7)),
     ] {
         let workflow = fix(&keys);

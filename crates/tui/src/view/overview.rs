@@ -69,7 +69,7 @@ fn step_facts(model: &Model, step: &StepView, page: &mut Page) {
     if let Some(last) = step.iterations.last() {
         let most = last.max_iterations.map(|most| format!(" of at most {most}")).unwrap_or_default();
         page.fact("Iteration", &format!("{}{most}", last.iteration));
-        page.fact_if("Not complete", Some(&step.iteration_words(last)));
+        page.fact_if("Repeated", Some(&step.iteration_words(last)));
     }
     if let Some(attempt) = model.shown_attempt() {
         attempt_facts(model, attempt, page);

@@ -8,7 +8,6 @@ use roboppi_ipc::{Capability, WorkerKind};
 use super::fields::{Field, Fields};
 use super::work::{SharedParts, WorkKeys, work_keys};
 use super::{agent, off, value};
-use crate::defaults;
 use crate::definition::{CompletionCheck, OnExhausted, OnFailure, Step};
 use crate::diagnostic::{Sink, quote};
 use crate::keys::Section;
@@ -46,7 +45,7 @@ impl DraftCheck {
 
     pub(super) fn finish(self, of_step: OfStep, shared: &mut SharedParts) -> Option<CompletionCheck> {
         let OfStep { timeout, grace, max_retries, on_failure } = of_step;
-        let a_quarter = || LEAST_TIMEOUT.max(timeout.unwrap_or(defaults::STEP_TIMEOUT.0) / 4);
+        let a_quarter = LEAST_TIMEOUT.max(timeout.unwrap_or(shared.timeout) / 4);
         let capabilities: Arc<[Capability]> = shared.capabilities(&self.work.capabilities);
         let work = Step {
             description: None,
@@ -58,7 +57,7 @@ impl DraftCheck {
             depends_on: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
-            timeout: Some(self.timeout.unwrap_or_else(a_quarter)),
+            timeout: Some(self.timeout.unwrap_or(a_quarter)),
             idle: self.idle,
             grace,
             max_retries,

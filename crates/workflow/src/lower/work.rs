@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roboppi_ipc::{Capability, WorkerKind};
 use roboppi_run::StepPath;
@@ -29,11 +30,13 @@ pub(super) struct SharedParts {
     pub(super) paths: HashSet<StepPath>,
     /// The lists of capabilities that they have: there are few different ones.
     capabilities: HashSet<Arc<[Capability]>>,
+    /// Time limit of the run.
+    pub(super) timeout: Duration,
 }
 
 impl SharedParts {
-    pub(super) fn of(paths: impl Iterator<Item = StepPath>) -> Self {
-        Self { paths: paths.collect(), ..Self::default() }
+    pub(super) fn of(paths: impl Iterator<Item = StepPath>, timeout: Duration) -> Self {
+        Self { paths: paths.collect(), timeout, ..Self::default() }
     }
 
     pub(super) fn capabilities(&mut self, list: &[Capability]) -> Arc<[Capability]> {
