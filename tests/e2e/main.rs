@@ -78,6 +78,7 @@ mod remains;
 mod replay;
 mod resume;
 mod run_files;
+mod run_key;
 mod runs;
 mod schemas;
 mod screen;

@@ -160,6 +160,13 @@ pub const KEYS: &[KeyDoc] = &[
         "list of `READ`, `EDIT`, `RUN_TESTS`, `RUN_COMMANDS`, `MAILBOX`, `TASKS`",
         "What the worker may do.",
     ),
+    KeyDoc::optional(
+        Step,
+        "run",
+        "text",
+        Some("none"),
+        "The script of a `CUSTOM` step, in place of `worker`, `instructions` and `capabilities`, which are `[RUN_COMMANDS]`.",
+    ),
     KeyDoc::optional(Step, "model", "text", Some("the agent's own choice"), "Model, as the agent names it."),
     KeyDoc::optional(
         Step,
@@ -373,6 +380,7 @@ pub const KEYS: &[KeyDoc] = &[
         "The prompt of an agent, or the script of a `CUSTOM` check.",
     ),
     KeyDoc::required(Check, "capabilities", "list", "What the worker may do."),
+    KeyDoc::optional(Check, "run", "text", Some("none"), "As of a step."),
     KeyDoc::optional(
         Check,
         "decision_file",

@@ -550,7 +550,7 @@ fn hostile_text_does_not_reach_the_terminal() {
 #[test]
 fn keys_of_other_workflow_languages_are_answered_with_ours() {
     let keys = [
-        ("run: make", "instructions"),
+        ("script: make", "instructions"),
         ("retries: 2", "max_retries"),
         ("timeout-minutes: 5", "timeout"),
         ("needs: [a]", "depends_on"),
@@ -753,7 +753,8 @@ fn what_is_switched_off_is_accepted() {
 #[test]
 fn keys_of_other_languages_are_answered() {
     for (key, hint) in [
-        ("run: make", "did you mean `instructions`?"),
+        ("run: make", "has no effect beside `instructions`"),
+        ("script: make", "did you mean `instructions`?"),
         ("command: make", "did you mean `instructions`?"),
         ("needs: [a]", "did you mean `depends_on`?"),
         ("retries: 3", "did you mean `max_retries`?"),

@@ -56,6 +56,14 @@ pub(super) fn work_keys(
     kinds: &WorkerKinds,
     sink: &mut Sink<'_>,
 ) -> WorkKeys {
+    if let Some(at) = fields.get("run") {
+        if !fields.has("instructions") {
+            return script(fields, &at, kinds, sink);
+        }
+        let message = format!("{} has no effect beside `instructions`", quote(&at.path));
+        let hint = "remove one of them";
+        sink.warning(at.key_span, message, Some(hint.to_owned()));
+    }
     let must = |name: &str, sink: &mut Sink<'_>| {
         if borrowed { fields.get(name) } else { fields.required(name, sink) }
     };
@@ -64,6 +72,25 @@ pub(super) fn work_keys(
         worker,
         instructions: must("instructions", sink).and_then(|at| instructions(&at, worker, sink)),
         capabilities: must("capabilities", sink).map(|at| capabilities(&at, sink)).unwrap_or_default(),
+        agent: agent::agent(fields, worker, sink),
+    }
+}
+
+/// The same of `run`, which says that a script does it.
+fn script(fields: &Fields<'_>, run: &Field<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> WorkKeys {
+    if let Some(at) = fields.get("worker")
+        && let Some(kind) = worker(&at, kinds, sink).filter(|kind| *kind != WorkerKind::CUSTOM)
+    {
+        let message = format!("{} is a script, which `{kind}` does not run", quote(&run.path));
+        let hint = "write `instructions:` for an agent, or remove `worker`";
+        sink.error(run.key_span, message, Some(hint.to_owned()));
+    }
+    let known = fields.get("capabilities").map(|at| capabilities(&at, sink));
+    let worker = Some(WorkerKind::CUSTOM);
+    WorkKeys {
+        worker,
+        instructions: instructions(run, worker, sink),
+        capabilities: known.unwrap_or_else(|| vec![Capability::RunCommands]),
         agent: agent::agent(fields, worker, sink),
     }
 }
