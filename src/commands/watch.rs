@@ -11,7 +11,9 @@ use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 use roboppi_attach::LocalRun;
 use roboppi_ingest::Format;
 use roboppi_process::HeardSignal;
-use roboppi_watch::{BACKLOG, Notice, Place, Source, SourceState, SourceStatus, WatchError, WatchSpec, Watching};
+use roboppi_watch::{
+    BACKLOG, Notice, Place, Source, SourceState, SourceStatus, WatchError, WatchSpec, Watching,
+};
 
 use crate::commands::{completion, record};
 use crate::exit::Failure;
@@ -100,7 +102,9 @@ impl WatchArgs {
                 let error = format!("the format of {} is not known", file.display());
                 return Err(Failure::usage(error).hint("name it with --format, such as --format victor"));
             }
-            (Some(format @ Format::ClaudeProject), _) if !file.extension().is_some_and(|extension| extension == "jsonl") => {
+            (Some(format @ Format::ClaudeProject), _)
+                if !file.extension().is_some_and(|extension| extension == "jsonl") =>
+            {
                 Source::of(format.clone(), Place::Sessions(file.to_owned()))
             }
             (Some(format), _) => Source::of(format.clone(), Place::File(file.to_owned())),
@@ -139,10 +143,15 @@ pub(crate) fn run(args: &WatchArgs) -> Result<ExitCode, Failure> {
         root,
     };
     // Before there is another thread, which would get the signals.
-    let runtime = runtime::new().map_err(|error| Failure::own(format!("signals cannot be handled: {error}")))?;
+    let runtime =
+        runtime::new().map_err(|error| Failure::own(format!("signals cannot be handled: {error}")))?;
     let signals = {
         let _entered = runtime.enter();
-        let heard = [HeardSignal::unless_ignored(SIGINT), HeardSignal::always(SIGTERM), HeardSignal::unless_ignored(SIGHUP)];
+        let heard = [
+            HeardSignal::unless_ignored(SIGINT),
+            HeardSignal::always(SIGTERM),
+            HeardSignal::unless_ignored(SIGHUP),
+        ];
         heard.into_iter().collect::<Result<Vec<_>, _>>()
     };
     let signals = signals.map_err(|error| Failure::own(format!("signals cannot be handled: {error}")))?;
@@ -199,7 +208,12 @@ fn report(statuses: &[SourceStatus], is_interrupted: bool) -> ExitCode {
             (counts.truncated, "times shorter, with lines missing"),
             (counts.refused, "records refused"),
         ];
-        words.extend(further.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+        words.extend(
+            further
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{count} {what}")),
+        );
         let state = match &status.state {
             SourceState::Failing(why) => {
                 code = ExitCode::from(crate::exit::INFRASTRUCTURE);

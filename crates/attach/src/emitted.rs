@@ -219,7 +219,7 @@ impl EmittedRun {
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn last_mark(&self, from: &str) -> Result<Option<SourceMark>, EmitError> {
+    pub fn last_mark(&mut self, from: &str) -> Result<Option<SourceMark>, EmitError> {
         Ok(self.shared.last_mark(from)?)
     }
 }

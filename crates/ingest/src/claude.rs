@@ -123,7 +123,12 @@ fn begin(payload: Payload, emissions: &mut Vec<Emission>) {
 
 pub(crate) fn progress(phase: &str, text: &str) -> Emission {
     let end = text.char_indices().nth(PROMPT).map_or(text.len(), |(at, _)| at);
-    Emission::Progress { message: format!("{phase}: {}", &text[..end]), percent: None, phase: None, step: None }
+    Emission::Progress {
+        message: format!("{phase}: {}", &text[..end]),
+        percent: None,
+        phase: None,
+        step: None,
+    }
 }
 
 /// The id of a call. Versions without one make the same calls one after the other.

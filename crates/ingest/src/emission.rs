@@ -203,7 +203,13 @@ const fn yes() -> bool {
 }
 
 /// A call that is over: the call and its result.
-pub(crate) fn tool_use(id: String, tool: String, ok: bool, text: String, step: Option<String>) -> [Emission; 2] {
+pub(crate) fn tool_use(
+    id: String,
+    tool: String,
+    ok: bool,
+    text: String,
+    step: Option<String>,
+) -> [Emission; 2] {
     [
         Emission::ToolCall { id: id.clone(), tool, input: Value::Null, parent: None, step: step.clone() },
         Emission::ToolResult { id, ok, text, duration_ms: None, step },

@@ -243,7 +243,9 @@ impl Translator {
         if let Some((report, _)) = placed.last() {
             self.memory.last = Some(report.session.clone());
         }
-        out.extend(placed.into_iter().map(|(report, place)| (Report { worker: Some(PYJAMA), ..report }, place)));
+        out.extend(
+            placed.into_iter().map(|(report, place)| (Report { worker: Some(PYJAMA), ..report }, place)),
+        );
         Ok(())
     }
 
@@ -264,10 +266,15 @@ impl Translator {
         if self.pending.as_ref().is_some_and(|pending| now.since(pending.since) >= NEXT_LINE) {
             self.flush(out);
         }
-        let over: Vec<_> = self.memory.ended.iter_mut().filter_map(|(id, (_, ended))| {
-            let since = *ended.since.get_or_insert(now);
-            (now.since(since) >= AFTER_END).then(|| id.clone())
-        }).collect();
+        let over: Vec<_> = self
+            .memory
+            .ended
+            .iter_mut()
+            .filter_map(|(id, (_, ended))| {
+                let since = *ended.since.get_or_insert(now);
+                (now.since(since) >= AFTER_END).then(|| id.clone())
+            })
+            .collect();
         for id in over {
             self.complete(&id, out);
         }

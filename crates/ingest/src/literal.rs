@@ -242,10 +242,10 @@ impl<'t> Reader<'t> {
                     self.quoted()?;
                     continue;
                 }
+                '-' if self.take("->") => continue,
                 '(' | '[' | '{' | '<' => open.push(c),
                 ')' | ']' | '}' | '>' => {
                     let pairs = [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')];
-                    // `->` and the like within an object.
                     if open.last().is_some_and(|last| pairs.contains(&(*last, c))) {
                         open.pop();
                     } else if c != '>' {
@@ -291,17 +291,32 @@ mod tests {
             ("{'a': None, 'b': True, 'c': False}", json!({"a": null, "b": true, "c": false})),
             (r#"{'path': 'it\'s "quoted".py'}"#, json!({"path": "it's \"quoted\".py"})),
             (r"{'deep': {'x': [1, 2, -3.5, 1e-05]}}", json!({"deep": {"x": [1, 2, -3.5, 1e-5]}})),
-            (r"{'t': (1,), 'e': (), 's': {'b', 'a'}, 'n': set()}", json!({"t": [1], "e": [], "s": ["b", "a"], "n": []})),
-            (r"{'b': b'\x00\xff', 'u': 'na\xefve \u2713 \U0001f600'}", json!({"b": "\\x00\\xff", "u": "naïve ✓ 😀"})),
+            (
+                r"{'t': (1,), 'e': (), 's': {'b', 'a'}, 'n': set()}",
+                json!({"t": [1], "e": [], "s": ["b", "a"], "n": []}),
+            ),
+            (
+                r"{'b': b'\x00\xff', 'u': 'na\xefve \u2713 \U0001f600'}",
+                json!({"b": "\\x00\\xff", "u": "naïve ✓ 😀"}),
+            ),
             ("{'o': <Stage.READING: 'reading'>, 'n': 1}", json!({"o": "<Stage.READING: 'reading'>", "n": 1})),
-            ("{'o': <function f at 0x7f>, 'g': <a -> b>}", json!({"o": "<function f at 0x7f>", "g": "<a -> b>"})),
+            (
+                "{'o': <function f at 0x7f>, 'g': <a -> b>}",
+                json!({"o": "<function f at 0x7f>", "g": "<a -> b>"}),
+            ),
             (
                 "{'w': datetime.datetime(2026, 1, 6, tzinfo=datetime.timezone.utc), 'p': PosixPath('/a)b')}",
                 json!({"w": "datetime.datetime(2026, 1, 6, tzinfo=datetime.timezone.utc)", "p": "PosixPath('/a)b')"}),
             ),
             ("{1: 'a', (1, 2): 'b', None: 3}", json!({"1": "a", "[1,2]": "b", "null": 3})),
-            ("{'a': {}, 'big': 123456789012345678901234567890}", json!({"a": {}, "big": "123456789012345678901234567890"})),
-            (r#"{"tool": "edit", "ok": true, "result": null}"#, json!({"tool": "edit", "ok": true, "result": null})),
+            (
+                "{'a': {}, 'big': 123456789012345678901234567890}",
+                json!({"a": {}, "big": "123456789012345678901234567890"}),
+            ),
+            (
+                r#"{"tool": "edit", "ok": true, "result": null}"#,
+                json!({"tool": "edit", "ok": true, "result": null}),
+            ),
             (r"{'half': '\ud800', 'nl': 'a\nb'}", json!({"half": "\u{fffd}", "nl": "a\nb"})),
         ] {
             assert_eq!(read(text), expected, "{text}");
@@ -313,7 +328,9 @@ mod tests {
     #[test]
     fn what_is_cut_off_or_no_data_is_nothing() {
         let deep = "[".repeat(100_000);
-        for text in ["", "{", "{'a", "{'a': ", "{'a': 1", "{'a' 1}", "[1 2]", "x(", "{'a': 1} more", "<a", &deep] {
+        for text in
+            ["", "{", "{'a", "{'a': ", "{'a': 1", "{'a' 1}", "[1 2]", "x(", "{'a': 1} more", "<a", &deep]
+        {
             assert_eq!(literal(text), None, "{}", &text[..text.len().min(20)]);
         }
     }

@@ -124,7 +124,10 @@ impl Pyjama {
                     step: step.step_id.clone(),
                     state,
                     detail: None,
-                    duration_ms: step.end_time.zip(step.start_time).map(|(end, start)| end.saturating_sub(start)),
+                    duration_ms: step
+                        .end_time
+                        .zip(step.start_time)
+                        .map(|(end, start)| end.saturating_sub(start)),
                 })
             };
             if agent.steps.len() == at {
@@ -148,7 +151,8 @@ impl Pyjama {
                 continue;
             }
             let number = at.entry(entry.agent_id.clone()).or_insert((entry.timestamp, 0));
-            *number = if number.0 == entry.timestamp { (number.0, number.1 + 1) } else { (entry.timestamp, 1) };
+            *number =
+                if number.0 == entry.timestamp { (number.0, number.1 + 1) } else { (entry.timestamp, 1) };
             let number = *number;
             let agent = self.agent(&entry.agent_id);
             if number <= agent.logged {
@@ -157,7 +161,8 @@ impl Pyjama {
             agent.logged = number;
             let ok = !matches!(ending(Some(&entry.status)), Some(ending) if ending != Ending::Succeeded);
             let call_id = format!("{}@{}.{}", entry.tool, number.0, number.1);
-            for (emission, part) in tool_use(call_id, entry.tool, ok, entry.status, None).into_iter().zip(0..) {
+            for (emission, part) in tool_use(call_id, entry.tool, ok, entry.status, None).into_iter().zip(0..)
+            {
                 let mark = (number.0, 2 * number.1 + part);
                 out.push((report(&entry.agent_id, Some(entry.timestamp), emission), Some(mark)));
             }
@@ -219,7 +224,10 @@ mod tests {
             "recent-logs":[{"timestamp":1200,"agent-id":"a","tool":"write-file","status":"ok"},{"timestamp":1200,"agent-id":"a","tool":"read-files","status":"error"}],
             "global":{"count":1}}"#;
         let found = words(&pyjama.read(one).unwrap());
-        assert_eq!(found, ["a starts", "a lives", "a s None", "a write-file", "a true", "a read-files", "a false"]);
+        assert_eq!(
+            found,
+            ["a starts", "a lives", "a s None", "a write-file", "a true", "a read-files", "a false"]
+        );
         assert!(pyjama.read(one).unwrap().is_empty());
         let two = r#"{"agents":{"a":{"status":"completed","start-time":1000,"last-seen":1900,"end-time":1900,"steps":[{"step-id":"s","status":"ok","start-time":1100,"end-time":1300}]},
             "b":{"status":"completed","start-time":5,"steps":[{"step-id":"x","status":"error"}]},"odd":7},
@@ -227,8 +235,15 @@ mod tests {
         assert_eq!(
             words(&pyjama.read(two).unwrap()),
             [
-                "a lives", "a s Some(Succeeded)", "b starts", "b x None", "b x Some(Failed)", "a llm-call", "a true",
-                "a Succeeded", "b Failed"
+                "a lives",
+                "a s Some(Succeeded)",
+                "b starts",
+                "b x None",
+                "b x Some(Failed)",
+                "a llm-call",
+                "a true",
+                "a Succeeded",
+                "b Failed"
             ]
         );
         // The same agent runs again; half of a file is no file; the file is removed and begins again.
@@ -238,7 +253,8 @@ mod tests {
             assert!(pyjama.read(half).is_err(), "{half}");
         }
         assert!(pyjama.read("{}").unwrap().is_empty());
-        let duplicate = r#"{"agents":{"a":{"start-time":3000,"status":"running"},"a":{"status":"completed"}}}"#;
+        let duplicate =
+            r#"{"agents":{"a":{"start-time":3000,"status":"running"},"a":{"status":"completed"}}}"#;
         assert_eq!(words(&pyjama.read(duplicate).unwrap()), ["a Succeeded"]);
     }
 }

@@ -27,7 +27,8 @@ pub(crate) fn json(text: &str) -> Option<Record> {
         Value::String(text) => Stamp::read(text),
         number => number.as_f64().and_then(Stamp::of_number),
     });
-    let session = Session::of(word(&fields, "session").or_else(|| word(&fields, "session_id")).unwrap_or_default());
+    let session =
+        Session::of(word(&fields, "session").or_else(|| word(&fields, "session_id")).unwrap_or_default());
     if fields.contains_key("type")
         && let (emission, None) = Emission::read(text)
     {
@@ -62,7 +63,8 @@ pub(crate) fn matched(pattern: &Regex, text: &str, pos: u64) -> Option<Record> {
     });
     let step = group("step").map(str::to_owned);
     let status = group("status");
-    let ending = status.and_then(|status| serde_json::from_value::<Ending>(status.to_lowercase().into()).ok());
+    let ending =
+        status.and_then(|status| serde_json::from_value::<Ending>(status.to_lowercase().into()).ok());
     let message = || group("message").unwrap_or(text).to_owned();
     let emissions = match (group("tool"), &step) {
         (Some(tool), _) => {

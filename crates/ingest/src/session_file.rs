@@ -193,26 +193,39 @@ mod tests {
         let mut file = SessionFile::default();
         let mut read = |text: &str| file.read(text).unwrap_or_else(|| panic!("{text}"));
         let head = r#""sessionId":"s1","cwd":"/w","timestamp":"2026-01-06T16:03:53.693Z""#;
-        let prompt = read(&format!(r#"{{"type":"user",{head},"message":{{"role":"user","content":"fix it"}}}}"#));
+        let prompt =
+            read(&format!(r#"{{"type":"user",{head},"message":{{"role":"user","content":"fix it"}}}}"#));
         assert_eq!(prompt.session, Some(Session { id: "s1".into(), cwd: Some("/w".into()) }));
-        assert!(matches!(&prompt.emissions[..], [Emission::Progress { message, .. }] if message == "prompt: fix it"));
+        assert!(
+            matches!(&prompt.emissions[..], [Emission::Progress { message, .. }] if message == "prompt: fix it")
+        );
         let said = |id: &str, block: &str, output: u64| {
             format!(
                 r#"{{"type":"assistant",{head},"message":{{"id":"{id}","model":"m","content":[{block}],"usage":{{"input_tokens":3,"cache_creation_input_tokens":2,"cache_read_input_tokens":7,"output_tokens":{output}}}}}}}"#
             )
         };
         let first = read(&said("m1", r#"{"type":"thinking","thinking":"hm","signature":"x"}"#, 1));
-        assert!(matches!(&first.emissions[..], [Emission::Session { .. }, Emission::Thinking { .. }, Emission::Usage(_)]));
+        assert!(matches!(
+            &first.emissions[..],
+            [Emission::Session { .. }, Emission::Thinking { .. }, Emission::Usage(_)]
+        ));
         // The same message: its figures are not added again.
-        let call = read(&said("m1", r#"{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"ls"}}"#, 9));
+        let call =
+            read(&said("m1", r#"{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"ls"}}"#, 9));
         let totals = |read: &Read| match read.emissions.last() {
-            Some(Emission::Usage(figures)) => (figures.input_tokens, figures.output_tokens, figures.cache_read_tokens),
+            Some(Emission::Usage(figures)) => {
+                (figures.input_tokens, figures.output_tokens, figures.cache_read_tokens)
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(totals(&call), (5, 9, 7));
-        assert!(matches!(&call.emissions[0], Emission::ToolCall { id, tool, .. } if id == "t1" && tool == "Bash"));
+        assert!(
+            matches!(&call.emissions[0], Emission::ToolCall { id, tool, .. } if id == "t1" && tool == "Bash")
+        );
         assert_eq!(totals(&read(&said("m2", r#"{"type":"text","text":"Done."}"#, 4))), (10, 13, 14));
-        for (content, expected) in [(r#""a""#, "a"), (r#"[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#, "a\nb")] {
+        for (content, expected) in
+            [(r#""a""#, "a"), (r#"[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#, "a\nb")]
+        {
             let result = read(&format!(
                 r#"{{"type":"user",{head},"message":{{"content":[{{"type":"tool_result","tool_use_id":"t1","is_error":true,"content":{content}}}]}}}}"#
             ));

@@ -175,9 +175,11 @@ mod tests {
         assert_eq!(look(&mut tail, Some(&seen(7, "three\n"))), Look::Same);
         assert_eq!(look(&mut tail, Some(&seen(7, "a much longer line\n"))), Look::Truncated);
         // Cut in the middle: the rest was read.
-        tail.current.as_mut().unwrap().offset = 19;
-        assert_eq!(look(&mut tail, Some(&seen(7, "a much long"))), Look::Truncated);
-        assert_eq!(tail.current.as_ref().unwrap().offset, 11);
+        let long = "a line\n".repeat(100);
+        look(&mut tail, Some(&seen(9, &long)));
+        tail.current.as_mut().unwrap().offset = 700;
+        assert_eq!(look(&mut tail, Some(&seen(9, &long[..350]))), Look::Truncated);
+        assert_eq!(tail.current.as_ref().unwrap().offset, 350);
     }
 
     #[test]

@@ -74,7 +74,8 @@ pub(crate) fn event(line: &LogLine<'_>) -> Option<Event> {
     if category.is_empty() || !category.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
         return None;
     }
-    let (name, data) = rest.split_once(": {").map_or((rest, None), |(name, _)| (name, Some(&rest[name.len() + 2..])));
+    let (name, data) =
+        rest.split_once(": {").map_or((rest, None), |(name, _)| (name, Some(&rest[name.len() + 2..])));
     let mut event =
         Event { category: category.to_owned(), name: name.to_owned(), data: Map::new(), raw: None };
     if let Some(text) = data {
@@ -225,18 +226,14 @@ impl Memory {
             Some((_, id)) => id,
             None => {
                 let id = id.map_or_else(|| format!("{tool}@{pos}"), str::to_owned);
-                let call = Emission::ToolCall {
-                    id: id.clone(),
-                    tool,
-                    input: Value::Null,
-                    parent: None,
-                    step: None,
-                };
+                let call =
+                    Emission::ToolCall { id: id.clone(), tool, input: Value::Null, parent: None, step: None };
                 emissions.push(call);
                 id
             }
         };
-        let shown = event.data.get("error").or_else(|| event.data.get("result")).filter(|value| !value.is_null());
+        let shown =
+            event.data.get("error").or_else(|| event.data.get("result")).filter(|value| !value.is_null());
         let shown = match shown {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
@@ -291,7 +288,8 @@ fn metric(event: &Event) -> Emission {
 
 fn error(event: &Event) -> Emission {
     let why = text(event, "message").or_else(|| text(event, "error")).map(str::to_owned);
-    let why = why.or_else(|| event.raw.clone()).unwrap_or_else(|| Value::Object(event.data.clone()).to_string());
+    let why =
+        why.or_else(|| event.raw.clone()).unwrap_or_else(|| Value::Object(event.data.clone()).to_string());
     Emission::Error { message: format!("{}: {why}", event.name), step: None }
 }
 

@@ -12,7 +12,7 @@ use memchr::{memmem, memrchr};
 use nix::sys::stat::utimensat;
 use nix::sys::time::TimeSpec;
 use roboppi_ipc::{UtcMillis, WorkerEvent};
-use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, SourceMark, RunEvent, RunView};
+use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunView, SourceMark};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
@@ -91,7 +91,9 @@ impl SharedRun {
     ///
     /// # Errors
     /// When a file of the record cannot be read.
-    pub fn last_mark(&self, from: &str) -> Result<Option<SourceMark>, RecordError> {
+    pub fn last_mark(&mut self, from: &str) -> Result<Option<SourceMark>, RecordError> {
+        // The view is then that of the whole journal.
+        drop(self.lock()?);
         let attempts = self.view.steps.iter().flat_map(|step| &step.attempts);
         let mut paths = vec![self.dir.journal_path()];
         for attempt in attempts {
@@ -173,7 +175,8 @@ impl SharedWriter<'_> {
         let run = &mut *self.run;
         let record = JournalRecord { seq: run.view.position.journal_seq + 1, ts, event };
         let path = run.dir.journal_path();
-        let line = line(&record, mark).map_err(|source| RecordError::Encode { path: path.clone(), source })?;
+        let line =
+            line(&record, mark).map_err(|source| RecordError::Encode { path: path.clone(), source })?;
         let len = JournalReader::position(&run.reader);
         if len + line.len() as u64 > JOURNAL {
             return Err(RecordError::io("write", &path)(io::ErrorKind::FileTooLarge.into()));
@@ -200,7 +203,8 @@ impl SharedWriter<'_> {
         let path = self.run.dir.events_path(&of.base())?;
         let attempt = self.attempt(of)?;
         let record = AttemptRecord { seq: attempt.last_seq.map_or(0, |last| last + 1), ts, at: 0, event };
-        let line = line(&record, mark).map_err(|source| RecordError::Encode { path: path.clone(), source })?;
+        let line =
+            line(&record, mark).map_err(|source| RecordError::Encode { path: path.clone(), source })?;
         if attempt.len + line.len() as u64 > EVENTS {
             return Err(RecordError::io("write", &path)(io::ErrorKind::FileTooLarge.into()));
         }
@@ -324,4 +328,45 @@ fn write_whole(mut file: &File, len: u64, line: &[u8]) -> io::Result<()> {
         let _ = file.set_len(len);
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use roboppi_run::JournalRecord;
+
+    use super::*;
+
+    fn record(seq: u64, message: &str) -> JournalRecord {
+        let event = RunEvent::Warning { message: message.to_owned(), step: None };
+        JournalRecord { seq, ts: UtcMillis(1), event }
+    }
+
+    fn mark(from: &str, pos: u64) -> SourceMark {
+        SourceMark { from: from.to_owned(), pos, part: 3 }
+    }
+
+    #[test]
+    fn the_last_mark_of_a_file_is_found_wherever_it_is() {
+        // Whatever its distance from the end, also across the border of two parts that are read.
+        for len in [0, 1, 100, TAIL - 200, TAIL - 100, TAIL - 60, TAIL - 30, TAIL, TAIL + 70, 3 * TAIL] {
+            let mut file = tempfile::tempfile().unwrap();
+            let hostile = r#"x","mark":{"from":"a","pos":99,"part":9}}"#;
+            for (seq, from, pos) in [(1, "a", 1), (2, "b", 7), (3, "a", 2)] {
+                file.write_all(&line(&record(seq, hostile), Some(&mark(from, pos))).unwrap()).unwrap();
+            }
+            file.write_all(&line(&record(4, &"é".repeat(len / 2)), None).unwrap()).unwrap();
+            assert_eq!(last_mark_in(&file, "a").unwrap(), Some(mark("a", 2)), "{len}");
+            assert_eq!(last_mark_in(&file, "b").unwrap(), Some(mark("b", 7)), "{len}");
+            assert_eq!(last_mark_in(&file, "c").unwrap(), None, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_record_with_a_mark_is_a_record() {
+        let text = line(&record(1, "m"), Some(&mark("a", 2))).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let kept = r#"{"seq":1,"ts":1,"event":{"type":"warning","message":"m"},"mark":{"from":"a","pos":2,"part":3}}"#;
+        assert_eq!(text, format!("{kept}\n"));
+        assert_eq!(serde_json::from_str::<JournalRecord>(&text).unwrap(), record(1, "m"));
+    }
 }

@@ -1,27 +1,24 @@
 //! Follows one source.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::File;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use roboppi_attach::Growing;
-use roboppi_ingest::{Emission, Known, Lines, Look, Placed, Report, Tail, Translator};
+use roboppi_attach::{Growing, LocalRun};
+use roboppi_ingest::{Emission, Known, Lines, Look, Placed, Report, Translator};
 use roboppi_record::{Checkpoint, RecordError, StateRoot};
 use roboppi_run::SourceMark;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::files::{self, Opened, Stamp};
+use crate::files::{self, Opened};
+use crate::followed::{Followed, OpenFile, PART, read_part};
 use crate::runs::{Delivery, Runs};
 use crate::saved::Saved;
 use crate::status::{Notices, SourceState, SourceStatus};
 use crate::{Place, Source, WatchSpec};
-
-/// Bytes that are read at once.
-const PART: usize = 256 * 1024;
 
 /// Parts that are read of a file before the next one has its turn.
 const TURN: usize = 8;
@@ -61,6 +58,7 @@ pub(crate) struct Follower {
     clock: Clock,
     /// There was no checkpoint: what is there already is history.
     is_first: bool,
+    is_restored: bool,
     scanned: Option<Instant>,
     saved: Instant,
     is_unsaved: bool,
@@ -68,27 +66,11 @@ pub(crate) struct Follower {
     bytes: u64,
 }
 
-/// A name, and the files it led to.
-#[derive(Debug, Default)]
-struct Followed {
-    tail: Tail,
-    /// By the names of the files.
-    open: HashMap<String, OpenFile>,
-    stamp: Option<Stamp>,
-    /// Since when a document is none.
-    torn: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct OpenFile {
-    file: File,
-    lines: Lines,
-}
-
 impl Follower {
     pub(crate) fn new(spec: &WatchSpec, source: Source) -> Self {
-        let translator = Translator::new(source.format.clone(), source.categories.clone(), Default::default());
-        let target = spec.run.as_ref().map(|run| run.run_dir().path().display().to_string());
+        let translator =
+            Translator::new(source.format.clone(), source.categories.clone(), Default::default());
+        let target = spec.run.as_ref().map(LocalRun::name);
         Self {
             root: spec.root.clone(),
             target: target.unwrap_or_default(),
@@ -100,6 +82,7 @@ impl Follower {
             queue: VecDeque::new(),
             clock: Clock::start(),
             is_first: true,
+            is_restored: false,
             scanned: None,
             saved: Instant::now(),
             is_unsaved: false,
@@ -139,6 +122,7 @@ impl Follower {
             let followed = Followed::restored(&path, tail, saved.at, self.source.format.is_document());
             self.files.insert(path, followed);
         }
+        self.is_restored = true;
     }
 
     /// Looks at all files once. Returns whether there is more to read at once.
@@ -153,6 +137,10 @@ impl Follower {
                     return false;
                 }
             }
+        }
+        if mem::take(&mut self.is_restored) {
+            // Files may have been found that had no name.
+            self.save(notices);
         }
         if !self.deliver(runs, notices) {
             return false;
@@ -236,10 +224,15 @@ impl Follower {
         notices: &mut Notices,
     ) -> bool {
         match files::stamp(path) {
-            Ok(stamp) if followed.stamp == Some(stamp) && followed.torn.is_none() => {}
+            Ok(stamp) if followed.stamp == Some(stamp) && followed.torn.is_none() => {
+                if self.source.format.is_session_each() {
+                    followed.close_idle();
+                }
+            }
             Ok(stamp) => match files::open(path) {
                 Ok(opened) => {
                     followed.stamp = Some(stamp);
+                    followed.changed = Some(Instant::now());
                     notices.right(path);
                     self.failing = None;
                     if self.source.format.is_document() {
@@ -299,10 +292,7 @@ impl Follower {
         let (begin, name) = (known.offset, known.name.clone());
         let olds: Vec<_> = followed.tail.old.iter().map(|known| known.name.as_str()).collect();
         followed.open.retain(|open, _| *open == name || olds.contains(&open.as_str()));
-        followed
-            .open
-            .entry(name)
-            .or_insert_with(|| OpenFile { file: opened.file, lines: Lines::at(begin) });
+        followed.open.entry(name).or_insert_with(|| OpenFile { file: opened.file, lines: Lines::at(begin) });
         if matches!(look, Look::Created | Look::Replaced | Look::Truncated) {
             self.save_with(path, followed, notices);
         }
@@ -323,14 +313,9 @@ impl Follower {
     }
 
     /// Reads what is new in the files of a name.
-    fn read(
-        &mut self,
-        path: &Path,
-        followed: &mut Followed,
-        runs: &mut Runs,
-        notices: &mut Notices,
-    ) -> bool {
-        let names: Vec<_> = followed.tail.old.iter().chain(&followed.tail.current).map(|known| known.name.clone()).collect();
+    fn read(&mut self, path: &Path, followed: &mut Followed, runs: &mut Runs, notices: &mut Notices) -> bool {
+        let names: Vec<_> =
+            followed.tail.old.iter().chain(&followed.tail.current).map(|known| known.name.clone()).collect();
         for name in names {
             for turn in 0..TURN {
                 let Some(open) = followed.open.get_mut(&name) else { break };
@@ -413,7 +398,9 @@ impl Follower {
         let mut content = vec![0; usize::try_from(opened.seen.len.min(DOCUMENT)).unwrap_or_default()];
         let read = match files::read_at(&opened.file, &mut content, 0) {
             Ok(read) => read,
-            Err(error) => return notices.problem(path, &format!("cannot be read: {error}; it is tried again")),
+            Err(error) => {
+                return notices.problem(path, &format!("cannot be read: {error}; it is tried again"));
+            }
         };
         self.bytes += read as u64;
         let mut out = Vec::new();
@@ -477,12 +464,10 @@ impl Follower {
         self.failing = Some(why);
     }
 
-    /// The same while the files of one name are taken out.
+    /// Saves the names of files before anything of them is recorded. The files of one name are taken out.
     fn save_with(&mut self, path: &Path, followed: &mut Followed, notices: &mut Notices) {
         self.files.insert(path.to_owned(), mem::take(followed));
-        if self.queue.is_empty() {
-            self.save(notices);
-        }
+        self.save(notices);
         *followed = self.files.remove(path).unwrap_or_default();
     }
 
@@ -490,11 +475,8 @@ impl Follower {
         let Some(checkpoint) = &self.checkpoint else { return };
         let pending = self.translator.begin_of_pending().zip(self.reading.as_deref());
         let tails = self.files.iter().map(|(path, followed)| (path.clone(), followed.committed(pending)));
-        let saved = Saved {
-            at: files::seconds(),
-            files: tails.collect(),
-            memory: self.translator.memory().clone(),
-        };
+        let saved =
+            Saved { at: files::seconds(), files: tails.collect(), memory: self.translator.memory().clone() };
         self.saved = Instant::now();
         let written = serde_json::to_vec(&saved).map_err(|error| error.to_string());
         match written.and_then(|content| checkpoint.save(&content).map_err(|error| error.to_string())) {
@@ -542,93 +524,3 @@ impl Follower {
         }
     }
 }
-
-impl Followed {
-    /// Finds files again, under their name or another one, and those that had the name since.
-    fn restored(path: &Path, mut tail: Tail, saved_at: i64, is_document: bool) -> Self {
-        let mut followed = Self::default();
-        if is_document {
-            followed.tail = tail;
-            return followed;
-        }
-        let own = files::open(path).ok();
-        let is_own = |known: &Known, own: &Option<Opened>| own.as_ref().is_some_and(|own| known.is(&own.seen));
-        let current = tail.current.take();
-        let mut others: Vec<(PathBuf, Opened)> = Vec::new();
-        if !current.as_ref().is_some_and(|known| is_own(known, &own)) || !tail.old.is_empty() {
-            let opened = |path: PathBuf| files::open(&path).ok().map(|opened| (path, opened));
-            others = files::siblings(path).into_iter().filter_map(opened).collect();
-        }
-        let mut is_renamed = false;
-        for known in tail.old.into_iter().chain(current.clone()) {
-            let found = others.iter().position(|(_, opened)| known.is(&opened.seen));
-            if let Some(found) = found {
-                let (_, opened) = others.swap_remove(found);
-                is_renamed |= current.as_ref() == Some(&known);
-                followed.adopt(&known, opened.file);
-                followed.tail.old.push(known);
-            }
-        }
-        if is_renamed {
-            // Files that had the name after it, and have another one now.
-            others.retain(|(_, opened)| opened.changed >= saved_at);
-            others.sort_by_key(|(_, opened)| opened.changed);
-            for (_, opened) in others {
-                let known = Known::new(Uuid::now_v7().simple().to_string(), &opened.seen, 0);
-                followed.adopt(&known, opened.file);
-                followed.tail.old.push(known);
-            }
-        } else {
-            // It is where it was, or the next look finds what has become of it.
-            if let (Some(known), Some(own)) = (&current, own)
-                && known.is(&own.seen)
-                && own.seen.len >= known.offset
-            {
-                followed.adopt(known, own.file);
-            }
-            followed.tail.current = current;
-        }
-        followed
-    }
-
-    fn adopt(&mut self, known: &Known, file: File) {
-        self.open.insert(known.name.clone(), OpenFile { file, lines: Lines::at(known.offset) });
-    }
-
-    fn note_progress(&mut self, name: &str, pending: Option<u64>) {
-        let Some(open) = self.open.get(name) else { return };
-        let complete = pending.unwrap_or_else(|| open.lines.complete());
-        for known in self.tail.old.iter_mut().chain(&mut self.tail.current) {
-            if known.name == name {
-                known.offset = complete;
-            }
-        }
-    }
-
-    /// Its files, each with the position before which all lines are recorded.
-    fn committed(&self, pending: Option<(u64, &str)>) -> Tail {
-        let mut tail = self.tail.clone();
-        for known in tail.old.iter_mut().chain(&mut tail.current) {
-            if let Some(open) = self.open.get(&known.name) {
-                let waiting = pending.filter(|(_, name)| *name == known.name).map(|(at, _)| at);
-                known.offset = waiting.unwrap_or_else(|| open.lines.complete());
-            }
-        }
-        tail
-    }
-}
-
-/// Reads the next part of a file.
-fn read_part(open: &OpenFile, part: &mut Vec<u8>) -> io::Result<usize> {
-    let at = open.lines.end();
-    // The length first: a buffer for what is not there would be filled with zeros at each look.
-    let len = open.file.metadata()?.len().saturating_sub(at);
-    if len == 0 {
-        return Ok(0);
-    }
-    part.resize(usize::try_from(len).unwrap_or(PART).min(PART), 0);
-    let read = files::read_at(&open.file, part, at)?;
-    part.truncate(read);
-    Ok(read)
-}
-

@@ -9,6 +9,7 @@
 
 mod clock;
 mod files;
+mod followed;
 mod follower;
 mod runs;
 mod saved;
@@ -171,7 +172,10 @@ impl Drop for Watching {
 ///
 /// # Errors
 /// When a source is followed by another process and is not waited for, or there is no thread for it.
-pub fn start(spec: WatchSpec, on_notice: impl FnMut(Notice) + Send + 'static) -> Result<Watching, WatchError> {
+pub fn start(
+    spec: WatchSpec,
+    on_notice: impl FnMut(Notice) + Send + 'static,
+) -> Result<Watching, WatchError> {
     let statuses = Statuses::of(&spec.sources);
     let is_over = Arc::new(AtomicBool::new(false));
     let mut followers = Vec::new();

@@ -17,8 +17,8 @@ use crate::{Source, WatchSpec};
 /// Runs that are kept open.
 const OPEN: usize = 64;
 
-/// A run does not begin earlier than this: one that is as old would be removed as old.
-const OLDEST: u64 = 24 * 3_600 * 1_000;
+/// A run does not begin earlier than 80 days ago: soon after that it would be removed as old.
+const OLDEST: u64 = 80 * 24 * 3_600 * 1_000;
 
 /// A report on its way.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Runs {
         let is_sign = matches!(&delivery.report.emission, Emission::Activity { text, .. } if text.is_empty());
         let is_end = matches!(delivery.report.emission, Emission::Complete { .. });
         let Some(target) = self.open.get_mut(key) else { return Ok(Next::PassOver) };
-        let Some(run) = &target.run else {
+        let Some(run) = &mut target.run else {
             return Ok(if is_sign || is_end { Next::PassOver } else { Next::Begin });
         };
         if let Some(mark) = &delivery.mark {
@@ -227,7 +227,8 @@ fn parent(path: &Path) -> PathBuf {
 fn reason(error: &EmitError) -> String {
     match error {
         EmitError::Record(RecordError::Io { source, path, .. })
-            if source.kind() == io::ErrorKind::StorageFull || source.kind() == io::ErrorKind::QuotaExceeded =>
+            if source.kind() == io::ErrorKind::StorageFull
+                || source.kind() == io::ErrorKind::QuotaExceeded =>
         {
             format!("cannot be recorded, because the disk of {} is full; it is tried again", path.display())
         }

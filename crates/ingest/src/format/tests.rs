@@ -51,7 +51,10 @@ fn the_log_of_victor_is_read_as_its_writer_means_it() {
     assert_eq!(call(next()).1, "bash");
     let result = &next().emission;
     let expected = "line one\nline two - INFO - [TOOL] fake.start: {}";
-    assert!(matches!(result, Emission::ToolResult { ok: true, text, duration_ms: Some(13), .. } if text == expected), "{result:?}");
+    assert!(
+        matches!(result, Emission::ToolResult { ok: true, text, duration_ms: Some(13), .. } if text == expected),
+        "{result:?}"
+    );
     let stage = next();
     assert_eq!(stage.session.id, "shop.web v3 - copy-77aa01bc");
     assert_eq!(message(stage), ("STATE", "stage <Stage.READING: 'reading'> → ANALYZING"));
@@ -60,7 +63,9 @@ fn the_log_of_victor_is_read_as_its_writer_means_it() {
     assert_eq!(message(next()), ("METRIC", "latency-p95 {'value': nan, 'unit': 'ms', 'tags': {}}"));
     let audit = message(next());
     assert_eq!(audit.0, "AUDIT");
-    for part in [r#"[1,"\\x00\\xff"]"#, "naïve ✓ \u{2028} end", "PosixPath('/srv/a')", "tool.mcp__fs__write.denied"] {
+    for part in
+        [r#"[1,"\\x00\\xff"]"#, "naïve ✓ \u{2028} end", "PosixPath('/srv/a')", "tool.mcp__fs__write.denied"]
+    {
         assert!(audit.1.contains(part), "no {part} in {audit:?}");
     }
     let log = message(next());
@@ -83,10 +88,15 @@ fn the_log_of_victor_is_read_as_its_writer_means_it() {
 fn lines_between_valid_ones_are_counted_and_kept() {
     let good = "2026-01-06 16:03:53,693 - s - victor.events - INFO - [VERTICAL] vertical.applied: {'vertical': 'x'}\n";
     let broken = "2026-01-06 16:03:53,693 - s - victor.events - INFO - [TOOL] read.start: {'tool_name': 'read', 'argu\n";
-    let (reports, translator) = translated(Format::Victor, &format!("{good}malformed \u{1b}[2J\n{broken}{good}"));
+    let (reports, translator) =
+        translated(Format::Victor, &format!("{good}malformed \u{1b}[2J\n{broken}{good}"));
     assert_eq!((reports.len(), translator.memory().counts.bad), (4, 1));
     assert_eq!(reports[1].emission, Emission::Unknown { raw: "malformed \u{1b}[2J".into() });
-    assert_eq!(call(&reports[2]), ("read@131", "read", &json!("{'tool_name': 'read', 'argu")));
+    let pos = good.len() + "malformed \u{1b}[2J\n".len();
+    assert_eq!(
+        call(&reports[2]),
+        (format!("read@{pos}").as_str(), "read", &json!("{'tool_name': 'read', 'argu"))
+    );
     assert_eq!(reports[3].session.id, "s");
     // A category that was not asked for is counted.
     let mut other = Translator::new(Format::Victor, vec!["tool".into()], Memory::default());
@@ -100,21 +110,34 @@ fn lines_between_valid_ones_are_counted_and_kept() {
 #[test]
 fn the_events_of_victor_are_read_in_both_forms() {
     let text = concat!(
-        r#"{"id":"1","topic":"tool.start","data":{"tool_name":"read","arguments":{"path":"a"}},"timestamp":1767715433.693,"headers":{"session_id":"s1"}}"#, "\n",
-        r#"{"topic":"tool.error","data":{"tool_name":"read","error":"no file","error_type":"OSError","duration_ms":2},"headers":{"session_id":"s1"}}"#, "\n",
-        r#"{"category":"STATE","name":"stage_transition","data":{"old_stage":"A","new_stage":"B"},"timestamp":1767715433}"#, "\n",
-        r#"{"topic":"model.request","data":{"prompt_tokens":10},"headers":{"session_id":"s1"}}"#, "\n",
-        r#"{"topic":"model.response","data":{"completion_tokens":5},"headers":{"session_id":"s1"}}"#, "\n",
-        r#"{"topic":"model.streaming_delta","data":{"delta":"x"}}"#, "\n",
-        r#"{"topic":"error.raised","data":{"error":"broken","error_type":"X"},"headers":{}}"#, "\n",
-        r#"{"topic":"lifecycle.session.end","data":{"success":false},"headers":{"session_id":"s1"}}"#, "\n",
+        r#"{"id":"1","topic":"tool.start","data":{"tool_name":"read","arguments":{"path":"a"}},"timestamp":1767715433.693,"headers":{"session_id":"s1"}}"#,
+        "\n",
+        r#"{"topic":"tool.error","data":{"tool_name":"read","error":"no file","error_type":"OSError","duration_ms":2},"headers":{"session_id":"s1"}}"#,
+        "\n",
+        r#"{"category":"STATE","name":"stage_transition","data":{"old_stage":"A","new_stage":"B"},"timestamp":1767715433}"#,
+        "\n",
+        r#"{"topic":"model.request","data":{"prompt_tokens":10},"headers":{"session_id":"s1"}}"#,
+        "\n",
+        r#"{"topic":"model.response","data":{"completion_tokens":5},"headers":{"session_id":"s1"}}"#,
+        "\n",
+        r#"{"topic":"model.streaming_delta","data":{"delta":"x"}}"#,
+        "\n",
+        r#"{"topic":"error.raised","data":{"error":"broken","error_type":"X"},"headers":{}}"#,
+        "\n",
+        r#"{"topic":"lifecycle.session.end","data":{"success":false},"headers":{"session_id":"s1"}}"#,
+        "\n",
         "{\"topic\":7}\n",
     );
     let (reports, mut translator) = translated(Format::VictorJsonl, text);
     let id = call(&reports[0]).0;
-    assert!(matches!(&reports[1].emission, Emission::ToolResult { id: of, ok: false, text, .. } if of == id && text == "no file"));
+    assert!(
+        matches!(&reports[1].emission, Emission::ToolResult { id: of, ok: false, text, .. } if of == id && text == "no file")
+    );
     assert_eq!(message(&reports[2]), ("STATE", "stage A → B"));
-    assert_eq!(reports[5].emission, Emission::Usage(Figures { input_tokens: 10, output_tokens: 5, ..Figures::default() }));
+    assert_eq!(
+        reports[5].emission,
+        Emission::Usage(Figures { input_tokens: 10, output_tokens: 5, ..Figures::default() })
+    );
     assert_eq!(message(&reports[6]), ("error", "raised: broken"));
     assert_eq!((reports.len(), translator.memory().counts.bad), (8, 1));
     let mut out = Vec::new();
@@ -125,9 +148,12 @@ fn the_events_of_victor_are_read_in_both_forms() {
 #[test]
 fn lines_of_json_and_of_a_pattern_are_records() {
     let text = concat!(
-        r#"{"type":"step","step":"build"}"#, "\n",
-        r#"{"ts":1767715433.5,"level":"warn","msg":"low disk","n":1}"#, "\n",
-        r#"{"a":1}"#, "\n[]\nmalformed\n",
+        r#"{"type":"step","step":"build"}"#,
+        "\n",
+        r#"{"ts":1767715433.5,"level":"warn","msg":"low disk","n":1}"#,
+        "\n",
+        r#"{"a":1}"#,
+        "\n[]\nmalformed\n",
     );
     let (reports, translator) = translated(Format::Jsonl, text);
     assert!(matches!(&reports[0].emission, Emission::Step(update) if update.step == "build"));
