@@ -103,7 +103,7 @@ impl WatchArgs {
                 return Err(Failure::usage(error).hint("name it with --format, such as --format victor"));
             }
             (Some(format @ Format::ClaudeProject), _)
-                if !file.extension().is_some_and(|extension| extension == "jsonl") =>
+                if file.extension().is_none_or(|extension| extension != "jsonl") =>
             {
                 Source::of(format.clone(), Place::Sessions(file.to_owned()))
             }
@@ -191,9 +191,9 @@ fn failure(error: WatchError) -> Failure {
     }
 }
 
-fn announce(notice: Notice) {
-    let kind = if notice.is_problem { "warning: " } else { "" };
-    terminal::note(&format!("{kind}{} {}", notice.path.display(), terminal::plain(&notice.text)));
+fn announce(Notice { path, text, is_problem }: Notice) {
+    let kind = if is_problem { "warning: " } else { "" };
+    terminal::note(&format!("{kind}{} {}", path.display(), terminal::plain(&text)));
 }
 
 /// What was counted. What is failing at the end is not recorded.

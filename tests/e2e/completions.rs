@@ -36,6 +36,13 @@ fn runs_and_steps_are_offered() {
 }
 
 #[test]
+fn sources_and_formats_of_watch_are_offered() {
+    let env = TestEnv::new();
+    assert_eq!(offered(&env, &["watch", "vic"]), ["victor"]);
+    assert_eq!(offered(&env, &["watch", "x.log", "--format", "pyj"]), ["pyjama"]);
+}
+
+#[test]
 fn commands_are_offered_by_their_names_and_aliases_are_completed() {
     let env = TestEnv::new();
     let all = offered(&env, &[""]);

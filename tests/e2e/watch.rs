@@ -103,7 +103,7 @@ fn sessions_of_victor_are_runs() {
     let input = &of("tool_call")[0]["input"];
     assert_eq!((&input["path"], &input["limit"]), (&json!("it's \"quoted\".py"), &Value::Null));
     let result = of("tool_result")[0];
-    assert_eq!(result["text"].as_str().unwrap().lines().count(), 2);
+    assert_eq!(result["preview"].as_str().unwrap().lines().count(), 2);
     assert_eq!(run.events("warning")[0]["message"], "TimeoutError: no answer in 9s: {again}");
     assert_eq!((run.outcome().as_deref(), run.state("main").as_str()), (Some("succeeded"), "succeeded"));
     // The time of a record is that of its line.
@@ -121,8 +121,7 @@ fn sessions_of_victor_are_runs() {
     append(&log, "xt'}, 'tool_id': 'w1'}\n");
     let watching = env.roboppi(["watch", "victor"]).start();
     env.wait_for("the rest of the line", || {
-        let found =
-            env.runs().iter().flat_map(|run| self::events(run)).any(|record| record["event"]["id"] == "w1");
+        let found = env.runs().iter().flat_map(self::events).any(|record| record["event"]["id"] == "w1");
         found.then_some(())
     });
     let _ = end(watching, SIGINT);

@@ -79,6 +79,15 @@ pub(crate) fn siblings(path: &Path) -> Vec<PathBuf> {
     paths.filter(|found| is_sibling(found)).take(SESSIONS).collect()
 }
 
+/// Whether a name is one that rotation gives: a number or a date behind the name.
+pub(crate) fn is_rotated(path: &Path, other: &Path) -> bool {
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let other = name(other);
+    let Some(rest) = other.strip_prefix(&name(path)) else { return false };
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | 'T' | 'Z');
+    rest.chars().all(is_part) && rest.contains(|c: char| c.is_ascii_digit())
+}
+
 /// The session files below a directory.
 pub(crate) fn sessions(dir: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
     let mut found = Vec::new();
@@ -108,4 +117,29 @@ pub(crate) fn seconds() -> i64 {
 pub(crate) fn existing_ancestor(path: &Path) -> PathBuf {
     let found = path.ancestors().skip(1).find(|dir| dir.is_dir());
     found.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_were_rotated_have_a_number_or_a_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log");
+        for name in ["app.log", "app.log.1", "app.log-20260106", "app.log.err", "app.log.2.gz", "other.log.1"]
+        {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut found: Vec<_> = siblings(&path).iter().map(name).collect();
+        found.sort();
+        assert_eq!(found, ["app.log-20260106", "app.log.1", "app.log.err"]);
+        let mut rotated: Vec<_> =
+            siblings(&path).iter().filter(|other| is_rotated(&path, other)).map(name).collect();
+        rotated.sort();
+        assert_eq!(rotated, ["app.log-20260106", "app.log.1"]);
+        assert!(open(dir.path()).is_err());
+        assert_eq!(existing_ancestor(&dir.path().join("a/b/c")), dir.path());
+    }
 }

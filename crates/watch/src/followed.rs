@@ -26,6 +26,8 @@ pub(crate) struct Followed {
     pub(crate) stamp: Option<Stamp>,
     /// Since when a document is none.
     pub(crate) torn: Option<Instant>,
+    /// Seconds since 1970 when it was looked at last.
+    pub(crate) looked: i64,
     /// When it changed last.
     pub(crate) changed: Option<Instant>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct OpenFile {
 impl Followed {
     /// Finds files again, under their name or another one, and those that had the name since.
     pub(crate) fn restored(path: &Path, mut tail: Tail, saved_at: i64, is_document: bool) -> Self {
-        let mut followed = Self::default();
+        let mut followed = Self { looked: saved_at, ..Self::default() };
         if is_document {
             followed.tail = tail;
             return followed;
@@ -64,14 +66,7 @@ impl Followed {
             }
         }
         if is_renamed {
-            // Files that had the name after it, and have another one now.
-            others.retain(|(_, opened)| opened.changed >= saved_at);
-            others.sort_by_key(|(_, opened)| opened.changed);
-            for (_, opened) in others {
-                let known = Known::new(Uuid::now_v7().simple().to_string(), &opened.seen, 0);
-                followed.adopt(&known, opened.file);
-                followed.tail.old.push(known);
-            }
+            followed.adopt_missed(path, saved_at);
         } else {
             // It is where it was, or the next look finds what has become of it.
             if let (Some(known), Some(own)) = (&current, own)
@@ -83,6 +78,22 @@ impl Followed {
             followed.tail.current = current;
         }
         followed
+    }
+
+    /// Finds files that had the name for a time in which it was not looked at, and have another one now.
+    pub(crate) fn adopt_missed(&mut self, path: &Path, since: i64) {
+        let opened = |path: PathBuf| files::open(&path).ok();
+        let rotated = files::siblings(path).into_iter().filter(|other| files::is_rotated(path, other));
+        let mut missed: Vec<_> = rotated.filter_map(opened).filter(|found| found.changed >= since).collect();
+        missed.sort_by_key(|opened| opened.changed);
+        for opened in missed {
+            let is_known = |known: &Known| known.is(&opened.seen);
+            if !self.tail.old.iter().chain(&self.tail.current).any(is_known) {
+                let known = Known::new(Uuid::now_v7().simple().to_string(), &opened.seen, 0);
+                self.adopt(&known, opened.file);
+                self.tail.old.push(known);
+            }
+        }
     }
 
     /// Closes files that have not changed for a while: there may be more of them than a process may open.

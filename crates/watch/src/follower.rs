@@ -70,7 +70,7 @@ impl Follower {
     pub(crate) fn new(spec: &WatchSpec, source: Source) -> Self {
         let translator =
             Translator::new(source.format.clone(), source.categories.clone(), Default::default());
-        let target = spec.run.as_ref().map(LocalRun::name);
+        let target = spec.run.as_ref().and_then(LocalRun::id).map(|id| id.to_string());
         Self {
             root: spec.root.clone(),
             target: target.unwrap_or_default(),
@@ -223,6 +223,7 @@ impl Follower {
         runs: &mut Runs,
         notices: &mut Notices,
     ) -> bool {
+        let before = mem::replace(&mut followed.looked, files::seconds());
         match files::stamp(path) {
             Ok(stamp) if followed.stamp == Some(stamp) && followed.torn.is_none() => {
                 if self.source.format.is_session_each() {
@@ -239,7 +240,7 @@ impl Follower {
                         self.document(path, &opened, followed, notices);
                         return false;
                     }
-                    self.changed(path, followed, opened, notices);
+                    self.changed(path, followed, opened, before, notices);
                 }
                 Err(error) => self.unreadable(path, followed, &error, notices),
             },
@@ -265,8 +266,15 @@ impl Follower {
         }
     }
 
-    /// The file of a name has changed, or is another one.
-    fn changed(&mut self, path: &Path, followed: &mut Followed, opened: Opened, notices: &mut Notices) {
+    /// The file of a name has changed, or is another one. `before` is when it was looked at before.
+    fn changed(
+        &mut self,
+        path: &Path,
+        followed: &mut Followed,
+        opened: Opened,
+        before: i64,
+        notices: &mut Notices,
+    ) {
         let look = followed.tail.look(Some(&opened.seen), || Uuid::now_v7().simple().to_string());
         let Some(known) = &mut followed.tail.current else { return };
         match look {
@@ -293,6 +301,9 @@ impl Follower {
         let olds: Vec<_> = followed.tail.old.iter().map(|known| known.name.as_str()).collect();
         followed.open.retain(|open, _| *open == name || olds.contains(&open.as_str()));
         followed.open.entry(name).or_insert_with(|| OpenFile { file: opened.file, lines: Lines::at(begin) });
+        if look == Look::Replaced {
+            followed.adopt_missed(path, before);
+        }
         if matches!(look, Look::Created | Look::Replaced | Look::Truncated) {
             self.save_with(path, followed, notices);
         }
