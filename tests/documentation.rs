@@ -11,7 +11,7 @@ use std::process::Command;
 
 use roboppi_benches::page;
 use roboppi_real_agents::page as agents_page;
-use roboppi_tui::{Role, key_reference};
+use roboppi_tui::{Role, dashboard_keys, key_reference};
 use roboppi_workflow::{KeyDoc, KeyStatus, Section};
 
 fn rows<'a>(keys: impl Iterator<Item = &'a KeyDoc>) -> String {
@@ -54,8 +54,19 @@ fn refused() -> String {
 /// The keys of a screen that its owner does not have, or all of them for the owner.
 fn screen_keys(role: Role) -> String {
     let owner = if role == Role::Owner { Vec::new() } else { key_reference(Role::Owner) };
+    let rows: Vec<_> = key_reference(role).into_iter().filter(|row| !owner.contains(row)).collect();
+    keys_table(&rows)
+}
+
+/// The keys of the dashboard.
+fn keys_of_dashboard() -> String {
+    keys_table(&dashboard_keys())
+}
+
+/// Keys by section.
+fn keys_table(rows: &[(&str, String, &str)]) -> String {
     let (mut text, mut section) = (String::new(), "");
-    for row in key_reference(role).iter().filter(|row| !owner.contains(row)) {
+    for row in rows {
         if section != row.0 {
             let gap = if section.is_empty() { "" } else { "\n" };
             let _ = write!(text, "{gap}**{}**\n\n| key | what it does |\n|---|---|\n", row.0);
@@ -238,6 +249,7 @@ fn generated(name: &str, page: &str) -> String {
         "keys of the screen" => screen_keys(Role::Owner),
         "keys of an attached screen" => screen_keys(Role::Viewer),
         "keys of a replay" => screen_keys(Role::Replay),
+        "keys of the dashboard" => keys_of_dashboard(),
         "shared options" => shared_help(&shared(page)),
         name if name == "roboppi" || name.starts_with("roboppi ") => command_help(name, &shared(page)),
         other => panic!("no generator for {other:?}"),
@@ -289,8 +301,13 @@ fn the_keys_of_the_screen_are_described() {
 }
 
 #[test]
+fn the_keys_of_the_dashboard_are_described() {
+    hold("dashboard.md", 1);
+}
+
+#[test]
 fn the_command_line_is_described() {
-    hold("command-line.md", 25);
+    hold("command-line.md", 26);
 }
 
 /// The rows and goals of the page are those that the benches declare. Its values are those that were measured last.

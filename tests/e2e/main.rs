@@ -29,6 +29,7 @@ mod completions;
 mod core_command;
 mod crashes;
 mod damage;
+mod dashboard;
 mod diagnostics;
 mod earlier_runs;
 mod emit;

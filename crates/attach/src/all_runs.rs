@@ -18,6 +18,7 @@ use crate::follower::{Growing, Watch, polls_by_environment};
 use crate::{Liveness, RunSummary};
 
 mod open_run;
+mod output;
 
 use open_run::OpenRun;
 
@@ -35,6 +36,7 @@ const QUIET_MS: u64 = 10 * 60 * 1_000;
 pub struct AllRuns {
     root: StateRoot,
     events: bool,
+    output: bool,
     /// The row of every run as it was handed over last.
     rows: BTreeMap<RunId, Arc<RunRow>>,
     /// Those that may go on.
@@ -54,6 +56,7 @@ impl AllRuns {
         Self {
             root,
             events,
+            output: false,
             rows: BTreeMap::new(),
             open: BTreeMap::new(),
             watch,
@@ -61,6 +64,11 @@ impl AllRuns {
             looked: None,
             problem: None,
         }
+    }
+
+    /// Whether lines that workers print are handed over from now on: of a log that grows faster than it is read, the latest.
+    pub const fn follow_output(&mut self, output: bool) {
+        self.output = output;
     }
 
     /// Where the runs are.
@@ -173,7 +181,7 @@ impl AllRuns {
         let mut over = Vec::new();
         let mut rows = Vec::new();
         for (id, run) in &mut self.open {
-            let (row, liveness) = run.read(take);
+            let (row, liveness) = run.read(self.output, take);
             if !goes_on(liveness, &row, now) {
                 over.push(id.clone());
             }

@@ -1,15 +1,18 @@
 //! What is kept of all runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use roboppi_ipc::UtcMillis;
 use roboppi_run::RunId;
 
-use crate::{Change, Events, RowState, RunRow};
+use crate::{Change, Events, OutputLine, RowState, RunRow};
 
 /// A failure is recent for a day.
 const RECENT_MS: u64 = 24 * 3_600_000;
+
+/// Lines of output that are kept.
+const LINES: usize = 2_000;
 
 /// The rows of all runs and their latest events.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,8 @@ pub struct Board {
     rows: BTreeMap<RunId, Arc<RunRow>>,
     /// The latest events.
     pub events: Events,
+    output: VecDeque<OutputLine>,
+    lines: u64,
     problem: Option<String>,
     is_listed: bool,
     changes: u64,
@@ -49,6 +54,14 @@ impl Board {
             Change::Row(row) => drop(self.rows.insert(row.id.clone(), row)),
             Change::Removed(id) => drop(self.rows.remove(&id)),
             Change::Event(event) => self.events.add(event),
+            Change::Output(mut line) => {
+                self.lines += 1;
+                line.number = self.lines;
+                if self.output.len() == LINES {
+                    self.output.pop_front();
+                }
+                self.output.push_back(line);
+            }
             Change::Problem(problem) => self.problem = problem,
             Change::Listed => self.is_listed = true,
         }
@@ -70,6 +83,11 @@ impl Board {
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// The latest lines of output, oldest first.
+    pub fn output(&self) -> impl DoubleEndedIterator<Item = &OutputLine> {
+        self.output.iter()
     }
 
     /// The row of a run.

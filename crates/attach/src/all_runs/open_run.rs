@@ -8,6 +8,7 @@ use roboppi_ipc::UtcMillis;
 use roboppi_record::{LockProbe, LockState, RunDir, StateRoot};
 use roboppi_run::{Manifest, RunView};
 
+use super::output::Output;
 use crate::Liveness;
 use crate::catalog::{liveness_without_end, state_of};
 use crate::follower::{Growing, RunReader};
@@ -37,6 +38,8 @@ pub(super) struct OpenRun {
     has_begun: bool,
     from_beginning: bool,
     events: bool,
+    /// The logs of its attempts, while output is followed.
+    output: Option<Output>,
 }
 
 impl OpenRun {
@@ -61,6 +64,7 @@ impl OpenRun {
             has_begun: false,
             from_beginning: false,
             events,
+            output: None,
         }
     }
 
@@ -75,11 +79,18 @@ impl OpenRun {
     }
 
     /// Hands over what was recorded since the last time, and gives what the run is now.
-    pub(super) fn read(&mut self, take: &mut dyn FnMut(Change)) -> (Arc<RunRow>, Liveness) {
+    pub(super) fn read(&mut self, output: bool, take: &mut dyn FnMut(Change)) -> (Arc<RunRow>, Liveness) {
+        if output != self.output.is_some() {
+            self.output = output.then(Output::default);
+            self.reader.set_logs(output);
+        }
         // First the owner: what a dead one has written is read after that.
         let without_end = self.liveness_without_end();
         let any = self.read_records(take);
         let liveness = self.reader.outcome().map_or(without_end, Liveness::Finished);
+        if let Some(output) = &mut self.output {
+            output.read(&self.dir, (&self.row.id, &self.name), &self.view, take);
+        }
         let state = state_of(liveness);
         if any || self.row.state != state_with(&self.view, state) {
             if liveness == Liveness::Lost && self.row.state.may_live() && self.events {

@@ -72,6 +72,11 @@ impl RunReader {
         self.logs = false;
     }
 
+    /// Looks at logs from now on, or no longer.
+    pub(crate) const fn set_logs(&mut self, logs: bool) {
+        self.logs = logs;
+    }
+
     /// Passes over what the last snapshot has, and returns the view of that. Only before the first read, and when only
     /// the journal is read: what workers did is in no snapshot.
     pub(crate) fn begin(&mut self) -> RunView {

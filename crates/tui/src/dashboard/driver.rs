@@ -1,6 +1,7 @@
 //! The loop of a dashboard that waits, updates and draws.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::feed::{self, Counter};
 use super::model::Model;
-use super::settings::{DashboardSettings, OpenRun, OpenedRun, Runs};
+use super::settings::{DashboardSettings, DashboardTab, OpenRun, OpenedRun, Runs};
 use super::update::{Action, Message, update};
 use super::view;
 use crate::driver::{Clock, run_on};
@@ -53,8 +54,9 @@ pub fn dashboard(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TuiError::Setup)?;
     runtime.block_on(async {
+        let output = Arc::new(AtomicBool::new(false));
         // What is read first is read while the terminal is taken over.
-        let changes = feed::changes(runs).map_err(TuiError::Setup)?;
+        let changes = feed::changes(runs, Arc::clone(&output)).map_err(TuiError::Setup)?;
         let counter = Counter::of(runs).map_err(TuiError::Setup)?;
         let screen = Screen::enter(settings.mouse)?;
         let clock = Clock::starting_at(SystemTime::now());
@@ -75,6 +77,7 @@ pub fn dashboard(
             counted: None,
             behind: false,
             ticks: 0,
+            output,
         };
         driver.drive().await
     })
@@ -96,6 +99,8 @@ struct Driver {
     /// The process is in the background.
     behind: bool,
     ticks: u32,
+    /// Whether the lines that workers print are read.
+    output: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -206,6 +211,7 @@ impl Driver {
 
     /// Asks for figures if they are shown and may have changed.
     fn count(&mut self) {
+        self.output.store(self.model.tab == DashboardTab::Logs, Ordering::Relaxed);
         if !self.model.tab.needs_figures() {
             return;
         }

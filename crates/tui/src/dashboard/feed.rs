@@ -1,6 +1,8 @@
 //! What a dashboard shows, as it becomes known: read on threads of their own.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,19 +25,21 @@ const LOOK: Duration = Duration::from_secs(1);
 const DEMO: Duration = Duration::from_millis(100);
 
 /// Starts to read. It ends when the receiver is dropped.
-pub(super) fn changes(runs: &Runs) -> io::Result<mpsc::Receiver<Change>> {
+/// While `output` is set, lines that workers print are read as well.
+pub(super) fn changes(runs: &Runs, output: Arc<AtomicBool>) -> io::Result<mpsc::Receiver<Change>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let reader = thread::Builder::new().name("all-runs".to_owned());
     match runs.clone() {
-        Runs::Of(root) => reader.spawn(move || follow(root, &sender))?,
+        Runs::Of(root) => reader.spawn(move || follow(root, &output, &sender))?,
         Runs::Demo => reader.spawn(move || make_up(&sender))?,
     };
     Ok(receiver)
 }
 
-fn follow(root: StateRoot, changes: &mpsc::Sender<Change>) {
+fn follow(root: StateRoot, output: &AtomicBool, changes: &mpsc::Sender<Change>) {
     let mut all = AllRuns::of(root, true);
     while !changes.is_closed() {
+        all.follow_output(output.load(Ordering::Relaxed));
         all.update(now(), &mut |change| {
             // Nothing takes it when the screen is gone.
             let _ = changes.blocking_send(change);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roboppi_board::{Board, Category, EventRow, RunRow};
+use roboppi_board::{Board, Category, EventRow, OutputLine, RunRow};
 use roboppi_ipc::UtcMillis;
 use roboppi_stats::{Group, Outcome};
 
@@ -15,6 +15,7 @@ use super::settings::DashboardTab;
 pub(crate) enum Item<'a> {
     Run(Arc<RunRow>),
     Event(&'a EventRow),
+    Output(&'a OutputLine),
     /// A moment that was marked.
     Mark(UtcMillis),
     Category(Category),
@@ -47,6 +48,7 @@ impl Item<'_> {
         match self {
             Self::Run(row) => Some(RowKey::Run(row.id.clone())),
             Self::Event(event) => Some(RowKey::Event(event.number, event.run.clone())),
+            Self::Output(line) => Some(RowKey::Event(line.number, line.run.clone())),
             Self::Category(category) => Some(RowKey::Category(*category)),
             Self::Agent(row, place) => {
                 let agent = row.agents.get(*place)?;
@@ -65,6 +67,7 @@ impl Item<'_> {
         match self {
             Self::Run(row) | Self::Agent(row, _) => Some(&row.id),
             Self::Event(event) => Some(&event.run),
+            Self::Output(line) => Some(&line.run),
             _ => None,
         }
     }
@@ -276,11 +279,14 @@ fn tags<'a>(model: &Model, board: &Board) -> Vec<Item<'a>> {
     tags.into_iter().map(|(name, tagged)| Item::Tag(name, tagged)).collect()
 }
 
-/// What went wrong, and what was remarked.
+/// What workers print.
 fn logs<'a>(model: &Model, board: &'a Board) -> Vec<Item<'a>> {
-    let listed = board.events.listed().into_iter();
-    let kinds = [Category::Text, Category::Error, Category::Other];
-    let mut items: Vec<_> = listed.filter(|event| kinds.contains(&event.category)).map(Item::Event).collect();
+    let takes = |line: &&OutputLine| {
+        model.only.as_ref().is_none_or(|only| *only == line.run)
+            && (!model.filter.is_active()
+                || model.filter.matches(&format!("{} {} {}", line.run_name, line.step, line.text)))
+    };
+    let mut items: Vec<_> = board.output().filter(takes).map(Item::Output).collect();
     if !model.newest_last {
         items.reverse();
     }

@@ -227,7 +227,8 @@ pub(crate) fn place(items: &[Item<'_>], cursor: &Cursor) -> Option<usize> {
     let Some(key) = &cursor.at else { return Some(first) };
     let is = |item: &Item<'_>| match (item, key) {
         (Item::Event(event), RowKey::Event(number, _)) => event.number == *number,
-        (Item::Event(_), _) | (_, RowKey::Event(..)) => false,
+        (Item::Output(line), RowKey::Event(number, _)) => line.number == *number,
+        (Item::Event(_) | Item::Output(_), _) | (_, RowKey::Event(..)) => false,
         _ => item.key().as_ref() == Some(key),
     };
     items

@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 use ratatui::text::Line;
-use roboppi_board::{Category, EventRow, RowState, RunRow};
+use roboppi_board::{Category, EventRow, OutputLine, RowState, RunRow};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::RunOutcome;
 use roboppi_run::units::{age, duration};
@@ -27,6 +27,7 @@ pub(super) fn line(model: &Model, item: &Item<'_>, columns: usize) -> Line<'stat
             DashboardTab::State => transition(model, event, &mut cells),
             _ => event_line(model, event, &mut cells),
         },
+        Item::Output(line) => output(model, line, &mut cells),
         Item::Mark(at) => {
             let words = format!("──── marked at {} ", text::clock(*at, &model.zone));
             cells.text(&words, theme.attention());
@@ -198,6 +199,20 @@ fn event_line(model: &Model, event: &EventRow, cells: &mut Cells) {
         cells.column(event.kind, 16, category_style(theme, event.category));
     }
     cells.text(&event.text, if event.failed { theme.bad() } else { Style::new() });
+}
+
+fn output(model: &Model, line: &OutputLine, cells: &mut Cells) {
+    let theme = model.theme;
+    let time = line.at.map_or_else(String::new, |at| text::clock(at, &model.zone));
+    cells.column(&time, 8, theme.faint());
+    cells.column(&line.run_name, 5, Style::new());
+    cells.column(&line.step, if cells.left() >= 50 { 14 } else { 8 }, theme.faint());
+    let is_error = line.stream == roboppi_ipc::OutputStream::Stderr;
+    cells.column(if is_error { "!" } else { "" }, 1, theme.attention());
+    if line.skipped > 0 {
+        cells.text(&format!("({} lines before it are in the log) ", line.skipped), theme.attention());
+    }
+    cells.text(&line.text, Style::new());
 }
 
 fn transition(model: &Model, event: &EventRow, cells: &mut Cells) {
