@@ -13,7 +13,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test         format, lints, documentation, then every test of the workspace
-  screenshot   draw docs/images/tui.svg from a real run in a terminal
+  screenshot   draw the pictures in docs/images from real runs in a terminal
   package      build the static program, and make an archive, a Debian package and npm packages of it; --out DIR
   performance  measure everything, and renew docs/performance.md; a quarter of an hour; --quick: a check
   real-agents  run the real agent programs through roboppi, against a scripted model; needs npm; --latest: the newest

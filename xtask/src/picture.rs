@@ -1,19 +1,15 @@
-//! The picture of the terminal view in README.md.
+//! The pictures of terminal views in README.md and docs.
 
 use crate::{cargo, run};
 
-/// Builds the program and draws the picture from a run in a real terminal.
+/// Builds the program and draws the pictures from runs in a real terminal.
 pub(crate) fn draw() -> Result<(), String> {
     run(cargo(&["build", "--release", "--locked", "--bin", "roboppi"]))?;
-    run(cargo(&[
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "roboppi-terminal",
-        "--bin",
-        "screenshot",
-        "--",
-        "docs/images/tui.svg",
-    ]))
+    picture(&["docs/images/tui.svg"])?;
+    picture(&["dashboard", "docs/images/dashboard.svg"])
+}
+
+fn picture(arguments: &[&str]) -> Result<(), String> {
+    let program = ["run", "--quiet", "--locked", "--package", "roboppi-terminal", "--bin", "screenshot", "--"];
+    run(cargo(&[&program[..], arguments].concat()))
 }
