@@ -1,5 +1,6 @@
 //! What it takes to watch runs of other processes. On a busy machine only the ratios mean something.
 
+mod dashboard;
 mod delay;
 mod emit;
 mod idle;
@@ -23,5 +24,7 @@ pub(crate) const BENCH: Bench = Bench {
         delay::POLLING,
         idle::IDLE,
         viewers::VIEWERS,
+        dashboard::LATENCY,
+        dashboard::START,
     ],
 };

@@ -73,13 +73,13 @@ fn delay(measurement: &mut Measurement<'_>, script: &str, poll: &str, rows: [&Ro
 
 /// Takes notes of how old lines are that say when they were written.
 #[derive(Default)]
-struct Ages {
+pub(super) struct Ages {
     last: u128,
-    took: Vec<Duration>,
+    pub(super) took: Vec<Duration>,
 }
 
 impl Ages {
-    fn look(&mut self, text: &str) {
+    pub(super) fn look(&mut self, text: &str) {
         let (now, before) = (now(), self.last);
         let stamps = text.split_whitespace().filter(|word| word.len() == 19);
         for written in stamps.filter_map(|word| word.parse::<u128>().ok()) {
@@ -105,7 +105,7 @@ fn delay_of_lines(place: &Place, poll: &str) -> Vec<Duration> {
     ages.took
 }
 
-fn delay_on_screen(place: &Place, poll: &str) -> Vec<Duration> {
+pub(super) fn delay_on_screen(place: &Place, poll: &str) -> Vec<Duration> {
     const LIMIT: Duration = Duration::from_secs(120);
     let variables = [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("ROBOPPI_POLL", poll)];
     let mut env = place.env();
