@@ -1,5 +1,8 @@
 //! All runs on one screen, in a real terminal: those of other processes, whichever began first.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 use roboppi_terminal::Screen;
 
@@ -56,13 +59,16 @@ fn wait_until_gone(screen: &OnScreen<'_>, text: &str) {
 #[test]
 fn a_run_that_begins_later_appears_and_its_end_is_seen() {
     let env = TestEnv::new();
-    let screen = dashboard(&env);
+    let mut screen = dashboard(&env);
     screen.wait_for_text("No runs yet.");
     assert!(screen.terminal.look(Screen::alternate_screen));
     let run = env.run(&Flow::new().with("name: nightly").step("build", UNTIL_END)).start();
     screen.wait_for_text("1 running");
     screen.wait_for_text("● r1");
     screen.wait_for_text("build");
+    screen.press("0");
+    screen.wait_for_text("the output of it");
+    screen.press("1");
     env.write("end", "");
     let _ = run.wait().code(0);
     screen.wait_for_text("✓ r1");
@@ -74,7 +80,10 @@ fn a_run_that_begins_later_appears_and_its_end_is_seen() {
 fn tool_calls_of_an_agent_in_another_process_appear_live() {
     for dashboard_is_first in [true, false] {
         let env = TestEnv::new();
-        env.write_program("bin/claude", AGENT);
+        let program = env.path("bin/claude");
+        fs::create_dir(program.parent().unwrap()).unwrap();
+        fs::write(&program, AGENT).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let agent = || {
             let arguments = ["run", "--worker", "claude-code", "--no-tui", "fix it"];
             finding(&env, env.roboppi(arguments)).start()
@@ -86,11 +95,9 @@ fn tool_calls_of_an_agent_in_another_process_appear_live() {
         let run = agent();
         env.wait_for("the call", || {
             let run = env.runs().pop()?;
-            let events = std::fs::read_dir(run.dir.join("steps")).ok()?;
-            let text: String = events
-                .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
-                .collect();
-            text.contains("npm test").then_some(())
+            let files = fs::read_dir(run.dir.join("steps/agent")).ok()?;
+            let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+            files.flatten().any(|file| text(file.path()).contains("npm test")).then_some(())
         });
         let mut screen = early.unwrap_or_else(|| dashboard(&env));
         screen.wait_for_text("Bash npm test");
@@ -128,7 +135,7 @@ fn a_run_is_opened_and_left_again_at_the_same_row() {
     screen.press("j");
     let before = env.wait_for("a selected row", || selected(&screen).filter(|row| row.contains("third")));
     screen.press(ENTER);
-    screen.wait_for_text("SUCCEEDED");
+    screen.wait_for_text("succeeded in");
     screen.press(ESC);
     screen.wait_for_text("2 Events");
     let after = env.wait_for("the same row", || selected(&screen).filter(|row| row.contains("third")));
@@ -193,7 +200,7 @@ fn filters_pause_mark_and_clear_change_the_view_and_no_record() {
     assert!(!contents(&screen).contains("r2"), "{}", contents(&screen));
     screen.press("p");
     screen.wait_for_text("r2");
-    let journals = || env.runs().iter().map(|run| std::fs::read(run.dir.join("journal.jsonl")).unwrap()).collect::<Vec<_>>();
+    let journals = || env.runs().iter().map(|run| fs::read(run.dir.join("journal.jsonl")).unwrap()).collect::<Vec<_>>();
     let before = journals();
     screen.press("c");
     wait_until_gone(&screen, "run.finished");
@@ -311,7 +318,7 @@ fn an_idle_dashboard_uses_next_to_no_processor_time() {
     screen.wait_for_text("✓ r3");
     let ticks = || {
         let pid = screen.terminal.pid().unwrap();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     };
