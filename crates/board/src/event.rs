@@ -28,7 +28,7 @@ pub struct EventRow {
     pub category: Category,
     /// Its kind: `tool.result`. It begins with the word of the category.
     pub kind: &'static str,
-    /// What it says.
+    /// What it reason.
     pub text: String,
     /// It reports a failure.
     pub failed: bool,
@@ -36,8 +36,8 @@ pub struct EventRow {
     pub transition: Option<(String, String)>,
 }
 
-/// What an event says, before it is known of which run it is.
-struct Said {
+/// What an event reason, before it is known of which run it is.
+struct Line {
     step: Option<Arc<str>>,
     category: Category,
     kind: &'static str,
@@ -46,7 +46,7 @@ struct Said {
     transition: Option<(String, String)>,
 }
 
-impl Said {
+impl Line {
     const fn new(category: Category, kind: &'static str, text: String) -> Self {
         Self { step: None, category, kind, text, failed: false, transition: None }
     }
@@ -71,68 +71,68 @@ impl EventRow {
     /// The line of a record; `None` of one that tells nothing new to a person. `view` is the view of the run before the record.
     #[must_use]
     pub fn of(run: &RunId, run_name: &Arc<str>, record: &RunRecord, view: &RunView) -> Option<Self> {
-        let (at, said) = match record {
+        let (at, line) = match record {
             RunRecord::Journal(record) => (record.ts, of_journal(record, view)?),
             RunRecord::Attempt(of, record) => {
                 (record.ts, of_attempt(of, record, view)?.of_step(of.step.as_str()))
             }
         };
-        Some(Self::with(run, run_name, at, said))
+        Some(Self::with(run, run_name, at, line))
     }
 
     /// The line of what an agent did before it was followed, from its view.
     #[must_use]
     pub fn of_item(run: &RunId, run_name: &Arc<str>, of: &AttemptRef, item: &ActivityItem) -> Option<Self> {
-        let said = match &item.what {
-            Act::Text(text) => Said::new(Category::Text, "text", first_line(&text.text)),
-            Act::Thought(text) => Said::new(Category::Text, "text.thought", first_line(&text.text)),
+        let line = match &item.what {
+            Act::Text(text) => Line::new(Category::Text, "text", first_line(&text.text)),
+            Act::Thought(text) => Line::new(Category::Text, "text.thought", first_line(&text.text)),
             Act::Tool(tool) => {
                 let words = call_words(item)?;
                 match &tool.result {
-                    None => Said::new(Category::Tool, "tool.call", words),
+                    None => Line::new(Category::Tool, "tool.call", words),
                     Some(outcome) => {
                         let failed = !outcome.result.ok;
-                        Said::new(Category::Tool, "tool.result", result_words(&words, &outcome.result))
+                        Line::new(Category::Tool, "tool.result", result_words(&words, &outcome.result))
                             .failed(failed)
                     }
                 }
             }
             Act::File(change) => {
-                Said::new(Category::File, "file.changed", file_words(&change.path, change.action))
+                Line::new(Category::File, "file.changed", file_words(&change.path, change.action))
             }
-            Act::Wait(wait) => Said::new(Category::Progress, "progress.wait", short(&wait.waiting.why)),
-            Act::Remark(text) => Said::new(Category::Error, "error.warning", first_line(text)),
-            Act::Unknown { raw } => Said::new(Category::Other, "other", first_line(raw)),
+            Act::Wait(wait) => Line::new(Category::Progress, "progress.wait", short(&wait.waiting.why)),
+            Act::Remark(text) => Line::new(Category::Error, "error.warning", first_line(text)),
+            Act::Unknown { raw } => Line::new(Category::Other, "other", first_line(raw)),
             Act::Missing { events, at_least } => {
-                Said::new(Category::Error, "error.gap", missing_words(*events, *at_least))
+                Line::new(Category::Error, "error.gap", missing_words(*events, *at_least))
             }
         };
-        Some(Self::with(run, run_name, item.ts, said.of_step(of.step.as_str())))
+        Some(Self::with(run, run_name, item.ts, line.of_step(of.step.as_str())))
     }
 
     /// The line that reports that the owner of a run is gone.
     #[must_use]
     pub fn lost(run: &RunId, run_name: &Arc<str>, at: UtcMillis) -> Self {
         let text = "its owner is gone and recorded no end".to_owned();
-        let said = Said::new(Category::Run, "run.lost", text).failed(true).between("running", "lost");
-        Self::with(run, run_name, at, said)
+        let line = Line::new(Category::Run, "run.lost", text).failed(true).between("running", "lost");
+        Self::with(run, run_name, at, line)
     }
 
-    fn with(run: &RunId, run_name: &Arc<str>, at: UtcMillis, said: Said) -> Self {
-        let Said { step, category, kind, text, failed, transition } = said;
+    fn with(run: &RunId, run_name: &Arc<str>, at: UtcMillis, line: Line) -> Self {
+        let Line { step, category, kind, text, failed, transition } = line;
         let (run, run_name) = (run.clone(), Arc::clone(run_name));
         Self { number: 0, at, run, run_name, step, category, kind, text, failed, transition }
     }
 }
 
-fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Said> {
-    let said = match &record.event {
+fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
+    let line = match &record.event {
         RunEvent::RunStarted { name, steps, .. } => {
             let steps = if steps.len() == 1 { "1 step".to_owned() } else { format!("{} steps", steps.len()) };
-            Said::new(Category::Run, "run.started", short(&format!("{name}, {steps}"))).between("", "running")
+            Line::new(Category::Run, "run.started", short(&format!("{name}, {steps}"))).between("", "running")
         }
         RunEvent::CoreLost { detail, .. } => {
-            Said::new(Category::Error, "error.core_lost", first_line(detail)).failed(true)
+            Line::new(Category::Error, "error.core_lost", first_line(detail)).failed(true)
         }
         RunEvent::CoreReport { event, .. } => return of_core(event),
         RunEvent::StepChanged { step, state, detail, allowed_to_fail, .. } => {
@@ -146,43 +146,43 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Said> {
             };
             let failed = matches!(state.name(), "failed" | "lost") && !allowed_to_fail;
             let from = before.map_or_else(String::new, |before| before.to_string());
-            Said::new(Category::Step, "step.state", text)
+            Line::new(Category::Step, "step.state", text)
                 .of_step(step.as_str())
                 .failed(failed)
                 .between(&from, state.name())
         }
         RunEvent::PlanExtended { nodes } => {
-            Said::new(Category::Run, "run.plan", format!("{} more steps", nodes.len()))
+            Line::new(Category::Run, "run.plan", format!("{} more steps", nodes.len()))
         }
         RunEvent::IterationStarted { step, iteration, detail, .. } => {
             let why = detail.as_deref().map_or_else(String::new, |detail| format!(": {}", first_line(detail)));
-            Said::new(Category::Step, "step.iteration", short(&format!("iteration {iteration}{why}")))
+            Line::new(Category::Step, "step.iteration", short(&format!("iteration {iteration}{why}")))
                 .of_step(step.as_str())
         }
         RunEvent::AttemptStarted { of, .. } if of.attempt > 1 => {
-            Said::new(Category::Step, "step.attempt", format!("attempt {}", of.attempt)).of_step(of.step.as_str())
+            Line::new(Category::Step, "step.attempt", format!("attempt {}", of.attempt)).of_step(of.step.as_str())
         }
         RunEvent::AttemptPhase { of, phase: AttemptPhase::WaitingPermit { detail } } => {
-            Said::new(Category::Step, "step.queued", first_line(detail)).of_step(of.step.as_str())
+            Line::new(Category::Step, "step.queued", first_line(detail)).of_step(of.step.as_str())
         }
         RunEvent::AttemptFinished { of, result, .. } if result.status != WorkerStatus::Succeeded => {
             let error = result.details.as_deref().and_then(|details| details.error.as_deref()).map(first_line);
             let words = error.or_else(|| result.exit_words()).unwrap_or_else(|| "did not succeed".to_owned());
             let text = format!("attempt {}: {words}", of.attempt);
-            Said::new(Category::Step, "step.attempt_failed", short(&text)).of_step(of.step.as_str()).failed(true)
+            Line::new(Category::Step, "step.attempt_failed", short(&text)).of_step(of.step.as_str()).failed(true)
         }
         RunEvent::ArtifactCollected { step, name, .. } => {
-            Said::new(Category::File, "file.artifact", short(name)).of_step(step.as_str())
+            Line::new(Category::File, "file.artifact", short(name)).of_step(step.as_str())
         }
         RunEvent::Command { command, refused, .. } => {
             let text = match refused {
                 Some(why) => format!("{}, refused: {}", command.in_words(), first_line(why)),
                 None => command.in_words().to_string(),
             };
-            Said::new(Category::Run, "run.command", short(&text)).failed(refused.is_some())
+            Line::new(Category::Run, "run.command", short(&text)).failed(refused.is_some())
         }
         RunEvent::RunEnding { reason, .. } => {
-            Said::new(Category::Run, "run.ending", reason.name().to_owned()).between(state_of(view), "ending")
+            Line::new(Category::Run, "run.ending", reason.name().to_owned()).between(state_of(view), "ending")
         }
         RunEvent::RunFinished { outcome, detail, .. } => {
             let text = match detail.as_deref() {
@@ -190,24 +190,24 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Said> {
                 None => outcome.to_string(),
             };
             let failed = matches!(outcome.name(), "failed" | "timed_out" | "lost");
-            Said::new(Category::Run, "run.finished", text)
+            Line::new(Category::Run, "run.finished", text)
                 .failed(failed)
                 .between(state_of(view), outcome.name())
         }
         RunEvent::Warning { message, step } => {
-            let said = Said::new(Category::Error, "error.warning", first_line(message));
+            let line = Line::new(Category::Error, "error.warning", first_line(message));
             match step {
-                Some(step) => said.of_step(step.as_str()),
-                None => said,
+                Some(step) => line.of_step(step.as_str()),
+                None => line,
             }
         }
-        RunEvent::Unknown { raw } => Said::new(Category::Other, "other", first_line(raw)),
+        RunEvent::Unknown { raw } => Line::new(Category::Other, "other", first_line(raw)),
         RunEvent::CoreStarted { .. }
         | RunEvent::AttemptStarted { .. }
         | RunEvent::AttemptPhase { .. }
         | RunEvent::AttemptFinished { .. } => return None,
     };
-    Some(said)
+    Some(line)
 }
 
 const fn state_of(view: &RunView) -> &'static str {
@@ -219,27 +219,27 @@ const fn state_of(view: &RunView) -> &'static str {
     }
 }
 
-fn of_core(event: &CoreEvent) -> Option<Said> {
+fn of_core(event: &CoreEvent) -> Option<Line> {
     match event {
         CoreEvent::Leaked { leaked, .. } => {
             let text = format!("outlived its worker and was terminated: {}", leaked.command);
-            Some(Said::new(Category::Error, "error.leaked", short(&text)).failed(true))
+            Some(Line::new(Category::Error, "error.leaked", short(&text)).failed(true))
         }
         CoreEvent::Warning { message, .. } => {
-            Some(Said::new(Category::Error, "error.warning", first_line(message)))
+            Some(Line::new(Category::Error, "error.warning", first_line(message)))
         }
-        CoreEvent::Unknown { raw } => Some(Said::new(Category::Other, "other", first_line(raw))),
+        CoreEvent::Unknown { raw } => Some(Line::new(Category::Other, "other", first_line(raw))),
         CoreEvent::WorkerStarted { .. } | CoreEvent::WorkerEnding { .. } | CoreEvent::Permits { .. } => None,
     }
 }
 
-fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option<Said> {
-    let said = match &record.event {
+fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option<Line> {
+    let line = match &record.event {
         WorkerEvent::Progress(progress) => {
             let is_remark = progress.level.is_some();
             let (category, kind) =
                 if is_remark { (Category::Error, "error.warning") } else { (Category::Progress, "progress") };
-            Said::new(category, kind, short(&progress_words(progress)))
+            Line::new(category, kind, short(&progress_words(progress)))
         }
         WorkerEvent::Patch(patch) => {
             let line = |sign: char, twice: &str| {
@@ -247,39 +247,39 @@ fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option
                 lines.count()
             };
             let text = format!("{} +{} -{}", patch.file_path, line('+', "+++"), line('-', "---"));
-            Said::new(Category::File, "file.patch", short(&text))
+            Line::new(Category::File, "file.patch", short(&text))
         }
-        WorkerEvent::Text(text) => Said::new(Category::Text, "text", first_line(&text.text)),
-        WorkerEvent::Thinking(text) => Said::new(Category::Text, "text.thought", first_line(&text.text)),
+        WorkerEvent::Text(text) => Line::new(Category::Text, "text", first_line(&text.text)),
+        WorkerEvent::Thinking(text) => Line::new(Category::Text, "text.thought", first_line(&text.text)),
         WorkerEvent::Plan { items } => {
             let done = items.iter().filter(|item| item.status == roboppi_ipc::PlanStatus::Completed).count();
-            Said::new(Category::Progress, "progress.plan", format!("{done} of {} done", items.len()))
+            Line::new(Category::Progress, "progress.plan", format!("{done} of {} done", items.len()))
         }
-        WorkerEvent::ToolCall(call) => Said::new(Category::Tool, "tool.call", short(&tool_summary(call))),
+        WorkerEvent::ToolCall(call) => Line::new(Category::Tool, "tool.call", short(&tool_summary(call))),
         WorkerEvent::ToolResult(result) => {
             let tool = view.attempt(of).and_then(|attempt| attempt.activity.tool(&result.id));
             let words = tool.map_or_else(String::new, |tool| roboppi_run::tool_words(&tool.name, &tool.input));
-            Said::new(Category::Tool, "tool.result", result_words(&words, result)).failed(!result.ok)
+            Line::new(Category::Tool, "tool.result", result_words(&words, result)).failed(!result.ok)
         }
         WorkerEvent::FileChanged { path, action, .. } => {
-            Said::new(Category::File, "file.changed", file_words(path, Some(*action)))
+            Line::new(Category::File, "file.changed", file_words(path, Some(*action)))
         }
         WorkerEvent::Usage(usage) => {
             let cost = usage.cost_usd.map_or_else(String::new, |cost| format!("{}, ", dollars(cost)));
             let text = format!("{cost}{} in, {} out", tokens(usage.input_tokens), tokens(usage.output_tokens));
-            Said::new(Category::Metric, "metric.usage", text)
+            Line::new(Category::Metric, "metric.usage", text)
         }
         WorkerEvent::Session(session) => {
             let model = session.model.as_deref().unwrap_or("session");
-            Said::new(Category::Model, "model.session", short(&format!("{model} {}", session.id)))
+            Line::new(Category::Model, "model.session", short(&format!("{model} {}", session.id)))
         }
         WorkerEvent::Waiting(waiting) => {
             let mut waiting = waiting.clone();
             waiting.until = None;
-            Said::new(Category::Progress, "progress.wait", short(&wait_words(&waiting, |_| String::new())))
+            Line::new(Category::Progress, "progress.wait", short(&wait_words(&waiting, |_| String::new())))
         }
         WorkerEvent::Gap(gap) => return of_gap(*gap),
-        WorkerEvent::Unknown { raw } => Said::new(Category::Other, "other", first_line(raw)),
+        WorkerEvent::Unknown { raw } => Line::new(Category::Other, "other", first_line(raw)),
         WorkerEvent::Stdout(_)
         | WorkerEvent::Stderr(_)
         | WorkerEvent::LogGrew(_)
@@ -287,22 +287,22 @@ fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option
         | WorkerEvent::ThinkingDelta(_)
         | WorkerEvent::Resources(_) => return None,
     };
-    Some(said)
+    Some(line)
 }
 
-fn of_gap(gap: Gap) -> Option<Said> {
+fn of_gap(gap: Gap) -> Option<Line> {
     let text = missing_words(gap.recorded, gap.at_least);
-    (gap.recorded > 0).then(|| Said::new(Category::Error, "error.gap", text).failed(true))
+    (gap.recorded > 0).then(|| Line::new(Category::Error, "error.gap", text).failed(true))
 }
 
 /// `Bash npm test: ok, 1.2s`.
 fn result_words(call: &str, result: &ToolResult) -> String {
     let outcome = if result.ok { "ok" } else { "failed" };
     let took = result.duration_ms.map_or_else(String::new, |ms| format!(", {}", roboppi_run::units::duration(ms)));
-    let says = first_line(&result.preview);
-    let says = if result.ok || says.is_empty() { String::new() } else { format!(": {says}") };
+    let reason = first_line(&result.preview);
+    let reason = if result.ok || reason.is_empty() { String::new() } else { format!(": {reason}") };
     let call = if call.is_empty() { "(unknown)" } else { call };
-    short(&format!("{call}: {outcome}{took}{says}"))
+    short(&format!("{call}: {outcome}{took}{reason}"))
 }
 
 fn file_words(path: &str, action: Option<ChangeKind>) -> String {
