@@ -8,11 +8,16 @@ use std::process::ExitCode;
 use clap::{Args as _, FromArgMatches as _, Parser, Subcommand};
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::commands::{
-    agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard, import,
-    init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_run, workflow_validate,
-};
 use crate::commands::record;
+use crate::commands::{
+    agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard,
+    import, init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_run,
+    workflow_validate,
+};
+use crate::commands::{
+    agent_run, artifacts, attach, completions, control, core, dashboard, doctor, events, export, guard,
+    import, init, logs, man, mask, replay, runs, show, stats, workers, workflow_run, workflow_validate,
+};
 use crate::exit::Failure;
 use crate::terminal::note;
 use crate::view;

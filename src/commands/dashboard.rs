@@ -87,7 +87,8 @@ pub(crate) fn run(args: &DashboardArgs) -> Result<ExitCode, Failure> {
         ascii: view::ascii_only(),
         mouse: view::mouse(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: nix::unistd::gethostname().map_or_else(|_| String::new(), |host| host.to_string_lossy().into_owned()),
+        host: nix::unistd::gethostname()
+            .map_or_else(|_| String::new(), |host| host.to_string_lossy().into_owned()),
         tab: args.tab.into(),
     };
     screen::show_until_left(move |control| dashboard(&runs, settings, open, programs::personal(), control))

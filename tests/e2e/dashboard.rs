@@ -200,7 +200,8 @@ fn filters_pause_mark_and_clear_change_the_view_and_no_record() {
     assert!(!contents(&screen).contains("r2"), "{}", contents(&screen));
     screen.press("p");
     screen.wait_for_text("r2");
-    let journals = || env.runs().iter().map(|run| fs::read(run.dir.join("journal.jsonl")).unwrap()).collect::<Vec<_>>();
+    let journals =
+        || env.runs().iter().map(|run| fs::read(run.dir.join("journal.jsonl")).unwrap()).collect::<Vec<_>>();
     let before = journals();
     screen.press("c");
     wait_until_gone(&screen, "run.finished");

@@ -10,6 +10,7 @@ pub(crate) fn draw() -> Result<(), String> {
 }
 
 fn picture(arguments: &[&str]) -> Result<(), String> {
-    let program = ["run", "--quiet", "--locked", "--package", "roboppi-terminal", "--bin", "screenshot", "--"];
+    let program =
+        ["run", "--quiet", "--locked", "--package", "roboppi-terminal", "--bin", "screenshot", "--"];
     run(cargo(&[&program[..], arguments].concat()))
 }

@@ -57,8 +57,9 @@ fn leave(mut terminal: Terminal) {
 
 fn latency(measurement: &mut Measurement<'_>) {
     let count = if measurement.is_quick() { 60 } else { 1_000 };
-    let script =
-        format!("for n in $(seq {count}); do t=$(date +%s%N); echo \"::progress::at $t\"; echo $t; sleep 0.05; done");
+    let script = format!(
+        "for n in $(seq {count}); do t=$(date +%s%N); echo \"::progress::at $t\"; echo $t; sleep 0.05; done"
+    );
     let place = measurement.place();
     let mut run = start(&place, &[&script]);
     wait_for_log(&place);

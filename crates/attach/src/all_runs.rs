@@ -141,7 +141,8 @@ impl AllRuns {
             }
             let row = Arc::new(summary.row());
             if goes_on(summary.liveness, &row, now) {
-                let run = OpenRun::new(&self.root, summary.local.run_dir().clone(), (*row).clone(), self.events);
+                let run =
+                    OpenRun::new(&self.root, summary.local.run_dir().clone(), (*row).clone(), self.events);
                 self.open.insert(summary.id.clone(), run);
             }
             self.hand_over(row, take);

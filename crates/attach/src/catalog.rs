@@ -166,9 +166,11 @@ impl RunSummary {
             succeeded,
             failed: facts.failed,
             reason: facts.reason,
-            usage: facts
-                .usage
-                .map(|(tokens, cost_usd, is_lower_bound)| Usage { tokens, cost_usd, is_lower_bound }),
+            usage: facts.usage.map(|(tokens, cost_usd, is_lower_bound)| Usage {
+                tokens,
+                cost_usd,
+                is_lower_bound,
+            }),
             started_at,
             last_at: facts.last_at,
             duration_ms,

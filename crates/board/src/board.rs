@@ -153,7 +153,8 @@ impl Board {
         let mut trend = vec![(0, 0.0); count];
         for row in self.rows.values().filter(|row| !row.state.may_live()) {
             let Some(age) = ended_at(row).and_then(|at| now.0.checked_sub(at.0)) else { continue };
-            let place = usize::try_from(age / length.max(1)).ok().and_then(|back| count.checked_sub(back + 1));
+            let place =
+                usize::try_from(age / length.max(1)).ok().and_then(|back| count.checked_sub(back + 1));
             if let Some((ended, cost)) = place.and_then(|place| trend.get_mut(place)) {
                 *ended += 1;
                 *cost += row.usage.and_then(|usage| usage.cost_usd).unwrap_or_default();
@@ -239,19 +240,17 @@ mod tests {
     #[test]
     fn a_trend_counts_the_ends_of_each_period() {
         let mut board = Board::default();
-        for (id, at, cost) in [("run-1", 95, 1.0), ("run-2", 99, 0.5), ("run-3", 50, 2.0), ("run-4", 200, 7.0)] {
+        for (id, at, cost) in
+            [("run-1", 95, 1.0), ("run-2", 99, 0.5), ("run-3", 50, 2.0), ("run-4", 200, 7.0)]
+        {
             let mut row = row(id, RowState::Finished(RunOutcome::Succeeded), at);
             row.usage = Some(Usage { tokens: 1, cost_usd: Some(cost), is_lower_bound: false });
             board.apply(Change::Row(row.shared()));
         }
-        assert_eq!(board.trend(UtcMillis(100), 10, 6), [
-            (1, 2.0),
-            (0, 0.0),
-            (0, 0.0),
-            (0, 0.0),
-            (0, 0.0),
-            (2, 1.5)
-        ]);
+        assert_eq!(
+            board.trend(UtcMillis(100), 10, 6),
+            [(1, 2.0), (0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0), (2, 1.5)]
+        );
         board.apply(Change::Removed(RunId::parse("run-3").unwrap()));
         assert_eq!(board.rows().len(), 3);
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use roboppi_ipc::UtcMillis;
 use roboppi_run::{RunHandle, RunId, RunMode, RunOutcome};
 
-use crate::{AgentRow, Category, Change, Current, EventRow, NeedsYou, Origin, RowState, RunRow, StepNumbers, Usage};
+use crate::{
+    AgentRow, Category, Change, Current, EventRow, NeedsYou, Origin, RowState, RunRow, StepNumbers, Usage,
+};
 
 /// Runs that are over at the beginning.
 const EARLIER: u64 = 24;
@@ -134,7 +136,8 @@ impl Demo {
         row.agents.clear();
         #[expect(clippy::cast_precision_loss, reason = "an amount of money")]
         let cost = self.below(400) as f64 / 100.0;
-        row.usage = Some(Usage { tokens: 2_000 + self.below(90_000), cost_usd: Some(cost), is_lower_bound: false });
+        row.usage =
+            Some(Usage { tokens: 2_000 + self.below(90_000), cost_usd: Some(cost), is_lower_bound: false });
     }
 
     fn begin(&mut self, at: UtcMillis, changes: &mut Vec<Change>) {
@@ -232,7 +235,14 @@ impl Demo {
         changes.push(Change::Event(self.made(row, at, category, kind, text)));
     }
 
-    fn made(&mut self, row: &RunRow, at: UtcMillis, category: Category, kind: &'static str, text: String) -> EventRow {
+    fn made(
+        &mut self,
+        row: &RunRow,
+        at: UtcMillis,
+        category: Category,
+        kind: &'static str,
+        text: String,
+    ) -> EventRow {
         self.events += 1;
         let step = row.current.as_ref().map(|current| Arc::from(current.step.as_str()));
         EventRow {
@@ -261,7 +271,9 @@ mod tests {
         let mut demo = Demo::new(7, start);
         let mut board = Board::default();
         for second in 0..300 {
-            demo.advance(UtcMillis(start.0 + second * 1_000)).into_iter().for_each(|change| board.apply(change));
+            demo.advance(UtcMillis(start.0 + second * 1_000))
+                .into_iter()
+                .for_each(|change| board.apply(change));
         }
         assert!(demo.events() > 500, "{}", demo.events());
         assert_eq!(board.events.total(), demo.events());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use roboppi_ipc::{ChangeKind, CoreEvent, Gap, ToolResult, UtcMillis, WorkerEvent, WorkerStatus};
 use roboppi_run::{
-    Act, ActivityItem, AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId,
-    RunRecord, RunStatus, RunView, dollars, missing_words, progress_words, tokens, tool_summary, wait_words,
+    Act, ActivityItem, AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunRecord,
+    RunStatus, RunView, dollars, missing_words, progress_words, tokens, tool_summary, wait_words,
 };
 
 use crate::Category;
@@ -155,21 +155,26 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
             Line::new(Category::Run, "run.plan", format!("{} more steps", nodes.len()))
         }
         RunEvent::IterationStarted { step, iteration, detail, .. } => {
-            let why = detail.as_deref().map_or_else(String::new, |detail| format!(": {}", first_line(detail)));
+            let why =
+                detail.as_deref().map_or_else(String::new, |detail| format!(": {}", first_line(detail)));
             Line::new(Category::Step, "step.iteration", short(&format!("iteration {iteration}{why}")))
                 .of_step(step.as_str())
         }
         RunEvent::AttemptStarted { of, .. } if of.attempt > 1 => {
-            Line::new(Category::Step, "step.attempt", format!("attempt {}", of.attempt)).of_step(of.step.as_str())
+            Line::new(Category::Step, "step.attempt", format!("attempt {}", of.attempt))
+                .of_step(of.step.as_str())
         }
         RunEvent::AttemptPhase { of, phase: AttemptPhase::WaitingPermit { detail } } => {
             Line::new(Category::Step, "step.queued", first_line(detail)).of_step(of.step.as_str())
         }
         RunEvent::AttemptFinished { of, result, .. } if result.status != WorkerStatus::Succeeded => {
-            let error = result.details.as_deref().and_then(|details| details.error.as_deref()).map(first_line);
+            let error =
+                result.details.as_deref().and_then(|details| details.error.as_deref()).map(first_line);
             let words = error.or_else(|| result.exit_words()).unwrap_or_else(|| "did not succeed".to_owned());
             let text = format!("attempt {}: {words}", of.attempt);
-            Line::new(Category::Step, "step.attempt_failed", short(&text)).of_step(of.step.as_str()).failed(true)
+            Line::new(Category::Step, "step.attempt_failed", short(&text))
+                .of_step(of.step.as_str())
+                .failed(true)
         }
         RunEvent::ArtifactCollected { step, name, .. } => {
             Line::new(Category::File, "file.artifact", short(name)).of_step(step.as_str())
@@ -243,7 +248,8 @@ fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option
         }
         WorkerEvent::Patch(patch) => {
             let line = |sign: char, twice: &str| {
-                let lines = patch.diff.lines().filter(|line| line.starts_with(sign) && !line.starts_with(twice));
+                let lines =
+                    patch.diff.lines().filter(|line| line.starts_with(sign) && !line.starts_with(twice));
                 lines.count()
             };
             let text = format!("{} +{} -{}", patch.file_path, line('+', "+++"), line('-', "---"));
@@ -258,7 +264,8 @@ fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option
         WorkerEvent::ToolCall(call) => Line::new(Category::Tool, "tool.call", short(&tool_summary(call))),
         WorkerEvent::ToolResult(result) => {
             let tool = view.attempt(of).and_then(|attempt| attempt.activity.tool(&result.id));
-            let words = tool.map_or_else(String::new, |tool| roboppi_run::tool_words(&tool.name, &tool.input));
+            let words =
+                tool.map_or_else(String::new, |tool| roboppi_run::tool_words(&tool.name, &tool.input));
             Line::new(Category::Tool, "tool.result", result_words(&words, result)).failed(!result.ok)
         }
         WorkerEvent::FileChanged { path, action, .. } => {
@@ -266,7 +273,8 @@ fn of_attempt(of: &AttemptRef, record: &AttemptRecord, view: &RunView) -> Option
         }
         WorkerEvent::Usage(usage) => {
             let cost = usage.cost_usd.map_or_else(String::new, |cost| format!("{}, ", dollars(cost)));
-            let text = format!("{cost}{} in, {} out", tokens(usage.input_tokens), tokens(usage.output_tokens));
+            let text =
+                format!("{cost}{} in, {} out", tokens(usage.input_tokens), tokens(usage.output_tokens));
             Line::new(Category::Metric, "metric.usage", text)
         }
         WorkerEvent::Session(session) => {
@@ -298,7 +306,8 @@ fn of_gap(gap: Gap) -> Option<Line> {
 /// `Bash npm test: ok, 1.2s`.
 fn result_words(call: &str, result: &ToolResult) -> String {
     let outcome = if result.ok { "ok" } else { "failed" };
-    let took = result.duration_ms.map_or_else(String::new, |ms| format!(", {}", roboppi_run::units::duration(ms)));
+    let took =
+        result.duration_ms.map_or_else(String::new, |ms| format!(", {}", roboppi_run::units::duration(ms)));
     let reason = first_line(&result.preview);
     let reason = if result.ok || reason.is_empty() { String::new() } else { format!(": {reason}") };
     let call = if call.is_empty() { "(unknown)" } else { call };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use roboppi_ipc::{UtcMillis, WaitCause};
 use roboppi_run::{
-    AttemptStatus, AttemptView, RunHandle, RunId, RunMode, RunOutcome, RunStatus, RunView, StepState, StepView,
+    AttemptStatus, AttemptView, RunHandle, RunId, RunMode, RunOutcome, RunStatus, RunView, StepState,
+    StepView,
 };
 
 use crate::words::{current_words, failure_words, short};
@@ -302,7 +303,8 @@ impl RunRow {
                 .or(step.limit_until),
         });
         if let [only] = active.as_slice() {
-            self.percent = only.attempts.last().and_then(|attempt| attempt.activity.progress.as_ref()?.percent);
+            self.percent =
+                only.attempts.last().and_then(|attempt| attempt.activity.progress.as_ref()?.percent);
         }
         for (step, attempt) in active.iter().filter_map(|step| Some((*step, open_attempt(step)?))) {
             self.take_attempt(step, attempt);

@@ -1,7 +1,8 @@
 //! Short words for rows.
 
 use roboppi_run::{
-    ActivityItem, AttemptPhase, AttemptStatus, RunView, StepState, StepView, progress_words, tool_words, wait_words,
+    ActivityItem, AttemptPhase, AttemptStatus, RunView, StepState, StepView, progress_words, tool_words,
+    wait_words,
 };
 
 /// Longest text of a row in bytes.

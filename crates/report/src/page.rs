@@ -6,8 +6,9 @@ use roboppi_attach::Liveness;
 use roboppi_ipc::{SubAgentStatus, UtcMillis};
 use roboppi_record::{Log, RecordError, RecordPart, RecordStore, UNKNOWN_LOSS};
 use roboppi_run::{
-    ArtifactView, AttemptFilter, AttemptStatus, AttemptView, IterationView, Role, RunHead, RunMode, RunStatus,
-    RunView, StepState, StepView, SubAgentView, missing_words, shell_word, spent_words, sub_agent_word,
+    ArtifactView, AttemptFilter, AttemptStatus, AttemptView, IterationView, Role, RunHead, RunMode,
+    RunStatus, RunView, StepState, StepView, SubAgentView, missing_words, shell_word, spent_words,
+    sub_agent_word,
 };
 use roboppi_untrusted::{first_words, line};
 

@@ -257,7 +257,7 @@ pub(crate) fn settings() -> TuiSettings {
         ascii: false,
         role: crate::Role::Owner,
         nested: false,
-            elsewhere: false,
+        elsewhere: false,
         mouse: true,
         hold: crate::HoldPolicy::Always,
         notify: None,

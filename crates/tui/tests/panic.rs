@@ -61,7 +61,7 @@ fn inside() {
         version: String::new(),
         title: "fragile".to_owned(),
         nested: false,
-            elsewhere: false,
+        elsewhere: false,
     };
     let (_handle, control) = TuiHandle::new();
     let lines = Arc::new(|_| Ok(()));

@@ -168,6 +168,6 @@ fn screen_settings(args: &HowArgs, purpose: &Purpose, colour: bool) -> TuiSettin
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: purpose.title.clone(),
         nested: false,
-            elsewhere: false,
+        elsewhere: false,
     }
 }

@@ -158,7 +158,9 @@ impl OpenRun {
     fn hand_over_items(&self, take: &mut dyn FnMut(Change)) {
         let attempts = self.view.steps().filter_map(|step| step.attempts.last());
         let open = attempts.filter(|attempt| attempt.finished_at.is_none());
-        let items = open.flat_map(|attempt| attempt.activity.items.iter().rev().take(ITEMS).map(move |item| (attempt, item)));
+        let items = open.flat_map(|attempt| {
+            attempt.activity.items.iter().rev().take(ITEMS).map(move |item| (attempt, item))
+        });
         let mut items: Vec<_> = items.collect();
         items.sort_by_key(|(_, item)| item.ts);
         for (attempt, item) in items {

@@ -47,9 +47,7 @@ impl Output {
                 self.logs.insert(attempt.of.clone(), Log { reader, next: None });
             }
         }
-        let is_open = |of: &AttemptRef| {
-            view.attempt(of).is_some_and(|attempt| attempt.finished_at.is_none())
-        };
+        let is_open = |of: &AttemptRef| view.attempt(of).is_some_and(|attempt| attempt.finished_at.is_none());
         for (of, log) in &mut self.logs {
             let step: Arc<str> = of.step.as_str().into();
             for (line, skipped) in log.lines() {

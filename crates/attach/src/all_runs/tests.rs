@@ -67,13 +67,13 @@ fn all_runs_are_followed_whichever_began_first() {
     };
     journal.append(UtcMillis(3), attempt).unwrap();
     let mut events = EventFileWriter::new(live.path(), &of.base()).unwrap();
-    let call: WorkerEvent = serde_json::from_str(
-        r#"{"type":"tool_call","id":"1","name":"Bash","input":{"command":"npm test"}}"#,
-    )
-    .unwrap();
+    let call: WorkerEvent =
+        serde_json::from_str(r#"{"type":"tool_call","id":"1","name":"Bash","input":{"command":"npm test"}}"#)
+            .unwrap();
     events.append(&AttemptRecord { seq: 1, ts: UtcMillis(4), at: 0, event: call }).unwrap();
     update(&mut all, &mut board);
-    let texts: Vec<_> = board.events.listed().iter().map(|event| format!("{} {}", event.kind, event.text)).collect();
+    let texts: Vec<_> =
+        board.events.listed().iter().map(|event| format!("{} {}", event.kind, event.text)).collect();
     assert!(texts.iter().any(|text| text == "tool.call Bash npm test"), "{texts:?}");
     assert!(texts.iter().any(|text| text == "step.state running"), "{texts:?}");
     let row = board.row(&RunId::parse("run-0002").unwrap()).unwrap();

@@ -1,6 +1,6 @@
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use roboppi_ipc::{ToolCall, ToolResult, UtcMillis, WorkerEvent};
 use roboppi_record::{JournalWriter, OwnerLock};

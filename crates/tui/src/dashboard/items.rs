@@ -177,7 +177,8 @@ fn agents<'a>(model: &'a Model, board: &Board) -> Vec<Item<'a>> {
     for row in board.by_urgency(model.now) {
         for place in 0..row.agents.len() {
             let agent = &row.agents[place];
-            let text = format!("{} {} {} {} {}", row.short_name(), row.name, agent.step, agent.worker, agent.words);
+            let text =
+                format!("{} {} {} {} {}", row.short_name(), row.name, agent.step, agent.worker, agent.words);
             if !model.filter.is_active() || model.filter.matches(&text) {
                 items.push(Item::Agent(Arc::clone(&row), place));
             }
@@ -215,7 +216,8 @@ fn metrics<'a>(model: &'a Model, board: &Board) -> Vec<Item<'a>> {
         let counts = &totals.runs.counts;
         let mut all = totals.runs.succeeded.clone();
         all.merge(&totals.runs.failed);
-        let rate = counts.rate().map_or_else(|| "none ended".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
+        let rate =
+            counts.rate().map_or_else(|| "none ended".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
         items.push(Item::Fact("Success rate", rate));
         if let Some(durations) = all.durations() {
             let of = roboppi_run::units::duration;
@@ -245,8 +247,11 @@ fn used<'a>(totals: &roboppi_stats::Totals) -> Vec<Item<'a>> {
     let sum = |of: fn(&roboppi_stats::AgentFigures) -> u64| {
         agents.clone().fold(0_u64, |sum, figures| sum.saturating_add(of(figures)))
     };
-    let (input, output, micros) =
-        (sum(|figures| figures.input_tokens), sum(|figures| figures.output_tokens), sum(|figures| figures.cost_micros));
+    let (input, output, micros) = (
+        sum(|figures| figures.input_tokens),
+        sum(|figures| figures.output_tokens),
+        sum(|figures| figures.cost_micros),
+    );
     let bound = if sum(|figures| figures.without_cost) > 0 { "at least " } else { "" };
     #[expect(clippy::cast_precision_loss, reason = "an amount of money")]
     let cost = micros as f64 / 1e6;
@@ -264,7 +269,8 @@ fn tags<'a>(model: &Model, board: &Board) -> Vec<Item<'a>> {
     let mut tags: BTreeMap<String, Tagged> = BTreeMap::new();
     for row in board.rows() {
         let mode = row.mode.map(|mode| mode.name().to_owned()).unwrap_or_default();
-        let of = [("workflow", &row.name), ("workspace", &row.workspace), ("host", &row.host), ("mode", &mode)];
+        let of =
+            [("workflow", &row.name), ("workspace", &row.workspace), ("host", &row.host), ("mode", &mode)];
         for (name, value) in of.into_iter().filter(|(_, value)| !value.is_empty()) {
             let tagged = tags.entry(format!("{name} {value}")).or_default();
             tagged.total += 1;

@@ -56,17 +56,65 @@ use Key::Char;
 
 /// All keys, those first that matter most.
 pub(crate) const TABLE: &[Binding] = &[
-    row(&[Char('q'), Key::Ctrl('c')], Command::Leave, "Everywhere", "leave; no run is affected", Some("leave")),
-    row(&[Key::Enter], Command::Open, "Rows", "open the run of the row; in Table: list the events of the category", Some("open")),
-    row(&[Char('/')], Command::Filter, "Rows", "list only rows with these words; Enter keeps the filter, Esc clears it", Some("filter")),
+    row(
+        &[Char('q'), Key::Ctrl('c')],
+        Command::Leave,
+        "Everywhere",
+        "leave; no run is affected",
+        Some("leave"),
+    ),
+    row(
+        &[Key::Enter],
+        Command::Open,
+        "Rows",
+        "open the run of the row; in Table: list the events of the category",
+        Some("open"),
+    ),
+    row(
+        &[Char('/')],
+        Command::Filter,
+        "Rows",
+        "list only rows with these words; Enter keeps the filter, Esc clears it",
+        Some("filter"),
+    ),
     row(&[Char('?'), Key::F1], Command::Help, "Everywhere", "show or hide this help", Some("help")),
-    row(&[Char('p'), Char(' ')], Command::Pause, "View", "pause the view, or go on; the runs and the counts go on", Some("pause")),
+    row(
+        &[Char('p'), Char(' ')],
+        Command::Pause,
+        "View",
+        "pause the view, or go on; the runs and the counts go on",
+        Some("pause"),
+    ),
     row(&[Char('m')], Command::Mark, "View", "mark this moment in the events", Some("mark")),
-    row(&[Char('c')], Command::Clear, "View", "clear the events from the view; no record is changed", Some("clear view")),
-    row(&[Char('C')], Command::Restore, "View", "show the cleared events again, as far as they are kept", None),
+    row(
+        &[Char('c')],
+        Command::Clear,
+        "View",
+        "clear the events from the view; no record is changed",
+        Some("clear view"),
+    ),
+    row(
+        &[Char('C')],
+        Command::Restore,
+        "View",
+        "show the cleared events again, as far as they are kept",
+        None,
+    ),
     row(&[Char('o')], Command::Order, "View", "list events newest first, or newest last", Some("order")),
-    row(&[Char('f')], Command::NextCategory, "Rows", "list only events of the next category", Some("category")),
-    row(&[Char('r')], Command::OnlyRun, "Rows", "list only events of the run of the row, or of all runs", Some("only this run")),
+    row(
+        &[Char('f')],
+        Command::NextCategory,
+        "Rows",
+        "list only events of the next category",
+        Some("category"),
+    ),
+    row(
+        &[Char('r')],
+        Command::OnlyRun,
+        "Rows",
+        "list only events of the run of the row, or of all runs",
+        Some("only this run"),
+    ),
     row(&[Char('n')], Command::NextFailed, "Rows", "next row with a failure", None),
     row(&[Char('N')], Command::PreviousFailed, "Rows", "previous row with a failure", None),
     row(&[Key::Down, Char('j')], Command::Down, "Rows", "next row", None),
@@ -78,7 +126,18 @@ pub(crate) const TABLE: &[Binding] = &[
     row(&[Key::Tab, Key::Right, Char('l')], Command::NextTab, "Everywhere", "next tab", None),
     row(&[Key::BackTab, Key::Left, Char('h')], Command::PreviousTab, "Everywhere", "previous tab", None),
     row(
-        &[Char('1'), Char('2'), Char('3'), Char('4'), Char('5'), Char('6'), Char('7'), Char('8'), Char('9'), Char('0')],
+        &[
+            Char('1'),
+            Char('2'),
+            Char('3'),
+            Char('4'),
+            Char('5'),
+            Char('6'),
+            Char('7'),
+            Char('8'),
+            Char('9'),
+            Char('0'),
+        ],
         Command::ShowNumber,
         "Everywhere",
         "the tab of this number",
@@ -106,7 +165,10 @@ pub(crate) fn in_words(binding: &Binding) -> String {
 #[must_use]
 pub fn dashboard_keys() -> Vec<(&'static str, String, &'static str)> {
     let rows = |section: &'static str| {
-        TABLE.iter().filter(move |row| row.section == section).map(|row| (row.section, in_words(row), row.help))
+        TABLE
+            .iter()
+            .filter(move |row| row.section == section)
+            .map(|row| (row.section, in_words(row), row.help))
     };
     ["Rows", "View", "Everywhere"].into_iter().flat_map(rows).collect()
 }

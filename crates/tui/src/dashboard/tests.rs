@@ -96,7 +96,11 @@ fn known(model: &mut Model, rows: impl IntoIterator<Item = RunRow>) {
 fn some(columns: u16, rows: u16) -> Model {
     let mut model = empty(columns, rows);
     let mut waits = live(21, "deploy", "release", "");
-    let request = NeedsYou { step: "release".into(), why: "approve \"release 1.4\"".into(), since: UtcMillis(START - 4 * MINUTE) };
+    let request = NeedsYou {
+        step: "release".into(),
+        why: "approve \"release 1.4\"".into(),
+        since: UtcMillis(START - 4 * MINUTE),
+    };
     waits.needs_you.push(request);
     let mut agent = live(20, "claude", "fix", "Bash npm test");
     agent.steps = StepNumbers { total: 1, succeeded: 0, running: 1, failed: 0, other: 0 };

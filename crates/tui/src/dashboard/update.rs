@@ -104,7 +104,8 @@ fn press(model: &mut Model, key: Key) -> Option<Action> {
             if let Some(frozen) = &mut model.frozen {
                 frozen.events.clear();
             }
-            model.notice = Some("events cleared from the view, no record was changed; C shows them again".to_owned());
+            model.notice =
+                Some("events cleared from the view, no record was changed; C shows them again".to_owned());
         }
         Command::Restore => {
             model.board.events.restore();
@@ -268,7 +269,9 @@ fn step(model: &mut Model, by: isize) {
         let can: Vec<usize> = (0..items.len()).filter(|at| items[*at].key().is_some()).collect();
         let now = can.iter().position(|place| *place == at).unwrap_or(0);
         let to = now.saturating_add_signed(by).min(can.len().saturating_sub(1));
-        can.get(to).and_then(|place| Some(Cursor { at: items[*place].key(), index: *place })).filter(|_| to != now)
+        can.get(to)
+            .and_then(|place| Some(Cursor { at: items[*place].key(), index: *place }))
+            .filter(|_| to != now)
     };
     if let Some(cursor) = next {
         model.cursors[model.tab.index()] = cursor;
@@ -303,7 +306,8 @@ fn point(model: &mut Model, mouse: Mouse) -> Option<Action> {
                 model.tab = tab;
                 model.help = false;
             } else if let Some(at) = view::item_at(model, mouse.at) {
-                let cursor = items(model).get(at).and_then(|item| Some(Cursor { at: Some(item.key()?), index: at }));
+                let cursor =
+                    items(model).get(at).and_then(|item| Some(Cursor { at: Some(item.key()?), index: at }));
                 if let Some(cursor) = cursor {
                     let again = model.cursors[model.tab.index()] == cursor;
                     model.cursors[model.tab.index()] = cursor;

@@ -94,19 +94,26 @@ fn empty(model: &Model, area: Rect, buffer: &mut Buffer) {
         vec!["Counting…".into()]
     } else {
         match model.tab {
-            DashboardTab::Runs | DashboardTab::History | DashboardTab::Tags if model.board.rows().len() == 0 => vec![
-                "No runs yet.".into(),
-                String::new(),
-                "roboppi run --worker claude-code \"…\"   an agent on a task".into(),
-                "roboppi workflow run build.yaml         a workflow".into(),
-                String::new(),
-                "They appear here as soon as they start, from any terminal.".into(),
-            ],
+            DashboardTab::Runs | DashboardTab::History | DashboardTab::Tags
+                if model.board.rows().len() == 0 =>
+            {
+                vec![
+                    "No runs yet.".into(),
+                    String::new(),
+                    "roboppi run --worker claude-code \"…\"   an agent on a task".into(),
+                    "roboppi workflow run build.yaml         a workflow".into(),
+                    String::new(),
+                    "They appear here as soon as they start, from any terminal.".into(),
+                ]
+            }
             DashboardTab::History => vec!["No run has ended yet.".into()],
             DashboardTab::Events | DashboardTab::Table | DashboardTab::State | DashboardTab::Logs
                 if model.shown().events.is_cleared() =>
             {
-                vec!["Cleared from the view; the records are unchanged.".into(), "C shows the events again.".into()]
+                vec![
+                    "Cleared from the view; the records are unchanged.".into(),
+                    "C shows the events again.".into(),
+                ]
             }
             _ => vec!["Nothing yet.".into(), "What live runs do appears here as they do it.".into()],
         }
@@ -135,7 +142,8 @@ fn labels(model: &Model, columns: usize) -> Vec<(DashboardTab, String, usize)> {
         });
         (at.saturating_sub(gap), labels.to_vec())
     };
-    let tries: [(&dyn Fn(DashboardTab) -> String, usize); 4] = [(&full, 2), (&full, 1), (&short, 1), (&only, 1)];
+    let tries: [(&dyn Fn(DashboardTab) -> String, usize); 4] =
+        [(&full, 2), (&full, 1), (&short, 1), (&only, 1)];
     for (label, gap) in tries {
         let (width, labels) = arranged(label, gap);
         if width <= columns {
@@ -228,7 +236,9 @@ fn is_useful(model: &Model, command: super::keys::Command) -> bool {
     match command {
         Command::Mark | Command::Clear | Command::Order | Command::NextCategory => events,
         Command::OnlyRun => events || matches!(model.tab, DashboardTab::Runs | DashboardTab::History),
-        Command::Open => !matches!(model.tab, DashboardTab::Tools | DashboardTab::Metrics | DashboardTab::Tags),
+        Command::Open => {
+            !matches!(model.tab, DashboardTab::Tools | DashboardTab::Metrics | DashboardTab::Tags)
+        }
         _ => true,
     }
 }

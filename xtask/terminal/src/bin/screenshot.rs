@@ -46,8 +46,16 @@ const RUNS: [(&str, &[(&str, &str)], bool); 7] = [
     ("review", &[("lint", "echo 3 errors in src/main.rs; exit 1"), ("merge", "true")], false),
     ("release", &[("tag", "true"), ("upload", "true")], false),
     ("bench", &[("prepare", "true"), ("measure", "exit 3")], false),
-    ("nightly", &[("fetch", "true"), ("build", "true"), ("test-linux", "sleep 600"), ("publish", "true")], true),
-    ("deploy", &[("image", "true"), ("staging", "echo rolling out; sleep 600"), ("production", "true")], true),
+    (
+        "nightly",
+        &[("fetch", "true"), ("build", "true"), ("test-linux", "sleep 600"), ("publish", "true")],
+        true,
+    ),
+    (
+        "deploy",
+        &[("image", "true"), ("staging", "echo rolling out; sleep 600"), ("production", "true")],
+        true,
+    ),
 ];
 
 fn workflow(name: &str, steps: &[(&str, &str)]) -> String {
