@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use roboppi_ipc::{ChangeKind, CoreEvent, Gap, ToolResult, UtcMillis, WorkerEvent, WorkerStatus};
 use roboppi_run::{
-    Act, ActivityItem, AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunRecord,
-    RunStatus, RunView, dollars, missing_words, progress_words, tokens, tool_summary, wait_words,
+    Act, ActivityItem, AttemptPhase, AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunId, RunOutcome,
+    RunRecord, RunStatus, RunView, StepPath, StepState, dollars, missing_words, progress_words, tokens,
+    tool_summary, wait_words,
 };
 
 use crate::Category;
@@ -136,20 +137,7 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
         }
         RunEvent::CoreReport { event, .. } => return of_core(event),
         RunEvent::StepChanged { step, state, detail, allowed_to_fail, .. } => {
-            let before = view.step(step).map(|step| step.state);
-            if before == Some(*state) {
-                return None;
-            }
-            let text = match detail.as_deref().filter(|detail| !detail.is_empty()) {
-                Some(detail) => short(&format!("{state}: {}", first_line(detail))),
-                None => state.to_string(),
-            };
-            let failed = matches!(state.name(), "failed" | "lost") && !allowed_to_fail;
-            let from = before.map_or_else(String::new, |before| before.to_string());
-            Line::new(Category::Step, "step.state", text)
-                .of_step(step.as_str())
-                .failed(failed)
-                .between(&from, state.name())
+            return of_step_state(view, step, *state, detail.as_deref(), *allowed_to_fail);
         }
         RunEvent::PlanExtended { nodes } => {
             Line::new(Category::Run, "run.plan", format!("{} more steps", nodes.len()))
@@ -189,16 +177,7 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
         RunEvent::RunEnding { reason, .. } => {
             Line::new(Category::Run, "run.ending", reason.name().to_owned()).between(state_of(view), "ending")
         }
-        RunEvent::RunFinished { outcome, detail, .. } => {
-            let text = match detail.as_deref() {
-                Some(detail) => short(&format!("{outcome}: {}", first_line(detail))),
-                None => outcome.to_string(),
-            };
-            let failed = matches!(outcome.name(), "failed" | "timed_out" | "lost");
-            Line::new(Category::Run, "run.finished", text)
-                .failed(failed)
-                .between(state_of(view), outcome.name())
-        }
+        RunEvent::RunFinished { outcome, detail, .. } => of_end(view, *outcome, detail.as_deref()),
         RunEvent::Warning { message, step } => {
             let line = Line::new(Category::Error, "error.warning", first_line(message));
             match step {
@@ -213,6 +192,36 @@ fn of_journal(record: &JournalRecord, view: &RunView) -> Option<Line> {
         | RunEvent::AttemptFinished { .. } => return None,
     };
     Some(line)
+}
+
+fn of_step_state(
+    view: &RunView,
+    step: &StepPath,
+    state: StepState,
+    detail: Option<&str>,
+    allowed_to_fail: bool,
+) -> Option<Line> {
+    let before = view.step(step).map(|step| step.state);
+    if before == Some(state) {
+        return None;
+    }
+    let text = match detail.filter(|detail| !detail.is_empty()) {
+        Some(detail) => short(&format!("{state}: {}", first_line(detail))),
+        None => state.to_string(),
+    };
+    let failed = matches!(state, StepState::Failed | StepState::Lost) && !allowed_to_fail;
+    let from = before.map_or_else(String::new, |before| before.to_string());
+    let line = Line::new(Category::Step, "step.state", text).of_step(step.as_str());
+    Some(line.failed(failed).between(&from, state.name()))
+}
+
+fn of_end(view: &RunView, outcome: RunOutcome, detail: Option<&str>) -> Line {
+    let text = match detail {
+        Some(detail) => short(&format!("{outcome}: {}", first_line(detail))),
+        None => outcome.to_string(),
+    };
+    let failed = matches!(outcome, RunOutcome::Failed | RunOutcome::TimedOut | RunOutcome::Lost);
+    Line::new(Category::Run, "run.finished", text).failed(failed).between(state_of(view), outcome.name())
 }
 
 const fn state_of(view: &RunView) -> &'static str {
