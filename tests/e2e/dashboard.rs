@@ -131,6 +131,10 @@ fn a_run_is_opened_and_left_again_at_the_same_row() {
     let mut screen = dashboard(&env);
     screen.wait_for_text("1 running");
     screen.wait_for_text("first");
+    // What runs did that are over is there, too.
+    screen.press("2");
+    screen.wait_for_text("step: succeeded");
+    screen.press("1");
     // The second row: the latest of those that are over.
     screen.press("j");
     let before = env.wait_for("a selected row", || selected(&screen).filter(|row| row.contains("third")));

@@ -212,7 +212,9 @@ impl Driver {
     /// Asks for figures if they are shown and may have changed.
     fn count(&mut self) {
         self.output.store(self.model.tab == DashboardTab::Logs, Ordering::Relaxed);
-        if !self.model.tab.needs_figures() {
+        // What runs did before is counted once, and figures as long as they are shown.
+        let needs_past = self.model.tab == DashboardTab::Events && self.counted.is_none();
+        if !self.model.tab.needs_figures() && !(needs_past && self.model.board.is_listed()) {
             return;
         }
         let changes = self.model.board.changes();

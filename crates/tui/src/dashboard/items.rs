@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roboppi_board::{Board, Category, EventRow, OutputLine, RunRow};
 use roboppi_ipc::UtcMillis;
-use roboppi_stats::{Group, Outcome};
+use roboppi_stats::{Group, Outcome, Recent, RecentKind};
 
 use super::model::{Model, RowKey};
 use super::settings::DashboardTab;
@@ -16,6 +16,8 @@ pub(crate) enum Item<'a> {
     Run(Arc<RunRow>),
     Event(&'a EventRow),
     Output(&'a OutputLine),
+    /// What a run did that was over before: its place among them, and the run.
+    Earlier(usize, &'a str, &'a Recent),
     /// A moment that was marked.
     Mark(UtcMillis),
     Category(Category),
@@ -58,6 +60,7 @@ impl Item<'_> {
                 Some(RowKey::Name(name.clone()))
             }
             Self::Fact(name, _) | Self::Trend(name, ..) => Some(RowKey::Name((*name).to_owned())),
+            Self::Earlier(place, ..) => Some(RowKey::Name(format!("earlier {place}"))),
             Self::Mark(_) | Self::Heading(_) => None,
         }
     }
@@ -77,6 +80,7 @@ impl Item<'_> {
         match self {
             Self::Run(row) => row.state.has_failed(),
             Self::Event(event) => event.failed,
+            Self::Earlier(_, _, recent) => recent.outcome == Outcome::Failed,
             Self::Group(_, group) => group.counts.errors() > 0,
             Self::Tag(_, tagged) => tagged.failed > 0,
             _ => false,
@@ -121,12 +125,40 @@ fn runs<'a>(model: &Model, rows: Vec<Arc<RunRow>>) -> Vec<Item<'a>> {
     rows.into_iter().filter(takes).map(Item::Run).collect()
 }
 
-fn events<'a>(model: &Model, board: &'a Board) -> Vec<Item<'a>> {
-    let mut items = with_marks(board, board.events.listed());
+fn events<'a>(model: &'a Model, board: &'a Board) -> Vec<Item<'a>> {
+    let mut items = earlier(model, board);
+    items.extend(with_marks(board, board.events.listed()));
     if !model.newest_last {
         items.reverse();
     }
     items
+}
+
+/// What runs did last that were over before, oldest first.
+fn earlier<'a>(model: &'a Model, board: &Board) -> Vec<Item<'a>> {
+    let known = model.earlier.iter().flatten().enumerate();
+    if model.category.is_some() || model.only.is_some() || board.events.is_cleared() {
+        return Vec::new();
+    }
+    let takes = |(_, (run, recent)): &(usize, &(String, Recent))| {
+        !model.filter.is_active()
+            || model.filter.matches(&format!("{run} {} {}", recent.step, words_of(recent)))
+    };
+    let mut items: Vec<_> =
+        known.filter(takes).map(|(place, (run, recent))| Item::Earlier(place, run, recent)).collect();
+    items.reverse();
+    items
+}
+
+/// What was done, and how it ended.
+pub(crate) fn words_of(recent: &Recent) -> String {
+    let what = match &recent.kind {
+        RecentKind::Step => "step",
+        RecentKind::Tool(tool) => tool,
+    };
+    let took =
+        recent.duration_ms.map_or_else(String::new, |ms| format!(", {}", roboppi_run::units::duration(ms)));
+    format!("{what}: {}{took}", recent.outcome.name())
 }
 
 fn with_marks<'a>(board: &'a Board, listed: Vec<&'a EventRow>) -> Vec<Item<'a>> {
@@ -151,7 +183,7 @@ fn transitions<'a>(model: &Model, board: &'a Board) -> Vec<Item<'a>> {
 }
 
 /// The categories, and behind them the events in columns.
-fn table<'a>(model: &Model, board: &'a Board) -> Vec<Item<'a>> {
+fn table<'a>(model: &'a Model, board: &'a Board) -> Vec<Item<'a>> {
     let any = |category: &Category| board.events.count(*category) > 0;
     let mut items = vec![Item::Heading("Category")];
     items.extend(Category::ALL.into_iter().filter(any).map(Item::Category));

@@ -6,6 +6,7 @@ use roboppi_attach::Statistic;
 use roboppi_board::{Board, Category, EventFilter};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::RunId;
+use roboppi_stats::Recent;
 
 use super::settings::{DashboardSettings, DashboardTab};
 use crate::filter::Filter;
@@ -50,6 +51,8 @@ pub(crate) struct Model {
     pub(crate) only: Option<RunId>,
     pub(crate) newest_last: bool,
     pub(crate) statistic: Option<Box<Statistic>>,
+    /// What runs did last that were over when it was counted first, the latest first, each with the short name of its run.
+    pub(crate) earlier: Option<Vec<(String, Recent)>>,
     pub(crate) help: bool,
     /// Rows of the help above its first row.
     pub(crate) help_top: usize,
@@ -84,6 +87,7 @@ impl Model {
             only: None,
             newest_last: false,
             statistic: None,
+            earlier: None,
             help: false,
             help_top: 0,
             notice: None,

@@ -1,10 +1,13 @@
 //! How what happens changes the model of a dashboard. Does no I/O and reads no clock.
 
+use std::collections::HashSet;
+
 use ratatui::layout::Size;
 use roboppi_attach::Statistic;
 use roboppi_board::{Category, Change};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::RunId;
+use roboppi_stats::Recent;
 
 use super::items::{Item, items};
 use super::keys::{self, Command};
@@ -50,13 +53,27 @@ pub(crate) fn update(model: &mut Model, message: Message) -> Option<Action> {
         Message::Resize(size) => model.size = size,
         Message::Tick(now) => model.now = now,
         Message::Change(change) => model.board.apply(change),
-        Message::Statistic(statistic) => model.statistic = Some(statistic),
+        Message::Statistic(statistic) => {
+            if model.earlier.is_none() {
+                model.earlier = Some(earlier(model, &statistic));
+            }
+            model.statistic = Some(statistic);
+        }
         Message::Closed(trouble) => {
             model.opening = false;
             model.notice = trouble;
         }
     }
     None
+}
+
+/// What runs did last that are over: of the others the events are read.
+fn earlier(model: &Model, statistic: &Statistic) -> Vec<(String, Recent)> {
+    let live: HashSet<String> =
+        model.board.rows().filter(|row| row.state.may_live()).map(|row| row.short_name()).collect();
+    let seen: HashSet<&str> = model.board.events.listed().iter().map(|event| &*event.run_name).collect();
+    let recent = statistic.totals.recent.iter();
+    recent.filter(|(run, _)| !live.contains(run) && !seen.contains(run.as_str())).cloned().collect()
 }
 
 fn press(model: &mut Model, key: Key) -> Option<Action> {

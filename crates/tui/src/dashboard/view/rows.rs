@@ -6,10 +6,10 @@ use roboppi_board::{Category, EventRow, OutputLine, RowState, RunRow};
 use roboppi_ipc::UtcMillis;
 use roboppi_run::RunOutcome;
 use roboppi_run::units::{age, duration};
-use roboppi_stats::{AgentFigures, Group, Outcome};
+use roboppi_stats::{AgentFigures, Group, Outcome, Recent, RecentKind};
 
 use super::super::cells::{Cells, sparkline};
-use super::super::items::{Item, Tagged};
+use super::super::items::{Item, Tagged, words_of};
 use super::super::model::Model;
 use super::super::settings::DashboardTab;
 use crate::theme::Theme;
@@ -27,6 +27,7 @@ pub(super) fn line(model: &Model, item: &Item<'_>, columns: usize) -> Line<'stat
             DashboardTab::State => transition(model, event, &mut cells),
             _ => event_line(model, event, &mut cells),
         },
+        Item::Earlier(_, run, recent) => earlier(model, run, recent, &mut cells),
         Item::Output(line) => output(model, line, &mut cells),
         Item::Mark(at) => {
             let words = format!("──── marked at {} ", text::clock(*at, &model.zone));
@@ -199,6 +200,26 @@ fn event_line(model: &Model, event: &EventRow, cells: &mut Cells) {
         cells.column(event.kind, 16, category_style(theme, event.category));
     }
     cells.text(&event.text, if event.failed { theme.bad() } else { Style::new() });
+}
+
+fn earlier(model: &Model, run: &str, recent: &Recent, cells: &mut Cells) {
+    let theme = model.theme;
+    cells.column(&text::clock(recent.at, &model.zone), 8, theme.faint());
+    cells.column(run, 5, theme.faint());
+    let wide = cells.left() >= 50;
+    cells.column(&recent.step, if wide { 14 } else { 8 }, theme.faint());
+    if wide {
+        cells.column(
+            match recent.kind {
+                RecentKind::Step => "step.state",
+                RecentKind::Tool(_) => "tool.result",
+            },
+            16,
+            theme.faint(),
+        );
+    }
+    let has_failed = recent.outcome == Outcome::Failed;
+    cells.text(&words_of(recent), if has_failed { theme.bad() } else { theme.faint() });
 }
 
 fn output(model: &Model, line: &OutputLine, cells: &mut Cells) {
