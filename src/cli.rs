@@ -188,7 +188,8 @@ impl Command {
 
 /// Whether the program without a command shows all runs: in a terminal, when some are live.
 fn is_dashboard_wanted() -> bool {
-    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && !view::is_dumb();
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let terminal = terminal && !view::is_dumb() && !view::is_ci();
     terminal && record::state_root().is_some_and(|root| dashboard::any_live(&root))
 }
 
