@@ -32,8 +32,9 @@ impl Cells {
 
     /// The same at the right of its column.
     pub(super) fn number(&mut self, words: &str, width: usize, style: Style) {
-        let words = text::fit(words, width.min(self.left()));
-        self.space(width.saturating_sub(text::width(&words)));
+        let words = text::fit(words, width);
+        self.space(width - text::width(&words));
+        let words = text::fit(&words, self.left());
         self.push(words, style);
         self.space(1);
     }

@@ -214,7 +214,8 @@ impl Driver {
         self.output.store(self.model.tab == DashboardTab::Logs, Ordering::Relaxed);
         // What runs did before is counted once, and figures as long as they are shown.
         let needs_past = self.model.tab == DashboardTab::Events && self.counted.is_none();
-        if !self.model.tab.needs_figures() && !(needs_past && self.model.board.is_listed()) {
+        let needs_past = needs_past && self.model.board.is_listed();
+        if !(self.model.tab.needs_figures() || needs_past) {
             return;
         }
         let changes = self.model.board.changes();

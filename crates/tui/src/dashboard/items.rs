@@ -7,7 +7,7 @@ use roboppi_board::{Board, Category, EventRow, OutputLine, RunRow};
 use roboppi_ipc::UtcMillis;
 use roboppi_stats::{Group, Outcome, Recent, RecentKind};
 
-use super::model::{Model, RowKey};
+use super::model::{Cursor, Model, RowKey};
 use super::settings::DashboardTab;
 
 /// A row of a tab.
@@ -86,6 +86,24 @@ impl Item<'_> {
             _ => false,
         }
     }
+}
+
+/// Where the selected row is now; `None` when no row can be selected.
+pub(crate) fn place(items: &[Item<'_>], cursor: &Cursor) -> Option<usize> {
+    let can = |at: &usize| items.get(*at).is_some_and(|item| item.key().is_some());
+    let first = (0..items.len()).find(can)?;
+    let Some(key) = &cursor.at else { return Some(first) };
+    let is = |item: &Item<'_>| match (item, key) {
+        (Item::Event(event), RowKey::Event(number, _)) => event.number == *number,
+        (Item::Output(line), RowKey::Event(number, _)) => line.number == *number,
+        (Item::Event(_) | Item::Output(_), _) | (_, RowKey::Event(..)) => false,
+        _ => item.key().as_ref() == Some(key),
+    };
+    items
+        .iter()
+        .position(is)
+        .or_else(|| (0..=cursor.index.min(items.len() - 1)).rev().find(can))
+        .or(Some(first))
 }
 
 /// All rows of the tab that is shown.

@@ -9,9 +9,9 @@ use roboppi_ipc::UtcMillis;
 use roboppi_run::RunId;
 use roboppi_stats::Recent;
 
-use super::items::{Item, items};
+use super::items::{Item, items, place};
 use super::keys::{self, Command};
-use super::model::{Cursor, Model, RowKey};
+use super::model::{Cursor, Model};
 use super::settings::DashboardTab;
 use super::view;
 use crate::keymap::Key;
@@ -238,24 +238,6 @@ fn selected(model: &Model) -> Option<(Vec<Item<'_>>, usize)> {
     Some((items, at))
 }
 
-/// Where the selected row is now; `None` when no row can be selected.
-pub(crate) fn place(items: &[Item<'_>], cursor: &Cursor) -> Option<usize> {
-    let can = |at: &usize| items.get(*at).is_some_and(|item| item.key().is_some());
-    let first = (0..items.len()).find(can)?;
-    let Some(key) = &cursor.at else { return Some(first) };
-    let is = |item: &Item<'_>| match (item, key) {
-        (Item::Event(event), RowKey::Event(number, _)) => event.number == *number,
-        (Item::Output(line), RowKey::Event(number, _)) => line.number == *number,
-        (Item::Event(_) | Item::Output(_), _) | (_, RowKey::Event(..)) => false,
-        _ => item.key().as_ref() == Some(key),
-    };
-    items
-        .iter()
-        .position(is)
-        .or_else(|| (0..=cursor.index.min(items.len() - 1)).rev().find(can))
-        .or(Some(first))
-}
-
 /// Keeps the selected row selected, also when it is the first one and another one comes before it.
 fn hold_selection(model: &mut Model) {
     let key = selected(model).and_then(|(items, at)| Some((items.get(at)?.key()?, at)));
@@ -286,9 +268,7 @@ fn step(model: &mut Model, by: isize) {
         let can: Vec<usize> = (0..items.len()).filter(|at| items[*at].key().is_some()).collect();
         let now = can.iter().position(|place| *place == at).unwrap_or(0);
         let to = now.saturating_add_signed(by).min(can.len().saturating_sub(1));
-        can.get(to)
-            .and_then(|place| Some(Cursor { at: items[*place].key(), index: *place }))
-            .filter(|_| to != now)
+        can.get(to).map(|place| Cursor { at: items[*place].key(), index: *place }).filter(|_| to != now)
     };
     if let Some(cursor) = next {
         model.cursors[model.tab.index()] = cursor;

@@ -6,11 +6,10 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::cells::Cells;
-use super::items::{Item, items};
+use super::items::{Item, items, place};
 use super::keys::{TABLE, in_words};
 use super::model::Model;
 use super::settings::DashboardTab;
-use super::update::place;
 use crate::view::ascii;
 use crate::{sanitise, text};
 
