@@ -80,6 +80,30 @@ pub struct Diagnostic {
     pub column: usize,
 }
 
+/// What a diagnostic points at, for programs that show it themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The line of the file, without its line break and without control characters; at most 500 characters of it.
+    pub source: String,
+    /// Line of the character after the last one, from 1.
+    pub end_line: usize,
+    /// Column of the character after the last one, from 1, in characters.
+    pub end_column: usize,
+}
+
+/// What each of some diagnostics of one file points at.
+pub(crate) fn excerpts(diagnostics: &[Diagnostic], text: &str) -> Vec<Excerpt> {
+    const LONGEST: usize = 500;
+    let lines = LineIndex::new(text);
+    let excerpt = |found: &Diagnostic| {
+        let (_, line) = lines.line(found.line);
+        let (end_line, end_column) = lines.position(found.span.end.max(found.span.start).min(text.len()));
+        let source = line.trim_start_matches('\u{feff}').chars().take(LONGEST).collect();
+        Excerpt { source: text::printable(source), end_line, end_column }
+    };
+    diagnostics.iter().map(excerpt).collect()
+}
+
 impl Diagnostic {
     /// The problem as a person reads it: what, where, the line with the place underlined, the hint.
     ///

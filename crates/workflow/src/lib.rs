@@ -13,12 +13,14 @@ mod definition;
 mod diagnostic;
 pub mod draft;
 mod duration;
+mod format;
 mod keys;
 mod kinds;
 mod lower;
 mod plan;
 mod resume;
 mod run_machine;
+mod schema;
 mod source;
 mod sources;
 
@@ -31,8 +33,9 @@ pub use definition::{
     AgentOptions, CompletionCheck, InputRef, OnExhausted, OnFailure, OnLimit, OutputSpec, SecretSource, Step,
     Workflow,
 };
-pub use diagnostic::{Diagnostic, FileId, FileRef, Severity, Span, nearest};
+pub use diagnostic::{Diagnostic, Excerpt, FileId, FileRef, Severity, Span, nearest};
 pub use duration::{DurationError, parse_duration};
+pub use format::{FormatError, format};
 pub use keys::{KEYS, KeyDoc, KeyStatus, Section};
 pub use kinds::{OtherKinds, WorkerKinds, WorkerPlace, worker_places};
 pub use plan::{MOST_STEPS, Node, Plan, Repeat, expand};
@@ -44,6 +47,7 @@ pub use run_machine::{
     AttemptEnd, IterationDecision, LimitPolicy, RunEffect, RunInput, RunMachine, RunTimer, RunTimerSubject,
     TRY_AGAIN_LATER, exit_code, retry_delay,
 };
+pub use schema::schema;
 pub use source::MAX_BYTES;
 pub use sources::{SourceFile, Sources};
 
@@ -71,6 +75,12 @@ impl Parsed {
             self.workflow = None;
         }
         self
+    }
+
+    /// What each problem of a workflow of one file points at, in the order of the problems.
+    #[must_use]
+    pub fn excerpts(&self, text: &str) -> Vec<Excerpt> {
+        diagnostic::excerpts(&self.diagnostics, text)
     }
 
     /// All problems as a person reads them, an empty line between two of them. Ends without a line break.
@@ -172,6 +182,15 @@ fn finish(workflow: Option<Workflow>, needs: Vec<FileRef>, sink: diagnostic::Sin
     let workflow = workflow.filter(|_| sink.errors() == 0);
     let (diagnostics, omitted) = sink.finish();
     Parsed { workflow, diagnostics, omitted, needs }
+}
+
+/// The content of a file of at most [`MAX_BYTES`] as JSON: what [`schema`] describes. Anchors, aliases and `<<` are resolved, comments
+/// are gone, numbers that JSON has not are null. `None` when the file is no YAML that a workflow may be.
+#[must_use]
+pub fn document(text: &str) -> Option<serde_json::Value> {
+    let mut sink = diagnostic::Sink::new([text], false);
+    let root = source::read(text, MAX_BYTES, &mut sink)?;
+    (sink.errors() == 0).then(|| source::json(&root))
 }
 
 /// What a configuration file says.

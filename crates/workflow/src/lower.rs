@@ -8,8 +8,9 @@ mod describe;
 mod environment;
 mod fields;
 mod graph;
-mod names;
-mod off;
+mod meant;
+pub(crate) mod names;
+pub(crate) mod off;
 mod other_files;
 mod secrets;
 mod step;
@@ -32,6 +33,7 @@ use fields::Fields;
 use step::DraftStep;
 use work::SharedParts;
 
+pub(crate) use agent::OF_AGENTS;
 pub(crate) use config::config;
 
 /// A value and where it stands.
@@ -111,10 +113,14 @@ fn version(fields: &Fields<'_>, sink: &mut Sink<'_>) {
 fn steps(fields: &Fields<'_>, kinds: &WorkerKinds, sink: &mut Sink<'_>) -> Vec<DraftStep> {
     let Some(at) = fields.required("steps", sink) else { return Vec::new() };
     let Value::Map(entries) = &at.node.value else {
-        let hint = matches!(at.node.value, Value::List(_)).then(|| {
-            "write each step below its name, without `-`: `steps:`, then `  build:`, then `    worker: CUSTOM`".to_owned()
-        });
-        value::mismatch(&at, "a map of steps", hint, sink);
+        let hint = match at.node.value {
+            Value::List(_) => Some(
+                "write each step below its name, without `-`: `steps:`, then `  build:`, then `    worker: CUSTOM`",
+            ),
+            Value::Null => Some("indent the steps below it by two spaces"),
+            _ => None,
+        };
+        value::mismatch(&at, "a map of steps", hint.map(str::to_owned), sink);
         return Vec::new();
     };
     if entries.is_empty() {

@@ -1,10 +1,11 @@
 //! YAML as a tree in which every node knows its place.
 //!
-//! The only module that knows the YAML crate. Anchors and `<<` are resolved here, duplicate keys and
+//! With `format`, which keeps what has no meaning, the only module that knows the YAML crate. Anchors and `<<` are resolved here, duplicate keys and
 //! tags without a meaning are reported here, and the limits against hostile files are here.
 
 mod build;
 mod scalar;
+mod syntax;
 
 use std::rc::Rc;
 
@@ -64,4 +65,33 @@ pub(crate) fn read(text: &str, most: usize, sink: &mut Sink<'_>) -> Option<Rc<No
         return None;
     }
     build::build(text, sink)
+}
+
+/// Whether an unquoted scalar is text.
+pub(crate) fn is_text(text: &str) -> bool {
+    matches!(scalar::resolve(text), Value::Text(_))
+}
+
+/// A tree as JSON.
+pub(crate) fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null | Value::Invalid => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => number_as_json(*number),
+        Value::Text(text) => text.as_str().into(),
+        Value::List(items) => items.iter().map(|item| json(item)).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|entry| (entry.key.to_string(), json(&entry.value))).collect()
+        }
+    }
+}
+
+/// A number, as an integer where it is one.
+fn number_as_json(number: f64) -> serde_json::Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough to be exact")]
+        return (number as i64).into();
+    }
+    number.into()
 }

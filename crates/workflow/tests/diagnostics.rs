@@ -64,7 +64,7 @@ steps:
          --> flow.yaml:3:10
         3 | timeout: 5 minutes
           |          ^^^^^^^^^
-          hint: write numbers with the units ms, s, m, h and no spaces: `90s`, `1h30m`
+          hint: write `5m`; units are ms, s, m, h
 
         error: `concurrency` must be a whole number of at least 1, found the number `0`
          --> flow.yaml:4:14
@@ -214,16 +214,16 @@ steps:
         error 3:14 `description` must be text, found the number `7` (put it into quotation marks)
         error 4:10 `timeout` must be a duration, found the number `90` (add a unit: `90s` for seconds, `90m` for minutes)
         error 5:14 `concurrency` must be a whole number of at least 1, found the number `1.5`
-        error 6:14 `context_dir` must be text, found a list
-        error 8:6 `steps.a` must be a map, found the text `nothing`
-        error 9:3 `steps.b` must be a map, found nothing
+        error 6:14 `context_dir` must be text, found a list (write one text: lines of their own below `|`, or quotation marks around a text that begins with `[`)
+        error 8:6 `steps.a` must be a map, found the text `nothing` (write the keys of the step below it: `worker`, `capabilities` and `instructions`)
+        error 9:3 `steps.b` must be a map, found nothing (write the keys of the step below it: `worker`, `capabilities` and `instructions`)
         error 11:13 `steps.c.worker` must be `CODEX_CLI`, `CLAUDE_CODE`, `OPENCODE`, `GEMINI` or `CUSTOM`, found the text `custom` (did you mean `CUSTOM`?)
         error 14:19 `steps.c.capabilities` must not be empty (known ones are READ, EDIT, RUN_TESTS, RUN_COMMANDS, MAILBOX, TASKS)
         error 15:17 `steps.c.depends_on` must be a list of step names, found the text `a` (write `[a]`)
-        error 16:13 `steps.c.inputs` must be a list of maps with `from` and `artifact`, found a map
-        error 17:15 `steps.c.outputs[0]` must be a map, found the text `out.txt`
+        error 16:13 `steps.c.inputs` must be a list of maps with `from` and `artifact`, found a map (begin each entry with `- `)
+        error 17:15 `steps.c.outputs[0]` must be a map, found the text `out.txt` (write `{name: NAME, path: PATH}`)
         error 18:14 `steps.c.timeout` must be longer than zero: `0s`
-        error 19:12 `steps.c.grace` is not a duration: `1d` (write numbers with the units ms, s, m, h and no spaces: `90s`, `1h30m`)
+        error 19:12 `steps.c.grace` is not a duration: `1d` (write `24h`; units are ms, s, m, h)
         error 20:18 `steps.c.max_retries` must be a whole number of at least 0, found the number `-1`
         error 21:17 `steps.c.on_failure` must be `retry`, `continue` or `abort`, found the text `retyr` (did you mean `retry`?)
         error 22:24 `steps.c.continue_on_error` must be `true` or `false`, found the text `true` (write `true`)
@@ -299,11 +299,11 @@ fn duplicate_keys_are_errors_at_their_place() {
 #[test]
 fn broken_yaml_is_located() {
     insta::assert_snapshot!(drawn("name: a: b\n"), @r"
-        error: this is not valid YAML: mapping values are not allowed in this context
+        error: this is not valid YAML: there is a `:` where none can be
          --> flow.yaml:1:8
         1 | name: a: b
           |        ^
-          hint: check the indentation; text with `: ` in it must be quoted
+          hint: the text of `name` has a `: ` in it: put it into quotation marks, or on lines of their own below `name: |`
     ");
     insta::assert_snapshot!(drawn("name: x\nversion: \"open\n"), @r#"
         error: this is not valid YAML: invalid indentation in multiline quoted scalar
@@ -324,13 +324,14 @@ fn broken_yaml_is_located() {
          --> flow.yaml:1:8
         1 | steps: [a, b
           |        ^
+          hint: a `]`, `}` or `,` is missing in this line or one above
     ");
     insta::assert_snapshot!(drawn("name: a\n b: 2\n"), @r"
-        error: this is not valid YAML: mapping values are not allowed in this context
+        error: this is not valid YAML: there is a `:` where none can be
          --> flow.yaml:2:3
         2 |  b: 2
           |   ^
-          hint: check the indentation; text with `: ` in it must be quoted
+          hint: indent this line like the one above
     ");
 }
 
@@ -341,7 +342,7 @@ fn anchors_tags_and_keys_that_mean_nothing_are_located() {
          --> flow.yaml:1:4
         1 | a: *missing
           |    ^^^^^^^^
-          hint: an anchor, `&name`, must come before its alias, `*name`
+          hint: an anchor, `&name`, must come before its alias, `*name`; a text that begins with `*` needs quotation marks
     ");
     let text = with_steps(
         "  a:\n    worker: !!str CUSTOM\n    instructions: !secret x\n    capabilities: !!set { READ }\n    max_retries: !!int two\n    ? [a, b]\n    : c\n    ~: d\n    <<: text\n",
@@ -350,8 +351,8 @@ fn anchors_tags_and_keys_that_mean_nothing_are_located() {
         error 7:19 the tag `!secret` does not fit here (a workflow needs no tags; remove it)
         error 8:25 the tag `!!set` does not fit here (a workflow needs no tags; remove it)
         error 9:18 the tag `!!int` does not fit here (a workflow needs no tags; remove it)
-        error 10:7 a key must be text
-        error 12:5 a key must be text
+        error 10:7 a key must be text (put a key such as `null` into quotation marks; a text that begins with `{` or `[` needs them, too)
+        error 12:5 a key must be text (put a key such as `null` into quotation marks; a text that begins with `{` or `[` needs them, too)
         error 13:5 `<<` takes a map or a list of maps (write `<<: *anchor`, with the anchor on a map)
     ");
 }
@@ -416,8 +417,11 @@ fn files_that_hold_no_workflow_say_so() {
          --> flow.yaml:1:1
         1 | - a
           | ^^^
+          hint: a workflow has the keys `name`, `version`, `timeout` and `steps`
     ");
-    insta::assert_snapshot!(listed("just text"), @"error 1:1 the file must be a map, found the text `just text`");
+    insta::assert_snapshot!(listed("just text"), @r#"
+        error 1:1 the file must be a map, found the text `just text` (a workflow has the keys `name`, `version`, `timeout` and `steps`)
+        "#);
     insta::assert_snapshot!(listed("{}"), @r#"
         error 1:1 the workflow has no `name` (add `name:` (text))
         error 1:1 the workflow has no `version` (add `version:` (`"1"`))
@@ -702,7 +706,7 @@ fn what_can_be_no_argument_of_a_program_is_refused() {
         error 5:90 `steps.s.append_system_prompt` has 100001 bytes, at most 100000 can be an argument of a program
         error 5:78 `steps.s.add_dirs` must be a list of paths, found the text `lib` (write `[lib]`)
         error 5:79 `steps.s.add_dirs[0]` must not be empty
-        error 5:77 `steps.s.program` must be text, found a list
+        error 5:77 `steps.s.program` must be text, found a list (write one text: lines of their own below `|`, or quotation marks around a text that begins with `[`)
     ");
 }
 

@@ -11,7 +11,7 @@ use crate::diagnostic::{Sink, quote};
 use crate::source::Value;
 
 /// Keys that say something to an agent, and nothing to a script.
-const OF_AGENTS: [&str; 5] = ["model", "variant", "max_steps", "max_command_time", "defaultArgs"];
+pub(crate) const OF_AGENTS: [&str; 5] = ["model", "variant", "max_steps", "max_command_time", "defaultArgs"];
 
 pub(super) fn agent(fields: &Fields<'_>, worker: Option<WorkerKind>, sink: &mut Sink<'_>) -> AgentOptions {
     if worker == Some(WorkerKind::CUSTOM) {

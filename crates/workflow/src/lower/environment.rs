@@ -10,7 +10,8 @@ use crate::source::Value;
 
 pub(super) fn environment(at: &Field<'_>, sink: &mut Sink<'_>) -> VariablePolicy {
     if !matches!(at.node.value, Value::Map(_)) {
-        value::mismatch(at, "a map with `pass` or `block`", None, sink);
+        let hint = "write the names as `pass: [NAME, OTHER_*]` below it";
+        value::mismatch(at, "a map with `pass` or `block`", Some(hint.to_owned()), sink);
         return VariablePolicy::default();
     }
     let Some(fields) = Fields::read(at.node, Section::Environment, &at.path, at.key_span, sink) else {

@@ -15,6 +15,18 @@ pub(super) struct Fields<'n> {
     known: Vec<(&'static KeyDoc, &'n Entry)>,
 }
 
+/// How a map of a section is written.
+fn example(section: Section) -> Option<String> {
+    let hint = match section {
+        Section::Workflow => "a workflow has the keys `name`, `version`, `timeout` and `steps`",
+        Section::Step => "write the keys of the step below it: `worker`, `capabilities` and `instructions`",
+        Section::Input => "write `{from: STEP, artifact: NAME}`",
+        Section::Output => "write `{name: NAME, path: PATH}`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
 /// The value of a field, and what it is called.
 pub(super) struct Field<'n> {
     pub(super) path: String,
@@ -43,7 +55,7 @@ impl<'n> Fields<'n> {
             let span = if node.span.start == node.span.end { at } else { node.span };
             if !matches!(node.value, Value::Invalid) {
                 let found = super::describe::found(node);
-                sink.error(span, format!("{what} must be a map, found {found}"), None);
+                sink.error(span, format!("{what} must be a map, found {found}"), example(section));
             }
             return None;
         };

@@ -1,10 +1,12 @@
 //! Names that become parts of paths.
 
+use serde_json::{Value, json};
+
 use super::fields::Field;
 use super::{Located, value};
 use crate::diagnostic::{Sink, Span, quote};
 
-const RESERVED_STEPS: &[&str] = &[
+pub(crate) const RESERVED_STEPS: &[&str] = &[
     "_subworkflows",
     "_workflow",
     "_workflow.json",
@@ -15,10 +17,10 @@ const RESERVED_STEPS: &[&str] = &[
     "_agents",
     "_completion",
 ];
-const RESERVED_ARTIFACTS: &[&str] =
+pub(crate) const RESERVED_ARTIFACTS: &[&str] =
     &["_meta.json", "_resolved.json", "_convergence", "_stall", "_management", ".placed"];
 /// What the names of directories begin with where artifacts are until all are there.
-const RESERVED_ARTIFACT_PREFIX: &str = ".collecting";
+pub(crate) const RESERVED_ARTIFACT_PREFIX: &str = ".collecting";
 /// What a directory entry may be long on every file system.
 const LONGEST: usize = 255;
 
@@ -37,6 +39,19 @@ fn problem(name: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The JSON Schema of what [`problem`] finds nothing wrong with and that is not reserved. Its length is counted in characters.
+pub(crate) fn schema(reserved: &[&str], prefix: Option<&str>) -> Value {
+    let mut refused = vec![json!({ "enum": reserved })];
+    refused.extend(prefix.map(|prefix| json!({ "pattern": format!("^{}", prefix.replace('.', r"\.")) })));
+    json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST,
+        "pattern": r"^(?!\.$)(?!.*\.\.)[^/\\\x00-\x1f\x7f-\x9f]*$",
+        "not": {"anyOf": refused},
+    })
 }
 
 fn check(

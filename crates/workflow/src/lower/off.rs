@@ -11,11 +11,16 @@ pub(super) fn asks_for_nothing(entry: &Entry, entries: &[Entry]) -> bool {
     if matches!(entry.value.value, Value::Null) {
         return false;
     }
-    let needs = match &*entry.key {
-        "branch_transition_step" => "create_branch",
-        _ => return false,
-    };
+    let Some(needs) = needed_by(&entry.key) else { return false };
     entries.iter().filter(|other| &*other.key == needs).all(|other| is_off(&other.value.value))
+}
+
+/// The key without which this one means nothing.
+pub(crate) fn needed_by(key: &str) -> Option<&'static str> {
+    match key {
+        "branch_transition_step" => Some("create_branch"),
+        _ => None,
+    }
 }
 
 /// `false`, or a map with `enabled: false`.

@@ -1,4 +1,4 @@
-//! Files of the existing program that are no workflows.
+//! Files of other programs that are no workflows.
 
 use crate::source::{Entry, Node, Value};
 
@@ -14,6 +14,18 @@ pub(super) fn recognised(root: &Node) -> Option<(&'static str, &'static str)> {
     };
     if entries.iter().any(|entry| &*entry.key == "steps") {
         return None;
+    }
+    if map("jobs").is_some() && entries.iter().any(|entry| &*entry.key == "on" || &*entry.key == "true") {
+        return Some((
+            "this is a workflow of GitHub Actions, not of roboppi",
+            "a job of it can run `roboppi workflow run FILE`; `roboppi init` writes a first workflow",
+        ));
+    }
+    if map("services").is_some() && entries.iter().all(|entry| &*entry.key != "timeout") {
+        return Some((
+            "this is a Compose file, not a workflow",
+            "a workflow has the keys `name`, `version`, `timeout` and `steps`; `roboppi init` writes a first one",
+        ));
     }
     if map("events").is_some() && map("triggers").is_some() {
         return Some((

@@ -58,13 +58,26 @@ fn instead(section: Section, key: &str) -> Option<&'static str> {
         (Section::Workflow, "defaults") => {
             "keys that steps share are written once with an anchor below a key that begins with `x-`, and merged with `<<`"
         }
+        (Section::Environment, _) => {
+            "`environment` selects by `pass` and `block` which variables are inherited; set others in the script, as `export NAME=value`"
+        }
         _ => return None,
     };
     Some(hint)
 }
 
+/// What to do with a step that is not among the steps.
+fn misplaced_step(section: Section, value: &Value) -> Option<&'static str> {
+    let Value::Map(entries) = value else { return None };
+    let is_step =
+        ["worker", "instructions"].iter().any(|key| entries.iter().any(|entry| &*entry.key == *key));
+    (section == Section::Workflow && is_step).then_some(
+        "a step stands below `steps`, indented; shared keys stand below a key that begins with `x-`",
+    )
+}
+
 /// What a key was meant to be, or what to do instead.
 pub(super) fn hint(section: Section, key: &str, value: &Value) -> Option<String> {
     let own = called(section, key, value).map(|own| format!("did you mean `{own}`?"));
-    own.or_else(|| instead(section, key).map(str::to_owned))
+    own.or_else(|| instead(section, key).or_else(|| misplaced_step(section, value)).map(str::to_owned))
 }

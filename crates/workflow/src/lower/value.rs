@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Located;
 use super::describe::found;
 use super::fields::Field;
+use super::meant;
 use crate::budget::Dollars;
 use crate::diagnostic::{Sink, nearest, quote};
 use crate::duration::{DurationError, parse_duration};
@@ -32,6 +33,16 @@ pub(super) fn text(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Located<String
         Value::Text(text) => Some(Located { value: text.clone(), span: at.place() }),
         Value::Number(_) | Value::Bool(_) => {
             mismatch(at, "text", Some("put it into quotation marks".to_owned()), sink);
+            None
+        }
+        Value::List(_) => {
+            let hint = "write one text: lines of their own below `|`, or quotation marks around a text that begins with `[`";
+            mismatch(at, "text", Some(hint.to_owned()), sink);
+            None
+        }
+        Value::Map(_) => {
+            let hint = "put a text that begins with `{` or has `: ` in it into quotation marks, or on lines of their own below `|`";
+            mismatch(at, "text", Some(hint.to_owned()), sink);
             None
         }
         _ => {
@@ -64,7 +75,18 @@ pub(super) fn duration(at: &Field<'_>, sink: &mut Sink<'_>) -> Option<Duration> 
     };
     let (problem, hint) = match parse_duration(text) {
         Ok(duration) => return Some(duration),
-        Err(DurationError::Grammar) => ("is not a duration", how()),
+        Err(DurationError::Grammar) => {
+            let meant = meant::duration(text).map(|meant| format!("write `{meant}`; units are ms, s, m, h"));
+            let unlimited = || {
+                let hint = if at.path.ends_with(".idle") {
+                    "write `none`"
+                } else {
+                    "write a long time, such as `1000h`"
+                };
+                meant::is_unlimited(text).then(|| hint.to_owned())
+            };
+            ("is not a duration", meant.or_else(unlimited).or_else(how))
+        }
         Err(DurationError::NoUnit) => {
             let number = text.trim();
             let hint = format!("add a unit: `{number}s` for seconds, `{number}m` for minutes");
@@ -94,6 +116,13 @@ pub(super) fn whole(at: &Field<'_>, least: u32, sink: &mut Sink<'_>) -> Option<u
         }
         Value::Text(ref text) if text.trim().parse::<u32>().is_ok() => {
             mismatch(at, &expected, Some("remove the quotation marks".to_owned()), sink);
+            None
+        }
+        Value::Text(ref text) => {
+            let number = meant::number(text).map(|number| format!("write `{number}`"));
+            let unlimited =
+                || meant::is_unlimited(text).then(|| "leave it out, or write a large number".to_owned());
+            mismatch(at, &expected, number.or_else(unlimited), sink);
             None
         }
         _ => {
@@ -185,6 +214,11 @@ pub(super) fn list<'n>(at: &Field<'n>, of: &str, sink: &mut Sink<'_>) -> Option<
         Value::List(items) => items,
         Value::Text(text) => {
             mismatch(at, &format!("a list of {of}"), Some(format!("write `[{text}]`")), sink);
+            return None;
+        }
+        Value::Map(_) => {
+            let hint = "begin each entry with `- `".to_owned();
+            mismatch(at, &format!("a list of {of}"), Some(hint), sink);
             return None;
         }
         _ => {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag};
 
-use super::{BYTES_PER_NODE, Entry, MAX_DEPTH, Node, Value, most_expanded, scalar};
+use super::{BYTES_PER_NODE, Entry, MAX_DEPTH, Node, Value, most_expanded, scalar, syntax};
 use crate::diagnostic::{Sink, Span, quote};
 
 /// The rest of the file means nothing any more; the reason was reported.
@@ -101,7 +101,7 @@ impl Builder<'_, '_> {
             }
             Event::Alias(id) => self.alias(id, at)?,
             Event::UnresolvedAlias(name) => {
-                let hint = "an anchor, `&name`, must come before its alias, `*name`";
+                let hint = "an anchor, `&name`, must come before its alias, `*name`; a text that begins with `*` needs quotation marks";
                 self.sink.error(
                     at,
                     format!("there is no anchor {} above", quote(&name)),
@@ -247,7 +247,8 @@ impl Builder<'_, '_> {
         let mut own = Vec::with_capacity(raw.len());
         for RawEntry { key, value } in raw {
             let Some(text) = key.text else {
-                self.sink.error(key.span, "a key must be text", None);
+                let hint = "put a key such as `null` into quotation marks; a text that begins with `{` or `[` needs them, too";
+                self.sink.error(key.span, "a key must be text", Some(hint.to_owned()));
                 continue;
             };
             if let Some(first) = places.get(&text) {
@@ -345,29 +346,8 @@ impl Builder<'_, '_> {
             let _ = self.too_deep(self.sink.span(start, end));
             return;
         }
-        let hint = match error.kind() {
-            ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabInPlainScalar
-            | ErrorKind::TabAtBlockScalarStart => Some("indent with spaces"),
-            ErrorKind::MappingValueNotAllowed => {
-                Some("check the indentation; text with `: ` in it must be quoted")
-            }
-            ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
-                Some("a quotation mark is missing, or the lines after it are not indented")
-            }
-            ErrorKind::UnexpectedCharacter { .. } => Some("put the text into quotation marks"),
-            ErrorKind::SimpleKeyExpected
-            | ErrorKind::InvalidIndentation
-            | ErrorKind::ExpectedBlockMappingKey
-            | ErrorKind::ExpectedBlockSequenceEntry => {
-                Some("check the indentation and the `:` of the lines above")
-            }
-            _ => None,
-        };
-        let message = format!("this is not valid YAML: {}", error.info());
-        self.sink.error(self.sink.span(start, end), message, hint.map(str::to_owned));
+        let (message, hint) = syntax::explained(text, start, error);
+        self.sink.error(self.sink.span(start, end), message, hint);
     }
 }
 

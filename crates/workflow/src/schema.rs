@@ -1,0 +1,191 @@
+//! The JSON Schema of workflow files, made from the table of keys and the constants that the parser checks with.
+//!
+//! A schema sees one value at a time: what steps ask of each other (names in `depends_on`, cycles, artifacts), lengths in bytes and
+//! keys that are there twice are found by [`parse`](crate::parse) alone.
+
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use roboppi_ipc::{AgentOption, WorkerKind};
+use serde_json::{Map, Value, json};
+
+use crate::keys::{KeyDoc, KeyStatus, Section};
+use crate::lower::off;
+use crate::lower::{OF_AGENTS, names};
+use shape::Shape;
+
+/// The JSON Schema (draft 7, which every editor reads) of a workflow file. Unknown keys do not fit it, although they are only warnings of
+/// [`parse`](crate::parse): an editor is where a misspelt key is noticed.
+#[must_use]
+pub fn schema() -> Value {
+    let mut root = map(Section::Workflow);
+    let more = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "roboppi workflow",
+        "description": "A workflow of roboppi: coding agents and commands as steps.",
+        "patternProperties": {"^x-": {"description": "Not read: a place for YAML anchors."}},
+        "definitions": definitions(),
+    });
+    extend(&mut root, more);
+    root
+}
+
+fn definitions() -> Value {
+    let mut step = map(Section::Step);
+    extend(&mut step, json!({ "allOf": by_worker() }));
+    json!({
+        "step": step,
+        "input": map(Section::Input),
+        "output": map(Section::Output),
+        "secret": secret(),
+        "environment": map(Section::Environment),
+        "stepName": names::schema(names::RESERVED_STEPS, None),
+        "artifactName": names::schema(names::RESERVED_ARTIFACTS, Some(names::RESERVED_ARTIFACT_PREFIX)),
+        "duration": {
+            "type": "string",
+            // The lookahead is for a digit that is not 0: no time at all is no duration.
+            "pattern": r"^\s*(?=[^1-9]*[1-9])([0-9]+(ms|s|m|h))+\s*$",
+            "examples": ["30s", "15m", "1h30m"],
+        },
+        "argument": {"type": "string", "minLength": 1, "maxLength": 100_000, "pattern": NO_NUL},
+    })
+}
+
+/// A text without a NUL.
+const NO_NUL: &str = r"^[^\x00]*$";
+
+/// A map of this section, with a property for each of its keys.
+fn map(section: Section) -> Value {
+    let properties: Map<String, Value> =
+        section.keys().map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<_> = section.keys().filter(|key| key.required).map(|key| key.name).collect();
+    let mut map = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !required.is_empty() {
+        extend(&mut map, json!({ "required": required }));
+    }
+    let together: Vec<Value> = section.keys().filter_map(together).collect();
+    if !together.is_empty() {
+        extend(&mut map, json!({ "allOf": together }));
+    }
+    map
+}
+
+/// The value of a key, with what its reference says.
+fn property(key: &KeyDoc) -> Value {
+    if key.status == KeyStatus::NotYet {
+        let about = format!("{} Not supported yet: it may only be switched off.", key.meaning);
+        // What is refused together with another key is refused there.
+        let value =
+            if off::needed_by(key.name).is_some() { json!({ "not": {"type": "null"} }) } else { off() };
+        return described(value, &about, None);
+    }
+    let absent = key.default.map(|text| format!("Default: {}.", plain(text)));
+    let about = [Some(plain(key.meaning)), absent].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let value = Shape::of(key).map_or_else(|| json!({}), |shape| shape.schema());
+    described(value, &about, key.default.and_then(default))
+}
+
+/// A schema with a text, and a default. What stands beside a `$ref` does not count in draft 7, so that goes one level down.
+fn described(mut value: Value, about: &str, default: Option<Value>) -> Value {
+    if value.get("$ref").is_some() {
+        value = json!({ "allOf": [value] });
+    }
+    extend(&mut value, json!({ "description": about }));
+    if let Some(default) = default {
+        extend(&mut value, json!({ "default": default }));
+    }
+    value
+}
+
+/// What means the same as the absence of a key that is not supported yet.
+fn off() -> Value {
+    json!({ "anyOf": [
+        {"const": false},
+        {"type": "object", "required": ["enabled"], "properties": {"enabled": {"const": false}}},
+    ]})
+}
+
+/// A key that is refused beside another one that is on.
+fn together(key: &KeyDoc) -> Option<Value> {
+    let needed = off::needed_by(key.name).filter(|_| key.status == KeyStatus::NotYet)?;
+    let is_off = json!({ "required": [key.name], "properties": {key.name: off()} });
+    let other_is_off = json!({ "properties": {needed: off()} });
+    Some(json!({ "if": {"required": [key.name]}, "then": {"anyOf": [is_off, other_is_off]} }))
+}
+
+/// Which keys each kind of worker does not have.
+fn by_worker() -> Vec<Value> {
+    let refused = |kind: WorkerKind| -> Vec<&'static str> {
+        let options = AgentOption::ALL.into_iter().filter(|option| option.instead_with(kind).is_some());
+        let of_agents = OF_AGENTS.into_iter().filter(|_| kind == WorkerKind::CUSTOM);
+        of_agents.chain(options.map(AgentOption::key)).collect()
+    };
+    let rule = |kind: WorkerKind| {
+        let mut keys: Map<String, Value> =
+            refused(kind).into_iter().map(|key| (key.to_owned(), Value::Bool(false))).collect();
+        if kind == WorkerKind::CUSTOM {
+            keys.insert("instructions".to_owned(), json!({ "pattern": NO_NUL }));
+        }
+        (!keys.is_empty()).then(|| {
+            json!({
+                "if": {"required": ["worker"], "properties": {"worker": {"const": kind.name()}}},
+                "then": {"properties": keys},
+            })
+        })
+    };
+    WorkerKind::BUILTIN.into_iter().filter_map(rule).collect()
+}
+
+/// The name of a variable, or a map with one of two keys.
+fn secret() -> Value {
+    let mut one_of = map(Section::Secret);
+    extend(&mut one_of, json!({ "minProperties": 1, "maxProperties": 1 }));
+    json!({ "anyOf": [{"type": "string", "minLength": 1, "description": "A variable."}, one_of] })
+}
+
+/// The default as a value, where it is one and no description of one.
+fn default(text: &str) -> Option<Value> {
+    if let Ok(number) = text.parse::<u64>() {
+        return Some(number.into());
+    }
+    match text {
+        "true" => return Some(true.into()),
+        "false" => return Some(false.into()),
+        _ if crate::parse_duration(text).is_ok() => return Some(text.into()),
+        _ => {}
+    }
+    let word = text.strip_prefix('`')?.strip_suffix('`')?;
+    (!word.contains('`') && !word.starts_with('-')).then(|| word.into())
+}
+
+/// A text of the reference without its links: `[limits](#limits)` is `limits`.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        plain.push_str(before);
+        match after.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
+            Some((words, behind)) if !words.contains('[') => {
+                plain.push_str(words);
+                rest = behind;
+            }
+            _ => {
+                plain.push('[');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+/// Adds the entries of a map; a list that is there already gets more items.
+fn extend(value: &mut Value, more: Value) {
+    let (Value::Object(map), Value::Object(more)) = (value, more) else { return };
+    for (key, new) in more {
+        match (map.get_mut(&key), new) {
+            (Some(Value::Array(there)), Value::Array(new)) => there.extend(new),
+            (_, new) => drop(map.insert(key, new)),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Schema and parser accept and refuse the same files.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use roboppi_workflow::{KEYS, KeyStatus, Section, Severity, WorkerKinds, document, parse_with, schema};
+
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&schema()).unwrap());
+
+/// Parts of messages about what a schema cannot see: how values of different steps, or of different keys, go together, and bytes.
+const BEYOND: &[&str] = &[
+    "there is no step",
+    "wait for each other",
+    "depends on itself",
+    "takes an input from itself",
+    "which is not in `depends_on`",
+    "has no output",
+    "a second output",
+    "no agent of the workflow reports what it costs",
+    "is there twice",
+    "the file holds a second document",
+    "is longer than any clock can count",
+    "is longer than 255 bytes",
+];
+
+/// What the parser says: whether the file fits, unknown keys being mistakes, and whether a schema could see all that is wrong.
+fn judged(text: &str) -> (bool, bool, String) {
+    let parsed = parse_with(text, &WorkerKinds::any());
+    let wrong = |message: &str, severity| severity == Severity::Error || message.starts_with("unknown key");
+    let wrong: Vec<_> =
+        parsed.diagnostics.iter().filter(|found| wrong(&found.message, found.severity)).collect();
+    let seen = wrong.iter().any(|found| !BEYOND.iter().any(|part| found.message.contains(part)));
+    let messages: Vec<_> = wrong.iter().map(|found| found.message.clone()).collect();
+    (wrong.is_empty(), seen, messages.join("; "))
+}
+
+fn disagreement(text: &str) -> Option<String> {
+    let (fits, seen, messages) = judged(text);
+    let Some(value) = document(text) else {
+        return fits.then(|| format!("no document, but it fits:\n{text}"));
+    };
+    let errors: Vec<_> =
+        SCHEMA.iter_errors(&value).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+    // A mistake that only the parser finds leaves the schema free.
+    let agree = if fits { errors.is_empty() } else { !seen || !errors.is_empty() };
+    (!agree).then(|| format!("parser: {messages:?}, schema: {errors:#?}, of:\n{text}\n"))
+}
+
+fn hold(files: impl IntoIterator<Item = String>) -> usize {
+    let files: Vec<_> = files.into_iter().collect();
+    let wrong: Vec<_> = files.iter().filter_map(|text| disagreement(text)).collect();
+    assert!(wrong.is_empty(), "{} of {} files:\n{}", wrong.len(), files.len(), wrong.join("\n"));
+    files.len()
+}
+
+/// Values of all kinds, among them what each key takes.
+const VALUES: &[&str] = &[
+    "",
+    "~",
+    "null",
+    "true",
+    "false",
+    "yes",
+    "0",
+    "1",
+    "2",
+    "-1",
+    "1.0",
+    "1.5",
+    "0.001",
+    "4294967295",
+    "4294967296",
+    "1e3",
+    "0x10",
+    "\"\"",
+    "\" \"",
+    "\"1\"",
+    "\"2\"",
+    "text",
+    "\"two\\nlines\"",
+    "\"nul\\0here\"",
+    "90s",
+    "1h30m",
+    "0s",
+    "0m0s",
+    "10",
+    "\"10\"",
+    "1.5s",
+    "5S",
+    "1h 30m",
+    "\" 5m \"",
+    "1d",
+    "none",
+    "retry",
+    "continue",
+    "abort",
+    "wait",
+    "fail",
+    "Retry",
+    "CUSTOM",
+    "CLAUDE_CODE",
+    "CODEX_CLI",
+    "SCRIBE",
+    "scribe",
+    "A-B",
+    "READ",
+    "[]",
+    "[READ]",
+    "[READ, EDIT]",
+    "[READ, READ]",
+    "[read]",
+    "[READ, 1]",
+    "[~]",
+    "[\"\"]",
+    "[a]",
+    "[1]",
+    "[2.0]",
+    "[first]",
+    "[first, first]",
+    "[work]",
+    "[NAME, OTHER_*]",
+    "[NAME=value]",
+    "{}",
+    "{enabled: false}",
+    "{enabled: true}",
+    "{pass: [A]}",
+    "{block: [B], pass: []}",
+    "{pass: A}",
+    "{other: 1}",
+    "{first: {}}",
+    "[{}]",
+    "[{file: a}]",
+    "[{command: b}]",
+    "[{file: a, command: b}]",
+    "[NAME, {file: a}]",
+    "[{file: ''}]",
+    "[{from: first, artifact: made}]",
+    "[{from: first}]",
+    "[{from: first, artifact: made, as: other}]",
+    "[{from: first, artifact: made, as: ../up}]",
+    "[{from: 1, artifact: made}]",
+    "[{artifact: made}]",
+    "[{name: out, path: dist}]",
+    "[{name: out}]",
+    "[{name: ., path: dist}]",
+    "[{name: a/b, path: dist}]",
+    "[{name: _meta.json, path: dist}]",
+    "[{name: .collecting-x, path: dist}]",
+    "[{name: .placed, path: dist}]",
+    "[{name: a..b, path: x}]",
+    "[{name: \"a\\nb\", path: x}]",
+    "[{name: out, path: ../up}]",
+    "[{name: out, path: /abs}]",
+    "[{name: out, path: a/../b}]",
+    "[{name: out, path: a..b/..c}]",
+    "[{name: out, path: \"a\\\\..\"}]",
+    "[{name: out, path: \"\"}]",
+    "[{name: out, path: dist, type: ''}]",
+    "[{name: out, path: dist, type: 5}]",
+    "[{name: out, path: dist, typ: x}]",
+];
+
+/// A file in which one line can be another one: at the place of the key, without what it says otherwise.
+fn with(section: Section, key: &str, value: &str, worker: &str) -> String {
+    let line = |indent: &str, name: &str, usual: &str| {
+        let is_it = key == name && (indent.is_empty() == (section == Section::Workflow));
+        if is_it { String::new() } else { format!("{indent}{name}: {usual}\n") }
+    };
+    let own = |of: Section, indent: &str| {
+        if section == of { format!("{indent}{key}: {value}\n") } else { String::new() }
+    };
+    let first = "  first:\n    worker: CUSTOM\n    instructions: x\n    capabilities: [READ]\n    outputs: [{name: made, path: m}]\n";
+    let steps = if section == Section::Workflow && key == "steps" {
+        String::new()
+    } else {
+        let work = [
+            "  work:\n".to_owned(),
+            line("    ", "worker", worker),
+            line("    ", "instructions", "x"),
+            line("    ", "capabilities", "[READ]"),
+            line("    ", "depends_on", "[first]"),
+            own(Section::Step, "    "),
+        ];
+        format!("steps:\n{first}{}", work.concat())
+    };
+    let head = [line("", "name", "n"), line("", "version", "\"1\""), line("", "timeout", "1m")];
+    format!("{}{}{steps}", head.concat(), own(Section::Workflow, ""))
+}
+
+#[test]
+fn every_key_takes_the_same_values() {
+    let keys = KEYS.iter().filter(|key| matches!(key.section, Section::Workflow | Section::Step));
+    let mut files = Vec::new();
+    for key in keys {
+        for value in VALUES {
+            for worker in ["CUSTOM", "CLAUDE_CODE", "CODEX_CLI", "OPENCODE", "GEMINI", "SCRIBE"] {
+                files.push(with(key.section, key.name, value, worker));
+            }
+        }
+    }
+    let tried = hold(files);
+    assert!(tried > 20_000, "{tried}");
+}
+
+#[test]
+fn names_of_steps_are_the_same() {
+    let names = [
+        "a",
+        "0",
+        "1.5",
+        "true",
+        "\"\"",
+        "\" \"",
+        ".",
+        "..",
+        "a.b",
+        "a..b",
+        "a/b",
+        "a\\b",
+        "\"a\\tb\"",
+        "\"a\\x7fb\"",
+        "\"a\\x85b\"",
+        "ä",
+        "漢字",
+        "_agents",
+        "_workflow",
+        "_meta.json",
+        "_x",
+        "a b",
+        "a:b",
+        "-x",
+        "\"a\\nb\"",
+    ];
+    let long = ["a".repeat(255), "a".repeat(256), "é".repeat(200)];
+    let names = names.into_iter().map(str::to_owned).chain(long);
+    hold(names.map(|name| {
+        format!(
+            "name: n\nversion: \"1\"\ntimeout: 1m\nsteps:\n  ? {name}\n  : {{worker: CUSTOM, instructions: x, capabilities: [READ]}}\n"
+        )
+    }));
+}
+
+#[test]
+fn keys_that_are_missing_or_unknown_are_found_by_both() {
+    let lines = [
+        "name: n",
+        "version: \"1\"",
+        "timeout: 1m",
+        "x-mine: {a: 1}",
+        "steps:",
+        "  a:",
+        "    worker: CUSTOM",
+    ];
+    let lines = lines.into_iter().chain(["    instructions: x", "    capabilities: [READ]"]);
+    let lines: Vec<_> = lines.collect();
+    let without = |left_out: usize| {
+        let kept = lines.iter().enumerate().filter(|(index, _)| *index != left_out);
+        kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+    };
+    let whole = without(usize::MAX);
+    let unknown = ["nme: x\n", "    wroker: x\n", "    x-own: 1\n", "  b:\n", "  b: 5\n"]
+        .map(|line| format!("{whole}{line}"));
+    hold((0..=lines.len()).map(without).chain(unknown).chain([
+        "5\n".to_owned(),
+        "[]\n".to_owned(),
+        "a\n".to_owned(),
+    ]));
+}
+
+#[test]
+fn anchors_and_merges_are_seen_through() {
+    let file = |shared: &str| {
+        format!(
+            "name: n\nversion: \"1\"\ntimeout: 1m\nx-shell: &shell\n  worker: CUSTOM\n  {shared}\nsteps:\n  a:\n    <<: *shell\n    instructions: x\n"
+        )
+    };
+    hold(["capabilities: [READ]", "capabilities: []", "instructions: y"].map(file));
+}
+
+/// The files of the examples and of this test, each of which names in its first line whether it fits.
+#[test]
+fn whole_files_are_judged_alike() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tried = 0;
+    for dir in ["../../examples", "tests/corpus"] {
+        for entry in fs::read_dir(root.join(dir)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            if let Some(differs) = disagreement(&text) {
+                panic!("{}: {differs}", path.display());
+            }
+            let (fits, _, messages) = judged(&text);
+            let expected = !text.starts_with("# refused");
+            assert_eq!(fits, expected, "{}: {messages}", path.display());
+            tried += 1;
+        }
+    }
+    assert!(tried >= 12, "{tried} files");
+}
+
+#[test]
+fn every_supported_key_is_described() {
+    let schema = schema();
+    for key in KEYS.iter().filter(|key| key.status == KeyStatus::Supported) {
+        let properties = match key.section {
+            Section::Workflow => &schema["properties"],
+            Section::Step => &schema["definitions"]["step"]["properties"],
+            _ => continue,
+        };
+        let about = properties[key.name]["description"].as_str().unwrap_or_default();
+        assert!(about.len() > 8, "{}: {about:?}", key.name);
+    }
+    assert_eq!(schema["definitions"]["step"]["properties"]["on_failure"]["default"], "abort");
+    assert_eq!(schema["properties"]["concurrency"]["default"], 10);
+}
