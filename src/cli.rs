@@ -11,12 +11,8 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::commands::record;
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard,
-    import, init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_run,
-    workflow_validate,
-};
-use crate::commands::{
-    agent_run, artifacts, attach, completions, control, core, dashboard, doctor, events, export, guard,
-    import, init, logs, man, mask, replay, runs, show, stats, workers, workflow_run, workflow_validate,
+    import, init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_fmt, workflow_graph,
+    workflow_list, workflow_run, workflow_schema, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -48,7 +44,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Write a first workflow for the project in the current directory
     Init(init::InitArgs),
-    /// Run or validate a workflow
+    /// Run, check, list, draw or format workflows
     #[command(visible_alias = "wf", arg_required_else_help = true)]
     Workflow {
         #[command(subcommand)]
@@ -114,6 +110,14 @@ pub(crate) enum WorkflowCommand {
     Run(Box<workflow_run::RunArgs>),
     /// Show all errors of a workflow file, and run nothing
     Validate(workflow_validate::ValidateArgs),
+    /// List the workflow files of a directory, each with its last run
+    List(workflow_list::ListArgs),
+    /// Print the plan of a workflow as a graph: for a terminal, Graphviz, Mermaid or a program
+    Graph(workflow_graph::GraphArgs),
+    /// Format workflow files: order of keys, indentation, quotation marks; comments stay
+    Fmt(workflow_fmt::FmtArgs),
+    /// Print the JSON Schema of workflow files, for editors
+    Schema(workflow_schema::SchemaArgs),
 }
 
 impl Cli {
@@ -151,13 +155,25 @@ impl Cli {
     }
 }
 
+impl WorkflowCommand {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Run(args) => workflow_run::run(args),
+            Self::Validate(args) => workflow_validate::run(args),
+            Self::List(args) => workflow_list::run(args),
+            Self::Graph(args) => workflow_graph::run(args),
+            Self::Fmt(args) => workflow_fmt::run(args),
+            Self::Schema(args) => workflow_schema::run(args),
+        }
+    }
+}
+
 impl Command {
     /// Does what was typed.
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         match self {
             Self::Init(args) => init::run(args),
-            Self::Workflow { command: WorkflowCommand::Run(args) } => workflow_run::run(args),
-            Self::Workflow { command: WorkflowCommand::Validate(args) } => workflow_validate::run(args),
+            Self::Workflow { command } => command.run(),
             Self::Run(args) => agent_run::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Workers(args) => workers::run(args),

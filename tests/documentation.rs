@@ -295,6 +295,14 @@ fn the_keys_of_a_workflow_are_described() {
     hold("workflow.md", 8);
 }
 
+/// The schema for editors is the one that the program prints.
+#[test]
+fn the_schema_of_workflow_files_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json/workflow.schema.json");
+    let made = serde_json::to_string_pretty(&roboppi_workflow::schema()).unwrap() + "\n";
+    hold_text(&path, &fs::read_to_string(&path).unwrap_or_default(), &made);
+}
+
 #[test]
 fn the_keys_of_the_screen_are_described() {
     hold("screen.md", 3);
@@ -307,7 +315,7 @@ fn the_keys_of_the_dashboard_are_described() {
 
 #[test]
 fn the_command_line_is_described() {
-    hold("command-line.md", 26);
+    hold("command-line.md", 30);
 }
 
 /// The rows and goals of the page are those that the benches declare. Its values are those that were measured last.

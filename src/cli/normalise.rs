@@ -8,6 +8,9 @@ const OLD_START: [&str; 2] = ["core", "--await-hello"];
 /// What stands for `ps`.
 const LIVE_RUNS: [&str; 3] = ["runs", "--state", "running"];
 
+/// Subcommands of `workflow`: any other word there is a file to run.
+const VERBS: [&str; 6] = ["run", "validate", "list", "graph", "fmt", "schema"];
+
 /// Understands what old runners and lazy people type: nothing at all, only flags, or `server` starts a core, the first
 /// only where a supervisor may feed it; `workflow FILE` runs the file, `help COMMAND` is its `--help`, and `ps` lists what runs. A core that is started so waits for a hello: an old runner does
 /// not know it.
@@ -30,7 +33,7 @@ pub(super) fn normalised(mut args: Vec<OsString>, is_fed: bool) -> Vec<OsString>
         Some(first) if is_flag(first) => drop(args.splice(1..1, OLD_START.map(OsString::from))),
         first if is(first, &["workflow", "wf"]) => {
             let verb = args.get(2);
-            if verb.is_some() && !is(verb, &["run", "validate"]) && !is(verb, &help) {
+            if verb.is_some() && !is(verb, &VERBS) && !is(verb, &help) {
                 args.insert(2, "run".into());
             }
         }
@@ -49,6 +52,13 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+
+    #[test]
+    fn every_subcommand_of_workflow_is_one_here() {
+        let command = <Cli as clap::CommandFactory>::command();
+        let workflow = command.find_subcommand("workflow").unwrap();
+        assert!(workflow.get_subcommands().map(clap::Command::get_name).eq(VERBS));
+    }
 
     fn read(line: &str, is_fed: bool) -> String {
         let args = std::iter::once("roboppi").chain(line.split_whitespace()).map(OsString::from).collect();

@@ -83,7 +83,7 @@ fn in_json(files: &[PathBuf], args: &ValidateArgs, kinds: &WorkerKinds) -> Resul
     let files: Vec<Value> = files
         .iter()
         .map(|file| match workflow_file::load(file, &args.reading) {
-            Ok(loaded) => problems::object(&loaded.name, &loaded.parse(&args.reading, kinds)),
+            Ok(loaded) => problems::object(&loaded.name, &loaded.parse(&args.reading, kinds), loaded.text()),
             Err(failure) => problems::unreadable(&file.display().to_string(), &failure.message()),
         })
         .collect();

@@ -105,6 +105,7 @@ mod usage;
 mod wait;
 mod watch;
 mod wire_peer;
+mod workflow_tools;
 #[path = "../support/yaml.rs"]
 mod yaml;
 

@@ -135,6 +135,7 @@ pages! {
     stats: "docs/stats.md",
     watching: "docs/watching.md",
     workflow: "docs/workflow.md",
+    workflow_tools: "docs/workflow-tools.md",
 }
 
 #[test]

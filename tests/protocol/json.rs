@@ -24,6 +24,7 @@ fn hold(name: &str, schema: &Value) {
 fn the_schemas_are_those_of_the_types() {
     hold("stream.schema.json", &schema::stream());
     hold("summary.schema.json", &schema::summary());
+    hold("validation.schema.json", &schema::validation());
 }
 
 #[test]

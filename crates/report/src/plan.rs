@@ -78,7 +78,7 @@ pub fn object(name: &str, plan: &Plan) -> String {
 
 /// The stage of each step: one more than that of the last of its dependencies. Every step and every dependency is looked at
 /// once.
-fn stages(plan: &Plan) -> HashMap<&StepPath, usize> {
+pub(crate) fn stages(plan: &Plan) -> HashMap<&StepPath, usize> {
     let mut stages: HashMap<&StepPath, usize> = HashMap::with_capacity(plan.nodes().len());
     let mut waiting: HashMap<&StepPath, usize> = HashMap::new();
     let mut dependents: HashMap<&StepPath, Vec<&StepPath>> = HashMap::new();
@@ -110,7 +110,7 @@ fn stages(plan: &Plan) -> HashMap<&StepPath, usize> {
 }
 
 /// The nodes by stage, and within one in the order of the file.
-fn in_order<'a>(plan: &'a Plan, stages: &HashMap<&StepPath, usize>) -> Vec<(usize, &'a Node)> {
+pub(crate) fn in_order<'a>(plan: &'a Plan, stages: &HashMap<&StepPath, usize>) -> Vec<(usize, &'a Node)> {
     let stage = |node: &Node| stages.get(&node.path).copied().unwrap_or(1);
     let mut nodes: Vec<_> = plan.nodes().map(|node| (stage(node), node.as_ref())).collect();
     nodes.sort_by_key(|(stage, _)| *stage);

@@ -2,38 +2,92 @@
 
 use roboppi_untrusted::json;
 use roboppi_workflow::Parsed;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// What is wrong with a file.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct FileReport<'a> {
+    /// The file as it was named; `stdin` for `-`.
+    file: &'a str,
+    /// Whether it can run.
+    ok: bool,
+    /// The name of the workflow; null if it cannot run.
+    name: Option<&'a str>,
+    /// The number of its steps; null if it cannot run.
+    steps: Option<usize>,
+    /// Problems in the order of the file; at most 200 errors and 200 warnings.
+    diagnostics: Vec<Problem<'a>>,
+    /// Problems beyond those.
+    omitted: usize,
+}
+
+/// A problem. A file that cannot be read has one without a place.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    /// `error`: the workflow cannot run; `warning`: it can.
+    severity: &'a str,
+    /// What is wrong.
+    message: &'a str,
+    /// What to do about it.
+    hint: Option<&'a str>,
+    /// Line of its first character, from 1.
+    line: Option<usize>,
+    /// Column of its first character, from 1, in characters.
+    column: Option<usize>,
+    /// Line of the character after the last one.
+    end_line: Option<usize>,
+    /// Column of the character after the last one.
+    end_column: Option<usize>,
+    /// The line of the file; at most 500 characters of it, without control characters.
+    source: Option<String>,
+}
+
+/// What is wrong with a file of this text.
 #[must_use]
-pub fn object(name: &str, parsed: &Parsed) -> Value {
-    let diagnostics: Vec<Value> = parsed
-        .diagnostics
-        .iter()
-        .map(|problem| {
-            json!({
-                "severity": problem.severity.name(),
-                "message": problem.message,
-                "hint": problem.hint,
-                "line": problem.line,
-                "column": problem.column,
-            })
-        })
-        .collect();
+pub fn object(name: &str, parsed: &Parsed, text: &str) -> Value {
+    let problems = parsed.diagnostics.iter().zip(parsed.excerpts(text));
+    let diagnostics = problems.map(|(problem, excerpt)| Problem {
+        severity: problem.severity.name(),
+        message: &problem.message,
+        hint: problem.hint.as_deref(),
+        line: Some(problem.line),
+        column: Some(problem.column),
+        end_line: Some(excerpt.end_line),
+        end_column: Some(excerpt.end_column),
+        source: Some(excerpt.source),
+    });
     let workflow = parsed.workflow.as_ref();
-    json!({
-        "file": name,
-        "ok": workflow.is_some(),
-        "name": workflow.map(|workflow| &workflow.name),
-        "steps": workflow.map(|workflow| workflow.steps.len()),
-        "diagnostics": diagnostics,
+    value(&FileReport {
+        file: name,
+        ok: workflow.is_some(),
+        name: workflow.map(|workflow| workflow.name.as_str()),
+        steps: workflow.map(|workflow| workflow.steps.len()),
+        diagnostics: diagnostics.collect(),
+        omitted: parsed.omitted,
     })
 }
 
 /// The same of a file that cannot be read.
 #[must_use]
 pub fn unreadable(name: &str, why: &str) -> Value {
-    json!({ "file": name, "ok": false, "diagnostics": [{ "severity": "error", "message": why }] })
+    let problem = Problem { severity: "error", message: why, ..Problem::default() };
+    value(&FileReport {
+        file: name,
+        ok: false,
+        name: None,
+        steps: None,
+        diagnostics: vec![problem],
+        omitted: 0,
+    })
+}
+
+fn value(report: &FileReport<'_>) -> Value {
+    // Only maps with keys that are no text, and numbers that are none, cannot be values.
+    serde_json::to_value(report).unwrap_or_default()
 }
 
 /// Files as a JSON array.

@@ -135,7 +135,7 @@ const fn ink(run: &RunSummary) -> Ink {
     }
 }
 
-const fn sign(liveness: Liveness) -> &'static str {
+pub(crate) const fn sign(liveness: Liveness) -> &'static str {
     match liveness {
         Liveness::Live => "●",
         Liveness::Finished(RunOutcome::Succeeded) => "✓",

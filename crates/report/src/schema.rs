@@ -5,6 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use crate::jsonl::{AttemptLine, JournalLine, MissingLine};
+use crate::problems::FileReport;
 use crate::summary::Summary;
 
 /// The schema of a line of `--output json`.
@@ -27,6 +28,14 @@ pub fn summary() -> Value {
     let mut generator = generator();
     let summary = reference::<Summary<'_>>(&mut generator);
     document("A file of `roboppi … --summary-file`", &mut generator, summary)
+}
+
+/// The schema of `roboppi workflow validate --output json`.
+#[must_use]
+pub fn validation() -> Value {
+    let mut generator = generator();
+    let files = reference::<Vec<FileReport<'_>>>(&mut generator);
+    document("The output of `roboppi workflow validate --output json`", &mut generator, files)
 }
 
 /// What is written, and not what would be understood.
