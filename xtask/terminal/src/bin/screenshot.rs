@@ -39,8 +39,10 @@ fn program(root: &Path) -> PathBuf {
     std::env::var_os("ROBOPPI_PROGRAM").map_or_else(|| root.join("target/release/roboppi"), PathBuf::from)
 }
 
-/// Runs of the picture: a name, and what each step does. Those with a `sleep` go on until the picture is taken.
-const RUNS: [(&str, &[(&str, &str)], bool); 7] = [
+/// A run of the picture: its name, the name and the command of each step, and whether it goes on until the picture is taken.
+type PictureRun = (&'static str, &'static [(&'static str, &'static str)], bool);
+
+const RUNS: [PictureRun; 7] = [
     ("docs", &[("links", "true"), ("spelling", "true")], false),
     ("build", &[("fetch", "true"), ("compile", "true"), ("package", "true")], false),
     ("review", &[("lint", "echo 3 errors in src/main.rs; exit 1"), ("merge", "true")], false),
