@@ -1,5 +1,6 @@
 //! A layout changes no meaning, and is changed by no second one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![expect(clippy::disallowed_methods, reason = "the corpus is in files")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -154,7 +155,7 @@ impl Choices {
             1 => {
                 let _ = writeln!(file, "{}# comment {}: |", " ".repeat(indent), self.1);
             }
-            2 if self.next() % 2 == 0 => {
+            2 if self.next().is_multiple_of(2) => {
                 let _ = writeln!(file, "{}#odd {}\n\n", " ".repeat(usize::from(self.next()) % 9), self.1);
             }
             _ => {}
@@ -162,7 +163,7 @@ impl Choices {
     }
 
     fn behind(&mut self) -> String {
-        if self.next() % 4 == 0 { format!("   # behind {}", self.1) } else { String::new() }
+        if self.next().is_multiple_of(4) { format!("   # behind {}", self.1) } else { String::new() }
     }
 }
 
@@ -201,7 +202,7 @@ fn file(names: &[String], texts: &[String], choices: &mut Choices) -> String {
         let text = &texts[(index + 1) % texts.len()];
         let mut keys = vec![
             format!("instructions: {}", written(text, choices.next(), 3 * step)),
-            if choices.next() % 2 == 0 {
+            if choices.next().is_multiple_of(2) {
                 "<<: *shared".to_owned()
             } else {
                 format!("worker: CUSTOM\n{inner}capabilities:\n{inner}- READ\n{inner}- EDIT")
@@ -210,7 +211,7 @@ fn file(names: &[String], texts: &[String], choices: &mut Choices) -> String {
             format!("outputs: [{{path: p, name: {}}}]", written(&format!("out {index}"), 3, 0)),
         ];
         if let Some(last) = earlier.last() {
-            let list = if choices.next() % 2 == 0 {
+            let list = if choices.next().is_multiple_of(2) {
                 format!(" [ {last} ]")
             } else {
                 format!("\n{inner}  -   {last}")

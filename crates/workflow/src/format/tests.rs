@@ -10,6 +10,7 @@ fn formatted(text: &str) -> String {
     made
 }
 
+#[expect(clippy::disallowed_methods, reason = "the corpus is in files")]
 fn corpus(name: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
     std::fs::read_to_string(path).expect("a file of the corpus")
