@@ -30,7 +30,7 @@ pub struct Board {
 /// All runs in a few numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Runs whose owner is alive, or may be.
+    /// Runs whose owner is alive.
     pub running: usize,
     /// Runs that wait for a person.
     pub needs_you: usize,
@@ -129,7 +129,7 @@ impl Board {
         let mut summary = Summary { total: self.rows.len(), ..Summary::default() };
         for row in self.rows.values() {
             let is_of_today = ended_at(row).is_some_and(|at| at >= since) || row.state.may_live();
-            summary.running += usize::from(row.state.may_live());
+            summary.running += usize::from(matches!(row.state, RowState::Running | RowState::Ending));
             summary.needs_you += usize::from(!row.needs_you.is_empty());
             if !is_of_today {
                 continue;

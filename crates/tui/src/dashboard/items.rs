@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roboppi_board::{Board, Category, EventRow, OutputLine, RunRow};
+use roboppi_board::{Board, Category, EventRow, OutputLine, RowState, RunRow};
 use roboppi_ipc::UtcMillis;
 use roboppi_stats::{Group, Outcome, Recent, RecentKind};
 
@@ -324,7 +324,7 @@ fn tags<'a>(model: &Model, board: &Board) -> Vec<Item<'a>> {
         for (name, value) in of.into_iter().filter(|(_, value)| !value.is_empty()) {
             let tagged = tags.entry(format!("{name} {value}")).or_default();
             tagged.total += 1;
-            tagged.running += u64::from(row.state.may_live());
+            tagged.running += u64::from(matches!(row.state, RowState::Running | RowState::Ending));
             tagged.failed += u64::from(row.state.has_failed());
             tagged.succeeded += u64::from(row.state.name() == "succeeded");
         }
