@@ -34,8 +34,8 @@ const SLOW: u32 = 15;
 /// Time between two countings of figures.
 const COUNT: Duration = Duration::from_secs(1);
 
-/// Changes taken before keys are looked at again.
-const AT_ONCE: usize = 512;
+/// Batches of changes taken before keys are looked at again.
+const AT_ONCE: usize = 4;
 
 /// Draws all runs until the person leaves or `control` stops it; then the terminal is as it was before. `open` opens a run on its own
 /// screen.
@@ -86,7 +86,7 @@ pub fn dashboard(
 struct Driver {
     model: Model,
     screen: Screen,
-    changes: mpsc::Receiver<Change>,
+    changes: mpsc::Receiver<Vec<Change>>,
     counter: Counter,
     open: OpenRun,
     programs: Arc<dyn Programs>,
@@ -125,8 +125,8 @@ impl Driver {
                     self.decoder.settle(&mut inputs);
                     self.ingest(inputs)?
                 }
-                Some(change) = self.changes.recv() => {
-                    self.take(change);
+                Some(batch) = self.changes.recv() => {
+                    self.take(batch);
                     None
                 }
                 statistic = self.counter.next() => update(&mut self.model, Message::Statistic(statistic)),
@@ -194,13 +194,18 @@ impl Driver {
         receiver.await.unwrap_or_else(|_| Err("the run cannot be opened".to_owned()))
     }
 
-    /// Takes a change and those that wait behind it.
-    fn take(&mut self, change: Change) {
+    /// Takes changes and those that wait behind them.
+    fn take(&mut self, batch: Vec<Change>) {
         let was_dirty = self.model.dirty;
-        update(&mut self.model, Message::Change(change));
-        for _ in 1..AT_ONCE {
-            let Ok(change) = self.changes.try_recv() else { break };
-            update(&mut self.model, Message::Change(change));
+        let mut next = Some(batch);
+        let mut room = AT_ONCE;
+        while let Some(batch) = next {
+            for change in batch {
+                update(&mut self.model, Message::Change(change));
+            }
+            room -= 1;
+            // Nothing is taken that has no room here.
+            next = if room > 0 { self.changes.try_recv().ok() } else { None };
         }
         if self.model.frozen.is_some() {
             // Only the count of what is new changes, and the next tick shows it.

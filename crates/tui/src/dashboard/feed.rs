@@ -15,8 +15,11 @@ use tokio::sync::mpsc;
 
 use super::settings::Runs;
 
-/// Changes that may wait. Beyond them their reader waits, and the records hold the rest.
-const WAITING: usize = 1_024;
+/// Changes that are handed over together at the most. Those of one moment belong on one frame.
+const TOGETHER: usize = 256;
+
+/// Batches of them that may wait. Beyond them their reader waits, and the records hold the rest.
+const WAITING: usize = 8;
 
 /// Longest time without a look at the owners of runs.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,7 +29,7 @@ const DEMO: Duration = Duration::from_millis(100);
 
 /// Starts to read. It ends when the receiver is dropped.
 /// While `output` is set, lines that workers print are read as well.
-pub(super) fn changes(runs: &Runs, output: Arc<AtomicBool>) -> io::Result<mpsc::Receiver<Change>> {
+pub(super) fn changes(runs: &Runs, output: Arc<AtomicBool>) -> io::Result<mpsc::Receiver<Vec<Change>>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let reader = thread::Builder::new().name("all-runs".to_owned());
     match runs.clone() {
@@ -36,26 +39,31 @@ pub(super) fn changes(runs: &Runs, output: Arc<AtomicBool>) -> io::Result<mpsc::
     Ok(receiver)
 }
 
-fn follow(root: StateRoot, output: &AtomicBool, changes: &mpsc::Sender<Change>) {
+fn follow(root: StateRoot, output: &AtomicBool, changes: &mpsc::Sender<Vec<Change>>) {
     let mut all = AllRuns::of(root, true);
     while !changes.is_closed() {
         all.follow_output(output.load(Ordering::Relaxed));
+        let mut batch = Vec::new();
+        // Nothing takes them when the screen is gone.
         all.update(now(), &mut |change| {
-            // Nothing takes it when the screen is gone.
-            let _ = changes.blocking_send(change);
+            batch.push(change);
+            if batch.len() >= TOGETHER {
+                let _ = changes.blocking_send(std::mem::take(&mut batch));
+            }
         });
+        if !batch.is_empty() {
+            let _ = changes.blocking_send(batch);
+        }
         all.wait(LOOK);
     }
 }
 
-fn make_up(changes: &mpsc::Sender<Change>) {
+fn make_up(changes: &mpsc::Sender<Vec<Change>>) {
     let start = now();
     let mut demo = Demo::new(start.0, start);
     loop {
-        for change in demo.advance(now()) {
-            if changes.blocking_send(change).is_err() {
-                return;
-            }
+        if changes.blocking_send(demo.advance(now())).is_err() {
+            return;
         }
         thread::sleep(DEMO);
     }
