@@ -50,7 +50,7 @@ fn commands_are_offered_by_their_names_and_aliases_are_completed() {
         assert!(all.contains(&name.to_owned()) && !all.contains(&alias.to_owned()), "{name}: {all:?}");
         assert_eq!(offered(&env, &[alias]), [alias]);
     }
-    assert_eq!(offered(&env, &["w"]), ["workflow", "workers"]);
+    assert_eq!(offered(&env, &["w"]), ["workflow", "workers", "watch"]);
     assert!(offered(&env, &["wf", "run", "--fr"]).contains(&"--from".to_owned()));
     assert!(offered(&env, &["ls", "--lim"]).contains(&"--limit".to_owned()));
 }
