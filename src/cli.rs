@@ -11,8 +11,8 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::commands::record;
 use crate::commands::{
     agent_run, artifacts, attach, completions, control, core, dashboard, doctor, emit, events, export, guard,
-    import, init, logs, man, mask, replay, runs, show, stats, watch, workers, workflow_fmt, workflow_graph,
-    workflow_list, workflow_run, workflow_schema, workflow_validate,
+    import, init, logs, man, mask, replay, runs, serve, show, stats, watch, workers, workflow_fmt,
+    workflow_graph, workflow_list, workflow_run, workflow_schema, workflow_validate,
 };
 use crate::exit::Failure;
 use crate::terminal::note;
@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Runs(runs::RunsArgs),
     /// Count runs, steps, agents and tools: successes, failures, times and rates
     Stats(Box<stats::StatsArgs>),
+    /// Serve the runs to browsers and programs: a page, an API, live events
+    Serve(Box<serve::ServeArgs>),
     /// Report to a run from any program, which records itself: steps, tool calls, progress, errors
     Emit(Box<emit::EmitArgs>),
     /// Follow files of other programs, such as logs, into runs
@@ -189,6 +191,7 @@ impl Command {
             Self::Events(args) => events::run(args),
             Self::Runs(args) => runs::run(args),
             Self::Stats(args) => stats::run(args),
+            Self::Serve(args) => serve::run(args),
             Self::Emit(args) => emit::run(args),
             Self::Watch(args) => watch::run(args),
             Self::Mask(args) => mask::run(args),

@@ -26,6 +26,7 @@ pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod runs;
 mod screen;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod stats;
 mod target;

@@ -27,6 +27,9 @@ pub struct Request {
     /// `wish`, the name that owners of earlier versions read; `command` is read as well.
     #[serde(rename = "wish", alias = "command")]
     pub command: RunCommand,
+    /// `user` on whose behalf it is sent; absent for the user of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 impl Request {
@@ -115,6 +118,14 @@ pub enum AskError {
 /// # Errors
 /// When there is no owner to ask, or it cannot be spoken with.
 pub fn ask(run: &LocalRun, command: RunCommand) -> Result<Answer, AskError> {
+    ask_as(run, command, None)
+}
+
+/// The same on behalf of a user, who is named in the journal of the run.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_as(run: &LocalRun, command: RunCommand, user: Option<String>) -> Result<Answer, AskError> {
     let liveness = RunFollower::of_journal(run).liveness();
     if !liveness.may_live() {
         return Err(AskError::Over(liveness));
@@ -133,7 +144,7 @@ pub fn ask(run: &LocalRun, command: RunCommand) -> Result<Answer, AskError> {
             elsewhere("it has none".to_owned())
         });
     };
-    let request = Request { run_id, command };
+    let request = Request { run_id, command, user };
     speak(&socket, &request).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused if !is_here => {
             elsewhere(format!("{socket}: {source}"))

@@ -30,7 +30,7 @@ mod statistics;
 mod survivors;
 
 pub use all_runs::AllRuns;
-pub use ask::{Answer, AskError, Request, ask};
+pub use ask::{Answer, AskError, Request, ask, ask_as};
 pub use catalog::RunSummary;
 pub use emitted::{Beginning, EmitError, EmittedRun, Marked};
 pub use file::FileSource;

@@ -190,6 +190,9 @@ pub enum RunEvent {
         /// `by`: the process that brought it; absent when it is the one that owns the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ProcessIdentity>,
+        /// `user` on whose behalf that process asked, as it says; absent when it says none, and in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// `refused`: why nothing came of it; absent when it was done.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<String>,
@@ -451,6 +454,7 @@ mod tests {
             RunEvent::Command {
                 command: RunCommand::RetryStep("build".into()),
                 by: Some(ProcessIdentity { pid: 2, start_time: 3 }),
+                user: Some("operator".into()),
                 refused: Some("`build` succeeded".into()),
             },
             RunEvent::RunEnding { reason: CancelReason::Parent, force: true, signal: Some("SIGTERM".into()) },

@@ -58,7 +58,9 @@ impl FreeText for RunEvent {
             Self::AttemptFinished { of: _, result, last_seq: _, log_bytes: _, events_bytes: _ } => {
                 Arc::make_mut(result).visit_text(visit);
             }
-            Self::Command { command: _, by: _, refused } => refused.iter_mut().for_each(visit),
+            Self::Command { command: _, by: _, user, refused } => {
+                user.iter_mut().chain(refused).for_each(visit);
+            }
             Self::Warning { message, step: _ } => visit(message),
             // Only read, never written by this version: nothing of it is known to be structure.
             Self::Unknown { raw } => visit(raw),

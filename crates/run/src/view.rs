@@ -502,6 +502,9 @@ pub struct CommandView {
     pub command: RunCommand,
     /// The process that brought it; `None` when it is the one that owns the run.
     pub by: Option<ProcessIdentity>,
+    /// The user on whose behalf that process asked, as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Why nothing came of it.
     pub refused: Option<String>,
 }

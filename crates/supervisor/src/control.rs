@@ -31,6 +31,9 @@ const PACE: Duration = Duration::from_millis(10);
 /// Time a visitor has to say what it commands, and then to listen to the answer: it knows what it came for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Characters of the name of a user that are recorded.
+const LONGEST_USER: usize = 100;
+
 /// Time after which it is tried again when the system has no room for a connection.
 const NO_ROOM: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,8 @@ pub(crate) struct ControlRequest {
     pub(crate) command: RunCommand,
     /// Who brought it, where the system tells.
     pub(crate) by: Option<ProcessIdentity>,
+    /// On whose behalf, as it says.
+    pub(crate) user: Option<String>,
     /// Dropped without an answer, it says that the run is over.
     pub(crate) answer: oneshot::Sender<Answer>,
 }
@@ -102,9 +107,9 @@ async fn visit(
     timeout(PATIENCE, request.read_until(b'\n', &mut line)).await??;
     let answer = match understood(&line, run_id) {
         Err(error) => Answer::Refused { why: error.to_string() },
-        Ok(command) => {
+        Ok((command, user)) => {
             let (answer, answered) = oneshot::channel();
-            let asked = send.send(ControlRequest { command, by, answer }).await.is_ok();
+            let asked = send.send(ControlRequest { command, by, user, answer }).await.is_ok();
             match answered.await {
                 Ok(answer) if asked => answer,
                 _ => Answer::Refused { why: "the run is over".to_owned() },
@@ -132,7 +137,7 @@ enum RequestError {
 }
 
 /// The command in a line, or why there is none that could be granted.
-fn understood(line: &[u8], run_id: &RunId) -> Result<RunCommand, RequestError> {
+fn understood(line: &[u8], run_id: &RunId) -> Result<(RunCommand, Option<String>), RequestError> {
     if !line.ends_with(b"\n") {
         return Err(RequestError::NotOneLine);
     }
@@ -140,13 +145,14 @@ fn understood(line: &[u8], run_id: &RunId) -> Result<RunCommand, RequestError> {
     if request.run_id != *run_id {
         return Err(RequestError::OtherRun { this: run_id.clone(), requested: request.run_id });
     }
+    let user = request.user.map(|user| user.chars().filter(|char| !char.is_control()).take(LONGEST_USER).collect());
     match request.command {
         RunCommand::HangUp | RunCommand::LeaveNow => Err(RequestError::OwnerOnly),
         RunCommand::Unknown(other) => Err(RequestError::Unknown(other)),
         command @ (RunCommand::CancelRun { .. }
         | RunCommand::CancelStep(_)
         | RunCommand::RetryStep(_)
-        | RunCommand::SkipStep(_)) => Ok(command),
+        | RunCommand::SkipStep(_)) => Ok((command, user)),
     }
 }
 

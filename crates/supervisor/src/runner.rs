@@ -94,6 +94,7 @@ impl PreparedRun {
 #[derive(Default)]
 struct CommandOrigin {
     by: Option<ProcessIdentity>,
+    user: Option<String>,
     answer: Option<oneshot::Sender<Answer>>,
 }
 
@@ -260,8 +261,8 @@ impl Runner {
                 SignalEvent::Suspend => Event::Suspend,
             },
             Some(command) = self.inbox.commands.recv() => Event::Command(command, CommandOrigin::default()),
-            Some(ControlRequest { command, by, answer }) = self.inbox.received.recv() => {
-                Event::Command(command, CommandOrigin { by, answer: Some(answer) })
+            Some(ControlRequest { command, by, user, answer }) = self.inbox.received.recv() => {
+                Event::Command(command, CommandOrigin { by, user, answer: Some(answer) })
             }
             answer = self.requests.next() => Event::Input(answer),
             Some(event) = self.link_events.recv() => Event::Input(SupervisorInput::Link(HostId::here(), event)),
@@ -341,9 +342,9 @@ impl Runner {
     }
 
     fn answer(&mut self, mut refused: Option<String>) {
-        let Some((command, CommandOrigin { by, answer })) = self.command.take() else { return };
+        let Some((command, CommandOrigin { by, user, answer })) = self.command.take() else { return };
         refused.iter_mut().for_each(|why| self.context.recorder().hide(why));
-        self.context.recorder().event(RunEvent::Command { command, by, refused: refused.clone() });
+        self.context.recorder().event(RunEvent::Command { command, by, user, refused: refused.clone() });
         if let Some(asked) = answer {
             self.answers.push((asked, refused.map_or(Answer::Granted, |why| Answer::Refused { why })));
         }

@@ -75,8 +75,9 @@ fn journal(event: &RunEvent) -> String {
             format!("{of} {status} after {took}{exit}, {log_bytes} bytes of log")
         }
         RunEvent::ArtifactCollected { step, name, path, .. } => format!("{step}: {name} is in {path}"),
-        RunEvent::Command { command, by, refused } => {
-            let by = by.map_or_else(String::new, |by| format!(", asked by process {}", by.pid));
+        RunEvent::Command { command, by, user, refused } => {
+            let user = user.as_ref().map_or_else(String::new, |user| format!(" for {user}"));
+            let by = by.map_or_else(String::new, |by| format!(", asked by process {}{user}", by.pid));
             let refused = refused.as_ref().map_or_else(String::new, |why| format!(": refused, {why}"));
             format!("to {}{by}{refused}", command.in_words())
         }

@@ -40,7 +40,7 @@ impl Page<'_> {
             .iter()
             .map(|asked| {
                 let (by, refused) = (asked.by.map(|by| by.pid), &asked.refused);
-                json!({ "ts": asked.ts, "command": asked.command, "byPid": by, "refused": refused })
+                json!({ "ts": asked.ts, "command": asked.command, "byPid": by, "user": asked.user, "refused": refused })
             })
             .collect();
         let steps: Vec<Value> = self.view.steps().map(|step| self.step_object(step)).collect();

@@ -318,7 +318,7 @@ impl PlainPrinter {
             RunEvent::ArtifactCollected { step, name, path, .. } if verbose => {
                 Some(format!("{}  artifact {}: {}", words(step.as_str()), words(name), words(path)))
             }
-            RunEvent::Command { command, by, refused } => {
+            RunEvent::Command { command, by, refused, user: _ } => {
                 Some(lines::command(command, *by, refused.as_deref(), colour))
             }
             RunEvent::RunEnding { reason, force, signal } => {

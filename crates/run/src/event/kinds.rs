@@ -138,6 +138,8 @@ enum Variants {
         #[serde(default)]
         by: Option<ProcessIdentity>,
         #[serde(default)]
+        user: Option<String>,
+        #[serde(default)]
         refused: Option<String>,
     },
     RunEnding {

@@ -207,6 +207,7 @@ mod tests {
         let command = |refused: Option<&str>| RunEvent::Command {
             command: RunCommand::RetryStep("a".into()),
             by: None,
+            user: None,
             refused: refused.map(str::to_owned),
         };
         assert!(!events(&attempts, Some(&(1, command(None)))).steps[0].is_flaky());

@@ -155,7 +155,7 @@ impl RunView {
                     });
                 }
             }
-            RunEvent::Command { command, by, refused } => {
+            RunEvent::Command { command, by, user, refused } => {
                 if let (RunCommand::RetryStep(step), None) = (command, refused) {
                     self.supersede(step);
                 }
@@ -166,6 +166,7 @@ impl RunView {
                     ts,
                     command: command.clone(),
                     by: *by,
+                    user: user.clone(),
                     refused: refused.clone(),
                 });
             }

@@ -6,7 +6,7 @@ use super::*;
 
 fn request(run: &str, command: RunCommand) -> String {
     let run_id = RunId::parse(run).unwrap();
-    serde_json::to_string(&Request { run_id, command }).unwrap() + "\n"
+    serde_json::to_string(&Request { run_id, command, user: None }).unwrap() + "\n"
 }
 
 #[test]
@@ -53,7 +53,7 @@ async fn visitors_that_say_nothing_keep_nobody_out_for_long_and_the_socket_goes(
             }
             let mut visitor = UnixStream::connect(&path).await.unwrap();
             visitor.write_all(request("r1", RunCommand::CancelStep("a".into())).as_bytes()).await.unwrap();
-            let ControlRequest { command, by, answer } = brought.recv().await.unwrap();
+            let ControlRequest { command, by, answer, .. } = brought.recv().await.unwrap();
             assert_eq!(command, RunCommand::CancelStep("a".into()));
             assert_eq!(by.map(|by| by.pid), Some(std::process::id()));
             answer.send(Answer::Refused { why: "no".to_owned() }).unwrap();

@@ -1,0 +1,78 @@
+//! Events of a run, page by page: also for clients that cannot keep a connection.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+
+use super::{Answer, Call, Segments};
+use crate::app::App;
+use crate::feed::{Cursor, Hub, Stretch};
+use crate::problem::Problem;
+
+/// `GET /api/v1/runs/{run}/events`.
+pub(crate) async fn page(
+    State(app): State<Arc<App>>,
+    Segments(run): Segments<String>,
+    call: Call,
+) -> Answer {
+    let limit = call.params.limit("limit", 200, 2000)?;
+    let filter = call.params.filter();
+    let after = cursor(call.params.text("after"))?;
+    let to = call.params.text("to").map(str::parse::<Cursor>).transpose()?;
+    let since = call.params.value::<u64>("since", "a time in UTC milliseconds")?;
+    let last = call.params.value::<usize>("last", "a number")?;
+    if last.is_some_and(|last| last > 10_000) {
+        return Err(Problem::bad_request("`last` is more than 10000"));
+    }
+    let hub = app.run(&run).await?;
+    check(&app, &hub, &after).await?;
+    let stretch = app
+        .aside(move |_| {
+            let after = match (last, since) {
+                (None, None) => after,
+                _ => hub.cursor_before(&filter, last, since)?,
+            };
+            Ok(hub.from_record(after)?.read(&filter, limit, to.as_ref()))
+        })
+        .await?;
+    Ok(answer(&stretch))
+}
+
+/// A cursor; the beginning without one.
+///
+/// # Errors
+/// When the text is none.
+pub(crate) fn cursor(text: Option<&str>) -> Result<Cursor, Problem> {
+    Ok(text.map(str::parse).transpose()?.unwrap_or_default())
+}
+
+/// Checks that a cursor is one of the run.
+///
+/// # Errors
+/// When it is behind all there is.
+pub(crate) async fn check(app: &Arc<App>, hub: &Arc<Hub>, cursor: &Cursor) -> Result<(), Problem> {
+    let number = cursor.journal();
+    if number <= hub.look(|_, _, head| head.journal()) {
+        return Ok(());
+    }
+    // The record may be ahead of what was read of it.
+    let record = hub.record();
+    let last = app.aside(move |_| Ok(record.view()?.position.journal_seq)).await?;
+    if number <= last {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!("`{number}` is behind the last event of the run, {last}"))
+        .hint("take the cursor of an answer about this run, or leave it out"))
+}
+
+fn answer(stretch: &Stretch) -> Response {
+    let events: Vec<_> = stretch.events.iter().map(|(event, cursor)| event.with_cursor(cursor)).collect();
+    let text = format!(
+        r#"{{"events":[{}],"cursor":"{}","more":{}}}"#,
+        events.join(","),
+        stretch.cursor,
+        stretch.more
+    );
+    ([("content-type", "application/json")], text).into_response()
+}
