@@ -1,0 +1,141 @@
+import type { Item, Run, RunEvent, Step } from "../api/types";
+import { isAlive, isEnded, isFailed, needsPerson } from "../lib/states";
+
+export interface RunState {
+  run: Run;
+  cursor: string;
+  /** Steps by path. */
+  steps: Map<string, Step>;
+  /** Paths in the order of the workflow. */
+  order: string[];
+  /** New items of attempts, which the activity view takes up; bounded. */
+  fresh: Map<string, Item[]>;
+  deltas: Map<string, string>;
+}
+
+const MAX_FRESH = 1000;
+const MAX_COMMANDS = 200;
+
+export function fromSnapshot(run: Run, cursor: string): RunState {
+  return {
+    run,
+    cursor,
+    steps: new Map(run.steps.map((step) => [step.path, step])),
+    order: run.steps.map((step) => step.path),
+    fresh: new Map(),
+    deltas: new Map(),
+  };
+}
+
+/** Cursors are decimal numbers as text; an event that is not after the applied one has been seen. */
+export function isAfter(cursor: string | undefined, applied: string): boolean {
+  if (cursor === undefined) return true;
+  if (cursor.length !== applied.length) return cursor.length > applied.length;
+  return cursor > applied;
+}
+
+export function applyRunEvents(state: RunState, events: RunEvent[], to: string): RunState {
+  const next: RunState = { ...state, run: { ...state.run }, steps: new Map(state.steps), fresh: new Map(state.fresh) };
+  let applied = state.cursor;
+  for (const event of events) {
+    if (!isAfter(event.cursor, state.cursor)) continue;
+    if (event.cursor !== undefined && isAfter(event.cursor, applied)) applied = event.cursor;
+    applyOne(next, event);
+  }
+  next.cursor = isAfter(to, applied) ? to : applied;
+  return next;
+}
+
+function applyOne(state: RunState, event: RunEvent): void {
+  switch (event.kind) {
+    case "runChanged":
+      // The row carries no list of steps; that of the run stays.
+      state.run = { ...state.run, ...event.run, steps: state.run.steps };
+      break;
+    case "stepChanged": {
+      const before = state.steps.get(event.step.path);
+      const attempts = event.step.attempts ?? before?.attempts ?? [];
+      state.steps.set(event.step.path, { ...event.step, attempts, artifacts: event.step.artifacts ?? before?.artifacts ?? [] });
+      if (!before) state.order = [...state.order, event.step.path];
+      break;
+    }
+    case "attemptChanged": {
+      const step = state.steps.get(event.step);
+      if (!step) break;
+      const others = step.attempts.filter((a) => a.id !== event.attempt.id);
+      const attempts = [...others, event.attempt].sort((a, b) => a.startedAt - b.startedAt || a.number - b.number);
+      state.steps.set(event.step, { ...step, attempts });
+      break;
+    }
+    case "activity": {
+      const items = [...(state.fresh.get(event.attempt) ?? []), event.item];
+      state.fresh.set(event.attempt, items.length > MAX_FRESH ? items.slice(-MAX_FRESH) : items);
+      if (event.item.kind === "text") state.deltas = without(state.deltas, event.attempt);
+      break;
+    }
+    case "textDelta": {
+      const text = (state.deltas.get(event.attempt) ?? "") + event.text;
+      state.deltas = new Map(state.deltas).set(event.attempt, text.slice(-16_384));
+      break;
+    }
+    case "warning":
+      state.run.warnings = [...state.run.warnings, { at: event.at ?? 0, code: event.code, text: event.text, step: event.step }];
+      state.run.warningsTotal += 1;
+      break;
+    case "command":
+      state.run.commands = [
+        ...state.run.commands,
+        { at: event.at ?? 0, user: event.user, command: event.command, step: event.step, outcome: event.outcome },
+      ].slice(-MAX_COMMANDS);
+      break;
+    case "runRemoved":
+      break;
+  }
+}
+
+function without<V>(map: Map<string, V>, key: string): Map<string, V> {
+  if (!map.has(key)) return map;
+  const next = new Map(map);
+  next.delete(key);
+  return next;
+}
+
+/** Failed, then what needs a person, then running, then the last one: what a person looks for first. */
+export function mostInteresting(steps: Step[]): Step | undefined {
+  return (
+    steps.find((s) => isFailed(s.state) && s.allowedToFail !== true) ??
+    steps.find((s) => !isEnded(s.state) && needsPerson(s.waiting)) ??
+    steps.find((s) => isAlive(s.state)) ??
+    steps.filter((s) => s.attempts.length > 0).sort((a, b) => (b.finishedAt ?? b.changedAt) - (a.finishedAt ?? a.changedAt))[0] ??
+    steps[0]
+  );
+}
+
+/** Steps that need a look, and all the others in the order of the workflow. */
+export function listed(steps: Step[], filter: string, hideDone: boolean): { look: Step[]; rest: Step[] } {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const look: Step[] = [];
+  const rest: Step[] = [];
+  for (const step of steps) {
+    const text = `${step.path} ${step.name} ${step.state} ${step.worker} ${step.detail ?? ""}`.toLowerCase();
+    if (!words.every((word) => text.includes(word))) continue;
+    if (hideDone && step.state === "succeeded") continue;
+    const failed = isFailed(step.state) && step.allowedToFail !== true;
+    if (failed || (!isEnded(step.state) && needsPerson(step.waiting))) look.push(step);
+    else rest.push(step);
+  }
+  return { look, rest };
+}
+
+/** Counts of the list of steps, for a run whose row is older than its steps. */
+export function countSteps(steps: Iterable<Step>): Record<"good" | "alive" | "waiting" | "failed" | "other", number> {
+  const counts = { good: 0, alive: 0, waiting: 0, failed: 0, other: 0 };
+  for (const step of steps) {
+    if (step.state === "succeeded" || step.state === "kept") counts.good += 1;
+    else if (isFailed(step.state)) counts.failed += 1;
+    else if (isAlive(step.state)) counts.alive += 1;
+    else if (isEnded(step.state)) counts.other += 1;
+    else counts.waiting += 1;
+  }
+  return counts;
+}

@@ -1,0 +1,119 @@
+import type { JSX } from "preact";
+import type { Line } from "../../api/types";
+import { parseAnsi, type Span } from "../../lib/ansi";
+import { bytes, clockMs } from "../../lib/format";
+import { highlight, type Piece } from "../../lib/highlight";
+import { ranges } from "../../lib/match";
+import { memo } from "../memo";
+
+export interface Look {
+  times: boolean;
+  steps: boolean;
+  q: string;
+  regex: boolean;
+  exact: boolean;
+}
+
+interface Props {
+  n: number;
+  line: Line | undefined;
+  look: Look;
+  marked: boolean;
+  current: boolean;
+  href: string;
+  onMark: (n: number) => void;
+  onWhole: (line: Line) => void;
+}
+
+const parsed = new WeakMap<Line, Span[]>();
+
+function spansOf(line: Line): Span[] {
+  let spans = parsed.get(line);
+  if (!spans) {
+    spans = parseAnsi(line.text);
+    parsed.set(line, spans);
+  }
+  return spans;
+}
+
+/** One row of a log. */
+export const LogLine = memo(function LogLine({ n, line, look, marked, current, href, onMark, onWhole }: Props): JSX.Element {
+  const number = (
+    <a
+      class="ln-no num"
+      href={href}
+      tabIndex={-1}
+      aria-label={`Line ${n + 1}`}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        onMark(n);
+      }}
+    >
+      {n + 1}
+    </a>
+  );
+  const cls = `ln${line?.stream === "err" ? " err" : ""}${marked ? " marked" : ""}${current ? " current" : ""}`;
+  if (!line) {
+    return (
+      <div class={`${cls} absent`} data-n={n}>
+        {number}
+        <span class="ln-text muted">…</span>
+      </div>
+    );
+  }
+  if (line.gap) {
+    return (
+      <div class={`${cls} gap`} data-n={n}>
+        {number}
+        <span class="ln-text">
+          {bytes(line.gap.bytes)} given up: {line.gap.reason}
+        </span>
+      </div>
+    );
+  }
+  return (
+    <div class={cls} data-n={n}>
+      {number}
+      {look.times && <span class="ln-time num muted">{line.at === undefined ? "" : clockMs(line.at)}</span>}
+      {look.steps && (
+        <bdi class="ln-step muted cut" title={line.step}>
+          {line.step}
+        </bdi>
+      )}
+      <span class="ln-text">
+        <Text line={line} look={look} />
+        {line.cut !== undefined && (
+          <button type="button" class="ln-cut" onClick={() => onWhole(line)}>
+            show all {bytes(line.cut)}
+          </button>
+        )}
+      </span>
+    </div>
+  );
+});
+
+function Text({ line, look }: { line: Line; look: Look }): JSX.Element {
+  const spans = spansOf(line);
+  const found = look.q === "" ? [] : ranges(spans.map((s) => s.text).join(""), look.q, look.regex, look.exact);
+  return <>{highlight(spans, found).map(piece)}</>;
+}
+
+function piece(p: Piece, i: number): JSX.Element | string {
+  const colours: Record<string, string> = {};
+  if (p.fg) Object.assign(colours, { "--fh": String(p.fg.h), "--fs": `${p.fg.s}%` });
+  if (p.bg) Object.assign(colours, { "--bh": String(p.bg.h), "--bs": `${p.bg.s}%` });
+  if (p.hit) {
+    return (
+      <mark key={i} class={p.cls}>
+        {p.text}
+      </mark>
+    );
+  }
+  if (p.cls === "") return p.text;
+  return (
+    <span key={i} class={p.cls} style={colours}>
+      {p.text}
+    </span>
+  );
+}

@@ -1,0 +1,82 @@
+import { memo } from "./memo";
+import type { JSX } from "preact";
+import { useApp } from "../app";
+import type { RunRow } from "../api/types";
+import { ago, elapsed, money } from "../lib/format";
+import { isAlive, isEnded, look } from "../lib/states";
+import { useStore } from "../lib/store";
+import { Bar, Link, Sign, Since } from "./parts";
+
+/** One run in a list: state, name, the one fact that matters now, progress, time. */
+export const RunLine = memo(function RunLine({ row, selected }: { row: RunRow; selected: boolean }): JSX.Element {
+  const asks = isEnded(row.state) ? undefined : row.needsYou?.[0];
+  const of = asks ? { sign: "?", word: "needs you", role: "attention" as const } : look(row.state);
+  const alive = isAlive(row.state);
+  return (
+    <li id={`run-${row.id}`} class={selected ? "run-line selected" : "run-line"}>
+      <Link to={{ page: "run", run: row.handle ?? row.id }} aria-current={selected ? "true" : undefined}>
+        <Sign of={of} />
+        <span class="run-handle num muted">{row.handle ?? row.id.slice(0, 6)}</span>
+        <bdi class="run-name cut" title={row.name}>
+          {row.name}
+        </bdi>
+        <span class="run-fact cut secondary" title={fact(row)}>
+          <span class={`r-${of.role}`}>{of.word}</span>
+          {asks ? (
+            <bdi>
+              : {asks.why} <span class="muted">({asks.step})</span>
+            </bdi>
+          ) : (
+            <bdi>{fact(row) !== undefined && `: ${fact(row)}`}</bdi>
+          )}
+        </span>
+        <span class="run-progress">
+          {alive && row.progress ? (
+            <>
+              <Bar percent={row.progress.percent} label={`progress of ${row.name}`} />
+              <span class="num secondary">{eta(row)}</span>
+            </>
+          ) : (
+            <span class="num muted">
+              {row.counts.done}/{row.counts.total}
+              {row.counts.failed > 0 && <span class="r-bad"> ✗{row.counts.failed}</span>}
+            </span>
+          )}
+        </span>
+        <span class="run-cost num muted">{row.costUsd === undefined ? "" : money(row.costUsd)}</span>
+        <span class="run-time num secondary">
+          {asks ? <Waits since={asks.since} /> : <Since from={row.startedAt} to={alive ? undefined : row.finishedAt} ms={row.durationMs} />}
+        </span>
+        <span class="run-when num muted">
+          <When at={row.finishedAt ?? row.startedAt} />
+        </span>
+      </Link>
+    </li>
+  );
+});
+
+function fact(row: RunRow): string | undefined {
+  if (isAlive(row.state)) return row.current;
+  return row.detail;
+}
+
+function eta(row: RunRow): string {
+  const progress = row.progress;
+  if (!progress) return "";
+  if (progress.etaMs === undefined) return `${Math.round(progress.percent)} %`;
+  return `~${elapsed(progress.etaMs)} left`;
+}
+
+function Waits({ since }: { since: number }): JSX.Element {
+  const seconds = useStore(useApp().now, (now) => Math.floor((now - since) / 1000));
+  return <>waits {elapsed(seconds * 1000)}</>;
+}
+
+function When({ at }: { at: number }): JSX.Element {
+  const text = useStore(useApp().now, (now) => ago(at, now));
+  return (
+    <time dateTime={new Date(at).toISOString()} title={new Date(at).toLocaleString()}>
+      {text}
+    </time>
+  );
+}
