@@ -19,6 +19,13 @@ export function elapsed(ms: number): string {
   return duration(Math.max(1000, Math.floor(Math.max(0, ms) / 1000) * 1000)).replace(/\.0s$/, "s");
 }
 
+/** A guess: `~40s`, `~18m`, `~2h05m`; seconds beside minutes would claim too much. */
+export function roughly(ms: number): string {
+  if (ms < 90_000) return `~${Math.max(1, Math.round(ms / 1000))}s`;
+  if (ms < 3_600_000) return `~${Math.round(ms / 60_000)}m`;
+  return `~${duration(ms)}`;
+}
+
 export function ago(at: number, now: number): string {
   const ms = now - at;
   if (ms < 5000) return "just now";

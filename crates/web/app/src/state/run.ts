@@ -104,7 +104,7 @@ function without<V>(map: Map<string, V>, key: string): Map<string, V> {
 export function mostInteresting(steps: Step[]): Step | undefined {
   return (
     steps.find((s) => isFailed(s.state) && s.allowedToFail !== true) ??
-    steps.find((s) => !isEnded(s.state) && needsPerson(s.waiting)) ??
+    steps.find((s) => !isEnded(s.state) && s.attempts.length > 0 && needsPerson(s.waiting)) ??
     steps.find((s) => isAlive(s.state)) ??
     steps.filter((s) => s.attempts.length > 0).sort((a, b) => (b.finishedAt ?? b.changedAt) - (a.finishedAt ?? a.changedAt))[0] ??
     steps[0]

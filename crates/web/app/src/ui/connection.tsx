@@ -51,7 +51,7 @@ export function ConnectionState(): JSX.Element {
   const app = useApp();
   const of = connectionLook(useValue(app.source.connection));
   return (
-    <span class="connection" role="status" data-connection={of.word}>
+    <span class="connection" role="status" title={of.word} data-connection={of.word}>
       <span class={`sign r-${of.role}`} aria-hidden="true">
         {of.sign}
       </span>

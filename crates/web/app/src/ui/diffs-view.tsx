@@ -54,8 +54,8 @@ function FileSection({ file, first }: { file: FileDiff; first: boolean }): JSX.E
           <Icon name={open ? "down" : "right"} />
           <bdi class="mono">{visible(file.path)}</bdi>
           <span class="muted">{file.change}</span>
-          <span class="num r-good">+{added}</span>
-          <span class="num r-bad">−{removed}</span>
+          {added > 0 && <span class="num r-good">+{added}</span>}
+          {removed > 0 && <span class="num r-bad">−{removed}</span>}
           {file.cause !== undefined && <span class="muted">by {file.cause}</span>}
         </button>
       </h3>

@@ -60,8 +60,8 @@ function FolderView({ folder, by }: { folder: Folder; by: Map<string, FileDiff> 
           <li key={path} class="file-row">
             <bdi class="mono">{visible(path.split("/").pop() ?? path)}</bdi>
             <span class="muted">{file?.change}</span>
-            <span class="num r-good">+{added}</span>
-            <span class="num r-bad">−{removed}</span>
+            {added > 0 && <span class="num r-good">+{added}</span>}
+            {removed > 0 && <span class="num r-bad">−{removed}</span>}
           </li>
         );
       })}

@@ -5,7 +5,7 @@ import { duration, elapsed } from "../lib/format";
 import { isEnded, look, stepLook } from "../lib/states";
 import { useStore } from "../lib/store";
 import { useVirtual } from "../lib/use-virtual";
-import { StepSign } from "./parts";
+import { StepSign, Text } from "./parts";
 
 const ROW = 24;
 
@@ -35,7 +35,7 @@ export function Gantt({ steps, run, selected, choose }: { steps: Step[]; run: Ru
             <button key={step.path} type="button" tabIndex={-1} class={step.path === selected ? "gantt-row selected" : "gantt-row"} style={{ top: `${(virtual.from + i) * ROW}px` }} onClick={() => choose(step.path)} title={`${step.path}: ${stepLook(step).word}, ${duration((isEnded(step.state) ? (step.finishedAt ?? step.changedAt) : end) - (step.startedAt ?? end))}`}>
               <span class="gantt-name">
                 <StepSign step={step} />
-                <bdi class="cut">{step.name}</bdi>
+                <Text of={step.name} class="cut" />
               </span>
               <span class="gantt-line">
                 {step.attempts.map((a) => {

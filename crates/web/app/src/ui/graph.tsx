@@ -1,8 +1,10 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Step } from "../api/types";
+import { compact } from "../lib/format";
 import { layout } from "../lib/graph";
 import { stepLook } from "../lib/states";
+import { Text } from "./parts";
 
 const W = 148;
 const H = 28;
@@ -82,7 +84,7 @@ function NodeBox({ box, step, selected, choose }: { box: Box; step: Step; select
   return (
     <button type="button" tabIndex={-1} class={`node n-${of.role}${selected ? " selected" : ""}`} style={{ left: `${box.x}px`, top: `${box.y}px` }} title={`${step.path}: ${of.word}`} onClick={() => choose(step.path)}>
       <span class={`sign r-${of.role}`}>{of.sign}</span>
-      <bdi class="cut">{step.name}</bdi>
+      <Text of={step.name} class="cut" />
     </button>
   );
 }
@@ -95,15 +97,17 @@ function GroupBox({ box, selected, filter }: { box: Box; selected: boolean; filt
     entry.n += 1;
     counts.set(of.sign, entry);
   }
+  const order = (role: string): number => ["bad", "attention", "warn", "accent", "good"].indexOf(role) + 1 || 9;
+  const shown = [...counts].sort((a, b) => order(a[1].role) - order(b[1].role)).slice(0, 3);
   const prefix = commonPrefix(box.members.map((s) => s.path));
   return (
-    <button type="button" tabIndex={-1} class={`node group${selected ? " selected" : ""}`} style={{ left: `${box.x}px`, top: `${box.y}px` }} title={`${box.members.length} steps; click to filter the list`} onClick={() => filter(prefix)}>
-      <span class="num">{box.members.length} steps</span>
+    <button type="button" tabIndex={-1} class={`node group n-${shown[0]?.[1].role ?? "muted"}${selected ? " selected" : ""}`} style={{ left: `${box.x}px`, top: `${box.y}px` }} title={`${box.members.length} steps; click to filter the list`} onClick={() => filter(prefix)}>
+      <b class="num">{compact(box.members.length)}</b>
       <span class="group-counts num">
-        {[...counts].slice(0, 3).map(([sign, { n, role }]) => (
+        {shown.map(([sign, { n, role }]) => (
           <span key={sign} class={`r-${role}`}>
             {sign}
-            {n}
+            {compact(n)}
           </span>
         ))}
       </span>

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { useApp } from "../app";
 import type { Problem, Step } from "../api/types";
+import { visible } from "../lib/ansi";
 import { elapsed, duration } from "../lib/format";
 import { formatRoute, type Route } from "../lib/route";
 import { look, stepLook, type Look } from "../lib/states";
@@ -15,6 +16,11 @@ export function Sign({ of }: { of: Look }): JSX.Element {
   );
 }
 
+/** Text of a workflow or a worker: isolated, and with nothing invisible in it. */
+export function Text({ of, class: cls }: { of: string | undefined; class?: string }): JSX.Element {
+  return <bdi class={cls}>{visible(of ?? "")}</bdi>;
+}
+
 export function StepSign({ step }: { step: Step }): JSX.Element {
   return <Sign of={stepLook(step)} />;
 }
@@ -24,7 +30,7 @@ export function State({ state, detail }: { state: string; detail?: string | unde
   return (
     <span class={`state r-${of.role}`}>
       <Sign of={of} /> {of.word}
-      {detail !== undefined && detail !== of.word && <span class="muted">: {detail}</span>}
+      {detail !== undefined && detail !== of.word && <span class="muted">: <Text of={detail} /></span>}
     </span>
   );
 }
@@ -111,7 +117,7 @@ export async function copyText(text: string): Promise<boolean> {
 export function CommandLine({ text }: { text: string }): JSX.Element {
   return (
     <span class="command-line">
-      <code>{text}</code>
+      <code tabIndex={0}>{text}</code>
       <Copy text={text} />
     </span>
   );

@@ -49,8 +49,8 @@ export function Rail({ onPalette, onHelp }: { onPalette: () => void; onHelp: () 
       <div class="rail-end">
         <button type="button" class="rail-link" onClick={onPalette} title="Commands (Ctrl-K)">
           <Icon name="search" />
-          <span class="label">Commands</span>
-          <kbd class="label">Ctrl K</kbd>
+          <span class="label">Go to</span>
+          <kbd class="label">Ctrl-K</kbd>
         </button>
         <ThemeButton />
         <button type="button" class="rail-link" onClick={onHelp} title="Keys (?)">

@@ -2,14 +2,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { useApp } from "../app";
 import type { Run } from "../api/types";
-import { clock, compact, elapsed, money, plural } from "../lib/format";
+import { clock, compact, elapsed, money, plural, roughly } from "../lib/format";
 import { isAlive, isEnded } from "../lib/states";
 import { useStore, useValue } from "../lib/store";
 import { countSteps, type RunState } from "../state/run";
 import { askCommand } from "./actions";
 import { ConnectionState } from "./connection";
 import { Icon } from "./icons";
-import { Bar, CommandLine, Link, Since, State } from "./parts";
+import { Bar, CommandLine, Link, Since, State, Text } from "./parts";
 
 /** Is it going well? One sentence, its progress, and what waits for a person. */
 export function RunHead({ state }: { state: RunState }): JSX.Element {
@@ -23,6 +23,7 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
   const alive = isAlive(run.state);
   const percent = run.progress?.percent ?? (total === 0 ? 0 : (100 * (counts.good + counts.failed + counts.other)) / total);
   const operator = session?.role === "operator";
+  const [warnings, showWarnings] = useState(false);
   return (
     <header class="run-head">
       <div class="run-title">
@@ -30,7 +31,7 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
           <Icon name="back" />
         </Link>
         <h1 class="cut" title={run.name}>
-          <bdi>{run.name}</bdi>
+          <Text of={run.name} />
         </h1>
         <span class="run-id muted num">{name}</span>
         <span class="run-sentence" data-testid="run-state">
@@ -40,7 +41,7 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
           <span>
             {counts.good + counts.failed + counts.other} of {total}
           </span>
-          {alive && run.progress?.etaMs !== undefined && <span title={`by ${run.progress.basis}`}>~{elapsed(run.progress.etaMs)} left</span>}
+          {alive && run.progress?.etaMs !== undefined && <span title={`by ${run.progress.basis}`}>{roughly(run.progress.etaMs)} left</span>}
           {run.costUsd !== undefined && run.costUsd > 0 && <span>{money(run.costUsd)}</span>}
           {run.tokens !== undefined && run.tokens > 0 && <span>{compact(run.tokens)} tokens</span>}
         </span>
@@ -68,9 +69,14 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
           {counts.failed > 0 && <span class="r-bad">✗{counts.failed}</span>}
           {counts.other > 0 && <span class="muted">⊘{counts.other}</span>}
         </span>
+        {run.warningsTotal > 0 && (
+          <button type="button" class="quiet r-warn small" aria-expanded={warnings} onClick={() => showWarnings(!warnings)}>
+            ! {plural(run.warningsTotal, "warning")}
+          </button>
+        )}
       </div>
       <NeedsYou run={run} />
-      <Notes run={run} ended={ended} />
+      <Notes run={run} ended={ended} open={warnings} />
     </header>
   );
 }
@@ -88,9 +94,10 @@ function NeedsYou({ run }: { run: Run }): JSX.Element | null {
             ?
           </span>
           <span class="needs-text">
-            <bdi>
-              <b>{q.step}</b>: {q.why}
-            </bdi>{" "}
+            <b>
+              <Text of={q.step} />
+            </b>
+            : <Text of={q.why} />{" "}
             <span class="muted num">waits {elapsed(minute - q.since)}</span>
           </span>
           <Link class="button" to={{ page: "run", run: run.handle ?? run.id, step: q.step }}>
@@ -102,23 +109,17 @@ function NeedsYou({ run }: { run: Run }): JSX.Element | null {
   );
 }
 
-function Notes({ run, ended }: { run: Run; ended: boolean }): JSX.Element | null {
-  const [open, setOpen] = useState(false);
-  if (run.warningsTotal === 0 && !(ended && run.nextCommand !== undefined)) return null;
+function Notes({ run, ended, open }: { run: Run; ended: boolean; open: boolean }): JSX.Element | null {
+  if (!open && !(ended && run.nextCommand !== undefined)) return null;
   const hidden = run.warningsTotal - run.warnings.length;
   return (
     <div class="notes">
-      {run.warningsTotal > 0 && (
-        <button type="button" class="quiet r-warn" aria-expanded={open} onClick={() => setOpen(!open)}>
-          ! {plural(run.warningsTotal, "warning")}
-        </button>
-      )}
       {ended && run.nextCommand !== undefined && <CommandLine text={run.nextCommand} />}
       {open && (
         <ul class="warnings">
           {run.warnings.slice(-50).map((w, i) => (
             <li key={i}>
-              <span class="muted num">{clock(w.at)}</span> {w.step !== undefined && <b>{w.step}</b>} <bdi>{w.text}</bdi>
+              <span class="muted num">{clock(w.at)}</span> {w.step !== undefined && <b>{w.step}</b>} <Text of={w.text} />
             </li>
           ))}
           {hidden > 0 && <li class="muted">and {hidden} more in the record</li>}

@@ -2,10 +2,10 @@ import { memo } from "./memo";
 import type { JSX } from "preact";
 import { useApp } from "../app";
 import type { RunRow } from "../api/types";
-import { ago, elapsed, money } from "../lib/format";
+import { ago, elapsed, money, roughly } from "../lib/format";
 import { isAlive, isEnded, look } from "../lib/states";
 import { useStore } from "../lib/store";
-import { Bar, Link, Sign, Since } from "./parts";
+import { Bar, Link, Sign, Since, Text } from "./parts";
 
 /** One run in a list: state, name, the one fact that matters now, progress, time. */
 export const RunLine = memo(function RunLine({ row, selected }: { row: RunRow; selected: boolean }): JSX.Element {
@@ -17,17 +17,21 @@ export const RunLine = memo(function RunLine({ row, selected }: { row: RunRow; s
       <Link to={{ page: "run", run: row.handle ?? row.id }} aria-current={selected ? "true" : undefined}>
         <Sign of={of} />
         <span class="run-handle num muted">{row.handle ?? row.id.slice(0, 6)}</span>
-        <bdi class="run-name cut" title={row.name}>
-          {row.name}
-        </bdi>
+        <span class="run-name cut" title={row.name}>
+          <Text of={row.name} />
+        </span>
         <span class="run-fact cut secondary" title={fact(row)}>
           <span class={`r-${of.role}`}>{of.word}</span>
           {asks ? (
-            <bdi>
-              : {asks.why} <span class="muted">({asks.step})</span>
-            </bdi>
+            <>
+              : <Text of={asks.why} /> <span class="muted">({asks.step})</span>
+            </>
           ) : (
-            <bdi>{fact(row) !== undefined && `: ${fact(row)}`}</bdi>
+            fact(row) !== undefined && (
+              <>
+                : <Text of={fact(row)} />
+              </>
+            )
           )}
         </span>
         <span class="run-progress">
@@ -64,7 +68,7 @@ function eta(row: RunRow): string {
   const progress = row.progress;
   if (!progress) return "";
   if (progress.etaMs === undefined) return `${Math.round(progress.percent)} %`;
-  return `~${elapsed(progress.etaMs)} left`;
+  return `${roughly(progress.etaMs)} left`;
 }
 
 function Waits({ since }: { since: number }): JSX.Element {

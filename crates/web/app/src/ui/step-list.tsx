@@ -5,7 +5,7 @@ import { elapsed } from "../lib/format";
 import { isAlive, isEnded, stepLook } from "../lib/states";
 import { useVirtual } from "../lib/use-virtual";
 import { Icon } from "./icons";
-import { Since, StepSign } from "./parts";
+import { Since, StepSign, Text } from "./parts";
 
 const ROW = 32;
 
@@ -51,7 +51,7 @@ export function StepList(props: Props): JSX.Element {
     <section class={open ? "step-list open" : "step-list"} aria-label="Steps">
       <button type="button" class="step-switch" aria-expanded={open} onClick={() => setOpen(!open)}>
         {current && <StepSign step={current} />}
-        <bdi class="cut">{current?.name ?? "Steps"}</bdi>
+        <Text of={current?.name ?? "Steps"} class="cut" />
         <span class="muted num">
           {props.total} {props.total === 1 ? "step" : "steps"}
         </span>
@@ -120,7 +120,7 @@ function StepRow({ step, y, selected, choose }: { step: Step; y: number; selecte
   return (
     <div class={selected ? "step-row selected" : "step-row"} role="option" aria-selected={selected} aria-label={`${step.name}, ${of.word}`} style={{ top: `${y}px` }} onClick={() => choose(step.path)} title={`${step.path}\n${of.word}${step.detail === undefined ? "" : `: ${step.detail}`}`}>
       <StepSign step={step} />
-      <bdi class="step-name cut">{step.name}</bdi>
+      <Text of={step.name} class="step-name cut" />
       <Fact step={step} />
       <span class="step-time num muted">{step.startedAt !== undefined && <Since from={step.startedAt} to={isEnded(step.state) ? (step.finishedAt ?? step.changedAt) : undefined} ms={isEnded(step.state) ? step.durationMs : undefined} />}</span>
     </div>
@@ -130,7 +130,7 @@ function StepRow({ step, y, selected, choose }: { step: Step; y: number; selecte
 /** The one fact that matters now. */
 function Fact({ step }: { step: Step }): JSX.Element | null {
   const text = fact(step);
-  return text === undefined ? null : <bdi class="step-fact cut muted">{text}</bdi>;
+  return text === undefined ? null : <Text of={text} class="step-fact cut muted" />;
 }
 
 function fact(step: Step): string | undefined {

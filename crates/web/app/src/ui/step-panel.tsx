@@ -13,7 +13,7 @@ import { DiffsView } from "./diffs-view";
 import { FilesView } from "./files-view";
 import { LogView } from "./log/log-view";
 import { Overview } from "./overview";
-import { Empty, Since, StepSign } from "./parts";
+import { Empty, Since, StepSign, Text } from "./parts";
 import { ResultView } from "./result-view";
 
 interface Props {
@@ -89,7 +89,7 @@ function NotStarted({ step, state }: { step: Step; state: RunState }): JSX.Eleme
   if (isEnded(step.state)) {
     return (
       <Empty title={`Never started: ${of.word}`}>
-        <p>{step.detail ?? "It has no output."}</p>
+        <p><Text of={step.detail ?? "It has no output."} /></p>
       </Empty>
     );
   }
@@ -99,7 +99,7 @@ function NotStarted({ step, state }: { step: Step; state: RunState }): JSX.Eleme
         <ul class="waits-for">
           {before.slice(0, 20).map((s) => (
             <li key={s.path}>
-              <StepSign step={s} /> waits for <bdi>{s.name}</bdi>
+              <StepSign step={s} /> waits for <Text of={s.name} />
             </li>
           ))}
         </ul>
@@ -121,7 +121,7 @@ function StepHead({ step, attempt, route, run, tab }: { step: Step; attempt: Att
       <div class="step-head-line">
         <StepSign step={step} />
         <h2 class="cut" title={step.path}>
-          <bdi>{step.name}</bdi>
+          <Text of={step.name} />
         </h2>
         <span class={`r-${of.role}`}>{of.word}</span>
         {step.startedAt !== undefined && (
@@ -166,8 +166,8 @@ function Reason({ step, attempt }: { step: Step; attempt: Attempt | undefined })
   if (isEnded(step.state)) {
     if (step.state === "succeeded" || detail === undefined) return null;
     return (
-      <p class="reason r-bad">
-        <bdi>{detail}</bdi>
+      <p class="reason r-bad" tabIndex={0}>
+        <Text of={detail} />
       </p>
     );
   }
@@ -177,7 +177,7 @@ function Reason({ step, attempt }: { step: Step; attempt: Attempt | undefined })
     return (
       <p class="reason secondary cut">
         {step.progress.percent !== undefined && <span class="num">{Math.round(step.progress.percent)} % </span>}
-        <bdi>{step.progress.message}</bdi>
+        <Text of={step.progress.message} />
       </p>
     );
   }
@@ -187,8 +187,8 @@ function Reason({ step, attempt }: { step: Step; attempt: Attempt | undefined })
 function Waits({ waiting }: { waiting: NonNullable<Step["waiting"]> }): JSX.Element {
   const now = useStore(useApp().now, (n) => Math.floor(n / 1000) * 1000);
   return (
-    <p class="reason r-attention">
-      <bdi>{waiting.why}</bdi>
+    <p class="reason r-attention" tabIndex={0}>
+      <Text of={waiting.why} />
       <span class="num">
         {" "}
         · for {elapsed(now - waiting.since)}
@@ -201,7 +201,7 @@ function Waits({ waiting }: { waiting: NonNullable<Step["waiting"]> }): JSX.Elem
 function Tool({ tool }: { tool: NonNullable<Step["tool"]> }): JSX.Element {
   return (
     <p class="reason secondary cut">
-      <b>{tool.name}</b> <bdi class="mono">{tool.argument}</bdi> <Since from={tool.since} />
+      <b>{tool.name}</b> <Text of={tool.argument} class="mono" /> <Since from={tool.since} />
     </p>
   );
 }

@@ -28,12 +28,12 @@ export function Minimap({ state, hits, top, rows, go }: Props): JSX.Element | nu
     canvas.height = height * scale;
     context.scale(scale, scale);
     const style = getComputedStyle(canvas);
-    const colour = (name: string): string => style.getPropertyValue(name);
     const mark = (n: number, role: string, x: number, width: number): void => {
       context.fillStyle = role;
       context.fillRect(x, Math.floor((n / Math.max(1, state.total)) * (height - 2)), width, 2);
     };
-    const [muted, bad, attention, band] = [colour("--muted-mark"), colour("--bad-mark"), colour("--attention-mark"), colour("--band-mark")];
+    // A canvas does not know light-dark(); properties of the element hold the colours that it gives.
+    const [bad, attention, muted, band] = [style.color, style.outlineColor, style.textDecorationColor, style.borderLeftColor];
     context.fillStyle = band;
     context.fillRect(0, (top / Math.max(1, state.total)) * height, WIDTH, Math.max(4, (rows / Math.max(1, state.total)) * height));
     for (const [page, lines] of state.pages) {
