@@ -38,6 +38,7 @@ export function parseMarkdown(text: string, depth = 0): Block[] {
 
 function parseBlock(lines: string[], i: number, depth: number): [Block, number] {
   const line = lines[i] ?? "";
+  if (line.length > MAX_INLINE) return [{ kind: "paragraph", of: [{ kind: "text", text: line }] }, i + 1];
   const fence = /^ {0,3}(`{3,}|~{3,})\s*([^`\s]*)/.exec(line);
   if (fence) return fenced(lines, i, fence[1] ?? "```", fence[2] ?? "");
   const heading = /^ {0,3}(#{1,6})\s+(.*?)\s*#*$/.exec(line);
@@ -45,7 +46,7 @@ function parseBlock(lines: string[], i: number, depth: number): [Block, number] 
   if (/^ {0,3}([-*_])(\s*\1){2,}\s*$/.test(line)) return [{ kind: "rule" }, i + 1];
   if (depth < MAX_DEPTH && /^ {0,3}>/.test(line)) return quote(lines, i, depth);
   if (depth < MAX_DEPTH && marker(line)) return list(lines, i, depth);
-  if (line.includes("|") && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1] ?? "") && (lines[i + 1] ?? "").includes("|"))
+  if (line.includes("|") && (lines[i + 1] ?? "").length < 1000 && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1] ?? "") && (lines[i + 1] ?? "").includes("|"))
     return table(lines, i);
   let end = i + 1;
   while (end < lines.length && !startsBlock(lines[end] ?? "")) end += 1;
@@ -129,7 +130,7 @@ function table(lines: string[], i: number): [Block, number] {
 }
 
 const INLINE =
-  /(`+)([\s\S]*?[^`])\1(?!`)|\*\*([^\s*](?:[\s\S]*?[^\s])?)\*\*|~~([^~]+)~~|\*([^\s*](?:[^*]*[^\s*])?)\*|(?<![\w])_([^\s_](?:[^_]*[^\s_])?)_(?![\w])|\[([^\]\n]{1,500})\]\(([^()\s]{1,2000})\)|(https?:\/\/[^\s<>()\]]+[^\s<>()\].,;:!?'"])/;
+  /(`+)([\s\S]*?[^`])\1(?!`)|\*\*([^\s*](?:[\s\S]*?[^\s])?)\*\*(?!\*)|~~([^~]+)~~|\*([^\s*](?:[^*]*[^\s*])?)\*|(?<![\w])_([^\s_](?:[^_]*[^\s_])?)_(?![\w])|\[([^\]\n]{1,500})\]\(([^()\s]{1,2000})\)|(https?:\/\/[^\s<>()\]]+[^\s<>()\].,;:!?'"])/;
 
 export function parseInline(text: string, depth = 0): Inline[] {
   const out: Inline[] = [];

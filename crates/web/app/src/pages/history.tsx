@@ -10,7 +10,7 @@ import { Empty, Link, Sign, Text } from "../ui/parts";
 import { StatsFrame } from "../ui/stats-page";
 
 /** Runs of one workflow, and so many of them in a strip. */
-const STRIP = 80;
+const STRIP = 40;
 
 export function HistoryPage({ query }: { query: Record<string, string> }): JSX.Element {
   const app = useApp();

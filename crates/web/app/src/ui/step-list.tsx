@@ -118,9 +118,10 @@ function Filter(props: Props): JSX.Element {
 function StepRow({ step, y, selected, choose }: { step: Step; y: number; selected: boolean; choose: (path: string) => void }): JSX.Element {
   const of = stepLook(step);
   return (
-    <div class={selected ? "step-row selected" : "step-row"} role="option" aria-selected={selected} aria-label={`${step.name}, ${of.word}`} style={{ top: `${y}px` }} onClick={() => choose(step.path)} title={`${step.path}\n${of.word}${step.detail === undefined ? "" : `: ${step.detail}`}`}>
+    <div class={selected ? "step-row selected" : "step-row"} role="option" aria-selected={selected} style={{ top: `${y}px` }} onClick={() => choose(step.path)} title={`${step.path}\n${of.word}${step.detail === undefined ? "" : `: ${step.detail}`}`}>
       <StepSign step={step} />
       <Text of={step.name} class="step-name cut" />
+      <span class="sr">{of.word}</span>
       <Fact step={step} />
       <span class="step-time num muted">{step.startedAt !== undefined && <Since from={step.startedAt} to={isEnded(step.state) ? (step.finishedAt ?? step.changedAt) : undefined} ms={isEnded(step.state) ? step.durationMs : undefined} />}</span>
     </div>

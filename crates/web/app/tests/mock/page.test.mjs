@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { violations } from "../axe.mjs";
+import { noComplaints, shownRows, until, useMock, words } from "../page.mjs";
+
+const shared = useMock();
+const PAGES = ["#/runs", "#/runs/r1", "#/runs/r2", "#/runs/r3", "#/runs/r3/unit-3/overview", "#/runs/r4", "#/runs/r5", "#/runs/r5/review/diffs", "#/runs/r5/review/files", "#/runs/r5/review/details", "#/runs/r6", "#/runs/r6/hostile/result", "#/tools", "#/agents", "#/metrics", "#/history"];
+
+for (const theme of ["light", "dark"]) {
+  test(`no page breaks WCAG AA, ${theme}`, async () => {
+    for (const width of [360, 1440]) {
+      for (const hash of PAGES) {
+        const page = await shared.open(hash, { width, theme });
+        await page.waitForSelector("h1, h2");
+        await page.waitForTimeout(400);
+        assert.deepEqual(await violations(page), [], `${hash} at ${width}`);
+        noComplaints(page);
+        await page.context().close();
+      }
+    }
+  });
+}
+
+test("no page is wider than a phone", async () => {
+  for (const hash of PAGES) {
+    const page = await shared.open(hash, { width: 360, height: 740 });
+    await page.waitForSelector("h1, h2");
+    await page.waitForTimeout(300);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `${hash} is ${wide} px wide`);
+    await page.context().close();
+  }
+});
+
+test("runs are in the order of attention, and are found", async () => {
+  const page = await shared.open("#/runs");
+  await until("rows", async () => (await page.$$(".run-line")).length > 10);
+  assert.deepEqual(await page.$$eval(".runs-list section > h2", (all) => all.map((h) => h.textContent.replace(/ \d+$/, ""))), ["Needs you", "Running", "Failed in the last day", "Earlier"]);
+  await page.fill('input[aria-label="Search runs"]', "two thou");
+  await until("one row", async () => (await page.$$(".run-line")).length === 1);
+  await page.fill('input[aria-label="Search runs"]', "nothing has this name");
+  await page.waitForSelector("text=Nothing matches");
+  await page.click("text=Clear the filter");
+  await until("rows again", async () => (await page.$$(".run-line")).length > 10);
+  noComplaints(page);
+});
+
+test("everything is reached by keys", async () => {
+  const page = await shared.open("#/runs");
+  await until("rows", async () => (await page.$$(".run-line")).length > 10);
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".step-row");
+  await page.keyboard.press("1");
+  await page.waitForSelector(".overview");
+  await page.keyboard.press("2");
+  await page.waitForSelector(".log");
+  await page.keyboard.press("5");
+  await page.waitForSelector(".gantt-row");
+  const before = await page.$eval(".step-row.selected", (e) => e.textContent);
+  await page.keyboard.press("j");
+  await until("another step", async () => (await page.$eval(".step-row.selected", (e) => e.textContent)) !== before);
+  await page.keyboard.press("?");
+  await page.waitForSelector(".help[open]");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector(".palette[open]");
+  await page.keyboard.type("firehose");
+  await page.keyboard.press("Enter");
+  await until("the other run", async () => (await page.$eval("h1", (e) => e.textContent)) === "firehose");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector(".runs-list");
+  noComplaints(page);
+});
+
+test("a thousand events a second: the page answers, and what is read stays", async (t) => {
+  const page = await shared.open("#/runs/r7/fast/activity");
+  await until("entries", async () => (await page.$$(".entry")).length > 10);
+  await page.evaluate(() => {
+    window.__long = [];
+    new PerformanceObserver((list) => list.getEntries().forEach((e) => window.__long.push(e.duration))).observe({ type: "longtask" });
+  });
+  const total = async () => Number(/of ([\d,]+)/.exec(await words(page, "activity-total"))?.[1].replaceAll(",", ""));
+  const before = await total();
+  await page.waitForTimeout(2000);
+  assert.ok((await total()) > before + 1000, "entries arrive");
+  const from = Date.now();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(done)));
+  const wait = Date.now() - from;
+  const long = await page.evaluate(() => window.__long);
+  t.diagnostic(`a frame after ${wait} ms; tasks over 50 ms: ${long.length}, longest ${Math.round(Math.max(0, ...long))} ms`);
+  assert.ok(wait < 1000, `a frame took ${wait} ms`);
+  await page.mouse.move(900, 600);
+  await page.mouse.wheel(0, -700);
+  await until("paused", async () => (await words(page, "pill")).startsWith("paused"));
+  await page.waitForTimeout(300);
+  const place = () => page.$eval(".activity-scroll", (box) => [...box.querySelectorAll(".call-line")].find((e) => e.getBoundingClientRect().top > box.getBoundingClientRect().top).textContent.match(/echo \d+/)[0]);
+  const held = await place();
+  await page.waitForTimeout(1500);
+  assert.equal(await place(), held);
+  noComplaints(page);
+});
+
+test("activity: calls with results, sub-agents, Markdown, earlier entries", async () => {
+  const page = await shared.open("#/runs/r5/review/activity");
+  await until("entries", async () => (await page.$$(".entry")).length > 50);
+  for (let i = 0; i < 8; i += 1) {
+    await page.$eval(".activity-scroll", (e) => (e.scrollTop = 0));
+    await page.waitForTimeout(150);
+  }
+  await until("everything", async () => /^1,2\d\d of 1,2\d\d/.test(await words(page, "activity-total")));
+  assert.ok((await page.$$(".sub .entries .entry")).length > 0, "work of sub-agents is below their call");
+  assert.ok((await page.$$(".md table")).length > 0);
+  assert.equal(await page.$(".md script, .md img, a[href^='javascript']"), null);
+  assert.equal(await page.evaluate(() => window.__owned), undefined);
+  await page.click('.long button:has-text("Show all") >> nth=0');
+  await until("the whole result", async () => (await page.$$eval(".long .code", (all) => Math.max(...all.map((e) => e.textContent.length)))) > 4000);
+  noComplaints(page);
+});
+
+test("a command is asked about first, and its outcome is told", async () => {
+  const page = await shared.open("#/runs/r4");
+  await page.click('.run-actions button:has-text("Cancel")');
+  await page.waitForSelector(".confirm[open]");
+  await page.keyboard.press("n");
+  await until("closed", async () => (await page.$(".confirm")) === null);
+  assert.match(await words(page, "run-state"), /running/);
+  await page.click('.run-actions button:has-text("Cancel")');
+  await page.click('.confirm button:has-text("Cancel it")');
+  await until("the outcome", async () => (await page.textContent(".toast")).includes("requested"));
+  await until("the state", async () => (await words(page, "run-state")).includes("cancelled by you"));
+  noComplaints(page);
+});
+
+test("a run that is not there says so", async () => {
+  const page = await shared.open("#/runs/r999", { expected: ["404"] });
+  await page.waitForSelector("text=Run r999 is not here");
+  noComplaints(page);
+});
+
+test("eight pages, one socket each, all current", async () => {
+  const pages = await Promise.all(Array.from({ length: 8 }, () => shared.open("#/runs/r7/build/log")));
+  for (const page of pages) {
+    const first = await until("lines", async () => (await shownRows(page)).at(-1));
+    await until("more lines", async () => (await shownRows(page)).at(-1) > first + 100);
+    assert.equal(page.sockets, 1);
+    noComplaints(page);
+  }
+});

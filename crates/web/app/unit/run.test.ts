@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import type { Attempt, Item, Run, RunEvent, RunRow, Step } from "../src/api/types";
+import { mergeItems, noActivity, withFresh, withPage } from "../src/state/activity";
+import { applyRunEvents, fromSnapshot, isAfter, listed, mostInteresting } from "../src/state/run";
+import { applyRunsEvents, grouped, noRuns, withRows } from "../src/state/runs";
+import { activityTree, folders } from "../src/lib/tree";
+
+const step = (path: string, state: string, more: Partial<Step> = {}): Step => ({ path, name: path, worker: "CUSTOM", agent: false, state, changedAt: 1, dependsOn: [], attempts: [], artifacts: [], ...more });
+const attempt = (id: string, state: string): Attempt => ({ id, number: 1, iteration: 1, role: "work", state, startedAt: 1, log: { bytes: 0, complete: false, gaps: [] } });
+const row = (id: string, state: string, more: Partial<RunRow> = {}): RunRow => ({ id, name: id, workspace: "/w", state, mode: "workflow", startedAt: 1000, counts: { total: 0, done: 0, running: 0, failed: 0, skipped: 0, waiting: 0 }, ...more });
+const run = (steps: Step[]): Run => ({ ...row("r", "running"), commands: [], warnings: [], warningsTotal: 0, cores: [], steps, cursor: "5" });
+const text = (seq: number): Item => ({ seq, at: seq, kind: "text", text: String(seq) });
+
+describe("cursor", () => {
+  test("compares numbers that are written as text", () => {
+    expect(isAfter("10", "9")).toBe(true);
+    expect(isAfter("9", "10")).toBe(false);
+    expect(isAfter("5", "5")).toBe(false);
+    expect(isAfter("9007199254740993", "9007199254740992")).toBe(true);
+    expect(isAfter(undefined, "5")).toBe(true);
+  });
+  test("events that were applied are not applied again", () => {
+    const state = fromSnapshot(run([step("a", "running")]), "5");
+    const events: RunEvent[] = [
+      { cursor: "4", kind: "stepChanged", step: step("a", "pending") },
+      { cursor: "6", kind: "stepChanged", step: step("a", "succeeded") },
+    ];
+    const once = applyRunEvents(state, events, "6");
+    expect(once.steps.get("a")?.state).toBe("succeeded");
+    expect(once.cursor).toBe("6");
+    const twice = applyRunEvents(once, [{ cursor: "6", kind: "activity", step: "a", attempt: "a.1", item: text(1) }], "6");
+    expect(twice.fresh.get("a.1")).toBeUndefined();
+  });
+  test("the state before is left as it was", () => {
+    const state = fromSnapshot(run([step("a", "running")]), "5");
+    applyRunEvents(state, [{ cursor: "6", kind: "stepChanged", step: step("a", "failed") }, { cursor: "7", kind: "warning", code: "x", text: "y" }], "7");
+    expect(state.steps.get("a")?.state).toBe("running");
+    expect(state.run.warnings).toEqual([]);
+  });
+});
+
+test("an attempt that changes replaces itself, a step that changes keeps its attempts", () => {
+  let state = fromSnapshot(run([step("a", "running", { attempts: [attempt("a.1", "running")] })]), "5");
+  state = applyRunEvents(state, [{ cursor: "6", kind: "attemptChanged", step: "a", attempt: attempt("a.1", "failed") }], "6");
+  expect(state.steps.get("a")?.attempts.map((a) => a.state)).toEqual(["failed"]);
+  const bare = { ...step("a", "failed") } as Partial<Step>;
+  delete bare.attempts;
+  state = applyRunEvents(state, [{ cursor: "7", kind: "stepChanged", step: bare as Step }], "7");
+  expect(state.steps.get("a")?.attempts.length).toBe(1);
+});
+
+test("what is looked at first", () => {
+  const has = { attempts: [attempt("x", "running")] };
+  const all = [step("a", "succeeded", has), step("b", "running", has), step("c", "running", { ...has, waiting: { why: "waits for your approval", since: 1 } }), step("d", "failed", has)];
+  expect(mostInteresting(all)?.path).toBe("d");
+  expect(mostInteresting(all.slice(0, 3))?.path).toBe("c");
+  expect(mostInteresting(all.slice(0, 2))?.path).toBe("b");
+  expect(mostInteresting(all.slice(0, 1))?.path).toBe("a");
+  expect(mostInteresting([])).toBeUndefined();
+  expect(mostInteresting([step("x", "failed", { allowedToFail: true }), step("y", "running")])?.path).toBe("y");
+});
+
+test("steps that need a look come first, the others keep their order", () => {
+  const all = [step("a", "succeeded"), step("b", "failed"), step("c", "pending"), step("d", "failed", { allowedToFail: true })];
+  expect(listed(all, "", false).look.map((s) => s.path)).toEqual(["b"]);
+  expect(listed(all, "", false).rest.map((s) => s.path)).toEqual(["a", "c", "d"]);
+  expect(listed(all, "fail", true).rest.map((s) => s.path)).toEqual(["d"]);
+});
+
+describe("activity", () => {
+  test("pages and live items are one list without doubles", () => {
+    let state = withPage(noActivity, { items: [text(3), text(4)], more: true, total: 4 }, false);
+    state = withFresh(state, [text(4), text(5)], false);
+    state = withPage(state, { items: [text(1), text(2), text(3)], more: false, total: 5 }, true);
+    expect(state.items.map((i) => i.seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(state.more).toBe(false);
+    expect(state.total).toBe(5);
+  });
+  test("random orders give the same list", () => {
+    for (let seed = 1; seed <= 50; seed += 1) {
+      let x = seed;
+      const random = (): number => (x = (x * 16807) % 2147483647) / 2147483647;
+      const all = Array.from({ length: 40 }, (_, i) => text(i + 1));
+      let known: Item[] = [];
+      const parts: Item[][] = [];
+      for (let i = 0; i < 40; ) {
+        const n = 1 + Math.floor(random() * 6);
+        parts.push(all.slice(Math.max(0, i - 2), i + n));
+        i += n;
+      }
+      for (const part of parts.sort(() => random() - 0.5)) known = mergeItems(known, part);
+      expect(known.map((i) => i.seq), `seed ${seed}`).toEqual(all.map((i) => i.seq));
+    }
+  });
+  test("results and sub-agents stand with their calls", () => {
+    const items: Item[] = [
+      { seq: 1, at: 1, kind: "toolCall", id: "t", tool: "Task" },
+      { seq: 2, at: 2, kind: "toolCall", id: "g", tool: "Grep", parent: "t" },
+      { seq: 3, at: 3, kind: "toolResult", id: "g", ok: true, preview: "x", bytes: 1, parent: "t" },
+      { seq: 4, at: 4, kind: "text", text: "inner", parent: "t" },
+      { seq: 5, at: 5, kind: "toolResult", id: "t", ok: true, preview: "y", bytes: 1 },
+      { seq: 6, at: 6, kind: "toolResult", id: "before the page", ok: true, preview: "z", bytes: 1 },
+      { seq: 7, at: 7, kind: "text", text: "of an unknown parent", parent: "gone" },
+    ];
+    const tree = activityTree(items);
+    expect(tree.map((e) => e.type)).toEqual(["call", "orphan", "item"]);
+    expect(tree[0]).toMatchObject({ result: { preview: "y" }, children: [{ type: "call", result: { preview: "x" } }, { type: "item" }] });
+  });
+});
+
+describe("runs", () => {
+  test("groups", () => {
+    const now = 100_000_000;
+    const state = withRows(noRuns, [row("a", "succeeded"), row("b", "running", { startedAt: 5 }), row("c", "running", { needsYou: [{ step: "s", why: "approve", since: 1 }] }), row("d", "failed", { finishedAt: now - 1000 }), row("e", "failed", { finishedAt: 1 }), row("f", "running", { startedAt: 9 })]);
+    const found = grouped(state, { q: "", state: "", workflow: "" }, now);
+    expect(found.map((g) => [g.group, g.rows.map((r) => r.id)])).toEqual([
+      ["needs you", ["c"]],
+      ["running", ["f", "b"]],
+      ["failed recently", ["d"]],
+      ["earlier", ["a", "e"]],
+    ]);
+    expect(grouped(state, { q: "zzz", state: "", workflow: "" }, now)).toEqual([]);
+  });
+  test("what happens is told once", () => {
+    const state = withRows(noRuns, [row("a", "running", { current: "x" })]);
+    const same = applyRunsEvents(state, [{ kind: "runChanged", run: row("a", "running", { current: "x" }) }], 1);
+    expect(same.happenings).toEqual([]);
+    const ended = applyRunsEvents(same, [{ kind: "runChanged", run: row("a", "failed", { detail: "exit code 1" }) }], 2);
+    expect(ended.happenings.map((h) => h.text)).toEqual(["exit code 1"]);
+    expect(applyRunsEvents(ended, [{ kind: "runRemoved", id: "a" }], 3).rows.size).toBe(0);
+  });
+});
+
+test("files by directory", () => {
+  expect(folders(["a/b/c/x.rs", "a/b/c/y.rs", "z.rs"])).toEqual({ name: "", files: ["z.rs"], folders: [{ name: "a/b/c", files: ["a/b/c/x.rs", "a/b/c/y.rs"], folders: [] }] });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+import { delayMs } from "../src/api/backoff";
+import { countDiff, parseDiff } from "../src/lib/diff";
+import { bytes, compact, duration, elapsed, money, percent, roughly } from "../src/lib/format";
+import { layout } from "../src/lib/graph";
+import { fuzzy } from "../src/lib/match";
+import { formatRoute, parseRoute } from "../src/lib/route";
+
+test.each([
+  [0, "1ms"],
+  [412, "412ms"],
+  [4200, "4.2s"],
+  [9960, "10s"],
+  [62_000, "1m02s"],
+  [3_599_600, "1h00m"],
+  [7_500_000, "2h05m"],
+  [273_600_000, "3d04h"],
+  [-1, "–"],
+])("duration of %d is %s", (ms, words) => expect(duration(ms)).toBe(words));
+
+test("figures", () => {
+  expect(elapsed(2400)).toBe("2s");
+  expect(roughly(1_080_000)).toBe("~18m");
+  expect([bytes(0), bytes(999), bytes(999_950), bytes(96_600_000)]).toEqual(["0 B", "999 B", "1.0 MB", "96.6 MB"]);
+  expect([compact(999), compact(1200), compact(999_600)]).toEqual(["999", "1.2k", "1M"]);
+  expect([money(0), money(0.0042), money(4.1)]).toEqual(["$0", "$0.0042", "$4.10"]);
+  expect([percent(1), percent(0.999), percent(0.5)]).toEqual(["100 %", "> 99 %", "50 %"]);
+});
+
+describe("places", () => {
+  test.each(["#/runs", "#/runs?q=a%26b&state=failed", "#/runs/r17", "#/runs/r17/a%2Fb/log?attempt=a%2Fb.2&line=12", "#/runs/r17/-/details", "#/history?workflow=x"])("%s", (fragment) => {
+    expect(formatRoute(parseRoute(fragment))).toBe(fragment);
+  });
+  test("nonsense is the list of runs, and never an error", () => {
+    for (const bad of ["", "#", "#/%zz", "#/runs/", "#nothing"]) expect(parseRoute(bad).page).toBe("runs");
+    expect(parseRoute("#/runs/%zz/%zz/nonsense?line=-4")).toEqual({ page: "run", run: "%zz", step: "%zz" });
+  });
+});
+
+test("waits grow to a minute and are spread", () => {
+  expect([0, 1, 2, 3, 9, 1000].map((n) => delayMs(n, 1))).toEqual([1000, 2000, 4000, 8000, 60_000, 60_000]);
+  expect(delayMs(3, 0)).toBe(4000);
+});
+
+test("diffs have the numbers of both files", () => {
+  const lines = parseDiff("--- a/x\n+++ b/x\n@@ -3,2 +3,3 @@ fn a\n same\n-old\n+new\n+more\n\\ No newline at end of file\n");
+  expect(lines.map((l) => [l.kind, l.before, l.after])).toEqual([
+    ["hunk", undefined, undefined],
+    ["same", 3, 3],
+    ["del", 4, undefined],
+    ["add", undefined, 4],
+    ["add", undefined, 5],
+    ["note", undefined, undefined],
+  ]);
+  expect(countDiff(lines)).toEqual({ added: 2, removed: 1 });
+});
+
+describe("graph", () => {
+  test("steps stand after those that they depend on", () => {
+    const { layers, edges } = layout([
+      { path: "c", dependsOn: ["a", "b"] },
+      { path: "a", dependsOn: [] },
+      { path: "b", dependsOn: ["a", "gone"] },
+    ]);
+    expect(layers).toEqual([["a"], ["b"], ["c"]]);
+    expect(edges).toHaveLength(3);
+  });
+  test("circles and long chains end", () => {
+    expect(layout([{ path: "a", dependsOn: ["b"] }, { path: "b", dependsOn: ["a"] }]).layers.flat().sort()).toEqual(["a", "b"]);
+    const chain = Array.from({ length: 20_000 }, (_, i) => ({ path: `s${i}`, dependsOn: i === 0 ? [] : [`s${i - 1}`] })).reverse();
+    expect(layout(chain).layers).toHaveLength(20_000);
+  });
+});
+
+test("the palette finds words and letters in order", () => {
+  expect(fuzzy("nigh", "r3 nightly")).toBeGreaterThan(fuzzy("nly", "r3 nightly") ?? 0);
+  expect(fuzzy("r3 night", "r3 nightly")).toBeDefined();
+  expect(fuzzy("zzz", "r3 nightly")).toBeUndefined();
+});
