@@ -35,8 +35,9 @@ export function start({ port = 0, empty = false, token = "", ws = true, base = "
     }
     if (!path.startsWith("api/v1/")) return asset(path, response);
     const json = (body, status = 200) => {
+      if (typeof body === "string") return response.writeHead(status, { "content-type": "text/plain" }).end(body);
       response.writeHead(status, { "content-type": "application/json" });
-      response.end(body === undefined ? "" : JSON.stringify(body));
+      return response.end(body === undefined ? "" : JSON.stringify(body));
     };
     const body = request.method === "POST" ? JSON.parse((await text(request)) || "{}") : {};
     const parts = path.slice("api/v1/".length).split("/").map(decodeURIComponent);

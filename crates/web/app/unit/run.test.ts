@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Attempt, Item, Run, RunEvent, RunRow, Step } from "../src/api/types";
-import { mergeItems, noActivity, withFresh, withPage } from "../src/state/activity";
+import { drawn, extend, mergeItems, noActivity, withFresh, withPage } from "../src/state/activity";
 import { applyRunEvents, fromSnapshot, isAfter, listed, mostInteresting } from "../src/state/run";
 import { applyRunsEvents, grouped, noRuns, withRows } from "../src/state/runs";
 import { activityTree, folders } from "../src/lib/tree";
@@ -69,12 +69,37 @@ test("steps that need a look come first, the others keep their order", () => {
 
 describe("activity", () => {
   test("pages and live items are one list without doubles", () => {
-    let state = withPage(noActivity, { items: [text(3), text(4)], more: true, total: 4 }, false);
-    state = withFresh(state, [text(4), text(5)], false);
-    state = withPage(state, { items: [text(1), text(2), text(3)], more: false, total: 5 }, true);
+    let state = withPage(noActivity, { items: [text(3), text(4)], more: true, total: 4 }, false, 0);
+    state = withFresh(state, { items: [text(4), text(5)], received: 2 }, false);
+    state = withPage(state, { items: [text(1), text(2), text(3)], more: false, total: 5 }, true, 2);
     expect(state.items.map((i) => i.seq)).toEqual([1, 2, 3, 4, 5]);
     expect(state.more).toBe(false);
     expect(state.total).toBe(5);
+  });
+  test("live items that were missed are known, and the end is read again", () => {
+    const first = withPage(noActivity, { items: [text(1)], more: false, total: 1 }, false, 0);
+    const behind = withFresh(first, { items: [text(900)], received: 899 }, false);
+    expect(behind.behind).toBe(true);
+    expect(behind.items.map((i) => i.seq)).toEqual([1]);
+    expect(withPage(behind, { items: [text(899), text(900)], more: true, total: 900 }, false, 899)).toMatchObject({ behind: false, more: true, total: 900 });
+  });
+  test("while one reads nothing is dropped; while one follows memory is bounded", () => {
+    const many = (from: number, n: number): Item[] => Array.from({ length: n }, (_, i) => text(from + i));
+    const full = withPage(noActivity, { items: many(1, 4000), more: false, total: 4000 }, false, 0);
+    const fresh = { items: many(4001, 500), received: 500 };
+    expect(withFresh(full, fresh, false)).toMatchObject({ more: true, total: 4500 });
+    expect(withFresh(full, fresh, false).items).toHaveLength(4000);
+    expect(withFresh(full, fresh, true).items).toHaveLength(4500);
+  });
+  test("what is drawn stays while items arrive", () => {
+    const of = (n: number): ReturnType<typeof activityTree> => activityTree(Array.from({ length: n }, (_, i) => text(i + 1)));
+    expect(drawn(of(300), undefined, 10).map((e) => e.seq)).toEqual([291, 292, 293, 294, 295, 296, 297, 298, 299, 300]);
+    const range = { from: 291, to: 300 };
+    expect(drawn(of(900), range, 10)).toHaveLength(10);
+    expect(extend(of(900), range, -20)).toEqual({ from: 271, to: 300 });
+    expect(extend(of(900), range, 20)).toEqual({ from: 291, to: 320 });
+    expect(extend(of(300), range, 20)).toEqual(range);
+    expect(extend(of(300), { from: 1, to: 5 }, -20)).toEqual({ from: 1, to: 5 });
   });
   test("random orders give the same list", () => {
     for (let seed = 1; seed <= 50; seed += 1) {

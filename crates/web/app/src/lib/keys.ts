@@ -2,7 +2,12 @@ import { useEffect, useRef } from "preact/hooks";
 
 export type KeyMap = Record<string, (event: KeyboardEvent) => void | false>;
 
-const stack: { current: KeyMap }[] = [];
+interface Layer {
+  level: number;
+  map: { current: KeyMap };
+}
+
+const stack: Layer[] = [];
 let listening = false;
 
 /** `ctrl+k`, `x`, `G`, `Escape`, `ArrowDown`. */
@@ -24,7 +29,7 @@ function onKey(event: KeyboardEvent): void {
   // Enter and Space belong to the control that has the focus.
   if ((name === "Enter" || name === " ") && event.target instanceof HTMLElement && event.target.closest("button, a, summary")) return;
   for (let i = stack.length - 1; i >= 0; i -= 1) {
-    const action = stack[i]?.current[name];
+    const action = stack[i]?.map.current[name];
     if (action && action(event) !== false) {
       event.preventDefault();
       return;
@@ -32,8 +37,8 @@ function onKey(event: KeyboardEvent): void {
   }
 }
 
-/** Keys while the component is shown. The one that was mounted last wins; `false` passes the key on. */
-export function useKeys(map: KeyMap): void {
+/** Keys while the component is shown. The inner one wins: 0 is the frame, 1 a page, 2 a view of it. `false` passes the key on. */
+export function useKeys(level: 0 | 1 | 2, map: KeyMap): void {
   const ref = useRef(map);
   ref.current = map;
   useEffect(() => {
@@ -41,9 +46,12 @@ export function useKeys(map: KeyMap): void {
       listening = true;
       document.addEventListener("keydown", onKey);
     }
-    stack.push(ref);
+    const layer = { level, map: ref };
+    stack.push(layer);
+    // Effects of inner components run first, so the order of mounting says nothing.
+    stack.sort((a, b) => a.level - b.level);
     return () => {
-      stack.splice(stack.indexOf(ref), 1);
+      stack.splice(stack.indexOf(layer), 1);
     };
   }, []);
 }

@@ -4,9 +4,9 @@ export type CallItem = Extract<Item, { kind: "toolCall" }>;
 export type ResultItem = Extract<Item, { kind: "toolResult" }>;
 
 export type Entry =
-  | { type: "item"; key: string; item: Exclude<Item, CallItem | ResultItem> }
-  | { type: "call"; key: string; call: CallItem; result?: ResultItem; children: Entry[] }
-  | { type: "orphan"; key: string; result: ResultItem };
+  | { type: "item"; key: string; seq: number; item: Exclude<Item, CallItem | ResultItem> }
+  | { type: "call"; key: string; seq: number; call: CallItem; result?: ResultItem; children: Entry[] }
+  | { type: "orphan"; key: string; seq: number; result: ResultItem };
 
 /** Tool calls with their results, and the work of sub-agents below the call that started them. Items are in the order of `seq`. */
 export function activityTree(items: Item[]): Entry[] {
@@ -15,14 +15,14 @@ export function activityTree(items: Item[]): Entry[] {
   for (const item of items) {
     const list = (item.parent !== undefined ? calls.get(item.parent)?.children : undefined) ?? roots;
     if (item.kind === "toolCall") {
-      const entry: Extract<Entry, { type: "call" }> = { type: "call", key: `c${item.seq}`, call: item, children: [] };
+      const entry: Extract<Entry, { type: "call" }> = { type: "call", key: `c${item.seq}`, seq: item.seq, call: item, children: [] };
       calls.set(item.id, entry);
       list.push(entry);
     } else if (item.kind === "toolResult") {
       const call = calls.get(item.id);
       if (call) call.result = item;
-      else list.push({ type: "orphan", key: `r${item.seq}`, result: item });
-    } else list.push({ type: "item", key: `i${item.seq}`, item });
+      else list.push({ type: "orphan", key: `r${item.seq}`, seq: item.seq, result: item });
+    } else list.push({ type: "item", key: `i${item.seq}`, seq: item.seq, item });
   }
   return roots;
 }

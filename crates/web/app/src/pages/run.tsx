@@ -78,7 +78,7 @@ function Loaded({ route, state }: { route: RunRoute; state: RunState }): JSX.Ele
   const endStep = (): void => {
     if (step && operator && !isEnded(step.state)) askCommand(app, name, isAlive(step.state) ? "cancel" : "skip", step.path);
   };
-  useKeys({
+  useKeys(1, {
     j: () => move(1),
     k: () => move(-1),
     ArrowDown: () => move(1),

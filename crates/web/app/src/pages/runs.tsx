@@ -47,7 +47,7 @@ export function RunsPage({ query }: { query: Record<string, string> }): JSX.Elem
     app.go({ page: "run", run: row.handle ?? row.id });
     return undefined;
   };
-  useKeys({
+  useKeys(1, {
     j: () => move(1),
     k: () => move(-1),
     ArrowDown: () => move(1),

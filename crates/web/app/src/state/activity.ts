@@ -1,4 +1,6 @@
 import type { ActivityPage, Item } from "../api/types";
+import type { Entry } from "../lib/tree";
+import type { Fresh } from "./run";
 
 export interface ActivityState {
   items: Item[];
@@ -6,12 +8,18 @@ export interface ActivityState {
   more: boolean;
   total: number;
   loaded: boolean;
+  /** Live items that were taken up, of those that the page received. */
+  taken: number;
+  /** Some live items are missing at the end: it has to be read again before it is followed. */
+  behind: boolean;
 }
 
-export const noActivity: ActivityState = { items: [], more: false, total: 0, loaded: false };
+export const noActivity: ActivityState = { items: [], more: false, total: 0, loaded: false, taken: 0, behind: false };
 
-/** So many items stay in memory; earlier ones are read again when they are scrolled to. */
+/** So many items stay in memory while the end is followed; earlier ones are read again when they are scrolled to. */
 export const MAX_ITEMS = 4000;
+/** While somebody reads, nothing is dropped, and beyond this nothing is added. */
+export const MAX_HELD = 20_000;
 
 /** Union by `seq`, in order. A later version of an item replaces the earlier one. */
 export function mergeItems(known: Item[], added: Item[]): Item[] {
@@ -28,17 +36,44 @@ function increasing(items: Item[]): boolean {
   return items.every((item, i) => i === 0 || item.seq > (items[i - 1]?.seq ?? -1));
 }
 
-export function withPage(state: ActivityState, page: ActivityPage, earlier: boolean): ActivityState {
-  const items = mergeItems(state.items, page.items);
-  return { items, more: earlier || !state.loaded ? page.more : state.more, total: Math.max(page.total, items.length), loaded: true };
+/** The last page replaces everything (it may not join what is here); an earlier one is added. */
+export function withPage(state: ActivityState, page: ActivityPage, earlier: boolean, received: number): ActivityState {
+  const items = earlier ? mergeItems(state.items, page.items) : page.items;
+  return { items, more: page.more, total: Math.max(page.total, items.length), loaded: true, taken: earlier ? state.taken : received, behind: earlier && state.behind };
 }
 
-export function withFresh(state: ActivityState, fresh: Item[], keepAll: boolean): ActivityState {
+export function withFresh(state: ActivityState, fresh: Fresh, reading: boolean): ActivityState {
+  const count = fresh.received - state.taken;
+  if (count <= 0) return state;
   const last = state.items[state.items.length - 1]?.seq ?? -1;
-  const news = fresh.filter((item) => item.seq > last);
-  if (news.length === 0) return state;
-  const items = mergeItems(state.items, news);
+  const news = fresh.items.slice(-count).filter((item) => item.seq > last);
   const total = state.total + news.length;
-  if (keepAll || items.length <= MAX_ITEMS) return { ...state, items, total };
-  return { ...state, items: items.slice(-MAX_ITEMS), more: true, total };
+  const missed = count > fresh.items.length;
+  if (state.behind || missed || (reading && state.items.length + news.length > MAX_HELD)) return { ...state, total, taken: fresh.received, behind: true };
+  const items = mergeItems(state.items, news);
+  const next = { ...state, items, total, taken: fresh.received };
+  if (reading || items.length <= MAX_ITEMS) return next;
+  return { ...next, items: items.slice(-MAX_ITEMS), more: true };
+}
+
+/** The entries that are drawn, by the `seq` of the first and the last one. */
+export interface Range {
+  from: number;
+  to: number;
+}
+
+/** Without a range the end is followed. */
+export function drawn(entries: Entry[], range: Range | undefined, count: number): Entry[] {
+  if (!range) return entries.slice(-count);
+  return entries.filter((entry) => entry.seq >= range.from && entry.seq <= range.to);
+}
+
+/** The range with up to `count` more entries before (negative) or after it. */
+export function extend(entries: Entry[], range: Range, count: number): Range {
+  if (count < 0) {
+    const first = entries.findIndex((entry) => entry.seq >= range.from);
+    return { ...range, from: entries[Math.max(0, first + count)]?.seq ?? range.from };
+  }
+  const after = entries.filter((entry) => entry.seq > range.to);
+  return { ...range, to: after[Math.min(count, after.length) - 1]?.seq ?? range.to };
 }

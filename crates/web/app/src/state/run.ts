@@ -9,8 +9,14 @@ export interface RunState {
   /** Paths in the order of the workflow. */
   order: string[];
   /** New items of attempts, which the activity view takes up; bounded. */
-  fresh: Map<string, Item[]>;
+  fresh: Map<string, Fresh>;
   deltas: Map<string, string>;
+}
+
+/** The latest items of an attempt, and how many there have been: a difference to what a view took means that it missed some. */
+export interface Fresh {
+  items: Item[];
+  received: number;
 }
 
 const MAX_FRESH = 1000;
@@ -68,8 +74,9 @@ function applyOne(state: RunState, event: RunEvent): void {
       break;
     }
     case "activity": {
-      const items = [...(state.fresh.get(event.attempt) ?? []), event.item];
-      state.fresh.set(event.attempt, items.length > MAX_FRESH ? items.slice(-MAX_FRESH) : items);
+      const before = state.fresh.get(event.attempt) ?? { items: [], received: 0 };
+      const items = [...before.items, event.item];
+      state.fresh.set(event.attempt, { items: items.length > MAX_FRESH ? items.slice(-MAX_FRESH) : items, received: before.received + 1 });
       if (event.item.kind === "text") state.deltas = without(state.deltas, event.attempt);
       break;
     }

@@ -62,7 +62,7 @@ export function RunHead({ state }: { state: RunState }): JSX.Element {
       </div>
       <div class="run-bar">
         <Bar percent={percent} role={run.state === "failed" ? "bad" : run.state === "succeeded" ? "good" : "accent"} label="progress of the run" />
-        <span class="counts num" aria-label="steps by state">
+        <span class="counts num" role="group" aria-label="steps by state">
           {counts.good > 0 && <span class="r-good">✓{counts.good}</span>}
           {counts.alive > 0 && <span class="r-accent">●{counts.alive}</span>}
           {counts.waiting > 0 && <span class="muted">·{counts.waiting}</span>}

@@ -84,7 +84,7 @@ function Frame(): JSX.Element {
   const [help, setHelp] = useState(false);
   const [palette, setPalette] = useState(false);
   useRunsFeed();
-  useKeys({
+  useKeys(0, {
     "ctrl+k": () => setPalette(true),
     "?": () => setHelp(true),
     F1: () => setHelp(true),

@@ -103,8 +103,8 @@ test("a live log is followed, pauses when one scrolls up or points at it, and re
   await until("following again", async () => (await words(page, "pill")) === "following");
   await page.mouse.move(900, 600);
   await page.mouse.wheel(0, -900);
-  await page.mouse.move(300, 300);
   await until("paused", async () => (await words(page, "pill")).startsWith("paused ·"));
+  await page.mouse.move(300, 300);
   await page.waitForTimeout(300);
   const still = await shownRows(page);
   await page.waitForTimeout(600);

@@ -106,7 +106,7 @@ test("a thousand events a second: the page answers, and what is read stays", asy
 test("activity: calls with results, sub-agents, Markdown, earlier entries", async () => {
   const page = await shared.open("#/runs/r5/review/activity");
   await until("entries", async () => (await page.$$(".entry")).length > 50);
-  for (let i = 0; i < 8; i += 1) {
+  for (let i = 0; i < 20; i += 1) {
     await page.$eval(".activity-scroll", (e) => (e.scrollTop = 0));
     await page.waitForTimeout(150);
   }

@@ -7,7 +7,8 @@ import { count, plural } from "../../lib/format";
 import { useKeys } from "../../lib/keys";
 import { isEnded } from "../../lib/states";
 import { activityTree } from "../../lib/tree";
-import { noActivity, withFresh, withPage, type ActivityState } from "../../state/activity";
+import { drawn, extend, noActivity, withFresh, withPage, type ActivityState, type Range } from "../../state/activity";
+import type { Fresh } from "../../state/run";
 import { Pill } from "../log/pill";
 import { Empty, ProblemBox } from "../parts";
 import { EntryView, FoldContext } from "./entry";
@@ -21,7 +22,7 @@ interface Props {
   run: string;
   step: Step;
   attempt: Attempt;
-  fresh: Item[] | undefined;
+  fresh: Fresh | undefined;
   delta: string | undefined;
 }
 
@@ -30,22 +31,25 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
   const app = useApp();
   const [state, setState] = useState<ActivityState>(noActivity);
   const [problem, setProblem] = useState<Problem>();
-  const [paused, setPaused] = useState<"no" | "scroll">("no");
+  const [range, setRange] = useState<Range>();
   const [seen, setSeen] = useState(0);
-  const [drawn, setDrawn] = useState(DRAWN);
   const [tool, setTool] = useState("");
   const [unfold, setUnfold] = useState<{ all: boolean } | undefined>();
   const loading = useRef(false);
   const scroller = useRef<HTMLDivElement>(null);
+  const latest = useRef(fresh);
+  latest.current = fresh;
   const live = !isEnded(attempt.state);
 
   const read = (before?: number): void => {
     if (loading.current) return;
     loading.current = true;
+    const received = latest.current?.received ?? 0;
     app.source
       .activity(run, attempt.id, before === undefined ? { limit: PAGE } : { before, limit: PAGE })
       .then((page) => {
-        setState((s) => withPage(s, page, before !== undefined));
+        setState((s) => withPage(s, page, before !== undefined, received));
+        if (before !== undefined) setRange((r) => r && { ...r, from: Math.min(r.from, page.items[0]?.seq ?? r.from) });
         setProblem(undefined);
       })
       .catch((error: unknown) => setProblem(asProblem(error)))
@@ -53,44 +57,54 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
   };
   useEffect(() => read(), []);
   useEffect(() => {
-    if (fresh) setState((s) => (s.loaded ? withFresh(s, fresh, paused !== "no") : s));
+    if (fresh) setState((s) => (s.loaded ? withFresh(s, fresh, range !== undefined) : s));
   }, [fresh, state.loaded]);
+  useEffect(() => {
+    if (state.behind && range === undefined) read();
+  }, [state.behind, range]);
 
   const entries = useMemo(() => activityTree(tool === "" ? state.items : byTool(state.items, tool)), [state.items, tool]);
   const tools = useMemo(() => [...new Set(state.items.flatMap((i) => (i.kind === "toolCall" ? [i.tool] : [])))].sort(), [state.items]);
-  const visible = entries.slice(-drawn);
-  const hidden = entries.length - visible.length;
+  const visible = useMemo(() => drawn(entries, range, DRAWN), [entries, range]);
+  const hidden = visible[0] !== entries[0];
 
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (element && paused === "no") element.scrollTop = element.scrollHeight;
+    if (element && range === undefined) element.scrollTop = element.scrollHeight;
   });
+  const hold = (): Range | undefined => {
+    const [first, last] = [visible[0], visible[visible.length - 1]];
+    if (!first || !last) return undefined;
+    const held = range ?? { from: first.seq, to: last.seq };
+    if (range === undefined) {
+      setSeen(state.total);
+      setRange(held);
+    }
+    return held;
+  };
   const onScroll = (): void => {
     const element = scroller.current;
     if (!element) return;
     const end = element.scrollHeight - element.scrollTop - element.clientHeight < 24;
-    if (end && paused !== "no") {
-      setPaused("no");
-      setDrawn(DRAWN);
-    } else if (!end && paused === "no") {
-      setPaused("scroll");
-      setSeen(state.total);
+    if (!end) {
+      hold();
+      if (element.scrollTop < 300) earlier();
+    } else if (range) {
+      // The end of what is drawn: more of it, or the end of everything.
+      const next = extend(entries, range, DRAWN);
+      setRange(next.to === range.to ? undefined : next);
     }
-    if (element.scrollTop < 300) earlier();
   };
   const earlier = (): void => {
-    if (hidden > 0) setDrawn((n) => n + DRAWN);
-    else if (state.more && state.items[0]) {
-      setDrawn((n) => n + PAGE);
-      read(state.items[0].seq);
-    }
+    const held = hold();
+    if (!held) return;
+    if (hidden) setRange(extend(entries, held, -DRAWN));
+    else if (state.more && state.items[0]) read(state.items[0].seq);
   };
-  const resume = (): void => {
-    setPaused("no");
-    setDrawn(DRAWN);
-  };
+  const resume = (): void => setRange(undefined);
+  const paused = range === undefined ? "no" : "scroll";
   const by = (px: number): void => scroller.current?.scrollBy({ top: px });
-  useKeys({
+  useKeys(2, {
     G: resume,
     End: resume,
     g: () => scroller.current?.scrollTo({ top: 0 }),
@@ -128,7 +142,7 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
       <div class="activity-scroll" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label={`Activity of ${step.name}`}>
         <FoldContext.Provider value={{ run, attempt: attempt.id, unfold }}>
           <ol class="entries">
-            {(hidden > 0 || state.more) && (
+            {(hidden || state.more) && (
               <li class="earlier">
                 <button type="button" class="quiet" onClick={earlier}>
                   Earlier activity

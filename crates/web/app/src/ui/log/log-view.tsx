@@ -109,7 +109,7 @@ export function LogView({ run, step, attempt, line }: Props): JSX.Element {
     virtual.setTop(virtual.top + px);
   };
   const jumpError = (forward: boolean): void => search.jump(ERROR_LINE, forward ? nearby + 1 : nearby, forward);
-  useKeys({
+  useKeys(2, {
     "/": () => search.focus(),
     "ctrl+f": () => search.focus(),
     n: () => (search.search ? search.move(nearby, true) : false),
