@@ -37,9 +37,10 @@ describe("completeness in words", () => {
   const of = (more: Partial<LogPage>): ReturnType<typeof empty> => withLines(empty(), page(0, 0, { total: 1_000_000, bytes: 96_600_000, ...more }));
   test.each([
     ["complete, 1,000,000 lines, 96.6 MB", of({ complete: true }), false],
-    ["live, 1,000,000 lines, 96.6 MB", of({ lag: 40 }), true],
-    ["live, 3.0s behind, 1,000,000 lines, 96.6 MB", of({ lag: 3000 }), true],
+    ["live, 1,000,000 lines, 96.6 MB", of({ lag: 400 }), true],
+    ["live, 1.2 MB behind, 1,000,000 lines, 96.6 MB", of({ lag: 1_200_000 }), true],
     ["not known to be complete, 1,000,000 lines, 96.6 MB", of({}), false],
+    ["not complete, 1,000,000 lines, 96.6 MB · bytes 1.0–2.0 kB given up", of({ gaps: [{ from: 1000, to: 2000, reason: "" }] }), false],
     ["complete, 1,000,000 lines, 96.6 MB · bytes 8.1–9.8 MB given up (limit)", of({ complete: true, gaps: [{ from: 8_100_000, to: 9_800_000, reason: "limit" }] }), false],
   ])("%s", (words, state, live) => expect(completeness(state, live)).toBe(words));
   test("nothing is claimed before anything is read", () => expect(completeness(empty(), true)).toBe("reading…"));

@@ -1,41 +1,51 @@
 import { describe, expect, test } from "vitest";
-import type { Attempt, Item, Run, RunEvent, RunRow, Step } from "../src/api/types";
+import type { Attempt, Item, Run, RunRow, Step } from "../src/api/types";
+import { joined, normalRow, normalRun } from "../src/api/normal";
 import { drawn, extend, mergeItems, noActivity, withFresh, withPage } from "../src/state/activity";
-import { applyRunEvents, fromSnapshot, isAfter, listed, mostInteresting } from "../src/state/run";
-import { applyRunsEvents, grouped, noRuns, withRows } from "../src/state/runs";
+import { applyRunEvents, fromSnapshot, listed, mostInteresting } from "../src/state/run";
+import { applyRunsEvents, grouped, noRuns, withRows, withSnapshot } from "../src/state/runs";
 import { activityTree, folders } from "../src/lib/tree";
 
 const step = (path: string, state: string, more: Partial<Step> = {}): Step => ({ path, name: path, worker: "CUSTOM", agent: false, state, changedAt: 1, dependsOn: [], attempts: [], artifacts: [], ...more });
-const attempt = (id: string, state: string): Attempt => ({ id, number: 1, iteration: 1, role: "work", state, startedAt: 1, log: { bytes: 0, complete: false, gaps: [] } });
+const attempt = (id: string, state: string): Attempt => ({ id, number: 1, iteration: 1, role: "work", state, startedAt: 1, log: { bytes: 0, complete: false } });
 const row = (id: string, state: string, more: Partial<RunRow> = {}): RunRow => ({ id, name: id, workspace: "/w", state, mode: "workflow", startedAt: 1000, counts: { total: 0, done: 0, running: 0, failed: 0, skipped: 0, waiting: 0 }, ...more });
 const run = (steps: Step[]): Run => ({ ...row("r", "running"), commands: [], warnings: [], warningsTotal: 0, cores: [], steps, cursor: "5" });
 const text = (seq: number): Item => ({ seq, at: seq, kind: "text", text: String(seq) });
 
-describe("cursor", () => {
-  test("compares numbers that are written as text", () => {
-    expect(isAfter("10", "9")).toBe(true);
-    expect(isAfter("9", "10")).toBe(false);
-    expect(isAfter("5", "5")).toBe(false);
-    expect(isAfter("9007199254740993", "9007199254740992")).toBe(true);
-    expect(isAfter(undefined, "5")).toBe(true);
-  });
-  test("events that were applied are not applied again", () => {
-    const state = fromSnapshot(run([step("a", "running")]), "5");
-    const events: RunEvent[] = [
-      { cursor: "4", kind: "stepChanged", step: step("a", "pending") },
-      { cursor: "6", kind: "stepChanged", step: step("a", "succeeded") },
-    ];
-    const once = applyRunEvents(state, events, "6");
-    expect(once.steps.get("a")?.state).toBe("succeeded");
-    expect(once.cursor).toBe("6");
-    const twice = applyRunEvents(once, [{ cursor: "6", kind: "activity", step: "a", attempt: "a.1", item: text(1) }], "6");
-    expect(twice.fresh.get("a.1")).toBeUndefined();
+describe("events", () => {
+  test("are applied in order, and the cursor is that behind them", () => {
+    const state = fromSnapshot(run([step("a", "running")]), "1.1.1-5");
+    const next = applyRunEvents(state, [{ kind: "stepChanged", step: step("a", "ending") }, { kind: "stepChanged", step: step("a", "succeeded") }], "1.1.1-7");
+    expect(next.steps.get("a")?.state).toBe("succeeded");
+    expect(next.cursor).toBe("1.1.1-7");
   });
   test("the state before is left as it was", () => {
     const state = fromSnapshot(run([step("a", "running")]), "5");
-    applyRunEvents(state, [{ cursor: "6", kind: "stepChanged", step: step("a", "failed") }, { cursor: "7", kind: "warning", code: "x", text: "y" }], "7");
+    applyRunEvents(state, [{ kind: "stepChanged", step: step("a", "failed") }, { kind: "warning", warning: { at: 1, code: "x", text: "y" } }], "7");
     expect(state.steps.get("a")?.state).toBe("running");
     expect(state.run.warnings).toEqual([]);
+  });
+  test("what was too long for a frame is read again", () => {
+    const state = fromSnapshot(run([step("a", "running")]), "5");
+    expect(applyRunEvents(state, [{ cut: true, kind: "stepChanged", step: step("a", "failed") }], "6").stale).toBe(true);
+    expect(applyRunEvents(state, [{ kind: "runChanged", run: row("r", "running"), stepsLeftOut: true }], "6").stale).toBe(true);
+    const missed = applyRunEvents(state, [{ cut: true, kind: "activity", step: "a", attempt: "a.1", item: text(1) }], "6");
+    expect(withFresh(withPage(noActivity, { items: [], more: false, total: 0 }, false, 0), missed.fresh.get("a.1") ?? { items: [], received: 0 }, false).behind).toBe(true);
+  });
+  test("steps that are added during a run are in the list", () => {
+    const state = fromSnapshot(run([step("a", "running")]), "5");
+    const next = applyRunEvents(state, [{ kind: "runChanged", run: row("r", "running"), steps: [step("b", "pending")] }], "6");
+    expect(next.order).toEqual(["a", "b"]);
+  });
+  test("a state in parts is one state", () => {
+    const first = { ...run([step("a", "running")]), warnings: [] };
+    const later = { steps: [step("b", "pending")], commands: [], warnings: [] } as unknown as Run;
+    expect(joined(joined(undefined, first), later).steps.map((s) => s.path)).toEqual(["a", "b"]);
+  });
+  test("lists that were left out are empty, and counts have either name", () => {
+    const bare = { ...row("r", "running"), counts: undefined, steps: { total: 3, done: 1, running: 1, failed: 0, skipped: 0, waiting: 1 } } as unknown as RunRow;
+    expect(normalRow(bare).counts.total).toBe(3);
+    expect(normalRun({ ...row("r", "running"), cursor: "1" } as unknown as Run)).toMatchObject({ steps: [], warnings: [], commands: [] });
   });
 });
 
@@ -145,6 +155,11 @@ describe("runs", () => {
       ["earlier", ["a", "e"]],
     ]);
     expect(grouped(state, { q: "zzz", state: "", workflow: "" }, now)).toEqual([]);
+  });
+  test("a run that was removed while nobody listened is gone, an old one of a later page stays", () => {
+    const state = withRows(noRuns, [row("new", "succeeded", { startedAt: 9 }), row("removed", "succeeded", { startedAt: 8 }), row("old", "succeeded", { startedAt: 1 })]);
+    expect([...withSnapshot(state, [row("new", "succeeded", { startedAt: 9 }), row("mid", "failed", { startedAt: 5 })]).rows.keys()].sort()).toEqual(["mid", "new", "old"]);
+    expect(withSnapshot(state, []).rows.size).toBe(0);
   });
   test("what happens is told once", () => {
     const state = withRows(noRuns, [row("a", "running", { current: "x" })]);

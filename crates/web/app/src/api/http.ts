@@ -19,8 +19,8 @@ export function asProblem(error: unknown): Problem {
 
 let csrf = "";
 
-export function setCsrf(token: string): void {
-  csrf = token;
+export function setCsrf(token: string | undefined): void {
+  csrf = token ?? "";
 }
 
 /** `/api/v1/…` below the base path of the page. */

@@ -24,7 +24,7 @@ export interface Limits {
 
 export interface Session {
   role: "operator" | "reader";
-  csrf: string;
+  csrf?: string;
   version: string;
   host: string;
   limits: Limits;
@@ -124,6 +124,8 @@ export interface StepProgress {
 
 export interface Waiting {
   why: string;
+  /** `permission`, `rate_limit`, `retry`, `background`, `other`. */
+  cause?: string;
   since: number;
   until?: number;
 }
@@ -165,7 +167,7 @@ export interface Step {
   attempts: Attempt[];
   artifacts: Artifact[];
   keptFrom?: { run: string; attempt: string };
-  resources?: { cpuMs: number; maxRssBytes: number };
+  resources?: { cpuMs: number; maxRssBytes?: number };
 }
 
 export interface ByteGap {
@@ -196,7 +198,7 @@ export interface Attempt {
   durationMs?: number;
   exitCode?: number;
   signal?: string;
-  log: { bytes: number; complete: boolean; gaps: ByteGap[] };
+  log: { bytes: number; complete: boolean };
   sessionId?: string;
   sessionCommand?: string;
   usage?: Usage;
@@ -209,6 +211,8 @@ interface ItemBase {
   seq: number;
   at: number;
   parent?: string;
+  /** A text of it is longer than what is here. */
+  cut?: boolean;
 }
 
 export type Item = ItemBase &
@@ -251,14 +255,15 @@ export interface LogPage {
   total: number;
   bytes: number;
   complete: boolean;
+  /** Bytes that are recorded and not yet in the log. */
   lag?: number;
   gaps?: ByteGap[];
 }
 
 export interface Hit {
   n: number;
-  start: number;
-  end: number;
+  start?: number;
+  end?: number;
   text: string;
 }
 
@@ -288,25 +293,27 @@ export interface RunsPage {
 
 export type RunCommand = "cancel" | "kill" | "retry" | "skip";
 
-export type RunEvent = { cursor?: string; at?: number } & (
-  | { kind: "runChanged"; run: RunRow }
+/** `cut`: the event was too long for a frame, and what changed has to be read. */
+export type RunEvent = { cursor?: string; at?: number; cut?: boolean } & (
+  | { kind: "runChanged"; run: RunRow; steps?: Step[]; stepsLeftOut?: boolean }
   | { kind: "runRemoved"; id: string }
   | { kind: "stepChanged"; step: Step }
   | { kind: "attemptChanged"; step: string; attempt: Attempt }
-  | { kind: "activity"; step: string; attempt: string; item: Item }
-  | { kind: "warning"; code: string; text: string; step?: string }
-  | { kind: "command"; user?: string; command: string; outcome: string; step?: string }
+  | { kind: "activity"; step: string; attempt: string; item?: Item }
+  | { kind: "warning"; warning: Warning }
+  | { kind: "command"; command: Command }
+  | { kind: "other" }
   | { kind: "textDelta"; step: string; attempt: string; id: string; text: string }
 );
 
 export type Topic =
   | { topic: "runs" }
   | { topic: "run"; run: string }
-  | { topic: "log"; run: string; attempt?: string; from: number };
+  | { topic: "log"; run: string; attempt: string };
 
 export type ServerFrame =
   | { type: "welcome"; epoch: string; limits: Limits; role: string }
-  | { type: "snapshot"; sub: string; cursor: string; run?: Run; runs?: RunRow[] }
+  | { type: "snapshot"; sub: string; cursor: string; part?: number; more?: boolean; run?: Run; runs?: RunRow[] }
   | { type: "batch"; sub: string; from: string; to: string; events: RunEvent[] }
   | ({ type: "lines"; sub: string } & LogPage)
   | { type: "gap"; sub: string; from: string; to: string; count: number; reason: string }

@@ -46,12 +46,13 @@ interface StepLike {
   state: string;
   flaky?: boolean | undefined;
   allowedToFail?: boolean | undefined;
-  waiting?: { why: string } | undefined;
+  waiting?: { why: string; cause?: string | undefined } | undefined;
 }
 
 /** Whether a person has to do something before the step goes on. */
-export function needsPerson(waiting: { why: string } | undefined): boolean {
-  return waiting !== undefined && /person|permission|approv|answer|question|input|you\b/i.test(waiting.why);
+export function needsPerson(waiting: { why: string; cause?: string | undefined } | undefined): boolean {
+  if (waiting === undefined) return false;
+  return waiting.cause === undefined ? /permission|approv|answer/i.test(waiting.why) : waiting.cause === "permission";
 }
 
 export function stepLook(step: StepLike): Look {

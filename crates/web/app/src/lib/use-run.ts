@@ -3,7 +3,7 @@ import { useApp } from "../app";
 import { asProblem } from "../api/http";
 import type { Problem } from "../api/types";
 import { createStore, useValue } from "./store";
-import { applyRunEvents, fromSnapshot, isAfter, type RunState } from "../state/run";
+import { applyRunEvents, fromSnapshot, type RunState } from "../state/run";
 
 export interface LiveRun {
   state: RunState | undefined;
@@ -19,20 +19,30 @@ export function useRun(id: string): LiveRun {
   const [tries, setTries] = useState(0);
   useEffect(() => {
     let live = true;
+    // Without a cursor a subscription begins with the whole state.
+    let cursor: string | undefined;
     app.source
       .run(id)
       .then((run) => {
-        const known = store.get();
-        if (live && (known === undefined || isAfter(run.cursor, known.cursor))) store.set(keepFresh(known, fromSnapshot(run, run.cursor)));
         setProblem(undefined);
+        if (!live || cursor !== undefined) return;
+        if (store.get() === undefined) cursor = run.cursor;
+        if (store.get() === undefined) store.set(fromSnapshot(run, run.cursor));
       })
       .catch((error: unknown) => live && setProblem(asProblem(error)));
     const stop = app.source.watchRun(id, {
-      onSnapshot: (run, cursor) => store.set(keepFresh(store.get(), fromSnapshot(run, cursor))),
-      onEvents: (events, to) => store.update((state) => (state ? applyRunEvents(state, events, to) : state)),
-      onGap: () => undefined,
+      onSnapshot: (run, at) => {
+        cursor = at;
+        store.set(keepFresh(store.get(), fromSnapshot(run, at)));
+      },
+      onEvents: (events, to) => {
+        cursor = to;
+        store.update((state) => (state ? applyRunEvents(state, events, to) : state));
+        if (store.get()?.stale) setTries((n) => n + 1);
+      },
+      onGap: () => store.update((state) => state && { ...state, fresh: missedAll(state) }),
       onError: (title, detail, status) => setProblem(detail === undefined ? { title, status } : { title, detail, status }),
-      cursor: () => store.get()?.cursor,
+      cursor: () => cursor,
     });
     return () => {
       live = false;
@@ -40,6 +50,11 @@ export function useRun(id: string): LiveRun {
     };
   }, [id, tries]);
   return { state: useValue(store), problem, retry: () => setTries((n) => n + 1) };
+}
+
+/** After a gap every view of activity has to read again. */
+function missedAll(state: RunState): RunState["fresh"] {
+  return new Map([...state.fresh].map(([attempt, fresh]) => [attempt, { items: [], received: fresh.received + 1 }]));
 }
 
 /** A new snapshot replaces states, not the activity that has been received. */

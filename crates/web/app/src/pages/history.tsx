@@ -3,14 +3,12 @@ import { useEffect, useMemo } from "preact/hooks";
 import { useApp } from "../app";
 import type { RunRow } from "../api/types";
 import { clock, duration, moment } from "../lib/format";
-import { isEnded, look } from "../lib/states";
+import { look } from "../lib/states";
 import { useStore } from "../lib/store";
 import { withRows } from "../state/runs";
-import { Empty, Link, Sign, Text } from "../ui/parts";
+import { Empty, Link, Sign } from "../ui/parts";
+import { RunStrip } from "../ui/run-strip";
 import { StatsFrame } from "../ui/stats-page";
-
-/** Runs of one workflow, and so many of them in a strip. */
-const STRIP = 40;
 
 export function HistoryPage({ query }: { query: Record<string, string> }): JSX.Element {
   const app = useApp();
@@ -49,7 +47,7 @@ export function HistoryPage({ query }: { query: Record<string, string> }): JSX.E
             </Empty>
           )}
           {groups.map(({ name, of }) => (
-            <RunsStrip key={name} name={name} rows={of.slice(-STRIP).reverse()} left={Math.max(0, of.length - STRIP)} />
+            <RunStrip key={name} name={name} runs={of} />
           ))}
           {stats.recent.length > 0 && (
             <section>
@@ -73,38 +71,5 @@ export function HistoryPage({ query }: { query: Record<string, string> }): JSX.E
         </>
       )}
     </StatsFrame>
-  );
-}
-
-/** A bar for each run, as high as it took long. The latest comes first and is drawn at the right, where it is always visible. */
-function RunsStrip({ name, rows, left }: { name: string; rows: RunRow[]; left: number }): JSX.Element {
-  const now = Date.now();
-  const times = rows.map((r) => r.durationMs ?? (r.finishedAt ?? now) - r.startedAt);
-  const most = Math.max(1, ...times);
-  const ended = rows.filter((r) => isEnded(r.state));
-  const good = ended.filter((r) => r.state === "succeeded").length;
-  return (
-    <section class="run-strip">
-      <div class="run-strip-name">
-        <h2 class="cut" title={name}>
-          <Text of={name} />
-        </h2>
-        <p class="muted num small">
-          {ended.length === 0 ? "none has ended" : `${good} of ${ended.length} succeeded`}
-          {left > 0 && `, ${left} earlier`}
-        </p>
-      </div>
-      <div class="run-strip-bars">
-        {rows.map((row, i) => {
-          const of = look(row.state);
-          return (
-            <Link key={row.id} to={{ page: "run", run: row.handle ?? row.id }} class="run-strip-bar" aria-label={`${row.handle ?? row.id}: ${of.word}, ${duration(times[i] ?? 0)}`} title={`${row.handle ?? row.id} · ${of.word} · ${duration(times[i] ?? 0)} · ${moment(row.startedAt, now)}`}>
-              {row.state !== "succeeded" && <span class={`sign r-${of.role}`}>{of.sign}</span>}
-              <i class={`b-${of.role}`} style={{ height: `${Math.max(4, (32 * (times[i] ?? 0)) / most)}px` }} />
-            </Link>
-          );
-        })}
-      </div>
-    </section>
   );
 }

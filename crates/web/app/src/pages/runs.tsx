@@ -1,7 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useApp } from "../app";
-import type { RunRow } from "../api/types";
 import { useKeys } from "../lib/keys";
 import { plural } from "../lib/format";
 import { isAlive, isEnded } from "../lib/states";
@@ -9,6 +8,7 @@ import { useStore, useValue } from "../lib/store";
 import { grouped, withRows, type Filter, type Group } from "../state/runs";
 import { Cards } from "../ui/cards";
 import { CombinedActivity } from "../ui/combined";
+import { RunStrip } from "../ui/run-strip";
 import { RunLine } from "../ui/run-line";
 import { CommandLine, Empty } from "../ui/parts";
 import { StartMenu } from "../ui/start-menu";
@@ -104,8 +104,8 @@ export function RunsPage({ query }: { query: Record<string, string> }): JSX.Elem
             ))}
           </select>
         )}
-        {filter.workflow !== "" && <WorkflowStrip rows={live} workflow={filter.workflow} />}
       </div>
+      {filter.workflow !== "" && <RunStrip name={filter.workflow} runs={live.filter((r) => (r.workflow ?? r.name) === filter.workflow)} />}
       <div class="runs-columns">
         <div class="runs-list">
           {groups.map((g) => (
@@ -190,14 +190,4 @@ function useServerSearch(filter: Filter): void {
     }, 250);
     return () => clearTimeout(timer);
   }, [filter.q, filter.state, filter.workflow]);
-}
-
-/** All runs of one workflow, the latest at the right: how it has been going. */
-function WorkflowStrip({ rows, workflow }: { rows: RunRow[]; workflow: string }): JSX.Element {
-  const app = useApp();
-  return (
-    <button type="button" class="quiet" onClick={() => app.go({ page: "history", query: { workflow } })}>
-      History of {workflow} <span class="num muted">{rows.filter((r) => (r.workflow ?? r.name) === workflow).length}</span>
-    </button>
-  );
 }

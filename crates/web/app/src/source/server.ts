@@ -1,6 +1,7 @@
 import { apiUrl, getJson, getText, HttpError, send, setCsrf } from "../api/http";
 import { Socket } from "../api/socket";
-import type { ActivityPage, FileDiff, LogPage, Run, RunsPage, SearchPage, Session } from "../api/types";
+import type { ActivityPage, FileDiff, LogPage, Run, RunRow, RunsPage, SearchPage, Session } from "../api/types";
+import { joined, normalRow, normalRun } from "../api/normal";
 import type { Stats } from "../api/stats";
 import { Polling } from "./polling";
 import type { LogFeed, RunFeed, RunsFeed, Source } from "./source";
@@ -35,15 +36,18 @@ export function serverSource(): Source {
     start: () => socket.start(),
     retryNow: () => socket.retryNow(),
 
-    runs: (query) => getJson<RunsPage>(apiUrl("runs", { ...query })),
-    run: (run) => getJson<Run>(apiUrl(`runs/${id(run)}`)),
+    runs: async (query) => {
+      const page = await getJson<RunsPage>(apiUrl("runs", { ...query }));
+      return { ...page, runs: page.runs.map(normalRow) };
+    },
+    run: async (run) => normalRun(await getJson<Run>(apiUrl(`runs/${id(run)}`))),
     activity: (run, attempt, query) => getJson<ActivityPage>(apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/activity`, { ...query })),
     blob: (run, attempt, name) => getText(apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/blobs/${id(name)}`, { inline: 1 })),
     blobUrl: (run, attempt, name) => apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/blobs/${id(name)}`),
     log: (run, attempt, from, limit) => getJson<LogPage>(apiUrl(logPath(run, attempt), { from, limit })),
     line: (run, attempt, n) => getText(apiUrl(`${logPath(run, attempt)}/line/${n}`)),
     search: (run, attempt, query, signal) => getJson<SearchPage>(apiUrl(`${logPath(run, attempt)}/search`, flags(query)), signal),
-    downloadUrl: (run, attempt, format) => apiUrl(`${logPath(run, attempt)}/download`, { format }),
+    downloadUrl: (run, attempt, format) => (attempt === undefined ? undefined : apiUrl(`${logPath(run, attempt)}/download`, { format })),
     diffs: async (run, attempt) => (await getJson<{ files: FileDiff[] }>(apiUrl(`runs/${id(run)}/attempts/${id(attempt)}/diffs`))).files,
     stats: (query) => getJson<Stats>(apiUrl("stats", { ...query })),
 
@@ -60,7 +64,7 @@ export function serverSource(): Source {
 
     watchRuns: (feed) => both(watchRuns(socket, feed), polling.runs(feed)),
     watchRun: (run, feed) => both(watchRun(socket, run, feed), polling.run(run, feed)),
-    watchLog: (run, attempt, feed) => both(watchLog(socket, run, attempt, feed), polling.log(run, attempt, feed)),
+    watchLog: (run, attempt, feed) => attempt === undefined ? polling.log(run, attempt, feed, true) : both(watchLog(socket, run, attempt, feed), polling.log(run, attempt, feed)),
   };
   const polling = new Polling(source, () => socket.connection.get().state === "polling");
   return source;
@@ -78,18 +82,23 @@ function both(first: () => void, second: () => void): () => void {
 }
 
 function watchRuns(socket: Socket, feed: RunsFeed): () => void {
+  let rows: RunRow[] = [];
   // The list is small: a new snapshot after a reconnect is simpler than a cursor, and as exact.
   return socket.subscribe({
     topic: { topic: "runs" },
     resume: () => ({}),
     onFrame: (frame) => {
-      if (frame.type === "snapshot" && frame.runs) feed.onSnapshot(frame.runs);
-      else if (frame.type === "batch") feed.onEvents(frame.events);
+      if (frame.type === "snapshot" && frame.runs) {
+        if ((frame.part ?? 0) === 0) rows = [];
+        rows = rows.concat(frame.runs.map(normalRow));
+        if (!frame.more) feed.onSnapshot(rows);
+      } else if (frame.type === "batch") feed.onEvents(frame.events.map((e) => (e.kind === "runChanged" ? { ...e, run: normalRow(e.run) } : e)));
     },
   });
 }
 
 function watchRun(socket: Socket, run: string, feed: RunFeed): () => void {
+  let state: Run | undefined;
   return socket.subscribe({
     topic: { topic: "run", run },
     resume: () => {
@@ -97,17 +106,20 @@ function watchRun(socket: Socket, run: string, feed: RunFeed): () => void {
       return after === undefined ? {} : { after };
     },
     onFrame: (frame) => {
-      if (frame.type === "snapshot" && frame.run) feed.onSnapshot(frame.run, frame.cursor);
-      else if (frame.type === "batch") feed.onEvents(frame.events, frame.to);
+      if (frame.type === "snapshot" && frame.run) {
+        // A large state comes in parts.
+        state = joined((frame.part ?? 0) === 0 ? undefined : state, frame.run);
+        if (!frame.more) feed.onSnapshot(state, frame.cursor);
+      } else if (frame.type === "batch") feed.onEvents(frame.events, frame.to);
       else if (frame.type === "gap") feed.onGap(frame.count, frame.reason);
       else if (frame.type === "error") feed.onError(frame.title, frame.detail, frame.status);
     },
   });
 }
 
-function watchLog(socket: Socket, run: string, attempt: string | undefined, feed: LogFeed): () => void {
+function watchLog(socket: Socket, run: string, attempt: string, feed: LogFeed): () => void {
   return socket.subscribe({
-    topic: attempt === undefined ? { topic: "log", run, from: 0 } : { topic: "log", run, attempt, from: 0 },
+    topic: { topic: "log", run, attempt },
     resume: () => ({ from: feed.from() }),
     onFrame: (frame) => {
       if (frame.type === "lines") feed.onLines(frame);

@@ -1,9 +1,11 @@
 import type { ByteGap, Line, LogPage } from "../api/types";
-import { bytes, count, duration } from "../lib/format";
+import { bytes, count } from "../lib/format";
 
 export const PAGE_LINES = 500;
 /** So many pages of lines stay in memory; those that were shown least recently leave first. */
 const MAX_PAGES = 60;
+/** Less is on its way at any moment. */
+const MENTIONED_LAG = 20_000;
 
 export interface LogState {
   pages: Map<number, (Line | undefined)[]>;
@@ -70,8 +72,8 @@ export function completeness(state: LogState, live: boolean): string {
   const gaps = state.gaps.map((gap) => ` · bytes ${range(gap)} given up${gap.reason === "" ? "" : ` (${gap.reason})`}`).join("");
   if (!state.loaded) return "reading…";
   if (state.complete) return `complete, ${size}${gaps}`;
-  if (!live) return `not known to be complete, ${size}${gaps}`;
-  const lag = state.lag !== undefined && state.lag >= 1000 ? `live, ${duration(state.lag)} behind` : "live";
+  if (!live) return `${state.gaps.length > 0 ? "not complete" : "not known to be complete"}, ${size}${gaps}`;
+  const lag = state.lag !== undefined && state.lag >= MENTIONED_LAG ? `live, ${bytes(state.lag)} behind` : "live";
   return `${lag}, ${size}${gaps}`;
 }
 

@@ -1,3 +1,4 @@
+import { normalRow, normalStep } from "../api/normal";
 import type { Item, Run, RunEvent, Step } from "../api/types";
 import { isAlive, isEnded, isFailed, needsPerson } from "../lib/states";
 
@@ -11,6 +12,8 @@ export interface RunState {
   /** New items of attempts, which the activity view takes up; bounded. */
   fresh: Map<string, Fresh>;
   deltas: Map<string, string>;
+  /** Something changed that no event told: the state has to be read again. */
+  stale: boolean;
 }
 
 /** The latest items of an attempt, and how many there have been: a difference to what a view took means that it missed some. */
@@ -20,7 +23,7 @@ export interface Fresh {
 }
 
 const MAX_FRESH = 1000;
-const MAX_COMMANDS = 200;
+const MAX_LISTED = 500;
 
 export function fromSnapshot(run: Run, cursor: string): RunState {
   return {
@@ -30,41 +33,32 @@ export function fromSnapshot(run: Run, cursor: string): RunState {
     order: run.steps.map((step) => step.path),
     fresh: new Map(),
     deltas: new Map(),
+    stale: false,
   };
 }
 
-/** Cursors are decimal numbers as text; an event that is not after the applied one has been seen. */
-export function isAfter(cursor: string | undefined, applied: string): boolean {
-  if (cursor === undefined) return true;
-  if (cursor.length !== applied.length) return cursor.length > applied.length;
-  return cursor > applied;
-}
-
+/** Events of one subscription come in order and once; `to` is the cursor behind them. */
 export function applyRunEvents(state: RunState, events: RunEvent[], to: string): RunState {
-  const next: RunState = { ...state, run: { ...state.run }, steps: new Map(state.steps), fresh: new Map(state.fresh) };
-  let applied = state.cursor;
-  for (const event of events) {
-    if (!isAfter(event.cursor, state.cursor)) continue;
-    if (event.cursor !== undefined && isAfter(event.cursor, applied)) applied = event.cursor;
-    applyOne(next, event);
-  }
-  next.cursor = isAfter(to, applied) ? to : applied;
+  const next: RunState = { ...state, run: { ...state.run }, steps: new Map(state.steps), fresh: new Map(state.fresh), cursor: to };
+  for (const event of events) applyOne(next, event);
   return next;
 }
 
 function applyOne(state: RunState, event: RunEvent): void {
+  if (event.cut && event.kind !== "activity") {
+    state.stale = true;
+    return;
+  }
   switch (event.kind) {
     case "runChanged":
-      // The row carries no list of steps; that of the run stays.
-      state.run = { ...state.run, ...event.run, steps: state.run.steps };
+      // The row carries no list of steps, unless some were added; that of the run stays.
+      state.run = { ...state.run, ...normalRow(event.run), steps: state.run.steps };
+      for (const step of event.steps ?? []) putStep(state, step);
+      if (event.stepsLeftOut) state.stale = true;
       break;
-    case "stepChanged": {
-      const before = state.steps.get(event.step.path);
-      const attempts = event.step.attempts ?? before?.attempts ?? [];
-      state.steps.set(event.step.path, { ...event.step, attempts, artifacts: event.step.artifacts ?? before?.artifacts ?? [] });
-      if (!before) state.order = [...state.order, event.step.path];
+    case "stepChanged":
+      putStep(state, event.step);
       break;
-    }
     case "attemptChanged": {
       const step = state.steps.get(event.step);
       if (!step) break;
@@ -73,31 +67,41 @@ function applyOne(state: RunState, event: RunEvent): void {
       state.steps.set(event.step, { ...step, attempts });
       break;
     }
-    case "activity": {
-      const before = state.fresh.get(event.attempt) ?? { items: [], received: 0 };
-      const items = [...before.items, event.item];
-      state.fresh.set(event.attempt, { items: items.length > MAX_FRESH ? items.slice(-MAX_FRESH) : items, received: before.received + 1 });
-      if (event.item.kind === "text") state.deltas = without(state.deltas, event.attempt);
+    case "activity":
+      putItem(state, event.attempt, event.cut ? undefined : event.item, event.cut === true);
       break;
-    }
     case "textDelta": {
       const text = (state.deltas.get(event.attempt) ?? "") + event.text;
       state.deltas = new Map(state.deltas).set(event.attempt, text.slice(-16_384));
       break;
     }
     case "warning":
-      state.run.warnings = [...state.run.warnings, { at: event.at ?? 0, code: event.code, text: event.text, step: event.step }];
+      state.run.warnings = [...state.run.warnings, event.warning].slice(-MAX_LISTED);
       state.run.warningsTotal += 1;
       break;
     case "command":
-      state.run.commands = [
-        ...state.run.commands,
-        { at: event.at ?? 0, user: event.user, command: event.command, step: event.step, outcome: event.outcome },
-      ].slice(-MAX_COMMANDS);
+      state.run.commands = [...state.run.commands, event.command].slice(-MAX_LISTED);
       break;
     case "runRemoved":
+    case "other":
       break;
   }
+}
+
+function putStep(state: RunState, changed: Step): void {
+  const before = state.steps.get(changed.path);
+  const attempts = changed.attempts ?? before?.attempts ?? [];
+  state.steps.set(changed.path, normalStep({ ...changed, attempts, artifacts: changed.artifacts ?? before?.artifacts ?? [] }));
+  if (!before) state.order = [...state.order, changed.path];
+}
+
+function putItem(state: RunState, attempt: string, item: Item | undefined, missed: boolean): void {
+  const before = state.fresh.get(attempt) ?? { items: [], received: 0 };
+  if (missed) state.fresh.set(attempt, { items: [], received: before.received + 1 });
+  if (!item) return;
+  const items = [...before.items, item];
+  state.fresh.set(attempt, { items: items.length > MAX_FRESH ? items.slice(-MAX_FRESH) : items, received: before.received + 1 });
+  if (item.kind === "text") state.deltas = without(state.deltas, attempt);
 }
 
 function without<V>(map: Map<string, V>, key: string): Map<string, V> {

@@ -31,6 +31,14 @@ export function withRows(state: RunsState, rows: RunRow[]): RunsState {
   return { ...state, rows: next, loaded: true };
 }
 
+/** The newest rows, all of them: those of the same time that are not among them were removed. */
+export function withSnapshot(state: RunsState, rows: RunRow[]): RunsState {
+  const oldest = Math.min(...rows.map((row) => row.startedAt));
+  const ids = new Set(rows.map((row) => row.id));
+  const kept = [...state.rows].filter(([id, row]) => ids.has(id) || (rows.length > 0 && row.startedAt < oldest));
+  return withRows({ ...state, rows: new Map(kept) }, rows);
+}
+
 export function applyRunsEvents(state: RunsState, events: RunEvent[], now: number): RunsState {
   if (events.length === 0) return state;
   const rows = new Map(state.rows);

@@ -37,7 +37,6 @@ const KEYS: readonly { title: string; keys: readonly (readonly [string, string])
       ["e E", "next, previous line that looks like an error"],
       ["w", "wrap long lines"],
       ["t", "times"],
-      ["S", "both streams, standard output, standard error"],
       ["y", "copy the selection or what is shown"],
       ["a", "all steps on one page"],
     ],

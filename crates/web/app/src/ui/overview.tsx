@@ -30,7 +30,8 @@ export function Overview({ step }: { step: Step }): JSX.Element {
         {step.resources && (
           <Fact name="Used">
             <span class="num">
-              {duration(step.resources.cpuMs)} processor time, {bytes(step.resources.maxRssBytes)} memory
+              {duration(step.resources.cpuMs)} processor time
+              {step.resources.maxRssBytes !== undefined && `, ${bytes(step.resources.maxRssBytes)} memory`}
             </span>
           </Fact>
         )}

@@ -5,7 +5,7 @@ import { asProblem } from "../api/http";
 import type { Problem } from "../api/types";
 import { useKeys } from "../lib/keys";
 import { useValue } from "../lib/store";
-import { applyRunsEvents, withRows } from "../state/runs";
+import { applyRunsEvents, withRows, withSnapshot } from "../state/runs";
 import { AgentsPage } from "../pages/agents";
 import { HistoryPage } from "../pages/history";
 import { MetricsPage } from "../pages/metrics";
@@ -118,7 +118,7 @@ function useRunsFeed(): void {
   const app = useApp();
   useEffect(() => {
     const stop = app.source.watchRuns({
-      onSnapshot: (rows) => app.runs.update((state) => withRows(state, rows)),
+      onSnapshot: (rows) => app.runs.update((state) => withSnapshot(state, rows)),
       onEvents: (events) => app.runs.update((state) => applyRunsEvents(state, events, Date.now())),
     });
     app.source

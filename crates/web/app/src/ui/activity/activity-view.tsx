@@ -98,6 +98,8 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
   const earlier = (): void => {
     const held = hold();
     if (!held) return;
+    // At 0 browsers do not keep the place when something is added above it.
+    if (scroller.current && scroller.current.scrollTop < 1) scroller.current.scrollTop = 1;
     if (hidden) setRange(extend(entries, held, -DRAWN));
     else if (state.more && state.items[0]) read(state.items[0].seq);
   };

@@ -3,6 +3,7 @@ import { useContext, useEffect, useState } from "preact/hooks";
 import { useApp } from "../../app";
 import { asProblem } from "../../api/http";
 import type { Item } from "../../api/types";
+import type { Source } from "../../source/source";
 import { visible } from "../../lib/ansi";
 import { bytes, clock, compact, elapsed, money, plural } from "../../lib/format";
 import { useStore } from "../../lib/store";
@@ -86,17 +87,35 @@ function Call({ call, result, sub, live }: { call: CallItem; result: ResultItem 
 const Input = memo(function Input({ call }: { call: CallItem }): JSX.Element | null {
   const text = typeof call.input === "string" ? call.input : call.input === undefined ? "" : JSON.stringify(call.input, null, 2);
   if (text === "") return null;
-  return <Long text={text} blob={call.blob} label="input" />;
+  return <Long text={text} item={call} label="input" />;
 });
 
 const ResultText = memo(function ResultText({ result }: { result: ResultItem }): JSX.Element | null {
-  if (result.preview === "") return null;
-  const of = { text: result.preview, blob: result.blob, size: result.bytes, label: "result" };
-  return <div class={result.ok ? "result" : "result bad"}>{<Long {...of} />}</div>;
+  if ((result.preview ?? "") === "" && result.blob === undefined) return null;
+  return (
+    <div class={result.ok ? "result" : "result bad"}>
+      <Long text={result.preview} item={result} size={result.bytes} label="result" />
+    </div>
+  );
 });
 
+function blobOf(item: Item): string | undefined {
+  return "blob" in item ? item.blob : undefined;
+}
+
+/** The whole text of an item: of its file in the record, or of the item as the record has it. */
+async function readWhole(source: Source, run: string, attempt: string, item: Item): Promise<string> {
+  const blob = blobOf(item);
+  if (blob !== undefined) return source.blob(run, attempt, blob);
+  const page = await source.activity(run, attempt, { after: item.seq - 1, limit: 1 });
+  const whole = page.items.find((i) => i.seq === item.seq);
+  if (whole?.kind === "toolResult") return whole.preview;
+  if (whole?.kind === "toolCall") return typeof whole.input === "string" ? whole.input : JSON.stringify(whole.input, null, 2);
+  return whole && "text" in whole ? whole.text : "";
+}
+
 /** Text that is folded after a few lines, and that may have its rest in the record. */
-function Long({ text, blob, size, label }: { text: string; blob?: string | undefined; size?: number | undefined; label: string }): JSX.Element {
+function Long({ text, item, size, label }: { text: string; item: Item; size?: number | undefined; label: string }): JSX.Element {
   const app = useApp();
   const { run, attempt } = useContext(FoldContext);
   const [whole, setWhole] = useState<string>();
@@ -105,9 +124,7 @@ function Long({ text, blob, size, label }: { text: string; blob?: string | undef
   const lines = shown.split("\n");
   const folded = !open && lines.length > FOLD_LINES;
   const read = (): void => {
-    if (blob === undefined) return;
-    app.source
-      .blob(run, attempt, blob)
+    readWhole(app.source, run, attempt, item)
       .then((found) => (setWhole(found), setOpen(true)))
       .catch((error: unknown) => app.toast(`The ${label} cannot be read`, asProblem(error).title, true));
   };
@@ -122,7 +139,7 @@ function Long({ text, blob, size, label }: { text: string; blob?: string | undef
             {open ? "Fold" : `${lines.length - FOLD_LINES} more lines`}
           </button>
         )}
-        {blob !== undefined && whole === undefined && (
+        {(blobOf(item) !== undefined || item.cut) && whole === undefined && (
           <button type="button" class="quiet" onClick={read}>
             Show all{size !== undefined && ` ${bytes(size)}`}
           </button>
@@ -139,7 +156,7 @@ const ItemView = memo(function ItemView({ item }: { item: Exclude<Item, CallItem
       return (
         <li class="entry text">
           <Markdown text={item.text} />
-          {item.blob !== undefined && <Long text="" blob={item.blob} label="text" />}
+          {(item.blob !== undefined || item.cut) && <Long text="" item={item} label="text" />}
         </li>
       );
     case "thinking":

@@ -28,7 +28,8 @@ export function LogTools(props: Props): JSX.Element {
           ref={search.input}
           type="search"
           aria-label="Search the whole log"
-          placeholder="Search the whole log"
+          placeholder={props.all ? "Search: in one step" : "Search the whole log"}
+          disabled={props.all}
           spellcheck={false}
           onKeyDown={(e) => {
             if (e.key === "Enter") {

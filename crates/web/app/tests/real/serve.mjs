@@ -1,0 +1,79 @@
+// A real server with its own directory of runs, and workflows whose steps wait for files of the test.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const BIN = process.env["ROBOPPI_BIN"];
+const TOKEN = "a-token-of-the-tests-that-is-long-enough";
+
+export class Roboppi {
+  constructor() {
+    this.dir = mkdtempSync(join(tmpdir(), "roboppi-page-"));
+    this.children = new Set();
+    this.env = { PATH: process.env.PATH, HOME: join(this.dir, "home"), XDG_STATE_HOME: join(this.dir, "state"), XDG_RUNTIME_DIR: join(this.dir, "run"), LANG: "C.UTF-8", TERM: "dumb" };
+    writeFileSync(join(this.dir, "token"), TOKEN, { mode: 0o600 });
+  }
+
+  spawn(...args) {
+    const child = spawn(BIN, args, { cwd: this.dir, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    this.children.add(child);
+    child.output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (child.output += data));
+    child.ended = new Promise((done) => child.on("exit", (code) => (this.children.delete(child), done(code))));
+    return child;
+  }
+
+  async serve(port = 0) {
+    this.server = this.spawn("serve", "--bind", `127.0.0.1:${port}`, "--token-file", join(this.dir, "token"));
+    const url = await this.printed(this.server, /http:\/\/127\.0\.0\.1:\d+\//);
+    this.url = url;
+    return url;
+  }
+
+  get port() {
+    return Number(new URL(this.url).port);
+  }
+
+  async kill() {
+    this.server.kill("SIGKILL");
+    await this.server.ended;
+  }
+
+  /** Waits for what a program prints. */
+  async printed(child, pattern, timeout = 20_000) {
+    const end = Date.now() + timeout;
+    for (;;) {
+      const found = pattern.exec(child.output);
+      if (found) return found[1] ?? found[0];
+      if (child.exitCode !== null || Date.now() > end) throw new Error(`no ${pattern} in: ${child.output}`);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+
+  file(name) {
+    return join(this.dir, name);
+  }
+
+  touch(name, text = "") {
+    writeFileSync(this.file(name), text);
+  }
+
+  /** Starts a workflow of shell scripts, `{ step: script }`, and returns its handle. */
+  async run(name, steps) {
+    const indent = (script) => script.trim().split("\n").map((line) => `      ${line}`).join("\n");
+    const text = Object.entries(steps).map(([step, script]) => `  ${step}:\n    worker: CUSTOM\n    capabilities: [RUN_COMMANDS]\n    instructions: |\n${indent(script)}\n`);
+    writeFileSync(this.file(`${name}.yaml`), `name: ${name}\nversion: "1"\ntimeout: 10m\nsteps:\n${text.join("")}`);
+    const child = this.spawn("workflow", "run", this.file(`${name}.yaml`), "--plain");
+    const handle = await this.printed(child, /run\s+(r\d+)/);
+    return { handle, child };
+  }
+
+  async close() {
+    for (const child of this.children) child.kill("SIGTERM");
+    await Promise.all([...this.children].map((child) => Promise.race([child.ended, new Promise((done) => setTimeout(() => (child.kill("SIGKILL"), done()), 8000))])));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export { TOKEN };
