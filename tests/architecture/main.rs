@@ -106,13 +106,13 @@ fn layer(name: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&name))
 }
 
-/// Files below `dir` with the extension, without build output.
+/// Files below `dir` with the extension, without build output and packages of other projects.
 pub(crate) fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden || path == root().join("target") {
+        if hidden || path == root().join("target") || path.ends_with("node_modules") {
             continue;
         } else if path.is_dir() {
             found.extend(files(&path, extension));

@@ -1,4 +1,4 @@
-// Says whether the committed dist is what the sources build.
+// Checks whether the committed dist is what the sources build.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -37,7 +37,7 @@ export function noComplaints(page) {
   assert.deepEqual(page.complaints, []);
 }
 
-/** Waits until the page shows what `check` asks for; the message says what it showed instead. */
+/** Waits until the page shows what `check` asks for; the error has what it showed instead. */
 export async function until(what, check, timeout = 8000) {
   const end = Date.now() + timeout;
   let last;

@@ -156,12 +156,12 @@ describe("runs", () => {
     ]);
     expect(grouped(state, { q: "zzz", state: "", workflow: "" }, now)).toEqual([]);
   });
-  test("a run that was removed while nobody listened is gone, an old one of a later page stays", () => {
+  test("a run that was removed while the page was not connected is gone, an old one of a later page stays", () => {
     const state = withRows(noRuns, [row("new", "succeeded", { startedAt: 9 }), row("removed", "succeeded", { startedAt: 8 }), row("old", "succeeded", { startedAt: 1 })]);
     expect([...withSnapshot(state, [row("new", "succeeded", { startedAt: 9 }), row("mid", "failed", { startedAt: 5 })]).rows.keys()].sort()).toEqual(["mid", "new", "old"]);
     expect(withSnapshot(state, []).rows.size).toBe(0);
   });
-  test("what happens is told once", () => {
+  test("a change is listed once", () => {
     const state = withRows(noRuns, [row("a", "running", { current: "x" })]);
     const same = applyRunsEvents(state, [{ kind: "runChanged", run: row("a", "running", { current: "x" }) }], 1);
     expect(same.happenings).toEqual([]);

@@ -29,7 +29,7 @@ export function normalRun(run: Run): Run {
   };
 }
 
-/** A state that is told in several frames: the lists of the later ones belong to the run of the first. */
+/** A state that is sent in several frames: the lists of the later ones belong to the run of the first. */
 export function joined(before: Run | undefined, part: Run): Run {
   if (!before) return normalRun(part);
   const more = normalRun(part);

@@ -108,7 +108,7 @@ export class Socket {
       return;
     }
     if (!("sub" in frame) || frame.sub === undefined) return;
-    // Whatever is first after a subscription shows that it is served; `caughtUp` says that nothing is left to read.
+    // Whatever is first after a subscription shows that it is served; after `caughtUp` nothing is left to read.
     if (frame.type === "caughtUp" || frame.type === "lines" || frame.type === "error") this.behind.delete(frame.sub);
     this.subscriptions.get(frame.sub)?.onFrame(frame);
     this.showLive();

@@ -43,7 +43,7 @@ export interface AgentStats extends Outcomes {
     outputTokens: number;
     cacheReadTokens: number;
     costUsd: number;
-    /** Attempts that told no cost, so that the sum is a lower bound. */
+    /** Attempts that reported no cost, so that the sum is a lower bound. */
     attemptsWithoutCost: number;
   };
 }

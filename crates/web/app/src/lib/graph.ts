@@ -53,13 +53,13 @@ function order(layers: string[][], known: Map<string, Node>): void {
   const place = new Map<string, number>();
   for (const layer of layers) {
     layer.forEach((path, i) => place.set(path, i));
-    const wish = new Map(
+    const target = new Map(
       layer.map((path, i) => {
         const before = (known.get(path)?.dependsOn ?? []).map((d) => place.get(d)).filter((n) => n !== undefined);
         return [path, before.length === 0 ? i : before.reduce((a, b) => a + b, 0) / before.length] as const;
       }),
     );
-    layer.sort((a, b) => (wish.get(a) ?? 0) - (wish.get(b) ?? 0));
+    layer.sort((a, b) => (target.get(a) ?? 0) - (target.get(b) ?? 0));
     layer.forEach((path, i) => place.set(path, i));
   }
 }

@@ -48,7 +48,7 @@ export function useKeys(level: 0 | 1 | 2, map: KeyMap): void {
     }
     const layer = { level, map: ref };
     stack.push(layer);
-    // Effects of inner components run first, so the order of mounting says nothing.
+    // Effects of inner components run first, so the order of mounting is not that of levels.
     stack.sort((a, b) => a.level - b.level);
     return () => {
       stack.splice(stack.indexOf(layer), 1);

@@ -7,12 +7,12 @@ export interface Store<T> {
   subscribe(listener: () => void): () => void;
 }
 
-/** A value with listeners, which are told at most once per frame. */
+/** A value with listeners, which are called at most once per frame. */
 export function createStore<T>(initial: T): Store<T> {
   let value = initial;
   const listeners = new Set<() => void>();
   let scheduled = false;
-  const tell = (): void => {
+  const notify = (): void => {
     scheduled = false;
     for (const listener of [...listeners]) listener();
   };
@@ -20,8 +20,8 @@ export function createStore<T>(initial: T): Store<T> {
     if (scheduled) return;
     scheduled = true;
     // Hidden pages get no frames; a timer keeps them current.
-    if (typeof document === "undefined" || document.hidden) setTimeout(tell, 100);
-    else requestAnimationFrame(tell);
+    if (typeof document === "undefined" || document.hidden) setTimeout(notify, 100);
+    else requestAnimationFrame(notify);
   };
   return {
     get: () => value,

@@ -20,7 +20,7 @@ export interface Virtual {
   onScroll(): void;
 }
 
-/** A scrolling element that draws only its visible rows. `onUser` is told when the user has scrolled, and where to. */
+/** A scrolling element that draws only its visible rows. `onUser` is called when the user has scrolled, with the direction. */
 export function useVirtual(rows: number, rowHeight: number, overscan = 4, onUser?: (up: boolean, end: boolean) => void): Virtual {
   const ref = useRef<HTMLDivElement>(null);
   const [viewport, setViewport] = useState(600);

@@ -15,7 +15,7 @@ const COLUMNS: Column<AgentStats>[] = [
     title: "Cost",
     value: (a) => a.usage.costUsd,
     show: (a) => (
-      <span title={a.usage.attemptsWithoutCost > 0 ? `${a.usage.attemptsWithoutCost} attempts told no cost` : undefined}>
+      <span title={a.usage.attemptsWithoutCost > 0 ? `${a.usage.attemptsWithoutCost} attempts reported no cost` : undefined}>
         {a.usage.attemptsWithoutCost > 0 && "≥ "}
         {money(a.usage.costUsd)}
       </span>

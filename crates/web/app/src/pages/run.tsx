@@ -109,10 +109,12 @@ function Loaded({ route, state }: { route: RunRoute; state: RunState }): JSX.Ele
     "8": () => show("details"),
     h: () => app.go({ page: "runs", query: {} }),
     Escape: () => {
+      // Two keys may come between two drawings: the store knows the place, `route` may be the one before.
+      const now = app.route.get();
       if (filter !== "" || filtering) {
         setFilter("");
         setFiltering(false);
-      } else if (route.step !== undefined) app.go({ page: "run", run: route.run }, true);
+      } else if (now.page === "run" && now.step !== undefined) app.go({ page: "run", run: route.run }, true);
       else app.go({ page: "runs", query: {} });
     },
   });

@@ -27,7 +27,7 @@ export class Polling {
     });
   }
 
-  /** `always`: even while there is a socket, for what it does not tell. */
+  /** `always`: even while there is a socket, for topics that it does not have. */
   log(run: string, attempt: string | undefined, feed: LogFeed, always = false): () => void {
     return this.every(always, async () => {
       const page = await this.source.log(run, attempt, feed.from(), LIVE_TAIL);

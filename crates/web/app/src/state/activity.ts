@@ -18,7 +18,7 @@ export const noActivity: ActivityState = { items: [], more: false, total: 0, loa
 
 /** So many items stay in memory while the end is followed; earlier ones are read again when they are scrolled to. */
 export const MAX_ITEMS = 4000;
-/** While somebody reads, nothing is dropped, and beyond this nothing is added. */
+/** While the list is paused, nothing is dropped, and beyond this nothing is added. */
 export const MAX_HELD = 20_000;
 
 /** Union by `seq`, in order. A later version of an item replaces the earlier one. */

@@ -12,7 +12,7 @@ export interface RunState {
   /** New items of attempts, which the activity view takes up; bounded. */
   fresh: Map<string, Fresh>;
   deltas: Map<string, string>;
-  /** Something changed that no event told: the state has to be read again. */
+  /** An event left out what changed: the state has to be read again. */
   stale: boolean;
 }
 

@@ -9,7 +9,7 @@ const TEXTS: Record<RunCommand, { title: (of: string) => string; text: string; y
   skip: { title: (of) => `Skip ${of}?`, text: "It does not start in this run. Steps that depend on it may be skipped too.", yes: "Skip it", danger: true },
 };
 
-/** Asks, sends the command, and says what came of it. */
+/** Asks for confirmation, sends the command, and shows its outcome. */
 export function askCommand(app: App, run: string, command: RunCommand, step?: string): void {
   const texts = TEXTS[command];
   const of = step === undefined ? `run ${run}` : `step ${step}`;

@@ -4,7 +4,7 @@ import type { Connection } from "../api/socket";
 import { clock, elapsed } from "../lib/format";
 import { useValue } from "../lib/store";
 
-/** A bar across the page while what is shown may be old. It says since when, and what happens next. */
+/** A bar across the page while what is shown may be old. It shows since when, and the next attempt to connect. */
 export function ConnectionBar(): JSX.Element | null {
   const app = useApp();
   const connection = useValue(app.source.connection);

@@ -4,7 +4,7 @@ import { isEnded } from "../lib/states";
 import { Markdown } from "./activity/markdown";
 import { CommandLine, Copy, Empty, Link, State } from "./parts";
 
-/** How an attempt ended: its reason in a sentence, what it said at the end, and what to do next. */
+/** How an attempt ended: its reason in a sentence, its result, and the command that continues it. */
 export function ResultView({ run, step, attempt }: { run: string; step: Step; attempt: Attempt }): JSX.Element {
   if (!isEnded(attempt.state)) {
     return (

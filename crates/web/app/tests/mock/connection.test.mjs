@@ -18,7 +18,7 @@ test("the server goes and comes back: nothing is cleared, nothing is missing or 
   await until("live", async () => (await state(page)) === "live");
   await until("lines", async () => (await shownRows(page)).at(-1) > 300);
   await first.close();
-  await until("it says so", async () => (await page.textContent(".connection-bar")).includes("Disconnected."));
+  await until("the bar", async () => (await page.textContent(".connection-bar")).includes("Disconnected."));
   assert.ok((await shownRows(page)).length > 10, "lines stay");
   assert.equal(await state(page), "reconnecting");
   const second = await start({ port });

@@ -120,7 +120,7 @@ test("activity: calls with results, sub-agents, Markdown, earlier entries", asyn
   noComplaints(page);
 });
 
-test("a command is asked about first, and its outcome is told", async () => {
+test("a command is asked about first, and its outcome is shown", async () => {
   const page = await shared.open("#/runs/r4");
   await page.click('.run-actions button:has-text("Cancel")');
   await page.waitForSelector(".confirm[open]");
@@ -134,7 +134,7 @@ test("a command is asked about first, and its outcome is told", async () => {
   noComplaints(page);
 });
 
-test("a run that is not there says so", async () => {
+test("a missing run has a page of its own", async () => {
   const page = await shared.open("#/runs/r999", { expected: ["404"] });
   await page.waitForSelector("text=Run r999 is not here");
   noComplaints(page);

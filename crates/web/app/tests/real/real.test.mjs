@@ -83,7 +83,7 @@ test("the server is killed and started again: nothing is cleared, missing or dou
   await until("lines", async () => (await shownRows(page)).at(-1) > 30);
   const { port } = roboppi;
   await roboppi.kill();
-  await until("it says so", async () => (await page.textContent(".connection-bar")).includes("Disconnected."));
+  await until("the bar", async () => (await page.textContent(".connection-bar")).includes("Disconnected."));
   const kept = (await shownRows(page)).length;
   assert.ok(kept > 10);
   await roboppi.serve(port);

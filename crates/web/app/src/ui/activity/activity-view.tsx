@@ -26,7 +26,7 @@ interface Props {
   delta: string | undefined;
 }
 
-/** What an agent said and did, as a conversation to skim. */
+/** Messages and tool calls of an agent, as a conversation to skim. */
 export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.Element {
   const app = useApp();
   const [state, setState] = useState<ActivityState>(noActivity);
@@ -161,7 +161,7 @@ export function ActivityView({ run, step, attempt, fresh, delta }: Props): JSX.E
             )}
           </ol>
         </FoldContext.Provider>
-        {state.loaded && state.items.length === 0 && <Empty title={live ? "Nothing said yet" : "It reported nothing"}>{!step.agent && <p>This step is a command; its output is in the log.</p>}</Empty>}
+        {state.loaded && state.items.length === 0 && <Empty title={live ? "No activity yet" : "It reported nothing"}>{!step.agent && <p>This step is a command; its output is in the log.</p>}</Empty>}
         {!state.loaded && !problem && <p class="muted pad">Reading the activity…</p>}
         {problem && <ProblemBox problem={problem} retry={() => read()} />}
       </div>
