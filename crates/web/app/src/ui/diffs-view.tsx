@@ -1,11 +1,10 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { useApp } from "../app";
 import type { Attempt, FileDiff } from "../api/types";
 import { visible } from "../lib/ansi";
 import { countDiff, parseDiff } from "../lib/diff";
 import { plural } from "../lib/format";
-import { useLoaded } from "../lib/use-loaded";
+import { useDiffs } from "../lib/use-diffs";
 import { DiffText } from "./diff-text";
 import { Icon } from "./icons";
 import { Empty, ProblemBox } from "./parts";
@@ -14,8 +13,7 @@ import { Empty, ProblemBox } from "./parts";
 const OPEN_FILES = 20;
 
 export function DiffsView({ run, attempt }: { run: string; attempt: Attempt }): JSX.Element {
-  const app = useApp();
-  const { value: files, problem, retry } = useLoaded(() => app.source.diffs(run, attempt.id), [run, attempt.id, attempt.state]);
+  const { value: files, problem, retry } = useDiffs(run, attempt);
   if (!files) return problem ? <ProblemBox problem={problem} retry={retry} /> : <p class="muted pad">Reading the changes…</p>;
   if (files.length === 0) {
     return (

@@ -1,16 +1,14 @@
 import type { JSX } from "preact";
-import { useApp } from "../app";
 import type { Attempt, FileDiff, Step } from "../api/types";
 import { visible } from "../lib/ansi";
 import { folders, type Folder } from "../lib/tree";
-import { useLoaded } from "../lib/use-loaded";
+import { useDiffs } from "../lib/use-diffs";
 import { sizes } from "./diffs-view";
 import { Copy, Empty, ProblemBox } from "./parts";
 
 /** Files that an attempt changed, by directory, and the artifacts of its step. */
 export function FilesView({ run, step, attempt }: { run: string; step: Step; attempt: Attempt }): JSX.Element {
-  const app = useApp();
-  const { value: files, problem, retry } = useLoaded(() => app.source.diffs(run, attempt.id), [run, attempt.id, attempt.state]);
+  const { value: files, problem, retry } = useDiffs(run, attempt);
   if (!files) return problem ? <ProblemBox problem={problem} retry={retry} /> : <p class="muted pad">Reading the files…</p>;
   const by = new Map(files.map((file) => [file.path, file]));
   if (files.length === 0 && step.artifacts.length === 0) {
