@@ -40,7 +40,7 @@ const LAYERS: &[&[&str]] = &[
     &["roboppi-record"],
     &["roboppi-attach"],
     &["roboppi-report", "roboppi-watch"],
-    &["roboppi-core", "roboppi-supervisor", "roboppi-tui"],
+    &["roboppi-core", "roboppi-supervisor", "roboppi-tui", "roboppi-web"],
     &["roboppi"],
 ];
 

@@ -21,6 +21,11 @@ fn hold(name: &str, schema: &Value) {
 }
 
 #[test]
+fn the_document_of_the_api_is_that_of_its_types() {
+    hold("../../crates/web/openapi.json", &roboppi_web::openapi::document());
+}
+
+#[test]
 fn the_schemas_are_those_of_the_types() {
     hold("stream.schema.json", &schema::stream());
     hold("summary.schema.json", &schema::summary());

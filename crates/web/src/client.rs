@@ -65,7 +65,11 @@ pub(crate) async fn guard(
             let waits = (refusal == Refusal::WrongCredential)
                 .then(|| app.login_limit().wait(app.now(), client.address))
                 .flatten();
-            waits.map_or_else(|| Problem::from(refusal), Problem::too_many).into_response()
+            let mut problem = waits.map_or_else(|| Problem::from(refusal), Problem::too_many);
+            if problem.status == 401 {
+                problem.login = Some(app.settings.credentials.login());
+            }
+            problem.into_response()
         }
     };
     let status = response.status();

@@ -11,6 +11,8 @@ mod client;
 mod feed;
 mod live;
 mod logs;
+#[cfg(feature = "schema")]
+pub mod openapi;
 mod params;
 mod problem;
 mod routes;

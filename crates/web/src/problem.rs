@@ -25,6 +25,9 @@ pub(crate) struct Problem {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
+    /// How to log in: `token`, `password` or `password+totp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<&'static str>,
     #[serde(skip)]
     pub(crate) retry_after: Option<u64>,
 }
@@ -32,7 +35,7 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         let detail = roboppi_untrusted::words(&shortened(&detail.into(), 2000));
-        Self { kind: "about:blank", title, status: status.as_u16(), detail, hint: None, retry_after: None }
+        Self { kind: "about:blank", title, status: status.as_u16(), detail, hint: None, login: None, retry_after: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

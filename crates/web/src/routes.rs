@@ -29,7 +29,15 @@ mod runs;
 mod session;
 mod statistics;
 
+#[cfg(feature = "schema")]
+pub(crate) use activity::{ActivityPage, Diffs};
+#[cfg(feature = "schema")]
+pub(crate) use commands::{Order, Outcome};
 pub(crate) use events::check as check_cursor;
+#[cfg(feature = "schema")]
+pub(crate) use runs::RunPage;
+#[cfg(feature = "schema")]
+pub(crate) use session::Login;
 
 /// Longest body of a request, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;

@@ -182,7 +182,7 @@ fn state_of(view: &AttemptView) -> (String, Option<String>) {
         AttemptStatus::Finished { result, .. } => {
             let detail = result.details.as_deref().and_then(|details| details.error.clone());
             let state = result.status.name().to_lowercase();
-            (state, detail.or_else(|| result.exit_words()))
+            (state, detail.or_else(|| result.exit_words().filter(|_| result.error_class.is_some())))
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct RunRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) duration_ms: Option<u64>,
     /// Its steps.
-    pub(crate) steps: StepNumbers,
+    pub(crate) counts: StepNumbers,
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) progress: Option<RunProgress>,
@@ -230,7 +230,7 @@ impl RunRow {
             started_at: head.map_or(0, |head| head.started_at.0),
             finished_at,
             duration_ms,
-            steps,
+            counts: steps,
             progress: progress(steps),
             needs_you: if liveness.may_live() { needs(view) } else { Vec::new() },
             cost_usd: spent.and_then(|spent| spent.usage.cost_usd),
@@ -269,7 +269,7 @@ impl RunRow {
             started_at,
             finished_at: run.duration_ms.filter(|_| over).map(|duration| started_at.saturating_add(duration)),
             duration_ms: run.duration_ms.filter(|_| over),
-            steps,
+            counts: steps,
             progress: progress(steps),
             needs_you: Vec::new(),
             cost_usd: None,

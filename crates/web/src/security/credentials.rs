@@ -104,6 +104,15 @@ impl Credentials {
         self.tokens.is_empty() && self.passwords.is_empty()
     }
 
+    /// How a person logs in.
+    pub(crate) const fn login(&self) -> &'static str {
+        match (self.passwords.is_empty(), self.totp.is_some()) {
+            (true, _) => "token",
+            (false, false) => "password",
+            (false, true) => "password+totp",
+        }
+    }
+
     /// The role of a token.
     pub(crate) fn of_token(&self, token: &str) -> Option<Role> {
         role_of(&self.tokens, token)
