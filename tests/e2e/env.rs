@@ -419,6 +419,11 @@ impl Running<'_> {
         }
     }
 
+    /// What it has printed on its standard output so far.
+    pub(crate) fn printed(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stdout).unwrap()).into_owned()
+    }
+
     /// Lines it has printed so far.
     pub(crate) fn printed_lines(&self) -> usize {
         fs::read(&self.stdout).unwrap().iter().filter(|byte| **byte == b'\n').count()

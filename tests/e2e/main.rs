@@ -92,6 +92,7 @@ mod screen_steps;
 mod screen_storms;
 mod secret_words;
 mod secrets;
+mod serve;
 mod shells;
 mod show;
 mod spaces;
