@@ -9,7 +9,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::{Args, ValueHint};
 use roboppi_process::inherited::give_back;
-use roboppi_web::{BadSettings, ClientLimits, Credentials, HostNames, Role, Secret, Server, Settings, TlsFiles, Totp};
+use roboppi_web::{
+    BadSettings, ClientLimits, Credentials, HostNames, Role, Secret, Server, Settings, TlsFiles, Totp,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::{out, record};
@@ -87,7 +89,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         base_path: args.base_path.clone(),
         credentials,
         chosen_credential: chosen,
-        tls: args.tls_cert.clone().zip(args.tls_key.clone()).map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: args
+            .tls_cert
+            .clone()
+            .zip(args.tls_key.clone())
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
         hosts: HostNames::new(args.allow_host.iter().cloned()),
         read_only: args.read_only,
         trust_forwarded: args.trust_forwarded,
@@ -113,7 +119,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 
 async fn serve(args: &ServeArgs, settings: Settings, automatic: Option<&str>) -> Result<ExitCode, Failure> {
     let server = Server::bind(settings).await.map_err(|error| {
-        Failure::infrastructure(error).hint("choose another address with --bind, such as 127.0.0.1:0, or another file")
+        Failure::infrastructure(error)
+            .hint("choose another address with --bind, such as 127.0.0.1:0, or another file")
     })?;
     let link = match automatic {
         Some(token) => format!("{}login?token={token}", server.url()),
@@ -167,7 +174,9 @@ fn credentials(args: &ServeArgs) -> Result<Credentials, Failure> {
     }
     if let Some(file) = &args.totp_file {
         if args.password_file.is_none() && args.reader_password_file.is_none() {
-            return Err(Failure::usage("--totp-file is of use with a password only").hint("set --password-file too"));
+            return Err(
+                Failure::usage("--totp-file is of use with a password only").hint("set --password-file too")
+            );
         }
         credentials.set_totp(Totp::new(&text_of(file)?).map_err(|error| in_file(file, &error))?);
     }

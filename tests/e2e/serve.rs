@@ -54,11 +54,14 @@ fn without_a_credential_nothing_is_told() {
             assert!(problem["hint"].as_str().unwrap().contains("roboppi serve"), "{problem}");
         }
     }
-    for (method, route) in [("POST", "/api/v1/runs/r1/commands"), ("POST", "/api/v1/workflows/w1/runs"), ("PUT", "/")] {
+    for (method, route) in
+        [("POST", "/api/v1/runs/r1/commands"), ("POST", "/api/v1/workflows/w1/runs"), ("PUT", "/")]
+    {
         assert_eq!(served.request(method, route, &[], "{}").status, 401, "{route}");
     }
     for route in ["/healthz", "/readyz", "/"] {
-        let reply = served.request("GET", route, &[("Host", if route == "/" { "localhost" } else { "probe" })], "");
+        let reply =
+            served.request("GET", route, &[("Host", if route == "/" { "localhost" } else { "probe" })], "");
         assert_eq!(reply.status, 200, "{route}");
     }
     // Pages cannot see why an upgrade was refused, so it is not: the reason comes after it.
@@ -77,18 +80,23 @@ fn a_foreign_page_and_a_foreign_name_are_refused() {
     let served = Served::start(&env, &["--allow-host", "runs.example"]);
     let bearer = served.bearer();
     for route in ROUTES {
-        for (name, value) in [("Origin", "https://evil.example"), ("Origin", "null"), ("Host", "evil.example:80")] {
+        for (name, value) in
+            [("Origin", "https://evil.example"), ("Origin", "null"), ("Host", "evil.example:80")]
+        {
             let reply = served.request("GET", route, &[("Authorization", &bearer), (name, value)], "");
             assert_eq!(reply.status, 403, "{route} with {name}: {value}");
         }
     }
     let own = format!("http://{}", served.authority());
-    for (name, value) in [("Origin", own.as_str()), ("Origin", "https://runs.example"), ("Host", "runs.example")] {
+    for (name, value) in
+        [("Origin", own.as_str()), ("Origin", "https://runs.example"), ("Host", "runs.example")]
+    {
         let reply = served.request("GET", "/api/v1/runs", &[("Authorization", &bearer), (name, value)], "");
         assert_eq!(reply.status, 200, "{name}: {value}: {}", reply.text());
     }
-    let mut socket =
-        served.socket_with("/api/v1/ws", &[("Authorization", &bearer), ("Origin", "https://evil.example")]).unwrap();
+    let mut socket = served
+        .socket_with("/api/v1/ws", &[("Authorization", &bearer), ("Origin", "https://evil.example")])
+        .unwrap();
     assert_eq!(socket.json().unwrap()["status"], 403);
     assert_eq!(socket.closed(), Some(4403));
     served.end();
@@ -218,11 +226,14 @@ fn bad_input_is_answered_with_what_to_do() {
     }
     assert_eq!(status("POST", commands, &"x".repeat(70_000)), 413);
     let mut socket = served.socket();
-    for text in ["", "{", "[]", r#"{"type":"explode"}"#, r#"{"type":"fetch","sub":"x","from":"1","to":"2"}"#] {
+    for text in ["", "{", "[]", r#"{"type":"explode"}"#, r#"{"type":"fetch","sub":"x","from":"1","to":"2"}"#]
+    {
         socket.say(text);
         assert_eq!(socket.json_of("error")["type"], "error", "{text}");
     }
-    socket.say(&json!({"type": "subscribe", "sub": "s", "topic": "run", "run": "r1", "after": "nope"}).to_string());
+    socket.say(
+        &json!({"type": "subscribe", "sub": "s", "topic": "run", "run": "r1", "after": "nope"}).to_string(),
+    );
     let error = socket.json_of("error");
     assert_eq!((&error["status"], &error["sub"]), (&json!(400), &json!("s")));
     for _ in 0..20 {
@@ -240,7 +251,19 @@ fn no_request_of_the_document_makes_the_server_fail() {
     let env = with_a_run();
     let served = Served::start(&env, &[]);
     let document = served.own("GET", "/api/v1/openapi.json", "").json();
-    let values = ["", "r1", "work", "-1", "0", "99999999999999999999", "%00", "..%2f..", "%F0%9F%92%A9", "true", "1.1"];
+    let values = [
+        "",
+        "r1",
+        "work",
+        "-1",
+        "0",
+        "99999999999999999999",
+        "%00",
+        "..%2f..",
+        "%F0%9F%92%A9",
+        "true",
+        "1.1",
+    ];
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     let mut random = client::Random::new(seed);
@@ -258,7 +281,15 @@ fn no_request_of_the_document_makes_the_server_fail() {
                     let name = parameter["name"].as_str().unwrap();
                     let value = values[random.below(values.len())];
                     if parameter["in"] == "path" {
-                        let value = if random.below(2) == 0 { match name { "run" => "r1", "attempt" => "work", _ => "1" } } else { value };
+                        let value = if random.below(2) == 0 {
+                            match name {
+                                "run" => "r1",
+                                "attempt" => "work",
+                                _ => "1",
+                            }
+                        } else {
+                            value
+                        };
                         route = route.replace(&format!("{{{name}}}"), value);
                     } else if random.below(2) == 0 {
                         query.push(format!("{name}={value}"));
@@ -292,14 +323,20 @@ fn a_command_reaches_the_run_and_its_journal_names_the_user() {
     let command = env.the_run().events("command").remove(0);
     assert_eq!(command["user"], "operator@127.0.0.1");
     let shown = served.own("GET", "/api/v1/runs/r1", "").json();
-    assert_eq!((&shown["commands"][0]["command"], &shown["commands"][0]["user"]), (&json!("cancel"), &command["user"]));
+    assert_eq!(
+        (&shown["commands"][0]["command"], &shown["commands"][0]["user"]),
+        (&json!("cancel"), &command["user"])
+    );
     served.end();
 }
 
 #[test]
 fn a_workflow_of_the_list_is_started_and_outlives_the_server() {
     let env = TestEnv::new();
-    env.write("flow.yaml", &Flow::of("echo > started; while [ ! -e go ]; do sleep 0.05; done; echo done").text());
+    env.write(
+        "flow.yaml",
+        &Flow::of("echo > started; while [ ! -e go ]; do sleep 0.05; done; echo done").text(),
+    );
     let served = Served::start(&env, &["--workflow", "flow.yaml"]);
     let session = served.own("GET", "/api/v1/session", "").json();
     assert_eq!(session["workflows"], json!([{"id": "w1", "name": "flow.yaml"}]));

@@ -145,7 +145,8 @@ fn understood(line: &[u8], run_id: &RunId) -> Result<(RunCommand, Option<String>
     if request.run_id != *run_id {
         return Err(RequestError::OtherRun { this: run_id.clone(), requested: request.run_id });
     }
-    let user = request.user.map(|user| user.chars().filter(|char| !char.is_control()).take(LONGEST_USER).collect());
+    let user =
+        request.user.map(|user| user.chars().filter(|char| !char.is_control()).take(LONGEST_USER).collect());
     match request.command {
         RunCommand::HangUp | RunCommand::LeaveNow => Err(RequestError::OwnerOnly),
         RunCommand::Unknown(other) => Err(RequestError::Unknown(other)),

@@ -4,6 +4,7 @@
 //! milliseconds, a key without a value is absent. What is read from the record is free text: a page shows it as text.
 
 pub(crate) mod attempt;
+#[cfg(feature = "schema")]
 pub(crate) mod event;
 pub(crate) mod item;
 pub(crate) mod line;

@@ -10,7 +10,7 @@ use roboppi_attach::Statistics;
 use roboppi_ipc::UtcMillis;
 use tokio::sync::Semaphore;
 
-use crate::feed::{Hub, Hubs, RunList};
+use crate::feed::{Cursor, Hub, Hubs, RunList};
 use crate::problem::Problem;
 use crate::security::{LoginLimit, Sessions, random_text};
 use crate::settings::Settings;
@@ -149,6 +149,25 @@ impl App {
         let hub = self.aside(move |app| app.hubs.get(&name).map_err(Problem::from)).await?;
         hub.ready().await;
         Ok(hub)
+    }
+
+    /// Checks that a cursor is one of the run.
+    ///
+    /// # Errors
+    /// When it is behind all there is.
+    pub(crate) async fn check_cursor(self: &Arc<Self>, hub: &Hub, cursor: &Cursor) -> Result<(), Problem> {
+        let number = cursor.journal();
+        if number <= hub.look(|_, _, head| head.journal()) {
+            return Ok(());
+        }
+        // The record may be ahead of what was read of it.
+        let record = hub.record();
+        let last = self.aside(move |_| Ok(record.view()?.position.journal_seq)).await?;
+        if number <= last {
+            return Ok(());
+        }
+        Err(Problem::bad_request(format!("`{number}` is behind the last event of the run, {last}"))
+            .hint("take the cursor of an answer about this run, or leave it out"))
     }
 
     /// Workflows that may be started, with their ids.

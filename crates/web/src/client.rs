@@ -113,7 +113,8 @@ fn check(
     let host = text(&header::HOST).unwrap_or_default();
     let origin = headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
     let cookie = cookie(headers, &cookie_name(app)).map(str::to_owned);
-    let mut client = Client { role: None, address: address(app, peer, headers), csrf: None, cookie, refusal: None };
+    let mut client =
+        Client { role: None, address: address(app, peer, headers), csrf: None, cookie, refusal: None };
     let known = known(app, headers, &mut client, kind);
     client.role = match known {
         Known::Token(role) | Known::Session(role, _) => Some(role),
@@ -195,7 +196,10 @@ fn add_headers(headers: &mut HeaderMap, tls: bool) {
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), microphone=(), geolocation=(), payment=()",
+        ),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));

@@ -10,6 +10,7 @@ mod pacing;
 mod record_events;
 mod ring;
 mod runs;
+mod written;
 
 pub(crate) use cursor::{BadCursor, Cursor, Place};
 pub(crate) use hub::Hub;

@@ -7,6 +7,7 @@
 mod api;
 mod app;
 mod assets;
+mod call;
 mod client;
 mod feed;
 mod live;

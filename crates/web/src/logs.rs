@@ -41,7 +41,8 @@ pub(crate) fn attempt_of(hub: &Hub, id: &str) -> Result<AttemptRef, Problem> {
         attempts.find(|attempt| attempt.of.to_string() == id).map(|attempt| attempt.of.clone())
     });
     found.ok_or_else(|| {
-        Problem::not_found(format!("the run has no attempt `{id}`")).hint("GET the run: each step lists its attempts")
+        Problem::not_found(format!("the run has no attempt `{id}`"))
+            .hint("GET the run: each step lists its attempts")
     })
 }
 
@@ -54,7 +55,9 @@ impl AttemptLog {
         let (files, told, alive) = hub.look(|view, liveness, _| {
             let attempt = view.attempt(of);
             let files = attempt.and_then(|attempt| match &attempt.status {
-                AttemptStatus::Finished { result, log_bytes } => Some(AttemptFiles::of(result, *log_bytes, 0)),
+                AttemptStatus::Finished { result, log_bytes } => {
+                    Some(AttemptFiles::of(result, *log_bytes, 0))
+                }
                 AttemptStatus::Started | AttemptStatus::Phase(_) => None,
             });
             (files, attempt.map_or(0, roboppi_run::AttemptView::log_bytes), liveness.may_live())
@@ -169,7 +172,11 @@ impl AttemptLog {
             while at < len && gaps.is_empty() {
                 match self.log.read(at, 1)? {
                     LogPiece::Lost { len } => {
-                        gaps.push(LogGap { from: at, to: at + len, reason: "given up to keep within a limit".to_owned() });
+                        gaps.push(LogGap {
+                            from: at,
+                            to: at + len,
+                            reason: "given up to keep within a limit".to_owned(),
+                        });
                     }
                     LogPiece::Bytes(_) => match self.log.chunk_at(at)? {
                         Some(chunk) => at = chunk.offset + chunk.len.max(1),
@@ -208,7 +215,8 @@ impl AttemptLog {
             }
         }
         let is_full = found.len() >= limit;
-        let is_over = reached.offset() >= self.log.len() || (!is_full && reached.line() + 1 >= self.log.line_count()?);
+        let is_over = reached.offset() >= self.log.len()
+            || (!is_full && reached.line() + 1 >= self.log.line_count()?);
         let next = if is_full || !is_over { Some(reached.line()) } else { None };
         let searched = Searched { bytes: reached.offset(), of: self.log.len() };
         Ok(SearchPage { hits, searched, next: next.filter(|next| *next > from || is_full) })
@@ -267,6 +275,7 @@ fn hit(line: &LogLine, needle: &Needle) -> Hit {
     let shown = Line::of(line, None, false);
     let place = needle.find_in(&shown.text, 0);
     let units = |bytes: usize| shown.text[..bytes].encode_utf16().count();
-    let (start, end) = (place.as_ref().map(|place| units(place.start)), place.as_ref().map(|place| units(place.end)));
+    let (start, end) =
+        (place.as_ref().map(|place| units(place.start)), place.as_ref().map(|place| units(place.end)));
     Hit { n: line.number, start, end, text: shown.text }
 }

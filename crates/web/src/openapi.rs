@@ -11,7 +11,8 @@ use crate::problem::Problem;
 use crate::routes::{ActivityPage, Diffs, Login, Order, Outcome, RunPage};
 
 /// A route: method, path, what it does, parameters of its query, the type of its body, the type of its answer.
-type Operation = (&'static str, &'static str, &'static str, &'static [&'static str], &'static str, &'static str);
+type Operation =
+    (&'static str, &'static str, &'static str, &'static [&'static str], &'static str, &'static str);
 
 const LOG: &str = "/api/v1/runs/{run}/attempts/{attempt}/log";
 
@@ -23,7 +24,14 @@ const OPERATIONS: &[Operation] = &[
     ("post", "/api/v1/session", "Log in: the answer sets a cookie", &[], "Login", "none"),
     ("delete", "/api/v1/session", "Log out", &[], "", "none"),
     ("get", "/api/v1/openapi.json", "This document", &[], "", "any"),
-    ("get", "/api/v1/runs", "Runs, newest first", &["after", "limit", "state", "workflow", "q"], "", "RunPage"),
+    (
+        "get",
+        "/api/v1/runs",
+        "Runs, newest first",
+        &["after", "limit", "state", "workflow", "q"],
+        "",
+        "RunPage",
+    ),
     ("get", "/api/v1/runs/{run}", "A run with its steps", &[], "", "Run"),
     (
         "get",
@@ -134,13 +142,17 @@ pub fn document() -> Value {
 fn described((method, path, summary, query, body, answer): &Operation) -> Value {
     let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-    let in_query = query.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}));
+    let in_path = in_path
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_query =
+        query.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}));
     let content = match *answer {
         "none" => json!({"description": "done"}),
         "text" => json!({"description": "the text", "content": {"text/plain": {}}}),
         "any" => json!({"description": "the answer", "content": {"application/json": {}}}),
-        name => json!({"description": "the answer", "content": {"application/json": {"schema": reference(name)}}}),
+        name => {
+            json!({"description": "the answer", "content": {"application/json": {"schema": reference(name)}}})
+        }
     };
     let status = match (*method, *path) {
         ("post", "/api/v1/runs/{run}/commands") => "202",

@@ -74,7 +74,10 @@ impl Params {
 }
 
 fn bad(name: &str, text: &str, what: &str) -> Problem {
-    Problem::bad_request(format!("`{name}` is `{}`, and must be {what}", crate::api::text::shortened(text, 100)))
+    Problem::bad_request(format!(
+        "`{name}` is `{}`, and must be {what}",
+        crate::api::text::shortened(text, 100)
+    ))
 }
 
 /// A text with its `%XX` decoded; `None` when it is not UTF-8.

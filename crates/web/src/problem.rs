@@ -35,7 +35,15 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         let detail = roboppi_untrusted::words(&shortened(&detail.into(), 2000));
-        Self { kind: "about:blank", title, status: status.as_u16(), detail, hint: None, login: None, retry_after: None }
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail,
+            hint: None,
+            login: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -62,9 +70,11 @@ impl Problem {
 
     pub(crate) fn too_many(wait_ms: u64) -> Self {
         let seconds = wait_ms.div_ceil(1000);
-        let detail = format!("too many failed attempts to log in from this address; the next one in {seconds} s");
+        let detail =
+            format!("too many failed attempts to log in from this address; the next one in {seconds} s");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too many attempts", detail);
-        Self { retry_after: Some(seconds), ..problem }.hint("wait, then log in with the printed link or the password")
+        Self { retry_after: Some(seconds), ..problem }
+            .hint("wait, then log in with the printed link or the password")
     }
 
     pub(crate) fn json(&self) -> String {

@@ -49,7 +49,10 @@ pub struct Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("bind", &self.bind).field("base_path", &self.base_path).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("bind", &self.bind)
+            .field("base_path", &self.base_path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,7 +69,9 @@ pub struct TlsFiles {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BadSettings {
     /// Anybody in the network could read along.
-    #[error("{0} is reached from other machines, and without TLS everybody on the way could read and change what is sent")]
+    #[error(
+        "{0} is reached from other machines, and without TLS everybody on the way could read and change what is sent"
+    )]
     NoTls(SocketAddr),
     /// The automatic token is for one person on one machine.
     #[error("{0} is reached from other machines, and no password or token was set")]

@@ -90,7 +90,9 @@ impl<'e> Served<'e> {
     pub(super) fn start_with_link(env: &'e TestEnv, arguments: &[&str]) -> Self {
         let running = env.roboppi(["serve", "--bind", "127.0.0.1:0"]).args(arguments).start();
         running.wait_for_text("http://127.0.0.1:");
-        let line = env.wait_for("the link", || running.printed().lines().next().map(str::to_owned).filter(|line| line.starts_with("http")));
+        let line = env.wait_for("the link", || {
+            running.printed().lines().next().map(str::to_owned).filter(|line| line.starts_with("http"))
+        });
         let rest = line.strip_prefix("http://").unwrap();
         let (authority, link) = rest.split_once('/').unwrap();
         Self { running, authority: authority.to_owned(), link: format!("/{link}") }
@@ -117,7 +119,8 @@ impl<'e> Served<'e> {
     pub(super) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut stream = TcpStream::connect(&self.authority).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         if !headers.iter().any(|(name, _)| *name == "Host") {
             head += &format!("Host: {}\r\n", self.authority);
         }

@@ -16,7 +16,9 @@ fn many_steps(env: &TestEnv, count: usize) -> Flow {
 }
 
 fn subscribe(socket: &mut Socket, after: &str) {
-    socket.say(&json!({"type": "subscribe", "sub": "s", "topic": "run", "run": "r1", "after": after}).to_string());
+    socket.say(
+        &json!({"type": "subscribe", "sub": "s", "topic": "run", "run": "r1", "after": after}).to_string(),
+    );
 }
 
 /// Number of the journal record of an event: steps without agents have events of the journal only.
@@ -111,7 +113,8 @@ fn a_frame_keeps_its_bounds_and_a_gap_can_be_fetched() {
     }
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     // The whole gap at once, for those who can wait.
-    let page = served.own("GET", &format!("/api/v1/runs/r1/events?after={from}&to={to}&limit=2000"), "").json();
+    let page =
+        served.own("GET", &format!("/api/v1/runs/r1/events?after={from}&to={to}&limit=2000"), "").json();
     let all: Vec<_> = page["events"].as_array().unwrap().iter().map(number).collect();
     assert_eq!((all, &page["cursor"]), ((1..=recount).collect(), &gap["to"]));
     served.end();
@@ -159,11 +162,13 @@ fn the_list_of_runs_changes_while_it_is_looked_at() {
 #[test]
 fn lines_of_a_log_are_followed_to_its_end() {
     let env = TestEnv::new();
-    let run = env.run(&Flow::of("for i in $(seq 1 50); do echo line $i; sleep 0.02; done; printf 'half'")).start();
+    let run =
+        env.run(&Flow::of("for i in $(seq 1 50); do echo line $i; sleep 0.02; done; printf 'half'")).start();
     env.wait_for("output", || env.runs().pop().filter(|run| run.text("work", 1).contains("line 1")));
     let served = Served::start(&env, &[]);
     let mut socket = served.socket();
-    let subscribe = json!({"type": "subscribe", "sub": "l", "topic": "log", "run": "r1", "attempt": "work", "from": 0});
+    let subscribe =
+        json!({"type": "subscribe", "sub": "l", "topic": "log", "run": "r1", "attempt": "work", "from": 0});
     socket.say(&subscribe.to_string());
     let mut lines: Vec<String> = Vec::new();
     loop {
@@ -197,7 +202,10 @@ fn a_page_of_another_program_understands_the_messages() {
     assert_eq!(socket.json_of("work_order_updated")["status"], "running");
     env.write("go", "");
     let failed = socket.json_of("run_failed");
-    assert!(failed["timestamp"].as_str().unwrap().ends_with('Z') && failed["workOrderId"] == "r1", "{failed}");
+    assert!(
+        failed["timestamp"].as_str().unwrap().ends_with('Z') && failed["workOrderId"] == "r1",
+        "{failed}"
+    );
     run.wait().code(1).text();
     socket.say(r#"{"type":"subscribe","workOrderId":"r9"}"#);
     assert_eq!(socket.json_of("error")["code"], "NOT_FOUND");

@@ -16,7 +16,10 @@ fn a_long_log_is_read_anywhere_and_whole() {
     let served = Served::start(&env, &[]);
     let log = "/api/v1/runs/r1/attempts/work/log";
     let page = told(&served.own("GET", &format!("{log}?from=250000&limit=3"), ""));
-    assert_eq!((&page["total"], &page["complete"], &page["next"]), (&json!(300_003), &json!(true), &json!(250_003)));
+    assert_eq!(
+        (&page["total"], &page["complete"], &page["next"]),
+        (&json!(300_003), &json!(true), &json!(250_003))
+    );
     assert_eq!(page["lines"][0]["text"], "250001");
     let page = told(&served.own("GET", &format!("{log}?from=-3"), ""));
     let lines = page["lines"].as_array().unwrap();

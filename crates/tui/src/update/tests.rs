@@ -367,7 +367,12 @@ fn a_step_without_success_is_tried_again_while_the_run_goes_on() {
     // Why nothing came of it.
     let before = run.records.len();
     let refused = Some("`build` needs `fetch`".to_owned());
-    run.journal(RunEvent::Command { command: RunCommand::RetryStep("build".into()), by: None, user: None, refused });
+    run.journal(RunEvent::Command {
+        command: RunCommand::RetryStep("build".into()),
+        by: None,
+        user: None,
+        refused,
+    });
     tell(&mut model, &run, before);
     assert!(screen(&model).contains("not done: `build` needs `fetch`"));
 

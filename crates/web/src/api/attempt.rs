@@ -145,9 +145,8 @@ impl Attempt {
             finished_at: millis(view.finished_at),
             duration_ms: result.map(|result| result.duration_ms),
             exit_code: result.and_then(|result| result.exit_code).filter(|_| signal.is_none()),
-            signal: signal.map(|number| {
-                signal_name(number).map_or_else(|| format!("signal {number}"), str::to_owned)
-            }),
+            signal: signal
+                .map(|number| signal_name(number).map_or_else(|| format!("signal {number}"), str::to_owned)),
             log: AttemptLog { bytes: view.log_bytes(), complete: result.is_some() },
             session_id: view.session_id().map(str::to_owned),
             session_command: step.session_command(view),
@@ -161,7 +160,10 @@ impl Attempt {
             leaked: leaked
                 .iter()
                 .take(LEAKED)
-                .map(|process| LeakedProcess { pid: process.process.pid, command: shortened(&process.command, 300) })
+                .map(|process| LeakedProcess {
+                    pid: process.process.pid,
+                    command: shortened(&process.command, 300),
+                })
                 .collect(),
         }
     }

@@ -121,7 +121,9 @@ impl Cutter {
                     "toOffset": gap.to_offset, "recorded": gap.recorded, "atLeast": gap.at_least});
                 ("gap", None, fields)
             }
-            WorkerEvent::Unknown { raw } => ("other", None, json!({"name": name_of(raw), "text": self.text(raw)})),
+            WorkerEvent::Unknown { raw } => {
+                ("other", None, json!({"name": name_of(raw), "text": self.text(raw)}))
+            }
             WorkerEvent::Stdout(_)
             | WorkerEvent::Stderr(_)
             | WorkerEvent::LogGrew(_)

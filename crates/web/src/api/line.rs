@@ -152,6 +152,16 @@ impl LogPage {
     /// A page without lines.
     pub(crate) fn empty(from: u64, total: u64, complete: bool) -> Self {
         let (lines, gaps) = (Vec::new(), Vec::new());
-        Self { lines, from, next: from.min(total), total, bytes: 0, complete, lag: None, gaps, cursor: String::new() }
+        Self {
+            lines,
+            from,
+            next: from.min(total),
+            total,
+            bytes: 0,
+            complete,
+            lag: None,
+            gaps,
+            cursor: String::new(),
+        }
     }
 }

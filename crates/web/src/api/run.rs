@@ -2,7 +2,9 @@
 
 use roboppi_attach::{Liveness, RunSummary};
 use roboppi_ipc::UtcMillis;
-use roboppi_run::{CoreStatus, RunCommand, RunOutcome, RunStatus, RunView, StepState, StepView, ending_words};
+use roboppi_run::{
+    CoreStatus, RunCommand, RunOutcome, RunStatus, RunView, StepState, StepView, ending_words,
+};
 use serde::Serialize;
 
 use super::step::{Step, needs_a_person, tool, wait};
@@ -256,7 +258,8 @@ impl RunRow {
             skipped: 0,
             waiting: total.saturating_sub(done),
         };
-        let text = |text: fn(&roboppi_run::Manifest) -> &String| manifest.map(text).cloned().unwrap_or_default();
+        let text =
+            |text: fn(&roboppi_run::Manifest) -> &String| manifest.map(text).cloned().unwrap_or_default();
         Self {
             id: run.id.to_string(),
             handle: run.handle.map(|handle| handle.to_string()),
@@ -289,7 +292,13 @@ impl RunRow {
     /// Whether a text is in one of its names.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let text = text.to_lowercase();
-        let names = [Some(&self.id), self.handle.as_ref(), Some(&self.name), self.workflow.as_ref(), Some(&self.workspace)];
+        let names = [
+            Some(&self.id),
+            self.handle.as_ref(),
+            Some(&self.name),
+            self.workflow.as_ref(),
+            Some(&self.workspace),
+        ];
         names.into_iter().flatten().any(|name| name.to_lowercase().contains(&text))
     }
 }
@@ -355,8 +364,12 @@ fn needs(view: &RunView) -> Vec<NeedsYou> {
 
 /// What a run does, in a line: the steps under way, and the tool of an agent.
 fn current(view: &RunView) -> Option<String> {
-    let active: Vec<&StepView> =
-        view.steps.iter().map(AsRef::as_ref).filter(|step| step.state.is_active() || step.state == StepState::Retrying).collect();
+    let active: Vec<&StepView> = view
+        .steps
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|step| step.state.is_active() || step.state == StepState::Retrying)
+        .collect();
     let words = |step: &&StepView| {
         let tool = step.attempts.last().and_then(tool);
         let tool = tool.map(|tool| match tool.argument {

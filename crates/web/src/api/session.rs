@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::feed::ClientLimits;
-
 /// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -50,18 +48,6 @@ pub(crate) struct Limits {
     pub(crate) log_frames_per_second: u32,
     /// Bytes of a line; a longer one is cut.
     pub(crate) line_bytes: usize,
-}
-
-impl From<ClientLimits> for Limits {
-    fn from(limits: ClientLimits) -> Self {
-        Self {
-            events_per_second: limits.events_per_second,
-            events_per_frame: limits.events_per_frame,
-            frame_bytes: limits.frame_bytes,
-            log_frames_per_second: limits.log_frames_per_second,
-            line_bytes: super::line::LINE_BYTES,
-        }
-    }
 }
 
 /// A workflow that may be started.

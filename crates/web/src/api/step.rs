@@ -220,10 +220,9 @@ impl Step {
                 .kept
                 .as_ref()
                 .map(|kept| KeptFrom { run: kept.run.to_string(), attempt: kept.attempt.to_string() }),
-            resources: latest.and_then(AttemptView::resources).map(|used| StepResources {
-                cpu_ms: used.cpu_ms,
-                max_rss_bytes: used.peak_memory_bytes,
-            }),
+            resources: latest
+                .and_then(AttemptView::resources)
+                .map(|used| StepResources { cpu_ms: used.cpu_ms, max_rss_bytes: used.peak_memory_bytes }),
         }
     }
 }
@@ -271,7 +270,8 @@ pub(crate) fn wait(attempt: &AttemptView) -> Option<StepWait> {
 /// Whether a wait ends only when a person does something.
 pub(crate) fn needs_a_person(attempt: &AttemptView) -> bool {
     let waiting = attempt.activity.waiting.as_ref();
-    attempt.finished_at.is_none() && waiting.is_some_and(|waiting| waiting.cause == Some(WaitCause::Permission))
+    attempt.finished_at.is_none()
+        && waiting.is_some_and(|waiting| waiting.cause == Some(WaitCause::Permission))
 }
 
 /// The tool that an agent uses now.

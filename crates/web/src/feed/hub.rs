@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::cursor::{Cursor, Effect, Place};
 use super::ring::{Follower, Found, Ring, RingBounds};
+use super::written::{event, is_event};
 use super::{Filter, RecordEvents, Waiting};
-use crate::api::event::{event, is_event};
 use crate::api::run::{Run, RunFacts};
 
 /// How long the thread waits at most before it looks whether the run is still wanted.
@@ -90,7 +90,13 @@ impl Hub {
             begun: 0,
             ready: false,
         };
-        let hub = Arc::new(Self { run, facts, state: Mutex::new(state), news: watch::Sender::new(0), log_news: watch::Sender::new(0) });
+        let hub = Arc::new(Self {
+            run,
+            facts,
+            state: Mutex::new(state),
+            news: watch::Sender::new(0),
+            log_news: watch::Sender::new(0),
+        });
         let (follower, weak) = (RunFollower::new(&hub.run), Arc::downgrade(&hub));
         thread::Builder::new().name("run".to_owned()).spawn(move || follow(follower, &weak))?;
         Ok(hub)
@@ -195,7 +201,12 @@ impl Hub {
         let mut state = {
             let lock = &mut *self.lock();
             let view = std::mem::take(&mut lock.view);
-            State { view, ring: Ring::new(RingBounds::default(), Cursor::default()), attempts: HashMap::new(), ..*lock }
+            State {
+                view,
+                ring: Ring::new(RingBounds::default(), Cursor::default()),
+                attempts: HashMap::new(),
+                ..*lock
+            }
         };
         state.liveness = follower.catch_up(|found| match found {
             Opened::Record(record) => {

@@ -18,7 +18,24 @@ pub struct ClientLimits {
 
 impl Default for ClientLimits {
     fn default() -> Self {
-        Self { events_per_second: 50, events_per_frame: 20, frame_bytes: 64 * 1024, log_frames_per_second: 10 }
+        Self {
+            events_per_second: 50,
+            events_per_frame: 20,
+            frame_bytes: 64 * 1024,
+            log_frames_per_second: 10,
+        }
+    }
+}
+
+impl From<ClientLimits> for crate::api::session::Limits {
+    fn from(limits: ClientLimits) -> Self {
+        Self {
+            events_per_second: limits.events_per_second,
+            events_per_frame: limits.events_per_frame,
+            frame_bytes: limits.frame_bytes,
+            log_frames_per_second: limits.log_frames_per_second,
+            line_bytes: crate::api::line::LINE_BYTES,
+        }
     }
 }
 
@@ -133,8 +150,16 @@ mod tests {
         assert_eq!(pacing.turn(7, ONE), Turn::Send(1));
         pacing.sent(7, 1);
         assert_eq!(pacing.turn(8, ONE), Turn::Until(57));
-        assert_eq!(pacing.turn(8, Waiting { events: 3, important: true }), Turn::Send(3), "it takes all before it along");
-        assert_eq!(pacing.turn(8, Waiting { events: 20, important: false }), Turn::Send(20), "a frame is full");
+        assert_eq!(
+            pacing.turn(8, Waiting { events: 3, important: true }),
+            Turn::Send(3),
+            "it takes all before it along"
+        );
+        assert_eq!(
+            pacing.turn(8, Waiting { events: 20, important: false }),
+            Turn::Send(20),
+            "a frame is full"
+        );
         assert_eq!(pacing.turn(57, ONE), Turn::Send(1));
     }
 

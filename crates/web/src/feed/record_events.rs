@@ -11,7 +11,7 @@ use roboppi_run::{AttemptRecord, AttemptRef, JournalRecord, RunEvent, RunRecord,
 
 use super::cursor::{Cursor, Effect, Place};
 use super::ring::Sent;
-use crate::api::event::{event, is_event};
+use super::written::{event, is_event};
 use crate::api::run::RunFacts;
 
 /// Records that are looked at for one request.
@@ -87,7 +87,11 @@ impl RecordEvents {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub(crate) fn open(store: Arc<dyn RecordStore>, facts: RunFacts, from: Cursor) -> Result<Self, RecordError> {
+    pub(crate) fn open(
+        store: Arc<dyn RecordStore>,
+        facts: RunFacts,
+        from: Cursor,
+    ) -> Result<Self, RecordError> {
         let journal = store.journal()?;
         let cursor = from.clone();
         Ok(Self {
@@ -155,7 +159,12 @@ impl RecordEvents {
     }
 
     /// The cursor before the last `last` events, or before the first event since a time in UTC milliseconds.
-    pub(crate) fn cursor_before(&mut self, filter: &Filter, last: Option<usize>, since: Option<u64>) -> Cursor {
+    pub(crate) fn cursor_before(
+        &mut self,
+        filter: &Filter,
+        last: Option<usize>,
+        since: Option<u64>,
+    ) -> Cursor {
         let mut before: VecDeque<Cursor> = VecDeque::new();
         let keep = last.unwrap_or(0);
         while let Some((place, record)) = self.next_record() {
@@ -233,12 +242,10 @@ impl RecordEvents {
                 self.open.push(Open { number, of: of.clone(), events, head: None });
                 Effect::Opens
             }
-            RunEvent::AttemptFinished { of, .. } => {
-                match self.open.iter().position(|open| open.of == *of) {
-                    Some(index) => Effect::Closes(self.open.swap_remove(index).number),
-                    None => Effect::None,
-                }
-            }
+            RunEvent::AttemptFinished { of, .. } => match self.open.iter().position(|open| open.of == *of) {
+                Some(index) => Effect::Closes(self.open.swap_remove(index).number),
+                None => Effect::None,
+            },
             _ => Effect::None,
         };
         Some((Place::Journal { seq: record.seq, effect }, RunRecord::Journal(record)))

@@ -60,7 +60,13 @@ pub(crate) enum RunChanges {
 
 impl RunList {
     pub(crate) fn new(hubs: Arc<Hubs>, epoch: String) -> Self {
-        Self { hubs, epoch, state: Mutex::default(), news: watch::Sender::new(0), watchers: AtomicUsize::new(0) }
+        Self {
+            hubs,
+            epoch,
+            state: Mutex::default(),
+            news: watch::Sender::new(0),
+            watchers: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
@@ -102,11 +108,17 @@ impl RunList {
         };
         let state = self.lock();
         let end = state.first + state.changes.len() as u64;
-        let Some(skip) = number.checked_sub(state.first).filter(|_| number <= end) else { return RunChanges::Anew };
+        let Some(skip) = number.checked_sub(state.first).filter(|_| number <= end) else {
+            return RunChanges::Anew;
+        };
         let numbers = number + 1..;
         let changes = state.changes.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
         RunChanges::Changes(
-            changes.zip(numbers).take(most).map(|(body, number)| (Arc::clone(body), self.cursor(number))).collect(),
+            changes
+                .zip(numbers)
+                .take(most)
+                .map(|(body, number)| (Arc::clone(body), self.cursor(number)))
+                .collect(),
         )
     }
 
@@ -124,7 +136,8 @@ impl RunList {
             rows.push(self.row(summary, live));
         }
         let mut state = self.lock();
-        let before: HashMap<&str, &Arc<RunRow>> = state.rows.iter().map(|row| (row.id.as_str(), row)).collect();
+        let before: HashMap<&str, &Arc<RunRow>> =
+            state.rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let mut changes: Vec<Arc<str>> = Vec::new();
         if state.looked.is_some() {
             // Oldest first, so that a list with the newest on top grows at its top.
@@ -191,11 +204,8 @@ impl RunList {
             host: row.host.clone(),
             imported: row.origin == "imported",
         };
-        let liveness = if view.is_finished() {
-            roboppi_attach::Liveness::Live
-        } else {
-            roboppi_attach::Liveness::Lost
-        };
+        let liveness =
+            if view.is_finished() { roboppi_attach::Liveness::Live } else { roboppi_attach::Liveness::Lost };
         let mut full = RunRow::of(&facts, &view, liveness);
         if full.detail.is_none() {
             full.detail.clone_from(&row.detail);

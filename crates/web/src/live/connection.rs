@@ -87,10 +87,12 @@ impl Connection {
     fn fetch(&mut self, sub: &str, from: &str, to: &str) -> Result<(), Problem> {
         let known = self.subscriptions.iter_mut().find(|known| known.name == sub);
         let known = known.filter(|known| matches!(known.feed, Feed::Run(_)));
-        let known = known.ok_or_else(|| Problem::not_found(format!("there is no subscription `{sub}` to a run")))?;
+        let known =
+            known.ok_or_else(|| Problem::not_found(format!("there is no subscription `{sub}` to a run")))?;
         let (from, to) = (from.parse()?, to.parse()?);
         if known.fetches.len() >= FETCHES {
-            return Err(Problem::conflict(format!("{FETCHES} gaps are being fetched already")).hint("wait for one of them"));
+            return Err(Problem::conflict(format!("{FETCHES} gaps are being fetched already"))
+                .hint("wait for one of them"));
         }
         known.fetches.push_back((from, to));
         Ok(())
@@ -179,7 +181,9 @@ impl Connection {
     async fn pump_log(&mut self, index: usize, out: &mut Out) -> Result<Option<u64>, Problem> {
         let now = self.app.now();
         let most = self.frame_bytes();
-        let Subscription { name, feed: Feed::Log(feed), .. } = &mut self.subscriptions[index] else { return Ok(None) };
+        let Subscription { name, feed: Feed::Log(feed), .. } = &mut self.subscriptions[index] else {
+            return Ok(None);
+        };
         if !feed.is_waiting() {
             return Ok(None);
         }
@@ -198,7 +202,8 @@ impl Connection {
     async fn pump_runs(&mut self, index: usize, out: &mut Out) -> Result<Option<u64>, Problem> {
         let now = self.app.now();
         let most = self.frame_bytes();
-        let Subscription { name, feed: Feed::Runs(feed), caught_up, .. } = &mut self.subscriptions[index] else {
+        let Subscription { name, feed: Feed::Runs(feed), caught_up, .. } = &mut self.subscriptions[index]
+        else {
             return Ok(None);
         };
         let Some(changes) = feed.waiting(self.app.settings.limits.events_per_second as usize * 20) else {
@@ -226,7 +231,8 @@ impl Connection {
         let now = self.app.now();
         let most = self.frame_bytes();
         let app = Arc::clone(&self.app);
-        let Subscription { name, feed: Feed::Run(feed), fetches, fetched, caught_up } = &mut self.subscriptions[index]
+        let Subscription { name, feed: Feed::Run(feed), fetches, fetched, caught_up } =
+            &mut self.subscriptions[index]
         else {
             return Ok(None);
         };
@@ -337,7 +343,8 @@ async fn changed(news: &mut tokio::sync::watch::Receiver<u64>) {
 
 fn gap_frame(name: &str, gap: &Gap) -> String {
     let Gap { from, to, count, reason } = gap;
-    json!({"type": "gap", "sub": name, "from": &**from, "to": &**to, "count": count, "reason": reason}).to_string()
+    json!({"type": "gap", "sub": name, "from": &**from, "to": &**to, "count": count, "reason": reason})
+        .to_string()
 }
 
 fn fetched_frame(part: &mut Fetched, name: &str, count: u32, most: u32) -> (String, u32) {

@@ -60,7 +60,8 @@ fn reduced(event: &Sent, cursor: &str) -> String {
         match value {
             Value::Object(inner) => {
                 let kept = ["seq", "kind", "at", "id", "path", "state", "tool", "ok", "code"];
-                let inner = inner.into_iter().filter(|(name, value)| kept.contains(&name.as_str()) && short(value));
+                let inner =
+                    inner.into_iter().filter(|(name, value)| kept.contains(&name.as_str()) && short(value));
                 fields.insert(name, Value::Object(inner.collect()));
             }
             value if short(&value) => {
@@ -166,7 +167,8 @@ fn parts(
 
 /// An error about a subscription, or about the connection.
 pub(crate) fn error(sub: Option<&str>, problem: &Problem) -> String {
-    let mut frame = json!({"type": "error", "status": problem.status, "title": problem.title, "detail": problem.detail});
+    let mut frame =
+        json!({"type": "error", "status": problem.status, "title": problem.title, "detail": problem.detail});
     if let Some(sub) = sub {
         frame["sub"] = sub.into();
     }
@@ -184,14 +186,25 @@ mod tests {
     use crate::feed::Place;
 
     fn event(body: String) -> Sent {
-        Sent { place: Place::Attempt { attempt: 1, seq: 0 }, kind: "activity", tool: None, important: false, body }
+        Sent {
+            place: Place::Attempt { attempt: 1, seq: 0 },
+            kind: "activity",
+            tool: None,
+            important: false,
+            body,
+        }
     }
 
     #[test]
     fn no_frame_is_longer_than_its_bound() {
         let most = 16 * 1024;
-        let long = event(json!({"at": 1, "kind": "activity", "item": {"seq": 7, "text": "x".repeat(50_000)}}).to_string()[1..].to_owned());
-        let short = event(json!({"at": 1, "kind": "activity", "item": {"seq": 8}}).to_string()[1..].to_owned());
+        let long = event(
+            json!({"at": 1, "kind": "activity", "item": {"seq": 7, "text": "x".repeat(50_000)}}).to_string()
+                [1..]
+                .to_owned(),
+        );
+        let short =
+            event(json!({"at": 1, "kind": "activity", "item": {"seq": 8}}).to_string()[1..].to_owned());
         let mut batch = Batch::new(most);
         assert!(batch.has_room(&long, "1.1"));
         batch.push(&long, "1.1");
@@ -200,14 +213,18 @@ mod tests {
         let frame = batch.frame("s", "1.0", "1.2", false);
         assert!(frame.len() <= most as usize);
         let frame: Value = serde_json::from_str(&frame).unwrap();
-        assert_eq!((&frame["events"][0]["cut"], &frame["events"][0]["item"]["seq"]), (&json!(true), &json!(7)));
+        assert_eq!(
+            (&frame["events"][0]["cut"], &frame["events"][0]["item"]["seq"]),
+            (&json!(true), &json!(7))
+        );
         assert_eq!(frame["events"][1]["cursor"], "1.2");
     }
 
     #[test]
     fn a_large_state_comes_in_parts_with_everything_once() {
         let most = 16 * 1024;
-        let items = (0..1000).map(|number| ("steps", json!({"path": format!("step-{number}"), "text": "x".repeat(50)})));
+        let items = (0..1000)
+            .map(|number| ("steps", json!({"path": format!("step-{number}"), "text": "x".repeat(50)})));
         let frames = parts("s", "1.0", "run", json!({"id": "r"}), items, most);
         assert!(frames.len() > 3);
         let mut paths = Vec::new();

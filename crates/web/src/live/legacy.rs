@@ -15,9 +15,9 @@ use super::run_feed::{Begin, Next, RunFeed, Start};
 use super::socket::{Close, GARBAGE, LONGEST_MESSAGE, close, refuse, send};
 use crate::api::text::shortened;
 use crate::app::{App, Counted};
+use crate::call::Call;
 use crate::feed::{Filter, Pacing, Turn};
 use crate::problem::Problem;
-use crate::routes::Call;
 
 mod translate;
 
@@ -133,7 +133,8 @@ async fn talk(app: &Arc<App>, socket: &mut WebSocket) -> Result<(), Close> {
     let mut garbage = 0;
     loop {
         let again = pump(app, &mut orders, &mut pacing, socket).await?;
-        let pause = again.map_or(Duration::from_secs(20), |at| Duration::from_millis(at.saturating_sub(app.now())));
+        let pause =
+            again.map_or(Duration::from_secs(20), |at| Duration::from_millis(at.saturating_sub(app.now())));
         let news = async {
             let news: Vec<_> = orders.iter_mut().map(|order| Box::pin(order.feed.news.changed())).collect();
             if news.is_empty() {
@@ -166,7 +167,12 @@ async fn talk(app: &Arc<App>, socket: &mut WebSocket) -> Result<(), Close> {
     }
 }
 
-async fn handle(app: &Arc<App>, orders: &mut Vec<Order>, socket: &mut WebSocket, said: Said) -> Result<(), Close> {
+async fn handle(
+    app: &Arc<App>,
+    orders: &mut Vec<Order>,
+    socket: &mut WebSocket,
+    said: Said,
+) -> Result<(), Close> {
     let now = app.time().0;
     match said {
         Said::Ping => send(app, socket, message("pong", now, json!({}))).await,
@@ -185,7 +191,8 @@ async fn handle(app: &Arc<App>, orders: &mut Vec<Order>, socket: &mut WebSocket,
             };
             match opened {
                 Ok((feed, begin)) if orders.len() < 32 => {
-                    send(app, socket, message("subscription_confirmed", now, json!({"workOrderId": id}))).await?;
+                    send(app, socket, message("subscription_confirmed", now, json!({"workOrderId": id})))
+                        .await?;
                     if let Begin::Snapshot(run) | Begin::Gap(_, run) = begin {
                         let fields = json!({"workOrderId": id, "status": run.row.state});
                         send(app, socket, message("work_order_updated", now, fields)).await?;
@@ -224,7 +231,9 @@ async fn pump(
                 for _ in 0..count {
                     match order.feed.next() {
                         Next::Event(event, _) => {
-                            for (kind, at, fields) in translate(&order.id, &event.with_cursor(""), &mut order.told) {
+                            for (kind, at, fields) in
+                                translate(&order.id, &event.with_cursor(""), &mut order.told)
+                            {
                                 if order.filters.takes(kind) {
                                     send(app, socket, message(kind, at, fields)).await?;
                                 }

@@ -67,11 +67,17 @@ impl LogFeed {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(crate) async fn frame(&mut self, app: &Arc<App>, sub: &str, most: u32) -> Result<Option<String>, Problem> {
+    pub(crate) async fn frame(
+        &mut self,
+        app: &Arc<App>,
+        sub: &str,
+        most: u32,
+    ) -> Result<Option<String>, Problem> {
         let (hub, of, from) = (Arc::clone(&self.hub), self.of.clone(), self.next);
         let page = app.aside(move |_| AttemptLog::open(&hub, &of)?.page(from, LINES)).await?;
         let now = (page.bytes, page.complete);
-        let is_same = self.seen == Some(now) && page.next == page.total && u64::try_from(self.next) == Ok(page.next);
+        let is_same =
+            self.seen == Some(now) && page.next == page.total && u64::try_from(self.next) == Ok(page.next);
         let repeats_open_line = self.seen == Some(now) && page.lines.len() == 1 && page.lines[0].open;
         if is_same || repeats_open_line {
             self.more = false;

@@ -9,7 +9,6 @@ use crate::api::run::Run;
 use crate::app::App;
 use crate::feed::{Cursor, Filter, Follower, Found, Hub, Sent, Waiting};
 use crate::problem::Problem;
-use crate::routes::check_cursor;
 
 /// Seconds of events that a client may be behind before it is shown a gap.
 const PATIENCE: usize = 20;
@@ -90,7 +89,7 @@ impl RunFeed {
             (None, None, None) => return Ok((feed, Begin::Snapshot(Box::new(run)))),
             (None, last, since) => feed.cursor_before(app, last, since).await?,
         };
-        check_cursor(app, &feed.hub, &after).await?;
+        app.check_cursor(&feed.hub, &after).await?;
         let begin = feed.resume(app, after).await?;
         Ok((feed, begin))
     }
@@ -142,7 +141,11 @@ impl RunFeed {
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub(crate) async fn skip(&mut self, app: &Arc<App>, reason: &'static str) -> Result<(Gap, Box<Run>), Problem> {
+    pub(crate) async fn skip(
+        &mut self,
+        app: &Arc<App>,
+        reason: &'static str,
+    ) -> Result<(Gap, Box<Run>), Problem> {
         let from = Arc::clone(&self.cursor);
         let (run, follower) = self.hub.snapshot();
         self.backlog.clear();
@@ -213,7 +216,8 @@ impl RunFeed {
     pub(crate) async fn fetch(&self, app: &Arc<App>, from: &Cursor, to: &Cursor) -> Result<Fetched, Problem> {
         let (hub, filter) = (Arc::clone(&self.hub), self.filter.clone());
         let (from, to) = (from.clone(), to.clone());
-        let stretch = app.aside(move |_| Ok(hub.from_record(from)?.read(&filter, FETCHED, Some(&to)))).await?;
+        let stretch =
+            app.aside(move |_| Ok(hub.from_record(from)?.read(&filter, FETCHED, Some(&to)))).await?;
         Ok(Fetched { events: stretch.events.into(), behind: stretch.cursor, more: stretch.more })
     }
 }

@@ -45,7 +45,12 @@ impl RunsFeed {
     ///
     /// # Errors
     /// When the directory of runs cannot be read.
-    pub(crate) async fn snapshot(&mut self, app: &Arc<App>, sub: &str, most: u32) -> Result<Vec<String>, Problem> {
+    pub(crate) async fn snapshot(
+        &mut self,
+        app: &Arc<App>,
+        sub: &str,
+        most: u32,
+    ) -> Result<Vec<String>, Problem> {
         let (rows, cursor) = app
             .aside(|app| {
                 let (rows, cursor) = app.list.rows(app.time())?;

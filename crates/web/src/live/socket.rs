@@ -16,8 +16,8 @@ use super::frames;
 use super::message::ClientMessage;
 use crate::api::session::{Limits, Role};
 use crate::app::{App, Counted};
+use crate::call::Call;
 use crate::problem::Problem;
-use crate::routes::Call;
 use crate::security::Refusal;
 
 /// Longest message of a client, in bytes.
@@ -144,8 +144,7 @@ async fn serve(app: Arc<App>, mut socket: WebSocket, role: Role) {
 }
 
 async fn talk(app: &Arc<App>, socket: &mut WebSocket, role: Role) -> Result<(), Close> {
-    let welcome =
-        json!({"type": "welcome", "epoch": app.epoch, "limits": Limits::from(app.settings.limits), "role": role});
+    let welcome = json!({"type": "welcome", "epoch": app.epoch, "limits": Limits::from(app.settings.limits), "role": role});
     send(app, socket, welcome.to_string()).await?;
     let mut connection = Connection::new(Arc::clone(app));
     let mut out = VecDeque::new();

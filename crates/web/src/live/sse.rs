@@ -16,9 +16,9 @@ use tokio::time::{sleep, timeout};
 use super::run_feed::{Begin, Gap, Next, RunFeed, Start};
 use super::runs_feed::RunsFeed;
 use crate::app::{App, Counted};
+use crate::call::{Answer, Call, Segments};
 use crate::feed::{Pacing, Turn, Waiting};
 use crate::problem::Problem;
-use crate::routes::{Answer, Call, Segments};
 
 /// Time between two comments that keep a connection open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -90,7 +90,9 @@ fn stream_of<F: Future<Output = ()> + Send + 'static>(
         let _open = Counted::new(&counted.counters.streams);
         write(app, send).await;
     });
-    let body = stream::poll_fn(move |context| receive.poll_recv(context).map(|part| part.map(Ok::<_, std::io::Error>)));
+    let body = stream::poll_fn(move |context| {
+        receive.poll_recv(context).map(|part| part.map(Ok::<_, std::io::Error>))
+    });
     // Proxies that collect an answer would hold the events back.
     let headers = [("content-type", "text/event-stream"), ("x-accel-buffering", "no")];
     let response: Response = (headers, Body::from_stream(body)).into_response();
@@ -194,7 +196,9 @@ async fn list_events(app: &Arc<App>, mut feed: RunsFeed, to: &Sender) -> Result<
                 let taken = &changes[..changes.len().min(count as usize)];
                 let text: String = taken
                     .iter()
-                    .map(|(body, cursor)| message(None, cursor, &format!("{{\"cursor\":\"{cursor}\",{}", &body[1..])))
+                    .map(|(body, cursor)| {
+                        message(None, cursor, &format!("{{\"cursor\":\"{cursor}\",{}", &body[1..]))
+                    })
                     .collect();
                 feed.go_behind(taken);
                 pacing.sent(app.now(), u32::try_from(taken.len()).unwrap_or(u32::MAX));

@@ -9,10 +9,10 @@ use roboppi_ipc::WorkerEvent;
 use roboppi_record::RecordError;
 use serde::Serialize;
 
-use super::{Answer, Call, Segments, json};
 use crate::api::item::{Item, PAGE_TEXT};
 use crate::api::text::cut;
 use crate::app::App;
+use crate::call::{Answer, Call, Segments, json};
 use crate::feed::Hub;
 use crate::logs::attempt_of;
 use crate::problem::Problem;
@@ -185,7 +185,8 @@ fn read_diffs(hub: &Hub, of: &roboppi_run::AttemptRef) -> Result<Diffs, Problem>
                 bytes += text.len();
                 let (added, removed) = changed_lines(&patch.diff);
                 // What was said of the change without its diff is in one entry with it.
-                let told = diffs.files.iter().rposition(|file| file.path == patch.file_path && file.diff.is_none());
+                let told =
+                    diffs.files.iter().rposition(|file| file.path == patch.file_path && file.diff.is_none());
                 let told = told.map(|index| diffs.files.remove(index));
                 diffs.files.push(Diff {
                     seq: record.seq,

@@ -11,8 +11,8 @@ use roboppi_run::{RunCommand, StepPath};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Answer, Call, Segments, body};
 use crate::app::App;
+use crate::call::{Answer, Call, Segments, body};
 use crate::problem::Problem;
 
 /// The body of `POST /api/v1/runs/{run}/commands`.
@@ -62,7 +62,8 @@ pub(crate) async fn send(
     if let Some(step) = command.step()
         && hub.look(|view, _, _| view.head.is_some() && view.step(step).is_none())
     {
-        return Err(Problem::not_found(format!("the run has no step `{step}`")).hint("GET the run: it lists its steps"));
+        return Err(Problem::not_found(format!("the run has no step `{step}`"))
+            .hint("GET the run: it lists its steps"));
     }
     app.counters.commands.fetch_add(1, Relaxed);
     let user = call.client.user();
@@ -81,11 +82,14 @@ pub(crate) async fn send(
 }
 
 fn command(order: &Order) -> Result<RunCommand, Problem> {
-    let step = order.step.as_deref().map(|step| {
-        StepPath::parse(step).map_err(|error| Problem::bad_request(format!("`step`: {error}")))
-    });
+    let step = order
+        .step
+        .as_deref()
+        .map(|step| StepPath::parse(step).map_err(|error| Problem::bad_request(format!("`step`: {error}"))));
     let step = step.transpose()?;
-    let needed = |step: Option<StepPath>| step.ok_or_else(|| Problem::bad_request("`step` is missing: the path of a step"));
+    let needed = |step: Option<StepPath>| {
+        step.ok_or_else(|| Problem::bad_request("`step` is missing: the path of a step"))
+    };
     Ok(match order.command {
         Word::Cancel => step.map_or(RunCommand::CancelRun { force: false }, RunCommand::CancelStep),
         Word::Kill if step.is_some() => {
@@ -102,10 +106,7 @@ fn axum_json(value: &impl Serialize) -> impl IntoResponse {
 }
 
 /// `POST /api/v1/workflows/{workflow}/runs`.
-pub(crate) async fn start(
-    State(app): State<Arc<App>>,
-    Segments(workflow): Segments<String>,
-) -> Answer {
+pub(crate) async fn start(State(app): State<Arc<App>>, Segments(workflow): Segments<String>) -> Answer {
     let path = app.workflows().find(|(id, _)| *id == workflow).map(|(_, path)| path.clone());
     let path = path.ok_or_else(|| {
         Problem::not_found(format!("no workflow `{workflow}` may be started"))
@@ -114,8 +115,12 @@ pub(crate) async fn start(
     let started = app
         .aside(move |app| {
             let start = Arc::clone(&app.settings.start);
-            let id = start(&path).map_err(|why| Problem::conflict(why).hint("`roboppi workflow validate FILE` shows errors"))?;
-            let handle = app.hubs.root().open_run(&roboppi_run::RunId::parse(&id).map_err(|error| Problem::unavailable(error.to_string()))?);
+            let id = start(&path).map_err(|why| {
+                Problem::conflict(why).hint("`roboppi workflow validate FILE` shows errors")
+            })?;
+            let handle = app.hubs.root().open_run(
+                &roboppi_run::RunId::parse(&id).map_err(|error| Problem::unavailable(error.to_string()))?,
+            );
             Ok((id, handle.ok().and_then(|run| run.handle()).map(|handle| handle.to_string())))
         })
         .await?;

@@ -5,17 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
-use super::{Answer, Call, Segments};
 use crate::app::App;
-use crate::feed::{Cursor, Hub, Stretch};
+use crate::call::{Answer, Call, Segments};
+use crate::feed::{Cursor, Stretch};
 use crate::problem::Problem;
 
 /// `GET /api/v1/runs/{run}/events`.
-pub(crate) async fn page(
-    State(app): State<Arc<App>>,
-    Segments(run): Segments<String>,
-    call: Call,
-) -> Answer {
+pub(crate) async fn page(State(app): State<Arc<App>>, Segments(run): Segments<String>, call: Call) -> Answer {
     let limit = call.params.limit("limit", 200, 2000)?;
     let filter = call.params.filter();
     let after = cursor(call.params.text("after"))?;
@@ -26,7 +22,7 @@ pub(crate) async fn page(
         return Err(Problem::bad_request("`last` is more than 10000"));
     }
     let hub = app.run(&run).await?;
-    check(&app, &hub, &after).await?;
+    app.check_cursor(&hub, &after).await?;
     let stretch = app
         .aside(move |_| {
             let after = match (last, since) {
@@ -43,27 +39,8 @@ pub(crate) async fn page(
 ///
 /// # Errors
 /// When the text is none.
-pub(crate) fn cursor(text: Option<&str>) -> Result<Cursor, Problem> {
+fn cursor(text: Option<&str>) -> Result<Cursor, Problem> {
     Ok(text.map(str::parse).transpose()?.unwrap_or_default())
-}
-
-/// Checks that a cursor is one of the run.
-///
-/// # Errors
-/// When it is behind all there is.
-pub(crate) async fn check(app: &Arc<App>, hub: &Arc<Hub>, cursor: &Cursor) -> Result<(), Problem> {
-    let number = cursor.journal();
-    if number <= hub.look(|_, _, head| head.journal()) {
-        return Ok(());
-    }
-    // The record may be ahead of what was read of it.
-    let record = hub.record();
-    let last = app.aside(move |_| Ok(record.view()?.position.journal_seq)).await?;
-    if number <= last {
-        return Ok(());
-    }
-    Err(Problem::bad_request(format!("`{number}` is behind the last event of the run, {last}"))
-        .hint("take the cursor of an answer about this run, or leave it out"))
 }
 
 fn answer(stretch: &Stretch) -> Response {

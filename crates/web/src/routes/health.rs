@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use roboppi_report::stats::{Subject, exposition};
 use roboppi_stats::Selection;
 
-use super::Answer;
 use crate::app::App;
+use crate::call::Answer;
 use crate::problem::Problem;
 
 /// The API, as OpenAPI describes it; generated from the types.
@@ -62,7 +62,12 @@ fn own(app: &App) -> String {
         ("frames_total", "counter", "Frames that were sent", &counters.frames),
         ("events_total", "counter", "Events that were sent", &counters.events),
         ("gaps_total", "counter", "Gaps that clients were shown", &counters.gaps),
-        ("slow_clients_total", "counter", "WebSockets that were closed because they were too slow", &counters.too_slow),
+        (
+            "slow_clients_total",
+            "counter",
+            "WebSockets that were closed because they were too slow",
+            &counters.too_slow,
+        ),
     ];
     let mut text = String::new();
     for (name, kind, help, counter) in rows {

@@ -9,9 +9,9 @@ use futures::stream;
 use roboppi_record::Needle;
 use tokio::sync::mpsc;
 
-use super::{Answer, Call, Segments, json};
 use crate::api::line::{Line, LogPage};
 use crate::app::App;
+use crate::call::{Answer, Call, Segments, json};
 use crate::feed::Hub;
 use crate::logs::{AttemptLog, attempt_of};
 use crate::params::Params;
@@ -39,7 +39,8 @@ pub(crate) async fn page(
 }
 
 fn range(params: &Params) -> Result<(i64, u64), Problem> {
-    let from = params.value("from", "the number of a line, or a negative one to count from the end")?.unwrap_or(0);
+    let from =
+        params.value("from", "the number of a line, or a negative one to count from the end")?.unwrap_or(0);
     Ok((from, params.limit("limit", 500, 2000)? as u64))
 }
 
@@ -96,7 +97,8 @@ pub(crate) async fn line(
 ) -> Answer {
     let hub = app.run(&run).await?;
     let of = attempt_of(&hub, &attempt)?;
-    let (text, is_cut) = app.aside(move |_| AttemptLog::open(&hub, &of)?.whole_line(line, WHOLE_LINE)).await?;
+    let (text, is_cut) =
+        app.aside(move |_| AttemptLog::open(&hub, &of)?.whole_line(line, WHOLE_LINE)).await?;
     let mut response = plain(text);
     if is_cut {
         let value = axum::http::HeaderValue::from_static("true");
@@ -112,7 +114,8 @@ pub(crate) async fn search(
     call: Call,
 ) -> Answer {
     let params = &call.params;
-    let text = params.text("q").ok_or_else(|| Problem::bad_request("`q` is missing: what is searched for"))?;
+    let text =
+        params.text("q").ok_or_else(|| Problem::bad_request("`q` is missing: what is searched for"))?;
     if text.len() > LONGEST_NEEDLE {
         return Err(Problem::bad_request(format!("`q` has more than {LONGEST_NEEDLE} bytes")));
     }
@@ -122,7 +125,8 @@ pub(crate) async fn search(
         (false, true) => Ok(Needle::text(text)),
         (false, false) => Ok(Needle::smart_case(text)),
     };
-    let needle = needle.map_err(|error| Problem::bad_request(format!("`q` is no regular expression: {error}")))?;
+    let needle =
+        needle.map_err(|error| Problem::bad_request(format!("`q` is no regular expression: {error}")))?;
     let from = params.value::<u64>("from", "the number of a line")?.unwrap_or(0);
     let limit = params.limit("limit", 100, 1000)?;
     let hub = app.run(&run).await?;
@@ -149,7 +153,9 @@ pub(crate) async fn download(
         "json" => (Format::Json, "application/json", "json"),
         "raw" => (Format::Raw, "application/octet-stream", "log"),
         other => {
-            return Err(Problem::bad_request(format!("`format` is `{other}`, and must be text, json or raw")));
+            return Err(Problem::bad_request(format!(
+                "`format` is `{other}`, and must be text, json or raw"
+            )));
         }
     };
     let hub = app.run(&run).await?;

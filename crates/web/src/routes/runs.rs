@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Serialize;
 
-use super::{Answer, Call, Segments, json};
 use crate::api::run::{Run, RunRow};
 use crate::app::App;
+use crate::call::{Answer, Call, Segments, json};
 use crate::problem::Problem;
 
 /// The answer of `GET /api/v1/runs`.
@@ -40,9 +40,9 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Answer {
             let (rows, _) = app.list.rows(app.time())?;
             let wanted = |row: &&Arc<RunRow>| {
                 let of_state = states.is_empty() || states.contains(&row.state);
-                let of_workflow = workflow.as_ref().is_none_or(|workflow| {
-                    row.name == *workflow || row.workflow.as_ref() == Some(workflow)
-                });
+                let of_workflow = workflow
+                    .as_ref()
+                    .is_none_or(|workflow| row.name == *workflow || row.workflow.as_ref() == Some(workflow));
                 of_state && of_workflow && text.as_ref().is_none_or(|text| row.matches(text))
             };
             let found: Vec<_> = rows.iter().filter(wanted).cloned().collect();
@@ -52,8 +52,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Answer {
                 Some(after) => {
                     let place = rows.iter().position(|row| row.id == after);
                     let place = place.ok_or_else(|| {
-                        Problem::bad_request("`after` is no cursor of this list: the run is not there any more")
-                            .hint("begin again without `after`")
+                        Problem::bad_request(
+                            "`after` is no cursor of this list: the run is not there any more",
+                        )
+                        .hint("begin again without `after`")
                     })?;
                     let behind: std::collections::HashSet<&str> =
                         rows[..=place].iter().map(|row| row.id.as_str()).collect();
@@ -75,10 +77,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Answer {
 }
 
 /// `GET /api/v1/runs/{run}`.
-pub(crate) async fn one(
-    State(app): State<Arc<App>>,
-    Segments(run): Segments<String>,
-) -> Answer {
+pub(crate) async fn one(State(app): State<Arc<App>>, Segments(run): Segments<String>) -> Answer {
     let hub = app.run(&run).await?;
     json(&hub.look(|view, liveness, cursor| Run::of(hub.facts(), view, liveness, cursor.to_string())))
 }

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Answer, Call, body, json};
 use crate::api::session::{Role, Session, WorkflowEntry};
 use crate::app::App;
+use crate::call::{Answer, Call, body, json};
 use crate::client::{Client, cookie_name};
 use crate::problem::Problem;
 
@@ -68,8 +68,12 @@ async fn let_in(app: &Arc<App>, client: &Client, login: Login, headers: &HeaderM
     let Some(role) = role else {
         app.counters.failed_logins.fetch_add(1, Relaxed);
         app.login_limit().failed(app.now(), address);
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "not logged in", "the token, the password or the code is wrong")
-            .hint("open the link that `roboppi serve` printed"));
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "not logged in",
+            "the token, the password or the code is wrong",
+        )
+        .hint("open the link that `roboppi serve` printed"));
     };
     app.counters.logins.fetch_add(1, Relaxed);
     let session = app.sessions().begin(app.now(), role);

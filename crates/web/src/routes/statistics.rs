@@ -9,8 +9,8 @@ use roboppi_report::stats::{Subject, metrics, object};
 use roboppi_stats::{RunFigures, Selection};
 use serde_json::{Value, json};
 
-use super::{Answer, Call};
 use crate::app::App;
+use crate::call::{Answer, Call};
 use crate::problem::Problem;
 
 /// `GET /api/v1/stats`: the same JSON as `roboppi stats --json`.
@@ -27,7 +27,7 @@ pub(crate) async fn stats(State(app): State<Arc<App>>, call: Call) -> Answer {
 pub(crate) async fn data(State(app): State<Arc<App>>) -> Answer {
     let text = app.aside(|app| count(app, &Selection::default(), None, true)).await?;
     let file: Value = serde_json::from_str(&text).unwrap_or_default();
-    super::json(&in_shape(&file, app.time().0))
+    crate::call::json(&in_shape(&file, app.time().0))
 }
 
 fn count(app: &App, selection: &Selection, workflow: Option<&str>, as_file: bool) -> Result<String, Problem> {
@@ -73,8 +73,14 @@ mod tests {
         let file = json!({"agents": {"a": {}}, "global": {"count": 4, "success": 3, "total-duration": 2000}});
         let shaped = in_shape(&file, 7);
         let global = &shaped["metrics"]["global"];
-        assert_eq!((&global["success-rate"], &global["avg-duration-ms"], &global["throughput"]), (&json!(0.75), &json!(500.0), &json!(2.0)));
+        assert_eq!(
+            (&global["success-rate"], &global["avg-duration-ms"], &global["throughput"]),
+            (&json!(0.75), &json!(500.0), &json!(2.0))
+        );
         assert_eq!((&shaped["timestamp"], &shaped["hooks"]["registered"]), (&json!(7), &json!({})));
-        assert_eq!(in_shape(&Value::Null, 7)["metrics"]["global"], json!({"error": 0, "success-rate": 0.0, "avg-duration-ms": 0.0, "throughput": 0.0}));
+        assert_eq!(
+            in_shape(&Value::Null, 7)["metrics"]["global"],
+            json!({"error": 0, "success-rate": 0.0, "avg-duration-ms": 0.0, "throughput": 0.0})
+        );
     }
 }

@@ -130,7 +130,9 @@ impl Credentials {
 
 /// All are compared, so that the time tells nothing.
 fn role_of(secrets: &[(Role, Secret)], text: &str) -> Option<Role> {
-    secrets.iter().fold(None, |found, (role, secret)| if secret.is(text) { found.max(Some(*role)) } else { found })
+    secrets
+        .iter()
+        .fold(None, |found, (role, secret)| if secret.is(text) { found.max(Some(*role)) } else { found })
 }
 
 #[cfg(test)]

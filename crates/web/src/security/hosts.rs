@@ -60,12 +60,22 @@ mod tests {
     #[test]
     fn a_foreign_name_is_refused() {
         let hosts = HostNames::new(["Runs.example".to_owned()]);
-        for good in ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:9", "10.0.0.7", "runs.example:443"] {
+        for good in
+            ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:9", "10.0.0.7", "runs.example:443"]
+        {
             assert!(hosts.allows(good), "{good}");
         }
-        for bad in ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "[::1", "[x]", ":80",
-            "a:b", "localhost:99999"]
-        {
+        for bad in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8080",
+            "127.0.0.1.evil.example",
+            "[::1",
+            "[x]",
+            ":80",
+            "a:b",
+            "localhost:99999",
+        ] {
             assert!(!hosts.allows(bad), "{bad}");
         }
     }
@@ -75,7 +85,9 @@ mod tests {
         let hosts = HostNames::new(["runs.example".to_owned()]);
         assert!(hosts.is_own("http://127.0.0.1:8080", "127.0.0.1:8080"));
         assert!(hosts.is_own("https://runs.example", "127.0.0.1:8080"));
-        for foreign in ["null", "http://127.0.0.1:9090", "http://localhost:8080", "file://", "https://evil.example"] {
+        for foreign in
+            ["null", "http://127.0.0.1:9090", "http://localhost:8080", "file://", "https://evil.example"]
+        {
             assert!(!hosts.is_own(foreign, "127.0.0.1:8080"), "{foreign}");
         }
     }

@@ -48,7 +48,8 @@ impl Sessions {
     pub(crate) fn begin(&mut self, now: u64, role: Role) -> NewSession {
         self.sessions.retain(|_, session| session.is_good(now));
         if self.sessions.len() >= MOST
-            && let Some(oldest) = self.sessions.iter().min_by_key(|(_, session)| session.used).map(|(key, _)| *key)
+            && let Some(oldest) =
+                self.sessions.iter().min_by_key(|(_, session)| session.used).map(|(key, _)| *key)
         {
             self.sessions.remove(&oldest);
         }

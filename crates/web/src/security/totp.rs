@@ -46,7 +46,9 @@ impl Totp {
         let now = now_ms / 1000 / STEP;
         let code: String = code.chars().filter(|char| !char.is_whitespace()).collect();
         let steps = now.saturating_sub(1)..=now + 1;
-        steps.filter(|step| equal(self.code(*step).as_bytes(), code.as_bytes())).find(|step| used.is_none_or(|used| *step > used))
+        steps
+            .filter(|step| equal(self.code(*step).as_bytes(), code.as_bytes()))
+            .find(|step| used.is_none_or(|used| *step > used))
     }
 
     fn code(&self, step: u64) -> String {

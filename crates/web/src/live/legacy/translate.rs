@@ -21,7 +21,9 @@ pub(crate) fn translate(id: &str, event: &str, told: &mut Told) -> Vec<Message> 
     let event: Value = serde_json::from_str(event).unwrap_or_default();
     let at = event["at"].as_u64().unwrap_or(0);
     match event["kind"].as_str().unwrap_or_default() {
-        "activity" => activity(id, &event["item"], told).into_iter().map(|(kind, fields)| (kind, at, fields)).collect(),
+        "activity" => {
+            activity(id, &event["item"], told).into_iter().map(|(kind, fields)| (kind, at, fields)).collect()
+        }
         "runChanged" => run_changed(id, at, &event["run"], told),
         "stepChanged" => {
             let state = event["step"]["state"].as_str().unwrap_or_default();
@@ -78,7 +80,11 @@ fn activity(id: &str, item: &Value, told: &mut Told) -> Option<(&'static str, Va
         "toolCall" => {
             told.tools += 1;
             // The input is an object there.
-            let input = if item["input"].is_object() { item["input"].clone() } else { json!({"text": item["input"]}) };
+            let input = if item["input"].is_object() {
+                item["input"].clone()
+            } else {
+                json!({"text": item["input"]})
+            };
             ("agent_tool_call", json!({"toolUseId": item["id"], "tool": item["tool"], "input": input}))
         }
         "toolResult" => {
@@ -93,7 +99,8 @@ fn activity(id: &str, item: &Value, told: &mut Told) -> Option<(&'static str, Va
         "text" => ("agent_output", json!({"content": item["text"]})),
         "fileChanged" => ("file_changed", json!({"path": item["path"], "action": item["change"]})),
         "progress" => {
-            let elapsed = told.began.zip(item["at"].as_u64()).map_or(0, |(began, at)| at.saturating_sub(began) / 1000);
+            let elapsed =
+                told.began.zip(item["at"].as_u64()).map_or(0, |(began, at)| at.saturating_sub(began) / 1000);
             let phase = item["phase"].as_str().or(item["message"].as_str()).unwrap_or_default();
             let fields = json!({"percentage": item["percent"].as_f64().unwrap_or(0.0), "currentPhase": phase,
                 "toolCallCount": told.tools, "elapsedSeconds": elapsed});
@@ -117,10 +124,20 @@ mod tests {
         assert_eq!(kinds, ["run_started", "work_order_updated"]);
         assert!(tell(running).is_empty(), "it was told");
         let call = json!({"at": 2, "kind": "activity", "item": {"kind": "toolCall", "id": "t", "tool": "Bash", "input": {"command": "ls"}}});
-        assert_eq!(tell(call), [("agent_tool_call", 2, json!({"workOrderId": "r1", "runId": "r1", "toolUseId": "t", "tool": "Bash", "input": {"command": "ls"}}))]);
+        assert_eq!(
+            tell(call),
+            [(
+                "agent_tool_call",
+                2,
+                json!({"workOrderId": "r1", "runId": "r1", "toolUseId": "t", "tool": "Bash", "input": {"command": "ls"}})
+            )]
+        );
         let result = json!({"at": 3, "kind": "activity", "item": {"kind": "toolResult", "id": "t", "ok": true, "preview": "x".repeat(600), "bytes": 600}});
         let (_, _, fields) = tell(result).remove(0);
-        assert_eq!((fields["contentPreview"].as_str().unwrap().len(), &fields["contentLength"]), (503, &json!(600)));
+        assert_eq!(
+            (fields["contentPreview"].as_str().unwrap().len(), &fields["contentLength"]),
+            (503, &json!(600))
+        );
         let failed = json!({"at": 4, "kind": "runChanged", "run": {"state": "failed", "detail": "no", "startedAt": 1}});
         let messages = tell(failed);
         assert_eq!(messages[0].2["previousStatus"], "running");
