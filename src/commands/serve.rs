@@ -32,7 +32,7 @@ pub(crate) struct ServeArgs {
     /// The path below which a proxy reaches the server, such as /roboppi
     #[arg(long, value_name = "PATH", default_value = "")]
     base_path: String,
-    /// Nobody can send commands to runs or start any
+    /// Allow no commands to runs, and start none
     #[arg(long)]
     read_only: bool,
     /// A workflow that operators may start. May be repeated
@@ -154,7 +154,7 @@ fn refused(error: BadSettings) -> Failure {
         BadSettings::NoTls(_) => {
             "give it a certificate with --tls-cert and --tls-key; or bind it to 127.0.0.1 and reach it through `ssh -L` or a proxy"
         }
-        BadSettings::NoCredential(_) | BadSettings::Nobody => "set --password-file or --token-file",
+        BadSettings::NoCredential(_) | BadSettings::NoLogin => "set --password-file or --token-file",
         BadSettings::BasePath(_) => "such as --base-path /roboppi",
     };
     Failure::usage(error).hint(hint)

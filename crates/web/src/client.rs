@@ -118,7 +118,7 @@ fn check(
     let known = known(app, headers, &mut client, kind);
     client.role = match known {
         Known::Token(role) | Known::Session(role, _) => Some(role),
-        Known::Nobody | Known::Wrong => None,
+        Known::Anonymous | Known::Wrong => None,
     };
     let facts = RequestFacts {
         kind,
@@ -153,7 +153,7 @@ fn known(app: &App, headers: &HeaderMap, client: &mut Client, kind: RouteKind) -
             }
         };
     }
-    let Some(cookie) = &client.cookie else { return Known::Nobody };
+    let Some(cookie) = &client.cookie else { return Known::Anonymous };
     let Some(session) = app.sessions().of(now, cookie) else { return Known::Wrong };
     let sent = headers.get(CSRF).and_then(|value| value.to_str().ok());
     let is_from_page = sent.is_some_and(|sent| sent == session.csrf);

@@ -28,7 +28,7 @@ pub(crate) struct AttemptLog {
     /// The attempt has ended, so nothing comes later.
     over: bool,
     /// Bytes, by the events of the attempt.
-    told: u64,
+    announced: u64,
 }
 
 /// The attempt of an id, as it is in URLs.
@@ -52,7 +52,7 @@ impl AttemptLog {
     /// # Errors
     /// When they cannot be read.
     pub(crate) fn open(hub: &Hub, of: &AttemptRef) -> Result<Self, Problem> {
-        let (files, told, alive) = hub.look(|view, liveness, _| {
+        let (files, announced, alive) = hub.look(|view, liveness, _| {
             let attempt = view.attempt(of);
             let files = attempt.and_then(|attempt| match &attempt.status {
                 AttemptStatus::Finished { result, log_bytes } => {
@@ -68,7 +68,7 @@ impl AttemptLog {
             None => store.log(of)?,
         };
         log.set_line_cap(LINE_BYTES);
-        Ok(Self { log, over: files.is_some() || !alive, told })
+        Ok(Self { log, over: files.is_some() || !alive, announced })
     }
 
     /// Lines of the log.
@@ -96,7 +96,7 @@ impl AttemptLog {
             None => next,
         };
         let gaps = self.gaps()?;
-        let lag = (!self.over).then(|| self.told.saturating_sub(self.log.len())).filter(|lag| *lag > 0);
+        let lag = (!self.over).then(|| self.announced.saturating_sub(self.log.len())).filter(|lag| *lag > 0);
         Ok(LogPage {
             lines,
             from: first,

@@ -70,15 +70,15 @@ pub struct TlsFiles {
 pub enum BadSettings {
     /// Anybody in the network could read along.
     #[error(
-        "{0} is reached from other machines, and without TLS everybody on the way could read and change what is sent"
+        "{0} is reached from other machines, and without TLS every machine on the way could read and change what is sent"
     )]
     NoTls(SocketAddr),
     /// The automatic token is for one person on one machine.
     #[error("{0} is reached from other machines, and no password or token was set")]
     NoCredential(SocketAddr),
     /// Nobody could log in.
-    #[error("no token and no password is set, so nobody could log in")]
-    Nobody,
+    #[error("no token and no password is set, so no login would succeed")]
+    NoLogin,
     /// The base path is none.
     #[error("`{0}` is no base path: it begins with `/`, and has letters, digits, `-`, `_`, `.` and `/` only")]
     BasePath(String),
@@ -99,7 +99,7 @@ impl Settings {
             }
         }
         if self.credentials.is_empty() {
-            return Err(BadSettings::Nobody);
+            return Err(BadSettings::NoLogin);
         }
         let path = self.base_path.trim_end_matches('/');
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
@@ -149,8 +149,8 @@ mod tests {
         let outside = Settings { tls, ..outside };
         assert!(matches!(outside.clone().checked(), Err(BadSettings::NoCredential(_))));
         assert!(Settings { chosen_credential: true, ..outside }.checked().is_ok());
-        let nobody = Settings { credentials: Credentials::default(), ..settings("127.0.0.1:0") };
-        assert_eq!(nobody.checked().unwrap_err(), BadSettings::Nobody);
+        let without = Settings { credentials: Credentials::default(), ..settings("127.0.0.1:0") };
+        assert_eq!(without.checked().unwrap_err(), BadSettings::NoLogin);
     }
 
     #[test]

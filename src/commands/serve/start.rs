@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Time between two looks.
 const RHYTHM: Duration = Duration::from_millis(25);
 
-/// Bytes of what is said of a failure.
-const SAID: u64 = 4096;
+/// Bytes of what is output of a failure.
+const OUTPUT: u64 = 4096;
 
 /// Starts runs whose records are below `root`.
 pub(super) fn starter(root: StateRoot) -> Starter {
@@ -30,12 +30,12 @@ pub(super) fn starter(root: StateRoot) -> Starter {
 fn start(root: &StateRoot, workflow: &Path) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("the workflow cannot be started: {error}");
     let program = std::env::current_exe().map_err(failed)?;
-    let mut said = tempfile::tempfile().map_err(failed)?;
+    let mut output = tempfile::tempfile().map_err(failed)?;
     let mut command = Command::new(program);
     command.args(["workflow", "run", "--no-tui", "--quiet"]).arg(workflow);
     // Relative paths of the workflow are below the directory of its file.
     command.current_dir(workflow.parent().unwrap_or(Path::new("/")));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(failed)?);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output.try_clone().map_err(failed)?);
     // A group of its own: what ends the server from its terminal does not reach it.
     command.process_group(0);
     give_back(&mut command);
@@ -49,8 +49,8 @@ fn start(root: &StateRoot, workflow: &Path) -> Result<String, String> {
     }
     found.ok_or_else(|| {
         let mut text = String::new();
-        let _ = said.rewind();
-        let _ = said.take(SAID).read_to_string(&mut text);
+        let _ = output.rewind();
+        let _ = output.take(OUTPUT).read_to_string(&mut text);
         match ended {
             Some(status) => format!("the workflow cannot run ({status}): {}", text.trim()),
             None => format!("the run of process {pid} has not begun after {} s", PATIENCE.as_secs()),

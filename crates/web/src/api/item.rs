@@ -72,14 +72,14 @@ impl Cutter {
         if text.len() <= self.most { value.clone() } else { Value::from(self.text(&text)) }
     }
 
-    fn said(&mut self, text: &AgentText) -> Value {
+    fn agent_text(&mut self, text: &AgentText) -> Value {
         json!({"id": text.id, "text": self.text(&text.text), "blob": text.blob})
     }
 
     fn item(&mut self, event: &WorkerEvent) -> Option<(&'static str, Option<String>, Value)> {
         let item = match event {
-            WorkerEvent::Text(text) => ("text", text.parent.clone(), self.said(text)),
-            WorkerEvent::Thinking(text) => ("thinking", text.parent.clone(), self.said(text)),
+            WorkerEvent::Text(text) => ("text", text.parent.clone(), self.agent_text(text)),
+            WorkerEvent::Thinking(text) => ("thinking", text.parent.clone(), self.agent_text(text)),
             WorkerEvent::ToolCall(call) => {
                 let argument = argument(&call.name, &call.input);
                 let input = self.value(&call.input);

@@ -233,13 +233,13 @@ fn artifact(artifact: &roboppi_run::ArtifactView) -> Artifact {
 }
 
 fn model(attempt: &AttemptView) -> Option<String> {
-    let told = match &attempt.status {
+    let reported = match &attempt.status {
         roboppi_run::AttemptStatus::Finished { result, .. } => {
             result.details.as_deref().and_then(|details| details.model.clone())
         }
         _ => None,
     };
-    told.or_else(|| attempt.activity.session.as_ref()?.model.clone())
+    reported.or_else(|| attempt.activity.session.as_ref()?.model.clone())
 }
 
 fn progress(attempt: &AttemptView) -> Option<StepProgress> {

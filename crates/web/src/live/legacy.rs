@@ -21,7 +21,7 @@ use crate::problem::Problem;
 
 mod translate;
 
-use translate::{Told, translate};
+use translate::{Reported, translate};
 
 /// Longest preview of a result, in bytes.
 const PREVIEW: usize = 500;
@@ -29,7 +29,7 @@ const PREVIEW: usize = 500;
 /// What a client says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
-enum Said {
+enum Request {
     Subscribe {
         work_order_id: String,
         #[serde(default)]
@@ -88,7 +88,7 @@ struct Order {
     id: String,
     feed: RunFeed,
     filters: Filters,
-    told: Told,
+    reported: Reported,
 }
 
 pub(crate) async fn open(State(app): State<Arc<App>>, call: Call, upgrade: WebSocketUpgrade) -> Response {
@@ -148,7 +148,7 @@ async fn talk(app: &Arc<App>, socket: &mut WebSocket) -> Result<(), Close> {
                 let Some(Ok(message)) = message else { return Err(Close::Gone) };
                 let Message::Text(text) = message else { continue };
                 match serde_json::from_str(&text) {
-                    Ok(said) => handle(app, &mut orders, socket, said).await?,
+                    Ok(request) => handle(app, &mut orders, socket, request).await?,
                     Err(why) => {
                         garbage += 1;
                         app.counters.bad_messages.fetch_add(1, Relaxed);
@@ -171,16 +171,16 @@ async fn handle(
     app: &Arc<App>,
     orders: &mut Vec<Order>,
     socket: &mut WebSocket,
-    said: Said,
+    request: Request,
 ) -> Result<(), Close> {
     let now = app.time().0;
-    match said {
-        Said::Ping => send(app, socket, message("pong", now, json!({}))).await,
-        Said::Unsubscribe { work_order_id: id } => {
+    match request {
+        Request::Ping => send(app, socket, message("pong", now, json!({}))).await,
+        Request::Unsubscribe { work_order_id: id } => {
             orders.retain(|order| order.id != id);
             send(app, socket, message("unsubscription_confirmed", now, json!({"workOrderId": id}))).await
         }
-        Said::Subscribe { work_order_id: id, filters, replay_count, replay_since } => {
+        Request::Subscribe { work_order_id: id, filters, replay_count, replay_since } => {
             orders.retain(|order| order.id != id);
             let since = replay_since.and_then(|text| text.parse::<jiff::Timestamp>().ok());
             let since = since.and_then(|since| u64::try_from(since.as_millisecond()).ok());
@@ -197,7 +197,7 @@ async fn handle(
                         let fields = json!({"workOrderId": id, "status": run.row.state});
                         send(app, socket, message("work_order_updated", now, fields)).await?;
                     }
-                    orders.push(Order { id, feed, filters, told: Told::default() });
+                    orders.push(Order { id, feed, filters, reported: Reported::default() });
                     Ok(())
                 }
                 Ok(_) => send(app, socket, error(now, "INTERNAL_ERROR", "too many subscriptions")).await,
@@ -232,7 +232,7 @@ async fn pump(
                     match order.feed.next() {
                         Next::Event(event, _) => {
                             for (kind, at, fields) in
-                                translate(&order.id, &event.with_cursor(""), &mut order.told)
+                                translate(&order.id, &event.with_cursor(""), &mut order.reported)
                             {
                                 if order.filters.takes(kind) {
                                     send(app, socket, message(kind, at, fields)).await?;

@@ -185,16 +185,16 @@ fn read_diffs(hub: &Hub, of: &roboppi_run::AttemptRef) -> Result<Diffs, Problem>
                 bytes += text.len();
                 let (added, removed) = changed_lines(&patch.diff);
                 // What was said of the change without its diff is in one entry with it.
-                let told =
+                let change =
                     diffs.files.iter().rposition(|file| file.path == patch.file_path && file.diff.is_none());
-                let told = told.map(|index| diffs.files.remove(index));
+                let change = change.map(|index| diffs.files.remove(index));
                 diffs.files.push(Diff {
                     seq: record.seq,
                     path: patch.file_path,
-                    change: told.as_ref().map_or_else(|| "modified".to_owned(), |file| file.change.clone()),
+                    change: change.as_ref().map_or_else(|| "modified".to_owned(), |file| file.change.clone()),
                     diff: Some(text.to_owned()),
                     cut: is_cut,
-                    cause: told.and_then(|file| file.cause),
+                    cause: change.and_then(|file| file.cause),
                     added,
                     removed,
                 });

@@ -23,7 +23,7 @@ pub(crate) enum RouteKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
     /// It shows nothing.
-    Nobody,
+    Anonymous,
     /// It shows a credential that is none, or one that is over.
     Wrong,
     /// A program with a token.
@@ -79,7 +79,7 @@ pub(crate) fn decide(facts: &RequestFacts) -> Result<(), Refusal> {
         return Ok(());
     }
     let (role, is_from_page) = match facts.client {
-        Known::Nobody => return Err(Refusal::NotLoggedIn),
+        Known::Anonymous => return Err(Refusal::NotLoggedIn),
         Known::Wrong => return Err(Refusal::WrongCredential),
         // No browser adds a token by itself.
         Known::Token(role) => (role, true),
@@ -104,12 +104,12 @@ mod tests {
     #[test]
     fn every_route_but_pages_and_probes_needs_a_credential() {
         for kind in [RouteKind::Read, RouteKind::Own, RouteKind::Change] {
-            assert_eq!(decide(&facts(kind, Known::Nobody)), Err(Refusal::NotLoggedIn));
+            assert_eq!(decide(&facts(kind, Known::Anonymous)), Err(Refusal::NotLoggedIn));
             assert_eq!(decide(&facts(kind, Known::Wrong)), Err(Refusal::WrongCredential));
             assert_eq!(decide(&facts(kind, Known::Session(Role::Operator, true))), Ok(()));
         }
         for kind in [RouteKind::Probe, RouteKind::Page, RouteKind::Login] {
-            assert_eq!(decide(&facts(kind, Known::Nobody)), Ok(()));
+            assert_eq!(decide(&facts(kind, Known::Anonymous)), Ok(()));
         }
     }
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::PREVIEW;
 use crate::api::text::cut;
 
-/// What was told of a run, as later messages need it.
+/// What was reported of a run, as later messages need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     status: Option<String>,
     tools: u64,
     began: Option<u64>,
@@ -17,14 +17,15 @@ pub(crate) struct Told {
 pub(crate) type Message = (&'static str, u64, Value);
 
 /// The messages of an event, given as JSON.
-pub(crate) fn translate(id: &str, event: &str, told: &mut Told) -> Vec<Message> {
+pub(crate) fn translate(id: &str, event: &str, reported: &mut Reported) -> Vec<Message> {
     let event: Value = serde_json::from_str(event).unwrap_or_default();
     let at = event["at"].as_u64().unwrap_or(0);
     match event["kind"].as_str().unwrap_or_default() {
-        "activity" => {
-            activity(id, &event["item"], told).into_iter().map(|(kind, fields)| (kind, at, fields)).collect()
-        }
-        "runChanged" => run_changed(id, at, &event["run"], told),
+        "activity" => activity(id, &event["item"], reported)
+            .into_iter()
+            .map(|(kind, fields)| (kind, at, fields))
+            .collect(),
+        "runChanged" => run_changed(id, at, &event["run"], reported),
         "stepChanged" => {
             let state = event["step"]["state"].as_str().unwrap_or_default();
             if event["step"]["iteration"].is_u64() && state == "running" {
@@ -38,19 +39,19 @@ pub(crate) fn translate(id: &str, event: &str, told: &mut Told) -> Vec<Message> 
     }
 }
 
-fn run_changed(id: &str, at: u64, run: &Value, told: &mut Told) -> Vec<Message> {
+fn run_changed(id: &str, at: u64, run: &Value, reported: &mut Reported) -> Vec<Message> {
     let state = run["state"].as_str().unwrap_or_default().to_owned();
     let mut messages = Vec::new();
-    if told.began.is_none() {
-        told.began = run["startedAt"].as_u64();
-        if told.status.is_none() && state == "running" {
+    if reported.began.is_none() {
+        reported.began = run["startedAt"].as_u64();
+        if reported.status.is_none() && state == "running" {
             messages.push(("run_started", at, json!({"workOrderId": id, "runId": id, "runNumber": 1})));
         }
     }
-    if told.status.as_ref() == Some(&state) {
+    if reported.status.as_ref() == Some(&state) {
         return messages;
     }
-    let previous = told.status.replace(state.clone());
+    let previous = reported.status.replace(state.clone());
     let mut fields = json!({"workOrderId": id, "status": state});
     if let Some(previous) = previous {
         fields["previousStatus"] = previous.into();
@@ -67,7 +68,7 @@ fn run_changed(id: &str, at: u64, run: &Value, told: &mut Told) -> Vec<Message> 
     messages
 }
 
-fn activity(id: &str, item: &Value, told: &mut Told) -> Option<(&'static str, Value)> {
+fn activity(id: &str, item: &Value, reported: &mut Reported) -> Option<(&'static str, Value)> {
     let base = json!({"workOrderId": id, "runId": id});
     let with = |fields: Value| {
         let mut base = base.clone();
@@ -78,7 +79,7 @@ fn activity(id: &str, item: &Value, told: &mut Told) -> Option<(&'static str, Va
     };
     let (kind, fields) = match item["kind"].as_str()? {
         "toolCall" => {
-            told.tools += 1;
+            reported.tools += 1;
             // The input is an object there.
             let input = if item["input"].is_object() {
                 item["input"].clone()
@@ -99,11 +100,13 @@ fn activity(id: &str, item: &Value, told: &mut Told) -> Option<(&'static str, Va
         "text" => ("agent_output", json!({"content": item["text"]})),
         "fileChanged" => ("file_changed", json!({"path": item["path"], "action": item["change"]})),
         "progress" => {
-            let elapsed =
-                told.began.zip(item["at"].as_u64()).map_or(0, |(began, at)| at.saturating_sub(began) / 1000);
+            let elapsed = reported
+                .began
+                .zip(item["at"].as_u64())
+                .map_or(0, |(began, at)| at.saturating_sub(began) / 1000);
             let phase = item["phase"].as_str().or(item["message"].as_str()).unwrap_or_default();
             let fields = json!({"percentage": item["percent"].as_f64().unwrap_or(0.0), "currentPhase": phase,
-                "toolCallCount": told.tools, "elapsedSeconds": elapsed});
+                "toolCallCount": reported.tools, "elapsedSeconds": elapsed});
             ("progress_update", fields)
         }
         _ => return None,
@@ -117,15 +120,15 @@ mod tests {
 
     #[test]
     fn events_have_the_names_and_fields_of_the_other_program() {
-        let mut told = Told::default();
-        let mut tell = |event: Value| translate("r1", &event.to_string(), &mut told);
+        let mut reported = Reported::default();
+        let mut translated = |event: Value| translate("r1", &event.to_string(), &mut reported);
         let running = json!({"at": 1, "kind": "runChanged", "run": {"state": "running", "startedAt": 1}});
-        let kinds: Vec<_> = tell(running.clone()).into_iter().map(|(kind, ..)| kind).collect();
+        let kinds: Vec<_> = translated(running.clone()).into_iter().map(|(kind, ..)| kind).collect();
         assert_eq!(kinds, ["run_started", "work_order_updated"]);
-        assert!(tell(running).is_empty(), "it was told");
+        assert!(translated(running).is_empty(), "it was reported");
         let call = json!({"at": 2, "kind": "activity", "item": {"kind": "toolCall", "id": "t", "tool": "Bash", "input": {"command": "ls"}}});
         assert_eq!(
-            tell(call),
+            translated(call),
             [(
                 "agent_tool_call",
                 2,
@@ -133,13 +136,13 @@ mod tests {
             )]
         );
         let result = json!({"at": 3, "kind": "activity", "item": {"kind": "toolResult", "id": "t", "ok": true, "preview": "x".repeat(600), "bytes": 600}});
-        let (_, _, fields) = tell(result).remove(0);
+        let (_, _, fields) = translated(result).remove(0);
         assert_eq!(
             (fields["contentPreview"].as_str().unwrap().len(), &fields["contentLength"]),
             (503, &json!(600))
         );
         let failed = json!({"at": 4, "kind": "runChanged", "run": {"state": "failed", "detail": "no", "startedAt": 1}});
-        let messages = tell(failed);
+        let messages = translated(failed);
         assert_eq!(messages[0].2["previousStatus"], "running");
         assert_eq!((messages[1].0, &messages[1].2["error"]), ("run_failed", &json!("no")));
     }
