@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use roboppi_attach::Statistics;
 use roboppi_ipc::UtcMillis;
@@ -17,6 +17,9 @@ use crate::settings::Settings;
 
 /// Requests that read files at a time. More of them wait.
 const READERS: usize = 16;
+
+/// How long the record of a run may take to be read.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The state of the server.
 #[derive(Debug)]
@@ -147,7 +150,8 @@ impl App {
             return Err(Problem::not_found("that is no name of a run").hint("GET api/v1/runs lists the runs"));
         }
         let hub = self.aside(move |app| app.hubs.get(&name).map_err(Problem::from)).await?;
-        hub.ready().await;
+        let ready = tokio::time::timeout(PATIENCE, hub.ready()).await;
+        ready.map_err(|_| Problem::unavailable("the record of the run is still being read"))?;
         Ok(hub)
     }
 

@@ -349,17 +349,16 @@ fn gap_frame(name: &str, gap: &Gap) -> String {
 
 fn fetched_frame(part: &mut Fetched, name: &str, count: u32, most: u32) -> (String, u32) {
     let mut batch = Batch::new(most);
-    let mut cursors: Option<(Arc<str>, Arc<str>)> = None;
+    let (from, mut to) = (Arc::clone(&part.from), Arc::clone(&part.from));
     while batch.len() < count {
         let Some((event, cursor)) = part.events.front() else { break };
         if !batch.has_room(event, cursor) {
             break;
         }
         batch.push(event, cursor);
-        let first = cursors.take().map_or_else(|| Arc::clone(cursor), |(first, _)| first);
-        cursors = Some((first, Arc::clone(cursor)));
+        to = Arc::clone(cursor);
         part.events.pop_front();
     }
-    let (from, to) = cursors.unwrap_or_default();
+    part.from = Arc::clone(&to);
     (batch.frame(name, &from, &to, true), batch.len())
 }

@@ -215,16 +215,23 @@ impl RunFeed {
     /// When the cursors are none, or the record cannot be read.
     pub(crate) async fn fetch(&self, app: &Arc<App>, from: &Cursor, to: &Cursor) -> Result<Fetched, Problem> {
         let (hub, filter) = (Arc::clone(&self.hub), self.filter.clone());
-        let (from, to) = (from.clone(), to.clone());
+        let (from, to, before) = (from.clone(), to.clone(), from.to_string().into());
         let stretch =
             app.aside(move |_| Ok(hub.from_record(from)?.read(&filter, FETCHED, Some(&to)))).await?;
-        Ok(Fetched { events: stretch.events.into(), behind: stretch.cursor, more: stretch.more })
+        Ok(Fetched {
+            from: before,
+            events: stretch.events.into(),
+            behind: stretch.cursor,
+            more: stretch.more,
+        })
     }
 }
 
 /// A part of a gap.
 #[derive(Debug)]
 pub(crate) struct Fetched {
+    /// Before the first of its events.
+    pub(crate) from: Arc<str>,
     pub(crate) events: VecDeque<(Arc<Sent>, Arc<str>)>,
     pub(crate) behind: Cursor,
     pub(crate) more: bool,
