@@ -13,7 +13,7 @@ fn request(run: &str, command: RunCommand) -> String {
 fn only_wishes_that_a_visitor_may_have_are_understood() {
     let run = RunId::parse("r1").unwrap();
     let retry = RunCommand::RetryStep("build".into());
-    assert_eq!(understood(request("r1", retry.clone()).as_bytes(), &run).unwrap(), retry);
+    assert_eq!(understood(request("r1", retry.clone()).as_bytes(), &run).unwrap(), (retry, None));
     for (line, why) in [
         (request("r2", RunCommand::CancelRun { force: true }), "this is the run r1"),
         (request("r1", RunCommand::LeaveNow), "only the terminal"),
